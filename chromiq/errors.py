@@ -1,0 +1,117 @@
+"""Everything chromiq raises on purpose.
+
+::
+
+    ChromiqError                 exit 1    the work failed
+    ├── UsageError               exit 2    the command line asks for something impossible
+    ├── UnsoundError             exit 10   a dataset, photo or config is not fit for use
+    ├── LockedError              exit 11   somebody else is at work in the same place
+    ├── AccessError              exit 12   a token or an accepted licence is missing
+    └── InterruptedRunError      exit 130  stopped by the user
+
+Exit 0 is success and 3 (`EXIT_SKIPPED`) a finished run that left items out.
+A message names the file, what was wanted, what came and what to do about it: `Finding` holds those
+four, and an `UnsoundError` carries *all* findings of a check, not the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_SKIPPED = 3
+EXIT_UNSOUND = 10
+EXIT_LOCKED = 11
+EXIT_ACCESS = 12
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, and its cure.
+
+    Attributes:
+        code: stable machine name, such as ``"photo.truncated"``.
+        where: the file, key or item concerned, as the user knows it.
+        wanted: what would have been right.
+        got: what was found instead.
+        cure: what the user can do.
+        severity: ``"error"`` stops the work, ``"warning"`` does not.
+
+    >>> print(Finding("pair.missing", "still-life7.jpg", "an on_model7 photo", "none", "add it"))
+    still-life7.jpg: wanted an on_model7 photo, got none; add it [pair.missing]
+    """
+
+    code: str
+    where: str
+    wanted: str
+    got: str
+    cure: str
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        return f"{self.where}: wanted {self.wanted}, got {self.got}; {self.cure} [{self.code}]"
+
+    def as_dict(self) -> dict[str, str]:
+        """The finding as plain data, for ``--json``."""
+        return asdict(self)
+
+
+class ChromiqError(Exception):
+    """The work failed; the root of every error raised on purpose."""
+
+    exit_code = EXIT_FAILED
+
+    def __init__(self, message: str, findings: Sequence[Finding] = ()) -> None:
+        super().__init__(message)
+        self.findings: tuple[Finding, ...] = tuple(findings)
+
+
+class UsageError(ChromiqError):
+    """The command line asks for something impossible."""
+
+    exit_code = EXIT_USAGE
+
+
+class UnsoundError(ChromiqError):
+    """A dataset, photo or config is not fit for use; `findings` says why, all of it."""
+
+    exit_code = EXIT_UNSOUND
+
+
+class LockedError(ChromiqError):
+    """Somebody else is at work in the same place."""
+
+    exit_code = EXIT_LOCKED
+
+
+class AccessError(ChromiqError):
+    """A token, an accepted licence or downloaded weights are missing."""
+
+    exit_code = EXIT_ACCESS
+
+
+class InterruptedRunError(ChromiqError):
+    """Stopped by the user; what was saved is named in the message."""
+
+    exit_code = EXIT_INTERRUPTED
+
+
+def raise_findings(findings: Sequence[Finding], what: str) -> None:
+    """Raise one `UnsoundError` that carries every finding of severity ``"error"``, if there is any.
+
+    Args:
+        findings: all that a check found, warnings included.
+        what: what was checked, for the headline of the message.
+
+    Raises:
+        UnsoundError: if at least one finding is an error.
+    """
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        noun = "fault" if len(errors) == 1 else "faults"
+        raise UnsoundError(f"{what}: {len(errors)} {noun}", findings)

@@ -1,0 +1,182 @@
+"""Files that are whole or absent, folders with one owner, names that stay where they belong."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from chromiq.errors import ChromiqError, LockedError, UsageError
+
+LOCK_NAME = ".chromiq.lock"
+_TEMPORARY_PREFIX = ".chromiq-part-"
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary sibling of `path`; on success it is synced and renamed to `path`, else removed.
+
+    The sibling ends in the suffix of `path`, so that writers which go by the suffix work.
+
+    Raises:
+        ChromiqError: if the folder cannot be written to or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, suffix=path.suffix, dir=path.parent)
+        os.close(descriptor)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` as UTF-8, whole or not at all, with newlines as they are."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write `document` to `path` as indented JSON with a final newline; NaN is refused."""
+    write_text(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def sha256_file(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_text(text: str) -> str:
+    """The SHA-256 of a text's UTF-8 bytes, in hex."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def ensure_output_folder(path: Path) -> Path:
+    """Make `path` a folder that can be written to, or say why it cannot be one.
+
+    Raises:
+        UsageError: if `path` is a file.
+        ChromiqError: if it cannot be made or written to.
+    """
+    if path.exists() and not path.is_dir():
+        raise UsageError(
+            f"{path}: wanted a folder to write to, got a file; name another folder or move the file"
+        )
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(prefix=_TEMPORARY_PREFIX, dir=path):
+            pass
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    return path
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files that a killed process left anywhere below `folder`."""
+    for leftover in folder.rglob(f"{_TEMPORARY_PREFIX}*"):
+        leftover.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_lock(folder: Path, purpose: str) -> Iterator[None]:
+    """Hold `folder` for this process alone while the block runs.
+
+    The kernel drops the lock when its process ends, however it ends, so a stale lock cannot exist;
+    the text in the lock file only tells others who holds it. The file stays: removing it would let
+    a third process lock a file of the same name while a second still waits on the removed one.
+
+    Raises:
+        LockedError: if another process holds it; the message names that process.
+    """
+    ensure_output_folder(folder)
+    path = folder / LOCK_NAME
+    with path.open("a+", encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            stream.seek(0)
+            holder = stream.read().strip() or "another process"
+            raise LockedError(
+                f"{folder}: in use by {holder}; wait for it to end or choose another folder"
+            ) from error
+        try:
+            _write_holder(stream, f"process {os.getpid()} ({purpose})")
+            yield
+        finally:
+            stream.truncate(0)
+
+
+def safe_stem(text: str) -> str:
+    """A file stem that is one path component and the same on every file system, made of `text`.
+
+    Letters, digits, dot, dash and underscore stay, all else becomes an underscore; leading dots and
+    dashes go. The result is NFC and at most 120 bytes long. Two texts may give the same stem:
+    callers check for collisions.
+
+    >>> safe_stem("../a b")
+    '_a_b'
+    >>> safe_stem("pair1")
+    'pair1'
+
+    Raises:
+        UsageError: if nothing is left.
+    """
+    normal = unicodedata.normalize("NFC", text)
+    kept = "".join(c if c.isalnum() or c in "._-" else "_" for c in normal).lstrip(".-")
+    while len(kept.encode("utf-8")) > 120:
+        kept = kept[:-1]
+    if not kept:
+        raise UsageError(f"{text!r}: wanted a name with a letter or digit in it, got none; rename it")
+    return kept
+
+
+def collision_key(name: str) -> str:
+    """What two names share when some file system takes them for one: case and composition folded.
+
+    >>> collision_key("A.jpg") == collision_key("a.jpg")
+    True
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _write_holder(stream: IO[str], holder: str) -> None:
+    stream.seek(0)
+    stream.truncate()
+    stream.write(holder)
+    stream.flush()
+
+
+def _umask() -> int:
+    value = os.umask(0)
+    os.umask(value)
+    return value
+
+
+def _cannot_write(path: Path, error: OSError) -> ChromiqError:
+    return ChromiqError(
+        f"{path}: wanted to write here, got '{error.strerror or error}'; "
+        "free space or permissions, or choose another folder"
+    )

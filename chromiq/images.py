@@ -1,0 +1,229 @@
+"""The one door to pixels: whatever comes in leaves as upright 8-bit sRGB, whatever goes out carries sRGB.
+
+Orientation is taken from EXIF, colour from the embedded ICC profile (relative colorimetric, black
+point compensation), 16 bits are scaled, transparency is laid over white. A photo without a profile
+is taken as sRGB; `Photo.assumed_srgb` says so. Sizes are checked before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from chromiq.errors import Finding, UnsoundError
+from chromiq.files import atomic_path
+from chromiq.records import BoolMask, RgbImage
+
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
+MIN_SIDE_PX = 64
+MAX_PIXELS = 200_000_000
+MAX_SIDE_PX = 32_000
+JPEG_QUALITY = 95
+
+_INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
+_FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
+_DATETIME_FIELD = slice(24, 36)
+_16_BIT_MODES = frozenset({"I;16", "I;16B", "I;16L", "I"})
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photo as the rest of chromiq sees it.
+
+    Attributes:
+        rgb: ``(H, W, 3)`` uint8, sRGB, upright.
+        path: the file it came from.
+        assumed_srgb: True when the file carries no profile and was taken as sRGB.
+    """
+
+    rgb: RgbImage
+    path: Path
+    assumed_srgb: bool
+
+
+def read_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Photo:
+    """Read a photo into upright 8-bit sRGB.
+
+    Raises:
+        UnsoundError: with one `Finding`, if the file is missing, empty, no photo, cut short, too small
+            or too large, or its colour profile cannot be read.
+    """
+    finding = inspect_photo(path, min_side_px=min_side_px)
+    if finding is not None:
+        raise UnsoundError(str(finding), [finding])
+    try:
+        with Image.open(path) as image:
+            image.load()
+            profile = image.info.get("icc_profile")
+            rgb = to_srgb(image)
+    except ImageCms.PyCMSError as error:
+        raise _unsound(
+            "photo.profile", path, "a readable ICC profile", str(error), "re-export it as sRGB"
+        ) from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise _unsound(
+            "photo.truncated", path, "a whole image", f"'{error}'", "copy or export it again"
+        ) from error
+    return Photo(rgb=rgb, path=path, assumed_srgb=not profile)
+
+
+def inspect_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Finding | None:
+    """What is wrong with a photo as far as its header tells, or None. Decodes no pixels."""
+    if not path.is_file():
+        return Finding("photo.missing", str(path), "a photo", "no such file", "check the path")
+    if path.stat().st_size == 0:
+        return Finding("photo.empty", str(path), "a photo", "an empty file", "copy it again")
+    try:
+        with Image.open(path) as image:
+            width_px, height_px = image.size
+            frames = getattr(image, "n_frames", 1)
+    except Image.DecompressionBombError as error:
+        return _too_large(path, f"'{error}'")
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        reason = "no image" if isinstance(error, UnidentifiedImageError) else f"'{error}'"
+        return Finding(
+            "photo.unreadable", str(path), "a JPEG, PNG, WebP or TIFF photo", reason, "replace the file"
+        )
+    size = f"{width_px}x{height_px}"
+    if max(width_px, height_px) > MAX_SIDE_PX or width_px * height_px > MAX_PIXELS:
+        return _too_large(path, size)
+    if min(width_px, height_px) < min_side_px:
+        return Finding(
+            "photo.small", str(path), f"at least {min_side_px} px a side", size, "use the original photo"
+        )
+    if frames > 1:
+        return Finding("photo.animated", str(path), "one picture", f"{frames} frames", "export one frame")
+    return None
+
+
+def to_srgb(image: Image.Image) -> RgbImage:
+    """Upright 8-bit sRGB of a loaded Pillow image: shape ``(H, W, 3)``, uint8.
+
+    Raises:
+        ImageCms.PyCMSError: if the embedded profile is broken or fits another kind of image.
+    """
+    profile = image.info.get("icc_profile")
+    image = ImageOps.exif_transpose(image)
+    if image.mode in _16_BIT_MODES:
+        # Pillow's own convert("L") clips 16 bits to two levels.
+        wide = np.asarray(image).astype(np.float64)
+        image = Image.fromarray(np.rint(np.clip(wide / 257, 0, 255)).astype(np.uint8))
+    alpha = None
+    if "transparency" in image.info or image.mode in {"RGBA", "LA", "PA", "RGBa", "La"}:
+        image = image.convert("RGBA")
+        alpha = image.getchannel("A")
+        image = image.convert("RGB")
+    elif image.mode not in {"RGB", "L", "CMYK", "LAB"}:
+        image = image.convert("RGB")
+    if profile:
+        image = _through_profile(image, profile)
+    elif image.mode != "RGB":
+        image = image.convert("RGB")
+    if alpha is not None:
+        white = Image.new("RGB", image.size, (255, 255, 255))
+        white.paste(image, mask=alpha)
+        image = white
+    return np.array(image, dtype=np.uint8)
+
+
+def write_photo(
+    path: Path, rgb: RgbImage, *, quality: int = JPEG_QUALITY, metadata: dict[str, bytes] | None = None
+) -> None:
+    """Write an sRGB image whole or not at all, with an sRGB profile; JPEG without chroma subsampling.
+
+    Args:
+        path: ends in ``.jpg``, ``.jpeg``, ``.png``, ``.webp``, ``.tif`` or ``.tiff``; WebP is lossless.
+        rgb: ``(H, W, 3)`` uint8, sRGB.
+        quality: of a JPEG, 1..100.
+        metadata: further Pillow save options, such as ``{"exif": ...}``.
+    """
+    image_format = Image.registered_extensions()[path.suffix.lower()]
+    options: dict[str, object] = {"icc_profile": srgb_profile(), **(metadata or {})}
+    if image_format == "JPEG":
+        options |= {"quality": quality, "subsampling": 0}
+    elif image_format == "WEBP":
+        options |= {"lossless": True}
+    with atomic_path(path) as temporary:
+        Image.fromarray(rgb).save(temporary, format=image_format, **options)
+
+
+def read_mask(path: Path) -> BoolMask:
+    """A mask file as ``(H, W)`` bool: True where its grey value is 128 or more.
+
+    Raises:
+        UnsoundError: if the file is missing or cannot be read.
+    """
+    return np.asarray(read_photo(path, min_side_px=1).rgb[..., 0] >= 128)
+
+
+def write_mask(path: Path, mask: BoolMask | np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
+    """Write a mask as 8-bit grey PNG: bool becomes 0 and 255, uint8 stays."""
+    grey = mask.astype(np.uint8) * 255 if mask.dtype == np.bool_ else mask
+    with atomic_path(path) as temporary:
+        Image.fromarray(grey).save(temporary, format="PNG")
+
+
+def photo_size_wh(path: Path) -> tuple[int, int]:
+    """Width and height in pixels, upright, from the header alone.
+
+    Raises:
+        UnsoundError: if the file is no readable photo.
+    """
+    finding = inspect_photo(path, min_side_px=1)
+    if finding is not None:
+        raise UnsoundError(str(finding), [finding])
+    with Image.open(path) as image:
+        width_px, height_px = image.size
+        turned = image.getexif().get(0x0112, 1) >= 5
+    return (height_px, width_px) if turned else (width_px, height_px)
+
+
+def srgb_profile() -> bytes:
+    """An sRGB ICC profile, the same bytes every time (its creation date is blanked)."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    data[_DATETIME_FIELD] = bytes(12)
+    return bytes(data)
+
+
+def encode_image(rgb: RgbImage, image_format: Literal["JPEG", "PNG"] = "JPEG", quality: int = 90) -> bytes:
+    """An sRGB image as file bytes, for embedding in a report."""
+    buffer = io.BytesIO()
+    options: dict[str, object] = {"quality": quality, "subsampling": 0} if image_format == "JPEG" else {}
+    Image.fromarray(rgb).save(buffer, format=image_format, **options)
+    return buffer.getvalue()
+
+
+def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    if image.mode == "L" and source.profile.xcolor_space.strip() == "RGB":
+        image = image.convert("RGB")
+    converted = ImageCms.profileToProfile(
+        image,
+        source,
+        ImageCms.createProfile("sRGB"),
+        renderingIntent=_INTENT,
+        outputMode="RGB",
+        flags=_FLAGS,
+    )
+    assert converted is not None  # only an in-place conversion returns None
+    return converted
+
+
+def _too_large(path: Path, got: str) -> Finding:
+    return Finding(
+        "photo.large",
+        str(path),
+        f"at most {MAX_SIDE_PX} px a side and {MAX_PIXELS // 1_000_000} megapixels",
+        got,
+        "scale it down",
+    )
+
+
+def _unsound(code: str, path: Path, wanted: str, got: str, cure: str) -> UnsoundError:
+    finding = Finding(code, str(path), wanted, got, cure)
+    return UnsoundError(str(finding), [finding])

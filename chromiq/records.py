@@ -1,0 +1,142 @@
+"""Frozen records that travel between the stages, and the array types they hold.
+
+One record per stage: `PhotoPair` -> `GarmentLabel` -> `GarmentMask` -> `Degradation` -> `Geometry`
+-> `Example`. Boxes are ``xyxy``: left, top, right, bottom in pixels, right and bottom exclusive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+RgbImage: TypeAlias = NDArray[np.uint8]
+"""Shape ``(H, W, 3)``, sRGB, upright."""
+BoolMask: TypeAlias = NDArray[np.bool_]
+"""Shape ``(H, W)``, True on the garment."""
+FloatImage: TypeAlias = NDArray[np.float32]
+"""Any shape, float32; what it holds is said where it is used."""
+Box: TypeAlias = tuple[int, int, int, int]
+"""``xyxy``: left, top, right, bottom in pixels, right and bottom exclusive."""
+
+
+@dataclass(frozen=True)
+class PhotoPair:
+    """Two photos of one garment.
+
+    Attributes:
+        key: what the two file names share; unique in its catalogue, the ``N`` of ``pairN``.
+        still_life: the flat photo, whose colour is right.
+        on_model: the worn photo, whose colour is to be made right.
+        garment: the label a person gave, or None.
+    """
+
+    key: str
+    still_life: Path
+    on_model: Path
+    garment: str | None = None
+
+
+@dataclass(frozen=True)
+class GarmentLabel:
+    """What the garment is called, and who says so.
+
+    Attributes:
+        name: the word that goes into the caption, such as ``"trousers"``.
+        source: ``"given"`` by a person, ``"grounding-dino"`` or ``"silhouette"``.
+        score: 0..1, how sure the source is; 1 when given.
+        runner_up: the next best word, or None.
+    """
+
+    name: str
+    source: str
+    score: float = 1.0
+    runner_up: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class GarmentMask:
+    """Where the garment is on the on-model photo, and how far to trust that.
+
+    Attributes:
+        mask: ``(H, W)`` bool, True on the garment, of the photo's own size.
+        confidence: 0..1, the expected intersection over union.
+        reasons: named doubts, such as ``"colour_disagrees"``; empty when there are none.
+        source: the segmenter's name, or ``"given"``.
+    """
+
+    mask: BoolMask
+    confidence: float
+    reasons: tuple[str, ...] = ()
+    source: str = "given"
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """The colour error that was put in.
+
+    Attributes:
+        kind: such as ``"hue"``, ``"tint"``, ``"white_balance"`` or ``"identity"``.
+        parameters: what reproduces it, numbers only.
+        asked_delta_e: the mean dE00 inside the garment that was aimed at; None when nothing was.
+        reached_delta_e: the mean dE00 inside the garment between the true and the degraded photo.
+    """
+
+    kind: str
+    parameters: dict[str, float] = field(default_factory=dict)
+    asked_delta_e: float | None = None
+    reached_delta_e: float = 0.0
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where the two photos lie on a stitched canvas.
+
+    Attributes:
+        canvas_wh: width and height of the canvas in pixels.
+        still_life_xyxy: where the still-life lies.
+        on_model_xyxy: where the on-model photo lies; its left edge is the seam.
+        still_life_scale: canvas pixels per pixel of the still-life.
+        on_model_scale: canvas pixels per pixel of the on-model photo.
+    """
+
+    canvas_wh: tuple[int, int]
+    still_life_xyxy: Box
+    on_model_xyxy: Box
+    still_life_scale: float
+    on_model_scale: float
+
+    @property
+    def seam_x_px(self) -> int:
+        """The first column of the on-model photo."""
+        return self.on_model_xyxy[0]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One training example, as a line of ``manifest.jsonl``.
+
+    Paths are relative to the dataset's folder, with forward slashes.
+    """
+
+    name: str
+    key: str
+    target: str
+    control: str
+    mask: str | None
+    reference: str | None
+    caption: str
+    label: GarmentLabel
+    degradation: Degradation
+    geometry: Geometry | None
+    mask_confidence: float
+    mask_reasons: tuple[str, ...]
+    split: str
+    digests: dict[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The example as plain data for JSON."""
+        return asdict(self)

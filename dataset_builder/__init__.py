@@ -1,0 +1,1 @@
+"""Photo pairs in, AI-Toolkit training data out."""

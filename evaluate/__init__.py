@@ -1,0 +1,1 @@
+"""Correct, generate, score and report."""

@@ -1,0 +1,1 @@
+"""Training jobs: typed, rendered, checked, launched."""
