@@ -1,0 +1,48 @@
+"""The command ``chromiq``: verbs, and errors turned into messages and exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from chromiq import __version__
+from chromiq.errors import EXIT_DONE, EXIT_INTERRUPTED, ChromiqError
+from chromiq_cli.output import print_line, report_error, say
+
+app = typer.Typer(
+    name="chromiq",
+    help="Make the on-model photo of a garment as true in colour as its still-life.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print_line(f"chromiq {__version__}")
+        raise typer.Exit(EXIT_DONE)
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Make the on-model photo of a garment as true in colour as its still-life."""
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    as_json = "--json" in sys.argv[1:]
+    try:
+        app()
+    except ChromiqError as error:
+        report_error(error, as_json=as_json)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        say("chromiq: stopped by the user")
+        sys.exit(EXIT_INTERRUPTED)

@@ -1,0 +1,65 @@
+"""What all verbs share: results on stdout, messages on stderr, one JSON document with ``--json``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from chromiq.errors import ChromiqError, Finding
+from chromiq.progress import console
+
+JSON_OPTION = typer.Option("--json", help="Print one JSON document on stdout.")
+
+
+def say(message: str) -> None:
+    """Print a message for people on stderr, as text whatever it holds."""
+    console().print(escape(message), highlight=False, soft_wrap=True)
+
+
+def print_json(document: Any) -> None:
+    """Print `document` as JSON on stdout."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def print_line(text: str) -> None:
+    """Print one line of results on stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
+    """Print a table of results on stdout; the first column is text, the others are numbers."""
+    from rich.console import Console
+
+    table = Table(title=title)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Print findings on stderr, one a line, errors first."""
+    for finding in sorted(findings, key=lambda item: item.severity != "error"):
+        say(f"{finding.severity}: {finding}")
+
+
+def report_error(error: ChromiqError, *, as_json: bool) -> None:
+    """Tell the user why the work stopped: on stderr, and as JSON on stdout if asked."""
+    if as_json:
+        print_json(
+            {
+                "error": str(error),
+                "exit_code": error.exit_code,
+                "findings": [finding.as_dict() for finding in error.findings],
+            }
+        )
+    print_findings(error.findings)
+    if not (len(error.findings) == 1 and str(error) == str(error.findings[0])):
+        say(f"chromiq: {error}")
