@@ -1,0 +1,66 @@
+"""Who may know whom, and what the light commands must never load."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ("chromiq", "dataset_builder", "toolkit_configs", "evaluate", "chromiq_cli")
+HEAVY = ("torch", "transformers", "diffusers", "peft", "skimage", "scipy", "cv2", "supervision", "matplotlib")
+
+
+def imported_packages(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_stage_imports_no_later_stage(layer):
+    later = set(LAYERS[LAYERS.index(layer) + 1 :])
+    sources = sorted((ROOT / layer).rglob("*.py"))
+    assert sources
+    offenders = {path.name: imported_packages(path) & later for path in sources}
+    assert {name: packages for name, packages in offenders.items() if packages} == {}
+
+
+def test_nobody_imports_the_vendored_trainer():
+    ours = [path for layer in LAYERS for path in (ROOT / layer).rglob("*.py")]
+    foreign = {"toolkit", "jobs", "extensions_built_in", "vendor"}
+    assert {path.name for path in ours if imported_packages(path) & foreign} == set()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["doctor", "--help"], ["render", "--help"]])
+def test_light_commands_load_nothing_heavy(arguments):
+    code = (
+        "import sys\n"
+        "from chromiq_cli.main import main\n"
+        f"sys.argv = ['chromiq', *{arguments!r}]\n"
+        "try:\n    main()\n"
+        "except SystemExit as stop:\n    assert not stop.code, stop.code\n"
+        f"print('LOADED', [name for name in {HEAVY!r} if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
+    assert done.stdout.splitlines()[-1] == "LOADED []"
+
+
+def test_no_pickle_and_no_shell():
+    for layer in LAYERS:
+        for path in (ROOT / layer).rglob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            assert "pickle" not in imported_packages(path), path
+            shells = [
+                node
+                for node in ast.walk(tree)
+                if isinstance(node, ast.keyword)
+                and node.arg == "shell"
+                and getattr(node.value, "value", None) is not False
+            ]
+            assert not shells, path
