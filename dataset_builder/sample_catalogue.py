@@ -1,0 +1,215 @@
+"""Draws the garment pairs of the demo and the tests: still-life, worn photo and exact masks.
+
+Everything is drawn from a seed; nothing is read from disk. The worn photo is lit otherwise than the
+still-life (white balance, exposure, direction, falloff), as in a real studio.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from chromiq.files import write_json
+from chromiq.images import write_mask, write_photo
+from chromiq.records import BoolMask, PhotoPair, RgbImage
+from dataset_builder.sample_canvas import Canvas
+from dataset_builder.sample_cloth import Fabric
+from dataset_builder.sample_faces import face_parts, hair_before, hair_behind
+from dataset_builder.sample_garments import Clothes, bottom, top
+from dataset_builder.sample_looks import LOOKS, Look
+from dataset_builder.sample_people import (
+    Figure,
+    Person,
+    arm_part,
+    body_parts,
+    ellipse,
+    hand_parts,
+    neck_part,
+    shoe_parts,
+)
+from dataset_builder.sample_shapes import Frame, Light, Part
+
+BOTTOMS = frozenset({"trousers", "jeans", "shorts", "skirt"})
+
+
+@dataclass(frozen=True, eq=False)
+class SamplePair:
+    """One drawn pair and its truth.
+
+    Attributes:
+        key: the N of ``still-lifeN.jpg`` and ``on_modelN.jpg``.
+        garment: what it is called, such as ``"shirt"``.
+        pattern: such as ``"stripes"`` or ``"plain"``.
+        still_life: ``(H, W, 3)`` uint8 sRGB.
+        on_model: the same size.
+        still_life_mask: ``(H, W)`` bool, True on the garment.
+        on_model_mask: the same; hands, hair and other clothes before the garment are left out.
+    """
+
+    key: str
+    garment: str
+    pattern: str
+    still_life: RgbImage
+    on_model: RgbImage
+    still_life_mask: BoolMask
+    on_model_mask: BoolMask
+
+
+def draw_pair(index: int, *, seed: int = 0, size_wh: tuple[int, int] = (896, 1120)) -> SamplePair:
+    """Draw pair number `index` (from 0); the same arguments give the same pixels.
+
+    Args:
+        index: 0 or more; beyond the listed looks they are varied.
+        seed: of the whole catalogue.
+        size_wh: width and height of both pictures in pixels.
+    """
+    rng = np.random.default_rng([seed, index])
+    look = LOOKS[index % len(LOOKS)]
+    figure = Figure(
+        joint_x=0.66 if look.woman else 0.80,
+        waist_x=0.50 if look.woman else 0.62,
+        hip_x=0.68 if look.woman else 0.69,
+        arms=look.arms,
+        sway=float(rng.uniform(-0.10, 0.10)),
+        turn=float(rng.uniform(-0.14, 0.14)),
+        tilt=float(rng.uniform(-0.05, 0.05)),
+        stride=float(rng.uniform(0.0, 0.12)),
+    )
+    flat = replace(figure, arms=("flat", "flat"), sway=0.0, turn=0.0, tilt=0.0, stride=0.02)
+    folds = [seed, index, 1]
+    still_life, still_life_mask = _draw_still_life(look, flat, folds, size_wh, rng)
+    on_model, on_model_mask = _draw_on_model(look, figure, folds, size_wh, rng)
+    garment = "trousers" if look.kind == "jeans" else look.kind
+    return SamplePair(
+        str(index + 1), garment, look.fabric.pattern, still_life, on_model, still_life_mask, on_model_mask
+    )
+
+
+def write_catalogue(
+    folder: Path, *, pairs: int = 12, seed: int = 0, size_wh: tuple[int, int] = (896, 1120)
+) -> list[PhotoPair]:
+    """Write a catalogue of drawn pairs and, beside it, its truth.
+
+    Files: ``still-lifeN.jpg`` and ``on_modelN.jpg``; ``truth/garments.json``,
+    ``truth/still_life_masks/still-lifeN.png`` and ``truth/garment_masks/on_modelN.png``.
+    One pair is in memory at a time.
+
+    Returns:
+        One record per pair, with its garment.
+    """
+    truth = folder / "truth"
+    written = []
+    for index in range(pairs):
+        pair = draw_pair(index, seed=seed, size_wh=size_wh)
+        still_life, on_model = folder / f"still-life{pair.key}.jpg", folder / f"on_model{pair.key}.jpg"
+        write_photo(still_life, pair.still_life)
+        write_photo(on_model, pair.on_model)
+        write_mask(truth / "still_life_masks" / f"{still_life.stem}.png", pair.still_life_mask)
+        write_mask(truth / "garment_masks" / f"{on_model.stem}.png", pair.on_model_mask)
+        written.append(PhotoPair(pair.key, still_life, on_model, pair.garment))
+    write_json(truth / "garments.json", {pair.still_life.name: pair.garment for pair in written})
+    return written
+
+
+def _dress(kind: str, figure: Figure, look: Look, folds: list[int]) -> Clothes:
+    cut = bottom if kind in BOTTOMS else top
+    return cut(kind, figure, look.fabric, np.random.default_rng(folds), look.second)
+
+
+def _draw_still_life(
+    look: Look, figure: Figure, folds: list[int], size_wh: tuple[int, int], rng: np.random.Generator
+) -> tuple[RgbImage, BoolMask]:
+    clothes = _dress(look.kind, figure, look, folds)
+    parts = [*clothes.inside, *clothes.sleeves[0], *clothes.sleeves[1], *clothes.body]
+    outline = np.vstack([part.outline for part in parts])
+    low, high = outline.min(0), outline.max(0)
+    scale = min(size_wh[0] * 0.72 / (high[0] - low[0]), size_wh[1] * 0.74 / (high[1] - low[1]))
+    middle = (low + high) / 2
+    frame = Frame(size_wh, (size_wh[0] / 2 - middle[0] * scale, size_wh[1] / 2 - middle[1] * scale), scale)
+    canvas = Canvas(
+        frame, Light(toward=(-0.35, -0.55, 1.0), ambient=0.5), (249, 249, 249), shadow_on_background=True
+    )
+    for part in parts:
+        canvas.paint(replace(part, is_garment=True), rng)
+    return canvas.finish(rng)
+
+
+def _draw_on_model(
+    look: Look, figure: Figure, folds: list[int], size_wh: tuple[int, int], rng: np.random.Generator
+) -> tuple[RgbImage, BoolMask]:
+    view = "lower" if look.kind in BOTTOMS else ("full" if look.kind == "dress" else "half")
+    top_y, bottom_y = {"half": (-0.45, 4.75), "full": (-0.5, 8.3), "lower": (1.9, 8.25)}[view]
+    scale = size_wh[1] / (bottom_y - top_y)
+    frame = Frame(size_wh, (size_wh[0] / 2, -top_y * scale), scale)
+    warmth = rng.uniform(-0.03, 0.03)
+    exposure = rng.uniform(0.86, 0.98)
+    light = Light(
+        toward=(float(rng.choice([-0.7, 0.7])), -0.4, 0.8),
+        ambient=0.4,
+        gains=(exposure * (1 + warmth), exposure, exposure * (1 - warmth)),
+        falloff=(float(rng.uniform(-0.08, 0.08)), float(rng.uniform(-0.1, 0.0))),
+    )
+    canvas = Canvas(frame, light, look.background, shadow_on_background=False)
+    person = Person(figure, look.skin, look.hair, look.hair_style)
+    if view != "half":
+        for s in (-1, 1):
+            canvas.soft_shadow(figure.pose(ellipse(0.38 * s, 7.88, 0.40, 0.07)), 0.35, 0.06)
+    for part, is_garment in _layers(look, person, folds):
+        canvas.paint(replace(figure.posed(part), is_garment=is_garment), rng)
+    return canvas.finish(rng)
+
+
+def _layers(look: Look, person: Person, folds: list[int]) -> list[tuple[Part, bool]]:
+    """Everything from back to front, with whether it is the garment."""
+    figure = person.figure
+    garment = _dress(look.kind, figure, look, folds)
+    fresh = np.random.default_rng([*folds, 2])
+    layers: list[tuple[Part, bool]] = []
+
+    def add(parts: list[Part], *, is_garment: bool = False) -> None:
+        layers.extend((part, is_garment) for part in parts)
+
+    if look.kind in BOTTOMS:
+        lower, lower_is = garment, True
+        upper = top("jumper" if look.other.weave == "knit" else "T-shirt", figure, look.other, fresh)
+    else:
+        lower = Clothes([]) if look.kind == "dress" else bottom("trousers", figure, look.other, fresh)
+        lower_is, upper = False, garment
+    inner = (
+        None
+        if look.inner is None
+        else top("shirt" if look.kind == "gilet" else "T-shirt", figure, look.inner, fresh)
+    )
+    add(hair_behind(person))
+    add(body_parts(person))
+    add(shoe_parts(person, Fabric(look.shoes, weave="smooth", shine=0.05)))
+    for index, side in enumerate((-1, 1)):
+        if figure.arms[index] == "pocket":
+            add(hand_parts(person, side))
+    if look.kind not in BOTTOMS:
+        add(lower.body, is_garment=lower_is)
+    worn = [clothes for clothes in (inner, upper) if clothes is not None]
+    for clothes in worn:
+        add(clothes.inside, is_garment=clothes is garment)
+    add([neck_part(person)])
+    for index, side in enumerate((-1, 1)):
+        if figure.arms[index] != "front" or max(c.sleeve_end for c in worn) == 1:
+            add([arm_part(person, side)])
+        if figure.arms[index] == "hang":
+            add(hand_parts(person, side))
+    for clothes in worn:
+        add([*clothes.sleeves[0], *clothes.sleeves[1]], is_garment=clothes is garment)
+        add(clothes.body, is_garment=clothes is garment)
+    if look.kind in BOTTOMS:
+        add(lower.body, is_garment=lower_is)
+    for index, side in enumerate((-1, 1)):
+        if figure.arms[index] == "front":
+            for clothes in worn:
+                add(clothes.forearms[index], is_garment=clothes is garment)
+        if figure.arms[index] in {"front", "hip"}:
+            add(hand_parts(person, side))
+    add(face_parts(person))
+    add(hair_before(person))
+    return layers
