@@ -62,13 +62,11 @@ def read_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Photo:
             profile = image.info.get("icc_profile")
             rgb = to_srgb(image)
     except ImageCms.PyCMSError as error:
-        raise _unsound(
-            "photo.profile", path, "a readable ICC profile", str(error), "re-export it as sRGB"
-        ) from error
+        finding = _profile_finding(path, error)
+        raise UnsoundError(str(finding), [finding]) from error
     except (OSError, SyntaxError, ValueError) as error:
-        raise _unsound(
-            "photo.truncated", path, "a whole image", f"'{error}'", "copy or export it again"
-        ) from error
+        finding = _truncated_finding(path, error)
+        raise UnsoundError(str(finding), [finding]) from error
     return Photo(rgb=rgb, path=path, assumed_srgb=not profile)
 
 
@@ -99,6 +97,25 @@ def inspect_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Finding | No
     if frames > 1:
         return Finding("photo.animated", str(path), "one picture", f"{frames} frames", "export one frame")
     return None
+
+
+def verify_photo(path: Path) -> Finding | None:
+    """What is wrong with a photo once all of it is decoded, or None."""
+    try:
+        finding = inspect_photo(path)
+        if finding is None:
+            with Image.open(path) as image:
+                # A JPEG is decoded at an eighth of its size: all its data is read, little is computed.
+                image.draft(None, (image.width // 8, image.height // 8))
+                image.load()
+                profile = image.info.get("icc_profile")
+                if profile:
+                    ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    except ImageCms.PyCMSError as error:
+        return _profile_finding(path, error)
+    except (OSError, SyntaxError, ValueError) as error:
+        return _truncated_finding(path, error)
+    return finding
 
 
 def to_srgb(image: Image.Image) -> RgbImage:
@@ -132,20 +149,21 @@ def to_srgb(image: Image.Image) -> RgbImage:
 
 
 def write_photo(
-    path: Path, rgb: RgbImage, *, quality: int = JPEG_QUALITY, metadata: dict[str, bytes] | None = None
+    path: Path, rgb: RgbImage, *, quality: int = JPEG_QUALITY, chroma_subsampling: bool = False
 ) -> None:
-    """Write an sRGB image whole or not at all, with an sRGB profile; JPEG without chroma subsampling.
+    """Write an sRGB image whole or not at all, with an sRGB profile.
 
     Args:
         path: ends in ``.jpg``, ``.jpeg``, ``.png``, ``.webp``, ``.tif`` or ``.tiff``; WebP is lossless.
         rgb: ``(H, W, 3)`` uint8, sRGB.
         quality: of a JPEG, 1..100.
-        metadata: further Pillow save options, such as ``{"exif": ...}``.
+        chroma_subsampling: whether a JPEG stores colour at half resolution (4:2:0). It costs up to dE00
+            18 on fine saturated patterns, so it is off unless something published is to be reproduced.
     """
     image_format = Image.registered_extensions()[path.suffix.lower()]
-    options: dict[str, object] = {"icc_profile": srgb_profile(), **(metadata or {})}
+    options: dict[str, object] = {"icc_profile": srgb_profile()}
     if image_format == "JPEG":
-        options |= {"quality": quality, "subsampling": 0}
+        options |= {"quality": quality, "subsampling": 2 if chroma_subsampling else 0}
     elif image_format == "WEBP":
         options |= {"lossless": True}
     with atomic_path(path) as temporary:
@@ -224,6 +242,11 @@ def _too_large(path: Path, got: str) -> Finding:
     )
 
 
-def _unsound(code: str, path: Path, wanted: str, got: str, cure: str) -> UnsoundError:
-    finding = Finding(code, str(path), wanted, got, cure)
-    return UnsoundError(str(finding), [finding])
+def _profile_finding(path: Path, error: Exception) -> Finding:
+    return Finding(
+        "photo.profile", str(path), "a readable ICC profile", f"'{error}'", "export it again as sRGB"
+    )
+
+
+def _truncated_finding(path: Path, error: Exception) -> Finding:
+    return Finding("photo.truncated", str(path), "a whole image", f"'{error}'", "copy or export it again")

@@ -1,0 +1,53 @@
+"""What the trainer is told to do, one sentence per example."""
+
+from __future__ import annotations
+
+from chromiq.errors import UsageError
+
+TRIGGER_WORD = "chromiq"
+STITCHED_MODELS = ("kontext",)
+REFERENCE_MODELS = ("qwen-image-edit-2509", "qwen-image-edit-2511", "flux2", "flux2-klein")
+SINGLE_MODELS = ("qwen-image-edit",)
+
+_STITCHED = "{trigger} Change the {label} color on the right to match the left"
+_REFERENCE = (
+    "{trigger} Change the color of the {label} worn by the model to match the color of the reference garment"
+)
+
+
+def caption(model: str, label: str, trigger: str = TRIGGER_WORD) -> str:
+    """The published caption for a model and a garment.
+
+    Args:
+        model: such as ``"kontext"``, which sees one stitched picture, or ``"qwen-image-edit-2509"``,
+            which sees the still-life as a second picture.
+        label: what the garment is called; it is used as it is, on one line.
+        trigger: the word that wakes the LoRA.
+
+    >>> caption("kontext", "jacket")
+    'chromiq Change the jacket color on the right to match the left'
+
+    Raises:
+        UsageError: if the label is empty or holds a line break or control character.
+    """
+    if not label.strip() or not label.isprintable():
+        raise UsageError(
+            f"{label!r}: wanted a garment's name on one line, got none; give it in garments.json"
+        )
+    template = _REFERENCE if uses_reference(model) else _STITCHED
+    return template.format(trigger=trigger, label=label)
+
+
+def uses_reference(model: str) -> bool:
+    """Whether a model sees the still-life as a picture of its own, so that nothing is stitched.
+
+    >>> uses_reference("kontext"), uses_reference("qwen-image-edit-2509")
+    (False, True)
+
+    Raises:
+        UsageError: if the model is not known.
+    """
+    known = (*STITCHED_MODELS, *SINGLE_MODELS, *REFERENCE_MODELS)
+    if model not in known:
+        raise UsageError(f"{model}: wanted a model, one of {', '.join(known)}; choose one of these")
+    return model in REFERENCE_MODELS

@@ -1,0 +1,278 @@
+"""A folder or a CSV file -> photo pairs, and every finding on the way, not the first only.
+
+A folder holds ``still-lifeN`` and ``on_modelN`` photos, or two subfolders ``still-life`` and ``on-model``
+with photos of the same names. A CSV has the columns ``still_life`` and ``on_model``, and may have
+``garment`` and ``key``; its paths are relative to it.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from chromiq.errors import ChromiqError, Finding
+from chromiq.files import collision_key, safe_stem
+from chromiq.images import PHOTO_SUFFIXES, inspect_photo, verify_photo
+from chromiq.records import PhotoPair
+
+Role = Literal["still_life", "on_model"]
+MAX_CSV_ROWS = 1_000_000
+_SHOWN = 5
+
+_FILE_NAME = re.compile(
+    r"(?P<role>still[-_ ]?life|on[-_ ]?model)[-_ ]?(?P<key>.+)", re.IGNORECASE | re.DOTALL
+)
+_FOLDER_NAME = re.compile(r"(?P<role>still[-_ ]?lifes?|on[-_ ]?models?)", re.IGNORECASE)
+_ROLE_NAMES: dict[Role, str] = {"still_life": "still-life", "on_model": "on-model"}
+
+
+@dataclass(frozen=True)
+class PairListing:
+    """What a folder or CSV holds.
+
+    Attributes:
+        pairs: in natural order of their keys; only pairs with nothing wrong.
+        findings: everything that is wrong with the rest.
+    """
+
+    pairs: tuple[PhotoPair, ...]
+    findings: tuple[Finding, ...]
+
+
+def find_pairs(source: Path, *, decode: bool = False) -> PairListing:
+    """All photo pairs of a folder or CSV file.
+
+    Args:
+        source: the folder or CSV file.
+        decode: also decode every photo, which finds those that are cut short behind a sound header.
+    """
+    if source.is_dir():
+        pairs, findings = _pairs_of_folder(source)
+    elif source.is_file() and source.suffix.lower() == ".csv":
+        pairs, findings = _pairs_of_csv(source)
+    else:
+        got = "a file of another kind" if source.exists() else "nothing there"
+        finding = Finding(
+            "source.missing", str(source), "a folder of photo pairs or a CSV file", got, "check the path"
+        )
+        return PairListing((), (finding,))
+    pairs, unsafe = _with_safe_keys(pairs)
+    pairs, unreadable = _readable(pairs, decode)
+    findings = [*findings, *unsafe, *unreadable]
+    if not pairs and not findings:
+        findings.append(
+            Finding(
+                "source.empty",
+                str(source),
+                "photos named still-life1.jpg and on_model1.jpg, or subfolders still-life and on-model",
+                "no photo pair",
+                "name the photos so, or list them in a CSV file",
+            )
+        )
+    return PairListing(tuple(sorted(pairs, key=lambda pair: natural_key(pair.key))), tuple(findings))
+
+
+def natural_key(text: str) -> list[tuple[int, int, str]]:
+    """Sorts numbers inside names by value.
+
+    >>> sorted(["pair10", "pair9", "pair1"], key=natural_key)
+    ['pair1', 'pair9', 'pair10']
+    """
+    # ASCII digits only: int() knows others, but not all that isdigit() accepts.
+    parts = re.split(r"([0-9]+)", text)
+    return [(0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part) for part in parts]
+
+
+def _pairs_of_folder(folder: Path) -> tuple[list[PhotoPair], list[Finding]]:
+    found: dict[str, dict[Role, list[Path]]] = {}
+    strangers: list[str] = []
+    findings: list[Finding] = []
+    root = folder.resolve()
+    for path in _photo_files(folder, strangers):
+        if not path.resolve().is_relative_to(root):
+            findings.append(
+                Finding(
+                    "photo.outside",
+                    str(path),
+                    "a photo inside the folder given",
+                    "a link that leads out of it",
+                    "copy the photo here, or list it in a CSV file",
+                )
+            )
+            continue
+        role_and_key = _role_and_key(path, folder)
+        if role_and_key is None:
+            strangers.append(path.name)
+            continue
+        role, key = role_and_key
+        found.setdefault(collision_key(key), {}).setdefault(role, []).append(path)
+    pairs: list[PhotoPair] = []
+    for by_role in found.values():
+        pair, wrong = _pair_up(by_role, folder)
+        findings.extend(wrong)
+        if pair:
+            pairs.append(pair)
+    if strangers:
+        findings.append(_strangers_finding(folder, strangers))
+    return pairs, findings
+
+
+def _photo_files(folder: Path, strangers: list[str]) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and _FOLDER_NAME.fullmatch(path.name):
+            yield from _photo_files(path, strangers)
+        elif path.name.startswith(".") or path.is_dir():
+            continue
+        elif path.suffix.lower() in PHOTO_SUFFIXES:
+            yield path
+        else:
+            strangers.append(path.name)
+
+
+def _role_and_key(path: Path, folder: Path) -> tuple[Role, str] | None:
+    if path.parent != folder:
+        match = _FOLDER_NAME.fullmatch(path.parent.name)
+        return (_role(match["role"]), path.stem) if match else None
+    match = _FILE_NAME.fullmatch(path.stem)
+    return (_role(match["role"]), match["key"]) if match else None
+
+
+def _role(text: str) -> Role:
+    return "still_life" if text.lower().startswith("still") else "on_model"
+
+
+def _pair_up(by_role: dict[Role, list[Path]], folder: Path) -> tuple[PhotoPair | None, list[Finding]]:
+    findings = []
+    for role, paths in by_role.items():
+        if len(paths) > 1:
+            names = ", ".join(_relative(path, folder) for path in paths)
+            findings.append(
+                Finding(
+                    "pair.claimed_twice",
+                    names,
+                    f"one {_ROLE_NAMES[role]} photo to a pair",
+                    f"{len(paths)} files that claim the same one",
+                    "keep one and rename or remove the others",
+                )
+            )
+    for role, other in (("still_life", "on_model"), ("on_model", "still_life")):
+        if role not in by_role:
+            path = by_role[other][0]  # type: ignore[index]
+            findings.append(
+                Finding(
+                    "pair.incomplete",
+                    _relative(path, folder),
+                    f"its {_ROLE_NAMES[role]} photo beside it",
+                    "none",
+                    "add that photo or remove this one",
+                )
+            )
+    if findings:
+        return None, findings
+    still_life, on_model = by_role["still_life"][0], by_role["on_model"][0]
+    role_and_key = _role_and_key(still_life, folder)
+    assert role_and_key is not None  # it was grouped by its key
+    return PhotoPair(key=role_and_key[1], still_life=still_life, on_model=on_model), []
+
+
+def _pairs_of_csv(path: Path) -> tuple[list[PhotoPair], list[Finding]]:
+    pairs: list[PhotoPair] = []
+    findings: list[Finding] = []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = csv.DictReader(stream, strict=True)
+            missing = {"still_life", "on_model"} - set(rows.fieldnames or ())
+            if missing:
+                wanted = "the columns still_life and on_model"
+                got = ", ".join(rows.fieldnames or ()) or "an empty file"
+                return [], [
+                    Finding("csv.columns", str(path), wanted, got[:200], "add a first line with them")
+                ]
+            for row in rows:
+                if rows.line_num > MAX_CSV_ROWS:
+                    findings.append(
+                        Finding("csv.long", str(path), f"at most {MAX_CSV_ROWS} lines", "more", "split it")
+                    )
+                    break
+                pair = _pair_of_row(row, path)
+                if isinstance(pair, Finding):
+                    findings.append(pair)
+                else:
+                    pairs.append(pair)
+    except (UnicodeDecodeError, csv.Error) as error:
+        findings.append(
+            Finding("csv.unreadable", str(path), "a CSV file in UTF-8", f"'{error}'", "re-save it")
+        )
+    return pairs, findings
+
+
+def _pair_of_row(row: dict[str, str | None], path: Path) -> PhotoPair | Finding:
+    names = {role: (row.get(role) or "").strip() for role in ("still_life", "on_model")}
+    where = f"{path.name}: {names['still_life'] or '-'}, {names['on_model'] or '-'}"
+    if not all(names.values()):
+        return Finding("csv.row", where, "a still-life and an on-model photo", "an empty field", "fill it in")
+    if any("\0" in name for name in names.values()):
+        return Finding("csv.row", repr(where), "file names", "a null byte", "remove it")
+    still_life, on_model = (path.parent / names[role] for role in ("still_life", "on_model"))
+    match = _FILE_NAME.fullmatch(still_life.stem)
+    key = (row.get("key") or "").strip() or (match["key"] if match else still_life.stem)
+    return PhotoPair(key, still_life, on_model, (row.get("garment") or "").strip() or None)
+
+
+def _with_safe_keys(pairs: Sequence[PhotoPair]) -> tuple[list[PhotoPair], list[Finding]]:
+    """Keys that are file stems; two that become one are a finding."""
+    kept: dict[str, PhotoPair] = {}
+    findings = []
+    for pair in pairs:
+        try:
+            key = safe_stem(pair.key)
+        except ChromiqError as error:
+            findings.append(
+                Finding("pair.name", str(pair.still_life), "a usable name", str(error), "rename it")
+            )
+            continue
+        rival = kept.setdefault(
+            collision_key(key), PhotoPair(key, pair.still_life, pair.on_model, pair.garment)
+        )
+        if rival.still_life != pair.still_life or rival.on_model != pair.on_model:
+            findings.append(
+                Finding(
+                    "pair.name_taken",
+                    pair.still_life.name,
+                    f"a name of its own for pair {key!r}",
+                    f"the one that {rival.still_life.name} has",
+                    "rename one of the two, or give them keys in a CSV file",
+                )
+            )
+    return list(kept.values()), findings
+
+
+def _readable(pairs: Sequence[PhotoPair], decode: bool) -> tuple[list[PhotoPair], list[Finding]]:
+    check = verify_photo if decode else inspect_photo
+    with ThreadPoolExecutor() as pool:
+        faults = list(pool.map(lambda pair: [check(pair.still_life), check(pair.on_model)], pairs))
+    sound = [pair for pair, wrong in zip(pairs, faults, strict=True) if not any(wrong)]
+    return sound, list(dict.fromkeys(fault for wrong in faults for fault in wrong if fault))
+
+
+def _strangers_finding(folder: Path, names: Iterable[str]) -> Finding:
+    listed = list(names)
+    shown = ", ".join(repr(name) for name in listed[:_SHOWN])
+    more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+    return Finding(
+        "source.strangers",
+        str(folder),
+        "still-lifeN and on_modelN photos only",
+        f"{len(listed)} other files: {shown}{more}",
+        "they are left alone; rename them if they belong to a pair",
+        severity="warning",
+    )
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
