@@ -1,0 +1,121 @@
+"""Where the garment lies on a still-life: what differs from the plain background around it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from chromiq.colour import srgb_to_lab
+from chromiq.records import BoolMask, FloatImage, RgbImage
+
+_WORK_HEIGHT_PX = 400
+_MIN_SHARE = 0.01
+
+
+def still_life_mask(still_life: RgbImage) -> BoolMask:
+    """The garment of a still-life.
+
+    The background is modelled by the colours along the border; what differs from it by more than its own
+    spread is the garment, refined by GrabCut so that cloth of nearly the background's colour closes.
+
+    Args:
+        still_life: ``(H, W, 3)`` uint8 sRGB, one garment on a plain background.
+
+    Returns:
+        ``(H, W)`` bool. All True in the middle half of the photo if no garment stands out at all.
+    """
+    height_px, width_px = still_life.shape[:2]
+    scale = min(1.0, _WORK_HEIGHT_PX / height_px)
+    small = cv2.resize(still_life, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    mask = _refine(small, foreground(small))
+    if mask.mean() < _MIN_SHARE:
+        mask = np.zeros(mask.shape, bool)
+        rows, columns = mask.shape
+        mask[rows // 4 : rows * 3 // 4, columns // 4 : columns * 3 // 4] = True
+    full = cv2.resize(mask.astype(np.float32), (width_px, height_px), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(full > 0.5)
+
+
+def background_distance(rgb: RgbImage) -> tuple[FloatImage, float]:
+    """How far each pixel is from the background's colour, and what counts as far.
+
+    The background's colour may run smoothly over the photo: a plane is fitted to the border pixels that
+    agree with their own median.
+
+    Args:
+        rgb: ``(H, W, 3)`` uint8 sRGB.
+
+    Returns:
+        ``(H, W)`` float32 Euclidean Lab distance, and the distance beyond which a pixel is no background.
+    """
+    lab = srgb_to_lab(rgb)
+    height_px, width_px = lab.shape[:2]
+    band = max(2, round(0.02 * min(height_px, width_px)))
+    border = np.zeros((height_px, width_px), bool)
+    border[:band] = border[:, :band] = border[:, -band:] = True
+    border[-band:] = True
+    rows, columns = np.nonzero(border)
+    # Cloth or a body may touch any border: the commonest colour among the border's is the background's.
+    colour = _commonest(lab[rows, columns])
+    near = np.linalg.norm(lab[rows, columns] - colour, axis=1) < 8
+    rows, columns = rows[near], columns[near]
+    plane = np.stack([np.ones(rows.size), rows / height_px, columns / width_px], axis=1)
+    coefficients, *_ = np.linalg.lstsq(plane, lab[rows, columns], rcond=None)
+    spread = np.linalg.norm(lab[rows, columns] - plane @ coefficients, axis=1)
+    y, x = np.mgrid[:height_px, :width_px]
+    fitted = np.stack([np.ones_like(y, float), y / height_px, x / width_px], axis=-1) @ coefficients
+    distance = np.linalg.norm(lab - fitted, axis=-1).astype(np.float32)
+    return distance, float(np.clip(3 * np.percentile(spread, 90), 2.5, 10))
+
+
+def foreground(rgb: RgbImage) -> BoolMask:
+    """What differs from the background: ``(H, W)`` bool, small specks removed and holes filled."""
+    distance, threshold = background_distance(rgb)
+    mask = (cv2.GaussianBlur(distance, (0, 0), 1) > threshold).astype(np.uint8)
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
+    return fill_small_holes(keep_large_parts(mask.astype(bool), 0.1), 0.002)
+
+
+def keep_large_parts(mask: BoolMask, share_of_largest: float) -> BoolMask:
+    """The connected parts of a mask that have at least a share of the largest one's area."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    if count <= 1:
+        return mask
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    kept = 1 + np.flatnonzero(areas >= share_of_largest * areas.max())
+    return np.isin(labels, kept)
+
+
+def fill_small_holes(mask: BoolMask, share_of_image: float) -> BoolMask:
+    """A mask without the holes that are smaller than a share of the image."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
+    small = [
+        index for index in range(1, count) if stats[index, cv2.CC_STAT_AREA] < share_of_image * mask.size
+    ]
+    return mask | np.isin(labels, small)
+
+
+def _commonest(lab: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The median of the most crowded Lab cell of 8 units a side, and of its neighbours."""
+    cells, index, counts = np.unique(np.floor(lab / 8), axis=0, return_inverse=True, return_counts=True)
+    crowded: NDArray[np.floating] = np.median(lab[index.reshape(-1) == counts.argmax()], axis=0)
+    return np.median(lab[np.linalg.norm(lab - crowded, axis=1) < 8], axis=0)
+
+
+def _refine(rgb: RgbImage, mask: BoolMask) -> BoolMask:
+    if not mask.any() or mask.all():
+        return mask
+    near = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (15, 15))
+    trimap = np.full(mask.shape, cv2.GC_BGD, np.uint8)
+    trimap[cv2.dilate(mask.astype(np.uint8), near) > 0] = cv2.GC_PR_BGD
+    trimap[mask] = cv2.GC_PR_FGD
+    trimap[cv2.erode(mask.astype(np.uint8), near) > 0] = cv2.GC_FGD
+    if not (trimap == cv2.GC_BGD).any():
+        return mask
+    cv2.setRNGSeed(0)
+    cv2.grabCut(rgb, trimap, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
+    refined = (trimap == cv2.GC_FGD) | (trimap == cv2.GC_PR_FGD)
+    # GrabCut may give up on cloth of the background's colour; what stood out before stays.
+    return fill_small_holes(keep_large_parts(refined | mask, 0.1), 0.002)
