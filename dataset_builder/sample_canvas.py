@@ -36,6 +36,10 @@ class Canvas:
             return
         x0, y0, x1, y1 = box
         coverage = _filled(outline_px - (x0, y0), (x1 - x0, y1 - y0))
+        if part.fade_y is not None:
+            whole_y, gone_y = np.array(part.fade_y) * self._frame.scale_px + self._frame.origin_px[1] - y0
+            left = (gone_y - np.arange(y1 - y0, dtype=np.float32)) / (gone_y - whole_y)
+            coverage *= np.clip(left, 0, 1)[:, None]
         self._throw_shadow(outline_px, part.shadow)
         colour = self._shaded(part, coverage, box, rng)
         rows, columns = slice(y0, y1), slice(x0, x1)
@@ -88,7 +92,7 @@ class Canvas:
         lit = ambient + (1 - ambient) * np.maximum(facing, 0) / lz
         # Where the surface turns away, less of the surrounding light arrives.
         lit *= 1 - 0.25 * np.abs(across) ** 6
-        albedo = albedo_of(part.fabric, u + 0.3 * slope_x, v + height / scale, scale, rng)
+        albedo = albedo_of(part.fabric, u + 0.05 * slope_x, v + 0.5 * height / scale, scale, rng)
         for detail in part.details:
             self._add_detail(detail, albedo, lit, (x0, y0))
         shine = part.fabric.shine * np.maximum(facing, 0) ** 12
@@ -172,7 +176,7 @@ class Canvas:
         width_px, height_px = self._frame.size_wh
         x0, y0 = np.maximum(np.floor(points_px.min(0)).astype(int) - margin_px, 0)
         x1, y1 = np.minimum(np.ceil(points_px.max(0)).astype(int) + margin_px, (width_px, height_px))
-        return (int(x0), int(y0), int(x1), int(y1)) if x1 > x0 and y1 > y0 else None
+        return (int(x0), int(y0), int(x1), int(y1)) if min(x1 - x0, y1 - y0) > 1 else None
 
 
 def _fill(target: FloatImage, points_px: Points, value: float) -> None:
@@ -231,13 +235,13 @@ def _tube_coordinates(
     cell = max(1, int(scale_px / 40))
     rows, columns = -(-shape[0] // cell), -(-shape[1] // cell)
     y, x = np.mgrid[:rows, :columns] * cell + (cell - 1) / 2
-    delta = np.stack([x, y], axis=-1)[..., None, :] - spine_px
-    nearest = (delta**2).sum(-1).argmin(-1)
+    cells = np.stack([x, y], axis=-1)
+    nearest = ((spine_px**2).sum(-1) - 2 * cells @ spine_px.T).argmin(-1)
     tangent = np.gradient(spine_px, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True) + 1e-9
     along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(spine_px, axis=0), axis=1))]) / scale_px
     radius = np.interp(np.linspace(0, 1, len(spine_px)), np.linspace(0, 1, len(radii)), radii)
-    offset = np.take_along_axis(delta, nearest[..., None, None], axis=2)[..., 0, :]
+    offset = cells - spine_px[nearest]
     direction = tangent[nearest]
     normal = np.stack([-direction[..., 1], direction[..., 0]], axis=-1)
     sideways = (offset * normal).sum(-1) / scale_px

@@ -14,24 +14,23 @@ import numpy as np
 from chromiq.files import write_json
 from chromiq.images import write_mask, write_photo
 from chromiq.records import BoolMask, PhotoPair, RgbImage
+from dataset_builder.sample_bottoms import bottom
 from dataset_builder.sample_canvas import Canvas
 from dataset_builder.sample_cloth import Fabric
 from dataset_builder.sample_faces import face_parts, hair_before, hair_behind
-from dataset_builder.sample_garments import Clothes, bottom, top
-from dataset_builder.sample_looks import LOOKS, Look
+from dataset_builder.sample_looks import BOTTOMS, STUDIOS, Look, look_of
 from dataset_builder.sample_people import (
     Figure,
     Person,
     arm_part,
     body_parts,
-    ellipse,
     hand_parts,
     neck_part,
     shoe_parts,
 )
-from dataset_builder.sample_shapes import Frame, Light, Part
-
-BOTTOMS = frozenset({"trousers", "jeans", "shorts", "skirt"})
+from dataset_builder.sample_sewing import Clothes
+from dataset_builder.sample_shapes import Frame, Light, Part, ellipse
+from dataset_builder.sample_tops import top
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +65,12 @@ def draw_pair(index: int, *, seed: int = 0, size_wh: tuple[int, int] = (896, 112
         size_wh: width and height of both pictures in pixels.
     """
     rng = np.random.default_rng([seed, index])
-    look = LOOKS[index % len(LOOKS)]
+    look = look_of(index, seed)
+    woman = look.model.woman
     figure = Figure(
-        joint_x=0.66 if look.woman else 0.80,
-        waist_x=0.50 if look.woman else 0.62,
-        hip_x=0.68 if look.woman else 0.69,
+        joint_x=0.66 if woman else 0.80,
+        waist_x=0.50 if woman else 0.62,
+        hip_x=0.68 if woman else 0.69,
         arms=look.arms,
         sway=float(rng.uniform(-0.10, 0.10)),
         turn=float(rng.uniform(-0.14, 0.14)),
@@ -81,9 +81,8 @@ def draw_pair(index: int, *, seed: int = 0, size_wh: tuple[int, int] = (896, 112
     folds = [seed, index, 1]
     still_life, still_life_mask = _draw_still_life(look, flat, folds, size_wh, rng)
     on_model, on_model_mask = _draw_on_model(look, figure, folds, size_wh, rng)
-    garment = "trousers" if look.kind == "jeans" else look.kind
     return SamplePair(
-        str(index + 1), garment, look.fabric.pattern, still_life, on_model, still_life_mask, on_model_mask
+        str(index + 1), look.garment, look.pattern, still_life, on_model, still_life_mask, on_model_mask
     )
 
 
@@ -114,8 +113,10 @@ def write_catalogue(
 
 
 def _dress(kind: str, figure: Figure, look: Look, folds: list[int]) -> Clothes:
-    cut = bottom if kind in BOTTOMS else top
-    return cut(kind, figure, look.fabric, np.random.default_rng(folds), look.second)
+    rng = np.random.default_rng(folds)
+    if kind in BOTTOMS:
+        return bottom(kind, figure, look.fabric, rng)
+    return top(kind, figure, look.fabric, rng, look.second)
 
 
 def _draw_still_life(
@@ -128,9 +129,8 @@ def _draw_still_life(
     scale = min(size_wh[0] * 0.72 / (high[0] - low[0]), size_wh[1] * 0.74 / (high[1] - low[1]))
     middle = (low + high) / 2
     frame = Frame(size_wh, (size_wh[0] / 2 - middle[0] * scale, size_wh[1] / 2 - middle[1] * scale), scale)
-    canvas = Canvas(
-        frame, Light(toward=(-0.35, -0.55, 1.0), ambient=0.5), (249, 249, 249), shadow_on_background=True
-    )
+    light = Light(toward=(-0.35, -0.55, 1.0), ambient=0.5)
+    canvas = Canvas(frame, light, STUDIOS[rng.integers(len(STUDIOS))], shadow_on_background=True)
     for part in parts:
         canvas.paint(replace(part, is_garment=True), rng)
     return canvas.finish(rng)
@@ -151,8 +151,8 @@ def _draw_on_model(
         gains=(exposure * (1 + warmth), exposure, exposure * (1 - warmth)),
         falloff=(float(rng.uniform(-0.08, 0.08)), float(rng.uniform(-0.1, 0.0))),
     )
-    canvas = Canvas(frame, light, look.background, shadow_on_background=False)
-    person = Person(figure, look.skin, look.hair, look.hair_style)
+    canvas = Canvas(frame, light, STUDIOS[rng.integers(len(STUDIOS))], shadow_on_background=False)
+    person = Person(figure, look.model.skin, look.model.hair, look.model.hair_style)
     if view != "half":
         for s in (-1, 1):
             canvas.soft_shadow(figure.pose(ellipse(0.38 * s, 7.88, 0.40, 0.07)), 0.35, 0.06)
@@ -177,12 +177,14 @@ def _layers(look: Look, person: Person, folds: list[int]) -> list[tuple[Part, bo
     else:
         lower = Clothes([]) if look.kind == "dress" else bottom("trousers", figure, look.other, fresh)
         lower_is, upper = False, garment
-    inner = (
-        None
-        if look.inner is None
-        else top("shirt" if look.kind == "gilet" else "T-shirt", figure, look.inner, fresh)
-    )
+    inner = None
+    if look.inner is not None:
+        inner_kind = "shirt" if look.kind == "gilet" else "T-shirt"
+        inner = top(inner_kind, figure, look.inner, fresh, beneath=True)
+    worn = [clothes for clothes in (inner, upper) if clothes is not None]
     add(hair_behind(person))
+    for clothes in worn:
+        add(clothes.inside, is_garment=clothes is garment)
     add(body_parts(person))
     add(shoe_parts(person, Fabric(look.shoes, weave="smooth", shine=0.05)))
     for index, side in enumerate((-1, 1)):
@@ -190,9 +192,6 @@ def _layers(look: Look, person: Person, folds: list[int]) -> list[tuple[Part, bo
             add(hand_parts(person, side))
     if look.kind not in BOTTOMS:
         add(lower.body, is_garment=lower_is)
-    worn = [clothes for clothes in (inner, upper) if clothes is not None]
-    for clothes in worn:
-        add(clothes.inside, is_garment=clothes is garment)
     add([neck_part(person)])
     for index, side in enumerate((-1, 1)):
         if figure.arms[index] != "front" or max(c.sleeve_end for c in worn) == 1:
@@ -200,14 +199,15 @@ def _layers(look: Look, person: Person, folds: list[int]) -> list[tuple[Part, bo
         if figure.arms[index] == "hang":
             add(hand_parts(person, side))
     for clothes in worn:
-        add([*clothes.sleeves[0], *clothes.sleeves[1]], is_garment=clothes is garment)
+        if clothes is not inner or upper.sleeve_end == 0:
+            add([*clothes.sleeves[0], *clothes.sleeves[1]], is_garment=clothes is garment)
         add(clothes.body, is_garment=clothes is garment)
     if look.kind in BOTTOMS:
         add(lower.body, is_garment=lower_is)
     for index, side in enumerate((-1, 1)):
         if figure.arms[index] == "front":
-            for clothes in worn:
-                add(clothes.forearms[index], is_garment=clothes is garment)
+            outer = upper if upper.sleeve_end else worn[0]
+            add(outer.forearms[index], is_garment=outer is garment)
         if figure.arms[index] in {"front", "hip"}:
             add(hand_parts(person, side))
     add(face_parts(person))

@@ -13,7 +13,7 @@ from chromiq.colour import srgb_to_linear
 from chromiq.records import FloatImage
 
 Rgb = tuple[int, int, int]
-Pattern = Literal["plain", "stripes", "pinstripes", "check", "dots", "flowers"]
+Pattern = Literal["plain", "stripes", "pinstripes", "check", "dots", "flowers", "print"]
 Weave = Literal["smooth", "plain", "twill", "denim", "knit", "melange", "skin", "hair"]
 
 _TILE = 64

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dataset_builder.sample_people import Person, darker, ellipse, mirrored
-from dataset_builder.sample_shapes import Detail, Part, Points, smooth
+from dataset_builder.sample_people import Person
+from dataset_builder.sample_shapes import Detail, Part, Points, darker, ellipse, mirrored, smooth
 
 
 def face_parts(person: Person) -> list[Part]:
@@ -27,15 +27,17 @@ def face_parts(person: Person) -> list[Part]:
     )
     ears = [Part(ellipse(0.36 * s, 0.58, 0.055, 0.11), person.skin_fabric, shadow=0.0) for s in (-1, 1)]
     lip = (int(skin[0] * 0.80), int(skin[1] * 0.58), int(skin[2] * 0.58))
+    # In the shadow of the lids the white of an eye is hardly lighter than fair skin.
+    eye_white = darker((250, 244, 238), 0.62 + 0.26 * skin[1] / 200)
     details: list[Detail] = []
     for s in (-1, 1):
         eye = smooth([(0.075, 0.535), (0.15, 0.497), (0.235, 0.525), (0.16, 0.562)], closed=True) * (s, 1)
         details += [
             Detail(ellipse(0.155 * s, 0.50, 0.11, 0.055), None, 0.0, 0.20, 0.025),
-            Detail(eye, (238, 234, 230), opacity=1.0),
+            Detail(eye, eye_white, opacity=1.0),
             Detail(ellipse(0.155 * s, 0.528, 0.036, 0.036), (70, 50, 38), opacity=1.0),
             Detail(ellipse(0.155 * s, 0.528, 0.016, 0.016), (12, 10, 10), opacity=1.0),
-            Detail(ellipse(0.145 * s - 0.008, 0.517, 0.008, 0.008), (250, 250, 250), opacity=0.9),
+            Detail(ellipse(0.145 * s - 0.008, 0.517, 0.008, 0.008), (240, 240, 240), opacity=0.7),
             Detail(_arc([(0.07, 0.535), (0.15, 0.493), (0.245, 0.522)], s), (25, 18, 16), 0.016, 0.9),
             Detail(_arc([(0.09, 0.548), (0.16, 0.566), (0.23, 0.53)], s), None, 0.008, 0.35),
             Detail(_brow(s), darker(person.hair, 0.8), 0.0, 0.8, 0.004),

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from dataset_builder.sample_cloth import Fabric, Rgb
-from dataset_builder.sample_shapes import Detail, Part, Points, smooth, tube
+from dataset_builder.sample_shapes import Detail, Part, Points, darker, ellipse, mirrored, smooth, tube
 
 ArmPose = Literal["hang", "pocket", "hip", "front", "flat"]
 HairStyle = Literal["short", "bob", "long", "bun", "afro", "buzz"]
@@ -70,24 +70,27 @@ class Figure:
             "front": ((j + 0.22, 2.92), (0.34, 3.02)),
             "flat": ((j + 0.26, 2.90), (j + 0.42, 4.02)),
         }[self.arms[side > 0]]
-        return np.array([(j, 1.62), elbow, wrist]) * (side, 1)
+        return np.array([(j - 0.03, 1.74), elbow, wrist]) * (side, 1)
 
     def arm_line(self, side: int, start: float = 0.0, end: float = 1.0) -> Points:
         """The arm's centre line from `start` to `end`: 0 is the shoulder, 0.5 the elbow, 1 the wrist."""
-        line = smooth(self.arm(side), steps=20)
+        shoulder, elbow, wrist = self.arm(side)
+        # Two knots about the elbow keep the arm from bending like a hose.
+        knots = [shoulder, 0.2 * shoulder + 0.8 * elbow, 0.8 * elbow + 0.2 * wrist, wrist]
+        line = smooth(np.array(knots), steps=14)
         first, last = round(start * (len(line) - 1)), round(end * (len(line) - 1))
         return line[first : last + 1]
 
     def leg_line(self, side: int, end: float = 1.0) -> Points:
         """The leg's centre line: 0 is the hip, 1 the ankle."""
         s = self.stride
-        line = smooth([(0.36, 3.85), (0.35 + s / 2, 5.65), (0.33 + s, 7.42)], steps=20) * (side, 1)
+        line = smooth([(0.33, 3.45), (0.35 + s / 2, 5.55), (0.33 + s, 7.42)], steps=20) * (side, 1)
         return line[: round(end * (len(line) - 1)) + 1]
 
 
 @dataclass(frozen=True)
 class Person:
-    """Who wears the garment."""
+    """A model in a stance."""
 
     figure: Figure
     skin: Rgb
@@ -105,34 +108,11 @@ class Person:
         return Fabric(self.hair, weave="hair", shine=0.03)
 
 
-def darker(rgb: Rgb, share: float) -> Rgb:
-    """`rgb` with each value multiplied by `share` and clipped.
-
-    >>> darker((100, 200, 10), 0.5)
-    (50, 100, 5)
-    """
-    r, g, b = (int(min(255, value * share)) for value in rgb)
-    return r, g, b
-
-
-def mirrored(points: Points) -> Points:
-    """A closed outline from its right half, which runs from the middle above to the middle below."""
-    half = np.asarray(points, np.float64)
-    return np.vstack([half, half[::-1] * (-1, 1)])
-
-
-def ellipse(x: float, y: float, rx: float, ry: float) -> Points:
-    """A closed ellipse, 24 points."""
-    angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    return np.stack([x + rx * np.cos(angle), y + ry * np.sin(angle)], axis=-1)
-
-
 def body_parts(person: Person) -> list[Part]:
     """Legs, trunk and neck."""
     f, skin = person.figure, person.skin_fabric
-    legs = [
-        _tube_part(f.leg_line(side), (0.36, 0.33, 0.27, 0.21, 0.22, 0.17, 0.12), skin) for side in (-1, 1)
-    ]
+    radii = (0.32, 0.34, 0.30, 0.235, 0.20, 0.215, 0.17, 0.12)
+    legs = [_tube_part(f.leg_line(side), radii, skin) for side in (-1, 1)]
     trunk = mirrored(
         smooth(
             [
@@ -167,9 +147,8 @@ def arm_part(person: Person, side: int) -> Part:
     """The bare arm from shoulder to wrist."""
     line = person.figure.arm_line(side)
     thick = 1.0 if person.figure.joint_x > 0.75 else 0.84
-    radii = tuple(thick * r for r in (0.17, 0.215, 0.19, 0.165, 0.16, 0.155, 0.13, 0.10))
-    line = np.vstack([line[:1] - (0.03 * side, 0.12), line])
-    return _tube_part(line, radii, person.skin_fabric)
+    radii = tuple(thick * r for r in (0.22, 0.215, 0.19, 0.165, 0.16, 0.155, 0.13, 0.10))
+    return replace(_tube_part(line, radii, person.skin_fabric), outline=tube(line, radii, round_start=True))
 
 
 def hand_parts(person: Person, side: int) -> list[Part]:

@@ -8,7 +8,7 @@ them to pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +87,7 @@ class Part:
         flatness: the higher, the flatter the middle of the cross-section.
         folds: single folds; `drape` adds a random hang of that height along the cloth.
         details: painted in order onto the part.
+        fade_y: between these heights the part vanishes into what lies behind it, as a seat into legs.
         is_garment: counts for the garment's mask.
         shadow: 0..1, how dark a shadow it throws on the parts behind it.
     """
@@ -99,7 +100,8 @@ class Part:
     flatness: float = 2.0
     folds: tuple[Fold, ...] = ()
     drape: float = 0.0
-    details: tuple[Detail, ...] = field(default=())
+    details: tuple[Detail, ...] = ()
+    fade_y: tuple[float, float] | None = None
     is_garment: bool = False
     shadow: float = 0.35
 
@@ -123,17 +125,46 @@ def smooth(
     return curve if closed else np.vstack([curve, knots[-1:]])
 
 
-def tube(points: Points, radii: Sequence[float]) -> Points:
-    """The outline of a tube of varying radius around the polyline `points`, with round ends."""
+def tube(points: Points, radii: Sequence[float], *, round_start: bool = False) -> Points:
+    """The outline of a tube around the polyline `points`, its radii evenly spaced along it.
+
+    Its ends are cut straight; with `round_start` the first is a half circle.
+    """
     along = np.linspace(0, 1, len(points))
     radius = np.interp(along, np.linspace(0, 1, len(radii)), radii)[:, None]
     tangent = np.gradient(points, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True) + 1e-9
     normal = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1)
-    return np.vstack([points + normal * radius, (points - normal * radius)[::-1]])
+    sides = [points + normal * radius, (points - normal * radius)[::-1]]
+    if round_start:
+        angle = np.linspace(0, np.pi, 12)[1:-1, None]
+        sides.append(points[0] - radius[0] * (normal[0] * np.cos(angle) + tangent[0] * np.sin(angle)))
+    return np.vstack(sides)
 
 
 def tapered(points: Points, width: float) -> Points:
     """The outline of a stroke that thins out toward both ends."""
     profile = np.sin(np.linspace(0.05, np.pi - 0.05, 9)) * width / 2
     return tube(np.asarray(points, np.float64), list(profile))
+
+
+def darker(rgb: Rgb, share: float) -> Rgb:
+    """`rgb` with each value multiplied by `share` and clipped.
+
+    >>> darker((100, 200, 10), 0.5)
+    (50, 100, 5)
+    """
+    r, g, b = (int(min(255, value * share)) for value in rgb)
+    return r, g, b
+
+
+def mirrored(points: Points) -> Points:
+    """A closed outline from its right half, which runs from the middle above to the middle below."""
+    half = np.asarray(points, np.float64)
+    return np.vstack([half, half[::-1] * (-1, 1)])
+
+
+def ellipse(x: float, y: float, rx: float, ry: float) -> Points:
+    """A closed ellipse, 24 points."""
+    angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    return np.stack([x + rx * np.cos(angle), y + ry * np.sin(angle)], axis=-1)
