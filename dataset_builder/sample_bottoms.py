@@ -23,9 +23,9 @@ def bottom(kind: str, figure: Figure, fabric: Fabric, rng: np.random.Generator) 
         rng: for the fall of the folds.
     """
     if kind == "skirt":
-        return Clothes([_skirt(figure, fabric, rng), _waistband(figure, fabric)])
+        return Clothes([_skirt(figure, fabric, rng), _waistband(figure, fabric, loops_sewn=False)])
     legs = [_leg(kind, figure, side, fabric, rng) for side in (-1, 1)]
-    return Clothes([*legs, _seat(kind, figure, fabric, rng), _waistband(figure, fabric)])
+    return Clothes([*legs, _seat(kind, figure, fabric, rng), _waistband(figure, fabric, loops_sewn=True)])
 
 
 def _skirt(f: Figure, fabric: Fabric, rng: np.random.Generator) -> Part:
@@ -48,7 +48,7 @@ def _skirt(f: Figure, fabric: Fabric, rng: np.random.Generator) -> Part:
     )
 
 
-def _waistband(f: Figure, fabric: Fabric) -> Part:
+def _waistband(f: Figure, fabric: Fabric, *, loops_sewn: bool) -> Part:
     x, y = f.waist_x + 0.045, _WAIST_Y
     outline = np.vstack(
         [
@@ -56,7 +56,12 @@ def _waistband(f: Figure, fabric: Fabric) -> Part:
             smooth([(x + 0.005, y + 0.12), (0, y + 0.17), (-x - 0.005, y + 0.12)]),
         ]
     )
-    return Part(outline, fabric, roundness=0.6, flatness=2.6, shadow=0.3)
+    loops = [np.array([(x * at, y - 0.07), (x * at, y + 0.16)]) for at in (-0.72, -0.38, 0.38, 0.72)]
+    edges = [
+        Detail(loop + np.array([dx, 0.0]), None, 0.010, 0.35) for loop in loops for dx in (-0.025, 0.025)
+    ]
+    details = edges if loops_sewn else []
+    return Part(outline, fabric, roundness=0.6, flatness=2.6, details=tuple(details), shadow=0.3)
 
 
 def _leg(kind: str, f: Figure, side: int, fabric: Fabric, rng: np.random.Generator) -> Part:

@@ -69,7 +69,7 @@ def draw_pair(index: int, *, seed: int = 0, size_wh: tuple[int, int] = (896, 112
     woman = look.model.woman
     figure = Figure(
         joint_x=0.66 if woman else 0.80,
-        waist_x=0.50 if woman else 0.62,
+        waist_x=0.50 if woman else 0.66,
         hip_x=0.68 if woman else 0.69,
         arms=look.arms,
         sway=float(rng.uniform(-0.10, 0.10)),
@@ -173,14 +173,15 @@ def _layers(look: Look, person: Person, folds: list[int]) -> list[tuple[Part, bo
 
     if look.kind in BOTTOMS:
         lower, lower_is = garment, True
-        upper = top("jumper" if look.other.weave == "knit" else "T-shirt", figure, look.other, fresh)
+        upper_kind = "jumper" if look.other.weave == "knit" else "T-shirt"
+        upper = top(upper_kind, figure, look.other, fresh, tucked=True)
     else:
         lower = Clothes([]) if look.kind == "dress" else bottom("trousers", figure, look.other, fresh)
         lower_is, upper = False, garment
     inner = None
     if look.inner is not None:
-        inner_kind = "shirt" if look.kind == "gilet" else "T-shirt"
-        inner = top(inner_kind, figure, look.inner, fresh, beneath=True)
+        inner_kind = "shirt" if look.kind == "gilet" else "vest"
+        inner = top(inner_kind, figure, look.inner, fresh, tucked=True)
     worn = [clothes for clothes in (inner, upper) if clothes is not None]
     add(hair_behind(person))
     for clothes in worn:
@@ -199,8 +200,7 @@ def _layers(look: Look, person: Person, folds: list[int]) -> list[tuple[Part, bo
         if figure.arms[index] == "hang":
             add(hand_parts(person, side))
     for clothes in worn:
-        if clothes is not inner or upper.sleeve_end == 0:
-            add([*clothes.sleeves[0], *clothes.sleeves[1]], is_garment=clothes is garment)
+        add([*clothes.sleeves[0], *clothes.sleeves[1]], is_garment=clothes is garment)
         add(clothes.body, is_garment=clothes is garment)
     if look.kind in BOTTOMS:
         add(lower.body, is_garment=lower_is)

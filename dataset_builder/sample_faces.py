@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from dataset_builder.sample_people import Person
 from dataset_builder.sample_shapes import Detail, Part, Points, darker, ellipse, mirrored, smooth
+
+_COMB = (-0.06, -0.03, 0.0, 0.03, 0.06, 0.09)
 
 
 def face_parts(person: Person) -> list[Part]:
@@ -19,14 +23,15 @@ def face_parts(person: Person) -> list[Part]:
                 (0.24, 0.10),
                 (0.355 - slim, 0.32),
                 (0.350 - slim, 0.58),
-                (0.305 - slim, 0.80),
-                (0.185 - slim, 0.96),
+                (0.315 - 2 * slim, 0.80),
+                (0.195 - 2 * slim, 0.965),
                 (0.0, 1.02),
             ]
         )
     )
     ears = [Part(ellipse(0.36 * s, 0.58, 0.055, 0.11), person.skin_fabric, shadow=0.0) for s in (-1, 1)]
-    lip = (int(skin[0] * 0.80), int(skin[1] * 0.58), int(skin[2] * 0.58))
+    red = 0.58 if slim else 0.74
+    lip = (int(skin[0] * 0.82), int(skin[1] * red), int(skin[2] * red))
     # In the shadow of the lids the white of an eye is hardly lighter than fair skin.
     eye_white = darker((250, 244, 238), 0.62 + 0.26 * skin[1] / 200)
     details: list[Detail] = []
@@ -40,14 +45,14 @@ def face_parts(person: Person) -> list[Part]:
             Detail(ellipse(0.145 * s - 0.008, 0.517, 0.008, 0.008), (240, 240, 240), opacity=0.7),
             Detail(_arc([(0.07, 0.535), (0.15, 0.493), (0.245, 0.522)], s), (25, 18, 16), 0.016, 0.9),
             Detail(_arc([(0.09, 0.548), (0.16, 0.566), (0.23, 0.53)], s), None, 0.008, 0.35),
-            Detail(_brow(s), darker(person.hair, 0.8), 0.0, 0.8, 0.004),
-            Detail(ellipse(0.22 * s, 0.70, 0.10, 0.08), (205, 90, 80), 0.0, 0.12, 0.04),
+            Detail(_brow(s, thick=not slim), darker(person.hair, 0.8), 0.0, 0.8, 0.004),
+            Detail(ellipse(0.22 * s, 0.70, 0.10, 0.08), (205, 90, 80), 0.0, 0.08, 0.04),
             Detail(ellipse(0.038 * s, 0.705, 0.017, 0.010), None, 0.0, 0.5, 0.004),
             Detail(_arc([(0.055, 0.66), (0.073, 0.695), (0.05, 0.715)], s), None, 0.012, 0.3, 0.006),
         ]
     details += [
         Detail(smooth([(0.045, 0.47), (0.03, 0.58), (0.05, 0.66)]), None, 0.03, 0.18, 0.015),
-        Detail(smooth([(-0.008, 0.48), (-0.008, 0.64)]), (255, 246, 238), 0.024, 0.20, 0.012),
+        Detail(smooth([(-0.008, 0.48), (-0.008, 0.64)]), _lighter(skin), 0.024, 0.45, 0.012),
         Detail(ellipse(0.0, 0.735, 0.07, 0.014), None, 0.0, 0.25, 0.012),
         Detail(_mouth(upper=True), lip, 0.0, 0.95, 0.003),
         Detail(_mouth(upper=False), darker(lip, 1.12), 0.0, 0.95, 0.003),
@@ -91,35 +96,16 @@ def hair_before(person: Person) -> list[Part]:
         )
         return [Part(cap, fabric, roundness=0.6, shadow=0.1)]
     if style == "short":
+        crown = [(-0.365, 0.52), (-0.40, 0.30), (-0.35, 0.04), (-0.14, -0.12), (0.14, -0.13), (0.36, 0.02)]
         outline = np.vstack(
             [
-                smooth(
-                    [
-                        (-0.385, 0.60),
-                        (-0.41, 0.30),
-                        (-0.33, 0.02),
-                        (-0.08, -0.10),
-                        (0.20, -0.07),
-                        (0.38, 0.10),
-                        (0.41, 0.35),
-                        (0.385, 0.60),
-                    ]
-                ),
-                smooth(
-                    [
-                        (0.345, 0.58),
-                        (0.335, 0.36),
-                        (0.27, 0.25),
-                        (0.02, 0.20),
-                        (-0.16, 0.15),
-                        (-0.28, 0.27),
-                        (-0.335, 0.38),
-                        (-0.345, 0.58),
-                    ]
-                ),
+                smooth([*crown, (0.405, 0.28), (0.365, 0.52)]),
+                smooth([(0.335, 0.50), (0.325, 0.34), (0.27, 0.22), (0.06, 0.20), (-0.14, 0.13)]),
+                smooth([(-0.17, 0.12), (-0.25, 0.20), (-0.32, 0.34), (-0.335, 0.50)]),
             ]
         )
-        return [_strands(outline, person, [(-0.2, 0.16), (0.05, 0.0), (0.34, 0.22)])]
+        combed = [[(-0.16, 0.10), (-0.05, 0.02 - d), (0.16, -0.02 - d), (0.37, 0.20 - d)] for d in _COMB]
+        return [_strands(outline, person, combed)]
     if style == "afro":
         cap = mirrored(
             np.vstack(
@@ -134,20 +120,25 @@ def hair_before(person: Person) -> list[Part]:
         cap = mirrored(
             np.vstack(
                 [
-                    smooth([(0, -0.06), (0.28, 0.0), (0.40, 0.28), (0.385, 0.56)]),
-                    smooth([(0.345, 0.50), (0.27, 0.28), (0.12, 0.19), (0, 0.18)]),
+                    smooth([(0, -0.06), (0.28, 0.0), (0.39, 0.28), (0.365, 0.54)]),
+                    smooth([(0.345, 0.48), (0.27, 0.28), (0.12, 0.19), (0, 0.18)]),
                 ]
             )
         )
         knot = Part(ellipse(0.02, -0.15, 0.19, 0.16), fabric, shadow=0.2)
-        return [knot, _strands(cap, person, [(0.0, 0.18), (0.0, 0.06), (0.02, -0.06)])]
+        roots = np.linspace(-0.3, 0.3, 7)
+        drawn_back = [[(x, 0.22 + x * x), (x * 0.7, 0.05), (x * 0.2, -0.06)] for x in roots]
+        return [knot, _strands(cap, person, drawn_back)]
     end = 1.12 if style == "bob" else 1.0
     parts = []
     for s in (-1, 1):
         inner = smooth([(-0.07 * s, 0.12), (0.20, 0.24), (0.33, 0.46), (0.345, 0.72), (0.30, end)])
         outer = smooth([(0.40, end), (0.475, 0.80), (0.455, 0.36), (0.32, 0.0), (-0.07 * s, -0.10)])
-        outline = np.vstack([inner, outer]) * (s, 1)
-        parts.append(_strands(outline, person, [(0.12 * s, 0.05), (0.38 * s, 0.3), (0.41 * s, end)]))
+        falling = [
+            [(0.02 * s, 0.02), ((0.28 + d) * s, 0.12), ((0.38 + d) * s, 0.45), ((0.38 + d) * s, end)]
+            for d in (-0.05, -0.02, 0.02, 0.05)
+        ]
+        parts.append(_strands(np.vstack([inner, outer]) * (s, 1), person, falling))
     if style == "long":
         lock = np.vstack(
             [
@@ -155,23 +146,19 @@ def hair_before(person: Person) -> list[Part]:
                 smooth([(0.34, 2.05), (0.30, 1.7), (0.33, 1.3), (0.30, 1.0), (0.33, 0.72)]),
             ]
         )
-        parts.insert(0, _strands(lock * (-1, 1), person, [(-0.42, 0.8), (-0.45, 1.4), (-0.40, 2.0)]))
+        waves = [[(-0.37 + d, 0.75), (-0.43 + d, 1.3), (-0.39 + d, 2.05)] for d in (-0.07, -0.03, 0.02, 0.06)]
+        parts.insert(0, _strands(lock * (-1, 1), person, waves))
     return parts
 
 
-def _strands(outline: Points, person: Person, middle: list[tuple[float, float]]) -> Part:
-    line = smooth(middle)
-    streaks = tuple(
-        Detail(
-            line + np.array((dx, 0.0)),
-            darker(person.hair, share) if share < 1 else _lighter(person.hair),
-            0.02,
-            0.45,
-            0.015,
-        )
-        for dx, share in ((-0.07, 0.6), (-0.03, 1.4), (0.02, 0.6), (0.06, 1.4))
+def _strands(outline: Points, person: Person, lines: Sequence[Sequence[tuple[float, float]]]) -> Part:
+    """A mass of hair with strands, in turn darker and lighter, along `lines`."""
+    shades = (darker(person.hair, 0.55), _lighter(person.hair))
+    strands = tuple(
+        Detail(smooth(np.array(line)), shades[index % 2], 0.016, 0.30, 0.008)
+        for index, line in enumerate(lines)
     )
-    return Part(outline, person.hair_fabric, details=streaks, roundness=0.5, shadow=0.25)
+    return Part(outline, person.hair_fabric, details=strands, roundness=0.5, shadow=0.25)
 
 
 def _lighter(rgb: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -183,9 +170,10 @@ def _arc(points: list[tuple[float, float]], side: int) -> Points:
     return smooth(points) * (side, 1)
 
 
-def _brow(side: int) -> Points:
+def _brow(side: int, *, thick: bool) -> Points:
+    drop = 0.012 if thick else 0.0
     over = smooth([(0.065, 0.445), (0.16, 0.410), (0.265, 0.440)])
-    under = smooth([(0.265, 0.445), (0.16, 0.432), (0.068, 0.470)])
+    under = smooth([(0.265, 0.445 + drop / 2), (0.16, 0.430 + drop), (0.068, 0.466 + drop)])
     return np.vstack([over, under]) * (side, 1)
 
 

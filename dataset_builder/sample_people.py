@@ -34,7 +34,7 @@ class Figure:
     """
 
     joint_x: float = 0.80
-    waist_x: float = 0.62
+    waist_x: float = 0.66
     hip_x: float = 0.70
     arms: tuple[ArmPose, ArmPose] = ("hang", "hang")
     sway: float = 0.0
@@ -63,6 +63,7 @@ class Figure:
     def arm(self, side: int) -> Points:
         """Shoulder, elbow and wrist, shape ``(3, 2)``."""
         j = self.joint_x
+        shoulder_y = 1.77 if j > 0.75 else 1.725  # slimmer arms hang from the same shoulder line
         elbow, wrist = {
             "hang": ((j + 0.16, 2.95), (j + 0.17, 4.05)),
             "pocket": ((j + 0.40, 2.90), (self.hip_x + 0.10, 3.78)),
@@ -70,7 +71,7 @@ class Figure:
             "front": ((j + 0.22, 2.92), (0.34, 3.02)),
             "flat": ((j + 0.26, 2.90), (j + 0.42, 4.02)),
         }[self.arms[side > 0]]
-        return np.array([(j - 0.03, 1.74), elbow, wrist]) * (side, 1)
+        return np.array([(j - 0.03, shoulder_y), elbow, wrist]) * (side, 1)
 
     def arm_line(self, side: int, start: float = 0.0, end: float = 1.0) -> Points:
         """The arm's centre line from `start` to `end`: 0 is the shoulder, 0.5 the elbow, 1 the wrist."""
@@ -118,9 +119,9 @@ def body_parts(person: Person) -> list[Part]:
             [
                 (0.0, 1.1),
                 (0.20, 1.12),
-                (0.27, 1.33),
-                (f.joint_x + 0.02, 1.50),
-                (f.joint_x + 0.04, 1.75),
+                (0.25, 1.36),
+                (f.joint_x - 0.06, 1.55),
+                (f.joint_x - 0.02, 1.80),
                 (f.joint_x - 0.10, 2.15),
                 (f.waist_x, 2.85),
                 (f.hip_x, 3.75),
@@ -166,7 +167,7 @@ def hand_parts(person: Person, side: int) -> list[Part]:
     skin = person.skin_fabric
     thumb = _tube_part(smooth([at(0.06, 0.05), at(0.22, 0.14), at(0.36, 0.13)]), (0.055, 0.05, 0.03), skin)
     palm = _tube_part(
-        smooth([at(-0.08, 0), at(0.08, 0), at(0.24, 0), at(0.34, 0.0)]), (0.09, 0.11, 0.135, 0.12), skin
+        smooth([at(-0.08, 0), at(0.08, 0), at(0.24, 0), at(0.38, 0.0)]), (0.09, 0.11, 0.135, 0.13, 0.07), skin
     )
     fingers = [
         _tube_part(

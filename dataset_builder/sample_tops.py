@@ -47,8 +47,9 @@ class Cut:
 CUTS: dict[str, Cut] = {
     "shirt": Cut(hem_y=4.0, hem_drop=0.22),
     "T-shirt": Cut(neck_x=0.33, neck_depth=1.62, sleeve_end=0.40, hem_y=3.95),
+    "vest": Cut(neck_x=0.25, neck_depth=1.62, sleeve_end=0.0, ease=0.03, hem_y=3.3, shoulder_x=-0.2),
     "jumper": Cut(neck_x=0.34, neck_depth=1.55, ease=0.16, hem_y=3.85),
-    "jacket": Cut(neck_depth=2.72, ease=0.17, hem_y=4.35, shoulder_x=0.06),
+    "jacket": Cut(neck_depth=2.72, ease=0.17, hem_y=4.35, shoulder_x=0.03),
     "gilet": Cut(neck_depth=2.05, sleeve_end=0.0, ease=0.12, hem_y=3.75, shoulder_x=-0.08, armhole_y=2.3),
     "dress": Cut(neck_x=0.34, neck_depth=1.78, sleeve_end=0.0, ease=0.05, hem_y=6.3, shoulder_x=-0.10),
 }
@@ -61,7 +62,7 @@ def top(
     rng: np.random.Generator,
     second: Fabric | None = None,
     *,
-    beneath: bool = False,
+    tucked: bool = False,
 ) -> Clothes:
     """A garment for the upper body.
 
@@ -71,11 +72,11 @@ def top(
         fabric: the cloth.
         rng: for the fall of the folds.
         second: cloth of the sleeves and trims of a two-tone garment.
-        beneath: worn under another top: closer to the body and tucked in.
+        tucked: closer to the body, its hem in the waistband.
     """
     cut = CUTS[kind]
-    if beneath:
-        cut = replace(cut, ease=0.04, hem_y=3.5, hem_drop=0.0)
+    if tucked:
+        cut = replace(cut, ease=0.03, hem_y=3.3, hem_drop=0.0)
     trim = second or fabric
     neckline = _neckline(kind, cut)
     body = Part(
@@ -108,7 +109,7 @@ def _neckline(kind: str, cut: Cut) -> Points:
 def _trunk(kind: str, cut: Cut, f: Figure, neckline: Points) -> Points:
     e, joint_x = cut.ease, f.joint_x
     armpit = (joint_x - 0.02 + e / 2, cut.armhole_y)
-    armhole = smooth([(joint_x + cut.shoulder_x, 1.50), (joint_x - 0.06, 1.85), armpit])
+    armhole = smooth([(joint_x + cut.shoulder_x, 1.50), (joint_x - 0.03, 1.80), armpit])
     below = [(f.waist_x + e, 2.9), (f.hip_x + e * 0.9, cut.hem_y - cut.hem_drop)]
     if kind == "dress":
         below = [
@@ -239,7 +240,7 @@ def _collar(kind: str, cut: Cut, trim: Fabric) -> list[Part]:
         return [_lapel(trim, s) for s in (-1, 1)]
     if kind == "gilet":
         return []
-    width = {"T-shirt": 0.09, "jumper": 0.13, "dress": 0.05}[kind]
+    width = {"T-shirt": 0.09, "vest": 0.07, "jumper": 0.13, "dress": 0.05}[kind]
     low = cut.neck_depth - 0.08
     x = cut.neck_x
     line = smooth([(-x, 1.30), (-x * 0.66, low), (0, cut.neck_depth), (x * 0.66, low), (x, 1.30)])
