@@ -18,11 +18,21 @@ _SUBPIXEL_BITS = 4
 
 
 class Canvas:
-    """A picture in the making, in linear light; `finish` gives it as sRGB."""
+    """A picture in the making, in linear light; `finish` gives it as sRGB.
 
-    def __init__(self, frame: Frame, light: Light, background: Rgb, *, shadow_on_background: bool) -> None:
+    Args:
+        frame: where the drawing lies.
+        light: the studio's light.
+        background: its backdrop, sRGB 0..255.
+        relief: depth of all folds; worn cloth falls deeper than cloth laid flat.
+        shadow_on_background: whether the backdrop is close enough to catch shadows.
+    """
+
+    def __init__(
+        self, frame: Frame, light: Light, background: Rgb, *, relief: float, shadow_on_background: bool
+    ) -> None:
         width_px, height_px = frame.size_wh
-        self._frame, self._light = frame, light
+        self._frame, self._light, self._relief = frame, light, relief
         self._linear = np.empty((height_px, width_px, 3), np.float32)
         self._linear[:] = srgb_to_linear(np.asarray(background) / 255.0)
         self._solid = np.full((height_px, width_px), 1.0 if shadow_on_background else 0.0, np.float32)
@@ -120,7 +130,7 @@ class Canvas:
             height += _gaussian(layer, 0.45 * width * scale)
         if part.drape:
             height += part.drape * scale * stretched_noise(u, v, rng)
-        return height
+        return height * np.float32(self._relief)
 
     def _add_detail(
         self, detail: Detail, albedo: FloatImage, lit: FloatImage, corner: tuple[int, int]

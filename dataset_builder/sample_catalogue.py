@@ -130,7 +130,7 @@ def _draw_still_life(
     middle = (low + high) / 2
     frame = Frame(size_wh, (size_wh[0] / 2 - middle[0] * scale, size_wh[1] / 2 - middle[1] * scale), scale)
     light = Light(toward=(-0.35, -0.55, 1.0), ambient=0.5)
-    canvas = Canvas(frame, light, STUDIOS[rng.integers(len(STUDIOS))], shadow_on_background=True)
+    canvas = Canvas(frame, light, STUDIOS[rng.integers(len(STUDIOS))], relief=1.1, shadow_on_background=True)
     for part in parts:
         canvas.paint(replace(part, is_garment=True), rng)
     return canvas.finish(rng)
@@ -147,11 +147,11 @@ def _draw_on_model(
     exposure = rng.uniform(0.86, 0.98)
     light = Light(
         toward=(float(rng.choice([-0.7, 0.7])), -0.4, 0.8),
-        ambient=0.4,
+        ambient=0.32,
         gains=(exposure * (1 + warmth), exposure, exposure * (1 - warmth)),
         falloff=(float(rng.uniform(-0.08, 0.08)), float(rng.uniform(-0.1, 0.0))),
     )
-    canvas = Canvas(frame, light, STUDIOS[rng.integers(len(STUDIOS))], shadow_on_background=False)
+    canvas = Canvas(frame, light, STUDIOS[rng.integers(len(STUDIOS))], relief=2.0, shadow_on_background=False)
     person = Person(figure, look.model.skin, look.model.hair, look.model.hair_style)
     if view != "half":
         for s in (-1, 1):
