@@ -64,23 +64,12 @@ def draw_pair(index: int, *, seed: int = 0, size_wh: tuple[int, int] = (896, 112
         seed: of the whole catalogue.
         size_wh: width and height of both pictures in pixels.
     """
-    rng = np.random.default_rng([seed, index])
     look = look_of(index, seed)
-    woman = look.model.woman
-    figure = Figure(
-        joint_x=0.66 if woman else 0.80,
-        waist_x=0.50 if woman else 0.66,
-        hip_x=0.68 if woman else 0.69,
-        arms=look.arms,
-        sway=float(rng.uniform(-0.10, 0.10)),
-        turn=float(rng.uniform(-0.14, 0.14)),
-        tilt=float(rng.uniform(-0.05, 0.05)),
-        stride=float(rng.uniform(0.0, 0.12)),
-    )
-    flat = replace(figure, arms=("flat", "flat"), sway=0.0, turn=0.0, tilt=0.0, stride=0.02)
-    folds = [seed, index, 1]
-    still_life, still_life_mask = _draw_still_life(look, flat, folds, size_wh, rng)
-    on_model, on_model_mask = _draw_on_model(look, figure, folds, size_wh, rng)
+    key = (seed, index)
+    rng = np.random.default_rng(key)
+    figure = _figure(look, rng)
+    still_life, still_life_mask = _draw_still_life(look, figure, key, size_wh, rng)
+    on_model, on_model_mask = _draw_on_model(look, figure, key, size_wh, rng)
     return SamplePair(
         str(index + 1), look.garment, look.pattern, still_life, on_model, still_life_mask, on_model_mask
     )
@@ -112,104 +101,116 @@ def write_catalogue(
     return written
 
 
-def _dress(kind: str, figure: Figure, look: Look, folds: list[int]) -> Clothes:
-    rng = np.random.default_rng(folds)
-    if kind in BOTTOMS:
-        return bottom(kind, figure, look.fabric, rng)
-    return top(kind, figure, look.fabric, rng, look.second)
+def _figure(look: Look, rng: np.random.Generator) -> Figure:
+    woman = look.model.woman
+    return Figure(
+        joint_x=0.66 if woman else 0.80,
+        waist_x=0.50 if woman else 0.66,
+        hip_x=0.68 if woman else 0.69,
+        arms=look.arms,
+        sway=float(rng.uniform(-0.10, 0.10)),
+        turn=float(rng.uniform(-0.14, 0.14)),
+        tilt=float(rng.uniform(-0.05, 0.05)),
+        stride=float(rng.uniform(0.0, 0.12)),
+    )
 
 
 def _draw_still_life(
-    look: Look, figure: Figure, folds: list[int], size_wh: tuple[int, int], rng: np.random.Generator
+    look: Look, figure: Figure, key: tuple[int, int], size_wh: tuple[int, int], rng: np.random.Generator
 ) -> tuple[RgbImage, BoolMask]:
-    clothes = _dress(look.kind, figure, look, folds)
+    laid_flat = replace(figure, arms=("flat", "flat"), sway=0.0, turn=0.0, tilt=0.0, stride=0.02)
+    clothes = _sewn(look, laid_flat, key)
     parts = [*clothes.inside, *clothes.sleeves[0], *clothes.sleeves[1], *clothes.body]
     outline = np.vstack([part.outline for part in parts])
     low, high = outline.min(0), outline.max(0)
     scale = min(size_wh[0] * 0.72 / (high[0] - low[0]), size_wh[1] * 0.74 / (high[1] - low[1]))
-    middle = (low + high) / 2
-    frame = Frame(size_wh, (size_wh[0] / 2 - middle[0] * scale, size_wh[1] / 2 - middle[1] * scale), scale)
+    x, y = np.array(size_wh) / 2 - (low + high) / 2 * scale
     light = Light(toward=(-0.35, -0.55, 1.0), ambient=0.5)
-    canvas = Canvas(frame, light, STUDIOS[rng.integers(len(STUDIOS))], relief=1.1, shadow_on_background=True)
-    for part in parts:
-        canvas.paint(replace(part, is_garment=True), rng)
-    return canvas.finish(rng)
+    studio = STUDIOS[rng.integers(len(STUDIOS))]
+    canvas = Canvas(Frame(size_wh, (x, y), scale), light, studio, relief=1.1, shadow_on_background=True)
+    return _painted(canvas, [replace(part, is_garment=True) for part in parts], (*key, 1))
 
 
 def _draw_on_model(
-    look: Look, figure: Figure, folds: list[int], size_wh: tuple[int, int], rng: np.random.Generator
+    look: Look, figure: Figure, key: tuple[int, int], size_wh: tuple[int, int], rng: np.random.Generator
 ) -> tuple[RgbImage, BoolMask]:
     view = "lower" if look.kind in BOTTOMS else ("full" if look.kind == "dress" else "half")
     top_y, bottom_y = {"half": (-0.45, 4.75), "full": (-0.5, 8.3), "lower": (1.9, 8.25)}[view]
     scale = size_wh[1] / (bottom_y - top_y)
     frame = Frame(size_wh, (size_wh[0] / 2, -top_y * scale), scale)
-    warmth = rng.uniform(-0.03, 0.03)
-    exposure = rng.uniform(0.86, 0.98)
+    warmth, exposure = rng.uniform(-0.03, 0.03), rng.uniform(0.86, 0.98)
     light = Light(
-        toward=(float(rng.choice([-0.7, 0.7])), -0.4, 0.8),
+        toward=(0.7 if rng.random() < 0.5 else -0.7, -0.4, 0.8),
         ambient=0.32,
         gains=(exposure * (1 + warmth), exposure, exposure * (1 - warmth)),
-        falloff=(float(rng.uniform(-0.08, 0.08)), float(rng.uniform(-0.1, 0.0))),
+        falloff=(rng.uniform(-0.08, 0.08), rng.uniform(-0.1, 0.0)),
     )
-    canvas = Canvas(frame, light, STUDIOS[rng.integers(len(STUDIOS))], relief=2.0, shadow_on_background=False)
+    studio = STUDIOS[rng.integers(len(STUDIOS))]
+    canvas = Canvas(frame, light, studio, relief=2.0, shadow_on_background=False)
+    for side in (-1, 1):
+        canvas.soft_shadow(figure.pose(ellipse(0.38 * side, 7.88, 0.40, 0.07)), 0.35, 0.06)
     person = Person(figure, look.model.skin, look.model.hair, look.model.hair_style)
-    if view != "half":
-        for s in (-1, 1):
-            canvas.soft_shadow(figure.pose(ellipse(0.38 * s, 7.88, 0.40, 0.07)), 0.35, 0.06)
-    for part, is_garment in _layers(look, person, folds):
-        canvas.paint(replace(figure.posed(part), is_garment=is_garment), rng)
-    return canvas.finish(rng)
+    parts = [figure.posed(part) for part in _layers(look, person, key)]
+    return _painted(canvas, parts, (*key, 2))
 
 
-def _layers(look: Look, person: Person, folds: list[int]) -> list[tuple[Part, bool]]:
-    """Everything from back to front, with whether it is the garment."""
-    figure = person.figure
-    garment = _dress(look.kind, figure, look, folds)
-    fresh = np.random.default_rng([*folds, 2])
-    layers: list[tuple[Part, bool]] = []
+def _painted(canvas: Canvas, parts: list[Part], key: tuple[int, ...]) -> tuple[RgbImage, BoolMask]:
+    # A generator for each part: no other part and no size of picture changes how it falls.
+    for number, part in enumerate(parts):
+        canvas.paint(part, np.random.default_rng((*key, number)))
+    return canvas.finish(np.random.default_rng((*key, len(parts))))
 
-    def add(parts: list[Part], *, is_garment: bool = False) -> None:
-        layers.extend((part, is_garment) for part in parts)
 
+def _sewn(look: Look, figure: Figure, key: tuple[int, int]) -> Clothes:
+    rng = np.random.default_rng((*key, 3))
     if look.kind in BOTTOMS:
-        lower, lower_is = garment, True
-        upper_kind = "jumper" if look.other.weave == "knit" else "T-shirt"
-        upper = top(upper_kind, figure, look.other, fresh, tucked=True)
-    else:
-        lower = Clothes([]) if look.kind == "dress" else bottom("trousers", figure, look.other, fresh)
-        lower_is, upper = False, garment
-    inner = None
+        return bottom(look.kind, figure, look.fabric, rng)
+    return top(look.kind, figure, look.fabric, rng, look.second)
+
+
+def _layers(look: Look, person: Person, key: tuple[int, int]) -> list[Part]:
+    """Body and clothes from back to front; the parts of the garment say that they are its."""
+    figure = person.figure
+    garment = _sewn(look, figure, key)
+    rng = np.random.default_rng((*key, 4))
+    lower, upper, inner = Clothes([]), garment, None
+    if look.kind in BOTTOMS:
+        kind = "jumper" if look.other.weave == "knit" else "T-shirt"
+        lower, upper = garment, top(kind, figure, look.other, rng, tucked=True)
+    elif look.kind != "dress":
+        lower = bottom("trousers", figure, look.other, rng)
     if look.inner is not None:
-        inner_kind = "shirt" if look.kind == "gilet" else "vest"
-        inner = top(inner_kind, figure, look.inner, fresh, tucked=True)
+        inner = top("shirt" if look.kind == "gilet" else "vest", figure, look.inner, rng, tucked=True)
     worn = [clothes for clothes in (inner, upper) if clothes is not None]
+    outer = upper if upper.sleeve_end else worn[0]  # whose sleeves are seen
+    layers: list[Part] = []
+
+    def add(parts: list[Part], owner: Clothes | None = None) -> None:
+        layers.extend(replace(part, is_garment=owner is garment) for part in parts)
+
+    def add_hands(*poses: str) -> None:
+        for index, side in enumerate((-1, 1)):
+            if figure.arms[index] in poses:
+                add(hand_parts(person, side))
+
     add(hair_behind(person))
     for clothes in worn:
-        add(clothes.inside, is_garment=clothes is garment)
+        add(clothes.inside, clothes)
     add(body_parts(person))
     add(shoe_parts(person, Fabric(look.shoes, weave="smooth", shine=0.05)))
-    for index, side in enumerate((-1, 1)):
-        if figure.arms[index] == "pocket":
-            add(hand_parts(person, side))
-    if look.kind not in BOTTOMS:
-        add(lower.body, is_garment=lower_is)
-    add([neck_part(person)])
-    for index, side in enumerate((-1, 1)):
-        if figure.arms[index] != "front" or max(c.sleeve_end for c in worn) == 1:
-            add([arm_part(person, side)])
-        if figure.arms[index] == "hang":
-            add(hand_parts(person, side))
+    add_hands("pocket")
+    if lower is not garment:
+        add(lower.body)
+    add([neck_part(person), arm_part(person, -1), arm_part(person, 1)])
+    add_hands("hang")
     for clothes in worn:
-        add([*clothes.sleeves[0], *clothes.sleeves[1]], is_garment=clothes is garment)
-        add(clothes.body, is_garment=clothes is garment)
-    if look.kind in BOTTOMS:
-        add(lower.body, is_garment=lower_is)
+        add([*clothes.sleeves[0], *clothes.sleeves[1], *clothes.body], clothes)
+    if lower is garment:
+        add(lower.body, lower)
     for index, side in enumerate((-1, 1)):
         if figure.arms[index] == "front":
-            outer = upper if upper.sleeve_end else worn[0]
-            add(outer.forearms[index], is_garment=outer is garment)
-        if figure.arms[index] in {"front", "hip"}:
-            add(hand_parts(person, side))
+            add(outer.forearms[index] or [arm_part(person, side)], outer if outer.forearms[index] else None)
+    add_hands("front", "hip")
     add(face_parts(person))
     add(hair_before(person))
     return layers

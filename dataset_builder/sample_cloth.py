@@ -99,12 +99,13 @@ def stretched_noise(u: FloatImage, v: FloatImage, rng: np.random.Generator) -> F
 def _weave(
     weave: Weave, u: FloatImage, v: FloatImage, scale_px: float, rng: np.random.Generator
 ) -> FloatImage:
-    grain = rng.standard_normal(u.shape, dtype=np.float32)
+    if weave == "hair":
+        grain = stretched_noise(u * 6, v, rng)
+    else:
+        grain = rng.standard_normal(u.shape, dtype=np.float32)
     if weave in {"denim", "melange", "knit"}:
         clumps = cv2.GaussianBlur(grain, (0, 0), 0.005 * scale_px + 0.3)
         grain = np.asarray(0.4 * grain + 1.6 * clumps, np.float32)
-    if weave == "hair":
-        grain = stretched_noise(u * 6, v, rng)
     amplitude = _AMPLITUDE[weave]
     structure = np.zeros_like(u)
     # A period of under 3 px can't be shown and would alias.

@@ -171,6 +171,7 @@ def _sleeves(
     hem = {"shirt": 0.2, "jumper": 0.22}.get(kind, 0.06)
     for index, side in enumerate((-1, 1)):
         line = f.arm_line(side, 0.0, cut.sleeve_end)
+        line[0, 1] += radii[0] - slim * 0.265  # a wider sleeve starts lower, under the same shoulder seam
         sleeves[index].append(cloth_tube(line, radii, fabric, rng, folds=12, hem=hem, round_start=True))
         if f.arms[index] == "front" and cut.sleeve_end == 1:
             lower = f.arm_line(side, 0.5)
