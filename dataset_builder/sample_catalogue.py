@@ -61,12 +61,19 @@ def draw_pair(index: int, *, seed: int = 0, size_wh: tuple[int, int] = (896, 112
 
     Args:
         index: 0 or more; beyond the listed looks they are varied.
-        seed: of the whole catalogue.
-        size_wh: width and height of both pictures in pixels.
+        seed: 0 or more, of the whole catalogue.
+        size_wh: width and height of both pictures in pixels; the drawing is made for 4:5.
+
+    Raises:
+        ValueError: if `index` or `seed` is negative.
+
+    >>> pair = draw_pair(3, size_wh=(80, 100))
+    >>> pair.key, pair.garment, pair.on_model.shape, pair.on_model_mask.dtype.name
+    ('4', 'dress', (100, 80, 3), 'bool')
     """
-    look = look_of(index, seed)
     key = (seed, index)
     rng = np.random.default_rng(key)
+    look = look_of(index, seed)
     figure = _figure(look, rng)
     still_life, still_life_mask = _draw_still_life(look, figure, key, size_wh, rng)
     on_model, on_model_mask = _draw_on_model(look, figure, key, size_wh, rng)
@@ -209,7 +216,10 @@ def _layers(look: Look, person: Person, key: tuple[int, int]) -> list[Part]:
         add(lower.body, lower)
     for index, side in enumerate((-1, 1)):
         if figure.arms[index] == "front":
-            add(outer.forearms[index] or [arm_part(person, side)], outer if outer.forearms[index] else None)
+            if outer.sleeve_end == 1:
+                add(outer.forearms[index], outer)
+            else:
+                add([arm_part(person, side, forearm_only=True)])
     add_hands("front", "hip")
     add(face_parts(person))
     add(hair_before(person))

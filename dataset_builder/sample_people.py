@@ -144,11 +144,13 @@ def neck_part(person: Person) -> Part:
     return Part(outline, person.skin_fabric, details=(shade,), flatness=1.5, shadow=0.0)
 
 
-def arm_part(person: Person, side: int) -> Part:
-    """The bare arm from shoulder to wrist."""
-    line = person.figure.arm_line(side)
+def arm_part(person: Person, side: int, *, forearm_only: bool = False) -> Part:
+    """The bare arm from the shoulder or from the elbow to the wrist."""
+    line = person.figure.arm_line(side, 0.5 if forearm_only else 0.0)
     thick = 1.0 if person.figure.joint_x > 0.75 else 0.84
     radii = tuple(thick * r for r in (0.22, 0.215, 0.19, 0.165, 0.16, 0.155, 0.13, 0.10))
+    if forearm_only:
+        radii = radii[4:]
     return replace(_tube_part(line, radii, person.skin_fabric), outline=tube(line, radii, round_start=True))
 
 

@@ -109,7 +109,19 @@ class Part:
 def smooth(
     points: Sequence[tuple[float, float]] | Points, *, steps: int = 10, closed: bool = False
 ) -> Points:
-    """A smooth curve through `points` (cubic Hermite, Catmull-Rom tangents), shape ``(N, 2)``."""
+    """A smooth curve through `points`: cubic Hermite pieces with Catmull-Rom tangents.
+
+    Args:
+        points: shape ``(K, 2)``, two knots or more.
+        steps: points per piece.
+        closed: whether the last knot is joined to the first.
+
+    Returns:
+        Shape ``(N, 2)``; every knot is on it.
+
+    >>> smooth([(0, 0), (1, 0), (1, 1)], steps=2).tolist()
+    [[0.0, 0.0], [0.5, -0.0625], [1.0, 0.0], [1.0625, 0.5], [1.0, 1.0]]
+    """
     knots = np.asarray(points, np.float64)
     ring = np.vstack([knots[-1:], knots, knots[:2]]) if closed else np.vstack([knots[:1], knots, knots[-1:]])
     p0, p1, p2, p3 = ring[:-3], ring[1:-2], ring[2:-1], ring[3:]
@@ -129,6 +141,9 @@ def tube(points: Points, radii: Sequence[float], *, round_start: bool = False) -
     """The outline of a tube around the polyline `points`, its radii evenly spaced along it.
 
     Its ends are cut straight; with `round_start` the first is a half circle.
+
+    >>> tube(np.array([(0.0, 0.0), (2.0, 0.0)]), [1, 3]).round(6).tolist()
+    [[0.0, 1.0], [2.0, 3.0], [2.0, -3.0], [0.0, -1.0]]
     """
     along = np.linspace(0, 1, len(points))
     radius = np.interp(along, np.linspace(0, 1, len(radii)), radii)[:, None]
