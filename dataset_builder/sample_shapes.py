@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,17 +125,17 @@ def smooth(
     """
     knots = np.asarray(points, np.float64)
     ring = np.vstack([knots[-1:], knots, knots[:2]]) if closed else np.vstack([knots[:1], knots, knots[-1:]])
-    p0, p1, p2, p3 = ring[:-3], ring[1:-2], ring[2:-1], ring[3:]
-    t = np.linspace(0, 1, steps, endpoint=False)[None, :, None]
-    m1, m2 = (p2 - p0)[:, None] / 2, (p3 - p1)[:, None] / 2
-    a, b = p1[:, None], p2[:, None]
-    curve = (
-        (2 * t**3 - 3 * t**2 + 1) * a
-        + (t**3 - 2 * t**2 + t) * m1
-        + (3 * t**2 - 2 * t**3) * b
-        + (t**3 - t**2) * m2
-    ).reshape(-1, 2)
+    before, start, end, after = ring[:-3], ring[1:-2], ring[2:-1], ring[3:]
+    controls = np.stack([start, end, (end - before) / 2, (after - start) / 2], axis=1)
+    curve = (_hermite_basis(steps) @ controls).reshape(-1, 2)
     return curve if closed else np.vstack([curve, knots[-1:]])
+
+
+@cache
+def _hermite_basis(steps: int) -> NDArray[np.float64]:
+    """Weights of start, end, tangent at start and at end, at `steps` places: shape ``(steps, 4)``."""
+    t = np.linspace(0, 1, steps, endpoint=False)
+    return np.stack([2 * t**3 - 3 * t**2 + 1, 3 * t**2 - 2 * t**3, t**3 - 2 * t**2 + t, t**3 - t**2], axis=1)
 
 
 def tube(points: Points, radii: Sequence[float], *, round_start: bool = False) -> Points:

@@ -110,7 +110,11 @@ def _trunk(kind: str, cut: Cut, f: Figure, neckline: Points) -> Points:
     e, joint_x = cut.ease, f.joint_x
     armpit = (joint_x - 0.02 + e / 2, cut.armhole_y)
     armhole = smooth([(joint_x + cut.shoulder_x, 1.50), (joint_x - 0.03, 1.80), armpit])
-    below = [(f.waist_x + e, 2.9), (f.hip_x + e * 0.9, cut.hem_y - cut.hem_drop)]
+    hip_x = f.hip_x + e * 0.9
+    waist_x = 0.6 * f.waist_x + 0.4 * f.hip_x + 0.8 * e
+    below = [(waist_x, 2.8), (hip_x, 3.5), (hip_x + 0.02, cut.hem_y - cut.hem_drop)]
+    if cut.hem_y < 3.5:
+        below = [(waist_x, 2.8), (hip_x, cut.hem_y)]
     if kind == "dress":
         below = [
             (f.waist_x + e, 2.85),
