@@ -17,8 +17,8 @@ RgbImage: TypeAlias = NDArray[np.uint8]
 """Shape ``(H, W, 3)``, sRGB, upright."""
 BoolMask: TypeAlias = NDArray[np.bool_]
 """Shape ``(H, W)``, True on the garment."""
-FloatImage: TypeAlias = NDArray[np.float32]
-"""Any shape, float32; what it holds is said where it is used."""
+FloatImage: TypeAlias = NDArray[np.floating[Any]]
+"""Any shape, float32 unless said otherwise; what it holds is said where it is used."""
 Box: TypeAlias = tuple[int, int, int, int]
 """``xyxy``: left, top, right, bottom in pixels, right and bottom exclusive."""
 

@@ -209,13 +209,14 @@ def weights_available(*models: HubModel) -> bool:
         from huggingface_hub import try_to_load_from_cache
     except ImportError:
         return False
-    return all(
-        (Path(model.name_or_path) / "model.safetensors").is_file()
-        or isinstance(
-            try_to_load_from_cache(model.name_or_path, "model.safetensors", revision=model.revision), str
-        )
-        for model in models
-    )
+
+    def is_here(model: HubModel) -> bool:
+        if Path(model.name_or_path).is_dir():
+            return (Path(model.name_or_path) / "model.safetensors").is_file()
+        cached = try_to_load_from_cache(model.name_or_path, "model.safetensors", revision=model.revision)
+        return isinstance(cached, str)
+
+    return all(is_here(model) for model in models)
 
 
 def phrase_columns(token_ids: Sequence[int], tokenizer: Any, phrase_count: int) -> list[list[int]]:
@@ -242,7 +243,7 @@ def phrase_columns(token_ids: Sequence[int], tokenizer: Any, phrase_count: int) 
 
 
 def _from_pretrained(model_class: Any, model: HubModel) -> Any:
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError
 
     try:
         return model_class.from_pretrained(
@@ -255,7 +256,7 @@ def _from_pretrained(model_class: Any, model: HubModel) -> Any:
             f"{model.name_or_path}: the licence has not been accepted; "
             f"visit {model.page}, accept it, then set HF_TOKEN"
         ) from error
-    except (OSError, HfHubHTTPError) as error:
+    except (OSError, HfHubHTTPError, HFValidationError) as error:
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
         raise AccessError(
             f"{model.name_or_path}: its weights are neither on this machine nor could they be fetched"

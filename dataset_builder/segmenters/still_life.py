@@ -11,6 +11,7 @@ from chromiq.records import BoolMask, FloatImage, RgbImage
 
 _WORK_HEIGHT_PX = 400
 _MIN_SHARE = 0.01
+_SHADOW_SHARE = 0.25
 
 
 def still_life_mask(still_life: RgbImage) -> BoolMask:
@@ -25,13 +26,13 @@ def still_life_mask(still_life: RgbImage) -> BoolMask:
     Returns:
         ``(H, W)`` bool. All True in the middle half of the photo if no garment stands out at all.
     """
-    height_px, width_px = still_life.shape[:2]
+    height_px, width_px = int(still_life.shape[0]), int(still_life.shape[1])
     scale = min(1.0, _WORK_HEIGHT_PX / height_px)
     small = cv2.resize(still_life, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    mask = _refine(small, foreground(small))
+    mask = _refine(small, foreground(small, without_shadow=True))
     if mask.mean() < _MIN_SHARE:
-        mask = np.zeros(mask.shape, bool)
-        rows, columns = mask.shape
+        rows, columns = small.shape[:2]
+        mask = np.zeros((rows, columns), bool)
         mask[rows // 4 : rows * 3 // 4, columns // 4 : columns * 3 // 4] = True
     full = cv2.resize(mask.astype(np.float32), (width_px, height_px), interpolation=cv2.INTER_LINEAR)
     return np.asarray(full > 0.5)
@@ -66,16 +67,25 @@ def background_distance(rgb: RgbImage) -> tuple[FloatImage, float]:
     y, x = np.mgrid[:height_px, :width_px]
     fitted = np.stack([np.ones_like(y, float), y / height_px, x / width_px], axis=-1) @ coefficients
     distance = np.linalg.norm(lab - fitted, axis=-1).astype(np.float32)
-    return distance, float(np.clip(3 * np.percentile(spread, 90), 2.5, 10))
+    return distance, float(np.clip(3 * np.percentile(spread, 90), 1.2, 10))
 
 
-def foreground(rgb: RgbImage) -> BoolMask:
-    """What differs from the background: ``(H, W)`` bool, small specks removed and holes filled."""
+def foreground(rgb: RgbImage, *, without_shadow: bool = False) -> BoolMask:
+    """What differs from the background: ``(H, W)`` bool, small specks removed and holes filled.
+
+    Args:
+        rgb: ``(H, W, 3)`` uint8 sRGB.
+        without_shadow: leave out what differs by little beside the rest, as a shadow does. Only for a
+            photo of one thing: beside black hair, white cloth differs by little too.
+    """
     distance, threshold = background_distance(rgb)
+    far = distance > threshold
+    if without_shadow and far.any():
+        threshold = max(threshold, _SHADOW_SHARE * float(np.median(distance[far])))
     mask = (cv2.GaussianBlur(distance, (0, 0), 1) > threshold).astype(np.uint8)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3)))
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
-    return fill_small_holes(keep_large_parts(mask.astype(bool), 0.1), 0.002)
+    return fill_small_holes(keep_large_parts(mask.astype(bool), 0.1), 0.0005)
 
 
 def keep_large_parts(mask: BoolMask, share_of_largest: float) -> BoolMask:
@@ -99,7 +109,7 @@ def fill_small_holes(mask: BoolMask, share_of_image: float) -> BoolMask:
 
 def _commonest(lab: NDArray[np.floating]) -> NDArray[np.floating]:
     """The median of the most crowded Lab cell of 8 units a side, and of its neighbours."""
-    cells, index, counts = np.unique(np.floor(lab / 8), axis=0, return_inverse=True, return_counts=True)
+    _, index, counts = np.unique(np.floor(lab / 8), axis=0, return_inverse=True, return_counts=True)
     crowded: NDArray[np.floating] = np.median(lab[index.reshape(-1) == counts.argmax()], axis=0)
     return np.median(lab[np.linalg.norm(lab - crowded, axis=1) < 8], axis=0)
 
@@ -117,5 +127,7 @@ def _refine(rgb: RgbImage, mask: BoolMask) -> BoolMask:
     cv2.setRNGSeed(0)
     cv2.grabCut(rgb, trimap, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
     refined = (trimap == cv2.GC_FGD) | (trimap == cv2.GC_PR_FGD)
-    # GrabCut may give up on cloth of the background's colour; what stood out before stays.
-    return fill_small_holes(keep_large_parts(refined | mask, 0.1), 0.002)
+    if refined.sum() < 0.6 * mask.sum():
+        # GrabCut gave up on cloth of the background's colour; what stood out before stays.
+        refined |= mask
+    return fill_small_holes(keep_large_parts(refined, 0.1), 0.0005)

@@ -1,0 +1,253 @@
+"""The person on a photo: outline, head, skin, and where on the body a kind of garment is worn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from chromiq.colour import srgb_to_lab
+from chromiq.records import BoolMask, FloatImage, RgbImage
+from dataset_builder.segmenters.still_life import background_distance, fill_small_holes, foreground
+
+Kind = Literal["upper", "lower", "full"]
+
+LOWER_WORDS = frozenset({"trousers", "pants", "jeans", "shorts", "skirt", "leggings"})
+FULL_WORDS = frozenset({"dress", "jumpsuit", "coat"})
+
+# Where a kind is worn, in heads below the chin: from, to, and how softly each end is meant.
+_PLACE_IN_HEADS: dict[Kind, tuple[float, float, float, float]] = {
+    "upper": (-0.12, 2.5, 0.08, 0.3),
+    "lower": (2.2, 6.7, 0.3, 0.2),
+    "full": (-0.05, 6.6, 0.08, 0.2),
+}
+# The same as shares of the person's height, when the photo shows no head.
+_PLACE_IN_SHARES: dict[Kind, tuple[float, float, float, float]] = {
+    "upper": (-1.0, 0.75, 0.04, 0.06),
+    "lower": (0.07, 0.93, 0.04, 0.06),
+    "full": (-1.0, 0.93, 0.04, 0.06),
+}
+_SEED_IN_HEADS: dict[Kind, tuple[float, float]] = {
+    "upper": (0.5, 1.7),
+    "lower": (2.7, 4.2),
+    "full": (0.5, 3.5),
+}
+
+
+@dataclass(frozen=True)
+class Head:
+    """Rows of the head's top and of its chin."""
+
+    top: int
+    chin: int
+
+    def chin_row(self, heads_below: float) -> int:
+        """The row so many heads below the chin."""
+        return int(self.chin + heads_below * (self.chin - self.top))
+
+
+@dataclass(frozen=True, eq=False)
+class ColourModel:
+    """A Gaussian in Lab: mean ``(3,)``, inverse covariance ``(3, 3)``, log determinant."""
+
+    mean: FloatImage
+    precision: FloatImage
+    log_determinant: float
+
+    @classmethod
+    def of(cls, lab: FloatImage, floor: tuple[float, float, float]) -> ColourModel:
+        """The model of ``(P, 3)`` Lab pixels, the furthest fifth left out, with a least variance."""
+        mean = np.median(lab, axis=0)
+        distance = np.linalg.norm(lab - mean, axis=1)
+        kept = lab[distance <= np.percentile(distance, 80)]
+        covariance = (np.cov(kept.T) if len(kept) > 1 else np.zeros((3, 3))) * 1.6 + np.diag(floor)
+        return cls(mean, np.linalg.inv(covariance), float(np.linalg.slogdet(covariance)[1]))
+
+    def cost(self, lab: FloatImage) -> FloatImage:
+        """Negative log likelihood, up to a constant, of Lab colours of shape ``(..., 3)``."""
+        difference = lab - self.mean
+        squared = np.einsum("...i,ij,...j->...", difference, self.precision, difference)
+        cost: FloatImage = 0.5 * (squared + self.log_determinant)
+        return cost
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """The person on a photo.
+
+    Attributes:
+        lab: ``(H, W, 3)`` float32, the photo.
+        person: ``(H, W)`` bool, what is not background.
+        head: where the head is, or None when none is shown.
+        face: the colours of the face, or None.
+    """
+
+    lab: FloatImage
+    person: BoolMask
+    head: Head | None
+    face: ColourModel | None
+
+    @property
+    def near_face(self) -> BoolMask:
+        """Pixels of a skin colour near this face's: ``(H, W)`` bool."""
+        if self.face is None:
+            return np.zeros(self.person.shape, bool)
+        return _skin_hue(self.lab) & (self.face.cost(self.lab) - 0.5 * self.face.log_determinant < 4.5)
+
+    def skin_likeness(self, lab: FloatImage) -> FloatImage:
+        """How like skin some colours ``(N, 3)`` are: 0..1; with no face to go by, hardly ever sure."""
+        if self.face is None:
+            return 0.59 * _skin_hue(lab)
+        excess = self.face.cost(lab) - 0.5 * self.face.log_determinant - 1
+        return np.exp(-np.maximum(excess, 0) / 2)
+
+    def likeness_to_parts(self, sample: FloatImage) -> FloatImage:
+        """The cost of each pixel ``(H, W)`` under the best of up to three models of a sample ``(P, 3)``."""
+        from dataset_builder.segmenters.palette import cluster
+
+        labels, centres = cluster(sample, np.zeros(len(sample), int), np.zeros(len(sample), int), (1, 1), 3)
+        parts = [sample[labels == index] for index in range(len(centres))]
+        models = [ColourModel.of(part, (20, 3, 3)) for part in parts if len(part) > 20]
+        cost: FloatImage = np.min([model.cost(self.lab) for model in models], axis=0)
+        return cost
+
+
+def find_body(photo: RgbImage) -> Body:
+    """The person on a small photo with a plain background."""
+    lab = srgb_to_lab(photo)
+    distance, threshold = background_distance(photo)
+    # The outline is a pixel or two wide of the mark; the gaps between arm and body are background again.
+    person = foreground(photo) & fill_small_holes(distance > 0.7 * threshold, 0.003)
+    head = _find_head(person, lab) if person.any() else None
+    face = None
+    if head:
+        region = person & _skin_hue(lab)
+        region[: head.top + int(0.35 * (head.chin - head.top))] = False
+        region[head.chin + 1 :] = False
+        if region.sum() >= 20:
+            face = ColourModel.of(lab[region], (30, 4, 4))
+    return Body(lab, person, head, face)
+
+
+def garment_kind(still_life_mask: BoolMask, label: str) -> Kind:
+    """Where a garment is worn, by its name if that tells, else by its outline.
+
+    A long outline with a gap between two legs is worn below, a long one without is a dress, and
+    everything else is worn above.
+    """
+    word = label.lower()
+    if word in LOWER_WORDS:
+        return "lower"
+    if word in FULL_WORDS:
+        return "full"
+    rows, columns = np.nonzero(still_life_mask)
+    height_px, width_px = np.ptp(rows) + 1, np.ptp(columns) + 1
+    if height_px / width_px < 1.9:
+        return "upper"
+    return "lower" if has_legs(still_life_mask) else "full"
+
+
+def has_legs(still_life_mask: BoolMask) -> bool:
+    """Whether the lower part of an outline is parted about its middle."""
+    rows, columns = np.nonzero(still_life_mask)
+    top, height_px = rows.min(), np.ptp(rows) + 1
+    left, width_px = columns.min(), np.ptp(columns) + 1
+    band = still_life_mask[
+        top + int(0.7 * height_px) : top + int(0.97 * height_px),
+        left + int(0.38 * width_px) : left + int(0.62 * width_px) + 1,
+    ]
+    return bool((~band).any(axis=1).mean() > 0.3) if band.size else False
+
+
+def place_prior(body: Body, kind: Kind) -> FloatImage:
+    """How probably a garment of a kind is worn at each height of this body: ``(H, W)`` float32, 0..1."""
+    height_px, width_px = body.person.shape
+    rows = np.arange(height_px)
+    if body.head:
+        position = (rows - body.head.chin) / max(body.head.chin - body.head.top, 8)
+        start, end, start_softness, end_softness = _PLACE_IN_HEADS[kind]
+    else:
+        occupied = np.flatnonzero(body.person.any(axis=1))
+        position = (rows - occupied[0]) / max(np.ptp(occupied), 1)
+        start, end, start_softness, end_softness = _PLACE_IN_SHARES[kind]
+    prior = _sigmoid((position - start) / start_softness) * _sigmoid((end - position) / end_softness)
+    if body.head and kind != "lower":
+        prior[: body.head.chin_row(-0.12)] = 0.001
+    return np.repeat(prior[:, None], width_px, axis=1).astype(np.float32)
+
+
+def seed_box(body: Body, kind: Kind) -> BoolMask:
+    """The middle of the place where such a garment is worn, without skin: ``(H, W)`` bool."""
+    rows, columns = np.nonzero(body.person)
+    middle = int(np.median(columns))
+    if body.head:
+        above, below = _SEED_IN_HEADS[kind]
+        top, bottom = body.head.chin_row(above), body.head.chin_row(below)
+        half_px = (body.head.chin - body.head.top) // 2
+    else:
+        top, bottom = (int(rows.min() + share * np.ptp(rows)) for share in (0.25, 0.65))
+        half_px = int(0.16 * body.person.shape[1])
+    box = np.zeros(body.person.shape, bool)
+    box[top:bottom, max(0, middle - half_px) : middle + half_px] = True
+    box &= body.person
+    if body.face is not None:
+        box &= body.face.cost(body.lab) - 0.5 * body.face.log_determinant >= 3
+    return box
+
+
+def _find_head(person: BoolMask, lab: FloatImage) -> Head | None:
+    """The head: a part at the top with skin in it, a narrower neck below, then shoulders."""
+    rows = np.flatnonzero(person.any(axis=1))
+    top, bottom = int(rows[0]), int(rows[-1])
+    width = cv2.GaussianBlur(person.sum(axis=1).astype(np.float32)[:, None], (1, 9), 1.5)[:, 0]
+    skin = _skin_hue(lab) & person
+    best: tuple[float, int] | None = None
+    for neck in range(top + 8, min(bottom - 3, top + int(0.55 * len(person)))):
+        widest = width[top:neck].max()
+        if width[neck] > 0.9 * widest or width[neck] > width[neck - 3 : neck + 4].min():
+            continue
+        shoulders = width[neck : neck + int(1.2 * (neck - top)) + 3].max()
+        if shoulders < 1.5 * widest and shoulders < 2 * width[neck]:
+            continue
+        if _share(skin, person, top, neck) < 0.12:
+            continue
+        narrowness = float(width[neck] / widest)
+        if best is None or narrowness < best[0] - 0.02:
+            best = (narrowness, neck)
+    if best:
+        return Head(top, best[1])
+    return _head_without_neck(person, skin, width, top, bottom)
+
+
+def _head_without_neck(
+    person: BoolMask, skin: BoolMask, width: FloatImage, top: int, bottom: int
+) -> Head | None:
+    """Hair or a collar may hide the neck: then the head ends where the outline widens to shoulders."""
+    first = width[top + 4 : top + int(0.08 * len(person)) + 2]
+    if top <= 2 or not first.size:
+        return None
+    row = top
+    while row < bottom and width[row] < 1.6 * first.max():
+        row += 1
+    found = row < bottom and row - top > 8 and _share(skin, person, top, row) > 0.12
+    return Head(top, row) if found else None
+
+
+def _share(part: BoolMask, whole: BoolMask, start: int, stop: int) -> float:
+    return float(part[start:stop].sum() / max(whole[start:stop].sum(), 1))
+
+
+def _skin_hue(lab: FloatImage) -> BoolMask:
+    """Whether colours are of a hue and chroma that skin of any tone has, between red and yellow."""
+    hue = np.degrees(np.arctan2(lab[..., 2], lab[..., 1]))
+    chroma = np.hypot(lab[..., 1], lab[..., 2])
+    lightness = lab[..., 0]
+    return np.asarray(
+        (np.abs(hue - 52) < 26) & (chroma > 8) & (chroma < 50) & (lightness > 12) & (lightness < 92)
+    )
+
+
+def _sigmoid(value: FloatImage) -> FloatImage:
+    return 1 / (1 + np.exp(-value))

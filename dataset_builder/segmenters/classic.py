@@ -1,0 +1,177 @@
+"""The weight-free segmenter: person from background, cloth from skin, this garment from the others.
+
+It works on a small copy of the photo. The person is what differs from the plain background; head and skin
+come from its outline and the face; the person's colours are clustered, and each cluster is judged by its
+likeness to the still-life, by its likeness to the cloth in the middle of the place where such a garment is
+worn, and by how much of it lies in that place. When nothing on the photo has the still-life's colour, as
+on a photo whose colour is yet to be corrected, the still-life's colour loses its vote. GrabCut refines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from chromiq.colour import srgb_to_lab
+from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
+from dataset_builder.mask_quality import judge_mask
+from dataset_builder.segmenters import SegmentationTask
+from dataset_builder.segmenters.body import Body, Kind, find_body, garment_kind, place_prior, seed_box
+from dataset_builder.segmenters.palette import cluster, colour_distance, main_colours
+from dataset_builder.segmenters.still_life import fill_small_holes, keep_large_parts, still_life_mask
+
+WORK_HEIGHT_PX = 320
+_CLUSTERS = 12
+_PLACE_WEIGHT = 1.6
+_PIXEL_PLACE_WEIGHT = 0.4
+_STILL_LIFE_SHARE = 0.6
+_EVIDENCE_RANGE = (-10.0, 3.0)
+_LAB_PER_EVIDENCE = 4.0
+
+
+class ClassicSegmenter:
+    """Finds the garment by colour, place and outline; needs no weights."""
+
+    name = "classic"
+
+    def segment(self, tasks: Sequence[SegmentationTask]) -> list[GarmentMask]:
+        """Masks of a batch of tasks, one after the other."""
+        return [segment_garment(task) for task in tasks]
+
+
+def segment_garment(task: SegmentationTask) -> GarmentMask:
+    """The garment's mask on the on-model photo, of that photo's size, with a confidence.
+
+    Args:
+        task: the two photos and the garment's name, which may be wrong: words for trousers, skirts and
+            dresses say where to look, others leave that to the still-life's outline.
+    """
+    small = _at_work_size(task.on_model)
+    still_life = _at_work_size(task.still_life)
+    garment = still_life_mask(still_life)
+    kind = garment_kind(garment, task.label)
+    body = find_body(small)
+    if not body.person.any():
+        empty = np.zeros(task.on_model.shape[:2], bool)
+        return GarmentMask(empty, 0.0, ("nobody_found",), ClassicSegmenter.name)
+    colours = main_colours(srgb_to_lab(still_life[_inside(garment)][None])[0])
+    probability, trust = garment_probability(body, kind, colours)
+    mask = _refine(small, body, kind, probability)
+    confidence, reasons = judge_mask(mask, body, probability, trust)
+    return GarmentMask(_full_size(mask, task.on_model), confidence, reasons, ClassicSegmenter.name)
+
+
+def garment_probability(body: Body, kind: Kind, colours: FloatImage) -> tuple[FloatImage, float]:
+    """How probably each pixel is the garment, and how far the still-life's colours were found at all.
+
+    Args:
+        body: the person on the photo.
+        kind: where such a garment is worn.
+        colours: ``(N, 3)`` the still-life garment's main colours as `main_colours` gives them.
+
+    Returns:
+        ``(H, W)`` float32 in 0..1, 0 outside the person, and a trust in 0..1.
+    """
+    place = place_prior(body, kind)
+    rows, columns = np.nonzero(body.person)
+    pixels, here = body.lab[body.person], place[body.person]
+    labels, centres = cluster(pixels, rows, columns, body.person.shape, _CLUSTERS)
+    count = len(centres)
+    share_in_place = np.array([here[labels == index].mean() for index in range(count)])
+    medians = np.array([np.median(pixels[labels == index], axis=0) for index in range(count)])
+    distance = colour_distance(centres, colours)
+    trust, reference = _trust(distance, share_in_place, body.skin_likeness(medians), labels)
+    like_still_life = _evidence(distance - min(reference, 12.0))
+    like_seed: FloatImage = np.zeros(count)
+    seed = seed_box(body, kind)
+    if seed.sum() > 40:
+        like_seed = _evidence(colour_distance(centres, main_colours(body.lab[seed])))
+    colour = trust * _STILL_LIFE_SHARE * like_still_life + (1 - trust * _STILL_LIFE_SHARE) * like_seed
+    logit = (
+        colour[labels]
+        + _PLACE_WEIGHT * _log_odds(share_in_place, 0.1)[labels]
+        + _PIXEL_PLACE_WEIGHT * _log_odds(here, 0.05)
+    )
+    probability = np.zeros(body.person.shape, np.float32)
+    probability[body.person] = 1 / (1 + np.exp(-np.clip(logit, -12, 12)))
+    return _without_skin(probability, body, seed), trust
+
+
+def _trust(
+    distance: FloatImage,
+    share_in_place: FloatImage,
+    skin: FloatImage,
+    labels: np.ndarray[tuple[int], np.dtype[np.int32]],
+) -> tuple[float, float]:
+    """How far the still-life's colours are to be found where the garment should be, and how near."""
+    candidates = (share_in_place > 0.5) & (skin < 0.6)
+    if not candidates.any():
+        candidates = share_in_place >= share_in_place.max()
+    mass = np.where(candidates, np.bincount(labels, minlength=len(distance)) * share_in_place, 0)
+    order = np.argsort(np.where(candidates, distance, np.inf), kind="stable")
+    cumulated = np.cumsum(mass[order]) / mass.sum()
+    reference = float(distance[order][np.searchsorted(cumulated, 0.15)])
+    return float(np.exp(-0.5 * (max(reference - 4, 0) / 12) ** 2)), reference
+
+
+def _evidence(distance: FloatImage) -> FloatImage:
+    low, high = _EVIDENCE_RANGE
+    return np.clip(high - distance / _LAB_PER_EVIDENCE, low, high)
+
+
+def _log_odds(probability: FloatImage, margin: float) -> FloatImage:
+    clipped = np.clip(probability, margin, 1 - margin)
+    odds: FloatImage = np.log(clipped / (1 - clipped))
+    return odds
+
+
+def _without_skin(probability: FloatImage, body: Body, seed: BoolMask) -> FloatImage:
+    """Where a pixel is more like the face than like the cloth in the middle, it is skin."""
+    sure = seed & (probability > 0.9)
+    if body.face is None or sure.sum() <= 60:
+        return probability
+    cloth = body.likeness_to_parts(body.lab[sure])
+    ratio = cv2.GaussianBlur((body.face.cost(body.lab) - cloth).astype(np.float32), (0, 0), 1.2)
+    skin = body.person & (ratio < 0) & body.near_face
+    capped = 1 / (1 + np.exp(-np.clip(1.5 * ratio, -12, 0)))
+    return np.where(skin, np.minimum(probability, capped), probability).astype(np.float32)
+
+
+def _refine(small: RgbImage, body: Body, kind: Kind, probability: FloatImage) -> BoolMask:
+    trimap = np.full(body.person.shape, cv2.GC_BGD, np.uint8)
+    trimap[body.person] = cv2.GC_PR_BGD
+    trimap[probability > 0.5] = cv2.GC_PR_FGD
+    if (probability > 0.5).sum() < 20:
+        return probability > 0.5
+    trimap[_eroded(probability > 0.8, 7)] = cv2.GC_FGD
+    trimap[_eroded((probability < 0.1) & body.person, 5)] = cv2.GC_BGD
+    cv2.setRNGSeed(0)
+    cv2.grabCut(small, trimap, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
+    mask = ((trimap == cv2.GC_FGD) | (trimap == cv2.GC_PR_FGD)) & body.person
+    mask = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
+    mask = fill_small_holes(keep_large_parts(mask, 0.15), 0.01) & body.person
+    if body.head and kind != "lower":
+        mask[: body.head.chin_row(-0.2)] = False
+    return mask
+
+
+def _at_work_size(photo: RgbImage) -> RgbImage:
+    scale = WORK_HEIGHT_PX / photo.shape[0]
+    width_px = max(16, round(photo.shape[1] * scale))
+    return cv2.resize(photo, (width_px, WORK_HEIGHT_PX), interpolation=cv2.INTER_AREA)
+
+
+def _full_size(mask: BoolMask, photo: RgbImage) -> BoolMask:
+    soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.7)
+    return cv2.resize(soft, (photo.shape[1], photo.shape[0]), interpolation=cv2.INTER_CUBIC) > 0.5
+
+
+def _inside(mask: BoolMask) -> BoolMask:
+    inner = _eroded(mask, 3)
+    return inner if inner.any() else mask
+
+
+def _eroded(mask: BoolMask, side_px: int) -> BoolMask:
+    return cv2.erode(mask.astype(np.uint8), np.ones((side_px, side_px), np.uint8)) > 0

@@ -1,0 +1,81 @@
+"""Grounding DINO and SAM 2 of the real classes, with random weights, small enough for a test.
+
+They stand for the published weights, which cannot be had here: the code that loads and runs them is the
+same, what they see is noise.
+"""
+
+import string
+from pathlib import Path
+
+import torch
+from transformers import (
+    BertConfig,
+    BertTokenizer,
+    GroundingDinoConfig,
+    GroundingDinoForObjectDetection,
+    Sam2Config,
+    Sam2HieraDetConfig,
+    Sam2MaskDecoderConfig,
+    Sam2Model,
+    Sam2PromptEncoderConfig,
+    Sam2VisionConfig,
+    SwinConfig,
+)
+from transformers.models.grounding_dino.image_processing_pil_grounding_dino import (
+    GroundingDinoImageProcessorPil,
+)
+
+WORDS = ("shirt", "trousers", "dress", "jacket", "gilet", "pants", "skirt")
+
+
+def build_grounding_dino(folder: Path) -> Path:
+    torch.manual_seed(0)
+    text = BertConfig(
+        vocab_size=1200, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
+    )
+    image = SwinConfig(
+        image_size=64, embed_dim=16, depths=[1, 1, 1, 1], num_heads=[1, 2, 4, 8], window_size=4,
+        out_indices=[2, 3, 4],
+    )  # fmt: skip
+    config = GroundingDinoConfig(
+        backbone_config=image, text_config=text, num_queries=12, d_model=32, encoder_layers=1,
+        encoder_ffn_dim=32, encoder_attention_heads=2, decoder_layers=2, decoder_ffn_dim=32,
+        decoder_attention_heads=2, disable_custom_kernels=True, max_text_len=64,
+    )  # fmt: skip
+    GroundingDinoForObjectDetection(config).save_pretrained(folder)
+    _tokenizer(folder)
+    GroundingDinoImageProcessorPil(size={"shortest_edge": 96, "longest_edge": 160}).save_pretrained(folder)
+    return folder
+
+
+def build_sam2(folder: Path, side_px: int = 128) -> Path:
+    torch.manual_seed(1)
+    backbone = Sam2HieraDetConfig(
+        hidden_size=8, num_attention_heads=1, image_size=[side_px, side_px], blocks_per_stage=[1, 1, 2, 1],
+        embed_dim_per_stage=[8, 16, 32, 64], num_attention_heads_per_stage=[1, 1, 2, 4],
+        window_size_per_stage=[8, 4, 4, 4], global_attention_blocks=[3],
+        window_positional_embedding_background_size=[4, 4],
+    )  # fmt: skip
+    sizes = [[side_px // step] * 2 for step in (4, 8, 16)]
+    vision = Sam2VisionConfig(
+        backbone_config=backbone, backbone_channel_list=[64, 32, 16, 8], backbone_feature_sizes=sizes,
+        fpn_hidden_size=32,
+    )  # fmt: skip
+    prompt = Sam2PromptEncoderConfig(hidden_size=32, image_size=side_px, patch_size=16, mask_input_channels=8)
+    decoder = Sam2MaskDecoderConfig(hidden_size=32, mlp_dim=32, num_attention_heads=2, iou_head_hidden_dim=32)
+    config = Sam2Config(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=decoder)
+    Sam2Model(config).save_pretrained(folder)
+    return folder
+
+
+def _tokenizer(folder: Path) -> None:
+    # Grounding DINO knows its separators by their numbers in BERT's vocabulary.
+    vocabulary = [f"[unused{index}]" for index in range(1100)]
+    for index, token in {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]", 1012: ".",
+                         1029: "?"}.items():  # fmt: skip
+        vocabulary[index] = token
+    letters = string.ascii_lowercase + "-"
+    for index, token in enumerate([*WORDS, *letters, *(f"##{letter}" for letter in letters)]):
+        vocabulary[1 + index] = token
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    BertTokenizer(str(folder / "vocab.txt"), model_max_length=512).save_pretrained(folder)
