@@ -12,7 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 LOG_EVERY_S = 10.0
 
-Advance = Callable[[int], None]
+Update = Callable[[int, int], None]
+"""Called with how much is done and how much there is in all."""
 
 
 def console() -> Console:
@@ -21,15 +22,15 @@ def console() -> Console:
 
 
 @contextmanager
-def progress_bar(description: str, total: int) -> Iterator[Advance]:
-    """Yield a function that advances a bar by so many of `total` steps.
+def progress_bar(description: str) -> Iterator[Update]:
+    """Yield a function that shows how far the work is.
 
-    On a terminal it is a bar with remaining time; elsewhere a line at the start, every
-    `LOG_EVERY_S` seconds and at the end.
+    On a terminal it is a bar with remaining time; elsewhere a line every `LOG_EVERY_S` seconds and at
+    the end.
 
-    >>> with progress_bar("build", 2) as advance:
-    ...     advance(1)
-    ...     advance(1)
+    >>> with progress_bar("build") as update:
+    ...     update(1, 2)
+    ...     update(2, 2)
     """
     target = console()
     if target.is_terminal:
@@ -40,16 +41,15 @@ def progress_bar(description: str, total: int) -> Iterator[Advance]:
             TimeRemainingColumn(),
             console=target,
         ) as progress:
-            task = progress.add_task(description, total=total)
-            yield lambda steps: progress.advance(task, steps)
+            task = progress.add_task(description, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
         return
-    done, last = 0, time.monotonic()
+    last = time.monotonic()
 
-    def advance(steps: int) -> None:
-        nonlocal done, last
-        done += steps
+    def update(done: int, total: int) -> None:
+        nonlocal last
         if done == total or time.monotonic() - last >= LOG_EVERY_S:
             last = time.monotonic()
             print(f"{description}: {done}/{total}", file=sys.stderr, flush=True)
 
-    yield advance
+    yield update

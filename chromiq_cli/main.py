@@ -9,6 +9,7 @@ import typer
 
 from chromiq import __version__
 from chromiq.errors import EXIT_DONE, EXIT_INTERRUPTED, ChromiqError
+from chromiq_cli import build
 from chromiq_cli.output import print_line, report_error, say
 
 app = typer.Typer(
@@ -33,6 +34,9 @@ def _root(
     ] = False,
 ) -> None:
     """Make the on-model photo of a garment as true in colour as its still-life."""
+
+
+app.command()(build.build)
 
 
 def main() -> None:

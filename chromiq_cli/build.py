@@ -1,0 +1,101 @@
+"""``chromiq build``: photo pairs to training data."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chromiq.errors import EXIT_SKIPPED
+from chromiq_cli.output import JSON_OPTION, print_findings, print_json, print_line, say
+
+
+class SegmenterChoice(StrEnum):
+    """Who finds the garment."""
+
+    AUTO = "auto"
+    GROUNDED_SAM2 = "grounded-sam2"
+    CLASSIC = "classic"
+
+
+class DegradationChoice(StrEnum):
+    """How colours are put off."""
+
+    PUBLISHED = "published"
+    PERCEPTUAL = "perceptual"
+
+
+class GeometryChoice(StrEnum):
+    """How photos are laid out."""
+
+    PUBLISHED = "published"
+    EXACT = "exact"
+
+
+class LossMaskChoice(StrEnum):
+    """Which pixels train."""
+
+    AUTO = "auto"
+    HALF = "half"
+    PANEL = "panel"
+    GARMENT = "garment"
+
+
+def build(
+    pairs: Annotated[Path, typer.Argument(help="Folder of still-lifeN and on_modelN photos, or a CSV.")],
+    out: Annotated[Path, typer.Option(help="The dataset to write; the same command again resumes.")],
+    model: Annotated[str, typer.Option(help="The model to train.")] = "kontext",
+    segmenter: Annotated[SegmenterChoice, typer.Option(help="Who finds the garment.")] = SegmenterChoice.AUTO,
+    garments: Annotated[Path | None, typer.Option(help="Labels you give, as garments.json.")] = None,
+    masks: Annotated[Path | None, typer.Option(help="Masks you drew, on_modelN.png; they win.")] = None,
+    degradation: Annotated[
+        DegradationChoice, typer.Option(help="How colours are put off.")
+    ] = DegradationChoice.PERCEPTUAL,
+    geometry: Annotated[GeometryChoice, typer.Option(help="How photos are laid out.")] = GeometryChoice.EXACT,
+    loss_mask: Annotated[LossMaskChoice, typer.Option(help="Which pixels train.")] = LossMaskChoice.AUTO,
+    variants: Annotated[int, typer.Option(min=1, help="Different colour errors for each pair.")] = 1,
+    held_out: Annotated[float, typer.Option(min=0, max=0.9, help="Share of garments not trained on.")] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; they do not change a byte.")] = 2,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unsound pairs out; exit 3.")] = False,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Make training data of photo pairs: labels, masks, colour errors, stitched pictures, captions."""
+    from chromiq.progress import progress_bar
+    from dataset_builder.build import build as run
+    from dataset_builder.example import BuildOptions
+
+    options = BuildOptions(
+        model=model,
+        segmenter=segmenter.value,
+        degradation=degradation.value,
+        geometry=geometry.value,
+        loss_mask=loss_mask.value,
+        variants=variants,
+        held_out=held_out,
+        seed=seed,
+    )
+    with progress_bar("build") as update:
+        summary = run(
+            pairs, out, options, garments=garments, masks=masks, workers=workers, skip_bad=skip_bad,
+            on_progress=update,
+        )  # fmt: skip
+    if segmenter is SegmenterChoice.AUTO:
+        say(f"segmenter: {summary.segmenter}")
+    print_findings(summary.findings)
+    if as_json:
+        print_json(
+            {
+                "dataset": str(summary.folder),
+                "examples": len(summary.examples),
+                "resumed_pairs": summary.resumed,
+                "segmenter": summary.segmenter,
+                "findings": [finding.as_dict() for finding in summary.findings],
+            }
+        )
+    else:
+        print_line(f"{len(summary.examples)} examples in {summary.folder}")
+    if any(finding.severity == "error" for finding in summary.findings):
+        raise typer.Exit(EXIT_SKIPPED)

@@ -1,0 +1,159 @@
+"""Kinds of colour error that cameras and retouchers make, each a smooth map of a strength.
+
+An error takes gamma-encoded sRGB in 0..1 and gives the same, unclipped: what lies outside 0..1 is out of
+gamut. Strength 0 changes nothing. Exposure and white balance act in linear light, as in a camera.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from chromiq.colour import lab_to_srgb_float, linear_to_srgb, srgb_to_linear
+from chromiq.records import FloatImage
+
+Apply = Callable[[FloatImage, FloatImage, float], FloatImage]
+"""(pixels ``(P, 3)``, places ``(P, 2)`` as row and column in 0..1, strength) -> pixels ``(P, 3)``."""
+
+
+@dataclass(frozen=True)
+class ColourError:
+    """One error of a kind, its direction drawn and its strength still open.
+
+    Attributes:
+        apply: the map.
+        max_strength: as far as it is believable.
+        parameters: its direction, for the manifest.
+    """
+
+    apply: Apply
+    max_strength: float
+    parameters: dict[str, float]
+
+
+def daylight(rng: np.random.Generator) -> ColourError:
+    """White balance along the daylight curve: too warm or too cold."""
+    sign = _sign(rng)
+    # Gains of red and blue that a change of colour temperature asks for, green kept.
+    return _gains(np.array([0.55, 0.0, -0.85]) * sign, {"warmer": sign})
+
+
+def off_daylight(rng: np.random.Generator) -> ColourError:
+    """White balance across the daylight curve, as under fluorescent light: too green or too magenta."""
+    sign = _sign(rng)
+    return _gains(np.array([-0.25, 0.6, -0.25]) * sign, {"greener": sign})
+
+
+def exposure(rng: np.random.Generator) -> ColourError:
+    """Too light or too dark, in stops."""
+    sign = _sign(rng)
+    return _gains(np.array([1.0, 1.0, 1.0]) * sign, {"lighter": sign})
+
+
+def tint(rng: np.random.Generator) -> ColourError:
+    """A veil of one colour, as reflected light or a filter gives it."""
+    colour = rng.uniform(0, 1, 3).astype(np.float32)
+    names = dict(zip(("red", "green", "blue"), (float(channel) for channel in colour), strict=True))
+    return ColourError(lambda rgb, _, strength: rgb + strength * (colour - rgb), 0.65, names)
+
+
+def hue_rotation(rng: np.random.Generator) -> ColourError:
+    """Every hue turned by one angle in Lab, chroma and lightness kept."""
+    sign = _sign(rng)
+
+    def apply(rgb: FloatImage, _: FloatImage, strength: float) -> FloatImage:
+        cosine, sine = np.cos(sign * strength), np.sin(sign * strength)
+        lab = _lab(rgb)
+        turned = np.stack(
+            [
+                lab[:, 0],
+                cosine * lab[:, 1] - sine * lab[:, 2],
+                sine * lab[:, 1] + cosine * lab[:, 2],
+            ],
+            axis=1,
+        )
+        return lab_to_srgb_float(turned)
+
+    return ColourError(apply, np.pi, {"counterclockwise": sign})
+
+
+def chroma_gain(rng: np.random.Generator) -> ColourError:
+    """Too vivid or too dull."""
+    sign = _sign(rng)
+
+    def apply(rgb: FloatImage, _: FloatImage, strength: float) -> FloatImage:
+        lab = _lab(rgb)
+        lab[:, 1:] *= np.exp(sign * strength)
+        return lab_to_srgb_float(lab)
+
+    return ColourError(apply, 1.6, {"more_vivid": sign})
+
+
+def contrast(rng: np.random.Generator) -> ColourError:
+    """A steeper or flatter tone curve about middle grey."""
+    sign = _sign(rng)
+
+    def apply(rgb: FloatImage, _: FloatImage, strength: float) -> FloatImage:
+        pivot = np.float32(0.5)
+        return pivot + (rgb - pivot) * np.float32(np.exp(sign * strength))
+
+    return ColourError(apply, 0.7, {"steeper": sign})
+
+
+def channel_gamma(rng: np.random.Generator) -> ColourError:
+    """One channel's gamma is off, so that shadows and highlights stay and the middle takes a cast."""
+    channel, sign = int(rng.integers(3)), _sign(rng)
+
+    def apply(rgb: FloatImage, _: FloatImage, strength: float) -> FloatImage:
+        changed = rgb.copy()
+        changed[:, channel] = np.clip(rgb[:, channel], 0, 1) ** np.exp(sign * strength)
+        return changed
+
+    return ColourError(apply, 0.9, {"channel": float(channel), "darker": sign})
+
+
+def uneven_light(rng: np.random.Generator) -> ColourError:
+    """Coloured light from one side of the body."""
+    angle, warmer = rng.uniform(0, 2 * np.pi), _sign(rng)
+    direction = np.array([np.sin(angle), np.cos(angle)], np.float32)
+    gains = np.array([0.6, 0.1, -0.7], np.float32) * warmer
+
+    def apply(rgb: FloatImage, places: FloatImage, strength: float) -> FloatImage:
+        along = (places - 0.5) @ direction
+        stops = (0.6 + along)[:, None] * gains * strength
+        return linear_to_srgb(srgb_to_linear(rgb) * np.exp2(stops))
+
+    return ColourError(apply, 2.5, {"angle": float(angle), "warmer": warmer})
+
+
+KINDS: dict[str, Callable[[np.random.Generator], ColourError]] = {
+    "daylight": daylight,
+    "off_daylight": off_daylight,
+    "exposure": exposure,
+    "tint": tint,
+    "hue_rotation": hue_rotation,
+    "chroma_gain": chroma_gain,
+    "contrast": contrast,
+    "channel_gamma": channel_gamma,
+    "uneven_light": uneven_light,
+}
+
+
+def _gains(stops: FloatImage, parameters: dict[str, float]) -> ColourError:
+    def apply(rgb: FloatImage, _: FloatImage, strength: float) -> FloatImage:
+        return linear_to_srgb(srgb_to_linear(rgb) * np.exp2(strength * stops).astype(np.float32))
+
+    return ColourError(apply, 2.0, parameters)
+
+
+def _lab(rgb: FloatImage) -> FloatImage:
+    from skimage import color
+
+    lab: FloatImage = color.rgb2lab(np.asarray(rgb, np.float32))
+    return lab
+
+
+def _sign(rng: np.random.Generator) -> float:
+    return 1.0 if rng.random() < 0.5 else -1.0

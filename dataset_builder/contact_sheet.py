@@ -1,0 +1,94 @@
+"""One picture of a dataset: every example as a row of what the model sees and where the garment is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from chromiq.images import read_mask, read_photo, write_photo
+from chromiq.records import BoolMask, PhotoPair, RgbImage
+from dataset_builder.export import garment_mask_path
+
+CONTACT_SHEET = "contact_sheet.jpg"
+MAX_EXAMPLES = 200
+_TILE_HEIGHT_PX = 220
+_COLUMNS = 3
+_GAP_PX = 14
+_TEXT_HEIGHT_PX = 34
+_OUTLINE_RGB = (255, 0, 160)
+_DOUBT_RGB = (190, 30, 30)
+_TEXT_RGB = (40, 40, 40)
+DOUBTFUL_BELOW = 0.6
+
+
+def write_contact_sheet(
+    folder: Path, pairs: Mapping[str, PhotoPair], examples: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write ``contact_sheet.jpg``: still-life, on-model photo with the mask's outline, degraded picture.
+
+    Args:
+        folder: a finished dataset.
+        pairs: the photos by key.
+        examples: as in the manifest; at most 200, evenly taken, are shown.
+    """
+    step = max(1, -(-len(examples) // MAX_EXAMPLES))
+    tiles = [_tile(folder, pairs[example["key"]], example) for example in examples[::step]]
+    write_photo(folder / CONTACT_SHEET, _grid(tiles), quality=88)
+
+
+def outlined(photo: RgbImage, mask: BoolMask, thickness_px: int = 4) -> RgbImage:
+    """A photo with the mask's outline drawn on it and the rest slightly dimmed."""
+    drawn = np.where(mask[..., None], photo, (photo * 0.65 + 255 * 0.35).astype(np.uint8))
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(drawn.copy(), contours, -1, _OUTLINE_RGB, thickness_px))
+
+
+def _tile(folder: Path, pair: PhotoPair, example: Mapping[str, Any]) -> RgbImage:
+    on_model = read_photo(pair.on_model).rgb
+    mask = read_mask(folder / garment_mask_path(pair.key))
+    control = read_photo(folder / example["control"]).rgb
+    if example["geometry"]:
+        left, top, right, bottom = example["geometry"]["on_model_xyxy"]
+        control = control[top:bottom, left:right]
+    thickness_px = max(2, on_model.shape[0] // 220)
+    pictures = [
+        _high(read_photo(pair.still_life).rgb),
+        _high(outlined(on_model, mask, thickness_px)),
+        _high(control),
+    ]
+    row = np.concatenate(pictures, axis=1)
+    canvas = Image.new("RGB", (row.shape[1], row.shape[0] + _TEXT_HEIGHT_PX), (255, 255, 255))
+    canvas.paste(Image.fromarray(row), (0, 0))
+    error, doubtful = example["degradation"], example["mask_confidence"] < DOUBTFUL_BELOW
+    lines = [
+        f"{example['name']}  {example['label']['name']} ({example['label']['source']})  {example['split']}",
+        f"{error['kind']}  dE00 {error['reached_delta_e']:.1f}   mask {example['mask_confidence']:.2f}"
+        + (f" doubtful: {', '.join(example['mask_reasons'])}" if doubtful else ""),
+    ]
+    pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(13)
+    for number, line in enumerate(lines):
+        colour = _DOUBT_RGB if doubtful and number == 1 else _TEXT_RGB
+        pen.text((4, row.shape[0] + 2 + 15 * number), line, fill=colour, font=font)
+    return np.array(canvas)
+
+
+def _high(photo: RgbImage) -> RgbImage:
+    width_px = max(1, round(photo.shape[1] * _TILE_HEIGHT_PX / photo.shape[0]))
+    return cv2.resize(photo, (width_px, _TILE_HEIGHT_PX), interpolation=cv2.INTER_AREA)
+
+
+def _grid(tiles: Sequence[RgbImage]) -> RgbImage:
+    columns = min(_COLUMNS, len(tiles))
+    width_px = max(tile.shape[1] for tile in tiles) + _GAP_PX
+    height_px = max(tile.shape[0] for tile in tiles) + _GAP_PX
+    rows = -(-len(tiles) // columns)
+    sheet = np.full((rows * height_px + _GAP_PX, columns * width_px + _GAP_PX, 3), 255, np.uint8)
+    for index, tile in enumerate(tiles):
+        top, left = _GAP_PX + index // columns * height_px, _GAP_PX + index % columns * width_px
+        sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
+    return sheet

@@ -1,0 +1,174 @@
+"""One photo pair -> its training examples, written: the pure function that a build runs for each pair."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from chromiq.errors import Finding, UnsoundError
+from chromiq.files import sha256_file
+from chromiq.images import read_mask, read_photo
+from chromiq.records import Example, GarmentLabel, GarmentMask, Geometry, PhotoPair, RgbImage
+from dataset_builder.captions import caption, uses_reference
+from dataset_builder.degrade import Style, degrade
+from dataset_builder.export import (
+    ExamplePixels,
+    garment_mask_path,
+    write_example,
+    write_garment_mask,
+    write_record,
+)
+from dataset_builder.labels import label_pair
+from dataset_builder.loss_mask import garment_mask, half_mask, panel_mask
+from dataset_builder.segmenters import SegmentationTask, Segmenter
+from dataset_builder.segmenters.choose import SegmenterName
+from dataset_builder.stitch import exact_geometry, published_geometry, stitch
+
+GeometryName = Literal["published", "exact"]
+LossMaskName = Literal["auto", "half", "panel", "garment"]
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What decides the bytes of a dataset, apart from the photos.
+
+    Attributes:
+        model: the model to train; it decides whether photos are stitched, and the captions.
+        segmenter: who finds the garment.
+        degradation: how colours are put off.
+        geometry: how photos are laid out when stitched.
+        loss_mask: ``"auto"`` is half for the published geometry, panel for the exact one.
+        variants: how many different errors each pair gets.
+        held_out: share of garments kept out of training, 0..1.
+        seed: of everything that is drawn.
+    """
+
+    model: str = "kontext"
+    segmenter: SegmenterName = "auto"
+    degradation: Style = "perceptual"
+    geometry: GeometryName = "exact"
+    loss_mask: LossMaskName = "auto"
+    variants: int = 1
+    held_out: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class PairWork:
+    """All that decides one pair's examples, and a fingerprint of it."""
+
+    pair: PhotoPair
+    folder: Path
+    options: BuildOptions
+    label: str | None
+    given_mask: Path | None
+    fingerprint: str
+
+
+def build_pair(work: PairWork, segmenter: Segmenter) -> list[dict[str, Any]]:
+    """All examples of one pair, written; depends on nothing but its arguments and the photos."""
+    pair, options = work.pair, work.options
+    still_life, on_model = read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb
+    label = label_pair(pair, {pair.still_life.name: work.label} if work.label else {}, still_life)
+    found = _find_mask(work, segmenter, still_life, on_model, label)
+    if not found.mask.any():
+        finding = Finding(
+            "mask.empty",
+            str(pair.on_model),
+            f"a {label.name} on the model",
+            "nothing that looks like one",
+            "draw its mask and give it with --masks, or leave the pair out",
+        )
+        raise UnsoundError(str(finding), [finding])
+    write_garment_mask(work.folder, pair.key, found.mask)
+    mask_path = garment_mask_path(pair.key)
+    mask_digest = {mask_path: sha256_file(work.folder / mask_path)}
+    examples = []
+    for variant in range(1, options.variants + 1):
+        rng = np.random.default_rng([options.seed, variant, *pair.key.encode("utf-8")])
+        degraded, error = degrade(on_model, found.mask, options.degradation, rng)
+        pixels, geometry = _lay_out(options, still_life, on_model, degraded, found)
+        name = example_name(pair.key, variant)
+        text = caption(options.model, label.name)
+        digests = write_example(work.folder, name, pixels, text)
+        examples.append(
+            Example(
+                name=name,
+                key=pair.key,
+                target=f"gt/{name}.jpg",
+                control=f"control/{name}.jpg",
+                mask=f"masks/{name}.png" if pixels.loss_mask is not None else None,
+                reference=f"reference/{name}.jpg" if pixels.reference is not None else None,
+                caption=text,
+                label=label,
+                degradation=error,
+                geometry=geometry,
+                mask_confidence=round(found.confidence, 4),
+                mask_reasons=found.reasons,
+                split=split_of(pair.key, options.seed, options.held_out),
+                digests={**digests, **mask_digest},
+            )
+        )
+    write_record(work.folder, pair.key, work.fingerprint, examples)
+    return [example.as_dict() for example in examples]
+
+
+def example_name(key: str, variant: int) -> str:
+    """The file stem of an example.
+
+    >>> example_name("7", 1), example_name("7", 2)
+    ('pair7', 'pair7-v2')
+    """
+    return f"pair{key}" if variant == 1 else f"pair{key}-v{variant}"
+
+
+def split_of(key: str, seed: int, held_out: float) -> str:
+    """``"train"`` or ``"held_out"``, by seed and key alone, so that all variants of a garment go together.
+
+    >>> split_of("7", 0, 0.0)
+    'train'
+    """
+    digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
+    return "held_out" if int.from_bytes(digest[:8], "big") / 2**64 < held_out else "train"
+
+
+def _find_mask(
+    work: PairWork, segmenter: Segmenter, still_life: RgbImage, on_model: RgbImage, label: GarmentLabel
+) -> GarmentMask:
+    if work.given_mask:
+        return GarmentMask(read_mask(work.given_mask), 1.0, (), "given")
+    return segmenter.segment([SegmentationTask(still_life, on_model, label.name)])[0]
+
+
+def _lay_out(
+    options: BuildOptions, still_life: RgbImage, on_model: RgbImage, degraded: RgbImage, found: GarmentMask
+) -> tuple[ExamplePixels, Geometry | None]:
+    if uses_reference(options.model):
+        return ExamplePixels(on_model, degraded, None, still_life, False), None
+    size_wh, on_model_wh = ((photo.shape[1], photo.shape[0]) for photo in (still_life, on_model))
+    geometry = geometry_of(options.geometry, size_wh, on_model_wh)
+    style = options.loss_mask
+    if style == "auto":
+        style = "half" if options.geometry == "published" else "panel"
+    if style == "garment":
+        loss_mask = garment_mask(geometry, found.mask)
+    else:
+        loss_mask = half_mask(geometry) if style == "half" else panel_mask(geometry)
+    pixels = ExamplePixels(
+        target=stitch(still_life, on_model, geometry),
+        control=stitch(still_life, degraded, geometry),
+        loss_mask=loss_mask,
+        reference=None,
+        chroma_subsampling=options.geometry == "published",
+    )
+    return pixels, geometry
+
+
+def geometry_of(name: GeometryName, still_life_wh: tuple[int, int], on_model_wh: tuple[int, int]) -> Geometry:
+    """How two photos of these widths and heights lie on the canvas."""
+    make = published_geometry if name == "published" else exact_geometry
+    return make(still_life_wh, on_model_wh)

@@ -1,0 +1,105 @@
+"""One example's files, as AI-Toolkit reads them.
+
+::
+
+    gt/pair1.jpg  gt/pair1.txt  control/pair1.jpg  masks/pair1.png  (reference/pair1.jpg)
+    garment_masks/on_model1.png
+
+A record is written last: an example without one is not finished, whatever else lies there.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chromiq.files import sha256_file, write_json, write_text
+from chromiq.images import write_mask, write_photo
+from chromiq.records import BoolMask, Example, RgbImage
+from dataset_builder.loss_mask import LossMask
+
+RECORDS = ".chromiq/records"
+
+
+@dataclass(frozen=True, eq=False)
+class ExamplePixels:
+    """What one example shows the trainer.
+
+    Attributes:
+        target: ``(H, W, 3)`` uint8 sRGB, the true picture.
+        control: the same size, the degraded one.
+        loss_mask: ``(H, W)`` uint8, or None.
+        reference: the still-life, when the model sees it apart.
+        chroma_subsampling: whether JPEGs store colour at half resolution, as the published ones do.
+    """
+
+    target: RgbImage
+    control: RgbImage
+    loss_mask: LossMask | None
+    reference: RgbImage | None
+    chroma_subsampling: bool
+
+
+def write_example(folder: Path, name: str, pixels: ExamplePixels, caption: str) -> dict[str, str]:
+    """Write an example's files, each whole or not at all.
+
+    Args:
+        folder: the dataset.
+        name: the file stem they share.
+        pixels: what to write.
+        caption: one line.
+
+    Returns:
+        Path within the dataset to SHA-256 of every file written.
+    """
+    paths = {"target": f"gt/{name}.jpg", "control": f"control/{name}.jpg", "caption": f"gt/{name}.txt"}
+    subsampling = pixels.chroma_subsampling
+    write_photo(folder / paths["target"], pixels.target, chroma_subsampling=subsampling)
+    write_photo(folder / paths["control"], pixels.control, chroma_subsampling=subsampling)
+    write_text(folder / paths["caption"], caption)
+    if pixels.loss_mask is not None:
+        paths["mask"] = f"masks/{name}.png"
+        write_mask(folder / paths["mask"], pixels.loss_mask)
+    if pixels.reference is not None:
+        paths["reference"] = f"reference/{name}.jpg"
+        write_photo(folder / paths["reference"], pixels.reference, chroma_subsampling=subsampling)
+    return {path: sha256_file(folder / path) for path in paths.values()}
+
+
+def write_garment_mask(folder: Path, key: str, mask: BoolMask) -> None:
+    """Write where the garment is on the on-model photo, in that photo's own size."""
+    write_mask(folder / garment_mask_path(key), mask)
+
+
+def garment_mask_path(key: str) -> str:
+    """Where the garment mask of a pair lies within the dataset."""
+    return f"garment_masks/on_model{key}.png"
+
+
+def write_record(folder: Path, key: str, fingerprint: str, examples: list[Example]) -> None:
+    """Say that all examples of a pair are finished; the last thing written for it."""
+    document = {"fingerprint": fingerprint, "examples": [example.as_dict() for example in examples]}
+    write_json(folder / RECORDS / f"{key}.json", document)
+
+
+def read_record(folder: Path, key: str, fingerprint: str) -> list[dict[str, Any]] | None:
+    """The finished examples of a pair, or None if they must be made (again).
+
+    They count as finished only if they were made from the same photos with the same options, and every
+    file still has the bytes that were written.
+    """
+    path = folder / RECORDS / f"{key}.json"
+    if not path.is_file():
+        return None
+    document = json.loads(path.read_text(encoding="utf-8"))
+    if document["fingerprint"] != fingerprint:
+        return None
+    examples: list[dict[str, Any]] = document["examples"]
+    for example in examples:
+        for name, digest in example["digests"].items():
+            file = folder / name
+            if not file.is_file() or sha256_file(file) != digest:
+                return None
+    return examples
