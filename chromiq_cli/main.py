@@ -9,7 +9,7 @@ import typer
 
 from chromiq import __version__
 from chromiq.errors import EXIT_DONE, EXIT_INTERRUPTED, ChromiqError
-from chromiq_cli import build
+from chromiq_cli import build, correct
 from chromiq_cli.output import print_line, report_error, say
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ def _root(
 
 
 app.command()(build.build)
+app.command()(correct.correct)
 
 
 def main() -> None:
