@@ -1,0 +1,30 @@
+"""The shipped Jinja2 templates, found in a source tree and in an installed wheel alike."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+
+def template_text(name: str) -> str | None:
+    """The text of a shipped template, or None if there is none of that name."""
+    path = files("chromiq.templates") / name
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def template_environment(*, html: bool) -> Environment:
+    """A Jinja2 environment over the shipped templates in which an undefined name is an error.
+
+    Args:
+        html: escape every value for HTML.
+    """
+    # The only templates that are not HTML are YAML, whose values go through tojson.
+    return Environment(  # noqa: S701
+        loader=FunctionLoader(template_text),
+        autoescape=html,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
