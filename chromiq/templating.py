@@ -20,9 +20,9 @@ def template_environment(*, html: bool) -> Environment:
         html: escape every value for HTML.
     """
     # The only templates that are not HTML are YAML, whose values go through tojson.
-    return Environment(  # noqa: S701
+    return Environment(
         loader=FunctionLoader(template_text),
-        autoescape=html,
+        autoescape=html,  # noqa: S701
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
