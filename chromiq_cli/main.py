@@ -9,7 +9,7 @@ import typer
 
 from chromiq import __version__
 from chromiq.errors import EXIT_DONE, EXIT_INTERRUPTED, ChromiqError
-from chromiq_cli import build, correct, render, score
+from chromiq_cli import build, correct, generate, render, score, train
 from chromiq_cli.output import print_line, report_error, say
 
 app = typer.Typer(
@@ -40,6 +40,8 @@ app.command()(build.build)
 app.command()(correct.correct)
 app.command()(score.score)
 app.command()(render.render)
+app.command()(train.train)
+app.command()(generate.generate)
 
 
 def main() -> None:
