@@ -17,6 +17,7 @@ from dataset_builder.captions import caption, uses_reference
 from dataset_builder.degrade import Style, degrade
 from dataset_builder.export import (
     ExamplePixels,
+    example_paths,
     garment_mask_path,
     write_example,
     write_garment_mask,
@@ -94,22 +95,24 @@ def build_pair(work: PairWork, segmenter: Segmenter) -> list[dict[str, Any]]:
         pixels, geometry = _lay_out(options, still_life, on_model, degraded, found)
         name = example_name(pair.key, variant)
         text = caption(options.model, label.name)
-        digests = write_example(work.folder, name, pixels, text)
+        split = split_of(pair.key, options.seed, options.held_out)
+        paths = example_paths(name, split, pixels)
+        digests = write_example(work.folder, paths, pixels, text)
         examples.append(
             Example(
                 name=name,
                 key=pair.key,
-                target=f"gt/{name}.jpg",
-                control=f"control/{name}.jpg",
-                mask=f"masks/{name}.png" if pixels.loss_mask is not None else None,
-                reference=f"reference/{name}.jpg" if pixels.reference is not None else None,
+                target=paths["target"],
+                control=paths["control"],
+                mask=paths.get("mask"),
+                reference=paths.get("reference"),
                 caption=text,
                 label=label,
                 degradation=error,
                 geometry=geometry,
                 mask_confidence=round(found.confidence, 4),
                 mask_reasons=found.reasons,
-                split=split_of(pair.key, options.seed, options.held_out),
+                split=split,
                 digests={**digests, **mask_digest},
             )
         )

@@ -5,12 +5,14 @@
     gt/pair1.jpg  gt/pair1.txt  control/pair1.jpg  masks/pair1.png  (reference/pair1.jpg)
     garment_masks/on_model1.png
 
+Garments kept out of training lie in the same way under ``held_out/``, where no trainer looks.
 A record is written last: an example without one is not finished, whatever else lies there.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,28 +44,48 @@ class ExamplePixels:
     chroma_subsampling: bool
 
 
-def write_example(folder: Path, name: str, pixels: ExamplePixels, caption: str) -> dict[str, str]:
+def example_paths(name: str, split: str, pixels: ExamplePixels) -> dict[str, str]:
+    """Where an example's files lie within the dataset, by role.
+
+    Args:
+        name: the file stem they share.
+        split: ``"train"`` or ``"held_out"``.
+        pixels: what is to be written; it decides which roles there are.
+    """
+    root = "held_out/" if split == "held_out" else ""
+    paths = {
+        "target": f"{root}gt/{name}.jpg",
+        "control": f"{root}control/{name}.jpg",
+        "caption": f"{root}gt/{name}.txt",
+    }
+    if pixels.loss_mask is not None:
+        paths["mask"] = f"{root}masks/{name}.png"
+    if pixels.reference is not None:
+        paths["reference"] = f"{root}reference/{name}.jpg"
+    return paths
+
+
+def write_example(
+    folder: Path, paths: Mapping[str, str], pixels: ExamplePixels, caption: str
+) -> dict[str, str]:
     """Write an example's files, each whole or not at all.
 
     Args:
         folder: the dataset.
-        name: the file stem they share.
+        paths: as `example_paths` gives them.
         pixels: what to write.
         caption: one line.
 
     Returns:
         Path within the dataset to SHA-256 of every file written.
     """
-    paths = {"target": f"gt/{name}.jpg", "control": f"control/{name}.jpg", "caption": f"gt/{name}.txt"}
     subsampling = pixels.chroma_subsampling
     write_photo(folder / paths["target"], pixels.target, chroma_subsampling=subsampling)
     write_photo(folder / paths["control"], pixels.control, chroma_subsampling=subsampling)
     write_text(folder / paths["caption"], caption)
     if pixels.loss_mask is not None:
-        paths["mask"] = f"masks/{name}.png"
         write_mask(folder / paths["mask"], pixels.loss_mask)
     if pixels.reference is not None:
-        paths["reference"] = f"reference/{name}.jpg"
         write_photo(folder / paths["reference"], pixels.reference, chroma_subsampling=subsampling)
     return {path: sha256_file(folder / path) for path in paths.values()}
 
