@@ -9,7 +9,7 @@ import typer
 
 from chromiq import __version__
 from chromiq.errors import EXIT_DONE, EXIT_INTERRUPTED, ChromiqError
-from chromiq_cli import build, correct, generate, render, score, train
+from chromiq_cli import build, correct, doctor, generate, render, score, train
 from chromiq_cli.output import print_line, report_error, say
 
 app = typer.Typer(
@@ -39,6 +39,7 @@ def _root(
 app.command()(build.build)
 app.command()(correct.correct)
 app.command()(score.score)
+app.command()(doctor.doctor)
 app.command()(render.render)
 app.command()(train.train)
 app.command()(generate.generate)
