@@ -9,7 +9,7 @@ import typer
 
 from chromiq import __version__
 from chromiq.errors import EXIT_DONE, EXIT_INTERRUPTED, ChromiqError
-from chromiq_cli import build, correct, doctor, generate, render, score, train
+from chromiq_cli import build, correct, doctor, evaluate, generate, render, score, train
 from chromiq_cli.output import print_line, report_error, say
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ app.command()(doctor.doctor)
 app.command()(render.render)
 app.command()(train.train)
 app.command()(generate.generate)
+app.command()(evaluate.evaluate)
 
 
 def main() -> None:

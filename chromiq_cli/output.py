@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.markup import escape
@@ -13,6 +13,9 @@ from rich.table import Table
 
 from chromiq.errors import ChromiqError, Finding
 from chromiq.progress import console
+
+if TYPE_CHECKING:
+    from evaluate.score import ImageScore
 
 JSON_OPTION = typer.Option("--json", help="Print one JSON document on stdout.")
 
@@ -42,6 +45,16 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     Console(soft_wrap=not sys.stdout.isatty()).print(table)
+
+
+def print_scores(scores: Sequence[ImageScore]) -> None:
+    """Print the mean dE00 of each image and column, and their averages, on stdout."""
+    columns = list(scores[0].differences)
+    rows = [[row.name, *(row.differences[column].mean for column in columns)] for row in scores]
+    averages = [sum(score.differences[column].mean for score in scores) / len(scores) for column in columns]
+    cells = [[str(name), *(f"{value:.3f}" for value in values)] for name, *values in rows]
+    cells.append(["average", *(f"{value:.3f}" for value in averages)])
+    print_table(["image", *(f"{column} vs truth" for column in columns)], cells, "mean dE00")
 
 
 def print_findings(findings: Sequence[Finding]) -> None:

@@ -17,7 +17,7 @@ from chromiq.records import RgbImage
 from dataset_builder.pairs import natural_key
 from evaluate.score import find_images
 
-_CHECKPOINTS = {"kontext": "black-forest-labs/FLUX.1-Kontext-dev"}
+DEFAULT_CHECKPOINT = "black-forest-labs/FLUX.1-Kontext-dev"
 _DIVISIBLE_BY = 16
 _RECORDS = ".chromiq"
 
@@ -36,7 +36,7 @@ class GenerateOptions:
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``; bfloat16 on CUDA unless given.
     """
 
-    checkpoint: str = _CHECKPOINTS["kontext"]
+    checkpoint: str = DEFAULT_CHECKPOINT
     steps: int = 28
     guidance: float = 2.5
     lora_scale: float = 1.0

@@ -1,0 +1,41 @@
+"""``chromiq evaluate``: a test set corrected with and without a network, scored, with a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chromiq_cli.build import SegmenterChoice
+from chromiq_cli.output import JSON_OPTION, print_json, print_line, print_scores, say
+
+
+def evaluate(
+    testset: Annotated[Path, typer.Argument(help="Folder with gt/ and control/, or a dataset.")],
+    out: Annotated[Path, typer.Option(help="Folder for images, scores and report.")],
+    lora: Annotated[Path | None, typer.Option(help="LoRA to generate with.")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="Base model: hub name or folder.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 28,
+    seed: Annotated[int, typer.Option(min=0, help="Of every image.")] = 42,
+    segmenter: Annotated[SegmenterChoice, typer.Option(help="Who finds the garment.")] = SegmenterChoice.AUTO,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Correct a test set with the LoRA and without a network, score both, and write a report."""
+    from chromiq.progress import progress_bar
+    from dataset_builder.segmenters.choose import make_segmenter, resolve_segmenter
+    from evaluate.generate import DEFAULT_CHECKPOINT, GenerateOptions
+    from evaluate.score import scores_document
+    from evaluate.testset import evaluate_testset
+
+    options = GenerateOptions(checkpoint=checkpoint or DEFAULT_CHECKPOINT, steps=steps, seed=seed)
+    chosen = make_segmenter(resolve_segmenter(segmenter.value))
+    with progress_bar("evaluate") as update:
+        result = evaluate_testset(testset, out, chosen, lora=lora, options=options, on_progress=update)
+    for name, reason in result.left_alone.items():
+        say(f"transfer left {name} alone: {reason}")
+    if as_json:
+        print_json({**scores_document(result.scores), "report": str(result.report)})
+    else:
+        print_scores(result.scores)
+        print_line(str(result.report))
