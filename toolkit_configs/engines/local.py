@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from chromiq.errors import Finding, InterruptedRunError, UnsoundError, UsageError, raise_findings
-from chromiq.files import atomic_path, ensure_output_folder, folder_lock
+from chromiq.files import atomic_path, ensure_output_folder
 from chromiq.images import PHOTO_SUFFIXES, read_photo
 from dataset_builder.pairs import natural_key
 from toolkit_configs.engines.masked_loss import latent_weights, masked_loss
@@ -62,14 +62,14 @@ class _Batch:
 
 
 def train(
-    job: Job, *, resume: bool = False, on_progress: Callable[[int, int], None] | None = None
+    job: Job, *, resume: bool = False, on_step: Callable[[int, int, float], None] | None = None
 ) -> TrainResult:
-    """Train the job's LoRA.
+    """Train the job's LoRA; the caller holds the run folder.
 
     Args:
         job: as rendered; `model.name_or_path` must be a checkpoint that fits this machine.
         resume: go on from the newest checkpoint of the run.
-        on_progress: called with steps done and steps in all.
+        on_step: called with steps done, steps in all and the loss.
 
     Raises:
         UsageError: if the checkpoint is full-size and there is no GPU, or the run exists and `resume`
@@ -84,7 +84,7 @@ def train(
     _refuse_full_size(process.model.name_or_path, device)
     examples = find_examples(job)
     run = ensure_output_folder(job.run_folder)
-    with folder_lock(run, "chromiq train"), _caught_signals() as stopped:
+    with _caught_signals() as stopped:
         torch.manual_seed(_SEED)
         pipeline = _load(process.model.name_or_path, device)
         transformer = _with_lora(pipeline.transformer, process.network.linear, process.network.linear_alpha)
@@ -113,8 +113,8 @@ def train(
                 raise UnsoundError(
                     f"the loss became {losses[-1]} at step {done}; lower train.lr and start again"
                 )
-            if on_progress:
-                on_progress(done, total)
+            if on_step:
+                on_step(done, total, losses[-1])
             if done % process.save.save_every == 0 or done == total or stopped:
                 _save(run, job, parameters, optimizer, done)
             if stopped and done < total:
