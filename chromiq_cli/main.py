@@ -9,7 +9,7 @@ import typer
 
 from chromiq import __version__
 from chromiq.errors import EXIT_DONE, EXIT_INTERRUPTED, ChromiqError
-from chromiq_cli import build, correct, doctor, evaluate, generate, render, score, train
+from chromiq_cli import build, correct, doctor, evaluate, generate, render, score, status, toolkit, train
 from chromiq_cli.output import print_line, report_error, say
 
 app = typer.Typer(
@@ -42,6 +42,8 @@ app.command()(score.score)
 app.command()(doctor.doctor)
 app.command()(render.render)
 app.command()(train.train)
+app.command()(status.status)
+app.add_typer(toolkit.app, name="toolkit")
 app.command()(generate.generate)
 app.command()(evaluate.evaluate)
 

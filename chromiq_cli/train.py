@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from chromiq.errors import UsageError
-from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
+from chromiq_cli.output import JSON_OPTION, print_findings, print_json, print_line, say
 
 
 class EngineChoice(StrEnum):
@@ -24,37 +23,28 @@ def train(
     engine: Annotated[EngineChoice, typer.Option(help="Who trains.")] = EngineChoice.AI_TOOLKIT,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and say what would run.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Train although the check finds errors.")] = False,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Train the LoRA of a config."""
-    from toolkit_configs.jobs import read_job
-
-    job = read_job(config)
-    if engine is EngineChoice.AI_TOOLKIT:
-        raise UsageError(
-            "--engine ai-toolkit is not built yet; bring the trainer with "
-            "'git submodule update --init vendor/ai-toolkit' and run 'python run.py CONFIG' in its folder, "
-            "or use --engine local for a tiny checkpoint"
-        )
+    """Check a config, then train its LoRA."""
     from chromiq.progress import progress_bar
-    from toolkit_configs.engines.local import find_examples
-    from toolkit_configs.engines.local import train as run
+    from toolkit_configs.launch import launch, plan
 
-    examples = find_examples(job)
     if dry_run:
-        print_line(f"{len(examples)} examples, {job.process.train.steps} steps, into {job.run_folder}")
+        planned = plan(config, engine.value, resume=resume, force=force)
+        print_findings(planned.findings)
+        if as_json:
+            print_json(planned.as_dict())
+        else:
+            print_line(planned.summary)
         return
-    say("the local engine is for smoke runs on tiny checkpoints; it proves the plumbing, not the quality")
+    if engine is EngineChoice.LOCAL:
+        say("the local engine is for smoke runs on tiny checkpoints; it proves the plumbing, not the quality")
     with progress_bar("train") as update:
-        result = run(job, resume=resume, on_progress=update)
-    if as_json:
-        print_json(
-            {
-                "run": str(result.run_folder),
-                "lora": str(result.final_checkpoint),
-                "steps": result.steps,
-                "last_loss": result.losses[-1] if result.losses else None,
-            }
+        final = launch(
+            config, engine.value, resume=resume, force=force, on_progress=update, on_findings=print_findings
         )
+    if as_json:
+        print_json({"run": str(final.parent), "lora": str(final)})
     else:
-        print_line(str(result.final_checkpoint))
+        print_line(str(final))

@@ -1,0 +1,142 @@
+"""The vendored trainer: where it lies, which commit it is at, and which Python runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from chromiq.errors import ChromiqError
+
+PINNED_COMMIT = "27a03a91f23eb1b757d5ec2e80ee3e129cfcc350"
+BRING_COMMAND = "git submodule update --init vendor/ai-toolkit"
+_ENVIRONMENT = "venv"
+_PACKAGES = ("torch", "diffusers", "transformers", "peft")
+_ASK = (
+    "import json, importlib.metadata as m, torch\n"
+    "print(json.dumps({'device': torch.cuda.get_device_name(0) if torch.cuda.is_available() else 'cpu',"
+    " 'versions': {name: m.version(name) for name in " + repr(_PACKAGES) + "}}))"
+)
+# What the trainer may see of the environment: nothing that it does not need, no PYTHONPATH above all.
+_PASSED = frozenset(
+    {"PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "SSL_CERT_FILE",
+     "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+     "OMP_NUM_THREADS", "SEED"}
+)  # fmt: skip
+_PASSED_PREFIXES = ("HF_", "CUDA_", "NVIDIA_", "NCCL_", "PYTORCH_")
+
+
+@dataclass(frozen=True)
+class ToolkitInfo:
+    """The vendored trainer as it is here.
+
+    Attributes:
+        folder: where it is expected.
+        present: whether it is there.
+        commit: it is at, or None if that cannot be told.
+        pinned: the commit that chromiq was checked against.
+        dirty: whether its files were changed; None if that cannot be told.
+        python: the interpreter of its environment, or None without one.
+        versions: of the libraries in it; empty if it does not work.
+        device: that its torch sees, or None.
+        problem: what keeps it from training, with the cure; None if nothing does.
+    """
+
+    folder: str
+    present: bool
+    commit: str | None
+    pinned: str
+    dirty: bool | None
+    python: str | None
+    versions: dict[str, str]
+    device: str | None
+    problem: str | None
+
+
+def toolkit_folder() -> Path:
+    """Where the trainer lies: ``CHROMIQ_AI_TOOLKIT``, else ``vendor/ai-toolkit`` of this checkout."""
+    given = os.environ.get("CHROMIQ_AI_TOOLKIT")
+    return Path(given) if given else Path(__file__).resolve().parent.parent / "vendor" / "ai-toolkit"
+
+
+def toolkit_python(folder: Path) -> Path | None:
+    """The interpreter of the trainer's own environment, or None."""
+    path = folder / _ENVIRONMENT / "bin" / "python"
+    return path if path.is_file() else None
+
+
+def require_toolkit() -> tuple[Path, Path]:
+    """The trainer's folder and its interpreter.
+
+    Raises:
+        ChromiqError: if either is missing; the message says the command that brings it.
+    """
+    folder = toolkit_folder()
+    if not (folder / "run.py").is_file():
+        raise ChromiqError(
+            f"{folder}: wanted AI-Toolkit, got nothing; bring it with '{BRING_COMMAND}' in chromiq's "
+            "checkout, or set CHROMIQ_AI_TOOLKIT to a checkout of it"
+        )
+    python = toolkit_python(folder)
+    if python is None:
+        raise ChromiqError(
+            f"{folder}: wanted an environment of its own in {_ENVIRONMENT}/, got none; make it with "
+            f"'python3 -m venv {folder / _ENVIRONMENT}' and '{folder / _ENVIRONMENT / 'bin' / 'pip'} install "
+            f"-r {folder / 'requirements.txt'}'"
+        )
+    return folder, python
+
+
+def toolkit_info() -> ToolkitInfo:
+    """All that can be told about the trainer; runs git and its interpreter, changes nothing."""
+    folder = toolkit_folder()
+    present = (folder / "run.py").is_file()
+    # An empty submodule folder lies within chromiq's own repository, whose commit would answer.
+    own = present and (folder / ".git").exists()
+    commit = _output(["git", "-C", str(folder), "rev-parse", "HEAD"]) if own else None
+    changes = _output(["git", "-C", str(folder), "status", "--porcelain"]) if own else None
+    python = toolkit_python(folder) if present else None
+    answer = _output([str(python), "-c", _ASK], cwd=folder) if python else None
+    known = json.loads(answer) if answer else {"device": None, "versions": {}}
+    problem = None
+    try:
+        require_toolkit()
+        if not answer:
+            problem = f"the environment {python} does not import torch, diffusers and the rest; make it anew"
+        elif commit and commit != PINNED_COMMIT:
+            problem = f"at {commit[:12]}, not at the pinned {PINNED_COMMIT[:12]}; '{BRING_COMMAND}' moves it"
+    except ChromiqError as error:
+        problem = str(error)
+    return ToolkitInfo(
+        folder=str(folder),
+        present=present,
+        commit=commit,
+        pinned=PINNED_COMMIT,
+        dirty=bool(changes) if changes is not None else None,
+        python=str(python) if python else None,
+        versions=known["versions"],
+        device=known["device"],
+        problem=problem,
+    )
+
+
+def bounded_environment() -> dict[str, str]:
+    """The environment that the trainer gets."""
+    passed = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _PASSED or name.startswith(_PASSED_PREFIXES)
+    }
+    return {**passed, "PYTHONUNBUFFERED": "1", "NO_ALBUMENTATIONS_UPDATE": "1"}
+
+
+def _output(command: list[str], cwd: Path | None = None) -> str | None:
+    try:
+        done = subprocess.run(
+            command, cwd=cwd, env=bounded_environment(), capture_output=True, text=True, timeout=120
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
