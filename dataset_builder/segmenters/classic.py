@@ -19,14 +19,16 @@ from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
 from dataset_builder.mask_quality import judge_mask
 from dataset_builder.segmenters import SegmentationTask
 from dataset_builder.segmenters.body import Body, Kind, find_body, garment_kind, place_prior, seed_box
-from dataset_builder.segmenters.palette import cluster, colour_distance, main_colours
+from dataset_builder.segmenters.palette import Palette, cluster, main_colours, recolourings
 from dataset_builder.segmenters.still_life import fill_small_holes, keep_large_parts, still_life_mask
 
 WORK_HEIGHT_PX = 320
 _CLUSTERS = 12
 _PLACE_WEIGHT = 1.6
 _PIXEL_PLACE_WEIGHT = 0.4
-_STILL_LIFE_SHARE = 0.6
+_MATCH_LAB = 8.0
+_COVER_WEIGHT = 0.5
+_MOVE_WEIGHT = 0.3
 _EVIDENCE_RANGE = (-10.0, 3.0)
 _LAB_PER_EVIDENCE = 4.0
 
@@ -56,14 +58,14 @@ def segment_garment(task: SegmentationTask) -> GarmentMask:
     if not body.person.any():
         empty = np.zeros(task.on_model.shape[:2], bool)
         return GarmentMask(empty, 0.0, ("nobody_found",), ClassicSegmenter.name)
-    colours = main_colours(srgb_to_lab(still_life[_inside(garment)][None])[0])
-    probability, trust = garment_probability(body, kind, colours)
+    palette = main_colours(srgb_to_lab(still_life[_inside(garment)][None])[0])
+    probability, trust = garment_probability(body, kind, palette)
     mask = _refine(small, body, kind, probability)
     confidence, reasons = judge_mask(mask, body, probability, trust)
     return GarmentMask(_full_size(mask, task.on_model), confidence, reasons, ClassicSegmenter.name)
 
 
-def garment_probability(body: Body, kind: Kind, colours: FloatImage) -> tuple[FloatImage, float]:
+def garment_probability(body: Body, kind: Kind, palette: Palette) -> tuple[FloatImage, float]:
     """How probably each pixel is the garment, and how far the still-life's colours were found at all.
 
     Args:
@@ -81,14 +83,10 @@ def garment_probability(body: Body, kind: Kind, colours: FloatImage) -> tuple[Fl
     count = len(centres)
     share_in_place = np.array([here[labels == index].mean() for index in range(count)])
     medians = np.array([np.median(pixels[labels == index], axis=0) for index in range(count)])
-    distance = colour_distance(centres, colours)
-    trust, reference = _trust(distance, share_in_place, body.skin_likeness(medians), labels)
-    like_still_life = _evidence(distance - min(reference, 12.0))
-    like_seed: FloatImage = np.zeros(count)
+    mass = np.bincount(labels, minlength=count) * share_in_place * (1 - body.skin_likeness(medians))
     seed = seed_box(body, kind)
-    if seed.sum() > 40:
-        like_seed = _evidence(colour_distance(centres, main_colours(body.lab[seed])))
-    colour = trust * _STILL_LIFE_SHARE * like_still_life + (1 - trust * _STILL_LIFE_SHARE) * like_seed
+    distance, trust = _match(centres, mass / max(mass.sum(), 1e-9), palette)
+    colour = _evidence(distance)
     logit = (
         colour[labels]
         + _PLACE_WEIGHT * _log_odds(share_in_place, 0.1)[labels]
@@ -99,21 +97,17 @@ def garment_probability(body: Body, kind: Kind, colours: FloatImage) -> tuple[Fl
     return _without_skin(probability, body, seed), trust
 
 
-def _trust(
-    distance: FloatImage,
-    share_in_place: FloatImage,
-    skin: FloatImage,
-    labels: np.ndarray[tuple[int], np.dtype[np.int32]],
-) -> tuple[float, float]:
-    """How far the still-life's colours are to be found where the garment should be, and how near."""
-    candidates = (share_in_place > 0.5) & (skin < 0.6)
-    if not candidates.any():
-        candidates = share_in_place >= share_in_place.max()
-    mass = np.where(candidates, np.bincount(labels, minlength=len(distance)) * share_in_place, 0)
-    order = np.argsort(np.where(candidates, distance, np.inf), kind="stable")
-    cumulated = np.cumsum(mass[order]) / mass.sum()
-    reference = float(distance[order][np.searchsorted(cumulated, 0.15)])
-    return float(np.exp(-0.5 * (max(reference - 4, 0) / 12) ** 2)), reference
+def _match(centres: FloatImage, mass: FloatImage, palette: Palette) -> tuple[FloatImage, float]:
+    """How far each group of colours is from the still-life's as it looks here, and how far that is kept."""
+    looks = recolourings(palette, centres[mass > 0.04])
+    apart = np.linalg.norm(centres[None, :, None] - looks[:, None], axis=3)  # look, group, colour
+    near = np.exp(-0.5 * (apart / _MATCH_LAB) ** 2)
+    explained = (near.max(axis=2) * mass).sum(axis=1)
+    found = (near * (mass > 0.01)[:, None]).max(axis=1) @ palette.shares
+    moved = np.linalg.norm(looks - palette.colours, axis=2) @ palette.shares
+    score = explained + _COVER_WEIGHT * found - _MOVE_WEIGHT * np.minimum(moved / 30, 1)
+    best = int(score.argmax())
+    return apart[best].min(axis=1), float(np.exp(-0.5 * (max(moved[best] - 4, 0) / 12) ** 2))
 
 
 def _evidence(distance: FloatImage) -> FloatImage:

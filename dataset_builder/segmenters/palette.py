@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +16,20 @@ _LAB_WEIGHTS = np.array([_LIGHTNESS_WEIGHT, 1, 1], np.float32)
 _ROW_WEIGHT, _SIDE_WEIGHT = 16.0, 8.0
 _MIN_SHARE = 0.04
 _SAMPLE = 20_000
+_TURNS_DEG = (0, 30, 60, 90, 135, 180, 225, 270, 300, 330)
+_CONTRASTS = (1.0, 0.55)
 
 
-def main_colours(lab: FloatImage, count: int = 6) -> FloatImage:
-    """Up to `count` colours that make up some pixels: ``(N, 3)``, in weighted Lab.
+@dataclass(frozen=True, eq=False)
+class Palette:
+    """Main colours ``(N, 3)`` in weighted Lab, and ``(N,)`` the share of each; the shares sum to 1."""
+
+    colours: FloatImage
+    shares: FloatImage
+
+
+def main_colours(lab: FloatImage, count: int = 6) -> Palette:
+    """Up to `count` colours that make up some pixels.
 
     Args:
         lab: ``(P, 3)`` Lab pixels; at most 20,000 of them, evenly taken, are looked at.
@@ -26,7 +38,8 @@ def main_colours(lab: FloatImage, count: int = 6) -> FloatImage:
     pixels = lab[:: max(1, len(lab) // _SAMPLE)] * _LAB_WEIGHTS
     labels, centres = _kmeans(pixels, min(count, len(pixels)))
     share = np.bincount(labels, minlength=len(centres)) / len(labels)
-    return centres[share >= min(_MIN_SHARE, share.max())]
+    kept = share >= min(_MIN_SHARE, share.max())
+    return Palette(centres[kept], share[kept] / share[kept].sum())
 
 
 def cluster(
@@ -60,6 +73,27 @@ def colour_distance(centres: FloatImage, colours: FloatImage) -> FloatImage:
     """How far each centre is from the nearest of some colours, both in weighted Lab: ``(N,)``."""
     distance: FloatImage = np.linalg.norm(centres[:, None] - colours[None], axis=2).min(axis=1)
     return distance
+
+
+def recolourings(palette: Palette, targets: FloatImage) -> FloatImage:
+    """How a palette may look on another photo: as it is, or turned, paled and moved onto a target colour.
+
+    Args:
+        palette: the colours.
+        targets: ``(T, 3)`` colours in weighted Lab that the commonest of the palette may have become.
+
+    Returns:
+        ``(R, N, 3)`` palettes; the first is the palette itself.
+    """
+    main = palette.colours[palette.shares.argmax()]
+    spread = palette.colours - main
+    moved = []
+    for turn in np.radians(_TURNS_DEG):
+        turned = spread.copy()
+        turned[:, 1] = np.cos(turn) * spread[:, 1] - np.sin(turn) * spread[:, 2]
+        turned[:, 2] = np.sin(turn) * spread[:, 1] + np.cos(turn) * spread[:, 2]
+        moved += [target + contrast * turned for contrast in _CONTRASTS for target in targets]
+    return np.stack([palette.colours, *moved])
 
 
 def _kmeans(features: FloatImage, count: int) -> tuple[NDArray[np.int32], FloatImage]:
