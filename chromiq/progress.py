@@ -53,3 +53,13 @@ def progress_bar(description: str) -> Iterator[Update]:
             print(f"{description}: {done}/{total}", file=sys.stderr, flush=True)
 
     yield update
+
+
+def silence_model_libraries() -> None:
+    """Keep transformers and diffusers from drawing bars of their own and from warning about torchvision."""
+    import diffusers.utils.logging
+    import transformers.utils.logging
+
+    for logging in (diffusers.utils.logging, transformers.utils.logging):
+        logging.disable_progress_bar()
+        logging.set_verbosity_error()

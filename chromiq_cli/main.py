@@ -9,7 +9,19 @@ import typer
 
 from chromiq import __version__
 from chromiq.errors import EXIT_DONE, EXIT_INTERRUPTED, ChromiqError
-from chromiq_cli import build, correct, doctor, evaluate, generate, render, score, status, toolkit, train
+from chromiq_cli import (
+    build,
+    correct,
+    demo,
+    doctor,
+    evaluate,
+    generate,
+    render,
+    score,
+    status,
+    toolkit,
+    train,
+)
 from chromiq_cli.output import print_line, report_error, say
 
 app = typer.Typer(
@@ -36,6 +48,7 @@ def _root(
     """Make the on-model photo of a garment as true in colour as its still-life."""
 
 
+app.command()(demo.demo)
 app.command()(build.build)
 app.command()(correct.correct)
 app.command()(score.score)

@@ -10,12 +10,14 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from chromiq import __version__
-from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
+from chromiq.errors import ChromiqError, Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import (
     ensure_output_folder,
     folder_lock,
@@ -192,8 +194,19 @@ def _map(works: Sequence[PairWork], workers: int) -> Iterator[list[dict[str, Any
         _start_worker(name)
         yield from map(_build_or_error, works)
         return
-    with ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(name,)) as pool:
+    # Not forked: a copy of a process that runs threads, as OpenCV's and the progress bar's, may never wake.
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(name,)
+    )
+    try:
         yield from pool.map(_build_or_error, works)
+    except BrokenProcessPool as error:
+        raise ChromiqError(
+            "a worker was ended from outside, likely for want of memory; give fewer --workers, "
+            "and the same command again goes on where it stopped"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 _segmenter: Segmenter | None = None

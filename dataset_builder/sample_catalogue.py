@@ -6,6 +6,7 @@ still-life (white balance, exposure, direction, falloff), as in a real studio.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -83,7 +84,12 @@ def draw_pair(index: int, *, seed: int = 0, size_wh: tuple[int, int] = (896, 112
 
 
 def write_catalogue(
-    folder: Path, *, pairs: int = 12, seed: int = 0, size_wh: tuple[int, int] = (896, 1120)
+    folder: Path,
+    *,
+    pairs: int = 12,
+    seed: int = 0,
+    size_wh: tuple[int, int] = (896, 1120),
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> list[PhotoPair]:
     """Write a catalogue of drawn pairs and, beside it, its truth.
 
@@ -104,6 +110,8 @@ def write_catalogue(
         write_mask(truth / "still_life_masks" / f"{still_life.stem}.png", pair.still_life_mask)
         write_mask(truth / "garment_masks" / f"{on_model.stem}.png", pair.on_model_mask)
         written.append(PhotoPair(pair.key, still_life, on_model, pair.garment))
+        if on_progress:
+            on_progress(index + 1, pairs)
     write_json(truth / "garments.json", {pair.still_life.name: pair.garment for pair in written})
     return written
 
