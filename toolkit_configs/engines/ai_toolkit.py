@@ -85,10 +85,11 @@ def run(
         with (run_folder / LOG_FILE).open("ab") as log:
             for line in _lines(process.stdout, log):
                 event = read_progress(line)
-                if event:
+                if event and event.step != last.step:
                     last = event
                     on_step(event)
-                elif line.strip():
+                # An error may follow a progress bar on its own line.
+                if line.strip():
                     tail = [*tail[-_KEPT_LINES:], line]
         process.wait()
     except KeyboardInterrupt:
@@ -131,7 +132,10 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _lines(stream: IO[bytes], log: IO[bytes]) -> Iterator[str]:
-    """Lines ended by newline or carriage return, as they come; the log gets every byte but the token."""
+    """Lines ended by newline or carriage return, as they come; the log gets every byte but the token.
+
+    A progress bar ends its line only when it draws the next, so it is yielded while still open, and again.
+    """
     token = os.environ.get("HF_TOKEN", "").encode()
     rest = b""
     while chunk := os.read(stream.fileno(), _READ_BYTES):
@@ -143,6 +147,8 @@ def _lines(stream: IO[bytes], log: IO[bytes]) -> Iterator[str]:
             log.write(shown)
             yield shown.decode("utf-8", errors="replace").rstrip("\r\n")
         log.flush()
+        if rest.endswith(b"]"):
+            yield rest.decode("utf-8", errors="replace")
     if rest:
         log.write(rest.replace(token, b"***") if token else rest)
         yield rest.decode("utf-8", errors="replace")

@@ -1,0 +1,27 @@
+"""What many tests start from: a dataset built of drawn pairs, small, and a copy of it to spoil."""
+
+import shutil
+
+import pytest
+
+from dataset_builder.build import build
+from dataset_builder.example import BuildOptions
+from dataset_builder.sample_catalogue import write_catalogue
+
+PHOTO_WH = (224, 280)
+
+
+@pytest.fixture(scope="session")
+def built_dataset(tmp_path_factory):
+    """Four drawn pairs, one of them held out, and their dataset; not to be written to."""
+    root = tmp_path_factory.mktemp("built")
+    write_catalogue(root / "catalogue", pairs=4, size_wh=PHOTO_WH)
+    build(root / "catalogue", root / "dataset", BuildOptions(segmenter="classic", held_out=0.3))
+    return root / "dataset"
+
+
+@pytest.fixture
+def dataset(built_dataset, tmp_path):
+    """A copy of the dataset, to spoil."""
+    shutil.copytree(built_dataset, tmp_path / "dataset")
+    return tmp_path / "dataset"
