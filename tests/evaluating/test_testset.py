@@ -1,0 +1,90 @@
+"""A test set is corrected where its own records say, and measured inside the garment."""
+
+import json
+
+import numpy as np
+import pytest
+from skimage.color import deltaE_ciede2000, rgb2lab
+
+from chromiq.errors import UnsoundError
+from chromiq.images import read_mask, read_photo, write_photo
+from dataset_builder.build import build
+from dataset_builder.example import BuildOptions
+from dataset_builder.segmenters.classic import ClassicSegmenter
+from evaluate.testset import canvas_mask, correct_trial, evaluate_testset, read_testset
+
+
+def test_a_datasets_held_out_garments_are_its_test_set(built_dataset):
+    (trial,) = read_testset(built_dataset)
+    assert trial.name == "pair4"
+    assert trial.control == built_dataset / "held_out" / "control" / "pair4.jpg"
+    assert trial.garment_mask == built_dataset / "garment_masks" / "on_model4.png"
+
+
+def test_the_mask_on_the_canvas_has_the_garments_share_of_its_panel(built_dataset):
+    (trial,) = read_testset(built_dataset)
+    on_canvas, on_photo = canvas_mask(trial), read_mask(trial.garment_mask)
+    left, top, right, bottom = trial.geometry.on_model_xyxy
+    assert on_canvas[:, :left].sum() == on_canvas[:, right:].sum() == 0
+    assert on_canvas[top:bottom, left:right].mean() == pytest.approx(on_photo.mean(), rel=0.02)
+
+
+def test_evaluation_moves_colour_to_the_truth_and_nothing_outside_the_panel(built_dataset, tmp_path):
+    result = evaluate_testset(built_dataset, tmp_path, ClassicSegmenter())
+    (score,) = result.scores
+    assert score.name == "pair4"
+    assert score.differences["transfer"].mean < 0.6 * score.differences["control"].mean
+    (trial,) = read_testset(built_dataset)
+    before, after = read_photo(trial.control).rgb, read_photo(tmp_path / "transfer" / "pair4.png").rgb
+    left, _, right, _ = trial.geometry.on_model_xyxy
+    assert np.array_equal(before[:, :left], after[:, :left])
+    assert np.array_equal(before[:, right:], after[:, right:])
+    document = json.loads((tmp_path / "scores.json").read_text())
+    assert document["average"]["transfer_vs_truth"] == score.differences["transfer"].mean
+    assert result.report.read_text().startswith("<!doctype html>")
+
+
+def test_crops_win_over_masks(dataset, tmp_path):
+    (trial,) = read_testset(dataset)
+    left, top, right, bottom = trial.geometry.on_model_xyxy
+    x, y = (left + right) // 2, (top + bottom) // 2
+    crops = {"pair4": {"x": x, "y": y, "width": 20, "height": 20}}
+    (dataset / "held_out" / "crops.json").write_text(json.dumps(crops))
+    (score,) = evaluate_testset(dataset, tmp_path / "out", ClassicSegmenter()).scores
+    truth, control = (
+        rgb2lab(read_photo(path).rgb[y : y + 20, x : x + 20]) for path in (trial.truth, trial.control)
+    )
+    expected = deltaE_ciede2000(truth, control).mean()
+    assert score.differences["control"].mean == pytest.approx(expected, abs=1e-3)
+    assert score.differences["control"].outside_mean is None
+
+
+def test_models_that_see_a_reference_are_corrected_too(built_dataset, tmp_path):
+    options = BuildOptions(model="qwen-image-edit-2509", segmenter="classic", held_out=0.3)
+    build(built_dataset.parent / "catalogue", tmp_path / "dataset", options)
+    (trial,) = read_testset(tmp_path / "dataset")
+    assert trial.geometry is None
+    truth, control = read_photo(trial.truth).rgb, read_photo(trial.control).rgb
+    corrected, reason = correct_trial(trial, ClassicSegmenter())
+    mask = canvas_mask(trial)
+    assert reason == ""
+    far, near = (
+        np.abs(picture[mask].astype(int) - truth[mask].astype(int)).mean() for picture in (control, corrected)
+    )
+    assert near < far
+
+
+def test_faults_of_a_test_set_come_all_at_once(tmp_path):
+    rgb = np.full((96, 160, 3), 200, np.uint8)
+    for name in ("a", "b"):
+        write_photo(tmp_path / "gt" / f"{name}.png", rgb)
+    write_photo(tmp_path / "control" / "a.png", rgb)
+    with pytest.raises(UnsoundError) as caught:
+        read_testset(tmp_path)
+    assert [finding.code for finding in caught.value.findings] == ["testset.geometry", "testset.control"]
+
+
+def test_a_broken_manifest_is_named(dataset):
+    (dataset / "manifest.jsonl").write_text("[]\n")
+    with pytest.raises(UnsoundError, match=r"manifest\.jsonl"):
+        read_testset(dataset)
