@@ -32,7 +32,7 @@ def caption(model: str, label: str, trigger: str = TRIGGER_WORD) -> str:
     """
     if not label.strip() or not label.isprintable():
         raise UsageError(
-            f"{label!r}: wanted a garment's name on one line, got none; give it in garments.json"
+            f"{label!r}: wanted a garment's name on one line, got this; give it in garments.json"
         )
     template = _REFERENCE if uses_reference(model) else _STITCHED
     return template.format(trigger=trigger, label=label)

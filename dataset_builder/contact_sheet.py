@@ -13,17 +13,18 @@ from PIL import Image, ImageDraw, ImageFont
 from chromiq.images import read_mask, read_photo, write_photo
 from chromiq.records import BoolMask, PhotoPair, RgbImage
 from dataset_builder.export import garment_mask_path
+from dataset_builder.mask_quality import DOUBTFUL_BELOW
 
 CONTACT_SHEET = "contact_sheet.jpg"
 MAX_EXAMPLES = 200
 _TILE_HEIGHT_PX = 220
+_MAX_TILE_WIDTH_PX = 4 * _TILE_HEIGHT_PX  # a JPEG ends at 65,535 px; only absurd photos are squeezed
 _COLUMNS = 3
 _GAP_PX = 14
 _TEXT_HEIGHT_PX = 34
 _OUTLINE_RGB = (255, 0, 160)
 _DOUBT_RGB = (190, 30, 30)
 _TEXT_RGB = (40, 40, 40)
-DOUBTFUL_BELOW = 0.6
 
 
 def write_contact_sheet(
@@ -78,7 +79,8 @@ def _tile(folder: Path, pair: PhotoPair, example: Mapping[str, Any]) -> RgbImage
 
 
 def _high(photo: RgbImage) -> RgbImage:
-    width_px = max(1, round(photo.shape[1] * _TILE_HEIGHT_PX / photo.shape[0]))
+    width_px = round(photo.shape[1] * _TILE_HEIGHT_PX / photo.shape[0])
+    width_px = min(max(1, width_px), _MAX_TILE_WIDTH_PX)
     return cv2.resize(photo, (width_px, _TILE_HEIGHT_PX), interpolation=cv2.INTER_AREA)
 
 

@@ -9,10 +9,19 @@ from typing import Any, Literal
 
 import numpy as np
 
-from chromiq.errors import Finding, UnsoundError
+from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.files import sha256_file
 from chromiq.images import read_mask, read_photo
-from chromiq.records import Example, GarmentLabel, GarmentMask, Geometry, PhotoPair, RgbImage
+from chromiq.records import (
+    BoolMask,
+    Degradation,
+    Example,
+    GarmentLabel,
+    GarmentMask,
+    Geometry,
+    PhotoPair,
+    RgbImage,
+)
 from dataset_builder.captions import caption, uses_reference
 from dataset_builder.degrade import Style, degrade
 from dataset_builder.export import (
@@ -65,7 +74,6 @@ class PairWork:
     pair: PhotoPair
     folder: Path
     options: BuildOptions
-    label: str | None
     given_mask: Path | None
     fingerprint: str
 
@@ -74,7 +82,7 @@ def build_pair(work: PairWork, segmenter: Segmenter) -> list[dict[str, Any]]:
     """All examples of one pair, written; depends on nothing but its arguments and the photos."""
     pair, options = work.pair, work.options
     still_life, on_model = read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb
-    label = label_pair(pair, {pair.still_life.name: work.label} if work.label else {}, still_life)
+    label = label_pair(pair, {}, still_life)
     found = _find_mask(work, segmenter, still_life, on_model, label)
     if not found.mask.any():
         finding = Finding(
@@ -85,13 +93,13 @@ def build_pair(work: PairWork, segmenter: Segmenter) -> list[dict[str, Any]]:
             "draw its mask and give it with --masks, or leave the pair out",
         )
         raise UnsoundError(str(finding), [finding])
+    # All errors are drawn before anything is written: a pair that none fits leaves no files.
+    drawn = [_degrade(work, on_model, found.mask, variant) for variant in range(1, options.variants + 1)]
     write_garment_mask(work.folder, pair.key, found.mask)
     mask_path = garment_mask_path(pair.key)
     mask_digest = {mask_path: sha256_file(work.folder / mask_path)}
     examples = []
-    for variant in range(1, options.variants + 1):
-        rng = np.random.default_rng([options.seed, variant, *pair.key.encode("utf-8")])
-        degraded, error = degrade(on_model, found.mask, options.degradation, rng)
+    for variant, (degraded, error) in enumerate(drawn, start=1):
         pixels, geometry = _lay_out(options, still_life, on_model, degraded, found)
         name = example_name(pair.key, variant)
         text = caption(options.model, label.name)
@@ -145,6 +153,20 @@ def _find_mask(
     if work.given_mask:
         return GarmentMask(read_mask(work.given_mask), 1.0, (), "given")
     return segmenter.segment([SegmentationTask(still_life, on_model, label.name)])[0]
+
+
+def _degrade(
+    work: PairWork, on_model: RgbImage, mask: BoolMask, variant: int
+) -> tuple[RgbImage, Degradation]:
+    rng = np.random.default_rng([work.options.seed, variant, *work.pair.key.encode("utf-8")])
+    try:
+        return degrade(on_model, mask, work.options.degradation, rng)
+    except UsageError as error:
+        cure = "use --degradation published, or leave the pair out"
+        finding = Finding(
+            "degradation.none", str(work.pair.on_model), "a colour error that fits", f"'{error}'", cure
+        )
+        raise UnsoundError(str(finding), [finding]) from error
 
 
 def _lay_out(

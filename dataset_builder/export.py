@@ -22,7 +22,7 @@ from chromiq.images import write_mask, write_photo
 from chromiq.records import BoolMask, Example, RgbImage
 from dataset_builder.loss_mask import LossMask
 
-RECORDS = ".chromiq/records"
+_RECORDS = ".chromiq/records"
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,7 @@ def garment_mask_path(key: str) -> str:
 def write_record(folder: Path, key: str, fingerprint: str, examples: list[Example]) -> None:
     """Say that all examples of a pair are finished; the last thing written for it."""
     document = {"fingerprint": fingerprint, "examples": [example.as_dict() for example in examples]}
-    write_json(folder / RECORDS / f"{key}.json", document)
+    write_json(_record_path(folder, key), document)
 
 
 def read_record(folder: Path, key: str, fingerprint: str) -> list[dict[str, Any]] | None:
@@ -112,10 +112,7 @@ def read_record(folder: Path, key: str, fingerprint: str) -> list[dict[str, Any]
     They count as finished only if they were made from the same photos with the same options, and every
     file still has the bytes that were written.
     """
-    path = folder / RECORDS / f"{key}.json"
-    if not path.is_file():
-        return None
-    document = json.loads(path.read_text(encoding="utf-8"))
+    document = _record(folder, key)
     if document["fingerprint"] != fingerprint:
         return None
     examples: list[dict[str, Any]] = document["examples"]
@@ -125,3 +122,29 @@ def read_record(folder: Path, key: str, fingerprint: str) -> list[dict[str, Any]
             if not file.is_file() or sha256_file(file) != digest:
                 return None
     return examples
+
+
+def recorded_keys(folder: Path) -> set[str]:
+    """The keys of all pairs of which there is a record."""
+    return {path.stem for path in (folder / _RECORDS).glob("*.json")}
+
+
+def remove_recorded(folder: Path, key: str) -> None:
+    """Remove what an earlier run made of a pair, its record last."""
+    for example in _record(folder, key)["examples"]:
+        for name in example["digests"]:
+            (folder / name).unlink(missing_ok=True)
+    _record_path(folder, key).unlink()
+
+
+def _record(folder: Path, key: str) -> dict[str, Any]:
+    """A pair's record; an empty one when there is none, or when a disk fault left no JSON in it."""
+    try:
+        document: dict[str, Any] = json.loads(_record_path(folder, key).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {"fingerprint": None, "examples": []}
+    return document
+
+
+def _record_path(folder: Path, key: str) -> Path:
+    return folder / _RECORDS / f"{key}.json"

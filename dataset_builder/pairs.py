@@ -64,7 +64,7 @@ def find_pairs(source: Path, *, decode: bool = False) -> PairListing:
     pairs, unsafe = _with_safe_keys(pairs)
     pairs, unreadable = _readable(pairs, decode)
     findings = [*findings, *unsafe, *unreadable]
-    if not pairs and not findings:
+    if not pairs and all(finding.severity == "warning" for finding in findings):
         findings.append(
             Finding(
                 "source.empty",
@@ -218,10 +218,15 @@ def _pair_of_row(row: dict[str, str | None], path: Path) -> PhotoPair | Finding:
         return Finding("csv.row", where, "a still-life and an on-model photo", "an empty field", "fill it in")
     if any("\0" in name for name in names.values()):
         return Finding("csv.row", repr(where), "file names", "a null byte", "remove it")
+    garment = (row.get("garment") or "").strip() or None
+    if garment and not garment.isprintable():
+        return Finding("csv.row", where, "a garment's name on one line", repr(garment)[:80], "write the name")
     still_life, on_model = (path.parent / names[role] for role in ("still_life", "on_model"))
+    if still_life == on_model:
+        return Finding("csv.row", where, "two photos", "one photo in both places", "name the other one")
     match = _FILE_NAME.fullmatch(still_life.stem)
     key = (row.get("key") or "").strip() or (match["key"] if match else still_life.stem)
-    return PhotoPair(key, still_life, on_model, (row.get("garment") or "").strip() or None)
+    return PhotoPair(key, still_life, on_model, garment)
 
 
 def _with_safe_keys(pairs: Sequence[PhotoPair]) -> tuple[list[PhotoPair], list[Finding]]:

@@ -62,29 +62,24 @@ def published_geometry(still_life_wh: tuple[int, int], on_model_wh: tuple[int, i
     )
 
 
-def exact_geometry(
-    still_life_wh: tuple[int, int],
-    on_model_wh: tuple[int, int],
-    canvas_wh: tuple[int, int] | None = None,
-) -> Geometry:
+def exact_geometry(still_life_wh: tuple[int, int], on_model_wh: tuple[int, int]) -> Geometry:
     """Both photos at one height, uncropped, centred on the Kontext size that shows them largest.
 
     Args:
         still_life_wh: width and height in pixels.
         on_model_wh: width and height in pixels.
-        canvas_wh: a canvas to use instead of the best of `KONTEXT_SIZES_WH`.
 
     Returns:
         A geometry in which the two photos touch at the seam and the padding lies around them evenly.
     """
-    # Widths of the two at height 1; what is left is one scale for both.
-    aspects = (still_life_wh[0] / still_life_wh[1], on_model_wh[0] / on_model_wh[1])
-    candidates = (canvas_wh,) if canvas_wh else KONTEXT_SIZES_WH
-    heights = {size: min(size[1], int(size[0] / sum(aspects))) for size in candidates}
-    canvas = max(candidates, key=lambda size: (heights[size], -size[0] * size[1]))
-    height_px = max(1, heights[canvas])
-    left = (max(1, int(height_px * aspects[0] + 1e-6)), height_px)
-    right = (max(1, int(height_px * aspects[1] + 1e-6)), height_px)
+    # In whole numbers: a float would lose the last pixel where a pair fits to the pixel.
+    (width_1, height_1), (width_2, height_2) = still_life_wh, on_model_wh
+    both, unit = width_1 * height_2 + width_2 * height_1, height_1 * height_2  # the width at height `unit`
+    heights = {size: min(size[1], size[0] * unit // both) for size in KONTEXT_SIZES_WH}
+    canvas = max(heights, key=lambda size: (heights[size], -size[0] * size[1]))
+    height_px = heights[canvas]
+    left = (max(1, height_px * width_1 // height_1), height_px)
+    right = (max(1, height_px * width_2 // height_2), height_px)
     start = (canvas[0] - left[0] - right[0]) // 2
     return Geometry(
         canvas_wh=canvas,
@@ -129,10 +124,10 @@ def cut_still_life(canvas: RgbImage, geometry: Geometry) -> RgbImage:
 
 
 def box_on_canvas(box_xyxy: Box, geometry: Geometry) -> Box:
-    """Where a box on the on-model photo lies on the canvas, rounded to whole pixels."""
-    left, top = geometry.on_model_xyxy[:2]
+    """Where a box on the on-model photo lies on the canvas, rounded to whole pixels of its panel."""
+    left, top, right, bottom = geometry.on_model_xyxy
     x0, y0, x1, y1 = (round(edge * geometry.on_model_scale) for edge in box_xyxy)
-    return (left + x0, top + y0, left + x1, top + y1)
+    return (min(left + x0, right), min(top + y0, bottom), min(left + x1, right), min(top + y1, bottom))
 
 
 def resize(photo: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
