@@ -13,6 +13,7 @@ import numpy as np
 from chromiq.errors import AccessError, ChromiqError, Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256_text, write_json
 from chromiq.images import read_photo, write_photo
+from chromiq.progress import silence_model_libraries
 from chromiq.records import RgbImage
 from dataset_builder.pairs import natural_key
 from evaluate.score import find_images
@@ -109,6 +110,7 @@ def load_pipeline(options: GenerateOptions, lora: Path | None = None) -> Any:
         raise UsageError(
             f"generating needs the model libraries ({error}); pip install 'chromiq[models]'"
         ) from error
+    silence_model_libraries()
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     dtype = options.dtype or ("bfloat16" if device.startswith("cuda") else "float32")
     try:

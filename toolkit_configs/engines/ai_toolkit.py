@@ -164,11 +164,12 @@ def _stopped(run_folder: Path, name: str, last: StepEvent) -> str:
 
 
 def _failure(code: int | None, tail: list[str], run_folder: Path, last: StepEvent) -> ChromiqError:
-    text = "\n".join(tail)
     log = run_folder / LOG_FILE
     for pattern, kind, cure in _CURES:
-        if re.search(pattern, text):
-            return kind(f"AI-Toolkit failed at step {last.step}: {cure}; all it printed is in {log}")
+        matching = [line.strip() for line in tail if re.search(pattern, line)]
+        if matching:
+            said = matching[-1][-200:]
+            return kind(f"AI-Toolkit failed at step {last.step}: {cure} ({said}); all it printed is in {log}")
     said = tail[-1].strip() if tail else "nothing"
     return ChromiqError(
         f"AI-Toolkit ended with exit code {code} and without a final checkpoint at step {last.step} of "

@@ -16,20 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from chromiq.errors import Finding, InterruptedRunError, UnsoundError, UsageError, raise_findings
-from chromiq.files import atomic_path, ensure_output_folder
-from chromiq.images import PHOTO_SUFFIXES, read_photo
-from dataset_builder.pairs import natural_key
+from chromiq.errors import InterruptedRunError, UnsoundError, UsageError
+from chromiq.files import ensure_output_folder
+from chromiq.images import read_photo
+from chromiq.progress import silence_model_libraries
+from toolkit_configs.engines.local_checkpoints import restore, save_checkpoint
+from toolkit_configs.engines.local_examples import SEED, bucket_size_wh, drawn, find_examples, pixels
 from toolkit_configs.engines.masked_loss import latent_weights, masked_loss
 from toolkit_configs.jobs import Job
 
 MAX_PARAMETERS_WITHOUT_GPU = 200_000_000
-_DIVISIBLE_BY = 16
 _TARGET_MODULES = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
-_SEED = 42
-_STATE_SUFFIX = ".state.safetensors"
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ def train(
     examples = find_examples(job)
     run = ensure_output_folder(job.run_folder)
     with _caught_signals() as stopped:
-        torch.manual_seed(_SEED)
+        torch.manual_seed(SEED)
         pipeline = _load(process.model.name_or_path, device)
         transformer = _with_lora(pipeline.transformer, process.network.linear, process.network.linear_alpha)
         parameters = {name: value for name, value in transformer.named_parameters() if value.requires_grad}
@@ -94,12 +92,12 @@ def train(
             lr=process.train.lr,
             weight_decay=float(process.train.optimizer_params.get("weight_decay", 0)),
         )
-        start = _restore(run, job, parameters, optimizer, resume)
+        start = restore(run, job, parameters, optimizer, resume)
         batches = [_encode(pipeline, job, example, device) for example in examples]
         losses: list[float] = []
         total = process.train.steps
         for step in range(start, total):
-            chosen = _drawn(step, len(batches), process.train.batch_size)
+            chosen = drawn(step, len(batches), process.train.batch_size)
             loss = sum(_loss(transformer, pipeline, batches[i], step, i, device) for i in chosen) / len(
                 chosen
             )
@@ -116,62 +114,12 @@ def train(
             if on_step:
                 on_step(done, total, losses[-1])
             if done % process.save.save_every == 0 or done == total or stopped:
-                _save(run, job, parameters, optimizer, done)
+                save_checkpoint(run, job, parameters, optimizer, done)
             if stopped and done < total:
                 raise InterruptedRunError(
                     f"{run}: stopped at step {done} of {total}, saved; go on with --resume"
                 )
     return TrainResult(run, run / f"{job.config.name}.safetensors", total, tuple(losses))
-
-
-def find_examples(job: Job) -> list[dict[str, Path]]:
-    """Targets of the job with their control, mask and caption, in natural order.
-
-    Raises:
-        UnsoundError: with all that is missing. AI-Toolkit would train on without a word.
-    """
-    dataset = job.process.datasets[0]
-    control = dataset.control_path if isinstance(dataset.control_path, str) else dataset.control_path[0]
-    folders = {"control": Path(control)}
-    if dataset.mask_path:
-        folders["mask"] = Path(dataset.mask_path)
-    folder = Path(dataset.folder_path)
-    targets = sorted(
-        (path for path in folder.glob("*") if path.suffix.lower() in PHOTO_SUFFIXES),
-        key=lambda path: natural_key(path.stem),
-    )
-    findings = []
-    if not targets:
-        findings.append(Finding("dataset.empty", str(folder), "target images", "none", "build the dataset"))
-    examples = []
-    for target in targets:
-        example = {"target": target, "caption": target.with_suffix(f".{dataset.caption_ext}")}
-        for role, place in folders.items():
-            found = [place / f"{target.stem}{suffix}" for suffix in sorted(PHOTO_SUFFIXES)]
-            example[role] = next((path for path in found if path.is_file()), place / f"{target.stem}.?")
-        for role, path in example.items():
-            if not path.is_file():
-                findings.append(
-                    Finding(f"dataset.{role}", str(target), f"its {role}", f"no {path}", "build it again")
-                )
-        examples.append(example)
-    raise_findings(findings, str(folder))
-    return examples
-
-
-def lora_state(parameters: dict[str, Any], scale: float) -> dict[str, Any]:
-    """LoRA weights under diffusers' keys, their alpha folded in.
-
-    Args:
-        parameters: as `named_parameters` gives them on a transformer with an adapter.
-        scale: alpha over rank.
-    """
-    state = {}
-    for name, value in parameters.items():
-        key = "transformer." + name.replace(".default.", ".")
-        weight = value.detach().to("cpu").clone()
-        state[key] = weight * scale if ".lora_B." in key and scale != 1 else weight
-    return state
 
 
 def _refuse_full_size(name_or_path: str, device: str) -> None:
@@ -195,6 +143,7 @@ def _load(name_or_path: str, device: str) -> Any:
     import torch
     from diffusers import FluxKontextPipeline
 
+    silence_model_libraries()
     pipeline = FluxKontextPipeline.from_pretrained(name_or_path, dtype=torch.float32, use_safetensors=True)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
@@ -220,7 +169,7 @@ def _encode(pipeline: Any, job: Job, example: dict[str, Path], device: str) -> _
     size_wh = bucket_size_wh((target.shape[1], target.shape[0]), max(dataset.resolution))
     with torch.no_grad():
         latents = [
-            pipeline._encode_vae_image(_pixels(read_photo(example[role]).rgb, size_wh).to(device), None)
+            pipeline._encode_vae_image(pixels(read_photo(example[role]).rgb, size_wh).to(device), None)
             for role in ("target", "control")
         ]
         prompt, pooled, text_ids = pipeline.encode_prompt(
@@ -231,51 +180,18 @@ def _encode(pipeline: Any, job: Job, example: dict[str, Path], device: str) -> _
         )
     size_hw = tuple(latents[0].shape[-2:])
     if "mask" in example:
-        grey = _pixels(read_photo(example["mask"]).rgb, size_wh)[:, :1] / 2 + 0.5
+        grey = pixels(read_photo(example["mask"]).rgb, size_wh)[:, :1] / 2 + 0.5
         weights = latent_weights(grey.clamp(0, 1), size_hw, dataset.mask_min_value).to(device)
     else:
         weights = torch.ones((1, 1, *size_hw), device=device)
     return _Batch(latents[0], latents[1], weights, prompt, pooled, text_ids)
 
 
-def bucket_size_wh(size_wh: tuple[int, int], resolution: int) -> tuple[int, int]:
-    """The size a picture is trained at: at most `resolution` squared in area, sides multiples of 16.
-
-    >>> bucket_size_wh((1328, 800), 1328), bucket_size_wh((1328, 800), 512)
-    ((1328, 800), (656, 384))
-    """
-    scale = min(1.0, resolution / (size_wh[0] * size_wh[1]) ** 0.5)
-    width_px, height_px = (
-        max(_DIVISIBLE_BY, int(side * scale + 1e-6) // _DIVISIBLE_BY * _DIVISIBLE_BY) for side in size_wh
-    )
-    return width_px, height_px
-
-
-def _pixels(rgb: Any, size_wh: tuple[int, int]) -> Any:
-    """A picture scaled to cover a size, centre-cropped, as a tensor ``(1, 3, H, W)`` in -1..1."""
-    import torch
-
-    scale = max(size_wh[0] / rgb.shape[1], size_wh[1] / rgb.shape[0])
-    cover = (max(size_wh[0], round(rgb.shape[1] * scale)), max(size_wh[1], round(rgb.shape[0] * scale)))
-    scaled = np.array(Image.fromarray(rgb).resize(cover, Image.Resampling.BICUBIC))
-    left, top = (cover[0] - size_wh[0]) // 2, (cover[1] - size_wh[1]) // 2
-    cropped = scaled[top : top + size_wh[1], left : left + size_wh[0]]
-    return torch.from_numpy(cropped).permute(2, 0, 1)[None].float() / 127.5 - 1
-
-
-def _drawn(step: int, count: int, batch_size: int) -> list[int]:
-    """Which examples a step sees: every one once per epoch, in an order of the epoch's own."""
-    places = range(step * batch_size, (step + 1) * batch_size)
-    orders = {place // count: None for place in places}
-    order = {epoch: np.random.default_rng([_SEED, epoch]).permutation(count) for epoch in orders}
-    return [int(order[place // count][place % count]) for place in places]
-
-
 def _loss(transformer: Any, pipeline: Any, batch: _Batch, step: int, index: int, device: str) -> Any:
     import torch
 
     # Each step draws from a seed of its own, so that a resumed run draws the same.
-    generator = torch.Generator().manual_seed(_SEED + 100_003 * step + index)
+    generator = torch.Generator().manual_seed(SEED + 100_003 * step + index)
     noise = torch.randn(batch.target.shape, generator=generator).to(device)
     sigma = torch.rand((1,), generator=generator).to(device)
     noisy = (1 - sigma) * batch.target + sigma * noise
@@ -308,50 +224,6 @@ def predict_velocity(transformer: Any, pipeline: Any, noisy: Any, sigma: Any, ba
     )[0][:, : packed[0].shape[1]]
     factor = pipeline.vae_scale_factor
     return pipeline._unpack_latents(out, height * factor, width * factor, factor)
-
-
-def _save(run: Path, job: Job, parameters: dict[str, Any], optimizer: Any, step: int) -> None:
-    """Write a checkpoint: the LoRA, then what a resume needs, as safetensors."""
-    from safetensors.torch import save_file
-
-    name, network = job.config.name, job.process.network
-    total = job.process.train.steps
-    path = run / (f"{name}.safetensors" if step == total else f"{name}_{step:09d}.safetensors")
-    state = lora_state(parameters, network.linear_alpha / network.linear)
-    with atomic_path(path) as temporary:
-        save_file(state, temporary, metadata={"format": "pt", "step": str(step), "made_by": "chromiq local"})
-    tensors = {f"weight/{key}": value.detach().cpu().clone() for key, value in parameters.items()}
-    for key, value in parameters.items():
-        for moment, tensor in optimizer.state[value].items():
-            tensors[f"{moment}/{key}"] = tensor.detach().cpu().clone()
-    with atomic_path(run / f"{name}{_STATE_SUFFIX}") as temporary:
-        save_file(tensors, temporary, metadata={"step": str(step)})
-    saved = sorted(run.glob(f"{name}_[0-9]*.safetensors"))
-    for old in saved[: -job.process.save.max_step_saves_to_keep]:
-        old.unlink()
-
-
-def _restore(run: Path, job: Job, parameters: dict[str, Any], optimizer: Any, resume: bool) -> int:
-    """Load the newest state of the run and return its step, or 0 if it starts anew."""
-    import torch
-    from safetensors import safe_open
-
-    path = run / f"{job.config.name}{_STATE_SUFFIX}"
-    if not path.is_file():
-        return 0
-    if not resume:
-        raise UsageError(f"{run}: a run of this name exists; go on with --resume, or give another --name")
-    with safe_open(path, framework="pt") as state:
-        step = int(state.metadata()["step"])
-        keys = set(state.keys())
-        with torch.no_grad():
-            for name, value in parameters.items():
-                value.copy_(state.get_tensor(f"weight/{name}"))
-                moments = [key.split("/")[0] for key in keys if key.endswith(f"/{name}")]
-                optimizer.state[value] = {
-                    moment: state.get_tensor(f"{moment}/{name}") for moment in moments if moment != "weight"
-                }
-    return step
 
 
 @contextmanager

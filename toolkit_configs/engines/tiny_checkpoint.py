@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 _WIDTH = 32
-_LATENT_CHANNELS = 4
+# AI-Toolkit tells target and control latents apart by this number.
+_LATENT_CHANNELS = 16
 
 
 def build_tiny_kontext(folder: Path, *, seed: int = 0) -> Path:
@@ -29,7 +30,7 @@ def build_tiny_kontext(folder: Path, *, seed: int = 0) -> Path:
     )
     from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
-    first, second = _tokenizer(77), _tokenizer(512)
+    first, second = _clip_tokenizer(), _t5_tokenizer()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         text = CLIPTextModel(
@@ -68,22 +69,21 @@ def build_tiny_kontext(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
-def _tokenizer(model_max_length: int) -> Any:
-    """Splits text into letters; without `model_max_length` diffusers overflows on padding."""
-    from tokenizers import Regex, Tokenizer
-    from tokenizers.models import WordLevel
-    from tokenizers.pre_tokenizers import Split
-    from tokenizers.processors import TemplateProcessing
-    from transformers import PreTrainedTokenizerFast
+def _clip_tokenizer() -> Any:
+    """Splits text into letters, the last of a word marked as CLIP marks it."""
+    from transformers import CLIPTokenizerFast
 
-    special = ["<pad>", "<unk>", "<s>", "</s>"]
-    vocabulary = {token: index for index, token in enumerate([*special, *string.printable])}
-    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = Split(Regex("."), behavior="isolated")
-    tokenizer.post_processor = TemplateProcessing(
-        single="<s> $A </s>", special_tokens=[("<s>", vocabulary["<s>"]), ("</s>", vocabulary["</s>"])]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, model_max_length=model_max_length, pad_token="<pad>", unk_token="<unk>",
-        bos_token="<s>", eos_token="</s>",
-    )  # fmt: skip
+    letters = string.ascii_lowercase + string.digits + string.punctuation
+    tokens = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
+    vocabulary = {token: index for index, token in enumerate(tokens)}
+    # Without a length diffusers overflows on padding.
+    return CLIPTokenizerFast(vocab=vocabulary, merges=[], model_max_length=77)
+
+
+def _t5_tokenizer() -> Any:
+    """Splits text into letters, words led by the mark that T5 puts for a space."""
+    from transformers import T5TokenizerFast
+
+    tokens = ["<pad>", "</s>", "<unk>", "\N{LOWER ONE EIGHTH BLOCK}", *string.printable[:94]]
+    vocabulary = [(token, -float(index > 2)) for index, token in enumerate(tokens)]
+    return T5TokenizerFast(vocab=vocabulary, extra_ids=0, model_max_length=512)
