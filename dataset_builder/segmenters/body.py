@@ -10,6 +10,7 @@ import numpy as np
 
 from chromiq.colour import srgb_to_lab
 from chromiq.records import BoolMask, FloatImage, RgbImage
+from dataset_builder.segmenters.palette import LAB_WEIGHTS, cluster
 from dataset_builder.segmenters.still_life import background_distance, fill_small_holes, foreground
 
 Kind = Literal["upper", "lower", "full"]
@@ -105,9 +106,7 @@ class Body:
 
     def likeness_to_parts(self, sample: FloatImage) -> FloatImage:
         """The cost of each pixel ``(H, W)`` under the best of up to three models of a sample ``(P, 3)``."""
-        from dataset_builder.segmenters.palette import cluster
-
-        labels, centres = cluster(sample, np.zeros(len(sample), int), np.zeros(len(sample), int), (1, 1), 3)
+        labels, centres = cluster(sample * LAB_WEIGHTS, 3)
         parts = [sample[labels == index] for index in range(len(centres))]
         models = [ColourModel.of(part, (20, 3, 3)) for part in parts if len(part) > 20]
         cost: FloatImage = np.min([model.cost(self.lab) for model in models], axis=0)

@@ -3,8 +3,9 @@
 It works on a small copy of the photo. The person is what differs from the plain background; head and skin
 come from its outline and the face; the person's colours are clustered, and each cluster is judged by its
 likeness to the still-life, by its likeness to the cloth in the middle of the place where such a garment is
-worn, and by how much of it lies in that place. When nothing on the photo has the still-life's colour, as
-on a photo whose colour is yet to be corrected, the still-life's colour loses its vote. GrabCut refines.
+worn, and by how much of it lies in that place: first where such garments are worn at all, then between the
+two ends that this one's proportions and hems suggest. When nothing on the photo has the still-life's colour,
+as on a photo whose colour is yet to be corrected, the still-life's colour loses its vote. GrabCut refines.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
 from dataset_builder.mask_quality import judge_mask
 from dataset_builder.segmenters import SegmentationTask
 from dataset_builder.segmenters.body import Body, Kind, find_body, garment_kind, place_prior, seed_box
-from dataset_builder.segmenters.palette import Palette, cluster, main_colours, recolourings
+from dataset_builder.segmenters.extent import find_extent, within_extent
+from dataset_builder.segmenters.palette import ColourGroups, Palette, main_colours, recolourings
 from dataset_builder.segmenters.still_life import fill_small_holes, keep_large_parts, still_life_mask
 
 WORK_HEIGHT_PX = 320
 _CLUSTERS = 12
-_PLACE_WEIGHT = 1.6
-_PIXEL_PLACE_WEIGHT = 0.4
+_PLACE_WEIGHT = 1.4
+_PIXEL_PLACE_WEIGHT = 1.0
 _MATCH_LAB = 8.0
 _COVER_WEIGHT = 0.5
 _MOVE_WEIGHT = 0.3
@@ -59,42 +61,46 @@ def segment_garment(task: SegmentationTask) -> GarmentMask:
         empty = np.zeros(task.on_model.shape[:2], bool)
         return GarmentMask(empty, 0.0, ("nobody_found",), ClassicSegmenter.name)
     palette = main_colours(srgb_to_lab(still_life[_inside(garment)][None])[0])
-    probability, trust = garment_probability(body, kind, palette)
+    probability, trust = garment_probability(body, kind, garment, palette)
     mask = _refine(small, body, kind, probability)
     confidence, reasons = judge_mask(mask, body, probability, trust)
     return GarmentMask(_full_size(mask, task.on_model), confidence, reasons, ClassicSegmenter.name)
 
 
-def garment_probability(body: Body, kind: Kind, palette: Palette) -> tuple[FloatImage, float]:
+def garment_probability(
+    body: Body, kind: Kind, garment: BoolMask, palette: Palette
+) -> tuple[FloatImage, float]:
     """How probably each pixel is the garment, and how far the still-life's colours were found at all.
 
     Args:
         body: the person on the photo.
         kind: where such a garment is worn.
-        colours: ``(N, 3)`` the still-life garment's main colours as `main_colours` gives them.
+        garment: ``(h, w)`` bool, the garment on the still-life.
+        palette: the still-life garment's main colours as `main_colours` gives them.
 
     Returns:
         ``(H, W)`` float32 in 0..1, 0 outside the person, and a trust in 0..1.
     """
+    groups = ColourGroups.of(body.lab, body.person, _CLUSTERS)
     place = place_prior(body, kind)
-    rows, columns = np.nonzero(body.person)
-    pixels, here = body.lab[body.person], place[body.person]
-    labels, centres = cluster(pixels, rows, columns, body.person.shape, _CLUSTERS)
-    count = len(centres)
-    share_in_place = np.array([here[labels == index].mean() for index in range(count)])
-    medians = np.array([np.median(pixels[labels == index], axis=0) for index in range(count)])
-    mass = np.bincount(labels, minlength=count) * share_in_place * (1 - body.skin_likeness(medians))
-    seed = seed_box(body, kind)
-    distance, trust = _match(centres, mass / max(mass.sum(), 1e-9), palette)
-    colour = _evidence(distance)
-    logit = (
-        colour[labels]
-        + _PLACE_WEIGHT * _log_odds(share_in_place, 0.1)[labels]
-        + _PIXEL_PLACE_WEIGHT * _log_odds(here, 0.05)
-    )
-    probability = np.zeros(body.person.shape, np.float32)
-    probability[body.person] = 1 / (1 + np.exp(-np.clip(logit, -12, 12)))
-    return _without_skin(probability, body, seed), trust
+    colour, _ = _colour_evidence(groups, body, place, palette)
+    like = groups.spread(colour) > 0
+    place = within_extent(find_extent(body, kind, garment, like, place.mean(axis=1)), place, kind)
+    colour, trust = _colour_evidence(groups, body, place, palette)
+    logit = groups.spread(
+        colour + _PLACE_WEIGHT * _log_odds(groups.mean(place), 0.1)
+    ) + _PIXEL_PLACE_WEIGHT * np.minimum(_log_odds(place, 0.005), 1.2)
+    probability = np.where(body.person, 1 / (1 + np.exp(-np.clip(logit, -12, 12))), 0).astype(np.float32)
+    return _without_skin(probability, body, seed_box(body, kind)), trust
+
+
+def _colour_evidence(
+    groups: ColourGroups, body: Body, place: FloatImage, palette: Palette
+) -> tuple[FloatImage, float]:
+    """How far each group's colour speaks for the garment ``(N,)``, and how far the still-life's was kept."""
+    mass = groups.sizes * groups.mean(place) * (1 - body.skin_likeness(groups.medians))
+    distance, trust = _match(groups.centres, mass / max(mass.sum(), 1e-9), palette)
+    return _evidence(distance), trust
 
 
 def _match(centres: FloatImage, mass: FloatImage, palette: Palette) -> tuple[FloatImage, float]:

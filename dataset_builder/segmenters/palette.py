@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from chromiq.records import FloatImage
+from chromiq.records import BoolMask, FloatImage
 
 # Lightness counts less than chroma: folds and another light move it most.
 _LIGHTNESS_WEIGHT = 0.6
-_LAB_WEIGHTS = np.array([_LIGHTNESS_WEIGHT, 1, 1], np.float32)
+LAB_WEIGHTS = np.array([_LIGHTNESS_WEIGHT, 1, 1], np.float32)
 _ROW_WEIGHT, _SIDE_WEIGHT = 16.0, 8.0
 _MIN_SHARE = 0.04
 _SAMPLE = 20_000
@@ -35,44 +36,60 @@ def main_colours(lab: FloatImage, count: int = 6) -> Palette:
         lab: ``(P, 3)`` Lab pixels; at most 20,000 of them, evenly taken, are looked at.
         count: at most so many; colours of under 4 % of the pixels are left out.
     """
-    pixels = lab[:: max(1, len(lab) // _SAMPLE)] * _LAB_WEIGHTS
+    pixels = lab[:: max(1, len(lab) // _SAMPLE)] * LAB_WEIGHTS
     labels, centres = _kmeans(pixels, min(count, len(pixels)))
     share = np.bincount(labels, minlength=len(centres)) / len(labels)
     kept = share >= min(_MIN_SHARE, share.max())
     return Palette(centres[kept], share[kept] / share[kept].sum())
 
 
-def cluster(
-    lab: FloatImage,
-    rows: NDArray[np.intp],
-    columns: NDArray[np.intp],
-    size_hw: tuple[int, ...],
-    count: int,
-) -> tuple[NDArray[np.int32], FloatImage]:
-    """Pixels grouped by colour and, less, by height and distance from the middle.
+def cluster(features: FloatImage, count: int) -> tuple[NDArray[np.int32], FloatImage]:
+    """Rows ``(P, F)`` in at most `count` groups: each row's group ``(P,)``, the groups' means ``(N, F)``."""
+    return _kmeans(features, min(count, len(features)))
 
-    Args:
-        lab: ``(P, 3)`` Lab pixels.
-        rows: ``(P,)`` their rows.
-        columns: ``(P,)`` their columns.
-        size_hw: height and width of the photo.
-        count: how many groups.
 
-    Returns:
-        ``(P,)`` the group of each pixel, and ``(N, 3)`` the groups' colours in weighted Lab.
+@dataclass(frozen=True, eq=False)
+class ColourGroups:
+    """A person's pixels grouped by colour and, less, by height and distance from the middle.
+
+    Attributes:
+        labels: ``(H, W)`` int32, the group of each pixel, -1 outside the person.
+        centres: ``(N, 3)`` the groups' mean colours in weighted Lab.
+        medians: ``(N, 3)`` their median colours in Lab.
     """
-    places = np.stack(
-        [rows / size_hw[0] * _ROW_WEIGHT, np.abs(columns - columns.mean()) / size_hw[1] * _SIDE_WEIGHT],
-        axis=1,
-    )
-    labels, centres = _kmeans(np.concatenate([lab * _LAB_WEIGHTS, places], axis=1), min(count, len(lab)))
-    return labels, centres[:, :3]
 
+    labels: NDArray[np.int32]
+    centres: FloatImage
+    medians: FloatImage
 
-def colour_distance(centres: FloatImage, colours: FloatImage) -> FloatImage:
-    """How far each centre is from the nearest of some colours, both in weighted Lab: ``(N,)``."""
-    distance: FloatImage = np.linalg.norm(centres[:, None] - colours[None], axis=2).min(axis=1)
-    return distance
+    @staticmethod
+    def of(lab: FloatImage, person: BoolMask, count: int) -> ColourGroups:
+        """Groups of a photo's Lab pixels ``(H, W, 3)`` where a person is."""
+        (rows, columns), (height_px, width_px) = np.nonzero(person), person.shape
+        aside = np.abs(columns - columns.mean()) / width_px
+        places = np.stack([rows / height_px * _ROW_WEIGHT, aside * _SIDE_WEIGHT], axis=1)
+        pixels = lab[person]
+        of_pixel, centres = cluster(np.concatenate([pixels * LAB_WEIGHTS, places], axis=1), count)
+        labels = np.full(person.shape, -1, np.int32)
+        labels[person] = of_pixel
+        medians = [np.median(pixels[of_pixel == group], axis=0) for group in range(len(centres))]
+        return ColourGroups(labels, centres[:, :3], np.array(medians))
+
+    @cached_property
+    def sizes(self) -> NDArray[np.intp]:
+        """``(N,)`` how many pixels each group has."""
+        return np.bincount(self.labels[self.labels >= 0], minlength=len(self.centres))
+
+    def mean(self, image: FloatImage) -> FloatImage:
+        """``(N,)`` the mean of an image ``(H, W)`` over each group."""
+        inside = self.labels >= 0
+        total = np.bincount(self.labels[inside], image[inside], len(self.centres))
+        result: FloatImage = total / self.sizes
+        return result
+
+    def spread(self, values: FloatImage) -> FloatImage:
+        """``(H, W)`` each pixel's group's value; 0 outside the person."""
+        return np.append(values, 0)[self.labels]
 
 
 def recolourings(palette: Palette, targets: FloatImage) -> FloatImage:
