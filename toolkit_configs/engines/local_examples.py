@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -53,16 +54,26 @@ def find_examples(job: Job) -> list[dict[str, Path]]:
 
 
 def bucket_size_wh(size_wh: tuple[int, int], resolution: int) -> tuple[int, int]:
-    """The size a picture is trained at: at most `resolution` squared in area, sides multiples of 16.
+    """The size a picture is trained at, as AI-Toolkit chooses it.
 
-    >>> bucket_size_wh((1328, 800), 1328), bucket_size_wh((1328, 800), 512)
-    ((1328, 800), (656, 384))
+    Scaled down to an area of at most `resolution` squared, each side goes to a multiple of 16 below or
+    above: of those four sizes the one nearest in area to the scaled picture, and not above the limit.
+
+    >>> bucket_size_wh((1328, 800), 1328), bucket_size_wh((1328, 800), 1024), bucket_size_wh((1328, 800), 512)
+    ((1328, 800), (1328, 784), (672, 384))
     """
-    scale = min(1.0, resolution / (size_wh[0] * size_wh[1]) ** 0.5)
-    width_px, height_px = (
-        max(_DIVISIBLE_BY, int(side * scale + 1e-6) // _DIVISIBLE_BY * _DIVISIBLE_BY) for side in size_wh
-    )
-    return width_px, height_px
+    limit_px = resolution**2
+    wanted_px = min(size_wh[0] * size_wh[1], limit_px)
+    scale = (wanted_px / (size_wh[0] * size_wh[1])) ** 0.5
+    steps = [side * scale / _DIVISIBLE_BY for side in size_wh]
+    sizes = [
+        (round_width(steps[0]) * _DIVISIBLE_BY, round_height(steps[1]) * _DIVISIBLE_BY)
+        for round_width in (math.floor, math.ceil)
+        for round_height in (math.floor, math.ceil)
+    ]
+    within = [(width, height) for width, height in sizes if 0 < width * height <= limit_px]
+    floor = (max(1, int(steps[0])) * _DIVISIBLE_BY, max(1, int(steps[1])) * _DIVISIBLE_BY)
+    return min(within or [floor], key=lambda size: abs(size[0] * size[1] - wanted_px))
 
 
 def pixels(rgb: Any, size_wh: tuple[int, int]) -> Any:
