@@ -19,7 +19,7 @@ def template_environment(*, html: bool) -> Environment:
     Args:
         html: escape every value for HTML.
     """
-    # The only templates that are not HTML are YAML, whose values go through tojson.
+    # The only templates that are not HTML are YAML, whose values are written by PyYAML.
     return Environment(
         loader=FunctionLoader(template_text),
         autoescape=html,  # noqa: S701

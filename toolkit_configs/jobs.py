@@ -16,7 +16,9 @@ from chromiq.errors import Finding, UnsoundError, raise_findings
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="allow", protected_namespaces=(), validate_assignment=True)
+    model_config = ConfigDict(
+        extra="allow", protected_namespaces=(), validate_assignment=True, allow_inf_nan=False
+    )
 
 
 class Network(_Section):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -21,6 +22,15 @@ from toolkit_configs.presets import MODELS, PRESETS, check_model
 # AI-Toolkit replaces ${NAME} in the raw text and [name] in every value: neither can be written literally.
 _SUBSTITUTED = re.compile(r"\$\{|\[name\]")
 _SAMPLES = 2
+
+
+class _OneLine(yaml.SafeDumper):
+    """Writes text in double quotes. JSON would not do: YAML reads its 1e-05 and its emojis otherwise."""
+
+
+_OneLine.add_representer(
+    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
+)
 
 
 def render_job(
@@ -62,8 +72,9 @@ def render_text(job: Job, model: str) -> str:
         AssertionError: if it does not; that is a fault of the template, not of the user.
     """
     document = job.model_dump()
-    template = template_environment(html=False).get_template(f"{model}.yaml.j2")
-    text = template.render(job=document)
+    environment = template_environment(html=False)
+    environment.filters.update(yaml_value=_yaml_value, yaml_key=_yaml_key)
+    text = environment.get_template(f"{model}.yaml.j2").render(job=document)
     parsed = yaml.safe_load(text)
     if parsed != document:
         raise AssertionError(f"{model}.yaml.j2 does not render what it was given; please report this")
@@ -114,8 +125,8 @@ def _assign(process: Process, key: str, value: Any) -> None:
     *parents, last = ["datasets", *key.split(".")[1:]] if key.startswith("dataset.") else key.split(".")
     for part in parents:
         _known(target, part, key)
-        target = getattr(target, part)
-        target = target[0] if isinstance(target, list) else target
+        target = target.setdefault(part, {}) if isinstance(target, dict) else getattr(target, part)
+        target = target[0] if isinstance(target, list) and target else target
     if isinstance(target, dict):
         target[last] = value
         return
@@ -128,7 +139,7 @@ def _known(target: Any, name: str, key: str) -> None:
     if name in fields or isinstance(target, dict):
         return
     near = get_close_matches(name, fields, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known here are {', '.join(fields)}"
+    hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(fields) or 'nothing'}"
     raise UsageError(f"{key}: wanted a key that AI-Toolkit reads, got {name!r}; {hint}")
 
 
@@ -163,3 +174,15 @@ def _substituted(value: Any, where: Sequence[str] = ()) -> list[Finding]:
         wanted = "text without ${, [name] or a null byte, which AI-Toolkit replaces or refuses"
         return [Finding("config.substituted", ".".join(where), wanted, repr(value)[:80], "word it otherwise")]
     return []
+
+
+def _yaml_value(value: Any) -> str:
+    text = yaml.dump(
+        value, Dumper=_OneLine, default_flow_style=True, width=math.inf, allow_unicode=True, sort_keys=False
+    )
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _yaml_key(key: str) -> str:
+    """A plain word as it is; what YAML reads otherwise, such as ``yes``, in quotes."""
+    return key if key.isidentifier() and yaml.safe_load(key) == key else _yaml_value(key)
