@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from chromiq.errors import EXIT_FAILED
-from chromiq_cli.output import JSON_OPTION, print_json, print_line, print_table, say
+from chromiq_cli.output import JSON_OPTION, print_json, print_line, print_scores, say
 
 
 def score(
@@ -32,14 +32,12 @@ def score(
     ensure_output_folder(out)
     write_scores(out, scores)
     write_report(out / "report.html", scores, gt, columns)
-    means = {column: average(scores, column) for column in columns}
     if as_json:
         print_json(scores_document(scores))
     else:
-        rows = [[row.name, *(f"{row.differences[column].mean:.3f}" for column in columns)] for row in scores]
-        rows.append(["average", *(f"{means[column]:.3f}" for column in columns)])
-        print_table(["image", *(f"{column} vs truth" for column in columns)], rows, "mean dE00")
+        print_scores(scores)
         print_line(str(out / "report.html"))
-    if fail_above is not None and means["generated"] > fail_above:
-        say(f"the average dE00 is {means['generated']:.3f}, above the {fail_above:g} allowed")
+    mean = average(scores, "generated")
+    if fail_above is not None and mean > fail_above:
+        say(f"the average dE00 is {mean:.3f}, above the {fail_above:g} allowed")
         raise typer.Exit(EXIT_FAILED)

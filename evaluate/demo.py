@@ -19,7 +19,7 @@ from evaluate.score import ImageScore
 from evaluate.testset import evaluate_testset
 
 PAIRS = 12
-_HELD_OUT = 0.3
+_HELD_OUT = 0.45
 _WORKERS = 2
 _GENERATE_STEPS = 4
 _MODEL_LIBRARIES = ("torch", "diffusers", "transformers", "peft")

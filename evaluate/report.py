@@ -34,10 +34,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Card:
-    """One image of the gallery."""
+    """One image of the gallery; `cut_pct` is where across it the sliders stand first."""
 
     name: str
     truth: str
+    cut_pct: int
     pictures: tuple[Picture, ...]
     worst: float
 
@@ -86,13 +87,22 @@ def write_report(
 
 def _card(score: ImageScore, truths: Mapping[str, Path], found: Mapping[str, Mapping[str, Path]]) -> Card:
     truth = _small(read_photo(truths[score.name], min_side_px=1).rgb)
-    pictures = []
+    pictures, cuts_pct = [], []
     for column, difference in score.differences.items():
         image = _small(read_photo(found[column][score.name], min_side_px=1).rgb)
-        heat = _colours(delta_e_map(truth, image))
-        pictures.append(Picture(column, _uri(image), _uri(heat), difference))
+        delta_e = delta_e_map(truth, image)
+        cuts_pct.append(_centre_pct(delta_e))
+        pictures.append(Picture(column, _uri(image), _uri(_colours(delta_e)), difference))
     last = list(score.differences)[-1]
-    return Card(score.name, _uri(truth), tuple(pictures), score.differences[last].mean)
+    return Card(score.name, _uri(truth), cuts_pct[0], tuple(pictures), score.differences[last].mean)
+
+
+def _centre_pct(delta_e: FloatImage) -> int:
+    """Where across the image its differences have their middle: a slider there shows both sides of it."""
+    weight = delta_e.sum(axis=0)
+    if not weight.any():
+        return 50
+    return round(100 * float(np.average(np.arange(len(weight)) + 0.5, weights=weight)) / len(weight))
 
 
 def _small(image: RgbImage) -> RgbImage:

@@ -9,6 +9,8 @@ import string
 from pathlib import Path
 from typing import Any
 
+from chromiq.progress import silence_model_libraries
+
 _WIDTH = 32
 # AI-Toolkit tells target and control latents apart by this number.
 _LATENT_CHANNELS = 16
@@ -21,6 +23,7 @@ def build_tiny_kontext(folder: Path, *, seed: int = 0) -> Path:
         folder: where to.
         seed: of its weights; the same seed gives the same weights.
     """
+    silence_model_libraries()
     import torch
     from diffusers import (
         AutoencoderKL,
