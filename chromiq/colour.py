@@ -16,7 +16,8 @@ from skimage import color
 
 from chromiq.records import FloatImage, RgbImage
 
-STRIP_ROWS = 16
+# So few that the arrays between two steps stay in the processor's cache.
+_STRIP_PIXELS = 16_384
 
 # The matrix scikit-image uses, so that a round trip through both closes.
 _XYZ_FROM_RGB = np.array(
@@ -147,12 +148,13 @@ def delta_e_map(a: RgbImage, b: RgbImage) -> FloatImage:
     def fill(rows: slice) -> None:
         result[rows] = delta_e_lab(srgb_to_lab(a[rows]), srgb_to_lab(b[rows]))
 
-    _over_strips(fill, a.shape[0])
+    _over_strips(fill, a.shape[:2])
     return result
 
 
-def _over_strips(work: Callable[[slice], None], height_px: int) -> None:
-    strips = [slice(top, top + STRIP_ROWS) for top in range(0, height_px, STRIP_ROWS)]
+def _over_strips(work: Callable[[slice], None], size_hw: tuple[int, ...]) -> None:
+    rows = max(1, _STRIP_PIXELS // max(1, size_hw[1]))
+    strips = [slice(top, top + rows) for top in range(0, size_hw[0], rows)]
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         for _ in pool.map(work, strips):
             pass
