@@ -72,7 +72,7 @@ def train(
     Raises:
         UsageError: if the checkpoint is full-size and there is no GPU, or the run exists and `resume`
             was not asked for.
-        UnsoundError: if the dataset lacks a control, a mask or a caption.
+        UnsoundError: if the dataset lacks a control, a mask or a caption, or the loss ceases to be a number.
         InterruptedRunError: on SIGINT or SIGTERM, after saving.
     """
     import torch
@@ -98,9 +98,9 @@ def train(
         total = process.train.steps
         for step in range(start, total):
             chosen = drawn(step, len(batches), process.train.batch_size)
-            loss = sum(_loss(transformer, pipeline, batches[i], step, i, device) for i in chosen) / len(
-                chosen
-            )
+            pairs = [_velocities(transformer, pipeline, batches[i], step, i, device) for i in chosen]
+            predicted, wanted = zip(*pairs, strict=True)
+            loss = masked_loss(predicted, wanted, [batches[i].weights for i in chosen])
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(list(parameters.values()), 1.0)
@@ -187,7 +187,10 @@ def _encode(pipeline: Any, job: Job, example: dict[str, Path], device: str) -> _
     return _Batch(latents[0], latents[1], weights, prompt, pooled, text_ids)
 
 
-def _loss(transformer: Any, pipeline: Any, batch: _Batch, step: int, index: int, device: str) -> Any:
+def _velocities(
+    transformer: Any, pipeline: Any, batch: _Batch, step: int, index: int, device: str
+) -> tuple[Any, Any]:
+    """The velocity that the transformer predicts at a step, and the right one."""
     import torch
 
     # Each step draws from a seed of its own, so that a resumed run draws the same.
@@ -195,8 +198,7 @@ def _loss(transformer: Any, pipeline: Any, batch: _Batch, step: int, index: int,
     noise = torch.randn(batch.target.shape, generator=generator).to(device)
     sigma = torch.rand((1,), generator=generator).to(device)
     noisy = (1 - sigma) * batch.target + sigma * noise
-    predicted = predict_velocity(transformer, pipeline, noisy, sigma, batch)
-    return masked_loss(predicted, noise - batch.target, batch.weights)
+    return predict_velocity(transformer, pipeline, noisy, sigma, batch), noise - batch.target
 
 
 def predict_velocity(transformer: Any, pipeline: Any, noisy: Any, sigma: Any, batch: _Batch) -> Any:

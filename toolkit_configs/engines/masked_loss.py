@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from chromiq.errors import UnsoundError
 
 
 def latent_weights(grey: Any, size_hw: tuple[int, int], min_value: float) -> Any:
-    """Loss weights of latents from loss masks.
-
-    A mask's grey is mapped to ``min_value``..1, scaled to the latents (nearest) and divided by its own
-    mean over the batch: the mean weight is 1 whatever the mask.
+    """Loss weights of latents from a loss mask: its grey mapped to ``min_value``..1, scaled by nearest.
 
     Args:
-        grey: tensor ``(B, 1, H, W)``, 0..1.
+        grey: tensor ``(1, 1, H, W)``, 0..1.
         size_hw: height and width of the latents.
         min_value: the weight of black, 0..1.
 
     Returns:
-        Tensor ``(B, 1, h, w)``.
-
-    Raises:
-        ValueError: if all weights are zero.
+        Tensor ``(1, 1, h, w)``.
     """
     import torch
 
     mapped = min_value + (1 - min_value) * grey
-    scaled = torch.nn.functional.interpolate(mapped, size=size_hw, mode="nearest")
-    mean = scaled.mean()
-    if not mean > 0:
-        raise ValueError(
-            "wanted a mask with some white in it, or mask_min_value above 0; got all black and 0"
+    return torch.nn.functional.interpolate(mapped, size=size_hw, mode="nearest")
+
+
+def masked_loss(predicted: Sequence[Any], wanted: Sequence[Any], weights: Sequence[Any]) -> Any:
+    """Mean of squared error times weight over a batch, divided by the batch's mean weight.
+
+    The mean weight is 1 whatever the masks: masks that are black all over train everything alike, and a
+    black mask beside a white one trains nothing of its own picture.
+
+    Args:
+        predicted: one tensor ``(1, C, h, w)`` for each picture.
+        wanted: the same.
+        weights: ``(1, 1, h, w)`` for each picture, as `latent_weights` gives them.
+
+    Raises:
+        UnsoundError: if all weights are zero.
+    """
+    total = sum(weight.mean() for weight in weights)
+    if not total > 0:
+        raise UnsoundError(
+            "wanted a mask with some white in it, or mask_min_value above 0; got all black and 0; "
+            "check the masks"
         )
-    return scaled / mean
-
-
-def masked_loss(predicted: Any, wanted: Any, weights: Any) -> Any:
-    """Mean of squared error times weight; all tensors ``(B, C, h, w)`` or broadcastable to it."""
-    return ((predicted.float() - wanted.float()) ** 2 * weights).mean()
+    errors = [(one.float() - other.float()) ** 2 for one, other in zip(predicted, wanted, strict=True)]
+    return sum((error * weight).mean() for error, weight in zip(errors, weights, strict=True)) / total
