@@ -1,0 +1,129 @@
+"""By how far one image lies beside another of the same scene, though their colours differ.
+
+Phase correlation (Kuglin and Hines 1975; sub-pixel by Guizar-Sicairos et al. 2008, scikit-image) of the
+gradient magnitude of lightness: edges stay where they are when a garment's colour changes. On real photos
+recoloured, moved by up to 12 px and compressed it is right to 0.1 px; a centroid of the correlation's
+peak, as OpenCV takes it, to 0.5 px.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from skimage.registration import phase_cross_correlation
+
+from chromiq.colour import srgb_to_lab
+from chromiq.errors import UsageError
+from chromiq.records import BoolMask, FloatImage, RgbImage
+
+# Over this the shift can be relied on: pairs that belong together reach 0.5 and more, others 0.3.
+RELIABLE_CONFIDENCE = 0.45
+_MIN_SIDE_PX = 16
+_STEPS_PER_PX = 50
+# Nearer to whole pixels than the estimate is exact: nothing is to be gained from interpolating.
+_WHOLE_PX = 0.1
+
+
+@dataclass(frozen=True)
+class Shift:
+    """Where an image lies beside another: what is at ``(x, y)`` there is at ``(x + dx, y + dy)`` here.
+
+    Attributes:
+        dx_px: to the right.
+        dy_px: downwards.
+        confidence: -1..1, the correlation of the edges once the shift is undone; see `RELIABLE_CONFIDENCE`.
+    """
+
+    dx_px: float
+    dy_px: float
+    confidence: float
+
+    @property
+    def reliable(self) -> bool:
+        """Whether to believe it."""
+        return self.confidence >= RELIABLE_CONFIDENCE
+
+
+def register(moving: RgbImage, fixed: RgbImage) -> Shift:
+    """The shift of `moving` against `fixed`, to a fraction of a pixel.
+
+    Images of different size are compared over what they share when their top left corners lie together;
+    nothing is scaled.
+
+    Args:
+        moving: ``(H, W, 3)`` uint8 sRGB.
+        fixed: the same scene, its colours other, its size too if need be.
+
+    Raises:
+        UsageError: if they share less than 16 px a side.
+
+    >>> scene = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    >>> shift = register(np.roll(scene, (3, -5), axis=(0, 1)), scene)
+    >>> shift.dx_px, shift.dy_px, shift.reliable
+    (-5.0, 3.0, True)
+    """
+    height_px, width_px = (min(moving.shape[i], fixed.shape[i]) for i in (0, 1))
+    if min(height_px, width_px) < _MIN_SIDE_PX:
+        raise UsageError(
+            f"wanted images that share {_MIN_SIDE_PX} px a side to register them, "
+            f"got {width_px}x{height_px}; give larger ones"
+        )
+    here, there = (_edges(image[:height_px, :width_px]) for image in (moving, fixed))
+    if not here.any() or not there.any():
+        return Shift(0.0, 0.0, 0.0)
+    window = cv2.createHanningWindow((width_px, height_px), cv2.CV_32F)
+    moved, _, _ = phase_cross_correlation(
+        (there - there.mean()) * window, (here - here.mean()) * window, upsample_factor=_STEPS_PER_PX
+    )
+    dy_px, dx_px = (-float(step) + 0.0 for step in moved)
+    return Shift(dx_px, dy_px, _agreement(here, there, dx_px, dy_px))
+
+
+def undo_shift(moving: RgbImage, shift: Shift, size_wh: tuple[int, int]) -> tuple[RgbImage, BoolMask]:
+    """An image brought to where the fixed one lies, and where it has pixels there.
+
+    Args:
+        moving: ``(H, W, 3)`` uint8 sRGB.
+        shift: as `register` found it. Within 0.1 px of whole pixels they are moved whole, bit for bit.
+        size_wh: the fixed image's size.
+
+    Returns:
+        ``(H', W', 3)`` uint8 sRGB of that size, black where `moving` does not reach, and ``(H', W')`` bool,
+        True where it does.
+    """
+    dx_px, dy_px = shift.dx_px, shift.dy_px
+    if max(abs(dx_px - round(dx_px)), abs(dy_px - round(dy_px))) <= _WHOLE_PX:
+        dx_px, dy_px = round(dx_px), round(dy_px)
+    aligned: RgbImage = _move(moving, dx_px, dy_px, size_wh)
+    # Bicubic interpolation reaches two pixels beyond a border that is not whole.
+    inside = _move(np.ones(moving.shape[:2], np.float32), dx_px, dy_px, size_wh)
+    return aligned, inside > 0.999
+
+
+def _move(image: NDArray[Any], dx_px: float, dy_px: float, size_wh: tuple[int, int]) -> NDArray[Any]:
+    matrix = np.array([[1, 0, dx_px], [0, 1, dy_px]], np.float64)
+    whole = float(dx_px).is_integer() and float(dy_px).is_integer()
+    flags = (cv2.INTER_NEAREST if whole else cv2.INTER_CUBIC) | cv2.WARP_INVERSE_MAP
+    moved: NDArray[Any] = cv2.warpAffine(image, matrix, size_wh, flags=flags)
+    return moved
+
+
+def _edges(rgb: RgbImage) -> FloatImage:
+    lightness = np.ascontiguousarray(srgb_to_lab(rgb)[..., 0])
+    edges: FloatImage = np.hypot(
+        cv2.Sobel(lightness, cv2.CV_32F, 1, 0), cv2.Sobel(lightness, cv2.CV_32F, 0, 1)
+    )
+    return edges
+
+
+def _agreement(here: FloatImage, there: FloatImage, dx_px: float, dy_px: float) -> float:
+    size_wh = (there.shape[1], there.shape[0])
+    inside = _move(np.ones_like(here), dx_px, dy_px, size_wh) > 0.999
+    a, b = _move(here, dx_px, dy_px, size_wh)[inside], there[inside]
+    if a.size < _MIN_SIDE_PX**2 or a.std() == 0 or b.std() == 0:
+        return 0.0
+    return float(np.corrcoef(a, b)[0, 1])
