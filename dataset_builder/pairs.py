@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from os.path import realpath
 from pathlib import Path
 from typing import Literal
 
@@ -92,9 +93,10 @@ def _pairs_of_folder(folder: Path) -> tuple[list[PhotoPair], list[Finding]]:
     found: dict[str, dict[Role, list[Path]]] = {}
     strangers: list[str] = []
     findings: list[Finding] = []
-    root = folder.resolve()
+    root = realpath(folder)
     for path in _photo_files(folder, strangers):
-        if not path.resolve().is_relative_to(root):
+        # Unlike resolve(), realpath takes links that lead round in circles.
+        if not Path(realpath(path)).is_relative_to(root):
             findings.append(
                 Finding(
                     "photo.outside",
@@ -122,10 +124,10 @@ def _pairs_of_folder(folder: Path) -> tuple[list[PhotoPair], list[Finding]]:
     return pairs, findings
 
 
-def _photo_files(folder: Path, strangers: list[str]) -> Iterator[Path]:
+def _photo_files(folder: Path, strangers: list[str], *, top: bool = True) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
-        if path.is_dir() and _FOLDER_NAME.fullmatch(path.name):
-            yield from _photo_files(path, strangers)
+        if top and path.is_dir() and _FOLDER_NAME.fullmatch(path.name):
+            yield from _photo_files(path, strangers, top=False)
         elif path.name.startswith(".") or path.is_dir():
             continue
         elif path.suffix.lower() in PHOTO_SUFFIXES:

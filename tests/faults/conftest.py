@@ -1,0 +1,36 @@
+"""Two small sound photos to make pairs of, and the command line in this process."""
+
+import json
+import sys
+
+import pytest
+
+from chromiq_cli.main import main
+from dataset_builder.sample_catalogue import write_catalogue
+
+
+@pytest.fixture(scope="session")
+def two_photos(tmp_path_factory):
+    """The bytes of a still-life and of an on-model photo, 120x150."""
+    folder = tmp_path_factory.mktemp("photos")
+    write_catalogue(folder, pairs=1, size_wh=(120, 150))
+    return (folder / "still-life1.jpg").read_bytes(), (folder / "on_model1.jpg").read_bytes()
+
+
+@pytest.fixture
+def chromiq(monkeypatch, capsys):
+    """Run a verb with ``--json``: its exit code, its document and what it said on stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["chromiq", *map(str, arguments), "--json"])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        told = capsys.readouterr()
+        return stop.value.code or 0, json.loads(told.out) if told.out else {}, told.err
+
+    return run
+
+
+def codes(document):
+    """The codes of a document's findings."""
+    return sorted(finding["code"] for finding in document["findings"])

@@ -1,0 +1,129 @@
+"""File names are data: they come back exactly, or a collision is told; none leads out of the folder."""
+
+import json
+import unicodedata
+from pathlib import Path
+
+import pytest
+from conftest import codes
+
+STRANGE = (
+    "it's a \"b\"", "line\nbreak", "-rf", "..", "👗é", "$(id)`id`", "{{ x }}${HOME}[name]", "<script>", "yes",
+    "#1: 1e5", "%s*&;",
+)  # fmt: skip
+
+
+def put(folder, key, two_photos, suffix=".jpg"):
+    folder.mkdir(exist_ok=True)
+    for role, data in zip(("still-life", "on_model"), two_photos, strict=True):
+        (folder / f"{role}{key}{suffix}").write_bytes(data)
+
+
+def files_below(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def build(chromiq, source, out, *options):
+    return chromiq("build", source, "--out", out, "--segmenter", "classic", "--workers", 1, *options)
+
+
+def test_strange_names_build_inside_the_folder_and_come_back_exactly(chromiq, two_photos, tmp_path):
+    source, out = tmp_path / "in", tmp_path / "work" / "out"
+    for key in STRANGE:
+        put(source, key, two_photos)
+    before = files_below(source)
+    code, document, told = build(chromiq, source, out)
+    if code == 10:  # a collision is the one way out, and it names both
+        assert set(codes(document)) <= {"pair.name_taken", "pair.name"}, told
+        code, document, told = build(chromiq, source, out, "--skip-bad")
+        assert code == 3, told
+    assert files_below(source) == before
+    assert {path.name for path in (tmp_path / "work").iterdir()} == {"out"}
+    entries = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    assert entries
+    for entry in entries:
+        for role in ("target", "control", "mask"):
+            path = (out / entry[role]).resolve()
+            assert path.is_file()
+            assert path.is_relative_to(out.resolve())
+            assert path.stem == entry["name"]
+            assert entry["name"].isprintable()
+    garments = json.loads((out / "garments.json").read_text())
+    assert set(garments) <= {path for path in before if path.startswith("still-life")}
+    assert len(garments) == len(entries)
+
+
+@pytest.mark.parametrize(
+    "twins",
+    [
+        ("A.jpg", "a.JPG"),
+        ("A.jpg", "A.png"),
+        tuple(unicodedata.normalize(form, "é.jpg") for form in ("NFC", "NFD")),
+    ],
+    ids=["case", "suffix", "unicode"],
+)
+def test_twins_are_a_collision_that_names_both(twins, chromiq, two_photos, tmp_path):
+    source = tmp_path / "in"
+    source.mkdir()
+    for name in twins:
+        for role, data in zip(("still-life", "on_model"), two_photos, strict=True):
+            (source / f"{role}{name}").write_bytes(data)
+    if len(list(source.iterdir())) < 4:
+        pytest.skip("this file system holds only one of the two names")
+    code, document, _ = build(chromiq, source, tmp_path / "out")
+    assert code == 10
+    assert codes(document) == ["pair.claimed_twice"] * 2
+    for name in twins:
+        assert any(f"still-life{name}" in finding["where"] for finding in document["findings"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_of_255_bytes(chromiq, two_photos, tmp_path):
+    key = "x" * (255 - len("still-life.jpg"))
+    put(tmp_path / "in", key, two_photos)
+    code, document, told = build(chromiq, tmp_path / "in", tmp_path / "out")
+    assert code == 0, told
+    assert document["examples"] == 1
+    names = [Path(name).name for name in files_below(tmp_path / "out")]
+    assert max(len(name.encode()) for name in names) < 255
+
+
+def test_links_out_of_the_folder_are_told_and_not_followed(chromiq, two_photos, tmp_path):
+    put(tmp_path / "elsewhere", "9", two_photos)
+    put(tmp_path / "in", "1", two_photos)
+    for name in ("still-life9.jpg", "on_model9.jpg"):
+        (tmp_path / "in" / name).symlink_to(tmp_path / "elsewhere" / name)
+    code, document, _ = build(chromiq, tmp_path / "in", tmp_path / "out")
+    assert code == 10
+    assert codes(document) == ["photo.outside"] * 2
+
+
+def test_links_that_lead_round_in_circles(chromiq, two_photos, tmp_path):
+    put(tmp_path / "in", "1", two_photos)
+    (tmp_path / "in" / "still-life2.jpg").symlink_to(tmp_path / "in" / "on_model2.jpg")
+    (tmp_path / "in" / "on_model2.jpg").symlink_to(tmp_path / "in" / "still-life2.jpg")
+    (tmp_path / "in" / "still-life").symlink_to(tmp_path / "in", target_is_directory=True)
+    code, document, told = build(chromiq, tmp_path / "in", tmp_path / "out", "--skip-bad")
+    assert code in {0, 3}, told
+    assert document["examples"] == 1
+    assert "still-life2.jpg" in told
+
+
+def test_output_names_that_lead_out_through_a_csv_key(chromiq, two_photos, tmp_path):
+    put(tmp_path / "in", "1", two_photos)
+    table = tmp_path / "in" / "pairs.csv"
+    table.write_text("still_life,on_model,key\nstill-life1.jpg,on_model1.jpg,../../evil\n")
+    code, _, told = build(chromiq, table, tmp_path / "work" / "out")
+    assert code == 0, told
+    assert not any("evil" in name and not name.startswith("work/out/") for name in files_below(tmp_path))
+
+
+def test_many_files_that_are_no_photos(chromiq, two_photos, tmp_path):
+    put(tmp_path / "in", "1", two_photos)
+    for number in range(10_000):
+        (tmp_path / "in" / f"note{number}.txt").touch()
+    code, document, told = build(chromiq, tmp_path / "in", tmp_path / "out")
+    assert code == 0
+    assert codes(document) == ["source.strangers"]
+    assert "10000 other files" in told
+    assert len(told) < 5_000
