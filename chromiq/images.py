@@ -79,7 +79,8 @@ def inspect_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Finding | No
     try:
         with Image.open(path) as image:
             width_px, height_px = image.size
-            frames = getattr(image, "n_frames", 1)
+            # A phone's JPEG may hold a preview or a gain map behind the photo; only the first counts.
+            frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     except Image.DecompressionBombError as error:
         return _too_large(path, f"'{error}'")
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
@@ -110,7 +111,7 @@ def verify_photo(path: Path) -> Finding | None:
                 image.load()
                 profile = image.info.get("icc_profile")
                 if profile:
-                    ImageCms.ImageCmsProfile(io.BytesIO(profile))
+                    _parsed_profile(profile, image.mode)
     except ImageCms.PyCMSError as error:
         return _profile_finding(path, error)
     except (OSError, SyntaxError, ValueError) as error:
@@ -217,7 +218,7 @@ def encode_image(rgb: RgbImage, image_format: Literal["JPEG", "PNG"] = "JPEG", q
 
 
 def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
-    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    source = _parsed_profile(profile, image.mode)
     if image.mode == "L" and source.profile.xcolor_space.strip() == "RGB":
         image = image.convert("RGB")
     converted = ImageCms.profileToProfile(
@@ -230,6 +231,21 @@ def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
     )
     assert converted is not None  # only an in-place conversion returns None
     return converted
+
+
+def _parsed_profile(profile: bytes, mode: str) -> ImageCms.ImageCmsProfile:
+    """A profile, if it can be read and describes such an image; else a `PyCMSError`."""
+    try:
+        parsed = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    except OSError as error:
+        raise ImageCms.PyCMSError(error) from error
+    space = parsed.profile.xcolor_space.strip()
+    spaces = {"L": {"GRAY", "RGB"}, "LA": {"GRAY", "RGB"}, "CMYK": {"CMYK"}, "LAB": {"Lab"}}.get(
+        mode, {"RGB"}
+    )
+    if mode not in _16_BIT_MODES and space not in spaces:
+        raise ImageCms.PyCMSError(f"a profile for {space} in a picture of mode {mode}")
+    return parsed
 
 
 def _too_large(path: Path, got: str) -> Finding:
