@@ -1,0 +1,67 @@
+"""One owner to a folder: the second is told who holds it, and a dead one holds nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from chromiq.errors import LockedError
+from chromiq.files import LOCK_NAME, folder_lock
+
+HOLD = (
+    "import sys, time; from pathlib import Path; from chromiq.files import folder_lock\n"
+    "with folder_lock(Path(sys.argv[1]), 'chromiq build'):\n"
+    "    print('held', flush=True); time.sleep(60)"
+)
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds the folder."""
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "out")], stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"held\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def put_pair(folder, two_photos):
+    folder.mkdir()
+    for role, data in zip(("still-life", "on_model"), two_photos, strict=True):
+        (folder / f"{role}1.jpg").write_bytes(data)
+
+
+def test_a_second_build_exits_11_and_names_the_holder(holder, chromiq, two_photos, tmp_path):
+    put_pair(tmp_path / "in", two_photos)
+    build = ("build", tmp_path / "in", "--out", tmp_path / "out", "--segmenter", "classic", "--workers", 1)
+    code, document, told = chromiq(*build)
+    assert code == document["exit_code"] == 11
+    assert f"process {holder.pid} (chromiq build)" in told
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [LOCK_NAME]
+
+
+def test_the_lock_of_a_killed_process_is_no_lock(holder, tmp_path):
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    assert (tmp_path / "out" / LOCK_NAME).read_text().startswith(f"process {holder.pid}")
+    with folder_lock(tmp_path / "out", "chromiq build"):
+        assert f"process {os.getpid()}" in (tmp_path / "out" / LOCK_NAME).read_text()
+
+
+def test_a_lock_file_that_says_nothing_or_nonsense_holds_nothing(tmp_path):
+    (tmp_path / LOCK_NAME).write_bytes(b"\xff\xfe process 1 \0")
+    with folder_lock(tmp_path, "chromiq build"):
+        pass
+
+
+def test_a_lock_is_given_back_when_the_work_fails(tmp_path):
+    with pytest.raises(ZeroDivisionError), folder_lock(tmp_path, "chromiq build"):
+        raise ZeroDivisionError
+    with (
+        folder_lock(tmp_path, "chromiq build"),
+        pytest.raises(LockedError, match=f"in use by process {os.getpid()}"),
+        folder_lock(tmp_path, "chromiq build"),
+    ):
+        pass
