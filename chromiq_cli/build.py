@@ -60,6 +60,9 @@ def build(
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes; they do not change a byte.")] = 2,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unsound pairs out; exit 3.")] = False,
+    keep_doubtful: Annotated[
+        bool, typer.Option("--keep-doubtful", help="Train on pairs too whose mask is doubtful, see review/.")
+    ] = False,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Make training data of photo pairs: labels, masks, colour errors, stitched pictures, captions."""
@@ -80,7 +83,7 @@ def build(
     with progress_bar("build") as update:
         summary = run(
             pairs, out, options, garments=garments, masks=masks, workers=workers, skip_bad=skip_bad,
-            on_progress=update,
+            keep_doubtful=keep_doubtful, on_progress=update,
         )  # fmt: skip
     if segmenter is SegmenterChoice.AUTO:
         say(f"segmenter: {summary.segmenter}")

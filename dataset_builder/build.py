@@ -7,7 +7,7 @@ and its key, so the bytes do not depend on order, on the number of workers or on
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,11 @@ from chromiq.records import PhotoPair
 from dataset_builder.captions import uses_reference
 from dataset_builder.contact_sheet import write_contact_sheet
 from dataset_builder.example import BuildOptions, PairWork
-from dataset_builder.export import read_record, recorded_keys, remove_recorded
+from dataset_builder.export import Finished, read_record, recorded_keys, remove_recorded
 from dataset_builder.inputs import check_inputs
 from dataset_builder.labels import write_garments
 from dataset_builder.pairs import natural_key
+from dataset_builder.review import doubt_finding
 from dataset_builder.segmenters.choose import resolve_segmenter
 from dataset_builder.workers import build_pairs
 
@@ -66,6 +67,7 @@ def build(
     masks: Path | None = None,
     workers: int = 1,
     skip_bad: bool = False,
+    keep_doubtful: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> BuildSummary:
     """Make training data of a folder or CSV of photo pairs; the same call again resumes.
@@ -78,6 +80,8 @@ def build(
         masks: folder of garment masks a person drew, ``on_modelN.png`` of the photo's size, 255 on it.
         workers: local processes; they do not change a byte.
         skip_bad: leave out pairs that are not sound instead of stopping; they are in the summary.
+        keep_doubtful: make examples also of pairs whose mask is doubtful; either way these lie in
+            ``review/`` and are in the summary.
         on_progress: called with pairs done and pairs in all.
 
     Raises:
@@ -96,15 +100,20 @@ def build(
     with folder_lock(folder, "chromiq build"):
         _check_settings(folder, options)
         remove_leftovers(folder)
-        works = [_work(pair, folder, options, inputs.masks.get(pair.key)) for pair in inputs.pairs]
+        works = [
+            replace(_work(pair, folder, options, inputs.masks.get(pair.key)), keep_doubtful=keep_doubtful)
+            for pair in inputs.pairs
+        ]
         made, resumed, faults = _run(works, workers, on_progress or _no_progress)
-        if not skip_bad or not made:
-            raise_findings([*inputs.findings, *faults], str(source))
+        doubts = _doubts(works, made)
+        examples = [example for key in sorted(made, key=natural_key) for example in made[key].examples]
+        if not skip_bad or not examples:
+            raise_findings([*inputs.findings, *faults, *(() if examples else doubts)], str(source))
         for key in recorded_keys(folder) - made.keys():
             remove_recorded(folder, key)
-        examples = [example for key in sorted(made, key=natural_key) for example in made[key]]
         _finish(folder, works, examples)
-    return BuildSummary(folder, tuple(examples), resumed, options.segmenter, (*inputs.findings, *faults))
+    findings = (*inputs.findings, *faults, *doubts)
+    return BuildSummary(folder, tuple(examples), resumed, options.segmenter, findings)
 
 
 def _work(pair: PhotoPair, folder: Path, options: BuildOptions, given_mask: Path | None) -> PairWork:
@@ -117,21 +126,35 @@ def _work(pair: PhotoPair, folder: Path, options: BuildOptions, given_mask: Path
 
 def _run(
     works: Sequence[PairWork], workers: int, on_progress: Callable[[int, int], None]
-) -> tuple[dict[str, list[dict[str, Any]]], int, list[Finding]]:
-    """Examples by key, how many pairs were finished before, and what is wrong with the pairs left out."""
-    finished = {work.pair.key: read_record(work.folder, work.pair.key, work.fingerprint) for work in works}
-    made = {key: examples for key, examples in finished.items() if examples is not None}
+) -> tuple[dict[str, Finished], int, list[Finding]]:
+    """What became of each pair, how many were finished before, and what is wrong with the pairs left out."""
+    made = {work.pair.key: finished for work in works if (finished := _finished_before(work))}
     resumed = len(made)
     findings: list[Finding] = []
     todo = [work for work in works if work.pair.key not in made]
     on_progress(resumed, len(works))
     for number, (work, result) in enumerate(zip(todo, build_pairs(todo, workers), strict=True), start=1):
-        if isinstance(result, list):
+        if isinstance(result, Finished):
             made[work.pair.key] = result
         else:
             findings += result.findings
         on_progress(resumed + number, len(works))
     return made, resumed, findings
+
+
+def _finished_before(work: PairWork) -> Finished | None:
+    finished = read_record(work.folder, work.pair.key, work.fingerprint)
+    if finished and finished.doubt and bool(finished.examples) != work.keep_doubtful:
+        return None  # whether doubtful pairs are kept has changed since
+    return finished
+
+
+def _doubts(works: Sequence[PairWork], made: Mapping[str, Finished]) -> list[Finding]:
+    return [
+        doubt_finding(work.pair, doubt.confidence, doubt.reasons, kept=work.keep_doubtful)
+        for work in works
+        if work.pair.key in made and (doubt := made[work.pair.key].doubt)
+    ]
 
 
 def _check_settings(folder: Path, options: BuildOptions) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -25,15 +25,19 @@ from chromiq.records import (
 from dataset_builder.captions import caption, uses_reference
 from dataset_builder.degrade import Style, degrade
 from dataset_builder.export import (
+    Doubt,
     ExamplePixels,
+    Finished,
     example_paths,
     garment_mask_path,
+    remove_recorded,
     write_example,
     write_garment_mask,
     write_record,
 )
 from dataset_builder.labels import label_pair
 from dataset_builder.loss_mask import garment_mask, half_mask, panel_mask
+from dataset_builder.review import is_doubtful, remove_review, write_review
 from dataset_builder.segmenters import SegmentationTask, Segmenter
 from dataset_builder.segmenters.choose import SegmenterName
 from dataset_builder.stitch import exact_geometry, published_geometry, stitch
@@ -76,10 +80,15 @@ class PairWork:
     options: BuildOptions
     given_mask: Path | None
     fingerprint: str
+    keep_doubtful: bool = False
 
 
-def build_pair(work: PairWork, segmenter: Segmenter) -> list[dict[str, Any]]:
-    """All examples of one pair, written; depends on nothing but its arguments and the photos."""
+def build_pair(work: PairWork, segmenter: Segmenter) -> Finished:
+    """All examples of one pair, written; depends on nothing but its arguments and the photos.
+
+    Of a pair whose mask is doubtful only what a person needs to judge it is written, unless doubtful ones
+    are to be kept.
+    """
     pair, options = work.pair, work.options
     still_life, on_model = read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb
     label = label_pair(pair, {}, still_life)
@@ -93,8 +102,13 @@ def build_pair(work: PairWork, segmenter: Segmenter) -> list[dict[str, Any]]:
             "draw its mask and give it with --masks, or leave the pair out",
         )
         raise UnsoundError(str(finding), [finding])
+    if is_doubtful(found) and not work.keep_doubtful:
+        remove_recorded(work.folder, pair.key)  # or examples made with a better mask would stay behind
+        doubt = _review(work, still_life, on_model, found)
+        return write_record(work.folder, pair.key, work.fingerprint, [], doubt)
     # All errors are drawn before anything is written: a pair that none fits leaves no files.
     drawn = [_degrade(work, on_model, found.mask, variant) for variant in range(1, options.variants + 1)]
+    doubt = _review(work, still_life, on_model, found)
     write_garment_mask(work.folder, pair.key, found.mask)
     mask_path = garment_mask_path(pair.key)
     mask_digest = {mask_path: sha256_file(work.folder / mask_path)}
@@ -124,8 +138,7 @@ def build_pair(work: PairWork, segmenter: Segmenter) -> list[dict[str, Any]]:
                 digests={**digests, **mask_digest},
             )
         )
-    write_record(work.folder, pair.key, work.fingerprint, examples)
-    return [example.as_dict() for example in examples]
+    return write_record(work.folder, pair.key, work.fingerprint, examples, doubt)
 
 
 def example_name(key: str, variant: int) -> str:
@@ -153,6 +166,15 @@ def _find_mask(
     if work.given_mask:
         return GarmentMask(read_mask(work.given_mask), 1.0, (), "given")
     return segmenter.segment([SegmentationTask(still_life, on_model, label.name)])[0]
+
+
+def _review(work: PairWork, still_life: RgbImage, on_model: RgbImage, found: GarmentMask) -> Doubt | None:
+    """Lay a doubtful pair out for a person; clear away what an earlier mask left there otherwise."""
+    if not is_doubtful(found):
+        remove_review(work.folder, work.pair.key)
+        return None
+    digests = write_review(work.folder, work.pair.key, still_life, on_model, found)
+    return Doubt(round(found.confidence, 4), found.reasons, digests)
 
 
 def _degrade(

@@ -3,7 +3,7 @@
 ::
 
     gt/pair1.jpg  gt/pair1.txt  control/pair1.jpg  masks/pair1.png  (reference/pair1.jpg)
-    garment_masks/on_model1.png
+    garment_masks/on_model1.png  (review/on_model1.jpg  review/on_model1.png)
 
 Garments kept out of training lie in the same way under ``held_out/``, where no trainer looks.
 A record is written last: an example without one is not finished, whatever else lies there.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,34 @@ class ExamplePixels:
     loss_mask: LossMask | None
     reference: RgbImage | None
     chroma_subsampling: bool
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Why a pair's mask is not to be trusted, and the files that let a person judge it.
+
+    Attributes:
+        confidence: 0..1, of the mask.
+        reasons: named doubts.
+        digests: path within the dataset to SHA-256 of the files under ``review/``.
+    """
+
+    confidence: float
+    reasons: tuple[str, ...]
+    digests: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What became of a pair.
+
+    Attributes:
+        examples: as in the manifest; none if the pair is left out for its doubtful mask.
+        doubt: or None if its mask is to be trusted.
+    """
+
+    examples: list[dict[str, Any]]
+    doubt: Doubt | None
 
 
 def example_paths(name: str, split: str, pixels: ExamplePixels) -> dict[str, str]:
@@ -100,28 +128,33 @@ def garment_mask_path(key: str) -> str:
     return f"garment_masks/on_model{key}.png"
 
 
-def write_record(folder: Path, key: str, fingerprint: str, examples: list[Example]) -> None:
-    """Say that all examples of a pair are finished; the last thing written for it."""
-    document = {"fingerprint": fingerprint, "examples": [example.as_dict() for example in examples]}
-    write_json(_record_path(folder, key), document)
+def write_record(
+    folder: Path, key: str, fingerprint: str, examples: list[Example], doubt: Doubt | None = None
+) -> Finished:
+    """Say that a pair is finished; the last thing written for it."""
+    finished = Finished([example.as_dict() for example in examples], doubt)
+    write_json(_record_path(folder, key), {"fingerprint": fingerprint, **asdict(finished)})
+    return finished
 
 
-def read_record(folder: Path, key: str, fingerprint: str) -> list[dict[str, Any]] | None:
-    """The finished examples of a pair, or None if they must be made (again).
+def read_record(folder: Path, key: str, fingerprint: str) -> Finished | None:
+    """What became of a pair, or None if it must be made (again).
 
-    They count as finished only if they were made from the same photos with the same options, and every
-    file still has the bytes that were written.
+    It counts as finished only if it was made from the same photos with the same options, and every file
+    still has the bytes that were written.
     """
     document = _record(folder, key)
     if document["fingerprint"] != fingerprint:
         return None
-    examples: list[dict[str, Any]] = document["examples"]
-    for example in examples:
-        for name, digest in example["digests"].items():
-            file = folder / name
-            if not file.is_file() or sha256_file(file) != digest:
-                return None
-    return examples
+    for name, digest in _recorded_digests(document).items():
+        file = folder / name
+        if not file.is_file() or sha256_file(file) != digest:
+            return None
+    doubt = document["doubt"]
+    return Finished(
+        document["examples"],
+        Doubt(doubt["confidence"], tuple(doubt["reasons"]), doubt["digests"]) if doubt else None,
+    )
 
 
 def recorded_keys(folder: Path) -> set[str]:
@@ -130,11 +163,18 @@ def recorded_keys(folder: Path) -> set[str]:
 
 
 def remove_recorded(folder: Path, key: str) -> None:
-    """Remove what an earlier run made of a pair, its record last."""
-    for example in _record(folder, key)["examples"]:
-        for name in example["digests"]:
-            (folder / name).unlink(missing_ok=True)
-    _record_path(folder, key).unlink()
+    """Remove what an earlier run made of a pair, if anything, its record last."""
+    for name in _recorded_digests(_record(folder, key)):
+        (folder / name).unlink(missing_ok=True)
+    _record_path(folder, key).unlink(missing_ok=True)
+
+
+def _recorded_digests(document: dict[str, Any]) -> dict[str, str]:
+    """Path to SHA-256 of every file a record speaks of."""
+    digests: dict[str, str] = dict((document["doubt"] or {}).get("digests", {}))
+    for example in document["examples"]:
+        digests.update(example["digests"])
+    return digests
 
 
 def _record(folder: Path, key: str) -> dict[str, Any]:
@@ -142,8 +182,8 @@ def _record(folder: Path, key: str) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(_record_path(folder, key).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return {"fingerprint": None, "examples": []}
-    return document
+        return {"fingerprint": None, "examples": [], "doubt": None}
+    return {"doubt": None, **document}
 
 
 def _record_path(folder: Path, key: str) -> Path:

@@ -12,7 +12,7 @@ from chromiq.records import BoolMask, FloatImage
 if TYPE_CHECKING:
     from dataset_builder.segmenters.body import Body
 
-DOUBTFUL_BELOW = 0.6
+DOUBTFUL_BELOW = 0.4
 _USUAL_SHARE = (0.2, 0.85)
 
 

@@ -9,15 +9,15 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
 
 from chromiq.errors import ChromiqError, UnsoundError
 from dataset_builder.example import PairWork, build_pair
+from dataset_builder.export import Finished
 from dataset_builder.segmenters import Segmenter
 from dataset_builder.segmenters.choose import SegmenterName, make_segmenter
 
-BuiltPair = list[dict[str, Any]] | UnsoundError
-"""A pair's examples, or what is wrong with it."""
+BuiltPair = Finished | UnsoundError
+"""What became of a pair, or what is wrong with it."""
 
 
 def build_pairs(works: Sequence[PairWork], workers: int) -> Iterator[BuiltPair]:

@@ -1,0 +1,86 @@
+"""Pairs whose mask is doubtful, laid out for a person to look at: ``review/on_modelN.jpg`` and ``.png``.
+
+The picture shows the still-life beside the on-model photo with the mask's outline; the mask lies beside it,
+to be mended and given back with ``--masks``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from chromiq.errors import Finding
+from chromiq.files import sha256_file
+from chromiq.images import write_mask, write_photo
+from chromiq.records import GarmentMask, PhotoPair, RgbImage
+from dataset_builder.contact_sheet import outlined
+from dataset_builder.mask_quality import DOUBTFUL_BELOW
+
+_HEIGHT_PX = 900
+
+
+def is_doubtful(found: GarmentMask) -> bool:
+    """Whether a person should look at a mask before it is trained on."""
+    return found.confidence < DOUBTFUL_BELOW
+
+
+def review_paths(key: str) -> tuple[str, str]:
+    """Where a doubtful pair's picture and mask lie within the dataset.
+
+    >>> review_paths("7")
+    ('review/on_model7.jpg', 'review/on_model7.png')
+    """
+    return f"review/on_model{key}.jpg", f"review/on_model{key}.png"
+
+
+def write_review(
+    folder: Path, key: str, still_life: RgbImage, on_model: RgbImage, found: GarmentMask
+) -> dict[str, str]:
+    """Write the picture and the mask of a doubtful pair.
+
+    Args:
+        folder: the dataset.
+        key: of the pair.
+        still_life: ``(h, w, 3)`` uint8 sRGB.
+        on_model: ``(H, W, 3)`` uint8 sRGB.
+        found: the mask, of the on-model photo's size.
+
+    Returns:
+        Path within the dataset to SHA-256 of both files.
+    """
+    picture, mask = review_paths(key)
+    thickness_px = max(2, on_model.shape[0] // 300)
+    halves = [_scaled(still_life), _scaled(outlined(on_model, found.mask, thickness_px))]
+    write_photo(folder / picture, np.hstack(halves), quality=88)
+    write_mask(folder / mask, found.mask)
+    return {path: sha256_file(folder / path) for path in (picture, mask)}
+
+
+def remove_review(folder: Path, key: str) -> None:
+    """Remove the picture and the mask of a pair that is no longer doubtful."""
+    for path in review_paths(key):
+        (folder / path).unlink(missing_ok=True)
+
+
+def doubt_finding(pair: PhotoPair, confidence: float, reasons: tuple[str, ...], *, kept: bool) -> Finding:
+    """What to tell about a doubtful pair: a warning if it is kept, a fault if it was left out."""
+    picture, _ = review_paths(pair.key)
+    cure = f"look at {picture} and give a better mask with --masks"
+    return Finding(
+        "mask.doubtful",
+        str(pair.on_model),
+        f"a mask with a confidence of {DOUBTFUL_BELOW} or more",
+        f"{confidence:.2f} ({', '.join(reasons) or 'no single reason'})",
+        cure if kept else f"left out; {cure}, or keep it as it is with --keep-doubtful",
+        severity="warning" if kept else "error",
+    )
+
+
+def _scaled(photo: RgbImage) -> RgbImage:
+    scale = _HEIGHT_PX / photo.shape[0]
+    size_wh = (max(1, round(photo.shape[1] * scale)), _HEIGHT_PX)
+    return np.asarray(
+        cv2.resize(photo, size_wh, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    )

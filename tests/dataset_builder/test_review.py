@@ -1,0 +1,131 @@
+"""A pair with a doubtful mask waits for a person: left out, kept or masked by hand, through any restart."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from chromiq.errors import UnsoundError
+from chromiq.images import read_mask, read_photo
+from chromiq_cli.main import app
+from dataset_builder.build import build as build_dataset
+from dataset_builder.example import BuildOptions
+from dataset_builder.sample_catalogue import write_catalogue
+from dataset_builder.segmenters import classic
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("catalogue")
+    write_catalogue(folder, pairs=2, size_wh=(224, 280))
+    return folder
+
+
+@pytest.fixture
+def doubt_of_pair_1(monkeypatch, catalogue):
+    """Whatever is found on the photo of pair 1 is trusted by 0.2 only, and on that of pair 2 by 0.9."""
+    photo = read_photo(catalogue / "on_model1.jpg").rgb
+    segment = classic.segment_garment
+
+    def judged_otherwise(task):
+        found = segment(task)
+        if np.array_equal(task.on_model, photo):
+            return replace(found, confidence=0.2, reasons=("touches_skin",))
+        return replace(found, confidence=0.9)
+
+    monkeypatch.setattr(classic, "segment_garment", judged_otherwise)
+
+
+def build(catalogue, dataset, *options):
+    command = ["build", str(catalogue), "--out", str(dataset), "--segmenter", "classic", "--workers", "1"]
+    result = RUNNER.invoke(app, [*command, "--json", *map(str, options)])
+    return result.exit_code, json.loads(result.stdout)
+
+
+def files(dataset):
+    hidden = (".chromiq/records", ".lock")
+    return {
+        path.relative_to(dataset).as_posix(): path.read_bytes()
+        for path in sorted(dataset.rglob("*"))
+        if path.is_file() and not path.relative_to(dataset).as_posix().startswith(hidden)
+    }
+
+
+def doubts(document):
+    return [item for item in document["findings"] if item["code"] == "mask.doubtful"]
+
+
+def test_it_is_left_out_and_laid_out_for_review(doubt_of_pair_1, catalogue, tmp_path):
+    code, document = build(catalogue, tmp_path / "d")
+    assert code == 3
+    assert document["examples"] == 1
+    (doubt,) = doubts(document)
+    assert doubt["where"].endswith("on_model1.jpg")
+    assert doubt["severity"] == "error"
+    assert "0.20" in doubt["got"]
+    assert "touches_skin" in doubt["got"]
+    assert "--keep-doubtful" in doubt["cure"]
+    assert "--masks" in doubt["cure"]
+    assert not (tmp_path / "d/gt/pair1.jpg").exists()
+    assert (tmp_path / "d/gt/pair2.jpg").is_file()
+    assert sorted(path.name for path in (tmp_path / "d/review").iterdir()) == [
+        "on_model1.jpg",
+        "on_model1.png",
+    ]
+    assert read_mask(tmp_path / "d/review/on_model1.png").shape == (280, 224)
+    lines = (tmp_path / "d/manifest.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["key"] for line in lines] == ["2"]
+
+
+def test_a_restart_redoes_nothing_and_keeps_the_doubt(doubt_of_pair_1, catalogue, tmp_path):
+    build(catalogue, tmp_path / "d")
+    before = files(tmp_path / "d")
+    code, document = build(catalogue, tmp_path / "d")
+    assert (code, document["resumed_pairs"], len(doubts(document))) == (3, 2, 1)
+    assert files(tmp_path / "d") == before
+    (tmp_path / "d/review/on_model1.jpg").unlink()
+    code, document = build(catalogue, tmp_path / "d")
+    assert (code, document["resumed_pairs"]) == (3, 1)
+    assert files(tmp_path / "d") == before
+
+
+def test_it_can_be_kept_and_left_out_again(doubt_of_pair_1, catalogue, tmp_path):
+    build(catalogue, tmp_path / "d")
+    left_out = files(tmp_path / "d")
+    code, document = build(catalogue, tmp_path / "d", "--keep-doubtful")
+    assert (code, document["examples"], document["resumed_pairs"]) == (0, 2, 1)
+    assert [doubt["severity"] for doubt in doubts(document)] == ["warning"]
+    assert (tmp_path / "d/review/on_model1.jpg").is_file()
+    assert (tmp_path / "d/gt/pair1.jpg").is_file()
+    code, _ = build(catalogue, tmp_path / "d")
+    assert code == 3
+    assert files(tmp_path / "d") == left_out
+
+
+def test_a_mask_given_by_a_person_is_used_instead(doubt_of_pair_1, catalogue, tmp_path):
+    build(catalogue, tmp_path / "d")
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    shutil.copy(catalogue / "truth/garment_masks/on_model1.png", masks)
+    code, document = build(catalogue, tmp_path / "d", "--masks", masks)
+    assert (code, document["examples"], doubts(document)) == (0, 2, [])
+    assert not list((tmp_path / "d/review").iterdir())
+    np.testing.assert_array_equal(
+        read_mask(tmp_path / "d/garment_masks/on_model1.png"), read_mask(masks / "on_model1.png")
+    )
+
+
+def test_when_nothing_is_left_the_build_fails_and_says_why(doubt_of_pair_1, catalogue, tmp_path):
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    for name in ("still-life1.jpg", "on_model1.jpg"):
+        shutil.copy(catalogue / name, alone)
+    with pytest.raises(UnsoundError) as caught:
+        build_dataset(alone, tmp_path / "d", BuildOptions(segmenter="classic"))
+    assert [finding.code for finding in caught.value.findings] == ["mask.doubtful"]
+    assert (tmp_path / "d/review/on_model1.jpg").is_file()
