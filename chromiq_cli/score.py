@@ -28,10 +28,11 @@ def score(
     from evaluate.score import average, score_folders, scores_document, write_scores
 
     columns = {"control": control, "generated": generated}
-    scores = score_folders(gt, columns, crops=read_crops(crops) if crops else None, masks=masks)
+    known_crops = read_crops(crops) if crops else None
+    scores = score_folders(gt, columns, crops=known_crops, masks=masks)
     ensure_output_folder(out)
     write_scores(out, scores)
-    write_report(out / "report.html", scores, gt, columns)
+    write_report(out / "report.html", scores, gt, columns, crops=known_crops, masks=masks)
     if as_json:
         print_json(scores_document(scores))
     else:

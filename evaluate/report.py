@@ -1,46 +1,104 @@
-"""One self-contained HTML file: the table, and every image beside the truth with its dE map."""
+"""One self-contained HTML file: a summary, then every image under a slider beside its dE00 map."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import cv2
-import numpy as np
+from markupsafe import Markup
 
-from chromiq.colour import delta_e_map
 from chromiq.files import write_text
-from chromiq.images import encode_image, read_photo
-from chromiq.records import FloatImage, RgbImage
-from chromiq.templating import template_environment
-from evaluate.score import Difference, ImageScore, average, compare, find_images
+from chromiq.images import read_mask, read_photo
+from chromiq.progress import Update
+from chromiq.templating import template_environment, template_text
+from evaluate.crops import Crop
+from evaluate.pictures import MAP_FULL_SCALE, Panel, data_uri, outline_path, scale_bar, show
+from evaluate.score import Comparison, Difference, ImageScore, average, compare, find_images
 
-_MAP_FULL_SCALE = 20.0
-_MAX_SIDE_PX = 760
-_JPEG_QUALITY = 82
+# 100 images of four columns stay under 25 MB with room for the text.
+_PICTURES_BYTES = 20_000_000
+_LARGEST_PICTURE_BYTES = 90_000
+_TICKS = tuple(MAP_FULL_SCALE * step / 4 for step in range(5))
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One result of one image, as the report shows it; `source` and `heat` are data URIs."""
+class Field:
+    """A number of `Difference` as the report shows it."""
 
-    column: str
-    source: str
-    heat: str
-    difference: Difference
+    name: str
+    label: str
+    form: str
+    meaning: str
+
+
+_FIELDS = (
+    Field("mean", "mean", "%.2f", "mean dE00 over the measured pixels"),
+    Field("median", "median", "%.2f", "median dE00"),
+    Field("p95", "95 % below", "%.2f", "95th percentile of dE00"),
+    Field("of_means", "of means", "%.2f", "distance of the two mean colours"),
+    Field("lightness", "L*", "%+.1f", "difference of mean lightness, image minus truth"),
+    Field("chroma", "C*", "%+.1f", "difference of mean chroma, image minus truth"),
+    Field(
+        "outside_mean",
+        "outside",
+        "%.2f",
+        "mean dE00 outside the measured pixels, where none should be",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture of the summary.
+
+    Attributes:
+        png: its bytes.
+        caption: what it shows, in words; also what is read aloud.
+    """
+
+    png: bytes
+    caption: str
+
+    @property
+    def source(self) -> str:
+        """It as a data URI."""
+        return data_uri(self.png, "image/png")
 
 
 @dataclass(frozen=True)
 class Card:
-    """One image of the gallery; `cut_pct` is where across it the sliders stand first."""
+    """One image of the gallery; pictures are data URIs.
+
+    Attributes:
+        name: of the image.
+        anchor: its id in the page, made of its position and never of its name.
+        order: its position among the scores.
+        panel: its pictures.
+        outline: an SVG path around what was measured, in shown pixels; empty if all of it was.
+        numbers: per column.
+    """
 
     name: str
-    truth: str
-    cut_pct: int
-    pictures: tuple[Picture, ...]
-    worst: float
+    anchor: str
+    order: int
+    panel: Panel
+    outline: str
+    numbers: dict[str, Difference]
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """One column's row in the summary."""
+
+    column: str
+    mean: float
+    comparison: Comparison | None
+    worst: Card
+    best: bool
 
 
 def write_report(
@@ -49,75 +107,125 @@ def write_report(
     truth: Path,
     columns: Mapping[str, Path],
     *,
+    crops: Mapping[str, Crop] | None = None,
+    masks: Path | None = None,
     title: str = "Colour report",
     notes: Sequence[str] = (),
+    charts: Sequence[Chart] = (),
+    on_progress: Update | None = None,
 ) -> None:
-    """Write the report.
+    """Write the report; it fetches nothing, and stays under 25 MB with 100 images of four columns.
 
     Args:
         path: the HTML file.
         scores: as `evaluate.score.score_folders` gives them.
         truth: folder of the true images.
         columns: name to folder, in the order to show; ``"control"`` is the uncorrected photo.
+        crops: what was measured, by stem; marked on the pictures.
+        masks: folder of same-named masks of what was measured; outlined on the pictures.
         title: its heading; any text, shown as text.
         notes: what a reader must know, one paragraph each.
+        charts: pictures that belong to the summary.
+        on_progress: called with images done and images in all.
     """
     names = list(columns)
-    truths, found = find_images(truth), {name: find_images(folder) for name, folder in columns.items()}
-    cards = [_card(score, truths, found) for score in scores]
-    text = (
-        template_environment(html=True)
-        .get_template("report.html.j2")
-        .render(
-            title=title,
-            notes=notes,
-            columns=names,
-            cards=sorted(cards, key=lambda card: -card.worst),
-            averages={name: average(scores, name) for name in names},
-            comparisons={
-                name: compare(scores, name) for name in names if name != "control" and "control" in names
-            },
-            rows=scores,
-            full_scale=_MAP_FULL_SCALE,
-            scale=_uri(_colours(np.linspace(0, _MAP_FULL_SCALE, 256, dtype=np.float32)[None].repeat(12, 0))),
-        )
+    found = {name: find_images(folder) for name, folder in columns.items()}
+    truths, mask_paths = find_images(truth), find_images(masks) if masks else {}
+    pictures = max(1, len(scores) * (1 + 2 * len(names)))
+    most_bytes = min(_LARGEST_PICTURE_BYTES, _PICTURES_BYTES * 3 // 4 // pictures)
+    cards = []
+    for order, score in enumerate(scores):
+        paths = {column: found[column][score.name] for column in names}
+        crop, mask = (crops or {}).get(score.name), mask_paths.get(score.name)
+        cards.append(_card(order, score, truths[score.name], paths, crop, mask, most_bytes))
+        if on_progress:
+            on_progress(order + 1, len(scores))
+    methods = _methods(scores, names, cards)
+    corrected = [row for row in methods if row.column != "control"] or methods
+    judged = min(corrected, key=lambda row: row.mean)
+    environment = template_environment(html=True)
+    environment.filters["csp_hash"] = _csp_hash
+    page = environment.get_template("report.html.j2").render(
+        title=title,
+        notes=notes,
+        headline=_headline(methods, len(scores)),
+        charts=charts,
+        columns=names,
+        compared=any(row.comparison for row in methods),
+        methods=methods,
+        cards=sorted(cards, key=lambda card: -card.numbers[judged.column].mean),
+        judged=judged.column,
+        outlined=any(card.outline for card in cards),
+        fields=[field for field in _FIELDS if _is_known(field.name, cards)],
+        scale=scale_bar(),
+        ticks=_TICKS,
+        style=Markup(template_text("report.css")),  # noqa: S704 - our own file, no user's text
+        script=Markup(template_text("report.js")),  # noqa: S704
     )
-    write_text(path, text)
+    write_text(path, page)
 
 
-def _card(score: ImageScore, truths: Mapping[str, Path], found: Mapping[str, Mapping[str, Path]]) -> Card:
-    truth = _small(read_photo(truths[score.name], min_side_px=1).rgb)
-    pictures, cuts_pct = [], []
-    for column, difference in score.differences.items():
-        image = _small(read_photo(found[column][score.name], min_side_px=1).rgb)
-        delta_e = delta_e_map(truth, image)
-        cuts_pct.append(_centre_pct(delta_e))
-        pictures.append(Picture(column, _uri(image), _uri(_colours(delta_e)), difference))
-    last = list(score.differences)[-1]
-    return Card(score.name, _uri(truth), cuts_pct[0], tuple(pictures), score.differences[last].mean)
+def _card(
+    order: int,
+    score: ImageScore,
+    truth: Path,
+    paths: Mapping[str, Path],
+    crop: Crop | None,
+    mask: Path | None,
+    most_bytes: int,
+) -> Card:
+    true_rgb = read_photo(truth, min_side_px=1).rgb
+    images = {column: read_photo(path, min_side_px=1).rgb for column, path in paths.items()}
+    panel = show(true_rgb, images, most_bytes)
+    measured = crop.xyxy if crop else read_mask(mask) if mask else None
+    scale = panel.size_wh[0] / true_rgb.shape[1]
+    return Card(
+        name=score.name,
+        anchor=f"image-{order + 1}",
+        order=order,
+        panel=panel,
+        outline=outline_path(measured, scale) if measured is not None else "",
+        numbers=score.differences,
+    )
 
 
-def _centre_pct(delta_e: FloatImage) -> int:
-    """Where across the image its differences have their middle: a slider there shows both sides of it."""
-    weight = delta_e.sum(axis=0)
-    if not weight.any():
-        return 50
-    return round(100 * float(np.average(np.arange(len(weight)) + 0.5, weights=weight)) / len(weight))
+def _methods(scores: Sequence[ImageScore], names: Sequence[str], cards: Sequence[Card]) -> list[MethodRow]:
+    means = {name: average(scores, name) for name in names}
+    return [
+        MethodRow(
+            column=name,
+            mean=means[name],
+            comparison=compare(scores, name) if name != "control" and "control" in names else None,
+            worst=max(cards, key=lambda card: card.numbers[name].mean),
+            best=means[name] == min(means.values()),
+        )
+        for name in names
+    ]
 
 
-def _small(image: RgbImage) -> RgbImage:
-    scale = min(1.0, _MAX_SIDE_PX / max(image.shape[:2]))
-    if scale == 1:
-        return image
-    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+def _headline(methods: Sequence[MethodRow], images: int) -> str:
+    """What the summary says first, in one sentence.
+
+    Only an interval that leaves out 0 is called better or worse: on few images chance does the rest.
+    """
+    best = min(methods, key=lambda row: row.mean)
+    over = f"over {images} image{'s' if images != 1 else ''}"
+    said = f"Lowest mean dE00 {over}: {best.column} with {best.mean:.2f}"
+    if best.column == "control" and len(methods) > 1:
+        return f"{said}; nothing did better than leaving the colour as it was."
+    if best.comparison is None:
+        return f"{said}."
+    low, high = best.comparison.interval
+    change = f"{best.comparison.mean_change:+.2f} against the control"
+    chance = "" if high < 0 else "; that could be chance"
+    return f"{said}, {change} (95 % interval {low:+.2f} to {high:+.2f}){chance}."
 
 
-def _colours(delta_e: FloatImage) -> RgbImage:
-    """A dE00 map as colours, dark for none to yellow for 20 and more."""
-    grey = np.clip(delta_e / _MAP_FULL_SCALE * 255, 0, 255).astype(np.uint8)
-    return cv2.cvtColor(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB).astype(np.uint8)
+def _is_known(name: str, cards: Sequence[Card]) -> bool:
+    values = [getattr(number, name, None) for card in cards for number in card.numbers.values()]
+    return any(value is not None for value in values)
 
 
-def _uri(image: RgbImage) -> str:
-    data = base64.b64encode(encode_image(image, quality=_JPEG_QUALITY)).decode("ascii")
-    return f"data:image/jpeg;base64,{data}"
+def _csp_hash(text: Any) -> str:
+    """What a Content-Security-Policy calls an inline style or script by: its SHA-256 in base64."""
+    return base64.b64encode(hashlib.sha256(str(text).encode("utf-8")).digest()).decode("ascii")

@@ -157,7 +157,7 @@ def evaluate_testset(
     scores = score_folders(truth, columns, crops=crops, masks=masks)
     write_scores(out, scores)
     report = out / "report.html"
-    write_report(report, scores, truth, columns, title=title, notes=notes)
+    write_report(report, scores, truth, columns, crops=crops, masks=masks, title=title, notes=notes)
     return Evaluation(tuple(scores), left_alone, report)
 
 

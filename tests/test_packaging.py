@@ -38,7 +38,8 @@ def wheel(tmp_path_factory):
 def test_the_wheel_holds_templates_and_data_and_no_tests(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     shipped = {name for name in names if name.startswith("chromiq/templates/")}
-    assert {f"chromiq/templates/{path.name}" for path in (ROOT / "templates").glob("*.j2")} <= shipped
+    ours = {path.name for path in (ROOT / "templates").iterdir() if path.suffix in (".j2", ".css", ".js")}
+    assert {f"chromiq/templates/{name}" for name in ours} <= shipped
     assert len([name for name in shipped if name.endswith(".j2")]) >= 2
     tops = {name.split("/")[0] for name in names if ".dist-info" not in name}
     assert tops == {"chromiq", "chromiq_cli", "dataset_builder", "toolkit_configs", "evaluate"}
