@@ -202,6 +202,12 @@ def photo_size_wh(path: Path) -> tuple[int, int]:
     return (height_px, width_px) if turned else (width_px, height_px)
 
 
+def carries_profile(path: Path) -> bool:
+    """Whether a readable photo says in which colour space it is; one that does not is taken as sRGB."""
+    with Image.open(path) as image:
+        return bool(image.info.get("icc_profile"))
+
+
 def srgb_profile() -> bytes:
     """An sRGB ICC profile, the same bytes every time (its creation date is blanked)."""
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())

@@ -80,11 +80,10 @@ def build(
         held_out=held_out,
         seed=seed,
     )
-    with progress_bar("build") as update:
-        summary = run(
-            pairs, out, options, garments=garments, masks=masks, workers=workers, skip_bad=skip_bad,
-            keep_doubtful=keep_doubtful, on_progress=update,
-        )  # fmt: skip
+    summary = run(
+        pairs, out, options, garments=garments, masks=masks, workers=workers, skip_bad=skip_bad,
+        keep_doubtful=keep_doubtful, stage=progress_bar,
+    )  # fmt: skip
     if segmenter is SegmenterChoice.AUTO:
         say(f"segmenter: {summary.segmenter}")
     print_findings(summary.findings)
@@ -92,13 +91,13 @@ def build(
         print_json(
             {
                 "dataset": str(summary.folder),
-                "examples": len(summary.examples),
+                "examples": summary.examples,
                 "resumed_pairs": summary.resumed,
                 "segmenter": summary.segmenter,
                 "findings": [finding.as_dict() for finding in summary.findings],
             }
         )
     else:
-        print_line(f"{len(summary.examples)} examples in {summary.folder}")
+        print_line(f"{summary.examples} examples in {summary.folder}")
     if any(finding.severity == "error" for finding in summary.findings):
         raise typer.Exit(EXIT_SKIPPED)

@@ -1,5 +1,7 @@
 """Photo pairs -> training data: one pure function per pair, run over local processes, resumable.
 
+What is finished lies in records on disk, not in memory, which stays flat however many pairs there are.
+
 Nothing is written before every input is known to be sound. Each pair's random numbers come from the seed
 and its key, so the bytes do not depend on order, on the number of workers or on interruptions.
 """
@@ -7,33 +9,24 @@ and its key, so the bytes do not depend on order, on the number of workers or on
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from chromiq import __version__
 from chromiq.errors import Finding, UsageError, raise_findings
-from chromiq.files import (
-    ensure_output_folder,
-    folder_lock,
-    remove_leftovers,
-    sha256_file,
-    sha256_text,
-    write_json,
-    write_text,
-)
+from chromiq.files import atomic_path, ensure_output_folder, folder_lock, remove_leftovers, write_json
+from chromiq.progress import Update
 from chromiq.records import PhotoPair
 from dataset_builder.captions import uses_reference
-from dataset_builder.contact_sheet import write_contact_sheet
-from dataset_builder.example import BuildOptions, PairWork
-from dataset_builder.export import Finished, read_record, recorded_keys, remove_recorded
+from dataset_builder.contact_sheet import sheet_step, write_contact_sheet
+from dataset_builder.example import BuildOptions, PairResult, PairWork
+from dataset_builder.export import recorded_examples, recorded_keys, remove_recorded
 from dataset_builder.inputs import check_inputs
 from dataset_builder.labels import write_garments
-from dataset_builder.pairs import natural_key
-from dataset_builder.review import doubt_finding
 from dataset_builder.segmenters.choose import resolve_segmenter
-from dataset_builder.workers import build_pairs
+from dataset_builder.workers import build_locally
 
 MANIFEST = "manifest.jsonl"
 _SETTINGS = ".chromiq/build.json"
@@ -45,17 +38,21 @@ class BuildSummary:
 
     Attributes:
         folder: the dataset.
-        examples: as in its manifest.
+        examples: how many lines its manifest has.
         resumed: how many pairs were already finished.
         segmenter: who found the garments.
         findings: warnings, and the faults of what was left out.
     """
 
     folder: Path
-    examples: tuple[dict[str, Any], ...]
+    examples: int
     resumed: int
     segmenter: str
     findings: tuple[Finding, ...]
+
+
+Stage = Callable[[str], AbstractContextManager[Update]]
+"""Called with a stage's name; shows how far it is."""
 
 
 def build(
@@ -68,7 +65,7 @@ def build(
     workers: int = 1,
     skip_bad: bool = False,
     keep_doubtful: bool = False,
-    on_progress: Callable[[int, int], None] | None = None,
+    stage: Stage | None = None,
 ) -> BuildSummary:
     """Make training data of a folder or CSV of photo pairs; the same call again resumes.
 
@@ -82,79 +79,69 @@ def build(
         skip_bad: leave out pairs that are not sound instead of stopping; they are in the summary.
         keep_doubtful: make examples also of pairs whose mask is doubtful; either way these lie in
             ``review/`` and are in the summary.
-        on_progress: called with pairs done and pairs in all.
+        stage: shows how far the build is.
 
     Raises:
         UnsoundError: with all findings, before anything is written, if an input is not sound.
         UsageError: if the folder holds a dataset made with other options.
         LockedError: if another process is at work in the folder.
     """
+    stage = stage or _in_silence
     uses_reference(options.model)
     if options.variants < 1 or not 0 <= options.held_out < 1:
         raise UsageError(
             "wanted at least one variant and a held-out share from 0 to below 1; mend the options"
         )
-    inputs = check_inputs(source, options, garments=garments, masks=masks, skip_bad=skip_bad)
+    with stage("check the photos") as update:
+        inputs = check_inputs(
+            source, options, garments=garments, masks=masks, skip_bad=skip_bad, on_progress=update
+        )
     options = replace(options, segmenter=resolve_segmenter(options.segmenter))
     ensure_output_folder(folder)
     with folder_lock(folder, "chromiq build"):
         _check_settings(folder, options)
         remove_leftovers(folder)
-        works = [
-            replace(_work(pair, folder, options, inputs.masks.get(pair.key)), keep_doubtful=keep_doubtful)
+        works = (
+            PairWork(pair, folder, options, inputs.masks.get(pair.key), keep_doubtful)
             for pair in inputs.pairs
-        ]
-        made, resumed, faults = _run(works, workers, on_progress or _no_progress)
-        doubts = _doubts(works, made)
-        examples = [example for key in sorted(made, key=natural_key) for example in made[key].examples]
-        if not skip_bad or not examples:
-            raise_findings([*inputs.findings, *faults, *(() if examples else doubts)], str(source))
-        for key in recorded_keys(folder) - made.keys():
+        )
+        with stage("build") as update:
+            tally = _take(build_locally(works, workers), len(inputs.pairs), update)
+        if not skip_bad or not tally.examples:
+            doubts = [] if tally.examples else tally.doubts
+            raise_findings([*inputs.findings, *tally.faults, *doubts], str(source))
+        for key in recorded_keys(folder) - tally.finished:
             remove_recorded(folder, key)
-        _finish(folder, works, examples)
-    findings = (*inputs.findings, *faults, *doubts)
-    return BuildSummary(folder, tuple(examples), resumed, options.segmenter, findings)
+        pairs = [pair for pair in inputs.pairs if pair.key in tally.finished]
+        with stage("manifest") as update:
+            _finish(folder, pairs, tally.examples, update)
+    findings = (*inputs.findings, *tally.faults, *tally.doubts)
+    return BuildSummary(folder, tally.examples, tally.resumed, options.segmenter, findings)
 
 
-def _work(pair: PhotoPair, folder: Path, options: BuildOptions, given_mask: Path | None) -> PairWork:
-    """A pair's work with a fingerprint of all that decides its bytes."""
-    photos = [pair.still_life, pair.on_model, *([given_mask] if given_mask else [])]
-    digests = [sha256_file(path) for path in photos]
-    parts = [__version__, asdict(options), pair.key, pair.garment, digests]
-    return PairWork(pair, folder, options, given_mask, sha256_text(json.dumps(parts, sort_keys=True)))
+@dataclass
+class _Tally:
+    """What came of the pairs so far: how many examples, how many pairs found finished, which are finished."""
+
+    examples: int = 0
+    resumed: int = 0
+    finished: set[str] = field(default_factory=set)
+    faults: list[Finding] = field(default_factory=list)
+    doubts: list[Finding] = field(default_factory=list)
 
 
-def _run(
-    works: Sequence[PairWork], workers: int, on_progress: Callable[[int, int], None]
-) -> tuple[dict[str, Finished], int, list[Finding]]:
-    """What became of each pair, how many were finished before, and what is wrong with the pairs left out."""
-    made = {work.pair.key: finished for work in works if (finished := _finished_before(work))}
-    resumed = len(made)
-    findings: list[Finding] = []
-    todo = [work for work in works if work.pair.key not in made]
-    on_progress(resumed, len(works))
-    for number, (work, result) in enumerate(zip(todo, build_pairs(todo, workers), strict=True), start=1):
-        if isinstance(result, Finished):
-            made[work.pair.key] = result
-        else:
-            findings += result.findings
-        on_progress(resumed + number, len(works))
-    return made, resumed, findings
-
-
-def _finished_before(work: PairWork) -> Finished | None:
-    finished = read_record(work.folder, work.pair.key, work.fingerprint)
-    if finished and finished.doubt and bool(finished.examples) != work.keep_doubtful:
-        return None  # whether doubtful pairs are kept has changed since
-    return finished
-
-
-def _doubts(works: Sequence[PairWork], made: Mapping[str, Finished]) -> list[Finding]:
-    return [
-        doubt_finding(work.pair, doubt.confidence, doubt.reasons, kept=work.keep_doubtful)
-        for work in works
-        if work.pair.key in made and (doubt := made[work.pair.key].doubt)
-    ]
+def _take(results: Iterable[PairResult], pairs: int, update: Update) -> _Tally:
+    tally = _Tally()
+    update(0, pairs)
+    for number, result in enumerate(results, start=1):
+        tally.examples += result.examples
+        tally.resumed += result.resumed
+        tally.faults += result.findings
+        tally.doubts += [result.doubt] if result.doubt else []
+        if not result.findings:
+            tally.finished.add(result.key)
+        update(number, pairs)
+    return tally
 
 
 def _check_settings(folder: Path, options: BuildOptions) -> None:
@@ -175,16 +162,30 @@ def _check_settings(folder: Path, options: BuildOptions) -> None:
     write_json(path, settings)
 
 
-def _finish(folder: Path, works: Sequence[PairWork], made: Sequence[dict[str, Any]]) -> None:
-    """The dataset's own files, once every example is there."""
-    names = {work.pair.key: work.pair.still_life.name for work in works}
-    write_garments(
-        folder / "garments.json", {names[example["key"]]: example["label"]["name"] for example in made}
-    )
-    write_contact_sheet(folder, {work.pair.key: work.pair for work in works}, made)
-    lines = "".join(json.dumps(example, ensure_ascii=False, sort_keys=True) + "\n" for example in made)
-    write_text(folder / MANIFEST, lines)
+def _finish(folder: Path, pairs: Sequence[PhotoPair], examples: int, update: Update) -> None:
+    """The dataset's own files, once every example is there; they are read from its records one by one."""
+    labels: dict[str, str] = {}
+    shown: list[tuple[PhotoPair, dict[str, Any]]] = []
+    every = sheet_step(examples)
+    number = 0
+    with atomic_path(folder / MANIFEST) as temporary, temporary.open("w", encoding="utf-8") as manifest:
+        for done, pair in enumerate(pairs, start=1):
+            for example in recorded_examples(folder, pair.key):
+                labels[pair.still_life.name] = example["label"]["name"]
+                if number % every == 0:
+                    shown.append((pair, example))
+                number += 1
+                manifest.write(json.dumps(example, ensure_ascii=False, sort_keys=True) + "\n")
+            update(done, len(pairs))
+    write_garments(folder / "garments.json", labels)
+    write_contact_sheet(folder, shown, examples)
 
 
-def _no_progress(done: int, total: int) -> None:
-    del done, total
+@contextmanager
+def _in_silence(name: str) -> Iterator[Update]:
+    def update(done: int, total: int) -> None:
+        del done, total
+
+    del name
+
+    yield update

@@ -16,7 +16,7 @@ from dataset_builder.export import garment_mask_path
 from dataset_builder.mask_quality import DOUBTFUL_BELOW
 
 CONTACT_SHEET = "contact_sheet.jpg"
-MAX_EXAMPLES = 200
+MAX_EXAMPLES = 96
 _TILE_HEIGHT_PX = 220
 _MAX_TILE_WIDTH_PX = 4 * _TILE_HEIGHT_PX  # a JPEG ends at 65,535 px; only absurd photos are squeezed
 _COLUMNS = 3
@@ -27,19 +27,27 @@ _DOUBT_RGB = (190, 30, 30)
 _TEXT_RGB = (40, 40, 40)
 
 
+def sheet_step(examples: int) -> int:
+    """Every how many-th example a sheet shows, so that it shows at most `MAX_EXAMPLES`.
+
+    >>> sheet_step(1), sheet_step(96), sheet_step(97), sheet_step(100_000)
+    (1, 1, 2, 1042)
+    """
+    return max(1, -(-examples // MAX_EXAMPLES))
+
+
 def write_contact_sheet(
-    folder: Path, pairs: Mapping[str, PhotoPair], examples: Sequence[Mapping[str, Any]]
+    folder: Path, shown: Sequence[tuple[PhotoPair, Mapping[str, Any]]], examples: int
 ) -> None:
     """Write ``contact_sheet.jpg``: still-life, on-model photo with the mask's outline, degraded picture.
 
     Args:
         folder: a finished dataset.
-        pairs: the photos by key.
-        examples: as in the manifest; at most 200, evenly taken, are shown.
+        shown: examples as in the manifest, and their photos; every `sheet_step`-th.
+        examples: how many the dataset has.
     """
-    step = max(1, -(-len(examples) // MAX_EXAMPLES))
-    tiles = [_tile(folder, pairs[example["key"]], example) for example in examples[::step]]
-    write_photo(folder / CONTACT_SHEET, _grid(tiles), quality=88)
+    tiles = [_tile(folder, pair, example) for pair, example in shown]
+    write_photo(folder / CONTACT_SHEET, grid(tiles, f"{len(shown)} of {examples} examples"), quality=88)
 
 
 def outlined(photo: RgbImage, mask: BoolMask, thickness_px: int = 4) -> RgbImage:
@@ -84,13 +92,16 @@ def _high(photo: RgbImage) -> RgbImage:
     return cv2.resize(photo, (width_px, _TILE_HEIGHT_PX), interpolation=cv2.INTER_AREA)
 
 
-def _grid(tiles: Sequence[RgbImage]) -> RgbImage:
+def grid(tiles: Sequence[RgbImage], title: str) -> RgbImage:
+    """Pictures of any size in rows of three on white, under a line of text."""
     columns = min(_COLUMNS, len(tiles))
     width_px = max(tile.shape[1] for tile in tiles) + _GAP_PX
     height_px = max(tile.shape[0] for tile in tiles) + _GAP_PX
     rows = -(-len(tiles) // columns)
-    sheet = np.full((rows * height_px + _GAP_PX, columns * width_px + _GAP_PX, 3), 255, np.uint8)
+    size_wh = (columns * width_px + _GAP_PX, rows * height_px + _GAP_PX + _TEXT_HEIGHT_PX)
+    sheet = Image.new("RGB", size_wh, (255, 255, 255))
+    ImageDraw.Draw(sheet).text((_GAP_PX, 10), title, fill=_TEXT_RGB, font=ImageFont.load_default(15))
     for index, tile in enumerate(tiles):
-        top, left = _GAP_PX + index // columns * height_px, _GAP_PX + index % columns * width_px
-        sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
-    return sheet
+        top = _TEXT_HEIGHT_PX + _GAP_PX + index // columns * height_px
+        sheet.paste(Image.fromarray(tile), (_GAP_PX + index % columns * width_px, top))
+    return np.array(sheet)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from chromiq import __version__
 from chromiq.errors import Finding, UnsoundError, UsageError
-from chromiq.files import sha256_file
+from chromiq.files import sha256_file, sha256_text
 from chromiq.images import read_mask, read_photo
 from chromiq.records import (
     BoolMask,
@@ -30,6 +33,7 @@ from dataset_builder.export import (
     Finished,
     example_paths,
     garment_mask_path,
+    read_record,
     remove_recorded,
     write_example,
     write_garment_mask,
@@ -37,7 +41,7 @@ from dataset_builder.export import (
 )
 from dataset_builder.labels import label_pair
 from dataset_builder.loss_mask import garment_mask, half_mask, panel_mask
-from dataset_builder.review import is_doubtful, remove_review, write_review
+from dataset_builder.review import doubt_finding, is_doubtful, remove_review, write_review
 from dataset_builder.segmenters import SegmentationTask, Segmenter
 from dataset_builder.segmenters.choose import SegmenterName
 from dataset_builder.stitch import exact_geometry, published_geometry, stitch
@@ -73,22 +77,81 @@ class BuildOptions:
 
 @dataclass(frozen=True)
 class PairWork:
-    """All that decides one pair's examples, and a fingerprint of it."""
+    """All that decides one pair's examples."""
 
     pair: PhotoPair
     folder: Path
     options: BuildOptions
     given_mask: Path | None
-    fingerprint: str
     keep_doubtful: bool = False
 
 
-def build_pair(work: PairWork, segmenter: Segmenter) -> Finished:
-    """All examples of one pair, written; depends on nothing but its arguments and the photos.
+@dataclass(frozen=True)
+class PairResult:
+    """What became of a pair; its examples are on disk, in its record.
+
+    Attributes:
+        key: the pair's.
+        examples: how many it has; 0 if it was left out.
+        resumed: whether all was there already.
+        findings: why nothing could be made of it.
+        doubt: what is doubtful about its mask, if anything.
+    """
+
+    key: str
+    examples: int = 0
+    resumed: bool = False
+    findings: tuple[Finding, ...] = ()
+    doubt: Finding | None = None
+
+
+def build_pair(work: PairWork, segmenter: Callable[[], Segmenter]) -> PairResult:
+    """Make one pair's examples, or find them made; depends on nothing but its arguments and the files.
 
     Of a pair whose mask is doubtful only what a person needs to judge it is written, unless doubtful ones
     are to be kept.
+
+    Args:
+        work: what to make.
+        segmenter: gives one; asked only if a garment has to be found.
     """
+    key = work.pair.key
+    try:
+        fingerprint = _fingerprint(work)
+        finished = read_record(work.folder, key, fingerprint)
+        if finished and not _kept_otherwise(work, finished):
+            return _result(work, finished, resumed=True)
+        examples, doubt = _make(work, segmenter)
+    except UnsoundError as error:
+        return PairResult(key, findings=error.findings)
+    return _result(work, write_record(work.folder, key, fingerprint, examples, doubt))
+
+
+def _kept_otherwise(work: PairWork, finished: Finished) -> bool:
+    """Whether it has changed since that doubtful pairs are kept."""
+    return finished.doubt is not None and bool(finished.examples) != work.keep_doubtful
+
+
+def _result(work: PairWork, finished: Finished, *, resumed: bool = False) -> PairResult:
+    pair, doubt = work.pair, finished.doubt
+    told = (
+        doubt_finding(pair, doubt.confidence, doubt.reasons, kept=work.keep_doubtful)
+        if doubt is not None
+        else None
+    )
+    return PairResult(pair.key, len(finished.examples), resumed, doubt=told)
+
+
+def _fingerprint(work: PairWork) -> str:
+    """A digest of all that decides a pair's bytes."""
+    pair = work.pair
+    photos = [pair.still_life, pair.on_model, *([work.given_mask] if work.given_mask else [])]
+    digests = [sha256_file(path) for path in photos]
+    parts = [__version__, asdict(work.options), pair.key, pair.garment, digests]
+    return sha256_text(json.dumps(parts, sort_keys=True))
+
+
+def _make(work: PairWork, segmenter: Callable[[], Segmenter]) -> tuple[list[Example], Doubt | None]:
     pair, options = work.pair, work.options
     still_life, on_model = read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb
     label = label_pair(pair, {}, still_life)
@@ -104,8 +167,7 @@ def build_pair(work: PairWork, segmenter: Segmenter) -> Finished:
         raise UnsoundError(str(finding), [finding])
     if is_doubtful(found) and not work.keep_doubtful:
         remove_recorded(work.folder, pair.key)  # or examples made with a better mask would stay behind
-        doubt = _review(work, still_life, on_model, found)
-        return write_record(work.folder, pair.key, work.fingerprint, [], doubt)
+        return [], _review(work, still_life, on_model, found)
     # All errors are drawn before anything is written: a pair that none fits leaves no files.
     drawn = [_degrade(work, on_model, found.mask, variant) for variant in range(1, options.variants + 1)]
     doubt = _review(work, still_life, on_model, found)
@@ -138,7 +200,7 @@ def build_pair(work: PairWork, segmenter: Segmenter) -> Finished:
                 digests={**digests, **mask_digest},
             )
         )
-    return write_record(work.folder, pair.key, work.fingerprint, examples, doubt)
+    return examples, doubt
 
 
 def example_name(key: str, variant: int) -> str:
@@ -161,11 +223,15 @@ def split_of(key: str, seed: int, held_out: float) -> str:
 
 
 def _find_mask(
-    work: PairWork, segmenter: Segmenter, still_life: RgbImage, on_model: RgbImage, label: GarmentLabel
+    work: PairWork,
+    segmenter: Callable[[], Segmenter],
+    still_life: RgbImage,
+    on_model: RgbImage,
+    label: GarmentLabel,
 ) -> GarmentMask:
     if work.given_mask:
         return GarmentMask(read_mask(work.given_mask), 1.0, (), "given")
-    return segmenter.segment([SegmentationTask(still_life, on_model, label.name)])[0]
+    return segmenter().segment([SegmentationTask(still_life, on_model, label.name)])[0]
 
 
 def _review(work: PairWork, still_life: RgbImage, on_model: RgbImage, found: GarmentMask) -> Doubt | None:

@@ -137,6 +137,12 @@ def write_record(
     return finished
 
 
+def recorded_examples(folder: Path, key: str) -> list[dict[str, Any]]:
+    """The examples of a pair as plain data; none if there is no record."""
+    examples: list[dict[str, Any]] = _record(folder, key)["examples"]
+    return examples
+
+
 def read_record(folder: Path, key: str, fingerprint: str) -> Finished | None:
     """What became of a pair, or None if it must be made (again).
 

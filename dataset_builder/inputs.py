@@ -10,6 +10,8 @@ from pathlib import Path
 from chromiq.errors import Finding, UnsoundError, raise_findings
 from chromiq.files import collision_key
 from chromiq.images import photo_size_wh, read_mask
+from chromiq.parallel import map_bounded
+from chromiq.progress import Update
 from chromiq.records import PhotoPair
 from dataset_builder.captions import uses_reference
 from dataset_builder.example import BuildOptions, example_name
@@ -18,6 +20,7 @@ from dataset_builder.pairs import find_pairs
 from dataset_builder.stitch import published_geometry
 
 _SHOWN = 5
+_AHEAD = 64
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ def check_inputs(
     garments: Path | None = None,
     masks: Path | None = None,
     skip_bad: bool = False,
+    on_progress: Update | None = None,
 ) -> BuildInputs:
     """Read and check all that a build starts from.
 
@@ -51,12 +55,13 @@ def check_inputs(
         garments: labels a person gave, in the published form.
         masks: folder of garment masks a person drew, ``on_modelN.png``.
         skip_bad: leave out pairs that are not sound.
+        on_progress: called with pairs checked and pairs in all.
 
     Raises:
         UnsoundError: with all findings, if a pair is not sound and `skip_bad` is off, if none is left, or
             if `garments` or `masks` cannot be read at all.
     """
-    listing = find_pairs(source, decode=True)
+    listing = find_pairs(source, decode=True, on_progress=on_progress)
     labels, unusable = _read_labels(garments)
     if masks and not masks.is_dir():
         wanted, cure = "a folder of masks named on_modelN.png", "check the path"
@@ -93,7 +98,7 @@ def _without_faults(
     pairs: Sequence[PhotoPair], check: Callable[[PhotoPair], list[Finding | None]]
 ) -> tuple[list[PhotoPair], list[Finding]]:
     with ThreadPoolExecutor() as pool:
-        faults = list(pool.map(check, pairs))
+        faults = list(map_bounded(pool, check, pairs, _AHEAD))
     sound = [pair for pair, wrong in zip(pairs, faults, strict=True) if not any(wrong)]
     return sound, [fault for wrong in faults for fault in wrong if fault]
 

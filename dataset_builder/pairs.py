@@ -18,12 +18,15 @@ from typing import Literal
 
 from chromiq.errors import ChromiqError, Finding
 from chromiq.files import collision_key, safe_stem
-from chromiq.images import PHOTO_SUFFIXES, inspect_photo, verify_photo
+from chromiq.images import PHOTO_SUFFIXES, carries_profile, inspect_photo, verify_photo
+from chromiq.parallel import map_bounded
+from chromiq.progress import Update
 from chromiq.records import PhotoPair
 
 Role = Literal["still_life", "on_model"]
 MAX_CSV_ROWS = 1_000_000
 _SHOWN = 5
+_AHEAD = 64
 
 _FILE_NAME = re.compile(
     r"(?P<role>still[-_ ]?life|on[-_ ]?model)[-_ ]?(?P<key>.+)", re.IGNORECASE | re.DOTALL
@@ -45,12 +48,13 @@ class PairListing:
     findings: tuple[Finding, ...]
 
 
-def find_pairs(source: Path, *, decode: bool = False) -> PairListing:
+def find_pairs(source: Path, *, decode: bool = False, on_progress: Update | None = None) -> PairListing:
     """All photo pairs of a folder or CSV file.
 
     Args:
         source: the folder or CSV file.
         decode: also decode every photo, which finds those that are cut short behind a sound header.
+        on_progress: called with pairs read and pairs in all.
     """
     if source.is_dir():
         pairs, findings = _pairs_of_folder(source)
@@ -63,7 +67,7 @@ def find_pairs(source: Path, *, decode: bool = False) -> PairListing:
         )
         return PairListing((), (finding,))
     pairs, unsafe = _with_safe_keys(pairs)
-    pairs, unreadable = _readable(pairs, decode)
+    pairs, unreadable = _readable(pairs, decode, on_progress)
     findings = [*findings, *unsafe, *unreadable]
     if not pairs and all(finding.severity == "warning" for finding in findings):
         findings.append(
@@ -259,12 +263,38 @@ def _with_safe_keys(pairs: Sequence[PhotoPair]) -> tuple[list[PhotoPair], list[F
     return list(kept.values()), findings
 
 
-def _readable(pairs: Sequence[PhotoPair], decode: bool) -> tuple[list[PhotoPair], list[Finding]]:
+def _readable(
+    pairs: Sequence[PhotoPair], decode: bool, on_progress: Update | None
+) -> tuple[list[PhotoPair], list[Finding]]:
     check = verify_photo if decode else inspect_photo
+
+    def judge(pair: PhotoPair) -> tuple[list[Finding], list[Path]]:
+        paths = (pair.still_life, pair.on_model)
+        wrong = [fault for path in paths if (fault := check(path))]
+        return wrong, [] if wrong else [path for path in paths if not carries_profile(path)]
+
+    sound: list[PhotoPair] = []
+    faults: dict[Finding, None] = {}  # a CSV may name a photo twice
+    untagged: dict[Path, None] = {}
     with ThreadPoolExecutor() as pool:
-        faults = list(pool.map(lambda pair: [check(pair.still_life), check(pair.on_model)], pairs))
-    sound = [pair for pair, wrong in zip(pairs, faults, strict=True) if not any(wrong)]
-    return sound, list(dict.fromkeys(fault for wrong in faults for fault in wrong if fault))
+        results = map_bounded(pool, judge, pairs, _AHEAD)
+        for number, (pair, (wrong, bare)) in enumerate(zip(pairs, results, strict=True), start=1):
+            faults |= dict.fromkeys(wrong)
+            untagged |= dict.fromkeys(bare)
+            if not wrong:
+                sound.append(pair)
+            if on_progress:
+                on_progress(number, len(pairs))
+    return sound, [*faults, *_untagged_finding(list(untagged))]
+
+
+def _untagged_finding(paths: Sequence[Path]) -> list[Finding]:
+    """Said once for all photos that carry no profile, not once for each."""
+    if not paths:
+        return []
+    where = str(paths[0]) if len(paths) == 1 else f"{len(paths)} photos, the first {paths[0]}"
+    cure = "taken as sRGB; export with the profile what is in another colour space"
+    return [Finding("photo.untagged", where, "an ICC profile", "none", cure, severity="warning")]
 
 
 def _strangers_finding(folder: Path, names: Iterable[str]) -> Finding:

@@ -1,4 +1,4 @@
-"""Pairs built one after the other in this process, or side by side in several; the order is kept."""
+"""The local engine: pairs built one after the other in this process, or side by side in several."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import cache, partial
 
-from chromiq.errors import ChromiqError, UnsoundError
-from dataset_builder.example import PairWork, build_pair
-from dataset_builder.export import Finished
+from chromiq.errors import ChromiqError
+from chromiq.parallel import map_bounded
+from dataset_builder.example import PairResult, PairWork, build_pair
 from dataset_builder.segmenters import Segmenter
 from dataset_builder.segmenters.choose import SegmenterName, make_segmenter
 
-BuiltPair = Finished | UnsoundError
-"""What became of a pair, or what is wrong with it."""
+_AHEAD_PER_WORKER = 4
 
 
-def build_pairs(works: Sequence[PairWork], workers: int) -> Iterator[BuiltPair]:
-    """Build pairs, in their order.
+def build_locally(works: Iterable[PairWork], workers: int) -> Iterator[PairResult]:
+    """Build pairs, in their order, with no more of them in memory than the workers can be busy with.
 
     Args:
         works: all with the same options.
@@ -30,23 +30,18 @@ def build_pairs(works: Sequence[PairWork], workers: int) -> Iterator[BuiltPair]:
     Raises:
         ChromiqError: if a worker is ended from outside.
     """
-    if not works:
-        return
-    name = works[0].options.segmenter
-    if workers <= 1 or len(works) == 1:
-        _load_segmenter(name)
-        yield from map(_build_or_error, works)
+    if workers <= 1:
+        yield from map(build_one, works)
         return
     # Not forked: a copy of a process that runs threads, as OpenCV's and the progress bar's, may never wake,
     # and it would keep the dataset's lock when its parent is killed.
     pool = ProcessPoolExecutor(
-        min(workers, len(works)),
+        workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
-        initargs=(name,),
     )
     try:
-        yield from pool.map(_build_or_error, works)
+        yield from map_bounded(pool, build_one, works, ahead=_AHEAD_PER_WORKER * workers)
     except BrokenProcessPool as error:
         raise ChromiqError(
             "a worker was ended from outside, likely for want of memory; give fewer --workers, "
@@ -56,22 +51,22 @@ def build_pairs(works: Sequence[PairWork], workers: int) -> Iterator[BuiltPair]:
         pool.shutdown(cancel_futures=True)
 
 
-_segmenter: Segmenter | None = None
+def build_one(work: PairWork) -> PairResult:
+    """Build one pair with this process' own segmenter, which is loaded when a pair needs it."""
+    return build_pair(work, partial(_segmenter, work.options.segmenter))
 
 
-def _load_segmenter(name: SegmenterName) -> None:
-    # One model per process, loaded once; OpenCV's own threads would fight over the cores.
-    global _segmenter
+@cache
+def _segmenter(name: SegmenterName) -> Segmenter:
     import cv2
 
-    cv2.setNumThreads(1)
-    _segmenter = make_segmenter(name)
+    cv2.setNumThreads(1)  # its threads would fight over the cores with the other workers
+    return make_segmenter(name)
 
 
-def _start_worker(name: SegmenterName) -> None:
+def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _load_segmenter(name)
 
 
 def _end_with_parent() -> None:
@@ -80,11 +75,3 @@ def _end_with_parent() -> None:
     assert parent is not None  # this is a worker
     parent.join()
     os._exit(1)
-
-
-def _build_or_error(work: PairWork) -> BuiltPair:
-    assert _segmenter is not None  # loaded when the process began
-    try:
-        return build_pair(work, _segmenter)
-    except UnsoundError as error:
-        return error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -62,7 +62,8 @@ def run_demo(out: Path, stage: Callable[[str], AbstractContextManager[Update]]) 
         write_catalogue(out / "catalogue", pairs=PAIRS, on_progress=update)
     with stage("2/4 build the dataset") as update:
         options = BuildOptions(segmenter="classic", held_out=_HELD_OUT)
-        build(out / "catalogue", out / "dataset", options, workers=_WORKERS, on_progress=update)
+        catalogue, show = out / "catalogue", nullcontext(update)
+        build(catalogue, out / "dataset", options, workers=_WORKERS, stage=lambda _: show)
     missing = tuple(name for name in _MODEL_LIBRARIES if find_spec(name) is None)
     lora, generating = None, None
     if not missing:
