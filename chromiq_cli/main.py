@@ -19,6 +19,7 @@ from chromiq_cli import (
     render,
     score,
     status,
+    sweep,
     toolkit,
     train,
 )
@@ -59,6 +60,7 @@ app.command()(status.status)
 app.add_typer(toolkit.app, name="toolkit")
 app.command()(generate.generate)
 app.command()(evaluate.evaluate)
+app.command()(sweep.sweep)
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,7 +153,7 @@ def evaluate_testset(
             control, columns["generated"], read_captions(truth), options or GenerateOptions(), lora=lora,
             on_progress=lambda done, _: update(len(trials) + done),
         )  # fmt: skip
-    masks = _write_canvas_masks(trials, out / "masks")
+    masks = write_canvas_masks(trials, out / "masks")
     scores = score_folders(truth, columns, crops=crops, masks=masks)
     write_scores(out, scores)
     report = out / "report.html"
@@ -202,7 +202,8 @@ def canvas_mask(trial: Trial) -> BoolMask | None:
     return canvas
 
 
-def _write_canvas_masks(trials: list[Trial], folder: Path) -> Path | None:
+def write_canvas_masks(trials: Sequence[Trial], folder: Path) -> Path | None:
+    """Write the masks that the dataset knows, named as the pictures; the folder, or None if it knows none."""
     known = {trial.name: mask for trial in trials if (mask := canvas_mask(trial)) is not None}
     for name, mask in known.items():
         write_mask(folder / f"{name}.png", mask)

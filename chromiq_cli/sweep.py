@@ -1,0 +1,62 @@
+"""``chromiq sweep``: every checkpoint of a run against held-out pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chromiq.errors import EXIT_SKIPPED
+from chromiq_cli.output import JSON_OPTION, print_json, print_line, print_table, say
+
+
+def sweep(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    testset: Annotated[Path, typer.Option(help="Folder with gt/ and control/, or a dataset.")],
+    out: Annotated[Path, typer.Option(help="Folder for sweep.json, curve.png, report.html, images.")],
+    checkpoint: Annotated[str | None, typer.Option(help="Base model, if not the run's own.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 28,
+    seed: Annotated[int, typer.Option(min=0, help="Of every image.")] = 42,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until the run ends.")] = False,
+    every_s: Annotated[float, typer.Option(min=1, help="Seconds between looks, with --watch.")] = 30,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Measure every checkpoint of a run, draw dE00 against steps, and name the best."""
+    from chromiq.progress import progress_bar
+    from evaluate.generate import GenerateOptions
+    from evaluate.sweep import base_model
+    from evaluate.sweep import sweep as measure
+    from evaluate.sweep_result import summary
+
+    options = GenerateOptions(checkpoint=checkpoint or base_model(run), steps=steps, seed=seed)
+    with progress_bar("sweep") as update:
+        result = measure(
+            run, testset, out, options, watch_every_s=every_s if watch else None, on_progress=update,
+            on_point=lambda point: say(
+                f"{point.checkpoint}: {point.error or f'mean dE00 {point.mean:.3f}'}"
+            ),
+        )  # fmt: skip
+    if as_json:
+        print_json(result.as_dict())
+    else:
+        rows = [
+            [
+                point.checkpoint,
+                str(point.step),
+                f"{point.mean:.3f}",
+                "{:.3f} to {:.3f}".format(*point.interval),
+            ]
+            for point in (result.control, *result.measured)
+            if point.interval
+        ]
+        print_table(["checkpoint", "step", "mean dE00", "95 % interval"], rows)
+        print_line(summary(result))
+        print_line(str(out / "report.html"))
+    if result.skipped:
+        raise typer.Exit(EXIT_SKIPPED)
+
+
+def _span(interval: tuple[float, float]) -> str:
+    low, high = interval
+    return f"{low:.3f} to {high:.3f}"

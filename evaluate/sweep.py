@@ -1,0 +1,233 @@
+"""Every checkpoint of a run against held-out pairs: which one to ship, and how sure that is."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from chromiq.errors import (
+    AccessError,
+    InterruptedRunError,
+    LockedError,
+    UsageError,
+)
+from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256_text, write_bytes, write_json
+from chromiq.progress import Update
+from evaluate.charts import steps_curve
+from evaluate.crops import Crop, read_crops
+from evaluate.generate import GenerateOptions, generate, read_captions
+from evaluate.intervals import bootstrap_interval
+from evaluate.report import Chart, write_report
+from evaluate.score import score_folders
+from evaluate.sweep_result import Point, Sweep, summary
+from evaluate.testset import read_testset, write_canvas_masks
+from toolkit_configs.jobs import read_job
+from toolkit_configs.runs import checkpoint_step, find_checkpoints, read_status
+
+SWEEP_FILE = "sweep.json"
+CURVE_FILE = "curve.png"
+# A checkpoint younger than this may still be being written.
+_SETTLED_AFTER_S = 5.0
+# These are no fault of a checkpoint: the next one would meet them too.
+_FATAL = (AccessError, LockedError, UsageError, InterruptedRunError)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is the same for every checkpoint."""
+
+    truth: Path
+    control: Path
+    captions: dict[str, str]
+    crops: dict[str, Crop] | None
+    masks: Path | None
+    out: Path
+    options: GenerateOptions
+
+    @property
+    def digest(self) -> str:
+        """Of all that decides the figures but the checkpoint."""
+        folders = [self.truth, self.control, *([self.masks] if self.masks else [])]
+        files = {
+            f"{folder.name}/{path.name}": sha256_file(path)
+            for folder in folders
+            for path in sorted(folder.iterdir())
+        }
+        crops = {name: crop.xyxy for name, crop in (self.crops or {}).items()}
+        return sha256_text(json.dumps([files, crops, asdict(self.options)], sort_keys=True))
+
+    def images(self, checkpoint: str) -> Path:
+        """The folder of a checkpoint's images."""
+        return self.out / "checkpoints" / Path(checkpoint).stem
+
+
+def sweep(
+    run: Path,
+    testset: Path,
+    out: Path,
+    options: GenerateOptions | None = None,
+    *,
+    watch_every_s: float | None = None,
+    on_progress: Update | None = None,
+    on_point: Callable[[Point], None] | None = None,
+) -> Sweep:
+    """Generate the test set with every checkpoint of a run and measure it; the same call again goes on.
+
+    Args:
+        run: the run folder.
+        testset: as `evaluate.testset.read_testset` takes it.
+        out: gets ``sweep.json``, ``curve.png``, ``report.html`` and the images, a folder per checkpoint.
+        options: how to generate; with the run's own base model unless given.
+        watch_every_s: look for new checkpoints again after so many seconds until the run ends.
+        on_progress: called with images done and images in all.
+        on_point: called with each checkpoint as it is done.
+
+    Raises:
+        UsageError: if the folder holds no run, or the run no checkpoint.
+        UnsoundError: if the test set is not sound.
+        AccessError: if the base model is not to be had.
+        ChromiqError: if no checkpoint could be measured.
+    """
+    name = read_status(run).record.name
+    ensure_output_folder(out)
+    with folder_lock(out, "chromiq sweep"):
+        work = _prepare(testset, out, options or GenerateOptions(checkpoint=base_model(run)))
+        result = _start(name, work)
+        tried: dict[str, str] = {}
+        while True:
+            status = read_status(run)
+            running = status.state == "running"
+            watching = running and watch_every_s is not None
+            known = {point.checkpoint: point.sha256 for point in result.measured} | tried
+            todo = [
+                (path, digest)
+                for path in _checkpoints(run, name, settled=watching)
+                if known.get(path.name) != (digest := sha256_file(path))
+            ]
+            for number, (path, digest) in enumerate(todo):
+                update = _counted(on_progress, number, len(todo))
+                step = checkpoint_step(path, name) or status.record.total_steps
+                point = _measure(path, step, digest, work, update)
+                tried[path.name] = digest
+                result = _with(result, point)
+                write_json(out / SWEEP_FILE, result.as_dict())
+                if on_point:
+                    on_point(point)
+            if todo and result.measured:
+                _draw(result, work)
+            if not watching:
+                break
+            time.sleep(watch_every_s or 0)
+    if not result.points:
+        raise UsageError(f"{run}: wanted checkpoints, got none; wait for the first, or give --watch")
+    _ = result.best
+    return result
+
+
+def base_model(run: Path) -> str:
+    """The base model that a run's config names, as hub name or folder.
+
+    Raises:
+        UsageError: if its config is no more.
+    """
+    given = Path(read_status(run).record.config)
+    for path in (given, run / "config.yaml"):
+        if path.is_file():
+            return read_job(path).process.model.name_or_path
+    raise UsageError(f"{given}: wanted the run's config, got none; name its base model with --checkpoint")
+
+
+def _prepare(testset: Path, out: Path, options: GenerateOptions) -> _Work:
+    trials = read_testset(testset)
+    truth, control = trials[0].truth.parent, trials[0].control.parent
+    crops = truth.parent / "crops.json"
+    return _Work(
+        truth=truth,
+        control=control,
+        captions=read_captions(truth),
+        crops=read_crops(crops) if crops.is_file() else None,
+        masks=write_canvas_masks(trials, out / "masks"),
+        out=out,
+        options=options,
+    )
+
+
+def _start(name: str, work: _Work) -> Sweep:
+    """The sweep as far as an earlier call came, without what failed then."""
+    made_of, path = work.digest, work.out / SWEEP_FILE
+    control = _point(work, "control", 0, "", work.control)
+    points: list[Point] = []
+    saved = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if saved.get("run") == name and saved.get("made_of") == made_of:
+        measured = [each for each in saved["checkpoints"] if each["error"] is None]
+        points = [Point(**{**each, "interval": tuple(each["interval"])}) for each in measured]
+    return Sweep(name, made_of, control, tuple(points))
+
+
+def _checkpoints(run: Path, name: str, *, settled: bool) -> list[Path]:
+    paths = find_checkpoints(run, name)
+    if not settled:
+        return paths
+    return [path for path in paths if time.time() - path.stat().st_mtime > _SETTLED_AFTER_S]
+
+
+def _measure(path: Path, step: int, digest: str, work: _Work, on_progress: Update) -> Point:
+    folder = work.images(path.name)
+    try:
+        generate(work.control, folder, work.captions, work.options, lora=path, on_progress=on_progress)
+        return _point(work, path.name, step, digest, folder)
+    except _FATAL:
+        raise
+    except Exception as error:  # a broken LoRA makes the model libraries raise anything
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        return Point(path.name, step, None, None, {}, digest, said)
+
+
+def _point(work: _Work, checkpoint: str, step: int, digest: str, folder: Path) -> Point:
+    scores = score_folders(work.truth, {"generated": folder}, crops=work.crops, masks=work.masks)
+    images = {score.name: score.differences["generated"].mean for score in scores}
+    values = list(images.values())
+    return Point(checkpoint, step, sum(values) / len(values), bootstrap_interval(values), images, digest)
+
+
+def _with(result: Sweep, point: Point) -> Sweep:
+    others = [each for each in result.points if each.checkpoint != point.checkpoint]
+    return replace(
+        result, points=tuple(sorted([*others, point], key=lambda each: (each.step, each.checkpoint)))
+    )
+
+
+def _counted(update: Update | None, before: int, checkpoints: int) -> Update:
+    """Progress within one checkpoint as progress within all."""
+    return lambda done, total: update(before * total + done, checkpoints * total) if update else None
+
+
+def _draw(result: Sweep, work: _Work) -> None:
+    """Write the curve, and the report of the best checkpoint."""
+    best, measured = result.best, result.measured
+    png = steps_curve(
+        [point.step for point in measured],
+        [point.mean or 0.0 for point in measured],
+        [point.interval or (0.0, 0.0) for point in measured],
+        measured.index(best),
+        (result.control.mean or 0.0, result.control.interval or (0.0, 0.0)),
+    )
+    write_bytes(work.out / CURVE_FILE, png)
+    columns = {"control": work.control, f"step {best.step}": work.images(best.checkpoint)}
+    write_report(
+        work.out / "report.html",
+        score_folders(work.truth, columns, crops=work.crops, masks=work.masks),
+        work.truth,
+        columns,
+        crops=work.crops,
+        masks=work.masks,
+        title=f"{result.run}: checkpoints against held-out pairs",
+        notes=[
+            summary(result),
+            *(f"Left out: {point.checkpoint}: {point.error}" for point in result.skipped),
+        ],
+        charts=[Chart(png, f"Mean dE00 of {len(measured)} checkpoints against training steps")],
+    )
