@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import unicodedata
 from collections.abc import Iterator
@@ -20,10 +22,14 @@ _TEMPORARY_PREFIX = ".chromiq-part-"
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, needed_bytes: int | None = None) -> Iterator[Path]:
     """Yield a temporary sibling of `path`; on success it is synced and renamed to `path`, else removed.
 
     The sibling ends in the suffix of `path`, so that writers which go by the suffix work.
+
+    Args:
+        path: the file to be.
+        needed_bytes: its size, if that is known, for the message when the disk is full.
 
     Raises:
         ChromiqError: if the folder cannot be written to or the disk is full.
@@ -33,7 +39,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, suffix=path.suffix, dir=path.parent)
         os.close(descriptor)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise _cannot_write(path, error, needed_bytes) from error
     temporary = Path(name)
     try:
         yield temporary
@@ -42,14 +48,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise _cannot_write(path, error, needed_bytes) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path` whole or not at all."""
-    with atomic_path(path) as temporary:
+    with atomic_path(path, len(data)) as temporary:
         temporary.write_bytes(data)
 
 
@@ -175,7 +181,15 @@ def _umask() -> int:
     return value
 
 
-def _cannot_write(path: Path, error: OSError) -> ChromiqError:
+def _cannot_write(path: Path, error: OSError, needed_bytes: int | None = None) -> ChromiqError:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        folder = next(folder for folder in path.absolute().parents if folder.is_dir())
+        free = f"{shutil.disk_usage(folder).free / 1e6:.1f} MB free"
+        wanted = "room" if needed_bytes is None else f"{needed_bytes / 1e6:.1f} MB"
+        return ChromiqError(
+            f"{path}: wanted {wanted} for this file, got '{error.strerror}' with {free}; "
+            "make room, and the same command again goes on"
+        )
     return ChromiqError(
         f"{path}: wanted to write here, got '{error.strerror or error}'; "
         "free space or permissions, or choose another folder"

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from chromiq.errors import Finding, UnsoundError
-from chromiq.files import atomic_path
+from chromiq.files import write_bytes
 from chromiq.records import BoolMask, RgbImage
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
@@ -167,8 +167,9 @@ def write_photo(
         options |= {"quality": quality, "subsampling": 2 if chroma_subsampling else 0}
     elif image_format == "WEBP":
         options |= {"lossless": True}
-    with atomic_path(path) as temporary:
-        Image.fromarray(rgb).save(temporary, format=image_format, **options)
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, format=image_format, **options)
+    write_bytes(path, buffer.getvalue())
 
 
 def read_mask(path: Path) -> BoolMask:
@@ -183,8 +184,9 @@ def read_mask(path: Path) -> BoolMask:
 def write_mask(path: Path, mask: BoolMask | np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
     """Write a mask as 8-bit grey PNG: bool becomes 0 and 255, uint8 stays."""
     grey = mask.astype(np.uint8) * 255 if mask.dtype == np.bool_ else mask
-    with atomic_path(path) as temporary:
-        Image.fromarray(grey).save(temporary, format="PNG")
+    buffer = io.BytesIO()
+    Image.fromarray(grey).save(buffer, format="PNG")
+    write_bytes(path, buffer.getvalue())
 
 
 def photo_size_wh(path: Path) -> tuple[int, int]:
