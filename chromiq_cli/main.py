@@ -20,6 +20,7 @@ from chromiq_cli import (
     score,
     status,
     sweep,
+    template,
     toolkit,
     train,
 )
@@ -55,6 +56,7 @@ app.command()(correct.correct)
 app.command()(score.score)
 app.command()(doctor.doctor)
 app.command()(render.render)
+app.add_typer(template.app, name="template")
 app.command()(train.train)
 app.command()(status.status)
 app.add_typer(toolkit.app, name="toolkit")

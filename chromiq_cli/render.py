@@ -2,40 +2,105 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chromiq.errors import UsageError
-from chromiq_cli.output import print_line
+from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
+
+if TYPE_CHECKING:
+    from toolkit_configs.compare import Difference
+    from toolkit_configs.compose import Composed
 
 
 def render(
-    model: Annotated[str, typer.Argument(help="kontext, qwen-image-edit or qwen-image-edit-2509.")],
+    model: Annotated[
+        str, typer.Argument(help="kontext, qwen-image-edit, ...; all are listed by chromiq template list.")
+    ],
     dataset: Annotated[Path, typer.Option(help="As chromiq build made it.")],
-    out: Annotated[Path, typer.Option(help="The config file to write.")],
-    preset: Annotated[str, typer.Option(help="published, 24gb, 48gb, 80gb or smoke.")] = "published",
-    name: Annotated[str, typer.Option(help="The run's name.")] = "chromiq_v1",
+    out: Annotated[Path | None, typer.Option(help="The config file to write; without it, print it.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="published, 24gb, 32gb, 48gb, 80gb, 96gb or smoke.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The run's name.")] = None,
     training_folder: Annotated[Path | None, typer.Option(help="Where runs go.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Such as train.lr=2e-4.")
     ] = None,
+    template: Annotated[Path | None, typer.Option(help="Your own template; see chromiq template.")] = None,
+    project: Annotated[Path, typer.Option(help="Settings of a project.")] = Path("chromiq.yaml"),
+    explain: Annotated[bool, typer.Option("--explain", help="Say where each value came from.")] = False,
+    diff: Annotated[
+        str | None, typer.Option(metavar="PRESET", help="Say what differs from a preset, and what that does.")
+    ] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Write the training config of a dataset."""
-    from chromiq.files import write_text
-    from toolkit_configs.render import render_job
+    """Write the training config of a dataset.
 
-    overrides = {}
-    for setting in settings or []:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise UsageError(
-                f"--set {setting}: wanted KEY=VALUE, got no '='; write for instance train.lr=2e-4"
-            )
-        overrides[key] = value
-    text = render_job(
-        model, dataset, preset=preset, name=name, training_folder=training_folder, overrides=overrides
+    The command line is stronger than CHROMIQ_ variables (CHROMIQ_TRAIN__LR=2e-4), these than chromiq.yaml,
+    that than the preset, that than the defaults.
+    """
+    from chromiq.files import write_text
+    from toolkit_configs.compare import differences_from
+    from toolkit_configs.compose import compose
+    from toolkit_configs.machine import gpu_summary
+    from toolkit_configs.render import render_composed
+    from toolkit_configs.settings import (
+        Settings,
+        command_line_settings,
+        environment_settings,
+        project_settings,
     )
-    write_text(out, text)
-    print_line(str(out))
+
+    layers = [
+        project_settings(project),
+        environment_settings(os.environ),
+        Settings("the command line", values=command_line_settings(settings or ())),
+    ]
+    composed = compose(
+        model, dataset, preset=preset, name=name, training_folder=training_folder, layers=layers
+    )
+    found = differences_from(diff, composed, dataset) if diff else None
+    text = render_composed(composed, template)
+    if out:
+        write_text(out, text)
+    if composed.memory:
+        say(f"GPU memory: {composed.memory.summary}, an estimate; {gpu_summary()}")
+    if composed.memory_warning:
+        say(f"warning: {composed.memory_warning}")
+    if as_json:
+        print_json(_document(composed, out, text, found))
+        return
+    if out:
+        print_line(str(out))
+    if explain:
+        for key, value, source in composed.explain():
+            print_line(f"{key} = {_shown(value)}  <- {source}")
+    for item in found or ():
+        print_line(f"{item.key}: {_shown(item.there)} -> {_shown(item.here)}  {item.effect}")
+    if found == []:
+        print_line(f"nothing differs from {diff}")
+    if not out and not explain and found is None:
+        print_line(text.removesuffix("\n"))
+
+
+def _shown(value: Any) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _document(
+    composed: Composed, out: Path | None, text: str, found: list[Difference] | None
+) -> dict[str, Any]:
+    return {
+        "config": str(out) if out else None,
+        "model": composed.model,
+        "preset": composed.preset,
+        "memory": composed.memory.as_dict() if composed.memory else None,
+        "values": {key: {"value": value, "source": source} for key, value, source in composed.explain()},
+        **({"differences": [item.as_dict() for item in found]} if found is not None else {}),
+        **({} if out else {"text": text}),
+    }

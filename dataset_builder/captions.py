@@ -6,7 +6,14 @@ from chromiq.errors import UsageError
 
 TRIGGER_WORD = "chromiq"
 STITCHED_MODELS = ("kontext",)
-REFERENCE_MODELS = ("qwen-image-edit-2509", "qwen-image-edit-2511", "flux2", "flux2-klein")
+REFERENCE_MODELS = (
+    "qwen-image-edit-2509",
+    "qwen-image-edit-2511",
+    "flux2",
+    "flux2-klein",
+    "flux2-klein-4b",
+    "flux2-klein-9b",
+)
 SINGLE_MODELS = ("qwen-image-edit",)
 
 _STITCHED = "{trigger} Change the {label} color on the right to match the left"

@@ -1,51 +1,33 @@
-"""What differs between models, and between machines. Keys are dotted paths within the job's process."""
+"""What differs between machines. Keys are dotted paths within the job's process."""
 
 from __future__ import annotations
 
+import re
+from difflib import get_close_matches
 from typing import Any
 
 from chromiq.errors import UsageError
+from toolkit_configs.models import BaseModel
 
-_QWEN: dict[str, Any] = {
-    "model.quantize": True,
-    "model.quantize_te": True,
-    "model.low_vram": True,
-    "sample.guidance_scale": 4.0,
-    "sample.sample_steps": 25,
-    "sample.neg": " ",
-}
-
-MODELS: dict[str, dict[str, Any]] = {
-    "kontext": {},
-    "qwen-image-edit": {
-        **_QWEN,
-        "model.arch": "qwen_image_edit",
-        "model.name_or_path": "Qwen/Qwen-Image-Edit",
-    },
-    "qwen-image-edit-2509": {
-        **_QWEN,
-        "model.arch": "qwen_image_edit_plus",
-        "model.name_or_path": "Qwen/Qwen-Image-Edit-2509",
-        "model.model_kwargs": {"match_target_res": False},
-        "sample.width": 896,
-        "sample.height": 1120,
-    },
-}
-"""What each model needs besides the defaults, from AI-Toolkit's own settings for it."""
-
-_SMALL: dict[str, Any] = {
-    "train.batch_size": 1,
-    "network.linear": 16,
-    "network.linear_alpha": 16,
-    "model.quantize": True,
-    "model.quantize_te": True,
-}
+_8_BIT: dict[str, Any] = {"model.quantize": True, "model.quantize_te": True}
+_16_BIT: dict[str, Any] = {"model.quantize": False, "model.quantize_te": False, "model.low_vram": False}
+_ONE: dict[str, Any] = {"train.batch_size": 1}
 
 PRESETS: dict[str, dict[str, Any]] = {
     "published": {},
-    "24gb": {**_SMALL, "dataset.resolution": [512, 768], "model.low_vram": True, "save.dtype": "float16"},
-    "48gb": {**_SMALL, "network.linear": 32, "network.linear_alpha": 32, "dataset.resolution": [1024]},
-    "80gb": {"train.batch_size": 1},
+    "24gb": {
+        **_ONE,
+        **_8_BIT,
+        "network.linear": 16,
+        "network.linear_alpha": 16,
+        "model.low_vram": True,
+        "dataset.resolution": [512, 768],
+        "save.dtype": "float16",
+    },
+    "32gb": {**_ONE, **_8_BIT, "model.low_vram": True},
+    "48gb": {**_8_BIT},
+    "80gb": {**_16_BIT},
+    "96gb": {**_16_BIT},
     "smoke": {
         "device": "cpu",
         "train.dtype": "float32",
@@ -66,14 +48,46 @@ PRESETS: dict[str, dict[str, Any]] = {
         "dataset.cache_latents_to_disk": False,
     },
 }
-"""Settings for a machine: ``published`` is the published run's, ``smoke`` a CPU and a tiny checkpoint."""
+"""Settings for a machine: ``published`` is the published run's, ``24gb`` and so on are for a GPU of that
+memory, ``smoke`` is for a CPU and a tiny checkpoint."""
 
 
-def check_model(model: str) -> None:
-    """Refuse a model that no template renders.
+def find_preset(name: str) -> str:
+    """The preset of a name; ``48``, ``48GB`` and ``48gb`` are one.
+
+    >>> find_preset("48"), find_preset("published")
+    ('48gb', 'published')
 
     Raises:
         UsageError: naming those that are known.
     """
-    if model not in MODELS:
-        raise UsageError(f"{model}: wanted a model, one of {', '.join(MODELS)}; choose one of these")
+    folded = name.strip().lower().replace(" ", "")
+    folded = f"{folded}gb" if folded.isdecimal() else folded
+    if folded not in PRESETS:
+        near = get_close_matches(folded, PRESETS, n=1)
+        hint = f"did you mean {near[0]}?" if near else "choose one of these"
+        raise UsageError(f"{name}: wanted a preset, one of {', '.join(PRESETS)}; {hint}")
+    return folded
+
+
+def preset_memory_gib(name: str) -> int | None:
+    """The GPU memory that a preset is for, or None.
+
+    >>> preset_memory_gib("48gb"), preset_memory_gib("smoke")
+    (48, None)
+    """
+    found = re.fullmatch(r"(\d+)gb", name)
+    return int(found.group(1)) if found else None
+
+
+def savings(model: BaseModel) -> tuple[dict[str, Any], ...]:
+    """What to give up, in this order and adding up, when a model is too large for a preset's memory."""
+    low_bits = model.recovery_adapter or "uint4"
+    return (
+        {"train.cache_text_embeddings": True},
+        {**_8_BIT, "model.low_vram": True},
+        {"train.batch_size": 1},
+        {"model.qtype": low_bits},
+        {"dataset.resolution": [512, 768]},
+        {"model.layer_offloading": True},
+    )

@@ -1,27 +1,28 @@
-"""A dataset, a model and a preset -> the text of AI-Toolkit's config, parsed back and compared."""
+"""A typed job -> the text of AI-Toolkit's config, parsed back and compared."""
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from jinja2 import Environment, FunctionLoader, StrictUndefined, TemplateError
+from jinja2.sandbox import SandboxedEnvironment
 
-from chromiq.errors import Finding, UnsoundError, UsageError
-from chromiq.templating import template_environment
-from dataset_builder.captions import uses_reference
-from toolkit_configs.jobs import Config, Dataset, Job, Process
-from toolkit_configs.presets import MODELS, PRESETS, check_model
+from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
+from chromiq.templating import template_environment, template_text
+from toolkit_configs.compose import Composed, compose
+from toolkit_configs.jobs import Job
+from toolkit_configs.memory import estimate_memory
+from toolkit_configs.models import MODELS, find_model
+from toolkit_configs.notes import NOTES
+from toolkit_configs.settings import Settings, command_line_settings, flat
 
 # AI-Toolkit replaces ${NAME} in the raw text and [name] in every value: neither can be written literally.
 _SUBSTITUTED = re.compile(r"\$\{|\[name\]")
-_SAMPLES = 2
 
 
 class _OneLine(yaml.SafeDumper):
@@ -37,143 +38,195 @@ def render_job(
     model: str,
     dataset: Path,
     *,
-    preset: str = "published",
-    name: str = "chromiq_v1",
+    preset: str | None = None,
+    name: str | None = None,
     training_folder: Path | None = None,
     overrides: Mapping[str, str] | None = None,
+    layers: Sequence[Settings] = (),
+    template: Path | None = None,
 ) -> str:
     """The text of a config file.
 
     Args:
-        model: one of `toolkit_configs.presets.MODELS`.
+        model: one of `toolkit_configs.models.MODELS`.
         dataset: as `chromiq build` made it.
-        preset: one of `toolkit_configs.presets.PRESETS`.
+        preset: one of `toolkit_configs.presets.PRESETS`; ``published`` if nobody names one.
         name: of the run; its checkpoints are named after it.
         training_folder: where runs go; ``runs`` beside the dataset if not given.
         overrides: dotted key within the process, such as ``"train.lr"``, to a YAML value.
+        layers: what the project file and the environment ask for, the stronger one last.
+        template: a file that is rendered instead of the shipped template.
 
     Raises:
         UsageError: if the model, preset or an overridden key is not known, or a value does not fit.
-        UnsoundError: if a value holds what AI-Toolkit would replace.
+        UnsoundError: if a value holds what AI-Toolkit would replace, the dataset is not laid out for the
+            model, or the template does not render the job.
     """
-    job = make_job(model, dataset, preset, name, training_folder or dataset.parent / "runs")
-    for key, value in (overrides or {}).items():
-        set_value(job.process, key, value)
-    findings = _substituted(job.model_dump())
-    if findings:
-        raise UnsoundError(f"{len(findings)} values that AI-Toolkit would change", findings)
-    return render_text(job, model)
+    assignments = [f"{key}={value}" for key, value in (overrides or {}).items()]
+    composed = compose(
+        model,
+        dataset,
+        preset=preset,
+        name=name,
+        training_folder=training_folder,
+        layers=[*layers, Settings("the command line", values=command_line_settings(assignments))],
+    )
+    return render_composed(composed, template)
 
 
-def render_text(job: Job, model: str) -> str:
-    """The text of a job, which when parsed equals it.
+def render_composed(composed: Composed, template: Path | None = None) -> str:
+    """The text of a composed job.
 
     Raises:
-        AssertionError: if it does not; that is a fault of the template, not of the user.
+        UnsoundError: as `render_job` says.
+    """
+    raise_findings(substituted(composed.job.model_dump()), "values that AI-Toolkit would change")
+    return render_text(composed.job, composed.model, preset=composed.preset, template=template)
+
+
+def render_text(job: Job, model: str, *, preset: str = "published", template: Path | None = None) -> str:
+    """The text of a job, which when parsed equals it.
+
+    Args:
+        job: what is to be written.
+        model: whose shipped template is used.
+        preset: named in a comment.
+        template: a user's own template, which is used instead.
+
+    Raises:
+        AssertionError: if a shipped template renders something else; that is our fault, not the user's.
+        UnsoundError: if the user's template does, with every key; or if it is no template.
     """
     document = job.model_dump()
-    environment = template_environment(html=False)
-    environment.filters.update(yaml_value=_yaml_value, yaml_key=_yaml_key)
-    text = environment.get_template(f"{model}.yaml.j2").render(job=document)
-    parsed = yaml.safe_load(text)
-    if parsed != document:
-        raise AssertionError(f"{model}.yaml.j2 does not render what it was given; please report this")
+    memory = estimate_memory(job)
+    spec = find_model(model)
+    about = {
+        "model": model,
+        "preset": preset,
+        "repository": spec.repository,
+        "gated": spec.gated,
+        "memory": memory.summary if memory else "",
+    }
+    if template is None:
+        text = (
+            _environment().get_template(template_name(model)).render(job=document, about=about, notes=NOTES)
+        )
+        if yaml.safe_load(text) != document:
+            raise AssertionError(
+                f"{template_name(model)} does not render what it was given; please report this"
+            )
+        return text
+    text = _render_own(template, job=document, about=about, notes=NOTES)
+    raise_findings(_differences(template, text, document), f"the template {template}")
     return text
 
 
-def make_job(model: str, dataset: Path, preset: str, name: str, training_folder: Path) -> Job:
-    """The typed job of a dataset, a model and a preset.
+def template_name(model: str) -> str:
+    """The file name of a model's shipped template.
 
     Raises:
-        UsageError: if the model or preset is not known.
+        UsageError: if the model is not known.
     """
-    check_model(model)
-    if preset not in PRESETS:
-        raise UsageError(f"{preset}: wanted a preset, one of {', '.join(PRESETS)}; choose one of these")
-    root = dataset.resolve()
-    control: str | list[str] = str(root / "control")
-    if uses_reference(model):
-        control = [str(root / "control"), str(root / "reference")]
-    process = Process(
-        training_folder=str(training_folder.resolve()),
-        sqlite_db_path=str(training_folder.resolve() / "aitk_db.db"),
-        datasets=[Dataset(folder_path=str(root / "gt"), control_path=control, mask_path=str(root / "masks"))],
-    )
-    process.sample.samples = _samples(root, model)
-    for key, value in {**MODELS[model], **PRESETS[preset]}.items():
-        _assign(process, key, value)
-    return Job(config=Config(name=name, process=[process]), meta={"name": name, "version": "1.0"})
+    return f"{find_model(model).template}.yaml.j2"
 
 
-def set_value(process: Process, key: str, text: str) -> None:
-    """Set a dotted key of a process to a value written as YAML.
+def template_source(model: str) -> str:
+    """The text of a model's shipped template, to start one's own from.
 
     Raises:
-        UsageError: if the key is not known or the value does not fit; it names what was meant.
+        UsageError: if the model is not known.
     """
-    try:
-        # 2e-4 is text in YAML 1.1 and a number to everybody who writes it.
-        value = float(text) if re.fullmatch(r"[-+]?\d+(\.\d+)?[eE][-+]?\d+", text) else yaml.safe_load(text)
-        _assign(process, key, value)
-    except (yaml.YAMLError, ValidationError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise UsageError(f"--set {key}={text}: wanted a value that fits, got {reason}; mend it") from error
+    text = template_text(template_name(model))
+    assert text is not None  # every model has one, as a test holds
+    return text
 
 
-def _assign(process: Process, key: str, value: Any) -> None:
-    target: Any = process
-    *parents, last = ["datasets", *key.split(".")[1:]] if key.startswith("dataset.") else key.split(".")
-    for part in parents:
-        _known(target, part, key)
-        target = target.setdefault(part, {}) if isinstance(target, dict) else getattr(target, part)
-        target = target[0] if isinstance(target, list) and target else target
-    if isinstance(target, dict):
-        target[last] = value
-        return
-    _known(target, last, key)
-    setattr(target, last, value)
+def template_models() -> dict[str, str]:
+    """Every model that can be rendered, and the base model that stands behind it on the hub."""
+    return {name: model.repository for name, model in MODELS.items()}
 
 
-def _known(target: Any, name: str, key: str) -> None:
-    fields = list(type(target).model_fields) if isinstance(target, BaseModel) else []
-    if name in fields or isinstance(target, dict):
-        return
-    near = get_close_matches(name, fields, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(fields) or 'nothing'}"
-    raise UsageError(f"{key}: wanted a key that AI-Toolkit reads, got {name!r}; {hint}")
-
-
-def _samples(root: Path, model: str) -> list[dict[str, Any]]:
-    """Prompts and control pictures to watch, held-out garments first."""
-    manifest = root / "manifest.jsonl"
-    if not manifest.is_file():
-        return []
-    examples = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
-    chosen = sorted(examples, key=lambda example: example["split"] != "held_out")[:_SAMPLES]
-    return [_sample(root, example, model) for example in chosen]
-
-
-def _sample(root: Path, example: Mapping[str, Any], model: str) -> dict[str, Any]:
-    if not uses_reference(model):
-        return {"prompt": example["caption"], "ctrl_img": str(root / example["control"])}
-    return {
-        "prompt": example["caption"],
-        "ctrl_img_1": str(root / example["control"]),
-        "ctrl_img_2": str(root / example["reference"]),
-    }
-
-
-def _substituted(value: Any, where: Sequence[str] = ()) -> list[Finding]:
+def substituted(value: Any, where: Sequence[str] = ()) -> list[Finding]:
+    """Every text that AI-Toolkit would replace or could not read, keys included."""
     if isinstance(value, dict):
-        return [found for key, item in value.items() for found in _substituted(item, [*where, str(key)])]
+        return [
+            found
+            for key, item in value.items()
+            for found in (*substituted(str(key), [*where, "key"]), *substituted(item, [*where, str(key)]))
+        ]
     if isinstance(value, list):
         return [
-            found for index, item in enumerate(value) for found in _substituted(item, [*where, str(index)])
+            found for index, item in enumerate(value) for found in substituted(item, [*where, str(index)])
         ]
-    if isinstance(value, str) and (_SUBSTITUTED.search(value) or "\0" in value):
-        wanted = "text without ${, [name] or a null byte, which AI-Toolkit replaces or refuses"
-        return [Finding("config.substituted", ".".join(where), wanted, repr(value)[:80], "word it otherwise")]
-    return []
+    if not isinstance(value, str):
+        return []
+    broken = "\0" in value or any("\ud800" <= character <= "\udfff" for character in value)
+    if not broken and not _SUBSTITUTED.search(value):
+        return []
+    wanted = "text without ${, [name] or a null byte, which AI-Toolkit replaces or refuses"
+    return [Finding("config.substituted", ".".join(where), wanted, ascii(value)[:80], "word it otherwise")]
+
+
+def _render_own(path: Path, **context: Any) -> str:
+    try:
+        source = path.read_text(encoding="utf-8")
+        return _own_environment().from_string(source).render(**context)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: wanted a template in UTF-8, got '{error}'; check the path") from error
+    except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+        line = getattr(error, "lineno", None)
+        where = f"{path}: line {line}" if line else str(path)
+        cure = "mend it; chromiq template copy MODEL writes one that works"
+        finding = Finding("template.fault", where, "a Jinja template that renders", f"'{error}'", cure)
+        raise UnsoundError(str(finding), [finding]) from error
+
+
+def _differences(template: Path, text: str, document: dict[str, Any]) -> list[Finding]:
+    """What a user's template renders otherwise than the job says; it lays values out, it sets none."""
+    try:
+        parsed = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        got = "'" + str(error).replace("\n", " ") + "'"
+        cure = "write values as {{ ... | tojson }}"
+        return [Finding("template.yaml", str(template), "a template that renders YAML", got, cure)]
+    if parsed == document:
+        return []
+    if not isinstance(parsed, dict):
+        return [Finding("template.yaml", str(template), "keys and values", repr(parsed)[:80], "mend it")]
+    have, want = dict(flat(parsed)), dict(flat(document))
+    findings = []
+    for key in sorted({*have, *want}):
+        if key in have and key in want and have[key] == want[key]:
+            continue
+        wanted = f"{want[key]!r}"[:80] if key in want else "no such key"
+        got = f"{have[key]!r}"[:80] if key in have else "nothing"
+        short = key.removeprefix("config.process.0.")
+        cure = f"render the job's own value there; to change it give --set {short}=... or write chromiq.yaml"
+        findings.append(Finding("template.value", f"{template}: {short}", wanted, got, cure))
+    return findings
+
+
+def _environment() -> Environment:
+    return _with_filters(template_environment(html=False))
+
+
+def _own_environment() -> Environment:
+    """For a user's own template, which may come from others: it reads what it is given and runs nothing."""
+    return _with_filters(
+        SandboxedEnvironment(
+            loader=FunctionLoader(template_text),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+    )
+
+
+def _with_filters(environment: Environment) -> Environment:
+    # Jinja's own tojson would write 1e-05 and surrogates, which YAML reads as other texts.
+    environment.filters.update(tojson=_yaml_value, yaml_key=_yaml_key, without=_without)
+    return environment
 
 
 def _yaml_value(value: Any) -> str:
@@ -186,3 +239,7 @@ def _yaml_value(value: Any) -> str:
 def _yaml_key(key: str) -> str:
     """A plain word as it is; what YAML reads otherwise, such as ``yes``, in quotes."""
     return key if key.isidentifier() and yaml.safe_load(key) == key else _yaml_value(key)
+
+
+def _without(mapping: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in mapping.items() if key not in keys}

@@ -5,11 +5,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from toolkit_configs.compose import compose
 from toolkit_configs.known_keys import known_keys
-from toolkit_configs.presets import MODELS, PRESETS
+from toolkit_configs.memory import GIB
+from toolkit_configs.models import MODELS
+from toolkit_configs.presets import PRESETS
 from toolkit_configs.render import render_job
 
 DATASET = Path("/data/set")
+SIZES_GIB = (24, 32, 48, 80, 96)
 SECTIONS = ("network", "save", "train", "model", "sample")
 
 
@@ -21,6 +25,7 @@ def process_of(model, preset):
 @pytest.mark.parametrize("model", MODELS)
 def test_every_key_of_every_config_is_one_that_the_trainer_reads(model, preset):
     process, known = process_of(model, preset), known_keys()
+    assert set(process["train"]["ema_config"]) - known["ema_config"] == set()
     assert set(process) - known["process"] == set()
     for section in SECTIONS:
         assert set(process[section]) - known[section] == set(), section
@@ -38,11 +43,31 @@ def test_24_gb_is_what_ai_toolkit_advises_for_kontext():
 
 
 def test_more_memory_is_used_for_more_pixels_and_less_rounding():
-    small, middle, large = (process_of("kontext", preset) for preset in ("24gb", "48gb", "80gb"))
-    sides = [max(process["datasets"][0]["resolution"]) for process in (small, middle, large)]
-    assert sides == sorted(set(sides))
-    assert [process["model"]["quantize"] for process in (small, middle, large)] == [True, True, False]
-    assert [process["network"]["linear"] for process in (small, middle, large)] == [16, 32, 32]
+    sizes = [process_of("kontext", f"{gib}gb") for gib in SIZES_GIB]
+    sides = [max(process["datasets"][0]["resolution"]) for process in sizes]
+    batches = [process["train"]["batch_size"] for process in sizes]
+    assert (sides, batches) == (sorted(sides), sorted(batches))
+    assert (sides[0], sides[-1]) == (768, 1328)
+    assert [process["model"]["quantize"] for process in sizes] == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize("gib", SIZES_GIB)
+@pytest.mark.parametrize("model", MODELS)
+def test_a_preset_fits_its_memory_by_the_estimate_or_says_that_nothing_does(model, gib):
+    composed = compose(model, DATASET, preset=str(gib))
+    assert composed.memory.fits(gib * GIB) == (composed.memory_warning is None)
+    # FLUX.2's text encoder goes to the GPU in 16 bit, whatever is set.
+    assert (composed.memory_warning is not None) == (model == "flux2" and gib < 48)
+
+
+def test_what_a_preset_gives_up_to_fit_is_said():
+    composed = compose("qwen-image-edit-2511", DATASET, preset="32gb")
+    process = composed.job.process
+    assert process.train.cache_text_embeddings is True
+    assert process.model.qtype == (
+        "uint3|ostris/accuracy_recovery_adapters/qwen_image_edit_2511_torchao_uint3.safetensors"
+    )
+    assert composed.sources["model.qtype"] == "preset 32gb, to fit"
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chromiq.errors import UnsoundError, UsageError
 from toolkit_configs.jobs import Config, Dataset, Job, Process
-from toolkit_configs.presets import MODELS
+from toolkit_configs.models import MODELS
 from toolkit_configs.render import render_job, render_text
 
 REAL = Path(__file__).parents[3] / "shared" / "real"
@@ -155,7 +155,7 @@ def test_folders_and_samples_are_those_of_the_dataset(built_dataset):
 def test_comments_say_what_to_change(published_text):
     lines = published_text.splitlines()
     before = lines[next(i for i, line in enumerate(lines) if line.strip().startswith("batch_size:")) - 1]
-    assert before.strip() == "# Lower it first when memory runs out."
+    assert before.strip() == "# Examples per step. Lower it first when memory runs out."
 
 
 @settings(deadline=None, max_examples=25)

@@ -1,0 +1,48 @@
+"""``chromiq template``: the shipped templates, to look at and to start one's own from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chromiq.errors import UsageError
+from chromiq_cli.output import JSON_OPTION, print_json, print_line
+
+app = typer.Typer(
+    help="The shipped templates: list them, copy one to start your own from.", no_args_is_help=True
+)
+
+
+@app.command(name="list")
+def list_templates(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
+    """List the models that can be rendered, with the base model of each."""
+    from toolkit_configs.render import template_models
+
+    models = template_models()
+    if as_json:
+        print_json({"models": models})
+        return
+    for name, repository in models.items():
+        print_line(f"{name}  {repository}")
+
+
+@app.command()
+def copy(
+    model: Annotated[str, typer.Argument(help="Whose template, such as kontext.")],
+    out: Annotated[Path | None, typer.Option(help="The file to write; without it, print it.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+) -> None:
+    """Copy a model's template; chromiq render MODEL --template FILE renders with it."""
+    from chromiq.files import write_text
+    from toolkit_configs.render import template_source
+
+    text = template_source(model)
+    if out is None:
+        print_line(text.removesuffix("\n"))
+        return
+    if out.exists() and not force:
+        raise UsageError(f"{out}: wanted a new file, got one that is there; name another or give --force")
+    write_text(out, text)
+    print_line(str(out))

@@ -1,0 +1,117 @@
+"""``chromiq render`` and ``chromiq template`` from the outside."""
+
+import json
+import sys
+
+import pytest
+import yaml
+
+from chromiq_cli.main import main
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["chromiq", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        done = capsys.readouterr()
+        return stop.value.code or 0, done.out, done.err
+
+    return run
+
+
+def test_a_config_is_written_and_the_memory_told(run, tmp_path):
+    code, out, err = run("render", "kontext", "--dataset", "data", "--out", "config.yaml", "--preset", "24gb")
+    assert (code, out) == (0, "config.yaml\n")
+    assert "GPU memory: about 21." in err
+    assert "no GPU seen here" in err
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["config"]["name"] == "chromiq_v1"
+
+
+def test_what_the_machine_has_stands_beside_the_estimate(run, tmp_path):
+    # Stands for the program of NVIDIA's driver: a machine with one GPU.
+    (tmp_path / "bin").mkdir()
+    smi = tmp_path / "bin" / "nvidia-smi"
+    smi.write_text("#!/bin/sh\necho 'NVIDIA RTX 4090, 24564, 20000'\n")
+    smi.chmod(0o755)
+    _, _, err = run("render", "kontext", "--dataset", "data", "--out", "config.yaml")
+    assert "this machine has NVIDIA RTX 4090 with 24.0 GiB, 19.5 free" in err
+
+
+def test_a_preset_too_small_for_the_model_is_warned_about(run):
+    code, _, err = run("render", "flux2", "--dataset", "data", "--out", "config.yaml", "--preset", "24gb")
+    assert code == 0
+    assert "which 24 GiB will hardly hold; choose a larger preset or a smaller model" in err
+
+
+def test_without_out_the_text_is_printed(run):
+    code, out, _ = run("render", "qwen-image-edit-2511", "--dataset", "data")
+    assert code == 0
+    assert yaml.safe_load(out)["config"]["process"][0]["model"]["arch"] == "qwen_image_edit_plus:2511"
+
+
+def test_explain_diff_and_json(run, tmp_path, monkeypatch):
+    (tmp_path / "chromiq.yaml").write_text("train: {steps: 900}\n")
+    monkeypatch.setenv("CHROMIQ_TRAIN__LR", "2e-4")
+    base = ("render", "kontext", "--dataset", "data", "--set", "train.batch_size=1")
+    _, out, _ = run(*base, "--explain")
+    assert "train.steps = 900  <- chromiq.yaml\n" in out
+    assert "train.lr = 0.0002  <- CHROMIQ_TRAIN__LR\n" in out
+    assert "train.batch_size = 1  <- --set train.batch_size\n" in out
+    _, out, _ = run(*base, "--diff", "published")
+    assert [line.split(":")[0] for line in out.splitlines()] == [
+        "train.batch_size",
+        "train.steps",
+        "train.lr",
+    ]
+    _, out, _ = run(*base, "--diff", "published", "--json")
+    document = json.loads(out)
+    assert document["values"]["train.steps"] == {"value": 900, "source": "chromiq.yaml"}
+    assert [item["key"] for item in document["differences"]] == [
+        "train.batch_size",
+        "train.steps",
+        "train.lr",
+    ]
+    assert document["memory"]["training_gib"] > 30
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [(["kontxt"], 2, "did you mean kontext?"), (["kontext", "--preset", "12gb"], 2, "one of published"),
+     (["kontext", "--set", "train.lrr=1"], 2, "did you mean lr?"),
+     (["kontext", "--diff", "own"], 2, "one of published"),
+     (["kontext", "--name", "${HOME}"], 10, "config.substituted"),
+     (["kontext", "--template", "no"], 2, "no: wanted a template")],
+)  # fmt: skip
+def test_what_is_wrong_is_told_and_nothing_written(run, tmp_path, arguments, code, said):
+    got, out, err = run("render", *arguments, "--dataset", "data", "--out", "config.yaml")
+    assert got == code
+    assert said in err
+    assert out == ""
+    assert not (tmp_path / "config.yaml").exists()
+
+
+def test_a_template_is_copied_and_rendered(run, tmp_path):
+    code, out, _ = run("template", "copy", "kontext", "--out", "my.yaml.j2")
+    assert (code, out) == (0, "my.yaml.j2\n")
+    own = tmp_path / "my.yaml.j2"
+    own.write_text("# ours\n" + own.read_text())
+    assert (
+        run("render", "kontext", "--dataset", "data", "--out", "c.yaml", "--template", "my.yaml.j2")[0] == 0
+    )
+    assert (tmp_path / "c.yaml").read_text().startswith("# ours\n")
+    code, _, err = run("template", "copy", "kontext", "--out", "my.yaml.j2")
+    assert code == 2
+    assert "--force" in err
+    assert own.read_text().startswith("# ours\n")
+    assert run("template", "copy", "kontext", "--out", "my.yaml.j2", "--force")[0] == 0
+
+
+def test_templates_are_listed(run):
+    _, out, _ = run("template", "list")
+    assert "flux2-klein-9b  black-forest-labs/FLUX.2-klein-base-9B" in out.splitlines()
+    assert "kontext" in json.loads(run("template", "list", "--json")[1])["models"]

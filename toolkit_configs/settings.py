@@ -1,0 +1,177 @@
+"""Where a config's values come from: defaults, the model, a preset, ``chromiq.yaml``, the environment, the
+command line; a later one wins.
+
+- Project file: ``chromiq.yaml`` in the working directory. ``preset``, ``name`` and ``training_folder``
+  (relative to the file) at its top, and any key of the training process, nested or dotted.
+- Environment: ``CHROMIQ_PRESET``, ``CHROMIQ_NAME``, ``CHROMIQ_TRAINING_FOLDER``, and ``CHROMIQ_`` followed
+  by a key in capitals with two underscores for each dot, such as ``CHROMIQ_TRAIN__LR=2e-4``.
+- Command line: ``--set train.lr=2e-4``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from chromiq.errors import UsageError
+
+PROJECT_FILE = "chromiq.yaml"
+OPTIONS = ("preset", "name", "training_folder")
+_PREFIX = "CHROMIQ_"
+_OF_THE_PROCESS = ("device", "trigger_word", "performance_log_every", "sqlite_db_path")
+_EXPONENT = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One value that somebody asked for.
+
+    Attributes:
+        key: dotted, within the process, such as ``"train.lr"``.
+        value: as YAML reads it.
+        text: as it was written, or None where it was never text.
+        source: for messages and ``--explain``, such as ``"--set"`` or ``"CHROMIQ_TRAIN__LR"``.
+    """
+
+    key: str
+    value: Any
+    text: str | None
+    source: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that one place asks for.
+
+    Attributes:
+        options: of `OPTIONS`, those that are given.
+        values: in the order in which they are given.
+        source: the place, for messages.
+    """
+
+    source: str
+    options: dict[str, str] = field(default_factory=dict)
+    values: tuple[Setting, ...] = ()
+
+
+def command_line_settings(assignments: Sequence[str]) -> tuple[Setting, ...]:
+    """What ``--set KEY=VALUE`` asks for.
+
+    >>> [(item.key, item.value) for item in command_line_settings(["train.lr=2e-4", "trigger_word=a=b"])]
+    [('train.lr', 0.0002), ('trigger_word', 'a=b')]
+
+    Raises:
+        UsageError: if one has no ``=`` or its value is no YAML.
+    """
+    settings = []
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(
+                f"--set {assignment}: wanted KEY=VALUE, got no {'key' if equals else '='}; "
+                "write for instance train.lr=2e-4"
+            )
+        settings.append(text_setting(key.strip(), text, f"--set {key.strip()}"))
+    return tuple(settings)
+
+
+def environment_settings(environment: Mapping[str, str]) -> Settings:
+    """What variables that begin with ``CHROMIQ_`` ask for; those of other parts of chromiq are left alone.
+
+    Raises:
+        UsageError: if one is no key, or nearly an option.
+    """
+    options, values = {}, []
+    for name in sorted(environment):
+        if not name.startswith(_PREFIX):
+            continue
+        key = name.removeprefix(_PREFIX).lower().replace("__", ".")
+        if key in OPTIONS:
+            options[key] = environment[name]
+        elif "." in key or key in _OF_THE_PROCESS:
+            values.append(text_setting(key, environment[name], name))
+        elif near := get_close_matches(key, (*OPTIONS, *_OF_THE_PROCESS), n=1, cutoff=0.8):
+            meant = _PREFIX + near[0].upper()
+            raise UsageError(f"{name}: wanted a variable that chromiq reads, got this; did you mean {meant}?")
+    return Settings("the environment", options, tuple(values))
+
+
+def project_settings(path: Path) -> Settings:
+    """What a project file asks for; nothing if there is no such file.
+
+    Raises:
+        UsageError: if it is no mapping in YAML.
+    """
+    if not path.is_file():
+        return Settings(path.name)
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{path}: wanted settings as YAML in UTF-8, got '{error}'; mend it") from error
+    if document is None:
+        return Settings(path.name)
+    if not isinstance(document, dict):
+        raise UsageError(f"{path}: wanted keys and values, got {type(document).__name__}; mend it")
+    options, rest = {}, {}
+    for key, value in document.items():
+        if str(key) not in OPTIONS:
+            rest[str(key)] = value
+        elif not isinstance(value, str):
+            raise UsageError(f"{path}: {key}: wanted text, got {value!r}; put it in quotes")
+        else:
+            options[str(key)] = value
+    if "training_folder" in options:
+        options["training_folder"] = str(path.resolve().parent / options["training_folder"])
+    values = [Setting(key, value, None, path.name) for key, value in flat(rest, lists=False)]
+    return Settings(path.name, options, tuple(values))
+
+
+def text_setting(key: str, text: str, source: str) -> Setting:
+    """A value that was written as text.
+
+    Raises:
+        UsageError: if the text is no YAML.
+    """
+    try:
+        # 2e-4 is text in YAML 1.1 and a number to everybody who writes it.
+        value = float(text) if _EXPONENT.fullmatch(text) else yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        # Text such as "a: b: c" is no YAML; where text is wanted it will do as it is.
+        return Setting(key, _Unreadable(str(error)), text, source)
+    return Setting(key, value, text, source)
+
+
+class _Unreadable(str):
+    """Text that YAML does not read; it holds YAML's reason."""
+
+    __slots__ = ()
+
+
+def unreadable_reason(value: Any) -> str | None:
+    """YAML's reason for not reading a value, or None if it was read."""
+    return str(value).replace("\n", " ") if isinstance(value, _Unreadable) else None
+
+
+def flat(
+    value: Mapping[str, Any] | list[Any], prefix: str = "", *, lists: bool = True
+) -> list[tuple[str, Any]]:
+    """Nested mappings, and with `lists` lists of mappings, as dotted keys; all else is a value.
+
+    >>> flat({"a": {"b": 1, "c": []}, "d": [{"e": 2}, {"e": 3}]})
+    [('a.b', 1), ('a.c', []), ('d.0.e', 2), ('d.1.e', 3)]
+    """
+    items = value.items() if isinstance(value, Mapping) else enumerate(value)
+    found: list[tuple[str, Any]] = []
+    for key, item in items:
+        nested = isinstance(item, Mapping) or (
+            lists and isinstance(item, list) and all(isinstance(one, Mapping) for one in item)
+        )
+        dotted = f"{prefix}{key}"
+        found += flat(item, f"{dotted}.", lists=lists) if item and nested else [(dotted, item)]
+    return found
