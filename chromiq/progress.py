@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 LOG_EVERY_S = 10.0
@@ -53,6 +54,31 @@ def progress_bar(description: str) -> Iterator[Update]:
             print(f"{description}: {done}/{total}", file=sys.stderr, flush=True)
 
     yield update
+
+
+@contextmanager
+def notes(description: str) -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows what is being done when nobody can tell how much there is in all.
+
+    On a terminal it is one line that moves; elsewhere a line every `LOG_EVERY_S` seconds, the first at once.
+
+    >>> with notes("setup") as note:
+    ...     note("looking")
+    """
+    target = console()
+    if target.is_terminal:
+        with target.status(description) as status:
+            yield lambda text: status.update(f"{escape(description)}: {escape(text)}")
+        return
+    last: float | None = None
+
+    def note(text: str) -> None:
+        nonlocal last
+        if last is None or time.monotonic() - last >= LOG_EVERY_S:
+            last = time.monotonic()
+            print(f"{description}: {text}", file=sys.stderr, flush=True)
+
+    yield note
 
 
 def silence_model_libraries() -> None:

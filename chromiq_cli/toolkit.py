@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chromiq.errors import EXIT_FAILED
 from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
 
-app = typer.Typer(help="The vendored trainer: is it there, does it work.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from toolkit_configs.toolkit import ToolkitInfo
+
+app = typer.Typer(help="The vendored trainer: is it there, does it work; make it so.", no_args_is_help=True)
 
 
 @app.callback()
 def _root() -> None:
-    """The vendored trainer: is it there, does it work."""
+    """The vendored trainer: is it there, does it work; make it so."""
 
 
 @app.command()
@@ -23,7 +26,29 @@ def info(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
     """Say which commit is there, and whether its environment works; exit 1 if it cannot train."""
     from toolkit_configs.toolkit import toolkit_info
 
-    found = toolkit_info()
+    _print_info(toolkit_info(), as_json=as_json)
+
+
+@app.command()
+def setup(
+    smoke_test: Annotated[
+        bool, typer.Option("--smoke-test/--no-smoke-test", help="Train 2 steps on a tiny checkpoint.")
+    ] = True,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Bring the trainer to its commit, make its environment, and prove it by a short training.
+
+    The same command goes on after an interruption. CHROMIQ_AI_TOOLKIT names another checkout.
+    """
+    from chromiq.progress import notes
+    from toolkit_configs.toolkit_setup import set_up_toolkit
+
+    with notes("toolkit setup") as note:
+        info = set_up_toolkit(note, smoke_test=smoke_test)
+    _print_info(info, as_json=as_json)
+
+
+def _print_info(found: ToolkitInfo, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(found))
     else:

@@ -1,15 +1,16 @@
 """A FLUX.1-Kontext checkpoint of the real classes, tiny and random: for smoke runs, not for pictures.
 
 It is loaded by the code that loads the real one. What it generates is noise: it proves the plumbing.
+
+Run as a script with a folder it needs nothing of chromiq, so the trainer's own environment can build one.
 """
 
 from __future__ import annotations
 
 import string
+import sys
 from pathlib import Path
 from typing import Any
-
-from chromiq.progress import silence_model_libraries
 
 _WIDTH = 32
 # AI-Toolkit tells target and control latents apart by this number.
@@ -23,7 +24,13 @@ def build_tiny_kontext(folder: Path, *, seed: int = 0) -> Path:
         folder: where to.
         seed: of its weights; the same seed gives the same weights.
     """
+    from chromiq.progress import silence_model_libraries
+
     silence_model_libraries()
+    return _write(folder, seed)
+
+
+def _write(folder: Path, seed: int) -> Path:
     import torch
     from diffusers import (
         AutoencoderKL,
@@ -90,3 +97,7 @@ def _t5_tokenizer() -> Any:
     tokens = ["<pad>", "</s>", "<unk>", "\N{LOWER ONE EIGHTH BLOCK}", *string.printable[:94]]
     vocabulary = [(token, -float(index > 2)) for index, token in enumerate(tokens)]
     return T5TokenizerFast(vocab=vocabulary, extra_ids=0, model_max_length=512)
+
+
+if __name__ == "__main__":
+    _write(Path(sys.argv[1]), seed=0)
