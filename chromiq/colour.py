@@ -29,6 +29,7 @@ _XYZ_FROM_RGB = np.array(
 )
 _RGB_FROM_XYZ = np.linalg.inv(_XYZ_FROM_RGB)
 _WHITE_XYZ = np.array(color.xyz_tristimulus_values(illuminant="D65", observer="2"))
+_D65_KELVIN = 6504.0
 # CIE 15: below it the cube root goes over into a line.
 _LINEAR_BELOW, _LINE_SLOPE, _LINE_START = 0.008856, 7.787, 16 / 116
 
@@ -107,6 +108,38 @@ def linear_to_srgb(linear: NDArray[np.floating]) -> FloatImage:
     encoded = np.where(size <= 0.0031308, size * 12.92, 1.055 * size ** (1 / 2.4) - 0.055)
     signed: FloatImage = (np.sign(linear) * encoded).astype(np.float32)
     return signed
+
+
+def daylight_gains(mired: float) -> FloatImage:
+    """What daylight of another colour temperature does to linear sRGB red, green and blue, green kept at 1.
+
+    Formula: the CIE daylight locus, CIE 15:2018, equations 4.4 to 4.7 as chromaticities; stated for 4000
+    to 25,000 K.
+
+    Args:
+        mired: shift of the reciprocal temperature from D65, -113..96; above 0 the light is warmer.
+
+    Returns:
+        Shape ``(3,)``, float32.
+
+    >>> daylight_gains(0).tolist(), (daylight_gains(60) > 1).tolist()
+    ([1.0, 1.0, 1.0], [True, False, False])
+    """
+    gains = _daylight_rgb(1e6 / (1e6 / _D65_KELVIN + mired)) / _daylight_rgb(_D65_KELVIN)
+    balanced: FloatImage = (gains / gains[1]).astype(np.float32)
+    return balanced
+
+
+def _daylight_rgb(kelvin: float) -> NDArray[np.floating]:
+    t = 1000 / kelvin
+    x = (
+        0.244063 + 0.09911 * t + 2.9678 * t**2 - 4.6070 * t**3
+        if kelvin <= 7000
+        else 0.237040 + 0.24748 * t + 1.9018 * t**2 - 2.0064 * t**3
+    )
+    y = -3 * x**2 + 2.87 * x - 0.275
+    rgb: NDArray[np.floating] = _RGB_FROM_XYZ @ np.array([x / y, 1, (1 - x - y) / y])
+    return rgb
 
 
 def delta_e_lab(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:

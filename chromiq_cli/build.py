@@ -55,7 +55,13 @@ def build(
     ] = DegradationChoice.PERCEPTUAL,
     geometry: Annotated[GeometryChoice, typer.Option(help="How photos are laid out.")] = GeometryChoice.EXACT,
     loss_mask: Annotated[LossMaskChoice, typer.Option(help="Which pixels train.")] = LossMaskChoice.AUTO,
+    size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Canvas of the exact geometry, e.g. 1328x800.")
+    ] = None,
     variants: Annotated[int, typer.Option(min=1, help="Different colour errors for each pair.")] = 1,
+    identity_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of examples whose colours are left true.")
+    ] = 0.0,
     held_out: Annotated[float, typer.Option(min=0, max=0.9, help="Share of garments not trained on.")] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes; they do not change a byte.")] = 2,
@@ -67,8 +73,9 @@ def build(
 ) -> None:
     """Make training data of photo pairs: labels, masks, colour errors, stitched pictures, captions."""
     from chromiq.progress import progress_bar
+    from dataset_builder.buckets import parse_size
     from dataset_builder.build import build as run
-    from dataset_builder.example import BuildOptions
+    from dataset_builder.options import BuildOptions
 
     options = BuildOptions(
         model=model,
@@ -76,7 +83,9 @@ def build(
         degradation=degradation.value,
         geometry=geometry.value,
         loss_mask=loss_mask.value,
+        size_wh=parse_size(size) if size else None,
         variants=variants,
+        identity_share=identity_share,
         held_out=held_out,
         seed=seed,
     )

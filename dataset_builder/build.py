@@ -19,12 +19,13 @@ from chromiq.errors import Finding, UsageError, raise_findings
 from chromiq.files import atomic_path, ensure_output_folder, folder_lock, remove_leftovers, write_json
 from chromiq.progress import Update
 from chromiq.records import PhotoPair
-from dataset_builder.captions import uses_reference
 from dataset_builder.contact_sheet import sheet_step, write_contact_sheet
-from dataset_builder.example import BuildOptions, PairResult, PairWork
+from dataset_builder.example import PairResult, PairWork
 from dataset_builder.export import recorded_examples, recorded_keys, remove_recorded
 from dataset_builder.inputs import check_inputs
 from dataset_builder.labels import write_garments
+from dataset_builder.options import BuildOptions, check_options
+from dataset_builder.preview_sheet import write_preview_sheet
 from dataset_builder.segmenters.choose import resolve_segmenter
 from dataset_builder.workers import build_locally
 
@@ -87,11 +88,7 @@ def build(
         LockedError: if another process is at work in the folder.
     """
     stage = stage or _in_silence
-    uses_reference(options.model)
-    if options.variants < 1 or not 0 <= options.held_out < 1:
-        raise UsageError(
-            "wanted at least one variant and a held-out share from 0 to below 1; mend the options"
-        )
+    check_options(options)
     with stage("check the photos") as update:
         inputs = check_inputs(
             source, options, garments=garments, masks=masks, skip_bad=skip_bad, on_progress=update
@@ -114,7 +111,7 @@ def build(
             remove_recorded(folder, key)
         pairs = [pair for pair in inputs.pairs if pair.key in tally.finished]
         with stage("manifest") as update:
-            _finish(folder, pairs, tally.examples, update)
+            _finish(folder, options, pairs, tally.examples, update)
     findings = (*inputs.findings, *tally.faults, *tally.doubts)
     return BuildSummary(folder, tally.examples, tally.resumed, options.segmenter, findings)
 
@@ -162,7 +159,9 @@ def _check_settings(folder: Path, options: BuildOptions) -> None:
     write_json(path, settings)
 
 
-def _finish(folder: Path, pairs: Sequence[PhotoPair], examples: int, update: Update) -> None:
+def _finish(
+    folder: Path, options: BuildOptions, pairs: Sequence[PhotoPair], examples: int, update: Update
+) -> None:
     """The dataset's own files, once every example is there; they are read from its records one by one."""
     labels: dict[str, str] = {}
     shown: list[tuple[PhotoPair, dict[str, Any]]] = []
@@ -179,6 +178,7 @@ def _finish(folder: Path, pairs: Sequence[PhotoPair], examples: int, update: Upd
             update(done, len(pairs))
     write_garments(folder / "garments.json", labels)
     write_contact_sheet(folder, shown, examples)
+    write_preview_sheet(folder, options.model, [example for _, example in shown], examples)
 
 
 @contextmanager

@@ -8,11 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from chromiq.colour import lab_to_srgb_float, linear_to_srgb, srgb_to_linear
-from chromiq.records import FloatImage
+from chromiq.colour import (
+    daylight_gains,
+    lab_to_srgb_float,
+    linear_to_srgb,
+    srgb_to_lab,
+    srgb_to_linear,
+)
+from chromiq.records import FloatImage, RgbImage
+
+_DYE_TRIES = 8
+_DYE_SHARE = (0.05, 0.7)
+_DYE_WIDTH = 12.0
 
 Apply = Callable[[FloatImage, FloatImage, float], FloatImage]
 """(pixels ``(P, 3)``, places ``(P, 2)`` as row and column in 0..1, strength) -> pixels ``(P, 3)``."""
@@ -33,11 +44,21 @@ class ColourError:
     parameters: dict[str, float]
 
 
+def _of_any_cloth(
+    kind: Callable[[np.random.Generator], ColourError], rng: np.random.Generator, garment: RgbImage
+) -> ColourError:
+    del garment  # it befalls any
+    return kind(rng)
+
+
 def daylight(rng: np.random.Generator) -> ColourError:
-    """White balance along the daylight curve: too warm or too cold."""
+    """White balance along the daylight curve, in mired: too warm or too cold."""
     sign = _sign(rng)
-    # Gains of red and blue that a change of colour temperature asks for, green kept.
-    return _gains(np.array([0.55, 0.0, -0.85]) * sign, {"warmer": sign})
+
+    def apply(rgb: FloatImage, _: FloatImage, strength: float) -> FloatImage:
+        return linear_to_srgb(srgb_to_linear(rgb) * daylight_gains(sign * strength))
+
+    return ColourError(apply, 96 if sign > 0 else 113, {"warmer": sign})
 
 
 def off_daylight(rng: np.random.Generator) -> ColourError:
@@ -56,7 +77,7 @@ def tint(rng: np.random.Generator) -> ColourError:
     """A veil of one colour, as reflected light or a filter gives it."""
     colour = rng.uniform(0, 1, 3).astype(np.float32)
     names = dict(zip(("red", "green", "blue"), (float(channel) for channel in colour), strict=True))
-    return ColourError(lambda rgb, _, strength: rgb + strength * (colour - rgb), 0.65, names)
+    return ColourError(lambda rgb, _, strength: rgb + strength * (colour - rgb), 0.4, names)
 
 
 def hue_rotation(rng: np.random.Generator) -> ColourError:
@@ -128,17 +149,59 @@ def uneven_light(rng: np.random.Generator) -> ColourError:
     return ColourError(apply, 2.5, {"angle": float(angle), "warmer": warmer})
 
 
-KINDS: dict[str, Callable[[np.random.Generator], ColourError]] = {
-    "daylight": daylight,
-    "off_daylight": off_daylight,
-    "exposure": exposure,
-    "tint": tint,
-    "hue_rotation": hue_rotation,
-    "chroma_gain": chroma_gain,
-    "contrast": contrast,
-    "channel_gamma": channel_gamma,
-    "uneven_light": uneven_light,
+def one_dye(rng: np.random.Generator, garment: RgbImage) -> ColourError | None:
+    """One dye of a print off, moved in Lab, and the others true; None for cloth of one colour.
+
+    What belongs to the dye falls off smoothly with the distance from its colour, in which lightness counts
+    less: folds and shade are the same dye.
+
+    Args:
+        rng: chooses the dye and where it moves.
+        garment: ``(P, 3)`` uint8 sRGB, pixels of the whole garment.
+    """
+    lab = srgb_to_lab(garment)
+    for centre in lab[rng.integers(len(lab), size=_DYE_TRIES)]:
+        belongs = _dye_share(lab, centre)
+        if _DYE_SHARE[0] <= (belongs > 0.5).mean() <= _DYE_SHARE[1] and (belongs < 0.1).mean() > 0.2:
+            break
+    else:
+        return None
+    direction = rng.normal(size=3) * [0.5, 1, 1]
+    direction /= np.linalg.norm(direction)
+
+    def apply(rgb: FloatImage, _: FloatImage, strength: float) -> FloatImage:
+        seen = _lab(rgb)
+        return lab_to_srgb_float(seen + _dye_share(seen, centre)[:, None] * strength * direction)
+
+    names = ("dye_lightness", "dye_a", "dye_b", "to_lightness", "to_a", "to_b")
+    values = (float(value) for value in (*centre, *direction))
+    return ColourError(apply, 80, dict(zip(names, values, strict=True)))
+
+
+KINDS: dict[str, Callable[[np.random.Generator, RgbImage], ColourError | None]] = {
+    **{
+        kind.__name__: partial(_of_any_cloth, kind)
+        for kind in (
+            daylight,
+            off_daylight,
+            exposure,
+            tint,
+            hue_rotation,
+            chroma_gain,
+            contrast,
+            channel_gamma,
+            uneven_light,
+        )
+    },
+    "one_dye": one_dye,
 }
+"""By name, what draws an error for a garment's pixels ``(P, 3)``; None if that kind cannot befall it."""
+
+
+def _dye_share(lab: FloatImage, centre: FloatImage) -> FloatImage:
+    apart = (lab - centre) * np.array([0.4, 1, 1], np.float32)
+    share: FloatImage = np.exp(-0.5 * (apart**2).sum(axis=-1) / _DYE_WIDTH**2)
+    return share
 
 
 def _gains(stops: FloatImage, parameters: dict[str, float]) -> ColourError:

@@ -66,27 +66,33 @@ def _tile(folder: Path, pair: PhotoPair, example: Mapping[str, Any]) -> RgbImage
         control = control[top:bottom, left:right]
     thickness_px = max(2, on_model.shape[0] // 220)
     pictures = [
-        _high(read_photo(pair.still_life).rgb),
-        _high(outlined(on_model, mask, thickness_px)),
-        _high(control),
+        tile_high(read_photo(pair.still_life).rgb),
+        tile_high(outlined(on_model, mask, thickness_px)),
+        tile_high(control),
     ]
     row = np.concatenate(pictures, axis=1)
-    canvas = Image.new("RGB", (row.shape[1], row.shape[0] + _TEXT_HEIGHT_PX), (255, 255, 255))
-    canvas.paste(Image.fromarray(row), (0, 0))
     error, doubtful = example["degradation"], example["mask_confidence"] < DOUBTFUL_BELOW
     lines = [
         f"{example['name']}  {example['label']['name']} ({example['label']['source']})  {example['split']}",
         f"{error['kind']}  dE00 {error['reached_delta_e']:.1f}   mask {example['mask_confidence']:.2f}"
         + (f" doubtful: {', '.join(example['mask_reasons'])}" if doubtful else ""),
     ]
+    return captioned(row, lines, doubtful=doubtful)
+
+
+def captioned(picture: RgbImage, lines: Sequence[str], *, doubtful: bool) -> RgbImage:
+    """A picture with two lines of text under it, the last of them red if something is doubtful."""
+    canvas = Image.new("RGB", (picture.shape[1], picture.shape[0] + _TEXT_HEIGHT_PX), (255, 255, 255))
+    canvas.paste(Image.fromarray(picture), (0, 0))
     pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(13)
     for number, line in enumerate(lines):
-        colour = _DOUBT_RGB if doubtful and number == 1 else _TEXT_RGB
-        pen.text((4, row.shape[0] + 2 + 15 * number), line, fill=colour, font=font)
+        colour = _DOUBT_RGB if doubtful and number == len(lines) - 1 else _TEXT_RGB
+        pen.text((4, picture.shape[0] + 2 + 15 * number), line, fill=colour, font=font)
     return np.array(canvas)
 
 
-def _high(photo: RgbImage) -> RgbImage:
+def tile_high(photo: RgbImage) -> RgbImage:
+    """A picture at the height of a sheet's tiles."""
     width_px = round(photo.shape[1] * _TILE_HEIGHT_PX / photo.shape[0])
     width_px = min(max(1, width_px), _MAX_TILE_WIDTH_PX)
     return cv2.resize(photo, (width_px, _TILE_HEIGHT_PX), interpolation=cv2.INTER_AREA)

@@ -7,12 +7,16 @@ strength that gives it. Outside the mask not a bit changes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
 
-from chromiq.colour import delta_e_lab, delta_e_map, srgb_to_lab
+from chromiq.colour import delta_e_lab, srgb_to_lab
 from chromiq.errors import UsageError
 from chromiq.records import BoolMask, Degradation, FloatImage, RgbImage
 from dataset_builder.colour_errors import KINDS, ColourError
@@ -22,11 +26,14 @@ DELTA_E_RANGE = (3.0, 25.0)
 TOLERANCE = 0.05
 _FEATHER_PX_PER_SIDE = 0.0015
 _SOLVER_PIXELS = 4000
-_MAX_TRIES = 40
+_PART_PIXELS = 16_384
+_MAX_SIZES = 8
+_DRAWS_PER_KIND = 2
+_MAX_CLIPPED_SHARE = 0.02
 
 
 def degrade(
-    photo: RgbImage, mask: BoolMask, style: Style, rng: np.random.Generator
+    photo: RgbImage, mask: BoolMask, style: Style, rng: np.random.Generator, used: Sequence[str] = ()
 ) -> tuple[RgbImage, Degradation]:
     """A photo with a colour error inside a mask.
 
@@ -35,6 +42,7 @@ def degrade(
         mask: ``(H, W)`` bool, the garment.
         style: ``"published"`` or ``"perceptual"``.
         rng: decides kind, size and direction.
+        used: kinds that this photo's other variants have; another one is taken if it can be.
 
     Returns:
         The degraded photo, bit-identical outside the mask, and what was done to it. With
@@ -51,8 +59,8 @@ def degrade(
     if style == "published":
         degraded, kind, parameters = _published(photo, rng)
         result = np.where(mask[..., None], degraded, photo)
-        return result, Degradation(kind, parameters, None, _mean_delta_e(photo, result, mask))
-    return _perceptual(photo, mask, rng)
+        return result, Degradation(kind, parameters, None, _mean_delta_e(photo[mask], result[mask]))
+    return _perceptual(photo, mask, rng, used)
 
 
 def ask_delta_e(rng: np.random.Generator) -> float:
@@ -78,66 +86,88 @@ def _published(photo: RgbImage, rng: np.random.Generator) -> tuple[RgbImage, str
     return tinted, "tint", {"red": red, "green": green, "blue": blue, "alpha": alpha}
 
 
-def _perceptual(photo: RgbImage, mask: BoolMask, rng: np.random.Generator) -> tuple[RgbImage, Degradation]:
-    weight = _feather(mask)
-    rows, columns = np.nonzero(mask)
-    chosen = np.linspace(0, rows.size - 1, min(rows.size, _SOLVER_PIXELS)).astype(int)
-    sample = photo[rows[chosen], columns[chosen]]
-    places = np.stack([rows / photo.shape[0], columns / photo.shape[1]], axis=1).astype(np.float32)
-    edge = weight[rows[chosen], columns[chosen], None]
-    names = list(KINDS)
-    for _ in range(_MAX_TRIES):
+def _perceptual(
+    photo: RgbImage, mask: BoolMask, rng: np.random.Generator, used: Sequence[str]
+) -> tuple[RgbImage, Degradation]:
+    garment = _Garment.of(photo, mask)
+    sample = garment.sampled()
+    # The size is drawn first and kept while kinds are tried: else large errors would be too rare.
+    for _ in range(_MAX_SIZES):
         asked = ask_delta_e(rng)
-        kind = names[int(rng.integers(len(names)))]
-        error = KINDS[kind](rng)
-        strength = _solve(error, sample, places[chosen], edge, asked)
-        if strength is None:
-            continue
-        result = photo.copy()
-        result[mask] = _blend(error, photo[mask], places, weight[mask][:, None], strength)
-        reached = _mean_delta_e(photo, result, mask)
-        if abs(reached - asked) <= TOLERANCE * asked:
-            parameters = {"strength": strength, **error.parameters}
-            return result, Degradation(kind, parameters, asked, reached)
+        shuffled = [list(KINDS)[index] for index in rng.permutation(len(KINDS))]
+        for kind in sorted(shuffled, key=used.count):
+            for _ in range(_DRAWS_PER_KIND):
+                error = KINDS[kind](rng, sample.rgb)
+                strength = _solve(error, sample, asked) if error else None
+                if error is None or strength is None:
+                    continue
+                changed = _apply(error, garment, strength)
+                reached = _mean_delta_e(garment.rgb, changed)
+                if abs(reached - asked) <= TOLERANCE * asked:
+                    result = photo.copy()
+                    result[mask] = changed
+                    parameters = {"strength": strength, **error.parameters}
+                    return result, Degradation(kind, parameters, asked, reached)
     raise UsageError(
         f"no colour error of dE00 {DELTA_E_RANGE[0]:g} to {DELTA_E_RANGE[1]:g} fits this garment in the "
         "sRGB gamut; use --degradation published for it, or leave it out"
     )
 
 
-def _solve(
-    error: ColourError, sample: RgbImage, places: FloatImage, edge: FloatImage, asked: float
-) -> float | None:
-    """The strength at which a sample of the garment is off by `asked`; None if out of reach."""
-    before = srgb_to_lab(sample)
+@dataclass(frozen=True, eq=False)
+class _Garment:
+    """A garment's pixels: ``rgb`` ``(P, 3)`` uint8, ``places`` ``(P, 2)`` row and column in 0..1, ``weight``
+    ``(P, 1)`` 0..1, how far each belongs to the garment."""
 
-    def reached(strength: float) -> float:
-        after = srgb_to_lab(_blend(error, sample, places, edge, strength))
-        return float(delta_e_lab(before, after).mean())
+    rgb: RgbImage
+    places: FloatImage
+    weight: FloatImage
 
-    low, high = 0.0, error.max_strength
-    if reached(high) < asked:
+    @classmethod
+    def of(cls, photo: RgbImage, mask: BoolMask) -> _Garment:
+        rows, columns = np.nonzero(mask)
+        places = np.stack([rows / photo.shape[0], columns / photo.shape[1]], axis=1).astype(np.float32)
+        return cls(photo[mask], places, _feather(mask)[mask][:, None])
+
+    def part(self, chosen: slice | NDArray[np.int64]) -> _Garment:
+        return _Garment(self.rgb[chosen], self.places[chosen], self.weight[chosen])
+
+    def sampled(self) -> _Garment:
+        count = len(self.rgb)
+        return self.part(np.linspace(0, count - 1, min(count, _SOLVER_PIXELS)).astype(np.int64))
+
+
+def _solve(error: ColourError, sample: _Garment, asked: float) -> float | None:
+    """The strength at which a sample of the garment is off by `asked`; None if out of reach or gamut."""
+    before = srgb_to_lab(sample.rgb)
+
+    def beyond(strength: float) -> float:
+        after = srgb_to_lab(_blend(error, sample, strength))
+        return float(delta_e_lab(before, after).mean()) - asked
+
+    if beyond(error.max_strength) < 0:
         return None
-    for _ in range(24):
-        middle = (low + high) / 2
-        low, high = (middle, high) if reached(middle) < asked else (low, middle)
-    if _clipped_share(error, sample, places, high) > 0.05:
-        return None
-    return high
+    strength = float(brentq(beyond, 0.0, error.max_strength, xtol=1e-4 * error.max_strength, rtol=1e-4))
+    return None if _clipped_share(error, sample, strength) > _MAX_CLIPPED_SHARE else strength
 
 
-def _blend(
-    error: ColourError, pixels: RgbImage, places: FloatImage, weight: FloatImage, strength: float
-) -> RgbImage:
-    """Garment pixels ``(P, 3)`` with the error, by how much each belongs to the garment."""
-    changed = np.clip(error.apply(pixels / np.float32(255), places, strength), 0, 1)
-    mixed = pixels + weight * (changed * 255 - pixels)
-    return np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)
+def _apply(error: ColourError, garment: _Garment, strength: float) -> RgbImage:
+    """All pixels of a garment with the error, in parts, so that memory stays flat on large photos."""
+    changed = np.empty_like(garment.rgb)
+    for part in _parts(len(changed)):
+        changed[part] = _blend(error, garment.part(part), strength)
+    return changed
 
 
-def _clipped_share(error: ColourError, sample: RgbImage, places: FloatImage, strength: float) -> float:
+def _blend(error: ColourError, garment: _Garment, strength: float) -> RgbImage:
+    changed = np.clip(error.apply(garment.rgb / np.float32(255), garment.places, strength), 0, 1)
+    mixed = garment.rgb + garment.weight * (changed * np.float32(255) - garment.rgb)
+    return np.rint(mixed).astype(np.uint8)
+
+
+def _clipped_share(error: ColourError, sample: _Garment, strength: float) -> float:
     """What share of the pixels the error would push clearly out of the sRGB gamut."""
-    values = error.apply(sample / np.float32(255), places, strength)
+    values = error.apply(sample.rgb / np.float32(255), sample.places, strength)
     return float(((values < -0.02) | (values > 1.02)).any(axis=1).mean())
 
 
@@ -148,5 +178,11 @@ def _feather(mask: BoolMask) -> FloatImage:
     return np.clip(inside / width_px, 0, 1).astype(np.float32)
 
 
-def _mean_delta_e(a: RgbImage, b: RgbImage, mask: BoolMask) -> float:
-    return float(delta_e_map(a[mask][None], b[mask][None]).mean())
+def _mean_delta_e(a: RgbImage, b: RgbImage) -> float:
+    """Between two lists of pixels ``(P, 3)``."""
+    differences = [delta_e_lab(srgb_to_lab(a[part]), srgb_to_lab(b[part])) for part in _parts(len(a))]
+    return float(np.concatenate(differences).mean(dtype=np.float64))
+
+
+def _parts(count: int) -> list[slice]:
+    return [slice(start, start + _PART_PIXELS) for start in range(0, count, _PART_PIXELS)]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -26,7 +24,7 @@ from chromiq.records import (
     RgbImage,
 )
 from dataset_builder.captions import caption, uses_reference
-from dataset_builder.degrade import Style, degrade
+from dataset_builder.degrade import degrade
 from dataset_builder.export import (
     Doubt,
     ExamplePixels,
@@ -41,38 +39,11 @@ from dataset_builder.export import (
 )
 from dataset_builder.labels import label_pair
 from dataset_builder.loss_mask import garment_mask, half_mask, panel_mask
+from dataset_builder.options import BuildOptions
 from dataset_builder.review import doubt_finding, is_doubtful, remove_review, write_review
 from dataset_builder.segmenters import SegmentationTask, Segmenter
-from dataset_builder.segmenters.choose import SegmenterName
+from dataset_builder.split import garment_of, lot, split_of
 from dataset_builder.stitch import exact_geometry, published_geometry, stitch
-
-GeometryName = Literal["published", "exact"]
-LossMaskName = Literal["auto", "half", "panel", "garment"]
-
-
-@dataclass(frozen=True)
-class BuildOptions:
-    """What decides the bytes of a dataset, apart from the photos.
-
-    Attributes:
-        model: the model to train; it decides whether photos are stitched, and the captions.
-        segmenter: who finds the garment.
-        degradation: how colours are put off.
-        geometry: how photos are laid out when stitched.
-        loss_mask: ``"auto"`` is half for the published geometry, panel for the exact one.
-        variants: how many different errors each pair gets.
-        held_out: share of garments kept out of training, 0..1.
-        seed: of everything that is drawn.
-    """
-
-    model: str = "kontext"
-    segmenter: SegmenterName = "auto"
-    degradation: Style = "perceptual"
-    geometry: GeometryName = "exact"
-    loss_mask: LossMaskName = "auto"
-    variants: int = 1
-    held_out: float = 0.0
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -169,7 +140,11 @@ def _make(work: PairWork, segmenter: Callable[[], Segmenter]) -> tuple[list[Exam
         remove_recorded(work.folder, pair.key)  # or examples made with a better mask would stay behind
         return [], _review(work, still_life, on_model, found)
     # All errors are drawn before anything is written: a pair that none fits leaves no files.
-    drawn = [_degrade(work, on_model, found.mask, variant) for variant in range(1, options.variants + 1)]
+    split = split_of(garment_of(pair), options.seed, options.held_out)
+    drawn: list[tuple[RgbImage, Degradation]] = []
+    for variant in range(1, options.variants + 1):
+        used = [error.kind for _, error in drawn]
+        drawn.append(_degrade(work, on_model, found.mask, split, variant, used))
     doubt = _review(work, still_life, on_model, found)
     write_garment_mask(work.folder, pair.key, found.mask)
     mask_path = garment_mask_path(pair.key)
@@ -179,7 +154,6 @@ def _make(work: PairWork, segmenter: Callable[[], Segmenter]) -> tuple[list[Exam
         pixels, geometry = _lay_out(options, still_life, on_model, degraded, found)
         name = example_name(pair.key, variant)
         text = caption(options.model, label.name)
-        split = split_of(pair.key, options.seed, options.held_out)
         paths = example_paths(name, split, pixels)
         digests = write_example(work.folder, paths, pixels, text)
         examples.append(
@@ -212,16 +186,6 @@ def example_name(key: str, variant: int) -> str:
     return f"pair{key}" if variant == 1 else f"pair{key}-v{variant}"
 
 
-def split_of(key: str, seed: int, held_out: float) -> str:
-    """``"train"`` or ``"held_out"``, by seed and key alone, so that all variants of a garment go together.
-
-    >>> split_of("7", 0, 0.0)
-    'train'
-    """
-    digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
-    return "held_out" if int.from_bytes(digest[:8], "big") / 2**64 < held_out else "train"
-
-
 def _find_mask(
     work: PairWork,
     segmenter: Callable[[], Segmenter],
@@ -244,11 +208,15 @@ def _review(work: PairWork, still_life: RgbImage, on_model: RgbImage, found: Gar
 
 
 def _degrade(
-    work: PairWork, on_model: RgbImage, mask: BoolMask, variant: int
+    work: PairWork, on_model: RgbImage, mask: BoolMask, split: str, variant: int, used: Sequence[str]
 ) -> tuple[RgbImage, Degradation]:
-    rng = np.random.default_rng([work.options.seed, variant, *work.pair.key.encode("utf-8")])
+    options = work.options
+    name = example_name(work.pair.key, variant)
+    if split == "train" and lot(f"{options.seed}:identity:{name}") < options.identity_share:
+        return on_model, Degradation("identity", {}, 0.0, 0.0)
+    rng = np.random.default_rng([options.seed, variant, *work.pair.key.encode("utf-8")])
     try:
-        return degrade(on_model, mask, work.options.degradation, rng)
+        return degrade(on_model, mask, options.degradation, rng, used)
     except UsageError as error:
         cure = "use --degradation published, or leave the pair out"
         finding = Finding(
@@ -263,7 +231,7 @@ def _lay_out(
     if uses_reference(options.model):
         return ExamplePixels(on_model, degraded, None, still_life, False), None
     size_wh, on_model_wh = ((photo.shape[1], photo.shape[0]) for photo in (still_life, on_model))
-    geometry = geometry_of(options.geometry, size_wh, on_model_wh)
+    geometry = geometry_of(options, size_wh, on_model_wh)
     style = options.loss_mask
     if style == "auto":
         style = "half" if options.geometry == "published" else "panel"
@@ -281,7 +249,10 @@ def _lay_out(
     return pixels, geometry
 
 
-def geometry_of(name: GeometryName, still_life_wh: tuple[int, int], on_model_wh: tuple[int, int]) -> Geometry:
+def geometry_of(
+    options: BuildOptions, still_life_wh: tuple[int, int], on_model_wh: tuple[int, int]
+) -> Geometry:
     """How two photos of these widths and heights lie on the canvas."""
-    make = published_geometry if name == "published" else exact_geometry
-    return make(still_life_wh, on_model_wh)
+    if options.geometry == "published":
+        return published_geometry(still_life_wh, on_model_wh)
+    return exact_geometry(still_life_wh, on_model_wh, options.size_wh)

@@ -14,10 +14,10 @@ from chromiq.parallel import map_bounded
 from chromiq.progress import Update
 from chromiq.records import PhotoPair
 from dataset_builder.captions import uses_reference
-from dataset_builder.example import BuildOptions, example_name
+from dataset_builder.example import example_name, geometry_of
 from dataset_builder.labels import read_garments
+from dataset_builder.options import BuildOptions
 from dataset_builder.pairs import find_pairs
-from dataset_builder.stitch import published_geometry
 
 _SHOWN = 5
 _AHEAD = 64
@@ -121,10 +121,10 @@ def _mask_fault(pair: PhotoPair, path: Path | None) -> Finding | None:
 
 
 def _too_wide(pair: PhotoPair, options: BuildOptions) -> Finding | None:
-    if uses_reference(options.model) or options.geometry != "published":
+    if uses_reference(options.model):
         return None
     try:
-        published_geometry(photo_size_wh(pair.still_life), photo_size_wh(pair.on_model))
+        geometry_of(options, photo_size_wh(pair.still_life), photo_size_wh(pair.on_model))
     except UnsoundError as error:
         return replace(error.findings[0], where=str(pair.on_model))
     return None

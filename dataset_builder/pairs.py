@@ -7,14 +7,12 @@ with photos of the same names. A CSV has the columns ``still_life`` and ``on_mod
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os.path import realpath
 from pathlib import Path
-from typing import Literal
 
 from chromiq.errors import ChromiqError, Finding
 from chromiq.files import collision_key, safe_stem
@@ -22,16 +20,12 @@ from chromiq.images import PHOTO_SUFFIXES, carries_profile, inspect_photo, verif
 from chromiq.parallel import map_bounded
 from chromiq.progress import Update
 from chromiq.records import PhotoPair
+from dataset_builder.pair_names import FOLDER_NAME, Role, role_and_key_of
+from dataset_builder.pairs_csv import pairs_of_csv
 
-Role = Literal["still_life", "on_model"]
-MAX_CSV_ROWS = 1_000_000
 _SHOWN = 5
 _AHEAD = 64
 
-_FILE_NAME = re.compile(
-    r"(?P<role>still[-_ ]?life|on[-_ ]?model)[-_ ]?(?P<key>.+)", re.IGNORECASE | re.DOTALL
-)
-_FOLDER_NAME = re.compile(r"(?P<role>still[-_ ]?lifes?|on[-_ ]?models?)", re.IGNORECASE)
 _ROLE_NAMES: dict[Role, str] = {"still_life": "still-life", "on_model": "on-model"}
 
 
@@ -59,7 +53,7 @@ def find_pairs(source: Path, *, decode: bool = False, on_progress: Update | None
     if source.is_dir():
         pairs, findings = _pairs_of_folder(source)
     elif source.is_file() and source.suffix.lower() == ".csv":
-        pairs, findings = _pairs_of_csv(source)
+        pairs, findings = pairs_of_csv(source)
     else:
         got = "a file of another kind" if source.exists() else "nothing there"
         finding = Finding(
@@ -111,7 +105,7 @@ def _pairs_of_folder(folder: Path) -> tuple[list[PhotoPair], list[Finding]]:
                 )
             )
             continue
-        role_and_key = _role_and_key(path, folder)
+        role_and_key = role_and_key_of(path, folder)
         if role_and_key is None:
             strangers.append(path.name)
             continue
@@ -130,7 +124,7 @@ def _pairs_of_folder(folder: Path) -> tuple[list[PhotoPair], list[Finding]]:
 
 def _photo_files(folder: Path, strangers: list[str], *, top: bool = True) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
-        if top and path.is_dir() and _FOLDER_NAME.fullmatch(path.name):
+        if top and path.is_dir() and FOLDER_NAME.fullmatch(path.name):
             yield from _photo_files(path, strangers, top=False)
         elif path.name.startswith(".") or path.is_dir():
             continue
@@ -138,18 +132,6 @@ def _photo_files(folder: Path, strangers: list[str], *, top: bool = True) -> Ite
             yield path
         else:
             strangers.append(path.name)
-
-
-def _role_and_key(path: Path, folder: Path) -> tuple[Role, str] | None:
-    if path.parent != folder:
-        match = _FOLDER_NAME.fullmatch(path.parent.name)
-        return (_role(match["role"]), path.stem) if match else None
-    match = _FILE_NAME.fullmatch(path.stem)
-    return (_role(match["role"]), match["key"]) if match else None
-
-
-def _role(text: str) -> Role:
-    return "still_life" if text.lower().startswith("still") else "on_model"
 
 
 def _pair_up(by_role: dict[Role, list[Path]], folder: Path) -> tuple[PhotoPair | None, list[Finding]]:
@@ -181,58 +163,9 @@ def _pair_up(by_role: dict[Role, list[Path]], folder: Path) -> tuple[PhotoPair |
     if findings:
         return None, findings
     still_life, on_model = by_role["still_life"][0], by_role["on_model"][0]
-    role_and_key = _role_and_key(still_life, folder)
+    role_and_key = role_and_key_of(still_life, folder)
     assert role_and_key is not None  # it was grouped by its key
     return PhotoPair(key=role_and_key[1], still_life=still_life, on_model=on_model), []
-
-
-def _pairs_of_csv(path: Path) -> tuple[list[PhotoPair], list[Finding]]:
-    pairs: list[PhotoPair] = []
-    findings: list[Finding] = []
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.DictReader(stream, strict=True)
-            missing = {"still_life", "on_model"} - set(rows.fieldnames or ())
-            if missing:
-                wanted = "the columns still_life and on_model"
-                got = ", ".join(rows.fieldnames or ()) or "an empty file"
-                return [], [
-                    Finding("csv.columns", str(path), wanted, got[:200], "add a first line with them")
-                ]
-            for row in rows:
-                if rows.line_num > MAX_CSV_ROWS:
-                    findings.append(
-                        Finding("csv.long", str(path), f"at most {MAX_CSV_ROWS} lines", "more", "split it")
-                    )
-                    break
-                pair = _pair_of_row(row, path)
-                if isinstance(pair, Finding):
-                    findings.append(pair)
-                else:
-                    pairs.append(pair)
-    except (UnicodeDecodeError, csv.Error) as error:
-        findings.append(
-            Finding("csv.unreadable", str(path), "a CSV file in UTF-8", f"'{error}'", "re-save it")
-        )
-    return pairs, findings
-
-
-def _pair_of_row(row: dict[str, str | None], path: Path) -> PhotoPair | Finding:
-    names = {role: (row.get(role) or "").strip() for role in ("still_life", "on_model")}
-    where = f"{path.name}: {names['still_life'] or '-'}, {names['on_model'] or '-'}"
-    if not all(names.values()):
-        return Finding("csv.row", where, "a still-life and an on-model photo", "an empty field", "fill it in")
-    if any("\0" in name for name in names.values()):
-        return Finding("csv.row", repr(where), "file names", "a null byte", "remove it")
-    garment = (row.get("garment") or "").strip() or None
-    if garment and not garment.isprintable():
-        return Finding("csv.row", where, "a garment's name on one line", repr(garment)[:80], "write the name")
-    still_life, on_model = (path.parent / names[role] for role in ("still_life", "on_model"))
-    if still_life == on_model:
-        return Finding("csv.row", where, "two photos", "one photo in both places", "name the other one")
-    match = _FILE_NAME.fullmatch(still_life.stem)
-    key = (row.get("key") or "").strip() or (match["key"] if match else still_life.stem)
-    return PhotoPair(key, still_life, on_model, garment)
 
 
 def _with_safe_keys(pairs: Sequence[PhotoPair]) -> tuple[list[PhotoPair], list[Finding]]:

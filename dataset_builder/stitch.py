@@ -62,22 +62,38 @@ def published_geometry(still_life_wh: tuple[int, int], on_model_wh: tuple[int, i
     )
 
 
-def exact_geometry(still_life_wh: tuple[int, int], on_model_wh: tuple[int, int]) -> Geometry:
+def exact_geometry(
+    still_life_wh: tuple[int, int], on_model_wh: tuple[int, int], size_wh: tuple[int, int] | None = None
+) -> Geometry:
     """Both photos at one height, uncropped, centred on the Kontext size that shows them largest.
 
     Args:
         still_life_wh: width and height in pixels.
         on_model_wh: width and height in pixels.
+        size_wh: the canvas, instead of a size of Kontext's.
 
     Returns:
         A geometry in which the two photos touch at the seam and the padding lies around them evenly.
+
+    Raises:
+        UnsoundError: if the two are so wide that nothing is left of their height.
     """
     # In whole numbers: a float would lose the last pixel where a pair fits to the pixel.
     (width_1, height_1), (width_2, height_2) = still_life_wh, on_model_wh
     both, unit = width_1 * height_2 + width_2 * height_1, height_1 * height_2  # the width at height `unit`
-    heights = {size: min(size[1], size[0] * unit // both) for size in KONTEXT_SIZES_WH}
+    sizes_wh = KONTEXT_SIZES_WH if size_wh is None else (size_wh,)
+    heights = {size: min(size[1], size[0] * unit // both) for size in sizes_wh}
     canvas = max(heights, key=lambda size: (heights[size], -size[0] * size[1]))
     height_px = heights[canvas]
+    if height_px < 1:
+        finding = Finding(
+            code="pair.wide",
+            where=f"{width_1}x{height_1} beside {width_2}x{height_2}",
+            wanted=f"two photos that fit {canvas[0]}x{canvas[1]} side by side",
+            got="less than a pixel of height",
+            cure="give a larger --size, or leave the pair out",
+        )
+        raise UnsoundError(str(finding), [finding])
     left = (max(1, height_px * width_1 // height_1), height_px)
     right = (max(1, height_px * width_2 // height_2), height_px)
     start = (canvas[0] - left[0] - right[0]) // 2

@@ -11,7 +11,7 @@ from pathlib import Path
 from chromiq.files import ensure_output_folder, write_text
 from chromiq.progress import Update
 from dataset_builder.build import build
-from dataset_builder.example import BuildOptions
+from dataset_builder.options import BuildOptions
 from dataset_builder.sample_catalogue import write_catalogue
 from dataset_builder.segmenters.choose import make_segmenter
 from evaluate.generate import GenerateOptions

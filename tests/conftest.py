@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from dataset_builder.build import build
-from dataset_builder.example import BuildOptions
+from dataset_builder.options import BuildOptions
 from dataset_builder.sample_catalogue import write_catalogue
 
 PHOTO_WH = (224, 280)

@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 
 from chromiq_cli.main import main
 from dataset_builder.build import build as build_dataset
-from dataset_builder.example import BuildOptions
+from dataset_builder.options import BuildOptions
 from dataset_builder.sample_catalogue import write_catalogue
 
 SIZE_WH = (224, 280)

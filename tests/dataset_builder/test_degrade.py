@@ -1,11 +1,12 @@
 """Colour errors have the size that was asked for, on any cloth, and stay inside the mask."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chromiq.colour import delta_e_map
+from chromiq.colour import daylight_gains, delta_e_map, srgb_to_lab
 from chromiq.errors import UsageError
 from dataset_builder.colour_errors import KINDS
 from dataset_builder.degrade import ask_delta_e, degrade
@@ -70,21 +71,79 @@ def test_asked_sizes_lie_where_real_errors_do():
     assert 0.72 < ((asked >= 5) & (asked <= 15)).mean() < 0.79
 
 
+def printed(size_hw=(90, 70)):
+    """White cloth with red stripes."""
+    photo, mask = cloth(COLOURS["white"], size_hw)
+    red, _ = cloth(COLOURS["red"], size_hw, seed=1)
+    stripes = np.arange(size_hw[0]) % 12 < 4
+    photo[stripes] = red[stripes]
+    return photo, mask, stripes[:, None] & mask
+
+
+def draw(name, pixels, seed):
+    error = KINDS[name](np.random.default_rng(seed), pixels)
+    assert error is not None
+    return error
+
+
 @pytest.mark.parametrize("name", sorted(KINDS))
 def test_strength_zero_changes_nothing(name):
-    photo, mask = cloth(COLOURS["red"])
+    photo, mask, _ = printed()
     pixels = photo[mask] / np.float32(255)
     places = np.full((len(pixels), 2), 0.3, np.float32)
-    error = KINDS[name](np.random.default_rng(3))
+    error = draw(name, photo[mask], 3)
     np.testing.assert_allclose(error.apply(pixels, places, 0.0), pixels, atol=2e-4)
 
 
-def test_texture_survives_a_change_of_hue():
+@settings(max_examples=20, deadline=None)
+@given(st.sampled_from(sorted(COLOURS)), st.integers(0, 10_000))
+def test_texture_survives(name, seed):
+    photo, mask = cloth(COLOURS[name], seed=seed)
+    degraded, _ = degrade(photo, mask, "perceptual", np.random.default_rng(seed))
+    inner = np.zeros_like(mask)
+    inner[18:72, 15:55] = True  # clear of the feathered edge
+    before, after = (srgb_to_lab(image)[..., 0][inner].reshape(54, 40) for image in (photo, degraded))
+    fine = [lightness - cv2.GaussianBlur(lightness, (0, 0), 3) for lightness in (before, after)]
+    assert np.corrcoef(fine[0].ravel(), fine[1].ravel())[0, 1] > 0.8
+
+
+def test_one_dye_of_a_print_is_off_and_the_other_true():
+    photo, mask, stripes = printed()
+    error = next(
+        error
+        for seed in range(20)
+        if (error := draw("one_dye", photo[mask], seed)).parameters["dye_a"] > 30  # the red one
+    )
+    places = np.zeros((mask.sum(), 2), np.float32)
+    after = photo.copy()
+    changed = error.apply(photo[mask] / np.float32(255), places, 15.0)
+    after[mask] = np.rint(np.clip(changed, 0, 1) * 255).astype(np.uint8)
+    off = delta_e_map(photo, after)
+    assert off[stripes].mean() > 5
+    assert off[mask & ~stripes].max() < 1
+
+
+def test_plain_cloth_has_no_dye_of_its_own():
     photo, mask = cloth(COLOURS["red"])
-    pixels = photo[mask] / np.float32(255)
-    turned = KINDS["hue_rotation"](np.random.default_rng(0)).apply(pixels, np.zeros((len(pixels), 2)), 0.3)
-    correlation = np.corrcoef(pixels.sum(axis=1), turned.sum(axis=1))[0, 1]
-    assert correlation > 0.98
+    assert all(KINDS["one_dye"](np.random.default_rng(seed), photo[mask]) is None for seed in range(5))
+
+
+def test_daylight_warms_and_cools_white_as_the_cie_says():
+    # Linear sRGB of D50 white in D65 sRGB, from its chromaticity x = 0.3457, y = 0.3585.
+    x, y = 0.3457, 0.3585
+    matrix = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
+    d50 = matrix @ [x / y, 1, (1 - x - y) / y]
+    gains = daylight_gains(1e6 / 5003 - 1e6 / 6504)
+    np.testing.assert_allclose(gains, d50 / d50[1], atol=0.01)
+
+
+def test_variants_of_a_photo_are_errors_of_different_kinds():
+    photo, mask = cloth(COLOURS["red"])
+    used = []
+    for variant in range(5):
+        _, error = degrade(photo, mask, "perceptual", np.random.default_rng([0, variant]), used)
+        used.append(error.kind)
+    assert len(set(used)) == 5
 
 
 def test_an_empty_or_foreign_mask_is_refused():

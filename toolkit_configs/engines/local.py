@@ -21,8 +21,9 @@ from chromiq.errors import InterruptedRunError, UnsoundError, UsageError
 from chromiq.files import ensure_output_folder
 from chromiq.images import read_photo
 from chromiq.progress import silence_model_libraries
+from dataset_builder.buckets import bucket_size_wh
 from toolkit_configs.engines.local_checkpoints import restore, save_checkpoint
-from toolkit_configs.engines.local_examples import SEED, bucket_size_wh, drawn, find_examples, pixels
+from toolkit_configs.engines.local_examples import SEED, drawn, find_examples, pixels
 from toolkit_configs.engines.masked_loss import latent_weights, masked_loss
 from toolkit_configs.jobs import Job
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from chromiq.errors import Finding, raise_findings
 from chromiq.images import PHOTO_SUFFIXES
+from dataset_builder.buckets import as_trained
 from dataset_builder.pairs import natural_key
 from toolkit_configs.jobs import Job
 
 SEED = 42
-_DIVISIBLE_BY = 16
 
 
 def find_examples(job: Job) -> list[dict[str, Path]]:
@@ -53,39 +51,11 @@ def find_examples(job: Job) -> list[dict[str, Path]]:
     return examples
 
 
-def bucket_size_wh(size_wh: tuple[int, int], resolution: int) -> tuple[int, int]:
-    """The size a picture is trained at, as AI-Toolkit chooses it.
-
-    Scaled down to an area of at most `resolution` squared, each side goes to a multiple of 16 below or
-    above: of those four sizes the one nearest in area to the scaled picture, and not above the limit.
-
-    >>> bucket_size_wh((1328, 800), 1328), bucket_size_wh((1328, 800), 1024), bucket_size_wh((1328, 800), 512)
-    ((1328, 800), (1328, 784), (672, 384))
-    """
-    limit_px = resolution**2
-    wanted_px = min(size_wh[0] * size_wh[1], limit_px)
-    scale = (wanted_px / (size_wh[0] * size_wh[1])) ** 0.5
-    steps = [side * scale / _DIVISIBLE_BY for side in size_wh]
-    sizes = [
-        (round_width(steps[0]) * _DIVISIBLE_BY, round_height(steps[1]) * _DIVISIBLE_BY)
-        for round_width in (math.floor, math.ceil)
-        for round_height in (math.floor, math.ceil)
-    ]
-    within = [(width, height) for width, height in sizes if 0 < width * height <= limit_px]
-    floor = (max(1, int(steps[0])) * _DIVISIBLE_BY, max(1, int(steps[1])) * _DIVISIBLE_BY)
-    return min(within or [floor], key=lambda size: abs(size[0] * size[1] - wanted_px))
-
-
 def pixels(rgb: Any, size_wh: tuple[int, int]) -> Any:
     """A picture scaled to cover a size, centre-cropped, as a tensor ``(1, 3, H, W)`` in -1..1."""
     import torch
 
-    scale = max(size_wh[0] / rgb.shape[1], size_wh[1] / rgb.shape[0])
-    cover = (max(size_wh[0], round(rgb.shape[1] * scale)), max(size_wh[1], round(rgb.shape[0] * scale)))
-    scaled = np.array(Image.fromarray(rgb).resize(cover, Image.Resampling.BICUBIC))
-    left, top = (cover[0] - size_wh[0]) // 2, (cover[1] - size_wh[1]) // 2
-    cropped = scaled[top : top + size_wh[1], left : left + size_wh[0]]
-    return torch.from_numpy(cropped).permute(2, 0, 1)[None].float() / 127.5 - 1
+    return torch.from_numpy(as_trained(rgb, size_wh).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
 def drawn(step: int, count: int, batch_size: int) -> list[int]:

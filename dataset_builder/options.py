@@ -1,0 +1,79 @@
+"""What decides the bytes of a dataset, apart from the photos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from chromiq.errors import UsageError
+from dataset_builder.buckets import DIVISIBLE_BY_PX
+from dataset_builder.captions import uses_reference
+from dataset_builder.degrade import Style
+from dataset_builder.segmenters.choose import SegmenterName
+
+_MIN_CANVAS_PX, _MAX_CANVAS_PX = 128, 8192
+GeometryName = Literal["published", "exact"]
+LossMaskName = Literal["auto", "half", "panel", "garment"]
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What decides the bytes of a dataset, apart from the photos.
+
+    Attributes:
+        model: the model to train; it decides whether photos are stitched, and the captions.
+        segmenter: who finds the garment.
+        degradation: how colours are put off.
+        geometry: how photos are laid out when stitched.
+        loss_mask: ``"auto"`` is half for the published geometry, panel for the exact one.
+        size_wh: the canvas of the exact geometry, or None for the Kontext size that loses least.
+        variants: how many different errors each pair gets.
+        identity_share: share of training examples whose colours are left true, 0..1, so that the model
+            learns to leave them alone.
+        held_out: share of garments kept out of training, 0..1.
+        seed: of everything that is drawn.
+    """
+
+    model: str = "kontext"
+    segmenter: SegmenterName = "auto"
+    degradation: Style = "perceptual"
+    geometry: GeometryName = "exact"
+    loss_mask: LossMaskName = "auto"
+    size_wh: tuple[int, int] | None = None
+    variants: int = 1
+    identity_share: float = 0.0
+    held_out: float = 0.0
+    seed: int = 0
+
+
+def check_options(options: BuildOptions) -> None:
+    """Refuse options that make no dataset.
+
+    Raises:
+        UsageError: naming the one that is wrong.
+    """
+    uses_reference(options.model)
+    if options.variants < 1 or not 0 <= options.held_out < 1 or not 0 <= options.identity_share <= 1:
+        raise UsageError(
+            "wanted at least one variant, a held-out share from 0 to below 1 and an identity share from 0 to "
+            "1; mend the options"
+        )
+    if options.size_wh is None:
+        return
+    width_px, height_px = options.size_wh
+    step_px = DIVISIBLE_BY_PX[options.model]
+    reason = "the published geometry has its own" if options.geometry == "published" else None
+    if uses_reference(options.model):
+        reason = f"{options.model} sees photos as they are"
+    if reason:
+        raise UsageError(f"--size {width_px}x{height_px}: wanted no size, as {reason}; leave it out")
+    if width_px % step_px or height_px % step_px:
+        raise UsageError(
+            f"--size {width_px}x{height_px}: wanted multiples of {step_px}, as the trainer cuts off the "
+            f"rest; take {width_px // step_px * step_px}x{height_px // step_px * step_px}"
+        )
+    if not _MIN_CANVAS_PX <= min(options.size_wh) <= max(options.size_wh) <= _MAX_CANVAS_PX:
+        raise UsageError(
+            f"--size {width_px}x{height_px}: wanted {_MIN_CANVAS_PX} to {_MAX_CANVAS_PX} px a side; "
+            "choose another"
+        )

@@ -1,0 +1,37 @@
+"""What the names of photos say: which of a pair it is, and of which."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+Role = Literal["still_life", "on_model"]
+
+_FILE_NAME = re.compile(
+    r"(?P<role>still[-_ ]?life|on[-_ ]?model)[-_ ]?(?P<key>.+)", re.IGNORECASE | re.DOTALL
+)
+FOLDER_NAME = re.compile(r"(?P<role>still[-_ ]?lifes?|on[-_ ]?models?)", re.IGNORECASE)
+
+
+def key_of_still_life(path: Path) -> str:
+    """What a still-life's name says about its garment: the N of ``still-lifeN``, else the whole stem.
+
+    >>> key_of_still_life(Path("still-life7.jpg")), key_of_still_life(Path("red-shirt.jpg"))
+    ('7', 'red-shirt')
+    """
+    match = _FILE_NAME.fullmatch(path.stem)
+    return match["key"] if match else path.stem
+
+
+def role_and_key_of(path: Path, folder: Path) -> tuple[Role, str] | None:
+    """What a photo in a folder, or in a subfolder named after one role, is; None if its name does not say."""
+    if path.parent != folder:
+        match = FOLDER_NAME.fullmatch(path.parent.name)
+        return (_role(match["role"]), path.stem) if match else None
+    match = _FILE_NAME.fullmatch(path.stem)
+    return (_role(match["role"]), match["key"]) if match else None
+
+
+def _role(text: str) -> Role:
+    return "still_life" if text.lower().startswith("still") else "on_model"

@@ -1,0 +1,72 @@
+"""One picture of what the trainer will see: each example cut as it cuts it, the loss mask laid over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from chromiq.images import read_photo, write_photo
+from chromiq.records import RgbImage
+from dataset_builder.buckets import DIVISIBLE_BY_PX, RESOLUTION, as_trained, bucket_size_wh, cut_off_wh
+from dataset_builder.contact_sheet import captioned, grid, tile_high
+from dataset_builder.loss_mask import LossMask
+
+PREVIEW_SHEET = "preview_sheet.jpg"
+_UNTRAINED_RGB = (30, 40, 120)
+_UNTRAINED_COVER = 0.75
+_CHARACTERS = 96
+
+
+def write_preview_sheet(
+    folder: Path, model: str, shown: Sequence[Mapping[str, Any]], examples: int, resolution: int = RESOLUTION
+) -> None:
+    """Write ``preview_sheet.jpg``: control and target as trained; what the loss leaves out lies under blue.
+
+    Args:
+        folder: a finished dataset.
+        model: the model to train; it decides what sides are multiples of.
+        shown: examples as in the manifest, of all that the dataset has.
+        examples: how many it has.
+        resolution: of the job.
+    """
+    tiles = [_tile(folder, example, resolution, DIVISIBLE_BY_PX[model]) for example in shown]
+    title = (
+        f"{len(shown)} of {examples} examples as {model} is trained at resolution {resolution}: "
+        "control, target; under blue nothing is learned"
+    )
+    write_photo(folder / PREVIEW_SHEET, grid(tiles, title), quality=88)
+
+
+def mask_laid_over(rgb: RgbImage, mask: LossMask) -> RgbImage:
+    """A picture on which blue lies the thicker, the less the loss mask counts.
+
+    >>> picture = np.full((1, 2, 3), 200, np.uint8)
+    >>> mask_laid_over(picture, np.array([[255, 0]], np.uint8))[0].tolist()
+    [[200, 200, 200], [72, 80, 140]]
+    """
+    cover = _UNTRAINED_COVER * (1 - mask[..., None].astype(np.float32) / 255)
+    mixed: RgbImage = np.rint(rgb * (1 - cover) + np.array(_UNTRAINED_RGB) * cover).astype(np.uint8)
+    return mixed
+
+
+def _tile(folder: Path, example: Mapping[str, Any], resolution: int, divisible_by_px: int) -> RgbImage:
+    target, control = (read_photo(folder / example[role]).rgb for role in ("target", "control"))
+    size_wh = (target.shape[1], target.shape[0])
+    bucket_wh = bucket_size_wh(size_wh, resolution, divisible_by_px)
+    seen = as_trained(target, bucket_wh)
+    if example["mask"]:
+        mask = np.asarray(Image.open(folder / example["mask"]).convert("L"))
+        seen = mask_laid_over(seen, as_trained(mask, bucket_wh))
+    pictures = [tile_high(as_trained(control, bucket_wh)), tile_high(seen)]
+    if example["reference"]:
+        pictures.insert(0, tile_high(read_photo(folder / example["reference"]).rgb))
+    columns, rows = cut_off_wh(size_wh, bucket_wh)
+    lost = f"{columns} columns and {rows} rows cut off" if columns or rows else "nothing cut off"
+    sizes = f"{size_wh[0]}x{size_wh[1]} -> {bucket_wh[0]}x{bucket_wh[1]}, {lost}"
+    lines = [f"{example['name']}  {sizes}", example["caption"][:_CHARACTERS]]
+    return captioned(cv2.hconcat(pictures), lines, doubtful=bool(columns or rows))
