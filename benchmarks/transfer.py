@@ -23,7 +23,7 @@ from dataset_builder.degrade import degrade
 from dataset_builder.pairs import find_pairs
 from dataset_builder.sample_catalogue import draw_pair
 from dataset_builder.segmenters.still_life import still_life_mask
-from evaluate.transfer import monge_kantorovich, transfer
+from evaluate.transfer import transfer
 
 Rule = Callable[[FloatImage, FloatImage], FloatImage]
 ERRORS = ("published", "perceptual", "left true")
@@ -58,9 +58,19 @@ def reinhard_chroma(wanted: FloatImage, seen: FloatImage) -> FloatImage:
 
 
 def mkl(wanted: FloatImage, seen: FloatImage) -> FloatImage:
-    """Mean and covariance (Pitié and Kokaram 2007)."""
-    matrix = monge_kantorovich(np.cov(wanted.T), np.cov(seen.T))
+    """Mean and covariance, moving least: Monge-Kantorovich (Pitié and Kokaram, CVMP 2007).
+
+    ``T = C^-1/2 (C^1/2 W C^1/2)^1/2 C^-1/2`` with ``C`` the covariance seen and ``W`` the one wanted.
+    """
+    root = _root(np.cov(seen.T))
+    inverse = np.linalg.inv(root)
+    matrix = inverse @ _root(root @ np.cov(wanted.T) @ root) @ inverse
     return (seen - seen.mean(axis=0)) @ matrix.T + wanted.mean(axis=0)
+
+
+def _root(matrix: FloatImage) -> FloatImage:
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * np.sqrt(np.maximum(values, 1e-9))) @ vectors.T
 
 
 RULES: dict[str, Rule] = {

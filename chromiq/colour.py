@@ -58,14 +58,27 @@ def srgb_to_lab(rgb: RgbImage) -> FloatImage:
     >>> bool(np.allclose(srgb_to_lab(np.full((1, 1, 3), 255, np.uint8)), [100, 0, 0], atol=0.01))
     True
     """
+    return _lab_of_linear(np.take(_LINEAR_OF_BYTE, rgb))
+
+
+def rgb_to_lab(encoded: NDArray[np.floating]) -> FloatImage:
+    """CIE Lab of gamma-encoded sRGB in 0..1, of any precision and beyond it: ``(..., 3)`` to float32.
+
+    >>> bool(np.allclose(rgb_to_lab(np.array([1.0, 1.0, 1.0])), [100, 0, 0], atol=0.01))
+    True
+    """
+    return _lab_of_linear(_linear(encoded))
+
+
+def _lab_of_linear(linear: NDArray[np.floating]) -> FloatImage:
     # In float64 to the end: float32 alone would cost dE00 up to 5e-4 later on.
-    xyz = np.take(_LINEAR_OF_BYTE, rgb).reshape(-1, 3) @ (_XYZ_FROM_RGB / _WHITE_XYZ[:, None]).T
+    xyz = linear.reshape(-1, 3) @ (_XYZ_FROM_RGB / _WHITE_XYZ[:, None]).T
     f = np.where(xyz > _LINEAR_BELOW, np.cbrt(xyz), _LINE_SLOPE * xyz + _LINE_START)
     lab = np.empty(f.shape, np.float32)
     lab[:, 0] = 116 * f[:, 1] - 16
     lab[:, 1] = 500 * (f[:, 0] - f[:, 1])
     lab[:, 2] = 200 * (f[:, 1] - f[:, 2])
-    return lab.reshape(rgb.shape)
+    return lab.reshape(linear.shape)
 
 
 def lab_to_srgb(lab: NDArray[np.floating]) -> RgbImage:

@@ -1,10 +1,12 @@
 """Colour correction without a network: the garment's colours moved to the still-life's, its texture kept.
 
-Between a still-life and a *true* on-model photo the mean chroma hardly differs, the lightness does: the
-light is another and folds spread it. So chroma is moved whole, by the linear Monge-Kantorovich map between
-the two (a*, b*) distributions (Pitié and Kokaram, CVMP 2007), and lightness only as far as it must have
-been moved by the error: a photo whose chroma is far off, or whose lightness is implausible, has an error
-that moved lightness too. The prior was measured on two dozen true pairs; see `benchmarks/transfer.py`.
+Between a still-life and a *true* on-model photo chroma hardly differs, lightness does: the light is
+another and folds spread it. Where the chroma should be is therefore known, and how the error got it away
+from there is not. So every kind of error (`evaluate.error_kinds`) is taken back, for every lightness that
+the garment may truly have, and each result is weighed by how much it then looks like the still-life's
+cloth (`evaluate.garment_look`) and how believable that error is. The weighted mean is the correction, the
+scatter about it says what the correction is worth, and "nothing is wrong" is one of the hypotheses: where
+it wins, the photo is left alone.
 """
 
 from __future__ import annotations
@@ -14,45 +16,22 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from chromiq.colour import lab_to_srgb_float, srgb_to_lab
+from chromiq.colour import delta_e_lab, lab_to_srgb_float, rgb_to_lab, srgb_to_lab
 from chromiq.errors import UsageError
 from chromiq.records import BoolMask, FloatImage, RgbImage
+from evaluate.colour_map import ColourMap, apply_colour_map, fit_affine
+from evaluate.error_kinds import ERROR_KINDS
+from evaluate.garment_look import Look, log_likelihood, look
 
-# A true on-model photo is this much darker than its still-life, give or take the spread.
-_DARKER_BASE, _DARKER_PER_LIGHTNESS, _LIGHTNESS_SPREAD = 1.5, 0.06, 5.5
-_USUAL_LIGHTNESS_RESIDUE = 8.0
-_LIGHTNESS_ERROR_PER_CHROMA_ERROR = 0.5
-# Folds on a body spread lightness about twice as far as on a still-life.
-_CONTRAST_OF_WORN_CLOTH = 1.9
-_CONTRAST_RANGE = (0.6, 1.8)
-_CHROMA_GAIN_RANGE = (0.5, 2.0)
-# What is left on average between a corrected photo and a true one; below it, correcting would harm.
-_RESIDUAL_DELTA_E = 1.6
+# How far a*, b* of a true photo are from the still-life's, and of one with an error.
+_TRUE_CHROMA_SPREAD, _ERROR_CHROMA_SPREAD = 1.5, 15.0
+# Lightness of lit cloth, against the still-life's: what is tried.
+_LIGHTNESS_STEPS = np.arange(-12, 12.1, 2)
+_OUT_OF_GAMUT_COST = 8.0
 _MIN_GAIN = 0.8
-_TRIM_PERCENT = 3.0
-_SAMPLE = 60_000
-_CHUNK = 400_000
-_FEATHER_SHARE = 0.0015
-
-
-@dataclass(frozen=True, eq=False)
-class ColourMap:
-    """An affine map in Lab: ``matrix @ (lab - source) + target``.
-
-    Attributes:
-        matrix: ``(3, 3)``.
-        source: ``(3,)`` Lab.
-        target: ``(3,)`` Lab.
-    """
-
-    matrix: FloatImage
-    source: FloatImage
-    target: FloatImage
-
-    def apply(self, lab: FloatImage) -> FloatImage:
-        """Mapped Lab colours of shape ``(..., 3)``."""
-        mapped: FloatImage = (lab - self.source) @ self.matrix.T + self.target
-        return mapped
+_SAMPLE = 30_000
+_WEIGHED_PIXELS = 256
+_NEGLIGIBLE_WEIGHT = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +51,14 @@ class TransferResult:
     reason: str
     estimated_gain: float
     colour_map: ColourMap
+
+
+@dataclass(frozen=True, eq=False)
+class _Hypothesis:
+    """The garment as it would be if one error had happened: ``(P, 3)`` Lab, and its log weight."""
+
+    lab: FloatImage
+    log_weight: float
 
 
 def transfer(
@@ -102,7 +89,9 @@ def transfer(
             raise UsageError(f"the {name}: wanted a mask of its size with a garment in it; give another mask")
     if not 0 <= strength <= 1:
         raise UsageError(f"wanted a strength from 0 to 1, got {strength:g}")
-    colour_map, gain = fit_colour_map(_sample(still_life, still_life_mask), _sample(on_model, on_model_mask))
+    colour_map, gain = fit_colour_map(
+        garment_sample(still_life, still_life_mask), garment_sample(on_model, on_model_mask)
+    )
     if gain < _MIN_GAIN:
         reason = f"left alone: the colour is right as far as can be told (expected gain {gain:.1f} dE00)"
         return TransferResult(on_model.copy(), False, reason, gain, colour_map)
@@ -111,73 +100,34 @@ def transfer(
 
 
 def fit_colour_map(wanted_lab: FloatImage, seen_lab: FloatImage) -> tuple[ColourMap, float]:
-    """The map from the garment's colours on the model to those on the still-life, and its expected gain.
+    """The map from the garment's colours on the model to those it truly has there, and its expected gain.
 
     Args:
         wanted_lab: ``(P, 3)`` Lab pixels of the garment on the still-life.
         seen_lab: ``(Q, 3)`` Lab pixels of the garment on the on-model photo.
 
     Returns:
-        The map, and the mean dE00 it should take off, in plain Lab distance: what it moves less what is
-        left between a corrected photo and a true one.
+        The map, and the mean dE00 that it is expected to take off.
     """
-    wanted, wanted_spread = _moments(wanted_lab)
-    seen, seen_spread = _moments(seen_lab)
-    chroma_off = float(np.hypot(*(seen - wanted)[1:]))
-    lightness_off = seen[0] - (wanted[0] - _DARKER_BASE - _DARKER_PER_LIGHTNESS * wanted[0])
-    implausible = max(0.0, lightness_off**2 - _USUAL_LIGHTNESS_RESIDUE**2) / 2
-    variance = (_LIGHTNESS_ERROR_PER_CHROMA_ERROR * chroma_off) ** 2 + implausible
-    share = variance / (variance + _LIGHTNESS_SPREAD**2)
-    ratio = _CONTRAST_OF_WORN_CLOTH * np.sqrt(wanted_spread[0, 0] / seen_spread[0, 0])
-    contrast = np.clip(ratio, *_CONTRAST_RANGE) ** share
-    matrix = np.zeros((3, 3))
-    matrix[0, 0] = contrast
-    matrix[1:, 1:] = _bounded(monge_kantorovich(wanted_spread[1:, 1:], seen_spread[1:, 1:]))
-    moved = -share * lightness_off
-    target = np.array([seen[0] + moved, wanted[1], wanted[2]])
-    gain = float(np.hypot(chroma_off, moved)) - _RESIDUAL_DELTA_E
-    return ColourMap(matrix, seen, target), gain
+    flat, seen = look(wanted_lab), _even_sample(seen_lab)
+    hypotheses = [_nothing_wrong(flat, seen), *_errors(flat, seen)]
+    logs = np.array([hypothesis.log_weight for hypothesis in hypotheses])
+    weights = np.exp(logs - logs.max())
+    weights /= weights.sum()
+    likely = [
+        (weight, hypothesis.lab)
+        for weight, hypothesis in zip(weights, hypotheses, strict=True)
+        if weight > _NEGLIGIBLE_WEIGHT
+    ]
+    total = sum(weight for weight, _ in likely)
+    best: FloatImage = np.sum([weight * lab for weight, lab in likely], axis=0) / total
+    gain = sum(
+        weight * float((delta_e_lab(seen, lab) - delta_e_lab(best, lab)).mean()) for weight, lab in likely
+    )
+    return fit_affine(seen, best), gain / total
 
 
-def monge_kantorovich(wanted: FloatImage, seen: FloatImage) -> FloatImage:
-    """The linear map that gives one Gaussian another's covariance while moving least.
-
-    ``T = C^-1/2 (C^1/2 W C^1/2)^1/2 C^-1/2`` with ``C`` seen and ``W`` wanted (Pitié and Kokaram 2007).
-
-    >>> bool(np.allclose(monge_kantorovich(np.eye(2) * 4, np.eye(2)), np.eye(2) * 2))
-    True
-    """
-    root = _root(seen)
-    inverse = np.linalg.inv(root)
-    mapped: FloatImage = inverse @ _root(root @ wanted @ root) @ inverse
-    return mapped
-
-
-def apply_colour_map(
-    photo: RgbImage, mask: BoolMask, colour_map: ColourMap, strength: float = 1.0
-) -> RgbImage:
-    """A photo with the map applied inside the mask, softly at its edge; the rest bit-identical.
-
-    Args:
-        photo: ``(H, W, 3)`` uint8 sRGB.
-        mask: ``(H, W)`` bool.
-        colour_map: what to apply.
-        strength: 0..1.
-    """
-    result = photo.copy()
-    weight = strength * _inner_edge(mask)[mask]
-    pixels = photo[mask]
-    corrected = np.empty_like(pixels)
-    for start in range(0, len(pixels), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        mapped = lab_to_srgb_float(colour_map.apply(srgb_to_lab(pixels[part]))) * 255
-        mixed = pixels[part] + weight[part, None] * (np.clip(mapped, 0, 255) - pixels[part])
-        corrected[part] = np.rint(mixed)
-    result[mask] = corrected
-    return result
-
-
-def _sample(photo: RgbImage, mask: BoolMask) -> FloatImage:
+def garment_sample(photo: RgbImage, mask: BoolMask) -> FloatImage:
     """Lab of garment pixels away from the edge, where two materials mix: ``(P, 3)``."""
     side_px = max(1, round(0.004 * max(mask.shape)))
     inner = cv2.erode(mask.astype(np.uint8), np.ones((2 * side_px + 1, 2 * side_px + 1), np.uint8)) > 0
@@ -185,28 +135,38 @@ def _sample(photo: RgbImage, mask: BoolMask) -> FloatImage:
     return srgb_to_lab(pixels[:: max(1, len(pixels) // _SAMPLE)])
 
 
-def _moments(lab: FloatImage) -> tuple[FloatImage, FloatImage]:
-    """Mean and covariance without the darkest and lightest few: highlights, deep folds, buttons."""
-    low, high = np.percentile(lab[:, 0], [_TRIM_PERCENT, 100 - _TRIM_PERCENT])
-    kept = lab[(lab[:, 0] >= low) & (lab[:, 0] <= high)]
-    if len(kept) < 2:
-        return lab.mean(axis=0), 0.25 * np.eye(3)
-    return kept.mean(axis=0), np.cov(kept.T) + 0.25 * np.eye(3)
+def _even_sample(lab: FloatImage) -> FloatImage:
+    """A few pixels that stand for all, from the darkest to the lightest."""
+    order = np.argsort(lab[:, 0], kind="stable")
+    return lab[order[np.linspace(0, len(order) - 1, min(_WEIGHED_PIXELS, len(order))).astype(int)]]
 
 
-def _root(matrix: FloatImage) -> FloatImage:
-    values, vectors = np.linalg.eigh(matrix)
-    root: FloatImage = (vectors * np.sqrt(np.maximum(values, 1e-9))) @ vectors.T
-    return root
+def _nothing_wrong(flat: Look, seen: FloatImage) -> _Hypothesis:
+    here = look(seen)
+    off = here.mean[1:] - flat.mean[1:]
+    return _Hypothesis(seen, _log_chroma(off, _TRUE_CHROMA_SPREAD) + log_likelihood(flat, here))
 
 
-def _bounded(matrix: FloatImage) -> FloatImage:
-    values, vectors = np.linalg.eigh(matrix)
-    bounded: FloatImage = (vectors * np.clip(values, *_CHROMA_GAIN_RANGE)) @ vectors.T
-    return bounded
+def _errors(flat: Look, seen: FloatImage) -> list[_Hypothesis]:
+    """Every kind of error taken back to every lightness."""
+    rgb, here = lab_to_srgb_float(seen), look(seen)
+    mean = lab_to_srgb_float(here.mean)
+    of_size = _log_chroma(here.mean[1:] - flat.mean[1:], _ERROR_CHROMA_SPREAD)
+    found = []
+    for kind in ERROR_KINDS:
+        # Contrast changes how far the lit cloth is above the mean: a first try tells by how much.
+        lit_above = here.lit_worn - here.mean[0]
+        for step in _LIGHTNESS_STEPS:
+            lightness = np.clip(flat.lit_flat + step - lit_above, 3, 97)
+            wanted = np.clip(lab_to_srgb_float(np.array([lightness, *flat.mean[1:]])), 0.003, 0.997)
+            undone = kind.undo(rgb, mean, wanted)
+            outside = float(((undone < -0.02) | (undone > 1.02)).any(axis=1).mean())
+            lab = rgb_to_lab(np.clip(undone, 0, 1)).astype(np.float64)
+            lab[:, 1:] += flat.mean[1:] - look(lab).mean[1:]
+            log_weight = log_likelihood(flat, look(lab)) + kind.log_prior(mean, wanted) + of_size
+            found.append(_Hypothesis(lab, log_weight - _OUT_OF_GAMUT_COST * max(0.0, outside - 0.02)))
+    return found
 
 
-def _inner_edge(mask: BoolMask) -> FloatImage:
-    """1 inside the mask, falling towards its edge over a few pixels; 0 outside."""
-    distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
-    return np.clip(distance / max(1.5, _FEATHER_SHARE * max(mask.shape)), 0, 1).astype(np.float32)
+def _log_chroma(off: FloatImage, spread: float) -> float:
+    return float(-0.5 * off @ off / spread**2 - np.log(2 * np.pi * spread**2))

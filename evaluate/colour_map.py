@@ -1,0 +1,85 @@
+"""An affine map in Lab, fitted to colours before and after, and applied inside a mask at full size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from chromiq.colour import lab_to_srgb_float, srgb_to_lab
+from chromiq.records import BoolMask, FloatImage, RgbImage
+
+_CHUNK = 400_000
+_FEATHER_SHARE = 0.0015
+# Directions in which colours vary by less than this say nothing about how they are stretched.
+_NOISE_LAB = 0.7
+
+
+@dataclass(frozen=True, eq=False)
+class ColourMap:
+    """An affine map in Lab: ``matrix @ (lab - source) + target``.
+
+    Attributes:
+        matrix: ``(3, 3)``.
+        source: ``(3,)`` Lab.
+        target: ``(3,)`` Lab.
+    """
+
+    matrix: FloatImage
+    source: FloatImage
+    target: FloatImage
+
+    def apply(self, lab: FloatImage) -> FloatImage:
+        """Mapped Lab colours of shape ``(..., 3)``."""
+        mapped: FloatImage = (lab - self.source) @ self.matrix.T + self.target
+        return mapped
+
+
+def fit_affine(before: FloatImage, after: FloatImage) -> ColourMap:
+    """The affine map nearest to taking colours to colours, by least squares; where nothing varies, a shift.
+
+    Args:
+        before: ``(P, 3)`` Lab.
+        after: ``(P, 3)`` Lab of the same pixels.
+
+    >>> colours = np.random.default_rng(0).uniform(0, 80, (99, 3))
+    >>> fitted = fit_affine(colours, colours * 1.2 + 3)
+    >>> bool(np.allclose(fitted.apply(colours), colours * 1.2 + 3, atol=0.1))
+    True
+    """
+    source, target = before.mean(axis=0, dtype=np.float64), after.mean(axis=0, dtype=np.float64)
+    off, wanted = before - source, after - target
+    ridge = _NOISE_LAB**2 * np.eye(3)
+    matrix = np.linalg.solve(off.T @ off / len(off) + ridge, off.T @ wanted / len(off) + ridge).T
+    return ColourMap(matrix, source, target)
+
+
+def apply_colour_map(
+    photo: RgbImage, mask: BoolMask, colour_map: ColourMap, strength: float = 1.0
+) -> RgbImage:
+    """A photo with the map applied inside the mask, softly at its edge; the rest bit-identical.
+
+    Args:
+        photo: ``(H, W, 3)`` uint8 sRGB.
+        mask: ``(H, W)`` bool.
+        colour_map: what to apply.
+        strength: 0..1.
+    """
+    result = photo.copy()
+    weight = strength * _inner_edge(mask)[mask]
+    pixels = photo[mask]
+    corrected = np.empty_like(pixels)
+    for start in range(0, len(pixels), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        mapped = lab_to_srgb_float(colour_map.apply(srgb_to_lab(pixels[part]))) * 255
+        mixed = pixels[part] + weight[part, None] * (np.clip(mapped, 0, 255) - pixels[part])
+        corrected[part] = np.rint(mixed)
+    result[mask] = corrected
+    return result
+
+
+def _inner_edge(mask: BoolMask) -> FloatImage:
+    """1 inside the mask, falling towards its edge over a few pixels; 0 outside."""
+    distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
+    return np.clip(distance / max(1.5, _FEATHER_SHARE * max(mask.shape)), 0, 1).astype(np.float32)

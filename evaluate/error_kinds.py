@@ -1,0 +1,124 @@
+"""Kinds of colour error, undone so that the garment's mean colour becomes a wanted one.
+
+The mean tells how far an error went, its kind what it did to everything else: a veil flattens the folds,
+a turn of hue takes the shading's colour along, wrong gains scale with the light. Priors say what is
+believable of each kind, from what it is and not from any photo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from skimage import color
+
+from chromiq.colour import lab_to_srgb_float, linear_to_srgb, rgb_to_lab, srgb_to_linear
+from chromiq.records import FloatImage
+
+Undo = Callable[[FloatImage, FloatImage, FloatImage], FloatImage]
+"""(pixels ``(P, 3)``, their mean ``(3,)``, the wanted mean ``(3,)``) -> pixels; encoded sRGB in 0..1."""
+LogPrior = Callable[[FloatImage, FloatImage], float]
+"""(mean as seen, wanted mean) -> log density of an error of that kind which leads from one to the other."""
+
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+# Contrast that a veil of 20 to 65 % or a flat tone curve took away, or a steep one added.
+_CONTRAST_GAINS = (0.6, 0.8, 1.25, 1.55, 1.8, 2.1, 2.5, 2.9)
+
+
+@dataclass(frozen=True)
+class ErrorKind:
+    """A kind of error.
+
+    Attributes:
+        undo: takes it back.
+        log_prior: how believable it is at the size that this takes.
+    """
+
+    undo: Undo
+    log_prior: LogPrior
+
+
+def _undo_gains(rgb: FloatImage, seen: FloatImage, wanted: FloatImage) -> FloatImage:
+    gains = srgb_to_linear(wanted) / np.maximum(srgb_to_linear(seen), 1e-4)
+    return linear_to_srgb(srgb_to_linear(rgb) * np.clip(gains, 0.05, 20))
+
+
+def _gains_prior(seen: FloatImage, wanted: FloatImage) -> float:
+    """White balance keeps luminance, exposure keeps the balance."""
+    stops = np.log2(np.maximum(srgb_to_linear(wanted), 1e-4) / np.maximum(srgb_to_linear(seen), 1e-4))
+    off_balance = float(np.square(stops - stops.mean()).sum())
+    balance = _bell(float(stops @ _LUMINANCE), 0.2, spread_lightness=2)
+    exposure = _bell(float(stops.mean()), 0.8, spread_lightness=8) - off_balance / (2 * 0.25**2)
+    return float(np.logaddexp(balance, exposure))
+
+
+def _undo_gamma(rgb: FloatImage, seen: FloatImage, wanted: FloatImage) -> FloatImage:
+    exponents = np.log(np.clip(wanted, 0.01, 0.99)) / np.log(np.clip(seen, 0.01, 0.99))
+    return np.asarray(np.clip(rgb, 1e-4, 1) ** np.clip(exponents, 0.3, 3))
+
+
+def _undo_shift(rgb: FloatImage, seen: FloatImage, wanted: FloatImage) -> FloatImage:
+    return lab_to_srgb_float(rgb_to_lab(rgb) + rgb_to_lab(wanted) - rgb_to_lab(seen))
+
+
+def _undo_turn(rgb: FloatImage, seen: FloatImage, wanted: FloatImage) -> FloatImage:
+    """Hue and chroma as one complex factor on a* + ib*."""
+    lab, from_lab, to_lab = rgb_to_lab(rgb), rgb_to_lab(seen), rgb_to_lab(wanted)
+    before, after = complex(from_lab[1], from_lab[2]), complex(to_lab[1], to_lab[2])
+    factor = after / before if abs(before) > 1e-3 else 1.0
+    factor *= min(1.0, 5 / max(abs(factor), 1e-9))
+    turned = (lab[:, 1] + 1j * lab[:, 2]) * factor
+    lightness = lab[:, 0] + to_lab[0] - from_lab[0]
+    return lab_to_srgb_float(np.stack([lightness, turned.real, turned.imag], axis=1))
+
+
+def _undo_hsv(rgb: FloatImage, seen: FloatImage, wanted: FloatImage) -> FloatImage:
+    pixels, from_hsv, to_hsv = (
+        color.rgb2hsv(np.clip(part, 0, 1).reshape(-1, 1, 3)).reshape(-1, 3) for part in (rgb, seen, wanted)
+    )
+    gains = to_hsv[0, 1:] / np.maximum(from_hsv[0, 1:], 0.02)
+    hue = (pixels[:, 0] + to_hsv[0, 0] - from_hsv[0, 0]) % 1
+    rest = np.clip(pixels[:, 1:] * np.clip(gains, 0.2, 5), 0, 1)
+    hsv = np.concatenate([hue[:, None], rest], axis=1)
+    return np.asarray(color.hsv2rgb(hsv.reshape(-1, 1, 3)).reshape(-1, 3))
+
+
+def _hsv_prior(seen: FloatImage, wanted: FloatImage) -> float:
+    """The brightest channel moves little, as retouchers leave V alone."""
+    return _bell(float(np.log(max(wanted.max(), 0.01) / max(seen.max(), 0.01))), 0.06, spread_lightness=2)
+
+
+def _contrast(gain: float) -> ErrorKind:
+    """A veil of one colour (gain over 1) or a steeper tone curve about middle grey (below)."""
+    veil = 1 - 1 / gain
+
+    def prior(seen: FloatImage, wanted: FloatImage) -> float:
+        colour = (seen - (1 - veil) * wanted) / veil
+        outside = np.abs(colour - 0.5) if veil < 0 else np.maximum(np.abs(colour - 0.5) - 0.5, 0)
+        off = float(outside.max()) * abs(veil)
+        return -0.5 * (off / 0.03) ** 2 - np.log(10 * len(_CONTRAST_GAINS))
+
+    return ErrorKind(lambda rgb, seen, wanted: wanted + (rgb - seen) * gain, prior)
+
+
+def _lightness_within(spread: float) -> LogPrior:
+    def prior(seen: FloatImage, wanted: FloatImage) -> float:
+        return _bell(float(rgb_to_lab(wanted)[0] - rgb_to_lab(seen)[0]), spread, spread_lightness=spread)
+
+    return prior
+
+
+def _bell(value: float, spread: float, *, spread_lightness: float) -> float:
+    """Log of a Gaussian over `value`, its density per unit of the lightness that the spread amounts to."""
+    return float(-0.5 * (value / spread) ** 2 - np.log(spread_lightness))
+
+
+ERROR_KINDS: tuple[ErrorKind, ...] = (
+    ErrorKind(_undo_gains, _gains_prior),
+    ErrorKind(_undo_gamma, _lightness_within(8)),
+    ErrorKind(_undo_shift, _lightness_within(4)),
+    ErrorKind(_undo_turn, _lightness_within(1)),
+    ErrorKind(_undo_hsv, _hsv_prior),
+    *(_contrast(gain) for gain in _CONTRAST_GAINS),
+)
