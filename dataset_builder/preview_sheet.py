@@ -68,5 +68,6 @@ def _tile(folder: Path, example: Mapping[str, Any], resolution: int, divisible_b
     columns, rows = cut_off_wh(size_wh, bucket_wh)
     lost = f"{columns} columns and {rows} rows cut off" if columns or rows else "nothing cut off"
     sizes = f"{size_wh[0]}x{size_wh[1]} -> {bucket_wh[0]}x{bucket_wh[1]}, {lost}"
-    lines = [f"{example['name']}  {sizes}", example["caption"][:_CHARACTERS]]
+    split = "" if example["split"] == "train" else "held out, not trained on  "
+    lines = [f"{example['name']}  {split}{sizes}", example["caption"][:_CHARACTERS]]
     return captioned(cv2.hconcat(pictures), lines, doubtful=bool(columns or rows))

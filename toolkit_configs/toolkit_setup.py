@@ -214,7 +214,7 @@ def train_tiny(python: Path, say: Say, steps: int = SMOKE_STEPS) -> None:
         ChromiqError: if that fails.
     """
     from dataset_builder.build import build
-    from dataset_builder.example import BuildOptions
+    from dataset_builder.options import BuildOptions
     from dataset_builder.sample_catalogue import write_catalogue
     from toolkit_configs.engines import tiny_checkpoint
     from toolkit_configs.launch import launch
