@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
+from chromiq.colour import delta_e_map
 from chromiq.errors import UnsoundError
 from chromiq.images import read_mask, read_photo, write_photo
 from dataset_builder.build import build
@@ -68,9 +69,7 @@ def test_models_that_see_a_reference_are_corrected_too(built_dataset, tmp_path):
     corrected, reason = correct_trial(trial, ClassicSegmenter())
     mask = canvas_mask(trial)
     assert reason == ""
-    far, near = (
-        np.abs(picture[mask].astype(int) - truth[mask].astype(int)).mean() for picture in (control, corrected)
-    )
+    far, near = (float(delta_e_map(truth, picture)[mask].mean()) for picture in (control, corrected))
     assert near < far
 
 
