@@ -70,6 +70,32 @@ def read_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Photo:
     return Photo(rgb=rgb, path=path, assumed_srgb=not profile)
 
 
+def read_small(path: Path, side_px: int) -> RgbImage:
+    """A photo scaled down to a longer side of at most `side_px`, upright 8-bit sRGB, for a quick look.
+
+    A JPEG is decoded at half, quarter or eighth size where that suffices; all its data is read.
+
+    Raises:
+        UnsoundError: as `read_photo`, for what cannot be decoded.
+    """
+    try:
+        with Image.open(path) as image:
+            scale = min(1.0, side_px / max(image.size))
+            size_wh = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+            image.draft(None, size_wh)
+            image.load()
+            rgb = to_srgb(image)
+    except ImageCms.PyCMSError as error:
+        finding = _profile_finding(path, error)
+        raise UnsoundError(str(finding), [finding]) from error
+    except (OSError, SyntaxError, ValueError) as error:
+        finding = _truncated_finding(path, error)
+        raise UnsoundError(str(finding), [finding]) from error
+    turned = (rgb.shape[1] > rgb.shape[0]) != (size_wh[0] > size_wh[1])
+    upright_wh = size_wh[::-1] if turned else size_wh
+    return np.asarray(Image.fromarray(rgb).resize(upright_wh, Image.Resampling.BOX))
+
+
 def inspect_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Finding | None:
     """What is wrong with a photo as far as its header tells, or None. Decodes no pixels."""
     if not path.is_file():

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from chromiq.errors import Finding, UnsoundError
+from chromiq.errors import Finding
 from chromiq.files import collision_key
-from chromiq.images import PHOTO_SUFFIXES, inspect_photo, photo_size_wh, read_photo
-from chromiq.records import FloatImage, RgbImage
+from chromiq.images import PHOTO_SUFFIXES
+from chromiq.parallel import map_bounded
+from dataset_builder.buckets import DIVISIBLE_BY_PX, RESOLUTION, bucket_size_wh, cut_off_wh
+from dataset_builder.captions import TRIGGER_WORD
+from dataset_builder.doctor_example import Checkup, ExampleFiles, Recorded, check_example
+from dataset_builder.doctor_manifest import model_of, read_manifest
 from dataset_builder.pairs import natural_key
 
-_SIDE_PX = 512
-_SHIFT_PX = 1.5
-_CHANGED_LEVELS = 12
-_MIN_CHANGED_SHARE = 0.001
-_CAPTION_SUFFIX = ".txt"
+TRAINER_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+"""What AI-Toolkit looks for; it does as if a control or mask of another kind were not there."""
+_DUPLICATE_LEVELS = 5.0
+_AHEAD = 64
+_BLOCK = 512
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,21 @@ class DatasetFolders:
     control: Path
     mask: Path | None
     reference: Path | None
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a dataset is to be trained on.
+
+    Attributes:
+        trigger: the word every caption holds, or None.
+        resolutions: of the job; pictures are trained at an area of at most one of these, squared.
+        divisible_by_px: what both sides of a trained picture are multiples of.
+    """
+
+    trigger: str | None = TRIGGER_WORD
+    resolutions: tuple[int, ...] = (RESOLUTION,)
+    divisible_by_px: int = 16
 
 
 def dataset_folders(root: Path) -> DatasetFolders:
@@ -44,171 +65,122 @@ def check_dataset(root: Path, on_progress: Callable[[int, int], None] | None = N
     """All that is wrong with a dataset as `chromiq build` writes it, or as a person put it together.
 
     Args:
-        root: the folder that holds ``gt/``, ``control/`` and so on.
+        root: the folder that holds ``gt/``, ``control/`` and so on; ``held_out/`` is checked as well.
         on_progress: called with examples done and examples in all.
     """
     folders = dataset_folders(root)
-    findings = check_folders(folders, on_progress)
+    recorded, findings = read_manifest(root)
     if folders.reference is None and folders.mask is None:
         wanted = "a folder masks/ (or reference/, for models that need no mask)"
         cure = "build the dataset again; without masks the trainer trains on everything"
         findings.insert(0, Finding("dataset.masks", str(root), wanted, "neither", cure))
-    return [*findings, *_manifest_findings(root)]
+    training = Training(
+        divisible_by_px=DIVISIBLE_BY_PX[model_of(root, has_reference=folders.reference is not None)]
+    )
+    held_out = dataset_folders(root / "held_out") if (root / "held_out" / "gt").is_dir() else None
+    return findings + check_folders(folders, on_progress, training, recorded, held_out)
 
 
 def check_folders(
-    folders: DatasetFolders, on_progress: Callable[[int, int], None] | None = None
+    folders: DatasetFolders,
+    on_progress: Callable[[int, int], None] | None = None,
+    training: Training | None = None,
+    recorded: Mapping[Path, Recorded] | None = None,
+    held_out: DatasetFolders | None = None,
 ) -> list[Finding]:
-    """All that is wrong with a dataset whose parts lie in these folders."""
+    """All that is wrong with a dataset whose parts lie in these folders.
+
+    Examples are read by one thread per core; no more than a few of them are in memory at a time.
+
+    Args:
+        folders: what is trained on.
+        on_progress: called with examples done and examples in all.
+        training: how.
+        recorded: what the manifest says, by target.
+        held_out: what is kept out of training; nothing in it may resemble what is trained on.
+    """
+    training, recorded = training or Training(), recorded or {}
     findings = []
     for folder in (folders.target, folders.control):
         if not folder.is_dir():
             findings.append(Finding("dataset.folder", str(folder), "a folder", "none", "build the dataset"))
     if findings:
         return findings
-    targets = _images(folders.target)
-    if not targets:
+    examples, findings = _examples(folders, recorded, training.trigger)
+    if not examples:
         return [Finding("dataset.empty", str(folders.target), "pictures", "none", "build the dataset")]
-    others = {
-        role: _images(folder)
-        for role, folder in (
-            ("control", folders.control), ("mask", folders.mask), ("reference", folders.reference)
-        )
-        if folder is not None
-    }  # fmt: skip
-    findings += _name_findings(folders.target)
-    for role, images in others.items():
-        findings += _orphans(role, images, targets)
-    names = sorted(targets, key=natural_key)
-    for number, name in enumerate(names, start=1):
-        parts = {role: images.get(name) for role, images in others.items()}
-        findings += _example_findings(targets[name], parts)
+    kept, wrong = _examples(held_out, recorded, training.trigger) if held_out else ([], [])
+    findings += wrong
+    sizes: Counter[tuple[int, int]] = Counter()
+    bare: list[Path] = []
+    seen: list[tuple[Path, NDArray[np.uint8]]] = []
+    everything = [*examples, *kept]
+    for number, (files, checkup) in enumerate(_checkups(everything), start=1):
+        findings += checkup.findings
+        if checkup.size_wh and number <= len(examples):
+            sizes[checkup.size_wh] += 1
+        if not checkup.has_trigger:
+            bare.append(files.target)
+        if kept and checkup.thumbnail is not None:
+            seen.append((files.target, checkup.thumbnail))
         if on_progress:
-            on_progress(number, len(names))
+            on_progress(number, len(everything))
+    findings += _trigger_findings(bare, len(everything), training.trigger)
+    findings += _bucket_findings(sizes, folders.target, training)
+    if kept:
+        aside = {files.target for files in kept}
+        findings += _duplicate_findings(
+            [item for item in seen if item[0] not in aside], [item for item in seen if item[0] in aside]
+        )
     return findings
 
 
-def shift_px(a: RgbImage, b: RgbImage) -> float:
-    """How many pixels one picture lies beside another of the same size, by phase correlation of edges."""
-    grey = [cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (0, 0), 1.0) for image in (a, b)]
-    edges = [cv2.Laplacian(image.astype(np.float32), cv2.CV_32F) for image in grey]
-    window = cv2.createHanningWindow((a.shape[1], a.shape[0]), cv2.CV_32F)
-    (dx, dy), _ = cv2.phaseCorrelate(edges[0], edges[1], window)
-    return float(np.hypot(dx, dy))
+def _checkups(examples: Sequence[ExampleFiles]) -> Iterator[tuple[ExampleFiles, Checkup]]:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from zip(examples, map_bounded(pool, check_example, examples, _AHEAD), strict=True)
 
 
-def mask_findings(mask: FloatImage, changed: FloatImage, where: str) -> list[Finding]:
-    """What is wrong with a loss mask.
-
-    Args:
-        mask: ``(H, W)`` 0..1.
-        changed: ``(H, W)`` 0..1, where target and control differ.
-        where: the mask as the user knows it.
-    """
-    if mask.max() < 0.02:
-        effect = "all black; the trainer divides by its mean, so that everything trains alike, or fails"
-        return [Finding("mask.black", where, "a mask that is white where to train", effect, "build it again")]
-    if mask.min() > 0.98:
-        effect = "all white, so that the still-life trains as well"
-        cure = "build it again, or leave mask_path out"
-        return [Finding("mask.white", where, "a mask that is black where not to train", effect, cure)]
-    weight = float(changed.mean())
-    if weight < _MIN_CHANGED_SHARE:
-        return []
-    inside = float((mask * changed).sum() / changed.sum())
-    if inside < float(mask.mean()) and inside < 0.5:
-        effect = "black there and white elsewhere: inverted, shifted or of another example"
-        wanted = "a mask that is white where target and control differ"
-        return [Finding("mask.inverted", where, wanted, effect, "build it again")]
-    return []
+def _examples(
+    folders: DatasetFolders, recorded: Mapping[Path, Recorded], trigger: str | None
+) -> tuple[list[ExampleFiles], list[Finding]]:
+    """A folder's examples in natural order, and what is wrong with their names."""
+    places = {"control": folders.control, "mask": folders.mask, "reference": folders.reference}
+    targets, findings = _images(folders.target)
+    others: dict[str, dict[str, Path]] = {}
+    for role, place in places.items():
+        if place is not None:
+            others[role], wrong = _images(place)
+            findings += [*wrong, *_orphans(role, others[role], targets)]
+    return [
+        ExampleFiles(
+            targets[name],
+            {role: images.get(name) for role, images in others.items()},
+            recorded.get(targets[name]),
+            trigger,
+        )
+        for name in sorted(targets, key=natural_key)
+    ], findings
 
 
-def _example_findings(target: Path, parts: Mapping[str, Path | None]) -> list[Finding]:
-    findings = [
-        Finding(f"dataset.{role}", str(target), f"its {role} of the same name", "none", _MISSING_CURES[role])
-        for role, path in parts.items()
-        if path is None
-    ]
-    findings += _caption_findings(target)
-    known = {"target": target, **{role: path for role, path in parts.items() if path is not None}}
-    broken = [found for path in known.values() if (found := inspect_photo(path, min_side_px=16))]
-    if broken:
-        return findings + broken
-    size_wh = photo_size_wh(target)
-    for role in ("control", "mask"):
-        if role in known and (have := photo_size_wh(known[role])) != size_wh:
-            wanted = f"{size_wh[0]}x{size_wh[1]}, its target's size"
-            got, cure = f"{have[0]}x{have[1]}", "build it again; the trainer would crop it otherwise"
-            findings.append(Finding(f"{role}.size", str(known[role]), wanted, got, cure))
-    if any(found.severity == "error" for found in findings):
-        return findings
-    try:
-        pixels = {
-            role: read_photo(path, min_side_px=16).rgb for role, path in known.items() if role != "reference"
-        }
-    except UnsoundError as error:
-        return findings + list(error.findings)
-    return findings + _pixel_findings(known, pixels)
-
-
-_MISSING_CURES = {
-    "control": "build it again; the trainer would train without it and say nothing",
-    "mask": "build it again; the trainer would train without it and say nothing",
-    "reference": "build it again; the model would see no still-life",
-}
-
-
-def _pixel_findings(paths: Mapping[str, Path], pixels: Mapping[str, RgbImage]) -> list[Finding]:
+def _images(folder: Path) -> tuple[dict[str, Path], list[Finding]]:
+    """Pictures by stem, and those that the trainer does not see or takes for one another."""
+    images: dict[str, Path] = {}
+    first: dict[str, Path] = {}
     findings = []
-    target, control = pixels["target"], pixels["control"]
-    scale = min(1.0, _SIDE_PX / max(target.shape[:2]))
-    size_wh = (round(target.shape[1] * scale), round(target.shape[0] * scale))
-    small = {role: cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA) for role, image in pixels.items()}
-    moved = shift_px(small["target"].astype(np.uint8), small["control"].astype(np.uint8)) / scale
-    if moved > _SHIFT_PX:
-        finding = Finding(
-            "control.shifted",
-            str(paths["control"]),
-            "a picture that lies exactly on its target",
-            f"one about {moved:.0f} px beside it",
-            "build it again; the model would learn to move things",
-        )
-        return [finding]
-    changed = (cv2.absdiff(small["target"], small["control"]).max(axis=2) > _CHANGED_LEVELS).astype(
-        np.float32
-    )
-    if np.array_equal(target, control):
-        wanted, cure = (
-            "a colour error to mend",
-            "fine for a share of a dataset; see degradation in the manifest",
-        )
-        finding = Finding(
-            "control.same", str(paths["control"]), wanted, "the target's own pixels", cure, "warning"
-        )
-        findings.append(finding)
-    if "mask" in small:
-        mask = small["mask"][..., 0].astype(np.float32) / 255
-        findings += mask_findings(mask, changed, str(paths["mask"]))
-    return findings
-
-
-def _caption_findings(target: Path) -> list[Finding]:
-    path = target.with_suffix(_CAPTION_SUFFIX)
-    wanted = "one line of caption in UTF-8"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        got = "no such file" if isinstance(error, OSError) else "another encoding"
-        return [Finding("caption.missing", str(path), wanted, got, "write it, or build it again")]
-    if not text.strip():
-        return [Finding("caption.empty", str(path), wanted, "an empty file", "write it, or build it again")]
-    return []
-
-
-def _images(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        return {}
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in PHOTO_SUFFIXES}
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    for path in paths:
+        suffix = path.suffix.lower()
+        if suffix not in PHOTO_SUFFIXES:
+            continue
+        if suffix not in TRAINER_SUFFIXES:
+            wanted = "a picture the trainer looks for: .jpg, .png or .webp"
+            findings.append(Finding("dataset.suffix", str(path), wanted, suffix, "convert it"))
+        other = first.setdefault(collision_key(path.stem), path)
+        if other != path:
+            wanted, cure = "names that differ in more than case or suffix", "rename one of them"
+            findings.append(Finding("dataset.twins", str(path), wanted, f"the twin of {other.name}", cure))
+        images[path.stem] = path
+    return images, findings
 
 
 def _orphans(role: str, images: Mapping[str, Path], targets: Mapping[str, Path]) -> list[Finding]:
@@ -220,42 +192,63 @@ def _orphans(role: str, images: Mapping[str, Path], targets: Mapping[str, Path])
     ]
 
 
-def _name_findings(folder: Path) -> list[Finding]:
-    """Two targets whose names some file system or the trainer's lookup by stem takes for one."""
-    first: dict[str, Path] = {}
+def _trigger_findings(bare: Sequence[Path], examples: int, trigger: str | None) -> list[Finding]:
+    wanted, cure = f"the trigger word {trigger!r}", "write it into the caption, or build it again"
+    if len(bare) == examples:
+        where, got = str(bare[0].parent), "none in any caption"
+        return [Finding("caption.trigger", where, wanted, got, cure, "warning")]
+    return [
+        Finding("caption.trigger", str(path.with_suffix(".txt")), wanted, "a caption without it", cure)
+        for path in bare
+    ]
+
+
+def _bucket_findings(sizes: Mapping[tuple[int, int], int], folder: Path, training: Training) -> list[Finding]:
+    """One finding for each size that the trainer would cut, not one for each picture."""
     findings = []
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in PHOTO_SUFFIXES:
-            continue
-        other = first.setdefault(collision_key(path.stem), path)
-        if other != path:
-            wanted, cure = "names that differ in more than case or suffix", "rename one of them"
-            findings.append(Finding("dataset.twins", str(path), wanted, f"the twin of {other.name}", cure))
+    for size_wh, count in sorted(sizes.items()):
+        for resolution in training.resolutions:
+            bucket_wh = bucket_size_wh(size_wh, resolution, training.divisible_by_px)
+            columns, rows = cut_off_wh(size_wh, bucket_wh)
+            if columns or rows:
+                where = f"{folder}: {count} of {size_wh[0]}x{size_wh[1]}"
+                got = f"{columns} columns and {rows} rows cut off to {bucket_wh[0]}x{bucket_wh[1]}"
+                cure = "build it at a size that fits (--size), or set another resolution"
+                wanted = f"pictures trained whole at resolution {resolution}"
+                findings.append(Finding("image.cropped", where, wanted, got, cure, "warning"))
     return findings
 
 
-def _manifest_findings(root: Path) -> list[Finding]:
-    """Files the manifest names that are not there."""
-    path = root / "manifest.jsonl"
-    if not path.is_file():
-        return []
+def _duplicate_findings(
+    trained: Sequence[tuple[Path, NDArray[np.uint8]]], kept: Sequence[tuple[Path, NDArray[np.uint8]]]
+) -> list[Finding]:
+    """Held-out pictures that resemble one that is trained on, by their thumbnails."""
     findings = []
-    for number, line in enumerate(_lines(path), start=1):
-        try:
-            names: Iterable[str] = json.loads(line)["digests"]
-            missing = [name for name in names if not (root / name).is_file()]
-        except (ValueError, KeyError, TypeError) as error:
-            where, cure = f"{path}: line {number}", "build the dataset again"
-            findings.append(Finding("manifest.line", where, "an example as JSON", f"'{error}'", cure))
-            continue
-        findings += [
-            Finding(
-                "manifest.missing", str(root / name), "a file that the manifest names", "none", "build it"
-            )
-            for name in missing
-        ]
+    for start in range(0, len(kept), _BLOCK):
+        block = kept[start : start + _BLOCK]
+        best = [(np.inf, 0)] * len(block)
+        for begin in range(0, len(trained), _BLOCK):
+            apart = _levels_apart(block, trained[begin : begin + _BLOCK])
+            nearest = apart.argmin(axis=1)
+            best = [
+                min(old, (float(apart[row, column]), begin + int(column)))
+                for row, (old, column) in enumerate(zip(best, nearest, strict=True))
+            ]
+        for (path, _), (levels, index) in zip(block, best, strict=True):
+            if levels < _DUPLICATE_LEVELS:
+                wanted, got = (
+                    "a garment that is not trained on",
+                    f"nearly the picture {trained[index][0].name}",
+                )
+                cure = "remove one of the two; a score on it would tell nothing"
+                findings.append(Finding("held_out.duplicate", str(path), wanted, got, cure))
     return findings
 
 
-def _lines(path: Path) -> list[str]:
-    return [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+def _levels_apart(
+    rows: Sequence[tuple[Path, NDArray[np.uint8]]], columns: Sequence[tuple[Path, NDArray[np.uint8]]]
+) -> NDArray[np.float32]:
+    """Root mean square difference of thumbnails, each with each, in levels of 0..255."""
+    a, b = (np.stack([thumbnail for _, thumbnail in side]).astype(np.float32) for side in (rows, columns))
+    squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * a @ b.T
+    return np.sqrt(np.maximum(squares, 0) / a.shape[1])

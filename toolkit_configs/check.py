@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from chromiq.errors import Finding, UnsoundError
-from dataset_builder.doctor import DatasetFolders, check_folders
+from dataset_builder.captions import TRIGGER_WORD
+from dataset_builder.doctor import DatasetFolders, Training, check_folders
 from toolkit_configs.jobs import Job, read_job
 from toolkit_configs.known_keys import known_keys
 
@@ -79,7 +80,13 @@ def _dataset_findings(job: Job, path: Path) -> list[Finding]:
                 got, cure = "none; the trainer would do without and say nothing", "build the dataset again"
                 findings.append(Finding("dataset.folder", folder, "a folder", got, cure))
         reference = Path(references[0]) if references else None
-        findings += check_folders(DatasetFolders(Path(dataset.folder_path), Path(control), mask, reference))
+        training = Training(
+            job.process.trigger_word or TRIGGER_WORD,
+            tuple(dataset.resolution),
+            32 if "qwen" in job.process.model.arch else 16,
+        )
+        folders = DatasetFolders(Path(dataset.folder_path), Path(control), mask, reference)
+        findings += check_folders(folders, training=training)
         if mask is None and reference is None:
             wanted, cure = "a mask_path", "set it, or every pixel of the still-life trains too"
             findings.append(Finding("config.mask", where, wanted, "none", cure, "warning"))

@@ -28,7 +28,8 @@ def changed(path, change):
 
 
 def test_a_rendered_config_is_sound(config):
-    assert check_config(config) == []
+    # At 256 squared the trainer cuts rows off, and says nothing.
+    assert [finding.code for finding in check_config(config)] == ["image.cropped"]
 
 
 @pytest.mark.parametrize(
@@ -66,8 +67,8 @@ def test_an_existing_run_is_refused_unless_resumed(config, dataset):
     run = dataset.parent / "runs" / "chromiq_v1"
     run.mkdir(parents=True)
     (run / "chromiq_v1_000000010.safetensors").write_bytes(b"x")
-    assert [finding.code for finding in check_config(config)] == ["run.exists"]
-    assert check_config(config, resume=True) == []
+    assert [f.code for f in check_config(config) if f.severity == "error"] == ["run.exists"]
+    assert [f.code for f in check_config(config, resume=True) if f.severity == "error"] == []
 
 
 def test_checkpoints_that_come_after_the_end_are_a_warning(config):

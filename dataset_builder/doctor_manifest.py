@@ -1,0 +1,62 @@
+"""What a dataset says about itself: its model, and each example's garment and colour error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from chromiq.errors import Finding
+from dataset_builder.buckets import DIVISIBLE_BY_PX
+from dataset_builder.doctor_example import Recorded
+from dataset_builder.export import garment_mask_path
+
+
+def model_of(root: Path, *, has_reference: bool) -> str:
+    """The model a dataset was built for, or the likeliest one."""
+    try:
+        model = json.loads((root / ".chromiq" / "build.json").read_text(encoding="utf-8"))["model"]
+    except (OSError, ValueError, KeyError, TypeError):
+        model = None  # put together by a person
+    guess = "kontext" if not has_reference else "qwen-image-edit-2509"
+    return model if model in DIVISIBLE_BY_PX else guess
+
+
+def read_manifest(root: Path) -> tuple[dict[Path, Recorded], list[Finding]]:
+    """What the manifest says by target, and files it names that are not there."""
+    path = root / "manifest.jsonl"
+    recorded: dict[Path, Recorded] = {}
+    findings: list[Finding] = []
+    if not path.is_file():
+        return recorded, findings
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                example = json.loads(line)
+                missing = [name for name in example["digests"] if not (root / name).is_file()]
+                recorded[root / example["target"]] = _recorded(root, example)
+            except (ValueError, KeyError, TypeError) as error:
+                where, cure = f"{path}: line {number}", "build the dataset again"
+                findings.append(Finding("manifest.line", where, "an example as JSON", f"'{error}'", cure))
+                continue
+            wanted = "a file that the manifest names"
+            findings += [
+                Finding("manifest.missing", str(root / name), wanted, "none", "build it") for name in missing
+            ]
+    return recorded, findings
+
+
+def _recorded(root: Path, example: Mapping[str, Any]) -> Recorded:
+    geometry, error = example["geometry"], example["degradation"]
+    left, top, right, bottom = geometry["on_model_xyxy"] if geometry else (0, 0, 0, 0)
+    width_px, height_px = geometry["canvas_wh"] if geometry else (0, 0)
+    return Recorded(
+        str(error["kind"]),
+        error["asked_delta_e"] is not None,
+        root / garment_mask_path(example["key"]),
+        (left, top, right, bottom) if geometry else None,
+        (width_px, height_px) if geometry else None,
+    )
