@@ -11,6 +11,14 @@ from dataset_builder.sample_catalogue import write_catalogue
 PHOTO_WH = (224, 280)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def offline():
+    """No test asks the hub; those of the request turn it on against a server of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        yield
+
+
 @pytest.fixture(scope="session")
 def built_dataset(tmp_path_factory):
     """Four drawn pairs, one of them held out, and their dataset; not to be written to."""

@@ -13,9 +13,9 @@ from toolkit_configs.jobs import Process
 from toolkit_configs.known_keys import fits_kind, known_kinds
 from toolkit_configs.settings import Setting, unreadable_reason
 
-# Mappings whose keys are the user's own or the model's.
-_FREE = frozenset({"model_kwargs", "model_paths", "network_kwargs", "optimizer_params", "lr_scheduler_params",
-                   "quantize_kwargs"})  # fmt: skip
+FREE = frozenset({"model_kwargs", "model_paths", "network_kwargs", "optimizer_params", "lr_scheduler_params",
+                  "quantize_kwargs"})  # fmt: skip
+"""Mappings whose keys are the user's own or the model's."""
 
 
 def assign(process: Process, setting: Setting) -> str:
@@ -57,7 +57,7 @@ def _place(process: Process, setting: Setting) -> tuple[Any, str, list[str]]:
         _check_known(target, section, part, setting)
         target = _step_into(target, part, following, setting)
         if not part.isdecimal():
-            section = "free" if part in _FREE else part
+            section = "free" if part in FREE else part
     _check_known(target, section, parts[-1], setting)
     return target, section, parts
 

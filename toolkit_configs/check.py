@@ -2,130 +2,188 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from chromiq.errors import Finding, UnsoundError
-from dataset_builder.captions import TRIGGER_WORD
-from dataset_builder.doctor import DatasetFolders, Training, check_folders
+from chromiq.errors import AccessError, Finding, UnsoundError, raise_findings
+from toolkit_configs.checks.data import DataFacts, data_findings
+from toolkit_configs.checks.hub import access_findings
+from toolkit_configs.checks.keys import key_findings, text_findings
+from toolkit_configs.checks.machine import DiskNeed, disk_findings, disk_need, gpu_findings
 from toolkit_configs.jobs import Job, read_job
-from toolkit_configs.known_keys import known_keys
-
-# A LoRA of rank 32 on FLUX.1-Kontext is about 350 MB in bfloat16, and the optimizer's state twice that.
-_BYTES_PER_CHECKPOINT = 350_000_000
-_NESTED = {"network", "save", "train", "model", "sample", "logging", "adapter"}
+from toolkit_configs.memory import MemoryEstimate, estimate_memory
+from toolkit_configs.runs import checkpoint_step, find_checkpoints
 
 
-def check_config(path: Path, *, resume: bool = False) -> list[Finding]:
+@dataclass(frozen=True)
+class ConfigReport:
+    """All that a check of a config finds.
+
+    Attributes:
+        findings: errors and warnings, each with its cure.
+        data: of the datasets, or None if the config cannot be read.
+        memory: on the GPU, or None if that cannot be told.
+        disk: what the run will write, or None if the config cannot be read.
+    """
+
+    findings: tuple[Finding, ...]
+    data: DataFacts | None = None
+    memory: MemoryEstimate | None = None
+    disk: DiskNeed | None = None
+
+    @property
+    def lines(self) -> list[str]:
+        """What is to be known beside the findings, for people."""
+        lines = []
+        if self.data and self.data.items:
+            lines.append(f"{self.data.examples} examples, each trained {self.data.epochs:.3g} times")
+            lines += self.data.crops
+        if self.data and (masks := self.data.masks):
+            lines.append(
+                f"masks: {masks.white_share:.0%} white; scaled to a mean of 1, white weighs "
+                f"{masks.white:.2f} and black {masks.black:.2f} (from {masks.read} masks)"
+            )
+        if self.memory:
+            lines.append(f"GPU memory: {self.memory.summary}, an estimate")
+        if self.disk:
+            parts = {name: size for name, size in asdict(self.disk).items() if size >= 1e6}
+            listed = ", ".join(f"{name} {size / 1e9:.2f} GB" for name, size in parts.items())
+            lines.append(
+                f"disk: about {sum(parts.values()) / 1e9:.2f} GB" + (f" ({listed})" if listed else "")
+            )
+        return lines
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain data for JSON."""
+        data = self.data
+        return {
+            "findings": [finding.as_dict() for finding in self.findings],
+            "examples": data.examples if data else None,
+            "epochs": data.epochs if data else None,
+            "crops": list(data.crops) if data else [],
+            "mask_weights": asdict(data.masks) if data and data.masks else None,
+            "memory": self.memory.as_dict() if self.memory else None,
+            "disk_bytes": {name: round(size) for name, size in asdict(self.disk).items()}
+            if self.disk
+            else None,
+        }
+
+
+def check_config(
+    path: Path,
+    *,
+    resume: bool = False,
+    offline: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[Finding]:
     """All that is wrong with a config file and the dataset it names, errors and warnings.
 
     Args:
         path: the config file.
         resume: whether going on with an existing run is meant.
+        offline: do not ask the hub whether the base model can be had.
+        on_progress: called with examples done and examples in all.
     """
+    report = examine_config(path, resume=resume, offline=offline, on_progress=on_progress)
+    return list(report.findings)
+
+
+def examine_config(
+    path: Path,
+    *,
+    resume: bool = False,
+    offline: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> ConfigReport:
+    """The same as `check_config`, with what else is to be known before a run."""
     try:
         job = read_job(path)
     except UnsoundError as error:
-        return list(error.findings)
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    process = document["config"]["process"][0]
-    return [
-        *_key_findings(process, path.name),
-        *_dataset_findings(job, path),
-        *_run_findings(job, path, resume),
-        *_model_findings(job, path),
-    ]
+        return ConfigReport((*_keys_of(path), *error.findings))
+    where = path.name
+    found, data = data_findings(job, where, on_progress)
+    first = next(iter(data.sizes), None)
+    memory = estimate_memory(job, first)
+    need = disk_need(job, data.sizes)
+    findings = (
+        *_keys_of(path),
+        *found,
+        *_sample_findings(job, where),
+        *_run_findings(job, where, resume),
+        *disk_findings(job, need),
+        *_model_findings(job, where, offline),
+        *gpu_findings(job, memory, where),
+    )
+    return ConfigReport(findings, data, memory, need)
 
 
-def _key_findings(process: Mapping[str, Any], where: str) -> list[Finding]:
+def raise_config_findings(findings: Sequence[Finding], what: str) -> None:
+    """Raise all findings if one is an error.
+
+    Raises:
+        AccessError: if all errors are that the base model may not be fetched.
+        UnsoundError: if there are others.
+    """
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors and all(finding.code.startswith("access.") for finding in errors):
+        raise AccessError(f"{what}: the base model cannot be fetched", findings)
+    raise_findings(findings, what)
+
+
+def _keys_of(path: Path) -> list[Finding]:
+    """Findings of the text and its keys, as far as it is YAML in the shape of a job."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = yaml.safe_load(text)
+        process = document["config"]["process"][0]
+        return [*text_findings(text, path.name), *key_findings(process, path.name)]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, LookupError, TypeError, AttributeError):
+        return []  # reading the job tells what is wrong
+
+
+def _sample_findings(job: Job, where: str) -> list[Finding]:
     findings = []
-    for section, prefix, keys in _sections(process):
-        known = known_keys()[section]
-        for key in keys:
-            if key in known:
-                continue
-            near = get_close_matches(key, known, n=1)
-            cure = f"did you mean {near[0]}?" if near else "remove it"
-            wanted, got = "a key that the trainer reads", f"{key!r}, which it drops in silence"
-            findings.append(Finding("config.key", f"{where}: {prefix}{key}", wanted, got, cure))
-    return findings
-
-
-def _sections(process: Mapping[str, Any]) -> Iterator[tuple[str, str, list[str]]]:
-    """Section, its prefix for messages, and the keys that are set in it."""
-    yield "process", "", list(process)
-    for section in sorted(_NESTED & set(process)):
-        yield section, f"{section}.", list(process[section] or {})
-    for index, dataset in enumerate(process.get("datasets") or []):
-        yield "datasets", f"datasets.{index}.", list(dataset)
-    for index, sample in enumerate((process.get("sample") or {}).get("samples") or []):
-        yield "samples", f"sample.samples.{index}.", list(sample)
-    yield "ema_config", "train.ema_config.", list((process.get("train") or {}).get("ema_config") or {})
-
-
-def _dataset_findings(job: Job, path: Path) -> list[Finding]:
-    findings = []
-    for index, dataset in enumerate(job.process.datasets):
-        where = f"{path.name}: datasets.{index}"
-        controls = dataset.control_path
-        control, *references = [controls] if isinstance(controls, str) else controls
-        mask = Path(dataset.mask_path) if dataset.mask_path else None
-        for folder in (*references, *([dataset.mask_path] if dataset.mask_path else [])):
-            if not Path(folder).is_dir():
-                got, cure = "none; the trainer would do without and say nothing", "build the dataset again"
-                findings.append(Finding("dataset.folder", folder, "a folder", got, cure))
-        reference = Path(references[0]) if references else None
-        training = Training(
-            job.process.trigger_word or TRIGGER_WORD,
-            tuple(dataset.resolution),
-            32 if "qwen" in job.process.model.arch else 16,
-        )
-        folders = DatasetFolders(Path(dataset.folder_path), Path(control), mask, reference)
-        findings += check_folders(folders, training=training)
-        if mask is None and reference is None:
-            wanted, cure = "a mask_path", "set it, or every pixel of the still-life trains too"
-            findings.append(Finding("config.mask", where, wanted, "none", cure, "warning"))
     for index, sample in enumerate(job.process.sample.samples):
         for key, value in sample.items():
-            if key.startswith("ctrl_img") and not Path(str(value)).is_file():
-                name = f"{path.name}: sample.samples.{index}.{key}"
-                findings.append(
-                    Finding("config.sample", name, "a picture", f"no file {value}", "mend the path")
-                )
+            if key.startswith("ctrl_img") and value is not None and not Path(str(value)).is_file():
+                name, got = f"{where}: sample.samples.{index}.{key}", f"no file {value}"
+                findings.append(Finding("config.sample", name, "a picture", got, "mend the path"))
     return findings
 
 
-def _run_findings(job: Job, path: Path, resume: bool) -> list[Finding]:
+def _run_findings(job: Job, where: str, resume: bool) -> list[Finding]:
     findings = []
-    run, process = job.run_folder, job.process
+    run, process, name = job.run_folder, job.process, job.config.name
+    checkpoints = find_checkpoints(run, name)
     if not resume and any(run.glob("*.safetensors")):
         wanted, got = "a run name that is free", f"a run in {run}, which the trainer would go on with unasked"
         cure = "give --resume to go on, or render with another --name"
-        findings.append(Finding("run.exists", f"{path.name}: name", wanted, got, cure))
+        findings.append(Finding("run.exists", f"{where}: name", wanted, got, cure))
+    done = max((checkpoint_step(path, name) or 0 for path in checkpoints), default=0)
+    if resume and done >= process.train.steps:
+        got = f"{process.train.steps}, of which {done} are done"
+        wanted, cure = "more steps than are done", "raise train.steps to train on"
+        findings.append(Finding("run.done", f"{where}: train.steps", wanted, got, cure, "warning"))
     if process.save.save_every > process.train.steps:
         got = f"{process.save.save_every}, more than all {process.train.steps} steps"
-        where, cure = f"{path.name}: save.save_every", "lower it: a stopped run would keep nothing"
-        findings.append(Finding("config.save_every", where, "checkpoints on the way", got, cure, "warning"))
-    existing = next(folder for folder in (run, *run.parents) if folder.is_dir())
-    free = shutil.disk_usage(existing).free
-    kept = min(process.train.steps // process.save.save_every, process.save.max_step_saves_to_keep) + 1
-    needed = int(kept * _BYTES_PER_CHECKPOINT * process.network.linear / 32) + 2 * _BYTES_PER_CHECKPOINT
-    if not Path(process.model.name_or_path).is_dir() and free < needed:
-        wanted, got = f"about {needed / 1e9:.1f} GB free for {kept} checkpoints", f"{free / 1e9:.1f} GB"
-        cure = "free some, or lower save.max_step_saves_to_keep"
-        findings.append(Finding("run.disk", str(existing), wanted, got, cure, "warning"))
+        wanted, cure = "checkpoints on the way", "lower it: a stopped run would keep nothing"
+        findings.append(
+            Finding("config.save_every", f"{where}: save.save_every", wanted, got, cure, "warning")
+        )
     return findings
 
 
-def _model_findings(job: Job, path: Path) -> list[Finding]:
+def _model_findings(job: Job, where: str, offline: bool) -> list[Finding]:
     name = job.process.model.name_or_path
-    looks_like_path = name.startswith((".", "/", "~")) or name.count("/") != 1
-    if looks_like_path and not (Path(name) / "model_index.json").is_file():
-        where, wanted = f"{path.name}: model.name_or_path", "a diffusers folder or a hub name (owner/model)"
-        return [Finding("model.folder", where, wanted, f"no {name}/model_index.json", "mend the path")]
-    return []
+    key = f"{where}: model.name_or_path"
+    if (Path(name) / "model_index.json").is_file():
+        return []
+    if name.startswith((".", "/", "~")) or name.count("/") != 1:
+        wanted = "a diffusers folder or a hub name (owner/model)"
+        got = f"no {name}/model_index.json"
+        return [Finding("model.folder", key, wanted, got, "mend the path")]
+    return access_findings(name, key, offline=offline)

@@ -140,11 +140,20 @@ def text_setting(key: str, text: str, source: str) -> Setting:
     """
     try:
         # 2e-4 is text in YAML 1.1 and a number to everybody who writes it.
-        value = float(text) if _EXPONENT.fullmatch(text) else yaml.safe_load(text)
+        value = float(text) if looks_like_a_float(text) else yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:
         # Text such as "a: b: c" is no YAML; where text is wanted it will do as it is.
         return Setting(key, _Unreadable(str(error)), text, source)
     return Setting(key, value, text, source)
+
+
+def looks_like_a_float(value: Any) -> bool:
+    """Whether a value is text such as ``2e-4``, which YAML 1.1 leaves text and the trainer reads as a number.
+
+    >>> looks_like_a_float("2e-4"), looks_like_a_float("fast"), looks_like_a_float(1.0)
+    (True, False, False)
+    """
+    return isinstance(value, str) and _EXPONENT.fullmatch(value) is not None
 
 
 class _Unreadable(str):

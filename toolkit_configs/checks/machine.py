@@ -1,0 +1,125 @@
+"""Whether the machine is up to a job: disk for what it leaves behind, GPU and its memory."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from chromiq.errors import Finding
+from toolkit_configs.jobs import Job
+from toolkit_configs.machine import Gpu, find_gpus, gpu_summary
+from toolkit_configs.memory import GIB, MemoryEstimate, lora_parameters, optimizer_bytes, weight_bytes
+from toolkit_configs.models import model_of_arch
+
+_SAMPLE_BYTES_PER_PX = 0.5
+_SAFETENSORS_HEADER = 100_000
+# 512 tokens of a text encoder's width in 16 bit; larger for those that see the controls.
+_TEXT_EMBEDDING_BYTES = 8_000_000
+
+
+@dataclass(frozen=True)
+class DiskNeed:
+    """What a run writes, in bytes.
+
+    Attributes:
+        latents: beside the targets.
+        checkpoints: in the run folder, the optimizer's state included.
+        samples: in the run folder.
+    """
+
+    latents: float
+    checkpoints: float
+    samples: float
+
+
+def disk_need(job: Job, sizes: Mapping[tuple[int, int], int]) -> DiskNeed:
+    """What a run writes, estimated.
+
+    Args:
+        job: as read.
+        sizes: size of targets in pixels to their number.
+    """
+    process = job.process
+    model = model_of_arch(process.model.arch)
+    latents = 0.0
+    for dataset in process.datasets:
+        for resolution in dataset.resolution:
+            area_px = sum(
+                min(width * height, resolution**2) * count for (width, height), count in sizes.items()
+            )
+            if dataset.cache_latents_to_disk:
+                latents += area_px / 64 * (model.latent_channels if model else 16) * 2
+    if process.train.cache_text_embeddings:
+        latents += _TEXT_EMBEDDING_BYTES * sum(sizes.values())
+    local = process.model.name_or_path.startswith((".", "/", "~"))
+    trained = 0.0 if local or model is None else lora_parameters(process, model)
+    kept = min(process.train.steps // process.save.save_every, process.save.max_step_saves_to_keep) + 1
+    one = trained * weight_bytes(process.save.dtype) + _SAFETENSORS_HEADER
+    checkpoints = kept * one + trained * optimizer_bytes(process.train.optimizer)
+    times = 0 if process.train.disable_sampling else process.train.steps // process.sample.sample_every + 1
+    picture = process.sample.width * process.sample.height * _SAMPLE_BYTES_PER_PX
+    return DiskNeed(latents, checkpoints, times * len(process.sample.samples) * picture)
+
+
+def disk_findings(job: Job, need: DiskNeed) -> list[Finding]:
+    """Disks that would fill up."""
+    wants: dict[int, tuple[Path, float]] = {}
+    places = [(Path(job.process.datasets[0].folder_path), need.latents),
+              (job.run_folder, need.checkpoints + need.samples)]  # fmt: skip
+    for place, size in places:
+        existing = next(folder for folder in (place, *place.absolute().parents) if folder.is_dir())
+        device = existing.stat().st_dev
+        wants[device] = (existing, wants.get(device, (existing, 0.0))[1] + size)
+    findings = []
+    for folder, size in wants.values():
+        free = shutil.disk_usage(folder).free
+        if free < size * 1.1:
+            wanted = f"about {size / 1e9:.1f} GB free for latents, checkpoints and samples"
+            cure = "free some, lower save.max_step_saves_to_keep, or raise save.save_every"
+            findings.append(Finding("run.disk", str(folder), wanted, f"{free / 1e9:.1f} GB", cure, "warning"))
+    return findings
+
+
+def gpu_findings(
+    job: Job, memory: MemoryEstimate | None, where: str, gpus: list[Gpu] | None = None
+) -> list[Finding]:
+    """Whether the GPU that the config names is there and large enough.
+
+    Args:
+        job: as read.
+        memory: what it will take, or None if that cannot be told.
+        where: the config's name, for messages.
+        gpus: those of the machine; asked for if not given.
+    """
+    device = job.process.device
+    if not device.startswith("cuda"):
+        return []
+    found = find_gpus() if gpus is None else gpus
+    named = re.fullmatch(r"cuda(?::(\d+))?", device)
+    if named is None:
+        cure = "write cuda or cuda:0"
+        return [Finding("config.device", f"{where}: device", "a CUDA device", repr(device), cure)]
+    needs = f"a GPU with {memory.summary}" if memory else "a GPU"
+    index = int(named.group(1) or 0)
+    if index >= len(found):
+        cure = "train where there is one, or check the driver with nvidia-smi"
+        return [Finding("machine.gpu", f"{where}: device", needs, gpu_summary(found), cure, "warning")]
+    gpu = found[index]
+    if memory is None:
+        return []
+    have = f"{gpu.name} with {gpu.total_bytes / GIB:.1f} GiB, {gpu.free_bytes / GIB:.1f} free"
+    if not memory.fits(gpu.total_bytes):
+        cure = f"render with --preset {_smaller_preset(gpu.total_bytes)}, or lower batch_size or resolution"
+        return [Finding("machine.memory", f"{where}: device", needs, have, cure, "warning")]
+    if memory.peak > gpu.free_bytes:
+        return [Finding("machine.busy", f"{where}: device", needs, have, "end what else uses it", "warning")]
+    return []
+
+
+def _smaller_preset(total_bytes: int) -> str:
+    # A card sold as 24 GB has a little less.
+    fitting = [size for size in (24, 32, 48, 80, 96) if size * 0.97 <= total_bytes / GIB]
+    return f"{fitting[-1]}gb" if fitting else "24gb"
