@@ -18,7 +18,7 @@ def demo(
     """Run the whole way on the drawn sample catalogue: dataset, config, LoRA, correction, report."""
     from chromiq.progress import progress_bar
     from evaluate.demo import run_demo
-    from evaluate.score import scores_document
+    from evaluate.score_files import scores_document
 
     result = run_demo(out, progress_bar)
     if as_json:

@@ -25,7 +25,7 @@ def evaluate(
     from chromiq.progress import progress_bar
     from dataset_builder.segmenters.choose import make_segmenter, resolve_segmenter
     from evaluate.generate import DEFAULT_CHECKPOINT, GenerateOptions
-    from evaluate.score import scores_document
+    from evaluate.score_files import scores_document
     from evaluate.testset import evaluate_testset
 
     options = GenerateOptions(checkpoint=checkpoint or DEFAULT_CHECKPOINT, steps=steps, seed=seed)

@@ -48,13 +48,31 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
 
 
 def print_scores(scores: Sequence[ImageScore]) -> None:
-    """Print the mean dE00 of each image and column, and their averages, on stdout."""
+    """Print the mean dE00 of each image and column, their averages and what was gained, on stdout."""
+    from evaluate.summary import average, average_interval, by_garment, compare
+
     columns = list(scores[0].differences)
-    rows = [[row.name, *(row.differences[column].mean for column in columns)] for row in scores]
-    averages = [sum(score.differences[column].mean for score in scores) / len(scores) for column in columns]
-    cells = [[str(name), *(f"{value:.3f}" for value in values)] for name, *values in rows]
-    cells.append(["average", *(f"{value:.3f}" for value in averages)])
+
+    def row(name: str, values: Sequence[float]) -> list[str]:
+        return [name, *(f"{value:.3f}" for value in values)]
+
+    cells = [row(score.name, [score.differences[column].mean for column in columns]) for score in scores]
+    for kind, members in by_garment(scores).items():
+        title = f"average of {len(members)} {kind}"
+        cells.append(row(title, [average(members, column) for column in columns]))
+    cells.append(row("average", [average(scores, column) for column in columns]))
+    bounds = [average_interval(scores, column) for column in columns]
+    cells.append(["95 % interval", *(f"{low:.2f} to {high:.2f}" for low, high in bounds)])
     print_table(["image", *(f"{column} vs truth" for column in columns)], cells, "mean dE00")
+    for column in columns:
+        if column != "control" and "control" in columns:
+            found = compare(scores, column)
+            low, high = found.interval
+            print_line(
+                f"{column} against the control: {found.mean_change:+.3f} (95 % interval {low:+.2f} to "
+                f"{high:+.2f}), {found.wins} better, {found.losses} worse; worst {found.worst} "
+                f"{found.worst_change:+.3f}"
+            )
 
 
 def print_findings(findings: Sequence[Finding]) -> None:

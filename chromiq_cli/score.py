@@ -17,19 +17,45 @@ def score(
     generated: Annotated[Path, typer.Option(help="Folder of the corrected images.")],
     out: Annotated[Path, typer.Option(help="Folder for scores.json, scores.csv and report.html.")],
     crops: Annotated[Path | None, typer.Option(help="crops.json; whole images without it.")] = None,
-    masks: Annotated[Path | None, typer.Option(help="Folder of masks: measure where they are white.")] = None,
-    fail_above: Annotated[float | None, typer.Option(help="Exit 1 if the average dE00 is above it.")] = None,
+    masks: Annotated[
+        Path | None, typer.Option(help="Folder of garment masks: measure inside, and the leak outside.")
+    ] = None,
+    garments: Annotated[
+        Path | None, typer.Option(help="JSON of the kind of garment by image, for averages by kind.")
+    ] = None,
+    register: Annotated[
+        bool, typer.Option("--register", help="Bring shifted or resized images to the truth first.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="Where to compute: cpu, or cuda with torch.")] = "cpu",
+    fail_above: Annotated[
+        float | None, typer.Option(min=0, help="Exit 1 if the average dE00 is above it.")
+    ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Measure how far colours are from the truth, and write a report."""
     from chromiq.files import ensure_output_folder
+    from chromiq.progress import progress_bar
+    from dataset_builder.labels import read_garments
     from evaluate.crops import read_crops
     from evaluate.report import write_report
-    from evaluate.score import average, score_folders, scores_document, write_scores
+    from evaluate.score import score_folders
+    from evaluate.score_files import scores_document, write_scores
+    from evaluate.summary import average
 
     columns = {"control": control, "generated": generated}
     known_crops = read_crops(crops) if crops else None
-    scores = score_folders(gt, columns, crops=known_crops, masks=masks)
+    kinds = {Path(name).stem: kind for name, kind in read_garments(garments).items()} if garments else None
+    with progress_bar("score") as update:
+        scores = score_folders(
+            gt,
+            columns,
+            crops=known_crops,
+            masks=masks,
+            garments=kinds,
+            register_first=register,
+            device=device,
+            on_progress=update,
+        )
     ensure_output_folder(out)
     write_scores(out, scores)
     write_report(out / "report.html", scores, gt, columns, crops=known_crops, masks=masks)

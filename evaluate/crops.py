@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from chromiq.errors import Finding, raise_findings
-from chromiq.records import Box
+from chromiq.records import BoolMask, Box
 
 
 class Crop(BaseModel):
@@ -26,6 +27,8 @@ class Crop(BaseModel):
         return (self.x, self.y, self.x + self.width, self.y + self.height)
 
 
+# What a crop may hold beside the garment: a button, the edge of a mask.
+_MIN_GARMENT_SHARE = 0.98
 _CROPS = TypeAdapter(dict[str, Crop])
 
 
@@ -61,3 +64,27 @@ def crop_findings(crop: Crop, size_wh: tuple[int, int], name: str) -> list[Findi
         return []
     wanted = f"a crop inside {size_wh[0]}x{size_wh[1]}"
     return [Finding("crops.bounds", name, wanted, f"one that ends at {right},{bottom}", "move it")]
+
+
+def crop_mask_findings(crop: Crop, mask: BoolMask, name: str) -> list[Finding]:
+    """Whether a crop lies on the garment.
+
+    Args:
+        crop: inside the truth image.
+        mask: ``(H, W)`` bool, True on the garment, of the truth image's size.
+        name: of the image, for messages.
+    """
+    share = float(np.mean(mask[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]))
+    if share >= _MIN_GARMENT_SHARE:
+        return []
+    wanted = f"a crop of which {_MIN_GARMENT_SHARE:.0%} are garment"
+    return [Finding("crops.mask", name, wanted, f"{share:.0%}", "move it, or see chromiq crops suggest")]
+
+
+def crop_seam_findings(crop: Crop, on_model: Box, name: str) -> list[Finding]:
+    """Whether a crop lies on the on-model photo of a stitched picture, clear of seam and padding."""
+    left, top, right, bottom = crop.xyxy
+    if left >= on_model[0] and top >= on_model[1] and right <= on_model[2] and bottom <= on_model[3]:
+        return []
+    wanted = f"a crop inside the on-model photo, {on_model[0]},{on_model[1]} to {on_model[2]},{on_model[3]}"
+    return [Finding("crops.seam", name, wanted, f"{left},{top} to {right},{bottom}", "move it")]

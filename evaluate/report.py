@@ -16,8 +16,10 @@ from chromiq.images import read_mask, read_photo
 from chromiq.progress import Update
 from chromiq.templating import template_environment, template_text
 from evaluate.crops import Crop
+from evaluate.difference import Difference
 from evaluate.pictures import MAP_FULL_SCALE, Panel, data_uri, outline_path, scale_bar, show
-from evaluate.score import Comparison, Difference, ImageScore, average, compare, find_images
+from evaluate.score import ImageScore, find_images
+from evaluate.summary import Comparison, average, compare
 
 # 100 images of four columns stay under 25 MB with room for the text.
 _PICTURES_BYTES = 20_000_000
@@ -39,15 +41,17 @@ _FIELDS = (
     Field("mean", "mean", "%.2f", "mean dE00 over the measured pixels"),
     Field("median", "median", "%.2f", "median dE00"),
     Field("p95", "95 % below", "%.2f", "95th percentile of dE00"),
-    Field("of_means", "of means", "%.2f", "distance of the two mean colours"),
-    Field("lightness", "L*", "%+.1f", "difference of mean lightness, image minus truth"),
-    Field("chroma", "C*", "%+.1f", "difference of mean chroma, image minus truth"),
+    Field("lightness", "lightness", "%.2f", "lightness's part of dE00"),
+    Field("chroma", "chroma", "%.2f", "chroma's part"),
+    Field("hue", "hue", "%.2f", "hue's part"),
+    Field("of_means", "of means", "%.2f", "dE00 of the two mean colours"),
+    Field("lightness_shift", "L*", "%+.1f", "difference of mean lightness, image minus truth"),
+    Field("chroma_shift", "C*", "%+.1f", "difference of mean chroma, image minus truth"),
     Field(
-        "outside_mean",
-        "outside",
-        "%.2f",
-        "mean dE00 outside the measured pixels, where none should be",
+        "leak_mean", "leak", "%.2f", "mean dE00 from the control outside the garment, where none should be"
     ),
+    Field("gradient_correlation", "threads", "%.2f", "correlation of the gradients with the control's"),
+    Field("ssim", "SSIM", "%.2f", "structural similarity of lightness with the control"),
 )
 
 

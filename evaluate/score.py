@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from chromiq.colour import delta_e_map, srgb_to_lab
-from chromiq.errors import Finding, UsageError, raise_findings
-from chromiq.files import write_json, write_text
+from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.images import PHOTO_SUFFIXES, photo_size_wh, read_mask, read_photo
-from chromiq.records import BoolMask, Box, RgbImage
+from chromiq.progress import Update
+from chromiq.records import BoolMask, RgbImage
 from dataset_builder.pairs import natural_key
-from evaluate.crops import Crop, crop_findings
-
-_RESAMPLES = 2000
-
-
-@dataclass(frozen=True)
-class Difference:
-    """How far one image is from the truth, over the measured pixels.
-
-    Attributes:
-        mean: mean dE00.
-        median: median dE00.
-        p95: 95th percentile of dE00.
-        of_means: Euclidean Lab distance of the two mean colours.
-        lightness: difference of mean L*, image minus truth.
-        chroma: difference of mean C*, image minus truth.
-        outside_mean: mean dE00 outside the measured pixels, where nothing should change; None without a mask.
-    """
-
-    mean: float
-    median: float
-    p95: float
-    of_means: float
-    lightness: float
-    chroma: float
-    outside_mean: float | None = None
+from evaluate.alignment import Aligned, align
+from evaluate.crops import Crop, crop_findings, crop_mask_findings
+from evaluate.difference import Difference, difference
 
 
 @dataclass(frozen=True)
@@ -52,27 +25,12 @@ class ImageScore:
     Attributes:
         name: the file stem.
         differences: per column, such as ``"control"`` and ``"generated"``, the difference from the truth.
+        garment: what kind of garment it shows, or None.
     """
 
     name: str
     differences: dict[str, Difference]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A column against the control over all images.
-
-    Attributes:
-        mean_change: mean over images of dE00 minus that of the control; below 0 is better.
-        interval: its 95 % bootstrap interval over images.
-        wins: images made better.
-        losses: images made worse.
-    """
-
-    mean_change: float
-    interval: tuple[float, float]
-    wins: int
-    losses: int
+    garment: str | None = None
 
 
 def find_images(folder: Path) -> dict[str, Path]:
@@ -92,123 +50,113 @@ def score_folders(
     *,
     crops: Mapping[str, Crop] | None = None,
     masks: Path | None = None,
+    garments: Mapping[str, str] | None = None,
+    register_first: bool = False,
+    device: str = "cpu",
+    on_progress: Update | None = None,
 ) -> list[ImageScore]:
     """Score every image of the truth folder in every column.
 
     Args:
         truth: folder of the true images.
-        columns: name to folder of same-named images.
-        crops: where to measure, by stem; whole images without.
-        masks: folder of same-named masks, white where to measure.
+        columns: name to folder of same-named images. Leak and texture are measured against ``"control"``.
+        crops: where to measure, by stem; inside the mask or the whole image without.
+        masks: folder of same-named masks, white on the garment.
+        garments: kind of garment by stem.
+        register_first: bring shifted or resized images to where the truth lies, and tell by how much.
+        device: where to compute dE00, as `chromiq.colour.delta_e_map` takes it.
+        on_progress: called with images done and images in all.
 
     Raises:
-        UnsoundError: with all findings, if an image is missing or of another size, or a crop out of
-            bounds. Nothing is ever resized: a crop on a resized image measures nothing.
+        UnsoundError: with all findings, if an image is missing or of another size, a crop is out of bounds
+            or off the garment, or an image cannot be registered with confidence. Unless asked for, nothing
+            is ever moved or resized: a crop on a resized image measures nothing.
     """
-    names = sorted(set(find_images(truth)) & set(crops) if crops else find_images(truth), key=natural_key)
-    paths = {column: find_images(folder) for column, folder in columns.items()}
     truths = find_images(truth)
-    findings = _findings(truths, paths, names, crops, truth)
-    raise_findings(findings, "the images to score")
+    names = sorted(set(truths) & set(crops) if crops else truths, key=natural_key)
+    paths = {column: find_images(folder) for column, folder in columns.items()}
+    raise_findings(_findings(truths, paths, names, crops, truth, register_first), "the images to score")
     mask_paths = find_images(masks) if masks else {}
-    return [
-        ImageScore(
-            name,
-            {
-                column: _score_one(truths[name], found[name], crops, mask_paths.get(name), name)
-                for column, found in paths.items()
-            },
-        )
-        for name in names
-    ]
-
-
-def difference(truth: RgbImage, image: RgbImage, measured: BoolMask | None = None) -> Difference:
-    """How far an image is from the truth.
-
-    Args:
-        truth: ``(H, W, 3)`` uint8 sRGB.
-        image: the same size.
-        measured: ``(H, W)`` bool, where to measure; everywhere without.
-    """
-    delta_e = delta_e_map(truth, image)
-    inside = measured if measured is not None and measured.any() else np.ones(delta_e.shape, bool)
-    here, there = (srgb_to_lab(picture[inside][None])[0] for picture in (image, truth))
-    mean_here, mean_there = here.mean(axis=0), there.mean(axis=0)
-    outside = delta_e[~inside]
-    values = delta_e[inside].astype(np.float64)
-    return Difference(
-        mean=float(values.mean()),
-        median=float(np.median(values)),
-        p95=float(np.percentile(values, 95)),
-        of_means=float(np.linalg.norm(mean_here - mean_there)),
-        lightness=float(mean_here[0] - mean_there[0]),
-        chroma=float(np.hypot(*mean_here[1:]) - np.hypot(*mean_there[1:])),
-        outside_mean=float(outside.mean()) if outside.size else None,
-    )
-
-
-def compare(scores: Sequence[ImageScore], column: str, control: str = "control", seed: int = 0) -> Comparison:
-    """A column against the control, with a bootstrap interval over images (percentile, 2,000 resamples)."""
-    change = np.array([score.differences[column].mean - score.differences[control].mean for score in scores])
-    draws = np.random.default_rng(seed).integers(0, len(change), (_RESAMPLES, len(change)))
-    low, high = np.percentile(change[draws].mean(axis=1), [2.5, 97.5])
-    return Comparison(
-        float(change.mean()), (float(low), float(high)), int((change < 0).sum()), int((change > 0).sum())
-    )
-
-
-def scores_document(scores: Sequence[ImageScore]) -> dict[str, Any]:
-    """The scores as ``scores.json`` holds them, unrounded."""
-    columns = list(scores[0].differences) if scores else []
-    return {
-        "images": [
-            {
-                "name": score.name,
-                **{f"{column}_vs_truth": asdict(score.differences[column]) for column in columns},
-            }
-            for score in scores
-        ],
-        "average": {f"{column}_vs_truth": average(scores, column) for column in columns},
-        "comparison": {
-            column: asdict(compare(scores, column))
-            for column in columns
-            if column != "control" and "control" in columns
-        },
-    }
-
-
-def average(scores: Sequence[ImageScore], column: str) -> float:
-    """Mean over images of the mean dE00 of a column."""
-    return float(np.mean([score.differences[column].mean for score in scores]))
-
-
-def write_scores(folder: Path, scores: Sequence[ImageScore]) -> None:
-    """Write ``scores.json`` and ``scores.csv``."""
-    write_json(folder / "scores.json", scores_document(scores))
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["name", "column", *(field for field in Difference.__dataclass_fields__)])
-    for score in scores:
-        for column, found in score.differences.items():
-            writer.writerow([_plain(score.name), column, *asdict(found).values()])
-    write_text(folder / "scores.csv", buffer.getvalue())
-
-
-def _plain(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in "=+-@" else text
+    scores: list[ImageScore] = []
+    findings: list[Finding] = []
+    for number, name in enumerate(names, start=1):
+        images = {column: found[name] for column, found in paths.items()}
+        try:
+            differences = _score_one(
+                truths[name], images, (crops or {}).get(name), mask_paths.get(name), register_first, device
+            )
+            scores.append(ImageScore(name, differences, (garments or {}).get(name)))
+        except UnsoundError as error:
+            findings += error.findings
+        if on_progress:
+            on_progress(number, len(names))
+    raise_findings(findings, "the images to score")
+    return scores
 
 
 def _score_one(
-    truth_path: Path, image_path: Path, crops: Mapping[str, Crop] | None, mask_path: Path | None, name: str
-) -> Difference:
-    truth, image = (read_photo(path, min_side_px=1).rgb for path in (truth_path, image_path))
-    if crops:
-        box: Box = crops[name].xyxy
-        rows, columns = slice(box[1], box[3]), slice(box[0], box[2])
-        return difference(truth[rows, columns], image[rows, columns])
-    return difference(truth, image, read_mask(mask_path) if mask_path else None)
+    truth_path: Path,
+    image_paths: Mapping[str, Path],
+    crop: Crop | None,
+    mask_path: Path | None,
+    register_first: bool,
+    device: str,
+) -> dict[str, Difference]:
+    truth = read_photo(truth_path, min_side_px=1).rgb
+    mask = read_mask(mask_path) if mask_path else None
+    findings = _region_findings(truth, crop, mask, truth_path, mask_path)
+    raise_findings(findings, truth_path.name)
+    measured = np.ones(truth.shape[:2], bool) if mask is None else mask
+    if crop:
+        measured = np.zeros(truth.shape[:2], bool)
+        measured[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width] = True
+    aligned, findings = {}, []
+    for column, path in image_paths.items():
+        try:
+            image = read_photo(path, min_side_px=1).rgb
+            aligned[column] = align(image, truth, path) if register_first else Aligned(image)
+        except UnsoundError as error:
+            findings += error.findings
+    raise_findings(findings, truth_path.name)
+    control = aligned.get("control")
+    differences = {}
+    for column, found in aligned.items():
+        seen = _seen(found, control)
+        edited = control is not None and column != "control"
+        differences[column] = replace(
+            difference(
+                truth,
+                found.rgb,
+                measured if seen is None else measured & seen,
+                control=control.rgb if control and edited else None,
+                outside=None if mask is None else ~mask if seen is None else ~mask & seen,
+                device=device,
+            ),
+            dx_px=found.dx_px,
+            dy_px=found.dy_px,
+            resized_from=found.resized_from,
+        )
+    return differences
+
+
+def _seen(image: Aligned, control: Aligned | None) -> BoolMask | None:
+    """Where an image and the control both have pixels; None for everywhere."""
+    reaches = [each.inside for each in (image, control) if each is not None and each.inside is not None]
+    return np.logical_and.reduce(reaches) if reaches else None
+
+
+def _region_findings(
+    truth: RgbImage, crop: Crop | None, mask: BoolMask | None, truth_path: Path, mask_path: Path | None
+) -> list[Finding]:
+    if mask is None:
+        return []
+    if mask.shape != truth.shape[:2]:
+        want, have = (f"{shape[1]}x{shape[0]}" for shape in (truth.shape, mask.shape))
+        wanted = f"{want}, the size of {truth_path.name}"
+        return [Finding("mask.size", str(mask_path), wanted, have, "draw it on the true image")]
+    if not mask.any():
+        return [Finding("mask.empty", str(mask_path), "a mask with white in it", "none", "draw it again")]
+    return crop_mask_findings(crop, mask, truth_path.stem) if crop else []
 
 
 def _findings(
@@ -217,6 +165,7 @@ def _findings(
     names: Sequence[str],
     crops: Mapping[str, Crop] | None,
     folder: Path,
+    register_first: bool,
 ) -> list[Finding]:
     findings = []
     if not names:
@@ -234,14 +183,14 @@ def _findings(
             if name not in found:
                 finding = Finding("score.missing", name, f"its {column} image", "none", "add it")
                 findings.append(finding)
-            elif (have := photo_size_wh(found[name])) != size_wh:
+            elif not register_first and (have := photo_size_wh(found[name])) != size_wh:
                 findings.append(
                     Finding(
                         "score.size",
                         str(found[name]),
                         f"{size_wh[0]}x{size_wh[1]}, the truth's size",
                         f"{have[0]}x{have[1]}",
-                        "generate it at the truth's size; a resized image measures nothing",
+                        "generate it at the truth's size, or let --register bring it there",
                     )
                 )
     return findings

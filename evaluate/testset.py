@@ -23,7 +23,8 @@ from evaluate.correct import DOUBTFUL_BELOW
 from evaluate.crops import read_crops
 from evaluate.generate import GenerateOptions, generate, read_captions
 from evaluate.report import write_report
-from evaluate.score import ImageScore, find_images, score_folders, write_scores
+from evaluate.score import ImageScore, find_images, score_folders
+from evaluate.score_files import write_scores
 from evaluate.transfer import transfer
 
 # What a canvas without a manifest is taken for: two 4:5 photos, laid out as published.

@@ -57,7 +57,7 @@ def test_crops_win_over_masks(dataset, tmp_path):
     )
     expected = deltaE_ciede2000(truth, control).mean()
     assert score.differences["control"].mean == pytest.approx(expected, abs=1e-3)
-    assert score.differences["control"].outside_mean is None
+    assert score.differences["transfer"].leak_mean is not None
 
 
 def test_models_that_see_a_reference_are_corrected_too(built_dataset, tmp_path):
