@@ -16,6 +16,7 @@ from chromiq_cli import (
     doctor,
     evaluate,
     generate,
+    publish,
     render,
     score,
     status,
@@ -63,6 +64,7 @@ app.add_typer(toolkit.app, name="toolkit")
 app.command()(generate.generate)
 app.command()(evaluate.evaluate)
 app.command()(sweep.sweep)
+app.command()(publish.publish)
 
 
 def main() -> None:

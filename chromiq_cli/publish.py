@@ -1,0 +1,41 @@
+"""``chromiq publish``: a run's LoRA, card and config to the hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
+
+
+def publish(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    repo: Annotated[str, typer.Option(help="OWNER/NAME on the hub.")],
+    checkpoint: Annotated[int | None, typer.Option(help="Step; the final one unless given.")] = None,
+    scores: Annotated[Path | None, typer.Option(help="Folder of a sweep or an evaluation.")] = None,
+    base_model: Annotated[str | None, typer.Option(help="Hub name, if the run's own is a folder.")] = None,
+    licence: Annotated[
+        str | None, typer.Option("--license", help="If the base model's is not known.")
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="A new repository is private without.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go; send nothing.")] = False,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Write a model card, and upload LoRA, card and config."""
+    from evaluate.publish import prepare
+    from evaluate.publish import publish as upload
+
+    publication = prepare(run, repo, step=checkpoint, figures=scores, base_model=base_model, licence=licence)
+    if scores is None:
+        say("the card will say that nothing was measured; give --scores FOLDER of a sweep or an evaluation")
+    document = publication.as_dict()
+    if not dry_run:
+        document["address"] = upload(run, publication, private=not public, say=say)
+    if as_json:
+        print_json({**document, "card": publication.card})
+        return
+    for name, size in document["bytes"].items():
+        print_line(f"{name}  {size:,} bytes")
+    print_line(publication.card if dry_run else document["address"])
