@@ -97,6 +97,13 @@ class Body:
             return np.zeros(self.person.shape, bool)
         return _skin_hue(self.lab) & (self.face.cost(self.lab) - 0.5 * self.face.log_determinant < 4.5)
 
+    @property
+    def like_face(self) -> BoolMask:
+        """Pixels of very much the face's colours, of whatever hue: ``(H, W)`` bool."""
+        if self.face is None:
+            return np.zeros(self.person.shape, bool)
+        return np.asarray(self.face.cost(self.lab) - 0.5 * self.face.log_determinant < 3)
+
     def skin_likeness(self, lab: FloatImage) -> FloatImage:
         """How like skin some colours ``(N, 3)`` are: 0..1; with no face to go by, hardly ever sure."""
         if self.face is None:
@@ -104,9 +111,21 @@ class Body:
         excess = self.face.cost(lab) - 0.5 * self.face.log_determinant - 1
         return np.exp(-np.maximum(excess, 0) / 2)
 
-    def likeness_to_parts(self, sample: FloatImage) -> FloatImage:
-        """The cost of each pixel ``(H, W)`` under the best of up to three models of a sample ``(P, 3)``."""
-        labels, centres = cluster(sample * LAB_WEIGHTS, 3)
+    @property
+    def axis(self) -> int:
+        """The column that parts the person in two halves."""
+        return int(np.median(np.nonzero(self.person)[1]))
+
+    @property
+    def trunk(self) -> BoolMask:
+        """The columns of the body without its arms, roughly: ``(W,)`` bool."""
+        columns = np.arange(self.person.shape[1])
+        half_px = 0.6 * (self.head.chin - self.head.top) if self.head else 0.16 * len(columns)
+        return np.abs(columns - self.axis) <= half_px
+
+    def likeness_to_parts(self, sample: FloatImage, count: int = 3) -> FloatImage:
+        """The cost of each pixel ``(H, W)`` under the best of up to `count` models of a sample ``(P, 3)``."""
+        labels, centres = cluster(sample * LAB_WEIGHTS, count)
         parts = [sample[labels == index] for index in range(len(centres))]
         models = [ColourModel.of(part, (20, 3, 3)) for part in parts if len(part) > 20]
         cost: FloatImage = np.min([model.cost(self.lab) for model in models], axis=0)
@@ -178,7 +197,7 @@ def place_prior(body: Body, kind: Kind) -> FloatImage:
 
 
 def seed_box(body: Body, kind: Kind) -> BoolMask:
-    """The middle of the place where such a garment is worn, without skin: ``(H, W)`` bool."""
+    """The middle of the place where such a garment is worn: ``(H, W)`` bool."""
     rows, columns = np.nonzero(body.person)
     middle = int(np.median(columns))
     if body.head:
@@ -191,8 +210,6 @@ def seed_box(body: Body, kind: Kind) -> BoolMask:
     box = np.zeros(body.person.shape, bool)
     box[top:bottom, max(0, middle - half_px) : middle + half_px] = True
     box &= body.person
-    if body.face is not None:
-        box &= body.face.cost(body.lab) - 0.5 * body.face.log_determinant >= 3
     return box
 
 

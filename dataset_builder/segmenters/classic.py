@@ -20,15 +20,22 @@ from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
 from dataset_builder.mask_quality import judge_mask
 from dataset_builder.segmenters import SegmentationTask
 from dataset_builder.segmenters.body import Body, Kind, find_body, garment_kind, place_prior, seed_box
-from dataset_builder.segmenters.extent import find_extent, within_extent
+from dataset_builder.segmenters.extent import Extent, find_extent, within_extent
 from dataset_builder.segmenters.palette import ColourGroups, Palette, main_colours, recolourings
-from dataset_builder.segmenters.still_life import fill_small_holes, keep_large_parts, still_life_mask
+from dataset_builder.segmenters.still_life import keep_large_parts, still_life_mask
 
 WORK_HEIGHT_PX = 320
 _CLUSTERS = 12
 _PLACE_WEIGHT = 1.4
 _PIXEL_PLACE_WEIGHT = 1.0
 _MATCH_LAB = 8.0
+_LEARNED_WEIGHT = 1.0
+_MOST_LEARNED = 5.0
+_MIN_LEARNED_PX = 200
+_MIDDLE_IS_CLOTH = 4.0
+_OWN_HOLE_SHARE = 0.6
+_LARGEST_HOLE = 0.2
+_SMALL_HOLE_PX = 200
 _COVER_WEIGHT = 0.5
 _MOVE_WEIGHT = 0.3
 _EVIDENCE_RANGE = (-10.0, 3.0)
@@ -85,13 +92,31 @@ def garment_probability(
     place = place_prior(body, kind)
     colour, _ = _colour_evidence(groups, body, place, palette)
     like = groups.spread(colour) > 0
-    place = within_extent(find_extent(body, kind, garment, like, place.mean(axis=1)), place, kind)
+    extent = find_extent(body, kind, garment, like, place.mean(axis=1))
+    place = within_extent(extent, place, kind)
     colour, trust = _colour_evidence(groups, body, place, palette)
     logit = groups.spread(
         colour + _PLACE_WEIGHT * _log_odds(groups.mean(place), 0.1)
     ) + _PIXEL_PLACE_WEIGHT * np.minimum(_log_odds(place, 0.005), 1.2)
+    logit += _LEARNED_WEIGHT * _learned_evidence(body, extent, kind, logit)
     probability = np.where(body.person, 1 / (1 + np.exp(-np.clip(logit, -12, 12))), 0).astype(np.float32)
-    return _without_skin(probability, body, seed_box(body, kind)), trust
+    return _without_skin(probability, body, kind, groups), trust
+
+
+def _learned_evidence(body: Body, extent: Extent, kind: Kind, logit: FloatImage) -> FloatImage:
+    """What this photo itself teaches: is a pixel like the cloth within the extent, or like that beyond it."""
+    rows = extent.inside[:, None]
+    middle = body.person & body.trunk
+    own = middle & (rows > 0.9) & (logit > 1)
+    other = (body.person if kind == "lower" else middle) & (rows < 0.1) & ~body.near_face
+    if kind != "lower":
+        other[: extent.bottom] = False  # head and hair
+    if min(own.sum(), other.sum()) < _MIN_LEARNED_PX:
+        return np.zeros_like(logit)
+    costs = [body.likeness_to_parts(body.lab[sample], 4) for sample in (own, other)]
+    ratio = cv2.GaussianBlur((costs[1] - costs[0]).astype(np.float32), (0, 0), 1.5)
+    # To be unlike the other cloth says little: skin and hair are so too.
+    return np.clip(ratio, -_MOST_LEARNED, _MOST_LEARNED / 10)
 
 
 def _colour_evidence(
@@ -127,13 +152,21 @@ def _log_odds(probability: FloatImage, margin: float) -> FloatImage:
     return odds
 
 
-def _without_skin(probability: FloatImage, body: Body, seed: BoolMask) -> FloatImage:
-    """Where a pixel is more like the face than like the cloth in the middle, it is skin."""
-    sure = seed & (probability > 0.9)
-    if body.face is None or sure.sum() <= 60:
+def _without_skin(probability: FloatImage, body: Body, kind: Kind, groups: ColourGroups) -> FloatImage:
+    """Where a pixel and its group of colours are more like the face than like the cloth, it is skin.
+
+    In the middle of where the garment is worn skin is rare and leather or a skin-coloured print is not:
+    there the likeness must be great.
+    """
+    if body.face is None:
         return probability
-    cloth = body.likeness_to_parts(body.lab[sure])
-    ratio = cv2.GaussianBlur((body.face.cost(body.lab) - cloth).astype(np.float32), (0, 0), 1.2)
+    middle = seed_box(body, kind)
+    sure = middle & ~body.like_face & (probability > 0.9)
+    if sure.sum() <= 60:
+        return probability
+    ratio = (body.face.cost(body.lab) - body.likeness_to_parts(body.lab[sure])).clip(-8, 8).astype(np.float32)
+    ratio = (cv2.GaussianBlur(ratio, (0, 0), 1.2) + groups.spread(groups.mean(ratio))) / 2
+    ratio += _MIDDLE_IS_CLOTH * cv2.GaussianBlur(middle.astype(np.float32), (0, 0), 4)
     skin = body.person & (ratio < 0) & body.near_face
     capped = 1 / (1 + np.exp(-np.clip(1.5 * ratio, -12, 0)))
     return np.where(skin, np.minimum(probability, capped), probability).astype(np.float32)
@@ -151,10 +184,22 @@ def _refine(small: RgbImage, body: Body, kind: Kind, probability: FloatImage) ->
     cv2.grabCut(small, trimap, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
     mask = ((trimap == cv2.GC_FGD) | (trimap == cv2.GC_PR_FGD)) & body.person
     mask = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
-    mask = fill_small_holes(keep_large_parts(mask, 0.15), 0.01) & body.person
+    mask = keep_large_parts(mask, 0.15)
+    mask |= _own_holes(mask, body)
     if body.head and kind != "lower":
         mask[: body.head.chin_row(-0.2)] = False
     return mask
+
+
+def _own_holes(mask: BoolMask, body: Body) -> BoolMask:
+    """What a mask wholly encloses: a print, a button or a pocket; but neither a hand nor the background."""
+    count, labels = cv2.connectedComponents((~mask).astype(np.uint8), connectivity=4)
+    size = np.bincount(labels.ravel(), minlength=count)
+    cloth = np.bincount(labels[body.person & ~body.near_face], minlength=count)
+    outside = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1], labels[mask]]))
+    own = ((cloth > _OWN_HOLE_SHARE * size) | (size < _SMALL_HOLE_PX)) & (size < _LARGEST_HOLE * mask.sum())
+    own[outside] = False
+    return own[labels] & body.person
 
 
 def _at_work_size(photo: RgbImage) -> RgbImage:
