@@ -43,6 +43,13 @@ class LossMaskChoice(StrEnum):
     GARMENT = "garment"
 
 
+class EngineChoice(StrEnum):
+    """Where the pairs are built."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
 def build(
     pairs: Annotated[Path, typer.Argument(help="Folder of still-lifeN and on_modelN photos, or a CSV.")],
     out: Annotated[Path, typer.Option(help="The dataset to write; the same command again resumes.")],
@@ -65,6 +72,10 @@ def build(
     held_out: Annotated[float, typer.Option(min=0, max=0.9, help="Share of garments not trained on.")] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes; they do not change a byte.")] = 2,
+    engine: Annotated[EngineChoice, typer.Option(help="Where the pairs are built.")] = EngineChoice.LOCAL,
+    gpus_per_worker: Annotated[
+        float, typer.Option(min=0, help="With ray: the part of a GPU that each worker takes.")
+    ] = 0.0,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unsound pairs out; exit 3.")] = False,
     keep_doubtful: Annotated[
         bool, typer.Option("--keep-doubtful", help="Train on pairs too whose mask is doubtful, see review/.")
@@ -91,7 +102,7 @@ def build(
     )
     summary = run(
         pairs, out, options, garments=garments, masks=masks, workers=workers, skip_bad=skip_bad,
-        keep_doubtful=keep_doubtful, stage=progress_bar,
+        keep_doubtful=keep_doubtful, stage=progress_bar, engine=engine.value, gpus_per_worker=gpus_per_worker,
     )  # fmt: skip
     if segmenter is SegmenterChoice.AUTO:
         say(f"segmenter: {summary.segmenter}")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from chromiq.errors import Finding, UsageError, raise_findings
 from chromiq.files import atomic_path, ensure_output_folder, folder_lock, remove_leftovers, write_json
@@ -26,11 +26,15 @@ from dataset_builder.inputs import check_inputs
 from dataset_builder.labels import write_garments
 from dataset_builder.options import BuildOptions, check_options
 from dataset_builder.preview_sheet import write_preview_sheet
+from dataset_builder.ray_engine import build_on_ray
 from dataset_builder.segmenters.choose import resolve_segmenter
 from dataset_builder.workers import build_locally
 
 MANIFEST = "manifest.jsonl"
 _SETTINGS = ".chromiq/build.json"
+
+
+EngineName = Literal["local", "ray"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ def build(
     garments: Path | None = None,
     masks: Path | None = None,
     workers: int = 1,
+    engine: EngineName = "local",
+    gpus_per_worker: float = 0.0,
     skip_bad: bool = False,
     keep_doubtful: bool = False,
     stage: Stage | None = None,
@@ -76,7 +82,9 @@ def build(
         options: what decides its bytes.
         garments: labels a person gave, in the published form.
         masks: folder of garment masks a person drew, ``on_modelN.png`` of the photo's size, 255 on it.
-        workers: local processes; they do not change a byte.
+        workers: processes, or actors on Ray; they do not change a byte.
+        engine: ``"local"`` or ``"ray"``; the bytes are the same.
+        gpus_per_worker: what part of a GPU each actor on Ray takes.
         skip_bad: leave out pairs that are not sound instead of stopping; they are in the summary.
         keep_doubtful: make examples also of pairs whose mask is doubtful; either way these lie in
             ``review/`` and are in the summary.
@@ -103,7 +111,12 @@ def build(
             for pair in inputs.pairs
         )
         with stage("build") as update:
-            tally = _take(build_locally(works, workers), len(inputs.pairs), update)
+            results = (
+                build_on_ray(works, workers, gpus_per_worker)
+                if engine == "ray"
+                else build_locally(works, workers)
+            )
+            tally = _take(results, len(inputs.pairs), update)
         if not skip_bad or not tally.examples:
             doubts = [] if tally.examples else tally.doubts
             raise_findings([*inputs.findings, *tally.faults, *doubts], str(source))
@@ -143,7 +156,7 @@ def _take(results: Iterable[PairResult], pairs: int, update: Update) -> _Tally:
 
 def _check_settings(folder: Path, options: BuildOptions) -> None:
     path = folder / _SETTINGS
-    settings = asdict(options)
+    settings = json.loads(json.dumps(asdict(options)))  # as they come back from the file
     if path.is_file():
         try:
             before = json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,213 @@
+"""Same bytes for any number of workers and on Ray; what is finished is not made again."""
+
+import hashlib
+import json
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chromiq.errors import UnsoundError, UsageError
+from chromiq.images import photo_size_wh, read_mask, read_photo, write_photo
+from dataset_builder.build import build
+from dataset_builder.export import garment_mask_path
+from dataset_builder.options import BuildOptions
+from dataset_builder.pairs import find_pairs
+from dataset_builder.ray_engine import check_resources
+from dataset_builder.sample_catalogue import write_catalogue
+from dataset_builder.split import garment_of
+
+OPTIONS = BuildOptions(segmenter="classic", variants=2, held_out=0.3, size_wh=(256, 160))
+MANIFEST = "manifest.jsonl"
+
+
+def digests(folder):
+    """Every file of a dataset but the lock, by name."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != ".chromiq.lock"
+    }
+
+
+def manifest(folder):
+    return [json.loads(line) for line in (folder / MANIFEST).read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory):
+    """Five small drawn pairs with their exact masks."""
+    folder = tmp_path_factory.mktemp("small") / "catalogue"
+    write_catalogue(folder, pairs=5, size_wh=(120, 150))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def masks(catalogue):
+    (folder,) = {path.parent for path in catalogue.rglob("on_model*.png") if "truth" in path.parts}
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(catalogue, masks, tmp_path_factory):
+    """Its dataset, by one worker; not to be written to."""
+    folder = tmp_path_factory.mktemp("built") / "dataset"
+    build(catalogue, folder, OPTIONS, masks=masks)
+    return folder
+
+
+def test_two_workers_write_the_same_bytes(catalogue, masks, built, tmp_path):
+    build(catalogue, tmp_path / "dataset", OPTIONS, masks=masks, workers=2)
+    assert digests(tmp_path / "dataset") == digests(built)
+
+
+@pytest.mark.ray
+@pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install '.[ray]'")
+def test_ray_writes_the_same_bytes(catalogue, masks, built, tmp_path):
+    summary = build(catalogue, tmp_path / "dataset", OPTIONS, masks=masks, engine="ray", workers=1)
+    assert summary.examples == 10
+    assert digests(tmp_path / "dataset") == digests(built)
+
+
+def test_what_a_cluster_does_not_have_is_not_waited_for():
+    with pytest.raises(UsageError, match=r"wanted 4 CPUs for 4 workers, got a cluster with 2;"):
+        check_resources({"CPU": 2.0}, 4, 0)
+    with pytest.raises(UsageError, match=r"wanted 1 GPUs for 2 workers, got a cluster with 0;"):
+        check_resources({"CPU": 2.0}, 2, 0.5)
+
+
+@pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
+def test_without_ray_the_cure_is_named(catalogue, masks, tmp_path):
+    with pytest.raises(UsageError, match=r"pip install 'chromiq\[ray\]'"):
+        build(catalogue, tmp_path / "dataset", OPTIONS, masks=masks, engine="ray")
+
+
+def test_only_what_was_spoilt_is_made_again(catalogue, masks, built, tmp_path):
+    folder = tmp_path / "dataset"
+    build(catalogue, folder, OPTIONS, masks=masks)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("pair*.*")}
+    spoilt = folder / manifest(folder)[0]["control"]
+    spoilt.write_bytes(b"")
+    assert build(catalogue, folder, OPTIONS, masks=masks).resumed == 4
+    assert digests(folder) == digests(built)
+    touched = {path.stem for path, time in before.items() if path.stat().st_mtime_ns != time}
+    assert touched == {"pair1", "pair1-v2"}
+
+
+def test_other_options_are_refused_in_the_same_folder(catalogue, masks, built):
+    before = digests(built)
+    with pytest.raises(UsageError, match="variants was 2 and is 1"):
+        build(
+            catalogue, built, BuildOptions(segmenter="classic", held_out=0.3, size_wh=(256, 160)), masks=masks
+        )
+    assert digests(built) == before
+
+
+def test_the_manifest_tells_what_was_asked_and_what_came_out(built, catalogue):
+    lines = manifest(built)
+    assert len(lines) == 10
+    for line in lines:
+        error = line["degradation"]
+        assert error["reached_delta_e"] == pytest.approx(error["asked_delta_e"], rel=0.05)
+        assert error["parameters"]["strength"] > 0
+        assert line["geometry"]["canvas_wh"] == [256, 160] == list(photo_size_wh(built / line["target"]))
+        true, off = (read_photo(built / line[role]).rgb for role in ("target", "control"))
+        left, top, right, bottom = line["geometry"]["on_model_xyxy"]
+        assert np.abs(true[:, :left].astype(int) - off[:, :left]).mean() < 1
+        panel = read_mask(built / line["mask"])
+        assert panel[top:bottom, left:right].all()
+        assert panel.sum() == (bottom - top) * (right - left)
+        assert line["caption"] == (built / line["target"]).with_suffix(".txt").read_text()
+        photo = catalogue / f"on_model{line['key']}.jpg"
+        assert read_mask(built / garment_mask_path(line["key"])).shape[::-1] == photo_size_wh(photo)
+    kinds = {line["key"]: set() for line in lines}
+    for line in lines:
+        kinds[line["key"]].add(line["degradation"]["kind"])
+    assert all(len(kind) == 2 for kind in kinds.values())
+
+
+def test_a_garment_is_wholly_trained_on_or_wholly_held_out(built):
+    splits = {}
+    for line in manifest(built):
+        splits.setdefault(line["key"], set()).add(line["split"])
+        assert line["target"].startswith("held_out/") == (line["split"] == "held_out")
+    assert all(len(split) == 1 for split in splits.values())
+    assert {"train"} in splits.values()
+    assert {"held_out"} in splits.values()
+
+
+def test_photos_of_one_garment_share_a_split(tmp_path):
+    rows = "still_life,on_model,key\nstill-life7.jpg,front.jpg,7-front\nstill-life7.jpg,back.jpg,7-back\n"
+    for name in ("still-life7", "front", "back"):
+        write_photo(tmp_path / f"{name}.jpg", np.full((80, 80, 3), 128, np.uint8))
+    (tmp_path / "pairs.csv").write_text(rows)
+    pairs = find_pairs(tmp_path / "pairs.csv").pairs
+    assert [pair.key for pair in pairs] == ["7-back", "7-front"]
+    assert {garment_of(pair) for pair in pairs} == {"7"}
+
+
+def test_a_share_is_left_true_and_said_to_be(catalogue, masks, tmp_path):
+    options = BuildOptions(segmenter="classic", variants=4, identity_share=0.5, size_wh=(128, 128))
+    build(catalogue, tmp_path, options, masks=masks)
+    lines = manifest(tmp_path)
+    true = [line for line in lines if line["degradation"]["kind"] == "identity"]
+    assert 4 <= len(true) <= 16
+    for line in lines:
+        same = (tmp_path / line["target"]).read_bytes() == (tmp_path / line["control"]).read_bytes()
+        assert same == (line in true)
+
+
+def test_models_with_references_get_photos_as_they_are(catalogue, masks, tmp_path):
+    build(catalogue, tmp_path, BuildOptions("qwen-image-edit-2509", segmenter="classic"), masks=masks)
+    for line in manifest(tmp_path):
+        assert line["geometry"] is line["mask"] is None
+        still_life = read_photo(catalogue / f"still-life{line['key']}.jpg").rgb
+        reference = read_photo(tmp_path / line["reference"]).rgb
+        assert np.abs(reference.astype(int) - still_life).mean() < 3
+        assert Path(line["reference"]).name == Path(line["control"]).name == Path(line["target"]).name
+        assert photo_size_wh(tmp_path / line["control"]) == (120, 150)
+    assert (tmp_path / "preview_sheet.jpg").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (BuildOptions(size_wh=(1000, 800)), "multiples of 16.* 992x800"),
+        (BuildOptions(size_wh=(64, 64)), "128 to 8192"),
+        (BuildOptions(size_wh=(1328, 800), geometry="published"), "has its own"),
+        (BuildOptions("qwen-image-edit-2509", size_wh=(1328, 800)), "sees photos as they are"),
+        (BuildOptions("sdxl"), "wanted a model"),
+        (BuildOptions(identity_share=1.5), "identity share"),
+    ],
+)
+def test_options_that_make_no_dataset(options, told, catalogue, tmp_path):
+    with pytest.raises(UsageError, match=told):
+        build(catalogue, tmp_path / "dataset", options)
+    assert not (tmp_path / "dataset").exists()
+
+
+def test_a_missing_profile_is_said_once(tmp_path):
+    from PIL import Image
+
+    for name in ("still-life1", "on_model1", "still-life2", "on_model2"):
+        Image.new("RGB", (80, 80), "grey").save(tmp_path / f"{name}.jpg")
+    (finding,) = find_pairs(tmp_path, decode=True).findings
+    assert (finding.code, finding.severity) == ("photo.untagged", "warning")
+    assert finding.where.startswith("4 photos, the first ")
+    assert "taken as sRGB" in finding.cure
+
+
+def test_nothing_is_written_when_a_photo_is_broken(catalogue, tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    for path in catalogue.glob("*.jpg"):
+        os.link(path, source / path.name)
+    (source / "on_model3.jpg").unlink()
+    whole = (catalogue / "on_model3.jpg").read_bytes()
+    (source / "on_model3.jpg").write_bytes(whole[: len(whole) * 2 // 3])
+    with pytest.raises(UnsoundError) as error:
+        build(source, tmp_path / "dataset", OPTIONS)
+    assert [finding.code for finding in error.value.findings] == ["photo.truncated"]
+    assert not (tmp_path / "dataset").exists()
