@@ -30,6 +30,11 @@ class ColourMap:
     source: FloatImage
     target: FloatImage
 
+    @staticmethod
+    def identity() -> ColourMap:
+        """The map that changes nothing."""
+        return ColourMap(np.eye(3), np.zeros(3), np.zeros(3))
+
     def apply(self, lab: FloatImage) -> FloatImage:
         """Mapped Lab colours of shape ``(..., 3)``."""
         mapped: FloatImage = (lab - self.source) @ self.matrix.T + self.target
@@ -53,6 +58,18 @@ def fit_affine(before: FloatImage, after: FloatImage) -> ColourMap:
     ridge = _NOISE_LAB**2 * np.eye(3)
     matrix = np.linalg.solve(off.T @ off / len(off) + ridge, off.T @ wanted / len(off) + ridge).T
     return ColourMap(matrix, source, target)
+
+
+def blend_maps(first: ColourMap, second: ColourMap, share: float) -> ColourMap:
+    """The map whose result lies between those of two: 0 gives the first's, 1 the second's.
+
+    >>> lighter = ColourMap(np.eye(3), np.zeros(3), np.array([10.0, 0, 0]))
+    >>> blend_maps(ColourMap.identity(), lighter, 0.25).apply(np.zeros(3)).tolist()
+    [2.5, 0.0, 0.0]
+    """
+    matrix = (1 - share) * first.matrix + share * second.matrix
+    target = (1 - share) * first.target + share * second.apply(first.source)
+    return ColourMap(matrix, first.source, target)
 
 
 def apply_colour_map(

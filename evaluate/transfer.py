@@ -28,7 +28,8 @@ _TRUE_CHROMA_SPREAD, _ERROR_CHROMA_SPREAD = 1.5, 15.0
 # Lightness of lit cloth, against the still-life's: what is tried.
 _LIGHTNESS_STEPS = np.arange(-12, 12.1, 2)
 _OUT_OF_GAMUT_COST = 8.0
-_MIN_GAIN = 0.8
+# A correction worth less than this, in dE00, is not made.
+MIN_GAIN = 0.8
 _SAMPLE = 30_000
 _WEIGHED_PIXELS = 256
 _NEGLIGIBLE_WEIGHT = 1e-3
@@ -51,6 +52,21 @@ class TransferResult:
     reason: str
     estimated_gain: float
     colour_map: ColourMap
+
+
+@dataclass(frozen=True, eq=False)
+class ColourFit:
+    """What the garment's colours tell.
+
+    Attributes:
+        colour_map: the correction.
+        gain: mean dE00 that it is expected to take off.
+        uncertainty: mean dE00 that it is expected to leave.
+    """
+
+    colour_map: ColourMap
+    gain: float
+    uncertainty: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +97,28 @@ def transfer(
     Raises:
         UsageError: if a mask is empty or not of its photo's size, or the strength is out of range.
     """
+    check_masks(still_life, still_life_mask, on_model, on_model_mask, strength)
+    fit = fit_colours(garment_sample(still_life, still_life_mask), garment_sample(on_model, on_model_mask))
+    colour_map, gain = fit.colour_map, fit.gain
+    if gain < MIN_GAIN:
+        reason = f"left alone: the colour is right as far as can be told (expected gain {gain:.1f} dE00)"
+        return TransferResult(on_model.copy(), False, reason, gain, colour_map)
+    result = apply_colour_map(on_model, on_model_mask, colour_map, strength)
+    return TransferResult(result, True, f"corrected (expected gain {gain:.1f} dE00)", gain, colour_map)
+
+
+def check_masks(
+    still_life: RgbImage,
+    still_life_mask: BoolMask,
+    on_model: RgbImage,
+    on_model_mask: BoolMask,
+    strength: float,
+) -> None:
+    """Refuse a mask that is empty or not of its photo's size, or a strength out of range.
+
+    Raises:
+        UsageError: with what is wrong.
+    """
     for name, photo, mask in (
         ("still-life", still_life, still_life_mask),
         ("on-model photo", on_model, on_model_mask),
@@ -89,25 +127,14 @@ def transfer(
             raise UsageError(f"the {name}: wanted a mask of its size with a garment in it; give another mask")
     if not 0 <= strength <= 1:
         raise UsageError(f"wanted a strength from 0 to 1, got {strength:g}")
-    colour_map, gain = fit_colour_map(
-        garment_sample(still_life, still_life_mask), garment_sample(on_model, on_model_mask)
-    )
-    if gain < _MIN_GAIN:
-        reason = f"left alone: the colour is right as far as can be told (expected gain {gain:.1f} dE00)"
-        return TransferResult(on_model.copy(), False, reason, gain, colour_map)
-    result = apply_colour_map(on_model, on_model_mask, colour_map, strength)
-    return TransferResult(result, True, f"corrected (expected gain {gain:.1f} dE00)", gain, colour_map)
 
 
-def fit_colour_map(wanted_lab: FloatImage, seen_lab: FloatImage) -> tuple[ColourMap, float]:
-    """The map from the garment's colours on the model to those it truly has there, and its expected gain.
+def fit_colours(wanted_lab: FloatImage, seen_lab: FloatImage) -> ColourFit:
+    """The map from the garment's colours on the model to those it truly has there.
 
     Args:
         wanted_lab: ``(P, 3)`` Lab pixels of the garment on the still-life.
         seen_lab: ``(Q, 3)`` Lab pixels of the garment on the on-model photo.
-
-    Returns:
-        The map, and the mean dE00 that it is expected to take off.
     """
     flat, seen = look(wanted_lab), _even_sample(seen_lab)
     hypotheses = [_nothing_wrong(flat, seen), *_errors(flat, seen)]
@@ -121,10 +148,9 @@ def fit_colour_map(wanted_lab: FloatImage, seen_lab: FloatImage) -> tuple[Colour
     ]
     total = sum(weight for weight, _ in likely)
     best: FloatImage = np.sum([weight * lab for weight, lab in likely], axis=0) / total
-    gain = sum(
-        weight * float((delta_e_lab(seen, lab) - delta_e_lab(best, lab)).mean()) for weight, lab in likely
-    )
-    return fit_affine(seen, best), gain / total
+    before = sum(weight * float(delta_e_lab(seen, lab).mean()) for weight, lab in likely) / total
+    after = sum(weight * float(delta_e_lab(best, lab).mean()) for weight, lab in likely) / total
+    return ColourFit(fit_affine(seen, best), before - after, after)
 
 
 def garment_sample(photo: RgbImage, mask: BoolMask) -> FloatImage:

@@ -11,7 +11,7 @@ from chromiq.images import read_mask, read_photo
 from dataset_builder.degrade import degrade
 from dataset_builder.sample_catalogue import draw_pair
 from dataset_builder.segmenters.still_life import still_life_mask
-from evaluate.transfer import fit_colour_map, transfer
+from evaluate.transfer import fit_colours, transfer
 
 PAIRS = [draw_pair(index, size_wh=(224, 280)) for index in range(6)]
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "real"
@@ -82,13 +82,13 @@ def test_lightness_stays_when_hue_was_turned_and_moves_when_exposure_was_wrong()
     _, flat = shaded_cloth(np.array([55.0, 20, 25]), 4, seed=1)
     _, worn = shaded_cloth(np.array([52.0, 20, 25]), 8, seed=2)
     turned = worn[:, [0, 2, 1]] * [1, -1, 1]
-    colour_map, gain = fit_colour_map(flat, turned)
-    assert gain > 5
-    assert abs((colour_map.apply(turned) - worn).mean(axis=0)).max() < 3
+    fit = fit_colours(flat, turned)
+    assert fit.gain > 5
+    assert abs((fit.colour_map.apply(turned) - worn).mean(axis=0)).max() < 3
     stops_under = linear_to_srgb(srgb_to_linear(lab_to_srgb(worn[None]) / 255) / 2.5)
     dark = srgb_to_lab(np.rint(stops_under * 255).astype(np.uint8))[0]
-    colour_map, gain = fit_colour_map(flat, dark)
-    before, after = ((image - worn).mean(axis=0)[0] for image in (dark, colour_map.apply(dark)))
+    fit = fit_colours(flat, dark)
+    before, after = ((image - worn).mean(axis=0)[0] for image in (dark, fit.colour_map.apply(dark)))
     assert before < -15
     assert abs(after) < 0.5 * abs(before)
 
@@ -97,18 +97,18 @@ def test_a_veil_gives_its_contrast_back():
     rgb, worn = shaded_cloth(np.array([50.0, 15, -20]), 9, seed=3, dyes=3)
     _, flat = shaded_cloth(np.array([53.0, 15, -20]), 5, seed=4, dyes=3)
     veiled = srgb_to_lab(np.rint(rgb * 0.5 + np.array([200, 60, 40]) * 0.5).astype(np.uint8))[0]
-    colour_map, _ = fit_colour_map(flat, veiled)
-    spread = [lab[:, 0].std() for lab in (veiled, colour_map.apply(veiled), worn)]
+    fit = fit_colours(flat, veiled)
+    spread = [lab[:, 0].std() for lab in (veiled, fit.colour_map.apply(veiled), worn)]
     assert spread[0] < 0.65 * spread[2]
     assert spread[1] > 0.75 * spread[2]
 
 
 def test_plain_cloth_of_one_colour_is_no_trouble():
     flat, seen = (np.tile(np.array(lab, np.float32), (50, 1)) for lab in ([60, 30, 10], [58, -10, 40]))
-    colour_map, gain = fit_colour_map(flat, seen)
-    assert np.isfinite(colour_map.matrix).all()
-    assert gain > 5
-    np.testing.assert_allclose(colour_map.apply(seen)[0, 1:], flat[0, 1:], atol=3)
+    fit = fit_colours(flat, seen)
+    assert np.isfinite(fit.colour_map.matrix).all()
+    assert fit.gain > 5
+    np.testing.assert_allclose(fit.colour_map.apply(seen)[0, 1:], flat[0, 1:], atol=3)
 
 
 def test_masks_and_strength_are_checked():

@@ -1,0 +1,77 @@
+"""The hybrid: a generated image's colour as far as it can be trusted, on the photo's own texture."""
+
+import cv2
+import numpy as np
+import pytest
+
+from chromiq.colour import delta_e_map, srgb_to_lab
+from chromiq.errors import UsageError
+from dataset_builder.degrade import degrade
+from dataset_builder.sample_catalogue import draw_pair
+from evaluate.hybrid import hybrid, network_map
+
+PAIR = draw_pair(2, size_wh=(448, 560))
+MASK = PAIR.on_model_mask
+OFF = degrade(PAIR.on_model, MASK, "published", np.random.default_rng(4))[0]
+
+
+def as_a_network_gives_it(rgb, dx_px=2, dy_px=-3):
+    """A stand-in for a LoRA's output: half the size, moved, its finest texture lost, compressed."""
+    matrix = np.float64([[1, 0, dx_px], [0, 1, dy_px]])
+    moved = cv2.warpAffine(rgb, matrix, rgb.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
+    small = cv2.resize(
+        cv2.GaussianBlur(moved, (0, 0), 1.5), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA
+    )
+    _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    return cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+
+
+def run(off, generated, **options):
+    return hybrid(PAIR.still_life, PAIR.still_life_mask, off, MASK, generated, **options)
+
+
+def test_the_change_a_network_made_is_found_though_its_image_is_moved_and_small():
+    colour_map, doubt = network_map(OFF, MASK, as_a_network_gives_it(PAIR.on_model))
+    assert doubt == ""
+    inner = cv2.erode(MASK.astype(np.uint8), np.ones((9, 9))) > 0
+    before = delta_e_map(OFF, PAIR.on_model)[inner].mean()
+    moved = colour_map.apply(srgb_to_lab(OFF[inner])) - srgb_to_lab(PAIR.on_model[inner])
+    assert np.linalg.norm(moved.mean(axis=0)) < 0.2 * before
+
+
+def test_the_result_is_nearer_keeps_texture_and_leaves_the_rest():
+    generated = as_a_network_gives_it(PAIR.on_model)
+    result = run(OFF, generated)
+    assert result.applied
+    assert 0 < result.network_share < 1
+    assert f"{result.network_share:.0%} of the colour is the network's" in result.reason
+    np.testing.assert_array_equal(result.rgb[~MASK], OFF[~MASK])
+    off, left = (delta_e_map(image, PAIR.on_model)[MASK].mean() for image in (OFF, result.rgb))
+    assert left < 0.5 * off
+    enlarged = cv2.resize(generated, OFF.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    edges = [
+        cv2.Laplacian(srgb_to_lab(image)[..., 0], cv2.CV_32F)[MASK]
+        for image in (PAIR.on_model, result.rgb, enlarged)
+    ]
+    kept, made_anew = np.corrcoef(edges)[0, 1:]
+    assert kept > 0.9 > made_anew
+
+
+def test_an_image_of_something_else_is_not_used():
+    other = np.random.default_rng(0).integers(0, 256, (280, 224, 3), dtype=np.uint8)
+    result = run(OFF, other)
+    assert result.network_share == 0
+    assert "does not lie on the photo" in result.reason
+
+
+def test_a_network_that_goes_wrong_is_trusted_less():
+    right = run(OFF, as_a_network_gives_it(PAIR.on_model))
+    wrong = run(OFF, as_a_network_gives_it(PAIR.on_model[..., ::-1].copy()))
+    assert wrong.network_share < right.network_share
+
+
+def test_strength_0_changes_nothing_and_masks_are_checked():
+    generated = as_a_network_gives_it(PAIR.on_model)
+    np.testing.assert_array_equal(run(OFF, generated, strength=0).rgb, OFF)
+    with pytest.raises(UsageError, match="strength"):
+        run(OFF, generated, strength=2)
