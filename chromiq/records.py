@@ -46,7 +46,7 @@ class GarmentLabel:
 
     Attributes:
         name: the word that goes into the caption, such as ``"trousers"``.
-        source: ``"given"`` by a person, ``"grounding-dino"`` or ``"silhouette"``.
+        source: ``"given"`` by a person, ``"grounding-dino"``, ``"sam3"`` or ``"silhouette"``.
         score: 0..1, how sure the source is; 1 when given.
         runner_up: the next best word, or None.
     """

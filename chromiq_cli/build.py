@@ -10,14 +10,17 @@ import typer
 
 from chromiq.errors import EXIT_SKIPPED
 from chromiq_cli.output import JSON_OPTION, print_findings, print_json, print_line, say
-
-
-class SegmenterChoice(StrEnum):
-    """Who finds the garment."""
-
-    AUTO = "auto"
-    GROUNDED_SAM2 = "grounded-sam2"
-    CLASSIC = "classic"
+from chromiq_cli.segmenters import (
+    Detector,
+    Device,
+    Dtype,
+    DtypeChoice,
+    Masker,
+    Segmenter,
+    SegmenterChoice,
+    Vocabulary,
+    model_options,
+)
 
 
 class DegradationChoice(StrEnum):
@@ -54,7 +57,7 @@ def build(
     pairs: Annotated[Path, typer.Argument(help="Folder of still-lifeN and on_modelN photos, or a CSV.")],
     out: Annotated[Path, typer.Option(help="The dataset to write; the same command again resumes.")],
     model: Annotated[str, typer.Option(help="The model to train.")] = "kontext",
-    segmenter: Annotated[SegmenterChoice, typer.Option(help="Who finds the garment.")] = SegmenterChoice.AUTO,
+    segmenter: Segmenter = SegmenterChoice.AUTO,
     garments: Annotated[Path | None, typer.Option(help="Labels you give, as garments.json.")] = None,
     masks: Annotated[Path | None, typer.Option(help="Masks you drew, on_modelN.png; they win.")] = None,
     degradation: Annotated[
@@ -80,6 +83,11 @@ def build(
     keep_doubtful: Annotated[
         bool, typer.Option("--keep-doubtful", help="Train on pairs too whose mask is doubtful, see review/.")
     ] = False,
+    vocabulary: Vocabulary = None,
+    detector: Detector = None,
+    masker: Masker = None,
+    device: Device = "auto",
+    dtype: Dtype = DtypeChoice.AUTO,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Make training data of photo pairs: labels, masks, colour errors, stitched pictures, captions."""
@@ -99,6 +107,7 @@ def build(
         identity_share=identity_share,
         held_out=held_out,
         seed=seed,
+        models=model_options(vocabulary, detector, masker, device, dtype),
     )
     summary = run(
         pairs, out, options, garments=garments, masks=masks, workers=workers, skip_bad=skip_bad,

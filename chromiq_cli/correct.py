@@ -9,8 +9,18 @@ from typing import Annotated
 import typer
 
 from chromiq.errors import EXIT_SKIPPED, UsageError
-from chromiq_cli.build import SegmenterChoice
 from chromiq_cli.output import JSON_OPTION, print_json, print_line
+from chromiq_cli.segmenters import (
+    Detector,
+    Device,
+    Dtype,
+    DtypeChoice,
+    Masker,
+    Segmenter,
+    SegmenterChoice,
+    Vocabulary,
+    model_options,
+)
 
 
 class MethodChoice(StrEnum):
@@ -29,7 +39,12 @@ def correct(
     method: Annotated[MethodChoice, typer.Option(help="How the colour is found.")] = MethodChoice.TRANSFER,
     mask: Annotated[Path | None, typer.Option(help="Where the garment is: white on it, same size.")] = None,
     strength: Annotated[float, typer.Option(min=0, max=1, help="0 changes nothing.")] = 1.0,
-    segmenter: Annotated[SegmenterChoice, typer.Option(help="Who finds the garment.")] = SegmenterChoice.AUTO,
+    segmenter: Segmenter = SegmenterChoice.AUTO,
+    vocabulary: Vocabulary = None,
+    detector: Detector = None,
+    masker: Masker = None,
+    device: Device = "auto",
+    dtype: Dtype = DtypeChoice.AUTO,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Give the garment on a model the colour of its still-life; nothing else changes."""
@@ -43,7 +58,7 @@ def correct(
     from dataset_builder.segmenters.choose import make_segmenter
     from evaluate.correct import correct_batch, correct_file
 
-    finder = make_segmenter(segmenter.value)
+    finder = make_segmenter(segmenter.value, model_options(vocabulary, detector, masker, device, dtype))
     if batch is not None:
         if mask is not None:
             raise UsageError("--mask goes with one photo, not with --batch; leave it out")

@@ -7,8 +7,18 @@ from typing import Annotated
 
 import typer
 
-from chromiq_cli.build import SegmenterChoice
 from chromiq_cli.output import JSON_OPTION, print_json, print_line, print_scores, say
+from chromiq_cli.segmenters import (
+    Detector,
+    Device,
+    Dtype,
+    DtypeChoice,
+    Masker,
+    Segmenter,
+    SegmenterChoice,
+    Vocabulary,
+    model_options,
+)
 
 
 def evaluate(
@@ -18,18 +28,23 @@ def evaluate(
     checkpoint: Annotated[str | None, typer.Option(help="Base model: hub name or folder.")] = None,
     steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 28,
     seed: Annotated[int, typer.Option(min=0, help="Of every image.")] = 42,
-    segmenter: Annotated[SegmenterChoice, typer.Option(help="Who finds the garment.")] = SegmenterChoice.AUTO,
+    segmenter: Segmenter = SegmenterChoice.AUTO,
+    vocabulary: Vocabulary = None,
+    detector: Detector = None,
+    masker: Masker = None,
+    device: Device = "auto",
+    dtype: Dtype = DtypeChoice.AUTO,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Correct a test set with the LoRA and without a network, score both, and write a report."""
     from chromiq.progress import progress_bar
-    from dataset_builder.segmenters.choose import make_segmenter, resolve_segmenter
+    from dataset_builder.segmenters.choose import make_segmenter
     from evaluate.generate import DEFAULT_CHECKPOINT, GenerateOptions
     from evaluate.score_files import scores_document
     from evaluate.testset import evaluate_testset
 
     options = GenerateOptions(checkpoint=checkpoint or DEFAULT_CHECKPOINT, steps=steps, seed=seed)
-    chosen = make_segmenter(resolve_segmenter(segmenter.value))
+    chosen = make_segmenter(segmenter.value, model_options(vocabulary, detector, masker, device, dtype))
     with progress_bar("evaluate") as update:
         result = evaluate_testset(testset, out, chosen, lora=lora, options=options, on_progress=update)
     for name, reason in result.left_alone.items():

@@ -101,7 +101,7 @@ def build(
         inputs = check_inputs(
             source, options, garments=garments, masks=masks, skip_bad=skip_bad, on_progress=update
         )
-    options = replace(options, segmenter=resolve_segmenter(options.segmenter))
+    options = replace(options, segmenter=resolve_segmenter(options.segmenter, options.models))
     ensure_output_folder(folder)
     with folder_lock(folder, "chromiq build"):
         _check_settings(folder, options)

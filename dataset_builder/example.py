@@ -37,7 +37,7 @@ from dataset_builder.export import (
     write_garment_mask,
     write_record,
 )
-from dataset_builder.labels import label_pair
+from dataset_builder.labels import given_label
 from dataset_builder.loss_mask import garment_mask, half_mask, panel_mask
 from dataset_builder.options import BuildOptions
 from dataset_builder.review import doubt_finding, is_doubtful, remove_review, write_review
@@ -125,7 +125,7 @@ def _fingerprint(work: PairWork) -> str:
 def _make(work: PairWork, segmenter: Callable[[], Segmenter]) -> tuple[list[Example], Doubt | None]:
     pair, options = work.pair, work.options
     still_life, on_model = read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb
-    label = label_pair(pair, {}, still_life)
+    label = given_label(pair) or segmenter().label([(still_life, on_model)])[0]
     found = _find_mask(work, segmenter, still_life, on_model, label)
     if not found.mask.any():
         finding = Finding(

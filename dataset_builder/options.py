@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from chromiq.errors import UsageError
 from dataset_builder.buckets import DIVISIBLE_BY_PX
 from dataset_builder.captions import uses_reference
 from dataset_builder.degrade import Style
-from dataset_builder.segmenters.choose import SegmenterName
+from dataset_builder.segmenters.choose import ModelOptions, SegmenterName
 
 _MIN_CANVAS_PX, _MAX_CANVAS_PX = 128, 8192
 GeometryName = Literal["published", "exact"]
@@ -23,6 +23,7 @@ class BuildOptions:
     Attributes:
         model: the model to train; it decides whether photos are stitched, and the captions.
         segmenter: who finds the garment.
+        models: how, for a segmenter that has models.
         degradation: how colours are put off.
         geometry: how photos are laid out when stitched.
         loss_mask: ``"auto"`` is half for the published geometry, panel for the exact one.
@@ -44,6 +45,7 @@ class BuildOptions:
     identity_share: float = 0.0
     held_out: float = 0.0
     seed: int = 0
+    models: ModelOptions = field(default_factory=ModelOptions)
 
 
 def check_options(options: BuildOptions) -> None:

@@ -15,7 +15,7 @@ from chromiq.errors import ChromiqError
 from chromiq.parallel import map_bounded
 from dataset_builder.example import PairResult, PairWork, build_pair
 from dataset_builder.segmenters import Segmenter
-from dataset_builder.segmenters.choose import SegmenterName, make_segmenter
+from dataset_builder.segmenters.choose import ModelOptions, SegmenterName, make_segmenter
 
 _AHEAD_PER_WORKER = 4
 
@@ -53,15 +53,15 @@ def build_locally(works: Iterable[PairWork], workers: int) -> Iterator[PairResul
 
 def build_one(work: PairWork) -> PairResult:
     """Build one pair with this process' own segmenter, which is loaded when a pair needs it."""
-    return build_pair(work, partial(_segmenter, work.options.segmenter))
+    return build_pair(work, partial(_segmenter, work.options.segmenter, work.options.models))
 
 
 @cache
-def _segmenter(name: SegmenterName) -> Segmenter:
+def _segmenter(name: SegmenterName, models: ModelOptions) -> Segmenter:
     import cv2
 
     cv2.setNumThreads(1)  # its threads would fight over the cores with the other workers
-    return make_segmenter(name)
+    return make_segmenter(name, models)
 
 
 def _start_worker() -> None:

@@ -13,7 +13,6 @@ from chromiq.files import ensure_output_folder, folder_lock
 from chromiq.images import read_mask, read_photo
 from chromiq.originals import copy_untouched, read_original, write_changed
 from chromiq.records import GarmentMask, RgbImage
-from dataset_builder.labels import silhouette_label
 from dataset_builder.pairs import find_pairs
 from dataset_builder.segmenters import SegmentationTask, Segmenter
 from dataset_builder.segmenters.still_life import still_life_mask
@@ -128,7 +127,7 @@ def _garment(
     still_life: RgbImage, on_model: RgbImage, segmenter: Segmenter, mask: Path | None
 ) -> GarmentMask:
     if mask is None:
-        label = silhouette_label(still_life).name
+        label = segmenter.label([(still_life, on_model)])[0].name
         return segmenter.segment([SegmentationTask(still_life, on_model, label)])[0]
     given = read_mask(mask)
     if given.shape != on_model.shape[:2]:

@@ -14,7 +14,6 @@ from chromiq.errors import Finding, UnsoundError, raise_findings
 from chromiq.files import ensure_output_folder
 from chromiq.images import photo_size_wh, read_mask, read_photo, write_mask, write_photo
 from chromiq.records import BoolMask, Geometry, RgbImage
-from dataset_builder.labels import silhouette_label
 from dataset_builder.pairs import natural_key
 from dataset_builder.segmenters import SegmentationTask, Segmenter
 from dataset_builder.segmenters.still_life import still_life_mask
@@ -176,7 +175,7 @@ def correct_trial(trial: Trial, segmenter: Segmenter) -> tuple[RgbImage, str]:
     else:
         still_life, on_model = cut_still_life(canvas, trial.geometry), cut_on_model(canvas, trial.geometry)
     still_life, on_model = np.ascontiguousarray(still_life), np.ascontiguousarray(on_model)
-    label = silhouette_label(still_life).name
+    label = segmenter.label([(still_life, on_model)])[0].name
     found = segmenter.segment([SegmentationTask(still_life, on_model, label)])[0]
     if not found.mask.any() or found.confidence < DOUBTFUL_BELOW:
         return canvas, f"the garment was not found with confidence ({', '.join(found.reasons)})"

@@ -1,4 +1,4 @@
-"""Segmenters find the garment on the on-model photo; each is one file behind one small protocol."""
+"""Segmenters name the garment of a pair and find it on the model; each is one file, one small protocol."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from chromiq.records import GarmentMask, RgbImage
+from chromiq.records import GarmentLabel, GarmentMask, RgbImage
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,10 @@ class Segmenter(Protocol):
     """Finds one garment per task; order is kept, and each mask has its on-model photo's size."""
 
     name: str
+
+    def label(self, photo_pairs: Sequence[tuple[RgbImage, RgbImage]]) -> list[GarmentLabel]:
+        """What the garments of a batch of (still-life, on-model) photos are called."""
+        ...
 
     def segment(self, tasks: Sequence[SegmentationTask]) -> list[GarmentMask]:
         """Masks of a batch of tasks."""

@@ -49,7 +49,8 @@ def _chroma_histogram(lab: FloatImage) -> FloatImage:
 
 
 def _lightness_histogram(lab: FloatImage) -> FloatImage:
-    return _smooth_share(np.histogram(lab[:, 0], bins=_CHROMA_BINS, range=(0, 100))[0])
+    clipped = np.clip(lab[:, 0], 0, 100)  # black and white may lie a rounding beyond
+    return _smooth_share(np.histogram(clipped, bins=_CHROMA_BINS, range=(0, 100))[0])
 
 
 def _smooth_share(counts: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> FloatImage:

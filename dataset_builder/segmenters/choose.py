@@ -2,31 +2,92 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
+from chromiq.errors import UsageError
+from dataset_builder.labels import PUBLISHED_VOCABULARY
 from dataset_builder.segmenters import Segmenter
 from dataset_builder.segmenters.classic import ClassicSegmenter
-from dataset_builder.segmenters.hub_models import GROUNDING_DINO, SAM_2, load_hub_models, weights_available
+from dataset_builder.segmenters.hub import HubModel, Runtime, fetch_weights, weights_available
+from dataset_builder.segmenters.hub_models import GROUNDING_DINO, SAM_2
+from dataset_builder.segmenters.sam3 import SAM_3
 
-SegmenterName = Literal["auto", "grounded-sam2", "classic"]
-
-
-def resolve_segmenter(name: SegmenterName) -> SegmenterName:
-    """The segmenter that ``auto`` stands for here: grounded-sam2 if its weights are on this machine."""
-    if name != "auto":
-        return name
-    return "grounded-sam2" if weights_available(GROUNDING_DINO, SAM_2) else "classic"
+SegmenterName = Literal["auto", "grounded-sam2", "sam3", "classic"]
 
 
-def make_segmenter(name: SegmenterName) -> Segmenter:
+@dataclass(frozen=True)
+class ModelOptions:
+    """How the segmenters that have models name and find garments.
+
+    Attributes:
+        vocabulary: the words a garment may be called.
+        detector: Grounding DINO, ``owner/name``, ``owner/name@revision`` or a folder; None for the usual.
+        masker: the same for SAM 2.1 or SAM 3.
+        device: torch's name, or ``"auto"``.
+        dtype: ``"float32"``, ``"float16"``, ``"bfloat16"`` or ``"auto"``.
+    """
+
+    vocabulary: tuple[str, ...] = PUBLISHED_VOCABULARY
+    detector: str | None = None
+    masker: str | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+
+
+def resolve_segmenter(name: SegmenterName, models: ModelOptions | None = None) -> SegmenterName:
+    """The segmenter to use, its weights on this machine; ``auto`` is grounded-sam2 if its are here already.
+
+    Raises:
+        AccessError: if its weights are not to be had; it names the page to visit.
+        UsageError: if models are chosen for the segmenter that has none.
+    """
+    models = models or ModelOptions()
+    if name == "classic" and models != ModelOptions():
+        raise UsageError(
+            "--segmenter classic uses no models, got options for them; leave out --vocabulary, --detector, "
+            "--masker, --device and --dtype, or use --segmenter grounded-sam2"
+        )
+    if name == "sam3" and models.detector:
+        raise UsageError("--segmenter sam3 has no detector of its own, got --detector; give --masker alone")
+    if name == "auto":
+        return "grounded-sam2" if weights_available(*_grounded_sam2_models(models)) else "classic"
+    if name == "sam3":
+        fetch_weights(_sam3_model(models))
+    if name == "grounded-sam2":
+        fetch_weights(*_grounded_sam2_models(models))
+    return name
+
+
+def make_segmenter(name: SegmenterName, models: ModelOptions | None = None) -> Segmenter:
     """A segmenter, its models loaded.
 
     Raises:
         AccessError: if its weights are not to be had.
-        UsageError: if the model libraries it needs are not installed.
+        UsageError: if the model libraries it needs are not installed, or the options do not fit together.
     """
-    if resolve_segmenter(name) == "classic":
+    models = models or ModelOptions()
+    resolved = resolve_segmenter(name, models)
+    if resolved == "classic":
         return ClassicSegmenter()
-    from dataset_builder.segmenters.grounded_sam2 import GroundedSam2Segmenter
+    runtime = Runtime.choose(models.device, models.dtype)
+    if resolved == "sam3":
+        from dataset_builder.segmenters.sam3 import Sam3Segmenter, load_sam3
 
-    return GroundedSam2Segmenter(load_hub_models())
+        return Sam3Segmenter(load_sam3(_sam3_model(models), runtime), models.vocabulary)
+    from dataset_builder.segmenters.grounded_sam2 import GroundedSam2Segmenter
+    from dataset_builder.segmenters.hub_models import load_hub_models
+
+    loaded = load_hub_models(*_grounded_sam2_models(models), runtime)
+    return GroundedSam2Segmenter(loaded, models.vocabulary)
+
+
+def _sam3_model(options: ModelOptions) -> HubModel:
+    return HubModel.parse(options.masker) if options.masker else SAM_3
+
+
+def _grounded_sam2_models(options: ModelOptions) -> tuple[HubModel, HubModel]:
+    return (
+        HubModel.parse(options.detector) if options.detector else GROUNDING_DINO,
+        HubModel.parse(options.masker) if options.masker else SAM_2,
+    )

@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 
 from chromiq.colour import srgb_to_lab
-from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
+from chromiq.records import BoolMask, FloatImage, GarmentLabel, GarmentMask, RgbImage
+from dataset_builder.labels import silhouette_label
 from dataset_builder.mask_quality import judge_mask
 from dataset_builder.segmenters import SegmentationTask
 from dataset_builder.segmenters.body import Body, Kind, find_body, garment_kind, place_prior, seed_box
@@ -46,6 +47,10 @@ class ClassicSegmenter:
     """Finds the garment by colour, place and outline; needs no weights."""
 
     name = "classic"
+
+    def label(self, photo_pairs: Sequence[tuple[RgbImage, RgbImage]]) -> list[GarmentLabel]:
+        """What the outlines on the still-lifes of some pairs suggest."""
+        return [silhouette_label(still_life) for still_life, _ in photo_pairs]
 
     def segment(self, tasks: Sequence[SegmentationTask]) -> list[GarmentMask]:
         """Masks of a batch of tasks, one after the other."""

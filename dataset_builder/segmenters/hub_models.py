@@ -1,42 +1,32 @@
-"""Grounding DINO and SAM 2 from the hub or a folder: loaded once, one batched call each.
+"""Grounding DINO and SAM 2, loaded once, one batched call each.
 
 Arrays in, arrays out: nothing outside this module sees a tensor.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from chromiq.errors import AccessError, UsageError
-from chromiq.records import BoolMask, FloatImage, RgbImage
-
-# What SAM 2's image processor does; transformers' own needs torchvision, which has no CPU build.
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True)
-class HubModel:
-    """A model on the hub, pinned to a revision, or a local folder."""
-
-    name_or_path: str
-    revision: str = "main"
-
-    @property
-    def page(self) -> str:
-        """Where a licence is accepted and the files are seen."""
-        return f"https://huggingface.co/{self.name_or_path}"
-
+from chromiq.errors import UsageError
+from chromiq.records import FloatImage, RgbImage
+from dataset_builder.segmenters.hub import (
+    HubModel,
+    Runtime,
+    batches,
+    load_model,
+    load_processor,
+    models_needed,
+)
 
 GROUNDING_DINO = HubModel("IDEA-Research/grounding-dino-base")
 SAM_2 = HubModel("facebook/sam2.1-hiera-large")
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,44 +47,35 @@ class HubModels:
     """Both models, ready to run.
 
     Attributes:
-        device: torch's name of where they run, such as ``"cuda"``.
-        dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``: the precision of autocast.
+        processor: Grounding DINO's, for photos and words.
+        detector: Grounding DINO.
+        masker: SAM 2.
+        runtime: where they run.
     """
 
     processor: Any
     detector: Any
     masker: Any
-    device: str
-    dtype: str
-    _torch: Any = field(repr=False)
+    runtime: Runtime
 
-    def detect(self, photos: Sequence[RgbImage], phrases: Sequence[str]) -> list[Detections]:
-        """Every box Grounding DINO proposes on each photo, scored for every phrase.
+    def detect(self, photos: Sequence[RgbImage], phrases: Sequence[Sequence[str]]) -> list[Detections]:
+        """Every box Grounding DINO proposes on each photo, scored for each of that photo's phrases.
 
         Args:
             photos: uint8 sRGB ``(H, W, 3)`` each, sizes may differ.
-            phrases: such as ``["shirt", "trousers"]``, the same for all photos.
+            phrases: per photo, such as ``["shirt", "trousers"]``.
+
+        Raises:
+            UsageError: if the phrases of a photo do not fit into one prompt or cannot be told apart.
         """
-        text = " ".join(f"{phrase.lower()}." for phrase in phrases)
-        inputs = self.processor(
-            images=list(photos), text=[text] * len(photos), return_tensors="pt", padding=True
-        ).to(self.device)
-        with self._inference():
-            outputs = self.detector(**inputs)
-        probabilities = outputs.logits.float().sigmoid().cpu().numpy()
-        centres = outputs.pred_boxes.float().cpu().numpy()
-        columns = phrase_columns(inputs["input_ids"][0].tolist(), self.processor.tokenizer, len(phrases))
-        return [
-            Detections(
-                xyxy=_boxes_px(boxes, photo.shape[1], photo.shape[0]),
-                scores=np.stack([rows[:, column].max(axis=1) for column in columns], axis=1),
-            )
-            for photo, boxes, rows in zip(photos, centres, probabilities, strict=True)
-        ]
+        found: list[Detections] = []
+        for part in batches(photos, self.runtime.batch_size):
+            found += self._detect_batch(photos[part], phrases[part])
+        return found
 
     def masks(
         self, photos: Sequence[RgbImage], boxes: Sequence[FloatImage]
-    ) -> list[tuple[NDArray[np.bool_], FloatImage]]:
+    ) -> list[tuple[FloatImage, FloatImage]]:
         """SAM 2's masks for some boxes of each photo.
 
         Args:
@@ -102,77 +83,73 @@ class HubModels:
             boxes: ``(N, 4)`` xyxy in pixels per photo, the same N for all.
 
         Returns:
-            Per photo ``(N, M, H, W)`` bool masks, M alternatives for each box, and their predicted IoU
-            ``(N, M)`` in 0..1.
+            Per photo float32 logits ``(N, M, h, w)``, M alternatives for each box, on a grid that spans
+            the photo, and their predicted intersection over union ``(N, M)`` in 0..1.
         """
-        torch = self._torch
+        found: list[tuple[FloatImage, FloatImage]] = []
+        for part in batches(photos, self.runtime.batch_size):
+            found += self._mask_batch(photos[part], boxes[part])
+        return found
+
+    def _detect_batch(self, photos: Sequence[RgbImage], phrases: Sequence[Sequence[str]]) -> list[Detections]:
+        texts = [" ".join(f"{phrase.lower()}." for phrase in words) for words in phrases]
+        inputs = self.processor(images=list(photos), text=texts, return_tensors="pt", padding=True)
+        columns = [
+            phrase_columns(row, self.processor.tokenizer, len(words))
+            for row, words in zip(inputs["input_ids"].tolist(), phrases, strict=True)
+        ]
+        longest, limit = inputs["input_ids"].shape[1], int(self.detector.config.max_text_len)
+        if longest > limit:
+            raise UsageError(
+                f"wanted garment words of at most {limit} tokens together, got {longest}; name fewer of them"
+            )
+        with self.runtime.inference():
+            outputs = self.detector(**inputs.to(self.runtime.device))
+        probabilities = outputs.logits.float().sigmoid().cpu().numpy()
+        centres = outputs.pred_boxes.float().cpu().numpy()
+        return [
+            Detections(
+                xyxy=_boxes_px(boxes, photo.shape[1], photo.shape[0]),
+                scores=np.stack([rows[:, column].max(axis=1) for column in own], axis=1),
+            )
+            for photo, boxes, rows, own in zip(photos, centres, probabilities, columns, strict=True)
+        ]
+
+    def _mask_batch(
+        self, photos: Sequence[RgbImage], boxes: Sequence[FloatImage]
+    ) -> list[tuple[FloatImage, FloatImage]]:
+        torch, device = self.runtime.torch, self.runtime.device
         side_px = int(self.masker.config.prompt_encoder_config.image_size)
-        pixels = torch.stack([self._sam_pixels(photo, side_px) for photo in photos]).to(self.device)
         scaled = [
             photo_boxes * (side_px / np.array([photo.shape[1], photo.shape[0]] * 2, dtype=np.float32))
             for photo, photo_boxes in zip(photos, boxes, strict=True)
         ]
-        with self._inference():
+        with self.runtime.inference():
             outputs = self.masker(
-                pixel_values=pixels,
-                input_boxes=torch.from_numpy(np.stack(scaled).astype(np.float32)).to(self.device),
+                pixel_values=self.runtime.square_pixels(photos, side_px, _IMAGENET_MEAN, _IMAGENET_STD),
+                input_boxes=torch.from_numpy(np.stack(scaled).astype(np.float32)).to(device),
                 multimask_output=True,
             )
-        return [
-            (self._full_size(logits, photo.shape[:2]), quality.float().cpu().numpy())
-            for photo, logits, quality in zip(photos, outputs.pred_masks, outputs.iou_scores, strict=True)
-        ]
-
-    def _inference(self) -> Any:
-        from contextlib import ExitStack
-
-        stack = ExitStack()
-        stack.enter_context(self._torch.inference_mode())
-        if self.dtype != "float32":
-            stack.enter_context(
-                self._torch.autocast(self.device.split(":")[0], dtype=getattr(self._torch, self.dtype))
-            )
-        return stack
-
-    def _sam_pixels(self, photo: RgbImage, side_px: int) -> Any:
-        torch = self._torch
-        image = torch.from_numpy(photo).permute(2, 0, 1)[None].float()
-        image = torch.nn.functional.interpolate(
-            image, size=(side_px, side_px), mode="bilinear", antialias=True, align_corners=False
-        )[0]
-        mean = torch.tensor(_IMAGENET_MEAN)[:, None, None]
-        std = torch.tensor(_IMAGENET_STD)[:, None, None]
-        return (image / 255 - mean) / std
-
-    def _full_size(self, logits: Any, size_hw: tuple[int, ...]) -> BoolMask:
-        upscaled = self._torch.nn.functional.interpolate(
-            logits.float(), size=tuple(size_hw), mode="bilinear", align_corners=False
-        )
-        mask: BoolMask = (upscaled > 0).cpu().numpy()
-        return mask
+        logits = outputs.pred_masks.float().cpu().numpy()
+        return list(zip(logits, outputs.iou_scores.float().cpu().numpy(), strict=True))
 
 
 def load_hub_models(
-    detector: HubModel = GROUNDING_DINO,
-    masker: HubModel = SAM_2,
-    *,
-    device: str | None = None,
-    dtype: str | None = None,
+    detector: HubModel = GROUNDING_DINO, masker: HubModel = SAM_2, runtime: Runtime | None = None
 ) -> HubModels:
     """Load Grounding DINO and SAM 2.
 
     Args:
         detector: Grounding DINO, by hub name or folder.
         masker: SAM 2 or 2.1, by hub name or folder.
-        device: torch's name; CUDA when there is one, else the CPU.
-        dtype: precision; bfloat16 on CUDA, else float32.
+        runtime: where they run; the best there is if not given.
 
     Raises:
         AccessError: if the weights are neither here nor to be had; it names the page to visit.
         UsageError: if the model libraries are not installed.
     """
+    runtime = runtime or Runtime.choose()
     try:
-        import torch
         from transformers import (
             AutoTokenizer,
             GroundingDinoForObjectDetection,
@@ -183,40 +160,17 @@ def load_hub_models(
             GroundingDinoImageProcessorPil,
         )
     except ImportError as error:
-        raise UsageError(
-            f"the segmenter grounded-sam2 needs the model libraries ({error}); "
-            "install them with: pip install 'chromiq[models]', or use --segmenter classic"
-        ) from error
-    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    precision = dtype or ("bfloat16" if where.startswith("cuda") else "float32")
-    tokenizer = _from_pretrained(AutoTokenizer, detector)
+        raise models_needed(error) from error
     processor = GroundingDinoProcessor(
-        image_processor=_from_pretrained(GroundingDinoImageProcessorPil, detector), tokenizer=tokenizer
+        image_processor=load_processor(GroundingDinoImageProcessorPil, detector),
+        tokenizer=load_processor(AutoTokenizer, detector),
     )
     return HubModels(
         processor=processor,
-        detector=_from_pretrained(GroundingDinoForObjectDetection, detector).to(where).eval(),
-        masker=_from_pretrained(Sam2Model, masker).to(where).eval(),
-        device=where,
-        dtype=precision,
-        _torch=torch,
+        detector=load_model(GroundingDinoForObjectDetection, detector, runtime.device),
+        masker=load_model(Sam2Model, masker, runtime.device),
+        runtime=runtime,
     )
-
-
-def weights_available(*models: HubModel) -> bool:
-    """Whether the weights of all `models` are on this machine already; asks no network."""
-    try:
-        from huggingface_hub import try_to_load_from_cache
-    except ImportError:
-        return False
-
-    def is_here(model: HubModel) -> bool:
-        if Path(model.name_or_path).is_dir():
-            return (Path(model.name_or_path) / "model.safetensors").is_file()
-        cached = try_to_load_from_cache(model.name_or_path, "model.safetensors", revision=model.revision)
-        return isinstance(cached, str)
-
-    return all(is_here(model) for model in models)
 
 
 def phrase_columns(token_ids: Sequence[int], tokenizer: Any, phrase_count: int) -> list[list[int]]:
@@ -240,28 +194,6 @@ def phrase_columns(token_ids: Sequence[int], tokenizer: Any, phrase_count: int) 
             "use plain words without dots"
         )
     return kept
-
-
-def _from_pretrained(model_class: Any, model: HubModel) -> Any:
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError
-
-    try:
-        return model_class.from_pretrained(
-            model.name_or_path,
-            revision=model.revision,
-            **({"use_safetensors": True} if hasattr(model_class, "dtype") else {}),
-        )
-    except GatedRepoError as error:
-        raise AccessError(
-            f"{model.name_or_path}: the licence has not been accepted; "
-            f"visit {model.page}, accept it, then set HF_TOKEN"
-        ) from error
-    except (OSError, HfHubHTTPError, HFValidationError) as error:
-        offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
-        raise AccessError(
-            f"{model.name_or_path}: its weights are neither on this machine nor could they be fetched"
-            f"{offline}; see {model.page}, name a local folder, or use --segmenter classic"
-        ) from error
 
 
 def _boxes_px(centres: FloatImage, width_px: int, height_px: int) -> FloatImage:

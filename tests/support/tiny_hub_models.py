@@ -1,9 +1,10 @@
-"""Grounding DINO and SAM 2 of the real classes, with random weights, small enough for a test.
+"""Grounding DINO, SAM 2 and SAM 3 of the real classes, with random weights, small enough for a test.
 
 They stand for the published weights, which cannot be had here: the code that loads and runs them is the
 same, what they see is noise.
 """
 
+import json
 import string
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from transformers import (
     BertConfig,
     BertTokenizer,
+    CLIPTokenizer,
     GroundingDinoConfig,
     GroundingDinoForObjectDetection,
     Sam2Config,
@@ -18,7 +20,13 @@ from transformers import (
     Sam2MaskDecoderConfig,
     Sam2Model,
     Sam2PromptEncoderConfig,
+    Sam2VideoConfig,
+    Sam2VideoModel,
     Sam2VisionConfig,
+    Sam3Config,
+    Sam3Model,
+    Sam3VisionConfig,
+    Sam3ViTConfig,
     SwinConfig,
 )
 from transformers.models.grounding_dino.image_processing_pil_grounding_dino import (
@@ -65,6 +73,55 @@ def build_sam2(folder: Path, side_px: int = 128) -> Path:
     decoder = Sam2MaskDecoderConfig(hidden_size=32, mlp_dim=32, num_attention_heads=2, iou_head_hidden_dim=32)
     config = Sam2Config(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=decoder)
     Sam2Model(config).save_pretrained(folder)
+    return folder
+
+
+def build_sam2_video(folder: Path, image_model: Path) -> Path:
+    """As the published SAM 2.1 is: a checkpoint for videos, of which the image model is a part."""
+    image = Sam2Config.from_pretrained(image_model)
+    config = Sam2VideoConfig(
+        vision_config=image.vision_config.to_dict(),
+        prompt_encoder_config=image.prompt_encoder_config.to_dict(),
+        mask_decoder_config=image.mask_decoder_config.to_dict(),
+        memory_attention_hidden_size=32, memory_attention_feed_forward_hidden_size=32,
+        memory_attention_num_layers=1, memory_attention_rope_feat_sizes=[8, 8],
+        memory_encoder_hidden_size=32, memory_encoder_output_channels=8, mask_downsampler_embed_dim=32,
+        memory_fuser_embed_dim=32, memory_fuser_intermediate_dim=32, memory_fuser_num_layers=1,
+    )  # fmt: skip
+    Sam2VideoModel(config).save_pretrained(folder)
+    return folder
+
+
+def build_sam3(folder: Path) -> Path:
+    torch.manual_seed(2)
+    encoder = {"hidden_size": 16, "num_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    vit = Sam3ViTConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=56,
+        patch_size=14, window_size=2, global_attn_indexes=[1], pretrain_image_size=28,
+    )  # fmt: skip
+    vision = Sam3VisionConfig(
+        backbone_config=vit, fpn_hidden_size=16, backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]]
+    )
+    letters = [*string.ascii_lowercase, *(f"{letter}</w>" for letter in string.ascii_lowercase)]
+    words = [*letters, "<|startoftext|>", "<|endoftext|>"]
+    text = {
+        "vocab_size": len(words), "hidden_size": 16, "intermediate_size": 32, "projection_dim": 16,
+        "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 32,
+        "bos_token_id": len(words) - 2, "eos_token_id": len(words) - 1,
+    }  # fmt: skip
+    config = Sam3Config(
+        vision_config=vision, text_config=text, geometry_encoder_config=encoder, detr_encoder_config=encoder,
+        detr_decoder_config={**encoder, "num_layers": 2, "num_queries": 6},
+        mask_decoder_config={"hidden_size": 16, "num_attention_heads": 2},
+    )  # fmt: skip
+    Sam3Model(config).save_pretrained(folder)
+    (folder / "vocab.json").write_text(json.dumps({word: index for index, word in enumerate(words)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    tokenizer = CLIPTokenizer(
+        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=32,
+        pad_token="<|endoftext|>",
+    )  # fmt: skip
+    tokenizer.save_pretrained(folder)
     return folder
 
 

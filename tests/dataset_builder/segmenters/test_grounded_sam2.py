@@ -1,15 +1,15 @@
-"""Grounding DINO and SAM 2 as loaded from folders, and how their answers are judged."""
+"""How boxes and masks that networks propose are judged, with scripted answers."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chromiq.errors import AccessError, UsageError
 from dataset_builder.segmenters import SegmentationTask
 from dataset_builder.segmenters.agreement import colour_agreement, plausible_box
-from dataset_builder.segmenters.grounded_sam2 import GroundedSam2Segmenter, decide_label
-from dataset_builder.segmenters.hub_models import Detections, HubModel, phrase_columns, weights_available
+from dataset_builder.segmenters.candidates import full_size
+from dataset_builder.segmenters.grounded_sam2 import GroundedSam2Segmenter
+from dataset_builder.segmenters.hub_models import Detections
 
 RED, BLUE, WHITE = (200, 30, 40), (30, 50, 190), (245, 245, 245)
 
@@ -28,11 +28,6 @@ def box_mask(box_xyxy, size_wh=(120, 160)):
     return mask
 
 
-def seen(*rows):
-    scores = np.array(rows, np.float32)
-    return Detections(xyxy=np.zeros((len(rows), 4), np.float32), scores=scores)
-
-
 class ScriptedModels:
     """Stands for trained weights: boxes, masks and scores as a test wants them."""
 
@@ -46,30 +41,9 @@ class ScriptedModels:
         ]
 
     def masks(self, photos, boxes):
-        return [(np.array(self.alternatives), np.array(self.quality, np.float32)) for _ in photos]
-
-
-class TestDecideLabel:
-    WORDS = ("shirt", "trousers", "jacket", "pants")
-
-    def test_the_best_word_over_both_photos_wins(self):
-        label = decide_label(self.WORDS, seen([0.3, 0.1, 0.8, 0.1]), seen([0.2, 0.1, 0.7, 0.1]))
-        assert (label.name, label.source, label.runner_up) == ("jacket", "grounding-dino", None)
-        assert label.score == pytest.approx((0.8 + 0.5 * 0.7) / 1.5)
-
-    def test_synonyms_fold_into_one_word(self):
-        label = decide_label(self.WORDS, seen([0.4, 0.1, 0.1, 0.7]), seen([0.1, 0.1, 0.1, 0.1]))
-        assert label.name == "trousers"
-
-    def test_the_on_model_photo_overrules_a_close_call_and_the_second_is_recorded(self):
-        label = decide_label(self.WORDS, seen([0.50, 0, 0.52, 0]), seen([0.6, 0, 0.5, 0]))
-        assert (label.name, label.runner_up) == ("shirt", "jacket")
-
-    def test_all_boxes_count_not_the_first(self):
-        assert (
-            decide_label(self.WORDS, seen([0.2, 0, 0.3, 0], [0.9, 0, 0, 0]), seen([0, 0, 0, 0])).name
-            == "shirt"
-        )
+        order = [self.boxes.index(tuple(box)) for box in boxes[0]]
+        logits = np.where(np.array(self.alternatives)[order], 5, -5).astype(np.float32)
+        return [(logits, np.array(self.quality, np.float32)[order]) for _ in photos]
 
 
 class TestChoice:
@@ -81,11 +55,11 @@ class TestChoice:
         photo[90:150, 40:80] = BLUE
         return photo
 
-    def segment(self, scores, quality):
+    def segment(self, scores, quality, boxes=None, masks=None):
         models = ScriptedModels(
-            [self.TROUSERS, self.GARMENT],
+            boxes or [self.TROUSERS, self.GARMENT],
             scores,
-            [[box_mask(self.TROUSERS)], [box_mask(self.GARMENT)]],
+            masks or [[box_mask(self.TROUSERS)], [box_mask(self.GARMENT)]],
             quality,
         )
         task = SegmentationTask(self.STILL_LIFE, self.photo(), "shirt")
@@ -98,10 +72,39 @@ class TestChoice:
         assert found.reasons == ()
         assert found.confidence == pytest.approx(0.9)
 
+    def test_a_small_box_at_the_edge_loses_to_one_in_the_middle(self):
+        label = (2, 2, 12, 12)
+        found = self.segment(
+            [0.9, 0.4], [[0.9], [0.9]], [label, self.GARMENT], [[box_mask(label)], [box_mask(self.GARMENT)]]
+        )
+        np.testing.assert_array_equal(found.mask, box_mask(self.GARMENT))
+
+    def test_of_the_alternatives_quality_and_colour_decide(self):
+        both = box_mask(self.GARMENT) | box_mask(self.TROUSERS)
+        alternatives = [[both, box_mask(self.GARMENT)]]
+        found = self.segment([0.6], [[0.7, 0.7]], [self.GARMENT], alternatives)
+        np.testing.assert_array_equal(found.mask, box_mask(self.GARMENT))
+        found = self.segment([0.6], [[0.9, 0.3]], [self.GARMENT], alternatives)
+        np.testing.assert_array_equal(found.mask, both)
+        assert "box_overflow" in found.reasons
+
     def test_doubts_are_named_and_lower_the_confidence(self):
         found = self.segment([0.25, 0.001], [[0.9], [0.01]])
         assert set(found.reasons) == {"weak_detection", "colour_disagrees"}
         assert found.confidence < 0.5
+
+    def test_nothing_found_is_empty_and_not_trusted(self):
+        nothing = np.zeros((160, 120), bool)
+        found = self.segment([0.9], [[0.9]], [self.GARMENT], [[nothing]])
+        assert (found.mask.any(), found.confidence, found.reasons) == (False, 0.0, ("empty",))
+
+    @given(st.integers(2, 40), st.integers(2, 40), st.integers(1, 4))
+    def test_a_grid_spans_the_photo_whatever_its_size(self, rows, columns, times):
+        grid = np.full((rows, columns), -1, np.float32)
+        grid[rows // 2 :] = 1
+        mask = full_size(grid, (rows * times, columns * times))
+        assert mask.shape == (rows * times, columns * times)
+        assert abs(mask.mean() - (grid > 0).mean()) <= 1 / rows
 
 
 class TestAgreement:
@@ -122,61 +125,3 @@ class TestAgreement:
     def test_a_large_central_box_is_plausible_and_a_small_one_at_the_edge_is_not(self):
         assert plausible_box(np.array([30, 40, 90, 130]), (120, 160)) == pytest.approx(1)
         assert plausible_box(np.array([0, 0, 10, 12]), (120, 160)) < 0.05
-
-
-@pytest.mark.models
-class TestRealClasses:
-    @pytest.fixture(scope="class")
-    def folders(self, tmp_path_factory):
-        pytest.importorskip("transformers", reason="the model libraries are not installed")
-        from tiny_hub_models import build_grounding_dino, build_sam2
-
-        root = tmp_path_factory.mktemp("hub")
-        return build_grounding_dino(root / "dino"), build_sam2(root / "sam2")
-
-    @pytest.fixture(scope="class")
-    def models(self, folders):
-        from dataset_builder.segmenters.hub_models import load_hub_models
-
-        return load_hub_models(*(HubModel(str(folder)) for folder in folders), device="cpu")
-
-    def test_masks_have_the_photos_size_and_order(self, models):
-        still_life = flat_photo(RED, (30, 40, 90, 120))
-        photos = [flat_photo(RED, (40, 30, 80, 90)), flat_photo(BLUE, (40, 30, 80, 90), size_wh=(90, 200))]
-        tasks = [
-            SegmentationTask(still_life, photo, label)
-            for photo, label in zip(photos, ("shirt", "dress"), strict=True)
-        ]
-        found = GroundedSam2Segmenter(models).segment(tasks)
-        assert [item.mask.shape for item in found] == [(160, 120), (200, 90)]
-        alone = GroundedSam2Segmenter(models).segment(tasks[1:])
-        np.testing.assert_array_equal(found[1].mask, alone[0].mask)
-
-    def test_labels_come_from_the_vocabulary(self, models):
-        pair = (flat_photo(RED, (30, 40, 90, 120)), flat_photo(RED, (40, 30, 80, 90)))
-        label = GroundedSam2Segmenter(models, vocabulary=("skirt", "gilet")).label([pair])[0]
-        assert label.name in {"skirt", "gilet"}
-        assert 0 <= label.score <= 1
-
-    def test_detections_are_inside_the_photo_with_a_score_per_phrase(self, models):
-        photo = flat_photo(RED, (30, 40, 90, 120))
-        found = models.detect([photo], ["shirt", "trousers", "zip-top"])[0]
-        assert found.scores.shape == (len(found.xyxy), 3)
-        assert (found.xyxy >= 0).all()
-        assert (found.xyxy <= [120, 160, 120, 160]).all()
-
-    def test_phrases_keep_their_columns_apart(self, models):
-        tokenizer = models.processor.tokenizer
-        ids = tokenizer("shirt. skirt. dress.")["input_ids"]
-        assert phrase_columns(ids, tokenizer, 3) == [[1], [3], [5]]
-        with pytest.raises(UsageError, match="wanted 2 garment words"):
-            phrase_columns(ids, tokenizer, 2)
-
-    def test_a_folder_without_weights_is_an_access_error_with_a_way_out(self, tmp_path, folders, monkeypatch):
-        from dataset_builder.segmenters.hub_models import load_hub_models
-
-        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-        with pytest.raises(AccessError, match="--segmenter classic"):
-            load_hub_models(HubModel(str(folders[0])), HubModel(str(tmp_path)))
-        assert weights_available(*(HubModel(str(folder)) for folder in folders))
-        assert not weights_available(HubModel(str(tmp_path)))

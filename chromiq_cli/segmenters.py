@@ -1,0 +1,67 @@
+"""The options of all verbs that find garments."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from dataset_builder.segmenters.choose import ModelOptions
+
+
+class SegmenterChoice(StrEnum):
+    """Who finds the garment."""
+
+    AUTO = "auto"
+    GROUNDED_SAM2 = "grounded-sam2"
+    SAM3 = "sam3"
+    CLASSIC = "classic"
+
+
+class DtypeChoice(StrEnum):
+    """How exactly models compute."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+_MODELS = "Models of the segmenters grounded-sam2 and sam3"
+
+Segmenter = Annotated[SegmenterChoice, typer.Option(help="Who finds the garment.")]
+Vocabulary = Annotated[
+    str | None,
+    typer.Option(help="Words a garment may be called, with commas between them.", rich_help_panel=_MODELS),
+]
+Detector = Annotated[
+    str | None,
+    typer.Option(help="Grounding DINO: hub name, name@revision or folder.", rich_help_panel=_MODELS),
+]
+Masker = Annotated[
+    str | None, typer.Option(help="SAM 2.1 or SAM 3, in the same way.", rich_help_panel=_MODELS)
+]
+Device = Annotated[
+    str, typer.Option(help="Where they run, such as cuda or cpu; auto finds out.", rich_help_panel=_MODELS)
+]
+Dtype = Annotated[
+    DtypeChoice,
+    typer.Option(help="How exactly they compute; auto is half on a GPU.", rich_help_panel=_MODELS),
+]
+
+
+def model_options(
+    vocabulary: str | None, detector: str | None, masker: str | None, device: str, dtype: DtypeChoice
+) -> ModelOptions:
+    """The options as the segmenters take them.
+
+    Raises:
+        UsageError: if the vocabulary is not a list of words.
+    """
+    from dataset_builder.labels import PUBLISHED_VOCABULARY, parse_vocabulary
+    from dataset_builder.segmenters.choose import ModelOptions
+
+    words = PUBLISHED_VOCABULARY if vocabulary is None else parse_vocabulary(vocabulary)
+    return ModelOptions(words, detector, masker, device, dtype.value)
