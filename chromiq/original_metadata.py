@@ -1,0 +1,146 @@
+"""What a photo's file holds beside its pixels, carried from one file to another of the same format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+_ORIENTATION = 0x0112
+_PNG_SIGNATURE_BYTES = 8
+# Metadata of a PNG; what describes a palette or significant bits belongs to the pixels.
+_PNG_KEPT = frozenset(b"iCCP sRGB gAMA cHRM cICP pHYs eXIf tEXt zTXt iTXt tIME".split())
+_JPEG_START = b"\xff\xd8"
+# APP0 and APP14 say how the pixels are coded; all other application segments and comments are the owner's.
+_JPEG_CODING = frozenset({0xE0, 0xEE})
+_TIFF_TEXTS = (270, 271, 272, 305, 315, 33432)
+_TIFF_XMP = 700
+
+
+def format_of(suffix: str) -> str:
+    """Pillow's name of a suffix's format; empty if it knows none."""
+    return Image.registered_extensions().get(suffix, "")
+
+
+def orientation_of(image: Image.Image) -> int:
+    """EXIF orientation 1..8; 1 without."""
+    value = image.getexif().get(_ORIENTATION, 1)
+    return value if value in range(1, 9) else 1
+
+
+def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Stored pixels ``(h, w, ...)`` as they are to be seen, after the EXIF standard's table.
+
+    >>> upright(np.array([[1, 2], [3, 4]]), 6).tolist()
+    [[3, 1], [4, 2]]
+    """
+    if orientation >= 5:
+        pixels = np.swapaxes(pixels, 0, 1)
+    if orientation in {3, 4, 7, 8}:
+        pixels = pixels[::-1]
+    return pixels[:, ::-1] if orientation in {2, 3, 6, 7} else pixels
+
+
+def as_stored(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """The inverse of `upright`.
+
+    >>> as_stored(upright(np.array([[1, 2, 3], [4, 5, 6]]), 8), 8).tolist()
+    [[1, 2, 3], [4, 5, 6]]
+    """
+    return upright(pixels, {6: 8, 8: 6}.get(orientation, orientation))
+
+
+def is_16_bit_rgb(image: Image.Image) -> bool:
+    """Whether a file holds 16 bits a channel of RGB, which Pillow opens as 8."""
+    if image.format == "PNG":
+        # IHDR: bit depth and colour type, 2 = RGB, 6 = RGB with alpha.
+        with Path(str(image.filename)).open("rb") as stream:  # type: ignore[attr-defined]
+            header = stream.read(26)
+        return header[24] == 16 and header[25] in {2, 6}
+    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    return tuple(tags.get(258, ())) in {(16,) * 3, (16,) * 4} and tags.get(262) == 2
+
+
+def restore(path: Path, source: Path) -> None:
+    """Give a file written anew the metadata that its source of the same format has, in place."""
+    name = format_of(source.suffix.lower())
+    if name == "PNG":
+        path.write_bytes(_with_png_chunks(path.read_bytes(), source.read_bytes()))
+    elif name == "JPEG":
+        path.write_bytes(_with_jpeg_segments(path.read_bytes(), source.read_bytes()))
+
+
+def save_16_bit(
+    path: Path, pixels: NDArray[np.uint16], source: Path, suffix: str, profile: bytes | None
+) -> None:
+    """Write ``(h, w, 3 or 4)`` uint16 as PNG or TIFF with the source's metadata."""
+    if format_of(suffix) == "PNG":
+        order = [2, 1, 0, 3][: pixels.shape[2]]
+        _, data = cv2.imencode(".png", pixels[..., order])
+        path.write_bytes(data.tobytes())
+        if format_of(source.suffix.lower()) == "PNG":
+            restore(path, source)
+        return
+    import tifffile
+
+    extra: list[tuple[int, str, int, Any, bool]] = []
+    options: dict[str, Any] = {"extrasamples": ["unassalpha"]} if pixels.shape[2] == 4 else {}
+    with Image.open(source) as image:
+        tags = getattr(image, "tag_v2", {})
+        extra += [(tag, "s", 0, str(tags[tag]), True) for tag in _TIFF_TEXTS if tag in tags]
+        extra += [(_TIFF_XMP, "B", len(tags[_TIFF_XMP]), tags[_TIFF_XMP], True)] if _TIFF_XMP in tags else []
+        orientation = orientation_of(image)
+        extra += [(_ORIENTATION, "H", 1, orientation, True)] if orientation != 1 else []
+        if "dpi" in image.info:
+            options |= {
+                "resolution": tuple(float(dot) for dot in image.info["dpi"]),
+                "resolutionunit": "INCH",
+            }
+        compressed = image.info.get("compression", "raw") != "raw"
+    tifffile.imwrite(
+        path, pixels, photometric="rgb", iccprofile=profile, metadata=None, software=False,
+        compression="zlib" if compressed else None, extratags=extra, **options,
+    )  # fmt: skip
+
+
+def _with_png_chunks(data: bytes, source: bytes) -> bytes:
+    kept = [chunk for kind, chunk in _png_chunks(source) if kind in _PNG_KEPT]
+    chunks = [(kind, chunk) for kind, chunk in _png_chunks(data) if kind not in _PNG_KEPT]
+    head, *rest = chunks
+    return data[:_PNG_SIGNATURE_BYTES] + head[1] + b"".join(kept) + b"".join(chunk for _, chunk in rest)
+
+
+def _png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Kind and bytes of each chunk: length, kind, payload, checksum."""
+    found, start = [], _PNG_SIGNATURE_BYTES
+    while start + 12 <= len(data):
+        end = start + 12 + int.from_bytes(data[start : start + 4])
+        found.append((data[start + 4 : start + 8], data[start:end]))
+        start = end
+    return found
+
+
+def _with_jpeg_segments(data: bytes, source: bytes) -> bytes:
+    kept = [segment for marker, segment in _jpeg_head(source) if _is_owners(marker)]
+    coding = [segment for marker, segment in _jpeg_head(data) if not _is_owners(marker)]
+    length = sum(len(segment) for _, segment in _jpeg_head(data))
+    first, rest = coding[:1], coding[1:]
+    return _JPEG_START + b"".join(first + kept + rest) + data[len(_JPEG_START) + length :]
+
+
+def _is_owners(marker: int) -> bool:
+    return (0xE0 <= marker <= 0xEF or marker == 0xFE) and marker not in _JPEG_CODING
+
+
+def _jpeg_head(data: bytes) -> list[tuple[int, bytes]]:
+    """Marker and bytes of each segment before the first scan."""
+    found, start = [], len(_JPEG_START)
+    while start + 4 <= len(data) and data[start] == 0xFF and data[start + 1] != 0xDA:
+        end = start + 2 + int.from_bytes(data[start + 2 : start + 4])
+        found.append((data[start + 1], data[start:end]))
+        start = end
+    return found
