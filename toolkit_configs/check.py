@@ -14,7 +14,7 @@ from toolkit_configs.checks.data import DataFacts, data_findings
 from toolkit_configs.checks.hub import access_findings
 from toolkit_configs.checks.keys import key_findings, text_findings
 from toolkit_configs.checks.machine import DiskNeed, disk_findings, disk_need, gpu_findings
-from toolkit_configs.jobs import Job, read_job
+from toolkit_configs.jobs import Job, name_fault, read_job
 from toolkit_configs.memory import MemoryEstimate, estimate_memory
 from toolkit_configs.runs import checkpoint_step, find_checkpoints
 
@@ -158,6 +158,9 @@ def _sample_findings(job: Job, where: str) -> list[Finding]:
 def _run_findings(job: Job, where: str, resume: bool) -> list[Finding]:
     findings = []
     run, process, name = job.run_folder, job.process, job.config.name
+    if fault := name_fault(name):
+        wanted, cure = "a name of one folder", "rename the run"
+        return [Finding("config.name", f"{where}: name", wanted, f"{fault}, {name!r}", cure)]
     checkpoints = find_checkpoints(run, name)
     if not resume and any(run.glob("*.safetensors")):
         wanted, got = "a run name that is free", f"a run in {run}, which the trainer would go on with unasked"

@@ -168,6 +168,20 @@ class Job(_Section):
         return Path(self.process.training_folder) / self.config.name
 
 
+def name_fault(name: str) -> str | None:
+    """What keeps a run's name from being that of a folder and of files in it, or None.
+
+    >>> name_fault("chromiq_v1") is None, name_fault("../x")
+    (True, 'a path')
+    """
+    if name in {"", ".", ".."} or not name.isprintable():
+        return "no name"
+    if "/" in name or "\\" in name:
+        return "a path"
+    # The trainer adds a step and a suffix; file systems hold 255 bytes.
+    return "too long a name" if len(name.encode("utf-8", "replace")) > 200 else None
+
+
 def read_job(path: Path) -> Job:
     """Read a config file.
 
