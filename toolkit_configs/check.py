@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from chromiq.documents import load_yaml
 from chromiq.errors import AccessError, Finding, UnsoundError, raise_findings
 from toolkit_configs.checks.data import DataFacts, data_findings
 from toolkit_configs.checks.hub import access_findings
@@ -138,10 +137,10 @@ def _keys_of(path: Path) -> list[Finding]:
     """Findings of the text and its keys, as far as it is YAML in the shape of a job."""
     try:
         text = path.read_text(encoding="utf-8")
-        document = yaml.safe_load(text)
+        document = load_yaml(text)
         process = document["config"]["process"][0]
         return [*text_findings(text, path.name), *key_findings(process, path.name)]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return []  # reading the job tells what is wrong
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chromiq.documents import load_yaml
 from chromiq.errors import Finding, UnsoundError, raise_findings
 
 
@@ -189,8 +189,8 @@ def read_job(path: Path) -> Job:
         UnsoundError: with all that is wrong, if it is no YAML or keys have wrong types.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        document = load_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         finding = Finding("config.unreadable", str(path), "a YAML file in UTF-8", f"'{error}'", "mend it")
         raise UnsoundError(str(finding), [finding]) from error
     try:
