@@ -17,7 +17,11 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 with atheris.instrument_imports(include=["chromiq", "dataset_builder", "toolkit_configs", "evaluate"]):
+    # Here, as the readers import them late, when nothing is instrumented any more.
     import user_texts
+
+    import toolkit_configs.jobs
+    import toolkit_configs.settings  # noqa: F401
 
 
 def main() -> None:
