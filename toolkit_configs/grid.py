@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chromiq.documents import load_yaml
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import collision_key, safe_stem, write_text
 from toolkit_configs.assign import assign
@@ -58,10 +59,7 @@ def read_grid(path: Path) -> list[Combination]:
         UsageError: if a key is not known, a value does not fit, or two runs would have the same name.
     """
     try:
-        grid = Grid.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        finding = Finding("grid.unreadable", str(path), "a YAML file in UTF-8", f"'{error}'", "mend it")
-        raise UnsoundError(str(finding), [finding]) from error
+        grid = Grid.model_validate(load_yaml(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         findings = [
             Finding(
@@ -75,6 +73,9 @@ def read_grid(path: Path) -> list[Combination]:
         ]
         raise_findings(findings, str(path))
         raise AssertionError from error  # the findings above are errors
+    except (OSError, ValueError) as error:
+        finding = Finding("grid.unreadable", str(path), "a YAML file in UTF-8", f"'{error}'", "mend it")
+        raise UnsoundError(str(finding), [finding]) from error
     base = read_job(path.parent / grid.config)
     products = list(itertools.product(*grid.grid.values()))
     if not 0 < len(products) <= _MOST_RUNS:
