@@ -21,7 +21,6 @@ from chromiq_cli import (
     score,
     status,
     sweep,
-    sweep_train,
     template,
     toolkit,
     train,
@@ -65,7 +64,6 @@ app.add_typer(toolkit.app, name="toolkit")
 app.command()(generate.generate)
 app.command()(evaluate.evaluate)
 app.command()(sweep.sweep)
-app.command("sweep-train")(sweep_train.sweep_train)
 app.command()(publish.publish)
 
 

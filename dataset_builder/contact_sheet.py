@@ -10,15 +10,16 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from chromiq.images import read_mask, read_photo, write_photo
+from chromiq.images import read_small, write_photo
 from chromiq.records import BoolMask, PhotoPair, RgbImage
 from dataset_builder.export import garment_mask_path
 from dataset_builder.mask_quality import DOUBTFUL_BELOW
 
 CONTACT_SHEET = "contact_sheet.jpg"
 MAX_EXAMPLES = 96
-_TILE_HEIGHT_PX = 220
-_MAX_TILE_WIDTH_PX = 4 * _TILE_HEIGHT_PX  # a JPEG ends at 65,535 px; only absurd photos are squeezed
+TILE_HEIGHT_PX = 220
+_READ_PX = 4 * TILE_HEIGHT_PX
+_MAX_TILE_WIDTH_PX = 4 * TILE_HEIGHT_PX  # a JPEG ends at 65,535 px; only absurd photos are squeezed
 _COLUMNS = 3
 _GAP_PX = 14
 _TEXT_HEIGHT_PX = 34
@@ -58,18 +59,19 @@ def outlined(photo: RgbImage, mask: BoolMask, thickness_px: int = 4) -> RgbImage
 
 
 def _tile(folder: Path, pair: PhotoPair, example: Mapping[str, Any]) -> RgbImage:
-    on_model = read_photo(pair.on_model).rgb
-    mask = read_mask(folder / garment_mask_path(pair.key))
-    control = read_photo(folder / example["control"]).rgb
+    still_life, on_model = (
+        tile_high(read_small(path, _READ_PX)) for path in (pair.still_life, pair.on_model)
+    )
+    mask = tile_high(read_small(folder / garment_mask_path(pair.key), _READ_PX))[..., 0] >= 128
+    control = read_small(folder / example["control"], _READ_PX)
     if example["geometry"]:
-        left, top, right, bottom = example["geometry"]["on_model_xyxy"]
+        scale = control.shape[1] / example["geometry"]["canvas_wh"][0]
+        left, top, right, bottom = (round(edge * scale) for edge in example["geometry"]["on_model_xyxy"])
         control = control[top:bottom, left:right]
-    thickness_px = max(2, on_model.shape[0] // 220)
-    pictures = [
-        tile_high(read_photo(pair.still_life).rgb),
-        tile_high(outlined(on_model, mask, thickness_px)),
-        tile_high(control),
-    ]
+    # A pixel's rounding apart; what is outlined must be of one size.
+    mask = mask[:, : on_model.shape[1]]
+    on_model = on_model[:, : mask.shape[1]]
+    pictures = [still_life, outlined(on_model, mask, 1), tile_high(control)]
     row = np.concatenate(pictures, axis=1)
     error, doubtful = example["degradation"], example["mask_confidence"] < DOUBTFUL_BELOW
     lines = [
@@ -93,9 +95,9 @@ def captioned(picture: RgbImage, lines: Sequence[str], *, doubtful: bool) -> Rgb
 
 def tile_high(photo: RgbImage) -> RgbImage:
     """A picture at the height of a sheet's tiles."""
-    width_px = round(photo.shape[1] * _TILE_HEIGHT_PX / photo.shape[0])
+    width_px = round(photo.shape[1] * TILE_HEIGHT_PX / photo.shape[0])
     width_px = min(max(1, width_px), _MAX_TILE_WIDTH_PX)
-    return cv2.resize(photo, (width_px, _TILE_HEIGHT_PX), interpolation=cv2.INTER_AREA)
+    return cv2.resize(photo, (width_px, TILE_HEIGHT_PX), interpolation=cv2.INTER_AREA)
 
 
 def grid(tiles: Sequence[RgbImage], title: str) -> RgbImage:

@@ -57,10 +57,18 @@ def degrade(
             f"{photo.shape[:2]} with {int(mask.sum())} pixels; mend the mask"
         )
     if style == "published":
-        degraded, kind, parameters = _published(photo, rng)
-        result = np.where(mask[..., None], degraded, photo)
+        box = _box_of(mask)
+        degraded, kind, parameters = _published(photo[box], rng)
+        result = photo.copy()
+        result[box] = np.where(mask[box][..., None], degraded, photo[box])
         return result, Degradation(kind, parameters, None, _mean_delta_e(photo[mask], result[mask]))
     return _perceptual(photo, mask, rng, used)
+
+
+def _box_of(mask: BoolMask) -> tuple[slice, slice]:
+    """The rows and columns a mask reaches over."""
+    left, top, width_px, height_px = cv2.boundingRect(mask.astype(np.uint8))
+    return slice(top, top + height_px), slice(left, left + width_px)
 
 
 def ask_delta_e(rng: np.random.Generator) -> float:

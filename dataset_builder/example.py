@@ -43,7 +43,7 @@ from dataset_builder.options import BuildOptions
 from dataset_builder.review import doubt_finding, is_doubtful, remove_review, write_review
 from dataset_builder.segmenters import SegmentationTask, Segmenter
 from dataset_builder.split import garment_of, lot, split_of
-from dataset_builder.stitch import exact_geometry, published_geometry, stitch
+from dataset_builder.stitch import exact_geometry, published_geometry, stitch, with_on_model
 
 
 @dataclass(frozen=True)
@@ -239,9 +239,10 @@ def _lay_out(
         loss_mask = garment_mask(geometry, found.mask)
     else:
         loss_mask = half_mask(geometry) if style == "half" else panel_mask(geometry)
+    target = stitch(still_life, on_model, geometry)
     pixels = ExamplePixels(
-        target=stitch(still_life, on_model, geometry),
-        control=stitch(still_life, degraded, geometry),
+        target=target,
+        control=with_on_model(target, degraded, geometry),
         loss_mask=loss_mask,
         reference=None,
         chroma_subsampling=options.geometry == "published",

@@ -8,12 +8,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
 
-from chromiq.images import read_photo, write_photo
+from chromiq.images import photo_size_wh, read_small, write_photo
 from chromiq.records import RgbImage
 from dataset_builder.buckets import DIVISIBLE_BY_PX, RESOLUTION, as_trained, bucket_size_wh, cut_off_wh
-from dataset_builder.contact_sheet import captioned, grid, tile_high
+from dataset_builder.contact_sheet import TILE_HEIGHT_PX, captioned, grid, tile_high
 from dataset_builder.loss_mask import LossMask
 
 PREVIEW_SHEET = "preview_sheet.jpg"
@@ -55,16 +54,20 @@ def mask_laid_over(rgb: RgbImage, mask: LossMask) -> RgbImage:
 
 
 def _tile(folder: Path, example: Mapping[str, Any], resolution: int, divisible_by_px: int) -> RgbImage:
-    target, control = (read_photo(folder / example[role]).rgb for role in ("target", "control"))
-    size_wh = (target.shape[1], target.shape[0])
+    size_wh = photo_size_wh(folder / example["target"])
     bucket_wh = bucket_size_wh(size_wh, resolution, divisible_by_px)
-    seen = as_trained(target, bucket_wh)
+    tile_wh = (round(bucket_wh[0] * TILE_HEIGHT_PX / bucket_wh[1]), TILE_HEIGHT_PX)
+
+    def seen(role: str) -> RgbImage:
+        # Cut as the trainer cuts it, at the size of a tile.
+        return as_trained(read_small(folder / example[role], 2 * max(tile_wh)), tile_wh)
+
+    target = seen("target")
     if example["mask"]:
-        mask = np.asarray(Image.open(folder / example["mask"]).convert("L"))
-        seen = mask_laid_over(seen, as_trained(mask, bucket_wh))
-    pictures = [tile_high(as_trained(control, bucket_wh)), tile_high(seen)]
+        target = mask_laid_over(target, seen("mask")[..., 0])
+    pictures = [seen("control"), target]
     if example["reference"]:
-        pictures.insert(0, tile_high(read_photo(folder / example["reference"]).rgb))
+        pictures.insert(0, tile_high(read_small(folder / example["reference"], 2 * TILE_HEIGHT_PX)))
     columns, rows = cut_off_wh(size_wh, bucket_wh)
     lost = f"{columns} columns and {rows} rows cut off" if columns or rows else "nothing cut off"
     sizes = f"{size_wh[0]}x{size_wh[1]} -> {bucket_wh[0]}x{bucket_wh[1]}, {lost}"

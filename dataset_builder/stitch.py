@@ -124,9 +124,22 @@ def stitch(still_life: RgbImage, on_model: RgbImage, geometry: Geometry) -> RgbI
     canvas = np.full((height_px, width_px, 3), 255, dtype=np.uint8)
     for photo, box in ((still_life, geometry.still_life_xyxy), (on_model, geometry.on_model_xyxy)):
         canvas[_rows(box), _columns(box)] = resize(photo, (box[2] - box[0], box[3] - box[1]))
-    right = geometry.on_model_xyxy[2]
-    canvas[:, right:] = np.rint(canvas[:, right - 1].mean(axis=0)).astype(np.uint8)
-    return canvas
+    return _padded_right(canvas, geometry.on_model_xyxy[2])
+
+
+def with_on_model(canvas: RgbImage, on_model: RgbImage, geometry: Geometry) -> RgbImage:
+    """A canvas as `stitch` makes it, with another on-model photo of the same size in it.
+
+    >>> geometry = exact_geometry((8, 8), (8, 8), (32, 16))
+    >>> black, white = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 255, np.uint8)
+    >>> other = with_on_model(stitch(black, black, geometry), white, geometry)
+    >>> bool((other == stitch(black, white, geometry)).all())
+    True
+    """
+    changed = canvas.copy()
+    box = geometry.on_model_xyxy
+    changed[_rows(box), _columns(box)] = resize(on_model, (box[2] - box[0], box[3] - box[1]))
+    return _padded_right(changed, box[2])
 
 
 def cut_on_model(canvas: RgbImage, geometry: Geometry) -> RgbImage:
@@ -151,6 +164,11 @@ def resize(photo: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
     if (photo.shape[1], photo.shape[0]) == size_wh:
         return photo
     return np.array(Image.fromarray(photo).resize(size_wh, Image.Resampling.LANCZOS))
+
+
+def _padded_right(canvas: RgbImage, start_px: int) -> RgbImage:
+    canvas[:, start_px:] = np.rint(canvas[:, start_px - 1].mean(axis=0)).astype(np.uint8)
+    return canvas
 
 
 def _scaled(size_wh: tuple[int, int], scale: float) -> tuple[int, int]:

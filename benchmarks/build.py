@@ -1,0 +1,142 @@
+"""Pairs per second of a build, segmentation apart, against the published notebook's way, in one run.
+
+    python benchmarks/build.py                  60 drawn pairs of 896x1120 with exact masks, two workers
+
+The notebook's way is one process, photo after photo: PIL reads, OpenCV's HSV shifts the hue of the whole
+photo, numpy lays it into the mask, PIL stitches both canvases at their own scale and brings them to height
+800 by Lanczos, PIL writes two JPEGs of quality 95 and a loss mask. It checks nothing, resumes nothing and
+keeps no record. `floor` is reading the two photos and the mask and writing the same files, and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from dataset_builder.build import build
+from dataset_builder.options import BuildOptions
+from dataset_builder.sample_catalogue import write_catalogue
+
+CANVAS_WH = (1328, 800)
+OVERLAP_PX = 15
+
+
+def notebook_stitch(left: Image.Image, right: Image.Image) -> Image.Image:
+    """Side by side at their own scale, then to height 800, then padded to width 1328."""
+    height_px = max(left.height, right.height)
+    canvas = Image.new("RGB", (left.width + right.width, height_px), (255, 255, 255))
+    canvas.paste(left, (0, (height_px - left.height) // 2))
+    canvas.paste(right, (left.width, (height_px - right.height) // 2))
+    scale = CANVAS_WH[1] / height_px
+    canvas = canvas.resize((round(canvas.width * scale), CANVAS_WH[1]), Image.Resampling.LANCZOS)
+    pixels = np.array(canvas)
+    padded = np.empty((CANVAS_WH[1], CANVAS_WH[0], 3), np.uint8)
+    padded[:, : pixels.shape[1]] = pixels
+    padded[:, pixels.shape[1] :] = pixels[:, -1].mean(axis=0).astype(np.uint8)
+    return Image.fromarray(padded)
+
+
+def notebook_degrade(photo: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The published hue shift or tint, inside the mask."""
+    if rng.random() < 0.5:
+        hsv = cv2.cvtColor(photo, cv2.COLOR_RGB2HSV).astype(np.float32)
+        hsv[..., 0] = (hsv[..., 0] + rng.integers(0, 180)) % 180
+        hsv[..., 1] = np.clip(hsv[..., 1] * rng.uniform(0.7, 1.3), 0, 255)
+        hsv[..., 2] = np.clip(hsv[..., 2] * rng.uniform(0.9, 1.1), 0, 255)
+        changed = cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB)
+    else:
+        alpha = rng.uniform(0.35, 0.65)
+        changed = np.clip(photo * (1 - alpha) + rng.integers(0, 256, 3) * alpha, 0, 255).astype(np.uint8)
+    return np.where(mask[..., None] > 127, changed, photo)
+
+
+def notebook(catalogue: Path, masks: Path, out: Path, keys: list[str]) -> None:
+    """Every pair, one after the other."""
+    for name in ("gt", "control", "masks"):
+        (out / name).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for key in keys:
+        still_life = Image.open(catalogue / f"still-life{key}.jpg").convert("RGB")
+        on_model = Image.open(catalogue / f"on_model{key}.jpg").convert("RGB")
+        mask = np.array(Image.open(masks / f"on_model{key}.png").convert("L"))
+        degraded = Image.fromarray(notebook_degrade(np.array(on_model), mask, rng))
+        notebook_stitch(still_life, on_model).save(out / "gt" / f"pair{key}.jpg", quality=95)
+        notebook_stitch(still_life, degraded).save(out / "control" / f"pair{key}.jpg", quality=95)
+        loss = np.zeros((CANVAS_WH[1], CANVAS_WH[0]), np.uint8)
+        loss[:, CANVAS_WH[0] // 2 - OVERLAP_PX :] = 255
+        Image.fromarray(loss).save(out / "masks" / f"pair{key}.png")
+        (out / "gt" / f"pair{key}.txt").write_text(
+            "chromiq Change the jacket color on the right to match the left"
+        )
+
+
+def floor(catalogue: Path, masks: Path, out: Path, keys: list[str], made: Path) -> None:
+    """Read what a build reads once, write what it writes, nothing between."""
+    canvases = {
+        name: Image.open(made / name / f"pair{keys[0]}.jpg").convert("RGB") for name in ("gt", "control")
+    }
+    for name in canvases:
+        (out / name).mkdir(parents=True)
+    for key in keys:
+        for path in (
+            catalogue / f"still-life{key}.jpg",
+            catalogue / f"on_model{key}.jpg",
+            masks / f"on_model{key}.png",
+        ):
+            Image.open(path).load()
+        for name, canvas in canvases.items():
+            canvas.save(out / name / f"pair{key}.jpg", quality=95)
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Wall seconds, and seconds of processor time over all processes."""
+    start, before = time.perf_counter(), sum(os.times()[:4])
+    work()
+    return time.perf_counter() - start, sum(os.times()[:4]) - before
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=60)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        catalogue = root / "catalogue"
+        write_catalogue(catalogue, pairs=options.pairs)
+        masks = catalogue / "truth" / "garment_masks"
+        garments = catalogue / "truth" / "garments.json"
+        keys = [str(number + 1) for number in range(options.pairs)]
+        given = {"garments": garments, "masks": masks, "workers": options.workers}
+        published = BuildOptions(segmenter="classic", degradation="published", geometry="published")
+        perceptual = replace(published, degradation="perceptual", geometry="exact")
+        seconds = {
+            "notebook, 1 process": timed(lambda: notebook(catalogue, masks, root / "notebook", keys)),
+            "build, published": timed(lambda: build(catalogue, root / "published", published, **given)),
+            "build, perceptual": timed(lambda: build(catalogue, root / "perceptual", perceptual, **given)),
+            "build, all finished": timed(lambda: build(catalogue, root / "published", published, **given)),
+        }
+        once = timed(lambda: floor(catalogue, masks, root / "floor", keys, root / "notebook"))
+    print(f"{options.pairs} pairs of 896x1120, {options.workers} workers; ratios against the notebook")
+    print(f"{'':<22}{'s':>8}{'pairs/s':>10}{'ratio':>8}{'cpu ms/pair':>13}{'ratio':>8}")
+    rival_s, rival_cpu_s = seconds["notebook, 1 process"]
+    for name, (wall_s, cpu_s) in {**seconds, "floor, 1 process": once}.items():
+        print(
+            f"{name:<22}{wall_s:>8.1f}{options.pairs / wall_s:>10.2f}{rival_s / wall_s:>7.2f}x"
+            f"{1000 * cpu_s / options.pairs:>13.0f}{rival_cpu_s / cpu_s:>7.2f}x"
+        )
+    for name in ("notebook, 1 process", "build, published", "build, perceptual"):
+        print(f"reading and writing pictures takes {once[1] / seconds[name][1]:.0%} of the cpu of '{name}'")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""A build killed at any instant ends, by the same command, with the bytes of one that was not.
+
+Three instants are drawn for the suite; ``CHROMIQ_KILLS=50 pytest tests/faults/test_kill_build.py -s`` draws
+more and prints a record of them.
+"""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from chromiq.files import LOCK_NAME
+from dataset_builder.sample_catalogue import write_catalogue
+
+KILLS = int(os.environ.get("CHROMIQ_KILLS", "3"))
+PAIRS = 6
+
+
+def digests(folder):
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != LOCK_NAME
+    }
+
+
+def records(folder):
+    return len(list((folder / ".chromiq" / "records").glob("*.json")))
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kill") / "catalogue"
+    write_catalogue(folder, pairs=PAIRS, size_wh=(96, 120))
+    return folder
+
+
+@pytest.fixture
+def start(catalogue):
+    """Start the same command into a folder."""
+
+    def run(folder):
+        masks = str(catalogue / "truth" / "garment_masks")
+        options = [
+            "--segmenter",
+            "classic",
+            "--size",
+            "192x128",
+            "--held-out",
+            "0.3",
+            "--workers",
+            "2",
+            "--json",
+        ]
+        command = [sys.executable, "-c", "from chromiq_cli.main import main; main()", "build", str(catalogue)]
+        return subprocess.Popen(
+            [*command, "--out", str(folder), "--masks", masks, *options, "--json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    return run
+
+
+def finish(process):
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    return json.loads(out)
+
+
+def wait_until_at_work(process, folder):
+    while process.poll() is None and not (folder / LOCK_NAME).exists():
+        time.sleep(0.005)
+
+
+@pytest.mark.timeout(40 * KILLS + 200)
+def test_a_build_killed_again_and_again_ends_with_the_same_bytes(start, tmp_path):
+    whole = tmp_path / "whole"
+    process = start(whole)
+    wait_until_at_work(process, whole)
+    began = time.monotonic()
+    assert finish(process)["resumed_pairs"] == 0
+    span_s = time.monotonic() - began
+    wanted = digests(whole)
+    lots = random.Random(0)
+    folder, log, killed = tmp_path / "killed0", [], 0
+    while killed < KILLS:
+        before = records(folder)
+        process = start(folder)
+        wait_until_at_work(process, folder)
+        time.sleep(lots.uniform(0, span_s))
+        if process.poll() is not None:  # it was faster: its bytes are compared and another folder begun
+            assert digests(folder) == wanted
+            folder = tmp_path / f"killed{killed}-{len(log)}"
+            log.append("finished first")
+            continue
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        killed += 1
+        log.append(f"{before} -> {records(folder)} of {PAIRS} pairs")
+        if killed == KILLS or lots.random() < 0.3:
+            at_end = records(folder)
+            assert finish(start(folder))["resumed_pairs"] >= at_end
+            assert digests(folder) == wanted
+            folder = tmp_path / f"killed{killed}-{len(log)}"
+    print(f"{killed} kills over {span_s:.1f} s of work:", "; ".join(log))
