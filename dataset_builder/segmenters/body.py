@@ -30,6 +30,7 @@ _PLACE_IN_SHARES: dict[Kind, tuple[float, float, float, float]] = {
     "lower": (0.07, 0.93, 0.04, 0.06),
     "full": (-1.0, 0.93, 0.04, 0.06),
 }
+_WIDEST_GAP = 0.95
 _SEED_IN_HEADS: dict[Kind, tuple[float, float]] = {
     "upper": (0.5, 1.7),
     "lower": (2.7, 4.2),
@@ -176,7 +177,9 @@ def has_legs(still_life_mask: BoolMask) -> bool:
         top + int(0.7 * height_px) : top + int(0.97 * height_px),
         left + int(0.38 * width_px) : left + int(0.62 * width_px) + 1,
     ]
-    return bool((~band).any(axis=1).mean() > 0.3) if band.size else False
+    # Between legs the gap is narrow; below a jumper's hem, between its sleeves, it is as wide as the band.
+    gap = (~band).mean(axis=1) if band.size else np.zeros(1)
+    return bool(((gap > 0) & (gap < _WIDEST_GAP)).mean() > 0.3)
 
 
 def place_prior(body: Body, kind: Kind) -> FloatImage:

@@ -17,6 +17,8 @@ _WORN_LOG_RATIO, _LOG_RATIO_SPREAD = -0.07, 0.14
 _MAX_DEVIATIONS = 4.0
 _HEM_WEIGHT, _COLOUR_WEIGHT, _FOREIGN_WEIGHT, _PLACE_WEIGHT = 1.5, 1.5, 0.3, 1.0
 _CHANGE_WEIGHT = 3.0
+# Legs apart go further aside than laid flat.
+_REACH, _REACH_SOFTNESS_PX = 1.25, 2.5
 # What the photo's own edge counts as, where it cuts the person.
 _CUT_HEM = 0.3
 _SHOES_FROM_SHARE, _SHOES_SPREAD, _SHOES_WEIGHT = 0.945, 0.012, 2.0
@@ -37,11 +39,13 @@ class Extent:
         inside: ``(H,)`` 0..1, how probably each row lies between its two ends.
         bottom: the most probable first row below it.
         hem: ``(W,)`` bool, the columns over which its lower hem runs; a sleeve hangs beside them.
+        reach: ``(W,)`` 0..1, how probably it reaches so far aside.
     """
 
     inside: FloatImage
     bottom: int
     hem: BoolMask
+    reach: FloatImage
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +105,7 @@ def find_extent(body: Body, kind: Kind, garment: BoolMask, like: BoolMask, place
         score -= _SHOES_WEIGHT / (1 + np.exp(-(share - _SHOES_FROM_SHARE) / _SHOES_SPREAD))
     score = np.where(ends.bottom - ends.top > _MIN_ROWS, score, -np.inf)
     if not np.isfinite(score).any():
-        return Extent(np.ones(height_px), height_px, np.ones(width_px, bool))
+        return Extent(np.ones(height_px), height_px, np.ones(width_px, bool), np.ones(width_px))
     likely = np.exp(_SURENESS * (score - score.max()))
     likely /= likely.sum()
     inside = np.zeros(height_px + 1)
@@ -109,7 +113,14 @@ def find_extent(body: Body, kind: Kind, garment: BoolMask, like: BoolMask, place
     inside[first : last + 1] -= np.cumsum(likely.sum(axis=0))
     bottom = first + int(likely.sum(axis=0).argmax())
     hem = np.ones(width_px, bool) if kind == "lower" else _hem_span(edge, body, trunk, bottom)
-    return Extent(np.clip(inside[:height_px], 0, 1), bottom, hem)
+    top = first + int(likely.sum(axis=1).argmax())
+    # A shirt may be tucked in, and what the photo cuts is longer: their length does not tell the width.
+    reach = np.ones(width_px)
+    if kind == "lower" and not cut_below:
+        aside_px = np.abs(np.arange(width_px) - body.axis)
+        reach_px = _REACH * _reach_over_length(garment) * (bottom - top) + _REACH_SOFTNESS_PX
+        reach = 1 / (1 + np.exp((aside_px - reach_px) / _REACH_SOFTNESS_PX))
+    return Extent(np.clip(inside[:height_px], 0, 1), bottom, hem, reach)
 
 
 def within_extent(extent: Extent, place: FloatImage, kind: Kind) -> FloatImage:
@@ -119,7 +130,7 @@ def within_extent(extent: Extent, place: FloatImage, kind: Kind) -> FloatImage:
         above = max(extent.bottom - _SLEEVES_BELOW_HEM_PX, 0)
         inside = np.where(extent.hem, inside, place)
         inside[:above] = place[:above]
-    return (_KEPT_OUTSIDE * place + (1 - _KEPT_OUTSIDE) * inside).astype(np.float32)
+    return ((_KEPT_OUTSIDE * place + (1 - _KEPT_OUTSIDE) * inside) * extent.reach).astype(np.float32)
 
 
 def _proportions(ends: _Ends, like: BoolMask, flat: float, cut_below: bool) -> FloatImage:
@@ -145,6 +156,11 @@ def _area_over_length(garment: BoolMask, kind: Kind) -> float:
     left, right = np.percentile(columns, (0, 100) if kind == "lower" else (35, 65))
     rows = np.flatnonzero(garment[:, int(left) : int(right) + 1].any(axis=1))
     return float(garment[rows[0] : rows[-1] + 1].sum() / (rows[-1] - rows[0] + 1) ** 2)
+
+
+def _reach_over_length(garment: BoolMask) -> float:
+    rows, columns = np.nonzero(garment)
+    return float((np.ptp(columns) + 1) / 2 / (np.ptp(rows) + 1))
 
 
 def _hem_span(edge: FloatImage, body: Body, trunk: BoolMask, row: int) -> BoolMask:
