@@ -6,8 +6,8 @@
         --known-bad 2 39     pairs whose reference mask is wrong; shown, but counted apart
         --pictures DIR       writes on_modelN.jpg: green the mask's outline, red too much, blue too little
 
-IoU is intersection over union. A pair is flagged when its confidence is below the threshold under which a
-build leaves it out. CPU seconds are of the segmenter alone, on one thread, photos already read.
+IoU is intersection over union. A pair is flagged when its confidence is so low that a build
+lays it out for review. CPU seconds are of the segmenter alone, on one thread, photos already read.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from scipy.stats import pearsonr, spearmanr
 from chromiq.images import read_mask, read_photo, write_photo
 from chromiq.records import BoolMask, RgbImage
 from dataset_builder.labels import read_garments, silhouette_label
-from dataset_builder.mask_quality import DOUBTFUL_BELOW
+from dataset_builder.mask_quality import DOUBTFUL_BELOW, LEFT_OUT_BELOW
 from dataset_builder.pairs import find_pairs
 from dataset_builder.sample_catalogue import draw_pair
 from dataset_builder.segmenters import SegmentationTask
@@ -56,7 +56,7 @@ class Result:
 
     @property
     def flagged(self) -> bool:
-        """Whether a build would leave the pair out."""
+        """Whether a build would lay the pair out for review."""
         return self.confidence < DOUBTFUL_BELOW
 
 
@@ -123,8 +123,9 @@ def report(title: str, rows: Sequence[Result]) -> None:
         )
     bad = {row.name for row in rows if row.iou < BAD_BELOW_IOU}
     flagged = {row.name for row in rows if row.flagged}
+    left_out = sum(row.confidence < LEFT_OUT_BELOW for row in rows)
     print(
-        f"  flagged    {len(flagged)} (confidence < {DOUBTFUL_BELOW}), bad {len(bad)} "
+        f"  flagged    {len(flagged)} (confidence < {DOUBTFUL_BELOW}; left out {left_out}), bad {len(bad)} "
         f"(IoU < {BAD_BELOW_IOU}), both {len(bad & flagged)}: precision {_share(bad & flagged, flagged)}, "
         f"recall {_share(bad & flagged, bad)}; missed: {', '.join(sorted(bad - flagged)) or 'none'}"
     )

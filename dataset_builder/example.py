@@ -40,7 +40,7 @@ from dataset_builder.export import (
 from dataset_builder.labels import given_label
 from dataset_builder.loss_mask import garment_mask, half_mask, panel_mask
 from dataset_builder.options import BuildOptions
-from dataset_builder.review import doubt_finding, is_doubtful, remove_review, write_review
+from dataset_builder.review import doubt_finding, is_doubtful, is_left_out, remove_review, write_review
 from dataset_builder.segmenters import SegmentationTask, Segmenter
 from dataset_builder.split import garment_of, lot, split_of
 from dataset_builder.stitch import exact_geometry, published_geometry, stitch, with_on_model
@@ -79,8 +79,8 @@ class PairResult:
 def build_pair(work: PairWork, segmenter: Callable[[], Segmenter]) -> PairResult:
     """Make one pair's examples, or find them made; depends on nothing but its arguments and the files.
 
-    Of a pair whose mask is doubtful only what a person needs to judge it is written, unless doubtful ones
-    are to be kept.
+    A pair whose mask is doubtful is laid out for a person to judge as well; if the mask is likely wrong, that
+    is all that is written, unless doubtful ones are to be kept.
 
     Args:
         work: what to make.
@@ -100,13 +100,16 @@ def build_pair(work: PairWork, segmenter: Callable[[], Segmenter]) -> PairResult
 
 def _kept_otherwise(work: PairWork, finished: Finished) -> bool:
     """Whether it has changed since that doubtful pairs are kept."""
-    return finished.doubt is not None and bool(finished.examples) != work.keep_doubtful
+    if finished.doubt is None:
+        return False
+    left_out = is_left_out(finished.doubt.confidence, keep_doubtful=work.keep_doubtful)
+    return left_out == bool(finished.examples)
 
 
 def _result(work: PairWork, finished: Finished, *, resumed: bool = False) -> PairResult:
     pair, doubt = work.pair, finished.doubt
     told = (
-        doubt_finding(pair, doubt.confidence, doubt.reasons, kept=work.keep_doubtful)
+        doubt_finding(pair, doubt.confidence, doubt.reasons, kept=bool(finished.examples))
         if doubt is not None
         else None
     )
@@ -136,7 +139,7 @@ def _make(work: PairWork, segmenter: Callable[[], Segmenter]) -> tuple[list[Exam
             "draw its mask and give it with --masks, or leave the pair out",
         )
         raise UnsoundError(str(finding), [finding])
-    if is_doubtful(found) and not work.keep_doubtful:
+    if is_left_out(found.confidence, keep_doubtful=work.keep_doubtful):
         remove_recorded(work.folder, pair.key)  # or examples made with a better mask would stay behind
         return [], _review(work, still_life, on_model, found)
     # All errors are drawn before anything is written: a pair that none fits leaves no files.
@@ -200,7 +203,7 @@ def _find_mask(
 
 def _review(work: PairWork, still_life: RgbImage, on_model: RgbImage, found: GarmentMask) -> Doubt | None:
     """Lay a doubtful pair out for a person; clear away what an earlier mask left there otherwise."""
-    if not is_doubtful(found):
+    if not is_doubtful(found.confidence):
         remove_review(work.folder, work.pair.key)
         return None
     digests = write_review(work.folder, work.pair.key, still_life, on_model, found)

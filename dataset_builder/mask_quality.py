@@ -1,7 +1,8 @@
-"""How far to trust a mask, and why not: a confidence and named reasons."""
+"""How far to trust a mask, and why not: the overlap to be expected, and named reasons to doubt it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
@@ -10,43 +11,96 @@ import numpy as np
 from chromiq.records import BoolMask, FloatImage
 
 if TYPE_CHECKING:
-    from dataset_builder.segmenters.body import Body
+    from dataset_builder.segmenters.body import Body, Kind
 
-DOUBTFUL_BELOW = 0.4
-_USUAL_SHARE = (0.2, 0.85)
+DOUBTFUL_BELOW = 0.75
+"""Below this expected IoU a person should look at the mask."""
+LEFT_OUT_BELOW = 0.5
+"""Below this one, a mask is more likely wrong than right, and nothing is trained on it unasked."""
+
+_USUAL_SHARE: dict[str, tuple[float, float]] = {
+    "upper": (0.15, 0.85),
+    "lower": (0.15, 0.9),
+    "full": (0.3, 0.97),
+}
+_LONGEST_UPPER_IN_HEADS = 2.8
+_PENALTY = {
+    "colour_disagrees": 0.95,
+    "share_of_person": 0.85,
+    "box_overflow": 0.75,
+    "one_colour": 0.97,
+    "fragments": 0.95,
+    "holes": 0.95,
+}
 
 
-def judge_mask(
-    mask: BoolMask, body: Body, probability: FloatImage, trust: float
-) -> tuple[float, tuple[str, ...]]:
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a mask was decided from.
+
+    Attributes:
+        probability: ``(H, W)`` float32, how probably each pixel is the garment.
+        alike: ``(H, W)`` bool, what of the person has the garment's colours, wherever it lies.
+        trust: 0..1, how far the still-life's colours were found on the photo.
+        unsure_ends: 0..1, what share of the garment's length its ends are unsure by.
+    """
+
+    probability: FloatImage
+    alike: BoolMask
+    trust: float
+    unsure_ends: float
+
+
+def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tuple[float, tuple[str, ...]]:
     """A mask's confidence and the reasons to doubt it.
+
+    The confidence is the IoU that the mask would have if its pixels' probabilities were true, lowered by
+    how unsure the garment's ends are and by each doubt that the probabilities do not know of.
 
     Args:
         mask: ``(H, W)`` bool, the garment found.
         body: the person it was found on.
-        probability: ``(H, W)`` float32, what the mask was decided from.
-        trust: 0..1, how far the still-life's colours were found on the photo.
+        kind: where such a garment is worn.
+        evidence: what the mask was decided from.
 
     Returns:
         Confidence 0..1, and among the reasons ``"empty"``, ``"colour_disagrees"``, ``"touches_skin"``,
-        ``"share_of_person"``, ``"fragments"``, ``"holes"`` and ``"undecided"``.
+        ``"share_of_person"``, ``"fragments"``, ``"holes"``, ``"box_overflow"`` (it runs out of the photo
+        where such a garment should have ended), ``"one_colour"`` (other clothes of its colour lie beyond
+        it), ``"unsure_ends"`` and ``"undecided"``.
     """
     if not mask.any():
         return 0.0, ("empty",)
-    share = mask.sum() / max(body.person.sum(), 1)
-    undecided = np.abs(probability[body.person] - 0.5) < 0.4
-    skin = body.near_face & mask & (probability < 0.5)
-    penalties = {
-        "colour_disagrees": (trust < 0.5, 0.1),
-        "touches_skin": (skin.sum() > 0.03 * mask.sum(), 0.15),
-        "share_of_person": (not _USUAL_SHARE[0] <= share <= _USUAL_SHARE[1], 0.25),
-        "fragments": (_parts(mask) > 2, 0.15),
-        "holes": (_hole_share(mask) > 0.03, 0.15),
-        "undecided": (undecided.sum() > 0.15 * mask.sum(), 0.2),
+    probability, size = evidence.probability, mask.sum()
+    expected = probability[mask].sum() / (size + probability[~mask].sum())
+    low, high = _USUAL_SHARE[kind]
+    reasons = {
+        "colour_disagrees": evidence.trust < 0.5,
+        "touches_skin": (body.near_face & mask & (probability < 0.5)).sum() > 0.03 * size,
+        "share_of_person": not low <= size / body.person.sum() <= high,
+        "fragments": _parts(mask) > 2,
+        "holes": _hole_share(mask) > 0.03,
+        "box_overflow": kind == "upper" and _runs_out(mask, body),
+        "one_colour": _beyond(evidence.alike, mask, body) > 0.3 * size,
+        "unsure_ends": evidence.unsure_ends > 0.1,
+        "undecided": expected < 0.85,
     }
-    reasons = tuple(name for name, (holds, _) in penalties.items() if holds)
-    confidence = 0.95 - 0.5 * undecided.sum() / mask.sum() - sum(penalties[name][1] for name in reasons)
-    return float(np.clip(confidence, 0.05, 1)), reasons
+    named = tuple(name for name, holds in reasons.items() if holds)
+    confidence = expected * (1 - evidence.unsure_ends) * np.prod([_PENALTY.get(name, 1.0) for name in named])
+    return float(np.clip(confidence, 0, 1)), named
+
+
+def _runs_out(mask: BoolMask, body: Body) -> bool:
+    """Whether a garment worn above goes on to the photo's lower edge, though it should have ended."""
+    if not body.head:
+        return False
+    return bool(mask[-len(mask) // 50 :].any()) and len(mask) > body.head.chin_row(_LONGEST_UPPER_IN_HEADS)
+
+
+def _beyond(alike: BoolMask, mask: BoolMask, body: Body) -> int:
+    """How many pixels of the garment's colours lie beyond it, head and skin apart."""
+    others = alike & body.person & ~mask & ~body.near_face
+    return int(others[body.head.chin if body.head else 0 :].sum())
 
 
 def _parts(mask: BoolMask) -> int:

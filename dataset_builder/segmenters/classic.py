@@ -18,7 +18,7 @@ import numpy as np
 from chromiq.colour import srgb_to_lab
 from chromiq.records import BoolMask, FloatImage, GarmentLabel, GarmentMask, RgbImage
 from dataset_builder.labels import silhouette_label
-from dataset_builder.mask_quality import judge_mask
+from dataset_builder.mask_quality import Evidence, judge_mask
 from dataset_builder.segmenters import SegmentationTask
 from dataset_builder.segmenters.body import Body, Kind, find_body, garment_kind, place_prior, seed_box
 from dataset_builder.segmenters.extent import Extent, find_extent, within_extent
@@ -73,25 +73,20 @@ def segment_garment(task: SegmentationTask) -> GarmentMask:
         empty = np.zeros(task.on_model.shape[:2], bool)
         return GarmentMask(empty, 0.0, ("nobody_found",), ClassicSegmenter.name)
     palette = main_colours(srgb_to_lab(still_life[_inside(garment)][None])[0])
-    probability, trust = garment_probability(body, kind, garment, palette)
-    mask = _refine(small, body, kind, probability)
-    confidence, reasons = judge_mask(mask, body, probability, trust)
+    evidence = weigh_evidence(body, kind, garment, palette)
+    mask = _refine(small, body, kind, evidence.probability)
+    confidence, reasons = judge_mask(mask, body, kind, evidence)
     return GarmentMask(_full_size(mask, task.on_model), confidence, reasons, ClassicSegmenter.name)
 
 
-def garment_probability(
-    body: Body, kind: Kind, garment: BoolMask, palette: Palette
-) -> tuple[FloatImage, float]:
-    """How probably each pixel is the garment, and how far the still-life's colours were found at all.
+def weigh_evidence(body: Body, kind: Kind, garment: BoolMask, palette: Palette) -> Evidence:
+    """How probably each pixel is the garment, and what else tells how far to trust that.
 
     Args:
         body: the person on the photo.
         kind: where such a garment is worn.
         garment: ``(h, w)`` bool, the garment on the still-life.
         palette: the still-life garment's main colours as `main_colours` gives them.
-
-    Returns:
-        ``(H, W)`` float32 in 0..1, 0 outside the person, and a trust in 0..1.
     """
     groups = ColourGroups.of(body.lab, body.person, _CLUSTERS)
     place = place_prior(body, kind)
@@ -105,7 +100,8 @@ def garment_probability(
     ) + _PIXEL_PLACE_WEIGHT * np.minimum(_log_odds(place, 0.005), 1.2)
     logit += _LEARNED_WEIGHT * _learned_evidence(body, extent, kind, logit)
     probability = np.where(body.person, 1 / (1 + np.exp(-np.clip(logit, -12, 12))), 0).astype(np.float32)
-    return _without_skin(probability, body, kind, groups), trust
+    probability = _without_skin(probability, body, kind, groups)
+    return Evidence(probability, groups.spread(colour) > 0, trust, extent.unsure)
 
 
 def _learned_evidence(body: Body, extent: Extent, kind: Kind, logit: FloatImage) -> FloatImage:

@@ -47,6 +47,11 @@ class Extent:
     hem: BoolMask
     reach: FloatImage
 
+    @property
+    def unsure(self) -> float:
+        """What share of its length its ends are unsure by: 0..1."""
+        return float((self.inside * (1 - self.inside)).sum() / max(self.inside.sum(), 1))
+
 
 @dataclass(frozen=True, eq=False)
 class _Ends:

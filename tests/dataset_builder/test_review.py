@@ -129,3 +129,18 @@ def test_when_nothing_is_left_the_build_fails_and_says_why(doubt_of_pair_1, cata
         build_dataset(alone, tmp_path / "d", BuildOptions(segmenter="classic"))
     assert [finding.code for finding in caught.value.findings] == ["mask.doubtful"]
     assert (tmp_path / "d/review/on_model1.jpg").is_file()
+
+
+def test_one_that_is_likely_right_is_kept_but_laid_out_too(monkeypatch, catalogue, tmp_path):
+    segment = classic.segment_garment
+    monkeypatch.setattr(
+        classic, "segment_garment", lambda task: replace(segment(task), confidence=0.7, reasons=("holes",))
+    )
+    code, document = build(catalogue, tmp_path / "d")
+    assert (code, document["examples"]) == (0, 2)
+    assert [doubt["severity"] for doubt in doubts(document)] == ["warning", "warning"]
+    assert (tmp_path / "d/review/on_model2.jpg").is_file()
+    before = files(tmp_path / "d")
+    code, document = build(catalogue, tmp_path / "d")
+    assert (code, document["resumed_pairs"], len(doubts(document))) == (0, 2, 2)
+    assert files(tmp_path / "d") == before
