@@ -101,8 +101,12 @@ def read_small(path: Path, side_px: int) -> RgbImage:
 
 def inspect_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Finding | None:
     """What is wrong with a photo as far as its header tells, or None. Decodes no pixels."""
-    if not path.is_file():
-        return Finding("photo.missing", str(path), "a photo", "no such file", "check the path")
+    try:
+        missing = None if path.is_file() else "no such file"
+    except OSError as error:  # such as a name that is too long
+        missing = f"'{error.strerror}'"
+    if missing:
+        return Finding("photo.missing", str(path)[:300], "a photo", missing, "check the path")
     if path.stat().st_size == 0:
         return Finding("photo.empty", str(path), "a photo", "an empty file", "copy it again")
     try:

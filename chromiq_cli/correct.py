@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from chromiq.errors import EXIT_SKIPPED, UsageError
+from chromiq_cli.build import GeometryChoice
 from chromiq_cli.output import JSON_OPTION, print_json, print_line
 from chromiq_cli.segmenters import (
     Detector,
@@ -38,6 +39,14 @@ def correct(
     batch: Annotated[Path | None, typer.Option(help="Folder or CSV of pairs, instead of two photos.")] = None,
     method: Annotated[MethodChoice, typer.Option(help="How the colour is found.")] = MethodChoice.TRANSFER,
     mask: Annotated[Path | None, typer.Option(help="Where the garment is: white on it, same size.")] = None,
+    masks: Annotated[Path | None, typer.Option(help="With --batch: folder of on_modelN.png.")] = None,
+    lora: Annotated[Path | None, typer.Option(help="For lora and hybrid: .safetensors.")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="Base model: hub name or folder.")] = None,
+    geometry: Annotated[
+        GeometryChoice, typer.Option(help="How the LoRA's training pictures were laid out.")
+    ] = GeometryChoice.PUBLISHED,
+    steps: Annotated[int, typer.Option(min=1, help="Denoising steps of lora and hybrid.")] = 28,
+    seed: Annotated[int, typer.Option(min=0, help="Of every generated image.")] = 42,
     strength: Annotated[float, typer.Option(min=0, max=1, help="0 changes nothing.")] = 1.0,
     segmenter: Segmenter = SegmenterChoice.AUTO,
     vocabulary: Vocabulary = None,
@@ -50,24 +59,42 @@ def correct(
     """Give the garment on a model the colour of its still-life; nothing else changes."""
     if out is None:
         raise UsageError("wanted --out, got none; say where the result goes")
-    if method is not MethodChoice.TRANSFER:
-        raise UsageError(f"--method {method.value} is not built yet; use --method transfer")
     if (batch is None) == (still_life is None or on_model is None):
         raise UsageError("wanted either a still-life and an on-model photo or --batch, got neither or both")
+    if (method is MethodChoice.TRANSFER) != (lora is None):
+        raise UsageError(
+            f"--method {method.value}: wanted --lora with lora and hybrid, and only there; mend it"
+        )
+    if (mask if batch else masks) is not None:
+        raise UsageError(
+            "wanted --mask with one photo and --masks with --batch, got the other; exchange them"
+        )
     from chromiq.progress import progress_bar
     from dataset_builder.segmenters.choose import make_segmenter
-    from evaluate.correct import correct_batch, correct_file
+    from evaluate.correct_batch import Network, correct_batch, correct_one
+    from evaluate.generate import GenerateOptions
 
     finder = make_segmenter(segmenter.value, model_options(vocabulary, detector, masker, device, dtype))
-    if batch is not None:
-        if mask is not None:
-            raise UsageError("--mask goes with one photo, not with --batch; leave it out")
-        with progress_bar("correct") as update:
-            done = correct_batch(batch, out, finder, strength=strength, on_progress=update)
-    else:
-        assert still_life is not None
-        assert on_model is not None
-        done = [correct_file(still_life, on_model, out, finder, mask=mask, strength=strength)]
+    network = None
+    if lora is not None:
+        chosen = {"checkpoint": checkpoint} if checkpoint else {}
+        network = Network(lora, GenerateOptions(steps=steps, seed=seed, **chosen), geometry.value)
+    with progress_bar("correct") as update:
+        if batch is not None:
+            done = correct_batch(
+                batch, out, finder, masks=masks, method=method.value, network=network, strength=strength,
+                on_progress=update,
+            )  # fmt: skip
+        else:
+            assert still_life is not None
+            assert on_model is not None
+            done = [
+                correct_one(
+                    still_life, on_model, out, finder, mask=mask, method=method.value, network=network,
+                    strength=strength,
+                )
+            ]  # fmt: skip
+            update(1, 1)
     if as_json:
         print_json({"corrections": [item.as_dict() for item in done]})
     else:

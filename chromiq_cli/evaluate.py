@@ -39,11 +39,11 @@ def evaluate(
     """Correct a test set with the LoRA and without a network, score both, and write a report."""
     from chromiq.progress import progress_bar
     from dataset_builder.segmenters.choose import make_segmenter
-    from evaluate.generate import DEFAULT_CHECKPOINT, GenerateOptions
+    from evaluate.generate import GenerateOptions
     from evaluate.score_files import scores_document
     from evaluate.testset import evaluate_testset
 
-    options = GenerateOptions(checkpoint=checkpoint or DEFAULT_CHECKPOINT, steps=steps, seed=seed)
+    options = GenerateOptions(checkpoint=checkpoint, steps=steps, seed=seed)
     chosen = make_segmenter(segmenter.value, model_options(vocabulary, detector, masker, device, dtype))
     with progress_bar("evaluate") as update:
         result = evaluate_testset(testset, out, chosen, lora=lora, options=options, on_progress=update)

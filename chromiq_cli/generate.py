@@ -14,35 +14,61 @@ from chromiq_cli.output import JSON_OPTION, print_json, print_line
 def generate(
     control: Annotated[Path, typer.Option(help="Folder of control pictures.")],
     out: Annotated[Path, typer.Option(help="Folder for the images.")],
-    model: Annotated[str, typer.Option(help="kontext.")] = "kontext",
+    model: Annotated[str, typer.Option(help="kontext, qwen-image-edit, -2509 or -2511.")] = "kontext",
     lora: Annotated[Path | None, typer.Option(help="LoRA as .safetensors.")] = None,
     checkpoint: Annotated[str | None, typer.Option(help="Base model: hub name or folder.")] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="Folder of same-named still-lifes, for qwen-image-edit-2509.")
+    ] = None,
     captions: Annotated[Path | None, typer.Option(help="Folder of NAME.txt prompts.")] = None,
     prompt: Annotated[str | None, typer.Option(help="One prompt for all pictures.")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 28,
-    guidance: Annotated[float, typer.Option(help="Guidance scale.")] = 2.5,
-    lora_scale: Annotated[float, typer.Option(help="0 is the base model.")] = 1.0,
+    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; the model's own.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="Guidance scale; the model's own.")] = None,
+    lora_scale: Annotated[
+        list[float] | None, typer.Option(help="0 is the base model. Several: a folder of images each.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of every image.")] = 42,
+    seeds: Annotated[Path | None, typer.Option(help='JSON of seeds by image: {"pair1": 7}.')] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures at once.")] = 1,
+    device: Annotated[str | None, typer.Option(help="cuda, cpu, ...; the GPU if there is one.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")] = None,
+    offload: Annotated[str, typer.Option(help="none, model or sequential: less GPU memory.")] = "none",
+    quantize: Annotated[str | None, typer.Option(help="int8 or nf4, by bitsandbytes.")] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Generate an image for every control picture, of its name and its size."""
-    if model != "kontext":
-        raise UsageError(f"--model {model}: wanted kontext, the only model that generates so far; choose it")
+    """Generate an image for every control picture, of its name and its size; the same command resumes."""
     if (captions is None) == (prompt is None):
         raise UsageError("wanted either --captions or --prompt, got neither or both; give one")
     from chromiq.progress import progress_bar
-    from evaluate.generate import GenerateOptions, read_captions
+    from evaluate.generate import GenerateOptions, read_captions, read_seeds
     from evaluate.generate import generate as run
+    from evaluate.pipelines import loading_of
     from evaluate.score import find_images
 
-    options = GenerateOptions(steps=steps, guidance=guidance, lora_scale=lora_scale, seed=seed)
-    if checkpoint:
-        options = GenerateOptions(
-            checkpoint=checkpoint, steps=steps, guidance=guidance, lora_scale=lora_scale, seed=seed
-        )
+    scales = lora_scale or [1.0]
+    options = GenerateOptions(
+        model=model,
+        checkpoint=checkpoint,
+        steps=steps,
+        guidance=guidance,
+        lora_scale=scales[0],
+        seed=seed,
+        seeds=read_seeds(seeds) if seeds else {},
+        batch=batch,
+        loading=loading_of(device, dtype, offload, quantize),
+    )
     texts = read_captions(captions) if captions else dict.fromkeys(find_images(control), prompt or "")
     with progress_bar("generate") as update:
-        paths = run(control, out, texts, options, lora=lora, on_progress=update)
+        paths = run(
+            control,
+            out,
+            texts,
+            options,
+            lora=lora,
+            references=reference,
+            scales=scales if len(scales) > 1 else (),
+            on_progress=update,
+        )
     if as_json:
         print_json({"images": [str(path) for path in paths]})
     else:

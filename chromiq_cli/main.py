@@ -21,6 +21,7 @@ from chromiq_cli import (
     score,
     status,
     sweep,
+    sweep_train,
     template,
     toolkit,
     train,
@@ -64,6 +65,7 @@ app.add_typer(toolkit.app, name="toolkit")
 app.command()(generate.generate)
 app.command()(evaluate.evaluate)
 app.command()(sweep.sweep)
+app.command("sweep-train")(sweep_train.sweep_train)
 app.command()(publish.publish)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from chromiq.progress import console
 
 if TYPE_CHECKING:
     from evaluate.score import ImageScore
+
+_SHOWN_OF_A_KIND = 50
 
 JSON_OPTION = typer.Option("--json", help="Print one JSON document on stdout.")
 
@@ -76,9 +79,16 @@ def print_scores(scores: Sequence[ImageScore]) -> None:
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
-    """Print findings on stderr, one a line, errors first."""
+    """Print findings on stderr, one a line, errors first; of many of one kind the first few and how many."""
+    counts = Counter(finding.code for finding in findings)
+    shown: Counter[str] = Counter()
     for finding in sorted(findings, key=lambda item: item.severity != "error"):
-        say(f"{finding.severity}: {finding}")
+        shown[finding.code] += 1
+        if shown[finding.code] <= _SHOWN_OF_A_KIND:
+            say(f"{finding.severity}: {finding}")
+    for code, count in counts.items():
+        if count > _SHOWN_OF_A_KIND:
+            say(f"... and {count - _SHOWN_OF_A_KIND} more [{code}]; --json lists them all")
 
 
 def report_error(error: ChromiqError, *, as_json: bool) -> None:

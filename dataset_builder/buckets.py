@@ -17,6 +17,8 @@ DIVISIBLE_BY_PX = {
     "kontext": 16,
     "flux2": 16,
     "flux2-klein": 16,
+    "flux2-klein-4b": 16,
+    "flux2-klein-9b": 16,
     "qwen-image-edit": 32,
     "qwen-image-edit-2509": 32,
     "qwen-image-edit-2511": 32,

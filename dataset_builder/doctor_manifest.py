@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from chromiq.documents import load_json
 from chromiq.errors import Finding
 from dataset_builder.buckets import DIVISIBLE_BY_PX
 from dataset_builder.doctor_example import Recorded
@@ -16,7 +16,7 @@ from dataset_builder.export import garment_mask_path
 def model_of(root: Path, *, has_reference: bool) -> str:
     """The model a dataset was built for, or the likeliest one."""
     try:
-        model = json.loads((root / ".chromiq" / "build.json").read_text(encoding="utf-8"))["model"]
+        model = load_json((root / ".chromiq" / "build.json").read_text(encoding="utf-8"))["model"]
     except (OSError, ValueError, KeyError, TypeError):
         model = None  # put together by a person
     guess = "kontext" if not has_reference else "qwen-image-edit-2509"
@@ -35,7 +35,7 @@ def read_manifest(root: Path) -> tuple[dict[Path, Recorded], list[Finding]]:
             if not line.strip():
                 continue
             try:
-                example = json.loads(line)
+                example = load_json(line)
                 missing = [name for name in example["digests"] if not (root / name).is_file()]
                 recorded[root / example["target"]] = _recorded(root, example)
             except (ValueError, KeyError, TypeError) as error:

@@ -93,7 +93,7 @@ def apply_colour_map(
     """
     result = photo.copy()
     rows, columns = np.nonzero(mask)
-    weight = strength * _inner_edge(mask)[rows, columns]
+    weight = strength * inner_edge(mask)[rows, columns]
     largest = np.iinfo(photo.dtype).max
 
     def fill(start: int) -> None:
@@ -110,7 +110,7 @@ def apply_colour_map(
     return result
 
 
-def _inner_edge(mask: BoolMask) -> FloatImage:
+def inner_edge(mask: BoolMask) -> FloatImage:
     """1 inside the mask, falling towards its edge over a few pixels; 0 outside."""
     distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
     return np.clip(distance / max(1.5, _FEATHER_SHARE * max(mask.shape)), 0, 1).astype(np.float32)

@@ -1,23 +1,24 @@
-"""Files in, corrected files out: one photo, or every pair of a folder."""
+"""One photo in, one corrected file out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
-from chromiq.files import ensure_output_folder, folder_lock
+from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.images import read_mask, read_photo
-from chromiq.originals import copy_untouched, read_original, write_changed
+from chromiq.originals import Original, copy_untouched, read_original, write_changed
 from chromiq.records import GarmentMask, RgbImage
-from dataset_builder.pairs import find_pairs
 from dataset_builder.segmenters import SegmentationTask, Segmenter
 from dataset_builder.segmenters.still_life import still_life_mask
-from evaluate.transfer import transfer
+from evaluate.colour_map import apply_colour_map
+from evaluate.hybrid import HybridResult, hybrid, paste
+from evaluate.transfer import TransferResult, transfer
 
+Method = Literal["transfer", "lora", "hybrid"]
 DOUBTFUL_BELOW = 0.3
 
 
@@ -30,8 +31,9 @@ class Correction:
         out: the photo that went out.
         applied: False if it was left alone.
         reason: what was done, or why nothing was.
-        estimated_gain: dE00 the correction is expected to take off.
+        estimated_gain: dE00 the correction is expected to take off; 0 where that is not known.
         mask_confidence: 0..1, how far to trust where the garment is.
+        method: ``"transfer"``, ``"lora"`` or ``"hybrid"``.
     """
 
     on_model: str
@@ -40,6 +42,7 @@ class Correction:
     reason: str
     estimated_gain: float
     mask_confidence: float
+    method: str = "transfer"
 
     def as_dict(self) -> dict[str, object]:
         """As plain data for JSON."""
@@ -53,6 +56,8 @@ def correct_file(
     segmenter: Segmenter,
     *,
     mask: Path | None = None,
+    method: Method = "transfer",
+    generated: RgbImage | None = None,
     strength: float = 1.0,
 ) -> Correction:
     """Correct one photo at its full size.
@@ -63,6 +68,9 @@ def correct_file(
         out: where to write it; its suffix gives the format.
         segmenter: finds the garment if no mask is given.
         mask: a mask of the on-model photo's size, white on the garment.
+        method: how the colour is found.
+        generated: ``(h, w, 3)`` uint8 sRGB, the on-model photo as a network gave it; needed unless
+            the method is ``"transfer"``.
         strength: 0..1.
 
     Raises:
@@ -73,59 +81,28 @@ def correct_file(
         raise UsageError(f"{out}: wanted another file than the photos given; choose another name for --out")
     right = read_photo(still_life).rgb
     original = read_original(on_model)
-    found = _garment(right, original.srgb, segmenter, mask)
+    found = find_garment(right, original.srgb, segmenter, mask)
+    applied, gain = False, 0.0
     if not found.mask.any() or found.confidence < DOUBTFUL_BELOW:
         doubts = ", ".join(found.reasons) or "nothing that looks like the garment"
-        copy_untouched(out, original)
         reason = f"left alone: the garment was not found with confidence ({doubts}); draw it and give --mask"
-        return Correction(str(on_model), str(out), False, reason, 0.0, found.confidence)
-    result = transfer(right, still_life_mask(right), original.srgb, found.mask, strength=strength)
-    if result.applied:
-        changed = found.mask & (result.rgb != original.srgb).any(axis=2)
-        write_changed(out, original, result.rgb, changed)
     else:
+        applied, reason, gain = _correct(right, original, found, out, method, generated, strength)
+    if not applied:
         copy_untouched(out, original)
     return Correction(
-        str(on_model),
-        str(out),
-        result.applied,
-        result.reason,
-        round(result.estimated_gain, 3),
-        round(found.confidence, 3),
+        str(on_model), str(out), applied, reason, round(gain, 3), round(found.confidence, 3), method
     )
 
 
-def correct_batch(
-    source: Path,
-    folder: Path,
-    segmenter: Segmenter,
-    *,
-    strength: float = 1.0,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> list[Correction]:
-    """Correct the on-model photo of every pair of a folder or CSV; each keeps its file name.
-
-    Raises:
-        UnsoundError: with all findings, before anything is written.
-    """
-    listing = find_pairs(source, decode=True)
-    raise_findings(listing.findings, str(source))
-    ensure_output_folder(folder)
-    corrections = []
-    with folder_lock(folder, "chromiq correct"):
-        for number, pair in enumerate(listing.pairs, start=1):
-            out = folder / pair.on_model.name
-            corrections.append(
-                correct_file(pair.still_life, pair.on_model, out, segmenter, strength=strength)
-            )
-            if on_progress:
-                on_progress(number, len(listing.pairs))
-    return corrections
-
-
-def _garment(
+def find_garment(
     still_life: RgbImage, on_model: RgbImage, segmenter: Segmenter, mask: Path | None
 ) -> GarmentMask:
+    """The garment on the on-model photo, as a mask file says or else as the segmenter finds it.
+
+    Raises:
+        UnsoundError: if the mask file cannot be read or has another size than the photo.
+    """
     if mask is None:
         label = segmenter.label([(still_life, on_model)])[0].name
         return segmenter.segment([SegmentationTask(still_life, on_model, label)])[0]
@@ -135,3 +112,39 @@ def _garment(
         finding = Finding("mask.size", str(mask), f"{want}, the photo's size", have, "draw it on the photo")
         raise UnsoundError(str(finding), [finding])
     return GarmentMask(np.asarray(given), 1.0)
+
+
+def _correct(
+    right: RgbImage,
+    original: Original,
+    found: GarmentMask,
+    out: Path,
+    method: Method,
+    generated: RgbImage | None,
+    strength: float,
+) -> tuple[bool, str, float]:
+    """Write the corrected photo; whether that was done, what to say, and the gain expected."""
+    photo = original.computable()
+    if method == "lora":
+        assert generated is not None  # correct_file's callers see to it
+        pasted, doubt = paste(original.srgb, found.mask, generated, strength)
+        if pasted is None:
+            return False, f"left alone: {doubt}", 0.0
+        changed = (pasted != original.srgb).any(axis=2)
+        if photo.dtype != np.uint8:
+            pasted = np.where(changed[..., None], pasted.astype(photo.dtype) * 257, photo)
+        write_changed(out, original, pasted, changed)
+        return True, "the network's garment, at the photo's size", 0.0
+    flat = still_life_mask(right)
+    result: HybridResult | TransferResult
+    if method == "hybrid":
+        assert generated is not None
+        result = hybrid(right, flat, original.srgb, found.mask, generated, strength=strength)
+    else:
+        result = transfer(right, flat, original.srgb, found.mask, strength=strength)
+    if result.applied:
+        rgb = result.rgb
+        if photo.dtype != np.uint8:
+            rgb = apply_colour_map(photo, found.mask, result.colour_map, strength)
+        write_changed(out, original, rgb, found.mask & (rgb != photo).any(axis=2))
+    return result.applied, result.reason, result.estimated_gain

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 
-from chromiq.errors import AccessError, ChromiqError, Finding, UnsoundError, UsageError, raise_findings
+from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256_text, write_json
-from chromiq.images import read_photo, write_photo
-from chromiq.progress import silence_model_libraries
-from chromiq.records import RgbImage
+from chromiq.images import photo_size_wh, read_photo, write_photo
+from chromiq.progress import Update
 from dataset_builder.pairs import natural_key
+from evaluate.pipelines import Loading, family_of, load_pipeline, run_pipeline, set_lora_scale
 from evaluate.score import find_images
 
-DEFAULT_CHECKPOINT = "black-forest-labs/FLUX.1-Kontext-dev"
-_DIVISIBLE_BY = 16
 _RECORDS = ".chromiq"
 
 
@@ -28,175 +27,111 @@ class GenerateOptions:
     """What decides the images, apart from controls, captions and weights.
 
     Attributes:
-        checkpoint: hub name or folder of the base model.
-        steps: denoising steps.
-        guidance: guidance scale; 2.5 as published.
+        model: a key of `evaluate.pipelines.FAMILIES`.
+        checkpoint: hub name or folder of the base model; the model's own unless given.
+        steps: denoising steps; the model's own unless given.
+        guidance: guidance scale; the model's own unless given.
         lora_scale: 0 gives the base model's images exactly.
         seed: every image starts from this one, so that an image does not depend on the others.
-        device: torch's name; CUDA when there is one, else the CPU.
-        dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``; bfloat16 on CUDA unless given.
+        seeds: another seed for single images, by stem.
+        batch: pictures of one size generated together. Rounding depends on it, so it decides too.
+        loading: device, precision, offloading, quantisation.
     """
 
-    checkpoint: str = DEFAULT_CHECKPOINT
-    steps: int = 28
-    guidance: float = 2.5
+    model: str = "kontext"
+    checkpoint: str | None = None
+    steps: int | None = None
+    guidance: float | None = None
     lora_scale: float = 1.0
     seed: int = 42
-    device: str | None = None
-    dtype: str | None = None
+    seeds: Mapping[str, int] = field(default_factory=dict)
+    batch: int = 1
+    loading: Loading = field(default_factory=Loading)
+
+    @property
+    def base_model(self) -> str:
+        """Hub name or folder of the base model."""
+        return self.checkpoint or family_of(self.model).checkpoint
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """One picture to make."""
+
+    name: str
+    control: Path
+    reference: Path | None
+    prompt: str
+    seed: int
 
 
 def generate(
     controls: Path,
     out: Path,
-    captions: dict[str, str],
+    captions: Mapping[str, str],
     options: GenerateOptions,
     *,
     lora: Path | None = None,
+    references: Path | None = None,
     only: set[str] | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    scales: Sequence[float] = (),
+    on_progress: Update | None = None,
 ) -> list[Path]:
     """Generate an image for every control; the same call again makes only what is missing or changed.
 
     Args:
-        controls: folder of control pictures, sides multiples of 16.
-        out: folder for the images, PNG.
+        controls: folder of control pictures.
+        out: folder for the images, PNG; with `scales` a folder in it for each, such as ``scale_0.5``.
         captions: prompt by file stem.
         options: what decides the images.
         lora: safetensors with diffusers' keys.
+        references: folder of same-named still-lifes, for models that see them apart.
         only: stems to generate; all of them without.
+        scales: strengths of the LoRA to go through instead of the options' one; loaded once.
         on_progress: called with images done and images in all.
 
     Raises:
-        UnsoundError: if a control has no caption or an unusable size, or the LoRA does not fit.
+        UnsoundError: if a control has no caption, no reference or an unusable size, or the LoRA does not fit.
         AccessError: if the base model is not to be had; it names the page.
+        UsageError: if the options contradict each other.
     """
-    found = find_images(controls)
-    names = sorted((name for name in found if only is None or name in only), key=natural_key)
-    photos = {name: read_photo(found[name]).rgb for name in names}
-    raise_findings(_findings(names, photos, captions, controls), str(controls))
+    family = family_of(options.model)
+    if options.batch > 1 and not family.batches:
+        raise UsageError(f"--batch {options.batch}: wanted 1, as {options.model} takes one picture at a time")
+    if scales and lora is None:
+        raise UsageError("several --lora-scale: wanted a LoRA to scale, got none; give --lora")
+    pictures = _pictures(controls, captions, options, references, only)
+    folders = {scale: out / f"scale_{scale:g}" for scale in scales} or {options.lora_scale: out}
+    total = len(pictures) * len(folders)
     ensure_output_folder(out)
-    pipeline = None
-    paths = []
+    pipeline, paths = None, []
     with folder_lock(out, "chromiq generate"):
-        for number, name in enumerate(names, start=1):
-            path, record = out / f"{name}.png", out / _RECORDS / f"{name}.json"
-            made_of = _fingerprint(found[name], captions[name], options, lora)
-            if not _is_finished(path, record, made_of):
-                pipeline = pipeline or load_pipeline(options, lora)
-                write_photo(path, generate_image(pipeline, photos[name], captions[name], options))
-                write_json(record, {"made_of": made_of, "image": sha256_file(path)})
-            paths.append(path)
-            if on_progress:
-                on_progress(number, len(names))
+        for scale, folder in folders.items():
+            wanted = replace(options, lora_scale=scale)
+            for group in _groups(pictures, options.batch):
+                made_of = [_fingerprint(picture, group, wanted, lora) for picture in group]
+                todo = [
+                    (index, picture)
+                    for index, picture in enumerate(group)
+                    if not _is_finished(folder, picture.name, made_of[index])
+                ]
+                if todo:
+                    # A whole group, though part of it may be there: what is left of it would round otherwise.
+                    pipeline = pipeline or load_pipeline(
+                        options.model, options.base_model, options.loading, lora, scale
+                    )
+                    if lora:
+                        set_lora_scale(pipeline, scale)
+                    images = _run(pipeline, group, wanted)
+                    for index, picture in todo:
+                        path = folder / f"{picture.name}.png"
+                        write_photo(path, images[index])
+                        record = {"made_of": made_of[index], "image": sha256_file(path)}
+                        write_json(_record(folder, picture.name), record)
+                paths += [folder / f"{picture.name}.png" for picture in group]
+                if on_progress:
+                    on_progress(len(paths), total)
     return paths
-
-
-def load_pipeline(options: GenerateOptions, lora: Path | None = None) -> Any:
-    """The FLUX.1-Kontext pipeline, with a LoRA if given.
-
-    Raises:
-        AccessError: if the base model is gated or missing.
-        UnsoundError: if the LoRA is no safetensors file or none of its keys fit.
-        UsageError: if the model libraries are not installed.
-    """
-    if lora:
-        check_lora(lora)
-    try:
-        import torch
-        from diffusers import FluxKontextPipeline
-        from huggingface_hub.errors import HfHubHTTPError
-    except ImportError as error:
-        raise UsageError(
-            f"generating needs the model libraries ({error}); pip install 'chromiq[models]'"
-        ) from error
-    silence_model_libraries()
-    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = options.dtype or ("bfloat16" if device.startswith("cuda") else "float32")
-    try:
-        pipeline = FluxKontextPipeline.from_pretrained(
-            options.checkpoint, dtype=getattr(torch, dtype), use_safetensors=True
-        )
-    except (OSError, HfHubHTTPError) as error:
-        raise AccessError(
-            f"{options.checkpoint}: not on this machine and not to be fetched; accept its licence at "
-            f"https://huggingface.co/{options.checkpoint} and set HF_TOKEN, or give --checkpoint FOLDER"
-        ) from error
-    pipeline.set_progress_bar_config(disable=True)
-    if lora:
-        pipeline.load_lora_weights(lora.parent, weight_name=lora.name, adapter_name="chromiq")
-        if "chromiq" not in pipeline.get_list_adapters().get("transformer", []):
-            finding = Finding(
-                "lora.keys", str(lora), "keys of this model", "none that fit", "give its own LoRA"
-            )
-            raise UnsoundError(str(finding), [finding])
-        pipeline.set_adapters(["chromiq"], [options.lora_scale])
-    return pipeline.to(device)
-
-
-def generate_image(pipeline: Any, control: RgbImage, caption: str, options: GenerateOptions) -> RgbImage:
-    """One image of the control's size.
-
-    Args:
-        pipeline: as `load_pipeline` gives it.
-        control: ``(H, W, 3)`` uint8 sRGB, sides multiples of 16.
-        caption: the prompt.
-        options: what decides the image.
-
-    Raises:
-        ChromiqError: if the pipeline returned another size; a resized image cannot be measured.
-    """
-    import torch
-    from PIL import Image
-
-    height_px, width_px = control.shape[:2]
-    # Without max_area and _auto_resize the pipeline picks another size and says nothing.
-    image = pipeline(
-        image=Image.fromarray(control),
-        prompt=caption,
-        width=width_px,
-        height=height_px,
-        max_area=width_px * height_px,
-        _auto_resize=False,
-        guidance_scale=options.guidance,
-        num_inference_steps=options.steps,
-        generator=torch.Generator().manual_seed(options.seed),
-    ).images[0]
-    if image.size != (width_px, height_px):
-        raise ChromiqError(
-            f"wanted an image of {width_px}x{height_px}, the pipeline returned {image.width}x{image.height}"
-        )
-    return np.array(image.convert("RGB"))
-
-
-def check_lora(path: Path) -> None:
-    """Refuse a LoRA that is no safetensors file or holds no number.
-
-    Raises:
-        UnsoundError: with the reason.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    finding = None
-    if path.suffix != ".safetensors":
-        finding = Finding(
-            "lora.format", str(path), "a .safetensors file", path.suffix or "no suffix", "convert it"
-        )
-    elif not path.is_file():
-        finding = Finding("lora.missing", str(path), "a LoRA", "no such file", "check the path")
-    else:
-        try:
-            with safe_open(path, framework="np") as tensors:
-                keys = list(tensors.keys())
-            if not any(".lora_" in key for key in keys):
-                got = keys[0] if keys else "no tensors"
-                finding = Finding("lora.keys", str(path), "LoRA weights", got, "give a LoRA")
-        except SafetensorError as error:
-            finding = Finding(
-                "lora.broken", str(path), "a whole safetensors file", f"'{error}'", "copy it again"
-            )
-    if finding:
-        raise UnsoundError(str(finding), [finding])
 
 
 def read_captions(folder: Path) -> dict[str, str]:
@@ -204,34 +139,104 @@ def read_captions(folder: Path) -> dict[str, str]:
     return {path.stem: path.read_text(encoding="utf-8").strip() for path in sorted(folder.glob("*.txt"))}
 
 
-def _findings(
-    names: list[str], photos: dict[str, RgbImage], captions: dict[str, str], controls: Path
-) -> list[Finding]:
+def read_seeds(path: Path) -> dict[str, int]:
+    """Seeds by stem, of a JSON file such as ``{"pair1": 7}``.
+
+    Raises:
+        UnsoundError: if the file is no such thing.
+    """
+    try:
+        return TypeAdapter(dict[str, NonNegativeInt]).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        said = str(error).splitlines()[0]
+        finding = Finding("seeds.form", str(path), '{"pair1": 7}', f"'{said}'", "mend the file")
+        raise UnsoundError(str(finding), [finding]) from error
+
+
+def _pictures(
+    controls: Path,
+    captions: Mapping[str, str],
+    options: GenerateOptions,
+    references: Path | None,
+    only: set[str] | None,
+) -> list[_Picture]:
+    found, family = find_images(controls), family_of(options.model)
+    names = sorted((name for name in found if only is None or name in only), key=natural_key)
+    stills = find_images(references) if references and family.takes_reference else {}
     findings = []
     if not names:
-        findings.append(
-            Finding("generate.empty", str(controls), "control pictures", "none", "check the folder")
-        )
+        wanted, where = "control pictures", str(controls)
+        findings.append(Finding("generate.empty", where, wanted, "none", "check the folder"))
     for name in names:
-        height_px, width_px = photos[name].shape[:2]
-        if height_px % _DIVISIBLE_BY or width_px % _DIVISIBLE_BY:
-            wanted, got = f"sides that are multiples of {_DIVISIBLE_BY}", f"{width_px}x{height_px}"
-            cure = "build it with a Kontext size; resizing here would move every pixel"
+        size_wh = photo_size_wh(found[name])
+        if any(side_px % family.divisible_by for side_px in size_wh):
+            wanted, got = f"sides that are multiples of {family.divisible_by}", "{}x{}".format(*size_wh)
+            cure = "build it for this model; resizing here would move every pixel"
             findings.append(Finding("generate.size", name, wanted, got, cure))
         if not captions.get(name):
-            findings.append(
-                Finding("generate.caption", name, "a prompt", "none", f"write {name}.txt or --prompt")
-            )
-    return findings
+            cure = f"write {name}.txt or give --prompt"
+            findings.append(Finding("generate.caption", name, "a prompt", "none", cure))
+        if references and family.takes_reference and name not in stills:
+            findings.append(Finding("generate.reference", name, "its still-life", "none", "add it"))
+    raise_findings(findings, str(controls))
+    return [
+        _Picture(name, found[name], stills.get(name), captions[name], options.seeds.get(name, options.seed))
+        for name in names
+    ]
 
 
-def _fingerprint(control: Path, caption: str, options: GenerateOptions, lora: Path | None) -> str:
-    parts = [sha256_file(control), caption, asdict(options), sha256_file(lora) if lora else None]
-    return sha256_text(json.dumps(parts, sort_keys=True))
+def _groups(pictures: Sequence[_Picture], batch: int) -> list[list[_Picture]]:
+    """Pictures that are generated together: neighbours of one size, the same whatever is there already."""
+    if batch == 1:
+        return [[picture] for picture in pictures]
+    same_size = groupby(pictures, lambda picture: photo_size_wh(picture.control))
+    runs = [list(run) for _, run in same_size]
+    return [run[start : start + batch] for run in runs for start in range(0, len(run), batch)]
 
 
-def _is_finished(path: Path, record: Path, made_of: str) -> bool:
+def _run(pipeline: Any, group: Sequence[_Picture], options: GenerateOptions) -> list[Any]:
+    family = family_of(options.model)
+    seen = [
+        (
+            read_photo(picture.control).rgb,
+            read_photo(picture.reference).rgb if picture.reference else None,
+            picture.prompt,
+            picture.seed,
+        )
+        for picture in group
+    ]
+    steps = options.steps or family.steps
+    guidance = family.guidance if options.guidance is None else options.guidance
+    return run_pipeline(pipeline, family, seen, steps, guidance)
+
+
+def _fingerprint(
+    picture: _Picture, group: Sequence[_Picture], options: GenerateOptions, lora: Path | None
+) -> str:
+    """Of all that decides a picture, those it shares its batch with included."""
+    inputs = [
+        [
+            sha256_file(each.control),
+            sha256_file(each.reference) if each.reference else None,
+            each.prompt,
+            each.seed,
+        ]
+        for each in (picture, *group)
+    ]
+    settings = asdict(replace(options, seeds={}))
+    return sha256_text(json.dumps([inputs, settings, sha256_file(lora) if lora else None], sort_keys=True))
+
+
+def _record(folder: Path, name: str) -> Path:
+    return folder / _RECORDS / f"{name}.json"
+
+
+def _is_finished(folder: Path, name: str, made_of: str) -> bool:
+    path, record = folder / f"{name}.png", _record(folder, name)
     if not (path.is_file() and record.is_file()):
         return False
-    written = json.loads(record.read_text(encoding="utf-8"))
-    return bool(written["made_of"] == made_of and written["image"] == sha256_file(path))
+    try:
+        written = json.loads(record.read_text(encoding="utf-8"))
+        return bool(written["made_of"] == made_of and written["image"] == sha256_file(path))
+    except (ValueError, KeyError, TypeError):
+        return False

@@ -16,7 +16,7 @@ from PIL import Image
 
 from chromiq.colour import srgb_to_lab
 from chromiq.records import BoolMask, FloatImage, RgbImage
-from evaluate.colour_map import ColourMap, apply_colour_map, blend_maps, fit_affine
+from evaluate.colour_map import ColourMap, apply_colour_map, blend_maps, fit_affine, inner_edge
 from evaluate.garment_look import look
 from evaluate.registration import register, undo_shift
 from evaluate.transfer import MIN_GAIN, check_masks, fit_colours, garment_sample
@@ -105,12 +105,10 @@ def network_map(on_model: RgbImage, mask: BoolMask, generated: RgbImage) -> tupl
     Returns:
         The map and an empty text, or None and why its image cannot be used.
     """
+    small, aligned, inside, doubt = _aligned(on_model, generated)
+    if doubt:
+        return None, doubt
     size_wh = (generated.shape[1], generated.shape[0])
-    small = np.array(Image.fromarray(on_model).resize(size_wh, Image.Resampling.BOX))
-    shift = register(generated, small)
-    if not shift.reliable:
-        return None, f"its image does not lie on the photo (edges agree by {shift.confidence:.2f})"
-    aligned, inside = undo_shift(generated, shift, size_wh)
     garment = cv2.resize(mask.astype(np.float32), size_wh, interpolation=cv2.INTER_AREA) > 0.999
     rows, columns = np.nonzero(garment & inside)
     if rows.size < _MIN_PIXELS:
@@ -120,6 +118,49 @@ def network_map(on_model: RgbImage, mask: BoolMask, generated: RgbImage) -> tupl
         srgb_to_lab(_smoothed(image)[rows[chosen], columns[chosen]]) for image in (small, aligned)
     )
     return _robust_affine(before, after), ""
+
+
+def paste(
+    on_model: RgbImage, mask: BoolMask, generated: RgbImage, strength: float = 1.0
+) -> tuple[RgbImage | None, str]:
+    """The network's own garment, enlarged to the photo's size, inside the mask; the rest bit-identical.
+
+    Args:
+        on_model: ``(H, W, 3)`` uint8 sRGB.
+        mask: ``(H, W)`` bool, the garment.
+        generated: ``(h, w, 3)`` uint8 sRGB, the whole on-model photo as a network gave it.
+        strength: 0..1.
+
+    Returns:
+        The photo and an empty text, or None and why its image cannot be used.
+    """
+    _, aligned, inside, doubt = _aligned(on_model, generated)
+    size_wh = (on_model.shape[1], on_model.shape[0])
+    covered = cv2.resize(inside.astype(np.uint8), size_wh, interpolation=cv2.INTER_NEAREST) > 0
+    if not doubt and not covered[mask].any():
+        doubt = "no pixel of the garment is on its image"
+    if doubt:
+        return None, doubt
+    enlarged = np.array(Image.fromarray(aligned).resize(size_wh, Image.Resampling.LANCZOS))
+    there = mask & covered
+    weight = (strength * inner_edge(there)[there])[:, None]
+    result = on_model.copy()
+    result[there] = np.rint(on_model[there] + weight * (enlarged[there].astype(np.float32) - on_model[there]))
+    return result, ""
+
+
+def _aligned(on_model: RgbImage, generated: RgbImage) -> tuple[RgbImage, RgbImage, BoolMask, str]:
+    """The photo at the image's size, the image moved onto it, where it has pixels, and why not to use it."""
+    size_wh = (generated.shape[1], generated.shape[0])
+    small = np.array(Image.fromarray(on_model).resize(size_wh, Image.Resampling.BOX))
+    shift = register(generated, small)
+    aligned, inside = undo_shift(generated, shift, size_wh)
+    doubt = (
+        ""
+        if shift.reliable
+        else f"its image does not lie on the photo (edges agree by {shift.confidence:.2f})"
+    )
+    return small, aligned, inside, doubt
 
 
 def _smoothed(rgb: RgbImage) -> RgbImage:

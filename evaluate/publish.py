@@ -13,7 +13,7 @@ import yaml
 from chromiq.errors import AccessError, ChromiqError, Finding, UnsoundError, UsageError
 from chromiq.files import sha256_file, write_text
 from evaluate.base_models import Licence, base_licence
-from evaluate.generate import check_lora
+from evaluate.lora_files import read_lora_file
 from evaluate.model_card import read_figures, render_card
 from evaluate.sweep import CURVE_FILE
 from toolkit_configs.jobs import Job, read_job
@@ -84,7 +84,7 @@ def prepare(
     """
     record = read_status(run).record
     lora = _checkpoint(run, record.name, step)
-    check_lora(lora)
+    read_lora_file(lora)
     recorded = record.checkpoints.get(lora.name)
     if recorded and recorded != (found := sha256_file(lora)):
         finding = Finding(

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from chromiq.documents import load_json
 from chromiq.errors import (
     AccessError,
+    Finding,
     InterruptedRunError,
     LockedError,
+    UnsoundError,
     UsageError,
 )
 from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256_text, write_bytes, write_json
@@ -95,7 +98,9 @@ def sweep(
     ensure_output_folder(out)
     with folder_lock(out, "chromiq sweep"):
         work = _prepare(testset, out, options or GenerateOptions(checkpoint=base_model(run)))
-        result = _start(name, work)
+        made_of = work.digest
+        earlier = _earlier(out / SWEEP_FILE, name, made_of)
+        result = Sweep(name, made_of, _point(work, "control", 0, "", work.control), tuple(earlier))
         tried: dict[str, str] = {}
         while True:
             status = read_status(run)
@@ -155,16 +160,22 @@ def _prepare(testset: Path, out: Path, options: GenerateOptions) -> _Work:
     )
 
 
-def _start(name: str, work: _Work) -> Sweep:
-    """The sweep as far as an earlier call came, without what failed then."""
-    made_of, path = work.digest, work.out / SWEEP_FILE
-    control = _point(work, "control", 0, "", work.control)
-    points: list[Point] = []
-    saved = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if saved.get("run") == name and saved.get("made_of") == made_of:
+def _earlier(path: Path, name: str, made_of: str) -> list[Point]:
+    """What an earlier call measured of the same run, test set and options, without what failed then."""
+    if not path.is_file():
+        return []
+    try:
+        saved = load_json(path.read_text(encoding="utf-8"))
+        if saved["run"] != name or saved["made_of"] != made_of:
+            return []
         measured = [each for each in saved["checkpoints"] if each["error"] is None]
-        points = [Point(**{**each, "interval": tuple(each["interval"])}) for each in measured]
-    return Sweep(name, made_of, control, tuple(points))
+        return [Point(**{**each, "interval": tuple(each["interval"])}) for each in measured]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        said = f"'{type(error).__name__}: {error}'"
+        finding = Finding(
+            "sweep.unreadable", str(path), "an earlier sweep", said, "remove it and sweep again"
+        )
+        raise UnsoundError(str(finding), [finding]) from error
 
 
 def _checkpoints(run: Path, name: str, *, settled: bool) -> list[Path]:

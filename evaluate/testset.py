@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from chromiq.documents import load_json
 from chromiq.errors import Finding, UnsoundError, raise_findings
 from chromiq.files import ensure_output_folder
 from chromiq.images import photo_size_wh, read_mask, read_photo, write_mask, write_photo
@@ -223,7 +223,7 @@ def _manifest(folder: Path) -> dict[str, tuple[Path, Mapping[str, Any]]]:
     if not path.is_file():
         return {}
     try:
-        entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        entries = [load_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
         return {entry["name"]: (folder, entry) for entry in entries}
     except (ValueError, KeyError, TypeError) as error:
         finding = Finding("manifest.line", str(path), "examples as JSON", f"'{error}'", "build it again")

@@ -7,14 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from chromiq.documents import load_yaml
 from chromiq.errors import AccessError, Finding, UnsoundError, raise_findings
 from toolkit_configs.checks.data import DataFacts, data_findings
 from toolkit_configs.checks.hub import access_findings
 from toolkit_configs.checks.keys import key_findings, text_findings
 from toolkit_configs.checks.machine import DiskNeed, disk_findings, disk_need, gpu_findings
-from toolkit_configs.jobs import Job, read_job
+from toolkit_configs.jobs import Job, name_fault, read_job
 from toolkit_configs.memory import MemoryEstimate, estimate_memory
 from toolkit_configs.runs import checkpoint_step, find_checkpoints
 
@@ -138,10 +137,10 @@ def _keys_of(path: Path) -> list[Finding]:
     """Findings of the text and its keys, as far as it is YAML in the shape of a job."""
     try:
         text = path.read_text(encoding="utf-8")
-        document = yaml.safe_load(text)
+        document = load_yaml(text)
         process = document["config"]["process"][0]
         return [*text_findings(text, path.name), *key_findings(process, path.name)]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return []  # reading the job tells what is wrong
 
 
@@ -158,6 +157,9 @@ def _sample_findings(job: Job, where: str) -> list[Finding]:
 def _run_findings(job: Job, where: str, resume: bool) -> list[Finding]:
     findings = []
     run, process, name = job.run_folder, job.process, job.config.name
+    if fault := name_fault(name):
+        wanted, cure = "a name of one folder", "rename the run"
+        return [Finding("config.name", f"{where}: name", wanted, f"{fault}, {name!r}", cure)]
     checkpoints = find_checkpoints(run, name)
     if not resume and any(run.glob("*.safetensors")):
         wanted, got = "a run name that is free", f"a run in {run}, which the trainer would go on with unasked"

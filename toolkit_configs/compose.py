@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chromiq.errors import Finding, UnsoundError, raise_findings
+from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from toolkit_configs.assign import assign
-from toolkit_configs.jobs import Config, Dataset, Job, Process
+from toolkit_configs.jobs import Config, Dataset, Job, Process, name_fault
 from toolkit_configs.memory import GIB, MemoryEstimate, estimate_memory
 from toolkit_configs.models import BaseModel, find_model
 from toolkit_configs.presets import PRESETS, find_preset, preset_memory_gib, savings
@@ -94,6 +94,8 @@ def compose(
     raise_findings(_layout_findings(root, spec, model), str(dataset))
 
     run_name = options.get("name", "chromiq_v1")
+    if fault := name_fault(run_name):
+        raise UsageError(f"{run_name!r}: wanted a name of one folder, got {fault}; give another --name")
     process = _process(root, spec, folder)
     job = Job(config=Config(name=run_name, process=[process]), meta={"name": run_name, "version": "1.0"})
     job_process = job.process

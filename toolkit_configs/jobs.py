@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chromiq.documents import load_yaml
 from chromiq.errors import Finding, UnsoundError, raise_findings
 
 
@@ -168,6 +168,20 @@ class Job(_Section):
         return Path(self.process.training_folder) / self.config.name
 
 
+def name_fault(name: str) -> str | None:
+    """What keeps a run's name from being that of a folder and of files in it, or None.
+
+    >>> name_fault("chromiq_v1") is None, name_fault("../x")
+    (True, 'a path')
+    """
+    if name in {"", ".", ".."} or not name.isprintable():
+        return "no name"
+    if "/" in name or "\\" in name:
+        return "a path"
+    # The trainer adds a step and a suffix; file systems hold 255 bytes.
+    return "too long a name" if len(name.encode("utf-8", "replace")) > 200 else None
+
+
 def read_job(path: Path) -> Job:
     """Read a config file.
 
@@ -175,8 +189,8 @@ def read_job(path: Path) -> Job:
         UnsoundError: with all that is wrong, if it is no YAML or keys have wrong types.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        document = load_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         finding = Finding("config.unreadable", str(path), "a YAML file in UTF-8", f"'{error}'", "mend it")
         raise UnsoundError(str(finding), [finding]) from error
     try:

@@ -12,6 +12,7 @@ import yaml
 from jinja2 import Environment, FunctionLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
+from chromiq.documents import load_yaml
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.templating import template_environment, template_text
 from toolkit_configs.compose import Composed, compose
@@ -184,8 +185,8 @@ def _render_own(path: Path, **context: Any) -> str:
 def _differences(template: Path, text: str, document: dict[str, Any]) -> list[Finding]:
     """What a user's template renders otherwise than the job says; it lays values out, it sets none."""
     try:
-        parsed = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        parsed = load_yaml(text)
+    except ValueError as error:
         got = "'" + str(error).replace("\n", " ") + "'"
         cure = "write values as {{ ... | tojson }}"
         return [Finding("template.yaml", str(template), "a template that renders YAML", got, cure)]

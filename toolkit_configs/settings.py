@@ -17,8 +17,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from chromiq.documents import load_yaml
 from chromiq.errors import UsageError
 
 PROJECT_FILE = "chromiq.yaml"
@@ -111,8 +110,8 @@ def project_settings(path: Path) -> Settings:
     if not path.is_file():
         return Settings(path.name)
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        document = load_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise UsageError(f"{path}: wanted settings as YAML in UTF-8, got '{error}'; mend it") from error
     if document is None:
         return Settings(path.name)
@@ -140,8 +139,8 @@ def text_setting(key: str, text: str, source: str) -> Setting:
     """
     try:
         # 2e-4 is text in YAML 1.1 and a number to everybody who writes it.
-        value = float(text) if looks_like_a_float(text) else yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
+        value = float(text) if looks_like_a_float(text) else load_yaml(text)
+    except ValueError as error:
         # Text such as "a: b: c" is no YAML; where text is wanted it will do as it is.
         return Setting(key, _Unreadable(str(error)), text, source)
     return Setting(key, value, text, source)

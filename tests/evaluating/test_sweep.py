@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import evaluate.sweep
-from chromiq.errors import ChromiqError, UsageError
+from chromiq.errors import ChromiqError, UnsoundError, UsageError
 from chromiq.images import read_photo, write_photo
 from chromiq_cli.main import main
 from evaluate.crops import read_crops
@@ -160,6 +160,15 @@ def test_every_checkpoint_is_measured_a_broken_one_told_and_the_rest_not_done_ag
     after = {path: path.stat().st_mtime_ns for path in (out / "checkpoints").rglob("*.png")}
     assert {path: after[path] for path in before} == before
     assert {path.parent.name for path in set(after) - set(before)} == {"r_000000002"}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"run": "r", "made_of": "x", "checkpoints": [{}]}'])
+def test_a_spoilt_earlier_sweep_is_named(text, tmp_path):
+    path = tmp_path / "sweep.json"
+    path.write_text(text)
+    with pytest.raises(UnsoundError, match=r"sweep\.unreadable"):
+        evaluate.sweep._earlier(path, "r", "x")
+    assert evaluate.sweep._earlier(tmp_path / "none", "r", "x") == []
 
 
 @pytest.mark.models

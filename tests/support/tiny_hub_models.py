@@ -6,6 +6,7 @@ same, what they see is noise.
 
 import json
 import string
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -36,41 +37,94 @@ from transformers.models.grounding_dino.image_processing_pil_grounding_dino impo
 WORDS = ("shirt", "trousers", "dress", "jacket", "gilet", "pants", "skirt")
 
 
-def build_grounding_dino(folder: Path) -> Path:
+@dataclass(frozen=True)
+class Sizes:
+    """What the configurations of Grounding DINO and SAM 2 differ in between tiny and published models."""
+
+    dino_text: dict
+    dino_image: dict
+    dino: dict
+    dino_photo_px: dict
+    sam_side_px: int
+    sam_backbone: dict
+    sam_channels: list
+    sam_hidden: int
+    sam_prompt: dict
+    sam_decoder: dict
+
+
+TINY = Sizes(
+    dino_text={
+        "vocab_size": 1200, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "intermediate_size": 32,
+    },
+    dino_image={
+        "image_size": 64, "embed_dim": 16, "depths": [1, 1, 1, 1], "num_heads": [1, 2, 4, 8], "window_size": 4
+    },
+    dino={
+        "num_queries": 12, "d_model": 32, "encoder_layers": 1, "encoder_ffn_dim": 32,
+        "encoder_attention_heads": 2, "decoder_layers": 2, "decoder_ffn_dim": 32,
+        "decoder_attention_heads": 2, "max_text_len": 64,
+    },
+    dino_photo_px={"shortest_edge": 96, "longest_edge": 160},
+    sam_side_px=128,
+    sam_backbone={
+        "hidden_size": 8, "blocks_per_stage": [1, 1, 2, 1], "embed_dim_per_stage": [8, 16, 32, 64],
+        "num_attention_heads": 1, "num_attention_heads_per_stage": [1, 1, 2, 4],
+        "window_size_per_stage": [8, 4, 4, 4], "global_attention_blocks": [3],
+        "window_positional_embedding_background_size": [4, 4],
+    },
+    sam_channels=[64, 32, 16, 8],
+    sam_hidden=32,
+    sam_prompt={"patch_size": 16, "mask_input_channels": 8},
+    sam_decoder={"mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 32},
+)  # fmt: skip
+BASE = Sizes(
+    dino_text={},
+    dino_image={
+        "image_size": 384, "embed_dim": 128, "depths": [2, 2, 18, 2], "num_heads": [4, 8, 16, 32],
+        "window_size": 12,
+    },
+    dino={},
+    dino_photo_px={"shortest_edge": 800, "longest_edge": 1333},
+    sam_side_px=1024,
+    sam_backbone={
+        "hidden_size": 144, "blocks_per_stage": [2, 6, 36, 4],
+        "embed_dim_per_stage": [144, 288, 576, 1152], "num_attention_heads": 2,
+        "num_attention_heads_per_stage": [2, 4, 8, 16], "window_size_per_stage": [8, 4, 16, 8],
+        "global_attention_blocks": [23, 33, 43], "window_positional_embedding_background_size": [7, 7],
+    },
+    sam_channels=[1152, 576, 288, 144],
+    sam_hidden=256,
+    sam_prompt={},
+    sam_decoder={},
+)  # fmt: skip
+"""Grounding DINO base and SAM 2.1 hiera-large."""
+
+
+def build_grounding_dino(folder: Path, sizes: Sizes = TINY) -> Path:
     torch.manual_seed(0)
-    text = BertConfig(
-        vocab_size=1200, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
-    )
-    image = SwinConfig(
-        image_size=64, embed_dim=16, depths=[1, 1, 1, 1], num_heads=[1, 2, 4, 8], window_size=4,
-        out_indices=[2, 3, 4],
-    )  # fmt: skip
     config = GroundingDinoConfig(
-        backbone_config=image, text_config=text, num_queries=12, d_model=32, encoder_layers=1,
-        encoder_ffn_dim=32, encoder_attention_heads=2, decoder_layers=2, decoder_ffn_dim=32,
-        decoder_attention_heads=2, disable_custom_kernels=True, max_text_len=64,
+        backbone_config=SwinConfig(out_indices=[2, 3, 4], **sizes.dino_image),
+        text_config=BertConfig(**sizes.dino_text), disable_custom_kernels=True, **sizes.dino,
     )  # fmt: skip
     GroundingDinoForObjectDetection(config).save_pretrained(folder)
     _tokenizer(folder)
-    GroundingDinoImageProcessorPil(size={"shortest_edge": 96, "longest_edge": 160}).save_pretrained(folder)
+    GroundingDinoImageProcessorPil(size=sizes.dino_photo_px).save_pretrained(folder)
     return folder
 
 
-def build_sam2(folder: Path, side_px: int = 128) -> Path:
+def build_sam2(folder: Path, sizes: Sizes = TINY) -> Path:
     torch.manual_seed(1)
-    backbone = Sam2HieraDetConfig(
-        hidden_size=8, num_attention_heads=1, image_size=[side_px, side_px], blocks_per_stage=[1, 1, 2, 1],
-        embed_dim_per_stage=[8, 16, 32, 64], num_attention_heads_per_stage=[1, 1, 2, 4],
-        window_size_per_stage=[8, 4, 4, 4], global_attention_blocks=[3],
-        window_positional_embedding_background_size=[4, 4],
-    )  # fmt: skip
-    sizes = [[side_px // step] * 2 for step in (4, 8, 16)]
+    side_px = sizes.sam_side_px
     vision = Sam2VisionConfig(
-        backbone_config=backbone, backbone_channel_list=[64, 32, 16, 8], backbone_feature_sizes=sizes,
-        fpn_hidden_size=32,
-    )  # fmt: skip
-    prompt = Sam2PromptEncoderConfig(hidden_size=32, image_size=side_px, patch_size=16, mask_input_channels=8)
-    decoder = Sam2MaskDecoderConfig(hidden_size=32, mlp_dim=32, num_attention_heads=2, iou_head_hidden_dim=32)
+        backbone_config=Sam2HieraDetConfig(image_size=[side_px, side_px], **sizes.sam_backbone),
+        backbone_channel_list=sizes.sam_channels,
+        backbone_feature_sizes=[[side_px // step] * 2 for step in (4, 8, 16)],
+        fpn_hidden_size=sizes.sam_hidden,
+    )
+    prompt = Sam2PromptEncoderConfig(hidden_size=sizes.sam_hidden, image_size=side_px, **sizes.sam_prompt)
+    decoder = Sam2MaskDecoderConfig(hidden_size=sizes.sam_hidden, **sizes.sam_decoder)
     config = Sam2Config(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=decoder)
     Sam2Model(config).save_pretrained(folder)
     return folder

@@ -181,6 +181,12 @@ def test_a_resumed_run_needs_more_steps_than_are_done(config, dataset):
     assert [finding.code for finding in check_config(config, resume=True)] == ["run.done"]
 
 
+def test_a_name_that_leads_elsewhere_is_refused(config):
+    config.write_text(config.read_text().replace('name: "chromiq_v1"', 'name: "../../elsewhere"', 1))
+    (finding,) = (found for found in check_config(config) if found.severity == "error")
+    assert (finding.code, finding.got) == ("config.name", "a path, '../../elsewhere'")
+
+
 def test_controls_fit_the_model(config):
     one = changed(config, lambda process: process["model"].update(arch="flux2"))
     assert one["config.controls"].got == "one"

@@ -126,6 +126,12 @@ def test_a_project_file_that_is_none_is_refused(tmp_path, project):
         composed_of(tmp_path, project=project)
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "../out", "a/b", "a\nb", "x" * 300])
+def test_a_run_s_name_is_one_folder(tmp_path, name):
+    with pytest.raises(UsageError, match="a name of one folder"):
+        composed_of(tmp_path, name=name)
+
+
 def test_what_differs_from_the_published_run_and_what_it_does(tmp_path):
     assert differences_from("published", composed_of(tmp_path), tmp_path / "dataset") == []
     found = differences_from("published", composed_of(tmp_path, preset="24gb"), tmp_path / "dataset")
@@ -210,9 +216,11 @@ def test_a_template_lays_values_out_and_sets_none(tmp_path):
     assert "--set train.lr=" in found["train.lr"].cure
 
 
-def test_the_captions_side_knows_the_same_models():
+def test_the_dataset_builder_knows_the_same_models():
+    from dataset_builder.buckets import DIVISIBLE_BY_PX
     from dataset_builder.captions import uses_reference
 
+    assert {name: find_model(name).divisible_by for name in MODELS} == DIVISIBLE_BY_PX
     assert {name: uses_reference(name) for name in MODELS} == {
         name: find_model(name).sees_reference for name in MODELS
     }

@@ -1,0 +1,54 @@
+"""JSON and YAML that somebody else wrote: read within bounds, so that no text crashes or hangs the reader."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+
+MAX_YAML_VALUES = 100_000
+
+
+def load_json(text: str) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: if it is none, or is nested too deep to be read.
+
+    >>> load_json('{"a": [1, 2]}')
+    {'a': [1, 2]}
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def load_yaml(text: str) -> Any:
+    """The value of a YAML text, plain data only.
+
+    Raises:
+        ValueError: if it is none, is nested too deep to be read, or its aliases repeat each other to more
+            than `MAX_YAML_VALUES` values, which a few lines can do.
+
+    >>> load_yaml("a: [1, 2]")
+    {'a': [1, 2]}
+    """
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    todo, seen = [document], 0
+    while todo:
+        value = todo.pop()
+        seen += 1
+        if seen > MAX_YAML_VALUES:
+            raise ValueError(f"more than {MAX_YAML_VALUES} values, its aliases written out")
+        if isinstance(value, dict):
+            todo += value.values()
+        elif isinstance(value, list):
+            todo += value
+    return document

@@ -1,0 +1,208 @@
+"""Every pair of a folder corrected: resumes, shows all results on one sheet, generates once for all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chromiq.errors import Finding, raise_findings
+from chromiq.files import (
+    collision_key,
+    ensure_output_folder,
+    folder_lock,
+    sha256_file,
+    sha256_text,
+    write_json,
+)
+from chromiq.images import read_photo, write_photo
+from chromiq.progress import Update
+from chromiq.records import PhotoPair, RgbImage
+from dataset_builder.captions import caption
+from dataset_builder.contact_sheet import captioned, grid, sheet_step, tile_high
+from dataset_builder.pairs import find_pairs
+from dataset_builder.segmenters import Segmenter
+from dataset_builder.stitch import cut_on_model, exact_geometry, published_geometry, stitch
+from evaluate.correct import Correction, Method, correct_file
+
+if TYPE_CHECKING:
+    from evaluate.generate import GenerateOptions
+
+CONTACT_SHEET = "contact_sheet.jpg"
+_WORK = ".chromiq"
+_REASON_LENGTH = 78
+
+
+@dataclass(frozen=True)
+class Network:
+    """What generates for the methods that need it.
+
+    Attributes:
+        lora: safetensors with diffusers' keys.
+        options: what decides the images.
+        geometry: how the pictures lay that the LoRA was trained on: ``"published"`` or ``"exact"``.
+    """
+
+    lora: Path
+    options: GenerateOptions
+    geometry: str = "published"
+
+
+def correct_batch(
+    source: Path,
+    folder: Path,
+    segmenter: Segmenter,
+    *,
+    masks: Path | None = None,
+    method: Method = "transfer",
+    network: Network | None = None,
+    strength: float = 1.0,
+    on_progress: Update | None = None,
+) -> list[Correction]:
+    """Correct the on-model photo of every pair; each keeps its file name, the sheet shows all.
+
+    The same call again corrects only what is missing or made of something else.
+
+    Args:
+        source: folder or CSV file of pairs.
+        folder: gets the photos and ``contact_sheet.jpg``.
+        segmenter: finds the garments for which there is no mask.
+        masks: folder of ``on_modelN.png``, white on the garment.
+        method: how the colour is found.
+        network: needed unless the method is ``"transfer"``.
+        strength: 0..1.
+        on_progress: called with photos done and photos in all.
+
+    Raises:
+        UnsoundError: with all findings, before anything is written.
+    """
+    listing = find_pairs(source, decode=True)
+    drawn = {pair.key: masks / f"on_model{pair.key}.png" for pair in listing.pairs} if masks else {}
+    drawn = {key: path for key, path in drawn.items() if path.is_file()}
+    raise_findings([*listing.findings, *_findings(listing.pairs, masks, drawn)], str(source))
+    ensure_output_folder(folder)
+    corrections = []
+    with folder_lock(folder, "chromiq correct"):
+        panels = generate_panels(listing.pairs, folder / _WORK, segmenter, network) if network else {}
+        for number, pair in enumerate(listing.pairs, start=1):
+            settings = [segmenter.name, method, strength, asdict(network.options) if network else None]
+            inputs = [pair.still_life, pair.on_model, drawn.get(pair.key), network.lora if network else None]
+            digests = [sha256_file(path) if path else None for path in inputs]
+            made_of = sha256_text(json.dumps([digests, settings, pair.garment], sort_keys=True))
+            out, record = folder / pair.on_model.name, folder / _WORK / f"{pair.on_model.name}.json"
+            done = _finished(out, record, made_of)
+            if done is None:
+                done = correct_file(
+                    pair.still_life, pair.on_model, out, segmenter, mask=drawn.get(pair.key),
+                    method=method, generated=panels.get(pair.key), strength=strength,
+                )  # fmt: skip
+                image = sha256_file(out)
+                write_json(record, {"made_of": made_of, "image": image, "correction": done.as_dict()})
+            corrections.append(done)
+            if on_progress:
+                on_progress(number, len(listing.pairs))
+        _write_sheet(folder / CONTACT_SHEET, listing.pairs, corrections)
+    return corrections
+
+
+def correct_one(
+    still_life: Path,
+    on_model: Path,
+    out: Path,
+    segmenter: Segmenter,
+    *,
+    mask: Path | None = None,
+    method: Method = "transfer",
+    network: Network | None = None,
+    strength: float = 1.0,
+) -> Correction:
+    """As `evaluate.correct.correct_file`, generating first if the method needs it."""
+    panel = None
+    if network:
+        with TemporaryDirectory(prefix="chromiq-") as folder:
+            pair = PhotoPair("photo", still_life, on_model)
+            panel = generate_panels([pair], Path(folder), segmenter, network)["photo"]
+    return correct_file(
+        still_life, on_model, out, segmenter,
+        mask=mask, method=method, generated=panel, strength=strength,
+    )  # fmt: skip
+
+
+def generate_panels(
+    pairs: Sequence[PhotoPair], folder: Path, segmenter: Segmenter, network: Network
+) -> Mapping[str, RgbImage]:
+    """What the network makes of every pair's on-model photo, by key, at the scale it works at.
+
+    Args:
+        pairs: unique keys.
+        folder: gets ``control/`` and ``generated/``; what is there already is not made again.
+        segmenter: names the garments that have no name.
+        network: what generates.
+    """
+    from evaluate.generate import generate
+
+    lay_out = published_geometry if network.geometry == "published" else exact_geometry
+    captions, geometries = {}, {}
+    for pair in pairs:
+        still_life, on_model = read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb
+        sizes_wh = [(photo.shape[1], photo.shape[0]) for photo in (still_life, on_model)]
+        geometry = geometries[pair.key] = lay_out(sizes_wh[0], sizes_wh[1])
+        label = pair.garment or segmenter.label([(still_life, on_model)])[0].name
+        captions[pair.key] = caption("kontext", label)
+        write_photo(folder / "control" / f"{pair.key}.png", stitch(still_life, on_model, geometry))
+    paths = generate(
+        folder / "control", folder / "generated", captions, network.options,
+        lora=network.lora, only=set(captions),
+    )  # fmt: skip
+    return {
+        path.stem: np.ascontiguousarray(cut_on_model(read_photo(path).rgb, geometries[path.stem]))
+        for path in paths
+    }
+
+
+def _findings(pairs: Sequence[PhotoPair], masks: Path | None, drawn: Mapping[str, Path]) -> list[Finding]:
+    findings: list[Finding] = []
+    owners: dict[str, str] = {}
+    if masks is not None and not drawn:
+        wanted, cure = "a mask on_modelN.png of one of the pairs", "check the folder and the names"
+        findings.append(Finding("masks.none", str(masks), wanted, "none", cure))
+    for pair in pairs:
+        name = collision_key(pair.on_model.name)
+        if name in owners or name == collision_key(CONTACT_SHEET):
+            got, cure = f"the name of {owners.get(name, CONTACT_SHEET)}", "rename one of the two"
+            findings.append(Finding("pair.name_taken", str(pair.on_model), "a name of its own", got, cure))
+        owners[name] = str(pair.on_model)
+    return findings
+
+
+def _finished(out: Path, record: Path, made_of: str) -> Correction | None:
+    """What was done before, if it was made of the same and the file is still what it was."""
+    if not (out.is_file() and record.is_file()):
+        return None
+    try:
+        written = json.loads(record.read_text(encoding="utf-8"))
+        if written["made_of"] == made_of and written["image"] == sha256_file(out):
+            return Correction(**written["correction"])
+    except (ValueError, KeyError, TypeError):
+        return None  # a damaged record is as good as none: the photo is corrected again
+    return None
+
+
+def _write_sheet(path: Path, pairs: Sequence[PhotoPair], corrections: Sequence[Correction]) -> None:
+    step = sheet_step(len(pairs))
+    tiles = []
+    for pair, done in list(zip(pairs, corrections, strict=True))[::step]:
+        pictures = [
+            tile_high(read_photo(file).rgb) for file in (pair.still_life, pair.on_model, Path(done.out))
+        ]
+        name = f"{pair.on_model.name}  {done.method}  mask {done.mask_confidence:.2f}"
+        lines = [name, done.reason[:_REASON_LENGTH]]
+        tiles.append(captioned(np.concatenate(pictures, axis=1), lines, doubtful=not done.applied))
+    alone = sum(not done.applied for done in corrections)
+    title = f"still-life, before, after: {len(tiles)} of {len(pairs)} photos; {alone} left alone"
+    write_photo(path, grid(tiles, title), quality=88)

@@ -1,0 +1,89 @@
+"""What users write may be anything: it is read, or refused with one of our own errors, within bounds."""
+
+import json
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from user_texts import READERS, SEEDS, read
+
+from dataset_builder.pairs import find_pairs
+
+KINDS = sorted(READERS)
+PIECES = [
+    b"\0", b"\xff\xfe", b"null", b"[", b"{", b'"', b"1e999", b"-1", b"\n", b"&a", b"*a", b"NaN", b"\\ud800",
+    b"!!python/object:os.system", b"\xf0\x9f\x91\x97", b"9" * 5000,
+]  # fmt: skip
+
+
+@st.composite
+def spoilt(draw, kind):
+    """A sound text with some bytes put in, taken out or turned, or bytes of no sense at all."""
+    if draw(st.integers(0, 4)) == 0:
+        return draw(st.binary(max_size=200))
+    data = bytearray(draw(st.sampled_from(SEEDS[kind])))
+    for _ in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, len(data)))
+        piece = draw(
+            st.one_of(
+                st.binary(max_size=4),
+                st.sampled_from(PIECES),
+            )
+        )
+        data[place : place + draw(st.integers(0, 3))] = piece
+    return bytes(data)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_but_our_own_errors(kind, tmp_path):
+    @settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+    @given(spoilt(kind))
+    def check(data):
+        error = read(kind, data, tmp_path)
+        if error is not None:
+            assert str(error)
+            json.dumps([finding.as_dict() for finding in error.findings])
+
+    check()
+
+
+LAUGHS = b"".join(b"%c: &%c [%s]\n" % (n + 1, n + 1, b", ".join([b"*%c" % n] * 9)) for n in range(97, 105))
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "reason"),
+    [
+        ("crops", b"[" * 100_000, "recursion limit"),
+        ("garments", b"[" * 100_000, "nested too deep"),
+        ("garments", b'{"a":' * 50_000, "nested too deep"),
+        ("manifest", b"[" * 100_000, "wanted"),
+        ("job", b"[" * 20_000, "nested too deep"),
+        ("job", b"a: &a [x, x, x, x, x, x, x, x, x]\n" + LAUGHS, "more than 100000 values"),
+        ("project", b"[" * 20_000, "nested too deep"),
+    ],
+)
+def test_depth_and_repetition_end_in_an_error_not_in_a_crash(kind, data, reason, tmp_path):
+    error = read(kind, data, tmp_path)
+    assert error is not None
+    assert re.search(reason, f"{error} {' '.join(map(str, error.findings))}")
+
+
+def test_long_fields_and_names_are_findings(tmp_path):
+    for text, code in (
+        ('still_life,on_model\n"' + "x" * 300_000, "csv.unreadable"),
+        ("still_life,on_model\n" + "a" * 5000 + ".jpg,b.jpg\n", "photo.missing"),
+    ):
+        (tmp_path / "pairs.csv").write_text(text)
+        findings = find_pairs(tmp_path / "pairs.csv").findings
+        assert code in [finding.code for finding in findings]
+        assert all(len(str(finding)) < 1000 for finding in findings)
+
+
+def test_a_list_of_100000_lines_is_read_within_bounds(tmp_path):
+    """None of the photos is there, so each line is a finding; the text of all stays a text of a few lines."""
+    rows = "".join(f"still{number}.jpg,model{number}.jpg\n" for number in range(100_000))
+    (tmp_path / "pairs.csv").write_text("still_life,on_model\n" + rows)
+    listing = find_pairs(tmp_path / "pairs.csv")
+    assert not listing.pairs
+    assert len(listing.findings) == 200_000
