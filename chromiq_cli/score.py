@@ -58,7 +58,10 @@ def score(
         )
     ensure_output_folder(out)
     write_scores(out, scores)
-    write_report(out / "report.html", scores, gt, columns, crops=known_crops, masks=masks)
+    with progress_bar("report") as update:
+        write_report(
+            out / "report.html", scores, gt, columns, crops=known_crops, masks=masks, on_progress=update
+        )
     if as_json:
         print_json(scores_document(scores))
     else:

@@ -15,11 +15,12 @@ from chromiq.files import write_text
 from chromiq.images import read_mask, read_photo
 from chromiq.progress import Update
 from chromiq.templating import template_environment, template_text
+from evaluate.alignment import align
 from evaluate.crops import Crop
 from evaluate.difference import Difference
 from evaluate.pictures import MAP_FULL_SCALE, Panel, data_uri, outline_path, scale_bar, show
 from evaluate.score import ImageScore, find_images
-from evaluate.summary import Comparison, average, compare
+from evaluate.summary import Comparison, average, by_garment, compare
 
 # 100 images of four columns stay under 25 MB with room for the text.
 _PICTURES_BYTES = 20_000_000
@@ -52,6 +53,10 @@ _FIELDS = (
     ),
     Field("gradient_correlation", "threads", "%.2f", "correlation of the gradients with the control's"),
     Field("ssim", "SSIM", "%.2f", "structural similarity of lightness with the control"),
+    Field(
+        "dx_px", "right by", "%+.2f", "pixels by which it lay too far to the right before it was registered"
+    ),
+    Field("dy_px", "low by", "%+.2f", "pixels by which it lay too low before it was registered"),
 )
 
 
@@ -159,6 +164,10 @@ def write_report(
         methods=methods,
         cards=sorted(cards, key=lambda card: -card.numbers[judged.column].mean),
         judged=judged.column,
+        kinds={
+            kind: (len(found), {name: average(found, name) for name in names})
+            for kind, found in by_garment(scores).items()
+        },
         outlined=any(card.outline for card in cards),
         fields=[field for field in _FIELDS if _is_known(field.name, cards)],
         scale=scale_bar(),
@@ -180,6 +189,10 @@ def _card(
 ) -> Card:
     true_rgb = read_photo(truth, min_side_px=1).rgb
     images = {column: read_photo(path, min_side_px=1).rgb for column, path in paths.items()}
+    for column, path in paths.items():
+        # What was registered to be measured is shown as it was measured.
+        if score.differences[column].dx_px is not None:
+            images[column] = align(images[column], true_rgb, path).rgb
     panel = show(true_rgb, images, most_bytes)
     measured = crop.xyxy if crop else read_mask(mask) if mask else None
     scale = panel.size_wh[0] / true_rgb.shape[1]

@@ -116,6 +116,33 @@ def test_one_column_alone_will_do(images, tmp_path):
     assert "95 % interval" not in text
 
 
+def test_kinds_of_garment_have_their_own_averages(images, tmp_path):
+    columns = {"control": images / "control", "better": images / "better"}
+    kinds = {"1": "dress <i>", "2": "shirt", "10": "shirt"}
+    scores = score_folders(images / "gt", columns, masks=images / "masks", garments=kinds)
+    write_report(tmp_path / "r.html", scores, images / "gt", columns)
+    text = (tmp_path / "r.html").read_text()
+    mean = np.mean([score.differences["better"].mean for score in scores if score.name != "1"])
+    row = rf'<th scope="row">shirt</th><td>2</td><td>[\d.]+</td><td>{mean:.3f}</td>'
+    assert re.search(row, text)
+    assert "dress &lt;i&gt;" in text
+
+
+def test_a_resized_image_is_shown_as_it_was_measured(images, tmp_path):
+    import cv2
+
+    smooth = cv2.GaussianBlur(
+        np.random.default_rng(0).integers(0, 256, (120, 180, 3), dtype=np.uint8), (0, 0), 3
+    )
+    small = cv2.resize(smooth, (168, 112), interpolation=cv2.INTER_AREA)
+    write_photo(tmp_path / "gt" / "1.png", smooth)
+    write_photo(tmp_path / "generated" / "1.png", small)
+    columns = {"generated": tmp_path / "generated"}
+    scores = score_folders(tmp_path / "gt", columns, register_first=True)
+    write_report(tmp_path / "r.html", scores, tmp_path / "gt", columns)
+    assert '<th scope="col">right by</th>' in (tmp_path / "r.html").read_text()
+
+
 def test_crops_and_masks_are_marked_where_they_are():
     assert outline_path(Crop(x=8, y=4, width=10, height=6).xyxy, 1.0) == "M8,4 L18,4 L18,10 L8,10 Z"
     mask = np.zeros((40, 50), bool)
