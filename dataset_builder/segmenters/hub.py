@@ -261,4 +261,4 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _told(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
-    return f"'{lines[0] if lines else type(error).__name__}'"
+    return f"'{lines[0].removeprefix('Got: ') if lines else type(error).__name__}'"
