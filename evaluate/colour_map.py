@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chromiq.colour import lab_to_srgb_float, rgb_to_lab, srgb_to_lab
-from chromiq.records import BoolMask, FloatImage
+from chromiq.records import BoolMask, FloatImage, RgbImage
 
 # So few that the arrays between two steps stay in the processor's cache.
 _CHUNK = 32_768
@@ -93,21 +93,46 @@ def apply_colour_map(
     """
     result = photo.copy()
     rows, columns = np.nonzero(mask)
-    weight = strength * inner_edge(mask)[rows, columns]
-    largest = np.iinfo(photo.dtype).max
+    weight = np.float32(strength) * inner_edge(mask)[rows, columns]
+    pixels = photo[rows, columns]
+    # Cloth has far fewer colours than pixels: each is mapped once.
+    colours, which = _distinct(pixels) if photo.dtype == np.uint8 else (pixels, None)
+    mapped = _mapped(colours, colour_map)
+    for start in range(0, len(rows), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        there = mapped[part] if which is None else mapped[which[part]]
+        mixed = pixels[part] + weight[part, None] * (there - pixels[part])
+        result[rows[part], columns[part]] = np.rint(mixed)
+    return result
+
+
+def _distinct(pixels: RgbImage) -> tuple[RgbImage, NDArray[np.int32]]:
+    """The colours among pixels ``(P, 3)`` and which of them each has; by a table, as sorting is slow."""
+    codes = pixels.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+    present = np.zeros(1 << 24, bool)
+    present[codes] = True
+    found = np.flatnonzero(present)
+    places = np.empty(1 << 24, np.int32)
+    places[found] = np.arange(len(found))
+    colours = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1).astype(np.uint8)
+    return colours, places[codes]
+
+
+def _mapped(colours: NDArray[Any], colour_map: ColourMap) -> FloatImage:
+    """Colours ``(P, 3)`` after the map, in their own units, clipped to their range, as float32."""
+    largest = np.iinfo(colours.dtype).max
+    mapped = np.empty(colours.shape, np.float32)
 
     def fill(start: int) -> None:
         part = slice(start, start + _CHUNK)
-        here = rows[part], columns[part]
-        pixels = photo[here]
-        lab = srgb_to_lab(pixels) if photo.dtype == np.uint8 else rgb_to_lab(pixels / largest)
-        mapped = np.clip(lab_to_srgb_float(colour_map.apply(lab)) * largest, 0, largest)
-        result[here] = np.rint(pixels + weight[part, None] * (mapped - pixels))
+        here = colours[part]
+        lab = srgb_to_lab(here) if colours.dtype == np.uint8 else rgb_to_lab(here / largest)
+        mapped[part] = np.clip(lab_to_srgb_float(colour_map.apply(lab)) * largest, 0, largest)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        for _ in pool.map(fill, range(0, len(rows), _CHUNK)):
+        for _ in pool.map(fill, range(0, len(colours), _CHUNK)):
             pass
-    return result
+    return mapped
 
 
 def inner_edge(mask: BoolMask) -> FloatImage:
