@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from chromiq_cli.output import JSON_OPTION, print_json, print_line
+from chromiq_cli.output import JSON_OPTION
+from chromiq_cli.targets import JOB_OPTION, TargetChoice, print_jobs
 from chromiq_cli.train import EngineChoice
-
-
-class TargetChoice(StrEnum):
-    """Where it runs."""
-
-    SLURM = "slurm"
-    SKYPILOT = "skypilot"
-
-
-JOB_OPTION = typer.Option("--job", metavar="KEY=VALUE", help="Such as gpus=1, hours=12, partition=a100.")
 
 
 def sweep_train(
@@ -34,11 +24,7 @@ def sweep_train(
     from toolkit_configs.grid import read_grid, write_jobs
     from toolkit_configs.targets.jobs import read_resources, submit_commands
 
-    combinations = read_grid(grid)
-    files = write_jobs(combinations, out, target.value, engine.value, read_resources(job or ()))
-    if as_json:
-        runs = [{"name": each.name, "values": each.values} for each in combinations]
-        print_json({"runs": runs, "jobs": [str(path) for path in files]})
-        return
-    for line in submit_commands(files, target.value):
-        print_line(line)
+    found = read_grid(grid)
+    files = write_jobs(found, out, target.value, engine.value, read_resources(job or ()))
+    runs = [{"name": each.name, "values": each.values} for each in found]
+    print_jobs(files, submit_commands(files, target.value), runs, as_json=as_json)

@@ -232,6 +232,8 @@ def _headline(methods: Sequence[MethodRow], images: int) -> str:
         return f"{said}; nothing did better than leaving the colour as it was."
     if best.comparison is None:
         return f"{said}."
+    if images == 1:
+        return f"{said}, {best.comparison.mean_change:+.2f} against the control; one image tells of no other."
     low, high = best.comparison.interval
     change = f"{best.comparison.mean_change:+.2f} against the control"
     chance = "" if high < 0 else "; that could be chance"

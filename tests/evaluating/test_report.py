@@ -116,6 +116,15 @@ def test_one_column_alone_will_do(images, tmp_path):
     assert "95 % interval" not in text
 
 
+def test_one_image_has_no_interval(images, tmp_path):
+    columns = {"control": images / "control", "better": images / "better"}
+    scores = score_folders(images / "gt", columns)[:1]
+    write_report(tmp_path / "r.html", scores, images / "gt", columns)
+    text = (tmp_path / "r.html").read_text()
+    assert "against the control; one image tells of no other." in text
+    assert re.search(r"</td><td>–</td><td>1</td><td>0</td>", text)
+
+
 def test_kinds_of_garment_have_their_own_averages(images, tmp_path):
     columns = {"control": images / "control", "better": images / "better"}
     kinds = {"1": "dress <i>", "2": "shirt", "10": "shirt"}
