@@ -4,36 +4,62 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chromiq.errors import EXIT_FAILED, EXIT_INTERRUPTED
 from chromiq_cli.output import JSON_OPTION, print_json, print_line
+
+if TYPE_CHECKING:
+    from toolkit_configs.run_status import RunStatus
 
 
 def status(
     run: Annotated[Path, typer.Argument(help="The run folder.")],
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay until the run ends; exit 0, 1 or 130 as it does.")
+    ] = False,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Say how far a run is, and what made it."""
-    from toolkit_configs.runs import read_status
+    """Say how far a run is, and what made it; from any terminal that sees its folder."""
+    from rich.console import Console
 
-    found = read_status(run)
-    if as_json:
-        print_json(
-            {
-                **asdict(found.record),
-                "state": found.state,
-                "step": found.step,
-                "loss": found.loss,
-                "newest_checkpoint": str(found.checkpoint) if found.checkpoint else None,
-            }
-        )
+    from toolkit_configs.run_status import follow, read_status
+    from toolkit_configs.view import run_view, view
+
+    if not watch:
+        found = read_status(run)
+        if as_json:
+            print_json(_document(found))
+        else:
+            Console(soft_wrap=True).print(view(found))
         return
-    record = found.record
-    print_line(f"{record.name}: {found.state}, step {found.step} of {record.total_steps}, {record.engine}")
-    if found.loss is not None:
-        print_line(f"loss {found.loss:.4f}")
-    print_line(f"newest checkpoint: {found.checkpoint or 'none'}")
-    if record.message:
-        print_line(record.message)
+    # With --json stdout belongs to the document.
+    with run_view(None if as_json else Console()) as show:
+        for found in follow(run):
+            show(found)
+    if as_json:
+        print_json(_document(found))
+    else:
+        print_line(f"newest checkpoint: {found.checkpoint or 'none'}")
+    code = {"done": 0, "interrupted": EXIT_INTERRUPTED}.get(found.state, EXIT_FAILED)
+    if code:
+        raise typer.Exit(code)
+
+
+def _document(found: RunStatus) -> dict[str, object]:
+    return {
+        **asdict(found.record),
+        "state": found.state,
+        "step": found.step,
+        "loss": found.loss,
+        "learning_rate": found.learning_rate,
+        "seconds_per_step_now": found.seconds_per_step,
+        "remaining_s": found.remaining_s,
+        "newest_checkpoint": str(found.checkpoint) if found.checkpoint else None,
+        "newest_sample": found.sample,
+        "host_bytes": found.host_bytes,
+        "gpu_bytes": found.gpu_bytes,
+        "warnings": list(found.warnings),
+    }

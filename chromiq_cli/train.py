@@ -18,21 +18,37 @@ class EngineChoice(StrEnum):
     LOCAL = "local"
 
 
+class Response(StrEnum):
+    """What to do about a run that does not learn."""
+
+    STOP = "stop"
+    WARN = "warn"
+
+
 def train(
     config: Annotated[Path, typer.Argument(help="As chromiq render wrote it.")],
     engine: Annotated[EngineChoice, typer.Option(help="Who trains.")] = EngineChoice.AI_TOOLKIT,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and say what would run.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Train although the check finds errors.")] = False,
+    on_nan: Annotated[Response, typer.Option(help="When the loss is no number.")] = Response.STOP,
+    on_stall: Annotated[Response, typer.Option(help="When nothing is heard for long.")] = Response.WARN,
+    stall_minutes: Annotated[float, typer.Option(min=0, help="How long that is; 0 for ever.")] = 30,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Check a config, then train its LoRA."""
-    from chromiq.progress import progress_bar
-    from toolkit_configs.launch import launch, plan
+    """Check a config, then train its LoRA.
 
+    The options on NaN and stalls concern AI-Toolkit; the local engine always stops on NaN.
+    """
+    from chromiq.progress import notes
+    from toolkit_configs.engines.watcher import Limits
+    from toolkit_configs.launch import execute, plan
+    from toolkit_configs.view import run_view
+
+    with notes("train") as note:
+        planned = plan(config, engine.value, resume=resume, force=force, note=note)
+    print_findings(planned.findings)
     if dry_run:
-        planned = plan(config, engine.value, resume=resume, force=force)
-        print_findings(planned.findings)
         if as_json:
             print_json(planned.as_dict())
         else:
@@ -40,10 +56,9 @@ def train(
         return
     if engine is EngineChoice.LOCAL:
         say("the local engine is for smoke runs on tiny checkpoints; it proves the plumbing, not the quality")
-    with progress_bar("train") as update:
-        final = launch(
-            config, engine.value, resume=resume, force=force, on_progress=update, on_findings=print_findings
-        )
+    limits = Limits(on_nan is Response.STOP, stall_minutes * 60, on_stall is Response.STOP)
+    with run_view() as show:
+        final = execute(planned, limits=limits, on_status=show)
     if as_json:
         print_json({"run": str(final.parent), "lora": str(final)})
     else:

@@ -104,4 +104,6 @@ def _train(out: Path, checkpoint: Path, update: Update) -> Path:
     )
     write_text(config, text)
     resume = (out / "runs" / "demo").is_dir()
-    return launch(config, "local", resume=resume, on_progress=update)
+    return launch(
+        config, "local", resume=resume, on_status=lambda run: update(run.step, run.record.total_steps)
+    )

@@ -27,8 +27,9 @@ from evaluate.report import Chart, write_report
 from evaluate.score import score_folders
 from evaluate.sweep_result import Point, Sweep, summary
 from evaluate.testset import read_testset, write_canvas_masks
+from toolkit_configs.checkpoints import checkpoint_step, find_checkpoints
 from toolkit_configs.jobs import read_job
-from toolkit_configs.runs import checkpoint_step, find_checkpoints, read_status
+from toolkit_configs.run_status import read_status
 
 SWEEP_FILE = "sweep.json"
 CURVE_FILE = "curve.png"

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from chromiq.errors import Finding, InterruptedRunError, raise_findings
-from chromiq.files import ensure_output_folder, folder_lock
+from chromiq.files import ensure_output_folder, folder_lock, sha256_file
 from toolkit_configs.check import check_config
-from toolkit_configs.engines.ai_toolkit import StepEvent
-from toolkit_configs.engines.ai_toolkit import run as run_ai_toolkit
+from toolkit_configs.checkpoints import newest_step, saved_step, set_torn_aside
+from toolkit_configs.engines import ai_toolkit
+from toolkit_configs.engines.watcher import Launch, Limits
+from toolkit_configs.events import Event, EventLog
 from toolkit_configs.jobs import Job, read_job
-from toolkit_configs.runs import State, append_event, ended, new_record, write_record
-from toolkit_configs.toolkit import require_toolkit, toolkit_info
+from toolkit_configs.launch_checks import environment_findings, resume_findings, run_findings
+from toolkit_configs.run_status import RunStatus
+from toolkit_configs.runs import (
+    RUN_FILE,
+    RunRecord,
+    dataset_digest,
+    host,
+    library_versions,
+    made_by,
+    now,
+    read_record,
+    session,
+)
+from toolkit_configs.sessions import Session, refuse_orphan
+from toolkit_configs.toolkit import ToolkitInfo, require_toolkit, toolkit_findings, toolkit_info
 
 Engine = Literal["ai-toolkit", "local"]
 
@@ -26,62 +42,106 @@ class Plan:
     """What a training would do.
 
     Attributes:
-        job: as read from the config.
+        config: the file that holds the job.
+        job: as read from it.
         findings: all that the check found.
         engine: who would train.
-        toolkit_commit: of the vendored trainer, if it would train.
+        resume: whether it would go on with an existing run.
+        from_step: of the checkpoint that it would go on from, 0 if it would begin.
+        toolkit: the vendored trainer, if it would train.
+        dataset_sha256: of what it would train on.
     """
 
+    config: Path
     job: Job
     findings: tuple[Finding, ...]
     engine: Engine
-    toolkit_commit: str | None
+    resume: bool
+    from_step: int
+    toolkit: ToolkitInfo | None
+    dataset_sha256: str
+
+    @property
+    def command(self) -> list[str] | None:
+        """What would be run, in the trainer's folder; None for the local engine."""
+        if self.toolkit is None:
+            return None
+        return [str(self.toolkit.python), "run.py", str(self.job.run_folder / ai_toolkit.LAUNCHED_FILE)]
 
     @property
     def summary(self) -> str:
-        """One line for people."""
+        """A few lines for people."""
         process = self.job.process
-        return (
-            f"{self.engine} would train {process.model.name_or_path} for {process.train.steps} steps on "
-            f"{process.datasets[0].folder_path}, into {self.job.run_folder}"
-        )
+        steps = f"{process.train.steps} steps"
+        if self.from_step:
+            steps += f", from step {self.from_step}"
+        lines = [
+            f"{self.engine} would train {process.model.name_or_path} for {steps} on "
+            f"{process.datasets[0].folder_path}, into {self.job.run_folder}",
+            f"a checkpoint every {process.save.save_every} steps: so many a stop can lose at most",
+        ]
+        if self.command and self.toolkit:
+            lines.append(f"in {self.toolkit.folder}: {' '.join(self.command)}")
+        return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as plain data for JSON."""
         process = self.job.process
         return {
             "engine": self.engine,
-            "toolkit_commit": self.toolkit_commit,
+            "toolkit_commit": self.toolkit.commit if self.toolkit else None,
+            "command": self.command,
+            "working_directory": self.toolkit.folder if self.toolkit else None,
             "model": process.model.name_or_path,
             "steps": process.train.steps,
+            "from_step": self.from_step,
+            "save_every": process.save.save_every,
             "dataset": process.datasets[0].folder_path,
+            "dataset_sha256": self.dataset_sha256,
             "run": str(self.job.run_folder),
             "findings": [finding.as_dict() for finding in self.findings],
         }
 
 
-def plan(config: Path, engine: Engine, *, resume: bool = False, force: bool = False) -> Plan:
+def plan(
+    config: Path,
+    engine: Engine,
+    *,
+    resume: bool = False,
+    force: bool = False,
+    note: Callable[[str], None] = lambda _: None,
+) -> Plan:
     """Check all that a training needs; writes nothing.
 
     Args:
         config: as `render_job` made it.
         engine: who would train.
         resume: go on with an existing run.
-        force: let errors of the config or dataset pass.
+        force: let errors of the config, the dataset and the trainer pass.
+        note: called with what is being looked at.
 
     Raises:
         UnsoundError: with all findings, unless `force`.
         ChromiqError: if the vendored trainer is wanted and missing.
     """
+    note("checking the config and its dataset")
     findings = check_config(config, resume=resume)
     job = read_job(config)
-    if not force:
-        raise_findings(findings, str(config))
-    commit = None
+    info = None
     if engine == "ai-toolkit":
         require_toolkit()
-        commit = toolkit_info().commit
-    return Plan(job, tuple(findings), engine, commit)
+        note("asking the trainer's environment")
+        info = toolkit_info()
+        findings += [*toolkit_findings(info), *run_findings(job), *environment_findings(info)]
+    if not force:
+        raise_findings(findings, str(config))
+    digest = dataset_digest(job, note)
+    from_step = newest_step(job.run_folder, job.config.name) if resume else 0
+    if resume and (job.run_folder / RUN_FILE).is_file():
+        findings += resume_findings(read_record(job.run_folder), config, engine, digest)
+        if not force:
+            raise_findings(findings, str(config))
+    return Plan(config, job, tuple(findings), engine, resume, from_step, info, digest)
 
 
 def launch(
@@ -90,76 +150,111 @@ def launch(
     *,
     resume: bool = False,
     force: bool = False,
-    on_progress: Callable[[int, int], None] | None = None,
-    on_findings: Callable[[Sequence[Finding]], None] | None = None,
+    limits: Limits | None = None,
+    on_status: Callable[[RunStatus], None] = lambda _: None,
 ) -> Path:
-    """Train a config's LoRA and return the final checkpoint; ``run.json`` in the run folder tells how.
+    """Plan, then train; see `plan` and `execute`."""
+    return execute(plan(config, engine, resume=resume, force=force), limits=limits, on_status=on_status)
+
+
+def execute(
+    planned: Plan, *, limits: Limits | None = None, on_status: Callable[[RunStatus], None] = lambda _: None
+) -> Path:
+    """Train as planned and return the final checkpoint; ``run.json`` in the run folder tells how.
+
+    A run whose steps are all done is left as it is.
 
     Args:
-        config: as `render_job` made it.
-        engine: who trains.
-        resume: go on with an existing run.
-        force: train although the check finds errors.
-        on_progress: called with steps done and steps in all.
-        on_findings: called once with all that the check finds.
+        planned: what `plan` gave.
+        limits: what ends AI-Toolkit early.
+        on_status: called after all that happens.
 
     Raises:
-        UnsoundError: with all findings, before anything is launched.
         ChromiqError: if the training fails.
         InterruptedRunError: on SIGINT or SIGTERM.
+        LockedError: if the run is being trained already.
     """
-    planned = plan(config, engine, resume=resume, force=force)
-    if on_findings:
-        on_findings(planned.findings)
     job = planned.job
     run = ensure_output_folder(job.run_folder)
-    with folder_lock(run, f"chromiq train --engine {engine}"):
-        record = new_record(job, engine, config, planned.toolkit_commit)
-        write_record(run, record)
-        append_event(run, "start", engine=engine, resume=resume)
+    final = run / f"{job.config.name}.safetensors"
+    with folder_lock(run, f"chromiq train --engine {planned.engine}"), EventLog(run) as log:
+        earlier = read_record(run) if (run / RUN_FILE).is_file() else None
+        if earlier:
+            refuse_orphan(run, earlier)
+        torn = set_torn_aside(run, job.config.name)
+        if planned.resume and final.is_file() and saved_step(final) == job.process.train.steps:
+            return final
+        record = _new_record(planned, earlier)
+        session_of = Session(run, record, log, on_status)
+        session_of.begin(torn)
         try:
-            final = _train(job, config, engine, resume, on_progress)
+            found = _train(planned, session_of, limits or Limits())
         except BaseException as error:
             stopped = isinstance(error, InterruptedRunError | KeyboardInterrupt)
-            state: State = "interrupted" if stopped else "failed"
-            append_event(run, state, message=str(error))
-            write_record(run, ended(record, run, state, str(error)))
+            session_of.end("interrupted" if stopped else "failed", str(error))
             raise
-        append_event(run, "done", checkpoint=final.name)
-        write_record(run, ended(record, run, "done"))
-    return final
+        session_of.end("done", None, checkpoint=found.name)
+    return found
 
 
-def _train(
-    job: Job, config: Path, engine: Engine, resume: bool, on_progress: Callable[[int, int], None] | None
-) -> Path:
-    run = job.run_folder
-
-    def note(event: StepEvent) -> None:
-        append_event(run, "step", step=event.step, loss=event.loss, learning_rate=event.learning_rate)
-        if on_progress:
-            on_progress(event.step, event.total)
-
-    if engine == "local":
+def _train(planned: Plan, noted: Session, limits: Limits) -> Path:
+    job, run = planned.job, planned.job.run_folder
+    if planned.engine == "local":
         from toolkit_configs.engines.local import train
 
-        result = train(
-            job, resume=resume, on_step=lambda step, total, loss: note(StepEvent(step, total, loss, None))
-        )
+        def on_step(step: int, _: int, loss: float) -> None:
+            values = {"step": step, "loss": loss, "learning_rate": job.process.train.lr}
+            noted.note(Event("step", values))
+
+        def on_checkpoint(step: int, path: Path) -> None:
+            noted.note(Event("checkpoint", {"step": step, "file": path.name}))
+
+        result = train(job, resume=planned.resume, on_step=on_step, on_checkpoint=on_checkpoint)
         return result.final_checkpoint
+    wanted = Launch(planned.config, run, job.config.name, job.process.train.steps, planned.from_step, limits)
     with _termination_as_interrupt():
-        return run_ai_toolkit(config, run, job.config.name, job.process.train.steps, note)
+        return ai_toolkit.run(wanted, noted.note, noted.trainer_is)
+
+
+def _new_record(planned: Plan, earlier: RunRecord | None) -> RunRecord:
+    job, info = planned.job, planned.toolkit
+    versions = info.versions if info else library_versions()
+    return RunRecord(
+        name=job.config.name,
+        engine=planned.engine,
+        state="running",
+        process=os.getpid(),
+        started=now(),
+        ended=None,
+        total_steps=job.process.train.steps,
+        config=str(planned.config.resolve()),
+        config_sha256=sha256_file(planned.config),
+        dataset_sha256=planned.dataset_sha256,
+        versions={"chromiq": made_by(), **versions},
+        device=(info.device if info else None) or job.process.device,
+        toolkit_commit=info.commit if info else None,
+        toolkit_changes_sha256=info.changes_sha256 if info else None,
+        host=host(),
+        sessions=(*earlier.sessions, session(earlier)) if earlier else (),
+        steps_done=planned.from_step,
+    )
 
 
 @contextmanager
 def _termination_as_interrupt() -> Iterator[None]:
-    """A SIGTERM ends the block as a SIGINT does, so that the child's group is ended too."""
+    """SIGTERM and a terminal that goes away end the block as SIGINT does, and the child's group with it."""
 
     def interrupt(number: int, _: Any) -> None:
         raise KeyboardInterrupt(number)
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # nohup has SIGHUP ignored, and means it.
+        if signal.getsignal(number) != signal.SIG_IGN:
+            with suppress(ValueError):  # Not the main thread: signals go elsewhere.
+                before[number] = signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

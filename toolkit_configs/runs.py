@@ -1,16 +1,19 @@
-"""What a run leaves behind for those who ask later: ``run.json``, ``events.jsonl``, its checkpoints."""
+"""What a run leaves behind for those who ask later: ``run.json``."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
+import socket
 import sys
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
+
+import psutil
 
 from chromiq import __version__
 from chromiq.errors import UsageError
@@ -18,9 +21,10 @@ from chromiq.files import sha256_file, sha256_text, write_json
 from toolkit_configs.jobs import Job
 
 RUN_FILE = "run.json"
-EVENTS_FILE = "events.jsonl"
 _PACKAGES = ("torch", "diffusers", "transformers", "peft", "safetensors", "numpy")
-_STEP = re.compile(r"_(\d{9})$")
+
+# From the start of a run to its trainer's process, at most.
+_STARTUP_S = 600.0
 
 State = Literal["running", "done", "interrupted", "failed"]
 
@@ -33,18 +37,24 @@ class RunRecord:
         name: of the run.
         engine: ``"local"`` or ``"ai-toolkit"``.
         state: where it stands.
-        process: the process that trains, while it runs.
-        started: UTC, ISO 8601.
+        process: the process that trains or watches the training, while it runs.
+        started: UTC, ISO 8601; of the newest session.
         ended: the same, or None.
         total_steps: steps in all.
         config: path of the config.
         config_sha256: of its bytes.
         dataset_sha256: of its manifest, or of the names and sizes of its files.
         versions: of Python, chromiq and the libraries that train.
-        device: that trains, as the config says.
+        device: that trains, as the trainer's torch names it, else as the config says.
         toolkit_commit: of the vendored trainer, if it trains.
         message: why it failed.
         checkpoints: file name to SHA-256.
+        toolkit_changes_sha256: of what was changed in the vendored trainer, None if nothing was.
+        host: the machine's name.
+        trainer_process: the vendored trainer's process and group, once it runs.
+        sessions: of earlier launches of this run: started, ended, state, steps, message.
+        steps_done: that were heard of.
+        seconds_per_step: over the newest session, or None.
     """
 
     name: str
@@ -62,56 +72,28 @@ class RunRecord:
     toolkit_commit: str | None = None
     message: str | None = None
     checkpoints: dict[str, str] = field(default_factory=dict)
+    toolkit_changes_sha256: str | None = None
+    host: str = ""
+    trainer_process: int | None = None
+    sessions: tuple[dict[str, Any], ...] = ()
+    steps_done: int = 0
+    seconds_per_step: float | None = None
 
 
-@dataclass(frozen=True)
-class RunStatus:
-    """A run as it stands now.
+def read_record(run: Path) -> RunRecord:
+    """The run's ``run.json``.
 
-    Attributes:
-        record: as written when it started or ended.
-        step: the last step heard of.
-        loss: at that step, or None.
-        checkpoint: the newest one, or None.
-        alive: whether its process still runs.
+    Raises:
+        UsageError: if the folder holds none, or one that cannot be read.
     """
-
-    record: RunRecord
-    step: int
-    loss: float | None
-    checkpoint: Path | None
-    alive: bool
-
-    @property
-    def state(self) -> str:
-        """As recorded; ``"killed"`` if it is recorded as running and its process is gone."""
-        return "killed" if self.record.state == "running" and not self.alive else self.record.state
-
-
-def new_record(job: Job, engine: str, config: Path, toolkit_commit: str | None) -> RunRecord:
-    """The record of a run that starts now.
-
-    Args:
-        job: that is trained.
-        engine: that trains.
-        config: the file that holds the job.
-        toolkit_commit: of the vendored trainer, or None if another trains.
-    """
-    return RunRecord(
-        name=job.config.name,
-        engine=engine,
-        state="running",
-        process=os.getpid(),
-        started=_now(),
-        ended=None,
-        total_steps=job.process.train.steps,
-        config=str(config.resolve()),
-        config_sha256=sha256_file(config),
-        dataset_sha256=dataset_digest(Path(job.process.datasets[0].folder_path)),
-        versions=_versions(),
-        device=job.process.device,
-        toolkit_commit=toolkit_commit,
-    )
+    path = run / RUN_FILE
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return RunRecord(**{**document, "sessions": tuple(document.get("sessions", ()))})
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(f"{run}: wanted a run folder with {RUN_FILE}, got none; check the path") from error
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{path}: wanted a run's record, got '{error}'; restore it") from error
 
 
 def write_record(run: Path, record: RunRecord) -> None:
@@ -119,76 +101,41 @@ def write_record(run: Path, record: RunRecord) -> None:
     write_json(run / RUN_FILE, asdict(record))
 
 
-def ended(record: RunRecord, run: Path, state: State, message: str | None = None) -> RunRecord:
-    """The record of a run that has just ended, with the digests of its checkpoints."""
-    digests = {path.name: sha256_file(path) for path in find_checkpoints(run, record.name)}
-    return replace(record, state=state, ended=_now(), message=message, checkpoints=digests)
+def session(record: RunRecord) -> dict[str, Any]:
+    """What is kept of a session when the run is launched again."""
+    keys = ("started", "ended", "state", "steps_done", "seconds_per_step", "host", "device", "message",
+            "config_sha256", "dataset_sha256", "toolkit_commit", "versions")  # fmt: skip
+    return {key: value for key, value in asdict(record).items() if key in keys}
 
 
-def append_event(run: Path, kind: str, **values: Any) -> None:
-    """Add a line to ``events.jsonl``."""
-    line = json.dumps({"time": _now(), "event": kind, **values}, ensure_ascii=False)
-    with (run / EVENTS_FILE).open("a", encoding="utf-8") as stream:
-        stream.write(line + "\n")
+def dataset_digest(job: Job, note: Callable[[str], None] | None = None) -> str:
+    """What identifies a dataset: the names and bytes of its targets, captions, controls and masks.
 
-
-def read_status(run: Path) -> RunStatus:
-    """How a run stands.
-
-    Raises:
-        UsageError: if the folder holds no run.
+    Args:
+        job: that is trained.
+        note: called now and then with how far the reading is.
     """
-    path = run / RUN_FILE
-    if not path.is_file():
-        raise UsageError(f"{run}: wanted a run folder with {RUN_FILE}, got none; check the path")
-    record = RunRecord(**json.loads(path.read_text(encoding="utf-8")))
-    step, loss = 0, None
-    for event in _events(run / EVENTS_FILE):
-        if event.get("event") == "step":
-            step, loss = int(event["step"]), event.get("loss")
-    found = find_checkpoints(run, record.name)
-    alive = record.state == "running" and _is_alive(record.process)
-    return RunStatus(record, step, loss, found[-1] if found else None, alive)
+    folders = []
+    for dataset in job.process.datasets:
+        controls = dataset.control_path if isinstance(dataset.control_path, list) else [dataset.control_path]
+        folders += [dataset.folder_path, *controls, *([dataset.mask_path] if dataset.mask_path else [])]
+    files = [
+        (index, path)
+        for index, folder in enumerate(folders)
+        for path in sorted(Path(folder).glob("*"))
+        if path.is_file()
+    ]
+    parts = []
+    for done, (index, path) in enumerate(files):
+        if note and done % 100 == 0:
+            note(f"digest of the dataset: {done} of {len(files)} files")
+        parts.append((index, path.name, sha256_file(path)))
+    return sha256_text(json.dumps(parts))
 
 
-def find_checkpoints(run: Path, name: str) -> list[Path]:
-    """A run's LoRAs, oldest first; the final one, which carries no step in its name, last."""
-    steps = sorted(path for path in run.glob("*.safetensors") if checkpoint_step(path, name) is not None)
-    final = run / f"{name}.safetensors"
-    return [*steps, final] if final.is_file() else steps
-
-
-def checkpoint_step(path: Path, name: str) -> int | None:
-    """The step in a checkpoint's name, or None if it carries none.
-
-    >>> checkpoint_step(Path("lab_000000020.safetensors"), "lab")
-    20
-    >>> checkpoint_step(Path("lab.safetensors"), "lab") is None
-    True
-    """
-    found = _STEP.match(path.stem.removeprefix(name)) if path.stem.startswith(name) else None
-    return int(found.group(1)) if found else None
-
-
-def dataset_digest(targets: Path) -> str:
-    """What identifies a dataset: its manifest's bytes, else the names and sizes of its targets."""
-    manifest = targets.parent / "manifest.jsonl"
-    if manifest.is_file():
-        return sha256_file(manifest)
-    files = sorted((path.name, path.stat().st_size) for path in targets.iterdir() if path.is_file())
-    return sha256_text(json.dumps(files))
-
-
-def _events(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    # The last line may be half-written while the run goes on.
-    return [json.loads(line) for line in lines if line.endswith("\n")]
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": sys.version.split()[0], "chromiq": __version__}
+def library_versions() -> dict[str, str]:
+    """Versions of Python, chromiq and the libraries that the local engine trains with."""
+    found = {"python": sys.version.split()[0]}
     for name in _PACKAGES:
         try:
             found[name] = version(name)
@@ -197,15 +144,34 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _is_alive(process: int) -> bool:
+def is_running(process: int, started: str) -> bool:
+    """Whether a process runs on this machine and did so when a run was started, so that it is the same one.
+
+    Args:
+        process: its id.
+        started: ISO 8601.
+    """
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        found = psutil.Process(process)
+        begun_s = found.create_time()
+        if found.status() == psutil.STATUS_ZOMBIE:
+            return False
+    except psutil.Error:
         return False
-    except PermissionError:
-        return True
-    return True
+    # A run's start is written in whole seconds, a while after its process began and before its trainer's.
+    return begun_s < datetime.fromisoformat(started).timestamp() + _STARTUP_S or process == os.getpid()
 
 
-def _now() -> str:
+def now() -> str:
+    """UTC, ISO 8601, in whole seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def host() -> str:
+    """The machine's name."""
+    return socket.gethostname()
+
+
+def made_by() -> str:
+    """The version of chromiq."""
+    return __version__

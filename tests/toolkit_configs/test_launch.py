@@ -1,8 +1,4 @@
-"""Launching: what is recorded, and what becomes of a trainer that misbehaves.
-
-The trainer here is a script that stands for AI-Toolkit: it is started the same way and prints the same
-lines, and then does what the real one has been seen to do when things go wrong.
-"""
+"""Launching: what is recorded, and what becomes of a trainer that misbehaves (see standin_trainer)."""
 
 import json
 import os
@@ -13,58 +9,41 @@ import time
 from pathlib import Path
 
 import pytest
+from standin_trainer import behave, is_gone, make_trainer
 
-from chromiq.errors import AccessError, ChromiqError, UnsoundError, UsageError
-from toolkit_configs.engines.ai_toolkit import read_progress
-from toolkit_configs.launch import launch
+import toolkit_configs.engines.ai_toolkit as engine
+from chromiq.errors import AccessError, ChromiqError, LockedError, UnsoundError
+from chromiq_cli.main import main
+from toolkit_configs import toolkit
+from toolkit_configs.checkpoints import find_checkpoints
+from toolkit_configs.engines.watcher import Limits
+from toolkit_configs.events import Event, EventReader
+from toolkit_configs.launch import launch, plan
 from toolkit_configs.render import render_job
-from toolkit_configs.runs import find_checkpoints, read_status
+from toolkit_configs.run_status import follow, read_status
+from toolkit_configs.runs import read_record, write_record
 
-PRELUDE = """
-import json, os, signal, subprocess, sys, time, yaml
-config = yaml.safe_load(open(sys.argv[1]))["config"]
-run = os.path.join(config["process"][0]["training_folder"], config["name"])
-def step(n, loss="1.500e+00"):
-    sys.stderr.write(f"\\rlab:  50%|###  | {n}/20 [00:01<00:00,  2.40it/s, lr: 1.0e-04 loss: {loss}]")
-    sys.stderr.flush()
-def save(name):
-    open(os.path.join(run, name), "wb").write(b"lora")
-"""
-ENDINGS = {
-    "good": "step(10); save('chromiq_v1_000000010.safetensors'); step(20); save('chromiq_v1.safetensors')",
-    "nothing saved, exit 0": "step(10)",
-    "out of memory": "step(3); sys.exit('torch.OutOfMemoryError: CUDA out of memory. ')",
-    "gated": "sys.exit('huggingface_hub.errors.GatedRepoError: 401 Client Error.')",
-    "broken environment": "import no_such_module",
-    "floods": "print('x' * 100_000_000); save('chromiq_v1.safetensors')",
-    "prints the token": "print(os.environ['HF_TOKEN']); save('chromiq_v1.safetensors')",
-    "tells": "json.dump([os.getcwd(), dict(os.environ)], open(os.path.join(run, 'told.json'), 'w')); "
-             "save('chromiq_v1.safetensors')",
-    "hangs with a child": "signal.signal(signal.SIGINT, signal.SIG_IGN); step(7)\n"
-                          "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
-                          "open(os.path.join(run, 'child'), 'w').write(str(child.pid)); time.sleep(600)",
-}  # fmt: skip
+
+@pytest.fixture(scope="session")
+def trainer_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trainer") / "ai-toolkit"
+    return folder, make_trainer(folder)
 
 
 @pytest.fixture
-def trainer(tmp_path, monkeypatch):
-    """Installs a trainer that ends in the way asked for."""
-    folder = tmp_path / "ai-toolkit"
-    (folder / "venv" / "bin").mkdir(parents=True)
-    (folder / "venv" / "bin" / "python").symlink_to(sys.executable)
-    # A symlinked interpreter finds this environment's packages through its own configuration.
-    (folder / "venv" / "pyvenv.cfg").write_text(Path(sys.prefix, "pyvenv.cfg").read_text())
-    site = next(Path(sys.prefix, "lib").glob("python3*"))
-    (folder / "venv" / "lib").mkdir()
-    (folder / "venv" / "lib" / site.name).symlink_to(site)
+def trainer(trainer_folder, monkeypatch):
+    """Makes the trainer end in the way asked for."""
+    folder, commit = trainer_folder
     monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(folder))
-    return lambda ending: (folder / "run.py").write_text(PRELUDE + ENDINGS[ending])
+    monkeypatch.setattr(toolkit, "PINNED_COMMIT", commit)
+    monkeypatch.setattr(engine, "_PATIENCE_S", 1)
+    return lambda ending: behave(folder, ending)
 
 
 @pytest.fixture
 def config(dataset, tmp_path):
     path = tmp_path / "config.yaml"
-    path.write_text(render_job("kontext", dataset, preset="smoke"))
+    path.write_text(render_job("kontext", dataset, preset="smoke", name="chromiq_v1"))
     return path
 
 
@@ -73,25 +52,73 @@ def run_folder(dataset):
     return dataset.parent / "runs" / "chromiq_v1"
 
 
+def events(run, kind):
+    return [event.values for event in EventReader(run).new() if event.kind == kind]
+
+
+def command(monkeypatch, capsys, *arguments):
+    monkeypatch.setattr(sys, "argv", ["chromiq", *map(str, arguments)])
+    try:
+        main()
+        code = 0
+    except SystemExit as stop:
+        code = stop.code or 0
+    return code, capsys.readouterr()
+
+
 def test_a_good_run_is_recorded(trainer, config, run_folder):
     trainer("good")
     seen = []
-    final = launch(config, "ai-toolkit", on_progress=lambda done, total: seen.append((done, total)))
+    final = launch(config, "ai-toolkit", on_status=lambda status: seen.append(status.step))
     assert final == run_folder / "chromiq_v1.safetensors"
-    assert seen == [(10, 20), (20, 20)]
+    assert {10, 20} <= set(seen)
     status = read_status(run_folder)
     assert (status.state, status.step, status.loss) == ("done", 20, 1.5)
-    assert set(status.record.checkpoints) == {"chromiq_v1_000000010.safetensors", "chromiq_v1.safetensors"}
+    record = status.record
+    assert set(record.checkpoints) == {"chromiq_v1_000000010.safetensors", "chromiq_v1.safetensors"}
+    assert all(len(digest) == 64 for digest in record.checkpoints.values())
+    assert record.toolkit_commit == toolkit.PINNED_COMMIT
+    assert (record.device, record.versions["torch"]) == ("cpu", "2.13.0+cpu")
+    assert len(record.config_sha256) == len(record.dataset_sha256) == 64
+    assert events(run_folder, "checkpoint") == [
+        {"step": 10, "file": "chromiq_v1_000000010.safetensors"},
+        {"step": 20, "file": "chromiq_v1.safetensors"},
+    ]
+    assert events(run_folder, "memory")[0]["host_bytes"] > 0
     assert "loss: 1.500e+00" in (run_folder / "log.txt").read_text()
+
+
+def test_its_loss_log_is_trusted_before_its_progress_bar(trainer, config, run_folder):
+    pytest.importorskip("tensorboard")
+    trainer("good with a log")
+    launch(config, "ai-toolkit")
+    losses = {values["step"]: values["loss"] for values in events(run_folder, "step")}
+    # Rows count from 0, the bar's 9.9 belongs to no step that it names.
+    assert losses == {2: 2.5, 10: 1.5, 20: 1.25}
+    assert [values["file"] for values in events(run_folder, "sample")] == ["samples/1__000000010_0.jpg"]
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator(str(run_folder / "tensorboard"))
+    board.Reload()
+    assert [(scalar.step, scalar.value) for scalar in board.Scalars("train/loss")] == [*losses.items()]
 
 
 @pytest.mark.parametrize(
     ("ending", "error", "said"),
     [
-        ("nothing saved, exit 0", ChromiqError, "exit code 0 and without a final checkpoint at step 10"),
+        ("nothing saved, exit 0", ChromiqError, "exit code 0 and without a final checkpoint at step 20"),
+        ("saves less than all", ChromiqError, "without a final checkpoint at step 20: it came to step 10"),
+        ("torn final", ChromiqError, "without a final checkpoint"),
         ("out of memory", ChromiqError, "smaller preset"),
+        ("out of memory thrice", ChromiqError, "smaller preset"),
         ("gated", AccessError, "HF_TOKEN"),
-        ("broken environment", ChromiqError, "environment is broken"),
+        ("forbidden", AccessError, "accept its licence"),
+        ("full disk", ChromiqError, "disk is full"),
+        ("broken environment", ChromiqError, "chromiq toolkit setup"),
+        ("killed by the system", ChromiqError, "killed by the system at step 4"),
+        ("nan", UnsoundError, r"after step 5: the loss is no number.*lower train\.lr"),
+        ("nan in the log", UnsoundError, "after step 3: the loss is no number"),
+        ("no mask", UnsoundError, "the mask was not applied"),
     ],
 )
 def test_a_failed_run_says_its_cure(trainer, config, run_folder, ending, error, said):
@@ -99,62 +126,208 @@ def test_a_failed_run_says_its_cure(trainer, config, run_folder, ending, error, 
     with pytest.raises(error, match=said) as caught:
         launch(config, "ai-toolkit")
     assert type(caught.value) is error
+    assert "\n" not in str(caught.value)
     status = read_status(run_folder)
     assert status.state == "failed"
     assert status.record.message == str(caught.value)
+
+
+def test_what_the_trainer_swallows_is_told(trainer, config, run_folder):
+    trainer("swallows")
+    launch(config, "ai-toolkit")
+    assert [values["code"] for values in events(run_folder, "warning")] == ["skipped_image", "optimizer_lost"]
+
+
+def test_nan_may_be_let_pass_and_is_told_once(trainer, config, run_folder):
+    trainer("nan, and goes on")
+    launch(config, "ai-toolkit", limits=Limits(stop_on_nan=False))
+    assert [values["code"] for values in events(run_folder, "warning")] == ["nan"]
+
+
+def test_a_stall_can_stop_a_run(trainer, config, run_folder):
+    trainer("stalls")
+    with pytest.raises(ChromiqError, match="after step 5: nothing was heard"):
+        launch(config, "ai-toolkit", limits=Limits(stall_s=1, stop_on_stall=True))
+    assert [values["code"] for values in events(run_folder, "warning")] == ["stall"]
+
+
+def test_a_child_that_keeps_the_output_open_does_not_keep_the_run(trainer, config):
+    trainer("a child keeps its output open")
+    assert launch(config, "ai-toolkit").is_file()
 
 
 def test_a_flood_of_output_is_kept_and_does_no_harm(trainer, config, run_folder):
     trainer("floods")
     launch(config, "ai-toolkit")
     assert (run_folder / "log.txt").stat().st_size > 100_000_000
+    (run_folder / "log.txt").unlink()
 
 
 def test_the_token_reaches_the_trainer_and_no_file(trainer, config, run_folder, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secret_token_of_this_test")
     trainer("prints the token")
     launch(config, "ai-toolkit")
-    assert "***" in (run_folder / "log.txt").read_text()
-    assert not [path for path in run_folder.iterdir() if b"hf_secret_token_of_this_test" in path.read_bytes()]
+    assert (run_folder / "log.txt").read_text().count("***") == 2
+    files = [path for path in run_folder.rglob("*") if path.is_file()]
+    assert not [path for path in files if b"hf_secret" in path.read_bytes()]
 
 
-def test_the_trainer_sees_its_own_folder_and_a_bounded_environment(trainer, config, run_folder, monkeypatch):
+def test_the_trainer_sees_its_own_folder_a_bounded_environment_and_absolute_paths(
+    trainer, config, run_folder, monkeypatch
+):
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not for you")
+    monkeypatch.chdir(run_folder.parents[1])
+    config.write_text(config.read_text().replace(f"{run_folder.parents[1]}/dataset/gt", "dataset/gt"))
     trainer("tells")
     launch(config, "ai-toolkit")
-    folder, environment = json.loads((run_folder / "told.json").read_text())
+    folder, environment, told = json.loads((run_folder / "told.json").read_text())
     assert folder == os.environ["CHROMIQ_AI_TOOLKIT"]
     assert "PATH" in environment
     assert not {"PYTHONPATH", "AWS_SECRET_ACCESS_KEY"} & set(environment)
+    process = told["process"][0]
+    assert process["datasets"][0]["folder_path"] == str(run_folder.parents[1] / "dataset" / "gt")
+    assert process["logging"] == {"use_ui_logger": True, "log_every": 1}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_run_ends_its_whole_group_and_says_what_is_lost(
-    trainer, config, run_folder, number, monkeypatch, tmp_path
-):
-    trainer("hangs with a child")
+def start(config, trainer_folder, *arguments):
+    commit = trainer_folder[1]
     code = (
-        "import sys, toolkit_configs.engines.ai_toolkit as engine\n"
-        "engine._PATIENCE_S = 1\n"
+        "import sys, toolkit_configs.engines.ai_toolkit as engine, toolkit_configs.toolkit as toolkit\n"
+        f"engine._PATIENCE_S = 1; toolkit.PINNED_COMMIT = {commit!r}\n"
         "from chromiq_cli.main import main\n"
-        f"sys.argv = ['chromiq', 'train', {str(config)!r}]\n"
+        f"sys.argv = ['chromiq', 'train', {str(config)!r}, *{arguments!r}]\n"
         "main()"
     )
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-c", code], cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, text=True
     )
-    child = run_folder / "child"
+
+
+def wait_for(path):
     deadline = time.monotonic() + 60
-    while not (child.is_file() and child.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    while not (path.is_file() and path.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return int(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("ending", "number", "saved"),
+    [("hangs with a child", signal.SIGINT, 5), ("stops when asked", signal.SIGTERM, 0),
+     ("stops when asked", signal.SIGHUP, 0)],
+)  # fmt: skip
+def test_a_stopped_run_ends_its_whole_group_and_says_what_is_lost(
+    trainer, trainer_folder, config, run_folder, ending, number, saved
+):
+    trainer(ending)
+    process = start(config, trainer_folder)
+    child = wait_for(run_folder / "child")
+    assert read_status(run_folder).state == "running"
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "stopped at step 7 of 20; the newest checkpoint is of step 0, so 7 steps are lost" in said
-    assert read_status(run_folder).state == "interrupted"
-    state = Path(f"/proc/{child.read_text()}/stat")
-    assert not state.exists() or state.read_text().split()[2] == "Z"
+    lost = 7 - saved
+    assert f"stopped at step 7 of 20; the newest checkpoint is of step {saved}, so {lost} steps" in said
+    status = read_status(run_folder)
+    assert (status.state, status.record.steps_done) == ("interrupted", 7)
+    assert is_gone(child)
+
+
+def test_after_a_kill_the_orphan_is_named_a_torn_checkpoint_put_aside_and_the_run_goes_on(
+    trainer, trainer_folder, config, run_folder
+):
+    trainer("hangs with a child")
+    process = start(config, trainer_folder)
+    wait_for(run_folder / "child")
+    process.kill()
+    process.wait()
+    process.stderr.close()
+    status = read_status(run_folder)
+    assert status.state == "killed"
+    with pytest.raises(LockedError, match=f"kill -INT -- -{status.record.trainer_process}"):
+        launch(config, "ai-toolkit", resume=True)
+    os.killpg(status.record.trainer_process, signal.SIGKILL)
+    while not is_gone(status.record.trainer_process):
+        time.sleep(0.05)
+    whole = (run_folder / "chromiq_v1_000000005.safetensors").read_bytes()
+    (run_folder / "chromiq_v1_000000010.safetensors").write_bytes(whole[:-1])
+    with (run_folder / "events.jsonl").open("a") as stream:
+        stream.write('{"time": "2026-')
+    trainer("resumes")
+    assert plan(config, "ai-toolkit", resume=True).from_step == 5
+    launch(config, "ai-toolkit", resume=True)
+    assert (run_folder / "torn-chromiq_v1_000000010.safetensors").is_file()
+    record = read_record(run_folder)
+    assert (record.state, record.steps_done, len(record.sessions)) == ("done", 20, 1)
+    assert events(run_folder, "step")[-1]["step"] == 20
+    assert "torn" in [values["code"] for values in events(run_folder, "warning")]
+
+
+def test_a_trainer_that_begins_anew_instead_of_going_on_is_stopped(trainer, config, run_folder):
+    trainer("good")
+    launch(config, "ai-toolkit")
+    (run_folder / "chromiq_v1.safetensors").unlink()
+    trainer("begins anew")
+    with pytest.raises(ChromiqError, match="go on from step 10, got step 1"):
+        launch(config, "ai-toolkit", resume=True)
+
+
+def test_a_finished_run_is_left_as_it_is_and_never_gone_on_with_unasked(trainer, config, run_folder):
+    trainer("good")
+    final = launch(config, "ai-toolkit")
+    before = final.stat().st_mtime_ns, (run_folder / "run.json").read_bytes()
+    assert launch(config, "ai-toolkit", resume=True) == final
+    assert (final.stat().st_mtime_ns, (run_folder / "run.json").read_bytes()) == before
+    with pytest.raises(UnsoundError) as caught:
+        launch(config, "ai-toolkit")
+    assert "run.exists" in {finding.code for finding in caught.value.findings}
+
+
+def test_a_resume_tells_what_changed_since(trainer, config, dataset, run_folder):
+    trainer("good")
+    launch(config, "ai-toolkit")
+    config.write_text(config.read_text() + "# changed\n")
+    (dataset / "gt" / "pair1.txt").write_text("another caption")
+    codes = {finding.code: finding.severity for finding in plan(config, "ai-toolkit", resume=True).findings}
+    assert {"run.config": "warning", "run.dataset": "warning"}.items() <= codes.items()
+    with pytest.raises(UnsoundError) as caught:
+        plan(config, "local", resume=True)
+    assert "run.engine" in {finding.code for finding in caught.value.findings}
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "code"),
+    [("log", "runs", "run.name"), ("e", "runs", "run.name"), ("lab", "shop_cn/runs", "run.path")],
+)
+def test_names_and_places_that_the_trainer_trips_over_are_refused(trainer, dataset, name, folder, code):
+    trainer("good")
+    config = dataset.parent / "config.yaml"
+    where = dataset.parent / folder
+    config.write_text(render_job("kontext", dataset, preset="smoke", name=name, training_folder=where))
+    with pytest.raises(UnsoundError) as caught:
+        launch(config, "ai-toolkit")
+    assert code in {finding.code for finding in caught.value.findings}
+
+
+def test_another_commit_is_refused_and_changes_are_recorded(
+    trainer, trainer_folder, config, run_folder, monkeypatch
+):
+    trainer("good")
+    monkeypatch.setattr(toolkit, "PINNED_COMMIT", "0" * 40)
+    with pytest.raises(UnsoundError) as caught:
+        launch(config, "ai-toolkit")
+    assert [finding.code for finding in caught.value.findings if finding.severity == "error"] == [
+        "toolkit.commit"
+    ]
+    assert not run_folder.exists()
+    (trainer_folder[0] / "patch.py").touch()
+    try:
+        launch(config, "ai-toolkit", force=True)
+    finally:
+        (trainer_folder[0] / "patch.py").unlink()
+    record = read_record(run_folder)
+    assert record.toolkit_commit == trainer_folder[1]
+    assert len(record.toolkit_changes_sha256) == 64
 
 
 def test_an_unsound_dataset_is_never_launched_unless_forced(trainer, config, dataset, run_folder):
@@ -172,20 +345,76 @@ def test_without_the_trainer_the_command_that_brings_it_is_said(config, tmp_path
         launch(config, "ai-toolkit")
 
 
-def test_a_killed_run_is_told_from_a_running_one(trainer, config, run_folder):
+def test_a_dry_run_prints_what_would_run_and_writes_nothing(trainer, config, run_folder, monkeypatch, capsys):
+    trainer("good")
+    code, told = command(monkeypatch, capsys, "train", config, "--dry-run", "--json")
+    document = json.loads(told.out)
+    assert code == 0
+    folder = os.environ["CHROMIQ_AI_TOOLKIT"]
+    assert document["command"] == [f"{folder}/venv/bin/python", "run.py", str(run_folder / "launched.yaml")]
+    assert (document["working_directory"], document["steps"], document["save_every"]) == (folder, 20, 10)
+    assert not run_folder.exists()
+
+
+def test_train_and_status_on_the_command_line(trainer, config, run_folder, monkeypatch, capsys):
+    trainer("good with a log")
+    code, told = command(monkeypatch, capsys, "train", config)
+    assert (code, told.out.strip()) == (0, str(run_folder / "chromiq_v1.safetensors"))
+    assert "chromiq_v1: done, step 20 of 20, loss 1.2500" in told.err
+    code, told = command(monkeypatch, capsys, "status", run_folder, "--watch", "--json")
+    document = json.loads(told.out)
+    assert (code, document["state"], document["step"], document["loss"]) == (0, "done", 20, 1.25)
+    assert document["newest_sample"] == "samples/1__000000010_0.jpg"
+    code, told = command(monkeypatch, capsys, "status", run_folder)
+    assert code == 0
+    assert "20/20" in told.out
+    assert "chromiq_v1.safetensors" in told.out
+
+
+def test_a_run_is_followed_from_elsewhere_until_it_ends(trainer, trainer_folder, config, run_folder):
+    trainer("stops when asked")
+    process = start(config, trainer_folder)
+    wait_for(run_folder / "child")
+    states = []
+    for status in follow(run_folder, every_s=0.05):
+        states.append((status.state, status.step))
+        if status.step == 7 and status.state == "running":
+            process.terminate()
+    process.communicate(timeout=60)
+    assert ("running", 7) in states
+    assert states[-1] == ("interrupted", 7)
+
+
+def test_a_run_on_another_machine_is_judged_by_when_it_was_heard(trainer, config, run_folder):
     trainer("good")
     launch(config, "ai-toolkit")
     record = json.loads((run_folder / "run.json").read_text())
+    (run_folder / "run.json").write_text(json.dumps({**record, "state": "running", "host": "node7"}))
+    assert read_status(run_folder).state == "running"
+    old = Event("step", {"step": 20}, time.time() - 3600).as_line()
+    (run_folder / "events.jsonl").write_text(old + "\n")
+    assert read_status(run_folder).state == "killed"
+
+
+def test_a_killed_run_is_told_from_a_running_one(trainer, config, run_folder):
+    from dataclasses import replace
+
+    trainer("good")
+    launch(config, "ai-toolkit")
+    record = read_record(run_folder)
     gone = subprocess.Popen(["true"])
     gone.wait()
     for process, state in ((os.getpid(), "running"), (gone.pid, "killed")):
-        (run_folder / "run.json").write_text(json.dumps({**record, "state": "running", "process": process}))
+        write_record(run_folder, replace(record, state="running", process=process))
         assert read_status(run_folder).state == state
 
 
-def test_status_of_a_folder_without_a_run(tmp_path):
-    with pytest.raises(UsageError, match=r"run\.json"):
-        read_status(tmp_path)
+def test_status_of_a_folder_without_a_run(tmp_path, monkeypatch, capsys):
+    code, told = command(monkeypatch, capsys, "status", tmp_path)
+    assert code == 2
+    assert "run.json" in told.err
+    (tmp_path / "run.json").write_text("{")
+    assert command(monkeypatch, capsys, "status", tmp_path)[0] == 2
 
 
 def test_checkpoints_of_another_run_are_not_counted(tmp_path):
@@ -193,10 +422,3 @@ def test_checkpoints_of_another_run_are_not_counted(tmp_path):
         (tmp_path / f"{name}.safetensors").touch()
     found = [path.stem for path in find_checkpoints(tmp_path, "lab")]
     assert found == ["lab_000000005", "lab_000000020", "lab"]
-
-
-def test_progress_lines():
-    assert read_progress("Loading: 50%|##  | 3/6 [00:01<00:01, 2.0it/s]") is None
-    event = read_progress("a: 5%|▌ | 1/20 [00:01<?, 2.40s/it, lr: 1.0e-04 loss: nan]")
-    assert event.step == 1
-    assert event.loss != event.loss

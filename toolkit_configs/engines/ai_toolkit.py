@@ -1,78 +1,61 @@
 """AI-Toolkit as a child process: in its own folder and process group, never trusted by its exit code.
 
-It exits 0 on SIGINT with nothing saved, and 0 with every mask missing. Only the final checkpoint says
-that a run is finished.
+It exits 0 on SIGINT with nothing saved, and 0 with every mask missing. Only the final checkpoint and the
+step written in it say that a run is finished.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from chromiq.errors import AccessError, ChromiqError, InterruptedRunError
-from toolkit_configs.runs import checkpoint_step, find_checkpoints
+import yaml
+
+from chromiq.errors import ChromiqError, InterruptedRunError
+from chromiq.files import write_text
+from toolkit_configs.checkpoints import newest_step, saved_step
+from toolkit_configs.engines.watcher import LOG_FILE, LOOK_EVERY_S, Launch, Watcher
+from toolkit_configs.events import Event
 from toolkit_configs.toolkit import bounded_environment, require_toolkit
 
-LOG_FILE = "log.txt"
+LAUNCHED_FILE = "launched.yaml"
 _PATIENCE_S = 30
 _READ_BYTES = 65_536
 _MAX_LINE_BYTES = 16_384
-_KEPT_LINES = 200
-_STEP = re.compile(r"\|\s*(\d+)/(\d+) \[")
-_LOSS = re.compile(r"loss: (nan|[\d.e+-]+)")
-_RATE = re.compile(r"lr: ([\d.e+-]+)")
-_CURES: tuple[tuple[str, type[ChromiqError], str], ...] = (
-    (r"CUDA out of memory|OutOfMemoryError", ChromiqError,
-     "out of GPU memory; render with a smaller preset, or --set train.batch_size=1 model.quantize=true"),
-    (r"GatedRepoError|401 Client Error|403 Client Error", AccessError,
-     "the base model is gated; accept its licence on its page at huggingface.co and set HF_TOKEN"),
-    (r"No space left on device", ChromiqError,
-     "the disk is full; free some, or lower save.max_step_saves_to_keep, then --resume"),
-    (r"ModuleNotFoundError|ImportError", ChromiqError,
-     "its environment is broken; install its requirements anew"),
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class StepEvent:
-    """A step as the trainer's progress line tells it."""
-
-    step: int
-    total: int
-    loss: float | None
-    learning_rate: float | None
+_PATH_KEYS = ("folder_path", "mask_path")
+_SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 
 def run(
-    config: Path, run_folder: Path, name: str, total_steps: int, on_step: Callable[[StepEvent], None]
+    launch: Launch, on_event: Callable[[Event], None], on_process: Callable[[int], None] | None = None
 ) -> Path:
     """Run the vendored trainer on a config, and return the final checkpoint.
 
     Args:
-        config: as rendered.
-        run_folder: where its checkpoints go; ``log.txt`` there keeps all it prints.
-        name: of the run.
-        total_steps: that the run should have.
-        on_step: called for every progress line.
+        launch: what to run.
+        on_event: called for all that happens, in order.
+        on_process: called once with the child's process id, which is its group's too.
 
     Raises:
         ChromiqError: if the trainer is missing or ends without a final checkpoint; it holds the cure.
         AccessError: if the base model is gated.
+        UnsoundError: if the loss ceases to be a number.
         InterruptedRunError: on SIGINT or SIGTERM; the message says how many steps are lost.
     """
     folder, python = require_toolkit()
-    final = run_folder / f"{name}.safetensors"
-    before = final.stat().st_mtime_ns if final.is_file() else None
-    last = StepEvent(0, total_steps, None, None)
-    tail: list[str] = []
+    config = write_launched(launch)
+    before = launch.final.stat().st_mtime_ns if launch.final.is_file() else None
+    watcher = Watcher(launch, on_event)
+    log = (launch.run_folder / LOG_FILE).open("ab")
     process = subprocess.Popen(
-        [str(python), "run.py", str(config.resolve())],
+        [str(python), "run.py", str(config)],
         cwd=folder,
         env=bounded_environment(),
         stdin=subprocess.DEVNULL,
@@ -80,98 +63,162 @@ def run(
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
-    assert process.stdout is not None  # PIPE was asked for
+    output = _Output(process, log)
     try:
-        with (run_folder / LOG_FILE).open("ab") as log:
-            for line in _lines(process.stdout, log):
-                event = read_progress(line)
-                if event and event.step != last.step:
-                    last = event
-                    on_step(event)
-                # An error may follow a progress bar on its own line.
-                if line.strip():
-                    tail = [*tail[-_KEPT_LINES:], line]
-        process.wait()
+        if on_process:
+            on_process(process.pid)
+        for line in output.lines():
+            watcher.hear(line)
+            watcher.look(process.pid)
     except KeyboardInterrupt:
-        raise InterruptedRunError(_stopped(run_folder, name, last)) from None
+        watcher.may_stop = False
+        end_group(process)
+        for line in output.lines():
+            watcher.hear(line)
+        watcher.look(process.pid, at_once=True)
+        raise InterruptedRunError(_stopped(launch, watcher.step)) from None
     finally:
         end_group(process)
-    after = final.stat().st_mtime_ns if final.is_file() else None
-    if after is not None and (after != before or last.step == 0):
-        return final
-    raise _failure(process.returncode, tail, run_folder, last)
+        for _ in output.lines():
+            # The log is kept whole whatever ended the run.
+            continue
+        output.close()
+    watcher.look(process.pid, at_once=True)
+    after = launch.final.stat().st_mtime_ns if launch.final.is_file() else None
+    if after is not None and after != before and saved_step(launch.final) == launch.total_steps:
+        return launch.final
+    raise _failure(process.returncode, watcher, launch)
 
 
-def read_progress(line: str) -> StepEvent | None:
-    """What a progress line says, or None if the line is none.
+def write_launched(launch: Launch) -> Path:
+    """Write the config that the trainer gets into the run folder, and return its path.
 
-    >>> read_progress("lab:  75%|##  | 3/4 [00:01<00:00,  2.40it/s, lr: 1.0e-04 loss: 1.457e+00]")
-    StepEvent(step=3, total=4, loss=1.457, learning_rate=0.0001)
+    It is the rendered one with two additions: its loss log is switched on, which is how a run is watched,
+    and relative paths are made absolute, as the trainer works in a folder of its own.
     """
-    step, loss, rate = _STEP.search(line), _LOSS.search(line), _RATE.search(line)
-    # Other progress bars, such as those of loading, show no loss.
-    if not step or not loss:
-        return None
-    return StepEvent(int(step[1]), int(step[2]), float(loss[1]), float(rate[1]) if rate else None)
+    document = yaml.safe_load(launch.config.read_text(encoding="utf-8"))
+    process = document["config"]["process"][0]
+    process["logging"] = {**(process.get("logging") or {}), "use_ui_logger": True, "log_every": 1}
+    process["training_folder"] = str(Path(process["training_folder"]).resolve())
+    for dataset in process["datasets"]:
+        for key in dataset:
+            if key in _PATH_KEYS or key.startswith("control_path"):
+                dataset[key] = _absolute(dataset[key])
+    for sample in (process.get("sample") or {}).get("samples") or []:
+        for key in sample:
+            if key.startswith("ctrl_img"):
+                sample[key] = _absolute(sample[key])
+    model = process["model"]
+    if Path(model["name_or_path"]).is_dir():
+        model["name_or_path"] = _absolute(model["name_or_path"])
+    path = launch.run_folder.resolve() / LAUNCHED_FILE
+    write_text(path, yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+    return path
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a child and all it started: asked once, then made to."""
-    for number, patience_s in ((signal.SIGINT, _PATIENCE_S), (signal.SIGTERM, 5), (signal.SIGKILL, 5)):
-        if process.poll() is not None and number is not signal.SIGKILL:
-            continue
-        try:
-            os.killpg(process.pid, number)
-            process.wait(patience_s)
-        except ProcessLookupError:
-            break
-        except subprocess.TimeoutExpired:
-            continue
-    if process.stdout:
-        process.stdout.close()
+    """End a child and all it started: asked once, then made to, at once if the user insists."""
+    try:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(_PATIENCE_S)
+    except (ProcessLookupError, subprocess.TimeoutExpired, KeyboardInterrupt):
+        # What follows is for all of these.
+        process.poll()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
-def _lines(stream: IO[bytes], log: IO[bytes]) -> Iterator[str]:
-    """Lines ended by newline or carriage return, as they come; the log gets every byte but the token.
+class _Output:
+    """What the trainer prints: every byte to the log but the token, and lines to whoever listens."""
 
-    A progress bar ends its line only when it draws the next, so it is yielded while still open, and again.
-    """
-    token = os.environ.get("HF_TOKEN", "").encode()
-    rest = b""
-    while chunk := os.read(stream.fileno(), _READ_BYTES):
-        *lines, rest = re.split(rb"(?<=[\r\n])", rest + chunk)
-        if len(rest) > _MAX_LINE_BYTES:
-            lines, rest = [*lines, rest], b""
-        for line in lines:
-            shown = line.replace(token, b"***") if token else line
-            log.write(shown)
-            yield shown.decode("utf-8", errors="replace").rstrip("\r\n")
-        log.flush()
-        if rest.endswith(b"]"):
-            yield rest.decode("utf-8", errors="replace")
-    if rest:
-        log.write(rest.replace(token, b"***") if token else rest)
-        yield rest.decode("utf-8", errors="replace")
+    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+        assert process.stdout is not None  # PIPE was asked for
+        self._process, self._stdout, self._log = process, process.stdout, log
+        self._secrets = [value.encode() for name in _SECRETS if (value := os.environ.get(name))]
+        # So much is held back of a line that never ends that no secret is cut in two.
+        self._held_bytes = max((len(secret) for secret in self._secrets), default=0)
+        self._rest = b""
+
+    def lines(self) -> Iterator[str | None]:
+        """Lines ended by newline or carriage return, as they come, None for a second's silence.
+
+        A progress bar ends its line only when it draws the next, so it is yielded while still open, and
+        again. A child of the trainer may hold its output open: the trainer's own end is what counts.
+        """
+        stream = self._stdout.fileno()
+        while True:
+            ended = self._process.poll() is not None
+            ready, _, _ = select.select([stream], [], [], 0 if ended else LOOK_EVERY_S)
+            chunk = os.read(stream, _READ_BYTES) if ready else b""
+            if not chunk:
+                if ready or ended:
+                    break
+                yield None
+                continue
+            *lines, self._rest = re.split(rb"(?<=[\r\n])", self._rest + chunk)
+            for line in lines:
+                yield self._keep(line)
+            if len(self._rest) > _MAX_LINE_BYTES:
+                # Redact before cutting: a secret may lie across any cut of the raw bytes.
+                whole = self._redacted(self._rest)
+                cut = len(whole) - self._held_bytes
+                self._rest = whole[cut:]
+                yield self._keep(whole[:cut])
+            self._log.flush()
+            if self._rest.endswith(b"]"):
+                yield self._rest.decode("utf-8", errors="replace")
+        if self._rest:
+            rest, self._rest = self._rest, b""
+            yield self._keep(rest)
+
+    def close(self) -> None:
+        """Close the log and the trainer's end."""
+        self._log.close()
+        self._stdout.close()
+
+    def _keep(self, data: bytes) -> str:
+        redacted = self._redacted(data)
+        self._log.write(redacted)
+        return redacted.decode("utf-8", errors="replace").rstrip("\r\n")
+
+    def _redacted(self, data: bytes) -> bytes:
+        for secret in self._secrets:
+            data = data.replace(secret, b"***")
+        return data
 
 
-def _stopped(run_folder: Path, name: str, last: StepEvent) -> str:
-    saved = max((checkpoint_step(path, name) or 0 for path in find_checkpoints(run_folder, name)), default=0)
-    lost = max(0, last.step - saved)
+def _stopped(launch: Launch, step: int) -> str:
+    saved = newest_step(launch.run_folder, launch.name)
     return (
-        f"{run_folder}: stopped at step {last.step} of {last.total}; the newest checkpoint is of step "
-        f"{saved}, so {lost} steps are lost; go on with --resume"
+        f"{launch.run_folder}: stopped at step {step} of {launch.total_steps}; the newest checkpoint is of "
+        f"step {saved}, so {max(0, step - saved)} steps are lost; go on with --resume"
     )
 
 
-def _failure(code: int | None, tail: list[str], run_folder: Path, last: StepEvent) -> ChromiqError:
-    log = run_folder / LOG_FILE
-    for pattern, kind, cure in _CURES:
-        matching = [line.strip() for line in tail if re.search(pattern, line)]
-        if matching:
-            said = matching[-1][-200:]
-            return kind(f"AI-Toolkit failed at step {last.step}: {cure} ({said}); all it printed is in {log}")
-    said = tail[-1].strip() if tail else "nothing"
+def _failure(code: int | None, watcher: Watcher, launch: Launch) -> ChromiqError:
+    log = launch.run_folder / LOG_FILE
+    if watcher.complaint:
+        symptom, said = watcher.complaint
+        return symptom.error(
+            f"AI-Toolkit failed at step {watcher.step}: {symptom.cure} ({said[-200:]}); all it printed is "
+            f"in {log}"
+        )
+    if code == -signal.SIGKILL:
+        return ChromiqError(
+            f"AI-Toolkit was killed by the system at step {watcher.step}, mostly for want of main memory; "
+            f"free some or render with a smaller preset, then --resume; all it printed is in {log}"
+        )
+    ended = f"was ended by signal {-code}" if code and code < 0 else f"ended with exit code {code}"
+    said = watcher.tail[-1].strip() if watcher.tail else "nothing"
     return ChromiqError(
-        f"AI-Toolkit ended with exit code {code} and without a final checkpoint at step {last.step} of "
-        f"{last.total}; its last line was {said[:200]!r}, all it printed is in {log}"
+        f"AI-Toolkit {ended} and without a final checkpoint at step {launch.total_steps}: it came to step "
+        f"{watcher.step}; its last line was {said[:200]!r}, all it printed is in {log}"
     )
+
+
+def _absolute(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_absolute(item) for item in value]
+    return str(Path(value).resolve()) if isinstance(value, str) and value else value

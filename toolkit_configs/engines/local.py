@@ -61,7 +61,11 @@ class _Batch:
 
 
 def train(
-    job: Job, *, resume: bool = False, on_step: Callable[[int, int, float], None] | None = None
+    job: Job,
+    *,
+    resume: bool = False,
+    on_step: Callable[[int, int, float], None] | None = None,
+    on_checkpoint: Callable[[int, Path], None] | None = None,
 ) -> TrainResult:
     """Train the job's LoRA; the caller holds the run folder.
 
@@ -69,6 +73,7 @@ def train(
         job: as rendered; `model.name_or_path` must be a checkpoint that fits this machine.
         resume: go on from the newest checkpoint of the run.
         on_step: called with steps done, steps in all and the loss.
+        on_checkpoint: called with its step and path, once it is written.
 
     Raises:
         UsageError: if the checkpoint is full-size and there is no GPU, or the run exists and `resume`
@@ -115,7 +120,9 @@ def train(
             if on_step:
                 on_step(done, total, losses[-1])
             if done % process.save.save_every == 0 or done == total or stopped:
-                save_checkpoint(run, job, parameters, optimizer, done)
+                path = save_checkpoint(run, job, parameters, optimizer, done)
+                if on_checkpoint:
+                    on_checkpoint(done, path)
             if stopped and done < total:
                 raise InterruptedRunError(
                     f"{run}: stopped at step {done} of {total}, saved; go on with --resume"

@@ -27,8 +27,8 @@ def lora_state(parameters: dict[str, Any], scale: float) -> dict[str, Any]:
     return state
 
 
-def save_checkpoint(run: Path, job: Job, parameters: dict[str, Any], optimizer: Any, step: int) -> None:
-    """Write a checkpoint: the LoRA, then what a resume needs, as safetensors."""
+def save_checkpoint(run: Path, job: Job, parameters: dict[str, Any], optimizer: Any, step: int) -> Path:
+    """Write a checkpoint: the LoRA, then what a resume needs, as safetensors; return the LoRA's path."""
     from safetensors.torch import save_file
 
     name, network = job.config.name, job.process.network
@@ -46,6 +46,7 @@ def save_checkpoint(run: Path, job: Job, parameters: dict[str, Any], optimizer: 
     saved = sorted(run.glob(f"{name}_[0-9]*.safetensors"))
     for old in saved[: -job.process.save.max_step_saves_to_keep]:
         old.unlink()
+    return path
 
 
 def restore(run: Path, job: Job, parameters: dict[str, Any], optimizer: Any, resume: bool) -> int:

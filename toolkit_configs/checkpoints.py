@@ -1,0 +1,78 @@
+"""A run's checkpoints: which there are, at which step they are, and whether they are whole."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+_STEP = re.compile(r"_(\d{9})$")
+_LENGTH_BYTES = 8
+_TORN_PREFIX = "torn-"
+
+
+def find_checkpoints(run: Path, name: str) -> list[Path]:
+    """A run's LoRAs, oldest first; the final one, which carries no step in its name, last."""
+    steps = sorted(path for path in run.glob("*.safetensors") if checkpoint_step(path, name) is not None)
+    final = run / f"{name}.safetensors"
+    return [*steps, final] if final.is_file() else steps
+
+
+def checkpoint_step(path: Path, name: str) -> int | None:
+    """The step in a checkpoint's name, or None if it carries none.
+
+    >>> checkpoint_step(Path("lab_000000020.safetensors"), "lab")
+    20
+    >>> checkpoint_step(Path("lab.safetensors"), "lab") is None
+    True
+    """
+    found = _STEP.match(path.stem.removeprefix(name)) if path.stem.startswith(name) else None
+    return int(found.group(1)) if found else None
+
+
+def saved_step(path: Path) -> int | None:
+    """The step that a whole checkpoint says it was saved at, or None: it is torn, or does not say."""
+    header = _header(path)
+    if header is None:
+        return None
+    about = header.get("__metadata__", {})
+    try:
+        # AI-Toolkit writes training_info, the local engine step.
+        return int(json.loads(about["training_info"])["step"] if "training_info" in about else about["step"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a safetensors file holds all that its header promises."""
+    return _header(path) is not None
+
+
+def newest_step(run: Path, name: str) -> int:
+    """The furthest step that a whole checkpoint of the run was saved at, 0 without one."""
+    return max((saved_step(path) or 0 for path in find_checkpoints(run, name)), default=0)
+
+
+def set_torn_aside(run: Path, name: str) -> list[Path]:
+    """Rename checkpoints that a killed process left half-written, so that no trainer goes on from one.
+
+    Returns:
+        Their new paths.
+    """
+    torn = [path for path in find_checkpoints(run, name) if not is_whole(path)]
+    return [path.rename(path.with_name(_TORN_PREFIX + path.name)) for path in torn]
+
+
+def _header(path: Path) -> dict[str, Any] | None:
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
+        if length > size - _LENGTH_BYTES:
+            return None
+        try:
+            header = json.loads(stream.read(length))
+            ends = [part["data_offsets"][1] for key, part in header.items() if key != "__metadata__"]
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
+    return header if size == _LENGTH_BYTES + length + max(ends, default=0) else None

@@ -1,0 +1,135 @@
+"""What happens in a run, one record each: to ``events.jsonl`` and to TensorBoard, and back.
+
+Kinds: ``start``, ``step`` (step, loss, learning_rate), ``checkpoint`` (step, file), ``sample`` (file),
+``memory`` (host_bytes, gpu_bytes), ``warning`` (code, message), and as the last ``done``, ``interrupted`` or
+``failed``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+EVENTS_FILE = "events.jsonl"
+TENSORBOARD_FOLDER = "tensorboard"
+_SCALARS = {
+    "loss": "train/loss",
+    "learning_rate": "train/learning_rate",
+    "host_bytes": "memory/host_bytes",
+    "gpu_bytes": "memory/gpu_bytes",
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened.
+
+    Attributes:
+        kind: as listed at the top.
+        values: as listed at the top; plain data.
+        time_s: when, in seconds since 1970.
+    """
+
+    kind: str
+    values: dict[str, Any] = field(default_factory=dict)
+    time_s: float = field(default_factory=time.time)
+
+    def as_line(self) -> str:
+        """One line of JSON; a number that is none is null, as JSON has no NaN."""
+        when = datetime.fromtimestamp(self.time_s, UTC).isoformat(timespec="milliseconds")
+        plain = {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in self.values.items()
+        }
+        return json.dumps({"time": when, "event": self.kind, **plain}, ensure_ascii=False, allow_nan=False)
+
+    @staticmethod
+    def from_line(line: str) -> Event:
+        """The event of a line that `as_line` wrote.
+
+        >>> Event.from_line('{"time": "1970-01-01T00:00:02+00:00", "event": "step", "step": 3}')
+        Event(kind='step', values={'step': 3}, time_s=2.0)
+        """
+        values = json.loads(line)
+        when, kind = values.pop("time"), values.pop("event")
+        return Event(kind, values, datetime.fromisoformat(when).timestamp())
+
+
+class EventLog:
+    """Writes a run's events; a context manager. TensorBoard gets them too where it is installed."""
+
+    def __init__(self, run: Path) -> None:
+        self._run = run
+        self._open = ExitStack()
+        self._board: Any = None
+
+    def __enter__(self) -> EventLog:
+        path = self._run / EVENTS_FILE
+        # A killed process may have left half a line, which must not spoil the next.
+        torn = path.is_file() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
+        self._lines = self._open.enter_context(path.open("a", encoding="utf-8"))
+        if torn:
+            self._lines.write("\n")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def write(self, event: Event) -> None:
+        """Add an event."""
+        self._lines.write(event.as_line() + "\n")
+        self._lines.flush()
+        self._to_board(event)
+
+    def _to_board(self, event: Event) -> None:
+        told = {tag: event.values.get(key) for key, tag in _SCALARS.items()}
+        numbers = {tag: float(value) for tag, value in told.items() if value is not None}
+        if not numbers or not find_spec("tensorboard"):
+            return
+        from tensorboard.compat.proto.event_pb2 import Event as BoardEvent
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        if self._board is None:
+            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+            self._board = EventFileWriter(str(self._run / TENSORBOARD_FOLDER), flush_secs=10)
+            self._open.callback(self._board.close)
+        scalars = [Summary.Value(tag=tag, simple_value=number) for tag, number in numbers.items()]
+        step = int(event.values.get("step", 0))
+        self._board.add_event(BoardEvent(step=step, wall_time=event.time_s, summary=Summary(value=scalars)))
+
+
+class EventReader:
+    """Reads a run's events as they are added, by this process or another."""
+
+    def __init__(self, run: Path) -> None:
+        self._path = run / EVENTS_FILE
+        self._read_bytes = 0
+
+    def new(self) -> Iterator[Event]:
+        """Those that were not given yet; a line that is still being written waits."""
+        if not self._path.is_file():
+            return
+        with self._path.open("rb") as stream:
+            stream.seek(self._read_bytes)
+            for line in stream:
+                if not line.endswith(b"\n"):
+                    return
+                self._read_bytes += len(line)
+                try:
+                    event = Event.from_line(line.decode("utf-8"))
+                except (ValueError, KeyError, AttributeError):
+                    # Half a line of a killed process.
+                    continue
+                yield event

@@ -1,0 +1,72 @@
+"""What speaks against a launch besides the config itself: the trainer, the run's name and place, its past."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chromiq.errors import Finding
+from chromiq.files import sha256_file
+from toolkit_configs.jobs import Job
+from toolkit_configs.runs import RUN_FILE, RunRecord
+from toolkit_configs.toolkit import ToolkitInfo
+
+MOST_STEPS_LOST = 500
+_OUR_FILES = (RUN_FILE, "events.jsonl", "log.txt", "launched.yaml", "loss_log.db", "samples", "config.yaml",
+              "optimizer.pt", "tensorboard")  # fmt: skip
+# AI-Toolkit overlooks checkpoints whose path holds one of these, unless the run's name does too.
+_OVERLOOKED = ("_LoRA", "_refiner", "_t2i", "_cn")
+
+
+def run_findings(job: Job) -> list[Finding]:
+    """What AI-Toolkit would trip over when it looks for the checkpoints of a run."""
+    findings = []
+    name, run = job.config.name, job.run_folder
+    taken = [file for file in _OUR_FILES if file.startswith(name)]
+    if taken:
+        wanted, got = "a name that begins no other file of the run", f"{name!r}, as {taken[0]} does"
+        findings.append(Finding("run.name", str(run), wanted, got, "render with another --name"))
+    overlooked = [mark for mark in _OVERLOOKED if mark in str(run.resolve()) and mark not in name]
+    if overlooked:
+        wanted, got = "a path whose checkpoints the trainer finds again", f"{overlooked[0]!r} in it"
+        cure = "render with another --training-folder: a resume would begin at step 0 without a word"
+        findings.append(Finding("run.path", str(run.resolve()), wanted, got, cure))
+    every = job.process.save.save_every
+    if MOST_STEPS_LOST < every <= job.process.train.steps:
+        got, cure = f"{every}", f"--set save.save_every={MOST_STEPS_LOST} bounds what a stop loses"
+        wanted = f"a checkpoint at least every {MOST_STEPS_LOST} steps"
+        findings.append(Finding("run.save_every", str(run), wanted, got, cure, "warning"))
+    return findings
+
+
+def environment_findings(info: ToolkitInfo) -> list[Finding]:
+    """Whether the trainer's libraries can be imported."""
+    if info.versions:
+        return []
+    wanted, got = "the trainer's libraries to be importable", "an error"
+    return [Finding("toolkit.environment", str(info.python), wanted, got, "'chromiq toolkit setup' mends it")]
+
+
+def resume_findings(earlier: RunRecord, config: Path, engine: str, digest: str) -> list[Finding]:
+    """What is not as it was when the run began.
+
+    Args:
+        earlier: the run's record.
+        config: that it would go on with.
+        engine: that would train.
+        digest: of the dataset as it is now.
+    """
+    findings = []
+    where, cure = (
+        str(config),
+        "know that earlier checkpoints differ in it, or begin a run of another name",
+    )
+    if earlier.engine != engine:
+        wanted, got = f"the run's engine {earlier.engine}", engine
+        findings.append(Finding("run.engine", where, wanted, got, f"resume with --engine {earlier.engine}"))
+    if earlier.config_sha256 != sha256_file(config):
+        wanted, got = "the config that the run began with", "one that was changed since"
+        findings.append(Finding("run.config", where, wanted, got, cure, "warning"))
+    if earlier.dataset_sha256 != digest:
+        wanted, got = "the dataset that the run began with", "one that was changed since"
+        findings.append(Finding("run.dataset", where, wanted, got, cure, "warning"))
+    return findings
