@@ -16,8 +16,9 @@ from evaluate.base_models import Licence, base_licence
 from evaluate.lora_files import read_lora_file
 from evaluate.model_card import read_figures, render_card
 from evaluate.sweep import CURVE_FILE
+from toolkit_configs.checkpoints import checkpoint_step, find_checkpoints
 from toolkit_configs.jobs import Job, read_job
-from toolkit_configs.runs import checkpoint_step, find_checkpoints, read_status
+from toolkit_configs.run_status import read_status
 
 CARD_FILE = "model_card.md"
 

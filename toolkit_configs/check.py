@@ -9,13 +9,13 @@ from typing import Any
 
 from chromiq.documents import load_yaml
 from chromiq.errors import AccessError, Finding, UnsoundError, raise_findings
+from toolkit_configs.checkpoints import checkpoint_step, find_checkpoints
 from toolkit_configs.checks.data import DataFacts, data_findings
 from toolkit_configs.checks.hub import access_findings
 from toolkit_configs.checks.keys import key_findings, text_findings
 from toolkit_configs.checks.machine import DiskNeed, disk_findings, disk_need, gpu_findings
 from toolkit_configs.jobs import Job, name_fault, read_job
 from toolkit_configs.memory import MemoryEstimate, estimate_memory
-from toolkit_configs.runs import checkpoint_step, find_checkpoints
 
 
 @dataclass(frozen=True)

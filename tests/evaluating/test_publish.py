@@ -18,7 +18,8 @@ from evaluate.model_card import read_figures
 from evaluate.publish import prepare, publish
 from toolkit_configs.jobs import read_job
 from toolkit_configs.render import render_job
-from toolkit_configs.runs import ended, new_record, write_record
+from toolkit_configs.run_status import RunStatus, ended
+from toolkit_configs.runs import RunRecord, library_versions, now, write_record
 
 HUB = all(find_spec(name) for name in ("huggingface_hub", "safetensors"))
 pytestmark = [
@@ -42,8 +43,14 @@ def run_folder(dataset, tmp_path):
     for number, name in enumerate(("r_000000200", "r")):
         weight = {"transformer.x.lora_A.weight": np.full((2, 2), number, np.float32)}
         save_file(weight, run / f"{name}.safetensors")
-    record = new_record(read_job(config), "ai-toolkit", config, "27a03a9")
-    write_record(run, ended(record, run, "done"))
+    job = read_job(config)
+    record = RunRecord(
+        name=job.config.name, engine="ai-toolkit", state="running", process=0, started=now(), ended=None,
+        total_steps=job.process.train.steps, config=str(config), config_sha256=sha256_file(config),
+        dataset_sha256=sha256_file(dataset / "manifest.jsonl"), versions=library_versions(), device="cuda",
+        toolkit_commit="27a03a9",
+    )  # fmt: skip
+    write_record(run, ended(record, run, "done", RunStatus(record)))
     return run
 
 

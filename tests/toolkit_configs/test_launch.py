@@ -287,7 +287,8 @@ def test_a_resume_tells_what_changed_since(trainer, config, dataset, run_folder)
     trainer("good")
     launch(config, "ai-toolkit")
     config.write_text(config.read_text() + "# changed\n")
-    (dataset / "gt" / "pair1.txt").write_text("another caption")
+    caption = dataset / "gt" / "pair1.txt"
+    caption.write_text(caption.read_text() + " once more")
     codes = {finding.code: finding.severity for finding in plan(config, "ai-toolkit", resume=True).findings}
     assert {"run.config": "warning", "run.dataset": "warning"}.items() <= codes.items()
     with pytest.raises(UnsoundError) as caught:
