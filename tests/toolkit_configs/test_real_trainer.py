@@ -161,7 +161,7 @@ def test_both_engines_agree_on_the_masked_loss(make_config, dataset, tiny_kontex
             )  # fmt: skip
             sigma = seen["timesteps"].reshape(-1)[pick] / 1000
             predicted.append(
-                predict_velocity(pipeline.transformer, pipeline, seen["noisy"][pick], sigma, batch)
+                predict_velocity(pipeline.transformer, pipeline, seen["noisy"][pick, :16], sigma, batch)
             )
     assert torch.cat(predicted).sub(seen["predicted"]).abs().max() < 1e-4
 
