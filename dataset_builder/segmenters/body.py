@@ -69,9 +69,8 @@ class ColourModel:
 
     def cost(self, lab: FloatImage) -> FloatImage:
         """Negative log likelihood, up to a constant, of Lab colours of shape ``(..., 3)``."""
-        difference = lab - self.mean
-        squared = np.einsum("...i,ij,...j->...", difference, self.precision, difference)
-        cost: FloatImage = 0.5 * (squared + self.log_determinant)
+        whitened = (lab - self.mean) @ np.linalg.cholesky(self.precision)
+        cost: FloatImage = 0.5 * ((whitened**2).sum(axis=-1) + self.log_determinant)
         return cost
 
 

@@ -17,6 +17,7 @@ LAB_WEIGHTS = np.array([_LIGHTNESS_WEIGHT, 1, 1], np.float32)
 _ROW_WEIGHT, _SIDE_WEIGHT = 16.0, 8.0
 _MIN_SHARE = 0.04
 _SAMPLE = 20_000
+_KMEANS_SAMPLE = 5_000
 _TURNS_DEG = (0, 30, 60, 90, 135, 180, 225, 270, 300, 330)
 _CONTRASTS = (1.0, 0.55)
 
@@ -114,10 +115,12 @@ def recolourings(palette: Palette, targets: FloatImage) -> FloatImage:
 
 
 def _kmeans(features: FloatImage, count: int) -> tuple[NDArray[np.int32], FloatImage]:
+    """Groups found on an even sample; every row then goes to the nearest centre."""
     cv2.setRNGSeed(0)
+    rows = np.ascontiguousarray(features, np.float32)
+    sample = np.ascontiguousarray(rows[:: max(1, len(rows) // _KMEANS_SAMPLE)])
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.5)
-    _, labels, centres = cv2.kmeans(
-        np.ascontiguousarray(features, np.float32), count, None, criteria, 2, cv2.KMEANS_PP_CENTERS
-    )
-    kept = np.unique(labels)
-    return np.searchsorted(kept, labels[:, 0]).astype(np.int32), centres[kept]
+    _, _, centres = cv2.kmeans(sample, min(count, len(sample)), None, criteria, 2, cv2.KMEANS_PP_CENTERS)
+    nearest = ((centres**2).sum(axis=1) - 2 * rows @ centres.T).argmin(axis=1)
+    kept, labels = np.unique(nearest, return_inverse=True)
+    return labels.reshape(-1).astype(np.int32), centres[kept]
