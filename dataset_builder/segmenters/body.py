@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import cv2
@@ -70,7 +71,7 @@ class ColourModel:
     def cost(self, lab: FloatImage) -> FloatImage:
         """Negative log likelihood, up to a constant, of Lab colours of shape ``(..., 3)``."""
         whitened = (lab - self.mean) @ np.linalg.cholesky(self.precision)
-        cost: FloatImage = 0.5 * ((whitened**2).sum(axis=-1) + self.log_determinant)
+        cost: FloatImage = 0.5 * (np.einsum("...i,...i->...", whitened, whitened) + self.log_determinant)
         return cost
 
 
@@ -90,7 +91,7 @@ class Body:
     head: Head | None
     face: ColourModel | None
 
-    @property
+    @cached_property
     def near_face(self) -> BoolMask:
         """Pixels of a skin colour near this face's: ``(H, W)`` bool."""
         if self.face is None:

@@ -23,7 +23,7 @@ from dataset_builder.segmenters import SegmentationTask
 from dataset_builder.segmenters.body import Body, Kind, find_body, garment_kind, place_prior, seed_box
 from dataset_builder.segmenters.extent import Extent, find_extent, within_extent
 from dataset_builder.segmenters.palette import ColourGroups, Palette, main_colours, recolourings
-from dataset_builder.segmenters.still_life import keep_large_parts, still_life_mask
+from dataset_builder.segmenters.still_life import grab_cut, keep_large_parts, still_life_mask
 
 WORK_HEIGHT_PX = 320
 _CLUSTERS = 12
@@ -181,9 +181,7 @@ def _refine(small: RgbImage, body: Body, kind: Kind, probability: FloatImage) ->
         return probability > 0.5
     trimap[_eroded(probability > 0.8, 7)] = cv2.GC_FGD
     trimap[_eroded((probability < 0.1) & body.person, 5)] = cv2.GC_BGD
-    cv2.setRNGSeed(0)
-    cv2.grabCut(small, trimap, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
-    mask = ((trimap == cv2.GC_FGD) | (trimap == cv2.GC_PR_FGD)) & body.person
+    mask = grab_cut(small, trimap, rounds=2) & body.person
     mask = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
     mask = keep_large_parts(mask, 0.15)
     mask |= _own_holes(mask, body)

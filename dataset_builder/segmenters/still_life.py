@@ -11,6 +11,7 @@ from chromiq.records import BoolMask, FloatImage, RgbImage
 
 _WORK_HEIGHT_PX = 400
 _MIN_SHARE = 0.01
+_MARGIN_PX = 12
 _SHADOW_SHARE = 0.25
 
 
@@ -88,6 +89,30 @@ def foreground(rgb: RgbImage, *, without_shadow: bool = False) -> BoolMask:
     return fill_small_holes(keep_large_parts(mask.astype(bool), 0.1), 0.0005)
 
 
+def grab_cut(rgb: RgbImage, trimap: NDArray[np.uint8], rounds: int) -> BoolMask:
+    """GrabCut (Rother et al. 2004) about what may be foreground; the same arguments give the same mask.
+
+    Args:
+        rgb: ``(H, W, 3)`` uint8 sRGB.
+        trimap: ``(H, W)`` uint8, OpenCV's ``GC_`` constants; it is not changed.
+        rounds: how often colours and mask are fitted to each other.
+    """
+    mask = np.zeros(trimap.shape, bool)
+    rows, columns = np.nonzero(trimap != cv2.GC_BGD)
+    if not rows.size:
+        return mask
+    # Far background costs time and teaches nothing more.
+    window = tuple(slice(max(0, at.min() - _MARGIN_PX), at.max() + _MARGIN_PX + 1) for at in (rows, columns))
+    labels = trimap[window].copy()
+    background = np.isin(labels, (cv2.GC_BGD, cv2.GC_PR_BGD))
+    if background.any() and not background.all():
+        cv2.setRNGSeed(0)
+        theirs, ours = np.zeros((1, 65)), np.zeros((1, 65))
+        cv2.grabCut(rgb[window].copy(), labels, None, theirs, ours, rounds, cv2.GC_INIT_WITH_MASK)
+    mask[window] = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
+    return mask
+
+
 def keep_large_parts(mask: BoolMask, share_of_largest: float) -> BoolMask:
     """The connected parts of a mask that have at least a share of the largest one's area."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
@@ -124,9 +149,7 @@ def _refine(rgb: RgbImage, mask: BoolMask) -> BoolMask:
     trimap[cv2.erode(mask.astype(np.uint8), near) > 0] = cv2.GC_FGD
     if not (trimap == cv2.GC_BGD).any():
         return mask
-    cv2.setRNGSeed(0)
-    cv2.grabCut(rgb, trimap, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
-    refined = (trimap == cv2.GC_FGD) | (trimap == cv2.GC_PR_FGD)
+    refined = grab_cut(rgb, trimap, rounds=1)
     if refined.sum() < 0.6 * mask.sum():
         # GrabCut gave up on cloth of the background's colour; what stood out before stays.
         refined |= mask

@@ -11,7 +11,7 @@ from dataset_builder.sample_catalogue import draw_pair
 from dataset_builder.segmenters import SegmentationTask
 from dataset_builder.segmenters.body import find_body, garment_kind, has_legs
 from dataset_builder.segmenters.classic import ClassicSegmenter, segment_garment
-from dataset_builder.segmenters.still_life import still_life_mask
+from dataset_builder.segmenters.still_life import grab_cut, still_life_mask
 
 REAL = Path(__file__).parents[4] / "shared" / "real"
 
@@ -107,3 +107,32 @@ def test_real_pairs_reach_the_stated_overlap():
         )
         scores.append(iou(segment_garment(task).mask, read_mask(path)))
     assert np.mean(scores) >= 0.9
+
+
+def test_trousers_that_end_at_a_jumper_of_their_colour_are_told_from_it():
+    pair = draw_pair(2, size_wh=(448, 560))
+    found = segment_garment(SegmentationTask(pair.still_life, pair.on_model, "trousers"))
+    assert iou(found.mask, pair.on_model_mask) > 0.9
+
+
+def test_a_print_is_part_of_the_garment_and_a_hand_before_it_is_not(drawn):
+    pair = drawn[13]
+    assert (pair.garment, pair.pattern) == ("T-shirt", "print")
+    found = segment_garment(SegmentationTask(pair.still_life, pair.on_model, pair.garment))
+    assert iou(found.mask, pair.on_model_mask) > 0.95
+    assert "holes" not in found.reasons
+
+
+def test_the_gap_between_the_sleeves_of_a_jumper_is_not_one_between_legs():
+    outline = np.zeros((300, 200), bool)
+    outline[20:220, 50:150] = True
+    outline[20:290, 20:48] = outline[20:290, 152:180] = True
+    assert not has_legs(outline)
+
+
+def test_a_photo_that_cloth_fills_to_its_edges_is_not_refined_into_nothing():
+    import cv2
+
+    trimap = np.full((40, 30), cv2.GC_PR_FGD, np.uint8)
+    assert grab_cut(np.full((40, 30, 3), 90, np.uint8), trimap, 1).all()
+    assert not grab_cut(np.full((40, 30, 3), 90, np.uint8), np.full_like(trimap, cv2.GC_BGD), 1).any()
