@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 CONTACT_SHEET = "contact_sheet.jpg"
 _WORK = ".chromiq"
-_REASON_LENGTH = 78
+_REASON_LENGTH = 74
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,7 @@ def _write_sheet(path: Path, pairs: Sequence[PhotoPair], corrections: Sequence[C
             tile_high(read_photo(file).rgb) for file in (pair.still_life, pair.on_model, Path(done.out))
         ]
         name = f"{pair.on_model.name}  {done.method}  mask {done.mask_confidence:.2f}"
-        lines = [name, done.reason[:_REASON_LENGTH]]
+        lines = [name, shorten(done.reason, _REASON_LENGTH, placeholder=" ...")]
         tiles.append(captioned(np.concatenate(pictures, axis=1), lines, doubtful=not done.applied))
     alone = sum(not done.applied for done in corrections)
     title = f"still-life, before, after: {len(tiles)} of {len(pairs)} photos; {alone} left alone"

@@ -1,15 +1,22 @@
 """The hybrid: a generated image's colour as far as it can be trusted, on the photo's own texture."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
 from chromiq.colour import delta_e_map, srgb_to_lab
 from chromiq.errors import UsageError
+from chromiq.images import read_photo
 from dataset_builder.degrade import degrade
 from dataset_builder.sample_catalogue import draw_pair
+from dataset_builder.segmenters import SegmentationTask
+from dataset_builder.segmenters.classic import ClassicSegmenter
+from dataset_builder.segmenters.still_life import still_life_mask
 from evaluate.hybrid import hybrid, network_map
 
+REAL = Path(__file__).resolve().parents[2].parent / "shared" / "real" / "test"
 PAIR = draw_pair(2, size_wh=(448, 560))
 MASK = PAIR.on_model_mask
 OFF = degrade(PAIR.on_model, MASK, "published", np.random.default_rng(4))[0]
@@ -75,3 +82,25 @@ def test_strength_0_changes_nothing_and_masks_are_checked():
     np.testing.assert_array_equal(run(OFF, generated, strength=0).rgb, OFF)
     with pytest.raises(UsageError, match="strength"):
         run(OFF, generated, strength=2)
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not REAL.is_dir(), reason="the published outputs are not at ../shared/real/test")
+def test_a_published_output_gives_its_colour_and_not_its_texture():
+    """The published pipeline returned 1312x784 for a control of 1328x800: the same corner, cut."""
+    control = read_photo(REAL / "pair7_control.jpg").rgb[:784]
+    panel = np.s_[:, 640:1280]
+    generated = np.ascontiguousarray(read_photo(REAL / "pair7_generated.jpg").rgb[panel])
+    still_life, off = (np.ascontiguousarray(part) for part in (control[:, :640], control[panel]))
+    mask = ClassicSegmenter().segment([SegmentationTask(still_life, off, "trousers")])[0].mask
+    result = hybrid(still_life, still_life_mask(still_life), off, mask, generated)
+    assert result.applied
+    assert 0.1 < result.network_share < 0.9
+    np.testing.assert_array_equal(result.rgb[~mask], off[~mask])
+    inner = cv2.erode(mask.astype(np.uint8), np.ones((15, 15))) > 0
+    fine = [
+        cv2.Laplacian(srgb_to_lab(image)[..., 0], cv2.CV_32F)[inner] for image in (off, result.rgb, generated)
+    ]
+    ours, theirs = np.corrcoef(fine)[0, 1:]
+    assert ours > 0.95
+    assert ours > theirs + 0.05
