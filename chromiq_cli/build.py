@@ -81,7 +81,7 @@ def build(
     ] = 0.0,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unsound pairs out; exit 3.")] = False,
     keep_doubtful: Annotated[
-        bool, typer.Option("--keep-doubtful", help="Train on pairs too whose mask is doubtful, see review/.")
+        bool, typer.Option("--keep-doubtful", help="Keep pairs too whose mask is likely wrong, see review/.")
     ] = False,
     vocabulary: Vocabulary = None,
     detector: Detector = None,

@@ -106,7 +106,7 @@ def test_real_pairs_reach_the_stated_overlap():
             labels[f"still-life{key}.jpg"],
         )
         scores.append(iou(segment_garment(task).mask, read_mask(path)))
-    assert np.mean(scores) >= 0.9
+    assert np.mean(scores) >= 0.92
 
 
 def test_trousers_that_end_at_a_jumper_of_their_colour_are_told_from_it():
