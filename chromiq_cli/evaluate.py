@@ -24,9 +24,12 @@ from chromiq_cli.segmenters import (
 def evaluate(
     testset: Annotated[Path, typer.Argument(help="Folder with gt/ and control/, or a dataset.")],
     out: Annotated[Path, typer.Option(help="Folder for images, scores and report.")],
-    lora: Annotated[Path | None, typer.Option(help="LoRA to generate with.")] = None,
+    lora: Annotated[
+        list[Path] | None, typer.Option(help="LoRA to generate with; several are set side by side.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="kontext, qwen-image-edit, -2509 or -2511.")] = "kontext",
     checkpoint: Annotated[str | None, typer.Option(help="Base model: hub name or folder.")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 28,
+    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; the model's own.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of every image.")] = 42,
     segmenter: Segmenter = SegmenterChoice.AUTO,
     vocabulary: Vocabulary = None,
@@ -41,14 +44,15 @@ def evaluate(
     from dataset_builder.segmenters.choose import make_segmenter
     from evaluate.generate import GenerateOptions
     from evaluate.score_files import scores_document
-    from evaluate.testset import evaluate_testset
+    from evaluate.side_by_side import evaluate_testset
 
-    options = GenerateOptions(checkpoint=checkpoint, steps=steps, seed=seed)
+    options = GenerateOptions(model=model, checkpoint=checkpoint, steps=steps, seed=seed)
     chosen = make_segmenter(segmenter.value, model_options(vocabulary, detector, masker, device, dtype))
     with progress_bar("evaluate") as update:
-        result = evaluate_testset(testset, out, chosen, lora=lora, options=options, on_progress=update)
-    for name, reason in result.left_alone.items():
-        say(f"transfer left {name} alone: {reason}")
+        result = evaluate_testset(testset, out, chosen, loras=lora or [], options=options, on_progress=update)
+    for column, reasons in result.left_alone.items():
+        for name, reason in reasons.items():
+            say(f"{column} left {name} alone: {reason}")
     if as_json:
         print_json({**scores_document(result.scores), "report": str(result.report)})
     else:

@@ -16,7 +16,7 @@ from dataset_builder.sample_catalogue import write_catalogue
 from dataset_builder.segmenters.choose import make_segmenter
 from evaluate.generate import GenerateOptions
 from evaluate.score import ImageScore
-from evaluate.testset import evaluate_testset
+from evaluate.side_by_side import evaluate_testset
 
 PAIRS = 12
 _HELD_OUT = 0.45
@@ -76,7 +76,7 @@ def run_demo(out: Path, stage: Callable[[str], AbstractContextManager[Update]]) 
             out / "dataset",
             out,
             make_segmenter("classic"),
-            lora=lora,
+            loras=[lora] if lora else [],
             options=generating,
             title="chromiq demo",
             notes=(*_NOTES, *((_NOTE_ON_TINY,) if lora else ())),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,20 +11,16 @@ import numpy as np
 
 from chromiq.documents import load_json
 from chromiq.errors import Finding, UnsoundError, raise_findings
-from chromiq.files import ensure_output_folder
-from chromiq.images import photo_size_wh, read_mask, read_photo, write_mask, write_photo
+from chromiq.images import photo_size_wh, read_mask, read_photo, write_mask
 from chromiq.records import BoolMask, Geometry, RgbImage
 from dataset_builder.pairs import natural_key
 from dataset_builder.segmenters import SegmentationTask, Segmenter
 from dataset_builder.segmenters.still_life import still_life_mask
 from dataset_builder.stitch import cut_on_model, cut_still_life, published_geometry
 from evaluate.correct import DOUBTFUL_BELOW
-from evaluate.crops import read_crops
-from evaluate.generate import GenerateOptions, generate, read_captions
-from evaluate.report import write_report
-from evaluate.score import ImageScore, find_images, score_folders
-from evaluate.score_files import write_scores
-from evaluate.transfer import transfer
+from evaluate.hybrid import HybridResult, hybrid
+from evaluate.score import find_images
+from evaluate.transfer import TransferResult, transfer
 
 # What a canvas without a manifest is taken for: two 4:5 photos, laid out as published.
 _USUAL_WH = (896, 1120)
@@ -41,6 +37,7 @@ class Trial:
         reference: the still-life, when it is a picture of its own.
         geometry: where the two photos lie on a stitched picture; None with a reference.
         garment_mask: where the garment is on the on-model photo, as the dataset says; None if unknown.
+        garment: its kind, as the dataset says; None if unknown.
     """
 
     name: str
@@ -49,21 +46,22 @@ class Trial:
     reference: Path | None
     geometry: Geometry | None
     garment_mask: Path | None
+    garment: str | None = None
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """What an evaluation found.
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Where the garment of a trial was found.
 
     Attributes:
-        scores: per picture; columns ``control``, ``transfer`` and, with a LoRA, ``generated``.
-        left_alone: pictures that the network-free correction did not touch, and why.
-        report: the HTML file.
+        trial: whose.
+        mask: ``(H, W)`` bool of the on-model photo's size.
+        doubt: why not to correct there; empty if there is no doubt.
     """
 
-    scores: tuple[ImageScore, ...]
-    left_alone: dict[str, str]
-    report: Path
+    trial: Trial
+    mask: BoolMask
+    doubt: str
 
 
 def read_testset(folder: Path) -> list[Trial]:
@@ -93,7 +91,9 @@ def read_testset(folder: Path) -> list[Trial]:
             cure = "build the test set with chromiq build"
             findings.append(Finding("testset.geometry", str(truths[name]), wanted, got, cure))
         found_mask = mask if mask.is_file() else None
-        trials.append(Trial(name, truths[name], controls[name], reference, geometry, found_mask))
+        trials.append(
+            Trial(name, truths[name], controls[name], reference, geometry, found_mask, _kind(entry))
+        )
     if not truths:
         findings.append(
             Finding("testset.empty", str(root / "gt"), "true pictures", "none", "check the folder")
@@ -102,90 +102,55 @@ def read_testset(folder: Path) -> list[Trial]:
     return trials
 
 
-def evaluate_testset(
-    folder: Path,
-    out: Path,
-    segmenter: Segmenter,
-    *,
-    lora: Path | None = None,
-    options: GenerateOptions | None = None,
-    title: str = "Colour report",
-    notes: tuple[str, ...] = (),
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Evaluation:
-    """Correct every control with and without a network, score both, and write a report.
+def find_trial_garment(trial: Trial, segmenter: Segmenter) -> Found:
+    """Find the garment of a trial on its control, without a look at the truth."""
+    _, still_life, on_model = _photos(trial)
+    label = segmenter.label([(still_life, on_model)])[0].name
+    found = segmenter.segment([SegmentationTask(still_life, on_model, label)])[0]
+    doubt = ""
+    if not found.mask.any() or found.confidence < DOUBTFUL_BELOW:
+        doubt = f"the garment was not found with confidence ({', '.join(found.reasons)})"
+    return Found(trial, found.mask, doubt)
 
-    Inside the garment is measured: its crop when the test set has a ``crops.json``, its mask when a
-    dataset knows it, else the whole picture.
+
+def correct_trial(found: Found, generated: RgbImage | None = None) -> tuple[RgbImage, str]:
+    """A trial's control with its garment corrected, and why if it was left alone.
 
     Args:
-        folder: as `read_testset` takes it.
-        out: gets ``transfer/``, ``generated/`` with a LoRA, ``scores.json``, ``scores.csv``, ``report.html``.
-        segmenter: finds the garment for the network-free correction, which never sees the truth's mask.
-        lora: generates too, with this LoRA.
-        options: how to generate.
-        title: the report's heading.
-        notes: what a reader of the report must know.
-        on_progress: called with pictures done and pictures in all, over both corrections.
-    """
-    trials = read_testset(folder)
-    crops_file = trials[0].truth.parent.parent / "crops.json"
-    crops = read_crops(crops_file) if crops_file.is_file() else None
-    ensure_output_folder(out)
-    truth, control = trials[0].truth.parent, trials[0].control.parent
-    columns = {"control": control, "transfer": out / "transfer"}
-    total = len(trials) * (2 if lora else 1)
-
-    def update(done: int) -> None:
-        if on_progress:
-            on_progress(done, total)
-
-    left_alone = {}
-    for number, trial in enumerate(trials, start=1):
-        picture, reason = correct_trial(trial, segmenter)
-        write_photo(out / "transfer" / f"{trial.name}.png", picture)
-        if reason:
-            left_alone[trial.name] = reason
-        update(number)
-    if lora:
-        columns["generated"] = out / "generated"
-        generate(
-            control, columns["generated"], read_captions(truth), options or GenerateOptions(), lora=lora,
-            on_progress=lambda done, _: update(len(trials) + done),
-        )  # fmt: skip
-    masks = write_canvas_masks(trials, out / "masks")
-    scores = score_folders(truth, columns, crops=crops, masks=masks)
-    write_scores(out, scores)
-    report = out / "report.html"
-    write_report(report, scores, truth, columns, crops=crops, masks=masks, title=title, notes=notes)
-    return Evaluation(tuple(scores), left_alone, report)
-
-
-def correct_trial(trial: Trial, segmenter: Segmenter) -> tuple[RgbImage, str]:
-    """A trial's control with its garment corrected without a network, and why if it was left alone.
+        found: as `find_trial_garment` gives it.
+        generated: what a network made of the control, to correct by (hybrid); without a network if None.
 
     Returns:
         The picture ``(H, W, 3)`` uint8 sRGB, bit-identical outside the garment that was found, and an
         empty text or the reason.
     """
-    canvas = read_photo(trial.control).rgb
-    if trial.geometry is None:
-        assert trial.reference is not None  # read_testset saw to it
-        still_life, on_model = read_photo(trial.reference).rgb, canvas
+    canvas, still_life, on_model = _photos(found.trial)
+    if found.doubt:
+        return canvas, found.doubt
+    mask = still_life_mask(still_life)
+    result: TransferResult | HybridResult
+    if generated is None:
+        result = transfer(still_life, mask, on_model, found.mask)
     else:
-        still_life, on_model = cut_still_life(canvas, trial.geometry), cut_on_model(canvas, trial.geometry)
-    still_life, on_model = np.ascontiguousarray(still_life), np.ascontiguousarray(on_model)
-    label = segmenter.label([(still_life, on_model)])[0].name
-    found = segmenter.segment([SegmentationTask(still_life, on_model, label)])[0]
-    if not found.mask.any() or found.confidence < DOUBTFUL_BELOW:
-        return canvas, f"the garment was not found with confidence ({', '.join(found.reasons)})"
-    result = transfer(still_life, still_life_mask(still_life), on_model, found.mask)
+        geometry = found.trial.geometry
+        panel = np.ascontiguousarray(cut_on_model(generated, geometry)) if geometry else generated
+        result = hybrid(still_life, mask, on_model, found.mask, panel)
     if not result.applied:
         return canvas, result.reason
     corrected = canvas.copy()
-    panel = cut_on_model(corrected, trial.geometry) if trial.geometry else corrected
+    panel = cut_on_model(corrected, found.trial.geometry) if found.trial.geometry else corrected
     panel[:] = result.rgb
     return corrected, ""
+
+
+def _photos(trial: Trial) -> tuple[RgbImage, RgbImage, RgbImage]:
+    """The whole control, its still-life and its on-model photo."""
+    canvas = read_photo(trial.control).rgb
+    if trial.geometry is None:
+        assert trial.reference is not None  # read_testset saw to it
+        return canvas, read_photo(trial.reference).rgb, canvas
+    still_life, on_model = cut_still_life(canvas, trial.geometry), cut_on_model(canvas, trial.geometry)
+    return canvas, np.ascontiguousarray(still_life), np.ascontiguousarray(on_model)
 
 
 def canvas_mask(trial: Trial) -> BoolMask | None:
@@ -228,6 +193,12 @@ def _manifest(folder: Path) -> dict[str, tuple[Path, Mapping[str, Any]]]:
     except (ValueError, KeyError, TypeError) as error:
         finding = Finding("manifest.line", str(path), "examples as JSON", f"'{error}'", "build it again")
         raise UnsoundError(str(finding), [finding]) from error
+
+
+def _kind(entry: Mapping[str, Any]) -> str | None:
+    label = entry.get("label")
+    name = label.get("name") if isinstance(label, Mapping) else None
+    return name if isinstance(name, str) and name else None
 
 
 def _geometry(entry: Mapping[str, Any], truth: Path) -> Geometry | None:

@@ -12,7 +12,8 @@ from chromiq.images import read_mask, read_photo, write_photo
 from dataset_builder.build import build
 from dataset_builder.options import BuildOptions
 from dataset_builder.segmenters.classic import ClassicSegmenter
-from evaluate.testset import canvas_mask, correct_trial, evaluate_testset, read_testset
+from evaluate.side_by_side import evaluate_testset
+from evaluate.testset import canvas_mask, correct_trial, find_trial_garment, read_testset
 
 
 def test_a_datasets_held_out_garments_are_its_test_set(built_dataset):
@@ -66,7 +67,7 @@ def test_models_that_see_a_reference_are_corrected_too(built_dataset, tmp_path):
     (trial,) = read_testset(tmp_path / "dataset")
     assert trial.geometry is None
     truth, control = read_photo(trial.truth).rgb, read_photo(trial.control).rgb
-    corrected, reason = correct_trial(trial, ClassicSegmenter())
+    corrected, reason = correct_trial(find_trial_garment(trial, ClassicSegmenter()))
     mask = canvas_mask(trial)
     assert reason == ""
     far, near = (float(delta_e_map(truth, picture)[mask].mean()) for picture in (control, corrected))
@@ -87,3 +88,43 @@ def test_a_broken_manifest_is_named(dataset):
     (dataset / "manifest.jsonl").write_text("[]\n")
     with pytest.raises(UnsoundError, match=r"manifest\.jsonl"):
         read_testset(dataset)
+
+
+def test_a_crop_across_the_seam_is_refused(dataset, tmp_path):
+    (trial,) = read_testset(dataset)
+    crops = {"pair4": {"x": trial.geometry.seam_x_px - 5, "y": 20, "width": 20, "height": 20}}
+    (dataset / "held_out" / "crops.json").write_text(json.dumps(crops))
+    with pytest.raises(UnsoundError) as caught:
+        evaluate_testset(dataset, tmp_path / "out", ClassicSegmenter())
+    assert [finding.code for finding in caught.value.findings] == ["crops.seam"]
+
+
+@pytest.mark.models
+def test_two_loras_stand_beside_transfer_and_their_hybrids(built_dataset, tmp_path):
+    pytest.importorskip("diffusers")
+    from tiny_qwen import write_lora
+
+    from evaluate.generate import GenerateOptions
+    from toolkit_configs.engines.tiny_checkpoint import build_tiny_kontext
+
+    build_tiny_kontext(tmp_path / "tiny")
+    loras = []
+    for run in ("x", "y"):
+        (tmp_path / run).mkdir()
+        loras.append(write_lora(tmp_path / run / "lab.safetensors", ["transformer_blocks.0.attn.to_q"]))
+    options = GenerateOptions(checkpoint=str(tmp_path / "tiny"), steps=1)
+    seen = []
+    result = evaluate_testset(
+        built_dataset, tmp_path / "out", ClassicSegmenter(), loras=loras, options=options,
+        on_progress=lambda done, total: seen.append((done, total)),
+    )  # fmt: skip
+    (score,) = result.scores
+    columns = ["control", "transfer", "lab", "lab-hybrid", "lab-2", "lab-2-hybrid"]
+    assert list(score.differences) == columns
+    assert seen == [(number, 6) for number in range(1, 7)]
+    # A tiny random model makes noise, which no hybrid may take colour from: what it does is bounded.
+    assert score.differences["lab"].mean > 10
+    assert score.differences["lab-hybrid"].mean <= score.differences["control"].mean + 1
+    assert score.garment
+    interval = json.loads((tmp_path / "out" / "scores.json").read_text())["interval"]
+    assert set(interval) == {f"{column}_vs_truth" for column in columns}
