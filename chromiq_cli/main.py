@@ -12,6 +12,7 @@ from chromiq.errors import EXIT_DONE, EXIT_INTERRUPTED, ChromiqError
 from chromiq_cli import (
     build,
     correct,
+    crops,
     demo,
     doctor,
     evaluate,
@@ -62,6 +63,7 @@ app.add_typer(template.app, name="template")
 app.command()(train.train)
 app.command()(status.status)
 app.add_typer(toolkit.app, name="toolkit")
+app.add_typer(crops.app, name="crops")
 app.command()(generate.generate)
 app.command()(evaluate.evaluate)
 app.command()(sweep.sweep)

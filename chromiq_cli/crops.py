@@ -1,0 +1,69 @@
+"""``chromiq crops``: where to measure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, UsageError, raise_findings
+from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
+
+app = typer.Typer(help="Fixed crops to measure on: suggest them, check and draw them.", no_args_is_help=True)
+
+
+@app.callback()
+def _root() -> None:
+    """Fixed crops to measure on: suggest them, check and draw them."""
+
+
+@app.command()
+def suggest(
+    gt: Annotated[Path, typer.Option(help="Folder of the true images.")],
+    masks: Annotated[Path, typer.Option(help="Folder of same-named garment masks, of the images' size.")],
+    out: Annotated[Path, typer.Option(help="crops.json to write.")],
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Pick the largest square well inside each garment, free of seams, skin and strong shadow."""
+    from chromiq.files import write_json
+    from chromiq.progress import progress_bar
+    from evaluate.crop_suggest import suggest_crops
+
+    with progress_bar("crops") as update:
+        crops = suggest_crops(gt, masks, update)
+    document = {name: crop.model_dump() for name, crop in crops.items() if crop}
+    write_json(out, document)
+    for name in crops.keys() - document.keys():
+        say(f"{name}: no mask of its name and size, or no square of 16 px that is all cloth; left out")
+    if as_json:
+        print_json(document)
+    else:
+        print_line(f"{len(document)} crops in {out}")
+    raise typer.Exit(EXIT_DONE if len(document) == len(crops) else EXIT_SKIPPED)
+
+
+@app.command()
+def check(
+    crops: Annotated[Path, typer.Argument(help="crops.json.")],
+    gt: Annotated[Path, typer.Option(help="Folder of the true images.")],
+    out: Annotated[Path, typer.Option(help="Picture to draw them on, such as crops.jpg.")],
+    masks: Annotated[Path | None, typer.Option(help="Folder of same-named garment masks.")] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Check crops against image and garment, and draw them: green is sound, red is not."""
+    from chromiq.images import write_photo
+    from evaluate.crop_suggest import check_crops
+    from evaluate.crops import read_crops
+
+    if out.suffix.lower() not in {".jpg", ".png"}:
+        raise UsageError(f"{out}: wanted a name ending in .jpg or .png; choose one")
+    known = read_crops(crops)
+    findings, sheet = check_crops(known, gt, masks)
+    if sheet is not None:
+        write_photo(out, sheet)
+    raise_findings(findings, str(crops))
+    if as_json:
+        print_json({"crops": len(known), "sheet": str(out)})
+    else:
+        print_line(f"{len(known)} crops are sound, drawn in {out}")

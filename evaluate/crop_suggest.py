@@ -1,0 +1,184 @@
+"""Where to measure: the largest square well inside the garment, free of seams, skin and strong shadow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from chromiq.colour import srgb_to_lab
+from chromiq.errors import Finding
+from chromiq.images import read_mask, read_photo
+from chromiq.progress import Update
+from chromiq.records import BoolMask, FloatImage, RgbImage
+from dataset_builder.pairs import natural_key
+from evaluate.crops import Crop, crop_findings, crop_mask_findings
+from evaluate.score import find_images
+
+_MIN_SIDE_PX = 16
+_TILE_PX, _TILES = 380, 4
+# Of the longer side: how far a crop keeps from the garment's outline.
+_MARGIN_SHARE = 0.01
+# Of all pixels of a crop, so many may be a fold's edge or a stray thread.
+_MAX_BAD_SHARE = 0.02
+# L* below the garment's median that counts as strong shadow, and above it as a highlight.
+_SHADOW_BELOW, _HIGHLIGHT_ABOVE = 18.0, 22.0
+# Standard deviations of the garment's own edges beyond which one is a seam, a hem or a button.
+_SEAM_ABOVE = 4.0
+# Skin: hue of Lab in degrees and chroma; Chardon et al. 1991 put human skin at hue 35..75.
+_SKIN_HUE_DEG, _SKIN_CHROMA = (30.0, 80.0), (8.0, 40.0)
+
+
+def suggest_crop(truth: RgbImage, mask: BoolMask) -> Crop | None:
+    """The largest square of good pixels, the most even one of equals; None if there is none of 16 px.
+
+    Args:
+        truth: ``(H, W, 3)`` uint8 sRGB.
+        mask: ``(H, W)`` bool, True on the garment.
+
+    >>> mask = np.zeros((100, 120), bool)
+    >>> mask[10:90, 20:80] = True
+    >>> suggest_crop(np.full((100, 120, 3), 90, np.uint8), mask)
+    Crop(x=21, y=11, width=58, height=58)
+    """
+    good = good_pixels(truth, mask)
+    bad, outside = _integral(~good), _integral(~_well_inside(mask))
+    low, high = 0, min(good.shape)
+    while low < high:
+        side_px = (low + high + 1) // 2
+        if _fits(bad, outside, side_px).any():
+            low = side_px
+        else:
+            high = side_px - 1
+    if low < _MIN_SIDE_PX:
+        return None
+    lightness = srgb_to_lab(truth)[..., 0].astype(np.float64)
+    spread = (
+        _square_sums(_integral(lightness**2), low) / low**2
+        - (_square_sums(_integral(lightness), low) / low**2) ** 2
+    )
+    y, x = np.unravel_index(
+        np.argmin(np.where(_fits(bad, outside, low), spread.round(6), np.inf)), spread.shape
+    )
+    return Crop(x=int(x), y=int(y), width=low, height=low)
+
+
+def suggest_crops(truth: Path, masks: Path, on_progress: Update | None = None) -> dict[str, Crop | None]:
+    """A crop for every true image; None without a mask of its name and size, or a square to be had."""
+    truths, found = find_images(truth), find_images(masks)
+    crops: dict[str, Crop | None] = {}
+    for number, name in enumerate(sorted(truths, key=natural_key), start=1):
+        crops[name] = None
+        if name in found:
+            rgb, mask = read_photo(truths[name], min_side_px=1).rgb, read_mask(found[name])
+            crops[name] = suggest_crop(rgb, mask) if mask.shape == rgb.shape[:2] else None
+        if on_progress:
+            on_progress(number, len(truths))
+    return crops
+
+
+def check_crops(
+    crops: Mapping[str, Crop], truth: Path, masks: Path | None
+) -> tuple[list[Finding], RgbImage | None]:
+    """What is wrong with crops, and a sheet of the true images with each crop drawn, 4 a row.
+
+    Args:
+        crops: by stem.
+        truth: folder of the true images.
+        masks: folder of same-named garment masks.
+    """
+    truths, found = find_images(truth), find_images(masks) if masks else {}
+    findings, tiles = [], []
+    for name, crop in crops.items():
+        if name not in truths:
+            findings.append(Finding("crops.image", name, f"an image in {truth}", "none", "mend crops.json"))
+            continue
+        rgb = read_photo(truths[name], min_side_px=1).rgb
+        wrong = crop_findings(crop, (rgb.shape[1], rgb.shape[0]), name)
+        if not wrong and name in found:
+            wrong = crop_mask_findings(crop, read_mask(found[name]), name)
+        findings += wrong
+        tiles.append(_drawn(rgb, crop, name, sound=not wrong))
+    rows = [np.hstack(tiles[i : i + _TILES]) for i in range(0, len(tiles), _TILES)]
+    width_px = max((row.shape[1] for row in rows), default=0)
+    padded = [
+        np.pad(row, ((0, 0), (0, width_px - row.shape[1]), (0, 0)), constant_values=255) for row in rows
+    ]
+    return findings, np.vstack(padded) if padded else None
+
+
+def _drawn(rgb: RgbImage, crop: Crop, name: str, *, sound: bool) -> RgbImage:
+    scale = (_TILE_PX - 20) / max(rgb.shape[:2])
+    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    tile = np.full((_TILE_PX, _TILE_PX, 3), 255, np.uint8)
+    tile[20 : 20 + small.shape[0], : small.shape[1]] = small
+    left, top, right, bottom = (round(value * scale) for value in crop.xyxy)
+    for colour, thick_px in (((255, 255, 255), 3), ((0, 120, 60) if sound else (200, 0, 0), 1)):
+        cv2.rectangle(tile, (left, top + 20), (right, bottom + 20), colour, thick_px)
+    label = name.encode("ascii", "replace").decode()
+    cv2.putText(tile, label[:40], (2, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)
+    return tile
+
+
+def good_pixels(truth: RgbImage, mask: BoolMask) -> BoolMask:
+    """Where a crop may lie: ``(H, W)`` bool, True well inside the garment and on nothing but its cloth."""
+    inside = _well_inside(mask)
+    if not inside.any():
+        return inside
+    lab = srgb_to_lab(truth)
+    lightness = np.ascontiguousarray(lab[..., 0])
+    middle = float(np.median(lightness[inside]))
+    lit = (lightness >= middle - _SHADOW_BELOW) & (lightness <= middle + _HIGHLIGHT_ABOVE)
+    return inside & lit & ~_seams(lightness, inside) & ~_skin(lab, inside)
+
+
+def _well_inside(mask: BoolMask) -> BoolMask:
+    margin_px = max(1, round(_MARGIN_SHARE * max(mask.shape)))
+    kernel = np.ones((2 * margin_px + 1,) * 2, np.uint8)
+    inside: BoolMask = cv2.erode(mask.astype(np.uint8), kernel, borderValue=0) > 0
+    return inside
+
+
+def _fits(bad: NDArray[np.float64], outside: NDArray[np.float64], side_px: int) -> BoolMask:
+    """Whether a square is all garment and nearly all good, by its top left corner."""
+    few = _square_sums(bad, side_px) <= _MAX_BAD_SHARE * side_px * side_px
+    fits: BoolMask = few & (_square_sums(outside, side_px) == 0)
+    return fits
+
+
+def _seams(lightness: FloatImage, inside: BoolMask) -> BoolMask:
+    """Long edges that stand out from the cloth's own texture."""
+    smooth = cv2.GaussianBlur(lightness, (0, 0), max(1.0, 0.0015 * max(inside.shape)))
+    edges = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1))
+    middle = float(np.median(edges[inside]))
+    spread = 1.4826 * float(np.median(np.abs(edges[inside] - middle))) + 0.5
+    found: BoolMask = edges > middle + _SEAM_ABOVE * spread
+    return found
+
+
+def _skin(lab: FloatImage, inside: BoolMask) -> BoolMask:
+    """Skin within a leaking mask; not where the garment itself has skin's colour."""
+    hue = np.degrees(np.arctan2(lab[..., 2], lab[..., 1]))
+    chroma = np.hypot(lab[..., 1], lab[..., 2])
+    found: BoolMask = (
+        (hue > _SKIN_HUE_DEG[0]) & (hue < _SKIN_HUE_DEG[1])
+        & (chroma > _SKIN_CHROMA[0]) & (chroma < _SKIN_CHROMA[1])
+    )  # fmt: skip
+    return found if found[inside].mean() < 0.3 else np.zeros_like(found)
+
+
+def _integral(plane: NDArray[np.generic]) -> NDArray[np.float64]:
+    sums: NDArray[np.float64] = np.pad(
+        plane.astype(np.float64).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0))
+    )
+    return sums
+
+
+def _square_sums(integral: NDArray[np.float64], side_px: int) -> NDArray[np.float64]:
+    """Sum over every square of that side, by its top left corner; Crow 1984."""
+    n = side_px
+    sums: NDArray[np.float64] = integral[n:, n:] - integral[:-n, n:] - integral[n:, :-n] + integral[:-n, :-n]
+    return sums
