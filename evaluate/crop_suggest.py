@@ -22,6 +22,8 @@ _MIN_SIDE_PX = 16
 _TILE_PX, _TILES = 380, 4
 # Of the longer side: how far a crop keeps from the garment's outline.
 _MARGIN_SHARE = 0.01
+# Of the longer side: what is finer belongs to the cloth.
+_WEAVE_SHARE = 0.004
 # Of all pixels of a crop, so many may be a fold's edge or a stray thread.
 _MAX_BAD_SHARE = 0.02
 # L* below the garment's median that counts as strong shadow, and above it as a highlight.
@@ -128,7 +130,8 @@ def good_pixels(truth: RgbImage, mask: BoolMask) -> BoolMask:
     inside = _well_inside(mask)
     if not inside.any():
         return inside
-    lab = srgb_to_lab(truth)
+    # Without the weave: a knit is made of shadows and edges that are its own.
+    lab = cv2.GaussianBlur(srgb_to_lab(truth), (0, 0), max(1.0, _WEAVE_SHARE * max(mask.shape)))
     lightness = np.ascontiguousarray(lab[..., 0])
     middle = float(np.median(lightness[inside]))
     lit = (lightness >= middle - _SHADOW_BELOW) & (lightness <= middle + _HIGHLIGHT_ABOVE)
@@ -151,8 +154,7 @@ def _fits(bad: NDArray[np.float64], outside: NDArray[np.float64], side_px: int) 
 
 def _seams(lightness: FloatImage, inside: BoolMask) -> BoolMask:
     """Long edges that stand out from the cloth's own texture."""
-    smooth = cv2.GaussianBlur(lightness, (0, 0), max(1.0, 0.0015 * max(inside.shape)))
-    edges = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1))
+    edges = np.hypot(cv2.Sobel(lightness, cv2.CV_32F, 1, 0), cv2.Sobel(lightness, cv2.CV_32F, 0, 1))
     middle = float(np.median(edges[inside]))
     spread = 1.4826 * float(np.median(np.abs(edges[inside] - middle))) + 0.5
     found: BoolMask = edges > middle + _SEAM_ABOVE * spread
