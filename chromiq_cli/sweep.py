@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,9 @@ def sweep(
     testset: Annotated[Path, typer.Option(help="Folder with gt/ and control/, or a dataset.")],
     out: Annotated[Path, typer.Option(help="Folder for sweep.json, curve.png, report.html, images.")],
     checkpoint: Annotated[str | None, typer.Option(help="Base model, if not the run's own.")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 28,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Denoising steps.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of every image.")] = 42,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until the run ends.")] = False,
     every_s: Annotated[float, typer.Option(min=1, help="Seconds between looks, with --watch.")] = 30,
@@ -24,12 +27,12 @@ def sweep(
 ) -> None:
     """Measure every checkpoint of a run, draw dE00 against steps, and name the best."""
     from chromiq.progress import progress_bar
-    from evaluate.generate import GenerateOptions
-    from evaluate.sweep import base_model
+    from evaluate.sweep import run_options
     from evaluate.sweep import sweep as measure
     from evaluate.sweep_result import summary
 
-    options = GenerateOptions(checkpoint=checkpoint or base_model(run), steps=steps, seed=seed)
+    own = run_options(run)
+    options = replace(own, checkpoint=checkpoint or own.checkpoint, steps=steps, seed=seed)
     with progress_bar("sweep") as update:
         result = measure(
             run, testset, out, options, watch_every_s=every_s if watch else None, on_progress=update,

@@ -29,6 +29,7 @@ from evaluate.sweep_result import Point, Sweep, summary
 from evaluate.testset import read_testset, write_canvas_masks
 from toolkit_configs.checkpoints import checkpoint_step, find_checkpoints
 from toolkit_configs.jobs import read_job
+from toolkit_configs.models import model_of_arch
 from toolkit_configs.run_status import read_status
 
 SWEEP_FILE = "sweep.json"
@@ -46,6 +47,7 @@ class _Work:
     truth: Path
     control: Path
     captions: dict[str, str]
+    references: Path | None
     crops: dict[str, Crop] | None
     masks: Path | None
     out: Path
@@ -54,7 +56,7 @@ class _Work:
     @property
     def digest(self) -> str:
         """Of all that decides the figures but the checkpoint."""
-        folders = [self.truth, self.control, *([self.masks] if self.masks else [])]
+        folders = [each for each in (self.truth, self.control, self.references, self.masks) if each]
         files = {
             f"{folder.name}/{path.name}": sha256_file(path)
             for folder in folders
@@ -98,7 +100,7 @@ def sweep(
     name = read_status(run).record.name
     ensure_output_folder(out)
     with folder_lock(out, "chromiq sweep"):
-        work = _prepare(testset, out, options or GenerateOptions(checkpoint=base_model(run)))
+        work = _prepare(testset, out, options or run_options(run))
         made_of = work.digest
         earlier = _earlier(out / SWEEP_FILE, name, made_of)
         result = Sweep(name, made_of, _point(work, "control", 0, "", work.control), tuple(earlier))
@@ -133,17 +135,21 @@ def sweep(
     return result
 
 
-def base_model(run: Path) -> str:
-    """The base model that a run's config names, as hub name or folder.
+def run_options(run: Path) -> GenerateOptions:
+    """How a run's own base model generates, as its config names it.
 
     Raises:
-        UsageError: if its config is no more.
+        UsageError: if its config is no more, or trains a model that cannot generate here.
     """
     given = Path(read_status(run).record.config)
     for path in (given, run / "config.yaml"):
         if path.is_file():
-            return read_job(path).process.model.name_or_path
-    raise UsageError(f"{given}: wanted the run's config, got none; name its base model with --checkpoint")
+            model = read_job(path).process.model
+            known = model_of_arch(model.arch)
+            return GenerateOptions(
+                model=known.template if known else model.arch, checkpoint=model.name_or_path
+            )
+    raise UsageError(f"{given}: wanted the run's config, got none; put it back, it names the base model")
 
 
 def _prepare(testset: Path, out: Path, options: GenerateOptions) -> _Work:
@@ -154,6 +160,7 @@ def _prepare(testset: Path, out: Path, options: GenerateOptions) -> _Work:
         truth=truth,
         control=control,
         captions=read_captions(truth),
+        references=trials[0].reference.parent if trials[0].reference else None,
         crops=read_crops(crops) if crops.is_file() else None,
         masks=write_canvas_masks(trials, out / "masks"),
         out=out,
@@ -189,7 +196,10 @@ def _checkpoints(run: Path, name: str, *, settled: bool) -> list[Path]:
 def _measure(path: Path, step: int, digest: str, work: _Work, on_progress: Update) -> Point:
     folder = work.images(path.name)
     try:
-        generate(work.control, folder, work.captions, work.options, lora=path, on_progress=on_progress)
+        generate(
+            work.control, folder, work.captions, work.options, lora=path, references=work.references,
+            on_progress=on_progress,
+        )  # fmt: skip
         return _point(work, path.name, step, digest, folder)
     except _FATAL:
         raise
