@@ -17,9 +17,7 @@ def sweep(
     testset: Annotated[Path, typer.Option(help="Folder with gt/ and control/, or a dataset.")],
     out: Annotated[Path, typer.Option(help="Folder for sweep.json, curve.png, report.html, images.")],
     checkpoint: Annotated[str | None, typer.Option(help="Base model, if not the run's own.")] = None,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Denoising steps.")
-    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of every image.")] = 42,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until the run ends.")] = False,
     every_s: Annotated[float, typer.Option(min=1, help="Seconds between looks, with --watch.")] = 30,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from chromiq_cli.output import JSON_OPTION, print_findings, print_json, print_line, say
+from chromiq_cli.targets import JOB_OPTION, TargetChoice, render_for_target
 
 
 class EngineChoice(StrEnum):
@@ -34,12 +35,19 @@ def train(
     on_nan: Annotated[Response, typer.Option(help="When the loss is no number.")] = Response.STOP,
     on_stall: Annotated[Response, typer.Option(help="When nothing is heard for long.")] = Response.WARN,
     stall_minutes: Annotated[float, typer.Option(min=0, help="How long that is; 0 for ever.")] = 30,
+    target: Annotated[
+        TargetChoice | None, typer.Option(help="Write the job that trains there, instead of training here.")
+    ] = None,
+    job: Annotated[list[str] | None, JOB_OPTION] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Check a config, then train its LoRA.
 
     The options on NaN and stalls concern AI-Toolkit; the local engine always stops on NaN.
     """
+    if target:
+        render_for_target(config, target, engine.value, job or (), as_json=as_json)
+        return
     from chromiq.progress import notes
     from toolkit_configs.engines.watcher import Limits
     from toolkit_configs.launch import execute, plan

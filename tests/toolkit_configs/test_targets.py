@@ -2,8 +2,10 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
+import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +15,7 @@ import yaml
 
 import toolkit_configs.targets.jobs as targets
 from chromiq.errors import UnsoundError, UsageError
+from chromiq_cli.main import main
 from toolkit_configs.grid import read_grid, write_jobs
 from toolkit_configs.jobs import read_job
 from toolkit_configs.render import render_job
@@ -246,10 +249,6 @@ def test_a_grid_that_cannot_be(grid, text, error, said):
 
 
 def test_the_verb_writes_the_jobs_and_says_how_to_hand_them_in(grid, tmp_path, monkeypatch, capsys):
-    import sys
-
-    from chromiq_cli.main import main
-
     out = tmp_path / "my sweep"
     arguments = ["chromiq", "sweep-train", str(grid), "--target", "slurm", "--out", str(out)]
     monkeypatch.setattr(sys, "argv", [*arguments, "--json"])
@@ -262,3 +261,21 @@ def test_the_verb_writes_the_jobs_and_says_how_to_hand_them_in(grid, tmp_path, m
     with pytest.raises(SystemExit):
         main()
     assert capsys.readouterr().out == f"sbatch '{document['jobs'][0]}'\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "suffix", "start"),
+    [("slurm", "slurm.sh", "sbatch "), ("skypilot", "sky.yaml", "sky jobs launch --secret HF_TOKEN ")],
+)
+def test_train_writes_the_job_beside_its_config_and_trains_nothing(
+    config, monkeypatch, capsys, target, suffix, start
+):
+    arguments = ["chromiq", "train", str(config), "--target", target, "--job", "gpus=2"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert not stop.value.code
+    path = config.parent / f"r.{suffix}"
+    assert capsys.readouterr().out == f"{start}{shlex.quote(str(path))}\n"
+    assert shlex.quote(str(config)) in path.read_text()
+    assert not (config.parent / "runs").exists()
