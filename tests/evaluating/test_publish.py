@@ -71,6 +71,8 @@ def scores(tmp_path):
 def hub(monkeypatch):
     # The stand-in speaks the hub's HTTP interface, not the storage protocol of its object store.
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    # The suite as a whole is offline.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     server = Hub(TOKEN)
     yield server
     server.close()
