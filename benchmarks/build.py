@@ -108,11 +108,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--pairs", type=int, default=60)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--catalogue", type=Path, help="drawn by an earlier run; drawing takes its time")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        catalogue = root / "catalogue"
-        write_catalogue(catalogue, pairs=options.pairs)
+        catalogue = options.catalogue or root / "catalogue"
+        if not catalogue.is_dir():
+            write_catalogue(catalogue, pairs=options.pairs)
         masks = catalogue / "truth" / "garment_masks"
         garments = catalogue / "truth" / "garments.json"
         keys = [str(number + 1) for number in range(options.pairs)]

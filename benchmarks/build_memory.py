@@ -1,0 +1,77 @@
+"""Memory of a build against the number of pairs, on small drawn pairs with exact masks.
+
+    python benchmarks/build_memory.py 100 20000
+
+Eight pairs of 64x80 are drawn and linked under as many names as wanted, with their masks; each build runs in
+a process of its own with two workers. Told are the largest resident sets of that process and of any worker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from dataset_builder.sample_catalogue import write_catalogue
+
+DRAWN = 8
+WORKERS = 2
+
+
+def link_pairs(drawn: Path, root: Path, pairs: int) -> None:
+    """`pairs` pairs and their masks as links to the drawn ones."""
+    (root / "pairs").mkdir(parents=True)
+    (root / "masks").mkdir()
+    for number in range(1, pairs + 1):
+        source = (number - 1) % DRAWN + 1
+        for role in ("still-life", "on_model"):
+            os.link(drawn / f"{role}{source}.jpg", root / "pairs" / f"{role}{number}.jpg")
+        mask = drawn / "truth" / "garment_masks" / f"on_model{source}.png"
+        os.link(mask, root / "masks" / f"on_model{number}.png")
+
+
+def build_and_tell(root: Path) -> None:
+    """Build in this process, and print what it took."""
+    from dataset_builder.build import build
+    from dataset_builder.options import BuildOptions
+
+    options = BuildOptions(segmenter="classic", size_wh=(128, 128))
+    start = time.perf_counter()
+    summary = build(root / "pairs", root / "dataset", options, masks=root / "masks", workers=WORKERS)
+    peaks = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    print(json.dumps([summary.examples, time.perf_counter() - start, *peaks]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("pairs", type=int, nargs="*", default=[100, 20_000])
+    parser.add_argument("--build", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.build:
+        build_and_tell(options.build)
+        return
+    print(f"{'pairs':>8}{'examples':>10}{'s':>9}{'parent MB':>11}{'worker MB':>11}")
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = Path(folder) / "drawn"
+        write_catalogue(drawn, pairs=DRAWN, size_wh=(64, 80))
+        for pairs in options.pairs:
+            root = Path(folder) / str(pairs)
+            link_pairs(drawn, root, pairs)
+            command = [sys.executable, __file__, "--build", str(root)]
+            done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+            examples, wall_s, parent_kb, worker_kb = json.loads(done.stdout)
+            megabytes = (parent_kb / 1024, worker_kb / 1024)
+            print(
+                f"{pairs:>8}{examples:>10}{wall_s:>9.1f}{megabytes[0]:>11.0f}{megabytes[1]:>11.0f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
