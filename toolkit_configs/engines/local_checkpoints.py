@@ -36,7 +36,8 @@ def save_checkpoint(run: Path, job: Job, parameters: dict[str, Any], optimizer: 
     path = run / (f"{name}.safetensors" if step == total else f"{name}_{step:09d}.safetensors")
     state = lora_state(parameters, network.linear_alpha / network.linear)
     with atomic_path(path) as temporary:
-        save_file(state, temporary, metadata={"format": "pt", "step": str(step), "made_by": "chromiq local"})
+        # One key only: safetensors writes several in an order that differs from run to run.
+        save_file(state, temporary, metadata={"step": str(step)})
     tensors = {f"weight/{key}": value.detach().cpu().clone() for key, value in parameters.items()}
     for key, value in parameters.items():
         for moment, tensor in optimizer.state[value].items():
