@@ -29,8 +29,3 @@ def chromiq(monkeypatch, capsys):
         return stop.value.code or 0, json.loads(told.out) if told.out else {}, told.err
 
     return run
-
-
-def codes(document):
-    """The codes of a document's findings."""
-    return sorted(finding["code"] for finding in document["findings"])
