@@ -37,11 +37,14 @@ class ColourError:
         apply: the map.
         max_strength: as far as it is believable.
         parameters: its direction, for the manifest.
+        per_channel: whether each channel of the outcome depends on that channel alone, and not on the
+            place, so that a table of 256 levels says it all.
     """
 
     apply: Apply
     max_strength: float
     parameters: dict[str, float]
+    per_channel: bool = False
 
 
 def _of_any_cloth(
@@ -58,7 +61,7 @@ def daylight(rng: np.random.Generator) -> ColourError:
     def apply(rgb: FloatImage, _: FloatImage, strength: float) -> FloatImage:
         return linear_to_srgb(srgb_to_linear(rgb) * daylight_gains(sign * strength))
 
-    return ColourError(apply, 96 if sign > 0 else 113, {"warmer": sign})
+    return ColourError(apply, 96 if sign > 0 else 113, {"warmer": sign}, per_channel=True)
 
 
 def off_daylight(rng: np.random.Generator) -> ColourError:
@@ -77,7 +80,7 @@ def tint(rng: np.random.Generator) -> ColourError:
     """A veil of one colour, as reflected light or a filter gives it."""
     colour = rng.uniform(0, 1, 3).astype(np.float32)
     names = dict(zip(("red", "green", "blue"), (float(channel) for channel in colour), strict=True))
-    return ColourError(lambda rgb, _, strength: rgb + strength * (colour - rgb), 0.4, names)
+    return ColourError(lambda rgb, _, strength: rgb + strength * (colour - rgb), 0.4, names, per_channel=True)
 
 
 def hue_rotation(rng: np.random.Generator) -> ColourError:
@@ -120,7 +123,7 @@ def contrast(rng: np.random.Generator) -> ColourError:
         pivot = np.float32(0.5)
         return pivot + (rgb - pivot) * np.float32(np.exp(sign * strength))
 
-    return ColourError(apply, 0.7, {"steeper": sign})
+    return ColourError(apply, 0.7, {"steeper": sign}, per_channel=True)
 
 
 def channel_gamma(rng: np.random.Generator) -> ColourError:
@@ -132,7 +135,7 @@ def channel_gamma(rng: np.random.Generator) -> ColourError:
         changed[:, channel] = np.clip(rgb[:, channel], 0, 1) ** np.exp(sign * strength)
         return changed
 
-    return ColourError(apply, 0.9, {"channel": float(channel), "darker": sign})
+    return ColourError(apply, 0.9, {"channel": float(channel), "darker": sign}, per_channel=True)
 
 
 def uneven_light(rng: np.random.Generator) -> ColourError:
@@ -208,7 +211,7 @@ def _gains(stops: FloatImage, parameters: dict[str, float]) -> ColourError:
     def apply(rgb: FloatImage, _: FloatImage, strength: float) -> FloatImage:
         return linear_to_srgb(srgb_to_linear(rgb) * np.exp2(strength * stops).astype(np.float32))
 
-    return ColourError(apply, 2.0, parameters)
+    return ColourError(apply, 2.0, parameters, per_channel=True)
 
 
 def _lab(rgb: FloatImage) -> FloatImage:

@@ -95,6 +95,36 @@ def test_strength_zero_changes_nothing(name):
     np.testing.assert_allclose(error.apply(pixels, places, 0.0), pixels, atol=2e-4)
 
 
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_a_channel_of_a_per_channel_kind_depends_on_that_channel_alone(name):
+    pixels = np.random.default_rng(0).integers(0, 256, (400, 3)).astype(np.uint8)
+    error = draw(name, printed()[0].reshape(-1, 3), 3)
+    places = np.random.default_rng(1).random((400, 2), np.float32)
+    changed = error.apply(pixels / np.float32(255), places, error.max_strength / 3)
+    greys = np.repeat(np.arange(256, dtype=np.float32)[:, None], 3, axis=1) / np.float32(255)
+    table = error.apply(greys, np.zeros((256, 2), np.float32), error.max_strength / 3)
+    looked_up = np.stack([table[pixels[:, channel], channel] for channel in range(3)], axis=1)
+    assert error.per_channel == bool(np.allclose(looked_up, changed, atol=1e-6))
+
+
+@pytest.mark.parametrize("period_px", [7, 18, 24])
+@pytest.mark.parametrize("style", ["published", "perceptual"])
+def test_the_size_told_of_a_large_striped_garment_is_that_of_all_its_pixels(style, period_px):
+    photo, mask = cloth(COLOURS["white"], (700, 520))
+    mask[:] = False
+    mask[50:650, 20:452] = True
+    red, _ = cloth(COLOURS["red"], (700, 520), seed=1)
+    stripes = np.arange(520) % period_px < period_px // 3
+    photo[:, stripes] = red[:, stripes]
+    for seed in range(3):
+        degraded, error = degrade(photo, mask, style, np.random.default_rng(seed))
+        measured = float(delta_e_map(photo, degraded)[mask].mean())
+        assert error.reached_delta_e == pytest.approx(measured, rel=0.01)
+        np.testing.assert_array_equal(degraded[~mask], photo[~mask])
+        if error.asked_delta_e is not None:
+            assert measured == pytest.approx(error.asked_delta_e, rel=0.05)
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.sampled_from(sorted(COLOURS)), st.integers(0, 10_000))
 def test_texture_survives(name, seed):
