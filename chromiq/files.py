@@ -100,16 +100,11 @@ def ensure_output_folder(path: Path) -> Path:
     return path
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files that a killed process left anywhere below `folder`."""
-    for leftover in folder.rglob(f"{_TEMPORARY_PREFIX}*"):
-        leftover.unlink(missing_ok=True)
-
-
 @contextmanager
 def folder_lock(folder: Path, purpose: str) -> Iterator[None]:
-    """Hold `folder` for this process alone while the block runs.
+    """Hold `folder` and all below it for this process alone while the block runs.
 
+    What killed processes left half-written there is removed first.
     The kernel drops the lock when its process ends, however it ends, so a stale lock cannot exist;
     the text in the lock file only tells others who holds it. The file stays: removing it would let
     a third process lock a file of the same name while a second still waits on the removed one.
@@ -130,6 +125,7 @@ def folder_lock(folder: Path, purpose: str) -> Iterator[None]:
             ) from error
         try:
             _write_holder(stream, f"process {os.getpid()} ({purpose})")
+            _remove_leftovers(folder)
             yield
         finally:
             stream.truncate(0)
@@ -173,6 +169,11 @@ def _write_holder(stream: IO[str], holder: str) -> None:
     stream.truncate()
     stream.write(holder)
     stream.flush()
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for leftover in folder.rglob(f"{_TEMPORARY_PREFIX}*"):
+        leftover.unlink(missing_ok=True)
 
 
 def _umask() -> int:

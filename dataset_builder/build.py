@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chromiq.errors import Finding, UsageError, raise_findings
-from chromiq.files import atomic_path, ensure_output_folder, folder_lock, remove_leftovers, write_json
+from chromiq.files import atomic_path, ensure_output_folder, folder_lock, write_json
 from chromiq.progress import Update
 from chromiq.records import PhotoPair
 from dataset_builder.contact_sheet import sheet_step, write_contact_sheet
@@ -105,7 +105,6 @@ def build(
     ensure_output_folder(folder)
     with folder_lock(folder, "chromiq build"):
         _check_settings(folder, options)
-        remove_leftovers(folder)
         works = (
             PairWork(pair, folder, options, inputs.masks.get(pair.key), keep_doubtful)
             for pair in inputs.pairs

@@ -34,14 +34,15 @@ class ImageScore:
 
 
 def find_images(folder: Path) -> dict[str, Path]:
-    """The images of a folder by stem.
+    """The images of a folder by stem, without hidden ones: what a killed process left is none.
 
     Raises:
         UsageError: if the folder is missing.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: wanted a folder of images, got none; check the path")
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in PHOTO_SUFFIXES}
+    paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    return {path.stem: path for path in paths if path.suffix.lower() in PHOTO_SUFFIXES}
 
 
 def score_folders(

@@ -105,6 +105,7 @@ def sweep(
         earlier = _earlier(out / SWEEP_FILE, name, made_of)
         result = Sweep(name, made_of, _point(work, "control", 0, "", work.control), tuple(earlier))
         tried: dict[str, str] = {}
+        drawn = False
         while True:
             status = read_status(run)
             running = status.state == "running"
@@ -124,8 +125,10 @@ def sweep(
                 write_json(out / SWEEP_FILE, result.as_dict())
                 if on_point:
                     on_point(point)
-            if todo and result.measured:
+            if result.measured and (todo or not drawn):
+                # Once even if nothing was left to measure: an earlier call may have been killed before this.
                 _draw(result, work)
+                drawn = True
             if not watching:
                 break
             time.sleep(watch_every_s or 0)

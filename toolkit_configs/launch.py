@@ -182,13 +182,15 @@ def execute(
         if earlier:
             refuse_orphan(run, earlier)
         torn = set_torn_aside(run, job.config.name)
-        if planned.resume and final.is_file() and saved_step(final) == job.process.train.steps:
+        complete = planned.resume and final.is_file() and saved_step(final) == job.process.train.steps
+        if complete and earlier and earlier.state == "done":
             return final
         record = _new_record(planned, earlier)
         session_of = Session(run, record, log, on_status)
         session_of.begin(torn)
         try:
-            found = _train(planned, session_of, limits or Limits())
+            # Complete and yet not done: it was killed after the last save.
+            found = final if complete else _train(planned, session_of, limits or Limits())
         except BaseException as error:
             stopped = isinstance(error, InterruptedRunError | KeyboardInterrupt)
             session_of.end("interrupted" if stopped else "failed", str(error))

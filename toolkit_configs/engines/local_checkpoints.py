@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from chromiq.errors import UsageError
-from chromiq.files import atomic_path
+from chromiq.files import write_bytes
 from toolkit_configs.jobs import Job
 
 _STATE_SUFFIX = ".state.safetensors"
@@ -29,21 +29,20 @@ def lora_state(parameters: dict[str, Any], scale: float) -> dict[str, Any]:
 
 def save_checkpoint(run: Path, job: Job, parameters: dict[str, Any], optimizer: Any, step: int) -> Path:
     """Write a checkpoint: the LoRA, then what a resume needs, as safetensors; return the LoRA's path."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     name, network = job.config.name, job.process.network
     total = job.process.train.steps
     path = run / (f"{name}.safetensors" if step == total else f"{name}_{step:09d}.safetensors")
     state = lora_state(parameters, network.linear_alpha / network.linear)
-    with atomic_path(path) as temporary:
-        # One key only: safetensors writes several in an order that differs from run to run.
-        save_file(state, temporary, metadata={"step": str(step)})
+    # One key only: safetensors writes several in an order that differs from run to run. And not by its own
+    # save_file, which leaves temporary files of its own behind when it is killed.
+    write_bytes(path, save(state, metadata={"step": str(step)}))
     tensors = {f"weight/{key}": value.detach().cpu().clone() for key, value in parameters.items()}
     for key, value in parameters.items():
         for moment, tensor in optimizer.state[value].items():
             tensors[f"{moment}/{key}"] = tensor.detach().cpu().clone()
-    with atomic_path(run / f"{name}{_STATE_SUFFIX}") as temporary:
-        save_file(tensors, temporary, metadata={"step": str(step)})
+    write_bytes(run / f"{name}{_STATE_SUFFIX}", save(tensors, metadata={"step": str(step)}))
     saved = sorted(run.glob(f"{name}_[0-9]*.safetensors"))
     for old in saved[: -job.process.save.max_step_saves_to_keep]:
         old.unlink()
