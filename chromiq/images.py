@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +17,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from chromiq.errors import Finding, UnsoundError
 from chromiq.files import write_bytes
+from chromiq.profiles import MODES_16_BIT, parsed_profile, srgb_profile, through_profile
 from chromiq.records import BoolMask, RgbImage
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
@@ -25,11 +25,6 @@ MIN_SIDE_PX = 64
 MAX_PIXELS = 200_000_000
 MAX_SIDE_PX = 32_000
 JPEG_QUALITY = 95
-
-_INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
-_FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
-_DATETIME_FIELD = slice(24, 36)
-_16_BIT_MODES = frozenset({"I;16", "I;16B", "I;16L", "I"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +139,7 @@ def verify_photo(path: Path) -> Finding | None:
                 image.load()
                 profile = image.info.get("icc_profile")
                 if profile:
-                    _parsed_profile(profile, image.mode)
+                    parsed_profile(profile, image.mode)
     except ImageCms.PyCMSError as error:
         return _profile_finding(path, error)
     except (OSError, SyntaxError, ValueError) as error:
@@ -160,7 +155,7 @@ def to_srgb(image: Image.Image) -> RgbImage:
     """
     profile = image.info.get("icc_profile")
     image = ImageOps.exif_transpose(image)
-    if image.mode in _16_BIT_MODES:
+    if image.mode in MODES_16_BIT:
         # Pillow's own convert("L") clips 16 bits to two levels.
         wide = np.asarray(image).astype(np.float64)
         image = Image.fromarray(np.rint(np.clip(wide / 257, 0, 255)).astype(np.uint8))
@@ -172,7 +167,7 @@ def to_srgb(image: Image.Image) -> RgbImage:
     elif image.mode not in {"RGB", "L", "CMYK", "LAB"}:
         image = image.convert("RGB")
     if profile:
-        image = _through_profile(image, profile)
+        image = through_profile(image, profile)
     elif image.mode != "RGB":
         image = image.convert("RGB")
     if alpha is not None:
@@ -243,70 +238,12 @@ def carries_profile(path: Path) -> bool:
         return bool(image.info.get("icc_profile"))
 
 
-def srgb_profile() -> bytes:
-    """An sRGB ICC profile, the same bytes every time (its creation date is blanked)."""
-    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    data[_DATETIME_FIELD] = bytes(12)
-    return bytes(data)
-
-
 def encode_image(rgb: RgbImage, image_format: Literal["JPEG", "PNG"] = "JPEG", quality: int = 90) -> bytes:
     """An sRGB image as file bytes, for embedding in a report."""
     buffer = io.BytesIO()
     options: dict[str, object] = {"quality": quality, "subsampling": 0} if image_format == "JPEG" else {}
     Image.fromarray(rgb).save(buffer, format=image_format, **options)
     return buffer.getvalue()
-
-
-def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
-    source = _parsed_profile(profile, image.mode)
-    if image.mode == "L" and source.profile.xcolor_space.strip() == "RGB":
-        image = image.convert("RGB")
-    transform = _transform_to_srgb(profile, image.mode)
-    if transform is None:
-        return image
-    converted = ImageCms.applyTransform(image, transform)
-    assert converted is not None  # only an in-place conversion returns None
-    return converted
-
-
-@lru_cache(maxsize=64)
-def _transform_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """What takes a picture of a profile to sRGB; None if it is sRGB, so that its pixels stay as they are.
-
-    There are many sRGB profiles, so it is tried out: none moves any of 4,913 colours by more than a level.
-    """
-    transform = ImageCms.buildTransform(
-        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-        ImageCms.createProfile("sRGB"),
-        mode,
-        "RGB",
-        renderingIntent=_INTENT,
-        flags=_FLAGS,
-    )
-    if mode == "RGB":
-        steps = np.linspace(0, 255, 17).astype(np.uint8)
-        probe = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(17, -1, 3)
-        tried = ImageCms.applyTransform(Image.fromarray(probe), transform)
-        assert tried is not None
-        if np.abs(np.asarray(tried).astype(int) - probe).max() <= 1:
-            return None
-    return transform
-
-
-def _parsed_profile(profile: bytes, mode: str) -> ImageCms.ImageCmsProfile:
-    """A profile, if it can be read and describes such an image; else a `PyCMSError`."""
-    try:
-        parsed = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    except OSError as error:
-        raise ImageCms.PyCMSError(error) from error
-    space = parsed.profile.xcolor_space.strip()
-    spaces = {"L": {"GRAY", "RGB"}, "LA": {"GRAY", "RGB"}, "CMYK": {"CMYK"}, "LAB": {"Lab"}}.get(
-        mode, {"RGB"}
-    )
-    if mode not in _16_BIT_MODES and space not in spaces:
-        raise ImageCms.PyCMSError(f"a profile for {space} in a picture of mode {mode}")
-    return parsed
 
 
 def _too_large(path: Path, got: str) -> Finding:

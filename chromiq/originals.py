@@ -22,7 +22,8 @@ from PIL import Image, ImageCms, JpegImagePlugin
 from chromiq import original_metadata as metadata
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.files import atomic_path
-from chromiq.images import inspect_photo, read_photo, srgb_profile
+from chromiq.images import inspect_photo, read_photo
+from chromiq.profiles import srgb_profile
 from chromiq.records import BoolMask, RgbImage
 
 LOSSLESS_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".webp", ".bmp"})

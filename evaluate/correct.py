@@ -12,6 +12,7 @@ from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.images import read_mask, read_photo
 from chromiq.originals import Original, copy_untouched, read_original, write_changed
 from chromiq.records import GarmentMask, RgbImage
+from dataset_builder.mask_quality import LEFT_OUT_BELOW
 from dataset_builder.segmenters import SegmentationTask, Segmenter
 from dataset_builder.segmenters.still_life import still_life_mask
 from evaluate.colour_map import apply_colour_map
@@ -19,7 +20,6 @@ from evaluate.hybrid import HybridResult, hybrid, paste
 from evaluate.transfer import TransferResult, transfer
 
 Method = Literal["transfer", "lora", "hybrid"]
-DOUBTFUL_BELOW = 0.3
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def correct_file(
     original = read_original(on_model)
     found = find_garment(right, original.srgb, segmenter, mask)
     applied, gain = False, 0.0
-    if not found.mask.any() or found.confidence < DOUBTFUL_BELOW:
+    if not found.mask.any() or found.confidence < LEFT_OUT_BELOW:
         doubts = ", ".join(found.reasons) or "nothing that looks like the garment"
         reason = f"left alone: the garment was not found with confidence ({doubts}); draw it and give --mask"
     else:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from chromiq.images import read_photo, read_small, srgb_profile, write_photo
+from chromiq.images import read_photo, read_small, write_photo
+from chromiq.profiles import srgb_profile
 
 # Colorants in D50, columns red, green, blue.
 P3_D50 = np.array([[0.5151, 0.2919, 0.1572], [0.2412, 0.6922, 0.0666], [-0.0011, 0.0419, 0.7841]])

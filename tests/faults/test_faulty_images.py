@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chromiq.images import inspect_photo, read_photo, srgb_profile, verify_photo
+from chromiq.images import inspect_photo, read_photo, verify_photo
+from chromiq.profiles import srgb_profile
 from dataset_builder.pairs import find_pairs
 
 
