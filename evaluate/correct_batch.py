@@ -30,6 +30,7 @@ from dataset_builder.pairs import find_pairs
 from dataset_builder.segmenters import Segmenter
 from dataset_builder.stitch import cut_on_model, exact_geometry, published_geometry, stitch
 from evaluate.correct import Correction, Method, correct_file
+from evaluate.lora_files import require_lora_files
 
 if TYPE_CHECKING:
     from evaluate.generate import GenerateOptions
@@ -144,9 +145,13 @@ def generate_panels(
         folder: gets ``control/`` and ``generated/``; what is there already is not made again.
         segmenter: names the garments that have no name.
         network: what generates.
+
+    Raises:
+        UnsoundError: if its LoRA is not sound, before anything is made.
     """
     from evaluate.generate import generate
 
+    require_lora_files([network.lora])
     lay_out = published_geometry if network.geometry == "published" else exact_geometry
     captions, geometries = {}, {}
     for pair in pairs:

@@ -7,14 +7,14 @@ tensors without gaps. Nothing in it is ever executed, which is why no other form
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from chromiq.errors import Finding, UnsoundError
+from chromiq.errors import Finding, UnsoundError, raise_findings
 
 # The format's own limit.
 _MAX_HEADER_BYTES = 100_000_000
@@ -101,6 +101,21 @@ def read_lora_file(path: Path, *, check_numbers: bool = True) -> LoraFile:
                 got = f"NaN or infinity in {key}"
                 raise _fault("nan", path, "numbers", got, "take an earlier checkpoint; this one diverged")
     return LoraFile(path, keys, metadata)
+
+
+def require_lora_files(paths: Iterable[Path]) -> None:
+    """Look at LoRA files before any work is begun.
+
+    Raises:
+        UnsoundError: with what is wrong with all of them; see `read_lora_file`.
+    """
+    findings: list[Finding] = []
+    for path in paths:
+        try:
+            read_lora_file(path)
+        except UnsoundError as error:
+            findings += error.findings
+    raise_findings(findings, "LoRA")
 
 
 def raise_if_none_fits(lora: LoraFile, fitting: Sequence[str], model: str) -> None:

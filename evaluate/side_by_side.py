@@ -13,6 +13,7 @@ from chromiq.progress import Update
 from dataset_builder.segmenters import Segmenter
 from evaluate.crops import crop_seam_findings, read_crops
 from evaluate.generate import GenerateOptions, generate, read_captions
+from evaluate.lora_files import require_lora_files
 from evaluate.report import write_report
 from evaluate.score import ImageScore, score_folders
 from evaluate.score_files import write_scores
@@ -83,6 +84,7 @@ def evaluate_testset(
         UnsoundError: if the test set, its crops or a LoRA is not sound.
         AccessError: if the base model is not to be had.
     """
+    require_lora_files(loras)
     trials = read_testset(folder)
     truth, control = trials[0].truth.parent, trials[0].control.parent
     crops_file = truth.parent / "crops.json"
