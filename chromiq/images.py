@@ -8,11 +8,15 @@ is taken as sRGB; `Photo.assumed_srgb` says so. Sizes are checked before anythin
 from __future__ import annotations
 
 import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from chromiq.errors import Finding, UnsoundError
@@ -25,6 +29,7 @@ MIN_SIDE_PX = 64
 MAX_PIXELS = 200_000_000
 MAX_SIDE_PX = 32_000
 JPEG_QUALITY = 95
+_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,21 +54,10 @@ def read_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Photo:
         UnsoundError: with one `Finding`, if the file is missing, empty, no photo, cut short, too small
             or too large, or its colour profile cannot be read.
     """
-    finding = inspect_photo(path, min_side_px=min_side_px)
-    if finding is not None:
-        raise UnsoundError(str(finding), [finding])
-    try:
-        with Image.open(path) as image:
-            image.load()
-            profile = image.info.get("icc_profile")
-            rgb = to_srgb(image)
-    except ImageCms.PyCMSError as error:
-        finding = _profile_finding(path, error)
-        raise UnsoundError(str(finding), [finding]) from error
-    except (OSError, SyntaxError, ValueError) as error:
-        finding = _truncated_finding(path, error)
-        raise UnsoundError(str(finding), [finding]) from error
-    return Photo(rgb=rgb, path=path, assumed_srgb=not profile)
+    _refuse_unsound(path, min_side_px)
+    with _decoding(path) as image:
+        profile = image.info.get("icc_profile")
+        return Photo(rgb=to_srgb(image), path=path, assumed_srgb=not profile)
 
 
 def read_small(path: Path, side_px: int) -> RgbImage:
@@ -76,22 +70,34 @@ def read_small(path: Path, side_px: int) -> RgbImage:
     """
     import cv2
 
+    with _decoding(path) as image:
+        scale = min(1.0, side_px / max(image.size))
+        size_wh = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        image.draft(None, size_wh)
+        rgb = to_srgb(image)
+    turned = (rgb.shape[1] > rgb.shape[0]) != (size_wh[0] > size_wh[1])
+    upright_wh = size_wh[::-1] if turned else size_wh
+    return np.asarray(cv2.resize(rgb, upright_wh, interpolation=cv2.INTER_AREA))
+
+
+def _refuse_unsound(path: Path, min_side_px: int) -> None:
+    finding = inspect_photo(path, min_side_px=min_side_px)
+    if finding is not None:
+        raise UnsoundError(str(finding), [finding])
+
+
+@contextmanager
+def _decoding(path: Path) -> Iterator[Image.Image]:
+    """Open a picture; what its decoder has to complain of while the block runs is a finding."""
     try:
         with Image.open(path) as image:
-            scale = min(1.0, side_px / max(image.size))
-            size_wh = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-            image.draft(None, size_wh)
-            image.load()
-            rgb = to_srgb(image)
+            yield image
     except ImageCms.PyCMSError as error:
         finding = _profile_finding(path, error)
         raise UnsoundError(str(finding), [finding]) from error
     except (OSError, SyntaxError, ValueError) as error:
         finding = _truncated_finding(path, error)
         raise UnsoundError(str(finding), [finding]) from error
-    turned = (rgb.shape[1] > rgb.shape[0]) != (size_wh[0] > size_wh[1])
-    upright_wh = size_wh[::-1] if turned else size_wh
-    return np.asarray(cv2.resize(rgb, upright_wh, interpolation=cv2.INTER_AREA))
 
 
 def inspect_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Finding | None:
@@ -148,13 +154,13 @@ def verify_photo(path: Path) -> Finding | None:
 
 
 def to_srgb(image: Image.Image) -> RgbImage:
-    """Upright 8-bit sRGB of a loaded Pillow image: shape ``(H, W, 3)``, uint8.
+    """Upright 8-bit sRGB of a loaded Pillow image, which is turned: shape ``(H, W, 3)``, uint8.
 
     Raises:
         ImageCms.PyCMSError: if the embedded profile is broken or fits another kind of image.
     """
     profile = image.info.get("icc_profile")
-    image = ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode in MODES_16_BIT:
         # Pillow's own convert("L") clips 16 bits to two levels.
         wide = np.asarray(image).astype(np.float64)
@@ -175,6 +181,14 @@ def to_srgb(image: Image.Image) -> RgbImage:
         white.paste(image, mask=alpha)
         image = white
     return np.array(image, dtype=np.uint8)
+
+
+def _grey_of(image: Image.Image) -> NDArray[np.uint8]:
+    """``(H, W)``, what `to_srgb` gives as its first channel; levels of plain grey are taken as they are."""
+    plain = image.mode == "L" and not {"icc_profile", "transparency"} & image.info.keys()
+    if plain and image.getexif().get(_ORIENTATION, 1) == 1:
+        return np.asarray(image)
+    return to_srgb(image)[..., 0]
 
 
 def write_photo(
@@ -206,14 +220,17 @@ def read_mask(path: Path) -> BoolMask:
     Raises:
         UnsoundError: if the file is missing or cannot be read.
     """
-    return np.asarray(read_photo(path, min_side_px=1).rgb[..., 0] >= 128)
+    _refuse_unsound(path, 1)
+    with _decoding(path) as image:
+        return np.asarray(_grey_of(image) >= 128)
 
 
 def write_mask(path: Path, mask: BoolMask | np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
     """Write a mask as 8-bit grey PNG: bool becomes 0 and 255, uint8 stays."""
     grey = mask.astype(np.uint8) * 255 if mask.dtype == np.bool_ else mask
     buffer = io.BytesIO()
-    Image.fromarray(grey).save(buffer, format="PNG")
+    # A mask is runs of one level: looking for more takes twice the time and finds nothing.
+    Image.fromarray(grey).save(buffer, format="PNG", compress_level=1, compress_type=zlib.Z_RLE)
     write_bytes(path, buffer.getvalue())
 
 
@@ -223,12 +240,10 @@ def photo_size_wh(path: Path) -> tuple[int, int]:
     Raises:
         UnsoundError: if the file is no readable photo.
     """
-    finding = inspect_photo(path, min_side_px=1)
-    if finding is not None:
-        raise UnsoundError(str(finding), [finding])
+    _refuse_unsound(path, 1)
     with Image.open(path) as image:
         width_px, height_px = image.size
-        turned = image.getexif().get(0x0112, 1) >= 5
+        turned = image.getexif().get(_ORIENTATION, 1) >= 5
     return (height_px, width_px) if turned else (width_px, height_px)
 
 

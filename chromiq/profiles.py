@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -14,6 +14,7 @@ _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
 _DATETIME_FIELD = slice(24, 36)
 
 
+@cache
 def srgb_profile() -> bytes:
     """An sRGB ICC profile, the same bytes every time (its creation date is blanked)."""
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())

@@ -11,6 +11,8 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache, partial
 
+import cv2
+
 from chromiq.errors import ChromiqError
 from chromiq.parallel import map_bounded
 from dataset_builder.example import PairResult, PairWork, build_pair
@@ -58,13 +60,16 @@ def build_one(work: PairWork) -> PairResult:
 
 @cache
 def _segmenter(name: SegmenterName, models: ModelOptions) -> Segmenter:
-    import cv2
-
-    cv2.setNumThreads(1)  # its threads would fight over the cores with the other workers
+    _use_one_thread()
     return make_segmenter(name, models)
 
 
+def _use_one_thread() -> None:
+    cv2.setNumThreads(1)  # its threads would fight over the cores with the other workers
+
+
 def _start_worker() -> None:
+    _use_one_thread()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
