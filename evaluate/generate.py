@@ -16,7 +16,6 @@ from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256
 from chromiq.images import photo_size_wh, read_photo, write_photo
 from chromiq.progress import Update
 from dataset_builder.pairs import natural_key
-from evaluate.lora_files import require_lora_files
 from evaluate.pipelines import Loading, family_of, load_pipeline, run_pipeline, set_lora_scale
 from evaluate.score import find_images
 
@@ -101,7 +100,6 @@ def generate(
         raise UsageError(f"--batch {options.batch}: wanted 1, as {options.model} takes one picture at a time")
     if scales and lora is None:
         raise UsageError("several --lora-scale: wanted a LoRA to scale, got none; give --lora")
-    require_lora_files([lora] if lora else [])
     pictures = _pictures(controls, captions, options, references, only)
     folders = {scale: out / f"scale_{scale:g}" for scale in scales} or {options.lora_scale: out}
     total = len(pictures) * len(folders)
