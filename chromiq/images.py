@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,16 +68,34 @@ def read_small(path: Path, side_px: int) -> RgbImage:
     Raises:
         UnsoundError: as `read_photo`, for what cannot be decoded.
     """
+    return _read_scaled(path, lambda size_wh: side_px / max(size_wh), to_srgb)
+
+
+def read_high(path: Path, height_px: int) -> RgbImage:
+    """As `read_small`, scaled down to a height of at most `height_px`."""
+    return _read_scaled(path, lambda size_wh: height_px / size_wh[1], to_srgb)
+
+
+def read_small_grey(path: Path, side_px: int) -> NDArray[np.uint8]:
+    """As `read_small`, for what is known to be grey: ``(H, W)``, as a mask."""
+    return _read_scaled(path, lambda size_wh: side_px / max(size_wh), _grey_of)
+
+
+def _read_scaled(
+    path: Path,
+    scale_of: Callable[[tuple[int, int]], float],
+    pixels_of: Callable[[Image.Image], NDArray[np.uint8]],
+) -> NDArray[np.uint8]:
     import cv2
 
     with _decoding(path) as image:
-        scale = min(1.0, side_px / max(image.size))
-        size_wh = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        image.draft(None, size_wh)
-        rgb = to_srgb(image)
-    turned = (rgb.shape[1] > rgb.shape[0]) != (size_wh[0] > size_wh[1])
-    upright_wh = size_wh[::-1] if turned else size_wh
-    return np.asarray(cv2.resize(rgb, upright_wh, interpolation=cv2.INTER_AREA))
+        turned = image.getexif().get(_ORIENTATION, 1) >= 5
+        width_px, height_px = image.size[::-1] if turned else image.size
+        scale = min(1.0, scale_of((width_px, height_px)))
+        size_wh = (max(1, round(width_px * scale)), max(1, round(height_px * scale)))
+        image.draft(None, size_wh[::-1] if turned else size_wh)
+        pixels = pixels_of(image)
+    return np.asarray(cv2.resize(pixels, size_wh, interpolation=cv2.INTER_AREA))
 
 
 def _refuse_unsound(path: Path, min_side_px: int) -> None:

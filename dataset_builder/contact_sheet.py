@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from chromiq.images import read_small, write_photo
+from chromiq.images import read_high, write_photo
 from chromiq.records import BoolMask, PhotoPair, RgbImage
 from dataset_builder.export import garment_mask_path
 from dataset_builder.mask_quality import DOUBTFUL_BELOW
@@ -18,7 +19,6 @@ from dataset_builder.mask_quality import DOUBTFUL_BELOW
 CONTACT_SHEET = "contact_sheet.jpg"
 MAX_EXAMPLES = 96
 TILE_HEIGHT_PX = 220
-_READ_PX = 4 * TILE_HEIGHT_PX
 _MAX_TILE_WIDTH_PX = 4 * TILE_HEIGHT_PX  # a JPEG ends at 65,535 px; only absurd photos are squeezed
 _COLUMNS = 3
 _GAP_PX = 14
@@ -47,7 +47,8 @@ def write_contact_sheet(
         shown: examples as in the manifest, and their photos; every `sheet_step`-th.
         examples: how many the dataset has.
     """
-    tiles = [_tile(folder, pair, example) for pair, example in shown]
+    with ThreadPoolExecutor() as pool:
+        tiles = list(pool.map(lambda both: _tile(folder, *both), shown))
     write_photo(folder / CONTACT_SHEET, grid(tiles, f"{len(shown)} of {examples} examples"), quality=88)
 
 
@@ -59,15 +60,16 @@ def outlined(photo: RgbImage, mask: BoolMask, thickness_px: int = 4) -> RgbImage
 
 
 def _tile(folder: Path, pair: PhotoPair, example: Mapping[str, Any]) -> RgbImage:
-    still_life, on_model = (
-        tile_high(read_small(path, _READ_PX)) for path in (pair.still_life, pair.on_model)
-    )
-    mask = tile_high(read_small(folder / garment_mask_path(pair.key), _READ_PX))[..., 0] >= 128
-    control = read_small(folder / example["control"], _READ_PX)
+    still_life, on_model = (read_tile(path) for path in (pair.still_life, pair.on_model))
+    mask = read_tile(folder / garment_mask_path(pair.key))[..., 0] >= 128
     if example["geometry"]:
-        scale = control.shape[1] / example["geometry"]["canvas_wh"][0]
-        left, top, right, bottom = (round(edge * scale) for edge in example["geometry"]["on_model_xyxy"])
+        canvas_wh, box = (example["geometry"][name] for name in ("canvas_wh", "on_model_xyxy"))
+        height_px = -(-TILE_HEIGHT_PX * canvas_wh[1] // (box[3] - box[1]))  # at which the panel is a tile
+        control = read_high(folder / example["control"], height_px)
+        left, top, right, bottom = (round(edge * control.shape[1] / canvas_wh[0]) for edge in box)
         control = control[top:bottom, left:right]
+    else:
+        control = read_tile(folder / example["control"])
     # A pixel's rounding apart; what is outlined must be of one size.
     mask = mask[:, : on_model.shape[1]]
     on_model = on_model[:, : mask.shape[1]]
@@ -91,6 +93,11 @@ def captioned(picture: RgbImage, lines: Sequence[str], *, doubtful: bool) -> Rgb
         colour = _DOUBT_RGB if doubtful and number == len(lines) - 1 else _TEXT_RGB
         pen.text((4, picture.shape[0] + 2 + 15 * number), line, fill=colour, font=font)
     return np.array(canvas)
+
+
+def read_tile(path: Path) -> RgbImage:
+    """A picture file at the height of a sheet's tiles."""
+    return tile_high(read_high(path, TILE_HEIGHT_PX))
 
 
 def tile_high(photo: RgbImage) -> RgbImage:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import numpy as np
 from chromiq.images import photo_size_wh, read_small, write_photo
 from chromiq.records import RgbImage
 from dataset_builder.buckets import DIVISIBLE_BY_PX, RESOLUTION, as_trained, bucket_size_wh, cut_off_wh
-from dataset_builder.contact_sheet import TILE_HEIGHT_PX, captioned, grid, tile_high
+from dataset_builder.contact_sheet import TILE_HEIGHT_PX, captioned, grid, read_tile
 from dataset_builder.loss_mask import LossMask
 
 PREVIEW_SHEET = "preview_sheet.jpg"
@@ -33,7 +35,10 @@ def write_preview_sheet(
         examples: how many it has.
         resolution: of the job.
     """
-    tiles = [_tile(folder, example, resolution, DIVISIBLE_BY_PX[model]) for example in shown]
+    with ThreadPoolExecutor() as pool:
+        tiles = list(
+            pool.map(lambda example: _tile(folder, example, resolution, DIVISIBLE_BY_PX[model]), shown)
+        )
     title = (
         f"{len(shown)} of {examples} examples as {model} is trained at resolution {resolution}: "
         "control, target; under blue nothing is learned"
@@ -58,16 +63,20 @@ def _tile(folder: Path, example: Mapping[str, Any], resolution: int, divisible_b
     bucket_wh = bucket_size_wh(size_wh, resolution, divisible_by_px)
     tile_wh = (round(bucket_wh[0] * TILE_HEIGHT_PX / bucket_wh[1]), TILE_HEIGHT_PX)
 
+    # So large that the picture still covers the tile.
+    covered = max(tile_wh[0] / size_wh[0], tile_wh[1] / size_wh[1])
+    read_px = math.ceil(max(size_wh) * covered)
+
     def seen(role: str) -> RgbImage:
         # Cut as the trainer cuts it, at the size of a tile.
-        return as_trained(read_small(folder / example[role], 2 * max(tile_wh)), tile_wh)
+        return as_trained(read_small(folder / example[role], read_px), tile_wh)
 
     target = seen("target")
     if example["mask"]:
         target = mask_laid_over(target, seen("mask")[..., 0])
     pictures = [seen("control"), target]
     if example["reference"]:
-        pictures.insert(0, tile_high(read_small(folder / example["reference"], 2 * TILE_HEIGHT_PX)))
+        pictures.insert(0, read_tile(folder / example["reference"]))
     columns, rows = cut_off_wh(size_wh, bucket_wh)
     lost = f"{columns} columns and {rows} rows cut off" if columns or rows else "nothing cut off"
     sizes = f"{size_wh[0]}x{size_wh[1]} -> {bucket_wh[0]}x{bucket_wh[1]}, {lost}"
