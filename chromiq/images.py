@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,47 +55,9 @@ def read_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Photo:
             or too large, or its colour profile cannot be read.
     """
     _refuse_unsound(path, min_side_px)
-    with _decoding(path) as image:
+    with decoding(path) as image:
         profile = image.info.get("icc_profile")
         return Photo(rgb=to_srgb(image), path=path, assumed_srgb=not profile)
-
-
-def read_small(path: Path, side_px: int) -> RgbImage:
-    """A photo scaled down to a longer side of at most `side_px`, upright 8-bit sRGB, for a quick look.
-
-    A JPEG is decoded at half, quarter or eighth size where that suffices; all its data is read.
-
-    Raises:
-        UnsoundError: as `read_photo`, for what cannot be decoded.
-    """
-    return _read_scaled(path, lambda size_wh: side_px / max(size_wh), to_srgb)
-
-
-def read_high(path: Path, height_px: int) -> RgbImage:
-    """As `read_small`, scaled down to a height of at most `height_px`."""
-    return _read_scaled(path, lambda size_wh: height_px / size_wh[1], to_srgb)
-
-
-def read_small_grey(path: Path, side_px: int) -> NDArray[np.uint8]:
-    """As `read_small`, for what is known to be grey: ``(H, W)``, as a mask."""
-    return _read_scaled(path, lambda size_wh: side_px / max(size_wh), _grey_of)
-
-
-def _read_scaled(
-    path: Path,
-    scale_of: Callable[[tuple[int, int]], float],
-    pixels_of: Callable[[Image.Image], NDArray[np.uint8]],
-) -> NDArray[np.uint8]:
-    import cv2
-
-    with _decoding(path) as image:
-        turned = image.getexif().get(_ORIENTATION, 1) >= 5
-        width_px, height_px = image.size[::-1] if turned else image.size
-        scale = min(1.0, scale_of((width_px, height_px)))
-        size_wh = (max(1, round(width_px * scale)), max(1, round(height_px * scale)))
-        image.draft(None, size_wh[::-1] if turned else size_wh)
-        pixels = pixels_of(image)
-    return np.asarray(cv2.resize(pixels, size_wh, interpolation=cv2.INTER_AREA))
 
 
 def _refuse_unsound(path: Path, min_side_px: int) -> None:
@@ -105,7 +67,7 @@ def _refuse_unsound(path: Path, min_side_px: int) -> None:
 
 
 @contextmanager
-def _decoding(path: Path) -> Iterator[Image.Image]:
+def decoding(path: Path) -> Iterator[Image.Image]:
     """Open a picture; what its decoder has to complain of while the block runs is a finding."""
     try:
         with Image.open(path) as image:
@@ -201,10 +163,10 @@ def to_srgb(image: Image.Image) -> RgbImage:
     return np.array(image, dtype=np.uint8)
 
 
-def _grey_of(image: Image.Image) -> NDArray[np.uint8]:
+def grey_of(image: Image.Image) -> NDArray[np.uint8]:
     """``(H, W)``, what `to_srgb` gives as its first channel; levels of plain grey are taken as they are."""
     plain = image.mode == "L" and not {"icc_profile", "transparency"} & image.info.keys()
-    if plain and image.getexif().get(_ORIENTATION, 1) == 1:
+    if plain and is_upright(image):
         return np.asarray(image)
     return to_srgb(image)[..., 0]
 
@@ -239,8 +201,8 @@ def read_mask(path: Path) -> BoolMask:
         UnsoundError: if the file is missing or cannot be read.
     """
     _refuse_unsound(path, 1)
-    with _decoding(path) as image:
-        return np.asarray(_grey_of(image) >= 128)
+    with decoding(path) as image:
+        return np.asarray(grey_of(image) >= 128)
 
 
 def write_mask(path: Path, mask: BoolMask | np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
@@ -260,9 +222,18 @@ def photo_size_wh(path: Path) -> tuple[int, int]:
     """
     _refuse_unsound(path, 1)
     with Image.open(path) as image:
-        width_px, height_px = image.size
-        turned = image.getexif().get(_ORIENTATION, 1) >= 5
-    return (height_px, width_px) if turned else (width_px, height_px)
+        return image.size[::-1] if lies_on_its_side(image) else image.size
+
+
+def is_upright(image: Image.Image) -> bool:
+    """Whether its rows are what is seen from left to right and from top to bottom."""
+    return bool(image.getexif().get(_ORIENTATION, 1) == 1)
+
+
+def lies_on_its_side(image: Image.Image) -> bool:
+    """Whether a picture that is not loaded yet has its width and height exchanged when it is upright."""
+    # Pillow tells the size of a TIFF as it will be.
+    return image.format != "TIFF" and bool(image.getexif().get(_ORIENTATION, 1) >= 5)
 
 
 def carries_profile(path: Path) -> bool:

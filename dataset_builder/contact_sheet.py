@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from chromiq.images import read_high, write_photo
+from chromiq.images import write_photo
 from chromiq.records import BoolMask, PhotoPair, RgbImage
+from chromiq.small_images import read_high
 from dataset_builder.export import garment_mask_path
 from dataset_builder.mask_quality import DOUBTFUL_BELOW
 

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from chromiq.files import sha256_file, write_json, write_text
+from chromiq.files import sha256_file, write_text
 from chromiq.images import write_mask, write_photo
 from chromiq.records import BoolMask, Example, RgbImage
 from dataset_builder.loss_mask import LossMask
@@ -133,7 +133,13 @@ def write_record(
 ) -> Finished:
     """Say that a pair is finished; the last thing written for it."""
     finished = Finished([example.as_dict() for example in examples], doubt)
-    write_json(_record_path(folder, key), {"fingerprint": fingerprint, **asdict(finished)})
+    document = {
+        "fingerprint": fingerprint,
+        "examples": finished.examples,
+        "doubt": asdict(doubt) if doubt else None,
+    }
+    # On one line: indenting is done in Python, and takes as long as a JPEG.
+    write_text(_record_path(folder, key), json.dumps(document, ensure_ascii=False, allow_nan=False))
     return finished
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from chromiq.images import photo_size_wh, read_small, write_photo
+from chromiq.images import photo_size_wh, write_photo
 from chromiq.records import RgbImage
+from chromiq.small_images import read_small
 from dataset_builder.buckets import DIVISIBLE_BY_PX, RESOLUTION, as_trained, bucket_size_wh, cut_off_wh
 from dataset_builder.contact_sheet import TILE_HEIGHT_PX, captioned, grid, read_tile
 from dataset_builder.loss_mask import LossMask

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from chromiq.images import read_photo, read_small, write_photo
+from chromiq.images import read_photo, write_photo
 from chromiq.profiles import srgb_profile
 
 # Colorants in D50, columns red, green, blue.
@@ -172,13 +172,3 @@ def test_what_goes_out_says_that_it_is_srgb(tmp_path, name):
         profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
     assert "sRGB" in ImageCms.getProfileDescription(profile)
     assert np.abs(read_photo(tmp_path / name).rgb.astype(int) - pixels).max() <= 2
-
-
-def test_a_quick_look_is_upright_and_of_the_size_asked(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    pixels = np.full((400, 1000, 3), 90, np.uint8)
-    path = saved(tmp_path, Image.fromarray(pixels), "turned.jpg", exif=exif)
-    small = read_small(path, 250)
-    assert small.shape == (250, 100, 3)
-    assert np.abs(small.astype(int) - 90).max() <= 1
