@@ -80,6 +80,35 @@ def test_the_published_mask_misses_the_seam_as_it_did():
     assert not panel_mask(geometry)[:, 1280:].any()
 
 
+def test_masks_are_bytes():
+    geometry = exact_geometry((200, 250), (200, 250))
+    assert {mask.dtype for mask in masks_of(geometry, np.ones((250, 200), bool))} == {np.dtype(np.uint8)}
+
+
+def test_a_mask_made_smaller_counts_every_pixel():
+    mask = np.zeros((400, 400), bool)
+    mask[:, ::4] = True
+    soft = soft_mask(mask, (100, 100))
+    assert soft.dtype == np.float32
+    assert soft == pytest.approx(0.25, abs=1e-4)
+
+
+@pytest.mark.parametrize(("size_wh", "sigma_px"), [((1000, 500), 2.0), ((60, 40), 0.5)])
+def test_the_edge_is_as_soft_as_promised(size_wh, sigma_px):
+    """0.4 % of the shorter side and at least half a pixel: a Gaussian sampled at the pixels."""
+    width_px, height_px = size_wh
+    mask = np.zeros((height_px, width_px), bool)
+    mask[:, width_px // 2 :] = True
+    mask[: height_px // 2] = False
+    soft = soft_mask(mask, size_wh)
+    offsets_px = np.arange(-20, 21)
+    weights = np.exp(-(offsets_px**2) / (2 * sigma_px**2))
+    for px in (0, 1, 3):
+        beyond = weights[offsets_px >= -px].sum() / weights.sum()
+        assert soft[-1, width_px // 2 + px] == pytest.approx(beyond, abs=0.01)
+        assert soft[height_px // 2 + px, -1] == pytest.approx(beyond, abs=0.01)
+
+
 REAL = Path(__file__).parents[3] / "shared" / "real"
 
 

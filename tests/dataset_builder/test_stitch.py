@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from chromiq.errors import UnsoundError
 from dataset_builder.loss_mask import garment_mask, half_mask, panel_mask
@@ -14,7 +15,9 @@ from dataset_builder.stitch import (
     cut_still_life,
     exact_geometry,
     published_geometry,
+    resize,
     stitch,
+    with_on_model,
 )
 
 SIDES = st.tuples(st.integers(64, 6000), st.integers(64, 6000))
@@ -89,3 +92,95 @@ def test_a_box_on_the_photo_lands_on_the_same_pixels_of_the_canvas():
     canvas[top - 2 : bottom + 2, left - 2 : right + 2] = 0
     left, top, right, bottom = geometry.on_model_xyxy
     assert canvas[top:bottom, left:right].max() < 20
+
+
+def test_published_photos_of_unlike_heights_are_centred_at_one_scale():
+    geometry = published_geometry((200, 400), (150, 200))
+    assert geometry.canvas_wh == (1328, 800)
+    assert geometry.still_life_xyxy == (0, 0, 400, 800)
+    assert geometry.on_model_xyxy == (400, 200, 700, 600)
+    assert geometry.still_life_scale == geometry.on_model_scale == 2
+    # A photo that would vanish keeps a pixel.
+    assert published_geometry((1, 4000), (800, 1000)).still_life_xyxy == (0, 0, 1, 800)
+    assert published_geometry((4000, 1), (160, 4000)).still_life_xyxy == (0, 399, 800, 400)
+
+
+def test_published_photos_may_fill_the_width_and_no_more():
+    assert published_geometry((664, 800), (664, 800)).on_model_xyxy == (664, 0, 1328, 800)
+    with pytest.raises(UnsoundError, match="665x800 beside 664x799") as caught:
+        published_geometry((665, 800), (664, 799))
+    (finding,) = caught.value.findings
+    assert (finding.code, finding.where) == ("pair.wide", "665x800 beside 664x799")
+    assert finding.wanted == "two photos that fit 1328x800 side by side in the published geometry"
+    assert (finding.got, finding.cure) == ("1329 px of width at height 800", "use --geometry exact")
+
+
+def test_exact_photos_lie_in_the_middle_and_know_their_scales():
+    geometry = exact_geometry((100, 200), (50, 100), (230, 120))
+    assert geometry.still_life_xyxy == (55, 0, 115, 120)
+    assert geometry.on_model_xyxy == (115, 0, 175, 120)
+    assert (geometry.still_life_scale, geometry.on_model_scale) == (0.6, 1.2)
+    low = exact_geometry((100, 100), (100, 100), (100, 90))
+    assert low.still_life_xyxy == (0, 20, 50, 70)
+
+
+def test_a_pixel_of_height_is_enough_and_of_width_is_kept():
+    flat = exact_geometry((100, 1), (100, 1), (200, 90))
+    assert flat.on_model_xyxy == (100, 44, 200, 45)
+    thin = exact_geometry((1, 1000), (1, 1000), (20, 100))
+    assert (thin.still_life_xyxy, thin.on_model_xyxy) == ((9, 0, 10, 100), (10, 0, 11, 100))
+    with pytest.raises(UnsoundError) as caught:
+        exact_geometry((101, 1), (100, 1), (200, 90))
+    (finding,) = caught.value.findings
+    assert (finding.code, finding.where) == ("pair.wide", "101x1 beside 100x1")
+    assert finding.wanted == "two photos that fit 200x90 side by side"
+    assert finding.got == "less than a pixel of height"
+    assert finding.cure == "give a larger --size, or leave the pair out"
+
+
+def test_of_sizes_that_show_the_photos_alike_the_smaller_is_taken():
+    # At 1568 and at 1504 px of width two photos of 5000x100 are 15 px high.
+    assert exact_geometry((5000, 100), (5000, 100)).canvas_wh == (1504, 688)
+
+
+def test_a_box_ends_where_its_panel_ends():
+    geometry = published_geometry((200, 400), (150, 200))
+    assert box_on_canvas((5, 10, 100, 150), geometry) == (410, 220, 600, 500)
+    assert box_on_canvas((200, 250, 201, 251), geometry) == (700, 600, 700, 600)
+
+
+def test_padding_takes_the_mean_of_the_last_column():
+    geometry = exact_geometry((4, 4), (4, 4), (12, 4))
+    photo = np.full((4, 4, 3), 99, np.uint8)
+    photo[:, 3] = (10, 20, 30)
+    photo[0, 3] = (13, 20, 33)
+    white = np.full((4, 4, 3), 255, np.uint8)
+    for canvas in (
+        stitch(white, photo, geometry),
+        with_on_model(stitch(photo, white, geometry), photo, geometry),
+    ):
+        assert canvas.dtype == np.uint8
+        assert canvas.shape == (4, 12, 3)
+        assert (canvas[:, :2] == 255).all()
+        np.testing.assert_array_equal(canvas[:, 6:10], photo)
+        assert (canvas[:, 10:] == (11, 20, 31)).all()
+
+
+def test_only_the_on_model_photo_changes():
+    geometry = exact_geometry((40, 50), (30, 60), (160, 96))
+    rng = np.random.default_rng(0)
+    still, first, second = (
+        rng.integers(0, 256, (*size, 3), np.uint8) for size in ((50, 40), (60, 30), (60, 30))
+    )
+    before = stitch(still, first, geometry)
+    kept = before.copy()
+    np.testing.assert_array_equal(with_on_model(before, second, geometry), stitch(still, second, geometry))
+    np.testing.assert_array_equal(before, kept)
+
+
+def test_resizing_is_lanczos_and_nothing_where_nothing_is_to_do():
+    photo = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
+    assert resize(photo, (30, 40)) is photo
+    wanted = np.array(Image.fromarray(photo).resize((17, 23), Image.Resampling.LANCZOS))
+    np.testing.assert_array_equal(resize(photo, (17, 23)), wanted)
+    assert resize(photo, (30, 30)).shape == (30, 30, 3)

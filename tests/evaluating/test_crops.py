@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from chromiq.errors import Finding, UnsoundError
 from chromiq.images import read_photo, write_mask, write_photo
 from chromiq_cli.main import app
 from evaluate.crop_suggest import suggest_crop
+from evaluate.crops import Crop, crop_findings, crop_mask_findings, crop_seam_findings, read_crops
 
 
 @pytest.fixture
@@ -61,3 +63,81 @@ def test_suggested_crops_pass_their_check_and_moved_ones_do_not(garment, tmp_pat
     (tmp_path / "crops.json").write_text(json.dumps(crops))
     moved = CliRunner().invoke(app, check)
     assert [finding.code for finding in moved.exception.findings] == ["crops.mask"]
+
+
+def test_a_crops_file_is_read(tmp_path):
+    path = tmp_path / "crops.json"
+    path.write_text('{"pair1": {"x": 700, "y": 310, "width": 160, "height": 90}}')
+    (crop,) = read_crops(path).values()
+    assert crop.xyxy == (700, 310, 860, 400)
+
+
+def test_all_that_is_wrong_in_a_crops_file_comes_at_once(tmp_path):
+    path = tmp_path / "crops.json"
+    entry = {"x": 1, "y": 1, "width": 5, "height": 5}
+    bad = {"a": {**entry, "width": 0}, "b": {**entry, "x": "left" * 50}, "c": {**entry, "depth": 3}}
+    path.write_text(json.dumps(bad))
+    with pytest.raises(UnsoundError, match=r"crops\.json") as caught:
+        read_crops(path)
+    found = {finding.where: finding for finding in caught.value.findings}
+    assert set(found) == {"crops.json: a.width", "crops.json: b.x", "crops.json: c.depth"}
+    assert {(finding.code, finding.cure) for finding in found.values()} == {("crops.form", "mend the entry")}
+    assert found["crops.json: a.width"].wanted == "Input should be greater than 0"
+    assert found["crops.json: a.width"].got == "0"
+    assert found["crops.json: b.x"].got == "'" + ("left" * 50)[:79]
+
+
+@pytest.mark.parametrize("text", ["[]", "{"])
+def test_a_file_of_another_form_is_named_as_a_whole(tmp_path, text):
+    path = tmp_path / "crops.json"
+    path.write_text(text)
+    with pytest.raises(UnsoundError) as caught:
+        read_crops(path)
+    (finding,) = caught.value.findings
+    assert (finding.code, finding.where) == ("crops.form", "crops.json: the file")
+    assert text in finding.got
+
+
+def test_a_crops_file_that_is_not_there(tmp_path):
+    with pytest.raises(UnsoundError, match=r"no\.json") as caught:
+        read_crops(tmp_path / "no.json")
+    (finding,) = caught.value.findings
+    assert (finding.code, finding.where) == ("crops.unreadable", str(tmp_path / "no.json"))
+    assert (finding.wanted, finding.cure) == ("a crops file", "check the path")
+    assert "No such file" in finding.got
+
+
+@pytest.mark.parametrize(("size_wh", "inside"), [((30, 50), True), ((29, 50), False), ((30, 49), False)])
+def test_a_crop_ends_within_its_image(size_wh, inside):
+    wanted = f"a crop inside {size_wh[0]}x{size_wh[1]}"
+    outside = Finding("crops.bounds", "a", wanted, "one that ends at 30,50", "move it")
+    crop = Crop(x=10, y=20, width=20, height=30)
+    assert crop_findings(crop, size_wh, "a") == ([] if inside else [outside])
+
+
+@pytest.mark.parametrize("beside", [2, 3])
+def test_two_in_a_hundred_pixels_may_be_no_garment(beside):
+    mask = np.zeros((40, 60), bool)
+    mask[20:30, 35:45] = True
+    mask[20, 35 : 35 + beside] = False
+    found = crop_mask_findings(Crop(x=35, y=20, width=10, height=10), mask, "a")
+    cure = "move it, or see chromiq crops suggest"
+    bad = [Finding("crops.mask", "a", "a crop of which 98% are garment", "97%", cure)]
+    assert found == ([] if beside == 2 else bad)
+
+
+@pytest.mark.parametrize(
+    ("panel", "clear"),
+    [
+        ((10, 20, 30, 50), True),
+        ((11, 20, 30, 50), False),
+        ((10, 21, 30, 50), False),
+        ((10, 20, 29, 50), False),
+        ((10, 20, 30, 49), False),
+    ],
+)
+def test_a_crop_keeps_clear_of_seam_and_padding(panel, clear):
+    wanted = "a crop inside the on-model photo, {},{} to {},{}".format(*panel)
+    across = Finding("crops.seam", "a", wanted, "10,20 to 30,50", "move it")
+    found = crop_seam_findings(Crop(x=10, y=20, width=20, height=30), panel, "a")
+    assert found == ([] if clear else [across])
