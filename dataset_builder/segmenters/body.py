@@ -32,6 +32,8 @@ _PLACE_IN_SHARES: dict[Kind, tuple[float, float, float, float]] = {
     "full": (-1.0, 0.93, 0.04, 0.06),
 }
 _WIDEST_GAP = 0.95
+# Shorts may be parted over their last few centimetres only.
+_PARTED_SHARE = 0.15
 _SEED_IN_HEADS: dict[Kind, tuple[float, float]] = {
     "upper": (0.5, 1.7),
     "lower": (2.7, 4.2),
@@ -179,7 +181,7 @@ def has_legs(still_life_mask: BoolMask) -> bool:
     ]
     # Between legs the gap is narrow; below a jumper's hem, between its sleeves, it is as wide as the band.
     gap = (~band).mean(axis=1) if band.size else np.zeros(1)
-    return bool(((gap > 0) & (gap < _WIDEST_GAP)).mean() > 0.3)
+    return bool(((gap > 0) & (gap < _WIDEST_GAP)).mean() > _PARTED_SHARE)
 
 
 def place_prior(body: Body, kind: Kind) -> FloatImage:
