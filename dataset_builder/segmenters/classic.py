@@ -41,6 +41,8 @@ _COVER_WEIGHT = 0.5
 _MOVE_WEIGHT = 0.3
 _EVIDENCE_RANGE = (-10.0, 3.0)
 _LAB_PER_EVIDENCE = 4.0
+# No light moves a colour so far from all of the garment's that place may outvote it easily.
+_FAR_LAB = 14.0
 
 
 class ClassicSegmenter:
@@ -144,7 +146,8 @@ def _match(centres: FloatImage, mass: FloatImage, palette: Palette) -> tuple[Flo
 
 def _evidence(distance: FloatImage) -> FloatImage:
     low, high = _EVIDENCE_RANGE
-    return np.clip(high - distance / _LAB_PER_EVIDENCE, low, high)
+    far = np.maximum(distance - _FAR_LAB, 0)
+    return np.clip(high - (distance + far) / _LAB_PER_EVIDENCE, low, high)
 
 
 def _log_odds(probability: FloatImage, margin: float) -> FloatImage:
