@@ -9,6 +9,7 @@ import pytest
 
 from chromiq.errors import LockedError
 from chromiq.files import LOCK_NAME, folder_lock
+from evaluate.score import find_images
 
 HOLD = (
     "import sys, time; from pathlib import Path; from chromiq.files import folder_lock\n"
@@ -65,3 +66,20 @@ def test_a_lock_is_given_back_when_the_work_fails(tmp_path):
         folder_lock(tmp_path, "chromiq build"),
     ):
         pass
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_lock_and_is_no_picture(tmp_path):
+    code = (
+        "import os, signal, sys; from pathlib import Path; from chromiq.files import atomic_path\n"
+        "with atomic_path(Path(sys.argv[1])) as path:\n"
+        "    path.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    folder = tmp_path / "out" / "deeper"
+    killed = subprocess.run([sys.executable, "-c", code, str(folder / "a.png")], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = folder.iterdir()
+    assert (left.read_bytes(), left.suffix) == (b"half", ".png")
+    assert find_images(folder) == {}
+    (folder / ".hidden").write_text("a user's own")
+    with folder_lock(tmp_path / "out", "chromiq generate"):
+        assert [path.name for path in folder.iterdir()] == [".hidden"]
