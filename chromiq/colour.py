@@ -14,7 +14,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage import color
 
 from chromiq import ciede2000
 from chromiq.records import FloatImage, RgbImage
@@ -32,7 +31,7 @@ _XYZ_FROM_RGB = np.array(
     ]
 )
 _RGB_FROM_XYZ = np.linalg.inv(_XYZ_FROM_RGB)
-_WHITE_XYZ = np.array(color.xyz_tristimulus_values(illuminant="D65", observer="2"))
+_WHITE_XYZ = np.array([0.95047, 1.0, 1.08883])
 _D65_KELVIN = 6504.0
 # CIE 15: below it the cube root goes over into a line.
 _LINEAR_BELOW, _LINE_SLOPE, _LINE_START = 0.008856, 7.787, 16 / 116

@@ -16,6 +16,7 @@ from chromiq.colour import (
     daylight_gains,
     lab_to_srgb_float,
     linear_to_srgb,
+    rgb_to_lab,
     srgb_to_lab,
     srgb_to_linear,
 )
@@ -89,7 +90,7 @@ def hue_rotation(rng: np.random.Generator) -> ColourError:
 
     def apply(rgb: FloatImage, _: FloatImage, strength: float) -> FloatImage:
         cosine, sine = np.cos(sign * strength), np.sin(sign * strength)
-        lab = _lab(rgb)
+        lab = rgb_to_lab(rgb)
         turned = np.stack(
             [
                 lab[:, 0],
@@ -108,7 +109,7 @@ def chroma_gain(rng: np.random.Generator) -> ColourError:
     sign = _sign(rng)
 
     def apply(rgb: FloatImage, _: FloatImage, strength: float) -> FloatImage:
-        lab = _lab(rgb)
+        lab = rgb_to_lab(rgb)
         lab[:, 1:] *= np.exp(sign * strength)
         return lab_to_srgb_float(lab)
 
@@ -173,7 +174,7 @@ def one_dye(rng: np.random.Generator, garment: RgbImage) -> ColourError | None:
     direction /= np.linalg.norm(direction)
 
     def apply(rgb: FloatImage, _: FloatImage, strength: float) -> FloatImage:
-        seen = _lab(rgb)
+        seen = rgb_to_lab(rgb)
         return lab_to_srgb_float(seen + _dye_share(seen, centre)[:, None] * strength * direction)
 
     names = ("dye_lightness", "dye_a", "dye_b", "to_lightness", "to_a", "to_b")
@@ -212,13 +213,6 @@ def _gains(stops: FloatImage, parameters: dict[str, float]) -> ColourError:
         return linear_to_srgb(srgb_to_linear(rgb) * np.exp2(strength * stops).astype(np.float32))
 
     return ColourError(apply, 2.0, parameters, per_channel=True)
-
-
-def _lab(rgb: FloatImage) -> FloatImage:
-    from skimage import color
-
-    lab: FloatImage = color.rgb2lab(np.asarray(rgb, np.float32))
-    return lab
 
 
 def _sign(rng: np.random.Generator) -> float:

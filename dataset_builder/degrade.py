@@ -15,7 +15,6 @@ from typing import Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from chromiq.colour import delta_e_lab, srgb_to_lab
 from chromiq.errors import UsageError
@@ -167,6 +166,8 @@ class _Garment:
 
 def _solve(error: ColourError, sample: _Garment, asked: float) -> float | None:
     """The strength at which a sample of the garment is off by `asked`; None if out of reach or gamut."""
+    from scipy.optimize import brentq  # takes half of a worker's start, and published errors need none
+
     before = srgb_to_lab(sample.rgb)
 
     def beyond(strength: float) -> float:
