@@ -167,7 +167,8 @@ def test_padding_takes_the_mean_of_the_last_column():
 
 
 def test_only_the_on_model_photo_changes():
-    geometry = exact_geometry((40, 50), (30, 60), (160, 96))
+    geometry = exact_geometry((40, 50), (30, 60), (160, 200))
+    assert geometry.on_model_xyxy[1] > 0
     rng = np.random.default_rng(0)
     still, first, second = (
         rng.integers(0, 256, (*size, 3), np.uint8) for size in ((50, 40), (60, 30), (60, 30))
