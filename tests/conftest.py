@@ -1,6 +1,7 @@
 """What many tests start from: a dataset built of drawn pairs, small, and a copy of it to spoil."""
 
 import shutil
+import signal
 
 import pytest
 
@@ -12,6 +13,10 @@ PHOTO_WH = (224, 280)
 
 # Programs, which import what only their own surroundings have.
 collect_ignore = ["faults/fuzz.py", "support/spy_on_ai_toolkit.py"]
+
+
+# A shell starts what runs in the background with SIGINT ignored, and so would every process of the tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
