@@ -19,7 +19,6 @@ from chromiq.files import (
     folder_lock,
     sha256_file,
     sha256_text,
-    write_json,
 )
 from chromiq.images import read_photo, write_photo
 from chromiq.progress import Update
@@ -31,6 +30,7 @@ from dataset_builder.segmenters import Segmenter
 from dataset_builder.stitch import cut_on_model, exact_geometry, published_geometry, stitch
 from evaluate.correct import Correction, Method, correct_file
 from evaluate.lora_files import require_lora_files
+from evaluate.made_of import made_before, record_made
 
 if TYPE_CHECKING:
     from evaluate.generate import GenerateOptions
@@ -91,10 +91,11 @@ def correct_batch(
     corrections = []
     with folder_lock(folder, "chromiq correct"):
         panels = generate_panels(listing.pairs, folder / _WORK, segmenter, network) if network else {}
+        settings = [segmenter.name, method, strength, asdict(network.options) if network else None]
+        lora_digest = sha256_file(network.lora) if network else None
         for number, pair in enumerate(listing.pairs, start=1):
-            settings = [segmenter.name, method, strength, asdict(network.options) if network else None]
-            inputs = [pair.still_life, pair.on_model, drawn.get(pair.key), network.lora if network else None]
-            digests = [sha256_file(path) if path else None for path in inputs]
+            inputs = [pair.still_life, pair.on_model, drawn.get(pair.key)]
+            digests = [*(sha256_file(path) if path else None for path in inputs), lora_digest]
             made_of = sha256_text(json.dumps([digests, settings, pair.garment], sort_keys=True))
             out, record = folder / pair.on_model.name, folder / _WORK / f"{pair.on_model.name}.json"
             done = _finished(out, record, made_of)
@@ -103,8 +104,7 @@ def correct_batch(
                     pair.still_life, pair.on_model, out, segmenter, mask=drawn.get(pair.key),
                     method=method, generated=panels.get(pair.key), strength=strength,
                 )  # fmt: skip
-                image = sha256_file(out)
-                write_json(record, {"made_of": made_of, "image": image, "correction": done.as_dict()})
+                record_made(record, out, made_of, correction=done.as_dict())
             corrections.append(done)
             if on_progress:
                 on_progress(number, len(listing.pairs))
@@ -188,15 +188,11 @@ def _findings(pairs: Sequence[PhotoPair], masks: Path | None, drawn: Mapping[str
 
 def _finished(out: Path, record: Path, made_of: str) -> Correction | None:
     """What was done before, if it was made of the same and the file is still what it was."""
-    if not (out.is_file() and record.is_file()):
-        return None
+    written = made_before(record, out, made_of)
     try:
-        written = json.loads(record.read_text(encoding="utf-8"))
-        if written["made_of"] == made_of and written["image"] == sha256_file(out):
-            return Correction(**written["correction"])
-    except (ValueError, KeyError, TypeError):
-        return None  # a damaged record is as good as none: the photo is corrected again
-    return None
+        return Correction(**written["correction"]) if written else None
+    except (KeyError, TypeError):
+        return None  # a damaged record is as good as none
 
 
 def _write_sheet(path: Path, pairs: Sequence[PhotoPair], corrections: Sequence[Correction]) -> None:

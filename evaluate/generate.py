@@ -12,10 +12,11 @@ from typing import Any
 from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
-from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256_text, write_json
+from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256_text
 from chromiq.images import photo_size_wh, read_photo, write_photo
 from chromiq.progress import Update
 from dataset_builder.pairs import natural_key
+from evaluate.made_of import made_before, record_made
 from evaluate.pipelines import Loading, family_of, load_pipeline, run_pipeline, set_lora_scale
 from evaluate.score import find_images
 
@@ -105,15 +106,16 @@ def generate(
     total = len(pictures) * len(folders)
     ensure_output_folder(out)
     pipeline, paths = None, []
+    lora_digest = sha256_file(lora) if lora else None
     with folder_lock(out, "chromiq generate"):
         for scale, folder in folders.items():
             wanted = replace(options, lora_scale=scale)
             for group in _groups(pictures, options.batch):
-                made_of = [_fingerprint(picture, group, wanted, lora) for picture in group]
+                made_of = _fingerprints(group, wanted, lora_digest)
                 todo = [
                     (index, picture)
                     for index, picture in enumerate(group)
-                    if not _is_finished(folder, picture.name, made_of[index])
+                    if not made_before(_record(folder, picture), _image(folder, picture), made_of[index])
                 ]
                 if todo:
                     # A whole group, though part of it may be there: what is left of it would round otherwise.
@@ -124,11 +126,10 @@ def generate(
                         set_lora_scale(pipeline, scale)
                     images = _run(pipeline, group, wanted)
                     for index, picture in todo:
-                        path = folder / f"{picture.name}.png"
+                        path = _image(folder, picture)
                         write_photo(path, images[index])
-                        record = {"made_of": made_of[index], "image": sha256_file(path)}
-                        write_json(_record(folder, picture.name), record)
-                paths += [folder / f"{picture.name}.png" for picture in group]
+                        record_made(_record(folder, picture), path, made_of[index])
+                paths += [_image(folder, picture) for picture in group]
                 if on_progress:
                     on_progress(len(paths), total)
     return paths
@@ -210,10 +211,8 @@ def _run(pipeline: Any, group: Sequence[_Picture], options: GenerateOptions) -> 
     return run_pipeline(pipeline, family, seen, steps, guidance)
 
 
-def _fingerprint(
-    picture: _Picture, group: Sequence[_Picture], options: GenerateOptions, lora: Path | None
-) -> str:
-    """Of all that decides a picture, those it shares its batch with included."""
+def _fingerprints(group: Sequence[_Picture], options: GenerateOptions, lora_digest: str | None) -> list[str]:
+    """Of all that decides each picture of a group, those it shares its batch with included."""
     inputs = [
         [
             sha256_file(each.control),
@@ -221,22 +220,17 @@ def _fingerprint(
             each.prompt,
             each.seed,
         ]
-        for each in (picture, *group)
+        for each in group
     ]
     settings = asdict(replace(options, seeds={}))
-    return sha256_text(json.dumps([inputs, settings, sha256_file(lora) if lora else None], sort_keys=True))
+    return [
+        sha256_text(json.dumps([[own, *inputs], settings, lora_digest], sort_keys=True)) for own in inputs
+    ]
 
 
-def _record(folder: Path, name: str) -> Path:
-    return folder / _RECORDS / f"{name}.json"
+def _image(folder: Path, picture: _Picture) -> Path:
+    return folder / f"{picture.name}.png"
 
 
-def _is_finished(folder: Path, name: str, made_of: str) -> bool:
-    path, record = folder / f"{name}.png", _record(folder, name)
-    if not (path.is_file() and record.is_file()):
-        return False
-    try:
-        written = json.loads(record.read_text(encoding="utf-8"))
-        return bool(written["made_of"] == made_of and written["image"] == sha256_file(path))
-    except (ValueError, KeyError, TypeError):
-        return False
+def _record(folder: Path, picture: _Picture) -> Path:
+    return folder / _RECORDS / f"{picture.name}.json"
