@@ -6,6 +6,9 @@ import json
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
+
+from chromiq.errors import Finding
 
 MAX_YAML_VALUES = 100_000
 
@@ -52,3 +55,24 @@ def load_yaml(text: str) -> Any:
         elif isinstance(value, list):
             todo += value
     return document
+
+
+def validation_findings(error: ValidationError, code: str, file_name: str, cure: str) -> list[Finding]:
+    """What pydantic has to say of a document, a finding for each fault.
+
+    Args:
+        error: as pydantic raised it.
+        code: of the findings.
+        file_name: of the document; where in it the fault lies is added.
+        cure: what to do.
+    """
+    return [
+        Finding(
+            code,
+            f"{file_name}: {'.'.join(map(str, fault['loc'])) or 'the file'}",
+            fault["msg"],
+            repr(fault.get("input"))[:80],
+            cure,
+        )
+        for fault in error.errors()
+    ]

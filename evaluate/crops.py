@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from chromiq.documents import validation_findings
 from chromiq.errors import Finding, raise_findings
 from chromiq.records import BoolMask, Box
 
@@ -43,16 +44,7 @@ def read_crops(path: Path) -> dict[str, Crop]:
     except OSError as error:
         found = [Finding("crops.unreadable", str(path), "a crops file", f"'{error}'", "check the path")]
     except ValidationError as error:
-        found = [
-            Finding(
-                "crops.form",
-                f"{path.name}: {'.'.join(str(part) for part in fault['loc']) or 'the file'}",
-                fault["msg"],
-                repr(fault["input"])[:80],
-                "mend the entry",
-            )
-            for fault in error.errors()
-        ]
+        found = validation_findings(error, "crops.form", path.name, "mend the entry")
     raise_findings(found, str(path))
     raise AssertionError  # the findings above are errors
 

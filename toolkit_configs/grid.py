@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from chromiq.documents import load_yaml
+from chromiq.documents import load_yaml, validation_findings
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import collision_key, safe_stem, write_text
 from toolkit_configs.assign import assign
@@ -61,17 +61,8 @@ def read_grid(path: Path) -> list[Combination]:
     try:
         grid = Grid.model_validate(load_yaml(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        findings = [
-            Finding(
-                "grid.form",
-                f"{path.name}: {'.'.join(map(str, fault['loc'])) or 'the file'}",
-                fault["msg"],
-                repr(fault.get("input"))[:80],
-                "write config: FILE and grid: {train.lr: [1e-4, 2e-4]}",
-            )
-            for fault in error.errors()
-        ]
-        raise_findings(findings, str(path))
+        cure = "write config: FILE and grid: {train.lr: [1e-4, 2e-4]}"
+        raise_findings(validation_findings(error, "grid.form", path.name, cure), str(path))
         raise AssertionError from error  # the findings above are errors
     except (OSError, ValueError) as error:
         finding = Finding("grid.unreadable", str(path), "a YAML file in UTF-8", f"'{error}'", "mend it")

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from chromiq.documents import load_yaml
+from chromiq.documents import load_yaml, validation_findings
 from chromiq.errors import Finding, UnsoundError, raise_findings
 
 
@@ -196,15 +196,5 @@ def read_job(path: Path) -> Job:
     try:
         return Job.model_validate(document)
     except ValidationError as error:
-        findings = [
-            Finding(
-                "config.value",
-                f"{path.name}: {'.'.join(str(part) for part in fault['loc']) or 'the file'}",
-                fault["msg"],
-                repr(fault.get("input"))[:80],
-                "mend the value",
-            )
-            for fault in error.errors()
-        ]
-        raise_findings(findings, str(path))
+        raise_findings(validation_findings(error, "config.value", path.name, "mend the value"), str(path))
         raise AssertionError from error  # the findings above are errors
