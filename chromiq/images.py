@@ -116,21 +116,20 @@ def inspect_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Finding | No
 
 def verify_photo(path: Path) -> Finding | None:
     """What is wrong with a photo once all of it is decoded, or None."""
+    finding = inspect_photo(path)
+    if finding is not None:
+        return finding
     try:
-        finding = inspect_photo(path)
-        if finding is None:
-            with Image.open(path) as image:
-                # A JPEG is decoded at an eighth of its size: all its data is read, little is computed.
-                image.draft(None, (image.width // 8, image.height // 8))
-                image.load()
-                profile = image.info.get("icc_profile")
-                if profile:
-                    parsed_profile(profile, image.mode)
-    except ImageCms.PyCMSError as error:
-        return _profile_finding(path, error)
-    except (OSError, SyntaxError, ValueError) as error:
-        return _truncated_finding(path, error)
-    return finding
+        with decoding(path) as image:
+            # A JPEG is decoded at an eighth of its size: all its data is read, little is computed.
+            image.draft(None, (image.width // 8, image.height // 8))
+            image.load()
+            profile = image.info.get("icc_profile")
+            if profile:
+                parsed_profile(profile, image.mode)
+    except UnsoundError as error:
+        return error.findings[0]
+    return None
 
 
 def to_srgb(image: Image.Image) -> RgbImage:
