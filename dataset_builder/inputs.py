@@ -66,7 +66,7 @@ def check_inputs(
     if masks and not masks.is_dir():
         wanted, cure = "a folder of masks named on_modelN.png", "check the path"
         unusable.append(Finding("masks.missing", str(masks), wanted, "none", cure))
-    drawn = _drawn_masks(listing.pairs, masks) if masks else {}
+    drawn = drawn_masks(listing.pairs, masks)
     pairs, faults = _without_faults(
         listing.pairs, lambda pair: [_mask_fault(pair, drawn.get(pair.key)), _too_wide(pair, options)]
     )
@@ -89,7 +89,10 @@ def _read_labels(garments: Path | None) -> tuple[dict[str, str], list[Finding]]:
         return {}, list(error.findings)
 
 
-def _drawn_masks(pairs: Iterable[PhotoPair], masks: Path) -> dict[str, Path]:
+def drawn_masks(pairs: Iterable[PhotoPair], masks: Path | None) -> dict[str, Path]:
+    """The mask files ``on_modelN.png`` in a folder, by their pair's key; none without a folder."""
+    if masks is None:
+        return {}
     paths = {pair.key: masks / f"on_model{pair.key}.png" for pair in pairs}
     return {key: path for key, path in paths.items() if path.is_file()}
 

@@ -83,9 +83,9 @@ def correct_file(
     original = read_original(on_model)
     found = find_garment(right, original.srgb, segmenter, mask)
     applied, gain = False, 0.0
-    if not found.mask.any() or found.confidence < LEFT_OUT_BELOW:
-        doubts = ", ".join(found.reasons) or "nothing that looks like the garment"
-        reason = f"left alone: the garment was not found with confidence ({doubts}); draw it and give --mask"
+    doubt = garment_doubt(found)
+    if doubt:
+        reason = f"left alone: {doubt}; draw it and give --mask"
     else:
         applied, reason, gain = _correct(right, original, found, out, method, generated, strength)
     if not applied:
@@ -96,7 +96,7 @@ def correct_file(
 
 
 def find_garment(
-    still_life: RgbImage, on_model: RgbImage, segmenter: Segmenter, mask: Path | None
+    still_life: RgbImage, on_model: RgbImage, segmenter: Segmenter, mask: Path | None = None
 ) -> GarmentMask:
     """The garment on the on-model photo, as a mask file says or else as the segmenter finds it.
 
@@ -112,6 +112,14 @@ def find_garment(
         finding = Finding("mask.size", str(mask), f"{want}, the photo's size", have, "draw it on the photo")
         raise UnsoundError(str(finding), [finding])
     return GarmentMask(np.asarray(given), 1.0)
+
+
+def garment_doubt(found: GarmentMask) -> str:
+    """Why not to correct where the garment was found; empty if there is no doubt."""
+    if found.mask.any() and found.confidence >= LEFT_OUT_BELOW:
+        return ""
+    doubts = ", ".join(found.reasons) or "nothing that looks like the garment"
+    return f"the garment was not found with confidence ({doubts})"
 
 
 def _correct(

@@ -25,6 +25,7 @@ from chromiq.progress import Update
 from chromiq.records import PhotoPair, RgbImage
 from dataset_builder.captions import caption
 from dataset_builder.contact_sheet import captioned, grid, sheet_step, tile_high
+from dataset_builder.inputs import drawn_masks
 from dataset_builder.pairs import find_pairs
 from dataset_builder.segmenters import Segmenter
 from dataset_builder.stitch import cut_on_model, exact_geometry, published_geometry, stitch
@@ -84,8 +85,7 @@ def correct_batch(
         UnsoundError: with all findings, before anything is written.
     """
     listing = find_pairs(source, decode=True)
-    drawn = {pair.key: masks / f"on_model{pair.key}.png" for pair in listing.pairs} if masks else {}
-    drawn = {key: path for key, path in drawn.items() if path.is_file()}
+    drawn = drawn_masks(listing.pairs, masks)
     raise_findings([*listing.findings, *_findings(listing.pairs, masks, drawn)], str(source))
     ensure_output_folder(folder)
     corrections = []

@@ -13,11 +13,11 @@ from chromiq.documents import load_json
 from chromiq.errors import Finding, UnsoundError, raise_findings
 from chromiq.images import photo_size_wh, read_mask, read_photo, write_mask
 from chromiq.records import BoolMask, Geometry, RgbImage
-from dataset_builder.mask_quality import LEFT_OUT_BELOW
 from dataset_builder.pairs import natural_key
-from dataset_builder.segmenters import SegmentationTask, Segmenter
+from dataset_builder.segmenters import Segmenter
 from dataset_builder.segmenters.still_life import still_life_mask
 from dataset_builder.stitch import cut_on_model, cut_still_life, published_geometry
+from evaluate.correct import find_garment, garment_doubt
 from evaluate.hybrid import HybridResult, hybrid
 from evaluate.score import find_images
 from evaluate.transfer import TransferResult, transfer
@@ -105,12 +105,8 @@ def read_testset(folder: Path) -> list[Trial]:
 def find_trial_garment(trial: Trial, segmenter: Segmenter) -> Found:
     """Find the garment of a trial on its control, without a look at the truth."""
     _, still_life, on_model = _photos(trial)
-    label = segmenter.label([(still_life, on_model)])[0].name
-    found = segmenter.segment([SegmentationTask(still_life, on_model, label)])[0]
-    doubt = ""
-    if not found.mask.any() or found.confidence < LEFT_OUT_BELOW:
-        doubt = f"the garment was not found with confidence ({', '.join(found.reasons)})"
-    return Found(trial, found.mask, doubt)
+    found = find_garment(still_life, on_model, segmenter)
+    return Found(trial, found.mask, garment_doubt(found))
 
 
 def correct_trial(found: Found, generated: RgbImage | None = None) -> tuple[RgbImage, str]:
