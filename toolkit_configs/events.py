@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -71,11 +72,13 @@ class EventLog:
         self._run = run
         self._open = ExitStack()
         self._board: Any = None
+        # Now and not at the first step: an interrupt amid an import leaves half a module to whoever is next.
+        self._with_board = _import_tensorboard()
 
     def __enter__(self) -> EventLog:
         path = self._run / EVENTS_FILE
         # A killed process may have left half a line, which must not spoil the next.
-        torn = path.is_file() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
+        torn = path.is_file() and not _ends_with_newline(path)
         self._lines = self._open.enter_context(path.open("a", encoding="utf-8"))
         if torn:
             self._lines.write("\n")
@@ -95,7 +98,7 @@ class EventLog:
     def _to_board(self, event: Event) -> None:
         told = {tag: event.values.get(key) for key, tag in _SCALARS.items()}
         numbers = {tag: float(value) for tag, value in told.items() if value is not None}
-        if not numbers or not find_spec("tensorboard"):
+        if not numbers or not self._with_board:
             return
         from tensorboard.compat.proto.event_pb2 import Event as BoardEvent
         from tensorboard.compat.proto.summary_pb2 import Summary
@@ -108,6 +111,26 @@ class EventLog:
         scalars = [Summary.Value(tag=tag, simple_value=number) for tag, number in numbers.items()]
         step = int(event.values.get("step", 0))
         self._board.add_event(BoardEvent(step=step, wall_time=event.time_s, summary=Summary(value=scalars)))
+
+
+def _import_tensorboard() -> bool:
+    """Import what the event log takes of TensorBoard; whether it is installed."""
+    if not find_spec("tensorboard"):
+        return False
+    import tensorboard.compat.proto.event_pb2
+    import tensorboard.compat.proto.summary_pb2
+    import tensorboard.summary.writer.event_file_writer  # noqa: F401
+
+    return True
+
+
+def _ends_with_newline(path: Path) -> bool:
+    """Whether a file's last byte is a newline, or it is empty."""
+    with path.open("rb") as stream:
+        if not stream.seek(0, os.SEEK_END):
+            return True
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1) == b"\n"
 
 
 class EventReader:
