@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from toolkit_configs.memory import GIB
 from toolkit_configs.toolkit import bounded_environment
 
-_QUERY = ["--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"]
+_FIELDS = "name,memory.total,memory.free"
 _MIB = 2**20
 
 
@@ -22,23 +22,16 @@ class Gpu:
     total_bytes: int
     free_bytes: int
 
+    @property
+    def summary(self) -> str:
+        """For people: name and memory."""
+        return f"{self.name} with {self.total_bytes / GIB:.1f} GiB, {self.free_bytes / GIB:.1f} free"
+
 
 def find_gpus() -> list[Gpu]:
     """The GPUs that ``nvidia-smi`` knows, or torch where it is loaded already; empty if none is seen."""
-    command = shutil.which("nvidia-smi")
-    if command:
-        try:
-            done = subprocess.run(
-                [command, *_QUERY],
-                env=bounded_environment(),
-                capture_output=True,
-                text=True,
-                timeout=20,
-                stdin=subprocess.DEVNULL,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return []
-        return read_gpus(done.stdout) if done.returncode == 0 else []
+    if shutil.which("nvidia-smi"):
+        return read_gpus(ask_nvidia_smi(_FIELDS) or "")
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
         return []
@@ -47,6 +40,29 @@ def find_gpus() -> list[Gpu]:
         free, total = torch.cuda.mem_get_info(index)
         found.append(Gpu(torch.cuda.get_device_name(index), total, free))
     return found
+
+
+def ask_nvidia_smi(fields: str) -> str | None:
+    """What ``nvidia-smi`` prints of every GPU, a line each; None if it is not there or fails.
+
+    Args:
+        fields: its names of them, with commas between.
+    """
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return None
+    try:
+        done = subprocess.run(
+            [command, f"--query-gpu={fields}", "--format=csv,noheader,nounits"],
+            env=bounded_environment(),
+            capture_output=True,
+            text=True,
+            timeout=20,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
 
 
 def read_gpus(text: str) -> list[Gpu]:
@@ -72,7 +88,4 @@ def gpu_summary(gpus: list[Gpu] | None = None) -> str:
     found = find_gpus() if gpus is None else gpus
     if not found:
         return "no GPU seen here"
-    listed = (
-        f"{gpu.name} with {gpu.total_bytes / GIB:.1f} GiB, {gpu.free_bytes / GIB:.1f} free" for gpu in found
-    )
-    return "this machine has " + "; ".join(listed)
+    return "this machine has " + "; ".join(gpu.summary for gpu in found)

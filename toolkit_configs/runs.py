@@ -43,7 +43,7 @@ class RunRecord:
         total_steps: steps in all.
         config: path of the config.
         config_sha256: of its bytes.
-        dataset_sha256: of its manifest, or of the names and sizes of its files.
+        dataset_sha256: as `dataset_digest` gives it.
         versions: of Python, chromiq and the libraries that train.
         device: that trains, as the trainer's torch names it, else as the config says.
         toolkit_commit: of the vendored trainer, if it trains.

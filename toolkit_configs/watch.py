@@ -6,17 +6,16 @@ It has no log meant for machines: its progress bar and ``loss_log.db`` together 
 from __future__ import annotations
 
 import re
-import shutil
 import sqlite3
-import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
 
 from toolkit_configs.checkpoints import checkpoint_step
 from toolkit_configs.events import Event
+from toolkit_configs.machine import ask_nvidia_smi
 
 LOSS_LOG = "loss_log.db"
 _STEP = re.compile(r"\|\s*(\d+)/(\d+) \[")
@@ -113,25 +112,16 @@ class Samples:
 def memory_event(process: int) -> Event:
     """What a process and its children hold: main memory, and the GPUs' in all where there are any."""
     host_bytes = 0
-    try:
+    with suppress(psutil.Error):  # It has just ended.
         parent = psutil.Process(process)
         for each in (parent, *parent.children(recursive=True)):
             host_bytes += each.memory_info().rss
-    except psutil.Error:
-        # It has just ended.
-        host_bytes = host_bytes or 0
     return Event("memory", {"host_bytes": host_bytes, "gpu_bytes": _gpu_bytes()})
 
 
 def _gpu_bytes() -> int | None:
-    command = shutil.which("nvidia-smi")
-    if command is None:
-        return None
+    printed = ask_nvidia_smi("memory.used")
     try:
-        done = subprocess.run(
-            [command, "--query-gpu=memory.used", "--format=csv,noheader,nounits"],
-            capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
-        return sum(int(line) for line in done.stdout.split()) * 2**20
-    except (OSError, subprocess.SubprocessError, ValueError):
+        return None if printed is None else sum(int(line) for line in printed.split()) * 2**20
+    except ValueError:
         return None

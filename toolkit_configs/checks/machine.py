@@ -110,7 +110,7 @@ def gpu_findings(
     gpu = found[index]
     if memory is None:
         return []
-    have = f"{gpu.name} with {gpu.total_bytes / GIB:.1f} GiB, {gpu.free_bytes / GIB:.1f} free"
+    have = gpu.summary
     if not memory.fits(gpu.total_bytes):
         cure = f"render with --preset {_smaller_preset(gpu.total_bytes)}, or lower batch_size or resolution"
         return [Finding("machine.memory", f"{where}: device", needs, have, cure, "warning")]
