@@ -11,13 +11,21 @@ from chromiq.files import ensure_output_folder, safe_stem
 from chromiq.images import read_photo, write_photo
 from chromiq.progress import Update
 from dataset_builder.segmenters import Segmenter
-from evaluate.crops import crop_seam_findings, read_crops
+from evaluate.crops import crop_seam_findings
 from evaluate.generate import GenerateOptions, generate, read_captions
 from evaluate.lora_files import require_lora_files
 from evaluate.report import write_report
 from evaluate.score import ImageScore, score_folders
 from evaluate.score_files import write_scores
-from evaluate.testset import correct_trial, find_trial_garment, read_testset, write_canvas_masks
+from evaluate.testset import (
+    correct_trial,
+    crops_file,
+    find_trial_garment,
+    read_testset,
+    read_trial_crops,
+    references_folder,
+    write_canvas_masks,
+)
 
 
 @dataclass(frozen=True)
@@ -87,8 +95,7 @@ def evaluate_testset(
     require_lora_files(loras)
     trials = read_testset(folder)
     truth, control = trials[0].truth.parent, trials[0].control.parent
-    crops_file = truth.parent / "crops.json"
-    crops = read_crops(crops_file) if crops_file.is_file() else None
+    crops = read_trial_crops(trials)
     raise_findings(
         [
             finding
@@ -96,7 +103,7 @@ def evaluate_testset(
             if crops and trial.name in crops and trial.geometry
             for finding in crop_seam_findings(crops[trial.name], trial.geometry.on_model_xyxy, trial.name)
         ],
-        str(crops_file),
+        str(crops_file(trials)),
     )
     ensure_output_folder(out)
     networks = lora_columns(loras)
@@ -134,7 +141,7 @@ def evaluate_testset(
             read_captions(truth),
             options or GenerateOptions(),
             lora=lora,
-            references=trials[0].reference.parent if trials[0].reference else None,
+            references=references_folder(trials),
             only={trial.name for trial in trials},
             on_progress=lambda finished, _: update(finished),
         )

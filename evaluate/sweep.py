@@ -20,13 +20,13 @@ from chromiq.errors import (
 from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256_text, write_bytes, write_json
 from chromiq.progress import Update
 from evaluate.charts import steps_curve
-from evaluate.crops import Crop, read_crops
+from evaluate.crops import Crop
 from evaluate.generate import GenerateOptions, generate, read_captions
 from evaluate.intervals import bootstrap_interval
 from evaluate.report import Chart, write_report
 from evaluate.score import score_folders
 from evaluate.sweep_result import Point, Sweep, summary
-from evaluate.testset import read_testset, write_canvas_masks
+from evaluate.testset import read_testset, read_trial_crops, references_folder, write_canvas_masks
 from toolkit_configs.checkpoints import checkpoint_step, find_checkpoints
 from toolkit_configs.jobs import read_job
 from toolkit_configs.models import model_of_arch
@@ -158,13 +158,12 @@ def run_options(run: Path) -> GenerateOptions:
 def _prepare(testset: Path, out: Path, options: GenerateOptions) -> _Work:
     trials = read_testset(testset)
     truth, control = trials[0].truth.parent, trials[0].control.parent
-    crops = truth.parent / "crops.json"
     return _Work(
         truth=truth,
         control=control,
         captions=read_captions(truth),
-        references=trials[0].reference.parent if trials[0].reference else None,
-        crops=read_crops(crops) if crops.is_file() else None,
+        references=references_folder(trials),
+        crops=read_trial_crops(trials),
         masks=write_canvas_masks(trials, out / "masks"),
         out=out,
         options=options,

@@ -18,6 +18,7 @@ from dataset_builder.segmenters import Segmenter
 from dataset_builder.segmenters.still_life import still_life_mask
 from dataset_builder.stitch import cut_on_model, cut_still_life, published_geometry
 from evaluate.correct import find_garment, garment_doubt
+from evaluate.crops import Crop, read_crops
 from evaluate.hybrid import HybridResult, hybrid
 from evaluate.score import find_images
 from evaluate.transfer import TransferResult, transfer
@@ -147,6 +148,27 @@ def _photos(trial: Trial) -> tuple[RgbImage, RgbImage, RgbImage]:
         return canvas, read_photo(trial.reference).rgb, canvas
     still_life, on_model = cut_still_life(canvas, trial.geometry), cut_on_model(canvas, trial.geometry)
     return canvas, np.ascontiguousarray(still_life), np.ascontiguousarray(on_model)
+
+
+def crops_file(trials: Sequence[Trial]) -> Path:
+    """Where a test set's crops lie, if it has any."""
+    return trials[0].truth.parent.parent / "crops.json"
+
+
+def read_trial_crops(trials: Sequence[Trial]) -> dict[str, Crop] | None:
+    """A test set's crops, or None if it has none.
+
+    Raises:
+        UnsoundError: if they cannot be read.
+    """
+    path = crops_file(trials)
+    return read_crops(path) if path.is_file() else None
+
+
+def references_folder(trials: Sequence[Trial]) -> Path | None:
+    """Where a test set's still-lifes lie, or None if they are stitched to the controls."""
+    reference = trials[0].reference
+    return reference.parent if reference else None
 
 
 def canvas_mask(trial: Trial) -> BoolMask | None:
