@@ -15,7 +15,7 @@ from chromiq.images import write_photo
 from chromiq.records import BoolMask, PhotoPair, RgbImage
 from chromiq.small_images import read_high
 from dataset_builder.export import garment_mask_path
-from dataset_builder.mask_quality import DOUBTFUL_BELOW
+from dataset_builder.mask_quality import is_doubtful
 
 CONTACT_SHEET = "contact_sheet.jpg"
 MAX_EXAMPLES = 96
@@ -76,7 +76,7 @@ def _tile(folder: Path, pair: PhotoPair, example: Mapping[str, Any]) -> RgbImage
     on_model = on_model[:, : mask.shape[1]]
     pictures = [still_life, outlined(on_model, mask, 1), tile_high(control)]
     row = np.concatenate(pictures, axis=1)
-    error, doubtful = example["degradation"], example["mask_confidence"] < DOUBTFUL_BELOW
+    error, doubtful = example["degradation"], is_doubtful(example["mask_confidence"])
     lines = [
         f"{example['name']}  {example['label']['name']} ({example['label']['source']})  {example['split']}",
         f"{error['kind']}  dE00 {error['reached_delta_e']:.1f}   mask {example['mask_confidence']:.2f}"

@@ -39,8 +39,9 @@ from dataset_builder.export import (
 )
 from dataset_builder.labels import given_label
 from dataset_builder.loss_mask import garment_mask, half_mask, panel_mask
+from dataset_builder.mask_quality import is_doubtful, is_left_out
 from dataset_builder.options import BuildOptions
-from dataset_builder.review import doubt_finding, is_doubtful, is_left_out, remove_review, write_review
+from dataset_builder.review import doubt_finding, remove_review, write_review
 from dataset_builder.segmenters import SegmentationTask, Segmenter
 from dataset_builder.split import garment_of, lot, split_of
 from dataset_builder.stitch import exact_geometry, published_geometry, stitch, with_on_model

@@ -34,6 +34,22 @@ _PENALTY = {
 }
 
 
+def is_doubtful(confidence: float) -> bool:
+    """Whether a person should look at a mask before it is trained on."""
+    return confidence < DOUBTFUL_BELOW
+
+
+def is_left_out(confidence: float, *, keep_doubtful: bool) -> bool:
+    """Whether nothing is to be made of a pair: its mask is more likely wrong than right.
+
+    Records hold four decimals; the question must have the same answer before and after.
+
+    >>> is_left_out(0.49996, keep_doubtful=False), is_left_out(0.3, keep_doubtful=False)
+    (False, True)
+    """
+    return round(confidence, 4) < LEFT_OUT_BELOW and not keep_doubtful
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """What a mask was decided from.

@@ -16,25 +16,9 @@ from chromiq.files import sha256_file
 from chromiq.images import write_mask, write_photo
 from chromiq.records import GarmentMask, PhotoPair, RgbImage
 from dataset_builder.contact_sheet import outlined
-from dataset_builder.mask_quality import DOUBTFUL_BELOW, LEFT_OUT_BELOW
+from dataset_builder.mask_quality import DOUBTFUL_BELOW
 
 _HEIGHT_PX = 900
-
-
-def is_doubtful(confidence: float) -> bool:
-    """Whether a person should look at a mask before it is trained on."""
-    return confidence < DOUBTFUL_BELOW
-
-
-def is_left_out(confidence: float, *, keep_doubtful: bool) -> bool:
-    """Whether nothing is to be made of a pair: its mask is more likely wrong than right.
-
-    Records hold four decimals; the question must have the same answer before and after.
-
-    >>> is_left_out(0.49996, keep_doubtful=False), is_left_out(0.3, keep_doubtful=False)
-    (False, True)
-    """
-    return round(confidence, 4) < LEFT_OUT_BELOW and not keep_doubtful
 
 
 def review_paths(key: str) -> tuple[str, str]:
