@@ -6,7 +6,7 @@
     ├── UsageError               exit 2    the command line asks for something impossible
     ├── UnsoundError             exit 10   a dataset, photo or config is not fit for use
     ├── LockedError              exit 11   somebody else is at work in the same place
-    ├── AccessError              exit 12   a token or an accepted licence is missing
+    ├── AccessError              exit 12   a token or an accepted licence is missing, whatever else is wrong
     └── InterruptedRunError      exit 130  stopped by the user
 
 Exit 0 is success and 3 (`EXIT_SKIPPED`) a finished run that left items out.

@@ -32,6 +32,9 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and say what would run.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Train although the check finds errors.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not ask the hub for access to the base model.")
+    ] = False,
     on_nan: Annotated[Response, typer.Option(help="When the loss is no number.")] = Response.STOP,
     on_stall: Annotated[Response, typer.Option(help="When nothing is heard for long.")] = Response.WARN,
     stall_minutes: Annotated[float, typer.Option(min=0, help="How long that is; 0 for ever.")] = 30,
@@ -54,7 +57,7 @@ def train(
     from toolkit_configs.view import run_view
 
     with notes("train") as note:
-        planned = plan(config, engine.value, resume=resume, force=force, note=note)
+        planned = plan(config, engine.value, resume=resume, force=force, offline=offline, note=note)
     print_findings(planned.findings)
     if dry_run:
         if as_json:

@@ -123,13 +123,19 @@ def examine_config(
 def raise_config_findings(findings: Sequence[Finding], what: str) -> None:
     """Raise all findings if one is an error.
 
+    A missing access decides the exit code whatever else is wrong: it is what takes longest to mend, as
+    others have to grant it. The message says what else there is, and the error carries all findings.
+
     Raises:
-        AccessError: if all errors are that the base model may not be fetched.
-        UnsoundError: if there are others.
+        AccessError: if the base model may not be fetched; the message names the page to visit.
+        UnsoundError: if only other things are wrong.
     """
     errors = [finding for finding in findings if finding.severity == "error"]
-    if errors and all(finding.code.startswith("access.") for finding in errors):
-        raise AccessError(f"{what}: the base model cannot be fetched", findings)
+    refused = [finding for finding in errors if finding.code.startswith("access.")]
+    if refused:
+        others = len(errors) - len(refused)
+        also = f"; beside that {others} {'fault' if others == 1 else 'faults'}" if others else ""
+        raise AccessError(f"{what}: the base model cannot be fetched, {refused[0].cure}{also}", findings)
     raise_findings(findings, what)
 
 

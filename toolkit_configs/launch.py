@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from chromiq.errors import Finding, InterruptedRunError, raise_findings
+from chromiq.errors import ChromiqError, Finding, InterruptedRunError
 from chromiq.files import ensure_output_folder, folder_lock, sha256_file
-from toolkit_configs.check import check_config
+from toolkit_configs.check import check_config, raise_config_findings
 from toolkit_configs.checkpoints import newest_step, saved_step, set_torn_aside
 from toolkit_configs.engines import ai_toolkit
 from toolkit_configs.engines.watcher import Launch, Limits
@@ -109,6 +109,7 @@ def plan(
     *,
     resume: bool = False,
     force: bool = False,
+    offline: bool = False,
     note: Callable[[str], None] = lambda _: None,
 ) -> Plan:
     """Check all that a training needs; writes nothing.
@@ -117,31 +118,47 @@ def plan(
         config: as `render_job` made it.
         engine: who would train.
         resume: go on with an existing run.
-        force: let errors of the config, the dataset and the trainer pass.
+        force: let errors of the config, the dataset, the access and the trainer pass.
+        offline: do not ask the hub whether the base model can be had.
         note: called with what is being looked at.
 
     Raises:
-        UnsoundError: with all findings, unless `force`.
+        AccessError: with all findings, if the base model may not be fetched, unless `force`.
+        UnsoundError: with all findings, if only other things are wrong, unless `force`.
         ChromiqError: if the vendored trainer is wanted and missing.
     """
     note("checking the config and its dataset")
-    findings = check_config(config, resume=resume)
+
+    def on_progress(done: int, total: int) -> None:
+        note(f"checking the config and its dataset, example {done} of {total}")
+
+    findings = check_config(config, resume=resume, offline=offline, on_progress=on_progress)
     job = read_job(config)
     info = None
     if engine == "ai-toolkit":
-        require_toolkit()
+        _require_toolkit(findings, config, force)
         note("asking the trainer's environment")
         info = toolkit_info()
         findings += [*toolkit_findings(info), *run_findings(job), *environment_findings(info)]
     if not force:
-        raise_findings(findings, str(config))
+        raise_config_findings(findings, str(config))
     digest = dataset_digest(job, note)
     from_step = newest_step(job.run_folder, job.config.name) if resume else 0
     if resume and (job.run_folder / RUN_FILE).is_file():
         findings += resume_findings(read_record(job.run_folder), config, engine, digest)
         if not force:
-            raise_findings(findings, str(config))
+            raise_config_findings(findings, str(config))
     return Plan(config, job, tuple(findings), engine, resume, from_step, info, digest)
+
+
+def _require_toolkit(findings: list[Finding], config: Path, force: bool) -> None:
+    try:
+        require_toolkit()
+    except ChromiqError as error:
+        # A config that is unsound as well is told in the same breath.
+        if not force and any(finding.severity == "error" for finding in findings):
+            raise_config_findings([*findings, *error.findings], str(config))
+        raise
 
 
 def launch(

@@ -89,17 +89,20 @@ def require_toolkit() -> tuple[Path, Path]:
     """
     folder = toolkit_folder()
     if not (folder / "run.py").is_file():
-        raise ChromiqError(
-            f"{folder}: wanted AI-Toolkit, got nothing; bring it with '{BRING_COMMAND}' in chromiq's "
-            f"checkout, or set CHROMIQ_AI_TOOLKIT to a checkout of it, then '{SETUP_COMMAND}'"
+        cure = (
+            f"bring it with '{BRING_COMMAND}' in chromiq's checkout, or set CHROMIQ_AI_TOOLKIT to a checkout "
+            f"of it, then '{SETUP_COMMAND}'"
         )
+        raise _missing(Finding("toolkit.missing", str(folder), "AI-Toolkit", "nothing", cure))
     python = toolkit_python(folder)
     if python is None:
-        raise ChromiqError(
-            f"{folder}: wanted an environment of its own in {ENVIRONMENT}/, got none; make it with "
-            f"'{SETUP_COMMAND}'"
-        )
+        wanted, cure = f"an environment of its own in {ENVIRONMENT}/", f"make it with '{SETUP_COMMAND}'"
+        raise _missing(Finding("toolkit.environment", str(folder), wanted, "none", cure))
     return folder, python
+
+
+def _missing(finding: Finding) -> ChromiqError:
+    return ChromiqError(str(finding), [finding])
 
 
 def toolkit_info() -> ToolkitInfo:

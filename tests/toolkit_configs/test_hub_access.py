@@ -1,11 +1,15 @@
 """The one request to the hub, against a server that stands for it on the loopback."""
 
+import json
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from chromiq_cli.main import main
 from toolkit_configs.checks.hub import access_findings
+from toolkit_configs.render import render_job
 
 MODEL = "black-forest-labs/FLUX.1-Kontext-dev"
 TOKEN = "hf_secret"  # of nobody
@@ -122,3 +126,52 @@ def test_a_token_never_goes_over_an_open_line(hub, monkeypatch):
         monkeypatch.setenv("HF_ENDPOINT", endpoint)
         find(MODEL)
     assert [TOKEN in str(headers) for headers in sent] == [False, True]
+
+
+@pytest.fixture
+def verb(dataset, tmp_path, monkeypatch, capsys):
+    """Doctor or a launch on a config of the gated model: exit code, document, what was said."""
+    config = tmp_path / "config.yaml"
+    config.write_text(render_job("kontext", dataset, overrides={"device": "cpu", "train.steps": "100"}))
+    monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(tmp_path / "nothing"))
+
+    def run(name, *arguments):
+        monkeypatch.setattr(sys, "argv", ["chromiq", *name.split(), str(config), "--json", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        told = capsys.readouterr()
+        return stop.value.code or 0, json.loads(told.out), told.err
+
+    return run
+
+
+VERBS = ["doctor", "train --dry-run", "train --engine local", "train"]
+
+
+@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_without_access_every_verb_ends_alike_whatever_else_is_wrong(hub, verb, dataset, name, spoilt):
+    if spoilt:
+        (dataset / "masks" / "pair1.png").unlink()
+    code, document, said = verb(name)
+    assert code == document["exit_code"] == 12
+    assert f"/{MODEL} and set HF_TOKEN" in document["error"]
+    codes = {finding["code"] for finding in document["findings"] if finding["severity"] == "error"}
+    assert "access.model" in codes
+    assert ("dataset.mask" in codes) is ("dataset.mask" in said) is spoilt
+    assert ("beside that" in document["error"]) is (len(codes) > 1)
+    assert not (dataset.parent / "runs").exists()
+
+
+def test_a_launch_asks_nobody_offline(hub, verb):
+    code, document, _ = verb("train --dry-run --engine local", "--offline")
+    assert (code, hub) == (0, [])
+    assert "access.model" not in {finding["code"] for finding in document["findings"]}
+
+
+def test_a_missing_trainer_is_told_with_what_else_is_wrong(hub, verb, dataset):
+    assert verb("train", "--offline")[0] == 1
+    (dataset / "masks" / "pair1.png").unlink()
+    code, document, _ = verb("train", "--offline")
+    assert code == 10
+    assert {"dataset.mask", "toolkit.missing"} <= {finding["code"] for finding in document["findings"]}
