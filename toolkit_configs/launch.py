@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,8 @@ from toolkit_configs.sessions import Session, refuse_orphan
 from toolkit_configs.toolkit import ToolkitInfo, require_toolkit, toolkit_findings, toolkit_info
 
 Engine = Literal["ai-toolkit", "local"]
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -204,15 +206,18 @@ def execute(
             return final
         record = _new_record(planned, earlier)
         session_of = Session(run, record, log, on_status)
-        session_of.begin(torn)
-        try:
-            # Complete and yet not done: it was killed after the last save.
-            found = final if complete else _train(planned, session_of, limits or Limits())
-        except BaseException as error:
-            stopped = isinstance(error, InterruptedRunError | KeyboardInterrupt)
-            session_of.end("interrupted" if stopped else "failed", str(error))
-            raise
-        session_of.end("done", None, checkpoint=found.name)
+        with _termination_as_interrupt():
+            session_of.begin(torn)
+            try:
+                # Complete and yet not done: it was killed after the last save.
+                found = final if complete else _train(planned, session_of, limits or Limits())
+            except BaseException as error:
+                stopped = isinstance(error, InterruptedRunError | KeyboardInterrupt)
+                with _undisturbed():
+                    session_of.end("interrupted" if stopped else "failed", str(error))
+                raise
+            with _undisturbed():
+                session_of.end("done", None, checkpoint=found.name)
     return found
 
 
@@ -231,8 +236,7 @@ def _train(planned: Plan, noted: Session, limits: Limits) -> Path:
         result = train(job, resume=planned.resume, on_step=on_step, on_checkpoint=on_checkpoint)
         return result.final_checkpoint
     wanted = Launch(planned.config, run, job.config.name, job.process.train.steps, planned.from_step, limits)
-    with _termination_as_interrupt():
-        return ai_toolkit.run(wanted, noted.note, noted.trainer_is)
+    return ai_toolkit.run(wanted, noted.note, noted.trainer_is)
 
 
 def _new_record(planned: Plan, earlier: RunRecord | None) -> RunRecord:
@@ -266,14 +270,27 @@ def _termination_as_interrupt() -> Iterator[None]:
     def interrupt(number: int, _: Any) -> None:
         raise KeyboardInterrupt(number)
 
+    # nohup has SIGHUP ignored, and means it.
+    wanted = [number for number in _ENDING[1:] if signal.getsignal(number) != signal.SIG_IGN]
+    with _handled(wanted, interrupt):
+        yield
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """What ended is recorded, also for those who press Ctrl-C twice and for schedulers that insist."""
+    with _handled(_ENDING, signal.SIG_IGN):
+        yield
+
+
+@contextmanager
+def _handled(numbers: Sequence[signal.Signals], handler: Any) -> Iterator[None]:
     before = {}
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # nohup has SIGHUP ignored, and means it.
-        if signal.getsignal(number) != signal.SIG_IGN:
-            with suppress(ValueError):  # Not the main thread: signals go elsewhere.
-                before[number] = signal.signal(number, interrupt)
+    for number in numbers:
+        with suppress(ValueError):  # Not the main thread: signals go elsewhere.
+            before[number] = signal.signal(number, handler)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

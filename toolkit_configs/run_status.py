@@ -126,14 +126,9 @@ def follow(run: Path, every_s: float = 1.0) -> Iterator[RunStatus]:
     while True:
         for event in reader.new():
             status = after_event(status, event, run)
-        record = read_record(run)
+        record, alive = _record_and_alive(run, status.heard_s)
         found = find_checkpoints(run, record.name)
-        status = replace(
-            status,
-            record=record,
-            checkpoint=found[-1] if found else None,
-            alive=record.state == "running" and _seems_alive(record, status.heard_s),
-        )
+        status = replace(status, record=record, checkpoint=found[-1] if found else None, alive=alive)
         yield status
         if status.state != "running":
             return
@@ -154,6 +149,13 @@ def ended(
         steps_done=status.step,
         seconds_per_step=status.seconds_per_step,
     )
+
+
+def _record_and_alive(run: Path, heard_s: float) -> tuple[RunRecord, bool]:
+    """A run's record, and whether its process lives; what one that ends meanwhile wrote last is seen."""
+    record = read_record(run)
+    alive = record.state == "running" and _seems_alive(record, heard_s)
+    return (record, alive) if alive else (read_record(run), False)
 
 
 def _seems_alive(record: RunRecord, heard_s: float) -> bool:

@@ -190,9 +190,10 @@ def test_the_trainer_sees_its_own_folder_a_bounded_environment_and_absolute_path
     assert process["logging"] == {"use_ui_logger": True, "log_every": 1}
 
 
-def start(config, trainer_folder, *arguments):
+def start(config, trainer_folder, *arguments, first=""):
     commit = trainer_folder[1]
     code = (
+        f"{first}\n"
         "import sys, toolkit_configs.engines.ai_toolkit as engine, toolkit_configs.toolkit as toolkit\n"
         f"engine._PATIENCE_S = 1; toolkit.PINNED_COMMIT = {commit!r}\n"
         "from chromiq_cli.main import main\n"
@@ -231,6 +232,28 @@ def test_a_stopped_run_ends_its_whole_group_and_says_what_is_lost(
     status = read_status(run_folder)
     assert (status.state, status.record.steps_done) == ("interrupted", 7)
     assert is_gone(child)
+
+
+def test_who_insists_while_the_end_is_recorded_does_not_spoil_the_record(
+    trainer, trainer_folder, config, run_folder
+):
+    trainer("stops when asked")
+    insisting = (
+        "import os, signal, toolkit_configs.sessions as sessions\n"
+        "ended = sessions.ended\n"
+        "def insisted(*arguments):\n"
+        "    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):\n"
+        "        os.kill(os.getpid(), number)\n"
+        "    return ended(*arguments)\n"
+        "sessions.ended = insisted"
+    )
+    process = start(config, trainer_folder, first=insisting)
+    wait_for(run_folder / "child")
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped at step 7 of 20" in said
+    assert read_status(run_folder).state == "interrupted"
 
 
 def test_after_a_kill_the_orphan_is_named_a_torn_checkpoint_put_aside_and_the_run_goes_on(
