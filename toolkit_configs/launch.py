@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -32,11 +30,10 @@ from toolkit_configs.runs import (
     session,
 )
 from toolkit_configs.sessions import Session, refuse_orphan
+from toolkit_configs.signals import termination_as_interrupt, undisturbed
 from toolkit_configs.toolkit import ToolkitInfo, require_toolkit, toolkit_findings, toolkit_info
 
 Engine = Literal["ai-toolkit", "local"]
-
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -206,17 +203,17 @@ def execute(
             return final
         record = _new_record(planned, earlier)
         session_of = Session(run, record, log, on_status)
-        with _termination_as_interrupt():
+        with termination_as_interrupt():
             session_of.begin(torn)
             try:
                 # Complete and yet not done: it was killed after the last save.
                 found = final if complete else _train(planned, session_of, limits or Limits())
             except BaseException as error:
                 stopped = isinstance(error, InterruptedRunError | KeyboardInterrupt)
-                with _undisturbed():
+                with undisturbed():
                     session_of.end("interrupted" if stopped else "failed", str(error))
                 raise
-            with _undisturbed():
+            with undisturbed():
                 session_of.end("done", None, checkpoint=found.name)
     return found
 
@@ -261,36 +258,3 @@ def _new_record(planned: Plan, earlier: RunRecord | None) -> RunRecord:
         sessions=(*earlier.sessions, session(earlier)) if earlier else (),
         steps_done=planned.from_step,
     )
-
-
-@contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """SIGTERM and a terminal that goes away end the block as SIGINT does, and the child's group with it."""
-
-    def interrupt(number: int, _: Any) -> None:
-        raise KeyboardInterrupt(number)
-
-    # nohup has SIGHUP ignored, and means it.
-    wanted = [number for number in _ENDING[1:] if signal.getsignal(number) != signal.SIG_IGN]
-    with _handled(wanted, interrupt):
-        yield
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """What ended is recorded, also for those who press Ctrl-C twice and for schedulers that insist."""
-    with _handled(_ENDING, signal.SIG_IGN):
-        yield
-
-
-@contextmanager
-def _handled(numbers: Sequence[signal.Signals], handler: Any) -> Iterator[None]:
-    before = {}
-    for number in numbers:
-        with suppress(ValueError):  # Not the main thread: signals go elsewhere.
-            before[number] = signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, earlier)

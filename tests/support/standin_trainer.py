@@ -81,6 +81,9 @@ ENDINGS = {
                           "open(os.path.join(run, 'child'), 'w').write(str(child.pid)); time.sleep(600)",
     "stops when asked": "step(7)\nopen(os.path.join(run, 'child'), 'w').write(str(os.getpid()))\n"
                         "try: time.sleep(600)\nexcept KeyboardInterrupt: print('Job stopped'); sys.exit(0)",
+    "takes leave slowly": "step(7)\nopen(os.path.join(run, 'child'), 'w').write(str(os.getpid()))\n"
+                          "try: time.sleep(600)\nexcept KeyboardInterrupt:\n"
+                          " time.sleep(0.5); open(os.path.join(run, 'left'), 'w').close(); sys.exit(0)",
 }  # fmt: skip
 
 

@@ -256,6 +256,19 @@ def test_who_insists_while_the_end_is_recorded_does_not_spoil_the_record(
     assert read_status(run_folder).state == "interrupted"
 
 
+def test_a_scheduler_that_asks_every_process_twice_asks_once(trainer, trainer_folder, config, run_folder):
+    trainer("takes leave slowly")
+    process = start(config, trainer_folder)
+    wait_for(run_folder / "child")
+    for _ in range(3):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert (run_folder / "left").is_file()
+    assert read_status(run_folder).state == "interrupted"
+
+
 def test_after_a_kill_the_orphan_is_named_a_torn_checkpoint_put_aside_and_the_run_goes_on(
     trainer, trainer_folder, config, run_folder
 ):

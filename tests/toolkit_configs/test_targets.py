@@ -121,6 +121,18 @@ def test_near_its_time_limit_a_run_saves_and_goes_back_into_the_queue(config, no
     assert Path(f"{told}.scontrol").read_text() == f"requeue {job}\n"
 
 
+def test_preempted_the_script_stays_until_the_run_is_saved_and_leaves_the_queue_to_slurm(config, node):
+    script = slurm_script("r", [target_job(config, "local")], Resources())
+    process, told = node(script, LINGER="1", SLURM_JOB_ID="7")
+    deadline = time.monotonic() + 20
+    while not Path(f"{told}.started").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    assert finished(process)[0] == 130
+    assert told.read_text().splitlines()[-1] == "saved"
+    assert not Path(f"{told}.scontrol").exists()
+
+
 def test_the_headers_ask_for_what_was_asked(config):
     asked = read_resources(["gpus=2", "gpu=a100", "hours=1.5", "partition=long jobs", "at_once=2"])
     script = slurm_script("r", [target_job(config, "ai-toolkit")] * 3, asked)
