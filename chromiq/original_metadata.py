@@ -14,6 +14,8 @@ _ORIENTATION = 0x0112
 _PNG_SIGNATURE_BYTES = 8
 # Metadata of a PNG; what describes a palette or significant bits belongs to the pixels.
 _PNG_KEPT = frozenset(b"iCCP sRGB gAMA cHRM cICP pHYs eXIf tEXt zTXt iTXt tIME".split())
+# One filter and the least effort: half the time of zlib's own choice for 3 per cent of size.
+_PNG_OPTIONS = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP)
 _JPEG_START = b"\xff\xd8"
 # APP0 and APP14 say how the pixels are coded; all other application segments and comments are the owner's.
 _JPEG_CODING = frozenset({0xE0, 0xEE})
@@ -65,26 +67,15 @@ def is_16_bit_rgb(image: Image.Image) -> bool:
     return tuple(tags.get(258, ())) in {(16,) * 3, (16,) * 4} and tags.get(262) == 2
 
 
-def restore(path: Path, source: Path) -> None:
-    """Give a file written anew the metadata that its source of the same format has, in place."""
-    name = format_of(source.suffix.lower())
-    if name == "PNG":
-        path.write_bytes(_with_png_chunks(path.read_bytes(), source.read_bytes()))
-    elif name == "JPEG":
-        path.write_bytes(_with_jpeg_segments(path.read_bytes(), source.read_bytes()))
+def png_bytes(pixels: NDArray[Any]) -> bytes:
+    """Pixels ``(h, w, 3 or 4)`` uint8 or uint16 as a PNG without metadata."""
+    swapped = cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".png", swapped, _PNG_OPTIONS)
+    return data.tobytes()
 
 
-def save_16_bit(
-    path: Path, pixels: NDArray[np.uint16], source: Path, suffix: str, profile: bytes | None
-) -> None:
-    """Write ``(h, w, 3 or 4)`` uint16 as PNG or TIFF with the source's metadata."""
-    if format_of(suffix) == "PNG":
-        order = [2, 1, 0, 3][: pixels.shape[2]]
-        _, data = cv2.imencode(".png", pixels[..., order])
-        path.write_bytes(data.tobytes())
-        if format_of(source.suffix.lower()) == "PNG":
-            restore(path, source)
-        return
+def save_16_bit_tiff(path: Path, pixels: NDArray[np.uint16], source: Path, profile: bytes | None) -> None:
+    """Write ``(h, w, 3 or 4)`` uint16 as TIFF with the metadata that its source has."""
     import tifffile
 
     extra: list[tuple[int, str, int, Any, bool]] = []
@@ -107,7 +98,8 @@ def save_16_bit(
     )  # fmt: skip
 
 
-def _with_png_chunks(data: bytes, source: bytes) -> bytes:
+def with_png_chunks(data: bytes, source: bytes) -> bytes:
+    """A PNG with another's metadata in place of its own."""
     kept = [chunk for kind, chunk in _png_chunks(source) if kind in _PNG_KEPT]
     chunks = [(kind, chunk) for kind, chunk in _png_chunks(data) if kind not in _PNG_KEPT]
     head, *rest = chunks
@@ -124,7 +116,8 @@ def _png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def _with_jpeg_segments(data: bytes, source: bytes) -> bytes:
+def with_jpeg_segments(data: bytes, source: bytes) -> bytes:
+    """A JPEG with another's metadata in place of its own."""
     kept = [segment for marker, segment in _jpeg_head(source) if _is_owners(marker)]
     coding = [segment for marker, segment in _jpeg_head(data) if not _is_owners(marker)]
     length = sum(len(segment) for _, segment in _jpeg_head(data))

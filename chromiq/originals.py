@@ -22,13 +22,11 @@ from PIL import Image, ImageCms, JpegImagePlugin
 from chromiq import original_metadata as metadata
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.files import atomic_path
-from chromiq.images import inspect_photo, read_photo
-from chromiq.profiles import srgb_profile
+from chromiq.images import decoding, inspect_photo, to_srgb
+from chromiq.profiles import is_srgb, srgb_profile
 from chromiq.records import BoolMask, RgbImage
 
 LOSSLESS_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".webp", ".bmp"})
-# Half the time of zlib's own choice for a few per cent of size.
-_PNG_LEVEL = 3
 _PLAIN_MODES = frozenset({"RGB", "RGBA"})
 
 
@@ -43,6 +41,7 @@ class Original:
             turned; None if the file is grey, CMYK or of a palette, so that it is written as 8-bit sRGB.
         orientation: the EXIF orientation, 1..8.
         profile: the file's ICC profile, or None.
+        image_format: Pillow's name of what the file is, whatever its suffix says.
     """
 
     path: Path
@@ -50,12 +49,18 @@ class Original:
     stored: NDArray[Any] | None
     orientation: int
     profile: bytes | None
+    image_format: str
 
     def computable(self) -> NDArray[Any]:
         """Upright sRGB ``(H, W, 3)`` at the file's depth where its values are sRGB already, else `srgb`."""
-        if self.stored is None or self.stored.dtype == np.uint8 or not _is_srgb(self.profile):
+        if self.stored is None or self.stored.dtype == np.uint8 or not is_srgb(self.profile):
             return self.srgb
         return np.ascontiguousarray(metadata.upright(self.stored[..., :3], self.orientation))
+
+    @property
+    def stores_computable(self) -> bool:
+        """Whether the file's own values are those of `computable`, merely turned."""
+        return _is_plain(self.stored, self.profile)
 
 
 def read_original(path: Path) -> Original:
@@ -67,24 +72,25 @@ def read_original(path: Path) -> Original:
     found = inspect_photo(path)
     if found is not None:
         raise UnsoundError(str(found), [found])
-    with Image.open(path) as image:
+    with decoding(path) as image:
         profile = image.info.get("icc_profile")
         orientation = metadata.orientation_of(image)
         stored: NDArray[Any] | None = None
         if metadata.is_16_bit_rgb(image):
             stored = _read_16_bit(path)
         elif image.mode in _PLAIN_MODES and "transparency" not in image.info:
-            stored = _decoded(image)
-    if stored is not None and stored.dtype == np.uint8 and stored.shape[2] == 3 and not profile:
-        # Decoded once: these values are what `read_photo` gives.
-        srgb = np.ascontiguousarray(metadata.upright(stored, orientation))
-    else:
-        srgb = read_photo(path).rgb
-    return Original(path, srgb, stored, orientation, profile)
+            stored = np.asarray(image)
+        if stored is not None and stored.dtype == np.uint8 and _is_plain(stored, profile):
+            srgb = np.ascontiguousarray(metadata.upright(stored, orientation))
+        else:
+            srgb = to_srgb(image)
+        # A phone's JPEG with a preview behind it.
+        image_format = "JPEG" if image.format == "MPO" else str(image.format)
+    return Original(path, srgb, stored, orientation, profile, image_format)
 
 
-def write_changed(path: Path, original: Original, changed: NDArray[Any], mask: BoolMask) -> None:
-    """Write a photo whose sRGB pixels were changed inside a mask, as the original was stored.
+def write_changed(path: Path, original: Original, changed: NDArray[Any]) -> None:
+    """Write a photo of which some sRGB pixels were changed, as the original was stored.
 
     Metadata, profile, orientation, bit depth, transparency and a JPEG's tables are kept. With a profile
     other than sRGB the change is exact to 1/255 and is added to 16-bit values, whose finer steps stay.
@@ -93,7 +99,6 @@ def write_changed(path: Path, original: Original, changed: NDArray[Any], mask: B
         path: where to; the suffix gives the format.
         original: what was read.
         changed: ``(H, W, 3)`` upright sRGB of the type that `Original.computable` gave.
-        mask: ``(H, W)`` bool, where `changed` differs.
 
     Raises:
         UsageError: if the suffix is none that can be written.
@@ -101,20 +106,23 @@ def write_changed(path: Path, original: Original, changed: NDArray[Any], mask: B
     suffix = path.suffix.lower()
     if suffix not in LOSSLESS_SUFFIXES | {".jpg", ".jpeg"}:
         raise UsageError(f"{path}: wanted a name ending in .jpg, .png, .tif or .webp; choose one of these")
-    same_format = metadata.format_of(suffix) == metadata.format_of(original.path.suffix.lower())
-    if original.stored is None:
-        with atomic_path(path) as temporary:
-            _save_8_bit(temporary, to_bytes(changed), original, suffix, turned=True, same_format=False)
-        return
-    pixels = original.stored.copy()
-    there = metadata.as_stored(mask, original.orientation)
-    if there.any():
-        pixels[there, :3] = _in_file_values(original, changed, there)
     with atomic_path(path) as temporary:
-        if pixels.dtype == np.uint16 and metadata.format_of(suffix) in {"PNG", "TIFF"}:
-            metadata.save_16_bit(temporary, pixels, original.path, suffix, original.profile)
+        if original.stored is None:
+            _save(temporary, to_bytes(changed), original, suffix, turned=True)
         else:
-            _save_8_bit(temporary, to_bytes(pixels), original, suffix, turned=False, same_format=same_format)
+            _save(temporary, _as_stored(original, changed), original, suffix, turned=False)
+
+
+def _as_stored(original: Original, changed: NDArray[Any]) -> NDArray[Any]:
+    """The file's own pixels, with those that were changed in its colour space and at its depth."""
+    assert original.stored is not None  # the caller saw to it
+    values = metadata.as_stored(changed, original.orientation)
+    if original.stores_computable:
+        return np.ascontiguousarray(values)
+    there = (values != metadata.as_stored(original.computable(), original.orientation)).any(axis=2)
+    pixels = original.stored.copy()
+    pixels[there, :3] = _in_file_values(original, values[there], there)
+    return pixels
 
 
 def copy_untouched(path: Path, original: Original) -> None:
@@ -123,7 +131,7 @@ def copy_untouched(path: Path, original: Original) -> None:
         with atomic_path(path) as temporary:
             shutil.copyfile(original.path, temporary)
     else:
-        write_changed(path, original, original.computable(), np.zeros(original.srgb.shape[:2], bool))
+        write_changed(path, original, original.computable())
 
 
 def to_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
@@ -137,10 +145,14 @@ def to_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
     return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def _in_file_values(original: Original, changed: NDArray[Any], there: BoolMask) -> NDArray[Any]:
-    """The changed pixels ``(P, 3)`` in the file's colour space and depth."""
+def _is_plain(stored: NDArray[Any] | None, profile: bytes | None) -> bool:
+    """Whether values as a file has them are sRGB, and all there is of its pixels."""
+    return stored is not None and stored.shape[2] == 3 and is_srgb(profile)
+
+
+def _in_file_values(original: Original, new: NDArray[Any], there: BoolMask) -> NDArray[Any]:
+    """Changed pixels ``(P, 3)`` in the file's colour space and depth."""
     assert original.stored is not None  # the caller saw to it
-    new = metadata.as_stored(changed, original.orientation)[there]
     if original.stored.dtype == np.uint8:
         return _into_profile(to_bytes(new), original.profile)
     if new.dtype == np.uint16:
@@ -150,19 +162,23 @@ def _in_file_values(original: Original, changed: NDArray[Any], there: BoolMask) 
     return np.clip(original.stored[there, :3] + 257 * step, 0, 65535).astype(np.uint16)
 
 
-def _save_8_bit(
-    path: Path, pixels: NDArray[np.uint8], original: Original, suffix: str, *, turned: bool, same_format: bool
-) -> None:
+def _save(path: Path, pixels: NDArray[Any], original: Original, suffix: str, *, turned: bool) -> None:
+    """Write pixels uint8 or uint16 in a suffix's format; `turned` ones are upright sRGB."""
     image_format = metadata.format_of(suffix)
-    profile = None if turned else original.profile
-    options: dict[str, Any] = {"icc_profile": profile or srgb_profile()}
+    if image_format == "TIFF" and pixels.dtype == np.uint16:
+        metadata.save_16_bit_tiff(path, pixels, original.path, original.profile)
+        return
+    same_format = image_format == original.image_format and not turned
+    options = _shared_options(original, turned=turned)
+    if image_format == "PNG":
+        # OpenCV takes half of Pillow's time, and 16 bits; Pillow says what belongs to the pixels.
+        about = io.BytesIO()
+        Image.new("RGB", (1, 1)).save(about, "PNG", **options)
+        source = original.path.read_bytes() if same_format else about.getvalue()
+        path.write_bytes(metadata.with_png_chunks(metadata.png_bytes(pixels), source))
+        return
+    pixels = to_bytes(pixels)
     with Image.open(original.path) as image:
-        exif = image.getexif()
-        if turned and 0x0112 in exif:
-            del exif[0x0112]
-        options |= {"exif": exif.tobytes()} if len(exif) else {}
-        if "dpi" in image.info:
-            options["dpi"] = tuple(float(value) for value in image.info["dpi"])
         if image_format == "JPEG":
             pixels = pixels[..., :3]
             options |= {"quality": 95, "subsampling": 0}
@@ -174,21 +190,24 @@ def _save_8_bit(
             options |= {"lossless": True, "exact": True}
         elif image_format == "TIFF" and image.info.get("compression") in {"tiff_lzw", "tiff_adobe_deflate"}:
             options["compression"] = image.info["compression"]
-        elif image_format == "PNG":
-            options["compress_level"] = _PNG_LEVEL
         elif image_format == "BMP":
             options = {}
     Image.fromarray(pixels).save(path, format=image_format, **options)
-    if same_format:
-        metadata.restore(path, original.path)
+    if same_format and image_format == "JPEG":
+        path.write_bytes(metadata.with_jpeg_segments(path.read_bytes(), original.path.read_bytes()))
 
 
-def _decoded(image: Image.Image) -> NDArray[np.uint8] | None:
-    """The pixels, or None if the file is cut short, which `read_photo` then says."""
-    try:
-        return np.array(image)
-    except (OSError, SyntaxError, ValueError):
-        return None
+def _shared_options(original: Original, *, turned: bool) -> dict[str, Any]:
+    """What Pillow is told of a photo whatever the format; `turned` pixels are upright sRGB."""
+    options: dict[str, Any] = {"icc_profile": (None if turned else original.profile) or srgb_profile()}
+    with Image.open(original.path) as image:
+        exif = image.getexif()
+        if turned and 0x0112 in exif:
+            del exif[0x0112]
+        options |= {"exif": exif.tobytes()} if len(exif) else {}
+        if "dpi" in image.info:
+            options["dpi"] = tuple(float(value) for value in image.info["dpi"])
+    return options
 
 
 def _read_16_bit(path: Path) -> NDArray[np.uint16] | None:
@@ -199,15 +218,6 @@ def _read_16_bit(path: Path) -> NDArray[np.uint16] | None:
         return None
     order = [2, 1, 0, 3][: pixels.shape[2]]
     return np.ascontiguousarray(pixels[..., order])
-
-
-def _is_srgb(profile: bytes | None) -> bool:
-    """Whether a profile changes no 8-bit colour by more than a step."""
-    if not profile:
-        return True
-    levels = np.arange(0, 256, 51, dtype=np.uint8)
-    cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, 3)
-    return bool(np.abs(_into_profile(cube, profile).astype(int) - cube).max() <= 1)
 
 
 def _into_profile(rgb: RgbImage, profile: bytes | None) -> RgbImage:

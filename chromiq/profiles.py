@@ -39,6 +39,18 @@ def through_profile(image: Image.Image, profile: bytes) -> Image.Image:
     return converted
 
 
+def is_srgb(profile: bytes | None) -> bool:
+    """Whether an RGB picture of a profile is sRGB as it stands; one without is taken as sRGB.
+
+    Raises:
+        ImageCms.PyCMSError: if the profile is broken or fits another kind of picture.
+    """
+    if not profile:
+        return True
+    parsed_profile(profile, "RGB")
+    return _transform_to_srgb(profile, "RGB") is None
+
+
 def parsed_profile(profile: bytes, mode: str) -> ImageCms.ImageCmsProfile:
     """A profile that can be read and describes pictures of a mode.
 

@@ -72,11 +72,12 @@ def correct(
     from chromiq.progress import progress_bar
     from dataset_builder.segmenters.choose import make_segmenter
     from evaluate.correct_batch import Network, correct_batch, correct_one
-    from evaluate.generate import GenerateOptions
 
     finder = make_segmenter(segmenter.value, model_options(vocabulary, detector, masker, device, dtype))
     network = None
     if lora is not None:
+        from evaluate.generate import GenerateOptions
+
         chosen = {"checkpoint": checkpoint} if checkpoint else {}
         network = Network(lora, GenerateOptions(steps=steps, seed=seed, **chosen), geometry.value)
     with progress_bar("correct") as update:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from chromiq.colour import lab_to_srgb_float, rgb_to_lab, srgb_to_lab
 from chromiq.records import BoolMask, FloatImage, RgbImage
+from evaluate.regions import bounding_box
 
 # So few that the arrays between two steps stay in the processor's cache.
 _CHUNK = 32_768
@@ -92,50 +94,59 @@ def apply_colour_map(
         The same shape and type.
     """
     result = photo.copy()
-    rows, columns = np.nonzero(mask)
-    weight = np.float32(strength) * inner_edge(mask)[rows, columns]
-    pixels = photo[rows, columns]
-    # Cloth has far fewer colours than pixels: each is mapped once.
-    colours, which = _distinct(pixels) if photo.dtype == np.uint8 else (pixels, None)
-    mapped = _mapped(colours, colour_map)
-    for start in range(0, len(rows), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        there = mapped[part] if which is None else mapped[which[part]]
-        mixed = pixels[part] + weight[part, None] * (there - pixels[part])
-        result[rows[part], columns[part]] = np.rint(mixed)
+    if not mask.any():
+        return result
+    box = bounding_box(mask, margin_px=1)
+    before, after, inside = photo[box], result[box], mask[box]
+    weight = np.float32(strength) * inner_edge(inside, max(mask.shape))
+    rows = max(1, _CHUNK // inside.shape[1])
+    strips = [slice(top, top + rows) for top in range(0, len(inside), rows)]
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        pixels = list(pool.map(lambda strip: before[strip][inside[strip]], strips))
+        mapped = _mapped_once if photo.dtype == np.uint8 else _mapped
+        targets = mapped(pixels, colour_map, pool)
+
+        def mix(strip: slice, here: NDArray[Any], target: FloatImage) -> None:
+            there = inside[strip]
+            after[strip][there] = np.rint(here + weight[strip][there][:, None] * (target - here))
+
+        list(pool.map(mix, strips, pixels, targets))
     return result
 
 
-def _distinct(pixels: RgbImage) -> tuple[RgbImage, NDArray[np.int32]]:
-    """The colours among pixels ``(P, 3)`` and which of them each has; by a table, as sorting is slow."""
-    codes = pixels.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+def _mapped_once(parts: list[RgbImage], colour_map: ColourMap, pool: Executor) -> Iterator[FloatImage]:
+    """`_mapped` of bytes. Cloth has far fewer colours than pixels: each is mapped once, found by a table."""
     present = np.zeros(1 << 24, bool)
-    present[codes] = True
+
+    def seen(pixels: RgbImage) -> NDArray[np.int32]:
+        codes = pixels[:, 0].astype(np.int32) << 16 | pixels[:, 1].astype(np.int32) << 8 | pixels[:, 2]
+        present[codes] = True
+        return codes
+
+    codes = list(pool.map(seen, parts))
     found = np.flatnonzero(present)
     places = np.empty(1 << 24, np.int32)
     places[found] = np.arange(len(found))
     colours = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1).astype(np.uint8)
-    return colours, places[codes]
+    chunks = np.array_split(colours, 1 + len(colours) // _CHUNK)
+    mapped = np.concatenate(list(_mapped(chunks, colour_map, pool)))
+    return pool.map(lambda these: mapped.take(places.take(these), axis=0), codes)
 
 
-def _mapped(colours: NDArray[Any], colour_map: ColourMap) -> FloatImage:
-    """Colours ``(P, 3)`` after the map, in their own units, clipped to their range, as float32."""
-    largest = np.iinfo(colours.dtype).max
-    mapped = np.empty(colours.shape, np.float32)
+def _mapped(parts: Sequence[NDArray[Any]], colour_map: ColourMap, pool: Executor) -> Iterator[FloatImage]:
+    """Parts of pixels ``(P, 3)`` after the map, in their own units, clipped to their range, as float32."""
 
-    def fill(start: int) -> None:
-        part = slice(start, start + _CHUNK)
-        here = colours[part]
-        lab = srgb_to_lab(here) if colours.dtype == np.uint8 else rgb_to_lab(here / largest)
-        mapped[part] = np.clip(lab_to_srgb_float(colour_map.apply(lab)) * largest, 0, largest)
+    def mapped(pixels: NDArray[Any]) -> FloatImage:
+        largest = np.iinfo(pixels.dtype).max
+        lab = srgb_to_lab(pixels) if pixels.dtype == np.uint8 else rgb_to_lab(pixels / largest)
+        return np.clip(lab_to_srgb_float(colour_map.apply(lab)) * largest, 0, largest).astype(np.float32)
 
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        for _ in pool.map(fill, range(0, len(colours), _CHUNK)):
-            pass
-    return mapped
+    return pool.map(mapped, parts)
 
 
-def inner_edge(mask: BoolMask) -> FloatImage:
-    """1 inside the mask, falling towards its edge over a few pixels; 0 outside."""
+def inner_edge(mask: BoolMask, photo_side_px: int) -> FloatImage:
+    """1 inside the mask, falling towards its edge over a share of the photo's longer side; 0 outside."""
     distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
-    return np.clip(distance / max(1.5, _FEATHER_SHARE * max(mask.shape)), 0, 1).astype(np.float32)
+    fallen: FloatImage = np.minimum(distance / np.float32(max(1.5, _FEATHER_SHARE * photo_side_px)), 1)
+    return fallen

@@ -138,10 +138,10 @@ def _correct(
         pasted, doubt = paste(original.srgb, found.mask, generated, strength)
         if pasted is None:
             return False, f"left alone: {doubt}", 0.0
-        changed = (pasted != original.srgb).any(axis=2)
         if photo.dtype != np.uint8:
-            pasted = np.where(changed[..., None], pasted.astype(photo.dtype) * 257, photo)
-        write_changed(out, original, pasted, changed)
+            changed = (pasted != original.srgb).any(axis=2, keepdims=True)
+            pasted = np.where(changed, pasted.astype(photo.dtype) * 257, photo)
+        write_changed(out, original, pasted)
         return True, "the network's garment, at the photo's size", 0.0
     flat = still_life_mask(right)
     result: HybridResult | TransferResult
@@ -154,5 +154,5 @@ def _correct(
         rgb = result.rgb
         if photo.dtype != np.uint8:
             rgb = apply_colour_map(photo, found.mask, result.colour_map, strength)
-        write_changed(out, original, rgb, found.mask & (rgb != photo).any(axis=2))
+        write_changed(out, original, rgb)
     return result.applied, result.reason, result.estimated_gain

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.metrics import structural_similarity
 
 from chromiq.colour import delta_e_lab, delta_e_map, delta_e_parts, srgb_to_lab
 from chromiq.records import BoolMask, FloatImage, RgbImage
+from evaluate.regions import bounding_box
 
 _CHUNK = 500_000
 # Below this C* a hue is noise.
@@ -98,7 +98,7 @@ def difference(
         measured = np.ones(truth.shape[:2], bool)
     if not measured.any():
         raise ValueError("wanted at least one pixel to measure, got none")
-    box = _bounding_box(measured)
+    box = bounding_box(measured)
     inside = measured[box]
     values = delta_e_map(truth[box], image[box], device=device)[inside].astype(np.float64)
     sizes, mean_truth, mean_image = _parts_and_means(truth[box][inside], image[box][inside])
@@ -133,11 +133,6 @@ def difference(
     )
 
 
-def _bounding_box(mask: BoolMask) -> tuple[slice, slice]:
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-
-
 def _parts_and_means(
     truth: RgbImage, image: RgbImage
 ) -> tuple[list[float], NDArray[np.float64], NDArray[np.float64]]:
@@ -168,6 +163,9 @@ def _texture(control: RgbImage, image: RgbImage, inside: BoolMask) -> tuple[floa
     correlation = float(np.corrcoef(gradients[0], gradients[1])[0, 1])
     if min(inside.shape) < _WINDOW_PX:
         return correlation, None
+    # Not with the module: what it brings along takes half a second.
+    from skimage.metrics import structural_similarity
+
     matched = _matched(here, there, inside)
     _, similarity = structural_similarity(
         there,

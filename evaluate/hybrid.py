@@ -143,7 +143,7 @@ def paste(
         return None, doubt
     enlarged = np.array(Image.fromarray(aligned).resize(size_wh, Image.Resampling.LANCZOS))
     there = mask & covered
-    weight = (strength * inner_edge(there)[there])[:, None]
+    weight = (strength * inner_edge(there, max(size_wh))[there])[:, None]
     result = on_model.copy()
     result[there] = np.rint(on_model[there] + weight * (enlarged[there].astype(np.float32) - on_model[there]))
     return result, ""

@@ -14,7 +14,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.registration import phase_cross_correlation
 
 from chromiq.colour import srgb_to_lab
 from chromiq.errors import UsageError
@@ -66,6 +65,9 @@ def register(moving: RgbImage, fixed: RgbImage) -> Shift:
     >>> shift.dx_px, shift.dy_px, shift.reliable
     (-5.0, 3.0, True)
     """
+    # Not with the module: what it brings along takes half a second, and most corrections do without.
+    from skimage.registration import phase_cross_correlation
+
     height_px, width_px = (min(moving.shape[i], fixed.shape[i]) for i in (0, 1))
     if min(height_px, width_px) < _MIN_SIDE_PX:
         raise UsageError(

@@ -22,6 +22,7 @@ from chromiq.records import BoolMask, FloatImage, RgbImage
 from evaluate.colour_map import ColourMap, apply_colour_map, fit_affine
 from evaluate.error_kinds import ERROR_KINDS
 from evaluate.garment_look import Look, log_likelihood, look
+from evaluate.regions import bounding_box
 
 # How far a*, b* of a true photo are from the still-life's, and of one with an error.
 _TRUE_CHROMA_SPREAD, _ERROR_CHROMA_SPREAD = 1.5, 15.0
@@ -156,9 +157,12 @@ def fit_colours(wanted_lab: FloatImage, seen_lab: FloatImage) -> ColourFit:
 def garment_sample(photo: RgbImage, mask: BoolMask) -> FloatImage:
     """Lab of garment pixels away from the edge, where two materials mix: ``(P, 3)``."""
     side_px = max(1, round(0.004 * max(mask.shape)))
-    inner = cv2.erode(mask.astype(np.uint8), np.ones((2 * side_px + 1, 2 * side_px + 1), np.uint8)) > 0
-    pixels = photo[inner if inner.sum() > 200 else mask]
-    return srgb_to_lab(pixels[:: max(1, len(pixels) // _SAMPLE)])
+    box = bounding_box(mask, margin_px=1)
+    inside = mask[box]
+    inner = cv2.erode(inside.astype(np.uint8), np.ones((2 * side_px + 1, 2 * side_px + 1), np.uint8)) > 0
+    where = np.flatnonzero(inner if np.count_nonzero(inner) > 200 else inside)
+    rows, columns = np.unravel_index(where[:: max(1, len(where) // _SAMPLE)], inside.shape)
+    return srgb_to_lab(photo[box][rows, columns])
 
 
 def _even_sample(lab: FloatImage) -> FloatImage:

@@ -27,7 +27,7 @@ def changed_copy(source, out):
     """The file with its middle changed, as the correction does it."""
     original = read_original(source)
     rgb = apply_colour_map(original.computable(), MASK, LIGHTER)
-    write_changed(out, original, rgb, MASK)
+    write_changed(out, original, rgb)
     return original
 
 
@@ -131,6 +131,31 @@ def test_png_texts_density_exif_and_orientation_stay(tmp_path):
         np.testing.assert_array_equal(np.array(after)[outside], np.array(before)[outside])
 
 
+def test_a_png_made_of_another_format_carries_on_what_was_said_of_the_photo(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a camera"
+    about = {"exif": exif, "dpi": (300, 300), "icc_profile": wide_gamut_profile()}
+    Image.fromarray(as_stored(PHOTO, 6).copy()).save(tmp_path / "in.jpg", **about)
+    deep = PHOTO.astype(np.uint16) * 257
+    tifffile.imwrite(tmp_path / "in.tif", deep, photometric="rgb", iccprofile=wide_gamut_profile())
+    for name in ("in.jpg", "in.tif"):
+        copy_untouched(tmp_path / "out.png", read_original(tmp_path / name))
+        with Image.open(tmp_path / name) as before, Image.open(tmp_path / "out.png") as after:
+            assert after.info["icc_profile"] == wide_gamut_profile()
+            assert dict(after.getexif()) == ({0x0112: 6, 0x010F: "a camera"} if name == "in.jpg" else {})
+            np.testing.assert_array_equal(np.array(after), np.array(before))
+    kept = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(kept[..., ::-1], deep)
+
+
+def test_a_jpeg_that_is_called_a_png_is_written_as_one(tmp_path):
+    Image.fromarray(PHOTO).save(tmp_path / "in.png", "JPEG", comment=b"kept")
+    changed_copy(tmp_path / "in.png", tmp_path / "out.png")
+    with Image.open(tmp_path / "in.png") as before, Image.open(tmp_path / "out.png") as after:
+        assert (before.format, after.format) == ("JPEG", "PNG")
+        np.testing.assert_array_equal(np.array(after)[~MASK], np.array(before)[~MASK])
+
+
 @pytest.mark.parametrize("subsampling", [0, 2])
 def test_a_jpeg_keeps_tables_segments_and_nearly_all_pixels(tmp_path, subsampling):
     source, out = tmp_path / "in.jpg", tmp_path / "out.jpg"
@@ -171,5 +196,5 @@ def test_untouched_is_the_file_itself_and_strange_names_are_refused(tmp_path):
     copy_untouched(tmp_path / "other.tif", original)
     np.testing.assert_array_equal(np.array(Image.open(tmp_path / "other.tif")), PHOTO)
     with pytest.raises(UsageError, match="wanted a name ending in"):
-        write_changed(tmp_path / "out.txt", original, PHOTO, MASK)
+        write_changed(tmp_path / "out.txt", original, PHOTO)
     assert not (tmp_path / "out.txt").exists()

@@ -1,0 +1,135 @@
+"""One photo of 20 megapixels corrected, whole processes from start to end: time, processor time, peak memory.
+
+    python benchmarks/correct.py --size 4000x5000 --rounds 3
+
+The pair is drawn, its garment put off in colour, its mask given. The rival does the least that could be
+called a correction the usual way: scikit-image's Lab of the whole picture, mean and spread of the garment
+moved to the still-life's (Reinhard et al. 2001), back, saved by Pillow. Runs take turns; the figure to
+quote is the ratio. The hybrid starts from a picture that stands for a network's output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+RIVAL = "skimage Lab, whole picture"
+RUNS = {
+    "transfer, JPEG": ("transfer", ".jpg"),
+    "hybrid, JPEG": ("hybrid", ".jpg"),
+    f"{RIVAL}, JPEG": ("rival", ".jpg"),
+    "transfer, PNG": ("transfer", ".png"),
+    "hybrid, PNG": ("hybrid", ".png"),
+    f"{RIVAL}, PNG": ("rival", ".png"),
+}
+
+
+def draw(folder: Path, size_wh: tuple[int, int]) -> None:
+    """A still-life, an on-model photo that is off in colour with a camera's grain, as JPEG and PNG, its mask,
+    and what a network would make of it."""
+    from chromiq.images import write_mask, write_photo
+    from dataset_builder.degrade import degrade
+    from dataset_builder.sample_catalogue import draw_pair
+
+    pair = draw_pair(1, size_wh=(800, 1000))
+    off, _ = degrade(pair.on_model, pair.on_model_mask, "published", np.random.default_rng(1))
+    grain = np.random.default_rng(2).normal(0, 3, (size_wh[1], size_wh[0], 1)).astype(np.float32)
+    large = cv2.resize(off, size_wh, interpolation=cv2.INTER_CUBIC)
+    photo = np.clip(large + grain, 0, 255).astype(np.uint8)
+    mask = cv2.resize(pair.on_model_mask.astype(np.uint8), size_wh, interpolation=cv2.INTER_NEAREST)
+    write_photo(folder / "still-life.jpg", pair.still_life)
+    for suffix in (".jpg", ".png"):
+        write_photo(folder / f"on_model{suffix}", photo)
+    write_photo(folder / "generated.png", pair.on_model)
+    write_mask(folder / "mask.png", mask > 0)
+
+
+def correct(folder: Path, method: str, suffix: str) -> None:
+    """One run, in this process."""
+    photos = (folder / "still-life.jpg", folder / f"on_model{suffix}")
+    out, mask = folder / f"out{suffix}", folder / "mask.png"
+    if method == "rival":
+        rival(*photos, mask, out)
+    elif method == "transfer":
+        from chromiq_cli.main import app
+
+        app(["correct", *map(str, photos), "--mask", str(mask), "--out", str(out)])
+    else:
+        from chromiq.images import read_photo
+        from dataset_builder.segmenters.classic import ClassicSegmenter
+        from evaluate.correct import correct_file
+
+        generated = read_photo(folder / "generated.png").rgb
+        correct_file(*photos, out, ClassicSegmenter(), mask=mask, method="hybrid", generated=generated)
+
+
+def rival(still_life: Path, on_model: Path, mask: Path, out: Path) -> None:
+    """Reinhard's transfer in Lab, as it is usually written."""
+    from PIL import Image
+    from skimage import color
+
+    from dataset_builder.segmenters.still_life import still_life_mask
+
+    flat = np.asarray(Image.open(still_life))
+    wanted = color.rgb2lab(flat)[still_life_mask(flat)]
+    image, inside = Image.open(on_model), np.asarray(Image.open(mask)) > 127
+    lab = color.rgb2lab(np.asarray(image))
+    seen = lab[inside]
+    lab[inside] = (seen - seen.mean(axis=0)) * wanted.std(axis=0) / seen.std(axis=0) + wanted.mean(axis=0)
+    rgb = np.rint(color.lab2rgb(lab) * 255).astype(np.uint8)
+    options = {"quality": 95} if out.suffix == ".jpg" else {}
+    Image.fromarray(rgb).save(out, icc_profile=image.info.get("icc_profile"), **options)
+
+
+def measure(folder: Path, method: str, suffix: str) -> tuple[float, float, float]:
+    """Seconds by the clock, seconds of processor, peak MB of one run in a process of its own."""
+    call = [sys.executable, __file__, "--run", str(folder), method, suffix]
+    start = time.perf_counter()
+    child = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(child.pid, 0)
+    seconds = time.perf_counter() - start
+    if status:
+        raise SystemExit(f"{method}, {suffix}: ended with status {status}")
+    return seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--size", default="4000x5000", help="width x height in pixels")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--run", nargs=3, metavar=("FOLDER", "METHOD", "SUFFIX"), help="one run, here")
+    parser.add_argument("--draw", metavar="FOLDER", help="draw the photos, no more")
+    options = parser.parse_args()
+    if options.run:
+        correct(Path(options.run[0]), *options.run[1:])
+        return
+    if options.draw:
+        width_px, height_px = (int(side) for side in options.size.split("x"))
+        draw(Path(options.draw), (width_px, height_px))
+        return
+    with tempfile.TemporaryDirectory() as name:
+        # Drawn in a process of its own: a child's peak memory is never told as less than its parent's.
+        subprocess.run([sys.executable, __file__, "--draw", name, "--size", options.size], check=True)
+        rounds = [
+            {label: measure(Path(name), *run) for label, run in RUNS.items()} for _ in range(options.rounds)
+        ]
+    print(f"{options.size}, {os.cpu_count()} cores, best of {options.rounds} rounds in turn")
+    print(f"{'':<34}{'s':>8}{'processor s':>14}{'peak MB':>10}{'rival / it':>12}")
+    for label, (_, suffix) in RUNS.items():
+        theirs = next(other for other, run in RUNS.items() if run == ("rival", suffix))
+        seconds, processor, peak_mb = (min(each[label][i] for each in rounds) for i in range(3))
+        ratio = statistics.median(each[theirs][0] / each[label][0] for each in rounds)
+        print(f"{label:<34}{seconds:>8.1f}{processor:>14.1f}{peak_mb:>10.0f}{ratio:>11.1f}x")
+
+
+if __name__ == "__main__":
+    main()
