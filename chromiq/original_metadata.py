@@ -21,6 +21,8 @@ _JPEG_START = b"\xff\xd8"
 _JPEG_CODING = frozenset({0xE0, 0xEE})
 _TIFF_TEXTS = (270, 271, 272, 305, 315, 33432)
 _TIFF_XMP = 700
+# Of a TIFF's tags those that speak of the photo: texts, orientation, time, the EXIF and the GPS directory.
+_TIFF_EXIF = frozenset({*_TIFF_TEXTS, _ORIENTATION, 306, 34665, 34853})
 
 
 def format_of(suffix: str) -> str:
@@ -32,6 +34,15 @@ def orientation_of(image: Image.Image) -> int:
     """EXIF orientation 1..8; 1 without."""
     value = image.getexif().get(_ORIENTATION, 1)
     return value if value in range(1, 9) else 1
+
+
+def exif_of(image: Image.Image) -> Image.Exif:
+    """The EXIF data; of a TIFF, whose tags Pillow takes for it, without those that describe its pixels."""
+    exif = image.getexif()
+    if image.format == "TIFF":
+        for tag in exif.keys() - _TIFF_EXIF:
+            del exif[tag]
+    return exif
 
 
 def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:

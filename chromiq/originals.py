@@ -201,7 +201,7 @@ def _shared_options(original: Original, *, turned: bool) -> dict[str, Any]:
     """What Pillow is told of a photo whatever the format; `turned` pixels are upright sRGB."""
     options: dict[str, Any] = {"icc_profile": (None if turned else original.profile) or srgb_profile()}
     with Image.open(original.path) as image:
-        exif = image.getexif()
+        exif = metadata.exif_of(image)
         if turned and 0x0112 in exif:
             del exif[0x0112]
         options |= {"exif": exif.tobytes()} if len(exif) else {}
