@@ -22,7 +22,7 @@ _TEMPORARY_PREFIX = ".chromiq-part-"
 
 
 @contextmanager
-def atomic_path(path: Path, needed_bytes: int | None = None) -> Iterator[Path]:
+def atomic_path(path: Path, needed_bytes: int | None = None, *, synced: bool = True) -> Iterator[Path]:
     """Yield a temporary sibling of `path`; on success it is synced and renamed to `path`, else removed.
 
     The sibling ends in the suffix of `path`, so that writers which go by the suffix work.
@@ -30,6 +30,7 @@ def atomic_path(path: Path, needed_bytes: int | None = None) -> Iterator[Path]:
     Args:
         path: the file to be.
         needed_bytes: its size, if that is known, for the message when the disk is full.
+        synced: whether it is on the disk, and not only in the system's memory, before it is renamed.
 
     Raises:
         ChromiqError: if the folder cannot be written to or the disk is full.
@@ -43,8 +44,9 @@ def atomic_path(path: Path, needed_bytes: int | None = None) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb+") as stream:
-            os.fsync(stream.fileno())
+        if synced:
+            with temporary.open("rb+") as stream:
+                os.fsync(stream.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
@@ -53,9 +55,9 @@ def atomic_path(path: Path, needed_bytes: int | None = None) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path` whole or not at all."""
-    with atomic_path(path, len(data)) as temporary:
+def write_bytes(path: Path, data: bytes, *, synced: bool = True) -> None:
+    """Write `data` to `path` whole or not at all; if not `synced`, a power cut soon after may empty it."""
+    with atomic_path(path, len(data), synced=synced) as temporary:
         temporary.write_bytes(data)
 
 

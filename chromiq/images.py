@@ -8,13 +8,13 @@ is taken as sRGB; `Photo.assumed_srgb` says so. Sizes are checked before anythin
 from __future__ import annotations
 
 import io
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -30,6 +30,15 @@ MAX_PIXELS = 200_000_000
 MAX_SIDE_PX = 32_000
 JPEG_QUALITY = 95
 _ORIENTATION = 0x0112
+# A mask is runs of one level: filters, and a search for more than runs, take five times as long for nothing.
+_MASK_AS_PNG = (
+    cv2.IMWRITE_PNG_COMPRESSION,
+    1,
+    cv2.IMWRITE_PNG_STRATEGY,
+    cv2.IMWRITE_PNG_STRATEGY_RLE,
+    cv2.IMWRITE_PNG_FILTER,
+    cv2.IMWRITE_PNG_FILTER_NONE,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,6 +192,17 @@ def write_photo(
             18 on fine saturated patterns, so it is off unless something published is to be reproduced.
     """
     image_format = Image.registered_extensions()[path.suffix.lower()]
+    write_bytes(path, encode_photo(rgb, image_format, quality=quality, chroma_subsampling=chroma_subsampling))
+
+
+def encode_photo(
+    rgb: RgbImage,
+    image_format: str = "JPEG",
+    *,
+    quality: int = JPEG_QUALITY,
+    chroma_subsampling: bool = False,
+) -> bytes:
+    """The bytes that `write_photo` writes, of Pillow's ``"JPEG"``, ``"PNG"``, ``"WEBP"`` or ``"TIFF"``."""
     options: dict[str, object] = {"icc_profile": srgb_profile()}
     if image_format == "JPEG":
         options |= {"quality": quality, "subsampling": 2 if chroma_subsampling else 0}
@@ -190,7 +210,7 @@ def write_photo(
         options |= {"lossless": True}
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, format=image_format, **options)
-    write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def read_mask(path: Path) -> BoolMask:
@@ -206,11 +226,14 @@ def read_mask(path: Path) -> BoolMask:
 
 def write_mask(path: Path, mask: BoolMask | np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
     """Write a mask as 8-bit grey PNG: bool becomes 0 and 255, uint8 stays."""
+    write_bytes(path, encode_mask(mask))
+
+
+def encode_mask(mask: BoolMask | np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bytes:
+    """The bytes that `write_mask` writes."""
     grey = mask.astype(np.uint8) * 255 if mask.dtype == np.bool_ else mask
-    buffer = io.BytesIO()
-    # A mask is runs of one level: looking for more takes twice the time and finds nothing.
-    Image.fromarray(grey).save(buffer, format="PNG", compress_level=1, compress_type=zlib.Z_RLE)
-    write_bytes(path, buffer.getvalue())
+    _, data = cv2.imencode(".png", grey, _MASK_AS_PNG)
+    return bytes(data)
 
 
 def photo_size_wh(path: Path) -> tuple[int, int]:

@@ -9,6 +9,7 @@ and its key, so the bytes do not depend on order, on the number of workers or on
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -179,6 +180,7 @@ def _finish(
     shown: list[tuple[PhotoPair, dict[str, Any]]] = []
     every = sheet_step(examples)
     number = 0
+    os.sync()  # what the manifest names is on the disk before it is
     with atomic_path(folder / MANIFEST) as temporary, temporary.open("w", encoding="utf-8") as manifest:
         for done, pair in enumerate(pairs, start=1):
             for example in recorded_examples(folder, pair.key):

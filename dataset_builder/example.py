@@ -12,14 +12,12 @@ import numpy as np
 from chromiq import __version__
 from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.files import sha256_file, sha256_text
-from chromiq.images import read_mask, read_photo
+from chromiq.images import encode_mask, encode_photo, read_mask, read_photo
 from chromiq.records import (
-    BoolMask,
     Degradation,
     Example,
     GarmentLabel,
     GarmentMask,
-    Geometry,
     PhotoPair,
     RgbImage,
 )
@@ -27,24 +25,22 @@ from dataset_builder.captions import caption, uses_reference
 from dataset_builder.degrade import degrade
 from dataset_builder.export import (
     Doubt,
-    ExamplePixels,
     Finished,
     example_paths,
     garment_mask_path,
     read_record,
     remove_recorded,
-    write_example,
-    write_garment_mask,
+    write_files,
     write_record,
 )
 from dataset_builder.labels import given_label
-from dataset_builder.loss_mask import garment_mask, half_mask, panel_mask
+from dataset_builder.loss_mask import encoded_loss_mask
 from dataset_builder.mask_quality import is_doubtful, is_left_out
 from dataset_builder.options import BuildOptions
 from dataset_builder.review import doubt_finding, remove_review, write_review
+from dataset_builder.scene import Scene, control_of, scene_of
 from dataset_builder.segmenters import SegmentationTask, Segmenter
 from dataset_builder.split import garment_of, lot, split_of
-from dataset_builder.stitch import exact_geometry, published_geometry, stitch, with_on_model
 
 
 @dataclass(frozen=True)
@@ -143,23 +139,24 @@ def _make(work: PairWork, segmenter: Callable[[], Segmenter]) -> tuple[list[Exam
     if is_left_out(found.confidence, keep_doubtful=work.keep_doubtful):
         remove_recorded(work.folder, pair.key)  # or examples made with a better mask would stay behind
         return [], _review(work, still_life, on_model, found)
+    scene = scene_of(options, still_life, on_model, found.mask)
     # All errors are drawn before anything is written: a pair that none fits leaves no files.
     split = split_of(garment_of(pair), options.seed, options.held_out)
     drawn: list[tuple[RgbImage, Degradation]] = []
     for variant in range(1, options.variants + 1):
         used = [error.kind for _, error in drawn]
-        drawn.append(_degrade(work, on_model, found.mask, split, variant, used))
+        drawn.append(_degrade(work, scene, split, variant, used))
     doubt = _review(work, still_life, on_model, found)
-    write_garment_mask(work.folder, pair.key, found.mask)
-    mask_path = garment_mask_path(pair.key)
-    mask_digest = {mask_path: sha256_file(work.folder / mask_path)}
+    garment = write_files(work.folder, {garment_mask_path(pair.key): encode_mask(found.mask)})
+    text = caption(options.model, label.name)
+    shared = {"caption": text.encode("utf-8"), **_shared_files(options, scene, found)}
     examples = []
     for variant, (degraded, error) in enumerate(drawn, start=1):
-        pixels, geometry = _lay_out(options, still_life, on_model, degraded, found)
         name = example_name(pair.key, variant)
-        text = caption(options.model, label.name)
-        paths = example_paths(name, split, pixels)
-        digests = write_example(work.folder, paths, pixels, text)
+        control = _encoded(options, control_of(scene, degraded))
+        files = {**shared, "control": control}
+        paths = example_paths(name, split, files)
+        digests = write_files(work.folder, {path: files[role] for role, path in paths.items()})
         examples.append(
             Example(
                 name=name,
@@ -171,14 +168,33 @@ def _make(work: PairWork, segmenter: Callable[[], Segmenter]) -> tuple[list[Exam
                 caption=text,
                 label=label,
                 degradation=error,
-                geometry=geometry,
+                geometry=scene.geometry,
                 mask_confidence=round(found.confidence, 4),
                 mask_reasons=found.reasons,
                 split=split,
-                digests={**digests, **mask_digest},
+                digests={**digests, **garment},
             )
         )
     return examples, doubt
+
+
+def _shared_files(options: BuildOptions, scene: Scene, found: GarmentMask) -> dict[str, bytes]:
+    """By role, the files that are the same for all of a pair's examples."""
+    files = {"target": _encoded(options, scene.target)}
+    if scene.reference is not None:
+        files["reference"] = _encoded(options, scene.reference)
+    if scene.geometry is not None:
+        style = options.loss_mask
+        if style == "auto":
+            style = "half" if options.geometry == "published" else "panel"
+        files["mask"] = encoded_loss_mask(style, scene.geometry, found.mask)
+    return files
+
+
+def _encoded(options: BuildOptions, picture: RgbImage) -> bytes:
+    # The published files store colour at half resolution.
+    halved = options.geometry == "published" and not uses_reference(options.model)
+    return encode_photo(picture, chroma_subsampling=halved)
 
 
 def example_name(key: str, variant: int) -> str:
@@ -212,52 +228,18 @@ def _review(work: PairWork, still_life: RgbImage, on_model: RgbImage, found: Gar
 
 
 def _degrade(
-    work: PairWork, on_model: RgbImage, mask: BoolMask, split: str, variant: int, used: Sequence[str]
+    work: PairWork, scene: Scene, split: str, variant: int, used: Sequence[str]
 ) -> tuple[RgbImage, Degradation]:
     options = work.options
     name = example_name(work.pair.key, variant)
     if split == "train" and lot(f"{options.seed}:identity:{name}") < options.identity_share:
-        return on_model, Degradation("identity", {}, 0.0, 0.0)
+        return scene.photo, Degradation("identity", {}, 0.0, 0.0)
     rng = np.random.default_rng([options.seed, variant, *work.pair.key.encode("utf-8")])
     try:
-        return degrade(on_model, mask, options.degradation, rng, used)
+        return degrade(scene.photo, scene.garment, options.degradation, rng, used)
     except UsageError as error:
         cure = "use --degradation published, or leave the pair out"
         finding = Finding(
             "degradation.none", str(work.pair.on_model), "a colour error that fits", f"'{error}'", cure
         )
         raise UnsoundError(str(finding), [finding]) from error
-
-
-def _lay_out(
-    options: BuildOptions, still_life: RgbImage, on_model: RgbImage, degraded: RgbImage, found: GarmentMask
-) -> tuple[ExamplePixels, Geometry | None]:
-    if uses_reference(options.model):
-        return ExamplePixels(on_model, degraded, None, still_life, False), None
-    size_wh, on_model_wh = ((photo.shape[1], photo.shape[0]) for photo in (still_life, on_model))
-    geometry = geometry_of(options, size_wh, on_model_wh)
-    style = options.loss_mask
-    if style == "auto":
-        style = "half" if options.geometry == "published" else "panel"
-    if style == "garment":
-        loss_mask = garment_mask(geometry, found.mask)
-    else:
-        loss_mask = half_mask(geometry) if style == "half" else panel_mask(geometry)
-    target = stitch(still_life, on_model, geometry)
-    pixels = ExamplePixels(
-        target=target,
-        control=with_on_model(target, degraded, geometry),
-        loss_mask=loss_mask,
-        reference=None,
-        chroma_subsampling=options.geometry == "published",
-    )
-    return pixels, geometry
-
-
-def geometry_of(
-    options: BuildOptions, still_life_wh: tuple[int, int], on_model_wh: tuple[int, int]
-) -> Geometry:
-    """How two photos of these widths and heights lie on the canvas."""
-    if options.geometry == "published":
-        return published_geometry(still_life_wh, on_model_wh)
-    return exact_geometry(still_life_wh, on_model_wh, options.size_wh)

@@ -11,37 +11,24 @@ A record is written last: an example without one is not finished, whatever else 
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from chromiq.files import sha256_file, write_text
-from chromiq.images import write_mask, write_photo
-from chromiq.records import BoolMask, Example, RgbImage
-from dataset_builder.loss_mask import LossMask
+from chromiq.files import sha256_file, write_bytes
+from chromiq.records import Example
 
 _RECORDS = ".chromiq/records"
-
-
-@dataclass(frozen=True, eq=False)
-class ExamplePixels:
-    """What one example shows the trainer.
-
-    Attributes:
-        target: ``(H, W, 3)`` uint8 sRGB, the true picture.
-        control: the same size, the degraded one.
-        loss_mask: ``(H, W)`` uint8, or None.
-        reference: the still-life, when the model sees it apart.
-        chroma_subsampling: whether JPEGs store colour at half resolution, as the published ones do.
-    """
-
-    target: RgbImage
-    control: RgbImage
-    loss_mask: LossMask | None
-    reference: RgbImage | None
-    chroma_subsampling: bool
+_PLACES = {
+    "target": "gt/{}.jpg",
+    "control": "control/{}.jpg",
+    "caption": "gt/{}.txt",
+    "mask": "masks/{}.png",
+    "reference": "reference/{}.jpg",
+}
 
 
 @dataclass(frozen=True)
@@ -72,55 +59,37 @@ class Finished:
     doubt: Doubt | None
 
 
-def example_paths(name: str, split: str, pixels: ExamplePixels) -> dict[str, str]:
+def example_paths(name: str, split: str, roles: Collection[str]) -> dict[str, str]:
     """Where an example's files lie within the dataset, by role.
 
     Args:
         name: the file stem they share.
         split: ``"train"`` or ``"held_out"``.
-        pixels: what is to be written; it decides which roles there are.
+        roles: of ``"target"``, ``"control"``, ``"caption"``, ``"mask"`` and ``"reference"`` those it has.
+
+    >>> example_paths("pair1", "held_out", ["mask", "target"])
+    {'target': 'held_out/gt/pair1.jpg', 'mask': 'held_out/masks/pair1.png'}
     """
     root = "held_out/" if split == "held_out" else ""
-    paths = {
-        "target": f"{root}gt/{name}.jpg",
-        "control": f"{root}control/{name}.jpg",
-        "caption": f"{root}gt/{name}.txt",
-    }
-    if pixels.loss_mask is not None:
-        paths["mask"] = f"{root}masks/{name}.png"
-    if pixels.reference is not None:
-        paths["reference"] = f"{root}reference/{name}.jpg"
-    return paths
+    return {role: f"{root}{place.format(name)}" for role, place in _PLACES.items() if role in roles}
 
 
-def write_example(
-    folder: Path, paths: Mapping[str, str], pixels: ExamplePixels, caption: str
-) -> dict[str, str]:
-    """Write an example's files, each whole or not at all.
+def write_files(folder: Path, files: Mapping[str, bytes]) -> dict[str, str]:
+    """Write a pair's files, each whole or not at all.
+
+    They are not synced one by one, which takes longer than making them: a record tells their digests, so that
+    what a power cut took is made again, and a build syncs them all before it names them in its manifest.
 
     Args:
         folder: the dataset.
-        paths: as `example_paths` gives them.
-        pixels: what to write.
-        caption: one line.
+        files: path within it to content.
 
     Returns:
-        Path within the dataset to SHA-256 of every file written.
+        Path within the dataset to SHA-256 of every file.
     """
-    subsampling = pixels.chroma_subsampling
-    write_photo(folder / paths["target"], pixels.target, chroma_subsampling=subsampling)
-    write_photo(folder / paths["control"], pixels.control, chroma_subsampling=subsampling)
-    write_text(folder / paths["caption"], caption)
-    if pixels.loss_mask is not None:
-        write_mask(folder / paths["mask"], pixels.loss_mask)
-    if pixels.reference is not None:
-        write_photo(folder / paths["reference"], pixels.reference, chroma_subsampling=subsampling)
-    return {path: sha256_file(folder / path) for path in paths.values()}
-
-
-def write_garment_mask(folder: Path, key: str, mask: BoolMask) -> None:
-    """Write where the garment is on the on-model photo, in that photo's own size."""
-    write_mask(folder / garment_mask_path(key), mask)
+    for path, content in files.items():
+        write_bytes(folder / path, content, synced=False)
+    return {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
 
 
 def garment_mask_path(key: str) -> str:
@@ -139,7 +108,8 @@ def write_record(
         "doubt": asdict(doubt) if doubt else None,
     }
     # On one line: indenting is done in Python, and takes as long as a JPEG.
-    write_text(_record_path(folder, key), json.dumps(document, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    write_bytes(_record_path(folder, key), text.encode("utf-8"), synced=False)
     return finished
 
 

@@ -14,10 +14,11 @@ from chromiq.parallel import map_bounded
 from chromiq.progress import Update
 from chromiq.records import PhotoPair
 from dataset_builder.captions import uses_reference
-from dataset_builder.example import example_name, geometry_of
+from dataset_builder.example import example_name
 from dataset_builder.labels import read_garments
 from dataset_builder.options import BuildOptions
 from dataset_builder.pairs import find_pairs
+from dataset_builder.scene import geometry_of
 
 _SHOWN = 5
 _AHEAD = 64

@@ -6,16 +6,37 @@ count: an all-black mask would train everything alike.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from chromiq.images import encode_mask
 from chromiq.records import BoolMask, Geometry
+from dataset_builder.resample import coverage
 
 LossMask = NDArray[np.uint8]
 """Shape ``(H, W)`` of the canvas, 0..255."""
 
 _PUBLISHED_OVERLAP_PX = 15
+
+
+def encoded_loss_mask(style: str, geometry: Geometry, mask: BoolMask) -> bytes:
+    """A loss mask as the bytes of its PNG file.
+
+    Args:
+        style: ``"half"``, ``"panel"`` or ``"garment"``.
+        geometry: of the example.
+        mask: ``(H, W)`` bool, the garment on the on-model photo, of the photo's own size.
+    """
+    return encode_mask(garment_mask(geometry, mask)) if style == "garment" else _by_geometry(style, geometry)
+
+
+@lru_cache(maxsize=16)
+def _by_geometry(style: str, geometry: Geometry) -> bytes:
+    """Most pairs of a catalogue have photos of one size, and so one mask."""
+    return encode_mask(half_mask(geometry) if style == "half" else panel_mask(geometry))
 
 
 def half_mask(geometry: Geometry) -> LossMask:
@@ -52,7 +73,6 @@ def garment_mask(geometry: Geometry, mask: BoolMask, floor: float = 0.2) -> Loss
 
 def soft_mask(mask: BoolMask, size_wh: tuple[int, int]) -> NDArray[np.float32]:
     """A mask scaled to another size, 0..1 float32, its edge blurred by 0.4 % of the shorter side."""
-    scaled = cv2.resize(mask.astype(np.float32), size_wh, interpolation=cv2.INTER_AREA)
-    blurred = cv2.GaussianBlur(scaled, (0, 0), max(0.5, 0.004 * min(size_wh)))
+    blurred = cv2.GaussianBlur(coverage(mask, size_wh), (0, 0), max(0.5, 0.004 * min(size_wh)))
     soft: NDArray[np.float32] = np.clip(blurred, 0, 1).astype(np.float32)
     return soft

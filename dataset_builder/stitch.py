@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
-from PIL import Image
 
 from chromiq.errors import Finding, UnsoundError
 from chromiq.records import Box, Geometry, RgbImage
+from dataset_builder.resample import resize
 
 PUBLISHED_CANVAS_WH = (1328, 800)
 _KONTEXT_PORTRAIT_WH = (
@@ -25,6 +27,8 @@ KONTEXT_SIZES_WH = (
     *((height_px, width_px) for width_px, height_px in reversed(_KONTEXT_PORTRAIT_WH)),
 )
 """The sizes FLUX.1-Kontext was trained on, width and height in pixels."""
+Scaling = Callable[[RgbImage, tuple[int, int]], RgbImage]
+"""(photo, width and height in pixels) -> the photo at that size; the photo itself if it has it."""
 
 
 def published_geometry(still_life_wh: tuple[int, int], on_model_wh: tuple[int, int]) -> Geometry:
@@ -106,7 +110,9 @@ def exact_geometry(
     )
 
 
-def stitch(still_life: RgbImage, on_model: RgbImage, geometry: Geometry) -> RgbImage:
+def stitch(
+    still_life: RgbImage, on_model: RgbImage, geometry: Geometry, scaling: Scaling = resize
+) -> RgbImage:
     """Both photos on one canvas.
 
     The canvas is white; what lies right of the on-model photo takes the mean colour of its last column,
@@ -116,6 +122,7 @@ def stitch(still_life: RgbImage, on_model: RgbImage, geometry: Geometry) -> RgbI
         still_life: ``(H, W, 3)`` uint8 sRGB.
         on_model: ``(H, W, 3)`` uint8 sRGB.
         geometry: where they go.
+        scaling: how they are brought to their size there.
 
     Returns:
         ``(canvas height, canvas width, 3)`` uint8 sRGB.
@@ -123,11 +130,13 @@ def stitch(still_life: RgbImage, on_model: RgbImage, geometry: Geometry) -> RgbI
     width_px, height_px = geometry.canvas_wh
     canvas = np.full((height_px, width_px, 3), 255, dtype=np.uint8)
     for photo, box in ((still_life, geometry.still_life_xyxy), (on_model, geometry.on_model_xyxy)):
-        canvas[_rows(box), _columns(box)] = resize(photo, (box[2] - box[0], box[3] - box[1]))
+        canvas[_rows(box), _columns(box)] = scaling(photo, (box[2] - box[0], box[3] - box[1]))
     return _padded_right(canvas, geometry.on_model_xyxy[2])
 
 
-def with_on_model(canvas: RgbImage, on_model: RgbImage, geometry: Geometry) -> RgbImage:
+def with_on_model(
+    canvas: RgbImage, on_model: RgbImage, geometry: Geometry, scaling: Scaling = resize
+) -> RgbImage:
     """A canvas as `stitch` makes it, with another on-model photo of the same size in it.
 
     >>> geometry = exact_geometry((8, 8), (8, 8), (32, 16))
@@ -138,7 +147,7 @@ def with_on_model(canvas: RgbImage, on_model: RgbImage, geometry: Geometry) -> R
     """
     changed = canvas.copy()
     box = geometry.on_model_xyxy
-    changed[_rows(box), _columns(box)] = resize(on_model, (box[2] - box[0], box[3] - box[1]))
+    changed[_rows(box), _columns(box)] = scaling(on_model, (box[2] - box[0], box[3] - box[1]))
     return _padded_right(changed, box[2])
 
 
@@ -157,13 +166,6 @@ def box_on_canvas(box_xyxy: Box, geometry: Geometry) -> Box:
     left, top, right, bottom = geometry.on_model_xyxy
     x0, y0, x1, y1 = (round(edge * geometry.on_model_scale) for edge in box_xyxy)
     return (min(left + x0, right), min(top + y0, bottom), min(left + x1, right), min(top + y1, bottom))
-
-
-def resize(photo: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
-    """A photo at another size, by Lanczos, in its gamma-encoded values as AI-Toolkit and the models do."""
-    if (photo.shape[1], photo.shape[0]) == size_wh:
-        return photo
-    return np.array(Image.fromarray(photo).resize(size_wh, Image.Resampling.LANCZOS))
 
 
 def _padded_right(canvas: RgbImage, start_px: int) -> RgbImage:

@@ -1,0 +1,81 @@
+"""What the examples of one pair share: the true picture, and the photo that errors are put into.
+
+Photos that are stitched exactly are brought to the canvas' scale first: the error is then drawn, solved for
+and measured on the pixels that the trainer sees. As published, it is put in at the photo's own scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chromiq.records import BoolMask, FloatImage, Geometry, RgbImage
+from dataset_builder.captions import uses_reference
+from dataset_builder.options import BuildOptions
+from dataset_builder.resample import coverage, resize, shrink
+from dataset_builder.stitch import (
+    Scaling,
+    cut_on_model,
+    exact_geometry,
+    published_geometry,
+    stitch,
+    with_on_model,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What the examples of one pair share.
+
+    Attributes:
+        photo: ``(H, W, 3)`` uint8 sRGB, the on-model photo at the scale at which errors are put in.
+        garment: ``(H, W)``, how much of each of its pixels is garment: bool, or 0..1 float32.
+        target: the true picture.
+        reference: the still-life, when the model sees it apart.
+        geometry: where the photos lie on the target; None if nothing is stitched.
+        scaling: how they came there.
+    """
+
+    photo: RgbImage
+    garment: BoolMask | FloatImage
+    target: RgbImage
+    reference: RgbImage | None = None
+    geometry: Geometry | None = None
+    scaling: Scaling = resize
+
+
+def scene_of(options: BuildOptions, still_life: RgbImage, on_model: RgbImage, mask: BoolMask) -> Scene:
+    """The scene of two photos and the garment's mask on the on-model photo, of that photo's size."""
+    if uses_reference(options.model):
+        return Scene(on_model, mask, on_model, reference=still_life)
+    sizes_wh = ((photo.shape[1], photo.shape[0]) for photo in (still_life, on_model))
+    geometry = geometry_of(options, *sizes_wh)
+    scaling = resize if options.geometry == "published" else shrink
+    target = stitch(still_life, on_model, geometry, scaling)
+    if "published" in (options.geometry, options.degradation):
+        return Scene(on_model, mask, target, None, geometry, scaling)
+    panel = np.ascontiguousarray(cut_on_model(target, geometry))
+    garment = coverage(mask, (panel.shape[1], panel.shape[0]))
+    return Scene(panel, garment, target, None, geometry, scaling)
+
+
+def control_of(scene: Scene, degraded: RgbImage) -> RgbImage:
+    """The picture with a colour error.
+
+    Args:
+        scene: as `scene_of` gives it.
+        degraded: its photo with the error.
+    """
+    if scene.geometry is None:
+        return degraded
+    return with_on_model(scene.target, degraded, scene.geometry, scene.scaling)
+
+
+def geometry_of(
+    options: BuildOptions, still_life_wh: tuple[int, int], on_model_wh: tuple[int, int]
+) -> Geometry:
+    """How two photos of these widths and heights lie on the canvas."""
+    if options.geometry == "published":
+        return published_geometry(still_life_wh, on_model_wh)
+    return exact_geometry(still_life_wh, on_model_wh, options.size_wh)
