@@ -2,29 +2,91 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chromiq_cli.output import JSON_OPTION
-from chromiq_cli.targets import JOB_OPTION, TargetChoice, print_jobs
+from chromiq.errors import EXIT_FAILED, EXIT_SKIPPED, UsageError
+from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
+from chromiq_cli.targets import JOB_OPTION, print_jobs
 from chromiq_cli.train import EngineChoice
+
+if TYPE_CHECKING:
+    from toolkit_configs.targets.local import CellStatus
+
+
+class SweepTarget(StrEnum):
+    """Where the runs go."""
+
+    LOCAL = "local"
+    SLURM = "slurm"
+    SKYPILOT = "skypilot"
 
 
 def sweep_train(
     grid: Annotated[Path, typer.Argument(help="YAML: config: FILE, grid: {KEY: [VALUES]}.")],
-    target: Annotated[TargetChoice, typer.Option(help="Where the runs go.")],
-    out: Annotated[Path, typer.Option(help="Folder for configs and jobs.")],
+    out: Annotated[Path, typer.Option(help="Folder for configs, and for jobs or logs.")],
+    target: Annotated[
+        SweepTarget, typer.Option(help="local trains here; the others write jobs to hand in.")
+    ] = SweepTarget.LOCAL,
     engine: Annotated[EngineChoice, typer.Option(help="Who trains.")] = EngineChoice.AI_TOOLKIT,
+    devices: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DEVICE,...",
+            help="local: one run at a time on each, as cuda:0,cuda:1; else all GPUs.",
+        ),
+    ] = None,
     job: Annotated[list[str] | None, JOB_OPTION] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Render the jobs that train every combination of seeds, ranks, learning rates or any other settings."""
-    from toolkit_configs.grid import read_grid, write_jobs
-    from toolkit_configs.targets.jobs import read_resources, submit_commands
+    """Train every combination of seeds, ranks, learning rates or any other settings.
 
-    found = read_grid(grid)
-    files = write_jobs(found, out, target.value, engine.value, read_resources(job or ()))
-    runs = [{"name": each.name, "values": each.values} for each in found]
-    print_jobs(files, submit_commands(files, target.value), runs, as_json=as_json)
+    Here, one run per GPU at a time; a run that fails does not keep the others, and the same command again
+    goes on where a stopped one left off. Exit 3 if some failed, 1 if all did.
+    """
+    from toolkit_configs.grid import on_devices, read_grid, write_configs
+    from toolkit_configs.targets.jobs import read_resources, resource_warning, submit_commands, write_target
+
+    if target is not SweepTarget.LOCAL:
+        if devices:
+            raise UsageError("--devices: wanted it with --target local, as schedulers choose; leave it out")
+        found = read_grid(grid)
+        resources = read_resources(job or ())
+        jobs = write_configs(found, out, engine.value)
+        files = write_target(out.resolve().name, jobs, out, target.value, resources)
+        if warning := resource_warning(resources):
+            say(f"warning: {warning}")
+        runs = [{"name": each.name, "values": each.values} for each in found]
+        print_jobs(files, submit_commands(files, target.value), runs, as_json=as_json)
+        return
+    if job:
+        raise UsageError("--job: wanted it with --target slurm or skypilot, got local; leave it out")
+    from toolkit_configs.devices import default_devices, read_devices
+    from toolkit_configs.machine import find_gpus
+    from toolkit_configs.targets.local import train_jobs
+    from toolkit_configs.view import sweep_view
+
+    chosen = read_devices(devices) if devices else default_devices(find_gpus())
+    found = on_devices(read_grid(grid), chosen)
+    say(f"{len(found)} runs on {', '.join(chosen)}")
+    with sweep_view() as show:
+        cells = train_jobs(write_configs(found, out, engine.value), chosen, out, on_status=show)
+    if as_json:
+        documents = [
+            {"name": each.name, "values": each.values, **cell.as_dict()}
+            for each, cell in zip(found, cells, strict=True)
+        ]
+        print_json({"devices": chosen, "runs": documents})
+    else:
+        for cell in cells:
+            print_line(_line(cell))
+    failed = sum(cell.state != "done" for cell in cells)
+    if failed:
+        raise typer.Exit(EXIT_FAILED if failed == len(cells) else EXIT_SKIPPED)
+
+
+def _line(cell: CellStatus) -> str:
+    return str(cell.lora) if cell.state == "done" else f"{cell.job.name}: {cell.state}: {cell.message}"

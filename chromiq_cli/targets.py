@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from chromiq_cli.output import print_json, print_line
+from chromiq_cli.output import print_json, print_line, say
 
 JOB_OPTION = typer.Option("--job", metavar="KEY=VALUE", help="Such as gpus=1, hours=12, partition=a100.")
 
@@ -24,10 +24,18 @@ def render_for_target(
     config: Path, target: TargetChoice, engine: str, assignments: Sequence[str], *, as_json: bool
 ) -> None:
     """Write the job of one training beside its config, and print how to hand it in."""
-    from toolkit_configs.targets.jobs import read_resources, submit_commands, target_job, write_target
+    from toolkit_configs.targets.jobs import (
+        read_resources,
+        resource_warning,
+        submit_commands,
+        target_job,
+        write_target,
+    )
 
-    job = target_job(config, engine)
-    files = write_target(job.name, [job], config.parent, target.value, read_resources(assignments))
+    job, resources = target_job(config, engine), read_resources(assignments)
+    files = write_target(job.name, [job], config.parent, target.value, resources)
+    if warning := resource_warning(resources):
+        say(f"warning: {warning}")
     print_jobs(files, submit_commands(files, target.value), [{"name": job.name}], as_json=as_json)
 
 

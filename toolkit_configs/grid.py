@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import collision_key, safe_stem, write_text
 from toolkit_configs.assign import assign
 from toolkit_configs.jobs import Job, read_job
+from toolkit_configs.runs import MOST_SEED
 from toolkit_configs.settings import Setting
-from toolkit_configs.targets.jobs import Resources, Target, target_job, write_target
+from toolkit_configs.targets.jobs import TargetJob, target_job
 
 SEED = "seed"
 _MOST_RUNS = 1000
@@ -79,28 +81,36 @@ def read_grid(path: Path) -> list[Combination]:
     return found
 
 
-def write_jobs(
-    combinations: list[Combination], out: Path, target: Target, engine: str, resources: Resources
-) -> list[Path]:
-    """Write every config, and what the target is handed: one array for Slurm, a task per run for SkyPilot.
+def write_configs(combinations: list[Combination], out: Path, engine: str) -> list[TargetJob]:
+    """Write every config into ``out/configs``, and return the jobs that train them.
 
     Args:
         combinations: as `read_grid` gives them.
-        out: gets ``configs/`` and the jobs.
-        target: ``"slurm"`` or ``"skypilot"``.
+        out: the sweep's folder.
         engine: who trains.
-        resources: of each run.
-
-    Returns:
-        The job files.
     """
     jobs = []
     for each in combinations:
         config = out / "configs" / f"{safe_stem(each.name)}.yaml"
         write_text(config, config_text(each.job, each.values))
         jobs.append(target_job(config, engine, each.seed))
-    name = out.resolve().name
-    return write_target(name, jobs, out, target, resources)
+    return jobs
+
+
+def on_devices(combinations: list[Combination], devices: Sequence[str]) -> list[Combination]:
+    """The combinations as they are trained on this machine, where each run is shown one device alone.
+
+    Args:
+        combinations: as `read_grid` gives them; whatever device they name gives way.
+        devices: at least one.
+    """
+    device = "cpu" if set(devices) == {"cpu"} else "cuda"
+    found = []
+    for each in combinations:
+        job = each.job.model_copy(deep=True)
+        job.process.device = device
+        found.append(replace(each, job=job))
+    return found
 
 
 def config_text(job: Job, values: dict[str, Any]) -> str:
@@ -115,8 +125,10 @@ def _combine(base: Job, values: dict[str, Any]) -> Combination:
     seed = None
     for key, value in values.items():
         if key == SEED:
-            if not isinstance(value, int) or isinstance(value, bool):
-                raise UsageError(f"seed: wanted whole numbers, got {value!r}; mend the grid")
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_SEED:
+                raise UsageError(
+                    f"seed: wanted whole numbers of 0 to {MOST_SEED}, got {value!r}; mend the grid"
+                )
             seed = value
             continue
         assign(job.process, Setting(key, _number(value), str(value), f"grid {key}"))

@@ -16,7 +16,12 @@ from toolkit_configs.engines import ai_toolkit
 from toolkit_configs.engines.watcher import Launch, Limits
 from toolkit_configs.events import Event, EventLog
 from toolkit_configs.jobs import Job, read_job
-from toolkit_configs.launch_checks import environment_findings, resume_findings, run_findings
+from toolkit_configs.launch_checks import (
+    environment_findings,
+    refuse_several_processes,
+    resume_findings,
+    run_findings,
+)
 from toolkit_configs.run_status import RunStatus
 from toolkit_configs.runs import (
     RUN_FILE,
@@ -27,6 +32,7 @@ from toolkit_configs.runs import (
     made_by,
     now,
     read_record,
+    read_seed,
     session,
 )
 from toolkit_configs.sessions import Session, refuse_orphan
@@ -49,6 +55,7 @@ class Plan:
         from_step: of the checkpoint that it would go on from, 0 if it would begin.
         toolkit: the vendored trainer, if it would train.
         dataset_sha256: of what it would train on.
+        seed: that ``SEED`` gives, or None.
     """
 
     config: Path
@@ -59,6 +66,7 @@ class Plan:
     from_step: int
     toolkit: ToolkitInfo | None
     dataset_sha256: str
+    seed: int | None
 
     @property
     def command(self) -> list[str] | None:
@@ -97,6 +105,7 @@ class Plan:
             "save_every": process.save.save_every,
             "dataset": process.datasets[0].folder_path,
             "dataset_sha256": self.dataset_sha256,
+            "seed": self.seed,
             "run": str(self.job.run_folder),
             "findings": [finding.as_dict() for finding in self.findings],
         }
@@ -124,8 +133,11 @@ def plan(
     Raises:
         AccessError: with all findings, if the base model may not be fetched, unless `force`.
         UnsoundError: with all findings, if only other things are wrong, unless `force`.
+        UsageError: if this is one of several processes that were started to train one run together.
         ChromiqError: if the vendored trainer is wanted and missing.
     """
+    refuse_several_processes(os.environ)
+    seed = read_seed(os.environ)
     note("checking the config and its dataset")
 
     def on_progress(done: int, total: int) -> None:
@@ -137,17 +149,17 @@ def plan(
     if engine == "ai-toolkit":
         _require_toolkit(findings, config, force)
         note("asking the trainer's environment")
-        info = toolkit_info()
+        info = toolkit_info(job.process.device)
         findings += [*toolkit_findings(info), *run_findings(job), *environment_findings(info)]
     if not force:
         raise_config_findings(findings, str(config))
     digest = dataset_digest(job, note)
     from_step = newest_step(job.run_folder, job.config.name) if resume else 0
     if resume and (job.run_folder / RUN_FILE).is_file():
-        findings += resume_findings(read_record(job.run_folder), config, engine, digest)
+        findings += resume_findings(read_record(job.run_folder), config, engine, digest, seed)
         if not force:
             raise_config_findings(findings, str(config))
-    return Plan(config, job, tuple(findings), engine, resume, from_step, info, digest)
+    return Plan(config, job, tuple(findings), engine, resume, from_step, info, digest, seed)
 
 
 def _require_toolkit(findings: list[Finding], config: Path, force: bool) -> None:
@@ -230,9 +242,19 @@ def _train(planned: Plan, noted: Session, limits: Limits) -> Path:
         def on_checkpoint(step: int, path: Path) -> None:
             noted.note(Event("checkpoint", {"step": step, "file": path.name}))
 
-        result = train(job, resume=planned.resume, on_step=on_step, on_checkpoint=on_checkpoint)
+        result = train(
+            job, resume=planned.resume, seed=planned.seed, on_step=on_step, on_checkpoint=on_checkpoint
+        )
         return result.final_checkpoint
-    wanted = Launch(planned.config, run, job.config.name, job.process.train.steps, planned.from_step, limits)
+    wanted = Launch(
+        config=planned.config,
+        run_folder=run,
+        name=job.config.name,
+        total_steps=job.process.train.steps,
+        from_step=planned.from_step,
+        limits=limits,
+        device=job.process.device,
+    )
     return ai_toolkit.run(wanted, noted.note, noted.trainer_is)
 
 
@@ -257,4 +279,5 @@ def _new_record(planned: Plan, earlier: RunRecord | None) -> RunRecord:
         host=host(),
         sessions=(*earlier.sessions, session(earlier)) if earlier else (),
         steps_done=planned.from_step,
+        seed=planned.seed,
     )

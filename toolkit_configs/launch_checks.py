@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from chromiq.errors import Finding
+from chromiq.errors import Finding, UsageError
 from chromiq.files import sha256_file
 from toolkit_configs.jobs import Job
 from toolkit_configs.runs import RUN_FILE, RunRecord
@@ -15,6 +16,23 @@ _OUR_FILES = (RUN_FILE, "events.jsonl", "log.txt", "launched.yaml", "loss_log.db
               "optimizer.pt", "tensorboard")  # fmt: skip
 # AI-Toolkit overlooks checkpoints whose path holds one of these, unless the run's name does too.
 _OVERLOOKED = ("_LoRA", "_refiner", "_t2i", "_cn")
+
+
+def refuse_several_processes(environment: Mapping[str, str]) -> None:
+    """One process trains one run: AI-Toolkit averages gradients of several but shares no data among them.
+
+    Each would go through the whole dataset, cache the same latents in the same files and count steps of its
+    own; with ``SEED`` set all would draw the same examples and the same noise.
+
+    Raises:
+        UsageError: if ``accelerate launch`` or ``torchrun`` started several.
+    """
+    size = environment.get("WORLD_SIZE", "1")
+    if size not in {"", "0", "1"}:
+        raise UsageError(
+            f"chromiq train: wanted to be started once, got WORLD_SIZE={size}, as accelerate launch and "
+            "torchrun set it; one run trains on one GPU, 'chromiq sweep-train --devices' trains a run on each"
+        )
 
 
 def run_findings(job: Job) -> list[Finding]:
@@ -46,7 +64,9 @@ def environment_findings(info: ToolkitInfo) -> list[Finding]:
     return [Finding("toolkit.environment", str(info.python), wanted, got, "'chromiq toolkit setup' mends it")]
 
 
-def resume_findings(earlier: RunRecord, config: Path, engine: str, digest: str) -> list[Finding]:
+def resume_findings(
+    earlier: RunRecord, config: Path, engine: str, digest: str, seed: int | None
+) -> list[Finding]:
     """What is not as it was when the run began.
 
     Args:
@@ -54,6 +74,7 @@ def resume_findings(earlier: RunRecord, config: Path, engine: str, digest: str) 
         config: that it would go on with.
         engine: that would train.
         digest: of the dataset as it is now.
+        seed: that it would go on with.
     """
     findings = []
     where, cure = (
@@ -69,4 +90,7 @@ def resume_findings(earlier: RunRecord, config: Path, engine: str, digest: str) 
     if earlier.dataset_sha256 != digest:
         wanted, got = "the dataset that the run began with", "one that was changed since"
         findings.append(Finding("run.dataset", where, wanted, got, cure, "warning"))
+    if earlier.seed != seed:
+        before, now = ("no seed" if each is None else f"SEED={each}" for each in (earlier.seed, seed))
+        findings.append(Finding("run.seed", where, f"{before}, as the run began", now, cure, "warning"))
     return findings

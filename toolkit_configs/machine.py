@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from toolkit_configs.devices import device_index, visible_ids
 from toolkit_configs.memory import GIB
 from toolkit_configs.toolkit import bounded_environment
 
-_FIELDS = "name,memory.total,memory.free"
+_FIELDS = "index,uuid,name,memory.total,memory.free"
 _MIB = 2**20
 
 
@@ -29,9 +32,12 @@ class Gpu:
 
 
 def find_gpus() -> list[Gpu]:
-    """The GPUs that ``nvidia-smi`` knows, or torch where it is loaded already; empty if none is seen."""
+    """The GPUs that CUDA may see, as ``nvidia-smi`` knows them, or torch where it is loaded already.
+
+    Empty if none is seen.
+    """
     if shutil.which("nvidia-smi"):
-        return read_gpus(ask_nvidia_smi(_FIELDS) or "")
+        return read_gpus(_ask_nvidia_smi() or "", visible_ids(os.environ))
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
         return []
@@ -42,18 +48,55 @@ def find_gpus() -> list[Gpu]:
     return found
 
 
-def ask_nvidia_smi(fields: str) -> str | None:
-    """What ``nvidia-smi`` prints of every GPU, a line each; None if it is not there or fails.
+def read_gpus(text: str, visible: Sequence[str] | None = None) -> list[Gpu]:
+    """What ``nvidia-smi`` prints, a GPU a line; lines that say otherwise are left out.
 
     Args:
-        fields: its names of them, with commas between.
+        text: with index, UUID, name, memory in all and memory free.
+        visible: indices or beginnings of UUIDs, in CUDA's order; all if not given. As CUDA does, those from
+            the first that is not there are left out.
+
+    >>> lines = "0, GPU-aa, NVIDIA H100 80GB HBM3, 81559, 81007\\n1, GPU-bb, NVIDIA L4, 23034, 22500\\n"
+    >>> read_gpus(lines)[0].total_bytes // 2**30
+    79
+    >>> [gpu.name for gpu in read_gpus(lines, ["GPU-bb", "0", "7", "1"])]
+    ['NVIDIA L4', 'NVIDIA H100 80GB HBM3']
     """
+    found: dict[tuple[str, str], Gpu] = {}
+    for line in text.splitlines():
+        index, _, rest = line.partition(",")
+        uuid, _, rest = rest.partition(",")
+        name, *sizes = [part.strip() for part in rest.rsplit(",", 2)]
+        if len(sizes) == 2 and all(size.isdecimal() for size in sizes):
+            found[index.strip(), uuid.strip()] = Gpu(name, int(sizes[0]) * _MIB, int(sizes[1]) * _MIB)
+    if visible is None:
+        return list(found.values())
+    chosen = []
+    for wanted in visible:
+        fits = [gpu for (index, uuid), gpu in found.items() if wanted == index or uuid.startswith(wanted)]
+        if not fits:
+            break
+        chosen.append(fits[0])
+    return chosen
+
+
+def gpu_of(device: str, gpus: Sequence[Gpu]) -> Gpu | None:
+    """The GPU that a config's device names; None if it names none or there are not so many.
+
+    >>> gpu_of("cuda", [Gpu("A", 2, 1), Gpu("B", 2, 1)]).name, gpu_of("cuda:1", []), gpu_of("cpu", [])
+    ('A', None, None)
+    """
+    index = device_index(device)
+    return gpus[index] if index is not None and index < len(gpus) else None
+
+
+def _ask_nvidia_smi() -> str | None:
     command = shutil.which("nvidia-smi")
     if command is None:
         return None
     try:
         done = subprocess.run(
-            [command, f"--query-gpu={fields}", "--format=csv,noheader,nounits"],
+            [command, f"--query-gpu={_FIELDS}", "--format=csv,noheader,nounits"],
             env=bounded_environment(),
             capture_output=True,
             text=True,
@@ -63,20 +106,6 @@ def ask_nvidia_smi(fields: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None
-
-
-def read_gpus(text: str) -> list[Gpu]:
-    """What ``nvidia-smi`` prints, a GPU a line; lines that say otherwise are left out.
-
-    >>> read_gpus("NVIDIA H100 80GB HBM3, 81559, 81007\\n")[0].total_bytes // 2**30
-    79
-    """
-    found = []
-    for line in text.splitlines():
-        name, *sizes = [part.strip() for part in line.rsplit(",", 2)]
-        if len(sizes) == 2 and all(size.isdecimal() for size in sizes):
-            found.append(Gpu(name, int(sizes[0]) * _MIB, int(sizes[1]) * _MIB))
-    return found
 
 
 def gpu_summary(gpus: list[Gpu] | None = None) -> str:

@@ -115,21 +115,40 @@ def read_status(run: Path) -> RunStatus:
     return next(follow(run))
 
 
+class Follower:
+    """Looks at a run again and again, and reads each time only what is new."""
+
+    def __init__(self, run: Path) -> None:
+        """Begin with the run's record.
+
+        Raises:
+            UsageError: if the folder holds no run.
+        """
+        self._run = run
+        self._reader = EventReader(run)
+        self._status = RunStatus(read_record(run))
+
+    def look(self) -> RunStatus:
+        """How it stands now."""
+        status = self._status
+        for event in self._reader.new():
+            status = after_event(status, event, self._run)
+        record, alive = _record_and_alive(self._run, status.heard_s)
+        found = find_checkpoints(self._run, record.name)
+        newest = found[-1] if found else None
+        self._status = replace(status, record=record, checkpoint=newest, alive=alive)
+        return self._status
+
+
 def follow(run: Path, every_s: float = 1.0) -> Iterator[RunStatus]:
     """How a run stands, again and again until it runs no more; from any process or machine.
 
     Raises:
         UsageError: if the folder holds no run.
     """
-    reader = EventReader(run)
-    status = RunStatus(read_record(run))
+    follower = Follower(run)
     while True:
-        for event in reader.new():
-            status = after_event(status, event, run)
-        record, alive = _record_and_alive(run, status.heard_s)
-        found = find_checkpoints(run, record.name)
-        status = replace(status, record=record, checkpoint=found[-1] if found else None, alive=alive)
-        yield status
+        yield (status := follower.look())
         if status.state != "running":
             return
         time.sleep(every_s)

@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +21,7 @@ from chromiq.files import sha256_file, sha256_text, write_json
 from toolkit_configs.jobs import Job
 
 RUN_FILE = "run.json"
+MOST_SEED = 2**32 - 1
 _PACKAGES = ("torch", "diffusers", "transformers", "peft", "safetensors", "numpy")
 
 # From the start of a run to its trainer's process, at most.
@@ -55,6 +56,7 @@ class RunRecord:
         sessions: of earlier launches of this run: started, ended, state, steps, message.
         steps_done: that were heard of.
         seconds_per_step: over the newest session, or None.
+        seed: that ``SEED`` gave, or None: AI-Toolkit then draws as it likes, the local engine always alike.
     """
 
     name: str
@@ -78,6 +80,7 @@ class RunRecord:
     sessions: tuple[dict[str, Any], ...] = ()
     steps_done: int = 0
     seconds_per_step: float | None = None
+    seed: int | None = None
 
 
 def read_record(run: Path) -> RunRecord:
@@ -104,8 +107,22 @@ def write_record(run: Path, record: RunRecord) -> None:
 def session(record: RunRecord) -> dict[str, Any]:
     """What is kept of a session when the run is launched again."""
     keys = ("started", "ended", "state", "steps_done", "seconds_per_step", "host", "device", "message",
-            "config_sha256", "dataset_sha256", "toolkit_commit", "versions")  # fmt: skip
+            "config_sha256", "dataset_sha256", "toolkit_commit", "versions", "seed")  # fmt: skip
     return {key: value for key, value in asdict(record).items() if key in keys}
+
+
+def read_seed(environment: Mapping[str, str]) -> int | None:
+    """The seed that ``SEED`` gives, as AI-Toolkit takes it; it trains on without one if that is no number.
+
+    Raises:
+        UsageError: if it is none, or one that its libraries do not take.
+    """
+    text = environment.get("SEED")
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) > MOST_SEED:
+        raise UsageError(f"SEED: wanted a whole number of 0 to {MOST_SEED}, got {text!r}; mend or unset it")
+    return int(text)
 
 
 def dataset_digest(job: Job, note: Callable[[str], None] | None = None) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from chromiq.errors import ChromiqError, Finding
 from chromiq.files import sha256_text
+from toolkit_configs.devices import device_environment
 
 PINNED_COMMIT = "27a03a91f23eb1b757d5ec2e80ee3e129cfcc350"
 REPOSITORY = "https://github.com/ostris/ai-toolkit.git"
@@ -105,8 +106,12 @@ def _missing(finding: Finding) -> ChromiqError:
     return ChromiqError(str(finding), [finding])
 
 
-def toolkit_info() -> ToolkitInfo:
-    """All that can be told about the trainer; runs git and its interpreter (seconds), changes nothing."""
+def toolkit_info(device: str = "cuda") -> ToolkitInfo:
+    """All that can be told about the trainer; runs git and its interpreter (seconds), changes nothing.
+
+    Args:
+        device: as in a config; its torch is asked for the name of that one.
+    """
     folder = toolkit_folder()
     present = (folder / "run.py").is_file()
     # An empty submodule folder lies within chromiq's own repository, whose commit would answer.
@@ -115,7 +120,7 @@ def toolkit_info() -> ToolkitInfo:
     changes = _output(["git", "-C", str(folder), "status", "--porcelain"]) if own else None
     difference = _output(["git", "-C", str(folder), "diff", "HEAD"]) if changes else None
     python = toolkit_python(folder) if present else None
-    answer = _output([str(python), "-c", _ASK], cwd=folder) if python else None
+    answer = _output([str(python), "-c", _ASK], folder, device) if python else None
     # Libraries may have printed before.
     known = json.loads(answer.splitlines()[-1]) if answer else {"device": None, "versions": {}}
     problem = None
@@ -163,20 +168,28 @@ def toolkit_findings(info: ToolkitInfo) -> list[Finding]:
     return findings
 
 
-def bounded_environment() -> dict[str, str]:
-    """The environment that the trainer gets."""
+def bounded_environment(device: str = "cuda") -> dict[str, str]:
+    """The environment that the trainer gets.
+
+    Args:
+        device: as in a config; the trainer is shown no other.
+
+    Raises:
+        UsageError: if fewer GPUs can be seen.
+    """
     passed = {
         name: value
         for name, value in os.environ.items()
         if name in _PASSED or name.startswith(_PASSED_PREFIXES)
     }
-    return {**passed, "PYTHONUNBUFFERED": "1", "NO_ALBUMENTATIONS_UPDATE": "1"}
+    shown = device_environment(device, os.environ)
+    return {**passed, **shown, "PYTHONUNBUFFERED": "1", "NO_ALBUMENTATIONS_UPDATE": "1"}
 
 
-def _output(command: Sequence[str], cwd: Path | None = None) -> str | None:
+def _output(command: Sequence[str], cwd: Path | None = None, device: str = "cuda") -> str | None:
     try:
         done = subprocess.run(
-            command, cwd=cwd, env=bounded_environment(), capture_output=True, text=True,
+            command, cwd=cwd, env=bounded_environment(device), capture_output=True, text=True,
             timeout=_ASK_PATIENCE_S, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):

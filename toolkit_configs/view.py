@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -15,6 +16,7 @@ from rich.text import Text
 
 from chromiq.progress import LOG_EVERY_S, console
 from toolkit_configs.run_status import RunStatus
+from toolkit_configs.targets.local import CellStatus
 
 _BARS = "▁▂▃▄▅▆▇█"
 _COLOURS = {"running": "cyan", "done": "green", "interrupted": "yellow", "failed": "red", "killed": "red"}
@@ -91,6 +93,61 @@ def run_view(target: Console | None = None) -> Iterator[Callable[[RunStatus], No
             print(line, file=out, flush=True)
 
     yield show
+
+
+@contextmanager
+def sweep_view(target: Console | None = None) -> Iterator[Callable[[Sequence[CellStatus]], None]]:
+    """Yield a function that shows the runs of a sweep: live on a terminal, elsewhere a line now and then.
+
+    Args:
+        target: stderr if not given.
+    """
+    target = target or console()
+    if target.is_terminal:
+        with Live(console=target, refresh_per_second=4) as live:
+            yield lambda cells: live.update(cells_view(cells))
+        return
+    said: dict[str, str] = {}
+    last_s = 0.0
+
+    def show(cells: Sequence[CellStatus]) -> None:
+        nonlocal last_s
+        due = time.monotonic() - last_s >= LOG_EVERY_S
+        last_s = time.monotonic() if due else last_s
+        out = target.file if target.file is not None else sys.stderr
+        for cell in cells:
+            name, before = cell.job.name, said.get(cell.job.name)
+            if cell.state != before and cell.state != "waiting":
+                said[name] = cell.state
+                on = f" on {cell.device}" if cell.device else ""
+                why = f", {cell.message}" if cell.message else ""
+                print(f"{name}: {cell.state}{on}{why}", file=out, flush=True)
+            elif due and cell.state == "running" and cell.run:
+                print(one_line(cell.run), file=out, flush=True)
+
+    yield show
+
+
+def cells_view(cells: Sequence[CellStatus]) -> RenderableType:
+    """The runs of a sweep: how many are through, and a line for each that is at work or went wrong."""
+    counts = Counter(cell.state for cell in cells)
+    table = Table.grid(padding=(0, 1))
+    for cell in cells:
+        if cell.state not in {"running", "failed", "interrupted"}:
+            continue
+        run, total = cell.run, cell.job.job.process.train.steps
+        step = run.step if run else 0
+        table.add_row(
+            Text(cell.job.name, style="bold", overflow="fold"),
+            Text(cell.device or "", style="dim"),
+            Text(cell.state, style=_COLOURS[cell.state]),
+            ProgressBar(total=max(1, total), completed=step, width=20),
+            Text(f"{step}/{total}"),
+            Text(cell.message or (_pace(run) if run else "checking"), overflow="fold"),
+            Text("" if run is None or run.loss is None else f"loss {run.loss:.4f}"),
+        )
+    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    return Group(Text(f"{len(cells)} runs: {told}"), table)
 
 
 def _pace(status: RunStatus) -> str:

@@ -15,7 +15,7 @@ import psutil
 
 from toolkit_configs.checkpoints import checkpoint_step
 from toolkit_configs.events import Event
-from toolkit_configs.machine import ask_nvidia_smi
+from toolkit_configs.machine import find_gpus, gpu_of
 
 LOSS_LOG = "loss_log.db"
 _STEP = re.compile(r"\|\s*(\d+)/(\d+) \[")
@@ -109,19 +109,18 @@ class Samples:
         return sorted(self._folder.glob("*.*")) if self._folder.is_dir() else []
 
 
-def memory_event(process: int) -> Event:
-    """What a process and its children hold: main memory, and the GPUs' in all where there are any."""
+def memory_event(process: int, device: str = "cuda") -> Event:
+    """What a process and its children hold of main memory, and what is taken of its GPU, by whomever.
+
+    Args:
+        process: its id.
+        device: that it trains on, as in a config.
+    """
     host_bytes = 0
     with suppress(psutil.Error):  # It has just ended.
         parent = psutil.Process(process)
         for each in (parent, *parent.children(recursive=True)):
             host_bytes += each.memory_info().rss
-    return Event("memory", {"host_bytes": host_bytes, "gpu_bytes": _gpu_bytes()})
-
-
-def _gpu_bytes() -> int | None:
-    printed = ask_nvidia_smi("memory.used")
-    try:
-        return None if printed is None else sum(int(line) for line in printed.split()) * 2**20
-    except ValueError:
-        return None
+    gpu = gpu_of(device, find_gpus())
+    gpu_bytes = None if gpu is None else gpu.total_bytes - gpu.free_bytes
+    return Event("memory", {"host_bytes": host_bytes, "gpu_bytes": gpu_bytes})

@@ -36,7 +36,7 @@ def test_what_the_machine_has_stands_beside_the_estimate(run, tmp_path):
     # Stands for the program of NVIDIA's driver: a machine with one GPU.
     (tmp_path / "bin").mkdir()
     smi = tmp_path / "bin" / "nvidia-smi"
-    smi.write_text("#!/bin/sh\necho 'NVIDIA RTX 4090, 24564, 20000'\n")
+    smi.write_text("#!/bin/sh\necho '0, GPU-1, NVIDIA RTX 4090, 24564, 20000'\n")
     smi.chmod(0o755)
     _, _, err = run("render", "kontext", "--dataset", "data", "--out", "config.yaml")
     assert "this machine has NVIDIA RTX 4090 with 24.0 GiB, 19.5 free" in err

@@ -79,6 +79,15 @@ ENDINGS = {
     "hangs with a child": "signal.signal(signal.SIGINT, signal.SIG_IGN); save(5); step(7)\n"
                           "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
                           "open(os.path.join(run, 'child'), 'w').write(str(child.pid)); time.sleep(600)",
+    "fails with seed 2": "seed = os.environ['SEED']; device = os.environ['CUDA_VISIBLE_DEVICES']\n"
+                         "begun = time.time(); step(5); mark = process['training_folder'] + '/begun'\n"
+                         "open(mark + seed, 'w').close(); both = False\n"
+                         "while not both and time.time() < begun + 30:\n"
+                         " time.sleep(0.05); both = all(os.path.exists(mark + each) for each in '12')\n"
+                         "told = [seed, device, begun, time.time(), both]\n"
+                         "json.dump(told, open(run + '/told.json', 'w'))\n"
+                         "if seed == '2': sys.exit('torch.OutOfMemoryError: CUDA out of memory. ')\n"
+                         "step(20); finish()",
     "stops when asked": "step(7)\nopen(os.path.join(run, 'child'), 'w').write(str(os.getpid()))\n"
                         "try: time.sleep(600)\nexcept KeyboardInterrupt: print('Job stopped'); sys.exit(0)",
     "takes leave slowly": "step(7)\nopen(os.path.join(run, 'child'), 'w').write(str(os.getpid()))\n"

@@ -242,6 +242,12 @@ class TestGpu:
         assert [finding.code for finding in self.findings(gpus, "cuda0")] == ["config.device"]
         assert self.findings([], "cpu") == []
 
+    @pytest.mark.parametrize("device", ["cuda:0,cuda:1", "cuda:0,1", "0", "gpu"])
+    def test_one_run_trains_on_one_device(self, device):
+        (finding,) = self.findings([Gpu("H100", 80 * GIB, 79 * GIB)] * 2, device)
+        assert (finding.code, finding.severity) == ("config.device", "error")
+        assert "sweep-train --devices" in finding.cure
+
 
 def test_known_keys_hold_what_every_rendered_config_uses_and_not_what_is_wrong():
     keys = known_keys()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from standin_trainer import behave, is_gone, make_trainer
 
 import toolkit_configs.engines.ai_toolkit as engine
-from chromiq.errors import AccessError, ChromiqError, LockedError, UnsoundError
+from chromiq.errors import AccessError, ChromiqError, LockedError, UnsoundError, UsageError
 from chromiq_cli.main import main
 from toolkit_configs import toolkit
 from toolkit_configs.checkpoints import find_checkpoints
@@ -190,6 +191,39 @@ def test_the_trainer_sees_its_own_folder_a_bounded_environment_and_absolute_path
     assert process["logging"] == {"use_ui_logger": True, "log_every": 1}
 
 
+@pytest.mark.parametrize(
+    ("device", "restricted", "shown"),
+    [("cuda:1", None, "1"), ("cuda:1", "4,6", "6"), ("cuda", "4,6", "4,6"), ("cpu", "4,6", "")],
+)
+def test_the_trainer_is_shown_the_devices_that_the_config_names(
+    trainer, config, run_folder, monkeypatch, device, restricted, shown
+):
+    """It takes the first that it sees, whatever its config says."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if restricted:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", restricted)
+    config.write_text(re.sub(r'device: "?cpu"?', f'device: "{device}"', config.read_text()))
+    trainer("tells")
+    launch(config, "ai-toolkit")
+    _, environment, _ = json.loads((run_folder / "told.json").read_text())
+    assert environment["CUDA_VISIBLE_DEVICES"] == shown
+
+
+def test_several_processes_for_one_run_are_refused(trainer, config, run_folder, monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    code, told = command(monkeypatch, capsys, "train", config)
+    assert code == 2
+    assert "sweep-train --devices" in told.err
+    assert not run_folder.exists()
+
+
+@pytest.mark.parametrize("seed", ["two", "-1", "4294967296"])
+def test_a_seed_that_the_trainer_would_drop_is_refused(trainer, config, monkeypatch, seed):
+    monkeypatch.setenv("SEED", seed)
+    with pytest.raises(UsageError, match="SEED: wanted a whole number"):
+        plan(config, "ai-toolkit")
+
+
 def start(config, trainer_folder, *arguments, first=""):
     commit = trainer_folder[1]
     code = (
@@ -319,14 +353,15 @@ def test_a_finished_run_is_left_as_it_is_and_never_gone_on_with_unasked(trainer,
     assert "run.exists" in {finding.code for finding in caught.value.findings}
 
 
-def test_a_resume_tells_what_changed_since(trainer, config, dataset, run_folder):
+def test_a_resume_tells_what_changed_since(trainer, config, dataset, monkeypatch):
     trainer("good")
     launch(config, "ai-toolkit")
     config.write_text(config.read_text() + "# changed\n")
     caption = dataset / "gt" / "pair1.txt"
     caption.write_text(caption.read_text() + " once more")
+    monkeypatch.setenv("SEED", "0")
     codes = {finding.code: finding.severity for finding in plan(config, "ai-toolkit", resume=True).findings}
-    assert {"run.config": "warning", "run.dataset": "warning"}.items() <= codes.items()
+    assert codes | {"run.config": "warning", "run.dataset": "warning", "run.seed": "warning"} == codes
     with pytest.raises(UnsoundError) as caught:
         plan(config, "local", resume=True)
     assert "run.engine" in {finding.code for finding in caught.value.findings}

@@ -16,7 +16,7 @@ import yaml
 import toolkit_configs.targets.jobs as targets
 from chromiq.errors import UnsoundError, UsageError
 from chromiq_cli.main import main
-from toolkit_configs.grid import read_grid, write_jobs
+from toolkit_configs.grid import read_grid, write_configs
 from toolkit_configs.jobs import read_job
 from toolkit_configs.render import render_job
 from toolkit_configs.targets.jobs import (
@@ -26,6 +26,7 @@ from toolkit_configs.targets.jobs import (
     skypilot_task,
     slurm_script,
     target_job,
+    write_target,
 )
 
 NASTY = 'it\'s $(touch owned) & "more" é'
@@ -55,7 +56,7 @@ def node(tmp_path, monkeypatch):
     for name, text in (("chromiq", CHROMIQ), ("scontrol", '#!/bin/bash\necho "$@" > "$TOLD.scontrol"\n')):
         (bin_folder / name).write_text(text)
         (bin_folder / name).chmod(0o755)
-    monkeypatch.setattr(targets, "_chromiq", lambda: "chromiq")
+    monkeypatch.setattr(targets, "chromiq_command", lambda: "chromiq")
 
     def start(script, **environment):
         told = tmp_path / "told"
@@ -222,7 +223,8 @@ def test_a_grid_is_every_combination_with_names_of_their_own(grid, config):
 
 def test_a_grids_array_trains_each_config_with_its_seed(grid, node, tmp_path):
     found = read_grid(grid)
-    (path,) = write_jobs(found, tmp_path / "sweep", "slurm", "local", Resources())
+    jobs = write_configs(found, tmp_path / "sweep", "local")
+    (path,) = write_target("sweep", jobs, tmp_path / "sweep", "slurm", Resources())
     for index in (0, 7):
         process, told = node(path.read_text(), SLURM_ARRAY_TASK_ID=str(index), SLURM_ARRAY_JOB_ID="1")
         assert finished(process)[0] == 0
@@ -234,7 +236,8 @@ def test_a_grids_array_trains_each_config_with_its_seed(grid, node, tmp_path):
 
 def test_a_grid_for_skypilot_is_a_task_each(grid, tmp_path):
     found = read_grid(grid)
-    paths = write_jobs(found, tmp_path / "sweep", "skypilot", "ai-toolkit", Resources())
+    jobs = write_configs(found, tmp_path / "sweep", "ai-toolkit")
+    paths = write_target("sweep", jobs, tmp_path / "sweep", "skypilot", Resources())
     tasks = [yaml.safe_load(path.read_text()) for path in paths]
     assert [task["envs"]["SEED"] for task in tasks] == ["1", "2"] * 4
     assert len({task["name"] for task in tasks}) == 8
@@ -288,6 +291,8 @@ def test_train_writes_the_job_beside_its_config_and_trains_nothing(
         main()
     assert not stop.value.code
     path = config.parent / f"r.{suffix}"
-    assert capsys.readouterr().out == f"{start}{shlex.quote(str(path))}\n"
+    told = capsys.readouterr()
+    assert told.out == f"{start}{shlex.quote(str(path))}\n"
+    assert "warning: 2 GPUs are asked for and a run trains on one" in told.err
     assert shlex.quote(str(config)) in path.read_text()
     assert not (config.parent / "runs").exists()

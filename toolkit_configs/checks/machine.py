@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from chromiq.errors import Finding
+from toolkit_configs.devices import is_device
 from toolkit_configs.jobs import Job
-from toolkit_configs.machine import Gpu, find_gpus, gpu_summary
+from toolkit_configs.machine import Gpu, find_gpus, gpu_of, gpu_summary
 from toolkit_configs.memory import GIB, MemoryEstimate, lora_parameters, optimizer_bytes, weight_bytes
 from toolkit_configs.models import model_of_arch
 
@@ -95,19 +95,18 @@ def gpu_findings(
         gpus: those of the machine; asked for if not given.
     """
     device = job.process.device
-    if not device.startswith("cuda"):
+    if not is_device(device):
+        wanted, got = "one device, such as cuda, cuda:1 or cpu", repr(device)
+        cure = "write one: a run trains on one GPU; 'chromiq sweep-train --devices' trains a run on each"
+        return [Finding("config.device", f"{where}: device", wanted, got, cure)]
+    if device == "cpu":
         return []
     found = find_gpus() if gpus is None else gpus
-    named = re.fullmatch(r"cuda(?::(\d+))?", device)
-    if named is None:
-        cure = "write cuda or cuda:0"
-        return [Finding("config.device", f"{where}: device", "a CUDA device", repr(device), cure)]
     needs = f"a GPU with {memory.summary}" if memory else "a GPU"
-    index = int(named.group(1) or 0)
-    if index >= len(found):
+    gpu = gpu_of(device, found)
+    if gpu is None:
         cure = "train where there is one, or check the driver with nvidia-smi"
         return [Finding("machine.gpu", f"{where}: device", needs, gpu_summary(found), cure, "warning")]
-    gpu = found[index]
     if memory is None:
         return []
     have = gpu.summary

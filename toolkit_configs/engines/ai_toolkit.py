@@ -57,7 +57,7 @@ def run(
     process = subprocess.Popen(
         [str(python), "run.py", str(config)],
         cwd=folder,
-        env=bounded_environment(),
+        env=bounded_environment(launch.device),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -64,6 +64,7 @@ def train(
     job: Job,
     *,
     resume: bool = False,
+    seed: int | None = None,
     on_step: Callable[[int, int, float], None] | None = None,
     on_checkpoint: Callable[[int, Path], None] | None = None,
 ) -> TrainResult:
@@ -72,6 +73,7 @@ def train(
     Args:
         job: as rendered; `model.name_or_path` must be a checkpoint that fits this machine.
         resume: go on from the newest checkpoint of the run.
+        seed: of the LoRA's first weights, the noise and the order of examples; 42 if not given.
         on_step: called with steps done, steps in all and the loss.
         on_checkpoint: called with its step and path, once it is written.
 
@@ -84,12 +86,13 @@ def train(
     import torch
 
     process = job.process
+    seed = SEED if seed is None else seed
     device = process.device if torch.cuda.is_available() else "cpu"
     _refuse_full_size(process.model.name_or_path, device)
     examples = find_examples(job)
     run = ensure_output_folder(job.run_folder)
     with _caught_signals() as stopped:
-        torch.manual_seed(SEED)
+        torch.manual_seed(seed)
         pipeline = _load(process.model.name_or_path, device)
         transformer = _with_lora(pipeline.transformer, process.network.linear, process.network.linear_alpha)
         parameters = {name: value for name, value in transformer.named_parameters() if value.requires_grad}
@@ -103,8 +106,8 @@ def train(
         losses: list[float] = []
         total = process.train.steps
         for step in range(start, total):
-            chosen = drawn(step, len(batches), process.train.batch_size)
-            pairs = [_velocities(transformer, pipeline, batches[i], step, i, device) for i in chosen]
+            chosen = drawn(step, len(batches), process.train.batch_size, seed)
+            pairs = [_velocities(transformer, pipeline, batches[i], step, i, device, seed) for i in chosen]
             predicted, wanted = zip(*pairs, strict=True)
             loss = masked_loss(predicted, wanted, [batches[i].weights for i in chosen])
             optimizer.zero_grad()
@@ -196,13 +199,13 @@ def _encode(pipeline: Any, job: Job, example: dict[str, Path], device: str) -> _
 
 
 def _velocities(
-    transformer: Any, pipeline: Any, batch: _Batch, step: int, index: int, device: str
+    transformer: Any, pipeline: Any, batch: _Batch, step: int, index: int, device: str, seed: int = SEED
 ) -> tuple[Any, Any]:
     """The velocity that the transformer predicts at a step, and the right one."""
     import torch
 
     # Each step draws from a seed of its own, so that a resumed run draws the same.
-    generator = torch.Generator().manual_seed(SEED + 100_003 * step + index)
+    generator = torch.Generator().manual_seed(seed + 100_003 * step + index)
     noise = torch.randn(batch.target.shape, generator=generator).to(device)
     sigma = torch.rand((1,), generator=generator).to(device)
     noisy = (1 - sigma) * batch.target + sigma * noise

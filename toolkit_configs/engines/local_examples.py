@@ -58,9 +58,9 @@ def pixels(rgb: Any, size_wh: tuple[int, int]) -> Any:
     return torch.from_numpy(as_trained(rgb, size_wh).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
-def drawn(step: int, count: int, batch_size: int) -> list[int]:
+def drawn(step: int, count: int, batch_size: int, seed: int = SEED) -> list[int]:
     """Which examples a step sees: every one once per epoch, in an order of the epoch's own."""
     places = range(step * batch_size, (step + 1) * batch_size)
     orders = {place // count: None for place in places}
-    order = {epoch: np.random.default_rng([SEED, epoch]).permutation(count) for epoch in orders}
+    order = {epoch: np.random.default_rng([seed, epoch]).permutation(count) for epoch in orders}
     return [int(order[place // count][place % count]) for place in places]

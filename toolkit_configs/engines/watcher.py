@@ -47,6 +47,7 @@ class Launch:
         total_steps: that the run should have.
         from_step: of the checkpoint that it must go on from, 0 if it begins.
         limits: what ends it early.
+        device: that it trains on, as in the config.
     """
 
     config: Path
@@ -55,6 +56,7 @@ class Launch:
     total_steps: int
     from_step: int = 0
     limits: Limits = Limits()
+    device: str = "cuda"
 
     @property
     def final(self) -> Path:
@@ -122,7 +124,7 @@ class Watcher:
             self._on_event(Event(sample.kind, {**sample.values, "step": self.step}, sample.time_s))
         if now - self._weighed_s >= _MEMORY_EVERY_S and not at_once:
             self._weighed_s = now
-            weighed = memory_event(process)
+            weighed = memory_event(process, self._launch.device)
             self._on_event(Event(weighed.kind, {**weighed.values, "step": self.step}, weighed.time_s))
         stall_s = self._launch.limits.stall_s
         if stall_s and now - self._heard_s > stall_s and not at_once:

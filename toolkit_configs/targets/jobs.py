@@ -66,6 +66,11 @@ class TargetJob:
         """The run's name as schedulers take it."""
         return safe_stem(self.job.config.name)
 
+    @property
+    def final(self) -> Path:
+        """The checkpoint of its last step."""
+        return self.job.run_folder / f"{self.job.config.name}.safetensors"
+
 
 def target_job(config: Path, engine: str, seed: int | None = None) -> TargetJob:
     """A config as a job for a target.
@@ -133,6 +138,16 @@ def write_target(
     return list(texts)
 
 
+def resource_warning(resources: Resources) -> str | None:
+    """What is odd about what a job asks for, or None."""
+    if resources.gpus <= 1:
+        return None
+    return (
+        f"{resources.gpus} GPUs are asked for and a run trains on one: the others idle; ask for gpus=1, "
+        "and train several runs at once with 'chromiq sweep-train'"
+    )
+
+
 def submit_commands(files: Sequence[Path], target: Target) -> list[str]:
     """What the user types to hand the jobs in.
 
@@ -160,7 +175,7 @@ def slurm_script(name: str, jobs: Sequence[TargetJob], resources: Resources) -> 
         resources=resources,
         time=f"{minutes // 60}:{minutes % 60:02d}:00",
         notice_s=min(_NOTICE_S, minutes * 30),
-        chromiq=_chromiq(),
+        chromiq=chromiq_command(),
         run_file=RUN_FILE,
     )
 
@@ -226,7 +241,7 @@ def bucket_name(name: str) -> str:
     return f"chromiq-runs-{kept}"[:60].rstrip("-")
 
 
-def _chromiq() -> str:
+def chromiq_command() -> str:
     """The command as it is installed here: a cluster's nodes see the same file system."""
     beside = Path(sys.executable).parent / "chromiq"
     return str(beside) if beside.is_file() else "chromiq"

@@ -1,0 +1,215 @@
+"""A sweep on this machine: its runs wait for a device, and each device trains one at a time.
+
+This is how AI-Toolkit itself uses several GPUs: a queue of jobs for each, none that spans them. Every run is
+the very same ``chromiq train`` in a process of its own that is shown its device alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from chromiq.errors import EXIT_DONE, EXIT_INTERRUPTED, InterruptedRunError
+from chromiq.files import ensure_output_folder, safe_stem, sha256_file
+from toolkit_configs.devices import device_environment
+from toolkit_configs.run_status import Follower, RunStatus
+from toolkit_configs.runs import RUN_FILE, RunRecord, read_record
+from toolkit_configs.signals import termination_as_interrupt
+from toolkit_configs.targets.jobs import TargetJob, chromiq_command
+
+LOGS = "logs"
+_LOOK_EVERY_S = 0.5
+
+
+@dataclass(frozen=True)
+class CellStatus:
+    """How one run of a sweep stands.
+
+    Attributes:
+        job: what is trained.
+        state: ``"waiting"`` for a device, ``"running"``, ``"done"``, ``"failed"`` or ``"interrupted"``.
+        device: that it trains or trained on, None if on none yet.
+        run: how its run stands, None if that has not begun.
+        exit_code: of ``chromiq train``, once it has ended.
+        message: why it did not succeed.
+        lora: its final checkpoint, once it is done.
+    """
+
+    job: TargetJob
+    state: str = "waiting"
+    device: str | None = None
+    run: RunStatus | None = None
+    exit_code: int | None = None
+    message: str | None = None
+    lora: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.state not in {"waiting", "running"}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Its state as plain data for JSON."""
+        return {
+            "state": self.state,
+            "device": self.device,
+            "exit_code": self.exit_code,
+            "message": self.message,
+            "run": str(self.job.job.run_folder),
+            "lora": self.lora,
+        }
+
+
+def train_jobs(
+    jobs: Sequence[TargetJob],
+    devices: Sequence[str],
+    out: Path,
+    on_status: Callable[[Sequence[CellStatus]], None] = lambda _: None,
+) -> list[CellStatus]:
+    """Train every job, as many at once as there are devices; one that fails does not keep the others.
+
+    A run that is there already is gone on with if it was begun from the very same config, and left as it is
+    if it is done; so the same command again goes on where a stopped one left off.
+
+    Args:
+        jobs: in the order in which they wait.
+        devices: as `toolkit_configs.devices.read_devices` gives them.
+        out: gets ``logs/``, what each ``chromiq train`` said.
+        on_status: called again and again with how all of them stand.
+
+    Returns:
+        How they ended, in the order of `jobs`.
+
+    Raises:
+        UsageError: if the environment shows fewer GPUs than `devices` names.
+        InterruptedRunError: on SIGINT or SIGTERM, once every run at work has been told and has ended.
+    """
+    logs = ensure_output_folder(out / LOGS)
+    cells = [CellStatus(job) for job in jobs]
+    for device in devices:
+        device_environment(device, os.environ)
+    waiting, free = deque(range(len(cells))), deque(devices)
+    at_work: dict[int, _Worker] = {}
+    with termination_as_interrupt():
+        try:
+            while waiting or at_work:
+                while waiting and (free or _is_done(cells[waiting[0]].job)):
+                    index = waiting.popleft()
+                    if _is_done(cells[index].job):
+                        lora = str(jobs[index].final)
+                        cells[index] = replace(cells[index], state="done", exit_code=EXIT_DONE, lora=lora)
+                        continue
+                    device = free.popleft()
+                    at_work[index] = _Worker(jobs[index], device, logs)
+                    cells[index] = replace(cells[index], state="running", device=device)
+                for index, worker in list(at_work.items()):
+                    cells[index] = worker.look(cells[index])
+                    if cells[index].ended:
+                        del at_work[index]
+                        free.append(worker.device)
+                on_status(cells)
+                if at_work:
+                    time.sleep(_LOOK_EVERY_S)
+        except KeyboardInterrupt:
+            for worker in at_work.values():
+                worker.ask_to_end()
+            for index, worker in at_work.items():
+                cells[index] = worker.wait(cells[index])
+            on_status(cells)
+            done = sum(cell.state == "done" for cell in cells)
+            raise InterruptedRunError(
+                f"{out}: stopped with {done} of {len(cells)} runs done; the same command again goes on"
+            ) from None
+        finally:
+            for worker in at_work.values():
+                worker.end()
+    return cells
+
+
+class _Worker:
+    """One ``chromiq train`` at work, with a device of its own."""
+
+    def __init__(self, job: TargetJob, device: str, logs: Path) -> None:
+        self.device = device
+        self._job = job
+        self._follower: Follower | None = None
+        self._document = logs / f"{safe_stem(job.name)}.json"
+        self._log = logs / f"{safe_stem(job.name)}.log"
+        resume = ["--resume"] if _begun(job) else []
+        seed = {} if job.seed is None else {"SEED": str(job.seed)}
+        with self._document.open("wb") as out, self._log.open("ab") as said:
+            self._process = subprocess.Popen(
+                [chromiq_command(), "train", str(job.config), "--engine", job.engine, "--json", *resume],
+                env={**os.environ, **device_environment(device, os.environ), **seed},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=said,
+                # Ctrl-C reaches the sweep alone, which passes it on.
+                start_new_session=True,
+            )
+
+    def look(self, cell: CellStatus) -> CellStatus:
+        """How it stands now."""
+        code = self._process.poll()
+        run = self._run_status()
+        cell = replace(cell, run=run or cell.run)
+        return cell if code is None else self._ended(cell, code)
+
+    def ask_to_end(self) -> None:
+        """Tell it to save and end."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def wait(self, cell: CellStatus) -> CellStatus:
+        """How it ended."""
+        self._process.wait()
+        return self.look(cell)
+
+    def end(self) -> None:
+        """Make sure that it runs no more."""
+        self.ask_to_end()
+        self._process.wait()
+
+    def _run_status(self) -> RunStatus | None:
+        if self._follower is None:
+            record = _record(self._job)
+            # What an earlier launch left there is not how this one stands.
+            if record is None or record.process != self._process.pid:
+                return None
+            self._follower = Follower(self._job.job.run_folder)
+        return self._follower.look()
+
+    def _ended(self, cell: CellStatus, code: int) -> CellStatus:
+        try:
+            document = json.loads(self._document.read_text(encoding="utf-8"))
+        except ValueError:
+            document = {}  # It was killed, or broke down before it could say anything.
+        if code == EXIT_DONE:
+            return replace(cell, state="done", exit_code=code, lora=document["lora"])
+        message = str(document.get("error") or f"exit code {code}") + f"; what it said is in {self._log}"
+        state = "interrupted" if code == EXIT_INTERRUPTED else "failed"
+        return replace(cell, state=state, exit_code=code, message=message)
+
+
+def _record(job: TargetJob) -> RunRecord | None:
+    run = job.job.run_folder
+    return read_record(run) if (run / RUN_FILE).is_file() else None
+
+
+def _begun(job: TargetJob) -> bool:
+    """Whether its run was begun from this very config; one of another is never gone on with unasked."""
+    record = _record(job)
+    return record is not None and record.config_sha256 == sha256_file(job.config)
+
+
+def _is_done(job: TargetJob) -> bool:
+    record = _record(job)
+    return record is not None and record.state == "done" and _begun(job) and job.final.is_file()
