@@ -27,6 +27,12 @@ def evaluate(
     lora: Annotated[
         list[Path] | None, typer.Option(help="LoRA to generate with; several are set side by side.")
     ] = None,
+    outputs: Annotated[
+        list[str] | None, typer.Option(help="NAME=FOLDER of same-named images made elsewhere; several.")
+    ] = None,
+    register: Annotated[
+        bool, typer.Option("--register", help="Bring shifted or resized images to the truth first.")
+    ] = False,
     model: Annotated[str, typer.Option(help="kontext, qwen-image-edit, -2509 or -2511.")] = "kontext",
     checkpoint: Annotated[str | None, typer.Option(help="Base model: hub name or folder.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; the model's own.")] = None,
@@ -44,12 +50,15 @@ def evaluate(
     from dataset_builder.segmenters.choose import make_segmenter
     from evaluate.generate import GenerateOptions
     from evaluate.score_files import scores_document
-    from evaluate.side_by_side import evaluate_testset
+    from evaluate.side_by_side import evaluate_testset, named_folders
 
     options = GenerateOptions(model=model, checkpoint=checkpoint, steps=steps, seed=seed)
     chosen = make_segmenter(segmenter.value, model_options(vocabulary, detector, masker, device, dtype))
     with progress_bar("evaluate") as update:
-        result = evaluate_testset(testset, out, chosen, loras=lora or [], options=options, on_progress=update)
+        result = evaluate_testset(
+            testset, out, chosen, loras=lora or [], outputs=named_folders(outputs or []),
+            register_first=register, options=options, on_progress=update,
+        )  # fmt: skip
     for column, reasons in result.left_alone.items():
         for name, reason in reasons.items():
             say(f"{column} left {name} alone: {reason}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from chromiq.errors import Finding, UnsoundError
 from chromiq.records import BoolMask, RgbImage
@@ -24,7 +25,7 @@ class Aligned:
         inside: ``(H, W)`` bool, where it has pixels; None for everywhere.
         dx_px: how far to the right of the truth it lay; None if it was not registered.
         dy_px: how far below.
-        resized_from: its size before, if another.
+        resized_from: its size before it was scaled, or cut, to the truth's; None if it had that size.
     """
 
     rgb: RgbImage
@@ -54,16 +55,24 @@ def align(image: RgbImage, truth: RgbImage, path: Path) -> Aligned:
         if abs(change - 1) > _MAX_ASPECT_CHANGE:
             cure = "score images of one scene, uncropped"
             _refuse(Finding("score.shape", str(path), f"the shape of {want}, the truth's", have, cure))
-        shrinks = own_wh[0] > size_wh[0]
-        image = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
         resized_from = have
-    shift = register(image, truth)
+    # An image of another size was scaled, or cut at its right and lower border: which, its edges tell.
+    candidates = [image, *([_scaled(image, size_wh)] if resized_from else [])]
+    shifts = [register(candidate, truth) for candidate in candidates]
+    shift = max(shifts, key=lambda found: found.confidence)
+    image = candidates[shifts.index(shift)]
     if not shift.reliable:
         wanted = f"edges that agree with the truth's by {RELIABLE_CONFIDENCE}"
         cure = "score an image of the same scene; this one cannot be registered"
         _refuse(Finding("score.registration", str(path), wanted, f"{shift.confidence:.2f}", cure))
     rgb, inside = undo_shift(image, shift, size_wh)
     return Aligned(rgb, inside, shift.dx_px, shift.dy_px, resized_from)
+
+
+def _scaled(image: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
+    shrinks = image.shape[1] > size_wh[0]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, size_wh, interpolation=method), np.uint8)
 
 
 def _refuse(finding: Finding) -> None:

@@ -76,7 +76,7 @@ def score_folders(
     truths = find_images(truth)
     names = sorted(set(truths) & set(crops) if crops else truths, key=natural_key)
     paths = {column: find_images(folder) for column, folder in columns.items()}
-    raise_findings(_findings(truths, paths, names, crops, truth, register_first), "the images to score")
+    raise_findings(_findings(truths, columns, names, crops, truth, register_first), "the images to score")
     mask_paths = find_images(masks) if masks else {}
     scores: list[ImageScore] = []
     findings: list[Finding] = []
@@ -93,6 +93,34 @@ def score_folders(
             on_progress(number, len(names))
     raise_findings(findings, "the images to score")
     return scores
+
+
+def image_findings(
+    truths: Mapping[str, Path], columns: Mapping[str, Path], register_first: bool = False
+) -> list[Finding]:
+    """Which images are missing, and which have another size than their truth.
+
+    Args:
+        truths: true images by stem.
+        columns: name to folder of same-named images.
+        register_first: whether sizes may differ.
+
+    Raises:
+        UsageError: if a folder is missing.
+    """
+    findings = []
+    found = {column: find_images(folder) for column, folder in columns.items()}
+    for name, truth in truths.items():
+        width_px, height_px = photo_size_wh(truth)
+        for column, paths in found.items():
+            if name not in paths:
+                findings.append(Finding("score.missing", name, f"its {column} image", "none", "add it"))
+            elif not register_first and (have := photo_size_wh(paths[name])) != (width_px, height_px):
+                wanted = f"{width_px}x{height_px}, the truth's size"
+                cure = "generate it at the truth's size, or let --register bring it there"
+                got = f"{have[0]}x{have[1]}"
+                findings.append(Finding("score.size", str(paths[name]), wanted, got, cure))
+    return findings
 
 
 def _score_one(
@@ -162,7 +190,7 @@ def _region_findings(
 
 def _findings(
     truths: Mapping[str, Path],
-    columns: Mapping[str, Mapping[str, Path]],
+    columns: Mapping[str, Path],
     names: Sequence[str],
     crops: Mapping[str, Crop] | None,
     folder: Path,
@@ -177,21 +205,7 @@ def _findings(
         if name not in truths:
             findings.append(Finding("crops.image", name, f"an image in {folder}", "none", "mend crops.json"))
     for name in names:
-        size_wh = photo_size_wh(truths[name])
         if crops:
-            findings += crop_findings(crops[name], size_wh, name)
-        for column, found in columns.items():
-            if name not in found:
-                finding = Finding("score.missing", name, f"its {column} image", "none", "add it")
-                findings.append(finding)
-            elif not register_first and (have := photo_size_wh(found[name])) != size_wh:
-                findings.append(
-                    Finding(
-                        "score.size",
-                        str(found[name]),
-                        f"{size_wh[0]}x{size_wh[1]}, the truth's size",
-                        f"{have[0]}x{have[1]}",
-                        "generate it at the truth's size, or let --register bring it there",
-                    )
-                )
+            findings += crop_findings(crops[name], photo_size_wh(truths[name]), name)
+    findings += image_findings({name: truths[name] for name in names}, columns, register_first)
     return findings

@@ -17,6 +17,7 @@ from dataset_builder.pairs import natural_key
 from dataset_builder.segmenters import Segmenter
 from dataset_builder.segmenters.still_life import still_life_mask
 from dataset_builder.stitch import cut_on_model, cut_still_life, published_geometry
+from evaluate.alignment import align
 from evaluate.correct import find_garment, garment_doubt
 from evaluate.crops import Crop, read_crops
 from evaluate.hybrid import HybridResult, hybrid
@@ -138,6 +139,24 @@ def correct_trial(found: Found, generated: RgbImage | None = None) -> tuple[RgbI
     panel = cut_on_model(corrected, found.trial.geometry) if found.trial.geometry else corrected
     panel[:] = result.rgb
     return corrected, ""
+
+
+def output_on_control(path: Path, trial: Trial, register_first: bool = False) -> RgbImage:
+    """An image that was made of a trial's control: of its size, and where it lies if that is asked for.
+
+    Where a registered image has no pixels the control's own stand in.
+
+    Raises:
+        UnsoundError: if it cannot be read or registered.
+    """
+    image = read_photo(path).rgb
+    if not register_first:
+        return image
+    control = read_photo(trial.control).rgb
+    aligned = align(image, control, path)
+    if aligned.inside is None:
+        return aligned.rgb
+    return np.where(aligned.inside[..., None], aligned.rgb, control)
 
 
 def _photos(trial: Trial) -> tuple[RgbImage, RgbImage, RgbImage]:

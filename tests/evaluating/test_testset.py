@@ -7,12 +7,12 @@ import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from chromiq.colour import delta_e_map
-from chromiq.errors import UnsoundError
+from chromiq.errors import UnsoundError, UsageError
 from chromiq.images import read_mask, read_photo, write_photo
 from dataset_builder.build import build
 from dataset_builder.options import BuildOptions
 from dataset_builder.segmenters.classic import ClassicSegmenter
-from evaluate.side_by_side import evaluate_testset
+from evaluate.side_by_side import evaluate_testset, named_folders
 from evaluate.testset import canvas_mask, correct_trial, find_trial_garment, read_testset
 
 
@@ -97,6 +97,36 @@ def test_a_crop_across_the_seam_is_refused(dataset, tmp_path):
     with pytest.raises(UnsoundError) as caught:
         evaluate_testset(dataset, tmp_path / "out", ClassicSegmenter())
     assert [finding.code for finding in caught.value.findings] == ["crops.seam"]
+
+
+def test_images_made_elsewhere_stand_beside_transfer_and_their_hybrid(built_dataset, tmp_path):
+    """A rival's outputs, cut smaller as a pipeline cuts them: the truth itself."""
+    (trial,) = read_testset(built_dataset)
+    truth = read_photo(trial.truth).rgb
+    write_photo(tmp_path / "rival" / "pair4.png", truth[:-16, :-16])
+    outputs = {"rival": tmp_path / "rival"}
+    with pytest.raises(UnsoundError) as caught:
+        evaluate_testset(built_dataset, tmp_path / "out", ClassicSegmenter(), outputs=outputs)
+    assert [finding.code for finding in caught.value.findings] == ["score.size"]
+    assert "--register" in str(caught.value.findings[0])
+    assert not (tmp_path / "out").exists()
+    (score,) = evaluate_testset(
+        built_dataset, tmp_path / "out", ClassicSegmenter(), outputs=outputs, register_first=True
+    ).scores
+    assert list(score.differences) == ["control", "transfer", "rival", "rival-hybrid"]
+    assert score.differences["rival"].mean == 0
+    assert score.differences["rival"].resized_from == f"{truth.shape[1] - 16}x{truth.shape[0] - 16}"
+    assert score.differences["rival-hybrid"].mean < 0.8 * score.differences["control"].mean
+    (tmp_path / "rival" / "pair4.png").rename(tmp_path / "rival" / "pair5.png")
+    with pytest.raises(UnsoundError) as caught:
+        evaluate_testset(built_dataset, tmp_path / "out", ClassicSegmenter(), outputs=outputs)
+    assert [finding.code for finding in caught.value.findings] == ["score.missing"]
+
+
+@pytest.mark.parametrize("words", [["rival"], ["=x"], ["a/b=x"], ["control=x"], ["a=x", "a=y"]])
+def test_outputs_that_have_no_name_of_their_own_are_refused(words):
+    with pytest.raises(UsageError, match="--outputs"):
+        named_folders(words)
 
 
 @pytest.mark.models
