@@ -55,10 +55,13 @@ def differences_from(preset: str, composed: Composed, dataset: Path) -> list[Dif
 def differences(job: Job, other: Job) -> list[Difference]:
     """Every key in which two jobs differ, in the order of the first."""
     here, there = dict(flat_job(job)), dict(flat_job(other))
+    keys = dict.fromkeys([*here, *there])
+    # An empty mapping that has entries in the other job is told by these.
+    filled = {key.rpartition(".")[0] for key in keys}
     return [
         Difference(key, there.get(key), here.get(key), effect_of(key))
-        for key in dict.fromkeys([*here, *there])
-        if (key in here) != (key in there) or here[key] != there[key]
+        for key in keys
+        if ((key in here) != (key in there) or here[key] != there[key]) and key not in filled
     ]
 
 

@@ -14,7 +14,7 @@ from toolkit_configs.assign import assign
 from toolkit_configs.jobs import Config, Dataset, Job, Process, name_fault
 from toolkit_configs.memory import GIB, MemoryEstimate, estimate_memory
 from toolkit_configs.models import BaseModel, find_model
-from toolkit_configs.presets import PRESETS, find_preset, preset_memory_gib, savings
+from toolkit_configs.presets import PRESETS, find_preset, luxuries, preset_memory_gib, savings
 from toolkit_configs.settings import Setting, Settings, flat
 
 DEFAULT = "default (the published run)"
@@ -105,7 +105,7 @@ def compose(
     _assign_all(job_process, sources, spec.settings, f"model {model}")
     _assign_all(job_process, sources, _sample_size(job_process, spec, size_wh), "the dataset")
     _assign_all(job_process, sources, PRESETS[chosen], f"preset {chosen}")
-    _save_memory(job, sources, spec, chosen, size_wh)
+    _fit_memory(job, sources, spec, chosen, size_wh)
     for setting in (setting for layer in layers for setting in layer.values):
         sources[assign(job_process, setting)] = setting.source
     sources |= {option: source for option, source in asked.items() if option != "preset"}
@@ -169,26 +169,40 @@ def _assign_all(process: Process, sources: dict[str, str], values: Mapping[str, 
         sources[assign(process, Setting(key, deepcopy(value), None, source))] = source
 
 
-def _save_memory(
+def _fit_memory(
     job: Job, sources: dict[str, str], spec: BaseModel, preset: str, size_wh: tuple[int, int] | None
 ) -> None:
-    """Give up what must be given up for the preset's memory to hold the model."""
+    """Keep what the preset's memory has room for, or give up what must be for it to hold the model."""
     limit = preset_memory_gib(preset)
     if limit is None:
         return
+
+    def fits(tried: Job) -> bool:
+        estimate = estimate_memory(tried, size_wh)
+        return estimate is None or estimate.fits(limit * GIB)
+
+    if fits(job):
+        for luxury in luxuries():
+            richer = job.model_copy(deep=True)
+            changed = _changing(richer.process, luxury, preset)
+            if changed and fits(richer):
+                _assign_all(job.process, sources, changed, f"preset {preset}, as it fits")
     for step in savings(spec):
-        estimate = estimate_memory(job, size_wh)
-        if estimate is None or estimate.fits(limit * GIB):
+        if fits(job):
             return
-        trial = job.process.model_copy(deep=True)
-        before = job.process.model_dump()
-        changed = {}
-        for key, value in step.items():
-            assign(trial, Setting(key, deepcopy(value), None, preset))
-            if trial.model_dump() != before:
-                changed[key] = value
-                before = trial.model_dump()
+        changed = _changing(job.process.model_copy(deep=True), step, preset)
         _assign_all(job.process, sources, changed, f"preset {preset}, to fit")
+
+
+def _changing(process: Process, values: Mapping[str, Any], preset: str) -> dict[str, Any]:
+    """Assign values to a process, and return those that changed it."""
+    changed = {}
+    for key, value in values.items():
+        before = process.model_dump()
+        assign(process, Setting(key, deepcopy(value), None, preset))
+        if process.model_dump() != before:
+            changed[key] = value
+    return changed
 
 
 def _sample_size(process: Process, spec: BaseModel, size_wh: tuple[int, int] | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 NOTES: dict[str, str] = {
     "training_folder": "Runs go here, each in a folder of its name.",
     "sqlite_db_path": "Only the trainer's own web interface reads it.",
-    "device": "cuda, or cpu for smoke runs with a tiny checkpoint.",
+    "device": "cuda is the first GPU, cuda:1 the second; chromiq shows the trainer that one alone. Or cpu.",
     "trigger_word": "Put in front of captions that lack it. Captions of chromiq carry theirs already.",
     "performance_log_every": "Steps between the trainer's own timings in its log.",
     "network.type": "lora, or lokr: fewer parameters, and fewer programs that load it.",

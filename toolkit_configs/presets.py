@@ -80,6 +80,11 @@ def preset_memory_gib(name: str) -> int | None:
     return int(found.group(1)) if found else None
 
 
+def luxuries() -> tuple[dict[str, Any], ...]:
+    """What a model that is small for a preset's memory need not give up, the dearest first."""
+    return ({"dataset.resolution": [1328]}, _16_BIT)
+
+
 def savings(model: BaseModel) -> tuple[dict[str, Any], ...]:
     """What to give up, in this order and adding up, when a model is too large for a preset's memory."""
     low_bits = model.recovery_adapter or "uint4"

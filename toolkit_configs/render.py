@@ -17,7 +17,7 @@ from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.templating import template_environment, template_text
 from toolkit_configs.compose import Composed, compose
 from toolkit_configs.jobs import Job
-from toolkit_configs.memory import estimate_memory
+from toolkit_configs.memory import MemoryEstimate
 from toolkit_configs.models import MODELS, find_model
 from toolkit_configs.notes import NOTES
 from toolkit_configs.settings import Settings, command_line_settings, flat
@@ -82,10 +82,19 @@ def render_composed(composed: Composed, template: Path | None = None) -> str:
         UnsoundError: as `render_job` says.
     """
     raise_findings(substituted(composed.job.model_dump()), "values that AI-Toolkit would change")
-    return render_text(composed.job, composed.model, preset=composed.preset, template=template)
+    return render_text(
+        composed.job, composed.model, preset=composed.preset, template=template, memory=composed.memory
+    )
 
 
-def render_text(job: Job, model: str, *, preset: str = "published", template: Path | None = None) -> str:
+def render_text(
+    job: Job,
+    model: str,
+    *,
+    preset: str = "published",
+    template: Path | None = None,
+    memory: MemoryEstimate | None = None,
+) -> str:
     """The text of a job, which when parsed equals it.
 
     Args:
@@ -93,13 +102,13 @@ def render_text(job: Job, model: str, *, preset: str = "published", template: Pa
         model: whose shipped template is used.
         preset: named in a comment.
         template: a user's own template, which is used instead.
+        memory: that it will take, told in a comment.
 
     Raises:
         AssertionError: if a shipped template renders something else; that is our fault, not the user's.
         UnsoundError: if the user's template does, with every key; or if it is no template.
     """
     document = job.model_dump()
-    memory = estimate_memory(job)
     spec = find_model(model)
     about = {
         "model": model,

@@ -60,6 +60,18 @@ def test_a_preset_fits_its_memory_by_the_estimate_or_says_that_nothing_does(mode
     assert (composed.memory_warning is not None) == (model == "flux2" and gib < 48)
 
 
+@pytest.mark.parametrize("gib", SIZES_GIB)
+def test_a_small_model_gives_up_neither_pixels_nor_bits_for_nothing(gib):
+    composed = compose("flux2-klein-4b", DATASET, preset=f"{gib}gb")
+    process = composed.job.process
+    assert (process.model.quantize, process.model.quantize_te, process.model.low_vram) == (False,) * 3
+    assert process.datasets[0].resolution == [1328]
+    assert composed.memory.fits(gib * GIB)
+    # Twice the size: it is rounded where only that leaves room.
+    larger = compose("flux2-klein-9b", DATASET, preset=f"{gib}gb").job.process
+    assert larger.model.quantize is (gib < 80)
+
+
 def test_what_a_preset_gives_up_to_fit_is_said():
     composed = compose("qwen-image-edit-2511", DATASET, preset="32gb")
     process = composed.job.process

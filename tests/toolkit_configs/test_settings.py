@@ -143,6 +143,10 @@ def test_what_differs_from_the_published_run_and_what_it_does(tmp_path):
     assert all(item.effect for item in found)
     other = differences_from("48gb", composed_of(tmp_path, preset="24gb"), tmp_path / "dataset")
     assert "model.quantize" not in {item.key for item in other}
+    apart = compose("flux2", tmp_path / "dataset")
+    keys = {item.key for item in differences_from("published", apart, tmp_path / "dataset")}
+    assert "model.model_kwargs.match_target_res" in keys
+    assert "model.model_kwargs" not in keys
 
 
 @pytest.mark.parametrize("model", MODELS)
