@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -23,9 +23,9 @@ from chromiq.records import PhotoPair
 from dataset_builder.contact_sheet import sheet_step, write_contact_sheet
 from dataset_builder.example import PairResult, PairWork
 from dataset_builder.export import recorded_examples, recorded_keys, remove_recorded
-from dataset_builder.inputs import check_inputs
-from dataset_builder.labels import write_garments
+from dataset_builder.inputs import check_inputs, with_recalled
 from dataset_builder.options import BuildOptions, check_options
+from dataset_builder.own_labels import recall_given, write_own_garments
 from dataset_builder.preview_sheet import write_preview_sheet
 from dataset_builder.ray_engine import build_on_ray
 from dataset_builder.segmenters.choose import resolve_segmenter
@@ -105,6 +105,8 @@ def build(
     options = replace(options, segmenter=resolve_segmenter(options.segmenter, options.models))
     ensure_output_folder(folder)
     with folder_lock(folder, "chromiq build"):
+        recalled = recall_given(folder)
+        inputs = with_recalled(inputs, recalled, folder)
         _check_settings(folder, options)
         works = (
             PairWork(pair, folder, options, inputs.masks.get(pair.key), keep_doubtful)
@@ -124,7 +126,7 @@ def build(
             remove_recorded(folder, key)
         pairs = [pair for pair in inputs.pairs if pair.key in tally.finished]
         with stage("manifest") as update:
-            _finish(folder, options, pairs, tally.examples, update)
+            _finish(folder, options, pairs, tally.examples, recalled, update)
     findings = (*inputs.findings, *tally.faults, *tally.doubts)
     return BuildSummary(folder, tally.examples, tally.resumed, options.segmenter, findings)
 
@@ -173,7 +175,12 @@ def _check_settings(folder: Path, options: BuildOptions) -> None:
 
 
 def _finish(
-    folder: Path, options: BuildOptions, pairs: Sequence[PhotoPair], examples: int, update: Update
+    folder: Path,
+    options: BuildOptions,
+    pairs: Sequence[PhotoPair],
+    examples: int,
+    recalled: Mapping[str, str],
+    update: Update,
 ) -> None:
     """The dataset's own files, once every example is there; they are read from its records one by one."""
     labels: dict[str, str] = {}
@@ -190,7 +197,7 @@ def _finish(
                 number += 1
                 manifest.write(json.dumps(example, ensure_ascii=False, sort_keys=True) + "\n")
             update(done, len(pairs))
-    write_garments(folder / "garments.json", labels)
+    write_own_garments(folder, labels, recalled)
     write_contact_sheet(folder, shown, examples)
     write_preview_sheet(folder, options.model, [example for _, example in shown], examples)
 

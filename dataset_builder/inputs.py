@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from dataset_builder.captions import uses_reference
 from dataset_builder.example import example_name
 from dataset_builder.labels import read_garments
 from dataset_builder.options import BuildOptions
+from dataset_builder.own_labels import GARMENTS
 from dataset_builder.pairs import find_pairs
 from dataset_builder.scene import geometry_of
 
@@ -81,6 +82,39 @@ def check_inputs(
     findings += _unused(masks, [path.name for path in files if path not in drawn.values()])
     labelled = [replace(pair, garment=pair.garment or labels.get(pair.still_life.name)) for pair in pairs]
     return BuildInputs(tuple(labelled), drawn, tuple(findings))
+
+
+def with_recalled(inputs: BuildInputs, recalled: Mapping[str, str], dataset: Path) -> BuildInputs:
+    """The same inputs with the words that a person gave in the dataset itself, where nothing else names them.
+
+    Args:
+        inputs: as `check_inputs` gives them.
+        recalled: by still-life's name, as `recall_given` gives them.
+        dataset: the folder they were found in.
+    """
+    where = dataset / GARMENTS
+    names = {pair.still_life.name: pair.garment for pair in inputs.pairs}
+    overruled = {
+        name: names[name]
+        for name, word in recalled.items()
+        if name in names and names[name] not in (None, word)
+    }
+    findings = [
+        Finding(
+            "garments.overruled",
+            f"{where}: {name}",
+            f"the word that --garments or the CSV file gives, {word!r}",
+            f"{recalled[name]!r}, which a person wrote here",
+            "change it there as well, or leave it out there",
+            severity="warning",
+        )
+        for name, word in overruled.items()
+    ]
+    findings += _unused(where, [name for name in recalled if name not in names])
+    pairs = tuple(
+        replace(pair, garment=pair.garment or recalled.get(pair.still_life.name)) for pair in inputs.pairs
+    )
+    return replace(inputs, pairs=pairs, findings=(*inputs.findings, *findings))
 
 
 def _read_labels(garments: Path | None) -> tuple[dict[str, str], list[Finding]]:
