@@ -32,6 +32,9 @@ _PLACE_IN_SHARES: dict[Kind, tuple[float, float, float, float]] = {
     "full": (-1.0, 0.93, 0.04, 0.06),
 }
 _WIDEST_GAP = 0.95
+_CUT_ROWS = 2
+# The body's width over its upper half with the arms hanging: 1.7 to 2.2, women to men.
+_WIDTH_IN_HEADS = 2.0
 # Shorts may be parted over their last few centimetres only.
 _PARTED_SHARE = 0.15
 _SEED_IN_HEADS: dict[Kind, tuple[float, float]] = {
@@ -43,14 +46,14 @@ _SEED_IN_HEADS: dict[Kind, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class Head:
-    """Rows of the head's top and of its chin."""
+    """Rows of the head's top and of its chin; above the photo, and negative, where it is cut off."""
 
     top: int
     chin: int
 
     def chin_row(self, heads_below: float) -> int:
-        """The row so many heads below the chin."""
-        return int(self.chin + heads_below * (self.chin - self.top))
+        """The row so many heads below the chin, or the photo's first."""
+        return max(0, int(self.chin + heads_below * (self.chin - self.top)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,24 +131,36 @@ class Body:
 
     def likeness_to_parts(self, sample: FloatImage, count: int = 3) -> FloatImage:
         """The cost of each pixel ``(H, W)`` under the best of up to `count` models of a sample ``(P, 3)``."""
-        labels, centres = cluster(sample * LAB_WEIGHTS, count)
-        parts = [sample[labels == index] for index in range(len(centres))]
-        models = [ColourModel.of(part, (20, 3, 3)) for part in parts if len(part) > 20]
-        cost: FloatImage = np.min([model.cost(self.lab) for model in models], axis=0)
-        return cost
+        return cost_under_parts(sample, self.lab, count)
 
 
-def find_body(photo: RgbImage) -> Body:
-    """The person on a small photo with a plain background."""
+def cost_under_parts(sample: FloatImage, lab: FloatImage, count: int = 3) -> FloatImage:
+    """The cost of Lab colours ``(..., 3)`` under the best of up to `count` models of a sample ``(P, 3)``."""
+    labels, centres = cluster(sample * LAB_WEIGHTS, count)
+    parts = [sample[labels == index] for index in range(len(centres))]
+    models = [ColourModel.of(part, (20, 3, 3)) for part in parts if len(part) > 20]
+    cost: FloatImage = np.min([model.cost(lab) for model in models], axis=0)
+    return cost
+
+
+def find_body(photo: RgbImage, kind: Kind = "upper") -> Body:
+    """The person on a small photo with a plain background, of whom the head may be cut off.
+
+    Args:
+        photo: ``(H, W, 3)`` uint8 sRGB.
+        kind: where the garment is worn; with one worn below, a photo without a head may begin anywhere.
+    """
     lab = srgb_to_lab(photo)
     distance, threshold = background_distance(photo)
     # The outline is a pixel or two wide of the mark; the gaps between arm and body are background again.
     person = foreground(photo) & fill_small_holes(distance > 0.7 * threshold, 0.003)
     head = _find_head(person, lab) if person.any() else None
+    if person[:_CUT_ROWS].any() and (head or kind != "lower"):
+        head = _completed(head, person)
     face = None
     if head:
         region = person & _skin_hue(lab)
-        region[: head.top + int(0.35 * (head.chin - head.top))] = False
+        region[: head.chin_row(-0.65)] = False
         region[head.chin + 1 :] = False
         if region.sum() >= 20:
             face = ColourModel.of(lab[region], (30, 4, 4))
@@ -240,6 +255,14 @@ def _find_head(person: BoolMask, lab: FloatImage) -> Head | None:
     if best:
         return Head(top, best[1])
     return _head_without_neck(person, skin, width, top, bottom)
+
+
+def _completed(head: Head | None, person: BoolMask) -> Head:
+    """A head that the photo's upper edge cuts off, as high as suits the shoulders below it."""
+    chin = head.chin if head else 0
+    width = person[chin:].sum(axis=1)
+    height_px = max(8, int(np.percentile(width[: width.max()], 75) / _WIDTH_IN_HEADS))
+    return Head(min(chin - height_px, head.top if head else 0), chin)
 
 
 def _head_without_neck(

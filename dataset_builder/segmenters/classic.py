@@ -23,6 +23,7 @@ from dataset_builder.segmenters import SegmentationTask
 from dataset_builder.segmenters.body import Body, Kind, find_body, garment_kind, place_prior, seed_box
 from dataset_builder.segmenters.extent import Extent, find_extent, within_extent
 from dataset_builder.segmenters.palette import ColourGroups, Palette, main_colours, recolourings
+from dataset_builder.segmenters.sleeves import cloth_beneath, is_sleeveless, sides_alike
 from dataset_builder.segmenters.still_life import grab_cut, keep_large_parts, still_life_mask
 
 WORK_HEIGHT_PX = 320
@@ -32,8 +33,12 @@ _PIXEL_PLACE_WEIGHT = 1.0
 _MATCH_LAB = 8.0
 _LEARNED_WEIGHT = 1.0
 _MOST_LEARNED = 5.0
+_BENEATH_WEIGHT, _MOST_BENEATH = 2.0, 5.0
 _MIN_LEARNED_PX = 200
 _MIDDLE_IS_CLOTH = 4.0
+# A group of colours of which a third or more lies in the middle is no skin.
+_MIDDLE_IS_OWN = 3.0
+_SKIN_COLOURED = 0.3
 _OWN_HOLE_SHARE = 0.6
 _LARGEST_HOLE = 0.2
 _SMALL_HOLE_PX = 200
@@ -70,18 +75,28 @@ def segment_garment(task: SegmentationTask) -> GarmentMask:
     still_life = _at_work_size(task.still_life)
     garment = still_life_mask(still_life)
     kind = garment_kind(garment, task.label)
-    body = find_body(small)
+    body = find_body(small, kind)
     if not body.person.any():
         empty = np.zeros(task.on_model.shape[:2], bool)
         return GarmentMask(empty, 0.0, ("nobody_found",), ClassicSegmenter.name)
-    palette = main_colours(srgb_to_lab(still_life[_inside(garment)][None])[0])
-    evidence = weigh_evidence(body, kind, garment, palette)
+    still_life_lab = srgb_to_lab(still_life)
+    palette = main_colours(still_life_lab[_inside(garment)])
+    beneath = None if kind == "lower" else _worn_beneath(body, still_life_lab, garment)
+    evidence = weigh_evidence(body, kind, garment, palette, beneath)
     mask = _refine(small, body, kind, evidence.probability)
     confidence, reasons = judge_mask(mask, body, kind, evidence)
     return GarmentMask(_full_size(mask, task.on_model), confidence, reasons, ClassicSegmenter.name)
 
 
-def weigh_evidence(body: Body, kind: Kind, garment: BoolMask, palette: Palette) -> Evidence:
+def _worn_beneath(body: Body, still_life_lab: FloatImage, garment: BoolMask) -> FloatImage | None:
+    sleeveless = is_sleeveless(garment)
+    one_cloth = sleeveless or sides_alike(still_life_lab, _inside(garment))
+    return cloth_beneath(body, sleeveless=sleeveless) if one_cloth else None
+
+
+def weigh_evidence(
+    body: Body, kind: Kind, garment: BoolMask, palette: Palette, beneath: FloatImage | None = None
+) -> Evidence:
     """How probably each pixel is the garment, and what else tells how far to trust that.
 
     Args:
@@ -89,17 +104,22 @@ def weigh_evidence(body: Body, kind: Kind, garment: BoolMask, palette: Palette) 
         kind: where such a garment is worn.
         garment: ``(h, w)`` bool, the garment on the still-life.
         palette: the still-life garment's main colours as `main_colours` gives them.
+        beneath: ``(H, W)``, above 0 for other cloth worn beneath, as `cloth_beneath` gives it, or None.
     """
     groups = ColourGroups.of(body.lab, body.person, _CLUSTERS)
-    place = place_prior(body, kind)
-    colour, _ = _colour_evidence(groups, body, place, palette)
+    place, middle = place_prior(body, kind), seed_box(body, kind)
+    colour, _ = _colour_evidence(groups, body, place, middle, palette)
     like = groups.spread(colour) > 0
+    if beneath is not None:
+        like &= beneath < 0
     extent = find_extent(body, kind, garment, like, place.mean(axis=1))
     place = within_extent(extent, place, kind)
-    colour, trust = _colour_evidence(groups, body, place, palette)
+    colour, trust = _colour_evidence(groups, body, place, middle, palette)
     logit = groups.spread(
         colour + _PLACE_WEIGHT * _log_odds(groups.mean(place), 0.1)
     ) + _PIXEL_PLACE_WEIGHT * np.minimum(_log_odds(place, 0.005), 1.2)
+    if beneath is not None:
+        logit -= _BENEATH_WEIGHT * np.clip(beneath, 0, _MOST_BENEATH)
     logit += _LEARNED_WEIGHT * _learned_evidence(body, extent, kind, logit)
     probability = np.where(body.person, 1 / (1 + np.exp(-np.clip(logit, -12, 12))), 0).astype(np.float32)
     probability = _without_skin(probability, body, kind, groups)
@@ -123,10 +143,11 @@ def _learned_evidence(body: Body, extent: Extent, kind: Kind, logit: FloatImage)
 
 
 def _colour_evidence(
-    groups: ColourGroups, body: Body, place: FloatImage, palette: Palette
+    groups: ColourGroups, body: Body, place: FloatImage, middle: BoolMask, palette: Palette
 ) -> tuple[FloatImage, float]:
     """How far each group's colour speaks for the garment ``(N,)``, and how far the still-life's was kept."""
-    mass = groups.sizes * groups.mean(place) * (1 - body.skin_likeness(groups.medians))
+    skin = body.skin_likeness(groups.medians) * (1 - np.minimum(groups.mean(middle) * _MIDDLE_IS_OWN, 1))
+    mass = groups.sizes * groups.mean(place) * (1 - skin)
     distance, trust = _match(groups.centres, mass / max(mass.sum(), 1e-9), palette)
     return _evidence(distance), trust
 
@@ -165,7 +186,9 @@ def _without_skin(probability: FloatImage, body: Body, kind: Kind, groups: Colou
     if body.face is None:
         return probability
     middle = seed_box(body, kind)
-    sure = middle & ~body.like_face & (probability > 0.9)
+    sure = middle & (probability > 0.9)
+    if (sure & body.like_face).sum() < _SKIN_COLOURED * sure.sum():
+        sure &= ~body.like_face
     if sure.sum() <= 60:
         return probability
     ratio = (body.face.cost(body.lab) - body.likeness_to_parts(body.lab[sure])).clip(-8, 8).astype(np.float32)

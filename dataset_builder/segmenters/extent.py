@@ -134,7 +134,7 @@ def within_extent(extent: Extent, place: FloatImage, kind: Kind) -> FloatImage:
     if kind != "lower":
         above = max(extent.bottom - _SLEEVES_BELOW_HEM_PX, 0)
         inside = np.where(extent.hem, inside, place)
-        inside[:above] = place[:above]
+        inside[:above] = np.maximum(place, inside)[:above]
     return ((_KEPT_OUTSIDE * place + (1 - _KEPT_OUTSIDE) * inside) * extent.reach).astype(np.float32)
 
 

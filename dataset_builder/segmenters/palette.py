@@ -81,7 +81,7 @@ class ColourGroups:
         """``(N,)`` how many pixels each group has."""
         return np.bincount(self.labels[self.labels >= 0], minlength=len(self.centres))
 
-    def mean(self, image: FloatImage) -> FloatImage:
+    def mean(self, image: FloatImage | BoolMask) -> FloatImage:
         """``(N,)`` the mean of an image ``(H, W)`` over each group."""
         inside = self.labels >= 0
         total = np.bincount(self.labels[inside], image[inside], len(self.centres))

@@ -13,6 +13,9 @@ _WORK_HEIGHT_PX = 400
 _MIN_SHARE = 0.01
 _MARGIN_PX = 12
 _SHADOW_SHARE = 0.25
+_FADED_SHARE = 0.65
+_WIDE_PX = 13
+_MIN_PART = 0.03
 
 
 def still_life_mask(still_life: RgbImage) -> BoolMask:
@@ -80,13 +83,46 @@ def foreground(rgb: RgbImage, *, without_shadow: bool = False) -> BoolMask:
             photo of one thing: beside black hair, white cloth differs by little too.
     """
     distance, threshold = background_distance(rgb)
-    far = distance > threshold
-    if without_shadow and far.any():
-        threshold = max(threshold, _SHADOW_SHARE * float(np.median(distance[far])))
-    mask = (cv2.GaussianBlur(distance, (0, 0), 1) > threshold).astype(np.uint8)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3)))
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
-    return fill_small_holes(keep_large_parts(mask.astype(bool), 0.1), 0.0005)
+    smooth = cv2.GaussianBlur(distance, (0, 0), 1)
+    mask = _cleaned(smooth > threshold)
+    if without_shadow and mask.any():
+        clear = _cleaned(smooth > max(threshold, _SHADOW_SHARE * float(np.median(distance[mask]))))
+        mask = clear | _light_cloth(mask & ~clear, clear, smooth)
+    return fill_small_holes(keep_large_parts(mask, 0.1), 0.0005)
+
+
+def _cleaned(mask: BoolMask) -> BoolMask:
+    closed = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, _disc(3))
+    return cv2.morphologyEx(closed, cv2.MORPH_OPEN, _disc(5)) > 0
+
+
+def _light_cloth(faint: BoolMask, clear: BoolMask, distance: FloatImage) -> BoolMask:
+    """Of what differs little from the background, the wide parts that are no shadow.
+
+    A shadow fades from the garment outwards; cloth differs as much half way in as further in.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(_opened(faint, _WIDE_PX).astype(np.uint8))
+    depth_px = cv2.distanceTransform((faint | clear).astype(np.uint8), cv2.DIST_L2, 3)
+    cloth = np.zeros_like(faint)
+    for part in range(1, count):
+        if stats[part, cv2.CC_STAT_AREA] < _MIN_PART * clear.sum():
+            continue
+        inside = labels == part
+        depth = depth_px / np.percentile(depth_px[inside], 95)
+        half_way, far_in = inside & (depth > 0.35) & (depth < 0.6), inside & (depth >= 0.6)
+        if not (half_way.any() and far_in.any()):
+            continue
+        if np.median(distance[half_way]) > _FADED_SHARE * np.median(distance[far_in]):
+            cloth |= inside
+    return cloth
+
+
+def _opened(mask: BoolMask, side_px: int) -> BoolMask:
+    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, _disc(side_px)) > 0
+
+
+def _disc(side_px: int) -> NDArray[np.uint8]:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side_px, side_px)).astype(np.uint8)
 
 
 def grab_cut(rgb: RgbImage, trimap: NDArray[np.uint8], rounds: int) -> BoolMask:
