@@ -67,15 +67,15 @@ def fit_affine(before: FloatImage, after: FloatImage) -> ColourMap:
     return ColourMap(matrix, source, target)
 
 
-def blend_maps(first: ColourMap, second: ColourMap, share: float) -> ColourMap:
-    """The map whose result lies between those of two: 0 gives the first's, 1 the second's.
+def blend_maps(first: ColourMap, second: ColourMap, shares: FloatImage) -> ColourMap:
+    """The map whose result lies between those of two, by a share of L*, a* and b* each: 0 is the first's.
 
     >>> lighter = ColourMap(np.eye(3), np.zeros(3), np.array([10.0, 0, 0]))
-    >>> blend_maps(ColourMap.identity(), lighter, 0.25).apply(np.zeros(3)).tolist()
+    >>> blend_maps(ColourMap.identity(), lighter, np.array([0.25, 0, 0])).apply(np.zeros(3)).tolist()
     [2.5, 0.0, 0.0]
     """
-    matrix = (1 - share) * first.matrix + share * second.matrix
-    target = (1 - share) * first.target + share * second.apply(first.source)
+    matrix = (1 - shares)[:, None] * first.matrix + shares[:, None] * second.matrix
+    target = (1 - shares) * first.target + shares * second.apply(first.source)
     return ColourMap(matrix, first.source, target)
 
 

@@ -16,8 +16,8 @@ from dataset_builder.mask_quality import LEFT_OUT_BELOW
 from dataset_builder.segmenters import SegmentationTask, Segmenter
 from dataset_builder.segmenters.still_life import still_life_mask
 from evaluate.colour_map import apply_colour_map
-from evaluate.hybrid import HybridResult, hybrid, paste
-from evaluate.transfer import TransferResult, transfer
+from evaluate.hybrid import hybrid, paste
+from evaluate.transfer import transfer
 
 Method = Literal["transfer", "lora", "hybrid"]
 
@@ -144,7 +144,6 @@ def _correct(
         write_changed(out, original, pasted)
         return True, "the network's garment, at the photo's size", 0.0
     flat = still_life_mask(right)
-    result: HybridResult | TransferResult
     if method == "hybrid":
         assert generated is not None
         result = hybrid(right, flat, original.srgb, found.mask, generated, strength=strength)

@@ -3,12 +3,10 @@
 A generated image has the colour that a network believes in, but the network's texture, a slightly moved
 outline and another size. So only its colour change is taken: one affine map in Lab from the photo's garment
 to the image's, fitted where the two are registered and robust to where they are not. It is blended with
-the network-free map, each by the inverse square of the error it is expected to leave.
+the network-free map, lightness and chroma apart, by how far each can be trusted.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -19,35 +17,17 @@ from chromiq.records import BoolMask, FloatImage, RgbImage
 from evaluate.colour_map import ColourMap, apply_colour_map, blend_maps, fit_affine, inner_edge
 from evaluate.garment_look import look
 from evaluate.registration import register, undo_shift
-from evaluate.transfer import MIN_GAIN, check_masks, fit_colours, garment_sample
+from evaluate.transfer import MIN_GAIN, TransferResult, check_masks, fit_colours, garment_sample
 
-# What a LoRA leaves over the whole garment when its chroma agrees with the still-life's.
-_NETWORK_DELTA_E = 3.0
+# What a LoRA leaves in lightness and in chroma, in dE00; of chroma the still-life tells more.
+_LEFT_LIGHTNESS, _LEFT_CHROMA = 3.0, 6.0
+# Farther from the still-life than this, in L* or in a*, b*, a network's cloth is none that it could be.
+_FARTHEST = 10.0
+_LEAST_UNCERTAINTY = 0.5
 _MIN_PIXELS = 200
 _MAX_PIXELS = 40_000
 _FITS = 3
 _KEPT_SHARE = 0.8
-
-
-@dataclass(frozen=True, eq=False)
-class HybridResult:
-    """What became of a photo.
-
-    Attributes:
-        rgb: ``(H, W, 3)`` uint8 sRGB; outside the mask bit-identical to the photo that came in.
-        applied: False if the photo was left alone.
-        reason: what was done, or why nothing was.
-        estimated_gain: mean dE00 between the garment before and after, less what is expected to be left.
-        network_share: 0..1, how much of the colour is the network's.
-        colour_map: the map blended.
-    """
-
-    rgb: RgbImage
-    applied: bool
-    reason: str
-    estimated_gain: float
-    network_share: float
-    colour_map: ColourMap
 
 
 def hybrid(
@@ -58,7 +38,7 @@ def hybrid(
     generated: RgbImage,
     *,
     strength: float = 1.0,
-) -> HybridResult:
+) -> TransferResult:
     """Correct the garment at the photo's full size by what a network made of it.
 
     Args:
@@ -75,23 +55,45 @@ def hybrid(
     check_masks(still_life, still_life_mask, on_model, on_model_mask, strength)
     flat, seen = garment_sample(still_life, still_life_mask), garment_sample(on_model, on_model_mask)
     fit = fit_colours(flat, seen)
-    own = fit.colour_map if fit.gain >= MIN_GAIN else ColourMap.identity()
     network, doubt = network_map(on_model, on_model_mask, generated)
     if network is None:
-        share, colour_map, said = 0.0, own, f"without the network's colour: {doubt}"
+        colour_map = fit.colour_map
+        said, gain = f"without the network's colour: {doubt}", fit.gain
     else:
-        off_chroma = float(np.hypot(*(look(network.apply(seen)).mean - look(flat).mean)[1:]))
-        ours = max(fit.uncertainty, 0.5) ** 2
-        theirs = _NETWORK_DELTA_E**2 + off_chroma**2
-        share = ours / (ours + theirs)
-        colour_map, said = blend_maps(own, network, share), f"{share:.0%} of the colour is the network's"
-    moved = float(np.linalg.norm(colour_map.apply(seen) - seen, axis=1).mean())
-    gain = moved - fit.uncertainty
-    if moved < MIN_GAIN:
+        shares = network_shares(flat, network.apply(seen), fit.uncertainty)
+        colour_map = blend_maps(fit.colour_map, network, np.array([shares[0], shares[1], shares[1]]))
+        said = f"{shares[0]:.0%} of the lightness and {shares[1]:.0%} of the chroma are the network's"
+        moved = float(np.linalg.norm(colour_map.apply(seen) - seen, axis=1).mean())
+        gain = moved - fit.uncertainty * float(np.sqrt(1 - shares[0]))
+    if gain < MIN_GAIN:
         reason = f"left alone: the colour is right as far as can be told; {said}"
-        return HybridResult(on_model.copy(), False, reason, gain, share, colour_map)
+        return TransferResult(on_model.copy(), False, reason, gain, colour_map)
     rgb = apply_colour_map(on_model, on_model_mask, colour_map, strength)
-    return HybridResult(rgb, True, f"corrected; {said}", gain, share, colour_map)
+    return TransferResult(rgb, True, f"corrected; {said}", gain, colour_map)
+
+
+def network_shares(flat_lab: FloatImage, network_lab: FloatImage, uncertainty: float) -> tuple[float, float]:
+    """How much of the lightness and of the chroma to take from a network, each 0..1.
+
+    Two estimates are weighed by the inverse squares of the errors they are expected to leave. Without a
+    network chroma is known from the still-life, lightness is not: of a network the reverse is worth more.
+
+    Args:
+        flat_lab: ``(P, 3)`` Lab pixels of the garment on the still-life.
+        network_lab: ``(Q, 3)`` Lab pixels of the garment as the network has it.
+        uncertainty: dE00 that the correction without a network is expected to leave.
+
+    >>> cloth = np.random.default_rng(0).normal([50, 20, 0], [8, 2, 2], (999, 3))
+    >>> lightness, chroma = network_shares(cloth, cloth + 1, uncertainty=3.0)
+    >>> round(lightness, 2), round(chroma, 2)
+    (0.5, 0.2)
+    """
+    flat, seen = look(flat_lab), look(network_lab)
+    off_chroma = float(np.hypot(*(seen.mean - flat.mean)[1:]))
+    far = max(0.0, off_chroma - _FARTHEST, abs(seen.lit_worn - flat.lit_flat) - _FARTHEST)
+    ours = max(uncertainty, _LEAST_UNCERTAINTY) ** 2
+    lightness, chroma = (ours / (ours + left**2 + far**2) for left in (_LEFT_LIGHTNESS, _LEFT_CHROMA))
+    return lightness, chroma
 
 
 def network_map(on_model: RgbImage, mask: BoolMask, generated: RgbImage) -> tuple[ColourMap | None, str]:

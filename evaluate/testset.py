@@ -20,9 +20,9 @@ from dataset_builder.stitch import cut_on_model, cut_still_life, published_geome
 from evaluate.alignment import align
 from evaluate.correct import find_garment, garment_doubt
 from evaluate.crops import Crop, read_crops
-from evaluate.hybrid import HybridResult, hybrid
+from evaluate.hybrid import hybrid
 from evaluate.score import find_images
-from evaluate.transfer import TransferResult, transfer
+from evaluate.transfer import transfer
 
 # What a canvas without a manifest is taken for: two 4:5 photos, laid out as published.
 _USUAL_WH = (896, 1120)
@@ -126,7 +126,6 @@ def correct_trial(found: Found, generated: RgbImage | None = None) -> tuple[RgbI
     if found.doubt:
         return canvas, found.doubt
     mask = still_life_mask(still_life)
-    result: TransferResult | HybridResult
     if generated is None:
         result = transfer(still_life, mask, on_model, found.mask)
     else:

@@ -1,10 +1,13 @@
 """The hybrid: a generated image's colour as far as it can be trusted, on the photo's own texture."""
 
+import re
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chromiq.colour import delta_e_map, srgb_to_lab
 from chromiq.errors import UsageError
@@ -14,7 +17,8 @@ from dataset_builder.sample_catalogue import draw_pair
 from dataset_builder.segmenters import SegmentationTask
 from dataset_builder.segmenters.classic import ClassicSegmenter
 from dataset_builder.segmenters.still_life import still_life_mask
-from evaluate.hybrid import hybrid, network_map
+from evaluate.hybrid import hybrid, network_map, network_shares
+from evaluate.transfer import transfer
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "real" / "test"
 PAIR = draw_pair(2, size_wh=(448, 560))
@@ -50,8 +54,7 @@ def test_the_result_is_nearer_keeps_texture_and_leaves_the_rest():
     generated = as_a_network_gives_it(PAIR.on_model)
     result = run(OFF, generated)
     assert result.applied
-    assert 0 < result.network_share < 1
-    assert f"{result.network_share:.0%} of the colour is the network's" in result.reason
+    assert re.search(r"\d+% of the lightness and \d+% of the chroma are the network's", result.reason)
     np.testing.assert_array_equal(result.rgb[~MASK], OFF[~MASK])
     off, left = (delta_e_map(image, PAIR.on_model)[MASK].mean() for image in (OFF, result.rgb))
     assert left < 0.5 * off
@@ -67,14 +70,29 @@ def test_the_result_is_nearer_keeps_texture_and_leaves_the_rest():
 def test_an_image_of_something_else_is_not_used():
     other = np.random.default_rng(0).integers(0, 256, (280, 224, 3), dtype=np.uint8)
     result = run(OFF, other)
-    assert result.network_share == 0
     assert "does not lie on the photo" in result.reason
+    alone = transfer(PAIR.still_life, PAIR.still_life_mask, OFF, MASK)
+    np.testing.assert_array_equal(result.rgb, alone.rgb)
 
 
-def test_a_network_that_goes_wrong_is_trusted_less():
-    right = run(OFF, as_a_network_gives_it(PAIR.on_model))
+@given(uncertainty=st.floats(0, 8), far=st.floats(0, 40))
+def test_a_network_is_trusted_by_what_is_left_and_not_when_its_cloth_cannot_be(uncertainty, far):
+    cloth = srgb_to_lab(PAIR.still_life[PAIR.still_life_mask][::97])
+    lightness, chroma = network_shares(cloth, cloth, uncertainty)
+    assert 0 <= chroma <= lightness <= 1
+    assert network_shares(cloth, cloth, uncertainty + 1) > (lightness, chroma)
+    for axis in range(3):
+        farther = network_shares(cloth, cloth + far * np.eye(3)[axis], uncertainty)
+        assert farther <= (lightness, chroma)
+    wild = network_shares(cloth, cloth[:, [0, 2, 1]] * [1, -1, -1] + [0, 50, 0], uncertainty)
+    assert max(wild) < 0.1
+
+
+def test_a_network_of_another_colour_altogether_does_little_harm():
     wrong = run(OFF, as_a_network_gives_it(PAIR.on_model[..., ::-1].copy()))
-    assert wrong.network_share < right.network_share
+    alone = transfer(PAIR.still_life, PAIR.still_life_mask, OFF, MASK)
+    left = [delta_e_map(result.rgb, PAIR.on_model)[MASK].mean() for result in (wrong, alone)]
+    assert left[0] < left[1] + 1
 
 
 def test_strength_0_changes_nothing_and_masks_are_checked():
@@ -95,7 +113,6 @@ def test_a_published_output_gives_its_colour_and_not_its_texture():
     mask = ClassicSegmenter().segment([SegmentationTask(still_life, off, "trousers")])[0].mask
     result = hybrid(still_life, still_life_mask(still_life), off, mask, generated)
     assert result.applied
-    assert 0.1 < result.network_share < 0.9
     np.testing.assert_array_equal(result.rgb[~mask], off[~mask])
     inner = cv2.erode(mask.astype(np.uint8), np.ones((15, 15))) > 0
     fine = [
