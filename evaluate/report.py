@@ -20,7 +20,7 @@ from evaluate.crops import Crop
 from evaluate.difference import Difference
 from evaluate.pictures import MAP_FULL_SCALE, Panel, data_uri, outline_path, scale_bar, show
 from evaluate.score import ImageScore, find_images
-from evaluate.summary import Comparison, average, by_garment, compare
+from evaluate.summary import Comparison, average, average_of, by_garment, compare
 
 # 100 images of four columns stay under 25 MB with room for the text.
 _PICTURES_BYTES = 20_000_000
@@ -30,12 +30,14 @@ _TICKS = tuple(MAP_FULL_SCALE * step / 4 for step in range(5))
 
 @dataclass(frozen=True)
 class Field:
-    """A number of `Difference` as the report shows it."""
+    """A number of `Difference` as the report shows it, times `unit`. Shifts have no average: they cancel."""
 
     name: str
     label: str
     form: str
     meaning: str
+    unit: float = 1.0
+    averaged: bool = True
 
 
 _FIELDS = (
@@ -46,17 +48,34 @@ _FIELDS = (
     Field("chroma", "chroma", "%.2f", "chroma's part"),
     Field("hue", "hue", "%.2f", "hue's part"),
     Field("of_means", "of means", "%.2f", "dE00 of the two mean colours"),
-    Field("lightness_shift", "L*", "%+.1f", "difference of mean lightness, image minus truth"),
-    Field("chroma_shift", "C*", "%+.1f", "difference of mean chroma, image minus truth"),
+    Field(
+        "lightness_shift", "L*", "%+.1f", "difference of mean lightness, image minus truth", averaged=False
+    ),
+    Field("chroma_shift", "C*", "%+.1f", "difference of mean chroma, image minus truth", averaged=False),
+    Field(
+        "hue_shift_deg",
+        "h",
+        "%+.0f°",
+        "difference of mean hue, image minus truth, in degrees",
+        averaged=False,
+    ),
     Field(
         "leak_mean", "leak", "%.2f", "mean dE00 from the control outside the garment, where none should be"
     ),
+    Field("leak_over_1", "over 1", "%.1f%%", "share of the pixels there that changed by over dE00 1", 100),
+    Field("leak_over_2", "over 2", "%.1f%%", "share of the pixels there that changed by over dE00 2", 100),
     Field("gradient_correlation", "threads", "%.2f", "correlation of the gradients with the control's"),
     Field("ssim", "SSIM", "%.2f", "structural similarity of lightness with the control"),
     Field(
-        "dx_px", "right by", "%+.2f", "pixels by which it lay too far to the right before it was registered"
+        "dx_px",
+        "right by",
+        "%+.2f",
+        "pixels by which it lay too far to the right before it was registered",
+        averaged=False,
     ),
-    Field("dy_px", "low by", "%+.2f", "pixels by which it lay too low before it was registered"),
+    Field(
+        "dy_px", "low by", "%+.2f", "pixels by which it lay too low before it was registered", averaged=False
+    ),
 )
 
 
@@ -108,6 +127,7 @@ class MethodRow:
     comparison: Comparison | None
     worst: Card
     best: bool
+    averages: dict[str, float | None]
 
 
 def write_report(
@@ -215,6 +235,7 @@ def _methods(scores: Sequence[ImageScore], names: Sequence[str], cards: Sequence
             comparison=compare(scores, name) if name != "control" and "control" in names else None,
             worst=max(cards, key=lambda card: card.numbers[name].mean),
             best=means[name] == min(means.values()),
+            averages={field.name: average_of(scores, name, field.name) for field in _FIELDS},
         )
         for name in names
     ]

@@ -37,6 +37,13 @@ def average(scores: Sequence[ImageScore], column: str) -> float:
     return float(np.mean([score.differences[column].mean for score in scores]))
 
 
+def average_of(scores: Sequence[ImageScore], column: str, field: str) -> float | None:
+    """Mean over images of any number of `evaluate.difference.Difference`; None if it is known of none."""
+    values = [getattr(score.differences[column], field) for score in scores]
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
 def average_interval(scores: Sequence[ImageScore], column: str) -> tuple[float, float]:
     """The 95 % bootstrap interval over images of `average`."""
     return bootstrap_interval([score.differences[column].mean for score in scores])

@@ -74,7 +74,7 @@ def test_nothing_is_fetched_and_every_picture_is_inside(page_path):
     reader = Reader(page_path.read_text())
     sources = [value for _, name, value in reader.attributes if name in ("src", "href", "srcset", "action")]
     assert sources
-    assert all(source.startswith(("data:image/", "#image-")) for source in sources)
+    assert all(source.startswith(("data:image/", "#image-", "#words")) for source in sources)
     assert "link" not in reader.tags
     (policy,) = [
         value for _, name, value in reader.attributes if name == "content" and "default-src" in value
@@ -135,6 +135,23 @@ def test_kinds_of_garment_have_their_own_averages(images, tmp_path):
     row = rf'<th scope="row">shirt</th><td>2</td><td>[\d.]+</td><td>{mean:.3f}</td>'
     assert re.search(row, text)
     assert "dress &lt;i&gt;" in text
+
+
+def test_the_summary_says_what_the_differences_are_made_of(page_path, images):
+    columns = {"control": images / "control", NASTY: images / "better"}
+    scores = score_folders(images / "gt", columns, masks=images / "masks")
+    table = page_path.read_text().split("What the differences are made of")[1].split("</table>")[0]
+    labels = re.findall(r"<th scope=\"col\"[^>]*>([^<]+)</th>", table)[1:]
+    rows = [re.findall(r"<td>([^<]+)</td>", row) for row in table.split("<tr")[2:]]
+    shown = [dict(zip(labels, row, strict=True)) for row in rows]
+    for cells, column in zip(shown, columns, strict=True):
+        found = [score.differences[column] for score in scores]
+        for label, name in {"95 % below": "p95", "lightness": "lightness", "hue": "hue"}.items():
+            assert cells[label] == f"{np.mean([getattr(each, name) for each in found]):.2f}"
+    assert shown[0]["leak"] == "–"
+    share = np.mean([score.differences[NASTY].leak_over_1 for score in scores])
+    assert shown[1]["over 1"] == f"{100 * share:.1f}%"
+    assert "L*" not in labels
 
 
 def test_a_resized_image_is_shown_as_it_was_measured(images, tmp_path):
@@ -243,7 +260,7 @@ class TestInChromium:
         shown = browser.evaluate(
             "[...document.querySelectorAll('.card img, table')].filter((n) => n.checkVisibility()).length"
         )
-        assert shown == 3 * (1 + 2 * 2) + 2 + 3
+        assert shown == 3 * (1 + 2 * 2) + 3 + 3
         assert browser.evaluate("document.querySelectorAll('.viewer').length") == 0
 
     def test_print_shows_all_pictures_and_no_tools(self, browser, page_path):
