@@ -19,11 +19,11 @@ def load_json(text: str) -> Any:
     Raises:
         ValueError: if it is none, or is nested too deep to be read.
 
-    >>> load_json('{"a": [1, 2]}')
+    >>> load_json('\\ufeff{"a": [1, 2]}')
     {'a': [1, 2]}
     """
     try:
-        return json.loads(text)
+        return json.loads(text.removeprefix("\ufeff"))  # which some editors of Windows put there
     except RecursionError as error:
         raise ValueError("nested too deep") from error
 

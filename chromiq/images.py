@@ -2,14 +2,12 @@
 
 Orientation is taken from EXIF, colour from the embedded ICC profile (relative colorimetric, black
 point compensation), 16 bits are scaled, transparency is laid over white. A photo without a profile
-is taken as sRGB; `Photo.assumed_srgb` says so. Sizes are checked before anything is decoded.
+is taken as sRGB; `Photo.assumed_srgb` says so. `chromiq.soundness` judges files before they are decoded.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,19 +15,16 @@ from typing import Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-from chromiq.errors import Finding, UnsoundError
 from chromiq.files import write_bytes
-from chromiq.profiles import MODES_16_BIT, parsed_profile, srgb_profile, through_profile
+from chromiq.profiles import MODES_16_BIT, srgb_profile, through_profile
 from chromiq.records import BoolMask, RgbImage
+from chromiq.soundness import MIN_SIDE_PX, decoding, refuse_unsound
 
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
-MIN_SIDE_PX = 64
-MAX_PIXELS = 200_000_000
-MAX_SIDE_PX = 32_000
 JPEG_QUALITY = 95
 _ORIENTATION = 0x0112
+_ON_ITS_SIDE = range(5, 9)
 # A mask is runs of one level: filters, and a search for more than runs, take five times as long for nothing.
 _MASK_AS_PNG = (
     cv2.IMWRITE_PNG_COMPRESSION,
@@ -63,82 +58,10 @@ def read_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Photo:
         UnsoundError: with one `Finding`, if the file is missing, empty, no photo, cut short, too small
             or too large, or its colour profile cannot be read.
     """
-    _refuse_unsound(path, min_side_px)
+    refuse_unsound(path, min_side_px)
     with decoding(path) as image:
         profile = image.info.get("icc_profile")
         return Photo(rgb=to_srgb(image), path=path, assumed_srgb=not profile)
-
-
-def _refuse_unsound(path: Path, min_side_px: int) -> None:
-    finding = inspect_photo(path, min_side_px=min_side_px)
-    if finding is not None:
-        raise UnsoundError(str(finding), [finding])
-
-
-@contextmanager
-def decoding(path: Path) -> Iterator[Image.Image]:
-    """Open a picture; what its decoder has to complain of while the block runs is a finding."""
-    try:
-        with Image.open(path) as image:
-            yield image
-    except ImageCms.PyCMSError as error:
-        finding = _profile_finding(path, error)
-        raise UnsoundError(str(finding), [finding]) from error
-    except (OSError, SyntaxError, ValueError) as error:
-        finding = _truncated_finding(path, error)
-        raise UnsoundError(str(finding), [finding]) from error
-
-
-def inspect_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Finding | None:
-    """What is wrong with a photo as far as its header tells, or None. Decodes no pixels."""
-    try:
-        missing = None if path.is_file() else "no such file"
-    except OSError as error:  # such as a name that is too long
-        missing = f"'{error.strerror}'"
-    if missing:
-        return Finding("photo.missing", str(path)[:300], "a photo", missing, "check the path")
-    if path.stat().st_size == 0:
-        return Finding("photo.empty", str(path), "a photo", "an empty file", "copy it again")
-    try:
-        with Image.open(path) as image:
-            width_px, height_px = image.size
-            # A phone's JPEG may hold a preview or a gain map behind the photo; only the first counts.
-            frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-    except Image.DecompressionBombError as error:
-        return _too_large(path, f"'{error}'")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        reason = "no image" if isinstance(error, UnidentifiedImageError) else f"'{error}'"
-        return Finding(
-            "photo.unreadable", str(path), "a JPEG, PNG, WebP or TIFF photo", reason, "replace the file"
-        )
-    size = f"{width_px}x{height_px}"
-    if max(width_px, height_px) > MAX_SIDE_PX or width_px * height_px > MAX_PIXELS:
-        return _too_large(path, size)
-    if min(width_px, height_px) < min_side_px:
-        return Finding(
-            "photo.small", str(path), f"at least {min_side_px} px a side", size, "use the original photo"
-        )
-    if frames > 1:
-        return Finding("photo.animated", str(path), "one picture", f"{frames} frames", "export one frame")
-    return None
-
-
-def verify_photo(path: Path) -> Finding | None:
-    """What is wrong with a photo once all of it is decoded, or None."""
-    finding = inspect_photo(path)
-    if finding is not None:
-        return finding
-    try:
-        with decoding(path) as image:
-            # A JPEG is decoded at an eighth of its size: all its data is read, little is computed.
-            image.draft(None, (image.width // 8, image.height // 8))
-            image.load()
-            profile = image.info.get("icc_profile")
-            if profile:
-                parsed_profile(profile, image.mode)
-    except UnsoundError as error:
-        return error.findings[0]
-    return None
 
 
 def to_srgb(image: Image.Image) -> RgbImage:
@@ -214,14 +137,18 @@ def encode_photo(
 
 
 def read_mask(path: Path) -> BoolMask:
-    """A mask file as ``(H, W)`` bool: True where its grey value is 128 or more.
+    """A mask file as ``(H, W)`` bool: True where its grey value, over black if transparent, is 128 or more.
 
     Raises:
         UnsoundError: if the file is missing or cannot be read.
     """
-    _refuse_unsound(path, 1)
+    refuse_unsound(path, 1)
     with decoding(path) as image:
-        return np.asarray(grey_of(image) >= 128)
+        if not image.has_transparency_data:
+            return np.asarray(grey_of(image) >= 128)
+        # A garment painted in white on nothing: laid over white, as a photo is, it would be gone.
+        opaque = ImageOps.exif_transpose(image).convert("RGBA").getchannel("A")
+        return np.asarray((grey_of(image) >= 128) & (np.asarray(opaque) >= 128))
 
 
 def write_mask(path: Path, mask: BoolMask | np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
@@ -242,20 +169,20 @@ def photo_size_wh(path: Path) -> tuple[int, int]:
     Raises:
         UnsoundError: if the file is no readable photo.
     """
-    _refuse_unsound(path, 1)
+    refuse_unsound(path, 1)
     with Image.open(path) as image:
         return image.size[::-1] if lies_on_its_side(image) else image.size
 
 
 def is_upright(image: Image.Image) -> bool:
     """Whether its rows are what is seen from left to right and from top to bottom."""
-    return bool(image.getexif().get(_ORIENTATION, 1) == 1)
+    return image.getexif().get(_ORIENTATION, 1) not in range(2, 9)
 
 
 def lies_on_its_side(image: Image.Image) -> bool:
     """Whether a picture that is not loaded yet has its width and height exchanged when it is upright."""
     # Pillow tells the size of a TIFF as it will be.
-    return image.format != "TIFF" and bool(image.getexif().get(_ORIENTATION, 1) >= 5)
+    return image.format != "TIFF" and image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
 
 
 def carries_profile(path: Path) -> bool:
@@ -270,23 +197,3 @@ def encode_image(rgb: RgbImage, image_format: Literal["JPEG", "PNG"] = "JPEG", q
     options: dict[str, object] = {"quality": quality, "subsampling": 0} if image_format == "JPEG" else {}
     Image.fromarray(rgb).save(buffer, format=image_format, **options)
     return buffer.getvalue()
-
-
-def _too_large(path: Path, got: str) -> Finding:
-    return Finding(
-        "photo.large",
-        str(path),
-        f"at most {MAX_SIDE_PX} px a side and {MAX_PIXELS // 1_000_000} megapixels",
-        got,
-        "scale it down",
-    )
-
-
-def _profile_finding(path: Path, error: Exception) -> Finding:
-    return Finding(
-        "photo.profile", str(path), "a readable ICC profile", f"'{error}'", "export it again as sRGB"
-    )
-
-
-def _truncated_finding(path: Path, error: Exception) -> Finding:
-    return Finding("photo.truncated", str(path), "a whole image", f"'{error}'", "copy or export it again")

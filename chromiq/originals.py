@@ -22,9 +22,10 @@ from PIL import Image, ImageCms, JpegImagePlugin
 from chromiq import original_metadata as metadata
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.files import atomic_path
-from chromiq.images import decoding, inspect_photo, to_srgb
+from chromiq.images import to_srgb
 from chromiq.profiles import is_srgb, srgb_profile
 from chromiq.records import BoolMask, RgbImage
+from chromiq.soundness import decoding, inspect_photo
 
 LOSSLESS_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".webp", ".bmp"})
 _PLAIN_MODES = frozenset({"RGB", "RGBA"})

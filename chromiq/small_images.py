@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from chromiq.images import decoding, grey_of, is_upright, lies_on_its_side, to_srgb
+from chromiq.images import grey_of, is_upright, lies_on_its_side, to_srgb
 from chromiq.records import RgbImage
+from chromiq.soundness import decoding
 
 _LITTLE = 1.5
 

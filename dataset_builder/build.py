@@ -26,6 +26,7 @@ from dataset_builder.export import recorded_examples, recorded_keys, remove_reco
 from dataset_builder.inputs import check_inputs, with_recalled
 from dataset_builder.options import BuildOptions, check_options
 from dataset_builder.own_labels import recall_given, write_own_garments
+from dataset_builder.pair_names import is_photo_folder
 from dataset_builder.preview_sheet import write_preview_sheet
 from dataset_builder.ray_engine import build_on_ray
 from dataset_builder.segmenters.choose import resolve_segmenter
@@ -93,11 +94,16 @@ def build(
 
     Raises:
         UnsoundError: with all findings, before anything is written, if an input is not sound.
-        UsageError: if the folder holds a dataset made with other options.
+        UsageError: if the folder holds a dataset made with other options, or photos are read from it.
         LockedError: if another process is at work in the folder.
     """
     stage = stage or _in_silence
     check_options(options)
+    if is_photo_folder(folder, source):
+        raise UsageError(
+            f"{folder}: wanted another folder for the dataset than one of the photos', whose pictures would "
+            "be taken for photos by the next build; choose another"
+        )
     with stage("check the photos") as update:
         inputs = check_inputs(
             source, options, garments=garments, masks=masks, skip_bad=skip_bad, on_progress=update

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from chromiq.errors import Finding
 from chromiq.files import collision_key
-from chromiq.images import PHOTO_SUFFIXES
 from chromiq.parallel import map_bounded
+from chromiq.soundness import PHOTO_SUFFIXES
 from dataset_builder.buckets import DIVISIBLE_BY_PX, RESOLUTION, bucket_size_wh, cut_off_wh
 from dataset_builder.captions import TRIGGER_WORD
 from dataset_builder.doctor_example import Checkup, ExampleFiles, Recorded, check_example

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from chromiq.colour import delta_e_lab, srgb_to_lab
 from chromiq.errors import Finding, UnsoundError
-from chromiq.images import inspect_photo
 from chromiq.records import BoolMask, Box, FloatImage, RgbImage
 from chromiq.small_images import read_small_sized
+from chromiq.soundness import inspect_photo
 
 _SIDE_PX = 512
 _SHIFT_PX = 1.5

@@ -16,15 +16,21 @@ from pathlib import Path
 
 from chromiq.errors import ChromiqError, Finding
 from chromiq.files import collision_key, safe_stem
-from chromiq.images import PHOTO_SUFFIXES, carries_profile, inspect_photo, verify_photo
+from chromiq.images import carries_profile
 from chromiq.parallel import map_bounded
 from chromiq.progress import Update
 from chromiq.records import PhotoPair
+from chromiq.soundness import PHOTO_SUFFIXES, inspect_photo, verify_photo
 from dataset_builder.pair_names import FOLDER_NAME, Role, role_and_key_of
 from dataset_builder.pairs_csv import pairs_of_csv
 
 _SHOWN = 5
 _AHEAD = 64
+# What phones, cameras and designers make; named by its suffix, as its owner knows it.
+_OTHER_PICTURES = frozenset(
+    {".heic", ".heif", ".avif", ".gif", ".jxl", ".jp2", ".psd"}
+    | {".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"}
+)
 
 _ROLE_NAMES: dict[Role, str] = {"still_life": "still-life", "on_model": "on-model"}
 
@@ -109,6 +115,10 @@ def _pairs_of_folder(folder: Path) -> tuple[list[PhotoPair], list[Finding]]:
         if role_and_key is None:
             strangers.append(path.name)
             continue
+        if path.suffix.lower() not in PHOTO_SUFFIXES:
+            wanted, cure = "a JPEG, PNG, WebP or TIFF photo", "export it as one of these"
+            findings.append(Finding("photo.kind", _relative(path, folder), wanted, path.suffix, cure))
+            continue
         role, key = role_and_key
         found.setdefault(collision_key(key), {}).setdefault(role, []).append(path)
     pairs: list[PhotoPair] = []
@@ -128,7 +138,7 @@ def _photo_files(folder: Path, strangers: list[str], *, top: bool = True) -> Ite
             yield from _photo_files(path, strangers, top=False)
         elif path.name.startswith(".") or path.is_dir():
             continue
-        elif path.suffix.lower() in PHOTO_SUFFIXES:
+        elif path.suffix.lower() in PHOTO_SUFFIXES | _OTHER_PICTURES:
             yield path
         else:
             strangers.append(path.name)
@@ -183,7 +193,7 @@ def _with_safe_keys(pairs: Sequence[PhotoPair]) -> tuple[list[PhotoPair], list[F
         rival = kept.setdefault(
             collision_key(key), PhotoPair(key, pair.still_life, pair.on_model, pair.garment)
         )
-        if rival.still_life != pair.still_life or rival.on_model != pair.on_model:
+        if rival != PhotoPair(key, pair.still_life, pair.on_model, pair.garment):
             findings.append(
                 Finding(
                     "pair.name_taken",

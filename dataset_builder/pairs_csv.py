@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 from chromiq.errors import Finding
 from chromiq.records import PhotoPair
 from dataset_builder.pair_names import key_of_still_life
 
 MAX_CSV_ROWS = 1_000_000
+_SURPLUS = "\0surplus"  # no column can be called so
 
 
 def pairs_of_csv(path: Path) -> tuple[list[PhotoPair], list[Finding]]:
@@ -18,7 +20,7 @@ def pairs_of_csv(path: Path) -> tuple[list[PhotoPair], list[Finding]]:
     findings: list[Finding] = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.DictReader(stream, strict=True)
+            rows = csv.DictReader(stream, restkey=_SURPLUS, strict=True)
             missing = {"still_life", "on_model"} - set(rows.fieldnames or ())
             if missing:
                 wanted = "the columns still_life and on_model"
@@ -44,13 +46,17 @@ def pairs_of_csv(path: Path) -> tuple[list[PhotoPair], list[Finding]]:
     return pairs, findings
 
 
-def _pair_of_row(row: dict[str, str | None], path: Path) -> PhotoPair | Finding:
+def _pair_of_row(row: dict[str, Any], path: Path) -> PhotoPair | Finding:
     names = {role: (row.get(role) or "").strip() for role in ("still_life", "on_model")}
     where = f"{path.name}: {names['still_life'] or '-'}, {names['on_model'] or '-'}"
     if not all(names.values()):
         return Finding("csv.row", where, "a still-life and an on-model photo", "an empty field", "fill it in")
     if any("\0" in name for name in names.values()):
         return Finding("csv.row", repr(where), "file names", "a null byte", "remove it")
+    surplus = [field for field in row.get(_SURPLUS) or () if field.strip()]
+    if surplus:
+        wanted, cure = "as many fields as columns", "put a field with a comma in it into double quotes"
+        return Finding("csv.row", where, wanted, f"more: {', '.join(surplus)}"[:200], cure)
     garment = (row.get("garment") or "").strip() or None
     if garment and not garment.isprintable():
         return Finding("csv.row", where, "a garment's name on one line", repr(garment)[:80], "write the name")

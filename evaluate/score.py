@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
-from chromiq.images import PHOTO_SUFFIXES, photo_size_wh, read_mask, read_photo
+from chromiq.images import photo_size_wh, read_mask, read_photo
 from chromiq.progress import Update
 from chromiq.records import BoolMask, RgbImage
+from chromiq.soundness import PHOTO_SUFFIXES
 from dataset_builder.pairs import natural_key
 from evaluate.alignment import Aligned, align
 from evaluate.crops import Crop, crop_findings, crop_mask_findings

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
+from chromiq.soundness import inspect_photo
 from toolkit_configs.assign import assign
 from toolkit_configs.jobs import Config, Dataset, Job, Process, name_fault
 from toolkit_configs.memory import GIB, MemoryEstimate, estimate_memory
@@ -126,13 +127,13 @@ def target_size_wh(root: Path) -> tuple[int, int] | None:
     folder = root / "gt"
     names = sorted(folder.iterdir()) if folder.is_dir() else []
     first = next((path for path in names if path.suffix.lower() in _PICTURES), None)
-    if first is None:
-        return None
+    if first is None or inspect_photo(first, min_side_px=1):
+        return None  # chromiq doctor says what is wrong with it
     try:
         with Image.open(first) as image:
             return image.size
     except (OSError, UnidentifiedImageError):
-        return None  # chromiq doctor says what is wrong with it
+        return None  # the same
 
 
 def _options(

@@ -130,3 +130,34 @@ def test_many_files_that_are_no_photos(chromiq, two_photos, tmp_path):
     assert codes(document) == ["source.strangers"]
     assert "10000 other files" in told
     assert len(told) < 5_000
+
+
+def test_photos_in_formats_that_are_not_read_are_named_with_a_cure(chromiq, two_photos, tmp_path):
+    put(tmp_path / "in", "1", two_photos)
+    (tmp_path / "in" / "still-life2.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    (tmp_path / "in" / "on_model2.jpg").write_bytes(two_photos[1])
+    (tmp_path / "in" / "holiday.heic").touch()
+    code, document, told = build(chromiq, tmp_path / "in", tmp_path / "out")
+    assert code == 10
+    assert codes(document) == ["pair.incomplete", "photo.kind", "source.strangers"]
+    assert "still-life2.HEIC: wanted a JPEG, PNG, WebP or TIFF photo, got .HEIC; export it" in told
+
+
+@pytest.mark.parametrize("layout", ["beside each other", "in folders"])
+def test_a_dataset_among_its_photos_goes_on_or_is_refused(layout, chromiq, two_photos, tmp_path):
+    """Its own pictures must not be taken for photos when the same command comes again."""
+    source = tmp_path / "in"
+    put(source, "1", two_photos)
+    if layout == "in folders":
+        for role in ("still-life", "on_model"):
+            (source / role).mkdir()
+            (source / f"{role}1.jpg").rename(source / role / "1.jpg")
+    for _ in range(2):
+        code, document, told = build(chromiq, source, source)
+        assert code == 0, told
+        assert document["examples"] == 1
+    before = files_below(source)
+    code, _, told = build(chromiq, source, source / "on_model")
+    assert code == 2
+    assert "wanted another folder for the dataset" in told
+    assert files_below(source) == before

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from chromiq.errors import Finding, UnsoundError
-from chromiq.images import PHOTO_SUFFIXES, photo_size_wh
+from chromiq.images import photo_size_wh
+from chromiq.soundness import PHOTO_SUFFIXES, inspect_photo
 from dataset_builder.buckets import bucket_size_wh, cut_off_wh
 from dataset_builder.captions import TRIGGER_WORD
 from dataset_builder.doctor import DatasetFolders, Training, check_folders
@@ -134,11 +135,13 @@ def mask_shares(folder: Path) -> list[float]:
     step = max(1, -(-len(paths) // _MASKS_READ))
     shares = []
     for path in paths[::step]:
+        if inspect_photo(path, min_side_px=1):
+            continue  # check_folders tells what is wrong with it
         try:
             with Image.open(path) as image:
                 shares.append(float(np.asarray(image.convert("L"), dtype=np.float32).mean() / 255))
         except (OSError, UnidentifiedImageError, ValueError):
-            continue  # check_folders tells what is wrong with it
+            continue  # the same
     return shares
 
 

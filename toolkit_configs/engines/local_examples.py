@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chromiq.errors import Finding, raise_findings
-from chromiq.images import PHOTO_SUFFIXES
+from chromiq.soundness import PHOTO_SUFFIXES
 from dataset_builder.buckets import as_trained
 from dataset_builder.pairs import natural_key
 from toolkit_configs.jobs import Job
