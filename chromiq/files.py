@@ -19,6 +19,9 @@ from chromiq.errors import ChromiqError, LockedError, UsageError
 
 LOCK_NAME = ".chromiq.lock"
 _TEMPORARY_PREFIX = ".chromiq-part-"
+_FAULTS_OF_THE_MACHINE = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE}
+)
 
 
 @contextmanager
@@ -131,6 +134,22 @@ def folder_lock(folder: Path, purpose: str) -> Iterator[None]:
             yield
         finally:
             stream.truncate(0)
+
+
+def machine_error(error: OSError) -> ChromiqError | None:
+    """What an error that nobody foresaw says to a user, if it is the machine's fault: rights, room, a disk.
+
+    >>> print(machine_error(PermissionError(errno.EACCES, "Permission denied", "photos")))
+    photos: wanted to read or write here, got 'Permission denied'; mind permissions and room, or go elsewhere
+    >>> machine_error(FileNotFoundError(errno.ENOENT, "No such file", "photos")) is None
+    True
+    """
+    if error.errno not in _FAULTS_OF_THE_MACHINE:
+        return None
+    return ChromiqError(
+        f"{error.filename or 'the disk'}: wanted to read or write here, got '{error.strerror}'; "
+        "mind permissions and room, or go elsewhere"
+    )
 
 
 def safe_stem(text: str) -> str:

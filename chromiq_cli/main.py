@@ -9,6 +9,7 @@ import typer
 
 from chromiq import __version__
 from chromiq.errors import EXIT_DONE, EXIT_INTERRUPTED, ChromiqError
+from chromiq.files import machine_error
 from chromiq_cli import (
     build,
     correct,
@@ -79,6 +80,12 @@ def main() -> None:
     except ChromiqError as error:
         report_error(error, as_json=as_json)
         sys.exit(error.exit_code)
+    except OSError as error:
+        told = machine_error(error)
+        if told is None:
+            raise
+        report_error(told, as_json=as_json)
+        sys.exit(told.exit_code)
     except KeyboardInterrupt:
         say("chromiq: stopped by the user")
         sys.exit(EXIT_INTERRUPTED)

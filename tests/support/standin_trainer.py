@@ -73,7 +73,10 @@ ENDINGS = {
     "a child keeps its output open": "subprocess.Popen(['sleep', '600']); step(20); finish()",
     "floods": "sys.stdout.write('x' * 100_000_000); finish()",
     "prints the token": "t = os.environ['HF_TOKEN']; print(t); print('a' * 16_380 + t + 'b' * 70_000); "
-                        "finish()",
+                        "copy = open('/proc/self/cmdline', 'rb').read() if sys.platform == 'linux' else b''; "
+                        "open(os.path.join(run, 'command'), 'wb').write(copy); finish()",
+    "fails with the token": "sys.stdout.write('CUDA out of memory, ' + os.environ['HF_TOKEN'] + ' [1/20]'); "
+                            "sys.stdout.flush(); time.sleep(0.3); sys.exit(1)",
     "tells": "json.dump([os.getcwd(), dict(os.environ), config], open(os.path.join(run, 'told.json'), 'w')); "
              "finish()",
     "hangs with a child": "signal.signal(signal.SIGINT, signal.SIG_IGN); save(5); step(7)\n"

@@ -131,6 +131,7 @@ def test_a_failed_run_says_its_cure(trainer, config, run_folder, ending, error, 
     status = read_status(run_folder)
     assert status.state == "failed"
     assert status.record.message == str(caught.value)
+    assert (run_folder / "log.txt").is_file()
 
 
 def test_what_the_trainer_swallows_is_told(trainer, config, run_folder):
@@ -169,6 +170,17 @@ def test_the_token_reaches_the_trainer_and_no_file(trainer, config, run_folder, 
     trainer("prints the token")
     launch(config, "ai-toolkit")
     assert (run_folder / "log.txt").read_text().count("***") == 2
+    files = [path for path in run_folder.rglob("*") if path.is_file()]
+    assert run_folder / "command" in files
+    assert not [path for path in files if b"hf_secret" in path.read_bytes()]
+
+
+def test_the_token_is_not_in_what_a_failed_run_says(trainer, config, run_folder, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret_token_of_this_test")
+    trainer("fails with the token")
+    with pytest.raises(ChromiqError, match=r"CUDA out of memory, \*\*\* \[1/20\]") as caught:
+        launch(config, "ai-toolkit")
+    assert "hf_secret" not in str(caught.value)
     files = [path for path in run_folder.rglob("*") if path.is_file()]
     assert not [path for path in files if b"hf_secret" in path.read_bytes()]
 

@@ -168,7 +168,7 @@ class _Output:
                 yield self._keep(whole[:cut])
             self._log.flush()
             if self._rest.endswith(b"]"):
-                yield self._rest.decode("utf-8", errors="replace")
+                yield self._redacted(self._rest).decode("utf-8", errors="replace")
         if self._rest:
             rest, self._rest = self._rest, b""
             yield self._keep(rest)

@@ -1,0 +1,108 @@
+"""Folders and files that whoever runs chromiq may not read or write: told, never a traceback."""
+
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from chromiq.errors import ChromiqError
+from chromiq.files import write_bytes
+
+if os.geteuid() != 0:
+    pytest.skip("needs root, to become somebody who may not", allow_module_level=True)
+
+NOBODY = 65534
+
+
+@contextmanager
+def nobody():
+    """Permissions do not bind root, so what runs in the block runs as somebody else."""
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def place(chromiq, two_photos, tmp_path):
+    """A folder that everybody may look into, with a sound pair in ``in``; pytest's own are root's alone."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    (folder / "in").mkdir()
+    for role, data in zip(("still-life", "on_model"), two_photos, strict=True):
+        (folder / "in" / f"{role}1.jpg").write_bytes(data)
+    # What is imported late is imported now: somebody else may not even read Python's own files.
+    chromiq("build", folder / "in", "--out", tmp_path / "out", "--segmenter", "classic", "--workers", 1)
+    chromiq("build", tmp_path / "nowhere", "--out", tmp_path / "out")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def build(chromiq, place, out):
+    with nobody():
+        return chromiq("build", place / "in", "--out", out, "--segmenter", "classic", "--workers", 1)
+
+
+def test_no_permission_to_write(chromiq, place):
+    code, document, told = build(chromiq, place, place / "out")
+    assert code == document["exit_code"] == 1
+    assert f"{place / 'out'}: wanted to write here, got 'Permission denied'" in told
+    assert not (place / "out").exists()
+
+
+def test_no_permission_to_write_any_more(chromiq, place):
+    (place / "out").mkdir()
+    (place / "out").chmod(0o777)
+    code, _, told = build(chromiq, place, place / "out")
+    assert code == 0, told
+    before = {path: path.read_bytes() for path in (place / "out").rglob("*") if path.is_file()}
+    (place / "out").chmod(0o555)
+    code, _, told = build(chromiq, place, place / "out")
+    assert code == 1
+    assert "Permission denied" in told
+    assert {path: path.read_bytes() for path in (place / "out").rglob("*") if path.is_file()} == before
+
+
+def test_a_photo_that_may_not_be_read(chromiq, place):
+    (place / "in" / "on_model1.jpg").chmod(0o600)
+    code, document, told = build(chromiq, place, place / "out")
+    assert code == 10
+    assert [finding["code"] for finding in document["findings"]] == ["photo.unreadable"]
+    assert "Permission denied" in told
+
+
+@pytest.mark.parametrize("what", ["folder", "list", "labels", "masks"])
+def test_a_folder_or_list_that_may_not_be_read(what, chromiq, place):
+    source, options = place / "in", []
+    if what == "folder":
+        source.chmod(0o700)
+    elif what == "list":
+        source = place / "in" / "pairs.csv"
+        source.write_text("still_life,on_model\nstill-life1.jpg,on_model1.jpg\n")
+        source.chmod(0o600)
+    elif what == "labels":
+        options = ["--garments", place / "garments.json"]
+        options[1].write_text("{}")
+        options[1].chmod(0o600)
+    else:
+        options = ["--masks", place / "masks"]
+        options[1].mkdir(mode=0o700)
+    with nobody():
+        code, document, told = chromiq(
+            "build", source, "--out", place / "out", "--segmenter", "classic", "--workers", 1, *options
+        )
+    assert code == document["exit_code"] == (10 if what == "labels" else 1)
+    assert "Permission denied" in told
+    assert not (place / "out").exists()
+
+
+def test_an_old_file_stays_when_it_may_not_be_replaced(place):
+    (place / "old.bin").write_bytes(b"old")
+    with nobody(), pytest.raises(ChromiqError, match="Permission denied"):
+        write_bytes(place / "old.bin", b"new")
+    assert (place / "old.bin").read_bytes() == b"old"
+    assert [path.name for path in sorted(place.iterdir())] == ["in", "old.bin"]
