@@ -145,7 +145,7 @@ def _examples(
 ) -> tuple[list[ExampleFiles], list[Finding]]:
     """A folder's examples in natural order, and what is wrong with their names."""
     places = {"control": folders.control, "mask": folders.mask, "reference": folders.reference}
-    targets, findings = _images(folders.target)
+    targets, findings = _images(folders.target, is_target=True)
     others: dict[str, dict[str, Path]] = {}
     for role, place in places.items():
         if place is not None:
@@ -162,7 +162,7 @@ def _examples(
     ], findings
 
 
-def _images(folder: Path) -> tuple[dict[str, Path], list[Finding]]:
+def _images(folder: Path, *, is_target: bool = False) -> tuple[dict[str, Path], list[Finding]]:
     """Pictures by stem, and those that the trainer does not see or takes for one another."""
     images: dict[str, Path] = {}
     first: dict[str, Path] = {}
@@ -172,6 +172,9 @@ def _images(folder: Path) -> tuple[dict[str, Path], list[Finding]]:
         suffix = path.suffix.lower()
         if suffix not in PHOTO_SUFFIXES:
             continue
+        if not is_target and suffix in TRAINER_SUFFIXES and path.suffix != suffix:
+            wanted, cure = f"{suffix}, as the trainer looks for controls and masks", "rename it"
+            findings.append(Finding("dataset.suffix", str(path), wanted, path.suffix, cure))
         if suffix not in TRAINER_SUFFIXES:
             wanted = "a picture the trainer looks for: .jpg, .png or .webp"
             findings.append(Finding("dataset.suffix", str(path), wanted, suffix, "convert it"))

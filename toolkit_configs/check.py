@@ -14,6 +14,7 @@ from toolkit_configs.checks.data import DataFacts, data_findings
 from toolkit_configs.checks.hub import access_findings
 from toolkit_configs.checks.keys import key_findings, text_findings
 from toolkit_configs.checks.machine import DiskNeed, disk_findings, disk_need, gpu_findings
+from toolkit_configs.checks.settings import setting_findings
 from toolkit_configs.jobs import Job, name_fault, read_job
 from toolkit_configs.memory import MemoryEstimate, estimate_memory
 
@@ -145,7 +146,11 @@ def _keys_of(path: Path) -> list[Finding]:
         text = path.read_text(encoding="utf-8")
         document = load_yaml(text)
         process = document["config"]["process"][0]
-        return [*text_findings(text, path.name), *key_findings(process, path.name)]
+        return [
+            *text_findings(text, path.name),
+            *key_findings(process, path.name),
+            *setting_findings(document, path.name),
+        ]
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return []  # reading the job tells what is wrong
 

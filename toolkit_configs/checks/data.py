@@ -14,7 +14,8 @@ from chromiq.images import photo_size_wh
 from chromiq.soundness import PHOTO_SUFFIXES, inspect_photo
 from dataset_builder.buckets import bucket_size_wh, cut_off_wh
 from dataset_builder.captions import TRIGGER_WORD
-from dataset_builder.doctor import DatasetFolders, Training, check_folders
+from dataset_builder.doctor import TRAINER_SUFFIXES, DatasetFolders, Training, check_folders
+from toolkit_configs.checks.caches import cache_findings
 from toolkit_configs.jobs import Dataset, Job
 from toolkit_configs.models import model_of_arch
 
@@ -201,10 +202,33 @@ def _folder_findings(
             for target in _pictures(Path(dataset.folder_path))
             if target.stem not in have
         ]
+    if dataset.caption_ext.removeprefix(".") != "txt":
+        wanted, got = "captions in .txt files, as chromiq build writes them", repr(dataset.caption_ext)
+        cure = "write txt: with no such files every picture gets default_caption"
+        findings.append(Finding("config.captions", f"{where}.caption_ext", wanted, got, cure))
+    findings += _nested_findings(Path(dataset.folder_path))
+    findings += cache_findings(Path(dataset.folder_path), [Path(each) for each in (control, *references)])
     if mask is None and reference is None:
         wanted, cure = "a mask_path", "set it, or every pixel of the still-life trains too"
         findings.append(Finding("config.mask", where, wanted, "none", cure, "warning"))
     return findings
+
+
+def _nested_findings(targets: Path) -> list[Finding]:
+    """Pictures in folders within the targets' own, which the trainer trains on as well."""
+    hidden = {"_controls"}
+    nested = [
+        path
+        for path in targets.glob("*/**/*")
+        if path.suffix.lower() in TRAINER_SUFFIXES
+        and path.parent.name not in hidden
+        and not any(part.startswith(".") for part in path.relative_to(targets).parts)
+    ]
+    if not nested:
+        return []
+    got = f"{len(nested)} in folders below, such as {nested[0].relative_to(targets)}"
+    cure = "move them out: the trainer trains on them, with the mask and control of the same name"
+    return [Finding("dataset.nested", str(targets), "targets in this folder alone", got, cure)]
 
 
 def _weight_findings(masks: MaskWeights, where: str) -> list[Finding]:
