@@ -17,6 +17,7 @@ from chromiq.records import BoolMask, FloatImage, RgbImage
 from dataset_builder.pairs import natural_key
 from evaluate.crops import Crop, crop_findings, crop_mask_findings
 from evaluate.score import find_images
+from evaluate.seams import seam_lines
 
 _MIN_SIDE_PX = 16
 _TILE_PX, _TILES = 380, 4
@@ -24,8 +25,10 @@ _TILE_PX, _TILES = 380, 4
 _MARGIN_SHARE = 0.01
 # Of the longer side: what is finer belongs to the cloth.
 _WEAVE_SHARE = 0.004
-# Of all pixels of a crop, so many may be a fold's edge or a stray thread.
+# Of all pixels of a crop, so many may be in shadow or a stray thread.
 _MAX_BAD_SHARE = 0.02
+# Of a crop's side, so many pixels may be a seam's or a button's: a seam across has two for each row.
+_MAX_SEAM_SHARE = 0.12
 # L* below the garment's median that counts as strong shadow, and above it as a highlight.
 _SHADOW_BELOW, _HIGHLIGHT_ABOVE = 18.0, 22.0
 # Standard deviations of the garment's own edges beyond which one is a seam, a hem or a button.
@@ -46,24 +49,25 @@ def suggest_crop(truth: RgbImage, mask: BoolMask) -> Crop | None:
     >>> suggest_crop(np.full((100, 120, 3), 90, np.uint8), mask)
     Crop(x=21, y=11, width=58, height=58)
     """
-    good = good_pixels(truth, mask)
-    bad, outside = _integral(~good), _integral(~_well_inside(mask))
+    lab, inside = srgb_to_lab(truth), _well_inside(mask)
+    good, seams = good_pixels(lab, inside), _seams(lab, inside)
+    lightness = lab[..., 0].astype(np.float64)
+    bad, outside, crossing = (_integral(plane) for plane in (~good, ~inside, seams))
     low, high = 0, min(good.shape)
     while low < high:
         side_px = (low + high + 1) // 2
-        if _fits(bad, outside, side_px).any():
+        if _fits(bad, outside, crossing, side_px).any():
             low = side_px
         else:
             high = side_px - 1
     if low < _MIN_SIDE_PX:
         return None
-    lightness = srgb_to_lab(truth)[..., 0].astype(np.float64)
     spread = (
         _square_sums(_integral(lightness**2), low) / low**2
         - (_square_sums(_integral(lightness), low) / low**2) ** 2
     )
     y, x = np.unravel_index(
-        np.argmin(np.where(_fits(bad, outside, low), spread.round(6), np.inf)), spread.shape
+        np.argmin(np.where(_fits(bad, outside, crossing, low), spread.round(6), np.inf)), spread.shape
     )
     return Crop(x=int(x), y=int(y), width=low, height=low)
 
@@ -125,17 +129,34 @@ def _drawn(rgb: RgbImage, crop: Crop, name: str, *, sound: bool) -> RgbImage:
     return tile
 
 
-def good_pixels(truth: RgbImage, mask: BoolMask) -> BoolMask:
-    """Where a crop may lie: ``(H, W)`` bool, True well inside the garment and on nothing but its cloth."""
-    inside = _well_inside(mask)
+def good_pixels(lab: FloatImage, inside: BoolMask) -> BoolMask:
+    """Where a crop may lie: ``(H, W)`` bool, True on nothing but evenly lit cloth.
+
+    Args:
+        lab: ``(H, W, 3)`` float32.
+        inside: ``(H, W)`` bool, well inside the garment.
+    """
     if not inside.any():
         return inside
-    # Without the weave: a knit is made of shadows and edges that are its own.
-    lab = cv2.GaussianBlur(srgb_to_lab(truth), (0, 0), max(1.0, _WEAVE_SHARE * max(mask.shape)))
-    lightness = np.ascontiguousarray(lab[..., 0])
+    smooth = _without_weave(lab)
+    lightness = smooth[..., 0]
     middle = float(np.median(lightness[inside]))
     lit = (lightness >= middle - _SHADOW_BELOW) & (lightness <= middle + _HIGHLIGHT_ABOVE)
-    return inside & lit & ~_seams(lightness, inside) & ~_skin(lab, inside)
+    return inside & lit & ~_skin(smooth, inside)
+
+
+def _seams(lab: FloatImage, inside: BoolMask) -> BoolMask:
+    """Seams, plackets, hems and buttons: long thin lines, and edges that stand out."""
+    if not inside.any():
+        return inside
+    edges = _strong_edges(np.ascontiguousarray(_without_weave(lab)[..., 0]), inside)
+    return inside & (edges | seam_lines(np.ascontiguousarray(lab[..., 0]), inside))
+
+
+def _without_weave(lab: FloatImage) -> FloatImage:
+    """A knit is made of shadows and edges that are its own."""
+    smooth: FloatImage = cv2.GaussianBlur(lab, (0, 0), max(1.0, _WEAVE_SHARE * max(lab.shape)))
+    return smooth
 
 
 def _well_inside(mask: BoolMask) -> BoolMask:
@@ -145,15 +166,18 @@ def _well_inside(mask: BoolMask) -> BoolMask:
     return inside
 
 
-def _fits(bad: NDArray[np.float64], outside: NDArray[np.float64], side_px: int) -> BoolMask:
-    """Whether a square is all garment and nearly all good, by its top left corner."""
+def _fits(
+    bad: NDArray[np.float64], outside: NDArray[np.float64], crossing: NDArray[np.float64], side_px: int
+) -> BoolMask:
+    """Whether a square is all garment, nearly all good and crossed by no seam, by its top left corner."""
     few = _square_sums(bad, side_px) <= _MAX_BAD_SHARE * side_px * side_px
-    fits: BoolMask = few & (_square_sums(outside, side_px) == 0)
+    # A line is as long as a square is wide: of the square's area it is little.
+    uncrossed = _square_sums(crossing, side_px) <= _MAX_SEAM_SHARE * side_px
+    fits: BoolMask = few & uncrossed & (_square_sums(outside, side_px) == 0)
     return fits
 
 
-def _seams(lightness: FloatImage, inside: BoolMask) -> BoolMask:
-    """Long edges that stand out from the cloth's own texture."""
+def _strong_edges(lightness: FloatImage, inside: BoolMask) -> BoolMask:
     edges = np.hypot(cv2.Sobel(lightness, cv2.CV_32F, 1, 0), cv2.Sobel(lightness, cv2.CV_32F, 0, 1))
     middle = float(np.median(edges[inside]))
     spread = 1.4826 * float(np.median(np.abs(edges[inside] - middle))) + 0.5

@@ -38,6 +38,21 @@ def test_the_crop_is_cloth_and_nothing_else(garment):
     assert mask[top:bottom, left:right].all()
 
 
+@pytest.mark.parametrize("upright", [True, False])
+def test_a_placket_fainter_than_the_weave_is_not_crossed(upright):
+    """A line darker by less than the cloth's own noise, with buttons on it, a third of the way across."""
+    rng = np.random.default_rng(1)
+    cloth = rng.normal(120, 6, (400, 400, 1)).repeat(3, axis=2)
+    cloth[:, 132:135] -= 8
+    for y in range(40, 400, 80):
+        cloth[y : y + 9, 129:138] = 60
+    rgb = np.clip(cloth if upright else cloth.transpose(1, 0, 2), 0, 255).astype(np.uint8)
+    crop = suggest_crop(rgb, np.ones((400, 400), bool))
+    first = crop.x if upright else crop.y
+    assert first >= 130
+    assert crop.width > 200
+
+
 def test_no_garment_no_crop(garment):
     rgb, mask = garment
     assert suggest_crop(rgb, np.zeros_like(mask)) is None
