@@ -20,16 +20,16 @@ from chromiq.errors import Finding, UsageError, raise_findings
 from chromiq.files import atomic_path, ensure_output_folder, folder_lock, write_json
 from chromiq.progress import Update
 from chromiq.records import PhotoPair
-from dataset_builder.contact_sheet import sheet_step, write_contact_sheet
+from dataset_builder.contact_sheet import sheet_step
 from dataset_builder.example import PairResult, PairWork
 from dataset_builder.export import recorded_examples, recorded_keys, remove_recorded
 from dataset_builder.inputs import check_inputs, with_recalled
 from dataset_builder.options import BuildOptions, check_options
 from dataset_builder.own_labels import recall_given, write_own_garments
 from dataset_builder.pair_names import is_photo_folder
-from dataset_builder.preview_sheet import write_preview_sheet
 from dataset_builder.ray_engine import build_on_ray
 from dataset_builder.segmenters.choose import resolve_segmenter
+from dataset_builder.sheets import write_sheets
 from dataset_builder.workers import build_locally
 
 MANIFEST = "manifest.jsonl"
@@ -190,7 +190,7 @@ def _finish(
 ) -> None:
     """The dataset's own files, once every example is there; they are read from its records one by one."""
     labels: dict[str, str] = {}
-    shown: list[tuple[PhotoPair, dict[str, Any]]] = []
+    shown: list[dict[str, Any]] = []
     every = sheet_step(examples)
     number = 0
     os.sync()  # what the manifest names is on the disk before it is
@@ -199,13 +199,12 @@ def _finish(
             for example in recorded_examples(folder, pair.key):
                 labels[pair.still_life.name] = example["label"]["name"]
                 if number % every == 0:
-                    shown.append((pair, example))
+                    shown.append(example)
                 number += 1
                 manifest.write(json.dumps(example, ensure_ascii=False, sort_keys=True) + "\n")
             update(done, len(pairs))
     write_own_garments(folder, labels, recalled)
-    write_contact_sheet(folder, shown, examples)
-    write_preview_sheet(folder, options.model, [example for _, example in shown], examples)
+    write_sheets(folder, options.model, shown, examples)
 
 
 @contextmanager
