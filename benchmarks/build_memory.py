@@ -2,8 +2,9 @@
 
     python benchmarks/build_memory.py 100 20000
 
-Eight pairs of 64x80 are drawn and linked under as many names as wanted, with their masks; each build runs in
-a process of its own with two workers. Told are the largest resident sets of that process and of any worker.
+Eight pairs of 64x80 are drawn and linked under as many names as wanted, with their masks and labels. Each
+build runs in a process of its own with two workers. Told are the largest resident sets: of that process until
+the sheets are made and in all (they show up to 96 examples however many there are), and of any worker.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dataset_builder.sample_catalogue import write_catalogue
@@ -25,15 +28,19 @@ WORKERS = 2
 
 
 def link_pairs(drawn: Path, root: Path, pairs: int) -> None:
-    """`pairs` pairs and their masks as links to the drawn ones."""
+    """`pairs` pairs and their masks as links to the drawn ones, and their labels."""
     (root / "pairs").mkdir(parents=True)
     (root / "masks").mkdir()
+    known = json.loads((drawn / "truth" / "garments.json").read_text())
+    labels = {}
     for number in range(1, pairs + 1):
         source = (number - 1) % DRAWN + 1
         for role in ("still-life", "on_model"):
             os.link(drawn / f"{role}{source}.jpg", root / "pairs" / f"{role}{number}.jpg")
+        labels[f"still-life{number}.jpg"] = known[f"still-life{source}.jpg"]
         mask = drawn / "truth" / "garment_masks" / f"on_model{source}.png"
         os.link(mask, root / "masks" / f"on_model{number}.png")
+    (root / "garments.json").write_text(json.dumps(labels))
 
 
 def build_and_tell(root: Path) -> None:
@@ -41,11 +48,26 @@ def build_and_tell(root: Path) -> None:
     from dataset_builder.build import build
     from dataset_builder.options import BuildOptions
 
+    before_sheets_kb = 0
+
+    @contextmanager
+    def stage(name: str) -> Iterator[Callable[[int, int], None]]:
+        nonlocal before_sheets_kb
+        yield lambda *_: None
+        if name == "build":
+            before_sheets_kb = peak_kb(resource.RUSAGE_SELF)
+
     options = BuildOptions(segmenter="classic", size_wh=(128, 128))
     start = time.perf_counter()
-    summary = build(root / "pairs", root / "dataset", options, masks=root / "masks", workers=WORKERS)
-    peaks = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    print(json.dumps([summary.examples, time.perf_counter() - start, *peaks]))
+    given = {"masks": root / "masks", "garments": root / "garments.json"}
+    summary = build(root / "pairs", root / "dataset", options, workers=WORKERS, stage=stage, **given)
+    peaks_kb = (before_sheets_kb, peak_kb(resource.RUSAGE_SELF), peak_kb(resource.RUSAGE_CHILDREN))
+    print(json.dumps([summary.examples, time.perf_counter() - start, *peaks_kb]))
+
+
+def peak_kb(who: int) -> int:
+    """The largest resident set so far."""
+    return resource.getrusage(who).ru_maxrss
 
 
 def main() -> None:
@@ -56,7 +78,7 @@ def main() -> None:
     if options.build:
         build_and_tell(options.build)
         return
-    print(f"{'pairs':>8}{'examples':>10}{'s':>9}{'parent MB':>11}{'worker MB':>11}")
+    print(f"{'pairs':>8}{'examples':>10}{'s':>9}{'parent MB':>11}{'with sheets':>13}{'worker MB':>11}")
     with tempfile.TemporaryDirectory() as folder:
         drawn = Path(folder) / "drawn"
         write_catalogue(drawn, pairs=DRAWN, size_wh=(64, 80))
@@ -65,10 +87,10 @@ def main() -> None:
             link_pairs(drawn, root, pairs)
             command = [sys.executable, __file__, "--build", str(root)]
             done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-            examples, wall_s, parent_kb, worker_kb = json.loads(done.stdout)
-            megabytes = (parent_kb / 1024, worker_kb / 1024)
+            examples, wall_s, *peaks_kb = json.loads(done.stdout)
+            parent, sheets, worker = (peak / 1024 for peak in peaks_kb)
             print(
-                f"{pairs:>8}{examples:>10}{wall_s:>9.1f}{megabytes[0]:>11.0f}{megabytes[1]:>11.0f}",
+                f"{pairs:>8}{examples:>10}{wall_s:>9.1f}{parent:>11.0f}{sheets:>13.0f}{worker:>11.0f}",
                 flush=True,
             )
 

@@ -35,11 +35,17 @@ def write_sheets(folder: Path, model: str, shown: Sequence[Mapping[str, Any]], e
         return contact_tile(small, example), preview_tile(small, example, model, RESOLUTION)
 
     with ThreadPoolExecutor() as pool:
-        contacts, previews = zip(*pool.map(tiles, shown), strict=True)
+        contacts, previews = (list(seen) for seen in zip(*pool.map(tiles, shown), strict=True))
     some = f"{len(shown)} of {examples} examples"
-    write_photo(folder / CONTACT_SHEET, grid(contacts, some), quality=88)
+    _write(folder / CONTACT_SHEET, contacts, some)
     title = (
         f"{some} as {model} is trained at resolution {RESOLUTION}: "
         "control, target; under blue nothing is learned"
     )
-    write_photo(folder / PREVIEW_SHEET, grid(previews, title), quality=88)
+    _write(folder / PREVIEW_SHEET, previews, title)
+
+
+def _write(path: Path, tiles: list[RgbImage], title: str) -> None:
+    sheet = grid(tiles, title)
+    tiles.clear()  # the sheet takes as much memory again, and its file once more
+    write_photo(path, sheet, quality=88)
