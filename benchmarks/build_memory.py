@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -21,26 +20,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from linked_pairs import link_pairs
+
 from dataset_builder.sample_catalogue import write_catalogue
 
 DRAWN = 8
 WORKERS = 2
-
-
-def link_pairs(drawn: Path, root: Path, pairs: int) -> None:
-    """`pairs` pairs and their masks as links to the drawn ones, and their labels."""
-    (root / "pairs").mkdir(parents=True)
-    (root / "masks").mkdir()
-    known = json.loads((drawn / "truth" / "garments.json").read_text())
-    labels = {}
-    for number in range(1, pairs + 1):
-        source = (number - 1) % DRAWN + 1
-        for role in ("still-life", "on_model"):
-            os.link(drawn / f"{role}{source}.jpg", root / "pairs" / f"{role}{number}.jpg")
-        labels[f"still-life{number}.jpg"] = known[f"still-life{source}.jpg"]
-        mask = drawn / "truth" / "garment_masks" / f"on_model{source}.png"
-        os.link(mask, root / "masks" / f"on_model{number}.png")
-    (root / "garments.json").write_text(json.dumps(labels))
 
 
 def build_and_tell(root: Path) -> None:

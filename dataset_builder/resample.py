@@ -13,8 +13,7 @@ from PIL import Image
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
 _LOBES = 3  # of Lanczos' kernel on either side
-_MUCH = 4.0  # times as large: more pixels than a kernel need be laid over
-_GAP = 2.0
+_GAP = 2.0  # how many times as large a photo stays before the kernel is laid over it
 
 
 def resize(photo: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
@@ -29,21 +28,25 @@ def shrink(photo: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
 
     What the smaller size cannot show is taken out by Lanczos' kernel at the photo's own pixels; between what
     is left a cubic curve is laid. It lies nearer to Lanczos than Pillow's bicubic filter (near a scale of
-    1 as near), and lets fewer false patterns through. Where it would save nothing, that is for larger sizes
-    and for those more than four times smaller, it is Pillow's Lanczos, for the latter of means over squares.
+    1 as near), and lets fewer false patterns through. Photos that are four times as large and more are first
+    brought down by means over whole squares, to twice the size or more, as Pillow's thumbnails are. Larger
+    sizes are left to `resize`, and sides that no whole square fits to Pillow's own way of doing the same.
 
     Args:
         photo: ``(H, W, 3)`` uint8 sRGB.
         size_wh: width and height in pixels.
     """
-    size_hw = size_wh[::-1]
-    scales = [photo.shape[axis] / size_hw[axis] for axis in (0, 1)]
+    scales = [photo.shape[1] / size_wh[0], photo.shape[0] / size_wh[1]]
     if min(scales) < 1 or max(scales) == 1:
         return resize(photo, size_wh)
-    if max(scales) > _MUCH:
-        shown = Image.fromarray(photo).resize(size_wh, Image.Resampling.LANCZOS, reducing_gap=_GAP)
-        return np.array(shown)
-    rows, columns = (_lanczos_taps(scale) for scale in scales)
+    factor = int(min(scales) / _GAP)
+    if factor > 1:
+        reduced_wh = (photo.shape[1] // factor, photo.shape[0] // factor)
+        if (reduced_wh[0] * factor, reduced_wh[1] * factor) != (photo.shape[1], photo.shape[0]):
+            shown = Image.fromarray(photo).resize(size_wh, Image.Resampling.LANCZOS, reducing_gap=_GAP)
+            return np.array(shown)
+        photo = np.asarray(cv2.resize(photo, reduced_wh, interpolation=cv2.INTER_AREA))
+    columns, rows = (_lanczos_taps(scale / max(1, factor)) for scale in scales)
     smooth = cv2.sepFilter2D(photo, -1, columns, rows, borderType=cv2.BORDER_REPLICATE)
     return np.asarray(cv2.resize(smooth, size_wh, interpolation=cv2.INTER_CUBIC))
 
