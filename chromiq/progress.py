@@ -22,6 +22,11 @@ def console() -> Console:
     return Console(stderr=True)
 
 
+def is_live(target: Console) -> bool:
+    """Whether what was drawn can be drawn over: a terminal that does not say it is dumb (``TERM=dumb``)."""
+    return target.is_terminal and not target.is_dumb_terminal
+
+
 @contextmanager
 def progress_bar(description: str) -> Iterator[Update]:
     """Yield a function that shows how far the work is.
@@ -34,7 +39,7 @@ def progress_bar(description: str) -> Iterator[Update]:
     ...     update(2, 2)
     """
     target = console()
-    if target.is_terminal:
+    if is_live(target):
         with Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -66,7 +71,7 @@ def notes(description: str) -> Iterator[Callable[[str], None]]:
     ...     note("looking")
     """
     target = console()
-    if target.is_terminal:
+    if is_live(target):
         with target.status(description) as status:
             yield lambda text: status.update(f"{escape(description)}: {escape(text)}")
         return

@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from chromiq.progress import LOG_EVERY_S, console
+from chromiq.progress import LOG_EVERY_S, console, is_live
 from toolkit_configs.run_status import RunStatus
 from toolkit_configs.targets.local import CellStatus
 
@@ -74,7 +74,7 @@ def run_view(target: Console | None = None) -> Iterator[Callable[[RunStatus], No
         target: stderr if not given.
     """
     target = target or console()
-    if target.is_terminal:
+    if is_live(target):
         with Live(console=target, refresh_per_second=4) as live:
             yield lambda status: live.update(view(status))
         return
@@ -103,7 +103,7 @@ def sweep_view(target: Console | None = None) -> Iterator[Callable[[Sequence[Cel
         target: stderr if not given.
     """
     target = target or console()
-    if target.is_terminal:
+    if is_live(target):
         with Live(console=target, refresh_per_second=4) as live:
             yield lambda cells: live.update(cells_view(cells))
         return
