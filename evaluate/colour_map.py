@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -21,6 +21,13 @@ _CHUNK = 32_768
 _FEATHER_SHARE = 0.0015
 # Directions in which colours vary by less than this say nothing about how they are stretched.
 _NOISE_LAB = 0.7
+
+
+class MapsColours(Protocol):
+    """Whatever takes Lab colours ``(..., 3)`` to others."""
+
+    def apply(self, lab: FloatImage) -> FloatImage:
+        """Those others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +87,7 @@ def blend_maps(first: ColourMap, second: ColourMap, shares: FloatImage) -> Colou
 
 
 def apply_colour_map(
-    photo: NDArray[Any], mask: BoolMask, colour_map: ColourMap, strength: float = 1.0
+    photo: NDArray[Any], mask: BoolMask, colour_map: MapsColours, strength: float = 1.0
 ) -> NDArray[Any]:
     """A photo with the map applied inside the mask, softly at its edge; the rest bit-identical.
 
@@ -115,7 +122,7 @@ def apply_colour_map(
     return result
 
 
-def _mapped_once(parts: list[RgbImage], colour_map: ColourMap, pool: Executor) -> Iterator[FloatImage]:
+def _mapped_once(parts: list[RgbImage], colour_map: MapsColours, pool: Executor) -> Iterator[FloatImage]:
     """`_mapped` of bytes. Cloth has far fewer colours than pixels: each is mapped once, found by a table."""
     present = np.zeros(1 << 24, bool)
 
@@ -134,7 +141,7 @@ def _mapped_once(parts: list[RgbImage], colour_map: ColourMap, pool: Executor) -
     return pool.map(lambda these: mapped.take(places.take(these), axis=0), codes)
 
 
-def _mapped(parts: Sequence[NDArray[Any]], colour_map: ColourMap, pool: Executor) -> Iterator[FloatImage]:
+def _mapped(parts: Sequence[NDArray[Any]], colour_map: MapsColours, pool: Executor) -> Iterator[FloatImage]:
     """Parts of pixels ``(P, 3)`` after the map, in their own units, clipped to their range, as float32."""
 
     def mapped(pixels: NDArray[Any]) -> FloatImage:

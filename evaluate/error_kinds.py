@@ -1,7 +1,9 @@
-"""Kinds of colour error, undone so that the garment's mean colour becomes a wanted one.
+"""Kinds of colour error, taken back.
 
-The mean tells how far an error went, its kind what it did to everything else: a veil flattens the folds,
-a turn of hue takes the shading's colour along, wrong gains scale with the light. Priors say what is
+Of some the mean tells how far they went, their kind what they did to everything else: a veil flattens the
+folds, a turn of hue takes the shading's colour along, wrong gains scale with the light. These are undone so
+that the garment's mean colour becomes a wanted one. Others go one way only, as exposure does: they are
+undone by every strength, and where the colour then lies tells whether it was them. Priors say what is
 believable of each kind, from what it is and not from any photo.
 """
 
@@ -13,13 +15,16 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from chromiq.colour import lab_to_srgb_float, linear_to_srgb, rgb_to_lab, srgb_to_linear
+from chromiq.colour import daylight_gains, lab_to_srgb_float, linear_to_srgb, rgb_to_lab, srgb_to_linear
 from chromiq.records import FloatImage
 
 Undo = Callable[[FloatImage, FloatImage, FloatImage], FloatImage]
 """(pixels ``(P, 3)``, their mean ``(3,)``, the wanted mean ``(3,)``) -> pixels; encoded sRGB in 0..1."""
 LogPrior = Callable[[FloatImage, FloatImage], float]
 """(mean as seen, wanted mean) -> log density of an error of that kind which leads from one to the other."""
+
+Change = Callable[[FloatImage, float], FloatImage]
+"""(pixels ``(P, 3)``, strength, which may be negative) -> pixels; encoded sRGB in 0..1."""
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 # Contrast that a veil of 20 to 65 % or a flat tone curve took away, or a steep one added.
@@ -37,6 +42,21 @@ class ErrorKind:
 
     undo: Undo
     log_prior: LogPrior
+
+
+@dataclass(frozen=True)
+class OneWayKind:
+    """A kind of error that only its strength tells apart; what a strength does, its negative takes back.
+
+    Attributes:
+        change: does it.
+        most: the largest strength either way.
+        share: of how many such kinds it counts as one.
+    """
+
+    change: Change
+    most: float
+    share: float = 1.0
 
 
 def _undo_gains(rgb: FloatImage, seen: FloatImage, wanted: FloatImage) -> FloatImage:
@@ -124,3 +144,48 @@ ERROR_KINDS: tuple[ErrorKind, ...] = (
     ErrorKind(_undo_hsv, _hsv_prior),
     *(_contrast(gain) for gain in _CONTRAST_GAINS),
 )
+
+
+def _stops(per_channel: tuple[float, float, float]) -> Change:
+    stops = np.array(per_channel, np.float32)
+    return lambda rgb, strength: linear_to_srgb(srgb_to_linear(rgb) * np.exp2(strength * stops))
+
+
+def _daylight(rgb: FloatImage, mired: float) -> FloatImage:
+    return linear_to_srgb(srgb_to_linear(rgb) * daylight_gains(mired))
+
+
+def _steeper(rgb: FloatImage, strength: float) -> FloatImage:
+    return np.asarray(0.5 + (rgb - 0.5) * np.exp(strength))
+
+
+def _channel_gamma(channel: int) -> Change:
+    def change(rgb: FloatImage, strength: float) -> FloatImage:
+        changed = rgb.copy()
+        changed[:, channel] = np.clip(rgb[:, channel], 0, 1) ** np.exp(strength)
+        return changed
+
+    return change
+
+
+def _on_chroma(factor: Callable[[float], complex]) -> Change:
+    """Hue turned or chroma changed by a complex factor on a* + ib*."""
+
+    def change(rgb: FloatImage, strength: float) -> FloatImage:
+        lab = rgb_to_lab(rgb)
+        changed = (lab[:, 1] + 1j * lab[:, 2]) * factor(strength)
+        return lab_to_srgb_float(np.stack([lab[:, 0], changed.real, changed.imag], axis=1))
+
+    return change
+
+
+ONE_WAY_KINDS: tuple[OneWayKind, ...] = (
+    OneWayKind(_stops((1.0, 1.0, 1.0)), 2.0),
+    OneWayKind(_stops((-0.25, 0.6, -0.25)), 2.0),
+    OneWayKind(_daylight, 96.0),
+    OneWayKind(_steeper, 0.7),
+    *(OneWayKind(_channel_gamma(channel), 0.9, 1 / 3) for channel in range(3)),
+    OneWayKind(_on_chroma(lambda strength: complex(np.exp(1j * strength))), np.pi),
+    OneWayKind(_on_chroma(lambda strength: complex(np.exp(strength))), 1.6),
+)
+"""Exposure; green to magenta; daylight in mired; contrast; each channel's gamma; hue; chroma."""

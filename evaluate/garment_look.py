@@ -1,77 +1,162 @@
 """What is told of a garment's colour by its pixels, and what of it a still-life and a worn photo share.
 
-The shares were measured on 21 true pairs: lit cloth is as light on a body as on a table while its folds
-are darker and wider spread, chroma is the same, and so is how chroma goes along with the shading and what
-it varies beside that. The tolerances are rounded; results move by under dE00 0.3
-when one of them is a third smaller or half as large again.
+Lit cloth is as light on a body as on a table while its folds are darker and wider spread, chroma is the
+same, and so is how chroma goes along with the shading and what it varies beside that. How far true pairs
+keep to this is in `Tolerances`; `benchmarks/transfer.py --refit` measures them anew, leaving garments out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chromiq.records import FloatImage
 
-_KEPT_PERCENTILES = (4, 97)
+_KEPT_SHARES = (0.04, 0.97)
 # Of the still-life the upper quarter, of the worn garment the upper fifth: these agree best.
 LIT_PERCENTILE_FLAT, LIT_PERCENTILE_WORN = 75, 80
-_LIT_SPREAD = 5.0
-# Folds on a body add this width of lightness to that of the dyes.
-_FOLDS_WIDTH, _CONTRAST_SPREAD = 14.0, 0.45
-_SHADING_SPREAD = 1.0
-_VARIATION_WORN, _VARIATION_SPREAD = 0.1, 0.2
+# Tails heavier than a Gaussian's, as a mask's leak or a lining may put one number far off.
+_DEGREES_OF_FREEDOM = 20.0
+# Of a Gaussian's spread, what the median of absolute values is.
+_MEDIAN_OF_SPREAD = 0.6745
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """How far the look of a garment on a body is from its look on a still-life; spreads are Gaussian.
+
+    Attributes:
+        lit: of the lightness of lit cloth.
+        folds_width: width of lightness that folds on a body add to that of the dyes.
+        contrast: of the log of the width of lightness, beside that.
+        shading: of how a*, b* go along with lightness, in CIEDE2000's units.
+        variation_worn: by how much the log spread of a*, b* grows.
+        variation: of that growth.
+        chroma: of mean a*, b*, in CIEDE2000's units.
+    """
+
+    lit: float = 5.0
+    folds_width: float = 18.0
+    contrast: float = 0.45
+    shading: float = 1.0
+    variation_worn: float = 0.1
+    variation: float = 0.2
+    chroma: float = 1.2
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """A garment's colours in a few numbers, without its darkest and lightest pixels.
+    """Garments' colours in a few numbers each, without their darkest and lightest pixels.
 
     Attributes:
-        mean: ``(3,)`` Lab.
-        lit_flat: lightness that a still-life's lit cloth has.
-        lit_worn: lightness that lit cloth on a body has.
-        contrast: log of the width of lightness.
-        shading: ``(2,)`` how far a*, b* move with one standard deviation of lightness.
-        variation: ``(2,)`` log spread of a*, b* beside that, along their two axes.
+        mean: ``(..., 3)`` Lab.
+        lit_flat: ``(...)`` lightness that a still-life's lit cloth has.
+        lit_worn: ``(...)`` lightness that lit cloth on a body has.
+        contrast: ``(...)`` log of the width of lightness.
+        shading: ``(..., 2)`` how far a*, b* move with one standard deviation of lightness.
+        variation: ``(..., 2)`` log spread of a*, b* beside that, along their two axes.
     """
 
     mean: FloatImage
-    lit_flat: float
-    lit_worn: float
-    contrast: float
+    lit_flat: FloatImage
+    lit_worn: FloatImage
+    contrast: FloatImage
     shading: FloatImage
     variation: FloatImage
 
 
 def look(lab: FloatImage) -> Look:
-    """The look of Lab pixels ``(P, 3)``, at least one."""
-    low, high = np.percentile(lab[:, 0], _KEPT_PERCENTILES)
-    kept = lab[(lab[:, 0] >= low) & (lab[:, 0] <= high)].astype(np.float64)
-    lit_flat, lit_worn = np.percentile(kept[:, 0], [LIT_PERCENTILE_FLAT, LIT_PERCENTILE_WORN])
-    dark, light = np.percentile(kept[:, 0], [10, 90])
-    off = kept - kept.mean(axis=0)
-    variance = max(float(np.square(off[:, 0]).mean()), 1.0)
-    slope = (off[:, :1] * off[:, 1:]).mean(axis=0) / variance
-    beside = off[:, 1:] - off[:, :1] * slope
+    """The looks of Lab pixels ``(..., P, 3)``, at least one each."""
+    last = lab.shape[-2] - 1
+    by_lightness = np.argsort(lab[..., 0], axis=-1, kind="stable")
+    low, high = int(np.ceil(_KEPT_SHARES[0] * last)), int(np.floor(_KEPT_SHARES[1] * last))
+    kept_places = by_lightness[..., min(low, high) : high + 1]
+    kept = np.take_along_axis(lab, kept_places[..., None], axis=-2).astype(np.float64)
+    percentiles = [LIT_PERCENTILE_FLAT, LIT_PERCENTILE_WORN, 10, 90]
+    lit_flat, lit_worn, dark, light = np.percentile(kept[..., 0], percentiles, axis=-1)
+    mean = kept.mean(axis=-2)
+    off = kept - mean[..., None, :]
+    spread = np.sqrt(np.maximum(np.square(off[..., 0]).mean(axis=-1), 1.0))[..., None]
+    slope = (off[..., :1] * off[..., 1:]).mean(axis=-2) / spread**2
+    beside = off[..., 1:] - off[..., :1] * slope[..., None, :]
     # The floor is what compression and noise leave on plain cloth.
-    axes = np.linalg.eigvalsh(beside.T @ beside / len(beside) + 0.3 * np.eye(2))
-    return Look(
-        kept.mean(axis=0), float(lit_flat), float(lit_worn), float(np.log(max(light - dark, 1.5))),
-        slope * np.sqrt(variance), 0.5 * np.log(axes),
-    )  # fmt: skip
+    covariance = np.swapaxes(beside, -1, -2) @ beside / beside.shape[-2] + 0.3 * np.eye(2)
+    contrast = np.log(np.maximum(light - dark, 1.5))
+    variation = 0.5 * np.log(np.linalg.eigvalsh(covariance))
+    return Look(mean, lit_flat, lit_worn, contrast, slope * spread, variation)
 
 
-def log_likelihood(flat: Look, worn: Look) -> float:
-    """How likely the two looks are of one garment, its mean a*, b* aside; 0 at best."""
-    contrast = 0.5 * np.log(np.exp(2 * flat.contrast) + _FOLDS_WIDTH**2)
-    off = np.array(
-        [
-            (worn.lit_worn - flat.lit_flat) / _LIT_SPREAD,
-            (worn.contrast - contrast) / _CONTRAST_SPREAD,
-            *(worn.shading - flat.shading) / _SHADING_SPREAD,
-            *(worn.variation - flat.variation - _VARIATION_WORN) / _VARIATION_SPREAD,
-        ]
+def log_likelihood(flat: Look, worn: Look, tolerances: Tolerances) -> FloatImage:
+    """How likely looks are of one garment, mean a*, b* aside: ``(...)``; 0 at best.
+
+    Args:
+        flat: of one still-life.
+        worn: of a worn garment, or as many as ``(...)`` says.
+        tolerances: how far they may be apart.
+    """
+    off = _differences(flat, worn, tolerances.folds_width)
+    off[..., 4:] -= tolerances.variation_worn
+    spreads = (tolerances.lit, tolerances.contrast, *(tolerances.shading,) * 2, *(tolerances.variation,) * 2)
+    tails = np.log1p(np.square(off / spreads) / _DEGREES_OF_FREEDOM)
+    likelihood: FloatImage = -0.5 * (_DEGREES_OF_FREEDOM + 1) * tails.sum(axis=-1)
+    return likelihood
+
+
+def log_chroma(flat: Look, worn: Look, tolerances: Tolerances) -> FloatImage:
+    """Log density, per unit of a* and of b*, of a worn garment's mean given its still-life: ``(...)``."""
+    weights = _weights(flat)
+    off = _along_and_across(flat, (worn.mean - flat.mean)[..., 1:]) / tolerances.chroma
+    normal = np.log(2 * np.pi * tolerances.chroma**2 * weights.prod())
+    density: FloatImage = -0.5 * np.square(off).sum(axis=-1) - normal
+    return density
+
+
+def measured_tolerances(pairs: Sequence[tuple[Look, Look]]) -> Tolerances:
+    """The tolerances that true pairs of (still-life, worn photo) show; robust, as masks are not perfect.
+
+    Args:
+        pairs: at least three.
+    """
+    widths = [np.exp(2 * worn.contrast) - np.exp(2 * flat.contrast) for flat, worn in pairs]
+    folds_width = float(np.sqrt(max(np.median(widths), 1.0)))
+    off = np.array([_differences(flat, worn, folds_width) for flat, worn in pairs])
+    chroma = np.array([_along_and_across(flat, (worn.mean - flat.mean)[1:]) for flat, worn in pairs])
+    variation_worn = float(np.median(off[:, 4:]))
+    return Tolerances(
+        lit=_spread(off[:, 0]),
+        folds_width=folds_width,
+        contrast=_spread(off[:, 1]),
+        shading=_spread(off[:, 2:4]),
+        variation_worn=variation_worn,
+        variation=_spread(off[:, 4:] - variation_worn),
+        chroma=_spread(chroma),
     )
-    return float(-0.5 * off @ off)
+
+
+def _spread(values: NDArray[np.floating]) -> float:
+    return float(np.median(np.abs(values)) / _MEDIAN_OF_SPREAD)
+
+
+def _differences(flat: Look, worn: Look, folds_width: float) -> FloatImage:
+    """``(..., 6)``: lit lightness, contrast, shading along and across the hue, variation along two axes."""
+    expected = 0.5 * np.log(np.exp(2 * flat.contrast) + folds_width**2)
+    lightness = np.stack([worn.lit_worn - flat.lit_flat, worn.contrast - expected], axis=-1)
+    shading = _along_and_across(flat, worn.shading - flat.shading)
+    return np.concatenate([lightness, shading, worn.variation - flat.variation], axis=-1)
+
+
+def _along_and_across(flat: Look, off: FloatImage) -> FloatImage:
+    """Differences of a*, b* ``(..., 2)`` along the still-life's hue and across it, in CIEDE2000's units."""
+    along = flat.mean[1:] / max(float(np.hypot(*flat.mean[1:])), 1e-6)
+    axes = np.array([along, [-along[1], along[0]]])
+    turned: FloatImage = off @ axes.T / _weights(flat)
+    return turned
+
+
+def _weights(flat: Look) -> FloatImage:
+    """CIEDE2000's weights of chroma and hue, ``(2,)``: of vivid cloth the eye and true pairs allow more."""
+    chroma = float(np.hypot(*flat.mean[1:]))
+    return 1 + np.array([0.045, 0.015]) * chroma
