@@ -31,18 +31,16 @@ class DyeShift:
     Attributes:
         centres: ``(K, 3)`` Lab.
         spreads: ``(K, 3)`` Lab.
-        shares: ``(K,)`` of the garment.
         shifts: ``(K, 3)`` Lab.
     """
 
     centres: FloatImage
     spreads: FloatImage
-    shares: FloatImage
     shifts: FloatImage
 
     def apply(self, lab: FloatImage) -> FloatImage:
         """Shifted Lab colours of shape ``(..., 3)``."""
-        shifted: FloatImage = lab + belonging(lab, self.centres, self.spreads, self.shares) @ self.shifts
+        shifted: FloatImage = lab + belonging(lab, self.centres, self.spreads) @ self.shifts
         return shifted
 
 
@@ -111,15 +109,15 @@ def spreads(lab: FloatImage, labels: NDArray[np.intp]) -> FloatImage:
     return np.stack([lab[labels == label].std(axis=0) for label in range(labels.max() + 1)])
 
 
-def belonging(lab: FloatImage, centres: FloatImage, spreads: FloatImage, shares: FloatImage) -> FloatImage:
+def belonging(lab: FloatImage, centres: FloatImage, spreads: FloatImage) -> FloatImage:
     """How far colours ``(..., 3)`` belong to each dye: ``(..., K)``, adding up to 1.
 
-    The posterior of a mixture of Gaussians along the axes.
+    The membership of fuzzy c-means (Bezdek 1981) with exponent 1.5: colours between two dyes, as at the
+    edge of a figure, pass from one to the other smoothly, where a mixture of Gaussians would jump.
     """
     widths = np.maximum(spreads * _SOFT_WEIGHTS, _LEAST_SPREAD)
-    off = (lab[..., None, :] - centres) * _SOFT_WEIGHTS / widths
-    logs = -0.5 * np.square(off).sum(axis=-1) + np.log(shares / widths.prod(axis=-1))
-    weights = np.exp(logs - logs.max(axis=-1, keepdims=True))
+    off = np.square((lab[..., None, :] - centres) * _SOFT_WEIGHTS / widths).sum(axis=-1)
+    weights = 1 / np.square(np.maximum(off, 1e-6))
     belongs: FloatImage = weights / weights.sum(axis=-1, keepdims=True)
     return belongs
 

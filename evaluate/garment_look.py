@@ -137,7 +137,9 @@ def measured_tolerances(pairs: Sequence[tuple[Look, Look]]) -> Tolerances:
 
 
 def _spread(values: NDArray[np.floating]) -> float:
-    return float(np.median(np.abs(values)) / _MEDIAN_OF_SPREAD)
+    """Root mean square, what is far off counted as three spreads."""
+    size = np.abs(values)
+    return float(np.sqrt(np.square(np.minimum(size, 3 * np.median(size) / _MEDIAN_OF_SPREAD)).mean()))
 
 
 def _differences(flat: Look, worn: Look, folds_width: float) -> FloatImage:

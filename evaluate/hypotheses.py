@@ -85,11 +85,9 @@ def hypotheses(wanted_lab: FloatImage, seen_lab: FloatImage, tolerances: Toleran
     """
     flat, seen = _pixels(wanted_lab, _FLAT_PIXELS), _pixels(seen_lab, _SEEN_PIXELS)
     found = []
-    for there, kept_flat in _readings(flat):
-        for here, kept_seen in _readings(seen):
-            left_out = _LEFT_OUT_LOG_PRIOR * (2 - there - here)
-            for lab, log_weight in _whole_garment(flat.part(kept_flat), seen, kept_seen, tolerances):
-                found.append((lab, log_weight + left_out))
+    for kept_flat, kept_seen, log_prior in _readings(flat, seen):
+        for lab, log_weight in _whole_garment(flat.part(kept_flat), seen, kept_seen, tolerances):
+            found.append((lab, log_weight + log_prior))
     count = sum(len(lab) for lab, _ in found)
     moved, log_weight, shifts = _one_dye(flat, seen, tolerances)
     labs = np.concatenate([*(lab for lab, _ in found), moved])
@@ -106,12 +104,24 @@ def _pixels(lab: FloatImage, count: int) -> _Pixels:
     return _Pixels(even, dyes.find_dyes(even))
 
 
-def _readings(garment: _Pixels) -> list[tuple[bool, BoolMask]]:
-    """All pixels, and all but one dye's where it is the smaller part; and whether it is all of them."""
-    small = [label for label, share in enumerate(dyes.shares(garment.labels)) if share < _MOST_LEFT_OUT]
+def _readings(flat: _Pixels, seen: _Pixels) -> list[tuple[BoolMask, BoolMask, float]]:
+    """Which pixels of both to compare, and how believable that is: all, or but one small dye of either.
+
+    Not without a dye of each: that would be a dye that is off.
+    """
+    all_flat, all_seen = (np.ones(len(garment.labels), bool) for garment in (flat, seen))
+    small_flat, small_seen = (
+        [
+            garment.labels != dye
+            for dye, share in enumerate(dyes.shares(garment.labels))
+            if share < _MOST_LEFT_OUT
+        ]
+        for garment in (flat, seen)
+    )
     return [
-        (True, np.ones(len(garment.labels), bool)),
-        *((False, garment.labels != label) for label in small),
+        (all_flat, all_seen, 0.0),
+        *((kept, all_seen, _LEFT_OUT_LOG_PRIOR) for kept in small_flat),
+        *((all_flat, kept, _LEFT_OUT_LOG_PRIOR) for kept in small_seen),
     ]
 
 
@@ -195,7 +205,7 @@ def _one_dye(
     if not shifts:
         return np.empty((0, *seen.lab.shape), np.float32), np.empty(0), np.empty((0, count, 3))
     moves = np.array(shifts)
-    belongs = dyes.belonging(seen.lab, seen_means, dyes.spreads(seen.lab, seen.labels), seen_shares)
+    belongs = dyes.belonging(seen.lab, seen_means, dyes.spreads(seen.lab, seen.labels))
     lab = (seen.lab + belongs @ moves).astype(np.float32)
     there, worn = look(flat.lab), look(lab)
     alike = log_likelihood(there, worn, tolerances) + log_chroma(there, worn, tolerances)

@@ -75,6 +75,7 @@ def transfer(
     on_model_mask: BoolMask,
     *,
     strength: float = 1.0,
+    tolerances: Tolerances | None = None,
 ) -> TransferResult:
     """Correct the garment's colour on an on-model photo, at that photo's full size.
 
@@ -84,12 +85,14 @@ def transfer(
         on_model: ``(H, W, 3)`` uint8 sRGB, another size.
         on_model_mask: ``(H, W)`` bool, the garment on it.
         strength: 0 leaves the photo as it is, 1 corrects all the way.
+        tolerances: how much alike garments truly look on both; None for what true pairs showed.
 
     Raises:
         UsageError: if a mask is empty or not of its photo's size, or the strength is out of range.
     """
     check_masks(still_life, still_life_mask, on_model, on_model_mask, strength)
-    fit = fit_colours(garment_sample(still_life, still_life_mask), garment_sample(on_model, on_model_mask))
+    flat, seen = garment_sample(still_life, still_life_mask), garment_sample(on_model, on_model_mask)
+    fit = fit_colours(flat, seen, tolerances)
     colour_map, gain = fit.dye_shift or fit.colour_map, fit.gain
     if gain < MIN_GAIN:
         reason = f"left alone: the colour is right as far as can be told (expected gain {gain:.1f} dE00)"
@@ -150,7 +153,6 @@ def _dye_shift(found: Hypotheses) -> dyes.DyeShift | None:
     return dyes.DyeShift(
         dyes.means(found.seen, found.labels),
         dyes.spreads(found.seen, found.labels),
-        dyes.shares(found.labels),
         np.tensordot(weights / weights.sum(), found.shifts, 1),
     )
 

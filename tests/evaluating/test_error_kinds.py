@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chromiq.colour import lab_to_srgb_float, rgb_to_lab, srgb_to_linear
-from evaluate.error_kinds import ERROR_KINDS
+from evaluate.error_kinds import ERROR_KINDS, ONE_WAY_KINDS
 from evaluate.error_kinds import _undo_gains as undo_gains
 from evaluate.error_kinds import _undo_turn as undo_turn
 
@@ -66,3 +66,29 @@ def test_a_veil_is_believed_only_if_its_colour_exists():
     impossible = veil.log_prior(np.full(3, 0.2), np.full(3, 0.95))
     assert possible > impossible + 10
     assert possible == pytest.approx(veil.log_prior(np.full(3, 0.5), np.full(3, 0.5)))
+
+
+@given(colour=st.tuples(*[st.floats(0.35, 0.65)] * 3).map(np.array), share=st.floats(-0.2, 0.2))
+@settings(max_examples=20, deadline=None)
+def test_an_error_that_goes_one_way_is_taken_back_by_its_negative(colour, share):
+    pixels = np.stack([colour, colour * 0.9, colour * 1.1])
+    for kind in ONE_WAY_KINDS:
+        there = kind.change(pixels, share * kind.most)
+        np.testing.assert_allclose(kind.change(pixels, 0.0), pixels, atol=1e-3)
+        np.testing.assert_allclose(kind.change(there, -share * kind.most), pixels, atol=3e-3)
+
+
+def test_errors_that_go_one_way_do_what_they_are_called():
+    grey = np.full((1, 3), 0.5)
+    exposure, magenta, daylight, contrast, red, green, blue, hue, chroma = (
+        kind.change(grey, 0.2 * kind.most)[0] for kind in ONE_WAY_KINDS
+    )
+    assert exposure.min() == exposure.max() > 0.5
+    assert magenta[1] > magenta[0]
+    assert daylight[0] > daylight[2]
+    for kept in (contrast, hue, chroma):
+        np.testing.assert_allclose(kept, 0.5, atol=0.002)
+    for channel, changed in enumerate((red, green, blue)):
+        assert changed[channel] < 0.5
+        np.testing.assert_array_equal(np.delete(changed, channel), 0.5)
+    assert sum(kind.share for kind in ONE_WAY_KINDS) == pytest.approx(7)

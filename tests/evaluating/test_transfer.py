@@ -11,6 +11,7 @@ from chromiq.images import read_mask, read_photo
 from dataset_builder.degrade import degrade
 from dataset_builder.sample_catalogue import draw_pair
 from dataset_builder.segmenters.still_life import still_life_mask
+from evaluate.dyes import DyeShift, belonging, find_dyes, means, spreads
 from evaluate.transfer import fit_colours, transfer
 
 PAIRS = [draw_pair(index, size_wh=(224, 280)) for index in range(6)]
@@ -101,6 +102,39 @@ def test_a_veil_gives_its_contrast_back():
     spread = [lab[:, 0].std() for lab in (veiled, fit.colour_map.apply(veiled), worn)]
     assert spread[0] < 0.65 * spread[2]
     assert spread[1] > 0.75 * spread[2]
+
+
+def test_a_white_shirt_half_a_stop_too_dark_is_made_lighter():
+    pair = draw_pair(6, size_wh=(224, 280))
+    assert srgb_to_lab(pair.still_life[pair.still_life_mask]).mean(axis=0)[0] > 90
+    dark = linear_to_srgb(srgb_to_linear(pair.on_model / 255) / np.sqrt(2)) * 255
+    off = np.where(pair.on_model_mask[..., None], np.rint(dark), pair.on_model).astype(np.uint8)
+    result = corrected(pair, off)
+    before, after = (distance(pair.on_model, image, pair.on_model_mask) for image in (off, result.rgb))
+    assert before > 7
+    assert after < 0.7 * before
+
+
+def test_one_dye_of_a_drawn_print_is_corrected_and_the_others_stay():
+    pair = draw_pair(14, seed=1, size_wh=(224, 280))
+    assert pair.pattern == "two-tone"
+    mask, (first, second) = pair.on_model_mask, (0, 1)
+    lab = srgb_to_lab(pair.on_model[mask])
+    labels = find_dyes(lab[::20])
+    assert set(labels) == {first, second}
+    colours = means(lab[::20], labels)
+    moves = np.array([[0.0, 18, -16], [0, 0, 0]])
+    shift = DyeShift(colours, spreads(lab[::20], labels), moves)
+    off = pair.on_model.copy()
+    off[mask] = lab_to_srgb(shift.apply(lab))
+    result = corrected(pair, off)
+    assert result.reason.startswith("corrected one dye")
+    moved = belonging(lab, colours, spreads(lab[::20], labels))[:, first]
+    changed, kept = np.zeros_like(mask), np.zeros_like(mask)
+    changed[mask], kept[mask] = moved > 0.9, moved < 0.01
+    assert distance(pair.on_model, result.rgb, kept) < 1
+    before, after = (distance(pair.on_model, image, changed) for image in (off, result.rgb))
+    assert after < 0.5 * before
 
 
 def test_plain_cloth_of_one_colour_is_no_trouble():
