@@ -4,7 +4,7 @@
 
 Each method runs in a process of its own, in turn with the others, on the same two images; what its peak
 memory exceeds a process that does nothing with them is its own. The figure to quote is the ratio. Of
-colour-science nothing is claimed unless it is installed (`pip install colour-science`).
+colour-science nothing is claimed unless it is installed (`pip install '.[benchmarks]'`).
 """
 
 from __future__ import annotations
