@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chromiq.errors import EXIT_FAILED, EXIT_INTERRUPTED
+from chromiq.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SKIPPED
 from chromiq_cli.output import JSON_OPTION, print_json, print_line
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def status(
-    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    run: Annotated[Path, typer.Argument(help="The run folder, or that of a sweep.")],
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay until the run ends; exit 0, 1 or 130 as it does.")
     ] = False,
@@ -26,8 +26,12 @@ def status(
     from rich.console import Console
 
     from toolkit_configs.run_status import follow, read_status
+    from toolkit_configs.targets.sweeps import is_sweep
     from toolkit_configs.view import run_view, view
 
+    if is_sweep(run):
+        _sweep(run, watch=watch, as_json=as_json)
+        return
     if not watch:
         found = read_status(run)
         if as_json:
@@ -46,6 +50,27 @@ def status(
     code = {"done": 0, "interrupted": EXIT_INTERRUPTED}.get(found.state, EXIT_FAILED)
     if code:
         raise typer.Exit(code)
+
+
+def _sweep(folder: Path, *, watch: bool, as_json: bool) -> None:
+    from rich.console import Console
+
+    from toolkit_configs.targets.sweeps import follow_sweep
+    from toolkit_configs.view import cells_view, sweep_view
+
+    if watch:
+        with sweep_view(None if as_json else Console()) as show:
+            for cells in follow_sweep(folder):
+                show(cells)
+    else:
+        cells = next(follow_sweep(folder))
+    if as_json:
+        print_json({"runs": [{"name": cell.job.name, "step": cell.step, **cell.as_dict()} for cell in cells]})
+    elif not watch:
+        Console(soft_wrap=True).print(cells_view(cells, everything=True))
+    failed = sum(cell.state != "done" for cell in cells)
+    if watch and failed:
+        raise typer.Exit(EXIT_FAILED if failed == len(cells) else EXIT_SKIPPED)
 
 
 def _document(found: RunStatus) -> dict[str, object]:

@@ -19,6 +19,7 @@ from toolkit_configs.jobs import Job, read_job
 from toolkit_configs.runs import MOST_SEED
 from toolkit_configs.settings import Setting
 from toolkit_configs.targets.jobs import TargetJob, target_job
+from toolkit_configs.targets.local import CONFIGS
 
 SEED = "seed"
 _MOST_RUNS = 1000
@@ -91,7 +92,7 @@ def write_configs(combinations: list[Combination], out: Path, engine: str) -> li
     """
     jobs = []
     for each in combinations:
-        config = out / "configs" / f"{safe_stem(each.name)}.yaml"
+        config = out / CONFIGS / f"{safe_stem(each.name)}.yaml"
         write_text(config, config_text(each.job, each.values))
         jobs.append(target_job(config, engine, each.seed))
     return jobs

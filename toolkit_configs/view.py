@@ -19,7 +19,8 @@ from toolkit_configs.run_status import RunStatus
 from toolkit_configs.targets.local import CellStatus
 
 _BARS = "▁▂▃▄▅▆▇█"
-_COLOURS = {"running": "cyan", "done": "green", "interrupted": "yellow", "failed": "red", "killed": "red"}
+_COLOURS = {"running": "cyan", "done": "green", "interrupted": "yellow", "failed": "red", "killed": "red",
+            "waiting": "dim"}  # fmt: skip
 _SHOWN_WARNINGS = 3
 
 
@@ -128,26 +129,38 @@ def sweep_view(target: Console | None = None) -> Iterator[Callable[[Sequence[Cel
     yield show
 
 
-def cells_view(cells: Sequence[CellStatus]) -> RenderableType:
-    """The runs of a sweep: how many are through, and a line for each that is at work or went wrong."""
+def cells_view(cells: Sequence[CellStatus], *, everything: bool = False) -> RenderableType:
+    """The runs of a sweep: how many are through, and a line for each that is at work or went wrong.
+
+    Args:
+        cells: all of them.
+        everything: a line for the others as well.
+    """
     counts = Counter(cell.state for cell in cells)
     table = Table.grid(padding=(0, 1))
     for cell in cells:
-        if cell.state not in {"running", "failed", "interrupted"}:
+        if cell.state in {"waiting", "done"} and not everything:
             continue
         run, total = cell.run, cell.job.job.process.train.steps
-        step = run.step if run else 0
         table.add_row(
             Text(cell.job.name, style="bold", overflow="fold"),
             Text(cell.device or "", style="dim"),
             Text(cell.state, style=_COLOURS[cell.state]),
-            ProgressBar(total=max(1, total), completed=step, width=20),
-            Text(f"{step}/{total}"),
-            Text(cell.message or (_pace(run) if run else "checking"), overflow="fold"),
+            ProgressBar(total=max(1, total), completed=cell.step, width=20),
+            Text(f"{cell.step}/{total}"),
+            Text(_remark(cell), overflow="fold"),
             Text("" if run is None or run.loss is None else f"loss {run.loss:.4f}"),
         )
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     return Group(Text(f"{len(cells)} runs: {told}"), table)
+
+
+def _remark(cell: CellStatus) -> str:
+    if cell.message:
+        return cell.message
+    if cell.run:
+        return _pace(cell.run)
+    return "checking" if cell.state == "running" else ""
 
 
 def _pace(status: RunStatus) -> str:

@@ -57,21 +57,30 @@ def grid(dataset, tmp_path):
 
 
 @pytest.fixture
-def sweep_train(grid, tmp_path, monkeypatch, capsys):
+def sweep(tmp_path):
+    return tmp_path / "sweep"
+
+
+@pytest.fixture
+def chromiq(monkeypatch, capsys):
     def run(*arguments):
-        out = tmp_path / "sweep"
-        monkeypatch.setattr(
-            sys, "argv", ["chromiq", "sweep-train", str(grid), "--out", str(out), "--json", *arguments]
-        )
+        monkeypatch.setattr(sys, "argv", ["chromiq", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
             main()
         told = capsys.readouterr()
-        return stop.value.code or 0, json.loads(told.out), told.err
+        return stop.value.code or 0, json.loads(told.out) if "--json" in arguments else told.out, told.err
 
     return run
 
 
-def test_runs_queue_for_devices_and_one_that_fails_keeps_no_other(trainer, sweep_train, dataset):
+@pytest.fixture
+def sweep_train(chromiq, grid, sweep):
+    return lambda *arguments: chromiq("sweep-train", grid, "--out", sweep, "--json", *arguments)
+
+
+def test_runs_queue_for_devices_and_one_that_fails_keeps_no_other(
+    trainer, sweep_train, sweep, chromiq, dataset
+):
     trainer("fails with seed 2")
     code, document, said = sweep_train("--devices", "cuda:0,cuda:1")
     assert code == 3
@@ -90,6 +99,13 @@ def test_runs_queue_for_devices_and_one_that_fails_keeps_no_other(trainer, sweep
     assert begun > told[int(device)][3]
     records = [json.loads((dataset.parent / "runs" / run["name"] / "run.json").read_text()) for run in runs]
     assert [record["seed"] for record in records] == [1, 2, 3]
+
+    # From elsewhere it looks the same.
+    code, document, _ = chromiq("status", sweep, "--watch", "--json")
+    assert code == 3
+    assert [(run["name"][-1], run["state"], run["step"]) for run in document["runs"]] == [
+        ("1", "done", 20), ("2", "failed", 5), ("3", "done", 20),
+    ]  # fmt: skip
 
     # The same command again trains what is missing, and nothing else.
     done = [dataset.parent / "runs" / runs[index]["name"] / "run.json" for index in (0, 2)]
@@ -113,7 +129,7 @@ def test_a_run_of_another_config_is_never_gone_on_with(trainer, sweep_train, dat
     assert (run / "cell_seed1_000000010.safetensors").read_bytes() == b"somebody's"
 
 
-def test_a_stopped_sweep_ends_its_runs_first_and_goes_on(trainer, grid, tmp_path, dataset):
+def test_a_stopped_sweep_ends_its_runs_first_and_goes_on(trainer, grid, tmp_path, chromiq):
     trainer("takes leave slowly")
     jobs = write_configs(on_devices(read_grid(grid), ["cpu"]), tmp_path / "sweep", "ai-toolkit")
     seen = []
@@ -137,6 +153,11 @@ def test_a_stopped_sweep_ends_its_runs_first_and_goes_on(trainer, grid, tmp_path
     lines = Console(file=io.StringIO())
     with sweep_view(lines) as show:
         show(seen[-1])
+    code, out, _ = chromiq("status", tmp_path / "sweep")
+    assert code == 0
+    assert [line.split()[:2] for line in out.splitlines() if line.startswith("cell")] == [
+        ["cell_seed1", "cpu"], ["cell_seed2", "cpu"], ["cell_seed3", "waiting"],
+    ]  # fmt: skip
     assert lines.file.getvalue().splitlines()[0].startswith("cell_seed1: interrupted on cpu, ")
 
 

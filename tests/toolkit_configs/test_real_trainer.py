@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from chromiq.errors import UnsoundError
+from chromiq.images import read_photo, write_photo
 from toolkit_configs.checkpoints import saved_step
 from toolkit_configs.events import EventReader
 from toolkit_configs.launch import launch, plan
@@ -127,6 +128,26 @@ def test_what_it_swallows_is_refused_before_it_starts(make_config, dataset):
     assert done.returncode == 0
     assert (run / "real.safetensors").is_file()
     assert b"mask" not in done.stdout.split(b"Bucket sizes")[-1]
+
+
+def test_what_it_encoded_of_other_pictures_is_refused_before_it_starts(make_config, dataset):
+    settings = {"train.steps": "1", "dataset.cache_latents_to_disk": "true"}
+    launch(make_config("first", **settings)[0], "ai-toolkit")
+    cache = dataset / "gt" / "_latent_cache"
+    encoded = {path.name: path.read_bytes() for path in cache.iterdir()}
+    assert encoded
+    target = dataset / "gt" / "pair1.jpg"
+    write_photo(target, 255 - read_photo(target).rgb)
+    config, run = make_config("second", **settings)
+    with pytest.raises(UnsoundError) as caught:
+        launch(config, "ai-toolkit")
+    assert {finding.where for finding in caught.value.findings if finding.code == "dataset.cache"} == {
+        str(cache)
+    }
+    # The very same, by hand: trained to the end on what the picture was before.
+    assert run_directly(config).returncode == 0
+    assert (run / "second.safetensors").is_file()
+    assert {path.name: path.read_bytes() for path in cache.iterdir()} == encoded
 
 
 def test_both_engines_agree_on_the_masked_loss(make_config, dataset, tiny_kontext, tmp_path):

@@ -25,7 +25,7 @@ from toolkit_configs.runs import RUN_FILE, RunRecord, read_record
 from toolkit_configs.signals import termination_as_interrupt
 from toolkit_configs.targets.jobs import TargetJob, chromiq_command
 
-LOGS = "logs"
+CONFIGS, LOGS = "configs", "logs"
 _LOOK_EVERY_S = 0.5
 
 
@@ -35,7 +35,8 @@ class CellStatus:
 
     Attributes:
         job: what is trained.
-        state: ``"waiting"`` for a device, ``"running"``, ``"done"``, ``"failed"`` or ``"interrupted"``.
+        state: ``"waiting"`` for a device, ``"running"``, ``"done"``, ``"failed"``, ``"interrupted"`` or
+            ``"killed"``.
         device: that it trains or trained on, None if on none yet.
         run: how its run stands, None if that has not begun.
         exit_code: of ``chromiq train``, once it has ended.
@@ -50,6 +51,11 @@ class CellStatus:
     exit_code: int | None = None
     message: str | None = None
     lora: str | None = None
+
+    @property
+    def step(self) -> int:
+        """The last step heard of."""
+        return self.run.step if self.run else 0
 
     @property
     def ended(self) -> bool:
