@@ -109,6 +109,46 @@ def test_opposed_hues_fall_on_scikit_images_side():
     assert delta_e_map(a, b)[0, 0] == pytest.approx(reference(a, b)[0, 0], abs=1e-4)
 
 
+def textbook(chroma_1, chroma_2, hue_1):
+    """dE00 of two colours of one lightness 50 and of opposed hues, in degrees, by the published formulas.
+
+    Sharma, Wu and Dalal (2005), equations 10 and 14: 180 degrees apart, the difference is that of the angles
+    in 0..360 as they stand, and their mean lies between them. Chromas are C', after the stretch of a*.
+    """
+    hue_2 = (hue_1 + 180) % 360
+    mean, chroma = (hue_1 + hue_2) / 2, (chroma_1 + chroma_2) / 2
+    weight = (
+        1
+        - 0.17 * np.cos(np.radians(mean - 30))
+        + 0.24 * np.cos(np.radians(2 * mean))
+        + 0.32 * np.cos(np.radians(3 * mean + 6))
+        - 0.20 * np.cos(np.radians(4 * mean - 63))
+    )
+    hue = 2 * np.sqrt(chroma_1 * chroma_2) * np.sin(np.radians(hue_2 - hue_1) / 2)
+    hue /= 1 + 0.015 * chroma * weight
+    chroma_step = (chroma_2 - chroma_1) / (1 + 0.045 * chroma)
+    turn = np.radians(30 * np.exp(-(((mean - 275) / 25) ** 2)))
+    rotation = -2 * np.sqrt(chroma**7 / (chroma**7 + 25.0**7)) * np.sin(2 * turn)
+    return np.sqrt(chroma_step**2 + hue**2 + rotation * chroma_step * hue)
+
+
+@pytest.mark.parametrize(
+    "direction", [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1), (3, -8), (-3, 8)]
+)
+@pytest.mark.parametrize("length", [0.5, 4.0, 32.0])
+def test_exactly_opposed_hues_take_the_way_that_the_formula_takes(direction, length):
+    first = length * np.array([0.0, *direction])
+    second = -2 * first
+    lightness = np.array([50.0, 0, 0])
+    found = delta_e_lab(lightness + first, lightness + second)
+    mean = (np.hypot(*first[1:]) + np.hypot(*second[1:])) / 2
+    stretch = 1.5 - 0.5 * np.sqrt(mean**7 / (mean**7 + 25.0**7))
+    primed = [np.hypot(a * stretch, b) for _, a, b in (first, second)]
+    # arctan2 takes a negative zero for -180 degrees.
+    hue = np.degrees(np.arctan2(direction[1], stretch * direction[0])) % 360
+    assert found == pytest.approx(textbook(*primed, hue), abs=2e-5)
+
+
 def test_parts_say_what_differs():
     grey, darker, red = np.array([60.0, 0, 0]), np.array([50.0, 0, 0]), np.array([60.0, 40, 0])
     only_lightness = delta_e_parts(grey, darker)

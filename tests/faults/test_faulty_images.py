@@ -130,6 +130,7 @@ def test_odd_but_sound_photos_are_read(tmp_path):
     pixels = rng.integers(0, 256, (80, 90, 3), np.uint8)
     image = Image.fromarray(pixels)
     image.quantize(16).save(tmp_path / "palette.png")
+    image.quantize(16).save(tmp_path / "palette-profile.png", icc_profile=srgb_profile())
     image.convert("CMYK").save(tmp_path / "cmyk.jpg")
     image.convert("L").save(tmp_path / "grey.jpg")
     Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(tmp_path / "sixteen.png")

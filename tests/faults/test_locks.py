@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 
 from chromiq.errors import LockedError
 from chromiq.files import LOCK_NAME, folder_lock
 from evaluate.score import find_images
+from toolkit_configs.render import render_job
 
 HOLD = (
     "import sys, time; from pathlib import Path; from chromiq.files import folder_lock\n"
@@ -18,14 +20,20 @@ HOLD = (
 )
 
 
-@pytest.fixture
-def holder(tmp_path):
+@contextmanager
+def held(folder):
     """Another process that holds the folder."""
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "out")], stdout=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"held\n"
     yield process
     process.kill()
     process.wait()
+
+
+@pytest.fixture
+def holder(tmp_path):
+    with held(tmp_path / "out") as process:
+        yield process
 
 
 def put_pair(folder, two_photos):
@@ -41,6 +49,19 @@ def test_a_second_build_exits_11_and_names_the_holder(holder, chromiq, two_photo
     assert code == document["exit_code"] == 11
     assert f"process {holder.pid} (chromiq build)" in told
     assert [path.name for path in (tmp_path / "out").iterdir()] == [LOCK_NAME]
+
+
+def test_a_second_training_of_one_run_exits_11_and_names_the_holder(chromiq, dataset, tmp_path):
+    (tmp_path / "model").mkdir()
+    config = tmp_path / "config.yaml"
+    overrides = {"model.name_or_path": str(tmp_path / "model")}
+    config.write_text(render_job("kontext", dataset, preset="smoke", overrides=overrides))
+    run = dataset.parent / "runs" / "chromiq_v1"
+    with held(run) as process:
+        code, document, told = chromiq("train", config, "--engine", "local", "--force")
+    assert code == document["exit_code"] == 11
+    assert f"{run}: in use by process {process.pid}" in told
+    assert [path.name for path in run.iterdir()] == [LOCK_NAME]
 
 
 def test_the_lock_of_a_killed_process_is_no_lock(holder, tmp_path):

@@ -36,6 +36,11 @@ def test_the_way_without_weights_needs_no_network_and_tells_no_token(alone, chro
         ("correct", catalogue / "still-life1.jpg", catalogue / "on_model1.jpg",
          "--out", tmp_path / "corrected.png"): {0, 3},
         ("train", config, "--dry-run"): {0, 1, 10},
+        ("train", config, "--dry-run", "--offline"): {0, 1, 10},
+        ("status", tmp_path / "no-run"): {2},
+        ("crops", "suggest", "--gt", dataset / "gt", "--masks", dataset / "masks",
+         "--out", tmp_path / "crops.json"): {0},
+        ("evaluate", dataset, "--out", tmp_path / "evaluated"): {0, 3},
         ("toolkit", "info"): {0, 1},
     }  # fmt: skip
     for arguments, wanted in verbs.items():

@@ -1,0 +1,32 @@
+"""What the documents point to is there, and no promise of reliability stands without its test."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
+OURS = "tests|docs|benchmarks|chromiq|dataset_builder|toolkit_configs|evaluate|templates"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_file_that_is_named_is_there(document):
+    text = document.read_text(encoding="utf-8")
+    linked = {document.parent / target for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text)}
+    named = {ROOT / path for path in re.findall(rf"`((?:{OURS})/[\w./-]+\.\w+)(?:::\w+)?`", text)}
+    assert not [str(path) for path in linked | named if not path.exists()]
+
+
+def promises():
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").rsplit(" | ", 1) for line in text.splitlines() if line.startswith("| ")]
+    return [row for row in rows if row[0] != "promise"]
+
+
+def test_every_promise_names_its_test_and_every_fault_that_is_tested_is_promised():
+    assert len(promises()) > 10
+    for promise, tests in promises():
+        assert re.fullmatch(r"`tests/[\w/]+\.py`(, `tests/[\w/]+\.py`)*", tests), promise
+    promised = {path for _, tests in promises() for path in re.findall(r"`([^`]+)`", tests)}
+    assert {f"tests/faults/{path.name}" for path in (ROOT / "tests" / "faults").glob("test_*.py")} <= promised
