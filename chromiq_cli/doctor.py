@@ -26,9 +26,11 @@ def doctor(
 
     if what.is_dir():
         from dataset_builder.doctor import check_dataset
+        from toolkit_configs.checks.data import trainer_findings
 
         with progress_bar("doctor") as update:
             findings = check_dataset(what, update)
+        findings += trainer_findings(what / "gt", [what / "control", what / "reference"])
         raise_findings(findings, str(what))
         document, lines = {"findings": [finding.as_dict() for finding in findings]}, []
     elif what.is_file():

@@ -1,11 +1,13 @@
 """What the trainer takes without a word although it spoils a run: settings, caches, names of files."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from chromiq_cli.main import main
 from toolkit_configs.check import check_config
 from toolkit_configs.checks.caches import cache_findings
 from toolkit_configs.checks.settings import setting_findings
@@ -39,10 +41,12 @@ SPOILT = {
     "datasets.0.random_crop": (True, "config.setting", "warning"),
     "datasets.0.random_scale": (True, "config.setting", "warning"),
     "datasets.0.shuffle_tokens": (True, "config.setting", "warning"),
+    "datasets.0.control_from_same_folder": (True, "config.setting", "warning"),
     "datasets.0.flip_x": (True, "config.setting", "warning"),
     "datasets.0.is_reg": (True, "config.setting", "warning"),
     "datasets.0.control_path_2": ("/data/more", "config.controls", "error"),
     "train.train_unet": (False, "config.setting", "error"),
+    "train.validation_config": ({"validation_items": []}, "config.setting", "warning"),
     "train.noise_scheduler": ("ddpm", "config.setting", "warning"),
     "train.unload_text_encoder": (True, "config.captions", "error"),
     "train.lr": (1.0, "config.setting", "warning"),
@@ -122,6 +126,16 @@ def config(dataset, tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(render_job("kontext", dataset, preset="smoke"))
     return path
+
+
+def test_a_datasets_doctor_looks_at_them_as_well(dataset, monkeypatch, capsys):
+    (dataset / "gt" / "old").mkdir()
+    (dataset / "gt" / "old" / "pair1.jpg").write_bytes(b"")
+    monkeypatch.setattr(sys, "argv", ["chromiq", "doctor", str(dataset)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 10
+    assert "[dataset.nested]" in capsys.readouterr().err
 
 
 def codes(config):

@@ -11,7 +11,7 @@ from rich.console import Console
 from standin_trainer import behave, make_trainer
 
 import toolkit_configs.targets.local as local
-from chromiq.errors import InterruptedRunError, UsageError
+from chromiq.errors import ChromiqError, InterruptedRunError, UsageError
 from chromiq_cli.main import main
 from toolkit_configs.devices import read_devices
 from toolkit_configs.grid import on_devices, read_grid, write_configs
@@ -173,6 +173,13 @@ def test_more_gpus_than_are_shown_are_refused_at_once(trainer, grid, tmp_path, m
     with pytest.raises(UsageError, match="cuda:1: wanted a GPU that can be seen"):
         train_jobs(jobs, ["cuda:0", "cuda:1"], tmp_path / "sweep")
     assert not (tmp_path / "runs").exists()
+
+
+def test_without_the_command_nothing_is_begun(grid, tmp_path, monkeypatch):
+    monkeypatch.setattr(local, "chromiq_command", lambda: "no-such-chromiq")
+    jobs = write_configs(read_grid(grid), tmp_path / "sweep", "ai-toolkit")
+    with pytest.raises(ChromiqError, match="no-such-chromiq: wanted the command on the PATH"):
+        train_jobs(jobs, ["cpu"], tmp_path / "sweep")
 
 
 def test_the_gpus_that_can_be_seen_are_counted_as_cuda_counts_them(tmp_path, monkeypatch):

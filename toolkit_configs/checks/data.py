@@ -99,6 +99,16 @@ def data_findings(
     return findings, DataFacts(sizes.total(), items, epochs, dict(sizes), tuple(crops), masks)
 
 
+def trainer_findings(targets: Path, controls: Sequence[Path]) -> list[Finding]:
+    """What the trainer takes in besides a dataset's own pictures: nested ones, and what it encoded earlier.
+
+    Args:
+        targets: the folder of the targets.
+        controls: the folders of controls.
+    """
+    return [*_nested_findings(targets), *cache_findings(targets, controls)]
+
+
 def target_sizes(folder: Path) -> Counter[tuple[int, int]]:
     """Size in pixels, upright, to the number of targets; those that cannot be read are left out."""
     found: Counter[tuple[int, int]] = Counter()
@@ -206,8 +216,7 @@ def _folder_findings(
         wanted, got = "captions in .txt files, as chromiq build writes them", repr(dataset.caption_ext)
         cure = "write txt: with no such files every picture gets default_caption"
         findings.append(Finding("config.captions", f"{where}.caption_ext", wanted, got, cure))
-    findings += _nested_findings(Path(dataset.folder_path))
-    findings += cache_findings(Path(dataset.folder_path), [Path(each) for each in (control, *references)])
+    findings += trainer_findings(Path(dataset.folder_path), [Path(each) for each in (control, *references)])
     if mask is None and reference is None:
         wanted, cure = "a mask_path", "set it, or every pixel of the still-life trains too"
         findings.append(Finding("config.mask", where, wanted, "none", cure, "warning"))

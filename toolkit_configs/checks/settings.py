@@ -45,6 +45,8 @@ _RULES: dict[str, tuple[_Rule, ...]] = {
         _Rule("random_crop", bool, "whole pictures", "remove it: each is trained at random parts of it"),
         _Rule("random_scale", bool, "whole pictures", "remove it: each is trained at random parts of it"),
         _Rule("shuffle_tokens", bool, "captions as they are written", "remove it: their parts change places"),
+        _Rule("control_from_same_folder", bool, "the controls of control_path",
+              "remove it: other targets would be shown in their place"),
         _Rule("flip_x", bool, "pictures that are not mirrored",
               "set it to false: left and right change places, and captions and stitched pictures with them"),
         _Rule("flip_y", bool, "pictures that stand upright", "set it to false"),
@@ -54,6 +56,8 @@ _RULES: dict[str, tuple[_Rule, ...]] = {
     "train": (
         _Rule("train_unet", lambda value: value is False, "a transformer that learns",
               "set it to true: nothing of the LoRA would be trained", "error"),
+        _Rule("validation_config", bool, "a validation that sees the controls",
+              "remove it: its loss tells nothing of pairs; 'chromiq sweep' judges checkpoints"),
         _Rule("noise_scheduler", _not_flowmatch, "flowmatch", "write flowmatch: these models know no other"),
     ),
     "sample": (

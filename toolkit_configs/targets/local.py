@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -17,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chromiq.errors import EXIT_DONE, EXIT_INTERRUPTED, InterruptedRunError
+from chromiq.errors import EXIT_DONE, EXIT_INTERRUPTED, ChromiqError, InterruptedRunError
 from chromiq.files import ensure_output_folder, safe_stem, sha256_file
 from toolkit_configs.devices import device_environment
 from toolkit_configs.run_status import Follower, RunStatus
@@ -96,12 +97,17 @@ def train_jobs(
 
     Raises:
         UsageError: if the environment shows fewer GPUs than `devices` names.
+        ChromiqError: if the command ``chromiq`` is not to be found.
         InterruptedRunError: on SIGINT or SIGTERM, once every run at work has been told and has ended.
     """
     logs = ensure_output_folder(out / LOGS)
     cells = [CellStatus(job) for job in jobs]
     for device in devices:
         device_environment(device, os.environ)
+    if shutil.which(chromiq_command()) is None:
+        raise ChromiqError(
+            f"{chromiq_command()}: wanted the command on the PATH, got nothing; install chromiq with pip"
+        )
     waiting, free = deque(range(len(cells))), deque(devices)
     at_work: dict[int, _Worker] = {}
     with termination_as_interrupt():
