@@ -161,8 +161,8 @@ def safe_stem(text: str) -> str:
 
     >>> safe_stem("../a b")
     '_a_b'
-    >>> safe_stem("pair1")
-    'pair1'
+    >>> safe_stem("pair1"), safe_stem("--rf")
+    ('pair1', 'rf')
 
     Raises:
         UsageError: if nothing is left.
