@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-import cv2
 import numpy as np
 
 from chromiq.colour import srgb_to_lab
 from chromiq.records import BoolMask, FloatImage, RgbImage
+from dataset_builder.segmenters.head import Head, find_head, skin_hue
 from dataset_builder.segmenters.palette import LAB_WEIGHTS, cluster
 from dataset_builder.segmenters.still_life import background_distance, fill_small_holes, foreground
 
@@ -32,9 +32,6 @@ _PLACE_IN_SHARES: dict[Kind, tuple[float, float, float, float]] = {
     "full": (-1.0, 0.93, 0.04, 0.06),
 }
 _WIDEST_GAP = 0.95
-_CUT_ROWS = 2
-# The body's width over its upper half with the arms hanging: 1.7 to 2.2, women to men.
-_WIDTH_IN_HEADS = 2.0
 # Shorts may be parted over their last few centimetres only.
 _PARTED_SHARE = 0.15
 _SEED_IN_HEADS: dict[Kind, tuple[float, float]] = {
@@ -42,18 +39,6 @@ _SEED_IN_HEADS: dict[Kind, tuple[float, float]] = {
     "lower": (2.7, 4.2),
     "full": (0.5, 3.5),
 }
-
-
-@dataclass(frozen=True)
-class Head:
-    """Rows of the head's top and of its chin; above the photo, and negative, where it is cut off."""
-
-    top: int
-    chin: int
-
-    def chin_row(self, heads_below: float) -> int:
-        """The row so many heads below the chin, or the photo's first."""
-        return max(0, int(self.chin + heads_below * (self.chin - self.top)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +60,11 @@ class ColourModel:
 
     def cost(self, lab: FloatImage) -> FloatImage:
         """Negative log likelihood, up to a constant, of Lab colours of shape ``(..., 3)``."""
-        whitened = (lab - self.mean) @ np.linalg.cholesky(self.precision)
-        cost: FloatImage = 0.5 * (np.einsum("...i,...i->...", whitened, whitened) + self.log_determinant)
+        whitened = (lab - self.mean.astype(np.float32)) @ np.linalg.cholesky(self.precision).astype(
+            np.float32
+        )
+        squared = np.einsum("...i,...i->...", whitened, whitened)
+        cost: FloatImage = np.float32(0.5) * (squared + np.float32(self.log_determinant))
         return cost
 
 
@@ -101,19 +89,24 @@ class Body:
         """Pixels of a skin colour near this face's: ``(H, W)`` bool."""
         if self.face is None:
             return np.zeros(self.person.shape, bool)
-        return _skin_hue(self.lab) & (self.face.cost(self.lab) - 0.5 * self.face.log_determinant < 4.5)
+        return skin_hue(self.lab) & (self.face_cost - 0.5 * self.face.log_determinant < 4.5)
 
     @property
     def like_face(self) -> BoolMask:
         """Pixels of very much the face's colours, of whatever hue: ``(H, W)`` bool."""
         if self.face is None:
             return np.zeros(self.person.shape, bool)
-        return np.asarray(self.face.cost(self.lab) - 0.5 * self.face.log_determinant < 3)
+        return np.asarray(self.face_cost - 0.5 * self.face.log_determinant < 3)
+
+    @cached_property
+    def face_cost(self) -> FloatImage:
+        """The cost of each pixel ``(H, W)`` as the face's; 0 when there is none."""
+        return np.zeros(self.person.shape, np.float32) if self.face is None else self.face.cost(self.lab)
 
     def skin_likeness(self, lab: FloatImage) -> FloatImage:
         """How like skin some colours ``(N, 3)`` are: 0..1; with no face to go by, hardly ever sure."""
         if self.face is None:
-            return 0.59 * _skin_hue(lab)
+            return 0.59 * skin_hue(lab)
         excess = self.face.cost(lab) - 0.5 * self.face.log_determinant - 1
         return np.exp(-np.maximum(excess, 0) / 2)
 
@@ -130,8 +123,14 @@ class Body:
         return np.abs(columns - self.axis) <= half_px
 
     def likeness_to_parts(self, sample: FloatImage, count: int = 3) -> FloatImage:
-        """The cost of each pixel ``(H, W)`` under the best of up to `count` models of a sample ``(P, 3)``."""
-        return cost_under_parts(sample, self.lab, count)
+        """The cost of each pixel of the person under the best of up to `count` models of a sample ``(P, 3)``.
+
+        Returns:
+            ``(H, W)`` float32, 0 outside the person.
+        """
+        cost = np.zeros(self.person.shape, np.float32)
+        cost[self.person] = cost_under_parts(sample, self.lab[self.person], count)
+        return cost
 
 
 def cost_under_parts(sample: FloatImage, lab: FloatImage, count: int = 3) -> FloatImage:
@@ -151,15 +150,14 @@ def find_body(photo: RgbImage, kind: Kind = "upper") -> Body:
         kind: where the garment is worn; with one worn below, a photo without a head may begin anywhere.
     """
     lab = srgb_to_lab(photo)
-    distance, threshold = background_distance(photo)
+    distance, threshold = background_distance(lab)
     # The outline is a pixel or two wide of the mark; the gaps between arm and body are background again.
-    person = foreground(photo) & fill_small_holes(distance > 0.7 * threshold, 0.003)
-    head = _find_head(person, lab) if person.any() else None
-    if person[:_CUT_ROWS].any() and (head or kind != "lower"):
-        head = _completed(head, person)
+    person = foreground(distance, threshold) & fill_small_holes(distance > 0.7 * threshold, 0.003)
+    skin = person & skin_hue(lab)
+    head = find_head(person, skin, cut_off=kind != "lower")
     face = None
     if head:
-        region = person & _skin_hue(lab)
+        region = skin.copy()
         region[: head.chin_row(-0.65)] = False
         region[head.chin + 1 :] = False
         if region.sum() >= 20:
@@ -231,66 +229,6 @@ def seed_box(body: Body, kind: Kind) -> BoolMask:
     box[top:bottom, max(0, middle - half_px) : middle + half_px] = True
     box &= body.person
     return box
-
-
-def _find_head(person: BoolMask, lab: FloatImage) -> Head | None:
-    """The head: a part at the top with skin in it, a narrower neck below, then shoulders."""
-    rows = np.flatnonzero(person.any(axis=1))
-    top, bottom = int(rows[0]), int(rows[-1])
-    width = cv2.GaussianBlur(person.sum(axis=1).astype(np.float32)[:, None], (1, 9), 1.5)[:, 0]
-    skin = _skin_hue(lab) & person
-    best: tuple[float, int] | None = None
-    for neck in range(top + 8, min(bottom - 3, top + int(0.55 * len(person)))):
-        widest = width[top:neck].max()
-        if width[neck] > 0.9 * widest or width[neck] > width[neck - 3 : neck + 4].min():
-            continue
-        shoulders = width[neck : neck + int(1.2 * (neck - top)) + 3].max()
-        if shoulders < 1.5 * widest and shoulders < 2 * width[neck]:
-            continue
-        if _share(skin, person, top, neck) < 0.12:
-            continue
-        narrowness = float(width[neck] / widest)
-        if best is None or narrowness < best[0] - 0.02:
-            best = (narrowness, neck)
-    if best:
-        return Head(top, best[1])
-    return _head_without_neck(person, skin, width, top, bottom)
-
-
-def _completed(head: Head | None, person: BoolMask) -> Head:
-    """A head that the photo's upper edge cuts off, as high as suits the shoulders below it."""
-    chin = head.chin if head else 0
-    width = person[chin:].sum(axis=1)
-    height_px = max(8, int(np.percentile(width[: width.max()], 75) / _WIDTH_IN_HEADS))
-    return Head(min(chin - height_px, head.top if head else 0), chin)
-
-
-def _head_without_neck(
-    person: BoolMask, skin: BoolMask, width: FloatImage, top: int, bottom: int
-) -> Head | None:
-    """Hair or a collar may hide the neck: then the head ends where the outline widens to shoulders."""
-    first = width[top + 4 : top + int(0.08 * len(person)) + 2]
-    if top <= 2 or not first.size:
-        return None
-    row = top
-    while row < bottom and width[row] < 1.6 * first.max():
-        row += 1
-    found = row < bottom and row - top > 8 and _share(skin, person, top, row) > 0.12
-    return Head(top, row) if found else None
-
-
-def _share(part: BoolMask, whole: BoolMask, start: int, stop: int) -> float:
-    return float(part[start:stop].sum() / max(whole[start:stop].sum(), 1))
-
-
-def _skin_hue(lab: FloatImage) -> BoolMask:
-    """Whether colours are of a hue and chroma that skin of any tone has, between red and yellow."""
-    hue = np.degrees(np.arctan2(lab[..., 2], lab[..., 1]))
-    chroma = np.hypot(lab[..., 1], lab[..., 2])
-    lightness = lab[..., 0]
-    return np.asarray(
-        (np.abs(hue - 52) < 26) & (chroma > 8) & (chroma < 50) & (lightness > 12) & (lightness < 92)
-    )
 
 
 def _sigmoid(value: FloatImage) -> FloatImage:

@@ -191,7 +191,7 @@ def _without_skin(probability: FloatImage, body: Body, kind: Kind, groups: Colou
         sure &= ~body.like_face
     if sure.sum() <= 60:
         return probability
-    ratio = (body.face.cost(body.lab) - body.likeness_to_parts(body.lab[sure])).clip(-8, 8).astype(np.float32)
+    ratio = (body.face_cost - body.likeness_to_parts(body.lab[sure])).clip(-8, 8).astype(np.float32)
     ratio = (cv2.GaussianBlur(ratio, (0, 0), 1.2) + groups.spread(groups.mean(ratio))) / 2
     ratio += _MIDDLE_IS_CLOTH * cv2.GaussianBlur(middle.astype(np.float32), (0, 0), 4)
     skin = body.person & (ratio < 0) & body.near_face

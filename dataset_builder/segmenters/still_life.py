@@ -33,7 +33,7 @@ def still_life_mask(still_life: RgbImage) -> BoolMask:
     height_px, width_px = int(still_life.shape[0]), int(still_life.shape[1])
     scale = min(1.0, _WORK_HEIGHT_PX / height_px)
     small = cv2.resize(still_life, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    mask = _refine(small, foreground(small, without_shadow=True))
+    mask = _refine(small, foreground(*background_distance(srgb_to_lab(small)), without_shadow=True))
     if mask.mean() < _MIN_SHARE:
         rows, columns = small.shape[:2]
         mask = np.zeros((rows, columns), bool)
@@ -42,19 +42,18 @@ def still_life_mask(still_life: RgbImage) -> BoolMask:
     return np.asarray(full > 0.5)
 
 
-def background_distance(rgb: RgbImage) -> tuple[FloatImage, float]:
+def background_distance(lab: FloatImage) -> tuple[FloatImage, float]:
     """How far each pixel is from the background's colour, and what counts as far.
 
     The background's colour may run smoothly over the photo: a plane is fitted to the border pixels that
     agree with their own median.
 
     Args:
-        rgb: ``(H, W, 3)`` uint8 sRGB.
+        lab: ``(H, W, 3)`` Lab, the photo.
 
     Returns:
         ``(H, W)`` float32 Euclidean Lab distance, and the distance beyond which a pixel is no background.
     """
-    lab = srgb_to_lab(rgb)
     height_px, width_px = lab.shape[:2]
     band = max(2, round(0.02 * min(height_px, width_px)))
     border = np.zeros((height_px, width_px), bool)
@@ -68,21 +67,22 @@ def background_distance(rgb: RgbImage) -> tuple[FloatImage, float]:
     plane = np.stack([np.ones(rows.size), rows / height_px, columns / width_px], axis=1)
     coefficients, *_ = np.linalg.lstsq(plane, lab[rows, columns], rcond=None)
     spread = np.linalg.norm(lab[rows, columns] - plane @ coefficients, axis=1)
-    y, x = np.mgrid[:height_px, :width_px]
-    fitted = np.stack([np.ones_like(y, float), y / height_px, x / width_px], axis=-1) @ coefficients
-    distance = np.linalg.norm(lab - fitted, axis=-1).astype(np.float32)
+    constant, down, across = coefficients.astype(np.float32)
+    y, x = (np.arange(size, dtype=np.float32) / size for size in (height_px, width_px))
+    apart = lab - constant - y[:, None, None] * down - x[:, None] * across
+    distance = np.sqrt(np.einsum("...i,...i->...", apart, apart)).astype(np.float32)
     return distance, float(np.clip(3 * np.percentile(spread, 90), 1.2, 10))
 
 
-def foreground(rgb: RgbImage, *, without_shadow: bool = False) -> BoolMask:
+def foreground(distance: FloatImage, threshold: float, *, without_shadow: bool = False) -> BoolMask:
     """What differs from the background: ``(H, W)`` bool, small specks removed and holes filled.
 
     Args:
-        rgb: ``(H, W, 3)`` uint8 sRGB.
+        distance: ``(H, W)`` float32, as `background_distance` gives it.
+        threshold: what counts as far, as given there.
         without_shadow: leave out what differs by little beside the rest, as a shadow does. Only for a
             photo of one thing: beside black hair, white cloth differs by little too.
     """
-    distance, threshold = background_distance(rgb)
     smooth = cv2.GaussianBlur(distance, (0, 0), 1)
     mask = _cleaned(smooth > threshold)
     if without_shadow and mask.any():
@@ -170,8 +170,9 @@ def fill_small_holes(mask: BoolMask, share_of_image: float) -> BoolMask:
 
 def _commonest(lab: NDArray[np.floating]) -> NDArray[np.floating]:
     """The median of the most crowded Lab cell of 8 units a side, and of its neighbours."""
-    _, index, counts = np.unique(np.floor(lab / 8), axis=0, return_inverse=True, return_counts=True)
-    crowded: NDArray[np.floating] = np.median(lab[index.reshape(-1) == counts.argmax()], axis=0)
+    cells = np.floor(lab / 8).astype(np.int64) @ (1, 1 << 10, 1 << 20)  # one number each
+    _, index, counts = np.unique(cells, return_inverse=True, return_counts=True)
+    crowded: NDArray[np.floating] = np.median(lab[index == counts.argmax()], axis=0)
     return np.median(lab[np.linalg.norm(lab - crowded, axis=1) < 8], axis=0)
 
 
