@@ -24,6 +24,8 @@ _USUAL_SHARE: dict[str, tuple[float, float]] = {
     "full": (0.3, 0.97),
 }
 _LONGEST_UPPER_IN_HEADS = 2.8
+# Beside good masks lies 6 % at most, beside one without the sleeves more than 40 %.
+_MOST_LEFT_OUT = 0.2
 _PENALTY = {
     "colour_disagrees": 0.95,
     "share_of_person": 0.85,
@@ -59,12 +61,14 @@ class Evidence:
         alike: ``(H, W)`` bool, what of the person has the garment's colours, wherever it lies.
         trust: 0..1, how far the still-life's colours were found on the photo.
         unsure_ends: 0..1, what share of the garment's length its ends are unsure by.
+        between_ends: ``(H, W)`` bool, all cloth between those ends that is not known to be another garment's.
     """
 
     probability: FloatImage
     alike: BoolMask
     trust: float
     unsure_ends: float
+    between_ends: BoolMask
 
 
 def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tuple[float, tuple[str, ...]]:
@@ -83,13 +87,15 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
         Confidence 0..1, and among the reasons ``"empty"``, ``"colour_disagrees"``, ``"touches_skin"``,
         ``"share_of_person"``, ``"fragments"``, ``"holes"``, ``"box_overflow"`` (it runs out of the photo
         where such a garment should have ended), ``"one_colour"`` (other clothes of its colour lie beyond
-        it), ``"unsure_ends"`` and ``"undecided"``.
+        it), ``"parts_left_out"`` (cloth beside it, as of sleeves of another pattern, is not in the mask),
+        ``"unsure_ends"`` and ``"undecided"``.
     """
     if not mask.any():
         return 0.0, ("empty",)
     probability, size = evidence.probability, mask.sum()
     expected = probability[mask].sum() / (size + probability[~mask].sum())
     low, high = _USUAL_SHARE[kind]
+    left_out = 0.0 if kind == "lower" else _opened(evidence.between_ends & ~mask).sum() / size
     reasons = {
         "colour_disagrees": evidence.trust < 0.5,
         "touches_skin": (body.near_face & mask & (probability < 0.5)).sum() > 0.03 * size,
@@ -98,11 +104,14 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
         "holes": _hole_share(mask) > 0.03,
         "box_overflow": kind == "upper" and _runs_out(mask, body),
         "one_colour": _beyond(evidence.alike, mask, body) > 0.3 * size,
+        "parts_left_out": left_out > _MOST_LEFT_OUT,
         "unsure_ends": evidence.unsure_ends > 0.1,
         "undecided": expected < 0.85,
     }
     named = tuple(name for name, holds in reasons.items() if holds)
     confidence = expected * (1 - evidence.unsure_ends) * np.prod([_PENALTY.get(name, 1.0) for name in named])
+    if left_out > _MOST_LEFT_OUT:
+        confidence /= 1 + left_out  # the overlap if all of it is the garment's
     return float(np.clip(confidence, 0, 1)), named
 
 
@@ -117,6 +126,10 @@ def _beyond(alike: BoolMask, mask: BoolMask, body: Body) -> int:
     """How many pixels of the garment's colours lie beyond it, head and skin apart."""
     others = alike & body.person & ~mask & ~body.near_face
     return int(others[body.head.chin if body.head else 0 :].sum())
+
+
+def _opened(mask: BoolMask) -> BoolMask:
+    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0
 
 
 def _parts(mask: BoolMask) -> int:

@@ -92,6 +92,11 @@ class Body:
         return skin_hue(self.lab) & (self.face_cost - 0.5 * self.face.log_determinant < 4.5)
 
     @property
+    def like_skin(self) -> BoolMask:
+        """Pixels of a skin colour near this face's, or of any skin colour when there is no face to go by."""
+        return skin_hue(self.lab) if self.face is None else self.near_face
+
+    @property
     def like_face(self) -> BoolMask:
         """Pixels of very much the face's colours, of whatever hue: ``(H, W)`` bool."""
         if self.face is None:

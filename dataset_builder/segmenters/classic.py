@@ -23,7 +23,7 @@ from dataset_builder.segmenters import SegmentationTask
 from dataset_builder.segmenters.body import Body, Kind, find_body, garment_kind, place_prior, seed_box
 from dataset_builder.segmenters.extent import Extent, find_extent, within_extent
 from dataset_builder.segmenters.palette import ColourGroups, Palette, main_colours, recolourings
-from dataset_builder.segmenters.sleeves import cloth_beneath, is_sleeveless, sides_alike
+from dataset_builder.segmenters.sleeves import ArmCloth, cloth_on_arms
 from dataset_builder.segmenters.still_life import grab_cut, keep_large_parts, still_life_mask
 
 WORK_HEIGHT_PX = 320
@@ -33,7 +33,8 @@ _PIXEL_PLACE_WEIGHT = 1.0
 _MATCH_LAB = 8.0
 _LEARNED_WEIGHT = 1.0
 _MOST_LEARNED = 5.0
-_BENEATH_WEIGHT, _MOST_BENEATH = 2.0, 5.0
+_ARMS_WEIGHT, _MOST_ARMS = 2.0, 5.0
+_OWN_SLEEVES = 3.0
 _MIN_LEARNED_PX = 200
 _MIDDLE_IS_CLOTH = 4.0
 # A group of colours of which a third or more lies in the middle is no skin.
@@ -81,21 +82,15 @@ def segment_garment(task: SegmentationTask) -> GarmentMask:
         return GarmentMask(empty, 0.0, ("nobody_found",), ClassicSegmenter.name)
     still_life_lab = srgb_to_lab(still_life)
     palette = main_colours(still_life_lab[_inside(garment)])
-    beneath = None if kind == "lower" else _worn_beneath(body, still_life_lab, garment)
-    evidence = weigh_evidence(body, kind, garment, palette, beneath)
+    arms = None if kind == "lower" else cloth_on_arms(body, still_life_lab, _inside(garment))
+    evidence = weigh_evidence(body, kind, garment, palette, arms)
     mask = _refine(small, body, kind, evidence.probability)
     confidence, reasons = judge_mask(mask, body, kind, evidence)
     return GarmentMask(_full_size(mask, task.on_model), confidence, reasons, ClassicSegmenter.name)
 
 
-def _worn_beneath(body: Body, still_life_lab: FloatImage, garment: BoolMask) -> FloatImage | None:
-    sleeveless = is_sleeveless(garment)
-    one_cloth = sleeveless or sides_alike(still_life_lab, _inside(garment))
-    return cloth_beneath(body, sleeveless=sleeveless) if one_cloth else None
-
-
 def weigh_evidence(
-    body: Body, kind: Kind, garment: BoolMask, palette: Palette, beneath: FloatImage | None = None
+    body: Body, kind: Kind, garment: BoolMask, palette: Palette, arms: ArmCloth | None = None
 ) -> Evidence:
     """How probably each pixel is the garment, and what else tells how far to trust that.
 
@@ -104,26 +99,31 @@ def weigh_evidence(
         kind: where such a garment is worn.
         garment: ``(h, w)`` bool, the garment on the still-life.
         palette: the still-life garment's main colours as `main_colours` gives them.
-        beneath: ``(H, W)``, above 0 for other cloth worn beneath, as `cloth_beneath` gives it, or None.
+        arms: other cloth than the trunk's on the arms, if there is any.
     """
     groups = ColourGroups.of(body.lab, body.person, _CLUSTERS)
     place, middle = place_prior(body, kind), seed_box(body, kind)
     colour, _ = _colour_evidence(groups, body, place, middle, palette)
     like = groups.spread(colour) > 0
-    if beneath is not None:
-        like &= beneath < 0
+    if arms:
+        like = like | (arms.likeness > 1) if arms.own else like & (arms.likeness == 0)
     extent = find_extent(body, kind, garment, like, place.mean(axis=1))
     place = within_extent(extent, place, kind)
     colour, trust = _colour_evidence(groups, body, place, middle, palette)
     logit = groups.spread(
         colour + _PLACE_WEIGHT * _log_odds(groups.mean(place), 0.1)
     ) + _PIXEL_PLACE_WEIGHT * np.minimum(_log_odds(place, 0.005), 1.2)
-    if beneath is not None:
-        logit -= _BENEATH_WEIGHT * np.clip(beneath, 0, _MOST_BENEATH)
+    if arms and not arms.own:
+        logit -= _ARMS_WEIGHT * np.minimum(arms.likeness, _MOST_ARMS)
     logit += _LEARNED_WEIGHT * _learned_evidence(body, extent, kind, logit)
+    if arms and arms.own:
+        logit = np.where(arms.likeness > 1, np.maximum(logit, _OWN_SLEEVES), logit)
     probability = np.where(body.person, 1 / (1 + np.exp(-np.clip(logit, -12, 12))), 0).astype(np.float32)
     probability = _without_skin(probability, body, kind, groups)
-    return Evidence(probability, groups.spread(colour) > 0, trust, extent.unsure)
+    between = body.person & ~body.like_skin & (extent.inside > 0.9)[:, None]
+    if arms and not arms.own:
+        between &= arms.likeness == 0
+    return Evidence(probability, groups.spread(colour) > 0, trust, extent.unsure, between)
 
 
 def _learned_evidence(body: Body, extent: Extent, kind: Kind, logit: FloatImage) -> FloatImage:

@@ -1,6 +1,8 @@
-"""What is worn beneath a garment: sleeves on the photo of a cloth that the still-life does not show."""
+"""Sleeves of another cloth than the trunk: the garment's if its still-life shows such, else worn beneath."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -13,13 +15,13 @@ from dataset_builder.segmenters.body import Body, cost_under_parts
 # and short ones end at once.
 _SHOULDERS, _ARMHOLES, _DIP = (0.05, 0.16), (0.16, 0.38), 0.015
 _WIDEST_ABOVE, _HEM, _MOST_FALL = 0.6, 0.8, 0.1
-# As shares of half the width of the shoulders: what is surely trunk, where it ends, what is surely arm.
-_TRUNK, _TRUNK_END, _ARM = 0.6, 0.8, 0.9
+# As shares of half the width of the shoulders: the chest, the trunk, where the trunk ends, the arms.
+_CHEST, _TRUNK, _TRUNK_END, _ARM = 0.5, 0.6, 0.8, 0.9
 _END_SOFTNESS = 0.04
-_ROWS_IN_HEADS = (0.3, 2.6)
+_ROWS_IN_HEADS, _CHEST_IN_HEADS = (0.3, 2.6), (0.55, 1.5)
 _MIN_PX = 200
 # What share of arms and trunk must be how much more like itself than like the other.
-_DISTINCT = {True: (0.0, 0.8), False: (0.5, 0.85)}
+_DISTINCT = {True: (0.0, 0.8), False: (0.5, 0.9)}
 _MOST_ASIDE = 6.0
 # On a still-life: rows, and shares of half the width, where sleeves would lie and where the body lies.
 _SLEEVE_ROWS, _SIDE, _MIDDLE = (0.25, 0.85), 0.8, 0.45
@@ -76,34 +78,54 @@ def sides_alike(lab: FloatImage, garment: BoolMask) -> bool:
     return bool(np.median(foreign) < _FOREIGN_SIDE)
 
 
-def cloth_beneath(body: Body, *, sleeveless: bool) -> FloatImage | None:
-    """How much each pixel is like the cloth on the arms rather than like that on the trunk.
+@dataclass(frozen=True, eq=False)
+class ArmCloth:
+    """Cloth on the arms that is another than that on the trunk.
+
+    Attributes:
+        likeness: ``(H, W)`` float32 from 0, how much each pixel is like it rather than like the trunk's: a
+            log likelihood ratio.
+        own: whether it is the garment's, by the still-life; else it is worn beneath.
+    """
+
+    likeness: FloatImage
+    own: bool
+
+
+def cloth_on_arms(body: Body, still_life_lab: FloatImage, garment: BoolMask) -> ArmCloth | None:
+    """The cloth on the arms, and whose it is; None if they are bare or of the trunk's own cloth.
 
     Args:
-        body: who wears a garment of one cloth.
-        sleeveless: whether its outline shows that it has no sleeves; else the cloths must differ clearly.
-
-    Returns:
-        ``(H, W)`` float32, a log likelihood ratio, above 0 for what is worn beneath; for a sleeveless
-        garment high on the arms in any case. None if the arms are bare or of the trunk's own cloth.
+        body: who wears a garment that covers the trunk.
+        still_life_lab: ``(h, w, 3)`` Lab.
+        garment: ``(h, w)`` bool, the garment on the still-life.
     """
     aside = _aside(body)
     if body.head is None or aside is None:
         return None
+    sleeveless = is_sleeveless(garment)
+    own = not sleeveless and not sides_alike(still_life_lab, garment)
+    if own and body.face is None:
+        return None  # bare arms would look like sleeves
     first, last = (body.head.chin_row(heads) for heads in _ROWS_IN_HEADS)
     cloth = body.person & ~body.near_face
     cloth[:first] = cloth[last:] = False
-    arms, trunk = cloth & (aside > _ARM), cloth & (aside < _TRUNK)
+    arms, trunk = cloth & (aside > _ARM), cloth & (aside < (_CHEST if own else _TRUNK))
+    if own:  # below the chest they may lie before the trunk, and are the garment's there too
+        above, below = (body.head.chin_row(heads) for heads in _CHEST_IN_HEADS)
+        trunk[:above] = trunk[below:] = False
     if min(arms.sum(), trunk.sum()) < _MIN_PX:
         return None
     of_trunk, of_arms = (body.likeness_to_parts(body.lab[sample]) for sample in (trunk, arms))
-    ratio = cv2.GaussianBlur((of_trunk - of_arms).astype(np.float32), (0, 0), 1.5)
+    ratio = cv2.GaussianBlur(of_trunk - of_arms, (0, 0), 1.5)
     margin, share = _DISTINCT[sleeveless]
     if min((ratio[arms] > margin).mean(), (ratio[trunk] < -margin).mean()) < share:
         return None
-    if sleeveless:
+    if sleeveless:  # what is so far aside is no gilet's, whatever its colour
         ratio[first:] += np.clip((aside - _TRUNK_END) / _END_SOFTNESS, 0, _MOST_ASIDE)
-    return ratio
+    if own:
+        ratio = np.where(cloth & (aside > _TRUNK), ratio, 0)
+    return ArmCloth(np.maximum(ratio, 0), own)
 
 
 def _aside(body: Body) -> FloatImage | None:

@@ -15,8 +15,9 @@ SHIRT[25:60, 15:45] = True
 BODY = Body(np.full((100, 60, 3), 50, np.float32), PERSON, Head(5, 24), None)
 
 
-def evidence(probability=SHIRT, alike=SHIRT, trust=1.0, unsure_ends=0.0):
-    return Evidence(np.asarray(probability, np.float32), alike, trust, unsure_ends)
+def evidence(probability=SHIRT, alike=SHIRT, trust=1.0, unsure_ends=0.0, between_ends=None):
+    between = np.zeros_like(SHIRT) if between_ends is None else between_ends
+    return Evidence(np.asarray(probability, np.float32), alike, trust, unsure_ends, between)
 
 
 def test_a_mask_that_everything_speaks_for_is_trusted():
@@ -64,6 +65,7 @@ def with_a_hole():
         ("box_overflow", below_its_end(), {}),
         ("fragments", in_pieces(), {}),
         ("holes", with_a_hole(), {}),
+        ("parts_left_out", SHIRT & (np.arange(60) > 25), {"between_ends": SHIRT}),
     ],
 )
 def test_each_doubt_has_a_name_and_lowers_the_confidence(reason, mask, facts):
@@ -80,6 +82,19 @@ def test_a_garment_that_runs_out_of_the_photo_is_doubtful_only_where_it_should_h
     assert "box_overflow" not in judge_mask(mask, BODY, "full", evidence(mask))[1]
     close_up = Body(BODY.lab, PERSON, Head(5, 60), None)
     assert "box_overflow" not in judge_mask(mask, close_up, "upper", evidence(mask))[1]
+
+
+@given(left_px=st.integers(0, 14))
+def test_sleeves_that_were_left_out_lower_the_confidence_to_the_overlap_that_is_left(left_px):
+    body = SHIRT & (np.arange(60) >= 15 + left_px)
+    confidence, reasons = judge_mask(body, BODY, "upper", evidence(body, body, between_ends=SHIRT))
+    if left_px > 5:  # over a fifth of the rest
+        assert "parts_left_out" in reasons
+        assert confidence == pytest.approx(body.sum() / SHIRT.sum())
+    else:
+        assert (confidence, reasons) == (1, ())
+    reasons = judge_mask(body, BODY, "lower", evidence(body, between_ends=SHIRT))[1]
+    assert "parts_left_out" not in reasons
 
 
 def test_skin_under_the_mask_is_told():

@@ -66,6 +66,14 @@ def test_light_sleeves_of_a_dark_jumper_are_its_own():
     assert overlap(found(pair), pair.on_model_mask) > 0.93
 
 
+def test_sleeves_of_another_cloth_are_the_jumpers_even_when_its_colours_are_off():
+    pair = draw_pair(20, seed=2, size_wh=SIZE_WH)
+    assert (pair.garment, pair.pattern) == ("jumper", "two-tone")
+    recoloured = pair.on_model.copy()
+    recoloured[pair.on_model_mask] = recoloured[pair.on_model_mask][:, ::-1]
+    assert overlap(found(pair, recoloured), pair.on_model_mask) > 0.9
+
+
 @pytest.mark.parametrize(("index", "seed"), [(18, 2), (26, 4), (31, 3)])
 def test_the_shirt_under_a_gilet_is_not_the_gilets(index, seed):
     pair = draw_pair(index, seed=seed, size_wh=SIZE_WH)
