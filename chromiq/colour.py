@@ -82,6 +82,8 @@ def rgb_to_lab(encoded: NDArray[np.floating]) -> FloatImage:
 
 
 def _linear_of_bytes(rgb: RgbImage) -> NDArray[np.floating]:
+    if not rgb.size:  # of which OpenCV makes nothing at all
+        return rgb.astype(np.float64)
     linear: NDArray[np.floating] = cv2.LUT(np.ascontiguousarray(rgb), _LINEAR_OF_BYTE)
     return linear
 

@@ -102,3 +102,16 @@ def test_a_picture_wider_than_a_strip_is_measured_row_by_row():
     assert found[1, 7] == pytest.approx(100, abs=1e-3)
     found[1, 7] = 0
     assert not found.any()
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (0, 5, 3), (4, 0, 3)])
+@pytest.mark.parametrize(
+    "convert",
+    [srgb_to_lab, rgb_to_lab, lab_to_srgb, lab_to_srgb_float, srgb_to_linear, linear_to_srgb],
+    ids=lambda convert: convert.__name__,
+)
+def test_of_no_pixels_come_no_pixels(convert, shape):
+    kind = np.uint8 if convert is srgb_to_lab else np.float32
+    found = convert(np.empty(shape, kind))
+    assert found.shape == shape
+    assert found.dtype == (np.uint8 if convert is lab_to_srgb else np.float32)

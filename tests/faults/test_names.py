@@ -82,8 +82,11 @@ def test_twins_are_a_collision_that_names_both(twins, chromiq, two_photos, tmp_p
 
 
 def test_names_of_255_bytes(chromiq, two_photos, tmp_path):
-    key = "x" * (255 - len("still-life.jpg"))
-    put(tmp_path / "in", key, two_photos)
+    name = "é" * 125 + "x.jpg"
+    assert len(name.encode()) == 255
+    for role, data in zip(("still-life", "on-model"), two_photos, strict=True):
+        (tmp_path / "in" / role).mkdir(parents=True)
+        (tmp_path / "in" / role / name).write_bytes(data)
     code, document, told = build(chromiq, tmp_path / "in", tmp_path / "out")
     assert code == 0, told
     assert document["examples"] == 1
