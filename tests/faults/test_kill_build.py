@@ -6,16 +6,21 @@ more and prints a record of them.
 
 import hashlib
 import json
+import multiprocessing
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
+from chromiq.errors import ChromiqError
 from chromiq.files import LOCK_NAME
+from dataset_builder.build import build
+from dataset_builder.options import BuildOptions
 from dataset_builder.sample_catalogue import write_catalogue
 
 KILLS = int(os.environ.get("CHROMIQ_KILLS", "3"))
@@ -117,3 +122,21 @@ def test_a_build_killed_again_and_again_ends_with_the_same_bytes(start, tmp_path
             assert digests(folder) == wanted
             print("went on, and ended with the same bytes", flush=True)
             folder = tmp_path / f"killed{killed}-{len(log)}"
+
+
+def test_a_worker_that_the_system_ends_is_told_and_the_build_goes_on(catalogue, tmp_path):
+    """As for want of memory, when one of its processes is killed and the others are not."""
+    options = BuildOptions(segmenter="classic", size_wh=(192, 128))
+
+    def kill_one():
+        while not multiprocessing.active_children():
+            time.sleep(0.01)
+        multiprocessing.active_children()[0].kill()
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    with pytest.raises(ChromiqError, match=r"a worker was ended from outside.*goes on where it stopped"):
+        build(catalogue, tmp_path / "out", options, workers=2)
+    killer.join()
+    assert not (tmp_path / "out" / "manifest.jsonl").exists()
+    assert build(catalogue, tmp_path / "out", options).examples == PAIRS

@@ -284,3 +284,13 @@ def test_a_model_or_preset_that_is_not_known_is_refused_with_those_that_are():
         render("context")
     with pytest.raises(UsageError, match="published, 24gb"):
         render(preset="12gb")
+
+
+def test_a_template_from_a_stranger_runs_nothing(dataset, tmp_path):
+    """The way in that is written up for Jinja: from any object to the modules of its class."""
+    template = tmp_path / "stranger.j2"
+    template.write_text("{{ cycler.__init__.__globals__.os.mkdir('" + str(tmp_path / "made") + "') }}")
+    with pytest.raises(UnsoundError) as caught:
+        render_job("kontext", dataset, template=template)
+    assert [finding.code for finding in caught.value.findings] == ["template.fault"]
+    assert not (tmp_path / "made").exists()
