@@ -90,7 +90,8 @@ def network_shares(flat_lab: FloatImage, network_lab: FloatImage, uncertainty: f
     """
     flat, seen = look(flat_lab), look(network_lab)
     off_chroma = float(np.hypot(*(seen.mean - flat.mean)[1:]))
-    far: float = max(0.0, off_chroma - _FARTHEST, abs(seen.lit_worn - flat.lit_flat) - _FARTHEST)
+    off_lightness = float(abs(seen.lit_worn - flat.lit_flat))
+    far = max(0.0, off_chroma - _FARTHEST, off_lightness - _FARTHEST)
     ours = max(uncertainty, _LEAST_UNCERTAINTY) ** 2
     lightness, chroma = (ours / (ours + left**2 + far**2) for left in (_LEFT_LIGHTNESS, _LEFT_CHROMA))
     return lightness, chroma
