@@ -150,7 +150,11 @@ def plan(
         _require_toolkit(findings, config, force)
         note("asking the trainer's environment")
         info = toolkit_info(job.process.device)
-        findings += [*toolkit_findings(info), *run_findings(job), *environment_findings(info)]
+        findings += [
+            *toolkit_findings(info),
+            *run_findings(job),
+            *environment_findings(info, job.process.device),
+        ]
     if not force:
         raise_config_findings(findings, str(config))
     digest = dataset_digest(job, note)

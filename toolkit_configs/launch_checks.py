@@ -56,12 +56,22 @@ def run_findings(job: Job) -> list[Finding]:
     return findings
 
 
-def environment_findings(info: ToolkitInfo) -> list[Finding]:
-    """Whether the trainer's libraries can be imported."""
-    if info.versions:
-        return []
-    wanted, got = "the trainer's libraries to be importable", "an error"
-    return [Finding("toolkit.environment", str(info.python), wanted, got, "'chromiq toolkit setup' mends it")]
+def environment_findings(info: ToolkitInfo, device: str) -> list[Finding]:
+    """Whether the trainer's libraries can be imported, and see the GPU that is meant.
+
+    Args:
+        info: of the trainer, asked with that device shown to it.
+        device: as in the config.
+    """
+    if not info.versions:
+        wanted, got = "the trainer's libraries to be importable", "an error"
+        cure = "'chromiq toolkit setup' mends it"
+        return [Finding("toolkit.environment", str(info.python), wanted, got, cure)]
+    if device != "cpu" and info.device == "cpu":
+        wanted, got = f"a GPU for device {device}", "none that its torch can use; it would train on the CPU"
+        cure = "check nvidia-smi and the driver, name a GPU that is there, or render with device=cpu"
+        return [Finding("toolkit.device", str(info.python), wanted, got, cure)]
+    return []
 
 
 def resume_findings(

@@ -40,6 +40,10 @@ SYMPTOMS = (
             "its environment is broken; 'chromiq toolkit setup' mends it"),
     Symptom("host_memory", re.compile(r"DefaultCPUAllocator|MemoryError|Cannot allocate memory"),
             "out of main memory; close other programs, or render with a smaller preset"),
+    Symptom("gpu", re.compile(r"No CUDA GPUs are available|Found no NVIDIA driver|no kernel image is avail"),
+            "its torch cannot use the GPU; check nvidia-smi, the driver, and whether torch is built for it"),
+    Symptom("locked", re.compile(r"database is locked"),
+            "another program holds the run's loss_log.db; close it, then --resume"),
     Symptom("nan", re.compile(r"(?:^|\])\s*loss is nan\s*$"),
             "the loss is no number, and the trainer goes on with zero in its place; lower train.lr and start "
             "again from a checkpoint before that", UnsoundError, ends=False),

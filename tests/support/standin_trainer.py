@@ -10,7 +10,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-ANSWER = json.dumps({"device": "cpu", "versions": {"python": "3.11.7", "torch": "2.13.0+cpu"}})
+ANSWER = json.dumps({"device": "DEVICE", "versions": {"python": "3.11.7", "torch": "2.13.0+cpu"}})
+# What it is shown counts as a GPU.
+PYTHON = """#!/bin/sh
+if [ "$1" = -c ]; then
+  if [ -n "$CUDA_VISIBLE_DEVICES" ]; then device="stand-in GPU"; else device=cpu; fi
+  echo '{answer}' | sed "s/DEVICE/$device/"
+  exit
+fi
+exec {python} "$@"
+"""
 
 PRELUDE = r"""
 import json, os, signal, sqlite3, subprocess, sys, time, yaml
@@ -60,6 +69,8 @@ ENDINGS = {
     "out of memory thrice": "step(3); sys.exit('RuntimeError: OOM during training step 3 times in a row')",
     "gated": "sys.exit('huggingface_hub.errors.GatedRepoError: 401 Client Error.')",
     "forbidden": "sys.exit('requests.exceptions.HTTPError: 403 Client Error: Forbidden for url: https://x')",
+    "no GPU": "sys.exit('RuntimeError: No CUDA GPUs are available')",
+    "locked": "sys.exit('sqlite3.OperationalError: database is locked')",
     "full disk": "save(10); sys.exit('OSError: [Errno 28] No space left on device')",
     "broken environment": "import no_such_module",
     "killed by the system": "step(4); os.kill(os.getpid(), signal.SIGKILL)",
@@ -103,7 +114,7 @@ def make_trainer(folder: Path) -> str:
     """Make a checkout with an environment, and return its commit; `behave` says what it does."""
     (folder / "venv" / "bin").mkdir(parents=True)
     python = folder / "venv" / "bin" / "python"
-    python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && echo \'{ANSWER}\' && exit\nexec {sys.executable} "$@"\n')
+    python.write_text(PYTHON.format(answer=ANSWER, python=sys.executable))
     python.chmod(0o755)
     (folder / ".gitignore").write_text("venv/\nrun.py\n")
     git = [

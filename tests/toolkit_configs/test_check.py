@@ -238,7 +238,8 @@ class TestGpu:
 
     def test_devices(self):
         gpus = [Gpu("H100", 80 * GIB, 79 * GIB)]
-        assert [finding.code for finding in self.findings(gpus, "cuda:1")] == ["machine.gpu"]
+        (missing,) = self.findings(gpus, "cuda:1")
+        assert (missing.code, missing.severity) == ("machine.gpu", "error")
         assert [finding.code for finding in self.findings(gpus, "cuda0")] == ["config.device"]
         assert self.findings([], "cpu") == []
 

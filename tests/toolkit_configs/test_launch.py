@@ -85,7 +85,6 @@ def test_a_good_run_is_recorded(trainer, config, run_folder):
         {"step": 10, "file": "chromiq_v1_000000010.safetensors"},
         {"step": 20, "file": "chromiq_v1.safetensors"},
     ]
-    assert events(run_folder, "memory")[0]["host_bytes"] > 0
     assert "loss: 1.500e+00" in (run_folder / "log.txt").read_text()
 
 
@@ -114,6 +113,8 @@ def test_its_loss_log_is_trusted_before_its_progress_bar(trainer, config, run_fo
         ("out of memory thrice", ChromiqError, "smaller preset"),
         ("gated", AccessError, "HF_TOKEN"),
         ("forbidden", AccessError, "accept its licence"),
+        ("no GPU", ChromiqError, "check nvidia-smi"),
+        ("locked", ChromiqError, "another program holds"),
         ("full disk", ChromiqError, "disk is full"),
         ("broken environment", ChromiqError, "chromiq toolkit setup"),
         ("killed by the system", ChromiqError, "killed by the system at step 4"),
@@ -151,6 +152,7 @@ def test_a_stall_can_stop_a_run(trainer, config, run_folder):
     with pytest.raises(ChromiqError, match="after step 5: nothing was heard"):
         launch(config, "ai-toolkit", limits=Limits(stall_s=1, stop_on_stall=True))
     assert [values["code"] for values in events(run_folder, "warning")] == ["stall"]
+    assert events(run_folder, "memory")[0]["host_bytes"] > 0
 
 
 def test_a_child_that_keeps_the_output_open_does_not_keep_the_run(trainer, config):
@@ -219,6 +221,18 @@ def test_the_trainer_is_shown_the_devices_that_the_config_names(
     launch(config, "ai-toolkit")
     _, environment, _ = json.loads((run_folder / "told.json").read_text())
     assert environment["CUDA_VISIBLE_DEVICES"] == shown
+
+
+def test_a_gpu_that_the_trainer_does_not_see_is_no_reason_to_train_on_the_cpu(
+    trainer, config, run_folder, monkeypatch
+):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    config.write_text(re.sub(r'device: "?cpu"?', 'device: "cuda"', config.read_text()))
+    trainer("good")
+    with pytest.raises(UnsoundError) as caught:
+        launch(config, "ai-toolkit")
+    assert [each.code for each in caught.value.findings if each.severity == "error"] == ["toolkit.device"]
+    assert not run_folder.exists()
 
 
 def test_several_processes_for_one_run_are_refused(trainer, config, run_folder, monkeypatch, capsys):

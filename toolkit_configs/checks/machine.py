@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from chromiq.errors import Finding
 from toolkit_configs.devices import is_device
@@ -106,7 +107,9 @@ def gpu_findings(
     gpu = gpu_of(device, found)
     if gpu is None:
         cure = "train where there is one, or check the driver with nvidia-smi"
-        return [Finding("machine.gpu", f"{where}: device", needs, gpu_summary(found), cure, "warning")]
+        # Where there are GPUs and not this one, the trainer would be shown none and take the CPU.
+        severity: Literal["error", "warning"] = "error" if found else "warning"
+        return [Finding("machine.gpu", f"{where}: device", needs, gpu_summary(found), cure, severity)]
     if memory is None:
         return []
     have = gpu.summary

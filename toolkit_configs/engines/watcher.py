@@ -125,7 +125,9 @@ class Watcher:
         if now - self._weighed_s >= _MEMORY_EVERY_S and not at_once:
             self._weighed_s = now
             weighed = memory_event(process, self._launch.device)
-            self._on_event(Event(weighed.kind, {**weighed.values, "step": self.step}, weighed.time_s))
+            # One that has just ended holds nothing, which tells nothing.
+            if weighed.values["host_bytes"]:
+                self._on_event(Event(weighed.kind, {**weighed.values, "step": self.step}, weighed.time_s))
         stall_s = self._launch.limits.stall_s
         if stall_s and now - self._heard_s > stall_s and not at_once:
             cure = f"nothing was heard for {stall_s:.0f} s; look at its log, stop it and --resume"
