@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
+import multiprocessing
+import os
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from dataset_builder.sample_catalogue import write_catalogue
 
 DRAWN = 8
 WORKERS = 2
+EVERY_PAIRS = 50
 
 
 def build_and_tell(root: Path) -> None:
@@ -33,26 +35,36 @@ def build_and_tell(root: Path) -> None:
     from dataset_builder.build import build
     from dataset_builder.options import BuildOptions
 
-    before_sheets_kb = 0
+    before_sheets_kb = worker_kb = 0
+
+    def look(done: int, total: int) -> None:
+        nonlocal worker_kb
+        if done % EVERY_PAIRS == 0 or total - done < WORKERS:
+            seen = [peak_kb(child.pid) for child in multiprocessing.active_children()]
+            worker_kb = max([worker_kb, *seen])
 
     @contextmanager
     def stage(name: str) -> Iterator[Callable[[int, int], None]]:
         nonlocal before_sheets_kb
-        yield lambda *_: None
+        yield look
         if name == "build":
-            before_sheets_kb = peak_kb(resource.RUSAGE_SELF)
+            before_sheets_kb = peak_kb(os.getpid())
 
     options = BuildOptions(segmenter="classic", size_wh=(128, 128))
     start = time.perf_counter()
     given = {"masks": root / "masks", "garments": root / "garments.json"}
     summary = build(root / "pairs", root / "dataset", options, workers=WORKERS, stage=stage, **given)
-    peaks_kb = (before_sheets_kb, peak_kb(resource.RUSAGE_SELF), peak_kb(resource.RUSAGE_CHILDREN))
+    peaks_kb = (before_sheets_kb, peak_kb(os.getpid()), worker_kb)
     print(json.dumps([summary.examples, time.perf_counter() - start, *peaks_kb]))
 
 
-def peak_kb(who: int) -> int:
-    """The largest resident set so far."""
-    return resource.getrusage(who).ru_maxrss
+def peak_kb(pid: int | None) -> int:
+    """The largest resident set of a process so far; 0 if it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
 
 
 def main() -> None:
