@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
-
-import yaml
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from chromiq.errors import Finding
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 MAX_YAML_VALUES = 100_000
 
@@ -38,6 +38,8 @@ def load_yaml(text: str) -> Any:
     >>> load_yaml("a: [1, 2]")
     {'a': [1, 2]}
     """
+    import yaml  # not needed by a build's workers
+
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:

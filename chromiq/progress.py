@@ -6,10 +6,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+# rich is imported where something is shown: the workers of a build show nothing.
+if TYPE_CHECKING:
+    from rich.console import Console
 
 LOG_EVERY_S = 10.0
 
@@ -19,6 +20,8 @@ Update = Callable[[int, int], None]
 
 def console() -> Console:
     """The console for progress and messages: stderr; rich honours ``NO_COLOR`` itself."""
+    from rich.console import Console
+
     return Console(stderr=True)
 
 
@@ -40,6 +43,8 @@ def progress_bar(description: str) -> Iterator[Update]:
     """
     target = console()
     if is_live(target):
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
         with Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -72,6 +77,8 @@ def notes(description: str) -> Iterator[Callable[[str], None]]:
     """
     target = console()
     if is_live(target):
+        from rich.markup import escape
+
         with target.status(description) as status:
             yield lambda text: status.update(f"{escape(description)}: {escape(text)}")
         return
