@@ -2,8 +2,9 @@
 
 What is computed with is upright sRGB; what is written lies as the file's own pixels do, in its colour
 space and at its depth. Outside what was changed PNG, TIFF, BMP and lossless WebP come back bit for bit.
-A JPEG cannot promise that, as it is encoded anew: it gets its own tables and chroma sampling again, which
-leaves most pixels as they were and the others off by a step or two (`tests/test_originals.py` measures it).
+A JPEG is stored in blocks: those that were not touched are copied as they are stored. Where that cannot
+be done it is encoded anew with its own tables and chroma sampling, which leaves most pixels as they were
+and the others off by a step or two (`tests/test_originals.py` measures it). `Kept` says which it was.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import io
 import shutil
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,22 @@ from chromiq import original_metadata as metadata
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.files import atomic_path
 from chromiq.images import to_srgb
+from chromiq.jpeg_blocks import restore_blocks
 from chromiq.profiles import is_srgb, srgb_profile
 from chromiq.records import BoolMask, RgbImage
 from chromiq.soundness import decoding, inspect_photo
 
 LOSSLESS_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".webp", ".bmp"})
 _PLAIN_MODES = frozenset({"RGB", "RGBA"})
+
+
+class Kept(StrEnum):
+    """What became of the pixels that were not changed."""
+
+    ALL = "every pixel is as it was"
+    BLOCKS = "every JPEG block that was not touched is as it was"
+    ENCODED = "JPEG was encoded anew, off by a few steps; .png or .tif keep every pixel"
+    CONVERTED = "the photo was converted to 8 bits of sRGB"
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +102,7 @@ def read_original(path: Path) -> Original:
     return Original(path, srgb, stored, orientation, profile, image_format)
 
 
-def write_changed(path: Path, original: Original, changed: NDArray[Any]) -> None:
+def write_changed(path: Path, original: Original, changed: NDArray[Any]) -> Kept:
     """Write a photo of which some sRGB pixels were changed, as the original was stored.
 
     Metadata, profile, orientation, bit depth, transparency and a JPEG's tables are kept. With a profile
@@ -101,6 +113,9 @@ def write_changed(path: Path, original: Original, changed: NDArray[Any]) -> None
         original: what was read.
         changed: ``(H, W, 3)`` upright sRGB of the type that `Original.computable` gave.
 
+    Returns:
+        What became of the pixels that were not changed.
+
     Raises:
         UsageError: if the suffix is none that can be written.
     """
@@ -109,9 +124,8 @@ def write_changed(path: Path, original: Original, changed: NDArray[Any]) -> None
         raise UsageError(f"{path}: wanted a name ending in .jpg, .png, .tif or .webp; choose one of these")
     with atomic_path(path) as temporary:
         if original.stored is None:
-            _save(temporary, to_bytes(changed), original, suffix, turned=True)
-        else:
-            _save(temporary, _as_stored(original, changed), original, suffix, turned=False)
+            return _save(temporary, to_bytes(changed), original, suffix, turned=True)
+        return _save(temporary, _as_stored(original, changed), original, suffix, turned=False)
 
 
 def _as_stored(original: Original, changed: NDArray[Any]) -> NDArray[Any]:
@@ -126,13 +140,13 @@ def _as_stored(original: Original, changed: NDArray[Any]) -> NDArray[Any]:
     return pixels
 
 
-def copy_untouched(path: Path, original: Original) -> None:
+def copy_untouched(path: Path, original: Original) -> Kept:
     """Give the photo back byte for byte, or re-encoded without change if the format differs."""
     if path.suffix.lower() == original.path.suffix.lower():
         with atomic_path(path) as temporary:
             shutil.copyfile(original.path, temporary)
-    else:
-        write_changed(path, original, original.computable())
+        return Kept.ALL
+    return write_changed(path, original, original.computable())
 
 
 def to_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
@@ -163,12 +177,13 @@ def _in_file_values(original: Original, new: NDArray[Any], there: BoolMask) -> N
     return np.clip(original.stored[there, :3] + 257 * step, 0, 65535).astype(np.uint16)
 
 
-def _save(path: Path, pixels: NDArray[Any], original: Original, suffix: str, *, turned: bool) -> None:
+def _save(path: Path, pixels: NDArray[Any], original: Original, suffix: str, *, turned: bool) -> Kept:
     """Write pixels uint8 or uint16 in a suffix's format; `turned` ones are upright sRGB."""
+    stored = original.stored
     image_format = metadata.format_of(suffix)
     if image_format == "TIFF" and pixels.dtype == np.uint16:
         metadata.save_16_bit_tiff(path, pixels, original.path, original.profile)
-        return
+        return Kept.ALL
     same_format = image_format == original.image_format and not turned
     options = _shared_options(original, turned=turned)
     if image_format == "PNG":
@@ -177,7 +192,7 @@ def _save(path: Path, pixels: NDArray[Any], original: Original, suffix: str, *, 
         Image.new("RGB", (1, 1)).save(about, "PNG", **options)
         source = original.path.read_bytes() if same_format else about.getvalue()
         path.write_bytes(metadata.with_png_chunks(metadata.png_bytes(pixels), source))
-        return
+        return Kept.CONVERTED if turned else Kept.ALL
     pixels = to_bytes(pixels)
     with Image.open(original.path) as image:
         if image_format == "JPEG":
@@ -194,8 +209,13 @@ def _save(path: Path, pixels: NDArray[Any], original: Original, suffix: str, *, 
         elif image_format == "BMP":
             options = {}
     Image.fromarray(pixels).save(path, format=image_format, **options)
-    if same_format and image_format == "JPEG":
-        path.write_bytes(metadata.with_jpeg_segments(path.read_bytes(), original.path.read_bytes()))
+    if image_format != "JPEG":
+        return Kept.ALL if stored is not None and stored.dtype == np.uint8 else Kept.CONVERTED
+    if not same_format or stored is None:
+        return Kept.ENCODED
+    blocks = restore_blocks(path, original.path, stored, pixels)
+    path.write_bytes(metadata.with_jpeg_segments(path.read_bytes(), original.path.read_bytes()))
+    return Kept.BLOCKS if blocks else Kept.ENCODED
 
 
 def _shared_options(original: Original, *, turned: bool) -> dict[str, Any]:

@@ -100,6 +100,6 @@ def correct(
         print_json({"corrections": [item.as_dict() for item in done]})
     else:
         for item in done:
-            print_line(f"{item.out}: {item.reason}")
+            print_line(f"{item.out}: {item.reason}; outside the garment {item.outside}")
     if not all(item.applied for item in done):
         raise typer.Exit(EXIT_SKIPPED)

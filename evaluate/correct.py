@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.images import read_mask, read_photo
-from chromiq.originals import Original, copy_untouched, read_original, write_changed
+from chromiq.originals import Kept, Original, copy_untouched, read_original, write_changed
 from chromiq.records import GarmentMask, RgbImage
 from dataset_builder.mask_quality import LEFT_OUT_BELOW
 from dataset_builder.segmenters import SegmentationTask, Segmenter
@@ -34,6 +35,7 @@ class Correction:
         estimated_gain: dE00 the correction is expected to take off; 0 where that is not known.
         mask_confidence: 0..1, how far to trust where the garment is.
         method: ``"transfer"``, ``"lora"`` or ``"hybrid"``.
+        outside: what became of the pixels that were not changed, as `chromiq.originals.Kept` says it.
     """
 
     on_model: str
@@ -43,6 +45,7 @@ class Correction:
     estimated_gain: float
     mask_confidence: float
     method: str = "transfer"
+    outside: str = Kept.ALL.value
 
     def as_dict(self) -> dict[str, object]:
         """As plain data for JSON."""
@@ -82,16 +85,22 @@ def correct_file(
     right = read_photo(still_life).rgb
     original = read_original(on_model)
     found = find_garment(right, original.srgb, segmenter, mask)
-    applied, gain = False, 0.0
+    corrected, gain = None, 0.0
     doubt = garment_doubt(found)
     if doubt:
         reason = f"left alone: {doubt}; draw it and give --mask"
     else:
-        applied, reason, gain = _correct(right, original, found, out, method, generated, strength)
-    if not applied:
-        copy_untouched(out, original)
+        corrected, reason, gain = _correct(right, original, found, method, generated, strength)
+    kept = copy_untouched(out, original) if corrected is None else write_changed(out, original, corrected)
     return Correction(
-        str(on_model), str(out), applied, reason, round(gain, 3), round(found.confidence, 3), method
+        on_model=str(on_model),
+        out=str(out),
+        applied=corrected is not None,
+        reason=reason,
+        estimated_gain=round(gain, 3),
+        mask_confidence=round(found.confidence, 3),
+        method=method,
+        outside=kept.value,
     )
 
 
@@ -126,32 +135,30 @@ def _correct(
     right: RgbImage,
     original: Original,
     found: GarmentMask,
-    out: Path,
     method: Method,
     generated: RgbImage | None,
     strength: float,
-) -> tuple[bool, str, float]:
-    """Write the corrected photo; whether that was done, what to say, and the gain expected."""
+) -> tuple[NDArray[Any] | None, str, float]:
+    """The photo corrected, as `Original.computable` has it, or None; what to say, and the gain expected."""
     photo = original.computable()
     if method == "lora":
         assert generated is not None  # correct_file's callers see to it
         pasted, doubt = paste(original.srgb, found.mask, generated, strength)
         if pasted is None:
-            return False, f"left alone: {doubt}", 0.0
+            return None, f"left alone: {doubt}", 0.0
         if photo.dtype != np.uint8:
             changed = (pasted != original.srgb).any(axis=2, keepdims=True)
             pasted = np.where(changed, pasted.astype(photo.dtype) * 257, photo)
-        write_changed(out, original, pasted)
-        return True, "the network's garment, at the photo's size", 0.0
+        return pasted, "the network's garment, at the photo's size", 0.0
     flat = still_life_mask(right)
     if method == "hybrid":
         assert generated is not None
         result = hybrid(right, flat, original.srgb, found.mask, generated, strength=strength)
     else:
         result = transfer(right, flat, original.srgb, found.mask, strength=strength)
-    if result.applied:
-        rgb = result.rgb
-        if photo.dtype != np.uint8:
-            rgb = apply_colour_map(photo, found.mask, result.colour_map, strength)
-        write_changed(out, original, rgb)
-    return result.applied, result.reason, result.estimated_gain
+    if not result.applied:
+        return None, result.reason, result.estimated_gain
+    if photo.dtype == np.uint8:
+        return result.rgb, result.reason, result.estimated_gain
+    deep = apply_colour_map(photo, found.mask, result.colour_map, strength)
+    return deep, result.reason, result.estimated_gain

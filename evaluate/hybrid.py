@@ -14,7 +14,7 @@ from PIL import Image
 
 from chromiq.colour import srgb_to_lab
 from chromiq.records import BoolMask, FloatImage, RgbImage
-from evaluate.colour_map import ColourMap, apply_colour_map, blend_maps, fit_affine, inner_edge
+from evaluate.colour_map import ColourMap, MapsColours, apply_colour_map, blend_maps, fit_affine, inner_edge
 from evaluate.garment_look import look
 from evaluate.registration import register, undo_shift
 from evaluate.transfer import MIN_GAIN, TransferResult, check_masks, fit_colours, garment_sample
@@ -57,7 +57,7 @@ def hybrid(
     fit = fit_colours(flat, seen)
     network, doubt = network_map(on_model, on_model_mask, generated)
     if network is None:
-        colour_map = fit.colour_map
+        colour_map: MapsColours = fit.dye_shift or fit.colour_map
         said, gain = f"without the network's colour: {doubt}", fit.gain
     else:
         shares = network_shares(flat, network.apply(seen), fit.uncertainty)

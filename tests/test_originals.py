@@ -8,10 +8,11 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms, PngImagePlugin
 
+from chromiq.colour import delta_e_map
 from chromiq.errors import UsageError
 from chromiq.images import read_photo
 from chromiq.original_metadata import as_stored, upright
-from chromiq.originals import copy_untouched, read_original, write_changed
+from chromiq.originals import Kept, copy_untouched, read_original, write_changed
 from dataset_builder.sample_catalogue import draw_pair
 from evaluate.colour_map import ColourMap, apply_colour_map
 
@@ -156,6 +157,46 @@ def test_a_jpeg_that_is_called_a_png_is_written_as_one(tmp_path):
     with Image.open(tmp_path / "in.png") as before, Image.open(tmp_path / "out.png") as after:
         assert (before.format, after.format) == ("JPEG", "PNG")
         np.testing.assert_array_equal(np.array(after)[~MASK], np.array(before)[~MASK])
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"optimize": True}, {"restart_marker_rows": 2}]
+)
+@pytest.mark.parametrize(("subsampling", "block_px"), [(0, 8), (2, 16)])
+def test_a_jpegs_untouched_blocks_come_back_bit_for_bit(tmp_path, subsampling, block_px, options):
+    pytest.importorskip("jpegio")
+    source, out = tmp_path / "in.jpg", tmp_path / "out.jpg"
+    stored = Image.fromarray(as_stored(PHOTO, 6).copy())
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored.save(source, quality=90, subsampling=subsampling, exif=exif, **options)
+    original = read_original(source)
+    rgb = apply_colour_map(original.computable(), MASK, LIGHTER)
+    assert write_changed(out, original, rgb) is Kept.BLOCKS
+    with Image.open(source) as before, Image.open(out) as after:
+        assert after.quantization == before.quantization
+        assert dict(after.getexif()) == {0x0112: 6}
+        was, now = np.array(before), np.array(after)
+    # A block that holds a changed pixel, and the one beside it.
+    side_px = 2 * (2 * block_px) + 1
+    near = cv2.dilate(as_stored(MASK, 6).astype(np.uint8), np.ones((side_px, side_px), np.uint8)) > 0
+    assert (~near).any()
+    np.testing.assert_array_equal(now[~near], was[~near])
+    inner = cv2.erode(MASK.astype(np.uint8), np.ones((17, 17), np.uint8)) > 0
+    assert delta_e_map(read_photo(out).rgb, rgb)[inner].mean() < 2
+
+
+def test_a_jpeg_whose_blocks_cannot_be_kept_is_encoded_anew_and_says_so(tmp_path, monkeypatch):
+    source, out = tmp_path / "in.jpg", tmp_path / "out.jpg"
+    Image.fromarray(PHOTO).save(source, quality=90)
+    original = read_original(source)
+    assert copy_untouched(out, original) is Kept.ALL
+    monkeypatch.setattr("chromiq.jpeg_blocks.find_spec", lambda name: None)
+    rgb = apply_colour_map(original.computable(), MASK, LIGHTER)
+    assert write_changed(out, original, rgb) is Kept.ENCODED
+    assert write_changed(tmp_path / "out.png", original, rgb) is Kept.ALL
+    Image.fromarray(PHOTO).save(tmp_path / "in.png")
+    assert write_changed(out, read_original(tmp_path / "in.png"), rgb) is Kept.ENCODED
 
 
 @pytest.mark.parametrize("subsampling", [0, 2])
