@@ -20,7 +20,17 @@ from chromiq.errors import ChromiqError, LockedError, UsageError
 LOCK_NAME = ".chromiq.lock"
 _TEMPORARY_PREFIX = ".chromiq-part-"
 _FAULTS_OF_THE_MACHINE = frozenset(
-    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE}
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EIO,
+        errno.ESTALE,
+        errno.ENAMETOOLONG,
+        errno.ELOOP,
+    }
 )
 
 
@@ -137,7 +147,7 @@ def folder_lock(folder: Path, purpose: str) -> Iterator[None]:
 
 
 def machine_error(error: OSError) -> ChromiqError | None:
-    """What an error that nobody foresaw says to a user, if it is the machine's fault: rights, room, a disk.
+    """What an error that nobody foresaw says to a user, if it is the machine's fault: rights, room, a name.
 
     >>> print(machine_error(PermissionError(errno.EACCES, "Permission denied", "photos")))
     photos: wanted to read or write here, got 'Permission denied'; mind permissions and room, or go elsewhere
@@ -147,7 +157,7 @@ def machine_error(error: OSError) -> ChromiqError | None:
     if error.errno not in _FAULTS_OF_THE_MACHINE:
         return None
     return ChromiqError(
-        f"{error.filename or 'the disk'}: wanted to read or write here, got '{error.strerror}'; "
+        f"{str(error.filename or 'the disk')[:300]}: wanted to read or write here, got '{error.strerror}'; "
         "mind permissions and room, or go elsewhere"
     )
 

@@ -160,9 +160,11 @@ def _caption_findings(target: Path, trigger: str | None) -> tuple[list[Finding],
     path = target.with_suffix(_CAPTION_SUFFIX)
     wanted, cure = "one line of caption in UTF-8", "write it, or build it again"
     try:
+        if not path.is_file():  # a pipe or a device would be read for ever
+            return [Finding("caption.missing", str(path), wanted, "no such file", cure)], True
         text = path.read_text(encoding="utf-8")
-    except OSError:
-        return [Finding("caption.missing", str(path), wanted, "no such file", cure)], True
+    except OSError as error:
+        return [Finding("caption.missing", str(path), wanted, f"'{error.strerror}'", cure)], True
     except UnicodeDecodeError:
         return [Finding("caption.encoding", str(path), wanted, "another encoding", cure)], True
     if not text.strip():

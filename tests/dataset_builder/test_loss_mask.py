@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chromiq.images import read_photo, write_photo
-from dataset_builder.loss_mask import garment_mask, half_mask, panel_mask, soft_mask
+from dataset_builder.loss_mask import encoded_loss_mask, garment_mask, half_mask, panel_mask, soft_mask
 from dataset_builder.stitch import exact_geometry, published_geometry, stitch
 
 PUBLISHED_WH = (896, 1120)
@@ -126,3 +127,15 @@ def test_the_published_files_come_out_again(key, tmp_path):
     assert np.abs(read_photo(tmp_path / "ours.jpg").rgb - published).mean() < 1.0
     mask = read_photo(REAL / "published" / "masks" / f"pair{key}.png").rgb[..., 0]
     np.testing.assert_array_equal(half_mask(geometry), mask)
+
+
+def test_each_style_is_encoded_as_itself_for_each_geometry():
+    garments = [np.zeros(size_wh[::-1], bool) for size_wh in ((300, 400), (400, 300))]
+    for garment in garments:
+        garment[50:200, 60:160] = True
+    geometries = [exact_geometry((300, 400), garment.shape[::-1]) for garment in garments]
+    for _ in range(2):  # the second time from what was kept of the first
+        for geometry, garment in zip(geometries, garments, strict=True):
+            for style, wanted in zip(("half", "panel", "garment"), masks_of(geometry, garment), strict=True):
+                data = np.frombuffer(encoded_loss_mask(style, geometry, garment), np.uint8)
+                assert np.array_equal(cv2.imdecode(data, cv2.IMREAD_UNCHANGED), wanted), style

@@ -15,6 +15,7 @@ from PIL import Image, ImageFile
 from chromiq.images import photo_size_wh, read_mask, read_photo
 from chromiq.profiles import srgb_profile
 from chromiq.soundness import MAX_PIXELS, inspect_photo, verify_photo
+from dataset_builder.doctor import check_dataset
 from dataset_builder.pairs import find_pairs
 from toolkit_configs.checks.data import mask_shares
 
@@ -233,3 +234,15 @@ def test_a_mask_painted_on_nothing_is_what_was_painted(tmp_path):
     Image.fromarray(painted.astype(np.uint16) * 257).save(tmp_path / "deep.png")
     for path in tmp_path.iterdir():
         assert np.array_equal(read_mask(path), painted > 0), path.name
+
+
+@pytest.mark.timeout(60)
+def test_a_dataset_may_hold_pipes_and_devices(dataset):
+    for folder, name in (("gt", "pair7.jpg"), ("masks", "pair2.png"), ("control", "pair3.jpg")):
+        (dataset / folder / name).unlink(missing_ok=True)
+        os.mkfifo(dataset / folder / name)
+    caption = dataset / "gt" / "pair1.txt"
+    caption.unlink()
+    caption.symlink_to("/dev/zero")
+    codes = {finding.code for finding in check_dataset(dataset)}
+    assert {"photo.missing", "caption.missing"} <= codes

@@ -164,3 +164,13 @@ def test_a_dataset_among_its_photos_goes_on_or_is_refused(layout, chromiq, two_p
     assert code == 2
     assert "wanted another folder for the dataset" in told
     assert files_below(source) == before
+
+
+@pytest.mark.parametrize("longer", ["pairs", "out"])
+def test_a_path_longer_than_any_is_told_in_a_few_words(longer, chromiq, two_photos, tmp_path):
+    put(tmp_path / "in", "1", two_photos)
+    source, out = tmp_path / "in", tmp_path / "out"
+    code, document, told = build(chromiq, *(("x" * 5000, out) if longer == "pairs" else (source, "x" * 5000)))
+    assert code == document["exit_code"] == 1
+    assert "File name too long" in told
+    assert len(told) < 1000

@@ -437,6 +437,13 @@ def test_an_unsound_dataset_is_never_launched_unless_forced(trainer, config, dat
     assert launch(config, "ai-toolkit", force=True).is_file()
 
 
+def test_without_its_environment_the_command_that_makes_it_is_said(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(tmp_path))
+    (tmp_path / "run.py").touch()
+    with pytest.raises(ChromiqError, match=r"wanted an environment .*make it with 'chromiq toolkit setup'"):
+        launch(config, "ai-toolkit")
+
+
 def test_without_the_trainer_the_command_that_brings_it_is_said(config, tmp_path, monkeypatch):
     monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(tmp_path / "nothing"))
     with pytest.raises(ChromiqError, match="git submodule update --init vendor/ai-toolkit"):
