@@ -437,6 +437,32 @@ def test_an_unsound_dataset_is_never_launched_unless_forced(trainer, config, dat
     assert launch(config, "ai-toolkit", force=True).is_file()
 
 
+def test_an_environment_that_imports_nothing_is_told_before_a_launch(
+    config, run_folder, tmp_path, monkeypatch
+):
+    commit = make_trainer(tmp_path / "trainer")
+    behave(tmp_path / "trainer", "good")
+    (tmp_path / "trainer" / "venv" / "bin" / "python").write_text("#!/bin/sh\nexit 1\n")
+    monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(tmp_path / "trainer"))
+    monkeypatch.setattr(toolkit, "PINNED_COMMIT", commit)
+    with pytest.raises(ChromiqError) as caught:
+        launch(config, "ai-toolkit")
+    (fault,) = [finding for finding in caught.value.findings if finding.severity == "error"]
+    assert (fault.code, fault.cure) == ("toolkit.environment", "'chromiq toolkit setup' mends it")
+    assert not run_folder.exists()
+
+
+def test_a_trainer_with_changed_files_is_told(trainer, trainer_folder, config):
+    trainer("good")
+    assert "toolkit.dirty" not in {finding.code for finding in plan(config, "ai-toolkit").findings}
+    (trainer_folder[0] / "patch.py").touch()
+    try:
+        findings = {finding.code: finding for finding in plan(config, "ai-toolkit").findings}
+    finally:
+        (trainer_folder[0] / "patch.py").unlink()
+    assert findings["toolkit.dirty"].severity == "warning"
+
+
 def test_without_its_environment_the_command_that_makes_it_is_said(config, tmp_path, monkeypatch):
     monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(tmp_path))
     (tmp_path / "run.py").touch()
