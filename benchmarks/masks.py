@@ -1,10 +1,12 @@
 """How good the masks of the classic segmenter are, and whether their confidence says so.
 
     python benchmarks/masks.py                                  on drawn pairs, exact masks
+        --seeds 1 2 3        on as many catalogues, drawn from these seeds
     python benchmarks/masks.py --pairs PHOTOS --masks DIR       on your own pairs with masks on_modelN.png too
         --garments FILE      labels, as garments.json; without it the outline of the still-life says
         --known-bad 2 39     pairs whose reference mask is wrong; shown, but counted apart
-        --pictures DIR       writes on_modelN.jpg: green the mask's outline, red too much, blue too little
+        --pictures DIR       the worst five of each table: green the outline, red too much, blue too little
+        --changed            also what other shops' photos differ by, and colour errors, one line each
 
 IoU is intersection over union. A pair is flagged when its confidence is so low that a build
 lays it out for review. CPU seconds are of the segmenter alone, on one thread, photos already read.
@@ -14,16 +16,20 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from scipy.stats import pearsonr, spearmanr
 
+from chromiq.colour import linear_to_srgb, srgb_to_linear
 from chromiq.images import read_mask, read_photo, write_photo
 from chromiq.records import BoolMask, RgbImage
+from dataset_builder.degrade import Style, degrade
 from dataset_builder.labels import read_garments, silhouette_label
 from dataset_builder.mask_quality import DOUBTFUL_BELOW, LEFT_OUT_BELOW
 from dataset_builder.pairs import find_pairs
@@ -44,15 +50,21 @@ class Case:
     truth: BoolMask
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """What the segmenter made of a case."""
 
-    name: str
+    case: Case
+    mask: BoolMask
     iou: float
     confidence: float
     reasons: tuple[str, ...]
     seconds: float
+
+    @property
+    def name(self) -> str:
+        """The pair's."""
+        return self.case.name
 
     @property
     def flagged(self) -> bool:
@@ -60,10 +72,10 @@ class Result:
         return self.confidence < DOUBTFUL_BELOW
 
 
-def drawn(count: int) -> Iterator[Case]:
+def drawn(count: int, seed: int) -> Iterator[Case]:
     """Drawn pairs with exact masks."""
     for index in range(count):
-        pair = draw_pair(index, size_wh=(448, 560))
+        pair = draw_pair(index, seed=seed, size_wh=(448, 560))
         task = SegmentationTask(pair.still_life, pair.on_model, pair.garment)
         yield Case(str(index + 1), task, pair.on_model_mask)
 
@@ -79,8 +91,73 @@ def photographed(pairs: Path, masks: Path, garments: Path | None) -> Iterator[Ca
             yield Case(pair.key, SegmentationTask(still_life, on_model, label), read_mask(mask))
 
 
-def results(cases: Iterable[Case], pictures: Path | None = None) -> list[Result]:
-    """Every case segmented and compared; with `pictures`, drawn there."""
+Change = Callable[[Case], tuple[RgbImage, BoolMask]]
+"""Gives another on-model photo and where the garment is on it."""
+
+
+def mirrored(case: Case) -> tuple[RgbImage, BoolMask]:
+    return np.ascontiguousarray(case.task.on_model[:, ::-1]), np.ascontiguousarray(case.truth[:, ::-1])
+
+
+def resized(height_px: int, case: Case) -> tuple[RgbImage, BoolMask]:
+    height, width = case.truth.shape
+    size_wh = (round(width * height_px / height), height_px)
+    photo = cv2.resize(case.task.on_model, size_wh, interpolation=cv2.INTER_AREA)
+    return photo, cv2.resize(case.truth.astype(np.uint8), size_wh, interpolation=cv2.INTER_NEAREST) > 0
+
+
+def turned(degrees: float, case: Case) -> tuple[RgbImage, BoolMask]:
+    height, width = case.truth.shape
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
+    photo = cv2.warpAffine(case.task.on_model, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return photo, cv2.warpAffine(case.truth.astype(np.uint8), matrix, (width, height)) > 0
+
+
+def compressed(case: Case) -> tuple[RgbImage, BoolMask]:
+    _, jpeg = cv2.imencode(".jpg", case.task.on_model[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 60])
+    return np.ascontiguousarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[:, :, ::-1]), case.truth
+
+
+def exposed(gains: tuple[float, float, float], case: Case) -> tuple[RgbImage, BoolMask]:
+    """Linear light times a gain of each channel."""
+    linear = srgb_to_linear(case.task.on_model / np.float32(255)) * np.array(gains, np.float32)
+    return (linear_to_srgb(np.clip(linear, 0, 1)) * 255).round().astype(np.uint8), case.truth
+
+
+def put_off(style: Style, case: Case) -> tuple[RgbImage, BoolMask]:
+    """A colour error on the garment, as `chromiq correct` meets it."""
+    rng = np.random.default_rng([1, *case.name.encode()])
+    return degrade(case.task.on_model, case.truth, style, rng)[0], case.truth
+
+
+def without_head(case: Case) -> tuple[RgbImage, BoolMask]:
+    """Cut a little above the garment."""
+    first = max(0, int(np.flatnonzero(case.truth.any(axis=1))[0]) - len(case.truth) // 30)
+    return case.task.on_model[first:].copy(), case.truth[first:].copy()
+
+
+CHANGES: dict[str, Change] = {
+    "mirrored": mirrored,
+    "600 px high": partial(resized, 600),
+    "3000 px high": partial(resized, 3000),
+    "turned by 4 degrees": partial(turned, 4),
+    "JPEG at quality 60": compressed,
+    "0.7 stops darker": partial(exposed, (0.6, 0.6, 0.6)),
+    "warm light": partial(exposed, (1.1, 1.0, 0.8)),
+    "without a head": without_head,
+    "published colour error": partial(put_off, "published"),
+    "perceptual colour error": partial(put_off, "perceptual"),
+}
+
+
+def changed(case: Case, change: Change) -> Case:
+    """The same pair with another on-model photo."""
+    photo, truth = change(case)
+    return Case(case.name, SegmentationTask(case.task.still_life, photo, case.task.label), truth)
+
+
+def results(cases: Iterable[Case]) -> list[Result]:
+    """Every case segmented and compared."""
     done = []
     for case in cases:
         start = time.process_time()
@@ -88,9 +165,7 @@ def results(cases: Iterable[Case], pictures: Path | None = None) -> list[Result]
         seconds = time.process_time() - start
         union = (found.mask | case.truth).sum()
         iou = float((found.mask & case.truth).sum() / union) if union else 1.0
-        done.append(Result(case.name, iou, found.confidence, found.reasons, seconds))
-        if pictures:
-            write_photo(pictures / f"on_model{case.name}.jpg", picture(case, found.mask))
+        done.append(Result(case, found.mask, iou, found.confidence, found.reasons, seconds))
     return done
 
 
@@ -107,13 +182,30 @@ def picture(case: Case, mask: BoolMask) -> RgbImage:
     return np.hstack([still_life, drawn])
 
 
+def worst(rows: Sequence[Result]) -> list[Result]:
+    """The five with the least overlap."""
+    return sorted(rows, key=lambda row: row.iou)[:_WORST]
+
+
+def report_changed(rows: Sequence[Result]) -> None:
+    """Print one line for each change of these pairs' photos."""
+    print(f"  {'changed':<26}mean    p10    bad  missed  flagged")
+    for name, change in CHANGES.items():
+        again = results(changed(row.case, change) for row in rows)
+        iou = np.array([row.iou for row in again])
+        bad = [row for row in again if row.iou < BAD_BELOW_IOU]
+        missed, flagged = sum(not row.flagged for row in bad), sum(row.flagged for row in again)
+        figures = f"{iou.mean():.3f}  {np.percentile(iou, 10):.3f}  {len(bad):4} {missed:6} {flagged:7}"
+        print(f"    {name:<24}{figures}", flush=True)
+
+
 def report(title: str, rows: Sequence[Result]) -> None:
     """Print the table of one set of pairs."""
     iou, confidence = (np.array([getattr(row, name) for row in rows]) for name in ("iou", "confidence"))
     print(f"\n{title}: {len(rows)} pairs")
     median, p10 = np.percentile(iou, [50, 10])
     print(f"  IoU        mean {iou.mean():.3f}   median {median:.3f}   p10 {p10:.3f}")
-    for row in sorted(rows, key=lambda row: row.iou)[:_WORST]:
+    for row in worst(rows):
         print(f"    {row.iou:.3f}  pair {row.name}, confidence {row.confidence:.2f} {', '.join(row.reasons)}")
     if len(rows) > 2:
         error = np.abs(iou - confidence).mean()
@@ -143,24 +235,40 @@ def main() -> None:
     parser.add_argument("--masks", type=Path, help="folder of on_modelN.png, white on the garment")
     parser.add_argument("--garments", type=Path, help="labels, as garments.json")
     parser.add_argument("--known-bad", nargs="*", default=[], metavar="N", help="reference masks that err")
-    parser.add_argument("--pictures", type=Path, help="folder for a picture of each pair")
-    parser.add_argument("--drawn", type=int, default=28, help="how many drawn pairs")
+    parser.add_argument("--pictures", type=Path, help="folder for pictures of the worst five")
+    parser.add_argument("--drawn", type=int, default=28, help="how many drawn pairs of each seed")
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0], metavar="N", help="of drawn catalogues")
+    parser.add_argument("--changed", action="store_true", help="also photos as other shops have them")
     options = parser.parse_args()
     if (options.pairs is None) != (options.masks is None):
         parser.error("--pairs and --masks go together")
     cv2.setNumThreads(1)
-    folder = options.pictures
-    report("drawn", results(drawn(options.drawn), folder / "drawn" if folder else None))
+    for seed in options.seeds:
+        show(f"drawn, seed {seed}", results(drawn(options.drawn, seed)), options)
     if options.pairs is None:
         return
-    cases = photographed(options.pairs, options.masks, options.garments)
-    rows = results(cases, folder / "pairs" if folder else None)
+    rows = results(photographed(options.pairs, options.masks, options.garments))
     if not rows:
         parser.error(f"{options.pairs}: no pair has a mask on_modelN.png in {options.masks}")
-    report(str(options.pairs), rows)
-    if options.known_bad:
-        rest = [row for row in rows if row.name not in options.known_bad]
-        report(f"the same without {', '.join(options.known_bad)}", rest)
+    sound = [row for row in rows if row.name not in options.known_bad]
+    if len(sound) < len(rows):
+        report(f"{options.pairs}, all", rows)
+    without = f" without {', '.join(options.known_bad)}" if options.known_bad else ""
+    show(f"{options.pairs}{without}", sound, options)
+
+
+def show(title: str, rows: Sequence[Result], options: Any) -> None:
+    """One set's tables, and pictures of its worst."""
+    report(title, rows)
+    if options.pictures:
+        folder = options.pictures / (
+            title.replace(", ", "-").replace(" ", "") if "drawn" in title else "pairs"
+        )
+        for row in worst(rows):
+            write_photo(folder / f"on_model{row.name}.jpg", picture(row.case, row.mask))
+        print(f"  pictures   {folder}")
+    if options.changed:
+        report_changed(rows)
 
 
 if __name__ == "__main__":
