@@ -82,7 +82,7 @@ def segment_garment(task: SegmentationTask) -> GarmentMask:
         return GarmentMask(empty, 0.0, ("nobody_found",), ClassicSegmenter.name)
     still_life_lab = srgb_to_lab(still_life)
     palette = main_colours(still_life_lab[_inside(garment)])
-    arms = None if kind == "lower" else cloth_on_arms(body, still_life_lab, _inside(garment))
+    arms = cloth_on_arms(body, kind, still_life_lab, _inside(garment))
     evidence = weigh_evidence(body, kind, garment, palette, arms)
     mask = _refine(small, body, kind, evidence.probability)
     confidence, reasons = judge_mask(mask, body, kind, evidence)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from chromiq.records import BoolMask, FloatImage
-from dataset_builder.segmenters.body import Body, cost_under_parts
+from dataset_builder.segmenters.body import Body, Kind, cost_under_parts
 
 # At these shares of its length an outline without sleeves is no wider at the armholes than at the shoulders;
 # or it is widest below them and hangs nearly straight from there. Long sleeves widen it down to their cuffs,
@@ -18,7 +18,9 @@ _WIDEST_ABOVE, _HEM, _MOST_FALL = 0.6, 0.8, 0.1
 # As shares of half the width of the shoulders: the chest, the trunk, where the trunk ends, the arms.
 _CHEST, _TRUNK, _TRUNK_END, _ARM = 0.5, 0.6, 0.8, 0.9
 _END_SOFTNESS = 0.04
-_ROWS_IN_HEADS, _CHEST_IN_HEADS = (0.3, 2.6), (0.55, 1.5)
+# In heads below the chin, where arms are looked for; beside a dress only above where its skirt may spread.
+_ROWS_IN_HEADS: dict[Kind, tuple[float, float]] = {"upper": (0.3, 2.6), "full": (0.3, 1.6)}
+_CHEST_IN_HEADS = (0.55, 1.5)
 _MIN_PX = 200
 # What share of arms and trunk must be how much more like itself than like the other.
 _DISTINCT = {True: (0.0, 0.8), False: (0.5, 0.9)}
@@ -92,22 +94,23 @@ class ArmCloth:
     own: bool
 
 
-def cloth_on_arms(body: Body, still_life_lab: FloatImage, garment: BoolMask) -> ArmCloth | None:
+def cloth_on_arms(body: Body, kind: Kind, still_life_lab: FloatImage, garment: BoolMask) -> ArmCloth | None:
     """The cloth on the arms, and whose it is; None if they are bare or of the trunk's own cloth.
 
     Args:
-        body: who wears a garment that covers the trunk.
+        body: who wears the garment.
+        kind: where it is worn; one worn below has no sleeves to tell.
         still_life_lab: ``(h, w, 3)`` Lab.
         garment: ``(h, w)`` bool, the garment on the still-life.
     """
     aside = _aside(body)
-    if body.head is None or aside is None:
+    if kind == "lower" or body.head is None or aside is None:
         return None
     sleeveless = is_sleeveless(garment)
     own = not sleeveless and not sides_alike(still_life_lab, garment)
     if own and body.face is None:
         return None  # bare arms would look like sleeves
-    first, last = (body.head.chin_row(heads) for heads in _ROWS_IN_HEADS)
+    first, last = (body.head.chin_row(heads) for heads in _ROWS_IN_HEADS[kind])
     cloth = body.person & ~body.near_face
     cloth[:first] = cloth[last:] = False
     arms, trunk = cloth & (aside > _ARM), cloth & (aside < (_CHEST if own else _TRUNK))
@@ -122,7 +125,9 @@ def cloth_on_arms(body: Body, still_life_lab: FloatImage, garment: BoolMask) -> 
     if min((ratio[arms] > margin).mean(), (ratio[trunk] < -margin).mean()) < share:
         return None
     if sleeveless:  # what is so far aside is no gilet's, whatever its colour
-        ratio[first:] += np.clip((aside - _TRUNK_END) / _END_SOFTNESS, 0, _MOST_ASIDE)
+        ratio[first : None if kind == "upper" else last] += np.clip(
+            (aside - _TRUNK_END) / _END_SOFTNESS, 0, _MOST_ASIDE
+        )
     if own:
         ratio = np.where(cloth & (aside > _TRUNK), ratio, 0)
     return ArmCloth(np.maximum(ratio, 0), own)

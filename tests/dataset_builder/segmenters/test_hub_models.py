@@ -110,12 +110,16 @@ class TestSam3:
         model = load_sam3(HubModel(str(folders["sam3"])), Runtime.choose("cpu"))
         return Sam3Segmenter(model, ("shirt", "skirt"))
 
-    def test_words_in_masks_out(self, segmenter, drawn):
-        found = segmenter.segment(tasks_of(drawn))
-        assert [item.mask.shape for item in found] == [(120, 96)] * 3
+    def test_words_in_masks_out_in_a_batch_and_alone(self, segmenter, drawn):
+        wide = SegmentationTask(drawn[0].still_life, np.rot90(drawn[0].on_model).copy(), "dress")
+        tasks = [*tasks_of(drawn), wide]
+        found = segmenter.segment(tasks)
+        assert [item.mask.shape for item in found] == [(120, 96)] * 3 + [(96, 120)]
         assert {item.source for item in found} == {"sam3"}
-        alone = segmenter.segment(tasks_of(drawn[2:]))[0]
-        assert (found[2].mask != alone.mask).mean() < 0.01
+        for item, task in zip(found, tasks, strict=True):
+            (alone,) = segmenter.segment([task])
+            assert (item.mask != alone.mask).mean() < 0.01  # batched sums round otherwise
+            assert item.confidence == pytest.approx(alone.confidence, abs=1e-3)
 
     def test_labels_come_from_the_vocabulary(self, segmenter, drawn):
         label = segmenter.label([(drawn[0].still_life, drawn[0].on_model)])[0]

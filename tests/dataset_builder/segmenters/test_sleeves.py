@@ -83,6 +83,12 @@ def test_the_shirt_under_a_gilet_is_not_the_gilets(index, seed):
     assert beneath.sum() < 0.15 * pair.on_model_mask.sum()
 
 
+def test_a_skirt_that_spreads_as_far_as_the_arms_is_the_dresss():
+    pair = draw_pair(40, seed=6, size_wh=SIZE_WH)
+    assert pair.garment == "dress"
+    assert overlap(found(pair), pair.on_model_mask) > 0.95
+
+
 @pytest.mark.parametrize("index", [0, 6, 10])
 def test_a_photo_that_cuts_off_the_head_is_as_good(index):
     pair = draw_pair(index, size_wh=SIZE_WH)
