@@ -41,12 +41,17 @@ def correct(
     mask: Annotated[Path | None, typer.Option(help="Where the garment is: white on it, same size.")] = None,
     masks: Annotated[Path | None, typer.Option(help="With --batch: folder of on_modelN.png.")] = None,
     lora: Annotated[Path | None, typer.Option(help="For lora and hybrid: .safetensors.")] = None,
+    model: Annotated[
+        str, typer.Option(help="The LoRA's: kontext, qwen-image-edit, -2509 or -2511.")
+    ] = "kontext",
     checkpoint: Annotated[str | None, typer.Option(help="Base model: hub name or folder.")] = None,
     geometry: Annotated[
         GeometryChoice, typer.Option(help="How the LoRA's training pictures were laid out.")
     ] = GeometryChoice.PUBLISHED,
-    steps: Annotated[int, typer.Option(min=1, help="Denoising steps of lora and hybrid.")] = 28,
+    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; the model's own.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of every generated image.")] = 42,
+    offload: Annotated[str, typer.Option(help="none, model or sequential: less GPU memory.")] = "none",
+    quantize: Annotated[str | None, typer.Option(help="int8 or nf4, by bitsandbytes.")] = None,
     strength: Annotated[float, typer.Option(min=0, max=1, help="0 changes nothing.")] = 1.0,
     segmenter: Segmenter = SegmenterChoice.AUTO,
     vocabulary: Vocabulary = None,
@@ -77,9 +82,14 @@ def correct(
     network = None
     if lora is not None:
         from evaluate.generate import GenerateOptions
+        from evaluate.pipelines import loading_of
 
-        chosen = {"checkpoint": checkpoint} if checkpoint else {}
-        network = Network(lora, GenerateOptions(steps=steps, seed=seed, **chosen), geometry.value)
+        chosen = (None if word == "auto" else str(word) for word in (device, dtype.value))
+        options = GenerateOptions(
+            model=model, checkpoint=checkpoint, steps=steps, seed=seed,
+            loading=loading_of(*chosen, offload, quantize),
+        )  # fmt: skip
+        network = Network(lora, options, geometry.value)
     with progress_bar("correct") as update:
         if batch is not None:
             done = correct_batch(

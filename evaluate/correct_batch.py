@@ -22,11 +22,13 @@ from chromiq.files import (
 )
 from chromiq.images import read_photo, write_photo
 from chromiq.progress import Update
-from chromiq.records import PhotoPair, RgbImage
-from dataset_builder.captions import caption
+from chromiq.records import Geometry, PhotoPair, RgbImage
+from dataset_builder.buckets import RESOLUTION, bucket_size_wh
+from dataset_builder.captions import caption, uses_reference
 from dataset_builder.contact_sheet import captioned, grid, sheet_step, tile_high
 from dataset_builder.inputs import drawn_masks
 from dataset_builder.pairs import find_pairs
+from dataset_builder.resample import resize
 from dataset_builder.segmenters import Segmenter
 from dataset_builder.stitch import cut_on_model, exact_geometry, published_geometry, stitch
 from evaluate.correct import Correction, Method, correct_file
@@ -152,23 +154,55 @@ def generate_panels(
     from evaluate.generate import generate
 
     require_lora_files([network.lora])
+    captions, geometries = write_controls(pairs, folder, segmenter, network)
+    references = folder / "reference"
+    paths = generate(
+        folder / "control", folder / "generated", captions, network.options, lora=network.lora,
+        references=references if references.is_dir() else None, only=set(captions),
+    )  # fmt: skip
+    panels = {}
+    for path in paths:
+        image, geometry = read_photo(path).rgb, geometries[path.stem]
+        panels[path.stem] = np.ascontiguousarray(cut_on_model(image, geometry)) if geometry else image
+    return panels
+
+
+def write_controls(
+    pairs: Sequence[PhotoPair], folder: Path, segmenter: Segmenter, network: Network
+) -> tuple[dict[str, str], dict[str, Geometry | None]]:
+    """What the model sees of every pair, as its training pictures lay, at sizes it keeps.
+
+    Args:
+        pairs: unique keys.
+        folder: gets ``control/``, and ``reference/`` for a model that sees the still-life apart.
+        segmenter: names the garments that have no name.
+        network: what is to generate.
+
+    Returns:
+        Prompts by key, and where the on-model photo lies on each control; None where it is all of it.
+    """
+    from evaluate.pipelines import family_of
+
+    model, divisible_by = network.options.model, family_of(network.options.model).divisible_by
     lay_out = published_geometry if network.geometry == "published" else exact_geometry
-    captions, geometries = {}, {}
+    captions: dict[str, str] = {}
+    geometries: dict[str, Geometry | None] = {}
     for pair in pairs:
         still_life, on_model = read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb
         sizes_wh = [(photo.shape[1], photo.shape[0]) for photo in (still_life, on_model)]
-        geometry = geometries[pair.key] = lay_out(sizes_wh[0], sizes_wh[1])
         label = pair.garment or segmenter.label([(still_life, on_model)])[0].name
-        captions[pair.key] = caption("kontext", label)
-        write_photo(folder / "control" / f"{pair.key}.png", stitch(still_life, on_model, geometry))
-    paths = generate(
-        folder / "control", folder / "generated", captions, network.options,
-        lora=network.lora, only=set(captions),
-    )  # fmt: skip
-    return {
-        path.stem: np.ascontiguousarray(cut_on_model(read_photo(path).rgb, geometries[path.stem]))
-        for path in paths
-    }
+        captions[pair.key], geometries[pair.key] = caption(model, label), None
+        if uses_reference(model):
+            control = resize(on_model, bucket_size_wh(sizes_wh[1], RESOLUTION, divisible_by))
+            write_photo(folder / "reference" / f"{pair.key}.png", still_life)
+        else:
+            geometry = lay_out(sizes_wh[0], sizes_wh[1])
+            if any(side_px % divisible_by for side_px in geometry.canvas_wh):
+                canvas_wh = bucket_size_wh(geometry.canvas_wh, RESOLUTION, divisible_by)
+                geometry = exact_geometry(sizes_wh[0], sizes_wh[1], canvas_wh)
+            control, geometries[pair.key] = stitch(still_life, on_model, geometry), geometry
+        write_photo(folder / "control" / f"{pair.key}.png", control)
+    return captions, geometries
 
 
 def _findings(pairs: Sequence[PhotoPair], masks: Path | None, drawn: Mapping[str, Path]) -> list[Finding]:

@@ -14,10 +14,12 @@ from chromiq.errors import UnsoundError, UsageError
 from chromiq.images import read_photo, write_mask, write_photo
 from chromiq_cli.main import app
 from dataset_builder.degrade import degrade
+from dataset_builder.pairs import find_pairs
 from dataset_builder.sample_catalogue import draw_pair
 from dataset_builder.segmenters.classic import ClassicSegmenter
 from evaluate.correct import correct_file
-from evaluate.correct_batch import correct_batch
+from evaluate.correct_batch import Network, correct_batch, write_controls
+from evaluate.generate import GenerateOptions
 
 MODEL_LIBRARIES = all(find_spec(name) for name in ("torch", "diffusers", "peft"))
 SEGMENTER = ClassicSegmenter()
@@ -183,6 +185,29 @@ def test_options_that_do_not_go_together_are_refused(words, said):
     assert said in str(result.exception)
 
 
+@pytest.mark.parametrize("geometry", ["published", "exact"])
+@pytest.mark.parametrize("model", ["kontext", "qwen-image-edit", "qwen-image-edit-2509"])
+def test_every_model_sees_what_it_was_trained_on_at_a_size_it_keeps(catalogue, tmp_path, model, geometry):
+    network = Network(tmp_path / "x.safetensors", GenerateOptions(model=model), geometry)
+    pairs = [pair for pair in find_pairs(catalogue / "pairs").pairs if pair.key == "1"]
+    captions, geometries = write_controls(pairs, tmp_path / "work", SEGMENTER, network)
+    control = pixels(tmp_path / "work" / "control" / "1.png")
+    divisible_by = 16 if model == "kontext" else 32
+    assert not any(side % divisible_by for side in control.shape[:2])
+    assert captions["1"].startswith("chromiq Change the")
+    photo, still_life = (pixels(catalogue / "pairs" / f"{name}1.png") for name in ("on_model", "still-life"))
+    panel = control
+    if model == "qwen-image-edit-2509":
+        np.testing.assert_array_equal(pixels(tmp_path / "work" / "reference" / "1.png"), still_life)
+        assert "reference garment" in captions["1"]
+    else:
+        left, top, right, bottom = geometries["1"].on_model_xyxy
+        panel = control[top:bottom, left:right]
+        assert "on the right" in captions["1"]
+    seen = cv2.resize(photo, panel.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    assert np.abs(seen.astype(int) - panel).mean() < 3
+
+
 @pytest.fixture
 def checkpoint_and_lora(tmp_path):
     """The tiny checkpoint and a LoRA on one of its layers, both random."""
@@ -210,9 +235,6 @@ def test_a_network_generates_once_for_all_methods_and_its_noise_is_not_trusted(
     catalogue, checkpoint_and_lora
 ):
     """The tiny checkpoint's weights are random: what it makes is noise, and must harm nothing."""
-    from evaluate.correct_batch import Network
-    from evaluate.generate import GenerateOptions
-
     (catalogue / "pairs" / "on_model2.png").unlink()
     (catalogue / "pairs" / "still-life2.png").unlink()
     checkpoint, lora = checkpoint_and_lora

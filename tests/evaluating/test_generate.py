@@ -175,3 +175,4 @@ def test_qwen_runs_by_the_same_code(tmp_path):
         assert set(map(tuple, each["sizes"].values())) == {(96, 64)}
         assert each["scale_matters"]
         assert each["repeats"]
+    assert [each["panel"] for each in found] == [None, [96, 128]]

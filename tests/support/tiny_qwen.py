@@ -126,6 +126,7 @@ def run(model, folder):
     print(
         json.dumps(
             {
+                "panel": _panel_of_a_photo(folder, lora, options) if references else None,
                 "model": model,
                 "sizes": {name: [image.shape[1], image.shape[0]] for name, image in images.items()},
                 "scale_matters": bool((images["scale_0/a.png"] != images["scale_1/a.png"]).any()),
@@ -133,6 +134,23 @@ def run(model, folder):
             }
         )
     )
+
+
+def _panel_of_a_photo(folder, lora, options):
+    """What `chromiq correct` gets of the network for one photo: its width and height."""
+    from chromiq.images import write_photo
+    from chromiq.records import PhotoPair
+    from dataset_builder.sample_catalogue import draw_pair
+    from dataset_builder.segmenters.classic import ClassicSegmenter
+    from evaluate.correct_batch import Network, generate_panels
+
+    drawn = draw_pair(0, size_wh=(96, 128))
+    write_photo(folder / "still.png", drawn.still_life)
+    write_photo(folder / "worn.png", drawn.on_model)
+    pair = PhotoPair("photo", folder / "still.png", folder / "worn.png", garment="shirt")
+    network = Network(lora, options, "exact")
+    panel = generate_panels([pair], folder / "panels", ClassicSegmenter(), network)["photo"]
+    return [panel.shape[1], panel.shape[0]]
 
 
 if __name__ == "__main__":
