@@ -17,7 +17,7 @@ from chromiq.errors import AccessError, ChromiqError, LockedError, UnsoundError,
 from chromiq_cli.main import main
 from toolkit_configs import toolkit
 from toolkit_configs.checkpoints import find_checkpoints
-from toolkit_configs.engines.watcher import Limits
+from toolkit_configs.engines.watcher import Launch, Limits
 from toolkit_configs.events import Event, EventReader
 from toolkit_configs.launch import launch, plan
 from toolkit_configs.render import render_job
@@ -133,6 +133,15 @@ def test_a_failed_run_says_its_cure(trainer, config, run_folder, ending, error, 
     assert status.state == "failed"
     assert status.record.message == str(caught.value)
     assert (run_folder / "log.txt").is_file()
+
+
+def test_a_final_checkpoint_of_an_earlier_launch_is_none_of_this_one(trainer, config, run_folder):
+    trainer("good")
+    launch(config, "ai-toolkit")
+    trainer("nothing saved, exit 0")
+    again = Launch(config, run_folder, "chromiq_v1", total_steps=20, device="cpu")
+    with pytest.raises(ChromiqError, match="exit code 0 and without a final checkpoint"):
+        engine.run(again, lambda event: None)
 
 
 def test_what_the_trainer_swallows_is_told(trainer, config, run_folder):
