@@ -22,11 +22,15 @@ LIT_PERCENTILE_FLAT, LIT_PERCENTILE_WORN = 75, 80
 _DEGREES_OF_FREEDOM = 20.0
 # Of a Gaussian's spread, what the median of absolute values is.
 _MEDIAN_OF_SPREAD = 0.6745
+# A few true pairs are far off in these, which a robust measure does not show and a photo not seen may be.
+_SHADING_MARGIN, _CHROMA_MARGIN = 1.5, 1.2
 
 
 @dataclass(frozen=True)
 class Tolerances:
     """How far the look of a garment on a body is from its look on a still-life; spreads are Gaussian.
+
+    What stands here is what `measured_tolerances` gives for 24 true pairs.
 
     Attributes:
         lit: of the lightness of lit cloth.
@@ -38,12 +42,12 @@ class Tolerances:
         chroma: of mean a*, b*, in CIEDE2000's units.
     """
 
-    lit: float = 5.0
-    folds_width: float = 18.0
-    contrast: float = 0.45
-    shading: float = 1.0
-    variation_worn: float = 0.1
-    variation: float = 0.2
+    lit: float = 4.4
+    folds_width: float = 16.4
+    contrast: float = 0.49
+    shading: float = 0.91
+    variation_worn: float = 0.09
+    variation: float = 0.23
     chroma: float = 1.2
 
 
@@ -129,10 +133,10 @@ def measured_tolerances(pairs: Sequence[tuple[Look, Look]]) -> Tolerances:
         lit=_spread(off[:, 0]),
         folds_width=folds_width,
         contrast=_spread(off[:, 1]),
-        shading=_spread(off[:, 2:4]),
+        shading=_SHADING_MARGIN * _spread(off[:, 2:4]),
         variation_worn=variation_worn,
         variation=_spread(off[:, 4:] - variation_worn),
-        chroma=_spread(chroma),
+        chroma=_CHROMA_MARGIN * _spread(chroma),
     )
 
 

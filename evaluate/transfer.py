@@ -24,8 +24,8 @@ from evaluate.garment_look import Tolerances
 from evaluate.hypotheses import Hypotheses, hypotheses
 from evaluate.regions import bounding_box
 
-# A correction worth less than this, in dE00, is not made.
-MIN_GAIN = 0.8
+# A correction worth less than this, in dE00, is not made: nobody would see it.
+MIN_GAIN = 1.0
 _SAMPLE = 30_000
 # One dye is moved alone if that explains the photo better than all else together.
 _SURE_OF_ONE_DYE = 0.5

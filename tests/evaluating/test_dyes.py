@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from chromiq.colour import delta_e_lab
 from evaluate.dyes import DyeShift, belonging, find_dyes, means, palette_distance, spreads
-from evaluate.transfer import fit_colours
+from evaluate.transfer import MIN_GAIN, fit_colours
 
 RED, GREEN, CREAM = (np.array(lab, float) for lab in ([45, 45, 20], [50, -30, 25], [85, 2, 12]))
 
@@ -93,14 +93,14 @@ def test_a_print_with_all_colours_off_gets_one_map_and_a_true_one_none():
     fit = fit_colours(flat, worn + np.array([0, 12, -14]))
     assert fit.dye_shift is None
     assert fit.gain > 8
-    assert fit_colours(flat, worn).gain < 0.8
+    assert fit_colours(flat, worn).gain < MIN_GAIN
 
 
 def test_what_a_mask_spilled_into_does_not_pull_the_colour():
     """A cream shirt whose mask took in a third of black trousers; both were made warmer."""
     flat, _ = print_of([(CREAM, 2000)], 0.02, seed=11)
     worn, which = print_of([(CREAM, 1300), (np.array([9.0, 0, -3]), 700)], 0.05, seed=12)
-    assert fit_colours(flat, worn).gain < 0.8
+    assert fit_colours(flat, worn).gain < MIN_GAIN
     shirt = worn[which == 0]
     off = worn + np.array([0, 8, 12])
     fixed = fit_colours(flat, off).colour_map.apply(off)[which == 0]

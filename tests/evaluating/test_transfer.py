@@ -12,7 +12,7 @@ from dataset_builder.degrade import degrade
 from dataset_builder.sample_catalogue import draw_pair
 from dataset_builder.segmenters.still_life import still_life_mask
 from evaluate.dyes import DyeShift, belonging, find_dyes, means, spreads
-from evaluate.transfer import fit_colours, transfer
+from evaluate.transfer import MIN_GAIN, fit_colours, transfer
 
 PAIRS = [draw_pair(index, size_wh=(224, 280)) for index in range(6)]
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "real"
@@ -58,7 +58,7 @@ def test_a_true_photo_is_left_alone_with_a_reason():
         if not result.applied:
             np.testing.assert_array_equal(result.rgb, pair.on_model)
             assert result.reason.startswith("left alone")
-            assert result.estimated_gain < 0.8
+            assert result.estimated_gain < MIN_GAIN
 
 
 def test_strength_goes_from_nothing_to_all():
