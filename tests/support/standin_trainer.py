@@ -84,6 +84,7 @@ ENDINGS = {
     "a child keeps its output open": "subprocess.Popen(['sleep', '600']); step(20); finish()",
     "floods": "sys.stdout.write('x' * 100_000_000); finish()",
     "prints the token": "t = os.environ['HF_TOKEN']; print(t); print('a' * 16_380 + t + 'b' * 70_000); "
+                        "print('a' * 20_000 + t[:9], end='', flush=True); time.sleep(0.5); print(t[9:]); "
                         "copy = open('/proc/self/cmdline', 'rb').read() if sys.platform == 'linux' else b''; "
                         "open(os.path.join(run, 'command'), 'wb').write(copy); finish()",
     "fails with the token": "sys.stdout.write('CUDA out of memory, ' + os.environ['HF_TOKEN'] + ' [1/20]'); "

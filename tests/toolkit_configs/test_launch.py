@@ -180,7 +180,7 @@ def test_the_token_reaches_the_trainer_and_no_file(trainer, config, run_folder, 
     monkeypatch.setenv("HF_TOKEN", "hf_secret_token_of_this_test")
     trainer("prints the token")
     launch(config, "ai-toolkit")
-    assert (run_folder / "log.txt").read_text().count("***") == 2
+    assert (run_folder / "log.txt").read_text().count("***") == 3
     files = [path for path in run_folder.rglob("*") if path.is_file()]
     assert run_folder / "command" in files
     assert not [path for path in files if b"hf_secret" in path.read_bytes()]
