@@ -87,6 +87,12 @@ def test_daylights_are_those_of_the_cie(kelvin, xy):
     assert found == pytest.approx(wanted / wanted[1], rel=8e-4)
 
 
+def test_the_two_halves_of_the_daylight_locus_meet():
+    """CIE 15 gives one formula up to 7000 K and one beyond; there both say x = 0.305357."""
+    below, above = (daylight_gains(1e6 / kelvin - 1e6 / 6504) for kelvin in (7000 - 1e-6, 7000 + 1e-6))
+    assert below == pytest.approx(above, rel=2e-5)
+
+
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 4), (2, 4, 5, 3), (3,)])
 def test_what_is_no_picture_is_refused(shape):
     image = np.zeros(shape, np.uint8)
