@@ -1,5 +1,7 @@
 """CIEDE2000 against the published pairs and against scikit-image, and Lab against scikit-image."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -168,6 +170,14 @@ def test_size_and_type_are_checked():
     with pytest.raises(ValueError, match="float64"):
         delta_e_map(image, image.astype(float))
     assert delta_e_map(image[:0], image[:0]).shape == (0, 5)
+
+
+def test_a_processor_is_not_torchs_affair(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)  # an import of it fails
+    white, black = np.full((2, 2, 3), 255, np.uint8), np.zeros((2, 2, 3), np.uint8)
+    assert delta_e_map(white, black) == pytest.approx(100, abs=1e-3)
+    with pytest.raises(ImportError):
+        delta_e_map(white, black, device="cuda")
 
 
 @pytest.mark.models
