@@ -183,12 +183,12 @@ def test_a_processor_is_not_torchs_affair(monkeypatch):
 @pytest.mark.models
 def test_torch_gives_the_same():
     pytest.importorskip("torch")
-    from chromiq.colour import _torch_delta_e
-
     rng = np.random.default_rng(3)
     a, b = (rng.integers(0, 256, (60, 80, 3), np.uint8) for _ in range(2))
     a[0], b[0] = 128, 20
-    assert np.abs(_torch_delta_e("cpu")(a, b) - reference(a, b)).max() < 1e-4
+    a[1], b[1] = (221, 240, 9), (60, 119, 236)  # of opposed hues
+    found = delta_e_map(a, b, device="cpu:0")  # torch's name for it
+    assert np.abs(found - reference(a, b)).max() < 1e-4
 
 
 @pytest.mark.gpu
