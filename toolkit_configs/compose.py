@@ -214,7 +214,10 @@ def _sample_size(process: Process, spec: BaseModel, size_wh: tuple[int, int] | N
 
 
 def _layout_findings(root: Path, spec: BaseModel, model: str) -> list[Finding]:
-    """Whether an existing dataset shows the still-life the way the model wants it."""
+    """Whether an existing dataset is one, and shows the still-life the way the model wants it."""
+    if root.is_file():
+        wanted, cure = "a folder, as chromiq build writes it", "check the path"
+        return [Finding("dataset.folder", str(root), wanted, "a file", cure)]
     if not (root / "gt").is_dir() or (root / "reference").is_dir() == spec.sees_reference:
         return []
     stitched, apart = "stitched pictures", "a folder reference/ with the still-lifes"

@@ -171,6 +171,15 @@ def test_a_dataset_laid_out_for_another_kind_of_model_is_refused(built_dataset, 
     assert [finding.code for finding in caught.value.findings] == ["dataset.layout"]
 
 
+def test_a_file_is_no_dataset(tmp_path):
+    (tmp_path / "manifest.jsonl").write_text("")
+    with pytest.raises(UnsoundError) as caught:
+        compose("kontext", tmp_path / "manifest.jsonl")
+    assert [(finding.code, finding.got) for finding in caught.value.findings] == [
+        ("dataset.folder", "a file")
+    ]
+
+
 def test_samples_are_as_large_as_the_dataset_s_pictures(built_dataset):
     from PIL import Image
 
