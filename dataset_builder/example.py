@@ -1,4 +1,4 @@
-"""One photo pair -> its training examples, written: the pure function that a build runs for each pair."""
+"""Photo pairs -> their training examples, written: the pure function that a build runs batch for batch."""
 
 from __future__ import annotations
 
@@ -73,26 +73,85 @@ class PairResult:
     doubt: Finding | None = None
 
 
-def build_pair(work: PairWork, segmenter: Callable[[], Segmenter]) -> PairResult:
-    """Make one pair's examples, or find them made; depends on nothing but its arguments and the files.
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A pair's pictures, ``(H, W, 3)`` uint8 sRGB, and its garment's mask if a person drew it."""
 
-    A pair whose mask is doubtful is laid out for a person to judge as well; if the mask is likely wrong, that
-    is all that is written, unless doubtful ones are to be kept.
+    work: PairWork
+    still_life: RgbImage
+    on_model: RgbImage
+    drawn: GarmentMask | None
+
+
+def build_pairs(works: Sequence[PairWork], segmenter: Callable[[], Segmenter]) -> list[PairResult]:
+    """Make some pairs' examples, or find them made; depends on nothing but its arguments and the files.
+
+    Their garments are named and found in one batch. A pair whose mask is doubtful is laid out for a person to
+    judge as well; if the mask is likely wrong, that is all that is written, unless doubtful ones are to be
+    kept.
 
     Args:
-        work: what to make.
+        works: what to make, with keys of their own.
         segmenter: gives one; asked only if a garment has to be found.
     """
-    key = work.pair.key
-    try:
-        fingerprint = _fingerprint(work)
-        finished = read_record(work.folder, key, fingerprint)
-        if finished and not _kept_otherwise(work, finished):
-            return _result(work, finished, resumed=True)
-        examples, doubt = _make(work, segmenter)
-    except UnsoundError as error:
-        return PairResult(key, findings=error.findings)
-    return _result(work, write_record(work.folder, key, fingerprint, examples, doubt))
+    fingerprints = {work.pair.key: _fingerprint(work) for work in works}
+    results = {
+        work.pair.key: result for work in works if (result := _finished(work, fingerprints[work.pair.key]))
+    }
+    if len(results) == len(works):
+        return [results[work.pair.key] for work in works]
+    # The whole batch though part of it may be finished: what is left would round otherwise.
+    for seen, label, found in _found(_read(works, results), segmenter):
+        key = seen.work.pair.key
+        if key in results:
+            continue
+        try:
+            examples, doubt = _make(seen, label, found)
+        except UnsoundError as error:
+            results[key] = PairResult(key, findings=error.findings)
+        else:
+            finished = write_record(seen.work.folder, key, fingerprints[key], examples, doubt)
+            results[key] = _result(seen.work, finished)
+    return [results[work.pair.key] for work in works]
+
+
+def _finished(work: PairWork, fingerprint: str) -> PairResult | None:
+    finished = read_record(work.folder, work.pair.key, fingerprint)
+    if finished is None or _kept_otherwise(work, finished):
+        return None
+    return _result(work, finished, resumed=True)
+
+
+def _read(works: Sequence[PairWork], results: dict[str, PairResult]) -> list[_Seen]:
+    """The pairs' pictures; what is wrong with the others becomes their result."""
+    read = []
+    for work in works:
+        pair, path = work.pair, work.given_mask
+        try:
+            drawn = GarmentMask(read_mask(path), 1.0, (), "given") if path else None
+            read.append(_Seen(work, read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb, drawn))
+        except UnsoundError as error:
+            results[pair.key] = PairResult(pair.key, findings=error.findings)
+    return read
+
+
+def _found(
+    read: Sequence[_Seen], segmenter: Callable[[], Segmenter]
+) -> list[tuple[_Seen, GarmentLabel, GarmentMask]]:
+    """Each pair with what its garment is called and where it is."""
+    labels = {seen.work.pair.key: given_label(seen.work.pair) for seen in read}
+    unnamed = [seen for seen in read if labels[seen.work.pair.key] is None]
+    if unnamed:
+        named = segmenter().label([(seen.still_life, seen.on_model) for seen in unnamed])
+        labels |= {seen.work.pair.key: label for seen, label in zip(unnamed, named, strict=True)}
+    called = [label for seen in read if (label := labels[seen.work.pair.key])]
+    tasks = [
+        SegmentationTask(seen.still_life, seen.on_model, label.name)
+        for seen, label in zip(read, called, strict=True)
+        if seen.drawn is None
+    ]
+    masks = iter(segmenter().segment(tasks) if tasks else ())
+    return [(seen, label, seen.drawn or next(masks)) for seen, label in zip(read, called, strict=True)]
 
 
 def _kept_otherwise(work: PairWork, finished: Finished) -> bool:
@@ -122,11 +181,9 @@ def _fingerprint(work: PairWork) -> str:
     return sha256_text(json.dumps(parts, sort_keys=True))
 
 
-def _make(work: PairWork, segmenter: Callable[[], Segmenter]) -> tuple[list[Example], Doubt | None]:
+def _make(seen: _Seen, label: GarmentLabel, found: GarmentMask) -> tuple[list[Example], Doubt | None]:
+    work, still_life, on_model = seen.work, seen.still_life, seen.on_model
     pair, options = work.pair, work.options
-    still_life, on_model = read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb
-    label = given_label(pair) or segmenter().label([(still_life, on_model)])[0]
-    found = _find_mask(work, segmenter, still_life, on_model, label)
     if not found.mask.any():
         finding = Finding(
             "mask.empty",
@@ -204,18 +261,6 @@ def example_name(key: str, variant: int) -> str:
     ('pair7', 'pair7-v2')
     """
     return f"pair{key}" if variant == 1 else f"pair{key}-v{variant}"
-
-
-def _find_mask(
-    work: PairWork,
-    segmenter: Callable[[], Segmenter],
-    still_life: RgbImage,
-    on_model: RgbImage,
-    label: GarmentLabel,
-) -> GarmentMask:
-    if work.given_mask:
-        return GarmentMask(read_mask(work.given_mask), 1.0, (), "given")
-    return segmenter().segment([SegmentationTask(still_life, on_model, label.name)])[0]
 
 
 def _review(work: PairWork, still_life: RgbImage, on_model: RgbImage, found: GarmentMask) -> Doubt | None:

@@ -17,9 +17,7 @@ from typing import Any
 from chromiq.errors import Finding, UsageError
 from chromiq.records import PhotoPair
 from dataset_builder.example import PairResult, PairWork
-from dataset_builder.workers import build_one
-
-_BATCH_PAIRS = 4
+from dataset_builder.workers import batched, build_batch
 
 
 def build_on_ray(
@@ -46,12 +44,14 @@ def build_on_ray(
     try:
         check_resources(ray.cluster_resources(), workers, gpus_per_worker)
         _quieten()
-        every = list(works)
-        common = {"folder": str(every[0].folder.resolve()), "shared": every[0]} if every else {}
-        results = ray.data.from_items([_row(work) for work in every]).map_batches(
+        every = list(batched(works))
+        shared = every[0][0] if every else None
+        common = {"folder": str(shared.folder.resolve()), "shared": shared} if shared else {}
+        rows = [{"batch": json.dumps([_row(work) for work in batch])} for batch in every]
+        results = ray.data.from_items(rows).map_batches(
             _Builder,
             fn_constructor_kwargs=common,
-            batch_size=_BATCH_PAIRS,
+            batch_size=1,
             compute=ray.data.ActorPoolStrategy(size=workers),
             num_cpus=1,
             num_gpus=gpus_per_worker,
@@ -70,8 +70,10 @@ class _Builder:
         self.shared = replace(shared, folder=Path(folder))
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        rows = [dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True)]
-        results = [build_one(_work(row, self.shared)) for row in rows]
+        batches = [json.loads(text) for text in batch["batch"]]
+        results = [
+            result for rows in batches for result in build_batch([_work(row, self.shared) for row in rows])
+        ]
         return {
             "key": [result.key for result in results],
             "examples": [result.examples for result in results],

@@ -1,4 +1,4 @@
-"""The local engine: pairs built one after the other in this process, or side by side in several."""
+"""The local engine: batches of pairs built one after the other here, or side by side in several processes."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache, partial
+from itertools import chain, islice
 
 import cv2
 
 from chromiq.errors import ChromiqError
 from chromiq.parallel import map_bounded
-from dataset_builder.example import PairResult, PairWork, build_pair
+from dataset_builder.example import PairResult, PairWork, build_pairs
 from dataset_builder.segmenters import Segmenter
-from dataset_builder.segmenters.choose import ModelOptions, SegmenterName, make_segmenter
+from dataset_builder.segmenters.choose import ModelOptions, SegmenterName, make_segmenter, pairs_at_once
 
 _AHEAD_PER_WORKER = 4
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as malloc.h names them
@@ -35,8 +36,9 @@ def build_locally(works: Iterable[PairWork], workers: int) -> Iterator[PairResul
     Raises:
         ChromiqError: if a worker is ended from outside.
     """
+    batches = batched(works)
     if workers <= 1:
-        yield from map(build_one, works)
+        yield from chain.from_iterable(map(build_batch, batches))
         return
     # Not forked: a copy of a process that runs threads, as OpenCV's and the progress bar's, may never wake,
     # and it would keep the dataset's lock when its parent is killed.
@@ -46,7 +48,8 @@ def build_locally(works: Iterable[PairWork], workers: int) -> Iterator[PairResul
         initializer=_start_worker,
     )
     try:
-        yield from map_bounded(pool, build_one, works, ahead=_AHEAD_PER_WORKER * workers)
+        results = map_bounded(pool, build_batch, batches, ahead=_AHEAD_PER_WORKER * workers)
+        yield from chain.from_iterable(results)
     except BrokenProcessPool as error:
         raise ChromiqError(
             "a worker was ended from outside, likely for want of memory; give fewer --workers, "
@@ -56,9 +59,21 @@ def build_locally(works: Iterable[PairWork], workers: int) -> Iterator[PairResul
         pool.shutdown(cancel_futures=True)
 
 
-def build_one(work: PairWork) -> PairResult:
-    """Build one pair with this process' own segmenter, which is loaded when a pair needs it."""
-    return build_pair(work, partial(_segmenter, work.options.segmenter, work.options.models))
+def batched(works: Iterable[PairWork]) -> Iterator[list[PairWork]]:
+    """Pairs whose garments are found together: the same whatever is finished already.
+
+    Rounding in a model may depend on the batch, and bytes must not depend on workers or restarts.
+    """
+    rest = iter(works)
+    while batch := list(islice(rest, 1)):
+        batch += islice(rest, pairs_at_once(batch[0].options.segmenter) - 1)
+        yield batch
+
+
+def build_batch(works: Sequence[PairWork]) -> list[PairResult]:
+    """Build a batch with this process' own segmenter, which is loaded when a pair needs it."""
+    options = works[0].options
+    return build_pairs(works, partial(_segmenter, options.segmenter, options.models))
 
 
 @cache

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,13 +12,16 @@ import pytest
 
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.images import photo_size_wh, read_mask, read_photo, write_photo
+from chromiq.records import GarmentLabel, GarmentMask
 from dataset_builder.build import build
-from dataset_builder.export import garment_mask_path
+from dataset_builder.example import PairWork, build_pairs
+from dataset_builder.export import garment_mask_path, remove_recorded
 from dataset_builder.options import BuildOptions
 from dataset_builder.pairs import find_pairs
 from dataset_builder.ray_engine import check_resources
 from dataset_builder.sample_catalogue import write_catalogue
 from dataset_builder.split import garment_of
+from dataset_builder.workers import batched
 
 OPTIONS = BuildOptions(segmenter="classic", variants=2, held_out=0.3, size_wh=(256, 160))
 MANIFEST = "manifest.jsonl"
@@ -211,3 +215,41 @@ def test_nothing_is_written_when_a_photo_is_broken(catalogue, tmp_path):
         build(source, tmp_path / "dataset", OPTIONS)
     assert [finding.code for finding in error.value.findings] == ["photo.truncated"]
     assert not (tmp_path / "dataset").exists()
+
+
+class Rounding:
+    """Stands for a model whose sums, and with them its masks, depend on how many photos it sees at once."""
+
+    name = "rounding"
+
+    def __init__(self):
+        self.seen = []
+
+    def label(self, photo_pairs):
+        return [GarmentLabel("shirt", "grounding-dino")] * len(photo_pairs)
+
+    def segment(self, tasks):
+        self.seen.append(len(tasks))
+        masks = [np.zeros(task.on_model.shape[:2], bool) for task in tasks]
+        for mask in masks:
+            mask[40 : 70 + len(tasks), 30:90] = True
+        return [GarmentMask(mask, 0.9) for mask in masks]
+
+
+def test_garments_are_found_in_batches_whatever_is_finished_already(catalogue, tmp_path):
+    segmenter, folder = Rounding(), tmp_path / "dataset"
+    options = replace(OPTIONS, segmenter="grounded-sam2")
+    works = [PairWork(pair, folder, options, None) for pair in find_pairs(catalogue).pairs]
+
+    def built_in_batches():
+        return [
+            result.resumed for batch in batched(works) for result in build_pairs(batch, lambda: segmenter)
+        ]
+
+    assert built_in_batches() == [False] * 5
+    assert segmenter.seen == [4, 1]
+    whole = digests(folder)
+    remove_recorded(folder, works[1].pair.key)
+    assert built_in_batches() == [True, False, True, True, True]
+    assert segmenter.seen == [4, 1, 4]
+    assert digests(folder) == whole
