@@ -1,6 +1,11 @@
-"""The tiny checkpoint, built once."""
+"""The tiny checkpoint, built once, and the stand-in trainer with a run to launch."""
 
 import pytest
+from standin_trainer import behave, make_trainer
+
+import toolkit_configs.engines.ai_toolkit as engine
+from toolkit_configs import toolkit
+from toolkit_configs.render import render_job
 
 
 @pytest.fixture(scope="session")
@@ -9,3 +14,31 @@ def tiny_kontext(tmp_path_factory):
     from toolkit_configs.engines.tiny_checkpoint import build_tiny_kontext
 
     return build_tiny_kontext(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def trainer_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trainer") / "ai-toolkit"
+    return folder, make_trainer(folder)
+
+
+@pytest.fixture
+def trainer(trainer_folder, monkeypatch):
+    """Makes the trainer end in the way asked for."""
+    folder, commit = trainer_folder
+    monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(folder))
+    monkeypatch.setattr(toolkit, "PINNED_COMMIT", commit)
+    monkeypatch.setattr(engine, "_PATIENCE_S", 1)
+    return lambda ending: behave(folder, ending)
+
+
+@pytest.fixture
+def config(dataset, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(render_job("kontext", dataset, preset="smoke", name="chromiq_v1"))
+    return path
+
+
+@pytest.fixture
+def run_folder(dataset):
+    return dataset.parent / "runs" / "chromiq_v1"
