@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chromiq.errors import UnsoundError, UsageError
 from toolkit_configs.jobs import Config, Dataset, Job, Process
 from toolkit_configs.models import MODELS
-from toolkit_configs.render import render_job, render_text
+from toolkit_configs.render import render_job, render_text, substituted
 
 REAL = Path(__file__).parents[3] / "shared" / "real"
 HOME = "/workspace/ai-toolkit"
@@ -156,6 +156,14 @@ def test_comments_say_what_to_change(published_text):
     lines = published_text.splitlines()
     before = lines[next(i for i, line in enumerate(lines) if line.strip().startswith("batch_size:")) - 1]
     assert before.strip() == "# Examples per step. Lower it first when memory runs out."
+
+
+@pytest.mark.parametrize("text", ["${HOME}", "a [name] b", "a\0b", "\ud800"])
+def test_what_the_trainer_would_replace_or_could_not_read_is_told(text):
+    assert [finding.where for finding in substituted({"prompts": ["a: b", text], text: 1})] == [
+        "prompts.1",
+        "key",
+    ]
 
 
 @settings(deadline=None, max_examples=25)
