@@ -50,7 +50,10 @@ def build_locally(works: Iterable[PairWork], workers: int) -> Iterator[PairResul
     try:
         results = map_bounded(pool, build_batch, batches, ahead=_AHEAD_PER_WORKER * workers)
         yield from chain.from_iterable(results)
-    except BrokenProcessPool as error:
+    except (BrokenProcessPool, OSError) as error:
+        # One that ends while the pool still starts the others closes what they would be started through.
+        if isinstance(error, OSError) and str(error) != "handle is closed":
+            raise
         raise ChromiqError(
             "a worker was ended from outside, likely for want of memory; give fewer --workers, "
             "and the same command again goes on where it stopped"

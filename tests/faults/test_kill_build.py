@@ -129,8 +129,9 @@ def test_a_worker_that_the_system_ends_is_told_and_the_build_goes_on(catalogue, 
     options = BuildOptions(segmenter="classic", size_wh=(192, 128))
 
     def kill_one():
-        while not multiprocessing.active_children():
+        while len(multiprocessing.active_children()) < 2:  # both are started
             time.sleep(0.01)
+        time.sleep(0.2)
         multiprocessing.active_children()[0].kill()
 
     killer = threading.Thread(target=kill_one)
