@@ -23,8 +23,7 @@ from chromiq.records import BoolMask, RgbImage
 from chromiq.soundness import MIN_SIDE_PX, decoding, refuse_unsound
 
 JPEG_QUALITY = 95
-_ORIENTATION = 0x0112
-_ON_ITS_SIDE = range(5, 9)
+ORIENTATION = 0x0112  # the EXIF tag
 # A mask is runs of one level: filters, and a search for more than runs, take five times as long for nothing.
 _MASK_AS_PNG = (
     cv2.IMWRITE_PNG_COMPRESSION,
@@ -174,15 +173,21 @@ def photo_size_wh(path: Path) -> tuple[int, int]:
         return image.size[::-1] if lies_on_its_side(image) else image.size
 
 
+def orientation_of(image: Image.Image) -> int:
+    """EXIF orientation 1..8; 1 without, or where the file says what is none."""
+    value = image.getexif().get(ORIENTATION, 1)
+    return value if value in range(1, 9) else 1
+
+
 def is_upright(image: Image.Image) -> bool:
     """Whether its rows are what is seen from left to right and from top to bottom."""
-    return image.getexif().get(_ORIENTATION, 1) not in range(2, 9)
+    return orientation_of(image) == 1
 
 
 def lies_on_its_side(image: Image.Image) -> bool:
     """Whether a picture that is not loaded yet has its width and height exchanged when it is upright."""
     # Pillow tells the size of a TIFF as it will be.
-    return image.format != "TIFF" and image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
+    return image.format != "TIFF" and orientation_of(image) >= 5
 
 
 def carries_profile(path: Path) -> bool:

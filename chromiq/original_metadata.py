@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_ORIENTATION = 0x0112
+from chromiq.images import ORIENTATION, orientation_of
+
 _PNG_SIGNATURE_BYTES = 8
 # Metadata of a PNG; what describes a palette or significant bits belongs to the pixels.
 _PNG_KEPT = frozenset(b"iCCP sRGB gAMA cHRM cICP pHYs eXIf tEXt zTXt iTXt tIME".split())
@@ -22,18 +23,12 @@ _JPEG_CODING = frozenset({0xE0, 0xEE})
 _TIFF_TEXTS = (270, 271, 272, 305, 315, 33432)
 _TIFF_XMP = 700
 # Of a TIFF's tags those that speak of the photo: texts, orientation, time, the EXIF and the GPS directory.
-_TIFF_EXIF = frozenset({*_TIFF_TEXTS, _ORIENTATION, 306, 34665, 34853})
+_TIFF_EXIF = frozenset({*_TIFF_TEXTS, ORIENTATION, 306, 34665, 34853})
 
 
 def format_of(suffix: str) -> str:
     """Pillow's name of a suffix's format; empty if it knows none."""
     return Image.registered_extensions().get(suffix, "")
-
-
-def orientation_of(image: Image.Image) -> int:
-    """EXIF orientation 1..8; 1 without."""
-    value = image.getexif().get(_ORIENTATION, 1)
-    return value if value in range(1, 9) else 1
 
 
 def exif_of(image: Image.Image) -> Image.Exif:
@@ -96,7 +91,7 @@ def save_16_bit_tiff(path: Path, pixels: NDArray[np.uint16], source: Path, profi
         extra += [(tag, "s", 0, str(tags[tag]), True) for tag in _TIFF_TEXTS if tag in tags]
         extra += [(_TIFF_XMP, "B", len(tags[_TIFF_XMP]), tags[_TIFF_XMP], True)] if _TIFF_XMP in tags else []
         orientation = orientation_of(image)
-        extra += [(_ORIENTATION, "H", 1, orientation, True)] if orientation != 1 else []
+        extra += [(ORIENTATION, "H", 1, orientation, True)] if orientation != 1 else []
         if "dpi" in image.info:
             options |= {
                 "resolution": tuple(float(dot) for dot in image.info["dpi"]),

@@ -24,7 +24,7 @@ from PIL import Image, ImageCms, JpegImagePlugin
 from chromiq import original_metadata as metadata
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.files import atomic_path
-from chromiq.images import to_srgb
+from chromiq.images import ORIENTATION, orientation_of, to_srgb
 from chromiq.jpeg_blocks import restore_blocks
 from chromiq.profiles import is_srgb, srgb_profile
 from chromiq.records import BoolMask, RgbImage
@@ -87,7 +87,7 @@ def read_original(path: Path) -> Original:
         raise UnsoundError(str(found), [found])
     with decoding(path) as image:
         profile = image.info.get("icc_profile")
-        orientation = metadata.orientation_of(image)
+        orientation = orientation_of(image)
         stored: NDArray[Any] | None = None
         if metadata.is_16_bit_rgb(image):
             stored = _read_16_bit(path)
@@ -188,9 +188,7 @@ def _save(path: Path, pixels: NDArray[Any], original: Original, suffix: str, *, 
     options = _shared_options(original, turned=turned)
     if image_format == "PNG":
         # OpenCV takes half of Pillow's time, and 16 bits; Pillow says what belongs to the pixels.
-        about = io.BytesIO()
-        Image.new("RGB", (1, 1)).save(about, "PNG", **options)
-        source = original.path.read_bytes() if same_format else about.getvalue()
+        source = original.path.read_bytes() if same_format else _bare_png(options)
         path.write_bytes(metadata.with_png_chunks(metadata.png_bytes(pixels), source))
         return Kept.CONVERTED if turned else Kept.ALL
     pixels = to_bytes(pixels)
@@ -218,13 +216,20 @@ def _save(path: Path, pixels: NDArray[Any], original: Original, suffix: str, *, 
     return Kept.BLOCKS if blocks else Kept.ENCODED
 
 
+def _bare_png(options: dict[str, Any]) -> bytes:
+    """A PNG of one pixel with the metadata that Pillow is told."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(buffer, "PNG", **options)
+    return buffer.getvalue()
+
+
 def _shared_options(original: Original, *, turned: bool) -> dict[str, Any]:
     """What Pillow is told of a photo whatever the format; `turned` pixels are upright sRGB."""
     options: dict[str, Any] = {"icc_profile": (None if turned else original.profile) or srgb_profile()}
     with Image.open(original.path) as image:
         exif = metadata.exif_of(image)
-        if turned and 0x0112 in exif:
-            del exif[0x0112]
+        if turned and ORIENTATION in exif:
+            del exif[ORIENTATION]
         options |= {"exif": exif.tobytes()} if len(exif) else {}
         if "dpi" in image.info:
             options["dpi"] = tuple(float(value) for value in image.info["dpi"])

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from chromiq.colour import delta_e_lab, srgb_to_lab
 from chromiq.errors import UsageError
 from chromiq.records import BoolMask, Degradation, FloatImage, RgbImage
+from chromiq.regions import bounding_box
 from dataset_builder.colour_errors import KINDS, ColourError
 
 Style = Literal["published", "perceptual"]
@@ -68,7 +69,7 @@ def degrade(
             f"{photo.shape[:2]} with {int(mask.sum())} pixels; mend the mask"
         )
     if style == "published":
-        box = _box_of(mask)
+        box = bounding_box(mask)
         degraded, kind, parameters = _published(photo[box], rng)
         result = photo.copy()
         result[box] = cv2.copyTo(degraded, mask[box].astype(np.uint8), photo[box].copy())
@@ -77,16 +78,6 @@ def degrade(
         before, after = (image.reshape(-1, 3)[seen] for image in (photo[box], degraded))
         return result, Degradation(kind, parameters, None, _mean_delta_e(before, after))
     return _perceptual(photo, mask, garment, rng, used)
-
-
-def _box_of(mask: BoolMask, margin_px: int = 0) -> tuple[slice, slice]:
-    """The rows and columns a mask reaches over, and a margin as far as the photo goes."""
-    left, top, width_px, height_px = cv2.boundingRect(mask.view(np.uint8))
-    end_px = (
-        min(mask.shape[0], top + height_px + margin_px),
-        min(mask.shape[1], left + width_px + margin_px),
-    )
-    return slice(max(0, top - margin_px), end_px[0]), slice(max(0, left - margin_px), end_px[1])
 
 
 def ask_delta_e(rng: np.random.Generator) -> float:
@@ -125,7 +116,7 @@ def _perceptual(
     rng: np.random.Generator,
     used: Sequence[str],
 ) -> tuple[RgbImage, Degradation]:
-    box = _box_of(mask, margin_px=math.ceil(_feather_width_px(mask)) + 1)
+    box = bounding_box(mask, margin_px=math.ceil(_feather_width_px(mask)) + 1)
     garment = _Garment.of(photo, mask, coverage, box)
     sample, measured = (
         _Sample(garment.part(_spread(len(garment.inside), most)))
@@ -190,7 +181,7 @@ class _Garment:
     def places(self) -> FloatImage:
         """``(P, 2)``, the rows and columns of the photo on which they lie, in 0..1."""
         rows, columns = self.box
-        row, column = np.divmod(self.inside, columns.stop - columns.start)
+        row, column = np.divmod(self.inside, len(range(self.size_hw[1])[columns]))
         return np.stack(
             [(row + rows.start) / self.size_hw[0], (column + columns.start) / self.size_hw[1]], axis=1
         ).astype(np.float32)

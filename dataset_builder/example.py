@@ -139,19 +139,19 @@ def _found(
     read: Sequence[_Seen], segmenter: Callable[[], Segmenter]
 ) -> list[tuple[_Seen, GarmentLabel, GarmentMask]]:
     """Each pair with what its garment is called and where it is."""
-    labels = {seen.work.pair.key: given_label(seen.work.pair) for seen in read}
-    unnamed = [seen for seen in read if labels[seen.work.pair.key] is None]
-    if unnamed:
-        named = segmenter().label([(seen.still_life, seen.on_model) for seen in unnamed])
-        labels |= {seen.work.pair.key: label for seen, label in zip(unnamed, named, strict=True)}
-    called = [label for seen in read if (label := labels[seen.work.pair.key])]
+    given = [given_label(seen.work.pair) for seen in read]
+    unnamed = [
+        (seen.still_life, seen.on_model) for seen, label in zip(read, given, strict=True) if label is None
+    ]
+    named = iter(segmenter().label(unnamed) if unnamed else ())
+    labels = [label or next(named) for label in given]
     tasks = [
         SegmentationTask(seen.still_life, seen.on_model, label.name)
-        for seen, label in zip(read, called, strict=True)
+        for seen, label in zip(read, labels, strict=True)
         if seen.drawn is None
     ]
     masks = iter(segmenter().segment(tasks) if tasks else ())
-    return [(seen, label, seen.drawn or next(masks)) for seen, label in zip(read, called, strict=True)]
+    return [(seen, label, seen.drawn or next(masks)) for seen, label in zip(read, labels, strict=True)]
 
 
 def _kept_otherwise(work: PairWork, finished: Finished) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from chromiq.colour import lab_to_srgb_float, rgb_to_lab, srgb_to_lab
 from chromiq.records import BoolMask, FloatImage, RgbImage
-from evaluate.regions import bounding_box
+from chromiq.regions import bounding_box
 
 # So few that the arrays between two steps stay in the processor's cache.
 _CHUNK = 32_768

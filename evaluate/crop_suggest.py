@@ -50,7 +50,8 @@ def suggest_crop(truth: RgbImage, mask: BoolMask) -> Crop | None:
     Crop(x=21, y=11, width=58, height=58)
     """
     lab, inside = srgb_to_lab(truth), _well_inside(mask)
-    good, seams = good_pixels(lab, inside), _seams(lab, inside)
+    smooth = _without_weave(lab)
+    good, seams = _good_pixels(smooth, inside), _seams(lab, smooth, inside)
     lightness = lab[..., 0].astype(np.float64)
     bad, outside, crossing = (_integral(plane) for plane in (~good, ~inside, seams))
     low, high = 0, min(good.shape)
@@ -129,27 +130,21 @@ def _drawn(rgb: RgbImage, crop: Crop, name: str, *, sound: bool) -> RgbImage:
     return tile
 
 
-def good_pixels(lab: FloatImage, inside: BoolMask) -> BoolMask:
-    """Where a crop may lie: ``(H, W)`` bool, True on nothing but evenly lit cloth.
-
-    Args:
-        lab: ``(H, W, 3)`` float32.
-        inside: ``(H, W)`` bool, well inside the garment.
-    """
+def _good_pixels(smooth: FloatImage, inside: BoolMask) -> BoolMask:
+    """Where a crop may lie: nothing but evenly lit cloth, well inside the garment."""
     if not inside.any():
         return inside
-    smooth = _without_weave(lab)
     lightness = smooth[..., 0]
     middle = float(np.median(lightness[inside]))
     lit = (lightness >= middle - _SHADOW_BELOW) & (lightness <= middle + _HIGHLIGHT_ABOVE)
     return inside & lit & ~_skin(smooth, inside)
 
 
-def _seams(lab: FloatImage, inside: BoolMask) -> BoolMask:
+def _seams(lab: FloatImage, smooth: FloatImage, inside: BoolMask) -> BoolMask:
     """Seams, plackets, hems and buttons: long thin lines, and edges that stand out."""
     if not inside.any():
         return inside
-    edges = _strong_edges(np.ascontiguousarray(_without_weave(lab)[..., 0]), inside)
+    edges = _strong_edges(np.ascontiguousarray(smooth[..., 0]), inside)
     return inside & (edges | seam_lines(np.ascontiguousarray(lab[..., 0]), inside))
 
 

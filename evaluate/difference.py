@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from chromiq.colour import delta_e_lab, delta_e_map, delta_e_parts, srgb_to_lab
 from chromiq.records import BoolMask, FloatImage, RgbImage
-from evaluate.regions import bounding_box
+from chromiq.regions import bounding_box
 
 _CHUNK = 500_000
 # Below this C* a hue is noise.

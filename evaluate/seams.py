@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from chromiq.records import BoolMask, FloatImage
-from evaluate.regions import bounding_box
+from chromiq.regions import bounding_box
 
 _WORK_SIDE_PX = 1120
 # Of the longer side: how long a straight piece must be, so that weave and folds average out, and how thin.

@@ -18,11 +18,11 @@ import numpy as np
 from chromiq.colour import delta_e_lab, srgb_to_lab
 from chromiq.errors import UsageError
 from chromiq.records import BoolMask, FloatImage, RgbImage
+from chromiq.regions import bounding_box
 from evaluate import dyes
 from evaluate.colour_map import ColourMap, MapsColours, apply_colour_map, fit_affine
 from evaluate.garment_look import Tolerances
 from evaluate.hypotheses import Hypotheses, hypotheses
-from evaluate.regions import bounding_box
 
 # A correction worth less than this, in dE00, is not made: nobody would see it.
 MIN_GAIN = 1.0
