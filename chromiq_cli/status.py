@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chromiq.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SKIPPED
+from chromiq.errors import EXIT_FAILED, EXIT_INTERRUPTED
 from chromiq_cli.output import JSON_OPTION, print_json, print_line
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def status(
 def _sweep(folder: Path, *, watch: bool, as_json: bool) -> None:
     from rich.console import Console
 
+    from toolkit_configs.targets.local import sweep_exit_code
     from toolkit_configs.targets.sweeps import follow_sweep
     from toolkit_configs.view import cells_view, sweep_view
 
@@ -68,9 +69,8 @@ def _sweep(folder: Path, *, watch: bool, as_json: bool) -> None:
         print_json({"runs": [{"name": cell.job.name, "step": cell.step, **cell.as_dict()} for cell in cells]})
     elif not watch:
         Console(soft_wrap=True).print(cells_view(cells, everything=True))
-    failed = sum(cell.state != "done" for cell in cells)
-    if watch and failed:
-        raise typer.Exit(EXIT_FAILED if failed == len(cells) else EXIT_SKIPPED)
+    if watch and (code := sweep_exit_code(cells)):
+        raise typer.Exit(code)
 
 
 def _document(found: RunStatus) -> dict[str, object]:

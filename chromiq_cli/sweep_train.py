@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chromiq.errors import EXIT_FAILED, EXIT_SKIPPED, UsageError
+from chromiq.errors import UsageError
 from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
 from chromiq_cli.targets import JOB_OPTION, print_jobs
 from chromiq_cli.train import EngineChoice
@@ -66,7 +66,7 @@ def sweep_train(
         raise UsageError("--job: wanted it with --target slurm or skypilot, got local; leave it out")
     from toolkit_configs.devices import default_devices, read_devices
     from toolkit_configs.machine import find_gpus
-    from toolkit_configs.targets.local import train_jobs
+    from toolkit_configs.targets.local import sweep_exit_code, train_jobs
     from toolkit_configs.view import sweep_view
 
     chosen = read_devices(devices) if devices else default_devices(find_gpus())
@@ -83,9 +83,8 @@ def sweep_train(
     else:
         for cell in cells:
             print_line(_line(cell))
-    failed = sum(cell.state != "done" for cell in cells)
-    if failed:
-        raise typer.Exit(EXIT_FAILED if failed == len(cells) else EXIT_SKIPPED)
+    if code := sweep_exit_code(cells):
+        raise typer.Exit(code)
 
 
 def _line(cell: CellStatus) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
-from chromiq.soundness import inspect_photo
+from chromiq.soundness import decoding, refuse_unsound
 from toolkit_configs.assign import assign
 from toolkit_configs.jobs import Config, Dataset, Job, Process, name_fault
 from toolkit_configs.memory import GIB, MemoryEstimate, estimate_memory
@@ -122,18 +122,18 @@ def flat_job(job: Job) -> list[tuple[str, Any]]:
 
 def target_size_wh(root: Path) -> tuple[int, int] | None:
     """Width and height in pixels of the first target of a dataset, or None if there is none to be read."""
-    from PIL import Image, UnidentifiedImageError
 
     folder = root / "gt"
     names = sorted(folder.iterdir()) if folder.is_dir() else []
     first = next((path for path in names if path.suffix.lower() in _PICTURES), None)
-    if first is None or inspect_photo(first, min_side_px=1):
-        return None  # chromiq doctor says what is wrong with it
+    if first is None:
+        return None
     try:
-        with Image.open(first) as image:
+        refuse_unsound(first, min_side_px=1)
+        with decoding(first) as image:
             return image.size
-    except (OSError, UnidentifiedImageError):
-        return None  # the same
+    except UnsoundError:
+        return None  # chromiq doctor says what is wrong with it
 
 
 def _options(

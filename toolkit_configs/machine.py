@@ -36,8 +36,9 @@ def find_gpus() -> list[Gpu]:
 
     Empty if none is seen.
     """
-    if shutil.which("nvidia-smi"):
-        return read_gpus(_ask_nvidia_smi() or "", visible_ids(os.environ))
+    command = shutil.which("nvidia-smi")
+    if command:
+        return read_gpus(_ask(command), visible_ids(os.environ))
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
         return []
@@ -90,10 +91,8 @@ def gpu_of(device: str, gpus: Sequence[Gpu]) -> Gpu | None:
     return gpus[index] if index is not None and index < len(gpus) else None
 
 
-def _ask_nvidia_smi() -> str | None:
-    command = shutil.which("nvidia-smi")
-    if command is None:
-        return None
+def _ask(command: str) -> str:
+    """What ``nvidia-smi`` answers; nothing if it fails."""
     try:
         done = subprocess.run(
             [command, f"--query-gpu={_FIELDS}", "--format=csv,noheader,nounits"],
@@ -104,8 +103,8 @@ def _ask_nvidia_smi() -> str | None:
             stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
+        return ""
+    return done.stdout if done.returncode == 0 else ""
 
 
 def gpu_summary(gpus: list[Gpu] | None = None) -> str:

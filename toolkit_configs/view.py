@@ -6,7 +6,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeVar
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -17,6 +18,8 @@ from rich.text import Text
 from chromiq.progress import LOG_EVERY_S, console, is_live
 from toolkit_configs.run_status import RunStatus
 from toolkit_configs.targets.local import CellStatus
+
+Seen = TypeVar("Seen")
 
 _BARS = "▁▂▃▄▅▆▇█"
 _COLOURS = {"running": "cyan", "done": "green", "interrupted": "yellow", "failed": "red", "killed": "red",
@@ -67,47 +70,58 @@ def sparkline(values: Sequence[float]) -> str:
     return "".join(_BARS[int((value - low) / span * 7)] if span else _BARS[0] for value in values)
 
 
-@contextmanager
-def run_view(target: Console | None = None) -> Iterator[Callable[[RunStatus], None]]:
+def run_view(target: Console | None = None) -> AbstractContextManager[Callable[[RunStatus], None]]:
     """Yield a function that shows a status: live on a terminal, elsewhere a line now and then.
 
     Args:
         target: stderr if not given.
     """
-    target = target or console()
-    if is_live(target):
-        with Live(console=target, refresh_per_second=4) as live:
-            yield lambda status: live.update(view(status))
-        return
-    last_s, said, warned = 0.0, "", 0
-
-    def show(status: RunStatus) -> None:
-        nonlocal last_s, said, warned
-        out = target.file if target.file is not None else sys.stderr
-        for text in status.warnings[warned:]:
-            print(f"warning: {text}", file=out, flush=True)
-        warned = len(status.warnings)
-        line = one_line(status)
-        due = time.monotonic() - last_s >= LOG_EVERY_S or status.state != "running"
-        if due and line != said:
-            last_s, said = time.monotonic(), line
-            print(line, file=out, flush=True)
-
-    yield show
+    return _shown(target or console(), view, _run_lines)
 
 
-@contextmanager
-def sweep_view(target: Console | None = None) -> Iterator[Callable[[Sequence[CellStatus]], None]]:
+def sweep_view(
+    target: Console | None = None,
+) -> AbstractContextManager[Callable[[Sequence[CellStatus]], None]]:
     """Yield a function that shows the runs of a sweep: live on a terminal, elsewhere a line now and then.
 
     Args:
         target: stderr if not given.
     """
-    target = target or console()
+    return _shown(target or console(), cells_view, _sweep_lines)
+
+
+@contextmanager
+def _shown(
+    target: Console,
+    drawn: Callable[[Seen], RenderableType],
+    lines: Callable[[Callable[[str], None]], Callable[[Seen], None]],
+) -> Iterator[Callable[[Seen], None]]:
     if is_live(target):
         with Live(console=target, refresh_per_second=4) as live:
-            yield lambda cells: live.update(cells_view(cells))
+            yield lambda seen: live.update(drawn(seen))
         return
+    out = target.file if target.file is not None else sys.stderr
+    yield lines(lambda text: print(text, file=out, flush=True))
+
+
+def _run_lines(say: Callable[[str], None]) -> Callable[[RunStatus], None]:
+    last_s, said, warned = 0.0, "", 0
+
+    def show(status: RunStatus) -> None:
+        nonlocal last_s, said, warned
+        for text in status.warnings[warned:]:
+            say(f"warning: {text}")
+        warned = len(status.warnings)
+        line = one_line(status)
+        due = time.monotonic() - last_s >= LOG_EVERY_S or status.state != "running"
+        if due and line != said:
+            last_s, said = time.monotonic(), line
+            say(line)
+
+    return show
+
+
+def _sweep_lines(say: Callable[[str], None]) -> Callable[[Sequence[CellStatus]], None]:
     said: dict[str, str] = {}
     last_s = 0.0
 
@@ -115,18 +129,17 @@ def sweep_view(target: Console | None = None) -> Iterator[Callable[[Sequence[Cel
         nonlocal last_s
         due = time.monotonic() - last_s >= LOG_EVERY_S
         last_s = time.monotonic() if due else last_s
-        out = target.file if target.file is not None else sys.stderr
         for cell in cells:
             name, before = cell.job.name, said.get(cell.job.name)
             if cell.state != before and cell.state != "waiting":
                 said[name] = cell.state
                 on = f" on {cell.device}" if cell.device else ""
                 why = f", {cell.message}" if cell.message else ""
-                print(f"{name}: {cell.state}{on}{why}", file=out, flush=True)
+                say(f"{name}: {cell.state}{on}{why}")
             elif due and cell.state == "running" and cell.run:
-                print(one_line(cell.run), file=out, flush=True)
+                say(one_line(cell.run))
 
-    yield show
+    return show
 
 
 def cells_view(cells: Sequence[CellStatus], *, everything: bool = False) -> RenderableType:

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from told import command
 
 import toolkit_configs.toolkit as toolkit
 import toolkit_configs.toolkit_setup as toolkit_setup
 from chromiq.errors import ChromiqError, UnsoundError
-from chromiq_cli.main import main
 
 
 def git(folder, *arguments):
@@ -56,21 +56,11 @@ def install_interpreter(folder, answer="", code=0, output=""):
     return python
 
 
-def run(monkeypatch, capsys, *arguments):
-    monkeypatch.setattr(sys, "argv", ["chromiq", *arguments])
-    try:
-        main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    return code, capsys.readouterr()
-
-
 def test_info_of_a_checkout_that_moved_and_was_changed(checkout, monkeypatch, capsys):
     answer = json.dumps({"device": "cpu", "versions": {"torch": "2.13.0"}})
     install_interpreter(checkout, answer, output="a library prints this first")
     (checkout / "extra.py").write_text("")
-    code, told = run(monkeypatch, capsys, "toolkit", "info", "--json")
+    code, told = command(monkeypatch, capsys, "toolkit", "info", "--json")
     document = json.loads(told.out)
     assert code == 1
     assert document["commit"] == git(checkout, "rev-parse", "HEAD") != document["pinned"]

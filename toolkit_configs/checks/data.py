@@ -11,7 +11,7 @@ import numpy as np
 
 from chromiq.errors import Finding, UnsoundError
 from chromiq.images import photo_size_wh
-from chromiq.soundness import PHOTO_SUFFIXES, inspect_photo
+from chromiq.soundness import PHOTO_SUFFIXES, decoding, refuse_unsound
 from dataset_builder.buckets import bucket_size_wh, cut_off_wh
 from dataset_builder.captions import TRIGGER_WORD
 from dataset_builder.doctor import TRAINER_SUFFIXES, DatasetFolders, Training, check_folders
@@ -140,19 +140,17 @@ def crop_lines(sizes: Counter[tuple[int, int]], resolutions: Sequence[int], divi
 
 def mask_shares(folder: Path) -> list[float]:
     """Share of white, 0..1, of up to 200 masks that lie evenly in the folder's order."""
-    from PIL import Image, UnidentifiedImageError
 
     paths = _pictures(folder)
     step = max(1, -(-len(paths) // _MASKS_READ))
     shares = []
     for path in paths[::step]:
-        if inspect_photo(path, min_side_px=1):
-            continue  # check_folders tells what is wrong with it
         try:
-            with Image.open(path) as image:
+            refuse_unsound(path, min_side_px=1)
+            with decoding(path) as image:
                 shares.append(float(np.asarray(image.convert("L"), dtype=np.float32).mean() / 255))
-        except (OSError, UnidentifiedImageError, ValueError):
-            continue  # the same
+        except UnsoundError:
+            continue  # check_folders tells what is wrong with it
     return shares
 
 

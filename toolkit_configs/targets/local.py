@@ -18,7 +18,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chromiq.errors import EXIT_DONE, EXIT_INTERRUPTED, ChromiqError, InterruptedRunError
+from chromiq.errors import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_SKIPPED,
+    ChromiqError,
+    InterruptedRunError,
+)
 from chromiq.files import ensure_output_folder, safe_stem, sha256_file
 from toolkit_configs.devices import device_environment
 from toolkit_configs.run_status import Follower, RunStatus
@@ -75,6 +82,12 @@ class CellStatus:
         }
 
 
+def sweep_exit_code(cells: Sequence[CellStatus]) -> int:
+    """What a sweep ends with: 0 if all runs are done, 1 if none is, else 3."""
+    done = sum(cell.state == "done" for cell in cells)
+    return EXIT_DONE if done == len(cells) else EXIT_SKIPPED if done else EXIT_FAILED
+
+
 def train_jobs(
     jobs: Sequence[TargetJob],
     devices: Sequence[str],
@@ -101,25 +114,22 @@ def train_jobs(
         InterruptedRunError: on SIGINT or SIGTERM, once every run at work has been told and has ended.
     """
     logs = ensure_output_folder(out / LOGS)
-    cells = [CellStatus(job) for job in jobs]
+    cells = [_standing(job) for job in jobs]
     for device in devices:
         device_environment(device, os.environ)
     if shutil.which(chromiq_command()) is None:
         raise ChromiqError(
             f"{chromiq_command()}: wanted the command on the PATH, got nothing; install chromiq with pip"
         )
-    waiting, free = deque(range(len(cells))), deque(devices)
+    waiting = deque(index for index, cell in enumerate(cells) if cell.state == "waiting")
+    free = deque(devices)
     at_work: dict[int, _Worker] = {}
     with termination_as_interrupt():
         try:
+            on_status(cells)
             while waiting or at_work:
-                while waiting and (free or _is_done(cells[waiting[0]].job)):
-                    index = waiting.popleft()
-                    if _is_done(cells[index].job):
-                        lora = str(jobs[index].final)
-                        cells[index] = replace(cells[index], state="done", exit_code=EXIT_DONE, lora=lora)
-                        continue
-                    device = free.popleft()
+                while waiting and free:
+                    index, device = waiting.popleft(), free.popleft()
                     at_work[index] = _Worker(jobs[index], device, logs)
                     cells[index] = replace(cells[index], state="running", device=device)
                 for index, worker in list(at_work.items()):
@@ -222,6 +232,9 @@ def _begun(job: TargetJob) -> bool:
     return record is not None and record.config_sha256 == sha256_file(job.config)
 
 
-def _is_done(job: TargetJob) -> bool:
+def _standing(job: TargetJob) -> CellStatus:
+    """How a run stands before it is launched: done by an earlier sweep, or waiting."""
     record = _record(job)
-    return record is not None and record.state == "done" and _begun(job) and job.final.is_file()
+    if record is None or record.state != "done" or not _begun(job) or not job.final.is_file():
+        return CellStatus(job)
+    return CellStatus(job, "done", exit_code=EXIT_DONE, lora=str(job.final))
