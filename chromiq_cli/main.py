@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from chromiq import __version__
-from chromiq.errors import EXIT_DONE, EXIT_INTERRUPTED, ChromiqError
+from chromiq.errors import EXIT_DONE, ChromiqError, InterruptedRunError
 from chromiq.files import machine_error
 from chromiq_cli import (
     build,
@@ -28,10 +29,24 @@ from chromiq_cli import (
     toolkit,
     train,
 )
-from chromiq_cli.output import print_line, report_error, say
+from chromiq_cli.output import print_line, report_error
+
+
+class _Verbs(TyperGroup):
+    """Typer answers a Ctrl-C with an exit code and no word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise InterruptedRunError(
+                "stopped by the user; no file is half-written, and the same command may be given again"
+            ) from None
+
 
 app = typer.Typer(
     name="chromiq",
+    cls=_Verbs,
     help="Make the on-model photo of a garment as true in colour as its still-life.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -86,6 +101,3 @@ def main() -> None:
             raise
         report_error(told, as_json=as_json)
         sys.exit(told.exit_code)
-    except KeyboardInterrupt:
-        say("chromiq: stopped by the user")
-        sys.exit(EXIT_INTERRUPTED)

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from functools import cache, partial
 from itertools import chain, islice
 
 import cv2
 
 from chromiq.errors import ChromiqError
-from chromiq.parallel import map_bounded
+from chromiq.processes import WorkerEndedError, map_in_processes
 from dataset_builder.example import PairResult, PairWork, build_pairs
 from dataset_builder.segmenters import Segmenter
 from dataset_builder.segmenters.choose import ModelOptions, SegmenterName, make_segmenter, pairs_at_once
@@ -40,26 +34,16 @@ def build_locally(works: Iterable[PairWork], workers: int) -> Iterator[PairResul
     if workers <= 1:
         yield from chain.from_iterable(map(build_batch, batches))
         return
-    # Not forked: a copy of a process that runs threads, as OpenCV's and the progress bar's, may never wake,
-    # and it would keep the dataset's lock when its parent is killed.
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-    )
     try:
-        results = map_bounded(pool, build_batch, batches, ahead=_AHEAD_PER_WORKER * workers)
+        results = map_in_processes(
+            build_batch, batches, workers, ahead=_AHEAD_PER_WORKER * workers, start=_start_worker
+        )
         yield from chain.from_iterable(results)
-    except (BrokenProcessPool, OSError) as error:
-        # One that ends while the pool still starts the others closes what they would be started through.
-        if isinstance(error, OSError) and str(error) != "handle is closed":
-            raise
+    except WorkerEndedError as error:
         raise ChromiqError(
             "a worker was ended from outside, likely for want of memory; give fewer --workers, "
             "and the same command again goes on where it stopped"
         ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def batched(works: Iterable[PairWork]) -> Iterator[list[PairWork]]:
@@ -92,8 +76,6 @@ def _use_one_thread() -> None:
 def _start_worker() -> None:
     _use_one_thread()
     _keep_freed_memory()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _keep_freed_memory() -> None:
@@ -105,11 +87,3 @@ def _keep_freed_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None and mallopt(_M_MMAP_THRESHOLD, _KEPT_BLOCK_BYTES):
         mallopt(_M_TRIM_THRESHOLD, 2 * _KEPT_BLOCK_BYTES)
-
-
-def _end_with_parent() -> None:
-    """A worker waits for work for ever when its parent is killed; without this it would outlive it."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # this is a worker
-    parent.join()
-    os._exit(1)

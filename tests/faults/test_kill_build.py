@@ -124,14 +124,14 @@ def test_a_build_killed_again_and_again_ends_with_the_same_bytes(start, tmp_path
             folder = tmp_path / f"killed{killed}-{len(log)}"
 
 
-def test_a_worker_that_the_system_ends_is_told_and_the_build_goes_on(catalogue, tmp_path):
+@pytest.mark.parametrize("pairs_before", [0, 1])  # while the other one is still started, and at work
+def test_a_worker_that_the_system_ends_is_told_and_the_build_goes_on(catalogue, tmp_path, pairs_before):
     """As for want of memory, when one of its processes is killed and the others are not."""
     options = BuildOptions(segmenter="classic", size_wh=(192, 128))
 
     def kill_one():
-        while len(multiprocessing.active_children()) < 2:  # both are started
-            time.sleep(0.01)
-        time.sleep(0.2)
+        while not multiprocessing.active_children() or records(tmp_path / "out") < pairs_before:
+            time.sleep(0.001)
         multiprocessing.active_children()[0].kill()
 
     killer = threading.Thread(target=kill_one)

@@ -1,0 +1,34 @@
+"""Ctrl-C reaches a verb and all its processes at once; only the verb answers."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from chromiq.files import LOCK_NAME
+from dataset_builder.sample_catalogue import write_catalogue
+
+
+@pytest.mark.parametrize(("pairs_before", "after_s"), [(0, 0), (0, 0.15), (1, 0)])
+def test_a_build_says_that_it_was_stopped_and_goes_on(tmp_path, pairs_before, after_s):
+    """While its workers are started, while they import, and at work."""
+    write_catalogue(tmp_path / "catalogue", pairs=8, size_wh=(96, 120))
+    verb = "from chromiq_cli.main import main; main()"
+    command = [
+        *(sys.executable, "-c", verb, "build", str(tmp_path / "catalogue"), "--out", str(tmp_path / "out")),
+        *("--segmenter", "classic", "--workers", "2", "--size", "192x128"),
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    out = tmp_path / "out"
+    while not (out / LOCK_NAME).exists() or len([*out.glob(".chromiq/records/*.json")]) < pairs_before:
+        time.sleep(0.005)
+    time.sleep(after_s)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped by the user" in told
+    assert "Traceback" not in told
+    assert subprocess.run(command, timeout=60, check=False).returncode == 0

@@ -1,0 +1,67 @@
+"""Work in processes that share nothing: order, bounds, what is raised, and what ends from outside."""
+
+import gc
+import math
+import multiprocessing
+import os
+import threading
+import time
+
+import pytest
+
+from chromiq.processes import WorkerEndedError, map_in_processes
+
+
+def test_results_come_in_order_and_items_are_taken_as_they_are_needed():
+    taken = []
+
+    def items():
+        for number in range(20):
+            taken.append(number)
+            yield number
+
+    results = map_in_processes(math.sqrt, items(), 2, ahead=3, start=gc.collect)
+    assert next(results) == 0
+    assert len(taken) == 3
+    assert list(results) == [math.sqrt(number) for number in range(1, 20)]
+    assert not multiprocessing.active_children()
+
+
+def test_what_is_raised_there_is_raised_here_in_its_turn_and_with_its_place():
+    results = map_in_processes(math.sqrt, [4.0, -1.0, 9.0], 2, ahead=3, start=gc.collect)
+    assert next(results) == 2
+    with pytest.raises(ValueError, match="math domain error") as caught:
+        next(results)
+    assert "in _serve" in caught.value.__notes__[0]
+    assert not multiprocessing.active_children()
+
+
+def test_a_process_that_leaves_is_told():
+    with pytest.raises(WorkerEndedError):
+        list(map_in_processes(os._exit, [0, 0, 0], 2, ahead=2, start=gc.collect))
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("after_s", [0, 0.05, 0.2])
+def test_a_process_killed_while_the_others_are_started_is_told(after_s):
+    def kill_one():
+        while not (children := multiprocessing.active_children()):
+            time.sleep(0.001)
+        time.sleep(after_s)
+        children[0].kill()
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    with pytest.raises(WorkerEndedError):
+        list(map_in_processes(time.sleep, [0.3] * 8, 3, ahead=6, start=gc.collect))
+    killer.join()
+    assert not multiprocessing.active_children()
+
+
+def test_work_that_is_left_is_not_begun():
+    began = time.monotonic()
+    results = map_in_processes(time.sleep, [0.0, *[30.0] * 3], 1, ahead=1, start=gc.collect)
+    next(results)
+    results.close()
+    assert time.monotonic() - began < 20
+    assert not multiprocessing.active_children()
