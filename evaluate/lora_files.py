@@ -1,24 +1,16 @@
-"""A LoRA file looked at before any model library opens it.
-
-The format (safetensors): eight bytes with the length of a JSON header, little-endian, the header, then the
-tensors without gaps. Nothing in it is ever executed, which is why no other format is taken.
-"""
+"""A LoRA file looked at before any model library opens it; only safetensors, of which nothing is ever run."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from chromiq.errors import Finding, UnsoundError, raise_findings
+from chromiq.safetensors_header import Tensor, read_header
 
-# The format's own limit.
-_MAX_HEADER_BYTES = 100_000_000
-_LENGTH_BYTES = 8
 _PICKLE_STARTS = (b"\x80", b"PK\x03\x04")
 # A number is infinite or none at all where all bits of its exponent are set.
 _EXPONENT_BITS = {
@@ -46,14 +38,6 @@ class LoraFile:
     metadata: dict[str, str]
 
 
-class _Tensor(NamedTuple):
-    """A tensor as the header tells of it; offsets are bytes from the header's end."""
-
-    dtype: str
-    begin: int
-    end: int
-
-
 def read_lora_file(path: Path, *, check_numbers: bool = True) -> LoraFile:
     """Check a LoRA file and read its header.
 
@@ -66,41 +50,30 @@ def read_lora_file(path: Path, *, check_numbers: bool = True) -> LoraFile:
     """
     if not path.is_file():
         raise _fault("missing", path, "a LoRA as .safetensors", "no such file", "check the path")
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        start = stream.read(_LENGTH_BYTES)
-        length = int.from_bytes(start, "little")
-        if len(start) < _LENGTH_BYTES or length > min(_MAX_HEADER_BYTES, size):
-            if start.startswith(_PICKLE_STARTS):
-                got = "a pickle, which could run anything"
-                raise _fault("pickle", path, "a .safetensors file", got, "ask its maker for safetensors")
-            got = f"{size} bytes that start otherwise"
-            raise _fault("broken", path, "a whole safetensors file", got, "copy it again")
-        header = stream.read(length)
     try:
-        document = json.loads(header)
-        metadata = document.pop("__metadata__", {})
-        tensors = {
-            str(key): _Tensor(str(value["dtype"]), *map(int, value["data_offsets"]))
-            for key, value in document.items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        wanted = "a safetensors header of JSON"
-        raise _fault("broken", path, wanted, f"'{error}'"[:120], "copy it again") from error
-    data_start = _LENGTH_BYTES + length
-    wanted_size = data_start + max((tensor.end for tensor in tensors.values()), default=0)
-    if size != wanted_size:
-        raise _fault("truncated", path, f"{wanted_size} bytes", f"{size}", "copy it again")
-    keys = tuple(sorted(tensors))
+        header = read_header(path)
+    except ValueError as error:
+        with path.open("rb") as stream:
+            start = stream.read(max(map(len, _PICKLE_STARTS)))
+        if start.startswith(_PICKLE_STARTS):
+            got = "a pickle, which could run anything"
+            raise _fault(
+                "pickle", path, "a .safetensors file", got, "ask its maker for safetensors"
+            ) from error
+        raise _fault("broken", path, "a whole safetensors file", str(error), "copy it again") from error
+    size = path.stat().st_size
+    if size != header.file_bytes:
+        raise _fault("truncated", path, f"{header.file_bytes} bytes", f"{size}", "copy it again")
+    keys = tuple(sorted(header.tensors))
     if not any(mark in key for key in keys for mark in _LORA_MARKS):
         got = f"{keys[0]!r} and the like"[:120] if keys else "no tensors"
         raise _fault("keys", path, "LoRA weights", got, "give a LoRA, not a whole model")
     if check_numbers:
         for key in keys:
-            if not _is_finite(path, data_start, tensors[key]):
+            if not _is_finite(path, header.tensors[key]):
                 got = f"NaN or infinity in {key}"
                 raise _fault("nan", path, "numbers", got, "take an earlier checkpoint; this one diverged")
-    return LoraFile(path, keys, metadata)
+    return LoraFile(path, keys, header.metadata)
 
 
 def require_lora_files(paths: Iterable[Path]) -> None:
@@ -131,13 +104,13 @@ def raise_if_none_fits(lora: LoraFile, fitting: Sequence[str], model: str) -> No
         raise _fault("fit", lora.path, wanted, got, "give a LoRA of this model, or another --model")
 
 
-def _is_finite(path: Path, data_start: int, tensor: _Tensor) -> bool:
+def _is_finite(path: Path, tensor: Tensor) -> bool:
     if tensor.dtype not in _EXPONENT_BITS or tensor.end <= tensor.begin:
         return True
     unsigned, exponent = _EXPONENT_BITS[tensor.dtype]
     dtype = np.dtype(unsigned)
     count = (tensor.end - tensor.begin) // dtype.itemsize
-    bits = np.memmap(path, dtype, "r", data_start + tensor.begin, (count,))
+    bits = np.memmap(path, dtype, "r", tensor.begin, (count,))
     mask = dtype.type(exponent)
     return not any(((bits[start : start + _CHUNK] & mask) == mask).any() for start in range(0, count, _CHUNK))
 

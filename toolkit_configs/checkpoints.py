@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+
+from chromiq.safetensors_header import SafetensorsHeader, read_header
 
 _STEP = re.compile(r"_(\d{9})$")
-_LENGTH_BYTES = 8
 _TORN_PREFIX = "torn-"
 
 
@@ -36,7 +36,7 @@ def saved_step(path: Path) -> int | None:
     header = _header(path)
     if header is None:
         return None
-    about = header.get("__metadata__", {})
+    about = header.metadata
     try:
         # AI-Toolkit writes training_info, the local engine step.
         return int(json.loads(about["training_info"])["step"] if "training_info" in about else about["step"])
@@ -64,15 +64,9 @@ def set_torn_aside(run: Path, name: str) -> list[Path]:
     return [path.rename(path.with_name(_TORN_PREFIX + path.name)) for path in torn]
 
 
-def _header(path: Path) -> dict[str, Any] | None:
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
-        if length > size - _LENGTH_BYTES:
-            return None
-        try:
-            header = json.loads(stream.read(length))
-            ends = [part["data_offsets"][1] for key, part in header.items() if key != "__metadata__"]
-        except (ValueError, TypeError, KeyError, AttributeError):
-            return None
-    return header if size == _LENGTH_BYTES + length + max(ends, default=0) else None
+def _header(path: Path) -> SafetensorsHeader | None:
+    try:
+        header = read_header(path)
+    except ValueError:
+        return None
+    return header if path.stat().st_size == header.file_bytes else None
