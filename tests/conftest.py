@@ -4,6 +4,7 @@ import shutil
 import signal
 
 import pytest
+from told import tell
 
 from dataset_builder.build import build
 from dataset_builder.options import BuildOptions
@@ -25,6 +26,12 @@ def offline():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_HUB_OFFLINE", "1")
         yield
+
+
+@pytest.fixture
+def chromiq(monkeypatch, capsys):
+    """Run a command line in this process."""
+    return lambda *arguments: tell(monkeypatch, capsys, *arguments)
 
 
 @pytest.fixture(scope="session")

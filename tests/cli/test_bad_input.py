@@ -1,15 +1,12 @@
 """Bad input to ``build``: every fault named in one go, the right exit code, nothing half-written."""
 
 import io
-import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from chromiq_cli.main import main
 from dataset_builder.build import build as build_dataset
 from dataset_builder.options import BuildOptions
 from dataset_builder.sample_catalogue import write_catalogue
@@ -43,20 +40,16 @@ def pairs(drawn, tmp_path):
 
 
 @pytest.fixture
-def build(monkeypatch, capsys, tmp_path):
+def build(chromiq, tmp_path):
     """Run the verb; its exit code, its findings by code, and what it said on stderr."""
 
     def run(source, *options):
-        arguments = ["build", str(source), "--out", str(tmp_path / "out"), "--segmenter", "classic"]
-        monkeypatch.setattr(sys, "argv", ["chromiq", *arguments, "--workers", "1", "--json", *options])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        told = capsys.readouterr()
-        document = json.loads(told.out)
+        arguments = ["build", source, "--out", tmp_path / "out", "--segmenter", "classic"]
+        told = chromiq(*arguments, "--workers", "1", "--json", *options)
         findings = {}
-        for finding in document["findings"]:
+        for finding in told.document["findings"]:
             findings.setdefault(finding["code"], []).append(finding["where"])
-        return stop.value.code or 0, findings, told.err
+        return told.code, findings, told.err
 
     return run
 

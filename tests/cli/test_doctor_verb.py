@@ -1,13 +1,11 @@
 """``chromiq doctor CONFIG`` from the outside."""
 
 import json
-import sys
 
 import pytest
 import yaml
 
 import toolkit_configs.checks.hub
-from chromiq_cli.main import main
 from toolkit_configs.render import render_job
 
 
@@ -19,15 +17,8 @@ def config(dataset, tmp_path):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["chromiq", "doctor", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        done = capsys.readouterr()
-        return stop.value.code or 0, done.out, done.err
-
-    return run
+def run(chromiq):
+    return lambda *arguments: chromiq("doctor", *arguments)
 
 
 def test_a_sound_config_is_told_with_what_is_to_be_known(run, config):

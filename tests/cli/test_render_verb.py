@@ -1,27 +1,16 @@
 """``chromiq render`` and ``chromiq template`` from the outside."""
 
 import json
-import sys
 
 import pytest
 import yaml
 
-from chromiq_cli.main import main
-
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(monkeypatch, chromiq, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["chromiq", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        done = capsys.readouterr()
-        return stop.value.code or 0, done.out, done.err
-
-    return run
+    return chromiq
 
 
 def test_a_config_is_written_and_the_memory_told(run, tmp_path):

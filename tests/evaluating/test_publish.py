@@ -1,7 +1,6 @@
 """Publishing: the card tells the truth, and what goes to the hub is what was shown."""
 
 import json
-import sys
 from importlib.util import find_spec
 
 import numpy as np
@@ -11,7 +10,6 @@ from hub_server import Hub
 
 from chromiq.errors import AccessError, ChromiqError, UnsoundError, UsageError
 from chromiq.files import sha256_file
-from chromiq_cli.main import main
 from evaluate.base_models import base_licence
 from evaluate.intervals import bootstrap_interval
 from evaluate.model_card import read_figures
@@ -218,19 +216,12 @@ def test_a_repository_needs_a_name_the_hub_allows(run_folder):
         publish(run_folder, prepare(run_folder, "../x/y"), token=TOKEN)
 
 
-def test_a_dry_run_shows_what_would_go_and_sends_nothing(run_folder, monkeypatch, capsys):
+def test_a_dry_run_shows_what_would_go_and_sends_nothing(run_folder, monkeypatch, chromiq):
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    arguments = ["chromiq", "publish", str(run_folder), "--repo", "shop/colour", "--dry-run", "--json"]
-    monkeypatch.setattr(sys, "argv", arguments)
-    main_code = 0
-    try:
-        main()
-    except SystemExit as stop:
-        main_code = stop.code or 0
-    told = capsys.readouterr()
-    assert main_code == 0
-    document = json.loads(told.out)
+    told = chromiq("publish", run_folder, "--repo", "shop/colour", "--dry-run", "--json")
+    assert told.code == 0
+    document = told.document
     assert set(document["bytes"]) == {"README.md", "r.safetensors", "config.yaml"}
     assert document["bytes"]["r.safetensors"] == (run_folder / "r.safetensors").stat().st_size
     assert TOKEN not in told.out + told.err

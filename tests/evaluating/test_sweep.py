@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sys
 from importlib.util import find_spec
 
 import numpy as np
@@ -12,7 +11,6 @@ import pytest
 import evaluate.sweep
 from chromiq.errors import ChromiqError, UnsoundError, UsageError
 from chromiq.images import read_photo, write_photo
-from chromiq_cli.main import main
 from evaluate.crops import read_crops
 from evaluate.generate import GenerateOptions
 from evaluate.intervals import bootstrap_interval
@@ -103,32 +101,15 @@ def testset(tmp_path_factory):
 @pytest.mark.models
 @needs_models
 def test_every_checkpoint_is_measured_a_broken_one_told_and_the_rest_not_done_again(
-    trained, testset, tmp_path, monkeypatch, capsys
+    trained, testset, tmp_path, chromiq
 ):
     run, out = tmp_path / "r", tmp_path / "out"
     shutil.copytree(trained, run)
     (run / "r_000000002.safetensors").write_bytes(b"cut off")
-    arguments = [
-        "chromiq",
-        "sweep",
-        str(run),
-        "--testset",
-        str(testset),
-        "--out",
-        str(out),
-        "--steps",
-        "1",
-    ]
-
-    def call(*more):
-        monkeypatch.setattr(sys, "argv", [*arguments, *more])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        return stop.value.code or 0
-
-    assert call("--json") == 3
-    told = capsys.readouterr()
-    document = json.loads(told.out)
+    arguments = ["sweep", run, "--testset", testset, "--out", out, "--steps", "1"]
+    told = chromiq(*arguments, "--json")
+    assert told.code == 3
+    document = told.document
     assert document == json.loads((out / "sweep.json").read_text())
     assert [(each["step"], each["error"] is None) for each in document["checkpoints"]] == [
         (1, True), (2, False), (3, True),
@@ -156,7 +137,7 @@ def test_every_checkpoint_is_measured_a_broken_one_told_and_the_rest_not_done_ag
     # Mended, only that one is generated.
     before = {path: path.stat().st_mtime_ns for path in (out / "checkpoints").rglob("*.png")}
     shutil.copy(trained / "r_000000002.safetensors", run)
-    assert call() == 0
+    assert chromiq(*arguments).code == 0
     after = {path: path.stat().st_mtime_ns for path in (out / "checkpoints").rglob("*.png")}
     assert {path: after[path] for path in before} == before
     assert {path.parent.name for path in set(after) - set(before)} == {"r_000000002"}

@@ -1,11 +1,7 @@
 """Two small sound photos to make pairs of, and the command line in this process."""
 
-import json
-import sys
-
 import pytest
 
-from chromiq_cli.main import main
 from dataset_builder.sample_catalogue import write_catalogue
 
 
@@ -18,14 +14,11 @@ def two_photos(tmp_path_factory):
 
 
 @pytest.fixture
-def chromiq(monkeypatch, capsys):
+def chromiq(chromiq):
     """Run a verb with ``--json``: its exit code, its document and what it said on stderr."""
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["chromiq", *map(str, arguments), "--json"])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        told = capsys.readouterr()
-        return stop.value.code or 0, json.loads(told.out) if told.out else {}, told.err
+        told = chromiq(*arguments, "--json")
+        return told.code, told.document if told.out else {}, told.err
 
     return run

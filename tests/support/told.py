@@ -1,6 +1,10 @@
 """What a run and a command have told."""
 
+import json
 import sys
+from typing import NamedTuple
+
+import pytest
 
 from chromiq_cli.main import main
 from toolkit_configs.events import EventReader
@@ -10,11 +14,20 @@ def events(run, kind):
     return [event.values for event in EventReader(run).new() if event.kind == kind]
 
 
-def command(monkeypatch, capsys, *arguments):
+class Told(NamedTuple):
+    """A command's exit code and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self):
+        return json.loads(self.out)
+
+
+def tell(monkeypatch, capsys, *arguments):
     monkeypatch.setattr(sys, "argv", ["chromiq", *map(str, arguments)])
-    try:
+    with pytest.raises(SystemExit) as stop:
         main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    return code, capsys.readouterr()
+    return Told(stop.value.code or 0, *capsys.readouterr())

@@ -1,13 +1,11 @@
 """What the trainer takes without a word although it spoils a run: settings, caches, names of files."""
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from chromiq_cli.main import main
 from toolkit_configs.check import check_config
 from toolkit_configs.checks.caches import cache_findings
 from toolkit_configs.checks.settings import setting_findings
@@ -128,14 +126,12 @@ def config(dataset, tmp_path):
     return path
 
 
-def test_a_datasets_doctor_looks_at_them_as_well(dataset, monkeypatch, capsys):
+def test_a_datasets_doctor_looks_at_them_as_well(dataset, chromiq):
     (dataset / "gt" / "old").mkdir()
     (dataset / "gt" / "old" / "pair1.jpg").write_bytes(b"")
-    monkeypatch.setattr(sys, "argv", ["chromiq", "doctor", str(dataset)])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert stop.value.code == 10
-    assert "[dataset.nested]" in capsys.readouterr().err
+    told = chromiq("doctor", dataset)
+    assert told.code == 10
+    assert "[dataset.nested]" in told.err
 
 
 def codes(config):

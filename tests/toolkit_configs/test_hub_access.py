@@ -1,13 +1,10 @@
 """The one request to the hub, against a server that stands for it on the loopback."""
 
-import json
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from chromiq_cli.main import main
 from toolkit_configs.checks.hub import access_findings
 from toolkit_configs.render import render_job
 
@@ -129,18 +126,15 @@ def test_a_token_never_goes_over_an_open_line(hub, monkeypatch):
 
 
 @pytest.fixture
-def verb(dataset, tmp_path, monkeypatch, capsys):
+def verb(dataset, tmp_path, monkeypatch, chromiq):
     """Doctor or a launch on a config of the gated model: exit code, document, what was said."""
     config = tmp_path / "config.yaml"
     config.write_text(render_job("kontext", dataset, overrides={"device": "cpu", "train.steps": "100"}))
     monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(tmp_path / "nothing"))
 
     def run(name, *arguments):
-        monkeypatch.setattr(sys, "argv", ["chromiq", *name.split(), str(config), "--json", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        told = capsys.readouterr()
-        return stop.value.code or 0, json.loads(told.out), told.err
+        told = chromiq(*name.split(), config, "--json", *arguments)
+        return told.code, told.document, told.err
 
     return run
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from standin_trainer import behave, make_trainer
-from told import command, events
+from told import events
 
 import toolkit_configs.engines.ai_toolkit as engine
 from chromiq.errors import AccessError, ChromiqError, UnsoundError, UsageError
@@ -195,10 +195,10 @@ def test_a_gpu_that_the_trainer_does_not_see_is_no_reason_to_train_on_the_cpu(
     assert not run_folder.exists()
 
 
-def test_several_processes_for_one_run_are_refused(trainer, config, run_folder, monkeypatch, capsys):
+def test_several_processes_for_one_run_are_refused(trainer, config, run_folder, monkeypatch, chromiq):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    code, told = command(monkeypatch, capsys, "train", config)
-    assert code == 2
+    told = chromiq("train", config)
+    assert told.code == 2
     assert "sweep-train --devices" in told.err
     assert not run_folder.exists()
 
@@ -293,11 +293,11 @@ def test_without_the_trainer_the_command_that_brings_it_is_said(config, tmp_path
         launch(config, "ai-toolkit")
 
 
-def test_a_dry_run_prints_what_would_run_and_writes_nothing(trainer, config, run_folder, monkeypatch, capsys):
+def test_a_dry_run_prints_what_would_run_and_writes_nothing(trainer, config, run_folder, chromiq):
     trainer("good")
-    code, told = command(monkeypatch, capsys, "train", config, "--dry-run", "--json")
-    document = json.loads(told.out)
-    assert code == 0
+    told = chromiq("train", config, "--dry-run", "--json")
+    document = told.document
+    assert told.code == 0
     folder = os.environ["CHROMIQ_AI_TOOLKIT"]
     assert document["command"] == [f"{folder}/venv/bin/python", "run.py", str(run_folder / "launched.yaml")]
     assert (document["working_directory"], document["steps"], document["save_every"]) == (folder, 20, 10)

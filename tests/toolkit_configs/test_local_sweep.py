@@ -12,7 +12,6 @@ from standin_trainer import behave, make_trainer
 
 import toolkit_configs.targets.local as local
 from chromiq.errors import ChromiqError, InterruptedRunError, UsageError
-from chromiq_cli.main import main
 from toolkit_configs.devices import read_devices
 from toolkit_configs.grid import on_devices, read_grid, write_configs
 from toolkit_configs.machine import find_gpus
@@ -62,20 +61,12 @@ def sweep(tmp_path):
 
 
 @pytest.fixture
-def chromiq(monkeypatch, capsys):
+def sweep_train(chromiq, grid, sweep):
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["chromiq", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        told = capsys.readouterr()
-        return stop.value.code or 0, json.loads(told.out) if "--json" in arguments else told.out, told.err
+        told = chromiq("sweep-train", grid, "--out", sweep, "--json", *arguments)
+        return told.code, told.document, told.err
 
     return run
-
-
-@pytest.fixture
-def sweep_train(chromiq, grid, sweep):
-    return lambda *arguments: chromiq("sweep-train", grid, "--out", sweep, "--json", *arguments)
 
 
 def test_runs_queue_for_devices_and_one_that_fails_keeps_no_other(
@@ -101,7 +92,8 @@ def test_runs_queue_for_devices_and_one_that_fails_keeps_no_other(
     assert [record["seed"] for record in records] == [1, 2, 3]
 
     # From elsewhere it looks the same.
-    code, document, _ = chromiq("status", sweep, "--watch", "--json")
+    told = chromiq("status", sweep, "--watch", "--json")
+    code, document = told.code, told.document
     assert code == 3
     assert [(run["name"][-1], run["state"], run["step"]) for run in document["runs"]] == [
         ("1", "done", 20), ("2", "failed", 5), ("3", "done", 20),

@@ -2,13 +2,11 @@
 
 import json
 import shlex
-import sys
 from importlib.util import find_spec
 
 import pytest
 from slurm_cluster import cluster, why_no_slurm
 
-from chromiq_cli.main import main
 from toolkit_configs.checkpoints import newest_step, saved_step
 from toolkit_configs.render import render_job
 from toolkit_configs.run_status import read_status
@@ -48,17 +46,13 @@ ASKED = ("--job", "gpus=0", "--job", "cpus=1", "--job", "memory_gb=1")
 
 
 @pytest.fixture
-def hand_in(slurm, monkeypatch, capsys):
+def hand_in(slurm, chromiq):
     """Render for Slurm and do what it says: the job's number."""
 
     def run(*arguments):
-        monkeypatch.setattr(
-            sys, "argv", ["chromiq", *map(str, arguments), "--engine", "local", "--target", "slurm", *ASKED]
-        )
-        with pytest.raises(SystemExit) as stop:
-            main()
-        assert not stop.value.code
-        command, script = shlex.split(capsys.readouterr().out)
+        told = chromiq(*arguments, "--engine", "local", "--target", "slurm", *ASKED)
+        assert told.code == 0
+        command, script = shlex.split(told.out)
         assert command == "sbatch"
         return slurm.submit(script)
 

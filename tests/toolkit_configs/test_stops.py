@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from standin_trainer import is_gone
-from told import command, events
+from told import events
 
 from chromiq.errors import ChromiqError, LockedError, UnsoundError
 from toolkit_configs.checkpoints import find_checkpoints
@@ -163,17 +163,17 @@ def test_a_resume_tells_what_changed_since(trainer, config, dataset, monkeypatch
     assert "run.engine" in {finding.code for finding in caught.value.findings}
 
 
-def test_train_and_status_on_the_command_line(trainer, config, run_folder, monkeypatch, capsys):
+def test_train_and_status_on_the_command_line(trainer, config, run_folder, chromiq):
     trainer("good with a log")
-    code, told = command(monkeypatch, capsys, "train", config)
-    assert (code, told.out.strip()) == (0, str(run_folder / "chromiq_v1.safetensors"))
+    told = chromiq("train", config)
+    assert (told.code, told.out.strip()) == (0, str(run_folder / "chromiq_v1.safetensors"))
     assert "chromiq_v1: done, step 20 of 20, loss 1.2500" in told.err
-    code, told = command(monkeypatch, capsys, "status", run_folder, "--watch", "--json")
-    document = json.loads(told.out)
-    assert (code, document["state"], document["step"], document["loss"]) == (0, "done", 20, 1.25)
+    told = chromiq("status", run_folder, "--watch", "--json")
+    document = told.document
+    assert (told.code, document["state"], document["step"], document["loss"]) == (0, "done", 20, 1.25)
     assert document["newest_sample"] == "samples/1__000000010_0.jpg"
-    code, told = command(monkeypatch, capsys, "status", run_folder)
-    assert code == 0
+    told = chromiq("status", run_folder)
+    assert told.code == 0
     assert "20/20" in told.out
     assert "chromiq_v1.safetensors" in told.out
 
@@ -216,12 +216,12 @@ def test_a_killed_run_is_told_from_a_running_one(trainer, config, run_folder):
         assert read_status(run_folder).state == state
 
 
-def test_status_of_a_folder_without_a_run(tmp_path, monkeypatch, capsys):
-    code, told = command(monkeypatch, capsys, "status", tmp_path)
-    assert code == 2
+def test_status_of_a_folder_without_a_run(tmp_path, chromiq):
+    told = chromiq("status", tmp_path)
+    assert told.code == 2
     assert "run.json" in told.err
     (tmp_path / "run.json").write_text("{")
-    assert command(monkeypatch, capsys, "status", tmp_path)[0] == 2
+    assert chromiq("status", tmp_path).code == 2
 
 
 def test_checkpoints_of_another_run_are_not_counted(tmp_path):

@@ -1,11 +1,9 @@
 """Jobs for Slurm and SkyPilot run the very same command, whatever the names, and go on when cut off."""
 
-import json
 import os
 import shlex
 import signal
 import subprocess
-import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +13,6 @@ import yaml
 
 import toolkit_configs.targets.jobs as targets
 from chromiq.errors import UnsoundError, UsageError
-from chromiq_cli.main import main
 from toolkit_configs.grid import read_grid, write_configs
 from toolkit_configs.jobs import read_job
 from toolkit_configs.render import render_job
@@ -263,35 +260,24 @@ def test_a_grid_that_cannot_be(grid, text, error, said):
     assert any(said in each for each in told), told
 
 
-def test_the_verb_writes_the_jobs_and_says_how_to_hand_them_in(grid, tmp_path, monkeypatch, capsys):
+def test_the_verb_writes_the_jobs_and_says_how_to_hand_them_in(grid, tmp_path, chromiq):
     out = tmp_path / "my sweep"
-    arguments = ["chromiq", "sweep-train", str(grid), "--target", "slurm", "--out", str(out)]
-    monkeypatch.setattr(sys, "argv", [*arguments, "--json"])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert not stop.value.code
-    document = json.loads(capsys.readouterr().out)
+    arguments = ["sweep-train", grid, "--target", "slurm", "--out", out]
+    told = chromiq(*arguments, "--json")
+    assert told.code == 0
+    document = told.document
     assert len(document["runs"]) == 8
-    monkeypatch.setattr(sys, "argv", arguments)
-    with pytest.raises(SystemExit):
-        main()
-    assert capsys.readouterr().out == f"sbatch '{document['jobs'][0]}'\n"
+    assert chromiq(*arguments).out == f"sbatch '{document['jobs'][0]}'\n"
 
 
 @pytest.mark.parametrize(
     ("target", "suffix", "start"),
     [("slurm", "slurm.sh", "sbatch "), ("skypilot", "sky.yaml", "sky jobs launch --secret HF_TOKEN ")],
 )
-def test_train_writes_the_job_beside_its_config_and_trains_nothing(
-    config, monkeypatch, capsys, target, suffix, start
-):
-    arguments = ["chromiq", "train", str(config), "--target", target, "--job", "gpus=2"]
-    monkeypatch.setattr(sys, "argv", arguments)
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert not stop.value.code
+def test_train_writes_the_job_beside_its_config_and_trains_nothing(config, chromiq, target, suffix, start):
+    told = chromiq("train", config, "--target", target, "--job", "gpus=2")
+    assert told.code == 0
     path = config.parent / f"r.{suffix}"
-    told = capsys.readouterr()
     assert told.out == f"{start}{shlex.quote(str(path))}\n"
     assert "warning: 2 GPUs are asked for and a run trains on one" in told.err
     assert shlex.quote(str(config)) in path.read_text()

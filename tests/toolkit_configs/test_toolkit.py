@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from told import command
 
 import toolkit_configs.toolkit as toolkit
 import toolkit_configs.toolkit_setup as toolkit_setup
@@ -56,13 +55,13 @@ def install_interpreter(folder, answer="", code=0, output=""):
     return python
 
 
-def test_info_of_a_checkout_that_moved_and_was_changed(checkout, monkeypatch, capsys):
+def test_info_of_a_checkout_that_moved_and_was_changed(checkout, chromiq):
     answer = json.dumps({"device": "cpu", "versions": {"torch": "2.13.0"}})
     install_interpreter(checkout, answer, output="a library prints this first")
     (checkout / "extra.py").write_text("")
-    code, told = command(monkeypatch, capsys, "toolkit", "info", "--json")
-    document = json.loads(told.out)
-    assert code == 1
+    told = chromiq("toolkit", "info", "--json")
+    document = told.document
+    assert told.code == 1
     assert document["commit"] == git(checkout, "rev-parse", "HEAD") != document["pinned"]
     assert document["dirty"] is True
     assert len(document["changes_sha256"]) == 64

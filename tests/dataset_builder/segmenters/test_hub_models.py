@@ -230,24 +230,16 @@ def hub(monkeypatch):
     server.server_close()
 
 
-def test_a_gated_model_ends_a_build_with_12(hub, monkeypatch, capsys, tmp_path):
-    import sys
-
+def test_a_gated_model_ends_a_build_with_12(hub, monkeypatch, chromiq, tmp_path):
     import huggingface_hub.hf_api
     from huggingface_hub import constants
-
-    from chromiq_cli.main import main
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", hub)
     monkeypatch.setattr(huggingface_hub.hf_api.api, "endpoint", hub)
     write_catalogue(tmp_path / "in", pairs=1, size_wh=(96, 120))
-    arguments = ["build", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--segmenter", "sam3"]
-    monkeypatch.setattr(sys, "argv", ["chromiq", *arguments])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert stop.value.code == 12
-    told = capsys.readouterr().err
-    assert "visit https://huggingface.co/facebook/sam3, accept it" in told
+    told = chromiq("build", tmp_path / "in", "--out", tmp_path / "out", "--segmenter", "sam3")
+    assert told.code == 12
+    assert "visit https://huggingface.co/facebook/sam3, accept it" in told.err
     assert not (tmp_path / "out").exists()
