@@ -34,18 +34,16 @@ def write_sheets(folder: Path, model: str, shown: Sequence[Mapping[str, Any]], e
         small = read_small_example(folder, example, loss_masks)
         return contact_tile(small, example), preview_tile(small, example, model, RESOLUTION)
 
-    with ThreadPoolExecutor() as pool:
-        contacts, previews = (list(seen) for seen in zip(*pool.map(tiles, shown), strict=True))
     some = f"{len(shown)} of {examples} examples"
-    _write(folder / CONTACT_SHEET, contacts, some)
-    title = (
+    as_trained = (
         f"{some} as {model} is trained at resolution {RESOLUTION}: "
         "control, target; under blue nothing is learned"
     )
-    _write(folder / PREVIEW_SHEET, previews, title)
+    with ThreadPoolExecutor() as pool:
+        contacts, previews = zip(*pool.map(tiles, shown), strict=True)
+        paths = (folder / CONTACT_SHEET, folder / PREVIEW_SHEET)
+        list(pool.map(_write, paths, (contacts, previews), (some, as_trained)))
 
 
-def _write(path: Path, tiles: list[RgbImage], title: str) -> None:
-    sheet = grid(tiles, title)
-    tiles.clear()  # the sheet takes as much memory again, and its file once more
-    write_photo(path, sheet, quality=88)
+def _write(path: Path, tiles: Sequence[RgbImage], title: str) -> None:
+    write_photo(path, grid(tiles, title), quality=88)
