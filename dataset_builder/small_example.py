@@ -15,7 +15,7 @@ from chromiq.small_images import read_high, read_small_sized
 from dataset_builder.export import garment_mask_path
 from dataset_builder.loss_mask import LossMask
 
-TILE_HEIGHT_PX = 200  # a quarter of the usual canvas or a little less: JPEGs are quickly decoded at such sizes
+TILE_HEIGHT_PX = 200  # a quarter of the usual canvas or little less: a size to which JPEGs are decoded fast
 
 
 @dataclass(frozen=True, eq=False)
