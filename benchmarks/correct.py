@@ -60,7 +60,7 @@ def correct(folder: Path, method: str, suffix: str) -> None:
     if method == "rival":
         rival(*photos, mask, out)
     elif method == "transfer":
-        from chromiq_cli.main import app
+        from chromiq_cli.verbs import app
 
         app(["correct", *map(str, photos), "--mask", str(mask), "--out", str(out)])
     else:

@@ -1,103 +1,92 @@
-"""The command ``chromiq``: verbs, and errors turned into messages and exit codes."""
+"""The command ``chromiq``: errors turned into messages and exit codes."""
 
 from __future__ import annotations
 
+import os
+import re
 import sys
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TextIO
 
-import typer
-from typer.core import TyperGroup
-
-from chromiq import __version__
-from chromiq.errors import EXIT_DONE, ChromiqError, InterruptedRunError
+from chromiq.errors import EXIT_FAILED, ChromiqError, InterruptedRunError, UsageError
 from chromiq.files import machine_error
-from chromiq_cli import (
-    build,
-    correct,
-    crops,
-    demo,
-    doctor,
-    evaluate,
-    generate,
-    publish,
-    render,
-    score,
-    status,
-    sweep,
-    sweep_train,
-    template,
-    toolkit,
-    train,
-)
-from chromiq_cli.output import print_line, report_error
-
-
-class _Verbs(TyperGroup):
-    """Typer answers a Ctrl-C with an exit code and no word."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise InterruptedRunError(
-                "stopped by the user; no file is half-written, and the same command may be given again"
-            ) from None
-
-
-app = typer.Typer(
-    name="chromiq",
-    cls=_Verbs,
-    help="Make the on-model photo of a garment as true in colour as its still-life.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        print_line(f"chromiq {__version__}")
-        raise typer.Exit(EXIT_DONE)
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Make the on-model photo of a garment as true in colour as its still-life."""
-
-
-app.command()(demo.demo)
-app.command()(build.build)
-app.command()(correct.correct)
-app.command()(score.score)
-app.command()(doctor.doctor)
-app.command()(render.render)
-app.add_typer(template.app, name="template")
-app.command()(train.train)
-app.command()(status.status)
-app.add_typer(toolkit.app, name="toolkit")
-app.add_typer(crops.app, name="crops")
-app.command()(generate.generate)
-app.command()(evaluate.evaluate)
-app.command()(sweep.sweep)
-app.command("sweep-train")(sweep_train.sweep_train)
-app.command()(publish.publish)
+from toolkit_configs.signals import termination_as_interrupt, undisturbed
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
     as_json = "--json" in sys.argv[1:]
     try:
-        app()
+        _run(sys.argv[1:])
+    except KeyboardInterrupt:
+        _stop(
+            InterruptedRunError(
+                "stopped by the user; no file is half-written, and the same command may be given again"
+            ),
+            as_json,
+        )
     except ChromiqError as error:
-        report_error(error, as_json=as_json)
-        sys.exit(error.exit_code)
+        _stop(error, as_json)
+    except BrokenPipeError:  # as head leaves it: nobody is there to be told
+        _give_stdout_up()
+        sys.exit(EXIT_FAILED)
     except OSError as error:
         told = machine_error(error)
         if told is None:
             raise
-        report_error(told, as_json=as_json)
-        sys.exit(told.exit_code)
+        _stop(told, as_json)
+
+
+def _run(arguments: list[str]) -> None:
+    with termination_as_interrupt():
+        _open_closed_streams()
+        _refuse_empty(arguments)
+        # Only now, as it takes a moment in which a Ctrl-C wants an answer too.
+        from chromiq_cli.verbs import Interrupted, app
+
+        try:
+            app()
+        except Interrupted:
+            raise KeyboardInterrupt from None
+        finally:
+            sys.stdout.flush()  # while what goes wrong can still be told
+
+
+def _stop(error: ChromiqError, as_json: bool) -> None:
+    with undisturbed():  # also for those who press Ctrl-C twice
+        from chromiq_cli.output import report_error
+
+        report_error(error, as_json=as_json)
+        try:
+            sys.stdout.flush()
+        except OSError:  # people were told on stderr
+            _give_stdout_up()
+    sys.exit(error.exit_code)
+
+
+def _give_stdout_up() -> None:
+    """Else Python would try once more at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_closed_streams() -> None:
+    """What is written to a stream that the caller closed is lost, and no file of ours takes its place."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """An empty path would be the working directory: ``--out "$UNSET"`` would fill that."""
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        if not argument or re.fullmatch(r"--[a-z-]+=", argument):
+            option = (argument or before).rstrip("=") if (argument or before).startswith("--") else "a name"
+            raise UsageError(
+                f"{option}: wanted a value, got an empty text, as a variable that is not set gives; "
+                "give one, or leave the option out"
+            )

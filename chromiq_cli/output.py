@@ -6,6 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -94,13 +95,13 @@ def print_findings(findings: Sequence[Finding]) -> None:
 def report_error(error: ChromiqError, *, as_json: bool) -> None:
     """Tell the user why the work stopped: on stderr, and as JSON on stdout if asked."""
     if as_json:
-        print_json(
-            {
-                "error": str(error),
-                "exit_code": error.exit_code,
-                "findings": [finding.as_dict() for finding in error.findings],
-            }
-        )
+        document = {
+            "error": str(error),
+            "exit_code": error.exit_code,
+            "findings": [finding.as_dict() for finding in error.findings],
+        }
+        with suppress(OSError):  # stdout may be what failed; people are told below
+            print_json(document)
     print_findings(error.findings)
     if not (len(error.findings) == 1 and str(error) == str(error.findings[0])):
         say(f"chromiq: {error}")

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from chromiq.errors import UnsoundError
-from chromiq_cli.main import app
+from chromiq_cli.verbs import app
 from dataset_builder import own_labels
 from dataset_builder.build import build as build_dataset
 from dataset_builder.labels import read_garments, write_garments

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from chromiq.errors import UnsoundError
 from chromiq.images import read_mask, read_photo
-from chromiq_cli.main import app
+from chromiq_cli.verbs import app
 from dataset_builder.build import build as build_dataset
 from dataset_builder.options import BuildOptions
 from dataset_builder.sample_catalogue import write_catalogue

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from chromiq.colour import delta_e_map
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.images import read_photo, write_mask, write_photo
-from chromiq_cli.main import app
+from chromiq_cli.verbs import app
 from dataset_builder.degrade import degrade
 from dataset_builder.pairs import find_pairs
 from dataset_builder.sample_catalogue import draw_pair

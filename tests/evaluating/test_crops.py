@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from chromiq.errors import Finding, UnsoundError
 from chromiq.images import read_photo, write_mask, write_photo
-from chromiq_cli.main import app
+from chromiq_cli.verbs import app
 from evaluate.crop_suggest import suggest_crop
 from evaluate.crops import Crop, crop_findings, crop_mask_findings, crop_seam_findings, read_crops
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from chromiq.errors import AccessError, UnsoundError, UsageError
 from chromiq.images import photo_size_wh, read_photo, write_photo
-from chromiq_cli.main import app
+from chromiq_cli.verbs import app
 from evaluate.generate import GenerateOptions, generate, read_seeds
 from evaluate.pipelines import Loading, loading_of
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from chromiq.errors import UnsoundError
 from chromiq.images import read_photo, write_mask, write_photo
-from chromiq_cli.main import app
+from chromiq_cli.verbs import app
 from evaluate.crops import Crop
 from evaluate.difference import difference
 from evaluate.score import ImageScore, score_folders

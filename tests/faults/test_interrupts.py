@@ -1,5 +1,6 @@
 """Ctrl-C reaches a verb and all its processes at once; only the verb answers."""
 
+import json
 import os
 import signal
 import subprocess
@@ -32,3 +33,23 @@ def test_a_build_says_that_it_was_stopped_and_goes_on(tmp_path, pairs_before, af
     assert "stopped by the user" in told
     assert "Traceback" not in told
     assert subprocess.run(command, timeout=60, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("module", ["typer", "pydantic", "dataset_builder.doctor"])
+def test_a_verb_that_is_still_importing_says_so_too(tmp_path, number, module):
+    """Before Typer is there, while it reads the command line, and in the verb itself."""
+    program = (
+        "import os, sys\n"
+        f"sys.addaudithook(lambda event, a: event == 'import' and a[0] == {module!r}"
+        f" and os.kill(os.getpid(), {int(number)}))\n"
+        "from chromiq_cli.main import main\n"
+        "main()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "doctor", str(tmp_path), "--json"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 130
+    assert json.loads(ended.stdout)["exit_code"] == 130
+    assert ended.stderr.splitlines() == [f"chromiq: {json.loads(ended.stdout)['error']}"]

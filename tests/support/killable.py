@@ -31,7 +31,7 @@ import matplotlib.pyplot, peft, safetensors.torch, torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxKontextPipeline
 from diffusers import FluxTransformer2DModel
 from transformers import CLIPTextModel, CLIPTokenizerFast, T5EncoderModel, T5TokenizerFast
-import chromiq_cli.main, dataset_builder.segmenters.choose, evaluate.correct_batch, evaluate.sweep
+import chromiq_cli.verbs, dataset_builder.segmenters.choose, evaluate.correct_batch, evaluate.sweep
 import toolkit_configs.engines.local, toolkit_configs.launch
 """
 

@@ -1,0 +1,105 @@
+"""The verbs of ``chromiq``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from chromiq import __version__
+from chromiq.errors import EXIT_DONE, EXIT_USAGE
+from chromiq_cli import (
+    build,
+    correct,
+    crops,
+    demo,
+    doctor,
+    evaluate,
+    generate,
+    publish,
+    render,
+    score,
+    status,
+    sweep,
+    sweep_train,
+    template,
+    toolkit,
+    train,
+)
+from chromiq_cli.output import print_json, print_line
+
+_CommandLineError: Any = typer.BadParameter.__mro__[1]
+"""What Typer raises for a command line that it does not understand; it exports kinds of it only."""
+
+
+class Interrupted(BaseException):
+    """A Ctrl-C, past Typer, which would answer it with an exit code and no word."""
+
+
+class _Verbs(TyperGroup):
+    def make_context(self, *given: Any, **named: Any) -> Any:
+        with _told():
+            return super().make_context(*given, **named)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _told():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted from None
+    except _CommandLineError as error:
+        if "--json" in sys.argv[1:]:
+            print_json({"error": error.format_message(), "exit_code": EXIT_USAGE, "findings": []})
+        raise
+
+
+app = typer.Typer(
+    name="chromiq",
+    cls=_Verbs,
+    help="Make the on-model photo of a garment as true in colour as its still-life.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print_line(f"chromiq {__version__}")
+        raise typer.Exit(EXIT_DONE)
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Make the on-model photo of a garment as true in colour as its still-life."""
+
+
+app.command()(demo.demo)
+app.command()(build.build)
+app.command()(correct.correct)
+app.command()(score.score)
+app.command()(doctor.doctor)
+app.command()(render.render)
+app.add_typer(template.app, name="template")
+app.command()(train.train)
+app.command()(status.status)
+app.add_typer(toolkit.app, name="toolkit")
+app.add_typer(crops.app, name="crops")
+app.command()(generate.generate)
+app.command()(evaluate.evaluate)
+app.command()(sweep.sweep)
+app.command("sweep-train")(sweep_train.sweep_train)
+app.command()(publish.publish)
