@@ -50,8 +50,15 @@ class Photo:
     assumed_srgb: bool
 
 
-def read_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Photo:
+def read_photo(
+    path: Path, *, min_side_px: int = MIN_SIDE_PX, least_wh: tuple[int, int] | None = None
+) -> Photo:
     """Read a photo into upright 8-bit sRGB.
+
+    Args:
+        path: the file.
+        min_side_px: the shortest side that is taken.
+        least_wh: the width and height that suffice, for all that `decode_smaller` can do.
 
     Raises:
         UnsoundError: with one `Finding`, if the file is missing, empty, no photo, cut short, too small
@@ -59,8 +66,21 @@ def read_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Photo:
     """
     refuse_unsound(path, min_side_px)
     with decoding(path) as image:
+        if least_wh is not None:
+            decode_smaller(image, least_wh)
         profile = image.info.get("icc_profile")
         return Photo(rgb=to_srgb(image), path=path, assumed_srgb=not profile)
+
+
+def decode_smaller(image: Image.Image, least_wh: tuple[int, int]) -> None:
+    """Have a picture that is not loaded yet decoded to as little as covers a size, at once and in part of the
+    time: a JPEG to half, quarter or eighth of its sides, of which all data is read, others as they are.
+
+    Args:
+        image: as Pillow opened it.
+        least_wh: width and height in pixels, upright, that are to be covered.
+    """
+    image.draft(None, least_wh[::-1] if lies_on_its_side(image) else least_wh)
 
 
 def to_srgb(image: Image.Image) -> RgbImage:

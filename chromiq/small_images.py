@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from chromiq.images import grey_of, is_upright, lies_on_its_side, to_srgb
+from chromiq.images import decode_smaller, grey_of, is_upright, lies_on_its_side, to_srgb
 from chromiq.records import RgbImage
 from chromiq.soundness import decoding
 
@@ -59,7 +59,7 @@ def _read_scaled(
         width_px, height_px = image.size[::-1] if turned else image.size
         scale = min(1.0, scale_of((width_px, height_px)))
         size_wh = (max(1, round(width_px * scale)), max(1, round(height_px * scale)))
-        image.draft(None, size_wh[::-1] if turned else size_wh)
+        decode_smaller(image, size_wh)
         factor = max(image.size) // max(size_wh)
         plain = image.mode in {"L", "RGB"} and "transparency" not in image.info and is_upright(image)
         pixels = pixels_of(image.reduce(factor) if plain and factor > 1 else image)

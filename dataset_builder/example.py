@@ -12,7 +12,7 @@ import numpy as np
 from chromiq import __version__
 from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.files import sha256_file, sha256_text
-from chromiq.images import encode_mask, encode_photo, read_mask, read_photo
+from chromiq.images import encode_mask, encode_photo
 from chromiq.records import (
     Degradation,
     Example,
@@ -37,6 +37,7 @@ from dataset_builder.labels import given_label
 from dataset_builder.loss_mask import encoded_loss_mask
 from dataset_builder.mask_quality import is_doubtful, is_left_out
 from dataset_builder.options import BuildOptions
+from dataset_builder.pair_photos import PairPhotos, read_pair
 from dataset_builder.review import doubt_finding, remove_review, write_review
 from dataset_builder.scene import Scene, control_of, scene_of
 from dataset_builder.segmenters import SegmentationTask, Segmenter
@@ -73,16 +74,6 @@ class PairResult:
     doubt: Finding | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """A pair's pictures, ``(H, W, 3)`` uint8 sRGB, and its garment's mask if a person drew it."""
-
-    work: PairWork
-    still_life: RgbImage
-    on_model: RgbImage
-    drawn: GarmentMask | None
-
-
 def build_pairs(works: Sequence[PairWork], segmenter: Callable[[], Segmenter]) -> list[PairResult]:
     """Make some pairs' examples, or find them made; depends on nothing but its arguments and the files.
 
@@ -101,17 +92,17 @@ def build_pairs(works: Sequence[PairWork], segmenter: Callable[[], Segmenter]) -
     if len(results) == len(works):
         return [results[work.pair.key] for work in works]
     # The whole batch though part of it may be finished: what is left would round otherwise.
-    for seen, label, found in _found(_read(works, results), segmenter):
-        key = seen.work.pair.key
+    for work, photos, label, found in _found(_read(works, results), segmenter):
+        key = work.pair.key
         if key in results:
             continue
         try:
-            examples, doubt = _make(seen, label, found)
+            examples, doubt = _make(work, photos, label, found)
         except UnsoundError as error:
             results[key] = PairResult(key, findings=error.findings)
         else:
-            finished = write_record(seen.work.folder, key, fingerprints[key], examples, doubt)
-            results[key] = _result(seen.work, finished)
+            finished = write_record(work.folder, key, fingerprints[key], examples, doubt)
+            results[key] = _result(work, finished)
     return [results[work.pair.key] for work in works]
 
 
@@ -122,36 +113,39 @@ def _finished(work: PairWork, fingerprint: str) -> PairResult | None:
     return _result(work, finished, resumed=True)
 
 
-def _read(works: Sequence[PairWork], results: dict[str, PairResult]) -> list[_Seen]:
+def _read(works: Sequence[PairWork], results: dict[str, PairResult]) -> list[tuple[PairWork, PairPhotos]]:
     """The pairs' pictures; what is wrong with the others becomes their result."""
     read = []
     for work in works:
-        pair, path = work.pair, work.given_mask
         try:
-            drawn = GarmentMask(read_mask(path), 1.0, (), "given") if path else None
-            read.append(_Seen(work, read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb, drawn))
+            read.append((work, read_pair(work.pair, work.given_mask, work.options)))
         except UnsoundError as error:
-            results[pair.key] = PairResult(pair.key, findings=error.findings)
+            results[work.pair.key] = PairResult(work.pair.key, findings=error.findings)
     return read
 
 
 def _found(
-    read: Sequence[_Seen], segmenter: Callable[[], Segmenter]
-) -> list[tuple[_Seen, GarmentLabel, GarmentMask]]:
+    read: Sequence[tuple[PairWork, PairPhotos]], segmenter: Callable[[], Segmenter]
+) -> list[tuple[PairWork, PairPhotos, GarmentLabel, GarmentMask]]:
     """Each pair with what its garment is called and where it is."""
-    given = [given_label(seen.work.pair) for seen in read]
+    given = [given_label(work.pair) for work, _ in read]
     unnamed = [
-        (seen.still_life, seen.on_model) for seen, label in zip(read, given, strict=True) if label is None
+        (photos.still_life, photos.on_model)
+        for (_, photos), label in zip(read, given, strict=True)
+        if label is None
     ]
     named = iter(segmenter().label(unnamed) if unnamed else ())
     labels = [label or next(named) for label in given]
     tasks = [
-        SegmentationTask(seen.still_life, seen.on_model, label.name)
-        for seen, label in zip(read, labels, strict=True)
-        if seen.drawn is None
+        SegmentationTask(photos.still_life, photos.on_model, label.name)
+        for (_, photos), label in zip(read, labels, strict=True)
+        if photos.drawn is None
     ]
     masks = iter(segmenter().segment(tasks) if tasks else ())
-    return [(seen, label, seen.drawn or next(masks)) for seen, label in zip(read, labels, strict=True)]
+    return [
+        (work, photos, label, photos.drawn or photos.at_file_size(next(masks)))
+        for (work, photos), label in zip(read, labels, strict=True)
+    ]
 
 
 def _kept_otherwise(work: PairWork, finished: Finished) -> bool:
@@ -181,9 +175,10 @@ def _fingerprint(work: PairWork) -> str:
     return sha256_text(json.dumps(parts, sort_keys=True))
 
 
-def _make(seen: _Seen, label: GarmentLabel, found: GarmentMask) -> tuple[list[Example], Doubt | None]:
-    work, still_life, on_model = seen.work, seen.still_life, seen.on_model
-    pair, options = work.pair, work.options
+def _make(
+    work: PairWork, photos: PairPhotos, label: GarmentLabel, found: GarmentMask
+) -> tuple[list[Example], Doubt | None]:
+    pair, options, still_life, on_model = work.pair, work.options, photos.still_life, photos.on_model
     if not found.mask.any():
         finding = Finding(
             "mask.empty",
@@ -196,7 +191,7 @@ def _make(seen: _Seen, label: GarmentLabel, found: GarmentMask) -> tuple[list[Ex
     if is_left_out(found.confidence, keep_doubtful=work.keep_doubtful):
         remove_recorded(work.folder, pair.key)  # or examples made with a better mask would stay behind
         return [], _review(work, still_life, on_model, found)
-    scene = scene_of(options, still_life, on_model, found.mask)
+    scene = scene_of(options, photos.geometry, still_life, on_model, found.mask)
     # All errors are drawn before anything is written: a pair that none fits leaves no files.
     split = split_of(garment_of(pair), options.seed, options.held_out)
     drawn: list[tuple[RgbImage, Degradation]] = []

@@ -13,7 +13,6 @@ from chromiq.images import photo_size_wh, read_mask
 from chromiq.parallel import map_bounded
 from chromiq.progress import Update
 from chromiq.records import PhotoPair
-from dataset_builder.captions import uses_reference
 from dataset_builder.example import example_name
 from dataset_builder.labels import read_garments
 from dataset_builder.options import BuildOptions
@@ -159,8 +158,6 @@ def _mask_fault(pair: PhotoPair, path: Path | None) -> Finding | None:
 
 
 def _too_wide(pair: PhotoPair, options: BuildOptions) -> Finding | None:
-    if uses_reference(options.model):
-        return None
     try:
         geometry_of(options, photo_size_wh(pair.still_life), photo_size_wh(pair.on_model))
     except UnsoundError as error:

@@ -13,7 +13,7 @@ from PIL import Image
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
 _LOBES = 3  # of Lanczos' kernel on either side
-_GAP = 1.75  # how many times as large a photo stays before the kernel is laid over it
+SMOOTHED_FROM = 1.75  # so many times as large a photo stays, or it is seen, before the kernel is laid over it
 
 
 def resize(photo: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
@@ -39,11 +39,13 @@ def shrink(photo: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
     scales = [photo.shape[1] / size_wh[0], photo.shape[0] / size_wh[1]]
     if min(scales) < 1 or max(scales) == 1:
         return resize(photo, size_wh)
-    factor = int(min(scales) / _GAP)
+    factor = int(min(scales) / SMOOTHED_FROM)
     if factor > 1:
         reduced_wh = (photo.shape[1] // factor, photo.shape[0] // factor)
         if (reduced_wh[0] * factor, reduced_wh[1] * factor) != (photo.shape[1], photo.shape[0]):
-            shown = Image.fromarray(photo).resize(size_wh, Image.Resampling.LANCZOS, reducing_gap=_GAP)
+            shown = Image.fromarray(photo).resize(
+                size_wh, Image.Resampling.LANCZOS, reducing_gap=SMOOTHED_FROM
+            )
             return np.array(shown)
         photo = np.asarray(cv2.resize(photo, reduced_wh, interpolation=cv2.INTER_AREA))
     columns, rows = (_lanczos_taps(scale / max(1, factor)) for scale in scales)

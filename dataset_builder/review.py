@@ -39,15 +39,16 @@ def write_review(
         folder: the dataset.
         key: of the pair.
         still_life: ``(h, w, 3)`` uint8 sRGB.
-        on_model: ``(H, W, 3)`` uint8 sRGB.
-        found: the mask, of the on-model photo's size.
+        on_model: ``(H, W, 3)`` uint8 sRGB, the photo at any size.
+        found: the mask, of the photo's own size.
 
     Returns:
         Path within the dataset to SHA-256 of both files.
     """
     picture, mask = review_paths(key)
-    thickness_px = max(2, on_model.shape[0] // 300)
-    halves = [_scaled(still_life), _scaled(outlined(on_model, found.mask, thickness_px))]
+    size_wh, thickness_px = on_model.shape[1::-1], max(2, on_model.shape[0] // 300)
+    mask_there = cv2.resize(found.mask.astype(np.uint8), size_wh, interpolation=cv2.INTER_NEAREST) > 0
+    halves = [_scaled(still_life), _scaled(outlined(on_model, mask_there, thickness_px))]
     write_photo(folder / picture, np.hstack(halves), quality=88)
     write_mask(folder / mask, found.mask)
     return {path: sha256_file(folder / path) for path in (picture, mask)}

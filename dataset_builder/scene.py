@@ -45,15 +45,27 @@ class Scene:
     scaling: Scaling = resize
 
 
-def scene_of(options: BuildOptions, still_life: RgbImage, on_model: RgbImage, mask: BoolMask) -> Scene:
-    """The scene of two photos and the garment's mask on the on-model photo, of that photo's size."""
-    if uses_reference(options.model):
+def scene_of(
+    options: BuildOptions,
+    geometry: Geometry | None,
+    still_life: RgbImage,
+    on_model: RgbImage,
+    mask: BoolMask,
+) -> Scene:
+    """The scene of two photos.
+
+    Args:
+        options: of the build.
+        geometry: as `geometry_of` gives it for the photos' files.
+        still_life: ``(h, w, 3)`` uint8 sRGB.
+        on_model: ``(H, W, 3)`` uint8 sRGB.
+        mask: the garment on the on-model photo; of that photo's size, unless `is_put_off_on_canvas`.
+    """
+    if geometry is None:
         return Scene(on_model, mask, on_model, reference=still_life)
-    sizes_wh = ((photo.shape[1], photo.shape[0]) for photo in (still_life, on_model))
-    geometry = geometry_of(options, *sizes_wh)
     scaling = resize if options.geometry == "published" else shrink
     target = stitch(still_life, on_model, geometry, scaling)
-    if "published" in (options.geometry, options.degradation):
+    if not is_put_off_on_canvas(options):
         return Scene(on_model, mask, target, None, geometry, scaling)
     panel = np.ascontiguousarray(cut_on_model(target, geometry))
     garment = coverage(mask, (panel.shape[1], panel.shape[0]))
@@ -74,8 +86,19 @@ def control_of(scene: Scene, degraded: RgbImage) -> RgbImage:
 
 def geometry_of(
     options: BuildOptions, still_life_wh: tuple[int, int], on_model_wh: tuple[int, int]
-) -> Geometry:
-    """How two photos of these widths and heights lie on the canvas."""
+) -> Geometry | None:
+    """How two photos of these widths and heights lie on the canvas; None if the model sees them apart.
+
+    Raises:
+        UnsoundError: if they do not fit it.
+    """
+    if uses_reference(options.model):
+        return None
     if options.geometry == "published":
         return published_geometry(still_life_wh, on_model_wh)
     return exact_geometry(still_life_wh, on_model_wh, options.size_wh)
+
+
+def is_put_off_on_canvas(options: BuildOptions) -> bool:
+    """Whether errors are put into photos that are stitched at the canvas' scale, and not at their own."""
+    return "published" not in (options.geometry, options.degradation)

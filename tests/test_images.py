@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from chromiq.errors import UnsoundError
 from chromiq.images import read_photo, write_photo
 from chromiq.profiles import srgb_profile
 
@@ -147,6 +148,34 @@ def test_every_orientation_stands_upright(tmp_path, orientation):
     stored = Image.fromarray(np.ascontiguousarray(undo[orientation](upright)))
     path = saved(tmp_path, stored, exif=exif)
     np.testing.assert_array_equal(read_photo(path).rgb, upright)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize(
+    ("least_wh", "shown_wh"),
+    [((100, 75), (100, 75)), ((101, 75), (200, 150)), ((10, 151), (400, 300)), ((900, 10), (800, 600))],
+)
+def test_a_jpeg_is_decoded_to_as_little_as_suffices(tmp_path, orientation, least_wh, shown_wh):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    x = np.linspace(0, 255, 800 if orientation == 1 else 600)
+    stored = np.repeat(np.rint(x).astype(np.uint8)[None, :, None], 3, axis=2)
+    stored = np.broadcast_to(stored, (600 if orientation == 1 else 800, len(x), 3))
+    path = saved(tmp_path, Image.fromarray(np.ascontiguousarray(stored)), "p.jpg", exif=exif, quality=95)
+    shown = read_photo(path, least_wh=least_wh).rgb
+    assert shown.shape == (shown_wh[1], shown_wh[0], 3)
+    whole = read_photo(path).rgb
+    factor = whole.shape[0] // shown.shape[0]
+    means = whole.reshape(shown.shape[0], factor, shown.shape[1], factor, 3).mean(axis=(1, 3))
+    assert np.abs(shown - means).max() < 2
+
+
+def test_one_that_is_cut_short_is_told_at_any_size(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (640, 640, 3), np.uint8)
+    path = saved(tmp_path, Image.fromarray(noise), "p.jpg")
+    path.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(UnsoundError, match="a whole image"):
+        read_photo(path, least_wh=(80, 80))
 
 
 def test_sixteen_bits_keep_their_levels(tmp_path):

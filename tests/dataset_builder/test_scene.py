@@ -9,7 +9,7 @@ from dataset_builder.degrade import degrade
 from dataset_builder.options import BuildOptions
 from dataset_builder.resample import coverage, resize, shrink
 from dataset_builder.sample_catalogue import draw_pair
-from dataset_builder.scene import control_of, scene_of
+from dataset_builder.scene import control_of, geometry_of, scene_of
 from dataset_builder.stitch import cut_on_model
 
 EXACT = BuildOptions(size_wh=(320, 192))
@@ -18,6 +18,12 @@ EXACT = BuildOptions(size_wh=(320, 192))
 @pytest.fixture(scope="module")
 def pair():
     return draw_pair(4, size_wh=(300, 375))
+
+
+def scene_with(options, pair):
+    sizes_wh = (photo.shape[1::-1] for photo in (pair.still_life, pair.on_model))
+    geometry = geometry_of(options, *sizes_wh)
+    return scene_of(options, geometry, pair.still_life, pair.on_model, pair.on_model_mask)
 
 
 def on_canvas(scene):
@@ -30,7 +36,7 @@ def on_canvas(scene):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_size_of_an_error_is_that_on_the_canvas_and_the_rest_is_the_target(pair, seed):
-    scene = scene_of(EXACT, pair.still_life, pair.on_model, pair.on_model_mask)
+    scene = scene_with(EXACT, pair)
     degraded, error = degrade(scene.photo, scene.garment, "perceptual", np.random.default_rng(seed))
     control = control_of(scene, degraded)
     assert control.shape == scene.target.shape == (192, 320, 3)
@@ -57,7 +63,7 @@ def test_an_error_fades_with_the_share_of_a_pixel_that_is_garment():
 @pytest.mark.parametrize(("geometry", "degradation"), [("published", "published"), ("exact", "published")])
 def test_published_errors_are_put_in_at_the_photo_s_own_scale(pair, geometry, degradation):
     options = BuildOptions(geometry=geometry, degradation=degradation)
-    scene = scene_of(options, pair.still_life, pair.on_model, pair.on_model_mask)
+    scene = scene_with(options, pair)
     assert scene.photo is pair.on_model
     assert scene.garment is pair.on_model_mask
     np.testing.assert_array_equal(control_of(scene, scene.photo), scene.target)
