@@ -12,6 +12,7 @@ from PIL import Image
 
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
+_LANCZOS = Image.Resampling.LANCZOS
 _LOBES = 3  # of Lanczos' kernel on either side
 SMOOTHED_FROM = 1.75  # so many times as large a photo stays, or it is seen, before the kernel is laid over it
 
@@ -20,7 +21,49 @@ def resize(photo: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
     """A photo at another size, by Lanczos, in its gamma-encoded values as AI-Toolkit and the models do."""
     if (photo.shape[1], photo.shape[0]) == size_wh:
         return photo
-    return np.array(Image.fromarray(photo).resize(size_wh, Image.Resampling.LANCZOS))
+    return resize_part(photo, size_wh, (slice(0, photo.shape[0]), slice(0, photo.shape[1])))[1]
+
+
+def resize_part(
+    photo: RgbImage, size_wh: tuple[int, int], part: tuple[slice, slice]
+) -> tuple[tuple[slice, slice], RgbImage]:
+    """As `resize`, to the bit, but only where a part of the photo shows.
+
+    Args:
+        photo: ``(H, W, 3)`` uint8 sRGB.
+        size_wh: width and height of the whole at the other size, in pixels.
+        part: rows and columns of the photo.
+
+    Returns:
+        Rows and columns at the other size, and the pixels there.
+    """
+    height_px, width_px = photo.shape[:2]
+    rows, top, bottom = _shown_in(part[0], height_px, size_wh[1])
+    columns, left, right = _shown_in(part[1], width_px, size_wh[0])
+    first = max(0, top - _reach_px(height_px, size_wh[1]))
+    strip = Image.fromarray(photo[first : bottom + _reach_px(height_px, size_wh[1])])
+    # One side after the other: which Pillow takes first depends on its version and on the size.
+    wide = strip.resize(
+        (columns.stop - columns.start, strip.height), _LANCZOS, (left, 0, right, strip.height)
+    )
+    shown = wide.resize(
+        (wide.width, rows.stop - rows.start), _LANCZOS, (0, top - first, wide.width, bottom - first)
+    )
+    return (rows, columns), np.array(shown)
+
+
+def _shown_in(span: slice, side_px: int, shown_px: int) -> tuple[slice, int, int]:
+    """Where some pixels of a side show at its other length, and between which of them that lies."""
+    reach_px, step_px = _reach_px(side_px, shown_px), shown_px // math.gcd(side_px, shown_px)
+    first = (span.start - reach_px) * shown_px // side_px // step_px * step_px
+    last = -((span.stop + reach_px) * shown_px // -side_px // step_px * step_px)
+    shown = slice(max(0, first), min(shown_px, last))
+    return shown, shown.start * side_px // shown_px, shown.stop * side_px // shown_px
+
+
+def _reach_px(side_px: int, shown_px: int) -> int:
+    """How far Lanczos' kernel looks on a side of that length that is brought to another."""
+    return math.ceil(_LOBES * max(1.0, side_px / shown_px)) + 1
 
 
 def shrink(photo: RgbImage, size_wh: tuple[int, int]) -> RgbImage:

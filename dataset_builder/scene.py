@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chromiq.records import BoolMask, FloatImage, Geometry, RgbImage
+from chromiq.regions import bounding_box
 from dataset_builder.captions import uses_reference
 from dataset_builder.options import BuildOptions
 from dataset_builder.resample import coverage, resize, shrink
@@ -77,11 +78,12 @@ def control_of(scene: Scene, degraded: RgbImage) -> RgbImage:
 
     Args:
         scene: as `scene_of` gives it.
-        degraded: its photo with the error.
+        degraded: its photo with the error; the same outside the garment.
     """
     if scene.geometry is None:
         return degraded
-    return with_on_model(scene.target, degraded, scene.geometry, scene.scaling)
+    changed = bounding_box(scene.garment >= 0.5)
+    return with_on_model(scene.target, degraded, scene.geometry, scene.scaling, changed)
 
 
 def geometry_of(

@@ -8,7 +8,7 @@ import numpy as np
 
 from chromiq.errors import Finding, UnsoundError
 from chromiq.records import Box, Geometry, RgbImage
-from dataset_builder.resample import resize
+from dataset_builder.resample import resize, resize_part
 
 PUBLISHED_CANVAS_WH = (1328, 800)
 _KONTEXT_PORTRAIT_WH = (
@@ -135,9 +135,20 @@ def stitch(
 
 
 def with_on_model(
-    canvas: RgbImage, on_model: RgbImage, geometry: Geometry, scaling: Scaling = resize
+    canvas: RgbImage,
+    on_model: RgbImage,
+    geometry: Geometry,
+    scaling: Scaling = resize,
+    changed: tuple[slice, slice] | None = None,
 ) -> RgbImage:
     """A canvas as `stitch` makes it, with another on-model photo of the same size in it.
+
+    Args:
+        canvas: of the photo that was.
+        on_model: ``(H, W, 3)`` uint8 sRGB.
+        geometry: of the canvas.
+        scaling: as it was stitched with.
+        changed: rows and columns outside of which both photos are the same; it saves `resize` the rest.
 
     >>> geometry = exact_geometry((8, 8), (8, 8), (32, 16))
     >>> black, white = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 255, np.uint8)
@@ -145,10 +156,15 @@ def with_on_model(
     >>> bool((other == stitch(black, white, geometry)).all())
     True
     """
-    changed = canvas.copy()
-    box = geometry.on_model_xyxy
-    changed[_rows(box), _columns(box)] = scaling(on_model, (box[2] - box[0], box[3] - box[1]))
-    return _padded_right(changed, box[2])
+    other = canvas.copy()
+    panel = cut_on_model(other, geometry)
+    size_wh = (panel.shape[1], panel.shape[0])
+    if scaling is resize and changed is not None:
+        there, pixels = resize_part(on_model, size_wh, changed)
+        panel[there] = pixels
+    else:
+        panel[:] = scaling(on_model, size_wh)
+    return _padded_right(other, geometry.on_model_xyxy[2])
 
 
 def cut_on_model(canvas: RgbImage, geometry: Geometry) -> RgbImage:

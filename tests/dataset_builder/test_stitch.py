@@ -16,6 +16,7 @@ from dataset_builder.stitch import (
     exact_geometry,
     published_geometry,
     resize,
+    resize_part,
     stitch,
     with_on_model,
 )
@@ -177,6 +178,37 @@ def test_only_the_on_model_photo_changes():
     kept = before.copy()
     np.testing.assert_array_equal(with_on_model(before, second, geometry), stitch(still, second, geometry))
     np.testing.assert_array_equal(before, kept)
+
+
+@given(
+    st.tuples(*[st.integers(8, 90)] * 4),
+    st.integers(1, 4),
+    st.lists(st.floats(0, 1), min_size=4, max_size=4),
+    st.integers(0, 99),
+)
+def test_a_part_is_resized_as_the_whole_is(sides, unit, edges, seed):
+    """Also where the kernel looks beyond it, at any scale."""
+    width_px, height_px, *size_wh = (side * unit for side in sides)
+    rng = np.random.default_rng(seed)
+    before = rng.integers(0, 256, (height_px, width_px, 3), np.uint8)
+    rows, columns = (
+        slice(int(min(pair) * (side_px - 1)), int(max(pair) * (side_px - 1)) + 1)
+        for pair, side_px in ((edges[:2], height_px), (edges[2:], width_px))
+    )
+    after = before.copy()
+    after[rows, columns] = rng.integers(0, 256, after[rows, columns].shape, np.uint8)
+    there, pixels = resize_part(after, tuple(size_wh), (rows, columns))
+    shown = resize(before, tuple(size_wh)).copy()
+    shown[there] = pixels
+    np.testing.assert_array_equal(shown, resize(after, tuple(size_wh)))
+
+
+def test_no_more_is_resized_than_shows_a_part():
+    photo = np.zeros((1120, 896, 3), np.uint8)
+    (rows, columns), pixels = resize_part(photo, (640, 800), (slice(500, 600), slice(400, 500)))
+    assert pixels.shape == (rows.stop - rows.start, columns.stop - columns.start, 3)
+    assert pixels.shape[0] < 90
+    assert pixels.shape[1] < 90
 
 
 def test_resizing_is_lanczos_and_nothing_where_nothing_is_to_do():
