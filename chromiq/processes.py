@@ -121,14 +121,29 @@ def _deaf_to_interrupts() -> Iterator[None]:
     """What is started now never hears a Ctrl-C, which goes to all and is the parent's to handle.
 
     A process that ignored it once it runs would still end with a traceback while it imports. The parent hears
-    it afterwards.
+    it afterwards: a process that it left half-told what to do would complain, too.
     """
     resource_tracker.ensure_running()  # it would lift the block when it starts
+    heard: list[int] = []
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # Blocked here, it goes to another thread, and Python still handles it in this one.
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    deferred = [number for number, handler in handlers.items() if callable(handler) and _is_main_thread()]
+    for number in deferred:
+        signal.signal(number, lambda number, _: heard.append(number))
     try:
         yield
     finally:
+        for number in deferred:
+            signal.signal(number, handlers[number])
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for each in heard:
+            signal.raise_signal(each)
+
+
+def _is_main_thread() -> bool:
+    """Only there Python lets handlers be set."""
+    return threading.current_thread() is threading.main_thread()
 
 
 def _end_with_parent() -> None:

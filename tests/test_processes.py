@@ -3,9 +3,12 @@
 import gc
 import math
 import multiprocessing
+import multiprocessing.util
 import os
+import signal
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -65,3 +68,31 @@ def test_work_that_is_left_is_not_begun():
     results.close()
     assert time.monotonic() - began < 20
     assert not multiprocessing.active_children()
+
+
+def test_an_interrupt_that_another_thread_hears_while_a_process_starts_waits(monkeypatch, capfd):
+    """Else that process would be told half of what it is to do, and complain."""
+    spawn, spawned = multiprocessing.util.spawnv_passfds, threading.Event()
+
+    def hear():
+        spawned.wait()
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    def heard_at_once(*given):
+        started.append(spawn(*given))
+        spawned.set()
+        other.join()
+        return started[0]
+
+    started = []
+    other = threading.Thread(target=hear)
+    other.start()
+    monkeypatch.setattr("multiprocessing.util.spawnv_passfds", heard_at_once)
+    with pytest.raises(KeyboardInterrupt):
+        next(map_in_processes(math.sqrt, [4.0], 1, ahead=1, start=gc.collect))
+    for child in multiprocessing.active_children():
+        child.join(30)
+    with suppress(ChildProcessError):  # as it is told of already
+        os.waitpid(started[0], 0)
+    assert capfd.readouterr().err == ""
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
