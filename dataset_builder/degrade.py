@@ -118,8 +118,9 @@ def _perceptual(
 ) -> tuple[RgbImage, Degradation]:
     box = bounding_box(mask, margin_px=math.ceil(_feather_width_px(mask)) + 1)
     garment = _Garment.of(photo, mask, coverage, box)
+    inside = np.flatnonzero(mask[box])
     sample, measured = (
-        _Sample(garment.part(_spread(len(garment.inside), most)))
+        _Sample(garment.part(inside[_spread(len(inside), most)]))
         for most in (_SOLVER_PIXELS, _MEASURED_PIXELS)
     )
     # The size is drawn first and kept while kinds are tried: else large errors would be too rare.
@@ -134,10 +135,8 @@ def _perceptual(
                     continue
                 reached = measured.delta_e(error, strength)
                 if abs(reached - asked) <= _ACCEPTED * asked:
-                    patch = photo[box].reshape(-1, 3)
-                    patch[garment.inside] = _apply(error, garment, strength)
                     result = photo.copy()
-                    result[box] = patch.reshape(result[box].shape)
+                    result[box] = _apply(error, garment, strength).reshape(result[box].shape)
                     parameters = {"strength": strength, **error.parameters}
                     return result, Degradation(kind, parameters, asked, reached)
     raise UsageError(
@@ -148,19 +147,19 @@ def _perceptual(
 
 @dataclass(frozen=True, eq=False)
 class _Garment:
-    """A garment's pixels.
+    """Pixels of a box around a garment.
 
     Attributes:
         rgb: ``(P, 3)`` uint8.
-        weight: ``(P, 1)`` 0..1, how far each belongs to the garment.
-        inside: ``(P,)``, which pixels of a box they are, counted row by row.
+        weight: ``(P, 1)`` float32 in 0..1, how far each belongs to the garment; 0 outside its mask.
+        numbers: ``(P,)``, which pixels of the box they are, counted row by row.
         box: rows and columns of that box on the photo.
         size_hw: of the photo.
     """
 
     rgb: RgbImage
     weight: FloatImage
-    inside: NDArray[np.int64]
+    numbers: NDArray[np.int64]
     box: tuple[slice, slice]
     size_hw: tuple[int, int]
 
@@ -169,19 +168,17 @@ class _Garment:
         cls, photo: RgbImage, mask: BoolMask, coverage: BoolMask | FloatImage, box: tuple[slice, slice]
     ) -> _Garment:
         """All of them."""
-        inside = np.flatnonzero(mask[box])
         weight = _feather(mask[box], _feather_width_px(mask)) * coverage[box]
         size_hw = (photo.shape[0], photo.shape[1])
-        rgb = photo[box].reshape(-1, 3).take(inside, axis=0)  # four times as fast as by an index
-        return cls(rgb, weight.ravel()[inside, None], inside, box, size_hw)
+        return cls(photo[box].reshape(-1, 3), weight.reshape(-1, 1), np.arange(weight.size), box, size_hw)
 
     def part(self, chosen: slice | NDArray[np.int64]) -> _Garment:
-        return replace(self, rgb=self.rgb[chosen], weight=self.weight[chosen], inside=self.inside[chosen])
+        return replace(self, rgb=self.rgb[chosen], weight=self.weight[chosen], numbers=self.numbers[chosen])
 
     def places(self) -> FloatImage:
         """``(P, 2)``, the rows and columns of the photo on which they lie, in 0..1."""
         rows, columns = self.box
-        row, column = np.divmod(self.inside, len(range(self.size_hw[1])[columns]))
+        row, column = np.divmod(self.numbers, len(range(self.size_hw[1])[columns]))
         return np.stack(
             [(row + rows.start) / self.size_hw[0], (column + columns.start) / self.size_hw[1]], axis=1
         ).astype(np.float32)
@@ -225,7 +222,7 @@ def _solve(error: ColourError, sample: _Sample, asked: float) -> float | None:
 
 
 def _apply(error: ColourError, garment: _Garment, strength: float) -> RgbImage:
-    """All pixels of a garment with the error, in parts, so that memory stays flat on large photos."""
+    """All these pixels with the error, in parts, so that memory stays flat on large photos."""
     changed = np.empty_like(garment.rgb)
     for part in _parts(len(changed)):
         changed[part] = _blend(error, garment.part(part), strength)
@@ -233,13 +230,17 @@ def _apply(error: ColourError, garment: _Garment, strength: float) -> RgbImage:
 
 
 def _blend(error: ColourError, garment: _Garment, strength: float) -> RgbImage:
-    changed = np.clip(_mapped(error, garment, strength), 0, 1)
-    mixed = garment.rgb + garment.weight * (changed * np.float32(255) - garment.rgb)
-    return np.rint(mixed).astype(np.uint8)
+    mixed = _mapped(error, garment, strength)  # and then in place: new arrays would take most of the time
+    np.clip(mixed, 0, 1, out=mixed)
+    mixed *= 255
+    mixed -= garment.rgb
+    mixed *= garment.weight
+    mixed += garment.rgb
+    return np.rint(mixed, out=mixed).astype(np.uint8)
 
 
 def _mapped(error: ColourError, garment: _Garment, strength: float) -> FloatImage:
-    """``(P, 3)`` gamma-encoded, unclipped: what the error makes of each pixel."""
+    """``(P, 3)`` float32 of its own, gamma-encoded, unclipped: what the error makes of each pixel."""
     if not error.per_channel:
         return error.apply(garment.rgb / np.float32(255), garment.places(), strength)
     levels = np.repeat(np.arange(256, dtype=np.float32)[:, None], 3, axis=1) / np.float32(255)
