@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def thread_per_core() -> ThreadPoolExecutor:
+    """A pool for what keeps a core busy, as decoding does: more threads fight over the interpreter's lock."""
+    return ThreadPoolExecutor(os.cpu_count())
 
 
 def map_bounded(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chromiq.errors import Finding, UnsoundError, raise_findings
 from chromiq.files import collision_key
 from chromiq.images import photo_size_wh, read_mask
-from chromiq.parallel import map_bounded
+from chromiq.parallel import map_bounded, thread_per_core
 from chromiq.progress import Update
 from chromiq.records import PhotoPair
 from dataset_builder.example import example_name
@@ -134,7 +133,7 @@ def drawn_masks(pairs: Iterable[PhotoPair], masks: Path | None) -> dict[str, Pat
 def _without_faults(
     pairs: Sequence[PhotoPair], check: Callable[[PhotoPair], list[Finding | None]]
 ) -> tuple[list[PhotoPair], list[Finding]]:
-    with ThreadPoolExecutor() as pool:
+    with thread_per_core() as pool:
         faults = list(map_bounded(pool, check, pairs, _AHEAD))
     sound = [pair for pair, wrong in zip(pairs, faults, strict=True) if not any(wrong)]
     return sound, [fault for wrong in faults for fault in wrong if fault]

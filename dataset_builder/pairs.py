@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os.path import realpath
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 from chromiq.errors import ChromiqError, Finding
 from chromiq.files import collision_key, safe_stem
 from chromiq.images import carries_profile
-from chromiq.parallel import map_bounded
+from chromiq.parallel import map_bounded, thread_per_core
 from chromiq.progress import Update
 from chromiq.records import PhotoPair
 from chromiq.soundness import PHOTO_SUFFIXES, inspect_photo, verify_photo
@@ -219,7 +218,7 @@ def _readable(
     sound: list[PhotoPair] = []
     faults: dict[Finding, None] = {}  # a CSV may name a photo twice
     untagged: dict[Path, None] = {}
-    with ThreadPoolExecutor() as pool:
+    with thread_per_core() as pool:
         results = map_bounded(pool, judge, pairs, _AHEAD)
         for number, (pair, (wrong, bare)) in enumerate(zip(pairs, results, strict=True), start=1):
             faults |= dict.fromkeys(wrong)

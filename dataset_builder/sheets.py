@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from chromiq.images import write_photo
+from chromiq.parallel import thread_per_core
 from chromiq.records import RgbImage
 from dataset_builder.buckets import RESOLUTION
 from dataset_builder.contact_sheet import contact_tile, grid
@@ -39,7 +39,7 @@ def write_sheets(folder: Path, model: str, shown: Sequence[Mapping[str, Any]], e
         f"{some} as {model} is trained at resolution {RESOLUTION}: "
         "control, target; under blue nothing is learned"
     )
-    with ThreadPoolExecutor() as pool:
+    with thread_per_core() as pool:
         contacts, previews = zip(*pool.map(tiles, shown), strict=True)
         paths = (folder / CONTACT_SHEET, folder / PREVIEW_SHEET)
         list(pool.map(_write, paths, (contacts, previews), (some, as_trained)))
