@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from contextlib import suppress
+from multiprocessing import resource_tracker
 
 import pytest
 
@@ -85,6 +86,7 @@ def test_an_interrupt_that_another_thread_hears_while_a_process_starts_waits(mon
         return started[0]
 
     started = []
+    resource_tracker.ensure_running()  # it is started in the same way
     other = threading.Thread(target=hear)
     other.start()
     monkeypatch.setattr("multiprocessing.util.spawnv_passfds", heard_at_once)
