@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from chromiq import ciede2000
 from chromiq.records import FloatImage, RgbImage
+from chromiq.torch_device import require_torch_device
 
 # So few that the arrays between two steps stay in the processor's cache.
 _STRIP_PIXELS = 16_384
@@ -205,6 +206,7 @@ def delta_e_map(a: RgbImage, b: RgbImage, *, device: str = "cpu") -> FloatImage:
 
     Raises:
         ValueError: if shapes differ or are not ``(H, W, 3)``, or a type is not uint8.
+        UsageError: if torch has no such device here.
 
     >>> white, black = np.full((2, 2, 3), 255, np.uint8), np.zeros((2, 2, 3), np.uint8)
     >>> delta_e_map(white, black).round(2).tolist()
@@ -238,6 +240,7 @@ def _delta_e_strip(a: RgbImage, b: RgbImage) -> FloatImage:
 
 def _torch_delta_e(device: str) -> Callable[[RgbImage, RgbImage], FloatImage]:
     """The same steps in torch; the device's memory holds one strip at a time."""
+    require_torch_device(device)
     import torch
 
     table = torch.tensor(_LINEAR_OF_BYTE, device=device)

@@ -46,8 +46,12 @@ def atomic_path(path: Path, needed_bytes: int | None = None, *, synced: bool = T
         synced: whether it is on the disk, and not only in the system's memory, before it is renamed.
 
     Raises:
+        UsageError: if `path` is a folder, a pipe or a device, which a rename would replace.
         ChromiqError: if the folder cannot be written to or the disk is full.
     """
+    if path.exists() and not path.is_file():
+        got = "a folder" if path.is_dir() else "a device or a pipe"
+        raise UsageError(f"{path}: wanted a name for a file, got {got}; choose another name")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, suffix=path.suffix, dir=path.parent)

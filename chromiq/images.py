@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from chromiq.errors import Finding, UnsoundError
 from chromiq.files import write_bytes
 from chromiq.profiles import MODES_16_BIT, srgb_profile, through_profile
 from chromiq.records import BoolMask, RgbImage
@@ -24,6 +25,9 @@ from chromiq.soundness import MIN_SIDE_PX, decoding, refuse_unsound
 
 JPEG_QUALITY = 95
 ORIENTATION = 0x0112  # the EXIF tag
+_GREY_MODES = frozenset({"1", "L", "LA", "I;16", "I;16B", "I;16L"})
+# A mask stored as a JPEG has a little colour along its edges.
+_GREY_WITHIN_LEVELS, _MAX_COLOURED_SHARE, _SAMPLED_EVERY_PX = 32, 0.01, 3
 # A mask is runs of one level: filters, and a search for more than runs, take five times as long for nothing.
 _MASK_AS_PNG = (
     cv2.IMWRITE_PNG_COMPRESSION,
@@ -159,15 +163,30 @@ def read_mask(path: Path) -> BoolMask:
     """A mask file as ``(H, W)`` bool: True where its grey value, over black if transparent, is 128 or more.
 
     Raises:
-        UnsoundError: if the file is missing or cannot be read.
+        UnsoundError: if the file is missing, cannot be read or is in colours, whose meaning nobody knows.
     """
     refuse_unsound(path, 1)
     with decoding(path) as image:
-        if not image.has_transparency_data:
-            return np.asarray(grey_of(image) >= 128)
         # A garment painted in white on nothing: laid over white, as a photo is, it would be gone.
-        opaque = ImageOps.exif_transpose(image).convert("RGBA").getchannel("A")
-        return np.asarray((grey_of(image) >= 128) & (np.asarray(opaque) >= 128))
+        is_cut_out = image.has_transparency_data
+        opaque = ImageOps.exif_transpose(image).convert("RGBA").getchannel("A") if is_cut_out else None
+        if image.mode in _GREY_MODES:
+            grey = grey_of(image)
+        else:
+            rgb = to_srgb(image)
+            _refuse_colours(path, rgb)
+            grey = rgb[..., 0]
+        return np.asarray(grey >= 128) if opaque is None else (grey >= 128) & (np.asarray(opaque) >= 128)
+
+
+def _refuse_colours(path: Path, rgb: RgbImage) -> None:
+    """A photo given as a mask, or one painted in red: no threshold makes of it what was meant."""
+    sample = rgb[::_SAMPLED_EVERY_PX, ::_SAMPLED_EVERY_PX]
+    coloured = float(np.mean(np.ptp(sample, axis=2) > _GREY_WITHIN_LEVELS))
+    if coloured > _MAX_COLOURED_SHARE:
+        wanted, cure = "a mask, white on the garment and black elsewhere", "paint it so"
+        finding = Finding("mask.colour", str(path), wanted, f"colours on {coloured:.0%} of it", cure)
+        raise UnsoundError(str(finding), [finding])
 
 
 def write_mask(path: Path, mask: BoolMask | np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from chromiq.errors import EXIT_SKIPPED, UsageError
 from chromiq_cli.build import GeometryChoice
-from chromiq_cli.output import JSON_OPTION, print_json, print_line
+from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, print_json, print_line
 from chromiq_cli.segmenters import (
     Detector,
     Device,
@@ -49,7 +49,7 @@ def correct(
         GeometryChoice, typer.Option(help="How the LoRA's training pictures were laid out.")
     ] = GeometryChoice.PUBLISHED,
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; the model's own.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of every generated image.")] = 42,
+    seed: Annotated[int, IMAGE_SEED_OPTION] = 42,
     offload: Annotated[str, typer.Option(help="none, model or sequential: less GPU memory.")] = "none",
     quantize: Annotated[str | None, typer.Option(help="int8 or nf4, by bitsandbytes.")] = None,
     strength: Annotated[float, typer.Option(min=0, max=1, help="0 changes nothing.")] = 1.0,
@@ -78,7 +78,10 @@ def correct(
     from dataset_builder.segmenters.choose import make_segmenter
     from evaluate.correct_batch import Network, correct_batch, correct_one
 
-    finder = make_segmenter(segmenter.value, model_options(vocabulary, detector, masker, device, dtype))
+    where = (device, dtype)
+    if lora is not None and segmenter is SegmenterChoice.CLASSIC:
+        where = ("auto", DtypeChoice.AUTO)  # they are the network's
+    finder = make_segmenter(segmenter.value, model_options(vocabulary, detector, masker, *where))
     network = None
     if lora is not None:
         from evaluate.generate import GenerateOptions

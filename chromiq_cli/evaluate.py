@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chromiq_cli.output import JSON_OPTION, print_json, print_line, print_scores, say
+from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, print_json, print_line, print_scores, say
 from chromiq_cli.segmenters import (
     Detector,
     Device,
@@ -36,7 +36,7 @@ def evaluate(
     model: Annotated[str, typer.Option(help="kontext, qwen-image-edit, -2509 or -2511.")] = "kontext",
     checkpoint: Annotated[str | None, typer.Option(help="Base model: hub name or folder.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; the model's own.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of every image.")] = 42,
+    seed: Annotated[int, IMAGE_SEED_OPTION] = 42,
     segmenter: Segmenter = SegmenterChoice.AUTO,
     vocabulary: Vocabulary = None,
     detector: Detector = None,

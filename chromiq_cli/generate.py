@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from chromiq.errors import UsageError
-from chromiq_cli.output import JSON_OPTION, print_json, print_line
+from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, print_json, print_line
 
 
 def generate(
@@ -27,7 +27,7 @@ def generate(
     lora_scale: Annotated[
         list[float] | None, typer.Option(help="0 is the base model. Several: a folder of images each.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of every image.")] = 42,
+    seed: Annotated[int, IMAGE_SEED_OPTION] = 42,
     seeds: Annotated[Path | None, typer.Option(help='JSON of seeds by image: {"pair1": 7}.')] = None,
     batch: Annotated[int, typer.Option(min=1, help="Pictures at once.")] = 1,
     device: Annotated[str | None, typer.Option(help="cuda, cpu, ...; the GPU if there is one.")] = None,
@@ -42,9 +42,11 @@ def generate(
     from chromiq.progress import progress_bar
     from evaluate.generate import GenerateOptions, read_captions, read_seeds
     from evaluate.generate import generate as run
-    from evaluate.pipelines import loading_of
+    from evaluate.pipelines import family_of, loading_of
     from evaluate.score import find_images
 
+    if reference and not family_of(model).takes_reference:
+        raise UsageError(f"--reference: {model} sees the control alone; leave it out")
     scales = lora_scale or [1.0]
     options = GenerateOptions(
         model=model,

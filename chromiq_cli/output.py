@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _SHOWN_OF_A_KIND = 50
 
+IMAGE_SEED_OPTION = typer.Option(min=0, max=2**64 - 1, help="Of every image that is generated.")
 JSON_OPTION = typer.Option("--json", help="Print one JSON document on stdout.")
 
 

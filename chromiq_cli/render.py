@@ -30,7 +30,9 @@ def render(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Such as train.lr=2e-4.")
     ] = None,
     template: Annotated[Path | None, typer.Option(help="Your own template; see chromiq template.")] = None,
-    project: Annotated[Path, typer.Option(help="Settings of a project.")] = Path("chromiq.yaml"),
+    project: Annotated[
+        Path | None, typer.Option(help="Settings of a project; chromiq.yaml, if there is one, unless given.")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say where each value came from.")] = False,
     diff: Annotated[
         str | None, typer.Option(metavar="PRESET", help="Say what differs from a preset, and what that does.")

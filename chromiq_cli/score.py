@@ -38,7 +38,7 @@ def score(
     from dataset_builder.labels import read_garments
     from evaluate.crops import read_crops
     from evaluate.report import write_report
-    from evaluate.score import score_folders
+    from evaluate.score import find_images, score_folders
     from evaluate.score_files import scores_document, write_scores
     from evaluate.summary import average
 
@@ -56,6 +56,8 @@ def score(
             device=device,
             on_progress=update,
         )
+    if unmeasured := len(find_images(gt)) - len(scores):
+        say(f"{unmeasured} images of {gt} have no crop and were not measured")
     ensure_output_folder(out)
     write_scores(out, scores)
     with progress_bar("report") as update:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from chromiq.errors import EXIT_SKIPPED
-from chromiq_cli.output import JSON_OPTION, print_json, print_line, print_table, say
+from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, print_json, print_line, print_table, say
 
 
 def sweep(
@@ -18,7 +18,7 @@ def sweep(
     out: Annotated[Path, typer.Option(help="Folder for sweep.json, curve.png, report.html, images.")],
     checkpoint: Annotated[str | None, typer.Option(help="Base model, if not the run's own.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of every image.")] = 42,
+    seed: Annotated[int, IMAGE_SEED_OPTION] = 42,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until the run ends.")] = False,
     every_s: Annotated[float, typer.Option(min=1, help="Seconds between looks, with --watch.")] = 30,
     as_json: Annotated[bool, JSON_OPTION] = False,

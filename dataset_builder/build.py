@@ -122,7 +122,7 @@ def build(
             results = (
                 build_on_ray(works, workers, gpus_per_worker)
                 if engine == "ray"
-                else build_locally(works, workers)
+                else build_locally(works, min(workers, len(inputs.pairs)))
             )
             tally = _take(results, len(inputs.pairs), update)
         if not skip_bad or not tally.examples:

@@ -77,6 +77,8 @@ def check_inputs(
     names = {pair.still_life.name for pair in listing.pairs}
     findings += _unused(garments, [name for name in labels if name not in names])
     files = sorted(masks.glob("*.png")) if masks else []
+    if masks and not files:
+        findings.append(replace(no_mask_finding(masks), severity="warning"))
     findings += _unused(masks, [path.name for path in files if path not in drawn.values()])
     labelled = [replace(pair, garment=pair.garment or labels.get(pair.still_life.name)) for pair in pairs]
     return BuildInputs(tuple(labelled), drawn, tuple(findings))
@@ -120,6 +122,12 @@ def _read_labels(garments: Path | None) -> tuple[dict[str, str], list[Finding]]:
         return (read_garments(garments) if garments else {}), []
     except UnsoundError as error:
         return {}, list(error.findings)
+
+
+def no_mask_finding(masks: Path) -> Finding:
+    """Of a folder that somebody gave and that holds no mask of any pair."""
+    wanted, cure = "a mask on_modelN.png of one of the pairs", "check the folder and the names"
+    return Finding("masks.none", str(masks), wanted, "none", cure)
 
 
 def drawn_masks(pairs: Iterable[PhotoPair], masks: Path | None) -> dict[str, Path]:

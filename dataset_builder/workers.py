@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, partial
 from itertools import chain, islice
@@ -16,6 +17,7 @@ from dataset_builder.segmenters import Segmenter
 from dataset_builder.segmenters.choose import ModelOptions, SegmenterName, make_segmenter, pairs_at_once
 
 _AHEAD_PER_WORKER = 4
+_PER_CORE = 8  # more would only wait for one another, and fill the memory
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as malloc.h names them
 _KEPT_BLOCK_BYTES = 32 * 1024 * 1024
 
@@ -25,12 +27,14 @@ def build_locally(works: Iterable[PairWork], workers: int) -> Iterator[PairResul
 
     Args:
         works: all with the same options.
-        workers: how many processes; with 1 it is this one.
+        workers: how many processes, of which no more are started than `_PER_CORE` for each core; with 1 it is
+            this one.
 
     Raises:
         ChromiqError: if a worker is ended from outside.
     """
     batches = batched(works)
+    workers = min(workers, _PER_CORE * (os.cpu_count() or 1))
     if workers <= 1:
         yield from chain.from_iterable(map(build_batch, batches))
         return

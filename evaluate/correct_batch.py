@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromiq.errors import Finding, raise_findings
+from chromiq.errors import Finding, UsageError, raise_findings
 from chromiq.files import (
     collision_key,
     ensure_output_folder,
@@ -26,7 +26,7 @@ from chromiq.records import Geometry, PhotoPair, RgbImage
 from dataset_builder.buckets import RESOLUTION, bucket_size_wh
 from dataset_builder.captions import caption, uses_reference
 from dataset_builder.contact_sheet import captioned, grid, sheet_step, tile_high
-from dataset_builder.inputs import drawn_masks
+from dataset_builder.inputs import drawn_masks, no_mask_finding
 from dataset_builder.pairs import find_pairs
 from dataset_builder.resample import resize
 from dataset_builder.segmenters import Segmenter
@@ -85,10 +85,14 @@ def correct_batch(
 
     Raises:
         UnsoundError: with all findings, before anything is written.
+        UsageError: if the folder holds one of the photos.
     """
     listing = find_pairs(source, decode=True)
     drawn = drawn_masks(listing.pairs, masks)
     raise_findings([*listing.findings, *_findings(listing.pairs, masks, drawn)], str(source))
+    photos = (photo for pair in listing.pairs for photo in (pair.still_life, pair.on_model))
+    if folder.resolve() in {photo.parent.resolve() for photo in photos}:
+        raise UsageError(f"{folder}: wanted another folder than the photos'; choose another for --out")
     ensure_output_folder(folder)
     corrections = []
     with folder_lock(folder, "chromiq correct"):
@@ -209,8 +213,7 @@ def _findings(pairs: Sequence[PhotoPair], masks: Path | None, drawn: Mapping[str
     findings: list[Finding] = []
     owners: dict[str, str] = {}
     if masks is not None and not drawn:
-        wanted, cure = "a mask on_modelN.png of one of the pairs", "check the folder and the names"
-        findings.append(Finding("masks.none", str(masks), wanted, "none", cure))
+        findings.append(no_mask_finding(masks))
     for pair in pairs:
         name = collision_key(pair.on_model.name)
         if name in owners or name == collision_key(CONTACT_SHEET):

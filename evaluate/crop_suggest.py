@@ -122,7 +122,8 @@ def _drawn(rgb: RgbImage, crop: Crop, name: str, *, sound: bool) -> RgbImage:
     small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     tile = np.full((_TILE_PX, _TILE_PX, 3), 255, np.uint8)
     tile[20 : 20 + small.shape[0], : small.shape[1]] = small
-    left, top, right, bottom = (round(value * scale) for value in crop.xyxy)
+    # One that ends far outside is drawn to the tile's edge: OpenCV takes no huge numbers.
+    left, top, right, bottom = (round(min(value, 2 * max(rgb.shape)) * scale) for value in crop.xyxy)
     for colour, thick_px in (((255, 255, 255), 3), ((0, 120, 60) if sound else (200, 0, 0), 1)):
         cv2.rectangle(tile, (left, top + 20), (right, bottom + 20), colour, thick_px)
     label = name.encode("ascii", "replace").decode()

@@ -40,7 +40,10 @@ def read_crops(path: Path) -> dict[str, Crop]:
         UnsoundError: with all that is wrong in the file.
     """
     try:
-        return _CROPS.validate_json(path.read_bytes())
+        crops = _CROPS.validate_json(path.read_bytes())
+        if crops:
+            return crops
+        found = [Finding("crops.empty", str(path), "at least one crop", "none", "see chromiq crops suggest")]
     except OSError as error:
         found = [Finding("crops.unreadable", str(path), "a crops file", f"'{error}'", "check the path")]
     except ValidationError as error:

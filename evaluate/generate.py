@@ -6,21 +6,24 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import NonNegativeInt, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256_text
 from chromiq.images import photo_size_wh, read_photo, write_photo
 from chromiq.progress import Update
 from dataset_builder.pairs import natural_key
+from evaluate.lora_files import read_lora_file
 from evaluate.made_of import made_before, record_made
 from evaluate.pipelines import Loading, family_of, load_pipeline, run_pipeline, set_lora_scale
 from evaluate.score import find_images
 
 _RECORDS = ".chromiq"
+_Seed = Annotated[int, Field(ge=0, lt=2**64)]  # as torch takes them
 
 
 @dataclass(frozen=True)
@@ -97,13 +100,14 @@ def generate(
         UsageError: if the options contradict each other.
     """
     family = family_of(options.model)
+    _check_options(controls, out, options, lora, references, scales)
     if options.batch > 1 and not family.batches:
         raise UsageError(f"--batch {options.batch}: wanted 1, as {options.model} takes one picture at a time")
-    if scales and lora is None:
-        raise UsageError("several --lora-scale: wanted a LoRA to scale, got none; give --lora")
     pictures = _pictures(controls, captions, options, references, only)
     folders = {scale: out / f"scale_{scale:g}" for scale in scales} or {options.lora_scale: out}
     total = len(pictures) * len(folders)
+    if lora:
+        read_lora_file(lora, check_numbers=False)
     ensure_output_folder(out)
     pipeline, paths = None, []
     lora_digest = sha256_file(lora) if lora else None
@@ -136,8 +140,20 @@ def generate(
 
 
 def read_captions(folder: Path) -> dict[str, str]:
-    """Prompts by stem, from the ``NAME.txt`` files of a folder."""
-    return {path.stem: path.read_text(encoding="utf-8").strip() for path in sorted(folder.glob("*.txt"))}
+    """Prompts by stem, from the ``NAME.txt`` files of a folder.
+
+    Raises:
+        UnsoundError: with all files that are no text in UTF-8.
+    """
+    captions, findings = {}, []
+    for path in sorted(folder.glob("*.txt")):
+        try:
+            captions[path.stem] = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            wanted, cure = "a prompt as text in UTF-8", "write it anew"
+            findings.append(Finding("generate.caption", str(path), wanted, f"'{error}'", cure))
+    raise_findings(findings, str(folder))
+    return captions
 
 
 def read_seeds(path: Path) -> dict[str, int]:
@@ -147,11 +163,37 @@ def read_seeds(path: Path) -> dict[str, int]:
         UnsoundError: if the file is no such thing.
     """
     try:
-        return TypeAdapter(dict[str, NonNegativeInt]).validate_json(path.read_bytes())
+        return TypeAdapter(dict[str, _Seed]).validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         said = str(error).splitlines()[0]
         finding = Finding("seeds.form", str(path), '{"pair1": 7}', f"'{said}'", "mend the file")
         raise UnsoundError(str(finding), [finding]) from error
+
+
+def _check_options(
+    controls: Path,
+    out: Path,
+    options: GenerateOptions,
+    lora: Path | None,
+    references: Path | None,
+    scales: Sequence[float],
+) -> None:
+    """Refuse what contradicts itself or would be without effect.
+
+    Raises:
+        UsageError: with the first such thing.
+    """
+    wanted_scales = [*scales, options.lora_scale]
+    if lora is None and any(scale != 1 for scale in wanted_scales):
+        raise UsageError("--lora-scale: wanted a LoRA to scale, got none; give --lora")
+    for option, numbers in ("--lora-scale", wanted_scales), ("--guidance", [options.guidance or 0.0]):
+        if not all(map(isfinite, numbers)):
+            raise UsageError(f"{option}: wanted a finite number, got {numbers[0]:g}; choose another")
+    if out.resolve() in {folder.resolve() for folder in (controls, references) if folder}:
+        raise UsageError(
+            f"{out}: wanted another folder for the images than one of the pictures given, which they would "
+            "be taken for the next time; choose another"
+        )
 
 
 def _pictures(

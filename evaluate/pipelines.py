@@ -15,6 +15,7 @@ import numpy as np
 from chromiq.errors import AccessError, ChromiqError, Finding, UnsoundError, UsageError
 from chromiq.progress import silence_model_libraries
 from chromiq.records import RgbImage
+from chromiq.torch_device import require_torch_device
 from evaluate.lora_files import LoraFile, raise_if_none_fits, read_lora_file
 
 _ADAPTER = "chromiq"
@@ -124,6 +125,7 @@ def load_pipeline(
         ) from error
     silence_model_libraries()
     device = loading.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    require_torch_device(device)
     options = {
         "dtype": getattr(torch, loading.dtype or ("bfloat16" if device.startswith("cuda") else "float32")),
         **_quantization(loading, device),
@@ -133,6 +135,11 @@ def load_pipeline(
             checkpoint, use_safetensors=True, **options
         )
     except (OSError, HfHubHTTPError) as error:
+        if Path(checkpoint).is_dir():
+            raise AccessError(
+                f"{checkpoint}: wanted a model as diffusers saves it, with model_index.json and safetensors, "
+                f"got '{str(error).splitlines()[0][:200]}'; download it whole, or give a hub name"
+            ) from error
         raise AccessError(
             f"{checkpoint}: not on this machine and not to be fetched; accept its licence at "
             f"https://huggingface.co/{checkpoint} and set HF_TOKEN, or give --checkpoint FOLDER"

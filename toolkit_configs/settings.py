@@ -101,14 +101,16 @@ def environment_settings(environment: Mapping[str, str]) -> Settings:
     return Settings("the environment", options, tuple(values))
 
 
-def project_settings(path: Path) -> Settings:
-    """What a project file asks for; nothing if there is no such file.
+def project_settings(path: Path | None = None) -> Settings:
+    """What a project file asks for; without one, `PROJECT_FILE` in the working directory if there is one.
 
     Raises:
-        UsageError: if it is no mapping in YAML.
+        UsageError: if it is no mapping in YAML, or not there.
     """
-    if not path.is_file():
-        return Settings(path.name)
+    if path is None:
+        path = Path(PROJECT_FILE)
+        if not path.exists():
+            return Settings(path.name)
     try:
         document = load_yaml(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -13,6 +13,7 @@ from typing import Any
 from chromiq.errors import AccessError, UsageError
 from chromiq.progress import silence_model_libraries
 from chromiq.records import RgbImage
+from chromiq.torch_device import require_torch_device
 
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _FILES = ("*.safetensors", "*.json", "*.txt")
@@ -71,13 +72,7 @@ class Runtime:
         silence_model_libraries()
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            torch.zeros(1, device=device)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise UsageError(
-                f"--device {device}: wanted a device torch can use here, got '{reason}'; use --device cpu"
-            ) from error
+        require_torch_device(device)
         if dtype == "auto":
             half = "bfloat16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "float16"
             dtype = half if device.startswith("cuda") else "float32"

@@ -83,6 +83,13 @@ def test_what_fits_no_pair_is_a_warning(photos, masks, tmp_path):
     assert {finding.severity for finding in inputs.findings} == {"warning"}
 
 
+def test_a_folder_of_masks_that_holds_none_is_told(photos, tmp_path):
+    """A typing error in its path would else go unseen, and the garments be found anew."""
+    inputs = check_inputs(photos, BuildOptions(), masks=tmp_path)
+    assert [(finding.code, finding.severity) for finding in inputs.findings] == [("masks.none", "warning")]
+    assert inputs.findings[0].where == str(tmp_path)
+
+
 def test_labels_and_masks_that_cannot_be_read_stop_a_build_even_of_sound_pairs(photos, tmp_path):
     (tmp_path / "garments.json").write_text("[]")
     with pytest.raises(UnsoundError) as caught:

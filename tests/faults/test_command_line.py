@@ -1,10 +1,23 @@
 """Command lines and streams as scripts leave them: unset variables, typing errors, closed or full streams."""
 
 import json
+import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
+from PIL import Image
+
+import dataset_builder.build
+import dataset_builder.workers
+from chromiq.errors import AccessError, UnsoundError, UsageError
+from dataset_builder.build import build
+from dataset_builder.options import BuildOptions
+from dataset_builder.sample_catalogue import write_catalogue
+from dataset_builder.workers import build_locally
+from evaluate.generate import read_seeds
+from evaluate.pipelines import Loading, load_pipeline
 
 VERB = [sys.executable, "-c", "from chromiq_cli.main import main; main()"]
 
@@ -59,3 +72,132 @@ def test_a_reader_that_leaves_early_is_no_crash():
     ended = run("template", "copy", "kontext", redirected="| head -c 1")
     assert "Traceback" not in ended.stderr
     assert "Exception" not in ended.stderr
+
+
+def test_a_file_is_not_written_over_what_is_no_file(chromiq, tmp_path):
+    """Renamed to, a device would be gone: as root, that of the whole machine."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/null")
+    for name in ("pipe", "link", "."):
+        code, _, told = chromiq("render", "kontext", "--dataset", tmp_path, "--out", tmp_path / name)
+        assert code == 2
+        assert "wanted a name for a file" in told
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "link").is_char_device()
+
+
+def test_settings_that_are_asked_for_and_not_there(chromiq, tmp_path):
+    code, _, told = chromiq("render", "kontext", "--dataset", tmp_path, "--project", tmp_path / "my.yaml")
+    assert code == 2
+    assert "my.yaml" in told
+
+
+@pytest.mark.parametrize("workers", [3, 10_000])
+def test_no_more_workers_than_there_is_work_or_a_machine_bears(monkeypatch, tmp_path, workers):
+    started, asked = [], []
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(
+        dataset_builder.workers, "map_in_processes", lambda *given, **_: started.append(given[2]) or []
+    )
+    assert list(build_locally([], workers)) == []
+    assert started == [min(workers, 16)]
+
+    def here(works, workers):
+        asked.append(workers)
+        return build_locally(works, 1)
+
+    monkeypatch.setattr(dataset_builder.build, "build_locally", here)
+    write_catalogue(tmp_path / "photos", pairs=2, size_wh=(96, 120))
+    options = BuildOptions(segmenter="classic", size_wh=(192, 128))
+    build(tmp_path / "photos", tmp_path / "out", options, workers=workers)
+    assert asked == [2]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "told"),
+    [
+        (["--lora", "nowhere"], 10, "no such file"),
+        (["--lora", "."], 10, "no such file"),
+        (["--lora", "/dev/zero"], 10, "no such file"),
+        (["--lora-scale", "0.5"], 2, "wanted a LoRA to scale"),
+        (["--guidance", "nan"], 2, "--guidance: wanted a finite number"),
+        (["--seed", str(2**64)], 2, "--seed"),
+        (["--reference", "."], 2, "--reference"),
+        (["--out", "control"], 2, "wanted another folder for the images"),
+        (["--captions", "prompts"], 10, "a prompt as text in UTF-8"),
+    ],
+)
+def test_generating_is_refused_before_anything_is_loaded_or_written(
+    chromiq, tmp_path, monkeypatch, options, code, told
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("control", "prompts"):
+        (tmp_path / name).mkdir()
+    Image.new("RGB", (128, 96)).save(tmp_path / "control" / "a.png")
+    (tmp_path / "prompts" / "a.txt").write_bytes(b"\xff\xfe")
+    prompt = [] if "--captions" in options else ["--prompt", "x"]
+    ended = chromiq("generate", "--control", "control", "--out", "out", *prompt, *options)
+    assert ended[0] == code
+    assert told in ended[2]
+    assert not (tmp_path / "out").exists()
+    assert [path.name for path in (tmp_path / "control").iterdir()] == ["a.png"]
+
+
+def test_seeds_that_torch_does_not_take(tmp_path):
+    (tmp_path / "seeds.json").write_text(json.dumps({"a": 2**64 - 1}))
+    assert read_seeds(tmp_path / "seeds.json") == {"a": 2**64 - 1}
+    (tmp_path / "seeds.json").write_text(json.dumps({"a": 2**64}))
+    with pytest.raises(UnsoundError, match="mend the file"):
+        read_seeds(tmp_path / "seeds.json")
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="needs torch: pip install '.[models]'")
+@pytest.mark.parametrize("device", ["foo", "cuda:99"])
+def test_a_device_that_is_not_here(dataset, tmp_path, chromiq, device):
+    folders = ["--gt", dataset / "gt", "--control", dataset / "control", "--generated", dataset / "control"]
+    code, _, told = chromiq("score", *folders, "--out", tmp_path / "out", "--device", device)
+    assert code == 2
+    assert f"--device {device}: wanted a device torch can use here" in told
+    with pytest.raises(UsageError, match=f"--device {device}"):
+        load_pipeline("kontext", str(tmp_path), Loading(device=device))
+    with pytest.raises(AccessError, match=r"model_index\.json"):
+        load_pipeline("kontext", str(tmp_path), Loading(device="cpu"))
+
+
+def test_photos_are_not_where_corrections_go(chromiq, tmp_path):
+    write_catalogue(tmp_path / "photos", pairs=1, size_wh=(96, 120))
+    before = sorted(path.name for path in (tmp_path / "photos").iterdir())
+    code, _, told = chromiq("correct", "--batch", tmp_path / "photos", "--out", tmp_path / "photos")
+    assert code == 2
+    assert "another folder than the photos'" in told
+    assert sorted(path.name for path in (tmp_path / "photos").iterdir()) == before
+
+
+def test_crops_that_are_none_or_of_some_images_or_far_outside(chromiq, dataset, tmp_path):
+    folders = ["--gt", dataset / "gt", "--control", dataset / "control", "--generated", dataset / "control"]
+    crops = tmp_path / "crops.json"
+    score = ["score", *folders, "--out", tmp_path / "out", "--crops", crops]
+    crops.write_text("{}")
+    code, document, _ = chromiq(*score)
+    assert code == 10
+    assert document["findings"][0]["code"] == "crops.empty"
+    crops.write_text('{"pair1": {"x": 700, "y": 310, "width": 60, "height": 60}}')
+    code, _, told = chromiq(*score)
+    assert code == 0
+    assert "have no crop and were not measured" in told
+    crops.write_text(json.dumps({"pair1": {"x": 10**30, "y": 310, "width": 60, "height": 60}}))
+    code, document, _ = chromiq(
+        "crops", "check", crops, "--gt", dataset / "gt", "--out", tmp_path / "sheet.jpg"
+    )
+    assert code == 10
+    assert document["findings"][0]["code"] == "crops.bounds"
+    assert (tmp_path / "sheet.jpg").is_file()
+
+
+def test_the_device_is_the_networks_where_the_segmenter_has_none(chromiq, tmp_path):
+    write_catalogue(tmp_path, pairs=1, size_wh=(96, 120))
+    photos = [tmp_path / "still-life1.jpg", tmp_path / "on_model1.jpg"]
+    where = ["--segmenter", "classic", "--device", "cpu", "--out", tmp_path / "out.png"]
+    lora = ["--method", "lora", "--lora", tmp_path / "none.safetensors"]
+    assert chromiq("correct", *photos, *where, *lora)[1]["findings"][0]["code"] == "lora.missing"
+    assert "uses no models" in chromiq("correct", *photos, *where)[2]

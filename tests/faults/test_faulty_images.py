@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
+from chromiq.errors import UnsoundError
 from chromiq.images import photo_size_wh, read_mask, read_photo
 from chromiq.profiles import srgb_profile
 from chromiq.soundness import MAX_PIXELS, inspect_photo, verify_photo
@@ -249,3 +250,21 @@ def test_a_dataset_may_hold_pipes_and_devices(dataset):
     caption.symlink_to("/dev/zero")
     codes = {finding.code for finding in check_dataset(dataset)}
     assert {"photo.missing", "caption.missing"} <= codes
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_mask_in_colours_is_not_guessed_at(tmp_path, suffix):
+    """Painted in green it had been empty, in red it had done; a photo gave whatever it gave."""
+    garment = np.zeros((90, 60), np.uint8)
+    garment[20:70, 15:45] = 255
+    path, empty = tmp_path / f"mask{suffix}", np.zeros_like(garment)
+    for channels in (
+        [empty, garment, empty],
+        [garment, empty, empty],
+        [garment // 4, garment // 2, garment // 4],
+    ):
+        Image.fromarray(np.dstack(channels)).save(path)
+        with pytest.raises(UnsoundError, match=r"wanted a mask, white on the garment .* got colours on"):
+            read_mask(path)
+    Image.fromarray(np.dstack([garment] * 3)).save(path)
+    assert np.array_equal(read_mask(path), garment == 255)

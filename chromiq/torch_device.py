@@ -1,0 +1,25 @@
+"""Whether torch can use a device that a user named."""
+
+from __future__ import annotations
+
+from chromiq.errors import UsageError
+
+
+def require_torch_device(device: str) -> None:
+    """Refuse a device that is not here, before any work is done for it.
+
+    Args:
+        device: torch's name, such as ``"cpu"`` or ``"cuda:1"``.
+
+    Raises:
+        UsageError: if torch is not installed, does not know the device or cannot use it.
+    """
+    try:
+        import torch
+
+        torch.zeros(1, device=device)
+    except (ImportError, RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(
+            f"--device {device}: wanted a device torch can use here, got '{reason}'; use --device cpu"
+        ) from error
