@@ -21,7 +21,7 @@ from chromiq.errors import Finding, UnsoundError
 from chromiq.files import write_bytes
 from chromiq.profiles import MODES_16_BIT, srgb_profile, through_profile
 from chromiq.records import BoolMask, RgbImage
-from chromiq.soundness import MIN_SIDE_PX, decoding, refuse_unsound
+from chromiq.soundness import MIN_SIDE_PX, sound_photo
 
 JPEG_QUALITY = 95
 ORIENTATION = 0x0112  # the EXIF tag
@@ -68,8 +68,7 @@ def read_photo(
         UnsoundError: with one `Finding`, if the file is missing, empty, no photo, cut short, too small
             or too large, or its colour profile cannot be read.
     """
-    refuse_unsound(path, min_side_px)
-    with decoding(path) as image:
+    with sound_photo(path, min_side_px) as image:
         if least_wh is not None:
             decode_smaller(image, least_wh)
         profile = image.info.get("icc_profile")
@@ -165,8 +164,7 @@ def read_mask(path: Path) -> BoolMask:
     Raises:
         UnsoundError: if the file is missing, cannot be read or is in colours, whose meaning nobody knows.
     """
-    refuse_unsound(path, 1)
-    with decoding(path) as image:
+    with sound_photo(path, 1) as image:
         # A garment painted in white on nothing: laid over white, as a photo is, it would be gone.
         is_cut_out = image.has_transparency_data
         opaque = ImageOps.exif_transpose(image).convert("RGBA").getchannel("A") if is_cut_out else None
@@ -207,8 +205,7 @@ def photo_size_wh(path: Path) -> tuple[int, int]:
     Raises:
         UnsoundError: if the file is no readable photo.
     """
-    refuse_unsound(path, 1)
-    with Image.open(path) as image:
+    with sound_photo(path, 1) as image:
         return image.size[::-1] if lies_on_its_side(image) else image.size
 
 

@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, JpegImagePlugin
 
 from chromiq import original_metadata as metadata
-from chromiq.errors import UnsoundError, UsageError
+from chromiq.errors import UsageError
 from chromiq.files import atomic_path
 from chromiq.images import ORIENTATION, orientation_of, to_srgb
 from chromiq.jpeg_blocks import restore_blocks
 from chromiq.profiles import is_srgb, srgb_profile
 from chromiq.records import BoolMask, RgbImage
-from chromiq.soundness import decoding, inspect_photo
+from chromiq.soundness import sound_photo
 
 LOSSLESS_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".webp", ".bmp"})
 _PLAIN_MODES = frozenset({"RGB", "RGBA"})
@@ -82,10 +82,7 @@ def read_original(path: Path) -> Original:
     Raises:
         UnsoundError: as `chromiq.images.read_photo`.
     """
-    found = inspect_photo(path)
-    if found is not None:
-        raise UnsoundError(str(found), [found])
-    with decoding(path) as image:
+    with sound_photo(path) as image:
         profile = image.info.get("icc_profile")
         orientation = orientation_of(image)
         stored: NDArray[Any] | None = None

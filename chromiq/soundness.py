@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 from PIL import Image, ImageCms, UnidentifiedImageError
@@ -35,23 +35,67 @@ _LARGE_PIXELS = 50_000_000
 _one_large_at_a_time = threading.Lock()
 
 
-def refuse_unsound(path: Path, min_side_px: int = MIN_SIDE_PX) -> None:
-    """Raise what `inspect_photo` finds.
+@contextmanager
+def sound_photo(path: Path, min_side_px: int = MIN_SIDE_PX) -> Iterator[Image.Image]:
+    """Open a photo that is sound as far as its header tells; what goes wrong with it after is told too.
 
     Raises:
-        UnsoundError: with one `Finding`, if there is any.
+        UnsoundError: with one `Finding`, before the block runs, if there is any by its header, or by what its
+            decoder complains of in the block.
     """
-    finding = inspect_photo(path, min_side_px=min_side_px)
-    if finding is not None:
-        raise UnsoundError(str(finding), [finding])
+    finding = _file_finding(path)
+    with ExitStack() as stack:
+        if finding is None:
+            try:
+                image = stack.enter_context(Image.open(path, formats=_FORMATS))
+                finding = _header_finding(path, image, min_side_px)
+            except Image.DecompressionBombError as error:
+                finding = _too_large(path, f"'{error}'")
+            except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+                reason = _kind_of(path) if isinstance(error, UnidentifiedImageError) else f"'{error}'"
+                wanted, cure = "a JPEG, PNG, WebP or TIFF photo", "replace it by one, exported anew"
+                finding = Finding("photo.unreadable", str(path), wanted, reason, cure)
+        if finding is not None:
+            raise UnsoundError(str(finding), [finding])
+        with _told_as_findings(path):
+            yield image
 
 
 @contextmanager
 def decoding(path: Path) -> Iterator[Image.Image]:
-    """Open a picture; what its decoder has to complain of while the block runs is a finding."""
+    """Open a picture that was judged before; what its decoder complains of in the block is a finding."""
+    with _told_as_findings(path), Image.open(path, formats=_FORMATS) as image:
+        yield image
+
+
+def inspect_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Finding | None:
+    """What is wrong with a photo as far as its header tells, or None. Decodes no pixels."""
     try:
-        with Image.open(path, formats=_FORMATS) as image:
-            yield image
+        with sound_photo(path, min_side_px):
+            return None
+    except UnsoundError as error:
+        return error.findings[0]
+
+
+def verify_photo(path: Path) -> Finding | None:
+    """What is wrong with a photo once all of it is decoded, or None."""
+    try:
+        with sound_photo(path) as image, _turn_of(image):
+            # A JPEG is decoded at an eighth of its size: all its data is read, little is computed.
+            image.draft(None, (image.width // 8, image.height // 8))
+            image.load()
+            profile = image.info.get("icc_profile")
+            if profile:
+                parsed_profile(profile, image.mode)
+    except UnsoundError as error:
+        return error.findings[0]
+    return None
+
+
+@contextmanager
+def _told_as_findings(path: Path) -> Iterator[None]:
+    try:
+        yield
     except ImageCms.PyCMSError as error:
         finding = _profile_finding(path, error)
         raise UnsoundError(str(finding), [finding]) from error
@@ -60,8 +104,7 @@ def decoding(path: Path) -> Iterator[Image.Image]:
         raise UnsoundError(str(finding), [finding]) from error
 
 
-def inspect_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Finding | None:
-    """What is wrong with a photo as far as its header tells, or None. Decodes no pixels."""
+def _file_finding(path: Path) -> Finding | None:
     try:
         # A pipe or a device would be waited for, or read for ever.
         missing = None if path.is_file() else "no file" if path.exists() else "no such file"
@@ -71,47 +114,23 @@ def inspect_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Finding | No
         return Finding("photo.missing", str(path)[:300], "a photo", missing, "check the path")
     if path.stat().st_size == 0:
         return Finding("photo.empty", str(path), "a photo", "an empty file", "copy it again")
-    try:
-        with Image.open(path, formats=_FORMATS) as image:
-            width_px, height_px = image.size
-            # A phone's JPEG may hold a preview or a gain map behind the photo; only the first counts.
-            frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-            depth = _DEPTHS.get(image.mode)
-    except Image.DecompressionBombError as error:
-        return _too_large(path, f"'{error}'")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        reason = _kind_of(path) if isinstance(error, UnidentifiedImageError) else f"'{error}'"
-        wanted, cure = "a JPEG, PNG, WebP or TIFF photo", "replace it by one, exported anew"
-        return Finding("photo.unreadable", str(path), wanted, reason, cure)
-    size = f"{width_px}x{height_px}"
-    if max(width_px, height_px) > MAX_SIDE_PX or width_px * height_px > MAX_PIXELS:
+    return None
+
+
+def _header_finding(path: Path, image: Image.Image, min_side_px: int) -> Finding | None:
+    # A phone's JPEG may hold a preview or a gain map behind the photo; only the first counts.
+    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    size = f"{image.width}x{image.height}"
+    if max(image.size) > MAX_SIDE_PX or image.width * image.height > MAX_PIXELS:
         return _too_large(path, size)
-    if min(width_px, height_px) < min_side_px:
+    if min(image.size) < min_side_px:
         return Finding(
             "photo.small", str(path), f"at least {min_side_px} px a side", size, "use the original photo"
         )
     if frames > 1:
         return Finding("photo.animated", str(path), "one picture", f"{frames} frames", "export one frame")
-    if depth:
+    if depth := _DEPTHS.get(image.mode):
         return Finding("photo.depth", str(path), "8 or 16 bits a channel", depth, "export it with 16 bits")
-    return None
-
-
-def verify_photo(path: Path) -> Finding | None:
-    """What is wrong with a photo once all of it is decoded, or None."""
-    finding = inspect_photo(path)
-    if finding is not None:
-        return finding
-    try:
-        with decoding(path) as image, _turn_of(image):
-            # A JPEG is decoded at an eighth of its size: all its data is read, little is computed.
-            image.draft(None, (image.width // 8, image.height // 8))
-            image.load()
-            profile = image.info.get("icc_profile")
-            if profile:
-                parsed_profile(profile, image.mode)
-    except UnsoundError as error:
-        return error.findings[0]
     return None
 
 

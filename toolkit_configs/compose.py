@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
-from chromiq.soundness import decoding, refuse_unsound
+from chromiq.soundness import sound_photo
 from toolkit_configs.assign import assign
 from toolkit_configs.jobs import Config, Dataset, Job, Process, name_fault
 from toolkit_configs.memory import GIB, MemoryEstimate, estimate_memory
@@ -129,8 +129,7 @@ def target_size_wh(root: Path) -> tuple[int, int] | None:
     if first is None:
         return None
     try:
-        refuse_unsound(first, min_side_px=1)
-        with decoding(first) as image:
+        with sound_photo(first, 1) as image:
             return image.size
     except UnsoundError:
         return None  # chromiq doctor says what is wrong with it

@@ -11,7 +11,7 @@ import numpy as np
 
 from chromiq.errors import Finding, UnsoundError
 from chromiq.images import photo_size_wh
-from chromiq.soundness import PHOTO_SUFFIXES, decoding, refuse_unsound
+from chromiq.soundness import PHOTO_SUFFIXES, sound_photo
 from dataset_builder.buckets import bucket_size_wh, cut_off_wh
 from dataset_builder.captions import TRIGGER_WORD
 from dataset_builder.doctor import TRAINER_SUFFIXES, DatasetFolders, Training, check_folders
@@ -146,8 +146,7 @@ def mask_shares(folder: Path) -> list[float]:
     shares = []
     for path in paths[::step]:
         try:
-            refuse_unsound(path, min_side_px=1)
-            with decoding(path) as image:
+            with sound_photo(path, 1) as image:
                 shares.append(float(np.asarray(image.convert("L"), dtype=np.float32).mean() / 255))
         except UnsoundError:
             continue  # check_folders tells what is wrong with it
