@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from chromiq.records import BoolMask, FloatImage, RgbImage
+from chromiq.regions import bounding_box
 
 _LANCZOS = Image.Resampling.LANCZOS
 _LOBES = 3  # of Lanczos' kernel on either side
@@ -98,8 +99,14 @@ def shrink(photo: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
 
 def coverage(mask: BoolMask, size_wh: tuple[int, int]) -> FloatImage:
     """How much of each pixel of another size a mask takes, 0..1 float32."""
-    covered = cv2.resize(mask.astype(np.float32), size_wh, interpolation=cv2.INTER_AREA)
-    return np.asarray(covered)
+    covered = np.zeros((size_wh[1], size_wh[0]), np.float32)
+    if mask.any():
+        box = bounding_box(mask)
+        rows, top, bottom = _shown_in(box[0], mask.shape[0], size_wh[1])
+        columns, left, right = _shown_in(box[1], mask.shape[1], size_wh[0])
+        part, part_wh = mask[top:bottom, left:right], (columns.stop - columns.start, rows.stop - rows.start)
+        covered[rows, columns] = cv2.resize(part.astype(np.float32), part_wh, interpolation=cv2.INTER_AREA)
+    return covered
 
 
 @lru_cache(maxsize=64)

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from chromiq.colour import delta_e_map
@@ -77,6 +79,17 @@ def test_coverage_counts_every_pixel():
     mask[:4, :3] = True
     mask[4, 0] = True
     np.testing.assert_allclose(coverage(mask, (3, 4)), [[1, 0.5, 0], [1, 0.5, 0], [0.25, 0, 0], [0, 0, 0]])
+
+
+@given(st.tuples(*[st.integers(1, 8)] * 4), st.integers(1, 6), st.floats(0, 1), st.integers(0, 99))
+def test_coverage_is_the_share_of_every_pixel_s_area(sides, unit, share, seed):
+    shown_hw = (sides[0] * unit, sides[1] * unit)
+    mask = np.zeros((shown_hw[0] + sides[2] * unit, shown_hw[1] + sides[3] * unit), bool)
+    part = mask[int(share * len(mask) / 2) :, int(share * mask.shape[1] / 2) : mask.shape[1] - seed % 3]
+    part[:] = np.random.default_rng(seed).random(part.shape) < share
+    fine = mask.repeat(shown_hw[0], axis=0).repeat(shown_hw[1], axis=1)
+    wanted = fine.reshape(shown_hw[0], mask.shape[0], shown_hw[1], mask.shape[1]).mean(axis=(1, 3))
+    np.testing.assert_allclose(coverage(mask, shown_hw[::-1]), wanted, atol=1e-4)
 
 
 def lanczos_in_floats(photo, size_wh):
