@@ -212,7 +212,7 @@ def photo_size_wh(path: Path) -> tuple[int, int]:
 def orientation_of(image: Image.Image) -> int:
     """EXIF orientation 1..8; 1 without, or where the file says what is none."""
     value = image.getexif().get(ORIENTATION, 1)
-    return value if value in range(1, 9) else 1
+    return int(value) if value in range(1, 9) else 1
 
 
 def is_upright(image: Image.Image) -> bool:

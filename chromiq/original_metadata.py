@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,19 @@ def format_of(suffix: str) -> str:
 
 
 def exif_of(image: Image.Image) -> Image.Exif:
-    """The EXIF data; of a TIFF, whose tags Pillow takes for it, without those that describe its pixels."""
+    """The EXIF data; of a TIFF, whose tags Pillow takes for it, without those that describe its pixels.
+
+    Of data that cannot be written again, as tags are of another type than theirs, the orientation is left.
+    """
     exif = image.getexif()
     if image.format == "TIFF":
         for tag in exif.keys() - _TIFF_EXIF:
             del exif[tag]
+    try:
+        exif.tobytes()
+    except (struct.error, TypeError, ValueError):
+        exif = Image.Exif()
+        exif[ORIENTATION] = orientation_of(image)
     return exif
 
 

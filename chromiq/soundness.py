@@ -30,6 +30,9 @@ _OTHER_KINDS = (
     (0, b"%PDF", "a PDF"),
     (0, b"8BPS", "a Photoshop file"),
 )
+# As PNG's chunks gAMA and cHRM say it: white, red, green and blue in x and y of CIE 1931.
+_SRGB_GAMMA, _SRGB_PRIMARIES = 0.45455, (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+_SAME_SPACE_WITHIN = 0.01
 # A few of these at once, decoded to four bytes a pixel, would be more memory than a machine has.
 _LARGE_PIXELS = 50_000_000
 _one_large_at_a_time = threading.Lock()
@@ -131,7 +134,22 @@ def _header_finding(path: Path, image: Image.Image, min_side_px: int) -> Finding
         return Finding("photo.animated", str(path), "one picture", f"{frames} frames", "export one frame")
     if depth := _DEPTHS.get(image.mode):
         return Finding("photo.depth", str(path), "8 or 16 bits a channel", depth, "export it with 16 bits")
+    if space := _other_space(image):
+        wanted, cure = "sRGB, or an ICC profile that says otherwise", "export it with its profile"
+        return Finding("photo.space", str(path), wanted, space, cure)
     return None
+
+
+def _other_space(image: Image.Image) -> str | None:
+    """What a PNG without a profile says of its colours if they are not those of sRGB, else None."""
+    told = image.info
+    gamma, primaries = told.get("gamma", 0), told.get("chromaticity", (0,))
+    if image.format != "PNG" or "icc_profile" in told or "srgb" in told:
+        return None
+    if gamma > 0 and abs(gamma - _SRGB_GAMMA) > _SAME_SPACE_WITHIN:
+        return f"a PNG of gamma {gamma:g}"
+    far = any(abs(a - b) > _SAME_SPACE_WITHIN for a, b in zip(primaries, _SRGB_PRIMARIES, strict=False))
+    return "a PNG with primaries of another space" if all(primaries) and far else None
 
 
 def _turn_of(image: Image.Image) -> AbstractContextManager[object]:

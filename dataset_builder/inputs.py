@@ -161,6 +161,9 @@ def _mask_fault(pair: PhotoPair, path: Path | None) -> Finding | None:
     if not mask.any():
         wanted, cure = "255 on the garment", "draw it, or remove the file to have it found"
         return Finding("mask.empty", str(path), wanted, "black all over", cure)
+    if mask.all():
+        wanted, cure = "black around the garment", "draw it, or remove the file to have it found"
+        return Finding("mask.full", str(path), wanted, "white all over", cure)
     return None
 
 

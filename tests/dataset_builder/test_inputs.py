@@ -26,8 +26,8 @@ def masks(tmp_path):
     """A folder of masks; a garment in the middle unless told otherwise."""
     (tmp_path / "masks").mkdir()
 
-    def draw(name="on_model1.png", *, size_wh=(WIDTH_PX, HEIGHT_PX), level=255):
-        mask = np.zeros(size_wh[::-1], np.uint8)
+    def draw(name="on_model1.png", *, size_wh=(WIDTH_PX, HEIGHT_PX), level=255, around=0):
+        mask = np.full(size_wh[::-1], around, np.uint8)
         mask[40:100, 30:90] = level
         Image.fromarray(mask).save(tmp_path / "masks" / name)
         return tmp_path / "masks"
@@ -55,6 +55,7 @@ def test_given_masks_and_labels_go_to_their_pairs(photos, masks, tmp_path):
         ({"size_wh": (WIDTH_PX, HEIGHT_PX - 1)}, "mask.size", "120x149"),
         ({"level": 0}, "mask.empty", "black all over"),
         ({"level": 127}, "mask.empty", "black all over"),
+        ({"level": 128, "around": 255}, "mask.full", "white all over"),
     ],
 )
 def test_a_mask_that_cannot_be_is_told_and_its_pair_may_be_left_out(photos, masks, drawing, code, got):
