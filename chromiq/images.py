@@ -68,7 +68,7 @@ def read_photo(
         UnsoundError: with one `Finding`, if the file is missing, empty, no photo, cut short, too small
             or too large, or its colour profile cannot be read.
     """
-    with sound_photo(path, min_side_px) as image:
+    with sound_photo(path, min_side_px, for_colour=True) as image:
         if least_wh is not None:
             decode_smaller(image, least_wh)
         profile = image.info.get("icc_profile")

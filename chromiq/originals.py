@@ -82,7 +82,7 @@ def read_original(path: Path) -> Original:
     Raises:
         UnsoundError: as `chromiq.images.read_photo`.
     """
-    with sound_photo(path) as image:
+    with sound_photo(path, for_colour=True) as image:
         profile = image.info.get("icc_profile")
         orientation = orientation_of(image)
         stored: NDArray[Any] | None = None

@@ -39,8 +39,16 @@ _one_large_at_a_time = threading.Lock()
 
 
 @contextmanager
-def sound_photo(path: Path, min_side_px: int = MIN_SIDE_PX) -> Iterator[Image.Image]:
+def sound_photo(
+    path: Path, min_side_px: int = MIN_SIDE_PX, *, for_colour: bool = False
+) -> Iterator[Image.Image]:
     """Open a photo that is sound as far as its header tells; what goes wrong with it after is told too.
+
+    Args:
+        path: the file.
+        min_side_px: the shortest side that is taken.
+        for_colour: refuse also what says without a profile that its colours are others than sRGB's; of no
+            concern in a mask.
 
     Raises:
         UnsoundError: with one `Finding`, before the block runs, if there is any by its header, or by what its
@@ -51,7 +59,9 @@ def sound_photo(path: Path, min_side_px: int = MIN_SIDE_PX) -> Iterator[Image.Im
         if finding is None:
             try:
                 image = stack.enter_context(Image.open(path, formats=_FORMATS))
-                finding = _header_finding(path, image, min_side_px)
+                finding = _header_finding(path, image, min_side_px) or (
+                    _space_finding(path, image) if for_colour else None
+                )
             except Image.DecompressionBombError as error:
                 finding = _too_large(path, f"'{error}'")
             except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
@@ -83,7 +93,7 @@ def inspect_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Finding | No
 def verify_photo(path: Path) -> Finding | None:
     """What is wrong with a photo once all of it is decoded, or None."""
     try:
-        with sound_photo(path) as image, _turn_of(image):
+        with sound_photo(path, for_colour=True) as image, _turn_of(image):
             # A JPEG is decoded at an eighth of its size: all its data is read, little is computed.
             image.draft(None, (image.width // 8, image.height // 8))
             image.load()
@@ -134,10 +144,13 @@ def _header_finding(path: Path, image: Image.Image, min_side_px: int) -> Finding
         return Finding("photo.animated", str(path), "one picture", f"{frames} frames", "export one frame")
     if depth := _DEPTHS.get(image.mode):
         return Finding("photo.depth", str(path), "8 or 16 bits a channel", depth, "export it with 16 bits")
-    if space := _other_space(image):
-        wanted, cure = "sRGB, or an ICC profile that says otherwise", "export it with its profile"
-        return Finding("photo.space", str(path), wanted, space, cure)
     return None
+
+
+def _space_finding(path: Path, image: Image.Image) -> Finding | None:
+    space = _other_space(image)
+    wanted, cure = "sRGB, or an ICC profile that says otherwise", "export it with its profile"
+    return Finding("photo.space", str(path), wanted, space, cure) if space else None
 
 
 def _other_space(image: Image.Image) -> str | None:

@@ -274,7 +274,7 @@ def test_a_mask_in_colours_is_not_guessed_at(tmp_path, suffix):
 def png_with(path, *chunks):
     """A small PNG with chunks of a kind and a payload before its pixels."""
     buffer = io.BytesIO()
-    Image.new("RGB", (80, 70), (90, 120, 150)).save(buffer, "PNG")
+    Image.new("RGB", (80, 70), (150, 150, 150)).save(buffer, "PNG")
     told = b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         for kind, data in chunks
@@ -296,6 +296,7 @@ def test_a_png_that_says_without_a_profile_that_it_is_not_srgb(tmp_path, chunks)
     assert finding.code == "photo.space"
     with pytest.raises(UnsoundError, match="export it with its profile"):
         read_photo(tmp_path / "photo.png")
+    assert read_mask(tmp_path / "photo.png").all()  # a mask's levels mean what they are
 
 
 @pytest.mark.parametrize(
