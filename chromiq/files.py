@@ -84,8 +84,22 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, document: Any) -> None:
-    """Write `document` to `path` as indented JSON with a final newline; NaN is refused."""
-    write_text(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write `document` to `path` as `json_text`."""
+    write_text(path, json_text(document))
+
+
+def json_text(document: Any, encoding: str = "utf-8") -> str:
+    """Indented JSON with a final newline; what the encoding has no bytes for is escaped. NaN is refused.
+
+    >>> json_text("\N{LATIN SMALL LETTER E WITH ACUTE}", "ascii")
+    '"\\\\u00e9"\\n'
+    """
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:  # such as a path whose bytes are no UTF-8, or anything on an ASCII terminal
+        return json.dumps(document, indent=2, allow_nan=False) + "\n"
+    return text
 
 
 def sha256_file(path: Path) -> str:
@@ -158,6 +172,8 @@ def machine_error(error: OSError) -> ChromiqError | None:
     >>> machine_error(FileNotFoundError(errno.ENOENT, "No such file", "photos")) is None
     True
     """
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # as os.getcwd() raises it
+        return ChromiqError("the working directory is gone; change to one that is there")
     if error.errno not in _FAULTS_OF_THE_MACHINE:
         return None
     return ChromiqError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
@@ -39,7 +40,7 @@ def main() -> None:
 
 def _run(arguments: list[str]) -> None:
     with termination_as_interrupt():
-        _open_closed_streams()
+        _mend_streams()
         _refuse_empty(arguments)
         # Only now, as it takes a moment in which a Ctrl-C wants an answer too.
         from chromiq_cli.verbs import Interrupted, app
@@ -69,12 +70,14 @@ def _give_stdout_up() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _open_closed_streams() -> None:
+def _mend_streams() -> None:
     """What is written to a stream that the caller closed is lost, and no file of ours takes its place."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)
     sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no crash
 
 
 def _nowhere() -> TextIO:

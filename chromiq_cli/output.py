@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from chromiq.errors import ChromiqError, Finding
+from chromiq.files import json_text
 from chromiq.progress import console
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def say(message: str) -> None:
 
 def print_json(document: Any) -> None:
     """Print `document` as JSON on stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.write(json_text(document, sys.stdout.encoding or "utf-8"))
 
 
 def print_line(text: str) -> None:

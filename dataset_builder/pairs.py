@@ -184,6 +184,12 @@ def _with_safe_keys(pairs: Sequence[PhotoPair]) -> tuple[list[PhotoPair], list[F
     for pair in pairs:
         try:
             key = safe_stem(pair.key)
+            for path in (pair.still_life, pair.on_model):
+                str(path).encode("utf-8")
+        except UnicodeEncodeError:
+            where = ascii(str(pair.still_life))
+            findings.append(Finding("pair.name", where, "a name in UTF-8", "other bytes", "rename it"))
+            continue
         except ChromiqError as error:
             findings.append(
                 Finding("pair.name", str(pair.still_life), "a usable name", str(error), "rename it")

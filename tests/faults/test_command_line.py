@@ -22,10 +22,10 @@ from evaluate.pipelines import Loading, load_pipeline
 VERB = [sys.executable, "-c", "from chromiq_cli.main import main; main()"]
 
 
-def run(*arguments, redirected="", cwd=None):
+def run(*arguments, redirected=""):
     """A command line in a shell, as only that closes streams."""
     shell = ["bash", "-c", f'"$@" {redirected}', "bash", *VERB, *map(str, arguments)]
-    return subprocess.run(shell, capture_output=True, text=True, timeout=60, cwd=cwd, check=False)
+    return subprocess.run(shell, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.mark.parametrize("empty", [["--out", ""], ["--out="], ["--out", "x", ""]])
@@ -201,3 +201,25 @@ def test_the_device_is_the_networks_where_the_segmenter_has_none(chromiq, tmp_pa
     lora = ["--method", "lora", "--lora", tmp_path / "none.safetensors"]
     assert chromiq("correct", *photos, *where, *lora)[1]["findings"][0]["code"] == "lora.missing"
     assert "uses no models" in chromiq("correct", *photos, *where)[2]
+
+
+def test_names_that_the_terminal_has_no_letters_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    out = tmp_path / "é👗.yaml"
+    ended = run("render", "kontext", "--dataset", tmp_path, "--out", out)
+    assert (ended.returncode, out.is_file()) == (0, True)
+    assert ended.stdout == f"{tmp_path}/\\xe9\\U0001f457.yaml\n"
+    ended = run("render", "kontext", "--dataset", tmp_path, "--out", out, "--json")
+    assert json.loads(ended.stdout)["config"] == str(out)
+
+
+def test_a_working_directory_that_is_gone(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    shell = f'cd {gone}; rmdir {gone}; "$@"'
+    command = ["bash", "-c", shell, "bash", *VERB, "build", str(tmp_path), "--out", "out"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert (
+        ended.stderr.splitlines()[-1] == "chromiq: the working directory is gone; change to one that is there"
+    )

@@ -1,6 +1,7 @@
 """File names are data: they come back exactly, or a collision is told; none leads out of the folder."""
 
 import json
+import os
 import unicodedata
 from pathlib import Path
 
@@ -174,3 +175,21 @@ def test_a_path_longer_than_any_is_told_in_a_few_words(longer, chromiq, two_phot
     assert code == document["exit_code"] == 1
     assert "File name too long" in told
     assert len(told) < 1000
+
+
+def test_names_whose_bytes_are_no_utf8_are_told(chromiq, two_photos, tmp_path):
+    """As an old archive unpacks them; a manifest and a caption could not name them."""
+    put(tmp_path / "in", "1", two_photos)
+    put(tmp_path / "in", os.fsdecode(b"\xe92"), two_photos)
+    for verb in (["build", tmp_path / "in"], ["correct", "--batch", tmp_path / "in"]):
+        code, document, told = chromiq(*verb, "--out", tmp_path / "out", "--segmenter", "classic")
+        assert code == 10
+        assert [
+            (each["code"], each["where"]) for each in document["findings"] if each["severity"] == "error"
+        ] == [("pair.name", ascii(str(tmp_path / "in" / os.fsdecode(b"still-life\xe92.jpg"))))]
+        assert "wanted a name in UTF-8" in told
+    photos = [tmp_path / "in" / os.fsdecode(name) for name in (b"still-life\xe92.jpg", b"on_model\xe92.jpg")]
+    out = tmp_path / os.fsdecode(b"\xe9.png")
+    code, document, _ = chromiq("correct", *photos, "--out", out, "--segmenter", "classic")
+    assert code in {0, 3}
+    assert document["corrections"][0]["out"] == str(out)
