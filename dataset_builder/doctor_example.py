@@ -268,6 +268,8 @@ def _garment_on(recorded: Recorded, size_wh: tuple[int, int]) -> BoolMask | None
     left, top, right, bottom = (round(edge * scale) for edge in recorded.on_model_xyxy)
     placed = np.zeros((size_wh[1], size_wh[0]), np.uint8)
     right, bottom = min(right, size_wh[0]), min(bottom, size_wh[1])
+    if left >= right or top >= bottom:
+        return None  # of a canvas of other proportions, or too small to be seen
     placed[top:bottom, left:right] = cv2.resize(
         mask, (right - left, bottom - top), interpolation=cv2.INTER_AREA
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os.path import normpath
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ def read_manifest(root: Path) -> tuple[dict[Path, Recorded], list[Finding]]:
                 continue
             try:
                 example = load_json(line)
+                for name in (*example["digests"], example["target"], f"on_model{example['key']}"):
+                    if Path(name).is_absolute() or normpath(name).startswith(".."):
+                        raise ValueError(f"{name!r}, which lies outside the dataset")
                 missing = [name for name in example["digests"] if not (root / name).is_file()]
                 recorded[root / example["target"]] = _recorded(root, example)
             except (ValueError, KeyError, TypeError) as error:
@@ -53,6 +57,13 @@ def _recorded(root: Path, example: Mapping[str, Any]) -> Recorded:
     geometry, error = example["geometry"], example["degradation"]
     left, top, right, bottom = geometry["on_model_xyxy"] if geometry else (0, 0, 0, 0)
     width_px, height_px = geometry["canvas_wh"] if geometry else (0, 0)
+    numbers = (left, top, right, bottom, width_px, height_px)
+    if geometry and not (
+        all(type(number) is int for number in numbers)
+        and 0 <= left < right <= width_px
+        and 0 <= top < bottom <= height_px
+    ):
+        raise ValueError(f"a photo at {numbers[:4]} of a canvas of {numbers[4:]}")
     return Recorded(
         str(error["kind"]),
         error["asked_delta_e"] is not None,
