@@ -13,11 +13,13 @@ from dataset_builder.buckets import DIVISIBLE_BY_PX
 from dataset_builder.doctor_example import Recorded
 from dataset_builder.export import garment_mask_path
 
+_SETTINGS = ".chromiq/build.json"
+
 
 def model_of(root: Path, *, has_reference: bool) -> str:
     """The model a dataset was built for, or the likeliest one."""
     try:
-        model = load_json((root / ".chromiq" / "build.json").read_text(encoding="utf-8"))["model"]
+        model = load_json((root / _SETTINGS).read_text(encoding="utf-8"))["model"]
     except (OSError, ValueError, KeyError, TypeError):
         model = None  # put together by a person
     guess = "kontext" if not has_reference else "qwen-image-edit-2509"
@@ -30,7 +32,7 @@ def read_manifest(root: Path) -> tuple[dict[Path, Recorded], list[Finding]]:
     recorded: dict[Path, Recorded] = {}
     findings: list[Finding] = []
     if not path.is_file():
-        return recorded, findings
+        return recorded, unfinished_findings(root)
     with path.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
@@ -51,6 +53,15 @@ def read_manifest(root: Path) -> tuple[dict[Path, Recorded], list[Finding]]:
                 Finding("manifest.missing", str(root / name), wanted, "none", "build it") for name in missing
             ]
     return recorded, findings
+
+
+def unfinished_findings(root: Path) -> list[Finding]:
+    """Whether a dataset that chromiq builds lacks what a build writes last."""
+    path = root / "manifest.jsonl"
+    if path.is_file() or not (root / _SETTINGS).is_file():
+        return []
+    wanted, cure = "the manifest, which a build writes last", "let the build end; its command again goes on"
+    return [Finding("dataset.unfinished", str(path), wanted, "none", cure)]
 
 
 def _recorded(root: Path, example: Mapping[str, Any]) -> Recorded:

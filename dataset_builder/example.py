@@ -170,7 +170,8 @@ def _fingerprint(work: PairWork) -> str:
     """A digest of all that decides a pair's bytes."""
     pair = work.pair
     photos = [pair.still_life, pair.on_model, *([work.given_mask] if work.given_mask else [])]
-    digests = [sha256_file(path) for path in photos]
+    # One that is gone since it was checked is told when it is read.
+    digests = [sha256_file(path) if path.is_file() else None for path in photos]
     parts = [__version__, asdict(work.options), pair.key, pair.garment, digests]
     return sha256_text(json.dumps(parts, sort_keys=True))
 

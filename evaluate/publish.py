@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -21,6 +22,9 @@ from toolkit_configs.jobs import Job, read_job
 from toolkit_configs.run_status import read_status
 
 CARD_FILE = "model_card.md"
+_REPOSITORY = re.compile(
+    r"\w[\w.-]*/\w[\w.-]*", re.ASCII
+)  # the hub's own rule, stricter, is asked before sending
 
 
 @dataclass(frozen=True)
@@ -80,9 +84,12 @@ def prepare(
         licence: hub identifier, if the base model's is not known here.
 
     Raises:
-        UsageError: if there is no such checkpoint, or base model or licence are not known.
+        UsageError: if there is no such checkpoint, base model or licence are not known, or the repository's
+            name is none.
         UnsoundError: if the LoRA is broken or no longer the one that the run recorded.
     """
+    if not _REPOSITORY.fullmatch(repository):
+        raise UsageError(f"--repo {repository}: wanted OWNER/NAME, got this; give it so")
     record = read_status(run).record
     lora = _checkpoint(run, record.name, step)
     read_lora_file(lora)

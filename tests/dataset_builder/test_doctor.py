@@ -234,3 +234,11 @@ def test_a_manifest_of_another_picture_is_no_crash(dataset):
     tiny = {"geometry": {"on_model_xyxy": [0, 0, 1, 1], "canvas_wh": [30_000, 10]}}
     manifest_without(dataset, lambda line: line.update(tiny))
     assert "manifest.line" not in [finding.code for finding in check_dataset(dataset)]
+
+
+def test_a_build_that_has_not_ended_is_no_dataset_yet(dataset):
+    """Half of it would train without a word, as every example that is there is sound."""
+    (dataset / "manifest.jsonl").unlink()
+    assert codes(dataset) == ["dataset.unfinished"]
+    (dataset / ".chromiq" / "build.json").unlink()  # as somebody put it together by hand
+    assert codes(dataset) == []

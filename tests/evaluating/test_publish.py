@@ -212,8 +212,11 @@ def test_a_hub_out_of_reach(run_folder, hub):
 
 
 def test_a_repository_needs_a_name_the_hub_allows(run_folder):
-    with pytest.raises(UsageError, match="wanted OWNER/NAME"):
-        publish(run_folder, prepare(run_folder, "../x/y"), token=TOKEN)
+    for name in ("../x/y", "colour", "shop/a b", "a/b/c", "-x/y"):
+        with pytest.raises(UsageError, match="wanted OWNER/NAME"):
+            prepare(run_folder, name)
+    with pytest.raises(UsageError, match="as the hub allows it"):
+        publish(run_folder, prepare(run_folder, "shop/a--b"), token=TOKEN)
 
 
 def test_a_dry_run_shows_what_would_go_and_sends_nothing(run_folder, monkeypatch, chromiq):

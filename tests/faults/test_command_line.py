@@ -13,6 +13,7 @@ import dataset_builder.build
 import dataset_builder.workers
 from chromiq.errors import AccessError, UnsoundError, UsageError
 from dataset_builder.build import build
+from dataset_builder.inputs import check_inputs
 from dataset_builder.options import BuildOptions
 from dataset_builder.sample_catalogue import write_catalogue
 from dataset_builder.workers import build_locally
@@ -223,3 +224,21 @@ def test_a_working_directory_that_is_gone(tmp_path):
     assert (
         ended.stderr.splitlines()[-1] == "chromiq: the working directory is gone; change to one that is there"
     )
+
+
+def test_a_photo_that_is_gone_after_it_was_checked(chromiq, tmp_path, monkeypatch):
+    photos = tmp_path / "photos"
+    write_catalogue(photos, pairs=2, size_wh=(96, 120))
+
+    def check_and_lose(*given, **named):
+        inputs = check_inputs(*given, **named)
+        (photos / "on_model2.jpg").unlink()
+        return inputs
+
+    monkeypatch.setattr(dataset_builder.build, "check_inputs", check_and_lose)
+    arguments = ["--segmenter", "classic", "--workers", "1", "--size", "192x128"]
+    code, document, _ = chromiq("build", photos, "--out", tmp_path / "out", *arguments)
+    assert code == 10
+    assert ("photo.missing", str(photos / "on_model2.jpg")) in [
+        (finding["code"], finding["where"]) for finding in document["findings"]
+    ]

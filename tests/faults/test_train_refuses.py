@@ -27,6 +27,7 @@ FAULTS = {
     "mask black": (change_mask(np.zeros_like), "mask.black"),
     "mask of another size": (change_mask(lambda mask: mask[:-16]), "mask.size"),
     "control missing": (lambda dataset: (dataset / "control" / "pair1.jpg").unlink(), "dataset.control"),
+    "build not ended": (lambda dataset: (dataset / "manifest.jsonl").unlink(), "dataset.unfinished"),
     "target shifted": (shift_target, "control.shifted"),
 }
 
@@ -71,7 +72,7 @@ def test_found_refused_and_forced(chromiq, dataset, config, launched, fault):
     assert exit_code == EXIT_UNSOUND
     assert errors(document) == {code}
     where = [finding["where"] for finding in document["findings"] if finding["code"] == code]
-    assert all("pair1" in each for each in where)
+    assert all("pair1" in each or each.endswith("manifest.jsonl") for each in where)
 
     train = ("train", config, "--engine", "local")
     exit_code, document, told = chromiq(*train)

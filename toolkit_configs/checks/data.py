@@ -15,6 +15,7 @@ from chromiq.soundness import PHOTO_SUFFIXES, sound_photo
 from dataset_builder.buckets import bucket_size_wh, cut_off_wh
 from dataset_builder.captions import TRIGGER_WORD
 from dataset_builder.doctor import TRAINER_SUFFIXES, DatasetFolders, Training, check_folders
+from dataset_builder.doctor_manifest import unfinished_findings
 from toolkit_configs.checks.caches import cache_findings
 from toolkit_configs.jobs import Dataset, Job
 from toolkit_configs.models import model_of_arch
@@ -201,6 +202,7 @@ def _folder_findings(
     mask = Path(dataset.mask_path) if dataset.mask_path else None
     reference = Path(references[0]) if references else None
     folders = DatasetFolders(Path(dataset.folder_path), Path(control), mask, reference)
+    findings += unfinished_findings(folders.target.parent)
     findings += check_folders(folders, on_progress, training)
     for further in map(Path, references[1:]):
         have = {path.stem for path in _pictures(further)}
