@@ -13,9 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from chromiq.errors import UnsoundError
 from chromiq.images import photo_size_wh, read_mask, read_photo
-from chromiq.originals import copy_untouched, read_original
 from chromiq.profiles import srgb_profile
 from chromiq.soundness import MAX_PIXELS, inspect_photo, verify_photo
 from dataset_builder.doctor import check_dataset
@@ -251,70 +249,3 @@ def test_a_dataset_may_hold_pipes_and_devices(dataset):
     caption.symlink_to("/dev/zero")
     codes = {finding.code for finding in check_dataset(dataset)}
     assert {"photo.missing", "caption.missing"} <= codes
-
-
-@pytest.mark.parametrize("suffix", [".png", ".jpg"])
-def test_a_mask_in_colours_is_not_guessed_at(tmp_path, suffix):
-    """Painted in green it had been empty, in red it had done; a photo gave whatever it gave."""
-    garment = np.zeros((90, 60), np.uint8)
-    garment[20:70, 15:45] = 255
-    path, empty = tmp_path / f"mask{suffix}", np.zeros_like(garment)
-    for channels in (
-        [empty, garment, empty],
-        [garment, empty, empty],
-        [garment // 4, garment // 2, garment // 4],
-    ):
-        Image.fromarray(np.dstack(channels)).save(path)
-        with pytest.raises(UnsoundError, match=r"wanted a mask, white on the garment .* got colours on"):
-            read_mask(path)
-    Image.fromarray(np.dstack([garment] * 3)).save(path)
-    assert np.array_equal(read_mask(path), garment == 255)
-
-
-def png_with(path, *chunks):
-    """A small PNG with chunks of a kind and a payload before its pixels."""
-    buffer = io.BytesIO()
-    Image.new("RGB", (80, 70), (150, 150, 150)).save(buffer, "PNG")
-    told = b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in chunks
-    )
-    path.write_bytes(buffer.getvalue()[:33] + told + buffer.getvalue()[33:])
-    return path
-
-
-SRGB_GAMMA = (b"gAMA", struct.pack(">I", 45455))
-SRGB_PRIMARIES = (b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000))
-P3_PRIMARIES = (b"cHRM", struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000))
-LINEAR = (b"gAMA", struct.pack(">I", 100000))
-
-
-@pytest.mark.parametrize("chunks", [(LINEAR,), (SRGB_GAMMA, P3_PRIMARIES)])
-def test_a_png_that_says_without_a_profile_that_it_is_not_srgb(tmp_path, chunks):
-    finding = verify_photo(png_with(tmp_path / "photo.png", *chunks))
-    assert finding is not None
-    assert finding.code == "photo.space"
-    with pytest.raises(UnsoundError, match="export it with its profile"):
-        read_photo(tmp_path / "photo.png")
-    assert read_mask(tmp_path / "photo.png").all()  # a mask's levels mean what they are
-
-
-@pytest.mark.parametrize(
-    "chunks",
-    [(SRGB_GAMMA, SRGB_PRIMARIES), ((b"sRGB", b"\0"), LINEAR), ((b"gAMA", b"\0" * 4), (b"cHRM", b"\0" * 32))],
-)
-def test_a_png_that_says_it_is_srgb_or_nothing_of_sense(tmp_path, chunks):
-    assert verify_photo(png_with(tmp_path / "photo.png", *chunks)) is None
-
-
-TEXT, FLOAT = struct.pack("<HHI4s", 0x112, 2, 4, b"6\0\0\0"), struct.pack("<HHIf", 0x112, 11, 1, 6)
-
-
-@pytest.mark.parametrize("tag", [TEXT, FLOAT])
-def test_an_orientation_of_another_type_is_none_and_no_crash(two_photos, tmp_path, tag):
-    """Text, or a floating-point number, which Pillow reads and cannot write."""
-    on_model = tmp_path / "on_model1.jpg"
-    with Image.open(io.BytesIO(two_photos[1])) as image:
-        image.save(on_model, exif=b"Exif\0\0II*\0\x08\0\0\0\x01\0" + tag + b"\0\0\0\0", quality=95)
-    copy_untouched(tmp_path / "out.png", read_original(on_model))
-    assert np.array_equal(read_photo(tmp_path / "out.png").rgb, read_photo(on_model).rgb)
