@@ -12,7 +12,8 @@ MODEL_LIBRARIES = all(find_spec(name) for name in ("torch", "diffusers", "peft")
 
 @pytest.mark.models
 @pytest.mark.skipif(not MODEL_LIBRARIES, reason="needs the model libraries: pip install '.[models]'")
-def test_the_whole_way_twice(chromiq, tmp_path):
+def test_the_whole_way_twice(monkeypatch, chromiq, tmp_path):
+    monkeypatch.setattr(evaluate.demo, "PAIRS", 6)
     out = tmp_path / "demo"
     told = chromiq("demo", "--out", out, "--json")
     assert told.code == 0

@@ -11,6 +11,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from chromiq.ciede2000 import delta_e
 from chromiq.colour import delta_e_lab, delta_e_map, delta_e_parts, rgb_to_lab, srgb_to_lab
+from chromiq.errors import UsageError
 
 # Sharma, Wu and Dalal (2005), table 1: two Lab colours and their dE00.
 SHARMA = np.array(
@@ -176,7 +177,7 @@ def test_a_processor_is_not_torchs_affair(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)  # an import of it fails
     white, black = np.full((2, 2, 3), 255, np.uint8), np.zeros((2, 2, 3), np.uint8)
     assert delta_e_map(white, black) == pytest.approx(100, abs=1e-3)
-    with pytest.raises(ImportError):
+    with pytest.raises(UsageError, match="--device cuda"):
         delta_e_map(white, black, device="cuda")
 
 
