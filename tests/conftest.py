@@ -4,6 +4,7 @@ import shutil
 import signal
 
 import pytest
+from hypothesis import settings
 from told import tell
 
 from dataset_builder.build import build
@@ -18,6 +19,11 @@ collect_ignore = ["faults/fuzz.py", "support/spy_on_ai_toolkit.py"]
 
 # A shell starts what runs in the background with SIGINT ignored, and so would every process of the tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("chromiq", settings.default, deadline=None)
+settings.load_profile("chromiq")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -95,7 +95,7 @@ def test_greys_have_no_hue_to_go_wrong():
     assert (np.diag(delta_e_map(a, b)) == 0).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))), st.data())
 def test_any_two_images(a, data):
     b = data.draw(arrays.arrays(np.uint8, a.shape))

@@ -45,7 +45,7 @@ def test_gamma_is_that_of_srgb_and_odd(encoded, linear):
         assert back[0] == pytest.approx(sign * encoded, abs=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 6), st.just(3))))
 def test_lab_and_back_is_where_it_began(rgb):
     lab = srgb_to_lab(rgb)

@@ -23,7 +23,7 @@ def cloth(colour, size_hw=(90, 70), seed=0):
     return photo, mask
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.sampled_from(sorted(COLOURS)), st.integers(0, 10_000))
 def test_perceptual_meets_its_size_on_any_cloth_and_leaves_the_rest_alone(name, seed):
     photo, mask = cloth(COLOURS[name], seed=seed)
@@ -125,7 +125,7 @@ def test_the_size_told_of_a_large_striped_garment_is_that_of_all_its_pixels(styl
             assert measured == pytest.approx(error.asked_delta_e, rel=0.05)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.sampled_from(sorted(COLOURS)), st.integers(0, 10_000))
 def test_texture_survives(name, seed):
     photo, mask = cloth(COLOURS[name], seed=seed)

@@ -21,7 +21,7 @@ def masks_of(geometry, garment):
 
 
 @given(left=SIZES, right=SIZES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_panel_is_white_and_the_rest_black(left, right):
     geometry = exact_geometry(left, right)
     mask = panel_mask(geometry)
@@ -33,7 +33,7 @@ def test_the_panel_is_white_and_the_rest_black(left, right):
 
 
 @given(left=SIZES, right=SIZES, floor=st.floats(0, 1), box=st.tuples(st.floats(0, 0.6), st.floats(0, 0.6)))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_the_garment_is_white_the_rest_of_its_photo_the_floor(left, right, floor, box):
     geometry = exact_geometry(left, right)
     garment = np.zeros(right[::-1], bool)

@@ -56,7 +56,7 @@ def test_photos_so_wide_that_nothing_is_left_are_refused():
         exact_geometry((32_000, 64), (32_000, 64), (128, 128))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.tuples(st.integers(64, 200), st.integers(64, 200)),
     st.tuples(st.integers(64, 200), st.integers(64, 200)),

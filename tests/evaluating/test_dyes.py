@@ -38,7 +38,7 @@ def test_a_few_pixels_of_another_colour_are_no_dye():
 
 
 @given(lab=st.lists(st.tuples(st.floats(0, 100), *[st.floats(-90, 90)] * 2), min_size=1, max_size=5))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_colour_belongs_to_the_dyes_by_shares_that_add_up_to_one(lab):
     belongs = belonging(np.array(lab), np.array([RED, CREAM]), np.full((2, 3), 3.0))
     assert belongs.shape == (len(lab), 2)

@@ -15,7 +15,7 @@ BY_NAME = dict(zip(("gains", "gamma", "shift", "turn", "hsv"), ERROR_KINDS[:5], 
 
 
 @given(seen=COLOUR, wanted=COLOUR)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_the_colour_seen_becomes_the_colour_wanted(seen, wanted):
     for name in ("gains", "shift"):
         there = BY_NAME[name].undo(seen[None], seen, wanted)[0]
@@ -25,7 +25,7 @@ def test_the_colour_seen_becomes_the_colour_wanted(seen, wanted):
 
 
 @given(colour=COLOUR)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_no_error_is_the_most_believable_size_of_gains_turn_and_shift(colour):
     lighter = np.clip(colour * 1.3, 0, 1)
     for name in ("gains", "gamma", "shift", "turn", "hsv"):
@@ -45,7 +45,7 @@ def test_gains_scale_light_so_that_black_stays_black():
 
 
 @given(degrees=st.floats(-170, 170))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_turn_of_hue_is_taken_back_for_colours_beside_the_mean_too(degrees):
     true = np.array([[50, 20, 5], [55, 22, 9], [45, 15, 2]], float)
     turn = np.exp(1j * np.radians(degrees))
@@ -69,7 +69,7 @@ def test_a_veil_is_believed_only_if_its_colour_exists():
 
 
 @given(colour=st.tuples(*[st.floats(0.35, 0.65)] * 3).map(np.array), share=st.floats(-0.2, 0.2))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_an_error_that_goes_one_way_is_taken_back_by_its_negative(colour, share):
     pixels = np.stack([colour, colour * 0.9, colour * 1.1])
     for kind in ONE_WAY_KINDS:

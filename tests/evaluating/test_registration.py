@@ -22,7 +22,7 @@ def moved(image, dx_px, dy_px):
 
 
 @given(dx_px=st.floats(-9, 9), dy_px=st.floats(-9, 9))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_shift_of_a_recoloured_image_is_found_to_a_quarter_of_a_pixel(dx_px, dy_px):
     found = register(moved(RECOLOURED, dx_px, dy_px), SCENE)
     assert found.dx_px == pytest.approx(dx_px, abs=0.25)

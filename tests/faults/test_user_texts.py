@@ -37,7 +37,7 @@ def spoilt(draw, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_but_our_own_errors(kind, tmp_path):
-    @settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=120, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
     @given(spoilt(kind))
     def check(data):
         error = read(kind, data, tmp_path)

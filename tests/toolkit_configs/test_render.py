@@ -166,7 +166,7 @@ def test_what_the_trainer_would_replace_or_could_not_read_is_told(text):
     ]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(TEXTS, TEXTS, TEXTS, st.dictionaries(TEXTS, TEXTS | st.floats(allow_nan=False) | st.booleans()))
 @example("yes", "1e5", "a: b # c", {"yes": "no", "on": 1e-5, "a: b": True, "": "", "k" * 300: "x y " * 90})
 @example("{{ 7 * 7 }}", "- a\n- b", "\N{FACE WITH TEARS OF JOY}'\"\\", {"{{ x }}": "#", "\n": "\r"})

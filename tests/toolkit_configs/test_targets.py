@@ -62,7 +62,7 @@ def node(tmp_path, monkeypatch):
         path.write_text(script)
         subprocess.run(["bash", "-n", path], check=True)
         process = subprocess.Popen(
-            ["bash", path], cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+            ["bash", path], cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
             env={"PATH": f"{bin_folder}:{os.environ['PATH']}", "TOLD": str(told), **environment},
         )  # fmt: skip
         return process, told
@@ -117,6 +117,20 @@ def test_near_its_time_limit_a_run_saves_and_goes_back_into_the_queue(config, no
     assert finished(process)[0] == 130
     assert told.read_text().splitlines()[-1] == "saved"
     assert Path(f"{told}.scontrol").read_text() == f"requeue {job}\n"
+
+
+@pytest.mark.parametrize("number", ["USR1", "TERM"])
+def test_a_signal_that_comes_before_the_run_is_known_reaches_it_and_nobody_else(
+    config, node, tmp_path, number
+):
+    script = slurm_script("r", [target_job(config, "local")], Resources())
+    early = tmp_path / "early.sh"  # read by each bash that starts; sends the signal in the narrow moment
+    early.write_text(f"""trap 'if [ "$BASH_COMMAND" = "child=\\$!" ]; then
+      until [ -e "$TOLD.started" ]; do sleep 0.02; done; kill -{number} $$; fi' DEBUG\n""")
+    process, told = node(script, LINGER="1", SLURM_JOB_ID="7", BASH_ENV=str(early))
+    assert finished(process)[0] == 130
+    assert told.read_text().splitlines()[-1] == "saved"
+    assert Path(f"{told}.scontrol").exists() == (number == "USR1")
 
 
 def test_preempted_the_script_stays_until_the_run_is_saved_and_leaves_the_queue_to_slurm(config, node):
