@@ -55,6 +55,9 @@ def _power(values: NDArray[np.floating], exponent: float) -> NDArray[np.floating
 
 _LINEAR_OF_BYTE = _linear(np.arange(256) / 255)
 _LAB_FROM_F = np.array([[0, 116, 0, -16], [500, -500, 0, 0], [0, 200, -200, 0]], np.float64)
+_F_FROM_LAB = np.array(
+    [[1 / 116, 1 / 500, 0, 16 / 116], [1 / 116, 0, 0, 16 / 116], [1 / 116, 0, -1 / 200, 16 / 116]]
+)
 
 
 def srgb_to_lab(rgb: RgbImage) -> FloatImage:
@@ -122,18 +125,32 @@ def lab_to_srgb_float(lab: NDArray[np.floating]) -> FloatImage:
     Formula: IEC 61966-2-1 and CIE 15, with scikit-image's white point. scikit-image's own
     ``lab2rgb`` clips and warns, which hides how far out of gamut a colour is.
     """
-    flat = np.asarray(lab, dtype=np.float64)
-    fy = (flat[..., 0] + 16) / 116
-    f = np.stack([fy + flat[..., 1] / 500, fy, fy - flat[..., 2] / 200], axis=-1)
-    xyz = np.where(f > 6 / 29, f * f * f, (f - _LINE_START) / _LINE_SLOPE) * _WHITE_XYZ
-    linear = xyz @ _RGB_FROM_XYZ.T
-    return linear_to_srgb(linear.astype(np.float32))
+    if not lab.size:
+        return lab.astype(np.float32)
+    f = cv2.transform(np.asarray(lab, np.float64).reshape(1, -1, 3), _F_FROM_LAB)
+    xyz = f * f
+    xyz *= f
+    dark = f <= 6 / 29
+    if dark.any():
+        xyz[dark] = (f[dark] - _LINE_START) / _LINE_SLOPE
+    linear = cv2.transform(xyz, _RGB_FROM_XYZ * _WHITE_XYZ)
+    return linear_to_srgb(linear.astype(np.float32)).reshape(lab.shape)
 
 
 def srgb_to_linear(encoded: NDArray[np.floating]) -> FloatImage:
     """Linear light of gamma-encoded sRGB in 0..1 (IEC 61966-2-1); odd about 0, so out-of-range survives."""
     signed: FloatImage = _linear(encoded).astype(np.float32)
     return signed
+
+
+def bytes_to_linear(rgb: RgbImage) -> FloatImage:
+    """As `srgb_to_linear`, of ``(..., 3)`` uint8 sRGB, by a table.
+
+    >>> bytes_to_linear(np.array([[0, 255, 188]], np.uint8)).round(2).tolist()
+    [[0.0, 1.0, 0.5]]
+    """
+    linear: FloatImage = _linear_of_bytes(rgb.reshape(1, -1, 3)).astype(np.float32).reshape(rgb.shape)
+    return linear
 
 
 def linear_to_srgb(linear: NDArray[np.floating]) -> FloatImage:

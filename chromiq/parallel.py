@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,9 +13,26 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as malloc.h names them
+_KEPT_BLOCK_BYTES = 32 * 1024 * 1024
+
+
 def thread_per_core() -> ThreadPoolExecutor:
-    """A pool for what keeps a core busy, as decoding does: more threads fight over the interpreter's lock."""
+    """A pool for pictures, which keep a core busy: more threads fight over the interpreter's lock."""
+    keep_freed_memory()
     return ThreadPoolExecutor(os.cpu_count())
+
+
+def keep_freed_memory() -> None:
+    """Have this process keep the memory of pictures for the next ones: fresh pages from the kernel for each
+    take a tenth of the time.
+
+    glibc gives large blocks back as soon as they are freed unless told otherwise; other systems have no such
+    call, and lose nothing but that tenth.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None and mallopt(_M_MMAP_THRESHOLD, _KEPT_BLOCK_BYTES):
+        mallopt(_M_TRIM_THRESHOLD, 2 * _KEPT_BLOCK_BYTES)
 
 
 def map_bounded(

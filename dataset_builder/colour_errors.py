@@ -1,7 +1,8 @@
 """Kinds of colour error that cameras and retouchers make, each a smooth map of a strength.
 
-An error takes gamma-encoded sRGB in 0..1 and gives the same, unclipped: what lies outside 0..1 is out of
-gamut. Strength 0 changes nothing. Exposure and white balance act in linear light, as in a camera.
+An error takes the levels of an sRGB photo and gives gamma-encoded values, 0..1 and unclipped: what lies
+outside is out of gamut. Strength 0 changes nothing. Exposure and white balance act in linear light, as in a
+camera.
 """
 
 from __future__ import annotations
@@ -13,12 +14,11 @@ from functools import partial
 import numpy as np
 
 from chromiq.colour import (
+    bytes_to_linear,
     daylight_gains,
     lab_to_srgb_float,
     linear_to_srgb,
-    rgb_to_lab,
     srgb_to_lab,
-    srgb_to_linear,
 )
 from chromiq.records import FloatImage, RgbImage
 
@@ -26,8 +26,8 @@ _DYE_TRIES = 8
 _DYE_SHARE = (0.05, 0.7)
 _DYE_WIDTH = 12.0
 
-Apply = Callable[[FloatImage, FloatImage, float], FloatImage]
-"""(pixels ``(P, 3)``, places ``(P, 2)`` as row and column in 0..1, strength) -> pixels ``(P, 3)``."""
+Apply = Callable[[RgbImage, FloatImage, float], FloatImage]
+"""(pixels ``(P, 3)`` uint8 sRGB, places ``(P, 2)`` as row and column in 0..1, strength) -> ``(P, 3)``."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ def daylight(rng: np.random.Generator) -> ColourError:
     """White balance along the daylight curve, in mired: too warm or too cold."""
     sign = _sign(rng)
 
-    def apply(rgb: FloatImage, _: FloatImage, strength: float) -> FloatImage:
-        return linear_to_srgb(srgb_to_linear(rgb) * daylight_gains(sign * strength))
+    def apply(rgb: RgbImage, _: FloatImage, strength: float) -> FloatImage:
+        return linear_to_srgb(bytes_to_linear(rgb) * daylight_gains(sign * strength))
 
     return ColourError(apply, 96 if sign > 0 else 113, {"warmer": sign}, per_channel=True)
 
@@ -81,25 +81,22 @@ def tint(rng: np.random.Generator) -> ColourError:
     """A veil of one colour, as reflected light or a filter gives it."""
     colour = rng.uniform(0, 1, 3).astype(np.float32)
     names = dict(zip(("red", "green", "blue"), (float(channel) for channel in colour), strict=True))
-    return ColourError(lambda rgb, _, strength: rgb + strength * (colour - rgb), 0.4, names, per_channel=True)
+
+    def apply(rgb: RgbImage, _: FloatImage, strength: float) -> FloatImage:
+        seen = _encoded(rgb)
+        return seen + strength * (colour - seen)
+
+    return ColourError(apply, 0.4, names, per_channel=True)
 
 
 def hue_rotation(rng: np.random.Generator) -> ColourError:
     """Every hue turned by one angle in Lab, chroma and lightness kept."""
     sign = _sign(rng)
 
-    def apply(rgb: FloatImage, _: FloatImage, strength: float) -> FloatImage:
+    def apply(rgb: RgbImage, _: FloatImage, strength: float) -> FloatImage:
         cosine, sine = np.cos(sign * strength), np.sin(sign * strength)
-        lab = rgb_to_lab(rgb)
-        turned = np.stack(
-            [
-                lab[:, 0],
-                cosine * lab[:, 1] - sine * lab[:, 2],
-                sine * lab[:, 1] + cosine * lab[:, 2],
-            ],
-            axis=1,
-        )
-        return lab_to_srgb_float(turned)
+        turn = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]], np.float32)
+        return lab_to_srgb_float(srgb_to_lab(rgb) @ turn.T)
 
     return ColourError(apply, np.pi, {"counterclockwise": sign})
 
@@ -108,8 +105,8 @@ def chroma_gain(rng: np.random.Generator) -> ColourError:
     """Too vivid or too dull."""
     sign = _sign(rng)
 
-    def apply(rgb: FloatImage, _: FloatImage, strength: float) -> FloatImage:
-        lab = rgb_to_lab(rgb)
+    def apply(rgb: RgbImage, _: FloatImage, strength: float) -> FloatImage:
+        lab = srgb_to_lab(rgb)
         lab[:, 1:] *= np.exp(sign * strength)
         return lab_to_srgb_float(lab)
 
@@ -120,9 +117,9 @@ def contrast(rng: np.random.Generator) -> ColourError:
     """A steeper or flatter tone curve about middle grey."""
     sign = _sign(rng)
 
-    def apply(rgb: FloatImage, _: FloatImage, strength: float) -> FloatImage:
+    def apply(rgb: RgbImage, _: FloatImage, strength: float) -> FloatImage:
         pivot = np.float32(0.5)
-        return pivot + (rgb - pivot) * np.float32(np.exp(sign * strength))
+        return pivot + (_encoded(rgb) - pivot) * np.float32(np.exp(sign * strength))
 
     return ColourError(apply, 0.7, {"steeper": sign}, per_channel=True)
 
@@ -131,9 +128,9 @@ def channel_gamma(rng: np.random.Generator) -> ColourError:
     """One channel's gamma is off, so that shadows and highlights stay and the middle takes a cast."""
     channel, sign = int(rng.integers(3)), _sign(rng)
 
-    def apply(rgb: FloatImage, _: FloatImage, strength: float) -> FloatImage:
-        changed = rgb.copy()
-        changed[:, channel] = np.clip(rgb[:, channel], 0, 1) ** np.exp(sign * strength)
+    def apply(rgb: RgbImage, _: FloatImage, strength: float) -> FloatImage:
+        changed = _encoded(rgb)
+        changed[:, channel] **= np.exp(sign * strength)
         return changed
 
     return ColourError(apply, 0.9, {"channel": float(channel), "darker": sign}, per_channel=True)
@@ -145,10 +142,10 @@ def uneven_light(rng: np.random.Generator) -> ColourError:
     direction = np.array([np.sin(angle), np.cos(angle)], np.float32)
     gains = np.array([0.6, 0.1, -0.7], np.float32) * warmer
 
-    def apply(rgb: FloatImage, places: FloatImage, strength: float) -> FloatImage:
+    def apply(rgb: RgbImage, places: FloatImage, strength: float) -> FloatImage:
         along = (places - 0.5) @ direction
         stops = (0.6 + along)[:, None] * gains * strength
-        return linear_to_srgb(srgb_to_linear(rgb) * np.exp2(stops))
+        return linear_to_srgb(bytes_to_linear(rgb) * np.exp2(stops))
 
     return ColourError(apply, 2.5, {"angle": float(angle), "warmer": warmer})
 
@@ -173,8 +170,8 @@ def one_dye(rng: np.random.Generator, garment: RgbImage) -> ColourError | None:
     direction = rng.normal(size=3) * [0.5, 1, 1]
     direction /= np.linalg.norm(direction)
 
-    def apply(rgb: FloatImage, _: FloatImage, strength: float) -> FloatImage:
-        seen = rgb_to_lab(rgb)
+    def apply(rgb: RgbImage, _: FloatImage, strength: float) -> FloatImage:
+        seen = srgb_to_lab(rgb)
         return lab_to_srgb_float(seen + _dye_share(seen, centre)[:, None] * strength * direction)
 
     names = ("dye_lightness", "dye_a", "dye_b", "to_lightness", "to_a", "to_b")
@@ -202,6 +199,11 @@ KINDS: dict[str, Callable[[np.random.Generator, RgbImage], ColourError | None]] 
 """By name, what draws an error for a garment's pixels ``(P, 3)``; None if that kind cannot befall it."""
 
 
+def _encoded(rgb: RgbImage) -> FloatImage:
+    """Levels as gamma-encoded values, 0..1 float32."""
+    return rgb / np.float32(255)
+
+
 def _dye_share(lab: FloatImage, centre: FloatImage) -> FloatImage:
     apart = (lab - centre) * np.array([0.4, 1, 1], np.float32)
     share: FloatImage = np.exp(-0.5 * (apart**2).sum(axis=-1) / _DYE_WIDTH**2)
@@ -209,8 +211,8 @@ def _dye_share(lab: FloatImage, centre: FloatImage) -> FloatImage:
 
 
 def _gains(stops: FloatImage, parameters: dict[str, float]) -> ColourError:
-    def apply(rgb: FloatImage, _: FloatImage, strength: float) -> FloatImage:
-        return linear_to_srgb(srgb_to_linear(rgb) * np.exp2(strength * stops).astype(np.float32))
+    def apply(rgb: RgbImage, _: FloatImage, strength: float) -> FloatImage:
+        return linear_to_srgb(bytes_to_linear(rgb) * np.exp2(strength * stops).astype(np.float32))
 
     return ColourError(apply, 2.0, parameters, per_channel=True)
 

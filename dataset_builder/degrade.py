@@ -242,9 +242,9 @@ def _blend(error: ColourError, garment: _Garment, strength: float) -> RgbImage:
 def _mapped(error: ColourError, garment: _Garment, strength: float) -> FloatImage:
     """``(P, 3)`` float32 of its own, gamma-encoded, unclipped: what the error makes of each pixel."""
     if not error.per_channel:
-        return error.apply(garment.rgb / np.float32(255), garment.places(), strength)
-    levels = np.repeat(np.arange(256, dtype=np.float32)[:, None], 3, axis=1) / np.float32(255)
-    table = error.apply(levels, np.zeros((256, 2), np.float32), strength).astype(np.float32)
+        return error.apply(garment.rgb, garment.places(), strength)
+    levels = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    table = error.apply(levels, np.zeros((256, 2), np.float32), strength)
     looked_up: FloatImage = cv2.LUT(garment.rgb[None], table[None])[0]
     return looked_up
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 
 from chromiq.errors import Finding
 from chromiq.files import collision_key
-from chromiq.parallel import map_bounded
+from chromiq.parallel import map_bounded, thread_per_core
 from chromiq.soundness import PHOTO_SUFFIXES
 from dataset_builder.buckets import DIVISIBLE_BY_PX, RESOLUTION, bucket_size_wh, cut_off_wh
 from dataset_builder.captions import TRIGGER_WORD
@@ -136,7 +134,7 @@ def check_folders(
 
 
 def _checkups(examples: Sequence[ExampleFiles]) -> Iterator[tuple[ExampleFiles, Checkup]]:
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with thread_per_core() as pool:
         yield from zip(examples, map_bounded(pool, check_example, examples, _AHEAD), strict=True)
 
 

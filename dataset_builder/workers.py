@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, partial
@@ -11,6 +10,7 @@ from itertools import chain, islice
 import cv2
 
 from chromiq.errors import ChromiqError
+from chromiq.parallel import keep_freed_memory
 from chromiq.processes import WorkerEndedError, map_in_processes
 from dataset_builder.example import PairResult, PairWork, build_pairs
 from dataset_builder.segmenters import Segmenter
@@ -18,8 +18,6 @@ from dataset_builder.segmenters.choose import ModelOptions, SegmenterName, make_
 
 _AHEAD_PER_WORKER = 4
 _PER_CORE = 8  # more would only wait for one another, and fill the memory
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as malloc.h names them
-_KEPT_BLOCK_BYTES = 32 * 1024 * 1024
 
 
 def build_locally(works: Iterable[PairWork], workers: int) -> Iterator[PairResult]:
@@ -79,15 +77,4 @@ def _use_one_thread() -> None:
 
 def _start_worker() -> None:
     _use_one_thread()
-    _keep_freed_memory()
-
-
-def _keep_freed_memory() -> None:
-    """Pictures come and go: fresh pages from the kernel for each take a tenth of a worker's time.
-
-    glibc gives large blocks back as soon as they are freed unless told otherwise; other systems have no such
-    call, and lose nothing but that tenth.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None and mallopt(_M_MMAP_THRESHOLD, _KEPT_BLOCK_BYTES):
-        mallopt(_M_TRIM_THRESHOLD, 2 * _KEPT_BLOCK_BYTES)
+    keep_freed_memory()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chromiq.colour import lab_to_srgb_float, rgb_to_lab, srgb_to_lab
+from chromiq.parallel import thread_per_core
 from chromiq.records import BoolMask, FloatImage, RgbImage
 from chromiq.regions import bounding_box
 
@@ -109,7 +109,7 @@ def apply_colour_map(
     rows = max(1, _CHUNK // inside.shape[1])
     strips = [slice(top, top + rows) for top in range(0, len(inside), rows)]
 
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with thread_per_core() as pool:
         pixels = list(pool.map(lambda strip: before[strip][inside[strip]], strips))
         mapped = _mapped_once if photo.dtype == np.uint8 else _mapped
         targets = mapped(pixels, colour_map, pool)
