@@ -3,8 +3,9 @@
     python benchmarks/build.py
 
 60 drawn pairs of 896x1120 with exact masks, the same linked under 300 names, and 8 of 2400x3000, nearer to
-what shops have, under 24 names; two workers. What a build does once, that is starting its workers and drawing
-the sheets of up to 96 examples, weighs on few pairs and not on many.
+what shops have, under 24 names; two workers; three rounds, as other work on the machine makes figures swing.
+What a build does once, that is starting its workers and drawing the sheets of up to 96 examples, weighs on
+few pairs and not on many: `--pairs 1000` takes 15 minutes.
 
 The notebook's way is one process, photo after photo: PIL reads, OpenCV's HSV shifts the hue of the whole
 photo, numpy lays it into the mask, PIL stitches both canvases at their own scale and brings them to height
@@ -17,12 +18,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import cv2
 import numpy as np
@@ -35,6 +38,8 @@ from dataset_builder.sample_catalogue import write_catalogue
 
 CANVAS_WH = (1328, 800)
 OVERLAP_PX = 15
+RIVAL = "notebook, 1 process"
+FLOORS = {RIVAL: "notebook", "build, published": "published", "build, perceptual": "perceptual"}
 
 
 def notebook_stitch(left: Image.Image, right: Image.Image) -> Image.Image:
@@ -107,49 +112,62 @@ def floor(catalogue: Path, masks: Path, out: Path, keys: list[str], made: Path) 
         loaded["masks"].copy().save(out / "masks" / f"pair{key}.png", compress_level=1)
 
 
-def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Wall seconds, and seconds of processor time over all processes."""
+Taken = tuple[float, float]
+"""Wall seconds, and seconds of processor time over all processes."""
+
+
+def timed(work: Callable[[], object]) -> Taken:
+    """How long it takes."""
     start, before = time.perf_counter(), sum(os.times()[:4])
     work()
     return time.perf_counter() - start, sum(os.times()[:4]) - before
 
 
-def compare(drawn: Path, size_wh: tuple[int, int], pairs: int, workers: int) -> None:
-    """Build `pairs` pairs in every way and print how long each took."""
-    with tempfile.TemporaryDirectory(dir=drawn.parent) as folder:
-        root = Path(folder) / "all"
-        link_pairs(drawn, root, pairs)
-        catalogue, masks = root / "pairs", root / "masks"
-        keys = [str(number + 1) for number in range(pairs)]
-        given = {"garments": root / "garments.json", "masks": masks, "workers": workers}
-        published = BuildOptions(segmenter="classic", degradation="published", geometry="published")
-        perceptual = replace(published, degradation="perceptual", geometry="exact")
-        seconds = {
-            "notebook, 1 process": timed(lambda: notebook(catalogue, masks, root / "notebook", keys)),
-            "build, published": timed(lambda: build(catalogue, root / "published", published, **given)),
-            "build, perceptual": timed(lambda: build(catalogue, root / "perceptual", perceptual, **given)),
-            "build, all finished": timed(lambda: build(catalogue, root / "perceptual", perceptual, **given)),
-        }
-        floors = {
-            way: timed(lambda way=way: floor(catalogue, masks, root / f"floor {way}", keys, root / way))
-            for way in ("notebook", "published", "perceptual")
-        }
-    size = f"{size_wh[0]}x{size_wh[1]}"
-    print(f"\n{pairs} pairs of {size}, {workers} workers; ratios against the notebook's way")
-    print(f"{'':<22}{'s':>8}{'pairs/s':>10}{'ratio':>8}{'cpu ms/pair':>13}{'ratio':>8}")
-    rival_s, rival_cpu_s = seconds["notebook, 1 process"]
-    rows = {**seconds, **{f"floor, {way}": seen for way, seen in floors.items()}}
-    for name, (wall_s, cpu_s) in rows.items():
-        print(
-            f"{name:<22}{wall_s:>8.1f}{pairs / wall_s:>10.2f}{rival_s / wall_s:>7.2f}x"
-            f"{1000 * cpu_s / pairs:>13.0f}{rival_cpu_s / cpu_s:>7.2f}x"
+def one_round(root: Path, inputs: Path, keys: list[str], workers: int) -> dict[str, Taken]:
+    """How long every way takes for all pairs, once."""
+    catalogue, masks = inputs / "pairs", inputs / "masks"
+    given = {"garments": inputs / "garments.json", "masks": masks, "workers": workers}
+    published = BuildOptions(segmenter="classic", degradation="published", geometry="published")
+    perceptual = replace(published, degradation="perceptual", geometry="exact")
+    seconds = {
+        RIVAL: timed(lambda: notebook(catalogue, masks, root / "notebook", keys)),
+        "build, published": timed(lambda: build(catalogue, root / "published", published, **given)),
+        "build, perceptual": timed(lambda: build(catalogue, root / "perceptual", perceptual, **given)),
+        "build, all finished": timed(lambda: build(catalogue, root / "perceptual", perceptual, **given)),
+    }
+    for way in FLOORS.values():
+        seconds[f"floor, {way}"] = timed(
+            lambda way=way: floor(catalogue, masks, root / f"floor {way}", keys, root / way)
         )
-    for name, way in (
-        ("notebook, 1 process", "notebook"),
-        ("build, published", "published"),
-        ("build, perceptual", "perceptual"),
-    ):
-        share = floors[way][1] / seconds[name][1]
+    return seconds
+
+
+def compare(drawn: Path, size_wh: tuple[int, int], pairs: int, workers: int, rounds: int) -> None:
+    """Build `pairs` pairs in every way, some times over, and print how long each took."""
+    taken = []
+    with tempfile.TemporaryDirectory(dir=drawn.parent) as folder:
+        link_pairs(drawn, Path(folder) / "inputs", pairs)
+        keys = [str(number + 1) for number in range(pairs)]
+        for number in range(rounds):
+            root = Path(folder) / f"round {number}"
+            taken.append(one_round(root, Path(folder) / "inputs", keys, workers))
+            shutil.rmtree(root)
+    print(
+        f"\n{pairs} pairs of {size_wh[0]}x{size_wh[1]}, {workers} workers; medians of {rounds} rounds, "
+        "each with ratios of its own"
+    )
+    print(
+        f"{'':<22}{'s':>8}{'pairs/s':>10}{'ratio':>8}{'least':>8}{'most':>8}{'cpu ms/pair':>13}{'ratio':>8}"
+    )
+    for name in taken[0]:
+        wall_s, cpu_s = (median(one[name][kind] for one in taken) for kind in (0, 1))
+        faster, leaner = (sorted(one[RIVAL][kind] / one[name][kind] for one in taken) for kind in (0, 1))
+        print(
+            f"{name:<22}{wall_s:>8.1f}{pairs / wall_s:>10.2f}{median(faster):>7.2f}x{faster[0]:>7.2f}x"
+            f"{faster[-1]:>7.2f}x{1000 * cpu_s / pairs:>13.0f}{median(leaner):>7.2f}x"
+        )
+    for name, way in FLOORS.items():
+        share = median(one[f"floor, {way}"][1] / one[name][1] for one in taken)
         print(f"decoding and encoding what it reads and writes takes {share:.0%} of the cpu of '{name}'")
     sys.stdout.flush()
 
@@ -158,6 +176,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--pairs", type=int, nargs="*", default=[60, 300], help="of 896x1120")
     parser.add_argument("--large-pairs", type=int, nargs="*", default=[24], help="of 2400x3000")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument(
         "--drawn", type=Path, help="where drawings are kept for another run; drawing takes its time"
@@ -172,7 +191,7 @@ def main() -> None:
             if counts and not drawn.is_dir():
                 write_catalogue(drawn, pairs=drawings, size_wh=size_wh)
             for pairs in counts:
-                compare(drawn, size_wh, pairs, options.workers)
+                compare(drawn, size_wh, pairs, options.workers, options.rounds)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""JSON and YAML that somebody else wrote: read within bounds, so that no text crashes or hangs the reader."""
+"""Text, JSON and YAML of other people: read within bounds, so that none crashes or hangs the reader."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chromiq.errors import Finding
@@ -10,7 +11,22 @@ from chromiq.errors import Finding
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+MAX_TEXT_BYTES = 64 * 1024 * 1024
 MAX_YAML_VALUES = 100_000
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that a user named, which may be any: a pipe too, a film, or a device without end.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it is no UTF-8, or longer than `MAX_TEXT_BYTES`.
+    """
+    with path.open("rb") as stream:
+        content = stream.read(MAX_TEXT_BYTES + 1)
+    if len(content) > MAX_TEXT_BYTES:
+        raise ValueError(f"more than {MAX_TEXT_BYTES // 1024**2} MB")
+    return content.decode("utf-8")
 
 
 def load_json(text: str) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from chromiq.documents import load_json
+from chromiq.documents import load_json, read_text
 from chromiq.errors import Finding, UsageError, raise_findings
 from chromiq.files import write_json
 from chromiq.records import BoolMask, FloatImage, GarmentLabel, PhotoPair, RgbImage
@@ -146,7 +146,7 @@ def read_garments(path: Path) -> dict[str, str]:
         UnsoundError: with all that is wrong in the file.
     """
     try:
-        document = load_json(path.read_text(encoding="utf-8"))
+        document = load_json(read_text(path))
     except (OSError, ValueError) as error:
         raise_findings(
             [Finding("garments.unreadable", str(path), "a JSON file in UTF-8", f"'{error}'", "mend it")],

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from chromiq.documents import validation_findings
+from chromiq.documents import read_text, validation_findings
 from chromiq.errors import Finding, raise_findings
 from chromiq.records import BoolMask, Box
 
@@ -40,14 +40,14 @@ def read_crops(path: Path) -> dict[str, Crop]:
         UnsoundError: with all that is wrong in the file.
     """
     try:
-        crops = _CROPS.validate_json(path.read_bytes())
+        crops = _CROPS.validate_json(read_text(path))
         if crops:
             return crops
         found = [Finding("crops.empty", str(path), "at least one crop", "none", "see chromiq crops suggest")]
-    except OSError as error:
-        found = [Finding("crops.unreadable", str(path), "a crops file", f"'{error}'", "check the path")]
     except ValidationError as error:
         found = validation_findings(error, "crops.form", path.name, "mend the entry")
+    except (OSError, ValueError) as error:
+        found = [Finding("crops.unreadable", str(path), "a crops file", f"'{error}'", "check the path")]
     raise_findings(found, str(path))
     raise AssertionError  # the findings above are errors
 

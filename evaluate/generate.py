@@ -10,8 +10,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
+from chromiq.documents import read_text
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256_text
 from chromiq.images import photo_size_wh, read_photo, write_photo
@@ -148,8 +149,8 @@ def read_captions(folder: Path) -> dict[str, str]:
     captions, findings = {}, []
     for path in sorted(folder.glob("*.txt")):
         try:
-            captions[path.stem] = path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
+            captions[path.stem] = read_text(path).strip()
+        except (OSError, ValueError) as error:
             wanted, cure = "a prompt as text in UTF-8", "write it anew"
             findings.append(Finding("generate.caption", str(path), wanted, f"'{error}'", cure))
     raise_findings(findings, str(folder))
@@ -163,8 +164,8 @@ def read_seeds(path: Path) -> dict[str, int]:
         UnsoundError: if the file is no such thing.
     """
     try:
-        return TypeAdapter(dict[str, _Seed]).validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        return TypeAdapter(dict[str, _Seed]).validate_json(read_text(path))
+    except (OSError, ValueError) as error:
         said = str(error).splitlines()[0]
         finding = Finding("seeds.form", str(path), '{"pair1": 7}', f"'{said}'", "mend the file")
         raise UnsoundError(str(finding), [finding]) from error

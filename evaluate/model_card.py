@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from chromiq.documents import load_json
+from chromiq.documents import load_json, read_text
 from chromiq.errors import Finding, UnsoundError
 from chromiq.templating import template_environment
 from dataset_builder.captions import TRIGGER_WORD
@@ -53,7 +53,7 @@ def read_figures(folder: Path, checkpoint: str) -> list[Figure]:
     sweep_file, scores_file = folder / SWEEP_FILE, folder / "scores.json"
     path = sweep_file if sweep_file.is_file() else scores_file
     try:
-        document = load_json(path.read_text(encoding="utf-8"))
+        document = load_json(read_text(path))
         return _of_sweep(document, checkpoint) if path == sweep_file else _of_scores(document)
     except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
         finding = Finding(

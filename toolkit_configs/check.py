@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from chromiq.documents import load_yaml
+from chromiq.documents import load_yaml, read_text
 from chromiq.errors import AccessError, Finding, UnsoundError, raise_findings
 from toolkit_configs.checkpoints import checkpoint_step, find_checkpoints
 from toolkit_configs.checks.data import DataFacts, data_findings
@@ -143,7 +143,7 @@ def raise_config_findings(findings: Sequence[Finding], what: str) -> None:
 def _keys_of(path: Path) -> list[Finding]:
     """Findings of the text and its keys, as far as it is YAML in the shape of a job."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         document = load_yaml(text)
         process = document["config"]["process"][0]
         return [

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from chromiq.documents import load_yaml, validation_findings
+from chromiq.documents import load_yaml, read_text, validation_findings
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import collision_key, safe_stem, write_text
 from toolkit_configs.assign import assign
@@ -62,7 +62,7 @@ def read_grid(path: Path) -> list[Combination]:
         UsageError: if a key is not known, a value does not fit, or two runs would have the same name.
     """
     try:
-        grid = Grid.model_validate(load_yaml(path.read_text(encoding="utf-8")))
+        grid = Grid.model_validate(load_yaml(read_text(path)))
     except ValidationError as error:
         cure = "write config: FILE and grid: {train.lr: [1e-4, 2e-4]}"
         raise_findings(validation_findings(error, "grid.form", path.name, cure), str(path))

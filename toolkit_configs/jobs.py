@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from chromiq.documents import load_yaml, validation_findings
+from chromiq.documents import load_yaml, read_text, validation_findings
 from chromiq.errors import Finding, UnsoundError, raise_findings
 
 
@@ -189,7 +189,7 @@ def read_job(path: Path) -> Job:
         UnsoundError: with all that is wrong, if it is no YAML or keys have wrong types.
     """
     try:
-        document = load_yaml(path.read_text(encoding="utf-8"))
+        document = load_yaml(read_text(path))
     except (OSError, ValueError) as error:
         finding = Finding("config.unreadable", str(path), "a YAML file in UTF-8", f"'{error}'", "mend it")
         raise UnsoundError(str(finding), [finding]) from error

@@ -12,7 +12,7 @@ import yaml
 from jinja2 import Environment, FunctionLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
-from chromiq.documents import load_yaml
+from chromiq.documents import load_yaml, read_text
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.templating import template_environment, template_text
 from toolkit_configs.compose import Composed, compose
@@ -179,10 +179,11 @@ def substituted(value: Any, where: Sequence[str] = ()) -> list[Finding]:
 
 def _render_own(path: Path, **context: Any) -> str:
     try:
-        source = path.read_text(encoding="utf-8")
-        return _own_environment().from_string(source).render(**context)
-    except (OSError, UnicodeDecodeError) as error:
+        source = read_text(path)
+    except (OSError, ValueError) as error:
         raise UsageError(f"{path}: wanted a template in UTF-8, got '{error}'; check the path") from error
+    try:
+        return _own_environment().from_string(source).render(**context)
     except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
         line = getattr(error, "lineno", None)
         where = f"{path}: line {line}" if line else str(path)

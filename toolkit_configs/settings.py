@@ -17,7 +17,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from chromiq.documents import load_yaml
+from chromiq.documents import load_yaml, read_text
 from chromiq.errors import UsageError
 
 PROJECT_FILE = "chromiq.yaml"
@@ -112,7 +112,7 @@ def project_settings(path: Path | None = None) -> Settings:
         if not path.exists():
             return Settings(path.name)
     try:
-        document = load_yaml(path.read_text(encoding="utf-8"))
+        document = load_yaml(read_text(path))
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: wanted settings as YAML in UTF-8, got '{error}'; mend it") from error
     if document is None:

@@ -1,14 +1,25 @@
 """What users write may be anything: it is read, or refused with one of our own errors, within bounds."""
 
 import json
+import os
 import re
+import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from user_texts import READERS, SEEDS, read
 
+from chromiq.documents import MAX_TEXT_BYTES
+from chromiq.errors import UnsoundError, UsageError
+from dataset_builder.labels import read_garments
 from dataset_builder.pairs import find_pairs
+from evaluate.crops import read_crops
+from evaluate.generate import read_seeds
+from toolkit_configs.grid import read_grid
+from toolkit_configs.jobs import read_job
+from toolkit_configs.settings import project_settings
 
 KINDS = sorted(READERS)
 PIECES = [
@@ -67,6 +78,36 @@ def test_depth_and_repetition_end_in_an_error_not_in_a_crash(kind, data, reason,
     error = read(kind, data, tmp_path)
     assert error is not None
     assert re.search(reason, f"{error} {' '.join(map(str, error.findings))}")
+
+
+@pytest.mark.parametrize(
+    ("reader", "refused"),
+    [
+        (read_crops, UnsoundError),
+        (read_garments, UnsoundError),
+        (read_grid, UnsoundError),
+        (read_job, UnsoundError),
+        (read_seeds, UnsoundError),
+        (project_settings, UsageError),
+    ],
+    ids=lambda value: value.__name__,
+)
+def test_a_device_without_end_and_a_film_are_no_texts(reader, refused, tmp_path):
+    with (tmp_path / "film").open("wb") as film:
+        film.truncate(MAX_TEXT_BYTES + 1)
+    for path in (tmp_path / "film", Path("/dev/zero")):
+        with pytest.raises(refused) as told:
+            reader(path)
+        assert re.search(f"{path}.*more than 64 MB", f"{told.value} {told.value.findings}")
+
+
+def test_a_text_from_a_pipe_is_read(tmp_path):
+    """As the shell's <(...) gives one."""
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=('{"pair1": 7}',))
+    writer.start()
+    assert read_seeds(tmp_path / "pipe") == {"pair1": 7}
+    writer.join()
 
 
 def test_long_fields_and_names_are_findings(tmp_path):
