@@ -95,8 +95,8 @@ def hue_rotation(rng: np.random.Generator) -> ColourError:
 
     def apply(rgb: RgbImage, _: FloatImage, strength: float) -> FloatImage:
         cosine, sine = np.cos(sign * strength), np.sin(sign * strength)
-        turn = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]], np.float32)
-        return lab_to_srgb_float(srgb_to_lab(rgb) @ turn.T)
+        lightness, a, b = srgb_to_lab(rgb).T
+        return lab_to_srgb_float(np.stack([lightness, cosine * a - sine * b, sine * a + cosine * b], axis=1))
 
     return ColourError(apply, np.pi, {"counterclockwise": sign})
 
