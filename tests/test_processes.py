@@ -6,11 +6,14 @@ import multiprocessing
 import multiprocessing.util
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
 from multiprocessing import resource_tracker
 
+import psutil
 import pytest
 
 from chromiq.processes import WorkerEndedError, map_in_processes
@@ -60,6 +63,34 @@ def test_a_process_killed_while_the_others_are_started_is_told(after_s):
         list(map_in_processes(time.sleep, [0.3] * 8, 3, ahead=6, start=gc.collect))
     killer.join()
     assert not multiprocessing.active_children()
+
+
+def test_no_process_works_on_once_the_parent_is_killed():
+    """Else it would finish what it is at, and write it beside what the next build does."""
+    program = (
+        "import gc, time, multiprocessing\n"
+        "from chromiq.processes import map_in_processes\n"
+        "results = map_in_processes(time.sleep, [0.0, *[60.0] * 4], 2, ahead=4, start=gc.collect)\n"
+        "next(results)\n"
+        "print(*(child.pid for child in multiprocessing.active_children()), flush=True)\n"
+        "next(results)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+        children = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+        parent.kill()
+    assert len(children) == 2
+    deadline = time.monotonic() + 20
+    while any(map(_works, children)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(map(_works, children))
+
+
+def _works(process):
+    """Whether it is there; one that nobody has asked how it ended is not."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_work_that_is_left_is_not_begun():
