@@ -9,7 +9,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
-from chromiq.errors import EXIT_FAILED, ChromiqError, InterruptedRunError, UsageError
+from chromiq.errors import ChromiqError, InterruptedRunError, UsageError
 from chromiq.files import machine_error
 from toolkit_configs.signals import termination_as_interrupt, undisturbed
 
@@ -28,9 +28,6 @@ def main() -> None:
         )
     except ChromiqError as error:
         _stop(error, as_json)
-    except BrokenPipeError:  # as head leaves it: nobody is there to be told
-        _give_stdout_up()
-        sys.exit(EXIT_FAILED)
     except OSError as error:
         told = machine_error(error)
         if told is None:
