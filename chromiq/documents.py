@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ MAX_YAML_VALUES = 100_000
 def read_text(path: Path) -> str:
     """The text of a file that a user named, which may be any: a pipe too, a film, or a device without end.
 
+    Lines end as Python's do, whatever system they were written on.
+
     Raises:
         OSError: if it cannot be read.
         ValueError: if it is no UTF-8, or longer than `MAX_TEXT_BYTES`.
@@ -26,7 +29,7 @@ def read_text(path: Path) -> str:
         content = stream.read(MAX_TEXT_BYTES + 1)
     if len(content) > MAX_TEXT_BYTES:
         raise ValueError(f"more than {MAX_TEXT_BYTES // 1024**2} MB")
-    return content.decode("utf-8")
+    return TextIOWrapper(BytesIO(content), encoding="utf-8").read()
 
 
 def load_json(text: str) -> Any:

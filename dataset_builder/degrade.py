@@ -35,6 +35,7 @@ _PART_PIXELS = 16_384
 _MAX_SIZES = 8
 _DRAWS_PER_KIND = 2
 _MAX_CLIPPED_SHARE = 0.02
+_LEVELS = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
 
 
 def degrade(
@@ -243,8 +244,7 @@ def _mapped(error: ColourError, garment: _Garment, strength: float) -> FloatImag
     """``(P, 3)`` float32 of its own, gamma-encoded, unclipped: what the error makes of each pixel."""
     if not error.per_channel:
         return error.apply(garment.rgb, garment.places(), strength)
-    levels = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
-    table = error.apply(levels, np.zeros((256, 2), np.float32), strength)
+    table = error.apply(_LEVELS, np.zeros((256, 2), np.float32), strength)
     looked_up: FloatImage = cv2.LUT(garment.rgb[None], table[None])[0]
     return looked_up
 

@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as arrays
 from skimage.color import lab2rgb
 
 from chromiq.colour import (
+    bytes_to_linear,
     daylight_gains,
     delta_e_map,
     lab_to_srgb,
@@ -113,11 +114,19 @@ def test_a_picture_wider_than_a_strip_is_measured_row_by_row():
 @pytest.mark.parametrize("shape", [(0, 3), (0, 5, 3), (4, 0, 3)])
 @pytest.mark.parametrize(
     "convert",
-    [srgb_to_lab, rgb_to_lab, lab_to_srgb, lab_to_srgb_float, srgb_to_linear, linear_to_srgb],
+    [
+        srgb_to_lab,
+        rgb_to_lab,
+        lab_to_srgb,
+        lab_to_srgb_float,
+        srgb_to_linear,
+        bytes_to_linear,
+        linear_to_srgb,
+    ],
     ids=lambda convert: convert.__name__,
 )
 def test_of_no_pixels_come_no_pixels(convert, shape):
-    kind = np.uint8 if convert is srgb_to_lab else np.float32
+    kind = np.uint8 if convert in (srgb_to_lab, bytes_to_linear) else np.float32
     found = convert(np.empty(shape, kind))
     assert found.shape == shape
     assert found.dtype == (np.uint8 if convert is lab_to_srgb else np.float32)

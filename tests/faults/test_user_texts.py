@@ -16,7 +16,7 @@ from chromiq.errors import UnsoundError, UsageError
 from dataset_builder.labels import read_garments
 from dataset_builder.pairs import find_pairs
 from evaluate.crops import read_crops
-from evaluate.generate import read_seeds
+from evaluate.generate import read_captions, read_seeds
 from toolkit_configs.grid import read_grid
 from toolkit_configs.jobs import read_job
 from toolkit_configs.settings import project_settings
@@ -108,6 +108,11 @@ def test_a_text_from_a_pipe_is_read(tmp_path):
     writer.start()
     assert read_seeds(tmp_path / "pipe") == {"pair1": 7}
     writer.join()
+
+
+def test_lines_that_end_as_on_windows_are_lines_like_others(tmp_path):
+    (tmp_path / "pair1.txt").write_bytes(b"chromiq\r\nChange it\r\n")
+    assert read_captions(tmp_path) == {"pair1": "chromiq\nChange it"}
 
 
 def test_long_fields_and_names_are_findings(tmp_path):
