@@ -93,6 +93,7 @@ class Cluster:
     def now(self, job: str) -> None:
         """Let a job that was put back start at once; Slurm would wait two minutes."""
         self.wait(job, "PENDING")
+        time.sleep(2)  # what the job was let in with is revoked, and whatever is given in the same second
         self.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
 
     def logs(self) -> str:
