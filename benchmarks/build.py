@@ -32,9 +32,9 @@ import numpy as np
 from linked_pairs import link_pairs
 from PIL import Image, JpegImagePlugin
 
-from dataset_builder.build import build
-from dataset_builder.options import BuildOptions
-from dataset_builder.sample_catalogue import write_catalogue
+from chromiq.dataset_builder.build import build
+from chromiq.dataset_builder.options import BuildOptions
+from chromiq.sample_catalogue.catalogue import write_catalogue
 
 CANVAS_WH = (1328, 800)
 OVERLAP_PX = 15

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from linked_pairs import link_pairs
 
-from dataset_builder.sample_catalogue import write_catalogue
+from chromiq.sample_catalogue.catalogue import write_catalogue
 
 DRAWN = 8
 WORKERS = 2
@@ -32,8 +32,8 @@ EVERY_PAIRS = 50
 
 def build_and_tell(root: Path) -> None:
     """Build in this process, and print what it took."""
-    from dataset_builder.build import build
-    from dataset_builder.options import BuildOptions
+    from chromiq.dataset_builder.build import build
+    from chromiq.dataset_builder.options import BuildOptions
 
     before_sheets_kb = worker_kb = 0
 

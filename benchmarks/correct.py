@@ -36,9 +36,9 @@ RUNS = {
 def draw(folder: Path, size_wh: tuple[int, int]) -> None:
     """A still-life, an on-model photo that is off in colour with a camera's grain, as JPEG and PNG, its mask,
     and what a network would make of it."""
-    from chromiq.images import write_mask, write_photo
-    from dataset_builder.degrade import degrade
-    from dataset_builder.sample_catalogue import draw_pair
+    from chromiq.dataset_builder.degrade.apply import degrade
+    from chromiq.photos.images import write_mask, write_photo
+    from chromiq.sample_catalogue.catalogue import draw_pair
 
     pair = draw_pair(1, size_wh=(800, 1000))
     off, _ = degrade(pair.on_model, pair.on_model_mask, "published", np.random.default_rng(1))
@@ -64,9 +64,9 @@ def correct(folder: Path, method: str, suffix: str) -> None:
 
         app(["correct", *map(str, photos), "--mask", str(mask), "--out", str(out)])
     else:
-        from chromiq.images import read_photo
-        from dataset_builder.segmenters.classic import ClassicSegmenter
-        from evaluate.correct import correct_file
+        from chromiq.correction.photo import correct_file
+        from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
+        from chromiq.photos.images import read_photo
 
         generated = read_photo(folder / "generated.png").rgb
         correct_file(*photos, out, ClassicSegmenter(), mask=mask, method="hybrid", generated=generated)
@@ -77,7 +77,7 @@ def rival(still_life: Path, on_model: Path, mask: Path, out: Path) -> None:
     from PIL import Image
     from skimage import color
 
-    from dataset_builder.segmenters.still_life import still_life_mask
+    from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 
     flat = np.asarray(Image.open(still_life))
     wanted = color.rgb2lab(flat)[still_life_mask(flat)]

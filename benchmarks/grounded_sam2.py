@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
+from chromiq.dataset_builder.inputs.labels import PUBLISHED_VOCABULARY
+from chromiq.dataset_builder.segmenters import SegmentationTask
+from chromiq.dataset_builder.segmenters.network.grounded_sam2 import GroundedSam2Segmenter
+from chromiq.dataset_builder.segmenters.network.hub import HubModel, Runtime
+from chromiq.dataset_builder.segmenters.network.hub_models import load_hub_models
 from chromiq.records import RgbImage
-from dataset_builder.labels import PUBLISHED_VOCABULARY
-from dataset_builder.sample_catalogue import draw_pair
-from dataset_builder.segmenters import SegmentationTask
-from dataset_builder.segmenters.grounded_sam2 import GroundedSam2Segmenter
-from dataset_builder.segmenters.hub import HubModel, Runtime
-from dataset_builder.segmenters.hub_models import load_hub_models
+from chromiq.sample_catalogue.catalogue import draw_pair
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 

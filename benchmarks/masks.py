@@ -27,15 +27,15 @@ import numpy as np
 from scipy.stats import pearsonr, spearmanr
 
 from chromiq.colour import linear_to_srgb, srgb_to_linear
-from chromiq.images import read_mask, read_photo, write_photo
+from chromiq.dataset_builder.degrade.apply import Style, degrade
+from chromiq.dataset_builder.inputs.labels import read_garments, silhouette_label
+from chromiq.dataset_builder.inputs.pairs import find_pairs
+from chromiq.dataset_builder.segmenters import SegmentationTask
+from chromiq.dataset_builder.segmenters.classic.quality import DOUBTFUL_BELOW, LEFT_OUT_BELOW
+from chromiq.dataset_builder.segmenters.classic.segmenter import segment_garment
+from chromiq.photos.images import read_mask, read_photo, write_photo
 from chromiq.records import BoolMask, RgbImage
-from dataset_builder.degrade import Style, degrade
-from dataset_builder.labels import read_garments, silhouette_label
-from dataset_builder.mask_quality import DOUBTFUL_BELOW, LEFT_OUT_BELOW
-from dataset_builder.pairs import find_pairs
-from dataset_builder.sample_catalogue import draw_pair
-from dataset_builder.segmenters import SegmentationTask
-from dataset_builder.segmenters.classic import segment_garment
+from chromiq.sample_catalogue.catalogue import draw_pair
 
 BAD_BELOW_IOU = 0.75
 _WORST = 5

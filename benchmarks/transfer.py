@@ -24,19 +24,19 @@ import numpy as np
 from PIL import Image
 
 from chromiq.colour import delta_e_map, lab_to_srgb, srgb_to_lab
+from chromiq.correction.garment_look import Tolerances, look, measured_tolerances
+from chromiq.correction.transfer import garment_sample, transfer
+from chromiq.dataset_builder.degrade.apply import degrade
+from chromiq.dataset_builder.degrade.colour_errors import KINDS
+from chromiq.dataset_builder.inputs.pairs import find_pairs
+from chromiq.dataset_builder.segmenters import SegmentationTask
+from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
+from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.errors import UsageError
-from chromiq.images import read_mask, read_photo
+from chromiq.evaluate.score.intervals import bootstrap_interval
+from chromiq.photos.images import read_mask, read_photo
 from chromiq.records import BoolMask, FloatImage, RgbImage
-from dataset_builder.colour_errors import KINDS
-from dataset_builder.degrade import degrade
-from dataset_builder.pairs import find_pairs
-from dataset_builder.sample_catalogue import draw_pair
-from dataset_builder.segmenters import SegmentationTask
-from dataset_builder.segmenters.classic import ClassicSegmenter
-from dataset_builder.segmenters.still_life import still_life_mask
-from evaluate.garment_look import Tolerances, look, measured_tolerances
-from evaluate.intervals import bootstrap_interval
-from evaluate.transfer import garment_sample, transfer
+from chromiq.sample_catalogue.catalogue import draw_pair
 
 Rule = Callable[[FloatImage, FloatImage], FloatImage]
 _DRAWS = 8

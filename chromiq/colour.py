@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from chromiq import ciede2000
 from chromiq.records import FloatImage, RgbImage
-from chromiq.torch_device import require_torch_device
+from chromiq.runtime.torch_device import require_torch_device
 
 # So few that the arrays between two steps stay in the processor's cache.
 _STRIP_PIXELS = 16_384

@@ -91,10 +91,10 @@ def build(
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Make training data of photo pairs: labels, masks, colour errors, stitched pictures, captions."""
+    from chromiq.dataset_builder.build import build as run
+    from chromiq.dataset_builder.canvas.buckets import parse_size
+    from chromiq.dataset_builder.options import BuildOptions
     from chromiq.progress import progress_bar
-    from dataset_builder.buckets import parse_size
-    from dataset_builder.build import build as run
-    from dataset_builder.options import BuildOptions
 
     options = BuildOptions(
         model=model,

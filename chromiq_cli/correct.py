@@ -74,9 +74,9 @@ def correct(
         raise UsageError(
             "wanted --mask with one photo and --masks with --batch, got the other; exchange them"
         )
+    from chromiq.correction.batch import correct_batch, correct_one
+    from chromiq.dataset_builder.segmenters.choose import make_segmenter
     from chromiq.progress import progress_bar
-    from dataset_builder.segmenters.choose import make_segmenter
-    from evaluate.correct_batch import Network, correct_batch, correct_one
 
     where = (device, dtype)
     if lora is not None and segmenter is SegmenterChoice.CLASSIC:
@@ -84,15 +84,16 @@ def correct(
     finder = make_segmenter(segmenter.value, model_options(vocabulary, detector, masker, *where))
     network = None
     if lora is not None:
-        from evaluate.generate import GenerateOptions
-        from evaluate.pipelines import loading_of
+        from chromiq.evaluate.generate.images import GenerateOptions
+        from chromiq.evaluate.generate.panels import LoraNetwork
+        from chromiq.evaluate.generate.pipelines import loading_of
 
-        chosen = (None if word == "auto" else str(word) for word in (device, dtype.value))
+        chosen = [None if word == "auto" else str(word) for word in (device, dtype.value)]
         options = GenerateOptions(
             model=model, checkpoint=checkpoint, steps=steps, seed=seed,
-            loading=loading_of(*chosen, offload, quantize),
+            loading=loading_of(chosen[0], chosen[1], offload, quantize),
         )  # fmt: skip
-        network = Network(lora, options, geometry.value)
+        network = LoraNetwork(lora, options, geometry.value)
     with progress_bar("correct") as update:
         if batch is not None:
             done = correct_batch(

@@ -26,9 +26,9 @@ def suggest(
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Pick the largest square well inside each garment, free of seams, skin and strong shadow."""
+    from chromiq.evaluate.score.crop_suggest import suggest_crops
     from chromiq.files import write_json
     from chromiq.progress import progress_bar
-    from evaluate.crop_suggest import suggest_crops
 
     with progress_bar("crops") as update:
         crops = suggest_crops(gt, masks, update)
@@ -52,9 +52,9 @@ def check(
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Check crops against image and garment, and draw them: green is sound, red is not."""
-    from chromiq.images import write_photo
-    from evaluate.crop_suggest import check_crops
-    from evaluate.crops import read_crops
+    from chromiq.evaluate.score.crop_suggest import check_crops
+    from chromiq.evaluate.score.crops import read_crops
+    from chromiq.photos.images import write_photo
 
     if out.suffix.lower() not in {".jpg", ".png"}:
         raise UsageError(f"{out}: wanted a name ending in .jpg or .png; choose one")

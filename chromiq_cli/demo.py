@@ -16,9 +16,9 @@ def demo(
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Run the whole way on the drawn sample catalogue: dataset, config, LoRA, correction, report."""
+    from chromiq.evaluate.demo import run_demo
+    from chromiq.evaluate.score.score_files import scores_document
     from chromiq.progress import progress_bar
-    from evaluate.demo import run_demo
-    from evaluate.score_files import scores_document
 
     result = run_demo(out, progress_bar)
     if as_json:

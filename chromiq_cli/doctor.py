@@ -25,8 +25,8 @@ def doctor(
     from chromiq.progress import progress_bar
 
     if what.is_dir():
-        from dataset_builder.doctor import check_dataset
-        from toolkit_configs.checks.data import trainer_findings
+        from chromiq.dataset_builder.doctor.dataset import check_dataset
+        from chromiq.toolkit_configs.checks.data import trainer_findings
 
         with progress_bar("doctor") as update:
             findings = check_dataset(what, update)
@@ -34,7 +34,7 @@ def doctor(
         raise_findings(findings, str(what))
         document, lines = {"findings": [finding.as_dict() for finding in findings]}, []
     elif what.is_file():
-        from toolkit_configs.check import examine_config, raise_config_findings
+        from chromiq.toolkit_configs.checks.config import examine_config, raise_config_findings
 
         with progress_bar("doctor") as update:
             report = examine_config(what, resume=resume, offline=offline, on_progress=update)

@@ -46,11 +46,11 @@ def evaluate(
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Correct a test set with the LoRA and without a network, score both, and write a report."""
+    from chromiq.dataset_builder.segmenters.choose import make_segmenter
+    from chromiq.evaluate.generate.images import GenerateOptions
+    from chromiq.evaluate.score.score_files import scores_document
+    from chromiq.evaluate.side_by_side import evaluate_testset, named_folders
     from chromiq.progress import progress_bar
-    from dataset_builder.segmenters.choose import make_segmenter
-    from evaluate.generate import GenerateOptions
-    from evaluate.score_files import scores_document
-    from evaluate.side_by_side import evaluate_testset, named_folders
 
     options = GenerateOptions(model=model, checkpoint=checkpoint, steps=steps, seed=seed)
     chosen = make_segmenter(segmenter.value, model_options(vocabulary, detector, masker, device, dtype))

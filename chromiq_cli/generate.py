@@ -39,11 +39,11 @@ def generate(
     """Generate an image for every control picture, of its name and its size; the same command resumes."""
     if (captions is None) == (prompt is None):
         raise UsageError("wanted either --captions or --prompt, got neither or both; give one")
+    from chromiq.evaluate.generate.images import GenerateOptions, read_captions, read_seeds
+    from chromiq.evaluate.generate.images import generate as run
+    from chromiq.evaluate.generate.pipelines import family_of, loading_of
+    from chromiq.evaluate.score.folders import find_images
     from chromiq.progress import progress_bar
-    from evaluate.generate import GenerateOptions, read_captions, read_seeds
-    from evaluate.generate import generate as run
-    from evaluate.pipelines import family_of, loading_of
-    from evaluate.score import find_images
 
     if reference and not family_of(model).takes_reference:
         raise UsageError(f"--reference: {model} sees the control alone; leave it out")

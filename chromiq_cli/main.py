@@ -11,7 +11,7 @@ from typing import TextIO
 
 from chromiq.errors import ChromiqError, InterruptedRunError, UsageError
 from chromiq.files import machine_error
-from toolkit_configs.signals import termination_as_interrupt, undisturbed
+from chromiq.runtime.signals import termination_as_interrupt, undisturbed
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from chromiq.files import json_text
 from chromiq.progress import console
 
 if TYPE_CHECKING:
-    from evaluate.score import ImageScore
+    from chromiq.evaluate.score.folders import ImageScore
 
 _SHOWN_OF_A_KIND = 50
 
@@ -54,7 +54,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
 
 def print_scores(scores: Sequence[ImageScore]) -> None:
     """Print the mean dE00 of each image and column, their averages and what was gained, on stdout."""
-    from evaluate.summary import average, average_interval, by_garment, compare
+    from chromiq.evaluate.score.summary import average, average_interval, by_garment, compare
 
     columns = list(scores[0].differences)
 

@@ -11,8 +11,8 @@ import typer
 from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
 
 if TYPE_CHECKING:
-    from toolkit_configs.compare import Difference
-    from toolkit_configs.compose import Composed
+    from chromiq.toolkit_configs.render.compare import Difference
+    from chromiq.toolkit_configs.render.compose import Composed
 
 
 def render(
@@ -45,16 +45,16 @@ def render(
     that than the preset, that than the defaults.
     """
     from chromiq.files import write_text
-    from toolkit_configs.compare import differences_from
-    from toolkit_configs.compose import compose
-    from toolkit_configs.machine import gpu_summary
-    from toolkit_configs.render import render_composed
-    from toolkit_configs.settings import (
+    from chromiq.toolkit_configs.render.compare import differences_from
+    from chromiq.toolkit_configs.render.compose import compose
+    from chromiq.toolkit_configs.render.job import render_composed
+    from chromiq.toolkit_configs.render.settings import (
         Settings,
         command_line_settings,
         environment_settings,
         project_settings,
     )
+    from chromiq.toolkit_configs.trainer.machine import gpu_summary
 
     layers = [
         project_settings(project),

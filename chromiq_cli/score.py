@@ -33,14 +33,14 @@ def score(
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Measure how far colours are from the truth, and write a report."""
+    from chromiq.dataset_builder.inputs.labels import read_garments
+    from chromiq.evaluate.report.page import write_report
+    from chromiq.evaluate.score.crops import read_crops
+    from chromiq.evaluate.score.folders import find_images, score_folders
+    from chromiq.evaluate.score.score_files import scores_document, write_scores
+    from chromiq.evaluate.score.summary import average
     from chromiq.files import ensure_output_folder
     from chromiq.progress import progress_bar
-    from dataset_builder.labels import read_garments
-    from evaluate.crops import read_crops
-    from evaluate.report import write_report
-    from evaluate.score import find_images, score_folders
-    from evaluate.score_files import scores_document, write_scores
-    from evaluate.summary import average
 
     columns = {"control": control, "generated": generated}
     known_crops = read_crops(crops) if crops else None

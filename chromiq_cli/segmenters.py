@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from dataset_builder.segmenters.choose import ModelOptions
+    from chromiq.dataset_builder.segmenters.choose import ModelOptions
 
 
 class SegmenterChoice(StrEnum):
@@ -60,8 +60,8 @@ def model_options(
     Raises:
         UsageError: if the vocabulary is not a list of words.
     """
-    from dataset_builder.labels import PUBLISHED_VOCABULARY, parse_vocabulary
-    from dataset_builder.segmenters.choose import ModelOptions
+    from chromiq.dataset_builder.inputs.labels import PUBLISHED_VOCABULARY, parse_vocabulary
+    from chromiq.dataset_builder.segmenters.choose import ModelOptions
 
     words = PUBLISHED_VOCABULARY if vocabulary is None else parse_vocabulary(vocabulary)
     return ModelOptions(words, detector, masker, device, dtype.value)

@@ -12,7 +12,7 @@ from chromiq.errors import EXIT_FAILED, EXIT_INTERRUPTED
 from chromiq_cli.output import JSON_OPTION, print_json, print_line
 
 if TYPE_CHECKING:
-    from toolkit_configs.run_status import RunStatus
+    from chromiq.toolkit_configs.runs.status import RunStatus
 
 
 def status(
@@ -25,9 +25,9 @@ def status(
     """Say how far a run is, and what made it; from any terminal that sees its folder."""
     from rich.console import Console
 
-    from toolkit_configs.run_status import follow, read_status
-    from toolkit_configs.targets.sweeps import is_sweep
-    from toolkit_configs.view import run_view, view
+    from chromiq.toolkit_configs.runs.status import follow, read_status
+    from chromiq.toolkit_configs.runs.view import run_view, view
+    from chromiq.toolkit_configs.sweeps.sweeps import is_sweep
 
     if is_sweep(run):
         _sweep(run, watch=watch, as_json=as_json)
@@ -55,9 +55,9 @@ def status(
 def _sweep(folder: Path, *, watch: bool, as_json: bool) -> None:
     from rich.console import Console
 
-    from toolkit_configs.targets.local import sweep_exit_code
-    from toolkit_configs.targets.sweeps import follow_sweep
-    from toolkit_configs.view import cells_view, sweep_view
+    from chromiq.toolkit_configs.runs.view import cells_view, sweep_view
+    from chromiq.toolkit_configs.sweeps.local import sweep_exit_code
+    from chromiq.toolkit_configs.sweeps.sweeps import follow_sweep
 
     if watch:
         with sweep_view(None if as_json else Console()) as show:

@@ -24,10 +24,10 @@ def sweep(
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Measure every checkpoint of a run, draw dE00 against steps, and name the best."""
+    from chromiq.evaluate.sweep import run_options
+    from chromiq.evaluate.sweep import sweep as measure
+    from chromiq.evaluate.sweep_result import summary
     from chromiq.progress import progress_bar
-    from evaluate.sweep import run_options
-    from evaluate.sweep import sweep as measure
-    from evaluate.sweep_result import summary
 
     own = run_options(run)
     options = replace(own, checkpoint=checkpoint or own.checkpoint, steps=steps, seed=seed)

@@ -14,7 +14,7 @@ from chromiq_cli.targets import JOB_OPTION, print_jobs
 from chromiq_cli.train import EngineChoice
 
 if TYPE_CHECKING:
-    from toolkit_configs.targets.local import CellStatus
+    from chromiq.toolkit_configs.sweeps.local import CellStatus
 
 
 class SweepTarget(StrEnum):
@@ -47,8 +47,13 @@ def sweep_train(
     Here, one run per GPU at a time; a run that fails does not keep the others, and the same command again
     goes on where a stopped one left off. Exit 3 if some failed, 1 if all did.
     """
-    from toolkit_configs.grid import on_devices, read_grid, write_configs
-    from toolkit_configs.targets.jobs import read_resources, resource_warning, submit_commands, write_target
+    from chromiq.toolkit_configs.sweeps.grid import on_devices, read_grid, write_configs
+    from chromiq.toolkit_configs.sweeps.schedulers import (
+        read_resources,
+        resource_warning,
+        submit_commands,
+        write_target,
+    )
 
     if target is not SweepTarget.LOCAL:
         if devices:
@@ -64,10 +69,10 @@ def sweep_train(
         return
     if job:
         raise UsageError("--job: wanted it with --target slurm or skypilot, got local; leave it out")
-    from toolkit_configs.devices import default_devices, read_devices
-    from toolkit_configs.machine import find_gpus
-    from toolkit_configs.targets.local import sweep_exit_code, train_jobs
-    from toolkit_configs.view import sweep_view
+    from chromiq.toolkit_configs.runs.view import sweep_view
+    from chromiq.toolkit_configs.sweeps.local import sweep_exit_code, train_jobs
+    from chromiq.toolkit_configs.trainer.devices import default_devices, read_devices
+    from chromiq.toolkit_configs.trainer.machine import find_gpus
 
     chosen = read_devices(devices) if devices else default_devices(find_gpus())
     found = on_devices(read_grid(grid), chosen)

@@ -24,7 +24,7 @@ def render_for_target(
     config: Path, target: TargetChoice, engine: str, assignments: Sequence[str], *, as_json: bool
 ) -> None:
     """Write the job of one training beside its config, and print how to hand it in."""
-    from toolkit_configs.targets.jobs import (
+    from chromiq.toolkit_configs.sweeps.schedulers import (
         read_resources,
         resource_warning,
         submit_commands,

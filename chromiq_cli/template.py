@@ -18,7 +18,7 @@ app = typer.Typer(
 @app.command(name="list")
 def list_templates(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
     """List the models that can be rendered, with the base model of each."""
-    from toolkit_configs.render import template_models
+    from chromiq.toolkit_configs.render.job import template_models
 
     models = template_models()
     if as_json:
@@ -36,7 +36,7 @@ def copy(
 ) -> None:
     """Copy a model's template; chromiq render MODEL --template FILE renders with it."""
     from chromiq.files import write_text
-    from toolkit_configs.render import template_source
+    from chromiq.toolkit_configs.render.job import template_source
 
     text = template_source(model)
     if out is None:

@@ -11,7 +11,7 @@ from chromiq.errors import EXIT_FAILED
 from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
 
 if TYPE_CHECKING:
-    from toolkit_configs.toolkit import ToolkitInfo
+    from chromiq.toolkit_configs.trainer.checkout import ToolkitInfo
 
 app = typer.Typer(help="The vendored trainer: is it there, does it work; make it so.", no_args_is_help=True)
 
@@ -24,7 +24,7 @@ def _root() -> None:
 @app.command()
 def info(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
     """Say which commit is there, and whether its environment works; exit 1 if it cannot train."""
-    from toolkit_configs.toolkit import toolkit_info
+    from chromiq.toolkit_configs.trainer.checkout import toolkit_info
 
     _print_info(toolkit_info(), as_json=as_json)
 
@@ -41,7 +41,7 @@ def setup(
     The same command goes on after an interruption. CHROMIQ_AI_TOOLKIT names another checkout.
     """
     from chromiq.progress import notes
-    from toolkit_configs.toolkit_setup import set_up_toolkit
+    from chromiq.toolkit_configs.trainer.setup import set_up_toolkit
 
     with notes("toolkit setup") as note:
         info = set_up_toolkit(note, smoke_test=smoke_test)

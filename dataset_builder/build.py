@@ -16,21 +16,21 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from chromiq.dataset_builder.example import PairResult, PairWork
+from chromiq.dataset_builder.export import recorded_examples, recorded_keys, remove_recorded
+from chromiq.dataset_builder.inputs.gather import check_inputs, with_recalled
+from chromiq.dataset_builder.inputs.own_labels import recall_given, write_own_garments
+from chromiq.dataset_builder.inputs.pair_names import is_photo_folder
+from chromiq.dataset_builder.options import BuildOptions, check_options
+from chromiq.dataset_builder.ray_engine import build_on_ray
+from chromiq.dataset_builder.segmenters.choose import resolve_segmenter
+from chromiq.dataset_builder.sheets import write_sheets
+from chromiq.dataset_builder.workers import build_locally
 from chromiq.errors import Finding, UsageError, raise_findings
 from chromiq.files import atomic_path, ensure_output_folder, folder_lock, write_json
+from chromiq.imaging.contact_sheet import sheet_step
 from chromiq.progress import Update
 from chromiq.records import PhotoPair
-from dataset_builder.contact_sheet import sheet_step
-from dataset_builder.example import PairResult, PairWork
-from dataset_builder.export import recorded_examples, recorded_keys, remove_recorded
-from dataset_builder.inputs import check_inputs, with_recalled
-from dataset_builder.options import BuildOptions, check_options
-from dataset_builder.own_labels import recall_given, write_own_garments
-from dataset_builder.pair_names import is_photo_folder
-from dataset_builder.ray_engine import build_on_ray
-from dataset_builder.segmenters.choose import resolve_segmenter
-from dataset_builder.sheets import write_sheets
-from dataset_builder.workers import build_locally
 
 MANIFEST = "manifest.jsonl"
 _SETTINGS = ".chromiq/build.json"

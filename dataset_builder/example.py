@@ -10,20 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from chromiq import __version__
-from chromiq.errors import Finding, UnsoundError, UsageError
-from chromiq.files import sha256_file, sha256_text
-from chromiq.images import encode_mask, encode_photo
-from chromiq.records import (
-    Degradation,
-    Example,
-    GarmentLabel,
-    GarmentMask,
-    PhotoPair,
-    RgbImage,
-)
-from dataset_builder.captions import caption, uses_reference
-from dataset_builder.degrade import degrade
-from dataset_builder.export import (
+from chromiq.dataset_builder.canvas.captions import caption, uses_reference
+from chromiq.dataset_builder.canvas.loss_mask import encoded_loss_mask
+from chromiq.dataset_builder.canvas.pair_photos import PairPhotos, read_pair
+from chromiq.dataset_builder.canvas.scene import Scene, control_of, scene_of
+from chromiq.dataset_builder.degrade.apply import degrade
+from chromiq.dataset_builder.export import (
     Doubt,
     Finished,
     example_paths,
@@ -33,15 +25,23 @@ from dataset_builder.export import (
     write_files,
     write_record,
 )
-from dataset_builder.labels import given_label
-from dataset_builder.loss_mask import encoded_loss_mask
-from dataset_builder.mask_quality import is_doubtful, is_left_out
-from dataset_builder.options import BuildOptions
-from dataset_builder.pair_photos import PairPhotos, read_pair
-from dataset_builder.review import doubt_finding, remove_review, write_review
-from dataset_builder.scene import Scene, control_of, scene_of
-from dataset_builder.segmenters import SegmentationTask, Segmenter
-from dataset_builder.split import garment_of, lot, split_of
+from chromiq.dataset_builder.inputs.labels import given_label
+from chromiq.dataset_builder.inputs.split import garment_of, lot, split_of
+from chromiq.dataset_builder.options import BuildOptions
+from chromiq.dataset_builder.review import doubt_finding, remove_review, write_review
+from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
+from chromiq.dataset_builder.segmenters.classic.quality import is_doubtful, is_left_out
+from chromiq.errors import Finding, UnsoundError, UsageError
+from chromiq.files import sha256_file, sha256_text
+from chromiq.photos.images import encode_mask, encode_photo
+from chromiq.records import (
+    Degradation,
+    Example,
+    GarmentLabel,
+    GarmentMask,
+    PhotoPair,
+    RgbImage,
+)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from chromiq.dataset_builder.canvas.buckets import DIVISIBLE_BY_PX
+from chromiq.dataset_builder.canvas.captions import uses_reference
+from chromiq.dataset_builder.degrade.apply import Style
+from chromiq.dataset_builder.segmenters.choose import ModelOptions, SegmenterName
 from chromiq.errors import UsageError
-from dataset_builder.buckets import DIVISIBLE_BY_PX
-from dataset_builder.captions import uses_reference
-from dataset_builder.degrade import Style
-from dataset_builder.segmenters.choose import ModelOptions, SegmenterName
 
 _MIN_CANVAS_PX, _MAX_CANVAS_PX = 128, 8192
 GeometryName = Literal["published", "exact"]

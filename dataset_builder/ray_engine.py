@@ -14,10 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from chromiq.dataset_builder.example import PairResult, PairWork
+from chromiq.dataset_builder.workers import batched, build_batch
 from chromiq.errors import Finding, UsageError
 from chromiq.records import PhotoPair
-from dataset_builder.example import PairResult, PairWork
-from dataset_builder.workers import batched, build_batch
 
 
 def build_on_ray(

@@ -11,12 +11,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from chromiq.dataset_builder.segmenters.classic.quality import DOUBTFUL_BELOW
 from chromiq.errors import Finding
 from chromiq.files import sha256_file
-from chromiq.images import write_mask, write_photo
+from chromiq.imaging.contact_sheet import outlined
+from chromiq.photos.images import write_mask, write_photo
 from chromiq.records import GarmentMask, PhotoPair, RgbImage
-from dataset_builder.contact_sheet import outlined
-from dataset_builder.mask_quality import DOUBTFUL_BELOW
 
 _HEIGHT_PX = 900
 

@@ -1,22 +1,103 @@
-"""Two pictures of a dataset for people: what lies in it, and what the trainer will see of it."""
+"""Two pictures of a dataset for people: what is in it, and what the trainer will see of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chromiq.images import write_photo
-from chromiq.parallel import thread_per_core
+import cv2
+import numpy as np
+
+from chromiq.dataset_builder.canvas.buckets import (
+    DIVISIBLE_BY_PX,
+    RESOLUTION,
+    as_trained,
+    bucket_size_wh,
+    cut_off_wh,
+)
+from chromiq.dataset_builder.canvas.loss_mask import LossMask
+from chromiq.dataset_builder.export import garment_mask_path
+from chromiq.dataset_builder.segmenters.classic.quality import is_doubtful
+from chromiq.imaging.contact_sheet import TILE_HEIGHT_PX, captioned, grid, outlined, tile_high
+from chromiq.photos.images import photo_size_wh, write_photo
+from chromiq.photos.small_images import read_high, read_small_sized
 from chromiq.records import RgbImage
-from dataset_builder.buckets import RESOLUTION
-from dataset_builder.contact_sheet import contact_tile, grid
-from dataset_builder.loss_mask import LossMask
-from dataset_builder.preview_sheet import preview_tile
-from dataset_builder.small_example import read_small_example
+from chromiq.runtime.parallel import thread_per_core
 
 CONTACT_SHEET = "contact_sheet.jpg"
 PREVIEW_SHEET = "preview_sheet.jpg"
+_UNTRAINED_RGB = (30, 40, 120)
+_UNTRAINED_COVER = 0.75
+_CHARACTERS = 96
+
+
+@dataclass(frozen=True, eq=False)
+class SmallExample:
+    """An example's pictures, scaled down alike; each is as high as a tile or a little higher.
+
+    Attributes:
+        size_wh: width and height of the target's file in pixels.
+        target: ``(h, w, 3)`` uint8 sRGB.
+        control: the same size.
+        loss_mask: the same size; None if it has none.
+        reference: the still-life, when the model sees it apart.
+        photos: still-life, on-model photo and the same with the error, as the example shows them.
+        garment: ``(h, w)`` uint8, 255 where the garment is on the on-model photo, of any size.
+    """
+
+    size_wh: tuple[int, int]
+    target: RgbImage
+    control: RgbImage
+    loss_mask: LossMask | None
+    reference: RgbImage | None
+    photos: tuple[RgbImage, RgbImage, RgbImage]
+    garment: LossMask
+
+
+def read_small_example(
+    folder: Path, example: Mapping[str, Any], loss_masks: dict[str, LossMask]
+) -> SmallExample:
+    """Read an example of a dataset.
+
+    Args:
+        folder: the dataset.
+        example: as in the manifest.
+        loss_masks: those read so far, by digest: most pairs of a catalogue share one.
+    """
+    size_wh = photo_size_wh(folder / example["target"])
+    geometry = example["geometry"]
+    left, top, right, bottom = geometry["on_model_xyxy"] if geometry else (0, 0, *size_wh)
+    # So large that the lowest of what is shown covers a tile.
+    height_px = -(-TILE_HEIGHT_PX * size_wh[1] // (bottom - top))
+    target, control = (read_high(folder / example[role], height_px) for role in ("target", "control"))
+    loss_mask = None
+    if example["mask"]:
+        digest = example["digests"][example["mask"]]
+        loss_mask = loss_masks.get(digest)
+        if loss_mask is None or loss_mask.shape != target.shape[:2]:
+            loss_mask = read_high(folder / example["mask"], height_px)[..., 0]
+            loss_masks[digest] = loss_mask
+    scale = target.shape[1] / size_wh[0]
+
+    def cut(picture: RgbImage, box: tuple[int, int, int, int]) -> RgbImage:
+        x0, y0, x1, y1 = (round(edge * scale) for edge in box)
+        return np.ascontiguousarray(picture[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)])
+
+    on_model_xyxy = (left, top, right, bottom)
+    reference = read_high(folder / example["reference"], TILE_HEIGHT_PX) if example["reference"] else None
+    still_life = cut(target, geometry["still_life_xyxy"]) if reference is None else reference
+    garment, _ = read_small_sized(folder / garment_mask_path(example["key"]), 2 * TILE_HEIGHT_PX, grey=True)
+    return SmallExample(
+        size_wh,
+        target,
+        control,
+        loss_mask,
+        reference,
+        (still_life, cut(target, on_model_xyxy), cut(control, on_model_xyxy)),
+        garment,
+    )
 
 
 def write_sheets(folder: Path, model: str, shown: Sequence[Mapping[str, Any]], examples: int) -> None:
@@ -47,3 +128,62 @@ def write_sheets(folder: Path, model: str, shown: Sequence[Mapping[str, Any]], e
 
 def _write(path: Path, tiles: Sequence[RgbImage], title: str) -> None:
     write_photo(path, grid(tiles, title), quality=88)
+
+
+def contact_tile(small: SmallExample, example: Mapping[str, Any]) -> RgbImage:
+    """Still-life, on-model photo with the mask's outline, and the latter as degraded, with what was done.
+
+    Args:
+        small: the example's pictures.
+        example: as in the manifest.
+    """
+    shown = [tile_high(picture) for picture in small.photos]
+    still_life, on_model, degraded = shown
+    size_wh = (on_model.shape[1], on_model.shape[0])
+    mask = cv2.resize(small.garment, size_wh, interpolation=cv2.INTER_AREA) >= 128
+    row = np.concatenate([still_life, outlined(on_model, mask, 1), degraded], axis=1)
+    error, doubtful = example["degradation"], is_doubtful(example["mask_confidence"])
+    lines = [
+        f"{example['name']}  {example['label']['name']} ({example['label']['source']})  {example['split']}",
+        f"{error['kind']}  dE00 {error['reached_delta_e']:.1f}   mask {example['mask_confidence']:.2f}"
+        + (f" doubtful: {', '.join(example['mask_reasons'])}" if doubtful else ""),
+    ]
+    return captioned(row, lines, doubtful=doubtful)
+
+
+def mask_laid_over(rgb: RgbImage, mask: LossMask) -> RgbImage:
+    """A picture on which blue lies the thicker, the less the loss mask counts.
+
+    >>> picture = np.full((1, 2, 3), 200, np.uint8)
+    >>> mask_laid_over(picture, np.array([[255, 0]], np.uint8))[0].tolist()
+    [[200, 200, 200], [72, 80, 140]]
+    """
+    cover = np.float32(_UNTRAINED_COVER) * (1 - mask[..., None].astype(np.float32) / 255)
+    mixed: RgbImage = np.rint(rgb + (np.array(_UNTRAINED_RGB, np.float32) - rgb) * cover).astype(np.uint8)
+    return mixed
+
+
+def preview_tile(small: SmallExample, example: Mapping[str, Any], model: str, resolution: int) -> RgbImage:
+    """Control and target as trained; what the loss leaves out lies under blue.
+
+    Args:
+        small: the example's pictures.
+        example: as in the manifest.
+        model: the model to train; it decides what sides are multiples of.
+        resolution: of the job.
+    """
+    size_wh = small.size_wh
+    bucket_wh = bucket_size_wh(size_wh, resolution, DIVISIBLE_BY_PX[model])
+    tile_wh = (round(bucket_wh[0] * TILE_HEIGHT_PX / bucket_wh[1]), TILE_HEIGHT_PX)
+    target = as_trained(small.target, tile_wh)
+    if small.loss_mask is not None:
+        target = mask_laid_over(target, as_trained(small.loss_mask, tile_wh))
+    pictures = [as_trained(small.control, tile_wh), target]
+    if small.reference is not None:
+        pictures.insert(0, tile_high(small.reference))
+    columns, rows = cut_off_wh(size_wh, bucket_wh)
+    lost = f"{columns} columns and {rows} rows cut off" if columns or rows else "nothing cut off"
+    sizes = f"{size_wh[0]}x{size_wh[1]} -> {bucket_wh[0]}x{bucket_wh[1]}, {lost}"
+    split = "" if example["split"] == "train" else "held out, not trained on  "
+    lines = [f"{example['name']}  {split}{sizes}", example["caption"][:_CHARACTERS]]
+    return captioned(cv2.hconcat(pictures), lines, doubtful=bool(columns or rows))

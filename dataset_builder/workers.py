@@ -9,12 +9,17 @@ from itertools import chain, islice
 
 import cv2
 
+from chromiq.dataset_builder.example import PairResult, PairWork, build_pairs
+from chromiq.dataset_builder.segmenters import Segmenter
+from chromiq.dataset_builder.segmenters.choose import (
+    ModelOptions,
+    SegmenterName,
+    make_segmenter,
+    pairs_at_once,
+)
 from chromiq.errors import ChromiqError
-from chromiq.parallel import keep_freed_memory
-from chromiq.processes import WorkerEndedError, map_in_processes
-from dataset_builder.example import PairResult, PairWork, build_pairs
-from dataset_builder.segmenters import Segmenter
-from dataset_builder.segmenters.choose import ModelOptions, SegmenterName, make_segmenter, pairs_at_once
+from chromiq.runtime.parallel import keep_freed_memory
+from chromiq.runtime.processes import WorkerEndedError, map_in_processes
 
 _AHEAD_PER_WORKER = 4
 _PER_CORE = 8  # more would only wait for one another, and fill the memory

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from chromiq.dataset_builder.build import build
+from chromiq.dataset_builder.options import BuildOptions
+from chromiq.dataset_builder.segmenters.choose import make_segmenter
+from chromiq.evaluate.generate.images import GenerateOptions
+from chromiq.evaluate.score.folders import ImageScore
+from chromiq.evaluate.side_by_side import evaluate_testset
 from chromiq.files import ensure_output_folder, write_text
 from chromiq.progress import Update
-from dataset_builder.build import build
-from dataset_builder.options import BuildOptions
-from dataset_builder.sample_catalogue import write_catalogue
-from dataset_builder.segmenters.choose import make_segmenter
-from evaluate.generate import GenerateOptions
-from evaluate.score import ImageScore
-from evaluate.side_by_side import evaluate_testset
+from chromiq.sample_catalogue.catalogue import write_catalogue
 
 PAIRS = 12
 _HELD_OUT = 0.45
@@ -86,9 +86,9 @@ def run_demo(out: Path, stage: Callable[[str], AbstractContextManager[Update]]) 
 
 
 def _train(out: Path, checkpoint: Path, update: Update) -> Path:
-    from toolkit_configs.engines.tiny_checkpoint import build_tiny_kontext
-    from toolkit_configs.launch import launch
-    from toolkit_configs.render import render_job
+    from chromiq.toolkit_configs.render.job import render_job
+    from chromiq.toolkit_configs.runs.launch import launch
+    from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import build_tiny_kontext
 
     if not (checkpoint / "model_index.json").is_file():
         build_tiny_kontext(checkpoint)

@@ -6,18 +6,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.errors import UsageError, raise_findings
-from chromiq.files import ensure_output_folder, safe_stem
-from chromiq.images import write_photo
-from chromiq.progress import Update
-from dataset_builder.segmenters import Segmenter
-from evaluate.crops import crop_seam_findings
-from evaluate.generate import GenerateOptions, generate, read_captions
-from evaluate.lora_files import require_lora_files
-from evaluate.report import write_report
-from evaluate.score import ImageScore, find_images, image_findings, score_folders
-from evaluate.score_files import write_scores
-from evaluate.testset import (
+from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
+from chromiq.evaluate.generate.lora_files import require_lora_files
+from chromiq.evaluate.report.page import write_report
+from chromiq.evaluate.score.crops import crop_seam_findings
+from chromiq.evaluate.score.folders import ImageScore, find_images, image_findings, score_folders
+from chromiq.evaluate.score.score_files import write_scores
+from chromiq.evaluate.testset import (
     correct_trial,
     find_trial_garment,
     output_on_control,
@@ -26,6 +23,9 @@ from evaluate.testset import (
     references_folder,
     write_canvas_masks,
 )
+from chromiq.files import ensure_output_folder, safe_stem
+from chromiq.photos.images import write_photo
+from chromiq.progress import Update
 
 _RESERVED = frozenset({"control", "transfer", "hybrid", "masks"})
 
@@ -125,7 +125,7 @@ def evaluate_testset(
     dataset knows it, else the whole picture.
 
     Args:
-        folder: as `evaluate.testset.read_testset` takes it.
+        folder: as `chromiq.evaluate.testset.read_testset` takes it.
         out: gets a folder for each column, ``scores.json``, ``scores.csv`` and ``report.html``.
         segmenter: finds the garment for the corrections, which never see the truth's mask.
         loras: each generates, and corrects as a hybrid: its colour on the control's own texture.

@@ -17,20 +17,20 @@ from chromiq.errors import (
     UnsoundError,
     UsageError,
 )
+from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
+from chromiq.evaluate.report.charts import steps_curve
+from chromiq.evaluate.report.page import Chart, write_report
+from chromiq.evaluate.score.crops import Crop
+from chromiq.evaluate.score.folders import score_folders
+from chromiq.evaluate.score.intervals import bootstrap_interval
+from chromiq.evaluate.sweep_result import Point, Sweep, summary
+from chromiq.evaluate.testset import read_testset, read_trial_crops, references_folder, write_canvas_masks
 from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256_text, write_bytes, write_json
 from chromiq.progress import Update
-from evaluate.charts import steps_curve
-from evaluate.crops import Crop
-from evaluate.generate import GenerateOptions, generate, read_captions
-from evaluate.intervals import bootstrap_interval
-from evaluate.report import Chart, write_report
-from evaluate.score import score_folders
-from evaluate.sweep_result import Point, Sweep, summary
-from evaluate.testset import read_testset, read_trial_crops, references_folder, write_canvas_masks
-from toolkit_configs.checkpoints import checkpoint_step, find_checkpoints
-from toolkit_configs.jobs import read_job
-from toolkit_configs.models import model_of_arch
-from toolkit_configs.run_status import read_status
+from chromiq.toolkit_configs.render.models import model_of_arch
+from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
+from chromiq.toolkit_configs.runs.status import read_status
+from chromiq.toolkit_configs.schema.jobs import read_job
 
 SWEEP_FILE = "sweep.json"
 CURVE_FILE = "curve.png"
@@ -84,7 +84,7 @@ def sweep(
 
     Args:
         run: the run folder.
-        testset: as `evaluate.testset.read_testset` takes it.
+        testset: as `chromiq.evaluate.testset.read_testset` takes it.
         out: gets ``sweep.json``, ``curve.png``, ``report.html`` and the images, a folder per checkpoint.
         options: how to generate; with the run's own base model unless given.
         watch_every_s: look for new checkpoints again after so many seconds until the run ends.

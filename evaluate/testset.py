@@ -9,20 +9,20 @@ from typing import Any
 
 import numpy as np
 
+from chromiq.correction.hybrid import hybrid
+from chromiq.correction.photo import find_garment, garment_doubt
+from chromiq.correction.transfer import transfer
+from chromiq.dataset_builder.canvas.stitch import cut_on_model, cut_still_life, published_geometry
+from chromiq.dataset_builder.inputs.pairs import natural_key
+from chromiq.dataset_builder.segmenters import Segmenter
+from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.documents import load_json
 from chromiq.errors import Finding, UnsoundError, raise_findings
-from chromiq.images import photo_size_wh, read_mask, read_photo, write_mask
+from chromiq.evaluate.score.crops import Crop, read_crops
+from chromiq.evaluate.score.folders import find_images
+from chromiq.imaging.alignment import align
+from chromiq.photos.images import photo_size_wh, read_mask, read_photo, write_mask
 from chromiq.records import BoolMask, Geometry, RgbImage
-from dataset_builder.pairs import natural_key
-from dataset_builder.segmenters import Segmenter
-from dataset_builder.segmenters.still_life import still_life_mask
-from dataset_builder.stitch import cut_on_model, cut_still_life, published_geometry
-from evaluate.alignment import align
-from evaluate.correct import find_garment, garment_doubt
-from evaluate.crops import Crop, read_crops
-from evaluate.hybrid import hybrid
-from evaluate.score import find_images
-from evaluate.transfer import transfer
 
 # What a canvas without a manifest is taken for: two 4:5 photos, laid out as published.
 _USUAL_WH = (896, 1120)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import settings
 from told import tell
 
-from dataset_builder.build import build
-from dataset_builder.options import BuildOptions
-from dataset_builder.sample_catalogue import write_catalogue
+from chromiq.dataset_builder.build import build
+from chromiq.dataset_builder.options import BuildOptions
+from chromiq.sample_catalogue.catalogue import write_catalogue
 
 PHOTO_WH = (224, 280)
 

@@ -1,11 +1,10 @@
 """What the documents point to is there, and no promise of reliability stands without its test."""
 
 import re
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
-ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
 OURS = "tests|docs|benchmarks|chromiq|dataset_builder|toolkit_configs|evaluate|templates"
 

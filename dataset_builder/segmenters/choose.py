@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from chromiq.dataset_builder.inputs.labels import PUBLISHED_VOCABULARY
+from chromiq.dataset_builder.segmenters import Segmenter
+from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
+from chromiq.dataset_builder.segmenters.network.hub import HubModel, Runtime, fetch_weights, weights_available
+from chromiq.dataset_builder.segmenters.network.hub_models import GROUNDING_DINO, SAM_2
+from chromiq.dataset_builder.segmenters.network.sam3 import SAM_3
 from chromiq.errors import UsageError
-from dataset_builder.labels import PUBLISHED_VOCABULARY
-from dataset_builder.segmenters import Segmenter
-from dataset_builder.segmenters.classic import ClassicSegmenter
-from dataset_builder.segmenters.hub import HubModel, Runtime, fetch_weights, weights_available
-from dataset_builder.segmenters.hub_models import GROUNDING_DINO, SAM_2
-from dataset_builder.segmenters.sam3 import SAM_3
 
 SegmenterName = Literal["auto", "grounded-sam2", "sam3", "classic"]
 
@@ -81,11 +81,11 @@ def make_segmenter(name: SegmenterName, models: ModelOptions | None = None) -> S
         return ClassicSegmenter()
     runtime = Runtime.choose(models.device, models.dtype)
     if resolved == "sam3":
-        from dataset_builder.segmenters.sam3 import Sam3Segmenter, load_sam3
+        from chromiq.dataset_builder.segmenters.network.sam3 import Sam3Segmenter, load_sam3
 
         return Sam3Segmenter(load_sam3(_sam3_model(models), runtime), models.vocabulary)
-    from dataset_builder.segmenters.grounded_sam2 import GroundedSam2Segmenter
-    from dataset_builder.segmenters.hub_models import load_hub_models
+    from chromiq.dataset_builder.segmenters.network.grounded_sam2 import GroundedSam2Segmenter
+    from chromiq.dataset_builder.segmenters.network.hub_models import load_hub_models
 
     loaded = load_hub_models(*_grounded_sam2_models(models), runtime)
     return GroundedSam2Segmenter(loaded, models.vocabulary)

@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from chromiq.dataset_builder.build import build
+from chromiq.dataset_builder.example import PairWork, build_pairs
+from chromiq.dataset_builder.export import garment_mask_path, remove_recorded
+from chromiq.dataset_builder.inputs.pairs import find_pairs
+from chromiq.dataset_builder.inputs.split import garment_of
+from chromiq.dataset_builder.options import BuildOptions
+from chromiq.dataset_builder.ray_engine import check_resources
+from chromiq.dataset_builder.workers import batched
 from chromiq.errors import UnsoundError, UsageError
-from chromiq.images import photo_size_wh, read_mask, read_photo, write_photo
+from chromiq.photos.images import photo_size_wh, read_mask, read_photo, write_photo
 from chromiq.records import GarmentLabel, GarmentMask
-from dataset_builder.build import build
-from dataset_builder.example import PairWork, build_pairs
-from dataset_builder.export import garment_mask_path, remove_recorded
-from dataset_builder.options import BuildOptions
-from dataset_builder.pairs import find_pairs
-from dataset_builder.ray_engine import check_resources
-from dataset_builder.sample_catalogue import write_catalogue
-from dataset_builder.split import garment_of
-from dataset_builder.workers import batched
+from chromiq.sample_catalogue.catalogue import write_catalogue
 
 OPTIONS = BuildOptions(segmenter="classic", variants=2, held_out=0.3, size_wh=(256, 160))
 MANIFEST = "manifest.jsonl"

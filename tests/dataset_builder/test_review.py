@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from chromiq.dataset_builder.build import build as build_dataset
+from chromiq.dataset_builder.options import BuildOptions
+from chromiq.dataset_builder.segmenters.classic import segmenter as classic
 from chromiq.errors import UnsoundError
-from chromiq.images import read_mask, read_photo
+from chromiq.photos.images import read_mask, read_photo
+from chromiq.sample_catalogue.catalogue import write_catalogue
 from chromiq_cli.verbs import app
-from dataset_builder.build import build as build_dataset
-from dataset_builder.options import BuildOptions
-from dataset_builder.sample_catalogue import write_catalogue
-from dataset_builder.segmenters import classic
 
 RUNNER = CliRunner()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dataset_builder.sample_catalogue import write_catalogue
+from chromiq.sample_catalogue.catalogue import write_catalogue
 
 
 @pytest.fixture(scope="session")

@@ -20,9 +20,6 @@ with atheris.instrument_imports(include=["chromiq", "dataset_builder", "toolkit_
     # Here, as the readers import them late, when nothing is instrumented any more.
     import user_texts
 
-    import toolkit_configs.jobs
-    import toolkit_configs.settings  # noqa: F401
-
 
 def main() -> None:
     kind = sys.argv.pop(1)

@@ -9,16 +9,16 @@ from importlib.util import find_spec
 import pytest
 from PIL import Image
 
-import dataset_builder.build
-import dataset_builder.workers
+from chromiq.dataset_builder import build as build_module
+from chromiq.dataset_builder import workers as workers_module
+from chromiq.dataset_builder.build import build
+from chromiq.dataset_builder.inputs.gather import check_inputs
+from chromiq.dataset_builder.options import BuildOptions
+from chromiq.dataset_builder.workers import build_locally
 from chromiq.errors import AccessError, UnsoundError, UsageError
-from dataset_builder.build import build
-from dataset_builder.inputs import check_inputs
-from dataset_builder.options import BuildOptions
-from dataset_builder.sample_catalogue import write_catalogue
-from dataset_builder.workers import build_locally
-from evaluate.generate import read_seeds
-from evaluate.pipelines import Loading, load_pipeline
+from chromiq.evaluate.generate.images import read_seeds
+from chromiq.evaluate.generate.pipelines import Loading, load_pipeline
+from chromiq.sample_catalogue.catalogue import write_catalogue
 
 VERB = [sys.executable, "-c", "from chromiq_cli.main import main; main()"]
 
@@ -103,7 +103,9 @@ def test_no_more_workers_than_there_is_work_or_a_machine_bears(monkeypatch, tmp_
     started, asked = [], []
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.setattr(
-        dataset_builder.workers, "map_in_processes", lambda *given, **_: started.append(given[2]) or []
+        workers_module,
+        "map_in_processes",
+        lambda *given, **_: started.append(given[2]) or [],
     )
     assert list(build_locally([], workers)) == []
     assert started == [min(workers, 16)]
@@ -112,7 +114,7 @@ def test_no_more_workers_than_there_is_work_or_a_machine_bears(monkeypatch, tmp_
         asked.append(workers)
         return build_locally(works, 1)
 
-    monkeypatch.setattr(dataset_builder.build, "build_locally", here)
+    monkeypatch.setattr(build_module, "build_locally", here)
     write_catalogue(tmp_path / "photos", pairs=2, size_wh=(96, 120))
     options = BuildOptions(segmenter="classic", size_wh=(192, 128))
     build(tmp_path / "photos", tmp_path / "out", options, workers=workers)
@@ -240,7 +242,7 @@ def test_a_photo_that_is_gone_after_it_was_checked(chromiq, tmp_path, monkeypatc
         (photos / "on_model2.jpg").unlink()
         return inputs
 
-    monkeypatch.setattr(dataset_builder.build, "check_inputs", check_and_lose)
+    monkeypatch.setattr(build_module, "check_inputs", check_and_lose)
     arguments = ["--segmenter", "classic", "--workers", "1", "--size", "192x128"]
     code, document, _ = chromiq("build", photos, "--out", tmp_path / "out", *arguments)
     assert code == 10

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from chromiq.images import photo_size_wh, read_mask, read_photo
-from chromiq.profiles import srgb_profile
-from chromiq.soundness import MAX_PIXELS, inspect_photo, verify_photo
-from dataset_builder.doctor import check_dataset
-from dataset_builder.pairs import find_pairs
-from toolkit_configs.checks.data import mask_shares
+from chromiq.dataset_builder.doctor.dataset import check_dataset
+from chromiq.dataset_builder.inputs.pairs import find_pairs
+from chromiq.photos.images import photo_size_wh, read_mask, read_photo
+from chromiq.photos.profiles import srgb_profile
+from chromiq.photos.soundness import MAX_PIXELS, inspect_photo, verify_photo
+from chromiq.toolkit_configs.checks.data import mask_shares
 
 
 def png(width_px, height_px, data=b""):
@@ -107,7 +107,7 @@ def test_a_folder_of_them_names_all_in_one_go(tmp_path):
 def test_memory_stays_under_a_gigabyte_on_bombs(faulty):
     """In a process of its own, whose ru_maxrss would also tell of the one that started it."""
     code = (
-        "import sys; from pathlib import Path; from chromiq.soundness import verify_photo\n"
+        "import sys; from pathlib import Path; from chromiq.photos.soundness import verify_photo\n"
         "for path in sorted(Path(sys.argv[1]).iterdir()): print(path.name, verify_photo(path).code)\n"
         "status = Path('/proc/self/status').read_text().split()\n"
         "print(status[status.index('VmHWM:') + 1])"
@@ -193,7 +193,7 @@ def test_large_pictures_are_decoded_one_at_a_time(tmp_path, monkeypatch):
     for number in range(3):
         for role in ("still-life", "on_model"):
             grey((200, 200)).save(tmp_path / f"{role}{number}.png")
-    monkeypatch.setattr("chromiq.soundness._LARGE_PIXELS", 200 * 200 - 1)
+    monkeypatch.setattr("chromiq.photos.soundness._LARGE_PIXELS", 200 * 200 - 1)
     at_work, most = [], []
     load = ImageFile.ImageFile.load
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from chromiq.files import LOCK_NAME
-from dataset_builder.sample_catalogue import write_catalogue
+from chromiq.sample_catalogue.catalogue import write_catalogue
 
 
 @pytest.mark.parametrize(("pairs_before", "after_s"), [(0, 0), (0, 0.15), (1, 0)])
@@ -37,7 +37,7 @@ def test_a_build_says_that_it_was_stopped_and_goes_on(tmp_path, pairs_before, af
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("module", ["typer", "pydantic", "dataset_builder.doctor"])
+@pytest.mark.parametrize("module", ["typer", "pydantic", "chromiq.dataset_builder.doctor.dataset"])
 def test_a_verb_that_is_still_importing_says_so_too(tmp_path, number, module):
     """Before Typer is there, while it reads the command line, and in the verb itself."""
     program = (

@@ -17,11 +17,11 @@ import time
 
 import pytest
 
+from chromiq.dataset_builder.build import build
+from chromiq.dataset_builder.options import BuildOptions
 from chromiq.errors import ChromiqError
 from chromiq.files import LOCK_NAME
-from dataset_builder.build import build
-from dataset_builder.options import BuildOptions
-from dataset_builder.sample_catalogue import write_catalogue
+from chromiq.sample_catalogue.catalogue import write_catalogue
 
 KILLS = int(os.environ.get("CHROMIQ_KILLS", "3"))
 PAIRS = 6

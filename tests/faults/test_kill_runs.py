@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from killable import Killable
 
+from chromiq.dataset_builder.degrade.apply import degrade
 from chromiq.errors import EXIT_DONE, EXIT_SKIPPED
 from chromiq.files import LOCK_NAME
-from chromiq.images import write_mask, write_photo
-from dataset_builder.degrade import degrade
-from dataset_builder.sample_catalogue import draw_pair
+from chromiq.photos.images import write_mask, write_photo
+from chromiq.sample_catalogue.catalogue import draw_pair
 
 KILLS = int(os.environ.get("CHROMIQ_KILLS", "1"))
 # They tell when and by which process, or are for nobody but a resume.
@@ -37,7 +37,7 @@ def killable():
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    from toolkit_configs.engines.tiny_checkpoint import build_tiny_kontext
+    from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import build_tiny_kontext
 
     return build_tiny_kontext(tmp_path_factory.mktemp("tiny"))
 
@@ -45,7 +45,7 @@ def tiny(tmp_path_factory):
 @pytest.fixture(scope="module")
 def configured(built_dataset, tiny):
     """Write a config into a folder: three steps, each saved, the last and the one before it kept."""
-    from toolkit_configs.render import render_job
+    from chromiq.toolkit_configs.render.job import render_job
 
     settings = {
         "model.name_or_path": str(tiny),

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import pytest
 
 from chromiq.errors import LockedError
+from chromiq.evaluate.score.folders import find_images
 from chromiq.files import LOCK_NAME, folder_lock
-from evaluate.score import find_images
-from toolkit_configs.render import render_job
+from chromiq.toolkit_configs.render.job import render_job
 
 HOLD = (
     "import sys, time; from pathlib import Path; from chromiq.files import folder_lock\n"

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from chromiq.errors import UnsoundError
-from chromiq.images import read_mask, read_photo
-from chromiq.originals import copy_untouched, read_original
-from chromiq.soundness import verify_photo
+from chromiq.photos.images import read_mask, read_photo
+from chromiq.photos.originals import copy_untouched, read_original
+from chromiq.photos.soundness import verify_photo
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dataset_builder.pairs import find_pairs
+from chromiq.dataset_builder.inputs.pairs import find_pairs
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_refused(listed, data, code, got):
 
 
 def test_no_more_lines_than_are_said_to_be_read(listed, monkeypatch):
-    monkeypatch.setattr("dataset_builder.pairs_csv.MAX_CSV_ROWS", 2)
+    monkeypatch.setattr("chromiq.dataset_builder.inputs.pairs_csv.MAX_CSV_ROWS", 2)
     pairs, errors = listed(HEAD + FIRST + b",\nstill-life2.jpg,on_model2.jpg,\n")
     assert pairs == [("1", None)]
     assert [finding.code for finding in errors] == ["csv.long"]

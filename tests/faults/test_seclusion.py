@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from dataset_builder.sample_catalogue import write_catalogue
+from chromiq.sample_catalogue.catalogue import write_catalogue
 
 TOKEN = "hf_thisisthesecretofthetest000000000"
 

@@ -13,7 +13,7 @@ import pytest
 
 from chromiq.errors import EXIT_UNSOUND, EXIT_USAGE
 from chromiq.files import LOCK_NAME
-from chromiq.images import write_photo
+from chromiq.photos.images import write_photo
 
 KEY = "transformer.transformer_blocks.0.attn.to_q.lora_A.weight"
 

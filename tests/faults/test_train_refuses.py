@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from chromiq.errors import EXIT_DONE, EXIT_UNSOUND
-from chromiq.images import read_photo, write_mask, write_photo
-from toolkit_configs.render import render_job
+from chromiq.photos.images import read_photo, write_mask, write_photo
+from chromiq.toolkit_configs.render.job import render_job
 
 
 def change_mask(change):
@@ -54,7 +54,7 @@ def launched(monkeypatch):
         final.write_bytes(b"")
         return type("Result", (), {"final_checkpoint": final})
 
-    monkeypatch.setattr("toolkit_configs.engines.local.train", train)
+    monkeypatch.setattr("chromiq.toolkit_configs.smoke_engine.engine.train", train)
     return calls
 
 

@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from user_texts import READERS, SEEDS, read
 
+from chromiq.dataset_builder.inputs.labels import read_garments
+from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.documents import MAX_TEXT_BYTES
 from chromiq.errors import UnsoundError, UsageError
-from dataset_builder.labels import read_garments
-from dataset_builder.pairs import find_pairs
-from evaluate.crops import read_crops
-from evaluate.generate import read_captions, read_seeds
-from toolkit_configs.grid import read_grid
-from toolkit_configs.jobs import read_job
-from toolkit_configs.settings import project_settings
+from chromiq.evaluate.generate.images import read_captions, read_seeds
+from chromiq.evaluate.score.crops import read_crops
+from chromiq.toolkit_configs.render.settings import project_settings
+from chromiq.toolkit_configs.schema.jobs import read_job
+from chromiq.toolkit_configs.sweeps.grid import read_grid
 
 KINDS = sorted(READERS)
 PIECES = [

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from places import ROOT
+
 MIDWAY_BYTES = 24
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link"}
@@ -31,8 +32,9 @@ import matplotlib.pyplot, peft, safetensors.torch, torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxKontextPipeline
 from diffusers import FluxTransformer2DModel
 from transformers import CLIPTextModel, CLIPTokenizerFast, T5EncoderModel, T5TokenizerFast
-import chromiq_cli.verbs, dataset_builder.segmenters.choose, evaluate.correct_batch, evaluate.sweep
-import toolkit_configs.engines.local, toolkit_configs.launch
+import chromiq_cli.verbs, chromiq.dataset_builder.segmenters.choose
+import chromiq.correction.batch, chromiq.evaluate.sweep
+import chromiq.toolkit_configs.smoke_engine.engine, chromiq.toolkit_configs.runs.launch
 """
 
 

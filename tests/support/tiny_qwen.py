@@ -101,9 +101,9 @@ def _tokenizer():
 
 def run(model, folder):
     """Generate with a tiny checkpoint and print what came out as one line of JSON."""
-    from chromiq.images import read_photo, write_photo
-    from evaluate.generate import GenerateOptions, generate
-    from evaluate.pipelines import FAMILIES
+    from chromiq.evaluate.generate.images import GenerateOptions, generate
+    from chromiq.evaluate.generate.pipelines import FAMILIES
+    from chromiq.photos.images import read_photo, write_photo
 
     checkpoint = build_tiny_qwen(folder / "tiny", model)
     rng = np.random.default_rng(0)
@@ -138,18 +138,18 @@ def run(model, folder):
 
 def _panel_of_a_photo(folder, lora, options):
     """What `chromiq correct` gets of the network for one photo: its width and height."""
-    from chromiq.images import write_photo
+    from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
+    from chromiq.evaluate.generate.panels import LoraNetwork
+    from chromiq.photos.images import write_photo
     from chromiq.records import PhotoPair
-    from dataset_builder.sample_catalogue import draw_pair
-    from dataset_builder.segmenters.classic import ClassicSegmenter
-    from evaluate.correct_batch import Network, generate_panels
+    from chromiq.sample_catalogue.catalogue import draw_pair
 
     drawn = draw_pair(0, size_wh=(96, 128))
     write_photo(folder / "still.png", drawn.still_life)
     write_photo(folder / "worn.png", drawn.on_model)
     pair = PhotoPair("photo", folder / "still.png", folder / "worn.png", garment="shirt")
-    network = Network(lora, options, "exact")
-    panel = generate_panels([pair], folder / "panels", ClassicSegmenter(), network)["photo"]
+    network = LoraNetwork(lora, options, "exact")
+    panel = network.panels([pair], folder / "panels", ClassicSegmenter())["photo"]
     return [panel.shape[1], panel.shape[0]]
 
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
+from chromiq.toolkit_configs.runs.events import EventReader
 from chromiq_cli.main import main
-from toolkit_configs.events import EventReader
 
 
 def events(run, kind):

@@ -7,39 +7,39 @@ from chromiq.errors import ChromiqError
 
 
 def _pairs(path: Path) -> object:
-    from dataset_builder.pairs import find_pairs
+    from chromiq.dataset_builder.inputs.pairs import find_pairs
 
     return find_pairs(path)
 
 
 def _crops(path: Path) -> object:
-    from evaluate.crops import read_crops
+    from chromiq.evaluate.score.crops import read_crops
 
     return read_crops(path)
 
 
 def _garments(path: Path) -> object:
-    from dataset_builder.labels import read_garments
+    from chromiq.dataset_builder.inputs.labels import read_garments
 
     return read_garments(path)
 
 
 def _manifest(path: Path) -> object:
-    from dataset_builder.doctor import check_dataset
-    from evaluate.testset import read_testset
+    from chromiq.dataset_builder.doctor.dataset import check_dataset
+    from chromiq.evaluate.testset import read_testset
 
     check_dataset(path.parent)
     return read_testset(path.parent)
 
 
 def _job(path: Path) -> object:
-    from toolkit_configs.jobs import read_job
+    from chromiq.toolkit_configs.schema.jobs import read_job
 
     return read_job(path)
 
 
 def _project(path: Path) -> object:
-    from toolkit_configs.settings import project_settings
+    from chromiq.toolkit_configs.render.settings import project_settings
 
     return project_settings(path)
 

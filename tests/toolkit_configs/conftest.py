@@ -3,15 +3,15 @@
 import pytest
 from standin_trainer import behave, make_trainer
 
-import toolkit_configs.engines.ai_toolkit as engine
-from toolkit_configs import toolkit
-from toolkit_configs.render import render_job
+import chromiq.toolkit_configs.trainer.engine as engine
+from chromiq.toolkit_configs.render.job import render_job
+from chromiq.toolkit_configs.trainer import checkout as toolkit
 
 
 @pytest.fixture(scope="session")
 def tiny_kontext(tmp_path_factory):
     """A FLUX.1-Kontext checkpoint of the real classes with random weights."""
-    from toolkit_configs.engines.tiny_checkpoint import build_tiny_kontext
+    from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import build_tiny_kontext
 
     return build_tiny_kontext(tmp_path_factory.mktemp("tiny"))
 

@@ -1,1 +1,1 @@
-"""What can be wrong with a config, a topic a file; `toolkit_configs.check` runs them all."""
+"""What can be wrong with a config, a topic a file; `chromiq.toolkit_configs.checks.config` runs them all."""

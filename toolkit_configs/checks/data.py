@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
+from chromiq.dataset_builder.canvas.buckets import bucket_size_wh, cut_off_wh
+from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
+from chromiq.dataset_builder.doctor.dataset import TRAINER_SUFFIXES, DatasetFolders, Training, check_folders
+from chromiq.dataset_builder.doctor.manifest import unfinished_findings
 from chromiq.errors import Finding, UnsoundError
-from chromiq.images import photo_size_wh
-from chromiq.soundness import PHOTO_SUFFIXES, sound_photo
-from dataset_builder.buckets import bucket_size_wh, cut_off_wh
-from dataset_builder.captions import TRIGGER_WORD
-from dataset_builder.doctor import TRAINER_SUFFIXES, DatasetFolders, Training, check_folders
-from dataset_builder.doctor_manifest import unfinished_findings
-from toolkit_configs.checks.caches import cache_findings
-from toolkit_configs.jobs import Dataset, Job
-from toolkit_configs.models import model_of_arch
+from chromiq.photos.images import photo_size_wh
+from chromiq.photos.soundness import PHOTO_SUFFIXES, sound_photo
+from chromiq.toolkit_configs.checks.caches import cache_findings
+from chromiq.toolkit_configs.render.models import model_of_arch
+from chromiq.toolkit_configs.schema.jobs import Dataset, Job
 
 _MASKS_READ = 200
 _HEAVY = 10.0

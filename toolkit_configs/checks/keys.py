@@ -10,12 +10,12 @@ from typing import Any
 import yaml
 
 from chromiq.errors import Finding
-from toolkit_configs.assign import FREE
-from toolkit_configs.jobs import Process
-from toolkit_configs.known_keys import fits_kind, known_keys, known_kinds
-from toolkit_configs.models import MODELS, model_of_arch
-from toolkit_configs.settings import looks_like_a_float
-from toolkit_configs.toolkit import bounded_environment
+from chromiq.toolkit_configs.render.assign import FREE
+from chromiq.toolkit_configs.render.models import MODELS, model_of_arch
+from chromiq.toolkit_configs.render.settings import looks_like_a_float
+from chromiq.toolkit_configs.schema.jobs import Process
+from chromiq.toolkit_configs.schema.known_keys import fits_kind, known_keys, known_kinds
+from chromiq.toolkit_configs.trainer.checkout import bounded_environment
 
 _NESTED = ("adapter", "logging", "model", "network", "sample", "save", "train")
 _DTYPES = frozenset({"float32", "fp32", "float", "single", "float16", "fp16", "half", "bf16", "bfloat16"})
@@ -100,7 +100,7 @@ def _kind_is_right(section: str, key: str, value: Any) -> bool:
 
 
 def _modelled_keys(section: str) -> frozenset[str]:
-    from toolkit_configs import jobs
+    from chromiq.toolkit_configs.schema import jobs
 
     names = {"datasets": "Dataset"}
     return frozenset(getattr(jobs, names.get(section, section.capitalize())).model_fields)

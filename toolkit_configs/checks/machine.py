@@ -9,11 +9,17 @@ from pathlib import Path
 from typing import Literal
 
 from chromiq.errors import Finding
-from toolkit_configs.devices import is_device
-from toolkit_configs.jobs import Job
-from toolkit_configs.machine import Gpu, find_gpus, gpu_of, gpu_summary
-from toolkit_configs.memory import GIB, MemoryEstimate, lora_parameters, optimizer_bytes, weight_bytes
-from toolkit_configs.models import model_of_arch
+from chromiq.toolkit_configs.render.memory import (
+    GIB,
+    MemoryEstimate,
+    lora_parameters,
+    optimizer_bytes,
+    weight_bytes,
+)
+from chromiq.toolkit_configs.render.models import model_of_arch
+from chromiq.toolkit_configs.schema.jobs import Job
+from chromiq.toolkit_configs.trainer.devices import is_device
+from chromiq.toolkit_configs.trainer.machine import Gpu, find_gpus, gpu_of, gpu_summary
 
 _SAMPLE_BYTES_PER_PX = 0.5
 _SAFETENSORS_HEADER = 100_000

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chromiq.errors import Finding
-from toolkit_configs.models import MODELS, BaseModel, model_of_arch
+from chromiq.toolkit_configs.render.models import MODELS, BaseModel, model_of_arch
 
 _PROCESS_TYPES = frozenset({"diffusion_trainer", "sd_trainer", "ui_trainer"})
 _TOP_KEYS = frozenset({"job", "config", "meta"})

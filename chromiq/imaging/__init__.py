@@ -1,0 +1,1 @@
+"""Pixels: resizing, masks, registration, sheets."""

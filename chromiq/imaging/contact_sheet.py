@@ -1,0 +1,82 @@
+"""Sheets of captioned pictures in rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from chromiq.records import BoolMask, RgbImage
+
+TILE_HEIGHT_PX = 200  # a quarter of the usual canvas or less: a size to which JPEGs are decoded fast
+MAX_EXAMPLES = 96
+_MAX_TILE_WIDTH_PX = 4 * TILE_HEIGHT_PX  # a JPEG ends at 65,535 px; only absurd photos are squeezed
+_COLUMNS = 3
+_GAP_PX = 14
+_TEXT_HEIGHT_PX = 34
+_OUTLINE_RGB = (255, 0, 160)
+_DOUBT_RGB = (190, 30, 30)
+_TEXT_RGB = (40, 40, 40)
+
+
+def sheet_step(examples: int) -> int:
+    """Every how many-th example a sheet shows, so that it shows at most `MAX_EXAMPLES`.
+
+    >>> sheet_step(1), sheet_step(96), sheet_step(97), sheet_step(100_000)
+    (1, 1, 2, 1042)
+    """
+    return max(1, -(-examples // MAX_EXAMPLES))
+
+
+def outlined(photo: RgbImage, mask: BoolMask, thickness_px: int = 4) -> RgbImage:
+    """A photo with the mask's outline drawn on it and the rest slightly dimmed."""
+    drawn = np.where(mask[..., None], photo, (photo * 0.65 + 255 * 0.35).astype(np.uint8))
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(drawn.copy(), contours, -1, _OUTLINE_RGB, thickness_px))
+
+
+def captioned(picture: RgbImage, lines: Sequence[str], *, doubtful: bool) -> RgbImage:
+    """A picture with two lines of text under it, the last of them red if something is doubtful."""
+    canvas = Image.new("RGB", (picture.shape[1], picture.shape[0] + _TEXT_HEIGHT_PX), (255, 255, 255))
+    canvas.paste(Image.fromarray(picture), (0, 0))
+    pen, font = ImageDraw.Draw(canvas), _font(13)
+    for number, line in enumerate(lines):
+        colour = _DOUBT_RGB if doubtful and number == len(lines) - 1 else _TEXT_RGB
+        pen.text((4, picture.shape[0] + 2 + 15 * number), line, fill=colour, font=font)
+    return np.array(canvas)
+
+
+def tile_high(photo: RgbImage) -> RgbImage:
+    """A picture at the height of a sheet's tiles."""
+    width_px = round(photo.shape[1] * TILE_HEIGHT_PX / photo.shape[0])
+    width_px = min(max(1, width_px), _MAX_TILE_WIDTH_PX)
+    return cv2.resize(photo, (width_px, TILE_HEIGHT_PX), interpolation=cv2.INTER_AREA)
+
+
+def grid(tiles: Sequence[RgbImage], title: str) -> RgbImage:
+    """Pictures of any size in rows of three on white, under a line of text."""
+    columns = min(_COLUMNS, len(tiles))
+    width_px = max(tile.shape[1] for tile in tiles) + _GAP_PX
+    height_px = max(tile.shape[0] for tile in tiles) + _GAP_PX
+    rows = -(-len(tiles) // columns)
+    size_wh = (columns * width_px + _GAP_PX, rows * height_px + _GAP_PX + _TEXT_HEIGHT_PX)
+    # Filled as an array: Pillow's four bytes a pixel and the copy back would take twice the memory.
+    sheet = np.full((size_wh[1], size_wh[0], 3), 255, np.uint8)
+    head = Image.new("RGB", (size_wh[0], _TEXT_HEIGHT_PX), (255, 255, 255))
+    ImageDraw.Draw(head).text((_GAP_PX, 10), title, fill=_TEXT_RGB, font=_font(15))
+    sheet[:_TEXT_HEIGHT_PX] = np.asarray(head)
+    for index, tile in enumerate(tiles):
+        top = _TEXT_HEIGHT_PX + _GAP_PX + index // columns * height_px
+        left = _GAP_PX + index % columns * width_px
+        sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
+    return sheet
+
+
+@cache
+def _font(size: int) -> Any:
+    """Pillow's own, unpacked once and not for every tile."""
+    return ImageFont.load_default(size)

@@ -1,0 +1,119 @@
+"""Photos brought to the size at which they are shown."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from chromiq.imaging.regions import bounding_box
+from chromiq.records import BoolMask, FloatImage, RgbImage
+
+_LANCZOS = Image.Resampling.LANCZOS
+_LOBES = 3  # of Lanczos' kernel on either side
+SMOOTHED_FROM = 1.75  # so many times as large a photo stays, or it is seen, before the kernel is laid over it
+
+
+def resize(photo: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
+    """A photo at another size, by Lanczos, in its gamma-encoded values as AI-Toolkit and the models do."""
+    if (photo.shape[1], photo.shape[0]) == size_wh:
+        return photo
+    return resize_part(photo, size_wh, (slice(0, photo.shape[0]), slice(0, photo.shape[1])))[1]
+
+
+def resize_part(
+    photo: RgbImage, size_wh: tuple[int, int], part: tuple[slice, slice]
+) -> tuple[tuple[slice, slice], RgbImage]:
+    """As `resize`, to the bit, but only where a part of the photo shows.
+
+    Args:
+        photo: ``(H, W, 3)`` uint8 sRGB.
+        size_wh: width and height of the whole at the other size, in pixels.
+        part: rows and columns of the photo.
+
+    Returns:
+        Rows and columns at the other size, and the pixels there.
+    """
+    height_px, width_px = photo.shape[:2]
+    rows, top, bottom = _shown_in(part[0], height_px, size_wh[1])
+    columns, left, right = _shown_in(part[1], width_px, size_wh[0])
+    first = max(0, top - _reach_px(height_px, size_wh[1]))
+    strip = Image.fromarray(photo[first : bottom + _reach_px(height_px, size_wh[1])])
+    # One side after the other: which Pillow takes first depends on its version and on the size.
+    wide = strip.resize(
+        (columns.stop - columns.start, strip.height), _LANCZOS, (left, 0, right, strip.height)
+    )
+    shown = wide.resize(
+        (wide.width, rows.stop - rows.start), _LANCZOS, (0, top - first, wide.width, bottom - first)
+    )
+    return (rows, columns), np.array(shown)
+
+
+def _shown_in(span: slice, side_px: int, shown_px: int) -> tuple[slice, int, int]:
+    """Where some pixels of a side show at its other length, and between which of them that lies."""
+    reach_px, step_px = _reach_px(side_px, shown_px), shown_px // math.gcd(side_px, shown_px)
+    first = (span.start - reach_px) * shown_px // side_px // step_px * step_px
+    last = -((span.stop + reach_px) * shown_px // -side_px // step_px * step_px)
+    shown = slice(max(0, first), min(shown_px, last))
+    return shown, shown.start * side_px // shown_px, shown.stop * side_px // shown_px
+
+
+def _reach_px(side_px: int, shown_px: int) -> int:
+    """How far Lanczos' kernel looks on a side of that length that is brought to another."""
+    return math.ceil(_LOBES * max(1.0, side_px / shown_px)) + 1
+
+
+def shrink(photo: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
+    """As `resize` for a smaller size, a third of the time, and as good.
+
+    What the smaller size cannot show is taken out by Lanczos' kernel at the photo's own pixels; between what
+    is left a cubic curve is laid. It lies nearer to Lanczos than Pillow's bicubic filter (near a scale of
+    1 as near), and lets fewer false patterns through. Photos three and a half times as large and more are
+    first brought down by means over whole squares, as Pillow's thumbnails are. Larger sizes are left to
+    `resize`, and sides that no whole square fits to Pillow's own way of doing the same.
+
+    Args:
+        photo: ``(H, W, 3)`` uint8 sRGB.
+        size_wh: width and height in pixels.
+    """
+    scales = [photo.shape[1] / size_wh[0], photo.shape[0] / size_wh[1]]
+    if min(scales) < 1 or max(scales) == 1:
+        return resize(photo, size_wh)
+    factor = int(min(scales) / SMOOTHED_FROM)
+    if factor > 1:
+        reduced_wh = (photo.shape[1] // factor, photo.shape[0] // factor)
+        if (reduced_wh[0] * factor, reduced_wh[1] * factor) != (photo.shape[1], photo.shape[0]):
+            shown = Image.fromarray(photo).resize(
+                size_wh, Image.Resampling.LANCZOS, reducing_gap=SMOOTHED_FROM
+            )
+            return np.array(shown)
+        photo = np.asarray(cv2.resize(photo, reduced_wh, interpolation=cv2.INTER_AREA))
+    columns, rows = (_lanczos_taps(scale / max(1, factor)) for scale in scales)
+    smooth = cv2.sepFilter2D(photo, -1, columns, rows, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.resize(smooth, size_wh, interpolation=cv2.INTER_CUBIC))
+
+
+def coverage(mask: BoolMask, size_wh: tuple[int, int]) -> FloatImage:
+    """How much of each pixel of another size a mask takes, 0..1 float32."""
+    covered = np.zeros((size_wh[1], size_wh[0]), np.float32)
+    if mask.any():
+        box = bounding_box(mask)
+        rows, top, bottom = _shown_in(box[0], mask.shape[0], size_wh[1])
+        columns, left, right = _shown_in(box[1], mask.shape[1], size_wh[0])
+        part, part_wh = mask[top:bottom, left:right], (columns.stop - columns.start, rows.stop - rows.start)
+        covered[rows, columns] = cv2.resize(part.astype(np.float32), part_wh, interpolation=cv2.INTER_AREA)
+    return covered
+
+
+@lru_cache(maxsize=64)
+def _lanczos_taps(scale: float) -> NDArray[np.floating]:
+    """Lanczos' kernel, `scale` pixels a lobe, at whole pixels; of sum 1."""
+    reach_px = math.ceil(_LOBES * scale) - 1
+    places = np.arange(-reach_px, reach_px + 1) / scale
+    taps = np.sinc(places) * np.sinc(places / _LOBES)
+    normalised: NDArray[np.floating] = taps / taps.sum()
+    return normalised

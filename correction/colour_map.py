@@ -1,0 +1,159 @@
+"""An affine map in Lab, fitted to colours before and after, and applied inside a mask at full size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from chromiq.colour import lab_to_srgb_float, rgb_to_lab, srgb_to_lab
+from chromiq.imaging.regions import bounding_box
+from chromiq.records import BoolMask, FloatImage, RgbImage
+from chromiq.runtime.parallel import thread_per_core
+
+# So few that the arrays between two steps stay in the processor's cache.
+_CHUNK = 32_768
+_FEATHER_SHARE = 0.0015
+# Directions in which colours vary by less than this say nothing about how they are stretched.
+_NOISE_LAB = 0.7
+
+
+class MapsColours(Protocol):
+    """Whatever takes Lab colours ``(..., 3)`` to others."""
+
+    def apply(self, lab: FloatImage) -> FloatImage:
+        """Those others."""
+
+
+@dataclass(frozen=True, eq=False)
+class ColourMap:
+    """An affine map in Lab: ``matrix @ (lab - source) + target``.
+
+    Attributes:
+        matrix: ``(3, 3)``.
+        source: ``(3,)`` Lab.
+        target: ``(3,)`` Lab.
+    """
+
+    matrix: FloatImage
+    source: FloatImage
+    target: FloatImage
+
+    @staticmethod
+    def identity() -> ColourMap:
+        """The map that changes nothing."""
+        return ColourMap(np.eye(3), np.zeros(3), np.zeros(3))
+
+    def apply(self, lab: FloatImage) -> FloatImage:
+        """Mapped Lab colours of shape ``(..., 3)``."""
+        mapped: FloatImage = (lab - self.source) @ self.matrix.T + self.target
+        return mapped
+
+
+def fit_affine(before: FloatImage, after: FloatImage) -> ColourMap:
+    """The affine map nearest to taking colours to colours, by least squares; where nothing varies, a shift.
+
+    Args:
+        before: ``(P, 3)`` Lab.
+        after: ``(P, 3)`` Lab of the same pixels.
+
+    >>> colours = np.random.default_rng(0).uniform(0, 80, (99, 3))
+    >>> fitted = fit_affine(colours, colours * 1.2 + 3)
+    >>> bool(np.allclose(fitted.apply(colours), colours * 1.2 + 3, atol=0.1))
+    True
+    """
+    source, target = before.mean(axis=0, dtype=np.float64), after.mean(axis=0, dtype=np.float64)
+    off, wanted = before - source, after - target
+    ridge = _NOISE_LAB**2 * np.eye(3)
+    matrix = np.linalg.solve(off.T @ off / len(off) + ridge, off.T @ wanted / len(off) + ridge).T
+    return ColourMap(matrix, source, target)
+
+
+def blend_maps(first: ColourMap, second: ColourMap, shares: FloatImage) -> ColourMap:
+    """The map whose result lies between those of two, by a share of L*, a* and b* each: 0 is the first's.
+
+    >>> lighter = ColourMap(np.eye(3), np.zeros(3), np.array([10.0, 0, 0]))
+    >>> blend_maps(ColourMap.identity(), lighter, np.array([0.25, 0, 0])).apply(np.zeros(3)).tolist()
+    [2.5, 0.0, 0.0]
+    """
+    matrix = (1 - shares)[:, None] * first.matrix + shares[:, None] * second.matrix
+    target = (1 - shares) * first.target + shares * second.apply(first.source)
+    return ColourMap(matrix, first.source, target)
+
+
+def apply_colour_map(
+    photo: NDArray[Any], mask: BoolMask, colour_map: MapsColours, strength: float = 1.0
+) -> NDArray[Any]:
+    """A photo with the map applied inside the mask, softly at its edge; the rest bit-identical.
+
+    Args:
+        photo: ``(H, W, 3)`` uint8 or uint16 sRGB.
+        mask: ``(H, W)`` bool.
+        colour_map: what to apply.
+        strength: 0..1.
+
+    Returns:
+        The same shape and type.
+    """
+    result = photo.copy()
+    if not mask.any():
+        return result
+    box = bounding_box(mask, margin_px=1)
+    before, after, inside = photo[box], result[box], mask[box]
+    weight = np.float32(strength) * inner_edge(inside, max(mask.shape))
+    rows = max(1, _CHUNK // inside.shape[1])
+    strips = [slice(top, top + rows) for top in range(0, len(inside), rows)]
+
+    with thread_per_core() as pool:
+        pixels = list(pool.map(lambda strip: before[strip][inside[strip]], strips))
+        mapped = _mapped_once if photo.dtype == np.uint8 else _mapped
+        targets = mapped(pixels, colour_map, pool)
+
+        def mix(strip: slice, here: NDArray[Any], target: FloatImage) -> None:
+            there = inside[strip]
+            after[strip][there] = np.rint(here + weight[strip][there][:, None] * (target - here))
+
+        list(pool.map(mix, strips, pixels, targets))
+    return result
+
+
+def _mapped_once(parts: list[RgbImage], colour_map: MapsColours, pool: Executor) -> Iterator[FloatImage]:
+    """`_mapped` of bytes. Cloth has far fewer colours than pixels: each is mapped once, found by a table."""
+    present = np.zeros(1 << 24, bool)
+
+    def seen(pixels: RgbImage) -> NDArray[np.int32]:
+        codes = pixels[:, 0].astype(np.int32) << 16 | pixels[:, 1].astype(np.int32) << 8 | pixels[:, 2]
+        present[codes] = True
+        return codes
+
+    codes = list(pool.map(seen, parts))
+    found = np.flatnonzero(present)
+    places = np.empty(1 << 24, np.int32)
+    places[found] = np.arange(len(found))
+    colours = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1).astype(np.uint8)
+    chunks = np.array_split(colours, 1 + len(colours) // _CHUNK)
+    mapped = np.concatenate(list(_mapped(chunks, colour_map, pool)))
+    return pool.map(lambda these: mapped.take(places.take(these), axis=0), codes)
+
+
+def _mapped(parts: Sequence[NDArray[Any]], colour_map: MapsColours, pool: Executor) -> Iterator[FloatImage]:
+    """Parts of pixels ``(P, 3)`` after the map, in their own units, clipped to their range, as float32."""
+
+    def mapped(pixels: NDArray[Any]) -> FloatImage:
+        largest = np.iinfo(pixels.dtype).max
+        lab = srgb_to_lab(pixels) if pixels.dtype == np.uint8 else rgb_to_lab(pixels / largest)
+        return np.clip(lab_to_srgb_float(colour_map.apply(lab)) * largest, 0, largest).astype(np.float32)
+
+    return pool.map(mapped, parts)
+
+
+def inner_edge(mask: BoolMask, photo_side_px: int) -> FloatImage:
+    """1 inside the mask, falling towards its edge over a share of the photo's longer side; 0 outside."""
+    distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
+    fallen: FloatImage = np.minimum(distance / np.float32(max(1.5, _FEATHER_SHARE * photo_side_px)), 1)
+    return fallen

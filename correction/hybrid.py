@@ -1,0 +1,188 @@
+"""The network's colour on the photo's own threads.
+
+A generated image has the colour that a network believes in, but the network's texture, a slightly moved
+outline and another size. So only its colour change is taken: one affine map in Lab from the photo's garment
+to the image's, fitted where the two are registered and robust to where they are not. It is blended with
+the network-free map, lightness and chroma apart, by how far each can be trusted.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from chromiq.colour import srgb_to_lab
+from chromiq.correction.colour_map import (
+    ColourMap,
+    MapsColours,
+    apply_colour_map,
+    blend_maps,
+    fit_affine,
+    inner_edge,
+)
+from chromiq.correction.garment_look import look
+from chromiq.correction.transfer import MIN_GAIN, TransferResult, check_masks, fit_colours, garment_sample
+from chromiq.imaging.registration import register, undo_shift
+from chromiq.records import BoolMask, FloatImage, RgbImage
+
+# What a LoRA leaves in lightness and in chroma, in dE00; of chroma the still-life tells more.
+_LEFT_LIGHTNESS, _LEFT_CHROMA = 3.0, 6.0
+# Farther from the still-life than this, in L* or in a*, b*, a network's cloth is none that it could be.
+_FARTHEST = 10.0
+_LEAST_UNCERTAINTY = 0.5
+_MIN_PIXELS = 200
+_MAX_PIXELS = 40_000
+_FITS = 3
+_KEPT_SHARE = 0.8
+
+
+def hybrid(
+    still_life: RgbImage,
+    still_life_mask: BoolMask,
+    on_model: RgbImage,
+    on_model_mask: BoolMask,
+    generated: RgbImage,
+    *,
+    strength: float = 1.0,
+) -> TransferResult:
+    """Correct the garment at the photo's full size by what a network made of it.
+
+    Args:
+        still_life: ``(H, W, 3)`` uint8 sRGB, whose colour is right.
+        still_life_mask: ``(H, W)`` bool, the garment on it.
+        on_model: ``(H, W, 3)`` uint8 sRGB, any size.
+        on_model_mask: ``(H, W)`` bool, the garment on it.
+        generated: ``(h, w, 3)`` uint8 sRGB, the on-model photo as a network gave it, whole, at its own scale.
+        strength: 0 leaves the photo as it is, 1 corrects all the way.
+
+    Raises:
+        UsageError: if a mask is empty or not of its photo's size, or the strength is out of range.
+    """
+    check_masks(still_life, still_life_mask, on_model, on_model_mask, strength)
+    flat, seen = garment_sample(still_life, still_life_mask), garment_sample(on_model, on_model_mask)
+    fit = fit_colours(flat, seen)
+    network, doubt = network_map(on_model, on_model_mask, generated)
+    if network is None:
+        colour_map: MapsColours = fit.dye_shift or fit.colour_map
+        said, gain = f"without the network's colour: {doubt}", fit.gain
+    else:
+        shares = network_shares(flat, network.apply(seen), fit.uncertainty)
+        colour_map = blend_maps(fit.colour_map, network, np.array([shares[0], shares[1], shares[1]]))
+        said = f"{shares[0]:.0%} of the lightness and {shares[1]:.0%} of the chroma are the network's"
+        moved = float(np.linalg.norm(colour_map.apply(seen) - seen, axis=1).mean())
+        gain = moved - fit.uncertainty * float(np.sqrt(1 - shares[0]))
+    if gain < MIN_GAIN:
+        reason = f"left alone: the colour is right as far as can be told; {said}"
+        return TransferResult(on_model.copy(), False, reason, gain, colour_map)
+    rgb = apply_colour_map(on_model, on_model_mask, colour_map, strength)
+    return TransferResult(rgb, True, f"corrected; {said}", gain, colour_map)
+
+
+def network_shares(flat_lab: FloatImage, network_lab: FloatImage, uncertainty: float) -> tuple[float, float]:
+    """How much of the lightness and of the chroma to take from a network, each 0..1.
+
+    Two estimates are weighed by the inverse squares of the errors they are expected to leave. Without a
+    network chroma is known from the still-life, lightness is not: of a network the reverse is worth more.
+
+    Args:
+        flat_lab: ``(P, 3)`` Lab pixels of the garment on the still-life.
+        network_lab: ``(Q, 3)`` Lab pixels of the garment as the network has it.
+        uncertainty: dE00 that the correction without a network is expected to leave.
+
+    >>> cloth = np.random.default_rng(0).normal([50, 20, 0], [8, 2, 2], (999, 3))
+    >>> lightness, chroma = network_shares(cloth, cloth + 1, uncertainty=3.0)
+    >>> round(lightness, 2), round(chroma, 2)
+    (0.5, 0.2)
+    """
+    flat, seen = look(flat_lab), look(network_lab)
+    off_chroma = float(np.hypot(*(seen.mean - flat.mean)[1:]))
+    off_lightness = float(abs(seen.lit_worn - flat.lit_flat))
+    far = max(0.0, off_chroma - _FARTHEST, off_lightness - _FARTHEST)
+    ours = max(uncertainty, _LEAST_UNCERTAINTY) ** 2
+    lightness, chroma = (ours / (ours + left**2 + far**2) for left in (_LEFT_LIGHTNESS, _LEFT_CHROMA))
+    return lightness, chroma
+
+
+def network_map(on_model: RgbImage, mask: BoolMask, generated: RgbImage) -> tuple[ColourMap | None, str]:
+    """The colour change that a network made to the garment, as an affine map in Lab.
+
+    Args:
+        on_model: ``(H, W, 3)`` uint8 sRGB, what the network was to correct.
+        mask: ``(H, W)`` bool, the garment.
+        generated: ``(h, w, 3)`` uint8 sRGB, what it made of it, at another scale and slightly moved.
+
+    Returns:
+        The map and an empty text, or None and why its image cannot be used.
+    """
+    small, aligned, inside, doubt = _aligned(on_model, generated)
+    if doubt:
+        return None, doubt
+    size_wh = (generated.shape[1], generated.shape[0])
+    garment = cv2.resize(mask.astype(np.float32), size_wh, interpolation=cv2.INTER_AREA) > 0.999
+    rows, columns = np.nonzero(garment & inside)
+    if rows.size < _MIN_PIXELS:
+        return None, f"only {rows.size} pixels of the garment are on its image"
+    chosen = slice(None, None, max(1, rows.size // _MAX_PIXELS))
+    before, after = (
+        srgb_to_lab(_smoothed(image)[rows[chosen], columns[chosen]]) for image in (small, aligned)
+    )
+    return _robust_affine(before, after), ""
+
+
+def paste(
+    on_model: RgbImage, mask: BoolMask, generated: RgbImage, strength: float = 1.0
+) -> tuple[RgbImage | None, str]:
+    """The network's own garment, enlarged to the photo's size, inside the mask; the rest bit-identical.
+
+    Args:
+        on_model: ``(H, W, 3)`` uint8 sRGB.
+        mask: ``(H, W)`` bool, the garment.
+        generated: ``(h, w, 3)`` uint8 sRGB, the whole on-model photo as a network gave it.
+        strength: 0..1.
+
+    Returns:
+        The photo and an empty text, or None and why its image cannot be used.
+    """
+    _, aligned, inside, doubt = _aligned(on_model, generated)
+    size_wh = (on_model.shape[1], on_model.shape[0])
+    covered = cv2.resize(inside.astype(np.uint8), size_wh, interpolation=cv2.INTER_NEAREST) > 0
+    if not doubt and not covered[mask].any():
+        doubt = "no pixel of the garment is on its image"
+    if doubt:
+        return None, doubt
+    enlarged = np.array(Image.fromarray(aligned).resize(size_wh, Image.Resampling.LANCZOS))
+    there = mask & covered
+    weight = (strength * inner_edge(there, max(size_wh))[there])[:, None]
+    result = on_model.copy()
+    result[there] = np.rint(on_model[there] + weight * (enlarged[there].astype(np.float32) - on_model[there]))
+    return result, ""
+
+
+def _aligned(on_model: RgbImage, generated: RgbImage) -> tuple[RgbImage, RgbImage, BoolMask, str]:
+    """The photo at the image's size, the image moved onto it, where it has pixels, and why not to use it."""
+    size_wh = (generated.shape[1], generated.shape[0])
+    small = np.array(Image.fromarray(on_model).resize(size_wh, Image.Resampling.BOX))
+    shift = register(generated, small)
+    aligned, inside = undo_shift(generated, shift, size_wh)
+    doubt = (
+        ""
+        if shift.reliable
+        else f"its image does not lie on the photo (edges agree by {shift.confidence:.2f})"
+    )
+    return small, aligned, inside, doubt
+
+
+def _smoothed(rgb: RgbImage) -> RgbImage:
+    """Without the finest texture, which a network makes anew and which would flatten the fit."""
+    return np.asarray(cv2.GaussianBlur(rgb, (0, 0), 2))
+
+
+def _robust_affine(before: FloatImage, after: FloatImage) -> ColourMap:
+    """`fit_affine`, refitted without the fifth that fits worst: a mask's leaks, seams, moved folds."""
+    kept = np.ones(len(before), bool)
+    for _ in range(_FITS):
+        fitted = fit_affine(before[kept], after[kept])
+        off = np.linalg.norm(fitted.apply(before) - after, axis=1)
+        kept = off <= np.quantile(off, _KEPT_SHARE)
+    return fitted

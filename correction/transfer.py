@@ -1,0 +1,168 @@
+"""Colour correction without a network: the garment's colours moved to the still-life's, its texture kept.
+
+Between a still-life and a *true* on-model photo chroma hardly differs, lightness does: the light is
+another and folds spread it. Where the chroma should be is therefore known, and how the error got it away
+from there is not. So all that may have happened (`correction.hypotheses`) is taken back, and each result is
+weighed by how much it then looks like the still-life's cloth (`correction.garment_look`) and how believable
+that error is. The weighted mean is the correction, the scatter about it says what the correction is worth,
+and "nothing is wrong" is one of the hypotheses: where it wins, the photo is left alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from chromiq.colour import delta_e_lab, srgb_to_lab
+from chromiq.correction import dyes
+from chromiq.correction.colour_map import ColourMap, MapsColours, apply_colour_map, fit_affine
+from chromiq.correction.garment_look import Tolerances
+from chromiq.correction.hypotheses import Hypotheses, hypotheses
+from chromiq.errors import UsageError
+from chromiq.imaging.regions import bounding_box
+from chromiq.records import BoolMask, FloatImage, RgbImage
+
+# A correction worth less than this, in dE00, is not made: nobody would see it.
+MIN_GAIN = 1.0
+_SAMPLE = 30_000
+# One dye is moved alone if that explains the photo better than all else together.
+_SURE_OF_ONE_DYE = 0.5
+_NEGLIGIBLE_WEIGHT = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class TransferResult:
+    """What became of a photo.
+
+    Attributes:
+        rgb: ``(H, W, 3)`` uint8 sRGB; outside the mask bit-identical to the photo that came in.
+        applied: False if the photo was left alone.
+        reason: why it was left alone, or what was done, in a few words.
+        estimated_gain: dE00 that the correction is expected to take off the garment's mean error.
+        colour_map: the map fitted, whether applied or not.
+    """
+
+    rgb: RgbImage
+    applied: bool
+    reason: str
+    estimated_gain: float
+    colour_map: MapsColours
+
+
+@dataclass(frozen=True, eq=False)
+class ColourFit:
+    """What the garment's colours tell.
+
+    Attributes:
+        colour_map: the correction by one map for all colours.
+        dye_shift: the correction if one dye of a print is off and the others are not; else None.
+        gain: mean dE00 that it is expected to take off.
+        uncertainty: mean dE00 that it is expected to leave.
+    """
+
+    colour_map: ColourMap
+    dye_shift: dyes.DyeShift | None
+    gain: float
+    uncertainty: float
+
+
+def transfer(
+    still_life: RgbImage,
+    still_life_mask: BoolMask,
+    on_model: RgbImage,
+    on_model_mask: BoolMask,
+    *,
+    strength: float = 1.0,
+    tolerances: Tolerances | None = None,
+) -> TransferResult:
+    """Correct the garment's colour on an on-model photo, at that photo's full size.
+
+    Args:
+        still_life: ``(H, W, 3)`` uint8 sRGB, whose colour is right.
+        still_life_mask: ``(H, W)`` bool, the garment on it.
+        on_model: ``(H, W, 3)`` uint8 sRGB, another size.
+        on_model_mask: ``(H, W)`` bool, the garment on it.
+        strength: 0 leaves the photo as it is, 1 corrects all the way.
+        tolerances: how much alike garments truly look on both; None for what true pairs showed.
+
+    Raises:
+        UsageError: if a mask is empty or not of its photo's size, or the strength is out of range.
+    """
+    check_masks(still_life, still_life_mask, on_model, on_model_mask, strength)
+    flat, seen = garment_sample(still_life, still_life_mask), garment_sample(on_model, on_model_mask)
+    fit = fit_colours(flat, seen, tolerances)
+    colour_map, gain = fit.dye_shift or fit.colour_map, fit.gain
+    if gain < MIN_GAIN:
+        reason = f"left alone: the colour is right as far as can be told (expected gain {gain:.1f} dE00)"
+        return TransferResult(on_model.copy(), False, reason, gain, colour_map)
+    result = apply_colour_map(on_model, on_model_mask, colour_map, strength)
+    what = "corrected one dye" if fit.dye_shift else "corrected"
+    return TransferResult(result, True, f"{what} (expected gain {gain:.1f} dE00)", gain, colour_map)
+
+
+def check_masks(
+    still_life: RgbImage,
+    still_life_mask: BoolMask,
+    on_model: RgbImage,
+    on_model_mask: BoolMask,
+    strength: float,
+) -> None:
+    """Refuse a mask that is empty or not of its photo's size, or a strength out of range.
+
+    Raises:
+        UsageError: with what is wrong.
+    """
+    for name, photo, mask in (
+        ("still-life", still_life, still_life_mask),
+        ("on-model photo", on_model, on_model_mask),
+    ):
+        if mask.shape != photo.shape[:2] or not mask.any():
+            raise UsageError(f"the {name}: wanted a mask of its size with a garment in it; give another mask")
+    if not 0 <= strength <= 1:
+        raise UsageError(f"wanted a strength from 0 to 1, got {strength:g}")
+
+
+def fit_colours(
+    wanted_lab: FloatImage, seen_lab: FloatImage, tolerances: Tolerances | None = None
+) -> ColourFit:
+    """The map from the garment's colours on the model to those it truly has there.
+
+    Args:
+        wanted_lab: ``(P, 3)`` Lab pixels of the garment on the still-life.
+        seen_lab: ``(Q, 3)`` Lab pixels of the garment on the on-model photo.
+        tolerances: how much alike the two truly look; None for what true pairs showed.
+    """
+    found = hypotheses(wanted_lab, seen_lab, tolerances or Tolerances())
+    likely = found.weight > _NEGLIGIBLE_WEIGHT
+    weights, labs = found.weight[likely], found.lab[likely]
+    weights /= weights.sum()
+    best: FloatImage = np.tensordot(weights, labs, 1)
+    before, after = (
+        float(weights @ delta_e_lab(image[None, ::4], labs[:, ::4]).mean(axis=1))
+        for image in (found.seen, best)
+    )
+    return ColourFit(fit_affine(found.seen, best), _dye_shift(found), before - after, after)
+
+
+def _dye_shift(found: Hypotheses) -> dyes.DyeShift | None:
+    weights = found.weight * found.one_dye
+    if weights.sum() <= _SURE_OF_ONE_DYE:
+        return None
+    return dyes.DyeShift(
+        dyes.means(found.seen, found.labels),
+        dyes.spreads(found.seen, found.labels),
+        np.tensordot(weights / weights.sum(), found.shifts, 1),
+    )
+
+
+def garment_sample(photo: RgbImage, mask: BoolMask) -> FloatImage:
+    """Lab of garment pixels away from the edge, where two materials mix: ``(P, 3)``."""
+    side_px = max(1, round(0.004 * max(mask.shape)))
+    box = bounding_box(mask, margin_px=1)
+    inside = mask[box]
+    inner = cv2.erode(inside.astype(np.uint8), np.ones((2 * side_px + 1, 2 * side_px + 1), np.uint8)) > 0
+    where = np.flatnonzero(inner if np.count_nonzero(inner) > 200 else inside)
+    rows, columns = np.unravel_index(where[:: max(1, len(where) // _SAMPLE)], inside.shape)
+    return srgb_to_lab(photo[box][rows, columns])

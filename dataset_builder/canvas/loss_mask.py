@@ -1,0 +1,78 @@
+"""Loss masks: which pixels of a training example the trainer learns from. White trains, black does not.
+
+AI-Toolkit maps grey to ``mask_min_value``..1 and divides by the mean over the batch, so only ratios
+count: an all-black mask would train everything alike.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from chromiq.imaging.resize import coverage
+from chromiq.photos.images import encode_mask
+from chromiq.records import BoolMask, Geometry
+
+LossMask = NDArray[np.uint8]
+"""Shape ``(H, W)`` of the canvas, 0..255."""
+
+_PUBLISHED_OVERLAP_PX = 15
+
+
+def encoded_loss_mask(style: str, geometry: Geometry, mask: BoolMask) -> bytes:
+    """A loss mask as the bytes of its PNG file.
+
+    Args:
+        style: ``"half"``, ``"panel"`` or ``"garment"``.
+        geometry: of the example.
+        mask: ``(H, W)`` bool, the garment on the on-model photo, of the photo's own size.
+    """
+    return encode_mask(garment_mask(geometry, mask)) if style == "garment" else _by_geometry(style, geometry)
+
+
+@lru_cache(maxsize=16)
+def _by_geometry(style: str, geometry: Geometry) -> bytes:
+    """Most pairs of a catalogue have photos of one size, and so one mask."""
+    return encode_mask(half_mask(geometry) if style == "half" else panel_mask(geometry))
+
+
+def half_mask(geometry: Geometry) -> LossMask:
+    """The published mask: white from 15 px left of the canvas' middle on, wherever the seam is."""
+    width_px, height_px = geometry.canvas_wh
+    mask = np.zeros((height_px, width_px), dtype=np.uint8)
+    mask[:, width_px // 2 - _PUBLISHED_OVERLAP_PX :] = 255
+    return mask
+
+
+def panel_mask(geometry: Geometry) -> LossMask:
+    """White on the on-model photo and nowhere else: no still-life, no padding."""
+    width_px, height_px = geometry.canvas_wh
+    mask = np.zeros((height_px, width_px), dtype=np.uint8)
+    left, top, right, bottom = geometry.on_model_xyxy
+    mask[top:bottom, left:right] = 255
+    return mask
+
+
+def garment_mask(geometry: Geometry, mask: BoolMask, floor: float = 0.2) -> LossMask:
+    """White on the garment, `floor` on the rest of the on-model photo, a soft edge between; else black.
+
+    Args:
+        geometry: of the example.
+        mask: ``(H, W)`` bool, the garment on the on-model photo, of the photo's own size.
+        floor: 0..1, the weight of the photo outside the garment, which keeps skin and background in place.
+    """
+    left, top, right, bottom = geometry.on_model_xyxy
+    soft = soft_mask(mask, (right - left, bottom - top))
+    weight = panel_mask(geometry)
+    weight[top:bottom, left:right] = np.rint(255 * (floor + (1 - floor) * soft)).astype(np.uint8)
+    return weight
+
+
+def soft_mask(mask: BoolMask, size_wh: tuple[int, int]) -> NDArray[np.float32]:
+    """A mask scaled to another size, 0..1 float32, its edge blurred by 0.4 % of the shorter side."""
+    blurred = cv2.GaussianBlur(coverage(mask, size_wh), (0, 0), max(0.5, 0.004 * min(size_wh)))
+    soft: NDArray[np.float32] = np.clip(blurred, 0, 1).astype(np.float32)
+    return soft

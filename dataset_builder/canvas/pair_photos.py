@@ -1,0 +1,81 @@
+"""A pair's photos and its drawn mask, read as large as its examples need them.
+
+What is stitched and put off at the canvas' scale needs no more pixels than that scale can show: a large
+JPEG is decoded to half, quarter or eighth of its sides, in half the time and a quarter of the memory.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from chromiq.dataset_builder.canvas.scene import geometry_of, is_put_off_on_canvas
+from chromiq.dataset_builder.options import BuildOptions
+from chromiq.imaging.resize import SMOOTHED_FROM
+from chromiq.photos.images import photo_size_wh, read_mask, read_photo
+from chromiq.records import Box, GarmentMask, Geometry, PhotoPair, RgbImage
+
+_LEAST_HEIGHT_PX = 1024  # segmenters look at so much, and a person who judges a mask at a little less
+
+
+@dataclass(frozen=True, eq=False)
+class PairPhotos:
+    """A pair's photos and what is known of them.
+
+    Attributes:
+        still_life: ``(h, w, 3)`` uint8 sRGB.
+        on_model: ``(H, W, 3)`` uint8 sRGB.
+        on_model_wh: the width and height of the on-model photo's file, and so of its mask.
+        geometry: how the two lie on the canvas; None if the model sees them apart.
+        drawn: the mask that a person drew, if there is one.
+    """
+
+    still_life: RgbImage
+    on_model: RgbImage
+    on_model_wh: tuple[int, int]
+    geometry: Geometry | None
+    drawn: GarmentMask | None
+
+    def at_file_size(self, found: GarmentMask) -> GarmentMask:
+        """A mask found on `on_model`, of the file's size."""
+        if found.mask.shape == self.on_model_wh[::-1]:
+            return found
+        soft = cv2.resize(found.mask.astype(np.float32), self.on_model_wh, interpolation=cv2.INTER_LINEAR)
+        return replace(found, mask=soft >= 0.5)
+
+
+def read_pair(pair: PhotoPair, given_mask: Path | None, options: BuildOptions) -> PairPhotos:
+    """Read a pair.
+
+    Args:
+        pair: two photos.
+        given_mask: the file of a mask that a person drew, if there is one.
+        options: of the build.
+
+    Raises:
+        UnsoundError: if a file cannot be read, or the two photos do not fit the canvas.
+    """
+    still_life_wh, on_model_wh = photo_size_wh(pair.still_life), photo_size_wh(pair.on_model)
+    geometry = geometry_of(options, still_life_wh, on_model_wh)
+
+    def pixels(path: Path, panel: Box) -> RgbImage:
+        return read_photo(path, least_wh=_least_wh(panel)).rgb
+
+    if geometry is not None and is_put_off_on_canvas(options):
+        still_life = pixels(pair.still_life, geometry.still_life_xyxy)
+        on_model = pixels(pair.on_model, geometry.on_model_xyxy)
+    else:
+        still_life, on_model = read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb
+    drawn = GarmentMask(read_mask(given_mask), 1.0, (), "given") if given_mask else None
+    return PairPhotos(still_life, on_model, on_model_wh, geometry, drawn)
+
+
+def _least_wh(panel: Box) -> tuple[int, int]:
+    """The width and height of a photo that show all a panel can."""
+    width_px, height_px = panel[2] - panel[0], panel[3] - panel[1]
+    scale = max(SMOOTHED_FROM, _LEAST_HEIGHT_PX / height_px)
+    return math.ceil(scale * width_px), math.ceil(scale * height_px)

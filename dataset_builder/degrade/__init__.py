@@ -1,0 +1,1 @@
+"""Simulated colour errors of known size."""

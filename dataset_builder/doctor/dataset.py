@@ -1,0 +1,255 @@
+"""Every fault of a dataset, each with its cure: what AI-Toolkit would train on without a word."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chromiq.dataset_builder.canvas.buckets import DIVISIBLE_BY_PX, RESOLUTION, bucket_size_wh, cut_off_wh
+from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
+from chromiq.dataset_builder.doctor.example import Checkup, ExampleFiles, Recorded, check_example
+from chromiq.dataset_builder.doctor.manifest import model_of, read_manifest
+from chromiq.dataset_builder.inputs.pairs import natural_key
+from chromiq.errors import Finding
+from chromiq.files import collision_key
+from chromiq.photos.soundness import PHOTO_SUFFIXES
+from chromiq.runtime.parallel import map_bounded, thread_per_core
+
+TRAINER_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+"""What AI-Toolkit looks for; it does as if a control or mask of another kind were not there."""
+_DUPLICATE_LEVELS = 5.0
+_AHEAD = 64
+_BLOCK = 512
+
+
+@dataclass(frozen=True)
+class DatasetFolders:
+    """Where a dataset's parts lie; None for a part that it does without."""
+
+    target: Path
+    control: Path
+    mask: Path | None
+    reference: Path | None
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a dataset is to be trained on.
+
+    Attributes:
+        trigger: the word every caption holds, or None.
+        resolutions: of the job; pictures are trained at an area of at most one of these, squared.
+        divisible_by_px: what both sides of a trained picture are multiples of.
+    """
+
+    trigger: str | None = TRIGGER_WORD
+    resolutions: tuple[int, ...] = (RESOLUTION,)
+    divisible_by_px: int = 16
+
+
+def dataset_folders(root: Path) -> DatasetFolders:
+    """The parts of a dataset by their usual names."""
+    optional = {role: root / role for role in ("masks", "reference")}
+    mask, reference = (folder if folder.is_dir() else None for folder in optional.values())
+    return DatasetFolders(root / "gt", root / "control", mask, reference)
+
+
+def check_dataset(root: Path, on_progress: Callable[[int, int], None] | None = None) -> list[Finding]:
+    """All that is wrong with a dataset as `chromiq build` writes it, or as a person put it together.
+
+    Args:
+        root: the folder that holds ``gt/``, ``control/`` and so on; ``held_out/`` is checked as well.
+        on_progress: called with examples done and examples in all.
+    """
+    folders = dataset_folders(root)
+    recorded, findings = read_manifest(root)
+    if folders.reference is None and folders.mask is None:
+        wanted = "a folder masks/ (or reference/, for models that need no mask)"
+        cure = "build the dataset again; without masks the trainer trains on everything"
+        findings.insert(0, Finding("dataset.masks", str(root), wanted, "neither", cure))
+    training = Training(
+        divisible_by_px=DIVISIBLE_BY_PX[model_of(root, has_reference=folders.reference is not None)]
+    )
+    held_out = dataset_folders(root / "held_out") if (root / "held_out" / "gt").is_dir() else None
+    return findings + check_folders(folders, on_progress, training, recorded, held_out)
+
+
+def check_folders(
+    folders: DatasetFolders,
+    on_progress: Callable[[int, int], None] | None = None,
+    training: Training | None = None,
+    recorded: Mapping[Path, Recorded] | None = None,
+    held_out: DatasetFolders | None = None,
+) -> list[Finding]:
+    """All that is wrong with a dataset whose parts lie in these folders.
+
+    Examples are read by one thread per core; no more than a few of them are in memory at a time.
+
+    Args:
+        folders: what is trained on.
+        on_progress: called with examples done and examples in all.
+        training: how.
+        recorded: what the manifest says, by target.
+        held_out: what is kept out of training; nothing in it may resemble what is trained on.
+    """
+    training, recorded = training or Training(), recorded or {}
+    findings = []
+    for folder in (folders.target, folders.control):
+        if not folder.is_dir():
+            findings.append(Finding("dataset.folder", str(folder), "a folder", "none", "build the dataset"))
+    if findings:
+        return findings
+    examples, findings = _examples(folders, recorded, training.trigger)
+    if not examples:
+        return [Finding("dataset.empty", str(folders.target), "pictures", "none", "build the dataset")]
+    kept, wrong = _examples(held_out, recorded, training.trigger) if held_out else ([], [])
+    findings += wrong
+    sizes: Counter[tuple[int, int]] = Counter()
+    bare: list[Path] = []
+    seen: list[tuple[Path, NDArray[np.uint8]]] = []
+    everything = [*examples, *kept]
+    for number, (files, checkup) in enumerate(_checkups(everything), start=1):
+        findings += checkup.findings
+        if checkup.size_wh and number <= len(examples):
+            sizes[checkup.size_wh] += 1
+        if not checkup.has_trigger:
+            bare.append(files.target)
+        if kept and checkup.thumbnail is not None:
+            seen.append((files.target, checkup.thumbnail))
+        if on_progress:
+            on_progress(number, len(everything))
+    findings += _trigger_findings(bare, len(everything), training.trigger)
+    findings += _bucket_findings(sizes, folders.target, training)
+    if kept:
+        aside = {files.target for files in kept}
+        findings += _duplicate_findings(
+            [item for item in seen if item[0] not in aside], [item for item in seen if item[0] in aside]
+        )
+    return findings
+
+
+def _checkups(examples: Sequence[ExampleFiles]) -> Iterator[tuple[ExampleFiles, Checkup]]:
+    with thread_per_core() as pool:
+        yield from zip(examples, map_bounded(pool, check_example, examples, _AHEAD), strict=True)
+
+
+def _examples(
+    folders: DatasetFolders, recorded: Mapping[Path, Recorded], trigger: str | None
+) -> tuple[list[ExampleFiles], list[Finding]]:
+    """A folder's examples in natural order, and what is wrong with their names."""
+    places = {"control": folders.control, "mask": folders.mask, "reference": folders.reference}
+    targets, findings = _images(folders.target, is_target=True)
+    others: dict[str, dict[str, Path]] = {}
+    for role, place in places.items():
+        if place is not None:
+            others[role], wrong = _images(place)
+            findings += [*wrong, *_orphans(role, others[role], targets)]
+    return [
+        ExampleFiles(
+            targets[name],
+            {role: images.get(name) for role, images in others.items()},
+            recorded.get(targets[name]),
+            trigger,
+        )
+        for name in sorted(targets, key=natural_key)
+    ], findings
+
+
+def _images(folder: Path, *, is_target: bool = False) -> tuple[dict[str, Path], list[Finding]]:
+    """Pictures by stem, and those that the trainer does not see or takes for one another."""
+    images: dict[str, Path] = {}
+    first: dict[str, Path] = {}
+    findings = []
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    for path in paths:
+        suffix = path.suffix.lower()
+        if suffix not in PHOTO_SUFFIXES:
+            continue
+        if not is_target and suffix in TRAINER_SUFFIXES and path.suffix != suffix:
+            wanted, cure = f"{suffix}, as the trainer looks for controls and masks", "rename it"
+            findings.append(Finding("dataset.suffix", str(path), wanted, path.suffix, cure))
+        if suffix not in TRAINER_SUFFIXES:
+            wanted = "a picture the trainer looks for: .jpg, .png or .webp"
+            findings.append(Finding("dataset.suffix", str(path), wanted, suffix, "convert it"))
+        other = first.setdefault(collision_key(path.stem), path)
+        if other != path:
+            wanted, cure = "names that differ in more than case or suffix", "rename one of them"
+            findings.append(Finding("dataset.twins", str(path), wanted, f"the twin of {other.name}", cure))
+        images[path.stem] = path
+    return images, findings
+
+
+def _orphans(role: str, images: Mapping[str, Path], targets: Mapping[str, Path]) -> list[Finding]:
+    wanted, cure = "a target of the same name", "remove it, or bring back its target"
+    return [
+        Finding(f"{role}.orphan", str(path), wanted, "none in gt/", cure, "warning")
+        for name, path in images.items()
+        if name not in targets
+    ]
+
+
+def _trigger_findings(bare: Sequence[Path], examples: int, trigger: str | None) -> list[Finding]:
+    wanted, cure = f"the trigger word {trigger!r}", "write it into the caption, or build it again"
+    if len(bare) == examples:
+        where, got = str(bare[0].parent), "none in any caption"
+        return [Finding("caption.trigger", where, wanted, got, cure, "warning")]
+    return [
+        Finding("caption.trigger", str(path.with_suffix(".txt")), wanted, "a caption without it", cure)
+        for path in bare
+    ]
+
+
+def _bucket_findings(sizes: Mapping[tuple[int, int], int], folder: Path, training: Training) -> list[Finding]:
+    """One finding for each size that the trainer would cut, not one for each picture."""
+    findings = []
+    for size_wh, count in sorted(sizes.items()):
+        for resolution in training.resolutions:
+            bucket_wh = bucket_size_wh(size_wh, resolution, training.divisible_by_px)
+            columns, rows = cut_off_wh(size_wh, bucket_wh)
+            if columns or rows:
+                where = f"{folder}: {count} of {size_wh[0]}x{size_wh[1]}"
+                got = f"{columns} columns and {rows} rows cut off to {bucket_wh[0]}x{bucket_wh[1]}"
+                cure = "build it at a size that fits (--size), or set another resolution"
+                wanted = f"pictures trained whole at resolution {resolution}"
+                findings.append(Finding("image.cropped", where, wanted, got, cure, "warning"))
+    return findings
+
+
+def _duplicate_findings(
+    trained: Sequence[tuple[Path, NDArray[np.uint8]]], kept: Sequence[tuple[Path, NDArray[np.uint8]]]
+) -> list[Finding]:
+    """Held-out pictures that resemble one that is trained on, by their thumbnails."""
+    findings = []
+    for start in range(0, len(kept), _BLOCK):
+        block = kept[start : start + _BLOCK]
+        best = [(np.inf, 0)] * len(block)
+        for begin in range(0, len(trained), _BLOCK):
+            apart = _levels_apart(block, trained[begin : begin + _BLOCK])
+            nearest = apart.argmin(axis=1)
+            best = [
+                min(old, (float(apart[row, column]), begin + int(column)))
+                for row, (old, column) in enumerate(zip(best, nearest, strict=True))
+            ]
+        for (path, _), (levels, index) in zip(block, best, strict=True):
+            if levels < _DUPLICATE_LEVELS:
+                wanted, got = (
+                    "a garment that is not trained on",
+                    f"nearly the picture {trained[index][0].name}",
+                )
+                cure = "remove one of the two; a score on it would tell nothing"
+                findings.append(Finding("held_out.duplicate", str(path), wanted, got, cure))
+    return findings
+
+
+def _levels_apart(
+    rows: Sequence[tuple[Path, NDArray[np.uint8]]], columns: Sequence[tuple[Path, NDArray[np.uint8]]]
+) -> NDArray[np.float32]:
+    """Root mean square difference of thumbnails, each with each, in levels of 0..255."""
+    a, b = (np.stack([thumbnail for _, thumbnail in side]).astype(np.float32) for side in (rows, columns))
+    squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * a @ b.T
+    return np.sqrt(np.maximum(squares, 0) / a.shape[1])

@@ -1,0 +1,1 @@
+"""Which pairs, labels and masks the user has."""

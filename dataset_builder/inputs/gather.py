@@ -1,0 +1,201 @@
+"""All that a build starts from, checked before anything is written: photos, given labels, drawn masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from chromiq.dataset_builder.canvas.scene import geometry_of
+from chromiq.dataset_builder.example import example_name
+from chromiq.dataset_builder.inputs.labels import read_garments
+from chromiq.dataset_builder.inputs.own_labels import GARMENTS
+from chromiq.dataset_builder.inputs.pairs import find_pairs
+from chromiq.dataset_builder.options import BuildOptions
+from chromiq.errors import Finding, UnsoundError, raise_findings
+from chromiq.files import collision_key
+from chromiq.photos.images import photo_size_wh, read_mask
+from chromiq.progress import Update
+from chromiq.records import PhotoPair
+from chromiq.runtime.parallel import map_bounded, thread_per_core
+
+_SHOWN = 5
+_AHEAD = 64
+
+
+@dataclass(frozen=True)
+class BuildInputs:
+    """What a build may use.
+
+    Attributes:
+        pairs: the sound ones, each with the label a person gave, if any.
+        masks: by key of the pair, the mask files a person drew.
+        findings: warnings, and the faults of the pairs that are left out.
+    """
+
+    pairs: tuple[PhotoPair, ...]
+    masks: dict[str, Path]
+    findings: tuple[Finding, ...]
+
+
+def check_inputs(
+    source: Path,
+    options: BuildOptions,
+    *,
+    garments: Path | None = None,
+    masks: Path | None = None,
+    skip_bad: bool = False,
+    on_progress: Update | None = None,
+) -> BuildInputs:
+    """Read and check all that a build starts from.
+
+    Args:
+        source: folder or CSV file of pairs.
+        options: of the build; the published geometry takes no pair that is too wide.
+        garments: labels a person gave, in the published form.
+        masks: folder of garment masks a person drew, ``on_modelN.png``.
+        skip_bad: leave out pairs that are not sound.
+        on_progress: called with pairs checked and pairs in all.
+
+    Raises:
+        UnsoundError: with all findings, if a pair is not sound and `skip_bad` is off, if none is left, or
+            if `garments` or `masks` cannot be read at all.
+    """
+    listing = find_pairs(source, decode=True, on_progress=on_progress)
+    labels, unusable = _read_labels(garments)
+    if masks and not masks.is_dir():
+        wanted, cure = "a folder of masks named on_modelN.png", "check the path"
+        unusable.append(Finding("masks.missing", str(masks), wanted, "none", cure))
+    drawn = drawn_masks(listing.pairs, masks)
+    pairs, faults = _without_faults(
+        listing.pairs, lambda pair: [_mask_fault(pair, drawn.get(pair.key)), _too_wide(pair, options)]
+    )
+    pairs, twins = _without_twins(pairs, options.variants)
+    findings = [*listing.findings, *faults, *twins]
+    if unusable or not skip_bad or not pairs:
+        raise_findings([*unusable, *findings], str(source))
+    names = {pair.still_life.name for pair in listing.pairs}
+    findings += _unused(garments, [name for name in labels if name not in names])
+    files = sorted(masks.glob("*.png")) if masks else []
+    if masks and not files:
+        findings.append(replace(no_mask_finding(masks), severity="warning"))
+    findings += _unused(masks, [path.name for path in files if path not in drawn.values()])
+    labelled = [replace(pair, garment=pair.garment or labels.get(pair.still_life.name)) for pair in pairs]
+    return BuildInputs(tuple(labelled), drawn, tuple(findings))
+
+
+def with_recalled(inputs: BuildInputs, recalled: Mapping[str, str], dataset: Path) -> BuildInputs:
+    """The same inputs with the words that a person gave in the dataset itself, where nothing else names them.
+
+    Args:
+        inputs: as `check_inputs` gives them.
+        recalled: by still-life's name, as `recall_given` gives them.
+        dataset: the folder they were found in.
+    """
+    where = dataset / GARMENTS
+    names = {pair.still_life.name: pair.garment for pair in inputs.pairs}
+    overruled = {
+        name: names[name]
+        for name, word in recalled.items()
+        if name in names and names[name] not in (None, word)
+    }
+    findings = [
+        Finding(
+            "garments.overruled",
+            f"{where}: {name}",
+            f"the word that --garments or the CSV file gives, {word!r}",
+            f"{recalled[name]!r}, which a person wrote here",
+            "change it there as well, or leave it out there",
+            severity="warning",
+        )
+        for name, word in overruled.items()
+    ]
+    findings += _unused(where, [name for name in recalled if name not in names])
+    pairs = tuple(
+        replace(pair, garment=pair.garment or recalled.get(pair.still_life.name)) for pair in inputs.pairs
+    )
+    return replace(inputs, pairs=pairs, findings=(*inputs.findings, *findings))
+
+
+def _read_labels(garments: Path | None) -> tuple[dict[str, str], list[Finding]]:
+    try:
+        return (read_garments(garments) if garments else {}), []
+    except UnsoundError as error:
+        return {}, list(error.findings)
+
+
+def no_mask_finding(masks: Path) -> Finding:
+    """Of a folder that somebody gave and that holds no mask of any pair."""
+    wanted, cure = "a mask on_modelN.png of one of the pairs", "check the folder and the names"
+    return Finding("masks.none", str(masks), wanted, "none", cure)
+
+
+def drawn_masks(pairs: Iterable[PhotoPair], masks: Path | None) -> dict[str, Path]:
+    """The mask files ``on_modelN.png`` in a folder, by their pair's key; none without a folder."""
+    if masks is None:
+        return {}
+    paths = {pair.key: masks / f"on_model{pair.key}.png" for pair in pairs}
+    return {key: path for key, path in paths.items() if path.is_file()}
+
+
+def _without_faults(
+    pairs: Sequence[PhotoPair], check: Callable[[PhotoPair], list[Finding | None]]
+) -> tuple[list[PhotoPair], list[Finding]]:
+    with thread_per_core() as pool:
+        faults = list(map_bounded(pool, check, pairs, _AHEAD))
+    sound = [pair for pair, wrong in zip(pairs, faults, strict=True) if not any(wrong)]
+    return sound, [fault for wrong in faults for fault in wrong if fault]
+
+
+def _mask_fault(pair: PhotoPair, path: Path | None) -> Finding | None:
+    if path is None:
+        return None
+    try:
+        mask = read_mask(path)
+    except UnsoundError as error:
+        return error.findings[0]
+    (width_px, height_px), have = photo_size_wh(pair.on_model), f"{mask.shape[1]}x{mask.shape[0]}"
+    if mask.shape != (height_px, width_px):
+        wanted = f"{width_px}x{height_px}, the photo's size"
+        return Finding("mask.size", str(path), wanted, have, "draw it on the photo itself")
+    if not mask.any():
+        wanted, cure = "255 on the garment", "draw it, or remove the file to have it found"
+        return Finding("mask.empty", str(path), wanted, "black all over", cure)
+    if mask.all():
+        wanted, cure = "black around the garment", "draw it, or remove the file to have it found"
+        return Finding("mask.full", str(path), wanted, "white all over", cure)
+    return None
+
+
+def _too_wide(pair: PhotoPair, options: BuildOptions) -> Finding | None:
+    try:
+        geometry_of(options, photo_size_wh(pair.still_life), photo_size_wh(pair.on_model))
+    except UnsoundError as error:
+        return replace(error.findings[0], where=str(pair.on_model))
+    return None
+
+
+def _without_twins(pairs: Sequence[PhotoPair], variants: int) -> tuple[list[PhotoPair], list[Finding]]:
+    """Only pairs whose examples have names of their own: variant 2 of pair 1 is called as pair 1-v2 is."""
+    owners: dict[str, PhotoPair] = {}
+    kept, findings = [], []
+    for pair in pairs:
+        names = [example_name(pair.key, variant) for variant in range(1, variants + 1)]
+        taken = [name for name in names if collision_key(name) in owners]
+        if taken:
+            owner = owners[collision_key(taken[0])]
+            wanted, got = f"examples called otherwise than {taken[0]}", f"the name {owner.on_model.name} has"
+            cure = "rename one of the two, or give them keys in a CSV file"
+            findings.append(Finding("pair.name_taken", pair.on_model.name, wanted, got, cure))
+        else:
+            owners.update({collision_key(name): pair for name in names})
+            kept.append(pair)
+    return kept, findings
+
+
+def _unused(where: Path | None, names: Sequence[str]) -> list[Finding]:
+    if not names:
+        return []
+    got = f"{len(names)} of others: {', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
+    wanted, cure = "entries of the pairs that are here", "mind the spelling; they are left alone"
+    return [Finding("inputs.unused", str(where), wanted, got, cure, severity="warning")]

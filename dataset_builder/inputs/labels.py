@@ -1,0 +1,177 @@
+"""What each garment is called: as a person says, else as a detector sees, else as its outline suggests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from chromiq.dataset_builder.segmenters.classic.body import has_legs
+from chromiq.dataset_builder.segmenters.still_life import still_life_mask
+from chromiq.documents import load_json, read_text
+from chromiq.errors import Finding, UsageError, raise_findings
+from chromiq.files import write_json
+from chromiq.records import BoolMask, FloatImage, GarmentLabel, PhotoPair, RgbImage
+
+PUBLISHED_VOCABULARY = ("shirt", "trousers", "dress", "jacket", "gilet", "pants")
+SYNONYMS = (
+    ("trousers", "pants"),
+    ("t-shirt", "tee"),
+    ("gilet", "vest", "waistcoat"),
+    ("jumper", "sweater", "pullover"),
+)
+"""Words for one thing, in lower case; their scores count together."""
+
+CLOSE_SECOND = 0.1
+_ON_MODEL_WEIGHT = 0.5
+
+# From outlines of flat garments: a waist is nearly as wide at its edge as below it (0.84 and up), shoulders
+# slope from a neck (0.76 and down); below short sleeves the outline narrows to 0.7 of its width, without any
+# or with long ones it does not (0.78 and up).
+_WAIST = 0.8
+_SHORT_SLEEVES = 0.74
+
+
+def given_label(pair: PhotoPair) -> GarmentLabel | None:
+    """The label that a person gave a pair, which always wins, or None."""
+    return GarmentLabel(pair.garment, "given") if pair.garment else None
+
+
+def decide_label(
+    vocabulary: Sequence[str], still_life: FloatImage, on_model: FloatImage, source: str
+) -> GarmentLabel:
+    """The garment's word from every word's score on both photos.
+
+    Synonyms fold into the one that the vocabulary names first, and take the better score. The still-life
+    leads, and the on-model photo, at half weight, settles what is close.
+
+    Args:
+        vocabulary: P words.
+        still_life: ``(P,)`` float32 in 0..1, each word's best score there.
+        on_model: the same for the other photo.
+        source: who saw them, such as ``"grounding-dino"``.
+
+    Returns:
+        The best word, with the second best as runner-up if it is close.
+
+    >>> scores = np.array([0.4, 0.1, 0.7]), np.array([0.1, 0.5, 0.4])
+    >>> decide_label(("shirt", "trousers", "pants"), *scores, "grounding-dino").name
+    'trousers'
+    """
+    totals: dict[str, float] = {}
+    for word, first, second in zip(vocabulary, still_life, on_model, strict=True):
+        name = _folded(word, vocabulary)
+        total = float((first + _ON_MODEL_WEIGHT * second) / (1 + _ON_MODEL_WEIGHT))
+        totals[name] = max(totals.get(name, 0.0), total)
+    ranked = sorted(totals, key=lambda name: (-totals[name], name))
+    close = len(ranked) > 1 and totals[ranked[0]] - totals[ranked[1]] < CLOSE_SECOND
+    return GarmentLabel(
+        name=ranked[0],
+        source=source,
+        score=round(min(1.0, totals[ranked[0]]), 4),
+        runner_up=ranked[1] if close else None,
+    )
+
+
+def parse_vocabulary(text: str) -> tuple[str, ...]:
+    """Garment words from one line with commas.
+
+    >>> parse_vocabulary("shirt, zip top")
+    ('shirt', 'zip top')
+
+    Raises:
+        UsageError: if there is none, one comes twice, or one is not plain.
+    """
+    words = tuple(word.strip() for word in text.split(","))
+    plain = all(word and word.isprintable() and "." not in word for word in words)
+    if not plain or len({word.lower() for word in words}) < len(words):
+        raise UsageError(
+            f"--vocabulary {text!r}: wanted different words without dots, with commas between them, "
+            "got this; write such as shirt,trousers,dress"
+        )
+    return words
+
+
+def silhouette_label(still_life: RgbImage) -> GarmentLabel:
+    """The garment's word by its outline alone, when nobody gave one and no detector is at hand.
+
+    With a waist for its upper edge it is trousers, shorts or a skirt; with a neck it is a dress if long, a
+    T-shirt if it narrows below the sleeves, and else a shirt, which may as well be a jacket or a jumper: the
+    score says so.
+
+    Args:
+        still_life: ``(H, W, 3)`` uint8 sRGB.
+    """
+    mask = _cut_out(still_life_mask(still_life))
+    height_px, width_px = mask.shape
+    aspect = height_px / width_px
+    if _width(mask, 0.03) > _WAIST * _width(mask, 0.1):
+        legs = has_legs(mask)
+        if aspect > (1.8 if legs else 2.2):
+            return GarmentLabel("trousers", "silhouette", 0.8 if legs else 0.5, None if legs else "skirt")
+        if legs:
+            return GarmentLabel("shorts", "silhouette", 0.6, runner_up="trousers")
+        return GarmentLabel("skirt", "silhouette", 0.6, runner_up="shorts")
+    if aspect > 1.9:
+        return GarmentLabel("dress", "silhouette", 0.6, runner_up="coat")
+    upper = max(_width(mask, share) for share in np.arange(0.2, 0.5, 0.02))
+    if _width(mask, 0.7) < _SHORT_SLEEVES * upper:
+        return GarmentLabel("T-shirt", "silhouette", 0.5, runner_up="shirt")
+    return GarmentLabel("shirt", "silhouette", 0.4, runner_up="jacket")
+
+
+def _folded(word: str, vocabulary: Sequence[str]) -> str:
+    group = next((words for words in SYNONYMS if word.lower() in words), (word.lower(),))
+    return next(other for other in vocabulary if other.lower() in group)
+
+
+def _cut_out(mask: BoolMask) -> BoolMask:
+    rows, columns = np.nonzero(mask)
+    return mask[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+
+
+def _width(mask: BoolMask, height_share: float) -> float:
+    """From edge to edge at a share of the height, over a fiftieth of it."""
+    top = int(height_share * len(mask))
+    band = mask[top : top + max(2, len(mask) // 50)]
+    spans = [float(np.ptp(np.flatnonzero(row)) + 1) if row.any() else 0.0 for row in band]
+    return float(np.mean(spans))
+
+
+def read_garments(path: Path) -> dict[str, str]:
+    """Labels in the published form: ``{"still-life1.jpg": "jacket"}``.
+
+    Raises:
+        UnsoundError: with all that is wrong in the file.
+    """
+    try:
+        document = load_json(read_text(path))
+    except (OSError, ValueError) as error:
+        raise_findings(
+            [Finding("garments.unreadable", str(path), "a JSON file in UTF-8", f"'{error}'", "mend it")],
+            str(path),
+        )
+    if not isinstance(document, dict):
+        wanted = 'an object such as {"still-life1.jpg": "jacket"}'
+        raise_findings(
+            [Finding("garments.form", str(path), wanted, type(document).__name__, "rewrite it so")], str(path)
+        )
+    findings = [
+        Finding(
+            "garments.label",
+            f"{path.name}: {name}",
+            "a garment's name on one line",
+            repr(label)[:80],
+            "write the name",
+        )
+        for name, label in document.items()
+        if not (isinstance(label, str) and label.strip() and label.isprintable())
+    ]
+    raise_findings(findings, str(path))
+    return document
+
+
+def write_garments(path: Path, labels: Mapping[str, str]) -> None:
+    """Write labels in the published form, as `read_garments` reads it."""
+    write_json(path, dict(labels))

@@ -1,0 +1,71 @@
+"""``garments.json`` in a dataset: what each garment is called there, and which of the words a person wrote.
+
+The file has the published form, which does not say who wrote what, and a person may change it. So the
+builder remembers beside its records what it wrote itself: an entry that says something else is a person's,
+and is remembered as such. However a build is interrupted, the next one reads the same from the two files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from chromiq.dataset_builder.inputs.labels import read_garments, write_garments
+from chromiq.documents import load_json
+from chromiq.files import write_json
+
+GARMENTS = "garments.json"
+_MEMORY = ".chromiq/garments.json"
+
+
+def recall_given(folder: Path) -> dict[str, str]:
+    """The words that a person wrote into a dataset's ``garments.json``, now or before.
+
+    They are remembered at once, so that the file may be written anew. An entry that a person removed is
+    forgotten, and its garment is named as if nobody had.
+
+    Args:
+        folder: the dataset, held by this process alone.
+
+    Returns:
+        Still-life's file name to word.
+
+    Raises:
+        UnsoundError: if the file is there and cannot be read.
+    """
+    given, written = _memory(folder)
+    if not (folder / GARMENTS).is_file():
+        return given  # no build has ended yet, or one was interrupted while it wrote the file
+    seen = read_garments(folder / GARMENTS)
+    changed = {name: word for name, word in seen.items() if word != written.get(name)}
+    given = {name: word for name, word in given.items() if name in seen} | changed
+    _remember(folder, given, seen)
+    return given
+
+
+def write_own_garments(folder: Path, labels: Mapping[str, str], given: Mapping[str, str]) -> None:
+    """Write a dataset's ``garments.json``, such that a person's changes to it will be told from it.
+
+    Args:
+        folder: the dataset, held by this process alone.
+        labels: what the garments of its examples are called, by still-life's file name.
+        given: as `recall_given` gave it; words for garments without examples stay in the file.
+    """
+    entries = {**labels, **{name: given[name] for name in sorted(given) if name not in labels}}
+    # While memory and file differ, what differs would be taken for a person's: meanwhile there is no file.
+    (folder / GARMENTS).unlink(missing_ok=True)
+    _remember(folder, given, entries)
+    write_garments(folder / GARMENTS, entries)
+
+
+def _remember(folder: Path, given: Mapping[str, str], written: Mapping[str, str]) -> None:
+    write_json(folder / _MEMORY, {"given": dict(sorted(given.items())), "written": dict(written)})
+
+
+def _memory(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """What a person gave and what was written last; nothing if a disk fault left no JSON there."""
+    try:
+        document = load_json((folder / _MEMORY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}, {}
+    return document["given"], document["written"]

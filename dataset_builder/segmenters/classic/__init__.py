@@ -1,0 +1,1 @@
+"""A segmenter without weights."""

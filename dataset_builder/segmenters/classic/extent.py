@@ -1,0 +1,178 @@
+"""From which row to which a garment reaches on a body: its still-life's proportions and its hems tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from chromiq.dataset_builder.segmenters.classic.body import Body, Kind
+from chromiq.dataset_builder.segmenters.classic.hems import change_of_cloth, edges_across, hem_profiles
+from chromiq.records import BoolMask, FloatImage
+
+# How a garment's area over its squared length changes from flat to worn: sleeves come to hang in front.
+_WORN_LOG_RATIO, _LOG_RATIO_SPREAD = -0.07, 0.14
+_MAX_DEVIATIONS = 4.0
+_HEM_WEIGHT, _COLOUR_WEIGHT, _FOREIGN_WEIGHT, _PLACE_WEIGHT = 1.5, 1.5, 0.3, 1.0
+_CHANGE_WEIGHT = 3.0
+# Legs apart go further aside than laid flat.
+_REACH, _REACH_SOFTNESS_PX = 1.25, 2.5
+# What the photo's own edge counts as, where it cuts the person.
+_CUT_HEM = 0.3
+_SHOES_FROM_SHARE, _SHOES_SPREAD, _SHOES_WEIGHT = 0.945, 0.012, 2.0
+_CHIN_SPREAD_PX = 8
+_SURENESS = 2.0
+_MIN_ROWS = 20
+_CLEAR_EDGE_LAB = 3.0
+_SLEEVES_BELOW_HEM_PX = 40
+# A place outside the extent keeps so much of what it had: the extent may be wrong.
+_KEPT_OUTSIDE = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Extent:
+    """Where a garment begins and ends on a body.
+
+    Attributes:
+        inside: ``(H,)`` 0..1, how probably each row lies between its two ends.
+        bottom: the most probable first row below it.
+        hem: ``(W,)`` bool, the columns over which its lower hem runs; a sleeve hangs beside them.
+        reach: ``(W,)`` 0..1, how probably it reaches so far aside.
+    """
+
+    inside: FloatImage
+    bottom: int
+    hem: BoolMask
+    reach: FloatImage
+
+    @property
+    def unsure(self) -> float:
+        """What share of its length its ends are unsure by: 0..1."""
+        return float((self.inside * (1 - self.inside)).sum() / max(self.inside.sum(), 1))
+
+
+@dataclass(frozen=True, eq=False)
+class _Ends:
+    """Every pair of a first row ``(T, 1)`` and a first row below ``(1, B)``, within a person's rows."""
+
+    top: NDArray[np.intp]
+    bottom: NDArray[np.intp]
+
+    @property
+    def length(self) -> NDArray[np.intp]:
+        return np.maximum(self.bottom - self.top, 1)
+
+    def total(self, per_row: FloatImage) -> FloatImage:
+        """The sum of ``(H,)`` values between each pair of ends: ``(T, B)``."""
+        cumulated = np.concatenate([[0], np.cumsum(per_row)])
+        return cumulated[self.bottom] - cumulated[self.top]
+
+
+def find_extent(body: Body, kind: Kind, garment: BoolMask, like: BoolMask, place: FloatImage) -> Extent:
+    """The rows over which a garment reaches.
+
+    Every pair of rows is weighed: do the proportions between them suit the still-life's outline, is what
+    lies between of the garment's colours and what lies beyond not, does an edge run across the body at
+    either end, and are such garments worn there.
+
+    Args:
+        body: the person on the photo.
+        kind: where such a garment is worn.
+        garment: ``(h, w)`` bool, the garment on the still-life.
+        like: ``(H, W)`` bool, what of the person has the garment's colours.
+        place: ``(H,)`` 0..1, how probably such a garment is worn at each height.
+    """
+    height_px, width_px = like.shape
+    rows = np.flatnonzero(body.person.any(axis=1))
+    first, last = int(rows[0]), int(rows[-1]) + 1
+    ends = _Ends(np.arange(first, last)[:, None], np.arange(first, last + 1)[None])
+    trunk = np.ones(width_px, bool) if kind == "lower" else body.trunk
+    edge = edges_across(body.lab)
+    begin_hem, end_hem = hem_profiles(edge, body.person, like & trunk)
+    change = _CHANGE_WEIGHT * change_of_cloth(body.lab, body.person & trunk)
+    cut_above, cut_below = first <= 2, last >= height_px - 2
+    begin_hem[: 3 * cut_above] = _CUT_HEM
+    end_hem[height_px + 1 - 3 * cut_below :] = _CUT_HEM
+    score = (
+        _proportions(ends, like, _area_over_length(garment, kind), cut_below)
+        + _HEM_WEIGHT * (begin_hem[ends.top] + end_hem[ends.bottom])
+        + change[ends.top]
+        + change[ends.bottom]
+        + _colours(ends, body.person & trunk, like & trunk)
+        + _PLACE_WEIGHT * (1.5 * ends.total(place) - 0.5 * ends.length) / max(place.sum(), 1e-6)
+    )
+    if kind != "lower" and body.head:
+        score -= np.abs(ends.top - body.head.chin - 2) / _CHIN_SPREAD_PX
+    if kind == "lower" and not cut_below:
+        share = (ends.bottom - first) / (last - first)
+        score -= _SHOES_WEIGHT / (1 + np.exp(-(share - _SHOES_FROM_SHARE) / _SHOES_SPREAD))
+    score = np.where(ends.bottom - ends.top > _MIN_ROWS, score, -np.inf)
+    if not np.isfinite(score).any():
+        return Extent(np.ones(height_px), height_px, np.ones(width_px, bool), np.ones(width_px))
+    likely = np.exp(_SURENESS * (score - score.max()))
+    likely /= likely.sum()
+    inside = np.zeros(height_px + 1)
+    inside[first:last] = np.cumsum(likely.sum(axis=1))
+    inside[first : last + 1] -= np.cumsum(likely.sum(axis=0))
+    bottom = first + int(likely.sum(axis=0).argmax())
+    hem = np.ones(width_px, bool) if kind == "lower" else _hem_span(edge, body, trunk, bottom)
+    top = first + int(likely.sum(axis=1).argmax())
+    # A shirt may be tucked in, and what the photo cuts is longer: their length does not tell the width.
+    reach = np.ones(width_px)
+    if kind == "lower" and not cut_below:
+        aside_px = np.abs(np.arange(width_px) - body.axis)
+        reach_px = _REACH * _reach_over_length(garment) * (bottom - top) + _REACH_SOFTNESS_PX
+        reach = 1 / (1 + np.exp((aside_px - reach_px) / _REACH_SOFTNESS_PX))
+    return Extent(np.clip(inside[:height_px], 0, 1), bottom, hem, reach)
+
+
+def within_extent(extent: Extent, place: FloatImage, kind: Kind) -> FloatImage:
+    """A place prior ``(H, W)`` narrowed to an extent; what hangs beside the hem may reach below it."""
+    inside = np.repeat(extent.inside[:, None], place.shape[1], axis=1)
+    if kind != "lower":
+        above = max(extent.bottom - _SLEEVES_BELOW_HEM_PX, 0)
+        inside = np.where(extent.hem, inside, place)
+        inside[:above] = np.maximum(place, inside)[:above]
+    return ((_KEPT_OUTSIDE * place + (1 - _KEPT_OUTSIDE) * inside) * extent.reach).astype(np.float32)
+
+
+def _proportions(ends: _Ends, like: BoolMask, flat: float, cut_below: bool) -> FloatImage:
+    worn = np.maximum(ends.total(like.sum(axis=1)) / ends.length**2, 1e-3)
+    deviation = np.log(worn / flat) - _WORN_LOG_RATIO
+    if cut_below:
+        # Of a garment that the photo cuts off only the beginning is seen: it may look too short.
+        deviation[:, -3:] = np.minimum(deviation[:, -3:], 0)
+    result: FloatImage = -0.5 * np.minimum(np.abs(deviation) / _LOG_RATIO_SPREAD, _MAX_DEVIATIONS) ** 2
+    return result
+
+
+def _colours(ends: _Ends, person: BoolMask, like: BoolMask) -> FloatImage:
+    own = ends.total(like.sum(axis=1))
+    foreign = ends.total((person & ~like).sum(axis=1))
+    result: FloatImage = _COLOUR_WEIGHT * (own - _FOREIGN_WEIGHT * foreign) / max(own.max(), 1)
+    return result
+
+
+def _area_over_length(garment: BoolMask, kind: Kind) -> float:
+    _, columns = np.nonzero(garment)
+    # The middle's length: sleeves may hang lower than the hem.
+    left, right = np.percentile(columns, (0, 100) if kind == "lower" else (35, 65))
+    rows = np.flatnonzero(garment[:, int(left) : int(right) + 1].any(axis=1))
+    return float(garment[rows[0] : rows[-1] + 1].sum() / (rows[-1] - rows[0] + 1) ** 2)
+
+
+def _reach_over_length(garment: BoolMask) -> float:
+    rows, columns = np.nonzero(garment)
+    return float((np.ptp(columns) + 1) / 2 / (np.ptp(rows) + 1))
+
+
+def _hem_span(edge: FloatImage, body: Body, trunk: BoolMask, row: int) -> BoolMask:
+    """The columns from the body's middle outwards over which an edge runs near a row."""
+    near = slice(max(row - 6, 0), row + 7)
+    marked = (edge[near].max(axis=0) > _CLEAR_EDGE_LAB) & body.person[near].any(axis=0)
+    row_of_pixels = (marked | trunk).astype(np.uint8)[None]
+    closed = cv2.morphologyEx(row_of_pixels, cv2.MORPH_CLOSE, np.ones((1, 5), np.uint8))
+    _, runs = cv2.connectedComponents(closed)
+    return runs[0] == runs[0][body.axis]

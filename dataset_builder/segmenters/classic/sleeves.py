@@ -1,0 +1,147 @@
+"""Sleeves of another cloth than the trunk: the garment's if its still-life shows such, else worn beneath."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from chromiq.dataset_builder.segmenters.classic.body import Body, Kind, cost_under_parts
+from chromiq.records import BoolMask, FloatImage
+
+# At these shares of its length an outline without sleeves is no wider at the armholes than at the shoulders;
+# or it is widest below them and hangs nearly straight from there. Long sleeves widen it down to their cuffs,
+# and short ones end at once.
+_SHOULDERS, _ARMHOLES, _DIP = (0.05, 0.16), (0.16, 0.38), 0.015
+_WIDEST_ABOVE, _HEM, _MOST_FALL = 0.6, 0.8, 0.1
+# As shares of half the width of the shoulders: the chest, the trunk, where the trunk ends, the arms.
+_CHEST, _TRUNK, _TRUNK_END, _ARM = 0.5, 0.6, 0.8, 0.9
+_END_SOFTNESS = 0.04
+# In heads below the chin, where arms are looked for; beside a dress only above where its skirt may spread.
+_ROWS_IN_HEADS: dict[Kind, tuple[float, float]] = {"upper": (0.3, 2.6), "full": (0.3, 1.6)}
+_CHEST_IN_HEADS = (0.55, 1.5)
+_MIN_PX = 200
+# What share of arms and trunk must be how much more like itself than like the other.
+_DISTINCT = {True: (0.0, 0.8), False: (0.5, 0.9)}
+_MOST_ASIDE = 6.0
+# On a still-life: rows, and shares of half the width, where sleeves would lie and where the body lies.
+_SLEEVE_ROWS, _SIDE, _MIDDLE = (0.25, 0.85), 0.8, 0.45
+# Cloth of one kind differs by under 1 there, sleeves of another colour by 18 and more.
+_FOREIGN_SIDE = 3.0
+
+
+def is_sleeveless(garment: BoolMask) -> bool:
+    """Whether the outline of a top, a gilet or a dress on a still-life has no sleeves.
+
+    Args:
+        garment: ``(h, w)`` bool, the garment on the still-life.
+    """
+    rows, columns = np.nonzero(garment)
+    outline = garment[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    left, right = (int(share * outline.shape[1]) for share in (0.35, 0.65))
+    middle = np.flatnonzero(outline[:, left : right + 1].any(axis=1))
+    if not middle.size:
+        return False
+    length = middle[-1] - middle[0] + 1
+    width = np.array([np.ptp(np.flatnonzero(row)) + 1 if row.any() else 0 for row in outline]) / length
+    start = middle[0]
+
+    def over(low: float, high: float) -> FloatImage:
+        return width[start + int(low * length) : start + int(high * length) + 1]
+
+    shoulders, armholes = over(*_SHOULDERS).max(), over(*_ARMHOLES)
+    cut_in = armholes.min() < shoulders - _DIP and armholes.max() < shoulders + _DIP
+    straight = (
+        width.argmax() - start < _WIDEST_ABOVE * length and width.max() - over(_HEM, _HEM)[0] < _MOST_FALL
+    )
+    return bool(cut_in or straight)
+
+
+def sides_alike(lab: FloatImage, garment: BoolMask) -> bool:
+    """Whether a garment's cloth at its sides, where sleeves lie, is that of its middle.
+
+    Args:
+        lab: ``(h, w, 3)`` Lab, the still-life.
+        garment: ``(h, w)`` bool, the garment on it.
+    """
+    rows = np.flatnonzero(garment.any(axis=1))
+    top, bottom = (int(rows[0] + share * (rows[-1] - rows[0])) for share in _SLEEVE_ROWS)
+    band = garment[top:bottom]
+    if not band.any(axis=1).all():
+        return False
+    left = band.argmax(axis=1)[:, None]
+    right = band.shape[1] - 1 - band[:, ::-1].argmax(axis=1)[:, None]
+    aside = np.abs(np.arange(band.shape[1]) - (left + right) / 2) / np.maximum((right - left) / 2, 1)
+    side, middle = (lab[top:bottom][band & where] for where in (aside > _SIDE, aside < _MIDDLE))
+    if min(len(side), len(middle)) < _MIN_PX:
+        return False
+    foreign = cost_under_parts(middle, side) - cost_under_parts(side, side)
+    return bool(np.median(foreign) < _FOREIGN_SIDE)
+
+
+@dataclass(frozen=True, eq=False)
+class ArmCloth:
+    """Cloth on the arms that is another than that on the trunk.
+
+    Attributes:
+        likeness: ``(H, W)`` float32 from 0, how much each pixel is like it rather than like the trunk's: a
+            log likelihood ratio.
+        own: whether it is the garment's, by the still-life; else it is worn beneath.
+    """
+
+    likeness: FloatImage
+    own: bool
+
+
+def cloth_on_arms(body: Body, kind: Kind, still_life_lab: FloatImage, garment: BoolMask) -> ArmCloth | None:
+    """The cloth on the arms, and whose it is; None if they are bare or of the trunk's own cloth.
+
+    Args:
+        body: who wears the garment.
+        kind: where it is worn; one worn below has no sleeves to tell.
+        still_life_lab: ``(h, w, 3)`` Lab.
+        garment: ``(h, w)`` bool, the garment on the still-life.
+    """
+    aside = _aside(body)
+    if kind == "lower" or body.head is None or aside is None:
+        return None
+    sleeveless = is_sleeveless(garment)
+    own = not sleeveless and not sides_alike(still_life_lab, garment)
+    if own and body.face is None:
+        return None  # bare arms would look like sleeves
+    first, last = (body.head.chin_row(heads) for heads in _ROWS_IN_HEADS[kind])
+    cloth = body.person & ~body.near_face
+    cloth[:first] = cloth[last:] = False
+    arms, trunk = cloth & (aside > _ARM), cloth & (aside < (_CHEST if own else _TRUNK))
+    if own:  # below the chest they may lie before the trunk, and are the garment's there too
+        above, below = (body.head.chin_row(heads) for heads in _CHEST_IN_HEADS)
+        trunk[:above] = trunk[below:] = False
+    if min(arms.sum(), trunk.sum()) < _MIN_PX:
+        return None
+    of_trunk, of_arms = (body.likeness_to_parts(body.lab[sample]) for sample in (trunk, arms))
+    ratio = cv2.GaussianBlur(of_trunk - of_arms, (0, 0), 1.5)
+    margin, share = _DISTINCT[sleeveless]
+    if min((ratio[arms] > margin).mean(), (ratio[trunk] < -margin).mean()) < share:
+        return None
+    if sleeveless:  # what is so far aside is no gilet's, whatever its colour
+        ratio[first : None if kind == "upper" else last] += np.clip(
+            (aside - _TRUNK_END) / _END_SOFTNESS, 0, _MOST_ASIDE
+        )
+    if own:
+        ratio = np.where(cloth & (aside > _TRUNK), ratio, 0)
+    return ArmCloth(np.maximum(ratio, 0), own)
+
+
+def _aside(body: Body) -> FloatImage | None:
+    """How far each column is from the body's middle, in halves of the shoulders' width: ``(W,)``."""
+    if body.head is None:
+        return None
+    rows = body.person[body.head.chin_row(0.4) : body.head.chin_row(0.65)]
+    ends = [np.flatnonzero(row)[[0, -1]] for row in rows if row.any()]
+    if not ends:
+        return None
+    left, right = np.median(ends, axis=0)
+    offset = np.arange(body.person.shape[1]) - body.axis
+    half_px = np.where(offset < 0, body.axis - left, right - body.axis)
+    return np.abs(offset) / np.maximum(half_px, 4)

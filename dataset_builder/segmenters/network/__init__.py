@@ -1,0 +1,1 @@
+"""Segmenters whose weights come from the Hugging Face hub."""

@@ -1,0 +1,60 @@
+"""Grounding DINO names and finds the garment, SAM 2.1 masks it.
+
+The published way took the first box and its word. Here every word keeps its score, synonyms count
+together, the on-model photo has a say, and boxes and masks are also judged by colour, size and position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from chromiq.dataset_builder.inputs.labels import PUBLISHED_VOCABULARY, decide_label
+from chromiq.dataset_builder.segmenters import SegmentationTask
+from chromiq.dataset_builder.segmenters.classic.agreement import plausible_box
+from chromiq.dataset_builder.segmenters.classic.candidates import Candidates, choose_mask
+from chromiq.dataset_builder.segmenters.network.hub_models import Detections, HubModels
+from chromiq.records import GarmentLabel, GarmentMask, RgbImage
+
+_BOXES_KEPT = 3
+
+
+class GroundedSam2Segmenter:
+    """Labels and masks with Grounding DINO and SAM 2.1."""
+
+    name = "grounded-sam2"
+
+    def __init__(self, models: HubModels, vocabulary: Sequence[str] = PUBLISHED_VOCABULARY) -> None:
+        self._models = models
+        self._vocabulary = tuple(vocabulary)
+
+    def label(self, photo_pairs: Sequence[tuple[RgbImage, RgbImage]]) -> list[GarmentLabel]:
+        """What the garment of each (still-life, on-model) pair is called."""
+        sides = [list(side) for side in zip(*photo_pairs, strict=True)]
+        words = [self._vocabulary] * len(photo_pairs)
+        scores = [[found.scores.max(axis=0) for found in self._models.detect(side, words)] for side in sides]
+        return [
+            decide_label(self._vocabulary, still_life, on_model, "grounding-dino")
+            for still_life, on_model in zip(*scores, strict=True)
+        ]
+
+    def segment(self, tasks: Sequence[SegmentationTask]) -> list[GarmentMask]:
+        """Masks of a batch of tasks."""
+        photos = [task.on_model for task in tasks]
+        seen = self._models.detect(photos, [[task.label] for task in tasks])
+        boxes = [_likely_boxes(item, photo) for item, photo in zip(seen, photos, strict=True)]
+        masks = self._models.masks(photos, [item.xyxy for item in boxes])
+        return [
+            choose_mask(task, Candidates(item.xyxy, item.scores[:, 0], logits, quality), self.name)
+            for task, item, (logits, quality) in zip(tasks, boxes, masks, strict=True)
+        ]
+
+
+def _likely_boxes(found: Detections, photo: RgbImage) -> Detections:
+    """The few boxes that are worth a mask, by score, size and position."""
+    size_wh = (photo.shape[1], photo.shape[0])
+    score = found.scores[:, 0] * [plausible_box(box, size_wh) for box in found.xyxy]
+    # Stable, so that equal scores keep the detector's own order on every machine.
+    order = np.argsort(-score, kind="stable")[:_BOXES_KEPT]
+    return Detections(xyxy=found.xyxy[order], scores=found.scores[order])

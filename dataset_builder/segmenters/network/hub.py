@@ -1,0 +1,259 @@
+"""Models from the Hugging Face hub or a folder: safetensors only, loaded once, with a message when barred."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from chromiq.errors import AccessError, UsageError
+from chromiq.progress import silence_model_libraries
+from chromiq.records import RgbImage
+from chromiq.runtime.torch_device import require_torch_device
+
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+_FILES = ("*.safetensors", "*.json", "*.txt")
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+_ELSE = "name a local folder, or use --segmenter classic"
+
+
+@dataclass(frozen=True)
+class HubModel:
+    """A model on the hub at a revision, or a local folder."""
+
+    name_or_path: str
+    revision: str = "main"
+
+    @classmethod
+    def parse(cls, text: str) -> HubModel:
+        """A model as written on the command line: ``owner/name``, ``owner/name@revision`` or a folder.
+
+        >>> HubModel.parse("facebook/sam2.1-hiera-large@abc123")
+        HubModel(name_or_path='facebook/sam2.1-hiera-large', revision='abc123')
+        """
+        name, at, revision = text.partition("@")
+        if Path(text).is_dir() or not at:
+            return cls(text)
+        return cls(name, revision or "main")
+
+    @property
+    def page(self) -> str:
+        """Where a licence is accepted and the files are seen."""
+        return f"https://huggingface.co/{self.name_or_path}"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where models run and how exactly.
+
+    Attributes:
+        device: torch's name, such as ``"cpu"`` or ``"cuda:1"``.
+        dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; the last two by autocast.
+        batch_size: the most photos that run at once.
+    """
+
+    device: str
+    dtype: str
+    batch_size: int
+    torch: Any = field(repr=False)
+
+    @classmethod
+    def choose(cls, device: str = "auto", dtype: str = "auto", batch_size: int = 8) -> Runtime:
+        """The runtime asked for; ``auto`` is CUDA in half precision when there is one, else the CPU in full.
+
+        Raises:
+            UsageError: if torch is not installed or has no such device or type.
+        """
+        torch = _import_torch()
+        silence_model_libraries()
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        require_torch_device(device)
+        if dtype == "auto":
+            half = "bfloat16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "float16"
+            dtype = half if device.startswith("cuda") else "float32"
+        if dtype not in ("float32", "float16", "bfloat16"):
+            raise UsageError(f"--dtype {dtype}: wanted auto, float32, float16 or bfloat16; use one of them")
+        return cls(device, dtype, batch_size, torch)
+
+    def inference(self) -> ExitStack:
+        """A context without gradients and, below float32, with autocast."""
+        stack = ExitStack()
+        stack.enter_context(self.torch.inference_mode())
+        if self.dtype != "float32":
+            half = getattr(self.torch, self.dtype)
+            stack.enter_context(self.torch.autocast(self.device.split(":")[0], dtype=half))
+        return stack
+
+    def square_pixels(
+        self,
+        photos: Sequence[RgbImage],
+        side_px: int,
+        mean: tuple[float, float, float],
+        std: tuple[float, float, float],
+    ) -> Any:
+        """Photos stretched to a square and normalised, a float tensor ``(N, 3, side_px, side_px)``.
+
+        What the image processors of SAM 2 and SAM 3 do; transformers' own need torchvision, which has no
+        build beside CPU torch.
+        """
+        torch = self.torch
+        squares = []
+        for photo in photos:
+            image = torch.from_numpy(photo).to(self.device).permute(2, 0, 1)[None].float()
+            squares.append(
+                torch.nn.functional.interpolate(
+                    image, size=(side_px, side_px), mode="bilinear", antialias=True, align_corners=False
+                )
+            )
+        scale = [torch.tensor(value, device=self.device)[:, None, None] for value in (mean, std)]
+        return (torch.cat(squares) / 255 - scale[0]) / scale[1]
+
+
+def batches(photos: Sequence[RgbImage], limit: int) -> Iterator[slice]:
+    """Runs of neighbours of one size, so that no photo is padded for another's sake.
+
+    >>> import numpy as np
+    >>> wide, high = np.zeros((2, 3, 3), np.uint8), np.zeros((3, 2, 3), np.uint8)
+    >>> [(part.start, part.stop) for part in batches([wide, wide, wide, high], 2)]
+    [(0, 2), (2, 3), (3, 4)]
+    """
+    start = 0
+    for _, run in itertools.groupby(photos, key=lambda photo: photo.shape):
+        stop = start + len(list(run))
+        for first in range(start, stop, limit):
+            yield slice(first, min(first + limit, stop))
+        start = stop
+
+
+def weights_available(*models: HubModel) -> bool:
+    """Whether the weights of all `models` are on this machine already; asks no network."""
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError:
+        return False
+
+    def is_here(model: HubModel) -> bool:
+        folder = Path(model.name_or_path)
+        if folder.is_dir():
+            return any((folder / name).is_file() for name in _WEIGHTS)
+        cached = (
+            try_to_load_from_cache(model.name_or_path, name, revision=model.revision) for name in _WEIGHTS
+        )
+        return any(isinstance(path, str) for path in cached)
+
+    return all(is_here(model) for model in models)
+
+
+def fetch_weights(*models: HubModel) -> None:
+    """Bring the weights of all `models` onto this machine, unless they are here.
+
+    Raises:
+        AccessError: if some are not to be had; it names the page to visit.
+        UsageError: if the model libraries are not installed.
+    """
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise models_needed(error) from error
+    for model in models:
+        if not weights_available(model) and not Path(model.name_or_path).is_dir():
+            fetch = partial(snapshot_download, model.name_or_path, revision=model.revision)
+            _barred(model, partial(fetch, allow_patterns=_FILES))
+
+
+def load_model(model_class: Any, model: HubModel, device: str) -> Any:
+    """A model's weights, from safetensors only, on a device, ready to run.
+
+    Raises:
+        AccessError: if they are not to be had, are pickles, or do not fit the class.
+    """
+    wanted = f"{model.name_or_path}: wanted the weights of a {model_class.__name__}"
+    load = partial(model_class.from_pretrained, model.name_or_path, revision=model.revision)
+    try:
+        loaded, report = _barred(model, partial(load, use_safetensors=True, output_loading_info=True))
+    except (AttributeError, KeyError, TypeError) as error:  # what its configuration lacks
+        raise AccessError(f"{wanted}, got those of another model ({_told(error)}); name another") from error
+    # transformers would fill what is missing with random numbers.
+    if missing := sorted(report["missing_keys"]):
+        got = f"none for {len(missing)} of its parts, {missing[0]} among them"
+        raise AccessError(f"{wanted}, got {got}; name another")
+    return loaded.to(device).eval()
+
+
+def load_processor(processor_class: Any, model: HubModel) -> Any:
+    """A tokenizer or an image processor of a model; no code of the model's page is run.
+
+    Raises:
+        AccessError: if its files are not to be had.
+    """
+    return _barred(
+        model,
+        lambda: processor_class.from_pretrained(
+            model.name_or_path, revision=model.revision, trust_remote_code=False
+        ),
+    )
+
+
+def models_needed(error: ImportError) -> UsageError:
+    """What to say when the model libraries are not installed."""
+    return UsageError(
+        f"this segmenter needs the model libraries ({error}); "
+        "install them with: pip install 'chromiq[models]', or use --segmenter classic"
+    )
+
+
+def _import_torch() -> Any:
+    try:
+        import torch
+    except ImportError as error:
+        raise models_needed(error) from error
+    return torch
+
+
+def _barred(model: HubModel, load: Callable[[], Any]) -> Any:
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        return load()
+    except (OSError, ValueError, RuntimeError, HFValidationError) as error:
+        raise AccessError(_why_barred(model, error)) from error
+
+
+def _why_barred(model: HubModel, error: BaseException) -> str:
+    from huggingface_hub import is_offline_mode
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+    name, folder = model.name_or_path, Path(model.name_or_path)
+    causes = list(_causes(error))
+    if folder.is_dir():
+        pickled = [path.name for pattern in _PICKLES for path in sorted(folder.glob(pattern))]
+        got = f"only {', '.join(pickled)}, pickles, which can run code" if pickled else _told(error)
+        return f"{name}: wanted a model folder with {_WEIGHTS[0]}, got {got}; {_ELSE}"
+    if any(isinstance(cause, GatedRepoError) for cause in causes):
+        return (
+            f"{name}: wanted access to its weights, got a refusal, as its licence has not been accepted; "
+            f"visit {model.page}, accept it, and set HF_TOKEN"
+        )
+    if any(isinstance(cause, (RepositoryNotFoundError, RevisionNotFoundError)) for cause in causes):
+        got = f"none of that name at revision {model.revision}"
+        return f"{name}: wanted a model on the hub, got {got}; see {model.page}, or {_ELSE}"
+    if is_offline_mode():
+        got = "none, and HF_HUB_OFFLINE is set"
+        return f"{name}: wanted its weights in the cache, got {got}; fetch them from {model.page}, or {_ELSE}"
+    return f"{name}: wanted its weights as safetensors, got {_told(error)}; see {model.page}, or {_ELSE}"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _told(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"'{lines[0].removeprefix('Got: ') if lines else type(error).__name__}'"

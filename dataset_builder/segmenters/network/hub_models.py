@@ -1,0 +1,204 @@
+"""Grounding DINO and SAM 2, loaded once, one batched call each.
+
+Arrays in, arrays out: nothing outside this module sees a tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chromiq.dataset_builder.segmenters.network.hub import (
+    HubModel,
+    Runtime,
+    batches,
+    load_model,
+    load_processor,
+    models_needed,
+)
+from chromiq.errors import UsageError
+from chromiq.records import FloatImage, RgbImage
+
+GROUNDING_DINO = HubModel("IDEA-Research/grounding-dino-base")
+SAM_2 = HubModel("facebook/sam2.1-hiera-large")
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """What Grounding DINO saw on one photo.
+
+    Attributes:
+        xyxy: ``(N, 4)`` float32, boxes in pixels of the photo.
+        scores: ``(N, P)`` float32 in 0..1, one column for each phrase asked for.
+    """
+
+    xyxy: FloatImage
+    scores: FloatImage
+
+
+@dataclass(frozen=True)
+class HubModels:
+    """Both models, ready to run.
+
+    Attributes:
+        processor: Grounding DINO's, for photos and words.
+        detector: Grounding DINO.
+        masker: SAM 2.
+        runtime: where they run.
+    """
+
+    processor: Any
+    detector: Any
+    masker: Any
+    runtime: Runtime
+
+    def detect(self, photos: Sequence[RgbImage], phrases: Sequence[Sequence[str]]) -> list[Detections]:
+        """Every box Grounding DINO proposes on each photo, scored for each of that photo's phrases.
+
+        Args:
+            photos: uint8 sRGB ``(H, W, 3)`` each, sizes may differ.
+            phrases: per photo, such as ``["shirt", "trousers"]``.
+
+        Raises:
+            UsageError: if the phrases of a photo do not fit into one prompt or cannot be told apart.
+        """
+        found: list[Detections] = []
+        for part in batches(photos, self.runtime.batch_size):
+            found += self._detect_batch(photos[part], phrases[part])
+        return found
+
+    def masks(
+        self, photos: Sequence[RgbImage], boxes: Sequence[FloatImage]
+    ) -> list[tuple[FloatImage, FloatImage]]:
+        """SAM 2's masks for some boxes of each photo.
+
+        Args:
+            photos: uint8 sRGB ``(H, W, 3)`` each.
+            boxes: ``(N, 4)`` xyxy in pixels per photo, the same N for all.
+
+        Returns:
+            Per photo float32 logits ``(N, M, h, w)``, M alternatives for each box, on a grid that spans
+            the photo, and their predicted intersection over union ``(N, M)`` in 0..1.
+        """
+        found: list[tuple[FloatImage, FloatImage]] = []
+        for part in batches(photos, self.runtime.batch_size):
+            found += self._mask_batch(photos[part], boxes[part])
+        return found
+
+    def _detect_batch(self, photos: Sequence[RgbImage], phrases: Sequence[Sequence[str]]) -> list[Detections]:
+        texts = [" ".join(f"{phrase.lower()}." for phrase in words) for words in phrases]
+        inputs = self.processor(images=list(photos), text=texts, return_tensors="pt", padding=True)
+        columns = [
+            phrase_columns(row, self.processor.tokenizer, len(words))
+            for row, words in zip(inputs["input_ids"].tolist(), phrases, strict=True)
+        ]
+        longest, limit = inputs["input_ids"].shape[1], int(self.detector.config.max_text_len)
+        if longest > limit:
+            raise UsageError(
+                f"wanted garment words of at most {limit} tokens together, got {longest}; name fewer of them"
+            )
+        with self.runtime.inference():
+            outputs = self.detector(**inputs.to(self.runtime.device))
+        probabilities = outputs.logits.float().sigmoid().cpu().numpy()
+        centres = outputs.pred_boxes.float().cpu().numpy()
+        return [
+            Detections(
+                xyxy=_boxes_px(boxes, photo.shape[1], photo.shape[0]),
+                scores=np.stack([rows[:, column].max(axis=1) for column in own], axis=1),
+            )
+            for photo, boxes, rows, own in zip(photos, centres, probabilities, columns, strict=True)
+        ]
+
+    def _mask_batch(
+        self, photos: Sequence[RgbImage], boxes: Sequence[FloatImage]
+    ) -> list[tuple[FloatImage, FloatImage]]:
+        torch, device = self.runtime.torch, self.runtime.device
+        side_px = int(self.masker.config.prompt_encoder_config.image_size)
+        scaled = [
+            photo_boxes * (side_px / np.array([photo.shape[1], photo.shape[0]] * 2, dtype=np.float32))
+            for photo, photo_boxes in zip(photos, boxes, strict=True)
+        ]
+        with self.runtime.inference():
+            outputs = self.masker(
+                pixel_values=self.runtime.square_pixels(photos, side_px, _IMAGENET_MEAN, _IMAGENET_STD),
+                input_boxes=torch.from_numpy(np.stack(scaled).astype(np.float32)).to(device),
+                multimask_output=True,
+            )
+        logits = outputs.pred_masks.float().cpu().numpy()
+        return list(zip(logits, outputs.iou_scores.float().cpu().numpy(), strict=True))
+
+
+def load_hub_models(
+    detector: HubModel = GROUNDING_DINO, masker: HubModel = SAM_2, runtime: Runtime | None = None
+) -> HubModels:
+    """Load Grounding DINO and SAM 2.
+
+    Args:
+        detector: Grounding DINO, by hub name or folder.
+        masker: SAM 2 or 2.1, by hub name or folder.
+        runtime: where they run; the best there is if not given.
+
+    Raises:
+        AccessError: if the weights are neither here nor to be had; it names the page to visit.
+        UsageError: if the model libraries are not installed.
+    """
+    runtime = runtime or Runtime.choose()
+    try:
+        from transformers import (
+            AutoTokenizer,
+            GroundingDinoForObjectDetection,
+            GroundingDinoProcessor,
+            Sam2Model,
+        )
+        from transformers.models.grounding_dino.image_processing_pil_grounding_dino import (
+            GroundingDinoImageProcessorPil,
+        )
+    except ImportError as error:
+        raise models_needed(error) from error
+    processor = GroundingDinoProcessor(
+        image_processor=load_processor(GroundingDinoImageProcessorPil, detector),
+        tokenizer=load_processor(AutoTokenizer, detector),
+    )
+    return HubModels(
+        processor=processor,
+        detector=load_model(GroundingDinoForObjectDetection, detector, runtime.device),
+        masker=load_model(Sam2Model, masker, runtime.device),
+        runtime=runtime,
+    )
+
+
+def phrase_columns(token_ids: Sequence[int], tokenizer: Any, phrase_count: int) -> list[list[int]]:
+    """Which of Grounding DINO's text columns belong to each phrase of its dot-separated prompt.
+
+    Raises:
+        UsageError: if the tokenizer does not keep the phrases apart.
+    """
+    dot = tokenizer.convert_tokens_to_ids(".")
+    special = set(tokenizer.all_special_ids)
+    columns: list[list[int]] = [[]]
+    for position, token in enumerate(token_ids):
+        if token == dot:
+            columns.append([])
+        elif token not in special or token == tokenizer.unk_token_id:
+            columns[-1].append(position)
+    kept = [positions for positions in columns if positions]
+    if len(kept) != phrase_count:
+        raise UsageError(
+            f"wanted {phrase_count} garment words that Grounding DINO keeps apart, got {len(kept)}; "
+            "use plain words without dots"
+        )
+    return kept
+
+
+def _boxes_px(centres: FloatImage, width_px: int, height_px: int) -> FloatImage:
+    half = centres[:, 2:] / 2
+    relative = np.concatenate([centres[:, :2] - half, centres[:, :2] + half], axis=1)
+    scale = np.array([width_px, height_px, width_px, height_px], dtype=np.float32)
+    boxes: FloatImage = np.clip(relative, 0, 1).astype(np.float32) * scale
+    return boxes

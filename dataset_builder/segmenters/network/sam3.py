@@ -1,0 +1,122 @@
+"""SAM 3: words in, masks out; one model that names, finds and masks the garment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chromiq.dataset_builder.inputs.labels import PUBLISHED_VOCABULARY, decide_label
+from chromiq.dataset_builder.segmenters import SegmentationTask
+from chromiq.dataset_builder.segmenters.classic.candidates import Candidates, choose_mask
+from chromiq.dataset_builder.segmenters.network.hub import (
+    HubModel,
+    Runtime,
+    batches,
+    load_model,
+    load_processor,
+    models_needed,
+)
+from chromiq.records import FloatImage, GarmentLabel, GarmentMask, RgbImage
+
+SAM_3 = HubModel("facebook/sam3")
+
+_MEAN_AND_STD = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+_TEXT_TOKENS = 32
+_MASKS_KEPT = 5
+
+
+class Sam3Segmenter:
+    """Labels and masks with SAM 3."""
+
+    name = "sam3"
+
+    def __init__(self, models: Sam3Models, vocabulary: Sequence[str] = PUBLISHED_VOCABULARY) -> None:
+        self._models = models
+        self._vocabulary = tuple(vocabulary)
+
+    def label(self, photo_pairs: Sequence[tuple[RgbImage, RgbImage]]) -> list[GarmentLabel]:
+        """What the garment of each (still-life, on-model) pair is called."""
+        sides = [list(side) for side in zip(*photo_pairs, strict=True)]
+        scores = [self._models.scores(side, self._vocabulary) for side in sides]
+        return [
+            decide_label(self._vocabulary, still_life, on_model, self.name)
+            for still_life, on_model in zip(*scores, strict=True)
+        ]
+
+    def segment(self, tasks: Sequence[SegmentationTask]) -> list[GarmentMask]:
+        """Masks of a batch of tasks."""
+        found = self._models.candidates([task.on_model for task in tasks], [task.label for task in tasks])
+        return [choose_mask(task, item, self.name) for task, item in zip(tasks, found, strict=True)]
+
+
+@dataclass(frozen=True)
+class Sam3Models:
+    """SAM 3, ready to run."""
+
+    tokenizer: Any
+    model: Any
+    runtime: Runtime
+
+    def scores(self, photos: Sequence[RgbImage], words: Sequence[str]) -> list[FloatImage]:
+        """How surely each of some words is seen on each photo: ``(P,)`` float32 in 0..1 per photo."""
+        found: list[FloatImage] = []
+        for part in batches(photos, self.runtime.batch_size):
+            with self.runtime.inference():
+                seen = self.model.get_vision_features(self._pixels(photos[part]))
+                columns = [
+                    _confidence(self.model(vision_embeds=seen, **self._text([word] * len(photos[part]))))
+                    for word in words
+                ]
+            best = [column.max(dim=1).values.float().cpu().numpy() for column in columns]
+            found += list(np.stack(best, axis=1))
+        return found
+
+    def candidates(self, photos: Sequence[RgbImage], words: Sequence[str]) -> list[Candidates]:
+        """The surest masks of each photo's own word."""
+        found: list[Candidates] = []
+        for part in batches(photos, self.runtime.batch_size):
+            with self.runtime.inference():
+                outputs = self.model(pixel_values=self._pixels(photos[part]), **self._text(words[part]))
+            # Only the surest leave the device: all masks of a photo are tens of millions of numbers.
+            scores, order = _confidence(outputs).topk(min(_MASKS_KEPT, outputs.pred_logits.shape[1]), dim=1)
+            rows = self.runtime.torch.arange(len(order), device=order.device)[:, None]
+            arrays = (scores, outputs.pred_boxes[rows, order], outputs.pred_masks[rows, order])
+            parts = zip(photos[part], *(array.float().cpu().numpy() for array in arrays), strict=True)
+            for photo, score, boxes, logits in parts:
+                size = np.array([photo.shape[1], photo.shape[0]] * 2, np.float32)
+                xyxy = np.clip(boxes, 0, 1) * size
+                found.append(Candidates(xyxy, score, logits[:, None], score[:, None]))
+        return found
+
+    def _pixels(self, photos: Sequence[RgbImage]) -> Any:
+        side_px = int(self.model.config.vision_config.backbone_config.image_size)
+        return self.runtime.square_pixels(photos, side_px, *_MEAN_AND_STD)
+
+    def _text(self, words: Sequence[str]) -> Any:
+        return self.tokenizer(
+            list(words), return_tensors="pt", padding="max_length", max_length=_TEXT_TOKENS, truncation=True
+        ).to(self.runtime.device)
+
+
+def load_sam3(model: HubModel = SAM_3, runtime: Runtime | None = None) -> Sam3Models:
+    """Load SAM 3.
+
+    Raises:
+        AccessError: if the weights, which are gated, are not to be had; it names the page to visit.
+        UsageError: if the model libraries are not installed, or too old to have it.
+    """
+    runtime = runtime or Runtime.choose()
+    try:
+        from transformers import AutoTokenizer, Sam3Model
+    except ImportError as error:
+        raise models_needed(error) from error
+    tokenizer = load_processor(AutoTokenizer, model)
+    return Sam3Models(tokenizer, load_model(Sam3Model, model, runtime.device), runtime)
+
+
+def _confidence(outputs: Any) -> Any:
+    """Each query's score ``(B, Q)``: its own, times how surely the word is on the photo at all."""
+    return outputs.pred_logits.float().sigmoid() * outputs.presence_logits.float().sigmoid()

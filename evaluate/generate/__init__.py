@@ -1,0 +1,1 @@
+"""Inference with diffusers and a LoRA."""

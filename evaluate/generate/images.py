@@ -1,0 +1,285 @@
+"""Inference with a LoRA: every control picture of a folder to an image of its name and its size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
+from math import isfinite
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
+
+from chromiq.dataset_builder.inputs.pairs import natural_key
+from chromiq.documents import read_text
+from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
+from chromiq.evaluate.generate.lora_files import read_lora_file
+from chromiq.evaluate.generate.pipelines import (
+    Loading,
+    family_of,
+    load_pipeline,
+    run_pipeline,
+    set_lora_scale,
+)
+from chromiq.evaluate.score.folders import find_images
+from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256_text
+from chromiq.made_of import made_before, record_made
+from chromiq.photos.images import photo_size_wh, read_photo, write_photo
+from chromiq.progress import Update
+
+_RECORDS = ".chromiq"
+_Seed = Annotated[int, Field(ge=0, lt=2**64)]  # as torch takes them
+
+
+@dataclass(frozen=True)
+class GenerateOptions:
+    """What decides the images, apart from controls, captions and weights.
+
+    Attributes:
+        model: a key of `chromiq.evaluate.generate.pipelines.FAMILIES`.
+        checkpoint: hub name or folder of the base model; the model's own unless given.
+        steps: denoising steps; the model's own unless given.
+        guidance: guidance scale; the model's own unless given.
+        lora_scale: 0 gives the base model's images exactly.
+        seed: every image starts from this one, so that an image does not depend on the others.
+        seeds: another seed for single images, by stem.
+        batch: pictures of one size generated together. Rounding depends on it, so it decides too.
+        loading: device, precision, offloading, quantisation.
+    """
+
+    model: str = "kontext"
+    checkpoint: str | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    lora_scale: float = 1.0
+    seed: int = 42
+    seeds: Mapping[str, int] = field(default_factory=dict)
+    batch: int = 1
+    loading: Loading = field(default_factory=Loading)
+
+    @property
+    def base_model(self) -> str:
+        """Hub name or folder of the base model."""
+        return self.checkpoint or family_of(self.model).checkpoint
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """One picture to make."""
+
+    name: str
+    control: Path
+    reference: Path | None
+    prompt: str
+    seed: int
+
+
+def generate(
+    controls: Path,
+    out: Path,
+    captions: Mapping[str, str],
+    options: GenerateOptions,
+    *,
+    lora: Path | None = None,
+    references: Path | None = None,
+    only: set[str] | None = None,
+    scales: Sequence[float] = (),
+    on_progress: Update | None = None,
+) -> list[Path]:
+    """Generate an image for every control; the same call again makes only what is missing or changed.
+
+    Args:
+        controls: folder of control pictures.
+        out: folder for the images, PNG; with `scales` a folder in it for each, such as ``scale_0.5``.
+        captions: prompt by file stem.
+        options: what decides the images.
+        lora: safetensors with diffusers' keys.
+        references: folder of same-named still-lifes, for models that see them apart.
+        only: stems to generate; all of them without.
+        scales: strengths of the LoRA to go through instead of the options' one; loaded once.
+        on_progress: called with images done and images in all.
+
+    Raises:
+        UnsoundError: if a control has no caption, no reference or an unusable size, or the LoRA does not fit.
+        AccessError: if the base model is not to be had; it names the page.
+        UsageError: if the options contradict each other.
+    """
+    family = family_of(options.model)
+    _check_options(controls, out, options, lora, references, scales)
+    if options.batch > 1 and not family.batches:
+        raise UsageError(f"--batch {options.batch}: wanted 1, as {options.model} takes one picture at a time")
+    pictures = _pictures(controls, captions, options, references, only)
+    folders = {scale: out / f"scale_{scale:g}" for scale in scales} or {options.lora_scale: out}
+    total = len(pictures) * len(folders)
+    if lora:
+        read_lora_file(lora, check_numbers=False)
+    ensure_output_folder(out)
+    pipeline, paths = None, []
+    lora_digest = sha256_file(lora) if lora else None
+    with folder_lock(out, "chromiq generate"):
+        for scale, folder in folders.items():
+            wanted = replace(options, lora_scale=scale)
+            for group in _groups(pictures, options.batch):
+                made_of = _fingerprints(group, wanted, lora_digest)
+                todo = [
+                    (index, picture)
+                    for index, picture in enumerate(group)
+                    if not made_before(_record(folder, picture), _image(folder, picture), made_of[index])
+                ]
+                if todo:
+                    # A whole group, though part of it may be there: what is left of it would round otherwise.
+                    pipeline = pipeline or load_pipeline(
+                        options.model, options.base_model, options.loading, lora, scale
+                    )
+                    if lora:
+                        set_lora_scale(pipeline, scale)
+                    images = _run(pipeline, group, wanted)
+                    for index, picture in todo:
+                        path = _image(folder, picture)
+                        write_photo(path, images[index])
+                        record_made(_record(folder, picture), path, made_of[index])
+                paths += [_image(folder, picture) for picture in group]
+                if on_progress:
+                    on_progress(len(paths), total)
+    return paths
+
+
+def read_captions(folder: Path) -> dict[str, str]:
+    """Prompts by stem, from the ``NAME.txt`` files of a folder.
+
+    Raises:
+        UnsoundError: with all files that are no text in UTF-8.
+    """
+    captions, findings = {}, []
+    for path in sorted(folder.glob("*.txt")):
+        try:
+            captions[path.stem] = read_text(path).strip()
+        except (OSError, ValueError) as error:
+            wanted, cure = "a prompt as text in UTF-8", "write it anew"
+            findings.append(Finding("generate.caption", str(path), wanted, f"'{error}'", cure))
+    raise_findings(findings, str(folder))
+    return captions
+
+
+def read_seeds(path: Path) -> dict[str, int]:
+    """Seeds by stem, of a JSON file such as ``{"pair1": 7}``.
+
+    Raises:
+        UnsoundError: if the file is no such thing.
+    """
+    try:
+        return TypeAdapter(dict[str, _Seed]).validate_json(read_text(path))
+    except (OSError, ValueError) as error:
+        said = str(error).splitlines()[0]
+        finding = Finding("seeds.form", str(path), '{"pair1": 7}', f"'{said}'", "mend the file")
+        raise UnsoundError(str(finding), [finding]) from error
+
+
+def _check_options(
+    controls: Path,
+    out: Path,
+    options: GenerateOptions,
+    lora: Path | None,
+    references: Path | None,
+    scales: Sequence[float],
+) -> None:
+    """Refuse what contradicts itself or would be without effect.
+
+    Raises:
+        UsageError: with the first such thing.
+    """
+    wanted_scales = [*scales, options.lora_scale]
+    if lora is None and any(scale != 1 for scale in wanted_scales):
+        raise UsageError("--lora-scale: wanted a LoRA to scale, got none; give --lora")
+    for option, numbers in ("--lora-scale", wanted_scales), ("--guidance", [options.guidance or 0.0]):
+        if not all(map(isfinite, numbers)):
+            raise UsageError(f"{option}: wanted a finite number, got {numbers[0]:g}; choose another")
+    if out.resolve() in {folder.resolve() for folder in (controls, references) if folder}:
+        raise UsageError(
+            f"{out}: wanted another folder for the images than one of the pictures given, which they would "
+            "be taken for the next time; choose another"
+        )
+
+
+def _pictures(
+    controls: Path,
+    captions: Mapping[str, str],
+    options: GenerateOptions,
+    references: Path | None,
+    only: set[str] | None,
+) -> list[_Picture]:
+    found, family = find_images(controls), family_of(options.model)
+    names = sorted((name for name in found if only is None or name in only), key=natural_key)
+    stills = find_images(references) if references and family.takes_reference else {}
+    findings = []
+    if not names:
+        wanted, where = "control pictures", str(controls)
+        findings.append(Finding("generate.empty", where, wanted, "none", "check the folder"))
+    for name in names:
+        size_wh = photo_size_wh(found[name])
+        if any(side_px % family.divisible_by for side_px in size_wh):
+            wanted, got = f"sides that are multiples of {family.divisible_by}", "{}x{}".format(*size_wh)
+            cure = "build it for this model; resizing here would move every pixel"
+            findings.append(Finding("generate.size", name, wanted, got, cure))
+        if not captions.get(name):
+            cure = f"write {name}.txt or give --prompt"
+            findings.append(Finding("generate.caption", name, "a prompt", "none", cure))
+        if references and family.takes_reference and name not in stills:
+            findings.append(Finding("generate.reference", name, "its still-life", "none", "add it"))
+    raise_findings(findings, str(controls))
+    return [
+        _Picture(name, found[name], stills.get(name), captions[name], options.seeds.get(name, options.seed))
+        for name in names
+    ]
+
+
+def _groups(pictures: Sequence[_Picture], batch: int) -> list[list[_Picture]]:
+    """Pictures that are generated together: neighbours of one size, the same whatever is there already."""
+    if batch == 1:
+        return [[picture] for picture in pictures]
+    same_size = groupby(pictures, lambda picture: photo_size_wh(picture.control))
+    runs = [list(run) for _, run in same_size]
+    return [run[start : start + batch] for run in runs for start in range(0, len(run), batch)]
+
+
+def _run(pipeline: Any, group: Sequence[_Picture], options: GenerateOptions) -> list[Any]:
+    family = family_of(options.model)
+    seen = [
+        (
+            read_photo(picture.control).rgb,
+            read_photo(picture.reference).rgb if picture.reference else None,
+            picture.prompt,
+            picture.seed,
+        )
+        for picture in group
+    ]
+    steps = options.steps or family.steps
+    guidance = family.guidance if options.guidance is None else options.guidance
+    return run_pipeline(pipeline, family, seen, steps, guidance)
+
+
+def _fingerprints(group: Sequence[_Picture], options: GenerateOptions, lora_digest: str | None) -> list[str]:
+    """Of all that decides each picture of a group, those it shares its batch with included."""
+    inputs = [
+        [
+            sha256_file(each.control),
+            sha256_file(each.reference) if each.reference else None,
+            each.prompt,
+            each.seed,
+        ]
+        for each in group
+    ]
+    settings = asdict(replace(options, seeds={}))
+    return [
+        sha256_text(json.dumps([[own, *inputs], settings, lora_digest], sort_keys=True)) for own in inputs
+    ]
+
+
+def _image(folder: Path, picture: _Picture) -> Path:
+    return folder / f"{picture.name}.png"
+
+
+def _record(folder: Path, picture: _Picture) -> Path:
+    return folder / _RECORDS / f"{picture.name}.json"

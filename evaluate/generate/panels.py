@@ -1,0 +1,103 @@
+"""A LoRA's picture of an on-model photo, for `chromiq correct --method lora` and `hybrid`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chromiq.dataset_builder.canvas.buckets import RESOLUTION, bucket_size_wh
+from chromiq.dataset_builder.canvas.captions import caption, uses_reference
+from chromiq.dataset_builder.canvas.stitch import cut_on_model, exact_geometry, published_geometry, stitch
+from chromiq.dataset_builder.segmenters import Segmenter
+from chromiq.evaluate.generate.images import GenerateOptions, generate
+from chromiq.evaluate.generate.lora_files import require_lora_files
+from chromiq.evaluate.generate.pipelines import family_of
+from chromiq.files import sha256_file
+from chromiq.imaging.resize import resize
+from chromiq.photos.images import read_photo, write_photo
+from chromiq.records import Geometry, PhotoPair, RgbImage
+
+
+@dataclass(frozen=True)
+class LoraNetwork:
+    """An edit model with a LoRA.
+
+    Attributes:
+        lora: safetensors with diffusers' keys.
+        options: what decides the images.
+        geometry: layout of the pictures that the LoRA was trained on: ``"published"`` or ``"exact"``.
+    """
+
+    lora: Path
+    options: GenerateOptions
+    geometry: str = "published"
+
+    def settings(self) -> dict[str, Any]:
+        """All that decides what it generates; plain data."""
+        return {"lora": sha256_file(self.lora), "geometry": self.geometry, **asdict(self.options)}
+
+    def panels(
+        self, pairs: Sequence[PhotoPair], folder: Path, segmenter: Segmenter
+    ) -> Mapping[str, RgbImage]:
+        """What the network makes of every pair's on-model photo, by key, at the scale it works at.
+
+        Args:
+            pairs: unique keys.
+            folder: gets ``control/`` and ``generated/``; what is there already is not made again.
+            segmenter: names the garments that have no name.
+
+        Raises:
+            UnsoundError: if its LoRA is not sound, before anything is made.
+        """
+        require_lora_files([self.lora])
+        captions, geometries = write_controls(pairs, folder, segmenter, self)
+        references = folder / "reference"
+        paths = generate(
+            folder / "control", folder / "generated", captions, self.options, lora=self.lora,
+            references=references if references.is_dir() else None, only=set(captions),
+        )  # fmt: skip
+        panels = {}
+        for path in paths:
+            image, geometry = read_photo(path).rgb, geometries[path.stem]
+            panels[path.stem] = np.ascontiguousarray(cut_on_model(image, geometry)) if geometry else image
+        return panels
+
+
+def write_controls(
+    pairs: Sequence[PhotoPair], folder: Path, segmenter: Segmenter, network: LoraNetwork
+) -> tuple[dict[str, str], dict[str, Geometry | None]]:
+    """What the model sees of every pair, as its training pictures lay, at sizes it keeps.
+
+    Args:
+        pairs: unique keys.
+        folder: gets ``control/``, and ``reference/`` for a model that sees the still-life apart.
+        segmenter: names the garments that have no name.
+        network: what is to generate.
+
+    Returns:
+        Prompts by key, and where the on-model photo lies on each control; None where it is all of it.
+    """
+    model, divisible_by = network.options.model, family_of(network.options.model).divisible_by
+    lay_out = published_geometry if network.geometry == "published" else exact_geometry
+    captions: dict[str, str] = {}
+    geometries: dict[str, Geometry | None] = {}
+    for pair in pairs:
+        still_life, on_model = read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb
+        sizes_wh = [(photo.shape[1], photo.shape[0]) for photo in (still_life, on_model)]
+        label = pair.garment or segmenter.label([(still_life, on_model)])[0].name
+        captions[pair.key], geometries[pair.key] = caption(model, label), None
+        if uses_reference(model):
+            control = resize(on_model, bucket_size_wh(sizes_wh[1], RESOLUTION, divisible_by))
+            write_photo(folder / "reference" / f"{pair.key}.png", still_life)
+        else:
+            geometry = lay_out(sizes_wh[0], sizes_wh[1])
+            if any(side_px % divisible_by for side_px in geometry.canvas_wh):
+                canvas_wh = bucket_size_wh(geometry.canvas_wh, RESOLUTION, divisible_by)
+                geometry = exact_geometry(sizes_wh[0], sizes_wh[1], canvas_wh)
+            control, geometries[pair.key] = stitch(still_life, on_model, geometry), geometry
+        write_photo(folder / "control" / f"{pair.key}.png", control)
+    return captions, geometries

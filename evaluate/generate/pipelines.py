@@ -1,0 +1,281 @@
+"""The image-editing models that diffusers runs: how each is loaded, called and kept from resizing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chromiq.errors import AccessError, ChromiqError, Finding, UnsoundError, UsageError
+from chromiq.evaluate.generate.lora_files import LoraFile, raise_if_none_fits, read_lora_file
+from chromiq.progress import silence_model_libraries
+from chromiq.records import RgbImage
+from chromiq.runtime.torch_device import require_torch_device
+
+_ADAPTER = "chromiq"
+
+
+@dataclass(frozen=True)
+class Family:
+    """How a model is run.
+
+    Attributes:
+        pipeline: the class in diffusers.
+        checkpoint: its weights on the hub.
+        steps: denoising steps unless given.
+        guidance: guidance scale unless given; Qwen's true classifier-free guidance.
+        divisible_by: what both sides must be multiples of.
+        batches: whether one call takes several pictures.
+        takes_reference: whether the still-life is a picture of its own.
+    """
+
+    pipeline: str
+    checkpoint: str
+    steps: int
+    guidance: float
+    divisible_by: int
+    batches: bool = False
+    takes_reference: bool = False
+
+
+FAMILIES = {
+    "kontext": Family(
+        "FluxKontextPipeline", "black-forest-labs/FLUX.1-Kontext-dev", 28, 2.5, 16, batches=True
+    ),
+    "qwen-image-edit": Family("QwenImageEditPipeline", "Qwen/Qwen-Image-Edit", 25, 4.0, 32),
+    "qwen-image-edit-2509": Family(
+        "QwenImageEditPlusPipeline", "Qwen/Qwen-Image-Edit-2509", 25, 4.0, 32, takes_reference=True
+    ),
+    "qwen-image-edit-2511": Family(
+        "QwenImageEditPlusPipeline", "Qwen/Qwen-Image-Edit-2511", 25, 4.0, 32, takes_reference=True
+    ),
+}
+QUANTIZED = {"int8": "bitsandbytes_8bit", "nf4": "bitsandbytes_4bit"}
+OFFLOADS = ("none", "model", "sequential")
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class Loading:
+    """Where and how the weights lie; it changes rounding, not the picture.
+
+    Attributes:
+        device: torch's name; CUDA when there is one, else the CPU.
+        dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``; bfloat16 on CUDA unless given.
+        offload: ``"none"``, ``"model"`` (one part on the device at a time) or ``"sequential"`` (one layer).
+        quantize: None, ``"int8"`` or ``"nf4"``: transformer and text encoder, by bitsandbytes.
+    """
+
+    device: str | None = None
+    dtype: str | None = None
+    offload: str = "none"
+    quantize: str | None = None
+
+
+def loading_of(device: str | None, dtype: str | None, offload: str, quantize: str | None) -> Loading:
+    """The loading that was asked for.
+
+    Raises:
+        UsageError: if a word is none of those known.
+    """
+    for option, word, known in (
+        ("dtype", dtype, DTYPES), ("offload", offload, OFFLOADS), ("quantize", quantize, QUANTIZED)
+    ):  # fmt: skip
+        if word is not None and word not in known:
+            raise UsageError(f"--{option} {word}: wanted one of {', '.join(known)}; choose one")
+    return Loading(device, dtype, offload, quantize)
+
+
+def family_of(model: str) -> Family:
+    """The family by the model's name on the command line.
+
+    Raises:
+        UsageError: if there is none; it lists all.
+    """
+    if model not in FAMILIES:
+        raise UsageError(f"{model}: wanted one of {', '.join(FAMILIES)} to generate with; choose one")
+    return FAMILIES[model]
+
+
+def load_pipeline(
+    model: str, checkpoint: str, loading: Loading, lora: Path | None = None, lora_scale: float = 1.0
+) -> Any:
+    """The pipeline, with a LoRA if given.
+
+    Raises:
+        AccessError: if the weights are gated or missing; it names the page.
+        UnsoundError: if the LoRA is broken or none of its keys fit.
+        UsageError: if a library or device that was asked for is missing.
+    """
+    family = family_of(model)
+    checked = read_lora_file(lora) if lora else None
+    try:
+        import diffusers
+        import torch
+        from huggingface_hub.errors import HfHubHTTPError
+    except ImportError as error:
+        raise UsageError(
+            f"generating needs the model libraries ({error}); pip install 'chromiq[models]'"
+        ) from error
+    silence_model_libraries()
+    device = loading.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    require_torch_device(device)
+    options = {
+        "dtype": getattr(torch, loading.dtype or ("bfloat16" if device.startswith("cuda") else "float32")),
+        **_quantization(loading, device),
+    }
+    try:
+        pipeline = getattr(diffusers, family.pipeline).from_pretrained(
+            checkpoint, use_safetensors=True, **options
+        )
+    except (OSError, HfHubHTTPError) as error:
+        if Path(checkpoint).is_dir():
+            raise AccessError(
+                f"{checkpoint}: wanted a model as diffusers saves it, with model_index.json and safetensors, "
+                f"got '{str(error).splitlines()[0][:200]}'; download it whole, or give a hub name"
+            ) from error
+        raise AccessError(
+            f"{checkpoint}: not on this machine and not to be fetched; accept its licence at "
+            f"https://huggingface.co/{checkpoint} and set HF_TOKEN, or give --checkpoint FOLDER"
+        ) from error
+    pipeline.set_progress_bar_config(disable=True)
+    if checked:
+        _load_lora(pipeline, model, checked)
+        raise_if_none_fits(checked, pipeline.get_list_adapters().get("transformer", []), model)
+        pipeline.set_adapters([_ADAPTER], [lora_scale])
+    return _placed(pipeline, device, loading)
+
+
+def set_lora_scale(pipeline: Any, scale: float) -> None:
+    """Change how strongly the loaded LoRA counts; 0 gives the base model's pictures exactly."""
+    pipeline.set_adapters([_ADAPTER], [scale])
+
+
+def run_pipeline(
+    pipeline: Any,
+    family: Family,
+    pictures: Sequence[tuple[RgbImage, RgbImage | None, str, int]],
+    steps: int,
+    guidance: float,
+) -> list[RgbImage]:
+    """Pictures of the controls' size.
+
+    Args:
+        pipeline: as `load_pipeline` gives it.
+        family: the model's.
+        pictures: control ``(H, W, 3)`` uint8 sRGB, reference or None, prompt and seed, all of one size.
+        steps: denoising steps.
+        guidance: guidance scale.
+
+    Raises:
+        ChromiqError: if the pipeline returned another size; a resized picture cannot be measured.
+    """
+    import torch
+    from PIL import Image
+
+    height_px, width_px = pictures[0][0].shape[:2]
+    # On the CPU whatever the device: a seed gives the same noise everywhere.
+    generators = [torch.Generator().manual_seed(seed) for *_, seed in pictures]
+    call: dict[str, Any] = {
+        "prompt": [prompt for _, _, prompt, _ in pictures],
+        "width": width_px,
+        "height": height_px,
+        "num_inference_steps": steps,
+        "generator": generators,
+    }
+    controls = [Image.fromarray(control) for control, *_ in pictures]
+    if family.pipeline == "FluxKontextPipeline":
+        # Without max_area and _auto_resize it picks another size and says nothing.
+        call |= {"image": controls, "max_area": width_px * height_px, "_auto_resize": False}
+        call |= {"guidance_scale": guidance}
+    else:
+        reference = pictures[0][1]
+        seen = [*controls, *([] if reference is None else [Image.fromarray(reference)])]
+        call |= {"image": seen if family.takes_reference else controls[0]}
+        call |= {"prompt": pictures[0][2], "generator": generators[0]}
+        call |= {"true_cfg_scale": guidance, "negative_prompt": " "}
+    with _control_at_its_own_size(pipeline, width_px, height_px):
+        images = pipeline(**call).images
+    for image in images:
+        if image.size != (width_px, height_px):
+            raise ChromiqError(
+                f"wanted {width_px}x{height_px}, the pipeline returned {image.width}x{image.height}; "
+                "give controls of a size it keeps"
+            )
+    return [np.array(image.convert("RGB")) for image in images]
+
+
+@contextmanager
+def _control_at_its_own_size(pipeline: Any, width_px: int, height_px: int) -> Iterator[None]:
+    """Keep Qwen's pipelines from encoding the control at another size than the output's.
+
+    They take the area from their modules: ``VAE_IMAGE_SIZE`` where there is one (what the text encoder
+    sees, ``CONDITION_IMAGE_SIZE``, stays as trained), a literal in `calculate_dimensions` where not.
+    """
+    module = sys.modules[type(pipeline).__module__]
+    own: dict[str, Any] = {}
+    if hasattr(module, "VAE_IMAGE_SIZE"):
+        own["VAE_IMAGE_SIZE"] = width_px * height_px
+    elif hasattr(module, "calculate_dimensions"):
+        own["calculate_dimensions"] = lambda _area, _ratio: (width_px, height_px, None)
+    kept = {name: getattr(module, name) for name in own}
+    vars(module).update(own)
+    try:
+        yield
+    finally:
+        vars(module).update(kept)
+
+
+def _load_lora(pipeline: Any, model: str, lora: LoraFile) -> None:
+    path = lora.path
+    try:
+        pipeline.load_lora_weights(path.parent, weight_name=path.name, adapter_name=_ADAPTER)
+    except (ValueError, KeyError, RuntimeError, AttributeError) as error:
+        # Keys of another model, or layers of another width.
+        finding = Finding(
+            "lora.fit",
+            str(path),
+            f"layers of {model}",
+            f"'{str(error).splitlines()[0][:160] if str(error) else type(error).__name__}'",
+            "give a LoRA of this model, or another --model",
+        )
+        raise UnsoundError(str(finding), [finding]) from error
+
+
+def _quantization(loading: Loading, device: str) -> dict[str, Any]:
+    if loading.quantize is None:
+        return {}
+    if not device.startswith("cuda") or find_spec("bitsandbytes") is None:
+        raise UsageError(
+            f"--quantize {loading.quantize}: wanted a CUDA device and bitsandbytes, got device {device}; "
+            "pip install bitsandbytes there, or leave it out"
+        )
+    from diffusers import PipelineQuantizationConfig
+
+    bits = {"load_in_8bit": True} if loading.quantize == "int8" else {"load_in_4bit": True}
+    config = PipelineQuantizationConfig(
+        quant_backend=QUANTIZED[loading.quantize],
+        quant_kwargs=bits,
+        components_to_quantize=["transformer", "text_encoder", "text_encoder_2"],
+    )
+    return {"quantization_config": config}
+
+
+def _placed(pipeline: Any, device: str, loading: Loading) -> Any:
+    if loading.offload == "none":
+        return pipeline.to(device)
+    if device == "cpu":
+        raise UsageError(
+            f"--offload {loading.offload}: wanted a GPU to offload from, got the CPU; leave it out"
+        )
+    if loading.offload == "model":
+        pipeline.enable_model_cpu_offload(device=device)
+    else:
+        pipeline.enable_sequential_cpu_offload(device=device)
+    return pipeline

@@ -1,0 +1,1 @@
+"""A model card and an upload to the Hugging Face hub."""

@@ -1,0 +1,1 @@
+"""CIEDE2000 of image folders, with intervals."""

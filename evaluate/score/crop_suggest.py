@@ -1,0 +1,206 @@
+"""Where to measure: the largest square well inside the garment, free of seams, skin and strong shadow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from chromiq.colour import srgb_to_lab
+from chromiq.dataset_builder.inputs.pairs import natural_key
+from chromiq.errors import Finding
+from chromiq.evaluate.score.crops import Crop, crop_findings, crop_mask_findings
+from chromiq.evaluate.score.folders import find_images
+from chromiq.evaluate.score.seams import seam_lines
+from chromiq.photos.images import read_mask, read_photo
+from chromiq.progress import Update
+from chromiq.records import BoolMask, FloatImage, RgbImage
+
+_MIN_SIDE_PX = 16
+_TILE_PX, _TILES = 380, 4
+# Of the longer side: how far a crop keeps from the garment's outline.
+_MARGIN_SHARE = 0.01
+# Of the longer side: what is finer belongs to the cloth.
+_WEAVE_SHARE = 0.004
+# Of all pixels of a crop, so many may be in shadow or a stray thread.
+_MAX_BAD_SHARE = 0.02
+# Of a crop's side, so many pixels may be a seam's or a button's: a seam across has two for each row.
+_MAX_SEAM_SHARE = 0.12
+# L* below the garment's median that counts as strong shadow, and above it as a highlight.
+_SHADOW_BELOW, _HIGHLIGHT_ABOVE = 18.0, 22.0
+# Standard deviations of the garment's own edges beyond which one is a seam, a hem or a button.
+_SEAM_ABOVE = 4.0
+# Skin: hue of Lab in degrees and chroma; Chardon et al. 1991 put human skin at hue 35..75.
+_SKIN_HUE_DEG, _SKIN_CHROMA = (30.0, 80.0), (8.0, 40.0)
+
+
+def suggest_crop(truth: RgbImage, mask: BoolMask) -> Crop | None:
+    """The largest square of good pixels, the most even one of equals; None if there is none of 16 px.
+
+    Args:
+        truth: ``(H, W, 3)`` uint8 sRGB.
+        mask: ``(H, W)`` bool, True on the garment.
+
+    >>> mask = np.zeros((100, 120), bool)
+    >>> mask[10:90, 20:80] = True
+    >>> suggest_crop(np.full((100, 120, 3), 90, np.uint8), mask)
+    Crop(x=21, y=11, width=58, height=58)
+    """
+    lab, inside = srgb_to_lab(truth), _well_inside(mask)
+    smooth = _without_weave(lab)
+    good, seams = _good_pixels(smooth, inside), _seams(lab, smooth, inside)
+    lightness = lab[..., 0].astype(np.float64)
+    bad, outside, crossing = (_integral(plane) for plane in (~good, ~inside, seams))
+    low, high = 0, min(good.shape)
+    while low < high:
+        side_px = (low + high + 1) // 2
+        if _fits(bad, outside, crossing, side_px).any():
+            low = side_px
+        else:
+            high = side_px - 1
+    if low < _MIN_SIDE_PX:
+        return None
+    spread = (
+        _square_sums(_integral(lightness**2), low) / low**2
+        - (_square_sums(_integral(lightness), low) / low**2) ** 2
+    )
+    y, x = np.unravel_index(
+        np.argmin(np.where(_fits(bad, outside, crossing, low), spread.round(6), np.inf)), spread.shape
+    )
+    return Crop(x=int(x), y=int(y), width=low, height=low)
+
+
+def suggest_crops(truth: Path, masks: Path, on_progress: Update | None = None) -> dict[str, Crop | None]:
+    """A crop for every true image; None without a mask of its name and size, or a square to be had."""
+    truths, found = find_images(truth), find_images(masks)
+    crops: dict[str, Crop | None] = {}
+    for number, name in enumerate(sorted(truths, key=natural_key), start=1):
+        crops[name] = None
+        if name in found:
+            rgb, mask = read_photo(truths[name], min_side_px=1).rgb, read_mask(found[name])
+            crops[name] = suggest_crop(rgb, mask) if mask.shape == rgb.shape[:2] else None
+        if on_progress:
+            on_progress(number, len(truths))
+    return crops
+
+
+def check_crops(
+    crops: Mapping[str, Crop], truth: Path, masks: Path | None
+) -> tuple[list[Finding], RgbImage | None]:
+    """What is wrong with crops, and a sheet of the true images with each crop drawn, 4 a row.
+
+    Args:
+        crops: by stem.
+        truth: folder of the true images.
+        masks: folder of same-named garment masks.
+    """
+    truths, found = find_images(truth), find_images(masks) if masks else {}
+    findings, tiles = [], []
+    for name, crop in crops.items():
+        if name not in truths:
+            findings.append(Finding("crops.image", name, f"an image in {truth}", "none", "mend crops.json"))
+            continue
+        rgb = read_photo(truths[name], min_side_px=1).rgb
+        wrong = crop_findings(crop, (rgb.shape[1], rgb.shape[0]), name)
+        if not wrong and name in found:
+            wrong = crop_mask_findings(crop, read_mask(found[name]), name)
+        findings += wrong
+        tiles.append(_drawn(rgb, crop, name, sound=not wrong))
+    rows = [np.hstack(tiles[i : i + _TILES]) for i in range(0, len(tiles), _TILES)]
+    width_px = max((row.shape[1] for row in rows), default=0)
+    padded = [
+        np.pad(row, ((0, 0), (0, width_px - row.shape[1]), (0, 0)), constant_values=255) for row in rows
+    ]
+    return findings, np.vstack(padded) if padded else None
+
+
+def _drawn(rgb: RgbImage, crop: Crop, name: str, *, sound: bool) -> RgbImage:
+    scale = (_TILE_PX - 20) / max(rgb.shape[:2])
+    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    tile = np.full((_TILE_PX, _TILE_PX, 3), 255, np.uint8)
+    tile[20 : 20 + small.shape[0], : small.shape[1]] = small
+    # One that ends far outside is drawn to the tile's edge: OpenCV takes no huge numbers.
+    left, top, right, bottom = (round(min(value, 2 * max(rgb.shape)) * scale) for value in crop.xyxy)
+    for colour, thick_px in (((255, 255, 255), 3), ((0, 120, 60) if sound else (200, 0, 0), 1)):
+        cv2.rectangle(tile, (left, top + 20), (right, bottom + 20), colour, thick_px)
+    label = name.encode("ascii", "replace").decode()
+    cv2.putText(tile, label[:40], (2, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)
+    return tile
+
+
+def _good_pixels(smooth: FloatImage, inside: BoolMask) -> BoolMask:
+    """Where a crop may lie: nothing but evenly lit cloth, well inside the garment."""
+    if not inside.any():
+        return inside
+    lightness = smooth[..., 0]
+    middle = float(np.median(lightness[inside]))
+    lit = (lightness >= middle - _SHADOW_BELOW) & (lightness <= middle + _HIGHLIGHT_ABOVE)
+    return inside & lit & ~_skin(smooth, inside)
+
+
+def _seams(lab: FloatImage, smooth: FloatImage, inside: BoolMask) -> BoolMask:
+    """Seams, plackets, hems and buttons: long thin lines, and edges that stand out."""
+    if not inside.any():
+        return inside
+    edges = _strong_edges(np.ascontiguousarray(smooth[..., 0]), inside)
+    return inside & (edges | seam_lines(np.ascontiguousarray(lab[..., 0]), inside))
+
+
+def _without_weave(lab: FloatImage) -> FloatImage:
+    """A knit is made of shadows and edges that are its own."""
+    smooth: FloatImage = cv2.GaussianBlur(lab, (0, 0), max(1.0, _WEAVE_SHARE * max(lab.shape)))
+    return smooth
+
+
+def _well_inside(mask: BoolMask) -> BoolMask:
+    margin_px = max(1, round(_MARGIN_SHARE * max(mask.shape)))
+    kernel = np.ones((2 * margin_px + 1,) * 2, np.uint8)
+    inside: BoolMask = cv2.erode(mask.astype(np.uint8), kernel, borderValue=0) > 0
+    return inside
+
+
+def _fits(
+    bad: NDArray[np.float64], outside: NDArray[np.float64], crossing: NDArray[np.float64], side_px: int
+) -> BoolMask:
+    """Whether a square is all garment, nearly all good and crossed by no seam, by its top left corner."""
+    few = _square_sums(bad, side_px) <= _MAX_BAD_SHARE * side_px * side_px
+    # A line is as long as a square is wide: of the square's area it is little.
+    uncrossed = _square_sums(crossing, side_px) <= _MAX_SEAM_SHARE * side_px
+    fits: BoolMask = few & uncrossed & (_square_sums(outside, side_px) == 0)
+    return fits
+
+
+def _strong_edges(lightness: FloatImage, inside: BoolMask) -> BoolMask:
+    edges = np.hypot(cv2.Sobel(lightness, cv2.CV_32F, 1, 0), cv2.Sobel(lightness, cv2.CV_32F, 0, 1))
+    middle = float(np.median(edges[inside]))
+    spread = 1.4826 * float(np.median(np.abs(edges[inside] - middle))) + 0.5
+    found: BoolMask = edges > middle + _SEAM_ABOVE * spread
+    return found
+
+
+def _skin(lab: FloatImage, inside: BoolMask) -> BoolMask:
+    """Skin within a leaking mask; not where the garment itself has skin's colour."""
+    hue = np.degrees(np.arctan2(lab[..., 2], lab[..., 1]))
+    chroma = np.hypot(lab[..., 1], lab[..., 2])
+    found: BoolMask = (
+        (hue > _SKIN_HUE_DEG[0]) & (hue < _SKIN_HUE_DEG[1])
+        & (chroma > _SKIN_CHROMA[0]) & (chroma < _SKIN_CHROMA[1])
+    )  # fmt: skip
+    return found if found[inside].mean() < 0.3 else np.zeros_like(found)
+
+
+def _integral(plane: NDArray[np.generic]) -> NDArray[np.float64]:
+    sums: NDArray[np.float64] = np.pad(
+        plane.astype(np.float64).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0))
+    )
+    return sums
+
+
+def _square_sums(integral: NDArray[np.float64], side_px: int) -> NDArray[np.float64]:
+    """Sum over every square of that side, by its top left corner; Crow 1984."""
+    n = side_px
+    sums: NDArray[np.float64] = integral[n:, n:] - integral[:-n, n:] - integral[n:, :-n] + integral[:-n, :-n]
+    return sums

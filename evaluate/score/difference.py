@@ -1,0 +1,188 @@
+"""How far one image is from the truth: its colour, what it changed elsewhere, what it kept of the texture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from chromiq.colour import delta_e_lab, delta_e_map, delta_e_parts, srgb_to_lab
+from chromiq.imaging.regions import bounding_box
+from chromiq.records import BoolMask, FloatImage, RgbImage
+
+_CHUNK = 500_000
+# Below this C* a hue is noise.
+_MIN_CHROMA = 2.0
+# structural_similarity's Gaussian window of sigma 1.5 is so wide.
+_WINDOW_PX = 11
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one image is from the truth, over the measured pixels; None where it could not be known.
+
+    Attributes:
+        mean: mean dE00.
+        median: median dE00.
+        p95: 95th percentile of dE00.
+        lightness: mean size of CIEDE2000's lightness term, in dE00.
+        chroma: mean size of its chroma term.
+        hue: mean size of its hue term. Squared, the three and their interaction make up dE00 squared.
+        of_means: dE00 of the two mean colours.
+        lightness_shift: L* of the mean colour, image minus truth.
+        chroma_shift: C* of the mean colour, image minus truth.
+        hue_shift_deg: its hue angle, image minus truth, -180..180; None for a grey.
+        leak_mean: mean dE00 from the control outside the garment, where nothing should change; None
+            without a control or without the garment's mask.
+        leak_over_1: share of the pixels there that changed by more than dE00 1.
+        leak_over_2: by more than dE00 2.
+        gradient_correlation: correlation of the gradients of L* with the control's: 1 if every thread is in
+            place. None without a control or on a flat one.
+        ssim: mean structural similarity of L* with the control's, brought to one mean and contrast first,
+            so that a change of colour does not count; Wang et al. 2004, Gaussian window.
+        dx_px: how far to the right of the truth the image lay before it was registered; None if it was not.
+        dy_px: how far below.
+        resized_from: its size before it was brought to the truth's, such as ``"1312x784"``.
+    """
+
+    mean: float
+    median: float
+    p95: float
+    lightness: float
+    chroma: float
+    hue: float
+    of_means: float
+    lightness_shift: float
+    chroma_shift: float
+    hue_shift_deg: float | None = None
+    leak_mean: float | None = None
+    leak_over_1: float | None = None
+    leak_over_2: float | None = None
+    gradient_correlation: float | None = None
+    ssim: float | None = None
+    dx_px: float | None = None
+    dy_px: float | None = None
+    resized_from: str | None = None
+
+
+def difference(
+    truth: RgbImage,
+    image: RgbImage,
+    measured: BoolMask | None = None,
+    *,
+    control: RgbImage | None = None,
+    outside: BoolMask | None = None,
+    device: str = "cpu",
+) -> Difference:
+    """How far an image is from the truth.
+
+    Args:
+        truth: ``(H, W, 3)`` uint8 sRGB.
+        image: the same size.
+        measured: ``(H, W)`` bool, where to measure; everywhere without.
+        control: the same size: what the image was made of. Leak and texture are measured against it.
+        outside: ``(H, W)`` bool, where nothing should have changed.
+        device: where to compute dE00, as `chromiq.colour.delta_e_map` takes it.
+
+    Raises:
+        ValueError: if `measured` holds no pixel.
+
+    >>> truth = np.full((8, 8, 3), 100, np.uint8)
+    >>> found = difference(truth, truth + np.uint8(20))
+    >>> found.mean == found.median, found.lightness > 7, found.hue < 0.01, found.lightness_shift > 7
+    (True, True, True, True)
+    """
+    if measured is None:
+        measured = np.ones(truth.shape[:2], bool)
+    if not measured.any():
+        raise ValueError("wanted at least one pixel to measure, got none")
+    box = bounding_box(measured)
+    inside = measured[box]
+    values = delta_e_map(truth[box], image[box], device=device)[inside].astype(np.float64)
+    sizes, mean_truth, mean_image = _parts_and_means(truth[box][inside], image[box][inside])
+    chroma_truth, chroma_image = (float(np.hypot(*mean[1:])) for mean in (mean_truth, mean_image))
+    leak: tuple[float | None, ...] = (None, None, None)
+    texture: tuple[float | None, float | None] = (None, None)
+    if control is not None:
+        texture = _texture(control[box], image[box], inside)
+        if outside is not None and outside.any():
+            changed = delta_e_map(control, image, device=device)[outside]
+            leak = tuple(
+                map(float, (changed.mean(dtype=np.float64), (changed > 1).mean(), (changed > 2).mean()))
+            )
+    return Difference(
+        mean=float(values.mean()),
+        median=float(np.median(values)),
+        p95=float(np.percentile(values, 95)),
+        lightness=sizes[0],
+        chroma=sizes[1],
+        hue=sizes[2],
+        of_means=float(delta_e_lab(mean_truth, mean_image)),
+        lightness_shift=float(mean_image[0] - mean_truth[0]),
+        chroma_shift=chroma_image - chroma_truth,
+        hue_shift_deg=_hue_turn_deg(mean_truth, mean_image)
+        if min(chroma_truth, chroma_image) >= _MIN_CHROMA
+        else None,
+        leak_mean=leak[0],
+        leak_over_1=leak[1],
+        leak_over_2=leak[2],
+        gradient_correlation=texture[0],
+        ssim=texture[1],
+    )
+
+
+def _parts_and_means(
+    truth: RgbImage, image: RgbImage
+) -> tuple[list[float], NDArray[np.float64], NDArray[np.float64]]:
+    """Mean sizes of the parts of dE00, and both mean Lab colours, of ``(P, 3)`` pixels, chunk by chunk."""
+    sizes, sums = np.zeros(3), np.zeros((2, 3))
+    for start in range(0, len(truth), _CHUNK):
+        labs = [srgb_to_lab(pixels[start : start + _CHUNK]) for pixels in (truth, image)]
+        sums += [lab.sum(axis=0, dtype=np.float64) for lab in labs]
+        sizes += [np.abs(part).sum(dtype=np.float64) for part in delta_e_parts(*labs)[:3]]
+    means = sums / len(truth)
+    return [float(size) for size in sizes / len(truth)], means[0], means[1]
+
+
+def _hue_turn_deg(truth: NDArray[np.float64], image: NDArray[np.float64]) -> float:
+    turn = np.degrees(np.arctan2(image[2], image[1]) - np.arctan2(truth[2], truth[1]))
+    return float((turn + 180) % 360 - 180)
+
+
+def _texture(control: RgbImage, image: RgbImage, inside: BoolMask) -> tuple[float | None, float | None]:
+    """Correlation of gradients and structural similarity of lightness over the pixels `inside`."""
+    here, there = (np.ascontiguousarray(srgb_to_lab(picture)[..., 0]) for picture in (image, control))
+    gradients = [
+        np.concatenate([cv2.Sobel(plane, cv2.CV_32F, *order)[inside] for order in ((1, 0), (0, 1))])
+        for plane in (here, there)
+    ]
+    if min(float(gradient.std()) for gradient in gradients) == 0:
+        return None, None
+    correlation = float(np.corrcoef(gradients[0], gradients[1])[0, 1])
+    if min(inside.shape) < _WINDOW_PX:
+        return correlation, None
+    # Not with the module: what it brings along takes half a second.
+    from skimage.metrics import structural_similarity
+
+    matched = _matched(here, there, inside)
+    _, similarity = structural_similarity(
+        there,
+        matched,
+        data_range=100,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        full=True,
+    )
+    return correlation, float(similarity[inside].mean(dtype=np.float64))
+
+
+def _matched(plane: FloatImage, other: FloatImage, inside: BoolMask) -> FloatImage:
+    """A plane brought to the other's mean and spread over the pixels `inside`."""
+    values, wanted = plane[inside], other[inside]
+    spread = float(values.std())
+    gain = float(wanted.std()) / spread if spread else 1.0
+    matched: FloatImage = ((plane - values.mean()) * gain + wanted.mean()).astype(np.float32)
+    return matched

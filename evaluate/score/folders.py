@@ -1,0 +1,212 @@
+"""CIEDE2000 of same-named images against the truth: crops, garments or whole images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from chromiq.dataset_builder.inputs.pairs import natural_key
+from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
+from chromiq.evaluate.score.crops import Crop, crop_findings, crop_mask_findings
+from chromiq.evaluate.score.difference import Difference, difference
+from chromiq.imaging.alignment import Aligned, align
+from chromiq.photos.images import photo_size_wh, read_mask, read_photo
+from chromiq.photos.soundness import PHOTO_SUFFIXES
+from chromiq.progress import Update
+from chromiq.records import BoolMask, RgbImage
+
+
+@dataclass(frozen=True)
+class ImageScore:
+    """One image's row.
+
+    Attributes:
+        name: the file stem.
+        differences: per column, such as ``"control"`` and ``"generated"``, the difference from the truth.
+        garment: what kind of garment it shows, or None.
+    """
+
+    name: str
+    differences: dict[str, Difference]
+    garment: str | None = None
+
+
+def find_images(folder: Path) -> dict[str, Path]:
+    """The images of a folder by stem, without hidden ones: what a killed process left is none.
+
+    Raises:
+        UsageError: if the folder is missing.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: wanted a folder of images, got none; check the path")
+    paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    return {path.stem: path for path in paths if path.suffix.lower() in PHOTO_SUFFIXES}
+
+
+def score_folders(
+    truth: Path,
+    columns: Mapping[str, Path],
+    *,
+    crops: Mapping[str, Crop] | None = None,
+    masks: Path | None = None,
+    garments: Mapping[str, str] | None = None,
+    register_first: bool = False,
+    device: str = "cpu",
+    on_progress: Update | None = None,
+) -> list[ImageScore]:
+    """Score every image of the truth folder in every column.
+
+    Args:
+        truth: folder of the true images.
+        columns: name to folder of same-named images. Leak and texture are measured against ``"control"``.
+        crops: where to measure, by stem; inside the mask or the whole image without.
+        masks: folder of same-named masks, white on the garment.
+        garments: kind of garment by stem.
+        register_first: bring shifted or resized images to where the truth lies, and tell by how much.
+        device: where to compute dE00, as `chromiq.colour.delta_e_map` takes it.
+        on_progress: called with images done and images in all.
+
+    Raises:
+        UnsoundError: with all findings, if an image is missing or of another size, a crop is out of bounds
+            or off the garment, or an image cannot be registered with confidence. Unless asked for, nothing
+            is ever moved or resized: a crop on a resized image measures nothing.
+    """
+    truths = find_images(truth)
+    names = sorted(set(truths) & set(crops) if crops else truths, key=natural_key)
+    paths = {column: find_images(folder) for column, folder in columns.items()}
+    raise_findings(_findings(truths, columns, names, crops, truth, register_first), "the images to score")
+    mask_paths = find_images(masks) if masks else {}
+    scores: list[ImageScore] = []
+    findings: list[Finding] = []
+    for number, name in enumerate(names, start=1):
+        images = {column: found[name] for column, found in paths.items()}
+        try:
+            differences = _score_one(
+                truths[name], images, (crops or {}).get(name), mask_paths.get(name), register_first, device
+            )
+            scores.append(ImageScore(name, differences, (garments or {}).get(name)))
+        except UnsoundError as error:
+            findings += error.findings
+        if on_progress:
+            on_progress(number, len(names))
+    raise_findings(findings, "the images to score")
+    return scores
+
+
+def image_findings(
+    truths: Mapping[str, Path], columns: Mapping[str, Path], register_first: bool = False
+) -> list[Finding]:
+    """Which images are missing, and which have another size than their truth.
+
+    Args:
+        truths: true images by stem.
+        columns: name to folder of same-named images.
+        register_first: whether sizes may differ.
+
+    Raises:
+        UsageError: if a folder is missing.
+    """
+    findings = []
+    found = {column: find_images(folder) for column, folder in columns.items()}
+    for name, truth in truths.items():
+        width_px, height_px = photo_size_wh(truth)
+        for column, paths in found.items():
+            if name not in paths:
+                findings.append(Finding("score.missing", name, f"its {column} image", "none", "add it"))
+            elif not register_first and (have := photo_size_wh(paths[name])) != (width_px, height_px):
+                wanted = f"{width_px}x{height_px}, the truth's size"
+                cure = "generate it at the truth's size, or let --register bring it there"
+                got = f"{have[0]}x{have[1]}"
+                findings.append(Finding("score.size", str(paths[name]), wanted, got, cure))
+    return findings
+
+
+def _score_one(
+    truth_path: Path,
+    image_paths: Mapping[str, Path],
+    crop: Crop | None,
+    mask_path: Path | None,
+    register_first: bool,
+    device: str,
+) -> dict[str, Difference]:
+    truth = read_photo(truth_path, min_side_px=1).rgb
+    mask = read_mask(mask_path) if mask_path else None
+    findings = _region_findings(truth, crop, mask, truth_path, mask_path)
+    raise_findings(findings, truth_path.name)
+    measured = np.ones(truth.shape[:2], bool) if mask is None else mask
+    if crop:
+        measured = np.zeros(truth.shape[:2], bool)
+        measured[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width] = True
+    aligned, findings = {}, []
+    for column, path in image_paths.items():
+        try:
+            image = read_photo(path, min_side_px=1).rgb
+            aligned[column] = align(image, truth, path) if register_first else Aligned(image)
+        except UnsoundError as error:
+            findings += error.findings
+    raise_findings(findings, truth_path.name)
+    control = aligned.get("control")
+    differences = {}
+    for column, found in aligned.items():
+        seen = _seen(found, control)
+        edited = control is not None and column != "control"
+        differences[column] = replace(
+            difference(
+                truth,
+                found.rgb,
+                measured if seen is None else measured & seen,
+                control=control.rgb if control and edited else None,
+                outside=None if mask is None else ~mask if seen is None else ~mask & seen,
+                device=device,
+            ),
+            dx_px=found.dx_px,
+            dy_px=found.dy_px,
+            resized_from=found.resized_from,
+        )
+    return differences
+
+
+def _seen(image: Aligned, control: Aligned | None) -> BoolMask | None:
+    """Where an image and the control both have pixels; None for everywhere."""
+    reaches = [each.inside for each in (image, control) if each is not None and each.inside is not None]
+    return np.logical_and.reduce(reaches) if reaches else None
+
+
+def _region_findings(
+    truth: RgbImage, crop: Crop | None, mask: BoolMask | None, truth_path: Path, mask_path: Path | None
+) -> list[Finding]:
+    if mask is None:
+        return []
+    if mask.shape != truth.shape[:2]:
+        want, have = (f"{shape[1]}x{shape[0]}" for shape in (truth.shape, mask.shape))
+        wanted = f"{want}, the size of {truth_path.name}"
+        return [Finding("mask.size", str(mask_path), wanted, have, "draw it on the true image")]
+    if not mask.any():
+        return [Finding("mask.empty", str(mask_path), "a mask with white in it", "none", "draw it again")]
+    return crop_mask_findings(crop, mask, truth_path.stem) if crop else []
+
+
+def _findings(
+    truths: Mapping[str, Path],
+    columns: Mapping[str, Path],
+    names: Sequence[str],
+    crops: Mapping[str, Crop] | None,
+    folder: Path,
+    register_first: bool,
+) -> list[Finding]:
+    findings = []
+    if not names:
+        findings.append(
+            Finding("score.empty", str(folder), "true images", "none to score", "check the folder")
+        )
+    for name in crops or {}:
+        if name not in truths:
+            findings.append(Finding("crops.image", name, f"an image in {folder}", "none", "mend crops.json"))
+    for name in names:
+        if crops:
+            findings += crop_findings(crops[name], photo_size_wh(truths[name]), name)
+    findings += image_findings({name: truths[name] for name in names}, columns, register_first)
+    return findings

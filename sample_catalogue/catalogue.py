@@ -1,0 +1,234 @@
+"""Draws the garment pairs of the demo and the tests: still-life, worn photo and exact masks.
+
+Everything is drawn from a seed; nothing is read from disk. The worn photo is lit otherwise than the
+still-life (white balance, exposure, direction, falloff), as in a real studio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from chromiq.files import write_json
+from chromiq.photos.images import write_mask, write_photo
+from chromiq.records import BoolMask, PhotoPair, RgbImage
+from chromiq.sample_catalogue.bottoms import bottom
+from chromiq.sample_catalogue.canvas import Canvas
+from chromiq.sample_catalogue.cloth import Fabric
+from chromiq.sample_catalogue.faces import face_parts, hair_before, hair_behind
+from chromiq.sample_catalogue.looks import BOTTOMS, STUDIOS, Look, look_of
+from chromiq.sample_catalogue.people import (
+    Figure,
+    Person,
+    arm_part,
+    body_parts,
+    hand_parts,
+    neck_part,
+    shoe_parts,
+)
+from chromiq.sample_catalogue.sewing import Clothes
+from chromiq.sample_catalogue.shapes import Frame, Light, Part, ellipse
+from chromiq.sample_catalogue.tops import top
+
+
+@dataclass(frozen=True, eq=False)
+class SamplePair:
+    """One drawn pair and its truth.
+
+    Attributes:
+        key: the N of ``still-lifeN.jpg`` and ``on_modelN.jpg``.
+        garment: what it is called, such as ``"shirt"``.
+        pattern: such as ``"stripes"`` or ``"plain"``.
+        still_life: ``(H, W, 3)`` uint8 sRGB.
+        on_model: the same size.
+        still_life_mask: ``(H, W)`` bool, True on the garment.
+        on_model_mask: the same; hands, hair and other clothes before the garment are left out.
+    """
+
+    key: str
+    garment: str
+    pattern: str
+    still_life: RgbImage
+    on_model: RgbImage
+    still_life_mask: BoolMask
+    on_model_mask: BoolMask
+
+
+def draw_pair(index: int, *, seed: int = 0, size_wh: tuple[int, int] = (896, 1120)) -> SamplePair:
+    """Draw pair number `index` (from 0); the same arguments give the same pixels.
+
+    Args:
+        index: 0 or more; beyond the listed looks they are varied.
+        seed: 0 or more, of the whole catalogue.
+        size_wh: width and height of both pictures in pixels; the drawing is made for 4:5.
+
+    Raises:
+        ValueError: if `index` or `seed` is negative.
+
+    >>> pair = draw_pair(3, size_wh=(80, 100))
+    >>> pair.key, pair.garment, pair.on_model.shape, pair.on_model_mask.dtype.name
+    ('4', 'dress', (100, 80, 3), 'bool')
+    """
+    key = (seed, index)
+    rng = np.random.default_rng(key)
+    look = look_of(index, seed)
+    figure = _figure(look, rng)
+    still_life, still_life_mask = _draw_still_life(look, figure, key, size_wh, rng)
+    on_model, on_model_mask = _draw_on_model(look, figure, key, size_wh, rng)
+    return SamplePair(
+        str(index + 1), look.garment, look.pattern, still_life, on_model, still_life_mask, on_model_mask
+    )
+
+
+def write_catalogue(
+    folder: Path,
+    *,
+    pairs: int = 12,
+    seed: int = 0,
+    size_wh: tuple[int, int] = (896, 1120),
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[PhotoPair]:
+    """Write a catalogue of drawn pairs and, beside it, its truth.
+
+    Files: ``still-lifeN.jpg`` and ``on_modelN.jpg``; ``truth/garments.json``,
+    ``truth/still_life_masks/still-lifeN.png`` and ``truth/garment_masks/on_modelN.png``.
+    One pair is in memory at a time.
+
+    Returns:
+        One record per pair, with its garment.
+    """
+    truth = folder / "truth"
+    written = []
+    for index in range(pairs):
+        pair = draw_pair(index, seed=seed, size_wh=size_wh)
+        still_life, on_model = folder / f"still-life{pair.key}.jpg", folder / f"on_model{pair.key}.jpg"
+        write_photo(still_life, pair.still_life)
+        write_photo(on_model, pair.on_model)
+        write_mask(truth / "still_life_masks" / f"{still_life.stem}.png", pair.still_life_mask)
+        write_mask(truth / "garment_masks" / f"{on_model.stem}.png", pair.on_model_mask)
+        written.append(PhotoPair(pair.key, still_life, on_model, pair.garment))
+        if on_progress:
+            on_progress(index + 1, pairs)
+    write_json(truth / "garments.json", {pair.still_life.name: pair.garment for pair in written})
+    return written
+
+
+def _figure(look: Look, rng: np.random.Generator) -> Figure:
+    woman = look.model.woman
+    return Figure(
+        joint_x=0.66 if woman else 0.80,
+        waist_x=0.50 if woman else 0.66,
+        hip_x=0.68 if woman else 0.69,
+        arms=look.arms,
+        sway=float(rng.uniform(-0.10, 0.10)),
+        turn=float(rng.uniform(-0.14, 0.14)),
+        tilt=float(rng.uniform(-0.05, 0.05)),
+        stride=float(rng.uniform(0.0, 0.12)),
+    )
+
+
+def _draw_still_life(
+    look: Look, figure: Figure, key: tuple[int, int], size_wh: tuple[int, int], rng: np.random.Generator
+) -> tuple[RgbImage, BoolMask]:
+    laid_flat = replace(figure, arms=("flat", "flat"), sway=0.0, turn=0.0, tilt=0.0, stride=0.02)
+    clothes = _sewn(look, laid_flat, key)
+    parts = [*clothes.inside, *clothes.sleeves[0], *clothes.sleeves[1], *clothes.body]
+    outline = np.vstack([part.outline for part in parts])
+    low, high = outline.min(0), outline.max(0)
+    scale = min(size_wh[0] * 0.72 / (high[0] - low[0]), size_wh[1] * 0.74 / (high[1] - low[1]))
+    x, y = np.array(size_wh) / 2 - (low + high) / 2 * scale
+    light = Light(toward=(-0.35, -0.55, 1.0), ambient=0.5)
+    studio = STUDIOS[rng.integers(len(STUDIOS))]
+    canvas = Canvas(Frame(size_wh, (x, y), scale), light, studio, relief=1.1, shadow_on_background=True)
+    return _painted(canvas, [replace(part, is_garment=True) for part in parts], (*key, 1))
+
+
+def _draw_on_model(
+    look: Look, figure: Figure, key: tuple[int, int], size_wh: tuple[int, int], rng: np.random.Generator
+) -> tuple[RgbImage, BoolMask]:
+    view = "lower" if look.kind in BOTTOMS else ("full" if look.kind == "dress" else "half")
+    top_y, bottom_y = {"half": (-0.45, 4.75), "full": (-0.5, 8.3), "lower": (1.9, 8.25)}[view]
+    scale = size_wh[1] / (bottom_y - top_y)
+    frame = Frame(size_wh, (size_wh[0] / 2, -top_y * scale), scale)
+    warmth, exposure = rng.uniform(-0.03, 0.03), rng.uniform(0.86, 0.98)
+    light = Light(
+        toward=(0.7 if rng.random() < 0.5 else -0.7, -0.4, 0.8),
+        ambient=0.32,
+        gains=(exposure * (1 + warmth), exposure, exposure * (1 - warmth)),
+        falloff=(rng.uniform(-0.08, 0.08), rng.uniform(-0.1, 0.0)),
+    )
+    studio = STUDIOS[rng.integers(len(STUDIOS))]
+    canvas = Canvas(frame, light, studio, relief=2.0, shadow_on_background=False)
+    for side in (-1, 1):
+        canvas.soft_shadow(figure.pose(ellipse(0.38 * side, 7.88, 0.40, 0.07)), 0.35, 0.06)
+    person = Person(figure, look.model.skin, look.model.hair, look.model.hair_style)
+    parts = [figure.posed(part) for part in _layers(look, person, key)]
+    return _painted(canvas, parts, (*key, 2))
+
+
+def _painted(canvas: Canvas, parts: list[Part], key: tuple[int, ...]) -> tuple[RgbImage, BoolMask]:
+    # A generator for each part: no other part and no size of picture changes how it falls.
+    for number, part in enumerate(parts):
+        canvas.paint(part, np.random.default_rng((*key, number)))
+    return canvas.finish(np.random.default_rng((*key, len(parts))))
+
+
+def _sewn(look: Look, figure: Figure, key: tuple[int, int]) -> Clothes:
+    rng = np.random.default_rng((*key, 3))
+    if look.kind in BOTTOMS:
+        return bottom(look.kind, figure, look.fabric, rng)
+    return top(look.kind, figure, look.fabric, rng, look.second)
+
+
+def _layers(look: Look, person: Person, key: tuple[int, int]) -> list[Part]:
+    """Body and clothes from back to front; the parts of the garment say that they are its."""
+    figure = person.figure
+    garment = _sewn(look, figure, key)
+    rng = np.random.default_rng((*key, 4))
+    lower, upper, inner = Clothes([]), garment, None
+    if look.kind in BOTTOMS:
+        kind = "jumper" if look.other.weave == "knit" else "T-shirt"
+        lower, upper = garment, top(kind, figure, look.other, rng, tucked=True)
+    elif look.kind != "dress":
+        lower = bottom("trousers", figure, look.other, rng)
+    if look.inner is not None:
+        inner = top("shirt" if look.kind == "gilet" else "vest", figure, look.inner, rng, tucked=True)
+    worn = [clothes for clothes in (inner, upper) if clothes is not None]
+    outer = upper if upper.sleeve_end else worn[0]  # whose sleeves are seen
+    layers: list[Part] = []
+
+    def add(parts: list[Part], owner: Clothes | None = None) -> None:
+        layers.extend(replace(part, is_garment=owner is garment) for part in parts)
+
+    def add_hands(*poses: str) -> None:
+        for index, side in enumerate((-1, 1)):
+            if figure.arms[index] in poses:
+                add(hand_parts(person, side))
+
+    add(hair_behind(person))
+    for clothes in worn:
+        add(clothes.inside, clothes)
+    add(body_parts(person))
+    add(shoe_parts(person, Fabric(look.shoes, weave="smooth", shine=0.05)))
+    add_hands("pocket")
+    if lower is not garment:
+        add(lower.body)
+    add([neck_part(person), arm_part(person, -1), arm_part(person, 1)])
+    add_hands("hang")
+    for clothes in worn:
+        add([*clothes.sleeves[0], *clothes.sleeves[1], *clothes.body], clothes)
+    if lower is garment:
+        add(lower.body, lower)
+    for index, side in enumerate((-1, 1)):
+        if figure.arms[index] == "front":
+            if outer.sleeve_end == 1:
+                add(outer.forearms[index], outer)
+            else:
+                add([arm_part(person, side, forearm_only=True)])
+    add_hands("front", "hip")
+    add(face_parts(person))
+    add(hair_before(person))
+    return layers

@@ -1,0 +1,186 @@
+"""What a drawn sample picture is made of: outlines and the parts, folds and details they bound.
+
+A picture is a list of `Part` painted from back to front. Shapes are polylines in *heads* (1 = the height
+of a head, x to the right, y down), so that one description serves any picture size; `Frame` maps
+them to pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chromiq.sample_catalogue.cloth import Fabric, Rgb
+
+Points = NDArray[np.float64]
+"""Shape ``(N, 2)``: x, y in heads."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where the drawing lies on the picture: pixel = origin + heads * scale."""
+
+    size_wh: tuple[int, int]
+    origin_px: tuple[float, float]
+    scale_px: float
+
+
+@dataclass(frozen=True)
+class Light:
+    """The studio's light.
+
+    Attributes:
+        toward: unit-free direction to the lamp: right, down, to the camera.
+        ambient: 0..1, share of light without direction.
+        gains: linear gain of red, green, blue: white balance and exposure.
+        falloff: relative change of brightness from left to right and from top to bottom.
+    """
+
+    toward: tuple[float, float, float] = (-0.4, -0.5, 0.8)
+    ambient: float = 0.45
+    gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    falloff: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Detail:
+    """Something on a part: a seam, a button, an eye.
+
+    Attributes:
+        points: a polyline in heads; filled when `width` is 0.
+        rgb: its colour, or None for a groove that only darkens.
+        width: line width in heads.
+        opacity: 0..1.
+        blur: softness of the edge in heads.
+    """
+
+    points: Points
+    rgb: Rgb | None = None
+    width: float = 0.0
+    opacity: float = 0.5
+    blur: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """A fold of the cloth along a line: ridge (height > 0) or valley, all lengths in heads."""
+
+    points: Points
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One layer of the drawing.
+
+    Attributes:
+        outline: closed polyline in heads.
+        fabric: what it is made of.
+        spine: centre line of a tube such as a sleeve; None for a sheet such as a torso, whose
+            middle is found row by row.
+        radii: of the tube in heads, evenly spaced along the spine.
+        roundness: 0 flat .. 1 a cylinder seen from the front.
+        flatness: the higher, the flatter the middle of the cross-section.
+        folds: single folds; `drape` adds a random hang of that height along the cloth.
+        details: painted in order onto the part.
+        fade_y: between these heights the part vanishes into what lies behind it, as a seat into legs.
+        is_garment: counts for the garment's mask.
+        shadow: 0..1, how dark a shadow it throws on the parts behind it.
+    """
+
+    outline: Points
+    fabric: Fabric
+    spine: Points | None = None
+    radii: tuple[float, ...] = ()
+    roundness: float = 0.8
+    flatness: float = 2.0
+    folds: tuple[Fold, ...] = ()
+    drape: float = 0.0
+    details: tuple[Detail, ...] = ()
+    fade_y: tuple[float, float] | None = None
+    is_garment: bool = False
+    shadow: float = 0.35
+
+
+def smooth(
+    points: Sequence[tuple[float, float]] | Points, *, steps: int = 10, closed: bool = False
+) -> Points:
+    """A smooth curve through `points`: cubic Hermite pieces with Catmull-Rom tangents.
+
+    Args:
+        points: shape ``(K, 2)``, two knots or more.
+        steps: points per piece.
+        closed: whether the last knot is joined to the first.
+
+    Returns:
+        Shape ``(N, 2)``; every knot is on it.
+
+    >>> smooth([(0, 0), (1, 0), (1, 1)], steps=2).tolist()
+    [[0.0, 0.0], [0.5, -0.0625], [1.0, 0.0], [1.0625, 0.5], [1.0, 1.0]]
+    """
+    knots = np.asarray(points, np.float64)
+    ring = np.vstack([knots[-1:], knots, knots[:2]]) if closed else np.vstack([knots[:1], knots, knots[-1:]])
+    before, start, end, after = ring[:-3], ring[1:-2], ring[2:-1], ring[3:]
+    controls = np.stack([start, end, (end - before) / 2, (after - start) / 2], axis=1)
+    curve = (_hermite_basis(steps) @ controls).reshape(-1, 2)
+    return curve if closed else np.vstack([curve, knots[-1:]])
+
+
+@cache
+def _hermite_basis(steps: int) -> NDArray[np.float64]:
+    """Weights of start, end, tangent at start and at end, at `steps` places: shape ``(steps, 4)``."""
+    t = np.linspace(0, 1, steps, endpoint=False)
+    return np.stack([2 * t**3 - 3 * t**2 + 1, 3 * t**2 - 2 * t**3, t**3 - 2 * t**2 + t, t**3 - t**2], axis=1)
+
+
+def tube(points: Points, radii: Sequence[float], *, round_start: bool = False) -> Points:
+    """The outline of a tube around the polyline `points`, its radii evenly spaced along it.
+
+    Its ends are cut straight; with `round_start` the first is a half circle.
+
+    >>> tube(np.array([(0.0, 0.0), (2.0, 0.0)]), [1, 3]).round(6).tolist()
+    [[0.0, 1.0], [2.0, 3.0], [2.0, -3.0], [0.0, -1.0]]
+    """
+    along = np.linspace(0, 1, len(points))
+    radius = np.interp(along, np.linspace(0, 1, len(radii)), radii)[:, None]
+    tangent = np.gradient(points, axis=0)
+    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True) + 1e-9
+    normal = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1)
+    sides = [points + normal * radius, (points - normal * radius)[::-1]]
+    if round_start:
+        angle = np.linspace(0, np.pi, 12)[1:-1, None]
+        sides.append(points[0] - radius[0] * (normal[0] * np.cos(angle) + tangent[0] * np.sin(angle)))
+    return np.vstack(sides)
+
+
+def tapered(points: Points, width: float) -> Points:
+    """The outline of a stroke that thins out toward both ends."""
+    profile = np.sin(np.linspace(0.05, np.pi - 0.05, 9)) * width / 2
+    return tube(np.asarray(points, np.float64), list(profile))
+
+
+def darker(rgb: Rgb, share: float) -> Rgb:
+    """`rgb` with each value multiplied by `share` and clipped.
+
+    >>> darker((100, 200, 10), 0.5)
+    (50, 100, 5)
+    """
+    r, g, b = (int(min(255, value * share)) for value in rgb)
+    return r, g, b
+
+
+def mirrored(points: Points) -> Points:
+    """A closed outline from its right half, which runs from the middle above to the middle below."""
+    half = np.asarray(points, np.float64)
+    return np.vstack([half, half[::-1] * (-1, 1)])
+
+
+def ellipse(x: float, y: float, rx: float, ry: float) -> Points:
+    """A closed ellipse, 24 points."""
+    angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    return np.stack([x + rx * np.cos(angle), y + ry * np.sin(angle)], axis=-1)

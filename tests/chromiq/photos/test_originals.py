@@ -1,0 +1,243 @@
+"""A photo changed in part comes back as its owner stored it: pixels, depth, profile, metadata, tables."""
+
+import io
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageCms, PngImagePlugin
+
+from chromiq.colour import delta_e_map
+from chromiq.correction.colour_map import ColourMap, apply_colour_map
+from chromiq.errors import UsageError
+from chromiq.photos.images import read_photo
+from chromiq.photos.original_metadata import as_stored, upright
+from chromiq.photos.originals import Kept, copy_untouched, read_original, write_changed
+from chromiq.sample_catalogue.catalogue import draw_pair
+
+PHOTO = draw_pair(1, size_wh=(128, 160)).on_model
+MASK = np.zeros(PHOTO.shape[:2], bool)
+MASK[40:110, 30:90] = True
+LIGHTER = ColourMap(np.eye(3), np.zeros(3), np.array([6.0, 4, -5]))
+# As Adobe RGB: other primaries and a plain gamma.
+WIDE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def changed_copy(source, out):
+    """The file with its middle changed, as the correction does it."""
+    original = read_original(source)
+    rgb = apply_colour_map(original.computable(), MASK, LIGHTER)
+    write_changed(out, original, rgb)
+    return original
+
+
+def wide_gamut_profile():
+    """A linear-light profile with sRGB's primaries: values that differ from sRGB's everywhere."""
+    data = bytearray(WIDE)
+    at = data.find(b"para")
+    while at >= 0:
+        data[at + 8 : at + 10] = (0).to_bytes(2)  # function 0: y = x ** gamma
+        data[at + 12 : at + 16] = (int(1.8 * 65536)).to_bytes(4)
+        at = data.find(b"para", at + 4)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_upright_is_what_pillow_shows_and_goes_back(orientation):
+    image = Image.fromarray(PHOTO)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", exif=exif)
+    from PIL import ImageOps
+
+    shown = np.array(ImageOps.exif_transpose(Image.open(buffer)))
+    np.testing.assert_array_equal(upright(PHOTO, orientation), shown)
+    np.testing.assert_array_equal(as_stored(shown, orientation), PHOTO)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp", ".bmp"])
+def test_lossless_files_keep_every_bit_outside(tmp_path, suffix):
+    source, out = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    Image.fromarray(PHOTO).save(source, **({"lossless": True} if suffix == ".webp" else {}))
+    changed_copy(source, out)
+    after = np.array(Image.open(out))
+    np.testing.assert_array_equal(after[~MASK], PHOTO[~MASK])
+    assert (after[MASK] != PHOTO[MASK]).any(axis=1).mean() > 0.9
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_16_bits_stay_16_bits(tmp_path, suffix, channels):
+    rng = np.random.default_rng(0)
+    deep = PHOTO.astype(np.uint16) * 257 + rng.integers(-120, 120, PHOTO.shape)
+    deep = np.clip(deep, 0, 65535).astype(np.uint16)
+    if channels == 4:
+        deep = np.dstack([deep, np.full(MASK.shape, 65535, np.uint16)])
+    source, out = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    cv2.imwrite(str(source), deep[..., [2, 1, 0, 3][:channels]])
+    changed_copy(source, out)
+    after = cv2.imread(str(out), cv2.IMREAD_UNCHANGED)[..., [2, 1, 0, 3][:channels]]
+    assert after.dtype == np.uint16
+    np.testing.assert_array_equal(after[~MASK], deep[~MASK])
+    inside = after[MASK][:, :3]
+    assert len(np.unique(inside % 257)) > 200  # not 8 bits spread over 16
+    wanted = apply_colour_map(deep[..., :3], MASK, LIGHTER)[MASK]
+    np.testing.assert_array_equal(inside, wanted)
+
+
+def test_16_bits_in_another_profile_move_by_the_change_alone(tmp_path):
+    deep = PHOTO.astype(np.uint16) * 257 + 60
+    source, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    tifffile.imwrite(source, deep, photometric="rgb", iccprofile=wide_gamut_profile())
+    original = changed_copy(source, out)
+    assert original.computable().dtype == np.uint8
+    after = tifffile.imread(out)
+    np.testing.assert_array_equal(after[~MASK], deep[~MASK])
+    unclipped = (after[MASK] > 0) & (after[MASK] < 65535)
+    assert ((after[MASK].astype(int) - deep[MASK])[unclipped] % 257 == 0).all()
+    shown = (
+        read_photo(out).rgb[MASK].astype(int) - apply_colour_map(read_photo(source).rgb, MASK, LIGHTER)[MASK]
+    )
+    assert np.abs(shown).mean() < 1.5
+    with tifffile.TiffFile(out) as file:
+        assert file.pages[0].iccprofile == wide_gamut_profile()
+
+
+def test_a_profile_is_kept_and_the_change_made_in_its_values(tmp_path):
+    source, out = tmp_path / "in.png", tmp_path / "out.png"
+    Image.fromarray(PHOTO).save(source, icc_profile=wide_gamut_profile())
+    changed_copy(source, out)
+    with Image.open(out) as image:
+        assert image.info["icc_profile"] == wide_gamut_profile()
+        np.testing.assert_array_equal(np.array(image)[~MASK], PHOTO[~MASK])
+    wanted = apply_colour_map(read_photo(source).rgb, MASK, LIGHTER)
+    assert np.abs(read_photo(out).rgb[MASK].astype(int) - wanted[MASK]).mean() < 1
+
+
+def test_png_texts_density_exif_and_orientation_stay(tmp_path):
+    source, out = tmp_path / "in.png", tmp_path / "out.png"
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("Copyright", "a studio")
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a camera"
+    Image.fromarray(as_stored(PHOTO, 6).copy()).save(source, pnginfo=texts, exif=exif, dpi=(300, 300))
+    changed_copy(source, out)
+    with Image.open(source) as before, Image.open(out) as after:
+        assert after.info["Copyright"] == "a studio"
+        assert after.info["dpi"] == before.info["dpi"]
+        assert dict(after.getexif()) == dict(before.getexif())
+        outside = as_stored(~MASK, 6)
+        np.testing.assert_array_equal(np.array(after)[outside], np.array(before)[outside])
+
+
+def test_a_png_made_of_another_format_carries_on_what_was_said_of_the_photo(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a camera"
+    about = {"exif": exif, "dpi": (300, 300), "icc_profile": wide_gamut_profile()}
+    Image.fromarray(as_stored(PHOTO, 6).copy()).save(tmp_path / "in.jpg", **about)
+    deep = PHOTO.astype(np.uint16) * 257
+    tifffile.imwrite(tmp_path / "in.tif", deep, photometric="rgb", iccprofile=wide_gamut_profile())
+    for name in ("in.jpg", "in.tif"):
+        copy_untouched(tmp_path / "out.png", read_original(tmp_path / name))
+        with Image.open(tmp_path / name) as before, Image.open(tmp_path / "out.png") as after:
+            assert after.info["icc_profile"] == wide_gamut_profile()
+            # What describes a TIFF's strips is no word about the photo.
+            assert set(after.getexif()) <= {0x010E, 0x010F, 0x0112, 0x0131}
+            assert after.getexif().get(0x010F) == before.getexif().get(0x010F)
+            np.testing.assert_array_equal(np.array(after), np.array(before))
+    kept = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(kept[..., ::-1], deep)
+
+
+def test_a_jpeg_that_is_called_a_png_is_written_as_one(tmp_path):
+    Image.fromarray(PHOTO).save(tmp_path / "in.png", "JPEG", comment=b"kept")
+    changed_copy(tmp_path / "in.png", tmp_path / "out.png")
+    with Image.open(tmp_path / "in.png") as before, Image.open(tmp_path / "out.png") as after:
+        assert (before.format, after.format) == ("JPEG", "PNG")
+        np.testing.assert_array_equal(np.array(after)[~MASK], np.array(before)[~MASK])
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"optimize": True}, {"restart_marker_rows": 2}]
+)
+@pytest.mark.parametrize(("subsampling", "block_px"), [(0, 8), (2, 16)])
+def test_a_jpegs_untouched_blocks_come_back_bit_for_bit(tmp_path, subsampling, block_px, options):
+    pytest.importorskip("jpegio")
+    source, out = tmp_path / "in.jpg", tmp_path / "out.jpg"
+    stored = Image.fromarray(as_stored(PHOTO, 6).copy())
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored.save(source, quality=90, subsampling=subsampling, exif=exif, **options)
+    original = read_original(source)
+    rgb = apply_colour_map(original.computable(), MASK, LIGHTER)
+    assert write_changed(out, original, rgb) is Kept.BLOCKS
+    with Image.open(source) as before, Image.open(out) as after:
+        assert after.quantization == before.quantization
+        assert dict(after.getexif()) == {0x0112: 6}
+        was, now = np.array(before), np.array(after)
+    # A block that holds a changed pixel, and the one beside it.
+    side_px = 2 * (2 * block_px) + 1
+    near = cv2.dilate(as_stored(MASK, 6).astype(np.uint8), np.ones((side_px, side_px), np.uint8)) > 0
+    assert (~near).any()
+    np.testing.assert_array_equal(now[~near], was[~near])
+    inner = cv2.erode(MASK.astype(np.uint8), np.ones((17, 17), np.uint8)) > 0
+    assert delta_e_map(read_photo(out).rgb, rgb)[inner].mean() < 2
+
+
+def test_a_jpeg_whose_blocks_cannot_be_kept_is_encoded_anew_and_says_so(tmp_path, monkeypatch):
+    source, out = tmp_path / "in.jpg", tmp_path / "out.jpg"
+    Image.fromarray(PHOTO).save(source, quality=90)
+    original = read_original(source)
+    assert copy_untouched(out, original) is Kept.ALL
+    monkeypatch.setattr("chromiq.photos.jpeg_blocks.find_spec", lambda name: None)
+    rgb = apply_colour_map(original.computable(), MASK, LIGHTER)
+    assert write_changed(out, original, rgb) is Kept.ENCODED
+    assert write_changed(tmp_path / "out.png", original, rgb) is Kept.ALL
+    Image.fromarray(PHOTO).save(tmp_path / "in.png")
+    assert write_changed(out, read_original(tmp_path / "in.png"), rgb) is Kept.ENCODED
+
+
+@pytest.mark.parametrize("subsampling", [0, 2])
+def test_a_jpeg_keeps_tables_segments_and_nearly_all_pixels(tmp_path, subsampling):
+    source, out = tmp_path / "in.jpg", tmp_path / "out.jpg"
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "a camera", 3
+    options = {"exif": exif, "comment": b"kept", "dpi": (240, 240), "xmp": b"<x/>"}
+    stored = Image.fromarray(as_stored(PHOTO, 3).copy())
+    stored.save(source, quality=92, subsampling=subsampling, **options)
+    changed_copy(source, out)
+    with Image.open(source) as before, Image.open(out) as after:
+        assert after.quantization == before.quantization
+        assert after.layer == before.layer
+        for key in ("exif", "comment", "dpi", "xmp"):
+            assert after.info[key] == before.info[key]
+        far = as_stored(~cv2.dilate(MASK.astype(np.uint8), np.ones((35, 35))).astype(bool), 3)
+        off = np.abs(np.array(after)[far].astype(int) - np.array(before)[far])
+    assert (off.max(axis=1) == 0).mean() > 0.6
+    assert off.mean() < 0.5
+
+
+def test_transparency_stays(tmp_path):
+    alpha = np.full(MASK.shape, 255, np.uint8)
+    alpha[:20] = 77
+    source, out = tmp_path / "in.png", tmp_path / "out.png"
+    Image.fromarray(np.dstack([PHOTO, alpha])).save(source)
+    changed_copy(source, out)
+    after = np.array(Image.open(out))
+    np.testing.assert_array_equal(after[..., 3], alpha)
+    np.testing.assert_array_equal(after[~MASK][:, :3], PHOTO[~MASK])
+
+
+def test_untouched_is_the_file_itself_and_strange_names_are_refused(tmp_path):
+    source = tmp_path / "in.png"
+    Image.fromarray(PHOTO).save(source)
+    original = read_original(source)
+    copy_untouched(tmp_path / "same.png", original)
+    assert (tmp_path / "same.png").read_bytes() == source.read_bytes()
+    copy_untouched(tmp_path / "other.tif", original)
+    np.testing.assert_array_equal(np.array(Image.open(tmp_path / "other.tif")), PHOTO)
+    with pytest.raises(UsageError, match="wanted a name ending in"):
+        write_changed(tmp_path / "out.txt", original, PHOTO)
+    assert not (tmp_path / "out.txt").exists()

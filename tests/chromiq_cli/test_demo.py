@@ -1,0 +1,55 @@
+"""The demo runs the whole way, and says so when it cannot."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from chromiq.evaluate import demo as demo_module
+
+MODEL_LIBRARIES = all(find_spec(name) for name in ("torch", "diffusers", "peft"))
+
+
+@pytest.mark.models
+@pytest.mark.skipif(not MODEL_LIBRARIES, reason="needs the model libraries: pip install '.[models]'")
+def test_the_whole_way_twice(monkeypatch, chromiq, tmp_path):
+    monkeypatch.setattr(demo_module, "PAIRS", 6)
+    out = tmp_path / "demo"
+    told = chromiq("demo", "--out", out, "--json")
+    assert told.code == 0
+    document = told.document
+    average = document["average"]
+    assert average["transfer_vs_truth"] < 0.7 * average["control_vs_truth"]
+    columns = ("control", "transfer", "generated", "hybrid")
+    assert set(average) == {f"{column}_vs_truth" for column in columns}
+    for name in (
+        "catalogue/truth/garments.json", "dataset/manifest.jsonl", "dataset/contact_sheet.jpg", "config.yaml",
+        "runs/demo/demo.safetensors", "runs/demo/run.json", "scores.csv", "report.html",
+    ):  # fmt: skip
+        assert (out / name).is_file(), name
+    page = (out / "report.html").read_text()
+    assert "says nothing about what a full-size LoRA can do" in page
+    assert Path(document["report"]) == out / "report.html"
+    lora = (out / "runs/demo/demo.safetensors").read_bytes()
+    scores = (out / "scores.json").read_bytes()
+    assert chromiq("demo", "--out", out).code == 0
+    assert (out / "runs/demo/demo.safetensors").read_bytes() == lora
+    assert (out / "scores.json").read_bytes() == scores
+
+
+def test_without_the_model_libraries_it_does_the_rest_and_exits_3(monkeypatch, chromiq, tmp_path):
+    monkeypatch.setattr(demo_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(demo_module, "PAIRS", 4)
+    told = chromiq("demo", "--out", tmp_path)
+    assert told.code == 3
+    assert "training and generating were left out: torch, diffusers, transformers, peft" in told.err
+    assert "generated" not in told.out
+    assert (tmp_path / "report.html").is_file()
+    assert not (tmp_path / "runs").exists()
+
+
+def test_out_may_not_be_a_file(chromiq, tmp_path):
+    (tmp_path / "taken").touch()
+    told = chromiq("demo", "--out", tmp_path / "taken")
+    assert told.code == 2
+    assert "wanted a folder to write to, got a file" in told.err

@@ -1,0 +1,67 @@
+"""A garment's look: one and many alike, robust, and the tolerances that pairs of looks show."""
+
+import numpy as np
+
+from chromiq.correction.garment_look import Tolerances, log_chroma, log_likelihood, look, measured_tolerances
+
+
+def cloth(seed, mean=(50, 20, -15), fold=8.0, count=400):
+    rng = np.random.default_rng(seed)
+    light = rng.normal(0, 1, (count, 1))
+    return np.array(mean) + light * [fold, 1.0, -0.5] + rng.normal(0, 0.8, (count, 3))
+
+
+def test_many_garments_look_as_each_does_alone():
+    several = np.stack([cloth(seed) for seed in range(4)])
+    together = look(several)
+    for index, lab in enumerate(several):
+        alone = look(lab)
+        for name in ("mean", "lit_flat", "lit_worn", "contrast", "shading", "variation"):
+            np.testing.assert_allclose(getattr(together, name)[index], getattr(alone, name), err_msg=name)
+
+
+def test_buttons_and_highlights_do_not_count():
+    lab = cloth(0, count=1000)
+    spotted = lab.copy()
+    spotted[:25], spotted[25:50] = [99, 0, 0], [2, 0, 0]
+    before, after = look(lab), look(spotted)
+    np.testing.assert_allclose(after.mean, before.mean, atol=1)
+    assert abs(after.lit_worn - before.lit_worn) < 1
+
+
+def test_a_garment_is_likelier_to_be_itself_than_one_of_another_light_or_hue():
+    flat, tolerances = look(cloth(0, fold=3)), Tolerances()
+    worn = look(np.stack([cloth(1), cloth(1) - [25, 0, 0], cloth(1) + np.array([0, 15, 0])]))
+    likelihood, chroma = (log(flat, worn, tolerances) for log in (log_likelihood, log_chroma))
+    assert likelihood[0] > likelihood[1] + 3
+    assert chroma[0] > chroma[2] + 3
+
+
+def test_vivid_cloth_may_differ_more_in_chroma_than_in_hue_and_than_grey_cloth():
+    tolerances = Tolerances()
+
+    def loss(mean, off):
+        lab = cloth(0, mean=mean)
+        flat = look(lab)
+        return log_chroma(flat, flat, tolerances) - log_chroma(flat, look(lab + off), tolerances)
+
+    vivid_chroma, vivid_hue = loss((40, 60, 0), [0, 5, 0]), loss((40, 60, 0), [0, 0, 5])
+    grey = loss((40, 0, 0), [0, 5, 0])
+    assert vivid_chroma < vivid_hue < grey
+
+
+def test_tolerances_are_those_that_made_the_pairs_and_a_leak_counts_little():
+    rng = np.random.default_rng(3)
+    pairs = []
+    for seed in range(60):
+        lit, chroma = rng.normal(0, 6), rng.normal(0, 1.5, 2)
+        flat = cloth(seed, mean=(50, 0, 0), fold=2)
+        worn = cloth(seed + 100, mean=(50 + lit, *chroma), fold=8)
+        pairs.append((look(flat), look(worn)))
+    measured = measured_tolerances(pairs)
+    # Lit cloth of the worn ones is lighter than their mean by 0.8 spreads of their folds, here 6.
+    assert 5 < measured.lit < 10
+    assert 1.5 < measured.chroma < 2.2
+    assert 15 < measured.folds_width < 25
+    leaking = [(pairs[0][0], look(cloth(1, mean=(50, 60, 0)))), *pairs[1:]]
+    assert measured_tolerances(leaking).chroma < 1.3 * measured.chroma

@@ -1,0 +1,168 @@
+"""The network-free correction: nearer to the truth, never in the way, and only inside the garment."""
+
+import numpy as np
+import pytest
+from places import REAL
+
+from chromiq.colour import delta_e_map, lab_to_srgb, linear_to_srgb, srgb_to_lab, srgb_to_linear
+from chromiq.correction.dyes import DyeShift, belonging, find_dyes, means, spreads
+from chromiq.correction.transfer import MIN_GAIN, fit_colours, transfer
+from chromiq.dataset_builder.degrade.apply import degrade
+from chromiq.dataset_builder.segmenters.still_life import still_life_mask
+from chromiq.errors import UsageError
+from chromiq.photos.images import read_mask, read_photo
+from chromiq.sample_catalogue.catalogue import draw_pair
+
+PAIRS = [draw_pair(index, size_wh=(224, 280)) for index in range(6)]
+
+
+def distance(truth, image, mask):
+    return float(delta_e_map(truth, image)[mask].mean())
+
+
+def corrected(pair, off, **options):
+    return transfer(pair.still_life, pair.still_life_mask, off, pair.on_model_mask, **options)
+
+
+def off_by(pair, style, seed):
+    return degrade(pair.on_model, pair.on_model_mask, style, np.random.default_rng(seed))[0]
+
+
+@pytest.mark.parametrize("style", ["published", "perceptual"])
+def test_errors_of_both_styles_shrink_to_half_and_none_grows(style):
+    before, after = [], []
+    for seed, pair in enumerate(PAIRS):
+        off = off_by(pair, style, seed)
+        before.append(distance(pair.on_model, off, pair.on_model_mask))
+        after.append(distance(pair.on_model, corrected(pair, off).rgb, pair.on_model_mask))
+    assert np.mean(after) < 0.5 * np.mean(before)
+    assert all(there < here + 1 for here, there in zip(before, after, strict=True))
+
+
+def test_outside_the_mask_not_a_bit_changes_and_the_input_stays():
+    pair, off = PAIRS[0], off_by(PAIRS[0], "published", 3)
+    kept = off.copy()
+    result = corrected(pair, off)
+    assert result.applied
+    np.testing.assert_array_equal(result.rgb[~pair.on_model_mask], off[~pair.on_model_mask])
+    np.testing.assert_array_equal(off, kept)
+
+
+def test_a_true_photo_is_left_alone_with_a_reason():
+    left = [corrected(pair, pair.on_model) for pair in PAIRS]
+    alone = [result for result in left if not result.applied]
+    assert len(alone) >= len(PAIRS) - 1
+    for result, pair in zip(left, PAIRS, strict=True):
+        if not result.applied:
+            np.testing.assert_array_equal(result.rgb, pair.on_model)
+            assert result.reason.startswith("left alone")
+            assert result.estimated_gain < MIN_GAIN
+
+
+def test_strength_goes_from_nothing_to_all():
+    pair, off = PAIRS[1], off_by(PAIRS[1], "published", 8)
+    nothing, half, everything = (corrected(pair, off, strength=share).rgb for share in (0, 0.5, 1))
+    np.testing.assert_array_equal(nothing, off)
+    moved = [distance(off, image, pair.on_model_mask) for image in (nothing, half, everything)]
+    assert moved[0] < moved[1] < moved[2]
+    middle = (off.astype(float) + everything) / 2
+    assert np.abs(half - middle).max() <= 1
+
+
+def shaded_cloth(base_lab, spread, seed, dyes=0.4, count=3000):
+    """Cloth of one dye under light of varying strength, as uint8 sRGB ``(1, P, 3)`` and Lab ``(P, 3)``."""
+    rng = np.random.default_rng(seed)
+    lab = base_lab + rng.normal(0, 1, (count, 1)) * np.array([spread, 0, 0]) + rng.normal(0, dyes, (count, 3))
+    rgb = lab_to_srgb(lab[None])
+    return rgb, srgb_to_lab(rgb)[0]
+
+
+def test_lightness_stays_when_hue_was_turned_and_moves_when_exposure_was_wrong():
+    _, flat = shaded_cloth(np.array([55.0, 20, 25]), 4, seed=1)
+    _, worn = shaded_cloth(np.array([52.0, 20, 25]), 8, seed=2)
+    turned = worn[:, [0, 2, 1]] * [1, -1, 1]
+    fit = fit_colours(flat, turned)
+    assert fit.gain > 5
+    assert abs((fit.colour_map.apply(turned) - worn).mean(axis=0)).max() < 3
+    stops_under = linear_to_srgb(srgb_to_linear(lab_to_srgb(worn[None]) / 255) / 2.5)
+    dark = srgb_to_lab(np.rint(stops_under * 255).astype(np.uint8))[0]
+    fit = fit_colours(flat, dark)
+    before, after = ((image - worn).mean(axis=0)[0] for image in (dark, fit.colour_map.apply(dark)))
+    assert before < -15
+    assert abs(after) < 0.5 * abs(before)
+
+
+def test_a_veil_gives_its_contrast_back():
+    rgb, worn = shaded_cloth(np.array([50.0, 15, -20]), 9, seed=3, dyes=3)
+    _, flat = shaded_cloth(np.array([53.0, 15, -20]), 5, seed=4, dyes=3)
+    veiled = srgb_to_lab(np.rint(rgb * 0.5 + np.array([200, 60, 40]) * 0.5).astype(np.uint8))[0]
+    fit = fit_colours(flat, veiled)
+    spread = [lab[:, 0].std() for lab in (veiled, fit.colour_map.apply(veiled), worn)]
+    assert spread[0] < 0.65 * spread[2]
+    assert spread[1] > 0.75 * spread[2]
+
+
+def test_a_white_shirt_half_a_stop_too_dark_is_made_lighter():
+    pair = draw_pair(6, size_wh=(224, 280))
+    assert srgb_to_lab(pair.still_life[pair.still_life_mask]).mean(axis=0)[0] > 90
+    dark = linear_to_srgb(srgb_to_linear(pair.on_model / 255) / np.sqrt(2)) * 255
+    off = np.where(pair.on_model_mask[..., None], np.rint(dark), pair.on_model).astype(np.uint8)
+    result = corrected(pair, off)
+    before, after = (distance(pair.on_model, image, pair.on_model_mask) for image in (off, result.rgb))
+    assert before > 7
+    assert after < 0.7 * before
+
+
+def test_one_dye_of_a_drawn_print_is_corrected_and_the_others_stay():
+    pair = draw_pair(14, seed=1, size_wh=(224, 280))
+    assert pair.pattern == "two-tone"
+    mask, (first, second) = pair.on_model_mask, (0, 1)
+    lab = srgb_to_lab(pair.on_model[mask])
+    labels = find_dyes(lab[::20])
+    assert set(labels) == {first, second}
+    colours = means(lab[::20], labels)
+    moves = np.array([[0.0, 18, -16], [0, 0, 0]])
+    shift = DyeShift(colours, spreads(lab[::20], labels), moves)
+    off = pair.on_model.copy()
+    off[mask] = lab_to_srgb(shift.apply(lab))
+    result = corrected(pair, off)
+    assert result.reason.startswith("corrected one dye")
+    moved = belonging(lab, colours, spreads(lab[::20], labels))[:, first]
+    changed, kept = np.zeros_like(mask), np.zeros_like(mask)
+    changed[mask], kept[mask] = moved > 0.9, moved < 0.01
+    assert distance(pair.on_model, result.rgb, kept) < 1
+    before, after = (distance(pair.on_model, image, changed) for image in (off, result.rgb))
+    assert after < 0.5 * before
+
+
+def test_plain_cloth_of_one_colour_is_no_trouble():
+    flat, seen = (np.tile(np.array(lab, np.float32), (50, 1)) for lab in ([60, 30, 10], [58, -10, 40]))
+    fit = fit_colours(flat, seen)
+    assert np.isfinite(fit.colour_map.matrix).all()
+    assert fit.gain > 5
+    np.testing.assert_allclose(fit.colour_map.apply(seen)[0, 1:], flat[0, 1:], atol=3)
+
+
+def test_masks_and_strength_are_checked():
+    pair = PAIRS[0]
+    with pytest.raises(UsageError, match="on-model photo: wanted a mask of its size"):
+        transfer(pair.still_life, pair.still_life_mask, pair.on_model, np.zeros((280, 224), bool))
+    with pytest.raises(UsageError, match="still-life: wanted a mask"):
+        transfer(pair.still_life, np.ones((3, 3), bool), pair.on_model, pair.on_model_mask)
+    with pytest.raises(UsageError, match=r"strength from 0 to 1, got 1\.5"):
+        corrected(pair, pair.on_model, strength=1.5)
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real photos are not at ../shared/real")
+def test_real_photos_come_nearer_to_the_truth():
+    before, after = [], []
+    for key in (1, 16, 36, 44):
+        still_life = read_photo(REAL / "pairs" / f"still-life{key}.jpg").rgb[::4, ::4]
+        truth = read_photo(REAL / "pairs" / f"on_model{key}.jpg").rgb[::4, ::4]
+        mask = read_mask(REAL / "masks" / f"on_model{key}.png")[::4, ::4]
+        off, _ = degrade(truth, mask, "perceptual", np.random.default_rng(key))
+        result = transfer(still_life, still_life_mask(still_life), off, mask)
+        before.append(distance(truth, off, mask))
+        after.append(distance(truth, result.rgb, mask))
+    assert np.mean(after) < 0.5 * np.mean(before)

@@ -1,0 +1,108 @@
+"""A mask's confidence is the overlap to be expected, and each doubt has a name."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chromiq.dataset_builder.segmenters.classic.body import Body, Head
+from chromiq.dataset_builder.segmenters.classic.quality import DOUBTFUL_BELOW, Evidence, judge_mask
+
+PERSON = np.zeros((100, 60), bool)
+PERSON[5:, 15:45] = True
+SHIRT = np.zeros_like(PERSON)
+SHIRT[25:60, 15:45] = True
+BODY = Body(np.full((100, 60, 3), 50, np.float32), PERSON, Head(5, 24), None)
+
+
+def evidence(probability=SHIRT, alike=SHIRT, trust=1.0, unsure_ends=0.0, between_ends=None):
+    between = np.zeros_like(SHIRT) if between_ends is None else between_ends
+    return Evidence(np.asarray(probability, np.float32), alike, trust, unsure_ends, between)
+
+
+def test_a_mask_that_everything_speaks_for_is_trusted():
+    assert judge_mask(SHIRT, BODY, "upper", evidence()) == (1.0, ())
+
+
+@given(inside=st.floats(0.5, 1), outside=st.floats(0, 0.5))
+def test_the_confidence_is_the_overlap_that_the_probabilities_foretell(inside, outside):
+    probability = np.where(SHIRT, inside, np.where(PERSON, outside, 0))
+    confidence, reasons = judge_mask(SHIRT, BODY, "upper", evidence(probability))
+    beside = (PERSON & ~SHIRT).sum()
+    assert confidence == pytest.approx(inside * SHIRT.sum() / (SHIRT.sum() + outside * beside), rel=1e-3)
+    assert ("undecided" in reasons) == (confidence < 0.85)
+
+
+def test_nothing_found_is_worth_nothing():
+    assert judge_mask(np.zeros_like(SHIRT), BODY, "upper", evidence()) == (0.0, ("empty",))
+
+
+def below_its_end():
+    mask = SHIRT.copy()
+    mask[25:, 15:45] = True
+    return mask
+
+
+def in_pieces():
+    mask = SHIRT.copy()
+    mask[32:35] = mask[48:51] = False
+    return mask
+
+
+def with_a_hole():
+    mask = SHIRT.copy()
+    mask[35:45, 25:35] = False
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("reason", "mask", "facts"),
+    [
+        ("colour_disagrees", SHIRT, {"trust": 0.3}),
+        ("unsure_ends", SHIRT, {"unsure_ends": 0.2}),
+        ("one_colour", SHIRT, {"alike": PERSON}),
+        ("share_of_person", SHIRT & (np.arange(100) < 30)[:, None], {}),
+        ("box_overflow", below_its_end(), {}),
+        ("fragments", in_pieces(), {}),
+        ("holes", with_a_hole(), {}),
+        ("parts_left_out", SHIRT & (np.arange(60) > 25), {"between_ends": SHIRT}),
+    ],
+)
+def test_each_doubt_has_a_name_and_lowers_the_confidence(reason, mask, facts):
+    confidence, reasons = judge_mask(
+        mask, BODY, "upper", evidence(**{"probability": mask, "alike": mask, **facts})
+    )
+    assert reasons == (reason,)
+    assert confidence < 1
+
+
+def test_a_garment_that_runs_out_of_the_photo_is_doubtful_only_where_it_should_have_ended():
+    mask = below_its_end()
+    assert judge_mask(mask, BODY, "upper", evidence(mask))[0] == pytest.approx(DOUBTFUL_BELOW)
+    assert "box_overflow" not in judge_mask(mask, BODY, "full", evidence(mask))[1]
+    close_up = Body(BODY.lab, PERSON, Head(5, 60), None)
+    assert "box_overflow" not in judge_mask(mask, close_up, "upper", evidence(mask))[1]
+
+
+@given(left_px=st.integers(0, 14))
+def test_sleeves_that_were_left_out_lower_the_confidence_to_the_overlap_that_is_left(left_px):
+    body = SHIRT & (np.arange(60) >= 15 + left_px)
+    confidence, reasons = judge_mask(body, BODY, "upper", evidence(body, body, between_ends=SHIRT))
+    if left_px > 5:  # over a fifth of the rest
+        assert "parts_left_out" in reasons
+        assert confidence == pytest.approx(body.sum() / SHIRT.sum())
+    else:
+        assert (confidence, reasons) == (1, ())
+    reasons = judge_mask(body, BODY, "lower", evidence(body, between_ends=SHIRT))[1]
+    assert "parts_left_out" not in reasons
+
+
+def test_skin_under_the_mask_is_told():
+    lab = BODY.lab.copy()
+    lab[5:24, 15:45] = lab[50:60, 15:45] = (65, 18, 20)
+    from chromiq.dataset_builder.segmenters.classic.body import ColourModel
+
+    body = Body(lab, PERSON, BODY.head, ColourModel.of(lab[5:24, 15:45].reshape(-1, 3), (30, 4, 4)))
+    probability = np.where(SHIRT, 1.0, 0.0)
+    probability[50:60] *= 0.4
+    assert "touches_skin" in judge_mask(SHIRT, body, "upper", evidence(probability))[1]

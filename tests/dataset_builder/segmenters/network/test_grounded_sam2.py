@@ -1,0 +1,127 @@
+"""How boxes and masks that networks propose are judged, with scripted answers."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chromiq.dataset_builder.segmenters import SegmentationTask
+from chromiq.dataset_builder.segmenters.classic.agreement import colour_agreement, plausible_box
+from chromiq.dataset_builder.segmenters.classic.candidates import full_size
+from chromiq.dataset_builder.segmenters.network.grounded_sam2 import GroundedSam2Segmenter
+from chromiq.dataset_builder.segmenters.network.hub_models import Detections
+
+RED, BLUE, WHITE = (200, 30, 40), (30, 50, 190), (245, 245, 245)
+
+
+def flat_photo(colour, box_xyxy, size_wh=(120, 160)):
+    photo = np.full((size_wh[1], size_wh[0], 3), WHITE, np.uint8)
+    left, top, right, bottom = box_xyxy
+    photo[top:bottom, left:right] = colour
+    return photo
+
+
+def box_mask(box_xyxy, size_wh=(120, 160)):
+    left, top, right, bottom = box_xyxy
+    mask = np.zeros((size_wh[1], size_wh[0]), bool)
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+class ScriptedModels:
+    """Stands for trained weights: boxes, masks and scores as a test wants them."""
+
+    def __init__(self, boxes, scores, masks, quality):
+        self.boxes, self.scores, self.alternatives, self.quality = boxes, scores, masks, quality
+
+    def detect(self, photos, phrases):
+        return [
+            Detections(np.array(self.boxes, np.float32), np.array(self.scores, np.float32)[:, None])
+            for _ in photos
+        ]
+
+    def masks(self, photos, boxes):
+        order = [self.boxes.index(tuple(box)) for box in boxes[0]]
+        logits = np.where(np.array(self.alternatives)[order], 5, -5).astype(np.float32)
+        return [(logits, np.array(self.quality, np.float32)[order]) for _ in photos]
+
+
+class TestChoice:
+    STILL_LIFE = flat_photo(RED, (30, 40, 90, 120))
+    GARMENT, TROUSERS = (40, 30, 80, 90), (40, 90, 80, 150)
+
+    def photo(self):
+        photo = flat_photo(RED, self.GARMENT)
+        photo[90:150, 40:80] = BLUE
+        return photo
+
+    def segment(self, scores, quality, boxes=None, masks=None):
+        models = ScriptedModels(
+            boxes or [self.TROUSERS, self.GARMENT],
+            scores,
+            masks or [[box_mask(self.TROUSERS)], [box_mask(self.GARMENT)]],
+            quality,
+        )
+        task = SegmentationTask(self.STILL_LIFE, self.photo(), "shirt")
+        return GroundedSam2Segmenter(models).segment([task])[0]
+
+    def test_colour_outweighs_a_slightly_better_box(self):
+        # The detector's order is by score, so the scripted trousers come first.
+        found = self.segment([0.55, 0.5], [[0.9], [0.9]])
+        np.testing.assert_array_equal(found.mask, box_mask(self.GARMENT))
+        assert found.reasons == ()
+        assert found.confidence == pytest.approx(0.9)
+
+    def test_a_small_box_at_the_edge_loses_to_one_in_the_middle(self):
+        label = (2, 2, 12, 12)
+        found = self.segment(
+            [0.9, 0.4], [[0.9], [0.9]], [label, self.GARMENT], [[box_mask(label)], [box_mask(self.GARMENT)]]
+        )
+        np.testing.assert_array_equal(found.mask, box_mask(self.GARMENT))
+
+    def test_of_the_alternatives_quality_and_colour_decide(self):
+        both = box_mask(self.GARMENT) | box_mask(self.TROUSERS)
+        alternatives = [[both, box_mask(self.GARMENT)]]
+        found = self.segment([0.6], [[0.7, 0.7]], [self.GARMENT], alternatives)
+        np.testing.assert_array_equal(found.mask, box_mask(self.GARMENT))
+        found = self.segment([0.6], [[0.9, 0.3]], [self.GARMENT], alternatives)
+        np.testing.assert_array_equal(found.mask, both)
+        assert "box_overflow" in found.reasons
+
+    def test_doubts_are_named_and_lower_the_confidence(self):
+        found = self.segment([0.25, 0.001], [[0.9], [0.01]])
+        assert set(found.reasons) == {"weak_detection", "colour_disagrees"}
+        assert found.confidence < 0.5
+
+    def test_nothing_found_is_empty_and_not_trusted(self):
+        nothing = np.zeros((160, 120), bool)
+        found = self.segment([0.9], [[0.9]], [self.GARMENT], [[nothing]])
+        assert (found.mask.any(), found.confidence, found.reasons) == (False, 0.0, ("empty",))
+
+    @given(st.integers(2, 40), st.integers(2, 40), st.integers(1, 4))
+    def test_a_grid_spans_the_photo_whatever_its_size(self, rows, columns, times):
+        grid = np.full((rows, columns), -1, np.float32)
+        grid[rows // 2 :] = 1
+        mask = full_size(grid, (rows * times, columns * times))
+        assert mask.shape == (rows * times, columns * times)
+        assert abs(mask.mean() - (grid > 0).mean()) <= 1 / rows
+
+
+class TestAgreement:
+    @given(st.tuples(*[st.integers(0, 255)] * 3))
+    def test_a_region_agrees_with_itself(self, colour):
+        photo, mask = flat_photo(colour, (10, 10, 60, 60)), box_mask((10, 10, 60, 60))
+        assert colour_agreement(photo, mask, photo, mask) == pytest.approx(1, abs=1e-3)
+
+    def test_red_and_blue_have_little_in_common(self):
+        mask = box_mask((10, 10, 60, 60))
+        red, blue = flat_photo(RED, (10, 10, 60, 60)), flat_photo(BLUE, (10, 10, 60, 60))
+        assert colour_agreement(red, mask, blue, mask) < 0.05
+
+    def test_nothing_agrees_with_an_empty_mask(self):
+        photo = flat_photo(RED, (10, 10, 60, 60))
+        assert colour_agreement(photo, box_mask((0, 0, 0, 0)), photo, box_mask((10, 10, 60, 60))) == 0
+
+    def test_a_large_central_box_is_plausible_and_a_small_one_at_the_edge_is_not(self):
+        assert plausible_box(np.array([30, 40, 90, 130]), (120, 160)) == pytest.approx(1)
+        assert plausible_box(np.array([0, 0, 10, 12]), (120, 160)) < 0.05

@@ -1,0 +1,245 @@
+"""Tiny random models of the real classes, loaded and run by the code that loads the published ones."""
+
+import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from chromiq.dataset_builder.build import build
+from chromiq.dataset_builder.options import BuildOptions
+from chromiq.dataset_builder.segmenters import SegmentationTask
+from chromiq.dataset_builder.segmenters.choose import ModelOptions, make_segmenter, resolve_segmenter
+from chromiq.dataset_builder.segmenters.network.grounded_sam2 import GroundedSam2Segmenter
+from chromiq.dataset_builder.segmenters.network.hub import HubModel, Runtime, weights_available
+from chromiq.dataset_builder.segmenters.network.hub_models import load_hub_models, phrase_columns
+from chromiq.dataset_builder.segmenters.network.sam3 import Sam3Segmenter, load_sam3
+from chromiq.errors import AccessError, UsageError
+from chromiq.sample_catalogue.catalogue import draw_pair, write_catalogue
+
+pytestmark = pytest.mark.models
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    pytest.importorskip("transformers", reason="the model libraries are not installed")
+    import torch
+    from tiny_hub_models import build_grounding_dino, build_sam2, build_sam2_video, build_sam3
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # more only get into each other's way in models as small as these
+    root = tmp_path_factory.mktemp("hub")
+    image_model = build_sam2(root / "sam2-image")
+    yield {
+        "dino": build_grounding_dino(root / "dino"),
+        "sam2-image": image_model,
+        "sam2": build_sam2_video(root / "sam2", image_model),
+        "sam3": build_sam3(root / "sam3"),
+    }
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def models(folders):
+    return load_hub_models(
+        HubModel(str(folders["dino"])), HubModel(str(folders["sam2"])), Runtime.choose("cpu")
+    )
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return [draw_pair(index, size_wh=(96, 120)) for index in range(3)]
+
+
+def tasks_of(pairs):
+    return [SegmentationTask(pair.still_life, pair.on_model, pair.garment) for pair in pairs]
+
+
+class TestGroundedSam2:
+    def test_masks_have_the_photos_size_and_order_in_a_batch_and_alone(self, models, drawn):
+        tasks = tasks_of(drawn)
+        wide = SegmentationTask(drawn[0].still_life, np.rot90(drawn[0].on_model).copy(), "dress")
+        found = GroundedSam2Segmenter(models).segment([*tasks, wide])
+        assert [item.mask.shape for item in found] == [(120, 96)] * 3 + [(96, 120)]
+        for item, task in zip(found, [*tasks, wide], strict=True):
+            alone = GroundedSam2Segmenter(models).segment([task])[0]
+            assert (item.mask != alone.mask).mean() < 0.01  # batched sums round otherwise
+            assert item.confidence == pytest.approx(alone.confidence, abs=1e-3)
+
+    def test_labels_come_from_the_vocabulary(self, models, drawn):
+        pairs = [(pair.still_life, pair.on_model) for pair in drawn]
+        labels = GroundedSam2Segmenter(models, ("skirt", "gilet")).label(pairs)
+        assert {label.name for label in labels} <= {"skirt", "gilet"}
+        assert {label.source for label in labels} == {"grounding-dino"}
+        assert all(0 <= label.score <= 1 for label in labels)
+
+    def test_detections_are_inside_the_photo_with_a_score_per_phrase(self, models, drawn):
+        photos = [pair.on_model for pair in drawn]
+        found = models.detect(photos, [["shirt", "trousers", "zip-top"], ["dress"], ["skirt", "gilet"]])
+        assert [item.scores.shape[1] for item in found] == [3, 1, 2]
+        for item in found:
+            assert (item.xyxy >= 0).all()
+            assert (item.xyxy <= [96, 120, 96, 120]).all()
+
+    def test_phrases_keep_their_columns_apart(self, models):
+        tokenizer = models.processor.tokenizer
+        ids = tokenizer("shirt. skirt. dress.")["input_ids"]
+        assert phrase_columns(ids, tokenizer, 3) == [[1], [3], [5]]
+        with pytest.raises(UsageError, match="wanted 2 garment words"):
+            phrase_columns(ids, tokenizer, 2)
+
+    def test_too_long_a_vocabulary_is_refused(self, models, drawn):
+        words = [f"{first}{second}" for first in "abcdef" for second in "abcdef"]
+        with pytest.raises(UsageError, match="at most 64 tokens"):
+            models.detect([drawn[0].on_model], [words])
+
+    def test_half_precision_by_autocast_gives_nearly_the_same(self, folders, models, drawn):
+        runtime = Runtime.choose("cpu", "bfloat16")
+        half = load_hub_models(HubModel(str(folders["dino"])), HubModel(str(folders["sam2"])), runtime)
+        photo, box = drawn[0].on_model, np.array([[20, 20, 80, 90]], np.float32)
+        (exact, _), (rough, _) = (item.masks([photo], [box])[0] for item in (models, half))
+        assert exact.dtype == rough.dtype == np.float32
+        assert not np.array_equal(exact, rough)
+        assert np.abs(exact - rough).mean() < 0.1 * np.abs(exact).mean()
+
+
+class TestSam3:
+    @pytest.fixture
+    def segmenter(self, folders):
+        model = load_sam3(HubModel(str(folders["sam3"])), Runtime.choose("cpu"))
+        return Sam3Segmenter(model, ("shirt", "skirt"))
+
+    def test_words_in_masks_out_in_a_batch_and_alone(self, segmenter, drawn):
+        wide = SegmentationTask(drawn[0].still_life, np.rot90(drawn[0].on_model).copy(), "dress")
+        tasks = [*tasks_of(drawn), wide]
+        found = segmenter.segment(tasks)
+        assert [item.mask.shape for item in found] == [(120, 96)] * 3 + [(96, 120)]
+        assert {item.source for item in found} == {"sam3"}
+        for item, task in zip(found, tasks, strict=True):
+            (alone,) = segmenter.segment([task])
+            assert (item.mask != alone.mask).mean() < 0.01  # batched sums round otherwise
+            assert item.confidence == pytest.approx(alone.confidence, abs=1e-3)
+
+    def test_labels_come_from_the_vocabulary(self, segmenter, drawn):
+        label = segmenter.label([(drawn[0].still_life, drawn[0].on_model)])[0]
+        assert label.name in {"shirt", "skirt"}
+        assert label.source == "sam3"
+
+
+def test_a_build_uses_the_models_asked_for(folders, tmp_path):
+    """Random weights find nonsense; here counts whose word and mask it is."""
+    write_catalogue(tmp_path / "in", pairs=1, size_wh=(96, 120))
+    models = ModelOptions(("skirt", "gilet"), str(folders["dino"]), str(folders["sam2"]), "cpu")
+    options = BuildOptions(segmenter="auto", models=models)
+    summary = build(tmp_path / "in", tmp_path / "out", options, keep_doubtful=True)
+    assert (summary.examples, summary.segmenter) == (1, "grounded-sam2")
+    manifest = (tmp_path / "out" / "manifest.jsonl").read_text()
+    assert '"source": "grounding-dino"' in manifest
+    again = build(tmp_path / "in", tmp_path / "out", options, keep_doubtful=True)
+    assert again.resumed == 1
+    with pytest.raises(UsageError, match="holds a dataset made otherwise"):
+        build(tmp_path / "in", tmp_path / "out", BuildOptions(segmenter="classic"))
+
+
+class TestAccess:
+    def test_auto_is_classic_until_the_weights_are_here(self, folders, tmp_path):
+        here = ModelOptions(detector=str(folders["dino"]), masker=str(folders["sam2"]))
+        assert resolve_segmenter("auto", here) == "grounded-sam2"
+        there = ModelOptions(detector=str(folders["dino"]), masker=str(tmp_path))
+        assert resolve_segmenter("auto", there) == "classic"
+
+    def test_options_that_do_not_fit_are_refused(self):
+        with pytest.raises(UsageError, match="uses no models"):
+            resolve_segmenter("classic", ModelOptions(device="cuda"))
+        with pytest.raises(UsageError, match="give --masker alone"):
+            resolve_segmenter("sam3", ModelOptions(detector="x/y"))
+        with pytest.raises(UsageError, match="--device nonsense: wanted a device"):
+            Runtime.choose("nonsense")
+        with pytest.raises(UsageError, match="--dtype float8"):
+            Runtime.choose("cpu", "float8")
+
+    def test_pickles_are_refused(self, folders, tmp_path):
+        import torch
+
+        folder = shutil.copytree(folders["sam2"], tmp_path / "pickled")
+        (folder / "model.safetensors").unlink()
+        torch.save({}, folder / "pytorch_model.bin")
+        models = ModelOptions(detector=str(folders["dino"]), masker=str(folder), device="cpu")
+        with pytest.raises(AccessError, match=r"got only pytorch_model\.bin, pickles"):
+            make_segmenter("grounded-sam2", models)
+
+    def test_weights_of_another_model_are_refused(self, folders):
+        models = ModelOptions(detector=str(folders["dino"]), masker=str(folders["sam3"]), device="cpu")
+        with pytest.raises(AccessError, match="wanted the weights of a Sam2Model, got those of another"):
+            make_segmenter("grounded-sam2", models)
+
+    def test_weights_that_lack_a_part_are_refused(self, folders, tmp_path):
+        from safetensors.torch import load_file, save_file
+
+        folder = shutil.copytree(folders["sam2-image"], tmp_path / "part")
+        weights = load_file(folder / "model.safetensors")
+        del weights["mask_decoder.iou_token.weight"]
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+        models = ModelOptions(detector=str(folders["dino"]), masker=str(folder), device="cpu")
+        with pytest.raises(AccessError, match=r"none for 1 of its parts, mask_decoder\.iou_token\.weight"):
+            make_segmenter("grounded-sam2", models)
+
+    def test_the_offline_cache_is_enough_and_no_network_is_asked(self, folders, tmp_path, monkeypatch):
+        from huggingface_hub import constants
+
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+        for name, folder in (("org/dino", folders["dino"]), ("org/sam", folders["sam2"])):
+            repository = tmp_path / f"models--{name.replace('/', '--')}"
+            shutil.copytree(folder, repository / "snapshots" / "abc")
+            (repository / "refs").mkdir()
+            (repository / "refs" / "v1").write_text("abc")
+        assert weights_available(HubModel("org/dino", "v1"), HubModel.parse("org/sam@v1"))
+        segmenter = make_segmenter("auto", ModelOptions(("dress",), "org/dino@v1", "org/sam@v1", "cpu"))
+        assert segmenter.name == "grounded-sam2"
+        models = ModelOptions(detector="org/dino@v2", masker="org/sam@v1")
+        with pytest.raises(
+            AccessError, match=r"HF_HUB_OFFLINE is set; fetch them .*huggingface\.co/org/dino"
+        ):
+            make_segmenter("grounded-sam2", models)
+        assert resolve_segmenter("auto", models) == "classic"
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A server on the loopback that stands for the hub and bars everything as a gated model is."""
+
+    class Gated(BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            self.send_response(403)
+            self.send_header("X-Error-Code", "GatedRepo")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_GET(self):
+            self.do_HEAD()
+
+        def log_message(self, *arguments):
+            del arguments
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Gated)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_gated_model_ends_a_build_with_12(hub, monkeypatch, chromiq, tmp_path):
+    import huggingface_hub.hf_api
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", hub)
+    monkeypatch.setattr(huggingface_hub.hf_api.api, "endpoint", hub)
+    write_catalogue(tmp_path / "in", pairs=1, size_wh=(96, 120))
+    told = chromiq("build", tmp_path / "in", "--out", tmp_path / "out", "--segmenter", "sam3")
+    assert told.code == 12
+    assert "visit https://huggingface.co/facebook/sam3, accept it" in told.err
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,232 @@
+"""Publishing: the card tells the truth, and what goes to the hub is what was shown."""
+
+import json
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import yaml
+from hub_server import Hub
+
+from chromiq.errors import AccessError, ChromiqError, UnsoundError, UsageError
+from chromiq.evaluate.generate.base_models import base_licence
+from chromiq.evaluate.publish.model_card import read_figures
+from chromiq.evaluate.publish.repository import prepare, publish
+from chromiq.evaluate.score.intervals import bootstrap_interval
+from chromiq.files import sha256_file
+from chromiq.toolkit_configs.render.job import render_job
+from chromiq.toolkit_configs.runs.folder import RunRecord, library_versions, now, write_record
+from chromiq.toolkit_configs.runs.status import RunStatus, ended
+from chromiq.toolkit_configs.schema.jobs import read_job
+
+HUB = all(find_spec(name) for name in ("huggingface_hub", "safetensors"))
+pytestmark = [
+    pytest.mark.models,
+    pytest.mark.skipif(not HUB, reason="needs the model libraries: pip install '.[models]'"),
+]
+TOKEN = "hf_the_secret_of_this_test"
+
+
+@pytest.fixture
+def run_folder(dataset, tmp_path):
+    """A finished run of FLUX.1-Kontext with two checkpoints, as its files tell it."""
+    from safetensors.numpy import save_file
+
+    config, run = tmp_path / "config.yaml", tmp_path / "runs" / "r"
+    overrides = {"train.steps": "400"}
+    config.write_text(
+        render_job("kontext", dataset, name="r", training_folder=tmp_path / "runs", overrides=overrides)
+    )
+    run.mkdir(parents=True)
+    for number, name in enumerate(("r_000000200", "r")):
+        weight = {"transformer.x.lora_A.weight": np.full((2, 2), number, np.float32)}
+        save_file(weight, run / f"{name}.safetensors")
+    job = read_job(config)
+    record = RunRecord(
+        name=job.config.name, engine="ai-toolkit", state="running", process=0, started=now(), ended=None,
+        total_steps=job.process.train.steps, config=str(config), config_sha256=sha256_file(config),
+        dataset_sha256=sha256_file(dataset / "manifest.jsonl"), versions=library_versions(), device="cuda",
+        toolkit_commit="27a03a9",
+    )  # fmt: skip
+    write_record(run, ended(record, run, "done", RunStatus(record)))
+    return run
+
+
+@pytest.fixture
+def scores(tmp_path):
+    folder = tmp_path / "scores"
+    folder.mkdir()
+    point = {"checkpoint": "r_000000200.safetensors", "step": 200, "sha256": "", "error": None}
+    control = {**point, "checkpoint": "control", "mean": 9.0, "interval": [8.0, 10.0], "images": {"a": 9}}
+    best = {**point, "mean": 4.25, "interval": [3.5, 5.125], "images": {"a": 4, "b": 4.5}}
+    broken = {**point, "checkpoint": "r.safetensors", "mean": None, "images": {}, "error": "broken"}
+    (folder / "sweep.json").write_text(json.dumps({"control": control, "checkpoints": [best, broken]}))
+    (folder / "curve.png").write_bytes(b"\x89PNG")
+    return folder
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    # The stand-in speaks the hub's HTTP interface, not the storage protocol of its object store.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    # The suite as a whole is offline.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    server = Hub(TOKEN)
+    yield server
+    server.close()
+
+
+def front_matter(card):
+    return yaml.safe_load(card.split("---\n")[1])
+
+
+def test_the_card_is_one_the_hub_reads(run_folder, scores):
+    from huggingface_hub import ModelCard
+
+    text = prepare(run_folder, "shop/colour", step=200, figures=scores).card
+    data = ModelCard(text).data
+    assert data.base_model == "black-forest-labs/FLUX.1-Kontext-dev"
+    assert (data.license, data.license_name) == ("other", "flux-1-dev-non-commercial-license")
+    assert (
+        data.license_link
+        == "https://huggingface.co/black-forest-labs/FLUX.1-Kontext-dev/blob/main/LICENSE.md"
+    )
+    assert data.pipeline_tag == "image-to-image"
+    assert data.to_dict()["instance_prompt"] == "chromiq"
+    (result,) = data.eval_results
+    assert (result.metric_type, result.metric_value, result.dataset_name) == (
+        "ciede2000", 4.25, "2 held-out pairs",
+    )  # fmt: skip
+
+
+def test_the_card_says_what_made_the_lora_and_how_good_it_is(run_folder, scores, dataset):
+    text = prepare(run_folder, "shop/colour", step=200, figures=scores).card
+    assert "| this LoRA | 2 | 4.25 | 3.50 to 5.12 |" in text
+    assert "| not corrected | 1 | 9.00 | 8.00 to 10.00 |" in text
+    assert sha256_file(dataset / "manifest.jsonl") in text
+    assert sha256_file(run_folder / "r_000000200.safetensors") in text
+    assert "step 200 of 400" in text
+    assert "](curve.png)" in text
+
+
+def test_its_code_is_python_that_names_real_classes(run_folder):
+    import ast
+
+    import diffusers
+
+    from chromiq.evaluate.generate.base_models import _PIPELINES
+
+    text = prepare(run_folder, "shop/colour").card
+    code = text.split("```python\n")[1].split("```")[0]
+    calls = {node.func.attr for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)
+             and isinstance(node.func, ast.Attribute)}  # fmt: skip
+    assert {"from_pretrained", "load_lora_weights"} <= calls
+    assert 'weight_name="r.safetensors"' in code
+    # The table of its lazy module: importing each class would take half a minute.
+    assert set(_PIPELINES.values()) <= set(dir(diffusers))
+
+
+def test_without_figures_it_admits_that(run_folder):
+    text = prepare(run_folder, "shop/colour").card
+    assert "It was not measured on held-out images" in text
+    assert "model-index" not in front_matter(text)
+
+
+def test_scores_of_an_evaluation_will_do(tmp_path):
+    images = [{"name": name, "generated_vs_truth": {"mean": mean}} for name, mean in (("a", 3), ("b", 5))]
+    (tmp_path / "scores.json").write_text(json.dumps({"images": images}))
+    (figure,) = read_figures(tmp_path, "r.safetensors")
+    assert (figure.what, figure.images, figure.mean) == ("generated", 2, 4.0)
+    assert figure.interval == bootstrap_interval([3, 5])
+
+
+@pytest.mark.parametrize("step", [None, 400])
+def test_a_checkpoint_that_was_not_measured_gets_no_figures(run_folder, scores, step):
+    with pytest.raises(UnsoundError, match="broken"):
+        prepare(run_folder, "shop/colour", step=step, figures=scores)
+
+
+def test_names_cannot_break_out_of_the_card(run_folder):
+    path = run_folder / "run.json"
+    record = json.loads(path.read_text())
+    record["engine"] = "local |\n# <script>`"
+    path.write_text(json.dumps(record))
+    text = prepare(run_folder, "shop/colour").card
+    assert r"| trainer | local \| \# \<script\>\`" in text
+
+
+def test_a_licence_is_never_guessed(run_folder):
+    with pytest.raises(UsageError, match="--base-model"):
+        prepare(run_folder, "shop/colour", base_model="somebody/model")
+    card = prepare(run_folder, "shop/colour", base_model="somebody/model", licence="mit").card
+    assert front_matter(card)["license"] == "mit"
+    assert base_licence("black-forest-labs/FLUX.2-dev").name == "flux-dev-non-commercial-license"
+
+
+def test_a_missing_checkpoint_is_told_with_those_that_are(run_folder):
+    with pytest.raises(UsageError, match="a checkpoint of step 300, got those of steps: 200, the final one"):
+        prepare(run_folder, "shop/colour", step=300)
+
+
+def test_a_changed_checkpoint_is_refused(run_folder):
+    (run_folder / "r.safetensors").write_bytes((run_folder / "r_000000200.safetensors").read_bytes())
+    with pytest.raises(UnsoundError, match=r"publish\.digest"):
+        prepare(run_folder, "shop/colour")
+
+
+def test_the_hub_gets_lora_card_and_config_in_one_commit(run_folder, scores, hub):
+    publication = prepare(run_folder, "shop/colour", step=200, figures=scores)
+    assert publish(run_folder, publication, endpoint=hub.address, token=TOKEN) == f"{hub.address}/shop/colour"
+    repository = hub.repositories["shop/colour"]
+    assert repository["private"] is True
+    assert repository["commits"] == ["r_000000200.safetensors, step 200"]
+    files = repository["files"]
+    assert set(files) == {"README.md", "r_000000200.safetensors", "config.yaml", "curve.png"}
+    assert files["r_000000200.safetensors"] == (run_folder / "r_000000200.safetensors").read_bytes()
+    assert files["README.md"].decode() == (run_folder / "model_card.md").read_text() == publication.card
+    assert not [name for name, content in files.items() if TOKEN.encode() in content]
+
+
+def test_the_shared_config_tells_nothing_of_this_machine(run_folder, tmp_path):
+    config = prepare(run_folder, "shop/colour").files["config.yaml"].decode()
+    assert str(tmp_path) not in config
+    process = yaml.safe_load(config)["config"]["process"][0]
+    assert process["datasets"][0]["folder_path"] == "gt"
+    assert process["train"]["steps"] == 400
+
+
+def test_a_wrong_token_is_exit_12_and_never_shown(run_folder, hub, monkeypatch, capsys):
+    wrong = "hf_another_secret_of_this_test"
+    publication = prepare(run_folder, "shop/colour")
+    with pytest.raises(AccessError, match=r"401: .*set HF_TOKEN") as caught:
+        publish(run_folder, publication, endpoint=hub.address, token=wrong)
+    assert wrong not in str(caught.value)
+    assert hub.repositories == {}
+
+
+def test_a_hub_out_of_reach(run_folder, hub):
+    address = hub.address
+    hub.close()
+    with pytest.raises(ChromiqError, match="check the network and HF_ENDPOINT"):
+        publish(run_folder, prepare(run_folder, "shop/colour"), endpoint=address, token=TOKEN)
+
+
+def test_a_repository_needs_a_name_the_hub_allows(run_folder):
+    for name in ("../x/y", "colour", "shop/a b", "a/b/c", "-x/y"):
+        with pytest.raises(UsageError, match="wanted OWNER/NAME"):
+            prepare(run_folder, name)
+    with pytest.raises(UsageError, match="as the hub allows it"):
+        publish(run_folder, prepare(run_folder, "shop/a--b"), token=TOKEN)
+
+
+def test_a_dry_run_shows_what_would_go_and_sends_nothing(run_folder, monkeypatch, chromiq):
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    told = chromiq("publish", run_folder, "--repo", "shop/colour", "--dry-run", "--json")
+    assert told.code == 0
+    document = told.document
+    assert set(document["bytes"]) == {"README.md", "r.safetensors", "config.yaml"}
+    assert document["bytes"]["r.safetensors"] == (run_folder / "r.safetensors").stat().st_size
+    assert TOKEN not in told.out + told.err
+    assert "nothing was measured" in told.err
+    assert not (run_folder / "model_card.md").exists()

@@ -1,0 +1,185 @@
+"""A sweep measures every checkpoint, names the best, and is not stopped by a broken one."""
+
+import json
+import os
+import shutil
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+from chromiq.errors import ChromiqError, UnsoundError, UsageError
+from chromiq.evaluate import sweep as sweep_module
+from chromiq.evaluate.generate.images import GenerateOptions
+from chromiq.evaluate.score.crops import read_crops
+from chromiq.evaluate.score.folders import score_folders
+from chromiq.evaluate.score.intervals import bootstrap_interval
+from chromiq.evaluate.sweep import sweep
+from chromiq.evaluate.sweep_result import Point, Sweep, summary
+from chromiq.photos.images import read_photo, write_photo
+
+MODEL_LIBRARIES = all(find_spec(name) for name in ("torch", "diffusers", "peft"))
+needs_models = pytest.mark.skipif(
+    not MODEL_LIBRARIES, reason="needs the model libraries: pip install '.[models]'"
+)
+
+
+def point(step, *images):
+    values = dict(zip("abcdef", images, strict=False))
+    return Point(f"r_{step}", step, float(np.mean(images)), bootstrap_interval(images), values, "")
+
+
+def test_the_best_is_the_lowest_and_what_chance_cannot_tell_from_it_is_said():
+    control = point(0, 9, 9, 9, 9, 9, 9)
+    far, near, best = point(10, 5, 6, 5, 7, 6, 5), point(20, 3, 1, 3, 2, 3, 2), point(30, 2, 2, 2, 2, 2, 2)
+    result = Sweep("r", "", control, (far, near, best))
+    assert result.best is best
+    assert result.ties == [near]
+    assert "step 20: choosing among these is chance" in summary(result)
+    alone = Sweep("r", "", control, (far, best))
+    assert "chance" not in summary(alone)
+
+
+def test_nothing_measured_is_a_failure():
+    broken = Point("r_1", 1, None, None, {}, "", "UnsoundError: broken")
+    with pytest.raises(
+        ChromiqError, match="none of 1 checkpoints could be measured; r_1: UnsoundError: broken"
+    ):
+        _ = Sweep("r", "", point(0, 1, 2), (broken,)).best
+
+
+def test_a_folder_without_a_run(dataset, tmp_path):
+    with pytest.raises(UsageError, match=r"run\.json"):
+        sweep(tmp_path, dataset, tmp_path / "out", GenerateOptions())
+
+
+def test_the_interval_of_a_mean_covers_it_as_often_as_promised():
+    rng = np.random.default_rng(1)
+    covered = [
+        low <= 5 <= high
+        for low, high in (bootstrap_interval(rng.normal(5, 2, 30), seed=i) for i in range(200))
+    ]
+    assert 0.88 < np.mean(covered) < 0.99
+
+
+@pytest.fixture(scope="module")
+def trained(built_dataset, tmp_path_factory):
+    """A finished run of the local engine on the tiny checkpoint: steps 1, 2 and the last."""
+    from chromiq.toolkit_configs.render.job import render_job
+    from chromiq.toolkit_configs.runs.launch import launch
+    from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import build_tiny_kontext
+
+    root = tmp_path_factory.mktemp("trained")
+    overrides = {
+        "model.name_or_path": str(build_tiny_kontext(root / "tiny")),
+        "train.steps": "3",
+        "save.save_every": "1",
+    }
+    config = root / "config.yaml"
+    config.write_text(
+        render_job(
+            "kontext", built_dataset, preset="smoke", name="r", training_folder=root, overrides=overrides
+        )
+    )
+    launch(config, "local")
+    return root / "r"
+
+
+@pytest.fixture(scope="module")
+def testset(tmp_path_factory):
+    """Two small pictures whose left half is measured, in a folder without a manifest."""
+    root, rng = tmp_path_factory.mktemp("testset"), np.random.default_rng(0)
+    for name in ("a", "b"):
+        for folder in ("gt", "control", "reference"):
+            write_photo(root / folder / f"{name}.png", rng.integers(0, 256, (64, 80, 3), dtype=np.uint8))
+        (root / "gt" / f"{name}.txt").write_text("chromiq Change the dress")
+    crop = {"x": 0, "y": 0, "width": 40, "height": 64}
+    (root / "crops.json").write_text(json.dumps({"a": crop, "b": crop}))
+    return root
+
+
+@pytest.mark.models
+@needs_models
+def test_every_checkpoint_is_measured_a_broken_one_told_and_the_rest_not_done_again(
+    trained, testset, tmp_path, chromiq
+):
+    run, out = tmp_path / "r", tmp_path / "out"
+    shutil.copytree(trained, run)
+    (run / "r_000000002.safetensors").write_bytes(b"cut off")
+    arguments = ["sweep", run, "--testset", testset, "--out", out, "--steps", "1"]
+    told = chromiq(*arguments, "--json")
+    assert told.code == 3
+    document = told.document
+    assert document == json.loads((out / "sweep.json").read_text())
+    assert [(each["step"], each["error"] is None) for each in document["checkpoints"]] == [
+        (1, True), (2, False), (3, True),
+    ]  # fmt: skip
+    assert list(document["skipped"]) == ["r_000000002.safetensors"]
+    assert "r_000000002.safetensors" in told.err
+
+    # The figures are those of the images that lie there.
+    for each in document["checkpoints"]:
+        if each["error"] is None:
+            folder = out / "checkpoints" / each["checkpoint"].removesuffix(".safetensors")
+            scores = score_folders(
+                testset / "gt", {"generated": folder}, crops=read_crops(testset / "crops.json")
+            )
+            assert each["mean"] == np.mean([score.differences["generated"].mean for score in scores])
+    best = min((each for each in document["checkpoints"] if each["mean"]), key=lambda each: each["mean"])
+    assert document["best"]["checkpoint"] == best["checkpoint"]
+
+    rows, columns = read_photo(out / "curve.png").rgb.shape[:2]
+    assert (columns, rows) == (1200, 630)
+    page = (out / "report.html").read_text()
+    assert "data:image/png;base64,iVBOR" in page
+    assert "Left out: r_000000002.safetensors" in page
+
+    # Mended, only that one is generated.
+    before = {path: path.stat().st_mtime_ns for path in (out / "checkpoints").rglob("*.png")}
+    shutil.copy(trained / "r_000000002.safetensors", run)
+    assert chromiq(*arguments).code == 0
+    after = {path: path.stat().st_mtime_ns for path in (out / "checkpoints").rglob("*.png")}
+    assert {path: after[path] for path in before} == before
+    assert {path.parent.name for path in set(after) - set(before)} == {"r_000000002"}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"run": "r", "made_of": "x", "checkpoints": [{}]}'])
+def test_a_spoilt_earlier_sweep_is_named(text, tmp_path):
+    path = tmp_path / "sweep.json"
+    path.write_text(text)
+    with pytest.raises(UnsoundError, match=r"sweep\.unreadable"):
+        sweep_module._earlier(path, "r", "x")
+    assert sweep_module._earlier(tmp_path / "none", "r", "x") == []
+
+
+@pytest.mark.models
+@needs_models
+def test_it_watches_until_the_run_ends(trained, testset, tmp_path, monkeypatch):
+    run = tmp_path / "r"
+    shutil.copytree(trained, run)
+    record = json.loads((run / "run.json").read_text())
+    late = (run / "r.safetensors").read_bytes()
+    (run / "r.safetensors").unlink()
+    (run / "r_000000002.safetensors").unlink()
+    (run / "run.json").write_text(json.dumps({**record, "state": "running", "process": os.getpid()}))
+    os.utime(run / "r_000000001.safetensors", (0, 0))
+    looked = []
+
+    def another_look(seconds):
+        # Stands for the trainer, which goes on while the sweep waits.
+        looked.append(seconds)
+        (run / "r.safetensors").write_bytes(late)
+        if len(looked) == 2:
+            (run / "run.json").write_text(json.dumps(record))
+
+    monkeypatch.setattr(sweep_module.time, "sleep", another_look)
+    seen = []
+    options = GenerateOptions(checkpoint=str(trained.parent / "tiny"), steps=1)
+    result = sweep(
+        run, testset, tmp_path / "out", options, watch_every_s=7,
+        on_point=lambda each: seen.append((each.step, len(looked))),
+    )  # fmt: skip
+    # The second look finds the last checkpoint too young, the third is after the end.
+    assert looked == [7, 7]
+    assert seen == [(1, 0), (3, 2)]
+    assert [each.step for each in result.points] == [1, 3]

@@ -1,0 +1,160 @@
+"""A test set is corrected where its own records say, and measured inside the garment."""
+
+import json
+
+import numpy as np
+import pytest
+from skimage.color import deltaE_ciede2000, rgb2lab
+
+from chromiq.colour import delta_e_map
+from chromiq.dataset_builder.build import build
+from chromiq.dataset_builder.options import BuildOptions
+from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
+from chromiq.errors import UnsoundError, UsageError
+from chromiq.evaluate.side_by_side import evaluate_testset, named_folders
+from chromiq.evaluate.testset import canvas_mask, correct_trial, find_trial_garment, read_testset
+from chromiq.photos.images import read_mask, read_photo, write_photo
+
+
+def test_a_datasets_held_out_garments_are_its_test_set(built_dataset):
+    (trial,) = read_testset(built_dataset)
+    assert trial.name == "pair4"
+    assert trial.control == built_dataset / "held_out" / "control" / "pair4.jpg"
+    assert trial.garment_mask == built_dataset / "garment_masks" / "on_model4.png"
+
+
+def test_the_mask_on_the_canvas_has_the_garments_share_of_its_panel(built_dataset):
+    (trial,) = read_testset(built_dataset)
+    on_canvas, on_photo = canvas_mask(trial), read_mask(trial.garment_mask)
+    left, top, right, bottom = trial.geometry.on_model_xyxy
+    assert on_canvas[:, :left].sum() == on_canvas[:, right:].sum() == 0
+    assert on_canvas[top:bottom, left:right].mean() == pytest.approx(on_photo.mean(), rel=0.02)
+
+
+def test_evaluation_moves_colour_to_the_truth_and_nothing_outside_the_panel(built_dataset, tmp_path):
+    result = evaluate_testset(built_dataset, tmp_path, ClassicSegmenter())
+    (score,) = result.scores
+    assert score.name == "pair4"
+    assert score.differences["transfer"].mean < 0.8 * score.differences["control"].mean
+    (trial,) = read_testset(built_dataset)
+    before, after = read_photo(trial.control).rgb, read_photo(tmp_path / "transfer" / "pair4.png").rgb
+    left, _, right, _ = trial.geometry.on_model_xyxy
+    assert np.array_equal(before[:, :left], after[:, :left])
+    assert np.array_equal(before[:, right:], after[:, right:])
+    document = json.loads((tmp_path / "scores.json").read_text())
+    assert document["average"]["transfer_vs_truth"] == score.differences["transfer"].mean
+    assert result.report.read_text().startswith("<!doctype html>")
+
+
+def test_crops_win_over_masks(dataset, tmp_path):
+    (trial,) = read_testset(dataset)
+    left, top, right, bottom = trial.geometry.on_model_xyxy
+    x, y = (left + right) // 2, (top + bottom) // 2
+    crops = {"pair4": {"x": x, "y": y, "width": 20, "height": 20}}
+    (dataset / "held_out" / "crops.json").write_text(json.dumps(crops))
+    (score,) = evaluate_testset(dataset, tmp_path / "out", ClassicSegmenter()).scores
+    truth, control = (
+        rgb2lab(read_photo(path).rgb[y : y + 20, x : x + 20]) for path in (trial.truth, trial.control)
+    )
+    expected = deltaE_ciede2000(truth, control).mean()
+    assert score.differences["control"].mean == pytest.approx(expected, abs=1e-3)
+    assert score.differences["transfer"].leak_mean is not None
+
+
+def test_models_that_see_a_reference_are_corrected_too(built_dataset, tmp_path):
+    options = BuildOptions(model="qwen-image-edit-2509", segmenter="classic", held_out=0.3)
+    build(built_dataset.parent / "catalogue", tmp_path / "dataset", options)
+    (trial,) = read_testset(tmp_path / "dataset")
+    assert trial.geometry is None
+    truth, control = read_photo(trial.truth).rgb, read_photo(trial.control).rgb
+    corrected, reason = correct_trial(find_trial_garment(trial, ClassicSegmenter()))
+    mask = canvas_mask(trial)
+    assert reason == ""
+    far, near = (float(delta_e_map(truth, picture)[mask].mean()) for picture in (control, corrected))
+    assert near < far
+
+
+def test_faults_of_a_test_set_come_all_at_once(tmp_path):
+    rgb = np.full((96, 160, 3), 200, np.uint8)
+    for name in ("a", "b"):
+        write_photo(tmp_path / "gt" / f"{name}.png", rgb)
+    write_photo(tmp_path / "control" / "a.png", rgb)
+    with pytest.raises(UnsoundError) as caught:
+        read_testset(tmp_path)
+    assert [finding.code for finding in caught.value.findings] == ["testset.geometry", "testset.control"]
+
+
+def test_a_broken_manifest_is_named(dataset):
+    (dataset / "manifest.jsonl").write_text("[]\n")
+    with pytest.raises(UnsoundError, match=r"manifest\.jsonl"):
+        read_testset(dataset)
+
+
+def test_a_crop_across_the_seam_is_refused(dataset, tmp_path):
+    (trial,) = read_testset(dataset)
+    crops = {"pair4": {"x": trial.geometry.seam_x_px - 5, "y": 20, "width": 20, "height": 20}}
+    (dataset / "held_out" / "crops.json").write_text(json.dumps(crops))
+    with pytest.raises(UnsoundError) as caught:
+        evaluate_testset(dataset, tmp_path / "out", ClassicSegmenter())
+    assert [finding.code for finding in caught.value.findings] == ["crops.seam"]
+
+
+def test_images_made_elsewhere_stand_beside_transfer_and_their_hybrid(built_dataset, tmp_path):
+    """A rival's outputs, cut smaller as a pipeline cuts them: the truth itself."""
+    (trial,) = read_testset(built_dataset)
+    truth = read_photo(trial.truth).rgb
+    write_photo(tmp_path / "rival" / "pair4.png", truth[:-16, :-16])
+    outputs = {"rival": tmp_path / "rival"}
+    with pytest.raises(UnsoundError) as caught:
+        evaluate_testset(built_dataset, tmp_path / "out", ClassicSegmenter(), outputs=outputs)
+    assert [finding.code for finding in caught.value.findings] == ["score.size"]
+    assert "--register" in str(caught.value.findings[0])
+    assert not (tmp_path / "out").exists()
+    (score,) = evaluate_testset(
+        built_dataset, tmp_path / "out", ClassicSegmenter(), outputs=outputs, register_first=True
+    ).scores
+    assert list(score.differences) == ["control", "transfer", "rival", "rival-hybrid"]
+    assert score.differences["rival"].mean == 0
+    assert score.differences["rival"].resized_from == f"{truth.shape[1] - 16}x{truth.shape[0] - 16}"
+    assert score.differences["rival-hybrid"].mean < 0.8 * score.differences["control"].mean
+    (tmp_path / "rival" / "pair4.png").rename(tmp_path / "rival" / "pair5.png")
+    with pytest.raises(UnsoundError) as caught:
+        evaluate_testset(built_dataset, tmp_path / "out", ClassicSegmenter(), outputs=outputs)
+    assert [finding.code for finding in caught.value.findings] == ["score.missing"]
+
+
+@pytest.mark.parametrize("words", [["rival"], ["=x"], ["a/b=x"], ["control=x"], ["a=x", "a=y"]])
+def test_outputs_that_have_no_name_of_their_own_are_refused(words):
+    with pytest.raises(UsageError, match="--outputs"):
+        named_folders(words)
+
+
+@pytest.mark.models
+def test_two_loras_stand_beside_transfer_and_their_hybrids(built_dataset, tmp_path):
+    pytest.importorskip("diffusers")
+    from tiny_qwen import write_lora
+
+    from chromiq.evaluate.generate.images import GenerateOptions
+    from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import build_tiny_kontext
+
+    build_tiny_kontext(tmp_path / "tiny")
+    loras = []
+    for run in ("x", "y"):
+        (tmp_path / run).mkdir()
+        loras.append(write_lora(tmp_path / run / "lab.safetensors", ["transformer_blocks.0.attn.to_q"]))
+    options = GenerateOptions(checkpoint=str(tmp_path / "tiny"), steps=1)
+    seen = []
+    result = evaluate_testset(
+        built_dataset, tmp_path / "out", ClassicSegmenter(), loras=loras, options=options,
+        on_progress=lambda done, total: seen.append((done, total)),
+    )  # fmt: skip
+    (score,) = result.scores
+    columns = ["control", "transfer", "lab", "lab-hybrid", "lab-2", "lab-2-hybrid"]
+    assert list(score.differences) == columns
+    assert seen == [(number, 6) for number in range(1, 7)]
+    # A tiny random model makes noise, which no hybrid may take colour from: what it does is bounded.
+    assert score.differences["lab"].mean > 10
+    assert score.differences["lab-hybrid"].mean <= score.differences["control"].mean + 1
+    assert score.garment
+    interval = json.loads((tmp_path / "out" / "scores.json").read_text())["interval"]
+    assert set(interval) == {f"{column}_vs_truth" for column in columns}

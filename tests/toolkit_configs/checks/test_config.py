@@ -1,0 +1,292 @@
+"""Configs are checked before anything is paid for."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chromiq.photos.images import write_mask
+from chromiq.toolkit_configs.checks.config import check_config, examine_config
+from chromiq.toolkit_configs.checks.data import crop_lines, mask_weights
+from chromiq.toolkit_configs.checks.machine import disk_findings, disk_need, gpu_findings
+from chromiq.toolkit_configs.render.compose import compose
+from chromiq.toolkit_configs.render.job import render_job
+from chromiq.toolkit_configs.render.memory import GIB
+from chromiq.toolkit_configs.schema.known_keys import keys_in_source, known_keys, known_kinds
+from chromiq.toolkit_configs.trainer.checkout import toolkit_folder
+from chromiq.toolkit_configs.trainer.machine import Gpu
+
+
+@pytest.fixture
+def config(dataset, tmp_path):
+    checkpoint = tmp_path / "tiny"
+    checkpoint.mkdir()
+    (checkpoint / "model_index.json").write_text("{}")
+    path = tmp_path / "config.yaml"
+    overrides = {"model.name_or_path": str(checkpoint), "dataset.resolution": "[1328]"}
+    path.write_text(render_job("kontext", dataset, preset="smoke", overrides=overrides))
+    return path
+
+
+def changed(path, change):
+    document = yaml.safe_load(path.read_text())
+    change(document["config"]["process"][0])
+    path.write_text(yaml.safe_dump(document))
+    return {finding.code: finding for finding in check_config(path)}
+
+
+def test_a_rendered_config_is_sound(config):
+    assert check_config(config) == []
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "meant"),
+    [("train", "learning_rat", None), ("train", "step", "steps"), ("datasets", "mask_pth", "mask_path"),
+     ("sample", "sample_evry", "sample_every"), ("model", "quantise", "quantize"),
+     (None, "trigger_wrd", "trigger_word")],
+)  # fmt: skip
+def test_a_misspelt_key_is_named_with_what_was_meant(config, section, key, meant):
+    def misspell(process):
+        target = process if section is None else process[section]
+        (target[0] if isinstance(target, list) else target)[key] = 1
+
+    finding = changed(config, misspell)["config.key"]
+    assert finding.where.endswith(key)
+    if meant:
+        assert finding.cure == f"did you mean {meant}?"
+
+
+def test_missing_folders_files_and_checkpoints(config):
+    def spoil(process):
+        process["datasets"][0]["mask_path"] = "/nowhere/masks"
+        process["sample"]["samples"][0]["ctrl_img"] = "/nowhere/a.jpg"
+        process["model"]["name_or_path"] = "/nowhere/kontext"
+
+    assert {"dataset.folder", "config.sample", "model.folder"} <= set(changed(config, spoil))
+
+
+def test_faults_of_the_dataset_are_found_through_the_config(config, dataset):
+    (dataset / "control" / "pair1.jpg").unlink()
+    assert "dataset.control" in {finding.code for finding in check_config(config)}
+
+
+def test_an_existing_run_is_refused_unless_resumed(config, dataset):
+    run = dataset.parent / "runs" / "chromiq_v1"
+    run.mkdir(parents=True)
+    (run / "chromiq_v1_000000010.safetensors").write_bytes(b"x")
+    assert [f.code for f in check_config(config) if f.severity == "error"] == ["run.exists"]
+    assert [f.code for f in check_config(config, resume=True) if f.severity == "error"] == []
+
+
+def test_checkpoints_that_come_after_the_end_are_a_warning(config):
+    finding = changed(config, lambda process: process["save"].update(save_every=500))["config.save_every"]
+    assert finding.severity == "warning"
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "code", "said"),
+    [("train", "timestep_type", "wieghted", "config.choice", "did you mean weighted?"),
+     ("train", "optimizer", "adamw8bits", "config.choice", "did you mean adamw8bit?"),
+     ("model", "arch", "flux_kontex", "config.choice", "did you mean flux_kontext?"),
+     ("train", "max_grad_norm", "high", "config.kind", "mend"),
+     ("train", "steps", True, "config.kind", "mend"),
+     ("logging", "use_ui_logger", "maybe", "config.kind", "mend")],
+)  # fmt: skip
+def test_words_and_kinds_that_the_trainer_takes_otherwise(config, section, key, value, code, said):
+    finding = changed(config, lambda process: process.setdefault(section, {}).update({key: value}))[code]
+    assert finding.where == f"config.yaml: {section}.{key}"
+    assert finding.severity == "error"
+    assert said in finding.cure
+
+
+def test_numbers_as_the_trainer_reads_them_are_no_fault(config):
+    config.write_text(config.read_text().replace("lr: 0.001", "lr: 1e-3\n      max_grad_norm: 5e-1"))
+    assert check_config(config) == []
+
+
+def test_a_key_that_stands_twice_and_a_variable_that_the_trainer_lacks(config):
+    text = config.read_text().replace("      steps: 20", "      steps: 20\n      steps: 30")
+    config.write_text(text.replace('default_caption: ""', 'default_caption: "${MY_CAPTION}"'))
+    found = {finding.code: finding for finding in check_config(config)}
+    assert found["config.twice"].where == "config.yaml: train.steps"
+    assert found["config.variable"].where == "config.yaml: ${MY_CAPTION}"
+
+
+def test_faults_of_keys_and_types_come_together(config):
+    def spoil(process):
+        process["train"].update(lr="fast", stepz=1)
+
+    assert {"config.key", "config.value"} <= set(changed(config, spoil))
+
+
+def test_what_buckets_cut_off_is_told(config):
+    found = changed(config, lambda process: process["datasets"][0].update(resolution=[1328, 1024, 512]))
+    assert found["image.cropped"].severity == "warning"
+    assert examine_config(config).data.crops[1] == (
+        "3 x 1328x800 is trained at 1328x784, 16 of 800 rows cut off"
+    )
+
+
+def test_qwen_s_buckets_are_multiples_of_32():
+    assert crop_lines(Counter({(1328, 800): 2}), [1328], 32) == [
+        "2 x 1328x800 is trained at 1312x800, 16 of 1328 columns cut off"
+    ]
+
+
+@given(
+    st.lists(st.integers(0, 255), min_size=1, max_size=40),
+    st.lists(st.integers(0, 255), min_size=1, max_size=40),
+    st.floats(0.01, 1),
+)
+def test_weights_are_those_of_the_trainer_s_normalisation(first, second, min_value):
+    shares = [sum(values) / len(values) / 255 for values in (first, second)]
+    found = mask_weights(shares, min_value)
+    for white in (0.0, 1.0):
+        # As the trainer does it: to min..1, then divided by the mean of a batch of both masks.
+        mean = sum(min_value + (1 - min_value) * share for share in shares) / 2
+        weight = (min_value + (1 - min_value) * white) / mean
+        assert weight == pytest.approx(found.white if white else found.black)
+    assert found.heaviest >= found.white - 1e-9
+
+
+def test_masks_that_weigh_too_much_or_too_little_are_warned_about(config, dataset):
+    light = changed(config, lambda process: process["datasets"][0].update(mask_min_value=0.6))
+    assert light["mask.light"].severity == "warning"
+    changed(config, lambda process: process["datasets"][0].update(mask_min_value=0.0))
+    for path in (dataset / "masks").glob("*.png"):
+        mask = np.zeros((800, 1328), np.uint8)
+        mask[300:400, 900:1000] = 255
+        write_mask(path, mask)
+    found = {finding.code: finding for finding in check_config(config)}
+    assert "106.2 times the mean" in found["mask.heavy"].got
+    assert "mask.light" not in found
+
+
+def test_steps_are_held_against_the_dataset(config):
+    assert changed(config, lambda process: process["train"].update(steps=2, batch_size=1))["config.epochs"]
+    many = changed(config, lambda process: process["train"].update(steps=2000))["config.epochs"]
+    assert many.cure.startswith("lower steps")
+    changed(config, lambda process: process["train"].update(steps=600, batch_size=2))
+    assert examine_config(config).data.epochs == pytest.approx(600 * 2 / 3)
+
+
+def test_a_resumed_run_needs_more_steps_than_are_done(config, dataset):
+    run = dataset.parent / "runs" / "chromiq_v1"
+    run.mkdir(parents=True)
+    (run / "chromiq_v1_000000020.safetensors").write_bytes(b"x")
+    assert [finding.code for finding in check_config(config, resume=True)] == ["run.done"]
+
+
+def test_a_name_that_leads_elsewhere_is_refused(config):
+    config.write_text(config.read_text().replace('name: "chromiq_v1"', 'name: "../../elsewhere"', 1))
+    (finding,) = (found for found in check_config(config) if found.severity == "error")
+    assert (finding.code, finding.got) == ("config.name", "a path, '../../elsewhere'")
+
+
+def test_controls_fit_the_model(config):
+    one = changed(config, lambda process: process["model"].update(arch="flux2"))
+    assert one["config.controls"].got == "one"
+
+
+class TestDisk:
+    def test_latents_checkpoints_and_samples_are_counted(self, dataset):
+        job = compose("kontext", dataset).job
+        need = disk_need(job, {(1328, 800): 60})
+        # Kontext: 16 channels at an eighth of each side, 2 bytes each.
+        assert need.latents == 60 * 166 * 100 * 16 * 2
+        lora = 32 * 5_369_856
+        assert need.checkpoints == pytest.approx(51 * (lora * 2 + 100_000) + lora * 2)
+        assert need.samples > 41 * 2 * 1328 * 800 * 0.2
+
+    def test_a_full_disk_is_foreseen(self, dataset, monkeypatch):
+        job = compose("kontext", dataset).job
+        # Stands for a disk with 1 GB left.
+        monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10**9}))
+        (finding,) = disk_findings(job, disk_need(job, {(1328, 800): 60}))
+        assert (finding.code, finding.got) == ("run.disk", "1.0 GB")
+        assert finding.wanted.startswith("about 18.")
+
+
+class TestGpu:
+    def findings(self, gpus, device="cuda", preset="published"):
+        composed = compose("kontext", Path("/data/set"), preset=preset)
+        composed.job.process.device = device
+        return gpu_findings(composed.job, composed.memory, "config.yaml", gpus)
+
+    def test_none_seen(self):
+        (finding,) = self.findings([])
+        assert (finding.code, finding.got) == ("machine.gpu", "no GPU seen here")
+        assert finding.wanted.startswith("a GPU with about 44.")
+
+    def test_too_small_names_the_preset_that_fits(self):
+        (finding,) = self.findings([Gpu("RTX 4090", 24564 * 2**20, 24000 * 2**20)])
+        assert finding.code == "machine.memory"
+        assert "--preset 24gb" in finding.cure
+
+    def test_large_enough(self):
+        gpus = [Gpu("RTX 4090", 24564 * 2**20, 24000 * 2**20)]
+        assert self.findings(gpus, preset="24gb") == []
+        assert self.findings([Gpu("H100", 80 * GIB, 79 * GIB)]) == []
+
+    def test_in_use(self):
+        (finding,) = self.findings([Gpu("H100", 80 * GIB, 20 * GIB)])
+        assert finding.code == "machine.busy"
+
+    def test_devices(self):
+        gpus = [Gpu("H100", 80 * GIB, 79 * GIB)]
+        (missing,) = self.findings(gpus, "cuda:1")
+        assert (missing.code, missing.severity) == ("machine.gpu", "error")
+        assert [finding.code for finding in self.findings(gpus, "cuda0")] == ["config.device"]
+        assert self.findings([], "cpu") == []
+
+    @pytest.mark.parametrize("device", ["cuda:0,cuda:1", "cuda:0,1", "0", "gpu"])
+    def test_one_run_trains_on_one_device(self, device):
+        (finding,) = self.findings([Gpu("H100", 80 * GIB, 79 * GIB)] * 2, device)
+        assert (finding.code, finding.severity) == ("config.device", "error")
+        assert "sweep-train --devices" in finding.cure
+
+
+def test_known_keys_hold_what_every_rendered_config_uses_and_not_what_is_wrong():
+    keys = known_keys()
+    assert {"lr", "steps", "optimizer", "timestep_type"} <= keys["train"]
+    assert {"mask_path", "mask_min_value", "control_path", "control_path_2"} <= keys["datasets"]
+    assert "learning_rate" not in keys["train"]
+
+
+def test_keys_are_read_from_source_in_every_form(tmp_path):
+    source = tmp_path / "toolkit" / "config_modules.py"
+    source.parent.mkdir()
+    names = ("Network", "Save", "Dataset", "Train", "Model", "Sample", "Logging", "Adapter", "EMA")
+    body = (
+        "    def __init__(self, named=1, **kwargs):\n"
+        "        self.a = kwargs.get('got', 2)\n        self.b = kwargs['indexed']\n"
+        "        if 'asked' in kwargs: pass\n        self.c = kwargs.pop('popped')\n"
+        "        other.get('not_read')\n"
+    )
+    source.write_text(
+        "".join(f"class {name}Config:\n{body}\n" for name in names) + f"class SampleItem:\n{body}"
+    )
+    process = "class P:\n    def f(self):\n        self.get_conf('conf')\n        self.config.get('direct')\n"
+    for path in (
+        "jobs/process/BaseProcess.py", "jobs/process/BaseTrainProcess.py",
+        "jobs/process/BaseSDTrainProcess.py",
+        "extensions_built_in/sd_trainer/SDTrainer.py", "extensions_built_in/sd_trainer/DiffusionTrainer.py",
+    ):  # fmt: skip
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(process)
+    found = keys_in_source(tmp_path)
+    assert set(found["train"]) == {"named", "got", "indexed", "asked", "popped"}
+    assert found["train"]["got"] == "float"
+    assert {"conf", "direct"} <= set(found["process"])
+
+
+@pytest.mark.ai_toolkit
+def test_the_committed_keys_are_those_of_the_vendored_commit():
+    folder = toolkit_folder()
+    if not (folder / "run.py").is_file():
+        pytest.skip("the vendored trainer is not checked out: git submodule update --init vendor/ai-toolkit")
+    assert keys_in_source(folder) == known_kinds()

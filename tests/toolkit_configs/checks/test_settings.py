@@ -1,0 +1,183 @@
+"""What the trainer takes without a word although it spoils a run: settings, caches, names of files."""
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from chromiq.toolkit_configs.checks.caches import cache_findings
+from chromiq.toolkit_configs.checks.config import check_config
+from chromiq.toolkit_configs.checks.settings import setting_findings
+from chromiq.toolkit_configs.render.job import render_job
+from chromiq.toolkit_configs.render.models import MODELS
+from chromiq.toolkit_configs.render.presets import PRESETS
+
+
+def document_of(model="kontext", **options):
+    return yaml.safe_load(render_job(model, Path("/data/set"), **options))
+
+
+def first(document):
+    return document["config"]["process"][0]
+
+
+def with_sample(document, **controls):
+    first(document)["sample"]["samples"] = [{"prompt": "chromiq", **controls}]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_is_rendered_is_never_complained_of(model):
+    for preset in PRESETS:
+        assert setting_findings(document_of(model, preset=preset), "c.yaml") == []
+
+
+SPOILT = {
+    "datasets.0.invert_mask": (True, "config.setting", "error"),
+    "datasets.0.alpha_mask": (True, "config.setting", "error"),
+    "datasets.0.num_repeats": (0, "config.setting", "error"),
+    "datasets.0.random_crop": (True, "config.setting", "warning"),
+    "datasets.0.random_scale": (True, "config.setting", "warning"),
+    "datasets.0.shuffle_tokens": (True, "config.setting", "warning"),
+    "datasets.0.control_from_same_folder": (True, "config.setting", "warning"),
+    "datasets.0.flip_x": (True, "config.setting", "warning"),
+    "datasets.0.is_reg": (True, "config.setting", "warning"),
+    "datasets.0.control_path_2": ("/data/more", "config.controls", "error"),
+    "train.train_unet": (False, "config.setting", "error"),
+    "train.validation_config": ({"validation_items": []}, "config.setting", "warning"),
+    "train.noise_scheduler": ("ddpm", "config.setting", "warning"),
+    "train.unload_text_encoder": (True, "config.captions", "error"),
+    "train.lr": (1.0, "config.setting", "warning"),
+    "save.push_to_hub": (True, "config.setting", "warning"),
+    "sample.sampler": ("ddpm", "config.setting", "warning"),
+    "sample.prompts": (["it --ctrl_img /nowhere.png"], "config.sample", "error"),
+    "model.arch": ("qwen_image_edit", "config.arch", "error"),
+    "model.model_kwargs": ({"match_target_re": True}, "config.key", "error"),
+    "type": ("difusion_trainer", "config.choice", "error"),
+    "network": (None, "config.network", "error"),
+}
+
+
+@pytest.mark.parametrize("key", SPOILT)
+def test_a_setting_that_spoils_a_run_is_told_with_its_cure(key):
+    value, code, severity = SPOILT[key]
+    document = document_of()
+    at = first(document)
+    *sections, name = key.split(".")
+    for section in sections:
+        at = at[int(section) if section.isdecimal() else section]
+    at[name] = value
+    (finding,) = setting_findings(document, "c.yaml")
+    assert (finding.code, finding.severity) == (code, severity)
+    assert finding.where.startswith(f"c.yaml: {key}") or key == "type"
+    assert finding.cure
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda document: document.update(job="extensions"), "config.choice"),
+        (lambda document: document.update(jobs="extension"), "config.key"),
+        (lambda document: document["config"].update(nmae="x"), "config.key"),
+        (lambda document: document["config"]["process"].append(dict(first(document))), "config.process"),
+    ],
+)  # fmt: skip
+def test_what_stands_around_the_process_is_looked_at_too(change, code):
+    document = document_of()
+    change(document)
+    assert [finding.code for finding in setting_findings(document, "c.yaml")] == [code]
+
+
+def test_both_ways_of_accumulating_gradients_are_refused_and_rates_of_their_own_let_pass():
+    document = document_of()
+    train = first(document)["train"]
+    train.update(gradient_accumulation=2, gradient_accumulation_steps=2)
+    (finding,) = setting_findings(document, "c.yaml")
+    assert finding.where.endswith("gradient_accumulation_steps")
+    train.update(gradient_accumulation=1, lr=1.0, optimizer="prodigy")
+    assert setting_findings(document, "c.yaml") == []
+    train.update(unload_text_encoder=True, cache_text_embeddings=True)
+    assert setting_findings(document, "c.yaml") == []
+
+
+@pytest.mark.parametrize(
+    ("model", "controls", "missing"),
+    [
+        ("kontext", {}, "ctrl_img"),
+        ("kontext", {"ctrl_img_1": "a"}, "ctrl_img"),
+        ("kontext", {"ctrl_img": "a"}, None),
+        ("flux2", {"ctrl_img": "a", "ctrl_img_2": "b"}, "ctrl_img_1"),
+        ("qwen-image-edit-2511", {"ctrl_img_1": "a", "ctrl_img_2": "b"}, None),
+    ],
+)
+def test_samples_show_what_the_model_looks_at(model, controls, missing):
+    document = document_of(model)
+    with_sample(document, **controls)
+    found = setting_findings(document, "c.yaml")
+    assert [(finding.code, finding.wanted) for finding in found] == (
+        [("config.sample", missing)] if missing else []
+    )
+
+
+@pytest.fixture
+def config(dataset, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(render_job("kontext", dataset, preset="smoke"))
+    return path
+
+
+def test_a_datasets_doctor_looks_at_them_as_well(dataset, chromiq):
+    (dataset / "gt" / "old").mkdir()
+    (dataset / "gt" / "old" / "pair1.jpg").write_bytes(b"")
+    told = chromiq("doctor", dataset)
+    assert told.code == 10
+    assert "[dataset.nested]" in told.err
+
+
+def codes(config):
+    return {finding.code for finding in check_config(config) if finding.severity == "error"}
+
+
+def test_files_that_the_trainer_overlooks_or_takes_in(config, dataset):
+    mask, target = dataset / "masks" / "pair1.png", dataset / "gt" / "pair1.jpg"
+    mask.rename(mask.with_suffix(".PNG"))
+    assert codes(config) == {"dataset.suffix"}
+    mask.with_suffix(".PNG").rename(mask)
+    # Of targets it takes any case.
+    target.rename(target.with_suffix(".JPG"))
+    assert codes(config) == set()
+    (dataset / "gt" / "old").mkdir()
+    (dataset / "gt" / "old" / "pair1.jpg").write_bytes(b"")
+    assert codes(config) == {"dataset.nested"}
+    (dataset / "gt" / "old").rename(dataset / "gt" / ".old")
+    assert codes(config) == set()
+    config.write_text(config.read_text().replace('caption_ext: "txt"', 'caption_ext: "caption"'))
+    assert codes(config) == {"config.captions"}
+
+
+def test_what_was_encoded_of_other_pictures_is_not_trained_on(config, dataset):
+    cache = dataset / "gt" / "_latent_cache"
+    cache.mkdir()
+    encoded = cache / f"pair1_{'A' * 22}.safetensors"
+    encoded.touch()
+    assert codes(config) == set()
+    os.utime(encoded, (1, 1))
+    (found,) = (each for each in check_config(config) if each.severity == "error")
+    assert (found.code, found.where) == ("dataset.cache", str(cache))
+    assert encoded.name in found.got
+    # A name that only begins alike is another picture.
+    encoded.rename(cache / f"pair1_old_{'A' * 22}.safetensors")
+    assert codes(config) == set()
+
+
+def test_captions_that_were_encoded_with_another_control(dataset):
+    cache = dataset / "gt" / "_t_e_cache"
+    cache.mkdir()
+    encoded = cache / f"pair2_{'B' * 22}.safetensors"
+    encoded.touch()
+    newest_ns = encoded.stat().st_mtime_ns + 10**9
+    os.utime(dataset / "gt" / "pair2.jpg", ns=(newest_ns, newest_ns))
+    assert cache_findings(dataset / "gt", [dataset / "control"]) == []
+    os.utime(dataset / "control" / "pair2.jpg", ns=(newest_ns, newest_ns))
+    (found,) = cache_findings(dataset / "gt", [dataset / "control"])
+    assert found.where == str(cache)

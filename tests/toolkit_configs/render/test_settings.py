@@ -1,0 +1,239 @@
+"""Who may set a value, who wins, and that the file says where each came from."""
+
+import pytest
+import yaml
+
+from chromiq.errors import UnsoundError, UsageError
+from chromiq.toolkit_configs.render.compare import differences_from
+from chromiq.toolkit_configs.render.compose import DEFAULT, compose
+from chromiq.toolkit_configs.render.job import render_composed, render_job, template_source
+from chromiq.toolkit_configs.render.models import MODELS, find_model
+from chromiq.toolkit_configs.render.notes import NOTES
+from chromiq.toolkit_configs.render.settings import (
+    Settings,
+    command_line_settings,
+    environment_settings,
+    flat,
+    project_settings,
+)
+
+
+def composed_of(tmp_path, model="kontext", *, project="", environment=None, command=(), **options):
+    path = tmp_path / "chromiq.yaml"
+    path.write_text(project)
+    layers = [
+        project_settings(path),
+        environment_settings(environment or {}),
+        Settings("the command line", values=command_line_settings(command)),
+    ]
+    return compose(model, tmp_path / "dataset", layers=layers, **options)
+
+
+def explained(composed):
+    return {key: (value, source) for key, value, source in composed.explain()}
+
+
+PROJECT = (
+    "preset: 24gb\nname: shirts\ntraining_folder: out\ntrain: {lr: 2e-4, steps: 700}\nsave.save_every: 50\n"
+)
+ENVIRONMENT = {"CHROMIQ_TRAIN__LR": "3e-4", "CHROMIQ_NAME": "skirts", "CHROMIQ_AI_TOOLKIT": "/x", "HOME": "/"}
+
+
+def test_each_place_wins_over_those_before_it(tmp_path):
+    command = ["train.lr=4e-4"]
+    steps = [
+        (composed_of(tmp_path), 0.0001, DEFAULT),
+        (composed_of(tmp_path, project=PROJECT), 0.0002, "chromiq.yaml"),
+        (composed_of(tmp_path, project=PROJECT, environment=ENVIRONMENT), 0.0003, "CHROMIQ_TRAIN__LR"),
+        (composed_of(tmp_path, project=PROJECT, environment=ENVIRONMENT, command=command), 0.0004,
+         "--set train.lr"),
+    ]  # fmt: skip
+    assert [explained(composed)["train.lr"] for composed, _, _ in steps] == [step[1:] for step in steps]
+    last = explained(steps[-1][0])
+    assert last["train.steps"] == (700, "chromiq.yaml")
+    assert last["save.save_every"] == (50, "chromiq.yaml")
+    assert last["network.linear"] == (16, "preset 24gb")
+    assert last["name"] == ("skirts", "the environment")
+    assert last["meta.name"] == ("skirts", "the environment")
+    assert last["training_folder"] == (str(tmp_path / "out"), "chromiq.yaml")
+
+
+def test_options_of_the_command_line_win_over_all(tmp_path):
+    composed = composed_of(
+        tmp_path, project=PROJECT, environment=ENVIRONMENT, preset="48", name="own", training_folder=tmp_path
+    )
+    found = explained(composed)
+    assert composed.preset == "48gb"
+    assert found["name"] == ("own", "the command line")
+    assert found["training_folder"] == (str(tmp_path), "the command line")
+    assert found["network.linear"] == (32, DEFAULT)
+
+
+def test_every_value_of_the_file_is_explained(tmp_path):
+    composed = composed_of(tmp_path, "flux2-klein", project=PROJECT)
+    written = yaml.safe_load(render_composed(composed))
+    process = written["config"].pop("process")[0]
+    want = dict(
+        [*flat(process), *flat(written["config"]), *flat({"job": written["job"], "meta": written["meta"]})]
+    )
+    assert {key: value for key, (value, _) in explained(composed).items()} == want
+    assert explained(composed)["model.arch"] == ("flux2_klein_4b", "model flux2-klein")
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [("train.max_grad_norm", "0.5", 0.5), ("logging.use_ui_logger", "true", True),
+     ("datasets.0.buckets", "false", False),
+     ("model.layer_offloading", "true", True), ("datasets.random_crop", "no", False),
+     ("datasets.trigger_word", "yes", "yes")],
+)  # fmt: skip
+def test_keys_that_the_trainer_reads_and_we_do_not_model_can_be_set(tmp_path, key, text, value):
+    found = explained(composed_of(tmp_path, command=[f"{key}={text}"]))
+    full = key.replace("datasets.", "datasets.0.").replace("0.0.", "0.")
+    assert found[full] == (value, f"--set {key}")
+
+
+@pytest.mark.parametrize("text", ["yes", "1e5", "null and void", "a: b: c", "[name", "{{ x }}", "- a", "'"])
+def test_where_text_is_wanted_text_is_taken_as_written(tmp_path, text):
+    assert explained(composed_of(tmp_path, command=[f"trigger_word={text}"]))["trigger_word"][0] == text
+
+
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [("train.max_grad_nrm=1", "did you mean max_grad_norm?"), ("train.max_grad_norm=high", "float is wanted"),
+     ("datasets.1.resolution=[512]", "a number below 1"), ("logging.log_evry=1", "did you mean log_every?"),
+     ("train.lr=true", "not true or false"), ("train.steps", "no ="), ("=3", "no key")],
+)  # fmt: skip
+def test_what_cannot_be_set_is_refused(tmp_path, assignment, said):
+    with pytest.raises(UsageError) as caught:
+        composed_of(tmp_path, command=[assignment])
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("CHROMIQ_PRESETS", "did you mean CHROMIQ_PRESET?"), ("CHROMIQ_TRAIN__LRR", "did you mean lr?")],
+)
+def test_a_misspelt_variable_is_refused(tmp_path, name, said):
+    with pytest.raises(UsageError) as caught:
+        composed_of(tmp_path, environment={name: "1"})
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("project", ["- 1", "a: [", "name: 1e5\nname: [x]", "trian: {lr: 1}"])
+def test_a_project_file_that_is_none_is_refused(tmp_path, project):
+    with pytest.raises(UsageError):
+        composed_of(tmp_path, project=project)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../out", "a/b", "a\nb", "x" * 300])
+def test_a_run_s_name_is_one_folder(tmp_path, name):
+    with pytest.raises(UsageError, match="a name of one folder"):
+        composed_of(tmp_path, name=name)
+
+
+def test_what_differs_from_the_published_run_and_what_it_does(tmp_path):
+    assert differences_from("published", composed_of(tmp_path), tmp_path / "dataset") == []
+    found = differences_from("published", composed_of(tmp_path, preset="24gb"), tmp_path / "dataset")
+    by_key = {item.key: item for item in found}
+    assert (by_key["network.linear"].there, by_key["network.linear"].here) == (32, 16)
+    assert by_key["network.linear"].effect == NOTES["network.linear"]
+    assert by_key["datasets.0.resolution"].here == [512, 768]
+    assert "train.lr" not in by_key
+    assert all(item.effect for item in found)
+    other = differences_from("48gb", composed_of(tmp_path, preset="24gb"), tmp_path / "dataset")
+    assert "model.quantize" not in {item.key for item in other}
+    apart = compose("flux2", tmp_path / "dataset")
+    keys = {item.key for item in differences_from("published", apart, tmp_path / "dataset")}
+    assert "model.model_kwargs.match_target_res" in keys
+    assert "model.model_kwargs" not in keys
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_key_that_is_rendered_has_a_note_that_says_what_it_does(tmp_path, model):
+    rendered = composed_of(tmp_path, model, preset="24gb").explain()
+    plain = {".".join(part for part in key.split(".") if not part.isdecimal()) for key, _, _ in rendered}
+    assert {key for key in plain if key not in NOTES} <= {
+        "type", "job", "meta.name", "meta.version", "sample.samples.prompt", "model.model_kwargs",
+    }  # fmt: skip
+
+
+def test_a_dataset_laid_out_for_another_kind_of_model_is_refused(built_dataset, tmp_path):
+    with pytest.raises(UnsoundError) as caught:
+        compose("flux2-klein", built_dataset)
+    (finding,) = caught.value.findings
+    assert finding.code == "dataset.layout"
+    assert finding.cure.endswith("--model flux2-klein")
+    for folder in ("gt", "reference"):
+        (tmp_path / "apart" / folder).mkdir(parents=True)
+    with pytest.raises(UnsoundError) as caught:
+        compose("kontext", tmp_path / "apart")
+    assert [finding.code for finding in caught.value.findings] == ["dataset.layout"]
+
+
+def test_a_file_is_no_dataset(tmp_path):
+    (tmp_path / "manifest.jsonl").write_text("")
+    with pytest.raises(UnsoundError) as caught:
+        compose("kontext", tmp_path / "manifest.jsonl")
+    assert [(finding.code, finding.got) for finding in caught.value.findings] == [
+        ("dataset.folder", "a file")
+    ]
+
+
+def test_samples_are_as_large_as_the_dataset_s_pictures(built_dataset):
+    from PIL import Image
+
+    sample = compose("kontext", built_dataset).job.process.sample
+    with Image.open(built_dataset / "control" / "pair1.jpg") as control:
+        assert (sample.width, sample.height) == (control.width // 16 * 16, control.height // 16 * 16)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_copied_template_renders_the_same(tmp_path, model):
+    path = tmp_path / "own.yaml.j2"
+    path.write_text(template_source(model))
+    dataset = tmp_path / "dataset"
+    assert render_job(model, dataset, template=path) == render_job(model, dataset)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "where"),
+    [("a: {{ nothing }}", "template.fault", ""), ("{% if %}", "template.fault", "line 1"),
+     ("a: [", "template.yaml", ""), ("words", "template.yaml", ""),
+     ("{{ ''.__class__.__mro__ }}", "template.fault", ""), ("a: {{ 1 / 0 }}", "template.fault", "")],
+)  # fmt: skip
+def test_a_template_that_does_not_render_is_refused(tmp_path, text, code, where):
+    path = tmp_path / "own.yaml.j2"
+    path.write_text(text)
+    with pytest.raises(UnsoundError) as caught:
+        render_job("kontext", tmp_path / "dataset", template=path)
+    finding = caught.value.findings[0]
+    assert finding.code == code
+    assert str(path) in finding.where
+    assert where in finding.where
+
+
+def test_a_template_lays_values_out_and_sets_none(tmp_path):
+    path = tmp_path / "own.yaml.j2"
+    own = (
+        render_job("kontext", tmp_path / "dataset")
+        .replace("lr: 0.0001", "lr: 0.5")
+        .replace("  fps: 1", "  x: 1")
+    )
+    path.write_text(own)
+    with pytest.raises(UnsoundError) as caught:
+        render_job("kontext", tmp_path / "dataset", template=path)
+    found = {finding.where.removeprefix(f"{path}: "): finding for finding in caught.value.findings}
+    assert set(found) == {"train.lr", "sample.fps", "sample.x"}
+    assert (found["train.lr"].wanted, found["train.lr"].got) == ("0.0001", "0.5")
+    assert "--set train.lr=" in found["train.lr"].cure
+
+
+def test_the_dataset_builder_knows_the_same_models():
+    from chromiq.dataset_builder.canvas.buckets import DIVISIBLE_BY_PX
+    from chromiq.dataset_builder.canvas.captions import uses_reference
+
+    assert {name: find_model(name).divisible_by for name in MODELS} == DIVISIBLE_BY_PX
+    assert {name: uses_reference(name) for name in MODELS} == {
+        name: find_model(name).sees_reference for name in MODELS
+    }

@@ -1,0 +1,304 @@
+"""Launching: what is recorded, and what becomes of a trainer that misbehaves (see standin_trainer)."""
+
+import json
+import os
+import re
+
+import pytest
+from standin_trainer import behave, make_trainer
+from told import events
+
+import chromiq.toolkit_configs.trainer.engine as engine
+from chromiq.errors import AccessError, ChromiqError, UnsoundError, UsageError
+from chromiq.toolkit_configs.render.job import render_job
+from chromiq.toolkit_configs.runs.folder import read_record
+from chromiq.toolkit_configs.runs.launch import launch, plan
+from chromiq.toolkit_configs.runs.status import read_status
+from chromiq.toolkit_configs.trainer import checkout as toolkit
+from chromiq.toolkit_configs.trainer.watcher import Launch, Limits
+
+
+def test_a_good_run_is_recorded(trainer, config, run_folder):
+    trainer("good")
+    seen = []
+    final = launch(config, "ai-toolkit", on_status=lambda status: seen.append(status.step))
+    assert final == run_folder / "chromiq_v1.safetensors"
+    assert {10, 20} <= set(seen)
+    status = read_status(run_folder)
+    assert (status.state, status.step, status.loss) == ("done", 20, 1.5)
+    record = status.record
+    assert set(record.checkpoints) == {"chromiq_v1_000000010.safetensors", "chromiq_v1.safetensors"}
+    assert all(len(digest) == 64 for digest in record.checkpoints.values())
+    assert record.toolkit_commit == toolkit.PINNED_COMMIT
+    assert (record.device, record.versions["torch"]) == ("cpu", "2.13.0+cpu")
+    assert len(record.config_sha256) == len(record.dataset_sha256) == 64
+    assert events(run_folder, "checkpoint") == [
+        {"step": 10, "file": "chromiq_v1_000000010.safetensors"},
+        {"step": 20, "file": "chromiq_v1.safetensors"},
+    ]
+    assert "loss: 1.500e+00" in (run_folder / "log.txt").read_text()
+
+
+def test_its_loss_log_is_trusted_before_its_progress_bar(trainer, config, run_folder):
+    pytest.importorskip("tensorboard")
+    trainer("good with a log")
+    launch(config, "ai-toolkit")
+    losses = {values["step"]: values["loss"] for values in events(run_folder, "step")}
+    # Rows count from 0, the bar's 9.9 belongs to no step that it names.
+    assert losses == {2: 2.5, 10: 1.5, 20: 1.25}
+    assert [values["file"] for values in events(run_folder, "sample")] == ["samples/1__000000010_0.jpg"]
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator(str(run_folder / "tensorboard"))
+    board.Reload()
+    assert [(scalar.step, scalar.value) for scalar in board.Scalars("train/loss")] == [*losses.items()]
+
+
+@pytest.mark.parametrize(
+    ("ending", "error", "said"),
+    [
+        ("nothing saved, exit 0", ChromiqError, "exit code 0 and without a final checkpoint at step 20"),
+        ("saves less than all", ChromiqError, "without a final checkpoint at step 20: it came to step 10"),
+        ("torn final", ChromiqError, "without a final checkpoint"),
+        ("out of memory", ChromiqError, "out of GPU memory"),
+        ("out of memory thrice", ChromiqError, "out of GPU memory"),
+        ("gated", AccessError, "HF_TOKEN"),
+        ("forbidden", AccessError, "accept its licence"),
+        ("no GPU", ChromiqError, "check nvidia-smi"),
+        ("locked", ChromiqError, "another program holds"),
+        ("full disk", ChromiqError, "disk is full"),
+        ("broken environment", ChromiqError, "chromiq toolkit setup"),
+        ("killed by the system", ChromiqError, "killed by the system at step 4"),
+        ("nan", UnsoundError, r"after step 5: the loss is no number.*lower train\.lr"),
+        ("nan in the log", UnsoundError, "after step 3: the loss is no number"),
+        ("no mask", UnsoundError, "the mask was not applied"),
+    ],
+)
+def test_a_failed_run_says_its_cure(trainer, config, run_folder, ending, error, said):
+    trainer(ending)
+    with pytest.raises(error, match=said) as caught:
+        launch(config, "ai-toolkit")
+    assert type(caught.value) is error
+    assert "\n" not in str(caught.value)
+    status = read_status(run_folder)
+    assert status.state == "failed"
+    assert status.record.message == str(caught.value)
+    assert (run_folder / "log.txt").is_file()
+
+
+def test_a_final_checkpoint_of_an_earlier_launch_is_none_of_this_one(trainer, config, run_folder):
+    trainer("good")
+    launch(config, "ai-toolkit")
+    trainer("nothing saved, exit 0")
+    again = Launch(config, run_folder, "chromiq_v1", total_steps=20, device="cpu")
+    with pytest.raises(ChromiqError, match="exit code 0 and without a final checkpoint"):
+        engine.run(again, lambda event: None)
+
+
+def test_what_the_trainer_swallows_is_told(trainer, config, run_folder):
+    trainer("swallows")
+    launch(config, "ai-toolkit")
+    assert [values["code"] for values in events(run_folder, "warning")] == ["skipped_image", "optimizer_lost"]
+
+
+def test_nan_may_be_let_pass_and_is_told_once(trainer, config, run_folder):
+    trainer("nan, and goes on")
+    launch(config, "ai-toolkit", limits=Limits(stop_on_nan=False))
+    assert [values["code"] for values in events(run_folder, "warning")] == ["nan"]
+
+
+def test_a_stall_can_stop_a_run(trainer, config, run_folder):
+    trainer("stalls")
+    with pytest.raises(ChromiqError, match="after step 5: nothing was heard"):
+        launch(config, "ai-toolkit", limits=Limits(stall_s=1, stop_on_stall=True))
+    assert [values["code"] for values in events(run_folder, "warning")] == ["stall"]
+    assert events(run_folder, "memory")[0]["host_bytes"] > 0
+
+
+def test_a_child_that_keeps_the_output_open_does_not_keep_the_run(trainer, config):
+    trainer("a child keeps its output open")
+    assert launch(config, "ai-toolkit").is_file()
+
+
+def test_a_flood_of_output_is_kept_and_does_no_harm(trainer, config, run_folder):
+    trainer("floods")
+    launch(config, "ai-toolkit")
+    assert (run_folder / "log.txt").stat().st_size > 100_000_000
+    (run_folder / "log.txt").unlink()
+
+
+def test_the_token_reaches_the_trainer_and_no_file(trainer, config, run_folder, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret_token_of_this_test")
+    trainer("prints the token")
+    launch(config, "ai-toolkit")
+    assert (run_folder / "log.txt").read_text().count("***") == 3
+    files = [path for path in run_folder.rglob("*") if path.is_file()]
+    assert run_folder / "command" in files
+    assert not [path for path in files if b"hf_secret" in path.read_bytes()]
+
+
+def test_the_token_is_not_in_what_a_failed_run_says(trainer, config, run_folder, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret_token_of_this_test")
+    trainer("fails with the token")
+    with pytest.raises(ChromiqError, match=r"CUDA out of memory, \*\*\* \[1/20\]") as caught:
+        launch(config, "ai-toolkit")
+    assert "hf_secret" not in str(caught.value)
+    files = [path for path in run_folder.rglob("*") if path.is_file()]
+    assert not [path for path in files if b"hf_secret" in path.read_bytes()]
+
+
+def test_the_trainer_sees_its_own_folder_a_bounded_environment_and_absolute_paths(
+    trainer, config, run_folder, monkeypatch
+):
+    monkeypatch.setenv("PYTHONPATH", "/somewhere")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not for you")
+    monkeypatch.chdir(run_folder.parents[1])
+    config.write_text(config.read_text().replace(f"{run_folder.parents[1]}/dataset/gt", "dataset/gt"))
+    trainer("tells")
+    launch(config, "ai-toolkit")
+    folder, environment, told = json.loads((run_folder / "told.json").read_text())
+    assert folder == os.environ["CHROMIQ_AI_TOOLKIT"]
+    assert "PATH" in environment
+    assert not {"PYTHONPATH", "AWS_SECRET_ACCESS_KEY"} & set(environment)
+    process = told["process"][0]
+    assert process["datasets"][0]["folder_path"] == str(run_folder.parents[1] / "dataset" / "gt")
+    assert process["logging"] == {"use_ui_logger": True, "log_every": 1}
+
+
+@pytest.mark.parametrize(
+    ("device", "restricted", "shown"),
+    [("cuda:1", None, "1"), ("cuda:1", "4,6", "6"), ("cuda", "4,6", "4,6"), ("cpu", "4,6", "")],
+)
+def test_the_trainer_is_shown_the_devices_that_the_config_names(
+    trainer, config, run_folder, monkeypatch, device, restricted, shown
+):
+    """It takes the first that it sees, whatever its config says."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if restricted:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", restricted)
+    config.write_text(re.sub(r'device: "?cpu"?', f'device: "{device}"', config.read_text()))
+    trainer("tells")
+    launch(config, "ai-toolkit")
+    _, environment, _ = json.loads((run_folder / "told.json").read_text())
+    assert environment["CUDA_VISIBLE_DEVICES"] == shown
+
+
+def test_a_gpu_that_the_trainer_does_not_see_is_no_reason_to_train_on_the_cpu(
+    trainer, config, run_folder, monkeypatch
+):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    config.write_text(re.sub(r'device: "?cpu"?', 'device: "cuda"', config.read_text()))
+    trainer("good")
+    with pytest.raises(UnsoundError) as caught:
+        launch(config, "ai-toolkit")
+    assert [each.code for each in caught.value.findings if each.severity == "error"] == ["toolkit.device"]
+    assert not run_folder.exists()
+
+
+def test_several_processes_for_one_run_are_refused(trainer, config, run_folder, monkeypatch, chromiq):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    told = chromiq("train", config)
+    assert told.code == 2
+    assert "sweep-train --devices" in told.err
+    assert not run_folder.exists()
+
+
+@pytest.mark.parametrize("seed", ["two", "-1", "4294967296"])
+def test_a_seed_that_the_trainer_would_drop_is_refused(trainer, config, monkeypatch, seed):
+    monkeypatch.setenv("SEED", seed)
+    with pytest.raises(UsageError, match="SEED: wanted a whole number"):
+        plan(config, "ai-toolkit")
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "code"),
+    [("log", "runs", "run.name"), ("e", "runs", "run.name"), ("lab", "shop_cn/runs", "run.path")],
+)
+def test_names_and_places_that_the_trainer_trips_over_are_refused(trainer, dataset, name, folder, code):
+    trainer("good")
+    config = dataset.parent / "config.yaml"
+    where = dataset.parent / folder
+    config.write_text(render_job("kontext", dataset, preset="smoke", name=name, training_folder=where))
+    with pytest.raises(UnsoundError) as caught:
+        launch(config, "ai-toolkit")
+    assert code in {finding.code for finding in caught.value.findings}
+
+
+def test_another_commit_is_refused_and_changes_are_recorded(
+    trainer, trainer_folder, config, run_folder, monkeypatch
+):
+    trainer("good")
+    monkeypatch.setattr(toolkit, "PINNED_COMMIT", "0" * 40)
+    with pytest.raises(UnsoundError) as caught:
+        launch(config, "ai-toolkit")
+    assert [finding.code for finding in caught.value.findings if finding.severity == "error"] == [
+        "toolkit.commit"
+    ]
+    assert not run_folder.exists()
+    (trainer_folder[0] / "patch.py").touch()
+    try:
+        launch(config, "ai-toolkit", force=True)
+    finally:
+        (trainer_folder[0] / "patch.py").unlink()
+    record = read_record(run_folder)
+    assert record.toolkit_commit == trainer_folder[1]
+    assert len(record.toolkit_changes_sha256) == 64
+
+
+def test_an_unsound_dataset_is_never_launched_unless_forced(trainer, config, dataset, run_folder):
+    trainer("good")
+    (dataset / "masks" / "pair1.png").unlink()
+    with pytest.raises(UnsoundError):
+        launch(config, "ai-toolkit")
+    assert not run_folder.exists()
+    assert launch(config, "ai-toolkit", force=True).is_file()
+
+
+def test_an_environment_that_imports_nothing_is_told_before_a_launch(
+    config, run_folder, tmp_path, monkeypatch
+):
+    commit = make_trainer(tmp_path / "trainer")
+    behave(tmp_path / "trainer", "good")
+    (tmp_path / "trainer" / "venv" / "bin" / "python").write_text("#!/bin/sh\nexit 1\n")
+    monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(tmp_path / "trainer"))
+    monkeypatch.setattr(toolkit, "PINNED_COMMIT", commit)
+    with pytest.raises(ChromiqError) as caught:
+        launch(config, "ai-toolkit")
+    (fault,) = [finding for finding in caught.value.findings if finding.severity == "error"]
+    assert (fault.code, fault.cure) == ("toolkit.environment", "'chromiq toolkit setup' mends it")
+    assert not run_folder.exists()
+
+
+def test_a_trainer_with_changed_files_is_told(trainer, trainer_folder, config):
+    trainer("good")
+    assert "toolkit.dirty" not in {finding.code for finding in plan(config, "ai-toolkit").findings}
+    (trainer_folder[0] / "patch.py").touch()
+    try:
+        findings = {finding.code: finding for finding in plan(config, "ai-toolkit").findings}
+    finally:
+        (trainer_folder[0] / "patch.py").unlink()
+    assert findings["toolkit.dirty"].severity == "warning"
+
+
+def test_without_its_environment_the_command_that_makes_it_is_said(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(tmp_path))
+    (tmp_path / "run.py").touch()
+    with pytest.raises(ChromiqError, match=r"wanted an environment .*make it with 'chromiq toolkit setup'"):
+        launch(config, "ai-toolkit")
+
+
+def test_without_the_trainer_the_command_that_brings_it_is_said(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(tmp_path / "nothing"))
+    with pytest.raises(ChromiqError, match="git submodule update --init vendor/ai-toolkit"):
+        launch(config, "ai-toolkit")
+
+
+def test_a_dry_run_prints_what_would_run_and_writes_nothing(trainer, config, run_folder, chromiq):
+    trainer("good")
+    told = chromiq("train", config, "--dry-run", "--json")
+    document = told.document
+    assert told.code == 0
+    folder = os.environ["CHROMIQ_AI_TOOLKIT"]
+    assert document["command"] == [f"{folder}/venv/bin/python", "run.py", str(run_folder / "launched.yaml")]
+    assert (document["working_directory"], document["steps"], document["save_every"]) == (folder, 20, 10)
+    assert not run_folder.exists()

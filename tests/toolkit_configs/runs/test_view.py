@@ -1,0 +1,50 @@
+"""A run's status on terminals that can be drawn over, on those that cannot, and in logs."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from chromiq.progress import is_live
+from chromiq.toolkit_configs.runs.folder import RunRecord
+from chromiq.toolkit_configs.runs.status import RunStatus
+from chromiq.toolkit_configs.runs.view import run_view
+
+
+def status(step, state="running", **values):
+    record = RunRecord(
+        name="r", engine="local", state=state, process=1, started="2026-01-01T00:00:00+00:00", ended=None,
+        total_steps=20, config="c.yaml", config_sha256="0", dataset_sha256="0", versions={}, device="cpu",
+    )  # fmt: skip
+    return RunStatus(record, step=step, loss=0.5, **values)
+
+
+def a_console(*, terminal, term):
+    return Console(file=io.StringIO(), force_terminal=terminal, width=80, _environ={"TERM": term})
+
+
+@pytest.mark.parametrize(("terminal", "term"), [(False, "xterm"), (True, "dumb")])
+def test_where_nothing_can_be_drawn_over_lines_are_printed_as_they_come(terminal, term):
+    console = a_console(terminal=terminal, term=term)
+    assert not is_live(console)
+    with run_view(console) as show:
+        show(status(3))
+        # It is there before the run ends.
+        assert console.file.getvalue() == "r: running, step 3 of 20, loss 0.5000\n"
+        show(status(4))
+        show(status(20, "done", warnings=("the disk is nearly full",)))
+    assert console.file.getvalue().splitlines()[1:] == [
+        "warning: the disk is nearly full",
+        "r: done, step 20 of 20, loss 0.5000",
+    ]
+    assert "\x1b" not in console.file.getvalue()
+
+
+def test_a_terminal_is_drawn_over():
+    console = a_console(terminal=True, term="xterm")
+    assert is_live(console)
+    with run_view(console) as show:
+        show(status(3))
+        show(status(20, "done"))
+    assert "20/20" in console.file.getvalue()
+    assert "\x1b[" in console.file.getvalue()

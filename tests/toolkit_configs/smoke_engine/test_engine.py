@@ -1,0 +1,173 @@
+"""The local engine: goes on bit by bit, saves when stopped, and learns where the mask is white."""
+
+import os
+import signal
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+from chromiq.errors import InterruptedRunError, UsageError
+from chromiq.toolkit_configs.render.job import render_job
+from chromiq.toolkit_configs.schema.jobs import read_job
+
+MODEL_LIBRARIES = all(find_spec(name) for name in ("torch", "diffusers", "peft"))
+pytestmark = [
+    pytest.mark.models,
+    pytest.mark.skipif(not MODEL_LIBRARIES, reason="needs the model libraries: pip install '.[models]'"),
+]
+
+
+@pytest.fixture
+def make_job(dataset, tiny_kontext, tmp_path):
+    def make(name, **settings):
+        overrides = {
+            "model.name_or_path": str(tiny_kontext), "train.steps": "6", "save.save_every": "2",
+            "dataset.resolution": "[128]", **settings,
+        }  # fmt: skip
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(render_job("kontext", dataset, preset="smoke", name=name, overrides=overrides))
+        return read_job(path)
+
+    return make
+
+
+def train(job, **options):
+    from chromiq.toolkit_configs.smoke_engine.engine import train
+
+    return train(job, **options)
+
+
+def test_a_stopped_run_is_saved_and_goes_on_to_the_same_bytes(make_job, tmp_path):
+    whole = train(make_job("whole"))
+    assert {path.name for path in whole.run_folder.glob("whole*.safetensors")} == {
+        "whole_000000002.safetensors", "whole_000000004.safetensors", "whole.safetensors",
+        "whole.state.safetensors",
+    }  # fmt: skip
+
+    def stop(step, total, loss):
+        if step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    halves = make_job("halves")
+    with pytest.raises(InterruptedRunError, match="stopped at step 3 of 6, saved"):
+        train(halves, on_step=stop)
+    assert (halves.run_folder / "halves_000000003.safetensors").is_file()
+    with pytest.raises(UsageError, match="--resume"):
+        train(halves)
+    rest = train(halves, resume=True)
+    assert rest.losses == whole.losses[3:]
+    assert rest.final_checkpoint.read_bytes() == whole.final_checkpoint.read_bytes()
+
+
+def test_the_lora_changes_what_is_generated_and_at_scale_0_nothing(make_job, tiny_kontext):
+    import torch
+    from diffusers import FluxKontextPipeline
+    from PIL import Image
+
+    lora = train(make_job("lora")).final_checkpoint
+    pipeline = FluxKontextPipeline.from_pretrained(tiny_kontext, use_safetensors=True)
+    pipeline.set_progress_bar_config(disable=True)
+
+    def generate():
+        return pipeline(
+            image=Image.new("RGB", (64, 48), (200, 30, 30)), prompt="chromiq", width=64, height=48,
+            max_area=64 * 48, _auto_resize=False, num_inference_steps=1, output_type="np",
+            generator=torch.Generator().manual_seed(0),
+        ).images[0]  # fmt: skip
+
+    base = generate()
+    pipeline.load_lora_weights(lora.parent, weight_name=lora.name, adapter_name="a")
+    assert not np.array_equal(generate(), base)
+    pipeline.set_adapters(["a"], adapter_weights=[0.0])
+    assert np.array_equal(generate(), base)
+
+
+def test_a_full_size_checkpoint_without_a_gpu_is_refused_before_anything_is_written(make_job, tmp_path):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "model_index.json").write_text("{}")
+    with (full / "weights.safetensors").open("wb") as stream:
+        stream.truncate(24_000_000_000)  # Sparse: it takes no room.
+    job = make_job("full", **{"model.name_or_path": str(full)})
+    with pytest.raises(UsageError, match=r"full-size checkpoint \(24\.0 GB\) and no GPU"):
+        train(job)
+    assert not job.run_folder.exists()
+
+
+@pytest.fixture
+def halves(tiny_kontext, tmp_path, monkeypatch):
+    """Trains a pair whose mask is white on the right half, and spoils what is to be learned on one half."""
+    import torch
+    from PIL import Image
+
+    from chromiq.toolkit_configs.smoke_engine import engine as local
+
+    dataset = tmp_path / "halves"
+    for folder in ("gt", "control", "masks"):
+        (dataset / folder).mkdir(parents=True)
+    target = np.full((96, 96, 3), (220, 40, 40), np.uint8)
+    target[:, 48:] = (30, 60, 200)
+    mask = np.zeros((96, 96), np.uint8)
+    mask[:, 48:] = 255
+    Image.fromarray(target).save(dataset / "gt" / "pair1.png")
+    Image.fromarray(np.full_like(target, 128)).save(dataset / "control" / "pair1.png")
+    Image.fromarray(mask).save(dataset / "masks" / "pair1.png")
+    (dataset / "gt" / "pair1.txt").write_text("chromiq")
+    velocities = local._velocities
+
+    def train_on(name, spoilt, least="0"):
+        # A latent is eight pixels wide: the mask's edge lies at the sixth of twelve.
+        columns = {"nothing": slice(0), "left": slice(0, 6), "right": slice(6, 12)}[spoilt]
+
+        def spoil(*arguments):
+            predicted, wanted = velocities(*arguments)
+            noise = torch.randn(wanted.shape, generator=torch.Generator().manual_seed(0))
+            wanted[..., columns] += 100 * noise[..., columns]
+            return predicted, wanted
+
+        monkeypatch.setattr(local, "_velocities", spoil)
+        overrides = {
+            "model.name_or_path": str(tiny_kontext), "train.steps": "4", "save.save_every": "4",
+            "train.lr": "0.01", "dataset.resolution": "[96]", "dataset.mask_min_value": least,
+        }  # fmt: skip
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(render_job("kontext", dataset, preset="smoke", name=name, overrides=overrides))
+        found = train(read_job(path))
+        return found.losses, load_weights(found.final_checkpoint)
+
+    return train_on
+
+
+def load_weights(path):
+    from safetensors.numpy import load_file
+
+    return load_file(path)
+
+
+def test_what_is_to_be_learned_where_the_mask_is_black_changes_no_bit_of_the_lora(halves):
+    losses, weights = halves("sound", "nothing")
+    assert any(np.abs(weight).max() > 0 for key, weight in weights.items() if "lora_B" in key)
+    outside_losses, outside = halves("outside", "left")
+    assert outside_losses == losses
+    assert all(np.array_equal(weights[key], outside[key]) for key in weights)
+    # Where it is white, and outside once black weighs something, the same change is learned.
+    for name, spoilt, least in (("inside", "right", "0"), ("light", "left", "0.1")):
+        other_losses, other = halves(name, spoilt, least)
+        assert min(other_losses) > 10 * max(losses)
+        assert any(not np.array_equal(weights[key], other[key]) for key in weights)
+
+
+def test_a_seed_gives_the_same_bytes_and_another_seed_others(make_job):
+    runs = {
+        name: train(make_job(name, **{"train.steps": "2"}), seed=seed)
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    }
+    a, b, c = (load_weights(run.final_checkpoint) for run in runs.values())
+    assert runs["a"].losses == runs["b"].losses != runs["c"].losses
+    assert all(np.array_equal(a[key], b[key]) for key in a)
+    assert not all(np.array_equal(a[key], c[key]) for key in a)

@@ -1,0 +1,196 @@
+"""A sweep on this machine: one run at a time on each device, by the stand-in of standin_trainer."""
+
+import io
+import json
+import os
+import signal
+import sys
+
+import pytest
+from rich.console import Console
+from standin_trainer import behave, make_trainer
+
+import chromiq.toolkit_configs.sweeps.local as local
+from chromiq.errors import ChromiqError, InterruptedRunError, UsageError
+from chromiq.toolkit_configs.render.job import render_job
+from chromiq.toolkit_configs.runs.status import read_status
+from chromiq.toolkit_configs.runs.view import cells_view, sweep_view
+from chromiq.toolkit_configs.sweeps.grid import on_devices, read_grid, write_configs
+from chromiq.toolkit_configs.sweeps.local import train_jobs
+from chromiq.toolkit_configs.trainer.devices import read_devices
+from chromiq.toolkit_configs.trainer.machine import find_gpus
+
+COMMAND = """#!{python}
+import sys
+from chromiq.toolkit_configs.trainer import checkout as toolkit, engine
+engine._PATIENCE_S = 2; toolkit.PINNED_COMMIT = {commit!r}
+from chromiq_cli.main import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def trainer_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trainer") / "ai-toolkit"
+    return folder, make_trainer(folder)
+
+
+@pytest.fixture
+def trainer(trainer_folder, tmp_path, monkeypatch):
+    """Makes the trainer end in the way asked for; chromiq is the real one and takes its commit for pinned."""
+    folder, commit = trainer_folder
+    command = tmp_path / "chromiq"
+    command.write_text(COMMAND.format(python=sys.executable, commit=commit))
+    command.chmod(0o755)
+    monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(folder))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(local, "chromiq_command", lambda: str(command))
+    return lambda ending: behave(folder, ending)
+
+
+@pytest.fixture
+def grid(dataset, tmp_path):
+    (tmp_path / "config.yaml").write_text(render_job("kontext", dataset, preset="smoke", name="cell"))
+    path = tmp_path / "grid.yaml"
+    path.write_text("config: config.yaml\ngrid:\n  seed: [1, 2, 3]\n")
+    return path
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    return tmp_path / "sweep"
+
+
+@pytest.fixture
+def sweep_train(chromiq, grid, sweep):
+    def run(*arguments):
+        told = chromiq("sweep-train", grid, "--out", sweep, "--json", *arguments)
+        return told.code, told.document, told.err
+
+    return run
+
+
+def test_runs_queue_for_devices_and_one_that_fails_keeps_no_other(
+    trainer, sweep_train, sweep, chromiq, dataset
+):
+    trainer("fails with seed 2")
+    code, document, said = sweep_train("--devices", "cuda:0,cuda:1")
+    assert code == 3
+    runs = document["runs"]
+    assert [run["state"] for run in runs] == ["done", "failed", "done"]
+    assert [run["exit_code"] for run in runs] == [0, 1, 0]
+    assert "smaller preset" in runs[1]["message"]
+    assert "cell_seed1: done on cuda:0" in said
+    assert "cell_seed2: failed on cuda:1, AI-Toolkit failed at step 5: out of GPU memory" in said
+    told = [json.loads((dataset.parent / "runs" / run["name"] / "told.json").read_text()) for run in runs]
+    assert [seed for seed, *_ in told] == ["1", "2", "3"]
+    assert [device for _, device, *_ in told[:2]] == ["0", "1"]
+    # The first two met; the third began when a device was free, and had it to itself.
+    assert all(met for *_, met in told)
+    _, device, begun, *_ = told[2]
+    assert begun > told[int(device)][3]
+    records = [json.loads((dataset.parent / "runs" / run["name"] / "run.json").read_text()) for run in runs]
+    assert [record["seed"] for record in records] == [1, 2, 3]
+
+    # From elsewhere it looks the same.
+    told = chromiq("status", sweep, "--watch", "--json")
+    code, document = told.code, told.document
+    assert code == 3
+    assert [(run["name"][-1], run["state"], run["step"]) for run in document["runs"]] == [
+        ("1", "done", 20), ("2", "failed", 5), ("3", "done", 20),
+    ]  # fmt: skip
+
+    # The same command again trains what is missing, and nothing else.
+    done = [dataset.parent / "runs" / runs[index]["name"] / "run.json" for index in (0, 2)]
+    before = [path.read_bytes() for path in done]
+    trainer("good")
+    code, document, said = sweep_train("--devices", "cuda:0,cuda:1")
+    assert code == 0
+    assert [run["state"] for run in document["runs"]] == ["done"] * 3
+    assert [path.read_bytes() for path in done] == before
+    assert "cell_seed2: done on cuda:0" in said
+
+
+def test_a_run_of_another_config_is_never_gone_on_with(trainer, sweep_train, dataset):
+    trainer("good")
+    run = dataset.parent / "runs" / "cell_seed1"
+    run.mkdir(parents=True)
+    (run / "cell_seed1_000000010.safetensors").write_bytes(b"somebody's")
+    code, document, _ = sweep_train("--devices", "cpu,cpu,cpu")
+    assert code == 3
+    assert document["runs"][0]["exit_code"] == 10
+    assert (run / "cell_seed1_000000010.safetensors").read_bytes() == b"somebody's"
+
+
+def test_a_stopped_sweep_ends_its_runs_first_and_goes_on(trainer, grid, tmp_path, chromiq):
+    trainer("takes leave slowly")
+    jobs = write_configs(on_devices(read_grid(grid), ["cpu"]), tmp_path / "sweep", "ai-toolkit")
+    seen = []
+
+    def stop(cells):
+        seen.append(cells)
+        if [cell.run.step if cell.run else 0 for cell in cells] == [7, 7, 0]:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(InterruptedRunError, match="0 of 3 runs done; the same command again goes on"):
+        train_jobs(jobs, ["cpu", "cpu"], tmp_path / "sweep", stop)
+    assert [cell.state for cell in seen[-1]] == ["interrupted", "interrupted", "waiting"]
+    for job in jobs[:2]:
+        assert (job.job.run_folder / "left").is_file()
+        assert read_status(job.job.run_folder).state == "interrupted"
+    live = Console(file=io.StringIO(), force_terminal=True, width=150)
+    live.print(cells_view([*seen[-1]]))
+    drawn = live.file.getvalue()
+    assert "3 runs: 2 interrupted, 1 waiting" in drawn
+    assert drawn.count("7/20") == 2
+    lines = Console(file=io.StringIO())
+    with sweep_view(lines) as show:
+        show(seen[-1])
+    code, out, _ = chromiq("status", tmp_path / "sweep")
+    assert code == 0
+    assert [line.split()[:2] for line in out.splitlines() if line.startswith("cell")] == [
+        ["cell_seed1", "cpu"], ["cell_seed2", "cpu"], ["cell_seed3", "waiting"],
+    ]  # fmt: skip
+    assert lines.file.getvalue().splitlines()[0].startswith("cell_seed1: interrupted on cpu, ")
+
+
+@pytest.mark.parametrize("text", ["cuda:0,cuda:0", "cuda,cuda:0", "gpu", "", "cuda:0,,cuda:1"])
+def test_devices_that_cannot_be(text):
+    with pytest.raises(UsageError, match="--devices"):
+        read_devices(text)
+
+
+def test_more_gpus_than_are_shown_are_refused_at_once(trainer, grid, tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
+    jobs = write_configs(read_grid(grid), tmp_path / "sweep", "ai-toolkit")
+    with pytest.raises(UsageError, match="cuda:1: wanted a GPU that can be seen"):
+        train_jobs(jobs, ["cuda:0", "cuda:1"], tmp_path / "sweep")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_without_the_command_nothing_is_begun(grid, tmp_path, monkeypatch):
+    monkeypatch.setattr(local, "chromiq_command", lambda: "no-such-chromiq")
+    jobs = write_configs(read_grid(grid), tmp_path / "sweep", "ai-toolkit")
+    with pytest.raises(ChromiqError, match="no-such-chromiq: wanted the command on the PATH"):
+        train_jobs(jobs, ["cpu"], tmp_path / "sweep")
+
+
+def test_the_gpus_that_can_be_seen_are_counted_as_cuda_counts_them(tmp_path, monkeypatch):
+    # Stands for the program of NVIDIA's driver, which lists all whatever CUDA may see.
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text("#!/bin/sh\necho '0, GPU-a, Zero, 100, 90'\necho '1, GPU-b, One, 200, 150'\n")
+    smi.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    found = {}
+    for visible in ("", "1,0", "GPU-b"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        found[visible] = [gpu.name for gpu in find_gpus()]
+    assert found == {"": [], "1,0": ["One", "Zero"], "GPU-b": ["One"]}
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--job", "gpus=1"), ("--target", "slurm", "--devices", "cpu"), ("--devices", "tpu")]
+)
+def test_what_does_not_go_together(sweep_train, arguments):
+    code, document, _ = sweep_train(*arguments)
+    assert code == document["exit_code"] == 2

@@ -1,0 +1,298 @@
+"""Jobs for Slurm and SkyPilot run the very same command, whatever the names, and go on when cut off."""
+
+import os
+import shlex
+import signal
+import subprocess
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import yaml
+
+import chromiq.toolkit_configs.sweeps.schedulers as targets
+from chromiq.errors import UnsoundError, UsageError
+from chromiq.toolkit_configs.render.job import render_job
+from chromiq.toolkit_configs.schema.jobs import read_job
+from chromiq.toolkit_configs.sweeps.grid import read_grid, write_configs
+from chromiq.toolkit_configs.sweeps.schedulers import (
+    Resources,
+    input_folders,
+    read_resources,
+    skypilot_task,
+    slurm_script,
+    target_job,
+    write_target,
+)
+
+NASTY = 'it\'s $(touch owned) & "more" é'
+# Stands for chromiq on the node: tells how it was called, and on SIGTERM saves and ends.
+CHROMIQ = """#!/bin/bash
+printf '%s\\n' "${SEED:-none}" "$@" > "$TOLD"
+trap 'kill %1; echo saved >> "$TOLD"; exit 130' TERM
+if [ -n "${LINGER:-}" ]; then sleep 30 2> "$TOLD.started" & wait $!; fi
+exit "${ENDS:-0}"
+"""
+
+
+@pytest.fixture
+def config(dataset, tmp_path):
+    folder = tmp_path / NASTY
+    folder.mkdir()
+    path = folder / "config.yaml"
+    path.write_text(render_job("kontext", dataset, name="r", training_folder=folder / "runs"))
+    return path
+
+
+@pytest.fixture
+def node(tmp_path, monkeypatch):
+    """Runs a script as a node would; says what chromiq and scontrol were called with."""
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    for name, text in (("chromiq", CHROMIQ), ("scontrol", '#!/bin/bash\necho "$@" > "$TOLD.scontrol"\n')):
+        (bin_folder / name).write_text(text)
+        (bin_folder / name).chmod(0o755)
+    monkeypatch.setattr(targets, "chromiq_command", lambda: "chromiq")
+
+    def start(script, **environment):
+        told = tmp_path / "told"
+        told.unlink(missing_ok=True)
+        path = tmp_path / "job.sh"
+        path.write_text(script)
+        subprocess.run(["bash", "-n", path], check=True)
+        process = subprocess.Popen(
+            ["bash", path], cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            env={"PATH": f"{bin_folder}:{os.environ['PATH']}", "TOLD": str(told), **environment},
+        )  # fmt: skip
+        return process, told
+
+    return start
+
+
+def finished(process):
+    _, said = process.communicate(timeout=30)
+    return process.returncode, said
+
+
+def test_the_batch_script_runs_the_very_same_command(config, node, tmp_path):
+    script = slurm_script("r", [target_job(config, "ai-toolkit")], Resources())
+    process, told = node(script, SLURM_JOB_ID="7")
+    assert finished(process) == (0, "")
+    assert told.read_text().splitlines() == ["none", "train", str(config), "--engine", "ai-toolkit"]
+    assert not list(tmp_path.rglob("owned"))
+
+
+def test_a_run_that_exists_is_resumed(config, node):
+    run = read_job(config).run_folder
+    run.mkdir(parents=True)
+    (run / "run.json").touch()
+    process, told = node(slurm_script("r", [target_job(config, "local")], Resources()), SLURM_JOB_ID="7")
+    assert finished(process)[0] == 0
+    assert told.read_text().splitlines()[-1] == "--resume"
+
+
+def test_a_failure_is_the_jobs_failure_and_not_put_back(config, node):
+    process, told = node(
+        slurm_script("r", [target_job(config, "local")], Resources()), ENDS="10", SLURM_JOB_ID="7"
+    )
+    assert finished(process)[0] == 10
+    assert not Path(f"{told}.scontrol").exists()
+
+
+@pytest.mark.parametrize(
+    ("environment", "job"),
+    [
+        ({"SLURM_JOB_ID": "7"}, "7"),
+        ({"SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "8", "SLURM_ARRAY_TASK_ID": "0"}, "8_0"),
+    ],
+)
+def test_near_its_time_limit_a_run_saves_and_goes_back_into_the_queue(config, node, environment, job):
+    script = slurm_script("r", [target_job(config, "local")], Resources())
+    process, told = node(script, LINGER="1", **environment)
+    deadline = time.monotonic() + 20
+    while not Path(f"{told}.started").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGUSR1)
+    assert finished(process)[0] == 130
+    assert told.read_text().splitlines()[-1] == "saved"
+    assert Path(f"{told}.scontrol").read_text() == f"requeue {job}\n"
+
+
+@pytest.mark.parametrize("number", ["USR1", "TERM"])
+def test_a_signal_that_comes_before_the_run_is_known_reaches_it_and_nobody_else(
+    config, node, tmp_path, number
+):
+    script = slurm_script("r", [target_job(config, "local")], Resources())
+    early = tmp_path / "early.sh"  # read by each bash that starts; sends the signal in the narrow moment
+    early.write_text(f"""trap 'if [ "$BASH_COMMAND" = "child=\\$!" ]; then
+      until [ -e "$TOLD.started" ]; do sleep 0.02; done; kill -{number} $$; fi' DEBUG\n""")
+    process, told = node(script, LINGER="1", SLURM_JOB_ID="7", BASH_ENV=str(early))
+    assert finished(process)[0] == 130
+    assert told.read_text().splitlines()[-1] == "saved"
+    assert Path(f"{told}.scontrol").exists() == (number == "USR1")
+
+
+def test_preempted_the_script_stays_until_the_run_is_saved_and_leaves_the_queue_to_slurm(config, node):
+    script = slurm_script("r", [target_job(config, "local")], Resources())
+    process, told = node(script, LINGER="1", SLURM_JOB_ID="7")
+    deadline = time.monotonic() + 20
+    while not Path(f"{told}.started").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    assert finished(process)[0] == 130
+    assert told.read_text().splitlines()[-1] == "saved"
+    assert not Path(f"{told}.scontrol").exists()
+
+
+def test_the_headers_ask_for_what_was_asked(config):
+    asked = read_resources(["gpus=2", "gpu=a100", "hours=1.5", "partition=long jobs", "at_once=2"])
+    script = slurm_script("r", [target_job(config, "ai-toolkit")] * 3, asked)
+    lines = [line for line in script.splitlines() if line.startswith("#SBATCH")]
+    for wanted in (
+        '--gpus="a100:2"', "--time=1:30:00", '--partition="long jobs"', "--array=0-2%2", "--requeue",
+        "--signal=B:USR1@300",
+    ):  # fmt: skip
+        assert f"#SBATCH {wanted}" in lines, wanted
+    assert not [line for line in lines if "account" in line]
+
+
+@pytest.mark.parametrize(
+    "assignment", ["gpu", "gpus=many", "gpus=-1", "colour=red", "partition=a\n#SBATCH b"]
+)
+def test_what_a_job_cannot_ask_for(assignment):
+    with pytest.raises(UsageError, match="--job"):
+        read_resources([assignment])
+
+
+def test_a_skypilot_task_mounts_what_is_read_and_keeps_what_is_saved(config, dataset, tmp_path):
+    task = yaml.safe_load(
+        skypilot_task(target_job(config, "ai-toolkit", seed=3), read_resources(["gpu=L40S"]))
+    )
+    runs = str(config.parent / "runs")
+    mounts = dict(task["file_mounts"])
+    assert mounts.pop(runs) == {"name": "chromiq-runs-r", "mode": "MOUNT_CACHED"}
+    assert all(here == there for there, here in mounts.items())
+    assert set(mounts) == {str(config), str(dataset)}
+    assert task["resources"]["accelerators"] == "L40S:1"
+    assert task["resources"]["use_spot"] is True
+    assert task["secrets"] == {"HF_TOKEN": None}
+    assert task["envs"] == {"SEED": "3"}
+
+
+def test_a_skypilot_task_runs_the_very_same_command(config, tmp_path, monkeypatch):
+    task = yaml.safe_load(skypilot_task(target_job(config, "local"), Resources()))
+    assert "toolkit setup" not in task["setup"]
+    home, told = tmp_path / "home", tmp_path / "told"
+    (home / ".venv" / "bin").mkdir(parents=True)
+    (home / ".venv" / "bin" / "chromiq").write_text(CHROMIQ)
+    (home / ".venv" / "bin" / "chromiq").chmod(0o755)
+    environment = {"PATH": os.environ["PATH"], "TOLD": str(told)}
+    for text in (task["setup"], task["run"]):
+        subprocess.run(["bash", "-n"], input=text, text=True, check=True)
+    subprocess.run(["bash", "-c", task["run"]], cwd=home, env=environment, check=True)
+    assert told.read_text().splitlines() == ["none", "train", str(config), "--engine", "local"]
+
+
+@pytest.mark.skipif(not find_spec("sky"), reason="needs SkyPilot: pip install skypilot")
+def test_skypilots_own_parser_takes_it(config):
+    import sky
+
+    text = skypilot_task(target_job(config, "ai-toolkit"), read_resources(["gpu=H100"]))
+    task = sky.Task.from_yaml_config(yaml.safe_load(text))
+    (resources,) = task.resources
+    assert resources.use_spot
+    assert resources.accelerators == {"H100": 1}
+
+
+def test_without_a_manifest_each_folder_is_mounted_and_nothing_within_another(config, dataset):
+    (dataset / "manifest.jsonl").unlink()
+    folders = [Path(each) for each in input_folders(target_job(config, "local"))]
+    assert {config, dataset / "gt", dataset / "control", dataset / "masks"} <= set(folders)
+    assert not [one for one in folders for other in folders if other in one.parents]
+
+
+@pytest.fixture
+def grid(config):
+    path = config.parent / "grid.yaml"
+    path.write_text(
+        "config: config.yaml\ngrid:\n  train.lr: [1e-4, 2e-4]\n  network.linear: [16, 64]\n  seed: [1, 2]\n"
+    )
+    return path
+
+
+def test_a_grid_is_every_combination_with_names_of_their_own(grid, config):
+    found = read_grid(grid)
+    settings = [(each.job.process.train.lr, each.job.process.network.linear, each.seed) for each in found]
+    assert settings == [(lr, rank, seed) for lr in (1e-4, 2e-4) for rank in (16, 64) for seed in (1, 2)]
+    assert len({each.job.run_folder for each in found}) == 8
+    assert found[0].name == "r_lr1e-4_linear16_seed1"
+    # Alpha over rank stays.
+    assert [each.job.process.network.linear_alpha for each in found[:3:2]] == [16, 64]
+    assert read_job(config).process.network.linear == 32
+
+
+def test_a_grids_array_trains_each_config_with_its_seed(grid, node, tmp_path):
+    found = read_grid(grid)
+    jobs = write_configs(found, tmp_path / "sweep", "local")
+    (path,) = write_target("sweep", jobs, tmp_path / "sweep", "slurm", Resources())
+    for index in (0, 7):
+        process, told = node(path.read_text(), SLURM_ARRAY_TASK_ID=str(index), SLURM_ARRAY_JOB_ID="1")
+        assert finished(process)[0] == 0
+        seed, verb, config, *_ = told.read_text().splitlines()
+        assert (seed, verb) == (str(found[index].seed), "train")
+        written = read_job(Path(config))
+        assert written == found[index].job
+
+
+def test_a_grid_for_skypilot_is_a_task_each(grid, tmp_path):
+    found = read_grid(grid)
+    jobs = write_configs(found, tmp_path / "sweep", "ai-toolkit")
+    paths = write_target("sweep", jobs, tmp_path / "sweep", "skypilot", Resources())
+    tasks = [yaml.safe_load(path.read_text()) for path in paths]
+    assert [task["envs"]["SEED"] for task in tasks] == ["1", "2"] * 4
+    assert len({task["name"] for task in tasks}) == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "said"),
+    [
+        ("config: config.yaml\ngrid: {train.lrr: [1]}\n", UsageError, "did you mean lr"),
+        ("config: config.yaml\ngrid: {train.lr: [no]}\n", UsageError, "wanted a value that fits"),
+        ("config: config.yaml\ngrid: {seed: [a]}\n", UsageError, "whole numbers"),
+        ("config: config.yaml\ngrid: {train.steps: [5, 5]}\n", UsageError, "two runs would be called"),
+        ("config: config.yaml\ngrid: {train.steps: []}\n", UsageError, "wanted 1 to 1000 runs"),
+        ("config: config.yaml\n", UnsoundError, "grid.form"),
+        ("a: [\n", UnsoundError, "grid.unreadable"),
+    ],
+)
+def test_a_grid_that_cannot_be(grid, text, error, said):
+    grid.write_text(text)
+    with pytest.raises(error) as caught:
+        read_grid(grid)
+    told = [str(caught.value), *map(str, caught.value.findings)]
+    assert any(said in each for each in told), told
+
+
+def test_the_verb_writes_the_jobs_and_says_how_to_hand_them_in(grid, tmp_path, chromiq):
+    out = tmp_path / "my sweep"
+    arguments = ["sweep-train", grid, "--target", "slurm", "--out", out]
+    told = chromiq(*arguments, "--json")
+    assert told.code == 0
+    document = told.document
+    assert len(document["runs"]) == 8
+    assert chromiq(*arguments).out == f"sbatch '{document['jobs'][0]}'\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "suffix", "start"),
+    [("slurm", "slurm.sh", "sbatch "), ("skypilot", "sky.yaml", "sky jobs launch --secret HF_TOKEN ")],
+)
+def test_train_writes_the_job_beside_its_config_and_trains_nothing(config, chromiq, target, suffix, start):
+    told = chromiq("train", config, "--target", target, "--job", "gpus=2")
+    assert told.code == 0
+    path = config.parent / f"r.{suffix}"
+    assert told.out == f"{start}{shlex.quote(str(path))}\n"
+    assert "warning: 2 GPUs are asked for and a run trains on one" in told.err
+    assert shlex.quote(str(config)) in path.read_text()
+    assert not (config.parent / "runs").exists()

@@ -1,0 +1,196 @@
+"""The vendored trainer itself, in its environment, on the tiny checkpoint. Minutes; skipped without it."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import yaml
+from places import ROOT
+
+from chromiq.errors import UnsoundError
+from chromiq.photos.images import read_photo, write_photo
+from chromiq.toolkit_configs.render.job import render_job
+from chromiq.toolkit_configs.runs.checkpoints import saved_step
+from chromiq.toolkit_configs.runs.events import EventReader
+from chromiq.toolkit_configs.runs.launch import launch, plan
+from chromiq.toolkit_configs.runs.status import read_status
+from chromiq.toolkit_configs.trainer.checkout import bounded_environment, toolkit_folder, toolkit_python
+
+PYTHON = toolkit_python(toolkit_folder())
+pytestmark = [
+    pytest.mark.ai_toolkit,
+    pytest.mark.models,
+    pytest.mark.skipif(PYTHON is None, reason="needs the vendored trainer: chromiq toolkit setup"),
+    pytest.mark.skipif(
+        not all(find_spec(name) for name in ("torch", "diffusers", "peft")), reason="needs '.[models]'"
+    ),
+    pytest.mark.timeout(900),
+]
+
+
+@pytest.fixture
+def make_config(dataset, tiny_kontext, tmp_path, monkeypatch):
+    # More threads than cores make it ten times slower on a busy machine.
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+    def make(name="real", **settings):
+        overrides = {"model.name_or_path": str(tiny_kontext), "save.save_every": "2", **settings}
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(render_job("kontext", dataset, preset="smoke", name=name, overrides=overrides))
+        return path, dataset.parent / "runs" / name
+
+    return make
+
+
+def run_directly(config):
+    return subprocess.run(
+        [str(PYTHON), "run.py", str(config)], cwd=toolkit_folder(), env=bounded_environment(),
+        capture_output=True, check=False,
+    )  # fmt: skip
+
+
+def generate(checkpoint, lora=None, scale=1.0):
+    import torch
+    from diffusers import FluxKontextPipeline
+    from PIL import Image
+
+    pipeline = FluxKontextPipeline.from_pretrained(checkpoint, use_safetensors=True)
+    pipeline.set_progress_bar_config(disable=True)
+    if lora:
+        pipeline.load_lora_weights(lora.parent, weight_name=lora.name, adapter_name="a")
+        pipeline.set_adapters(["a"], adapter_weights=[scale])
+    return pipeline(
+        image=Image.new("RGB", (64, 48), (200, 30, 30)), prompt="chromiq", width=64, height=48,
+        max_area=64 * 48, _auto_resize=False, num_inference_steps=1, output_type="np",
+        generator=torch.Generator().manual_seed(0),
+    ).images[0]  # fmt: skip
+
+
+def test_it_trains_goes_on_and_its_lora_loads(make_config, tiny_kontext):
+    config, run = make_config(**{"train.steps": "4"})
+    final = launch(config, "ai-toolkit")
+    assert {path.name: saved_step(path) for path in run.glob("*.safetensors")} == {
+        "real_000000002.safetensors": 2, "real.safetensors": 4,
+    }  # fmt: skip
+    status = read_status(run)
+    assert (status.state, status.step) == ("done", 4)
+    events = [(event.kind, event.values.get("step")) for event in EventReader(run).new()]
+    assert [step for kind, step in events if kind == "step"] == [1, 2, 3, 4]
+    assert [step for kind, step in events if kind == "checkpoint"] == [2, 4]
+    assert status.record.versions["torch"]
+
+    base = generate(tiny_kontext)
+    assert not np.array_equal(generate(tiny_kontext, final), base)
+    assert np.array_equal(generate(tiny_kontext, final, scale=0.0), base)
+
+    config, _ = make_config(**{"train.steps": "6"})
+    assert plan(config, "ai-toolkit", resume=True).from_step == 4
+    assert saved_step(launch(config, "ai-toolkit", resume=True)) == 6
+    steps = [event.values["step"] for event in EventReader(run).new() if event.kind == "step"]
+    assert steps == [1, 2, 3, 4, 5, 6]
+    assert [session["steps_done"] for session in read_status(run).record.sessions] == [4]
+
+
+def test_sigint_is_told_with_the_steps_it_loses(make_config):
+    config, run = make_config(**{"train.steps": "2000", "save.save_every": "500"})
+    code = f"import sys; sys.argv = ['chromiq', 'train', {str(config)!r}]\n"
+    code += "from chromiq_cli.main import main; main()"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    events = run / "events.jsonl"
+    deadline = time.monotonic() + 400
+    while time.monotonic() < deadline and not (
+        events.is_file() and '"step", "step": 3,' in events.read_text()
+    ):
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130
+    status = read_status(run)
+    assert status.state == "interrupted"
+    assert f"{status.step} steps are lost; go on with --resume" in said
+    assert list(run.glob("*.safetensors")) == []
+
+
+def test_what_it_swallows_is_refused_before_it_starts(make_config, dataset):
+    config, run = make_config(**{"train.steps": "1"})
+    (dataset / "masks" / "pair1.png").unlink()
+    with pytest.raises(UnsoundError) as caught:
+        launch(config, "ai-toolkit")
+    assert "dataset.mask" in {finding.code for finding in caught.value.findings}
+    # The very same, by hand: trained to the end without a word.
+    done = run_directly(config)
+    assert done.returncode == 0
+    assert (run / "real.safetensors").is_file()
+    assert b"mask" not in done.stdout.split(b"Bucket sizes")[-1]
+
+
+def test_what_it_encoded_of_other_pictures_is_refused_before_it_starts(make_config, dataset):
+    settings = {"train.steps": "1", "dataset.cache_latents_to_disk": "true"}
+    launch(make_config("first", **settings)[0], "ai-toolkit")
+    cache = dataset / "gt" / "_latent_cache"
+    encoded = {path.name: path.read_bytes() for path in cache.iterdir()}
+    assert encoded
+    target = dataset / "gt" / "pair1.jpg"
+    write_photo(target, 255 - read_photo(target).rgb)
+    config, run = make_config("second", **settings)
+    with pytest.raises(UnsoundError) as caught:
+        launch(config, "ai-toolkit")
+    assert {finding.where for finding in caught.value.findings if finding.code == "dataset.cache"} == {
+        str(cache)
+    }
+    # The very same, by hand: trained to the end on what the picture was before.
+    assert run_directly(config).returncode == 0
+    assert (run / "second.safetensors").is_file()
+    assert {path.name: path.read_bytes() for path in cache.iterdir()} == encoded
+
+
+def test_both_engines_agree_on_the_masked_loss(make_config, dataset, tiny_kontext, tmp_path):
+    """Same latents, noise, timestep and mask: prediction and loss agree to 1e-4."""
+    import torch
+    from diffusers import FluxKontextPipeline
+    from safetensors.torch import load_file
+
+    from chromiq.toolkit_configs.smoke_engine.engine import _Batch, predict_velocity
+    from chromiq.toolkit_configs.smoke_engine.masked_loss import latent_weights, masked_loss
+
+    # 'weighted' would multiply the loss by a weight of the timestep, which the local engine leaves out.
+    settings = {"train.steps": "1", "train.batch_size": "2", "train.timestep_type": "sigmoid"}
+    config, _ = make_config("spied", **settings)
+    spy, out = ROOT / "tests" / "support" / "spy_on_ai_toolkit.py", tmp_path / "seen.safetensors"
+    done = subprocess.run(
+        [str(PYTHON), str(spy), str(config), str(out)], cwd=toolkit_folder(), env=bounded_environment(),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    seen = load_file(out)
+    assert seen["mask"].std() > 0.1
+    pipeline = FluxKontextPipeline.from_pretrained(tiny_kontext, use_safetensors=True)
+    controls = seen["model_input"][:, 16:]
+    predicted = []
+    with torch.no_grad():
+        for index in range(len(seen["noisy"])):
+            pick = slice(index, index + 1)
+            batch = _Batch(
+                seen["latents"][pick], controls[pick], None, seen["prompt"][pick], seen["pooled"][pick],
+                torch.zeros(seen["prompt"].shape[1], 3),
+            )  # fmt: skip
+            sigma = seen["timesteps"].reshape(-1)[pick] / 1000
+            predicted.append(
+                predict_velocity(pipeline.transformer, pipeline, seen["noisy"][pick, :16], sigma, batch)
+            )
+    assert torch.cat(predicted).sub(seen["predicted"]).abs().max() < 1e-4
+
+    least = yaml.safe_load(config.read_text())["config"]["process"][0]["datasets"][0]["mask_min_value"]
+    greys = ((seen["mask"] - least) / (1 - least)).split(1)
+    weights = [latent_weights(grey, tuple(seen["noisy"].shape[-2:]), least) for grey in greys]
+    wanted = (seen["noise"] - seen["latents"]).split(1)
+    loss = float(masked_loss(predicted, wanted, weights))
+    unmasked = float(masked_loss(predicted, wanted, [torch.ones_like(weight) for weight in weights]))
+    print(json.dumps({"local": loss, "ai_toolkit": float(seen["loss"]), "without mask": unmasked}))
+    assert loss == pytest.approx(float(seen["loss"]), abs=1e-4)
+    assert abs(unmasked - loss) > 1e-3

@@ -1,0 +1,135 @@
+"""A setting -> its place in the typed job, checked: the key is one that the trainer reads, the value fits."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from itertools import pairwise
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from chromiq.errors import UsageError
+from chromiq.toolkit_configs.render.settings import Setting, unreadable_reason
+from chromiq.toolkit_configs.schema.jobs import Process
+from chromiq.toolkit_configs.schema.known_keys import fits_kind, known_kinds
+
+FREE = frozenset({"model_kwargs", "model_paths", "network_kwargs", "optimizer_params", "lr_scheduler_params",
+                  "quantize_kwargs"})  # fmt: skip
+"""Mappings whose keys are the user's own or the model's."""
+
+
+def assign(process: Process, setting: Setting) -> str:
+    """Set a dotted key of a process.
+
+    Args:
+        process: is changed.
+        setting: ``dataset.`` or ``datasets.`` without a number is the first dataset.
+
+    Returns:
+        The full key, such as ``"datasets.0.resolution"``.
+
+    Raises:
+        UsageError: if the key is not known or the value does not fit; it names what was meant.
+    """
+    target, section, path = _place(process, setting)
+    last = path[-1]
+    if isinstance(target, BaseModel) and last in type(target).model_fields:
+        _assign_typed(target, last, setting)
+    else:
+        value = _value_of_kind(setting, known_kinds().get(section, {}).get(last, "any"))
+        if isinstance(target, BaseModel):
+            setattr(target, last, value)
+        else:
+            target[last] = value
+    return ".".join(path)
+
+
+def _place(process: Process, setting: Setting) -> tuple[Any, str, list[str]]:
+    """Who holds the key, the section whose keys are known there, and the full path."""
+    parts = setting.key.split(".")
+    if parts[0] == "dataset":
+        parts[0] = "datasets"
+    if parts[0] == "datasets" and len(parts) > 1 and not parts[1].isdecimal():
+        parts.insert(1, "0")
+    target: Any = process
+    section = "process"
+    for part, following in pairwise(parts):
+        _check_known(target, section, part, setting)
+        target = _step_into(target, part, following, setting)
+        if not part.isdecimal():
+            section = "free" if part in FREE else part
+    _check_known(target, section, parts[-1], setting)
+    return target, section, parts
+
+
+def _step_into(target: Any, part: str, following: str, setting: Setting) -> Any:
+    if isinstance(target, list):
+        inner = target[int(part)]
+    elif isinstance(target, dict):
+        inner = target.setdefault(part, {})
+    else:
+        inner = getattr(target, part, None)
+        if inner is None:
+            inner = {}
+            setattr(target, part, inner)
+    if isinstance(inner, list):
+        if not following.isdecimal() or int(following) >= len(inner):
+            counted = f"a number below {len(inner)}" if inner else "none, as the list is empty"
+            raise UsageError(f"{setting.source}: wanted {counted} after {part}, got {following!r}; mend it")
+    elif not isinstance(inner, BaseModel | dict):
+        raise UsageError(f"{setting.key}: wanted a key that AI-Toolkit reads, got {following!r}; "
+                         "known here: nothing")  # fmt: skip
+    return inner
+
+
+def _check_known(target: Any, section: str, name: str, setting: Setting) -> None:
+    if isinstance(target, list):
+        return
+    known = {*known_kinds().get(section, {})}
+    if isinstance(target, BaseModel):
+        known |= {*type(target).model_fields}
+    elif section == "free" or not known or section not in known_kinds():
+        return
+    if name in known:
+        return
+    modelled = list(type(target).model_fields) if isinstance(target, BaseModel) else sorted(known)
+    near = get_close_matches(name, modelled, n=1) or get_close_matches(name, sorted(known), n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(modelled)}"
+    raise UsageError(f"{setting.key}: wanted a key that AI-Toolkit reads, got {name!r}; {hint}")
+
+
+def _assign_typed(target: BaseModel, name: str, setting: Setting) -> None:
+    """Set a modelled key; where text is wanted, text is taken as written, such as ``yes`` or ``1e5``."""
+    before = getattr(target, name)
+    reason = unreadable_reason(setting.value)
+    try:
+        if reason is None and not (isinstance(setting.value, bool) and _is_number(before)):
+            setattr(target, name, setting.value)
+            return
+        reason = reason or "a number is wanted, not true or false"
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+    try:
+        if setting.text is not None and not _is_number(before):
+            setattr(target, name, setting.text)
+            return
+    except ValidationError:
+        pass  # the reason of the first attempt is the one to tell
+    raise _misfit(setting, reason)
+
+
+def _value_of_kind(setting: Setting, kind: str) -> Any:
+    if unreadable_reason(setting.value) is None and fits_kind(setting.value, kind):
+        return setting.value
+    if setting.text is not None and fits_kind(setting.text, kind):
+        return setting.text
+    raise _misfit(setting, unreadable_reason(setting.value) or f"{kind} is wanted")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _misfit(setting: Setting, reason: str) -> UsageError:
+    shown = setting.text if setting.text is not None else repr(setting.value)
+    return UsageError(f"{setting.source}={shown}: wanted a value that fits, got {reason}; mend it")

@@ -1,0 +1,255 @@
+"""A dataset, a model, a preset and what people ask for -> the typed job, and where each value came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
+from chromiq.photos.soundness import sound_photo
+from chromiq.toolkit_configs.render.assign import assign
+from chromiq.toolkit_configs.render.memory import GIB, MemoryEstimate, estimate_memory
+from chromiq.toolkit_configs.render.models import BaseModel, find_model
+from chromiq.toolkit_configs.render.presets import PRESETS, find_preset, luxuries, preset_memory_gib, savings
+from chromiq.toolkit_configs.render.settings import Setting, Settings, flat
+from chromiq.toolkit_configs.schema.jobs import Config, Dataset, Job, Process, name_fault
+
+DEFAULT = "default (the published run)"
+_SAMPLES = 2
+_OF_THE_DATASET = ("datasets.0.folder_path", "datasets.0.control_path", "datasets.0.mask_path",
+                   "sample.samples", "training_folder")  # fmt: skip
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A job and how it came about.
+
+    Attributes:
+        job: typed and checked.
+        model: as it was named.
+        preset: as `find_preset` names it.
+        sources: dotted key, or the beginning of one, to who set it.
+        memory: what it will take on the GPU, or None if that cannot be told.
+    """
+
+    job: Job
+    model: str
+    preset: str
+    sources: dict[str, str]
+    memory: MemoryEstimate | None
+
+    @property
+    def memory_warning(self) -> str | None:
+        """What to say if the preset's memory is not enough, or None."""
+        limit = preset_memory_gib(self.preset)
+        if limit is None or self.memory is None or self.memory.fits(limit * GIB):
+            return None
+        return (
+            f"{self.model} takes {self.memory.summary}, which {limit} GiB will hardly hold; choose a larger "
+            "preset or a smaller model"
+        )
+
+    def explain(self) -> list[tuple[str, Any, str]]:
+        """Every value of the file with its key and its source, in the file's order."""
+        return [(key, value, self._source(key)) for key, value in flat_job(self.job)]
+
+    def _source(self, key: str) -> str:
+        parts = key.split(".")
+        known = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+        return next((self.sources[part] for part in known if part in self.sources), DEFAULT)
+
+
+def compose(
+    model: str,
+    dataset: Path,
+    *,
+    preset: str | None = None,
+    name: str | None = None,
+    training_folder: Path | None = None,
+    layers: Sequence[Settings] = (),
+) -> Composed:
+    """The job of a dataset, a model and a preset.
+
+    Args:
+        model: one of `chromiq.toolkit_configs.render.models.MODELS`.
+        dataset: as `chromiq build` made it; it need not be there yet.
+        preset: as the command line names it.
+        name: the same.
+        training_folder: the same.
+        layers: what other places ask for, the stronger one last.
+
+    Raises:
+        UsageError: if a model, preset or key is not known, or a value does not fit.
+        UnsoundError: if the dataset is not laid out for the model.
+    """
+    spec = find_model(model)
+    options, asked = _options(layers, preset, name, training_folder)
+    chosen = find_preset(options.get("preset", "published"))
+    root = dataset.resolve()
+    folder = Path(options.get("training_folder", root.parent / "runs")).resolve()
+    raise_findings(_layout_findings(root, spec, model), str(dataset))
+
+    run_name = options.get("name", "chromiq_v1")
+    if fault := name_fault(run_name):
+        raise UsageError(f"{run_name!r}: wanted a name of one folder, got {fault}; give another --name")
+    process = _process(root, spec, folder)
+    job = Job(config=Config(name=run_name, process=[process]), meta={"name": run_name, "version": "1.0"})
+    job_process = job.process
+    sources = dict.fromkeys(_OF_THE_DATASET, "the dataset")
+    sources["sqlite_db_path"] = "training_folder"
+    size_wh = target_size_wh(root)
+    _assign_all(job_process, sources, spec.settings, f"model {model}")
+    _assign_all(job_process, sources, _sample_size(job_process, spec, size_wh), "the dataset")
+    _assign_all(job_process, sources, PRESETS[chosen], f"preset {chosen}")
+    _fit_memory(job, sources, spec, chosen, size_wh)
+    for setting in (setting for layer in layers for setting in layer.values):
+        sources[assign(job_process, setting)] = setting.source
+    sources |= {option: source for option, source in asked.items() if option != "preset"}
+    sources["meta.name"] = sources.get("name", DEFAULT)
+    return Composed(job, model, chosen, sources, estimate_memory(job, size_wh))
+
+
+def flat_job(job: Job) -> list[tuple[str, Any]]:
+    """Every value of a job with its dotted key, for the training process without ``config.process.0``."""
+    first = "config.process.0."
+    return [(key.removeprefix(first).removeprefix("config."), value) for key, value in flat(job.model_dump())]
+
+
+def target_size_wh(root: Path) -> tuple[int, int] | None:
+    """Width and height in pixels of the first target of a dataset, or None if there is none to be read."""
+
+    folder = root / "gt"
+    names = sorted(folder.iterdir()) if folder.is_dir() else []
+    first = next((path for path in names if path.suffix.lower() in _PICTURES), None)
+    if first is None:
+        return None
+    try:
+        with sound_photo(first, 1) as image:
+            return image.size
+    except UnsoundError:
+        return None  # chromiq doctor says what is wrong with it
+
+
+def _options(
+    layers: Sequence[Settings], preset: str | None, name: str | None, training_folder: Path | None
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The options that hold, and who asked for each."""
+    given = {"preset": preset, "name": name, "training_folder": training_folder}
+    own = {option: str(value) for option, value in given.items() if value is not None}
+    options: dict[str, str] = {}
+    sources: dict[str, str] = {}
+    for layer in (*layers, Settings("the command line", own)):
+        options |= layer.options
+        sources |= dict.fromkeys(layer.options, layer.source)
+    return options, sources
+
+
+def _process(root: Path, spec: BaseModel, folder: Path) -> Process:
+    control: str | list[str] = str(root / "control")
+    mask: str | None = str(root / "masks")
+    if spec.sees_reference:
+        control = [str(root / "control"), str(root / "reference")]
+        mask = mask if (root / "masks").is_dir() else None
+    process = Process(
+        training_folder=str(folder),
+        sqlite_db_path=str(folder / "aitk_db.db"),
+        datasets=[Dataset(folder_path=str(root / "gt"), control_path=control, mask_path=mask)],
+    )
+    process.sample.samples = _samples(root, spec)
+    return process
+
+
+def _assign_all(process: Process, sources: dict[str, str], values: Mapping[str, Any], source: str) -> None:
+    for key, value in values.items():
+        sources[assign(process, Setting(key, deepcopy(value), None, source))] = source
+
+
+def _fit_memory(
+    job: Job, sources: dict[str, str], spec: BaseModel, preset: str, size_wh: tuple[int, int] | None
+) -> None:
+    """Keep what the preset's memory has room for, or give up what must be for it to hold the model."""
+    limit = preset_memory_gib(preset)
+    if limit is None:
+        return
+
+    def fits(tried: Job) -> bool:
+        estimate = estimate_memory(tried, size_wh)
+        return estimate is None or estimate.fits(limit * GIB)
+
+    if fits(job):
+        for luxury in luxuries():
+            richer = job.model_copy(deep=True)
+            changed = _changing(richer.process, luxury, preset)
+            if changed and fits(richer):
+                _assign_all(job.process, sources, changed, f"preset {preset}, as it fits")
+    for step in savings(spec):
+        if fits(job):
+            return
+        changed = _changing(job.process.model_copy(deep=True), step, preset)
+        _assign_all(job.process, sources, changed, f"preset {preset}, to fit")
+
+
+def _changing(process: Process, values: Mapping[str, Any], preset: str) -> dict[str, Any]:
+    """Assign values to a process, and return those that changed it."""
+    changed = {}
+    for key, value in values.items():
+        before = process.model_dump()
+        assign(process, Setting(key, deepcopy(value), None, preset))
+        if process.model_dump() != before:
+            changed[key] = value
+    return changed
+
+
+def _sample_size(process: Process, spec: BaseModel, size_wh: tuple[int, int] | None) -> dict[str, Any]:
+    if size_wh is None or size_wh == (process.sample.width, process.sample.height):
+        return {}
+    width, height = (max(1, side // spec.divisible_by) * spec.divisible_by for side in size_wh)
+    return {"sample.width": width, "sample.height": height}
+
+
+def _layout_findings(root: Path, spec: BaseModel, model: str) -> list[Finding]:
+    """Whether an existing dataset is one, and shows the still-life the way the model wants it."""
+    if root.is_file():
+        wanted, cure = "a folder, as chromiq build writes it", "check the path"
+        return [Finding("dataset.folder", str(root), wanted, "a file", cure)]
+    if not (root / "gt").is_dir() or (root / "reference").is_dir() == spec.sees_reference:
+        return []
+    stitched, apart = "stitched pictures", "a folder reference/ with the still-lifes"
+    wanted, got = (apart, stitched) if spec.sees_reference else (stitched, apart)
+    cure = f"build it for this model: chromiq build PAIRS --out DATASET --model {model}"
+    return [Finding("dataset.layout", str(root), f"{wanted} for {model}", got, cure)]
+
+
+def _samples(root: Path, spec: BaseModel) -> list[dict[str, Any]]:
+    """Prompts and control pictures to watch, held-out garments first."""
+    manifest = root / "manifest.jsonl"
+    if not manifest.is_file():
+        return []
+    try:
+        lines = manifest.read_text(encoding="utf-8").splitlines()
+        examples = [json.loads(line) for line in lines if line.strip()]
+        chosen = _first_of_split(examples)
+        return [_sample(root, example, spec) for example in chosen]
+    except (ValueError, KeyError, TypeError) as error:
+        wanted, cure = "one example as JSON a line", "build the dataset again"
+        finding = Finding("manifest.line", str(manifest), wanted, f"'{error!r}'", cure)
+        raise UnsoundError(str(finding), [finding]) from error
+
+
+def _first_of_split(examples: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(examples, key=lambda example: str(example["split"]) != "held_out")[:_SAMPLES]
+
+
+def _sample(root: Path, example: Mapping[str, Any], spec: BaseModel) -> dict[str, Any]:
+    if not spec.sees_reference:
+        return {"prompt": example["caption"], "ctrl_img": str(root / example["control"])}
+    return {
+        "prompt": example["caption"],
+        "ctrl_img_1": str(root / example["control"]),
+        "ctrl_img_2": str(root / example["reference"]),
+    }

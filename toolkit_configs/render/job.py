@@ -1,0 +1,256 @@
+"""A typed job -> the text of AI-Toolkit's config, parsed back and compared."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FunctionLoader, StrictUndefined, TemplateError
+from jinja2.sandbox import SandboxedEnvironment
+
+from chromiq.documents import load_yaml, read_text
+from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
+from chromiq.templating import template_environment, template_text
+from chromiq.toolkit_configs.render.compose import Composed, compose
+from chromiq.toolkit_configs.render.memory import MemoryEstimate
+from chromiq.toolkit_configs.render.models import MODELS, find_model
+from chromiq.toolkit_configs.render.notes import NOTES
+from chromiq.toolkit_configs.render.settings import Settings, command_line_settings, flat
+from chromiq.toolkit_configs.schema.jobs import Job
+
+# AI-Toolkit replaces ${NAME} in the raw text and [name] in every value: neither can be written literally.
+_SUBSTITUTED = re.compile(r"\$\{|\[name\]")
+
+
+class _OneLine(yaml.SafeDumper):
+    """Writes text in double quotes. JSON would not do: YAML reads its 1e-05 and its emojis otherwise."""
+
+
+_OneLine.add_representer(
+    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
+)
+
+
+def render_job(
+    model: str,
+    dataset: Path,
+    *,
+    preset: str | None = None,
+    name: str | None = None,
+    training_folder: Path | None = None,
+    overrides: Mapping[str, str] | None = None,
+    layers: Sequence[Settings] = (),
+    template: Path | None = None,
+) -> str:
+    """The text of a config file.
+
+    Args:
+        model: one of `chromiq.toolkit_configs.render.models.MODELS`.
+        dataset: as `chromiq build` made it.
+        preset: one of `chromiq.toolkit_configs.render.presets.PRESETS`; ``published`` if nobody names one.
+        name: of the run; its checkpoints are named after it.
+        training_folder: where runs go; ``runs`` beside the dataset if not given.
+        overrides: dotted key within the process, such as ``"train.lr"``, to a YAML value.
+        layers: what the project file and the environment ask for, the stronger one last.
+        template: a file that is rendered instead of the shipped template.
+
+    Raises:
+        UsageError: if the model, preset or an overridden key is not known, or a value does not fit.
+        UnsoundError: if a value holds what AI-Toolkit would replace, the dataset is not laid out for the
+            model, or the template does not render the job.
+    """
+    assignments = [f"{key}={value}" for key, value in (overrides or {}).items()]
+    composed = compose(
+        model,
+        dataset,
+        preset=preset,
+        name=name,
+        training_folder=training_folder,
+        layers=[*layers, Settings("the command line", values=command_line_settings(assignments))],
+    )
+    return render_composed(composed, template)
+
+
+def render_composed(composed: Composed, template: Path | None = None) -> str:
+    """The text of a composed job.
+
+    Raises:
+        UnsoundError: as `render_job` says.
+    """
+    raise_findings(substituted(composed.job.model_dump()), "values that AI-Toolkit would change")
+    return render_text(
+        composed.job, composed.model, preset=composed.preset, template=template, memory=composed.memory
+    )
+
+
+def render_text(
+    job: Job,
+    model: str,
+    *,
+    preset: str = "published",
+    template: Path | None = None,
+    memory: MemoryEstimate | None = None,
+) -> str:
+    """The text of a job, which when parsed equals it.
+
+    Args:
+        job: what is to be written.
+        model: whose shipped template is used.
+        preset: named in a comment.
+        template: a user's own template, which is used instead.
+        memory: that it will take, told in a comment.
+
+    Raises:
+        AssertionError: if a shipped template renders something else; that is our fault, not the user's.
+        UnsoundError: if the user's template does, with every key; or if it is no template.
+    """
+    document = job.model_dump()
+    spec = find_model(model)
+    about = {
+        "model": model,
+        "preset": preset,
+        "repository": spec.repository,
+        "gated": spec.gated,
+        "memory": memory.summary if memory else "",
+    }
+    if template is None:
+        text = (
+            _environment().get_template(template_name(model)).render(job=document, about=about, notes=NOTES)
+        )
+        if yaml.safe_load(text) != document:
+            raise AssertionError(
+                f"{template_name(model)} does not render what it was given; please report this"
+            )
+        return text
+    text = _render_own(template, job=document, about=about, notes=NOTES)
+    raise_findings(_differences(template, text, document), f"the template {template}")
+    return text
+
+
+def template_name(model: str) -> str:
+    """The file name of a model's shipped template.
+
+    Raises:
+        UsageError: if the model is not known.
+    """
+    return f"{find_model(model).template}.yaml.j2"
+
+
+def template_source(model: str) -> str:
+    """The text of a model's shipped template, to start one's own from.
+
+    Raises:
+        UsageError: if the model is not known.
+    """
+    text = template_text(template_name(model))
+    assert text is not None  # every model has one, as a test holds
+    return text
+
+
+def template_models() -> dict[str, str]:
+    """Every model that can be rendered, and the base model that stands behind it on the hub."""
+    return {name: model.repository for name, model in MODELS.items()}
+
+
+def substituted(value: Any, where: Sequence[str] = ()) -> list[Finding]:
+    """Every text that AI-Toolkit would replace or could not read, keys included."""
+    if isinstance(value, dict):
+        return [
+            found
+            for key, item in value.items()
+            for found in (*substituted(str(key), [*where, "key"]), *substituted(item, [*where, str(key)]))
+        ]
+    if isinstance(value, list):
+        return [
+            found for index, item in enumerate(value) for found in substituted(item, [*where, str(index)])
+        ]
+    if not isinstance(value, str):
+        return []
+    broken = "\0" in value or any("\ud800" <= character <= "\udfff" for character in value)
+    if not broken and not _SUBSTITUTED.search(value):
+        return []
+    wanted = "text without ${, [name] or a null byte, which AI-Toolkit replaces or refuses"
+    return [Finding("config.substituted", ".".join(where), wanted, ascii(value)[:80], "word it otherwise")]
+
+
+def _render_own(path: Path, **context: Any) -> str:
+    try:
+        source = read_text(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: wanted a template in UTF-8, got '{error}'; check the path") from error
+    try:
+        return _own_environment().from_string(source).render(**context)
+    except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+        line = getattr(error, "lineno", None)
+        where = f"{path}: line {line}" if line else str(path)
+        cure = "mend it; chromiq template copy MODEL writes one that works"
+        finding = Finding("template.fault", where, "a Jinja template that renders", f"'{error}'", cure)
+        raise UnsoundError(str(finding), [finding]) from error
+
+
+def _differences(template: Path, text: str, document: dict[str, Any]) -> list[Finding]:
+    """What a user's template renders otherwise than the job says; it lays values out, it sets none."""
+    try:
+        parsed = load_yaml(text)
+    except ValueError as error:
+        got = "'" + str(error).replace("\n", " ") + "'"
+        cure = "write values as {{ ... | tojson }}"
+        return [Finding("template.yaml", str(template), "a template that renders YAML", got, cure)]
+    if parsed == document:
+        return []
+    if not isinstance(parsed, dict):
+        return [Finding("template.yaml", str(template), "keys and values", repr(parsed)[:80], "mend it")]
+    have, want = dict(flat(parsed)), dict(flat(document))
+    findings = []
+    for key in sorted({*have, *want}):
+        if key in have and key in want and have[key] == want[key]:
+            continue
+        wanted = f"{want[key]!r}"[:80] if key in want else "no such key"
+        got = f"{have[key]!r}"[:80] if key in have else "nothing"
+        short = key.removeprefix("config.process.0.")
+        cure = f"render the job's own value there; to change it give --set {short}=... or write chromiq.yaml"
+        findings.append(Finding("template.value", f"{template}: {short}", wanted, got, cure))
+    return findings
+
+
+def _environment() -> Environment:
+    return _with_filters(template_environment(html=False))
+
+
+def _own_environment() -> Environment:
+    """For a user's own template, which may come from others: it reads what it is given and runs nothing."""
+    return _with_filters(
+        SandboxedEnvironment(
+            loader=FunctionLoader(template_text),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+    )
+
+
+def _with_filters(environment: Environment) -> Environment:
+    # Jinja's own tojson would write 1e-05 and surrogates, which YAML reads as other texts.
+    environment.filters.update(tojson=_yaml_value, yaml_key=_yaml_key, without=_without)
+    return environment
+
+
+def _yaml_value(value: Any) -> str:
+    text = yaml.dump(
+        value, Dumper=_OneLine, default_flow_style=True, width=math.inf, allow_unicode=True, sort_keys=False
+    )
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _yaml_key(key: str) -> str:
+    """A plain word as it is; what YAML reads otherwise, such as ``yes``, in quotes."""
+    return key if key.isidentifier() and yaml.safe_load(key) == key else _yaml_value(key)
+
+
+def _without(mapping: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in mapping.items() if key not in keys}

@@ -1,0 +1,191 @@
+"""How much GPU memory a job will take, estimated before it is paid for.
+
+A sum of what must be held at once; nothing here was fitted to a measurement. Expect it to be right to about
+a fifth: attention kernels, fragmentation and the trainer's version all play in.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from chromiq.toolkit_configs.render.models import BaseModel, model_of_arch
+from chromiq.toolkit_configs.schema.jobs import Job, Process
+
+GIB = 2**30
+_VAE_BYTES = 0.17e9
+# CUDA's own context, kernels' workspaces and what the allocator cannot use.
+_OVERHEAD_BYTES = 1.5e9
+_TEXT_TOKENS = 512
+_PATCH_PX = 16
+# AI-Toolkit shows FLUX.2 and Qwen-Image-Edit-Plus each control at up to this area unless match_target_res.
+_CONTROL_AREA_PX = 1024**2
+# Values held per token and channel while one block runs forth and back: queries, keys, values, the fourfold
+# feed-forward twice, attention's output, norms, and the gradients of all these.
+_VALUES_IN_A_BLOCK = 40
+# Without checkpointing every block keeps what its way back needs.
+_VALUES_KEPT_BY_A_BLOCK = 34
+_BYTES = {"float32": 4, "fp32": 4, "float": 4}
+# Bytes of state per trained parameter, besides its weight and gradient.
+_OPTIMIZER_BYTES = {"adamw8bit": 2, "adam8bit": 2, "lion8bit": 1, "ademamix8bit": 3, "adafactor": 0.1,
+                    "lion": 4, "sgd": 4, "prodigy": 16, "prodigy8bit": 10, "automagic": 2}  # fmt: skip
+_ADAM_BYTES = 8
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """What a job holds on the GPU, in bytes.
+
+    Attributes:
+        parts: while it trains, by name.
+        loading: the most that is held while the model is loaded and quantised.
+    """
+
+    parts: dict[str, float]
+    loading: float
+
+    @property
+    def training(self) -> float:
+        """All that is held while it trains."""
+        return sum(self.parts.values())
+
+    @property
+    def peak(self) -> float:
+        """The most at any time."""
+        return max(self.training, self.loading)
+
+    def fits(self, gpu_bytes: float) -> bool:
+        """Whether it fits, with a tenth to spare for what the estimate of the training does not know."""
+        return self.training * 1.1 <= gpu_bytes and self.loading * 1.02 <= gpu_bytes
+
+    @property
+    def summary(self) -> str:
+        """One line for people.
+
+        >>> MemoryEstimate({"transformer": 12 * GIB, "LoRA": GIB}, loading=9 * GIB).summary
+        'about 13.0 GiB (transformer 12.0, LoRA 1.0)'
+        """
+        parts = ", ".join(f"{name} {size / GIB:.1f}" for name, size in self.parts.items() if size >= GIB / 20)
+        loading = (
+            f"; {self.loading / GIB:.1f} GiB while the model is loaded"
+            if self.loading > self.training
+            else ""
+        )
+        return f"about {self.training / GIB:.1f} GiB ({parts}){loading}"
+
+    def as_dict(self) -> dict[str, object]:
+        """The estimate as plain data for JSON, in GiB."""
+        return {
+            "training_gib": round(self.training / GIB, 2),
+            "loading_gib": round(self.loading / GIB, 2),
+            "parts_gib": {name: round(size / GIB, 2) for name, size in self.parts.items()},
+        }
+
+
+def estimate_memory(job: Job, size_wh: tuple[int, int] | None = None) -> MemoryEstimate | None:
+    """What a job will take, or None if its base model is none of ours or lies on this disk.
+
+    Args:
+        job: as rendered or read.
+        size_wh: of the targets in pixels; that of the samples if not known.
+    """
+    process = job.process
+    model = model_of_arch(process.model.arch)
+    if model is None or process.model.name_or_path.startswith((".", "/", "~")):
+        return None
+    settings, train = process.model, process.train
+    transformer = model.parameters * weight_bytes(settings.qtype if settings.quantize else train.dtype)
+    kept_share = 1 - _offloaded_share(process)
+    whole_text_encoder = model.text_encoder_parameters * 2
+    text_encoder = model.text_encoder_parameters * weight_bytes(
+        settings.qtype_te if settings.quantize_te else train.dtype
+    )
+    text_encoder_kept = 0.0 if train.unload_text_encoder or train.cache_text_embeddings else text_encoder
+    trained = lora_parameters(process, model)
+    parts = {
+        "transformer": transformer * kept_share,
+        "text encoder": text_encoder_kept,
+        "LoRA and optimizer": trained * (4 + 4 + optimizer_bytes(train.optimizer)),
+        "activations": _activation_bytes(process, model, size_wh or _sample_wh(process)),
+        "VAE and CUDA": _VAE_BYTES + _OVERHEAD_BYTES,
+    }
+    return MemoryEstimate(
+        parts, _loading_bytes(process, model, transformer, text_encoder, whole_text_encoder)
+    )
+
+
+def weight_bytes(precision: str) -> float:
+    """Bytes per weight at a precision as AI-Toolkit names it; quantised weights carry their scales.
+
+    >>> weight_bytes("bf16"), weight_bytes("float32"), round(weight_bytes("qfloat8"), 2)
+    (2.0, 4.0, 1.03)
+    >>> round(weight_bytes("uint3|owner/repository/adapter.safetensors"), 2)
+    0.5
+    """
+    name = precision.split("|")[0]
+    if name in _BYTES:
+        return float(_BYTES[name])
+    found = re.fullmatch(r"(?:q?u?int|q?float|orbit|convrot)(\d)\w*", name)
+    if not found:
+        return 2.0
+    bits = int(found.group(1))
+    # Low precisions keep a scale for each small group of weights, and the adapter that mends their errors.
+    return bits / 8 * (1.03 if bits == 8 else 1.12) + (0.08 if "|" in precision else 0)
+
+
+def lora_parameters(process: Process, model: BaseModel) -> float:
+    """How many parameters are trained; the transformers in question have no convolutions."""
+    # A full-rank LoKr factorises instead; it is about as large as a LoRA of rank 16.
+    rank = 16 if process.network.type == "lokr" and process.network.lokr_full_rank else process.network.linear
+    return float(rank * model.lora_width)
+
+
+def optimizer_bytes(optimizer: str) -> float:
+    """Bytes of state per trained parameter, that of Adam if not known."""
+    return _OPTIMIZER_BYTES.get(optimizer.lower(), _ADAM_BYTES)
+
+
+def bucketed_tokens(size_wh: tuple[int, int], resolution: int) -> float:
+    """How many tokens a picture is at a resolution: one for each 16 by 16 pixels of at most its square."""
+    return min(size_wh[0] * size_wh[1], resolution**2) / _PATCH_PX**2
+
+
+def _activation_bytes(process: Process, model: BaseModel, size_wh: tuple[int, int]) -> float:
+    tokens = 0.0
+    for dataset in process.datasets:
+        target = max(bucketed_tokens(size_wh, resolution) for resolution in dataset.resolution)
+        controls = 1 if isinstance(dataset.control_path, str) else len(dataset.control_path)
+        own_size = model.sees_reference and not process.model.model_kwargs.get("match_target_res", False)
+        limit = min(size_wh[0] * size_wh[1], _CONTROL_AREA_PX) / _PATCH_PX**2
+        each = limit if own_size else target
+        tokens = max(tokens, target + controls * each + _TEXT_TOKENS)
+    value_bytes = 4 if weight_bytes(process.train.dtype) == 4 else 2
+    one = tokens * model.width * value_bytes * process.train.batch_size
+    if process.train.gradient_checkpointing:
+        return one * (model.blocks + _VALUES_IN_A_BLOCK)
+    return one * (model.blocks * _VALUES_KEPT_BY_A_BLOCK + _VALUES_IN_A_BLOCK)
+
+
+def _loading_bytes(
+    process: Process, model: BaseModel, transformer: float, text_encoder: float, whole_text_encoder: float
+) -> float:
+    """The most that is held while loading, as AI-Toolkit's model classes go about it."""
+    settings = process.model
+    first = transformer
+    if settings.arch == "flux_kontext" and settings.quantize and not settings.low_vram:
+        first = model.parameters * 2  # quantised on the GPU
+    waiting = 0.0 if settings.low_vram and settings.arch != "flux_kontext" else transformer
+    then = whole_text_encoder if model.loads_text_encoder_whole else text_encoder
+    return max(first if waiting else 0.0, waiting + then) + _OVERHEAD_BYTES / 2
+
+
+def _offloaded_share(process: Process) -> float:
+    extra = process.model.model_extra or {}
+    if not extra.get("layer_offloading"):
+        return 0.0
+    # A few layers are always on their way in or out.
+    return 0.9 * float(extra.get("layer_offloading_transformer_percent", 1.0))
+
+
+def _sample_wh(process: Process) -> tuple[int, int]:
+    return process.sample.width, process.sample.height

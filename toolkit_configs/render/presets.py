@@ -1,0 +1,98 @@
+"""What differs between machines. Keys are dotted paths within the job's process."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import Any
+
+from chromiq.errors import UsageError
+from chromiq.toolkit_configs.render.models import BaseModel
+
+_8_BIT: dict[str, Any] = {"model.quantize": True, "model.quantize_te": True}
+_16_BIT: dict[str, Any] = {"model.quantize": False, "model.quantize_te": False, "model.low_vram": False}
+_ONE: dict[str, Any] = {"train.batch_size": 1}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "published": {},
+    "24gb": {
+        **_ONE,
+        **_8_BIT,
+        "network.linear": 16,
+        "network.linear_alpha": 16,
+        "model.low_vram": True,
+        "dataset.resolution": [512, 768],
+        "save.dtype": "float16",
+    },
+    "32gb": {**_ONE, **_8_BIT, "model.low_vram": True},
+    "48gb": {**_8_BIT},
+    "80gb": {**_16_BIT},
+    "96gb": {**_16_BIT},
+    "smoke": {
+        "device": "cpu",
+        "train.dtype": "float32",
+        "train.optimizer": "adamw",
+        "train.batch_size": 1,
+        "train.steps": 20,
+        "train.gradient_checkpointing": False,
+        "train.disable_sampling": True,
+        "train.lr": 1e-3,
+        "model.quantize": False,
+        "model.quantize_te": False,
+        "model.low_vram": False,
+        "network.linear": 8,
+        "network.linear_alpha": 8,
+        "save.dtype": "float32",
+        "save.save_every": 10,
+        "dataset.resolution": [256],
+        "dataset.cache_latents_to_disk": False,
+    },
+}
+"""Settings for a machine: ``published`` is the published run's, ``24gb`` and so on are for a GPU of that
+memory, ``smoke`` is for a CPU and a tiny checkpoint."""
+
+
+def find_preset(name: str) -> str:
+    """The preset of a name; ``48``, ``48GB`` and ``48gb`` are one.
+
+    >>> find_preset("48"), find_preset("published")
+    ('48gb', 'published')
+
+    Raises:
+        UsageError: naming those that are known.
+    """
+    folded = name.strip().lower().replace(" ", "")
+    folded = f"{folded}gb" if folded.isdecimal() else folded
+    if folded not in PRESETS:
+        near = get_close_matches(folded, PRESETS, n=1)
+        hint = f"did you mean {near[0]}?" if near else "choose one of these"
+        raise UsageError(f"{name}: wanted a preset, one of {', '.join(PRESETS)}; {hint}")
+    return folded
+
+
+def preset_memory_gib(name: str) -> int | None:
+    """The GPU memory that a preset is for, or None.
+
+    >>> preset_memory_gib("48gb"), preset_memory_gib("smoke")
+    (48, None)
+    """
+    found = re.fullmatch(r"(\d+)gb", name)
+    return int(found.group(1)) if found else None
+
+
+def luxuries() -> tuple[dict[str, Any], ...]:
+    """What a model that is small for a preset's memory need not give up, the dearest first."""
+    return ({"dataset.resolution": [1328]}, _16_BIT)
+
+
+def savings(model: BaseModel) -> tuple[dict[str, Any], ...]:
+    """What to give up, in this order and adding up, when a model is too large for a preset's memory."""
+    low_bits = model.recovery_adapter or "uint4"
+    return (
+        {"train.cache_text_embeddings": True},
+        {**_8_BIT, "model.low_vram": True},
+        {"train.batch_size": 1},
+        {"model.qtype": low_bits},
+        {"dataset.resolution": [512, 768]},
+        {"model.layer_offloading": True},
+    )

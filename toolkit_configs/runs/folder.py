@@ -1,0 +1,194 @@
+"""What a run leaves behind for those who ask later: ``run.json``."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+
+from chromiq import __version__
+from chromiq.errors import UsageError
+from chromiq.files import sha256_file, sha256_text, write_json
+from chromiq.toolkit_configs.schema.jobs import Job
+
+RUN_FILE = "run.json"
+MOST_SEED = 2**32 - 1
+_PACKAGES = ("torch", "diffusers", "transformers", "peft", "safetensors", "numpy")
+
+# From the start of a run to its trainer's process, at most.
+_STARTUP_S = 600.0
+
+State = Literal["running", "done", "interrupted", "failed"]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What made a LoRA, for an audit.
+
+    Attributes:
+        name: of the run.
+        engine: ``"local"`` or ``"ai-toolkit"``.
+        state: where it stands.
+        process: the process that trains or watches the training, while it runs.
+        started: UTC, ISO 8601; of the newest session.
+        ended: the same, or None.
+        total_steps: steps in all.
+        config: path of the config.
+        config_sha256: of its bytes.
+        dataset_sha256: as `dataset_digest` gives it.
+        versions: of Python, chromiq and the libraries that train.
+        device: that trains, as the trainer's torch names it, else as the config says.
+        toolkit_commit: of the vendored trainer, if it trains.
+        message: why it failed.
+        checkpoints: file name to SHA-256.
+        toolkit_changes_sha256: of what was changed in the vendored trainer, None if nothing was.
+        host: the machine's name.
+        trainer_process: the vendored trainer's process and group, once it runs.
+        sessions: of earlier launches of this run: started, ended, state, steps, message.
+        steps_done: that were heard of.
+        seconds_per_step: over the newest session, or None.
+        seed: that ``SEED`` gave, or None: AI-Toolkit then draws as it likes, the local engine always alike.
+    """
+
+    name: str
+    engine: str
+    state: State
+    process: int
+    started: str
+    ended: str | None
+    total_steps: int
+    config: str
+    config_sha256: str
+    dataset_sha256: str
+    versions: dict[str, str]
+    device: str
+    toolkit_commit: str | None = None
+    message: str | None = None
+    checkpoints: dict[str, str] = field(default_factory=dict)
+    toolkit_changes_sha256: str | None = None
+    host: str = ""
+    trainer_process: int | None = None
+    sessions: tuple[dict[str, Any], ...] = ()
+    steps_done: int = 0
+    seconds_per_step: float | None = None
+    seed: int | None = None
+
+
+def read_record(run: Path) -> RunRecord:
+    """The run's ``run.json``.
+
+    Raises:
+        UsageError: if the folder holds none, or one that cannot be read.
+    """
+    path = run / RUN_FILE
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return RunRecord(**{**document, "sessions": tuple(document.get("sessions", ()))})
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(f"{run}: wanted a run folder with {RUN_FILE}, got none; check the path") from error
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{path}: wanted a run's record, got '{error}'; restore it") from error
+
+
+def write_record(run: Path, record: RunRecord) -> None:
+    """Write ``run.json``."""
+    write_json(run / RUN_FILE, asdict(record))
+
+
+def session(record: RunRecord) -> dict[str, Any]:
+    """What is kept of a session when the run is launched again."""
+    keys = ("started", "ended", "state", "steps_done", "seconds_per_step", "host", "device", "message",
+            "config_sha256", "dataset_sha256", "toolkit_commit", "versions", "seed")  # fmt: skip
+    return {key: value for key, value in asdict(record).items() if key in keys}
+
+
+def read_seed(environment: Mapping[str, str]) -> int | None:
+    """The seed that ``SEED`` gives, as AI-Toolkit takes it; it trains on without one if that is no number.
+
+    Raises:
+        UsageError: if it is none, or one that its libraries do not take.
+    """
+    text = environment.get("SEED")
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) > MOST_SEED:
+        raise UsageError(f"SEED: wanted a whole number of 0 to {MOST_SEED}, got {text!r}; mend or unset it")
+    return int(text)
+
+
+def dataset_digest(job: Job, note: Callable[[str], None] | None = None) -> str:
+    """What identifies a dataset: the names and bytes of its targets, captions, controls and masks.
+
+    Args:
+        job: that is trained.
+        note: called now and then with how far the reading is.
+    """
+    folders = []
+    for dataset in job.process.datasets:
+        controls = dataset.control_path if isinstance(dataset.control_path, list) else [dataset.control_path]
+        folders += [dataset.folder_path, *controls, *([dataset.mask_path] if dataset.mask_path else [])]
+    files = [
+        (index, path)
+        for index, folder in enumerate(folders)
+        for path in sorted(Path(folder).glob("*"))
+        if path.is_file()
+    ]
+    parts = []
+    for done, (index, path) in enumerate(files):
+        if note and done % 100 == 0:
+            note(f"digest of the dataset: {done} of {len(files)} files")
+        parts.append((index, path.name, sha256_file(path)))
+    return sha256_text(json.dumps(parts))
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of Python, chromiq and the libraries that the local engine trains with."""
+    found = {"python": sys.version.split()[0]}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def is_running(process: int, started: str) -> bool:
+    """Whether a process runs on this machine and did so when a run was started, so that it is the same one.
+
+    Args:
+        process: its id.
+        started: ISO 8601.
+    """
+    try:
+        found = psutil.Process(process)
+        begun_s = found.create_time()
+        if found.status() == psutil.STATUS_ZOMBIE:
+            return False
+    except psutil.Error:
+        return False
+    # A run's start is written in whole seconds, a while after its process began and before its trainer's.
+    return begun_s < datetime.fromisoformat(started).timestamp() + _STARTUP_S or process == os.getpid()
+
+
+def now() -> str:
+    """UTC, ISO 8601, in whole seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def host() -> str:
+    """The machine's name."""
+    return socket.gethostname()
+
+
+def made_by() -> str:
+    """The version of chromiq."""
+    return __version__

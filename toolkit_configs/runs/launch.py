@@ -1,0 +1,292 @@
+"""Config -> run: checked, recorded, trained by one engine or the other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from chromiq.errors import ChromiqError, Finding, InterruptedRunError
+from chromiq.files import ensure_output_folder, folder_lock, sha256_file
+from chromiq.runtime.signals import termination_as_interrupt, undisturbed
+from chromiq.toolkit_configs.checks.config import check_config, raise_config_findings
+from chromiq.toolkit_configs.checks.launch import (
+    environment_findings,
+    refuse_several_processes,
+    resume_findings,
+    run_findings,
+)
+from chromiq.toolkit_configs.runs.checkpoints import newest_step, saved_step, set_torn_aside
+from chromiq.toolkit_configs.runs.events import Event, EventLog
+from chromiq.toolkit_configs.runs.folder import (
+    RUN_FILE,
+    RunRecord,
+    dataset_digest,
+    host,
+    library_versions,
+    made_by,
+    now,
+    read_record,
+    read_seed,
+    session,
+)
+from chromiq.toolkit_configs.runs.sessions import Session, refuse_orphan
+from chromiq.toolkit_configs.runs.status import RunStatus
+from chromiq.toolkit_configs.schema.jobs import Job, read_job
+from chromiq.toolkit_configs.trainer import engine as ai_toolkit
+from chromiq.toolkit_configs.trainer.checkout import (
+    ToolkitInfo,
+    require_toolkit,
+    toolkit_findings,
+    toolkit_info,
+)
+from chromiq.toolkit_configs.trainer.watcher import Launch, Limits
+
+Engine = Literal["ai-toolkit", "local"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training would do.
+
+    Attributes:
+        config: the file that holds the job.
+        job: as read from it.
+        findings: all that the check found.
+        engine: who would train.
+        resume: whether it would go on with an existing run.
+        from_step: of the checkpoint that it would go on from, 0 if it would begin.
+        toolkit: the vendored trainer, if it would train.
+        dataset_sha256: of what it would train on.
+        seed: that ``SEED`` gives, or None.
+    """
+
+    config: Path
+    job: Job
+    findings: tuple[Finding, ...]
+    engine: Engine
+    resume: bool
+    from_step: int
+    toolkit: ToolkitInfo | None
+    dataset_sha256: str
+    seed: int | None
+
+    @property
+    def command(self) -> list[str] | None:
+        """What would be run, in the trainer's folder; None for the local engine."""
+        if self.toolkit is None:
+            return None
+        return [str(self.toolkit.python), "run.py", str(self.job.run_folder / ai_toolkit.LAUNCHED_FILE)]
+
+    @property
+    def summary(self) -> str:
+        """A few lines for people."""
+        process = self.job.process
+        steps = f"{process.train.steps} steps"
+        if self.from_step:
+            steps += f", from step {self.from_step}"
+        lines = [
+            f"{self.engine} would train {process.model.name_or_path} for {steps} on "
+            f"{process.datasets[0].folder_path}, into {self.job.run_folder}",
+            f"a checkpoint every {process.save.save_every} steps: so many a stop can lose at most",
+        ]
+        if self.command and self.toolkit:
+            lines.append(f"in {self.toolkit.folder}: {' '.join(self.command)}")
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan as plain data for JSON."""
+        process = self.job.process
+        return {
+            "engine": self.engine,
+            "toolkit_commit": self.toolkit.commit if self.toolkit else None,
+            "command": self.command,
+            "working_directory": self.toolkit.folder if self.toolkit else None,
+            "model": process.model.name_or_path,
+            "steps": process.train.steps,
+            "from_step": self.from_step,
+            "save_every": process.save.save_every,
+            "dataset": process.datasets[0].folder_path,
+            "dataset_sha256": self.dataset_sha256,
+            "seed": self.seed,
+            "run": str(self.job.run_folder),
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
+
+
+def plan(
+    config: Path,
+    engine: Engine,
+    *,
+    resume: bool = False,
+    force: bool = False,
+    offline: bool = False,
+    note: Callable[[str], None] = lambda _: None,
+) -> Plan:
+    """Check all that a training needs; writes nothing.
+
+    Args:
+        config: as `render_job` made it.
+        engine: who would train.
+        resume: go on with an existing run.
+        force: let errors of the config, the dataset, the access and the trainer pass.
+        offline: do not ask the hub whether the base model can be had.
+        note: called with what is being looked at.
+
+    Raises:
+        AccessError: with all findings, if the base model may not be fetched, unless `force`.
+        UnsoundError: with all findings, if only other things are wrong, unless `force`.
+        UsageError: if this is one of several processes that were started to train one run together.
+        ChromiqError: if the vendored trainer is wanted and missing.
+    """
+    refuse_several_processes(os.environ)
+    seed = read_seed(os.environ)
+    note("checking the config and its dataset")
+
+    def on_progress(done: int, total: int) -> None:
+        note(f"checking the config and its dataset, example {done} of {total}")
+
+    findings = check_config(config, resume=resume, offline=offline, on_progress=on_progress)
+    job = read_job(config)
+    info = None
+    if engine == "ai-toolkit":
+        _require_toolkit(findings, config, force)
+        note("asking the trainer's environment")
+        info = toolkit_info(job.process.device)
+        findings += [
+            *toolkit_findings(info),
+            *run_findings(job),
+            *environment_findings(info, job.process.device),
+        ]
+    if not force:
+        raise_config_findings(findings, str(config))
+    digest = dataset_digest(job, note)
+    from_step = newest_step(job.run_folder, job.config.name) if resume else 0
+    if resume and (job.run_folder / RUN_FILE).is_file():
+        findings += resume_findings(read_record(job.run_folder), config, engine, digest, seed)
+        if not force:
+            raise_config_findings(findings, str(config))
+    return Plan(config, job, tuple(findings), engine, resume, from_step, info, digest, seed)
+
+
+def _require_toolkit(findings: list[Finding], config: Path, force: bool) -> None:
+    try:
+        require_toolkit()
+    except ChromiqError as error:
+        # A config that is unsound as well is told in the same breath.
+        if not force and any(finding.severity == "error" for finding in findings):
+            raise_config_findings([*findings, *error.findings], str(config))
+        raise
+
+
+def launch(
+    config: Path,
+    engine: Engine,
+    *,
+    resume: bool = False,
+    force: bool = False,
+    limits: Limits | None = None,
+    on_status: Callable[[RunStatus], None] = lambda _: None,
+) -> Path:
+    """Plan, then train; see `plan` and `execute`."""
+    return execute(plan(config, engine, resume=resume, force=force), limits=limits, on_status=on_status)
+
+
+def execute(
+    planned: Plan, *, limits: Limits | None = None, on_status: Callable[[RunStatus], None] = lambda _: None
+) -> Path:
+    """Train as planned and return the final checkpoint; ``run.json`` in the run folder tells how.
+
+    A run whose steps are all done is left as it is.
+
+    Args:
+        planned: what `plan` gave.
+        limits: what ends AI-Toolkit early.
+        on_status: called after all that happens.
+
+    Raises:
+        ChromiqError: if the training fails.
+        InterruptedRunError: on SIGINT or SIGTERM.
+        LockedError: if the run is being trained already.
+    """
+    job = planned.job
+    run = ensure_output_folder(job.run_folder)
+    final = run / f"{job.config.name}.safetensors"
+    with folder_lock(run, f"chromiq train --engine {planned.engine}"), EventLog(run) as log:
+        earlier = read_record(run) if (run / RUN_FILE).is_file() else None
+        if earlier:
+            refuse_orphan(run, earlier)
+        torn = set_torn_aside(run, job.config.name)
+        complete = planned.resume and final.is_file() and saved_step(final) == job.process.train.steps
+        if complete and earlier and earlier.state == "done":
+            return final
+        record = _new_record(planned, earlier)
+        session_of = Session(run, record, log, on_status)
+        with termination_as_interrupt():
+            session_of.begin(torn)
+            try:
+                # Complete and yet not done: it was killed after the last save.
+                found = final if complete else _train(planned, session_of, limits or Limits())
+            except BaseException as error:
+                stopped = isinstance(error, InterruptedRunError | KeyboardInterrupt)
+                with undisturbed():
+                    session_of.end("interrupted" if stopped else "failed", str(error))
+                raise
+            with undisturbed():
+                session_of.end("done", None, checkpoint=found.name)
+    return found
+
+
+def _train(planned: Plan, noted: Session, limits: Limits) -> Path:
+    job, run = planned.job, planned.job.run_folder
+    if planned.engine == "local":
+        from chromiq.toolkit_configs.smoke_engine.engine import train
+
+        def on_step(step: int, _: int, loss: float) -> None:
+            values = {"step": step, "loss": loss, "learning_rate": job.process.train.lr}
+            noted.note(Event("step", values))
+
+        def on_checkpoint(step: int, path: Path) -> None:
+            noted.note(Event("checkpoint", {"step": step, "file": path.name}))
+
+        result = train(
+            job, resume=planned.resume, seed=planned.seed, on_step=on_step, on_checkpoint=on_checkpoint
+        )
+        return result.final_checkpoint
+    wanted = Launch(
+        config=planned.config,
+        run_folder=run,
+        name=job.config.name,
+        total_steps=job.process.train.steps,
+        from_step=planned.from_step,
+        limits=limits,
+        device=job.process.device,
+    )
+    return ai_toolkit.run(wanted, noted.note, noted.trainer_is)
+
+
+def _new_record(planned: Plan, earlier: RunRecord | None) -> RunRecord:
+    job, info = planned.job, planned.toolkit
+    versions = info.versions if info else library_versions()
+    return RunRecord(
+        name=job.config.name,
+        engine=planned.engine,
+        state="running",
+        process=os.getpid(),
+        started=now(),
+        ended=None,
+        total_steps=job.process.train.steps,
+        config=str(planned.config.resolve()),
+        config_sha256=sha256_file(planned.config),
+        dataset_sha256=planned.dataset_sha256,
+        versions={"chromiq": made_by(), **versions},
+        device=(info.device if info else None) or job.process.device,
+        toolkit_commit=info.commit if info else None,
+        toolkit_changes_sha256=info.changes_sha256 if info else None,
+        host=host(),
+        sessions=(*earlier.sessions, session(earlier)) if earlier else (),
+        steps_done=planned.from_step,
+        seed=planned.seed,
+    )

@@ -1,0 +1,183 @@
+"""How a run stands: its record and its events, folded into one picture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from chromiq.files import sha256_file
+from chromiq.toolkit_configs.runs.checkpoints import find_checkpoints
+from chromiq.toolkit_configs.runs.events import Event, EventReader
+from chromiq.toolkit_configs.runs.folder import RunRecord, State, host, is_running, now, read_record
+
+_SHOWN_LOSSES = 60
+_RATE_STEPS = 20
+# Memory is weighed every 10 s: who is silent for longer than this on another machine has ended.
+_SILENT_S = 120.0
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """A run as it stands now.
+
+    Attributes:
+        record: as written when it started or ended.
+        step: the last step heard of.
+        loss: at that step, or None.
+        checkpoint: the newest one, or None.
+        alive: whether its process still runs, or seems to when it is another machine's.
+        learning_rate: at that step, or None.
+        losses: of the last steps, oldest first.
+        sample: the newest one's path within the run folder, or None.
+        host_bytes: of main memory that it holds, or None.
+        gpu_bytes: of the GPUs' memory in use, or None.
+        warnings: what it complained of, oldest first.
+        heard_s: when something was heard last, in seconds since 1970.
+        recent: step and time of the last steps of this session, oldest first.
+    """
+
+    record: RunRecord
+    step: int = 0
+    loss: float | None = None
+    checkpoint: Path | None = None
+    alive: bool = True
+    learning_rate: float | None = None
+    losses: tuple[float, ...] = ()
+    sample: str | None = None
+    host_bytes: int | None = None
+    gpu_bytes: int | None = None
+    warnings: tuple[str, ...] = ()
+    heard_s: float = 0.0
+    recent: tuple[tuple[int, float], ...] = ()
+
+    @property
+    def state(self) -> str:
+        """As recorded; ``"killed"`` if it is recorded as running and its process is gone."""
+        return "killed" if self.record.state == "running" and not self.alive else self.record.state
+
+    @property
+    def seconds_per_step(self) -> float | None:
+        """Over the last steps, or None with fewer than two."""
+        if len(self.recent) < 2:
+            return None
+        (first, begun_s), (last, ended_s) = self.recent[0], self.recent[-1]
+        return (ended_s - begun_s) / (last - first) if last > first else None
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Until the last step, at the rate of the last ones."""
+        rate = self.seconds_per_step
+        return None if rate is None else rate * max(0, self.record.total_steps - self.step)
+
+
+def after_event(status: RunStatus, event: Event, run: Path) -> RunStatus:
+    """The status after one more event.
+
+    Args:
+        status: before it.
+        event: the next one.
+        run: the run folder.
+    """
+    values = event.values
+    status = replace(status, heard_s=max(status.heard_s, event.time_s))
+    if event.kind == "start":
+        return replace(status, recent=(), warnings=())
+    if event.kind == "step":
+        loss = values.get("loss")
+        step = int(values["step"])
+        return replace(
+            status,
+            step=step,
+            loss=loss,
+            learning_rate=values.get("learning_rate"),
+            losses=(*status.losses, loss)[-_SHOWN_LOSSES:] if loss is not None else status.losses,
+            recent=(*status.recent, (step, event.time_s))[-_RATE_STEPS:],
+        )
+    if event.kind == "checkpoint":
+        return replace(status, checkpoint=run / str(values["file"]))
+    if event.kind == "sample":
+        return replace(status, sample=str(values["file"]))
+    if event.kind == "memory":
+        return replace(status, host_bytes=values.get("host_bytes"), gpu_bytes=values.get("gpu_bytes"))
+    if event.kind == "warning":
+        return replace(status, warnings=(*status.warnings, str(values["message"])))
+    return status
+
+
+def read_status(run: Path) -> RunStatus:
+    """How a run stands.
+
+    Raises:
+        UsageError: if the folder holds no run.
+    """
+    return next(follow(run))
+
+
+class Follower:
+    """Looks at a run again and again, and reads each time only what is new."""
+
+    def __init__(self, run: Path) -> None:
+        """Begin with the run's record.
+
+        Raises:
+            UsageError: if the folder holds no run.
+        """
+        self._run = run
+        self._reader = EventReader(run)
+        self._status = RunStatus(read_record(run))
+
+    def look(self) -> RunStatus:
+        """How it stands now."""
+        status = self._status
+        for event in self._reader.new():
+            status = after_event(status, event, self._run)
+        record, alive = _record_and_alive(self._run, status.heard_s)
+        found = find_checkpoints(self._run, record.name)
+        newest = found[-1] if found else None
+        self._status = replace(status, record=record, checkpoint=newest, alive=alive)
+        return self._status
+
+
+def follow(run: Path, every_s: float = 1.0) -> Iterator[RunStatus]:
+    """How a run stands, again and again until it runs no more; from any process or machine.
+
+    Raises:
+        UsageError: if the folder holds no run.
+    """
+    follower = Follower(run)
+    while True:
+        yield (status := follower.look())
+        if status.state != "running":
+            return
+        time.sleep(every_s)
+
+
+def ended(
+    record: RunRecord, run: Path, state: State, status: RunStatus, message: str | None = None
+) -> RunRecord:
+    """The record of a run that has just ended, with the digests of its checkpoints."""
+    digests = {path.name: sha256_file(path) for path in find_checkpoints(run, record.name)}
+    return replace(
+        record,
+        state=state,
+        ended=now(),
+        message=message,
+        checkpoints=digests,
+        steps_done=status.step,
+        seconds_per_step=status.seconds_per_step,
+    )
+
+
+def _record_and_alive(run: Path, heard_s: float) -> tuple[RunRecord, bool]:
+    """A run's record, and whether its process lives; what one that ends meanwhile wrote last is seen."""
+    record = read_record(run)
+    alive = record.state == "running" and _seems_alive(record, heard_s)
+    return (record, alive) if alive else (read_record(run), False)
+
+
+def _seems_alive(record: RunRecord, heard_s: float) -> bool:
+    if record.host in ("", host()):
+        return is_running(record.process, record.started)
+    return time.time() - heard_s < _SILENT_S

@@ -1,0 +1,1 @@
+"""Training in this process with diffusers and peft, for tiny checkpoints."""

@@ -1,0 +1,255 @@
+"""The rendered job in process, with diffusers and peft: for smoke runs, a CPU and tests.
+
+It trains the masked-loss FLUX.1-Kontext LoRA that the job describes: target latents noised by flow
+matching, control latents appended along the sequence, the loss weighted as AI-Toolkit weights it. It is
+no replacement for AI-Toolkit: noise levels are drawn evenly whatever `timestep_type` says, masks are not
+blurred at random, the optimizer is always AdamW, and nothing is quantised.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chromiq.dataset_builder.canvas.buckets import bucket_size_wh
+from chromiq.errors import InterruptedRunError, UnsoundError, UsageError
+from chromiq.files import ensure_output_folder
+from chromiq.photos.images import read_photo
+from chromiq.progress import silence_model_libraries
+from chromiq.toolkit_configs.schema.jobs import Job
+from chromiq.toolkit_configs.smoke_engine.checkpoints import restore, save_checkpoint
+from chromiq.toolkit_configs.smoke_engine.examples import SEED, drawn, find_examples, pixels
+from chromiq.toolkit_configs.smoke_engine.masked_loss import latent_weights, masked_loss
+
+MAX_PARAMETERS_WITHOUT_GPU = 200_000_000
+_TARGET_MODULES = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run made.
+
+    Attributes:
+        run_folder: where its files lie.
+        final_checkpoint: the LoRA of the last step.
+        steps: how many steps were done in all.
+        losses: the loss of each step done by this call.
+    """
+
+    run_folder: Path
+    final_checkpoint: Path
+    steps: int
+    losses: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """One example as tensors: latents ``(1, C, h, w)``, loss weights, prompt embeddings."""
+
+    target: Any
+    control: Any
+    weights: Any
+    prompt: Any
+    pooled: Any
+    text_ids: Any
+
+
+def train(
+    job: Job,
+    *,
+    resume: bool = False,
+    seed: int | None = None,
+    on_step: Callable[[int, int, float], None] | None = None,
+    on_checkpoint: Callable[[int, Path], None] | None = None,
+) -> TrainResult:
+    """Train the job's LoRA; the caller holds the run folder.
+
+    Args:
+        job: as rendered; `model.name_or_path` must be a checkpoint that fits this machine.
+        resume: go on from the newest checkpoint of the run.
+        seed: of the LoRA's first weights, the noise and the order of examples; 42 if not given.
+        on_step: called with steps done, steps in all and the loss.
+        on_checkpoint: called with its step and path, once it is written.
+
+    Raises:
+        UsageError: if the checkpoint is full-size and there is no GPU, or the run exists and `resume`
+            was not asked for.
+        UnsoundError: if the dataset lacks a control, a mask or a caption, or the loss ceases to be a number.
+        InterruptedRunError: on SIGINT or SIGTERM, after saving.
+    """
+    import torch
+
+    process = job.process
+    seed = SEED if seed is None else seed
+    device = process.device if torch.cuda.is_available() else "cpu"
+    _refuse_full_size(process.model.name_or_path, device)
+    examples = find_examples(job)
+    run = ensure_output_folder(job.run_folder)
+    with _caught_signals() as stopped:
+        torch.manual_seed(seed)
+        pipeline = _load(process.model.name_or_path, device)
+        transformer = _with_lora(pipeline.transformer, process.network.linear, process.network.linear_alpha)
+        parameters = {name: value for name, value in transformer.named_parameters() if value.requires_grad}
+        optimizer = torch.optim.AdamW(
+            parameters.values(),
+            lr=process.train.lr,
+            weight_decay=float(process.train.optimizer_params.get("weight_decay", 0)),
+        )
+        start = restore(run, job, parameters, optimizer, resume)
+        batches = [_encode(pipeline, job, example, device) for example in examples]
+        losses: list[float] = []
+        total = process.train.steps
+        for step in range(start, total):
+            chosen = drawn(step, len(batches), process.train.batch_size, seed)
+            pairs = [_velocities(transformer, pipeline, batches[i], step, i, device, seed) for i in chosen]
+            predicted, wanted = zip(*pairs, strict=True)
+            loss = masked_loss(predicted, wanted, [batches[i].weights for i in chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(list(parameters.values()), 1.0)
+            optimizer.step()
+            losses.append(float(loss.detach()))
+            done = step + 1
+            if not np.isfinite(losses[-1]):
+                raise UnsoundError(
+                    f"the loss became {losses[-1]} at step {done}; lower train.lr and start again"
+                )
+            if on_step:
+                on_step(done, total, losses[-1])
+            if done % process.save.save_every == 0 or done == total or stopped:
+                path = save_checkpoint(run, job, parameters, optimizer, done)
+                if on_checkpoint:
+                    on_checkpoint(done, path)
+            if stopped and done < total:
+                raise InterruptedRunError(
+                    f"{run}: stopped at step {done} of {total}, saved; go on with --resume"
+                )
+    return TrainResult(run, run / f"{job.config.name}.safetensors", total, tuple(losses))
+
+
+def _refuse_full_size(name_or_path: str, device: str) -> None:
+    if device != "cpu":
+        return
+    folder = Path(name_or_path)
+    if not folder.is_dir():
+        raise UsageError(
+            f"{name_or_path}: the local engine runs tiny checkpoints on a CPU and found no such folder and "
+            "no GPU; use --engine ai-toolkit on a machine with one, or --set model.name_or_path=FOLDER"
+        )
+    size = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
+    if size > 2 * MAX_PARAMETERS_WITHOUT_GPU:
+        raise UsageError(
+            f"{folder}: a full-size checkpoint ({size / 1e9:.1f} GB) and no GPU here; the local engine is "
+            "for tiny checkpoints, use --engine ai-toolkit on a machine with a GPU"
+        )
+
+
+def _load(name_or_path: str, device: str) -> Any:
+    import torch
+    from diffusers import FluxKontextPipeline
+
+    silence_model_libraries()
+    pipeline = FluxKontextPipeline.from_pretrained(name_or_path, dtype=torch.float32, use_safetensors=True)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to(device)
+
+
+def _with_lora(transformer: Any, rank: int, alpha: float) -> Any:
+    from peft import LoraConfig
+
+    transformer.requires_grad_(False)
+    transformer.add_adapter(
+        LoraConfig(
+            r=rank, lora_alpha=alpha, init_lora_weights="gaussian", target_modules=list(_TARGET_MODULES)
+        )
+    )
+    return transformer.train()
+
+
+def _encode(pipeline: Any, job: Job, example: dict[str, Path], device: str) -> _Batch:
+    import torch
+
+    dataset = job.process.datasets[0]
+    target = read_photo(example["target"]).rgb
+    size_wh = bucket_size_wh((target.shape[1], target.shape[0]), max(dataset.resolution))
+    with torch.no_grad():
+        latents = [
+            pipeline._encode_vae_image(pixels(read_photo(example[role]).rgb, size_wh).to(device), None)
+            for role in ("target", "control")
+        ]
+        prompt, pooled, text_ids = pipeline.encode_prompt(
+            prompt=example["caption"].read_text(encoding="utf-8").strip() or dataset.default_caption,
+            prompt_2=None,
+            device=device,
+            max_sequence_length=128,
+        )
+    size_hw = tuple(latents[0].shape[-2:])
+    if "mask" in example:
+        grey = pixels(read_photo(example["mask"]).rgb, size_wh)[:, :1] / 2 + 0.5
+        weights = latent_weights(grey.clamp(0, 1), size_hw, dataset.mask_min_value).to(device)
+    else:
+        weights = torch.ones((1, 1, *size_hw), device=device)
+    return _Batch(latents[0], latents[1], weights, prompt, pooled, text_ids)
+
+
+def _velocities(
+    transformer: Any, pipeline: Any, batch: _Batch, step: int, index: int, device: str, seed: int = SEED
+) -> tuple[Any, Any]:
+    """The velocity that the transformer predicts at a step, and the right one."""
+    import torch
+
+    # Each step draws from a seed of its own, so that a resumed run draws the same.
+    generator = torch.Generator().manual_seed(seed + 100_003 * step + index)
+    noise = torch.randn(batch.target.shape, generator=generator).to(device)
+    sigma = torch.rand((1,), generator=generator).to(device)
+    noisy = (1 - sigma) * batch.target + sigma * noise
+    return predict_velocity(transformer, pipeline, noisy, sigma, batch), noise - batch.target
+
+
+def predict_velocity(transformer: Any, pipeline: Any, noisy: Any, sigma: Any, batch: _Batch) -> Any:
+    """The transformer's velocity for noisy latents ``(1, C, h, w)``, with the control beside them."""
+    import torch
+
+    channels, height, width = noisy.shape[1:]
+    packed = [
+        pipeline._pack_latents(latents, 1, channels, height, width) for latents in (noisy, batch.control)
+    ]
+    ids = [
+        pipeline._prepare_latent_image_ids(1, height // 2, width // 2, noisy.device, noisy.dtype)
+        for _ in packed
+    ]
+    ids[1][..., 0] = 1
+    out = transformer(
+        hidden_states=torch.cat(packed, dim=1),
+        timestep=sigma,
+        guidance=torch.ones(1, device=noisy.device),
+        pooled_projections=batch.pooled,
+        encoder_hidden_states=batch.prompt,
+        txt_ids=batch.text_ids,
+        img_ids=torch.cat(ids, dim=0),
+        return_dict=False,
+    )[0][:, : packed[0].shape[1]]
+    factor = pipeline.vae_scale_factor
+    return pipeline._unpack_latents(out, height * factor, width * factor, factor)
+
+
+@contextmanager
+def _caught_signals() -> Iterator[list[int]]:
+    """A list that a SIGINT or SIGTERM makes non-empty, so that the step in progress can end."""
+    stopped: list[int] = []
+
+    def note(number: int, _: Any) -> None:
+        stopped.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

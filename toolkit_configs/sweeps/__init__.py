@@ -1,0 +1,1 @@
+"""Many runs: grids, local devices, Slurm, SkyPilot."""

@@ -1,0 +1,156 @@
+"""A grid of settings -> one config per combination, and the jobs that train them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from chromiq.documents import load_yaml, read_text, validation_findings
+from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
+from chromiq.files import collision_key, safe_stem, write_text
+from chromiq.toolkit_configs.render.assign import assign
+from chromiq.toolkit_configs.render.settings import Setting
+from chromiq.toolkit_configs.runs.folder import MOST_SEED
+from chromiq.toolkit_configs.schema.jobs import Job, read_job
+from chromiq.toolkit_configs.sweeps.local import CONFIGS
+from chromiq.toolkit_configs.sweeps.schedulers import TargetJob, target_job
+
+SEED = "seed"
+_MOST_RUNS = 1000
+
+
+class Grid(BaseModel):
+    """A ``grid.yaml``: ``config``, the base, and ``grid``, dotted keys each with its values."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    config: Path
+    grid: dict[str, list[Any]] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One point of the grid.
+
+    Attributes:
+        name: of the run, the base's with what differs.
+        values: by key.
+        job: the base's with these values.
+        seed: of the run, or None.
+    """
+
+    name: str
+    values: dict[str, Any]
+    job: Job
+    seed: int | None
+
+
+def read_grid(path: Path) -> list[Combination]:
+    """Every combination of a grid's values, in the order of the file, the last key fastest.
+
+    Args:
+        path: the grid file; its ``config`` is relative to it.
+
+    Raises:
+        UnsoundError: if the file or its config cannot be read.
+        UsageError: if a key is not known, a value does not fit, or two runs would have the same name.
+    """
+    try:
+        grid = Grid.model_validate(load_yaml(read_text(path)))
+    except ValidationError as error:
+        cure = "write config: FILE and grid: {train.lr: [1e-4, 2e-4]}"
+        raise_findings(validation_findings(error, "grid.form", path.name, cure), str(path))
+        raise AssertionError from error  # the findings above are errors
+    except (OSError, ValueError) as error:
+        finding = Finding("grid.unreadable", str(path), "a YAML file in UTF-8", f"'{error}'", "mend it")
+        raise UnsoundError(str(finding), [finding]) from error
+    base = read_job(path.parent / grid.config)
+    products = list(itertools.product(*grid.grid.values()))
+    if not 0 < len(products) <= _MOST_RUNS:
+        raise UsageError(f"{path}: wanted 1 to {_MOST_RUNS} runs, got {len(products)}; change the grid")
+    found = [_combine(base, dict(zip(grid.grid, values, strict=True))) for values in products]
+    names = [collision_key(each.name) for each in found]
+    if len(set(names)) < len(names):
+        twice = next(each.name for each in found if names.count(collision_key(each.name)) > 1)
+        raise UsageError(f"{path}: two runs would be called {twice}; make the values differ")
+    return found
+
+
+def write_configs(combinations: list[Combination], out: Path, engine: str) -> list[TargetJob]:
+    """Write every config into ``out/configs``, and return the jobs that train them.
+
+    Args:
+        combinations: as `read_grid` gives them.
+        out: the sweep's folder.
+        engine: who trains.
+    """
+    jobs = []
+    for each in combinations:
+        config = out / CONFIGS / f"{safe_stem(each.name)}.yaml"
+        write_text(config, config_text(each.job, each.values))
+        jobs.append(target_job(config, engine, each.seed))
+    return jobs
+
+
+def on_devices(combinations: list[Combination], devices: Sequence[str]) -> list[Combination]:
+    """The combinations as they are trained on this machine, where each run is shown one device alone.
+
+    Args:
+        combinations: as `read_grid` gives them; whatever device they name gives way.
+        devices: at least one.
+    """
+    device = "cpu" if set(devices) == {"cpu"} else "cuda"
+    found = []
+    for each in combinations:
+        job = each.job.model_copy(deep=True)
+        job.process.device = device
+        found.append(replace(each, job=job))
+    return found
+
+
+def config_text(job: Job, values: dict[str, Any]) -> str:
+    """A combination's config file."""
+    head = f"# One run of a sweep: {', '.join(f'{key}={value}' for key, value in values.items())}"
+    printable = "".join(c if c.isprintable() else " " for c in head)
+    return f"{printable}\n{yaml.safe_dump(job.model_dump(mode='json'), sort_keys=False, allow_unicode=True)}"
+
+
+def _combine(base: Job, values: dict[str, Any]) -> Combination:
+    job = base.model_copy(deep=True)
+    seed = None
+    for key, value in values.items():
+        if key == SEED:
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_SEED:
+                raise UsageError(
+                    f"seed: wanted whole numbers of 0 to {MOST_SEED}, got {value!r}; mend the grid"
+                )
+            seed = value
+            continue
+        assign(job.process, Setting(key, _number(value), str(value), f"grid {key}"))
+    network, before = job.process.network, base.process.network
+    if network.linear != before.linear and "network.linear_alpha" not in values:
+        # The LoRA's strength is alpha over rank: it stays as it was when only the rank is varied.
+        network.linear_alpha = (
+            base.process.network.linear_alpha * network.linear / base.process.network.linear
+        )
+    short = [f"{key.split('.')[-1]}{value}" for key, value in values.items()]
+    job.config.name = safe_stem("_".join([base.config.name, *short]))
+    if "name" in job.meta:
+        job.meta["name"] = job.config.name
+    return Combination(job.config.name, values, job, seed)
+
+
+def _number(value: Any) -> Any:
+    """2e-4 is text to YAML 1.1 and a number to everybody who writes it."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value

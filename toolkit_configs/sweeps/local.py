@@ -1,0 +1,240 @@
+"""A sweep on this machine: its runs wait for a device, and each device trains one at a time.
+
+This is how AI-Toolkit itself uses several GPUs: a queue of jobs for each, none that spans them. Every run is
+the very same ``chromiq train`` in a process of its own that is shown its device alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from chromiq.errors import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_SKIPPED,
+    ChromiqError,
+    InterruptedRunError,
+)
+from chromiq.files import ensure_output_folder, safe_stem, sha256_file
+from chromiq.runtime.signals import termination_as_interrupt
+from chromiq.toolkit_configs.runs.folder import RUN_FILE, RunRecord, read_record
+from chromiq.toolkit_configs.runs.status import Follower, RunStatus
+from chromiq.toolkit_configs.sweeps.schedulers import TargetJob, chromiq_command
+from chromiq.toolkit_configs.trainer.devices import device_environment
+
+CONFIGS, LOGS = "configs", "logs"
+_LOOK_EVERY_S = 0.5
+
+
+@dataclass(frozen=True)
+class CellStatus:
+    """How one run of a sweep stands.
+
+    Attributes:
+        job: what is trained.
+        state: ``"waiting"`` for a device, ``"running"``, ``"done"``, ``"failed"``, ``"interrupted"`` or
+            ``"killed"``.
+        device: that it trains or trained on, None if on none yet.
+        run: how its run stands, None if that has not begun.
+        exit_code: of ``chromiq train``, once it has ended.
+        message: why it did not succeed.
+        lora: its final checkpoint, once it is done.
+    """
+
+    job: TargetJob
+    state: str = "waiting"
+    device: str | None = None
+    run: RunStatus | None = None
+    exit_code: int | None = None
+    message: str | None = None
+    lora: str | None = None
+
+    @property
+    def step(self) -> int:
+        """The last step heard of."""
+        return self.run.step if self.run else 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.state not in {"waiting", "running"}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Its state as plain data for JSON."""
+        return {
+            "state": self.state,
+            "device": self.device,
+            "exit_code": self.exit_code,
+            "message": self.message,
+            "run": str(self.job.job.run_folder),
+            "lora": self.lora,
+        }
+
+
+def sweep_exit_code(cells: Sequence[CellStatus]) -> int:
+    """What a sweep ends with: 0 if all runs are done, 1 if none is, else 3."""
+    done = sum(cell.state == "done" for cell in cells)
+    return EXIT_DONE if done == len(cells) else EXIT_SKIPPED if done else EXIT_FAILED
+
+
+def train_jobs(
+    jobs: Sequence[TargetJob],
+    devices: Sequence[str],
+    out: Path,
+    on_status: Callable[[Sequence[CellStatus]], None] = lambda _: None,
+) -> list[CellStatus]:
+    """Train every job, as many at once as there are devices; one that fails does not keep the others.
+
+    A run that is there already is gone on with if it was begun from the very same config, and left as it is
+    if it is done; so the same command again goes on where a stopped one left off.
+
+    Args:
+        jobs: in the order in which they wait.
+        devices: as `chromiq.toolkit_configs.trainer.devices.read_devices` gives them.
+        out: gets ``logs/``, what each ``chromiq train`` said.
+        on_status: called again and again with how all of them stand.
+
+    Returns:
+        How they ended, in the order of `jobs`.
+
+    Raises:
+        UsageError: if the environment shows fewer GPUs than `devices` names.
+        ChromiqError: if the command ``chromiq`` is not to be found.
+        InterruptedRunError: on SIGINT or SIGTERM, once every run at work has been told and has ended.
+    """
+    logs = ensure_output_folder(out / LOGS)
+    cells = [_standing(job) for job in jobs]
+    for device in devices:
+        device_environment(device, os.environ)
+    if shutil.which(chromiq_command()) is None:
+        raise ChromiqError(
+            f"{chromiq_command()}: wanted the command on the PATH, got nothing; install chromiq with pip"
+        )
+    waiting = deque(index for index, cell in enumerate(cells) if cell.state == "waiting")
+    free = deque(devices)
+    at_work: dict[int, _Worker] = {}
+    with termination_as_interrupt():
+        try:
+            on_status(cells)
+            while waiting or at_work:
+                while waiting and free:
+                    index, device = waiting.popleft(), free.popleft()
+                    at_work[index] = _Worker(jobs[index], device, logs)
+                    cells[index] = replace(cells[index], state="running", device=device)
+                for index, worker in list(at_work.items()):
+                    cells[index] = worker.look(cells[index])
+                    if cells[index].ended:
+                        del at_work[index]
+                        free.append(worker.device)
+                on_status(cells)
+                if at_work:
+                    time.sleep(_LOOK_EVERY_S)
+        except KeyboardInterrupt:
+            for worker in at_work.values():
+                worker.ask_to_end()
+            for index, worker in at_work.items():
+                cells[index] = worker.wait(cells[index])
+            on_status(cells)
+            done = sum(cell.state == "done" for cell in cells)
+            raise InterruptedRunError(
+                f"{out}: stopped with {done} of {len(cells)} runs done; the same command again goes on"
+            ) from None
+        finally:
+            for worker in at_work.values():
+                worker.end()
+    return cells
+
+
+class _Worker:
+    """One ``chromiq train`` at work, with a device of its own."""
+
+    def __init__(self, job: TargetJob, device: str, logs: Path) -> None:
+        self.device = device
+        self._job = job
+        self._follower: Follower | None = None
+        self._document = logs / f"{safe_stem(job.name)}.json"
+        self._log = logs / f"{safe_stem(job.name)}.log"
+        resume = ["--resume"] if _begun(job) else []
+        seed = {} if job.seed is None else {"SEED": str(job.seed)}
+        with self._document.open("wb") as out, self._log.open("ab") as said:
+            self._process = subprocess.Popen(
+                [chromiq_command(), "train", str(job.config), "--engine", job.engine, "--json", *resume],
+                env={**os.environ, **device_environment(device, os.environ), **seed},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=said,
+                # Ctrl-C reaches the sweep alone, which passes it on.
+                start_new_session=True,
+            )
+
+    def look(self, cell: CellStatus) -> CellStatus:
+        """How it stands now."""
+        code = self._process.poll()
+        run = self._run_status()
+        cell = replace(cell, run=run or cell.run)
+        return cell if code is None else self._ended(cell, code)
+
+    def ask_to_end(self) -> None:
+        """Tell it to save and end."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def wait(self, cell: CellStatus) -> CellStatus:
+        """How it ended."""
+        self._process.wait()
+        return self.look(cell)
+
+    def end(self) -> None:
+        """Make sure that it runs no more."""
+        self.ask_to_end()
+        self._process.wait()
+
+    def _run_status(self) -> RunStatus | None:
+        if self._follower is None:
+            record = _record(self._job)
+            # What an earlier launch left there is not how this one stands.
+            if record is None or record.process != self._process.pid:
+                return None
+            self._follower = Follower(self._job.job.run_folder)
+        return self._follower.look()
+
+    def _ended(self, cell: CellStatus, code: int) -> CellStatus:
+        try:
+            document = json.loads(self._document.read_text(encoding="utf-8"))
+        except ValueError:
+            document = {}  # It was killed, or broke down before it could say anything.
+        if code == EXIT_DONE:
+            return replace(cell, state="done", exit_code=code, lora=document["lora"])
+        message = str(document.get("error") or f"exit code {code}") + f"; what it said is in {self._log}"
+        state = "interrupted" if code == EXIT_INTERRUPTED else "failed"
+        return replace(cell, state=state, exit_code=code, message=message)
+
+
+def _record(job: TargetJob) -> RunRecord | None:
+    run = job.job.run_folder
+    return read_record(run) if (run / RUN_FILE).is_file() else None
+
+
+def _begun(job: TargetJob) -> bool:
+    """Whether its run was begun from this very config; one of another is never gone on with unasked."""
+    record = _record(job)
+    return record is not None and record.config_sha256 == sha256_file(job.config)
+
+
+def _standing(job: TargetJob) -> CellStatus:
+    """How a run stands before it is launched: done by an earlier sweep, or waiting."""
+    record = _record(job)
+    if record is None or record.state != "done" or not _begun(job) or not job.final.is_file():
+        return CellStatus(job)
+    return CellStatus(job, "done", exit_code=EXIT_DONE, lora=str(job.final))

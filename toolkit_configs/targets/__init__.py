@@ -1,1 +1,0 @@
-"""Where a training runs when not here: Slurm or SkyPilot. A job there runs the very same command."""

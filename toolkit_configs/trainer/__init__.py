@@ -1,0 +1,1 @@
+"""AI-Toolkit: find it, install it, launch it, read its output."""

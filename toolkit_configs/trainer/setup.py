@@ -1,0 +1,300 @@
+"""Make the vendored trainer ready: its commit, an environment of its own, and two steps of training as proof.
+
+Each step looks first whether it is done, so the same command goes on after an interruption.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from chromiq.errors import ChromiqError, UnsoundError
+from chromiq.files import folder_lock, sha256_text, write_text
+from chromiq.toolkit_configs.trainer.checkout import (
+    BRING_COMMAND,
+    ENVIRONMENT,
+    PINNED_COMMIT,
+    REPOSITORY,
+    ToolkitInfo,
+    bounded_environment,
+    chromiq_root,
+    toolkit_folder,
+    toolkit_info,
+    toolkit_python,
+)
+
+Say = Callable[[str], None]
+
+SMOKE_STEPS = 2
+_LOG = "chromiq-setup.log"
+_STAMP = "chromiq-installed.txt"
+_DATA = files("chromiq.toolkit_configs.trainer.environment")
+# Its README installs these by hand, before its requirements.
+_FROM_ITS_README = ("torch", "torchvision", "torchaudio")
+_GIT = re.compile(r"^git\+.*/(?P<name>[\w.-]+?)(\.git)?(@\S+)?$")
+_NEEDS_CUDA = ("torchaudio/lib/_torchaudio*.so",)
+_UNUSED_SUFFIX = ".needs-cuda"
+
+
+def set_up_toolkit(say: Say, *, smoke_test: bool = True) -> ToolkitInfo:
+    """Bring the trainer to its pinned commit, make its environment and train two steps.
+
+    Args:
+        say: called with what is being done; for people.
+        smoke_test: whether to train.
+
+    Raises:
+        ChromiqError: if a step fails; the message names its log.
+        UnsoundError: if the trainer's files were changed and its commit would have to be moved.
+        LockedError: if another setup is at work.
+    """
+    folder = toolkit_folder()
+    bring_commit(folder, say)
+    environment = folder / ENVIRONMENT
+    environment.mkdir(exist_ok=True)
+    with folder_lock(environment, "chromiq toolkit setup"):
+        python = toolkit_python(folder) or _make_environment(environment, say)
+        install(python, folder, say)
+        if mend_cpu_build(python):
+            say("torch is a CPU build: torchvision and torchaudio were made importable beside it")
+    say("asking the environment for its versions")
+    info = toolkit_info()
+    if info.problem:
+        raise ChromiqError(f"{info.problem}; all that was installed is in {environment / _LOG}")
+    if smoke_test:
+        say(f"smoke test: training {SMOKE_STEPS} steps on a tiny checkpoint")
+        train_tiny(python, say)
+    return info
+
+
+def bring_commit(folder: Path, say: Say) -> None:
+    """Bring the submodule, or the checkout that ``CHROMIQ_AI_TOOLKIT`` names, to the pinned commit.
+
+    Raises:
+        ChromiqError: if it cannot be brought.
+        UnsoundError: if it is at another commit and was changed.
+    """
+    own = (folder / "run.py").is_file() and (folder / ".git").exists()
+    at = _git(["-C", str(folder), "rev-parse", "HEAD"]).strip() if own else None
+    if at == PINNED_COMMIT:
+        return
+    if own and _git(["-C", str(folder), "status", "--porcelain"]).strip():
+        raise UnsoundError(
+            f"{folder}: wanted AI-Toolkit at {PINNED_COMMIT[:12]}, got {str(at)[:12]} with changed files; "
+            f"'git -C {folder} stash' puts them aside, then setup again"
+        )
+    say(f"bringing AI-Toolkit to {PINNED_COMMIT[:12]}")
+    if own:
+        if not _knows(folder, PINNED_COMMIT):
+            _git(["-C", str(folder), "fetch", "--quiet", "origin", PINNED_COMMIT])
+        _git(["-C", str(folder), "checkout", "--quiet", "--detach", PINNED_COMMIT])
+        return
+    if folder != chromiq_root() / "vendor" / "ai-toolkit" or not (chromiq_root() / ".gitmodules").is_file():
+        raise ChromiqError(
+            f"{folder}: wanted a checkout of AI-Toolkit, got none; make one with 'git clone {REPOSITORY} "
+            f"{folder}' and setup moves it to its commit; CHROMIQ_AI_TOOLKIT names another place"
+        )
+    _git(["-C", str(chromiq_root()), *BRING_COMMAND.split()[1:]])
+
+
+def requirements(folder: Path) -> list[str]:
+    """What the trainer asks for, with what the package index does not have replaced.
+
+    A requirement that is a git address becomes its package as the constraints file pins it.
+
+    Raises:
+        ChromiqError: if the constraints file has no pin for such a package.
+    """
+    found = list(_FROM_ITS_README)
+    for line in _requirement_lines(folder / "requirements.txt"):
+        git = _GIT.match(line)
+        if git is None:
+            found.append(line)
+        elif git["name"] in pins():
+            found.append(f"{git['name']}=={pins()[git['name']]}")
+        else:
+            raise ChromiqError(
+                f"{folder / 'requirements.txt'}: wanted packages that are pinned in "
+                f"{constraints_file()}, got {line}; pin {git['name']} there"
+            )
+    return found
+
+
+def constraints_file() -> Path:
+    """The documented set of versions that the trainer is known to run with."""
+    return Path(str(_DATA.joinpath("constraints.txt")))
+
+
+def pins() -> dict[str, str]:
+    """Package name to version, of the constraints file."""
+    lines = constraints_file().read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def install(python: Path, folder: Path, say: Say) -> None:
+    """Install the requirements with pip, unless the same set is installed already.
+
+    Raises:
+        ChromiqError: if pip fails; its last line is in the message.
+    """
+    wanted = "\n".join(requirements(folder))
+    digest = sha256_text(wanted + constraints_file().read_text(encoding="utf-8"))
+    environment = folder / ENVIRONMENT
+    stamp = environment / _STAMP
+    if stamp.is_file() and stamp.read_text(encoding="utf-8").strip() == digest:
+        return
+    listed = environment / "chromiq-requirements.txt"
+    write_text(listed, wanted + "\n")
+    say(f"installing {len(pins())} packages, about 3 GB on a CPU; the log is {environment / _LOG}")
+    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off",
+               "--requirement", str(listed), "--constraint", str(constraints_file())]  # fmt: skip
+    seen = 0
+    last = ""
+    with (
+        (environment / _LOG).open("a", encoding="utf-8") as log,
+        subprocess.Popen(
+            command, env=_pip_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace",
+        ) as process,
+    ):  # fmt: skip
+        assert process.stdout is not None  # PIPE was asked for
+        for line in process.stdout:
+            log.write(line)
+            last = line.strip() or last
+            if line.startswith(("Collecting ", "Requirement already satisfied")):
+                seen += 1
+                say(f"{min(seen, len(pins()))} of {len(pins())}: {line.split('(')[0].strip()[:70]}")
+            elif line.startswith("Installing collected"):
+                say("all is here; unpacking it takes minutes")
+    if process.returncode:
+        raise ChromiqError(
+            f"{environment}: wanted pip to install AI-Toolkit's requirements, got '{last[-300:]}'; "
+            f"see {environment / _LOG}, then run setup again: it goes on"
+        )
+    write_text(stamp, digest + "\n")
+
+
+def mend_cpu_build(python: Path) -> bool:
+    """Beside a CPU build of torch, make torchvision and torchaudio importable; say whether that was needed.
+
+    torchvision lacks operators, which `trainer_environment/chromiq_cpu_torch.py` declares; torchaudio
+    does without its native library when that file is absent, so it is put aside under another name.
+    """
+    code = (
+        "import sysconfig, torch\n"
+        "print(sysconfig.get_path('purelib'), torch.version.cuda or torch.version.hip or 'cpu', sep='\\n')"
+    )
+    done = subprocess.run(
+        [str(python), "-c", code], env=bounded_environment(), capture_output=True, text=True, check=False
+    )
+    told = done.stdout.splitlines()
+    if done.returncode or told[-1] != "cpu":
+        return False
+    site = Path(told[-2])
+    module = _DATA.joinpath("chromiq_cpu_torch.py").read_text(encoding="utf-8")
+    write_text(site / "chromiq_cpu_torch.py", module)
+    write_text(site / "chromiq_cpu_torch.pth", "import chromiq_cpu_torch\n")
+    for pattern in _NEEDS_CUDA:
+        for library in site.glob(pattern):
+            library.rename(library.with_name(library.name + _UNUSED_SUFFIX))
+    return True
+
+
+def train_tiny(python: Path, say: Say, steps: int = SMOKE_STEPS) -> None:
+    """Train a few steps of a tiny checkpoint on drawn pairs, through the code that launches real runs.
+
+    Raises:
+        ChromiqError: if that fails.
+    """
+    from chromiq.dataset_builder.build import build
+    from chromiq.dataset_builder.options import BuildOptions
+    from chromiq.sample_catalogue.catalogue import write_catalogue
+    from chromiq.toolkit_configs.render.job import render_job
+    from chromiq.toolkit_configs.runs.launch import launch
+    from chromiq.toolkit_configs.smoke_engine import tiny_checkpoint
+
+    with tempfile.TemporaryDirectory(prefix="chromiq-setup-") as name:
+        root = Path(name)
+        write_catalogue(root / "catalogue", pairs=2, size_wh=(224, 280))
+        build(root / "catalogue", root / "dataset", BuildOptions(segmenter="classic"))
+        # The core has no model libraries; the trainer's environment has.
+        command = [str(python), "-I", str(tiny_checkpoint.__file__), str(root / "tiny")]
+        done = subprocess.run(
+            command, env=bounded_environment(), capture_output=True, text=True, check=False, cwd=root
+        )
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+            raise ChromiqError(f"{python}: wanted a tiny checkpoint to be built, got '{last}'; setup again")
+        overrides = {
+            "model.name_or_path": str(root / "tiny"),
+            "train.steps": str(steps),
+            "save.save_every": "1",
+        }
+        text = render_job("kontext", root / "dataset", preset="smoke", name="smoke", overrides=overrides)
+        write_text(root / "config.yaml", text)
+        final = launch(root / "config.yaml", "ai-toolkit")
+        say(f"trained {steps} steps; its LoRA has {final.stat().st_size / 1e3:.0f} kB")
+
+
+def _make_environment(environment: Path, say: Say) -> Path:
+    say(f"making a virtual environment in {environment}")
+    python = environment / "bin" / "python"
+    done = subprocess.run(
+        [sys.executable, "-m", "venv", str(environment)], env=_pip_environment(), capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    if done.returncode or not python.is_file():
+        said = (done.stdout + done.stderr).strip()[-300:]
+        raise ChromiqError(
+            f"{environment}: wanted a virtual environment, got '{said}'; install Python's "
+            "venv module, then setup again"
+        )
+    return python
+
+
+def _requirement_lines(path: Path) -> list[str]:
+    found: list[str] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        # A # within a git address is part of it.
+        text = re.sub(r"(^|\s)#.*", "", line).strip()
+        if text.startswith("-r "):
+            found += _requirement_lines(path.parent / text.removeprefix("-r ").strip())
+        elif text:
+            found.append(text)
+    return found
+
+
+def _pip_environment() -> dict[str, str]:
+    """The bounded environment, and where pip is told to look."""
+    told = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    return {**bounded_environment(), **told}
+
+
+def _knows(folder: Path, commit: str) -> bool:
+    return _run_git(["-C", str(folder), "cat-file", "-e", f"{commit}^{{commit}}"]).returncode == 0
+
+
+def _git(arguments: Sequence[str]) -> str:
+    done = _run_git(arguments)
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        raise ChromiqError(f"git {' '.join(arguments)}: wanted it to succeed, got '{said}'; mend that")
+    return done.stdout
+
+
+def _run_git(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    git = shutil.which("git")
+    if git is None:
+        raise ChromiqError("git: wanted it on the PATH, got nothing; install git")
+    environment = {**bounded_environment(), "GIT_TERMINAL_PROMPT": "0"}
+    return subprocess.run(
+        [git, *arguments], env=environment, capture_output=True, text=True, check=False,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
