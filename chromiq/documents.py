@@ -88,7 +88,7 @@ def validation_findings(error: ValidationError, code: str, file_name: str, cure:
         cure: what to do.
     """
     return [
-        Finding(
+        Finding.expected(
             code,
             f"{file_name}: {'.'.join(map(str, fault['loc'])) or 'the file'}",
             fault["msg"],

@@ -10,15 +10,17 @@
     └── InterruptedRunError      exit 130  stopped by the user
 
 Exit 0 is success and 3 (`EXIT_SKIPPED`) a finished run that left items out.
-A message names the file, what was wanted, what came and what to do about it: `Finding` holds those
-four, and an `UnsoundError` carries *all* findings of a check, not the first.
+A message names the file, says what is wrong and how to fix it: a `Finding`. An `UnsoundError` carries
+*all* findings of a check, not only the first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, Self
+
+Severity = Literal["error", "warning"]
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -32,33 +34,43 @@ EXIT_INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, and its cure.
+    """One thing that is wrong, and how to fix it.
 
     Attributes:
         code: stable machine name, such as ``"photo.truncated"``.
         where: the file, key or item concerned, as the user knows it.
-        wanted: what would have been right.
-        got: what was found instead.
-        cure: what the user can do.
+        message: what is wrong, a clause without a full stop.
+        hint: how to fix it, a sentence.
         severity: ``"error"`` stops the work, ``"warning"`` does not.
+        wanted: the value that would have been right, for ``--json``.
+        got: the value that was found, for ``--json``.
 
-    >>> print(Finding("pair.missing", "still-life7.jpg", "an on_model7 photo", "none", "add it"))
-    still-life7.jpg: wanted an on_model7 photo, got none; add it [pair.missing]
+    >>> print(Finding("pair.missing", "still-life7.jpg", "no on_model7 photo", "Add it to the folder."))
+    still-life7.jpg: no on_model7 photo. Add it to the folder. [pair.missing]
     """
 
     code: str
     where: str
-    wanted: str
-    got: str
-    cure: str
-    severity: Literal["error", "warning"] = "error"
+    message: str
+    hint: str = ""
+    severity: Severity = "error"
+    wanted: str | None = None
+    got: str | None = None
+
+    @classmethod
+    def expected(
+        cls, code: str, where: str, wanted: str, got: str, hint: str, severity: Severity = "error"
+    ) -> Self:
+        """A finding of one value in place of another."""
+        return cls(code, where, f"wanted {wanted}, got {got}", hint, severity, wanted, got)
 
     def __str__(self) -> str:
-        return f"{self.where}: wanted {self.wanted}, got {self.got}; {self.cure} [{self.code}]"
+        hint = self.hint and ("; " if self.hint[0].islower() else ". ") + self.hint
+        return f"{self.where}: {self.message}{hint} [{self.code}]"
 
     def as_dict(self) -> dict[str, str]:
-        """The finding as plain data, for ``--json``."""
-        return asdict(self)
+        """The finding as plain data, for ``--json``; without what is not known."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class ChromiqError(Exception):

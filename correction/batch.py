@@ -139,7 +139,9 @@ def _findings(pairs: Sequence[PhotoPair], masks: Path | None, drawn: Mapping[str
         name = collision_key(pair.on_model.name)
         if name in owners or name == collision_key(CONTACT_SHEET):
             got, cure = f"the name of {owners.get(name, CONTACT_SHEET)}", "rename one of the two"
-            findings.append(Finding("pair.name_taken", str(pair.on_model), "a name of its own", got, cure))
+            findings.append(
+                Finding.expected("pair.name_taken", str(pair.on_model), "a name of its own", got, cure)
+            )
         owners[name] = str(pair.on_model)
     return findings
 

@@ -118,7 +118,9 @@ def find_garment(
     given = read_mask(mask)
     if given.shape != on_model.shape[:2]:
         want, have = (f"{shape[1]}x{shape[0]}" for shape in (on_model.shape, given.shape))
-        finding = Finding("mask.size", str(mask), f"{want}, the photo's size", have, "draw it on the photo")
+        finding = Finding.expected(
+            "mask.size", str(mask), f"{want}, the photo's size", have, "draw it on the photo"
+        )
         raise UnsoundError(str(finding), [finding])
     return GarmentMask(np.asarray(given), 1.0)
 

@@ -181,7 +181,7 @@ def _make(
 ) -> tuple[list[Example], Doubt | None]:
     pair, options, still_life, on_model = work.pair, work.options, photos.still_life, photos.on_model
     if not found.mask.any():
-        finding = Finding(
+        finding = Finding.expected(
             "mask.empty",
             str(pair.on_model),
             f"a {label.name} on the model",
@@ -280,7 +280,7 @@ def _degrade(
         return degrade(scene.photo, scene.garment, options.degradation, rng, used)
     except UsageError as error:
         cure = "use --degradation published, or leave the pair out"
-        finding = Finding(
+        finding = Finding.expected(
             "degradation.none", str(work.pair.on_model), "a colour error that fits", f"'{error}'", cure
         )
         raise UnsoundError(str(finding), [finding]) from error

@@ -109,8 +109,8 @@ def _told(result: PairResult) -> dict[str, Any]:
 
 def _result(row: Mapping[str, Any]) -> PairResult:
     told = json.loads(row["told"])
-    findings = tuple(Finding(**finding) for finding in told["findings"])
-    doubt = Finding(**told["doubt"]) if told["doubt"] else None
+    findings = tuple(Finding.expected(**finding) for finding in told["findings"])
+    doubt = Finding.expected(**told["doubt"]) if told["doubt"] else None
     return PairResult(str(row["key"]), int(row["examples"]), bool(row["resumed"]), findings, doubt)
 
 

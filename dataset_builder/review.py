@@ -64,7 +64,7 @@ def doubt_finding(pair: PhotoPair, confidence: float, reasons: tuple[str, ...], 
     """What to tell about a doubtful pair: a warning if it is kept, a fault if it was left out."""
     picture, _ = review_paths(pair.key)
     cure = f"look at {picture} and give a better mask with --masks"
-    return Finding(
+    return Finding.expected(
         "mask.doubtful",
         str(pair.on_model),
         f"a mask with a confidence of {DOUBTFUL_BELOW} or more",

@@ -182,7 +182,7 @@ def _earlier(path: Path, name: str, made_of: str) -> list[Point]:
         return [Point(**{**each, "interval": tuple(each["interval"])}) for each in measured]
     except (OSError, ValueError, TypeError, KeyError) as error:
         said = f"'{type(error).__name__}: {error}'"
-        finding = Finding(
+        finding = Finding.expected(
             "sweep.unreadable", str(path), "an earlier sweep", said, "remove it and sweep again"
         )
         raise UnsoundError(str(finding), [finding]) from error

@@ -83,7 +83,9 @@ def read_testset(folder: Path) -> list[Trial]:
     for name in sorted(truths, key=natural_key):
         if name not in controls:
             where = str(truths[name])
-            findings.append(Finding("testset.control", where, "its control picture", "none", "add it"))
+            findings.append(
+                Finding.expected("testset.control", where, "its control picture", "none", "add it")
+            )
             continue
         reference, (base, entry) = references.get(name), known.get(name, (root, {}))
         mask = base / "garment_masks" / f"on_model{entry.get('key', name)}.png"
@@ -91,14 +93,14 @@ def read_testset(folder: Path) -> list[Trial]:
         if geometry is None and reference is None:
             wanted, got = "a manifest.jsonl that says where the photos lie", "none, and an unusual size"
             cure = "build the test set with chromiq build"
-            findings.append(Finding("testset.geometry", str(truths[name]), wanted, got, cure))
+            findings.append(Finding.expected("testset.geometry", str(truths[name]), wanted, got, cure))
         found_mask = mask if mask.is_file() else None
         trials.append(
             Trial(name, truths[name], controls[name], reference, geometry, found_mask, _kind(entry))
         )
     if not truths:
         findings.append(
-            Finding("testset.empty", str(root / "gt"), "true pictures", "none", "check the folder")
+            Finding.expected("testset.empty", str(root / "gt"), "true pictures", "none", "check the folder")
         )
     raise_findings(findings, str(folder))
     return trials
@@ -227,7 +229,9 @@ def _manifest(folder: Path) -> dict[str, tuple[Path, Mapping[str, Any]]]:
         entries = [load_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
         return {entry["name"]: (folder, entry) for entry in entries}
     except (ValueError, KeyError, TypeError) as error:
-        finding = Finding("manifest.line", str(path), "examples as JSON", f"'{error}'", "build it again")
+        finding = Finding.expected(
+            "manifest.line", str(path), "examples as JSON", f"'{error}'", "build it again"
+        )
         raise UnsoundError(str(finding), [finding]) from error
 
 

@@ -54,7 +54,9 @@ def align(image: RgbImage, truth: RgbImage, path: Path) -> Aligned:
         change = own_wh[0] * size_wh[1] / (own_wh[1] * size_wh[0])
         if abs(change - 1) > _MAX_ASPECT_CHANGE:
             cure = "score images of one scene, uncropped"
-            _refuse(Finding("score.shape", str(path), f"the shape of {want}, the truth's", have, cure))
+            _refuse(
+                Finding.expected("score.shape", str(path), f"the shape of {want}, the truth's", have, cure)
+            )
         resized_from = have
     # An image of another size was scaled, or cut at its right and lower border: which, its edges tell.
     candidates = [image, *([_scaled(image, size_wh)] if resized_from else [])]
@@ -64,7 +66,7 @@ def align(image: RgbImage, truth: RgbImage, path: Path) -> Aligned:
     if not shift.reliable:
         wanted = f"edges that agree with the truth's by {RELIABLE_CONFIDENCE}"
         cure = "score an image of the same scene; this one cannot be registered"
-        _refuse(Finding("score.registration", str(path), wanted, f"{shift.confidence:.2f}", cure))
+        _refuse(Finding.expected("score.registration", str(path), wanted, f"{shift.confidence:.2f}", cure))
     rgb, inside = undo_shift(image, shift, size_wh)
     return Aligned(rgb, inside, shift.dx_px, shift.dy_px, resized_from)
 

@@ -184,7 +184,7 @@ def _refuse_colours(path: Path, rgb: RgbImage) -> None:
     coloured = float(np.mean(np.ptp(sample, axis=2) > _GREY_WITHIN_LEVELS))
     if coloured > _MAX_COLOURED_SHARE:
         wanted, cure = "a mask, white on the garment and black elsewhere", "paint it so"
-        finding = Finding("mask.colour", str(path), wanted, f"colours on {coloured:.0%} of it", cure)
+        finding = Finding.expected("mask.colour", str(path), wanted, f"colours on {coloured:.0%} of it", cure)
         raise UnsoundError(str(finding), [finding])
 
 

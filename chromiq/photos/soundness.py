@@ -67,7 +67,7 @@ def sound_photo(
             except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
                 reason = _kind_of(path) if isinstance(error, UnidentifiedImageError) else f"'{error}'"
                 wanted, cure = "a JPEG, PNG, WebP or TIFF photo", "replace it by one, exported anew"
-                finding = Finding("photo.unreadable", str(path), wanted, reason, cure)
+                finding = Finding.expected("photo.unreadable", str(path), wanted, reason, cure)
         if finding is not None:
             raise UnsoundError(str(finding), [finding])
         with _told_as_findings(path):
@@ -124,9 +124,9 @@ def _file_finding(path: Path) -> Finding | None:
     except OSError as error:  # such as a name that is too long
         missing = f"'{error.strerror}'"
     if missing:
-        return Finding("photo.missing", str(path)[:300], "a photo", missing, "check the path")
+        return Finding.expected("photo.missing", str(path)[:300], "a photo", missing, "check the path")
     if path.stat().st_size == 0:
-        return Finding("photo.empty", str(path), "a photo", "an empty file", "copy it again")
+        return Finding.expected("photo.empty", str(path), "a photo", "an empty file", "copy it again")
     return None
 
 
@@ -137,20 +137,24 @@ def _header_finding(path: Path, image: Image.Image, min_side_px: int) -> Finding
     if max(image.size) > MAX_SIDE_PX or image.width * image.height > MAX_PIXELS:
         return _too_large(path, size)
     if min(image.size) < min_side_px:
-        return Finding(
+        return Finding.expected(
             "photo.small", str(path), f"at least {min_side_px} px a side", size, "use the original photo"
         )
     if frames > 1:
-        return Finding("photo.animated", str(path), "one picture", f"{frames} frames", "export one frame")
+        return Finding.expected(
+            "photo.animated", str(path), "one picture", f"{frames} frames", "export one frame"
+        )
     if depth := _DEPTHS.get(image.mode):
-        return Finding("photo.depth", str(path), "8 or 16 bits a channel", depth, "export it with 16 bits")
+        return Finding.expected(
+            "photo.depth", str(path), "8 or 16 bits a channel", depth, "export it with 16 bits"
+        )
     return None
 
 
 def _space_finding(path: Path, image: Image.Image) -> Finding | None:
     space = _other_space(image)
     wanted, cure = "sRGB, or an ICC profile that says otherwise", "export it with its profile"
-    return Finding("photo.space", str(path), wanted, space, cure) if space else None
+    return Finding.expected("photo.space", str(path), wanted, space, cure) if space else None
 
 
 def _other_space(image: Image.Image) -> str | None:
@@ -171,7 +175,7 @@ def _turn_of(image: Image.Image) -> AbstractContextManager[object]:
 
 
 def _too_large(path: Path, got: str) -> Finding:
-    return Finding(
+    return Finding.expected(
         "photo.large",
         str(path),
         f"at most {MAX_SIDE_PX} px a side and {MAX_PIXELS // 1_000_000} megapixels",
@@ -181,13 +185,15 @@ def _too_large(path: Path, got: str) -> Finding:
 
 
 def _profile_finding(path: Path, error: Exception) -> Finding:
-    return Finding(
+    return Finding.expected(
         "photo.profile", str(path), "a readable ICC profile", f"'{error}'", "export it again as sRGB"
     )
 
 
 def _truncated_finding(path: Path, error: Exception) -> Finding:
-    return Finding("photo.truncated", str(path), "a whole image", f"'{error}'", "copy or export it again")
+    return Finding.expected(
+        "photo.truncated", str(path), "a whole image", f"'{error}'", "copy or export it again"
+    )
 
 
 def _kind_of(path: Path) -> str:

@@ -71,7 +71,7 @@ def check_dataset(root: Path, on_progress: Callable[[int, int], None] | None = N
     if folders.reference is None and folders.mask is None:
         wanted = "a folder masks/ (or reference/, for models that need no mask)"
         cure = "build the dataset again; without masks the trainer trains on everything"
-        findings.insert(0, Finding("dataset.masks", str(root), wanted, "neither", cure))
+        findings.insert(0, Finding.expected("dataset.masks", str(root), wanted, "neither", cure))
     training = Training(
         divisible_by_px=DIVISIBLE_BY_PX[model_of(root, has_reference=folders.reference is not None)]
     )
@@ -101,12 +101,16 @@ def check_folders(
     findings = []
     for folder in (folders.target, folders.control):
         if not folder.is_dir():
-            findings.append(Finding("dataset.folder", str(folder), "a folder", "none", "build the dataset"))
+            findings.append(
+                Finding.expected("dataset.folder", str(folder), "a folder", "none", "build the dataset")
+            )
     if findings:
         return findings
     examples, findings = _examples(folders, recorded, training.trigger)
     if not examples:
-        return [Finding("dataset.empty", str(folders.target), "pictures", "none", "build the dataset")]
+        return [
+            Finding.expected("dataset.empty", str(folders.target), "pictures", "none", "build the dataset")
+        ]
     kept, wrong = _examples(held_out, recorded, training.trigger) if held_out else ([], [])
     findings += wrong
     sizes: Counter[tuple[int, int]] = Counter()
@@ -172,14 +176,16 @@ def _images(folder: Path, *, is_target: bool = False) -> tuple[dict[str, Path], 
             continue
         if not is_target and suffix in TRAINER_SUFFIXES and path.suffix != suffix:
             wanted, cure = f"{suffix}, as the trainer looks for controls and masks", "rename it"
-            findings.append(Finding("dataset.suffix", str(path), wanted, path.suffix, cure))
+            findings.append(Finding.expected("dataset.suffix", str(path), wanted, path.suffix, cure))
         if suffix not in TRAINER_SUFFIXES:
             wanted = "a picture the trainer looks for: .jpg, .png or .webp"
-            findings.append(Finding("dataset.suffix", str(path), wanted, suffix, "convert it"))
+            findings.append(Finding.expected("dataset.suffix", str(path), wanted, suffix, "convert it"))
         other = first.setdefault(collision_key(path.stem), path)
         if other != path:
             wanted, cure = "names that differ in more than case or suffix", "rename one of them"
-            findings.append(Finding("dataset.twins", str(path), wanted, f"the twin of {other.name}", cure))
+            findings.append(
+                Finding.expected("dataset.twins", str(path), wanted, f"the twin of {other.name}", cure)
+            )
         images[path.stem] = path
     return images, findings
 
@@ -187,7 +193,7 @@ def _images(folder: Path, *, is_target: bool = False) -> tuple[dict[str, Path], 
 def _orphans(role: str, images: Mapping[str, Path], targets: Mapping[str, Path]) -> list[Finding]:
     wanted, cure = "a target of the same name", "remove it, or bring back its target"
     return [
-        Finding(f"{role}.orphan", str(path), wanted, "none in gt/", cure, "warning")
+        Finding.expected(f"{role}.orphan", str(path), wanted, "none in gt/", cure, "warning")
         for name, path in images.items()
         if name not in targets
     ]
@@ -197,9 +203,11 @@ def _trigger_findings(bare: Sequence[Path], examples: int, trigger: str | None) 
     wanted, cure = f"the trigger word {trigger!r}", "write it into the caption, or build it again"
     if len(bare) == examples:
         where, got = str(bare[0].parent), "none in any caption"
-        return [Finding("caption.trigger", where, wanted, got, cure, "warning")]
+        return [Finding.expected("caption.trigger", where, wanted, got, cure, "warning")]
     return [
-        Finding("caption.trigger", str(path.with_suffix(".txt")), wanted, "a caption without it", cure)
+        Finding.expected(
+            "caption.trigger", str(path.with_suffix(".txt")), wanted, "a caption without it", cure
+        )
         for path in bare
     ]
 
@@ -216,7 +224,7 @@ def _bucket_findings(sizes: Mapping[tuple[int, int], int], folder: Path, trainin
                 got = f"{columns} columns and {rows} rows cut off to {bucket_wh[0]}x{bucket_wh[1]}"
                 cure = "build it at a size that fits (--size), or set another resolution"
                 wanted = f"pictures trained whole at resolution {resolution}"
-                findings.append(Finding("image.cropped", where, wanted, got, cure, "warning"))
+                findings.append(Finding.expected("image.cropped", where, wanted, got, cure, "warning"))
     return findings
 
 
@@ -242,7 +250,7 @@ def _duplicate_findings(
                     f"nearly the picture {trained[index][0].name}",
                 )
                 cure = "remove one of the two; a score on it would tell nothing"
-                findings.append(Finding("held_out.duplicate", str(path), wanted, got, cure))
+                findings.append(Finding.expected("held_out.duplicate", str(path), wanted, got, cure))
     return findings
 
 

@@ -80,7 +80,9 @@ def check_example(files: ExampleFiles) -> Checkup:
     target = files.target
     missing = [role for role, path in files.parts.items() if path is None]
     findings = [
-        Finding(f"dataset.{role}", str(target), f"its {role} of the same name", "none", _MISSING_CURES[role])
+        Finding.expected(
+            f"dataset.{role}", str(target), f"its {role} of the same name", "none", _MISSING_CURES[role]
+        )
         for role in missing
     ]
     wrong, has_trigger = _caption_findings(target, files.trigger)
@@ -125,11 +127,17 @@ def mask_findings(mask: FloatImage, changed: FloatImage, where: str) -> list[Fin
     """
     if mask.max() < 0.02:
         effect = "all black; the trainer divides by its mean, so that everything trains alike, or fails"
-        return [Finding("mask.black", where, "a mask that is white where to train", effect, "build it again")]
+        return [
+            Finding.expected(
+                "mask.black", where, "a mask that is white where to train", effect, "build it again"
+            )
+        ]
     if mask.min() > 0.98:
         effect = "all white, so that the still-life trains as well"
         cure = "build it again, or leave mask_path out"
-        return [Finding("mask.white", where, "a mask that is black where not to train", effect, cure)]
+        return [
+            Finding.expected("mask.white", where, "a mask that is black where not to train", effect, cure)
+        ]
     weight = float(changed.mean())
     if weight < _MIN_CHANGED_SHARE:
         return []
@@ -137,7 +145,7 @@ def mask_findings(mask: FloatImage, changed: FloatImage, where: str) -> list[Fin
     if inside < float(mask.mean()) and inside < 0.5:
         effect = "black there and white elsewhere: inverted, shifted or of another example"
         wanted = "a mask that is white where target and control differ"
-        return [Finding("mask.inverted", where, wanted, effect, "build it again")]
+        return [Finding.expected("mask.inverted", where, wanted, effect, "build it again")]
     return []
 
 
@@ -153,7 +161,7 @@ def _size_finding(role: str, path: Path, have: tuple[int, int], size_wh: tuple[i
         return None
     wanted, got = f"{size_wh[0]}x{size_wh[1]}, its target's size", f"{have[0]}x{have[1]}"
     cure = "build it again; the trainer would crop it otherwise"
-    return Finding(f"{role}.size", str(path), wanted, got, cure)
+    return Finding.expected(f"{role}.size", str(path), wanted, got, cure)
 
 
 def _caption_findings(target: Path, trigger: str | None) -> tuple[list[Finding], bool]:
@@ -161,14 +169,14 @@ def _caption_findings(target: Path, trigger: str | None) -> tuple[list[Finding],
     wanted, cure = "one line of caption in UTF-8", "write it, or build it again"
     try:
         if not path.is_file():  # a pipe or a device would be read for ever
-            return [Finding("caption.missing", str(path), wanted, "no such file", cure)], True
+            return [Finding.expected("caption.missing", str(path), wanted, "no such file", cure)], True
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        return [Finding("caption.missing", str(path), wanted, f"'{error.strerror}'", cure)], True
+        return [Finding.expected("caption.missing", str(path), wanted, f"'{error.strerror}'", cure)], True
     except UnicodeDecodeError:
-        return [Finding("caption.encoding", str(path), wanted, "another encoding", cure)], True
+        return [Finding.expected("caption.encoding", str(path), wanted, "another encoding", cure)], True
     if not text.strip():
-        return [Finding("caption.empty", str(path), wanted, "an empty file", cure)], True
+        return [Finding.expected("caption.empty", str(path), wanted, "an empty file", cure)], True
     return [], trigger is None or trigger in text
 
 
@@ -189,7 +197,7 @@ def _pixel_findings(
     if moved > _SHIFT_PX:
         wanted, got = "a picture that lies exactly on its target", f"one about {moved:.0f} px beside it"
         cure = "build it again; the model would learn to move things"
-        return [Finding("control.shifted", where, wanted, got, cure)]
+        return [Finding.expected("control.shifted", where, wanted, got, cure)]
     mask = small["mask"].astype(np.float32) / 255 if "mask" in small else None
     findings = []
     if mask is not None:
@@ -217,7 +225,7 @@ def _same_findings(
     if np.array_equal(target, control):
         wanted, got = "a colour error to mend", "the target's own pixels"
         cure = "fine for a share of a dataset; --identity-share makes such examples and says so"
-        return [Finding("control.same", where, wanted, got, cure, "warning")]
+        return [Finding.expected("control.same", where, wanted, got, cure, "warning")]
     inside = garment if garment is not None else mask > 0.5 if mask is not None else None
     off = _delta_e(target, control, inside)
     if off.size == 0:
@@ -230,7 +238,9 @@ def _same_findings(
     cure = "leave it out or build it again; the model would learn to change nothing"
     # The published errors have no size, and do nothing to grey cloth.
     chance = recorded is not None and not recorded.by_size
-    return [Finding("control.noop", where, wanted, f"{mean:.1f}", cure, "warning" if chance else "error")]
+    return [
+        Finding.expected("control.noop", where, wanted, f"{mean:.1f}", cure, "warning" if chance else "error")
+    ]
 
 
 def _delta_e(a: RgbImage, b: RgbImage, inside: BoolMask | None) -> FloatImage:
@@ -248,7 +258,7 @@ def _outside_findings(changed: BoolMask, allowed: BoolMask, where: str) -> list[
         return []
     wanted, got = "a control that differs on the garment only", f"{share:.1%} of the picture elsewhere"
     cure = "build it again; the model would learn to change what is right"
-    return [Finding("control.outside", where, wanted, got, cure)]
+    return [Finding.expected("control.outside", where, wanted, got, cure)]
 
 
 def _outside(changed: BoolMask, allowed: BoolMask, margin_px: int) -> BoolMask:

@@ -46,11 +46,14 @@ def read_manifest(root: Path) -> tuple[dict[Path, Recorded], list[Finding]]:
                 recorded[root / example["target"]] = _recorded(root, example)
             except (ValueError, KeyError, TypeError) as error:
                 where, cure = f"{path}: line {number}", "build the dataset again"
-                findings.append(Finding("manifest.line", where, "an example as JSON", f"'{error}'", cure))
+                findings.append(
+                    Finding.expected("manifest.line", where, "an example as JSON", f"'{error}'", cure)
+                )
                 continue
             wanted = "a file that the manifest names"
             findings += [
-                Finding("manifest.missing", str(root / name), wanted, "none", "build it") for name in missing
+                Finding.expected("manifest.missing", str(root / name), wanted, "none", "build it")
+                for name in missing
             ]
     return recorded, findings
 
@@ -61,7 +64,7 @@ def unfinished_findings(root: Path) -> list[Finding]:
     if path.is_file() or not (root / _SETTINGS).is_file():
         return []
     wanted, cure = "the manifest, which a build writes last", "let the build end; its command again goes on"
-    return [Finding("dataset.unfinished", str(path), wanted, "none", cure)]
+    return [Finding.expected("dataset.unfinished", str(path), wanted, "none", cure)]
 
 
 def _recorded(root: Path, example: Mapping[str, Any]) -> Recorded:

@@ -65,7 +65,7 @@ def check_inputs(
     labels, unusable = _read_labels(garments)
     if masks and not masks.is_dir():
         wanted, cure = "a folder of masks named on_modelN.png", "check the path"
-        unusable.append(Finding("masks.missing", str(masks), wanted, "none", cure))
+        unusable.append(Finding.expected("masks.missing", str(masks), wanted, "none", cure))
     drawn = drawn_masks(listing.pairs, masks)
     pairs, faults = _without_faults(
         listing.pairs, lambda pair: [_mask_fault(pair, drawn.get(pair.key)), _too_wide(pair, options)]
@@ -100,7 +100,7 @@ def with_recalled(inputs: BuildInputs, recalled: Mapping[str, str], dataset: Pat
         if name in names and names[name] not in (None, word)
     }
     findings = [
-        Finding(
+        Finding.expected(
             "garments.overruled",
             f"{where}: {name}",
             f"the word that --garments or the CSV file gives, {word!r}",
@@ -127,7 +127,7 @@ def _read_labels(garments: Path | None) -> tuple[dict[str, str], list[Finding]]:
 def no_mask_finding(masks: Path) -> Finding:
     """Of a folder that somebody gave and that holds no mask of any pair."""
     wanted, cure = "a mask on_modelN.png of one of the pairs", "check the folder and the names"
-    return Finding("masks.none", str(masks), wanted, "none", cure)
+    return Finding.expected("masks.none", str(masks), wanted, "none", cure)
 
 
 def drawn_masks(pairs: Iterable[PhotoPair], masks: Path | None) -> dict[str, Path]:
@@ -157,13 +157,13 @@ def _mask_fault(pair: PhotoPair, path: Path | None) -> Finding | None:
     (width_px, height_px), have = photo_size_wh(pair.on_model), f"{mask.shape[1]}x{mask.shape[0]}"
     if mask.shape != (height_px, width_px):
         wanted = f"{width_px}x{height_px}, the photo's size"
-        return Finding("mask.size", str(path), wanted, have, "draw it on the photo itself")
+        return Finding.expected("mask.size", str(path), wanted, have, "draw it on the photo itself")
     if not mask.any():
         wanted, cure = "255 on the garment", "draw it, or remove the file to have it found"
-        return Finding("mask.empty", str(path), wanted, "black all over", cure)
+        return Finding.expected("mask.empty", str(path), wanted, "black all over", cure)
     if mask.all():
         wanted, cure = "black around the garment", "draw it, or remove the file to have it found"
-        return Finding("mask.full", str(path), wanted, "white all over", cure)
+        return Finding.expected("mask.full", str(path), wanted, "white all over", cure)
     return None
 
 
@@ -186,7 +186,7 @@ def _without_twins(pairs: Sequence[PhotoPair], variants: int) -> tuple[list[Phot
             owner = owners[collision_key(taken[0])]
             wanted, got = f"examples called otherwise than {taken[0]}", f"the name {owner.on_model.name} has"
             cure = "rename one of the two, or give them keys in a CSV file"
-            findings.append(Finding("pair.name_taken", pair.on_model.name, wanted, got, cure))
+            findings.append(Finding.expected("pair.name_taken", pair.on_model.name, wanted, got, cure))
         else:
             owners.update({collision_key(name): pair for name in names})
             kept.append(pair)
@@ -198,4 +198,4 @@ def _unused(where: Path | None, names: Sequence[str]) -> list[Finding]:
         return []
     got = f"{len(names)} of others: {', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
     wanted, cure = "entries of the pairs that are here", "mind the spelling; they are left alone"
-    return [Finding("inputs.unused", str(where), wanted, got, cure, severity="warning")]
+    return [Finding.expected("inputs.unused", str(where), wanted, got, cure, severity="warning")]

@@ -149,16 +149,21 @@ def read_garments(path: Path) -> dict[str, str]:
         document = load_json(read_text(path))
     except (OSError, ValueError) as error:
         raise_findings(
-            [Finding("garments.unreadable", str(path), "a JSON file in UTF-8", f"'{error}'", "mend it")],
+            [
+                Finding.expected(
+                    "garments.unreadable", str(path), "a JSON file in UTF-8", f"'{error}'", "mend it"
+                )
+            ],
             str(path),
         )
     if not isinstance(document, dict):
         wanted = 'an object such as {"still-life1.jpg": "jacket"}'
         raise_findings(
-            [Finding("garments.form", str(path), wanted, type(document).__name__, "rewrite it so")], str(path)
+            [Finding.expected("garments.form", str(path), wanted, type(document).__name__, "rewrite it so")],
+            str(path),
         )
     findings = [
-        Finding(
+        Finding.expected(
             "garments.label",
             f"{path.name}: {name}",
             "a garment's name on one line",

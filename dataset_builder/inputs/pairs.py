@@ -61,7 +61,7 @@ def find_pairs(source: Path, *, decode: bool = False, on_progress: Update | None
         pairs, findings = pairs_of_csv(source)
     else:
         got = "a file of another kind" if source.exists() else "nothing there"
-        finding = Finding(
+        finding = Finding.expected(
             "source.missing", str(source), "a folder of photo pairs or a CSV file", got, "check the path"
         )
         return PairListing((), (finding,))
@@ -70,7 +70,7 @@ def find_pairs(source: Path, *, decode: bool = False, on_progress: Update | None
     findings = [*findings, *unsafe, *unreadable]
     if not pairs and all(finding.severity == "warning" for finding in findings):
         findings.append(
-            Finding(
+            Finding.expected(
                 "source.empty",
                 str(source),
                 "photos named still-life1.jpg and on_model1.jpg, or subfolders still-life and on-model",
@@ -101,7 +101,7 @@ def _pairs_of_folder(folder: Path) -> tuple[list[PhotoPair], list[Finding]]:
         # Unlike resolve(), realpath takes links that lead round in circles.
         if not Path(realpath(path)).is_relative_to(root):
             findings.append(
-                Finding(
+                Finding.expected(
                     "photo.outside",
                     str(path),
                     "a photo inside the folder given",
@@ -116,7 +116,9 @@ def _pairs_of_folder(folder: Path) -> tuple[list[PhotoPair], list[Finding]]:
             continue
         if path.suffix.lower() not in PHOTO_SUFFIXES:
             wanted, cure = "a JPEG, PNG, WebP or TIFF photo", "export it as one of these"
-            findings.append(Finding("photo.kind", _relative(path, folder), wanted, path.suffix, cure))
+            findings.append(
+                Finding.expected("photo.kind", _relative(path, folder), wanted, path.suffix, cure)
+            )
             continue
         role, key = role_and_key
         found.setdefault(collision_key(key), {}).setdefault(role, []).append(path)
@@ -149,7 +151,7 @@ def _pair_up(by_role: dict[Role, list[Path]], folder: Path) -> tuple[PhotoPair |
         if len(paths) > 1:
             names = ", ".join(_relative(path, folder) for path in paths)
             findings.append(
-                Finding(
+                Finding.expected(
                     "pair.claimed_twice",
                     names,
                     f"one {_ROLE_NAMES[role]} photo to a pair",
@@ -161,7 +163,7 @@ def _pair_up(by_role: dict[Role, list[Path]], folder: Path) -> tuple[PhotoPair |
         if role not in by_role:
             path = by_role[other][0]  # type: ignore[index]
             findings.append(
-                Finding(
+                Finding.expected(
                     "pair.incomplete",
                     _relative(path, folder),
                     f"its {_ROLE_NAMES[role]} photo beside it",
@@ -188,11 +190,13 @@ def _with_safe_keys(pairs: Sequence[PhotoPair]) -> tuple[list[PhotoPair], list[F
                 str(path).encode("utf-8")
         except UnicodeEncodeError:
             where = ascii(str(pair.still_life))
-            findings.append(Finding("pair.name", where, "a name in UTF-8", "other bytes", "rename it"))
+            findings.append(
+                Finding.expected("pair.name", where, "a name in UTF-8", "other bytes", "rename it")
+            )
             continue
         except ChromiqError as error:
             findings.append(
-                Finding("pair.name", str(pair.still_life), "a usable name", str(error), "rename it")
+                Finding.expected("pair.name", str(pair.still_life), "a usable name", str(error), "rename it")
             )
             continue
         rival = kept.setdefault(
@@ -200,7 +204,7 @@ def _with_safe_keys(pairs: Sequence[PhotoPair]) -> tuple[list[PhotoPair], list[F
         )
         if rival != PhotoPair(key, pair.still_life, pair.on_model, pair.garment):
             findings.append(
-                Finding(
+                Finding.expected(
                     "pair.name_taken",
                     pair.still_life.name,
                     f"a name of its own for pair {key!r}",
@@ -242,14 +246,14 @@ def _untagged_finding(paths: Sequence[Path]) -> list[Finding]:
         return []
     where = str(paths[0]) if len(paths) == 1 else f"{len(paths)} photos, the first {paths[0]}"
     cure = "taken as sRGB; export with the profile what is in another colour space"
-    return [Finding("photo.untagged", where, "an ICC profile", "none", cure, severity="warning")]
+    return [Finding.expected("photo.untagged", where, "an ICC profile", "none", cure, severity="warning")]
 
 
 def _strangers_finding(folder: Path, names: Iterable[str]) -> Finding:
     listed = list(names)
     shown = ", ".join(repr(name) for name in listed[:_SHOWN])
     more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
-    return Finding(
+    return Finding.expected(
         "source.strangers",
         str(folder),
         "still-lifeN and on_modelN photos only",

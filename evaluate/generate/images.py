@@ -158,7 +158,7 @@ def read_captions(folder: Path) -> dict[str, str]:
             captions[path.stem] = read_text(path).strip()
         except (OSError, ValueError) as error:
             wanted, cure = "a prompt as text in UTF-8", "write it anew"
-            findings.append(Finding("generate.caption", str(path), wanted, f"'{error}'", cure))
+            findings.append(Finding.expected("generate.caption", str(path), wanted, f"'{error}'", cure))
     raise_findings(findings, str(folder))
     return captions
 
@@ -173,7 +173,7 @@ def read_seeds(path: Path) -> dict[str, int]:
         return TypeAdapter(dict[str, _Seed]).validate_json(read_text(path))
     except (OSError, ValueError) as error:
         said = str(error).splitlines()[0]
-        finding = Finding("seeds.form", str(path), '{"pair1": 7}', f"'{said}'", "mend the file")
+        finding = Finding.expected("seeds.form", str(path), '{"pair1": 7}', f"'{said}'", "mend the file")
         raise UnsoundError(str(finding), [finding]) from error
 
 
@@ -216,18 +216,18 @@ def _pictures(
     findings = []
     if not names:
         wanted, where = "control pictures", str(controls)
-        findings.append(Finding("generate.empty", where, wanted, "none", "check the folder"))
+        findings.append(Finding.expected("generate.empty", where, wanted, "none", "check the folder"))
     for name in names:
         size_wh = photo_size_wh(found[name])
         if any(side_px % family.divisible_by for side_px in size_wh):
             wanted, got = f"sides that are multiples of {family.divisible_by}", "{}x{}".format(*size_wh)
             cure = "build it for this model; resizing here would move every pixel"
-            findings.append(Finding("generate.size", name, wanted, got, cure))
+            findings.append(Finding.expected("generate.size", name, wanted, got, cure))
         if not captions.get(name):
             cure = f"write {name}.txt or give --prompt"
-            findings.append(Finding("generate.caption", name, "a prompt", "none", cure))
+            findings.append(Finding.expected("generate.caption", name, "a prompt", "none", cure))
         if references and family.takes_reference and name not in stills:
-            findings.append(Finding("generate.reference", name, "its still-life", "none", "add it"))
+            findings.append(Finding.expected("generate.reference", name, "its still-life", "none", "add it"))
     raise_findings(findings, str(controls))
     return [
         _Picture(name, found[name], stills.get(name), captions[name], options.seeds.get(name, options.seed))

@@ -116,5 +116,5 @@ def _is_finite(path: Path, tensor: Tensor) -> bool:
 
 
 def _fault(code: str, path: Path, wanted: str, got: str, cure: str) -> UnsoundError:
-    finding = Finding(f"lora.{code}", str(path), wanted, got, cure)
+    finding = Finding.expected(f"lora.{code}", str(path), wanted, got, cure)
     return UnsoundError(str(finding), [finding])

@@ -238,7 +238,7 @@ def _load_lora(pipeline: Any, model: str, lora: LoraFile) -> None:
         pipeline.load_lora_weights(path.parent, weight_name=path.name, adapter_name=_ADAPTER)
     except (ValueError, KeyError, RuntimeError, AttributeError) as error:
         # Keys of another model, or layers of another width.
-        finding = Finding(
+        finding = Finding.expected(
             "lora.fit",
             str(path),
             f"layers of {model}",

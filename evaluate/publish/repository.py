@@ -95,7 +95,7 @@ def prepare(
     read_lora_file(lora)
     recorded = record.checkpoints.get(lora.name)
     if recorded and recorded != (found := sha256_file(lora)):
-        finding = Finding(
+        finding = Finding.expected(
             "publish.digest", str(lora), f"the file that the run recorded ({recorded[:12]})", found[:12],
             "train it again, or publish the run that made this file",
         )  # fmt: skip

@@ -101,7 +101,9 @@ def check_crops(
     findings, tiles = [], []
     for name, crop in crops.items():
         if name not in truths:
-            findings.append(Finding("crops.image", name, f"an image in {truth}", "none", "mend crops.json"))
+            findings.append(
+                Finding.expected("crops.image", name, f"an image in {truth}", "none", "mend crops.json")
+            )
             continue
         rgb = read_photo(truths[name], min_side_px=1).rgb
         wrong = crop_findings(crop, (rgb.shape[1], rgb.shape[0]), name)

@@ -43,11 +43,17 @@ def read_crops(path: Path) -> dict[str, Crop]:
         crops = _CROPS.validate_json(read_text(path))
         if crops:
             return crops
-        found = [Finding("crops.empty", str(path), "at least one crop", "none", "see chromiq crops suggest")]
+        found = [
+            Finding.expected(
+                "crops.empty", str(path), "at least one crop", "none", "see chromiq crops suggest"
+            )
+        ]
     except ValidationError as error:
         found = validation_findings(error, "crops.form", path.name, "mend the entry")
     except (OSError, ValueError) as error:
-        found = [Finding("crops.unreadable", str(path), "a crops file", f"'{error}'", "check the path")]
+        found = [
+            Finding.expected("crops.unreadable", str(path), "a crops file", f"'{error}'", "check the path")
+        ]
     raise_findings(found, str(path))
     raise AssertionError  # the findings above are errors
 
@@ -58,7 +64,7 @@ def crop_findings(crop: Crop, size_wh: tuple[int, int], name: str) -> list[Findi
     if right <= size_wh[0] and bottom <= size_wh[1]:
         return []
     wanted = f"a crop inside {size_wh[0]}x{size_wh[1]}"
-    return [Finding("crops.bounds", name, wanted, f"one that ends at {right},{bottom}", "move it")]
+    return [Finding.expected("crops.bounds", name, wanted, f"one that ends at {right},{bottom}", "move it")]
 
 
 def crop_mask_findings(crop: Crop, mask: BoolMask, name: str) -> list[Finding]:
@@ -73,7 +79,9 @@ def crop_mask_findings(crop: Crop, mask: BoolMask, name: str) -> list[Finding]:
     if share >= _MIN_GARMENT_SHARE:
         return []
     wanted = f"a crop of which {_MIN_GARMENT_SHARE:.0%} are garment"
-    return [Finding("crops.mask", name, wanted, f"{share:.0%}", "move it, or see chromiq crops suggest")]
+    return [
+        Finding.expected("crops.mask", name, wanted, f"{share:.0%}", "move it, or see chromiq crops suggest")
+    ]
 
 
 def crop_seam_findings(crop: Crop, on_model: Box, name: str) -> list[Finding]:
@@ -82,4 +90,4 @@ def crop_seam_findings(crop: Crop, on_model: Box, name: str) -> list[Finding]:
     if left >= on_model[0] and top >= on_model[1] and right <= on_model[2] and bottom <= on_model[3]:
         return []
     wanted = f"a crop inside the on-model photo, {on_model[0]},{on_model[1]} to {on_model[2]},{on_model[3]}"
-    return [Finding("crops.seam", name, wanted, f"{left},{top} to {right},{bottom}", "move it")]
+    return [Finding.expected("crops.seam", name, wanted, f"{left},{top} to {right},{bottom}", "move it")]

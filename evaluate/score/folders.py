@@ -115,12 +115,14 @@ def image_findings(
         width_px, height_px = photo_size_wh(truth)
         for column, paths in found.items():
             if name not in paths:
-                findings.append(Finding("score.missing", name, f"its {column} image", "none", "add it"))
+                findings.append(
+                    Finding.expected("score.missing", name, f"its {column} image", "none", "add it")
+                )
             elif not register_first and (have := photo_size_wh(paths[name])) != (width_px, height_px):
                 wanted = f"{width_px}x{height_px}, the truth's size"
                 cure = "generate it at the truth's size, or let --register bring it there"
                 got = f"{have[0]}x{have[1]}"
-                findings.append(Finding("score.size", str(paths[name]), wanted, got, cure))
+                findings.append(Finding.expected("score.size", str(paths[name]), wanted, got, cure))
     return findings
 
 
@@ -183,9 +185,11 @@ def _region_findings(
     if mask.shape != truth.shape[:2]:
         want, have = (f"{shape[1]}x{shape[0]}" for shape in (truth.shape, mask.shape))
         wanted = f"{want}, the size of {truth_path.name}"
-        return [Finding("mask.size", str(mask_path), wanted, have, "draw it on the true image")]
+        return [Finding.expected("mask.size", str(mask_path), wanted, have, "draw it on the true image")]
     if not mask.any():
-        return [Finding("mask.empty", str(mask_path), "a mask with white in it", "none", "draw it again")]
+        return [
+            Finding.expected("mask.empty", str(mask_path), "a mask with white in it", "none", "draw it again")
+        ]
     return crop_mask_findings(crop, mask, truth_path.stem) if crop else []
 
 
@@ -200,11 +204,13 @@ def _findings(
     findings = []
     if not names:
         findings.append(
-            Finding("score.empty", str(folder), "true images", "none to score", "check the folder")
+            Finding.expected("score.empty", str(folder), "true images", "none to score", "check the folder")
         )
     for name in crops or {}:
         if name not in truths:
-            findings.append(Finding("crops.image", name, f"an image in {folder}", "none", "mend crops.json"))
+            findings.append(
+                Finding.expected("crops.image", name, f"an image in {folder}", "none", "mend crops.json")
+            )
     for name in names:
         if crops:
             findings += crop_findings(crops[name], photo_size_wh(truths[name]), name)

@@ -69,8 +69,8 @@ def test_it_is_left_out_and_laid_out_for_review(doubt_of_pair_1, catalogue, tmp_
     assert doubt["severity"] == "error"
     assert "0.20" in doubt["got"]
     assert "touches_skin" in doubt["got"]
-    assert "--keep-doubtful" in doubt["cure"]
-    assert "--masks" in doubt["cure"]
+    assert "--keep-doubtful" in doubt["hint"]
+    assert "--masks" in doubt["hint"]
     assert not (tmp_path / "d/gt/pair1.jpg").exists()
     assert (tmp_path / "d/gt/pair2.jpg").is_file()
     assert sorted(path.name for path in (tmp_path / "d/review").iterdir()) == [

@@ -179,7 +179,7 @@ def test_other_formats_are_named_and_never_handed_to_another_program(start, name
     for finding in (inspect_photo(tmp_path / "a.jpg"), verify_photo(tmp_path / "a.jpg")):
         assert finding.code == "photo.unreadable"
         assert named in finding.got
-        assert "export" in finding.cure
+        assert "export" in finding.hint
 
 
 def test_numbers_that_no_camera_writes_are_refused_instead_of_read_as_black(tmp_path):

@@ -109,7 +109,7 @@ def test_it_is_refused_with_the_reason(chromiq, verbs, tmp_path, without_models,
     assert exit_code == document["exit_code"] == EXIT_UNSOUND
     (finding,) = document["findings"]
     assert (finding["code"], finding["where"]) == (code, str(lora))
-    assert said in finding["got"] + finding["cure"]
+    assert said in finding["got"] + finding["hint"]
     assert not (tmp_path / "sprung").exists()
     assert written(tmp_path / "out") == []
 

@@ -136,7 +136,7 @@ def raise_config_findings(findings: Sequence[Finding], what: str) -> None:
     if refused:
         others = len(errors) - len(refused)
         also = f"; beside that {others} {'fault' if others == 1 else 'faults'}" if others else ""
-        raise AccessError(f"{what}: the base model cannot be fetched, {refused[0].cure}{also}", findings)
+        raise AccessError(f"{what}: the base model cannot be fetched, {refused[0].hint}{also}", findings)
     raise_findings(findings, what)
 
 
@@ -161,7 +161,7 @@ def _sample_findings(job: Job, where: str) -> list[Finding]:
         for key, value in sample.items():
             if key.startswith("ctrl_img") and value is not None and not Path(str(value)).is_file():
                 name, got = f"{where}: sample.samples.{index}.{key}", f"no file {value}"
-                findings.append(Finding("config.sample", name, "a picture", got, "mend the path"))
+                findings.append(Finding.expected("config.sample", name, "a picture", got, "mend the path"))
     return findings
 
 
@@ -170,22 +170,22 @@ def _run_findings(job: Job, where: str, resume: bool) -> list[Finding]:
     run, process, name = job.run_folder, job.process, job.config.name
     if fault := name_fault(name):
         wanted, cure = "a name of one folder", "rename the run"
-        return [Finding("config.name", f"{where}: name", wanted, f"{fault}, {name!r}", cure)]
+        return [Finding.expected("config.name", f"{where}: name", wanted, f"{fault}, {name!r}", cure)]
     checkpoints = find_checkpoints(run, name)
     if not resume and any(run.glob("*.safetensors")):
         wanted, got = "a run name that is free", f"a run in {run}, which the trainer would go on with unasked"
         cure = "give --resume to go on, or render with another --name"
-        findings.append(Finding("run.exists", f"{where}: name", wanted, got, cure))
+        findings.append(Finding.expected("run.exists", f"{where}: name", wanted, got, cure))
     done = max((checkpoint_step(path, name) or 0 for path in checkpoints), default=0)
     if resume and done >= process.train.steps:
         got = f"{process.train.steps}, of which {done} are done"
         wanted, cure = "more steps than are done", "raise train.steps to train on"
-        findings.append(Finding("run.done", f"{where}: train.steps", wanted, got, cure, "warning"))
+        findings.append(Finding.expected("run.done", f"{where}: train.steps", wanted, got, cure, "warning"))
     if process.save.save_every > process.train.steps:
         got = f"{process.save.save_every}, more than all {process.train.steps} steps"
         wanted, cure = "checkpoints on the way", "lower it: a stopped run would keep nothing"
         findings.append(
-            Finding("config.save_every", f"{where}: save.save_every", wanted, got, cure, "warning")
+            Finding.expected("config.save_every", f"{where}: save.save_every", wanted, got, cure, "warning")
         )
     return findings
 
@@ -198,5 +198,5 @@ def _model_findings(job: Job, where: str, offline: bool) -> list[Finding]:
     if name.startswith((".", "/", "~")) or name.count("/") != 1:
         wanted = "a diffusers folder or a hub name (owner/model)"
         got = f"no {name}/model_index.json"
-        return [Finding("model.folder", key, wanted, got, "mend the path")]
+        return [Finding.expected("model.folder", key, wanted, got, "mend the path")]
     return access_findings(name, key, offline=offline)

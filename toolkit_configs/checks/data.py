@@ -181,11 +181,11 @@ def _control_findings(dataset: Dataset, sees_reference: bool, where: str) -> lis
     if sees_reference and len(controls) == 1:
         wanted = "two folders, of the pictures to correct and of the still-lifes"
         cure = "render again for this model, or the model sees no still-life"
-        return [Finding("config.controls", f"{where}.control_path", wanted, "one", cure, "warning")]
+        return [Finding.expected("config.controls", f"{where}.control_path", wanted, "one", cure, "warning")]
     if not sees_reference and len(controls) > 1:
         got, cure = f"{len(controls)} folders", "render again for this model"
         wanted = "one folder of stitched pictures"
-        return [Finding("config.controls", f"{where}.control_path", wanted, got, cure, "warning")]
+        return [Finding.expected("config.controls", f"{where}.control_path", wanted, got, cure, "warning")]
     return []
 
 
@@ -198,7 +198,7 @@ def _folder_findings(
     for folder in (*references, *([dataset.mask_path] if dataset.mask_path else [])):
         if not Path(folder).is_dir():
             got, cure = "none; the trainer would do without and say nothing", "build the dataset again"
-            findings.append(Finding("dataset.folder", folder, "a folder", got, cure))
+            findings.append(Finding.expected("dataset.folder", folder, "a folder", got, cure))
     mask = Path(dataset.mask_path) if dataset.mask_path else None
     reference = Path(references[0]) if references else None
     folders = DatasetFolders(Path(dataset.folder_path), Path(control), mask, reference)
@@ -207,18 +207,20 @@ def _folder_findings(
     for further in map(Path, references[1:]):
         have = {path.stem for path in _pictures(further)}
         findings += [
-            Finding("dataset.reference", str(target), "its third control", f"none in {further}", "add it")
+            Finding.expected(
+                "dataset.reference", str(target), "its third control", f"none in {further}", "add it"
+            )
             for target in _pictures(Path(dataset.folder_path))
             if target.stem not in have
         ]
     if dataset.caption_ext.removeprefix(".") != "txt":
         wanted, got = "captions in .txt files, as chromiq build writes them", repr(dataset.caption_ext)
         cure = "write txt: with no such files every picture gets default_caption"
-        findings.append(Finding("config.captions", f"{where}.caption_ext", wanted, got, cure))
+        findings.append(Finding.expected("config.captions", f"{where}.caption_ext", wanted, got, cure))
     findings += trainer_findings(Path(dataset.folder_path), [Path(each) for each in (control, *references)])
     if mask is None and reference is None:
         wanted, cure = "a mask_path", "set it, or every pixel of the still-life trains too"
-        findings.append(Finding("config.mask", where, wanted, "none", cure, "warning"))
+        findings.append(Finding.expected("config.mask", where, wanted, "none", cure, "warning"))
     return findings
 
 
@@ -236,7 +238,7 @@ def _nested_findings(targets: Path) -> list[Finding]:
         return []
     got = f"{len(nested)} in folders below, such as {nested[0].relative_to(targets)}"
     cure = "move them out: the trainer trains on them, with the mask and control of the same name"
-    return [Finding("dataset.nested", str(targets), "targets in this folder alone", got, cure)]
+    return [Finding.expected("dataset.nested", str(targets), "targets in this folder alone", got, cure)]
 
 
 def _weight_findings(masks: MaskWeights, where: str) -> list[Finding]:
@@ -244,12 +246,12 @@ def _weight_findings(masks: MaskWeights, where: str) -> list[Finding]:
         got = f"one under which white weighs {masks.heaviest:.1f} times the mean"
         cure = "raise mask_min_value, or leave the example out; a few pixels would carry the whole step"
         wanted = f"masks white enough that white weighs at most {_HEAVY:.0f}"
-        return [Finding("mask.heavy", f"{where}.mask_path", wanted, got, cure, "warning")]
+        return [Finding.expected("mask.heavy", f"{where}.mask_path", wanted, got, cure, "warning")]
     if masks.black > _HARDLY_LIGHTER:
         got = f"{masks.black:.2f}, as white weighs {masks.white:.2f}"
         cure = "lower mask_min_value, or the masks change little"
         wanted = f"black that weighs at most {_HARDLY_LIGHTER}"
-        return [Finding("mask.light", f"{where}.mask_min_value", wanted, got, cure, "warning")]
+        return [Finding.expected("mask.light", f"{where}.mask_min_value", wanted, got, cure, "warning")]
     return []
 
 
@@ -259,7 +261,9 @@ def _epoch_findings(epochs: float, items: int, where: str) -> list[Finding]:
     wanted = f"between 1 and {_MANY_EPOCHS} passes over the {items} examples and sizes"
     cure = "raise steps: some are never seen" if epochs < 1 else "lower steps: it will know them by heart"
     return [
-        Finding("config.epochs", f"{where}: train.steps", wanted, f"{epochs:.2g} passes", cure, "warning")
+        Finding.expected(
+            "config.epochs", f"{where}: train.steps", wanted, f"{epochs:.2g} passes", cure, "warning"
+        )
     ]
 
 

@@ -31,19 +31,27 @@ def access_findings(repository: str, where: str, *, offline: bool) -> list[Findi
     page = f"{endpoint}/{repository}"
     if status is None:
         got, cure = f"no answer ({reason})", "check the network, or give --offline"
-        return [Finding("model.network", where, f"an answer from {endpoint}", got, cure, "warning")]
+        return [Finding.expected("model.network", where, f"an answer from {endpoint}", got, cure, "warning")]
     if status < 400:
         return []
     if status in {401, 403}:
         had = "a token that may not" if token else "no token"
         cure = f"accept the licence at {page} and set HF_TOKEN (or run: hf auth login)"
-        return [Finding("access.model", where, f"access to {repository}", f"{had} (HTTP {status})", cure)]
+        return [
+            Finding.expected("access.model", where, f"access to {repository}", f"{had} (HTTP {status})", cure)
+        ]
     if status == 404:
         return [
-            Finding("model.unknown", where, "a model on the hub", f"no {page}", "mend model.name_or_path")
+            Finding.expected(
+                "model.unknown", where, "a model on the hub", f"no {page}", "mend model.name_or_path"
+            )
         ]
     got = f"HTTP {status}"
-    return [Finding("model.network", where, f"an answer from {endpoint}", got, "try again later", "warning")]
+    return [
+        Finding.expected(
+            "model.network", where, f"an answer from {endpoint}", got, "try again later", "warning"
+        )
+    ]
 
 
 def find_token() -> str | None:

@@ -69,10 +69,10 @@ def text_findings(text: str, where: str) -> list[Finding]:
         for name in sorted({name for name in names if names.count(name) > 1}):
             got, cure = f"{names.count(name)} of them, of which the last counts", "remove all but one"
             full = ".".join([*path, name]).removeprefix("config.process.0.")
-            findings.append(Finding("config.twice", f"{where}: {full}", "each key once", got, cure))
+            findings.append(Finding.expected("config.twice", f"{where}: {full}", "each key once", got, cure))
     for name in sorted(set(_VARIABLE.findall(text)) - set(bounded_environment())):
         got, cure = "a variable that the trainer does not get", "write the value itself"
-        findings.append(Finding("config.variable", f"{where}: ${{{name}}}", "a value", got, cure))
+        findings.append(Finding.expected("config.variable", f"{where}: ${{{name}}}", "a value", got, cure))
     return findings
 
 
@@ -110,11 +110,11 @@ def _unknown(where: str, key: str, known: frozenset[str]) -> Finding:
     near = get_close_matches(key, known, n=1)
     cure = f"did you mean {near[0]}?" if near else "remove it"
     wanted, got = "a key that the trainer reads", f"{key!r}, which it drops in silence"
-    return Finding("config.key", where, wanted, got, cure)
+    return Finding.expected("config.key", where, wanted, got, cure)
 
 
 def _wrong_kind(where: str, wanted: str, value: Any) -> Finding:
-    return Finding("config.kind", where, wanted, repr(value)[:80], "mend the value")
+    return Finding.expected("config.kind", where, wanted, repr(value)[:80], "mend the value")
 
 
 def _choice_findings(process: Mapping[str, Any], where: str) -> list[Finding]:
@@ -135,7 +135,9 @@ def _unknown_word(where: str, value: str, choices: frozenset[str]) -> Finding:
     near = get_close_matches(value, choices, n=1)
     cure = f"did you mean {near[0]}?" if near else "mend it, unless the trainer knows it and chromiq does not"
     wanted = f"one of {', '.join(sorted(choices))}"
-    return Finding("config.choice", where, wanted, repr(value)[:80], cure, "error" if near else "warning")
+    return Finding.expected(
+        "config.choice", where, wanted, repr(value)[:80], cure, "error" if near else "warning"
+    )
 
 
 def _mappings(

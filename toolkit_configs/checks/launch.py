@@ -42,17 +42,17 @@ def run_findings(job: Job) -> list[Finding]:
     taken = [file for file in _OUR_FILES if file.startswith(name)]
     if taken:
         wanted, got = "a name that begins no other file of the run", f"{name!r}, as {taken[0]} does"
-        findings.append(Finding("run.name", str(run), wanted, got, "render with another --name"))
+        findings.append(Finding.expected("run.name", str(run), wanted, got, "render with another --name"))
     overlooked = [mark for mark in _OVERLOOKED if mark in str(run.resolve()) and mark not in name]
     if overlooked:
         wanted, got = "a path whose checkpoints the trainer finds again", f"{overlooked[0]!r} in it"
         cure = "render with another --training-folder: a resume would begin at step 0 without a word"
-        findings.append(Finding("run.path", str(run.resolve()), wanted, got, cure))
+        findings.append(Finding.expected("run.path", str(run.resolve()), wanted, got, cure))
     every = job.process.save.save_every
     if MOST_STEPS_LOST < every <= job.process.train.steps:
         got, cure = f"{every}", f"--set save.save_every={MOST_STEPS_LOST} bounds what a stop loses"
         wanted = f"a checkpoint at least every {MOST_STEPS_LOST} steps"
-        findings.append(Finding("run.save_every", str(run), wanted, got, cure, "warning"))
+        findings.append(Finding.expected("run.save_every", str(run), wanted, got, cure, "warning"))
     return findings
 
 
@@ -66,11 +66,11 @@ def environment_findings(info: ToolkitInfo, device: str) -> list[Finding]:
     if not info.versions:
         wanted, got = "the trainer's libraries to be importable", "an error"
         cure = "'chromiq toolkit setup' mends it"
-        return [Finding("toolkit.environment", str(info.python), wanted, got, cure)]
+        return [Finding.expected("toolkit.environment", str(info.python), wanted, got, cure)]
     if device != "cpu" and info.device == "cpu":
         wanted, got = f"a GPU for device {device}", "none that its torch can use; it would train on the CPU"
         cure = "check nvidia-smi and the driver, name a GPU that is there, or render with device=cpu"
-        return [Finding("toolkit.device", str(info.python), wanted, got, cure)]
+        return [Finding.expected("toolkit.device", str(info.python), wanted, got, cure)]
     return []
 
 
@@ -93,14 +93,18 @@ def resume_findings(
     )
     if earlier.engine != engine:
         wanted, got = f"the run's engine {earlier.engine}", engine
-        findings.append(Finding("run.engine", where, wanted, got, f"resume with --engine {earlier.engine}"))
+        findings.append(
+            Finding.expected("run.engine", where, wanted, got, f"resume with --engine {earlier.engine}")
+        )
     if earlier.config_sha256 != sha256_file(config):
         wanted, got = "the config that the run began with", "one that was changed since"
-        findings.append(Finding("run.config", where, wanted, got, cure, "warning"))
+        findings.append(Finding.expected("run.config", where, wanted, got, cure, "warning"))
     if earlier.dataset_sha256 != digest:
         wanted, got = "the dataset that the run began with", "one that was changed since"
-        findings.append(Finding("run.dataset", where, wanted, got, cure, "warning"))
+        findings.append(Finding.expected("run.dataset", where, wanted, got, cure, "warning"))
     if earlier.seed != seed:
         before, now = ("no seed" if each is None else f"SEED={each}" for each in (earlier.seed, seed))
-        findings.append(Finding("run.seed", where, f"{before}, as the run began", now, cure, "warning"))
+        findings.append(
+            Finding.expected("run.seed", where, f"{before}, as the run began", now, cure, "warning")
+        )
     return findings

@@ -86,7 +86,9 @@ def disk_findings(job: Job, need: DiskNeed) -> list[Finding]:
         if free < size * 1.1:
             wanted = f"about {size / 1e9:.1f} GB free for latents, checkpoints and samples"
             cure = "free some, lower save.max_step_saves_to_keep, or raise save.save_every"
-            findings.append(Finding("run.disk", str(folder), wanted, f"{free / 1e9:.1f} GB", cure, "warning"))
+            findings.append(
+                Finding.expected("run.disk", str(folder), wanted, f"{free / 1e9:.1f} GB", cure, "warning")
+            )
     return findings
 
 
@@ -105,7 +107,7 @@ def gpu_findings(
     if not is_device(device):
         wanted, got = "one device, such as cuda, cuda:1 or cpu", repr(device)
         cure = "write one: a run trains on one GPU; 'chromiq sweep-train --devices' trains a run on each"
-        return [Finding("config.device", f"{where}: device", wanted, got, cure)]
+        return [Finding.expected("config.device", f"{where}: device", wanted, got, cure)]
     if device == "cpu":
         return []
     found = find_gpus() if gpus is None else gpus
@@ -115,15 +117,21 @@ def gpu_findings(
         cure = "train where there is one, or check the driver with nvidia-smi"
         # Where there are GPUs and not this one, the trainer would be shown none and take the CPU.
         severity: Literal["error", "warning"] = "error" if found else "warning"
-        return [Finding("machine.gpu", f"{where}: device", needs, gpu_summary(found), cure, severity)]
+        return [
+            Finding.expected("machine.gpu", f"{where}: device", needs, gpu_summary(found), cure, severity)
+        ]
     if memory is None:
         return []
     have = gpu.summary
     if not memory.fits(gpu.total_bytes):
         cure = f"render with --preset {_smaller_preset(gpu.total_bytes)}, or lower batch_size or resolution"
-        return [Finding("machine.memory", f"{where}: device", needs, have, cure, "warning")]
+        return [Finding.expected("machine.memory", f"{where}: device", needs, have, cure, "warning")]
     if memory.peak > gpu.free_bytes:
-        return [Finding("machine.busy", f"{where}: device", needs, have, "end what else uses it", "warning")]
+        return [
+            Finding.expected(
+                "machine.busy", f"{where}: device", needs, have, "end what else uses it", "warning"
+            )
+        ]
     return []
 
 

@@ -96,17 +96,19 @@ def _job_findings(document: Mapping[str, Any], where: str) -> Iterator[Finding]:
         for key in keys:
             if key not in known:
                 wanted, got = f"one of {', '.join(sorted(known))}", f"{key!r}, which it drops in silence"
-                yield Finding("config.key", f"{where}: {prefix}{key}", wanted, got, "mend or remove it")
+                yield Finding.expected(
+                    "config.key", f"{where}: {prefix}{key}", wanted, got, "mend or remove it"
+                )
     if document.get("job") != "extension":
         got, cure = repr(document.get("job")), "write job: extension"
-        yield Finding("config.choice", f"{where}: job", "extension", got, cure)
+        yield Finding.expected("config.choice", f"{where}: job", "extension", got, cure)
     kind = config["process"][0].get("type")
     if kind not in _PROCESS_TYPES:
         wanted, cure = "diffusion_trainer", "write type: diffusion_trainer"
-        yield Finding("config.choice", f"{where}: process.0.type", wanted, repr(kind), cure)
+        yield Finding.expected("config.choice", f"{where}: process.0.type", wanted, repr(kind), cure)
     if (count := len(config["process"])) > 1:
         cure = "write a config for each: all would save under one name, and only the first is checked here"
-        yield Finding("config.process", f"{where}: config.process", "one process", str(count), cure)
+        yield Finding.expected("config.process", f"{where}: config.process", "one process", str(count), cure)
 
 
 def _rule_findings(process: Mapping[str, Any], where: str) -> Iterator[Finding]:
@@ -120,7 +122,7 @@ def _rule_findings(process: Mapping[str, Any], where: str) -> Iterator[Finding]:
             for rule in rules:
                 if rule.key in values and rule.spoils(values[rule.key]):
                     key, got = f"{where}: {prefix}.{rule.key}", repr(values[rule.key])
-                    yield Finding("config.setting", key, rule.wanted, got, rule.cure, rule.severity)
+                    yield Finding.expected("config.setting", key, rule.wanted, got, rule.cure, rule.severity)
 
 
 def _train_findings(process: Mapping[str, Any], where: str) -> Iterator[Finding]:
@@ -128,12 +130,12 @@ def _train_findings(process: Mapping[str, Any], where: str) -> Iterator[Finding]
     if train.get("unload_text_encoder") and not train.get("cache_text_embeddings"):
         key, cure = f"{where}: train.unload_text_encoder", "set cache_text_embeddings: true in its place"
         got = "true, under which it trains with a blank prompt and drops every caption"
-        yield Finding("config.captions", key, "captions that are trained", got, cure, "error")
+        yield Finding.expected("config.captions", key, "captions that are trained", got, cure, "error")
     accumulations = (train.get(key) for key in ("gradient_accumulation", "gradient_accumulation_steps"))
     if all(isinstance(value, int) and value > 1 for value in accumulations):
         key, cure = f"{where}: train.gradient_accumulation_steps", "remove one of them"
         wanted = "one of gradient_accumulation and gradient_accumulation_steps"
-        yield Finding("config.setting", key, wanted, "both, which the trainer refuses", cure)
+        yield Finding.expected("config.setting", key, wanted, "both, which the trainer refuses", cure)
     rate, optimizer = train.get("lr"), str(train.get("optimizer", ""))
     rateless = optimizer.lower().startswith(_RATELESS)
     if isinstance(rate, int | float) and rate > _MOST_RATE and not rateless:
@@ -141,14 +143,14 @@ def _train_findings(process: Mapping[str, Any], where: str) -> Iterator[Finding]
             f"at most {_MOST_RATE} with {optimizer or 'this optimizer'}",
             "lower it, to 1e-4 for a start",
         )
-        yield Finding("config.setting", f"{where}: train.lr", wanted, str(rate), cure, "warning")
+        yield Finding.expected("config.setting", f"{where}: train.lr", wanted, str(rate), cure, "warning")
 
 
 def _network_findings(process: Mapping[str, Any], where: str) -> Iterator[Finding]:
     if not process.get("network"):
         cure = "render again, or copy network: from a rendered config"
         got = "none, without which it trains the whole base model"
-        yield Finding("config.network", f"{where}: network", "a LoRA", got, cure)
+        yield Finding.expected("config.network", f"{where}: network", "a LoRA", got, cure)
 
 
 def _model_findings(model: Mapping[str, Any], where: str) -> Iterator[Finding]:
@@ -157,7 +159,7 @@ def _model_findings(model: Mapping[str, Any], where: str) -> Iterator[Finding]:
         if key != "match_target_res" and (near := get_close_matches(key, ["match_target_res"], n=1)):
             wanted, got = "a key that the model reads", f"{key!r}, which it drops in silence"
             name_of_key = f"{where}: model.model_kwargs.{key}"
-            yield Finding("config.key", name_of_key, wanted, got, f"did you mean {near[0]}?")
+            yield Finding.expected("config.key", name_of_key, wanted, got, f"did you mean {near[0]}?")
     archs = [
         str(spec.settings.get("model.arch", "flux_kontext"))
         for spec in MODELS.values()
@@ -165,7 +167,9 @@ def _model_findings(model: Mapping[str, Any], where: str) -> Iterator[Finding]:
     ]
     if archs and arch.split(":")[0] not in [each.split(":")[0] for each in archs]:
         cure = f"write {archs[0]}, or name the model that {arch} is"
-        yield Finding("config.arch", f"{where}: model.arch", f"{archs[0]} for {name}", repr(arch), cure)
+        yield Finding.expected(
+            "config.arch", f"{where}: model.arch", f"{archs[0]} for {name}", repr(arch), cure
+        )
 
 
 def _control_key_findings(process: Mapping[str, Any], where: str) -> Iterator[Finding]:
@@ -177,7 +181,9 @@ def _control_key_findings(process: Mapping[str, Any], where: str) -> Iterator[Fi
                     f"write control_path: [...]; {key} is not checked here",
                 )
                 got = f"{key}: {dataset[key]}"
-                yield Finding("config.controls", f"{where}: datasets.{index}.{key}", wanted, got, cure)
+                yield Finding.expected(
+                    "config.controls", f"{where}: datasets.{index}.{key}", wanted, got, cure
+                )
 
 
 def _sample_findings(process: Mapping[str, Any], where: str) -> Iterator[Finding]:
@@ -193,7 +199,7 @@ def _sample_findings(process: Mapping[str, Any], where: str) -> Iterator[Finding
         if missing:
             key, got = f"{where}: sample.samples.{index}", ", ".join(sorted(given)) or "none"
             cure = "add it, or samples show something else than the model will be used for"
-            yield Finding("config.sample", key, " and ".join(missing), got, cure, "warning")
+            yield Finding.expected("config.sample", key, " and ".join(missing), got, cure, "warning")
         yield from _prompt_findings(prompt, f"{where}: sample.samples.{index}.prompt")
     for index, prompt in enumerate(sample.get("prompts") or []):
         yield from _prompt_findings(str(prompt), f"{where}: sample.prompts.{index}")
@@ -202,7 +208,7 @@ def _sample_findings(process: Mapping[str, Any], where: str) -> Iterator[Finding
 def _prompt_findings(prompt: str, where: str) -> Iterator[Finding]:
     for path in _PROMPT_CONTROL.findall(prompt):
         if not Path(path).is_file():
-            yield Finding("config.sample", where, "a picture", f"no file {path}", "mend the path")
+            yield Finding.expected("config.sample", where, "a picture", f"no file {path}", "mend the path")
 
 
 def _wanted_controls(spec: BaseModel) -> set[str]:

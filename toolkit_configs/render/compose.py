@@ -216,13 +216,13 @@ def _layout_findings(root: Path, spec: BaseModel, model: str) -> list[Finding]:
     """Whether an existing dataset is one, and shows the still-life the way the model wants it."""
     if root.is_file():
         wanted, cure = "a folder, as chromiq build writes it", "check the path"
-        return [Finding("dataset.folder", str(root), wanted, "a file", cure)]
+        return [Finding.expected("dataset.folder", str(root), wanted, "a file", cure)]
     if not (root / "gt").is_dir() or (root / "reference").is_dir() == spec.sees_reference:
         return []
     stitched, apart = "stitched pictures", "a folder reference/ with the still-lifes"
     wanted, got = (apart, stitched) if spec.sees_reference else (stitched, apart)
     cure = f"build it for this model: chromiq build PAIRS --out DATASET --model {model}"
-    return [Finding("dataset.layout", str(root), f"{wanted} for {model}", got, cure)]
+    return [Finding.expected("dataset.layout", str(root), f"{wanted} for {model}", got, cure)]
 
 
 def _samples(root: Path, spec: BaseModel) -> list[dict[str, Any]]:
@@ -237,7 +237,7 @@ def _samples(root: Path, spec: BaseModel) -> list[dict[str, Any]]:
         return [_sample(root, example, spec) for example in chosen]
     except (ValueError, KeyError, TypeError) as error:
         wanted, cure = "one example as JSON a line", "build the dataset again"
-        finding = Finding("manifest.line", str(manifest), wanted, f"'{error!r}'", cure)
+        finding = Finding.expected("manifest.line", str(manifest), wanted, f"'{error!r}'", cure)
         raise UnsoundError(str(finding), [finding]) from error
 
 

@@ -174,7 +174,11 @@ def substituted(value: Any, where: Sequence[str] = ()) -> list[Finding]:
     if not broken and not _SUBSTITUTED.search(value):
         return []
     wanted = "text without ${, [name] or a null byte, which AI-Toolkit replaces or refuses"
-    return [Finding("config.substituted", ".".join(where), wanted, ascii(value)[:80], "word it otherwise")]
+    return [
+        Finding.expected(
+            "config.substituted", ".".join(where), wanted, ascii(value)[:80], "word it otherwise"
+        )
+    ]
 
 
 def _render_own(path: Path, **context: Any) -> str:
@@ -188,7 +192,9 @@ def _render_own(path: Path, **context: Any) -> str:
         line = getattr(error, "lineno", None)
         where = f"{path}: line {line}" if line else str(path)
         cure = "mend it; chromiq template copy MODEL writes one that works"
-        finding = Finding("template.fault", where, "a Jinja template that renders", f"'{error}'", cure)
+        finding = Finding.expected(
+            "template.fault", where, "a Jinja template that renders", f"'{error}'", cure
+        )
         raise UnsoundError(str(finding), [finding]) from error
 
 
@@ -199,11 +205,13 @@ def _differences(template: Path, text: str, document: dict[str, Any]) -> list[Fi
     except ValueError as error:
         got = "'" + str(error).replace("\n", " ") + "'"
         cure = "write values as {{ ... | tojson }}"
-        return [Finding("template.yaml", str(template), "a template that renders YAML", got, cure)]
+        return [Finding.expected("template.yaml", str(template), "a template that renders YAML", got, cure)]
     if parsed == document:
         return []
     if not isinstance(parsed, dict):
-        return [Finding("template.yaml", str(template), "keys and values", repr(parsed)[:80], "mend it")]
+        return [
+            Finding.expected("template.yaml", str(template), "keys and values", repr(parsed)[:80], "mend it")
+        ]
     have, want = dict(flat(parsed)), dict(flat(document))
     findings = []
     for key in sorted({*have, *want}):
@@ -213,7 +221,7 @@ def _differences(template: Path, text: str, document: dict[str, Any]) -> list[Fi
         got = f"{have[key]!r}"[:80] if key in have else "nothing"
         short = key.removeprefix("config.process.0.")
         cure = f"render the job's own value there; to change it give --set {short}=... or write chromiq.yaml"
-        findings.append(Finding("template.value", f"{template}: {short}", wanted, got, cure))
+        findings.append(Finding.expected("template.value", f"{template}: {short}", wanted, got, cure))
     return findings
 
 

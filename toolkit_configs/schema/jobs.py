@@ -191,7 +191,9 @@ def read_job(path: Path) -> Job:
     try:
         document = load_yaml(read_text(path))
     except (OSError, ValueError) as error:
-        finding = Finding("config.unreadable", str(path), "a YAML file in UTF-8", f"'{error}'", "mend it")
+        finding = Finding.expected(
+            "config.unreadable", str(path), "a YAML file in UTF-8", f"'{error}'", "mend it"
+        )
         raise UnsoundError(str(finding), [finding]) from error
     try:
         return Job.model_validate(document)

@@ -34,7 +34,9 @@ def find_examples(job: Job) -> list[dict[str, Path]]:
     )
     findings = []
     if not targets:
-        findings.append(Finding("dataset.empty", str(folder), "target images", "none", "build the dataset"))
+        findings.append(
+            Finding.expected("dataset.empty", str(folder), "target images", "none", "build the dataset")
+        )
     examples = []
     for target in targets:
         example = {"target": target, "caption": target.with_suffix(f".{dataset.caption_ext}")}
@@ -44,7 +46,9 @@ def find_examples(job: Job) -> list[dict[str, Path]]:
         for role, path in example.items():
             if not path.is_file():
                 findings.append(
-                    Finding(f"dataset.{role}", str(target), f"its {role}", f"no {path}", "build it again")
+                    Finding.expected(
+                        f"dataset.{role}", str(target), f"its {role}", f"no {path}", "build it again"
+                    )
                 )
         examples.append(example)
     raise_findings(findings, str(folder))

@@ -68,7 +68,9 @@ def read_grid(path: Path) -> list[Combination]:
         raise_findings(validation_findings(error, "grid.form", path.name, cure), str(path))
         raise AssertionError from error  # the findings above are errors
     except (OSError, ValueError) as error:
-        finding = Finding("grid.unreadable", str(path), "a YAML file in UTF-8", f"'{error}'", "mend it")
+        finding = Finding.expected(
+            "grid.unreadable", str(path), "a YAML file in UTF-8", f"'{error}'", "mend it"
+        )
         raise UnsoundError(str(finding), [finding]) from error
     base = read_job(path.parent / grid.config)
     products = list(itertools.product(*grid.grid.values()))

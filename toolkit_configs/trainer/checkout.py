@@ -94,11 +94,11 @@ def require_toolkit() -> tuple[Path, Path]:
             f"bring it with '{BRING_COMMAND}' in chromiq's checkout, or set CHROMIQ_AI_TOOLKIT to a checkout "
             f"of it, then '{SETUP_COMMAND}'"
         )
-        raise _missing(Finding("toolkit.missing", str(folder), "AI-Toolkit", "nothing", cure))
+        raise _missing(Finding.expected("toolkit.missing", str(folder), "AI-Toolkit", "nothing", cure))
     python = toolkit_python(folder)
     if python is None:
         wanted, cure = f"an environment of its own in {ENVIRONMENT}/", f"make it with '{SETUP_COMMAND}'"
-        raise _missing(Finding("toolkit.environment", str(folder), wanted, "none", cure))
+        raise _missing(Finding.expected("toolkit.environment", str(folder), wanted, "none", cure))
     return folder, python
 
 
@@ -161,10 +161,12 @@ def toolkit_findings(info: ToolkitInfo) -> list[Finding]:
     if info.commit != PINNED_COMMIT:
         wanted, got = f"AI-Toolkit at {PINNED_COMMIT[:12]}", (info.commit or "a commit nobody can tell")[:25]
         cure = f"'{SETUP_COMMAND}' moves it; the keys and faults that chromiq knows are that commit's"
-        findings.append(Finding("toolkit.commit", info.folder, wanted, got, cure))
+        findings.append(Finding.expected("toolkit.commit", info.folder, wanted, got, cure))
     if info.dirty:
         wanted, cure = "AI-Toolkit as committed", "'git stash' there, or know that run.json records a digest"
-        findings.append(Finding("toolkit.dirty", info.folder, wanted, "changed files", cure, "warning"))
+        findings.append(
+            Finding.expected("toolkit.dirty", info.folder, wanted, "changed files", cure, "warning")
+        )
     return findings
 
 

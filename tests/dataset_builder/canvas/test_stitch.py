@@ -113,7 +113,7 @@ def test_published_photos_may_fill_the_width_and_no_more():
     (finding,) = caught.value.findings
     assert (finding.code, finding.where) == ("pair.wide", "665x800 beside 664x799")
     assert finding.wanted == "two photos that fit 1328x800 side by side in the published geometry"
-    assert (finding.got, finding.cure) == ("1329 px of width at height 800", "use --geometry exact")
+    assert (finding.got, finding.hint) == ("1329 px of width at height 800", "use --geometry exact")
 
 
 def test_exact_photos_lie_in_the_middle_and_know_their_scales():
@@ -136,7 +136,7 @@ def test_a_pixel_of_height_is_enough_and_of_width_is_kept():
     assert (finding.code, finding.where) == ("pair.wide", "101x1 beside 100x1")
     assert finding.wanted == "two photos that fit 200x90 side by side"
     assert finding.got == "less than a pixel of height"
-    assert finding.cure == "give a larger --size, or leave the pair out"
+    assert finding.hint == "give a larger --size, or leave the pair out"
 
 
 def test_of_sizes_that_show_the_photos_alike_the_smaller_is_taken():

@@ -102,7 +102,7 @@ def test_all_that_is_wrong_in_a_crops_file_comes_at_once(tmp_path):
         read_crops(path)
     found = {finding.where: finding for finding in caught.value.findings}
     assert set(found) == {"crops.json: a.width", "crops.json: b.x", "crops.json: c.depth"}
-    assert {(finding.code, finding.cure) for finding in found.values()} == {("crops.form", "mend the entry")}
+    assert {(finding.code, finding.hint) for finding in found.values()} == {("crops.form", "mend the entry")}
     assert found["crops.json: a.width"].wanted == "Input should be greater than 0"
     assert found["crops.json: a.width"].got == "0"
     assert found["crops.json: b.x"].got == "'" + ("left" * 50)[:79]
@@ -124,14 +124,14 @@ def test_a_crops_file_that_is_not_there(tmp_path):
         read_crops(tmp_path / "no.json")
     (finding,) = caught.value.findings
     assert (finding.code, finding.where) == ("crops.unreadable", str(tmp_path / "no.json"))
-    assert (finding.wanted, finding.cure) == ("a crops file", "check the path")
+    assert (finding.wanted, finding.hint) == ("a crops file", "check the path")
     assert "No such file" in finding.got
 
 
 @pytest.mark.parametrize(("size_wh", "inside"), [((30, 50), True), ((29, 50), False), ((30, 49), False)])
 def test_a_crop_ends_within_its_image(size_wh, inside):
     wanted = f"a crop inside {size_wh[0]}x{size_wh[1]}"
-    outside = Finding("crops.bounds", "a", wanted, "one that ends at 30,50", "move it")
+    outside = Finding.expected("crops.bounds", "a", wanted, "one that ends at 30,50", "move it")
     crop = Crop(x=10, y=20, width=20, height=30)
     assert crop_findings(crop, size_wh, "a") == ([] if inside else [outside])
 
@@ -143,7 +143,7 @@ def test_two_in_a_hundred_pixels_may_be_no_garment(beside):
     mask[20, 35 : 35 + beside] = False
     found = crop_mask_findings(Crop(x=35, y=20, width=10, height=10), mask, "a")
     cure = "move it, or see chromiq crops suggest"
-    bad = [Finding("crops.mask", "a", "a crop of which 98% are garment", "97%", cure)]
+    bad = [Finding.expected("crops.mask", "a", "a crop of which 98% are garment", "97%", cure)]
     assert found == ([] if beside == 2 else bad)
 
 
@@ -159,6 +159,6 @@ def test_two_in_a_hundred_pixels_may_be_no_garment(beside):
 )
 def test_a_crop_keeps_clear_of_seam_and_padding(panel, clear):
     wanted = "a crop inside the on-model photo, {},{} to {},{}".format(*panel)
-    across = Finding("crops.seam", "a", wanted, "10,20 to 30,50", "move it")
+    across = Finding.expected("crops.seam", "a", wanted, "10,20 to 30,50", "move it")
     found = crop_seam_findings(Crop(x=10, y=20, width=20, height=30), panel, "a")
     assert found == ([] if clear else [across])

@@ -57,7 +57,7 @@ def test_a_misspelt_key_is_named_with_what_was_meant(config, section, key, meant
     finding = changed(config, misspell)["config.key"]
     assert finding.where.endswith(key)
     if meant:
-        assert finding.cure == f"did you mean {meant}?"
+        assert finding.hint == f"did you mean {meant}?"
 
 
 def test_missing_folders_files_and_checkpoints(config):
@@ -100,7 +100,7 @@ def test_words_and_kinds_that_the_trainer_takes_otherwise(config, section, key, 
     finding = changed(config, lambda process: process.setdefault(section, {}).update({key: value}))[code]
     assert finding.where == f"config.yaml: {section}.{key}"
     assert finding.severity == "error"
-    assert said in finding.cure
+    assert said in finding.hint
 
 
 def test_numbers_as_the_trainer_reads_them_are_no_fault(config):
@@ -169,7 +169,7 @@ def test_masks_that_weigh_too_much_or_too_little_are_warned_about(config, datase
 def test_steps_are_held_against_the_dataset(config):
     assert changed(config, lambda process: process["train"].update(steps=2, batch_size=1))["config.epochs"]
     many = changed(config, lambda process: process["train"].update(steps=2000))["config.epochs"]
-    assert many.cure.startswith("lower steps")
+    assert many.hint.startswith("lower steps")
     changed(config, lambda process: process["train"].update(steps=600, batch_size=2))
     assert examine_config(config).data.epochs == pytest.approx(600 * 2 / 3)
 
@@ -225,7 +225,7 @@ class TestGpu:
     def test_too_small_names_the_preset_that_fits(self):
         (finding,) = self.findings([Gpu("RTX 4090", 24564 * 2**20, 24000 * 2**20)])
         assert finding.code == "machine.memory"
-        assert "--preset 24gb" in finding.cure
+        assert "--preset 24gb" in finding.hint
 
     def test_large_enough(self):
         gpus = [Gpu("RTX 4090", 24564 * 2**20, 24000 * 2**20)]
@@ -247,7 +247,7 @@ class TestGpu:
     def test_one_run_trains_on_one_device(self, device):
         (finding,) = self.findings([Gpu("H100", 80 * GIB, 79 * GIB)] * 2, device)
         assert (finding.code, finding.severity) == ("config.device", "error")
-        assert "sweep-train --devices" in finding.cure
+        assert "sweep-train --devices" in finding.hint
 
 
 def test_known_keys_hold_what_every_rendered_config_uses_and_not_what_is_wrong():

@@ -54,7 +54,7 @@ def find(repository, *, offline=False):
 def test_without_a_token_the_page_to_visit_is_named(hub):
     (finding,) = find(MODEL)
     assert (finding.code, finding.severity, finding.got) == ("access.model", "error", "no token (HTTP 401)")
-    assert f"/{MODEL} and set HF_TOKEN" in finding.cure
+    assert f"/{MODEL} and set HF_TOKEN" in finding.hint
     assert hub == [(f"/api/models/{MODEL}/auth-check", None)]
 
 

@@ -70,7 +70,7 @@ def test_a_setting_that_spoils_a_run_is_told_with_its_cure(key):
     (finding,) = setting_findings(document, "c.yaml")
     assert (finding.code, finding.severity) == (code, severity)
     assert finding.where.startswith(f"c.yaml: {key}") or key == "type"
-    assert finding.cure
+    assert finding.hint
 
 
 @pytest.mark.parametrize(

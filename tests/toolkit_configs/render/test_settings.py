@@ -163,7 +163,7 @@ def test_a_dataset_laid_out_for_another_kind_of_model_is_refused(built_dataset, 
         compose("flux2-klein", built_dataset)
     (finding,) = caught.value.findings
     assert finding.code == "dataset.layout"
-    assert finding.cure.endswith("--model flux2-klein")
+    assert finding.hint.endswith("--model flux2-klein")
     for folder in ("gt", "reference"):
         (tmp_path / "apart" / folder).mkdir(parents=True)
     with pytest.raises(UnsoundError) as caught:
@@ -226,7 +226,7 @@ def test_a_template_lays_values_out_and_sets_none(tmp_path):
     found = {finding.where.removeprefix(f"{path}: "): finding for finding in caught.value.findings}
     assert set(found) == {"train.lr", "sample.fps", "sample.x"}
     assert (found["train.lr"].wanted, found["train.lr"].got) == ("0.0001", "0.5")
-    assert "--set train.lr=" in found["train.lr"].cure
+    assert "--set train.lr=" in found["train.lr"].hint
 
 
 def test_the_dataset_builder_knows_the_same_models():

@@ -265,7 +265,7 @@ def test_an_environment_that_imports_nothing_is_told_before_a_launch(
     with pytest.raises(ChromiqError) as caught:
         launch(config, "ai-toolkit")
     (fault,) = [finding for finding in caught.value.findings if finding.severity == "error"]
-    assert (fault.code, fault.cure) == ("toolkit.environment", "'chromiq toolkit setup' mends it")
+    assert (fault.code, fault.hint) == ("toolkit.environment", "'chromiq toolkit setup' mends it")
     assert not run_folder.exists()
 
 
