@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,20 +16,13 @@ if TYPE_CHECKING:
     from chromiq.toolkit_configs.sweeps.local import CellStatus
 
 
-class SweepTarget(StrEnum):
-    """Where the runs go."""
-
-    LOCAL = "local"
-    SLURM = "slurm"
-    SKYPILOT = "skypilot"
-
-
 def sweep_train(
     grid: Annotated[Path, typer.Argument(help="YAML: config: FILE, grid: {KEY: [VALUES]}.")],
     out: Annotated[Path, typer.Option(help="Folder for configs, and for jobs or logs.")],
     target: Annotated[
-        SweepTarget, typer.Option(help="local trains here; the others write jobs to hand in.")
-    ] = SweepTarget.LOCAL,
+        Literal["local", "slurm", "skypilot"],
+        typer.Option(help="local trains here; the others write jobs to hand in."),
+    ] = "local",
     engine: Annotated[EngineChoice, typer.Option(help="Who trains.")] = EngineChoice.AI_TOOLKIT,
     devices: Annotated[
         str | None,
@@ -55,17 +47,17 @@ def sweep_train(
         write_target,
     )
 
-    if target is not SweepTarget.LOCAL:
+    if target != "local":
         if devices:
             raise UsageError("--devices: wanted it with --target local, as schedulers choose; leave it out")
         found = read_grid(grid)
         resources = read_resources(job or ())
         jobs = write_configs(found, out, engine.value)
-        files = write_target(out.resolve().name, jobs, out, target.value, resources)
+        files = write_target(out.resolve().name, jobs, out, target, resources)
         if warning := resource_warning(resources):
             say(f"warning: {warning}")
-        runs = [{"name": each.name, "values": each.values} for each in found]
-        print_jobs(files, submit_commands(files, target.value), runs, as_json=as_json)
+        runs: list[dict[str, object]] = [{"name": each.name, "values": each.values} for each in found]
+        print_jobs(files, submit_commands(files, target), runs, as_json=as_json)
         return
     if job:
         raise UsageError("--job: wanted it with --target slurm or skypilot, got local; leave it out")
