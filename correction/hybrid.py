@@ -45,6 +45,7 @@ def hybrid(
     generated: RgbImage,
     *,
     strength: float = 1.0,
+    min_gain: float = MIN_GAIN,
 ) -> TransferResult:
     """Correct the garment at the photo's full size by what a network made of it.
 
@@ -55,6 +56,7 @@ def hybrid(
         on_model_mask: ``(H, W)`` bool, the garment on it.
         generated: ``(h, w, 3)`` uint8 sRGB, the on-model photo as a network gave it, whole, at its own scale.
         strength: 0 leaves the photo as it is, 1 corrects all the way.
+        min_gain: dE00; a correction expected to remove less is not made.
 
     Raises:
         UsageError: if a mask is empty or not of its photo's size, or the strength is out of range.
@@ -72,7 +74,7 @@ def hybrid(
         said = f"{shares[0]:.0%} of the lightness and {shares[1]:.0%} of the chroma are the network's"
         moved = float(np.linalg.norm(colour_map.apply(seen) - seen, axis=1).mean())
         gain = moved - fit.uncertainty * float(np.sqrt(1 - shares[0]))
-    if gain < MIN_GAIN:
+    if gain < min_gain:
         reason = f"left alone: the colour is right as far as can be told; {said}"
         return TransferResult(on_model.copy(), False, reason, gain, colour_map)
     rgb = apply_colour_map(on_model, on_model_mask, colour_map, strength)

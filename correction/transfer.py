@@ -40,8 +40,11 @@ class TransferResult:
         rgb: ``(H, W, 3)`` uint8 sRGB; outside the mask bit-identical to the photo that came in.
         applied: False if the photo was left alone.
         reason: why it was left alone, or what was done, in a few words.
-        estimated_gain: dE00 that the correction is expected to take off the garment's mean error.
+        estimated_gain: mean dE00 over the garment that the correction is expected to remove.
         colour_map: the map fitted, whether applied or not.
+        gain_interval: dE00, the gain is expected between these two in four of five photos.
+        expected_remaining: mean dE00 over the garment that is expected to remain after the correction.
+        dyes: what the correction does to each dye of the garment, the largest first.
     """
 
     rgb: RgbImage
@@ -49,6 +52,24 @@ class TransferResult:
     reason: str
     estimated_gain: float
     colour_map: MapsColours
+    gain_interval: tuple[float, float] = (0.0, 0.0)
+    expected_remaining: float = 0.0
+    dyes: tuple[DyeChange, ...] = ()
+
+
+@dataclass(frozen=True)
+class DyeChange:
+    """One dye of the garment on the on-model photo before and after the correction.
+
+    Attributes:
+        share: of the garment's pixels, 0..1.
+        before: Lab as photographed.
+        after: Lab after the correction.
+    """
+
+    share: float
+    before: tuple[float, float, float]
+    after: tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,14 +79,18 @@ class ColourFit:
     Attributes:
         colour_map: the correction by one map for all colours.
         dye_shift: the correction if one dye of a print is off and the others are not; else None.
-        gain: mean dE00 that it is expected to take off.
+        gain: mean dE00 that it is expected to remove.
         uncertainty: mean dE00 that it is expected to leave.
+        gain_interval: 10th and 90th percentile of the gain over the hypotheses.
+        dyes: each dye before and after, the largest first.
     """
 
     colour_map: ColourMap
     dye_shift: dyes.DyeShift | None
     gain: float
     uncertainty: float
+    gain_interval: tuple[float, float]
+    dyes: tuple[DyeChange, ...]
 
 
 def transfer(
@@ -75,6 +100,7 @@ def transfer(
     on_model_mask: BoolMask,
     *,
     strength: float = 1.0,
+    min_gain: float = MIN_GAIN,
     tolerances: Tolerances | None = None,
 ) -> TransferResult:
     """Correct the garment's colour on an on-model photo, at that photo's full size.
@@ -85,6 +111,7 @@ def transfer(
         on_model: ``(H, W, 3)`` uint8 sRGB, another size.
         on_model_mask: ``(H, W)`` bool, the garment on it.
         strength: 0 leaves the photo as it is, 1 corrects all the way.
+        min_gain: dE00; a correction expected to remove less is not made.
         tolerances: how much alike garments truly look on both; None for what true pairs showed.
 
     Raises:
@@ -93,13 +120,23 @@ def transfer(
     check_masks(still_life, still_life_mask, on_model, on_model_mask, strength)
     flat, seen = garment_sample(still_life, still_life_mask), garment_sample(on_model, on_model_mask)
     fit = fit_colours(flat, seen, tolerances)
-    colour_map, gain = fit.dye_shift or fit.colour_map, fit.gain
-    if gain < MIN_GAIN:
-        reason = f"left alone: the colour is right as far as can be told (expected gain {gain:.1f} dE00)"
-        return TransferResult(on_model.copy(), False, reason, gain, colour_map)
-    result = apply_colour_map(on_model, on_model_mask, colour_map, strength)
-    what = "corrected one dye" if fit.dye_shift else "corrected"
-    return TransferResult(result, True, f"{what} (expected gain {gain:.1f} dE00)", gain, colour_map)
+    colour_map = fit.dye_shift or fit.colour_map
+    said = "expected gain {:.1f} dE00, {:.1f} to {:.1f}".format(fit.gain, *fit.gain_interval)
+    if fit.gain < min_gain:
+        rgb, said = on_model.copy(), f"left alone: the colour is right as far as can be told ({said})"
+    else:
+        rgb = apply_colour_map(on_model, on_model_mask, colour_map, strength)
+        said = f"{'corrected one dye' if fit.dye_shift else 'corrected'} ({said})"
+    return TransferResult(
+        rgb=rgb,
+        applied=fit.gain >= min_gain,
+        reason=said,
+        estimated_gain=fit.gain,
+        colour_map=colour_map,
+        gain_interval=fit.gain_interval,
+        expected_remaining=fit.uncertainty,
+        dyes=fit.dyes,
+    )
 
 
 def check_masks(
@@ -139,11 +176,37 @@ def fit_colours(
     weights, labs = found.weight[likely], found.lab[likely]
     weights /= weights.sum()
     best: FloatImage = np.tensordot(weights, labs, 1)
-    before, after = (
-        float(weights @ delta_e_lab(image[None, ::4], labs[:, ::4]).mean(axis=1))
-        for image in (found.seen, best)
+    before, after = (delta_e_lab(image[None, ::4], labs[:, ::4]).mean(axis=1) for image in (found.seen, best))
+    colour_map, dye_shift = fit_affine(found.seen, best), _dye_shift(found)
+    return ColourFit(
+        colour_map,
+        dye_shift,
+        float(weights @ (before - after)),
+        float(weights @ after),
+        _interval(before - after, weights),
+        _dye_changes(found, dye_shift or colour_map),
     )
-    return ColourFit(fit_affine(found.seen, best), _dye_shift(found), before - after, after)
+
+
+def _interval(gains: FloatImage, weights: FloatImage) -> tuple[float, float]:
+    """Weighted 10th and 90th percentile."""
+    order = np.argsort(gains)
+    low, high = np.interp((0.1, 0.9), np.cumsum(weights[order]) - weights[order] / 2, gains[order])
+    return float(low), float(high)
+
+
+def _dye_changes(found: Hypotheses, colour_map: MapsColours) -> tuple[DyeChange, ...]:
+    shares = dyes.shares(found.labels)
+    before, after = (dyes.means(lab, found.labels) for lab in (found.seen, colour_map.apply(found.seen)))
+    return tuple(
+        DyeChange(float(shares[dye]), _triple(before[dye]), _triple(after[dye]))
+        for dye in np.argsort(-shares)
+    )
+
+
+def _triple(lab: FloatImage) -> tuple[float, float, float]:
+    lightness, a, b = lab
+    return float(lightness), float(a), float(b)
 
 
 def _dye_shift(found: Hypotheses) -> dyes.DyeShift | None:

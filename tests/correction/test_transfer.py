@@ -166,3 +166,22 @@ def test_real_photos_come_nearer_to_the_truth():
         before.append(distance(truth, off, mask))
         after.append(distance(truth, result.rgb, mask))
     assert np.mean(after) < 0.5 * np.mean(before)
+
+
+def test_the_result_says_what_to_expect():
+    pair, off = PAIRS[0], off_by(PAIRS[0], "published", 3)
+    result = corrected(pair, off)
+    low, high = result.gain_interval
+    assert low <= result.estimated_gain <= high
+    assert result.expected_remaining >= 0
+    assert sum(dye.share for dye in result.dyes) == pytest.approx(1)
+    assert [dye.share for dye in result.dyes] == sorted((dye.share for dye in result.dyes), reverse=True)
+    for dye in result.dyes:
+        assert dye.after == pytest.approx(result.colour_map.apply(np.array(dye.before)), abs=1.0)
+
+
+def test_the_user_sets_from_which_gain_on_a_photo_is_corrected():
+    pair, off = PAIRS[0], off_by(PAIRS[0], "published", 3)
+    gain = corrected(pair, off).estimated_gain
+    assert not corrected(pair, off, min_gain=gain + 0.1).applied
+    assert corrected(pair, off, min_gain=gain - 0.1).applied
