@@ -27,7 +27,7 @@ def status(
 
     from chromiq.toolkit_configs.runs.status import follow, read_status
     from chromiq.toolkit_configs.runs.view import run_view, view
-    from chromiq.toolkit_configs.sweeps.sweeps import is_sweep
+    from chromiq.toolkit_configs.sweeps.local import is_sweep
 
     if is_sweep(run):
         _sweep(run, watch=watch, as_json=as_json)
@@ -55,9 +55,8 @@ def status(
 def _sweep(folder: Path, *, watch: bool, as_json: bool) -> None:
     from rich.console import Console
 
-    from chromiq.toolkit_configs.runs.view import cells_view, sweep_view
-    from chromiq.toolkit_configs.sweeps.local import sweep_exit_code
-    from chromiq.toolkit_configs.sweeps.sweeps import follow_sweep
+    from chromiq.toolkit_configs.sweeps.local import follow_sweep, sweep_exit_code
+    from chromiq.toolkit_configs.sweeps.view import cells_view, sweep_view
 
     if watch:
         with sweep_view(None if as_json else Console()) as show:

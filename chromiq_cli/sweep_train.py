@@ -61,8 +61,8 @@ def sweep_train(
         return
     if job:
         raise UsageError("--job: wanted it with --target slurm or skypilot, got local; leave it out")
-    from chromiq.toolkit_configs.runs.view import sweep_view
     from chromiq.toolkit_configs.sweeps.local import sweep_exit_code, train_jobs
+    from chromiq.toolkit_configs.sweeps.view import sweep_view
     from chromiq.toolkit_configs.trainer.devices import default_devices, read_devices
     from chromiq.toolkit_configs.trainer.machine import find_gpus
 

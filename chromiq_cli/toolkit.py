@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,10 +42,13 @@ def setup(
     The same command goes on after an interruption. CHROMIQ_AI_TOOLKIT names another checkout.
     """
     from chromiq.progress import notes
+    from chromiq.toolkit_configs.smoke_test import smoke_test as run_smoke_test
     from chromiq.toolkit_configs.trainer.setup import set_up_toolkit
 
     with notes("toolkit setup") as note:
-        info = set_up_toolkit(note, smoke_test=smoke_test)
+        info = set_up_toolkit(note)
+        if smoke_test and info.python:
+            run_smoke_test(Path(info.python), note)
     _print_info(info, as_json=as_json)
 
 

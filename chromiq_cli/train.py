@@ -52,9 +52,9 @@ def train(
         render_for_target(config, target, engine.value, job or (), as_json=as_json)
         return
     from chromiq.progress import notes
-    from chromiq.toolkit_configs.runs.launch import execute, plan
+    from chromiq.toolkit_configs.launch import execute, plan
     from chromiq.toolkit_configs.runs.view import run_view
-    from chromiq.toolkit_configs.trainer.watcher import Limits
+    from chromiq.toolkit_configs.trainer.output import Limits
 
     with notes("train") as note:
         planned = plan(config, engine.value, resume=resume, force=force, offline=offline, note=note)

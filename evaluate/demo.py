@@ -86,8 +86,8 @@ def run_demo(out: Path, stage: Callable[[str], AbstractContextManager[Update]]) 
 
 
 def _train(out: Path, checkpoint: Path, update: Update) -> Path:
+    from chromiq.toolkit_configs.launch import launch
     from chromiq.toolkit_configs.render.job import render_job
-    from chromiq.toolkit_configs.runs.launch import launch
     from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import build_tiny_kontext
 
     if not (checkpoint / "model_index.json").is_file():

@@ -65,8 +65,8 @@ def test_the_interval_of_a_mean_covers_it_as_often_as_promised():
 @pytest.fixture(scope="module")
 def trained(built_dataset, tmp_path_factory):
     """A finished run of the local engine on the tiny checkpoint: steps 1, 2 and the last."""
+    from chromiq.toolkit_configs.launch import launch
     from chromiq.toolkit_configs.render.job import render_job
-    from chromiq.toolkit_configs.runs.launch import launch
     from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import build_tiny_kontext
 
     root = tmp_path_factory.mktemp("trained")

@@ -34,7 +34,7 @@ from diffusers import FluxTransformer2DModel
 from transformers import CLIPTextModel, CLIPTokenizerFast, T5EncoderModel, T5TokenizerFast
 import chromiq_cli.verbs, chromiq.dataset_builder.segmenters.choose
 import chromiq.correction.batch, chromiq.evaluate.sweep
-import chromiq.toolkit_configs.smoke_engine.engine, chromiq.toolkit_configs.runs.launch
+import chromiq.toolkit_configs.smoke_engine.engine, chromiq.toolkit_configs.launch
 """
 
 

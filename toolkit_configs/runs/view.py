@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
@@ -17,13 +16,18 @@ from rich.text import Text
 
 from chromiq.progress import LOG_EVERY_S, console, is_live
 from chromiq.toolkit_configs.runs.status import RunStatus
-from chromiq.toolkit_configs.sweeps.local import CellStatus
 
 Seen = TypeVar("Seen")
 
 _BARS = "▁▂▃▄▅▆▇█"
-_COLOURS = {"running": "cyan", "done": "green", "interrupted": "yellow", "failed": "red", "killed": "red",
-            "waiting": "dim"}  # fmt: skip
+STATE_COLOURS = {
+    "running": "cyan",
+    "done": "green",
+    "interrupted": "yellow",
+    "failed": "red",
+    "killed": "red",
+    "waiting": "dim",
+}
 _SHOWN_WARNINGS = 3
 
 
@@ -33,10 +37,10 @@ def view(status: RunStatus) -> RenderableType:
     bar = Table.grid(padding=(0, 1))
     bar.add_row(
         Text(record.name, style="bold"),
-        Text(status.state, style=_COLOURS[status.state]),
+        Text(status.state, style=STATE_COLOURS[status.state]),
         ProgressBar(total=max(1, record.total_steps), completed=status.step, width=30),
         Text(f"{status.step}/{record.total_steps}"),
-        Text(_pace(status)),
+        Text(pace(status)),
     )
     lines: list[RenderableType] = [bar]
     if status.loss is not None:
@@ -54,7 +58,7 @@ def one_line(status: RunStatus) -> str:
     loss = "" if status.loss is None else f", loss {status.loss:.4f}"
     return (
         f"{status.record.name}: {status.state}, step {status.step} of {status.record.total_steps}{loss}"
-        f"{', ' if _pace(status) else ''}{_pace(status)}"
+        f"{', ' if pace(status) else ''}{pace(status)}"
     )
 
 
@@ -76,26 +80,22 @@ def run_view(target: Console | None = None) -> AbstractContextManager[Callable[[
     Args:
         target: stderr if not given.
     """
-    return _shown(target or console(), view, _run_lines)
-
-
-def sweep_view(
-    target: Console | None = None,
-) -> AbstractContextManager[Callable[[Sequence[CellStatus]], None]]:
-    """Yield a function that shows the runs of a sweep: live on a terminal, elsewhere a line now and then.
-
-    Args:
-        target: stderr if not given.
-    """
-    return _shown(target or console(), cells_view, _sweep_lines)
+    return shown(target or console(), view, _run_lines)
 
 
 @contextmanager
-def _shown(
+def shown(
     target: Console,
     drawn: Callable[[Seen], RenderableType],
     lines: Callable[[Callable[[str], None]], Callable[[Seen], None]],
 ) -> Iterator[Callable[[Seen], None]]:
+    """Yield a function that shows whatever is being followed: live on a terminal, else as lines.
+
+    Args:
+        target: the console to show it on.
+        drawn: what a live view shows.
+        lines: given a function that prints a line, returns one that prints what is new.
+    """
     if is_live(target):
         with Live(console=target, refresh_per_second=4) as live:
             yield lambda seen: live.update(drawn(seen))
@@ -121,62 +121,8 @@ def _run_lines(say: Callable[[str], None]) -> Callable[[RunStatus], None]:
     return show
 
 
-def _sweep_lines(say: Callable[[str], None]) -> Callable[[Sequence[CellStatus]], None]:
-    said: dict[str, str] = {}
-    last_s = 0.0
-
-    def show(cells: Sequence[CellStatus]) -> None:
-        nonlocal last_s
-        due = time.monotonic() - last_s >= LOG_EVERY_S
-        last_s = time.monotonic() if due else last_s
-        for cell in cells:
-            name, before = cell.job.name, said.get(cell.job.name)
-            if cell.state != before and cell.state != "waiting":
-                said[name] = cell.state
-                on = f" on {cell.device}" if cell.device else ""
-                why = f", {cell.message}" if cell.message else ""
-                say(f"{name}: {cell.state}{on}{why}")
-            elif due and cell.state == "running" and cell.run:
-                say(one_line(cell.run))
-
-    return show
-
-
-def cells_view(cells: Sequence[CellStatus], *, everything: bool = False) -> RenderableType:
-    """The runs of a sweep: how many are through, and a line for each that is at work or went wrong.
-
-    Args:
-        cells: all of them.
-        everything: a line for the others as well.
-    """
-    counts = Counter(cell.state for cell in cells)
-    table = Table.grid(padding=(0, 1))
-    for cell in cells:
-        if cell.state in {"waiting", "done"} and not everything:
-            continue
-        run, total = cell.run, cell.job.job.process.train.steps
-        table.add_row(
-            Text(cell.job.name, style="bold", overflow="fold"),
-            Text(cell.device or "", style="dim"),
-            Text(cell.state, style=_COLOURS[cell.state]),
-            ProgressBar(total=max(1, total), completed=cell.step, width=20),
-            Text(f"{cell.step}/{total}"),
-            Text(_remark(cell), overflow="fold"),
-            Text("" if run is None or run.loss is None else f"loss {run.loss:.4f}"),
-        )
-    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    return Group(Text(f"{len(cells)} runs: {told}"), table)
-
-
-def _remark(cell: CellStatus) -> str:
-    if cell.message:
-        return cell.message
-    if cell.run:
-        return _pace(cell.run)
-    return "checking" if cell.state == "running" else ""
-
-
-def _pace(status: RunStatus) -> str:
+def pace(status: RunStatus) -> str:
+    """Time per step and time left; "loading" before the first step, "" once the run has ended."""
     if status.state != "running":
         return ""
     rate, left_s = status.seconds_per_step, status.remaining_s

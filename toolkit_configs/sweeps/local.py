@@ -13,11 +13,12 @@ import signal
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from chromiq.dataset_builder.inputs.pairs import natural_key
 from chromiq.errors import (
     EXIT_DONE,
     EXIT_FAILED,
@@ -25,11 +26,13 @@ from chromiq.errors import (
     EXIT_SKIPPED,
     ChromiqError,
     InterruptedRunError,
+    UsageError,
 )
 from chromiq.files import ensure_output_folder, safe_stem, sha256_file
 from chromiq.runtime.signals import termination_as_interrupt
 from chromiq.toolkit_configs.runs.folder import RUN_FILE, RunRecord, read_record
 from chromiq.toolkit_configs.runs.status import Follower, RunStatus
+from chromiq.toolkit_configs.schema.jobs import read_job
 from chromiq.toolkit_configs.sweeps.schedulers import TargetJob, chromiq_command
 from chromiq.toolkit_configs.trainer.devices import device_environment
 
@@ -238,3 +241,43 @@ def _standing(job: TargetJob) -> CellStatus:
     if record is None or record.state != "done" or not _begun(job) or not job.final.is_file():
         return CellStatus(job)
     return CellStatus(job, "done", exit_code=EXIT_DONE, lora=str(job.final))
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder is one that ``chromiq sweep-train --out`` wrote, and no run itself."""
+    return (folder / CONFIGS).is_dir() and not (folder / RUN_FILE).exists()
+
+
+def follow_sweep(folder: Path, every_s: float = 1.0) -> Iterator[list[CellStatus]]:
+    """How all runs of a sweep stand, again and again until none is at work or still to come.
+
+    Args:
+        folder: the sweep's.
+        every_s: how often to look.
+
+    Raises:
+        UsageError: if the folder holds no configs.
+        UnsoundError: if one of them cannot be read.
+    """
+    paths = sorted((folder / CONFIGS).glob("*.yaml"), key=lambda path: natural_key(path.stem))
+    if not paths:
+        raise UsageError(f"{folder / CONFIGS}: wanted the configs of a sweep, got none; check the path")
+    jobs = [TargetJob(path, read_job(path)) for path in paths]
+    followers: dict[Path, Follower] = {}
+    while True:
+        cells = [_cell(job, followers) for job in jobs]
+        yield cells
+        if all(cell.ended for cell in cells):
+            return
+        time.sleep(every_s)
+
+
+def _cell(job: TargetJob, followers: dict[Path, Follower]) -> CellStatus:
+    run = job.job.run_folder
+    if run not in followers:
+        if not (run / RUN_FILE).is_file():
+            return CellStatus(job)
+        followers[run] = Follower(run)
+    found = followers[run].look()
+    lora = str(job.final) if found.state == "done" else None
+    return CellStatus(job, found.state, found.record.device, found, message=found.record.message, lora=lora)

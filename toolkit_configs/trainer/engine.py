@@ -23,7 +23,7 @@ from chromiq.files import write_text
 from chromiq.toolkit_configs.runs.checkpoints import newest_step, saved_step
 from chromiq.toolkit_configs.runs.events import Event
 from chromiq.toolkit_configs.trainer.checkout import bounded_environment, require_toolkit
-from chromiq.toolkit_configs.trainer.watcher import LOG_FILE, LOOK_EVERY_S, Launch, Watcher
+from chromiq.toolkit_configs.trainer.output import LOG_FILE, LOOK_EVERY_S, Launch, Watcher
 
 LAUNCHED_FILE = "launched.yaml"
 _PATIENCE_S = 30

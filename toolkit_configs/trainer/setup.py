@@ -1,4 +1,4 @@
-"""Make the vendored trainer ready: its commit, an environment of its own, and two steps of training as proof.
+"""Make the vendored trainer ready: its commit, and an environment of its own.
 
 Each step looks first whether it is done, so the same command goes on after an interruption.
 """
@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -32,7 +31,6 @@ from chromiq.toolkit_configs.trainer.checkout import (
 
 Say = Callable[[str], None]
 
-SMOKE_STEPS = 2
 _LOG = "chromiq-setup.log"
 _STAMP = "chromiq-installed.txt"
 _DATA = files("chromiq.toolkit_configs.trainer.environment")
@@ -43,12 +41,11 @@ _NEEDS_CUDA = ("torchaudio/lib/_torchaudio*.so",)
 _UNUSED_SUFFIX = ".needs-cuda"
 
 
-def set_up_toolkit(say: Say, *, smoke_test: bool = True) -> ToolkitInfo:
-    """Bring the trainer to its pinned commit, make its environment and train two steps.
+def set_up_toolkit(say: Say) -> ToolkitInfo:
+    """Bring the trainer to its pinned commit, and make its environment.
 
     Args:
         say: called with what is being done; for people.
-        smoke_test: whether to train.
 
     Raises:
         ChromiqError: if a step fails; the message names its log.
@@ -68,9 +65,6 @@ def set_up_toolkit(say: Say, *, smoke_test: bool = True) -> ToolkitInfo:
     info = toolkit_info()
     if info.problem:
         raise ChromiqError(f"{info.problem}; all that was installed is in {environment / _LOG}")
-    if smoke_test:
-        say(f"smoke test: training {SMOKE_STEPS} steps on a tiny checkpoint")
-        train_tiny(python, say)
     return info
 
 
@@ -205,42 +199,6 @@ def mend_cpu_build(python: Path) -> bool:
         for library in site.glob(pattern):
             library.rename(library.with_name(library.name + _UNUSED_SUFFIX))
     return True
-
-
-def train_tiny(python: Path, say: Say, steps: int = SMOKE_STEPS) -> None:
-    """Train a few steps of a tiny checkpoint on drawn pairs, through the code that launches real runs.
-
-    Raises:
-        ChromiqError: if that fails.
-    """
-    from chromiq.dataset_builder.build import build
-    from chromiq.dataset_builder.options import BuildOptions
-    from chromiq.sample_catalogue.catalogue import write_catalogue
-    from chromiq.toolkit_configs.render.job import render_job
-    from chromiq.toolkit_configs.runs.launch import launch
-    from chromiq.toolkit_configs.smoke_engine import tiny_checkpoint
-
-    with tempfile.TemporaryDirectory(prefix="chromiq-setup-") as name:
-        root = Path(name)
-        write_catalogue(root / "catalogue", pairs=2, size_wh=(224, 280))
-        build(root / "catalogue", root / "dataset", BuildOptions(segmenter="classic"))
-        # The core has no model libraries; the trainer's environment has.
-        command = [str(python), "-I", str(tiny_checkpoint.__file__), str(root / "tiny")]
-        done = subprocess.run(
-            command, env=bounded_environment(), capture_output=True, text=True, check=False, cwd=root
-        )
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-            raise ChromiqError(f"{python}: wanted a tiny checkpoint to be built, got '{last}'; setup again")
-        overrides = {
-            "model.name_or_path": str(root / "tiny"),
-            "train.steps": str(steps),
-            "save.save_every": "1",
-        }
-        text = render_job("kontext", root / "dataset", preset="smoke", name="smoke", overrides=overrides)
-        write_text(root / "config.yaml", text)
-        final = launch(root / "config.yaml", "ai-toolkit")
-        say(f"trained {steps} steps; its LoRA has {final.stat().st_size / 1e3:.0f} kB")
 
 
 def _make_environment(environment: Path, say: Say) -> Path:

@@ -14,10 +14,10 @@ from places import ROOT
 
 from chromiq.errors import UnsoundError
 from chromiq.photos.images import read_photo, write_photo
+from chromiq.toolkit_configs.launch import launch, plan
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.runs.checkpoints import saved_step
 from chromiq.toolkit_configs.runs.events import EventReader
-from chromiq.toolkit_configs.runs.launch import launch, plan
 from chromiq.toolkit_configs.runs.status import read_status
 from chromiq.toolkit_configs.trainer.checkout import bounded_environment, toolkit_folder, toolkit_python
 

@@ -13,10 +13,10 @@ from standin_trainer import is_gone
 from told import events
 
 from chromiq.errors import ChromiqError, LockedError, UnsoundError
+from chromiq.toolkit_configs.launch import launch, plan
 from chromiq.toolkit_configs.runs.checkpoints import find_checkpoints
 from chromiq.toolkit_configs.runs.events import Event
 from chromiq.toolkit_configs.runs.folder import read_record, write_record
-from chromiq.toolkit_configs.runs.launch import launch, plan
 from chromiq.toolkit_configs.runs.status import follow, read_status
 
 
@@ -68,7 +68,7 @@ def test_who_insists_while_the_end_is_recorded_does_not_spoil_the_record(
 ):
     trainer("stops when asked")
     insisting = (
-        "import os, signal, chromiq.toolkit_configs.runs.sessions as sessions\n"
+        "import os, signal, chromiq.toolkit_configs.runs.status as sessions\n"
         "ended = sessions.ended\n"
         "def insisted(*arguments):\n"
         "    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):\n"

@@ -32,8 +32,7 @@ from chromiq.toolkit_configs.runs.folder import (
     read_seed,
     session,
 )
-from chromiq.toolkit_configs.runs.sessions import Session, refuse_orphan
-from chromiq.toolkit_configs.runs.status import RunStatus
+from chromiq.toolkit_configs.runs.status import RunStatus, Session, refuse_orphan
 from chromiq.toolkit_configs.schema.jobs import Job, read_job
 from chromiq.toolkit_configs.trainer import engine as ai_toolkit
 from chromiq.toolkit_configs.trainer.checkout import (
@@ -42,7 +41,7 @@ from chromiq.toolkit_configs.trainer.checkout import (
     toolkit_findings,
     toolkit_info,
 )
-from chromiq.toolkit_configs.trainer.watcher import Launch, Limits
+from chromiq.toolkit_configs.trainer.output import Launch, Limits
 
 Engine = Literal["ai-toolkit", "local"]
 

@@ -10,12 +10,12 @@ from told import events
 
 import chromiq.toolkit_configs.trainer.engine as engine
 from chromiq.errors import AccessError, ChromiqError, UnsoundError, UsageError
+from chromiq.toolkit_configs.launch import launch, plan
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.runs.folder import read_record
-from chromiq.toolkit_configs.runs.launch import launch, plan
 from chromiq.toolkit_configs.runs.status import read_status
 from chromiq.toolkit_configs.trainer import checkout as toolkit
-from chromiq.toolkit_configs.trainer.watcher import Launch, Limits
+from chromiq.toolkit_configs.trainer.output import Launch, Limits
 
 
 def test_a_good_run_is_recorded(trainer, config, run_folder):

@@ -1,0 +1,338 @@
+"""What AI-Toolkit prints and logs: progress, checkpoints, samples, memory and symptoms of failure, as events.
+
+It has no log meant for machines: its progress bar and ``loss_log.db`` together say how far it is.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from chromiq.errors import AccessError, ChromiqError, UnsoundError
+from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step
+from chromiq.toolkit_configs.runs.events import Event
+from chromiq.toolkit_configs.trainer.machine import find_gpus, gpu_of
+
+LOG_FILE = "log.txt"
+LOOK_EVERY_S = 1.0
+_MEMORY_EVERY_S = 10.0
+_KEPT_LINES = 200
+_LONGEST_LINE = 2048
+LOSS_LOG = "loss_log.db"
+_STEP = re.compile(r"\|\s*(\d+)/(\d+) \[")
+_LOSS = re.compile(r"\bloss: ([-+]?(?:nan|inf)|[\d.e+-]+)")
+_RATE = re.compile(r"lr: ([\d.e+-]+)")
+_SAVED = re.compile(r"Saved checkpoint to (?P<path>.+\.safetensors)")
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """Something that the trainer prints when things go wrong.
+
+    Attributes:
+        code: stable name.
+        pattern: of a line.
+        cure: one line.
+        error: what a run fails with that ends after such a line.
+        ends: whether it ends a run by itself; else the trainer goes on as if nothing had been.
+    """
+
+    code: str
+    pattern: re.Pattern[str]
+    cure: str
+    error: type[ChromiqError] = ChromiqError
+    ends: bool = True
+
+
+SYMPTOMS = (
+    Symptom("memory", re.compile(r"CUDA out of memory|OutOfMemoryError|OOM during training step 3 times"),
+            "out of GPU memory; render with a smaller preset, or --set train.batch_size=1 and "
+            "--set model.quantize=true"),
+    Symptom("access", re.compile(r"GatedRepoError|\b40[13] Client Error|(Unauthorized|Forbidden) for url"),
+            "no access to the base model; accept its licence on its page at huggingface.co and set HF_TOKEN "
+            "to a token of the same account", AccessError),
+    Symptom("disk", re.compile(r"No space left on device|\[Errno 28\]|Disk quota exceeded"),
+            "the disk is full; free some, or lower save.max_step_saves_to_keep, then --resume"),
+    Symptom("environment", re.compile(r"ModuleNotFoundError|ImportError|Could not load this library"),
+            "its environment is broken; 'chromiq toolkit setup' mends it"),
+    Symptom("host_memory", re.compile(r"DefaultCPUAllocator|MemoryError|Cannot allocate memory"),
+            "out of main memory; close other programs, or render with a smaller preset"),
+    Symptom("gpu", re.compile(r"No CUDA GPUs are available|Found no NVIDIA driver|no kernel image is avail"),
+            "its torch cannot use the GPU; check nvidia-smi, the driver, and whether torch is built for it"),
+    Symptom("locked", re.compile(r"database is locked"),
+            "another program holds the run's loss_log.db; close it, then --resume"),
+    Symptom("nan", re.compile(r"(?:^|\])\s*loss is nan\s*$"),
+            "the loss is no number, and the trainer goes on with zero in its place; lower train.lr and start "
+            "again from a checkpoint before that", UnsoundError, ends=False),
+    Symptom("skipped_step", re.compile(r"OOM during training step, skipping batch"),
+            "out of GPU memory in this step, which trained nothing; render with a smaller preset",
+            ends=False),
+    Symptom("skipped_image", re.compile(r"Error loading image, skipping and loading a different one"),
+            "an image could not be read, and another was trained in its place; 'chromiq doctor' names it",
+            UnsoundError, ends=False),
+    Symptom("mask_ignored", re.compile(r"Could not apply mask multiplier to loss"),
+            "the mask was not applied; this model trains every pixel", UnsoundError, ends=False),
+    Symptom("optimizer_lost", re.compile(r"Failed to load optimizer state|Could not save optimizer"),
+            "the optimizer's state was lost; training goes on with new moments", ends=False),
+)  # fmt: skip
+"""The first that fits a line counts."""
+
+
+def find_symptom(line: str) -> Symptom | None:
+    """What a line complains of, or None.
+
+    >>> find_symptom("loss is nan").code
+    'nan'
+    >>> find_symptom("a caption that says: the loss is nan") is None
+    True
+    """
+    return next((symptom for symptom in SYMPTOMS if symptom.pattern.search(line)), None)
+
+
+def read_progress(line: str) -> Event | None:
+    """The step that a progress line tells, or None if the line is none.
+
+    >>> read_progress("lab:  75%|##  | 3/4 [00:01<00:00,  2.40it/s, lr: 1.0e-04 loss: 1.457e+00]").values
+    {'step': 3, 'loss': 1.457, 'learning_rate': 0.0001}
+    """
+    step, loss, rate = _STEP.search(line), _LOSS.search(line), _RATE.search(line)
+    # Other progress bars, such as those of loading, show no loss.
+    if not step or not loss:
+        return None
+    try:
+        values = {
+            "step": int(step[1]),
+            "loss": float(loss[1]),
+            "learning_rate": float(rate[1]) if rate else None,
+        }
+    except ValueError:
+        return None
+    return Event("step", values)
+
+
+def read_checkpoint(line: str, name: str) -> Event | None:
+    """The checkpoint that a line says was saved, or None; the final one carries no step."""
+    found = _SAVED.search(line)
+    if not found:
+        return None
+    path = Path(found["path"])
+    return Event("checkpoint", {"step": checkpoint_step(path, name), "file": path.name})
+
+
+class LossLog:
+    """New steps in AI-Toolkit's ``loss_log.db``, read while it is written and never written to."""
+
+    def __init__(self, run: Path) -> None:
+        self._path = run / LOSS_LOG
+        self._newest_s = 0.0
+        # What an earlier session left is no news.
+        for event in self.new():
+            self._newest_s = max(self._newest_s, event.time_s)
+
+    def new(self) -> Iterator[Event]:
+        """A step for each row that was not given yet, in the order they were trained."""
+        if not self._path.is_file():
+            return
+        query = (
+            "SELECT steps.step, wall_time, loss.value_real, rate.value_real FROM steps "
+            "JOIN metrics AS loss ON loss.step = steps.step AND loss.key = 'loss/loss' "
+            "LEFT JOIN metrics AS rate ON rate.step = steps.step AND rate.key = 'learning_rate' "
+            "WHERE wall_time > ? ORDER BY wall_time"
+        )
+        try:
+            with closing(sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+                rows = connection.execute(query, (self._newest_s,)).fetchall()
+        except sqlite3.OperationalError:
+            # It is being made, or being written to: the next look comes in a second.
+            return
+        for step, wall_time_s, loss, rate in rows:
+            self._newest_s = max(self._newest_s, wall_time_s)
+            # Its rows count from 0; a number that is none is stored as NULL.
+            values = {
+                "step": int(step) + 1,
+                "loss": float("nan") if loss is None else loss,
+                "learning_rate": rate,
+            }
+            yield Event("step", values, wall_time_s)
+
+
+class Samples:
+    """Pictures that the trainer made since the last look."""
+
+    def __init__(self, run: Path) -> None:
+        self._folder = run / "samples"
+        self._seen = set(self._files())
+
+    def new(self) -> Iterator[Event]:
+        """An event for each picture that was not there before."""
+        for path in self._files():
+            if path not in self._seen:
+                self._seen.add(path)
+                yield Event("sample", {"file": f"samples/{path.name}"})
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob("*.*")) if self._folder.is_dir() else []
+
+
+def memory_event(process: int, device: str = "cuda") -> Event:
+    """What a process and its children hold of main memory, and what is taken of its GPU, by whomever.
+
+    Args:
+        process: its id.
+        device: that it trains on, as in a config.
+    """
+    host_bytes = 0
+    with suppress(psutil.Error):  # It has just ended.
+        parent = psutil.Process(process)
+        for each in (parent, *parent.children(recursive=True)):
+            host_bytes += each.memory_info().rss
+    gpu = gpu_of(device, find_gpus())
+    gpu_bytes = None if gpu is None else gpu.total_bytes - gpu.free_bytes
+    return Event("memory", {"host_bytes": host_bytes, "gpu_bytes": gpu_bytes})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What ends a run that goes on without learning.
+
+    Attributes:
+        stop_on_nan: end it when the loss is no number; else that is a warning.
+        stall_s: how long nothing may be heard; 0 for ever.
+        stop_on_stall: end it then; else that is a warning.
+    """
+
+    stop_on_nan: bool = True
+    stall_s: float = 1800
+    stop_on_stall: bool = False
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What is run.
+
+    Attributes:
+        config: as rendered.
+        run_folder: where its checkpoints go; ``log.txt`` there keeps all it prints.
+        name: of the run.
+        total_steps: that the run should have.
+        from_step: of the checkpoint that it must go on from, 0 if it begins.
+        limits: what ends it early.
+        device: that it trains on, as in the config.
+    """
+
+    config: Path
+    run_folder: Path
+    name: str
+    total_steps: int
+    from_step: int = 0
+    limits: Limits = Limits()
+    device: str = "cuda"
+
+    @property
+    def final(self) -> Path:
+        """The checkpoint of the last step."""
+        return self.run_folder / f"{self.name}.safetensors"
+
+
+class Watcher:
+    """Turns what the trainer prints and logs into events, and ends what must not go on."""
+
+    def __init__(self, launch: Launch, on_event: Callable[[Event], None]) -> None:
+        self.step = launch.from_step
+        self.tail: deque[str] = deque(maxlen=_KEPT_LINES)
+        self.may_stop = True
+        self.complaint: tuple[Symptom, str] | None = None
+        self._launch = launch
+        self._on_event = on_event
+        self._log = LossLog(launch.run_folder)
+        self._samples = Samples(launch.run_folder)
+        self._logs_steps = False
+        self._warned: set[str] = set()
+        self._looked_s = self._weighed_s = 0.0
+        self._heard_s = time.monotonic()
+
+    def hear(self, line: str | None) -> None:
+        """Take in a line, or None for a silence."""
+        if line is None or not line.strip():
+            return
+        # What matters stands at the end; a line may be megabytes long.
+        line = line[-_LONGEST_LINE:]
+        self._heard_s = time.monotonic()
+        self.tail.append(line)
+        step = read_progress(line)
+        # The bar shows a new loss beside the count of the step before; the log has both right.
+        if step and not self._logs_steps:
+            self._take(step)
+        saved = read_checkpoint(line, self._launch.name)
+        if saved:
+            at = saved.values["step"] or self._launch.total_steps
+            self._on_event(Event("checkpoint", {**saved.values, "step": at}, saved.time_s))
+        symptom = find_symptom(line)
+        if symptom and symptom.ends:
+            self.complaint = (symptom, line.strip())
+        elif symptom:
+            self._warn(symptom.code, symptom.cure)
+            stops = symptom.code == "mask_ignored" or (
+                symptom.code == "nan" and self._launch.limits.stop_on_nan
+            )
+            if stops and self.may_stop:
+                raise symptom.error(
+                    f"AI-Toolkit was stopped after step {self.step}: {symptom.cure}; {self._on_log()}"
+                )
+
+    def look(self, process: int, *, at_once: bool = False) -> None:
+        """Look once a second for new steps, samples, memory, and for a stall."""
+        now = time.monotonic()
+        if now - self._looked_s < LOOK_EVERY_S and not at_once:
+            return
+        self._looked_s = now
+        for step in self._log.new():
+            self._logs_steps = True
+            self._heard_s = now
+            self._take(step)
+        for sample in self._samples.new():
+            self._on_event(Event(sample.kind, {**sample.values, "step": self.step}, sample.time_s))
+        if now - self._weighed_s >= _MEMORY_EVERY_S and not at_once:
+            self._weighed_s = now
+            weighed = memory_event(process, self._launch.device)
+            # One that has just ended holds nothing, which tells nothing.
+            if weighed.values["host_bytes"]:
+                self._on_event(Event(weighed.kind, {**weighed.values, "step": self.step}, weighed.time_s))
+        stall_s = self._launch.limits.stall_s
+        if stall_s and now - self._heard_s > stall_s and not at_once:
+            cure = f"nothing was heard for {stall_s:.0f} s; look at its log, stop it and --resume"
+            self._warn("stall", cure)
+            if self._launch.limits.stop_on_stall and self.may_stop:
+                raise ChromiqError(f"AI-Toolkit was stopped after step {self.step}: {cure}; {self._on_log()}")
+
+    def _take(self, event: Event) -> None:
+        step, loss = event.values["step"], event.values["loss"]
+        if step <= self.step:
+            if step and step < self._launch.from_step and self.may_stop:
+                files = self._launch.run_folder / f"{self._launch.name}*"
+                raise ChromiqError(
+                    f"AI-Toolkit was stopped: wanted it to go on from step {self._launch.from_step}, got "
+                    f"step {step}; it goes on from the newest file {files}: move away what does not belong"
+                )
+            return
+        self.step = step
+        self._on_event(event)
+        if not math.isfinite(loss):
+            self.hear("loss is nan")
+
+    def _warn(self, code: str, message: str) -> None:
+        if code not in self._warned:
+            self._warned.add(code)
+            self._on_event(Event("warning", {"step": self.step, "code": code, "message": message}))
+
+    def _on_log(self) -> str:
+        return f"all it printed is in {self._launch.run_folder / LOG_FILE}"
