@@ -4,6 +4,7 @@ import json
 
 import pytest
 import yaml
+from fake_nvml import install_gpus
 
 
 @pytest.fixture
@@ -17,16 +18,12 @@ def test_a_config_is_written_and_the_memory_told(run, tmp_path):
     code, out, err = run("render", "kontext", "--dataset", "data", "--out", "config.yaml", "--preset", "24gb")
     assert (code, out) == (0, "config.yaml\n")
     assert "GPU memory: about 21." in err
-    assert "no GPU seen here" in err
+    assert "no GPU found on this machine" in err
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["config"]["name"] == "chromiq_v1"
 
 
-def test_what_the_machine_has_stands_beside_the_estimate(run, tmp_path):
-    # Stands for the program of NVIDIA's driver: a machine with one GPU.
-    (tmp_path / "bin").mkdir()
-    smi = tmp_path / "bin" / "nvidia-smi"
-    smi.write_text("#!/bin/sh\necho '0, GPU-1, NVIDIA RTX 4090, 24564, 20000'\n")
-    smi.chmod(0o755)
+def test_the_gpu_of_the_machine_is_named_beside_the_estimate(run, monkeypatch):
+    install_gpus(monkeypatch, [("NVIDIA RTX 4090", "GPU-1", 24564 * 2**20, 20000 * 2**20)])
     _, _, err = run("render", "kontext", "--dataset", "data", "--out", "config.yaml")
     assert "this machine has NVIDIA RTX 4090 with 24.0 GiB, 19.5 free" in err
 

@@ -219,7 +219,7 @@ class TestGpu:
 
     def test_none_seen(self):
         (finding,) = self.findings([])
-        assert (finding.code, finding.got) == ("machine.gpu", "no GPU seen here")
+        assert (finding.code, finding.got) == ("machine.gpu", "no GPU found on this machine")
         assert finding.wanted.startswith("a GPU with about 44.")
 
     def test_too_small_names_the_preset_that_fits(self):

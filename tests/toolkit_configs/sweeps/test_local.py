@@ -7,6 +7,7 @@ import signal
 import sys
 
 import pytest
+from fake_nvml import install_gpus
 from rich.console import Console
 from standin_trainer import behave, make_trainer
 
@@ -175,12 +176,8 @@ def test_without_the_command_nothing_is_begun(grid, tmp_path, monkeypatch):
         train_jobs(jobs, ["cpu"], tmp_path / "sweep")
 
 
-def test_the_gpus_that_can_be_seen_are_counted_as_cuda_counts_them(tmp_path, monkeypatch):
-    # Stands for the program of NVIDIA's driver, which lists all whatever CUDA may see.
-    smi = tmp_path / "nvidia-smi"
-    smi.write_text("#!/bin/sh\necho '0, GPU-a, Zero, 100, 90'\necho '1, GPU-b, One, 200, 150'\n")
-    smi.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+def test_visible_gpus_are_listed_in_cuda_order(monkeypatch):
+    install_gpus(monkeypatch, [("Zero", "GPU-a", 100, 90), ("One", "GPU-b", 200, 150)])
     found = {}
     for visible in ("", "1,0", "GPU-b"):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
