@@ -6,7 +6,7 @@ One record per stage: `PhotoPair` -> `GarmentLabel` -> `GarmentMask` -> `Degrada
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -109,10 +109,11 @@ class Geometry:
     still_life_scale: float
     on_model_scale: float
 
-    @property
-    def seam_x_px(self) -> int:
-        """The first column of the on-model photo."""
-        return self.on_model_xyxy[0]
+    def __post_init__(self) -> None:
+        left, top, right, bottom = self.on_model_xyxy
+        width_px, height_px = self.canvas_wh
+        if not (0 <= left < right <= width_px and 0 <= top < bottom <= height_px):
+            raise ValueError(f"the box {self.on_model_xyxy} is not on a canvas of {width_px}x{height_px}")
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,8 @@ class Example:
     split: str
     digests: dict[str, str]
 
-    def as_dict(self) -> dict[str, Any]:
-        """The example as plain data for JSON."""
-        return asdict(self)
+    @property
+    def files(self) -> set[str]:
+        """All files of the example, relative to the dataset's folder."""
+        named = (self.target, self.control, self.mask, self.reference)
+        return {*self.digests, *(path for path in named if path)}

@@ -26,11 +26,13 @@ def doctor(
 
     if what.is_dir():
         from chromiq.dataset_builder.doctor.dataset import check_dataset
+        from chromiq.dataset_layout import DatasetLayout
         from chromiq.toolkit_configs.checks.data import trainer_findings
 
         with progress_bar("doctor") as update:
             findings = check_dataset(what, update)
-        findings += trainer_findings(what / "gt", [what / "control", what / "reference"])
+        layout = DatasetLayout(what)
+        findings += trainer_findings(layout.truths, [layout.controls, layout.references])
         raise_findings(findings, str(what))
         document, lines = {"findings": [finding.as_dict() for finding in findings]}, []
     elif what.is_file():

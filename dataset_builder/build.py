@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from chromiq.dataset_builder.example import PairResult, PairWork
-from chromiq.dataset_builder.export import recorded_examples, recorded_keys, remove_recorded
+from chromiq.dataset_builder.export import read_record, recorded_keys, remove_recorded
 from chromiq.dataset_builder.inputs.gather import check_inputs, with_recalled
 from chromiq.dataset_builder.inputs.own_labels import recall_given, write_own_garments
 from chromiq.dataset_builder.inputs.pair_names import is_photo_folder
@@ -26,15 +26,12 @@ from chromiq.dataset_builder.ray_engine import build_on_ray
 from chromiq.dataset_builder.segmenters.choose import resolve_segmenter
 from chromiq.dataset_builder.sheets import write_sheets
 from chromiq.dataset_builder.workers import build_locally
+from chromiq.dataset_layout import read_build_record, write_build_record, write_manifest
 from chromiq.errors import Finding, UsageError, raise_findings
-from chromiq.files import atomic_path, ensure_output_folder, folder_lock, write_json
+from chromiq.files import ensure_output_folder, folder_lock
 from chromiq.imaging.contact_sheet import sheet_step
 from chromiq.progress import Update
-from chromiq.records import PhotoPair
-
-MANIFEST = "manifest.jsonl"
-_SETTINGS = ".chromiq/build.json"
-
+from chromiq.records import Example, PhotoPair
 
 EngineName = Literal["local", "ray"]
 
@@ -163,13 +160,9 @@ def _take(results: Iterable[PairResult], pairs: int, update: Update) -> _Tally:
 
 
 def _check_settings(folder: Path, options: BuildOptions) -> None:
-    path = folder / _SETTINGS
     settings = json.loads(json.dumps(asdict(options)))  # as they come back from the file
-    if path.is_file():
-        try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            before = {}  # nobody knows how it was made
+    before = read_build_record(folder)
+    if before is not None:
         changed = [key for key in settings if before.get(key) != settings[key]]
         if changed:
             told = ", ".join(f"{key} was {before.get(key)!r} and is {settings[key]!r}" for key in changed)
@@ -177,7 +170,7 @@ def _check_settings(folder: Path, options: BuildOptions) -> None:
                 f"{folder}: holds a dataset made otherwise ({told}); "
                 "choose another folder, or remove this one to make it anew"
             )
-    write_json(path, settings)
+    write_build_record(folder, settings)
 
 
 def _finish(
@@ -190,19 +183,23 @@ def _finish(
 ) -> None:
     """The dataset's own files, once every example is there; they are read from its records one by one."""
     labels: dict[str, str] = {}
-    shown: list[dict[str, Any]] = []
+    shown: list[Example] = []
     every = sheet_step(examples)
-    number = 0
-    os.sync()  # what the manifest names is on the disk before it is
-    with atomic_path(folder / MANIFEST) as temporary, temporary.open("w", encoding="utf-8") as manifest:
+
+    def recorded() -> Iterator[Example]:
+        number = 0
         for done, pair in enumerate(pairs, start=1):
-            for example in recorded_examples(folder, pair.key):
-                labels[pair.still_life.name] = example["label"]["name"]
+            record = read_record(folder, pair.key)
+            for example in record.examples if record else ():
+                labels[pair.still_life.name] = example.label.name
                 if number % every == 0:
                     shown.append(example)
                 number += 1
-                manifest.write(json.dumps(example, ensure_ascii=False, sort_keys=True) + "\n")
+                yield example
             update(done, len(pairs))
+
+    os.sync()  # what the manifest names is on the disk before it is
+    write_manifest(folder, recorded())
     write_own_garments(folder, labels, recalled)
     write_sheets(folder, options.model, shown, examples)
 

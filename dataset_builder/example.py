@@ -17,10 +17,8 @@ from chromiq.dataset_builder.canvas.scene import Scene, control_of, scene_of
 from chromiq.dataset_builder.degrade.apply import degrade
 from chromiq.dataset_builder.export import (
     Doubt,
-    Finished,
-    example_paths,
-    garment_mask_path,
-    read_record,
+    PairRecord,
+    read_finished,
     remove_recorded,
     write_files,
     write_record,
@@ -31,6 +29,7 @@ from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.review import doubt_finding, remove_review, write_review
 from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
 from chromiq.dataset_builder.segmenters.classic.quality import is_doubtful, is_left_out
+from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.files import sha256_file, sha256_text
 from chromiq.photos.images import encode_mask, encode_photo
@@ -101,13 +100,14 @@ def build_pairs(works: Sequence[PairWork], segmenter: Callable[[], Segmenter]) -
         except UnsoundError as error:
             results[key] = PairResult(key, findings=error.findings)
         else:
-            finished = write_record(work.folder, key, fingerprints[key], examples, doubt)
-            results[key] = _result(work, finished)
+            record = PairRecord(fingerprints[key], tuple(examples), doubt)
+            write_record(work.folder, key, record)
+            results[key] = _result(work, record)
     return [results[work.pair.key] for work in works]
 
 
 def _finished(work: PairWork, fingerprint: str) -> PairResult | None:
-    finished = read_record(work.folder, work.pair.key, fingerprint)
+    finished = read_finished(work.folder, work.pair.key, fingerprint)
     if finished is None or _kept_otherwise(work, finished):
         return None
     return _result(work, finished, resumed=True)
@@ -148,7 +148,7 @@ def _found(
     ]
 
 
-def _kept_otherwise(work: PairWork, finished: Finished) -> bool:
+def _kept_otherwise(work: PairWork, finished: PairRecord) -> bool:
     """Whether it has changed since that doubtful pairs are kept."""
     if finished.doubt is None:
         return False
@@ -156,7 +156,7 @@ def _kept_otherwise(work: PairWork, finished: Finished) -> bool:
     return left_out == bool(finished.examples)
 
 
-def _result(work: PairWork, finished: Finished, *, resumed: bool = False) -> PairResult:
+def _result(work: PairWork, finished: PairRecord, *, resumed: bool = False) -> PairResult:
     pair, doubt = work.pair, finished.doubt
     told = (
         doubt_finding(pair, doubt.confidence, doubt.reasons, kept=bool(finished.examples))
@@ -200,24 +200,29 @@ def _make(
         used = [error.kind for _, error in drawn]
         drawn.append(_degrade(work, scene, split, variant, used))
     doubt = _review(work, still_life, on_model, found)
-    garment = write_files(work.folder, {garment_mask_path(pair.key): encode_mask(found.mask)})
+    layout = DatasetLayout(work.folder)
+    garment = write_files(work.folder, {layout.garment_mask(pair.key): encode_mask(found.mask)})
     text = caption(options.model, label.name)
-    shared = {"caption": text.encode("utf-8"), **_shared_files(options, scene, found)}
+    target, mask, reference = _shared_files(options, scene, found)
     examples = []
     for variant, (degraded, error) in enumerate(drawn, start=1):
         name = example_name(pair.key, variant)
-        control = _encoded(options, control_of(scene, degraded))
-        files = {**shared, "control": control}
-        paths = example_paths(name, split, files)
-        digests = write_files(work.folder, {path: files[role] for role, path in paths.items()})
+        place = layout.of_split(split)
+        files = {place.truth(name): target, place.caption(name): text.encode("utf-8")}
+        files[place.control(name)] = _encoded(options, control_of(scene, degraded))
+        if mask is not None:
+            files[place.loss_mask(name)] = mask
+        if reference is not None:
+            files[place.reference(name)] = reference
+        digests = write_files(work.folder, files)
         examples.append(
             Example(
                 name=name,
                 key=pair.key,
-                target=paths["target"],
-                control=paths["control"],
-                mask=paths.get("mask"),
-                reference=paths.get("reference"),
+                target=layout.relative(place.truth(name)),
+                control=layout.relative(place.control(name)),
+                mask=layout.relative(place.loss_mask(name)) if mask is not None else None,
+                reference=layout.relative(place.reference(name)) if reference is not None else None,
                 caption=text,
                 label=label,
                 degradation=error,
@@ -231,17 +236,18 @@ def _make(
     return examples, doubt
 
 
-def _shared_files(options: BuildOptions, scene: Scene, found: GarmentMask) -> dict[str, bytes]:
-    """By role, the files that are the same for all of a pair's examples."""
-    files = {"target": _encoded(options, scene.target)}
-    if scene.reference is not None:
-        files["reference"] = _encoded(options, scene.reference)
+def _shared_files(
+    options: BuildOptions, scene: Scene, found: GarmentMask
+) -> tuple[bytes, bytes | None, bytes | None]:
+    """What all examples of a pair share: the target, the loss mask and the still-life as files."""
+    mask = None
     if scene.geometry is not None:
         style = options.loss_mask
         if style == "auto":
             style = "half" if options.geometry == "published" else "panel"
-        files["mask"] = encoded_loss_mask(style, scene.geometry, found.mask)
-    return files
+        mask = encoded_loss_mask(style, scene.geometry, found.mask)
+    reference = _encoded(options, scene.reference) if scene.reference is not None else None
+    return _encoded(options, scene.target), mask, reference
 
 
 def _encoded(options: BuildOptions, picture: RgbImage) -> bytes:

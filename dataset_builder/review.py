@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from chromiq.dataset_builder.segmenters.classic.quality import DOUBTFUL_BELOW
+from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding
 from chromiq.files import sha256_file
 from chromiq.imaging.contact_sheet import outlined
@@ -19,15 +20,6 @@ from chromiq.photos.images import write_mask, write_photo
 from chromiq.records import GarmentMask, PhotoPair, RgbImage
 
 _HEIGHT_PX = 900
-
-
-def review_paths(key: str) -> tuple[str, str]:
-    """Where a doubtful pair's picture and mask lie within the dataset.
-
-    >>> review_paths("7")
-    ('review/on_model7.jpg', 'review/on_model7.png')
-    """
-    return f"review/on_model{key}.jpg", f"review/on_model{key}.png"
 
 
 def write_review(
@@ -45,24 +37,26 @@ def write_review(
     Returns:
         Path within the dataset to SHA-256 of both files.
     """
-    picture, mask = review_paths(key)
+    layout = DatasetLayout(folder)
+    picture, mask = layout.review_picture(key), layout.review_mask(key)
     size_wh, thickness_px = on_model.shape[1::-1], max(2, on_model.shape[0] // 300)
     mask_there = cv2.resize(found.mask.astype(np.uint8), size_wh, interpolation=cv2.INTER_NEAREST) > 0
     halves = [_scaled(still_life), _scaled(outlined(on_model, mask_there, thickness_px))]
-    write_photo(folder / picture, np.hstack(halves), quality=88)
-    write_mask(folder / mask, found.mask)
-    return {path: sha256_file(folder / path) for path in (picture, mask)}
+    write_photo(picture, np.hstack(halves), quality=88)
+    write_mask(mask, found.mask)
+    return {layout.relative(path): sha256_file(path) for path in (picture, mask)}
 
 
 def remove_review(folder: Path, key: str) -> None:
     """Remove the picture and the mask of a pair that is no longer doubtful."""
-    for path in review_paths(key):
-        (folder / path).unlink(missing_ok=True)
+    layout = DatasetLayout(folder)
+    for path in (layout.review_picture(key), layout.review_mask(key)):
+        path.unlink(missing_ok=True)
 
 
 def doubt_finding(pair: PhotoPair, confidence: float, reasons: tuple[str, ...], *, kept: bool) -> Finding:
     """What to tell about a doubtful pair: a warning if it is kept, a fault if it was left out."""
-    picture, _ = review_paths(pair.key)
+    picture = DatasetLayout(Path()).review_picture(pair.key).as_posix()
     cure = f"look at {picture} and give a better mask with --masks"
     return Finding.expected(
         "mask.doubtful",

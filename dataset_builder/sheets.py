@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -18,16 +17,14 @@ from chromiq.dataset_builder.canvas.buckets import (
     cut_off_wh,
 )
 from chromiq.dataset_builder.canvas.loss_mask import LossMask
-from chromiq.dataset_builder.export import garment_mask_path
 from chromiq.dataset_builder.segmenters.classic.quality import is_doubtful
+from chromiq.dataset_layout import DatasetLayout
 from chromiq.imaging.contact_sheet import TILE_HEIGHT_PX, captioned, grid, outlined, tile_high
 from chromiq.photos.images import photo_size_wh, write_photo
 from chromiq.photos.small_images import read_high, read_small_sized
-from chromiq.records import RgbImage
+from chromiq.records import Example, RgbImage
 from chromiq.runtime.parallel import thread_per_core
 
-CONTACT_SHEET = "contact_sheet.jpg"
-PREVIEW_SHEET = "preview_sheet.jpg"
 _UNTRAINED_RGB = (30, 40, 120)
 _UNTRAINED_COVER = 0.75
 _CHARACTERS = 96
@@ -56,9 +53,7 @@ class SmallExample:
     garment: LossMask
 
 
-def read_small_example(
-    folder: Path, example: Mapping[str, Any], loss_masks: dict[str, LossMask]
-) -> SmallExample:
+def read_small_example(folder: Path, example: Example, loss_masks: dict[str, LossMask]) -> SmallExample:
     """Read an example of a dataset.
 
     Args:
@@ -66,18 +61,18 @@ def read_small_example(
         example: as in the manifest.
         loss_masks: those read so far, by digest: most pairs of a catalogue share one.
     """
-    size_wh = photo_size_wh(folder / example["target"])
-    geometry = example["geometry"]
-    left, top, right, bottom = geometry["on_model_xyxy"] if geometry else (0, 0, *size_wh)
+    size_wh = photo_size_wh(folder / example.target)
+    geometry = example.geometry
+    on_model_xyxy = geometry.on_model_xyxy if geometry else (0, 0, *size_wh)
     # So large that the lowest of what is shown covers a tile.
-    height_px = -(-TILE_HEIGHT_PX * size_wh[1] // (bottom - top))
-    target, control = (read_high(folder / example[role], height_px) for role in ("target", "control"))
+    height_px = -(-TILE_HEIGHT_PX * size_wh[1] // (on_model_xyxy[3] - on_model_xyxy[1]))
+    target, control = (read_high(folder / path, height_px) for path in (example.target, example.control))
     loss_mask = None
-    if example["mask"]:
-        digest = example["digests"][example["mask"]]
+    if example.mask:
+        digest = example.digests[example.mask]
         loss_mask = loss_masks.get(digest)
         if loss_mask is None or loss_mask.shape != target.shape[:2]:
-            loss_mask = read_high(folder / example["mask"], height_px)[..., 0]
+            loss_mask = read_high(folder / example.mask, height_px)[..., 0]
             loss_masks[digest] = loss_mask
     scale = target.shape[1] / size_wh[0]
 
@@ -85,10 +80,11 @@ def read_small_example(
         x0, y0, x1, y1 = (round(edge * scale) for edge in box)
         return np.ascontiguousarray(picture[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)])
 
-    on_model_xyxy = (left, top, right, bottom)
-    reference = read_high(folder / example["reference"], TILE_HEIGHT_PX) if example["reference"] else None
-    still_life = cut(target, geometry["still_life_xyxy"]) if reference is None else reference
-    garment, _ = read_small_sized(folder / garment_mask_path(example["key"]), 2 * TILE_HEIGHT_PX, grey=True)
+    reference = read_high(folder / example.reference, TILE_HEIGHT_PX) if example.reference else None
+    still_life = cut(target, geometry.still_life_xyxy) if geometry else reference
+    assert still_life is not None  # an example is stitched or has a reference
+    garment_mask = DatasetLayout(folder).garment_mask(example.key)
+    garment, _ = read_small_sized(garment_mask, 2 * TILE_HEIGHT_PX, grey=True)
     return SmallExample(
         size_wh,
         target,
@@ -100,7 +96,7 @@ def read_small_example(
     )
 
 
-def write_sheets(folder: Path, model: str, shown: Sequence[Mapping[str, Any]], examples: int) -> None:
+def write_sheets(folder: Path, model: str, shown: Sequence[Example], examples: int) -> None:
     """Write ``contact_sheet.jpg`` and ``preview_sheet.jpg``.
 
     Args:
@@ -111,7 +107,7 @@ def write_sheets(folder: Path, model: str, shown: Sequence[Mapping[str, Any]], e
     """
     loss_masks: dict[str, LossMask] = {}
 
-    def tiles(example: Mapping[str, Any]) -> tuple[RgbImage, RgbImage]:
+    def tiles(example: Example) -> tuple[RgbImage, RgbImage]:
         small = read_small_example(folder, example, loss_masks)
         return contact_tile(small, example), preview_tile(small, example, model, RESOLUTION)
 
@@ -122,7 +118,8 @@ def write_sheets(folder: Path, model: str, shown: Sequence[Mapping[str, Any]], e
     )
     with thread_per_core() as pool:
         contacts, previews = zip(*pool.map(tiles, shown), strict=True)
-        paths = (folder / CONTACT_SHEET, folder / PREVIEW_SHEET)
+        layout = DatasetLayout(folder)
+        paths = (layout.contact_sheet, layout.preview_sheet)
         list(pool.map(_write, paths, (contacts, previews), (some, as_trained)))
 
 
@@ -130,7 +127,7 @@ def _write(path: Path, tiles: Sequence[RgbImage], title: str) -> None:
     write_photo(path, grid(tiles, title), quality=88)
 
 
-def contact_tile(small: SmallExample, example: Mapping[str, Any]) -> RgbImage:
+def contact_tile(small: SmallExample, example: Example) -> RgbImage:
     """Still-life, on-model photo with the mask's outline, and the latter as degraded, with what was done.
 
     Args:
@@ -142,11 +139,11 @@ def contact_tile(small: SmallExample, example: Mapping[str, Any]) -> RgbImage:
     size_wh = (on_model.shape[1], on_model.shape[0])
     mask = cv2.resize(small.garment, size_wh, interpolation=cv2.INTER_AREA) >= 128
     row = np.concatenate([still_life, outlined(on_model, mask, 1), degraded], axis=1)
-    error, doubtful = example["degradation"], is_doubtful(example["mask_confidence"])
+    error, doubtful = example.degradation, is_doubtful(example.mask_confidence)
     lines = [
-        f"{example['name']}  {example['label']['name']} ({example['label']['source']})  {example['split']}",
-        f"{error['kind']}  dE00 {error['reached_delta_e']:.1f}   mask {example['mask_confidence']:.2f}"
-        + (f" doubtful: {', '.join(example['mask_reasons'])}" if doubtful else ""),
+        f"{example.name}  {example.label.name} ({example.label.source})  {example.split}",
+        f"{error.kind}  dE00 {error.reached_delta_e:.1f}   mask {example.mask_confidence:.2f}"
+        + (f" doubtful: {', '.join(example.mask_reasons)}" if doubtful else ""),
     ]
     return captioned(row, lines, doubtful=doubtful)
 
@@ -163,7 +160,7 @@ def mask_laid_over(rgb: RgbImage, mask: LossMask) -> RgbImage:
     return mixed
 
 
-def preview_tile(small: SmallExample, example: Mapping[str, Any], model: str, resolution: int) -> RgbImage:
+def preview_tile(small: SmallExample, example: Example, model: str, resolution: int) -> RgbImage:
     """Control and target as trained; what the loss leaves out lies under blue.
 
     Args:
@@ -184,6 +181,6 @@ def preview_tile(small: SmallExample, example: Mapping[str, Any], model: str, re
     columns, rows = cut_off_wh(size_wh, bucket_wh)
     lost = f"{columns} columns and {rows} rows cut off" if columns or rows else "nothing cut off"
     sizes = f"{size_wh[0]}x{size_wh[1]} -> {bucket_wh[0]}x{bucket_wh[1]}, {lost}"
-    split = "" if example["split"] == "train" else "held out, not trained on  "
-    lines = [f"{example['name']}  {split}{sizes}", example["caption"][:_CHARACTERS]]
+    split = "" if example.split == "train" else "held out, not trained on  "
+    lines = [f"{example.name}  {split}{sizes}", example.caption[:_CHARACTERS]]
     return captioned(cv2.hconcat(pictures), lines, doubtful=bool(columns or rows))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,13 +15,13 @@ from chromiq.dataset_builder.canvas.stitch import cut_on_model, cut_still_life, 
 from chromiq.dataset_builder.inputs.pairs import natural_key
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
-from chromiq.documents import load_json
-from chromiq.errors import Finding, UnsoundError, raise_findings
+from chromiq.dataset_layout import DatasetLayout, read_examples
+from chromiq.errors import Finding, raise_findings
 from chromiq.evaluate.score.crops import Crop, read_crops
 from chromiq.evaluate.score.folders import find_images
 from chromiq.imaging.alignment import align
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo, write_mask
-from chromiq.records import BoolMask, Geometry, RgbImage
+from chromiq.records import BoolMask, Example, Geometry, RgbImage
 
 # What a canvas without a manifest is taken for: two 4:5 photos, laid out as published.
 _USUAL_WH = (896, 1120)
@@ -75,10 +74,13 @@ def read_testset(folder: Path) -> list[Trial]:
     Raises:
         UnsoundError: with all findings, if a control is missing or it is unknown where the photos lie.
     """
-    root = folder / "held_out" if (folder / "held_out" / "gt").is_dir() else folder
-    truths, controls = find_images(root / "gt"), find_images(root / "control")
-    references = find_images(root / "reference") if (root / "reference").is_dir() else {}
-    known = _manifest(root) or _manifest(root.parent)
+    layout = DatasetLayout(folder)
+    if layout.held_out.truths.is_dir():
+        layout = layout.held_out
+    truths, controls = find_images(layout.truths), find_images(layout.controls)
+    references = find_images(layout.references) if layout.references.is_dir() else {}
+    dataset = layout if layout.manifest.is_file() else DatasetLayout(layout.root.parent)
+    examples = {example.name: example for example in read_examples(dataset.root)}
     findings, trials = [], []
     for name in sorted(truths, key=natural_key):
         if name not in controls:
@@ -87,20 +89,20 @@ def read_testset(folder: Path) -> list[Trial]:
                 Finding.expected("testset.control", where, "its control picture", "none", "add it")
             )
             continue
-        reference, (base, entry) = references.get(name), known.get(name, (root, {}))
-        mask = base / "garment_masks" / f"on_model{entry.get('key', name)}.png"
-        geometry = None if reference else _geometry(entry, truths[name])
+        reference, example = references.get(name), examples.get(name)
+        mask = dataset.garment_mask(example.key) if example else layout.garment_mask(name)
+        geometry = None if reference else _geometry(example, truths[name])
         if geometry is None and reference is None:
             wanted, got = "a manifest.jsonl that says where the photos lie", "none, and an unusual size"
             cure = "build the test set with chromiq build"
             findings.append(Finding.expected("testset.geometry", str(truths[name]), wanted, got, cure))
         found_mask = mask if mask.is_file() else None
         trials.append(
-            Trial(name, truths[name], controls[name], reference, geometry, found_mask, _kind(entry))
+            Trial(name, truths[name], controls[name], reference, geometry, found_mask, _kind(example))
         )
     if not truths:
         findings.append(
-            Finding.expected("testset.empty", str(root / "gt"), "true pictures", "none", "check the folder")
+            Finding.expected("testset.empty", str(layout.truths), "true pictures", "none", "check the folder")
         )
     raise_findings(findings, str(folder))
     return trials
@@ -220,31 +222,12 @@ def _resized(mask: BoolMask, size_wh: tuple[int, int]) -> BoolMask:
     return np.asarray(scaled >= 0.5)
 
 
-def _manifest(folder: Path) -> dict[str, tuple[Path, Mapping[str, Any]]]:
-    """The dataset's folder and the entry of each example by name; empty without a manifest."""
-    path = folder / "manifest.jsonl"
-    if not path.is_file():
-        return {}
-    try:
-        entries = [load_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return {entry["name"]: (folder, entry) for entry in entries}
-    except (ValueError, KeyError, TypeError) as error:
-        finding = Finding.expected(
-            "manifest.line", str(path), "examples as JSON", f"'{error}'", "build it again"
-        )
-        raise UnsoundError(str(finding), [finding]) from error
+def _kind(example: Example | None) -> str | None:
+    return (example.label.name or None) if example else None
 
 
-def _kind(entry: Mapping[str, Any]) -> str | None:
-    label = entry.get("label")
-    name = label.get("name") if isinstance(label, Mapping) else None
-    return name if isinstance(name, str) and name else None
-
-
-def _geometry(entry: Mapping[str, Any], truth: Path) -> Geometry | None:
-    saved = entry.get("geometry")
-    if saved:
-        boxes = {key: tuple(saved[key]) for key in ("canvas_wh", "still_life_xyxy", "on_model_xyxy")}
-        return Geometry(**{**saved, **boxes})
+def _geometry(example: Example | None, truth: Path) -> Geometry | None:
+    if example and example.geometry:
+        return example.geometry
     usual = published_geometry(_USUAL_WH, _USUAL_WH)
     return usual if photo_size_wh(truth) == usual.canvas_wh else None

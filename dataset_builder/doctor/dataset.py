@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from chromiq.dataset_builder.canvas.buckets import DIVISIBLE_BY_PX, RESOLUTION, bucket_size_wh, cut_off_wh
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.dataset_builder.doctor.example import Checkup, ExampleFiles, Recorded, check_example
-from chromiq.dataset_builder.doctor.manifest import model_of, read_manifest
 from chromiq.dataset_builder.inputs.pairs import natural_key
+from chromiq.dataset_layout import DatasetLayout, examine_manifest, read_build_record, unfinished_findings
 from chromiq.errors import Finding
 from chromiq.files import collision_key
 from chromiq.photos.soundness import PHOTO_SUFFIXES
+from chromiq.records import Example
 from chromiq.runtime.parallel import map_bounded, thread_per_core
 
 TRAINER_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
@@ -54,9 +55,42 @@ class Training:
 
 def dataset_folders(root: Path) -> DatasetFolders:
     """The parts of a dataset by their usual names."""
-    optional = {role: root / role for role in ("masks", "reference")}
-    mask, reference = (folder if folder.is_dir() else None for folder in optional.values())
-    return DatasetFolders(root / "gt", root / "control", mask, reference)
+    layout = DatasetLayout(root)
+    mask, reference = (
+        folder if folder.is_dir() else None for folder in (layout.loss_masks, layout.references)
+    )
+    return DatasetFolders(layout.truths, layout.controls, mask, reference)
+
+
+def read_manifest(root: Path) -> tuple[dict[Path, Recorded], list[Finding]]:
+    """What the manifest says of each example by target; its faults, and the missing files it names."""
+    examples, findings = examine_manifest(root)
+    findings += unfinished_findings(root)
+    findings += [
+        Finding("manifest.missing", str(root / name), "named by the manifest, but missing", "Build it again.")
+        for example in examples
+        for name in sorted(example.files)
+        if not (root / name).is_file()
+    ]
+    return {root / example.target: _recorded(root, example) for example in examples}, findings
+
+
+def _recorded(root: Path, example: Example) -> Recorded:
+    geometry, error = example.geometry, example.degradation
+    return Recorded(
+        error.kind,
+        error.asked_delta_e is not None,
+        DatasetLayout(root).garment_mask(example.key),
+        geometry.on_model_xyxy if geometry else None,
+        geometry.canvas_wh if geometry else None,
+    )
+
+
+def model_of(root: Path, *, has_reference: bool) -> str:
+    """The model a dataset was built for, or the likeliest one."""
+    model = (read_build_record(root) or {}).get("model")
+    guess = "kontext" if not has_reference else "qwen-image-edit-2509"
+    return model if isinstance(model, str) and model in DIVISIBLE_BY_PX else guess
 
 
 def check_dataset(root: Path, on_progress: Callable[[int, int], None] | None = None) -> list[Finding]:
@@ -75,7 +109,8 @@ def check_dataset(root: Path, on_progress: Callable[[int, int], None] | None = N
     training = Training(
         divisible_by_px=DIVISIBLE_BY_PX[model_of(root, has_reference=folders.reference is not None)]
     )
-    held_out = dataset_folders(root / "held_out") if (root / "held_out" / "gt").is_dir() else None
+    kept = DatasetLayout(root).held_out
+    held_out = dataset_folders(kept.root) if kept.truths.is_dir() else None
     return findings + check_folders(folders, on_progress, training, recorded, held_out)
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from chromiq.dataset_builder.canvas.scene import geometry_of
 from chromiq.dataset_builder.example import example_name
 from chromiq.dataset_builder.inputs.labels import read_garments
-from chromiq.dataset_builder.inputs.own_labels import GARMENTS
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.options import BuildOptions
+from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding, UnsoundError, raise_findings
 from chromiq.files import collision_key
 from chromiq.photos.images import photo_size_wh, read_mask
@@ -92,7 +92,7 @@ def with_recalled(inputs: BuildInputs, recalled: Mapping[str, str], dataset: Pat
         recalled: by still-life's name, as `recall_given` gives them.
         dataset: the folder they were found in.
     """
-    where = dataset / GARMENTS
+    where = DatasetLayout(dataset).garments
     names = {pair.still_life.name: pair.garment for pair in inputs.pairs}
     overruled = {
         name: names[name]

@@ -11,11 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from chromiq.dataset_builder.inputs.labels import read_garments, write_garments
+from chromiq.dataset_layout import DatasetLayout
 from chromiq.documents import load_json
 from chromiq.files import write_json
-
-GARMENTS = "garments.json"
-_MEMORY = ".chromiq/garments.json"
 
 
 def recall_given(folder: Path) -> dict[str, str]:
@@ -34,9 +32,9 @@ def recall_given(folder: Path) -> dict[str, str]:
         UnsoundError: if the file is there and cannot be read.
     """
     given, written = _memory(folder)
-    if not (folder / GARMENTS).is_file():
+    if not DatasetLayout(folder).garments.is_file():
         return given  # no build has ended yet, or one was interrupted while it wrote the file
-    seen = read_garments(folder / GARMENTS)
+    seen = read_garments(DatasetLayout(folder).garments)
     changed = {name: word for name, word in seen.items() if word != written.get(name)}
     given = {name: word for name, word in given.items() if name in seen} | changed
     _remember(folder, given, seen)
@@ -53,19 +51,22 @@ def write_own_garments(folder: Path, labels: Mapping[str, str], given: Mapping[s
     """
     entries = {**labels, **{name: given[name] for name in sorted(given) if name not in labels}}
     # While memory and file differ, what differs would be taken for a person's: meanwhile there is no file.
-    (folder / GARMENTS).unlink(missing_ok=True)
+    DatasetLayout(folder).garments.unlink(missing_ok=True)
     _remember(folder, given, entries)
-    write_garments(folder / GARMENTS, entries)
+    write_garments(DatasetLayout(folder).garments, entries)
 
 
 def _remember(folder: Path, given: Mapping[str, str], written: Mapping[str, str]) -> None:
-    write_json(folder / _MEMORY, {"given": dict(sorted(given.items())), "written": dict(written)})
+    write_json(
+        DatasetLayout(folder).garments_memory,
+        {"given": dict(sorted(given.items())), "written": dict(written)},
+    )
 
 
 def _memory(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     """What a person gave and what was written last; nothing if a disk fault left no JSON there."""
     try:
-        document = load_json((folder / _MEMORY).read_text(encoding="utf-8"))
+        document = load_json(DatasetLayout(folder).garments_memory.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}, {}
     return document["given"], document["written"]

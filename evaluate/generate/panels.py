@@ -13,6 +13,7 @@ from chromiq.dataset_builder.canvas.buckets import RESOLUTION, bucket_size_wh
 from chromiq.dataset_builder.canvas.captions import caption, uses_reference
 from chromiq.dataset_builder.canvas.stitch import cut_on_model, exact_geometry, published_geometry, stitch
 from chromiq.dataset_builder.segmenters import Segmenter
+from chromiq.dataset_layout import DatasetLayout
 from chromiq.evaluate.generate.images import GenerateOptions, generate
 from chromiq.evaluate.generate.lora_files import require_lora_files
 from chromiq.evaluate.generate.pipelines import family_of
@@ -55,10 +56,10 @@ class LoraNetwork:
         """
         require_lora_files([self.lora])
         captions, geometries = write_controls(pairs, folder, segmenter, self)
-        references = folder / "reference"
+        layout = DatasetLayout(folder)
         paths = generate(
-            folder / "control", folder / "generated", captions, self.options, lora=self.lora,
-            references=references if references.is_dir() else None, only=set(captions),
+            layout.controls, folder / "generated", captions, self.options, lora=self.lora,
+            references=layout.references if layout.references.is_dir() else None, only=set(captions),
         )  # fmt: skip
         panels = {}
         for path in paths:
@@ -92,12 +93,12 @@ def write_controls(
         captions[pair.key], geometries[pair.key] = caption(model, label), None
         if uses_reference(model):
             control = resize(on_model, bucket_size_wh(sizes_wh[1], RESOLUTION, divisible_by))
-            write_photo(folder / "reference" / f"{pair.key}.png", still_life)
+            write_photo(DatasetLayout(folder).references / f"{pair.key}.png", still_life)
         else:
             geometry = lay_out(sizes_wh[0], sizes_wh[1])
             if any(side_px % divisible_by for side_px in geometry.canvas_wh):
                 canvas_wh = bucket_size_wh(geometry.canvas_wh, RESOLUTION, divisible_by)
                 geometry = exact_geometry(sizes_wh[0], sizes_wh[1], canvas_wh)
             control, geometries[pair.key] = stitch(still_life, on_model, geometry), geometry
-        write_photo(folder / "control" / f"{pair.key}.png", control)
+        write_photo(DatasetLayout(folder).controls / f"{pair.key}.png", control)
     return captions, geometries

@@ -12,7 +12,7 @@ import pytest
 
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.example import PairWork, build_pairs
-from chromiq.dataset_builder.export import garment_mask_path, remove_recorded
+from chromiq.dataset_builder.export import remove_recorded
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.split import garment_of
 from chromiq.dataset_builder.options import BuildOptions
@@ -125,7 +125,8 @@ def test_the_manifest_tells_what_was_asked_and_what_came_out(built, catalogue):
         assert panel.sum() == (bottom - top) * (right - left)
         assert line["caption"] == (built / line["target"]).with_suffix(".txt").read_text()
         photo = catalogue / f"on_model{line['key']}.jpg"
-        assert read_mask(built / garment_mask_path(line["key"])).shape[::-1] == photo_size_wh(photo)
+        mask = read_mask(built / f"garment_masks/on_model{line['key']}.png")
+        assert mask.shape[::-1] == photo_size_wh(photo)
     kinds = {line["key"]: set() for line in lines}
     for line in lines:
         kinds[line["key"]].add(line["degradation"]["kind"])

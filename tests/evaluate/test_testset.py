@@ -92,7 +92,7 @@ def test_a_broken_manifest_is_named(dataset):
 
 def test_a_crop_across_the_seam_is_refused(dataset, tmp_path):
     (trial,) = read_testset(dataset)
-    crops = {"pair4": {"x": trial.geometry.seam_x_px - 5, "y": 20, "width": 20, "height": 20}}
+    crops = {"pair4": {"x": trial.geometry.on_model_xyxy[0] - 5, "y": 20, "width": 20, "height": 20}}
     (dataset / "held_out" / "crops.json").write_text(json.dumps(crops))
     with pytest.raises(UnsoundError) as caught:
         evaluate_testset(dataset, tmp_path / "out", ClassicSegmenter())

@@ -12,7 +12,7 @@ import numpy as np
 from chromiq.dataset_builder.canvas.buckets import bucket_size_wh, cut_off_wh
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.dataset_builder.doctor.dataset import TRAINER_SUFFIXES, DatasetFolders, Training, check_folders
-from chromiq.dataset_builder.doctor.manifest import unfinished_findings
+from chromiq.dataset_layout import unfinished_findings
 from chromiq.errors import Finding, UnsoundError
 from chromiq.photos.images import photo_size_wh
 from chromiq.photos.soundness import PHOTO_SUFFIXES, sound_photo

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chromiq.dataset_layout import DatasetLayout, read_examples
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.photos.soundness import sound_photo
+from chromiq.records import Example
 from chromiq.toolkit_configs.render.assign import assign
 from chromiq.toolkit_configs.render.memory import GIB, MemoryEstimate, estimate_memory
 from chromiq.toolkit_configs.render.models import BaseModel, find_model
@@ -123,7 +124,7 @@ def flat_job(job: Job) -> list[tuple[str, Any]]:
 def target_size_wh(root: Path) -> tuple[int, int] | None:
     """Width and height in pixels of the first target of a dataset, or None if there is none to be read."""
 
-    folder = root / "gt"
+    folder = DatasetLayout(root).truths
     names = sorted(folder.iterdir()) if folder.is_dir() else []
     first = next((path for path in names if path.suffix.lower() in _PICTURES), None)
     if first is None:
@@ -150,15 +151,16 @@ def _options(
 
 
 def _process(root: Path, spec: BaseModel, folder: Path) -> Process:
-    control: str | list[str] = str(root / "control")
-    mask: str | None = str(root / "masks")
+    layout = DatasetLayout(root)
+    control: str | list[str] = str(layout.controls)
+    mask: str | None = str(layout.loss_masks)
     if spec.sees_reference:
-        control = [str(root / "control"), str(root / "reference")]
-        mask = mask if (root / "masks").is_dir() else None
+        control = [str(layout.controls), str(layout.references)]
+        mask = mask if layout.loss_masks.is_dir() else None
     process = Process(
         training_folder=str(folder),
         sqlite_db_path=str(folder / "aitk_db.db"),
-        datasets=[Dataset(folder_path=str(root / "gt"), control_path=control, mask_path=mask)],
+        datasets=[Dataset(folder_path=str(layout.truths), control_path=control, mask_path=mask)],
     )
     process.sample.samples = _samples(root, spec)
     return process
@@ -217,7 +219,8 @@ def _layout_findings(root: Path, spec: BaseModel, model: str) -> list[Finding]:
     if root.is_file():
         wanted, cure = "a folder, as chromiq build writes it", "check the path"
         return [Finding.expected("dataset.folder", str(root), wanted, "a file", cure)]
-    if not (root / "gt").is_dir() or (root / "reference").is_dir() == spec.sees_reference:
+    layout = DatasetLayout(root)
+    if not layout.truths.is_dir() or layout.references.is_dir() == spec.sees_reference:
         return []
     stitched, apart = "stitched pictures", "a folder reference/ with the still-lifes"
     wanted, got = (apart, stitched) if spec.sees_reference else (stitched, apart)
@@ -227,29 +230,15 @@ def _layout_findings(root: Path, spec: BaseModel, model: str) -> list[Finding]:
 
 def _samples(root: Path, spec: BaseModel) -> list[dict[str, Any]]:
     """Prompts and control pictures to watch, held-out garments first."""
-    manifest = root / "manifest.jsonl"
-    if not manifest.is_file():
-        return []
-    try:
-        lines = manifest.read_text(encoding="utf-8").splitlines()
-        examples = [json.loads(line) for line in lines if line.strip()]
-        chosen = _first_of_split(examples)
-        return [_sample(root, example, spec) for example in chosen]
-    except (ValueError, KeyError, TypeError) as error:
-        wanted, cure = "one example as JSON a line", "build the dataset again"
-        finding = Finding.expected("manifest.line", str(manifest), wanted, f"'{error!r}'", cure)
-        raise UnsoundError(str(finding), [finding]) from error
+    examples = sorted(read_examples(root), key=lambda example: example.split != "held_out")
+    return [_sample(root, example, spec) for example in examples[:_SAMPLES]]
 
 
-def _first_of_split(examples: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(examples, key=lambda example: str(example["split"]) != "held_out")[:_SAMPLES]
-
-
-def _sample(root: Path, example: Mapping[str, Any], spec: BaseModel) -> dict[str, Any]:
+def _sample(root: Path, example: Example, spec: BaseModel) -> dict[str, Any]:
     if not spec.sees_reference:
-        return {"prompt": example["caption"], "ctrl_img": str(root / example["control"])}
+        return {"prompt": example.caption, "ctrl_img": str(root / example.control)}
     return {
-        "prompt": example["caption"],
-        "ctrl_img_1": str(root / example["control"]),
-        "ctrl_img_2": str(root / example["reference"]),
+        "prompt": example.caption,
+        "ctrl_img_1": str(root / example.control),
+        "ctrl_img_2": str(root / example.reference) if example.reference else None,
     }

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import UsageError
 from chromiq.files import safe_stem, write_text
 from chromiq.templating import template_environment
@@ -220,7 +221,7 @@ def input_folders(job: TargetJob) -> list[str]:
         controls = dataset.control_path
         root = Path(dataset.folder_path).parent
         # A dataset that chromiq built goes as a whole: its manifest is what identifies it.
-        paths.append(str(root) if (root / "manifest.jsonl").is_file() else dataset.folder_path)
+        paths.append(str(root) if DatasetLayout(root).manifest.is_file() else dataset.folder_path)
         paths += [controls] if isinstance(controls, str) else controls
         paths += [dataset.mask_path] if dataset.mask_path else []
     for sample in process.sample.samples:

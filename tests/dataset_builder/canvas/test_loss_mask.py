@@ -34,7 +34,7 @@ def test_the_panel_is_white_and_the_rest_black(left, right):
     assert mask.shape == geometry.canvas_wh[::-1]
     assert (mask[y0:y1, x0:x1] == 255).all()
     assert (mask > 0).sum() == (x1 - x0) * (y1 - y0)
-    assert not mask[:, : geometry.seam_x_px].any()
+    assert not mask[:, : geometry.on_model_xyxy[0]].any()
 
 
 @given(left=SIZES, right=SIZES, floor=st.floats(0, 1), box=st.tuples(st.floats(0, 0.6), st.floats(0, 0.6)))
@@ -79,7 +79,7 @@ def test_a_soft_edge_stays_at_the_edge_and_keeps_the_area():
 def test_the_published_mask_misses_the_seam_as_it_did():
     geometry = published_geometry(PUBLISHED_WH, PUBLISHED_WH)
     half = half_mask(geometry)
-    assert (geometry.canvas_wh, geometry.seam_x_px) == ((1328, 800), 640)
+    assert (geometry.canvas_wh, geometry.on_model_xyxy[0]) == ((1328, 800), 640)
     assert not half[:, :649].any()
     assert (half[:, 649:] == 255).all()
     assert panel_mask(geometry)[:, 640:1280].all()

@@ -34,7 +34,7 @@ def test_the_exact_geometry_crops_nothing_and_keeps_proportions(left, right, siz
         assert 0 <= box[1] < box[3] <= geometry.canvas_wh[1]
         width, height = box[2] - box[0], box[3] - box[1]
         assert abs(width - height * photo_wh[0] / photo_wh[1]) < 1
-    assert boxes[0][2] == boxes[1][0] == geometry.seam_x_px
+    assert boxes[0][2] == boxes[1][0] == geometry.on_model_xyxy[0]
     assert boxes[0][3] - boxes[0][1] == boxes[1][3] - boxes[1][1]
 
 
@@ -48,7 +48,7 @@ def test_two_published_photos_fill_the_canvas_that_suits_them():
     geometry = exact_geometry((896, 1120), (896, 1120))
     assert geometry.canvas_wh == (1328, 800)
     assert geometry.on_model_xyxy[3] - geometry.on_model_xyxy[1] == 800
-    assert published_geometry((896, 1120), (896, 1120)).seam_x_px == 640
+    assert published_geometry((896, 1120), (896, 1120)).on_model_xyxy[0] == 640
 
 
 def test_photos_so_wide_that_nothing_is_left_are_refused():
@@ -70,8 +70,8 @@ def test_panels_come_back_and_the_loss_sees_only_the_right_one(left, right):
     assert (cut_still_life(canvas, geometry) == (200, 10, 10)).all()
     assert (cut_on_model(canvas, geometry) == (10, 10, 200)).all()
     panel = panel_mask(geometry)
-    assert set(np.unique(panel[:, : geometry.seam_x_px])) <= {0}
-    assert (panel > 0).sum() == (geometry.on_model_xyxy[2] - geometry.seam_x_px) * (
+    assert set(np.unique(panel[:, : geometry.on_model_xyxy[0]])) <= {0}
+    assert (panel > 0).sum() == (geometry.on_model_xyxy[2] - geometry.on_model_xyxy[0]) * (
         geometry.on_model_xyxy[3] - geometry.on_model_xyxy[1]
     )
     garment = np.zeros(right[::-1], bool)

@@ -211,19 +211,29 @@ def test_photos_apart_are_not_taken_for_one_another(dataset):
 
 
 @pytest.mark.parametrize(
+    "geometry",
+    [
+        {"on_model_xyxy": [10**30] * 4, "canvas_wh": [10**30] * 2},
+        {"canvas_wh": [None, None]},
+        {"on_model_xyxy": [0.5, 0, 5, 5]},
+        {"on_model_xyxy": [0, 0, 9, 5], "canvas_wh": [8, 8]},
+    ],
+)
+def test_a_manifest_whose_photo_is_not_on_the_canvas(dataset, geometry):
+    manifest_without(dataset, lambda line: line["geometry"].update(geometry))
+    assert codes(dataset).count("manifest.line") == 4
+
+
+@pytest.mark.parametrize(
     "spoilt",
     [
         {"target": "../../etc/passwd"},
         {"digests": {"/etc/passwd": ""}},
         {"key": "/../../x"},
         {"target": 5},
-        {"geometry": {"on_model_xyxy": [10**30] * 4, "canvas_wh": [10**30] * 2}},
-        {"geometry": {"on_model_xyxy": [0, 0, 5, 5], "canvas_wh": [None, None]}},
-        {"geometry": {"on_model_xyxy": [0.5, 0, 5, 5], "canvas_wh": [8, 8]}},
-        {"geometry": {"on_model_xyxy": [0, 0, 9, 5], "canvas_wh": [8, 8]}},
     ],
 )
-def test_a_manifest_that_leaves_the_folder_or_the_picture(dataset, spoilt):
+def test_a_manifest_that_names_files_outside_the_dataset(dataset, spoilt):
     manifest_without(dataset, lambda line: line.update(spoilt))
     codes = [finding.code for finding in check_dataset(dataset)]
     assert codes.count("manifest.line") == 4
@@ -231,8 +241,8 @@ def test_a_manifest_that_leaves_the_folder_or_the_picture(dataset, spoilt):
 
 def test_a_manifest_of_another_picture_is_no_crash(dataset):
     """A photo of one pixel on a canvas of thousands is nothing on the small picture that is looked at."""
-    tiny = {"geometry": {"on_model_xyxy": [0, 0, 1, 1], "canvas_wh": [30_000, 10]}}
-    manifest_without(dataset, lambda line: line.update(tiny))
+    tiny = {"on_model_xyxy": [0, 0, 1, 1], "canvas_wh": [30_000, 10]}
+    manifest_without(dataset, lambda line: line["geometry"].update(tiny))
     assert "manifest.line" not in [finding.code for finding in check_dataset(dataset)]
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from chromiq.dataset_builder.build import build as build_dataset
 from chromiq.dataset_builder.inputs import own_labels
 from chromiq.dataset_builder.inputs.labels import read_garments, write_garments
-from chromiq.dataset_builder.inputs.own_labels import GARMENTS, recall_given, write_own_garments
+from chromiq.dataset_builder.inputs.own_labels import recall_given, write_own_garments
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.errors import UnsoundError
 from chromiq.sample_catalogue.catalogue import write_catalogue
@@ -48,9 +48,9 @@ def build(catalogue, folder, **more):
 
 
 def edit(dataset, **words):
-    entries = read_garments(dataset / GARMENTS)
+    entries = read_garments(dataset / "garments.json")
     entries.update({f"still-life{key[1:]}.jpg": word for key, word in words.items()})
-    write_garments(dataset / GARMENTS, {name: word for name, word in entries.items() if word})
+    write_garments(dataset / "garments.json", {name: word for name, word in entries.items() if word})
 
 
 def captions(dataset):
@@ -71,10 +71,10 @@ def digests(folder):
 
 
 def test_an_entry_changed_by_hand_is_used_and_only_its_pair_is_made_again(catalogue, dataset):
-    before = read_garments(dataset / GARMENTS)
+    before = read_garments(dataset / "garments.json")
     edit(dataset, n2="blouse")
     assert build(catalogue, dataset).resumed == 2
-    assert read_garments(dataset / GARMENTS) == {**before, "still-life2.jpg": "blouse"}
+    assert read_garments(dataset / "garments.json") == {**before, "still-life2.jpg": "blouse"}
     assert labels(dataset)["2"] == ("blouse", "given")
     assert labels(dataset)["1"][1] == "silhouette"
     assert "the blouse color" in captions(dataset)["pair2"]
@@ -110,7 +110,7 @@ def test_garments_given_with_the_command_win_over_it_and_say_so(catalogue, datas
 @pytest.mark.parametrize("fatal_step", ["_remember", "write_garments", None])
 def test_killed_while_the_file_is_written_nothing_is_misread(tmp_path, monkeypatch, fatal_step):
     write_own_garments(tmp_path, {"a.jpg": "shirt", "b.jpg": "jacket"}, {})
-    write_garments(tmp_path / GARMENTS, {"a.jpg": "shirt", "b.jpg": "coat"})
+    write_garments(tmp_path / "garments.json", {"a.jpg": "shirt", "b.jpg": "coat"})
     given = recall_given(tmp_path)
     assert given == {"b.jpg": "coat"}
     with monkeypatch.context() as patch:
@@ -141,11 +141,11 @@ def test_an_entry_for_a_garment_that_is_not_here_is_kept_and_told(catalogue, dat
         (finding,) = build(catalogue, dataset).findings
         assert finding.code == "inputs.unused"
         assert "still-life9.jpg" in finding.got
-    assert read_garments(dataset / GARMENTS)["still-life9.jpg"] == "kilt"
+    assert read_garments(dataset / "garments.json")["still-life9.jpg"] == "kilt"
 
 
 def test_a_file_that_cannot_be_read_stops_the_build(catalogue, dataset):
-    (dataset / GARMENTS).write_text('{"still-life1.jpg": ""}')
+    (dataset / "garments.json").write_text('{"still-life1.jpg": ""}')
     before = digests(dataset)
     with pytest.raises(UnsoundError) as error:
         build(catalogue, dataset)

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from examples import an_example
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from places import REAL
 
+from chromiq.dataset_layout import write_manifest
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.toolkit_configs.render.job import render_job, render_text, substituted
 from chromiq.toolkit_configs.render.models import MODELS
@@ -191,8 +193,7 @@ def test_what_users_write_comes_back_exactly(prompt, name, caption, kwargs):
 
 @pytest.mark.parametrize("text", ["a ${HOME} b", "the [name] of it"])
 def test_what_the_trainer_would_replace_is_refused_and_all_places_named(tmp_path, text):
-    example = {"split": "train", "caption": text, "control": "control/pair1.jpg"}
-    (tmp_path / "manifest.jsonl").write_text(json.dumps(example) + "\n")
+    write_manifest(tmp_path, [an_example(caption=text)])
     with pytest.raises(UnsoundError) as caught:
         render(dataset=tmp_path, name=text)
     assert [finding.where for finding in caught.value.findings] == [
@@ -266,13 +267,8 @@ def test_a_model_is_rendered_by_one_word(built_dataset):
 
 
 def test_qwen_2509_gets_its_controls_apart(tmp_path):
-    example = {
-        "split": "held_out",
-        "caption": "c",
-        "control": "control/1.jpg",
-        "reference": "reference/1.jpg",
-    }
-    (tmp_path / "manifest.jsonl").write_text(json.dumps(example) + "\n")
+    example = an_example(split="held_out", caption="c", control="control/1.jpg", reference="reference/1.jpg")
+    write_manifest(tmp_path, [example])
     plus = process_of(render("qwen-image-edit-2509", tmp_path))
     assert plus["model"]["arch"] == "qwen_image_edit_plus"
     assert plus["model"]["name_or_path"] == "Qwen/Qwen-Image-Edit-2509"

@@ -1,0 +1,197 @@
+"""Where the files of a dataset are, and its manifest and build record, read and written.
+
+::
+
+    gt/pair1.jpg  gt/pair1.txt     the truth to train towards, and its caption
+    control/pair1.jpg              the same with a colour error
+    masks/pair1.png                the loss mask, white where to train
+    reference/pair1.jpg            the still-life, for models that take it as a picture of its own
+    held_out/                      the same folders, with garments kept out of training
+    garment_masks/on_model1.png    255 on the garment, of the on-model photo's size
+    garments.json                  what each garment is called, by still-life
+    manifest.jsonl                 one `Example` per line; a build writes it after all examples
+    contact_sheet.jpg  preview_sheet.jpg
+    review/on_model1.{jpg,png}     pairs with a doubtful mask
+    .chromiq/                      build.json: the options; records/1.json: each finished pair; garments.json
+"""
+# ruff: noqa: D102 - described above
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from os.path import normpath
+from pathlib import Path
+from typing import Any
+
+from chromiq.documents import load_json, load_record
+from chromiq.errors import Finding, UnsoundError
+from chromiq.files import atomic_path, write_json
+from chromiq.records import Example
+
+
+@dataclass(frozen=True)
+class DatasetLayout:
+    """The paths of a dataset; none of them has to exist.
+
+    >>> layout = DatasetLayout(Path("dataset"))
+    >>> layout.truth("pair1").as_posix(), layout.held_out.loss_mask("pair1").as_posix()
+    ('dataset/gt/pair1.jpg', 'dataset/held_out/masks/pair1.png')
+    """
+
+    root: Path
+
+    @property
+    def truths(self) -> Path:
+        return self.root / "gt"
+
+    @property
+    def controls(self) -> Path:
+        return self.root / "control"
+
+    @property
+    def loss_masks(self) -> Path:
+        return self.root / "masks"
+
+    @property
+    def references(self) -> Path:
+        return self.root / "reference"
+
+    @property
+    def held_out(self) -> DatasetLayout:
+        return DatasetLayout(self.root / "held_out")
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "manifest.jsonl"
+
+    @property
+    def build_record(self) -> Path:
+        return self.root / ".chromiq" / "build.json"
+
+    @property
+    def pair_records(self) -> Path:
+        return self.root / ".chromiq" / "records"
+
+    @property
+    def garments(self) -> Path:
+        return self.root / "garments.json"
+
+    @property
+    def garments_memory(self) -> Path:
+        return self.root / ".chromiq" / "garments.json"
+
+    @property
+    def contact_sheet(self) -> Path:
+        return self.root / "contact_sheet.jpg"
+
+    @property
+    def preview_sheet(self) -> Path:
+        return self.root / "preview_sheet.jpg"
+
+    def of_split(self, split: str) -> DatasetLayout:
+        """Where the examples of a split are: ``"train"`` or ``"held_out"``."""
+        return self.held_out if split == "held_out" else self
+
+    def truth(self, stem: str) -> Path:
+        return self.truths / f"{stem}.jpg"
+
+    def caption(self, stem: str) -> Path:
+        return self.truths / f"{stem}.txt"
+
+    def control(self, stem: str) -> Path:
+        return self.controls / f"{stem}.jpg"
+
+    def loss_mask(self, stem: str) -> Path:
+        return self.loss_masks / f"{stem}.png"
+
+    def reference(self, stem: str) -> Path:
+        return self.references / f"{stem}.jpg"
+
+    def garment_mask(self, key: str) -> Path:
+        return self.root / "garment_masks" / f"on_model{key}.png"
+
+    def review_picture(self, key: str) -> Path:
+        return self.root / "review" / f"on_model{key}.jpg"
+
+    def review_mask(self, key: str) -> Path:
+        return self.root / "review" / f"on_model{key}.png"
+
+    def pair_record(self, key: str) -> Path:
+        return self.pair_records / f"{key}.json"
+
+    def relative(self, path: Path) -> str:
+        """A path of this dataset as its manifest names it: relative, with forward slashes."""
+        return path.relative_to(self.root).as_posix()
+
+
+def read_examples(root: Path) -> tuple[Example, ...]:
+    """The examples that a dataset's manifest lists; none if there is no manifest.
+
+    Raises:
+        UnsoundError: with a finding for every line that is not an example of this dataset.
+    """
+    examples, findings = examine_manifest(root)
+    if findings:
+        raise UnsoundError("; ".join(map(str, findings[:3])), findings)
+    return examples
+
+
+def examine_manifest(root: Path) -> tuple[tuple[Example, ...], list[Finding]]:
+    """The examples of the sound lines of a manifest, and what is wrong with the others."""
+    path = DatasetLayout(root).manifest
+    examples: list[Example] = []
+    findings: list[Finding] = []
+    if not path.is_file():
+        return (), findings
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                example = load_record(Example, line)
+                for name in (*example.files, f"on_model{example.key}"):
+                    if Path(name).is_absolute() or normpath(name).startswith(".."):
+                        raise ValueError(f"{name!r} is outside the dataset")
+                examples.append(example)
+            except ValueError as error:
+                where, message = f"{path}: line {number}", f"not a training example ({error})"
+                findings.append(Finding("manifest.line", where, message, "Build the dataset again."))
+    return tuple(examples), findings
+
+
+def write_manifest(root: Path, examples: Iterable[Example]) -> None:
+    """Write the manifest, one example at a time, whole or not at all."""
+    with (
+        atomic_path(DatasetLayout(root).manifest) as temporary,
+        temporary.open("w", encoding="utf-8") as manifest,
+    ):
+        for example in examples:
+            manifest.write(json.dumps(asdict(example), ensure_ascii=False, sort_keys=True) + "\n")
+
+
+def read_build_record(root: Path) -> dict[str, Any] | None:
+    """The options a dataset was built with; None if chromiq did not build it, empty if damaged."""
+    path = DatasetLayout(root).build_record
+    if not path.is_file():
+        return None
+    try:
+        options = load_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return options if isinstance(options, dict) else {}
+
+
+def write_build_record(root: Path, options: dict[str, Any]) -> None:
+    """Write down the options that a dataset is built with, as plain data."""
+    write_json(DatasetLayout(root).build_record, options)
+
+
+def unfinished_findings(root: Path) -> list[Finding]:
+    """Whether a build of this dataset was started and has not finished."""
+    layout = DatasetLayout(root)
+    if layout.manifest.is_file() or not layout.build_record.is_file():
+        return []
+    message, hint = "no manifest, which a build writes last", "Run the build command again to resume it."
+    return [Finding("dataset.unfinished", str(layout.manifest), message, hint)]
