@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from chromiq.errors import EXIT_SKIPPED
-from chromiq_cli.output import JSON_OPTION, print_findings, print_json, print_line, say
+from chromiq.models import DEFAULT_MODEL
+from chromiq_cli.output import JSON_OPTION, MODEL_OPTION, print_findings, print_json, print_line, say
 from chromiq_cli.segmenters import (
     Detector,
     Device,
@@ -56,7 +57,7 @@ class EngineChoice(StrEnum):
 def build(
     pairs: Annotated[Path, typer.Argument(help="Folder of still-lifeN and on_modelN photos, or a CSV.")],
     out: Annotated[Path, typer.Option(help="The dataset to write; the same command again resumes.")],
-    model: Annotated[str, typer.Option(help="The model to train.")] = "kontext",
+    model: Annotated[str, MODEL_OPTION] = DEFAULT_MODEL,
     segmenter: Segmenter = SegmenterChoice.AUTO,
     garments: Annotated[Path | None, typer.Option(help="Labels you give, as garments.json.")] = None,
     masks: Annotated[Path | None, typer.Option(help="Masks you drew, on_modelN.png; they win.")] = None,

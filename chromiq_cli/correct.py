@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from chromiq.errors import EXIT_SKIPPED, UsageError
+from chromiq.models import DEFAULT_MODEL
 from chromiq_cli.build import GeometryChoice
-from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, print_json, print_line
+from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, MODEL_OPTION, print_json, print_line
 from chromiq_cli.segmenters import (
     Detector,
     Device,
@@ -41,9 +42,7 @@ def correct(
     mask: Annotated[Path | None, typer.Option(help="Where the garment is: white on it, same size.")] = None,
     masks: Annotated[Path | None, typer.Option(help="With --batch: folder of on_modelN.png.")] = None,
     lora: Annotated[Path | None, typer.Option(help="For lora and hybrid: .safetensors.")] = None,
-    model: Annotated[
-        str, typer.Option(help="The LoRA's: kontext, qwen-image-edit, -2509 or -2511.")
-    ] = "kontext",
+    model: Annotated[str, MODEL_OPTION] = DEFAULT_MODEL,
     checkpoint: Annotated[str | None, typer.Option(help="Base model: hub name or folder.")] = None,
     geometry: Annotated[
         GeometryChoice, typer.Option(help="How the LoRA's training pictures were laid out.")

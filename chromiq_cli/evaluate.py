@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, print_json, print_line, print_scores, say
+from chromiq.models import DEFAULT_MODEL
+from chromiq_cli.output import (
+    IMAGE_SEED_OPTION,
+    JSON_OPTION,
+    MODEL_OPTION,
+    print_json,
+    print_line,
+    print_scores,
+    say,
+)
 from chromiq_cli.segmenters import (
     Detector,
     Device,
@@ -33,7 +42,7 @@ def evaluate(
     register: Annotated[
         bool, typer.Option("--register", help="Bring shifted or resized images to the truth first.")
     ] = False,
-    model: Annotated[str, typer.Option(help="kontext, qwen-image-edit, -2509 or -2511.")] = "kontext",
+    model: Annotated[str, MODEL_OPTION] = DEFAULT_MODEL,
     checkpoint: Annotated[str | None, typer.Option(help="Base model: hub name or folder.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; the model's own.")] = None,
     seed: Annotated[int, IMAGE_SEED_OPTION] = 42,

@@ -8,17 +8,18 @@ from typing import Annotated
 import typer
 
 from chromiq.errors import UsageError
-from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, print_json, print_line
+from chromiq.models import DEFAULT_MODEL, find_model
+from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, MODEL_OPTION, print_json, print_line
 
 
 def generate(
     control: Annotated[Path, typer.Option(help="Folder of control pictures.")],
     out: Annotated[Path, typer.Option(help="Folder for the images.")],
-    model: Annotated[str, typer.Option(help="kontext, qwen-image-edit, -2509 or -2511.")] = "kontext",
+    model: Annotated[str, MODEL_OPTION] = DEFAULT_MODEL,
     lora: Annotated[Path | None, typer.Option(help="LoRA as .safetensors.")] = None,
     checkpoint: Annotated[str | None, typer.Option(help="Base model: hub name or folder.")] = None,
     reference: Annotated[
-        Path | None, typer.Option(help="Folder of same-named still-lifes, for qwen-image-edit-2509.")
+        Path | None, typer.Option(help="Folder of same-named still-lifes, for models that take a reference.")
     ] = None,
     captions: Annotated[Path | None, typer.Option(help="Folder of NAME.txt prompts.")] = None,
     prompt: Annotated[str | None, typer.Option(help="One prompt for all pictures.")] = None,
@@ -41,11 +42,11 @@ def generate(
         raise UsageError("wanted either --captions or --prompt, got neither or both; give one")
     from chromiq.evaluate.generate.images import GenerateOptions, read_captions, read_seeds
     from chromiq.evaluate.generate.images import generate as run
-    from chromiq.evaluate.generate.pipelines import family_of, loading_of
+    from chromiq.evaluate.generate.pipelines import loading_of
     from chromiq.evaluate.score.folders import find_images
     from chromiq.progress import progress_bar
 
-    if reference and not family_of(model).takes_reference:
+    if reference and not find_model(model).has_reference:
         raise UsageError(f"--reference: {model} sees the control alone; leave it out")
     scales = lora_scale or [1.0]
     options = GenerateOptions(

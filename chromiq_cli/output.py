@@ -14,6 +14,7 @@ from rich.table import Table
 
 from chromiq.errors import ChromiqError, Finding
 from chromiq.files import json_text
+from chromiq.models import MODELS
 from chromiq.progress import console
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _SHOWN_OF_A_KIND = 50
 
 IMAGE_SEED_OPTION = typer.Option(min=0, max=2**64 - 1, help="Of every image that is generated.")
+MODEL_OPTION = typer.Option(help=f"Edit model: {', '.join(MODELS)}.")
 JSON_OPTION = typer.Option("--json", help="Print one JSON document on stdout.")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chromiq.models import MODELS
 from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
 
 if TYPE_CHECKING:
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 
 
 def render(
-    model: Annotated[
-        str, typer.Argument(help="kontext, qwen-image-edit, ...; all are listed by chromiq template list.")
-    ],
+    model: Annotated[str, typer.Argument(help=f"Edit model: {', '.join(MODELS)}.")],
     dataset: Annotated[Path, typer.Option(help="As chromiq build made it.")],
     out: Annotated[Path | None, typer.Option(help="The config file to write; without it, print it.")] = None,
     preset: Annotated[

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from chromiq.errors import UsageError
+from chromiq.models import MODELS
 from chromiq_cli.output import JSON_OPTION, print_json, print_line
 
 app = typer.Typer(
@@ -30,7 +31,7 @@ def list_templates(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
 
 @app.command()
 def copy(
-    model: Annotated[str, typer.Argument(help="Whose template, such as kontext.")],
+    model: Annotated[str, typer.Argument(help=f"Edit model: {', '.join(MODELS)}.")],
     out: Annotated[Path | None, typer.Option(help="The file to write; without it, print it.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from chromiq import __version__
-from chromiq.dataset_builder.canvas.captions import caption, uses_reference
+from chromiq.dataset_builder.canvas.captions import caption
 from chromiq.dataset_builder.canvas.loss_mask import encoded_loss_mask
 from chromiq.dataset_builder.canvas.pair_photos import PairPhotos, read_pair
 from chromiq.dataset_builder.canvas.scene import Scene, control_of, scene_of
@@ -32,6 +32,7 @@ from chromiq.dataset_builder.segmenters.classic.quality import is_doubtful, is_l
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.files import sha256_file, sha256_text
+from chromiq.models import find_model
 from chromiq.photos.images import encode_mask, encode_photo
 from chromiq.records import (
     Degradation,
@@ -252,7 +253,7 @@ def _shared_files(
 
 def _encoded(options: BuildOptions, picture: RgbImage) -> bytes:
     # The published files store colour at half resolution.
-    halved = options.geometry == "published" and not uses_reference(options.model)
+    halved = options.geometry == "published" and not find_model(options.model).has_reference
     return encode_photo(picture, chroma_subsampling=halved)
 
 

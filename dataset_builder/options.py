@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from chromiq.dataset_builder.canvas.buckets import DIVISIBLE_BY_PX
-from chromiq.dataset_builder.canvas.captions import uses_reference
 from chromiq.dataset_builder.degrade.apply import Style
 from chromiq.dataset_builder.segmenters.choose import ModelOptions, SegmenterName
 from chromiq.errors import UsageError
+from chromiq.models import DEFAULT_MODEL, find_model
 
 _MIN_CANVAS_PX, _MAX_CANVAS_PX = 128, 8192
 GeometryName = Literal["published", "exact"]
@@ -35,7 +34,7 @@ class BuildOptions:
         seed: of everything that is drawn.
     """
 
-    model: str = "kontext"
+    model: str = DEFAULT_MODEL
     segmenter: SegmenterName = "auto"
     degradation: Style = "perceptual"
     geometry: GeometryName = "exact"
@@ -54,7 +53,7 @@ def check_options(options: BuildOptions) -> None:
     Raises:
         UsageError: naming the one that is wrong.
     """
-    uses_reference(options.model)
+    model = find_model(options.model)
     if options.variants < 1 or not 0 <= options.held_out < 1 or not 0 <= options.identity_share <= 1:
         raise UsageError(
             "wanted at least one variant, a held-out share from 0 to below 1 and an identity share from 0 to "
@@ -63,9 +62,9 @@ def check_options(options: BuildOptions) -> None:
     if options.size_wh is None:
         return
     width_px, height_px = options.size_wh
-    step_px = DIVISIBLE_BY_PX[options.model]
+    step_px = model.divisible_by_px
     reason = "the published geometry has its own" if options.geometry == "published" else None
-    if uses_reference(options.model):
+    if model.has_reference:
         reason = f"{options.model} sees photos as they are"
     if reason:
         raise UsageError(f"--size {width_px}x{height_px}: wanted no size, as {reason}; leave it out")

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 
 from chromiq.dataset_builder.canvas.buckets import (
-    DIVISIBLE_BY_PX,
     RESOLUTION,
     as_trained,
     bucket_size_wh,
@@ -20,6 +19,7 @@ from chromiq.dataset_builder.canvas.loss_mask import LossMask
 from chromiq.dataset_builder.segmenters.classic.quality import is_doubtful
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.imaging.contact_sheet import TILE_HEIGHT_PX, captioned, grid, outlined, tile_high
+from chromiq.models import find_model
 from chromiq.photos.images import photo_size_wh, write_photo
 from chromiq.photos.small_images import read_high, read_small_sized
 from chromiq.records import Example, RgbImage
@@ -170,7 +170,7 @@ def preview_tile(small: SmallExample, example: Example, model: str, resolution: 
         resolution: of the job.
     """
     size_wh = small.size_wh
-    bucket_wh = bucket_size_wh(size_wh, resolution, DIVISIBLE_BY_PX[model])
+    bucket_wh = bucket_size_wh(size_wh, resolution, find_model(model).divisible_by_px)
     tile_wh = (round(bucket_wh[0] * TILE_HEIGHT_PX / bucket_wh[1]), TILE_HEIGHT_PX)
     target = as_trained(small.target, tile_wh)
     if small.loss_mask is not None:

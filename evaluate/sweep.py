@@ -26,8 +26,8 @@ from chromiq.evaluate.score.intervals import bootstrap_interval
 from chromiq.evaluate.sweep_result import Point, Sweep, summary
 from chromiq.evaluate.testset import read_testset, read_trial_crops, references_folder, write_canvas_masks
 from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256_text, write_bytes, write_json
+from chromiq.models import model_of_arch
 from chromiq.progress import Update
-from chromiq.toolkit_configs.render.models import model_of_arch
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
 from chromiq.toolkit_configs.runs.status import read_status
 from chromiq.toolkit_configs.schema.jobs import read_job
@@ -149,9 +149,7 @@ def run_options(run: Path) -> GenerateOptions:
         if path.is_file():
             model = read_job(path).process.model
             known = model_of_arch(model.arch)
-            return GenerateOptions(
-                model=known.template if known else model.arch, checkpoint=model.name_or_path
-            )
+            return GenerateOptions(model=known.name if known else model.arch, checkpoint=model.name_or_path)
     raise UsageError(f"{given}: wanted the run's config, got none; put it back, it names the base model")
 
 

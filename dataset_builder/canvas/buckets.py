@@ -13,17 +13,6 @@ from chromiq.records import RgbImage
 
 RESOLUTION = 1328
 """Of the published run: pictures are trained at an area of at most this, squared."""
-DIVISIBLE_BY_PX = {
-    "kontext": 16,
-    "flux2": 16,
-    "flux2-klein": 16,
-    "flux2-klein-4b": 16,
-    "flux2-klein-9b": 16,
-    "qwen-image-edit": 32,
-    "qwen-image-edit-2509": 32,
-    "qwen-image-edit-2511": 32,
-}
-"""By model, what both sides of a trained picture are multiples of."""
 
 
 def bucket_size_wh(size_wh: tuple[int, int], resolution: int, divisible_by_px: int = 16) -> tuple[int, int]:

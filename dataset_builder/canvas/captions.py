@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 from chromiq.errors import UsageError
+from chromiq.models import find_model
 
 TRIGGER_WORD = "chromiq"
-STITCHED_MODELS = ("kontext",)
-REFERENCE_MODELS = (
-    "qwen-image-edit-2509",
-    "qwen-image-edit-2511",
-    "flux2",
-    "flux2-klein",
-    "flux2-klein-4b",
-    "flux2-klein-9b",
-)
-SINGLE_MODELS = ("qwen-image-edit",)
 
 _STITCHED = "{trigger} Change the {label} color on the right to match the left"
 _REFERENCE = (
@@ -35,26 +26,11 @@ def caption(model: str, label: str, trigger: str = TRIGGER_WORD) -> str:
     'chromiq Change the jacket color on the right to match the left'
 
     Raises:
-        UsageError: if the label is empty or holds a line break or control character.
+        UsageError: if the model is unknown, or the label is empty or holds a line break or control character.
     """
     if not label.strip() or not label.isprintable():
         raise UsageError(
             f"{label!r}: wanted a garment's name on one line, got this; give it in garments.json"
         )
-    template = _REFERENCE if uses_reference(model) else _STITCHED
+    template = _REFERENCE if find_model(model).has_reference else _STITCHED
     return template.format(trigger=trigger, label=label)
-
-
-def uses_reference(model: str) -> bool:
-    """Whether a model sees the still-life as a picture of its own, so that nothing is stitched.
-
-    >>> uses_reference("kontext"), uses_reference("qwen-image-edit-2509")
-    (False, True)
-
-    Raises:
-        UsageError: if the model is not known.
-    """
-    known = (*STITCHED_MODELS, *SINGLE_MODELS, *REFERENCE_MODELS)
-    if model not in known:
-        raise UsageError(f"{model}: wanted a model, one of {', '.join(known)}; choose one of these")
-    return model in REFERENCE_MODELS

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chromiq.dataset_builder.canvas.captions import uses_reference
 from chromiq.dataset_builder.canvas.stitch import (
     Scaling,
     cut_on_model,
@@ -22,6 +21,7 @@ from chromiq.dataset_builder.canvas.stitch import (
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.imaging.regions import bounding_box
 from chromiq.imaging.resize import coverage, resize, shrink
+from chromiq.models import find_model
 from chromiq.records import BoolMask, FloatImage, Geometry, RgbImage
 
 
@@ -94,7 +94,7 @@ def geometry_of(
     Raises:
         UnsoundError: if they do not fit it.
     """
-    if uses_reference(options.model):
+    if find_model(options.model).has_reference:
         return None
     if options.geometry == "published":
         return published_geometry(still_life_wh, on_model_wh)

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from chromiq.dataset_builder.canvas.buckets import DIVISIBLE_BY_PX, RESOLUTION, bucket_size_wh, cut_off_wh
+from chromiq.dataset_builder.canvas.buckets import RESOLUTION, bucket_size_wh, cut_off_wh
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.dataset_builder.doctor.example import Checkup, ExampleFiles, Recorded, check_example
 from chromiq.dataset_builder.inputs.pairs import natural_key
 from chromiq.dataset_layout import DatasetLayout, examine_manifest, read_build_record, unfinished_findings
 from chromiq.errors import Finding
 from chromiq.files import collision_key
+from chromiq.models import DEFAULT_MODEL, MODELS
 from chromiq.photos.soundness import PHOTO_SUFFIXES
 from chromiq.records import Example
 from chromiq.runtime.parallel import map_bounded, thread_per_core
@@ -89,8 +90,8 @@ def _recorded(root: Path, example: Example) -> Recorded:
 def model_of(root: Path, *, has_reference: bool) -> str:
     """The model a dataset was built for, or the likeliest one."""
     model = (read_build_record(root) or {}).get("model")
-    guess = "kontext" if not has_reference else "qwen-image-edit-2509"
-    return model if isinstance(model, str) and model in DIVISIBLE_BY_PX else guess
+    guess = DEFAULT_MODEL if not has_reference else "qwen-image-edit-2509"
+    return model if isinstance(model, str) and model in MODELS else guess
 
 
 def check_dataset(root: Path, on_progress: Callable[[int, int], None] | None = None) -> list[Finding]:
@@ -107,7 +108,7 @@ def check_dataset(root: Path, on_progress: Callable[[int, int], None] | None = N
         cure = "build the dataset again; without masks the trainer trains on everything"
         findings.insert(0, Finding.expected("dataset.masks", str(root), wanted, "neither", cure))
     training = Training(
-        divisible_by_px=DIVISIBLE_BY_PX[model_of(root, has_reference=folders.reference is not None)]
+        divisible_by_px=MODELS[model_of(root, has_reference=folders.reference is not None)].divisible_by_px
     )
     kept = DatasetLayout(root).held_out
     held_out = dataset_folders(kept.root) if kept.truths.is_dir() else None

@@ -18,7 +18,6 @@ from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.evaluate.generate.lora_files import read_lora_file
 from chromiq.evaluate.generate.pipelines import (
     Loading,
-    family_of,
     load_pipeline,
     run_pipeline,
     set_lora_scale,
@@ -26,6 +25,7 @@ from chromiq.evaluate.generate.pipelines import (
 from chromiq.evaluate.score.folders import find_images
 from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256_text
 from chromiq.made_of import made_before, record_made
+from chromiq.models import DEFAULT_MODEL, find_model
 from chromiq.photos.images import photo_size_wh, read_photo, write_photo
 from chromiq.progress import Update
 
@@ -38,7 +38,7 @@ class GenerateOptions:
     """What decides the images, apart from controls, captions and weights.
 
     Attributes:
-        model: a key of `chromiq.evaluate.generate.pipelines.FAMILIES`.
+        model: a key of `chromiq.models.MODELS`.
         checkpoint: hub name or folder of the base model; the model's own unless given.
         steps: denoising steps; the model's own unless given.
         guidance: guidance scale; the model's own unless given.
@@ -49,7 +49,7 @@ class GenerateOptions:
         loading: device, precision, offloading, quantisation.
     """
 
-    model: str = "kontext"
+    model: str = DEFAULT_MODEL
     checkpoint: str | None = None
     steps: int | None = None
     guidance: float | None = None
@@ -62,7 +62,7 @@ class GenerateOptions:
     @property
     def base_model(self) -> str:
         """Hub name or folder of the base model."""
-        return self.checkpoint or family_of(self.model).checkpoint
+        return self.checkpoint or find_model(self.model).hub_id
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,9 @@ def generate(
         AccessError: if the base model is not to be had; it names the page.
         UsageError: if the options contradict each other.
     """
-    family = family_of(options.model)
+    model = find_model(options.model)
     _check_options(controls, out, options, lora, references, scales)
-    if options.batch > 1 and not family.batches:
+    if options.batch > 1 and not model.batches:
         raise UsageError(f"--batch {options.batch}: wanted 1, as {options.model} takes one picture at a time")
     pictures = _pictures(controls, captions, options, references, only)
     folders = {scale: out / f"scale_{scale:g}" for scale in scales} or {options.lora_scale: out}
@@ -210,23 +210,23 @@ def _pictures(
     references: Path | None,
     only: set[str] | None,
 ) -> list[_Picture]:
-    found, family = find_images(controls), family_of(options.model)
+    found, model = find_images(controls), find_model(options.model)
     names = sorted((name for name in found if only is None or name in only), key=natural_key)
-    stills = find_images(references) if references and family.takes_reference else {}
+    stills = find_images(references) if references and model.has_reference else {}
     findings = []
     if not names:
         wanted, where = "control pictures", str(controls)
         findings.append(Finding.expected("generate.empty", where, wanted, "none", "check the folder"))
     for name in names:
         size_wh = photo_size_wh(found[name])
-        if any(side_px % family.divisible_by for side_px in size_wh):
-            wanted, got = f"sides that are multiples of {family.divisible_by}", "{}x{}".format(*size_wh)
+        if any(side_px % model.divisible_by_px for side_px in size_wh):
+            wanted, got = f"sides that are multiples of {model.divisible_by_px}", "{}x{}".format(*size_wh)
             cure = "build it for this model; resizing here would move every pixel"
             findings.append(Finding.expected("generate.size", name, wanted, got, cure))
         if not captions.get(name):
             cure = f"write {name}.txt or give --prompt"
             findings.append(Finding.expected("generate.caption", name, "a prompt", "none", cure))
-        if references and family.takes_reference and name not in stills:
+        if references and model.has_reference and name not in stills:
             findings.append(Finding.expected("generate.reference", name, "its still-life", "none", "add it"))
     raise_findings(findings, str(controls))
     return [
@@ -245,7 +245,7 @@ def _groups(pictures: Sequence[_Picture], batch: int) -> list[list[_Picture]]:
 
 
 def _run(pipeline: Any, group: Sequence[_Picture], options: GenerateOptions) -> list[Any]:
-    family = family_of(options.model)
+    model = find_model(options.model)
     seen = [
         (
             read_photo(picture.control).rgb,
@@ -255,9 +255,9 @@ def _run(pipeline: Any, group: Sequence[_Picture], options: GenerateOptions) -> 
         )
         for picture in group
     ]
-    steps = options.steps or family.steps
-    guidance = family.guidance if options.guidance is None else options.guidance
-    return run_pipeline(pipeline, family, seen, steps, guidance)
+    steps = options.steps or model.steps
+    guidance = model.guidance if options.guidance is None else options.guidance
+    return run_pipeline(pipeline, model, seen, steps, guidance)
 
 
 def _fingerprints(group: Sequence[_Picture], options: GenerateOptions, lora_digest: str | None) -> list[str]:

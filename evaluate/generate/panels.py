@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from chromiq.dataset_builder.canvas.buckets import RESOLUTION, bucket_size_wh
-from chromiq.dataset_builder.canvas.captions import caption, uses_reference
+from chromiq.dataset_builder.canvas.captions import caption
 from chromiq.dataset_builder.canvas.stitch import cut_on_model, exact_geometry, published_geometry, stitch
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.evaluate.generate.images import GenerateOptions, generate
 from chromiq.evaluate.generate.lora_files import require_lora_files
-from chromiq.evaluate.generate.pipelines import family_of
 from chromiq.files import sha256_file
 from chromiq.imaging.resize import resize
+from chromiq.models import find_model
 from chromiq.photos.images import read_photo, write_photo
 from chromiq.records import Geometry, PhotoPair, RgbImage
 
@@ -82,7 +82,7 @@ def write_controls(
     Returns:
         Prompts by key, and where the on-model photo lies on each control; None where it is all of it.
     """
-    model, divisible_by = network.options.model, family_of(network.options.model).divisible_by
+    model = find_model(network.options.model)
     lay_out = published_geometry if network.geometry == "published" else exact_geometry
     captions: dict[str, str] = {}
     geometries: dict[str, Geometry | None] = {}
@@ -90,14 +90,14 @@ def write_controls(
         still_life, on_model = read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb
         sizes_wh = [(photo.shape[1], photo.shape[0]) for photo in (still_life, on_model)]
         label = pair.garment or segmenter.label([(still_life, on_model)])[0].name
-        captions[pair.key], geometries[pair.key] = caption(model, label), None
-        if uses_reference(model):
-            control = resize(on_model, bucket_size_wh(sizes_wh[1], RESOLUTION, divisible_by))
+        captions[pair.key], geometries[pair.key] = caption(model.name, label), None
+        if model.has_reference:
+            control = resize(on_model, bucket_size_wh(sizes_wh[1], RESOLUTION, model.divisible_by_px))
             write_photo(DatasetLayout(folder).references / f"{pair.key}.png", still_life)
         else:
             geometry = lay_out(sizes_wh[0], sizes_wh[1])
-            if any(side_px % divisible_by for side_px in geometry.canvas_wh):
-                canvas_wh = bucket_size_wh(geometry.canvas_wh, RESOLUTION, divisible_by)
+            if any(side_px % model.divisible_by_px for side_px in geometry.canvas_wh):
+                canvas_wh = bucket_size_wh(geometry.canvas_wh, RESOLUTION, model.divisible_by_px)
                 geometry = exact_geometry(sizes_wh[0], sizes_wh[1], canvas_wh)
             control, geometries[pair.key] = stitch(still_life, on_model, geometry), geometry
         write_photo(DatasetLayout(folder).controls / f"{pair.key}.png", control)

@@ -14,6 +14,7 @@ import numpy as np
 
 from chromiq.errors import AccessError, ChromiqError, Finding, UnsoundError, UsageError
 from chromiq.evaluate.generate.lora_files import LoraFile, raise_if_none_fits, read_lora_file
+from chromiq.models import EditModel, find_model
 from chromiq.progress import silence_model_libraries
 from chromiq.records import RgbImage
 from chromiq.runtime.torch_device import require_torch_device
@@ -21,41 +22,6 @@ from chromiq.runtime.torch_device import require_torch_device
 _ADAPTER = "chromiq"
 
 
-@dataclass(frozen=True)
-class Family:
-    """How a model is run.
-
-    Attributes:
-        pipeline: the class in diffusers.
-        checkpoint: its weights on the hub.
-        steps: denoising steps unless given.
-        guidance: guidance scale unless given; Qwen's true classifier-free guidance.
-        divisible_by: what both sides must be multiples of.
-        batches: whether one call takes several pictures.
-        takes_reference: whether the still-life is a picture of its own.
-    """
-
-    pipeline: str
-    checkpoint: str
-    steps: int
-    guidance: float
-    divisible_by: int
-    batches: bool = False
-    takes_reference: bool = False
-
-
-FAMILIES = {
-    "kontext": Family(
-        "FluxKontextPipeline", "black-forest-labs/FLUX.1-Kontext-dev", 28, 2.5, 16, batches=True
-    ),
-    "qwen-image-edit": Family("QwenImageEditPipeline", "Qwen/Qwen-Image-Edit", 25, 4.0, 32),
-    "qwen-image-edit-2509": Family(
-        "QwenImageEditPlusPipeline", "Qwen/Qwen-Image-Edit-2509", 25, 4.0, 32, takes_reference=True
-    ),
-    "qwen-image-edit-2511": Family(
-        "QwenImageEditPlusPipeline", "Qwen/Qwen-Image-Edit-2511", 25, 4.0, 32, takes_reference=True
-    ),
-}
 QUANTIZED = {"int8": "bitsandbytes_8bit", "nf4": "bitsandbytes_4bit"}
 OFFLOADS = ("none", "model", "sequential")
 DTYPES = ("float32", "bfloat16", "float16")
@@ -92,17 +58,6 @@ def loading_of(device: str | None, dtype: str | None, offload: str, quantize: st
     return Loading(device, dtype, offload, quantize)
 
 
-def family_of(model: str) -> Family:
-    """The family by the model's name on the command line.
-
-    Raises:
-        UsageError: if there is none; it lists all.
-    """
-    if model not in FAMILIES:
-        raise UsageError(f"{model}: wanted one of {', '.join(FAMILIES)} to generate with; choose one")
-    return FAMILIES[model]
-
-
 def load_pipeline(
     model: str, checkpoint: str, loading: Loading, lora: Path | None = None, lora_scale: float = 1.0
 ) -> Any:
@@ -113,7 +68,7 @@ def load_pipeline(
         UnsoundError: if the LoRA is broken or none of its keys fit.
         UsageError: if a library or device that was asked for is missing.
     """
-    family = family_of(model)
+    edit_model = find_model(model)
     checked = read_lora_file(lora) if lora else None
     try:
         import diffusers
@@ -131,7 +86,7 @@ def load_pipeline(
         **_quantization(loading, device),
     }
     try:
-        pipeline = getattr(diffusers, family.pipeline).from_pretrained(
+        pipeline = getattr(diffusers, edit_model.pipeline).from_pretrained(
             checkpoint, use_safetensors=True, **options
         )
     except (OSError, HfHubHTTPError) as error:
@@ -159,7 +114,7 @@ def set_lora_scale(pipeline: Any, scale: float) -> None:
 
 def run_pipeline(
     pipeline: Any,
-    family: Family,
+    model: EditModel,
     pictures: Sequence[tuple[RgbImage, RgbImage | None, str, int]],
     steps: int,
     guidance: float,
@@ -168,7 +123,7 @@ def run_pipeline(
 
     Args:
         pipeline: as `load_pipeline` gives it.
-        family: the model's.
+        model: that it runs.
         pictures: control ``(H, W, 3)`` uint8 sRGB, reference or None, prompt and seed, all of one size.
         steps: denoising steps.
         guidance: guidance scale.
@@ -190,14 +145,14 @@ def run_pipeline(
         "generator": generators,
     }
     controls = [Image.fromarray(control) for control, *_ in pictures]
-    if family.pipeline == "FluxKontextPipeline":
+    if model.pipeline == "FluxKontextPipeline":
         # Without max_area and _auto_resize it picks another size and says nothing.
         call |= {"image": controls, "max_area": width_px * height_px, "_auto_resize": False}
         call |= {"guidance_scale": guidance}
     else:
         reference = pictures[0][1]
         seen = [*controls, *([] if reference is None else [Image.fromarray(reference)])]
-        call |= {"image": seen if family.takes_reference else controls[0]}
+        call |= {"image": seen if model.has_reference else controls[0]}
         call |= {"prompt": pictures[0][2], "generator": generators[0]}
         call |= {"true_cfg_scale": guidance, "negative_prompt": " "}
     with _control_at_its_own_size(pipeline, width_px, height_px):

@@ -11,15 +11,14 @@ import yaml
 
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.documents import load_json, read_text
-from chromiq.errors import Finding, UnsoundError
-from chromiq.evaluate.generate.base_models import Licence, pipeline_class
+from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.evaluate.score.intervals import bootstrap_interval
 from chromiq.evaluate.sweep import SWEEP_FILE
+from chromiq.models import DEFAULT_MODEL, MODELS, Licence, model_of_arch
 from chromiq.templating import template_environment
 from chromiq.toolkit_configs.runs.folder import RunRecord
 from chromiq.toolkit_configs.schema.jobs import Job
 
-_STITCHED = "FluxKontextPipeline"
 _LINE_BREAKS = str.maketrans({"\n": " ", "\r": " "})
 
 
@@ -107,7 +106,12 @@ def render_card(
     environment.filters.update(cell=_cell, code=_code)
     prompts = [str(sample["prompt"]) for sample in process.sample.samples if sample.get("prompt")]
     prompt = prompts[0] if prompts else f"{trigger} Change the jacket color on the right to match the left"
-    loader = pipeline_class(process.model.arch)
+    model = model_of_arch(process.model.arch)
+    if model is None:
+        known = ", ".join(sorted({each.arch for each in MODELS.values()}))
+        raise UsageError(
+            f"{process.model.arch}: unknown arch, so the card cannot say how to load the LoRA; known: {known}"
+        )
     return environment.get_template("model_card.md.j2").render(
         metadata=yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True),
         name=repository.split("/")[-1],
@@ -120,8 +124,8 @@ def render_card(
         licence=licence,
         record=record,
         process=process,
-        pipeline=loader,
-        stitched=loader == _STITCHED,
+        pipeline=model.pipeline,
+        stitched=model.name == DEFAULT_MODEL,
         figures=figures,
         curve=curve,
     )

@@ -12,11 +12,11 @@ from typing import Any
 import yaml
 
 from chromiq.errors import AccessError, ChromiqError, Finding, UnsoundError, UsageError
-from chromiq.evaluate.generate.base_models import Licence, base_licence
 from chromiq.evaluate.generate.lora_files import read_lora_file
 from chromiq.evaluate.publish.model_card import read_figures, render_card
 from chromiq.evaluate.sweep import CURVE_FILE
 from chromiq.files import sha256_file, write_text
+from chromiq.models import Licence, base_licence
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
 from chromiq.toolkit_configs.runs.status import read_status
 from chromiq.toolkit_configs.schema.jobs import Job, read_job

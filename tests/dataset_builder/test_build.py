@@ -183,7 +183,7 @@ def test_models_with_references_get_photos_as_they_are(catalogue, masks, tmp_pat
         (BuildOptions(size_wh=(64, 64)), "128 to 8192"),
         (BuildOptions(size_wh=(1328, 800), geometry="published"), "has its own"),
         (BuildOptions("qwen-image-edit-2509", size_wh=(1328, 800)), "sees photos as they are"),
-        (BuildOptions("sdxl"), "wanted a model"),
+        (BuildOptions("sdxl"), "unknown model"),
         (BuildOptions(identity_share=1.5), "identity share"),
     ],
 )

@@ -102,7 +102,7 @@ def _tokenizer():
 def run(model, folder):
     """Generate with a tiny checkpoint and print what came out as one line of JSON."""
     from chromiq.evaluate.generate.images import GenerateOptions, generate
-    from chromiq.evaluate.generate.pipelines import FAMILIES
+    from chromiq.models import MODELS
     from chromiq.photos.images import read_photo, write_photo
 
     checkpoint = build_tiny_qwen(folder / "tiny", model)
@@ -116,7 +116,7 @@ def run(model, folder):
     lora = write_lora(folder / "lora.safetensors", ["transformer_blocks.0.attn.to_q"])
     captions = {"a": "make it red", "b": "make it blue"}
     options = GenerateOptions(model=model, checkpoint=str(checkpoint), steps=2, seeds={"b": 7})
-    references = folder / "reference" if FAMILIES[model].takes_reference else None
+    references = folder / "reference" if MODELS[model].has_reference else None
     call = (folder / "control", folder / "out", captions, options)
     paths = generate(*call, lora=lora, references=references, scales=(0.0, 1.0))
     images = {str(path.relative_to(folder / "out")): read_photo(path).rgb for path in paths}

@@ -14,10 +14,10 @@ from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.dataset_builder.doctor.dataset import TRAINER_SUFFIXES, DatasetFolders, Training, check_folders
 from chromiq.dataset_layout import unfinished_findings
 from chromiq.errors import Finding, UnsoundError
+from chromiq.models import model_of_arch
 from chromiq.photos.images import photo_size_wh
 from chromiq.photos.soundness import PHOTO_SUFFIXES, sound_photo
 from chromiq.toolkit_configs.checks.caches import cache_findings
-from chromiq.toolkit_configs.render.models import model_of_arch
 from chromiq.toolkit_configs.schema.jobs import Dataset, Job
 
 _MASKS_READ = 200
@@ -83,8 +83,8 @@ def data_findings(
     model = model_of_arch(job.process.model.arch)
     for index, dataset in enumerate(job.process.datasets):
         prefix = f"{where}: datasets.{index}"
-        findings += _control_findings(dataset, model is not None and model.sees_reference, prefix)
-        divisible_by = model.divisible_by if model else 16
+        findings += _control_findings(dataset, model is not None and model.has_reference, prefix)
+        divisible_by = model.divisible_by_px if model else 16
         training = Training(job.process.trigger_word or TRIGGER_WORD, tuple(dataset.resolution), divisible_by)
         findings += _folder_findings(dataset, prefix, training, on_progress)
         own = target_sizes(Path(dataset.folder_path))
@@ -176,13 +176,13 @@ def mask_weights(shares: Sequence[float], min_value: float) -> MaskWeights:
     )
 
 
-def _control_findings(dataset: Dataset, sees_reference: bool, where: str) -> list[Finding]:
+def _control_findings(dataset: Dataset, has_reference: bool, where: str) -> list[Finding]:
     controls = dataset.control_path if isinstance(dataset.control_path, list) else [dataset.control_path]
-    if sees_reference and len(controls) == 1:
+    if has_reference and len(controls) == 1:
         wanted = "two folders, of the pictures to correct and of the still-lifes"
         cure = "render again for this model, or the model sees no still-life"
         return [Finding.expected("config.controls", f"{where}.control_path", wanted, "one", cure, "warning")]
-    if not sees_reference and len(controls) > 1:
+    if not has_reference and len(controls) > 1:
         got, cure = f"{len(controls)} folders", "render again for this model"
         wanted = "one folder of stitched pictures"
         return [Finding.expected("config.controls", f"{where}.control_path", wanted, got, cure, "warning")]

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from chromiq.errors import Finding
+from chromiq.models import MODELS, model_of_arch
 from chromiq.toolkit_configs.render.assign import FREE
-from chromiq.toolkit_configs.render.models import MODELS, model_of_arch
 from chromiq.toolkit_configs.render.settings import looks_like_a_float
 from chromiq.toolkit_configs.schema.jobs import Process
 from chromiq.toolkit_configs.schema.known_keys import fits_kind, known_keys, known_kinds
@@ -126,7 +126,7 @@ def _choice_findings(process: Mapping[str, Any], where: str) -> list[Finding]:
             findings.append(_unknown_word(f"{where}: {key}", value, choices))
     arch = (process.get("model") or {}).get("arch")
     if isinstance(arch, str) and model_of_arch(arch) is None:
-        known = {str(model.settings.get("model.arch", "flux_kontext")) for model in MODELS.values()}
+        known = {model.arch for model in MODELS.values()}
         findings.append(_unknown_word(f"{where}: model.arch", arch, frozenset(known)))
     return findings
 

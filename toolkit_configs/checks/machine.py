@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from chromiq.errors import Finding
+from chromiq.models import model_of_arch
 from chromiq.toolkit_configs.render.memory import (
     GIB,
     MemoryEstimate,
@@ -16,7 +17,6 @@ from chromiq.toolkit_configs.render.memory import (
     optimizer_bytes,
     weight_bytes,
 )
-from chromiq.toolkit_configs.render.models import model_of_arch
 from chromiq.toolkit_configs.schema.jobs import Job
 from chromiq.toolkit_configs.trainer.devices import is_device
 from chromiq.toolkit_configs.trainer.machine import Gpu, find_gpus, gpu_of, gpu_summary
@@ -58,7 +58,7 @@ def disk_need(job: Job, sizes: Mapping[tuple[int, int], int]) -> DiskNeed:
                 min(width * height, resolution**2) * count for (width, height), count in sizes.items()
             )
             if dataset.cache_latents_to_disk:
-                latents += area_px / 64 * (model.latent_channels if model else 16) * 2
+                latents += area_px / 64 * (model.size.latent_channels if model else 16) * 2
     if process.train.cache_text_embeddings:
         latents += _TEXT_EMBEDDING_BYTES * sum(sizes.values())
     local = process.model.name_or_path.startswith((".", "/", "~"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chromiq.errors import Finding
-from chromiq.toolkit_configs.render.models import MODELS, BaseModel, model_of_arch
+from chromiq.models import MODELS, EditModel, model_of_arch
 
 _PROCESS_TYPES = frozenset({"diffusion_trainer", "sd_trainer", "ui_trainer"})
 _TOP_KEYS = frozenset({"job", "config", "meta"})
@@ -160,11 +160,7 @@ def _model_findings(model: Mapping[str, Any], where: str) -> Iterator[Finding]:
             wanted, got = "a key that the model reads", f"{key!r}, which it drops in silence"
             name_of_key = f"{where}: model.model_kwargs.{key}"
             yield Finding.expected("config.key", name_of_key, wanted, got, f"did you mean {near[0]}?")
-    archs = [
-        str(spec.settings.get("model.arch", "flux_kontext"))
-        for spec in MODELS.values()
-        if spec.repository == name
-    ]
+    archs = [spec.arch for spec in MODELS.values() if spec.hub_id == name]
     if archs and arch.split(":")[0] not in [each.split(":")[0] for each in archs]:
         cure = f"write {archs[0]}, or name the model that {arch} is"
         yield Finding.expected(
@@ -211,5 +207,5 @@ def _prompt_findings(prompt: str, where: str) -> Iterator[Finding]:
             yield Finding.expected("config.sample", where, "a picture", f"no file {path}", "mend the path")
 
 
-def _wanted_controls(spec: BaseModel) -> set[str]:
-    return {"ctrl_img_1", "ctrl_img_2"} if spec.sees_reference else {"ctrl_img"}
+def _wanted_controls(spec: EditModel) -> set[str]:
+    return {"ctrl_img_1", "ctrl_img_2"} if spec.has_reference else {"ctrl_img"}

@@ -10,11 +10,11 @@ from typing import Any
 
 from chromiq.dataset_layout import DatasetLayout, read_examples
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
+from chromiq.models import EditModel, find_model
 from chromiq.photos.soundness import sound_photo
 from chromiq.records import Example
 from chromiq.toolkit_configs.render.assign import assign
 from chromiq.toolkit_configs.render.memory import GIB, MemoryEstimate, estimate_memory
-from chromiq.toolkit_configs.render.models import BaseModel, find_model
 from chromiq.toolkit_configs.render.presets import PRESETS, find_preset, luxuries, preset_memory_gib, savings
 from chromiq.toolkit_configs.render.settings import Setting, Settings, flat
 from chromiq.toolkit_configs.schema.jobs import Config, Dataset, Job, Process, name_fault
@@ -77,7 +77,7 @@ def compose(
     """The job of a dataset, a model and a preset.
 
     Args:
-        model: one of `chromiq.toolkit_configs.render.models.MODELS`.
+        model: one of `chromiq.models.MODELS`.
         dataset: as `chromiq build` made it; it need not be there yet.
         preset: as the command line names it.
         name: the same.
@@ -104,7 +104,7 @@ def compose(
     sources = dict.fromkeys(_OF_THE_DATASET, "the dataset")
     sources["sqlite_db_path"] = "training_folder"
     size_wh = target_size_wh(root)
-    _assign_all(job_process, sources, spec.settings, f"model {model}")
+    _assign_all(job_process, sources, spec.trainer_settings, f"model {model}")
     _assign_all(job_process, sources, _sample_size(job_process, spec, size_wh), "the dataset")
     _assign_all(job_process, sources, PRESETS[chosen], f"preset {chosen}")
     _fit_memory(job, sources, spec, chosen, size_wh)
@@ -150,11 +150,11 @@ def _options(
     return options, sources
 
 
-def _process(root: Path, spec: BaseModel, folder: Path) -> Process:
+def _process(root: Path, spec: EditModel, folder: Path) -> Process:
     layout = DatasetLayout(root)
     control: str | list[str] = str(layout.controls)
     mask: str | None = str(layout.loss_masks)
-    if spec.sees_reference:
+    if spec.has_reference:
         control = [str(layout.controls), str(layout.references)]
         mask = mask if layout.loss_masks.is_dir() else None
     process = Process(
@@ -172,7 +172,7 @@ def _assign_all(process: Process, sources: dict[str, str], values: Mapping[str, 
 
 
 def _fit_memory(
-    job: Job, sources: dict[str, str], spec: BaseModel, preset: str, size_wh: tuple[int, int] | None
+    job: Job, sources: dict[str, str], spec: EditModel, preset: str, size_wh: tuple[int, int] | None
 ) -> None:
     """Keep what the preset's memory has room for, or give up what must be for it to hold the model."""
     limit = preset_memory_gib(preset)
@@ -207,35 +207,35 @@ def _changing(process: Process, values: Mapping[str, Any], preset: str) -> dict[
     return changed
 
 
-def _sample_size(process: Process, spec: BaseModel, size_wh: tuple[int, int] | None) -> dict[str, Any]:
+def _sample_size(process: Process, spec: EditModel, size_wh: tuple[int, int] | None) -> dict[str, Any]:
     if size_wh is None or size_wh == (process.sample.width, process.sample.height):
         return {}
-    width, height = (max(1, side // spec.divisible_by) * spec.divisible_by for side in size_wh)
+    width, height = (max(1, side // spec.divisible_by_px) * spec.divisible_by_px for side in size_wh)
     return {"sample.width": width, "sample.height": height}
 
 
-def _layout_findings(root: Path, spec: BaseModel, model: str) -> list[Finding]:
+def _layout_findings(root: Path, spec: EditModel, model: str) -> list[Finding]:
     """Whether an existing dataset is one, and shows the still-life the way the model wants it."""
     if root.is_file():
         wanted, cure = "a folder, as chromiq build writes it", "check the path"
         return [Finding.expected("dataset.folder", str(root), wanted, "a file", cure)]
     layout = DatasetLayout(root)
-    if not layout.truths.is_dir() or layout.references.is_dir() == spec.sees_reference:
+    if not layout.truths.is_dir() or layout.references.is_dir() == spec.has_reference:
         return []
     stitched, apart = "stitched pictures", "a folder reference/ with the still-lifes"
-    wanted, got = (apart, stitched) if spec.sees_reference else (stitched, apart)
+    wanted, got = (apart, stitched) if spec.has_reference else (stitched, apart)
     cure = f"build it for this model: chromiq build PAIRS --out DATASET --model {model}"
     return [Finding.expected("dataset.layout", str(root), f"{wanted} for {model}", got, cure)]
 
 
-def _samples(root: Path, spec: BaseModel) -> list[dict[str, Any]]:
+def _samples(root: Path, spec: EditModel) -> list[dict[str, Any]]:
     """Prompts and control pictures to watch, held-out garments first."""
     examples = sorted(read_examples(root), key=lambda example: example.split != "held_out")
     return [_sample(root, example, spec) for example in examples[:_SAMPLES]]
 
 
-def _sample(root: Path, example: Example, spec: BaseModel) -> dict[str, Any]:
-    if not spec.sees_reference:
+def _sample(root: Path, example: Example, spec: EditModel) -> dict[str, Any]:
+    if not spec.has_reference:
         return {"prompt": example.caption, "ctrl_img": str(root / example.control)}
     return {
         "prompt": example.caption,

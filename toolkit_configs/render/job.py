@@ -14,10 +14,10 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from chromiq.documents import load_yaml, read_text
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
+from chromiq.models import MODELS, find_model
 from chromiq.templating import template_environment, template_text
 from chromiq.toolkit_configs.render.compose import Composed, compose
 from chromiq.toolkit_configs.render.memory import MemoryEstimate
-from chromiq.toolkit_configs.render.models import MODELS, find_model
 from chromiq.toolkit_configs.render.notes import NOTES
 from chromiq.toolkit_configs.render.settings import Settings, command_line_settings, flat
 from chromiq.toolkit_configs.schema.jobs import Job
@@ -49,7 +49,7 @@ def render_job(
     """The text of a config file.
 
     Args:
-        model: one of `chromiq.toolkit_configs.render.models.MODELS`.
+        model: one of `chromiq.models.MODELS`.
         dataset: as `chromiq build` made it.
         preset: one of `chromiq.toolkit_configs.render.presets.PRESETS`; ``published`` if nobody names one.
         name: of the run; its checkpoints are named after it.
@@ -113,8 +113,8 @@ def render_text(
     about = {
         "model": model,
         "preset": preset,
-        "repository": spec.repository,
-        "gated": spec.gated,
+        "repository": spec.hub_id,
+        "gated": spec.is_gated,
         "memory": memory.summary if memory else "",
     }
     if template is None:
@@ -137,7 +137,7 @@ def template_name(model: str) -> str:
     Raises:
         UsageError: if the model is not known.
     """
-    return f"{find_model(model).template}.yaml.j2"
+    return find_model(model).template_name
 
 
 def template_source(model: str) -> str:
@@ -153,7 +153,7 @@ def template_source(model: str) -> str:
 
 def template_models() -> dict[str, str]:
     """Every model that can be rendered, and the base model that stands behind it on the hub."""
-    return {name: model.repository for name, model in MODELS.items()}
+    return {name: model.hub_id for name, model in MODELS.items()}
 
 
 def substituted(value: Any, where: Sequence[str] = ()) -> list[Finding]:

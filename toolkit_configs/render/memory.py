@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from chromiq.toolkit_configs.render.models import BaseModel, model_of_arch
+from chromiq.models import EditModel, model_of_arch
 from chromiq.toolkit_configs.schema.jobs import Job, Process
 
 GIB = 2**30
@@ -94,10 +94,10 @@ def estimate_memory(job: Job, size_wh: tuple[int, int] | None = None) -> MemoryE
     if model is None or process.model.name_or_path.startswith((".", "/", "~")):
         return None
     settings, train = process.model, process.train
-    transformer = model.parameters * weight_bytes(settings.qtype if settings.quantize else train.dtype)
+    transformer = model.size.parameters * weight_bytes(settings.qtype if settings.quantize else train.dtype)
     kept_share = 1 - _offloaded_share(process)
-    whole_text_encoder = model.text_encoder_parameters * 2
-    text_encoder = model.text_encoder_parameters * weight_bytes(
+    whole_text_encoder = model.size.text_encoder_parameters * 2
+    text_encoder = model.size.text_encoder_parameters * weight_bytes(
         settings.qtype_te if settings.quantize_te else train.dtype
     )
     text_encoder_kept = 0.0 if train.unload_text_encoder or train.cache_text_embeddings else text_encoder
@@ -133,11 +133,11 @@ def weight_bytes(precision: str) -> float:
     return bits / 8 * (1.03 if bits == 8 else 1.12) + (0.08 if "|" in precision else 0)
 
 
-def lora_parameters(process: Process, model: BaseModel) -> float:
+def lora_parameters(process: Process, model: EditModel) -> float:
     """How many parameters are trained; the transformers in question have no convolutions."""
     # A full-rank LoKr factorises instead; it is about as large as a LoRA of rank 16.
     rank = 16 if process.network.type == "lokr" and process.network.lokr_full_rank else process.network.linear
-    return float(rank * model.lora_width)
+    return float(rank * model.size.lora_width)
 
 
 def optimizer_bytes(optimizer: str) -> float:
@@ -150,32 +150,32 @@ def bucketed_tokens(size_wh: tuple[int, int], resolution: int) -> float:
     return min(size_wh[0] * size_wh[1], resolution**2) / _PATCH_PX**2
 
 
-def _activation_bytes(process: Process, model: BaseModel, size_wh: tuple[int, int]) -> float:
+def _activation_bytes(process: Process, model: EditModel, size_wh: tuple[int, int]) -> float:
     tokens = 0.0
     for dataset in process.datasets:
         target = max(bucketed_tokens(size_wh, resolution) for resolution in dataset.resolution)
         controls = 1 if isinstance(dataset.control_path, str) else len(dataset.control_path)
-        own_size = model.sees_reference and not process.model.model_kwargs.get("match_target_res", False)
+        own_size = model.has_reference and not process.model.model_kwargs.get("match_target_res", False)
         limit = min(size_wh[0] * size_wh[1], _CONTROL_AREA_PX) / _PATCH_PX**2
         each = limit if own_size else target
         tokens = max(tokens, target + controls * each + _TEXT_TOKENS)
     value_bytes = 4 if weight_bytes(process.train.dtype) == 4 else 2
-    one = tokens * model.width * value_bytes * process.train.batch_size
+    one = tokens * model.size.width * value_bytes * process.train.batch_size
     if process.train.gradient_checkpointing:
-        return one * (model.blocks + _VALUES_IN_A_BLOCK)
-    return one * (model.blocks * _VALUES_KEPT_BY_A_BLOCK + _VALUES_IN_A_BLOCK)
+        return one * (model.size.blocks + _VALUES_IN_A_BLOCK)
+    return one * (model.size.blocks * _VALUES_KEPT_BY_A_BLOCK + _VALUES_IN_A_BLOCK)
 
 
 def _loading_bytes(
-    process: Process, model: BaseModel, transformer: float, text_encoder: float, whole_text_encoder: float
+    process: Process, model: EditModel, transformer: float, text_encoder: float, whole_text_encoder: float
 ) -> float:
     """The most that is held while loading, as AI-Toolkit's model classes go about it."""
     settings = process.model
     first = transformer
     if settings.arch == "flux_kontext" and settings.quantize and not settings.low_vram:
-        first = model.parameters * 2  # quantised on the GPU
+        first = model.size.parameters * 2  # quantised on the GPU
     waiting = 0.0 if settings.low_vram and settings.arch != "flux_kontext" else transformer
-    then = whole_text_encoder if model.loads_text_encoder_whole else text_encoder
+    then = whole_text_encoder if model.size.loads_text_encoder_whole else text_encoder
     return max(first if waiting else 0.0, waiting + then) + _OVERHEAD_BYTES / 2
 
 

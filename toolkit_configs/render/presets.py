@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from chromiq.errors import UsageError
-from chromiq.toolkit_configs.render.models import BaseModel
+from chromiq.models import EditModel
 
 _8_BIT: dict[str, Any] = {"model.quantize": True, "model.quantize_te": True}
 _16_BIT: dict[str, Any] = {"model.quantize": False, "model.quantize_te": False, "model.low_vram": False}
@@ -85,7 +85,7 @@ def luxuries() -> tuple[dict[str, Any], ...]:
     return ({"dataset.resolution": [1328]}, _16_BIT)
 
 
-def savings(model: BaseModel) -> tuple[dict[str, Any], ...]:
+def savings(model: EditModel) -> tuple[dict[str, Any], ...]:
     """What to give up, in this order and adding up, when a model is too large for a preset's memory."""
     low_bits = model.recovery_adapter or "uint4"
     return (

@@ -4,14 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chromiq.dataset_builder.canvas.captions import (
-    REFERENCE_MODELS,
-    SINGLE_MODELS,
-    STITCHED_MODELS,
-    caption,
-    uses_reference,
-)
+from chromiq.dataset_builder.canvas.captions import caption
 from chromiq.errors import UsageError
+from chromiq.models import MODELS
 
 
 def test_the_published_sentences():
@@ -21,7 +16,7 @@ def test_the_published_sentences():
     )
 
 
-@pytest.mark.parametrize("model", [*STITCHED_MODELS, *SINGLE_MODELS, *REFERENCE_MODELS])
+@pytest.mark.parametrize("model", MODELS)
 @given(
     label=st.text(min_size=1).filter(lambda text: text.strip() and text.isprintable()),
     trigger=st.sampled_from(["chromiq", "{label}", "ohwx"]),
@@ -32,7 +27,7 @@ def test_label_and_trigger_come_back_as_they_were_written(model, label, trigger)
     assert text.startswith(f"{trigger} Change the ")
     assert f" {label} " in text
     assert len(text.splitlines()) == 1
-    assert ("on the right" in text) != uses_reference(model)
+    assert ("on the right" in text) != MODELS[model].has_reference
 
 
 @pytest.mark.parametrize("label", ["", "   ", "two\nlines", "bell\a", "line\u2028separator"])
@@ -44,5 +39,5 @@ def test_a_label_that_is_not_one_line_is_refused(label):
 
 
 def test_an_unknown_model_is_refused_with_those_there_are():
-    with pytest.raises(UsageError, match=r"kontex: wanted a model, one of kontext, "):
+    with pytest.raises(UsageError, match=r"did you mean kontext\? known models: kontext, "):
         caption("kontex", "shirt")

@@ -9,11 +9,11 @@ import yaml
 from hub_server import Hub
 
 from chromiq.errors import AccessError, ChromiqError, UnsoundError, UsageError
-from chromiq.evaluate.generate.base_models import base_licence
 from chromiq.evaluate.publish.model_card import read_figures
 from chromiq.evaluate.publish.repository import prepare, publish
 from chromiq.evaluate.score.intervals import bootstrap_interval
 from chromiq.files import sha256_file
+from chromiq.models import base_licence
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.runs.folder import RunRecord, library_versions, now, write_record
 from chromiq.toolkit_configs.runs.status import RunStatus, ended
@@ -114,7 +114,7 @@ def test_its_code_is_python_that_names_real_classes(run_folder):
 
     import diffusers
 
-    from chromiq.evaluate.generate.base_models import _PIPELINES
+    from chromiq.models import MODELS
 
     text = prepare(run_folder, "shop/colour").card
     code = text.split("```python\n")[1].split("```")[0]
@@ -123,7 +123,7 @@ def test_its_code_is_python_that_names_real_classes(run_folder):
     assert {"from_pretrained", "load_lora_weights"} <= calls
     assert 'weight_name="r.safetensors"' in code
     # The table of its lazy module: importing each class would take half a minute.
-    assert set(_PIPELINES.values()) <= set(dir(diffusers))
+    assert {model.pipeline for model in MODELS.values()} <= set(dir(diffusers))
 
 
 def test_without_figures_it_admits_that(run_folder):
@@ -156,7 +156,7 @@ def test_names_cannot_break_out_of_the_card(run_folder):
 
 
 def test_a_licence_is_never_guessed(run_folder):
-    with pytest.raises(UsageError, match="--base-model"):
+    with pytest.raises(UsageError, match="somebody/model: unknown licence"):
         prepare(run_folder, "shop/colour", base_model="somebody/model")
     card = prepare(run_folder, "shop/colour", base_model="somebody/model", licence="mit").card
     assert front_matter(card)["license"] == "mit"

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from chromiq.models import MODELS
 from chromiq.toolkit_configs.checks.caches import cache_findings
 from chromiq.toolkit_configs.checks.config import check_config
 from chromiq.toolkit_configs.checks.settings import setting_findings
 from chromiq.toolkit_configs.render.job import render_job
-from chromiq.toolkit_configs.render.models import MODELS
 from chromiq.toolkit_configs.render.presets import PRESETS
 
 

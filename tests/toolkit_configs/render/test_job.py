@@ -12,8 +12,8 @@ from places import REAL
 
 from chromiq.dataset_layout import write_manifest
 from chromiq.errors import UnsoundError, UsageError
+from chromiq.models import MODELS
 from chromiq.toolkit_configs.render.job import render_job, render_text, substituted
-from chromiq.toolkit_configs.render.models import MODELS
 from chromiq.toolkit_configs.schema.jobs import Config, Dataset, Job, Process
 
 HOME = "/workspace/ai-toolkit"

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from chromiq.models import MODELS
 from chromiq.toolkit_configs.render.compose import compose
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.render.memory import GIB
-from chromiq.toolkit_configs.render.models import MODELS
 from chromiq.toolkit_configs.render.presets import PRESETS
 from chromiq.toolkit_configs.schema.known_keys import known_keys
 

@@ -4,10 +4,10 @@ import pytest
 import yaml
 
 from chromiq.errors import UnsoundError, UsageError
+from chromiq.models import MODELS
 from chromiq.toolkit_configs.render.compare import differences_from
 from chromiq.toolkit_configs.render.compose import DEFAULT, compose
 from chromiq.toolkit_configs.render.job import render_composed, render_job, template_source
-from chromiq.toolkit_configs.render.models import MODELS, find_model
 from chromiq.toolkit_configs.render.notes import NOTES
 from chromiq.toolkit_configs.render.settings import (
     Settings,
@@ -227,13 +227,3 @@ def test_a_template_lays_values_out_and_sets_none(tmp_path):
     assert set(found) == {"train.lr", "sample.fps", "sample.x"}
     assert (found["train.lr"].wanted, found["train.lr"].got) == ("0.0001", "0.5")
     assert "--set train.lr=" in found["train.lr"].hint
-
-
-def test_the_dataset_builder_knows_the_same_models():
-    from chromiq.dataset_builder.canvas.buckets import DIVISIBLE_BY_PX
-    from chromiq.dataset_builder.canvas.captions import uses_reference
-
-    assert {name: find_model(name).divisible_by for name in MODELS} == DIVISIBLE_BY_PX
-    assert {name: uses_reference(name) for name in MODELS} == {
-        name: find_model(name).sees_reference for name in MODELS
-    }

@@ -1,0 +1,317 @@
+"""The edit models that chromiq builds data for, trains, runs and publishes: one entry each, in `MODELS`.
+
+To add a model, add an entry here and a template ``templates/NAME.yaml.j2``.
+
+Parameters and LoRA widths were counted from the model classes of diffusers at their default sizes (for
+FLUX.2 klein at the sizes in AI-Toolkit's source). Text encoders: T5-XXL and CLIP-L, Qwen2.5-VL-7B,
+Mistral-Small-3.1-24B, Qwen3-4B and -8B, as their model cards state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from chromiq.errors import UsageError
+
+Layout = Literal["stitched", "reference"]
+
+
+@dataclass(frozen=True)
+class Licence:
+    """A licence as the hub's model cards name it.
+
+    Attributes:
+        identifier: the hub's ``license``; ``"other"`` for one that is not on its list.
+        name: ``license_name``, with ``"other"``.
+        link: to its text, with ``"other"``.
+    """
+
+    identifier: str
+    name: str | None = None
+    link: str | None = None
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The keys of a model card's front matter."""
+        keys = {"license": self.identifier, "license_name": self.name, "license_link": self.link}
+        return {key: value for key, value in keys.items() if value}
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """What the memory estimate needs to know.
+
+    Attributes:
+        parameters: of the transformer.
+        text_encoder_parameters: of all text encoders.
+        width: channels of a token in the transformer.
+        blocks: transformer blocks, double and single ones.
+        lora_width: LoRA parameters per rank: the sum of inputs and outputs of every linear layer in the
+            transformer's blocks.
+        latent_channels: of the VAE, at 1/8 of the image's size.
+        loads_text_encoder_whole: whether the text encoder is on the GPU in 16 bit before it is quantised.
+    """
+
+    parameters: float
+    text_encoder_parameters: float
+    width: int
+    blocks: int
+    lora_width: int
+    latent_channels: int = 16
+    loads_text_encoder_whole: bool = True
+
+
+@dataclass(frozen=True)
+class EditModel:
+    """One edit model.
+
+    Attributes:
+        name: on the command line.
+        hub_id: of the weights that are trained on and generated with.
+        licence: of the weights, and so of LoRAs trained on them.
+        arch: AI-Toolkit's name.
+        layout: ``"stitched"`` shows the still-life on the left of one image, ``"reference"`` shows it as a
+            second image.
+        divisible_by_px: every side of a trained image is a multiple of this.
+        size: for the memory estimate.
+        pipeline: class in diffusers that generates with it.
+        steps: denoising steps.
+        guidance: guidance scale.
+        batches: whether one call of the pipeline takes several images.
+        is_gated: whether its licence must be accepted on the hub first.
+        template: stem of the config template, where several models share one.
+        recovery_adapter: AI-Toolkit's 3-bit weights with an adapter that restores their accuracy.
+        settings: dotted AI-Toolkit keys that differ from the published run's, apart from `arch`, `hub_id`,
+            `steps` and `guidance`.
+        variants: hub ids of the same weights in another form, on which its LoRAs run, with their licences.
+    """
+
+    name: str
+    hub_id: str
+    licence: Licence
+    arch: str
+    layout: Layout
+    divisible_by_px: int
+    size: ModelSize
+    pipeline: str
+    steps: int
+    guidance: float
+    batches: bool = False
+    is_gated: bool = False
+    template: str | None = None
+    recovery_adapter: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    variants: dict[str, Licence] = field(default_factory=dict)
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether the still-life is an image of its own."""
+        return self.layout == "reference"
+
+    @property
+    def template_name(self) -> str:
+        """File name of the config template."""
+        return f"{self.template or self.name}.yaml.j2"
+
+    @property
+    def trainer_settings(self) -> dict[str, Any]:
+        """Every dotted AI-Toolkit key that the model decides."""
+        return {
+            "model.arch": self.arch,
+            "model.name_or_path": self.hub_id,
+            "sample.guidance_scale": self.guidance,
+            "sample.sample_steps": self.steps,
+            **self.settings,
+        }
+
+
+_APACHE = Licence("apache-2.0")
+_8_BIT: dict[str, Any] = {"model.quantize": True, "model.quantize_te": True, "model.low_vram": True}
+_REFERENCE: dict[str, Any] = {
+    "sample.width": 896,
+    "sample.height": 1120,
+    "model.model_kwargs": {"match_target_res": False},
+}
+
+
+def _bfl_licence(name: str, hub_id: str) -> Licence:
+    return Licence("other", name, f"https://huggingface.co/{hub_id}/blob/main/LICENSE.md")
+
+
+def _qwen(name: str, hub_id: str, arch: str, pipeline: str, layout: Layout) -> EditModel:
+    return EditModel(
+        name=name,
+        hub_id=hub_id,
+        licence=_APACHE,
+        arch=arch,
+        layout=layout,
+        divisible_by_px=32,
+        size=ModelSize(
+            parameters=20.43e9, text_encoder_parameters=8.29e9, width=3072, blocks=60, lora_width=9_216_000
+        ),
+        pipeline=pipeline,
+        steps=25,
+        guidance=4.0,
+        recovery_adapter=(
+            f"uint3|ostris/accuracy_recovery_adapters/{name.replace('-', '_')}_torchao_uint3.safetensors"
+        ),
+        settings={**_8_BIT, **(_REFERENCE if layout == "reference" else {}), "sample.neg": " "},
+    )
+
+
+def _klein(name: str, size_name: str, licence: str | None, size: ModelSize) -> EditModel:
+    base, distilled = (f"black-forest-labs/FLUX.2-klein-{infix}{size_name}" for infix in ("base-", ""))
+    licences = [_bfl_licence(licence, hub_id) if licence else _APACHE for hub_id in (base, distilled)]
+    return EditModel(
+        name=name,
+        hub_id=base,
+        licence=licences[0],
+        arch=f"flux2_klein_{size_name.lower()}",
+        layout="reference",
+        divisible_by_px=16,
+        size=size,
+        pipeline="Flux2KleinPipeline",
+        steps=25,
+        guidance=4.0,
+        is_gated=licence is not None,
+        template="flux2-klein",
+        settings={**_8_BIT, **_REFERENCE},
+        variants={distilled: licences[1]},
+    )
+
+
+_KLEIN_4B = ModelSize(
+    parameters=3.88e9,
+    text_encoder_parameters=4.02e9,
+    width=3072,
+    blocks=25,
+    lora_width=1_505_280,
+    latent_channels=32,
+    loads_text_encoder_whole=False,
+)
+_ENTRIES = (
+    EditModel(
+        name="kontext",
+        hub_id="black-forest-labs/FLUX.1-Kontext-dev",
+        licence=_bfl_licence("flux-1-dev-non-commercial-license", "black-forest-labs/FLUX.1-Kontext-dev"),
+        arch="flux_kontext",
+        layout="stitched",
+        divisible_by_px=16,
+        size=ModelSize(
+            parameters=11.9e9, text_encoder_parameters=4.89e9, width=3072, blocks=57, lora_width=5_369_856
+        ),
+        pipeline="FluxKontextPipeline",
+        steps=28,
+        guidance=2.5,
+        batches=True,
+        is_gated=True,
+        settings={"sample.sample_steps": 30},
+    ),
+    _qwen("qwen-image-edit", "Qwen/Qwen-Image-Edit", "qwen_image_edit", "QwenImageEditPipeline", "stitched"),
+    _qwen(
+        "qwen-image-edit-2509",
+        "Qwen/Qwen-Image-Edit-2509",
+        "qwen_image_edit_plus",
+        "QwenImageEditPlusPipeline",
+        "reference",
+    ),
+    _qwen(
+        "qwen-image-edit-2511",
+        "Qwen/Qwen-Image-Edit-2511",
+        "qwen_image_edit_plus:2511",
+        "QwenImageEditPlusPipeline",
+        "reference",
+    ),
+    EditModel(
+        name="flux2",
+        hub_id="black-forest-labs/FLUX.2-dev",
+        licence=_bfl_licence("flux-dev-non-commercial-license", "black-forest-labs/FLUX.2-dev"),
+        arch="flux2",
+        layout="reference",
+        divisible_by_px=16,
+        size=ModelSize(
+            parameters=32.2e9,
+            text_encoder_parameters=24.0e9,
+            width=6144,
+            blocks=56,
+            lora_width=6_291_456,
+            latent_channels=32,
+        ),
+        pipeline="Flux2Pipeline",
+        steps=28,
+        guidance=4.0,
+        is_gated=True,
+        settings={**_8_BIT, **_REFERENCE},
+    ),
+    _klein("flux2-klein", "4B", None, _KLEIN_4B),  # the one that is not gated
+    _klein("flux2-klein-4b", "4B", None, _KLEIN_4B),
+    _klein(
+        "flux2-klein-9b",
+        "9B",
+        "flux-non-commercial-license",
+        ModelSize(
+            parameters=9.08e9,
+            text_encoder_parameters=8.19e9,
+            width=4096,
+            blocks=32,
+            lora_width=2_719_744,
+            latent_channels=32,
+            loads_text_encoder_whole=False,
+        ),
+    ),
+)
+MODELS: dict[str, EditModel] = {model.name: model for model in _ENTRIES}
+"""Every edit model by the name that ``--model`` takes."""
+DEFAULT_MODEL = "kontext"
+
+
+def find_model(name: str) -> EditModel:
+    """The edit model of a name.
+
+    Raises:
+        UsageError: if there is none; it lists all and suggests the nearest.
+    """
+    if name not in MODELS:
+        near = get_close_matches(name, MODELS, n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise UsageError(f"{name}: unknown model; {meant}known models: {', '.join(MODELS)}.")
+    return MODELS[name]
+
+
+def model_of_arch(arch: str) -> EditModel | None:
+    """The edit model that a config's ``model.arch`` names, or None for an arch that is not in `MODELS`.
+
+    >>> model_of_arch("flux_kontext").hub_id
+    'black-forest-labs/FLUX.1-Kontext-dev'
+    """
+    # The later of two names for one model wins: flux2-klein-4b, not its short form.
+    known = {model.arch: model for model in MODELS.values()}
+    # The trainer drops what follows the colon.
+    return known.get(arch) or known.get(arch.split(":")[0])
+
+
+def model_of_hub_id(hub_id: str) -> EditModel | None:
+    """The edit model whose weights, or a variant of them, a hub id names, or None."""
+    return next(
+        (model for model in MODELS.values() if hub_id == model.hub_id or hub_id in model.variants), None
+    )
+
+
+def base_licence(hub_id: str) -> Licence:
+    """The licence of a base model.
+
+    >>> base_licence("Qwen/Qwen-Image-Edit").identifier
+    'apache-2.0'
+
+    Raises:
+        UsageError: if it is not known; a licence is never guessed.
+    """
+    model = model_of_hub_id(hub_id)
+    if model is None:
+        known = ", ".join(dict.fromkeys(each.hub_id for each in MODELS.values()))
+        raise UsageError(
+            f"{hub_id}: unknown licence; give the base model's hub name ({known}) or its licence"
+        )
+    return model.variants.get(hub_id, model.licence)
