@@ -71,7 +71,7 @@ def generate(checkpoint, lora=None, scale=1.0):
     ).images[0]  # fmt: skip
 
 
-def test_it_trains_goes_on_and_its_lora_loads(make_config, tiny_kontext):
+def test_it_trains_resumes_and_its_lora_loads(make_config, tiny_kontext):
     config, run = make_config(**{"train.steps": "4"})
     final = launch(config, "ai-toolkit")
     assert {path.name: saved_step(path) for path in run.glob("*.safetensors")} == {
@@ -96,7 +96,7 @@ def test_it_trains_goes_on_and_its_lora_loads(make_config, tiny_kontext):
     assert [session["steps_done"] for session in read_status(run).record.sessions] == [4]
 
 
-def test_sigint_is_told_with_the_steps_it_loses(make_config):
+def test_sigint_is_reported_with_the_steps_it_loses(make_config):
     config, run = make_config(**{"train.steps": "2000", "save.save_every": "500"})
     code = f"import sys; sys.argv = ['chromiq', 'train', {str(config)!r}]\n"
     code += "from chromiq_cli.main import main; main()"
@@ -116,7 +116,7 @@ def test_sigint_is_told_with_the_steps_it_loses(make_config):
     assert list(run.glob("*.safetensors")) == []
 
 
-def test_what_it_swallows_is_refused_before_it_starts(make_config, dataset):
+def test_faults_that_the_trainer_ignores_are_refused_before_launch(make_config, dataset):
     config, run = make_config(**{"train.steps": "1"})
     (dataset / "masks" / "pair1.png").unlink()
     with pytest.raises(UnsoundError) as caught:
@@ -129,7 +129,7 @@ def test_what_it_swallows_is_refused_before_it_starts(make_config, dataset):
     assert b"mask" not in done.stdout.split(b"Bucket sizes")[-1]
 
 
-def test_what_it_encoded_of_other_pictures_is_refused_before_it_starts(make_config, dataset):
+def test_stale_latents_are_refused_before_launch(make_config, dataset):
     settings = {"train.steps": "1", "dataset.cache_latents_to_disk": "true"}
     launch(make_config("first", **settings)[0], "ai-toolkit")
     cache = dataset / "gt" / "_latent_cache"
