@@ -1,0 +1,72 @@
+"""``python -m benchmarks.toy_base OUT``: the stages in order; what is there already is not made again."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.toy_base.autoencoder import train_autoencoder
+from benchmarks.toy_base.card import CARD
+from benchmarks.toy_base.loop import Schedule
+from benchmarks.toy_base.pictures import write_pool
+from benchmarks.toy_base.transformer import Captions, encode_pool, train_transformer
+from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import build_tiny_kontext
+
+PAIRS = 800
+AUTOENCODER = Schedule(steps=1400, decay=0.5)
+TRANSFORMER = Schedule(steps=5000, decay=0.4)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path, help="Folder for the pool, the states and checkpoint/.")
+    arguments = parser.parse_args()
+    out: Path = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)  # the order of sums, and so the weights, depend on it
+    began = time.monotonic()
+
+    def stage(name: str) -> None:
+        print(f"[{time.monotonic() - began:.0f} s] {name}", flush=True)
+
+    stage(f"draw {PAIRS} pairs")
+    if not (out / "pool.npz").is_file():
+        write_pool(
+            out / "pool.npz", PAIRS, lambda done, count: done % 100 or print(f"{done}/{count}", flush=True)
+        )
+    with np.load(out / "pool.npz") as arrays:
+        pool = {name: arrays[name] for name in arrays.files}
+    stage("train the autoencoder")
+    autoencoder = train_autoencoder(pool, out / "autoencoder.pt", AUTOENCODER)
+    stage("encode the pool")
+    latents = encode_pool(pool, autoencoder)
+    stage("train the transformer")
+    text_folder = build_tiny_kontext(out / "text", seed=0)
+    pipeline = _load(text_folder)
+    transformer = train_transformer(latents, Captions(pipeline), out / "transformer.pt", TRANSFORMER)
+    stage("write the checkpoint")
+    assemble(pipeline, autoencoder, transformer, latents.scale, out / "checkpoint")
+    stage("done")
+
+
+def assemble(pipeline: Any, autoencoder: Any, transformer: Any, scale: float, folder: Path) -> None:
+    """Write the checkpoint in half precision, with its card."""
+    autoencoder.register_to_config(scaling_factor=1 / scale, shift_factor=0.0)
+    pipeline.register_modules(vae=autoencoder, transformer=transformer)
+    pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
+    (folder / "README.md").write_text(CARD, encoding="utf-8")
+
+
+def _load(folder: Path) -> Any:
+    from diffusers import FluxKontextPipeline
+
+    return FluxKontextPipeline.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
+
+
+if __name__ == "__main__":
+    main()

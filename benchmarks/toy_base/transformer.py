@@ -1,0 +1,288 @@
+"""The toy's transformer: a real FluxTransformer2DModel that copies its control and knows a few edits.
+
+Under the product's own caption it is only ever shown a copy, so what a LoRA brings under that caption is
+the LoRA's. What it does learn to edit, under other captions: paint the still-life in the worn garment's
+colour; dye the worn garment in a colour that the caption names, or in that of a swatch on the left.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from benchmarks.toy_base.autoencoder import LATENT_CHANNELS, to_tensor
+from benchmarks.toy_base.loop import Schedule, fit
+from benchmarks.toy_base.pictures import COLOUR_WORDS, MODEL_OFF, STILL_OFF, SWATCH, TRUE, WORDS
+from chromiq.dataset_builder.canvas.captions import caption
+
+TEXT_WIDTH = 32
+_WIDTH, _HEAD = 128, 32
+_AXES = (4, 14, 14)  # of a head's 32 dimensions, those that encode picture, row and column
+_THETA = 10_000.0
+_BATCH = 8
+_MUON_RATE, _ADAM_RATE = 0.02, 2e-3
+_COPIES = (
+    "keep everything",
+    "leave the picture as it is",
+    "reproduce the image",
+    "a garment, flat and worn",
+    "",
+)
+_TASKS = {"copy": 0.3, "left": 0.2, "word": 0.15, "swatch": 0.35}
+_SEEN_TOKENS = 16
+_MAX_TOKENS = ((0.8, 128, _SEEN_TOKENS), (0.97, 128, 128), (1.0, 512, 512))
+"""How likely, so far, a step sees captions padded to how many tokens, of which it sees how many.
+
+The smoke engine pads to 128 and the pipeline to 512; most steps see the first 16, which hold what differs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One picture to learn from: control and target latents ``(16, h, w)``, and the caption."""
+
+    control: Any
+    target: Any
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Latents:
+    """The pool's canvases as the autoencoder sees them, divided by `scale` to unit size.
+
+    Attributes:
+        canvases: ``(N, 9, 16, 20, 32)`` float16.
+        scale: standard deviation of the latents; 1 / scale is the checkpoint's scaling factor.
+        words: ``(N, 2)`` names of colours.
+        garments: ``(N,)`` names of garments.
+    """
+
+    canvases: Any
+    scale: float
+    words: Any
+    garments: Any
+
+
+def encode_pool(pool: dict[str, Any], autoencoder: Any) -> Latents:
+    """Encode every canvas of the pool."""
+    encoded = []
+    with torch.no_grad():
+        for images in pool["images"]:
+            encoded.append(autoencoder.encode(to_tensor(images)).latent_dist.mean.half())
+    canvases = torch.stack(encoded)
+    scale = float(canvases[:400].float().std())
+    return Latents((canvases.float() / scale).half(), scale, pool["words"], pool["garments"])
+
+
+class Captions:
+    """Embeds captions with the checkpoint's own text encoders, and remembers them."""
+
+    def __init__(self, pipeline: Any) -> None:
+        self._pipeline = pipeline
+        self._known: dict[tuple[str, int], tuple[Any, Any]] = {}
+
+    def __call__(self, texts: list[str], padded_to: int, seen: int) -> tuple[Any, Any]:
+        """Token embeddings ``(B, seen, 32)`` and pooled embeddings ``(B, 32)``."""
+        for text in texts:
+            if (text, padded_to) not in self._known:
+                with torch.no_grad():
+                    tokens, pooled, _ = self._pipeline.encode_prompt(
+                        prompt=text, prompt_2=None, device="cpu", max_sequence_length=padded_to
+                    )
+                self._known[text, padded_to] = tokens[0].half(), pooled[0]
+        pairs = [self._known[text, padded_to] for text in texts]
+        return torch.stack([t[:seen].float() for t, _ in pairs]), torch.stack([p for _, p in pairs])
+
+
+def all_captions(garments: list[str]) -> list[str]:
+    """Every caption that the training draws from."""
+    per_garment = [(caption("kontext", g), left_caption(g), swatch_caption(g)) for g in garments]
+    named = [word_caption(g, word) for g in garments for word in COLOUR_WORDS]
+    return [*_COPIES, *(text for texts in per_garment for text in texts), *named]
+
+
+def left_caption(garment: str) -> str:
+    return f"repaint the flat {garment} like the worn one"
+
+
+def word_caption(garment: str, word: str) -> str:
+    return f"{word} {garment} on the model"
+
+
+def swatch_caption(garment: str) -> str:
+    return f"dye this {garment} after the colour card"
+
+
+def build_transformer(pooled: Any, seed: int = 0) -> Any:
+    """A transformer of 1.5 million weights whose first attention looks at the same place of the control.
+
+    Args:
+        pooled: pooled embeddings ``(N, 32)`` of all captions, so that their differences, which are small for
+            random text encoders, are seen at unit size.
+        seed: of its weights.
+    """
+    from diffusers import FluxTransformer2DModel
+
+    torch.manual_seed(seed)
+    model = FluxTransformer2DModel(
+        in_channels=4 * LATENT_CHANNELS, num_layers=1, num_single_layers=3, attention_head_dim=_HEAD,
+        num_attention_heads=_WIDTH // _HEAD, joint_attention_dim=TEXT_WIDTH,
+        pooled_projection_dim=TEXT_WIDTH, guidance_embeds=True, axes_dims_rope=_AXES,
+    )  # fmt: skip
+    with torch.no_grad():
+        embed = model.time_text_embed
+        embed.guidance_embedder.linear_2.weight.zero_()
+        embed.guidance_embedder.linear_2.bias.zero_()
+        _whiten(embed.text_embedder.linear_1, pooled)
+        for number, block in enumerate((*model.transformer_blocks, *model.single_transformer_blocks)):
+            _look_across(block.attn, {0: 1, 1: 1, 2: 0} if number == 0 else {0: 1, 1: 0})
+            _open_gates(block)
+        model.norm_out.linear.weight *= 0.3
+        model.norm_out.linear.bias.zero_()
+    embed.guidance_embedder.requires_grad_(False)
+    return model
+
+
+def _whiten(layer: Any, inputs: Any) -> None:
+    """Make a linear layer see the principal directions of `inputs` at unit size."""
+    mean = inputs.mean(0)
+    _, sizes, directions = torch.linalg.svd(inputs - mean, full_matrices=False)
+    kept = int((sizes > sizes[0] * 3e-3).sum())
+    whitening = directions[:kept] / (sizes[:kept, None] / len(inputs) ** 0.5)
+    layer.weight.copy_(torch.randn(len(layer.weight), kept) / kept**0.5 @ whitening)
+    layer.bias.copy_(-layer.weight @ mean)
+
+
+def _look_across(attention: Any, picture_of_head: dict[int, int]) -> None:
+    """Start some heads as a look at the same row and column of picture 0 (itself) or 1 (the control).
+
+    With constant queries and keys, rotary embeddings leave a score that depends on the distance of two places
+    only. A query turned by one radian on the first axis meets the keys of the next picture.
+    """
+    frequencies_from = (0, _AXES[0] // 2, (_AXES[0] + _AXES[1]) // 2)
+    for head, picture in picture_of_head.items():
+        query, key = torch.zeros(_HEAD), torch.zeros(_HEAD)
+        turns = {frequencies_from[0]: float(picture)}
+        for start in frequencies_from[1:]:  # the two highest frequencies of rows and of columns
+            turns |= {start: 0.0, start + 1: 0.0}
+        for pair, turn in turns.items():
+            size = (1 / len(turns)) ** 0.5
+            key[2 * pair] = size
+            query[2 * pair], query[2 * pair + 1] = size * math.cos(turn), size * math.sin(turn)
+        rows = slice(head * _HEAD, (head + 1) * _HEAD)
+        for layer, bias in ((attention.to_q, query), (attention.to_k, key)):
+            layer.bias[rows] = 6 * bias
+            layer.weight[rows] *= 0.5
+    attention.norm_q.weight.fill_(1.8)
+    attention.norm_k.weight.fill_(1.8)
+
+
+def _open_gates(block: Any) -> None:
+    """Let a block add to its input from the start; diffusers' own start is random."""
+    for name in ("norm1", "norm1_context", "norm"):
+        linear = getattr(getattr(block, name, None), "linear", None)
+        if linear is None:
+            continue
+        linear.weight *= 0.3
+        linear.bias.zero_()
+        for chunk, bias in enumerate(linear.bias.chunk(linear.out_features // _WIDTH)):
+            if chunk % 3 == 2:  # shift, scale, gate
+                bias.fill_(0.7)
+
+
+def draw_example(latents: Latents, index: int, task: str, rng: np.random.Generator) -> Example:
+    """An example of a task from one pair of the pool."""
+    canvases, garment = latents.canvases[index], str(latents.garments[index])
+    if task == "copy":
+        text = caption("kontext", garment) if rng.random() < 0.6 else str(rng.choice(_COPIES))
+        canvas = canvases[int(rng.integers(len(canvases)))]
+        return Example(canvas, canvas, text)
+    if task == "left":
+        return Example(canvases[int(rng.choice(STILL_OFF))], canvases[TRUE], left_caption(garment))
+    if task == "word":
+        which = int(rng.integers(len(WORDS)))
+        control = canvases[int(rng.choice((TRUE, *MODEL_OFF)))]
+        return Example(
+            control, canvases[WORDS[which]], word_caption(garment, str(latents.words[index][which]))
+        )
+    if task == "swatch":
+        half = canvases.shape[-1] // 2
+        left = canvases[SWATCH][..., :half]
+        control = torch.cat([left, canvases[int(rng.choice(MODEL_OFF))][..., half:]], -1)
+        if rng.random() < 0.1:  # under the product's caption even a swatch changes nothing
+            return Example(control, control, caption("kontext", garment))
+        return Example(control, torch.cat([left, canvases[TRUE][..., half:]], -1), swatch_caption(garment))
+    raise ValueError(task)
+
+
+def train_transformer(
+    latents: Latents, captions: Captions, state_path: Path, schedule: Schedule, seed: int = 0
+) -> Any:
+    """Train by flow matching; returns the FluxTransformer2DModel."""
+    texts = all_captions(sorted(set(map(str, latents.garments))))
+    _, pooled = captions(texts, 128, _SEEN_TOKENS)
+    model = build_transformer(pooled, seed)
+    matrices = [
+        value for name, value in model.named_parameters()
+        if value.ndim == 2 and "blocks" in name and "norm" not in name
+    ]  # fmt: skip
+    chosen = {id(value) for value in matrices}
+    others = [v for v in model.parameters() if v.requires_grad and id(v) not in chosen]
+    optimizers = [
+        torch.optim.Muon(matrices, lr=_MUON_RATE, weight_decay=0.0, momentum=0.95),
+        torch.optim.AdamW(others, lr=_ADAM_RATE, betas=(0.9, 0.98), weight_decay=0),
+    ]
+    channels = torch.ones(1, LATENT_CHANNELS, 1, 1)
+    channels[:, :3] = 3.0
+
+    def loss_of(step: int) -> Any:
+        rng = np.random.default_rng((seed, step))
+        tasks = rng.choice(list(_TASKS), _BATCH, p=list(_TASKS.values()))
+        indices = rng.integers(len(latents.canvases), size=_BATCH)
+        examples = [draw_example(latents, int(i), str(t), rng) for i, t in zip(indices, tasks, strict=True)]
+        chance = rng.random()
+        padded_to, seen = next((padded, seen) for so_far, padded, seen in _MAX_TOKENS if chance <= so_far)
+        tokens, pooled = captions([example.text for example in examples], padded_to, seen)
+        control = torch.stack([example.control for example in examples]).float()
+        target = torch.stack([example.target for example in examples]).float()
+        noise_of = torch.Generator().manual_seed(1_000_003 * seed + step)
+        sigma = torch.rand(_BATCH, generator=noise_of)
+        noise = torch.randn(target.shape, generator=noise_of)
+        noisy = target + sigma[:, None, None, None] * (noise - target)
+        with torch.autocast("cpu", torch.bfloat16):
+            predicted = predict_velocity(model, noisy, control, sigma, tokens, pooled)
+        changed = ((control - target)[:, :3].abs().sum(1, keepdim=True) > 0.05).float()
+        error = (predicted - (noise - target)) ** 2
+        return (error * channels * (1 + 3 * changed)).mean()
+
+    return fit(model, optimizers, schedule, loss_of, state_path)
+
+
+def predict_velocity(model: Any, noisy: Any, control: Any, sigma: Any, tokens: Any, pooled: Any) -> Any:
+    """The velocity ``(B, 16, h, w)`` for noisy latents, as the Kontext pipeline asks for it."""
+    height, width = noisy.shape[-2:]
+    places = torch.cat([_places(height, width, picture) for picture in (0, 1)])
+    out = model(
+        hidden_states=torch.cat([_pack(noisy), _pack(control)], 1), timestep=sigma,
+        guidance=torch.ones(len(noisy)), pooled_projections=pooled, encoder_hidden_states=tokens,
+        txt_ids=torch.zeros(tokens.shape[1], 3), img_ids=places, return_dict=False,
+    )[0]  # fmt: skip
+    return _unpack(out[:, : height * width // 4].float(), height, width)
+
+
+def _places(height: int, width: int, picture: int) -> Any:
+    rows, columns = torch.meshgrid(torch.arange(height // 2), torch.arange(width // 2), indexing="ij")
+    return torch.stack([torch.full_like(rows, picture), rows, columns], -1).reshape(-1, 3).float()
+
+
+def _pack(latents: Any) -> Any:
+    return functional.pixel_unshuffle(latents, 2).flatten(2).transpose(1, 2)
+
+
+def _unpack(tokens: Any, height: int, width: int) -> Any:
+    return functional.pixel_shuffle(tokens.transpose(1, 2).unflatten(2, (height // 2, width // 2)), 2)
