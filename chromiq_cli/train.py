@@ -16,7 +16,7 @@ class EngineChoice(StrEnum):
     """Who trains."""
 
     AI_TOOLKIT = "ai-toolkit"
-    LOCAL = "local"
+    SMOKE = "smoke"
 
 
 class Response(StrEnum):
@@ -46,7 +46,7 @@ def train(
 ) -> None:
     """Check a config, then train its LoRA.
 
-    The options on NaN and stalls concern AI-Toolkit; the local engine always stops on NaN.
+    The options on NaN and stalls concern AI-Toolkit; the smoke engine always stops on NaN.
     """
     if target:
         render_for_target(config, target, engine.value, job or (), as_json=as_json)
@@ -65,8 +65,8 @@ def train(
         else:
             print_line(planned.summary)
         return
-    if engine is EngineChoice.LOCAL:
-        say("the local engine is for smoke runs on tiny checkpoints; it proves the plumbing, not the quality")
+    if engine is EngineChoice.SMOKE:
+        say("the smoke engine is for smoke runs on tiny checkpoints; it proves the plumbing, not the quality")
     limits = Limits(on_nan is Response.STOP, stall_minutes * 60, on_stall is Response.STOP)
     with run_view() as show:
         final = execute(planned, limits=limits, on_status=show)

@@ -105,5 +105,5 @@ def _train(out: Path, checkpoint: Path, update: Update) -> Path:
     write_text(config, text)
     resume = (out / "runs" / "demo").is_dir()
     return launch(
-        config, "local", resume=resume, on_status=lambda run: update(run.step, run.record.total_steps)
+        config, "smoke", resume=resume, on_status=lambda run: update(run.step, run.record.total_steps)
     )

@@ -64,7 +64,7 @@ def test_the_interval_of_a_mean_covers_it_as_often_as_promised():
 
 @pytest.fixture(scope="module")
 def trained(built_dataset, tmp_path_factory):
-    """A finished run of the local engine on the tiny checkpoint: steps 1, 2 and the last."""
+    """A finished run of the smoke engine on the tiny checkpoint: steps 1, 2 and the last."""
     from chromiq.toolkit_configs.launch import launch
     from chromiq.toolkit_configs.render.job import render_job
     from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import build_tiny_kontext
@@ -81,7 +81,7 @@ def trained(built_dataset, tmp_path_factory):
             "kontext", built_dataset, preset="smoke", name="r", training_folder=root, overrides=overrides
         )
     )
-    launch(config, "local")
+    launch(config, "smoke")
     return root / "r"
 
 

@@ -68,7 +68,7 @@ def trained(killable, configured, tmp_path_factory):
     """A run that nothing ended."""
     folder = tmp_path_factory.mktemp("trained")
     configured(folder)
-    ended = killable.run(folder, "train", "config.yaml", "--engine", "local", "--resume")
+    ended = killable.run(folder, "train", "config.yaml", "--engine", "smoke", "--resume")
     assert ended.code == 0, ended.said
     return folder / "r"
 
@@ -124,7 +124,7 @@ def end_and_go_on(killable, tmp_path, arguments, after, out="out", prepare=lambd
 
 
 def test_train(killable, configured, tmp_path):
-    command = ("train", "config.yaml", "--engine", "local", "--resume")
+    command = ("train", "config.yaml", "--engine", "smoke", "--resume")
     for folder in end_and_go_on(killable, tmp_path, command, "os.rename r.safetensors", "r", configured):
         ended = killable.run(folder, "status", "r", "--json")
         assert ended.code == 0, ended.said

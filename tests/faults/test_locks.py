@@ -58,7 +58,7 @@ def test_a_second_training_of_one_run_exits_11_and_names_the_holder(chromiq, dat
     config.write_text(render_job("kontext", dataset, preset="smoke", overrides=overrides))
     run = dataset.parent / "runs" / "chromiq_v1"
     with held(run) as process:
-        code, document, told = chromiq("train", config, "--engine", "local", "--force")
+        code, document, told = chromiq("train", config, "--engine", "smoke", "--force")
     assert code == document["exit_code"] == 11
     assert f"{run}: in use by process {process.pid}" in told
     assert [path.name for path in run.iterdir()] == [LOCK_NAME]

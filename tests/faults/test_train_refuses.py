@@ -74,7 +74,7 @@ def test_found_refused_and_forced(chromiq, dataset, config, launched, fault):
     where = [finding["where"] for finding in document["findings"] if finding["code"] == code]
     assert all("pair1" in each or each.endswith("manifest.jsonl") for each in where)
 
-    train = ("train", config, "--engine", "local")
+    train = ("train", config, "--engine", "smoke")
     exit_code, document, told = chromiq(*train)
     assert exit_code == document["exit_code"] == EXIT_UNSOUND
     assert errors(document) == {code}
@@ -89,6 +89,6 @@ def test_found_refused_and_forced(chromiq, dataset, config, launched, fault):
 
 
 def test_a_sound_dataset_is_launched(chromiq, config, launched):
-    exit_code, _, told = chromiq("train", config, "--engine", "local")
+    exit_code, _, told = chromiq("train", config, "--engine", "smoke")
     assert exit_code == EXIT_DONE, told
     assert launched == ["chromiq_v1"]

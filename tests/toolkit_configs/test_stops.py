@@ -46,7 +46,7 @@ def wait_for(path):
     [("hangs with a child", signal.SIGINT, 5), ("stops when asked", signal.SIGTERM, 0),
      ("stops when asked", signal.SIGHUP, 0)],
 )  # fmt: skip
-def test_stopping_a_run_ends_its_process_group_and_reports_lost_steps(
+def test_a_stopped_run_ends_its_whole_group_and_says_what_is_lost(
     trainer, trainer_folder, config, run_folder, ending, number, saved
 ):
     trainer(ending)
@@ -63,7 +63,9 @@ def test_stopping_a_run_ends_its_process_group_and_reports_lost_steps(
     assert is_gone(child)
 
 
-def test_a_second_interrupt_does_not_corrupt_the_record(trainer, trainer_folder, config, run_folder):
+def test_who_insists_while_the_end_is_recorded_does_not_spoil_the_record(
+    trainer, trainer_folder, config, run_folder
+):
     trainer("stops when asked")
     insisting = (
         "import os, signal, chromiq.toolkit_configs.runs.status as sessions\n"
@@ -83,7 +85,7 @@ def test_a_second_interrupt_does_not_corrupt_the_record(trainer, trainer_folder,
     assert read_status(run_folder).state == "interrupted"
 
 
-def test_repeated_signals_of_a_scheduler_count_once(trainer, trainer_folder, config, run_folder):
+def test_a_scheduler_that_asks_every_process_twice_asks_once(trainer, trainer_folder, config, run_folder):
     trainer("takes leave slowly")
     process = start(config, trainer_folder)
     wait_for(run_folder / "child")
@@ -96,7 +98,7 @@ def test_repeated_signals_of_a_scheduler_count_once(trainer, trainer_folder, con
     assert read_status(run_folder).state == "interrupted"
 
 
-def test_after_a_kill_the_orphan_is_named_and_the_run_resumes_from_a_complete_checkpoint(
+def test_after_a_kill_the_orphan_is_named_a_torn_checkpoint_put_aside_and_the_run_goes_on(
     trainer, trainer_folder, config, run_folder
 ):
     trainer("hangs with a child")
@@ -126,16 +128,16 @@ def test_after_a_kill_the_orphan_is_named_and_the_run_resumes_from_a_complete_ch
     assert "torn" in [values["code"] for values in events(run_folder, "warning")]
 
 
-def test_a_trainer_that_restarts_instead_of_resuming_is_stopped(trainer, config, run_folder):
+def test_a_trainer_that_begins_anew_instead_of_going_on_is_stopped(trainer, config, run_folder):
     trainer("good")
     launch(config, "ai-toolkit")
     (run_folder / "chromiq_v1.safetensors").unlink()
     trainer("begins anew")
-    with pytest.raises(ChromiqError, match="resume from 10, but it started at step 1"):
+    with pytest.raises(ChromiqError, match="go on from step 10, got step 1"):
         launch(config, "ai-toolkit", resume=True)
 
 
-def test_a_finished_run_is_never_resumed_unasked(trainer, config, run_folder):
+def test_a_finished_run_is_left_as_it_is_and_never_gone_on_with_unasked(trainer, config, run_folder):
     trainer("good")
     final = launch(config, "ai-toolkit")
     before = final.stat().st_mtime_ns, (run_folder / "run.json").read_bytes()
@@ -146,7 +148,7 @@ def test_a_finished_run_is_never_resumed_unasked(trainer, config, run_folder):
     assert "run.exists" in {finding.code for finding in caught.value.findings}
 
 
-def test_a_resume_reports_what_changed_since(trainer, config, dataset, monkeypatch):
+def test_a_resume_tells_what_changed_since(trainer, config, dataset, monkeypatch):
     trainer("good")
     launch(config, "ai-toolkit")
     config.write_text(config.read_text() + "# changed\n")
@@ -156,7 +158,7 @@ def test_a_resume_reports_what_changed_since(trainer, config, dataset, monkeypat
     codes = {finding.code: finding.severity for finding in plan(config, "ai-toolkit", resume=True).findings}
     assert codes | {"run.config": "warning", "run.dataset": "warning", "run.seed": "warning"} == codes
     with pytest.raises(UnsoundError) as caught:
-        plan(config, "local", resume=True)
+        plan(config, "smoke", resume=True)
     assert "run.engine" in {finding.code for finding in caught.value.findings}
 
 
@@ -175,7 +177,7 @@ def test_train_and_status_on_the_command_line(trainer, config, run_folder, chrom
     assert "chromiq_v1.safetensors" in told.out
 
 
-def test_status_watch_follows_a_run_until_it_ends(trainer, trainer_folder, config, run_folder):
+def test_a_run_is_followed_from_elsewhere_until_it_ends(trainer, trainer_folder, config, run_folder):
     trainer("stops when asked")
     process = start(config, trainer_folder)
     wait_for(run_folder / "child")
@@ -189,7 +191,7 @@ def test_status_watch_follows_a_run_until_it_ends(trainer, trainer_folder, confi
     assert states[-1] == ("interrupted", 7)
 
 
-def test_a_run_on_another_machine_is_alive_while_its_events_are_recent(trainer, config, run_folder):
+def test_a_run_on_another_machine_is_judged_by_when_it_was_heard(trainer, config, run_folder):
     trainer("good")
     launch(config, "ai-toolkit")
     record = json.loads((run_folder / "run.json").read_text())
@@ -200,7 +202,7 @@ def test_a_run_on_another_machine_is_alive_while_its_events_are_recent(trainer, 
     assert read_status(run_folder).state == "killed"
 
 
-def test_a_killed_run_is_reported_from_a_running_one(trainer, config, run_folder):
+def test_a_killed_run_is_told_from_a_running_one(trainer, config, run_folder):
     from dataclasses import replace
 
     trainer("good")

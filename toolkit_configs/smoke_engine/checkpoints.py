@@ -1,4 +1,4 @@
-"""What the local engine writes while it trains, and how it goes on from there."""
+"""What the smoke engine writes while it trains, and how it goes on from there."""
 
 from __future__ import annotations
 

@@ -139,13 +139,13 @@ def _refuse_full_size(name_or_path: str, device: str) -> None:
     folder = Path(name_or_path)
     if not folder.is_dir():
         raise UsageError(
-            f"{name_or_path}: the local engine runs tiny checkpoints on a CPU and found no such folder and "
+            f"{name_or_path}: the smoke engine runs tiny checkpoints on a CPU and found no such folder and "
             "no GPU; use --engine ai-toolkit on a machine with one, or --set model.name_or_path=FOLDER"
         )
     size = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
     if size > 2 * MAX_PARAMETERS_WITHOUT_GPU:
         raise UsageError(
-            f"{folder}: a full-size checkpoint ({size / 1e9:.1f} GB) and no GPU here; the local engine is "
+            f"{folder}: a full-size checkpoint ({size / 1e9:.1f} GB) and no GPU here; the smoke engine is "
             "for tiny checkpoints, use --engine ai-toolkit on a machine with a GPU"
         )
 

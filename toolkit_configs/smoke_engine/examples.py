@@ -1,4 +1,4 @@
-"""What the local engine trains on: a job's examples, at the size and in the order that they are trained."""
+"""What the smoke engine trains on: a job's examples, at the size and in the order that they are trained."""
 
 from __future__ import annotations
 

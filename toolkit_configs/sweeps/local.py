@@ -1,7 +1,7 @@
-"""A sweep on this machine: a queue of runs, one at a time on each device.
+"""A sweep on this machine: its runs wait for a device, and each device trains one at a time.
 
-AI-Toolkit itself uses several GPUs in the same way. Every run is a ``chromiq train`` in a process of its own
-that sees only its device.
+This is how AI-Toolkit itself uses several GPUs: a queue of jobs for each, none that spans them. Every run is
+the very same ``chromiq train`` in a process of its own that is shown its device alone.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ from chromiq.toolkit_configs.sweeps.schedulers import TargetJob, chromiq_command
 from chromiq.toolkit_configs.trainer.devices import device_environment
 
 CONFIGS, LOGS = "configs", "logs"
-_POLL_EVERY_S = 0.5
+_LOOK_EVERY_S = 0.5
 
 
 @dataclass(frozen=True)
 class CellStatus:
-    """The status of one run of a sweep.
+    """How one run of a sweep stands.
 
     Attributes:
-        job: the training.
+        job: what is trained.
         state: ``"waiting"`` for a device, ``"running"``, ``"done"``, ``"failed"``, ``"interrupted"`` or
             ``"killed"``.
-        device: that it trains or trained on, or None.
-        run: the run's status, None before it starts.
+        device: that it trains or trained on, None if on none yet.
+        run: how its run stands, None if that has not begun.
         exit_code: of ``chromiq train``, once it has ended.
-        message: why it failed.
-        lora: its final checkpoint, once done.
+        message: why it did not succeed.
+        lora: its final checkpoint, once it is done.
     """
 
     job: TargetJob
@@ -65,12 +65,12 @@ class CellStatus:
 
     @property
     def step(self) -> int:
-        """The last step reported."""
+        """The last step heard of."""
         return self.run.step if self.run else 0
 
     @property
     def ended(self) -> bool:
-        """Whether it is neither waiting nor running."""
+        """Whether nothing more will come of it."""
         return self.state not in {"waiting", "running"}
 
     def as_dict(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class CellStatus:
 
 
 def sweep_exit_code(cells: Sequence[CellStatus]) -> int:
-    """The exit code of a sweep: 0 if all runs are done, 1 if none is, otherwise 3."""
+    """What a sweep ends with: 0 if all runs are done, 1 if none is, else 3."""
     done = sum(cell.state == "done" for cell in cells)
     return EXIT_DONE if done == len(cells) else EXIT_SKIPPED if done else EXIT_FAILED
 
@@ -97,68 +97,70 @@ def train_jobs(
     out: Path,
     on_status: Callable[[Sequence[CellStatus]], None] = lambda _: None,
 ) -> list[CellStatus]:
-    """Train every job, one at a time on each device; a failure does not stop the others.
+    """Train every job, as many at once as there are devices; one that fails does not keep the others.
 
-    A run that already exists is resumed if it was started from the same config, and skipped if it is done,
-    so the same command resumes a stopped sweep.
+    A run that is there already is gone on with if it was begun from the very same config, and left as it is
+    if it is done; so the same command again goes on where a stopped one left off.
 
     Args:
-        jobs: in the order of the queue.
+        jobs: in the order in which they wait.
         devices: as `chromiq.toolkit_configs.trainer.devices.read_devices` gives them.
-        out: gets ``logs/`` with the output of each ``chromiq train``.
-        on_status: called repeatedly with the status of all jobs.
+        out: gets ``logs/``, what each ``chromiq train`` said.
+        on_status: called again and again with how all of them stand.
 
     Returns:
-        Their final status, in the order of `jobs`.
+        How they ended, in the order of `jobs`.
 
     Raises:
-        UsageError: if a device is not visible.
-        ChromiqError: if the command ``chromiq`` is not on the PATH.
-        InterruptedRunError: on SIGINT or SIGTERM, once every run has stopped.
+        UsageError: if the environment shows fewer GPUs than `devices` names.
+        ChromiqError: if the command ``chromiq`` is not to be found.
+        InterruptedRunError: on SIGINT or SIGTERM, once every run at work has been told and has ended.
     """
     logs = ensure_output_folder(out / LOGS)
-    cells = [_initial_status(job) for job in jobs]
+    cells = [_standing(job) for job in jobs]
     for device in devices:
         device_environment(device, os.environ)
     if shutil.which(chromiq_command()) is None:
-        raise ChromiqError(f"{chromiq_command()} is not on the PATH. Install chromiq with pip.")
+        raise ChromiqError(
+            f"{chromiq_command()}: wanted the command on the PATH, got nothing; install chromiq with pip"
+        )
     waiting = deque(index for index, cell in enumerate(cells) if cell.state == "waiting")
     free = deque(devices)
-    running: dict[int, _Worker] = {}
+    at_work: dict[int, _Worker] = {}
     with termination_as_interrupt():
         try:
             on_status(cells)
-            while waiting or running:
+            while waiting or at_work:
                 while waiting and free:
                     index, device = waiting.popleft(), free.popleft()
-                    running[index] = _Worker(jobs[index], device, logs)
+                    at_work[index] = _Worker(jobs[index], device, logs)
                     cells[index] = replace(cells[index], state="running", device=device)
-                for index, worker in list(running.items()):
-                    cells[index] = worker.poll(cells[index])
+                for index, worker in list(at_work.items()):
+                    cells[index] = worker.look(cells[index])
                     if cells[index].ended:
-                        del running[index]
+                        del at_work[index]
                         free.append(worker.device)
                 on_status(cells)
-                if running:
-                    time.sleep(_POLL_EVERY_S)
+                if at_work:
+                    time.sleep(_LOOK_EVERY_S)
         except KeyboardInterrupt:
-            for worker in running.values():
+            for worker in at_work.values():
                 worker.ask_to_end()
-            for index, worker in running.items():
+            for index, worker in at_work.items():
                 cells[index] = worker.wait(cells[index])
             on_status(cells)
             done = sum(cell.state == "done" for cell in cells)
             raise InterruptedRunError(
-                f"{out}: stopped with {done} of {len(cells)} runs done. Run the same command to resume."
+                f"{out}: stopped with {done} of {len(cells)} runs done; the same command again goes on"
             ) from None
         finally:
-            for worker in running.values():
+            for worker in at_work.values():
                 worker.end()
     return cells
 
 
 class _Worker:
-    """One ``chromiq train`` process with a device of its own."""
+    """One ``chromiq train`` at work, with a device of its own."""
 
     def __init__(self, job: TargetJob, device: str, logs: Path) -> None:
         self.device = device
@@ -166,7 +168,7 @@ class _Worker:
         self._follower: Follower | None = None
         self._document = logs / f"{safe_stem(job.name)}.json"
         self._log = logs / f"{safe_stem(job.name)}.log"
-        resume = ["--resume"] if _started_from_config(job) else []
+        resume = ["--resume"] if _begun(job) else []
         seed = {} if job.seed is None else {"SEED": str(job.seed)}
         with self._document.open("wb") as out, self._log.open("ab") as said:
             self._process = subprocess.Popen(
@@ -175,49 +177,49 @@ class _Worker:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=said,
-                # Ctrl-C reaches only the sweep, which passes it on.
+                # Ctrl-C reaches the sweep alone, which passes it on.
                 start_new_session=True,
             )
 
-    def poll(self, cell: CellStatus) -> CellStatus:
-        """Its current status."""
+    def look(self, cell: CellStatus) -> CellStatus:
+        """How it stands now."""
         code = self._process.poll()
         run = self._run_status()
         cell = replace(cell, run=run or cell.run)
         return cell if code is None else self._ended(cell, code)
 
     def ask_to_end(self) -> None:
-        """Ask it to stop."""
+        """Tell it to save and end."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
 
     def wait(self, cell: CellStatus) -> CellStatus:
-        """Its final status."""
+        """How it ended."""
         self._process.wait()
-        return self.poll(cell)
+        return self.look(cell)
 
     def end(self) -> None:
-        """Stop it and wait."""
+        """Make sure that it runs no more."""
         self.ask_to_end()
         self._process.wait()
 
     def _run_status(self) -> RunStatus | None:
         if self._follower is None:
             record = _record(self._job)
-            # The record of an earlier launch is not this one's.
+            # What an earlier launch left there is not how this one stands.
             if record is None or record.process != self._process.pid:
                 return None
             self._follower = Follower(self._job.job.run_folder)
-        return self._follower.poll()
+        return self._follower.look()
 
     def _ended(self, cell: CellStatus, code: int) -> CellStatus:
         try:
             document = json.loads(self._document.read_text(encoding="utf-8"))
         except ValueError:
-            document = {}  # It was killed before it could print its result.
+            document = {}  # It was killed, or broke down before it could say anything.
         if code == EXIT_DONE:
             return replace(cell, state="done", exit_code=code, lora=document["lora"])
-        message = str(document.get("error") or f"exit code {code}") + f"; its log is {self._log}"
+        message = str(document.get("error") or f"exit code {code}") + f"; what it said is in {self._log}"
         state = "interrupted" if code == EXIT_INTERRUPTED else "failed"
         return replace(cell, state=state, exit_code=code, message=message)
 
@@ -227,31 +229,31 @@ def _record(job: TargetJob) -> RunRecord | None:
     return read_record(run) if (run / RUN_FILE).is_file() else None
 
 
-def _started_from_config(job: TargetJob) -> bool:
-    """Whether its run was started from this config; no other run is resumed."""
+def _begun(job: TargetJob) -> bool:
+    """Whether its run was begun from this very config; one of another is never gone on with unasked."""
     record = _record(job)
     return record is not None and record.config_sha256 == sha256_file(job.config)
 
 
-def _initial_status(job: TargetJob) -> CellStatus:
-    """The status of a run before its launch: done by an earlier sweep, or waiting."""
+def _standing(job: TargetJob) -> CellStatus:
+    """How a run stands before it is launched: done by an earlier sweep, or waiting."""
     record = _record(job)
-    if record is None or record.state != "done" or not _started_from_config(job) or not job.final.is_file():
+    if record is None or record.state != "done" or not _begun(job) or not job.final.is_file():
         return CellStatus(job)
     return CellStatus(job, "done", exit_code=EXIT_DONE, lora=str(job.final))
 
 
 def is_sweep(folder: Path) -> bool:
-    """Whether a folder is the output of ``chromiq sweep-train`` and not a run."""
+    """Whether a folder is one that ``chromiq sweep-train --out`` wrote, and no run itself."""
     return (folder / CONFIGS).is_dir() and not (folder / RUN_FILE).exists()
 
 
 def follow_sweep(folder: Path, every_s: float = 1.0) -> Iterator[list[CellStatus]]:
-    """Yield the status of all runs of a sweep until none is waiting or running.
+    """How all runs of a sweep stand, again and again until none is at work or still to come.
 
     Args:
         folder: the sweep's.
-        every_s: seconds between polls.
+        every_s: how often to look.
 
     Raises:
         UsageError: if the folder holds no configs.
@@ -259,7 +261,7 @@ def follow_sweep(folder: Path, every_s: float = 1.0) -> Iterator[list[CellStatus
     """
     paths = sorted((folder / CONFIGS).glob("*.yaml"), key=lambda path: natural_key(path.stem))
     if not paths:
-        raise UsageError(f"{folder / CONFIGS} has no configs of a sweep. Check the path.")
+        raise UsageError(f"{folder / CONFIGS}: wanted the configs of a sweep, got none; check the path")
     jobs = [TargetJob(path, read_job(path)) for path in paths]
     followers: dict[Path, Follower] = {}
     while True:
@@ -276,6 +278,6 @@ def _cell(job: TargetJob, followers: dict[Path, Follower]) -> CellStatus:
         if not (run / RUN_FILE).is_file():
             return CellStatus(job)
         followers[run] = Follower(run)
-    found = followers[run].poll()
+    found = followers[run].look()
     lora = str(job.final) if found.state == "done" else None
     return CellStatus(job, found.state, found.record.device, found, message=found.record.message, lora=lora)

@@ -139,7 +139,7 @@ def verb(dataset, tmp_path, monkeypatch, chromiq):
     return run
 
 
-VERBS = ["doctor", "train --dry-run", "train --engine local", "train"]
+VERBS = ["doctor", "train --dry-run", "train --engine smoke", "train"]
 
 
 @pytest.mark.parametrize("name", VERBS)
@@ -158,7 +158,7 @@ def test_without_access_every_verb_ends_alike_whatever_else_is_wrong(hub, verb, 
 
 
 def test_a_launch_asks_nobody_offline(hub, verb):
-    code, document, _ = verb("train --dry-run --engine local", "--offline")
+    code, document, _ = verb("train --dry-run --engine smoke", "--offline")
     assert (code, hub) == (0, [])
     assert "access.model" not in {finding["code"] for finding in document["findings"]}
 

@@ -13,7 +13,7 @@ from chromiq.toolkit_configs.runs.view import run_view
 
 def status(step, state="running", **values):
     record = RunRecord(
-        name="r", engine="local", state=state, process=1, started="2026-01-01T00:00:00+00:00", ended=None,
+        name="r", engine="smoke", state=state, process=1, started="2026-01-01T00:00:00+00:00", ended=None,
         total_steps=20, config="c.yaml", config_sha256="0", dataset_sha256="0", versions={}, device="cpu",
     )  # fmt: skip
     return RunStatus(record, step=step, loss=0.5, **values)
@@ -24,7 +24,7 @@ def a_console(*, terminal, term):
 
 
 @pytest.mark.parametrize(("terminal", "term"), [(False, "xterm"), (True, "dumb")])
-def test_without_a_terminal_lines_are_printed(terminal, term):
+def test_where_nothing_can_be_drawn_over_lines_are_printed_as_they_come(terminal, term):
     console = a_console(terminal=terminal, term=term)
     assert not is_live(console)
     with run_view(console) as show:
@@ -40,7 +40,7 @@ def test_without_a_terminal_lines_are_printed(terminal, term):
     assert "\x1b" not in console.file.getvalue()
 
 
-def test_a_terminal_gets_a_live_view():
+def test_a_terminal_is_drawn_over():
     console = a_console(terminal=True, term="xterm")
     assert is_live(console)
     with run_view(console) as show:

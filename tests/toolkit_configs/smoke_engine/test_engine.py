@@ -1,4 +1,4 @@
-"""The local engine: goes on bit by bit, saves when stopped, and learns where the mask is white."""
+"""The smoke engine: goes on bit by bit, saves when stopped, and learns where the mask is white."""
 
 import os
 import signal

@@ -50,7 +50,7 @@ def hand_in(slurm, chromiq):
     """Render for Slurm and do what it says: the job's number."""
 
     def run(*arguments):
-        told = chromiq(*arguments, "--engine", "local", "--target", "slurm", *ASKED)
+        told = chromiq(*arguments, "--engine", "smoke", "--target", "slurm", *ASKED)
         assert told.code == 0
         command, script = shlex.split(told.out)
         assert command == "sbatch"
@@ -59,7 +59,7 @@ def hand_in(slurm, chromiq):
     return run
 
 
-def test_a_requeued_job_trains_every_step(slurm, hand_in, config, dataset):
+def test_a_job_is_put_back_twice_and_trains_every_step(slurm, hand_in, config, dataset):
     run = dataset.parent / "runs" / "on_slurm"
     job = hand_in("train", config)
 
