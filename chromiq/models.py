@@ -16,6 +16,7 @@ from typing import Any, Literal
 from chromiq.errors import UsageError
 
 Layout = Literal["stitched", "reference"]
+_ONE_AT_A_TIME: dict[str, Any] = {"train.batch_size": 1, "train.gradient_accumulation": 2}
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,10 @@ class EditModel:
         guidance: guidance scale.
         batches: whether one call of the pipeline takes several images.
         is_gated: whether its licence must be accepted on the hub first.
+        stacks_references: whether the trainer stacks the references of a batch, which fails where their
+            shapes differ.
+        must_cache_text: whether the trainer goes wrong without `train.cache_text_embeddings`.
+        text_encoder_qtype: key that sets the text encoder's quantisation.
         template: stem of the config template, where several models share one.
         recovery_adapter: AI-Toolkit's 3-bit weights with an adapter that restores their accuracy.
         settings: dotted AI-Toolkit keys that differ from the published run's, apart from `arch`, `hub_id`,
@@ -100,6 +105,9 @@ class EditModel:
     guidance: float
     batches: bool = False
     is_gated: bool = False
+    stacks_references: bool = False
+    must_cache_text: bool = False
+    text_encoder_qtype: Literal["qtype", "qtype_te"] = "qtype_te"
     template: str | None = None
     recovery_adapter: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
@@ -123,6 +131,8 @@ class EditModel:
             "model.name_or_path": self.hub_id,
             "sample.guidance_scale": self.guidance,
             "sample.sample_steps": self.steps,
+            **(_ONE_AT_A_TIME if self.stacks_references else {}),
+            **({"train.cache_text_embeddings": True} if self.must_cache_text else {}),
             **self.settings,
         }
 
@@ -154,6 +164,9 @@ def _qwen(name: str, hub_id: str, arch: str, pipeline: str, layout: Layout) -> E
         pipeline=pipeline,
         steps=25,
         guidance=4.0,
+        # Without, the trainer hands all prompts of a batch one item's images and shrinks the controls.
+        stacks_references=layout == "reference",
+        must_cache_text=layout == "reference",
         recovery_adapter=(
             f"uint3|ostris/accuracy_recovery_adapters/{name.replace('-', '_')}_torchao_uint3.safetensors"
         ),
@@ -176,6 +189,7 @@ def _klein(name: str, size_name: str, licence: str | None, size: ModelSize) -> E
         steps=25,
         guidance=4.0,
         is_gated=licence is not None,
+        stacks_references=True,
         template="flux2-klein",
         settings={**_8_BIT, **_REFERENCE},
         variants={distilled: licences[1]},
@@ -243,6 +257,8 @@ _ENTRIES = (
         steps=28,
         guidance=4.0,
         is_gated=True,
+        stacks_references=True,
+        text_encoder_qtype="qtype",
         settings={**_8_BIT, **_REFERENCE},
     ),
     _klein("flux2-klein", "4B", None, _KLEIN_4B),  # the one that is not gated

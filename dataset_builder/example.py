@@ -241,12 +241,8 @@ def _shared_files(
     options: BuildOptions, scene: Scene, found: GarmentMask
 ) -> tuple[bytes, bytes | None, bytes | None]:
     """What all examples of a pair share: the target, the loss mask and the still-life as files."""
-    mask = None
-    if scene.geometry is not None:
-        style = options.loss_mask
-        if style == "auto":
-            style = "half" if options.geometry == "published" else "panel"
-        mask = encoded_loss_mask(style, scene.geometry, found.mask)
+    style = options.loss_mask_style
+    mask = encoded_loss_mask(style, scene.geometry, found.mask) if style else None
     reference = _encoded(options, scene.reference) if scene.reference is not None else None
     return _encoded(options, scene.target), mask, reference
 

@@ -25,7 +25,9 @@ class BuildOptions:
         models: how, for a segmenter that has models.
         degradation: how colours are put off.
         geometry: how photos are laid out when stitched.
-        loss_mask: ``"auto"`` is half for the published geometry, panel for the exact one.
+        loss_mask: which pixels train: ``"half"`` the published right half, ``"panel"`` the on-model photo,
+            ``"garment"`` mostly the garment. ``"auto"`` is half for the published geometry, panel for the
+            exact one, and no mask where the on-model photo is the whole image.
         size_wh: the canvas of the exact geometry, or None for the Kontext size that loses least.
         variants: how many different errors each pair gets.
         identity_share: share of training examples whose colours are left true, 0..1, so that the model
@@ -46,6 +48,15 @@ class BuildOptions:
     seed: int = 0
     models: ModelOptions = field(default_factory=ModelOptions)
 
+    @property
+    def loss_mask_style(self) -> str | None:
+        """``"half"``, ``"panel"`` or ``"garment"``; None if no mask is written."""
+        if self.loss_mask != "auto":
+            return self.loss_mask
+        if find_model(self.model).has_reference:
+            return None
+        return "half" if self.geometry == "published" else "panel"
+
 
 def check_options(options: BuildOptions) -> None:
     """Refuse options that make no dataset.
@@ -58,6 +69,11 @@ def check_options(options: BuildOptions) -> None:
         raise UsageError(
             "wanted at least one variant, a held-out share from 0 to below 1 and an identity share from 0 to "
             "1; mend the options"
+        )
+    if options.loss_mask == "half" and model.has_reference:
+        raise UsageError(
+            f"loss_mask half is for stitched images, and {model.name} takes the still-life separately. "
+            "Use garment or panel."
         )
     if options.size_wh is None:
         return

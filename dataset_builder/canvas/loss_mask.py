@@ -19,17 +19,23 @@ from chromiq.records import BoolMask, Geometry
 LossMask = NDArray[np.uint8]
 """Shape ``(H, W)`` of the canvas, 0..255."""
 
+PHOTO_FLOOR = 0.2
+"""Weight of the on-model photo outside the garment, which keeps skin and background as they are."""
 _PUBLISHED_OVERLAP_PX = 15
 
 
-def encoded_loss_mask(style: str, geometry: Geometry, mask: BoolMask) -> bytes:
+def encoded_loss_mask(style: str, geometry: Geometry | None, mask: BoolMask) -> bytes:
     """A loss mask as the bytes of its PNG file.
 
     Args:
-        style: ``"half"``, ``"panel"`` or ``"garment"``.
-        geometry: of the example.
+        style: ``"half"``, ``"panel"`` or ``"garment"``; ``"half"`` needs a geometry.
+        geometry: of the example; None if the on-model photo is the whole image.
         mask: ``(H, W)`` bool, the garment on the on-model photo, of the photo's own size.
     """
+    if geometry is None:
+        size_wh = (mask.shape[1], mask.shape[0])
+        whole = np.full(mask.shape, 255, np.uint8)
+        return encode_mask(_photo_weights(mask, size_wh) if style == "garment" else whole)
     return encode_mask(garment_mask(geometry, mask)) if style == "garment" else _by_geometry(style, geometry)
 
 
@@ -56,7 +62,7 @@ def panel_mask(geometry: Geometry) -> LossMask:
     return mask
 
 
-def garment_mask(geometry: Geometry, mask: BoolMask, floor: float = 0.2) -> LossMask:
+def garment_mask(geometry: Geometry, mask: BoolMask, floor: float = PHOTO_FLOOR) -> LossMask:
     """White on the garment, `floor` on the rest of the on-model photo, a soft edge between; else black.
 
     Args:
@@ -65,10 +71,13 @@ def garment_mask(geometry: Geometry, mask: BoolMask, floor: float = 0.2) -> Loss
         floor: 0..1, the weight of the photo outside the garment, which keeps skin and background in place.
     """
     left, top, right, bottom = geometry.on_model_xyxy
-    soft = soft_mask(mask, (right - left, bottom - top))
     weight = panel_mask(geometry)
-    weight[top:bottom, left:right] = np.rint(255 * (floor + (1 - floor) * soft)).astype(np.uint8)
+    weight[top:bottom, left:right] = _photo_weights(mask, (right - left, bottom - top), floor)
     return weight
+
+
+def _photo_weights(mask: BoolMask, size_wh: tuple[int, int], floor: float = PHOTO_FLOOR) -> LossMask:
+    return np.rint(255 * (floor + (1 - floor) * soft_mask(mask, size_wh))).astype(np.uint8)
 
 
 def soft_mask(mask: BoolMask, size_wh: tuple[int, int]) -> NDArray[np.float32]:

@@ -202,6 +202,8 @@ def _pixel_findings(
     findings = []
     if mask is not None:
         findings = mask_findings(mask, changed.astype(np.float32), str(paths["mask"]))
+        if "reference" in paths:  # a white mask trains the whole on-model photo, and nothing else is there
+            findings = [finding for finding in findings if finding.code != "mask.white"]
         if findings:
             return findings
     findings += _same_findings(target, control, garment, mask, recorded, where)

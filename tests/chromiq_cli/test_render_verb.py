@@ -28,10 +28,11 @@ def test_the_gpu_of_the_machine_is_named_beside_the_estimate(run, monkeypatch):
     assert "this machine has NVIDIA RTX 4090 with 24.0 GiB, 19.5 free" in err
 
 
-def test_a_preset_too_small_for_the_model_is_warned_about(run):
+def test_a_preset_too_small_for_the_model_is_refused(run, tmp_path):
     code, _, err = run("render", "flux2", "--dataset", "data", "--out", "config.yaml", "--preset", "24gb")
-    assert code == 0
-    assert "which 24 GiB will hardly hold; choose a larger preset or a smaller model" in err
+    assert code == 2
+    assert "flux2 does not fit preset 24gb" in err
+    assert not (tmp_path / "config.yaml").exists()
 
 
 def test_without_out_the_text_is_printed(run):

@@ -176,9 +176,23 @@ def test_models_with_references_get_photos_as_they_are(catalogue, masks, tmp_pat
     assert (tmp_path / "preview_sheet.jpg").is_file()
 
 
+@pytest.mark.parametrize("style", ["garment", "panel"])
+def test_models_with_references_get_loss_masks_when_asked(style, catalogue, masks, tmp_path):
+    options = BuildOptions("qwen-image-edit-2509", segmenter="classic", loss_mask=style)
+    build(catalogue, tmp_path, options, masks=masks)
+    for line in manifest(tmp_path):
+        weights = read_photo(tmp_path / line["mask"]).rgb[..., 0]
+        assert weights.shape == read_photo(tmp_path / line["target"]).rgb.shape[:2]
+        assert (weights.min(), weights.max()) == ((51, 255) if style == "garment" else (255, 255))
+    from chromiq.dataset_builder.doctor.dataset import check_dataset
+
+    assert [finding for finding in check_dataset(tmp_path) if finding.code.startswith("mask")] == []
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
+        (BuildOptions("qwen-image-edit-2509", loss_mask="half"), "Use garment or panel"),
         (BuildOptions(size_wh=(1000, 800)), "multiples of 16.* 992x800"),
         (BuildOptions(size_wh=(64, 64)), "128 to 8192"),
         (BuildOptions(size_wh=(1328, 800), geometry="published"), "has its own"),

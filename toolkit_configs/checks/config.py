@@ -10,6 +10,7 @@ from typing import Any
 from chromiq.documents import load_yaml, read_text
 from chromiq.errors import AccessError, Finding, UnsoundError, raise_findings
 from chromiq.toolkit_configs.checks.data import DataFacts, data_findings
+from chromiq.toolkit_configs.checks.edit_models import edit_model_findings
 from chromiq.toolkit_configs.checks.hub import access_findings
 from chromiq.toolkit_configs.checks.keys import key_findings, text_findings
 from chromiq.toolkit_configs.checks.machine import DiskNeed, disk_findings, disk_need, gpu_findings
@@ -112,6 +113,7 @@ def examine_config(
     findings = (
         *_keys_of(path),
         *found,
+        *edit_model_findings(job, where),
         *_sample_findings(job, where),
         *_run_findings(job, where, resume),
         *disk_findings(job, need),

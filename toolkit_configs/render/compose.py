@@ -51,8 +51,8 @@ class Composed:
         if limit is None or self.memory is None or self.memory.fits(limit * GIB):
             return None
         return (
-            f"{self.model} takes {self.memory.summary}, which {limit} GiB will hardly hold; choose a larger "
-            "preset or a smaller model"
+            f"{self.model} takes {self.memory.summary}, which may not fit {limit} GiB. "
+            "Choose a larger preset or a smaller model."
         )
 
     def explain(self) -> list[tuple[str, Any, str]]:
@@ -85,7 +85,8 @@ def compose(
         layers: what other places ask for, the stronger one last.
 
     Raises:
-        UsageError: if a model, preset or key is not known, or a value does not fit.
+        UsageError: if a model, preset or key is not known, a value does not fit, or the preset's memory
+            cannot hold the model.
         UnsoundError: if the dataset is not laid out for the model.
     """
     spec = find_model(model)
@@ -112,7 +113,14 @@ def compose(
         sources[assign(job_process, setting)] = setting.source
     sources |= {option: source for option, source in asked.items() if option != "preset"}
     sources["meta.name"] = sources.get("name", DEFAULT)
-    return Composed(job, model, chosen, sources, estimate_memory(job, size_wh))
+    memory = estimate_memory(job, size_wh)
+    limit = preset_memory_gib(chosen)
+    if limit is not None and memory is not None and memory.peak > limit * GIB:
+        raise UsageError(
+            f"{model} does not fit preset {chosen}: it takes {memory.summary}. "
+            "Choose a larger preset or a smaller model."
+        )
+    return Composed(job, model, chosen, sources, memory)
 
 
 def flat_job(job: Job) -> list[tuple[str, Any]]:

@@ -98,7 +98,7 @@ def estimate_memory(job: Job, size_wh: tuple[int, int] | None = None) -> MemoryE
     kept_share = 1 - _offloaded_share(process)
     whole_text_encoder = model.size.text_encoder_parameters * 2
     text_encoder = model.size.text_encoder_parameters * weight_bytes(
-        settings.qtype_te if settings.quantize_te else train.dtype
+        getattr(settings, model.text_encoder_qtype) if settings.quantize_te else train.dtype
     )
     text_encoder_kept = 0.0 if train.unload_text_encoder or train.cache_text_embeddings else text_encoder
     trained = lora_parameters(process, model)

@@ -33,6 +33,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "train.dtype": "float32",
         "train.optimizer": "adamw",
         "train.batch_size": 1,
+        "train.gradient_accumulation": 1,
         "train.steps": 20,
         "train.gradient_checkpointing": False,
         "train.disable_sampling": True,
@@ -88,11 +89,14 @@ def luxuries() -> tuple[dict[str, Any], ...]:
 def savings(model: EditModel) -> tuple[dict[str, Any], ...]:
     """What to give up, in this order and adding up, when a model is too large for a preset's memory."""
     low_bits = model.recovery_adapter or "uint4"
+    qtypes = {"model.qtype": low_bits}
+    if model.text_encoder_qtype == "qtype":
+        qtypes["model.qtype_te"] = low_bits
     return (
         {"train.cache_text_embeddings": True},
         {**_8_BIT, "model.low_vram": True},
         {"train.batch_size": 1},
-        {"model.qtype": low_bits},
+        qtypes,
         {"dataset.resolution": [512, 768]},
         {"model.layer_offloading": True},
     )

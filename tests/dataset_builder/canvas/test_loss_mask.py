@@ -86,6 +86,18 @@ def test_the_published_mask_misses_the_seam_as_it_did():
     assert not panel_mask(geometry)[:, 1280:].any()
 
 
+def test_a_photo_that_is_the_whole_image_has_masks_of_its_own_size():
+    garment = np.zeros((120, 80), bool)
+    garment[30:90, 20:60] = True
+    panel, weights = (
+        cv2.imdecode(np.frombuffer(encoded_loss_mask(style, None, garment), np.uint8), cv2.IMREAD_UNCHANGED)
+        for style in ("panel", "garment")
+    )
+    assert panel.shape == weights.shape == (120, 80)
+    assert (panel == 255).all()
+    assert (weights[60, 40], weights[5, 5]) == (255, 51)
+
+
 def test_masks_are_bytes():
     geometry = exact_geometry((200, 250), (200, 250))
     assert {mask.dtype for mask in masks_of(geometry, np.ones((250, 200), bool))} == {np.dtype(np.uint8)}

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from model_presets import MODEL_PRESETS
 
-from chromiq.models import MODELS
 from chromiq.toolkit_configs.checks.caches import cache_findings
 from chromiq.toolkit_configs.checks.config import check_config
 from chromiq.toolkit_configs.checks.settings import setting_findings
 from chromiq.toolkit_configs.render.job import render_job
-from chromiq.toolkit_configs.render.presets import PRESETS
 
 
 def document_of(model="kontext", **options):
@@ -26,10 +25,9 @@ def with_sample(document, **controls):
     first(document)["sample"]["samples"] = [{"prompt": "chromiq", **controls}]
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_what_is_rendered_is_never_complained_of(model):
-    for preset in PRESETS:
-        assert setting_findings(document_of(model, preset=preset), "c.yaml") == []
+@pytest.mark.parametrize(("model", "preset"), MODEL_PRESETS)
+def test_what_is_rendered_is_sound(model, preset):
+    assert setting_findings(document_of(model, preset=preset), "c.yaml") == []
 
 
 SPOILT = {

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from model_presets import MODEL_PRESETS, TOO_SMALL
 
+from chromiq.errors import UsageError
 from chromiq.models import MODELS
 from chromiq.toolkit_configs.render.compose import compose
 from chromiq.toolkit_configs.render.job import render_job
@@ -21,8 +23,7 @@ def process_of(model, preset):
     return yaml.safe_load(render_job(model, DATASET, preset=preset))["config"]["process"][0]
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("model", "preset"), MODEL_PRESETS)
 def test_every_key_of_every_config_is_one_that_the_trainer_reads(model, preset):
     process, known = process_of(model, preset), known_keys()
     assert set(process["train"]["ema_config"]) - known["ema_config"] == set()
@@ -53,11 +54,28 @@ def test_more_memory_is_used_for_more_pixels_and_less_rounding():
 
 @pytest.mark.parametrize("gib", SIZES_GIB)
 @pytest.mark.parametrize("model", MODELS)
-def test_a_preset_fits_its_memory_by_the_estimate_or_says_that_nothing_does(model, gib):
-    composed = compose(model, DATASET, preset=str(gib))
-    assert composed.memory.fits(gib * GIB) == (composed.memory_warning is None)
+def test_a_preset_fits_its_memory_by_the_estimate_or_is_refused(model, gib):
     # FLUX.2's text encoder goes to the GPU in 16 bit, whatever is set.
-    assert (composed.memory_warning is not None) == (model == "flux2" and gib < 48)
+    if (model, f"{gib}gb") in TOO_SMALL:
+        with pytest.raises(UsageError, match=f"flux2 does not fit preset {gib}gb: it takes .* GiB"):
+            compose(model, DATASET, preset=str(gib))
+        return
+    composed = compose(model, DATASET, preset=str(gib))
+    assert composed.memory.fits(gib * GIB)
+    assert composed.memory_warning is None
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("model", ["qwen-image-edit-2509", "qwen-image-edit-2511"])
+def test_qwen_plus_always_caches_text_and_trains_one_at_a_time(model, preset):
+    train = process_of(model, preset)["train"]
+    assert (train["cache_text_embeddings"], train["batch_size"]) == (True, 1)
+    assert train["gradient_accumulation"] == (1 if preset == "smoke" else 2)
+
+
+def test_flux2_says_what_its_text_encoder_is_quantised_to():
+    process = compose("flux2", DATASET, preset="48gb").job.process
+    assert process.model.qtype_te == process.model.qtype
 
 
 @pytest.mark.parametrize("gib", SIZES_GIB)
@@ -69,7 +87,7 @@ def test_a_small_model_gives_up_neither_pixels_nor_bits_for_nothing(gib):
     assert composed.memory.fits(gib * GIB)
     # Twice the size: it is rounded where only that leaves room.
     larger = compose("flux2-klein-9b", DATASET, preset=f"{gib}gb").job.process
-    assert larger.model.quantize is (gib < 80)
+    assert larger.model.quantize is (gib < 48)
 
 
 def test_what_a_preset_gives_up_to_fit_is_said():

@@ -151,7 +151,7 @@ def test_what_differs_from_the_published_run_and_what_it_does(tmp_path):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_every_key_that_is_rendered_has_a_note_that_says_what_it_does(tmp_path, model):
-    rendered = composed_of(tmp_path, model, preset="24gb").explain()
+    rendered = composed_of(tmp_path, model, preset="48gb").explain()
     plain = {".".join(part for part in key.split(".") if not part.isdecimal()) for key, _, _ in rendered}
     assert {key for key in plain if key not in NOTES} <= {
         "type", "job", "meta.name", "meta.version", "sample.samples.prompt", "model.model_kwargs",
