@@ -1,57 +1,98 @@
-"""How near the network-free correction comes to the true photo, against simpler rules, in one run.
+"""How near the network-free correction comes to the true photo, against simpler rules.
 
-    python benchmarks/transfer.py                            on the drawn catalogue, exact masks
-    python benchmarks/transfer.py --pairs PHOTOS --masks DIR   on your own pairs with masks on_modelN.png
-    ... --refit 6        tolerances measured anew on five sixths of the garments, tried on the others
-    ... --found                          corrected by the classic segmenter's masks
-    ... --seeds 3 --half odd --reduce 3  more errors a pair; every second pair only; photos at a third
-    ... --kinds                          chromiq's figures by kind of error too
+    python benchmarks/transfer.py                                     on the drawn catalogue, exact masks
+    python benchmarks/transfer.py --source mine=FOLDER --source ...   on photo pairs, any number of sources
+    ... --draws 3 --families                                          more errors a pair; a row per family
 
-Each true on-model photo is put off inside its mask, corrected, and compared with itself: mean dE00 over
-the garment. `one dye` is an error of one dye of a print alone, on the garments that have several; `left
-true` is the photo as it was: there, the best that can be done is nothing. Intervals are over garments.
+A source is a folder of photos with masks: either ``pairs/`` and ``masks/on_modelN.png``, or ``still-life/``,
+``on-model/`` and ``masks/`` with the same names in each.
+
+Each true on-model photo gets a colour error inside its mask, is corrected, and is compared with itself: dE00
+over the garment. The families of error are in two halves (`error_families`): those that the dataset builder
+draws and the corrector may know, and those that it was never told of. Photos are reduced to 0.3 megapixels
+and a few thousand pixels of each are measured. Intervals are 95 % bootstrap intervals over garments.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from error_families import FAMILIES, put_off, put_off_as_published
 from PIL import Image
 
-from chromiq.colour import delta_e_map, lab_to_srgb, srgb_to_lab
-from chromiq.correction.garment_look import Tolerances, look, measured_tolerances
-from chromiq.correction.transfer import garment_sample, transfer
-from chromiq.dataset_builder.degrade.apply import degrade
-from chromiq.dataset_builder.degrade.colour_errors import KINDS
-from chromiq.dataset_builder.inputs.pairs import find_pairs
-from chromiq.dataset_builder.segmenters import SegmentationTask
-from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
+from chromiq.colour import delta_e_lab, lab_to_srgb, srgb_to_lab
+from chromiq.correction.transfer import MIN_GAIN, ColourFit, fit_colours, garment_sample
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
-from chromiq.errors import UsageError
 from chromiq.evaluate.score.intervals import bootstrap_interval
 from chromiq.photos.images import read_mask, read_photo
 from chromiq.records import BoolMask, FloatImage, RgbImage
 from chromiq.sample_catalogue.catalogue import draw_pair
 
 Rule = Callable[[FloatImage, FloatImage], FloatImage]
-_DRAWS = 8
-ERRORS = ("published", "perceptual", "one dye", "left true")
+"""(still-life's Lab ``(P, 3)``, on-model Lab ``(Q, 3)``) -> corrected Lab ``(Q, 3)``."""
+
+_PIXELS = 300_000
+_MEASURED, _FITTED = 1000, 2000
+_OFF, _RIGHT, _WORSE = 5.0, 1.0, 1.0
+_ANGLES, _ROUNDS = 8, 10
+TRUE, PUBLISHED, KNOWN, UNKNOWN = "true photo", "published", "known families", "unknown families"
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
-    """A pair with its masks; the on-model photo is the truth."""
+class Garment:
+    """Pixels of a true pair.
 
+    Attributes:
+        source: name of the source.
+        name: of the pair.
+        flat: ``(P, 3)`` Lab of the still-life.
+        rgb: ``(Q, 3)`` uint8 sRGB of the true on-model photo, those to fit to and then those to measure.
+        places: ``(Q, 2)`` their row and column in 0..1.
+        fitted: how many of them are there to fit to: these are away from the garment's edge.
+    """
+
+    source: str
     name: str
-    still_life: RgbImage
-    still_life_mask: BoolMask
-    on_model: RgbImage
-    mask: BoolMask
+    flat: FloatImage
+    rgb: RgbImage
+    places: FloatImage
+    fitted: int
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One error on one garment.
+
+    Attributes:
+        source: of the garment.
+        garment: its name.
+        half: `TRUE`, `PUBLISHED`, `KNOWN` or `UNKNOWN`.
+        family: of the error.
+        mean: mean dE00 to the truth by rule.
+        off: the same over the pixels that were off by more than 5; None if there are few.
+        right: mean dE00 moved by rule over pixels that were right within 1; None if there are few.
+        gain: dE00 that chromiq expected to remove.
+        interval: in which it expected the gain to be.
+        applied: whether chromiq corrected the photo.
+    """
+
+    source: str
+    garment: str
+    half: str
+    family: str
+    mean: dict[str, float]
+    off: dict[str, float] | None
+    right: dict[str, float] | None
+    gain: float
+    interval: tuple[float, float]
+    applied: bool
 
 
 def mean_lab(wanted: FloatImage, seen: FloatImage) -> FloatImage:
@@ -59,14 +100,9 @@ def mean_lab(wanted: FloatImage, seen: FloatImage) -> FloatImage:
     return seen + wanted.mean(axis=0) - seen.mean(axis=0)
 
 
-def reinhard(wanted: FloatImage, seen: FloatImage) -> FloatImage:
-    """Mean and spread per channel (Reinhard et al. 2001)."""
-    return (seen - seen.mean(axis=0)) * wanted.std(axis=0) / seen.std(axis=0) + wanted.mean(axis=0)
-
-
-def reinhard_chroma(wanted: FloatImage, seen: FloatImage) -> FloatImage:
-    """The same for a* and b* only."""
-    moved = reinhard(wanted, seen)
+def reinhard_ab(wanted: FloatImage, seen: FloatImage) -> FloatImage:
+    """Mean and standard deviation of a* and b* (Reinhard et al. 2001), lightness kept."""
+    moved = (seen - seen.mean(axis=0)) * wanted.std(axis=0) / seen.std(axis=0) + wanted.mean(axis=0)
     moved[:, 0] = seen[:, 0]
     return moved
 
@@ -87,182 +123,219 @@ def _root(matrix: FloatImage) -> FloatImage:
     return (vectors * np.sqrt(np.maximum(values, 1e-9))) @ vectors.T
 
 
+def chroma_transport(wanted: FloatImage, seen: FloatImage) -> FloatImage:
+    """a*, b* distributed as the still-life's by sliced optimal transport (Rabin et al., SSVM 2011)."""
+    moved = seen.copy()
+    ranks, there = np.linspace(0, 1, len(seen)), np.linspace(0, 1, len(wanted))
+    for turn in range(_ROUNDS):
+        step = np.zeros((len(seen), 2))
+        angles = np.pi * (np.arange(_ANGLES) + turn / _ROUNDS) / _ANGLES
+        for axis in np.stack([np.cos(angles), np.sin(angles)], axis=1):
+            along = moved[:, 1:] @ axis
+            order = np.argsort(along)
+            target = np.interp(ranks, there, np.sort(wanted[:, 1:] @ axis))
+            step[order] += (target - along[order])[:, None] * axis
+        moved[:, 1:] += 2 * step / _ANGLES
+    return moved
+
+
 RULES: dict[str, Rule] = {
     "mean Lab": mean_lab,
-    "Reinhard": reinhard,
-    "Reinhard, chroma only": reinhard_chroma,
-    "Monge-Kantorovich": mkl,
+    "Reinhard ab": reinhard_ab,
+    "MKL": mkl,
+    "chroma transport": chroma_transport,
 }
+METHODS = ("none", *RULES, "chromiq")
 
 
-def drawn(count: int, seed: int) -> Iterator[Case]:
+def drawn(count: int, seed: int) -> Iterator[Garment]:
     """Drawn pairs with exact masks."""
     for index in range(count):
         pair = draw_pair(index, seed=seed, size_wh=(448, 560))
-        yield Case(str(index + 1), pair.still_life, pair.still_life_mask, pair.on_model, pair.on_model_mask)
+        photos = (pair.still_life, pair.still_life_mask, pair.on_model, pair.on_model_mask)
+        yield _garment("drawn", str(index + 1), *photos)
 
 
-def photographed(pairs: Path, masks: Path, reduce: int) -> Iterator[Case]:
-    """Pairs of a folder whose on-model mask ``on_modelN.png`` is at hand."""
-    for pair in find_pairs(pairs).pairs:
-        mask = masks / f"on_model{pair.key}.png"
-        if mask.is_file():
-            still_life = read_photo(pair.still_life).rgb
-            there, here = still_life_mask(still_life), read_mask(mask)
-            on_model = read_photo(pair.on_model).rgb
-            still_life, on_model = (_reduced(photo, reduce) for photo in (still_life, on_model))
-            there, here = (_reduced(np.uint8(255) * part, reduce) > 127 for part in (there, here))
-            yield Case(pair.key, still_life, there, on_model, here)
+def photographed(source: str, folder: Path) -> Iterator[Garment]:
+    """Pairs of a folder that have a mask."""
+    flat_layout = (folder / "pairs").is_dir()
+    for path in sorted((folder / "masks").glob("*.png")):
+        key = path.stem.removeprefix("on_model")
+        still_life, on_model = (
+            (folder / "pairs" / f"{kind}{key}.jpg") if flat_layout else folder / there / f"{path.stem}.jpg"
+            for kind, there in (("still-life", "still-life"), ("on_model", "on-model"))
+        )
+        there, here = read_photo(still_life).rgb, read_photo(on_model).rgb
+        yield _garment(source, key, there, still_life_mask(there), here, read_mask(path))
 
 
-def _reduced(image: RgbImage, factor: int) -> RgbImage:
+def _garment(
+    source: str, name: str, still_life: RgbImage, there: BoolMask, on_model: RgbImage, here: BoolMask
+) -> Garment:
+    still_life, on_model = _reduced(still_life), _reduced(on_model)
+    there, here = (_reduced(np.uint8(255) * mask) > 127 for mask in (there, here))
+    inner, measured = _inner(here), np.flatnonzero(here)
+    fitted = inner[:: max(1, len(inner) // _FITTED)]
+    chosen = np.concatenate([fitted, measured[:: max(1, len(measured) // _MEASURED)]])
+    places = np.stack(np.unravel_index(chosen, here.shape), axis=1) / here.shape
+    flat = garment_sample(still_life, there)
+    flat = flat[:: max(1, len(flat) // _FITTED)]
+    return Garment(source, name, flat, on_model.reshape(-1, 3)[chosen], places, len(fitted))
+
+
+def _inner(mask: BoolMask) -> FloatImage:
+    """Flat indices of the pixels that `garment_sample` takes: it is asked by a photo of numbers."""
+    numbers = np.arange(mask.size, dtype=np.int64)
+    coded = np.stack([numbers >> 16, numbers >> 8 & 255, numbers & 255], axis=1).astype(np.uint8)
+    lab = garment_sample(coded.reshape(*mask.shape, 3), mask)
+    decoded = lab_to_srgb(lab[None])[0].astype(np.int64)
+    return decoded[:, 0] << 16 | decoded[:, 1] << 8 | decoded[:, 2]
+
+
+def _reduced(image: RgbImage) -> RgbImage:
+    factor = max(1, round(np.sqrt(image.shape[0] * image.shape[1] / _PIXELS)))
     return np.array(Image.fromarray(image).reduce(factor))
 
 
-def put_off(case: Case, error: str, seed: int) -> tuple[RgbImage, str] | None:
-    """The on-model photo with an error, and the error's kind; None if there is none such for that garment."""
-    if error == "left true":
-        return case.on_model, error
-    style = "published" if error == "published" else "perceptual"
-    # Kinds used already are taken last, and others where one dye alone can't be off by what was drawn.
-    used = [kind for kind in KINDS if kind != "one_dye"] if error == "one dye" else []
-    for draw in range(_DRAWS if used else 1):
-        rng = np.random.default_rng([seed, *case.name.encode(), *[draw] * bool(draw)])
-        try:
-            off, made = degrade(case.on_model, case.mask, style, rng, used)  # type: ignore[arg-type]
-        except UsageError:
-            continue
-        if not used or made.kind == "one_dye":
-            return off, f"{error}: {made.kind}"
-    return None
+def seed_of(*parts: object) -> np.random.Generator:
+    """Random numbers that depend on these and on nothing else."""
+    return np.random.default_rng(zlib.crc32(repr(parts).encode()))
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One photo: its garment, what befell it, mean dE00 over the garment after each rule."""
+def errors(garment: Garment, draws: int) -> Iterator[tuple[str, str, RgbImage]]:
+    """(half, family, the garment's pixels with an error); the true photo first."""
+    yield TRUE, TRUE, garment.rgb
+    for draw in range(draws):
+        rng = seed_of(garment.source, garment.name, PUBLISHED, draw)
+        yield PUBLISHED, PUBLISHED, put_off_as_published(garment.rgb, rng)
+        for family in FAMILIES:
+            rng = seed_of(garment.source, garment.name, family.name, draw)
+            off = put_off(family, garment.rgb, garment.places, rng)
+            if off is not None:
+                yield KNOWN if family.known else UNKNOWN, family.name, off
 
-    name: str
-    kind: str
-    delta_e: dict[str, float]
 
-
-def tried(case: Case, error: str, seed: int, found: bool, tolerances: Tolerances | None) -> Trial | None:
-    """One photo put off and corrected by every rule.
-
-    With `found` what is corrected is the classic segmenter's mask; what is measured stays the given one.
-    """
-    made = put_off(case, error, seed)
-    if made is None:
-        return None
-    off, kind = made
-    truth, seen = case.on_model[case.mask], off[case.mask]
-    mask = _found_mask(case, off) if found else case.mask
-    wanted_lab = srgb_to_lab(case.still_life[case.still_life_mask][None])[0].astype(float)
-    seen_lab = srgb_to_lab(off[mask][None])[0].astype(float)
-    pictures = {"none": seen}
+def tried(garment: Garment, half: str, family: str, off: RgbImage, min_gain: float = MIN_GAIN) -> Trial:
+    """One error corrected by every rule."""
+    truth = srgb_to_lab(garment.rgb[garment.fitted :])
+    lab = srgb_to_lab(off).astype(np.float64)
+    seen = lab[garment.fitted :]
+    fit = fit_colours(garment.flat, lab[: garment.fitted])
+    applied = fit.gain >= min_gain
+    results = {"none": seen}
     for name, rule in RULES.items():
-        picture = off.copy()
-        picture[mask] = lab_to_srgb(rule(wanted_lab, seen_lab))
-        pictures[name] = picture[case.mask]
-    result = transfer(case.still_life, case.still_life_mask, off, mask, tolerances=tolerances)
-    pictures["chromiq"] = result.rgb[case.mask]
+        results[name] = rule(garment.flat.astype(np.float64), seen.copy())
+    results["chromiq"] = mapped(fit, seen) if applied else seen
+    shown = {name: srgb_to_lab(lab_to_srgb(result[None])[0]) for name, result in results.items()}
+    left = {name: delta_e_lab(truth, result) for name, result in shown.items()}
+    moved = {name: delta_e_lab(shown["none"], result) for name, result in shown.items()}
+    far, right = left["none"] > _OFF, left["none"] < _RIGHT
+
+    def means(of: dict[str, FloatImage], where: BoolMask) -> dict[str, float] | None:
+        if where.mean() < 0.05:
+            return None
+        return {name: float(values[where].mean()) for name, values in of.items()}
+
+    everywhere = {name: float(values.mean()) for name, values in left.items()}
     return Trial(
-        case.name,
-        kind,
-        {name: float(delta_e_map(truth[None], here[None]).mean()) for name, here in pictures.items()},
-    )
+        garment.source, garment.name, half, family, everywhere, means(left, far),
+        means(moved, right) if half != TRUE else None, fit.gain, fit.gain_interval, applied,
+    )  # fmt: skip
 
 
-def _found_mask(case: Case, off: RgbImage) -> BoolMask:
-    segmenter = ClassicSegmenter()
-    label = segmenter.label([(case.still_life, off)])[0].name
-    mask = segmenter.segment([SegmentationTask(case.still_life, off, label)])[0].mask
-    return mask if mask.any() else case.mask
+def mapped(fit: ColourFit, lab: FloatImage) -> FloatImage:
+    """Lab ``(P, 3)`` corrected."""
+    return (fit.dye_shift or fit.colour_map).apply(lab)
 
 
-def refitted(cases: Sequence[Case], folds: int) -> list[Tolerances]:
-    """For each case the tolerances that the garments of the other folds show."""
-    looks = [
-        (
-            look(garment_sample(case.still_life, case.still_life_mask)),
-            look(garment_sample(case.on_model, case.mask)),
-        )
-        for case in cases
+def interval_over_garments(trials: Sequence[Trial], values: Sequence[float]) -> tuple[float, float]:
+    """Bootstrap interval of a mean, garments resampled."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for trial, value in zip(trials, values, strict=True):
+        found.setdefault((trial.source, trial.garment), []).append(value)
+    return bootstrap_interval([float(np.mean(one)) for one in found.values()])
+
+
+def table(trials: Sequence[Trial], by_family: bool) -> str:
+    """What to print."""
+    sources = list(dict.fromkeys(trial.source for trial in trials))
+    lines = [
+        f"{'':<34}{'n':>5}"
+        + "".join(f"{method:>17}" for method in METHODS)
+        + f"{'lead over MKL':>22}{'worse by 1: chromiq MKL':>26}"
     ]
+    for half in (TRUE, PUBLISHED, KNOWN, UNKNOWN):
+        for source in [*sources, "all"] if len(sources) > 1 else sources:
+            chosen = [one for one in trials if one.half == half and source in (one.source, "all")]
+            lines += [_row(f"{half}, {source}", chosen)] if chosen else []
+    if by_family:
+        for family in dict.fromkeys(trial.family for trial in trials):
+            lines.append(_row(f"  {family}", [one for one in trials if one.family == family]))
+    off = [one for one in trials if one.half != TRUE]
+    for title, part in (("pixels off by over 5, left", "off"), ("pixels right within 1, moved", "right")):
+        chosen = [one for one in off if getattr(one, part)]
+        if chosen:
+            cells = (np.mean([getattr(one, part)[method] for one in chosen]) for method in METHODS)
+            lines.append(f"{title:<34}{len(chosen):>5}" + "".join(f"{cell:>17.2f}" for cell in cells))
+    return "\n".join([*lines, *_gate(off)])
+
+
+def _row(title: str, trials: Sequence[Trial]) -> str:
+    cells = "".join(f"{np.mean([one.mean[method] for one in trials]):>17.2f}" for method in METHODS)
+    leads = [one.mean["MKL"] - one.mean["chromiq"] for one in trials]
+    low, high = interval_over_garments(trials, leads)
+    lead = f"{np.mean(leads):.2f} ({low:.2f} to {high:.2f})"
+    worse = (
+        f"{np.mean([one.mean[method] > one.mean['none'] + _WORSE for one in trials]):.1%}"
+        for method in ("chromiq", "MKL")
+    )
+    return f"{title:<34}{len(trials):>5}{cells}{lead:>22}{'  '.join(worse):>26}"
+
+
+def _gate(trials: Sequence[Trial]) -> list[str]:
+    """The expected gain against the gain that came; both ways to be wrong."""
+    done = [one for one in trials if one.applied]
+    if not done:
+        return []
+    came = [one.mean["none"] - one.mean["chromiq"] for one in done]
+    intervals = [one.interval for one in done]
+    within = np.mean([low <= gain <= high for gain, (low, high) in zip(came, intervals, strict=True)])
+    left = [one for one in trials if not one.applied and one.mean["none"] > _OFF]
+    harmed = [one for one in done if one.mean["chromiq"] > one.mean["none"] + _WORSE]
     return [
-        measured_tolerances([pair for other, pair in enumerate(looks) if (other - index) % folds])
-        for index in range(len(cases))
+        f"gate: expected gain {np.mean([one.gain for one in done]):.2f}, came {np.mean(came):.2f}; "
+        f"{within:.0%} within the interval (80 % wanted)",
+        f"harm done: {len(harmed)} of {len(trials)} made worse by over 1; "
+        f"help withheld: {len(left)} of {sum(one.mean['none'] > _OFF for one in trials)} "
+        "off by over 5 left alone",
     ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--pairs", type=Path, help="folder of still-lifeN.jpg and on_modelN.jpg")
-    parser.add_argument("--masks", type=Path, help="folder of on_modelN.png, white on the garment")
-    parser.add_argument("--drawn", type=int, default=14, help="how many drawn pairs without --pairs")
+    parser.add_argument("--source", action="append", default=[], metavar="NAME=FOLDER")
+    parser.add_argument("--drawn", type=int, default=16, help="how many drawn pairs; 0 for none")
     parser.add_argument("--catalogue", type=int, default=0, help="seed of the drawn catalogue")
-    parser.add_argument("--found", action="store_true", help="correct by masks that the segmenter finds")
-    parser.add_argument("--seeds", type=int, default=1, help="errors of each style a pair")
-    parser.add_argument("--half", choices=("odd", "even"), help="every second pair only")
-    parser.add_argument("--reduce", type=int, default=1, help="photos and masks smaller by this factor")
-    parser.add_argument(
-        "--refit", type=int, metavar="FOLDS", help="cross-validate what was measured on pairs"
-    )
-    parser.add_argument("--kinds", action="store_true", help="by kind of error too")
+    parser.add_argument("--draws", type=int, default=1, help="errors of each family a pair")
+    parser.add_argument("--every", type=int, default=1, help="only every so many pairs of each source")
+    parser.add_argument("--families", action="store_true", help="a row for each family too")
+    parser.add_argument("--json", type=Path, help="write every trial to this file")
     options = parser.parse_args()
-    if (options.pairs is None) != (options.masks is None):
-        parser.error("--pairs and --masks go together")
-    cases = list(
-        photographed(options.pairs, options.masks, options.reduce)
-        if options.pairs
-        else drawn(options.drawn, options.catalogue)
-    )
-    if options.half:
-        cases = cases[options.half == "even" :: 2]
-    if not cases:
-        parser.error(f"{options.pairs}: no pair has a mask on_modelN.png in {options.masks}")
-    if options.refit is not None and not 2 <= options.refit <= len(cases):
-        parser.error(f"--refit: wanted 2 to {len(cases)} folds, got {options.refit}")
-    fitted = refitted(cases, options.refit) if options.refit else [None] * len(cases)
-    table: dict[str, list[Trial]] = {error: [] for error in ERRORS}
-    for done, (case, tolerances) in enumerate(zip(cases, fitted, strict=True)):
-        print(f"\r{done + 1} of {len(cases)} garments", end="", file=sys.stderr, flush=True)
-        for error in ERRORS:
-            for seed in range(options.seeds if error != "left true" else 1):
-                trial = tried(case, error, seed, options.found, tolerances)
-                table[error] += [trial] if trial else []
+    garments = list(drawn(options.drawn, options.catalogue))[:: options.every]
+    for text in options.source:
+        name, _, folder = text.partition("=")
+        found = list(photographed(name, Path(folder)))[:: options.every]
+        if not found:
+            parser.error(f"--source {text}: no pair with a mask in {folder}/masks")
+        garments += found
+    trials = []
+    for done, garment in enumerate(garments, start=1):
+        print(f"\r{done} of {len(garments)} garments", end="", file=sys.stderr, flush=True)
+        trials += [tried(garment, *error) for error in errors(garment, options.draws)]
     print(file=sys.stderr)
-    _print(table, len(cases), kinds=options.kinds)
-
-
-def _print(table: dict[str, list[Trial]], count: int, *, kinds: bool) -> None:
-    print(f"{count} pairs, mean dE00 over the garment (worse by over 1 than doing nothing)")
-    shown = {error: trials for error, trials in table.items() if trials}
-    print(f"{'':<24}" + "".join(f"{f'{error}, {len(trials)}':>18}" for error, trials in shown.items()))
-    for name in shown["left true"][0].delta_e:
-        cells = (f"{_mean(trials, name):.2f} ({_worse(trials, name)})" for trials in shown.values())
-        print(f"{name:<24}" + "".join(f"{cell:>18}" for cell in cells))
-    intervals = (bootstrap_interval(_by_garment(trials)) for trials in shown.values())
-    print(f"{'chromiq, 95 %':<24}" + "".join(f"{f'{low:.2f} to {high:.2f}':>18}" for low, high in intervals))
-    if kinds:
-        found = sorted({trial.kind for trials in shown.values() for trial in trials})
-        for kind in found:
-            trials = [trial for trials in shown.values() for trial in trials if trial.kind == kind]
-            before, after = (_mean(trials, name) for name in ("none", "chromiq"))
-            print(f"{kind:<30}{len(trials):>5}{before:>8.2f} -> {after:.2f} ({_worse(trials, 'chromiq')})")
-
-
-def _mean(trials: Sequence[Trial], name: str) -> float:
-    return float(np.mean([trial.delta_e[name] for trial in trials]))
-
-
-def _worse(trials: Sequence[Trial], name: str) -> int:
-    return sum(trial.delta_e[name] > trial.delta_e["none"] + 1 for trial in trials)
-
-
-def _by_garment(trials: Sequence[Trial]) -> list[float]:
-    names = dict.fromkeys(trial.name for trial in trials)
-    return [_mean([trial for trial in trials if trial.name == name], "chromiq") for name in names]
+    if options.json:
+        options.json.write_text(json.dumps([asdict(trial) for trial in trials]), encoding="utf-8")
+    print(table(trials, options.families))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from chromiq.colour import daylight_gains, lab_to_srgb_float, linear_to_srgb, rgb_to_lab, srgb_to_linear
+from chromiq.colour import lab_to_srgb_float, linear_to_srgb, rgb_to_lab, srgb_to_linear
+from chromiq.imaging.colour_errors import COLOUR_ERRORS
 from chromiq.records import FloatImage
 
 Undo = Callable[[FloatImage, FloatImage, FloatImage], FloatImage]
@@ -36,10 +37,12 @@ class ErrorKind:
     """A kind of error.
 
     Attributes:
+        name: of the kind; kinds that differ by a constant share one.
         undo: takes it back.
         log_prior: how believable it is at the size that this takes.
     """
 
+    name: str
     undo: Undo
     log_prior: LogPrior
 
@@ -49,11 +52,13 @@ class OneWayKind:
     """A kind of error that only its strength tells apart; what a strength does, its negative takes back.
 
     Attributes:
+        name: of the kind; kinds that differ by a constant share one.
         change: does it.
         most: the largest strength either way.
         share: of how many such kinds it counts as one.
     """
 
+    name: str
     change: Change
     most: float
     share: float = 1.0
@@ -121,7 +126,7 @@ def _contrast(gain: float) -> ErrorKind:
         off = float(outside.max()) * abs(veil)
         return -0.5 * (off / 0.03) ** 2 - np.log(10 * len(_CONTRAST_GAINS))
 
-    return ErrorKind(lambda rgb, seen, wanted: wanted + (rgb - seen) * gain, prior)
+    return ErrorKind("veil or contrast", lambda rgb, seen, wanted: wanted + (rgb - seen) * gain, prior)
 
 
 def _lightness_within(spread: float) -> LogPrior:
@@ -137,55 +142,22 @@ def _bell(value: float, spread: float, *, spread_lightness: float) -> float:
 
 
 ERROR_KINDS: tuple[ErrorKind, ...] = (
-    ErrorKind(_undo_gains, _gains_prior),
-    ErrorKind(_undo_gamma, _lightness_within(8)),
-    ErrorKind(_undo_shift, _lightness_within(4)),
-    ErrorKind(_undo_turn, _lightness_within(1)),
-    ErrorKind(_undo_hsv, _hsv_prior),
+    ErrorKind("gains", _undo_gains, _gains_prior),
+    ErrorKind("gamma", _undo_gamma, _lightness_within(8)),
+    ErrorKind("shift", _undo_shift, _lightness_within(4)),
+    ErrorKind("turn", _undo_turn, _lightness_within(1)),
+    ErrorKind("HSV", _undo_hsv, _hsv_prior),
     *(_contrast(gain) for gain in _CONTRAST_GAINS),
 )
 
 
-def _stops(per_channel: tuple[float, float, float]) -> Change:
-    stops = np.array(per_channel, np.float32)
-    return lambda rgb, strength: linear_to_srgb(srgb_to_linear(rgb) * np.exp2(strength * stops))
-
-
-def _daylight(rgb: FloatImage, mired: float) -> FloatImage:
-    return linear_to_srgb(srgb_to_linear(rgb) * daylight_gains(mired))
-
-
-def _steeper(rgb: FloatImage, strength: float) -> FloatImage:
-    return np.asarray(0.5 + (rgb - 0.5) * np.exp(strength))
-
-
-def _channel_gamma(channel: int) -> Change:
-    def change(rgb: FloatImage, strength: float) -> FloatImage:
-        changed = rgb.copy()
-        changed[:, channel] = np.clip(rgb[:, channel], 0, 1) ** np.exp(strength)
-        return changed
-
-    return change
-
-
-def _on_chroma(factor: Callable[[float], complex]) -> Change:
-    """Hue turned or chroma changed by a complex factor on a* + ib*."""
-
-    def change(rgb: FloatImage, strength: float) -> FloatImage:
-        lab = rgb_to_lab(rgb)
-        changed = (lab[:, 1] + 1j * lab[:, 2]) * factor(strength)
-        return lab_to_srgb_float(np.stack([lab[:, 0], changed.real, changed.imag], axis=1))
-
-    return change
-
-
-ONE_WAY_KINDS: tuple[OneWayKind, ...] = (
-    OneWayKind(_stops((1.0, 1.0, 1.0)), 2.0),
-    OneWayKind(_stops((-0.25, 0.6, -0.25)), 2.0),
-    OneWayKind(_daylight, 96.0),
-    OneWayKind(_steeper, 0.7),
-    *(OneWayKind(_channel_gamma(channel), 0.9, 1 / 3) for channel in range(3)),
-    OneWayKind(_on_chroma(lambda strength: complex(np.exp(1j * strength))), np.pi),
-    OneWayKind(_on_chroma(lambda strength: complex(np.exp(strength))), 1.6),
+ONE_WAY_KINDS: tuple[OneWayKind, ...] = tuple(
+    OneWayKind(
+        "channel gamma" if name.endswith("_gamma") else name.replace("_", " "),
+        kind.of_encoded,
+        min(kind.most),
+        1 / 3 if name.endswith("_gamma") else 1.0,
+    )
+    for name, kind in COLOUR_ERRORS.items()
 )
-"""Exposure; green to magenta; daylight in mired; contrast; each channel's gamma; hue; chroma."""
+"""Every kind of `COLOUR_ERRORS`; the three gammas count as one."""

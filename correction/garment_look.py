@@ -101,7 +101,7 @@ def log_likelihood(flat: Look, worn: Look, tolerances: Tolerances) -> FloatImage
         worn: of a worn garment, or as many as ``(...)`` says.
         tolerances: how far they may be apart.
     """
-    off = _differences(flat, worn, tolerances.folds_width)
+    off = differences(flat, worn, tolerances.folds_width)
     off[..., 4:] -= tolerances.variation_worn
     spreads = (tolerances.lit, tolerances.contrast, *(tolerances.shading,) * 2, *(tolerances.variation,) * 2)
     tails = np.log1p(np.square(off / spreads) / _DEGREES_OF_FREEDOM)
@@ -112,7 +112,7 @@ def log_likelihood(flat: Look, worn: Look, tolerances: Tolerances) -> FloatImage
 def log_chroma(flat: Look, worn: Look, tolerances: Tolerances) -> FloatImage:
     """Log density, per unit of a* and of b*, of a worn garment's mean given its still-life: ``(...)``."""
     weights = _weights(flat)
-    off = _along_and_across(flat, (worn.mean - flat.mean)[..., 1:]) / tolerances.chroma
+    off = along_and_across(flat, (worn.mean - flat.mean)[..., 1:]) / tolerances.chroma
     normal = np.log(2 * np.pi * tolerances.chroma**2 * weights.prod())
     density: FloatImage = -0.5 * np.square(off).sum(axis=-1) - normal
     return density
@@ -126,8 +126,8 @@ def measured_tolerances(pairs: Sequence[tuple[Look, Look]]) -> Tolerances:
     """
     widths = [np.exp(2 * worn.contrast) - np.exp(2 * flat.contrast) for flat, worn in pairs]
     folds_width = float(np.sqrt(max(np.median(widths), 1.0)))
-    off = np.array([_differences(flat, worn, folds_width) for flat, worn in pairs])
-    chroma = np.array([_along_and_across(flat, (worn.mean - flat.mean)[1:]) for flat, worn in pairs])
+    off = np.array([differences(flat, worn, folds_width) for flat, worn in pairs])
+    chroma = np.array([along_and_across(flat, (worn.mean - flat.mean)[1:]) for flat, worn in pairs])
     variation_worn = float(np.median(off[:, 4:]))
     return Tolerances(
         lit=_spread(off[:, 0]),
@@ -146,15 +146,15 @@ def _spread(values: NDArray[np.floating]) -> float:
     return float(np.sqrt(np.square(np.minimum(size, 3 * np.median(size) / _MEDIAN_OF_SPREAD)).mean()))
 
 
-def _differences(flat: Look, worn: Look, folds_width: float) -> FloatImage:
+def differences(flat: Look, worn: Look, folds_width: float) -> FloatImage:
     """``(..., 6)``: lit lightness, contrast, shading along and across the hue, variation along two axes."""
     expected = 0.5 * np.log(np.exp(2 * flat.contrast) + folds_width**2)
     lightness = np.stack([worn.lit_worn - flat.lit_flat, worn.contrast - expected], axis=-1)
-    shading = _along_and_across(flat, worn.shading - flat.shading)
+    shading = along_and_across(flat, worn.shading - flat.shading)
     return np.concatenate([lightness, shading, worn.variation - flat.variation], axis=-1)
 
 
-def _along_and_across(flat: Look, off: FloatImage) -> FloatImage:
+def along_and_across(flat: Look, off: FloatImage) -> FloatImage:
     """Differences of a*, b* ``(..., 2)`` along the still-life's hue and across it, in CIEDE2000's units."""
     along = flat.mean[1:] / max(float(np.hypot(*flat.mean[1:])), 1e-6)
     axes = np.array([along, [-along[1], along[0]]])

@@ -35,6 +35,14 @@ _MOST_SHARE_RATIO = 3.0
 _DYE_LIGHTNESS_STEPS = np.array([-10.0, -4.0, 2.0])
 _FLAT_PIXELS, _SEEN_PIXELS = 512, 256
 
+_NAMES_BY_MEAN = [kind.name for kind in ERROR_KINDS]
+_NAMES_ONE_WAY = [kind.name for kind in ONE_WAY_KINDS]
+KIND_NAMES = ("nothing", *dict.fromkeys([*_NAMES_BY_MEAN, *_NAMES_ONE_WAY]), "one dye")
+"""Kinds of hypothesis, as `Hypotheses.kind` counts them."""
+_KINDS_BY_MEAN = np.array([KIND_NAMES.index(name) for name in _NAMES_BY_MEAN])
+_KINDS_ONE_WAY = np.array([KIND_NAMES.index(name) for name in _NAMES_ONE_WAY])
+_ONE_DYE = KIND_NAMES.index("one dye")
+
 
 @dataclass(frozen=True, eq=False)
 class Hypotheses:
@@ -47,6 +55,9 @@ class Hypotheses:
         one_dye: ``(H,)`` bool, whether one dye alone is off.
         shifts: ``(H, K, 3)`` Lab, by how much each dye is moved there; 0 in all the others.
         labels: ``(P,)`` the dye of each pixel, 0..K-1.
+        kind: ``(H,)`` index into `KIND_NAMES`.
+        flat: ``(F, 3)`` Lab, a few pixels that stand for all of the still-life's.
+        flat_labels: ``(F,)`` the dye of each.
     """
 
     seen: FloatImage
@@ -55,6 +66,9 @@ class Hypotheses:
     one_dye: BoolMask
     shifts: FloatImage
     labels: NDArray[np.intp]
+    kind: NDArray[np.intp]
+    flat: FloatImage
+    flat_labels: NDArray[np.intp]
 
     @property
     def weight(self) -> FloatImage:
@@ -86,22 +100,36 @@ def hypotheses(wanted_lab: FloatImage, seen_lab: FloatImage, tolerances: Toleran
     flat, seen = _pixels(wanted_lab, _FLAT_PIXELS), _pixels(seen_lab, _SEEN_PIXELS)
     found = []
     for kept_flat, kept_seen, log_prior in _readings(flat, seen):
-        for lab, log_weight in _whole_garment(flat.part(kept_flat), seen, kept_seen, tolerances):
-            found.append((lab, log_weight + log_prior))
-    count = sum(len(lab) for lab, _ in found)
+        for kinds, lab, log_weight in _whole_garment(flat.part(kept_flat), seen, kept_seen, tolerances):
+            found.append((kinds, lab, log_weight + log_prior))
+    count = sum(len(lab) for _, lab, _ in found)
     moved, log_weight, shifts = _one_dye(flat, seen, tolerances)
-    labs = np.concatenate([*(lab for lab, _ in found), moved])
+    labs = np.concatenate([*(lab for _, lab, _ in found), moved])
     dye_shifts = np.zeros((len(labs), seen.labels.max() + 1, 3))
     dye_shifts[count:] = shifts
-    log_weights = np.concatenate([*(log_weight for _, log_weight in found), log_weight])
-    return Hypotheses(seen.lab, labs, log_weights, np.arange(len(labs)) >= count, dye_shifts, seen.labels)
+    return Hypotheses(
+        seen=seen.lab,
+        lab=labs,
+        log_weight=np.concatenate([*(log_weight for _, _, log_weight in found), log_weight]),
+        one_dye=np.arange(len(labs)) >= count,
+        shifts=dye_shifts,
+        labels=seen.labels,
+        kind=np.concatenate([*(kinds for kinds, _, _ in found), np.full(len(moved), _ONE_DYE)]),
+        flat=flat.lab,
+        flat_labels=flat.labels,
+    )
 
 
 def _pixels(lab: FloatImage, count: int) -> _Pixels:
     """A few pixels that stand for all, from the darkest to the lightest."""
-    order = np.argsort(lab[:, 0], kind="stable")
-    even = lab[order[np.linspace(0, len(order) - 1, min(count, len(order))).astype(int)]].astype(np.float64)
+    even = lab[even_places(lab, count)].astype(np.float64)
     return _Pixels(even, dyes.find_dyes(even))
+
+
+def even_places(lab: FloatImage, count: int = _SEEN_PIXELS) -> NDArray[np.intp]:
+    """Which of the pixels ``(P, 3)`` stand for all: at most `count`, from the darkest to the lightest."""
+    order = np.argsort(lab[:, 0], kind="stable")
+    return order[np.linspace(0, len(order) - 1, min(count, len(order))).astype(int)]
 
 
 def _readings(flat: _Pixels, seen: _Pixels) -> list[tuple[BoolMask, BoolMask, float]]:
@@ -127,8 +155,11 @@ def _readings(flat: _Pixels, seen: _Pixels) -> list[tuple[BoolMask, BoolMask, fl
 
 def _whole_garment(
     flat: _Pixels, seen: _Pixels, kept: BoolMask, tolerances: Tolerances
-) -> Iterator[tuple[FloatImage, FloatImage]]:
-    """Lab ``(H, P, 3)`` and log weights ``(H,)`` of what befell all colours, judged by the pixels kept."""
+) -> Iterator[tuple[NDArray[np.intp], FloatImage, FloatImage]]:
+    """Kinds ``(H,)``, Lab ``(H, P, 3)`` and log weights ``(H,)`` of whole-garment errors undone.
+
+    Judged by the pixels kept.
+    """
     there, here = look(flat.lab), look(seen.lab[kept])
     labels = seen.part(kept).labels
 
@@ -139,7 +170,7 @@ def _whole_garment(
 
     unchanged = seen.lab[None].astype(np.float32)
     worn, alike = likelihood(unchanged)
-    yield unchanged, alike + log_chroma(there, worn, tolerances)
+    yield np.zeros(1, np.intp), unchanged, alike + log_chroma(there, worn, tolerances)
 
     rgb, mean = lab_to_srgb_float(seen.lab), lab_to_srgb_float(here.mean)
     wanted = _wanted_means(there, here)
@@ -148,12 +179,14 @@ def _whole_garment(
     lab = rgb_to_lab(np.clip(undone, 0, 1))
     lab[..., 1:] += (there.mean - look(lab[:, kept]).mean)[:, None, 1:].astype(np.float32)
     of_size = _log_error_chroma((here.mean - there.mean)[1:])
-    yield lab, likelihood(lab)[1] + priors + of_size - _gamut_cost(undone)
+    kinds = np.repeat(_KINDS_BY_MEAN, len(wanted))
+    yield kinds, lab, likelihood(lab)[1] + priors + of_size - _gamut_cost(undone)
 
     undone, priors = _one_way(rgb, seen.lab)
+    kinds = np.repeat(_KINDS_ONE_WAY, 2 * len(_STRENGTHS))
     lab = rgb_to_lab(np.clip(undone, 0, 1))
     worn, alike = likelihood(lab)
-    yield lab, alike + log_chroma(there, worn, tolerances) + priors - _gamut_cost(undone)
+    yield kinds, lab, alike + log_chroma(there, worn, tolerances) + priors - _gamut_cost(undone)
 
 
 def _wanted_means(there: Look, here: Look) -> FloatImage:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from chromiq.colour import delta_e_lab, srgb_to_lab
 from chromiq.dataset_builder.degrade.colour_errors import KINDS, ColourError
 from chromiq.errors import UsageError
+from chromiq.imaging.colour_errors import PUBLISHED_TINT_ALPHA
 from chromiq.imaging.regions import bounding_box
 from chromiq.records import BoolMask, Degradation, FloatImage, RgbImage
 
@@ -98,7 +99,7 @@ def _published(photo: RgbImage, rng: np.random.Generator) -> tuple[RgbImage, str
         hsv = cv2.LUT(cv2.cvtColor(photo, cv2.COLOR_RGB2HSV), _table((levels + hue) % 180, *gained))
         shifted = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB).astype(np.uint8)
         return shifted, "hue", {"hue": hue, "saturation": saturation, "value": value}
-    colour, alpha = rng.integers(0, 256, 3), rng.uniform(0.35, 0.65)
+    colour, alpha = rng.integers(0, 256, 3), rng.uniform(*PUBLISHED_TINT_ALPHA)
     red, green, blue = (float(channel) for channel in colour)
     tints = (np.arange(256) * (1 - alpha) + channel * alpha for channel in (red, green, blue))
     tinted = cv2.LUT(np.ascontiguousarray(photo), _table(*tints)).astype(np.uint8)

@@ -8,18 +8,18 @@ camera.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from chromiq.colour import (
     bytes_to_linear,
-    daylight_gains,
     lab_to_srgb_float,
     linear_to_srgb,
     srgb_to_lab,
 )
+from chromiq.imaging.colour_errors import COLOUR_ERRORS, MOST_TINT_ALPHA, ColourErrorKind, Space
 from chromiq.records import FloatImage, RgbImage
 
 _DYE_TRIES = 8
@@ -55,26 +55,23 @@ def _of_any_cloth(
     return kind(rng)
 
 
-def daylight(rng: np.random.Generator) -> ColourError:
-    """White balance along the daylight curve, in mired: too warm or too cold."""
-    sign = _sign(rng)
+def _of_table(name: str, parameter: str) -> Callable[[np.random.Generator], ColourError]:
+    """A kind of `COLOUR_ERRORS`, in a direction drawn."""
+
+    def draw(rng: np.random.Generator) -> ColourError:
+        return _in_direction(COLOUR_ERRORS[name], _sign(rng), parameter)
+
+    return draw
+
+
+def _in_direction(kind: ColourErrorKind, sign: float, parameter: str) -> ColourError:
+    levels_to_space, to_encoded = _SPACES[kind.space]
 
     def apply(rgb: RgbImage, _: FloatImage, strength: float) -> FloatImage:
-        return linear_to_srgb(bytes_to_linear(rgb) * daylight_gains(sign * strength))
+        return to_encoded(kind.change(levels_to_space(rgb), sign * strength))
 
-    return ColourError(apply, 96 if sign > 0 else 113, {"warmer": sign}, per_channel=True)
-
-
-def off_daylight(rng: np.random.Generator) -> ColourError:
-    """White balance across the daylight curve, as under fluorescent light: too green or too magenta."""
-    sign = _sign(rng)
-    return _gains(np.array([-0.25, 0.6, -0.25]) * sign, {"greener": sign})
-
-
-def exposure(rng: np.random.Generator) -> ColourError:
-    """Too light or too dark, in stops."""
-    sign = _sign(rng)
-    return _gains(np.array([1.0, 1.0, 1.0]) * sign, {"lighter": sign})
+    most = kind.most[0] if sign > 0 else kind.most[1]
+    return ColourError(apply, most, {parameter: sign}, per_channel=kind.per_channel)
 
 
 def tint(rng: np.random.Generator) -> ColourError:
@@ -86,54 +83,15 @@ def tint(rng: np.random.Generator) -> ColourError:
         seen = _encoded(rgb)
         return seen + strength * (colour - seen)
 
-    return ColourError(apply, 0.4, names, per_channel=True)
-
-
-def hue_rotation(rng: np.random.Generator) -> ColourError:
-    """Every hue turned by one angle in Lab, chroma and lightness kept."""
-    sign = _sign(rng)
-
-    def apply(rgb: RgbImage, _: FloatImage, strength: float) -> FloatImage:
-        cosine, sine = np.cos(sign * strength), np.sin(sign * strength)
-        lightness, a, b = srgb_to_lab(rgb).T
-        return lab_to_srgb_float(np.stack([lightness, cosine * a - sine * b, sine * a + cosine * b], axis=1))
-
-    return ColourError(apply, np.pi, {"counterclockwise": sign})
-
-
-def chroma_gain(rng: np.random.Generator) -> ColourError:
-    """Too vivid or too dull."""
-    sign = _sign(rng)
-
-    def apply(rgb: RgbImage, _: FloatImage, strength: float) -> FloatImage:
-        lab = srgb_to_lab(rgb)
-        lab[:, 1:] *= np.exp(sign * strength)
-        return lab_to_srgb_float(lab)
-
-    return ColourError(apply, 1.6, {"more_vivid": sign})
-
-
-def contrast(rng: np.random.Generator) -> ColourError:
-    """A steeper or flatter tone curve about middle grey."""
-    sign = _sign(rng)
-
-    def apply(rgb: RgbImage, _: FloatImage, strength: float) -> FloatImage:
-        pivot = np.float32(0.5)
-        return pivot + (_encoded(rgb) - pivot) * np.float32(np.exp(sign * strength))
-
-    return ColourError(apply, 0.7, {"steeper": sign}, per_channel=True)
+    return ColourError(apply, MOST_TINT_ALPHA, names, per_channel=True)
 
 
 def channel_gamma(rng: np.random.Generator) -> ColourError:
     """One channel's gamma is off, so that shadows and highlights stay and the middle takes a cast."""
-    channel, sign = int(rng.integers(3)), _sign(rng)
-
-    def apply(rgb: RgbImage, _: FloatImage, strength: float) -> FloatImage:
-        changed = _encoded(rgb)
-        changed[:, channel] **= np.exp(sign * strength)
-        return changed
-
-    return ColourError(apply, 0.9, {"channel": float(channel), "darker": sign}, per_channel=True)
+    channel = int(rng.integers(3))
+    kind = COLOUR_ERRORS[("red_gamma", "green_gamma", "blue_gamma")[channel]]
+    error = _in_direction(kind, _sign(rng), "darker")
+    return replace(error, parameters={"channel": float(channel), **error.parameters})
 
 
 def uneven_light(rng: np.random.Generator) -> ColourError:
@@ -181,18 +139,18 @@ def one_dye(rng: np.random.Generator, garment: RgbImage) -> ColourError | None:
 
 KINDS: dict[str, Callable[[np.random.Generator, RgbImage], ColourError | None]] = {
     **{
-        kind.__name__: partial(_of_any_cloth, kind)
-        for kind in (
-            daylight,
-            off_daylight,
-            exposure,
-            tint,
-            hue_rotation,
-            chroma_gain,
-            contrast,
-            channel_gamma,
-            uneven_light,
-        )
+        name: partial(_of_any_cloth, draw)
+        for name, draw in {
+            "daylight": _of_table("daylight", "warmer"),
+            "off_daylight": _of_table("off_daylight", "greener"),
+            "exposure": _of_table("exposure", "lighter"),
+            "tint": tint,
+            "hue_rotation": _of_table("hue_rotation", "counterclockwise"),
+            "chroma_gain": _of_table("chroma_gain", "more_vivid"),
+            "contrast": _of_table("contrast", "steeper"),
+            "channel_gamma": channel_gamma,
+            "uneven_light": uneven_light,
+        }.items()
     },
     "one_dye": one_dye,
 }
@@ -210,11 +168,11 @@ def _dye_share(lab: FloatImage, centre: FloatImage) -> FloatImage:
     return share
 
 
-def _gains(stops: FloatImage, parameters: dict[str, float]) -> ColourError:
-    def apply(rgb: RgbImage, _: FloatImage, strength: float) -> FloatImage:
-        return linear_to_srgb(bytes_to_linear(rgb) * np.exp2(strength * stops).astype(np.float32))
-
-    return ColourError(apply, 2.0, parameters, per_channel=True)
+_SPACES: dict[Space, tuple[Callable[[RgbImage], FloatImage], Callable[[FloatImage], FloatImage]]] = {
+    "encoded": (_encoded, lambda encoded: encoded),
+    "linear": (bytes_to_linear, linear_to_srgb),
+    "Lab": (srgb_to_lab, lab_to_srgb_float),
+}
 
 
 def _sign(rng: np.random.Generator) -> float:

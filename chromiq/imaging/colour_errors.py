@@ -1,0 +1,100 @@
+"""Kinds of colour error that one number describes: the table that both ends read.
+
+The dataset builder draws from it what it does to a photo, and the correction tries each of its kinds as a
+hypothesis. What is not in this table the correction has not been told of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from chromiq.colour import daylight_gains, lab_to_srgb_float, linear_to_srgb, rgb_to_lab, srgb_to_linear
+from chromiq.records import FloatImage
+
+Space = Literal["encoded", "linear", "Lab"]
+# Shares of a veil of one colour that the published run drew, and the largest that the builder draws.
+PUBLISHED_TINT_ALPHA = (0.35, 0.65)
+MOST_TINT_ALPHA = 0.4
+
+
+@dataclass(frozen=True)
+class ColourErrorKind:
+    """A kind of colour error.
+
+    Attributes:
+        space: of the values that `change` takes: gamma-encoded sRGB in 0..1, linear light in 0..1, or Lab.
+        change: (values ``(P, 3)``, signed strength) to values in the same space, unclipped; strength 0
+            changes nothing and ``-strength`` undoes ``strength``.
+        most: the largest strength in the positive and in the negative direction.
+        per_channel: whether each channel of the result depends on that channel alone.
+    """
+
+    space: Space
+    change: Callable[[FloatImage, float], FloatImage]
+    most: tuple[float, float]
+    per_channel: bool = False
+
+    def of_encoded(self, rgb: FloatImage, strength: float) -> FloatImage:
+        """The change of gamma-encoded sRGB ``(P, 3)`` in 0..1, unclipped."""
+        into, back = _SPACES[self.space]
+        return back(self.change(into(rgb), strength))
+
+
+_SPACES: dict[Space, tuple[Callable[[FloatImage], FloatImage], Callable[[FloatImage], FloatImage]]] = {
+    "encoded": (lambda rgb: rgb, lambda rgb: rgb),
+    "linear": (srgb_to_linear, linear_to_srgb),
+    "Lab": (rgb_to_lab, lab_to_srgb_float),
+}
+
+
+def _stops(red: float, green: float, blue: float) -> Callable[[FloatImage, float], FloatImage]:
+    per_channel = np.array([red, green, blue])
+    return lambda linear, strength: linear * np.exp2(strength * per_channel).astype(np.float32)
+
+
+def _steeper(rgb: FloatImage, strength: float) -> FloatImage:
+    pivot = np.float32(0.5)
+    return pivot + (rgb - pivot) * np.float32(np.exp(strength))
+
+
+def _gamma(channel: int) -> Callable[[FloatImage, float], FloatImage]:
+    def change(rgb: FloatImage, strength: float) -> FloatImage:
+        changed = rgb.copy()
+        changed[:, channel] = np.clip(rgb[:, channel], 0, 1) ** np.exp(strength)
+        return changed
+
+    return change
+
+
+def _turned(lab: FloatImage, angle: float) -> FloatImage:
+    # Written out: a matrix product may differ in the last bit between processors.
+    cosine, sine = np.cos(angle), np.sin(angle)
+    lightness, a, b = lab.T
+    return np.stack([lightness, cosine * a - sine * b, sine * a + cosine * b], axis=1)
+
+
+def _more_vivid(lab: FloatImage, strength: float) -> FloatImage:
+    changed = lab.copy()
+    changed[:, 1:] *= np.exp(strength)
+    return changed
+
+
+COLOUR_ERRORS: dict[str, ColourErrorKind] = {
+    "exposure": ColourErrorKind("linear", _stops(1, 1, 1), (2, 2), per_channel=True),
+    "off_daylight": ColourErrorKind("linear", _stops(-0.25, 0.6, -0.25), (2, 2), per_channel=True),
+    "daylight": ColourErrorKind(
+        "linear", lambda linear, mired: linear * daylight_gains(mired), (96, 113), per_channel=True
+    ),
+    "contrast": ColourErrorKind("encoded", _steeper, (0.7, 0.7), per_channel=True),
+    "red_gamma": ColourErrorKind("encoded", _gamma(0), (0.9, 0.9), per_channel=True),
+    "green_gamma": ColourErrorKind("encoded", _gamma(1), (0.9, 0.9), per_channel=True),
+    "blue_gamma": ColourErrorKind("encoded", _gamma(2), (0.9, 0.9), per_channel=True),
+    "hue_rotation": ColourErrorKind("Lab", _turned, (np.pi, np.pi)),
+    "chroma_gain": ColourErrorKind("Lab", _more_vivid, (1.6, 1.6)),
+}
+"""White balance in mired along the daylight locus and in stops across it; exposure in stops; a turn of hue in
+radians; chroma, contrast and the gamma of each channel as natural logarithms of the factor."""
