@@ -4,6 +4,7 @@
 
     ChromiqError                 exit 1    the work failed
     ├── UsageError               exit 2    the command line asks for something impossible
+    │   └── OptionError             which option it is
     ├── UnsoundError             exit 10   a dataset, photo or config is not fit for use
     ├── LockedError              exit 11   somebody else is at work in the same place
     ├── AccessError              exit 12   a token or an accepted licence is missing, whatever else is wrong
@@ -87,6 +88,17 @@ class UsageError(ChromiqError):
     """The command line asks for something impossible."""
 
     exit_code = EXIT_USAGE
+
+
+class OptionError(UsageError):
+    """One option has an impossible value.
+
+    Libraries name it by its Python name; the command line prints the flag.
+    """
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(f"{option}: {message}")
+        self.option, self.message = option, message
 
 
 class UnsoundError(ChromiqError):

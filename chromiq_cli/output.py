@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from chromiq.errors import ChromiqError, Finding
+from chromiq.errors import ChromiqError, Finding, OptionError
 from chromiq.files import json_text
 from chromiq.models import MODELS
 from chromiq.progress import console
@@ -96,15 +96,18 @@ def print_findings(findings: Sequence[Finding]) -> None:
 
 
 def report_error(error: ChromiqError, *, as_json: bool) -> None:
-    """Tell the user why the work stopped: on stderr, and as JSON on stdout if asked."""
+    """Report why the work stopped: on stderr, and as JSON on stdout if asked."""
+    text = str(error)
+    if isinstance(error, OptionError):
+        text = f"--{error.option.replace('_', '-')}: {error.message}"
     if as_json:
         document = {
-            "error": str(error),
+            "error": text,
             "exit_code": error.exit_code,
             "findings": [finding.as_dict() for finding in error.findings],
         }
-        with suppress(OSError):  # stdout may be what failed; people are told below
+        with suppress(OSError):  # stdout may be what failed; stderr follows
             print_json(document)
     print_findings(error.findings)
     if not (len(error.findings) == 1 and str(error) == str(error.findings[0])):
-        say(f"chromiq: {error}")
+        say(f"chromiq: {text}")

@@ -1,4 +1,4 @@
-"""``chromiq status``: how a run stands."""
+"""``chromiq status``: the status of runs."""
 
 from __future__ import annotations
 
@@ -8,23 +8,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chromiq.errors import EXIT_FAILED, EXIT_INTERRUPTED
-from chromiq_cli.output import JSON_OPTION, print_json, print_line
+from chromiq.errors import EXIT_FAILED, EXIT_INTERRUPTED, UsageError
+from chromiq_cli.output import JSON_OPTION, print_json, print_line, print_table, say
 
 if TYPE_CHECKING:
     from chromiq.toolkit_configs.runs.status import RunStatus
 
 
 def status(
-    run: Annotated[Path, typer.Argument(help="The run folder, or that of a sweep.")],
+    run: Annotated[Path, typer.Argument(help="A run, the output of sweep-train, or a folder of runs.")],
     watch: Annotated[
-        bool, typer.Option("--watch", help="Stay until the run ends; exit 0, 1 or 130 as it does.")
+        bool, typer.Option("--watch", help="Follow it until it ends; exits with 0, 1 or 130 as the run does.")
+    ] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Ask the trainer for a checkpoint after its current step.")
     ] = False,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Say how far a run is, and what made it; from any terminal that sees its folder."""
+    """Show how far a run is, from any terminal that sees its folder."""
     from rich.console import Console
 
+    from chromiq.toolkit_configs.runs.folder import RUN_FILE
     from chromiq.toolkit_configs.runs.status import follow, read_status
     from chromiq.toolkit_configs.runs.view import run_view, view
     from chromiq.toolkit_configs.sweeps.local import is_sweep
@@ -32,6 +36,12 @@ def status(
     if is_sweep(run):
         _sweep(run, watch=watch, as_json=as_json)
         return
+    runs = sorted(path.parent for path in run.glob(f"*/{RUN_FILE}"))
+    if runs and not (run / RUN_FILE).is_file():
+        _list(runs, as_json=as_json)
+        return
+    if save:
+        _save(run)
     if not watch:
         found = read_status(run)
         if as_json:
@@ -50,6 +60,40 @@ def status(
     code = {"done": 0, "interrupted": EXIT_INTERRUPTED}.get(found.state, EXIT_FAILED)
     if code:
         raise typer.Exit(code)
+
+
+def _save(run: Path) -> None:
+    from chromiq.toolkit_configs.runs.status import read_status
+    from chromiq.toolkit_configs.trainer.job_control import request_checkpoint
+
+    if read_status(run).state != "running":
+        raise UsageError(f"{run} is not running, so there is nothing to save.")
+    request_checkpoint(run)
+    say("requested a checkpoint after the current step")
+
+
+def _list(runs: list[Path], *, as_json: bool) -> None:
+    from chromiq.toolkit_configs.runs.status import read_status
+
+    found = [read_status(run) for run in runs]
+    if as_json:
+        print_json(
+            {"runs": [{"run": str(run), **_document(each)} for run, each in zip(runs, found, strict=True)]}
+        )
+        return
+    print_table(
+        ["run", "state", "step", "loss", "newest checkpoint"],
+        [
+            [
+                each.record.name,
+                each.state,
+                f"{each.step}/{each.record.total_steps}",
+                "" if each.loss is None else f"{each.loss:.4f}",
+                each.checkpoint.name if each.checkpoint else "",
+            ]
+            for each in found
+        ],
+    )
 
 
 def _sweep(folder: Path, *, watch: bool, as_json: bool) -> None:

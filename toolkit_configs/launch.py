@@ -1,4 +1,4 @@
-"""Config -> run: checked, recorded, trained by one engine or the other."""
+"""Train a config: check it, record the run, and hand it to an engine."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ Engine = Literal["ai-toolkit", "smoke"]
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training would do.
+    """What a launch would do.
 
     Attributes:
-        config: the file that holds the job.
-        job: as read from it.
-        findings: all that the check found.
-        engine: who would train.
-        resume: whether it would go on with an existing run.
-        from_step: of the checkpoint that it would go on from, 0 if it would begin.
-        toolkit: the vendored trainer, if it would train.
-        dataset_sha256: of what it would train on.
-        seed: that ``SEED`` gives, or None.
+        config: path of the config.
+        job: its content.
+        findings: of all checks.
+        engine: that trains.
+        resume: whether it resumes an existing run.
+        from_step: of the checkpoint that it resumes from, 0 for a new run.
+        toolkit: the vendored trainer, if it is the engine.
+        dataset_sha256: digest of the dataset.
+        seed: from ``SEED``, or None.
     """
 
     config: Path
@@ -74,14 +74,14 @@ class Plan:
 
     @property
     def command(self) -> list[str] | None:
-        """What would be run, in the trainer's folder; None for the smoke engine."""
+        """The trainer's command line, for its own folder; None for the smoke engine."""
         if self.toolkit is None:
             return None
         return [str(self.toolkit.python), "run.py", str(self.job.run_folder / ai_toolkit.LAUNCHED_FILE)]
 
     @property
     def summary(self) -> str:
-        """A few lines for people."""
+        """A few lines of text."""
         process = self.job.process
         steps = f"{process.train.steps} steps"
         if self.from_step:
@@ -89,7 +89,7 @@ class Plan:
         lines = [
             f"{self.engine} would train {process.model.name_or_path} for {steps} on "
             f"{process.datasets[0].folder_path}, into {self.job.run_folder}",
-            f"a checkpoint every {process.save.save_every} steps: so many a stop can lose at most",
+            f"a checkpoint every {process.save.save_every} steps, which is the most that a stop can lose",
         ]
         if self.command and self.toolkit:
             lines.append(f"in {self.toolkit.folder}: {' '.join(self.command)}")
@@ -124,21 +124,21 @@ def plan(
     offline: bool = False,
     note: Callable[[str], None] = lambda _: None,
 ) -> Plan:
-    """Check all that a training needs; writes nothing.
+    """Check everything that a training needs; writes nothing.
 
     Args:
-        config: as `render_job` made it.
-        engine: who would train.
-        resume: go on with an existing run.
-        force: let errors of the config, the dataset, the access and the trainer pass.
-        offline: do not ask the hub whether the base model can be had.
-        note: called with what is being looked at.
+        config: path of the config.
+        engine: that trains.
+        resume: resume an existing run.
+        force: launch despite errors in the config, the dataset, the access and the trainer.
+        offline: do not ask the hub for access to the base model.
+        note: called with what is being checked.
 
     Raises:
-        AccessError: with all findings, if the base model may not be fetched, unless `force`.
-        UnsoundError: with all findings, if only other things are wrong, unless `force`.
-        UsageError: if this is one of several processes that were started to train one run together.
-        ChromiqError: if the vendored trainer is wanted and missing.
+        AccessError: with all findings, if access to the base model is denied, unless `force`.
+        UnsoundError: with all findings, for any other error, unless `force`.
+        UsageError: if this is one of several processes started to train one run together.
+        ChromiqError: if the vendored trainer is missing and `engine` is ``"ai-toolkit"``.
     """
     refuse_several_processes(os.environ)
     seed = read_seed(os.environ)
@@ -152,7 +152,7 @@ def plan(
     info = None
     if engine == "ai-toolkit":
         _require_toolkit(findings, config, force)
-        note("asking the trainer's environment")
+        note("checking the trainer's environment")
         info = toolkit_info(job.process.device)
         findings += [
             *toolkit_findings(info),
@@ -174,7 +174,7 @@ def _require_toolkit(findings: list[Finding], config: Path, force: bool) -> None
     try:
         require_toolkit()
     except ChromiqError as error:
-        # A config that is unsound as well is told in the same breath.
+        # Report an unsound config in the same go.
         if not force and any(finding.severity == "error" for finding in findings):
             raise_config_findings([*findings, *error.findings], str(config))
         raise
@@ -196,19 +196,19 @@ def launch(
 def execute(
     planned: Plan, *, limits: Limits | None = None, on_status: Callable[[RunStatus], None] = lambda _: None
 ) -> Path:
-    """Train as planned and return the final checkpoint; ``run.json`` in the run folder tells how.
+    """Train as planned and return the final checkpoint; ``run.json`` in the run folder records how.
 
-    A run whose steps are all done is left as it is.
+    A run that is complete is left as it is.
 
     Args:
-        planned: what `plan` gave.
-        limits: what ends AI-Toolkit early.
-        on_status: called after all that happens.
+        planned: from `plan`.
+        limits: when to stop AI-Toolkit early.
+        on_status: called after each event.
 
     Raises:
         ChromiqError: if the training fails.
         InterruptedRunError: on SIGINT or SIGTERM.
-        LockedError: if the run is being trained already.
+        LockedError: if the run is already being trained.
     """
     job = planned.job
     run = ensure_output_folder(job.run_folder)
@@ -226,7 +226,7 @@ def execute(
         with termination_as_interrupt():
             session_of.begin(torn)
             try:
-                # Complete and yet not done: it was killed after the last save.
+                # Complete but not recorded as done: it was killed after the last save.
                 found = final if complete else _train(planned, session_of, limits or Limits())
             except BaseException as error:
                 stopped = isinstance(error, InterruptedRunError | KeyboardInterrupt)

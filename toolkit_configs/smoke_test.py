@@ -30,14 +30,14 @@ def smoke_test(python: Path, say: Callable[[str], None], steps: int = STEPS) -> 
         root = Path(name)
         write_catalogue(root / "catalogue", pairs=2, size_wh=(224, 280))
         build(root / "catalogue", root / "dataset", BuildOptions(segmenter="classic"))
-        # The core has no model libraries; the trainer's environment has.
+        # The core has no model libraries; the trainer's environment does.
         command = [str(python), "-I", str(tiny_checkpoint.__file__), str(root / "tiny")]
         done = subprocess.run(
             command, env=bounded_environment(), capture_output=True, text=True, check=False, cwd=root
         )
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-            raise ChromiqError(f"{python}: wanted a tiny checkpoint to be built, got '{last}'; setup again")
+            raise ChromiqError(f"{python}: cannot build a tiny checkpoint: '{last}'. Run setup again.")
         overrides = {
             "model.name_or_path": str(root / "tiny"),
             "train.steps": str(steps),

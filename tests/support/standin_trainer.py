@@ -105,6 +105,15 @@ ENDINGS = {
                          "step(20); finish()",
     "stops when asked": "step(7)\nopen(os.path.join(run, 'child'), 'w').write(str(os.getpid()))\n"
                         "try: time.sleep(600)\nexcept KeyboardInterrupt: print('Job stopped'); sys.exit(0)",
+    "saves when asked": "db = sqlite3.connect(process['sqlite_db_path'], timeout=30, isolation_level=None)\n"
+                        "job = os.environ['AITK_JOB_ID']; print('Using SQLite database at x', flush=True)\n"
+                        "for n in range(1, total + 1):\n"
+                        " step(n); time.sleep(0.1)\n"
+                        " if n == 3: open(os.path.join(run, 'child'), 'w').write(str(os.getpid()))\n"
+                        " asked = db.execute('SELECT save_now FROM Job WHERE id = ?', (job,)).fetchone()[0]\n"
+                        " if asked == 1:\n"
+                        "  db.execute(\"UPDATE Job SET save_now = '0' WHERE id = ?\", (job,)); save(n)\n"
+                        "finish()",
     "takes leave slowly": "step(7)\nopen(os.path.join(run, 'child'), 'w').write(str(os.getpid()))\n"
                           "try: time.sleep(600)\nexcept KeyboardInterrupt:\n"
                           " time.sleep(0.5); open(os.path.join(run, 'left'), 'w').close(); sys.exit(0)",

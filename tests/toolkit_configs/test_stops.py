@@ -14,7 +14,7 @@ from told import events
 
 from chromiq.errors import ChromiqError, LockedError, UnsoundError
 from chromiq.toolkit_configs.launch import launch, plan
-from chromiq.toolkit_configs.runs.checkpoints import find_checkpoints
+from chromiq.toolkit_configs.runs.checkpoints import find_checkpoints, saved_step
 from chromiq.toolkit_configs.runs.events import Event
 from chromiq.toolkit_configs.runs.folder import read_record, write_record
 from chromiq.toolkit_configs.runs.status import follow, read_status
@@ -46,7 +46,7 @@ def wait_for(path):
     [("hangs with a child", signal.SIGINT, 5), ("stops when asked", signal.SIGTERM, 0),
      ("stops when asked", signal.SIGHUP, 0)],
 )  # fmt: skip
-def test_a_stopped_run_ends_its_whole_group_and_says_what_is_lost(
+def test_stopping_a_run_ends_its_process_group_and_reports_lost_steps(
     trainer, trainer_folder, config, run_folder, ending, number, saved
 ):
     trainer(ending)
@@ -63,9 +63,30 @@ def test_a_stopped_run_ends_its_whole_group_and_says_what_is_lost(
     assert is_gone(child)
 
 
-def test_who_insists_while_the_end_is_recorded_does_not_spoil_the_record(
-    trainer, trainer_folder, config, run_folder
-):
+def test_a_trainer_that_takes_requests_saves_before_it_stops(trainer, trainer_folder, config, run_folder):
+    trainer("saves when asked")
+    process = start(config, trainer_folder)
+    wait_for(run_folder / "child")
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    (checkpoint,) = run_folder.glob("*.safetensors")
+    assert saved_step(checkpoint) >= 3
+    assert "interrupt again to stop at once" in said
+    assert f"the newest checkpoint is of step {saved_step(checkpoint)}" in said
+
+
+def test_a_checkpoint_on_request_does_not_stop_the_run(trainer, trainer_folder, config, run_folder, chromiq):
+    trainer("saves when asked")
+    process = start(config, trainer_folder)
+    wait_for(run_folder / "child")
+    assert chromiq("status", run_folder, "--save").code == 0
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert len(list(run_folder.glob("*.safetensors"))) == 2
+
+
+def test_a_second_interrupt_does_not_corrupt_the_record(trainer, trainer_folder, config, run_folder):
     trainer("stops when asked")
     insisting = (
         "import os, signal, chromiq.toolkit_configs.runs.status as sessions\n"
@@ -85,7 +106,7 @@ def test_who_insists_while_the_end_is_recorded_does_not_spoil_the_record(
     assert read_status(run_folder).state == "interrupted"
 
 
-def test_a_scheduler_that_asks_every_process_twice_asks_once(trainer, trainer_folder, config, run_folder):
+def test_repeated_signals_of_a_scheduler_count_once(trainer, trainer_folder, config, run_folder):
     trainer("takes leave slowly")
     process = start(config, trainer_folder)
     wait_for(run_folder / "child")
@@ -98,7 +119,7 @@ def test_a_scheduler_that_asks_every_process_twice_asks_once(trainer, trainer_fo
     assert read_status(run_folder).state == "interrupted"
 
 
-def test_after_a_kill_the_orphan_is_named_a_torn_checkpoint_put_aside_and_the_run_goes_on(
+def test_after_a_kill_the_orphan_is_named_and_the_run_resumes_from_a_complete_checkpoint(
     trainer, trainer_folder, config, run_folder
 ):
     trainer("hangs with a child")
@@ -128,16 +149,16 @@ def test_after_a_kill_the_orphan_is_named_a_torn_checkpoint_put_aside_and_the_ru
     assert "torn" in [values["code"] for values in events(run_folder, "warning")]
 
 
-def test_a_trainer_that_begins_anew_instead_of_going_on_is_stopped(trainer, config, run_folder):
+def test_a_trainer_that_restarts_instead_of_resuming_is_stopped(trainer, config, run_folder):
     trainer("good")
     launch(config, "ai-toolkit")
     (run_folder / "chromiq_v1.safetensors").unlink()
     trainer("begins anew")
-    with pytest.raises(ChromiqError, match="go on from step 10, got step 1"):
+    with pytest.raises(ChromiqError, match="resume from 10, but it started at step 1"):
         launch(config, "ai-toolkit", resume=True)
 
 
-def test_a_finished_run_is_left_as_it_is_and_never_gone_on_with_unasked(trainer, config, run_folder):
+def test_a_finished_run_is_never_resumed_unasked(trainer, config, run_folder):
     trainer("good")
     final = launch(config, "ai-toolkit")
     before = final.stat().st_mtime_ns, (run_folder / "run.json").read_bytes()
@@ -148,7 +169,7 @@ def test_a_finished_run_is_left_as_it_is_and_never_gone_on_with_unasked(trainer,
     assert "run.exists" in {finding.code for finding in caught.value.findings}
 
 
-def test_a_resume_tells_what_changed_since(trainer, config, dataset, monkeypatch):
+def test_a_resume_reports_what_changed_since(trainer, config, dataset, monkeypatch):
     trainer("good")
     launch(config, "ai-toolkit")
     config.write_text(config.read_text() + "# changed\n")
@@ -177,7 +198,7 @@ def test_train_and_status_on_the_command_line(trainer, config, run_folder, chrom
     assert "chromiq_v1.safetensors" in told.out
 
 
-def test_a_run_is_followed_from_elsewhere_until_it_ends(trainer, trainer_folder, config, run_folder):
+def test_status_watch_follows_a_run_until_it_ends(trainer, trainer_folder, config, run_folder):
     trainer("stops when asked")
     process = start(config, trainer_folder)
     wait_for(run_folder / "child")
@@ -191,7 +212,7 @@ def test_a_run_is_followed_from_elsewhere_until_it_ends(trainer, trainer_folder,
     assert states[-1] == ("interrupted", 7)
 
 
-def test_a_run_on_another_machine_is_judged_by_when_it_was_heard(trainer, config, run_folder):
+def test_a_run_on_another_machine_is_alive_while_its_events_are_recent(trainer, config, run_folder):
     trainer("good")
     launch(config, "ai-toolkit")
     record = json.loads((run_folder / "run.json").read_text())
@@ -202,7 +223,7 @@ def test_a_run_on_another_machine_is_judged_by_when_it_was_heard(trainer, config
     assert read_status(run_folder).state == "killed"
 
 
-def test_a_killed_run_is_told_from_a_running_one(trainer, config, run_folder):
+def test_a_killed_run_is_reported_from_a_running_one(trainer, config, run_folder):
     from dataclasses import replace
 
     trainer("good")

@@ -1,4 +1,4 @@
-"""A run's checkpoints: which there are, at which step they are, and whether they are whole."""
+"""A run's checkpoints: where they are, of which step, and whether they are complete."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _TORN_PREFIX = "torn-"
 
 
 def find_checkpoints(run: Path, name: str) -> list[Path]:
-    """A run's LoRAs, oldest first; the final one, which carries no step in its name, last."""
+    """A run's LoRAs, oldest first; the final one, which has no step in its name, last."""
     steps = sorted(path for path in run.glob("*.safetensors") if checkpoint_step(path, name) is not None)
     final = run / f"{name}.safetensors"
     return [*steps, final] if final.is_file() else steps
 
 
 def checkpoint_step(path: Path, name: str) -> int | None:
-    """The step in a checkpoint's name, or None if it carries none.
+    """The step in a checkpoint's name, or None without one.
 
     >>> checkpoint_step(Path("lab_000000020.safetensors"), "lab")
     20
@@ -32,7 +32,7 @@ def checkpoint_step(path: Path, name: str) -> int | None:
 
 
 def saved_step(path: Path) -> int | None:
-    """The step that a whole checkpoint says it was saved at, or None: it is torn, or does not say."""
+    """The step recorded in a checkpoint, or None if it is incomplete or has no step."""
     header = _header(path)
     if header is None:
         return None
@@ -45,17 +45,17 @@ def saved_step(path: Path) -> int | None:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a safetensors file holds all that its header promises."""
+    """Whether a safetensors file holds everything that its header declares."""
     return _header(path) is not None
 
 
 def newest_step(run: Path, name: str) -> int:
-    """The furthest step that a whole checkpoint of the run was saved at, 0 without one."""
+    """The latest step of a complete checkpoint of the run, 0 without one."""
     return max((saved_step(path) or 0 for path in find_checkpoints(run, name)), default=0)
 
 
 def set_torn_aside(run: Path, name: str) -> list[Path]:
-    """Rename checkpoints that a killed process left half-written, so that no trainer goes on from one.
+    """Rename checkpoints that a killed process left incomplete, so that no trainer resumes from one.
 
     Returns:
         Their new paths.

@@ -1,4 +1,4 @@
-"""What happens in a run, one record each: to ``events.jsonl`` and to TensorBoard, and back.
+"""Events of a run, written to ``events.jsonl`` and TensorBoard, and read back.
 
 Kinds: ``start``, ``step`` (step, loss, learning_rate), ``checkpoint`` (step, file), ``sample`` (file),
 ``memory`` (host_bytes, gpu_bytes), ``warning`` (code, message), and as the last ``done``, ``interrupted`` or
@@ -32,7 +32,7 @@ _SCALARS = {
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened.
+    """One event.
 
     Attributes:
         kind: as listed at the top.
@@ -45,7 +45,7 @@ class Event:
     time_s: float = field(default_factory=time.time)
 
     def as_line(self) -> str:
-        """One line of JSON; a number that is none is null, as JSON has no NaN."""
+        """One line of JSON; NaN and infinity become null."""
         when = datetime.fromtimestamp(self.time_s, UTC).isoformat(timespec="milliseconds")
         plain = {
             key: None if isinstance(value, float) and not math.isfinite(value) else value
@@ -66,18 +66,18 @@ class Event:
 
 
 class EventLog:
-    """Writes a run's events; a context manager. TensorBoard gets them too where it is installed."""
+    """Writes a run's events, to TensorBoard as well where it is installed; a context manager."""
 
     def __init__(self, run: Path) -> None:
         self._run = run
         self._open = ExitStack()
         self._board: Any = None
-        # Now and not at the first step: an interrupt amid an import leaves half a module to whoever is next.
+        # Here and not at the first step: an interrupt during an import leaves a half-initialised module.
         self._with_board = _import_tensorboard()
 
     def __enter__(self) -> EventLog:
         path = self._run / EVENTS_FILE
-        # A killed process may have left half a line, which must not spoil the next.
+        # A killed process may have left half a line, which must not corrupt the next.
         torn = path.is_file() and not _ends_with_newline(path)
         self._lines = self._open.enter_context(path.open("a", encoding="utf-8"))
         if torn:
@@ -96,8 +96,8 @@ class EventLog:
         self._to_board(event)
 
     def _to_board(self, event: Event) -> None:
-        told = {tag: event.values.get(key) for key, tag in _SCALARS.items()}
-        numbers = {tag: float(value) for tag, value in told.items() if value is not None}
+        scalars_by_tag = {tag: event.values.get(key) for key, tag in _SCALARS.items()}
+        numbers = {tag: float(value) for tag, value in scalars_by_tag.items() if value is not None}
         if not numbers or not self._with_board:
             return
         from tensorboard.compat.proto.event_pb2 import Event as BoardEvent
@@ -114,7 +114,7 @@ class EventLog:
 
 
 def _import_tensorboard() -> bool:
-    """Import what the event log takes of TensorBoard; whether it is installed."""
+    """Import the parts of TensorBoard that the event log uses; return whether it is installed."""
     if not find_spec("tensorboard"):
         return False
     import tensorboard.compat.proto.event_pb2
@@ -141,7 +141,7 @@ class EventReader:
         self._read_bytes = 0
 
     def new(self) -> Iterator[Event]:
-        """Those that were not given yet; a line that is still being written waits."""
+        """Events not returned before; a line that is still being written is left for the next call."""
         if not self._path.is_file():
             return
         with self._path.open("rb") as stream:
@@ -153,6 +153,6 @@ class EventReader:
                 try:
                     event = Event.from_line(line.decode("utf-8"))
                 except (ValueError, KeyError, AttributeError):
-                    # Half a line of a killed process.
+                    # Half a line left by a killed process.
                     continue
                 yield event

@@ -1,4 +1,4 @@
-"""What a run leaves behind for those who ask later: ``run.json``."""
+"""The record of a run, ``run.json``: what made a LoRA, for an audit."""
 
 from __future__ import annotations
 
@@ -37,26 +37,26 @@ class RunRecord:
     Attributes:
         name: of the run.
         engine: ``"smoke"`` or ``"ai-toolkit"``.
-        state: where it stands.
-        process: the process that trains or watches the training, while it runs.
+        state: of the newest session.
+        process: id of the process that trains or watches the trainer.
         started: UTC, ISO 8601; of the newest session.
         ended: the same, or None.
-        total_steps: steps in all.
+        total_steps: of the whole run.
         config: path of the config.
         config_sha256: of its bytes.
         dataset_sha256: as `dataset_digest` gives it.
         versions: of Python, chromiq and the libraries that train.
-        device: that trains, as the trainer's torch names it, else as the config says.
+        device: as the trainer's torch names it, otherwise as in the config.
         toolkit_commit: of the vendored trainer, if it trains.
         message: why it failed.
         checkpoints: file name to SHA-256.
-        toolkit_changes_sha256: of what was changed in the vendored trainer, None if nothing was.
+        toolkit_changes_sha256: digest of changes in the vendored trainer, None without any.
         host: the machine's name.
-        trainer_process: the vendored trainer's process and group, once it runs.
-        sessions: of earlier launches of this run: started, ended, state, steps, message.
-        steps_done: that were heard of.
+        trainer_process: id of the vendored trainer's process and group, once it runs.
+        sessions: earlier launches of this run: started, ended, state, steps, message.
+        steps_done: the last step reported.
         seconds_per_step: over the newest session, or None.
-        seed: that ``SEED`` gave, or None: AI-Toolkit then draws as it likes, the smoke engine always alike.
+        seed: from ``SEED``, or None: AI-Toolkit is then unseeded, while the smoke engine uses a fixed seed.
     """
 
     name: str
@@ -87,16 +87,16 @@ def read_record(run: Path) -> RunRecord:
     """The run's ``run.json``.
 
     Raises:
-        UsageError: if the folder holds none, or one that cannot be read.
+        UsageError: if it is missing or cannot be read.
     """
     path = run / RUN_FILE
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         return RunRecord(**{**document, "sessions": tuple(document.get("sessions", ()))})
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise UsageError(f"{run}: wanted a run folder with {RUN_FILE}, got none; check the path") from error
+        raise UsageError(f"{run} is not a run folder: it has no {RUN_FILE}. Check the path.") from error
     except (ValueError, TypeError) as error:
-        raise UsageError(f"{path}: wanted a run's record, got '{error}'; restore it") from error
+        raise UsageError(f"{path}: cannot be read: '{error}'. Restore it from a backup.") from error
 
 
 def write_record(run: Path, record: RunRecord) -> None:
@@ -105,32 +105,32 @@ def write_record(run: Path, record: RunRecord) -> None:
 
 
 def session(record: RunRecord) -> dict[str, Any]:
-    """What is kept of a session when the run is launched again."""
+    """What `RunRecord.sessions` keeps of a session when the run is launched again."""
     keys = ("started", "ended", "state", "steps_done", "seconds_per_step", "host", "device", "message",
             "config_sha256", "dataset_sha256", "toolkit_commit", "versions", "seed")  # fmt: skip
     return {key: value for key, value in asdict(record).items() if key in keys}
 
 
 def read_seed(environment: Mapping[str, str]) -> int | None:
-    """The seed that ``SEED`` gives, as AI-Toolkit takes it; it trains on without one if that is no number.
+    """The seed in the variable ``SEED``, which AI-Toolkit reads; it ignores one that is not a number.
 
     Raises:
-        UsageError: if it is none, or one that its libraries do not take.
+        UsageError: if it is not a number that its libraries accept.
     """
     text = environment.get("SEED")
     if not text:
         return None
     if not text.isdecimal() or int(text) > MOST_SEED:
-        raise UsageError(f"SEED: wanted a whole number of 0 to {MOST_SEED}, got {text!r}; mend or unset it")
+        raise UsageError(f"SEED={text!r} is not an integer from 0 to {MOST_SEED}. Change or unset it.")
     return int(text)
 
 
 def dataset_digest(job: Job, note: Callable[[str], None] | None = None) -> str:
-    """What identifies a dataset: the names and bytes of its targets, captions, controls and masks.
+    """Digest of a dataset: the names and bytes of its targets, captions, controls and masks.
 
     Args:
         job: that is trained.
-        note: called now and then with how far the reading is.
+        note: called now and then with the progress.
     """
     folders = []
     for dataset in job.process.datasets:
@@ -139,7 +139,7 @@ def dataset_digest(job: Job, note: Callable[[str], None] | None = None) -> str:
     files = [
         (index, path)
         for index, folder in enumerate(folders)
-        for path in sorted(Path(folder).glob("*"))
+        for path in sorted(Path(folder).glob("[!.]*"))
         if path.is_file()
     ]
     parts = []
@@ -151,7 +151,7 @@ def dataset_digest(job: Job, note: Callable[[str], None] | None = None) -> str:
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of Python, chromiq and the libraries that the smoke engine trains with."""
+    """Versions of Python, chromiq and the libraries that the smoke engine uses."""
     found = {"python": sys.version.split()[0]}
     for name in _PACKAGES:
         try:
@@ -162,7 +162,7 @@ def library_versions() -> dict[str, str]:
 
 
 def is_running(process: int, started: str) -> bool:
-    """Whether a process runs on this machine and did so when a run was started, so that it is the same one.
+    """Whether a process runs on this machine and is the one that a run was started with.
 
     Args:
         process: its id.
@@ -175,7 +175,7 @@ def is_running(process: int, started: str) -> bool:
             return False
     except psutil.Error:
         return False
-    # A run's start is written in whole seconds, a while after its process began and before its trainer's.
+    # A run's start is recorded in whole seconds, after its process started and before its trainer's did.
     return begun_s < datetime.fromisoformat(started).timestamp() + _STARTUP_S or process == os.getpid()
 
 

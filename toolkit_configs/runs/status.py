@@ -1,4 +1,4 @@
-"""How a run stands: its record and its events, folded into one picture."""
+"""The status of a run: its record and its events combined; and the session that writes them."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from chromiq.toolkit_configs.runs.folder import (
 
 _SHOWN_LOSSES = 60
 _RATE_STEPS = 20
-# Memory is weighed every 10 s: who is silent for longer than this on another machine has ended.
+# Memory is reported every 10 s, so a run on another machine that is silent for longer has ended.
 _SILENT_S = 120.0
 
 
 @dataclass(frozen=True)
 class RunStatus:
-    """A run as it stands now.
+    """The status of a run.
 
     Attributes:
         record: as written when it started or ended.
-        step: the last step heard of.
+        step: the last one reported.
         loss: at that step, or None.
         checkpoint: the newest one, or None.
-        alive: whether its process still runs, or seems to when it is another machine's.
+        alive: whether its process is running, as far as another machine can see.
         learning_rate: at that step, or None.
         losses: of the last steps, oldest first.
-        sample: the newest one's path within the run folder, or None.
-        host_bytes: of main memory that it holds, or None.
-        gpu_bytes: of the GPUs' memory in use, or None.
-        warnings: what it complained of, oldest first.
-        heard_s: when something was heard last, in seconds since 1970.
+        sample: path of the newest one within the run folder, or None.
+        host_bytes: main memory in use, or None.
+        gpu_bytes: GPU memory in use, or None.
+        warnings: oldest first.
+        heard_s: time of the last event, in seconds since 1970.
         recent: step and time of the last steps of this session, oldest first.
     """
 
@@ -63,7 +63,7 @@ class RunStatus:
 
     @property
     def state(self) -> str:
-        """As recorded; ``"killed"`` if it is recorded as running and its process is gone."""
+        """As recorded, or ``"killed"`` if it is recorded as running but its process is gone."""
         return "killed" if self.record.state == "running" and not self.alive else self.record.state
 
     @property
@@ -116,7 +116,7 @@ def after_event(status: RunStatus, event: Event, run: Path) -> RunStatus:
 
 
 def read_status(run: Path) -> RunStatus:
-    """How a run stands.
+    """The status of a run.
 
     Raises:
         UsageError: if the folder holds no run.
@@ -125,10 +125,10 @@ def read_status(run: Path) -> RunStatus:
 
 
 class Follower:
-    """Looks at a run again and again, and reads each time only what is new."""
+    """Follows a run, reading each time only the events that are new."""
 
     def __init__(self, run: Path) -> None:
-        """Begin with the run's record.
+        """Read the run's record.
 
         Raises:
             UsageError: if the folder holds no run.
@@ -137,8 +137,8 @@ class Follower:
         self._reader = EventReader(run)
         self._status = RunStatus(read_record(run))
 
-    def look(self) -> RunStatus:
-        """How it stands now."""
+    def poll(self) -> RunStatus:
+        """Its current status."""
         status = self._status
         for event in self._reader.new():
             status = after_event(status, event, self._run)
@@ -150,14 +150,14 @@ class Follower:
 
 
 def follow(run: Path, every_s: float = 1.0) -> Iterator[RunStatus]:
-    """How a run stands, again and again until it runs no more; from any process or machine.
+    """Yield the status of a run until it ends; works from any process or machine.
 
     Raises:
         UsageError: if the folder holds no run.
     """
     follower = Follower(run)
     while True:
-        yield (status := follower.look())
+        yield (status := follower.poll())
         if status.state != "running":
             return
         time.sleep(every_s)
@@ -166,7 +166,7 @@ def follow(run: Path, every_s: float = 1.0) -> Iterator[RunStatus]:
 def ended(
     record: RunRecord, run: Path, state: State, status: RunStatus, message: str | None = None
 ) -> RunRecord:
-    """The record of a run that has just ended, with the digests of its checkpoints."""
+    """The final record of a run, with the digests of its checkpoints."""
     digests = {path.name: sha256_file(path) for path in find_checkpoints(run, record.name)}
     return replace(
         record,
@@ -180,7 +180,7 @@ def ended(
 
 
 def _record_and_alive(run: Path, heard_s: float) -> tuple[RunRecord, bool]:
-    """A run's record, and whether its process lives; what one that ends meanwhile wrote last is seen."""
+    """A run's record and whether its process is alive; read again if it ends in between."""
     record = read_record(run)
     alive = record.state == "running" and _seems_alive(record, heard_s)
     return (record, alive) if alive else (read_record(run), False)
@@ -193,7 +193,7 @@ def _seems_alive(record: RunRecord, heard_s: float) -> bool:
 
 
 class Session:
-    """One launch of a run: its record and events on disk, its status for whoever looks."""
+    """One launch of a run: writes its record and events, and reports its status."""
 
     def __init__(
         self, run: Path, record: RunRecord, log: EventLog, on_status: Callable[[RunStatus], None]
@@ -202,11 +202,11 @@ class Session:
         self._status = RunStatus(record, step=record.steps_done)
 
     def begin(self, torn: Sequence[Path]) -> None:
-        """Say that it starts, and which checkpoints were put aside."""
+        """Record the start and the checkpoints that were renamed because they are incomplete."""
         write_record(self._run, self._record)
         self.note(Event("start", {"engine": self._record.engine, "from_step": self._record.steps_done}))
         for path in torn:
-            message = f"{path.name}: a checkpoint that was cut off in writing was put aside under this name"
+            message = f"{path.name}: an incomplete checkpoint was renamed to this"
             self.note(Event("warning", {"code": "torn", "message": message}))
 
     def trainer_is(self, process: int) -> None:
@@ -215,21 +215,21 @@ class Session:
         write_record(self._run, self._record)
 
     def note(self, event: Event) -> None:
-        """Something happened."""
+        """Record an event and report the new status."""
         self._log.write(event)
         self._status = replace(after_event(self._status, event, self._run), record=self._record)
         self._on_status(self._status)
 
     def end(self, state: State, message: str | None, **values: str) -> None:
-        """It is over; `values` go into the last event."""
+        """Record the end; `values` go into the last event."""
         self._record = ended(self._record, self._run, state, self._status, message)
-        # The record first: who follows the events looks into it after the last one.
+        # The record first, as followers read it after the last event.
         write_record(self._run, self._record)
         self.note(Event(state, {**values, **({"message": message} if message else {})}))
 
 
 def refuse_orphan(run: Path, earlier: RunRecord) -> None:
-    """A launcher that was killed leaves its trainer at work: two of them would spoil each other's files."""
+    """Raise `LockedError` if the trainer of a killed launch is still running."""
     process = earlier.trainer_process
     if (
         earlier.state == "running"
@@ -238,6 +238,6 @@ def refuse_orphan(run: Path, earlier: RunRecord) -> None:
         and is_running(process, earlier.started)
     ):
         raise LockedError(
-            f"{run}: the trainer of an earlier launch is still at work as process {process}; wait for "
-            f"it, or end it with 'kill -INT -- -{process}', then --resume"
+            f"{run}: the trainer of an earlier launch is still running as process {process}. Wait for it, or "
+            f"stop it with 'kill -INT -- -{process}', then resume."
         )

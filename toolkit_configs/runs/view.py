@@ -1,4 +1,4 @@
-"""How a run stands, for people: the same picture in the terminal that trains and in any other."""
+"""The status of a run in a terminal, the same for the process that trains and for any other."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SHOWN_WARNINGS = 3
 
 
 def view(status: RunStatus) -> RenderableType:
-    """A few lines: how far, how long yet, the loss and its course, what was saved, what is wrong."""
+    """Progress, time left, loss curve, newest checkpoint and sample, and warnings."""
     record = status.record
     bar = Table.grid(padding=(0, 1))
     bar.add_row(
@@ -54,7 +54,7 @@ def view(status: RunStatus) -> RenderableType:
 
 
 def one_line(status: RunStatus) -> str:
-    """The same for a log."""
+    """The same on one line, for logs."""
     loss = "" if status.loss is None else f", loss {status.loss:.4f}"
     return (
         f"{status.record.name}: {status.state}, step {status.step} of {status.record.total_steps}{loss}"
@@ -75,7 +75,7 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def run_view(target: Console | None = None) -> AbstractContextManager[Callable[[RunStatus], None]]:
-    """Yield a function that shows a status: live on a terminal, elsewhere a line now and then.
+    """Yield a function that shows a status: live in a terminal, otherwise a line now and then.
 
     Args:
         target: stderr if not given.
@@ -89,7 +89,7 @@ def shown(
     drawn: Callable[[Seen], RenderableType],
     lines: Callable[[Callable[[str], None]], Callable[[Seen], None]],
 ) -> Iterator[Callable[[Seen], None]]:
-    """Yield a function that shows whatever is being followed: live on a terminal, else as lines.
+    """Yield a function that shows whatever is being followed: live in a terminal, otherwise as lines.
 
     Args:
         target: the console to show it on.

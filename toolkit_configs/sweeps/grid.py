@@ -1,4 +1,4 @@
-"""A grid of settings -> one config per combination, and the jobs that train them."""
+"""A grid of settings to one config per combination."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Combination:
     """One point of the grid.
 
     Attributes:
-        name: of the run, the base's with what differs.
+        name: of the run: the base's plus the values.
         values: by key.
         job: the base's with these values.
         seed: of the run, or None.
@@ -52,45 +52,45 @@ class Combination:
 
 
 def read_grid(path: Path) -> list[Combination]:
-    """Every combination of a grid's values, in the order of the file, the last key fastest.
+    """Every combination of a grid's values, in the order of the file, the last key varying fastest.
 
     Args:
         path: the grid file; its ``config`` is relative to it.
 
     Raises:
         UnsoundError: if the file or its config cannot be read.
-        UsageError: if a key is not known, a value does not fit, or two runs would have the same name.
+        UsageError: for an unknown key, an invalid value, or two runs of the same name.
     """
     try:
         grid = Grid.model_validate(load_yaml(read_text(path)))
     except ValidationError as error:
-        cure = "write config: FILE and grid: {train.lr: [1e-4, 2e-4]}"
-        raise_findings(validation_findings(error, "grid.form", path.name, cure), str(path))
+        hint = "Write config: FILE and grid: {train.lr: [1e-4, 2e-4]}."
+        raise_findings(validation_findings(error, "grid.form", path.name, hint), str(path))
         raise AssertionError from error  # the findings above are errors
     except (OSError, ValueError) as error:
-        finding = Finding.expected(
-            "grid.unreadable", str(path), "a YAML file in UTF-8", f"'{error}'", "mend it"
+        finding = Finding(
+            "grid.unreadable", str(path), f"not a YAML file in UTF-8: '{error}'", "Fix the file."
         )
         raise UnsoundError(str(finding), [finding]) from error
     base = read_job(path.parent / grid.config)
     products = list(itertools.product(*grid.grid.values()))
     if not 0 < len(products) <= _MOST_RUNS:
-        raise UsageError(f"{path}: wanted 1 to {_MOST_RUNS} runs, got {len(products)}; change the grid")
+        raise UsageError(f"{path}: the grid has {len(products)} runs; it may have 1 to {_MOST_RUNS}")
     found = [_combine(base, dict(zip(grid.grid, values, strict=True))) for values in products]
     names = [collision_key(each.name) for each in found]
     if len(set(names)) < len(names):
         twice = next(each.name for each in found if names.count(collision_key(each.name)) > 1)
-        raise UsageError(f"{path}: two runs would be called {twice}; make the values differ")
+        raise UsageError(f"{path}: two runs would be called {twice}. Make their values differ.")
     return found
 
 
 def write_configs(combinations: list[Combination], out: Path, engine: str) -> list[TargetJob]:
-    """Write every config into ``out/configs``, and return the jobs that train them.
+    """Write every config into ``out/configs`` and return the jobs that train them.
 
     Args:
         combinations: as `read_grid` gives them.
         out: the sweep's folder.
-        engine: who trains.
+        engine: that trains.
     """
     jobs = []
     for each in combinations:
@@ -101,10 +101,10 @@ def write_configs(combinations: list[Combination], out: Path, engine: str) -> li
 
 
 def on_devices(combinations: list[Combination], devices: Sequence[str]) -> list[Combination]:
-    """The combinations as they are trained on this machine, where each run is shown one device alone.
+    """The combinations for this machine, where each run sees only its own device.
 
     Args:
-        combinations: as `read_grid` gives them; whatever device they name gives way.
+        combinations: as `read_grid` gives them; their device is replaced.
         devices: at least one.
     """
     device = "cpu" if set(devices) == {"cpu"} else "cuda"
@@ -129,15 +129,13 @@ def _combine(base: Job, values: dict[str, Any]) -> Combination:
     for key, value in values.items():
         if key == SEED:
             if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_SEED:
-                raise UsageError(
-                    f"seed: wanted whole numbers of 0 to {MOST_SEED}, got {value!r}; mend the grid"
-                )
+                raise UsageError(f"seed: {value!r} is not an integer from 0 to {MOST_SEED}. Fix the grid.")
             seed = value
             continue
         assign(job.process, Setting(key, _number(value), str(value), f"grid {key}"))
     network, before = job.process.network, base.process.network
     if network.linear != before.linear and "network.linear_alpha" not in values:
-        # The LoRA's strength is alpha over rank: it stays as it was when only the rank is varied.
+        # The LoRA's strength is alpha over rank; keep it when only the rank varies.
         network.linear_alpha = (
             base.process.network.linear_alpha * network.linear / base.process.network.linear
         )
@@ -149,7 +147,7 @@ def _combine(base: Job, values: dict[str, Any]) -> Combination:
 
 
 def _number(value: Any) -> Any:
-    """2e-4 is text to YAML 1.1 and a number to everybody who writes it."""
+    """YAML 1.1 reads 2e-4 as text."""
     if isinstance(value, str):
         try:
             return float(value)

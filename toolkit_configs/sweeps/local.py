@@ -1,7 +1,7 @@
-"""A sweep on this machine: its runs wait for a device, and each device trains one at a time.
+"""A sweep on this machine: a queue of runs, one at a time on each device.
 
-This is how AI-Toolkit itself uses several GPUs: a queue of jobs for each, none that spans them. Every run is
-the very same ``chromiq train`` in a process of its own that is shown its device alone.
+AI-Toolkit itself uses several GPUs in the same way. Every run is a ``chromiq train`` in a process of its own
+that sees only its device.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ from chromiq.toolkit_configs.sweeps.schedulers import TargetJob, chromiq_command
 from chromiq.toolkit_configs.trainer.devices import device_environment
 
 CONFIGS, LOGS = "configs", "logs"
-_LOOK_EVERY_S = 0.5
+_POLL_EVERY_S = 0.5
 
 
 @dataclass(frozen=True)
 class CellStatus:
-    """How one run of a sweep stands.
+    """The status of one run of a sweep.
 
     Attributes:
-        job: what is trained.
+        job: the training.
         state: ``"waiting"`` for a device, ``"running"``, ``"done"``, ``"failed"``, ``"interrupted"`` or
             ``"killed"``.
-        device: that it trains or trained on, None if on none yet.
-        run: how its run stands, None if that has not begun.
+        device: that it trains or trained on, or None.
+        run: the run's status, None before it starts.
         exit_code: of ``chromiq train``, once it has ended.
-        message: why it did not succeed.
-        lora: its final checkpoint, once it is done.
+        message: why it failed.
+        lora: its final checkpoint, once done.
     """
 
     job: TargetJob
@@ -65,12 +65,12 @@ class CellStatus:
 
     @property
     def step(self) -> int:
-        """The last step heard of."""
+        """The last step reported."""
         return self.run.step if self.run else 0
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come of it."""
+        """Whether it is neither waiting nor running."""
         return self.state not in {"waiting", "running"}
 
     def as_dict(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class CellStatus:
 
 
 def sweep_exit_code(cells: Sequence[CellStatus]) -> int:
-    """What a sweep ends with: 0 if all runs are done, 1 if none is, else 3."""
+    """The exit code of a sweep: 0 if all runs are done, 1 if none is, otherwise 3."""
     done = sum(cell.state == "done" for cell in cells)
     return EXIT_DONE if done == len(cells) else EXIT_SKIPPED if done else EXIT_FAILED
 
@@ -97,70 +97,68 @@ def train_jobs(
     out: Path,
     on_status: Callable[[Sequence[CellStatus]], None] = lambda _: None,
 ) -> list[CellStatus]:
-    """Train every job, as many at once as there are devices; one that fails does not keep the others.
+    """Train every job, one at a time on each device; a failure does not stop the others.
 
-    A run that is there already is gone on with if it was begun from the very same config, and left as it is
-    if it is done; so the same command again goes on where a stopped one left off.
+    A run that already exists is resumed if it was started from the same config, and skipped if it is done,
+    so the same command resumes a stopped sweep.
 
     Args:
-        jobs: in the order in which they wait.
+        jobs: in the order of the queue.
         devices: as `chromiq.toolkit_configs.trainer.devices.read_devices` gives them.
-        out: gets ``logs/``, what each ``chromiq train`` said.
-        on_status: called again and again with how all of them stand.
+        out: gets ``logs/`` with the output of each ``chromiq train``.
+        on_status: called repeatedly with the status of all jobs.
 
     Returns:
-        How they ended, in the order of `jobs`.
+        Their final status, in the order of `jobs`.
 
     Raises:
-        UsageError: if the environment shows fewer GPUs than `devices` names.
-        ChromiqError: if the command ``chromiq`` is not to be found.
-        InterruptedRunError: on SIGINT or SIGTERM, once every run at work has been told and has ended.
+        UsageError: if a device is not visible.
+        ChromiqError: if the command ``chromiq`` is not on the PATH.
+        InterruptedRunError: on SIGINT or SIGTERM, once every run has stopped.
     """
     logs = ensure_output_folder(out / LOGS)
-    cells = [_standing(job) for job in jobs]
+    cells = [_initial_status(job) for job in jobs]
     for device in devices:
         device_environment(device, os.environ)
     if shutil.which(chromiq_command()) is None:
-        raise ChromiqError(
-            f"{chromiq_command()}: wanted the command on the PATH, got nothing; install chromiq with pip"
-        )
+        raise ChromiqError(f"{chromiq_command()} is not on the PATH. Install chromiq with pip.")
     waiting = deque(index for index, cell in enumerate(cells) if cell.state == "waiting")
     free = deque(devices)
-    at_work: dict[int, _Worker] = {}
+    running: dict[int, _Worker] = {}
     with termination_as_interrupt():
         try:
             on_status(cells)
-            while waiting or at_work:
+            while waiting or running:
                 while waiting and free:
                     index, device = waiting.popleft(), free.popleft()
-                    at_work[index] = _Worker(jobs[index], device, logs)
+                    running[index] = _Worker(jobs[index], device, logs)
                     cells[index] = replace(cells[index], state="running", device=device)
-                for index, worker in list(at_work.items()):
-                    cells[index] = worker.look(cells[index])
+                for index, worker in list(running.items()):
+                    cells[index] = worker.poll(cells[index])
                     if cells[index].ended:
-                        del at_work[index]
+                        del running[index]
                         free.append(worker.device)
                 on_status(cells)
-                if at_work:
-                    time.sleep(_LOOK_EVERY_S)
+                if running:
+                    time.sleep(_POLL_EVERY_S)
         except KeyboardInterrupt:
-            for worker in at_work.values():
+            for worker in running.values():
                 worker.ask_to_end()
-            for index, worker in at_work.items():
+            for index, worker in running.items():
                 cells[index] = worker.wait(cells[index])
             on_status(cells)
             done = sum(cell.state == "done" for cell in cells)
             raise InterruptedRunError(
-                f"{out}: stopped with {done} of {len(cells)} runs done; the same command again goes on"
+                f"{out}: stopped with {done} of {len(cells)} runs done. Run the same command to resume."
             ) from None
         finally:
-            for worker in at_work.values():
+            for worker in running.values():
                 worker.end()
     return cells
 
 
 class _Worker:
-    """One ``chromiq train`` at work, with a device of its own."""
+    """One ``chromiq train`` process with a device of its own."""
 
     def __init__(self, job: TargetJob, device: str, logs: Path) -> None:
         self.device = device
@@ -168,7 +166,7 @@ class _Worker:
         self._follower: Follower | None = None
         self._document = logs / f"{safe_stem(job.name)}.json"
         self._log = logs / f"{safe_stem(job.name)}.log"
-        resume = ["--resume"] if _begun(job) else []
+        resume = ["--resume"] if _started_from_config(job) else []
         seed = {} if job.seed is None else {"SEED": str(job.seed)}
         with self._document.open("wb") as out, self._log.open("ab") as said:
             self._process = subprocess.Popen(
@@ -177,49 +175,49 @@ class _Worker:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=said,
-                # Ctrl-C reaches the sweep alone, which passes it on.
+                # Ctrl-C reaches only the sweep, which passes it on.
                 start_new_session=True,
             )
 
-    def look(self, cell: CellStatus) -> CellStatus:
-        """How it stands now."""
+    def poll(self, cell: CellStatus) -> CellStatus:
+        """Its current status."""
         code = self._process.poll()
         run = self._run_status()
         cell = replace(cell, run=run or cell.run)
         return cell if code is None else self._ended(cell, code)
 
     def ask_to_end(self) -> None:
-        """Tell it to save and end."""
+        """Ask it to stop."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
 
     def wait(self, cell: CellStatus) -> CellStatus:
-        """How it ended."""
+        """Its final status."""
         self._process.wait()
-        return self.look(cell)
+        return self.poll(cell)
 
     def end(self) -> None:
-        """Make sure that it runs no more."""
+        """Stop it and wait."""
         self.ask_to_end()
         self._process.wait()
 
     def _run_status(self) -> RunStatus | None:
         if self._follower is None:
             record = _record(self._job)
-            # What an earlier launch left there is not how this one stands.
+            # The record of an earlier launch is not this one's.
             if record is None or record.process != self._process.pid:
                 return None
             self._follower = Follower(self._job.job.run_folder)
-        return self._follower.look()
+        return self._follower.poll()
 
     def _ended(self, cell: CellStatus, code: int) -> CellStatus:
         try:
             document = json.loads(self._document.read_text(encoding="utf-8"))
         except ValueError:
-            document = {}  # It was killed, or broke down before it could say anything.
+            document = {}  # It was killed before it could print its result.
         if code == EXIT_DONE:
             return replace(cell, state="done", exit_code=code, lora=document["lora"])
-        message = str(document.get("error") or f"exit code {code}") + f"; what it said is in {self._log}"
+        message = str(document.get("error") or f"exit code {code}") + f"; its log is {self._log}"
         state = "interrupted" if code == EXIT_INTERRUPTED else "failed"
         return replace(cell, state=state, exit_code=code, message=message)
 
@@ -229,31 +227,31 @@ def _record(job: TargetJob) -> RunRecord | None:
     return read_record(run) if (run / RUN_FILE).is_file() else None
 
 
-def _begun(job: TargetJob) -> bool:
-    """Whether its run was begun from this very config; one of another is never gone on with unasked."""
+def _started_from_config(job: TargetJob) -> bool:
+    """Whether its run was started from this config; no other run is resumed."""
     record = _record(job)
     return record is not None and record.config_sha256 == sha256_file(job.config)
 
 
-def _standing(job: TargetJob) -> CellStatus:
-    """How a run stands before it is launched: done by an earlier sweep, or waiting."""
+def _initial_status(job: TargetJob) -> CellStatus:
+    """The status of a run before its launch: done by an earlier sweep, or waiting."""
     record = _record(job)
-    if record is None or record.state != "done" or not _begun(job) or not job.final.is_file():
+    if record is None or record.state != "done" or not _started_from_config(job) or not job.final.is_file():
         return CellStatus(job)
     return CellStatus(job, "done", exit_code=EXIT_DONE, lora=str(job.final))
 
 
 def is_sweep(folder: Path) -> bool:
-    """Whether a folder is one that ``chromiq sweep-train --out`` wrote, and no run itself."""
+    """Whether a folder is the output of ``chromiq sweep-train`` and not a run."""
     return (folder / CONFIGS).is_dir() and not (folder / RUN_FILE).exists()
 
 
 def follow_sweep(folder: Path, every_s: float = 1.0) -> Iterator[list[CellStatus]]:
-    """How all runs of a sweep stand, again and again until none is at work or still to come.
+    """Yield the status of all runs of a sweep until none is waiting or running.
 
     Args:
         folder: the sweep's.
-        every_s: how often to look.
+        every_s: seconds between polls.
 
     Raises:
         UsageError: if the folder holds no configs.
@@ -261,7 +259,7 @@ def follow_sweep(folder: Path, every_s: float = 1.0) -> Iterator[list[CellStatus
     """
     paths = sorted((folder / CONFIGS).glob("*.yaml"), key=lambda path: natural_key(path.stem))
     if not paths:
-        raise UsageError(f"{folder / CONFIGS}: wanted the configs of a sweep, got none; check the path")
+        raise UsageError(f"{folder / CONFIGS} has no configs of a sweep. Check the path.")
     jobs = [TargetJob(path, read_job(path)) for path in paths]
     followers: dict[Path, Follower] = {}
     while True:
@@ -278,6 +276,6 @@ def _cell(job: TargetJob, followers: dict[Path, Follower]) -> CellStatus:
         if not (run / RUN_FILE).is_file():
             return CellStatus(job)
         followers[run] = Follower(run)
-    found = followers[run].look()
+    found = followers[run].poll()
     lora = str(job.final) if found.state == "done" else None
     return CellStatus(job, found.state, found.record.device, found, message=found.record.message, lora=lora)

@@ -1,4 +1,4 @@
-"""What a target needs to know about a job, and the text of the job for each target."""
+"""Batch jobs for Slurm and SkyPilot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chromiq.dataset_layout import DatasetLayout
-from chromiq.errors import UsageError
+from chromiq.errors import OptionError, UsageError
 from chromiq.files import safe_stem, write_text
 from chromiq.templating import template_environment
 from chromiq.toolkit_configs.runs.folder import RUN_FILE
@@ -22,12 +22,12 @@ from chromiq.toolkit_configs.schema.jobs import Job, read_job
 Target = Literal["slurm", "skypilot"]
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _REMOTE_CHROMIQ = ".venv/bin/chromiq"
-# A notice of this many seconds before the time limit lets a run save and go on in the queue.
+# Slurm sends a signal this many seconds before the time limit, so that the run is requeued.
 _NOTICE_S = 300
 
 
 class Resources(BaseModel):
-    """What a job asks for, and how it is run; both targets read what concerns them."""
+    """Resources of a job; each target reads its own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -35,14 +35,14 @@ class Resources(BaseModel):
     gpu: str | None = Field(None, description="kind, such as H100")
     cpus: int = Field(8, gt=0)
     memory_gb: int = Field(64, gt=0)
-    hours: float = Field(24, gt=0, description="Slurm: until it is put back into the queue")
+    hours: float = Field(24, gt=0, description="Slurm: time limit, after which it is requeued")
     partition: str | None = Field(None, description="Slurm")
     account: str | None = Field(None, description="Slurm")
-    at_once: int | None = Field(None, gt=0, description="Slurm: runs of a sweep at the same time")
-    spot: bool = Field(True, description="SkyPilot: machines that may be taken away")
+    at_once: int | None = Field(None, gt=0, description="Slurm: concurrent runs of a sweep")
+    spot: bool = Field(True, description="SkyPilot: use spot instances")
     disk_gb: int = Field(256, gt=0, description="SkyPilot")
     bucket: str | None = Field(
-        None, description="SkyPilot: where checkpoints go; named after the run unless given"
+        None, description="SkyPilot: bucket for checkpoints; by default named after the run"
     )
 
 
@@ -53,8 +53,8 @@ class TargetJob:
     Attributes:
         config: the config file.
         job: that it holds.
-        engine: who trains.
-        seed: of AI-Toolkit, which takes it from its environment; None leaves it alone.
+        engine: that trains.
+        seed: passed to AI-Toolkit in the variable ``SEED``; None to leave it unset.
     """
 
     config: Path
@@ -64,7 +64,7 @@ class TargetJob:
 
     @property
     def name(self) -> str:
-        """The run's name as schedulers take it."""
+        """The run's name, made safe for schedulers."""
         return safe_stem(self.job.config.name)
 
     @property
@@ -74,60 +74,60 @@ class TargetJob:
 
 
 def target_job(config: Path, engine: str, seed: int | None = None) -> TargetJob:
-    """A config as a job for a target.
+    """The job that trains a config.
 
     Raises:
         UnsoundError: if the config cannot be read.
-        UsageError: if a path holds what no scheduler can be told, such as a line break.
+        UsageError: if a path has control characters, or the training folder is relative.
     """
     path = config.resolve()
     found = TargetJob(path, read_job(path), engine, seed)
     for text in (str(path), str(found.job.run_folder)):
         if not text.isprintable():
-            raise UsageError(f"{text!r}: wanted a path without line breaks or control characters; rename it")
+            raise UsageError(f"{text!r}: the path has line breaks or control characters. Rename it.")
     if not found.job.run_folder.is_absolute():
         folder = found.job.process.training_folder
         raise UsageError(
-            f"{config}: wanted an absolute training_folder, got {folder}; a job starts somewhere else"
+            f"{config}: training_folder {folder} is relative. A job starts elsewhere: make it absolute."
         )
     return found
 
 
 def read_resources(assignments: Sequence[str]) -> Resources:
-    """What ``--job KEY=VALUE`` asks for.
+    """Resources from ``KEY=VALUE`` texts.
 
     >>> read_resources(["gpus=2", "partition=a100"]).partition
     'a100'
 
     Raises:
-        UsageError: if a key is not known or a value does not fit.
+        UsageError: for an unknown key or an invalid value.
     """
     values: dict[str, str] = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not text.isprintable():
-            raise UsageError(f"--job {assignment!r}: wanted KEY=VALUE on one line; write for instance gpus=1")
+            raise OptionError("job", f"{assignment!r} is not KEY=VALUE (for example gpus=1)")
         values[key.strip()] = text.strip()
     try:
         return Resources.model_validate(values)
     except ValidationError as error:
         fault = error.errors()[0]
         key = ".".join(map(str, fault["loc"]))
-        raise UsageError(
-            f"--job {key}: {fault['msg']}; known are {', '.join(Resources.model_fields)}"
+        raise OptionError(
+            "job", f"{key}: {fault['msg']}. Known keys: {', '.join(Resources.model_fields)}."
         ) from error
 
 
 def write_target(
     name: str, jobs: Sequence[TargetJob], out: Path, target: Target, resources: Resources
 ) -> list[Path]:
-    """Write what a target is handed into `out`: one script for Slurm, a task per run for SkyPilot.
+    """Write the job files into `out`: one script for Slurm, a task per run for SkyPilot.
 
     Args:
         name: of the whole.
         jobs: at least one.
         out: the folder.
-        target: who is handed it.
+        target: the scheduler.
         resources: of each run.
     """
     if target == "slurm":
@@ -140,17 +140,17 @@ def write_target(
 
 
 def resource_warning(resources: Resources) -> str | None:
-    """What is odd about what a job asks for, or None."""
+    """A warning about the resources, or None."""
     if resources.gpus <= 1:
         return None
     return (
-        f"{resources.gpus} GPUs are asked for and a run trains on one: the others idle; ask for gpus=1, "
-        "and train several runs at once with 'chromiq sweep-train'"
+        f"the job requests {resources.gpus} GPUs, but a run trains on one and the others stay idle; request "
+        "gpus=1 and train several runs at once with 'chromiq sweep-train'"
     )
 
 
 def submit_commands(files: Sequence[Path], target: Target) -> list[str]:
-    """What the user types to hand the jobs in.
+    """The commands that submit the jobs.
 
     >>> submit_commands([Path("my runs.slurm.sh")], "slurm")
     ["sbatch 'my runs.slurm.sh'"]
@@ -160,7 +160,7 @@ def submit_commands(files: Sequence[Path], target: Target) -> list[str]:
 
 
 def slurm_script(name: str, jobs: Sequence[TargetJob], resources: Resources) -> str:
-    """A batch script; more than one job makes it an array. It is put back into the queue at its time limit.
+    """A batch script, an array for more than one job; requeued at its time limit.
 
     Args:
         name: of the whole, made safe.
@@ -182,19 +182,18 @@ def slurm_script(name: str, jobs: Sequence[TargetJob], resources: Resources) -> 
 
 
 def skypilot_task(job: TargetJob, resources: Resources) -> str:
-    """A SkyPilot task, to be run as a managed job; runs lie in a bucket, so that they outlive machines.
+    """A SkyPilot task, to be run as a managed job; runs are in a bucket, so that they outlive machines.
 
     Args:
-        job: that is trained.
+        job: the training.
         resources: that it needs.
 
     Raises:
-        UsageError: if chromiq is not run from a checkout, which SkyPilot would copy to the machine.
+        UsageError: if chromiq does not run from a checkout, which SkyPilot copies to the machine.
     """
     if not (_CHECKOUT / "setup.cfg").is_file():
         raise UsageError(
-            f"{_CHECKOUT}: wanted chromiq's checkout, which is copied to the machine, got an installed "
-            "package; run it from a checkout"
+            f"{_CHECKOUT} is an installed package. Run chromiq from a checkout, which SkyPilot copies."
         )
     environment = template_environment(html=False)
     environment.filters.update(quote=lambda value: shlex.quote(str(value)), tojson=_yaml)
@@ -214,13 +213,13 @@ def skypilot_task(job: TargetJob, resources: Resources) -> str:
 
 
 def input_folders(job: TargetJob) -> list[str]:
-    """What a job reads: config, data, a base model that is a folder here. None lies within another."""
+    """Paths that a job reads: config, data, a local base model. None is inside another."""
     process = job.job.process
     paths = [str(job.config)]
     for dataset in process.datasets:
         controls = dataset.control_path
         root = Path(dataset.folder_path).parent
-        # A dataset that chromiq built goes as a whole: its manifest is what identifies it.
+        # A dataset that chromiq built is mounted as a whole, with its manifest.
         paths.append(str(root) if DatasetLayout(root).manifest.is_file() else dataset.folder_path)
         paths += [controls] if isinstance(controls, str) else controls
         paths += [dataset.mask_path] if dataset.mask_path else []
@@ -233,7 +232,7 @@ def input_folders(job: TargetJob) -> list[str]:
 
 
 def bucket_name(name: str) -> str:
-    """A bucket name that every cloud takes, made of a run's name.
+    """A bucket name that every cloud accepts, from a run's name.
 
     >>> bucket_name("Chromiq_v1")
     'chromiq-runs-chromiq-v1'
@@ -243,7 +242,7 @@ def bucket_name(name: str) -> str:
 
 
 def chromiq_command() -> str:
-    """The command as it is installed here: a cluster's nodes see the same file system."""
+    """Path of the installed command: a cluster's nodes see the same file system."""
     beside = Path(sys.executable).parent / "chromiq"
     return str(beside) if beside.is_file() else "chromiq"
 
@@ -252,7 +251,7 @@ def _directive(value: object) -> str:
     """A value on an ``#SBATCH`` line, which is split at spaces outside quotes."""
     text = str(value)
     if not text.isprintable() or '"' in text:
-        raise UsageError(f"{text!r}: wanted a value for Slurm without quotes or line breaks; change it")
+        raise UsageError(f"{text!r}: a value for Slurm may not have quotes or line breaks")
     return f'"{text}"'
 
 

@@ -1,4 +1,4 @@
-"""The runs of a sweep, for people: a table in a terminal, elsewhere a line now and then."""
+"""The runs of a sweep: a table in a terminal, otherwise a line now and then."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chromiq.toolkit_configs.sweeps.local import CellStatus
 def sweep_view(
     target: Console | None = None,
 ) -> AbstractContextManager[Callable[[Sequence[CellStatus]], None]]:
-    """Yield a function that shows the runs of a sweep: live on a terminal, elsewhere a line now and then.
+    """Yield a function that shows the runs of a sweep: live in a terminal, otherwise a line now and then.
 
     Args:
         target: stderr if not given.
@@ -50,11 +50,11 @@ def _sweep_lines(say: Callable[[str], None]) -> Callable[[Sequence[CellStatus]],
 
 
 def cells_view(cells: Sequence[CellStatus], *, everything: bool = False) -> RenderableType:
-    """The runs of a sweep: how many are through, and a line for each that is at work or went wrong.
+    """The runs of a sweep: counts by state, and a line for each that is running or failed.
 
     Args:
         cells: all of them.
-        everything: a line for the others as well.
+        everything: a line for waiting and finished runs as well.
     """
     counts = Counter(cell.state for cell in cells)
     table = Table.grid(padding=(0, 1))
@@ -71,8 +71,8 @@ def cells_view(cells: Sequence[CellStatus], *, everything: bool = False) -> Rend
             Text(_remark(cell), overflow="fold"),
             Text("" if run is None or run.loss is None else f"loss {run.loss:.4f}"),
         )
-    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    return Group(Text(f"{len(cells)} runs: {told}"), table)
+    summary = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    return Group(Text(f"{len(cells)} runs: {summary}"), table)
 
 
 def _remark(cell: CellStatus) -> str:

@@ -1,4 +1,4 @@
-"""The vendored trainer: where it lies, which commit it is at, and which Python runs it."""
+"""The vendored trainer: where it is, at which commit, and which Python runs it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ASK = (
     " 'versions': {'python': platform.python_version(),"
     " **{name: m.version(name) for name in " + repr(_PACKAGES) + "}}}))"
 )
-# What the trainer may see of the environment: nothing that it does not need, no PYTHONPATH above all.
+# Variables passed on to the trainer: only what it needs, and in particular no PYTHONPATH.
 _PASSED = frozenset(
     {"PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "SSL_CERT_FILE",
      "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
@@ -38,19 +38,19 @@ _PASSED_PREFIXES = ("HF_", "CUDA_", "NVIDIA_", "NCCL_", "PYTORCH_")
 
 @dataclass(frozen=True)
 class ToolkitInfo:
-    """The vendored trainer as it is here.
+    """The state of the vendored trainer.
 
     Attributes:
         folder: where it is expected.
         present: whether it is there.
-        commit: it is at, or None if that cannot be told.
+        commit: its HEAD, or None if unknown.
         pinned: the commit that chromiq was checked against.
-        dirty: whether its files were changed; None if that cannot be told.
-        changes_sha256: of what was changed, None if nothing was.
+        dirty: whether its files were changed; None if unknown.
+        changes_sha256: digest of the changes, None without any.
         python: the interpreter of its environment, or None without one.
-        versions: of the libraries in it; empty if it does not work.
-        device: that its torch sees, or None.
-        problem: what keeps it from training, with the cure; None if nothing does.
+        versions: of the libraries in it; empty if they cannot be imported.
+        device: that its torch uses, or None.
+        problem: what keeps it from training and how to fix that, or None.
     """
 
     folder: str
@@ -66,7 +66,7 @@ class ToolkitInfo:
 
 
 def toolkit_folder() -> Path:
-    """Where the trainer lies: ``CHROMIQ_AI_TOOLKIT``, else ``vendor/ai-toolkit`` of this checkout."""
+    """The trainer's folder: ``CHROMIQ_AI_TOOLKIT``, or ``vendor/ai-toolkit`` of this checkout."""
     given = os.environ.get("CHROMIQ_AI_TOOLKIT")
     return Path(given).resolve() if given else chromiq_root() / "vendor" / "ai-toolkit"
 
@@ -86,19 +86,20 @@ def require_toolkit() -> tuple[Path, Path]:
     """The trainer's folder and its interpreter.
 
     Raises:
-        ChromiqError: if either is missing; the message says the command that brings it.
+        ChromiqError: if either is missing; the message names the command that installs it.
     """
     folder = toolkit_folder()
     if not (folder / "run.py").is_file():
-        cure = (
-            f"bring it with '{BRING_COMMAND}' in chromiq's checkout, or set CHROMIQ_AI_TOOLKIT to a checkout "
-            f"of it, then '{SETUP_COMMAND}'"
+        hint = (
+            f"Fetch it with '{BRING_COMMAND}' in chromiq's checkout, or set CHROMIQ_AI_TOOLKIT to a checkout "
+            f"of it; then run '{SETUP_COMMAND}'."
         )
-        raise _missing(Finding.expected("toolkit.missing", str(folder), "AI-Toolkit", "nothing", cure))
+        raise _missing(Finding("toolkit.missing", str(folder), "AI-Toolkit is not there", hint))
     python = toolkit_python(folder)
     if python is None:
-        wanted, cure = f"an environment of its own in {ENVIRONMENT}/", f"make it with '{SETUP_COMMAND}'"
-        raise _missing(Finding.expected("toolkit.environment", str(folder), wanted, "none", cure))
+        message = f"AI-Toolkit has no environment of its own in {ENVIRONMENT}/"
+        hint = f"Create it with '{SETUP_COMMAND}'."
+        raise _missing(Finding("toolkit.environment", str(folder), message, hint))
     return folder, python
 
 
@@ -107,33 +108,31 @@ def _missing(finding: Finding) -> ChromiqError:
 
 
 def toolkit_info(device: str = "cuda") -> ToolkitInfo:
-    """All that can be told about the trainer; runs git and its interpreter (seconds), changes nothing.
+    """The state of the trainer; runs git and its interpreter (seconds), changes nothing.
 
     Args:
-        device: as in a config; its torch is asked for the name of that one.
+        device: as in a config; its torch reports the name of that one.
     """
     folder = toolkit_folder()
     present = (folder / "run.py").is_file()
-    # An empty submodule folder lies within chromiq's own repository, whose commit would answer.
+    # In an empty submodule folder, git would answer with chromiq's own commit.
     own = present and (folder / ".git").exists()
     commit = _output(["git", "-C", str(folder), "rev-parse", "HEAD"]) if own else None
     changes = _output(["git", "-C", str(folder), "status", "--porcelain"]) if own else None
     difference = _output(["git", "-C", str(folder), "diff", "HEAD"]) if changes else None
     python = toolkit_python(folder) if present else None
     answer = _output([str(python), "-c", _ASK], folder, device) if python else None
-    # Libraries may have printed before.
+    # Libraries may print before the answer.
     known = json.loads(answer.splitlines()[-1]) if answer else {"device": None, "versions": {}}
     problem = None
     try:
         require_toolkit()
         if not answer:
-            problem = (
-                f"{python}: wanted its libraries to be importable, got an error; '{SETUP_COMMAND}' mends it"
-            )
+            problem = f"{python}: its libraries cannot be imported. Run '{SETUP_COMMAND}'."
         elif commit and commit != PINNED_COMMIT:
             problem = (
-                f"{folder}: wanted AI-Toolkit at {PINNED_COMMIT[:12]}, got {commit[:12]}; "
-                f"'{SETUP_COMMAND}' moves it"
+                f"{folder}: AI-Toolkit is at {commit[:12]}, not at {PINNED_COMMIT[:12]}. "
+                f"Run '{SETUP_COMMAND}' to check out that commit."
             )
     except ChromiqError as error:
         problem = str(error)
@@ -152,32 +151,34 @@ def toolkit_info(device: str = "cuda") -> ToolkitInfo:
 
 
 def toolkit_findings(info: ToolkitInfo) -> list[Finding]:
-    """What speaks against training with the trainer as it is: another commit, files that were changed.
+    """Reasons not to train with this checkout: another commit, changed files.
 
     Args:
-        info: of a trainer that is there and works.
+        info: of a trainer without a problem.
     """
     findings = []
     if info.commit != PINNED_COMMIT:
-        wanted, got = f"AI-Toolkit at {PINNED_COMMIT[:12]}", (info.commit or "a commit nobody can tell")[:25]
-        cure = f"'{SETUP_COMMAND}' moves it; the keys and faults that chromiq knows are that commit's"
-        findings.append(Finding.expected("toolkit.commit", info.folder, wanted, got, cure))
+        message = f"AI-Toolkit is at {(info.commit or 'an unknown commit')[:17]}, not at {PINNED_COMMIT[:12]}"
+        hint = (
+            f"Run '{SETUP_COMMAND}'; the keys and faults that chromiq knows are those of the pinned commit."
+        )
+        findings.append(Finding("toolkit.commit", info.folder, message, hint))
     if info.dirty:
-        wanted, cure = "AI-Toolkit as committed", "'git stash' there, or know that run.json records a digest"
+        hint = "Run 'git stash' there, or ignore this: run.json records a digest of the changes."
         findings.append(
-            Finding.expected("toolkit.dirty", info.folder, wanted, "changed files", cure, "warning")
+            Finding("toolkit.dirty", info.folder, "AI-Toolkit has changed files", hint, "warning")
         )
     return findings
 
 
 def bounded_environment(device: str = "cuda") -> dict[str, str]:
-    """The environment that the trainer gets.
+    """The environment variables for the trainer.
 
     Args:
-        device: as in a config; the trainer is shown no other.
+        device: as in a config; the only one made visible.
 
     Raises:
-        UsageError: if fewer GPUs can be seen.
+        UsageError: if fewer GPUs are visible.
     """
     passed = {
         name: value

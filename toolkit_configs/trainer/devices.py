@@ -1,8 +1,8 @@
 """Which device a run trains on.
 
-AI-Toolkit takes its device from accelerate and never heeds the config's ``device``: a run whose config says
-``cuda:1`` trains on the first GPU, and one that says ``cpu`` on a GPU where there is one. What it does heed
-is which GPUs CUDA lets it see, so that is how it is told; its own queue of jobs does the same.
+AI-Toolkit takes its device from accelerate and ignores the config's ``device``: a run whose config says
+``cuda:1`` trains on the first GPU, and one that says ``cpu`` on a GPU if there is one. It does respect
+``CUDA_VISIBLE_DEVICES``, so that is how the device is chosen; its own job queue does the same.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from chromiq.errors import UsageError
+from chromiq.errors import OptionError, UsageError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 _ORDER = "CUDA_DEVICE_ORDER"
@@ -18,7 +18,7 @@ _CUDA = re.compile(r"cuda(?::(\d+))?")
 
 
 def is_device(text: str) -> bool:
-    """Whether a run can be trained on it: the CPU, or one GPU.
+    """Whether a run can train on it: the CPU or one GPU.
 
     >>> [is_device(text) for text in ("cuda", "cuda:1", "cpu", "cuda:0,cuda:1", "cuda:0,1", "0")]
     [True, True, True, False, False, False]
@@ -27,7 +27,7 @@ def is_device(text: str) -> bool:
 
 
 def device_index(device: str) -> int | None:
-    """Which of the GPUs that can be seen a device is; None if it is none of them.
+    """The index of a device among the visible GPUs; None for the CPU.
 
     >>> device_index("cuda"), device_index("cuda:3"), device_index("cpu")
     (0, 3, None)
@@ -37,14 +37,14 @@ def device_index(device: str) -> int | None:
 
 
 def device_environment(device: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables under which CUDA shows a device and no other; none for ``"cuda"``, which is the first.
+    """The variables that make one device visible to CUDA; none for ``"cuda"``, which is the first.
 
     Args:
-        device: as in a config. ``"cuda:1"`` is the second GPU that can be seen.
-        environment: in which the GPUs that can be seen may be restricted already.
+        device: as in a config. ``"cuda:1"`` is the second visible GPU.
+        environment: may already restrict which GPUs are visible.
 
     Raises:
-        UsageError: if the environment shows fewer GPUs than that.
+        UsageError: if fewer GPUs are visible.
 
     >>> device_environment("cuda:1", {"CUDA_VISIBLE_DEVICES": "4,6"})
     {'CUDA_VISIBLE_DEVICES': '6'}
@@ -61,17 +61,15 @@ def device_environment(device: str, environment: Mapping[str, str]) -> dict[str,
     index = int(found[1])
     seen = visible_ids(environment)
     if seen is None:
-        # The order in which nvidia-smi counts them.
+        # The order in which NVML lists them.
         return {VISIBLE: str(index), _ORDER: "PCI_BUS_ID"}
     if index >= len(seen):
-        raise UsageError(
-            f"{device}: wanted a GPU that can be seen, got {VISIBLE}={environment[VISIBLE]}; change either"
-        )
+        raise UsageError(f"{device} is not visible: {VISIBLE}={environment[VISIBLE]}. Change one of the two.")
     return {VISIBLE: seen[index]}
 
 
 def visible_ids(environment: Mapping[str, str]) -> list[str] | None:
-    """The GPUs that an environment restricts CUDA to, as it names them; None for all.
+    """The GPUs that an environment restricts CUDA to, as written there; None for all.
 
     >>> visible_ids({"CUDA_VISIBLE_DEVICES": "2, GPU-8f"})
     ['2', 'GPU-8f']
@@ -81,10 +79,10 @@ def visible_ids(environment: Mapping[str, str]) -> list[str] | None:
 
 
 def read_devices(text: str) -> list[str]:
-    """The devices that a user lists, each GPU once; the CPU may be named as often as runs shall share it.
+    """A comma-separated list of devices; each GPU once, the CPU as often as runs may share it.
 
     Raises:
-        UsageError: if a word is no device, or a GPU is named twice.
+        UsageError: if a word is not a device, or a GPU is named twice.
 
     >>> read_devices("cuda:0, cuda:1")
     ['cuda:0', 'cuda:1']
@@ -92,12 +90,12 @@ def read_devices(text: str) -> list[str]:
     found = ["cuda:0" if word.strip() == "cuda" else word.strip() for word in text.split(",")]
     for device in found:
         if not is_device(device):
-            raise UsageError(f"--devices: wanted cpu, cuda:0 and the like, got {device!r}; mend it")
+            raise OptionError("devices", f"{device!r} is not a device (expected cpu or e.g. cuda:0)")
         if device != "cpu" and found.count(device) > 1:
-            raise UsageError(f"--devices: wanted each GPU once, got {device} twice; two runs would share it")
+            raise OptionError("devices", f"{device} is listed twice, so two runs would share it")
     return found
 
 
 def default_devices(gpus: Sequence[object]) -> list[str]:
-    """Every GPU that can be seen, else the CPU."""
+    """Every visible GPU, or the CPU if there is none."""
     return [f"cuda:{index}" for index in range(len(gpus))] or ["cpu"]

@@ -1,7 +1,7 @@
 """AI-Toolkit as a child process: in its own folder and process group, never trusted by its exit code.
 
-It exits 0 on SIGINT with nothing saved, and 0 with every mask missing. Only the final checkpoint and the
-step written in it say that a run is finished.
+On SIGINT it exits 0 with nothing saved, so it is asked for a checkpoint first; it also exits 0 with every
+mask missing. Only the final checkpoint and the step recorded in it show that a run is finished.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 import select
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,9 +24,17 @@ from chromiq.files import write_text
 from chromiq.toolkit_configs.runs.checkpoints import newest_step, saved_step
 from chromiq.toolkit_configs.runs.events import Event
 from chromiq.toolkit_configs.trainer.checkout import bounded_environment, require_toolkit
-from chromiq.toolkit_configs.trainer.output import LOG_FILE, LOOK_EVERY_S, Launch, Watcher
+from chromiq.toolkit_configs.trainer.job_control import (
+    JOB_ID,
+    JOB_ID_VARIABLE,
+    PROCESS_TYPES,
+    create_job_database,
+    request_checkpoint,
+)
+from chromiq.toolkit_configs.trainer.output import LOG_FILE, POLL_EVERY_S, Launch, Watcher
 
 LAUNCHED_FILE = "launched.yaml"
+SAVE_PATIENCE_S = 300
 _PATIENCE_S = 30
 _READ_BYTES = 65_536
 _MAX_LINE_BYTES = 16_384
@@ -36,17 +45,17 @@ _SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 def run(
     launch: Launch, on_event: Callable[[Event], None], on_process: Callable[[int], None] | None = None
 ) -> Path:
-    """Run the vendored trainer on a config, and return the final checkpoint.
+    """Run the vendored trainer on a config and return the final checkpoint.
 
     Args:
         launch: what to run.
-        on_event: called for all that happens, in order.
-        on_process: called once with the child's process id, which is its group's too.
+        on_event: called for each event, in order.
+        on_process: called once with the child's process id, which is also its group's.
 
     Raises:
-        ChromiqError: if the trainer is missing or ends without a final checkpoint; it holds the cure.
+        ChromiqError: if the trainer is missing or ends without a final checkpoint; the message says why.
         AccessError: if the base model is gated.
-        UnsoundError: if the loss ceases to be a number.
+        UnsoundError: if the loss becomes NaN.
         InterruptedRunError: on SIGINT or SIGTERM; the message says how many steps are lost.
     """
     folder, python = require_toolkit()
@@ -57,7 +66,7 @@ def run(
     process = subprocess.Popen(
         [str(python), "run.py", str(config)],
         cwd=folder,
-        env=bounded_environment(launch.device),
+        env={**bounded_environment(launch.device), JOB_ID_VARIABLE: JOB_ID},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -68,22 +77,24 @@ def run(
         if on_process:
             on_process(process.pid)
         for line in output.lines():
-            watcher.hear(line)
-            watcher.look(process.pid)
+            watcher.read_line(line)
+            watcher.poll(process.pid)
     except KeyboardInterrupt:
         watcher.may_stop = False
+        with suppress(KeyboardInterrupt):
+            _save_before_stopping(launch, watcher, output, process.pid)
         end_group(process)
         for line in output.lines():
-            watcher.hear(line)
-        watcher.look(process.pid, at_once=True)
+            watcher.read_line(line)
+        watcher.poll(process.pid, at_once=True)
         raise InterruptedRunError(_stopped(launch, watcher.step)) from None
     finally:
         end_group(process)
         for _ in output.lines():
-            # The log is kept whole whatever ended the run.
+            # Drain the pipe so that the log is complete.
             continue
         output.close()
-    watcher.look(process.pid, at_once=True)
+    watcher.poll(process.pid, at_once=True)
     after = launch.final.stat().st_mtime_ns if launch.final.is_file() else None
     if after is not None and after != before and saved_step(launch.final) == launch.total_steps:
         return launch.final
@@ -91,14 +102,16 @@ def run(
 
 
 def write_launched(launch: Launch) -> Path:
-    """Write the config that the trainer gets into the run folder, and return its path.
+    """Write the config for the trainer into the run folder and return its path.
 
-    It is the rendered one with two additions: its loss log is switched on, which is how a run is watched,
-    and relative paths are made absolute, as the trainer works in a folder of its own.
+    It is the given config with three changes: the loss log is on, since that is how a run is watched, paths
+    are absolute, since the trainer runs in its own folder, and the job database is the run's own.
     """
     document = yaml.safe_load(launch.config.read_text(encoding="utf-8"))
     process = document["config"]["process"][0]
     process["logging"] = {**(process.get("logging") or {}), "use_ui_logger": True, "log_every": 1}
+    if process.get("type") in PROCESS_TYPES:
+        process["sqlite_db_path"] = str(create_job_database(launch.run_folder))
     process["training_folder"] = str(Path(process["training_folder"]).resolve())
     for dataset in process["datasets"]:
         for key in dataset:
@@ -117,40 +130,58 @@ def write_launched(launch: Launch) -> Path:
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a child and all it started: asked once, then made to, at once if the user insists."""
+    """Stop a child and its descendants: SIGINT first, then SIGKILL, at once on a second Ctrl-C."""
     try:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
             process.wait(_PATIENCE_S)
     except (ProcessLookupError, subprocess.TimeoutExpired, KeyboardInterrupt):
-        # What follows is for all of these.
+        # SIGKILL follows in each of these cases.
         process.poll()
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
+def _save_before_stopping(launch: Launch, watcher: Watcher, output: _Output, process_id: int) -> None:
+    """Ask the trainer for a checkpoint and wait until it is written; a second Ctrl-C ends the wait."""
+    if not watcher.takes_requests or watcher.step <= newest_step(launch.run_folder, launch.name):
+        return
+    lost = watcher.step - newest_step(launch.run_folder, launch.name)
+    watcher.warn(
+        "stopping",
+        f"saving before stopping; interrupt again to stop at once and lose {lost} steps",
+    )
+    request_checkpoint(launch.run_folder)
+    saved, deadline_s = watcher.checkpoints, time.monotonic() + SAVE_PATIENCE_S
+    for line in output.lines():
+        watcher.read_line(line)
+        watcher.poll(process_id)
+        if watcher.checkpoints > saved or time.monotonic() > deadline_s:
+            return
+
+
 class _Output:
-    """What the trainer prints: every byte to the log but the token, and lines to whoever listens."""
+    """The trainer's output: every byte but the token goes to the log, and lines to the caller."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
         assert process.stdout is not None  # PIPE was asked for
         self._process, self._stdout, self._log = process, process.stdout, log
         self._secrets = [value.encode() for name in _SECRETS if (value := os.environ.get(name))]
-        # So much is held back of a line that never ends that no secret is cut in two.
+        # Of a line that never ends, enough is held back that no secret is cut in two.
         self._held_bytes = max((len(secret) for secret in self._secrets), default=0)
         self._rest = b""
 
     def lines(self) -> Iterator[str | None]:
-        """Lines ended by newline or carriage return, as they come, None for a second's silence.
+        """Lines ended by newline or carriage return, as they come; None after a second without output.
 
-        A progress bar ends its line only when it draws the next, so it is yielded while still open, and
-        again. A child of the trainer may hold its output open: the trainer's own end is what counts.
+        A progress bar ends its line only when it draws the next, so an open line is yielded as well. A child
+        of the trainer may keep the pipe open, so reading stops when the trainer itself has ended.
         """
         stream = self._stdout.fileno()
         while True:
             ended = self._process.poll() is not None
-            ready, _, _ = select.select([stream], [], [], 0 if ended else LOOK_EVERY_S)
+            ready, _, _ = select.select([stream], [], [], 0 if ended else POLL_EVERY_S)
             chunk = os.read(stream, _READ_BYTES) if ready else b""
             if not chunk:
                 if ready or ended:
@@ -193,28 +224,28 @@ def _stopped(launch: Launch, step: int) -> str:
     saved = newest_step(launch.run_folder, launch.name)
     return (
         f"{launch.run_folder}: stopped at step {step} of {launch.total_steps}; the newest checkpoint is of "
-        f"step {saved}, so {max(0, step - saved)} steps are lost; go on with --resume"
+        f"step {saved}, so {max(0, step - saved)} steps are lost; resume with --resume"
     )
 
 
 def _failure(code: int | None, watcher: Watcher, launch: Launch) -> ChromiqError:
     log = launch.run_folder / LOG_FILE
-    if watcher.complaint:
-        symptom, said = watcher.complaint
+    if watcher.symptom:
+        symptom, said = watcher.symptom
         return symptom.error(
-            f"AI-Toolkit failed at step {watcher.step}: {symptom.cure} ({said[-200:]}); all it printed is "
+            f"AI-Toolkit failed at step {watcher.step}: {symptom.hint} ({said[-200:]}); its output is "
             f"in {log}"
         )
     if code == -signal.SIGKILL:
         return ChromiqError(
-            f"AI-Toolkit was killed by the system at step {watcher.step}, mostly for want of main memory; "
-            f"free some or render with a smaller preset, then --resume; all it printed is in {log}"
+            f"AI-Toolkit was killed by the system at step {watcher.step}, most likely out of main memory; "
+            f"free some or render with a smaller preset, then resume; its output is in {log}"
         )
     ended = f"was ended by signal {-code}" if code and code < 0 else f"ended with exit code {code}"
     said = watcher.tail[-1].strip() if watcher.tail else "nothing"
     return ChromiqError(
-        f"AI-Toolkit {ended} and without a final checkpoint at step {launch.total_steps}: it came to step "
-        f"{watcher.step}; its last line was {said[:200]!r}, all it printed is in {log}"
+        f"AI-Toolkit {ended} without a final checkpoint at step {launch.total_steps}: it reached step "
+        f"{watcher.step}; its last line was {said[:200]!r}, its output is in {log}"
     )
 
 

@@ -23,7 +23,7 @@ from chromiq.toolkit_configs.runs.events import Event
 from chromiq.toolkit_configs.trainer.machine import find_gpus, gpu_of
 
 LOG_FILE = "log.txt"
-LOOK_EVERY_S = 1.0
+POLL_EVERY_S = 1.0
 _MEMORY_EVERY_S = 10.0
 _KEPT_LINES = 200
 _LONGEST_LINE = 2048
@@ -31,24 +31,25 @@ LOSS_LOG = "loss_log.db"
 _STEP = re.compile(r"\|\s*(\d+)/(\d+) \[")
 _LOSS = re.compile(r"\bloss: ([-+]?(?:nan|inf)|[\d.e+-]+)")
 _RATE = re.compile(r"lr: ([\d.e+-]+)")
+_TAKES_REQUESTS = "Using SQLite database at "
 _SAVED = re.compile(r"Saved checkpoint to (?P<path>.+\.safetensors)")
 
 
 @dataclass(frozen=True)
 class Symptom:
-    """Something that the trainer prints when things go wrong.
+    """A line that the trainer prints when something goes wrong.
 
     Attributes:
         code: stable name.
         pattern: of a line.
-        cure: one line.
-        error: what a run fails with that ends after such a line.
-        ends: whether it ends a run by itself; else the trainer goes on as if nothing had been.
+        hint: what it means and how to fix it, on one line.
+        error: raised if the run ends after such a line.
+        ends: whether the trainer stops because of it; otherwise it continues without another word.
     """
 
     code: str
     pattern: re.Pattern[str]
-    cure: str
+    hint: str
     error: type[ChromiqError] = ChromiqError
     ends: bool = True
 
@@ -63,7 +64,7 @@ SYMPTOMS = (
     Symptom("disk", re.compile(r"No space left on device|\[Errno 28\]|Disk quota exceeded"),
             "the disk is full; free some, or lower save.max_step_saves_to_keep, then --resume"),
     Symptom("environment", re.compile(r"ModuleNotFoundError|ImportError|Could not load this library"),
-            "its environment is broken; 'chromiq toolkit setup' mends it"),
+            "its environment is broken; run 'chromiq toolkit setup'"),
     Symptom("host_memory", re.compile(r"DefaultCPUAllocator|MemoryError|Cannot allocate memory"),
             "out of main memory; close other programs, or render with a smaller preset"),
     Symptom("gpu", re.compile(r"No CUDA GPUs are available|Found no NVIDIA driver|no kernel image is avail"),
@@ -71,24 +72,24 @@ SYMPTOMS = (
     Symptom("locked", re.compile(r"database is locked"),
             "another program holds the run's loss_log.db; close it, then --resume"),
     Symptom("nan", re.compile(r"(?:^|\])\s*loss is nan\s*$"),
-            "the loss is no number, and the trainer goes on with zero in its place; lower train.lr and start "
-            "again from a checkpoint before that", UnsoundError, ends=False),
+            "the loss is NaN, and the trainer continues with zero in its place; lower train.lr and resume "
+            "from an earlier checkpoint", UnsoundError, ends=False),
     Symptom("skipped_step", re.compile(r"OOM during training step, skipping batch"),
             "out of GPU memory in this step, which trained nothing; render with a smaller preset",
             ends=False),
     Symptom("skipped_image", re.compile(r"Error loading image, skipping and loading a different one"),
-            "an image could not be read, and another was trained in its place; 'chromiq doctor' names it",
+            "an image could not be read and another was trained in its place; 'chromiq doctor' names it",
             UnsoundError, ends=False),
     Symptom("mask_ignored", re.compile(r"Could not apply mask multiplier to loss"),
             "the mask was not applied; this model trains every pixel", UnsoundError, ends=False),
     Symptom("optimizer_lost", re.compile(r"Failed to load optimizer state|Could not save optimizer"),
-            "the optimizer's state was lost; training goes on with new moments", ends=False),
+            "the optimizer's state was lost; training continues with fresh moments", ends=False),
 )  # fmt: skip
-"""The first that fits a line counts."""
+"""The first match counts."""
 
 
 def find_symptom(line: str) -> Symptom | None:
-    """What a line complains of, or None.
+    """The symptom that a line shows, or None.
 
     >>> find_symptom("loss is nan").code
     'nan'
@@ -99,7 +100,7 @@ def find_symptom(line: str) -> Symptom | None:
 
 
 def read_progress(line: str) -> Event | None:
-    """The step that a progress line tells, or None if the line is none.
+    """The step in a line of the progress bar, or None if the line is not one.
 
     >>> read_progress("lab:  75%|##  | 3/4 [00:01<00:00,  2.40it/s, lr: 1.0e-04 loss: 1.457e+00]").values
     {'step': 3, 'loss': 1.457, 'learning_rate': 0.0001}
@@ -129,17 +130,17 @@ def read_checkpoint(line: str, name: str) -> Event | None:
 
 
 class LossLog:
-    """New steps in AI-Toolkit's ``loss_log.db``, read while it is written and never written to."""
+    """New steps in AI-Toolkit's ``loss_log.db``, opened read-only while the trainer writes it."""
 
     def __init__(self, run: Path) -> None:
         self._path = run / LOSS_LOG
         self._newest_s = 0.0
-        # What an earlier session left is no news.
+        # Rows of an earlier session are not new.
         for event in self.new():
             self._newest_s = max(self._newest_s, event.time_s)
 
     def new(self) -> Iterator[Event]:
-        """A step for each row that was not given yet, in the order they were trained."""
+        """A step event for each row not returned before, in training order."""
         if not self._path.is_file():
             return
         query = (
@@ -152,11 +153,11 @@ class LossLog:
             with closing(sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
                 rows = connection.execute(query, (self._newest_s,)).fetchall()
         except sqlite3.OperationalError:
-            # It is being made, or being written to: the next look comes in a second.
+            # It is being created or written; the next poll comes in a second.
             return
         for step, wall_time_s, loss, rate in rows:
             self._newest_s = max(self._newest_s, wall_time_s)
-            # Its rows count from 0; a number that is none is stored as NULL.
+            # Its rows count from 0, and NaN is stored as NULL.
             values = {
                 "step": int(step) + 1,
                 "loss": float("nan") if loss is None else loss,
@@ -166,14 +167,14 @@ class LossLog:
 
 
 class Samples:
-    """Pictures that the trainer made since the last look."""
+    """Sample images written since the last poll."""
 
     def __init__(self, run: Path) -> None:
         self._folder = run / "samples"
         self._seen = set(self._files())
 
     def new(self) -> Iterator[Event]:
-        """An event for each picture that was not there before."""
+        """An event for each image that is new."""
         for path in self._files():
             if path not in self._seen:
                 self._seen.add(path)
@@ -184,7 +185,7 @@ class Samples:
 
 
 def memory_event(process: int, device: str = "cuda") -> Event:
-    """What a process and its children hold of main memory, and what is taken of its GPU, by whomever.
+    """Main memory held by a process and its children, and memory in use on its GPU by any process.
 
     Args:
         process: its id.
@@ -202,12 +203,12 @@ def memory_event(process: int, device: str = "cuda") -> Event:
 
 @dataclass(frozen=True)
 class Limits:
-    """What ends a run that goes on without learning.
+    """When to stop a run that no longer learns.
 
     Attributes:
-        stop_on_nan: end it when the loss is no number; else that is a warning.
-        stall_s: how long nothing may be heard; 0 for ever.
-        stop_on_stall: end it then; else that is a warning.
+        stop_on_nan: stop when the loss is NaN; otherwise only warn.
+        stall_s: seconds without output before the run counts as stalled; 0 to wait forever.
+        stop_on_stall: stop a stalled run; otherwise only warn.
     """
 
     stop_on_nan: bool = True
@@ -217,15 +218,15 @@ class Limits:
 
 @dataclass(frozen=True)
 class Launch:
-    """What is run.
+    """One launch of the trainer.
 
     Attributes:
         config: as rendered.
-        run_folder: where its checkpoints go; ``log.txt`` there keeps all it prints.
+        run_folder: where its checkpoints go; ``log.txt`` there keeps all its output.
         name: of the run.
-        total_steps: that the run should have.
-        from_step: of the checkpoint that it must go on from, 0 if it begins.
-        limits: what ends it early.
+        total_steps: of the whole run.
+        from_step: of the checkpoint that it must resume from, 0 for a new run.
+        limits: when to stop it early.
         device: that it trains on, as in the config.
     """
 
@@ -244,75 +245,80 @@ class Launch:
 
 
 class Watcher:
-    """Turns what the trainer prints and logs into events, and ends what must not go on."""
+    """Turns the trainer's output into events, and stops runs that must not continue."""
 
     def __init__(self, launch: Launch, on_event: Callable[[Event], None]) -> None:
         self.step = launch.from_step
         self.tail: deque[str] = deque(maxlen=_KEPT_LINES)
         self.may_stop = True
-        self.complaint: tuple[Symptom, str] | None = None
+        self.takes_requests = False
+        self.checkpoints = 0
+        self.symptom: tuple[Symptom, str] | None = None
         self._launch = launch
         self._on_event = on_event
         self._log = LossLog(launch.run_folder)
         self._samples = Samples(launch.run_folder)
         self._logs_steps = False
         self._warned: set[str] = set()
-        self._looked_s = self._weighed_s = 0.0
-        self._heard_s = time.monotonic()
+        self._polled_s = self._memory_read_s = 0.0
+        self._last_output_s = time.monotonic()
 
-    def hear(self, line: str | None) -> None:
-        """Take in a line, or None for a silence."""
+    def read_line(self, line: str | None) -> None:
+        """Handle a line of output; None if there was none for a second."""
         if line is None or not line.strip():
             return
-        # What matters stands at the end; a line may be megabytes long.
+        # A line may be megabytes long; what matters is at its end.
         line = line[-_LONGEST_LINE:]
-        self._heard_s = time.monotonic()
+        self._last_output_s = time.monotonic()
         self.tail.append(line)
         step = read_progress(line)
         # The bar shows a new loss beside the count of the step before; the log has both right.
         if step and not self._logs_steps:
             self._take(step)
         saved = read_checkpoint(line, self._launch.name)
+        if line.startswith(_TAKES_REQUESTS):
+            self.takes_requests = True
         if saved:
+            self.checkpoints += 1
             at = saved.values["step"] or self._launch.total_steps
             self._on_event(Event("checkpoint", {**saved.values, "step": at}, saved.time_s))
         symptom = find_symptom(line)
         if symptom and symptom.ends:
-            self.complaint = (symptom, line.strip())
+            self.symptom = (symptom, line.strip())
         elif symptom:
-            self._warn(symptom.code, symptom.cure)
+            self.warn(symptom.code, symptom.hint)
             stops = symptom.code == "mask_ignored" or (
                 symptom.code == "nan" and self._launch.limits.stop_on_nan
             )
             if stops and self.may_stop:
                 raise symptom.error(
-                    f"AI-Toolkit was stopped after step {self.step}: {symptom.cure}; {self._on_log()}"
+                    f"AI-Toolkit was stopped after step {self.step}: {symptom.hint}; {self._on_log()}"
                 )
 
-    def look(self, process: int, *, at_once: bool = False) -> None:
-        """Look once a second for new steps, samples, memory, and for a stall."""
+    def poll(self, process: int, *, at_once: bool = False) -> None:
+        """Look for new steps, samples, memory use and a stall, at most once a second."""
         now = time.monotonic()
-        if now - self._looked_s < LOOK_EVERY_S and not at_once:
+        if now - self._polled_s < POLL_EVERY_S and not at_once:
             return
-        self._looked_s = now
+        self._polled_s = now
         for step in self._log.new():
             self._logs_steps = True
-            self._heard_s = now
+            self._last_output_s = now
             self._take(step)
         for sample in self._samples.new():
             self._on_event(Event(sample.kind, {**sample.values, "step": self.step}, sample.time_s))
-        if now - self._weighed_s >= _MEMORY_EVERY_S and not at_once:
-            self._weighed_s = now
-            weighed = memory_event(process, self._launch.device)
-            # One that has just ended holds nothing, which tells nothing.
-            if weighed.values["host_bytes"]:
-                self._on_event(Event(weighed.kind, {**weighed.values, "step": self.step}, weighed.time_s))
+        if now - self._memory_read_s >= _MEMORY_EVERY_S and not at_once:
+            self._memory_read_s = now
+            memory = memory_event(process, self._launch.device)
+            # A process that has just ended holds no memory.
+            if memory.values["host_bytes"]:
+                self._on_event(Event(memory.kind, {**memory.values, "step": self.step}, memory.time_s))
         stall_s = self._launch.limits.stall_s
-        if stall_s and now - self._heard_s > stall_s and not at_once:
-            cure = f"nothing was heard for {stall_s:.0f} s; look at its log, stop it and --resume"
-            self._warn("stall", cure)
+        if stall_s and now - self._last_output_s > stall_s and not at_once:
+            hint = f"no output for {stall_s:.0f} s; check its log, stop it and resume"
+            self.warn("stall", hint)
             if self._launch.limits.stop_on_stall and self.may_stop:
-                raise ChromiqError(f"AI-Toolkit was stopped after step {self.step}: {cure}; {self._on_log()}")
+                raise ChromiqError(f"AI-Toolkit was stopped after step {self.step}: {hint}; {self._on_log()}")
 
     def _take(self, event: Event) -> None:
         step, loss = event.values["step"], event.values["loss"]
@@ -320,19 +326,20 @@ class Watcher:
             if step and step < self._launch.from_step and self.may_stop:
                 files = self._launch.run_folder / f"{self._launch.name}*"
                 raise ChromiqError(
-                    f"AI-Toolkit was stopped: wanted it to go on from step {self._launch.from_step}, got "
-                    f"step {step}; it goes on from the newest file {files}: move away what does not belong"
+                    f"AI-Toolkit was stopped: expected it to resume from {self._launch.from_step}, but "
+                    f"it started at step {step}; it takes the newest of {files}: move other runs away"
                 )
             return
         self.step = step
         self._on_event(event)
         if not math.isfinite(loss):
-            self.hear("loss is nan")
+            self.read_line("loss is nan")
 
-    def _warn(self, code: str, message: str) -> None:
+    def warn(self, code: str, message: str) -> None:
+        """Report a warning, once for each code."""
         if code not in self._warned:
             self._warned.add(code)
             self._on_event(Event("warning", {"step": self.step, "code": code, "message": message}))
 
     def _on_log(self) -> str:
-        return f"all it printed is in {self._launch.run_folder / LOG_FILE}"
+        return f"its output is in {self._launch.run_folder / LOG_FILE}"

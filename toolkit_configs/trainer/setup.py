@@ -1,6 +1,6 @@
-"""Make the vendored trainer ready: its commit, and an environment of its own.
+"""Install the vendored trainer: its pinned commit, in an environment of its own.
 
-Each step looks first whether it is done, so the same command goes on after an interruption.
+Each step first checks whether it is done, so the same command resumes after an interruption.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ _UNUSED_SUFFIX = ".needs-cuda"
 
 
 def set_up_toolkit(say: Say) -> ToolkitInfo:
-    """Bring the trainer to its pinned commit, and make its environment.
+    """Check out the pinned commit and install its environment.
 
     Args:
-        say: called with what is being done; for people.
+        say: called with a line about what is being done.
 
     Raises:
         ChromiqError: if a step fails; the message names its log.
-        UnsoundError: if the trainer's files were changed and its commit would have to be moved.
-        LockedError: if another setup is at work.
+        UnsoundError: if the trainer's files were changed and another commit has to be checked out.
+        LockedError: if another setup is running.
     """
     folder = toolkit_folder()
     bring_commit(folder, say)
@@ -59,21 +59,21 @@ def set_up_toolkit(say: Say) -> ToolkitInfo:
     with folder_lock(environment, "chromiq toolkit setup"):
         python = toolkit_python(folder) or _make_environment(environment, say)
         install(python, folder, say)
-        if mend_cpu_build(python):
-            say("torch is a CPU build: torchvision and torchaudio were made importable beside it")
-    say("asking the environment for its versions")
+        if fix_cpu_build(python):
+            say("torch is a CPU build: torchvision and torchaudio were made importable with it")
+    say("reading the versions of the environment")
     info = toolkit_info()
     if info.problem:
-        raise ChromiqError(f"{info.problem}; all that was installed is in {environment / _LOG}")
+        raise ChromiqError(f"{info.problem} The log is {environment / _LOG}")
     return info
 
 
 def bring_commit(folder: Path, say: Say) -> None:
-    """Bring the submodule, or the checkout that ``CHROMIQ_AI_TOOLKIT`` names, to the pinned commit.
+    """Check out the pinned commit in the submodule, or in the checkout that ``CHROMIQ_AI_TOOLKIT`` names.
 
     Raises:
-        ChromiqError: if it cannot be brought.
-        UnsoundError: if it is at another commit and was changed.
+        ChromiqError: if git fails.
+        UnsoundError: if it is at another commit and has changes.
     """
     own = (folder / "run.py").is_file() and (folder / ".git").exists()
     at = _git(["-C", str(folder), "rev-parse", "HEAD"]).strip() if own else None
@@ -81,10 +81,10 @@ def bring_commit(folder: Path, say: Say) -> None:
         return
     if own and _git(["-C", str(folder), "status", "--porcelain"]).strip():
         raise UnsoundError(
-            f"{folder}: wanted AI-Toolkit at {PINNED_COMMIT[:12]}, got {str(at)[:12]} with changed files; "
-            f"'git -C {folder} stash' puts them aside, then setup again"
+            f"{folder}: AI-Toolkit is at {str(at)[:12]} with changed files, not at {PINNED_COMMIT[:12]}. "
+            f"Run 'git -C {folder} stash', then setup again."
         )
-    say(f"bringing AI-Toolkit to {PINNED_COMMIT[:12]}")
+    say(f"checking out AI-Toolkit at {PINNED_COMMIT[:12]}")
     if own:
         if not _knows(folder, PINNED_COMMIT):
             _git(["-C", str(folder), "fetch", "--quiet", "origin", PINNED_COMMIT])
@@ -92,19 +92,19 @@ def bring_commit(folder: Path, say: Say) -> None:
         return
     if folder != chromiq_root() / "vendor" / "ai-toolkit" or not (chromiq_root() / ".gitmodules").is_file():
         raise ChromiqError(
-            f"{folder}: wanted a checkout of AI-Toolkit, got none; make one with 'git clone {REPOSITORY} "
-            f"{folder}' and setup moves it to its commit; CHROMIQ_AI_TOOLKIT names another place"
+            f"{folder}: no checkout of AI-Toolkit. Run 'git clone {REPOSITORY} {folder}', or set "
+            "CHROMIQ_AI_TOOLKIT to an existing checkout; setup then checks out the pinned commit."
         )
     _git(["-C", str(chromiq_root()), *BRING_COMMAND.split()[1:]])
 
 
 def requirements(folder: Path) -> list[str]:
-    """What the trainer asks for, with what the package index does not have replaced.
+    """The trainer's requirements, installable from the package index alone.
 
-    A requirement that is a git address becomes its package as the constraints file pins it.
+    A git address is replaced by the package at the version that the constraints file pins.
 
     Raises:
-        ChromiqError: if the constraints file has no pin for such a package.
+        ChromiqError: if the constraints file does not pin such a package.
     """
     found = list(_FROM_ITS_README)
     for line in _requirement_lines(folder / "requirements.txt"):
@@ -115,14 +115,14 @@ def requirements(folder: Path) -> list[str]:
             found.append(f"{git['name']}=={pins()[git['name']]}")
         else:
             raise ChromiqError(
-                f"{folder / 'requirements.txt'}: wanted packages that are pinned in "
-                f"{constraints_file()}, got {line}; pin {git['name']} there"
+                f"{folder / 'requirements.txt'}: {line} is not pinned in {constraints_file()}. "
+                f"Pin {git['name']} there."
             )
     return found
 
 
 def constraints_file() -> Path:
-    """The documented set of versions that the trainer is known to run with."""
+    """The versions that the trainer was tested with."""
     return Path(str(_DATA.joinpath("constraints.txt")))
 
 
@@ -133,7 +133,7 @@ def pins() -> dict[str, str]:
 
 
 def install(python: Path, folder: Path, say: Say) -> None:
-    """Install the requirements with pip, unless the same set is installed already.
+    """Install the requirements with pip, unless the same set is already installed.
 
     Raises:
         ChromiqError: if pip fails; its last line is in the message.
@@ -166,20 +166,20 @@ def install(python: Path, folder: Path, say: Say) -> None:
                 seen += 1
                 say(f"{min(seen, len(pins()))} of {len(pins())}: {line.split('(')[0].strip()[:70]}")
             elif line.startswith("Installing collected"):
-                say("all is here; unpacking it takes minutes")
+                say("everything is downloaded; unpacking takes minutes")
     if process.returncode:
         raise ChromiqError(
-            f"{environment}: wanted pip to install AI-Toolkit's requirements, got '{last[-300:]}'; "
-            f"see {environment / _LOG}, then run setup again: it goes on"
+            f"{environment}: pip could not install AI-Toolkit's requirements: '{last[-300:]}'. "
+            f"See {environment / _LOG}; running setup again resumes."
         )
     write_text(stamp, digest + "\n")
 
 
-def mend_cpu_build(python: Path) -> bool:
-    """Beside a CPU build of torch, make torchvision and torchaudio importable; say whether that was needed.
+def fix_cpu_build(python: Path) -> bool:
+    """Make torchvision and torchaudio importable with a CPU build of torch; return whether that was needed.
 
-    torchvision lacks operators, which `trainer_environment/chromiq_cpu_torch.py` declares; torchaudio
-    does without its native library when that file is absent, so it is put aside under another name.
+    torchvision lacks operators, which `environment/chromiq_cpu_torch.py` declares; torchaudio does without
+    its native library when that file is absent, so the file is renamed.
     """
     code = (
         "import sysconfig, torch\n"
@@ -188,10 +188,10 @@ def mend_cpu_build(python: Path) -> bool:
     done = subprocess.run(
         [str(python), "-c", code], env=bounded_environment(), capture_output=True, text=True, check=False
     )
-    told = done.stdout.splitlines()
-    if done.returncode or told[-1] != "cpu":
+    lines = done.stdout.splitlines()
+    if done.returncode or lines[-1] != "cpu":
         return False
-    site = Path(told[-2])
+    site = Path(lines[-2])
     module = _DATA.joinpath("chromiq_cpu_torch.py").read_text(encoding="utf-8")
     write_text(site / "chromiq_cpu_torch.py", module)
     write_text(site / "chromiq_cpu_torch.pth", "import chromiq_cpu_torch\n")
@@ -202,7 +202,7 @@ def mend_cpu_build(python: Path) -> bool:
 
 
 def _make_environment(environment: Path, say: Say) -> Path:
-    say(f"making a virtual environment in {environment}")
+    say(f"creating a virtual environment in {environment}")
     python = environment / "bin" / "python"
     done = subprocess.run(
         [sys.executable, "-m", "venv", str(environment)], env=_pip_environment(), capture_output=True,
@@ -211,8 +211,8 @@ def _make_environment(environment: Path, say: Say) -> Path:
     if done.returncode or not python.is_file():
         said = (done.stdout + done.stderr).strip()[-300:]
         raise ChromiqError(
-            f"{environment}: wanted a virtual environment, got '{said}'; install Python's "
-            "venv module, then setup again"
+            f"{environment}: cannot create a virtual environment: '{said}'. Install Python's venv module, "
+            "then run setup again."
         )
     return python
 
@@ -220,7 +220,7 @@ def _make_environment(environment: Path, say: Say) -> Path:
 def _requirement_lines(path: Path) -> list[str]:
     found: list[str] = []
     for line in path.read_text(encoding="utf-8").splitlines():
-        # A # within a git address is part of it.
+        # A # inside a git address is part of it.
         text = re.sub(r"(^|\s)#.*", "", line).strip()
         if text.startswith("-r "):
             found += _requirement_lines(path.parent / text.removeprefix("-r ").strip())
@@ -230,9 +230,9 @@ def _requirement_lines(path: Path) -> list[str]:
 
 
 def _pip_environment() -> dict[str, str]:
-    """The bounded environment, and where pip is told to look."""
-    told = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
-    return {**bounded_environment(), **told}
+    """The bounded environment plus pip's own variables."""
+    pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    return {**bounded_environment(), **pip}
 
 
 def _knows(folder: Path, commit: str) -> bool:
@@ -243,14 +243,14 @@ def _git(arguments: Sequence[str]) -> str:
     done = _run_git(arguments)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-        raise ChromiqError(f"git {' '.join(arguments)}: wanted it to succeed, got '{said}'; mend that")
+        raise ChromiqError(f"git {' '.join(arguments)} failed: '{said}'")
     return done.stdout
 
 
 def _run_git(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     git = shutil.which("git")
     if git is None:
-        raise ChromiqError("git: wanted it on the PATH, got nothing; install git")
+        raise ChromiqError("git is not on the PATH. Install git.")
     environment = {**bounded_environment(), "GIT_TERMINAL_PROMPT": "0"}
     return subprocess.run(
         [git, *arguments], env=environment, capture_output=True, text=True, check=False,

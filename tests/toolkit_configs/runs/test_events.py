@@ -10,7 +10,7 @@ from chromiq.toolkit_configs.runs.events import EVENTS_FILE, Event, EventLog, Ev
 
 
 @pytest.mark.skipif(not find_spec("tensorboard"), reason="needs TensorBoard: pip install '.[models]'")
-def test_what_it_takes_of_tensorboard_is_imported_before_the_first_event(tmp_path):
+def test_tensorboard_is_imported_before_the_first_event(tmp_path):
     """Or an interrupt amid that import would break the telling of the interrupt itself."""
     code = (
         "import sys; from pathlib import Path\n"
@@ -27,7 +27,7 @@ def test_what_it_takes_of_tensorboard_is_imported_before_the_first_event(tmp_pat
     assert done.stdout == "[]\n"
 
 
-def test_half_a_line_of_a_killed_process_spoils_no_other(tmp_path):
+def test_half_a_line_of_a_killed_process_does_not_corrupt_the_next(tmp_path):
     with EventLog(tmp_path) as log:
         log.write(Event("step", {"step": 1}, 1.0))
     with (tmp_path / EVENTS_FILE).open("a") as stream:

@@ -24,7 +24,7 @@ def a_console(*, terminal, term):
 
 
 @pytest.mark.parametrize(("terminal", "term"), [(False, "xterm"), (True, "dumb")])
-def test_where_nothing_can_be_drawn_over_lines_are_printed_as_they_come(terminal, term):
+def test_without_a_terminal_lines_are_printed(terminal, term):
     console = a_console(terminal=terminal, term=term)
     assert not is_live(console)
     with run_view(console) as show:
@@ -40,7 +40,7 @@ def test_where_nothing_can_be_drawn_over_lines_are_printed_as_they_come(terminal
     assert "\x1b" not in console.file.getvalue()
 
 
-def test_a_terminal_is_drawn_over():
+def test_a_terminal_gets_a_live_view():
     console = a_console(terminal=True, term="xterm")
     assert is_live(console)
     with run_view(console) as show:

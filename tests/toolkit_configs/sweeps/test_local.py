@@ -71,7 +71,7 @@ def sweep_train(chromiq, grid, sweep):
     return run
 
 
-def test_runs_queue_for_devices_and_one_that_fails_keeps_no_other(
+def test_runs_queue_for_devices_and_a_failure_does_not_stop_the_others(
     trainer, sweep_train, sweep, chromiq, dataset
 ):
     trainer("fails with seed 2")
@@ -112,7 +112,7 @@ def test_runs_queue_for_devices_and_one_that_fails_keeps_no_other(
     assert "cell_seed2: done on cuda:0" in said
 
 
-def test_a_run_of_another_config_is_never_gone_on_with(trainer, sweep_train, dataset):
+def test_a_run_of_another_config_is_never_resumed(trainer, sweep_train, dataset):
     trainer("good")
     run = dataset.parent / "runs" / "cell_seed1"
     run.mkdir(parents=True)
@@ -123,7 +123,7 @@ def test_a_run_of_another_config_is_never_gone_on_with(trainer, sweep_train, dat
     assert (run / "cell_seed1_000000010.safetensors").read_bytes() == b"somebody's"
 
 
-def test_a_stopped_sweep_ends_its_runs_first_and_goes_on(trainer, grid, tmp_path, chromiq):
+def test_a_stopped_sweep_ends_its_runs_first_and_resumes(trainer, grid, tmp_path, chromiq):
     trainer("takes leave slowly")
     jobs = write_configs(on_devices(read_grid(grid), ["cpu"]), tmp_path / "sweep", "ai-toolkit")
     seen = []
@@ -133,7 +133,7 @@ def test_a_stopped_sweep_ends_its_runs_first_and_goes_on(trainer, grid, tmp_path
         if [cell.run.step if cell.run else 0 for cell in cells] == [7, 7, 0]:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    with pytest.raises(InterruptedRunError, match="0 of 3 runs done; the same command again goes on"):
+    with pytest.raises(InterruptedRunError, match=r"0 of 3 runs done. Run the same command to resume"):
         train_jobs(jobs, ["cpu", "cpu"], tmp_path / "sweep", stop)
     assert [cell.state for cell in seen[-1]] == ["interrupted", "interrupted", "waiting"]
     for job in jobs[:2]:
@@ -156,23 +156,23 @@ def test_a_stopped_sweep_ends_its_runs_first_and_goes_on(trainer, grid, tmp_path
 
 
 @pytest.mark.parametrize("text", ["cuda:0,cuda:0", "cuda,cuda:0", "gpu", "", "cuda:0,,cuda:1"])
-def test_devices_that_cannot_be(text):
-    with pytest.raises(UsageError, match="--devices"):
+def test_invalid_devices(text):
+    with pytest.raises(UsageError, match="devices"):
         read_devices(text)
 
 
-def test_more_gpus_than_are_shown_are_refused_at_once(trainer, grid, tmp_path, monkeypatch):
+def test_more_devices_than_visible_gpus_are_refused(trainer, grid, tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
     jobs = write_configs(read_grid(grid), tmp_path / "sweep", "ai-toolkit")
-    with pytest.raises(UsageError, match="cuda:1: wanted a GPU that can be seen"):
+    with pytest.raises(UsageError, match="cuda:1 is not visible"):
         train_jobs(jobs, ["cuda:0", "cuda:1"], tmp_path / "sweep")
     assert not (tmp_path / "runs").exists()
 
 
-def test_without_the_command_nothing_is_begun(grid, tmp_path, monkeypatch):
+def test_without_the_command_nothing_is_started(grid, tmp_path, monkeypatch):
     monkeypatch.setattr(local, "chromiq_command", lambda: "no-such-chromiq")
     jobs = write_configs(read_grid(grid), tmp_path / "sweep", "ai-toolkit")
-    with pytest.raises(ChromiqError, match="no-such-chromiq: wanted the command on the PATH"):
+    with pytest.raises(ChromiqError, match="no-such-chromiq is not on the PATH"):
         train_jobs(jobs, ["cpu"], tmp_path / "sweep")
 
 
@@ -188,6 +188,6 @@ def test_visible_gpus_are_listed_in_cuda_order(monkeypatch):
 @pytest.mark.parametrize(
     "arguments", [("--job", "gpus=1"), ("--target", "slurm", "--devices", "cpu"), ("--devices", "tpu")]
 )
-def test_what_does_not_go_together(sweep_train, arguments):
+def test_options_that_exclude_each_other(sweep_train, arguments):
     code, document, _ = sweep_train(*arguments)
     assert code == document["exit_code"] == 2

@@ -75,7 +75,7 @@ def finished(process):
     return process.returncode, said
 
 
-def test_the_batch_script_runs_the_very_same_command(config, node, tmp_path):
+def test_the_batch_script_runs_chromiq_train(config, node, tmp_path):
     script = slurm_script("r", [target_job(config, "ai-toolkit")], Resources())
     process, told = node(script, SLURM_JOB_ID="7")
     assert finished(process) == (0, "")
@@ -92,7 +92,7 @@ def test_a_run_that_exists_is_resumed(config, node):
     assert told.read_text().splitlines()[-1] == "--resume"
 
 
-def test_a_failure_is_the_jobs_failure_and_not_put_back(config, node):
+def test_a_failed_run_fails_the_job_and_is_not_requeued(config, node):
     process, told = node(
         slurm_script("r", [target_job(config, "smoke")], Resources()), ENDS="10", SLURM_JOB_ID="7"
     )
@@ -107,7 +107,7 @@ def test_a_failure_is_the_jobs_failure_and_not_put_back(config, node):
         ({"SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "8", "SLURM_ARRAY_TASK_ID": "0"}, "8_0"),
     ],
 )
-def test_near_its_time_limit_a_run_saves_and_goes_back_into_the_queue(config, node, environment, job):
+def test_near_its_time_limit_a_run_stops_and_is_requeued(config, node, environment, job):
     script = slurm_script("r", [target_job(config, "smoke")], Resources())
     process, told = node(script, LINGER="1", **environment)
     deadline = time.monotonic() + 20
@@ -120,9 +120,7 @@ def test_near_its_time_limit_a_run_saves_and_goes_back_into_the_queue(config, no
 
 
 @pytest.mark.parametrize("number", ["USR1", "TERM"])
-def test_a_signal_that_comes_before_the_run_is_known_reaches_it_and_nobody_else(
-    config, node, tmp_path, number
-):
+def test_an_early_signal_reaches_the_run_and_no_other_process(config, node, tmp_path, number):
     script = slurm_script("r", [target_job(config, "smoke")], Resources())
     early = tmp_path / "early.sh"  # read by each bash that starts; sends the signal in the narrow moment
     early.write_text(f"""trap 'if [ "$BASH_COMMAND" = "child=\\$!" ]; then
@@ -133,7 +131,7 @@ def test_a_signal_that_comes_before_the_run_is_known_reaches_it_and_nobody_else(
     assert Path(f"{told}.scontrol").exists() == (number == "USR1")
 
 
-def test_preempted_the_script_stays_until_the_run_is_saved_and_leaves_the_queue_to_slurm(config, node):
+def test_a_preempted_script_waits_for_the_run_and_leaves_requeueing_to_slurm(config, node):
     script = slurm_script("r", [target_job(config, "smoke")], Resources())
     process, told = node(script, LINGER="1", SLURM_JOB_ID="7")
     deadline = time.monotonic() + 20
@@ -145,7 +143,7 @@ def test_preempted_the_script_stays_until_the_run_is_saved_and_leaves_the_queue_
     assert not Path(f"{told}.scontrol").exists()
 
 
-def test_the_headers_ask_for_what_was_asked(config):
+def test_headers_request_the_given_resources(config):
     asked = read_resources(["gpus=2", "gpu=a100", "hours=1.5", "partition=long jobs", "at_once=2"])
     script = slurm_script("r", [target_job(config, "ai-toolkit")] * 3, asked)
     lines = [line for line in script.splitlines() if line.startswith("#SBATCH")]
@@ -160,12 +158,12 @@ def test_the_headers_ask_for_what_was_asked(config):
 @pytest.mark.parametrize(
     "assignment", ["gpu", "gpus=many", "gpus=-1", "colour=red", "partition=a\n#SBATCH b"]
 )
-def test_what_a_job_cannot_ask_for(assignment):
-    with pytest.raises(UsageError, match="--job"):
+def test_invalid_resources(assignment):
+    with pytest.raises(UsageError, match="job"):
         read_resources([assignment])
 
 
-def test_a_skypilot_task_mounts_what_is_read_and_keeps_what_is_saved(config, dataset, tmp_path):
+def test_a_skypilot_task_mounts_inputs_and_keeps_checkpoints(config, dataset, tmp_path):
     task = yaml.safe_load(
         skypilot_task(target_job(config, "ai-toolkit", seed=3), read_resources(["gpu=L40S"]))
     )
@@ -180,7 +178,7 @@ def test_a_skypilot_task_mounts_what_is_read_and_keeps_what_is_saved(config, dat
     assert task["envs"] == {"SEED": "3"}
 
 
-def test_a_skypilot_task_runs_the_very_same_command(config, tmp_path, monkeypatch):
+def test_a_skypilot_task_runs_chromiq_train(config, tmp_path, monkeypatch):
     task = yaml.safe_load(skypilot_task(target_job(config, "smoke"), Resources()))
     assert "toolkit setup" not in task["setup"]
     home, told = tmp_path / "home", tmp_path / "told"
@@ -195,7 +193,7 @@ def test_a_skypilot_task_runs_the_very_same_command(config, tmp_path, monkeypatc
 
 
 @pytest.mark.skipif(not find_spec("sky"), reason="needs SkyPilot: pip install skypilot")
-def test_skypilots_own_parser_takes_it(config):
+def test_skypilots_parser_accepts_the_task(config):
     import sky
 
     text = skypilot_task(target_job(config, "ai-toolkit"), read_resources(["gpu=H100"]))
@@ -205,7 +203,7 @@ def test_skypilots_own_parser_takes_it(config):
     assert resources.accelerators == {"H100": 1}
 
 
-def test_without_a_manifest_each_folder_is_mounted_and_nothing_within_another(config, dataset):
+def test_without_a_manifest_each_folder_is_mounted_once(config, dataset):
     (dataset / "manifest.jsonl").unlink()
     folders = [Path(each) for each in input_folders(target_job(config, "smoke"))]
     assert {config, dataset / "gt", dataset / "control", dataset / "masks"} <= set(folders)
@@ -221,7 +219,7 @@ def grid(config):
     return path
 
 
-def test_a_grid_is_every_combination_with_names_of_their_own(grid, config):
+def test_a_grid_is_every_combination_under_unique_names(grid, config):
     found = read_grid(grid)
     settings = [(each.job.process.train.lr, each.job.process.network.linear, each.seed) for each in found]
     assert settings == [(lr, rank, seed) for lr in (1e-4, 2e-4) for rank in (16, 64) for seed in (1, 2)]
@@ -245,7 +243,7 @@ def test_a_grids_array_trains_each_config_with_its_seed(grid, node, tmp_path):
         assert written == found[index].job
 
 
-def test_a_grid_for_skypilot_is_a_task_each(grid, tmp_path):
+def test_a_grid_for_skypilot_is_one_task_per_run(grid, tmp_path):
     found = read_grid(grid)
     jobs = write_configs(found, tmp_path / "sweep", "ai-toolkit")
     paths = write_target("sweep", jobs, tmp_path / "sweep", "skypilot", Resources())
@@ -259,14 +257,14 @@ def test_a_grid_for_skypilot_is_a_task_each(grid, tmp_path):
     [
         ("config: config.yaml\ngrid: {train.lrr: [1]}\n", UsageError, "did you mean lr"),
         ("config: config.yaml\ngrid: {train.lr: [no]}\n", UsageError, "wanted a value that fits"),
-        ("config: config.yaml\ngrid: {seed: [a]}\n", UsageError, "whole numbers"),
+        ("config: config.yaml\ngrid: {seed: [a]}\n", UsageError, "is not an integer"),
         ("config: config.yaml\ngrid: {train.steps: [5, 5]}\n", UsageError, "two runs would be called"),
-        ("config: config.yaml\ngrid: {train.steps: []}\n", UsageError, "wanted 1 to 1000 runs"),
+        ("config: config.yaml\ngrid: {train.steps: []}\n", UsageError, "it may have 1 to 1000"),
         ("config: config.yaml\n", UnsoundError, "grid.form"),
         ("a: [\n", UnsoundError, "grid.unreadable"),
     ],
 )
-def test_a_grid_that_cannot_be(grid, text, error, said):
+def test_invalid_grids(grid, text, error, said):
     grid.write_text(text)
     with pytest.raises(error) as caught:
         read_grid(grid)
@@ -274,7 +272,7 @@ def test_a_grid_that_cannot_be(grid, text, error, said):
     assert any(said in each for each in told), told
 
 
-def test_the_verb_writes_the_jobs_and_says_how_to_hand_them_in(grid, tmp_path, chromiq):
+def test_the_verb_writes_the_jobs_and_prints_the_submit_command(grid, tmp_path, chromiq):
     out = tmp_path / "my sweep"
     arguments = ["sweep-train", grid, "--target", "slurm", "--out", out]
     told = chromiq(*arguments, "--json")
@@ -293,6 +291,6 @@ def test_train_writes_the_job_beside_its_config_and_trains_nothing(config, chrom
     assert told.code == 0
     path = config.parent / f"r.{suffix}"
     assert told.out == f"{start}{shlex.quote(str(path))}\n"
-    assert "warning: 2 GPUs are asked for and a run trains on one" in told.err
+    assert "warning: the job requests 2 GPUs, but a run trains on one" in told.err
     assert shlex.quote(str(config)) in path.read_text()
     assert not (config.parent / "runs").exists()

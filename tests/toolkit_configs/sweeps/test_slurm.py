@@ -59,7 +59,7 @@ def hand_in(slurm, chromiq):
     return run
 
 
-def test_a_job_is_put_back_twice_and_trains_every_step(slurm, hand_in, config, dataset):
+def test_a_requeued_job_trains_every_step(slurm, hand_in, config, dataset):
     run = dataset.parent / "runs" / "on_slurm"
     job = hand_in("train", config)
 

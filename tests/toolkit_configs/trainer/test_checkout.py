@@ -96,7 +96,7 @@ def test_setup_without_a_checkout_says_how_to_make_one(tmp_path):
         toolkit_setup.bring_commit(tmp_path / "nothing", lambda _: None)
 
 
-def test_requirements_that_only_git_has_become_pinned_packages(checkout):
+def test_git_requirements_become_pinned_packages(checkout):
     assert toolkit_setup.requirements(checkout) == [
         "torch", "torchvision", "torchaudio", "torchao==0.10.0", "diffusers==0.39.0", "scipy==1.12.0",
     ]  # fmt: skip
@@ -104,7 +104,7 @@ def test_requirements_that_only_git_has_become_pinned_packages(checkout):
 
 def test_a_git_requirement_without_a_pin_is_an_error(checkout):
     (checkout / "base.txt").write_text("git+https://example.org/a/unheard-of.git\n")
-    with pytest.raises(ChromiqError, match="pin unheard-of there"):
+    with pytest.raises(ChromiqError, match="Pin unheard-of there"):
         toolkit_setup.requirements(checkout)
 
 
@@ -114,10 +114,10 @@ def test_the_constraints_fit_the_versions_that_facts_name():
     assert len(pins) > 100
 
 
-def test_an_installation_that_fails_says_pips_last_line_and_goes_on_later(checkout):
+def test_an_installation_that_fails_says_pips_last_line_and_resumes_later(checkout):
     python = install_interpreter(checkout, "ERROR: No matching distribution", code=1, output="Collecting a")
     said = []
-    with pytest.raises(ChromiqError, match=r"No matching distribution.*it goes on"):
+    with pytest.raises(ChromiqError, match=r"No matching distribution.*again resumes"):
         toolkit_setup.install(python, checkout, said.append)
     assert any(text.startswith("1 of ") for text in said)
     assert "Collecting a" in (checkout / "venv" / "chromiq-setup.log").read_text()
@@ -130,16 +130,16 @@ def test_an_installation_that_fails_says_pips_last_line_and_goes_on_later(checko
         toolkit_setup.install(python, checkout, said.append)
 
 
-def test_beside_a_cpu_torch_audio_and_vision_are_made_importable(checkout, tmp_path):
+def test_torchvision_and_torchaudio_are_importable_with_a_cpu_torch(checkout, tmp_path):
     site = tmp_path / "site"
     (site / "torchaudio" / "lib").mkdir(parents=True)
     library = site / "torchaudio" / "lib" / "_torchaudio.abi3.so"
     library.touch()
     python = install_interpreter(checkout, "12.9", output=str(site))
-    assert toolkit_setup.mend_cpu_build(python) is False
+    assert toolkit_setup.fix_cpu_build(python) is False
     assert library.is_file()
     python.write_text(f"#!/bin/sh\necho {site}\necho cpu\n")
-    assert toolkit_setup.mend_cpu_build(python) is True
+    assert toolkit_setup.fix_cpu_build(python) is True
     assert not library.exists()
     assert Path(site / "chromiq_cpu_torch.pth").read_text() == "import chromiq_cpu_torch\n"
     code = (

@@ -1,0 +1,38 @@
+"""``chromiq status`` of several runs."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from chromiq.toolkit_configs.runs.folder import RunRecord, write_record
+
+RECORD = RunRecord(
+    name="first", engine="ai-toolkit", state="done", process=1, started="2026-01-01T00:00:00+00:00",
+    ended=None, total_steps=20, config="c", config_sha256="", dataset_sha256="", versions={}, device="cpu",
+)  # fmt: skip
+
+
+@pytest.fixture
+def runs(tmp_path):
+    for record in (RECORD, replace(RECORD, name="second", state="failed", message="out of memory")):
+        (tmp_path / "runs" / record.name).mkdir(parents=True)
+        write_record(tmp_path / "runs" / record.name, record)
+    return tmp_path / "runs"
+
+
+def test_a_folder_of_runs_is_listed(chromiq, runs):
+    listed = chromiq("status", runs)
+    assert listed.code == 0
+    assert [name in listed.out for name in ("first", "second", "failed")] == [True] * 3
+    document = json.loads(chromiq("status", runs, "--json").out)
+    assert [(run["name"], run["state"]) for run in document["runs"]] == [
+        ("first", "done"),
+        ("second", "failed"),
+    ]
+
+
+def test_a_checkpoint_of_a_run_that_has_ended_cannot_be_requested(chromiq, runs):
+    refused = chromiq("status", runs / "first", "--save")
+    assert refused.code == 2
+    assert "is not running" in refused.err
