@@ -1,4 +1,4 @@
-"""All that a build starts from, checked before anything is written: photos, given labels, drawn masks."""
+"""All inputs of a build, checked before anything is written: photos, given labels, drawn masks."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class BuildInputs:
     """What a build may use.
 
     Attributes:
-        pairs: the sound ones, each with the label a person gave, if any.
-        masks: by key of the pair, the mask files a person drew.
+        pairs: the sound ones, each with the label that was given, if any.
+        masks: by key of the pair, the mask files that were drawn.
         findings: warnings, and the faults of the pairs that are left out.
     """
 
@@ -52,8 +52,8 @@ def check_inputs(
     Args:
         source: folder or CSV file of pairs.
         options: of the build; the published geometry takes no pair that is too wide.
-        garments: labels a person gave, in the published form.
-        masks: folder of garment masks a person drew, ``on_modelN.png``.
+        garments: labels given, in the published form.
+        masks: folder of drawn garment masks, ``on_modelN.png``.
         skip_bad: leave out pairs that are not sound.
         on_progress: called with pairs checked and pairs in all.
 
@@ -64,11 +64,10 @@ def check_inputs(
     listing = find_pairs(source, decode=True, on_progress=on_progress)
     labels, unusable = _read_labels(garments)
     if masks and not masks.is_dir():
-        wanted, cure = "a folder of masks named on_modelN.png", "check the path"
-        unusable.append(Finding.expected("masks.missing", str(masks), wanted, "none", cure))
+        unusable.append(Finding("masks.missing", str(masks), "no such folder", "Check the path."))
     drawn = drawn_masks(listing.pairs, masks)
     pairs, faults = _without_faults(
-        listing.pairs, lambda pair: [_mask_fault(pair, drawn.get(pair.key)), _too_wide(pair, options)]
+        listing.pairs, lambda pair: [mask_fault(pair, drawn.get(pair.key)), _too_wide(pair, options)]
     )
     pairs, twins = _without_twins(pairs, options.variants)
     findings = [*listing.findings, *faults, *twins]
@@ -85,7 +84,7 @@ def check_inputs(
 
 
 def with_recalled(inputs: BuildInputs, recalled: Mapping[str, str], dataset: Path) -> BuildInputs:
-    """The same inputs with the words that a person gave in the dataset itself, where nothing else names them.
+    """The same inputs with the labels that were edited in the dataset itself, where nothing else gives one.
 
     Args:
         inputs: as `check_inputs` gives them.
@@ -100,13 +99,14 @@ def with_recalled(inputs: BuildInputs, recalled: Mapping[str, str], dataset: Pat
         if name in names and names[name] not in (None, word)
     }
     findings = [
-        Finding.expected(
+        Finding(
             "garments.overruled",
             f"{where}: {name}",
-            f"the word that --garments or the CSV file gives, {word!r}",
-            f"{recalled[name]!r}, which a person wrote here",
-            "change it there as well, or leave it out there",
+            f"says {recalled[name]!r}, but --garments or the CSV file says {word!r}, which is used",
+            "Change it there as well, or remove it there.",
             severity="warning",
+            wanted=str(word),
+            got=recalled[name],
         )
         for name, word in overruled.items()
     ]
@@ -125,17 +125,18 @@ def _read_labels(garments: Path | None) -> tuple[dict[str, str], list[Finding]]:
 
 
 def no_mask_finding(masks: Path) -> Finding:
-    """Of a folder that somebody gave and that holds no mask of any pair."""
-    wanted, cure = "a mask on_modelN.png of one of the pairs", "check the folder and the names"
-    return Finding.expected("masks.none", str(masks), wanted, "none", cure)
+    """Of a folder of masks that holds no mask of any pair."""
+    hint = "Check the folder, and name the masks on_modelN.png or like the on-model photos."
+    return Finding("masks.none", str(masks), "no mask of any of the pairs", hint)
 
 
 def drawn_masks(pairs: Iterable[PhotoPair], masks: Path | None) -> dict[str, Path]:
-    """The mask files ``on_modelN.png`` in a folder, by their pair's key; none without a folder."""
+    """The mask files in a folder by key: ``on_modelKEY.png``, or named like the on-model photo."""
     if masks is None:
         return {}
-    paths = {pair.key: masks / f"on_model{pair.key}.png" for pair in pairs}
-    return {key: path for key, path in paths.items() if path.is_file()}
+    names = {pair.key: (f"on_model{pair.key}.png", f"{pair.on_model.stem}.png") for pair in pairs}
+    paths = {key: [masks / name for name in both if (masks / name).is_file()] for key, both in names.items()}
+    return {key: found[0] for key, found in paths.items() if found}
 
 
 def _without_faults(
@@ -147,23 +148,24 @@ def _without_faults(
     return sound, [fault for wrong in faults for fault in wrong if fault]
 
 
-def _mask_fault(pair: PhotoPair, path: Path | None) -> Finding | None:
+def mask_fault(pair: PhotoPair, path: Path | None) -> Finding | None:
+    """Why a mask file cannot be the garment of a pair's on-model photo; None if it can, or without a file."""
     if path is None:
         return None
     try:
         mask = read_mask(path)
     except UnsoundError as error:
         return error.findings[0]
-    (width_px, height_px), have = photo_size_wh(pair.on_model), f"{mask.shape[1]}x{mask.shape[0]}"
+    (width_px, height_px), (mask_height_px, mask_width_px) = photo_size_wh(pair.on_model), mask.shape
+    redraw = "Paint the garment white and all else black, or remove the file."
     if mask.shape != (height_px, width_px):
-        wanted = f"{width_px}x{height_px}, the photo's size"
-        return Finding.expected("mask.size", str(path), wanted, have, "draw it on the photo itself")
+        has, needs = f"{mask_width_px}x{mask_height_px}", f"{width_px}x{height_px}"
+        message = f"is {has} pixels, its photo {needs}"
+        return Finding("mask.size", str(path), message, "Draw it on the photo.", wanted=needs, got=has)
     if not mask.any():
-        wanted, cure = "255 on the garment", "draw it, or remove the file to have it found"
-        return Finding.expected("mask.empty", str(path), wanted, "black all over", cure)
+        return Finding("mask.empty", str(path), "black all over", redraw, got="black all over")
     if mask.all():
-        wanted, cure = "black around the garment", "draw it, or remove the file to have it found"
-        return Finding.expected("mask.full", str(path), wanted, "white all over", cure)
+        return Finding("mask.full", str(path), "white all over", redraw, got="white all over")
     return None
 
 
@@ -184,9 +186,9 @@ def _without_twins(pairs: Sequence[PhotoPair], variants: int) -> tuple[list[Phot
         taken = [name for name in names if collision_key(name) in owners]
         if taken:
             owner = owners[collision_key(taken[0])]
-            wanted, got = f"examples called otherwise than {taken[0]}", f"the name {owner.on_model.name} has"
-            cure = "rename one of the two, or give them keys in a CSV file"
-            findings.append(Finding.expected("pair.name_taken", pair.on_model.name, wanted, got, cure))
+            message = f"its example {taken[0]} has the name of one of {owner.on_model.name}"
+            hint = "Rename one of the two, or give them different keys in a CSV file."
+            findings.append(Finding("pair.name_taken", pair.on_model.name, message, hint))
         else:
             owners.update({collision_key(name): pair for name in names})
             kept.append(pair)
@@ -196,6 +198,8 @@ def _without_twins(pairs: Sequence[PhotoPair], variants: int) -> tuple[list[Phot
 def _unused(where: Path | None, names: Sequence[str]) -> list[Finding]:
     if not names:
         return []
-    got = f"{len(names)} of others: {', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
-    wanted, cure = "entries of the pairs that are here", "mind the spelling; they are left alone"
-    return [Finding.expected("inputs.unused", str(where), wanted, got, cure, severity="warning")]
+    noun = "entry fits" if len(names) == 1 else "entries fit"
+    shown = f"{', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
+    message = f"{len(names)} {noun} no pair: {shown}"
+    hint = "Check the spelling. They are not used."
+    return [Finding("inputs.unused", str(where), message, hint, severity="warning")]

@@ -1,12 +1,14 @@
-"""What the names of photos say: which of a pair it is, and of which."""
+"""What the name of a photo says: its role in a pair, and which pair."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 Role = Literal["still_life", "on_model"]
+_BEFORE_VIEW = ("-", "_", " ", ".")
 
 _FILE_NAME = re.compile(
     r"(?P<role>still[-_ ]?life|on[-_ ]?model)[-_ ]?(?P<key>.+)", re.IGNORECASE | re.DOTALL
@@ -31,6 +33,18 @@ def role_and_key_of(path: Path, folder: Path) -> tuple[Role, str] | None:
         return (_role(match["role"]), path.stem) if match else None
     match = _FILE_NAME.fullmatch(path.stem)
     return (_role(match["role"]), match["key"]) if match else None
+
+
+def still_life_key_of_view(key: str, still_life_keys: Iterable[str]) -> str | None:
+    """The still-life that one of several on-model photos of a garment belongs to, by their keys.
+
+    >>> still_life_key_of_view("7-back", ["7", "70", "7-b"]), still_life_key_of_view("70", ["7"])
+    ('7', None)
+    """
+    fitting = [
+        name for name in still_life_keys if key.startswith(name) and key[len(name) :][:1] in _BEFORE_VIEW
+    ]
+    return max(fitting, key=len, default=None)
 
 
 def is_photo_folder(folder: Path, source: Path) -> bool:

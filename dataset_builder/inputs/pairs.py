@@ -1,37 +1,31 @@
 """A folder or a CSV file -> photo pairs, and every finding on the way, not the first only.
 
 A folder holds ``still-lifeN`` and ``on_modelN`` photos, or two subfolders ``still-life`` and ``on-model``
-with photos of the same names. A CSV has the columns ``still_life`` and ``on_model``, and may have
-``garment`` and ``key``; its paths are relative to it.
+with photos of the same names, or photos named by a `PairPattern`. ``on_modelN-back`` is another photo of the
+garment of ``still-lifeN``. A CSV has the columns ``still_life`` and ``on_model``, and may have ``garment``
+and ``key``; its paths are relative to it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from os.path import realpath
 from pathlib import Path
 
-from chromiq.dataset_builder.inputs.pair_names import FOLDER_NAME, Role, role_and_key_of
+from chromiq.dataset_builder.inputs.pair_pattern import PairPattern
 from chromiq.dataset_builder.inputs.pairs_csv import pairs_of_csv
+from chromiq.dataset_builder.inputs.pairs_folder import pairs_of_folder
 from chromiq.errors import ChromiqError, Finding
 from chromiq.files import collision_key, safe_stem
 from chromiq.photos.images import carries_profile
-from chromiq.photos.soundness import PHOTO_SUFFIXES, inspect_photo, verify_photo
+from chromiq.photos.soundness import inspect_photo, verify_photo
 from chromiq.progress import Update
 from chromiq.records import PhotoPair
 from chromiq.runtime.parallel import map_bounded, thread_per_core
 
-_SHOWN = 5
 _AHEAD = 64
-# What phones, cameras and designers make; named by its suffix, as its owner knows it.
-_OTHER_PICTURES = frozenset(
-    {".heic", ".heif", ".avif", ".gif", ".jxl", ".jp2", ".psd"}
-    | {".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"}
-)
-
-_ROLE_NAMES: dict[Role, str] = {"still_life": "still-life", "on_model": "on-model"}
+_TABLES = frozenset({".csv", ".tsv", ".txt"})
 
 
 @dataclass(frozen=True)
@@ -41,44 +35,47 @@ class PairListing:
     Attributes:
         pairs: in natural order of their keys; only pairs with nothing wrong.
         findings: everything that is wrong with the rest.
+        leftover: files of the folder that belong to no pair.
     """
 
     pairs: tuple[PhotoPair, ...]
     findings: tuple[Finding, ...]
+    leftover: tuple[Path, ...] = ()
 
 
-def find_pairs(source: Path, *, decode: bool = False, on_progress: Update | None = None) -> PairListing:
+def find_pairs(
+    source: Path,
+    *,
+    pattern: PairPattern | None = None,
+    exclude: Path | None = None,
+    decode: bool = False,
+    on_progress: Update | None = None,
+) -> PairListing:
     """All photo pairs of a folder or CSV file.
 
     Args:
         source: the folder or CSV file.
+        pattern: how the photos of the folder are named; None for ``still-lifeN`` and ``on_modelN``.
+        exclude: a folder below the source that is not searched.
         decode: also decode every photo, which finds those that are cut short behind a sound header.
         on_progress: called with pairs read and pairs in all.
     """
+    leftover: list[Path] = []
     if source.is_dir():
-        pairs, findings = _pairs_of_folder(source)
-    elif source.is_file() and source.suffix.lower() == ".csv":
+        found = pairs_of_folder(source, pattern, exclude)
+        pairs, findings, leftover = found.pairs, found.findings, found.leftover
+    elif source.is_file() and source.suffix.lower() in _TABLES:
         pairs, findings = pairs_of_csv(source)
     else:
-        got = "a file of another kind" if source.exists() else "nothing there"
-        finding = Finding.expected(
-            "source.missing", str(source), "a folder of photo pairs or a CSV file", got, "check the path"
-        )
-        return PairListing((), (finding,))
+        message = "neither a folder of photo pairs nor a CSV file" if source.exists() else "not found"
+        return PairListing((), (Finding("source.missing", str(source), message, "Check the path."),))
     pairs, unsafe = _with_safe_keys(pairs)
     pairs, unreadable = _readable(pairs, decode, on_progress)
     findings = [*findings, *unsafe, *unreadable]
     if not pairs and all(finding.severity == "warning" for finding in findings):
-        findings.append(
-            Finding.expected(
-                "source.empty",
-                str(source),
-                "photos named still-life1.jpg and on_model1.jpg, or subfolders still-life and on-model",
-                "no photo pair",
-                "name the photos so, or list them in a CSV file",
-            )
-        )
-    return PairListing(tuple(sorted(pairs, key=lambda pair: natural_key(pair.key))), tuple(findings))
+        findings.append(_empty_finding(source, pattern))
+    ordered = sorted(pairs, key=lambda pair: natural_key(pair.key))
+    return PairListing(tuple(ordered), tuple(findings), tuple(leftover))
 
 
 def natural_key(text: str) -> list[tuple[int, int, str]]:
@@ -92,91 +89,14 @@ def natural_key(text: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part) for part in parts]
 
 
-def _pairs_of_folder(folder: Path) -> tuple[list[PhotoPair], list[Finding]]:
-    found: dict[str, dict[Role, list[Path]]] = {}
-    strangers: list[str] = []
-    findings: list[Finding] = []
-    root = realpath(folder)
-    for path in _photo_files(folder, strangers):
-        # Unlike resolve(), realpath takes links that lead round in circles.
-        if not Path(realpath(path)).is_relative_to(root):
-            findings.append(
-                Finding.expected(
-                    "photo.outside",
-                    str(path),
-                    "a photo inside the folder given",
-                    "a link that leads out of it",
-                    "copy the photo here, or list it in a CSV file",
-                )
-            )
-            continue
-        role_and_key = role_and_key_of(path, folder)
-        if role_and_key is None:
-            strangers.append(path.name)
-            continue
-        if path.suffix.lower() not in PHOTO_SUFFIXES:
-            wanted, cure = "a JPEG, PNG, WebP or TIFF photo", "export it as one of these"
-            findings.append(
-                Finding.expected("photo.kind", _relative(path, folder), wanted, path.suffix, cure)
-            )
-            continue
-        role, key = role_and_key
-        found.setdefault(collision_key(key), {}).setdefault(role, []).append(path)
-    pairs: list[PhotoPair] = []
-    for by_role in found.values():
-        pair, wrong = _pair_up(by_role, folder)
-        findings.extend(wrong)
-        if pair:
-            pairs.append(pair)
-    if strangers:
-        findings.append(_strangers_finding(folder, strangers))
-    return pairs, findings
-
-
-def _photo_files(folder: Path, strangers: list[str], *, top: bool = True) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
-        if top and path.is_dir() and FOLDER_NAME.fullmatch(path.name):
-            yield from _photo_files(path, strangers, top=False)
-        elif path.name.startswith(".") or path.is_dir():
-            continue
-        elif path.suffix.lower() in PHOTO_SUFFIXES | _OTHER_PICTURES:
-            yield path
-        else:
-            strangers.append(path.name)
-
-
-def _pair_up(by_role: dict[Role, list[Path]], folder: Path) -> tuple[PhotoPair | None, list[Finding]]:
-    findings = []
-    for role, paths in by_role.items():
-        if len(paths) > 1:
-            names = ", ".join(_relative(path, folder) for path in paths)
-            findings.append(
-                Finding.expected(
-                    "pair.claimed_twice",
-                    names,
-                    f"one {_ROLE_NAMES[role]} photo to a pair",
-                    f"{len(paths)} files that claim the same one",
-                    "keep one and rename or remove the others",
-                )
-            )
-    for role, other in (("still_life", "on_model"), ("on_model", "still_life")):
-        if role not in by_role:
-            path = by_role[other][0]  # type: ignore[index]
-            findings.append(
-                Finding.expected(
-                    "pair.incomplete",
-                    _relative(path, folder),
-                    f"its {_ROLE_NAMES[role]} photo beside it",
-                    "none",
-                    "add that photo or remove this one",
-                )
-            )
-    if findings:
-        return None, findings
-    still_life, on_model = by_role["still_life"][0], by_role["on_model"][0]
-    role_and_key = role_and_key_of(still_life, folder)
-    assert role_and_key is not None  # it was grouped by its key
-    return PhotoPair(key=role_and_key[1], still_life=still_life, on_model=on_model), []
+def _empty_finding(source: Path, pattern: PairPattern | None) -> Finding:
+    hint = (
+        "Name the photos still-life1.jpg and on_model1.jpg, put them into the subfolders still-life and "
+        "on-model, or list them in a CSV file."
+    )
+    if pattern:
+        hint = "Check the patterns against the file names that are listed as belonging to no pair."
+    return Finding("source.empty", str(source), "no photo pair", hint)
 
 
 def _with_safe_keys(pairs: Sequence[PhotoPair]) -> tuple[list[PhotoPair], list[Finding]]:
@@ -190,28 +110,18 @@ def _with_safe_keys(pairs: Sequence[PhotoPair]) -> tuple[list[PhotoPair], list[F
                 str(path).encode("utf-8")
         except UnicodeEncodeError:
             where = ascii(str(pair.still_life))
-            findings.append(
-                Finding.expected("pair.name", where, "a name in UTF-8", "other bytes", "rename it")
-            )
+            findings.append(Finding("pair.name", where, "the file name is not valid UTF-8", "Rename it."))
             continue
         except ChromiqError as error:
-            findings.append(
-                Finding.expected("pair.name", str(pair.still_life), "a usable name", str(error), "rename it")
-            )
+            findings.append(Finding("pair.name", str(pair.still_life), str(error)))
             continue
-        rival = kept.setdefault(
-            collision_key(key), PhotoPair(key, pair.still_life, pair.on_model, pair.garment)
-        )
-        if rival != PhotoPair(key, pair.still_life, pair.on_model, pair.garment):
-            findings.append(
-                Finding.expected(
-                    "pair.name_taken",
-                    pair.still_life.name,
-                    f"a name of its own for pair {key!r}",
-                    f"the one that {rival.still_life.name} has",
-                    "rename one of the two, or give them keys in a CSV file",
-                )
-            )
+        safe = PhotoPair(key, pair.still_life, pair.on_model, pair.garment)
+        rival = kept.setdefault(collision_key(key), safe)
+        if rival != safe:
+            where = f"{pair.still_life.name}, {pair.on_model.name}"
+            message = f"has the key {key!r}, as {rival.still_life.name}, {rival.on_model.name} does"
+            hint = "Rename one of the two, or give them different keys in a CSV file."
+            findings.append(Finding("pair.name_taken", where, message, hint))
     return list(kept.values()), findings
 
 
@@ -226,7 +136,7 @@ def _readable(
         return wrong, [] if wrong else [path for path in paths if not carries_profile(path)]
 
     sound: list[PhotoPair] = []
-    faults: dict[Finding, None] = {}  # a CSV may name a photo twice
+    faults: dict[Finding, None] = {}  # a photo may belong to several pairs
     untagged: dict[Path, None] = {}
     with thread_per_core() as pool:
         results = map_bounded(pool, judge, pairs, _AHEAD)
@@ -241,27 +151,10 @@ def _readable(
 
 
 def _untagged_finding(paths: Sequence[Path]) -> list[Finding]:
-    """Said once for all photos that carry no profile, not once for each."""
+    """One for all photos that carry no profile, not one for each."""
     if not paths:
         return []
     where = str(paths[0]) if len(paths) == 1 else f"{len(paths)} photos, the first {paths[0]}"
-    cure = "taken as sRGB; export with the profile what is in another colour space"
-    return [Finding.expected("photo.untagged", where, "an ICC profile", "none", cure, severity="warning")]
-
-
-def _strangers_finding(folder: Path, names: Iterable[str]) -> Finding:
-    listed = list(names)
-    shown = ", ".join(repr(name) for name in listed[:_SHOWN])
-    more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
-    return Finding.expected(
-        "source.strangers",
-        str(folder),
-        "still-lifeN and on_modelN photos only",
-        f"{len(listed)} other files: {shown}{more}",
-        "they are left alone; rename them if they belong to a pair",
-        severity="warning",
-    )
-
-
-def _relative(path: Path, folder: Path) -> str:
-    return path.relative_to(folder).as_posix()
+    message = "no colour profile, read as sRGB"
+    hint = "Export photos of another colour space with their profile."
+    return [Finding("photo.untagged", where, message, hint, severity="warning")]

@@ -132,7 +132,7 @@ def test_many_files_that_are_no_photos(chromiq, two_photos, tmp_path):
     code, document, told = build(chromiq, tmp_path / "in", tmp_path / "out")
     assert code == 0
     assert codes(document) == ["source.strangers"]
-    assert "10000 other files" in told
+    assert "10000 files belong to no pair" in told
     assert len(told) < 5_000
 
 
@@ -143,8 +143,8 @@ def test_photos_in_formats_that_are_not_read_are_named_with_a_cure(chromiq, two_
     (tmp_path / "in" / "holiday.heic").touch()
     code, document, told = build(chromiq, tmp_path / "in", tmp_path / "out")
     assert code == 10
-    assert codes(document) == ["pair.incomplete", "photo.kind", "source.strangers"]
-    assert "still-life2.HEIC: wanted a JPEG, PNG, WebP or TIFF photo, got .HEIC; export it" in told
+    assert sorted(codes(document)) == ["pair.incomplete", "photo.kind", "source.strangers"]
+    assert "still-life2.HEIC: .HEIC files cannot be read. Export it as JPEG" in told
 
 
 @pytest.mark.parametrize("layout", ["beside each other", "in folders"])
@@ -187,7 +187,7 @@ def test_names_whose_bytes_are_no_utf8_are_told(chromiq, two_photos, tmp_path):
         assert [
             (each["code"], each["where"]) for each in document["findings"] if each["severity"] == "error"
         ] == [("pair.name", ascii(str(tmp_path / "in" / os.fsdecode(b"still-life\xe92.jpg"))))]
-        assert "wanted a name in UTF-8" in told
+        assert "the file name is not valid UTF-8" in told
     photos = [tmp_path / "in" / os.fsdecode(name) for name in (b"still-life\xe92.jpg", b"on_model\xe92.jpg")]
     out = tmp_path / os.fsdecode(b"\xe9.png")
     code, document, _ = chromiq("correct", *photos, "--out", out, "--segmenter", "classic")

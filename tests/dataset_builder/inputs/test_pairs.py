@@ -1,0 +1,135 @@
+"""Folders as studios have them: subfolders, several photos of a garment, names by a pattern."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from chromiq.dataset_builder.inputs.gather import drawn_masks
+from chromiq.dataset_builder.inputs.pair_pattern import PairPattern
+from chromiq.dataset_builder.inputs.pairs import find_pairs
+from chromiq.errors import UsageError
+
+
+@pytest.fixture
+def shoot(tmp_path):
+    """Makes photos of these names."""
+
+    def make(*names):
+        for name in names:
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (64, 64), "red").save(path)
+        return tmp_path
+
+    return make
+
+
+def listed(folder, **options):
+    listing = find_pairs(folder, **options)
+    pairs = {
+        pair.key: (
+            pair.still_life.relative_to(folder).as_posix(),
+            pair.on_model.relative_to(folder).as_posix(),
+        )
+        for pair in listing.pairs
+    }
+    return pairs, [finding.code for finding in listing.findings if finding.severity == "error"]
+
+
+def test_a_still_life_may_have_several_on_model_photos(shoot):
+    folder = shoot("still-life1.png", "on_model1.png", "on_model1-back.png", "on_model1_2.png")
+    pairs, errors = listed(folder)
+    assert errors == []
+    assert pairs == {
+        "1": ("still-life1.png", "on_model1.png"),
+        "1-back": ("still-life1.png", "on_model1-back.png"),
+        "1_2": ("still-life1.png", "on_model1_2.png"),
+    }
+
+
+def test_a_longer_number_is_another_garment(shoot):
+    folder = shoot("still-life1.png", "on_model1.png", "on_model10.png", "on_model1x.png")
+    assert listed(folder) == (
+        {"1": ("still-life1.png", "on_model1.png")},
+        ["pair.incomplete", "pair.incomplete"],
+    )
+
+
+def test_subfolders_with_pairs_are_searched_and_others_are_not(shoot):
+    folder = shoot(
+        "monday/still-life1.png",
+        "monday/on_model1.png",
+        "tuesday/still-life/1.png",
+        "tuesday/on-model/1.png",
+        "masks/on_model1.png",
+        "out/on_model1.png",
+        "out/still-life1.png",
+    )
+    pairs, errors = listed(folder, exclude=folder / "out")
+    assert errors == []
+    assert pairs == {
+        "monday_1": ("monday/still-life1.png", "monday/on_model1.png"),
+        "tuesday_1": ("tuesday/still-life/1.png", "tuesday/on-model/1.png"),
+    }
+
+
+def test_a_pattern_pairs_a_studios_own_names(shoot):
+    folder = shoot(
+        "A-1_flat.png", "A-1_front.png", "A-1_front_2.png", "a_2_FLAT_v3.png", "a_2_front.png",
+        "day/B_flat.png", "day/B_front.png", "moodboard.png", "C_flat.png",
+    )  # fmt: skip
+    pattern = PairPattern("{sku}_flat*", "{sku}_front*")
+    pairs, errors = listed(folder, pattern=pattern)
+    assert pairs == {
+        "A-1_front": ("A-1_flat.png", "A-1_front.png"),
+        "A-1_front_2": ("A-1_flat.png", "A-1_front_2.png"),
+        "a_2_front": ("a_2_FLAT_v3.png", "a_2_front.png"),
+        "day_B_front": ("day/B_flat.png", "day/B_front.png"),
+    }
+    assert errors == ["pair.incomplete"]
+    assert find_pairs(folder, pattern=pattern).leftover == (folder / "moodboard.png",)
+
+
+def test_a_pattern_with_a_slash_is_matched_to_the_path(shoot):
+    folder = shoot("A/flat.png", "A/model/1.png", "A/model/2.png", "B/flat.png", "B/model/1.png")
+    pairs, errors = listed(folder, pattern=PairPattern("{sku}/flat", "{sku}/model/*"))
+    assert errors == []
+    assert sorted(pairs) == ["A_model_1", "A_model_2", "B_model_1"]
+
+
+def test_two_still_lifes_of_one_garment_are_refused(shoot):
+    folder = shoot("A_flat1.png", "A_flat2.png", "A_front.png")
+    assert listed(folder, pattern=PairPattern("{sku}_flat*", "{sku}_front*")) == ({}, ["pair.claimed_twice"])
+
+
+def test_patterns_need_something_in_common():
+    with pytest.raises(UsageError, match="share no placeholder"):
+        PairPattern("{sku}_flat*", "*_front*")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "garment"),
+    [
+        ("{sku}_flat*", "A_1_flat.jpg", ("a_1",)),
+        ("{sku}_flat", "A_1_flat.jpg", ("a_1",)),
+        ("{sku}/{sku}_flat*", "A/A_flat.jpg", ("a",)),
+        ("{sku}/{sku}_flat*", "A/B_flat.jpg", None),
+        ("**/{sku}_flat.jpg", "x/y/A_flat.jpg", ("a",)),
+        ("flat_{sku}_?", "flat_A_2.jpg", ("a",)),
+        ("{sku}.(1)", "A.(1).png", ("a",)),
+    ],
+)
+def test_pattern_syntax(pattern, name, garment):
+    fits = PairPattern(pattern, "never/{sku}").role_and_garment(Path(name))
+    assert (fits and fits[1]) == garment
+
+
+def test_masks_may_be_named_by_key_or_like_the_photo(shoot):
+    folder = shoot("A_flat.png", "A_front.png", "B_flat.png", "B_front.png")
+    pairs = find_pairs(folder, pattern=PairPattern("{sku}_flat", "{sku}_front")).pairs
+    masks = shoot("masks/on_modelA_front.png", "masks/B_front.png") / "masks"
+    assert drawn_masks(pairs, masks) == {
+        "A_front": masks / "on_modelA_front.png",
+        "B_front": masks / "B_front.png",
+    }
