@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,66 +22,55 @@ from chromiq_cli.segmenters import (
     model_options,
 )
 
-
-class DegradationChoice(StrEnum):
-    """How colours are put off."""
-
-    PUBLISHED = "published"
-    PERCEPTUAL = "perceptual"
-
-
-class GeometryChoice(StrEnum):
-    """How photos are laid out."""
-
-    PUBLISHED = "published"
-    EXACT = "exact"
-
-
-class LossMaskChoice(StrEnum):
-    """Which pixels train."""
-
-    AUTO = "auto"
-    HALF = "half"
-    PANEL = "panel"
-    GARMENT = "garment"
-
-
-class EngineChoice(StrEnum):
-    """Where the pairs are built."""
-
-    LOCAL = "local"
-    RAY = "ray"
+Geometry = Annotated[
+    Literal["published", "exact"],
+    typer.Option(help="How the photos are laid out: as in the published run, or without any loss."),
+]
 
 
 def build(
-    pairs: Annotated[Path, typer.Argument(help="Folder of still-lifeN and on_modelN photos, or a CSV.")],
-    out: Annotated[Path, typer.Option(help="The dataset to write; the same command again resumes.")],
+    pairs: Annotated[
+        Path, typer.Argument(help="Folder of still-lifeN and on_modelN photos, two folders, or a CSV file.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the dataset; the same command again resumes.")],
     model: Annotated[str, MODEL_OPTION] = DEFAULT_MODEL,
     segmenter: Segmenter = SegmenterChoice.AUTO,
-    garments: Annotated[Path | None, typer.Option(help="Labels you give, as garments.json.")] = None,
-    masks: Annotated[Path | None, typer.Option(help="Masks you drew, on_modelN.png; they win.")] = None,
-    degradation: Annotated[
-        DegradationChoice, typer.Option(help="How colours are put off.")
-    ] = DegradationChoice.PERCEPTUAL,
-    geometry: Annotated[GeometryChoice, typer.Option(help="How photos are laid out.")] = GeometryChoice.EXACT,
-    loss_mask: Annotated[LossMaskChoice, typer.Option(help="Which pixels train.")] = LossMaskChoice.AUTO,
-    size: Annotated[
-        str | None, typer.Option(metavar="WxH", help="Canvas of the exact geometry, e.g. 1328x800.")
+    garments: Annotated[Path | None, typer.Option(help="Labels of your own, as garments.json.")] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(help="Folder of your own masks, on_modelN.png; used instead of the segmenter."),
     ] = None,
-    variants: Annotated[int, typer.Option(min=1, help="Different colour errors for each pair.")] = 1,
+    degradation: Annotated[
+        Literal["published", "perceptual"],
+        typer.Option(help="Which colour errors to apply to the on-model photo."),
+    ] = "perceptual",
+    geometry: Geometry = "exact",
+    loss_mask: Annotated[
+        Literal["auto", "half", "panel", "garment"], typer.Option(help="Which pixels the loss counts.")
+    ] = "auto",
+    size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Canvas size for --geometry exact, e.g. 1328x800.")
+    ] = None,
+    variants: Annotated[
+        int, typer.Option(min=1, help="Examples per pair, each with another colour error.")
+    ] = 1,
     identity_share: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of examples whose colours are left true.")
+        float, typer.Option(min=0, max=1, help="Share of examples without a colour error.")
     ] = 0.0,
-    held_out: Annotated[float, typer.Option(min=0, max=0.9, help="Share of garments not trained on.")] = 0.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; they do not change a byte.")] = 2,
-    engine: Annotated[EngineChoice, typer.Option(help="Where the pairs are built.")] = EngineChoice.LOCAL,
+    held_out: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share of garments kept out of training, to test on.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed for everything random.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; the result does not depend on them.")] = 2,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="Build on this machine or on a Ray cluster.")
+    ] = "local",
     gpus_per_worker: Annotated[
-        float, typer.Option(min=0, help="With ray: the part of a GPU that each worker takes.")
+        float, typer.Option(min=0, help="With --engine ray: share of a GPU per worker.")
     ] = 0.0,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unsound pairs out; exit 3.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip unusable pairs; exit with 3.")] = False,
     keep_doubtful: Annotated[
-        bool, typer.Option("--keep-doubtful", help="Keep pairs too whose mask is likely wrong, see review/.")
+        bool, typer.Option("--keep-doubtful", help="Keep pairs whose mask is probably wrong; see review/.")
     ] = False,
     vocabulary: Vocabulary = None,
     detector: Detector = None,
@@ -91,7 +79,7 @@ def build(
     dtype: Dtype = DtypeChoice.AUTO,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Make training data of photo pairs: labels, masks, colour errors, stitched pictures, captions."""
+    """Turn photo pairs into training data: labels, masks, colour errors, stitched images, captions."""
     from chromiq.dataset_builder.build import build as run
     from chromiq.dataset_builder.canvas.buckets import parse_size
     from chromiq.dataset_builder.options import BuildOptions
@@ -100,9 +88,9 @@ def build(
     options = BuildOptions(
         model=model,
         segmenter=segmenter.value,
-        degradation=degradation.value,
-        geometry=geometry.value,
-        loss_mask=loss_mask.value,
+        degradation=degradation,
+        geometry=geometry,
+        loss_mask=loss_mask,
         size_wh=parse_size(size) if size else None,
         variants=variants,
         identity_share=identity_share,
@@ -112,7 +100,7 @@ def build(
     )
     summary = run(
         pairs, out, options, garments=garments, masks=masks, workers=workers, skip_bad=skip_bad,
-        keep_doubtful=keep_doubtful, stage=progress_bar, engine=engine.value, gpus_per_worker=gpus_per_worker,
+        keep_doubtful=keep_doubtful, stage=progress_bar, engine=engine, gpus_per_worker=gpus_per_worker,
     )  # fmt: skip
     if segmenter is SegmenterChoice.AUTO:
         say(f"segmenter: {summary.segmenter}")

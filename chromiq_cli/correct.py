@@ -10,7 +10,7 @@ import typer
 
 from chromiq.errors import EXIT_SKIPPED, UsageError
 from chromiq.models import DEFAULT_MODEL
-from chromiq_cli.build import GeometryChoice
+from chromiq_cli.build import Geometry
 from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, MODEL_OPTION, print_json, print_line
 from chromiq_cli.segmenters import (
     Detector,
@@ -44,9 +44,7 @@ def correct(
     lora: Annotated[Path | None, typer.Option(help="For lora and hybrid: .safetensors.")] = None,
     model: Annotated[str, MODEL_OPTION] = DEFAULT_MODEL,
     checkpoint: Annotated[str | None, typer.Option(help="Base model: hub name or folder.")] = None,
-    geometry: Annotated[
-        GeometryChoice, typer.Option(help="How the LoRA's training pictures were laid out.")
-    ] = GeometryChoice.PUBLISHED,
+    geometry: Geometry = "published",
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; the model's own.")] = None,
     seed: Annotated[int, IMAGE_SEED_OPTION] = 42,
     offload: Annotated[str, typer.Option(help="none, model or sequential: less GPU memory.")] = "none",
@@ -92,7 +90,7 @@ def correct(
             model=model, checkpoint=checkpoint, steps=steps, seed=seed,
             loading=loading_of(chosen[0], chosen[1], offload, quantize),
         )  # fmt: skip
-        network = LoraNetwork(lora, options, geometry.value)
+        network = LoraNetwork(lora, options, geometry)
     with progress_bar("correct") as update:
         if batch is not None:
             done = correct_batch(

@@ -1,4 +1,4 @@
-"""``chromiq crops``: where to measure."""
+"""``chromiq crops``: fixed crops to measure colour in."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import typer
 from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, UsageError, raise_findings
 from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
 
-app = typer.Typer(help="Fixed crops to measure on: suggest them, check and draw them.", no_args_is_help=True)
+app = typer.Typer(help="Suggest fixed crops to measure colour in, check and draw them.", no_args_is_help=True)
 
 
 @app.callback()
 def _root() -> None:
-    """Fixed crops to measure on: suggest them, check and draw them."""
+    """Suggest fixed crops to measure colour in, check and draw them."""
 
 
 @app.command()
 def suggest(
     gt: Annotated[Path, typer.Option(help="Folder of the true images.")],
-    masks: Annotated[Path, typer.Option(help="Folder of same-named garment masks, of the images' size.")],
-    out: Annotated[Path, typer.Option(help="crops.json to write.")],
+    masks: Annotated[Path, typer.Option(help="Folder of garment masks with the images' names and sizes.")],
+    out: Annotated[Path, typer.Option(help="The crops.json to write.")],
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Pick the largest square well inside each garment, free of seams, skin and strong shadow."""
@@ -35,7 +35,7 @@ def suggest(
     document = {name: crop.model_dump() for name, crop in crops.items() if crop}
     write_json(out, document)
     for name in crops.keys() - document.keys():
-        say(f"{name}: no mask of its name and size, or no square of 16 px that is all cloth; left out")
+        say(f"{name}: skipped, as it has no mask of its name and size, or no 16 px square of plain cloth")
     if as_json:
         print_json(document)
     else:
@@ -47,17 +47,17 @@ def suggest(
 def check(
     crops: Annotated[Path, typer.Argument(help="crops.json.")],
     gt: Annotated[Path, typer.Option(help="Folder of the true images.")],
-    out: Annotated[Path, typer.Option(help="Picture to draw them on, such as crops.jpg.")],
+    out: Annotated[Path, typer.Option(help="Image file to draw them in, such as crops.jpg.")],
     masks: Annotated[Path | None, typer.Option(help="Folder of same-named garment masks.")] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Check crops against image and garment, and draw them: green is sound, red is not."""
+    """Check crops against image and garment, and draw them: green if valid, red if not."""
     from chromiq.evaluate.score.crop_suggest import check_crops
     from chromiq.evaluate.score.crops import read_crops
     from chromiq.photos.images import write_photo
 
     if out.suffix.lower() not in {".jpg", ".png"}:
-        raise UsageError(f"{out}: wanted a name ending in .jpg or .png; choose one")
+        raise UsageError(f"{out}: the name must end in .jpg or .png")
     known = read_crops(crops)
     findings, sheet = check_crops(known, gt, masks)
     if sheet is not None:
@@ -66,4 +66,4 @@ def check(
     if as_json:
         print_json({"crops": len(known), "sheet": str(out)})
     else:
-        print_line(f"{len(known)} crops are sound, drawn in {out}")
+        print_line(f"{len(known)} crops are valid, drawn in {out}")

@@ -1,4 +1,4 @@
-"""``chromiq evaluate``: a test set corrected with and without a network, scored, with a report."""
+"""``chromiq evaluate``: every method on a test set, scored side by side."""
 
 from __future__ import annotations
 
@@ -34,17 +34,20 @@ def evaluate(
     testset: Annotated[Path, typer.Argument(help="Folder with gt/ and control/, or a dataset.")],
     out: Annotated[Path, typer.Option(help="Folder for images, scores and report.")],
     lora: Annotated[
-        list[Path] | None, typer.Option(help="LoRA to generate with; several are set side by side.")
+        list[Path] | None, typer.Option(help="LoRA to generate with; may be repeated to compare several.")
     ] = None,
     outputs: Annotated[
-        list[str] | None, typer.Option(help="NAME=FOLDER of same-named images made elsewhere; several.")
+        list[str] | None,
+        typer.Option(help="NAME=FOLDER of same-named images made elsewhere; may be repeated."),
     ] = None,
     register: Annotated[
-        bool, typer.Option("--register", help="Bring shifted or resized images to the truth first.")
+        bool, typer.Option("--register", help="Align shifted or resized images with the truth first.")
     ] = False,
     model: Annotated[str, MODEL_OPTION] = DEFAULT_MODEL,
     checkpoint: Annotated[str | None, typer.Option(help="Base model: hub name or folder.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; the model's own.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Denoising steps; by default the model's own.")
+    ] = None,
     seed: Annotated[int, IMAGE_SEED_OPTION] = 42,
     segmenter: Segmenter = SegmenterChoice.AUTO,
     vocabulary: Vocabulary = None,
@@ -54,7 +57,7 @@ def evaluate(
     dtype: Dtype = DtypeChoice.AUTO,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Correct a test set with the LoRA and without a network, score both, and write a report."""
+    """Correct a test set without a network and with LoRAs, score all of them, and write a report."""
     from chromiq.dataset_builder.segmenters.choose import make_segmenter
     from chromiq.evaluate.generate.images import GenerateOptions
     from chromiq.evaluate.score.score_files import scores_document

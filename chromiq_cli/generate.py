@@ -1,4 +1,4 @@
-"""``chromiq generate``: control pictures and a LoRA to images."""
+"""``chromiq generate``: control images and a LoRA to generated images."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, MODEL_OPTION, pri
 
 
 def generate(
-    control: Annotated[Path, typer.Option(help="Folder of control pictures.")],
-    out: Annotated[Path, typer.Option(help="Folder for the images.")],
+    control: Annotated[Path, typer.Option(help="Folder of control images.")],
+    out: Annotated[Path, typer.Option(help="Folder for the generated images.")],
     model: Annotated[str, MODEL_OPTION] = DEFAULT_MODEL,
     lora: Annotated[Path | None, typer.Option(help="LoRA as .safetensors.")] = None,
     checkpoint: Annotated[str | None, typer.Option(help="Base model: hub name or folder.")] = None,
@@ -22,24 +22,33 @@ def generate(
         Path | None, typer.Option(help="Folder of same-named still-lifes, for models that take a reference.")
     ] = None,
     captions: Annotated[Path | None, typer.Option(help="Folder of NAME.txt prompts.")] = None,
-    prompt: Annotated[str | None, typer.Option(help="One prompt for all pictures.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; the model's own.")] = None,
-    guidance: Annotated[float | None, typer.Option(help="Guidance scale; the model's own.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="One prompt for all images.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Denoising steps; by default the model's own.")
+    ] = None,
+    guidance: Annotated[
+        float | None, typer.Option(help="Guidance scale; by default the model's own.")
+    ] = None,
     lora_scale: Annotated[
-        list[float] | None, typer.Option(help="0 is the base model. Several: a folder of images each.")
+        list[float] | None,
+        typer.Option(help="0 is the base model. May be repeated: one folder of images each."),
     ] = None,
     seed: Annotated[int, IMAGE_SEED_OPTION] = 42,
-    seeds: Annotated[Path | None, typer.Option(help='JSON of seeds by image: {"pair1": 7}.')] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures at once.")] = 1,
-    device: Annotated[str | None, typer.Option(help="cuda, cpu, ...; the GPU if there is one.")] = None,
+    seeds: Annotated[
+        Path | None, typer.Option(help='JSON file of seeds by image, such as {"pair1": 7}.')
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 1,
+    device: Annotated[
+        str | None, typer.Option(help="cuda, cpu, ...; by default the GPU if there is one.")
+    ] = None,
     dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")] = None,
     offload: Annotated[str, typer.Option(help="none, model or sequential: less GPU memory.")] = "none",
     quantize: Annotated[str | None, typer.Option(help="int8 or nf4, by bitsandbytes.")] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Generate an image for every control picture, of its name and its size; the same command resumes."""
+    """Generate an image for every control, with its name and size; the same command again resumes."""
     if (captions is None) == (prompt is None):
-        raise UsageError("wanted either --captions or --prompt, got neither or both; give one")
+        raise UsageError("Pass either --captions or --prompt.")
     from chromiq.evaluate.generate.images import GenerateOptions, read_captions, read_seeds
     from chromiq.evaluate.generate.images import generate as run
     from chromiq.evaluate.generate.pipelines import loading_of

@@ -22,24 +22,24 @@ def main() -> None:
     except KeyboardInterrupt:
         _stop(
             InterruptedRunError(
-                "stopped by the user; no file is half-written, and the same command may be given again"
+                "interrupted; no file is half-written, and the same command can be run again"
             ),
             as_json,
         )
     except ChromiqError as error:
         _stop(error, as_json)
     except OSError as error:
-        told = machine_error(error)
-        if told is None:
+        reported = machine_error(error)
+        if reported is None:
             raise
-        _stop(told, as_json)
+        _stop(reported, as_json)
 
 
 def _run(arguments: list[str]) -> None:
     with termination_as_interrupt():
-        _mend_streams()
+        _repair_streams()
         _refuse_empty(arguments)
-        # Only now, as it takes a moment in which a Ctrl-C wants an answer too.
+        # Imported here, so that a Ctrl-C during the import is reported like any other.
         from chromiq_cli.verbs import Interrupted, app
 
         try:
@@ -47,34 +47,34 @@ def _run(arguments: list[str]) -> None:
         except Interrupted:
             raise KeyboardInterrupt from None
         finally:
-            sys.stdout.flush()  # while what goes wrong can still be told
+            sys.stdout.flush()  # while an error can still be reported
 
 
 def _stop(error: ChromiqError, as_json: bool) -> None:
-    with undisturbed():  # also for those who press Ctrl-C twice
+    with undisturbed():  # a second Ctrl-C must not interrupt the report
         from chromiq_cli.output import report_error
 
         report_error(error, as_json=as_json)
         try:
             sys.stdout.flush()
-        except OSError:  # people were told on stderr
-            _give_stdout_up()
+        except OSError:  # the error is on stderr already
+            _discard_stdout()
     sys.exit(error.exit_code)
 
 
-def _give_stdout_up() -> None:
-    """Else Python would try once more at its end, and complain."""
+def _discard_stdout() -> None:
+    """Otherwise Python would flush it again at exit and print a traceback."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _mend_streams() -> None:
-    """What is written to a stream that the caller closed is lost, and no file of ours takes its place."""
+def _repair_streams() -> None:
+    """Open closed standard streams on the null device, so that no file of ours takes their descriptors."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)
     sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no crash
+        sys.stdout.reconfigure(errors="backslashreplace")  # for names that the terminal cannot show
 
 
 def _nowhere() -> TextIO:
@@ -82,11 +82,10 @@ def _nowhere() -> TextIO:
 
 
 def _refuse_empty(arguments: list[str]) -> None:
-    """An empty path would be the working directory: ``--out "$UNSET"`` would fill that."""
+    """Refuse ``--out "$UNSET"``: an empty path would be the working directory."""
     for before, argument in zip(["", *arguments], arguments, strict=False):
         if not argument or re.fullmatch(r"--[a-z-]+=", argument):
             option = (argument or before).rstrip("=") if (argument or before).startswith("--") else "a name"
             raise UsageError(
-                f"{option}: wanted a value, got an empty text, as a variable that is not set gives; "
-                "give one, or leave the option out"
+                f"{option} is empty (is a shell variable unset?). Pass a value or omit the option."
             )

@@ -1,4 +1,4 @@
-"""What all verbs share: results on stdout, messages on stderr, one JSON document with ``--json``."""
+"""Output of all verbs: results on stdout, messages on stderr, one JSON document with ``--json``."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 _SHOWN_OF_A_KIND = 50
 
-IMAGE_SEED_OPTION = typer.Option(min=0, max=2**64 - 1, help="Of every image that is generated.")
+IMAGE_SEED_OPTION = typer.Option(min=0, max=2**64 - 1, help="Random seed for each generated image.")
 MODEL_OPTION = typer.Option(help=f"Edit model: {', '.join(MODELS)}.")
 JSON_OPTION = typer.Option("--json", help="Print one JSON document on stdout.")
 
 
 def say(message: str) -> None:
-    """Print a message for people on stderr, as text whatever it holds."""
+    """Print a message on stderr, without markup."""
     console().print(escape(message), highlight=False, soft_wrap=True)
 
 
@@ -55,7 +55,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
 
 
 def print_scores(scores: Sequence[ImageScore]) -> None:
-    """Print the mean dE00 of each image and column, their averages and what was gained, on stdout."""
+    """Print the mean dE00 of each image and column, averages and gains, on stdout."""
     from chromiq.evaluate.score.summary import average, average_interval, by_garment, compare
 
     columns = list(scores[0].differences)
@@ -83,7 +83,7 @@ def print_scores(scores: Sequence[ImageScore]) -> None:
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
-    """Print findings on stderr, one a line, errors first; of many of one kind the first few and how many."""
+    """Print findings on stderr, one per line, errors first; at most 50 of one code, then a count."""
     counts = Counter(finding.code for finding in findings)
     shown: Counter[str] = Counter()
     for finding in sorted(findings, key=lambda item: item.severity != "error"):
@@ -92,7 +92,7 @@ def print_findings(findings: Sequence[Finding]) -> None:
             say(f"{finding.severity}: {finding}")
     for code, count in counts.items():
         if count > _SHOWN_OF_A_KIND:
-            say(f"... and {count - _SHOWN_OF_A_KIND} more [{code}]; --json lists them all")
+            say(f"... and {count - _SHOWN_OF_A_KIND} more [{code}]; --json lists all")
 
 
 def report_error(error: ChromiqError, *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""``chromiq publish``: a run's LoRA, card and config to the hub."""
+"""``chromiq publish``: upload a run's LoRA, model card and config to the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -13,14 +13,22 @@ from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
 def publish(
     run: Annotated[Path, typer.Argument(help="The run folder.")],
     repo: Annotated[str, typer.Option(help="OWNER/NAME on the hub.")],
-    checkpoint: Annotated[int | None, typer.Option(help="Step; the final one unless given.")] = None,
-    scores: Annotated[Path | None, typer.Option(help="Folder of a sweep or an evaluation.")] = None,
-    base_model: Annotated[str | None, typer.Option(help="Hub name, if the run's own is a folder.")] = None,
-    licence: Annotated[
-        str | None, typer.Option("--license", help="If the base model's is not known.")
+    checkpoint: Annotated[
+        int | None, typer.Option(help="Step of the checkpoint; by default the final one.")
     ] = None,
-    public: Annotated[bool, typer.Option("--public", help="A new repository is private without.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go; send nothing.")] = False,
+    scores: Annotated[Path | None, typer.Option(help="Output folder of sweep or evaluate.")] = None,
+    base_model: Annotated[
+        str | None, typer.Option(help="Hub name of the base model, if the run used a local folder.")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option("--license", help="Licence, if that of the base model is unknown.")
+    ] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="Make a new repository public; the default is private.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be uploaded, and upload nothing.")
+    ] = False,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Write a model card, and upload LoRA, card and config."""
@@ -29,7 +37,7 @@ def publish(
 
     publication = prepare(run, repo, step=checkpoint, figures=scores, base_model=base_model, licence=licence)
     if scores is None:
-        say("the card will say that nothing was measured; give --scores FOLDER of a sweep or an evaluation")
+        say("the card will say that nothing was measured; pass --scores FOLDER of a sweep or an evaluation")
     document = publication.as_dict()
     if not dry_run:
         document["address"] = upload(run, publication, private=not public, say=say)

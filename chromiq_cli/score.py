@@ -16,23 +16,26 @@ def score(
     control: Annotated[Path, typer.Option(help="Folder of the uncorrected images.")],
     generated: Annotated[Path, typer.Option(help="Folder of the corrected images.")],
     out: Annotated[Path, typer.Option(help="Folder for scores.json, scores.csv and report.html.")],
-    crops: Annotated[Path | None, typer.Option(help="crops.json; whole images without it.")] = None,
+    crops: Annotated[
+        Path | None, typer.Option(help="crops.json; by default whole images are measured.")
+    ] = None,
     masks: Annotated[
-        Path | None, typer.Option(help="Folder of garment masks: measure inside, and the leak outside.")
+        Path | None,
+        typer.Option(help="Folder of garment masks: measure inside them, and the change outside."),
     ] = None,
     garments: Annotated[
-        Path | None, typer.Option(help="JSON of the kind of garment by image, for averages by kind.")
+        Path | None, typer.Option(help="garments.json, for averages by kind of garment.")
     ] = None,
     register: Annotated[
-        bool, typer.Option("--register", help="Bring shifted or resized images to the truth first.")
+        bool, typer.Option("--register", help="Align shifted or resized images with the truth first.")
     ] = False,
     device: Annotated[str, typer.Option(help="Where to compute: cpu, or cuda with torch.")] = "cpu",
     fail_above: Annotated[
-        float | None, typer.Option(min=0, help="Exit 1 if the average dE00 is above it.")
+        float | None, typer.Option(min=0, help="Exit with 1 if the average dE00 is above this.")
     ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Measure how far colours are from the truth, and write a report."""
+    """Measure the colour difference from the truth, and write a report."""
     from chromiq.dataset_builder.inputs.labels import read_garments
     from chromiq.evaluate.report.page import write_report
     from chromiq.evaluate.score.crops import read_crops
@@ -57,7 +60,7 @@ def score(
             on_progress=update,
         )
     if unmeasured := len(find_images(gt)) - len(scores):
-        say(f"{unmeasured} images of {gt} have no crop and were not measured")
+        say(f"{unmeasured} images of {gt} have no crop and were skipped")
     ensure_output_folder(out)
     write_scores(out, scores)
     with progress_bar("report") as update:

@@ -1,4 +1,4 @@
-"""``chromiq sweep``: every checkpoint of a run against held-out pairs."""
+"""``chromiq sweep``: score every checkpoint of a run on held-out pairs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def sweep(
     checkpoint: Annotated[str | None, typer.Option(help="Base model, if not the run's own.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps.")] = None,
     seed: Annotated[int, IMAGE_SEED_OPTION] = 42,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on until the run ends.")] = False,
-    every_s: Annotated[float, typer.Option(min=1, help="Seconds between looks, with --watch.")] = 30,
+    watch: Annotated[bool, typer.Option("--watch", help="Continue until the run ends.")] = False,
+    every_s: Annotated[float, typer.Option(min=1, help="Seconds between polls, with --watch.")] = 30,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Measure every checkpoint of a run, draw dE00 against steps, and name the best."""
+    """Score every checkpoint of a run, plot dE00 against steps, and name the best."""
     from chromiq.evaluate.sweep import run_options
     from chromiq.evaluate.sweep import sweep as measure
     from chromiq.evaluate.sweep_result import summary
@@ -56,8 +56,3 @@ def sweep(
         print_line(str(out / "report.html"))
     if result.skipped:
         raise typer.Exit(EXIT_SKIPPED)
-
-
-def _span(interval: tuple[float, float]) -> str:
-    low, high = interval
-    return f"{low:.3f} to {high:.3f}"

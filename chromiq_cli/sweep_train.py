@@ -1,4 +1,4 @@
-"""``chromiq sweep-train``: one training per combination of a grid."""
+"""``chromiq sweep-train``: train every combination of a grid of settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from chromiq.errors import UsageError
 from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
 from chromiq_cli.targets import JOB_OPTION, print_jobs
-from chromiq_cli.train import EngineChoice
+from chromiq_cli.train import Engine
 
 if TYPE_CHECKING:
     from chromiq.toolkit_configs.sweeps.local import CellStatus
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 def sweep_train(
     grid: Annotated[Path, typer.Argument(help="YAML: config: FILE, grid: {KEY: [VALUES]}.")],
-    out: Annotated[Path, typer.Option(help="Folder for configs, and for jobs or logs.")],
+    out: Annotated[Path, typer.Option(help="Folder for configs and for batch jobs or logs.")],
     target: Annotated[
         Literal["local", "slurm", "skypilot"],
         typer.Option(help="local trains here; the others write jobs to hand in."),
     ] = "local",
-    engine: Annotated[EngineChoice, typer.Option(help="Who trains.")] = EngineChoice.AI_TOOLKIT,
+    engine: Engine = "ai-toolkit",
     devices: Annotated[
         str | None,
         typer.Option(
@@ -49,10 +49,10 @@ def sweep_train(
 
     if target != "local":
         if devices:
-            raise UsageError("--devices: wanted it with --target local, as schedulers choose; leave it out")
+            raise UsageError("--devices is only for --target local: a scheduler chooses the devices itself.")
         found = read_grid(grid)
         resources = read_resources(job or ())
-        jobs = write_configs(found, out, engine.value)
+        jobs = write_configs(found, out, engine)
         files = write_target(out.resolve().name, jobs, out, target, resources)
         if warning := resource_warning(resources):
             say(f"warning: {warning}")
@@ -60,7 +60,7 @@ def sweep_train(
         print_jobs(files, submit_commands(files, target), runs, as_json=as_json)
         return
     if job:
-        raise UsageError("--job: wanted it with --target slurm or skypilot, got local; leave it out")
+        raise UsageError("--job is only for --target slurm or skypilot.")
     from chromiq.toolkit_configs.sweeps.local import sweep_exit_code, train_jobs
     from chromiq.toolkit_configs.sweeps.view import sweep_view
     from chromiq.toolkit_configs.trainer.devices import default_devices, read_devices
@@ -70,7 +70,7 @@ def sweep_train(
     found = on_devices(read_grid(grid), chosen)
     say(f"{len(found)} runs on {', '.join(chosen)}")
     with sweep_view() as show:
-        cells = train_jobs(write_configs(found, out, engine.value), chosen, out, on_status=show)
+        cells = train_jobs(write_configs(found, out, engine), chosen, out, on_status=show)
     if as_json:
         documents = [
             {"name": each.name, "values": each.values, **cell.as_dict()}

@@ -33,25 +33,25 @@ from chromiq_cli import (
 from chromiq_cli.output import print_json, print_line
 
 _CommandLineError: Any = typer.BadParameter.__mro__[1]
-"""What Typer raises for a command line that it does not understand; it exports kinds of it only."""
+"""What Typer raises for an invalid command line; it exports only subclasses."""
 
 
 class Interrupted(BaseException):
-    """A Ctrl-C, past Typer, which would answer it with an exit code and no word."""
+    """A Ctrl-C, passed around Typer, which would exit without a message."""
 
 
 class _Verbs(TyperGroup):
     def make_context(self, *given: Any, **named: Any) -> Any:
-        with _told():
+        with _errors_reported():
             return super().make_context(*given, **named)
 
     def invoke(self, ctx: Any) -> Any:
-        with _told():
+        with _errors_reported():
             return super().invoke(ctx)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _errors_reported() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:

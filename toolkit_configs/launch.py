@@ -23,6 +23,7 @@ from chromiq.toolkit_configs.runs.events import Event, EventLog
 from chromiq.toolkit_configs.runs.folder import (
     RUN_FILE,
     RunRecord,
+    State,
     dataset_digest,
     host,
     library_versions,
@@ -229,10 +230,12 @@ def execute(
                 # Complete but not recorded as done: it was killed after the last save.
                 found = final if complete else _train(planned, session_of, limits or Limits())
             except BaseException as error:
-                stopped = isinstance(error, InterruptedRunError | KeyboardInterrupt)
+                if isinstance(error, KeyboardInterrupt):
+                    error = InterruptedRunError(f"{run}: interrupted; resume with --resume")
+                state: State = "interrupted" if isinstance(error, InterruptedRunError) else "failed"
                 with undisturbed():
-                    session_of.end("interrupted" if stopped else "failed", str(error))
-                raise
+                    session_of.end(state, str(error))
+                raise error from None
             with undisturbed():
                 session_of.end("done", None, checkpoint=found.name)
     return found

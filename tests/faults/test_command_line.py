@@ -34,7 +34,7 @@ def test_a_variable_that_is_not_set_is_not_the_working_directory(chromiq, tmp_pa
     monkeypatch.chdir(tmp_path)
     code, document, told = chromiq("build", "photos", *empty)
     assert (code, document["exit_code"]) == (2, 2)
-    assert "got an empty text" in told
+    assert "is empty (is a shell variable unset?)" in told
     assert ("--out" in told) == (empty[-1] != "" or empty[-2] == "--out")
     assert list(tmp_path.iterdir()) == []
 
@@ -192,7 +192,7 @@ def test_crops_that_are_none_or_of_some_images_or_far_outside(chromiq, dataset, 
     crops.write_text('{"pair1": {"x": 700, "y": 310, "width": 60, "height": 60}}')
     code, _, told = chromiq(*score)
     assert code == 0
-    assert "have no crop and were not measured" in told
+    assert "have no crop and were skipped" in told
     crops.write_text(json.dumps({"pair1": {"x": 10**30, "y": 310, "width": 60, "height": 60}}))
     code, document, _ = chromiq(
         "crops", "check", crops, "--gt", dataset / "gt", "--out", tmp_path / "sheet.jpg"
