@@ -85,6 +85,16 @@ def rgb_to_lab(encoded: NDArray[np.floating]) -> FloatImage:
     return _lab(linear.reshape(1, -1, 3)).astype(np.float32).reshape(linear.shape)
 
 
+def linear_to_lab(linear: NDArray[np.floating]) -> FloatImage:
+    """CIE Lab (D65) of linear light with sRGB's primaries, ``(..., 3)``, 0..1 and beyond, to float32.
+
+    >>> bool(np.allclose(linear_to_lab(np.ones((1, 3))), [[100, 0, 0]], atol=0.01))
+    True
+    """
+    values = np.asarray(linear, np.float64)
+    return _lab(values.reshape(1, -1, 3)).astype(np.float32).reshape(values.shape)
+
+
 def _linear_of_bytes(rgb: RgbImage) -> NDArray[np.floating]:
     if not rgb.size:  # of which OpenCV makes nothing at all
         return rgb.astype(np.float64)
@@ -125,6 +135,11 @@ def lab_to_srgb_float(lab: NDArray[np.floating]) -> FloatImage:
     Formula: IEC 61966-2-1 and CIE 15, with scikit-image's white point. scikit-image's own
     ``lab2rgb`` clips and warns, which hides how far out of gamut a colour is.
     """
+    return linear_to_srgb(lab_to_linear(lab))
+
+
+def lab_to_linear(lab: NDArray[np.floating]) -> FloatImage:
+    """The inverse of `linear_to_lab`, in float32, not clipped."""
     if not lab.size:
         return lab.astype(np.float32)
     f = cv2.transform(np.asarray(lab, np.float64).reshape(1, -1, 3), _F_FROM_LAB)
@@ -133,8 +148,8 @@ def lab_to_srgb_float(lab: NDArray[np.floating]) -> FloatImage:
     dark = f <= 6 / 29
     if dark.any():
         xyz[dark] = (f[dark] - _LINE_START) / _LINE_SLOPE
-    linear = cv2.transform(xyz, _RGB_FROM_XYZ * _WHITE_XYZ)
-    return linear_to_srgb(linear.astype(np.float32)).reshape(lab.shape)
+    linear: FloatImage = cv2.transform(xyz, _RGB_FROM_XYZ * _WHITE_XYZ).astype(np.float32)
+    return linear.reshape(lab.shape)
 
 
 def srgb_to_linear(encoded: NDArray[np.floating]) -> FloatImage:

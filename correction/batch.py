@@ -150,7 +150,7 @@ def _finished(out: Path, record: Path, made_of: str) -> Correction | None:
     """What was done before, if it was made of the same and the file is still what it was."""
     written = made_before(record, out, made_of)
     try:
-        return Correction(**written["correction"]) if written else None
+        return Correction.from_dict(written["correction"]) if written else None
     except (KeyError, TypeError):
         return None  # a damaged record is as good as none
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from chromiq.colour import lab_to_srgb_float, rgb_to_lab, srgb_to_lab
 from chromiq.imaging.regions import bounding_box
+from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.records import BoolMask, FloatImage, RgbImage
 from chromiq.runtime.parallel import thread_per_core
 
@@ -86,23 +86,37 @@ def blend_maps(first: ColourMap, second: ColourMap, shares: FloatImage) -> Colou
     return ColourMap(matrix, first.source, target)
 
 
+class Recoloured(NamedTuple):
+    """A photo after a colour map.
+
+    Attributes:
+        values: ``(H, W, 3)``, of the photo's type and space.
+        out_of_gamut: share of the garment, 0..1, that lost chroma, as the space cannot hold its colour.
+    """
+
+    values: NDArray[Any]
+    out_of_gamut: float
+
+
 def apply_colour_map(
-    photo: NDArray[Any], mask: BoolMask, colour_map: MapsColours, strength: float = 1.0
-) -> NDArray[Any]:
+    photo: NDArray[Any],
+    mask: BoolMask,
+    colour_map: MapsColours,
+    strength: float = 1.0,
+    space: ColourSpace = SRGB,
+) -> Recoloured:
     """A photo with the map applied inside the mask, softly at its edge; the rest bit-identical.
 
     Args:
-        photo: ``(H, W, 3)`` uint8 or uint16 sRGB.
+        photo: ``(H, W, 3)`` uint8 or uint16 in a colour space.
         mask: ``(H, W)`` bool.
-        colour_map: what to apply.
+        colour_map: what to apply, in Lab.
         strength: 0..1.
-
-    Returns:
-        The same shape and type.
+        space: what the photo's values mean.
     """
     result = photo.copy()
     if not mask.any():
-        return result
+        return Recoloured(result, 0.0)
     box = bounding_box(mask, margin_px=1)
     before, after, inside = photo[box], result[box], mask[box]
     weight = np.float32(strength) * inner_edge(inside, max(mask.shape))
@@ -112,17 +126,20 @@ def apply_colour_map(
     with thread_per_core() as pool:
         pixels = list(pool.map(lambda strip: before[strip][inside[strip]], strips))
         mapped = _mapped_once if photo.dtype == np.uint8 else _mapped
-        targets = mapped(pixels, colour_map, pool)
+        targets = mapped(pixels, colour_map, space, pool)
 
-        def mix(strip: slice, here: NDArray[Any], target: FloatImage) -> None:
+        def mix(strip: slice, here: NDArray[Any], target: tuple[FloatImage, BoolMask]) -> int:
             there = inside[strip]
-            after[strip][there] = np.rint(here + weight[strip][there][:, None] * (target - here))
+            after[strip][there] = np.rint(here + weight[strip][there][:, None] * (target[0] - here))
+            return int(np.count_nonzero(target[1]))
 
-        list(pool.map(mix, strips, pixels, targets))
-    return result
+        outside = sum(pool.map(mix, strips, pixels, targets))
+    return Recoloured(result, outside / np.count_nonzero(inside))
 
 
-def _mapped_once(parts: list[RgbImage], colour_map: MapsColours, pool: Executor) -> Iterator[FloatImage]:
+def _mapped_once(
+    parts: list[RgbImage], colour_map: MapsColours, space: ColourSpace, pool: Executor
+) -> Iterator[tuple[FloatImage, BoolMask]]:
     """`_mapped` of bytes. Cloth has far fewer colours than pixels: each is mapped once, found by a table."""
     present = np.zeros(1 << 24, bool)
 
@@ -137,17 +154,20 @@ def _mapped_once(parts: list[RgbImage], colour_map: MapsColours, pool: Executor)
     places[found] = np.arange(len(found))
     colours = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1).astype(np.uint8)
     chunks = np.array_split(colours, 1 + len(colours) // _CHUNK)
-    mapped = np.concatenate(list(_mapped(chunks, colour_map, pool)))
-    return pool.map(lambda these: mapped.take(places.take(these), axis=0), codes)
+    results = list(_mapped(chunks, colour_map, space, pool))
+    mapped, outside = (np.concatenate(arrays) for arrays in zip(*results, strict=True))
+    return pool.map(
+        lambda these: (mapped.take(places.take(these), axis=0), outside.take(places.take(these))), codes
+    )
 
 
-def _mapped(parts: Sequence[NDArray[Any]], colour_map: MapsColours, pool: Executor) -> Iterator[FloatImage]:
-    """Parts of pixels ``(P, 3)`` after the map, in their own units, clipped to their range, as float32."""
+def _mapped(
+    parts: Sequence[NDArray[Any]], colour_map: MapsColours, space: ColourSpace, pool: Executor
+) -> Iterator[tuple[FloatImage, BoolMask]]:
+    """Parts of pixels ``(P, 3)`` after the map, in their own units, as float32, and which left the gamut."""
 
-    def mapped(pixels: NDArray[Any]) -> FloatImage:
-        largest = np.iinfo(pixels.dtype).max
-        lab = srgb_to_lab(pixels) if pixels.dtype == np.uint8 else rgb_to_lab(pixels / largest)
-        return np.clip(lab_to_srgb_float(colour_map.apply(lab)) * largest, 0, largest).astype(np.float32)
+    def mapped(pixels: NDArray[Any]) -> tuple[FloatImage, BoolMask]:
+        return space.from_lab(colour_map.apply(space.to_lab(pixels)), pixels.dtype)
 
     return pool.map(mapped, parts)
 

@@ -8,8 +8,11 @@ the network-free map, lightness and chroma apart, by how far each can be trusted
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from chromiq.colour import srgb_to_lab
@@ -24,6 +27,7 @@ from chromiq.correction.colour_map import (
 from chromiq.correction.garment_look import look
 from chromiq.correction.transfer import MIN_GAIN, TransferResult, check_masks, fit_colours, garment_sample
 from chromiq.imaging.registration import register, undo_shift
+from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
 # What a LoRA leaves in lightness and in chroma, in dE00; of chroma the still-life tells more.
@@ -38,33 +42,36 @@ _KEPT_SHARE = 0.8
 
 
 def hybrid(
-    still_life: RgbImage,
+    still_life: NDArray[Any],
     still_life_mask: BoolMask,
-    on_model: RgbImage,
+    on_model: NDArray[Any],
     on_model_mask: BoolMask,
     generated: RgbImage,
     *,
     strength: float = 1.0,
     min_gain: float = MIN_GAIN,
+    spaces: tuple[ColourSpace, ColourSpace] = (SRGB, SRGB),
 ) -> TransferResult:
     """Correct the garment at the photo's full size by what a network made of it.
 
     Args:
-        still_life: ``(H, W, 3)`` uint8 sRGB, whose colour is right.
+        still_life: ``(H, W, 3)`` uint8 or uint16, whose colour is right.
         still_life_mask: ``(H, W)`` bool, the garment on it.
-        on_model: ``(H, W, 3)`` uint8 sRGB, any size.
+        on_model: ``(H, W, 3)`` uint8 or uint16, any size.
         on_model_mask: ``(H, W)`` bool, the garment on it.
         generated: ``(h, w, 3)`` uint8 sRGB, the on-model photo as a network gave it, whole, at its own scale.
         strength: 0 leaves the photo as it is, 1 corrects all the way.
         min_gain: dE00; a correction expected to remove less is not made.
+        spaces: what the values of the still-life and of the on-model photo mean.
 
     Raises:
         UsageError: if a mask is empty or not of its photo's size, or the strength is out of range.
     """
     check_masks(still_life, still_life_mask, on_model, on_model_mask, strength)
-    flat, seen = garment_sample(still_life, still_life_mask), garment_sample(on_model, on_model_mask)
+    flat = garment_sample(still_life, still_life_mask, spaces[0])
+    seen = garment_sample(on_model, on_model_mask, spaces[1])
     fit = fit_colours(flat, seen)
-    network, doubt = network_map(on_model, on_model_mask, generated)
+    network, doubt = network_map(spaces[1].to_bytes(on_model), on_model_mask, generated)
     if network is None:
         colour_map: MapsColours = fit.dye_shift or fit.colour_map
         said, gain = f"without the network's colour: {doubt}", fit.gain
@@ -77,8 +84,8 @@ def hybrid(
     if gain < min_gain:
         reason = f"left alone: the colour is right as far as can be told; {said}"
         return TransferResult(on_model.copy(), False, reason, gain, colour_map)
-    rgb = apply_colour_map(on_model, on_model_mask, colour_map, strength)
-    return TransferResult(rgb, True, f"corrected; {said}", gain, colour_map)
+    rgb, outside = apply_colour_map(on_model, on_model_mask, colour_map, strength, spaces[1])
+    return TransferResult(rgb, True, f"corrected; {said}", gain, colour_map, out_of_gamut=outside)
 
 
 def network_shares(flat_lab: FloatImage, network_lab: FloatImage, uncertainty: float) -> tuple[float, float]:
@@ -133,20 +140,25 @@ def network_map(on_model: RgbImage, mask: BoolMask, generated: RgbImage) -> tupl
 
 
 def paste(
-    on_model: RgbImage, mask: BoolMask, generated: RgbImage, strength: float = 1.0
-) -> tuple[RgbImage | None, str]:
+    on_model: NDArray[Any],
+    mask: BoolMask,
+    generated: RgbImage,
+    strength: float = 1.0,
+    space: ColourSpace = SRGB,
+) -> tuple[NDArray[Any] | None, str]:
     """The network's own garment, enlarged to the photo's size, inside the mask; the rest bit-identical.
 
     Args:
-        on_model: ``(H, W, 3)`` uint8 sRGB.
+        on_model: ``(H, W, 3)`` uint8 or uint16.
         mask: ``(H, W)`` bool, the garment.
         generated: ``(h, w, 3)`` uint8 sRGB, the whole on-model photo as a network gave it.
         strength: 0..1.
+        space: what the photo's values mean.
 
     Returns:
         The photo and an empty text, or None and why its image cannot be used.
     """
-    _, aligned, inside, doubt = _aligned(on_model, generated)
+    _, aligned, inside, doubt = _aligned(space.to_bytes(on_model), generated)
     size_wh = (on_model.shape[1], on_model.shape[0])
     covered = cv2.resize(inside.astype(np.uint8), size_wh, interpolation=cv2.INTER_NEAREST) > 0
     if not doubt and not covered[mask].any():
@@ -156,8 +168,11 @@ def paste(
     enlarged = np.array(Image.fromarray(aligned).resize(size_wh, Image.Resampling.LANCZOS))
     there = mask & covered
     weight = (strength * inner_edge(there, max(size_wh))[there])[:, None]
+    wanted: NDArray[Any] = enlarged[there].astype(np.float32)
+    if not (space.is_srgb and on_model.dtype == np.uint8):
+        wanted = space.from_lab(srgb_to_lab(enlarged[there]), on_model.dtype)[0]
     result = on_model.copy()
-    result[there] = np.rint(on_model[there] + weight * (enlarged[there].astype(np.float32) - on_model[there]))
+    result[there] = np.rint(on_model[there] + weight * (wanted - on_model[there]))
     return result, ""
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from chromiq.correction.colour_map import apply_colour_map
+from chromiq.correction.colour_map import ColourMap
 from chromiq.correction.hybrid import hybrid, paste
-from chromiq.correction.transfer import transfer
+from chromiq.correction.transfer import TransferResult, transfer
 from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
 from chromiq.dataset_builder.segmenters.classic.quality import LEFT_OUT_BELOW
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.errors import Finding, UnsoundError, UsageError
-from chromiq.photos.images import read_mask, read_photo
-from chromiq.photos.originals import Kept, Original, copy_untouched, read_original, write_changed
+from chromiq.photos.images import Photo, read_mask, read_photo
+from chromiq.photos.originals import Kept, copy_untouched, write_changed
 from chromiq.records import GarmentMask, RgbImage
 
 Method = Literal["transfer", "lora", "hybrid"]
@@ -36,6 +35,11 @@ class Correction:
         mask_confidence: 0..1, how far to trust where the garment is.
         method: ``"transfer"``, ``"lora"`` or ``"hybrid"``.
         outside: what became of the pixels that were not changed, as `chromiq.photos.originals.Kept` says it.
+        out_of_gamut: share of the garment, 0..1, that lost chroma, as the file's space cannot hold it.
+        metadata_kept: names of the blocks of metadata that are in the new file.
+        metadata_dropped: names of those that are not: they describe the old pixels or do not fit the format.
+        notes: what else is other than it was, such as the compression.
+        warnings: findings, as plain data: what was assumed of the photos.
     """
 
     on_model: str
@@ -46,10 +50,25 @@ class Correction:
     mask_confidence: float
     method: str = "transfer"
     outside: str = Kept.ALL.value
+    out_of_gamut: float = 0.0
+    metadata_kept: tuple[str, ...] = ()
+    metadata_dropped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[dict[str, str], ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """As plain data for JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> Correction:
+        """The inverse of `as_dict`, after JSON has made lists of its tuples.
+
+        Raises:
+            TypeError: if the document has other fields.
+        """
+        lists = {name: tuple(value) for name, value in document.items() if isinstance(value, list)}
+        return cls(**{**document, **lists})
 
 
 def correct_file(
@@ -82,25 +101,29 @@ def correct_file(
     """
     if out.resolve() in {still_life.resolve(), on_model.resolve()}:
         raise UsageError(f"{out}: wanted another file than the photos given; choose another name for --out")
-    right = read_photo(still_life).rgb
-    original = read_original(on_model)
-    found = find_garment(right, original.srgb, segmenter, mask)
-    corrected, gain = None, 0.0
+    right, photo = read_photo(still_life), read_photo(on_model)
+    found = find_garment(right.rgb, photo.rgb, segmenter, mask)
+    result = TransferResult(photo.values, False, "", 0.0, ColourMap.identity())
     doubt = garment_doubt(found)
     if doubt:
-        reason = f"left alone: {doubt}; draw it and give --mask"
+        result = replace(result, reason=f"left alone: {doubt}; draw it and give a mask")
     else:
-        corrected, reason, gain = _correct(right, original, found, method, generated, strength)
-    kept = copy_untouched(out, original) if corrected is None else write_changed(out, original, corrected)
+        result = _correct(right, photo, found, method, generated, strength)
+    written = write_changed(out, photo, result.rgb) if result.applied else copy_untouched(out, photo)
     return Correction(
         on_model=str(on_model),
         out=str(out),
-        applied=corrected is not None,
-        reason=reason,
-        estimated_gain=round(gain, 3),
+        applied=result.applied,
+        reason=result.reason,
+        estimated_gain=round(result.estimated_gain, 3),
         mask_confidence=round(found.confidence, 3),
         method=method,
-        outside=kept.value,
+        outside=written.outside.value,
+        out_of_gamut=round(result.out_of_gamut, 4),
+        metadata_kept=written.kept,
+        metadata_dropped=written.dropped,
+        notes=written.notes,
+        warnings=tuple(finding.as_dict() for each in (right, photo) for finding in each.findings),
     )
 
 
@@ -134,33 +157,25 @@ def garment_doubt(found: GarmentMask) -> str:
 
 
 def _correct(
-    right: RgbImage,
-    original: Original,
+    right: Photo,
+    photo: Photo,
     found: GarmentMask,
     method: Method,
     generated: RgbImage | None,
     strength: float,
-) -> tuple[NDArray[Any] | None, str, float]:
-    """The photo corrected, as `Original.computable` has it, or None; what to say, and the gain expected."""
-    photo = original.computable()
-    if method == "lora":
-        assert generated is not None  # correct_file's callers see to it
-        pasted, doubt = paste(original.srgb, found.mask, generated, strength)
-        if pasted is None:
-            return None, f"left alone: {doubt}", 0.0
-        if photo.dtype != np.uint8:
-            changed = (pasted != original.srgb).any(axis=2, keepdims=True)
-            pasted = np.where(changed, pasted.astype(photo.dtype) * 257, photo)
-        return pasted, "the network's garment, at the photo's size", 0.0
-    flat = still_life_mask(right)
+) -> TransferResult:
+    """The photo corrected, in its own space and depth."""
+    spaces = (right.space, photo.space)
+    if method == "transfer":
+        flat = still_life_mask(right.rgb)
+        return transfer(right.values, flat, photo.values, found.mask, strength=strength, spaces=spaces)
+    assert generated is not None  # correct_file's callers see to it
     if method == "hybrid":
-        assert generated is not None
-        result = hybrid(right, flat, original.srgb, found.mask, generated, strength=strength)
-    else:
-        result = transfer(right, flat, original.srgb, found.mask, strength=strength)
-    if not result.applied:
-        return None, result.reason, result.estimated_gain
-    if photo.dtype == np.uint8:
-        return result.rgb, result.reason, result.estimated_gain
-    deep = apply_colour_map(photo, found.mask, result.colour_map, strength)
-    return deep, result.reason, result.estimated_gain
+        flat = still_life_mask(right.rgb)
+        return hybrid(
+            right.values, flat, photo.values, found.mask, generated, strength=strength, spaces=spaces
+        )
+    pasted, doubt = paste(photo.values, found.mask, generated, strength, photo.space)
+    reason = f"left alone: {doubt}" if pasted is None else "the network's garment, at the photo's size"
+    values = photo.values if pasted is None else pasted
+    return TransferResult(values, pasted is not None, reason, 0.0, ColourMap.identity())

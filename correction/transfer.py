@@ -11,18 +11,21 @@ and "nothing is wrong" is one of the hypotheses: where it wins, the photo is lef
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from chromiq.colour import delta_e_lab, srgb_to_lab
+from chromiq.colour import delta_e_lab
 from chromiq.correction import dyes
 from chromiq.correction.colour_map import ColourMap, MapsColours, apply_colour_map, fit_affine
 from chromiq.correction.garment_look import Tolerances
 from chromiq.correction.hypotheses import Hypotheses, hypotheses
 from chromiq.errors import UsageError
 from chromiq.imaging.regions import bounding_box
-from chromiq.records import BoolMask, FloatImage, RgbImage
+from chromiq.photos.colour_space import SRGB, ColourSpace
+from chromiq.records import BoolMask, FloatImage
 
 # A correction worth less than this, in dE00, is not made: nobody would see it.
 MIN_GAIN = 1.0
@@ -37,7 +40,7 @@ class TransferResult:
     """What became of a photo.
 
     Attributes:
-        rgb: ``(H, W, 3)`` uint8 sRGB; outside the mask bit-identical to the photo that came in.
+        rgb: ``(H, W, 3)``, of the photo's type and space; outside the mask bit-identical to the photo.
         applied: False if the photo was left alone.
         reason: why it was left alone, or what was done, in a few words.
         estimated_gain: mean dE00 over the garment that the correction is expected to remove.
@@ -45,9 +48,10 @@ class TransferResult:
         gain_interval: dE00, the gain is expected between these two in four of five photos.
         expected_remaining: mean dE00 over the garment that is expected to remain after the correction.
         dyes: what the correction does to each dye of the garment, the largest first.
+        out_of_gamut: share of the garment's pixels, 0..1, whose colour the photo's space cannot hold.
     """
 
-    rgb: RgbImage
+    rgb: NDArray[Any]
     applied: bool
     reason: str
     estimated_gain: float
@@ -55,6 +59,7 @@ class TransferResult:
     gain_interval: tuple[float, float] = (0.0, 0.0)
     expected_remaining: float = 0.0
     dyes: tuple[DyeChange, ...] = ()
+    out_of_gamut: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -94,38 +99,45 @@ class ColourFit:
 
 
 def transfer(
-    still_life: RgbImage,
+    still_life: NDArray[Any],
     still_life_mask: BoolMask,
-    on_model: RgbImage,
+    on_model: NDArray[Any],
     on_model_mask: BoolMask,
     *,
     strength: float = 1.0,
     min_gain: float = MIN_GAIN,
     tolerances: Tolerances | None = None,
+    spaces: tuple[ColourSpace, ColourSpace] = (SRGB, SRGB),
 ) -> TransferResult:
     """Correct the garment's colour on an on-model photo, at that photo's full size.
 
     Args:
-        still_life: ``(H, W, 3)`` uint8 sRGB, whose colour is right.
+        still_life: ``(H, W, 3)`` uint8 or uint16, whose colour is right.
         still_life_mask: ``(H, W)`` bool, the garment on it.
-        on_model: ``(H, W, 3)`` uint8 sRGB, another size.
+        on_model: ``(H, W, 3)`` uint8 or uint16, another size.
         on_model_mask: ``(H, W)`` bool, the garment on it.
         strength: 0 leaves the photo as it is, 1 corrects all the way.
         min_gain: dE00; a correction expected to remove less is not made.
         tolerances: how much alike garments truly look on both; None for what true pairs showed.
+        spaces: what the values of the still-life and of the on-model photo mean.
 
     Raises:
         UsageError: if a mask is empty or not of its photo's size, or the strength is out of range.
     """
     check_masks(still_life, still_life_mask, on_model, on_model_mask, strength)
-    flat, seen = garment_sample(still_life, still_life_mask), garment_sample(on_model, on_model_mask)
+    flat = garment_sample(still_life, still_life_mask, spaces[0])
+    seen = garment_sample(on_model, on_model_mask, spaces[1])
     fit = fit_colours(flat, seen, tolerances)
     colour_map = fit.dye_shift or fit.colour_map
     said = "expected gain {:.1f} dE00, {:.1f} to {:.1f}".format(fit.gain, *fit.gain_interval)
     if fit.gain < min_gain:
-        rgb, said = on_model.copy(), f"left alone: the colour is right as far as can be told ({said})"
+        rgb, outside, said = (
+            on_model.copy(),
+            0.0,
+            f"left alone: the colour is right as far as can be told ({said})",
+        )
     else:
-        rgb = apply_colour_map(on_model, on_model_mask, colour_map, strength)
+        rgb, outside = apply_colour_map(on_model, on_model_mask, colour_map, strength, spaces[1])
         said = f"{'corrected one dye' if fit.dye_shift else 'corrected'} ({said})"
     return TransferResult(
         rgb=rgb,
@@ -136,13 +148,14 @@ def transfer(
         gain_interval=fit.gain_interval,
         expected_remaining=fit.uncertainty,
         dyes=fit.dyes,
+        out_of_gamut=outside,
     )
 
 
 def check_masks(
-    still_life: RgbImage,
+    still_life: NDArray[Any],
     still_life_mask: BoolMask,
-    on_model: RgbImage,
+    on_model: NDArray[Any],
     on_model_mask: BoolMask,
     strength: float,
 ) -> None:
@@ -220,7 +233,7 @@ def _dye_shift(found: Hypotheses) -> dyes.DyeShift | None:
     )
 
 
-def garment_sample(photo: RgbImage, mask: BoolMask) -> FloatImage:
+def garment_sample(photo: NDArray[Any], mask: BoolMask, space: ColourSpace = SRGB) -> FloatImage:
     """Lab of garment pixels away from the edge, where two materials mix: ``(P, 3)``."""
     side_px = max(1, round(0.004 * max(mask.shape)))
     box = bounding_box(mask, margin_px=1)
@@ -228,4 +241,4 @@ def garment_sample(photo: RgbImage, mask: BoolMask) -> FloatImage:
     inner = cv2.erode(inside.astype(np.uint8), np.ones((2 * side_px + 1, 2 * side_px + 1), np.uint8)) > 0
     where = np.flatnonzero(inner if np.count_nonzero(inner) > 200 else inside)
     rows, columns = np.unravel_index(where[:: max(1, len(where) // _SAMPLE)], inside.shape)
-    return srgb_to_lab(photo[box][rows, columns])
+    return space.to_lab(photo[box][rows, columns])

@@ -20,8 +20,7 @@ from chromiq.dataset_builder.segmenters.classic.quality import is_doubtful
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.imaging.contact_sheet import TILE_HEIGHT_PX, captioned, grid, outlined, tile_high
 from chromiq.models import find_model
-from chromiq.photos.images import photo_size_wh, write_photo
-from chromiq.photos.small_images import read_high, read_small_sized
+from chromiq.photos.images import photo_size_wh, read_high, read_small_sized, write_photo
 from chromiq.records import Example, RgbImage
 from chromiq.runtime.parallel import thread_per_core
 

@@ -1,7 +1,11 @@
-"""A JPEG changed in part keeps the coefficients of every block that was not touched.
+"""A JPEG changed in part: the change is added to its coefficients, all others stay as they are stored.
 
-A JPEG is stored in blocks of 8 to 16 pixels a side. Encoding all of it anew moves pixels everywhere by a
-step or two; copying the untouched blocks as they are stored moves none.
+A JPEG is stored in blocks of 8 to 32 pixels a side. Encoding all of it again moves pixels everywhere by a
+step or two. The transform of a block is linear, so the difference of its pixels, transformed, is what its
+coefficients have to gain; blocks without a difference are not touched. That works for every sampling and
+table, and a coefficient that the change does not reach stays even inside the garment.
+
+libvips and Pillow do not give access to coefficients; jpegio does.
 """
 
 from __future__ import annotations
@@ -13,85 +17,148 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
+import pyvips
+from numpy.typing import NDArray
 
 from chromiq.records import BoolMask, RgbImage
 
-_LAYOUT = ("image_width", "image_height", "jpeg_color_space", "num_components")
+_GREY, _RGB, _YCBCR = 1, 2, 3  # libjpeg's J_COLOR_SPACE
+# JFIF: rows are Y, Cb and Cr.
+_YCBCR_FROM_RGB = np.array(
+    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
+)
+_LARGEST_COEFFICIENT = 1023
+_BLOCKS_AT_ONCE = 4096
+_ROWS_COMPARED = 256
 
 
-def restore_blocks(path: Path, source: Path, before: RgbImage, changed: RgbImage) -> bool:
-    """Put a JPEG's own blocks back into the file that was encoded anew, wherever nothing was changed.
+def blocks_can_be_kept() -> bool:
+    """Whether the library that reads coefficients is installed; there is none for ARM and Python 3.14."""
+    return find_spec("jpegio") is not None
 
-    The outcome is decoded and compared before it replaces anything. Where the library is not installed,
-    or the two files differ in tables, sampling or size, the file stays as it is.
+
+def changed_jpeg(source: Path, before: RgbImage, after: RgbImage) -> bytes | None:
+    """A JPEG with the change from one picture to another added.
 
     Args:
-        path: the file encoded anew, with the source's tables and sampling; replaced on success.
-        source: the JPEG it was made of.
-        before: ``(h, w, 3)`` uint8, the source's pixels as they are stored.
-        changed: ``(h, w, 3)`` uint8, what was encoded.
+        source: the JPEG.
+        before: ``(h, w, 3)`` uint8, its pixels as they are stored.
+        after: ``(h, w, 3)`` uint8, what they are to be.
 
     Returns:
-        Whether every pixel is the source's, but for the blocks that were touched and those beside them, into
-        which a decoder smooths colour that is stored at half resolution.
+        The new file, in which every pixel is the source's but for the blocks that were touched and those
+        beside them, into which a decoder smooths colour that is stored at lower resolution. None if the
+        library is not installed or does not know this kind of JPEG.
     """
-    if find_spec("jpegio") is None:
-        return False
+    if not blocks_can_be_kept():
+        return None
     import jpegio
 
     with TemporaryDirectory(prefix="chromiq-") as folder:
-        merged = Path(folder) / "merged.jpg"
+        out = Path(folder) / "changed.jpg"
         try:
-            kept, new = jpegio.read(str(source)), jpegio.read(str(path))
-            if not _alike(kept, new):
-                return False
-            block_hw = (8 * kept.max_v_samp_factor, 8 * kept.max_h_samp_factor)
-            touched = _touched(before, changed, block_hw)
-            for own, anew, part in zip(kept.coef_arrays, new.coef_arrays, kept.comp_info, strict=True):
-                blocks = _spread(touched, (8 * part.v_samp_factor, 8 * part.h_samp_factor), own.shape)
-                np.copyto(own, anew, where=blocks)
+            jpeg = jpegio.read(str(source))
+            colours = jpeg.jpeg_color_space
+            if colours not in {_RGB, _YCBCR}:
+                return None
+            block_hw = (8 * jpeg.max_v_samp_factor, 8 * jpeg.max_h_samp_factor)
+            touched = _touched(before, after, block_hw)
+            places = np.argwhere(touched)
+            for at in range(0, len(places), _BLOCKS_AT_ONCE):
+                some = places[at : at + _BLOCKS_AT_ONCE]
+                difference = _difference(before, after, some, block_hw)
+                if colours == _YCBCR:
+                    difference = difference @ _YCBCR_FROM_RGB.T
+                for channel, part in enumerate(jpeg.comp_info):
+                    table = np.asarray(jpeg.quant_tables[part.quant_tbl_no], np.float32)
+                    sampling = (part.v_samp_factor, part.h_samp_factor)
+                    _add(jpeg.coef_arrays[channel], difference[..., channel], some, sampling, table)
             # Code tables that were made for the source alone know no codes for what is new.
-            kept.optimize_coding = 1
-            jpegio.write(kept, str(merged))
-        except (OSError, RuntimeError, ValueError):
-            return False  # a kind of JPEG that the library does not know
-        beside = cv2.dilate(touched.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-        within = cv2.erode(touched.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
-        with Image.open(path) as image, Image.open(merged) as result:
-            anew, after = np.asarray(image), np.asarray(result)
-        outside, inside = (_spread(where, block_hw, before.shape[:2]) for where in (~beside, within))
-        if _differ(after, before, outside) or _differ(after, anew, inside):
-            return False
-        path.write_bytes(merged.read_bytes())
-    return True
+            jpeg.optimize_coding = 1
+            jpegio.write(jpeg, str(out))
+            del jpeg
+            data = out.read_bytes()
+        except (OSError, RuntimeError, ValueError, IndexError):
+            return None  # a kind of JPEG that the library does not know
+    return data if _same_elsewhere(data, before, touched, block_hw) else None
 
 
-def _alike(first: Any, second: Any) -> bool:
-    """Whether coefficients of one JPEG mean in another what they mean at home."""
-    tables = [
-        [np.asarray(each.quant_tables[part.quant_tbl_no]).tolist() for part in each.comp_info]
-        for each in (first, second)
-    ]
-    shapes = [[coefficients.shape for coefficients in each.coef_arrays] for each in (first, second)]
-    layouts = [[getattr(each, name) for name in _LAYOUT] for each in (first, second)]
-    return tables[0] == tables[1] and shapes[0] == shapes[1] and layouts[0] == layouts[1]
-
-
-def _touched(before: RgbImage, changed: RgbImage, block_hw: tuple[int, int]) -> BoolMask:
+def _touched(before: RgbImage, after: RgbImage, block_hw: tuple[int, int]) -> BoolMask:
     """Which blocks hold a pixel that was changed: ``(rows, columns)`` bool."""
-    rows, columns = (-(-side // block) for side, block in zip(before.shape, block_hw, strict=False))
-    padded = np.zeros((rows * block_hw[0], columns * block_hw[1], 3), bool)
-    np.not_equal(before, changed, out=padded[: before.shape[0], : before.shape[1]])
-    in_blocks = padded.reshape(rows, block_hw[0], columns, 3 * block_hw[1])
+    height_px, width_px = before.shape[:2]
+    rows, columns = -(-height_px // block_hw[0]), -(-width_px // block_hw[1])
+    padded = np.zeros((rows * block_hw[0], columns * block_hw[1]), bool)
+    for channel in range(3):
+        padded[:height_px, :width_px] |= before[..., channel] != after[..., channel]
+    in_blocks = padded.reshape(rows, block_hw[0], columns, block_hw[1])
     return np.asarray(np.any(np.any(in_blocks, axis=1), axis=2))
 
 
-def _differ(first: RgbImage, second: RgbImage, where: BoolMask) -> bool:
-    return cv2.norm(first, second, cv2.NORM_INF, where.astype(np.uint8)) > 0
+def _difference(
+    before: RgbImage, after: RgbImage, places: NDArray[np.intp], block_hw: tuple[int, int]
+) -> NDArray[np.float32]:
+    """After minus before in some blocks, ``(N, rows, columns, 3)``; a border's last pixels are repeated."""
+    rows = places[:, :1] * block_hw[0] + np.arange(block_hw[0])
+    columns = places[:, 1:] * block_hw[1] + np.arange(block_hw[1])
+    rows, columns = np.minimum(rows, before.shape[0] - 1), np.minimum(columns, before.shape[1] - 1)
+    at = (rows[:, :, None], columns[:, None, :])
+    return after[at].astype(np.float32) - before[at]
 
 
-def _spread(blocks: BoolMask, block_hw: tuple[int, int], shape: tuple[int, ...]) -> BoolMask:
-    """A value for each block as one for each pixel of an array of that shape."""
-    pixels: BoolMask = np.repeat(np.repeat(blocks, block_hw[0], axis=0), block_hw[1], axis=1)
-    return pixels[: shape[0], : shape[1]]
+def _add(
+    coefficients: NDArray[Any],
+    difference: NDArray[np.float32],
+    places: NDArray[np.intp],
+    sampling: tuple[int, int],
+    table: NDArray[np.float32],
+) -> None:
+    """Add a channel's difference ``(N, rows, columns)`` to its coefficients, in place.
+
+    Args:
+        coefficients: ``(h, w)`` integers, the channel's, blocks side by side.
+        difference: in its pixels, of whole MCUs.
+        places: row and column of each MCU.
+        sampling: how many blocks the channel has in an MCU, down and across.
+        table: ``(8, 8)``, its quantisation.
+    """
+    down, across = sampling
+    count, rows, columns = difference.shape
+    means = difference.reshape(count, 8 * down, rows // (8 * down), 8 * across, columns // (8 * across))
+    samples = means.mean(axis=(2, 4)).reshape(count, down, 8, across, 8)
+    basis = _dct_basis()
+    gained = np.einsum("ui,ndiaj,vj->ndauv", basis, samples, basis, optimize=True) / table
+    grid = coefficients.reshape(coefficients.shape[0] // 8, 8, coefficients.shape[1] // 8, 8)
+    for row in range(down):
+        for column in range(across):
+            y, x = places[:, 0] * down + row, places[:, 1] * across + column
+            inside = (y < grid.shape[0]) & (x < grid.shape[2])  # an MCU may reach beyond the picture
+            y, x = y[inside], x[inside]
+            new = np.rint(grid[y, :, x, :] + gained[inside, row, column])
+            grid[y, :, x, :] = np.clip(new, -_LARGEST_COEFFICIENT - 1, _LARGEST_COEFFICIENT)
+
+
+def _dct_basis() -> NDArray[np.float32]:
+    """The orthonormal type 2 cosine transform of 8 values, as a matrix."""
+    u, i = np.meshgrid(np.arange(8), np.arange(8), indexing="ij")
+    basis = np.cos((2 * i + 1) * u * np.pi / 16) / 2
+    basis[0] /= np.sqrt(2)
+    return basis.astype(np.float32)
+
+
+def _same_elsewhere(data: bytes, before: RgbImage, touched: BoolMask, block_hw: tuple[int, int]) -> bool:
+    """Whether a JPEG decodes to the same pixels in all blocks but those touched and those beside them."""
+    beside = cv2.dilate(touched.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    try:
+        image = pyvips.Image.jpegload_buffer(data, access="sequential", fail_on="error")
+        if (image.width, image.height) != (before.shape[1], before.shape[0]):
+            return False
+        columns = np.repeat(~beside, block_hw[1], axis=1)[:, : before.shape[1]]
+        for top in range(0, image.height, _ROWS_COMPARED):
+            height_px = min(_ROWS_COMPARED, image.height - top)
+            strip = image.crop(0, top, image.width, height_px).numpy()
+            where = columns[np.arange(top, top + height_px) // block_hw[0]]
+            if cv2.norm(strip, before[top : top + height_px], cv2.NORM_INF, where.astype(np.uint8)) > 0:
+                return False
+    except (pyvips.Error, cv2.error):
+        return False
+    return True

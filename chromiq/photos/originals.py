@@ -1,10 +1,9 @@
-"""A photo as its owner stored it, so that a part can be changed and the rest given back as it was.
+"""A photo written back as its owner stored it, with a part changed and the rest as it was.
 
-What is computed with is upright sRGB; what is written lies as the file's own pixels do, in its colour
-space and at its depth. Outside what was changed PNG, TIFF, BMP and lossless WebP come back bit for bit.
-A JPEG is stored in blocks: those that were not touched are copied as they are stored. Where that cannot
-be done it is encoded anew with its own tables and chroma sampling, which leaves most pixels as they were
-and the others off by a step or two (`tests/test_originals.py` measures it). `Kept` says which it was.
+Orientation, depth, profile, compression, resolution and metadata stay; what describes the old pixels is
+dropped (`chromiq.photos.metadata`), and `Written` names both. Outside what was changed PNG, TIFF and lossless
+WebP come back bit for bit. A JPEG gets the change added to its blocks (`chromiq.photos.jpeg_blocks`); where
+that cannot be done it is encoded again with its own tables and sampling, off by a step or two.
 """
 
 from __future__ import annotations
@@ -16,22 +15,33 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, JpegImagePlugin
+from PIL import Image, JpegImagePlugin
 
-from chromiq.errors import UsageError
-from chromiq.files import atomic_path
-from chromiq.photos import original_metadata as metadata
-from chromiq.photos.images import ORIENTATION, orientation_of, to_srgb
-from chromiq.photos.jpeg_blocks import restore_blocks
-from chromiq.photos.profiles import is_srgb, srgb_profile
-from chromiq.photos.soundness import sound_photo
-from chromiq.records import BoolMask, RgbImage
+from chromiq.errors import ChromiqError, Finding, UnsoundError, UsageError
+from chromiq.files import atomic_path, write_bytes
+from chromiq.photos import metadata as meta
+from chromiq.photos.colour_space import eight_bits, srgb_profile
+from chromiq.photos.containers import (
+    bytes_behind_jpeg,
+    jpeg_with_segments,
+    png_with_chunks,
+    webp_with_chunks,
+)
+from chromiq.photos.images import WRITABLE_FORMATS, Photo, encode_lossless, turned_back, vips_image
+from chromiq.photos.jpeg_blocks import changed_jpeg
+from chromiq.photos.metadata import Carried
+from chromiq.photos.reader import tiff_page, tiff_samples
+from chromiq.photos.tiff import plain_directory, rewritten, write_tiff
+from chromiq.records import BoolMask
 
-LOSSLESS_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".webp", ".bmp"})
-_PLAIN_MODES = frozenset({"RGB", "RGBA"})
+_BMP_SUFFIX = ".bmp"
+_APPLICATION_SEGMENTS = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})
+_PNG_METADATA = frozenset(
+    {b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"eXIf", b"pHYs", b"tEXt", b"zTXt", b"iTXt"}
+)
+_PILLOW_SAMPLING = {(1, 1): 0, (2, 1): 1, (2, 2): 2}
 
 
 class Kept(StrEnum):
@@ -39,220 +49,218 @@ class Kept(StrEnum):
 
     ALL = "every pixel is as it was"
     BLOCKS = "every JPEG block that was not touched is as it was"
-    ENCODED = "JPEG was encoded anew, off by a few steps; .png or .tif keep every pixel"
-    CONVERTED = "the photo was converted to 8 bits of sRGB"
+    ENCODED = "JPEG was encoded again, off by a few steps; .png or .tif keep every pixel"
+    CONVERTED = "the photo was converted to sRGB"
+    REDUCED = "16 bits were rounded to 8; .png or .tif keep them"
 
 
-@dataclass(frozen=True, eq=False)
-class Original:
-    """A photo's own pixels and what its file says about them.
+@dataclass(frozen=True)
+class Written:
+    """What became of a photo's file.
 
     Attributes:
-        path: the file.
-        srgb: ``(H, W, 3)`` uint8 sRGB, upright: what to compute with.
-        stored: ``(h, w, 3 or 4)`` uint8 or uint16 in the file's own colour space, as the file has them, not
-            turned; None if the file is grey, CMYK or of a palette, so that it is written as 8-bit sRGB.
-        orientation: the EXIF orientation, 1..8.
-        profile: the file's ICC profile, or None.
-        image_format: Pillow's name of what the file is, whatever its suffix says.
+        outside: what became of the pixels that were not changed.
+        kept: names of the blocks of metadata that were kept.
+        dropped: names of those that were not.
+        notes: what else is other than it was, such as the compression.
     """
 
-    path: Path
-    srgb: RgbImage
-    stored: NDArray[Any] | None
-    orientation: int
-    profile: bytes | None
-    image_format: str
-
-    def computable(self) -> NDArray[Any]:
-        """Upright sRGB ``(H, W, 3)`` at the file's depth where its values are sRGB already, else `srgb`."""
-        if self.stored is None or self.stored.dtype == np.uint8 or not is_srgb(self.profile):
-            return self.srgb
-        return np.ascontiguousarray(metadata.upright(self.stored[..., :3], self.orientation))
-
-    @property
-    def stores_computable(self) -> bool:
-        """Whether the file's own values are those of `computable`, merely turned."""
-        return _is_plain(self.stored, self.profile)
+    outside: Kept
+    kept: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def read_original(path: Path) -> Original:
-    """Read a photo together with what is needed to write it back.
-
-    Raises:
-        UnsoundError: as `chromiq.photos.images.read_photo`.
-    """
-    with sound_photo(path, for_colour=True) as image:
-        profile = image.info.get("icc_profile")
-        orientation = orientation_of(image)
-        stored: NDArray[Any] | None = None
-        if metadata.is_16_bit_rgb(image):
-            stored = _read_16_bit(path)
-        elif image.mode in _PLAIN_MODES and "transparency" not in image.info:
-            stored = np.asarray(image)
-        if stored is not None and stored.dtype == np.uint8 and _is_plain(stored, profile):
-            srgb = np.ascontiguousarray(metadata.upright(stored, orientation))
-        else:
-            srgb = to_srgb(image)
-        # A phone's JPEG with a preview behind it.
-        image_format = "JPEG" if image.format == "MPO" else str(image.format)
-    return Original(path, srgb, stored, orientation, profile, image_format)
-
-
-def write_changed(path: Path, original: Original, changed: NDArray[Any]) -> Kept:
-    """Write a photo of which some sRGB pixels were changed, as the original was stored.
-
-    Metadata, profile, orientation, bit depth, transparency and a JPEG's tables are kept. With a profile
-    other than sRGB the change is exact to 1/255 and is added to 16-bit values, whose finer steps stay.
+def write_changed(path: Path, photo: Photo, changed: NDArray[Any]) -> Written:
+    """Write a photo of which some pixels were changed, as the original was stored.
 
     Args:
         path: where to; the suffix gives the format.
-        original: what was read.
-        changed: ``(H, W, 3)`` upright sRGB of the type that `Original.computable` gave.
-
-    Returns:
-        What became of the pixels that were not changed.
+        photo: what was read.
+        changed: ``(H, W, 3)`` upright, in the space and of the type of `Photo.values`.
 
     Raises:
         UsageError: if the suffix is none that can be written.
+        UnsoundError: if the file cannot be written as this format; the original is untouched.
     """
     suffix = path.suffix.lower()
-    if suffix not in LOSSLESS_SUFFIXES | {".jpg", ".jpeg"}:
-        raise UsageError(f"{path}: wanted a name ending in .jpg, .png, .tif or .webp; choose one of these")
-    with atomic_path(path) as temporary:
-        if original.stored is None:
-            return _save(temporary, to_bytes(changed), original, suffix, turned=True)
-        return _save(temporary, _as_stored(original, changed), original, suffix, turned=False)
+    if suffix not in WRITABLE_FORMATS and suffix != _BMP_SUFFIX:
+        raise UsageError(f"{path}: the name must end in .jpg, .png, .tif, .webp or .bmp; choose one of these")
+    carried = Carried()
+    notes: list[str] = []
+    for name in photo.file.metadata.second_pictures:
+        carried.drop(name)
+    try:
+        data, outside = _encoded(photo, changed, suffix, carried, notes)
+    except (ChromiqError, OSError, MemoryError):
+        raise
+    except Exception as error:  # whatever a codec raises, the photo is named and a batch goes on
+        finding = Finding(
+            "photo.write", str(photo.path), f"{path.name} cannot be written: {str(error)[:200] or error!r}",
+            "Choose another format, such as .png, or export the photo again.",
+        )  # fmt: skip
+        raise UnsoundError(str(finding), [finding]) from error
+    write_bytes(path, data)
+    return Written(outside, tuple(carried.kept), tuple(carried.dropped), tuple(notes))
 
 
-def _as_stored(original: Original, changed: NDArray[Any]) -> NDArray[Any]:
-    """The file's own pixels, with those that were changed in its colour space and at its depth."""
-    assert original.stored is not None  # the caller saw to it
-    values = metadata.as_stored(changed, original.orientation)
-    if original.stores_computable:
-        return np.ascontiguousarray(values)
-    there = (values != metadata.as_stored(original.computable(), original.orientation)).any(axis=2)
-    pixels = original.stored.copy()
-    pixels[there, :3] = _in_file_values(original, values[there], there)
-    return pixels
-
-
-def copy_untouched(path: Path, original: Original) -> Kept:
-    """Give the photo back byte for byte, or re-encoded without change if the format differs."""
-    if path.suffix.lower() == original.path.suffix.lower():
+def copy_untouched(path: Path, photo: Photo) -> Written:
+    """Give the photo back byte for byte, or encoded without a change if the format differs."""
+    if path.suffix.lower() == photo.path.suffix.lower():
         with atomic_path(path) as temporary:
-            shutil.copyfile(original.path, temporary)
-        return Kept.ALL
-    return write_changed(path, original, original.computable())
+            shutil.copyfile(photo.path, temporary)
+        return Written(Kept.ALL)
+    return write_changed(path, photo, photo.values)
 
 
-def to_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """8-bit values of an 8- or 16-bit image, rounded.
-
-    >>> to_bytes(np.array([0, 128, 129, 65535], np.uint16)).tolist()
-    [0, 0, 1, 255]
-    """
-    if image.dtype == np.uint8:
-        return image
-    return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def _is_plain(stored: NDArray[Any] | None, profile: bytes | None) -> bool:
-    """Whether values as a file has them are sRGB, and all there is of its pixels."""
-    return stored is not None and stored.shape[2] == 3 and is_srgb(profile)
-
-
-def _in_file_values(original: Original, new: NDArray[Any], there: BoolMask) -> NDArray[Any]:
-    """Changed pixels ``(P, 3)`` in the file's colour space and depth."""
-    assert original.stored is not None  # the caller saw to it
-    if original.stored.dtype == np.uint8:
-        return _into_profile(to_bytes(new), original.profile)
-    if new.dtype == np.uint16:
-        return new
-    old = metadata.as_stored(original.srgb, original.orientation)[there]
-    step = _into_profile(new, original.profile).astype(int) - _into_profile(old, original.profile)
-    return np.clip(original.stored[there, :3] + 257 * step, 0, 65535).astype(np.uint16)
-
-
-def _save(path: Path, pixels: NDArray[Any], original: Original, suffix: str, *, turned: bool) -> Kept:
-    """Write pixels uint8 or uint16 in a suffix's format; `turned` ones are upright sRGB."""
-    stored = original.stored
-    image_format = metadata.format_of(suffix)
-    if image_format == "TIFF" and pixels.dtype == np.uint16:
-        metadata.save_16_bit_tiff(path, pixels, original.path, original.profile)
-        return Kept.ALL
-    same_format = image_format == original.image_format and not turned
-    options = _shared_options(original, turned=turned)
-    if image_format == "PNG":
-        # OpenCV takes half of Pillow's time, and 16 bits; Pillow says what belongs to the pixels.
-        source = original.path.read_bytes() if same_format else _bare_png(options)
-        path.write_bytes(metadata.with_png_chunks(metadata.png_bytes(pixels), source))
-        return Kept.CONVERTED if turned else Kept.ALL
-    pixels = to_bytes(pixels)
-    with Image.open(original.path) as image:
-        if image_format == "JPEG":
-            pixels = pixels[..., :3]
-            options |= {"quality": 95, "subsampling": 0}
-            if isinstance(image, JpegImagePlugin.JpegImageFile):
-                del options["quality"]
-                options |= {"qtables": image.quantization, "subsampling": JpegImagePlugin.get_sampling(image)}
-                options["progressive"] = bool(image.info.get("progressive"))
-        elif image_format == "WEBP":
-            options |= {"lossless": True, "exact": True}
-        elif image_format == "TIFF" and image.info.get("compression") in {"tiff_lzw", "tiff_adobe_deflate"}:
-            options["compression"] = image.info["compression"]
-        elif image_format == "BMP":
-            options = {}
-    Image.fromarray(pixels).save(path, format=image_format, **options)
-    if image_format != "JPEG":
-        return Kept.ALL if stored is not None and stored.dtype == np.uint8 else Kept.CONVERTED
-    if not same_format or stored is None:
-        return Kept.ENCODED
-    blocks = restore_blocks(path, original.path, stored, pixels)
-    path.write_bytes(metadata.with_jpeg_segments(path.read_bytes(), original.path.read_bytes()))
-    return Kept.BLOCKS if blocks else Kept.ENCODED
+def _encoded(
+    photo: Photo, changed: NDArray[Any], suffix: str, carried: Carried, notes: list[str]
+) -> tuple[bytes, Kept]:
+    outside = Kept.CONVERTED if photo.converted else Kept.ALL
+    if suffix == _BMP_SUFFIX:
+        return _bmp(photo, changed, carried), Kept.ALL if photo.file.format == "BMP" else Kept.CONVERTED
+    target = WRITABLE_FORMATS[suffix]
+    same = target == photo.file.format
+    orientation = photo.file.orientation
+    stored = turned_back(changed, orientation)
+    profile, to_srgb = _profile_to_write(photo), bool(photo.converted)
+    about: dict[str, Any] = {"profile": profile, "to_srgb": to_srgb}
+    if target == "TIFF":
+        if same and not to_srgb and (data := _rewritten_tiff(photo, changed, stored, carried, notes)):
+            return data, outside
+        directory = meta.tiff_tags_about(photo.file.metadata, carried, **about)
+        pixels = _with_alpha(photo, stored)
+        directory, strips = plain_directory(pixels, directory.tags, directory.order)
+        if same:
+            notes.append("TIFF stored as ZIP-compressed RGB")
+        return write_tiff(directory, strips), outside
+    if target == "JPEG":
+        return _jpeg(photo, stored, carried, notes, about)
+    pixels = _with_alpha(photo, stored)
+    if target == "WEBP":
+        if pixels.dtype != np.uint8:
+            pixels, outside = eight_bits(pixels), Kept.REDUCED
+        blocks = meta.about_blocks(photo.file.metadata, "WEBP", carried, **about)
+        data = encode_lossless(vips_image(pixels), "WEBP")
+        if same:
+            notes.append("WebP stored without loss")
+        return webp_with_chunks(data, blocks, stored.shape[1::-1], alpha=pixels.shape[2] == 4), outside
+    if same:
+        blocks = meta.png_blocks(photo.file.metadata, carried, **about)
+    else:
+        blocks = meta.about_blocks(photo.file.metadata, "PNG", carried, **about)
+    data = encode_lossless(vips_image(pixels), "PNG")
+    return png_with_chunks(data, blocks, _PNG_METADATA), outside
 
 
-def _bare_png(options: dict[str, Any]) -> bytes:
-    """A PNG of one pixel with the metadata that Pillow is told."""
+def _profile_to_write(photo: Photo) -> bytes | None:
+    """The profile of the numbers that are written: the file's own, or one of the space it states."""
+    if photo.converted:
+        return srgb_profile()
+    return photo.file.metadata.profile or photo.space.profile or srgb_profile()
+
+
+def _with_alpha(photo: Photo, stored: NDArray[Any]) -> NDArray[Any]:
+    if photo.alpha is None:
+        return stored
+    return np.dstack([stored, turned_back(photo.alpha, photo.file.orientation)])
+
+
+def _different(first: NDArray[Any], second: NDArray[Any]) -> BoolMask:
+    there = first[..., 0] != second[..., 0]
+    for channel in range(1, first.shape[2]):
+        there |= first[..., channel] != second[..., channel]
+    return there
+
+
+def _rewritten_tiff(
+    photo: Photo, changed: NDArray[Any], stored: NDArray[Any], carried: Carried, notes: list[str]
+) -> bytes | None:
+    """A TIFF with its changed strips or tiles encoded again; None if its pixels are not plain RGB."""
+    with tiff_page(photo.path) as (page, pictures):
+        rgb = int(page.photometric) == 2 or (int(page.photometric) == 6 and int(page.compression) == 7)
+        if not rgb or int(page.bitspersample) not in {8, 16} or page.fillorder != 1:
+            return None
+        if len(page.parent.pages) > pictures:
+            carried.drop("previews")
+        samples = tiff_samples(page)
+        there = turned_back(_different(photo.values, changed), photo.file.orientation)
+        new = stored[there]
+        if 1 in (extras := [int(extra) for extra in page.extrasamples]):
+            full = np.iinfo(samples.dtype).max
+            alpha = samples[..., 3 + extras.index(1)][there][:, None].astype(np.float32) / full
+            new = np.rint(new * alpha).astype(samples.dtype)
+        samples[there, :3] = new
+        directory = meta.tiff_tags(photo.file.metadata, carried, profile=None, to_srgb=False)
+        data, note = rewritten(photo.path, page, directory, samples, there)
+    if note:
+        notes.append(note)
+    return data
+
+
+def _bmp(photo: Photo, changed: NDArray[Any], carried: Carried) -> bytes:
+    """BMP holds no orientation, profile or metadata: what is seen is written, as 8-bit sRGB."""
+    nowhere = Carried()
+    meta.about_blocks(photo.file.metadata, "JPEG", nowhere, profile=None, to_srgb=True)
+    for name in (*nowhere.kept, *nowhere.dropped, *(["ICC profile"] if photo.file.metadata.profile else [])):
+        carried.drop(name)
     buffer = io.BytesIO()
-    Image.new("RGB", (1, 1)).save(buffer, "PNG", **options)
+    Image.fromarray(photo.space.to_bytes(changed)).save(buffer, "BMP")
     return buffer.getvalue()
 
 
-def _shared_options(original: Original, *, turned: bool) -> dict[str, Any]:
-    """What Pillow is told of a photo whatever the format; `turned` pixels are upright sRGB."""
-    options: dict[str, Any] = {"icc_profile": (None if turned else original.profile) or srgb_profile()}
-    with Image.open(original.path) as image:
-        exif = metadata.exif_of(image)
-        if turned and ORIENTATION in exif:
-            del exif[ORIENTATION]
-        options |= {"exif": exif.tobytes()} if len(exif) else {}
-        if "dpi" in image.info:
-            options["dpi"] = tuple(float(value) for value in image.info["dpi"])
-    return options
+def _jpeg(
+    photo: Photo, stored: NDArray[Any], carried: Carried, notes: list[str], about: dict[str, Any]
+) -> tuple[bytes, Kept]:
+    file = photo.file
+    same = file.format == "JPEG" and not photo.converted and file.kind == "rgb"
+    data = None
+    if same:
+        data = changed_jpeg(file.path, turned_back(photo.values, file.orientation), stored)
+    outside = Kept.ENCODED if data is None else Kept.BLOCKS
+    if data is None:
+        data = _encoded_again(file.path if same else None, eight_bits(stored), notes)
+    if photo.converted:
+        outside = Kept.CONVERTED
+    if photo.alpha is not None:
+        carried.drop("transparency")
+    if file.format != "JPEG":
+        blocks = meta.about_blocks(file.metadata, "JPEG", carried, **about)
+        data = _with_density(data, file.metadata.dots_per_inch)
+    else:
+        blocks = meta.jpeg_blocks(file.metadata, carried, **about)
+        if behind := bytes_behind_jpeg(file.path):
+            carried.drop(f"{behind} bytes behind the picture")
+    return jpeg_with_segments(data, blocks, _APPLICATION_SEGMENTS), outside
 
 
-def _read_16_bit(path: Path) -> NDArray[np.uint16] | None:
-    """``(h, w, 3 or 4)`` uint16, which Pillow would cut to 8 bits; None if it is none after all."""
-    flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = cv2.imdecode(np.fromfile(path, np.uint8), flags)
-    if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
-        return None
-    order = [2, 1, 0, 3][: pixels.shape[2]]
-    return np.ascontiguousarray(pixels[..., order])
+def _encoded_again(source: Path | None, pixels: NDArray[np.uint8], notes: list[str]) -> bytes:
+    """A JPEG of pixels, with the source's tables and, where Pillow can write it, its sampling.
+
+    libvips takes no tables, so this is Pillow's work.
+    """
+    options: dict[str, Any] = {"quality": 95, "subsampling": 0}
+    if source is not None:
+        with Image.open(source, formats=("JPEG", "MPO")) as image:
+            assert isinstance(image, JpegImagePlugin.JpegImageFile)
+            sampling = [layer[1:3] for layer in image.layer]
+            first = (sampling[0][0] // sampling[-1][0], sampling[0][1] // sampling[-1][1])
+            if first not in _PILLOW_SAMPLING:
+                notes.append("colour sampling became 4:4:4")
+            options = {
+                "qtables": image.quantization,
+                "subsampling": _PILLOW_SAMPLING.get(first, 0),
+                "progressive": bool(image.info.get("progressive")),
+                "dpi": image.info.get("dpi", (0, 0)),
+            }
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", **options)
+    return buffer.getvalue()
 
 
-def _into_profile(rgb: RgbImage, profile: bytes | None) -> RgbImage:
-    """Pixels ``(P, 3)`` uint8 sRGB in a profile's values."""
-    if not profile:
-        return rgb
-    converted = ImageCms.profileToProfile(
-        Image.fromarray(rgb[None]),
-        ImageCms.createProfile("sRGB"),
-        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        outputMode="RGB",
-        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-    )
-    return np.array(converted)[0]
+def _with_density(data: bytes, dots_per_inch: tuple[float, float] | None) -> bytes:
+    """A JPEG whose JFIF header gives the resolution."""
+    if dots_per_inch is None or data[6:11] != b"JFIF\0":
+        return data
+    across, down = (min(65535, max(1, round(dots))) for dots in dots_per_inch)
+    return data[:13] + b"\1" + across.to_bytes(2) + down.to_bytes(2) + data[18:]

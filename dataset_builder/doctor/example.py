@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from chromiq.colour import delta_e_lab, srgb_to_lab
 from chromiq.errors import Finding, UnsoundError
-from chromiq.photos.small_images import read_small_sized
+from chromiq.photos.images import read_small_sized
 from chromiq.photos.soundness import inspect_photo
 from chromiq.records import BoolMask, Box, FloatImage, RgbImage
 

@@ -18,7 +18,7 @@ from chromiq.dataset_builder.inputs.pairs_csv import pairs_of_csv
 from chromiq.dataset_builder.inputs.pairs_folder import pairs_of_folder
 from chromiq.errors import ChromiqError, Finding
 from chromiq.files import collision_key, safe_stem
-from chromiq.photos.images import carries_profile
+from chromiq.photos.images import states_colours, untagged_finding
 from chromiq.photos.soundness import inspect_photo, verify_photo
 from chromiq.progress import Update
 from chromiq.records import PhotoPair
@@ -133,7 +133,7 @@ def _readable(
     def judge(pair: PhotoPair) -> tuple[list[Finding], list[Path]]:
         paths = (pair.still_life, pair.on_model)
         wrong = [fault for path in paths if (fault := check(path))]
-        return wrong, [] if wrong else [path for path in paths if not carries_profile(path)]
+        return wrong, [] if wrong else [path for path in paths if not states_colours(path)]
 
     sound: list[PhotoPair] = []
     faults: dict[Finding, None] = {}  # a photo may belong to several pairs
@@ -147,14 +147,4 @@ def _readable(
                 sound.append(pair)
             if on_progress:
                 on_progress(number, len(pairs))
-    return sound, [*faults, *_untagged_finding(list(untagged))]
-
-
-def _untagged_finding(paths: Sequence[Path]) -> list[Finding]:
-    """One for all photos that carry no profile, not one for each."""
-    if not paths:
-        return []
-    where = str(paths[0]) if len(paths) == 1 else f"{len(paths)} photos, the first {paths[0]}"
-    message = "no colour profile, read as sRGB"
-    hint = "Export photos of another colour space with their profile."
-    return [Finding("photo.untagged", where, message, hint, severity="warning")]
+    return sound, [*faults, *([untagged_finding(list(untagged))] if untagged else [])]

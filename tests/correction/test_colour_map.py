@@ -28,11 +28,26 @@ def test_every_pixel_is_mapped_by_how_far_it_is_inside(dtype, corner, size, stre
     photo = np.random.default_rng(0).integers(0, largest + 1, (SIDE_PX, SIDE_PX, 3), dtype=dtype)
     mask = np.zeros((SIDE_PX, SIDE_PX), bool)
     mask[corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1]] = True
-    result = apply_colour_map(photo, mask, BENT, strength)
-    mapped = np.clip(lab_to_srgb_float(BENT.apply(rgb_to_lab(photo / largest))), 0, 1) * largest
+    result = apply_colour_map(photo, mask, BENT, strength).values
+    free = lab_to_srgb_float(BENT.apply(rgb_to_lab(photo / largest)))
+    mapped = np.clip(free, 0, 1) * largest
+    held = ((free > -0.002) & (free < 1.002)).all(axis=2)
     distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
     weight = strength * np.clip(distance / 1.5, 0, 1)[..., None]
     assert result.dtype == dtype
     np.testing.assert_array_equal(result[~mask], photo[~mask])
     off = result - (photo + weight * (mapped - photo))
-    assert np.abs(off[mask]).max(initial=0) < 0.51 + largest / 1e5
+    assert np.abs(off[mask & held]).max(initial=0) < 0.51 + largest / 1e5
+
+
+def test_a_colour_that_the_space_cannot_hold_keeps_its_hue_and_lightness():
+    photo = np.full((20, 20, 3), (40, 160, 90), np.uint8)
+    mask = np.ones((20, 20), bool)
+    vivid = ColourMap(np.diag([1.0, 3, 3]), np.zeros(3), np.zeros(3))
+    result, out_of_gamut = apply_colour_map(photo, mask, vivid)
+    before, after = (rgb_to_lab(image[10, 10] / 255) for image in (photo, result))
+    assert out_of_gamut == 1
+    assert abs(after[0] - before[0]) < 0.5
+    hues = [np.degrees(np.arctan2(lab[2], lab[1])) for lab in (before, after)]
+    assert abs(hues[0] - hues[1]) < 1
+    assert np.hypot(*after[1:]) > np.hypot(*before[1:]) + 5

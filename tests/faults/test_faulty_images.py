@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image
 
 from chromiq.dataset_builder.doctor.dataset import check_dataset
 from chromiq.dataset_builder.inputs.pairs import find_pairs
+from chromiq.photos.colour_space import srgb_profile
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo
-from chromiq.photos.profiles import srgb_profile
+from chromiq.photos.reader import PhotoFile
 from chromiq.photos.soundness import MAX_PIXELS, inspect_photo, verify_photo
 from chromiq.toolkit_configs.checks.data import mask_shares
 
@@ -79,7 +80,7 @@ def test_each_is_named_with_its_fault(name, faulty):
 
 @pytest.mark.parametrize("name", ["huge.png", "bomb.png", "long.png", "tiny.png", "zero.png"])
 def test_the_header_is_enough_for_sizes(name, faulty, monkeypatch):
-    monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("decoded"))
+    monkeypatch.setattr(PhotoFile, "decode", lambda self, least_wh=None: pytest.fail("decoded"))
     assert inspect_photo(faulty / name) is not None
 
 
@@ -155,7 +156,7 @@ def test_what_is_no_file_is_neither_opened_nor_waited_for(tmp_path):
     (tmp_path / "device.jpg").symlink_to("/dev/zero")
     for path in tmp_path.iterdir():
         finding = inspect_photo(path)
-        assert (finding.code, finding.got) == ("photo.missing", "no file"), path.name
+        assert (finding.code, finding.got) == ("photo.missing", "not a file"), path.name
         assert mask_shares(tmp_path) == []
 
 
@@ -166,7 +167,7 @@ def test_what_is_no_file_is_neither_opened_nor_waited_for(tmp_path):
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndComments\nshowpage\n", "PostScript"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200), "HEIC"),
         (saved(grey(), "GIF"), "GIF"),
-        (saved(grey(), "PPM"), "no image"),
+        (saved(grey(), "PPM"), "not an image"),
         (b"%PDF-1.7\n", "PDF"),
     ],
 )
@@ -179,7 +180,7 @@ def test_other_formats_are_named_and_never_handed_to_another_program(start, name
     for finding in (inspect_photo(tmp_path / "a.jpg"), verify_photo(tmp_path / "a.jpg")):
         assert finding.code == "photo.unreadable"
         assert named in finding.got
-        assert "export" in finding.hint
+        assert "Export" in finding.hint
 
 
 def test_numbers_that_no_camera_writes_are_refused_instead_of_read_as_black(tmp_path):
@@ -195,16 +196,16 @@ def test_large_pictures_are_decoded_one_at_a_time(tmp_path, monkeypatch):
             grey((200, 200)).save(tmp_path / f"{role}{number}.png")
     monkeypatch.setattr("chromiq.photos.soundness._LARGE_PIXELS", 200 * 200 - 1)
     at_work, most = [], []
-    load = ImageFile.ImageFile.load
+    decode = PhotoFile.decode
 
-    def watched(image):
-        at_work.append(image)
+    def watched(photo, least_wh=None):
+        at_work.append(photo)
         most.append(len(at_work))
         time.sleep(0.01)
         at_work.pop()
-        return load(image)
+        return decode(photo, least_wh)
 
-    monkeypatch.setattr(ImageFile.ImageFile, "load", watched)
+    monkeypatch.setattr(PhotoFile, "decode", watched)
     assert len(find_pairs(tmp_path, decode=True).pairs) == 3
     assert len(most) >= 6
     assert max(most) == 1

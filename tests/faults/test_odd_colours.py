@@ -10,7 +10,7 @@ from PIL import Image
 
 from chromiq.errors import UnsoundError
 from chromiq.photos.images import read_mask, read_photo
-from chromiq.photos.originals import copy_untouched, read_original
+from chromiq.photos.originals import copy_untouched
 from chromiq.photos.soundness import verify_photo
 
 
@@ -26,7 +26,7 @@ def test_a_mask_in_colours_is_not_guessed_at(tmp_path, suffix):
         [garment // 4, garment // 2, garment // 4],
     ):
         Image.fromarray(np.dstack(channels)).save(path)
-        with pytest.raises(UnsoundError, match=r"wanted a mask, white on the garment .* got colours on"):
+        with pytest.raises(UnsoundError, match=r"a mask is grey, but \d+% of this image is coloured"):
             read_mask(path)
     Image.fromarray(np.dstack([garment] * 3)).save(path)
     assert np.array_equal(read_mask(path), garment == 255)
@@ -50,14 +50,22 @@ P3_PRIMARIES = (b"cHRM", struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 6
 LINEAR = (b"gAMA", struct.pack(">I", 100000))
 
 
-@pytest.mark.parametrize("chunks", [(LINEAR,), (SRGB_GAMMA, P3_PRIMARIES)])
-def test_a_png_that_says_without_a_profile_that_it_is_not_srgb(tmp_path, chunks):
-    finding = verify_photo(png_with(tmp_path / "photo.png", *chunks))
-    assert finding is not None
-    assert finding.code == "photo.space"
-    with pytest.raises(UnsoundError, match="export it with its profile"):
-        read_photo(tmp_path / "photo.png")
-    assert read_mask(tmp_path / "photo.png").all()  # a mask's levels mean what they are
+def test_a_png_that_states_gamma_and_primaries_is_read_by_them(tmp_path):
+    # 150 in linear light is level 201 of sRGB (IEC 61966-2-1).
+    linear = read_photo(png_with(tmp_path / "linear.png", LINEAR)).rgb
+    assert np.abs(linear.astype(int) - 201).max() <= 1
+    p3 = read_photo(png_with(tmp_path / "p3.png", SRGB_GAMMA, P3_PRIMARIES))
+    assert (p3.rgb == 150).all()
+    assert not p3.space.is_srgb
+    assert not p3.assumed_srgb
+
+
+def test_a_png_of_gamma_that_is_no_curve_is_refused(tmp_path):
+    path = png_with(tmp_path / "photo.png", (b"gAMA", struct.pack(">I", 1_000_000)))
+    assert verify_photo(path).code == "photo.space"
+    with pytest.raises(UnsoundError, match="Export it with its ICC profile"):
+        read_photo(path)
+    assert read_mask(path).all()  # a mask's levels mean what they are
 
 
 @pytest.mark.parametrize(
@@ -77,5 +85,5 @@ def test_an_orientation_of_another_type_is_none_and_no_crash(two_photos, tmp_pat
     on_model = tmp_path / "on_model1.jpg"
     with Image.open(io.BytesIO(two_photos[1])) as image:
         image.save(on_model, exif=b"Exif\0\0II*\0\x08\0\0\0\x01\0" + tag + b"\0\0\0\0", quality=95)
-    copy_untouched(tmp_path / "out.png", read_original(on_model))
+    copy_untouched(tmp_path / "out.png", read_photo(on_model))
     assert np.array_equal(read_photo(tmp_path / "out.png").rgb, read_photo(on_model).rgb)

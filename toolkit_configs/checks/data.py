@@ -7,16 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from chromiq.dataset_builder.canvas.buckets import bucket_size_wh, cut_off_wh
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.dataset_builder.doctor.dataset import TRAINER_SUFFIXES, DatasetFolders, Training, check_folders
 from chromiq.dataset_layout import unfinished_findings
 from chromiq.errors import Finding, UnsoundError
 from chromiq.models import model_of_arch
-from chromiq.photos.images import photo_size_wh
-from chromiq.photos.soundness import PHOTO_SUFFIXES, sound_photo
+from chromiq.photos.images import photo_size_wh, read_mask_share
+from chromiq.photos.soundness import PHOTO_SUFFIXES
 from chromiq.toolkit_configs.checks.caches import cache_findings
 from chromiq.toolkit_configs.schema.jobs import Dataset, Job
 
@@ -147,8 +145,7 @@ def mask_shares(folder: Path) -> list[float]:
     shares = []
     for path in paths[::step]:
         try:
-            with sound_photo(path, 1) as image:
-                shares.append(float(np.asarray(image.convert("L"), dtype=np.float32).mean() / 255))
+            shares.append(read_mask_share(path))
         except UnsoundError:
             continue  # check_folders tells what is wrong with it
     return shares

@@ -11,7 +11,7 @@ from typing import Any
 from chromiq.dataset_layout import DatasetLayout, read_examples
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.models import EditModel, find_model
-from chromiq.photos.soundness import sound_photo
+from chromiq.photos.reader import open_photo
 from chromiq.records import Example
 from chromiq.toolkit_configs.render.assign import assign
 from chromiq.toolkit_configs.render.memory import GIB, MemoryEstimate, estimate_memory
@@ -138,8 +138,7 @@ def target_size_wh(root: Path) -> tuple[int, int] | None:
     if first is None:
         return None
     try:
-        with sound_photo(first, 1) as image:
-            return image.size
+        return open_photo(first, 1).stored_wh
     except UnsoundError:
         return None  # chromiq doctor says what is wrong with it
 

@@ -5,8 +5,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chromiq.photos.images import photo_size_wh, read_photo, write_mask
-from chromiq.photos.small_images import read_high, read_small, read_small_sized
+from chromiq.photos.images import (
+    photo_size_wh,
+    read_high,
+    read_photo,
+    read_small,
+    read_small_sized,
+    write_mask,
+)
 
 
 def picture(size_wh):

@@ -1,0 +1,171 @@
+"""JPEG, PNG and WebP files as lists of named blocks: what lies beside the pixels, byte for byte.
+
+Pixels are decoded and encoded elsewhere. Only the blocks are read here, by their lengths, so that a file is
+never searched, and a length that leads beyond the file's end ends the list.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_START_OF_IMAGE, _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xd8", 0xDA, 0xD9
+_MOST_BLOCKS = 100_000
+_LARGEST_BLOCK = 256 << 20
+
+
+@dataclass(frozen=True)
+class Block:
+    """One segment of a JPEG, chunk of a PNG or chunk of a WebP.
+
+    Attributes:
+        kind: a JPEG's marker as one byte, or four letters.
+        payload: without length, kind and checksum; empty for a PNG's and WebP's pixels.
+    """
+
+    kind: bytes
+    payload: bytes
+
+
+def jpeg_segments(path: Path) -> list[Block]:
+    """Every segment of a JPEG before its first scan."""
+    found: list[Block] = []
+    with path.open("rb") as stream:
+        stream.seek(len(_START_OF_IMAGE))
+        while len(found) < _MOST_BLOCKS and stream.read(1) == b"\xff":
+            marker = stream.read(1)
+            while marker == b"\xff":  # fill bytes
+                marker = stream.read(1)
+            if not marker or marker[0] in {_START_OF_SCAN, _END_OF_IMAGE}:
+                break
+            length = int.from_bytes(stream.read(2))
+            payload = stream.read(max(0, length - 2))
+            if length < 2 or len(payload) < length - 2:
+                break
+            found.append(Block(marker, payload))
+    return found
+
+
+def jpeg_with_segments(data: bytes, segments: Iterable[Block], replaced: frozenset[int]) -> bytes:
+    """A JPEG with segments in place of all of its own that have certain markers.
+
+    Args:
+        data: the JPEG.
+        segments: put behind its first segment if that is APP0, else at its start.
+        replaced: the markers of those left out.
+    """
+    own, at = [], len(_START_OF_IMAGE)
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != _START_OF_SCAN:
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
+        if data[at + 1] not in replaced:
+            own.append(data[at:end])
+        at = end
+    new = [b"\xff" + each.kind + (len(each.payload) + 2).to_bytes(2) + each.payload for each in segments]
+    first = 1 if own and own[0][1] == 0xE0 else 0
+    return b"".join([_START_OF_IMAGE, *own[:first], *new, *own[first:], data[at:]])
+
+
+def bytes_behind_jpeg(path: Path) -> int:
+    """How many bytes follow a JPEG's own end: a second picture, a film, a maker's records.
+
+    Scans are walked by their markers: within them 0xFF is followed by 0 or a restart marker.
+    """
+    data = path.read_bytes()
+    at = len(_START_OF_IMAGE)
+    while 0 <= at < len(data) - 1:
+        at = data.find(b"\xff", at)
+        if at < 0 or at + 1 >= len(data):
+            return 0
+        marker = data[at + 1]
+        if marker == _END_OF_IMAGE:
+            return len(data) - at - 2
+        if marker in {0x00, 0x01, 0xFF, 0xD8} or 0xD0 <= marker <= 0xD7:
+            at += 1 if marker == 0xFF else 2
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return 0
+
+
+def png_chunks(path: Path) -> list[Block]:
+    """Every chunk of a PNG; those of pixels without their payload."""
+    found: list[Block] = []
+    with path.open("rb") as stream:
+        stream.seek(len(PNG_SIGNATURE))
+        while len(found) < _MOST_BLOCKS and len(head := stream.read(8)) == 8:
+            length, kind = int.from_bytes(head[:4]), head[4:]
+            payload = _payload(stream, length, skipped=kind in {b"IDAT", b"fdAT"})
+            if payload is None:
+                break
+            stream.seek(4, 1)
+            found.append(Block(kind, payload))
+            if kind == b"IEND":
+                break
+    return found
+
+
+def png_with_chunks(data: bytes, chunks: Iterable[Block], replaced: frozenset[bytes]) -> bytes:
+    """A PNG with chunks between its header and its pixels, in place of all of its own of certain kinds."""
+    own, at = [], len(PNG_SIGNATURE)
+    while at + 12 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4])
+        if data[at + 4 : at + 8] not in replaced:
+            own.append(data[at:end])
+        at = end
+    new = [
+        len(each.payload).to_bytes(4)
+        + each.kind
+        + each.payload
+        + zlib.crc32(each.kind + each.payload).to_bytes(4)
+        for each in chunks
+    ]
+    return b"".join([PNG_SIGNATURE, own[0], *new, *own[1:]])
+
+
+def webp_chunks(path: Path) -> list[Block]:
+    """Every chunk of a WebP; those of pixels without their payload."""
+    found: list[Block] = []
+    with path.open("rb") as stream:
+        stream.seek(12)
+        while len(found) < _MOST_BLOCKS and len(head := stream.read(8)) == 8:
+            length, kind = int.from_bytes(head[4:], "little"), head[:4]
+            payload = _payload(stream, length, skipped=kind in {b"VP8 ", b"VP8L", b"ALPH", b"ANMF"})
+            if payload is None:
+                break
+            stream.seek(length % 2, 1)
+            found.append(Block(kind, payload))
+    return found
+
+
+def webp_with_chunks(data: bytes, chunks: Iterable[Block], size_wh: tuple[int, int], *, alpha: bool) -> bytes:
+    """A still WebP with ICCP, EXIF and XMP chunks in place of its own, in the order the format asks for."""
+    new = {each.kind: each.payload for each in chunks}
+    own, at = [], 12
+    while at + 8 <= len(data):
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        if data[at : at + 4] in {b"VP8 ", b"VP8L", b"ALPH"}:
+            own.append((data[at : at + 4], data[at + 8 : at + 8 + length]))
+        at += 8 + length + length % 2
+    flags = (b"ICCP" in new) << 5 | alpha << 4 | (b"EXIF" in new) << 3 | (b"XMP " in new) << 2
+    header = bytes([flags, 0, 0, 0]) + b"".join((side - 1).to_bytes(3, "little") for side in size_wh)
+    ordered = [(b"VP8X", header), *((kind, new[kind]) for kind in (b"ICCP",) if kind in new), *own]
+    ordered += [(kind, new[kind]) for kind in (b"EXIF", b"XMP ") if kind in new]
+    body = b"WEBP" + b"".join(
+        kind + len(payload).to_bytes(4, "little") + payload + bytes(len(payload) % 2)
+        for kind, payload in ordered
+    )
+    return b"RIFF" + len(body).to_bytes(4, "little") + body
+
+
+def _payload(stream: BinaryIO, length: int, *, skipped: bool) -> bytes | None:
+    """A block's payload, empty if it is skipped; None if the file ends before it."""
+    if length > _LARGEST_BLOCK and not skipped:
+        return None
+    if skipped:
+        stream.seek(length, 1)
+        return b""
+    payload = stream.read(length)
+    return payload if len(payload) == length else None

@@ -1,0 +1,652 @@
+"""What a photo's file says beside its pixels, and what of it may be carried on once pixels have changed.
+
+The owner's words (EXIF, GPS, IPTC, XMP, clipping paths, comments, resolution) are kept. What describes the
+old pixels is dropped and named: thumbnails, previews, layers, gain maps, indexes of second pictures,
+signatures.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import tifffile
+
+from chromiq.photos.containers import Block, jpeg_segments, png_chunks, webp_chunks
+from chromiq.photos.tiff import (
+    EXIF_IFD,
+    GPS_IFD,
+    ICC,
+    INTEROP_IFD,
+    IPTC,
+    ORIENTATION,
+    PHOTOSHOP,
+    XMP,
+    Directory,
+    Entry,
+    header_of,
+    read_directory,
+    write_tiff,
+)
+
+EXIF_HEAD, XMP_HEAD = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+_XMP_MORE_HEAD = b"http://ns.adobe.com/xmp/extension/\0"
+_PHOTOSHOP_HEAD, _ICC_HEAD, _MPF_HEAD = b"Photoshop 3.0\0", b"ICC_PROFILE\0", b"MPF\0"
+_GAIN_MAP_HEAD = b"urn:iso:std:iso:ts:21496:-1\0"
+_PNG_XMP = b"XML:com.adobe.xmp"
+_ICC_PART_BYTES = 65_519
+_INTEGER_TYPES = frozenset({1, 3, 4})
+APP0, APP1, APP2, APP11, APP13, APP14, COMMENT = b"\xe0", b"\xe1", b"\xe2", b"\xeb", b"\xed", b"\xee", b"\xfe"
+COLOUR_SPACE_TAG, INTEROP_INDEX = 40961, 1
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
+# Of a TIFF's or EXIF's first directory: what speaks of the photo and not of how its pixels are stored.
+_ABOUT = frozenset(
+    {269, 270, 271, 272, ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, 285, _RESOLUTION_UNIT, 305, 306, 315, 316}
+    | {18246, 18249, 33432, EXIF_IFD, GPS_IFD, 40091, 40092, 40093, 40094, 40095}
+)
+_TIFF_PRIMARIES = frozenset({301, 318, 319})
+_LAYERS, _SUB_IFDS, _SIGNATURE = 37724, 330, 52545
+_DESCRIBES_PIXELS = {_LAYERS: "Photoshop layers", _SUB_IFDS: "previews", _SIGNATURE: "C2PA signature"}
+_THUMBNAIL_RESOURCES = frozenset({0x0409, 0x040C})
+_IPTC_RESOURCE, _IPTC_DIGEST = 0x0404, 0x0425
+_CLIPPING_PATHS = range(0x07D0, 0x0BB7)
+# Namespaces of XMP that only speak of pictures stored elsewhere in the old file.
+_XMP_PICTURES = {
+    "http://ns.adobe.com/hdr-gain-map/1.0/": "gain map",
+    "http://ns.apple.com/HDRGainMap/1.0/": "gain map",
+    "http://ns.google.com/photos/1.0/container/": "index of second pictures",
+    "http://ns.google.com/photos/1.0/camera/": "motion photo",
+    "http://ns.google.com/photos/1.0/depthmap/": "depth map",
+    "http://ns.google.com/photos/1.0/image/": "second picture",
+}
+_XMP_THUMBNAILS = re.compile(r"<(\w+):Thumbnails\b[^>]*?(?:/>|>.*?</\1:Thumbnails\s*>)", re.DOTALL)
+_XMP_MORE = re.compile(
+    r"""\s[\w-]+:HasExtendedXMP\s*=\s*("[^"]*"|'[^']*')|<(\w+):HasExtendedXMP>.*?</\2:HasExtendedXMP>"""
+)
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a file says, format by format the same.
+
+    Attributes:
+        exif: the directory of the camera's data, with EXIF, GPS and interoperability directories in it.
+        exif_data: as the file has it, from its byte order mark on; None in a TIFF.
+        xmp: the packet.
+        photoshop: image resources.
+        iptc: the IPTC records of a TIFF, which others keep among Photoshop's resources.
+        profile: the ICC profile.
+        dots_per_inch: across and down; None if the file does not say.
+        comments: a JPEG's comments.
+        blocks: all blocks of a JPEG, PNG or WebP.
+        second_pictures: what else a file holds, by name.
+        profile_is_whole: False if part of the ICC profile is missing.
+    """
+
+    exif: Directory = field(default_factory=Directory)
+    exif_data: bytes | None = None
+    xmp: bytes | None = None
+    photoshop: bytes | None = None
+    iptc: bytes | None = None
+    profile: bytes | None = None
+    dots_per_inch: tuple[float, float] | None = None
+    comments: tuple[bytes, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    second_pictures: tuple[str, ...] = ()
+    profile_is_whole: bool = True
+
+    @property
+    def orientation(self) -> int:
+        """1..8; 1 without, or where the file says something else."""
+        entry = self.exif.tags.get(ORIENTATION)
+        value = self.exif.number(ORIENTATION, 1)
+        return value if entry and entry.type in _INTEGER_TYPES and value in range(1, 9) else 1
+
+    def xmp_text(self, name: str) -> str:
+        """A simple property of the XMP packet, such as ``"photoshop:ICCProfile"``; empty if there is none."""
+        text = (self.xmp or b"").decode("utf-8", "replace")
+        found = re.search(rf"""{name}\s*=\s*["']([^"']*)|<{name}>([^<]*)</""", text)
+        return (found[1] or found[2] or "").strip() if found else ""
+
+
+@dataclass
+class Carried:
+    """What became of each block of metadata: names for the user."""
+
+    kept: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+
+    def keep(self, name: str) -> None:
+        """Note what was kept."""
+        if name not in self.kept:
+            self.kept.append(name)
+
+    def drop(self, name: str) -> None:
+        """Note what was not."""
+        if name not in self.dropped:
+            self.dropped.append(name)
+
+
+def read_metadata(path: Path, image_format: str) -> Metadata:
+    """All that a file of ``"JPEG"``, ``"PNG"`` or ``"WEBP"`` says; nothing for other formats."""
+    readers: dict[str, Callable[[Path], Metadata]] = {"JPEG": _of_jpeg, "PNG": _of_png, "WEBP": _of_webp}
+    return readers[image_format](path) if image_format in readers else Metadata()
+
+
+def metadata_of_tiff(path: Path, page: tifffile.TiffPage, *, big: bool) -> Metadata:
+    """All that a TIFF says about one of its pictures."""
+    with path.open("rb") as stream:
+        directory = read_directory(stream, page.offset, page.parent.byteorder, big=big)
+    profile = _bytes_of(directory, ICC)
+    return Metadata(
+        exif=directory,
+        xmp=_bytes_of(directory, XMP),
+        photoshop=_bytes_of(directory, PHOTOSHOP),
+        iptc=_bytes_of(directory, IPTC),
+        profile=profile,
+        dots_per_inch=_dots_of_directory(directory),
+    )
+
+
+def parsed_exif(data: bytes | None) -> Directory:
+    """The first directory of EXIF data; an empty one if it cannot be read."""
+    header = header_of(data or b"")
+    if data is None or header is None:
+        return Directory()
+    return read_directory(io.BytesIO(data), header[2], header[0], big=header[1])
+
+
+def with_exif(metadata: Metadata, data: bytes | None) -> Metadata:
+    """The same with EXIF data that lies in another place than usual."""
+    directory = parsed_exif(data)
+    return replace(metadata, exif=directory, exif_data=data)
+
+
+def _of_jpeg(path: Path) -> Metadata:
+    segments = jpeg_segments(path)
+    exif = xmp = photoshop = None
+    parts: dict[int, bytes] = {}
+    total, dots, seconds = 0, None, []
+    for kind, payload in ((each.kind, each.payload) for each in segments):
+        if kind == APP1 and payload.startswith(EXIF_HEAD) and exif is None:
+            exif = payload[len(EXIF_HEAD) :]
+        elif kind == APP1 and payload.startswith(XMP_HEAD) and xmp is None:
+            xmp = payload[len(XMP_HEAD) :]
+        elif kind == APP2 and payload.startswith(_ICC_HEAD) and len(payload) > len(_ICC_HEAD) + 2:
+            at = len(_ICC_HEAD)
+            total = payload[at + 1]
+            parts[payload[at]] = payload[at + 2 :]
+        elif kind == APP2 and payload.startswith(_MPF_HEAD):
+            seconds.append("index of second pictures (MPF)")
+        elif kind == APP13 and payload.startswith(_PHOTOSHOP_HEAD):
+            photoshop = (photoshop or b"") + payload[len(_PHOTOSHOP_HEAD) :]
+        elif kind == APP0 and payload.startswith(b"JFIF\0") and len(payload) >= 12:
+            unit, across, down = payload[7], *struct.unpack(">HH", payload[8:12])
+            per_inch = {1: 1.0, 2: 2.54}.get(unit)
+            dots = (across * per_inch, down * per_inch) if per_inch and across and down else dots
+    directory = parsed_exif(exif)
+    return Metadata(
+        exif=directory,
+        exif_data=exif,
+        xmp=xmp,
+        photoshop=photoshop,
+        profile=b"".join(parts[number] for number in sorted(parts)) or None,
+        profile_is_whole=len(parts) == total,
+        dots_per_inch=_dots_of_directory(directory) or dots,
+        comments=tuple(each.payload for each in segments if each.kind == COMMENT),
+        blocks=tuple(segments),
+        second_pictures=tuple(seconds),
+    )
+
+
+def _of_png(path: Path) -> Metadata:
+    chunks = png_chunks(path)
+    found = {each.kind: each.payload for each in chunks}
+    exif = found.get(b"eXIf")
+    exif = exif.removeprefix(EXIF_HEAD) if exif else None
+    profile, whole = None, True
+    if b"iCCP" in found:
+        try:
+            profile = zlib.decompressobj().decompress(found[b"iCCP"].split(b"\0", 1)[1][1:], 64 << 20)
+        except (zlib.error, IndexError):
+            whole = False
+    dots = None
+    if len(found.get(b"pHYs", b"")) == 9:
+        across, down, unit = struct.unpack(">IIB", found[b"pHYs"])
+        dots = (across * 0.0254, down * 0.0254) if unit == 1 else None
+    xmp = next((xmp for each in chunks if (xmp := _png_xmp(each)) is not None), None)
+    directory = parsed_exif(exif)
+    return Metadata(
+        exif=directory, exif_data=exif, xmp=xmp, profile=profile, profile_is_whole=whole,
+        dots_per_inch=dots or _dots_of_directory(directory), blocks=tuple(chunks),
+    )  # fmt: skip
+
+
+def _png_xmp(chunk: Block) -> bytes | None:
+    if chunk.kind != b"iTXt" or not chunk.payload.startswith(_PNG_XMP + b"\0"):
+        return None
+    rest = chunk.payload[len(_PNG_XMP) + 1 :]
+    text = rest[2:].split(b"\0", 2)[-1]
+    try:
+        return zlib.decompressobj().decompress(text, 64 << 20) if rest[:1] == b"\1" else text
+    except zlib.error:
+        return None
+
+
+def _of_webp(path: Path) -> Metadata:
+    chunks = webp_chunks(path)
+    found = {each.kind: each.payload for each in chunks}
+    exif = found.get(b"EXIF")
+    exif = exif.removeprefix(EXIF_HEAD) if exif else None
+    directory = parsed_exif(exif)
+    return Metadata(
+        exif=directory, exif_data=exif, xmp=found.get(b"XMP "), profile=found.get(b"ICCP"),
+        dots_per_inch=_dots_of_directory(directory), blocks=tuple(chunks),
+    )  # fmt: skip
+
+
+def _bytes_of(directory: Directory, tag: int) -> bytes | None:
+    entry = directory.tags.get(tag)
+    return entry.value if entry and isinstance(entry.value, bytes) and entry.value else None
+
+
+def _dots_of_directory(directory: Directory) -> tuple[float, float] | None:
+    across, down = (directory.rationals(tag) for tag in (_X_RESOLUTION, _Y_RESOLUTION))
+    per_inch = {2: 1.0, 3: 2.54}.get(directory.number(_RESOLUTION_UNIT, 2))
+    if not across or not down or not per_inch or min(across[0], down[0]) <= 0:
+        return None
+    return across[0] * per_inch, down[0] * per_inch
+
+
+# ---------------------------------------------------------------- what is carried on
+
+
+def carried_exif(
+    metadata: Metadata, carried: Carried, *, to_srgb: bool, upright: bool = False
+) -> bytes | None:
+    """EXIF data for a JPEG, PNG or WebP, without its thumbnail.
+
+    Data that was in such a file stays where it is byte for byte, as makers' notes point into it.
+    """
+    directory = metadata.exif
+    if not directory.tags.keys() & _ABOUT:
+        return None
+    patched = _patched_in_place(metadata.exif_data, carried, to_srgb=to_srgb) if not upright else None
+    _name_exif(directory, carried)
+    if patched is not None:
+        return patched
+    return write_tiff(_about(directory, to_srgb=to_srgb, upright=upright))
+
+
+def _about(directory: Directory, *, to_srgb: bool, upright: bool = False) -> Directory:
+    """What speaks of the photo."""
+    tags = {tag: entry for tag, entry in directory.tags.items() if tag in _ABOUT and _is_sound(tag, entry)}
+    about = Directory(directory.order, tags)
+    if upright:
+        about.tags.pop(ORIENTATION, None)
+    if to_srgb and EXIF_IFD in tags:
+        exif = Directory(directory.order, dict(directory.sub(EXIF_IFD).tags))
+        exif.with_short(COLOUR_SPACE_TAG, 1)
+        exif.tags.pop(INTEROP_IFD, None)
+        about.tags[EXIF_IFD] = Entry(4, exif)
+    return about
+
+
+def _is_sound(tag: int, entry: Entry) -> bool:
+    return tag != ORIENTATION or entry.type in _INTEGER_TYPES
+
+
+def _name_exif(directory: Directory, carried: Carried) -> None:
+    if directory.tags.keys() & _ABOUT - {
+        GPS_IFD,
+        ORIENTATION,
+        _X_RESOLUTION,
+        _Y_RESOLUTION,
+        _RESOLUTION_UNIT,
+    }:
+        carried.keep("EXIF")
+    if directory.sub(GPS_IFD).tags:
+        carried.keep("GPS")
+
+
+def _patched_in_place(data: bytes | None, carried: Carried, *, to_srgb: bool) -> bytes | None:
+    """EXIF data with its thumbnail blanked and the colour space set; None if there is none or it is odd."""
+    header = header_of(data or b"")
+    if data is None or header is None or header[1]:
+        return None
+    order, _, first = header
+    out = bytearray(data)
+    try:
+        count = struct.unpack_from(f"{order}H", out, first)[0]
+        link = first + 2 + 12 * count
+        following = struct.unpack_from(f"{order}I", out, link)[0]
+        if following:
+            carried.drop("EXIF thumbnail")
+            thumbnail = read_directory(io.BytesIO(data), following, order)
+            start, length = thumbnail.number(513), thumbnail.number(514)
+            struct.pack_into(f"{order}I", out, link, 0)
+            if start and length and start + length <= len(out):
+                out[start : start + length] = bytes(length)
+                while out and start + length >= len(out) > start and start > link + 4:
+                    del out[start:]
+        if to_srgb:
+            _set_srgb(out, first, order)
+    except struct.error:
+        return None
+    return bytes(out)
+
+
+def _set_srgb(out: bytearray, first: int, order: str) -> None:
+    """Set EXIF's ColorSpace to sRGB, and the interoperability index to R98, where they are."""
+    for where in _entry_places(out, first, order):
+        tag, _, _, pointer = struct.unpack_from(f"{order}HHII", out, where)
+        if tag != EXIF_IFD:
+            continue
+        for place in _entry_places(out, pointer, order):
+            inner, _, _, target = struct.unpack_from(f"{order}HHII", out, place)
+            if inner == COLOUR_SPACE_TAG:
+                struct.pack_into(f"{order}HIHH", out, place + 2, 3, 1, 1, 0)
+            elif inner == INTEROP_IFD:
+                for last in _entry_places(out, target, order):
+                    if struct.unpack_from(f"{order}H", out, last)[0] == INTEROP_INDEX:
+                        struct.pack_into("4s", out, last + 8, b"R98\0")
+
+
+def _entry_places(data: bytearray, first: int, order: str) -> list[int]:
+    count = min(struct.unpack_from(f"{order}H", data, first)[0], 4096)
+    return [first + 2 + 12 * index for index in range(count) if first + 14 + 12 * index <= len(data)]
+
+
+def carried_xmp(packet: bytes | None, carried: Carried) -> bytes | None:
+    """An XMP packet without thumbnails and what speaks of pictures that are gone."""
+    if packet is None:
+        return None
+    try:
+        text = packet.decode("utf-8")
+    except UnicodeDecodeError:
+        carried.keep("XMP")
+        return packet
+    bare = _XMP_THUMBNAILS.sub("", text)
+    if bare != text:
+        carried.drop("XMP thumbnails")
+    for namespace, name in _XMP_PICTURES.items():
+        for prefix in re.findall(rf"""xmlns:([\w-]+)\s*=\s*["']{re.escape(namespace)}["']""", bare):
+            shorter = _without_prefix(bare, re.escape(prefix))
+            if shorter != bare:
+                carried.drop(name)
+            bare = shorter
+    bare = _XMP_MORE.sub("", bare)
+    carried.keep("XMP")
+    return bare.encode("utf-8")
+
+
+def _without_prefix(text: str, prefix: str) -> str:
+    """XMP without attributes and properties of a prefix."""
+    text = re.sub(rf"<({prefix}:[\w-]+)\b[^>]*?(?:/>|>.*?</\1\s*>)", "", text, flags=re.DOTALL)
+    return re.sub(rf"""\s{prefix}:[\w-]+\s*=\s*("[^"]*"|'[^']*')""", "", text)
+
+
+def resources(data: bytes | None) -> list[tuple[int, bytes, bytes]]:
+    """Photoshop's image resources: number, content, and the whole as it is stored."""
+    found, at = [], 0
+    while (
+        data is not None
+        and at + 12 <= len(data)
+        and data[at : at + 4] in {b"8BIM", b"MeSa", b"PHUT", b"AgHg", b"DCSR"}
+    ):
+        number = int.from_bytes(data[at + 4 : at + 6])
+        name_bytes = data[at + 6] + 1
+        start = at + 6 + name_bytes + name_bytes % 2
+        length = int.from_bytes(data[start : start + 4])
+        end = start + 4 + length + length % 2
+        found.append((number, data[start + 4 : start + 4 + length], data[at:end]))
+        at = end
+    return found
+
+
+def carried_resources(data: bytes | None, carried: Carried) -> bytes | None:
+    """Photoshop's image resources without thumbnails."""
+    kept = []
+    for number, content, whole in resources(data):
+        if number in _THUMBNAIL_RESOURCES:
+            carried.drop("Photoshop thumbnail")
+        elif number == 0x0422 and parsed_exif(content).tags:
+            carried.drop("EXIF copy among Photoshop resources")
+        else:
+            kept.append(whole)
+            carried.keep(
+                "IPTC" if number in {_IPTC_RESOURCE, _IPTC_DIGEST}
+                else "clipping path" if number in _CLIPPING_PATHS else "Photoshop resources"
+            )  # fmt: skip
+    return b"".join(kept) or None
+
+
+def jpeg_blocks(metadata: Metadata, carried: Carried, *, profile: bytes | None, to_srgb: bool) -> list[Block]:
+    """A JPEG's segments from a JPEG: all of them, cleaned, in their order.
+
+    Args:
+        metadata: of the source, a JPEG.
+        carried: what is kept and dropped is noted there.
+        profile: the ICC profile to write; None for none.
+        to_srgb: whether the pixels were converted.
+    """
+    kept: list[Block] = []
+    if profile and (to_srgb or metadata.profile is None):
+        kept += _icc_segments(profile)
+    for block in metadata.blocks:
+        kind, payload = block.kind, block.payload
+        if kind == APP1 and payload.startswith(EXIF_HEAD):
+            data = (
+                carried_exif(metadata, carried, to_srgb=to_srgb)
+                if payload[6:] == metadata.exif_data
+                else None
+            )
+            kept += [Block(APP1, EXIF_HEAD + data)] if data else []
+        elif kind == APP1 and payload.startswith(XMP_HEAD):
+            data = carried_xmp(payload[len(XMP_HEAD) :], carried)
+            kept += [Block(APP1, XMP_HEAD + data)] if data else []
+        elif kind == APP1 and payload.startswith(_XMP_MORE_HEAD):
+            carried.drop("extended XMP")
+        elif kind == APP2 and payload.startswith(_ICC_HEAD):
+            if not to_srgb:
+                kept.append(block)
+                carried.keep("ICC profile")
+        elif kind == APP2 and payload.startswith(_MPF_HEAD):
+            carried.drop("index of second pictures (MPF)")
+        elif kind == APP2 and payload.startswith(_GAIN_MAP_HEAD):
+            carried.drop("gain map")
+        elif kind == APP11:
+            carried.drop("C2PA signature" if b"c2pa" in payload[:256] else "JUMBF or HDR data (APP11)")
+        elif kind == APP13 and payload.startswith(_PHOTOSHOP_HEAD):
+            continue  # below, as one resource may be spread over several segments
+        elif kind[0] in range(0xE1, 0xF0) and kind != APP14:
+            kept.append(block)
+            carried.keep(f"APP{kind[0] - 0xE0}" + _named(payload))
+        elif kind == COMMENT:
+            kept.append(block)
+            carried.keep("comment")
+    return kept + _photoshop_segments(carried_resources(metadata.photoshop, carried))
+
+
+def _named(payload: bytes) -> str:
+    name = payload.split(b"\0")[0][:20]
+    return f" ({name.decode('ascii')})" if name.isascii() and name.isalnum() else ""
+
+
+def about_blocks(
+    metadata: Metadata, image_format: str, carried: Carried, *, profile: bytes | None, to_srgb: bool
+) -> list[Block]:
+    """A JPEG's, PNG's or WebP's blocks of metadata that comes from another format.
+
+    Args:
+        metadata: of the source.
+        image_format: of the target.
+        carried: what is kept and dropped is noted there.
+        profile: the ICC profile to write.
+        to_srgb: whether the pixels were converted.
+    """
+    exif = carried_exif(metadata, carried, to_srgb=to_srgb)
+    xmp = carried_xmp(metadata.xmp, carried)
+    for tag, name in _DESCRIBES_PIXELS.items():
+        if tag in metadata.exif.tags:
+            carried.drop(name)
+    if metadata.profile and profile == metadata.profile:
+        carried.keep("ICC profile")
+    if image_format == "JPEG":
+        photoshop = carried_resources(_all_resources(metadata), carried)
+        return [
+            *([Block(APP1, EXIF_HEAD + exif)] if exif and len(exif) < 65_000 else []),
+            *([Block(APP1, XMP_HEAD + xmp)] if xmp and len(xmp) < 65_000 else []),
+            *(_icc_segments(profile) if profile else []),
+            *_photoshop_segments(photoshop),
+            *(Block(COMMENT, each) for each in metadata.comments),
+        ]
+    for number, _, _ in resources(_all_resources(metadata)):
+        carried.drop(
+            "IPTC" if number in {_IPTC_RESOURCE, _IPTC_DIGEST}
+            else "clipping path" if number in _CLIPPING_PATHS
+            else "Photoshop thumbnail" if number in _THUMBNAIL_RESOURCES else "Photoshop resources"
+        )  # fmt: skip
+    if image_format == "WEBP":
+        named = {b"ICCP": profile, b"EXIF": exif, b"XMP ": xmp}
+        return [Block(kind, payload) for kind, payload in named.items() if payload]
+    found = [Block(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))] if profile else []
+    if metadata.dots_per_inch:
+        across, down = (round(dots / 0.0254) for dots in metadata.dots_per_inch)
+        found.append(Block(b"pHYs", struct.pack(">IIB", across, down, 1)))
+    found += [Block(b"eXIf", exif)] if exif else []
+    return found + ([_png_xmp_chunk(xmp)] if xmp else [])
+
+
+def png_blocks(metadata: Metadata, carried: Carried, *, profile: bytes | None, to_srgb: bool) -> list[Block]:
+    """A PNG's chunks from a PNG: all that may be copied when pixels have changed."""
+    kept: list[Block] = []
+    if profile and (to_srgb or metadata.profile is None) and not _states_space(metadata):
+        kept.append(Block(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)))
+    for block in metadata.blocks:
+        kind = block.kind
+        if kind in {b"IHDR", b"IDAT", b"IEND", b"PLTE", b"tRNS", b"bKGD", b"hIST", b"sBIT"}:
+            continue  # the encoder's own, or bound to a palette
+        if kind in {b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP"}:
+            if not to_srgb:
+                kept.append(block)
+                carried.keep({b"iCCP": "ICC profile"}.get(kind, kind.decode()))
+        elif kind == b"eXIf":
+            data = carried_exif(metadata, carried, to_srgb=to_srgb)
+            kept += [Block(kind, data)] if data else []
+        elif _png_xmp(block) is not None:
+            kept += [_png_xmp_chunk(carried_xmp(_png_xmp(block), carried) or b"")]
+        elif kind in {b"tEXt", b"zTXt", b"iTXt", b"tIME", b"pHYs", b"mDCV", b"cLLI"} or kind[3:].islower():
+            kept.append(block)
+            carried.keep("resolution" if kind == b"pHYs" else f"{kind.decode('latin-1')} chunk")
+        else:
+            carried.drop("C2PA signature" if kind == b"caBX" else f"{kind.decode('latin-1')} chunk")
+    return kept
+
+
+def _states_space(metadata: Metadata) -> bool:
+    return any(each.kind in {b"sRGB", b"gAMA", b"cHRM", b"cICP"} for each in metadata.blocks)
+
+
+def _png_xmp_chunk(packet: bytes) -> Block:
+    return Block(b"iTXt", _PNG_XMP + b"\0\0\0\0\0" + packet)
+
+
+def tiff_tags(metadata: Metadata, carried: Carried, *, profile: bytes | None, to_srgb: bool) -> Directory:
+    """The tags of a TIFF from a TIFF: all of them, cleaned."""
+    directory = metadata.exif
+    kept = Directory(directory.order, dict(directory.tags))
+    for tag, name in _DESCRIBES_PIXELS.items():
+        if kept.tags.pop(tag, None):
+            carried.drop(name)
+    cleaned = {
+        XMP: carried_xmp(metadata.xmp, carried), PHOTOSHOP: carried_resources(metadata.photoshop, carried)
+    }  # fmt: skip
+    for tag, value in cleaned.items():
+        if value and tag in kept.tags:
+            kept.tags[tag] = Entry(kept.tags[tag].type, value)
+        else:
+            kept.tags.pop(tag, None)
+    _name_exif(directory, carried)
+    if IPTC in kept.tags:
+        carried.keep("IPTC")
+    if to_srgb:
+        for tag in _TIFF_PRIMARIES | {ICC}:
+            kept.tags.pop(tag, None)
+        kept.tags |= (
+            {EXIF_IFD: _about(directory, to_srgb=True).tags[EXIF_IFD]} if EXIF_IFD in directory.tags else {}
+        )
+    elif ICC in kept.tags:
+        carried.keep("ICC profile")
+    if profile and ICC not in kept.tags and to_srgb:
+        kept.tags[ICC] = Entry(7, profile)
+    return kept
+
+
+def tiff_tags_about(
+    metadata: Metadata, carried: Carried, *, profile: bytes | None, to_srgb: bool
+) -> Directory:
+    """The tags of a TIFF about a photo of another format, or of one that is stored anew."""
+    about = _about(metadata.exif, to_srgb=to_srgb)
+    _name_exif(metadata.exif, carried)
+    for tag, name in _DESCRIBES_PIXELS.items():
+        if tag in metadata.exif.tags:
+            carried.drop(name)
+    xmp = carried_xmp(metadata.xmp, carried)
+    photoshop = carried_resources(_all_resources(metadata), carried)
+    iptc = next((content for number, content, _ in resources(photoshop) if number == _IPTC_RESOURCE), None)
+    for tag, kind, value in ((XMP, 1, xmp), (PHOTOSHOP, 1, photoshop), (IPTC, 7, iptc), (ICC, 7, profile)):
+        if value:
+            about.tags[tag] = Entry(kind, value)
+    if metadata.profile and profile == metadata.profile:
+        carried.keep("ICC profile")
+    if metadata.dots_per_inch:
+        for tag, dots in zip((_X_RESOLUTION, _Y_RESOLUTION), metadata.dots_per_inch, strict=True):
+            about.tags[tag] = Entry(5, struct.pack(f"{about.order}II", round(dots * 100), 100))
+        about.with_short(_RESOLUTION_UNIT, 2)
+    return about
+
+
+def _all_resources(metadata: Metadata) -> bytes | None:
+    """Photoshop's resources, with the IPTC records that a TIFF keeps beside them."""
+    data = metadata.photoshop or b""
+    if metadata.iptc and not any(number == _IPTC_RESOURCE for number, _, _ in resources(data)):
+        length = len(metadata.iptc)
+        data += b"8BIM" + _IPTC_RESOURCE.to_bytes(2) + b"\0\0" + length.to_bytes(4) + metadata.iptc
+        data += bytes(length % 2)
+    return data or None
+
+
+def _icc_segments(profile: bytes) -> list[Block]:
+    parts = [profile[at : at + _ICC_PART_BYTES] for at in range(0, len(profile), _ICC_PART_BYTES)]
+    return [
+        Block(APP2, _ICC_HEAD + bytes([number, len(parts)]) + part)
+        for number, part in enumerate(parts, start=1)
+    ]
+
+
+def _photoshop_segments(data: bytes | None) -> list[Block]:
+    room = 65_533 - len(_PHOTOSHOP_HEAD)
+    return [
+        Block(APP13, _PHOTOSHOP_HEAD + data[at : at + room])
+        for at in range(0, len(data or b""), room)
+        if data
+    ]
+
+
+def exif_space(exif: Directory) -> str:
+    """The colour space that EXIF states: ``"sRGB"``, ``"Adobe RGB (1998)"``, or nothing: ``""``.
+
+    "Uncalibrated" alone states nothing: programs write it into every file whose space they do not know.
+    """
+    directory = exif.sub(EXIF_IFD)
+    space = directory.number(COLOUR_SPACE_TAG, -1)
+    index = directory.sub(INTEROP_IFD).text(INTEROP_INDEX)
+    if index == "R03" or space == 2:
+        return "Adobe RGB (1998)"
+    return "sRGB" if space == 1 or index == "R98" else ""

@@ -1,0 +1,477 @@
+"""The one reader of photos: kind of file, size, colours, and the pixels as they are stored.
+
+libvips decodes JPEG, PNG, WebP and AVIF, tifffile TIFF (see `chromiq.photos.tiff`), Pillow BMP, which libvips
+does not know. Nothing is decoded before its size is known, and only formats of photos are: a file is
+recognised by its first bytes, whatever it is called, and handed to the decoder of that format alone.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyvips
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from chromiq.errors import Finding, UnsoundError
+from chromiq.photos.colour_space import (
+    ColourSpace,
+    Kind,
+    ProfileError,
+    icc_space,
+    named_space,
+    primaries_space,
+)
+from chromiq.photos.metadata import Metadata, exif_space, metadata_of_tiff, read_metadata, with_exif
+from chromiq.photos.tiff import path_is_big
+
+# A file may be written again under its name, so no result of an operation is kept.
+pyvips.cache_set_max(0)
+
+MIN_SIDE_PX = 64
+MAX_PIXELS = 175_000_000
+MAX_SIDE_PX = 32_000
+Format = Literal["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP"]
+_OTHER_KINDS = (
+    (4, b"ftyp", "a HEIC picture"),
+    (0, b"GIF8", "a GIF"),
+    (0, b"%!PS", "a PostScript page"),
+    (0, b"%PDF", "a PDF"),
+    (0, b"8BPS", "a Photoshop file"),
+    (0, b"\xff\x0a", "a JPEG XL picture"),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
+)
+_LOADERS = {"JPEG": "jpegload", "PNG": "pngload", "WEBP": "webpload", "AVIF": "heifload"}
+# cICP and a HEIF's nclx: primaries of ITU-T H.273.
+_CODE_POINTS = {1: "sRGB", 9: "Rec. 2020", 12: "Display P3"}
+_SRGB_LIKE_TRANSFERS = frozenset({1, 6, 13, 14, 15})
+_UNSPECIFIED = 2
+_TIFF_WHITE, _TIFF_PRIMARIES, _TIFF_TRANSFER = 318, 319, 301
+_REDUCED, _MASK_PAGE = 1, 4
+# What a decoder may raise on bytes that are not what they promise.
+_DECODING_ERRORS = (
+    pyvips.Error, OSError, ValueError, SyntaxError, struct.error, RuntimeError, IndexError, KeyError,
+    TypeError, NotImplementedError, ZeroDivisionError, OverflowError, AttributeError, AssertionError,
+    MemoryError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """A photo's pixels as its file has them: not turned, in its own colours.
+
+    Attributes:
+        values: ``(h, w)`` grey or ``(h, w, 3 or 4)`` RGB or CMYK, uint8 or uint16.
+        alpha: ``(h, w)`` of the same type; None if nothing is transparent.
+        kind: what the channels of `values` are.
+    """
+
+    values: NDArray[Any]
+    alpha: NDArray[Any] | None
+    kind: Kind
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoFile:
+    """A photo as far as its header tells.
+
+    Attributes:
+        path: the file.
+        format: what it is, whatever its suffix says.
+        stored_wh: width and height in pixels as it is stored.
+        kind: what its channels are.
+        metadata: what it says beside its pixels.
+    """
+
+    path: Path
+    format: Format
+    stored_wh: tuple[int, int]
+    kind: Kind
+    metadata: Metadata
+
+    @property
+    def orientation(self) -> int:
+        """The EXIF orientation 1..8. libvips turns an AVIF by itself."""
+        return 1 if self.format == "AVIF" else self.metadata.orientation
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height in pixels, upright."""
+        return self.stored_wh[::-1] if self.orientation >= 5 else self.stored_wh
+
+    @cached_property
+    def space(self) -> ColourSpace:
+        """What its colours mean.
+
+        Raises:
+            UnsoundError: if its profile cannot be used, or it states a space that is unknown.
+        """
+        stated = self.metadata.profile is None and self.metadata.profile_is_whole
+        try:
+            return _space_of(self)
+        except ProfileError as error:
+            hint = "Export it with its ICC profile." if stated else "Export it again as sRGB."
+            code = "photo.space" if stated else "photo.profile"
+            raise unsound(Finding(code, str(self.path), str(error), hint)) from error
+
+    def decode(self, least_wh: tuple[int, int] | None = None) -> Pixels:
+        """All pixels, or, of a JPEG, at a half, a quarter or an eighth of its sides.
+
+        Args:
+            least_wh: the upright width and height that suffice.
+
+        Raises:
+            UnsoundError: if the file is cut short or damaged.
+        """
+        with decoding(self.path):
+            if self.format == "TIFF":
+                return _tiff_pixels(self.path)
+            if self.format == "BMP":
+                with Image.open(self.path, formats=("BMP",)) as image:
+                    return Pixels(np.array(image.convert("RGB")), None, "rgb")
+            shrink = 1
+            if self.format == "JPEG" and least_wh is not None:
+                shrink = _shrink(self.size_wh, least_wh)
+            return _vips_pixels(_vips_image(self.path, self.format, shrink), self.kind)
+
+
+def open_photo(path: Path, min_side_px: int = MIN_SIDE_PX) -> PhotoFile:
+    """Look at a photo's header.
+
+    Args:
+        path: the file.
+        min_side_px: the shortest side that is taken.
+
+    Raises:
+        UnsoundError: with one `Finding`, if the file is missing, no photo, too small or too large, holds
+            several pictures, or values of a depth that no camera writes.
+    """
+    where = str(path)
+    if finding := _file_finding(path):
+        raise unsound(finding)
+    with path.open("rb") as stream:
+        head = stream.read(64)
+    image_format = _format_of(head)
+    if image_format is None:
+        kind = next((name for at, mark, name in _OTHER_KINDS if head[at:].startswith(mark)), "not an image")
+        hint = "Export it as a JPEG, PNG, WebP or TIFF."
+        raise unsound(Finding("photo.unreadable", where, f"it is {kind}", hint, got=kind))
+    try:
+        photo, frames, depth = _header(path, image_format)
+    except _DECODING_ERRORS as error:
+        hint = "Replace it by a JPEG, PNG, WebP or TIFF that is exported again."
+        raise unsound(
+            Finding("photo.unreadable", where, f"it cannot be opened: {_reason(error)}", hint)
+        ) from error
+    width_px, height_px = photo.stored_wh
+    size = f"{width_px}x{height_px}"
+    if max(width_px, height_px) > MAX_SIDE_PX or width_px * height_px > MAX_PIXELS:
+        most = f"{MAX_SIDE_PX} px a side and {MAX_PIXELS // 1_000_000} megapixels"
+        finding = Finding(
+            "photo.large", where, f"it is {size}, larger than {most}", "Scale it down.", wanted=most, got=size
+        )
+        raise unsound(finding)
+    if min(width_px, height_px) < min_side_px:
+        message = f"it is {size}, smaller than {min_side_px} px a side"
+        raise unsound(Finding("photo.small", where, message, "Use the original photo.", got=size))
+    if frames > 1:
+        raise unsound(Finding("photo.animated", where, f"it holds {frames} pictures", "Export one of them."))
+    if depth:
+        raise unsound(
+            Finding("photo.depth", where, f"it holds {depth}", "Export it with 8 or 16 bits a channel.")
+        )
+    return photo
+
+
+@contextmanager
+def decoding(path: Path) -> Iterator[None]:
+    """What a decoder complains of in the block is a finding."""
+    try:
+        yield
+    except UnsoundError:
+        raise
+    except _DECODING_ERRORS as error:
+        message = f"it is damaged or cut short: {_reason(error)}"
+        raise unsound(Finding("photo.truncated", str(path), message, "Copy or export it again.")) from error
+
+
+def unsound(finding: Finding) -> UnsoundError:
+    """The error of one finding."""
+    return UnsoundError(str(finding), [finding])
+
+
+def _reason(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:200]
+
+
+def _file_finding(path: Path) -> Finding | None:
+    where = str(path)[:300]
+    try:
+        # A pipe or a device would be waited for, or read for ever.
+        missing = None if path.is_file() else "not a file" if path.exists() else "no such file"
+    except OSError as error:  # such as a name that is too long
+        missing = str(error.strerror)
+    if missing:
+        return Finding(
+            "photo.missing", where, f"it cannot be read: {missing}", "Check the path.", got=missing
+        )
+    if path.stat().st_size == 0:
+        return Finding("photo.empty", where, "the file is empty", "Copy it again.")
+    return None
+
+
+def _format_of(head: bytes) -> Format | None:
+    starts: tuple[tuple[bytes, Format], ...] = (
+        (b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"BM", "BMP"),
+        (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"II+\0", "TIFF"), (b"MM\0+", "TIFF"),
+    )  # fmt: skip
+    for start, name in starts:
+        if head.startswith(start):
+            return name
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    brands = head[8 : min(64, int.from_bytes(head[:4]))] if head[4:8] == b"ftyp" else b""
+    return "AVIF" if b"avif" in brands or b"avis" in brands else None
+
+
+def _header(path: Path, image_format: Format) -> tuple[PhotoFile, int, str]:
+    """The file, how many pictures it holds, and a depth that is not taken, or nothing."""
+    if image_format == "TIFF":
+        return _tiff_header(path)
+    metadata = read_metadata(path, image_format)
+    if image_format == "BMP":
+        with Image.open(path, formats=("BMP",)) as image:
+            return PhotoFile(path, image_format, image.size, "rgb", metadata), 1, ""
+    image = _vips_image(path, image_format)
+    fields = image.get_fields()
+    frames = image.get("n-pages") if "n-pages" in fields else 1
+    if image_format == "PNG" and any(each.kind == b"acTL" for each in metadata.blocks):
+        frames = 2
+    if image_format == "AVIF":
+        metadata = Metadata(
+            xmp=bytes(image.get("xmp-data")) if "xmp-data" in fields else None,
+            profile=bytes(image.get("icc-profile-data")) if "icc-profile-data" in fields else None,
+        )
+        exif = bytes(image.get("exif-data")).removeprefix(b"Exif\0\0") if "exif-data" in fields else None
+        metadata = with_exif(metadata, exif)
+    kind: Kind = "cmyk" if image.interpretation == "cmyk" else "grey" if image.bands < 3 else "rgb"
+    depth = "" if image.format in {"uchar", "ushort"} else f"values of type {image.format}"
+    return PhotoFile(path, image_format, (image.width, image.height), kind, metadata), frames, depth
+
+
+def _vips_image(path: Path, image_format: Format, shrink: int = 1) -> pyvips.Image:
+    options: dict[str, Any] = {"access": "sequential", "fail_on": "error"}
+    if image_format == "JPEG":
+        options["shrink"] = shrink
+    return pyvips.Operation.call(_LOADERS[image_format], str(path), **options)
+
+
+def _vips_pixels(image: pyvips.Image, kind: Kind) -> Pixels:
+    values = image.numpy()
+    if image.format == "ushort" and image.interpretation not in {"rgb16", "grey16"}:
+        values = _widened(values, int(image.get("bits-per-sample")))
+    channels = {"grey": 1, "rgb": 3, "cmyk": 4}[kind]
+    if values.ndim == 2:
+        return Pixels(values, None, kind)
+    alpha = np.ascontiguousarray(values[..., channels]) if values.shape[2] > channels else None
+    values = values[..., 0] if channels == 1 else values[..., :channels]
+    return Pixels(np.ascontiguousarray(values), alpha, kind)
+
+
+def _widened(values: NDArray[Any], bits: int) -> NDArray[np.uint16]:
+    """Values of 9 to 15 bits at the range of 16."""
+    if bits >= 16:
+        return values.astype(np.uint16)
+    return (values.astype(np.uint32) * 65535 // ((1 << bits) - 1)).astype(np.uint16)
+
+
+def _shrink(size_wh: tuple[int, int], least_wh: tuple[int, int]) -> int:
+    """By how much a JPEG may be decoded smaller, so that it still covers a size."""
+    fits = [
+        factor
+        for factor in (8, 4, 2)
+        if all(-(-side // factor) >= least for side, least in zip(size_wh, least_wh, strict=True))
+    ]
+    return fits[0] if fits else 1
+
+
+# ---------------------------------------------------------------- TIFF
+
+
+@contextmanager
+def tiff_page(path: Path) -> Iterator[tuple[tifffile.TiffPage, int]]:
+    """A TIFF's photo, and how many whole pictures the file holds; reduced pictures and masks do not count."""
+    with tifffile.TiffFile(path) as file:
+        pages = [file.pages[number] for number in range(min(len(file.pages), 64))]
+        whole = []
+        for page in pages:
+            full = page.aspage()
+            if not int(full.subfiletype) & (_REDUCED | _MASK_PAGE):
+                whole.append(full)
+        if not whole:
+            whole = [file.pages[0].aspage()]
+        yield whole[0], len(whole)
+
+
+def _tiff_header(path: Path) -> tuple[PhotoFile, int, str]:
+    with tiff_page(path) as (page, frames):
+        size_wh = (int(page.imagewidth), int(page.imagelength))
+        metadata = metadata_of_tiff(path, page, big=path_is_big(path))
+        kind: Kind = {0: "grey", 1: "grey", 5: "cmyk"}.get(int(page.photometric), "rgb")  # type: ignore[assignment]
+        depth = ""
+        if int(page.sampleformat) == 3:
+            depth = "floating-point values, whose white is unknown"
+        elif page.bitspersample > 16 or int(page.sampleformat) != 1:
+            depth = f"{page.bitspersample}-bit integers"
+        elif page.samplesperpixel > 16 or page.imagedepth != 1:
+            depth = f"{page.samplesperpixel} channels"
+    return PhotoFile(path, "TIFF", size_wh, kind, metadata), frames, depth
+
+
+def _tiff_pixels(path: Path) -> Pixels:
+    with tiff_page(path) as (page, _):
+        if _is_exotic(page):
+            return _exotic_tiff_pixels(path, page)
+        stored = tiff_samples(page)
+        photometric = int(page.photometric)
+        if photometric == 3:
+            return Pixels(_through_palette(stored[..., 0], page), None, "rgb")
+        extras = [int(extra) for extra in page.extrasamples]
+    colours = {0: 1, 1: 1, 5: 4}.get(photometric, 3)
+    kind: Kind = {1: "grey", 4: "cmyk"}.get(colours, "rgb")  # type: ignore[assignment]
+    values = stored[..., :colours]
+    alpha = None
+    for index, extra in enumerate(extras):
+        if extra in {1, 2} and colours + index < stored.shape[2]:
+            alpha = np.ascontiguousarray(stored[..., colours + index])
+            values = undone_alpha(values, alpha) if extra == 1 else values
+            break
+    if photometric == 0:
+        values = np.iinfo(values.dtype).max - values
+    return Pixels(np.ascontiguousarray(values[..., 0] if colours == 1 else values), alpha, kind)
+
+
+def tiff_samples(page: tifffile.TiffPage) -> NDArray[Any]:
+    """All channels of a TIFF's picture as they are stored: ``(h, w, channels)``, uint8 or uint16."""
+    stored = page.asarray()
+    shape = (int(page.imagelength), int(page.imagewidth))
+    if page.planarconfig == 2 and page.samplesperpixel > 1:
+        stored = np.moveaxis(stored.reshape(-1, *shape), 0, -1)
+    stored = stored.reshape(*shape, -1)
+    bits = int(page.bitspersample)
+    if stored.dtype == np.bool_ or bits == 1:
+        return stored.astype(np.uint8) * 255
+    if int(page.photometric) != 3 and bits < 8:
+        return (stored.astype(np.uint16) * 255 // ((1 << bits) - 1)).astype(np.uint8)
+    return (
+        _widened(stored, bits) if 8 < bits < 16 else stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    )
+
+
+def undone_alpha(values: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
+    """Colours into which alpha was multiplied, without it; where nothing is seen, as they are."""
+    full = np.iinfo(values.dtype).max
+    seen = np.where(alpha > 0, alpha, full)[..., None].astype(np.float32)
+    return np.rint(np.minimum(values * (full / seen), full)).astype(values.dtype)
+
+
+def _through_palette(stored: NDArray[Any], page: tifffile.TiffPage) -> NDArray[np.uint8]:
+    palette = np.asarray(page.colormap)
+    return np.ascontiguousarray((palette.T[stored] >> 8).astype(np.uint8))
+
+
+def _is_exotic(page: tifffile.TiffPage) -> bool:
+    """Whether tifffile leaves it to others: YCbCr that is not JPEG, Lab, bits the other way round, fax."""
+    jpeg = int(page.compression) == 7
+    return (
+        (int(page.photometric) not in {0, 1, 2, 3, 5} and not (int(page.photometric) == 6 and jpeg))
+        or int(page.compression) in {2, 3, 4, 6}
+        or page.fillorder != 1
+    )
+
+
+def _exotic_tiff_pixels(path: Path, page: tifffile.TiffPage) -> Pixels:
+    """libtiff reads what tifffile does not; it comes as 8-bit RGB or grey."""
+    with path.open("rb"):
+        image = pyvips.Image.tiffload(str(path), page=int(page.index), fail_on="error")
+    if image.interpretation == "lab":
+        image = image.colourspace("srgb")
+    values = image.numpy()
+    if values.dtype != np.uint8:
+        values = values.astype(np.uint8)
+    if values.ndim == 2 or values.shape[2] < 3:
+        return Pixels(np.ascontiguousarray(values if values.ndim == 2 else values[..., 0]), None, "grey")
+    return Pixels(np.ascontiguousarray(values[..., :3]), None, "rgb")
+
+
+# ---------------------------------------------------------------- colour
+
+
+def _space_of(photo: PhotoFile) -> ColourSpace:
+    """What the file says of its colours, the most binding word first; sRGB if it says nothing."""
+    metadata = photo.metadata
+    chunks = {each.kind: each.payload for each in metadata.blocks} if photo.format == "PNG" else {}
+    if len(chunks.get(b"cICP", b"")) == 4:
+        space = _code_point_space(chunks[b"cICP"][0], chunks[b"cICP"][1], "its cICP chunk")
+        if space:
+            return space
+    if not metadata.profile_is_whole:
+        raise ProfileError("part of its ICC profile is missing")
+    if metadata.profile:
+        return icc_space(metadata.profile, photo.kind)
+    if photo.format == "AVIF":
+        with photo.path.open("rb") as stream:
+            _, found, nclx = stream.read(1 << 16).partition(b"colrnclx")
+        if found and len(nclx) >= 4:
+            primaries, transfer = struct.unpack(">HH", nclx[:4])
+            space = _code_point_space(primaries, transfer, "its nclx box")
+            if space:
+                return space
+    if b"sRGB" in chunks:
+        return ColourSpace(None, "its sRGB chunk")
+    if (space := _gamma_space(chunks)) is not None:
+        return space
+    stated = exif_space(metadata.exif)
+    if stated:
+        return named_space(stated, "EXIF")
+    white, corners = (metadata.exif.rationals(tag) for tag in (_TIFF_WHITE, _TIFF_PRIMARIES))
+    if photo.format == "TIFF" and len(white) == 2 and len(corners) == 6:
+        return primaries_space(white, corners, None, "its PrimaryChromaticities tag")
+    name = metadata.xmp_text("photoshop:ICCProfile")
+    if name and photo.kind == "rgb":
+        return named_space(name, "its XMP data")
+    return ColourSpace(None, "")
+
+
+def _code_point_space(primaries: int, transfer: int, stated_by: str) -> ColourSpace | None:
+    if primaries == _UNSPECIFIED or transfer == _UNSPECIFIED:
+        return None
+    if primaries not in _CODE_POINTS or transfer not in _SRGB_LIKE_TRANSFERS:
+        raise ProfileError(
+            f"{stated_by} states primaries {primaries} and transfer {transfer}, which are unknown"
+        )
+    return named_space(_CODE_POINTS[primaries], stated_by)
+
+
+def _gamma_space(chunks: dict[bytes, bytes]) -> ColourSpace | None:
+    """The space of a PNG's gAMA and cHRM chunks; None without, or where they say nothing of sense."""
+    gamma_data, corners = chunks.get(b"gAMA", b""), chunks.get(b"cHRM", b"")
+    gamma = int.from_bytes(gamma_data) / 100_000 if len(gamma_data) == 4 else 0.0
+    xy = [value / 100_000 for value in struct.unpack(">8I", corners)] if len(corners) == 32 else []
+    stated = [*(["gAMA"] if gamma else []), *(["cHRM"] if any(xy) else [])]
+    if not stated or (xy and any(xy) and not all(xy)):
+        return None
+    by = f"its {' and '.join(stated)} chunk" + "s" * (len(stated) > 1)
+    srgb = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+    white_and_primaries = xy if any(xy) else srgb
+    return primaries_space(white_and_primaries[:2], white_and_primaries[2:], 1 / gamma if gamma else None, by)

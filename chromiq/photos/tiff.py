@@ -1,0 +1,361 @@
+"""TIFF directories and strips: read, changed in part, written again as they were stored.
+
+tifffile decodes (libvips' libtiff has no ZSTD and LZMA here, and writes no EXIF directory). A photo that is
+written again keeps its byte order, BigTIFF, compression, predictor, planes, strips or tiles: those without a
+changed pixel are copied, the others are encoded anew. Every tag is copied, but for those that describe
+the old pixels.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import imagecodecs
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from chromiq.records import BoolMask
+
+logging.getLogger("tifffile").propagate = False  # what is wrong with a file is a finding
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+EXIF_IFD, GPS_IFD, INTEROP_IFD = 34665, 34853, 40965
+ORIENTATION, XMP, IPTC, PHOTOSHOP, ICC = 274, 700, 33723, 34377, 34675
+_SUB_DIRECTORIES = frozenset({EXIF_IFD, GPS_IFD, INTEROP_IFD})
+_TYPE_BYTES = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}
+_OFFSETS, _COUNTS = {273, 324}, {279, 325}
+_MOST_TAGS, _MOST_BYTES, _DEEPEST = 4096, 256 << 20, 4
+_DEFLATE = 8
+_LOSSY_LEVEL = 95
+Order = Literal["<", ">"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A tag's value: its TIFF type, and its bytes in the file's order, or a directory of its own."""
+
+    type: int
+    value: bytes | Directory
+
+    def numbers(self, order: Order) -> tuple[int, ...]:
+        """The value of a tag of bytes, shorts or longs."""
+        code = {1: "B", 3: "H", 4: "I", 7: "B", 13: "I", 16: "Q"}.get(self.type)
+        if code is None or isinstance(self.value, Directory):
+            return ()
+        count = len(self.value) // struct.calcsize(code)
+        return struct.unpack(f"{order}{count}{code}", self.value[: count * struct.calcsize(code)])
+
+
+@dataclass
+class Directory:
+    """A TIFF directory: tags in the byte order of the file it comes from."""
+
+    order: Order = "<"
+    tags: dict[int, Entry] = field(default_factory=dict)
+
+    def text(self, tag: int) -> str:
+        """A tag of ASCII text; empty if there is none."""
+        entry = self.tags.get(tag)
+        if entry is None or isinstance(entry.value, Directory):
+            return ""
+        return entry.value.split(b"\0")[0].decode("latin-1").strip()
+
+    def number(self, tag: int, default: int = 0) -> int:
+        """The first number of a tag of integers."""
+        entry = self.tags.get(tag)
+        values = entry.numbers(self.order) if entry else ()
+        return values[0] if values else default
+
+    def rationals(self, tag: int) -> tuple[float, ...]:
+        """The values of a tag of fractions; without those that divide by nothing."""
+        entry = self.tags.get(tag)
+        if entry is None or entry.type not in {5, 10} or isinstance(entry.value, Directory):
+            return ()
+        code = "I" if entry.type == 5 else "i"
+        count = len(entry.value) // 8
+        parts = struct.unpack(f"{self.order}{2 * count}{code}", entry.value[: 8 * count])
+        return tuple(a / b for a, b in zip(parts[::2], parts[1::2], strict=True) if b)
+
+    def sub(self, tag: int) -> Directory:
+        """A directory that a tag leads to; an empty one if there is none."""
+        entry = self.tags.get(tag)
+        return entry.value if entry and isinstance(entry.value, Directory) else Directory(self.order)
+
+    def with_short(self, tag: int, value: int) -> None:
+        """Set a tag of one short."""
+        self.tags[tag] = Entry(3, struct.pack(f"{self.order}H", value))
+
+    def reordered(self, order: Order) -> Directory:
+        """The same in another byte order."""
+        if order == self.order:
+            return self
+        tags = {}
+        for tag, entry in self.tags.items():
+            if isinstance(entry.value, Directory):
+                tags[tag] = Entry(entry.type, entry.value.reordered(order))
+                continue
+            width = {5: 4, 10: 4}.get(entry.type, _TYPE_BYTES[entry.type])
+            swapped = (
+                np.frombuffer(entry.value, f"u{width}").byteswap().tobytes() if width > 1 else entry.value
+            )
+            tags[tag] = Entry(entry.type, swapped)
+        return Directory(order, tags)
+
+
+def read_directory(
+    stream: BinaryIO, offset: int, order: Order, *, big: bool = False, depth: int = 0
+) -> Directory:
+    """A directory and those that its EXIF and GPS tags lead to. What lies beyond the file is left out.
+
+    Args:
+        stream: the TIFF, or the EXIF data of another format.
+        offset: where the directory starts.
+        order: the file's byte order.
+        big: whether the file is a BigTIFF.
+        depth: how many directories lead here.
+    """
+    found = Directory(order)
+    count_code, entry_code, size = ("Q", "HHQ8s", 20) if big else ("H", "HHI4s", 12)
+    stream.seek(offset)
+    head = stream.read(struct.calcsize(count_code))
+    if len(head) < struct.calcsize(count_code):
+        return found
+    count = min(struct.unpack(order + count_code, head)[0], _MOST_TAGS)
+    table = stream.read(count * size)
+    for at in range(0, len(table) - size + 1, size):
+        tag, kind, length, inline = struct.unpack_from(order + entry_code, table, at)
+        if kind not in _TYPE_BYTES:
+            continue
+        wanted = length * _TYPE_BYTES[kind]
+        value = inline[:wanted]
+        if wanted > len(inline):
+            if wanted > _MOST_BYTES:
+                continue
+            stream.seek(struct.unpack(order + ("Q" if big else "I"), inline)[0])
+            value = stream.read(wanted)
+        if len(value) < wanted:
+            continue
+        entry = Entry(kind, value)
+        if tag in _SUB_DIRECTORIES:
+            where = entry.numbers(order)
+            if len(where) != 1 or depth >= _DEEPEST:
+                continue
+            entry = Entry(4, read_directory(stream, where[0], order, big=big, depth=depth + 1))
+        found.tags[tag] = entry
+    return found
+
+
+def header_of(data: bytes) -> tuple[Order, bool, int] | None:
+    """Byte order, whether it is a BigTIFF and where the first directory starts; None if it is no TIFF."""
+    orders: dict[bytes, Order] = {b"II": "<", b"MM": ">"}
+    order = orders.get(data[:2])
+    if order is None or len(data) < 8:
+        return None
+    version = struct.unpack(f"{order}H", data[2:4])[0]
+    if version == 43 and len(data) >= 16:
+        return order, True, struct.unpack(f"{order}Q", data[8:16])[0]
+    return (order, False, struct.unpack(f"{order}I", data[4:8])[0]) if version == 42 else None
+
+
+def write_tiff(directory: Directory, chunks: Iterable[bytes] = (), *, big: bool = False) -> bytes:
+    """A TIFF of one directory, or, without chunks, EXIF data.
+
+    Args:
+        directory: its tags; offsets and byte counts of strips or tiles are filled in.
+        chunks: the strips or tiles, in order.
+        big: whether to write a BigTIFF.
+    """
+    order, pixels = directory.order, list(chunks)
+    start = 16 if big else 8
+    out = bytearray(start)
+    places = []
+    for chunk in pixels:
+        places.append(len(out))
+        out += chunk + bytes(len(chunk) % 2)
+    if pixels:
+        kind, code = (16, "Q") if big else (4, "I")
+        offsets, counts = (324, 325) if 322 in directory.tags else (273, 279)
+        tags = dict(directory.tags)
+        tags[offsets] = Entry(kind, struct.pack(f"{order}{len(places)}{code}", *places))
+        tags[counts] = Entry(kind, struct.pack(f"{order}{len(pixels)}{code}", *map(len, pixels)))
+        directory = Directory(order, tags)
+    first = _append(out, directory, big)
+    mark = b"II" if order == "<" else b"MM"
+    header = struct.pack(f"{order}HHHQ", 43, 8, 0, first) if big else struct.pack(f"{order}HI", 42, first)
+    out[:start] = mark + header
+    return bytes(out)
+
+
+def _append(out: bytearray, directory: Directory, big: bool) -> int:
+    """Append a directory, the values it points to first; where it starts."""
+    order, code, inline_bytes = directory.order, "Q" if big else "I", 8 if big else 4
+    rows = []
+    for tag, entry in sorted(directory.tags.items()):
+        value = entry.value
+        kind = entry.type
+        if isinstance(value, Directory):
+            if not value.tags:
+                continue
+            kind = 4
+            value = struct.pack(f"{order}I", _append(out, value, big))
+        count = len(value) // _TYPE_BYTES[kind]
+        if len(value) > inline_bytes:
+            place = len(out)
+            out += value + bytes(len(value) % 2)
+            value = struct.pack(order + code, place)
+        rows.append(struct.pack(f"{order}HH{code}", tag, kind, count) + value.ljust(inline_bytes, b"\0"))
+    start = len(out)
+    out += struct.pack(order + ("Q" if big else "H"), len(rows)) + b"".join(rows) + bytes(inline_bytes)
+    return start
+
+
+def rewritten(
+    path: Path, page: tifffile.TiffPage, directory: Directory, pixels: NDArray[Any], changed: BoolMask
+) -> tuple[bytes, str]:
+    """A TIFF whose changed strips or tiles are encoded anew, the others copied as they are stored.
+
+    Args:
+        path: the file.
+        page: its photo.
+        directory: the tags to write.
+        pixels: ``(h, w, channels)``, all channels, as the file has them.
+        changed: ``(h, w)`` bool, where they differ from the file's.
+
+    Returns:
+        The new file, and what became of its compression; empty if nothing did.
+    """
+    encode, note = _encoder(page), ""
+    if encode is None:
+        encode, note = _deflate, f"compression {tifffile.COMPRESSION(page.compression).name} became ZIP"
+        directory.with_short(259, _DEFLATE)
+        directory.with_short(317, 1)
+        changed = np.ones_like(changed)
+        directory.tags.pop(347, None)
+    planar = page.planarconfig == 2 and page.samplesperpixel > 1
+    chunks: list[bytes] = []
+    with path.open("rb") as stream:
+        for index, (offset, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
+            _, (plane, _, top, left, _), shape = page.decode(None, index)
+            rows, columns = slice(top, top + shape[1]), slice(left, left + shape[2])
+            if not changed[rows, columns].any():
+                stream.seek(offset)
+                chunks.append(stream.read(count))
+                continue
+            part = pixels[rows, columns, plane : plane + 1] if planar else pixels[rows, columns]
+            if page.is_tiled:
+                padding = (page.tilelength - part.shape[0], page.tilewidth - part.shape[1])
+                part = np.pad(part, ((0, padding[0]), (0, padding[1]), (0, 0)), mode="edge")
+            chunks.append(encode(np.ascontiguousarray(part), page))
+    big = path_is_big(path)
+    return write_tiff(directory, chunks, big=big), note
+
+
+def path_is_big(path: Path) -> bool:
+    """Whether a file is a BigTIFF."""
+    with path.open("rb") as stream:
+        header = header_of(stream.read(16))
+    return bool(header and header[1])
+
+
+def _encoder(page: tifffile.TiffPage) -> Any:
+    """What encodes a strip or tile as the page's are; None if it cannot be done."""
+    if page.compression in {6, 7, 33003, 33005, 34712, 50001, 50002, 52546}:
+        return _jpeg if page.compression == 7 and page.dtype == np.uint8 else None
+    if page.compression == 1:
+        return _plain
+    try:
+        tifffile.TIFF.COMPRESSORS[page.compression]
+    except KeyError:
+        return None
+    return _compressed if page.predictor in {1, 2} and page.fillorder == 1 else None
+
+
+def _differences(part: NDArray[Any], page: tifffile.TiffPage) -> NDArray[Any]:
+    return imagecodecs.delta_encode(part, axis=-2) if page.predictor == 2 else part
+
+
+def _plain(part: NDArray[Any], page: tifffile.TiffPage) -> bytes:
+    return part.astype(part.dtype.newbyteorder(page.parent.byteorder)).tobytes()
+
+
+def _compressed(part: NDArray[Any], page: tifffile.TiffPage) -> bytes:
+    ordered = _differences(part, page).astype(part.dtype.newbyteorder(page.parent.byteorder))
+    if page.compression == 32773:  # PackBits packs each row by itself
+        return b"".join(imagecodecs.packbits_encode(row.tobytes()) for row in ordered)
+    return bytes(tifffile.TIFF.COMPRESSORS[page.compression](ordered.tobytes()))
+
+
+def _deflate(part: NDArray[Any], page: tifffile.TiffPage) -> bytes:
+    return bytes(imagecodecs.zlib_encode(_plain(part, page)))
+
+
+def _jpeg(part: NDArray[Any], page: tifffile.TiffPage) -> bytes:
+    sampling = page.subsampling or (1, 1)
+    ycbcr = page.photometric == 6
+    return bytes(
+        imagecodecs.jpeg_encode(
+            part if part.shape[2] > 1 else part[..., 0],
+            level=_LOSSY_LEVEL,
+            colorspace="rgb" if part.shape[2] == 3 else None,
+            outcolorspace=("ycbcr" if ycbcr else "rgb") if part.shape[2] == 3 else None,
+            subsampling=sampling if ycbcr else None,
+        )
+    )
+
+
+def plain_directory(
+    pixels: NDArray[Any], about: Mapping[int, Entry], order: Order = "<"
+) -> tuple[Directory, list[bytes]]:
+    """Tags and strips of a ZIP-compressed TIFF of pixels ``(h, w, 3 or 4)`` uint8 or uint16.
+
+    Args:
+        pixels: RGB, with alpha that is not multiplied in.
+        about: further tags, in that byte order.
+        order: the byte order.
+    """
+    height_px, width_px, channels = pixels.shape
+    rows = max(1, min(height_px, (1 << 20) // (width_px * channels * pixels.itemsize)))
+    ordered = pixels.dtype.newbyteorder(order)
+    strips = [
+        bytes(
+            imagecodecs.zlib_encode(
+                imagecodecs.delta_encode(np.ascontiguousarray(pixels[top : top + rows]), axis=-2)
+                .astype(ordered)
+                .tobytes(),
+                level=6,
+            )
+        )
+        for top in range(0, height_px, rows)
+    ]
+    shorts: dict[int, tuple[int, ...]] = {
+        258: (8 * pixels.itemsize,) * channels, 259: (_DEFLATE,), 262: (2,), 277: (channels,),
+        284: (1,), 317: (2,), **({338: (2,)} if channels == 4 else {}),
+    }  # fmt: skip
+    longs = {256: width_px, 257: height_px, 278: rows}
+    tags = dict(about)
+    tags |= {tag: Entry(3, struct.pack(f"{order}{len(v)}H", *v)) for tag, v in shorts.items()}
+    tags |= {tag: Entry(4, struct.pack(f"{order}I", value)) for tag, value in longs.items()}
+    return Directory(order, tags), strips
