@@ -215,7 +215,7 @@ def test_a_missing_profile_is_said_once(tmp_path):
     (finding,) = find_pairs(tmp_path, decode=True).findings
     assert (finding.code, finding.severity) == ("photo.untagged", "warning")
     assert finding.where.startswith("4 photos, the first ")
-    assert "taken as sRGB" in finding.hint
+    assert "read as sRGB" in finding.message
 
 
 def test_nothing_is_written_when_a_photo_is_broken(catalogue, tmp_path):
