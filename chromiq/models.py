@@ -2,9 +2,11 @@
 
 To add a model, add an entry here and a template ``templates/NAME.yaml.j2``.
 
-Parameters and LoRA widths were counted from the model classes of diffusers at their default sizes (for
-FLUX.2 klein at the sizes in AI-Toolkit's source). Text encoders: T5-XXL and CLIP-L, Qwen2.5-VL-7B,
-Mistral-Small-3.1-24B, Qwen3-4B and -8B, as their model cards state.
+Parameters and LoRA widths were counted from the model classes of diffusers at their default sizes, and of
+AI-Toolkit for FLUX.2 klein, OmniGen2, Krea 2, Mage-Flow and Boogu-Image. Text encoders as their model cards
+state: T5-XXL and CLIP-L (Kontext), Qwen2.5-VL-7B (Qwen-Image-Edit), Mistral-Small-3.1-24B (FLUX.2), Qwen3-4B
+and -8B (klein), Qwen2.5-VL-3B (OmniGen2), Qwen3-VL-4B (Krea 2, Mage-Flow) and -8B (Boogu-Image), T5-XXL,
+CLIP-L, CLIP-G and Llama-3.1-8B (HiDream).
 """
 
 from __future__ import annotations
@@ -71,13 +73,13 @@ class EditModel:
     Attributes:
         name: on the command line.
         hub_id: of the weights that are trained on and generated with.
-        licence: of the weights, and so of LoRAs trained on them.
+        licence: of the weights, and so of LoRAs trained on them; None where it is not known.
         arch: AI-Toolkit's name.
         layout: ``"stitched"`` shows the still-life on the left of one image, ``"reference"`` shows it as a
             second image.
         divisible_by_px: every side of a trained image is a multiple of this.
         size: for the memory estimate.
-        pipeline: class in diffusers that generates with it.
+        pipeline: class in diffusers that generates with it; None if diffusers has none that edits.
         steps: denoising steps.
         guidance: guidance scale.
         batches: whether one call of the pipeline takes several images.
@@ -86,6 +88,7 @@ class EditModel:
             shapes differ.
         must_cache_text: whether the trainer goes wrong without `train.cache_text_embeddings`.
         text_encoder_qtype: key that sets the text encoder's quantisation.
+        max_resolution: of a trained image, as the square root of its area.
         template: stem of the config template, where several models share one.
         recovery_adapter: AI-Toolkit's 3-bit weights with an adapter that restores their accuracy.
         settings: dotted AI-Toolkit keys that differ from the published run's, apart from `arch`, `hub_id`,
@@ -95,12 +98,12 @@ class EditModel:
 
     name: str
     hub_id: str
-    licence: Licence
+    licence: Licence | None
     arch: str
     layout: Layout
     divisible_by_px: int
     size: ModelSize
-    pipeline: str
+    pipeline: str | None
     steps: int
     guidance: float
     batches: bool = False
@@ -108,6 +111,7 @@ class EditModel:
     stacks_references: bool = False
     must_cache_text: bool = False
     text_encoder_qtype: Literal["qtype", "qtype_te"] = "qtype_te"
+    max_resolution: int = 1328
     template: str | None = None
     recovery_adapter: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
@@ -131,6 +135,7 @@ class EditModel:
             "model.name_or_path": self.hub_id,
             "sample.guidance_scale": self.guidance,
             "sample.sample_steps": self.steps,
+            "dataset.resolution": [self.max_resolution],
             **(_ONE_AT_A_TIME if self.stacks_references else {}),
             **({"train.cache_text_embeddings": True} if self.must_cache_text else {}),
             **self.settings,
@@ -144,6 +149,7 @@ _REFERENCE: dict[str, Any] = {
     "sample.height": 1120,
     "model.model_kwargs": {"match_target_res": False},
 }
+_NO_CONVOLUTIONS: dict[str, Any] = {"network.conv": None, "network.conv_alpha": None}
 
 
 def _bfl_licence(name: str, hub_id: str) -> Licence:
@@ -167,6 +173,7 @@ def _qwen(name: str, hub_id: str, arch: str, pipeline: str, layout: Layout) -> E
         # Without, the trainer hands all prompts of a batch one item's images and shrinks the controls.
         stacks_references=layout == "reference",
         must_cache_text=layout == "reference",
+        template="qwen-image-edit-plus" if layout == "reference" else None,
         recovery_adapter=(
             f"uint3|ostris/accuracy_recovery_adapters/{name.replace('-', '_')}_torchao_uint3.safetensors"
         ),
@@ -205,6 +212,34 @@ _KLEIN_4B = ModelSize(
     latent_channels=32,
     loads_text_encoder_whole=False,
 )
+
+
+def _without_pipeline(
+    name: str,
+    hub_id: str,
+    arch: str,
+    layout: Layout,
+    size: ModelSize,
+    settings: dict[str, Any],
+    **others: Any,
+) -> EditModel:
+    """A model that AI-Toolkit trains and diffusers cannot edit with; steps and guidance are its UI's."""
+    reference = {"sample.width": 896, "sample.height": 1120} if layout == "reference" else {}
+    return EditModel(
+        **{"licence": None, "template": layout, **others},
+        name=name,
+        hub_id=hub_id,
+        arch=arch,
+        layout=layout,
+        divisible_by_px=16,
+        size=size,
+        pipeline=None,
+        steps=25,
+        guidance=4.0,
+        settings={**_NO_CONVOLUTIONS, **reference, **settings},
+    )
+
+
 _ENTRIES = (
     EditModel(
         name="kontext",
@@ -277,6 +312,74 @@ _ENTRIES = (
             loads_text_encoder_whole=False,
         ),
     ),
+    _without_pipeline(
+        "omnigen2",
+        "OmniGen2/OmniGen2",
+        "omnigen2",
+        "stitched",
+        ModelSize(
+            parameters=3.97e9, text_encoder_parameters=3.75e9, width=2520, blocks=36, lora_width=2_360_416
+        ),
+        {"model.quantize_te": True, "train.timestep_type": "sigmoid"},
+        licence=_APACHE,
+    ),
+    _without_pipeline(
+        "hidream-e1",
+        "HiDream-ai/HiDream-E1-1",
+        "hidream_e1",
+        "stitched",
+        ModelSize(
+            parameters=17.1e9,
+            text_encoder_parameters=13.6e9,
+            width=2560,
+            blocks=48,
+            lora_width=3_756_032,
+            loads_text_encoder_whole=False,
+        ),
+        {**_8_BIT, "network.network_kwargs": {"ignore_if_contains": ["ff_i.experts", "ff_i.gate"]}},
+        licence=Licence("mit"),
+        max_resolution=1024,
+    ),
+    _without_pipeline(
+        "krea2-edit",
+        "krea/Krea-2-Raw",
+        "krea2:o_edit",
+        "reference",
+        ModelSize(
+            parameters=12.8e9, text_encoder_parameters=4.44e9, width=6144, blocks=28, lora_width=3_354_624
+        ),
+        {
+            **_8_BIT,
+            "train.timestep_type": "linear",
+            "model.model_kwargs": {"edit": True, "match_target_res": True, "kv_cache": True},
+        },
+        is_gated=True,
+    ),
+    _without_pipeline(
+        "mage-flow-edit",
+        "microsoft/Mage-Flow-Edit-Base",
+        "mageflow_edit",
+        "reference",
+        ModelSize(
+            parameters=4.12e9,
+            text_encoder_parameters=4.44e9,
+            width=3072,
+            blocks=12,
+            lora_width=1_843_200,
+            latent_channels=32,  # 128 at 1/16
+        ),
+        {**_8_BIT, "train.timestep_type": "linear"},
+    ),
+    _without_pipeline(
+        "boogu-image-edit",
+        "Boogu/Boogu-Image-0.1-Edit",
+        "boogu_image_edit",
+        "reference",
+        ModelSize(
+            parameters=10.3e9, text_encoder_parameters=8.77e9, width=3360, blocks=46, lora_width=5_249_440
+        ),
+        {**_8_BIT, "train.timestep_type": "linear", "model.model_kwargs": {"match_target_res": False}},
+    ),
 )
 MODELS: dict[str, EditModel] = {model.name: model for model in _ENTRIES}
 """Every edit model by the name that ``--model`` takes."""
@@ -325,9 +428,28 @@ def base_licence(hub_id: str) -> Licence:
         UsageError: if it is not known; a licence is never guessed.
     """
     model = model_of_hub_id(hub_id)
-    if model is None:
-        known = ", ".join(dict.fromkeys(each.hub_id for each in MODELS.values()))
+    licence = model.variants.get(hub_id, model.licence) if model else None
+    if licence is None:
+        known = ", ".join(dict.fromkeys(each.hub_id for each in MODELS.values() if each.licence))
         raise UsageError(
             f"{hub_id}: unknown licence; give the base model's hub name ({known}) or its licence"
         )
-    return model.variants.get(hub_id, model.licence)
+    return licence
+
+
+def pipeline_of(name: str) -> str:
+    """The diffusers class that generates with a model.
+
+    >>> pipeline_of("flux2-klein-4b")
+    'Flux2KleinPipeline'
+
+    Raises:
+        UsageError: if diffusers has none, or the model is unknown.
+    """
+    pipeline = find_model(name).pipeline
+    if pipeline is None:
+        raise UsageError(
+            f"{name} can be trained but not run here: diffusers has no editing pipeline for it. "
+            "Look at the samples that the trainer writes, or use the program of the model's authors."
+        )
+    return pipeline

@@ -25,7 +25,7 @@ from chromiq.evaluate.generate.pipelines import (
 from chromiq.evaluate.score.folders import find_images
 from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256_text
 from chromiq.made_of import made_before, record_made
-from chromiq.models import DEFAULT_MODEL, find_model
+from chromiq.models import DEFAULT_MODEL, find_model, pipeline_of
 from chromiq.photos.images import photo_size_wh, read_photo, write_photo
 from chromiq.progress import Update
 
@@ -107,6 +107,7 @@ def generate(
         UsageError: if the options contradict each other.
     """
     model = find_model(options.model)
+    pipeline_of(options.model)
     _check_options(controls, out, options, lora, references, scales)
     if options.batch > 1 and not model.batches:
         raise UsageError(f"--batch {options.batch}: wanted 1, as {options.model} takes one picture at a time")

@@ -14,7 +14,7 @@ import numpy as np
 
 from chromiq.errors import AccessError, ChromiqError, Finding, UnsoundError, UsageError
 from chromiq.evaluate.generate.lora_files import LoraFile, raise_if_none_fits, read_lora_file
-from chromiq.models import EditModel, find_model
+from chromiq.models import EditModel, pipeline_of
 from chromiq.progress import silence_model_libraries
 from chromiq.records import RgbImage
 from chromiq.runtime.torch_device import require_torch_device
@@ -68,7 +68,6 @@ def load_pipeline(
         UnsoundError: if the LoRA is broken or none of its keys fit.
         UsageError: if a library or device that was asked for is missing.
     """
-    edit_model = find_model(model)
     checked = read_lora_file(lora) if lora else None
     try:
         import diffusers
@@ -86,7 +85,7 @@ def load_pipeline(
         **_quantization(loading, device),
     }
     try:
-        pipeline = getattr(diffusers, edit_model.pipeline).from_pretrained(
+        pipeline = getattr(diffusers, pipeline_of(model)).from_pretrained(
             checkpoint, use_safetensors=True, **options
         )
     except (OSError, HfHubHTTPError) as error:
@@ -145,14 +144,17 @@ def run_pipeline(
         "generator": generators,
     }
     controls = [Image.fromarray(control) for control, *_ in pictures]
-    if model.pipeline == "FluxKontextPipeline":
+    references = [Image.fromarray(reference) for _, reference, *_ in pictures if reference is not None]
+    pipeline_class = pipeline_of(model.name)
+    if pipeline_class in {"Flux2Pipeline", "Flux2KleinPipeline"}:
+        call |= {"image": [controls[0], *references], "prompt": pictures[0][2], "generator": generators[0]}
+        call |= {"guidance_scale": guidance}
+    elif pipeline_class == "FluxKontextPipeline":
         # Without max_area and _auto_resize it picks another size and says nothing.
         call |= {"image": controls, "max_area": width_px * height_px, "_auto_resize": False}
         call |= {"guidance_scale": guidance}
     else:
-        reference = pictures[0][1]
-        seen = [*controls, *([] if reference is None else [Image.fromarray(reference)])]
-        call |= {"image": seen if model.has_reference else controls[0]}
+        call |= {"image": [controls[0], *references] if model.has_reference else controls[0]}
         call |= {"prompt": pictures[0][2], "generator": generators[0]}
         call |= {"true_cfg_scale": guidance, "negative_prompt": " "}
     with _control_at_its_own_size(pipeline, width_px, height_px):

@@ -14,7 +14,7 @@ from chromiq.documents import load_json, read_text
 from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.evaluate.score.intervals import bootstrap_interval
 from chromiq.evaluate.sweep import SWEEP_FILE
-from chromiq.models import DEFAULT_MODEL, MODELS, Licence, model_of_arch
+from chromiq.models import MODELS, Licence, model_of_arch
 from chromiq.templating import template_environment
 from chromiq.toolkit_configs.runs.folder import RunRecord
 from chromiq.toolkit_configs.schema.jobs import Job
@@ -124,8 +124,7 @@ def render_card(
         licence=licence,
         record=record,
         process=process,
-        pipeline=model.pipeline,
-        stitched=model.name == DEFAULT_MODEL,
+        model=model,
         figures=figures,
         curve=curve,
     )

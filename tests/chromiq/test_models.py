@@ -9,6 +9,7 @@ import pytest
 import yaml
 from places import ROOT
 
+from chromiq.errors import UsageError
 from chromiq.models import MODELS, EditModel, Licence, ModelSize, base_licence, find_model, model_of_arch
 
 IMAGINARY = EditModel(
@@ -89,7 +90,22 @@ def test_every_help_text_lists_every_model():
 def test_an_entry_is_found_by_its_name_arch_and_hub_id(model):
     assert find_model(model.name) is model
     assert model_of_arch(model.arch).hub_id == model.hub_id
-    assert base_licence(model.hub_id) == model.licence
+    if model.licence is None:
+        with pytest.raises(UsageError, match="unknown licence"):
+            base_licence(model.hub_id)
+    else:
+        assert base_licence(model.hub_id) == model.licence
+
+
+def test_a_model_without_a_pipeline_says_so_before_any_work(tmp_path):
+    from chromiq.evaluate.generate.images import GenerateOptions, generate
+
+    without = [model.name for model in MODELS.values() if model.pipeline is None]
+    assert without == ["omnigen2", "hidream-e1", "krea2-edit", "mage-flow-edit", "boogu-image-edit"]
+    for name in without:
+        with pytest.raises(UsageError, match=f"{name} can be trained but not run here: diffusers has no"):
+            generate(tmp_path / "control", tmp_path / "out", {}, GenerateOptions(model=name))
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_arch_without_an_entry_is_unknown():

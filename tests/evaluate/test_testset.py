@@ -132,7 +132,7 @@ def test_outputs_that_have_no_name_of_their_own_are_refused(words):
 @pytest.mark.models
 def test_two_loras_stand_beside_transfer_and_their_hybrids(built_dataset, tmp_path):
     pytest.importorskip("diffusers")
-    from tiny_qwen import write_lora
+    from tiny_lora import write_lora
 
     from chromiq.evaluate.generate.images import GenerateOptions
     from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import build_tiny_kontext

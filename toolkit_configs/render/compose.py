@@ -191,7 +191,7 @@ def _fit_memory(
         return estimate is None or estimate.fits(limit * GIB)
 
     if fits(job):
-        for luxury in luxuries():
+        for luxury in luxuries(spec):
             richer = job.model_copy(deep=True)
             changed = _changing(richer.process, luxury, preset)
             if changed and fits(richer):

@@ -76,6 +76,8 @@ NOTES: dict[str, str] = {
     "model.low_vram": "Loads and quantises on the CPU: slower to start, a lower peak.",
     "model.layer_offloading": "Keeps layers in the machine's memory until they are needed: much slower.",
     "model.model_kwargs": "Settings of this model only.",
+    "model.model_kwargs.edit": "Shows the controls to the model; without, it learns to draw from text alone.",
+    "model.model_kwargs.kv_cache": "Controls see each other only, so that a sampler computes them once.",
     "model.model_kwargs.match_target_res": "False shows controls at their own size, up to a megapixel each.",
     "sample.sampler": "Must match noise_scheduler.",
     "sample.sample_every": "Steps between samples.",

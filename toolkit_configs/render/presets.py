@@ -81,9 +81,9 @@ def preset_memory_gib(name: str) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def luxuries() -> tuple[dict[str, Any], ...]:
+def luxuries(model: EditModel) -> tuple[dict[str, Any], ...]:
     """What a model that is small for a preset's memory need not give up, the dearest first."""
-    return ({"dataset.resolution": [1328]}, _16_BIT)
+    return ({"dataset.resolution": [model.max_resolution]}, _16_BIT)
 
 
 def savings(model: EditModel) -> tuple[dict[str, Any], ...]:

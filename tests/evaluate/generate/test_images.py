@@ -32,7 +32,7 @@ def tiny(tmp_path_factory):
 @pytest.fixture(scope="module")
 def work(tmp_path_factory, tiny):
     """Controls of two sizes and a LoRA."""
-    from tiny_qwen import write_lora
+    from tiny_lora import write_lora
 
     root = tmp_path_factory.mktemp("generate")
     rng = np.random.default_rng(0)
@@ -108,7 +108,7 @@ def test_a_sweep_of_scales_starts_at_the_base_model(work, options, tmp_path):
 
 @pytest.mark.parametrize("layer", ["blocks.7.attn.to_q", "transformer_blocks.0.norm1.linear"])
 def test_a_lora_of_another_model_is_an_error(work, options, tmp_path, layer):
-    from tiny_qwen import write_lora
+    from tiny_lora import write_lora
 
     lora = write_lora(tmp_path / "other.safetensors", [layer])
     with pytest.raises(UnsoundError) as caught:
@@ -162,8 +162,9 @@ def test_the_verb_sweeps_scales_and_prints_the_paths(work, tiny, tmp_path):
 
 
 @pytest.mark.skipif(not TORCHVISION_CODE.is_dir(), reason=f"torchvision's code is not in {TORCHVISION_CODE}")
-def test_qwen_runs_by_the_same_code(tmp_path):
-    program, models = ROOT / "tests" / "support" / "tiny_qwen.py", ["qwen-image-edit", "qwen-image-edit-2509"]
+def test_other_models_run_by_the_same_code(tmp_path):
+    models = ["qwen-image-edit", "qwen-image-edit-2509", "flux2", "flux2-klein-4b"]
+    program = ROOT / "tests" / "support" / "run_tiny_models.py"
     done = subprocess.run(
         [sys.executable, program, tmp_path, *models], capture_output=True, text=True, check=False, cwd=ROOT,
         env={"PYTHONPATH": str(ROOT), "PATH": "", "TORCHVISION_CODE": str(TORCHVISION_CODE)},
@@ -175,4 +176,5 @@ def test_qwen_runs_by_the_same_code(tmp_path):
         assert set(map(tuple, each["sizes"].values())) == {(96, 64)}
         assert each["scale_matters"]
         assert each["repeats"]
-    assert [each["panel"] for each in found] == [None, [96, 128]]
+        assert each["reference_matters"] is not False
+    assert [each["panel"] for each in found] == [None, [96, 128], [96, 128], [96, 128]]
