@@ -19,7 +19,7 @@ class NotWhite:
 
     def label(self, photo_pairs):
         """One label per (still-life, on-model) pair."""
-        return [GarmentLabel("garment", 1.0, self.name) for _ in photo_pairs]
+        return [GarmentLabel("garment", self.name) for _ in photo_pairs]
 
     def segment(self, tasks):
         """One mask per task, of the on-model photo's size, with the overlap that you expect."""

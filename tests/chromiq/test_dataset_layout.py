@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 
 import pytest
-from examples import an_example
+from manifest_examples import an_example
 
 from chromiq.dataset_layout import (
     DatasetLayout,

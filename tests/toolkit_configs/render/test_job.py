@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from examples import an_example
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from manifest_examples import an_example
 from places import REAL
 
 from chromiq.dataset_layout import write_manifest
