@@ -11,7 +11,7 @@ from typing import TextIO
 
 from chromiq.errors import ChromiqError, InterruptedRunError, UsageError
 from chromiq.files import machine_error
-from chromiq.runtime.signals import termination_as_interrupt, undisturbed
+from chromiq.runtime.signals import signals_ignored, termination_as_interrupt
 
 
 def main() -> None:
@@ -51,7 +51,7 @@ def _run(arguments: list[str]) -> None:
 
 
 def _stop(error: ChromiqError, as_json: bool) -> None:
-    with undisturbed():  # a second Ctrl-C must not interrupt the report
+    with signals_ignored():  # a second Ctrl-C must not interrupt the report
         from chromiq_cli.output import report_error
 
         report_error(error, as_json=as_json)

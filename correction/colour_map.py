@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from chromiq.imaging.regions import bounding_box
 from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.records import BoolMask, FloatImage, RgbImage
-from chromiq.runtime.parallel import thread_per_core
+from chromiq.runtime.workers import thread_per_core
 
 # So few that the arrays between two steps stay in the processor's cache.
 _CHUNK = 32_768

@@ -17,15 +17,14 @@ from pathlib import Path
 from typing import Literal
 
 from chromiq.dataset_builder.example import PairResult, PairWork
+from chromiq.dataset_builder.executors import Executor, LocalExecutor, RayExecutor
 from chromiq.dataset_builder.export import read_record, recorded_keys, remove_recorded
 from chromiq.dataset_builder.inputs.gather import check_inputs, with_recalled
 from chromiq.dataset_builder.inputs.own_labels import recall_given, write_own_garments
 from chromiq.dataset_builder.inputs.pair_names import is_photo_folder
 from chromiq.dataset_builder.options import BuildOptions, check_options
-from chromiq.dataset_builder.ray_engine import build_on_ray
 from chromiq.dataset_builder.segmenters.choose import resolve_segmenter
 from chromiq.dataset_builder.sheets import write_sheets
-from chromiq.dataset_builder.workers import build_locally
 from chromiq.dataset_layout import read_build_record, write_build_record, write_manifest
 from chromiq.errors import Finding, UsageError, raise_findings
 from chromiq.files import ensure_output_folder, folder_lock
@@ -115,13 +114,12 @@ def build(
             PairWork(pair, folder, options, inputs.masks.get(pair.key), keep_doubtful)
             for pair in inputs.pairs
         )
+        workers = min(workers, len(inputs.pairs))
+        executor: Executor = (
+            RayExecutor(workers, gpus_per_worker) if engine == "ray" else LocalExecutor(workers)
+        )
         with stage("build") as update:
-            results = (
-                build_on_ray(works, workers, gpus_per_worker)
-                if engine == "ray"
-                else build_locally(works, min(workers, len(inputs.pairs)))
-            )
-            tally = _take(results, len(inputs.pairs), update)
+            tally = _take(executor.run(works), len(inputs.pairs), update)
         if not skip_bad or not tally.examples:
             doubts = [] if tally.examples else tally.doubts
             raise_findings([*inputs.findings, *tally.faults, *doubts], str(source))

@@ -22,7 +22,7 @@ from chromiq.imaging.contact_sheet import TILE_HEIGHT_PX, captioned, grid, outli
 from chromiq.models import find_model
 from chromiq.photos.images import photo_size_wh, read_high, read_small_sized, write_photo
 from chromiq.records import Example, RgbImage
-from chromiq.runtime.parallel import thread_per_core
+from chromiq.runtime.workers import thread_per_core
 
 _UNTRAINED_RGB = (30, 40, 120)
 _UNTRAINED_COVER = 0.75

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from chromiq.errors import ChromiqError, Finding, InterruptedRunError
 from chromiq.files import ensure_output_folder, folder_lock, sha256_file
-from chromiq.runtime.signals import termination_as_interrupt, undisturbed
+from chromiq.runtime.signals import signals_ignored, termination_as_interrupt
 from chromiq.toolkit_configs.checks.config import check_config, raise_config_findings
 from chromiq.toolkit_configs.checks.launch import (
     environment_findings,
@@ -233,10 +233,10 @@ def execute(
                 if isinstance(error, KeyboardInterrupt):
                     error = InterruptedRunError(f"{run}: interrupted; resume with --resume")
                 state: State = "interrupted" if isinstance(error, InterruptedRunError) else "failed"
-                with undisturbed():
+                with signals_ignored():
                     session_of.end(state, str(error))
                 raise error from None
-            with undisturbed():
+            with signals_ignored():
                 session_of.end("done", None, checkpoint=found.name)
     return found
 

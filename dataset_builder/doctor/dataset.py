@@ -20,7 +20,7 @@ from chromiq.files import collision_key
 from chromiq.models import DEFAULT_MODEL, MODELS
 from chromiq.photos.soundness import PHOTO_SUFFIXES
 from chromiq.records import Example
-from chromiq.runtime.parallel import map_bounded, thread_per_core
+from chromiq.runtime.workers import map_bounded, thread_per_core
 
 TRAINER_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 """What AI-Toolkit looks for; it does as if a control or mask of another kind were not there."""

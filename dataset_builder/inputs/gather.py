@@ -17,7 +17,7 @@ from chromiq.files import collision_key
 from chromiq.photos.images import photo_size_wh, read_mask
 from chromiq.progress import Update
 from chromiq.records import PhotoPair
-from chromiq.runtime.parallel import map_bounded, thread_per_core
+from chromiq.runtime.workers import map_bounded, thread_per_core
 
 _SHOWN = 5
 _AHEAD = 64

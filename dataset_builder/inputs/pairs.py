@@ -22,7 +22,7 @@ from chromiq.photos.images import states_colours, untagged_finding
 from chromiq.photos.soundness import inspect_photo, verify_photo
 from chromiq.progress import Update
 from chromiq.records import PhotoPair
-from chromiq.runtime.parallel import map_bounded, thread_per_core
+from chromiq.runtime.workers import map_bounded, thread_per_core
 
 _AHEAD = 64
 _TABLES = frozenset({".csv", ".tsv", ".txt"})

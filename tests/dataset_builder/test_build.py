@@ -12,12 +12,11 @@ import pytest
 
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.example import PairWork, build_pairs
+from chromiq.dataset_builder.executors import batched, check_resources
 from chromiq.dataset_builder.export import remove_recorded
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.split import garment_of
 from chromiq.dataset_builder.options import BuildOptions
-from chromiq.dataset_builder.ray_engine import check_resources
-from chromiq.dataset_builder.workers import batched
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo, write_photo
 from chromiq.records import GarmentLabel, GarmentMask
@@ -76,9 +75,9 @@ def test_ray_writes_the_same_bytes(catalogue, masks, built, tmp_path):
 
 
 def test_what_a_cluster_does_not_have_is_not_waited_for():
-    with pytest.raises(UsageError, match=r"wanted 4 CPUs for 4 workers, got a cluster with 2;"):
+    with pytest.raises(UsageError, match="4 workers need 4 CPUs, and the Ray cluster has 2"):
         check_resources({"CPU": 2.0}, 4, 0)
-    with pytest.raises(UsageError, match=r"wanted 1 GPUs for 2 workers, got a cluster with 0;"):
+    with pytest.raises(UsageError, match="2 workers need 1 GPUs, and the Ray cluster has 0"):
         check_resources({"CPU": 2.0}, 2, 0.5)
 
 

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from chromiq.dataset_builder import build as build_module
-from chromiq.dataset_builder import workers as workers_module
+from chromiq.dataset_builder import executors
 from chromiq.dataset_builder.build import build
+from chromiq.dataset_builder.executors import LocalExecutor
 from chromiq.dataset_builder.inputs.gather import check_inputs
 from chromiq.dataset_builder.options import BuildOptions
-from chromiq.dataset_builder.workers import build_locally
 from chromiq.errors import AccessError, UnsoundError, UsageError
 from chromiq.evaluate.generate.images import read_seeds
 from chromiq.evaluate.generate.pipelines import Loading, load_pipeline
@@ -103,18 +103,18 @@ def test_no_more_workers_than_there_is_work_or_a_machine_bears(monkeypatch, tmp_
     started, asked = [], []
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.setattr(
-        workers_module,
+        executors,
         "map_in_processes",
         lambda *given, **_: started.append(given[2]) or [],
     )
-    assert list(build_locally([], workers)) == []
+    assert list(LocalExecutor(workers).run([])) == []
     assert started == [min(workers, 16)]
 
-    def here(works, workers):
+    def in_this_process(workers):
         asked.append(workers)
-        return build_locally(works, 1)
+        return LocalExecutor(1)
 
-    monkeypatch.setattr(build_module, "build_locally", here)
+    monkeypatch.setattr(build_module, "LocalExecutor", in_this_process)
     write_catalogue(tmp_path / "photos", pairs=2, size_wh=(96, 120))
     options = BuildOptions(segmenter="classic", size_wh=(192, 128))
     build(tmp_path / "photos", tmp_path / "out", options, workers=workers)

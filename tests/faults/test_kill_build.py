@@ -136,7 +136,7 @@ def test_a_worker_that_the_system_ends_is_told_and_the_build_goes_on(catalogue, 
 
     killer = threading.Thread(target=kill_one)
     killer.start()
-    with pytest.raises(ChromiqError, match=r"a worker was ended from outside.*goes on where it stopped"):
+    with pytest.raises(ChromiqError, match=r"a worker process was killed.*the same command resumes"):
         build(catalogue, tmp_path / "out", options, workers=2)
     killer.join()
     assert not (tmp_path / "out" / "manifest.jsonl").exists()

@@ -8,9 +8,7 @@ blurred at random, the optimizer is always AdamW, and nothing is quantised.
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from chromiq.errors import InterruptedRunError, UnsoundError, UsageError
 from chromiq.files import ensure_output_folder
 from chromiq.photos.images import read_photo
 from chromiq.progress import silence_model_libraries
+from chromiq.runtime.signals import signals_collected
 from chromiq.toolkit_configs.schema.jobs import Job
 from chromiq.toolkit_configs.smoke_engine.checkpoints import restore, save_checkpoint
 from chromiq.toolkit_configs.smoke_engine.examples import SEED, drawn, find_examples, pixels
@@ -91,7 +90,7 @@ def train(
     _refuse_full_size(process.model.name_or_path, device)
     examples = find_examples(job)
     run = ensure_output_folder(job.run_folder)
-    with _caught_signals() as stopped:
+    with signals_collected() as stopped:
         torch.manual_seed(seed)
         pipeline = _load(process.model.name_or_path, device)
         transformer = _with_lora(pipeline.transformer, process.network.linear, process.network.linear_alpha)
@@ -237,19 +236,3 @@ def predict_velocity(transformer: Any, pipeline: Any, noisy: Any, sigma: Any, ba
     )[0][:, : packed[0].shape[1]]
     factor = pipeline.vae_scale_factor
     return pipeline._unpack_latents(out, height * factor, width * factor, factor)
-
-
-@contextmanager
-def _caught_signals() -> Iterator[list[int]]:
-    """A list that a SIGINT or SIGTERM makes non-empty, so that the step in progress can end."""
-    stopped: list[int] = []
-
-    def note(number: int, _: Any) -> None:
-        stopped.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
