@@ -12,6 +12,7 @@ from chromiq.errors import Finding
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
+    from yaml import SafeLoader
 
 Record = TypeVar("Record")
 
@@ -73,8 +74,12 @@ def _adapter(record: type[Any]) -> TypeAdapter[Any]:
     return TypeAdapter(record)
 
 
-def load_yaml(text: str) -> Any:
+def load_yaml(text: str, loader: type[SafeLoader] | None = None) -> Any:
     """The value of a YAML text, plain data only.
+
+    Args:
+        text: one document.
+        loader: reads it; PyYAML's safe one if not given.
 
     Raises:
         ValueError: if it is none, is nested too deep to be read, or its aliases repeat each other to more
@@ -86,7 +91,11 @@ def load_yaml(text: str) -> Any:
     import yaml  # not needed by a build's workers
 
     try:
-        document = yaml.safe_load(text)
+        reader = (loader or yaml.SafeLoader)(text)
+        try:
+            document = reader.get_single_data()
+        finally:
+            reader.dispose()
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error
     except RecursionError as error:

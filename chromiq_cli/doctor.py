@@ -1,4 +1,4 @@
-"""``chromiq doctor``: every fault of a dataset or a config, before anything is trained."""
+"""``chromiq doctor``: everything that is wrong with a dataset or a config, before anything is trained."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ def doctor(
     what: Annotated[
         Path, typer.Argument(metavar="DATASET|CONFIG", help="A dataset folder or a config file.")
     ],
-    resume: Annotated[bool, typer.Option("--resume", help="Going on with an existing run is meant.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="The config resumes an existing run.")] = False,
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not ask the hub for access to the base model.")
     ] = False,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Check a dataset or a config, and say every fault with its cure."""
+    """Check a dataset or a config, and say what is wrong and how to fix it.
+
+    Datasets made by hand and configs made for AI-Toolkit by others are checked too.
+    """
     from chromiq.progress import progress_bar
 
     if what.is_dir():
@@ -44,7 +47,7 @@ def doctor(
         raise_config_findings(findings, str(what))
         document, lines = report.as_dict(), report.lines
     else:
-        raise UsageError(f"{what}: wanted a dataset folder or a config file, got neither; check the path")
+        raise UsageError(f"{what}: no such dataset folder or config file")
     if as_json:
         print_json(document)
         return

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from chromiq.errors import ChromiqError, Finding, InterruptedRunError
+from chromiq.errors import ChromiqError, Finding, InterruptedRunError, UnsoundError
 from chromiq.files import ensure_output_folder, folder_lock, sha256_file
 from chromiq.runtime.signals import signals_ignored, termination_as_interrupt
 from chromiq.toolkit_configs.checks.config import check_config, raise_config_findings
@@ -34,7 +34,7 @@ from chromiq.toolkit_configs.runs.folder import (
     session,
 )
 from chromiq.toolkit_configs.runs.status import RunStatus, Session, refuse_orphan
-from chromiq.toolkit_configs.schema.jobs import Job, read_job
+from chromiq.toolkit_configs.schema.jobs import Job, examine_job
 from chromiq.toolkit_configs.trainer import engine as ai_toolkit
 from chromiq.toolkit_configs.trainer.checkout import (
     ToolkitInfo,
@@ -81,6 +81,11 @@ class Plan:
         return [str(self.toolkit.python), "run.py", str(self.job.run_folder / ai_toolkit.LAUNCHED_FILE)]
 
     @property
+    def dataset(self) -> str | None:
+        """The first dataset's targets; a slider has none."""
+        return next((str(each.targets) for each in self.job.process.datasets), None)
+
+    @property
     def summary(self) -> str:
         """A few lines of text."""
         process = self.job.process
@@ -89,7 +94,7 @@ class Plan:
             steps += f", from step {self.from_step}"
         lines = [
             f"{self.engine} would train {process.model.name_or_path} for {steps} on "
-            f"{process.datasets[0].folder_path}, into {self.job.run_folder}",
+            f"{self.dataset}, into {self.job.run_folder}",
             f"a checkpoint every {process.save.save_every} steps, which is the most that a stop can lose",
         ]
         if self.command and self.toolkit:
@@ -108,7 +113,7 @@ class Plan:
             "steps": process.train.steps,
             "from_step": self.from_step,
             "save_every": process.save.save_every,
-            "dataset": process.datasets[0].folder_path,
+            "dataset": self.dataset,
             "dataset_sha256": self.dataset_sha256,
             "seed": self.seed,
             "run": str(self.job.run_folder),
@@ -149,7 +154,9 @@ def plan(
         note(f"checking the config and its dataset, example {done} of {total}")
 
     findings = check_config(config, resume=resume, offline=offline, on_progress=on_progress)
-    job = read_job(config)
+    job, unreadable = examine_job(config)
+    if job is None:
+        raise UnsoundError(f"{config}: no training job", unreadable)
     info = None
     if engine == "ai-toolkit":
         _require_toolkit(findings, config, force)

@@ -1,10 +1,10 @@
-"""Every fault of a dataset, each with its cure: what AI-Toolkit would train on without a word."""
+"""Everything that is wrong with a dataset, and how to fix it. AI-Toolkit trains on most of it silently."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,13 @@ from chromiq.records import Example
 from chromiq.runtime.workers import map_bounded, thread_per_core
 
 TRAINER_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
-"""What AI-Toolkit looks for; it does as if a control or mask of another kind were not there."""
+"""Suffixes that AI-Toolkit looks for; a control or mask of another kind is missing to it."""
+_MAY_BE_MEANT = frozenset(
+    {"caption.missing", "caption.empty", "caption.trigger", "control.size", "control.shifted", "control.noop",
+     "control.same", "control.outside", "control.orphan", "mask.orphan", "reference.orphan", "mask.white",
+     "mask.inverted", "image.cropped"}
+)  # fmt: skip
+_IF_UNINTENDED = "Fix it unless that is intended."
 _DUPLICATE_LEVELS = 5.0
 _AHEAD = 64
 _BLOCK = 512
@@ -31,10 +37,10 @@ _BLOCK = 512
 
 @dataclass(frozen=True)
 class DatasetFolders:
-    """Where a dataset's parts lie; None for a part that it does without."""
+    """Where a dataset's parts are; None for a part that it does not have."""
 
     target: Path
-    control: Path
+    control: Path | None
     mask: Path | None
     reference: Path | None
 
@@ -44,14 +50,20 @@ class Training:
     """How a dataset is to be trained on.
 
     Attributes:
-        trigger: the word every caption holds, or None.
-        resolutions: of the job; pictures are trained at an area of at most one of these, squared.
-        divisible_by_px: what both sides of a trained picture are multiples of.
+        trigger: the word that every caption has to hold, or None.
+        resolutions: of the job; images are trained at an area of at most one of these, squared.
+        divisible_by_px: both sides of a trained image are multiples of this; None if that is not known.
+        caption_suffix: of caption files.
+        default_caption: for targets without a caption file, or None.
+        invert_mask: whether black trains, not white.
     """
 
     trigger: str | None = TRIGGER_WORD
     resolutions: tuple[int, ...] = (RESOLUTION,)
-    divisible_by_px: int = 16
+    divisible_by_px: int | None = 16
+    caption_suffix: str = ".txt"
+    default_caption: str | None = None
+    invert_mask: bool = False
 
 
 def dataset_folders(root: Path) -> DatasetFolders:
@@ -95,7 +107,10 @@ def model_of(root: Path, *, has_reference: bool) -> str:
 
 
 def check_dataset(root: Path, on_progress: Callable[[int, int], None] | None = None) -> list[Finding]:
-    """All that is wrong with a dataset as `chromiq build` writes it, or as a person put it together.
+    """All that is wrong with a dataset as `chromiq build` writes it, or as somebody made it by hand.
+
+    By hand it needs ``gt/`` and ``control/`` only. What chromiq builds has to keep chromiq's promises; in
+    other data the same things are warnings, one for each kind, as they may be meant.
 
     Args:
         root: the folder that holds ``gt/``, ``control/`` and so on; ``held_out/`` is checked as well.
@@ -103,16 +118,29 @@ def check_dataset(root: Path, on_progress: Callable[[int, int], None] | None = N
     """
     folders = dataset_folders(root)
     recorded, findings = read_manifest(root)
+    built = is_built(root)
     if folders.reference is None and folders.mask is None:
-        wanted = "a folder masks/ (or reference/, for models that need no mask)"
-        cure = "build the dataset again; without masks the trainer trains on everything"
-        findings.insert(0, Finding.expected("dataset.masks", str(root), wanted, "neither", cure))
-    training = Training(
-        divisible_by_px=MODELS[model_of(root, has_reference=folders.reference is not None)].divisible_by_px
-    )
+        findings.insert(
+            0,
+            Finding(
+                "dataset.masks",
+                str(root),
+                "neither masks/ nor reference/, so every pixel of the targets trains",
+                "Build the dataset again." if built else "Add loss masks, unless that is intended.",
+                "error" if built else "warning",
+            ),
+        )
+    model = MODELS[model_of(root, has_reference=folders.reference is not None)]
+    training = Training(TRIGGER_WORD if built else None, divisible_by_px=model.divisible_by_px)
     kept = DatasetLayout(root).held_out
     held_out = dataset_folders(kept.root) if kept.truths.is_dir() else None
-    return findings + check_folders(folders, on_progress, training, recorded, held_out)
+    return findings + check_folders(folders, on_progress, training, recorded, held_out, built=built)
+
+
+def is_built(root: Path) -> bool:
+    """Whether `chromiq build` made a dataset, as its build record or its manifest tells."""
+    layout = DatasetLayout(root)
+    return layout.build_record.is_file() or layout.manifest.is_file()
 
 
 def check_folders(
@@ -121,8 +149,10 @@ def check_folders(
     training: Training | None = None,
     recorded: Mapping[Path, Recorded] | None = None,
     held_out: DatasetFolders | None = None,
+    *,
+    built: bool = True,
 ) -> list[Finding]:
-    """All that is wrong with a dataset whose parts lie in these folders.
+    """All that is wrong with a dataset whose parts are in these folders.
 
     Examples are read by one thread per core; no more than a few of them are in memory at a time.
 
@@ -132,22 +162,22 @@ def check_folders(
         training: how.
         recorded: what the manifest says, by target.
         held_out: what is kept out of training; nothing in it may resemble what is trained on.
+        built: whether chromiq made the dataset, so that it has to keep chromiq's promises.
     """
     training, recorded = training or Training(), recorded or {}
-    findings = []
-    for folder in (folders.target, folders.control):
-        if not folder.is_dir():
-            findings.append(
-                Finding.expected("dataset.folder", str(folder), "a folder", "none", "build the dataset")
-            )
+    findings = [
+        Finding("dataset.folder", str(folder), "no such folder", "Build the dataset, or fix the path.")
+        for folder in (folders.target, folders.control)
+        if folder is not None and not folder.is_dir()
+    ]
     if findings:
         return findings
-    examples, findings = _examples(folders, recorded, training.trigger)
+    examples, findings = _examples(folders, recorded, training)
     if not examples:
         return [
-            Finding.expected("dataset.empty", str(folders.target), "pictures", "none", "build the dataset")
+            Finding("dataset.empty", str(folders.target), "no images", "Build the dataset, or fix the path.")
         ]
-    kept, wrong = _examples(held_out, recorded, training.trigger) if held_out else ([], [])
+    kept, wrong = _examples(held_out, recorded, training) if held_out else ([], [])
     findings += wrong
     sizes: Counter[tuple[int, int]] = Counter()
     bare: list[Path] = []
@@ -170,7 +200,23 @@ def check_folders(
         findings += _duplicate_findings(
             [item for item in seen if item[0] not in aside], [item for item in seen if item[0] in aside]
         )
-    return findings
+    return findings if built else _as_hints(findings)
+
+
+def _as_hints(findings: Sequence[Finding]) -> list[Finding]:
+    """Findings of a dataset that chromiq did not build: what may be meant is one warning for each kind."""
+    kept: list[Finding] = []
+    kinds: dict[str, list[Finding]] = {}
+    for finding in findings:
+        if finding.code in _MAY_BE_MEANT:
+            kinds.setdefault(finding.code, []).append(finding)
+        else:
+            kept.append(finding)
+    for same in kinds.values():
+        first, others = same[0], len(same) - 1
+        message = first.message + (f" (and {others} more like it)" if others else "")
+        kept.append(replace(first, message=message, hint=_IF_UNINTENDED, severity="warning"))
+    return kept
 
 
 def _checkups(examples: Sequence[ExampleFiles]) -> Iterator[tuple[ExampleFiles, Checkup]]:
@@ -179,7 +225,7 @@ def _checkups(examples: Sequence[ExampleFiles]) -> Iterator[tuple[ExampleFiles, 
 
 
 def _examples(
-    folders: DatasetFolders, recorded: Mapping[Path, Recorded], trigger: str | None
+    folders: DatasetFolders, recorded: Mapping[Path, Recorded], training: Training
 ) -> tuple[list[ExampleFiles], list[Finding]]:
     """A folder's examples in natural order, and what is wrong with their names."""
     places = {"control": folders.control, "mask": folders.mask, "reference": folders.reference}
@@ -194,14 +240,17 @@ def _examples(
             targets[name],
             {role: images.get(name) for role, images in others.items()},
             recorded.get(targets[name]),
-            trigger,
+            training.trigger,
+            training.caption_suffix,
+            training.default_caption,
+            training.invert_mask,
         )
         for name in sorted(targets, key=natural_key)
     ], findings
 
 
 def _images(folder: Path, *, is_target: bool = False) -> tuple[dict[str, Path], list[Finding]]:
-    """Pictures by stem, and those that the trainer does not see or takes for one another."""
+    """Images by stem, and those that the trainer does not see or confuses."""
     images: dict[str, Path] = {}
     first: dict[str, Path] = {}
     findings = []
@@ -211,63 +260,67 @@ def _images(folder: Path, *, is_target: bool = False) -> tuple[dict[str, Path], 
         if suffix not in PHOTO_SUFFIXES:
             continue
         if not is_target and suffix in TRAINER_SUFFIXES and path.suffix != suffix:
-            wanted, cure = f"{suffix}, as the trainer looks for controls and masks", "rename it"
-            findings.append(Finding.expected("dataset.suffix", str(path), wanted, path.suffix, cure))
+            message = f"the trainer looks for controls and masks with the suffix {suffix}, in lower case"
+            findings.append(Finding("dataset.suffix", str(path), message, "Rename the file."))
         if suffix not in TRAINER_SUFFIXES:
-            wanted = "a picture the trainer looks for: .jpg, .png or .webp"
-            findings.append(Finding.expected("dataset.suffix", str(path), wanted, suffix, "convert it"))
+            message = f"the trainer ignores {suffix} files"
+            findings.append(
+                Finding("dataset.suffix", str(path), message, "Convert it to .jpg, .png or .webp.")
+            )
         other = first.setdefault(collision_key(path.stem), path)
         if other != path:
-            wanted, cure = "names that differ in more than case or suffix", "rename one of them"
-            findings.append(
-                Finding.expected("dataset.twins", str(path), wanted, f"the twin of {other.name}", cure)
-            )
+            message = f"its name differs from {other.name} in case or suffix only"
+            findings.append(Finding("dataset.twins", str(path), message, "Rename one of them."))
         images[path.stem] = path
     return images, findings
 
 
 def _orphans(role: str, images: Mapping[str, Path], targets: Mapping[str, Path]) -> list[Finding]:
-    wanted, cure = "a target of the same name", "remove it, or bring back its target"
+    hint = "Remove it, or restore its target."
     return [
-        Finding.expected(f"{role}.orphan", str(path), wanted, "none in gt/", cure, "warning")
+        Finding(f"{role}.orphan", str(path), "no target has this name", hint, "warning")
         for name, path in images.items()
         if name not in targets
     ]
 
 
 def _trigger_findings(bare: Sequence[Path], examples: int, trigger: str | None) -> list[Finding]:
-    wanted, cure = f"the trigger word {trigger!r}", "write it into the caption, or build it again"
+    hint = "Add it to the caption, or build the dataset again."
     if len(bare) == examples:
-        where, got = str(bare[0].parent), "none in any caption"
-        return [Finding.expected("caption.trigger", where, wanted, got, cure, "warning")]
+        message = f"no caption holds the trigger word {trigger!r}"
+        return [Finding("caption.trigger", str(bare[0].parent), message, hint, "warning")]
     return [
-        Finding.expected(
-            "caption.trigger", str(path.with_suffix(".txt")), wanted, "a caption without it", cure
+        Finding(
+            "caption.trigger", str(path.with_suffix(".txt")), f"the trigger word {trigger!r} is missing", hint
         )
         for path in bare
     ]
 
 
 def _bucket_findings(sizes: Mapping[tuple[int, int], int], folder: Path, training: Training) -> list[Finding]:
-    """One finding for each size that the trainer would cut, not one for each picture."""
-    findings = []
+    """One finding for each size that the trainer would crop, not one for each image."""
+    findings: list[Finding] = []
+    if training.divisible_by_px is None:
+        return findings
     for size_wh, count in sorted(sizes.items()):
         for resolution in training.resolutions:
             bucket_wh = bucket_size_wh(size_wh, resolution, training.divisible_by_px)
             columns, rows = cut_off_wh(size_wh, bucket_wh)
             if columns or rows:
                 where = f"{folder}: {count} of {size_wh[0]}x{size_wh[1]}"
-                got = f"{columns} columns and {rows} rows cut off to {bucket_wh[0]}x{bucket_wh[1]}"
-                cure = "build it at a size that fits (--size), or set another resolution"
-                wanted = f"pictures trained whole at resolution {resolution}"
-                findings.append(Finding.expected("image.cropped", where, wanted, got, cure, "warning"))
+                message = (
+                    f"resolution {resolution} trains them at {bucket_wh[0]}x{bucket_wh[1]}, with {columns} "
+                    f"columns and {rows} rows cut off"
+                )
+                hint = "Build the dataset at a size that fits, or set another resolution."
+                findings.append(Finding("image.cropped", where, message, hint, "warning"))
     return findings
 
 
 def _duplicate_findings(
     trained: Sequence[tuple[Path, NDArray[np.uint8]]], kept: Sequence[tuple[Path, NDArray[np.uint8]]]
 ) -> list[Finding]:
-    """Held-out pictures that resemble one that is trained on, by their thumbnails."""
+    """Held-out images that resemble one that is trained on, by their thumbnails."""
     findings = []
     for start in range(0, len(kept), _BLOCK):
         block = kept[start : start + _BLOCK]
@@ -281,12 +334,9 @@ def _duplicate_findings(
             ]
         for (path, _), (levels, index) in zip(block, best, strict=True):
             if levels < _DUPLICATE_LEVELS:
-                wanted, got = (
-                    "a garment that is not trained on",
-                    f"nearly the picture {trained[index][0].name}",
-                )
-                cure = "remove one of the two; a score on it would tell nothing"
-                findings.append(Finding.expected("held_out.duplicate", str(path), wanted, got, cure))
+                message = f"nearly the same image as {trained[index][0].name}, which is trained on"
+                hint = "Remove one of the two, or scores on it mean nothing."
+                findings.append(Finding("held_out.duplicate", str(path), message, hint))
     return findings
 
 

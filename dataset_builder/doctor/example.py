@@ -25,7 +25,6 @@ _CLOSE_PX = 2
 _NOOP_DELTA_E = 1.0
 _COMPARED_PIXELS = 8192
 _THUMBNAIL_PX = 24
-_CAPTION_SUFFIX = ".txt"
 
 
 @dataclass(frozen=True)
@@ -50,12 +49,25 @@ class Recorded:
 
 @dataclass(frozen=True)
 class ExampleFiles:
-    """An example's files by role (``"control"``, ``"mask"``, ``"reference"``; None where one is missing)."""
+    """An example's files by role (``"control"``, ``"mask"``, ``"reference"``; None where one is missing).
+
+    Attributes:
+        target: the image to train towards.
+        parts: the others.
+        recorded: what the manifest says.
+        trigger: the word that its caption has to hold, or None.
+        caption_suffix: of the caption file.
+        default_caption: used where there is no caption file, or None.
+        invert_mask: whether black trains, not white.
+    """
 
     target: Path
     parts: Mapping[str, Path | None]
     recorded: Recorded | None
     trigger: str | None
+    caption_suffix: str = ".txt"
+    default_caption: str | None = None
+    invert_mask: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +92,10 @@ def check_example(files: ExampleFiles) -> Checkup:
     target = files.target
     missing = [role for role, path in files.parts.items() if path is None]
     findings = [
-        Finding.expected(
-            f"dataset.{role}", str(target), f"its {role} of the same name", "none", _MISSING_CURES[role]
-        )
+        Finding(f"dataset.{role}", str(target), f"no {role} has the same name", _MISSING_HINTS[role])
         for role in missing
     ]
-    wrong, has_trigger = _caption_findings(target, files.trigger)
+    wrong, has_trigger = _caption_findings(files)
     findings += wrong
     known = {"target": target, **{role: path for role, path in files.parts.items() if path is not None}}
     broken = [found for path in known.values() if (found := inspect_photo(path, min_side_px=16))]
@@ -96,12 +106,14 @@ def check_example(files: ExampleFiles) -> Checkup:
     except UnsoundError as error:
         return Checkup((*findings, *error.findings), None, has_trigger, None)
     small, (_, size_wh) = {role: pixels for role, (pixels, _) in read.items()}, read["target"]
+    if files.invert_mask and "mask" in small:
+        small["mask"] = 255 - small["mask"]
     sizes = [
         found
         for role, path in known.items()
         if role in {"control", "mask"} and (found := _size_finding(role, path, read[role][1], size_wh))
     ]
-    if not missing and not sizes:
+    if not missing and not sizes and "control" in small:
         findings += _pixel_findings(known, small, size_wh, files.recorded)
     seen = [small[role] for role in ("target", "reference") if role in small]
     thumbnail = np.concatenate([_thumbnail(picture).ravel() for picture in seen])
@@ -126,58 +138,56 @@ def mask_findings(mask: FloatImage, changed: FloatImage, where: str) -> list[Fin
         where: the mask as the user knows it.
     """
     if mask.max() < 0.02:
-        effect = "all black; the trainer divides by its mean, so that everything trains alike, or fails"
-        return [
-            Finding.expected(
-                "mask.black", where, "a mask that is white where to train", effect, "build it again"
-            )
-        ]
+        message = (
+            "all black; the trainer divides by its mean, so that every pixel trains alike or training fails"
+        )
+        return [Finding("mask.black", where, message, "Make it white where to train.")]
     if mask.min() > 0.98:
-        effect = "all white, so that the still-life trains as well"
-        cure = "build it again, or leave mask_path out"
+        message = "all white, so that every pixel trains"
         return [
-            Finding.expected("mask.white", where, "a mask that is black where not to train", effect, cure)
+            Finding("mask.white", where, message, "Make it black where not to train, or remove mask_path.")
         ]
     weight = float(changed.mean())
     if weight < _MIN_CHANGED_SHARE:
         return []
     inside = float((mask * changed).sum() / changed.sum())
     if inside < float(mask.mean()) and inside < 0.5:
-        effect = "black there and white elsewhere: inverted, shifted or of another example"
-        wanted = "a mask that is white where target and control differ"
-        return [Finding.expected("mask.inverted", where, wanted, effect, "build it again")]
+        message = "black where target and control differ, and white elsewhere"
+        hint = "It is inverted, shifted or of another example; build it again."
+        return [Finding("mask.inverted", where, message, hint)]
     return []
 
 
-_MISSING_CURES = {
-    "control": "build it again; the trainer would train without it and say nothing",
-    "mask": "build it again; the trainer would train without it and say nothing",
-    "reference": "build it again; the model would see no still-life",
+_MISSING_HINTS = {
+    "control": "Build it again; the trainer silently trains without it.",
+    "mask": "Build it again; the trainer silently trains without it.",
+    "reference": "Build it again; the model would see no still-life.",
 }
 
 
 def _size_finding(role: str, path: Path, have: tuple[int, int], size_wh: tuple[int, int]) -> Finding | None:
     if have == size_wh:
         return None
-    wanted, got = f"{size_wh[0]}x{size_wh[1]}, its target's size", f"{have[0]}x{have[1]}"
-    cure = "build it again; the trainer would crop it otherwise"
-    return Finding.expected(f"{role}.size", str(path), wanted, got, cure)
+    message = f"{have[0]}x{have[1]}, but its target is {size_wh[0]}x{size_wh[1]}"
+    hint = "Build it again; the trainer would crop the two differently."
+    return Finding(f"{role}.size", str(path), message, hint)
 
 
-def _caption_findings(target: Path, trigger: str | None) -> tuple[list[Finding], bool]:
-    path = target.with_suffix(_CAPTION_SUFFIX)
-    wanted, cure = "one line of caption in UTF-8", "write it, or build it again"
+def _caption_findings(files: ExampleFiles) -> tuple[list[Finding], bool]:
+    path = files.target.with_suffix(files.caption_suffix)
+    hint = "Write one line of caption in UTF-8, or build the dataset again."
     try:
         if not path.is_file():  # a pipe or a device would be read for ever
-            return [Finding.expected("caption.missing", str(path), wanted, "no such file", cure)], True
+            missing = [] if files.default_caption else [("caption.missing", "no such file")]
+            return [Finding(code, str(path), said, hint) for code, said in missing], True
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        return [Finding.expected("caption.missing", str(path), wanted, f"'{error.strerror}'", cure)], True
+        return [Finding("caption.missing", str(path), f"cannot be read: {error.strerror}", hint)], True
     except UnicodeDecodeError:
-        return [Finding.expected("caption.encoding", str(path), wanted, "another encoding", cure)], True
-    if not text.strip():
-        return [Finding.expected("caption.empty", str(path), wanted, "an empty file", cure)], True
-    return [], trigger is None or trigger in text
+        return [Finding("caption.encoding", str(path), "not UTF-8", hint)], True
+    if not text.strip() and not files.default_caption:
+        return [Finding("caption.empty", str(path), "an empty caption", hint)], True
+    return [], files.trigger is None or files.trigger in text
 
 
 def _pixel_findings(
@@ -195,9 +205,9 @@ def _pixel_findings(
     still = garment is not None and not _outside(changed, garment, _CLOSE_PX).any()
     moved = 0.0 if still else shift_px(target, control) * size_wh[0] / target.shape[1]
     if moved > _SHIFT_PX:
-        wanted, got = "a picture that lies exactly on its target", f"one about {moved:.0f} px beside it"
-        cure = "build it again; the model would learn to move things"
-        return [Finding.expected("control.shifted", where, wanted, got, cure)]
+        message = f"lies about {moved:.0f} px beside its target"
+        hint = "Build it again; the model would learn to move things."
+        return [Finding("control.shifted", where, message, hint)]
     mask = small["mask"].astype(np.float32) / 255 if "mask" in small else None
     findings = []
     if mask is not None:
@@ -221,13 +231,13 @@ def _same_findings(
     recorded: Recorded | None,
     where: str,
 ) -> list[Finding]:
-    """A control in which there is nothing to mend."""
+    """A control without a colour error to correct."""
     if recorded and recorded.kind == "identity":
         return []
     if np.array_equal(target, control):
-        wanted, got = "a colour error to mend", "the target's own pixels"
-        cure = "fine for a share of a dataset; --identity-share makes such examples and says so"
-        return [Finding.expected("control.same", where, wanted, got, cure, "warning")]
+        message = "the same pixels as its target, so there is nothing to correct"
+        hint = "Fine for a share of a dataset; identity_share makes such examples and records it."
+        return [Finding("control.same", where, message, hint, "warning")]
     inside = garment if garment is not None else mask > 0.5 if mask is not None else None
     off = _delta_e(target, control, inside)
     if off.size == 0:
@@ -236,17 +246,15 @@ def _same_findings(
     mean = float(off.mean() if garment is not None else np.percentile(off, 95))
     if mean >= _NOOP_DELTA_E:
         return []
-    wanted = f"a colour error of dE00 {_NOOP_DELTA_E:g} or more on the garment"
-    cure = "leave it out or build it again; the model would learn to change nothing"
-    # The published errors have no size, and do nothing to grey cloth.
+    message = f"the garment is only dE00 {mean:.1f} off its target, less than {_NOOP_DELTA_E:g}"
+    hint = "Remove it or build it again; the model would learn to change nothing."
+    # The published errors have no size, and do not change grey cloth.
     chance = recorded is not None and not recorded.by_size
-    return [
-        Finding.expected("control.noop", where, wanted, f"{mean:.1f}", cure, "warning" if chance else "error")
-    ]
+    return [Finding("control.noop", where, message, hint, "warning" if chance else "error")]
 
 
 def _delta_e(a: RgbImage, b: RgbImage, inside: BoolMask | None) -> FloatImage:
-    """Of every pixel inside, or of every so manieth where there are many."""
+    """dE00 of the pixels inside; where there are many, of evenly spread ones."""
     places = np.flatnonzero(inside) if inside is not None else np.arange(a.shape[0] * a.shape[1])
     chosen = places[:: 1 + len(places) // _COMPARED_PIXELS]
     labs = (srgb_to_lab(image.reshape(-1, 3)[chosen]) for image in (a, b))
@@ -258,9 +266,9 @@ def _outside_findings(changed: BoolMask, allowed: BoolMask, where: str) -> list[
     share = float(_outside(changed, allowed, _MARGIN_PX).mean())
     if share < _MIN_CHANGED_SHARE:
         return []
-    wanted, got = "a control that differs on the garment only", f"{share:.1%} of the picture elsewhere"
-    cure = "build it again; the model would learn to change what is right"
-    return [Finding.expected("control.outside", where, wanted, got, cure)]
+    message = f"differs from its target in {share:.1%} of the image outside the garment"
+    hint = "Build it again; the model would learn to change what is right."
+    return [Finding("control.outside", where, message, hint)]
 
 
 def _outside(changed: BoolMask, allowed: BoolMask, margin_px: int) -> BoolMask:
@@ -269,11 +277,11 @@ def _outside(changed: BoolMask, allowed: BoolMask, margin_px: int) -> BoolMask:
 
 
 def _garment_on(recorded: Recorded, size_wh: tuple[int, int]) -> BoolMask | None:
-    """Where the garment is on the small picture; None if its mask cannot be read."""
+    """Where the garment is on the small image; None if its mask cannot be read."""
     try:
         mask, _ = read_small_sized(recorded.garment_mask, _SIDE_PX, grey=True)
     except UnsoundError:
-        return None  # told as missing or unreadable where the manifest is checked
+        return None  # reported where the manifest is checked
     if recorded.on_model_xyxy is None or recorded.canvas_wh is None:
         return cv2.resize(mask, size_wh, interpolation=cv2.INTER_AREA) >= 128
     scale = size_wh[0] / recorded.canvas_wh[0]

@@ -104,7 +104,7 @@ def render_card(
     }
     environment = template_environment(html=False)
     environment.filters.update(cell=_cell, code=_code)
-    prompts = [str(sample["prompt"]) for sample in process.sample.samples if sample.get("prompt")]
+    prompts = [sample.prompt for sample in process.sample.samples if sample.prompt]
     prompt = prompts[0] if prompts else f"{trigger} Change the jacket color on the right to match the left"
     model = model_of_arch(process.model.arch)
     if model is None:

@@ -192,7 +192,7 @@ def publish(
 
 def shareable_config(job: Job) -> str:
     """The config as YAML; of absolute paths only the last part stays, as the rest tells of this machine."""
-    return yaml.safe_dump(_without_folders(job.model_dump(mode="json")), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(_without_folders(job.document), sort_keys=False, allow_unicode=True)
 
 
 def _without_folders(value: Any) -> Any:

@@ -51,7 +51,7 @@ def test_all_faults_come_at_once_with_their_exit_code(run, config):
     assert code == 10
     found = {item["code"] for item in json.loads(out)["findings"]}
     assert {"config.key", "config.choice", "dataset.folder"} <= found
-    assert "did you mean steps?" in err
+    assert "Did you mean steps?" in err
 
 
 def test_no_access_to_the_model_has_its_own_exit_code(run, config, monkeypatch):
@@ -61,5 +61,5 @@ def test_no_access_to_the_model_has_its_own_exit_code(run, config, monkeypatch):
     monkeypatch.setattr(hub_module, "is_cached", lambda repository: False)
     code, _, err = run(config)
     assert code == 12
-    assert "accept the licence at https://huggingface.co/black-forest-labs/FLUX.1-Kontext-dev" in err
+    assert "Accept the licence at https://huggingface.co/black-forest-labs/FLUX.1-Kontext-dev" in err
     assert run(config, "--offline")[0] == 0

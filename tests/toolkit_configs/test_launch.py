@@ -261,7 +261,7 @@ def test_a_broken_environment_is_reported_before_launch(config, run_folder, tmp_
     with pytest.raises(ChromiqError) as caught:
         launch(config, "ai-toolkit")
     (fault,) = [finding for finding in caught.value.findings if finding.severity == "error"]
-    assert (fault.code, fault.hint) == ("toolkit.environment", "'chromiq toolkit setup' mends it")
+    assert (fault.code, fault.hint) == ("toolkit.environment", "Run 'chromiq toolkit setup'.")
     assert not run_folder.exists()
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a config, found before a GPU is paid for. Nothing is written, nothing is fetched."""
+"""Everything that is wrong with a config, found before a GPU is paid for. Writes and downloads nothing."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from chromiq.documents import load_yaml, read_text
-from chromiq.errors import AccessError, Finding, UnsoundError, raise_findings
+from chromiq.errors import AccessError, Finding, raise_findings
+from chromiq.models import model_of_arch
 from chromiq.toolkit_configs.checks.data import DataFacts, data_findings
 from chromiq.toolkit_configs.checks.edit_models import edit_model_findings
 from chromiq.toolkit_configs.checks.hub import access_findings
-from chromiq.toolkit_configs.checks.keys import key_findings, text_findings
+from chromiq.toolkit_configs.checks.keys import key_findings
 from chromiq.toolkit_configs.checks.machine import DiskNeed, disk_findings, disk_need, gpu_findings
 from chromiq.toolkit_configs.checks.settings import setting_findings
 from chromiq.toolkit_configs.render.memory import MemoryEstimate, estimate_memory
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
-from chromiq.toolkit_configs.schema.jobs import Job, name_fault, read_job
+from chromiq.toolkit_configs.schema.config_file import read_config_file
+from chromiq.toolkit_configs.schema.jobs import DIFFUSION_PROCESSES, Job, job_of, name_fault
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class ConfigReport:
 
     @property
     def lines(self) -> list[str]:
-        """What is to be known beside the findings, for people."""
+        """What else is worth knowing, as text."""
         lines = []
         if self.data and self.data.items:
             lines.append(f"{self.data.examples} examples, each trained {self.data.epochs:.3g} times")
@@ -85,8 +86,8 @@ def check_config(
 
     Args:
         path: the config file.
-        resume: whether going on with an existing run is meant.
-        offline: do not ask the hub whether the base model can be had.
+        resume: whether an existing run is to be resumed.
+        offline: do not ask the hub for access to the base model.
         on_progress: called with examples done and examples in all.
     """
     report = examine_config(path, resume=resume, offline=offline, on_progress=on_progress)
@@ -100,34 +101,43 @@ def examine_config(
     offline: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> ConfigReport:
-    """The same as `check_config`, with what else is to be known before a run."""
-    try:
-        job = read_job(path)
-    except UnsoundError as error:
-        return ConfigReport((*_keys_of(path), *error.findings))
+    """The same as `check_config`, with what else is known before a run.
+
+    A value that cannot be used hides only what depends on it: everything else is checked with the trainer's
+    default in its place.
+    """
+    read = read_config_file(path)
+    findings = list(read.findings)
+    if not isinstance(read.document, dict):
+        return ConfigReport(tuple(findings or job_of(read.document, path.name)[1]))
+    job, wrong = job_of(read.document, path.name)
+    findings += [*key_findings(read.document, path.name), *wrong]
+    if job is None:
+        return ConfigReport(tuple(findings))
     where = path.name
+    if job.process.type not in DIFFUSION_PROCESSES:
+        return ConfigReport(tuple(findings))
     found, data = data_findings(job, where, on_progress)
     first = next(iter(data.sizes), None)
     memory = estimate_memory(job, first)
     need = disk_need(job, data.sizes)
-    findings = (
-        *_keys_of(path),
+    findings += [
+        *setting_findings(job, where),
         *found,
         *edit_model_findings(job, where),
-        *_sample_findings(job, where),
         *_run_findings(job, where, resume),
         *disk_findings(job, need),
         *_model_findings(job, where, offline),
         *gpu_findings(job, memory, where),
-    )
-    return ConfigReport(findings, data, memory, need)
+    ]
+    return ConfigReport(tuple(findings), data, memory, need)
 
 
 def raise_config_findings(findings: Sequence[Finding], what: str) -> None:
     """Raise all findings if one is an error.
 
-    A missing access decides the exit code whatever else is wrong: it is what takes longest to mend, as
-    others have to grant it. The message says what else there is, and the error carries all findings.
+    Missing access decides the exit code whatever else is wrong: it takes longest to fix, as others have to
+    grant it. The error carries all findings.
 
     Raises:
         AccessError: if the base model may not be fetched; the message names the page to visit.
@@ -137,68 +147,51 @@ def raise_config_findings(findings: Sequence[Finding], what: str) -> None:
     refused = [finding for finding in errors if finding.code.startswith("access.")]
     if refused:
         others = len(errors) - len(refused)
-        also = f"; beside that {others} {'fault' if others == 1 else 'faults'}" if others else ""
-        raise AccessError(f"{what}: the base model cannot be fetched, {refused[0].hint}{also}", findings)
+        also = f" ({others} more {'error' if others == 1 else 'errors'})" if others else ""
+        raise AccessError(f"{what}: no access to the base model. {refused[0].hint}{also}", findings)
     raise_findings(findings, what)
-
-
-def _keys_of(path: Path) -> list[Finding]:
-    """Findings of the text and its keys, as far as it is YAML in the shape of a job."""
-    try:
-        text = read_text(path)
-        document = load_yaml(text)
-        process = document["config"]["process"][0]
-        return [
-            *text_findings(text, path.name),
-            *key_findings(process, path.name),
-            *setting_findings(document, path.name),
-        ]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return []  # reading the job tells what is wrong
-
-
-def _sample_findings(job: Job, where: str) -> list[Finding]:
-    findings = []
-    for index, sample in enumerate(job.process.sample.samples):
-        for key, value in sample.items():
-            if key.startswith("ctrl_img") and value is not None and not Path(str(value)).is_file():
-                name, got = f"{where}: sample.samples.{index}.{key}", f"no file {value}"
-                findings.append(Finding.expected("config.sample", name, "a picture", got, "mend the path"))
-    return findings
 
 
 def _run_findings(job: Job, where: str, resume: bool) -> list[Finding]:
     findings = []
     run, process, name = job.run_folder, job.process, job.config.name
     if fault := name_fault(name):
-        wanted, cure = "a name of one folder", "rename the run"
-        return [Finding.expected("config.name", f"{where}: name", wanted, f"{fault}, {name!r}", cure)]
+        message = f"{name!r} cannot name a folder: {fault}"
+        return [Finding("config.name", f"{where}: name", message, "Rename the run.")]
     checkpoints = find_checkpoints(run, name)
     if not resume and any(run.glob("*.safetensors")):
-        wanted, got = "a run name that is free", f"a run in {run}, which the trainer would go on with unasked"
-        cure = "give --resume to go on, or render with another --name"
-        findings.append(Finding.expected("run.exists", f"{where}: name", wanted, got, cure))
+        message = f"{run} holds a run of this name, which the trainer would silently continue"
+        findings.append(Finding("run.exists", f"{where}: name", message, "Resume it, or rename the run."))
     done = max((checkpoint_step(path, name) or 0 for path in checkpoints), default=0)
     if resume and done >= process.train.steps:
-        got = f"{process.train.steps}, of which {done} are done"
-        wanted, cure = "more steps than are done", "raise train.steps to train on"
-        findings.append(Finding.expected("run.done", f"{where}: train.steps", wanted, got, cure, "warning"))
-    if process.save.save_every > process.train.steps:
-        got = f"{process.save.save_every}, more than all {process.train.steps} steps"
-        wanted, cure = "checkpoints on the way", "lower it: a stopped run would keep nothing"
+        message = f"{done} of {process.train.steps} steps are done already"
         findings.append(
-            Finding.expected("config.save_every", f"{where}: save.save_every", wanted, got, cure, "warning")
+            Finding("run.done", f"{where}: train.steps", message, "Raise it to train on.", "warning")
         )
+    every = process.save.save_every
+    if not 0 < every <= process.train.steps:
+        message = f"no checkpoint is saved before the last of {process.train.steps} steps"
+        hint = "Set it lower than train.steps, or a stopped run keeps nothing."
+        findings.append(Finding("config.save_every", f"{where}: save.save_every", message, hint, "warning"))
     return findings
 
 
 def _model_findings(job: Job, where: str, offline: bool) -> list[Finding]:
+    """Whether the base model is there, or can be downloaded."""
     name = job.process.model.name_or_path
-    key = f"{where}: model.name_or_path"
-    if (Path(name) / "model_index.json").is_file():
+    key, path = f"{where}: model.name_or_path", Path(name)
+    if not name:
+        return []  # reported where the job was read
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        return _folder_findings(path, key) if model_of_arch(job.process.model.arch) else []
+    if name.startswith((".", "/", "~")) or not 1 <= name.count("/") <= 2 or "\\" in name:
+        message = f"{name} is neither a folder nor a hub name (owner/model)"
+        return [Finding("model.folder", key, message, "Fix the path.")]
+    return access_findings("/".join(name.split("/")[:2]), key, offline=offline)
+
+
+def _folder_findings(path: Path, key: str) -> list[Finding]:
+    if path.is_file() or (path / "model_index.json").is_file() or (path / "transformer").is_dir():
         return []
-    if name.startswith((".", "/", "~")) or name.count("/") != 1:
-        wanted = "a diffusers folder or a hub name (owner/model)"
-        got = f"no {name}/model_index.json"
-        return [Finding.expected("model.folder", key, wanted, got, "mend the path")]
-    return access_findings(name, key, offline=offline)
+    message = f"{path} is not a diffusers model: it holds no model_index.json and no transformer/"
+    return [Finding("model.folder", key, message, "Fix the path.")]

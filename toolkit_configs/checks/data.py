@@ -1,4 +1,4 @@
-"""A config's datasets as the trainer will see them: files, what buckets crop, what masks weigh, epochs."""
+"""A config's datasets as AI-Toolkit will see them: files, caches, what buckets crop, mask weights, epochs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,25 @@ from pathlib import Path
 
 from chromiq.dataset_builder.canvas.buckets import bucket_size_wh, cut_off_wh
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
-from chromiq.dataset_builder.doctor.dataset import TRAINER_SUFFIXES, DatasetFolders, Training, check_folders
-from chromiq.dataset_layout import unfinished_findings
+from chromiq.dataset_builder.doctor.dataset import (
+    TRAINER_SUFFIXES,
+    DatasetFolders,
+    Training,
+    check_folders,
+    is_built,
+    read_manifest,
+)
 from chromiq.errors import Finding, UnsoundError
-from chromiq.models import model_of_arch
+from chromiq.models import EditModel, model_of_arch
 from chromiq.photos.images import photo_size_wh, read_mask_share
 from chromiq.photos.soundness import PHOTO_SUFFIXES
-from chromiq.toolkit_configs.checks.caches import cache_findings
 from chromiq.toolkit_configs.schema.jobs import Dataset, Job
 
+LATENTS, TEXTS = "_latent_cache", "_t_e_cache"
+_HASH_LENGTH = 22
+_VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".webm", ".mkv", ".wmv", ".m4v", ".flv"})
+_AUDIO_ARCHS = ("ace_step",)
+_CROP_LINES = 8
 _MASKS_READ = 200
 _HEAVY = 10.0
 _HARDLY_LIGHTER = 0.5
@@ -67,7 +77,7 @@ class DataFacts:
 def data_findings(
     job: Job, where: str, on_progress: Callable[[int, int], None] | None = None
 ) -> tuple[list[Finding], DataFacts]:
-    """All that is wrong with the datasets that a config names, and what is to be known of them.
+    """All that is wrong with the datasets that a config names, and what is known of them.
 
     Args:
         job: as read.
@@ -79,43 +89,59 @@ def data_findings(
     crops: list[str] = []
     items, masks = 0, None
     model = model_of_arch(job.process.model.arch)
+    if not job.process.datasets and job.process.type.endswith("_trainer"):
+        findings.append(Finding("config.datasets", f"{where}: datasets", "there are none", "Add a dataset."))
     for index, dataset in enumerate(job.process.datasets):
         prefix = f"{where}: datasets.{index}"
-        findings += _control_findings(dataset, model is not None and model.has_reference, prefix)
-        divisible_by = model.divisible_by_px if model else 16
-        training = Training(job.process.trigger_word or TRIGGER_WORD, tuple(dataset.resolution), divisible_by)
-        findings += _folder_findings(dataset, prefix, training, on_progress)
-        own = target_sizes(Path(dataset.folder_path))
+        if dataset.targets is None:
+            findings.append(
+                Finding("config.datasets", f"{prefix}.folder_path", "is missing", "Name the targets' folder.")
+            )
+            continue
+        findings += _control_findings(dataset, model, prefix)
+        findings += _missing_folders(dataset)
+        if not dataset.targets.is_dir():
+            continue  # a JSON file that lists films or images, which only the trainer reads
+        if dataset.is_video or job.process.model.arch.startswith(_AUDIO_ARCHS):
+            findings += _film_findings(dataset.targets)
+            continue
+        findings += _folder_findings(dataset, model, on_progress)
+        own = target_sizes(dataset.targets)
         sizes += own
-        items += own.total() * len(dataset.resolution)
-        crops += crop_lines(own, dataset.resolution, divisible_by)
-        if dataset.mask_path and (read := mask_shares(Path(dataset.mask_path))):
-            masks = mask_weights(read, dataset.mask_min_value)
+        items += own.total() * len(dataset.resolution) * max(1, dataset.num_repeats)
+        if model:
+            crops += crop_lines(own, dataset.resolution, model.divisible_by_px)
+        if dataset.mask_path and (shares := mask_shares(Path(dataset.mask_path))):
+            shares = [1 - share for share in shares] if dataset.invert_mask else shares
+            masks = mask_weights(shares, dataset.mask_min_value)
             findings += _weight_findings(masks, prefix)
     train = job.process.train
     epochs = train.steps * train.batch_size * train.gradient_accumulation / items if items else 0.0
     findings += _epoch_findings(epochs, items, where)
+    if len(crops) > _CROP_LINES:
+        crops = [*crops[:_CROP_LINES], f"and {len(crops) - _CROP_LINES} more sizes"]
     return findings, DataFacts(sizes.total(), items, epochs, dict(sizes), tuple(crops), masks)
 
 
 def trainer_findings(targets: Path, controls: Sequence[Path]) -> list[Finding]:
-    """What the trainer takes in besides a dataset's own pictures: nested ones, and what it encoded earlier.
+    """What the trainer reads besides a dataset's own images: nested folders, and what it encoded earlier.
 
     Args:
         targets: the folder of the targets.
         controls: the folders of controls.
     """
-    return [*_nested_findings(targets), *cache_findings(targets, controls)]
+    built = is_built(targets.parent)
+    return [*_nested_findings(targets, built), *cache_findings(targets, controls)]
 
 
 def target_sizes(folder: Path) -> Counter[tuple[int, int]]:
-    """Size in pixels, upright, to the number of targets; those that cannot be read are left out."""
+    """Size in pixels, upright, to the number of targets; unreadable ones are left out."""
     found: Counter[tuple[int, int]] = Counter()
     for path in _pictures(folder):
         try:
             found[photo_size_wh(path)] += 1
         except UnsoundError:
-            continue  # check_folders tells what is wrong with it
+            continue  # check_folders reports it
     return found
 
 
@@ -138,8 +164,7 @@ def crop_lines(sizes: Counter[tuple[int, int]], resolutions: Sequence[int], divi
 
 
 def mask_shares(folder: Path) -> list[float]:
-    """Share of white, 0..1, of up to 200 masks that lie evenly in the folder's order."""
-
+    """Share of white, 0..1, of up to 200 masks, evenly spread over the folder."""
     paths = _pictures(folder)
     step = max(1, -(-len(paths) // _MASKS_READ))
     shares = []
@@ -147,7 +172,7 @@ def mask_shares(folder: Path) -> list[float]:
         try:
             shares.append(read_mask_share(path))
         except UnsoundError:
-            continue  # check_folders tells what is wrong with it
+            continue  # check_folders reports it
     return shares
 
 
@@ -173,95 +198,159 @@ def mask_weights(shares: Sequence[float], min_value: float) -> MaskWeights:
     )
 
 
-def _control_findings(dataset: Dataset, has_reference: bool, where: str) -> list[Finding]:
-    controls = dataset.control_path if isinstance(dataset.control_path, list) else [dataset.control_path]
-    if has_reference and len(controls) == 1:
-        wanted = "two folders, of the pictures to correct and of the still-lifes"
-        cure = "render again for this model, or the model sees no still-life"
-        return [Finding.expected("config.controls", f"{where}.control_path", wanted, "one", cure, "warning")]
-    if not has_reference and len(controls) > 1:
-        got, cure = f"{len(controls)} folders", "render again for this model"
-        wanted = "one folder of stitched pictures"
-        return [Finding.expected("config.controls", f"{where}.control_path", wanted, got, cure, "warning")]
+def cache_findings(targets: Path, controls: Sequence[Path]) -> list[Finding]:
+    """Cached encodings that are older than the images they were made of.
+
+    The trainer names a cached latent by the target's file name, size and crop, and a cached caption by its
+    text and the path of its control: an image that was changed under its old name is never encoded again.
+
+    Args:
+        targets: the folder of the targets, in which the trainer keeps its caches.
+        controls: folders of controls, which some models encode together with the caption.
+    """
+    found = []
+    for name, folders in ((LATENTS, [targets]), (TEXTS, list(controls))):
+        stale = _older(targets / name, folders)
+        if stale:
+            message = f"{len(stale)} encodings are older than their images, such as {stale[0].name}"
+            hint = "Delete the folder; the trainer makes it again."
+            found.append(Finding("dataset.cache", str(targets / name), message, hint))
+    return found
+
+
+def _older(cache: Path, folders: Sequence[Path]) -> list[Path]:
+    """Files of a cache that are older than an image of their name in any of the folders."""
+    if not cache.is_dir():
+        return []
+    changed_ns: dict[str, int] = {}
+    for folder in folders:
+        for path in folder.glob("*"):
+            if path.is_file() and path.suffix != ".txt":
+                changed_ns[path.stem] = max(changed_ns.get(path.stem, 0), path.stat().st_mtime_ns)
+    return [
+        path
+        for path in sorted(cache.glob("*.safetensors"))
+        if path.stat().st_mtime_ns < changed_ns.get(path.stem[: -_HASH_LENGTH - 1], 0)
+    ]
+
+
+def _control_findings(dataset: Dataset, model: EditModel | None, where: str) -> list[Finding]:
+    """Whether there are as many controls as chromiq's own datasets have for the model."""
+    if model is None:
+        return []
+    count, key = len(dataset.control_paths), f"{where}.control_path"
+    if count == 0:
+        message = f"{model.name} edits an image, but no controls are given"
+        return [Finding("config.controls", key, message, "Name the controls' folder.", "warning")]
+    if model.has_reference and count == 1:
+        message = "one folder, so the model sees no still-life"
+        hint = "Add the still-lifes as a second control, unless that is intended."
+        return [Finding("config.controls", key, message, hint, "warning")]
+    if not model.has_reference and count > 1:
+        message = f"{count} folders, but {model.name} takes one stitched image"
+        return [Finding("config.controls", key, message, "Render again for this model.", "warning")]
     return []
 
 
-def _folder_findings(
-    dataset: Dataset, where: str, training: Training, on_progress: Callable[[int, int], None] | None
-) -> list[Finding]:
+def _missing_folders(dataset: Dataset) -> list[Finding]:
     findings = []
-    controls = dataset.control_path
-    control, *references = [controls] if isinstance(controls, str) else controls
-    for folder in (*references, *([dataset.mask_path] if dataset.mask_path else [])):
+    targets = dataset.targets
+    if targets is not None and not targets.exists():
+        message = "no such file or folder"
+        findings.append(
+            Finding("dataset.folder", str(targets), message, "Fix the path, or build the dataset.")
+        )
+    for folder in (*dataset.control_paths, *([dataset.mask_path] if dataset.mask_path else [])):
         if not Path(folder).is_dir():
-            got, cure = "none; the trainer would do without and say nothing", "build the dataset again"
-            findings.append(Finding.expected("dataset.folder", folder, "a folder", got, cure))
-    mask = Path(dataset.mask_path) if dataset.mask_path else None
-    reference = Path(references[0]) if references else None
-    folders = DatasetFolders(Path(dataset.folder_path), Path(control), mask, reference)
-    findings += unfinished_findings(folders.target.parent)
-    findings += check_folders(folders, on_progress, training)
-    for further in map(Path, references[1:]):
-        have = {path.stem for path in _pictures(further)}
-        findings += [
-            Finding.expected(
-                "dataset.reference", str(target), "its third control", f"none in {further}", "add it"
-            )
-            for target in _pictures(Path(dataset.folder_path))
-            if target.stem not in have
-        ]
-    if dataset.caption_ext.removeprefix(".") != "txt":
-        wanted, got = "captions in .txt files, as chromiq build writes them", repr(dataset.caption_ext)
-        cure = "write txt: with no such files every picture gets default_caption"
-        findings.append(Finding.expected("config.captions", f"{where}.caption_ext", wanted, got, cure))
-    findings += trainer_findings(Path(dataset.folder_path), [Path(each) for each in (control, *references)])
-    if mask is None and reference is None:
-        wanted, cure = "a mask_path", "set it, or every pixel of the still-life trains too"
-        findings.append(Finding.expected("config.mask", where, wanted, "none", cure, "warning"))
+            message = "no such folder, and the trainer silently trains without it"
+            findings.append(Finding("dataset.folder", folder, message, "Fix the path, or build the dataset."))
     return findings
 
 
-def _nested_findings(targets: Path) -> list[Finding]:
-    """Pictures in folders within the targets' own, which the trainer trains on as well."""
-    hidden = {"_controls"}
+def _film_findings(targets: Path) -> list[Finding]:
+    """Films are not opened: it is only checked that there are any."""
+    found = any(path.suffix.lower() in _VIDEO_SUFFIXES | TRAINER_SUFFIXES for path in targets.rglob("*"))
+    if found or any(targets.rglob("*.wav")) or any(targets.rglob("*.mp3")):
+        return []
+    return [Finding("dataset.empty", str(targets), "holds nothing to train on", "Fix the path.")]
+
+
+def _folder_findings(
+    dataset: Dataset, model: EditModel | None, on_progress: Callable[[int, int], None] | None
+) -> list[Finding]:
+    targets = dataset.targets
+    assert targets is not None  # the caller has looked
+    controls = [Path(path) for path in dataset.control_paths if Path(path).is_dir()]
+    control = controls[0] if controls else None
+    reference = controls[1] if len(controls) > 1 else None
+    mask = Path(dataset.mask_path) if dataset.mask_path and Path(dataset.mask_path).is_dir() else None
+    built = is_built(targets.parent)
+    training = Training(
+        # With a trigger_word, the trainer itself adds it to captions that lack it.
+        trigger=None if dataset.trigger_word or not built else TRIGGER_WORD,
+        resolutions=tuple(dataset.resolution),
+        # Others may mean to train at sizes that crop; the report tells what is cropped.
+        divisible_by_px=model.divisible_by_px if model and built else None,
+        caption_suffix=dataset.caption_ext or ".txt",
+        default_caption=dataset.default_caption or None,
+        invert_mask=dataset.invert_mask,
+    )
+    recorded, findings = read_manifest(targets.parent) if built else ({}, [])
+    # The config decides which files train; what the manifest lists beside them matters to the dataset only.
+    findings = [found for found in findings if found.code != "manifest.missing"]
+    folders = DatasetFolders(targets, control, mask, reference)
+    findings += check_folders(folders, on_progress, training, recorded, built=built)
+    for folder in controls[2:]:
+        have = {path.stem for path in _pictures(folder)}
+        findings += [
+            Finding("dataset.reference", str(target), f"no image of this name in {folder}", "Add it.")
+            for target in _pictures(targets)
+            if target.stem not in have
+        ]
+    findings += trainer_findings(targets, controls)
+    if built and mask is None and reference is None:
+        message = "there is no mask_path, so every pixel of the still-life trains too"
+        findings.append(Finding("config.mask", str(targets), message, "Set mask_path.", "warning"))
+    return findings
+
+
+def _nested_findings(targets: Path, built: bool) -> list[Finding]:
+    """Images in folders below the targets', which the trainer trains on as well."""
+    ignored = {"_controls"}
     nested = [
         path
         for path in targets.glob("*/**/*")
         if path.suffix.lower() in TRAINER_SUFFIXES
-        and path.parent.name not in hidden
+        and path.parent.name not in ignored
         and not any(part.startswith(".") for part in path.relative_to(targets).parts)
     ]
     if not nested:
         return []
-    got = f"{len(nested)} in folders below, such as {nested[0].relative_to(targets)}"
-    cure = "move them out: the trainer trains on them, with the mask and control of the same name"
-    return [Finding.expected("dataset.nested", str(targets), "targets in this folder alone", got, cure)]
+    message = f"{len(nested)} images in folders below it train too, such as {nested[0].relative_to(targets)}"
+    hint = "Move them elsewhere; they would train with the mask and control of the same name."
+    return [Finding("dataset.nested", str(targets), message, hint, "error" if built else "warning")]
 
 
 def _weight_findings(masks: MaskWeights, where: str) -> list[Finding]:
     if masks.heaviest > _HEAVY:
-        got = f"one under which white weighs {masks.heaviest:.1f} times the mean"
-        cure = "raise mask_min_value, or leave the example out; a few pixels would carry the whole step"
-        wanted = f"masks white enough that white weighs at most {_HEAVY:.0f}"
-        return [Finding.expected("mask.heavy", f"{where}.mask_path", wanted, got, cure, "warning")]
+        message = (
+            f"under one mask white weighs {masks.heaviest:.1f} times the mean, so few pixels decide a step"
+        )
+        hint = "Raise mask_min_value, or remove the example."
+        return [Finding("mask.heavy", f"{where}.mask_path", message, hint, "warning")]
     if masks.black > _HARDLY_LIGHTER:
-        got = f"{masks.black:.2f}, as white weighs {masks.white:.2f}"
-        cure = "lower mask_min_value, or the masks change little"
-        wanted = f"black that weighs at most {_HARDLY_LIGHTER}"
-        return [Finding.expected("mask.light", f"{where}.mask_min_value", wanted, got, cure, "warning")]
+        message = f"black weighs {masks.black:.2f} where white weighs {masks.white:.2f}: masks change little"
+        return [Finding("mask.light", f"{where}.mask_min_value", message, "Lower it.", "warning")]
     return []
 
 
 def _epoch_findings(epochs: float, items: int, where: str) -> list[Finding]:
     if not items or 1 <= epochs <= _MANY_EPOCHS:
         return []
-    wanted = f"between 1 and {_MANY_EPOCHS} passes over the {items} examples and sizes"
-    cure = "raise steps: some are never seen" if epochs < 1 else "lower steps: it will know them by heart"
-    return [
-        Finding.expected(
-            "config.epochs", f"{where}: train.steps", wanted, f"{epochs:.2g} passes", cure, "warning"
-        )
-    ]
+    message = f"{epochs:.2g} passes over {items} examples and sizes"
+    few = epochs < 1
+    hint = "Raise it; some are never seen." if few else "Lower it; the model would memorise them."
+    return [Finding("config.epochs", f"{where}: train.steps", message, hint, "warning")]
 
 
 def _pictures(folder: Path) -> list[Path]:

@@ -66,11 +66,11 @@ def _batch_findings(job: Job, model: EditModel, where: str) -> Iterator[Finding]
     if batch_size < 2 or not model.stacks_references:
         return
     for index, dataset in enumerate(job.process.datasets):
-        controls = dataset.control_path if isinstance(dataset.control_path, list) else [dataset.control_path]
+        if dataset.targets is None:
+            continue
+        controls = [Path(folder) for folder in dataset.control_paths]
         for resolution in dataset.resolution:
-            pair = _unlike_pair(
-                Path(dataset.folder_path), [Path(folder) for folder in controls], resolution, model
-            )
+            pair = _unlike_pair(dataset.targets, controls, resolution, model)
             if pair:
                 yield Finding(
                     "config.batch",

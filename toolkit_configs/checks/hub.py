@@ -1,4 +1,4 @@
-"""Whether the base model can be had: one request to the hub that fetches nothing."""
+"""Whether the base model can be downloaded: one request to the hub, which downloads nothing."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def access_findings(repository: str, where: str, *, offline: bool) -> list[Finding]:
-    """What keeps a hub model from being fetched; nothing is asked when offline or when it is in the cache.
+    """What keeps a hub model from being downloaded; nothing is asked offline or when it is in the cache.
 
     Args:
         repository: such as ``"black-forest-labs/FLUX.1-Kontext-dev"``.
         where: the config's key, for messages.
-        offline: ask nobody. ``HF_HUB_OFFLINE=1`` does the same.
+        offline: send no request. ``HF_HUB_OFFLINE=1`` does the same.
     """
     if offline or _is_true(os.environ.get("HF_HUB_OFFLINE", "")) or is_cached(repository):
         return []
@@ -29,29 +29,19 @@ def access_findings(repository: str, where: str, *, offline: bool) -> list[Findi
     token = find_token()
     status, reason = _ask(f"{endpoint}/api/models/{repository}/auth-check", token)
     page = f"{endpoint}/{repository}"
-    if status is None:
-        got, cure = f"no answer ({reason})", "check the network, or give --offline"
-        return [Finding.expected("model.network", where, f"an answer from {endpoint}", got, cure, "warning")]
+    if status is None or not (status < 400 or status in {401, 403, 404}):
+        message = f"{endpoint} gave no usable answer ({reason or f'HTTP {status}'})"
+        hint = "Check the network, try again later, or give offline."
+        return [Finding("model.network", where, message, hint, "warning")]
     if status < 400:
         return []
-    if status in {401, 403}:
-        had = "a token that may not" if token else "no token"
-        cure = f"accept the licence at {page} and set HF_TOKEN (or run: hf auth login)"
-        return [
-            Finding.expected("access.model", where, f"access to {repository}", f"{had} (HTTP {status})", cure)
-        ]
     if status == 404:
-        return [
-            Finding.expected(
-                "model.unknown", where, "a model on the hub", f"no {page}", "mend model.name_or_path"
-            )
-        ]
-    got = f"HTTP {status}"
-    return [
-        Finding.expected(
-            "model.network", where, f"an answer from {endpoint}", got, "try again later", "warning"
-        )
-    ]
+        message = f"there is no {page}"
+        return [Finding("model.unknown", where, message, "Fix the name, or log in if it is private.")]
+    token_text = "the token may not read" if token else "there is no token for"
+    message = f"{token_text} {repository} (HTTP {status})"
+    hint = f"Accept the licence at {page} and set HF_TOKEN (or run: hf auth login)."
+    return [Finding("access.model", where, message, hint)]
 
 
 def find_token() -> str | None:
@@ -73,7 +63,7 @@ def hub_home() -> Path:
 
 
 def is_cached(repository: str) -> bool:
-    """Whether some snapshot of a model lies in the cache; not whether it is whole."""
+    """Whether some snapshot of a model is in the cache; not whether it is complete."""
     cache = Path(os.environ.get("HF_HUB_CACHE") or hub_home() / "hub")
     return any((cache / f"models--{repository.replace('/', '--')}" / "snapshots").glob("*/*"))
 
@@ -86,12 +76,12 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def _ask(url: str, token: str | None) -> tuple[int | None, str]:
-    """The status of an answer, or None and why there is none."""
+    """The status of an answer, or None and the reason."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in {"http", "https"}:
-        return None, "HF_ENDPOINT is no web address"
+        return None, "HF_ENDPOINT is not a web address"
     request = urllib.request.Request(url, headers={"User-Agent": "chromiq"})  # noqa: S310 (checked above)
-    # The token never goes over an open line.
+    # The token is never sent unencrypted.
     if token and (parts.scheme == "https" or parts.hostname in _LOOPBACK):
         request.add_unredirected_header("Authorization", f"Bearer {token}")
     try:

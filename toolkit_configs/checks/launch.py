@@ -1,4 +1,4 @@
-"""What speaks against a launch besides the config itself: the trainer, the run's name and place, its past."""
+"""Reasons against a launch besides the config itself: the trainer, the run's name, folder and history."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from chromiq.toolkit_configs.trainer.checkout import ToolkitInfo
 MOST_STEPS_LOST = 500
 _OUR_FILES = (RUN_FILE, "events.jsonl", "log.txt", "launched.yaml", "loss_log.db", "samples", "config.yaml",
               "optimizer.pt", "tensorboard")  # fmt: skip
-# AI-Toolkit overlooks checkpoints whose path holds one of these, unless the run's name does too.
-_OVERLOOKED = ("_LoRA", "_refiner", "_t2i", "_cn")
+# AI-Toolkit ignores checkpoints whose path holds one of these, unless the run's name does too.
+_IGNORED = ("_LoRA", "_refiner", "_t2i", "_cn")
 
 
 def refuse_several_processes(environment: Mapping[str, str]) -> None:
@@ -41,18 +41,19 @@ def run_findings(job: Job) -> list[Finding]:
     name, run = job.config.name, job.run_folder
     taken = [file for file in _OUR_FILES if file.startswith(name)]
     if taken:
-        wanted, got = "a name that begins no other file of the run", f"{name!r}, as {taken[0]} does"
-        findings.append(Finding.expected("run.name", str(run), wanted, got, "render with another --name"))
-    overlooked = [mark for mark in _OVERLOOKED if mark in str(run.resolve()) and mark not in name]
-    if overlooked:
-        wanted, got = "a path whose checkpoints the trainer finds again", f"{overlooked[0]!r} in it"
-        cure = "render with another --training-folder: a resume would begin at step 0 without a word"
-        findings.append(Finding.expected("run.path", str(run.resolve()), wanted, got, cure))
+        message = f"{taken[0]} begins with the run's name {name!r}, so the trainer takes it for a checkpoint"
+        findings.append(Finding("run.name", str(run), message, "Rename the run."))
+    ignored = [mark for mark in _IGNORED if mark in str(run.resolve()) and mark not in name]
+    if ignored:
+        message = (
+            f"the trainer ignores checkpoints whose path holds {ignored[0]!r}, so a resume begins at step 0"
+        )
+        findings.append(Finding("run.path", str(run.resolve()), message, "Set another training_folder."))
     every = job.process.save.save_every
     if MOST_STEPS_LOST < every <= job.process.train.steps:
-        got, cure = f"{every}", f"--set save.save_every={MOST_STEPS_LOST} bounds what a stop loses"
-        wanted = f"a checkpoint at least every {MOST_STEPS_LOST} steps"
-        findings.append(Finding.expected("run.save_every", str(run), wanted, got, cure, "warning"))
+        message = f"a stop can lose {every} steps"
+        hint = f"Set save.save_every to {MOST_STEPS_LOST} or less."
+        findings.append(Finding("run.save_every", str(run), message, hint, "warning"))
     return findings
 
 
@@ -64,47 +65,42 @@ def environment_findings(info: ToolkitInfo, device: str) -> list[Finding]:
         device: as in the config.
     """
     if not info.versions:
-        wanted, got = "the trainer's libraries to be importable", "an error"
-        cure = "'chromiq toolkit setup' mends it"
-        return [Finding.expected("toolkit.environment", str(info.python), wanted, got, cure)]
+        message = "the trainer's libraries cannot be imported"
+        return [Finding("toolkit.environment", str(info.python), message, "Run 'chromiq toolkit setup'.")]
     if device != "cpu" and info.device == "cpu":
-        wanted, got = f"a GPU for device {device}", "none that its torch can use; it would train on the CPU"
-        cure = "check nvidia-smi and the driver, name a GPU that is there, or render with device=cpu"
-        return [Finding.expected("toolkit.device", str(info.python), wanted, got, cure)]
+        message = f"its torch cannot use {device}, so it would train on the CPU"
+        hint = "Check nvidia-smi and the driver, name a GPU that exists, or set device to cpu."
+        return [Finding("toolkit.device", str(info.python), message, hint)]
     return []
 
 
 def resume_findings(
     earlier: RunRecord, config: Path, engine: str, digest: str, seed: int | None
 ) -> list[Finding]:
-    """What is not as it was when the run began.
+    """What has changed since the run began.
 
     Args:
         earlier: the run's record.
-        config: that it would go on with.
+        config: that it would resume with.
         engine: that would train.
         digest: of the dataset as it is now.
-        seed: that it would go on with.
+        seed: that it would resume with.
     """
     findings = []
-    where, cure = (
-        str(config),
-        "know that earlier checkpoints differ in it, or begin a run of another name",
-    )
+    where = str(config)
+    hint = "Resume only if that is intended, or start a run of another name."
+
+    def changed(code: str, message: str) -> Finding:
+        return Finding(code, where, message, hint, "warning")
+
     if earlier.engine != engine:
-        wanted, got = f"the run's engine {earlier.engine}", engine
-        findings.append(
-            Finding.expected("run.engine", where, wanted, got, f"resume with --engine {earlier.engine}")
-        )
+        message = f"the run began with the engine {earlier.engine}, not {engine}"
+        findings.append(Finding("run.engine", where, message, f"Resume with the engine {earlier.engine}."))
     if earlier.config_sha256 != sha256_file(config):
-        wanted, got = "the config that the run began with", "one that was changed since"
-        findings.append(Finding.expected("run.config", where, wanted, got, cure, "warning"))
+        findings.append(changed("run.config", "the config has changed since the run began"))
     if earlier.dataset_sha256 != digest:
-        wanted, got = "the dataset that the run began with", "one that was changed since"
-        findings.append(Finding.expected("run.dataset", where, wanted, got, cure, "warning"))
+        findings.append(changed("run.dataset", "the dataset has changed since the run began"))
     if earlier.seed != seed:
         before, now = ("no seed" if each is None else f"SEED={each}" for each in (earlier.seed, seed))
-        findings.append(
-            Finding.expected("run.seed", where, f"{before}, as the run began", now, cure, "warning")
-        )
+        findings.append(changed("run.seed", f"the run began with {before}, now there is {now}"))
     return findings

@@ -62,11 +62,14 @@ def disk_need(job: Job, sizes: Mapping[tuple[int, int], int]) -> DiskNeed:
     if process.train.cache_text_embeddings:
         latents += _TEXT_EMBEDDING_BYTES * sum(sizes.values())
     local = process.model.name_or_path.startswith((".", "/", "~"))
-    trained = 0.0 if local or model is None else lora_parameters(process, model)
-    kept = min(process.train.steps // process.save.save_every, process.save.max_step_saves_to_keep) + 1
+    known = model is not None and process.network is not None and not local
+    trained = lora_parameters(process, model) if known and model else 0.0
+    saves = process.train.steps // process.save.save_every if process.save.save_every else 0
+    kept = min(saves, process.save.max_step_saves_to_keep) + 1
     one = trained * weight_bytes(process.save.dtype) + _SAFETENSORS_HEADER
     checkpoints = kept * one + trained * optimizer_bytes(process.train.optimizer)
-    times = 0 if process.train.disable_sampling else process.train.steps // process.sample.sample_every + 1
+    every = 0 if process.train.disable_sampling else process.sample.sample_every
+    times = process.train.steps // every + 1 if every else 0
     picture = process.sample.width * process.sample.height * _SAMPLE_BYTES_PER_PX
     return DiskNeed(latents, checkpoints, times * len(process.sample.samples) * picture)
 
@@ -74,8 +77,8 @@ def disk_need(job: Job, sizes: Mapping[tuple[int, int], int]) -> DiskNeed:
 def disk_findings(job: Job, need: DiskNeed) -> list[Finding]:
     """Disks that would fill up."""
     wants: dict[int, tuple[Path, float]] = {}
-    places = [(Path(job.process.datasets[0].folder_path), need.latents),
-              (job.run_folder, need.checkpoints + need.samples)]  # fmt: skip
+    places = [(job.run_folder, need.checkpoints + need.samples)]
+    places += [(dataset.targets, need.latents) for dataset in job.process.datasets[:1] if dataset.targets]
     for place, size in places:
         existing = next(folder for folder in (place, *place.absolute().parents) if folder.is_dir())
         device = existing.stat().st_dev
@@ -84,11 +87,10 @@ def disk_findings(job: Job, need: DiskNeed) -> list[Finding]:
     for folder, size in wants.values():
         free = shutil.disk_usage(folder).free
         if free < size * 1.1:
-            wanted = f"about {size / 1e9:.1f} GB free for latents, checkpoints and samples"
-            cure = "free some, lower save.max_step_saves_to_keep, or raise save.save_every"
-            findings.append(
-                Finding.expected("run.disk", str(folder), wanted, f"{free / 1e9:.1f} GB", cure, "warning")
-            )
+            needed = f"latents, checkpoints and samples take about {size / 1e9:.1f} GB"
+            message = f"{free / 1e9:.1f} GB free, but {needed}"
+            hint = "Free some space, lower save.max_step_saves_to_keep, or raise save.save_every."
+            findings.append(Finding("run.disk", str(folder), message, hint, "warning"))
     return findings
 
 
@@ -105,33 +107,31 @@ def gpu_findings(
     """
     device = job.process.device
     if not is_device(device):
-        wanted, got = "one device, such as cuda, cuda:1 or cpu", repr(device)
-        cure = "write one: a run trains on one GPU; 'chromiq sweep-train --devices' trains a run on each"
-        return [Finding.expected("config.device", f"{where}: device", wanted, got, cure)]
+        message = f"{device!r} is not one device, such as cuda, cuda:1 or cpu"
+        hint = "Name one; 'chromiq sweep-train' trains a run on each of several."
+        return [Finding("config.device", f"{where}: device", message, hint)]
     if device == "cpu":
         return []
     found = find_gpus() if gpus is None else gpus
-    needs = f"a GPU with {memory.summary}" if memory else "a GPU"
+    needs = f"training takes {memory.summary}" if memory else "training needs a GPU"
     gpu = gpu_of(device, found)
     if gpu is None:
-        cure = "train where there is one, or check the driver with nvidia-smi"
-        # Where there are GPUs and not this one, the trainer would be shown none and take the CPU.
+        hint = "Train on a machine that has it, or check the driver with nvidia-smi."
+        # Where there are GPUs but not this one, the trainer would see none and train on the CPU.
         severity: Literal["error", "warning"] = "error" if found else "warning"
-        return [
-            Finding.expected("machine.gpu", f"{where}: device", needs, gpu_summary(found), cure, severity)
-        ]
+        message = f"{needs}, but {gpu_summary(found)}"
+        return [Finding("machine.gpu", f"{where}: device", message, hint, severity)]
     if memory is None:
         return []
     have = gpu.summary
     if not memory.fits(gpu.total_bytes):
-        cure = f"render with --preset {_smaller_preset(gpu.total_bytes)}, or lower batch_size or resolution"
-        return [Finding.expected("machine.memory", f"{where}: device", needs, have, cure, "warning")]
+        hint = (
+            f"Render with the preset {_smaller_preset(gpu.total_bytes)}, or lower batch_size or resolution."
+        )
+        return [Finding("machine.memory", f"{where}: device", f"{needs}, but it is {have}", hint, "warning")]
     if memory.peak > gpu.free_bytes:
-        return [
-            Finding.expected(
-                "machine.busy", f"{where}: device", needs, have, "end what else uses it", "warning"
-            )
-        ]
+        message = f"{needs}, but it is {have}"
+        return [Finding("machine.busy", f"{where}: device", message, "End what else uses it.", "warning")]
     return []
 
 

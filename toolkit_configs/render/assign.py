@@ -10,19 +10,25 @@ from pydantic import BaseModel, ValidationError
 
 from chromiq.errors import UsageError
 from chromiq.toolkit_configs.render.settings import Setting, unreadable_reason
-from chromiq.toolkit_configs.schema.jobs import Process
-from chromiq.toolkit_configs.schema.known_keys import fits_kind, known_kinds
+from chromiq.toolkit_configs.schema.rendered import RenderedProcess
+from chromiq.toolkit_configs.schema.trainer_source import fits_kind, section_keys, trainer_source
 
 FREE = frozenset({"model_kwargs", "model_paths", "network_kwargs", "optimizer_params", "lr_scheduler_params",
                   "quantize_kwargs"})  # fmt: skip
 """Mappings whose keys are the user's own or the model's."""
 
 
-def assign(process: Process, setting: Setting) -> str:
+_OTHER_SPELLINGS = {
+    "linear": ("rank",),
+    "control_path": ("control_path_1", "control_path_2", "control_path_3"),
+}
+
+
+def assign(process: RenderedProcess | dict[str, Any], setting: Setting) -> str:
     """Set a dotted key of a process.
 
     Args:
-        process: is changed.
+        process: is changed; a mapping if it comes from a config that others wrote.
         setting: ``dataset.`` or ``datasets.`` without a number is the first dataset.
 
     Returns:
@@ -36,15 +42,19 @@ def assign(process: Process, setting: Setting) -> str:
     if isinstance(target, BaseModel) and last in type(target).model_fields:
         _assign_typed(target, last, setting)
     else:
-        value = _value_of_kind(setting, known_kinds().get(section, {}).get(last, "any"))
+        known = section_keys(section).get(last)
+        value = _value_of_kind(setting, known.kind if known else "any")
         if isinstance(target, BaseModel):
             setattr(target, last, value)
         else:
             target[last] = value
+            # Old spellings beside it would count instead.
+            for other in _OTHER_SPELLINGS.get(last, ()):
+                target.pop(other, None)
     return ".".join(path)
 
 
-def _place(process: Process, setting: Setting) -> tuple[Any, str, list[str]]:
+def _place(process: RenderedProcess | dict[str, Any], setting: Setting) -> tuple[Any, str, list[str]]:
     """Who holds the key, the section whose keys are known there, and the full path."""
     parts = setting.key.split(".")
     if parts[0] == "dataset":
@@ -85,10 +95,10 @@ def _step_into(target: Any, part: str, following: str, setting: Setting) -> Any:
 def _check_known(target: Any, section: str, name: str, setting: Setting) -> None:
     if isinstance(target, list):
         return
-    known = {*known_kinds().get(section, {})}
+    known = {*section_keys(section)}
     if isinstance(target, BaseModel):
         known |= {*type(target).model_fields}
-    elif section == "free" or not known or section not in known_kinds():
+    elif section == "free" or section not in trainer_source().sections:
         return
     if name in known:
         return

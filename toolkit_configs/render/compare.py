@@ -9,7 +9,12 @@ from typing import Any
 from chromiq.toolkit_configs.render.compose import Composed, compose, flat_job
 from chromiq.toolkit_configs.render.notes import NOTES
 from chromiq.toolkit_configs.render.presets import find_preset
-from chromiq.toolkit_configs.schema.jobs import Config, Dataset, Job, Process
+from chromiq.toolkit_configs.schema.rendered import (
+    RenderedConfig,
+    RenderedDataset,
+    RenderedJob,
+    RenderedProcess,
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ def differences_from(preset: str, composed: Composed, dataset: Path) -> list[Dif
     return differences(job, other.job)
 
 
-def differences(job: Job, other: Job) -> list[Difference]:
+def differences(job: RenderedJob, other: RenderedJob) -> list[Difference]:
     """Every key in which two jobs differ, in the order of the first."""
     here, there = dict(flat_job(job)), dict(flat_job(other))
     keys = dict.fromkeys([*here, *there])
@@ -77,14 +82,14 @@ def effect_of(key: str) -> str:
     return next((NOTES[name] for name in known if name in NOTES), "")
 
 
-def published_counterpart(job: Job) -> Job:
+def published_counterpart(job: RenderedJob) -> RenderedJob:
     """The published run on a job's dataset: its folders, samples and name, and nothing else of it."""
     process, dataset = job.process, job.process.datasets[0]
-    published = Process(
+    published = RenderedProcess(
         training_folder=process.training_folder,
         sqlite_db_path=process.sqlite_db_path,
         datasets=[
-            Dataset(
+            RenderedDataset(
                 folder_path=dataset.folder_path,
                 control_path=dataset.control_path,
                 mask_path=dataset.mask_path,
@@ -92,4 +97,4 @@ def published_counterpart(job: Job) -> Job:
         ],
     )
     published.sample.samples = process.sample.samples
-    return Job(config=Config(name=job.config.name, process=[published]), meta=dict(job.meta))
+    return RenderedJob(config=RenderedConfig(name=job.config.name, process=[published]), meta=dict(job.meta))

@@ -17,7 +17,13 @@ from chromiq.toolkit_configs.render.assign import assign
 from chromiq.toolkit_configs.render.memory import GIB, MemoryEstimate, estimate_memory
 from chromiq.toolkit_configs.render.presets import PRESETS, find_preset, luxuries, preset_memory_gib, savings
 from chromiq.toolkit_configs.render.settings import Setting, Settings, flat
-from chromiq.toolkit_configs.schema.jobs import Config, Dataset, Job, Process, name_fault
+from chromiq.toolkit_configs.schema.jobs import Job, job_of, name_fault
+from chromiq.toolkit_configs.schema.rendered import (
+    RenderedConfig,
+    RenderedDataset,
+    RenderedJob,
+    RenderedProcess,
+)
 
 DEFAULT = "default (the published run)"
 _SAMPLES = 2
@@ -38,7 +44,7 @@ class Composed:
         memory: what it will take on the GPU, or None if that cannot be told.
     """
 
-    job: Job
+    job: RenderedJob
     model: str
     preset: str
     sources: dict[str, str]
@@ -100,7 +106,9 @@ def compose(
     if fault := name_fault(run_name):
         raise UsageError(f"{run_name!r}: wanted a name of one folder, got {fault}; give another --name")
     process = _process(root, spec, folder)
-    job = Job(config=Config(name=run_name, process=[process]), meta={"name": run_name, "version": "1.0"})
+    job = RenderedJob(
+        config=RenderedConfig(name=run_name, process=[process]), meta={"name": run_name, "version": "1.0"}
+    )
     job_process = job.process
     sources = dict.fromkeys(_OF_THE_DATASET, "the dataset")
     sources["sqlite_db_path"] = "training_folder"
@@ -113,7 +121,7 @@ def compose(
         sources[assign(job_process, setting)] = setting.source
     sources |= {option: source for option, source in asked.items() if option != "preset"}
     sources["meta.name"] = sources.get("name", DEFAULT)
-    memory = estimate_memory(job, size_wh)
+    memory = estimate_memory(as_read(job), size_wh)
     limit = preset_memory_gib(chosen)
     if limit is not None and memory is not None and memory.peak > limit * GIB:
         raise UsageError(
@@ -123,7 +131,14 @@ def compose(
     return Composed(job, model, chosen, sources, memory)
 
 
-def flat_job(job: Job) -> list[tuple[str, Any]]:
+def as_read(job: RenderedJob) -> Job:
+    """A rendered job as AI-Toolkit reads it."""
+    read, _ = job_of(job.model_dump(), job.config.name)
+    assert read is not None  # what is rendered holds a process
+    return read
+
+
+def flat_job(job: RenderedJob) -> list[tuple[str, Any]]:
     """Every value of a job with its dotted key, for the training process without ``config.process.0``."""
     first = "config.process.0."
     return [(key.removeprefix(first).removeprefix("config."), value) for key, value in flat(job.model_dump())]
@@ -157,37 +172,39 @@ def _options(
     return options, sources
 
 
-def _process(root: Path, spec: EditModel, folder: Path) -> Process:
+def _process(root: Path, spec: EditModel, folder: Path) -> RenderedProcess:
     layout = DatasetLayout(root)
     control: str | list[str] = str(layout.controls)
     mask: str | None = str(layout.loss_masks)
     if spec.has_reference:
         control = [str(layout.controls), str(layout.references)]
         mask = mask if layout.loss_masks.is_dir() else None
-    process = Process(
+    process = RenderedProcess(
         training_folder=str(folder),
         sqlite_db_path=str(folder / "aitk_db.db"),
-        datasets=[Dataset(folder_path=str(layout.truths), control_path=control, mask_path=mask)],
+        datasets=[RenderedDataset(folder_path=str(layout.truths), control_path=control, mask_path=mask)],
     )
     process.sample.samples = _samples(root, spec)
     return process
 
 
-def _assign_all(process: Process, sources: dict[str, str], values: Mapping[str, Any], source: str) -> None:
+def _assign_all(
+    process: RenderedProcess, sources: dict[str, str], values: Mapping[str, Any], source: str
+) -> None:
     for key, value in values.items():
         sources[assign(process, Setting(key, deepcopy(value), None, source))] = source
 
 
 def _fit_memory(
-    job: Job, sources: dict[str, str], spec: EditModel, preset: str, size_wh: tuple[int, int] | None
+    job: RenderedJob, sources: dict[str, str], spec: EditModel, preset: str, size_wh: tuple[int, int] | None
 ) -> None:
     """Keep what the preset's memory has room for, or give up what must be for it to hold the model."""
     limit = preset_memory_gib(preset)
     if limit is None:
         return
 
-    def fits(tried: Job) -> bool:
-        estimate = estimate_memory(tried, size_wh)
+    def fits(tried: RenderedJob) -> bool:
+        estimate = estimate_memory(as_read(tried), size_wh)
         return estimate is None or estimate.fits(limit * GIB)
 
     if fits(job):
@@ -203,7 +220,7 @@ def _fit_memory(
         _assign_all(job.process, sources, changed, f"preset {preset}, to fit")
 
 
-def _changing(process: Process, values: Mapping[str, Any], preset: str) -> dict[str, Any]:
+def _changing(process: RenderedProcess, values: Mapping[str, Any], preset: str) -> dict[str, Any]:
     """Assign values to a process, and return those that changed it."""
     changed = {}
     for key, value in values.items():
@@ -214,7 +231,9 @@ def _changing(process: Process, values: Mapping[str, Any], preset: str) -> dict[
     return changed
 
 
-def _sample_size(process: Process, spec: EditModel, size_wh: tuple[int, int] | None) -> dict[str, Any]:
+def _sample_size(
+    process: RenderedProcess, spec: EditModel, size_wh: tuple[int, int] | None
+) -> dict[str, Any]:
     if size_wh is None or size_wh == (process.sample.width, process.sample.height):
         return {}
     width, height = (max(1, side // spec.divisible_by_px) * spec.divisible_by_px for side in size_wh)

@@ -20,7 +20,7 @@ from chromiq.toolkit_configs.render.compose import Composed, compose
 from chromiq.toolkit_configs.render.memory import MemoryEstimate
 from chromiq.toolkit_configs.render.notes import NOTES
 from chromiq.toolkit_configs.render.settings import Settings, command_line_settings, flat
-from chromiq.toolkit_configs.schema.jobs import Job
+from chromiq.toolkit_configs.schema.rendered import RenderedJob
 
 # AI-Toolkit replaces ${NAME} in the raw text and [name] in every value: neither can be written literally.
 _SUBSTITUTED = re.compile(r"\$\{|\[name\]")
@@ -88,7 +88,7 @@ def render_composed(composed: Composed, template: Path | None = None) -> str:
 
 
 def render_text(
-    job: Job,
+    job: RenderedJob,
     model: str,
     *,
     preset: str = "published",

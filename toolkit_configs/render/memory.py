@@ -91,14 +91,16 @@ def estimate_memory(job: Job, size_wh: tuple[int, int] | None = None) -> MemoryE
     """
     process = job.process
     model = model_of_arch(process.model.arch)
-    if model is None or process.model.name_or_path.startswith((".", "/", "~")):
+    if model is None or process.network is None or process.model.name_or_path.startswith((".", "/", "~")):
         return None
     settings, train = process.model, process.train
-    transformer = model.size.parameters * weight_bytes(settings.qtype if settings.quantize else train.dtype)
+    transformer = model.size.parameters * weight_bytes(
+        settings.precision if settings.quantize else train.dtype
+    )
     kept_share = 1 - _offloaded_share(process)
     whole_text_encoder = model.size.text_encoder_parameters * 2
     text_encoder = model.size.text_encoder_parameters * weight_bytes(
-        getattr(settings, model.text_encoder_qtype) if settings.quantize_te else train.dtype
+        (getattr(settings, model.text_encoder_qtype) if settings.quantize_te else None) or train.dtype
     )
     text_encoder_kept = 0.0 if train.unload_text_encoder or train.cache_text_embeddings else text_encoder
     trained = lora_parameters(process, model)
@@ -136,6 +138,7 @@ def weight_bytes(precision: str) -> float:
 def lora_parameters(process: Process, model: EditModel) -> float:
     """How many parameters are trained; the transformers in question have no convolutions."""
     # A full-rank LoKr factorises instead; it is about as large as a LoRA of rank 16.
+    assert process.network is not None  # a full fine-tune is not estimated
     rank = 16 if process.network.type == "lokr" and process.network.lokr_full_rank else process.network.linear
     return float(rank * model.size.lora_width)
 
@@ -154,7 +157,7 @@ def _activation_bytes(process: Process, model: EditModel, size_wh: tuple[int, in
     tokens = 0.0
     for dataset in process.datasets:
         target = max(bucketed_tokens(size_wh, resolution) for resolution in dataset.resolution)
-        controls = 1 if isinstance(dataset.control_path, str) else len(dataset.control_path)
+        controls = len(dataset.control_paths)
         own_size = model.has_reference and not process.model.model_kwargs.get("match_target_res", False)
         limit = min(size_wh[0] * size_wh[1], _CONTROL_AREA_PX) / _PATCH_PX**2
         each = limit if own_size else target
@@ -181,7 +184,7 @@ def _loading_bytes(
 
 def _offloaded_share(process: Process) -> float:
     extra = process.model.model_extra or {}
-    if not extra.get("layer_offloading"):
+    if not process.model.layer_offloading:
         return 0.0
     # A few layers are always on their way in or out.
     return 0.9 * float(extra.get("layer_offloading_transformer_percent", 1.0))

@@ -132,14 +132,11 @@ def dataset_digest(job: Job, note: Callable[[str], None] | None = None) -> str:
         job: that is trained.
         note: called now and then with the progress.
     """
-    folders = []
-    for dataset in job.process.datasets:
-        controls = dataset.control_path if isinstance(dataset.control_path, list) else [dataset.control_path]
-        folders += [dataset.folder_path, *controls, *([dataset.mask_path] if dataset.mask_path else [])]
+    folders = [folder for dataset in job.process.datasets for folder in dataset.folders]
     files = [
         (index, path)
         for index, folder in enumerate(folders)
-        for path in sorted(Path(folder).glob("[!.]*"))
+        for path in (sorted(folder.glob("[!.]*")) if folder.is_dir() else [folder])
         if path.is_file()
     ]
     parts = []

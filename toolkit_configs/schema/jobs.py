@@ -1,146 +1,214 @@
-"""The training job as AI-Toolkit reads it, typed. Attribute names are AI-Toolkit's keys.
+"""A training job as AI-Toolkit reads it, whoever wrote it. Attribute names are AI-Toolkit's keys.
 
-The defaults are the published run's. Keys that are not modelled here are refused when we render and kept
-when we read somebody else's config.
+Every value is the one that the trainer holds: its own defaults where a key is missing (`trainer_source`), old
+spellings resolved (`effective`). What chromiq itself writes is `chromiq.toolkit_configs.schema.rendered`.
 """
 
 from __future__ import annotations
 
+import re
+from copy import deepcopy
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
-from chromiq.documents import load_yaml, read_text, validation_findings
-from chromiq.errors import Finding, UnsoundError, raise_findings
+from chromiq.errors import Finding, raise_findings
+from chromiq.toolkit_configs.schema.config_file import read_config_file, short_path
+from chromiq.toolkit_configs.schema.effective import Fault, effective_process, is_known_process
+
+DIFFUSION_PROCESSES = frozenset(
+    {"diffusion_trainer", "sd_trainer", "ui_trainer", "textual_inversion_trainer", "concept_slider",
+     "concept_replacer", "image_reference_slider_trainer", "ultimate_slider_trainer", "slider", "slider_old",
+     "rescale_sd"}
+)  # fmt: skip
+"""Types of processes that train a diffusion model step by step and save checkpoints named after the run."""
+_JOBS = ("extension", "train", "extract", "generate", "mod")
+_PROMPT_CONTROL = re.compile(r"--ctrl_img\s+(.*?)\s*(?=--|$)", re.DOTALL)
+_MOST_ROUNDS = 40
+
+Flag = Annotated[bool, BeforeValidator(bool)]
+"""True for whatever Python takes for true, as in the trainer: also for the text "false"."""
+Every = Annotated[int, BeforeValidator(lambda value: 0 if value is None or value is False else value)]
+"""A number of steps; 0 is never."""
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(
-        extra="allow", protected_namespaces=(), validate_assignment=True, allow_inf_nan=False
-    )
+    """Values that the trainer holds; those not declared are extra attributes."""
+
+    model_config = ConfigDict(extra="allow", protected_namespaces=(), strict=True)
 
 
 class Network(_Section):
     """The LoRA."""
 
-    type: Literal["lora", "lokr"] = "lora"
-    linear: int = Field(32, gt=0)
-    linear_alpha: float = 32
-    conv: int | None = 16
-    conv_alpha: float | None = 16
-    lokr_full_rank: bool = True
-    lokr_factor: int = -1
-    network_kwargs: dict[str, Any] = Field(default_factory=lambda: {"ignore_if_contains": []})
+    type: str
+    linear: int
+    linear_alpha: float
+    conv: int | None
+    conv_alpha: float | None
+    lokr_full_rank: Flag
+    lokr_factor: int
+    network_kwargs: dict[str, Any]
 
 
 class Save(_Section):
-    """Checkpoints."""
+    """Checkpoints. `save_every` 0 saves only the final one."""
 
-    dtype: str = "bf16"
-    save_every: int = Field(200, gt=0)
-    max_step_saves_to_keep: int = Field(100, gt=0)
-    save_format: str = "diffusers"
-    push_to_hub: bool = False
+    dtype: str
+    save_every: Every
+    max_step_saves_to_keep: int
+    save_format: str
+    push_to_hub: Flag
 
 
 class Dataset(_Section):
-    """One folder of targets with their controls and loss masks."""
+    """One folder of targets, with their controls and loss masks where it has any."""
 
-    folder_path: str
-    control_path: str | list[str]
-    mask_path: str | None = None
-    mask_min_value: float = Field(0.1, ge=0, le=1)
-    default_caption: str = ""
-    caption_ext: str = "txt"
-    caption_dropout_rate: float = Field(0, ge=0, le=1)
-    cache_latents_to_disk: bool = True
-    is_reg: bool = False
-    network_weight: float = 1
-    resolution: list[int] = Field(default_factory=lambda: [1328])
-    controls: list[str] = Field(default_factory=list)
-    shrink_video_to_frames: bool = True
-    num_frames: int = 1
-    do_i2v: bool = True
-    flip_x: bool = False
-    flip_y: bool = False
+    folder_path: str | None
+    dataset_path: str | None
+    control_path: str | list[str] | None
+    mask_path: str | None
+    mask_min_value: float
+    invert_mask: Flag
+    alpha_mask: Flag
+    default_caption: str | None
+    caption_ext: str | None
+    caption_dropout_rate: float
+    trigger_word: str | None
+    cache_latents: Flag
+    cache_latents_to_disk: Flag
+    cache_text_embeddings: Flag
+    is_reg: Flag
+    num_repeats: int
+    network_weight: float
+    resolution: list[int] = Field(min_length=1)
+    controls: list[str]
+    num_frames: int
+    auto_frame_count: Flag
+
+    @property
+    def targets(self) -> Path | None:
+        """Where the targets lie: a folder, or a JSON file that lists them with their captions."""
+        path = self.folder_path if self.dataset_path is None else self.dataset_path
+        return Path(path) if path else None
+
+    @property
+    def control_paths(self) -> list[str]:
+        """The folders of controls, none, one or several."""
+        if isinstance(self.control_path, str):
+            return [self.control_path]
+        return self.control_path or []
+
+    @property
+    def folders(self) -> list[Path]:
+        """All that is trained on: targets, controls and masks."""
+        named = [self.targets, *self.control_paths, self.mask_path]
+        return [Path(path) for path in named if path]
+
+    @property
+    def is_video(self) -> bool:
+        """Whether the trainer looks for films as well as for pictures."""
+        return self.num_frames > 1 or self.auto_frame_count
 
 
 class Train(_Section):
     """The optimisation."""
 
-    batch_size: int = Field(2, gt=0)
-    bypass_guidance_embedding: bool = False
-    steps: int = Field(10_000, gt=0)
-    gradient_accumulation: int = Field(1, gt=0)
-    train_unet: bool = True
-    train_text_encoder: bool = False
-    gradient_checkpointing: bool = True
-    noise_scheduler: str = "flowmatch"
-    optimizer: str = "adamw8bit"
-    timestep_type: str = "weighted"
-    content_or_style: str = "balanced"
-    optimizer_params: dict[str, Any] = Field(default_factory=lambda: {"weight_decay": 0})
-    unload_text_encoder: bool = False
-    cache_text_embeddings: bool = False
-    lr: float = Field(0.0001, gt=0)
-    ema_config: dict[str, Any] = Field(default_factory=lambda: {"use_ema": False, "ema_decay": 0.99})
-    skip_first_sample: bool = False
-    force_first_sample: bool = False
-    disable_sampling: bool = False
-    dtype: str = "bf16"
-    diff_output_preservation: bool = False
-    diff_output_preservation_multiplier: float = 1
-    diff_output_preservation_class: str = "person"
-    switch_boundary_every: int = 1
-    loss_type: str = "mse"
+    batch_size: int = Field(gt=0)
+    steps: int
+    gradient_accumulation: int
+    gradient_accumulation_steps: int
+    train_unet: Flag
+    train_text_encoder: Flag
+    gradient_checkpointing: Flag
+    noise_scheduler: str
+    optimizer: str
+    optimizer_params: dict[str, Any]
+    timestep_type: str
+    content_or_style: str
+    unload_text_encoder: Flag
+    cache_text_embeddings: Flag
+    lr: float
+    disable_sampling: Flag
+    skip_first_sample: Flag
+    dtype: str
+    loss_type: str
 
 
 class Model(_Section):
-    """The base model."""
+    """The base model.
 
-    name_or_path: str = "black-forest-labs/FLUX.1-Kontext-dev"
-    quantize: bool = False
-    qtype: str = "qfloat8"
-    quantize_te: bool = False
-    qtype_te: str = "qfloat8"
-    arch: str = "flux_kontext"
-    low_vram: bool = False
-    model_kwargs: dict[str, Any] = Field(default_factory=dict)
+    `arch` is as written, with a label after a colon that the trainer drops; `trainer_arch` is what it keeps.
+    """
+
+    name_or_path: str
+    arch: str
+    trainer_arch: str
+    quantize: Flag
+    qtype: str | None
+    quantize_te: Flag
+    qtype_te: str | None
+    accuracy_recovery_adapter: str | None
+    low_vram: Flag
+    layer_offloading: Flag
+    model_kwargs: dict[str, Any]
+    dtype: str
+
+    @property
+    def precision(self) -> str:
+        """The base model's precision as one writes it, with the recovery adapter after a bar."""
+        adapter = self.accuracy_recovery_adapter
+        return f"{self.qtype}|{adapter}" if adapter else self.qtype or self.dtype
+
+
+class SampleItem(_Section):
+    """One picture made while training."""
+
+    prompt: str | None
+    ctrl_img: str | None
+    ctrl_img_1: str | None
+    ctrl_img_2: str | None
+    ctrl_img_3: str | None
+
+    @property
+    def control_images(self) -> dict[str, str]:
+        """Key to the control picture, one given by ``--ctrl_img`` within the prompt included."""
+        keys = ("ctrl_img", "ctrl_img_1", "ctrl_img_2", "ctrl_img_3")
+        found = {key: str(getattr(self, key)) for key in keys if getattr(self, key)}
+        in_prompt = _PROMPT_CONTROL.findall(self.prompt or "")
+        return {**found, "ctrl_img": in_prompt[-1]} if in_prompt else found
 
 
 class Sample(_Section):
-    """Pictures made while training."""
+    """Pictures made while training; `sample_every` 0 makes none."""
 
-    sampler: str = "flowmatch"
-    sample_every: int = Field(250, gt=0)
-    width: int = Field(1328, gt=0)
-    height: int = Field(800, gt=0)
-    samples: list[dict[str, Any]] = Field(default_factory=list)
-    neg: str = ""
-    seed: int = 42
-    walk_seed: bool = True
-    guidance_scale: float = 2.5
-    sample_steps: int = Field(30, gt=0)
-    num_frames: int = 1
-    fps: int = 1
+    sampler: str
+    sample_every: Every
+    width: int
+    height: int
+    samples: list[SampleItem]
+    seed: int | None
+    walk_seed: Flag
+    guidance_scale: float
+    sample_steps: int
+    num_frames: int
 
 
 class Process(_Section):
     """One training process."""
 
-    type: str = "diffusion_trainer"
+    type: str
     training_folder: str
     sqlite_db_path: str
-    device: str = "cuda"
-    trigger_word: str | None = None
-    performance_log_every: int = Field(10, gt=0)
-    network: Network = Field(default_factory=Network)
-    save: Save = Field(default_factory=Save)
+    device: str
+    trigger_word: str | None
+    network: Network | None
+    save: Save
     datasets: list[Dataset]
-    train: Train = Field(default_factory=Train)
-    model: Model = Field(default_factory=Model)
-    sample: Sample = Field(default_factory=Sample)
+    train: Train
+    model: Model
+    sample: Sample
 
 
 class Config(_Section):
@@ -153,9 +221,10 @@ class Config(_Section):
 class Job(_Section):
     """A whole config file."""
 
-    job: str = "extension"
+    job: str
     config: Config
-    meta: dict[str, str] = Field(default_factory=dict)
+    meta: dict[str, Any]
+    _document: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @property
     def process(self) -> Process:
@@ -167,36 +236,206 @@ class Job(_Section):
         """Where checkpoints go."""
         return Path(self.process.training_folder) / self.config.name
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """The config as its author wrote it, a copy."""
+        return deepcopy(self._document)
+
 
 def name_fault(name: str) -> str | None:
-    """What keeps a run's name from being that of a folder and of files in it, or None.
+    """Why a run's name cannot be that of a folder and of files in it, or None.
 
     >>> name_fault("chromiq_v1") is None, name_fault("../x")
-    (True, 'a path')
+    (True, 'it is a path')
     """
     if name in {"", ".", ".."} or not name.isprintable():
-        return "no name"
+        return "it is no file name"
     if "/" in name or "\\" in name:
-        return "a path"
+        return "it is a path"
     # The trainer adds a step and a suffix; file systems hold 255 bytes.
-    return "too long a name" if len(name.encode("utf-8", "replace")) > 200 else None
+    return "it is too long" if len(name.encode("utf-8", "replace")) > 200 else None
 
 
 def read_job(path: Path) -> Job:
     """Read a config file.
 
     Raises:
-        UnsoundError: with all that is wrong, if it is no YAML or keys have wrong types.
+        UnsoundError: with all that the trainer itself would fail at.
     """
-    try:
-        document = load_yaml(read_text(path))
-    except (OSError, ValueError) as error:
-        finding = Finding.expected(
-            "config.unreadable", str(path), "a YAML file in UTF-8", f"'{error}'", "mend it"
-        )
-        raise UnsoundError(str(finding), [finding]) from error
-    try:
-        return Job.model_validate(document)
-    except ValidationError as error:
-        raise_findings(validation_findings(error, "config.value", path.name, "mend the value"), str(path))
-        raise AssertionError from error  # the findings above are errors
+    job, findings = examine_job(path)
+    raise_findings(findings, str(path))
+    assert job is not None  # without findings there is one
+    return job
+
+
+def examine_job(path: Path) -> tuple[Job | None, list[Finding]]:
+    """Read a config file as far as it can be read.
+
+    Returns:
+        The job, in which values that cannot be used are replaced by the trainer's defaults, so that all that
+        does not depend on them can still be checked, or None if the file holds no process; and all that the
+        trainer would fail at.
+    """
+    read = read_config_file(path)
+    if read.document is None and read.findings:
+        return None, list(read.findings)
+    job, findings = job_of(read.document, path.name)
+    return job, [*read.findings, *findings]
+
+
+def job_of(document: Any, where: str) -> tuple[Job | None, list[Finding]]:
+    """The job of a config's document; see `examine_job`.
+
+    Args:
+        document: as `read_config_file` gives it.
+        where: the file's name, for messages.
+    """
+    findings = _frame_findings(document, where)
+    config = document.get("config") if isinstance(document, dict) else None
+    processes = config.get("process") if isinstance(config, dict) else None
+    if not isinstance(config, dict) or not isinstance(processes, list) or not processes:
+        return None, findings
+    if not isinstance(processes[0], dict):
+        return None, findings
+    raw = deepcopy(processes[0])
+    name = config.get("name")
+
+    def report(key: str, message: str, hint: str) -> None:
+        finding = Finding("config.value", f"{where}: {key}", message, hint)
+        if finding not in findings:
+            findings.append(finding)
+
+    for _ in range(_MOST_ROUNDS):
+        values, faults = _values(raw, config)
+        for fault in faults:
+            report(fault.key, fault.message, fault.hint)
+        whole = {
+            "job": str(document.get("job")),
+            "config": {"name": name if isinstance(name, str) else "unnamed", "process": [values]},
+            "meta": document.get("meta") if isinstance(document.get("meta"), dict) else {},
+        }
+        try:
+            job = Job.model_validate(whole)
+        except ValidationError as error:
+            for problem in error.errors():
+                place = list(short_path(tuple(str(part) for part in problem["loc"])))
+                # pydantic names the branch of a union too.
+                place = [part for part in place if part not in _UNION_BRANCHES]
+                message = _message(problem["type"], problem["msg"], problem.get("input"))
+                report(".".join(place), message, "Fix the value.")
+                _remove(raw, place)
+            continue
+        job._document = document
+        return job, findings
+    return None, findings
+
+
+def _values(raw: dict[str, Any], config: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
+    """What `Process` is made of, and what the trainer's constructors refuse."""
+    found = effective_process(raw, config)
+    faults = list(found.faults)
+    sections = found.sections
+    model = dict(sections["model"] or {})
+    written = raw.get("model")
+    arch = written.get("arch") if isinstance(written, dict) else None
+    model["trainer_arch"] = model["arch"]
+    model["arch"] = model["arch"] if arch is None else arch
+    if model["name_or_path"] is None:
+        model["name_or_path"] = ""
+    save = dict(sections["save"] or {})
+    process = {
+        **found.process,
+        "device": found.process.get("device") or config.get("device") or "cuda",
+        "type": found.process.get("type") or "",
+        "network": sections["network"],
+        "save": save,
+        "datasets": found.datasets,
+        "train": {**(sections["train"] or {}), "ema_config": sections["ema_config"]},
+        "model": model,
+        "sample": sections["sample"],
+        "logging": sections["logging"],
+    }
+    if process["training_folder"] is None:
+        faults.append(Fault("training_folder", "is missing", "Set it to the folder that runs go to."))
+        process["training_folder"] = "output"
+    return process, faults
+
+
+def _remove(raw: dict[str, Any], place: list[str]) -> None:
+    """Remove a value that cannot be used, so that the trainer's default takes its place."""
+    at: Any = raw
+    for part in place:
+        inner = at[int(part)] if isinstance(at, list) and int(part) < len(at) else None
+        inner = at.get(part) if isinstance(at, dict) else inner
+        if part == place[-1] or not isinstance(inner, dict | list):
+            break
+        at = inner
+    if isinstance(at, list):
+        at.clear()
+        return
+    written = {part, *_OTHER_SPELLINGS.get(part, ())} & set(at)
+    for name in written:
+        del at[name]
+    if not written:
+        # A default that is made of another value, such as linear_alpha of alpha: the section starts afresh.
+        at.clear()
+
+
+_OTHER_SPELLINGS = {
+    "linear": ("rank",),
+    "control_path": ("control_path_1", "control_path_2", "control_path_3"),
+    "trainer_arch": ("arch",),
+    "caption_ext": ("caption_type",),
+}
+_UNION_BRANCHES = frozenset({"str", "list[str]"})
+_KINDS = {
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "string_type": "must be text",
+    "list_type": "must be a list",
+    "dict_type": "must hold keys and values",
+    "greater_than": "must be greater than 0",
+    "too_short": "must not be empty",
+}
+
+
+def _message(kind: str, said: str, value: Any) -> str:
+    shown = "null" if value is None else repr(value)
+    return f"{_KINDS.get(kind, said[:1].lower() + said[1:])}, not {shown[:80]}"
+
+
+def _frame_findings(document: Any, where: str) -> list[Finding]:
+    """What is wrong around the processes: the trainer looks for these before it reads any process."""
+
+    def fault(key: str, message: str, hint: str) -> Finding:
+        return Finding("config.value", f"{where}: {key}" if key else where, message, hint)
+
+    if not isinstance(document, dict):
+        return [fault("", "holds no keys and values", "Write job:, config: and below it name: and process:.")]
+    findings = []
+    job, config = document.get("job"), document.get("config")
+    if job not in _JOBS:
+        message = "is missing" if job is None else f"AI-Toolkit knows no job {job!r}"
+        findings.append(fault("job", message, "Write job: extension."))
+    if not isinstance(config, dict):
+        return [
+            *findings,
+            fault("config", "is missing or holds no keys", "Write name: and process: below it."),
+        ]
+    if not isinstance(config.get("name"), str):
+        message = "is missing" if config.get("name") is None else f"must be text, not {config['name']!r}"
+        findings.append(fault("config.name", message, "Name the run, in quotes."))
+    if job == "train" and config.get("training_folder") is None:
+        findings.append(fault("config.training_folder", "is missing", "A job of kind train needs it here."))
+    processes = config.get("process")
+    if not isinstance(processes, list) or not processes:
+        return [*findings, fault("config.process", "must be a list of processes", "Write one process.")]
+    for index, process in enumerate(processes):
+        kind = process.get("type") if isinstance(process, dict) else None
+        if not isinstance(process, dict):
+            findings.append(fault(f"config.process.{index}", "holds no keys and values", "Fix the process."))
+        elif job in {"extension", "train"} and not is_known_process(str(job), kind):
+            message = "is missing" if kind is None else f"AI-Toolkit knows no process {kind!r} in a job {job}"
+            findings.append(fault(f"config.process.{index}.type", message, "Write type: diffusion_trainer."))
+    return findings

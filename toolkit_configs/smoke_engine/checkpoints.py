@@ -32,6 +32,7 @@ def save_checkpoint(run: Path, job: Job, parameters: dict[str, Any], optimizer: 
     from safetensors.torch import save
 
     name, network = job.config.name, job.process.network
+    assert network is not None  # it is what was trained
     total = job.process.train.steps
     path = run / (f"{name}.safetensors" if step == total else f"{name}_{step:09d}.safetensors")
     state = lora_state(parameters, network.linear_alpha / network.linear)

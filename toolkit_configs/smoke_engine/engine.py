@@ -93,7 +93,9 @@ def train(
     with signals_collected() as stopped:
         torch.manual_seed(seed)
         pipeline = _load(process.model.name_or_path, device)
-        transformer = _with_lora(pipeline.transformer, process.network.linear, process.network.linear_alpha)
+        network = process.network
+        assert network is not None  # the checks refuse a config without one for this engine
+        transformer = _with_lora(pipeline.transformer, network.linear, network.linear_alpha)
         parameters = {name: value for name, value in transformer.named_parameters() if value.requires_grad}
         optimizer = torch.optim.AdamW(
             parameters.values(),

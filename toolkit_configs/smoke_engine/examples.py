@@ -23,11 +23,10 @@ def find_examples(job: Job) -> list[dict[str, Path]]:
         UnsoundError: with all that is missing. AI-Toolkit would train on without a word.
     """
     dataset = job.process.datasets[0]
-    control = dataset.control_path if isinstance(dataset.control_path, str) else dataset.control_path[0]
-    folders = {"control": Path(control)}
+    folder, *controls = dataset.folders
+    folders = {"control": controls[0]}
     if dataset.mask_path:
         folders["mask"] = Path(dataset.mask_path)
-    folder = Path(dataset.folder_path)
     targets = sorted(
         (path for path in folder.glob("*") if path.suffix.lower() in PHOTO_SUFFIXES),
         key=lambda path: natural_key(path.stem),
@@ -39,7 +38,7 @@ def find_examples(job: Job) -> list[dict[str, Path]]:
         )
     examples = []
     for target in targets:
-        example = {"target": target, "caption": target.with_suffix(f".{dataset.caption_ext}")}
+        example = {"target": target, "caption": target.with_suffix(dataset.caption_ext or ".txt")}
         for role, place in folders.items():
             found = [place / f"{target.stem}{suffix}" for suffix in sorted(PHOTO_SUFFIXES)]
             example[role] = next((path for path in found if path.is_file()), place / f"{target.stem}.?")

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chromiq.documents import load_yaml, read_text, validation_findings
@@ -17,7 +16,8 @@ from chromiq.files import collision_key, safe_stem, write_text
 from chromiq.toolkit_configs.render.assign import assign
 from chromiq.toolkit_configs.render.settings import Setting
 from chromiq.toolkit_configs.runs.folder import MOST_SEED
-from chromiq.toolkit_configs.schema.jobs import Job, read_job
+from chromiq.toolkit_configs.schema.config_file import dump_config
+from chromiq.toolkit_configs.schema.jobs import Job, job_of, read_job
 from chromiq.toolkit_configs.sweeps.local import CONFIGS
 from chromiq.toolkit_configs.sweeps.schedulers import TargetJob, target_job
 
@@ -110,9 +110,9 @@ def on_devices(combinations: list[Combination], devices: Sequence[str]) -> list[
     device = "cpu" if set(devices) == {"cpu"} else "cuda"
     found = []
     for each in combinations:
-        job = each.job.model_copy(deep=True)
-        job.process.device = device
-        found.append(replace(each, job=job))
+        document = each.job.document
+        document["config"]["process"][0]["device"] = device
+        found.append(replace(each, job=_job(document)))
     return found
 
 
@@ -120,11 +120,12 @@ def config_text(job: Job, values: dict[str, Any]) -> str:
     """A combination's config file."""
     head = f"# One run of a sweep: {', '.join(f'{key}={value}' for key, value in values.items())}"
     printable = "".join(c if c.isprintable() else " " for c in head)
-    return f"{printable}\n{yaml.safe_dump(job.model_dump(mode='json'), sort_keys=False, allow_unicode=True)}"
+    return f"{printable}\n{dump_config(job.document)}"
 
 
 def _combine(base: Job, values: dict[str, Any]) -> Combination:
-    job = base.model_copy(deep=True)
+    document = base.document
+    process = document["config"]["process"][0]
     seed = None
     for key, value in values.items():
         if key == SEED:
@@ -132,18 +133,25 @@ def _combine(base: Job, values: dict[str, Any]) -> Combination:
                 raise UsageError(f"seed: {value!r} is not an integer from 0 to {MOST_SEED}. Fix the grid.")
             seed = value
             continue
-        assign(job.process, Setting(key, _number(value), str(value), f"grid {key}"))
-    network, before = job.process.network, base.process.network
-    if network.linear != before.linear and "network.linear_alpha" not in values:
-        # The LoRA's strength is alpha over rank; keep it when only the rank varies.
-        network.linear_alpha = (
-            base.process.network.linear_alpha * network.linear / base.process.network.linear
-        )
+        assign(process, Setting(key, _number(value), str(value), f"grid {key}"))
+    network, before = _job(document).process.network, base.process.network
+    varied = network and before and network.linear != before.linear
+    if network and before and varied and "network.linear_alpha" not in values:
+        # The LoRA's strength is alpha over rank: keep it when only the rank varies.
+        process["network"]["linear_alpha"] = before.linear_alpha * network.linear / before.linear
     short = [f"{key.split('.')[-1]}{value}" for key, value in values.items()]
-    job.config.name = safe_stem("_".join([base.config.name, *short]))
-    if "name" in job.meta:
-        job.meta["name"] = job.config.name
-    return Combination(job.config.name, values, job, seed)
+    name = safe_stem("_".join([base.config.name, *short]))
+    document["config"]["name"] = name
+    if isinstance(document.get("meta"), dict) and "name" in document["meta"]:
+        document["meta"]["name"] = name
+    return Combination(name, values, _job(document), seed)
+
+
+def _job(document: dict[str, Any]) -> Job:
+    job, findings = job_of(document, "a run of the grid")
+    raise_findings(findings, "the grid")
+    assert job is not None  # without findings there is one
+    return job
 
 
 def _number(value: Any) -> Any:

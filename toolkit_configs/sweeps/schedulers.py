@@ -217,14 +217,12 @@ def input_folders(job: TargetJob) -> list[str]:
     process = job.job.process
     paths = [str(job.config)]
     for dataset in process.datasets:
-        controls = dataset.control_path
-        root = Path(dataset.folder_path).parent
-        # A dataset that chromiq built is mounted as a whole, with its manifest.
-        paths.append(str(root) if DatasetLayout(root).manifest.is_file() else dataset.folder_path)
-        paths += [controls] if isinstance(controls, str) else controls
-        paths += [dataset.mask_path] if dataset.mask_path else []
+        # A dataset that chromiq built is sent as a whole: its manifest is what identifies it.
+        roots = [folder.parent for folder in dataset.folders[:1]]
+        paths += [str(root) for root in roots if DatasetLayout(root).manifest.is_file()]
+        paths += map(str, dataset.folders)
     for sample in process.sample.samples:
-        paths += [value for key, value in sample.items() if key.startswith("ctrl_img") and value]
+        paths += sample.control_images.values()
     if Path(process.model.name_or_path).is_absolute():
         paths.append(process.model.name_or_path)
     kept = sorted(set(map(Path, paths)))

@@ -17,12 +17,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-import yaml
-
 from chromiq.errors import ChromiqError, InterruptedRunError
 from chromiq.files import write_text
 from chromiq.toolkit_configs.runs.checkpoints import newest_step, saved_step
 from chromiq.toolkit_configs.runs.events import Event
+from chromiq.toolkit_configs.schema.config_file import dump_config, load_config
 from chromiq.toolkit_configs.trainer.checkout import bounded_environment, require_toolkit
 from chromiq.toolkit_configs.trainer.job_control import (
     JOB_ID,
@@ -38,7 +37,12 @@ SAVE_PATIENCE_S = 300
 _PATIENCE_S = 30
 _READ_BYTES = 65_536
 _MAX_LINE_BYTES = 16_384
-_PATH_KEYS = ("folder_path", "mask_path")
+# Relative to the working directory; other paths are so only if something is there.
+_PATH_KEYS = re.compile(
+    r"training_folder|log_dir|folder_path|dataset_path|mask_path|control_path(_\d)?|ctrl_img(_\d)?"
+)
+_MAYBE_PATH_KEYS = re.compile(r".*_(path|folder|dir|file)")
+_PROMPT_CONTROL = re.compile(r"(?<=--ctrl_img )\s*([^\s-]\S*)")
 _SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 
@@ -104,28 +108,21 @@ def run(
 def write_launched(launch: Launch) -> Path:
     """Write the config for the trainer into the run folder and return its path.
 
-    It is the given config with three changes: the loss log is on, since that is how a run is watched, paths
-    are absolute, since the trainer runs in its own folder, and the job database is the run's own.
+    It is the user's with these changes: the loss log is on, which is how a run is watched; relative paths are
+    absolute and variables that the trainer would not see are replaced, since it runs in its own folder and
+    environment; the job database is the run's own; and ``ui_trainer``, which needs the web interface, becomes
+    ``diffusion_trainer``, as the interface itself does it.
     """
-    document = yaml.safe_load(launch.config.read_text(encoding="utf-8"))
+    document = load_config(launch.config, keep=bounded_environment(launch.device))
     process = document["config"]["process"][0]
     process["logging"] = {**(process.get("logging") or {}), "use_ui_logger": True, "log_every": 1}
-    if process.get("type") in PROCESS_TYPES:
-        process["sqlite_db_path"] = str(create_job_database(launch.run_folder))
-    process["training_folder"] = str(Path(process["training_folder"]).resolve())
-    for dataset in process["datasets"]:
-        for key in dataset:
-            if key in _PATH_KEYS or key.startswith("control_path"):
-                dataset[key] = _absolute(dataset[key])
-    for sample in (process.get("sample") or {}).get("samples") or []:
-        for key in sample:
-            if key.startswith("ctrl_img"):
-                sample[key] = _absolute(sample[key])
-    model = process["model"]
-    if Path(model["name_or_path"]).is_dir():
-        model["name_or_path"] = _absolute(model["name_or_path"])
+    if process["type"] == "ui_trainer":
+        process["type"] = "diffusion_trainer"
+    document["config"] = _with_absolute_paths(document["config"])
+    if process["type"] in PROCESS_TYPES:
+        document["config"]["process"][0]["sqlite_db_path"] = str(create_job_database(launch.run_folder))
     path = launch.run_folder.resolve() / LAUNCHED_FILE
-    write_text(path, yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+    write_text(path, dump_config(document))
     return path
 
 
@@ -249,7 +246,19 @@ def _failure(code: int | None, watcher: Watcher, launch: Launch) -> ChromiqError
     )
 
 
-def _absolute(value: Any) -> Any:
+def _with_absolute_paths(value: Any, key: str = "") -> Any:
+    if isinstance(value, dict):
+        return {name: _with_absolute_paths(item, name) for name, item in value.items()}
     if isinstance(value, list):
-        return [_absolute(item) for item in value]
-    return str(Path(value).resolve()) if isinstance(value, str) and value else value
+        return [_with_absolute_paths(item, key) for item in value]
+    if not isinstance(value, str) or not value or key == "sqlite_db_path":
+        return value
+    if key in {"prompt", "prompts"}:
+        return _PROMPT_CONTROL.sub(lambda found: _if_there(found[1]), value)
+    if _PATH_KEYS.fullmatch(key):
+        return str(Path(value).resolve())
+    return _if_there(value) if _MAYBE_PATH_KEYS.fullmatch(key) else value
+
+
+def _if_there(path: str) -> str:
+    return str(Path(path).resolve()) if Path(path).exists() else path

@@ -66,7 +66,7 @@ def test_a_shifted_control_is_found_and_how_far(dataset):
     write_photo(path, np.roll(rgb, (6, 8), axis=(0, 1)))
     (finding,) = check_dataset(dataset)
     assert finding.code == "control.shifted"
-    assert "about 10 px" in finding.got
+    assert "about 10 px" in finding.message
 
 
 def test_shift_is_measured_to_a_pixel_and_blind_to_colour(built_dataset):
@@ -169,7 +169,7 @@ def test_a_held_out_garment_that_is_trained_on_is_found(dataset):
     (finding,) = check_dataset(dataset)
     assert finding.code == "held_out.duplicate"
     assert "pair9" in finding.where
-    assert "pair1.jpg" in finding.got
+    assert "pair1.jpg" in finding.message
 
 
 def test_a_caption_without_the_trigger_is_found(dataset):
@@ -180,7 +180,7 @@ def test_a_caption_without_the_trigger_is_found(dataset):
     for path in [*(dataset / "gt").glob("*.txt"), *(dataset / "held_out/gt").glob("*.txt")]:
         path.write_text("Change the shirt color")
     (finding,) = check_dataset(dataset)
-    assert (finding.severity, finding.got) == ("warning", "none in any caption")
+    assert (finding.severity, finding.message) == ("warning", "no caption holds the trigger word 'chromiq'")
 
 
 def test_pictures_the_trainer_would_cut_are_told_once_with_how_much(dataset):
@@ -191,7 +191,7 @@ def test_pictures_the_trainer_would_cut_are_told_once_with_how_much(dataset):
         write_mask(path, read_photo(path).rgb[:-10, :, 0])
     (finding,) = (finding for finding in check_dataset(dataset) if finding.code == "image.cropped")
     assert "3 of 1328x790" in finding.where
-    assert "rows cut off to 1328x784" in finding.got
+    assert "at 1328x784, with 0 columns and 6 rows cut off" in finding.message
 
 
 def test_a_mask_of_a_kind_the_trainer_does_not_look_for(dataset):

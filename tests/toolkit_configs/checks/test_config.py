@@ -9,15 +9,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chromiq.photos.images import write_mask
+from chromiq.photos.images import read_photo, write_mask
 from chromiq.toolkit_configs.checks.config import check_config, examine_config
 from chromiq.toolkit_configs.checks.data import crop_lines, mask_weights
 from chromiq.toolkit_configs.checks.machine import disk_findings, disk_need, gpu_findings
-from chromiq.toolkit_configs.render.compose import compose
+from chromiq.toolkit_configs.render.compose import as_read, compose
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.render.memory import GIB
-from chromiq.toolkit_configs.schema.known_keys import keys_in_source, known_keys, known_kinds
-from chromiq.toolkit_configs.trainer.checkout import toolkit_folder
 from chromiq.toolkit_configs.trainer.machine import Gpu
 
 
@@ -55,15 +53,17 @@ def test_a_misspelt_key_is_named_with_what_was_meant(config, section, key, meant
         (target[0] if isinstance(target, list) else target)[key] = 1
 
     finding = changed(config, misspell)["config.key"]
+    assert finding.severity == "warning"
     assert finding.where.endswith(key)
     if meant:
-        assert finding.hint == f"did you mean {meant}?"
+        assert finding.hint == f"Did you mean {meant}?"
 
 
 def test_missing_folders_files_and_checkpoints(config):
     def spoil(process):
         process["datasets"][0]["mask_path"] = "/nowhere/masks"
         process["sample"]["samples"][0]["ctrl_img"] = "/nowhere/a.jpg"
+        process["train"]["disable_sampling"] = False
         process["model"]["name_or_path"] = "/nowhere/kontext"
 
     assert {"dataset.folder", "config.sample", "model.folder"} <= set(changed(config, spoil))
@@ -88,18 +88,20 @@ def test_checkpoints_that_come_after_the_end_are_a_warning(config):
 
 
 @pytest.mark.parametrize(
-    ("section", "key", "value", "code", "said"),
-    [("train", "timestep_type", "wieghted", "config.choice", "did you mean weighted?"),
-     ("train", "optimizer", "adamw8bits", "config.choice", "did you mean adamw8bit?"),
-     ("model", "arch", "flux_kontex", "config.choice", "did you mean flux_kontext?"),
-     ("train", "max_grad_norm", "high", "config.kind", "mend"),
-     ("train", "steps", True, "config.kind", "mend"),
-     ("logging", "use_ui_logger", "maybe", "config.kind", "mend")],
+    ("section", "key", "value", "code", "said", "severity"),
+    [("train", "timestep_type", "wieghted", "config.choice", "Did you mean weighted?", "warning"),
+     ("train", "optimizer", "adamw8bits", "config.choice", "Did you mean adamw8bit?", "error"),
+     ("train", "dtype", "bfloat1", "config.choice", "Did you mean bfloat16?", "error"),
+     ("model", "arch", "flux_kontex", "config.choice", "Did you mean flux_kontext?", "error"),
+     ("train", "max_grad_norm", "high", "config.kind", "Fix", "warning"),
+     ("train", "steps", "20", "config.value", "Fix", "error"),
+     ("model", "quantize", "false", "config.kind", "Fix", "warning"),
+     ("logging", "use_ui_logger", "maybe", "config.kind", "Fix", "warning")],
 )  # fmt: skip
-def test_words_and_kinds_that_the_trainer_takes_otherwise(config, section, key, value, code, said):
+def test_words_and_kinds_that_the_trainer_reads_otherwise(config, section, key, value, code, said, severity):
     finding = changed(config, lambda process: process.setdefault(section, {}).update({key: value}))[code]
     assert finding.where == f"config.yaml: {section}.{key}"
-    assert finding.severity == "error"
+    assert finding.severity == severity
     assert said in finding.hint
 
 
@@ -162,14 +164,14 @@ def test_masks_that_weigh_too_much_or_too_little_are_warned_about(config, datase
         mask[300:400, 900:1000] = 255
         write_mask(path, mask)
     found = {finding.code: finding for finding in check_config(config)}
-    assert "106.2 times the mean" in found["mask.heavy"].got
+    assert "106.2 times the mean" in found["mask.heavy"].message
     assert "mask.light" not in found
 
 
 def test_steps_are_held_against_the_dataset(config):
     assert changed(config, lambda process: process["train"].update(steps=2, batch_size=1))["config.epochs"]
     many = changed(config, lambda process: process["train"].update(steps=2000))["config.epochs"]
-    assert many.hint.startswith("lower steps")
+    assert many.hint.startswith("Lower it")
     changed(config, lambda process: process["train"].update(steps=600, batch_size=2))
     assert examine_config(config).data.epochs == pytest.approx(600 * 2 / 3)
 
@@ -184,17 +186,20 @@ def test_a_resumed_run_needs_more_steps_than_are_done(config, dataset):
 def test_a_name_that_leads_elsewhere_is_refused(config):
     config.write_text(config.read_text().replace('name: "chromiq_v1"', 'name: "../../elsewhere"', 1))
     (finding,) = (found for found in check_config(config) if found.severity == "error")
-    assert (finding.code, finding.got) == ("config.name", "a path, '../../elsewhere'")
+    assert (finding.code, finding.message) == (
+        "config.name",
+        "'../../elsewhere' cannot name a folder: it is a path",
+    )
 
 
 def test_controls_fit_the_model(config):
     one = changed(config, lambda process: process["model"].update(arch="flux2"))
-    assert one["config.controls"].got == "one"
+    assert one["config.controls"].message == "one folder, so the model sees no still-life"
 
 
 class TestDisk:
     def test_latents_checkpoints_and_samples_are_counted(self, dataset):
-        job = compose("kontext", dataset).job
+        job = as_read(compose("kontext", dataset).job)
         need = disk_need(job, {(1328, 800): 60})
         # Kontext: 16 channels at an eighth of each side, 2 bytes each.
         assert need.latents == 60 * 166 * 100 * 16 * 2
@@ -203,29 +208,30 @@ class TestDisk:
         assert need.samples > 41 * 2 * 1328 * 800 * 0.2
 
     def test_a_full_disk_is_foreseen(self, dataset, monkeypatch):
-        job = compose("kontext", dataset).job
+        job = as_read(compose("kontext", dataset).job)
         # Stands for a disk with 1 GB left.
         monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10**9}))
         (finding,) = disk_findings(job, disk_need(job, {(1328, 800): 60}))
-        assert (finding.code, finding.got) == ("run.disk", "1.0 GB")
-        assert finding.wanted.startswith("about 18.")
+        assert finding.code == "run.disk"
+        assert finding.message.startswith("1.0 GB free")
+        assert "take about 18." in finding.message
 
 
 class TestGpu:
     def findings(self, gpus, device="cuda", preset="published"):
         composed = compose("kontext", Path("/data/set"), preset=preset)
         composed.job.process.device = device
-        return gpu_findings(composed.job, composed.memory, "config.yaml", gpus)
+        return gpu_findings(as_read(composed.job), composed.memory, "config.yaml", gpus)
 
     def test_none_seen(self):
         (finding,) = self.findings([])
-        assert (finding.code, finding.got) == ("machine.gpu", "no GPU found on this machine")
-        assert finding.wanted.startswith("a GPU with about 44.")
+        assert finding.code == "machine.gpu"
+        assert "training takes about 44." in finding.message
 
     def test_too_small_names_the_preset_that_fits(self):
         (finding,) = self.findings([Gpu("RTX 4090", 24564 * 2**20, 24000 * 2**20)])
         assert finding.code == "machine.memory"
-        assert "--preset 24gb" in finding.hint
+        assert "the preset 24gb" in finding.hint
 
     def test_large_enough(self):
         gpus = [Gpu("RTX 4090", 24564 * 2**20, 24000 * 2**20)]
@@ -247,46 +253,93 @@ class TestGpu:
     def test_one_run_trains_on_one_device(self, device):
         (finding,) = self.findings([Gpu("H100", 80 * GIB, 79 * GIB)] * 2, device)
         assert (finding.code, finding.severity) == ("config.device", "error")
-        assert "sweep-train --devices" in finding.hint
+        assert "sweep-train" in finding.hint
 
 
-def test_known_keys_hold_what_every_rendered_config_uses_and_not_what_is_wrong():
-    keys = known_keys()
-    assert {"lr", "steps", "optimizer", "timestep_type"} <= keys["train"]
-    assert {"mask_path", "mask_min_value", "control_path", "control_path_2"} <= keys["datasets"]
-    assert "learning_rate" not in keys["train"]
+class TestOthersConfigs:
+    """A hand-made dataset and a config as AI-Toolkit's examples have it."""
 
+    @pytest.fixture
+    def by_hand(self, dataset):
+        """A built dataset without all that only chromiq writes."""
+        for name in ("manifest.jsonl", ".chromiq/build.json"):
+            (dataset / name).unlink(missing_ok=True)
+        return dataset
 
-def test_keys_are_read_from_source_in_every_form(tmp_path):
-    source = tmp_path / "toolkit" / "config_modules.py"
-    source.parent.mkdir()
-    names = ("Network", "Save", "Dataset", "Train", "Model", "Sample", "Logging", "Adapter", "EMA")
-    body = (
-        "    def __init__(self, named=1, **kwargs):\n"
-        "        self.a = kwargs.get('got', 2)\n        self.b = kwargs['indexed']\n"
-        "        if 'asked' in kwargs: pass\n        self.c = kwargs.pop('popped')\n"
-        "        other.get('not_read')\n"
+    @pytest.fixture
+    def example(self, by_hand, tmp_path):
+        checkpoint = tmp_path / "tiny"
+        checkpoint.mkdir()
+        (checkpoint / "model_index.json").write_text("{}")
+        process = {
+            "type": "sd_trainer", "training_folder": str(tmp_path / "output"), "device": "cpu",
+            "network": {"type": "lora", "linear": 16, "linear_alpha": 16},
+            "save": {"dtype": "float16", "save_every": 250, "max_step_saves_to_keep": 4},
+            "datasets": [{"folder_path": str(by_hand / "gt"), "control_path": str(by_hand / "control"),
+                          "caption_ext": "txt", "resolution": [512, 768]}],
+            "train": {"batch_size": 1, "steps": 1000, "lr": 1e-4, "optimizer": "adamw", "dtype": "bf16",
+                      "noise_scheduler": "flowmatch", "gradient_accumulation_steps": 1},
+            "model": {"name_or_path": str(checkpoint), "arch": "flux_kontext"},
+            "sample": {"sampler": "flowmatch", "sample_every": 250,
+                       "prompts": [f"red --ctrl_img {by_hand / 'control' / 'pair1.jpg'}"]},
+        }  # fmt: skip
+        path = tmp_path / "example.yaml"
+        path.write_text(
+            yaml.safe_dump(
+                {"job": "extension", "config": {"name": "mine", "process": [process]},
+                 "meta": {"name": "[name]", "version": 1.0}}
+            )
+        )  # fmt: skip
+        return path
+
+    def test_it_is_sound_without_a_word(self, example):
+        assert [str(finding) for finding in check_config(example)] == []
+
+    def test_a_wrong_value_hides_no_other_check(self, example, by_hand):
+        (by_hand / "control" / "pair1.jpg").unlink()
+        found = changed(example, lambda process: process["train"].update(steps="many"))
+        assert {"config.value", "dataset.control", "config.sample"} <= set(found)
+
+    def test_a_rate_left_out_trains_nothing_and_is_reported(self, example):
+        found = changed(example, lambda process: process["train"].pop("lr"))
+        assert "AI-Toolkit takes 1e-06" in found["config.setting"].message
+
+    def test_what_may_be_meant_is_one_warning_for_each_kind(self, example, by_hand):
+        for path in (by_hand / "gt").glob("*.txt"):
+            path.unlink()
+        (finding,) = check_config(example)
+        assert (finding.code, finding.severity) == ("caption.missing", "warning")
+        assert "2 more like it" in finding.message
+
+    @pytest.mark.parametrize(
+        ("arch", "extra"), [("wan22_14b:t2v", {"num_frames": 41}), ("sdxl", {}), ("qwen_image", {})]
     )
-    source.write_text(
-        "".join(f"class {name}Config:\n{body}\n" for name in names) + f"class SampleItem:\n{body}"
-    )
-    process = "class P:\n    def f(self):\n        self.get_conf('conf')\n        self.config.get('direct')\n"
-    for path in (
-        "jobs/process/BaseProcess.py", "jobs/process/BaseTrainProcess.py",
-        "jobs/process/BaseSDTrainProcess.py",
-        "extensions_built_in/sd_trainer/SDTrainer.py", "extensions_built_in/sd_trainer/DiffusionTrainer.py",
-    ):  # fmt: skip
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(process)
-    found = keys_in_source(tmp_path)
-    assert set(found["train"]) == {"named", "got", "indexed", "asked", "popped"}
-    assert found["train"]["got"] == "float"
-    assert {"conf", "direct"} <= set(found["process"])
+    def test_models_that_chromiq_does_not_know(self, example, arch, extra):
+        def other(process):
+            process["model"]["arch"] = arch
+            del process["datasets"][0]["control_path"]
+            process["datasets"][0] |= extra
+            process["train"]["noise_scheduler"] = "ddpm"
 
+        assert changed(example, other) == {}
+        missing = changed(example, lambda process: process["datasets"][0].update(folder_path="/nowhere"))
+        assert missing["dataset.folder"].severity == "error"
 
-@pytest.mark.ai_toolkit
-def test_the_committed_keys_are_those_of_the_vendored_commit():
-    folder = toolkit_folder()
-    if not (folder / "run.py").is_file():
-        pytest.skip("the vendored trainer is not checked out: git submodule update --init vendor/ai-toolkit")
-    assert keys_in_source(folder) == known_kinds()
+    def test_a_slider_has_no_dataset(self, example):
+        document = yaml.safe_load(example.read_text())
+        process = document["config"]["process"][0]
+        process |= {"type": "slider", "datasets": None, "slider": {"targets": []}}
+        process["model"]["arch"] = "sdxl"
+        document["job"] = "train"
+        document["config"]["training_folder"] = process.pop("training_folder")
+        example.write_text(yaml.safe_dump(document))
+        assert check_config(example) == []
+
+    def test_masks_that_are_black_where_to_train(self, example, by_hand):
+        for path in (by_hand / "masks").glob("*.png"):
+            write_mask(path, 255 - read_photo(path).rgb[..., 0])
+        masks = {"mask_path": str(by_hand / "masks")}
+        found = changed(example, lambda process: process["datasets"][0].update(masks))
+        assert found["mask.inverted"].severity == "warning"
+        found = changed(example, lambda process: process["datasets"][0].update(masks, invert_mask=True))
+        assert set(found) == {"config.setting"}

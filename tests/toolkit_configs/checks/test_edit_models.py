@@ -5,11 +5,11 @@ import pytest
 
 from chromiq.photos.images import write_photo
 from chromiq.toolkit_configs.checks.edit_models import edit_model_findings
-from chromiq.toolkit_configs.render.compose import compose
+from chromiq.toolkit_configs.render.compose import as_read, compose
 
 
 def findings_of(job):
-    return {finding.code: finding for finding in edit_model_findings(job, "config.yaml")}
+    return {finding.code: finding for finding in edit_model_findings(as_read(job), "config.yaml")}
 
 
 @pytest.fixture

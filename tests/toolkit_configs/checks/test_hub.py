@@ -53,7 +53,8 @@ def find(repository, *, offline=False):
 
 def test_without_a_token_the_page_to_visit_is_named(hub):
     (finding,) = find(MODEL)
-    assert (finding.code, finding.severity, finding.got) == ("access.model", "error", "no token (HTTP 401)")
+    assert (finding.code, finding.severity) == ("access.model", "error")
+    assert finding.message == f"there is no token for {MODEL} (HTTP 401)"
     assert f"/{MODEL} and set HF_TOKEN" in finding.hint
     assert hub == [(f"/api/models/{MODEL}/auth-check", None)]
 
@@ -61,7 +62,7 @@ def test_without_a_token_the_page_to_visit_is_named(hub):
 def test_a_token_that_may_not_is_told_and_never_shown(hub, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_other")
     (finding,) = find(MODEL)
-    assert finding.got == "a token that may not (HTTP 403)"
+    assert finding.message == f"the token may not read {MODEL} (HTTP 403)"
     assert "hf_other" not in str(finding)
 
 
@@ -153,7 +154,7 @@ def test_without_access_every_verb_ends_alike_whatever_else_is_wrong(hub, verb, 
     codes = {finding["code"] for finding in document["findings"] if finding["severity"] == "error"}
     assert "access.model" in codes
     assert ("dataset.mask" in codes) is ("dataset.mask" in said) is spoilt
-    assert ("beside that" in document["error"]) is (len(codes) > 1)
+    assert (" more error" in document["error"]) is (len(codes) > 1)
     assert not (dataset.parent / "runs").exists()
 
 

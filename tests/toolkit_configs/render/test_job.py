@@ -14,7 +14,12 @@ from chromiq.dataset_layout import write_manifest
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.models import MODELS
 from chromiq.toolkit_configs.render.job import render_job, render_text, substituted
-from chromiq.toolkit_configs.schema.jobs import Config, Dataset, Job, Process
+from chromiq.toolkit_configs.schema.rendered import (
+    RenderedConfig,
+    RenderedDataset,
+    RenderedJob,
+    RenderedProcess,
+)
 
 HOME = "/workspace/ai-toolkit"
 SAMPLES = [
@@ -173,14 +178,14 @@ def test_what_the_trainer_would_replace_or_could_not_read_is_told(text):
 @example("yes", "1e5", "a: b # c", {"yes": "no", "on": 1e-5, "a: b": True, "": "", "k" * 300: "x y " * 90})
 @example("{{ 7 * 7 }}", "- a\n- b", "\N{FACE WITH TEARS OF JOY}'\"\\", {"{{ x }}": "#", "\n": "\r"})
 def test_what_users_write_comes_back_exactly(prompt, name, caption, kwargs):
-    process = Process(
+    process = RenderedProcess(
         training_folder=f"/{name}",
         sqlite_db_path=prompt,
-        datasets=[Dataset(folder_path="/gt", control_path=[caption, name], default_caption=caption)],
+        datasets=[RenderedDataset(folder_path="/gt", control_path=[caption, name], default_caption=caption)],
     )
     process.sample.samples = [{"prompt": prompt, "ctrl_img": name}]
     process.model.model_kwargs = kwargs
-    job = Job(config=Config(name=name, process=[process]), meta={"name": name})
+    job = RenderedJob(config=RenderedConfig(name=name, process=[process]), meta={"name": name})
     for model in MODELS:
         parsed = yaml.safe_load(render_text(job, model))
         assert parsed["config"]["name"] == parsed["meta"]["name"] == name

@@ -12,7 +12,7 @@ from chromiq.toolkit_configs.render.compose import compose
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.render.memory import GIB
 from chromiq.toolkit_configs.render.presets import PRESETS
-from chromiq.toolkit_configs.schema.known_keys import known_keys
+from chromiq.toolkit_configs.schema.trainer_source import section_keys
 
 DATASET = Path("/data/set")
 SIZES_GIB = (24, 32, 48, 80, 96)
@@ -25,13 +25,13 @@ def process_of(model, preset):
 
 @pytest.mark.parametrize(("model", "preset"), MODEL_PRESETS)
 def test_every_key_of_every_config_is_one_that_the_trainer_reads(model, preset):
-    process, known = process_of(model, preset), known_keys()
-    assert set(process["train"]["ema_config"]) - known["ema_config"] == set()
-    assert set(process) - known["process"] == set()
+    process = process_of(model, preset)
+    assert set(process["train"]["ema_config"]) - set(section_keys("ema_config")) == set()
+    assert set(process) - set(section_keys("process")) == set()
     for section in SECTIONS:
-        assert set(process[section]) - known[section] == set(), section
+        assert set(process[section]) - set(section_keys(section)) == set(), section
     (dataset,) = process["datasets"]
-    assert set(dataset) - known["datasets"] == set()
+    assert set(dataset) - set(section_keys("datasets")) == set()
 
 
 def test_24_gb_is_what_ai_toolkit_advises_for_kontext():

@@ -1,0 +1,196 @@
+"""A config file's text <-> its document, as AI-Toolkit reads it.
+
+The trainer replaces ``${VARIABLE}`` in the raw text, reads JSON or YAML by the file's suffix, takes ``1e-4``
+for a number where YAML 1.1 takes it for text, and then replaces ``[name]`` everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from chromiq.documents import load_json, load_yaml, read_text
+from chromiq.errors import Finding
+
+_VARIABLE = re.compile(r"\$\{([^}]+)\}")
+_EXPONENT = re.compile(r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+\Z")
+_FLOAT_TAG = "tag:yaml.org,2002:float"
+_JSON_SUFFIXES = frozenset({".json", ".jsonc"})
+_SUFFIXES = _JSON_SUFFIXES | {".yaml", ".yml"}
+_FIRST_PROCESS = ("config", "process", "0")
+
+
+class ConfigLoader(yaml.SafeLoader):
+    """Reads plain data, and numbers with an exponent as the trainer does."""
+
+
+class ConfigDumper(yaml.SafeDumper):
+    """Writes plain data, with texts such as ``1e-4`` in quotes, so that the trainer reads them as text."""
+
+
+for _handler in (ConfigLoader, ConfigDumper):
+    _handler.add_implicit_resolver(_FLOAT_TAG, _EXPONENT, list("-+0123456789"))
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A config file as read.
+
+    Attributes:
+        document: the value, with variables and ``[name]`` replaced; None if the file cannot be read.
+        findings: what is wrong with the text itself.
+    """
+
+    document: Any
+    findings: tuple[Finding, ...] = ()
+
+
+def read_config_file(path: Path, environment: Mapping[str, str] | None = None) -> ConfigFile:
+    """Read a config file and name all that is wrong with its text.
+
+    Args:
+        path: YAML or JSON, by its suffix.
+        environment: replaces ``${VARIABLE}``; the process's own if not given.
+    """
+    where = path.name
+    try:
+        text = read_text(path)
+        is_json = path.suffix.lower() in _JSON_SUFFIXES
+        parsed, missing = _parse(text, is_json, os.environ if environment is None else environment)
+    except (OSError, ValueError) as error:
+        reason = str(error).replace("\n", " ")
+        return ConfigFile(
+            None, (Finding("config.unreadable", str(path), f"cannot be read: {reason}", "Fix the file."),)
+        )
+    findings = [
+        Finding(
+            "config.variable",
+            f"{where}: ${{{name}}}",
+            "the environment variable is not set, so AI-Toolkit stops",
+            f"Set {name}, or write the value itself.",
+        )
+        for name in missing
+    ]
+    if not is_json:
+        findings += _repeated_keys(text, where)
+    if path.suffix.lower() not in _SUFFIXES:
+        findings.append(
+            Finding(
+                "config.suffix",
+                str(path),
+                "AI-Toolkit itself opens only .yaml, .yml, .json and .jsonc files",
+                "Rename the file to end in .yaml.",
+                "warning",
+            )
+        )
+    document, failed = _with_name(parsed)
+    if failed:
+        findings.append(Finding("config.value", where, failed, "Put the value in quotes."))
+    return ConfigFile(document, tuple(findings))
+
+
+def load_config(path: Path, keep: Mapping[str, str] | None = None) -> Any:
+    """The document of a config file.
+
+    Args:
+        path: YAML or JSON.
+        keep: variables that are left in place, as the trainer replaces them itself.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it is neither YAML nor JSON.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in (keep or {})}
+    is_json = path.suffix.lower() in _JSON_SUFFIXES
+    return _with_name(_parse(read_text(path), is_json, environment)[0])[0]
+
+
+def dump_config(document: Any, *, as_json: bool = False) -> str:
+    """The text of a config file that the trainer reads back as `document`.
+
+    >>> dump_config({"name": "1e4", "lr": 1e-05})
+    "name: '1e4'\\nlr: 1.0e-05\\n"
+    """
+    if as_json:
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    text: str = yaml.dump(document, Dumper=ConfigDumper, sort_keys=False, allow_unicode=True)
+    return text
+
+
+def is_json_file(path: Path) -> bool:
+    """Whether a file's name says that it is JSON, which is how the trainer tells."""
+    return path.suffix.lower() in _JSON_SUFFIXES
+
+
+def _parse(text: str, is_json: bool, environment: Mapping[str, str]) -> tuple[Any, list[str]]:
+    """The value of a text, and variables that it names and the environment lacks."""
+    missing = sorted({name for name in _VARIABLE.findall(text) if name not in environment})
+    replaced = _VARIABLE.sub(lambda found: environment.get(found[1], found[0]), text)
+    return (load_json(replaced) if is_json else load_yaml(replaced, ConfigLoader)), missing
+
+
+def _with_name(document: Any) -> tuple[Any, str | None]:
+    """The document with ``[name]`` replaced in every text, and why the trainer would fail at that."""
+    config = document.get("config") if isinstance(document, dict) else None
+    name = config.get("name") if isinstance(config, dict) else None
+    try:
+        text = json.dumps(document)
+    except (TypeError, ValueError) as error:
+        return _plain(document), f"holds a value that AI-Toolkit cannot store ({error})"
+    if not isinstance(name, str):
+        return json.loads(text), None
+    try:
+        return json.loads(text.replace("[name]", name)), None
+    except ValueError:
+        return json.loads(text), f"the name {name!r} breaks the texts that hold [name]"
+
+
+def _plain(value: Any) -> Any:
+    """Dates and other values that JSON lacks, as text."""
+    return json.loads(json.dumps(value, default=str, skipkeys=True))
+
+
+def _repeated_keys(text: str, where: str) -> list[Finding]:
+    """Keys that stand twice in one mapping, of which YAML silently takes the last."""
+    findings = []
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        return []  # readable only after variables were replaced
+    for node, path in _mappings(root):
+        names = [str(key.value) for key, _ in node.value]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            full = ".".join(short_path((*path, name)))
+            findings.append(
+                Finding(
+                    "config.twice",
+                    f"{where}: {full}",
+                    f"the key appears {names.count(name)} times, and only the last one counts",
+                    "Remove the others.",
+                )
+            )
+    return findings
+
+
+def short_path(path: tuple[str, ...]) -> tuple[str, ...]:
+    """A key's path as messages show it: within the first process, without the way there."""
+    return path[3:] if path[:3] == _FIRST_PROCESS and len(path) > 3 else path
+
+
+def _mappings(
+    node: yaml.Node | None, path: tuple[str, ...] = ()
+) -> Iterator[tuple[yaml.MappingNode, tuple[str, ...]]]:
+    if isinstance(node, yaml.MappingNode):
+        yield node, path
+        for key, value in node.value:
+            yield from _mappings(value, (*path, str(key.value)))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield from _mappings(value, (*path, str(index)))

@@ -1,0 +1,415 @@
+"""A config's sections as the trainer's own config classes hold them once they are constructed.
+
+Missing keys take the trainer's defaults (`trainer_source`), old spellings become new ones, and some values
+change others. What the constructors refuse is collected as faults. Only reading ``toolkit/config_modules.py``
+and ``BaseSDTrainProcess.__init__`` tells these rules; `tests/toolkit_configs/schema/test_agreement.py` holds
+them against the trainer itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+from chromiq.toolkit_configs.schema.trainer_source import section_keys, trainer_source
+
+_FULL_RANK = 9_999_999_999
+# Boolean keys of older configs and the `arch` that each stands for; the first that is set counts.
+_ARCH_FLAGS = {
+    "is_v2": "sd2",
+    "is_v3": "sd3",
+    "is_xl": "sdxl",
+    "is_pixart": "pixart",
+    "is_pixart_sigma": "pixart_sigma",
+    "is_auraflow": "auraflow",
+    "is_flux": "flux",
+    "is_lumina2": "lumina2",
+    "is_vega": "vega",
+    "is_ssd": "ssd",
+}
+_CAST_TO_FLOAT = ("network_weight", "token_dropout_rate", "caption_dropout_rate")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that the trainer's constructors refuse.
+
+    Attributes:
+        key: dotted, within the process, such as ``"save.save_format"``.
+        message: a clause.
+        hint: how to fix it.
+    """
+
+    key: str
+    message: str
+    hint: str
+
+
+@dataclass
+class Effective:
+    """What the trainer holds of one process.
+
+    Attributes:
+        sections: ``network`` (or None), ``train``, ``ema_config``, ``model``, ``save``, ``sample``,
+            ``logging``: each key and its value.
+        samples: of ``sample``, each completed.
+        datasets: one for each dataset of the config, with ``resolution`` as a list.
+        process: the process's own keys.
+        faults: what the constructors refuse.
+    """
+
+    sections: dict[str, dict[str, Any] | None]
+    samples: list[dict[str, Any]]
+    datasets: list[dict[str, Any]]
+    process: dict[str, Any]
+    faults: list[Fault] = field(default_factory=list)
+
+
+def effective_process(process: Mapping[str, Any], config: Mapping[str, Any]) -> Effective:
+    """What the trainer holds of a process.
+
+    Args:
+        process: one of ``config.process``, as read.
+        config: the ``config`` section, whose ``name``, ``training_folder`` and so on a process falls back to.
+    """
+    faults: list[Fault] = []
+    own = _process_keys(process, config)
+    network = _section("network", process, faults) if process.get("network") is not None else None
+    if network is not None:
+        network = _network(network, _mapping(process["network"]), faults)
+    train = _train(_section("train", process, faults), faults)
+    ema = _ema(train, faults)
+    model = _model(process, train, faults)
+    save = _section("save", process, faults)
+    if save["save_format"] not in ("safetensors", "diffusers"):
+        faults.append(
+            Fault(
+                "save.save_format",
+                f"AI-Toolkit refuses the format {save['save_format']!r}",
+                "Set it to diffusers or safetensors.",
+            )
+        )
+    sample, samples = _sample(process, faults)
+    logging = _section("logging", process, faults)
+    datasets = _datasets(process, own, train, faults)
+    _validate(process, train, model, save, datasets, faults)
+    triggers = [own.get("trigger_word"), *(each["trigger_word"] for each in datasets if each["resolution"])]
+    if train["diff_output_preservation"] and all(trigger is None for trigger in triggers):
+        faults.append(
+            Fault(
+                "train.diff_output_preservation",
+                "AI-Toolkit refuses it without a trigger_word",
+                "Set trigger_word, or set it to false.",
+            )
+        )
+    sections: dict[str, dict[str, Any] | None] = {
+        "network": network,
+        "train": train,
+        "ema_config": ema,
+        "model": model,
+        "save": save,
+        "sample": sample,
+        "logging": logging,
+    }
+    return Effective(sections, samples, datasets, own, faults)
+
+
+def filled(section: str, raw: Mapping[str, Any], sample: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Every key that the trainer reads in a section, with its value or the trainer's default.
+
+    Args:
+        section: its name.
+        raw: as the config gives it.
+        sample: the sample section, which samples take defaults from.
+
+    >>> filled("train", {"lr": 2e-4})["unet_lr"]
+    0.0002
+    """
+    keys = section_keys(section)
+    values = {
+        name: raw[name] if name in raw else deepcopy(key.default)
+        for name, key in keys.items()
+        if name in raw or not (key.default_of or key.computed)
+    }
+    # A default may be another key's, whose own default may be another's.
+    waiting = {name: key.default_of for name, key in keys.items() if key.default_of and name not in values}
+    while waiting:
+        ready = {name: source for name, source in waiting.items() if _ready(source, values, sample)}
+        if not ready:
+            break
+        for name, source in ready.items():
+            values[name] = (sample or {}).get(source[7:]) if source.startswith("sample.") else values[source]
+            del waiting[name]
+    return values
+
+
+def _ready(source: str, values: Mapping[str, Any], sample: Mapping[str, Any] | None) -> bool:
+    return source in values or (source.startswith("sample.") and sample is not None)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _raw(section: str, owner: Mapping[str, Any], faults: list[Fault]) -> Mapping[str, Any]:
+    """A section as written; null counts as empty, and anything but a mapping is refused."""
+    value = owner.get(section)
+    if value is not None and not isinstance(value, Mapping):
+        faults.append(Fault(section, f"must hold keys and values, not {_name_of(value)}", "Fix the section."))
+    return _mapping(value)
+
+
+def _section(section: str, owner: Mapping[str, Any], faults: list[Fault]) -> dict[str, Any]:
+    return filled(section, _raw(section, owner, faults))
+
+
+def _name_of(value: Any) -> str:
+    return {"list": "a list", "str": "text", "NoneType": "null"}.get(type(value).__name__, repr(value)[:40])
+
+
+def _process_keys(process: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    values = filled("process", {key: value for key, value in process.items() if value is not None})
+    for key in ("training_folder", "log_dir"):
+        values[key] = process.get(key) if process.get(key) is not None else config.get(key)
+    values["name"] = process.get("name") if process.get("name") is not None else config.get("name")
+    return values
+
+
+def _network(values: dict[str, Any], raw: Mapping[str, Any], faults: list[Fault]) -> dict[str, Any]:
+    rank = values["rank"] if values["rank"] is not None else values["linear"]
+    values["rank"] = values["linear"] = 4 if rank is None else rank
+    if values["type"] == "lorm":
+        lorm = raw.get("lorm")
+        if not isinstance(lorm, Mapping):
+            faults.append(Fault("network.lorm", "type lorm needs its settings here", "Add lorm: {...}."))
+        values["linear"] = values["rank"] = 4
+        if isinstance(lorm, Mapping) and lorm.get("do_conv"):
+            values["conv"] = 4
+    if values["lokr_full_rank"] and str(values["type"]).lower() == "lokr":
+        values |= dict.fromkeys(("linear", "linear_alpha", "conv", "conv_alpha"), _FULL_RANK)
+    return values
+
+
+def _train(values: dict[str, Any], faults: list[Fault]) -> dict[str, Any]:
+    if values["cfg_rescale"] is None:
+        values["cfg_rescale"] = values["cfg_scale"]
+    if values["match_adapter_assist"] and values["match_adapter_chance"] == 0.0:
+        values["match_adapter_chance"] = 1.0
+    accumulation = values["gradient_accumulation"]
+    if isinstance(accumulation, int | float) and accumulation > 1 != values["gradient_accumulation_steps"]:
+        faults.append(
+            Fault(
+                "train.gradient_accumulation_steps",
+                "AI-Toolkit refuses gradient_accumulation together with gradient_accumulation_steps",
+                "Remove one of them.",
+            )
+        )
+    return values
+
+
+def _ema(train: dict[str, Any], faults: list[Fault]) -> dict[str, Any]:
+    raw = train["ema_config"]
+    if raw is not None and not isinstance(raw, Mapping):
+        faults.append(
+            Fault("train.ema_config", f"must hold keys and values, not {_name_of(raw)}", "Remove it.")
+        )
+    on = bool(_mapping(raw).get("use_ema"))
+    return filled("ema_config", {**_mapping(raw), "use_ema": True} if on else {"use_ema": False})
+
+
+def _model(process: Mapping[str, Any], train: Mapping[str, Any], faults: list[Fault]) -> dict[str, Any]:
+    raw = {**_raw("model", process, faults), "dtype": train["dtype"]}
+    values = filled("model", raw)
+    if values["name_or_path"] is None:
+        faults.append(
+            Fault(
+                "model.name_or_path",
+                "no base model is named",
+                "Set it to a hub name (owner/model) or a diffusers folder.",
+            )
+        )
+    for key in ("attn_masking", "split_model_over_gpus"):
+        if values[key] and not values["is_flux"]:
+            faults.append(
+                Fault(f"model.{key}", "AI-Toolkit allows it only beside is_flux: true", "Remove it.")
+            )
+    if values["is_pixart_sigma"]:
+        values["is_pixart"] = True
+    if values["is_ssd"] or values["is_vega"]:
+        values["is_xl"] = True
+    if values["layer_offloading"]:
+        for key in ("qtype", "qtype_te"):
+            if values[key] == "qfloat8":
+                values[key] = "float8"
+    qtype = values["qtype"]
+    if isinstance(qtype, str) and "|" in qtype:
+        first, *rest = qtype.split("|")
+        values["qtype"], values["accuracy_recovery_adapter"] = first, rest[0]
+        if len(rest) > 1:
+            faults.append(
+                Fault("model.qtype", "holds more than one |", "Write TYPE|OWNER/REPOSITORY/FILE.safetensors.")
+            )
+    return _with_arch(values, raw)
+
+
+def _with_arch(values: dict[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+    arch = values["arch"]
+    if isinstance(arch, str):
+        arch = arch.split(":")[0]
+        arch = "flux" if arch == "flex1" else arch
+        for flag, name in _ARCH_FLAGS.items():
+            if arch == name:
+                values[flag] = True
+    elif arch is None:
+        arch = next((name for flag, name in _ARCH_FLAGS.items() if raw.get(flag)), "sd1")
+    values["arch"] = arch
+    return values
+
+
+def _sample(process: Mapping[str, Any], faults: list[Fault]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    raw = _raw("sample", process, faults)
+    values = filled("sample", raw)
+    if isinstance(values["num_frames"], int | float) and values["num_frames"] > 1:
+        values["format"] = "webp"
+    prompts = _list("sample.prompts", raw.get("prompts", []), faults)
+    given = _list("sample.samples", raw.get("samples", [{"prompt": each} for each in prompts]), faults)
+    samples = []
+    for index, item in enumerate(given):
+        if not isinstance(item, Mapping):
+            faults.append(
+                Fault(
+                    f"sample.samples.{index}", "must hold keys and values", "Write prompt: before the text."
+                )
+            )
+            continue
+        one = filled("samples", item, values)
+        if isinstance(one["network_multiplier"], str):
+            try:
+                one["network_multiplier"] = float(one["network_multiplier"])
+            except ValueError:
+                one["network_multiplier"] = 1.0
+        samples.append(one)
+    return {**values, "samples": samples}, samples
+
+
+def _list(key: str, value: Any, faults: list[Fault]) -> Sequence[Any]:
+    if isinstance(value, list):
+        return value
+    faults.append(Fault(key, f"must be a list, not {_name_of(value)}", "Write a list, or remove the key."))
+    return []
+
+
+def _datasets(
+    process: Mapping[str, Any], own: Mapping[str, Any], train: Mapping[str, Any], faults: list[Fault]
+) -> list[dict[str, Any]]:
+    given = process.get("datasets")
+    if given is None:
+        if train["cache_text_embeddings"]:
+            faults.append(Fault("datasets", "there are none, and captions shall be cached", "Add one."))
+        return []
+    found = []
+    for index, raw in enumerate(_list("datasets", given, faults)):
+        if not isinstance(raw, Mapping):
+            faults.append(Fault(f"datasets.{index}", "must hold keys and values", "Fix the dataset."))
+            continue
+        found.append(_dataset(dict(raw), f"datasets.{index}", own, train, faults))
+    return found
+
+
+def _dataset(
+    raw: dict[str, Any], place: str, own: Mapping[str, Any], train: Mapping[str, Any], faults: list[Fault]
+) -> dict[str, Any]:
+    if train["cache_text_embeddings"]:
+        raw["cache_text_embeddings"] = True
+    if train["diff_output_preservation"]:
+        raw["diff_output_preservation"] = True
+        raw["diff_output_preservation_class"] = train["diff_output_preservation_class"]
+    values = filled("datasets", raw)
+    for key in _CAST_TO_FLOAT:
+        try:
+            values[key] = float(values[key])
+        except (TypeError, ValueError):
+            faults.append(
+                Fault(f"{place}.{key}", f"must be a number, not {_name_of(values[key])}", "Fix the value.")
+            )
+            values[key] = float(section_keys("datasets")[key].default)
+    extension = values["caption_ext"]
+    if isinstance(extension, str) and extension and not extension.startswith("."):
+        values["caption_ext"] = f".{extension}"
+    if values["caption_type"]:
+        values["caption_ext"] = values["caption_type"]
+    values["caption_type"] = values["caption_ext"]
+    if values["control_path"] == "":
+        values["control_path"] = None
+    numbered = [values[f"control_path_{number}"] for number in (1, 2, 3)]
+    if any(numbered):
+        values["control_path"] = [path for path in numbered if path]
+    if values["poi"] is not None:
+        faults.append(Fault(f"{place}.poi", "AI-Toolkit no longer supports it", "Remove it."))
+    for key in ("augments", "controls"):
+        if values[key] is None:
+            faults.append(Fault(f"{place}.{key}", "must be a list, not null", "Remove it."))
+            values[key] = []
+    if isinstance(values["controls"], str):
+        values["controls"] = [values["controls"]]
+    values["controls"] = [each for each in values["controls"] if not isinstance(each, str) or each.strip()]
+    augmented = bool(values["augments"]) or bool(values["augmentations"])
+    if augmented and (values["cache_latents"] or values["cache_latents_to_disk"]):
+        values["cache_latents"] = values["cache_latents_to_disk"] = False
+    if values["trigger_word"] is None:
+        values["trigger_word"] = own.get("trigger_word")
+    resolution = values["resolution"]
+    values["resolution"] = resolution if isinstance(resolution, list) else [resolution]
+    return values
+
+
+def _validate(
+    process: Mapping[str, Any],
+    train: dict[str, Any],
+    model: Mapping[str, Any],
+    save: dict[str, Any],
+    datasets: Sequence[Mapping[str, Any]],
+    faults: list[Fault],
+) -> None:
+    """What one section demands of another."""
+    if model["is_flux"]:
+        save["save_format"] = "diffusers"
+        if model["use_flux_cfg"]:
+            train["bypass_guidance_embedding"] = True
+    elif process.get("decorator") is not None:
+        faults.append(Fault("decorator", "AI-Toolkit allows it for FLUX.1 only", "Remove it."))
+    if train["bypass_guidance_embedding"] and train["do_guidance_loss"]:
+        faults.append(
+            Fault(
+                "train.do_guidance_loss",
+                "AI-Toolkit refuses it together with bypass_guidance_embedding",
+                "Set one of them to false.",
+            )
+        )
+    if model["accuracy_recovery_adapter"] is not None and model["assistant_lora_path"] is not None:
+        faults.append(
+            Fault(
+                "model.assistant_lora_path",
+                "AI-Toolkit refuses it together with an accuracy recovery adapter",
+                "Remove one of them.",
+            )
+        )
+    # Every resolution of a dataset is a dataset of its own here; without one there is none.
+    cached = [bool(each["cache_text_embeddings"]) for each in datasets if each["resolution"]]
+    if any(cached) and not all(cached):
+        faults.append(
+            Fault(
+                "datasets",
+                "some cache text embeddings and others do not, which AI-Toolkit refuses",
+                "Set train.cache_text_embeddings, which holds for all.",
+            )
+        )
+
+
+def is_known_process(job: str, kind: Any) -> bool:
+    """Whether the trainer has a process of this type in this kind of job."""
+    source = trainer_source()
+    known = {"extension": source.extension_processes, "train": source.train_processes}
+    return job in known and kind in known[job]
