@@ -1,11 +1,11 @@
-"""What the smoke engine writes while it trains, and how it goes on from there."""
+"""Checkpoints of the smoke engine: the LoRA in diffusers' format, and the state that a resume needs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from chromiq.errors import UsageError
+from chromiq.errors import OptionError
 from chromiq.files import write_bytes
 from chromiq.toolkit_configs.schema.jobs import Job
 
@@ -13,10 +13,10 @@ _STATE_SUFFIX = ".state.safetensors"
 
 
 def lora_state(parameters: dict[str, Any], scale: float) -> dict[str, Any]:
-    """LoRA weights under diffusers' keys, their alpha folded in.
+    """LoRA weights under diffusers' keys, with alpha / rank folded into ``lora_B``.
 
     Args:
-        parameters: as `named_parameters` gives them on a transformer with an adapter.
+        parameters: the trainable ones, from `named_parameters` of a transformer with an adapter.
         scale: alpha over rank.
     """
     state = {}
@@ -28,7 +28,7 @@ def lora_state(parameters: dict[str, Any], scale: float) -> dict[str, Any]:
 
 
 def save_checkpoint(run: Path, job: Job, parameters: dict[str, Any], optimizer: Any, step: int) -> Path:
-    """Write a checkpoint: the LoRA, then what a resume needs, as safetensors; return the LoRA's path."""
+    """Write the LoRA, then the training state, as safetensors; return the LoRA's path."""
     from safetensors.torch import save
 
     name, network = job.config.name, job.process.network
@@ -36,8 +36,8 @@ def save_checkpoint(run: Path, job: Job, parameters: dict[str, Any], optimizer: 
     total = job.process.train.steps
     path = run / (f"{name}.safetensors" if step == total else f"{name}_{step:09d}.safetensors")
     state = lora_state(parameters, network.linear_alpha / network.linear)
-    # One key only: safetensors writes several in an order that differs from run to run. And not by its own
-    # save_file, which leaves temporary files of its own behind when it is killed.
+    # A single metadata key: safetensors writes several in an order that differs from run to run. Not by its
+    # own save_file, which leaves temporary files behind when it is killed.
     write_bytes(path, save(state, metadata={"step": str(step)}))
     tensors = {f"weight/{key}": value.detach().cpu().clone() for key, value in parameters.items()}
     for key, value in parameters.items():
@@ -51,7 +51,11 @@ def save_checkpoint(run: Path, job: Job, parameters: dict[str, Any], optimizer: 
 
 
 def restore(run: Path, job: Job, parameters: dict[str, Any], optimizer: Any, resume: bool) -> int:
-    """Load the newest state of the run and return its step, or 0 if it starts anew."""
+    """Load the saved state of the run and return its step, or 0 if there is none.
+
+    Raises:
+        OptionError: if there is a state and `resume` is False.
+    """
     import torch
     from safetensors import safe_open
 
@@ -59,7 +63,7 @@ def restore(run: Path, job: Job, parameters: dict[str, Any], optimizer: Any, res
     if not path.is_file():
         return 0
     if not resume:
-        raise UsageError(f"{run}: a run of this name exists; go on with --resume, or give another --name")
+        raise OptionError("resume", f"a run of this name exists at {run}; resume it, or choose another name")
     with safe_open(path, framework="pt") as state:
         step = int(state.metadata()["step"])
         keys = set(state.keys())

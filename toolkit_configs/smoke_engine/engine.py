@@ -1,9 +1,9 @@
-"""The rendered job in process, with diffusers and peft: for smoke runs, a CPU and tests.
+"""Train a rendered job in this process, with diffusers and peft: for smoke runs, CPUs and tests.
 
 It trains the masked-loss FLUX.1-Kontext LoRA that the job describes: target latents noised by flow
-matching, control latents appended along the sequence, the loss weighted as AI-Toolkit weights it. It is
-no replacement for AI-Toolkit: noise levels are drawn evenly whatever `timestep_type` says, masks are not
-blurred at random, the optimizer is always AdamW, and nothing is quantised.
+matching, control latents appended along the sequence, the loss weighted as AI-Toolkit weights it. It does
+not replace AI-Toolkit: noise levels are uniform whatever `timestep_type` says, masks are not blurred at
+random, the optimizer is always AdamW, and nothing is quantised.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _TARGET_MODULES = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a run made.
+    """A finished run.
 
     Attributes:
-        run_folder: where its files lie.
+        run_folder: holds its files.
         final_checkpoint: the LoRA of the last step.
-        steps: how many steps were done in all.
-        losses: the loss of each step done by this call.
+        steps: how many the run has done in total.
+        losses: of the steps that this call did.
     """
 
     run_folder: Path
@@ -67,19 +67,19 @@ def train(
     on_step: Callable[[int, int, float], None] | None = None,
     on_checkpoint: Callable[[int, Path], None] | None = None,
 ) -> TrainResult:
-    """Train the job's LoRA; the caller holds the run folder.
+    """Train the job's LoRA; the caller holds the run folder's lock.
 
     Args:
-        job: as rendered; `model.name_or_path` must be a checkpoint that fits this machine.
-        resume: go on from the newest checkpoint of the run.
-        seed: of the LoRA's first weights, the noise and the order of examples; 42 if not given.
-        on_step: called with steps done, steps in all and the loss.
-        on_checkpoint: called with its step and path, once it is written.
+        job: as rendered; without a GPU `model.name_or_path` must be the folder of a tiny checkpoint.
+        resume: continue from the newest checkpoint of the run.
+        seed: of the LoRA's initial weights, the noise and the order of examples; 42 by default.
+        on_step: called with steps done, total steps and the loss.
+        on_checkpoint: called with the step and path of each checkpoint written.
 
     Raises:
-        UsageError: if the checkpoint is full-size and there is no GPU, or the run exists and `resume`
-            was not asked for.
-        UnsoundError: if the dataset lacks a control, a mask or a caption, or the loss ceases to be a number.
+        UsageError: if the checkpoint is full-size and there is no GPU.
+        OptionError: if the run exists and `resume` is False.
+        UnsoundError: if the dataset lacks a control, a mask or a caption, or the loss is not finite.
         InterruptedRunError: on SIGINT or SIGTERM, after saving.
     """
     import torch
@@ -129,7 +129,7 @@ def train(
                     on_checkpoint(done, path)
             if stopped and done < total:
                 raise InterruptedRunError(
-                    f"{run}: stopped at step {done} of {total}, saved; go on with --resume"
+                    f"{run}: stopped at step {done} of {total}, saved; resume it to continue"
                 )
     return TrainResult(run, run / f"{job.config.name}.safetensors", total, tuple(losses))
 
@@ -140,14 +140,14 @@ def _refuse_full_size(name_or_path: str, device: str) -> None:
     folder = Path(name_or_path)
     if not folder.is_dir():
         raise UsageError(
-            f"{name_or_path}: the smoke engine runs tiny checkpoints on a CPU and found no such folder and "
-            "no GPU; use --engine ai-toolkit on a machine with one, or --set model.name_or_path=FOLDER"
+            f"{name_or_path}: no such folder, and no GPU; the smoke engine trains tiny checkpoints on a CPU: "
+            "set model.name_or_path to the folder of one, or train with AI-Toolkit on a machine with a GPU"
         )
     size = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
     if size > 2 * MAX_PARAMETERS_WITHOUT_GPU:
         raise UsageError(
-            f"{folder}: a full-size checkpoint ({size / 1e9:.1f} GB) and no GPU here; the smoke engine is "
-            "for tiny checkpoints, use --engine ai-toolkit on a machine with a GPU"
+            f"{folder}: a full-size checkpoint ({size / 1e9:.1f} GB) and no GPU; the smoke engine is for "
+            "tiny checkpoints, train with AI-Toolkit on a machine with a GPU"
         )
 
 
@@ -202,10 +202,10 @@ def _encode(pipeline: Any, job: Job, example: dict[str, Path], device: str) -> _
 def _velocities(
     transformer: Any, pipeline: Any, batch: _Batch, step: int, index: int, device: str, seed: int = SEED
 ) -> tuple[Any, Any]:
-    """The velocity that the transformer predicts at a step, and the right one."""
+    """The velocity that the transformer predicts at a step, and the true one."""
     import torch
 
-    # Each step draws from a seed of its own, so that a resumed run draws the same.
+    # Each step has its own seed, so that a resumed run draws the same noise.
     generator = torch.Generator().manual_seed(seed + 100_003 * step + index)
     noise = torch.randn(batch.target.shape, generator=generator).to(device)
     sigma = torch.rand((1,), generator=generator).to(device)

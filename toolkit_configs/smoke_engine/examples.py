@@ -1,4 +1,4 @@
-"""What the smoke engine trains on: a job's examples, at the size and in the order that they are trained."""
+"""The training examples of a job: which files, at which size, in which order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def find_examples(job: Job) -> list[dict[str, Path]]:
     """Targets of the job with their control, mask and caption, in natural order.
 
     Raises:
-        UnsoundError: with all that is missing. AI-Toolkit would train on without a word.
+        UnsoundError: with every missing file. AI-Toolkit would train without it and not report it.
     """
     dataset = job.process.datasets[0]
     folder, *controls = dataset.folders
@@ -33,9 +33,7 @@ def find_examples(job: Job) -> list[dict[str, Path]]:
     )
     findings = []
     if not targets:
-        findings.append(
-            Finding.expected("dataset.empty", str(folder), "target images", "none", "build the dataset")
-        )
+        findings.append(Finding("dataset.empty", str(folder), "no target images", "Build the dataset."))
     examples = []
     for target in targets:
         example = {"target": target, "caption": target.with_suffix(dataset.caption_ext or ".txt")}
@@ -45,8 +43,8 @@ def find_examples(job: Job) -> list[dict[str, Path]]:
         for role, path in example.items():
             if not path.is_file():
                 findings.append(
-                    Finding.expected(
-                        f"dataset.{role}", str(target), f"its {role}", f"no {path}", "build it again"
+                    Finding(
+                        f"dataset.{role}", str(target), f"no {role} at {path}", "Build the dataset again."
                     )
                 )
         examples.append(example)
@@ -55,14 +53,14 @@ def find_examples(job: Job) -> list[dict[str, Path]]:
 
 
 def pixels(rgb: Any, size_wh: tuple[int, int]) -> Any:
-    """A picture scaled to cover a size, centre-cropped, as a tensor ``(1, 3, H, W)`` in -1..1."""
+    """``(H, W, 3)`` uint8 scaled to cover a size and centre-cropped, as ``(1, 3, H, W)`` float32 in -1..1."""
     import torch
 
     return torch.from_numpy(as_trained(rgb, size_wh).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
 def drawn(step: int, count: int, batch_size: int, seed: int = SEED) -> list[int]:
-    """Which examples a step sees: every one once per epoch, in an order of the epoch's own."""
+    """The examples of a step: each once per epoch, in an order drawn for the epoch."""
     places = range(step * batch_size, (step + 1) * batch_size)
     orders = {place // count: None for place in places}
     order = {epoch: np.random.default_rng([seed, epoch]).permutation(count) for epoch in orders}

@@ -42,8 +42,8 @@ def masked_loss(predicted: Sequence[Any], wanted: Sequence[Any], weights: Sequen
     total = sum(weight.mean() for weight in weights)
     if not total > 0:
         raise UnsoundError(
-            "wanted a mask with some white in it, or mask_min_value above 0; got all black and 0; "
-            "check the masks"
+            "every loss mask of the batch is black and mask_min_value is 0, so nothing would be trained; "
+            "check the masks, or raise mask_min_value"
         )
     errors = [(one.float() - other.float()) ** 2 for one, other in zip(predicted, wanted, strict=True)]
     return sum((error * weight).mean() for error, weight in zip(errors, weights, strict=True)) / total

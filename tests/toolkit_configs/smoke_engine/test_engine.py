@@ -1,4 +1,4 @@
-"""The smoke engine: goes on bit by bit, saves when stopped, and learns where the mask is white."""
+"""The smoke engine: resumes exactly, saves when stopped, and learns where the mask is white."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from chromiq.errors import InterruptedRunError, UsageError
+from chromiq.errors import InterruptedRunError, OptionError, UsageError
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.schema.jobs import read_job
 
@@ -38,7 +38,7 @@ def train(job, **options):
     return train(job, **options)
 
 
-def test_a_stopped_run_is_saved_and_goes_on_to_the_same_bytes(make_job, tmp_path):
+def test_a_stopped_run_is_saved_and_resumes_to_the_same_bytes(make_job, tmp_path):
     whole = train(make_job("whole"))
     assert {path.name for path in whole.run_folder.glob("whole*.safetensors")} == {
         "whole_000000002.safetensors", "whole_000000004.safetensors", "whole.safetensors",
@@ -53,7 +53,7 @@ def test_a_stopped_run_is_saved_and_goes_on_to_the_same_bytes(make_job, tmp_path
     with pytest.raises(InterruptedRunError, match="stopped at step 3 of 6, saved"):
         train(halves, on_step=stop)
     assert (halves.run_folder / "halves_000000003.safetensors").is_file()
-    with pytest.raises(UsageError, match="--resume"):
+    with pytest.raises(OptionError, match="a run of this name exists"):
         train(halves)
     rest = train(halves, resume=True)
     assert rest.losses == whole.losses[3:]
@@ -105,7 +105,7 @@ def halves(tiny_kontext, tmp_path, monkeypatch):
     import torch
     from PIL import Image
 
-    from chromiq.toolkit_configs.smoke_engine import engine as local
+    from chromiq.toolkit_configs.smoke_engine import engine as smoke_engine
 
     dataset = tmp_path / "halves"
     for folder in ("gt", "control", "masks"):
@@ -118,7 +118,7 @@ def halves(tiny_kontext, tmp_path, monkeypatch):
     Image.fromarray(np.full_like(target, 128)).save(dataset / "control" / "pair1.png")
     Image.fromarray(mask).save(dataset / "masks" / "pair1.png")
     (dataset / "gt" / "pair1.txt").write_text("chromiq")
-    velocities = local._velocities
+    velocities = smoke_engine._velocities
 
     def train_on(name, spoilt, least="0"):
         # A latent is eight pixels wide: the mask's edge lies at the sixth of twelve.
@@ -130,7 +130,7 @@ def halves(tiny_kontext, tmp_path, monkeypatch):
             wanted[..., columns] += 100 * noise[..., columns]
             return predicted, wanted
 
-        monkeypatch.setattr(local, "_velocities", spoil)
+        monkeypatch.setattr(smoke_engine, "_velocities", spoil)
         overrides = {
             "model.name_or_path": str(tiny_kontext), "train.steps": "4", "save.save_every": "4",
             "train.lr": "0.01", "dataset.resolution": "[96]", "dataset.mask_min_value": least,

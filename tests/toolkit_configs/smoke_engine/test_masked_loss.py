@@ -70,5 +70,5 @@ def test_the_mean_weight_is_that_of_the_batch_so_a_black_mask_hands_its_share_to
 
 def test_weights_that_are_all_zero_are_refused():
     black = latent_weights(tensor([[[[0, 0]]]]), (1, 2), 0)
-    with pytest.raises(UnsoundError, match="mask_min_value above 0"):
+    with pytest.raises(UnsoundError, match="raise mask_min_value"):
         masked_loss([black], [black], [black])
