@@ -56,7 +56,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
 
 def print_scores(scores: Sequence[ImageScore]) -> None:
     """Print the mean dE00 of each image and column, averages and gains, on stdout."""
-    from chromiq.evaluate.score.summary import average, average_interval, by_garment, compare
+    from chromiq.evaluate.score.summary import average, average_interval, average_of, by_garment, compare
 
     columns = list(scores[0].differences)
 
@@ -70,6 +70,8 @@ def print_scores(scores: Sequence[ImageScore]) -> None:
     cells.append(row("average", [average(scores, column) for column in columns]))
     bounds = [average_interval(scores, column) for column in columns]
     cells.append(["95 % interval", *(f"{low:.2f} to {high:.2f}" for low, high in bounds)])
+    means = [average_of(scores, column, "of_means") or 0.0 for column in columns]
+    cells.append(row("of the mean colours", means))
     print_table(["image", *(f"{column} vs truth" for column in columns)], cells, "mean dE00")
     for column in columns:
         if column != "control" and "control" in columns:
