@@ -11,15 +11,15 @@ import numpy as np
 import torch
 
 from benchmarks.toy_base.autoencoder import train_autoencoder
-from benchmarks.toy_base.card import CARD
+from benchmarks.toy_base.card import card
 from benchmarks.toy_base.loop import Schedule
-from benchmarks.toy_base.pictures import write_pool
-from benchmarks.toy_base.transformer import Captions, encode_pool, train_transformer
+from benchmarks.toy_base.pictures import SEED, write_pool
+from benchmarks.toy_base.transformer import BATCH, Captions, encode_pool, train_transformer
 from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import build_tiny_kontext
 
 PAIRS = 800
-AUTOENCODER = Schedule(steps=1400, decay=0.5)
-TRANSFORMER = Schedule(steps=5000, decay=0.4)
+AUTOENCODER = Schedule(steps=1000, decay=0.5)
+TRANSFORMER = Schedule(steps=6000, decay=0.4)
 
 
 def main() -> None:
@@ -43,9 +43,8 @@ def main() -> None:
         pool = {name: arrays[name] for name in arrays.files}
     stage("train the autoencoder")
     autoencoder = train_autoencoder(pool, out / "autoencoder.pt", AUTOENCODER)
-    stage("encode the pool")
-    latents = encode_pool(pool, autoencoder)
     stage("train the transformer")
+    latents = encode_pool(pool)
     text_folder = build_tiny_kontext(out / "text", seed=0)
     pipeline = _load(text_folder)
     transformer = train_transformer(latents, Captions(pipeline), out / "transformer.pt", TRANSFORMER)
@@ -59,7 +58,15 @@ def assemble(pipeline: Any, autoencoder: Any, transformer: Any, scale: float, fo
     autoencoder.register_to_config(scaling_factor=1 / scale, shift_factor=0.0)
     pipeline.register_modules(vae=autoencoder, transformer=transformer)
     pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
-    (folder / "README.md").write_text(CARD, encoding="utf-8")
+    text = card(
+        autoencoder_weights=_count(autoencoder), transformer_weights=_count(transformer), pairs=PAIRS,
+        seed=SEED, autoencoder_steps=AUTOENCODER.steps, transformer_steps=TRANSFORMER.steps, batch=BATCH,
+    )  # fmt: skip
+    (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def _count(model: Any) -> int:
+    return sum(value.numel() for value in model.parameters())
 
 
 def _load(folder: Path) -> Any:

@@ -73,9 +73,9 @@ def fit(
             for smooth, value in zip(average.parameters(), model.parameters(), strict=True):
                 smooth.lerp_(value, 1 - keep)
         losses.append(float(loss.detach()))
-        if (step + 1) % 50 == 0:
+        if (step + 1) % 25 == 0:
             took, cpu = time.monotonic() - began, time.process_time() - cpu_began
-            mean = sum(losses[-50:]) / len(losses[-50:])
+            mean = sum(losses[-25:]) / len(losses[-25:])
             print(
                 f"step {step + 1}/{schedule.steps}: loss {mean:.4f}, {took:.0f} s, {cpu:.0f} s CPU",
                 flush=True,
