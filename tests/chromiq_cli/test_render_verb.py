@@ -35,6 +35,17 @@ def test_a_preset_too_small_for_the_model_is_refused(run, tmp_path):
     assert not (tmp_path / "config.yaml").exists()
 
 
+def test_steps_are_scaled_to_a_small_dataset(chromiq, dataset, tmp_path):
+    out = tmp_path / "config.yaml"
+    told = chromiq("render", "kontext", "--dataset", dataset, "--out", out)
+    assert told.code == 0
+    # Three examples train, where the published run had 60 and 10,000 steps; a checkpoint comes every 200.
+    assert yaml.safe_load(out.read_text())["config"]["process"][0]["train"]["steps"] == 600
+    assert "train.steps is 600, scaled to the dataset's 3 examples" in told.err
+    chromiq("render", "kontext", "--dataset", dataset, "--out", out, "--set", "train.steps=10000")
+    assert yaml.safe_load(out.read_text())["config"]["process"][0]["train"]["steps"] == 10000
+
+
 def test_without_out_the_text_is_printed(run):
     code, out, _ = run("render", "qwen-image-edit-2511", "--dataset", "data")
     assert code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from chromiq.toolkit_configs.schema.rendered import (
 )
 
 DEFAULT = "default (the published run)"
+_PUBLISHED_EXAMPLES = 60
 _SAMPLES = 2
 _OF_THE_DATASET = ("datasets.0.folder_path", "datasets.0.control_path", "datasets.0.mask_path",
                    "sample.samples", "training_folder")  # fmt: skip
@@ -117,6 +119,10 @@ def compose(
     _assign_all(job_process, sources, _sample_size(job_process, spec, size_wh), "the dataset")
     _assign_all(job_process, sources, PRESETS[chosen], f"preset {chosen}")
     _fit_memory(job, sources, spec, chosen, size_wh)
+    examples = sum(example.split == "train" for example in read_examples(root))
+    _assign_all(
+        job_process, sources, _scaled_steps(job_process, examples), f"the dataset's {examples} examples"
+    )
     for setting in (setting for layer in layers for setting in layer.values):
         sources[assign(job_process, setting)] = setting.source
     sources |= {option: source for option, source in asked.items() if option != "preset"}
@@ -229,6 +235,19 @@ def _changing(process: RenderedProcess, values: Mapping[str, Any], preset: str) 
         if process.model_dump() != before:
             changed[key] = value
     return changed
+
+
+def _scaled_steps(process: RenderedProcess, examples: int) -> dict[str, int]:
+    """Fewer steps for fewer examples than the published run had, so that each is seen as often as there.
+
+    Rounded up to a whole number of checkpoints.
+    """
+    train, every = process.train, process.save.save_every
+    if not examples or examples >= _PUBLISHED_EXAMPLES:
+        return {}
+    steps = train.steps * examples / _PUBLISHED_EXAMPLES
+    rounded = ceil(steps / every) * every
+    return {"train.steps": rounded} if rounded < train.steps else {}
 
 
 def _sample_size(
