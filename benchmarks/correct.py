@@ -64,12 +64,14 @@ def correct(folder: Path, method: str, suffix: str) -> None:
 
         app(["correct", *map(str, photos), "--mask", str(mask), "--out", str(out)])
     else:
+        from chromiq.correction.options import CorrectionOptions
         from chromiq.correction.photo import correct_file
         from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
         from chromiq.photos.images import read_photo
 
         generated = read_photo(folder / "generated.png").rgb
-        correct_file(*photos, out, ClassicSegmenter(), mask=mask, method="hybrid", generated=generated)
+        options = CorrectionOptions(method="hybrid")
+        correct_file(*photos, out, ClassicSegmenter(), mask=mask, options=options, generated=generated)
 
 
 def rival(still_life: Path, on_model: Path, mask: Path, out: Path) -> None:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chromiq.errors import EXIT_SKIPPED, UsageError
+from chromiq.errors import EXIT_SKIPPED, Finding, UsageError
 from chromiq.models import DEFAULT_MODEL
 from chromiq_cli.build import Geometry
-from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, MODEL_OPTION, print_json, print_line
+from chromiq_cli.output import (
+    IMAGE_SEED_OPTION,
+    JSON_OPTION,
+    MODEL_OPTION,
+    print_findings,
+    print_json,
+    print_line,
+)
 from chromiq_cli.segmenters import (
     Detector,
     Device,
@@ -24,6 +31,13 @@ from chromiq_cli.segmenters import (
     model_options,
 )
 
+if TYPE_CHECKING:
+    from chromiq.correction.batch import BatchInputs, Network
+
+_FOLDER = "A whole folder"
+_COLOUR = "How much to correct"
+_LORA = "With a LoRA"
+
 
 class MethodChoice(StrEnum):
     """How the colour is found."""
@@ -33,23 +47,120 @@ class MethodChoice(StrEnum):
     HYBRID = "hybrid"
 
 
+class ExportChoice(StrEnum):
+    """What to write beside the photo."""
+
+    CUBE = "cube"
+    LAYERS = "layers"
+
+
 def correct(
     still_life: Annotated[Path | None, typer.Argument(help="The photo whose colour is right.")] = None,
     on_model: Annotated[Path | None, typer.Argument(help="The photo to correct.")] = None,
     out: Annotated[Path | None, typer.Option(help="The corrected photo, or a folder with --batch.")] = None,
-    batch: Annotated[Path | None, typer.Option(help="Folder or CSV of pairs, instead of two photos.")] = None,
-    method: Annotated[MethodChoice, typer.Option(help="How the colour is found.")] = MethodChoice.TRANSFER,
-    mask: Annotated[Path | None, typer.Option(help="Where the garment is: white on it, same size.")] = None,
-    masks: Annotated[Path | None, typer.Option(help="With --batch: folder of on_modelN.png.")] = None,
-    lora: Annotated[Path | None, typer.Option(help="For lora and hybrid: .safetensors.")] = None,
+    mask: Annotated[
+        Path | None, typer.Option(help="The garment, white on black, of the on-model photo's size.")
+    ] = None,
+    batch: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of still-lifeN and on_modelN photos, or a CSV with the columns still_life, on_model "
+            "and, if you like, key and garment. The same command again resumes.",
+            rich_help_panel=_FOLDER,
+        ),
+    ] = None,
+    pattern: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="FLAT WORN",
+            help="How your files are named: '{sku}_flat*' '{sku}_front*'. Subfolders are searched.",
+            rich_help_panel=_FOLDER,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only show which photos belong together.", rich_help_panel=_FOLDER),
+    ] = False,
+    masks: Annotated[
+        Path | None,
+        typer.Option(help="Folder of masks, on_modelKEY.png.", rich_help_panel=_FOLDER),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY", help="Deliver this photo's original, from now on.", rich_help_panel=_FOLDER
+        ),
+    ] = None,
+    redo: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY",
+            help="Correct this photo again, whatever was decided or changed by hand.",
+            rich_help_panel=_FOLDER,
+        ),
+    ] = None,
+    skip_bad: Annotated[
+        bool,
+        typer.Option(
+            "--skip-bad", help="Leave out photos that cannot be used; exit 3.", rich_help_panel=_FOLDER
+        ),
+    ] = False,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes; they change no byte.", rich_help_panel=_FOLDER)
+    ] = 1,
+    each_alone: Annotated[
+        bool,
+        typer.Option(
+            "--each-alone",
+            help="Correct photos of one garment each by itself, not by one map.",
+            rich_help_panel=_FOLDER,
+        ),
+    ] = False,
+    strength: Annotated[
+        float,
+        typer.Option(min=0, max=1.5, help="1 is the whole correction, 0 none.", rich_help_panel=_COLOUR),
+    ] = 1.0,
+    min_gain: Annotated[
+        float,
+        typer.Option(min=0, help="Leave a photo alone if it gains less dE00.", rich_help_panel=_COLOUR),
+    ] = 1.0,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Correct although it would be left alone.", rich_help_panel=_COLOUR),
+    ] = False,
+    target_lab: Annotated[
+        str | None,
+        typer.Option(
+            metavar="L,a,b|PICTURE",
+            help="The colour to reach, in place of the still-life's: Lab (D50), or a picture of a swatch.",
+            rich_help_panel=_COLOUR,
+        ),
+    ] = None,
+    export: Annotated[
+        list[ExportChoice] | None,
+        typer.Option(help="Also write a .cube LUT, or a TIFF with original, correction and mask as layers."),
+    ] = None,
+    method: Annotated[
+        MethodChoice, typer.Option(help="How the colour is found.", rich_help_panel=_LORA)
+    ] = MethodChoice.TRANSFER,
+    lora: Annotated[
+        Path | None, typer.Option(help="For lora and hybrid: .safetensors.", rich_help_panel=_LORA)
+    ] = None,
     model: Annotated[str, MODEL_OPTION] = DEFAULT_MODEL,
-    checkpoint: Annotated[str | None, typer.Option(help="Base model: hub name or folder.")] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(help="Base model: hub name or folder.", rich_help_panel=_LORA)
+    ] = None,
     geometry: Geometry = "published",
-    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; the model's own.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Denoising steps; the model's own.", rich_help_panel=_LORA)
+    ] = None,
     seed: Annotated[int, IMAGE_SEED_OPTION] = 42,
-    offload: Annotated[str, typer.Option(help="none, model or sequential: less GPU memory.")] = "none",
-    quantize: Annotated[str | None, typer.Option(help="int8 or nf4, by bitsandbytes.")] = None,
-    strength: Annotated[float, typer.Option(min=0, max=1, help="0 changes nothing.")] = 1.0,
+    offload: Annotated[
+        str, typer.Option(help="none, model or sequential: less GPU memory.", rich_help_panel=_LORA)
+    ] = "none",
+    quantize: Annotated[
+        str | None, typer.Option(help="int8 or nf4, by bitsandbytes.", rich_help_panel=_LORA)
+    ] = None,
     segmenter: Segmenter = SegmenterChoice.AUTO,
     vocabulary: Vocabulary = None,
     detector: Detector = None,
@@ -58,59 +169,128 @@ def correct(
     dtype: Dtype = DtypeChoice.AUTO,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Give the garment on a model the colour of its still-life; nothing else changes."""
-    if out is None:
-        raise UsageError("wanted --out, got none; say where the result goes")
+    """Give the garment on a model the colour of its still-life; nothing else changes.
+
+    Each photo gets one of three answers: corrected; corrected, look at it; left alone. The exit code is 0 if
+    all are corrected, else 3. With --batch, report.html shows the reasons, and decisions.csv takes decisions.
+    """
+    only_batch = {
+        "--pattern": pattern, "--dry-run": dry_run, "--masks": masks, "--keep": keep, "--redo": redo,
+        "--skip-bad": skip_bad, "--each-alone": each_alone,
+    }  # fmt: skip
+    if batch is None and (used := [name for name, value in only_batch.items() if value]):
+        raise UsageError(f"{used[0]} needs --batch")
+    if batch is not None and mask is not None:
+        raise UsageError("--mask is for one photo; give --masks with --batch")
+    if out is None and not dry_run:
+        raise UsageError("--out is missing; say where the result goes")
+    if target_lab is not None and on_model is None and still_life is not None and mask is not None:
+        on_model = still_life  # nothing has to be looked up on a still-life
     if (batch is None) == (still_life is None or on_model is None):
-        raise UsageError("wanted either a still-life and an on-model photo or --batch, got neither or both")
+        raise UsageError("give either a still-life and an on-model photo, or --batch")
     if (method is MethodChoice.TRANSFER) != (lora is None):
-        raise UsageError(
-            f"--method {method.value}: wanted --lora with lora and hybrid, and only there; mend it"
-        )
-    if (mask if batch else masks) is not None:
-        raise UsageError(
-            "wanted --mask with one photo and --masks with --batch, got the other; exchange them"
-        )
-    from chromiq.correction.batch import correct_batch, correct_one
+        raise UsageError(f"--method {method.value}: --lora is needed with lora and hybrid, and only there")
+    from chromiq.correction.batch import BatchInputs, correct_batch, correct_one
+    from chromiq.correction.options import CorrectionOptions
+    from chromiq.correction.report import summary_line
+    from chromiq.correction.target import parse_target
+    from chromiq.dataset_builder.inputs.pair_pattern import PairPattern
     from chromiq.dataset_builder.segmenters.choose import make_segmenter
     from chromiq.progress import progress_bar
 
+    options = CorrectionOptions(
+        method=method.value,
+        strength=strength,
+        min_gain=min_gain,
+        force=force,
+        target_lab=None if target_lab is None else parse_target(target_lab),
+        alike=not each_alone,
+        exports=tuple(choice.value for choice in export or ()),
+    )
+    inputs = None
+    if batch is not None:
+        named = PairPattern(*pattern) if pattern else None
+        inputs = BatchInputs(batch, named, masks, skip_bad, tuple(keep or ()), tuple(redo or ()))
+        if dry_run:
+            _show_pairs(inputs, out, as_json=as_json)
+            return
     where = (device, dtype)
     if lora is not None and segmenter is SegmenterChoice.CLASSIC:
         where = ("auto", DtypeChoice.AUTO)  # they are the network's
     finder = make_segmenter(segmenter.value, model_options(vocabulary, detector, masker, *where))
-    network = None
+    network: Network | None = None
     if lora is not None:
         from chromiq.evaluate.generate.images import GenerateOptions
         from chromiq.evaluate.generate.panels import LoraNetwork
         from chromiq.evaluate.generate.pipelines import loading_of
 
         chosen = [None if word == "auto" else str(word) for word in (device, dtype.value)]
-        options = GenerateOptions(
+        generate = GenerateOptions(
             model=model, checkpoint=checkpoint, steps=steps, seed=seed,
             loading=loading_of(chosen[0], chosen[1], offload, quantize),
         )  # fmt: skip
-        network = LoraNetwork(lora, options, geometry)
-    with progress_bar("correct") as update:
-        if batch is not None:
-            done = correct_batch(
-                batch, out, finder, masks=masks, method=method.value, network=network, strength=strength,
-                on_progress=update,
-            )  # fmt: skip
+        network = LoraNetwork(lora, generate, geometry)
+    assert out is not None  # only a dry run goes without
+    if inputs is None:
+        assert still_life is not None
+        assert on_model is not None
+        done = correct_one(still_life, on_model, out, finder, mask=mask, options=options, network=network)
+        if as_json:
+            print_json({"corrections": [done.as_dict()]})
         else:
-            assert still_life is not None
-            assert on_model is not None
-            done = [
-                correct_one(
-                    still_life, on_model, out, finder, mask=mask, method=method.value, network=network,
-                    strength=strength,
-                )
-            ]  # fmt: skip
-            update(1, 1)
+            print_findings([Finding(**warning) for warning in done.warnings])  # type: ignore[arg-type]
+            print_line(f"{done.out}: {done.reason}; outside the garment {done.outside}")
+            for doubt in done.doubts:
+                print_line(f"  {doubt.hint}")
+        raise typer.Exit(0 if done.done else EXIT_SKIPPED)
+    with progress_bar("correct") as update:
+        result = correct_batch(
+            inputs, out, finder, options, network=network, workers=workers, on_progress=update
+        )
+    print_findings(result.findings)
+    summary = summary_line(result.corrections)
     if as_json:
-        print_json({"corrections": [item.as_dict() for item in done]})
+        print_json(
+            {
+                "corrections": [item.as_dict() for item in result.corrections],
+                "summary": summary,
+                "report": str(result.report),
+                "findings": [finding.as_dict() for finding in result.findings],
+            }
+        )
     else:
-        for item in done:
-            print_line(f"{item.out}: {item.reason}; outside the garment {item.outside}")
-    if not all(item.applied for item in done):
+        for item in result.corrections:
+            print_line(f"{item.out}: {item.reason}")
+        print_line(f"{summary}; see {result.report}")
+    raise typer.Exit(0 if result.done else EXIT_SKIPPED)
+
+
+def _show_pairs(inputs: BatchInputs, out: Path | None, *, as_json: bool) -> None:
+    """What belongs together and what is left over; nothing is written."""
+    from chromiq.dataset_builder.inputs.pairs import find_pairs
+
+    listing = find_pairs(inputs.source, pattern=inputs.pattern, exclude=out)
+    print_findings([finding for finding in listing.findings if finding.code != "source.strangers"])
+    if as_json:
+        pairs = [
+            {"key": pair.key, "still_life": str(pair.still_life), "on_model": str(pair.on_model)}
+            for pair in listing.pairs
+        ]
+        print_json(
+            {
+                "pairs": pairs,
+                "leftover": [str(path) for path in listing.leftover],
+                "findings": [finding.as_dict() for finding in listing.findings],
+            }
+        )
+    else:
+        for pair in listing.pairs:
+            print_line(f"{pair.key}: {pair.still_life} -> {pair.on_model}")
+        for path in listing.leftover:
+            print_line(f"in no pair: {path}")
+        garments = len({pair.still_life for pair in listing.pairs})
+        print_line(
+            f"{len(listing.pairs)} photos of {garments} garments; {len(listing.leftover)} files in no pair"
+        )
+    if any(finding.severity == "error" for finding in listing.findings):
         raise typer.Exit(EXIT_SKIPPED)

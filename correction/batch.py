@@ -1,37 +1,48 @@
-"""Every pair of a folder corrected: resumes, shows all results on one sheet, generates once for all."""
+"""Every photo of a folder corrected: resumed, decided upon, reported."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from textwrap import shorten
 from typing import Any, Protocol
 
-import numpy as np
+import cv2
 
-from chromiq.correction.photo import Correction, Method, correct_file
-from chromiq.dataset_builder.inputs.gather import drawn_masks, no_mask_finding
+from chromiq.correction.decisions import (
+    DECISIONS,
+    Decision,
+    Decisions,
+    named_keys,
+    read_decisions,
+    write_decisions,
+)
+from chromiq.correction.garment_work import (
+    WORK,
+    GarmentWork,
+    PhotoResult,
+    PhotoWork,
+    correct_garment,
+)
+from chromiq.correction.options import CorrectionOptions
+from chromiq.correction.photo import Correction, correct_file
+from chromiq.correction.report import REPORT, REPORT_TABLE, result_words, write_report
+from chromiq.dataset_builder.inputs.gather import drawn_masks, mask_fault, no_mask_finding
+from chromiq.dataset_builder.inputs.pair_names import FOLDER_NAME
+from chromiq.dataset_builder.inputs.pair_pattern import PairPattern
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.segmenters import Segmenter
-from chromiq.errors import Finding, UsageError, raise_findings
-from chromiq.files import (
-    collision_key,
-    ensure_output_folder,
-    folder_lock,
-    sha256_file,
-    sha256_text,
-)
-from chromiq.imaging.contact_sheet import captioned, grid, sheet_step, tile_high
-from chromiq.made_of import made_before, record_made
-from chromiq.photos.images import read_photo, write_photo
+from chromiq.errors import ChromiqError, Finding, UsageError, raise_findings
+from chromiq.files import collision_key, ensure_output_folder, folder_lock
 from chromiq.progress import Update
 from chromiq.records import PhotoPair, RgbImage
+from chromiq.runtime.workers import WorkerEndedError, keep_freed_memory, map_in_processes
 
-CONTACT_SHEET = "contact_sheet.jpg"
-_WORK = ".chromiq"
-_REASON_LENGTH = 74
+_RESERVED = (REPORT, REPORT_TABLE, DECISIONS)
+_AHEAD_PER_WORKER = 2
 
 
 class Network(Protocol):
@@ -48,63 +59,117 @@ class Network(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class BatchInputs:
+    """Where a batch takes its photos from.
+
+    Attributes:
+        source: folder or CSV file of pairs.
+        pattern: how the photos of the folder are named; None for the usual names.
+        masks: folder of masks, ``on_modelKEY.png`` or named like the on-model photos.
+        skip_bad: leave out pairs that cannot be used, instead of stopping.
+        keep: keys or file names of photos whose original is to be delivered, from now on.
+        redo: keys or file names of photos to correct again, whatever was decided or changed by hand.
+    """
+
+    source: Path
+    pattern: PairPattern | None = None
+    masks: Path | None = None
+    skip_bad: bool = False
+    keep: tuple[str, ...] = ()
+    redo: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What became of a batch.
+
+    Attributes:
+        corrections: of each photo that could be used, in natural order of their keys.
+        findings: warnings, and the faults of what was left out.
+        report: the page that shows all.
+    """
+
+    corrections: tuple[Correction, ...]
+    findings: tuple[Finding, ...]
+    report: Path
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do or to look at."""
+        is_faulty = any(finding.severity == "error" for finding in self.findings)
+        return not is_faulty and all(correction.done for correction in self.corrections)
+
+
 def correct_batch(
-    source: Path,
+    inputs: BatchInputs,
     folder: Path,
     segmenter: Segmenter,
+    options: CorrectionOptions | None = None,
     *,
-    masks: Path | None = None,
-    method: Method = "transfer",
     network: Network | None = None,
-    strength: float = 1.0,
+    workers: int = 1,
     on_progress: Update | None = None,
-) -> list[Correction]:
-    """Correct the on-model photo of every pair; each keeps its file name, the sheet shows all.
+) -> BatchResult:
+    """Correct the on-model photo of every pair; each keeps its file name and its subfolder.
 
-    The same call again corrects only what is missing or made of something else.
+    The same call again corrects only what is missing or made of something else. What somebody decided in
+    ``decisions.csv`` or changed by hand stays.
 
     Args:
-        source: folder or CSV file of pairs.
-        folder: gets the photos and ``contact_sheet.jpg``.
-        segmenter: finds the garments for which there is no mask.
-        masks: folder of ``on_modelN.png``, white on the garment.
-        method: how the colour is found.
+        inputs: the photos.
+        folder: gets the photos, ``report.html``, ``report.csv``, ``decisions.csv``, ``garment_masks/``.
+        segmenter: finds the garments for which there is no mask; with several workers it is pickled.
+        options: what to do; None for the defaults.
         network: needed unless the method is ``"transfer"``.
-        strength: 0..1.
+        workers: processes; they change no byte.
         on_progress: called with photos done and photos in all.
 
     Raises:
         UnsoundError: with all findings, before anything is written.
-        UsageError: if the folder holds one of the photos.
+        UsageError: if the folder holds one of the photos, or a key is unknown.
     """
-    listing = find_pairs(source, decode=True)
-    drawn = drawn_masks(listing.pairs, masks)
-    raise_findings([*listing.findings, *_findings(listing.pairs, masks, drawn)], str(source))
-    photos = (photo for pair in listing.pairs for photo in (pair.still_life, pair.on_model))
-    if folder.resolve() in {photo.parent.resolve() for photo in photos}:
-        raise UsageError(f"{folder}: wanted another folder than the photos'; choose another for --out")
+    options = options or CorrectionOptions()
+    pairs, drawn, findings = _checked(inputs, folder)
+    outs = _outputs(inputs.source, pairs, folder)
     ensure_output_folder(folder)
-    corrections = []
     with folder_lock(folder, "chromiq correct"):
-        panels = network.panels(listing.pairs, folder / _WORK, segmenter) if network else {}
-        settings = [segmenter.name, method, strength, network.settings() if network else None]
-        for number, pair in enumerate(listing.pairs, start=1):
-            inputs = [pair.still_life, pair.on_model, drawn.get(pair.key)]
-            digests = [sha256_file(path) if path else None for path in inputs]
-            made_of = sha256_text(json.dumps([digests, settings, pair.garment], sort_keys=True))
-            out, record = folder / pair.on_model.name, folder / _WORK / f"{pair.on_model.name}.json"
-            done = _finished(out, record, made_of)
-            if done is None:
-                done = correct_file(
-                    pair.still_life, pair.on_model, out, segmenter, mask=drawn.get(pair.key),
-                    method=method, generated=panels.get(pair.key), strength=strength,
-                )  # fmt: skip
-                record_made(record, out, made_of, correction=done.as_dict())
-            corrections.append(done)
+        keys = [pair.key for pair in pairs]
+        photos = {pair.key: pair.on_model for pair in pairs}
+        redo = set(named_keys(inputs.redo, photos))
+        decisions = _with_wishes(read_decisions(folder, keys), named_keys(inputs.keep, photos), redo)
+        write_decisions(decisions, photos, {}, keys)
+        panels = network.panels(pairs, folder / WORK, segmenter) if network else {}
+        settings = (segmenter.name, network.settings() if network else None)
+        works = [
+            GarmentWork(
+                folder,
+                tuple(
+                    PhotoWork(
+                        pair, outs[pair.key], drawn.get(pair.key), decisions.of(pair.key), pair.key in redo,
+                        panels.get(pair.key),
+                    )
+                    for pair in group
+                ),
+                options,
+                settings,
+            )
+            for group in _garments(pairs)
+        ]  # fmt: skip
+        results: dict[str, PhotoResult] = {}
+        for finished in _corrected(works, segmenter, workers):
+            results.update({result.key: result for result in finished})
             if on_progress:
-                on_progress(number, len(listing.pairs))
-        _write_sheet(folder / CONTACT_SHEET, listing.pairs, corrections)
-    return corrections
+                on_progress(len(results), len(pairs))
+        corrections = tuple(done for key in keys if (done := results[key].correction) is not None)
+        findings += [fault for key in keys for fault in results[key].findings]
+        findings += _unknown_keys(decisions)
+        write_report(folder, corrections, findings)
+        said = {correction.key: result_words(correction) for correction in corrections}
+        write_decisions(decisions, photos, said, keys)
+    if not corrections:
+        raise_findings(findings, str(inputs.source))
+    return BatchResult(corrections, tuple(findings), folder / REPORT)
 
 
 def correct_one(
@@ -114,9 +179,8 @@ def correct_one(
     segmenter: Segmenter,
     *,
     mask: Path | None = None,
-    method: Method = "transfer",
+    options: CorrectionOptions | None = None,
     network: Network | None = None,
-    strength: float = 1.0,
 ) -> Correction:
     """As `chromiq.correction.photo.correct_file`, generating first if the method needs it."""
     panel = None
@@ -124,47 +188,95 @@ def correct_one(
         with TemporaryDirectory(prefix="chromiq-") as folder:
             pair = PhotoPair("photo", still_life, on_model)
             panel = network.panels([pair], Path(folder), segmenter)["photo"]
-    return correct_file(
-        still_life, on_model, out, segmenter,
-        mask=mask, method=method, generated=panel, strength=strength,
-    )  # fmt: skip
+    return correct_file(still_life, on_model, out, segmenter, mask=mask, options=options, generated=panel)
 
 
-def _findings(pairs: Sequence[PhotoPair], masks: Path | None, drawn: Mapping[str, Path]) -> list[Finding]:
-    findings: list[Finding] = []
-    owners: dict[str, str] = {}
-    if masks is not None and not drawn:
-        findings.append(no_mask_finding(masks))
+def _checked(inputs: BatchInputs, folder: Path) -> tuple[list[PhotoPair], dict[str, Path], list[Finding]]:
+    """Sound pairs, their masks, and findings; raises if any is an error that may not be skipped."""
+    listing = find_pairs(inputs.source, pattern=inputs.pattern, exclude=folder, decode=True)
+    findings = list(listing.findings)
+    drawn = drawn_masks(listing.pairs, inputs.masks)
+    if inputs.masks is not None and not drawn:
+        raise_findings([no_mask_finding(inputs.masks)], str(inputs.masks))
+    pairs, owners = [], {collision_key(name): name for name in _RESERVED}
+    for pair in listing.pairs:
+        fault = mask_fault(pair, drawn.get(pair.key))
+        name = _relative_output(inputs.source, pair).as_posix()
+        owner = owners.setdefault(collision_key(name), str(pair.on_model))
+        if fault:
+            findings.append(fault)
+        elif owner != str(pair.on_model):
+            message, hint = f"its result would have the name of {owner}", "Rename one of the two."
+            findings.append(Finding("pair.name_taken", str(pair.on_model), message, hint))
+        else:
+            pairs.append(pair)
+    if not inputs.skip_bad or not pairs:
+        raise_findings(findings, str(inputs.source))
+    files = (path for pair in pairs for path in (pair.still_life, pair.on_model))
+    if folder.resolve() in {path.parent.resolve() for path in files}:
+        raise UsageError(f"{folder}: holds photos that would be overwritten; choose another output folder")
+    return pairs, drawn, findings
+
+
+def _outputs(source: Path, pairs: Iterable[PhotoPair], folder: Path) -> dict[str, Path]:
+    return {pair.key: folder / _relative_output(source, pair) for pair in pairs}
+
+
+def _relative_output(source: Path, pair: PhotoPair) -> Path:
+    """The photo's name, below its subfolder of the source, one named ``on-model`` left out."""
+    if not source.is_dir():
+        return Path(pair.on_model.name)
+    parts = pair.on_model.relative_to(source).parts
+    return Path(*(part for part in parts[:-1] if not FOLDER_NAME.fullmatch(part)), parts[-1])
+
+
+def _garments(pairs: Iterable[PhotoPair]) -> list[list[PhotoPair]]:
+    """Pairs by still-life, in the order of their first photos."""
+    groups: dict[Path, list[PhotoPair]] = {}
     for pair in pairs:
-        name = collision_key(pair.on_model.name)
-        if name in owners or name == collision_key(CONTACT_SHEET):
-            got, cure = f"the name of {owners.get(name, CONTACT_SHEET)}", "rename one of the two"
-            findings.append(
-                Finding.expected("pair.name_taken", str(pair.on_model), "a name of its own", got, cure)
-            )
-        owners[name] = str(pair.on_model)
-    return findings
+        groups.setdefault(pair.still_life, []).append(pair)
+    return list(groups.values())
 
 
-def _finished(out: Path, record: Path, made_of: str) -> Correction | None:
-    """What was done before, if it was made of the same and the file is still what it was."""
-    written = made_before(record, out, made_of)
+def _with_wishes(decisions: Decisions, keep: Sequence[str], redo: set[str]) -> Decisions:
+    """The decisions with those of this command: keeps are added, results to redo are undecided again."""
+    by_key = dict(decisions.by_key)
+    for key in redo:
+        if key in by_key and by_key[key].verdict in {"accept", "reject", "keep"}:
+            by_key[key] = replace(by_key[key], verdict="")
+    for key in keep:
+        by_key[key] = replace(by_key.get(key, Decision()), verdict="keep")
+    return replace(decisions, by_key=by_key)
+
+
+def _corrected(
+    works: Sequence[GarmentWork], segmenter: Segmenter, workers: int
+) -> Iterator[list[PhotoResult]]:
+    workers = min(workers, len(works), 8 * (os.cpu_count() or 1))
+    if workers <= 1:
+        yield from (correct_garment(work, segmenter) for work in works)
+        return
     try:
-        return Correction.from_dict(written["correction"]) if written else None
-    except (KeyError, TypeError):
-        return None  # a damaged record is as good as none
+        yield from map_in_processes(
+            partial(correct_garment, segmenter=segmenter), works, workers,
+            ahead=_AHEAD_PER_WORKER * workers, start=_start_worker,
+        )  # fmt: skip
+    except WorkerEndedError as error:
+        raise ChromiqError(
+            "a worker process was killed, probably for lack of memory; use fewer workers and run the same "
+            "command again to resume"
+        ) from error
 
 
-def _write_sheet(path: Path, pairs: Sequence[PhotoPair], corrections: Sequence[Correction]) -> None:
-    step = sheet_step(len(pairs))
-    tiles = []
-    for pair, done in list(zip(pairs, corrections, strict=True))[::step]:
-        pictures = [
-            tile_high(read_photo(file).rgb) for file in (pair.still_life, pair.on_model, Path(done.out))
-        ]
-        name = f"{pair.on_model.name}  {done.method}  mask {done.mask_confidence:.2f}"
-        lines = [name, shorten(done.reason, _REASON_LENGTH, placeholder=" ...")]
-        tiles.append(captioned(np.concatenate(pictures, axis=1), lines, doubtful=not done.applied))
-    alone = sum(not done.applied for done in corrections)
-    title = f"still-life, before, after: {len(tiles)} of {len(pairs)} photos; {alone} left alone"
-    write_photo(path, grid(tiles, title), quality=88)
+def _start_worker() -> None:
+    cv2.setNumThreads(1)  # its threads would compete with the other workers for the cores
+    keep_freed_memory()
+
+
+def _unknown_keys(decisions: Decisions) -> list[Finding]:
+    if not decisions.unknown:
+        return []
+    shown = ", ".join(repr(key) for key in decisions.unknown[:5])
+    message = f"decisions about photos that are not here: {shown}"
+    hint = "They stay in the file. Check the keys if they should apply."
+    return [Finding("decisions.unknown", str(decisions.path), message, hint, severity="warning")]

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from chromiq.correction.colour_map import ColourMap
-from chromiq.correction.hybrid import hybrid, paste
-from chromiq.correction.transfer import TransferResult, transfer
+from chromiq.correction.colour_map import apply_colour_map
+from chromiq.correction.decide import (
+    Colours,
+    Plan,
+    colours_from_dict,
+    plan_correction,
+    plan_paste,
+)
+from chromiq.correction.export import write_exports
+from chromiq.correction.hybrid import paste
+from chromiq.correction.options import CorrectionOptions
+from chromiq.correction.plausibility import Answer, Doubt
+from chromiq.correction.transfer import ColourFit, garment_sample
+from chromiq.dataset_builder.inputs.pair_names import role_and_key_of
 from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
 from chromiq.dataset_builder.segmenters.classic.quality import LEFT_OUT_BELOW
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.photos.images import Photo, read_mask, read_photo
-from chromiq.photos.originals import Kept, copy_untouched, write_changed
-from chromiq.records import GarmentMask, RgbImage
-
-Method = Literal["transfer", "lora", "hybrid"]
+from chromiq.photos.originals import Kept, Written, copy_untouched, write_changed
+from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
 
 
 @dataclass(frozen=True)
 class Correction:
-    """What became of one file.
+    """What became of one photo.
 
     Attributes:
         on_model: the photo that came in.
-        out: the photo that went out.
-        applied: False if it was left alone.
-        reason: what was done, or why nothing was.
-        estimated_gain: dE00 the correction is expected to take off; 0 where that is not known.
+        out: the photo that was written; empty for arrays.
+        applied: whether its colours were changed.
+        reason: what was done, or why nothing was, in one line.
+        estimated_gain: mean dE00 over the garment that is expected to be removed; 0 where that is not known.
         mask_confidence: 0..1, how far to trust where the garment is.
         method: ``"transfer"``, ``"lora"`` or ``"hybrid"``.
         outside: what became of the pixels that were not changed, as `chromiq.photos.originals.Kept` says it.
@@ -40,6 +51,16 @@ class Correction:
         metadata_dropped: names of those that are not: they describe the old pixels or do not fit the format.
         notes: what else is other than it was, such as the compression.
         warnings: findings, as plain data: what was assumed of the photos.
+        answer: ``"corrected"``, ``"look"`` (corrected, look at it) or ``"left_alone"``.
+        done: whether nothing is left to do: corrected without a doubt, or decided by somebody.
+        doubts: what speaks against a plain *corrected*.
+        gain_interval: dE00, the gain is expected between these in four of five photos; None where unknown.
+        expected_remaining: mean dE00 that is expected to remain; None where unknown.
+        colours: the garment's colour on both photos, before and after; None if there is no garment.
+        exports: files written beside the photo.
+        key: of the pair, in a batch.
+        still_life: the photo whose colour is right.
+        decision: what somebody decided about the photo, in a batch; empty if nothing.
     """
 
     on_model: str
@@ -55,20 +76,55 @@ class Correction:
     metadata_dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[dict[str, str], ...] = ()
+    answer: Answer = "corrected"
+    done: bool = True
+    doubts: tuple[Doubt, ...] = ()
+    gain_interval: tuple[float, float] | None = None
+    expected_remaining: float | None = None
+    colours: Colours | None = None
+    exports: tuple[str, ...] = ()
+    key: str = ""
+    still_life: str = ""
+    decision: str = ""
 
     def as_dict(self) -> dict[str, object]:
         """As plain data for JSON."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, document: dict[str, Any]) -> Correction:
-        """The inverse of `as_dict`, after JSON has made lists of its tuples.
+    def from_dict(cls, plain: Mapping[str, Any]) -> Correction:
+        """The reverse of `as_dict`.
 
         Raises:
-            TypeError: if the document has other fields.
+            KeyError, TypeError: if it is not plain data of a correction.
         """
-        lists = {name: tuple(value) for name, value in document.items() if isinstance(value, list)}
-        return cls(**{**document, **lists})
+        lists = {name: tuple(value) for name, value in plain.items() if isinstance(value, list)}
+        values: dict[str, Any] = {**plain, **lists}
+        values["doubts"] = tuple(Doubt(**doubt) for doubt in values["doubts"])
+        if values["colours"] is not None:
+            values["colours"] = colours_from_dict(values["colours"])
+        return cls(**values)
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A pair of photos, read, with the garment on both.
+
+    Attributes:
+        still_life: the photo whose colour is right.
+        still_life_mask: ``(h, w)`` bool, the garment on it.
+        on_model: the photo to correct.
+        found: the garment on it.
+        flat_lab: ``(P, 3)`` Lab of garment pixels on the still-life.
+        seen_lab: ``(Q, 3)`` Lab of garment pixels on the on-model photo; empty if no garment was found.
+    """
+
+    still_life: Photo
+    still_life_mask: BoolMask
+    on_model: Photo
+    found: GarmentMask
+    flat_lab: FloatImage
+    seen_lab: FloatImage
 
 
 def correct_file(
@@ -78,9 +134,8 @@ def correct_file(
     segmenter: Segmenter,
     *,
     mask: Path | None = None,
-    method: Method = "transfer",
+    options: CorrectionOptions | None = None,
     generated: RgbImage | None = None,
-    strength: float = 1.0,
 ) -> Correction:
     """Correct one photo at its full size.
 
@@ -90,41 +145,109 @@ def correct_file(
         out: where to write it; its suffix gives the format.
         segmenter: finds the garment if no mask is given.
         mask: a mask of the on-model photo's size, white on the garment.
-        method: how the colour is found.
+        options: what to do; None for the defaults.
         generated: ``(h, w, 3)`` uint8 sRGB, the on-model photo as a network gave it; needed unless
             the method is ``"transfer"``.
-        strength: 0..1.
 
     Raises:
         UnsoundError: if a photo or the mask cannot be used.
         UsageError: if `out` is one of the inputs or of a format that cannot be written.
     """
     if out.resolve() in {still_life.resolve(), on_model.resolve()}:
-        raise UsageError(f"{out}: wanted another file than the photos given; choose another name for --out")
+        raise UsageError(f"{out}: would overwrite one of the photos given; choose another output file")
+    subject = read_subject(still_life, on_model, segmenter, mask)
+    return correct_subject(subject, out, options or CorrectionOptions(), generated=generated)[0]
+
+
+def read_subject(
+    still_life: Path,
+    on_model: Path,
+    segmenter: Segmenter,
+    mask: Path | None = None,
+    found: GarmentMask | None = None,
+) -> Subject:
+    """Read a pair and find its garment on both photos.
+
+    Args:
+        still_life: the photo whose colour is right.
+        on_model: the photo to correct.
+        segmenter: finds the garment if neither `mask` nor `found` is given.
+        mask: a mask file of the on-model photo's size.
+        found: the garment, if it is known already.
+
+    Raises:
+        UnsoundError: if a photo or the mask cannot be used.
+    """
     right, photo = read_photo(still_life), read_photo(on_model)
-    found = find_garment(right.rgb, photo.rgb, segmenter, mask)
-    result = TransferResult(photo.values, False, "", 0.0, ColourMap.identity())
-    doubt = garment_doubt(found)
-    if doubt:
-        result = replace(result, reason=f"left alone: {doubt}; draw it and give a mask")
-    else:
-        result = _correct(right, photo, found, method, generated, strength)
-    written = write_changed(out, photo, result.rgb) if result.applied else copy_untouched(out, photo)
-    return Correction(
-        on_model=str(on_model),
-        out=str(out),
-        applied=result.applied,
-        reason=result.reason,
-        estimated_gain=round(result.estimated_gain, 3),
-        mask_confidence=round(found.confidence, 3),
-        method=method,
-        outside=written.outside.value,
-        out_of_gamut=round(result.out_of_gamut, 4),
-        metadata_kept=written.kept,
-        metadata_dropped=written.dropped,
-        notes=written.notes,
-        warnings=tuple(finding.as_dict() for each in (right, photo) for finding in each.findings),
+    found = found or find_garment(right.rgb, photo.rgb, segmenter, mask)
+    flat_mask = still_life_mask(right.rgb)
+    flat = garment_sample(right.values, flat_mask, right.space)
+    seen = (
+        garment_sample(photo.values, found.mask, photo.space)
+        if found.mask.any()
+        else np.empty((0, 3), np.float32)
     )
+    return Subject(right, flat_mask, photo, found, flat, seen)
+
+
+def correct_subject(
+    subject: Subject,
+    out: Path,
+    options: CorrectionOptions,
+    *,
+    named: Path | None = None,
+    fit: ColourFit | None = None,
+    generated: RgbImage | None = None,
+) -> tuple[Correction, RgbImage]:
+    """Correct a photo that was read, and write it.
+
+    Args:
+        subject: the pair.
+        out: where to write.
+        options: what to do.
+        named: what the output will be called, if it is written to `out` only for now.
+        fit: fitted to several photos of the garment together; None to fit this one.
+        generated: as for `correct_file`.
+
+    Returns:
+        What became of it, and the photo as it is written, ``(H, W, 3)`` uint8 sRGB.
+
+    Raises:
+        UsageError: if `out` is of a format that cannot be written.
+    """
+    named = named or out
+    photo, found, rgb = subject.on_model, subject.found, subject.still_life.rgb
+    outside = 0.0
+    changed: NDArray[Any] | None
+    if options.method == "lora":
+        assert generated is not None  # the callers see to it
+        pasted, doubt = None, ""
+        if found.mask.any():
+            pasted, doubt = paste(
+                photo.values, found.mask, generated, min(options.strength, 1.0), photo.space
+            )
+        pasted_lab = None if pasted is None else garment_sample(pasted, found.mask, photo.space)
+        plan = plan_paste(
+            rgb, subject.still_life_mask, photo.rgb, found, pasted_lab, doubt,
+            subject.flat_lab, subject.seen_lab, options,
+        )  # fmt: skip
+        changed = None if plan.answer == "left_alone" else pasted
+    else:
+        plan = plan_correction(
+            rgb, subject.still_life_mask, photo.rgb, found, subject.flat_lab, subject.seen_lab, options,
+            fit=fit, generated=generated, exchanged=_named_in_reverse(subject),
+        )  # fmt: skip
+        changed = None
+        if plan.colour_map is not None:
+            changed, outside = apply_colour_map(photo.values, found.mask, plan.colour_map, space=photo.space)
+    exports: tuple[str, ...] = ()
+    if changed is None:
+        written, after = copy_untouched(out, photo), photo.rgb
+    else:
+        written, after = write_changed(out, photo, changed), photo.space.to_bytes(changed)
+        exports = write_exports(named, photo, changed, found.mask, plan.colour_map, options.exports)
+    correction = _record(subject, named, plan, options, written, changed is not None)
+    return replace(correction, out_of_gamut=round(outside, 4), exports=exports), after
 
 
 def find_garment(
@@ -140,10 +263,9 @@ def find_garment(
         return segmenter.segment([SegmentationTask(still_life, on_model, label)])[0]
     given = read_mask(mask)
     if given.shape != on_model.shape[:2]:
-        want, have = (f"{shape[1]}x{shape[0]}" for shape in (on_model.shape, given.shape))
-        finding = Finding.expected(
-            "mask.size", str(mask), f"{want}, the photo's size", have, "draw it on the photo"
-        )
+        needs, has = (f"{shape[1]}x{shape[0]}" for shape in (on_model.shape, given.shape))
+        message, hint = f"is {has} pixels, its photo {needs}", "Draw it on the photo."
+        finding = Finding("mask.size", str(mask), message, hint, wanted=needs, got=has)
         raise UnsoundError(str(finding), [finding])
     return GarmentMask(np.asarray(given), 1.0)
 
@@ -156,26 +278,45 @@ def garment_doubt(found: GarmentMask) -> str:
     return f"the garment was not found with confidence ({doubts})"
 
 
-def _correct(
-    right: Photo,
-    photo: Photo,
-    found: GarmentMask,
-    method: Method,
-    generated: RgbImage | None,
-    strength: float,
-) -> TransferResult:
-    """The photo corrected, in its own space and depth."""
-    spaces = (right.space, photo.space)
-    if method == "transfer":
-        flat = still_life_mask(right.rgb)
-        return transfer(right.values, flat, photo.values, found.mask, strength=strength, spaces=spaces)
-    assert generated is not None  # correct_file's callers see to it
-    if method == "hybrid":
-        flat = still_life_mask(right.rgb)
-        return hybrid(
-            right.values, flat, photo.values, found.mask, generated, strength=strength, spaces=spaces
-        )
-    pasted, doubt = paste(photo.values, found.mask, generated, strength, photo.space)
-    reason = f"left alone: {doubt}" if pasted is None else "the network's garment, at the photo's size"
-    values = photo.values if pasted is None else pasted
-    return TransferResult(values, pasted is not None, reason, 0.0, ColourMap.identity())
+def left_as_it_was(subject: Subject, out: Path, reason: str, *, done: bool) -> Correction:
+    """Write the photo as it came, because somebody decided so."""
+    written = copy_untouched(out, subject.on_model)
+    plan = Plan(None, "left_alone", (), reason, 0.0)
+    return replace(_record(subject, out, plan, CorrectionOptions(), written, False), done=done)
+
+
+def _record(
+    subject: Subject, out: Path, plan: Plan, options: CorrectionOptions, written: Written, applied: bool
+) -> Correction:
+    low_high = plan.gain_interval
+    photos = (subject.still_life, subject.on_model)
+    return Correction(
+        on_model=str(subject.on_model.path),
+        out=str(out),
+        applied=applied,
+        reason=plan.reason,
+        estimated_gain=round(plan.gain, 3),
+        mask_confidence=round(subject.found.confidence, 3),
+        method=options.method,
+        outside=written.outside.value,
+        metadata_kept=written.kept,
+        metadata_dropped=written.dropped,
+        notes=written.notes,
+        warnings=tuple(finding.as_dict() for photo in photos for finding in photo.findings),
+        answer=plan.answer,
+        done=plan.answer == "corrected",
+        doubts=plan.doubts,
+        gain_interval=None if low_high is None else (round(low_high[0], 3), round(low_high[1], 3)),
+        expected_remaining=None if plan.remaining is None else round(plan.remaining, 3),
+        colours=plan.colours,
+        still_life=str(subject.still_life.path),
+    )
+
+
+def _named_in_reverse(subject: Subject) -> bool:
+    """Whether the names of the files say that each photo is the other one."""
+    flat, worn = (
+        role_and_key_of(path, path.parent) or role_and_key_of(path, path.parent.parent)
+        for path in (subject.still_life.path, subject.on_model.path)
+    )
+    return flat is not None and worn is not None and (flat[0], worn[0]) == ("on_model", "still_life")

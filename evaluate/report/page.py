@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
-from chromiq.evaluate.report.pictures import MAP_FULL_SCALE, Panel, data_uri, outline_path, scale_bar, show
+from chromiq.evaluate.report.pictures import MAP_FULL_SCALE, Panel, scale_bar, show
 from chromiq.evaluate.score.crops import Crop
 from chromiq.evaluate.score.difference import Difference
 from chromiq.evaluate.score.folders import ImageScore, find_images
 from chromiq.evaluate.score.summary import Comparison, average, average_of, by_garment, compare
 from chromiq.files import write_text
 from chromiq.imaging.alignment import align
+from chromiq.imaging.report_pictures import csp_hash, data_uri, outline_path
 from chromiq.photos.images import read_mask, read_photo
 from chromiq.progress import Update
 from chromiq.templating import template_environment, template_text
@@ -173,7 +171,7 @@ def write_report(
     corrected = [row for row in methods if row.column != "control"] or methods
     judged = min(corrected, key=lambda row: row.mean)
     environment = template_environment(html=True)
-    environment.filters["csp_hash"] = _csp_hash
+    environment.filters["csp_hash"] = csp_hash
     page = environment.get_template("report.html.j2").render(
         title=title,
         notes=notes,
@@ -270,8 +268,3 @@ def _of_means(methods: Sequence[MethodRow]) -> str:
 def _is_known(name: str, cards: Sequence[Card]) -> bool:
     values = [getattr(number, name, None) for card in cards for number in card.numbers.values()]
     return any(value is not None for value in values)
-
-
-def _csp_hash(text: Any) -> str:
-    """What a Content-Security-Policy calls an inline style or script by: its SHA-256 in base64."""
-    return base64.b64encode(hashlib.sha256(str(text).encode("utf-8")).digest()).decode("ascii")

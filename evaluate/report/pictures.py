@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,8 +9,9 @@ import cv2
 import numpy as np
 
 from chromiq.colour import delta_e_map
+from chromiq.imaging.report_pictures import data_uri, shrunk
 from chromiq.photos.images import encode_image
-from chromiq.records import BoolMask, Box, FloatImage, RgbImage
+from chromiq.records import FloatImage, RgbImage
 
 MAP_FULL_SCALE = 20.0
 """dE00 that a map shows in its last colour."""
@@ -19,7 +19,6 @@ _SIDES_PX = (900, 760, 620, 500, 400, 320, 240, 160)
 _QUALITY = 80
 # A map of more pixels than this shows no more on a screen and takes seconds.
 _MOST_MAP_SIDE_PX = 1600
-_OUTLINE_TOLERANCE_PX = 1.0
 
 
 @dataclass(frozen=True)
@@ -56,13 +55,13 @@ def show(truth: RgbImage, images: Mapping[str, RgbImage], most_bytes: int) -> Pa
         images: column to an image of the same size.
         most_bytes: of a picture; kept as long as 160 pixels on its longer side allow it.
     """
-    truth = _shrunk(truth, _MOST_MAP_SIDE_PX)
-    images = {column: _shrunk(image, _MOST_MAP_SIDE_PX) for column, image in images.items()}
+    truth = shrunk(truth, _MOST_MAP_SIDE_PX)
+    images = {column: shrunk(image, _MOST_MAP_SIDE_PX) for column, image in images.items()}
     # The map is made before it is shrunk: shrinking first would average differences away.
     maps = [delta_e_map(truth, image) for image in images.values()]
     pictures = [truth, *images.values(), *map(_colours, maps)]
     for side_px in _SIDES_PX:
-        small = [_shrunk(picture, side_px) for picture in pictures]
+        small = [shrunk(picture, side_px) for picture in pictures]
         encoded = [encode_image(picture, quality=_QUALITY) for picture in small]
         if max(len(data) for data in encoded) <= most_bytes:
             break
@@ -73,38 +72,10 @@ def show(truth: RgbImage, images: Mapping[str, RgbImage], most_bytes: int) -> Pa
     return Panel(uris[0], (width_px, height_px), _centre_pct(maps[0]), tuple(Shown(*each) for each in shown))
 
 
-def outline_path(measured: Box | BoolMask, scale: float) -> str:
-    """An SVG path around a box or a mask; empty if the mask is.
-
-    Args:
-        measured: pixels of the full-size image.
-        scale: shown pixels per full-size pixel.
-
-    >>> outline_path((10, 20, 30, 40), 0.5)
-    'M5,10 L15,10 L15,20 L5,20 Z'
-    """
-    if isinstance(measured, tuple):
-        left, top, right, bottom = measured
-        corners = [np.array([[left, top], [right, top], [right, bottom], [left, bottom]])]
-    else:
-        found, _ = cv2.findContours(measured.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-        tolerance = _OUTLINE_TOLERANCE_PX / scale
-        near = [cv2.approxPolyDP(contour, tolerance, closed=True)[:, 0] for contour in found]
-        corners = [polygon for polygon in near if len(polygon) > 2]
-    return " ".join(
-        "M" + " L".join(f"{x * scale:.4g},{y * scale:.4g}" for x, y in polygon) + " Z" for polygon in corners
-    )
-
-
 def scale_bar() -> str:
     """The colours of a map from 0 to `MAP_FULL_SCALE`, left to right, as data URI."""
     ramp = np.linspace(0, MAP_FULL_SCALE, 256, dtype=np.float32)[None].repeat(12, axis=0)
     return data_uri(encode_image(_colours(ramp), "PNG"), "image/png")
-
-
-def data_uri(data: bytes, media_type: str) -> str:
-    """Bytes as a ``data:`` URI."""
-    return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def _centre_pct(delta_e: FloatImage) -> int:
@@ -113,15 +84,6 @@ def _centre_pct(delta_e: FloatImage) -> int:
     if not weight[-1]:
         return 50
     return round(100 * (int(np.searchsorted(weight, weight[-1] / 2)) + 0.5) / len(weight))
-
-
-def _shrunk(image: RgbImage, side_px: int) -> RgbImage:
-    height_px, width_px = image.shape[:2]
-    scale = side_px / max(height_px, width_px)
-    if scale >= 1:
-        return image
-    size_wh = max(1, round(width_px * scale)), max(1, round(height_px * scale))
-    return cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def _colours(delta_e: FloatImage) -> RgbImage:

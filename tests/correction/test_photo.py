@@ -10,89 +10,22 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from chromiq.colour import delta_e_map
-from chromiq.correction.batch import correct_batch
-from chromiq.correction.photo import correct_file
-from chromiq.dataset_builder.degrade.apply import degrade
+from chromiq.correction.batch import BatchInputs, correct_batch
+from chromiq.correction.options import CorrectionOptions
+from chromiq.correction.photo import Correction, correct_file
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
-from chromiq.errors import UnsoundError, UsageError
+from chromiq.errors import UsageError
 from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.generate.panels import LoraNetwork, write_controls
-from chromiq.photos.images import read_photo, write_mask, write_photo
-from chromiq.sample_catalogue.catalogue import draw_pair
 from chromiq_cli.verbs import app
 
 MODEL_LIBRARIES = all(find_spec(name) for name in ("torch", "diffusers", "peft"))
 SEGMENTER = ClassicSegmenter()
 
 
-class Unused(ClassicSegmenter):
-    """Stands for a segmenter that must not be asked."""
-
-    def segment(self, tasks):
-        raise AssertionError("a finished photo was corrected again")
-
-
-@pytest.fixture
-def catalogue(tmp_path):
-    """Two pairs: the first is off in colour, the second true; their masks beside them."""
-    for index in (0, 1):
-        pair = draw_pair(index, size_wh=(224, 280))
-        photo = pair.on_model
-        if index == 0:
-            photo, _ = degrade(photo, pair.on_model_mask, "published", np.random.default_rng(5))
-        write_photo(tmp_path / "pairs" / f"still-life{index + 1}.png", pair.still_life)
-        write_photo(tmp_path / "pairs" / f"on_model{index + 1}.png", photo)
-        write_photo(tmp_path / "truth" / f"on_model{index + 1}.png", pair.on_model)
-        write_mask(tmp_path / "masks" / f"on_model{index + 1}.png", pair.on_model_mask)
-    return tmp_path
-
-
 def pixels(path):
     return np.array(Image.open(path).convert("RGB"))
-
-
-def test_a_batch_corrects_what_is_off_leaves_what_is_right_and_shows_both(catalogue):
-    out, masks = catalogue / "out", catalogue / "masks"
-    first, second = correct_batch(catalogue / "pairs", out, SEGMENTER, masks=masks)
-    assert (first.applied, second.applied) == (True, False)
-    assert second.reason.startswith("left alone")
-    untouched = catalogue / "pairs" / "on_model2.png"
-    assert (out / "on_model2.png").read_bytes() == untouched.read_bytes()
-    mask = pixels(masks / "on_model1.png")[..., 0] > 127
-    truth, off, after = (pixels(catalogue / name / "on_model1.png") for name in ("truth", "pairs", "out"))
-    np.testing.assert_array_equal(after[~mask], off[~mask])
-    assert delta_e_map(truth, after)[mask].mean() < 0.5 * delta_e_map(truth, off)[mask].mean()
-    assert read_photo(out / "contact_sheet.jpg").rgb.shape[1] > 3 * 150
-
-
-def test_a_batch_resumes_and_redoes_only_what_changed(catalogue):
-    out, masks = catalogue / "out", catalogue / "masks"
-    before = correct_batch(catalogue / "pairs", out, SEGMENTER, masks=masks)
-    kept = (out / "on_model1.png").read_bytes()
-    assert correct_batch(catalogue / "pairs", out, Unused(), masks=masks) == before
-    (out / "on_model1.png").write_bytes(b"cut short")
-    correct_batch(catalogue / "pairs", out, SEGMENTER, masks=masks)
-    assert (out / "on_model1.png").read_bytes() == kept
-    correct_batch(catalogue / "pairs", out, SEGMENTER, masks=masks, strength=0.5)
-    assert (out / "on_model1.png").read_bytes() != kept
-
-
-def test_faults_come_before_anything_is_written(catalogue):
-    (catalogue / "empty").mkdir()
-    with pytest.raises(UnsoundError) as caught:
-        correct_batch(catalogue / "pairs", catalogue / "out", SEGMENTER, masks=catalogue / "empty")
-    assert [finding.code for finding in caught.value.findings] == ["masks.none"]
-    twin = catalogue / "pairs" / "deeper"
-    twin.mkdir()
-    (twin / "on_model1.png").write_bytes((catalogue / "pairs" / "on_model1.png").read_bytes())
-    rows = ["still-life1.png,on_model1.png,a", "still-life2.png,deeper/on_model1.png,b"]
-    table = catalogue / "pairs" / "pairs.csv"
-    table.write_text("\n".join(["still_life,on_model,key", *rows]) + "\n")
-    with pytest.raises(UnsoundError) as caught:
-        correct_batch(table, catalogue / "out", SEGMENTER)
-    assert [finding.code for finding in caught.value.findings] == ["pair.name_taken"]
-    assert not (catalogue / "out").exists()
 
 
 def test_lora_and_hybrid_take_a_generated_image_each_in_its_way(catalogue):
@@ -110,7 +43,7 @@ def test_lora_and_hybrid_take_a_generated_image_each_in_its_way(catalogue):
             out,
             SEGMENTER,
             mask=catalogue / "masks" / "on_model1.png",
-            method=method,
+            options=CorrectionOptions(method=method),
             generated=generated,
         )
         assert done.applied, done.reason
@@ -127,10 +60,65 @@ def test_an_image_that_does_not_fit_leaves_the_photo_alone(catalogue):
     noise = np.random.default_rng(0).integers(0, 256, (140, 112, 3), dtype=np.uint8)
     photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
     mask = catalogue / "masks" / "on_model1.png"
-    done = correct_file(*photos, catalogue / "o.png", SEGMENTER, mask=mask, method="lora", generated=noise)
+    done = correct_file(
+        *photos,
+        catalogue / "o.png",
+        SEGMENTER,
+        mask=mask,
+        options=CorrectionOptions(method="lora"),
+        generated=noise,
+    )
     assert not done.applied
     assert "does not lie on the photo" in done.reason
     assert (catalogue / "o.png").read_bytes() == photos[1].read_bytes()
+
+
+def test_strength_0_is_no_correction(catalogue):
+    photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
+    mask, options = catalogue / "masks" / "on_model1.png", CorrectionOptions(strength=0)
+    done = correct_file(*photos, catalogue / "o.png", SEGMENTER, mask=mask, options=options)
+    assert (done.applied, done.done, done.answer) == (False, False, "left_alone")
+    assert done.reason == "left alone: the strength is 0"
+
+
+def test_strength_scales_the_change(catalogue):
+    photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
+    mask_file = catalogue / "masks" / "on_model1.png"
+    mask, off = pixels(mask_file)[..., 0] > 127, pixels(photos[1])
+    moved = []
+    for strength in (0.5, 1.0, 1.5):
+        options = CorrectionOptions(strength=strength)
+        correct_file(*photos, catalogue / "o.png", SEGMENTER, mask=mask_file, options=options)
+        moved.append(delta_e_map(off, pixels(catalogue / "o.png"))[mask].mean())
+    assert moved == sorted(moved)
+    assert moved[0] < 0.75 * moved[1] < 0.95 * moved[2]
+
+
+def test_force_and_min_gain_overrule_what_is_left_alone(catalogue):
+    photos = (catalogue / "pairs" / "still-life2.png", catalogue / "pairs" / "on_model2.png")
+    mask, out = catalogue / "masks" / "on_model2.png", catalogue / "o.png"
+    assert not correct_file(*photos, out, SEGMENTER, mask=mask).applied
+    forced = correct_file(*photos, out, SEGMENTER, mask=mask, options=CorrectionOptions(force=True))
+    assert (forced.applied, forced.done) == (True, True)
+    photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
+    mask, options = catalogue / "masks" / "on_model1.png", CorrectionOptions(min_gain=99)
+    assert not correct_file(*photos, out, SEGMENTER, mask=mask, options=options).applied
+
+
+def test_a_target_colour_is_reached(catalogue):
+    photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
+    mask, options = catalogue / "masks" / "on_model1.png", CorrectionOptions(target_lab=(55, 20, 25))
+    done = correct_file(*photos, catalogue / "o.png", SEGMENTER, mask=mask, options=options)
+    assert done.applied
+    assert done.colours.delta_e_after < 1
+    np.testing.assert_allclose(done.colours.after, (55, 20, 25), atol=1.5)
+
+
+def test_a_correction_survives_json(catalogue):
+    photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
+    done = correct_file(*photos, catalogue / "o.png", SEGMENTER, mask=catalogue / "masks" / "on_model1.png")
+    again = Correction.from_dict(json.loads(json.dumps(done.as_dict())))
+    assert again.as_dict() == done.as_dict()
 
 
 def test_16_bits_go_through(catalogue):
@@ -149,25 +137,8 @@ def test_16_bits_go_through(catalogue):
 
 def test_the_photos_given_are_never_overwritten(catalogue):
     photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
-    with pytest.raises(UsageError, match="wanted another file"):
+    with pytest.raises(UsageError, match="would overwrite one of the photos"):
         correct_file(*photos, photos[1], SEGMENTER)
-
-
-def test_the_verb_says_what_was_left_alone_and_exits_3(catalogue):
-    words = [
-        "correct",
-        "--batch",
-        catalogue / "pairs",
-        "--masks",
-        catalogue / "masks",
-        "--out",
-        catalogue / "out",
-    ]
-    result = CliRunner().invoke(app, [*map(str, words), "--segmenter", "classic", "--json"])
-    assert result.exit_code == 3, result.output
-    done = json.loads(result.stdout)["corrections"]
-    assert [item["applied"] for item in done] == [True, False]
-    assert done[1]["reason"].startswith("left alone")
 
 
 @pytest.mark.parametrize(
@@ -175,9 +146,12 @@ def test_the_verb_says_what_was_left_alone_and_exits_3(catalogue):
     [
         (["a.png", "b.png"], "--out"),
         (["--out", "o"], "either a still-life"),
-        (["a.png", "b.png", "--out", "o.png", "--method", "hybrid"], "wanted --lora"),
-        (["a.png", "b.png", "--out", "o.png", "--masks", "m"], "--masks with --batch"),
-        (["--batch", "p", "--out", "o", "--mask", "m.png"], "--mask with one photo"),
+        (["a.png", "b.png", "--out", "o.png", "--method", "hybrid"], "--lora is needed"),
+        (["a.png", "b.png", "--out", "o.png", "--masks", "m"], "--masks needs --batch"),
+        (["a.png", "b.png", "--out", "o.png", "--redo", "1"], "--redo needs --batch"),
+        (["--batch", "p", "--out", "o", "--mask", "m.png"], "--mask is for one photo"),
+        (["a.png", "b.png", "--out", "o.png", "--target-lab", "green"], "neither Lab values"),
+        (["a.png", "b.png", "--out", "o.png", "--target-lab", "400,0,0"], "is no Lab colour"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(words, said):
@@ -240,14 +214,15 @@ def test_a_network_generates_once_for_all_methods_and_its_noise_is_not_trusted(
     (catalogue / "pairs" / "still-life2.png").unlink()
     checkpoint, lora = checkpoint_and_lora
     network = LoraNetwork(lora, GenerateOptions(checkpoint=str(checkpoint), steps=1), "exact")
-    arguments = (catalogue / "pairs", catalogue / "out", SEGMENTER)
-    options = {"masks": catalogue / "masks", "network": network}
-    (done,) = correct_batch(*arguments, method="lora", **options)
+    arguments = (BatchInputs(catalogue / "pairs", masks=catalogue / "masks"), catalogue / "out", SEGMENTER)
+    options = CorrectionOptions(method="lora")
+    (done,) = correct_batch(*arguments, options, network=network).corrections
     assert not done.applied
     assert "does not lie on the photo" in done.reason
     image = catalogue / "out" / ".chromiq" / "generated" / "1.png"
     made = image.stat().st_mtime_ns
-    (done,) = correct_batch(*arguments, method="hybrid", **options)
+    options = CorrectionOptions(method="hybrid")
+    (done,) = correct_batch(*arguments, options, network=network).corrections
     assert done.applied
     assert "without the network's colour" in done.reason
     assert image.stat().st_mtime_ns == made

@@ -177,7 +177,7 @@ def test_photos_are_not_where_corrections_go(chromiq, tmp_path):
     before = sorted(path.name for path in (tmp_path / "photos").iterdir())
     code, _, told = chromiq("correct", "--batch", tmp_path / "photos", "--out", tmp_path / "photos")
     assert code == 2
-    assert "another folder than the photos'" in told
+    assert "holds photos that would be overwritten" in told
     assert sorted(path.name for path in (tmp_path / "photos").iterdir()) == before
 
 

@@ -9,9 +9,10 @@ import pytest
 from chromium import CHROMIUM, Page
 
 from chromiq.evaluate.report.page import Chart, write_report
-from chromiq.evaluate.report.pictures import outline_path, show
+from chromiq.evaluate.report.pictures import show
 from chromiq.evaluate.score.crops import Crop
 from chromiq.evaluate.score.folders import score_folders
+from chromiq.imaging.report_pictures import outline_path
 from chromiq.photos.images import encode_image, write_mask, write_photo
 
 NASTY = '"><script>alert(1)</script>&amp;'

@@ -1,0 +1,57 @@
+"""Parts of self-contained HTML reports: pictures as data URIs, outlines, hashes for the security policy."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+import cv2
+import numpy as np
+
+from chromiq.records import BoolMask, Box, RgbImage
+
+_OUTLINE_TOLERANCE_PX = 1.0
+
+
+def data_uri(data: bytes, media_type: str) -> str:
+    """Bytes as a ``data:`` URI."""
+    return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def csp_hash(text: Any) -> str:
+    """What a Content-Security-Policy calls an inline style or script: its SHA-256 in base64."""
+    return base64.b64encode(hashlib.sha256(str(text).encode("utf-8")).digest()).decode("ascii")
+
+
+def shrunk(image: RgbImage, side_px: int) -> RgbImage:
+    """An image whose longer side has at most `side_px` pixels."""
+    height_px, width_px = image.shape[:2]
+    scale = side_px / max(height_px, width_px)
+    if scale >= 1:
+        return image
+    size_wh = max(1, round(width_px * scale)), max(1, round(height_px * scale))
+    return cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def outline_path(measured: Box | BoolMask, scale: float) -> str:
+    """An SVG path around a box or a mask; empty if the mask is.
+
+    Args:
+        measured: pixels of the full-size image.
+        scale: shown pixels per full-size pixel.
+
+    >>> outline_path((10, 20, 30, 40), 0.5)
+    'M5,10 L15,10 L15,20 L5,20 Z'
+    """
+    if isinstance(measured, tuple):
+        left, top, right, bottom = measured
+        corners = [np.array([[left, top], [right, top], [right, bottom], [left, bottom]])]
+    else:
+        found, _ = cv2.findContours(measured.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+        tolerance = _OUTLINE_TOLERANCE_PX / scale
+        near = [cv2.approxPolyDP(contour, tolerance, closed=True)[:, 0] for contour in found]
+        corners = [polygon for polygon in near if len(polygon) > 2]
+    return " ".join(
+        "M" + " L".join(f"{x * scale:.4g},{y * scale:.4g}" for x, y in polygon) + " Z" for polygon in corners
+    )

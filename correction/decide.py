@@ -1,0 +1,349 @@
+"""What to do with one photo: the map that corrects it, the answer it gets, and the figures behind both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from chromiq.colour import delta_e_lab
+from chromiq.correction.colour_map import MapsColours
+from chromiq.correction.garment_look import look
+from chromiq.correction.hybrid import hybrid
+from chromiq.correction.options import CorrectionOptions
+from chromiq.correction.plausibility import (
+    Answer,
+    Doubt,
+    doubts_said,
+    judge,
+    look_at_photos,
+    look_at_result,
+)
+from chromiq.correction.target import from_d50, target_map, to_d50
+from chromiq.correction.transfer import ColourFit, fit_colours
+from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
+
+Lab = tuple[float, float, float]
+# Photos of one garment are lit alike if lit cloth and mean chroma are this near, in Lab.
+_ALIKE_LIGHTNESS, _ALIKE_CHROMA = 6.0, 4.0
+_JOINT_SAMPLE = 10_000
+# Of figures that are reported: finer ones mean nothing.
+_DIGITS = 3
+
+
+@dataclass(frozen=True)
+class Colours:
+    """The garment's mean colour, its darkest and lightest pixels left out; Lab is D50, as Photoshop shows it.
+
+    Attributes:
+        still_life: Lab of the garment on the still-life, or the target colour.
+        before: Lab on the on-model photo as it came.
+        after: Lab on the on-model photo as it is written.
+        delta_e_before: dE00 between still-life and photo before.
+        delta_e_after: dE00 between them after.
+        lightness_apart: L* after, less that of the still-life.
+        chroma_apart: C* after, less that of the still-life.
+        hue_apart_deg: hue angle after, less that of the still-life, -180 to 180; of no meaning for greys.
+    """
+
+    still_life: Lab
+    before: Lab
+    after: Lab
+    delta_e_before: float
+    delta_e_after: float
+    lightness_apart: float
+    chroma_apart: float
+    hue_apart_deg: float
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What to do with one photo.
+
+    Attributes:
+        colour_map: what to apply to the garment, the strength included; None to leave the photo alone.
+        answer: *corrected*, *corrected, look at it* or *left alone*.
+        doubts: what speaks against a plain *corrected*, gravest first.
+        reason: the answer in one line.
+        gain: mean dE00 over the garment that is expected to be removed; 0 where unknown.
+        gain_interval: the gain is expected between these in four of five photos; None where unknown.
+        remaining: mean dE00 that is expected to remain; None where unknown.
+        colours: None if there is no garment to measure.
+    """
+
+    colour_map: MapsColours | None
+    answer: Answer
+    doubts: tuple[Doubt, ...]
+    reason: str
+    gain: float
+    gain_interval: tuple[float, float] | None = None
+    remaining: float | None = None
+    colours: Colours | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PartialMap:
+    """A map applied in part, or beyond itself.
+
+    Attributes:
+        whole: the map.
+        strength: 0 changes nothing, 1 is the whole of it.
+    """
+
+    whole: MapsColours
+    strength: float
+
+    def apply(self, lab: FloatImage) -> FloatImage:
+        """Mapped Lab colours of shape ``(..., 3)``."""
+        mapped: FloatImage = lab + self.strength * (self.whole.apply(lab) - lab)
+        return mapped
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """A map and what is expected of it."""
+
+    colour_map: MapsColours
+    gain: float
+    interval: tuple[float, float] | None
+    remaining: float | None
+    note: str = ""
+
+
+def plan_correction(
+    still_life: RgbImage,
+    still_life_mask: BoolMask,
+    on_model: RgbImage,
+    found: GarmentMask,
+    flat_lab: FloatImage,
+    seen_lab: FloatImage,
+    options: CorrectionOptions,
+    *,
+    fit: ColourFit | None = None,
+    generated: RgbImage | None = None,
+    exchanged: bool = False,
+) -> Plan:
+    """Decide about one photo by the methods that fit a map, ``"transfer"`` and ``"hybrid"``.
+
+    Args:
+        still_life: ``(h, w, 3)`` uint8 sRGB.
+        still_life_mask: ``(h, w)`` bool.
+        on_model: ``(H, W, 3)`` uint8 sRGB.
+        found: where the garment is on it.
+        flat_lab: ``(P, 3)`` Lab of garment pixels on the still-life.
+        seen_lab: ``(Q, 3)`` Lab of garment pixels on the on-model photo; empty if the mask is.
+        options: what is asked for.
+        fit: fitted to several photos of the garment together, in place of this one's own.
+        generated: ``(h, w, 3)`` uint8 sRGB, what a network made of the photo; for ``"hybrid"``.
+        exchanged: whether the file names say that each photo is the other one.
+    """
+    evidence = look_at_photos(still_life, still_life_mask, on_model, found)
+    evidence = replace(evidence, exchanged=evidence.exchanged or exchanged)
+    if options.target_lab is not None:  # the still-life then only shows which garment it is
+        evidence = replace(evidence, exchanged=False, still_life_colourless=False, on_model_colourless=False)
+    judgement = judge(evidence)
+    if not len(seen_lab) or (judgement.answer == "left_alone" and not options.force):
+        colours = _colours(flat_lab, seen_lab, seen_lab, options) if len(seen_lab) else None
+        return _left_alone(doubts_said(judgement.doubts), judgement.doubts, 0.0, colours)
+    if options.target_lab is not None:
+        map_to = target_map(seen_lab, options.target_lab)
+        distance = delta_e_lab(look(seen_lab).mean[None], map_to.target[None])[0]
+        proposal = _Found(map_to, float(distance), None, None, "towards the target colour")
+    elif options.method == "hybrid":
+        assert generated is not None  # the callers see to it
+        result = hybrid(still_life, still_life_mask, on_model, found.mask, generated, min_gain=-np.inf)
+        note = result.reason.partition("; ")[2]
+        proposal = _Found(result.colour_map, result.estimated_gain, None, None, note)
+    else:
+        fit = fit or fit_colours(flat_lab, seen_lab)
+        note = "one dye" if fit.dye_shift else ""
+        proposal = _Found(fit.dye_shift or fit.colour_map, fit.gain, fit.gain_interval, fit.uncertainty, note)
+    proposal = replace(proposal, colour_map=PartialMap(proposal.colour_map, options.strength))
+    after_lab = proposal.colour_map.apply(seen_lab)
+    if options.target_lab is None:
+        likelihood, dye_change, mean_change = look_at_result(flat_lab, seen_lab, after_lab)
+        judgement = judge(
+            replace(
+                evidence,
+                gain=proposal.gain,
+                likelihood=likelihood,
+                dye_change=dye_change,
+                mean_change=mean_change,
+            )
+        )
+    else:
+        judgement = judge(replace(evidence, gain=proposal.gain))
+    return _planned(proposal, judgement.answer, judgement.doubts, flat_lab, seen_lab, after_lab, options)
+
+
+def _planned(
+    proposal: _Found,
+    answer: Answer,
+    doubts: tuple[Doubt, ...],
+    flat_lab: FloatImage,
+    seen_lab: FloatImage,
+    after_lab: FloatImage,
+    options: CorrectionOptions,
+) -> Plan:
+    unchanged = _colours(flat_lab, seen_lab, seen_lab, options)
+    said = _figures(proposal)
+    if options.strength == 0:
+        return _left_alone("the strength is 0", (), proposal.gain, unchanged)
+    if proposal.gain < options.min_gain and not options.force:
+        text = f"the colour is right as far as can be told ({said})"
+        return _left_alone(text, (), proposal.gain, unchanged)
+    if answer == "left_alone" and not options.force:
+        return _left_alone(doubts_said(doubts), doubts, proposal.gain, unchanged)
+    if options.force:
+        answer = "corrected"
+        text = f"corrected as asked, although {doubts_said(doubts)}" if doubts else "corrected as asked"
+    elif answer == "look":
+        text = f"corrected, look at it: {doubts_said(doubts)}"
+    else:
+        text = "corrected"
+    share = options.strength if options.strength <= 1 else 2 - options.strength
+    remaining = proposal.remaining
+    if remaining is not None:
+        remaining += (1 - share) * max(proposal.gain, 0)
+    return Plan(
+        colour_map=proposal.colour_map,
+        answer=answer,
+        doubts=doubts,
+        reason=f"{text} ({said})",
+        gain=share * proposal.gain,
+        gain_interval=proposal.interval,
+        remaining=remaining,
+        colours=_colours(flat_lab, seen_lab, after_lab, options),
+    )
+
+
+def plan_paste(
+    still_life: RgbImage,
+    still_life_mask: BoolMask,
+    on_model: RgbImage,
+    found: GarmentMask,
+    pasted_lab: FloatImage | None,
+    doubt: str,
+    flat_lab: FloatImage,
+    seen_lab: FloatImage,
+    options: CorrectionOptions,
+) -> Plan:
+    """Decide about a photo whose garment a network painted; the gain is not known.
+
+    Args:
+        still_life: ``(h, w, 3)`` uint8 sRGB.
+        still_life_mask: ``(h, w)`` bool.
+        on_model: ``(H, W, 3)`` uint8 sRGB.
+        found: where the garment is on it.
+        pasted_lab: ``(Q, 3)`` Lab of the garment as painted; None if it cannot be used.
+        doubt: why it cannot be used.
+        flat_lab: ``(P, 3)`` Lab of garment pixels on the still-life.
+        seen_lab: ``(Q, 3)`` Lab of garment pixels on the on-model photo.
+        options: what is asked for.
+    """
+    judgement = judge(look_at_photos(still_life, still_life_mask, on_model, found))
+    unchanged = _colours(flat_lab, seen_lab, seen_lab, options) if len(seen_lab) else None
+    if pasted_lab is None or (judgement.answer == "left_alone" and not options.force):
+        said = doubts_said(judgement.doubts) if judgement.answer == "left_alone" else doubt
+        return _left_alone(said, judgement.doubts, 0.0, unchanged)
+    if options.strength == 0:
+        return _left_alone("the strength is 0", (), 0.0, unchanged)
+    answer: Answer = "corrected" if options.force else judgement.answer
+    text = "the network's garment, at the photo's size"
+    if answer == "look":
+        text = f"look at it: {doubts_said(judgement.doubts)} ({text})"
+    colours = _colours(flat_lab, seen_lab, pasted_lab, options)
+    return Plan(None, answer, judgement.doubts, f"corrected: {text}", 0.0, colours=colours)
+
+
+def fit_together(flat_lab: FloatImage, seen_labs: Sequence[FloatImage]) -> list[ColourFit | None]:
+    """One fit for all photos of a garment that are lit alike; None for a photo that is like no other.
+
+    Args:
+        flat_lab: ``(P, 3)`` Lab of the garment on the still-life.
+        seen_labs: ``(Q, 3)`` Lab of the garment on each on-model photo; may be empty.
+    """
+    fits: list[ColourFit | None] = [None] * len(seen_labs)
+    for members in _lit_alike(seen_labs):
+        if len(members) > 1:
+            joint = np.concatenate([_even(seen_labs[member], _JOINT_SAMPLE) for member in members])
+            fit = fit_colours(flat_lab, joint)
+            for member in members:
+                fits[member] = fit
+    return fits
+
+
+def _lit_alike(seen_labs: Sequence[FloatImage]) -> list[list[int]]:
+    groups: list[list[int]] = []
+    looks = [look(lab) if len(lab) else None for lab in seen_labs]
+    for number, here in enumerate(looks):
+        if here is None:
+            continue
+        for group in groups:
+            first = looks[group[0]]
+            assert first is not None  # only those with a garment are grouped
+            lightness_off = abs(float(here.lit_worn - first.lit_worn))
+            chroma_off = float(np.hypot(*(here.mean - first.mean)[1:]))
+            if lightness_off < _ALIKE_LIGHTNESS and chroma_off < _ALIKE_CHROMA:
+                group.append(number)
+                break
+        else:
+            groups.append([number])
+    return groups
+
+
+def _even(lab: FloatImage, count: int) -> FloatImage:
+    """The same number of pixels of each photo, so that a close-up weighs no more."""
+    return lab[np.linspace(0, len(lab) - 1, count).astype(np.intp)]
+
+
+def _left_alone(reason: str, doubts: tuple[Doubt, ...], gain: float, colours: Colours | None) -> Plan:
+    grave = tuple(doubt for doubt in doubts if doubt.answer == "left_alone")
+    return Plan(None, "left_alone", grave, f"left alone: {reason}", gain, colours=colours)
+
+
+def _figures(proposal: _Found) -> str:
+    said = f"expected gain {proposal.gain:.1f} dE00"
+    if proposal.interval is not None:
+        said += ", {:.1f} to {:.1f}".format(*proposal.interval)
+    if proposal.remaining is not None:
+        said += f", {proposal.remaining:.1f} expected to remain"
+    return f"{said}; {proposal.note}" if proposal.note else said
+
+
+def _colours(
+    flat_lab: FloatImage, seen_lab: FloatImage, after_lab: FloatImage, options: CorrectionOptions
+) -> Colours:
+    wanted = look(flat_lab).mean if options.target_lab is None else from_d50(np.array(options.target_lab))
+    before, after = look(seen_lab).mean, look(after_lab).mean
+    (lightness, *ab), (wanted_lightness, *wanted_ab) = to_d50(after), to_d50(wanted)
+    turned = np.degrees(np.arctan2(ab[1], ab[0]) - np.arctan2(wanted_ab[1], wanted_ab[0]))
+    return Colours(
+        still_life=_triple(to_d50(wanted)),
+        before=_triple(to_d50(before)),
+        after=_triple(to_d50(after)),
+        delta_e_before=_delta_e(wanted, before),
+        delta_e_after=_delta_e(wanted, after),
+        lightness_apart=round(float(lightness - wanted_lightness), _DIGITS),
+        chroma_apart=round(float(np.hypot(*ab) - np.hypot(*wanted_ab)), _DIGITS),
+        hue_apart_deg=round(float((turned + 180) % 360 - 180), _DIGITS),
+    )
+
+
+def colours_from_dict(plain: Mapping[str, Any]) -> Colours:
+    """Colours from plain data, as JSON has them."""
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()
+    }
+    return Colours(**values)
+
+
+def _triple(lab: FloatImage) -> Lab:
+    lightness, a, b = (round(float(part), _DIGITS) for part in lab)
+    return lightness, a, b
+
+
+def _delta_e(first: FloatImage, second: FloatImage) -> float:
+    return round(float(delta_e_lab(first[None], second[None])[0]), _DIGITS)

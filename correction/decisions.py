@@ -1,0 +1,256 @@
+"""What somebody decided about photos: ``decisions.csv`` beside the results, made for a spreadsheet.
+
+A row may say what to do with a photo (``accept``, ``reject``, ``keep`` or ``force``) and how (strength, least
+gain, target colour, mask). Rows, columns and the delimiter that are there stay as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal, get_args
+
+from chromiq.correction.options import CorrectionOptions
+from chromiq.dataset_builder.inputs.tables import Row, Table, column_name, read_table, write_table
+from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
+from chromiq.files import collision_key, write_bytes
+
+DECISIONS = "decisions.csv"
+Verdict = Literal["", "accept", "reject", "keep", "force"]
+VERDICTS = tuple(word for word in get_args(Verdict) if word)
+COLUMNS = ("key", "photo", "result", "decision", "strength", "min_gain", "target_lab", "mask", "note")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is decided about one photo.
+
+    Attributes:
+        verdict: ``"accept"``: the result is good, leave it. ``"reject"``: it is not, deliver the original
+            until something better is found. ``"keep"``: deliver the original. ``"force"``: correct it
+            whatever speaks against it. Empty: nothing.
+        strength: in place of the run's; None for that.
+        min_gain: the same.
+        target_lab: the same.
+        mask: a mask file; relative to the folder of ``decisions.csv``.
+        note: for people.
+    """
+
+    verdict: Verdict = ""
+    strength: float | None = None
+    min_gain: float | None = None
+    target_lab: tuple[float, float, float] | None = None
+    mask: Path | None = None
+    note: str = ""
+
+    def options(self, of_run: CorrectionOptions) -> CorrectionOptions:
+        """The run's options with what was decided for this photo."""
+        return replace(
+            of_run,
+            force=of_run.force or self.verdict in {"force", "accept"},
+            strength=of_run.strength if self.strength is None else self.strength,
+            min_gain=of_run.min_gain if self.min_gain is None else self.min_gain,
+            target_lab=self.target_lab or of_run.target_lab,
+        )
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The decisions of a folder.
+
+    Attributes:
+        path: the file, whether it is there or not.
+        table: as it was read; None if it is not there.
+        by_key: what is decided, by key of the pair.
+        unknown: keys in the file that no pair has.
+    """
+
+    path: Path
+    table: Table | None
+    by_key: dict[str, Decision]
+    unknown: tuple[str, ...] = ()
+
+    def of(self, key: str) -> Decision:
+        """What is decided about a photo."""
+        return self.by_key.get(key, Decision())
+
+
+def read_decisions(folder: Path, keys: Sequence[str]) -> Decisions:
+    """The decisions of a folder of results, about these pairs.
+
+    A key that a spreadsheet has changed, such as 007 into 7, is recognised if no other pair has it.
+
+    Raises:
+        UnsoundError: with a finding for each line that cannot be understood.
+    """
+    path = folder / DECISIONS
+    if not path.exists():
+        return Decisions(path, None, {})
+    table = read_table(path)
+    if "key" not in table.names or table.error:
+        message = table.error or "no column 'key' in the first line"
+        finding = Finding("decisions.columns", str(path), message, f"The columns are {', '.join(COLUMNS)}.")
+        raise UnsoundError(str(finding), [finding])
+    found: dict[str, Decision] = {}
+    unknown, findings = [], []
+    for row in table.rows:
+        key = match_key(row.values["key"], keys)
+        if key is None:
+            if any(row.values.get(column) for column in COLUMNS[3:]):
+                unknown.append(row.values["key"])
+            continue
+        try:
+            decision = _decision(row, folder)
+        except ValueError as error:
+            findings.append(Finding("decisions.value", f"{path}, line {row.line}", str(error)))
+            continue
+        if key in found and decision not in (found[key], Decision()):
+            message = f"a second decision about {key!r}"
+            findings.append(
+                Finding("decisions.twice", f"{path}, line {row.line}", message, "Remove one of the two.")
+            )
+        found.setdefault(key, decision)
+    raise_findings(findings, str(path))
+    return Decisions(path, table, found, tuple(unknown))
+
+
+def match_key(text: str, keys: Sequence[str]) -> str | None:
+    """The key that a text means: itself, in another case, or as the same number; None if none or several."""
+    if text in keys:
+        return text
+    for same in (collision_key, _as_number):
+        wanted = same(text)
+        fitting = [key for key in keys if wanted and same(key) == wanted]
+        if len(fitting) == 1:
+            return fitting[0]
+    return None
+
+
+def named_keys(names: Iterable[str], photos: Mapping[str, Path]) -> list[str]:
+    """The keys that a user's words mean, each a key or the file name of an on-model photo.
+
+    Args:
+        names: what was typed.
+        photos: the on-model photo of each key.
+
+    Raises:
+        UsageError: naming the first that no photo has, and what comes near.
+    """
+    by_name = {path.name: key for key, path in photos.items()}
+    found = []
+    for name in names:
+        key = match_key(name, list(photos)) or by_name.get(name)
+        if key is None:
+            near = get_close_matches(name, [*photos, *by_name], n=3, cutoff=0.4)
+            hint = f"; did you mean {', '.join(near)}?" if near else ""
+            raise UsageError(f"{name!r} is neither the key nor the file name of a photo{hint}")
+        found.append(key)
+    return found
+
+
+def write_decisions(
+    decisions: Decisions, photos: Mapping[str, Path], results: Mapping[str, str], keys: Sequence[str]
+) -> None:
+    """Write ``decisions.csv``: a row for each photo, and every row and column that was there.
+
+    Args:
+        decisions: what is decided.
+        photos: on-model photo of each key.
+        results: what became of each photo, in words, where it is known.
+        keys: of the pairs, in their order.
+    """
+    table = decisions.table
+    columns = list(table.columns) if table else list(COLUMNS)
+    names = [column_name(column) for column in columns]
+    missing = [column for column in COLUMNS if column not in names]
+    columns, names = [*columns, *missing], [*names, *missing]
+    rows: list[list[str]] = []
+    seen = set()
+    for row in table.rows if table else ():
+        key = match_key(row.values["key"], keys)
+        values = row.values
+        if key is not None and key not in seen:
+            seen.add(key)
+            values = {**values, **_cells(key, decisions.of(key), values, photos[key], results.get(key))}
+        rows.append([*(values.get(name, "") for name in names), *row.surplus])
+    for key in keys:
+        if key not in seen:
+            cells = _cells(key, decisions.of(key), {}, photos[key], results.get(key))
+            rows.append([cells.get(name, "") for name in names])
+    data = write_table(columns, rows, table.delimiter if table else _delimiter())
+    if not decisions.path.exists() or decisions.path.read_bytes() != data:
+        write_bytes(decisions.path, data)
+
+
+def _cells(
+    key: str, decision: Decision, before: Mapping[str, str], photo: Path, result: str | None
+) -> dict[str, str]:
+    """What a row is to say; what the user wrote there stays as written unless the verdict changed."""
+    cells = {"key": key, "photo": photo.name, "decision": decision.verdict}
+    if before.get("decision", "").casefold() == decision.verdict:
+        del cells["decision"]
+    if result is not None:
+        cells["result"] = result
+    return cells
+
+
+def _decision(row: Row, folder: Path) -> Decision:
+    values = row.values
+    verdict = values.get("decision", "").casefold()
+    if verdict not in get_args(Verdict):
+        raise ValueError(f"unknown decision {verdict[:40]!r}. Use {', '.join(VERDICTS)}, or leave it empty.")
+    mask = values.get("mask", "")
+    if mask and not (folder / mask).is_file():
+        raise ValueError(f"the mask {mask[:200]!r} does not exist. Give its path from {folder}.")
+    decision = Decision(
+        verdict=verdict,  # type: ignore[arg-type]  # it was looked up above
+        strength=_number(values, "strength"),
+        min_gain=_number(values, "min_gain"),
+        target_lab=_lab(values.get("target_lab", "")),
+        mask=folder / mask if mask else None,
+        note=values.get("note", ""),
+    )
+    try:
+        decision.options(CorrectionOptions())
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+    return decision
+
+
+def _number(values: Mapping[str, str], column: str) -> float | None:
+    text = values.get(column, "")
+    if not text:
+        return None
+    try:
+        return float(text.replace(",", "."))  # as spreadsheets of many countries write it
+    except ValueError:
+        raise ValueError(f"{column} {text[:40]!r} is not a number.") from None
+
+
+def _lab(text: str) -> tuple[float, float, float] | None:
+    if not text:
+        return None
+    spaced = [part for part in re.split(r"[;\s]+", text.strip()) if part]
+    parts = spaced if len(spaced) == 3 else [part for part in text.split(",") if part.strip()]
+    try:
+        lightness, a, b = (float(part.strip().rstrip(",").replace(",", ".")) for part in parts)
+    except ValueError:
+        raise ValueError(f"target_lab {text[:40]!r} is not three numbers such as 52; -10; 31.") from None
+    return lightness, a, b
+
+
+def _as_number(text: str) -> str:
+    try:
+        return f"{float(text.replace(',', '.')):g}"
+    except ValueError:
+        return ""
+
+
+def _delimiter() -> str:
+    """What this machine's spreadsheets expect: a semicolon where numbers have a decimal comma."""
+    import locale
+
+    return ";" if locale.localeconv()["decimal_point"] == "," else ","

@@ -1,0 +1,462 @@
+"""Whether a correction may be handed out: readable rules over a few measured numbers, all in this file.
+
+Each photo gets one of three answers. *Corrected*: nothing speaks against it. *Corrected, look at it*: it is
+written, but somebody should see it before it is used. *Left alone*: the photo is as it was. `RULES` says when
+each is given, and why each limit is what it is. The limits on masks were measured on 59 true pairs of three
+sources with masks of other origin, and on the same pairs with inverted, full, halved and whole-person masks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from chromiq.colour import delta_e_lab
+from chromiq.correction import dyes
+from chromiq.correction.garment_look import Tolerances, log_likelihood, look
+from chromiq.dataset_builder.segmenters.classic.body import Body, find_body
+from chromiq.dataset_builder.segmenters.classic.head import skin_hue
+from chromiq.dataset_builder.segmenters.classic.quality import DOUBTFUL_BELOW, LEFT_OUT_BELOW
+from chromiq.dataset_builder.segmenters.still_life import background_distance
+from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
+
+Answer = Literal["corrected", "look", "left_alone"]
+_SEVERITY: dict[Answer, int] = {"corrected": 0, "look": 1, "left_alone": 2}
+
+MOST_GAIN = 15.0
+"""dE00. Real off photos that were measured against their retouched versions were 5 to 7 dE00 off; of
+simulated errors of cameras and retouchers, 93 % need less than this. Different garments mostly need more."""
+_MOST_BACKGROUND = 0.5
+_MOST_FRAME = 0.5
+_MOST_FACE = 0.3
+_MOST_PERSON, _MOST_SKIN = 0.95, 0.15
+_MOST_LEFT_OUT, _MOST_CUT = 0.15, 0.08
+_LEAST_LIKELIHOOD = -12.0
+_WORST_DYE, _WORSE_MEAN = 3.0, 1.0
+_COLOURLESS, _COLOURED, _CLEARLY_COLOURED = 1.5, 8.0, 12.0
+_LEAST_DYE_SHARE = 0.08
+_WORK_HEIGHT_PX = 320
+_SAMPLE = 1500
+_NEAREST_PERCENT = 6
+# The cloth just inside the mask's edge, and how alike what lies beyond it must be to be the same cloth.
+_EDGE_PX, _RIM_PX = 3, 8
+_SAME_LIGHTNESS, _SAME_CHROMA, _SAME_LAB = 10.0, 5.0, 4.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for or against a correction, in numbers.
+
+    Attributes:
+        mask_share: 0..1, the mask's share of the photo.
+        mask_confidence: 0..1, as the segmenter gives it; 1 for a mask that was drawn.
+        mask_reasons: the segmenter's doubts.
+        frame_share: share of the background along the photo's border that the mask covers.
+        background_share: share of the photo's background that the mask covers.
+        face_share: share of the face that the mask covers; 0 without a face.
+        person_share: share of the person that the mask covers.
+        skin_share: share of the mask that has the colour of skin, beyond what the still-life has.
+        left_out_share: cloth of the same colour beside the mask, as a share of the mask.
+        cut_share: share of the mask's outline that runs through cloth instead of along an edge.
+        exchanged: whether the still-life shows a person and the on-model photo shows none.
+        still_life_colourless: whether the still-life is a black-and-white photo.
+        on_model_colourless: whether the on-model photo is one.
+        still_life_chroma: mean chroma of the garment's pixels on the still-life.
+        on_model_chroma: the same on the on-model photo.
+        gain: mean dE00 that the correction is expected to remove; None if it was not computed.
+        likelihood: log likelihood that the corrected garment and the still-life's are one, 0 at best.
+        dye_change: the largest growth in distance of a dye of the still-life to the garment, Lab.
+        mean_change: by how much the dE00 between the mean colours grows; below 0 is better.
+    """
+
+    mask_share: float
+    mask_confidence: float
+    mask_reasons: tuple[str, ...]
+    frame_share: float
+    background_share: float
+    face_share: float
+    person_share: float
+    skin_share: float
+    left_out_share: float
+    cut_share: float
+    exchanged: bool
+    still_life_colourless: bool
+    on_model_colourless: bool
+    still_life_chroma: float
+    on_model_chroma: float
+    gain: float | None = None
+    likelihood: float = 0.0
+    dye_change: float = 0.0
+    mean_change: float = 0.0
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One reason to doubt a correction.
+
+    Attributes:
+        code: stable name, such as ``"mask.background"``.
+        answer: what follows.
+        holds: whether it applies.
+        reason: a clause for people; the evidence's fields can be used in braces.
+        hint: what to do, a sentence.
+    """
+
+    code: str
+    answer: Answer
+    holds: Callable[[Evidence], bool]
+    reason: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A rule that applied, as people read it."""
+
+    code: str
+    answer: Answer
+    reason: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The answer to one photo and all that speaks against a plain *corrected*.
+
+    Attributes:
+        answer: the gravest of the doubts' answers.
+        doubts: gravest first.
+    """
+
+    answer: Answer
+    doubts: tuple[Doubt, ...] = ()
+
+
+_DRAW = "Draw the garment white on black, at the photo's size, and give it as the mask."
+_SWAP = "Check that the still-life is given first, and that both photos show the same garment."
+
+
+def _is_unlike(seen: Evidence) -> bool:
+    return seen.likelihood < _LEAST_LIKELIHOOD or seen.dye_change > _WORST_DYE
+
+
+def _is_large(seen: Evidence) -> bool:
+    return seen.gain is not None and seen.gain > MOST_GAIN
+
+
+def _is_cut(seen: Evidence) -> bool:
+    return seen.left_out_share > _MOST_LEFT_OUT and seen.cut_share > _MOST_CUT
+
+
+RULES: tuple[Rule, ...] = (
+    # True pairs: none without a garment, none below; the segmenter's own limit.
+    Rule(
+        "mask.unsure",
+        "left_alone",
+        lambda seen: seen.mask_share == 0 or seen.mask_confidence < LEFT_OUT_BELOW,
+        "the garment was not found with confidence",
+        _DRAW,
+    ),
+    # True pairs: 0 along the border, at most 0.25 of the background (white cloth on white).
+    Rule(
+        "mask.background",
+        "left_alone",
+        lambda seen: seen.frame_share > _MOST_FRAME or seen.background_share > _MOST_BACKGROUND,
+        "the mask covers the background ({background_share:.0%} of it)",
+        "If it is inverted, invert it: white is the garment. " + _DRAW,
+    ),
+    # True pairs: at most 0.02.
+    Rule(
+        "mask.face",
+        "left_alone",
+        lambda seen: seen.face_share > _MOST_FACE,
+        "the mask covers the face ({face_share:.0%} of it)",
+        _DRAW,
+    ),
+    # True pairs: at most 0.87 of the person.
+    Rule(
+        "mask.person",
+        "left_alone",
+        lambda seen: seen.person_share > _MOST_PERSON and seen.skin_share > _MOST_SKIN,
+        "the mask covers the whole person, skin included",
+        _DRAW,
+    ),
+    # A person on the still-life and none on the other; true pairs: never.
+    Rule(
+        "photos.exchanged",
+        "left_alone",
+        lambda seen: seen.exchanged,
+        "the still-life shows a person and the on-model photo shows none: they seem to be exchanged",
+        "Give the still-life first and the on-model photo second.",
+    ),
+    # A camera's photo always has some colour, skin at the least.
+    Rule(
+        "photos.colourless",
+        "left_alone",
+        lambda seen: (
+            (seen.still_life_colourless and seen.on_model_chroma > _CLEARLY_COLOURED)
+            or (seen.on_model_colourless and seen.still_life_chroma > _COLOURED)
+        ),
+        "one of the two photos is black and white and the other is not",
+        "Give both in colour.",
+    ),
+    Rule(
+        "photos.nearly_colourless",
+        "look",
+        lambda seen: seen.still_life_colourless and seen.on_model_chroma > _COLOURED,
+        "the still-life has no colour at all, and the garment on the model has some",
+        "Check that the still-life is a colour photo.",
+    ),
+    # Two garments: the change is larger than an error of colour, and still they do not agree.
+    Rule(
+        "garment.different",
+        "left_alone",
+        lambda seen: _is_large(seen) and (_is_unlike(seen) or _is_cut(seen)),
+        "still-life and photo do not seem to show the same garment: the colour would have to move by "
+        "{gain:.0f} dE00, more than lighting and retouching change it, and the result would not match",
+        _SWAP,
+    ),
+    Rule(
+        "gain.large",
+        "look",
+        _is_large,
+        f"the colour moves by {{gain:.0f}} dE00, more than lighting and retouching usually change it "
+        f"({MOST_GAIN:.0f} at most)",
+        _SWAP,
+    ),
+    Rule(
+        "result.worse",
+        "left_alone",
+        lambda seen: seen.gain is not None and seen.mean_change > _WORSE_MEAN,
+        "the result would be less like the still-life than the photo is ({mean_change:+.1f} dE00)",
+        _SWAP,
+    ),
+    # True pairs with errors of cameras: 95 % below 0, one above 3.
+    Rule(
+        "result.dye",
+        "look",
+        lambda seen: seen.gain is not None and seen.dye_change > _WORST_DYE,
+        "one of the garment's colours is less like the still-life than before",
+        "Look at the result. A mask without other clothes, or --strength, may help.",
+    ),
+    # Half masks of true pairs: 88 % above; whole masks: one above.
+    Rule(
+        "mask.cut",
+        "look",
+        _is_cut,
+        "cloth of the same colour lies beside the mask, {left_out_share:.0%} of what is inside: part of the "
+        "garment may have been left out",
+        "Look at the outline. If part of the garment is outside, draw it in.",
+    ),
+    Rule(
+        "mask.doubtful",
+        "look",
+        lambda seen: LEFT_OUT_BELOW <= seen.mask_confidence < DOUBTFUL_BELOW,
+        "the outline of the garment is doubtful (confidence {mask_confidence:.2f})",
+        "Look at the outline. If it is wrong, draw it.",
+    ),
+)
+
+
+def judge(evidence: Evidence) -> Judgement:
+    """The answer that the rules give."""
+    doubts = [
+        Doubt(rule.code, rule.answer, rule.reason.format(**vars(evidence)), rule.hint)
+        for rule in RULES
+        if rule.holds(evidence)
+    ]
+    codes = {doubt.code for doubt in doubts}
+    for graver, milder in (
+        ("garment.different", "gain.large"),
+        ("photos.colourless", "photos.nearly_colourless"),
+    ):
+        if graver in codes:
+            doubts = [doubt for doubt in doubts if doubt.code != milder]
+    doubts.sort(key=lambda doubt: -_SEVERITY[doubt.answer])
+    return Judgement(doubts[0].answer if doubts else "corrected", tuple(doubts))
+
+
+def look_at_photos(
+    still_life: RgbImage, still_life_mask: BoolMask, on_model: RgbImage, found: GarmentMask
+) -> Evidence:
+    """All evidence that needs no correction: where the mask lies, and what the two photos show.
+
+    Args:
+        still_life: ``(h, w, 3)`` uint8 sRGB.
+        still_life_mask: ``(h, w)`` bool, the garment on it.
+        on_model: ``(H, W, 3)`` uint8 sRGB.
+        found: the garment on it, ``(H, W)`` bool.
+    """
+    flat, flat_mask = _small(still_life, still_life_mask)
+    photo, mask = _small(on_model, found.mask)
+    if not mask.any():
+        return _nothing_found(found)
+    if not flat_mask.any():
+        flat_mask = np.ones_like(flat_mask)
+    there, here = find_body(flat), find_body(photo)
+    background = _background(here.lab)
+    left_out, cut = _same_cloth_outside(here.lab, mask, background)
+    return Evidence(
+        mask_share=float(mask.mean()),
+        mask_confidence=found.confidence,
+        mask_reasons=found.reasons,
+        frame_share=_share(mask, background & _frame(mask)),
+        background_share=_share(mask, background),
+        face_share=_share(mask, _face(here)),
+        person_share=_share(mask, here.person),
+        skin_share=_share(skin_hue(here.lab), mask) - _share(skin_hue(there.lab), flat_mask),
+        left_out_share=left_out,
+        cut_share=cut,
+        exchanged=_shows_face(there) and here.head is None,
+        still_life_colourless=_is_colourless(still_life),
+        on_model_colourless=_is_colourless(on_model),
+        still_life_chroma=_chroma(there.lab[flat_mask]),
+        on_model_chroma=_chroma(here.lab[mask]),
+    )
+
+
+def _nothing_found(found: GarmentMask) -> Evidence:
+    nothing = dict.fromkeys(
+        ("frame_share", "background_share", "face_share", "person_share", "skin_share"), 0.0
+    )
+    return Evidence(
+        mask_share=0.0,
+        mask_confidence=found.confidence,
+        mask_reasons=found.reasons,
+        left_out_share=0.0,
+        cut_share=0.0,
+        exchanged=False,
+        still_life_colourless=False,
+        on_model_colourless=False,
+        still_life_chroma=0.0,
+        on_model_chroma=0.0,
+        **nothing,
+    )
+
+
+def look_at_result(
+    wanted_lab: FloatImage, seen_lab: FloatImage, after_lab: FloatImage
+) -> tuple[float, float, float]:
+    """The evidence that a correction gives: `Evidence`'s ``likelihood``, ``dye_change`` and ``mean_change``.
+
+    Args:
+        wanted_lab: ``(P, 3)`` Lab pixels of the garment on the still-life.
+        seen_lab: ``(Q, 3)`` Lab pixels of the garment on the on-model photo.
+        after_lab: ``(Q, 3)`` the same pixels corrected.
+    """
+    wanted, seen, after = (_thinned(lab) for lab in (wanted_lab, seen_lab, after_lab))
+    labels = dyes.find_dyes(wanted)
+    frequent = dyes.shares(labels) > _LEAST_DYE_SHARE
+    centres = dyes.means(wanted, labels)[frequent]
+    growth = _distances(centres, after) - _distances(centres, seen)
+    there, here, then = look(wanted), look(seen), look(after)
+    before, now = (float(delta_e_lab(there.mean[None], each.mean[None])[0]) for each in (here, then))
+    likelihood = float(log_likelihood(there, then, Tolerances()))
+    return likelihood, float(growth.max(initial=0.0)), now - before
+
+
+def doubts_said(doubts: Sequence[Doubt]) -> str:
+    """All reasons in one line."""
+    return "; ".join(doubt.reason for doubt in doubts)
+
+
+def _small(photo: RgbImage, mask: BoolMask) -> tuple[RgbImage, BoolMask]:
+    scale = min(1.0, _WORK_HEIGHT_PX / photo.shape[0])
+    size_wh = max(8, round(photo.shape[1] * scale)), max(8, round(photo.shape[0] * scale))
+    reduced = cv2.resize(photo, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    covered = cv2.resize(mask.astype(np.uint8) * 255, size_wh, interpolation=cv2.INTER_AREA)
+    return reduced, np.asarray(covered > 127)
+
+
+def _background(lab: FloatImage) -> BoolMask:
+    """``(H, W)`` bool: what has the background's colour and is joined to the photo's border."""
+    distance, threshold = background_distance(lab)
+    near = (cv2.GaussianBlur(distance, (0, 0), 1) <= threshold).astype(np.uint8)
+    _, labels = cv2.connectedComponents(near)
+    border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    return np.isin(labels, np.setdiff1d(border, [0]))
+
+
+def _frame(mask: BoolMask) -> BoolMask:
+    frame = np.ones(mask.shape, bool)
+    frame[2:-2, 2:-2] = False
+    return frame
+
+
+def _face(body: Body) -> BoolMask:
+    face = np.zeros(body.person.shape, bool)
+    if body.head is not None and body.face is not None:
+        rows = slice(max(0, body.head.top), body.head.chin_row(-0.3))
+        face[rows] = (body.person & body.like_face)[rows]
+    return face
+
+
+def _shows_face(body: Body) -> bool:
+    return body.head is not None and body.face is not None and bool(_face(body).any())
+
+
+def _same_cloth_outside(lab: FloatImage, mask: BoolMask, background: BoolMask) -> tuple[float, float]:
+    """Cloth beyond the mask that looks like that just inside its edge, as a share of the mask, and the share
+    of the outline across which nothing changes.
+
+    Each pixel outside is compared with the rim of cloth that is nearest to it. Only what is joined to the
+    mask counts, and the background does not.
+    """
+    smooth = cv2.GaussianBlur(lab, (0, 0), 1)
+    inner = _eroded(mask, _EDGE_PX)
+    rim = inner & ~_eroded(mask, _RIM_PX)
+    if not rim.any() or mask.all():
+        return 0.0, 0.0
+    _, nearest = cv2.distanceTransformWithLabels(
+        (~rim).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    rows, columns = np.nonzero(rim)
+    places = np.zeros(nearest.max() + 1, np.intp)
+    places[nearest[rows, columns]] = np.arange(len(rows))
+    off = smooth - smooth[rows, columns][places[nearest]]
+    outside = ~mask & ~background
+    chroma_off = np.hypot(off[..., 1], off[..., 2])
+    alike = outside & (np.abs(off[..., 0]) < _SAME_LIGHTNESS) & (chroma_off < _SAME_CHROMA)
+    alike = cv2.morphologyEx(alike.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0
+    _, parts = cv2.connectedComponents((alike | mask).astype(np.uint8))
+    joined = np.isin(parts, np.unique(parts[mask])) & alike
+    ring = _dilated(mask, 4) & ~_dilated(mask, 2)
+    unchanged = ring & ~background & (np.hypot(0.5 * off[..., 0], chroma_off) < _SAME_LAB)
+    return float(joined.sum() / mask.sum()), float(unchanged.sum() / max(ring.sum(), 1))
+
+
+def _eroded(mask: BoolMask, by_px: int) -> BoolMask:
+    return cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=by_px) > 0
+
+
+def _dilated(mask: BoolMask, by_px: int) -> BoolMask:
+    return cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=by_px) > 0
+
+
+def _is_colourless(photo: RgbImage) -> bool:
+    step = max(1, min(photo.shape[:2]) // 400)
+    spread = np.ptp(photo[::step, ::step], axis=2)
+    return float(np.percentile(spread, 99.9)) <= _COLOURLESS
+
+
+def _chroma(lab: FloatImage) -> float:
+    return float(np.hypot(lab[:, 1], lab[:, 2]).mean())
+
+
+def _share(part: BoolMask, whole: BoolMask) -> float:
+    return float(part[whole].mean()) if whole.any() else 0.0
+
+
+def _thinned(lab: FloatImage) -> FloatImage:
+    return lab[:: max(1, len(lab) // _SAMPLE)].astype(np.float64)
+
+
+def _distances(centres: FloatImage, pixels: FloatImage) -> FloatImage:
+    """From each of ``(K, 3)`` Lab to the nearest few of ``(P, 3)``, lightness counting less: ``(K,)``."""
+    apart = (centres[:, None] - pixels) * np.array([0.4, 1.0, 1.0])
+    distances: FloatImage = np.percentile(np.linalg.norm(apart, axis=2), _NEAREST_PERCENT, axis=1)
+    return distances

@@ -1,0 +1,213 @@
+"""What became of a batch: one self-contained HTML page, most doubtful first, and the same as a CSV table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from markupsafe import Markup
+
+from chromiq.colour import lab_to_srgb
+from chromiq.correction.decide import Colours, Lab
+from chromiq.correction.garment_work import panel_folder
+from chromiq.correction.panels import PICTURES, Panel, read_panel
+from chromiq.correction.photo import Correction
+from chromiq.correction.target import from_d50
+from chromiq.dataset_builder.inputs.tables import write_table
+from chromiq.errors import Finding
+from chromiq.files import write_bytes, write_text
+from chromiq.imaging.report_pictures import csp_hash, data_uri, shrunk
+from chromiq.photos.images import encode_image
+from chromiq.templating import template_environment, template_text
+
+REPORT, REPORT_TABLE = "report.html", "report.csv"
+_WORDS = {"corrected": "corrected", "look": "to look at", "left_alone": "left alone"}
+_DECIDED = {
+    "keep": "original kept",
+    "reject": "rejected",
+    "accept": "accepted",
+    "changed by hand": "changed by hand",
+}
+_ORDER = ("corrected", "accepted", "to look at", "left alone", "original kept", "rejected", "changed by hand")
+# Up to so many photos are shown at this size; what base64 makes of more would not open in a browser.
+_SIDES_PX = ((40, 1000), (100, 640), (300, 420))
+_SMALLEST_SIDE_PX = 240
+_COLUMNS = (
+    "key", "photo", "result", "reason", "expected_gain_de00", "expected_remaining_de00",
+    "still_life_L", "still_life_a", "still_life_b", "before_L", "before_a", "before_b",
+    "after_L", "after_a", "after_b", "de00_before", "de00_after", "L_apart", "C_apart", "h_apart_deg",
+    "mask_confidence", "out",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A colour of the garment: its name, CIE Lab (D50) and sRGB as CSS writes it."""
+
+    name: str
+    lab: Lab
+    css: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """One photo on the page.
+
+    Attributes:
+        correction: what became of it.
+        anchor: its id, made of its position and never of its name.
+        name: the photo's file name.
+        result: the answer in words.
+        kind: ``"look"``, ``"left"``, ``"done"``: how it is marked.
+        sentences: the reasons, each with what to do.
+        size_wh: of the pictures, in pixels.
+        pictures: data URI by name; empty if they are missing.
+        outline: SVG path of the mask in their pixels.
+        patches: still-life, before and after; empty if there is no garment.
+    """
+
+    correction: Correction
+    anchor: str
+    name: str
+    result: str
+    kind: str
+    sentences: tuple[tuple[str, str], ...]
+    size_wh: tuple[int, int]
+    pictures: dict[str, str]
+    outline: str
+    patches: tuple[Patch, ...]
+
+
+def result_words(correction: Correction) -> str:
+    """The answer to one photo in a word or two."""
+    return _DECIDED.get(correction.decision) or _WORDS[correction.answer]
+
+
+def summary_line(corrections: Iterable[Correction]) -> str:
+    """How many photos got which answer.
+
+    >>> summary_line([])
+    'no photo'
+    """
+    counts = Counter(map(result_words, corrections))
+    return ", ".join(f"{counts[words]} {words}" for words in _ORDER if words in counts) or "no photo"
+
+
+def write_report(folder: Path, corrections: Sequence[Correction], findings: Sequence[Finding]) -> None:
+    """Write ``report.html`` and ``report.csv`` into the folder of results.
+
+    Args:
+        folder: with the pictures that `chromiq.correction.panels` wrote.
+        corrections: of all photos.
+        findings: what was wrong with those left out, and warnings.
+    """
+    side_px = next((side for count, side in _SIDES_PX if len(corrections) <= count), _SMALLEST_SIDE_PX)
+    ordered = sorted(corrections, key=_doubtfulness)
+    cards = [_card(number, each, folder, side_px) for number, each in enumerate(ordered, start=1)]
+    environment = template_environment(html=True)
+    environment.filters["csp_hash"] = csp_hash
+    text = environment.get_template("correction_report.html.j2").render(
+        title=f"Corrections: {folder.resolve().name}",
+        summary=summary_line(corrections),
+        cards=cards,
+        findings=findings,
+        style=Markup(template_text("correction_report.css")),  # noqa: S704  # our own files, no user's text
+        script=Markup(template_text("correction_report.js")),  # noqa: S704
+    )
+    write_text(folder / REPORT, text)
+    write_bytes(folder / REPORT_TABLE, write_table(list(_COLUMNS), [_row(each) for each in corrections]))
+
+
+def _doubtfulness(correction: Correction) -> tuple[int, float]:
+    """Sorts what should be looked at first to the front."""
+    if correction.decision in _DECIDED and correction.decision != "reject":
+        return 4, 0.0
+    if correction.answer == "look":
+        return 0, correction.mask_confidence
+    if correction.answer == "left_alone":
+        return (1 if correction.doubts or correction.decision == "reject" else 3), correction.mask_confidence
+    return 2, -(correction.expected_remaining or 0.0)
+
+
+def _card(number: int, correction: Correction, folder: Path, side_px: int) -> Card:
+    panel = read_panel(panel_folder(folder, correction.key))
+    pictures = {} if panel is None else _pictures(panel, side_px)
+    kind = {"look": "look", "left_alone": "left"}.get(correction.answer, "done")
+    return Card(
+        correction=correction,
+        anchor=f"photo-{number}",
+        name=Path(correction.on_model).name,
+        result=result_words(correction),
+        kind=kind,
+        sentences=_sentences(correction),
+        size_wh=(0, 0) if panel is None else panel.size_wh,
+        pictures=pictures,
+        outline="" if panel is None else panel.outline,
+        patches=() if correction.colours is None else _patches(correction.colours),
+    )
+
+
+def _sentences(correction: Correction) -> tuple[tuple[str, str], ...]:
+    """Reasons as sentences, and what to do about each."""
+    if correction.doubts:
+        return tuple((_sentence(doubt.reason), doubt.hint) for doubt in correction.doubts)
+    reason = correction.reason.removeprefix("left alone: ")
+    return ((_sentence(reason), ""),)
+
+
+def _sentence(clause: str) -> str:
+    """
+    >>> _sentence("the mask covers the face")
+    'The mask covers the face.'
+    """
+    return f"{clause[:1].upper()}{clause[1:].rstrip('.')}."
+
+
+def _pictures(panel: Panel, side_px: int) -> dict[str, str]:
+    shown = {}
+    for name in PICTURES:
+        data = panel.picture(name)
+        if side_px < max(panel.size_wh):
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            assert image is not None  # we wrote it
+            data = encode_image(shrunk(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), side_px), quality=80)
+        shown[name] = data_uri(data, "image/jpeg")
+    return shown
+
+
+def _patches(colours: Colours) -> tuple[Patch, ...]:
+    named = (("still-life", colours.still_life), ("before", colours.before), ("after", colours.after))
+    return tuple(Patch(name, lab, _css(lab)) for name, lab in named)
+
+
+def _css(lab: Lab) -> str:
+    red, green, blue = lab_to_srgb(from_d50(np.array([[lab]])))[0, 0].tolist()
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _row(correction: Correction) -> list[str]:
+    colours = correction.colours
+    figures: list[float | None] = [None] * 14
+    if colours is not None:
+        differences = (colours.lightness_apart, colours.chroma_apart, colours.hue_apart_deg)
+        figures = [*colours.still_life, *colours.before, *colours.after]
+        figures += [colours.delta_e_before, colours.delta_e_after, *differences]
+    return [
+        correction.key,
+        Path(correction.on_model).name,
+        result_words(correction),
+        correction.reason,
+        _number(correction.estimated_gain),
+        _number(correction.expected_remaining),
+        *map(_number, figures),
+        _number(correction.mask_confidence),
+        correction.out,
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"

@@ -1,0 +1,115 @@
+"""A target colour in place of a still-life: from a text, from a swatch picture; D50 and D65."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chromiq.colour import srgb_to_lab
+from chromiq.correction.colour_map import ColourMap
+from chromiq.correction.garment_look import look
+from chromiq.errors import UsageError
+from chromiq.photos.images import read_photo
+from chromiq.records import FloatImage
+
+_D50 = np.array([0.96422, 1.0, 0.82521])
+_D65 = np.array([0.95047, 1.0, 1.08883])
+# Bradford's adaptation from D65 to D50, as ICC profiles do it (ICC.1:2022, annex E).
+_TO_D50 = np.array(
+    [
+        [1.0478112, 0.0228866, -0.0501270],
+        [0.0295424, 0.9904844, -0.0170491],
+        [-0.0092345, 0.0150436, 0.7521316],
+    ]
+)
+_DELTA = 6 / 29
+# Of a swatch the middle: its edge may be paper, its name or a neighbour.
+_MIDDLE_SHARE = 0.5
+_LEAST_CHROMA, _MOST_FACTOR = 5.0, 3.0
+
+
+def parse_target(text: str) -> tuple[float, float, float]:
+    """A target from ``L,a,b`` or from a swatch picture, whose middle counts: CIE Lab, D50.
+
+    Raises:
+        UsageError: if it is neither.
+        UnsoundError: if the picture cannot be read.
+
+    >>> parse_target("52.5, -10, 31")
+    (52.5, -10.0, 31.0)
+    """
+    parts = [part.strip() for part in text.replace(";", ",").split(",")]
+    try:
+        lightness, a, b = (float(part) for part in parts)
+    except ValueError:
+        if not Path(text).is_file():
+            raise UsageError(
+                f"{text}: neither Lab values such as 52,-10,31 nor a picture of a swatch"
+            ) from None
+    else:
+        return lightness, a, b
+    rgb = read_photo(Path(text), min_side_px=1).rgb
+    rows, columns = (_middle(size) for size in rgb.shape[:2])
+    middle = srgb_to_lab(rgb[rows, columns]).reshape(-1, 3)
+    lightness, a, b = to_d50(np.median(middle, axis=0)).tolist()
+    return lightness, a, b
+
+
+def _middle(size: int) -> slice:
+    margin = int(size * (1 - _MIDDLE_SHARE) / 2)
+    return slice(margin, size - margin)
+
+
+def target_map(seen_lab: FloatImage, target_lab: tuple[float, float, float]) -> ColourMap:
+    """The map that gives the garment's mean colour a target, folds and pattern kept.
+
+    Lightness is shifted. Hue and chroma are turned and scaled, so that grey stays grey, unless the garment or
+    the target has hardly any chroma: then a*, b* are shifted too.
+
+    Args:
+        seen_lab: ``(P, 3)`` Lab pixels of the garment.
+        target_lab: CIE Lab, D50.
+    """
+    mean = look(seen_lab).mean
+    target = from_d50(np.array(target_lab))
+    before, after = complex(mean[1], mean[2]), complex(target[1], target[2])
+    matrix = np.eye(3)
+    if min(abs(before), abs(after)) > _LEAST_CHROMA and abs(after / before) < _MOST_FACTOR:
+        factor = after / before
+        matrix[1:, 1:] = [[factor.real, -factor.imag], [factor.imag, factor.real]]
+    return ColourMap(matrix, mean, target)
+
+
+def to_d50(lab: NDArray[np.floating]) -> FloatImage:
+    """CIE Lab of D65, with which chromiq computes, as the Lab of D50 that ICC, Photoshop and prints mean.
+
+    >>> to_d50(np.array([50.0, 0.0, 0.0])).round(2).tolist()
+    [50.0, 0.0, -0.0]
+    """
+    return _to_lab(_to_xyz(lab, _D65) @ _TO_D50.T, _D50)
+
+
+def from_d50(lab: NDArray[np.floating]) -> FloatImage:
+    """The reverse of `to_d50`.
+
+    >>> colour = np.array([40.0, 30.0, -60.0])
+    >>> bool(np.allclose(from_d50(to_d50(colour)), colour))
+    True
+    """
+    return _to_lab(_to_xyz(lab, _D50) @ np.linalg.inv(_TO_D50).T, _D65)
+
+
+def _to_xyz(lab: NDArray[np.floating], white: FloatImage) -> FloatImage:
+    f_y = (lab[..., 0] + 16) / 116
+    f = np.stack([f_y + lab[..., 1] / 500, f_y, f_y - lab[..., 2] / 200], axis=-1)
+    xyz: FloatImage = np.where(f > _DELTA, f**3, 3 * _DELTA**2 * (f - 4 / 29)) * white
+    return xyz
+
+
+def _to_lab(xyz: FloatImage, white: FloatImage) -> FloatImage:
+    ratio = xyz / white
+    f = np.where(ratio > _DELTA**3, np.cbrt(ratio), ratio / (3 * _DELTA**2) + 4 / 29)
+    lightness = 116 * f[..., 1] - 16
+    return np.stack([lightness, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1)

@@ -1,0 +1,287 @@
+"""A folder corrected: resumed, decided upon, and never at the cost of what somebody did by hand."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from chromiq.colour import delta_e_map
+from chromiq.correction.batch import BatchInputs, correct_batch
+from chromiq.correction.options import CorrectionOptions
+from chromiq.correction.report import result_words, summary_line
+from chromiq.dataset_builder.inputs.pair_pattern import PairPattern
+from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
+from chromiq.errors import UnsoundError, UsageError
+from chromiq.photos.images import write_mask
+from chromiq_cli.verbs import app
+
+SEGMENTER = ClassicSegmenter()
+
+
+class Unused(ClassicSegmenter):
+    """Stands for a segmenter that must not be asked."""
+
+    def segment(self, tasks):
+        raise AssertionError("a finished photo was corrected again")
+
+
+@pytest.fixture
+def batch(catalogue):
+    """Corrects the two pairs by their masks; gives what became of each by key."""
+
+    def run(options=None, segmenter=SEGMENTER, **inputs):
+        inputs = {"masks": catalogue / "masks", **inputs}
+        given = BatchInputs(catalogue / "pairs", **inputs)
+        result = correct_batch(given, catalogue / "out", segmenter, options)
+        return {done.key: done for done in result.corrections}
+
+    return run
+
+
+def pixels(path):
+    return np.array(Image.open(path).convert("RGB"))
+
+
+def decide(folder, **rows):
+    """Write decisions.csv as a European spreadsheet would."""
+    names = ["key", "decision", "strength", "target_lab", "mask", "note"]
+    lines = [";".join(names)]
+    for key, row in rows.items():
+        lines.append(";".join([key.removeprefix("k"), *(row.get(name, "") for name in names[1:])]))
+    (folder / "decisions.csv").write_text("\n".join(lines) + "\n", encoding="cp1252")
+
+
+def decisions(folder):
+    text = (folder / "decisions.csv").read_text(encoding="utf-8-sig")
+    rows = csv.DictReader(text.splitlines(), delimiter=";" if ";" in text else ",")
+    return {row["key"]: row for row in rows}
+
+
+def test_it_corrects_what_is_off_and_leaves_what_is_right(batch, catalogue):
+    done, out = batch(), catalogue / "out"
+    assert (done["1"].applied, done["2"].applied) == (True, False)
+    assert done["2"].reason.startswith("left alone")
+    assert (out / "on_model2.png").read_bytes() == (catalogue / "pairs" / "on_model2.png").read_bytes()
+    mask = pixels(catalogue / "masks" / "on_model1.png")[..., 0] > 127
+    truth, off, after = (pixels(catalogue / name / "on_model1.png") for name in ("truth", "pairs", "out"))
+    np.testing.assert_array_equal(after[~mask], off[~mask])
+    assert delta_e_map(truth, after)[mask].mean() < 0.5 * delta_e_map(truth, off)[mask].mean()
+
+
+def test_it_resumes_and_redoes_only_what_changed(batch, catalogue):
+    out = catalogue / "out"
+    before = batch()
+    kept = (out / "on_model1.png").read_bytes()
+    assert batch(segmenter=Unused()) == before
+    (out / "on_model1.png").write_bytes(b"cut short")
+    batch()
+    assert (out / "on_model1.png").read_bytes() == kept
+    batch(CorrectionOptions(strength=0.5))
+    assert (out / "on_model1.png").read_bytes() != kept
+
+
+def test_faults_come_before_anything_is_written(catalogue):
+    (catalogue / "empty").mkdir()
+    out = catalogue / "out"
+    with pytest.raises(UnsoundError) as caught:
+        correct_batch(BatchInputs(catalogue / "pairs", masks=catalogue / "empty"), out, SEGMENTER)
+    assert [finding.code for finding in caught.value.findings] == ["masks.none"]
+    twin = catalogue / "pairs" / "deeper"
+    twin.mkdir()
+    (twin / "on_model1.png").write_bytes((catalogue / "pairs" / "on_model1.png").read_bytes())
+    rows = ["still-life1.png,on_model1.png,a", "still-life2.png,deeper/on_model1.png,b"]
+    table = catalogue / "pairs" / "pairs.csv"
+    table.write_text("\n".join(["still_life,on_model,key", *rows]) + "\n")
+    with pytest.raises(UnsoundError) as caught:
+        correct_batch(BatchInputs(table), out, SEGMENTER)
+    assert [finding.code for finding in caught.value.findings] == ["pair.name_taken"]
+    assert not out.exists()
+
+
+def test_bad_photos_can_be_skipped_and_are_named(catalogue):
+    (catalogue / "pairs" / "on_model2.png").write_bytes(b"no photo")
+    inputs = BatchInputs(catalogue / "pairs", masks=catalogue / "masks", skip_bad=True)
+    result = correct_batch(inputs, catalogue / "out", SEGMENTER)
+    assert [done.key for done in result.corrections] == ["1"]
+    assert "photo.unreadable" in [finding.code for finding in result.findings]
+    assert not result.done
+    assert "on_model2.png" in result.report.read_text(encoding="utf-8")
+
+
+def test_what_somebody_changed_by_hand_is_kept_until_redone(batch, catalogue):
+    out = catalogue / "out" / "on_model1.png"
+    first = batch()
+    made = out.read_bytes()
+    Image.new("RGB", (224, 280), "teal").save(out)
+    mine = out.read_bytes()
+    for options in (None, CorrectionOptions(strength=0.5)):
+        done = batch(options, segmenter=Unused())["1"]
+        assert out.read_bytes() == mine
+        assert (result_words(done), done.done) == ("changed by hand", True)
+    assert batch(redo=("1",))["1"] == first["1"]
+    assert out.read_bytes() == made
+
+
+def test_a_file_that_was_there_before_is_not_overwritten(batch, catalogue):
+    out = catalogue / "out" / "on_model1.png"
+    out.parent.mkdir()
+    Image.new("RGB", (224, 280), "teal").save(out)
+    mine = out.read_bytes()
+    assert "not made by this command" in batch()["1"].reason
+    assert out.read_bytes() == mine
+
+
+def test_decisions_are_obeyed_and_never_undone(batch, catalogue):
+    out = catalogue / "out"
+    first = batch()
+    corrected = (out / "on_model1.png").read_bytes()
+    decide(out, k1={"decision": "Accept", "note": "gut für Überschrift"}, k2={"decision": "force"})
+    for _ in range(2):
+        done = batch(CorrectionOptions(strength=0.3))
+        assert (out / "on_model1.png").read_bytes() == corrected
+        assert (done["1"].decision, done["1"].done) == ("accept", True)
+        assert (done["2"].applied, done["2"].done) == (True, True)
+        assert decisions(out)["1"]["note"] == "gut für Überschrift"
+        assert decisions(out)["1"]["decision"] == "Accept"
+    decide(out, k1={"decision": "reject"}, k2={"decision": "keep"})
+    done = batch()
+    for key in ("1", "2"):
+        original = catalogue / "pairs" / f"on_model{key}.png"
+        assert (out / f"on_model{key}.png").read_bytes() == original.read_bytes()
+    assert (done["1"].done, done["2"].done) == (False, True)
+    assert summary_line(done.values()) == "1 original kept, 1 rejected"
+    decide(out, k1={})
+    assert batch()["1"] == first["1"]
+
+
+def test_a_row_has_its_own_strength_target_and_mask(batch, catalogue):
+    out = catalogue / "out"
+    batch()
+    decide(out, k1={"strength": "0,5"})
+    half = batch()["1"]
+    assert half.estimated_gain > 0
+    assert half.colours.delta_e_after > 1.5 * batch(CorrectionOptions())["2"].colours.delta_e_after
+    decide(out, k1={"target_lab": "50 30 -20"})
+    np.testing.assert_allclose(batch()["1"].colours.after, (50, 30, -20), atol=2.5)
+    write_mask(out / "mine.png", np.zeros((280, 224), bool))
+    decide(out, k1={"mask": "mine.png"})
+    assert "not found" in batch()["1"].reason
+
+
+def test_keep_and_redo_become_decisions(batch, catalogue):
+    out = catalogue / "out"
+    batch(keep=("on_model1.png",))
+    original = (catalogue / "pairs" / "on_model1.png").read_bytes()
+    assert (out / "on_model1.png").read_bytes() == original
+    assert decisions(out)["1"]["decision"] == "keep"
+    assert batch()["1"].decision == "keep"
+    assert batch(redo=("1",))["1"].applied
+    assert decisions(out)["1"]["decision"] == ""
+    with pytest.raises(UsageError, match=r"did you mean .*on_model1\.png"):
+        batch(keep=("on_modle1.png",))
+
+
+def test_bad_decisions_are_all_named_and_nothing_is_touched(batch, catalogue):
+    out = catalogue / "out"
+    batch()
+    decide(out, k1={"decision": "maybe"}, k2={"strength": "much"})
+    before = (out / "decisions.csv").read_bytes()
+    with pytest.raises(UnsoundError) as caught:
+        batch()
+    assert [finding.code for finding in caught.value.findings] == ["decisions.value"] * 2
+    assert "accept, reject, keep, force" in str(caught.value.findings[0])
+    assert (out / "decisions.csv").read_bytes() == before
+
+
+def test_found_masks_are_saved_and_an_edited_one_is_used(catalogue):
+    out = catalogue / "out"
+
+    def run(masks=None):
+        result = correct_batch(BatchInputs(catalogue / "pairs", masks=masks), out, SEGMENTER)
+        return {done.key: done for done in result.corrections}
+
+    first = run()
+    saved = out / "garment_masks" / "on_model1.png"
+    assert pixels(saved).shape == (280, 224, 3)
+    assert first["1"].mask_confidence < 1
+    # Given back as they are, they are no surer than before.
+    assert run(out / "garment_masks")["1"].mask_confidence == first["1"].mask_confidence
+    edited = pixels(catalogue / "masks" / "on_model1.png")[..., 0] > 127
+    edited[:140] = False
+    write_mask(saved, edited)
+    assert run()["1"].mask_confidence == 1
+    np.testing.assert_array_equal(pixels(saved)[..., 0] > 127, edited)
+
+
+def test_photos_of_one_garment_are_corrected_by_one_map(catalogue):
+    """Front and back of a garment, lit alike: each alone may be corrected a little differently."""
+    pairs, masks = catalogue / "pairs", catalogue / "masks"
+    photo, mask = pixels(pairs / "on_model1.png"), pixels(masks / "on_model1.png")
+    Image.fromarray(np.ascontiguousarray(photo[:, ::-1])).save(pairs / "on_model1-back.png")
+    Image.fromarray(np.ascontiguousarray(mask[:, ::-1, 0])).save(masks / "on_model1-back.png")
+    result = correct_batch(BatchInputs(pairs, masks=masks), catalogue / "out", SEGMENTER)
+    done = {each.key: each for each in result.corrections}
+    front, back = (pixels(catalogue / "out" / f"on_model1{side}.png") for side in ("", "-back"))
+    assert done["1"].applied
+    assert done["1-back"].applied
+    inside = mask[..., 0] > 127
+    assert delta_e_map(front, np.ascontiguousarray(back[:, ::-1]))[inside].mean() < 1
+    alone = CorrectionOptions(alike=False)
+    each = correct_batch(BatchInputs(pairs, masks=masks), catalogue / "alone", SEGMENTER, alone)
+    assert {one.key: one.applied for one in each.corrections} == {"1": True, "1-back": True, "2": False}
+
+
+def test_workers_change_no_byte(catalogue):
+    inputs = BatchInputs(catalogue / "pairs", masks=catalogue / "masks")
+    written = []
+    for workers in (1, 2):
+        out = catalogue / f"out{workers}"
+        correct_batch(inputs, out, SEGMENTER, workers=workers)
+        written.append([(out / f"on_model{key}.png").read_bytes() for key in (1, 2)])
+    assert written[0] == written[1]
+
+
+def test_subfolders_are_kept_with_a_pattern(catalogue):
+    pairs = catalogue / "pairs"
+    (pairs / "monday").mkdir()
+    (pairs / "still-life1.png").rename(pairs / "monday" / "A_flat.png")
+    (pairs / "on_model1.png").rename(pairs / "monday" / "A_front.png")
+    inputs = BatchInputs(pairs, PairPattern("{sku}_flat*", "{sku}_front*"))
+    out = pairs / "results"
+    for _ in range(2):  # its own results are not taken for photos
+        (done,) = correct_batch(inputs, out, SEGMENTER).corrections
+        assert (done.key, done.out) == ("monday_A_front", str(out / "monday" / "A_front.png"))
+
+
+def run_verb(*words):
+    return CliRunner().invoke(app, ["correct", *map(str, words), "--segmenter", "classic"])
+
+
+def test_the_verb_ends_with_a_summary_and_exits_3(catalogue):
+    words = ["--batch", catalogue / "pairs", "--masks", catalogue / "masks", "--out", catalogue / "out"]
+    result = run_verb(*words)
+    assert result.exit_code == 3, result.output
+    assert result.stdout.splitlines()[-1].startswith("1 to look at, 1 left alone; see ")
+    document = json.loads(run_verb(*words, "--json").stdout)
+    assert [item["applied"] for item in document["corrections"]] == [True, False]
+    assert document["corrections"][1]["reason"].startswith("left alone")
+    assert document["summary"] == "1 to look at, 1 left alone"
+    promised = {"on_model", "out", "estimated_gain", "mask_confidence", "outside"}
+    assert promised <= document["corrections"][0].keys()
+    decide(catalogue / "out", k1={"decision": "accept"}, k2={"decision": "keep"})
+    assert run_verb(*words).exit_code == 0
+
+
+def test_a_dry_run_shows_what_matches_and_writes_nothing(catalogue):
+    pairs = catalogue / "pairs"
+    (pairs / "moodboard.png").write_bytes((pairs / "on_model1.png").read_bytes())
+    result = run_verb("--batch", pairs, "--pattern", "still-life{n}", "on_model{n}", "--dry-run")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].endswith(f"{pairs / 'still-life1.png'} -> {pairs / 'on_model1.png'}")
+    assert lines[2] == f"in no pair: {pairs / 'moodboard.png'}"
+    assert lines[3] == "2 photos of 2 garments; 1 files in no pair"
+    assert not (catalogue / "out").exists()

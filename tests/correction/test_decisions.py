@@ -1,0 +1,84 @@
+"""decisions.csv as spreadsheets change it."""
+
+from pathlib import Path
+
+import pytest
+
+from chromiq.correction.decisions import Decision, match_key, read_decisions, write_decisions
+from chromiq.correction.options import CorrectionOptions
+from chromiq.errors import UnsoundError
+
+
+def test_a_new_file_opens_in_a_spreadsheet(tmp_path):
+    photos = {"7": Path("on_model7.jpg"), "é": Path("é.jpg")}
+    write_decisions(read_decisions(tmp_path, list(photos)), photos, {"7": "left alone"}, list(photos))
+    data = (tmp_path / "decisions.csv").read_bytes()
+    assert data.startswith(b"\xef\xbb\xbfkey,photo,result,decision,")
+    assert b"7,on_model7.jpg,left alone,,,,,,\r\n" in data
+
+
+def test_rows_columns_and_delimiter_stay(tmp_path):
+    (tmp_path / "decisions.csv").write_bytes(
+        "Key;Decision;Freigabe;strength\r\ngone;reject;nein;\r\n7;keep;ja;0,5\r\n".encode("utf-16")
+    )
+    photos = {"7": Path("on_model7.jpg"), "8": Path("on_model8.jpg")}
+    decisions = read_decisions(tmp_path, list(photos))
+    assert decisions.of("7") == Decision("keep", strength=0.5)
+    assert decisions.of("8") == Decision()
+    assert decisions.unknown == ("gone",)
+    for _ in range(2):
+        write_decisions(read_decisions(tmp_path, list(photos)), photos, {}, list(photos))
+        lines = (tmp_path / "decisions.csv").read_text(encoding="utf-8-sig").splitlines()
+        assert lines[0].startswith("Key;Decision;Freigabe;strength;photo;result;")
+        assert lines[1].startswith("gone;reject;nein;")
+        assert lines[2].startswith("7;keep;ja;0,5;on_model7.jpg;")
+        assert lines[3].startswith("8;;;;on_model8.jpg;")
+
+
+@pytest.mark.parametrize(
+    ("text", "keys", "key"),
+    [
+        ("007", ["007", "7"], "007"),
+        ("7", ["007", "08"], "007"),
+        ("7", ["007", "07"], None),
+        ("7.0", ["7"], "7"),
+        ("sku-a", ["SKU-A"], "SKU-A"),
+        ("x", ["7"], None),
+    ],
+)
+def test_keys_that_a_spreadsheet_changed_are_recognised(text, keys, key):
+    assert match_key(text, keys) == key
+
+
+@pytest.mark.parametrize(
+    "text", ["52; -10; 31", "52,-10,31", "52 -10 31", "52,0; -10,0; 31,0", "52, -10, 31"]
+)
+def test_a_target_is_read_as_people_write_it(tmp_path, text):
+    (tmp_path / "decisions.csv").write_text(f'key,target_lab\n7,"{text}"\n')
+    assert read_decisions(tmp_path, ["7"]).of("7").target_lab == (52.0, -10.0, 31.0)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("7,perhaps,,", "unknown decision 'perhaps'"),
+        ("7,,much,", "strength 'much' is not a number"),
+        ("7,,3,", "strength 3 is not between 0 and 1.5"),
+        ("7,,,none.png", "the mask 'none.png' does not exist"),
+        ("7,keep,,\n7,force,,", "a second decision about '7'"),
+    ],
+)
+def test_what_cannot_be_understood_names_its_line(tmp_path, row, said):
+    (tmp_path / "decisions.csv").write_text(f"key,decision,strength,mask\n{row}\n")
+    with pytest.raises(UnsoundError) as caught:
+        read_decisions(tmp_path, ["7"])
+    assert said in str(caught.value.findings[0])
+    assert "line " in caught.value.findings[0].where
+
+
+def test_a_decision_overrules_the_run():
+    of_run = CorrectionOptions(strength=0.8, min_gain=2)
+    assert Decision().options(of_run) == of_run
+    options = Decision("force", strength=1.2, target_lab=(50, 0, 0)).options(of_run)
+    assert (options.force, options.strength, options.min_gain) == (True, 1.2, 2)
+    assert options.target_lab == (50, 0, 0)

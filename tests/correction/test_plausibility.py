@@ -1,0 +1,172 @@
+"""Pictures that must not be handed out as corrected, and pictures that may."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from chromiq.correction.decide import plan_correction
+from chromiq.correction.options import CorrectionOptions
+from chromiq.correction.plausibility import RULES, Evidence, judge
+from chromiq.correction.transfer import garment_sample
+from chromiq.dataset_builder.degrade.apply import degrade
+from chromiq.dataset_builder.segmenters.still_life import still_life_mask
+from chromiq.records import GarmentMask
+from chromiq.sample_catalogue.catalogue import draw_pair
+
+FINE = Evidence(
+    mask_share=0.3, mask_confidence=1.0, mask_reasons=(), frame_share=0.0, background_share=0.0,
+    face_share=0.0, person_share=0.6, skin_share=0.0, left_out_share=0.0, cut_share=0.0, exchanged=False,
+    still_life_colourless=False, on_model_colourless=False, still_life_chroma=20, on_model_chroma=25,
+    gain=5.0, likelihood=-2.0, dye_change=0.0, mean_change=-5.0,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shirt():
+    """A blue shirt whose photo is off by a moderate error."""
+    pair = draw_pair(0, size_wh=(320, 400))
+    off, _ = degrade(pair.on_model, pair.on_model_mask, "perceptual", np.random.default_rng(3))
+    return pair, off
+
+
+def planned(still_life, photo, mask, confidence=1.0, **options):
+    flat_mask = still_life_mask(still_life)
+    seen = garment_sample(photo, mask) if mask.any() else np.empty((0, 3), np.float32)
+    return plan_correction(
+        still_life, flat_mask, photo, GarmentMask(mask, confidence), garment_sample(still_life, flat_mask),
+        seen, CorrectionOptions(**options),
+    )  # fmt: skip
+
+
+def codes(plan):
+    return {doubt.code for doubt in plan.doubts}
+
+
+def test_a_true_pair_that_is_off_is_corrected(shirt):
+    pair, off = shirt
+    plan = planned(pair.still_life, off, pair.on_model_mask)
+    assert (plan.answer, plan.doubts) == ("corrected", ())
+    assert plan.colours.delta_e_after < plan.colours.delta_e_before
+    assert plan.remaining < plan.colours.delta_e_before
+
+
+@pytest.mark.parametrize("kind", ["inverted", "all white"])
+def test_a_mask_on_the_background_is_refused(shirt, kind):
+    pair, off = shirt
+    mask = ~pair.on_model_mask if kind == "inverted" else np.ones_like(pair.on_model_mask)
+    plan = planned(pair.still_life, off, mask)
+    assert plan.answer == "left_alone"
+    assert "mask.background" in codes(plan)
+    assert "inverted" in plan.doubts[0].hint
+
+
+def test_a_mask_of_the_whole_person_is_refused(shirt):
+    pair, off = shirt
+    lab_off = np.abs(pair.on_model.astype(int) - pair.on_model[2, 2]).max(axis=2) > 24
+    person = cv2.morphologyEx(lab_off.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9))) > 0
+    plan = planned(pair.still_life, off, person | pair.on_model_mask)
+    assert plan.answer == "left_alone"
+    assert codes(plan) & {"mask.face", "mask.person"}
+
+
+def test_half_a_garment_is_to_be_looked_at(shirt):
+    pair, _ = shirt
+    everywhere_off = np.clip(pair.on_model * np.array([1.2, 1.0, 0.75]), 0, 255).astype(np.uint8)
+    half = pair.on_model_mask.copy()
+    half[:, int(np.median(np.nonzero(half)[1])) :] = False
+    plan = planned(pair.still_life, everywhere_off, half)
+    assert plan.answer in {"look", "left_alone"}
+    assert codes(plan) & {"mask.cut", "garment.different"}
+
+
+def test_exchanged_photos_are_left_alone(shirt):
+    pair, off = shirt
+    mask = still_life_mask(pair.still_life)
+    plan = plan_correction(
+        off, pair.on_model_mask, pair.still_life, GarmentMask(mask, 1.0),
+        garment_sample(off, pair.on_model_mask), garment_sample(pair.still_life, mask), CorrectionOptions(),
+    )  # fmt: skip
+    assert plan.answer == "left_alone"
+    assert "photos.exchanged" in codes(plan)
+
+
+@pytest.mark.parametrize("grey", ["still-life", "photo"])
+def test_black_and_white_beside_colour_is_left_alone(shirt, grey):
+    pair, off = shirt
+
+    def drained(rgb):
+        return np.repeat(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+
+    still_life = drained(pair.still_life) if grey == "still-life" else pair.still_life
+    photo = drained(off) if grey == "photo" else off
+    plan = planned(still_life, photo, pair.on_model_mask)
+    assert plan.answer == "left_alone"
+    assert "photos.colourless" in codes(plan)
+
+
+def test_another_garment_is_never_plainly_corrected():
+    red, blue = (np.array(colour) for colour in ([200, 40, 40], [40, 60, 190]))
+    pair = draw_pair(0, size_wh=(320, 400))
+
+    def dyed(rgb, mask, colour):
+        shade = rgb.mean(axis=2, keepdims=True) / rgb[mask].mean()
+        return np.where(mask[..., None], np.clip(colour * shade, 0, 255), rgb).astype(np.uint8)
+
+    flat_mask = still_life_mask(pair.still_life)
+    plan = planned(
+        dyed(pair.still_life, flat_mask, blue),
+        dyed(pair.on_model, pair.on_model_mask, red),
+        pair.on_model_mask,
+    )
+    assert plan.answer in {"look", "left_alone"}
+    assert codes(plan) & {"gain.large", "garment.different"}
+
+
+def test_force_corrects_and_says_what_speaks_against_it(shirt):
+    pair, off = shirt
+    plan = planned(pair.still_life, off, ~pair.on_model_mask, force=True)
+    assert plan.answer == "corrected"
+    assert plan.colour_map is not None
+    assert "although the mask covers the background" in plan.reason
+
+
+def test_nothing_found_cannot_be_forced(shirt):
+    pair, off = shirt
+    plan = planned(pair.still_life, off, np.zeros_like(pair.on_model_mask), 0.0, force=True)
+    assert (plan.answer, plan.colour_map, codes(plan)) == ("left_alone", None, {"mask.unsure"})
+
+
+def test_nothing_speaks_against_fine_evidence():
+    assert judge(FINE).answer == "corrected"
+
+
+@pytest.mark.parametrize(
+    ("change", "answer", "code"),
+    [
+        ({"mask_confidence": 0.65}, "look", "mask.doubtful"),
+        ({"mask_confidence": 0.4}, "left_alone", "mask.unsure"),
+        ({"face_share": 0.9}, "left_alone", "mask.face"),
+        ({"person_share": 0.99, "skin_share": 0.3}, "left_alone", "mask.person"),
+        ({"gain": 16.0}, "look", "gain.large"),
+        ({"gain": 40.0, "likelihood": -30.0}, "left_alone", "garment.different"),
+        ({"mean_change": 2.0}, "left_alone", "result.worse"),
+        ({"dye_change": 5.0}, "look", "result.dye"),
+        ({"left_out_share": 0.5, "cut_share": 0.2}, "look", "mask.cut"),
+        ({"still_life_colourless": True, "on_model_chroma": 10.0}, "look", "photos.nearly_colourless"),
+    ],
+)
+def test_each_rule(change, answer, code):
+    judgement = judge(replace(FINE, **change))
+    assert (judgement.answer, judgement.doubts[0].code) == (answer, code)
+
+
+def test_rules_read_as_sentences():
+    for rule in RULES:
+        reason = rule.reason.format(**vars(FINE))
+        assert reason[0].islower() or reason[0].isdigit()
+        assert not reason.endswith(".")
+        assert rule.hint[0].isupper()
+        assert rule.hint.endswith(".")
+    assert len({rule.code for rule in RULES}) == len(RULES)
