@@ -436,7 +436,7 @@ def jpeg_blocks(metadata: Metadata, carried: Carried, *, profile: bytes | None, 
         to_srgb: whether the pixels were converted.
     """
     kept: list[Block] = []
-    if profile and (to_srgb or metadata.profile is None):
+    if profile and to_srgb:
         kept += _icc_segments(profile)
     for block in metadata.blocks:
         kind, payload = block.kind, block.payload
@@ -526,7 +526,7 @@ def about_blocks(
 def png_blocks(metadata: Metadata, carried: Carried, *, profile: bytes | None, to_srgb: bool) -> list[Block]:
     """A PNG's chunks from a PNG: all that may be copied when pixels have changed."""
     kept: list[Block] = []
-    if profile and (to_srgb or metadata.profile is None) and not _states_space(metadata):
+    if profile and to_srgb:
         kept.append(Block(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)))
     for block in metadata.blocks:
         kind = block.kind
@@ -547,10 +547,6 @@ def png_blocks(metadata: Metadata, carried: Carried, *, profile: bytes | None, t
         else:
             carried.drop("C2PA signature" if kind == b"caBX" else f"{kind.decode('latin-1')} chunk")
     return kept
-
-
-def _states_space(metadata: Metadata) -> bool:
-    return any(each.kind in {b"sRGB", b"gAMA", b"cHRM", b"cICP"} for each in metadata.blocks)
 
 
 def _png_xmp_chunk(packet: bytes) -> Block:

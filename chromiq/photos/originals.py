@@ -123,7 +123,7 @@ def _encoded(
     same = target == photo.file.format
     orientation = photo.file.orientation
     stored = turned_back(changed, orientation)
-    profile, to_srgb = _profile_to_write(photo), bool(photo.converted)
+    profile, to_srgb = _profile_to_write(photo, same=same), bool(photo.converted)
     about: dict[str, Any] = {"profile": profile, "to_srgb": to_srgb}
     if target == "TIFF":
         if same and not to_srgb and (data := _rewritten_tiff(photo, changed, stored, carried, notes)):
@@ -153,11 +153,12 @@ def _encoded(
     return png_with_chunks(data, blocks, _PNG_METADATA), outside
 
 
-def _profile_to_write(photo: Photo) -> bytes | None:
-    """The profile of the numbers that are written: the file's own, or one of the space it states."""
+def _profile_to_write(photo: Photo, *, same: bool) -> bytes | None:
+    """The profile of the numbers that are written; in the same format it says no more than it did."""
     if photo.converted:
         return srgb_profile()
-    return photo.file.metadata.profile or photo.space.profile or srgb_profile()
+    own = photo.file.metadata.profile
+    return own if own or same else photo.space.profile or srgb_profile()
 
 
 def _with_alpha(photo: Photo, stored: NDArray[Any]) -> NDArray[Any]:

@@ -1,0 +1,386 @@
+"""Photos as other programs write them: every format and feature, made by tools that are not chromiq's.
+
+A case whose tool is missing is left out by `pytest.skip`. Pixels are drawn, so nothing is stored here.
+"""
+
+import io
+import shutil
+import struct
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageCms
+
+from chromiq.sample_catalogue.catalogue import draw_pair
+
+PHOTO = draw_pair(1, size_wh=(96, 120)).on_model
+DEEP = (PHOTO.astype(np.uint16) * 257 + np.random.default_rng(0).integers(-120, 120, PHOTO.shape)).clip(
+    0, 65535
+)
+DEEP = DEEP.astype(np.uint16)
+HEIGHT_PX, WIDTH_PX = PHOTO.shape[:2]
+ALPHA = np.full((HEIGHT_PX, WIDTH_PX), 200, np.uint8)
+ALPHA[:20] = 90
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xmp="http://ns.adobe.com/xap/1.0/" '
+    b'xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0" hdrgm:GainMapMax="2.1" '
+    b'dc:creator="a studio"><xmp:Thumbnails><rdf:Alt><rdf:li>OLDCOLOUR</rdf:li></rdf:Alt></xmp:Thumbnails>'
+    b"</rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+
+
+def resource(number: int, content: bytes) -> bytes:
+    """One of Photoshop's image resources."""
+    return b"8BIM" + struct.pack(">HHI", number, 0, len(content)) + content + bytes(len(content) % 2)
+
+
+IPTC = b"\x1c\x02\x78\0\x07caption"
+CLIPPING_PATH = resource(0x07D0, bytes(26) * 3)
+PHOTOSHOP = resource(0x0404, IPTC) + CLIPPING_PATH + resource(0x040C, b"OLDCOLOUR" * 9)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the matrix.
+
+    Attributes:
+        name: format and feature.
+        suffix: of its file.
+        make: writes the file.
+        decode: an independent decoder's pixels, as they are stored; None if no other decoder knows it.
+    """
+
+    name: str
+    suffix: str
+    make: Callable[[Path], None]
+    decode: Callable[[Path], np.ndarray] | None
+
+
+def tool(name: str) -> str:
+    """The path of a program."""
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"needs {name}")
+    return path
+
+
+def ran(*command: object, stdin: bytes | None = None) -> bytes:
+    """What a program writes to its standard output."""
+    done = subprocess.run([str(word) for word in command], input=stdin, capture_output=True, check=True)
+    return done.stdout
+
+
+def ppm(pixels: np.ndarray) -> bytes:
+    """Pixels as a portable pixmap."""
+    return f"P6 {pixels.shape[1]} {pixels.shape[0]} 255\n".encode() + pixels.tobytes()
+
+
+def by_pillow(path: Path) -> np.ndarray:
+    """Pixels by Pillow, its first picture."""
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def by_djpeg(path: Path) -> np.ndarray:
+    """Pixels by libjpeg's own program."""
+    with Image.open(io.BytesIO(ran(tool("djpeg"), "-pnm", path))) as image:
+        return np.asarray(image)
+
+
+def by_opencv(path: Path) -> np.ndarray:
+    """Pixels by OpenCV, as they are stored."""
+    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    return pixels if pixels.ndim == 2 else pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+
+
+def by_libtiff(path: Path) -> np.ndarray:
+    """Pixels by libtiff, as libvips calls it."""
+    import pyvips
+
+    return pyvips.Image.tiffload(str(path)).numpy()
+
+
+def by_imagemagick(path: Path) -> np.ndarray:
+    """Pixels by ImageMagick at 16 bits; 8-bit values come spread over the range."""
+    data = ran(tool("convert"), "-quiet", f"{path}[0]", "-alpha", "off", "-depth", "16", "rgb:-")
+    return np.frombuffer(data, "<u2").reshape(HEIGHT_PX, WIDTH_PX, 3)
+
+
+def cjpeg(*options: str) -> Callable[[Path], None]:
+    """A JPEG by libjpeg's own program."""
+    return lambda path: (
+        path.write_bytes(ran(tool("cjpeg"), "-quality", "92", *options, stdin=ppm(PHOTO))) and None
+    )
+
+
+def exiftool(path: Path, *options: str) -> None:
+    """Write metadata with exiftool."""
+    ran(tool("exiftool"), "-q", "-overwrite_original", *options, path)
+
+
+def tiff(pixels: np.ndarray = PHOTO, **options: object) -> Callable[[Path], None]:
+    """A TIFF by tifffile."""
+    return lambda path: tifffile.imwrite(path, pixels, **{"photometric": "rgb", **options})
+
+
+def pillow(image: Image.Image, **options: object) -> Callable[[Path], None]:
+    """A file by Pillow."""
+    return lambda path: image.save(path, **options)
+
+
+def stored(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Upright pixels as a file of an orientation has them, by the EXIF standard's table."""
+    undo = {
+        1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1],
+        5: lambda a: a.swapaxes(0, 1), 6: lambda a: np.rot90(a), 7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+        8: lambda a: np.rot90(a, -1),
+    }  # fmt: skip
+    return np.ascontiguousarray(undo[orientation](pixels))
+
+
+def turned_tiff(orientation: int, pixels: np.ndarray = PHOTO) -> Callable[[Path], None]:
+    """A TIFF that lies on its side or head."""
+    return tiff(stored(pixels, orientation), compression="lzw", extratags=[(274, "H", 1, orientation, True)])
+
+
+def _documented_tiff(path: Path) -> None:
+    extra = [
+        (700, "B", len(XMP), XMP, True), (33723, "B", len(IPTC), IPTC, True),
+        (34377, "B", len(PHOTOSHOP), PHOTOSHOP, True), (37724, "B", 400, b"LAYERS!!" * 50, True),
+    ]  # fmt: skip
+    tiff(compression="lzw", predictor=True, resolution=(300, 300), resolutionunit=2, extratags=extra)(path)
+    exiftool(path, "-Make=Camera", "-ISO=100", "-GPSLatitude=10.5", "-GPSLatitudeRef=N")
+
+
+def _documented_jpeg(path: Path) -> None:
+    cjpeg("-sample", "1x1")(path)
+    thumbnail = path.with_suffix(".thumb.jpg")
+    Image.fromarray(PHOTO[::4, ::4]).save(thumbnail, "JPEG")
+    exiftool(path, "-Make=Camera", "-GPSLatitude=10.5", "-GPSLatitudeRef=N", f"-ThumbnailImage<={thumbnail}")
+    thumbnail.unlink()
+    data = path.read_bytes()
+    segments = b"\xff\xe1" + struct.pack(">H", len(XMP) + 31) + b"http://ns.adobe.com/xap/1.0/\0" + XMP
+    segments += b"\xff\xed" + struct.pack(">H", len(PHOTOSHOP) + 16) + b"Photoshop 3.0\0" + PHOTOSHOP
+    at = 4 + int.from_bytes(data[4:6])  # behind the first segment, JFIF's
+    path.write_bytes(data[:at] + segments + data[at:])
+
+
+def _documented_png(path: Path) -> None:
+    from PIL import PngImagePlugin
+
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "Camera", 6
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("Copyright", "a studio")
+    texts.add_itxt("XML:com.adobe.xmp", XMP.decode())
+    Image.fromarray(stored(PHOTO, 6)).save(path, pnginfo=texts, exif=exif, dpi=(300, 300))
+
+
+def _documented_webp(path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    Image.fromarray(PHOTO).save(path, lossless=True, exif=exif, xmp=XMP, icc_profile=srgb())
+
+
+def _filled_jpeg(path: Path) -> None:
+    cjpeg()(path)
+    data = path.read_bytes()
+    at = data.index(b"\xff\xdb")
+    path.write_bytes(data[:at] + b"\xff\xff\xff" + data[at:])
+
+
+def _appended(path: Path) -> None:
+    cjpeg()(path)
+    path.write_bytes(path.read_bytes() + b"\0\0\0\x18ftypmp42" + bytes(500))
+
+
+def _mpo(path: Path) -> None:
+    image = Image.fromarray(PHOTO)
+    image.save(path, format="MPO", save_all=True, append_images=[image], quality=92)
+
+
+def _gain_map(path: Path) -> None:
+    import pyvips
+
+    if not pyvips.type_find("VipsOperation", "uhdrsave"):
+        pytest.skip("needs libvips with libultrahdr")
+    _mpo(path)
+    data = path.read_bytes()
+    segment = b"\xff\xe1" + struct.pack(">H", len(XMP) + 31) + b"http://ns.adobe.com/xap/1.0/\0" + XMP
+    path.write_bytes(data[:2] + segment + data[2:])
+
+
+def srgb() -> bytes:
+    """An sRGB profile by Pillow's Little CMS."""
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def _cmyk_jpeg(path: Path) -> None:
+    Image.fromarray(PHOTO).convert("CMYK").save(path, quality=95)
+
+
+def _cmyk_without_app14(path: Path) -> None:
+    _cmyk_jpeg(path)
+    data = path.read_bytes()
+    at = data.index(b"\xff\xee")
+    path.write_bytes(data[:at] + data[at + 2 + int.from_bytes(data[at + 2 : at + 4]) :])
+
+
+def _two_directories(path: Path) -> None:
+    with tifffile.TiffWriter(path) as file:
+        file.write(PHOTO, photometric="rgb", compression="zlib")
+        file.write(np.ascontiguousarray(PHOTO[::4, ::4]), photometric="rgb", subfiletype=1)
+
+
+def _sub_directory(path: Path) -> None:
+    with tifffile.TiffWriter(path) as file:
+        file.write(PHOTO, photometric="rgb", compression="lzw", subifds=1)
+        file.write(np.ascontiguousarray(PHOTO[::4, ::4]), photometric="rgb", subfiletype=1)
+
+
+def _png_with(kind: bytes, payload: bytes) -> Callable[[Path], None]:
+    import zlib
+
+    def make(path: Path) -> None:
+        buffer = io.BytesIO()
+        Image.fromarray(PHOTO).save(buffer, "PNG")
+        data = buffer.getvalue()
+        chunk = (
+            struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
+        )
+        path.write_bytes(data[:33] + chunk + data[33:])
+
+    return make
+
+
+def _deep_png(path: Path) -> None:
+    cv2.imwrite(str(path), DEEP[..., ::-1])
+
+
+def _transparent_png(path: Path) -> None:
+    buffer = Image.fromarray(PHOTO)
+    buffer.save(path, transparency=tuple(int(level) for level in PHOTO[0, 0]))
+
+
+_DEEP_ALPHA = np.dstack([DEEP, ALPHA.astype(np.uint16) * 257])
+_PREMULTIPLIED = np.dstack(
+    [np.rint(DEEP * (ALPHA[..., None] / 255)).astype(np.uint16), ALPHA.astype(np.uint16) * 257]
+)
+_SELECTION = np.dstack([PHOTO, ALPHA])
+_PLANES = {"planarconfig": "separate", "photometric": "rgb"}
+
+CASES = [
+    Case("JPEG, baseline 4:2:0", ".jpg", cjpeg(), by_djpeg),
+    Case("JPEG, progressive", ".jpg", cjpeg("-progressive"), by_djpeg),
+    Case("JPEG, arithmetic coding", ".jpg", cjpeg("-arithmetic"), by_djpeg),
+    Case("JPEG, restart markers", ".jpg", cjpeg("-restart", "1"), by_djpeg),
+    Case("JPEG, 4:4:4", ".jpg", cjpeg("-sample", "1x1"), by_djpeg),
+    Case("JPEG, 4:2:2", ".jpg", cjpeg("-sample", "2x1"), by_djpeg),
+    Case("JPEG, 4:4:0", ".jpg", cjpeg("-sample", "1x2"), by_djpeg),
+    Case("JPEG, 4:1:1", ".jpg", cjpeg("-sample", "4x1"), by_djpeg),
+    Case("JPEG, 4:1:0", ".jpg", cjpeg("-sample", "4x2"), by_djpeg),
+    Case("JPEG, grey", ".jpg", cjpeg("-grayscale"), by_djpeg),
+    Case("JPEG, stored as RGB", ".jpg", cjpeg("-rgb"), by_djpeg),
+    Case("JPEG, fill bytes", ".jpg", _filled_jpeg, by_djpeg),
+    Case("JPEG, EXIF, GPS, IPTC, XMP, clipping path, thumbnails", ".jpg", _documented_jpeg, by_djpeg),
+    Case("JPEG, two pictures (MPO)", ".jpg", _mpo, by_djpeg),
+    Case("JPEG, gain map (Ultra HDR)", ".jpg", _gain_map, by_djpeg),
+    Case("JPEG, film behind it (motion photo)", ".jpg", _appended, by_djpeg),
+    Case("JPEG, CMYK with APP14", ".jpg", _cmyk_jpeg, by_pillow),
+    Case("JPEG, CMYK without APP14", ".jpg", _cmyk_without_app14, by_pillow),
+    *(
+        Case(
+            f"TIFF 8 bit, {name}",
+            ".tif",
+            tiff(compression=code),
+            by_libtiff if code not in {"zstd", "lzma"} else by_pillow,
+        )
+        for name, code in (
+            ("no compression", None),
+            ("LZW", "lzw"),
+            ("ZIP", "zlib"),
+            ("PackBits", "packbits"),
+            ("ZSTD", "zstd"),
+            ("LZMA", "lzma"),
+            ("JPEG", "jpeg"),
+        )
+    ),
+    *(
+        Case(
+            f"TIFF 16 bit, {name}",
+            ".tif",
+            tiff(DEEP, compression=code, predictor=True),
+            by_libtiff if code not in {"zstd", "lzma"} else by_imagemagick,
+        )
+        for name, code in (
+            ("LZW, predictor", "lzw"),
+            ("ZIP, predictor", "zlib"),
+            ("ZSTD, predictor", "zstd"),
+            ("LZMA, predictor", "lzma"),
+        )
+    ),
+    Case(
+        "TIFF 8 bit, planes apart",
+        ".tif",
+        tiff(np.moveaxis(PHOTO, -1, 0), compression="lzw", **_PLANES),
+        by_libtiff,
+    ),
+    Case(
+        "TIFF 16 bit, planes apart",
+        ".tif",
+        tiff(np.moveaxis(DEEP, -1, 0), compression="zlib", predictor=True, **_PLANES),
+        by_libtiff,
+    ),
+    Case(
+        "TIFF 16 bit, tiles, big-endian",
+        ".tif",
+        tiff(DEEP, tile=(32, 32), compression="zlib", byteorder=">"),
+        by_libtiff,
+    ),
+    Case("TIFF 16 bit, BigTIFF", ".tif", tiff(DEEP, bigtiff=True), by_libtiff),
+    *(
+        Case(f"TIFF 8 bit, orientation {number}", ".tif", turned_tiff(number), by_libtiff)
+        for number in range(2, 9)
+    ),
+    Case("TIFF 16 bit, orientation 6", ".tif", turned_tiff(6, DEEP), by_libtiff),
+    Case(
+        "TIFF 16 bit, alpha",
+        ".tif",
+        tiff(_DEEP_ALPHA, extrasamples=["unassalpha"], compression="lzw"),
+        by_libtiff,
+    ),
+    Case("TIFF 16 bit, alpha multiplied in", ".tif", tiff(_PREMULTIPLIED, extrasamples=["assocalpha"]), None),
+    Case(
+        "TIFF 8 bit, saved selection",
+        ".tif",
+        tiff(_SELECTION, extrasamples=["unspecified"], compression="lzw"),
+        by_libtiff,
+    ),
+    Case("TIFF, EXIF, GPS, IPTC, XMP, clipping path, layers", ".tif", _documented_tiff, by_libtiff),
+    Case("TIFF, reduced picture behind it", ".tif", _two_directories, by_libtiff),
+    Case("TIFF, reduced picture as SubIFD", ".tif", _sub_directory, by_libtiff),
+    Case("PNG 8 bit", ".png", pillow(Image.fromarray(PHOTO)), by_opencv),
+    Case("PNG 16 bit", ".png", _deep_png, by_opencv),
+    Case(
+        "PNG, palette",
+        ".png",
+        pillow(Image.fromarray(PHOTO).quantize(64)),
+        lambda path: np.asarray(Image.open(path).convert("RGB")),
+    ),
+    Case("PNG, alpha", ".png", pillow(Image.fromarray(_SELECTION)), by_opencv),
+    Case("PNG, tRNS", ".png", _transparent_png, by_opencv),
+    Case("PNG, iCCP", ".png", pillow(Image.fromarray(PHOTO), icc_profile=srgb()), by_opencv),
+    Case("PNG, cICP Display P3", ".png", _png_with(b"cICP", bytes([12, 13, 0, 1])), by_opencv),
+    Case("PNG, gAMA", ".png", _png_with(b"gAMA", struct.pack(">I", 55556)), by_opencv),
+    Case("PNG, eXIf, XMP, texts, orientation 6", ".png", _documented_png, by_opencv),
+    Case("WebP, lossless, EXIF, XMP, iCCP", ".webp", _documented_webp, by_pillow),
+    Case("WebP, lossy", ".webp", pillow(Image.fromarray(PHOTO), quality=90), by_pillow),
+    Case("BMP", ".bmp", pillow(Image.fromarray(PHOTO)), by_opencv),
+]
