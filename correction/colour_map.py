@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -90,12 +90,29 @@ class Recoloured(NamedTuple):
     """A photo after a colour map.
 
     Attributes:
-        values: ``(H, W, 3)``, of the photo's type and space.
+        photo: ``(H, W, 3)``, before.
+        part: ``(rows, columns, 3)``, of the photo's type and space: what takes the place of a part of it.
+        box: the rows and columns of that part.
         out_of_gamut: share of the garment, 0..1, that lost chroma, as the space cannot hold its colour.
     """
 
-    values: NDArray[Any]
-    out_of_gamut: float
+    photo: NDArray[Any]
+    part: NDArray[Any]
+    box: tuple[slice, slice]
+    out_of_gamut: float = 0.0
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """All of the photo, a new array each time."""
+        whole = self.photo.copy()
+        whole[self.box] = self.part
+        return whole
+
+
+def unchanged(photo: NDArray[Any]) -> Recoloured:
+    """A photo as it was."""
+    nowhere = (slice(0, 0), slice(0, 0))
+    return Recoloured(photo, photo[nowhere], nowhere)
 
 
 def apply_colour_map(
@@ -114,62 +131,70 @@ def apply_colour_map(
         strength: 0..1.
         space: what the photo's values mean.
     """
-    result = photo.copy()
     if not mask.any():
-        return Recoloured(result, 0.0)
+        return unchanged(photo)
     box = bounding_box(mask, margin_px=1)
-    before, after, inside = photo[box], result[box], mask[box]
-    weight = np.float32(strength) * inner_edge(inside, max(mask.shape))
-    rows = max(1, _CHUNK // inside.shape[1])
-    strips = [slice(top, top + rows) for top in range(0, len(inside), rows)]
-
+    before, inside = photo[box], mask[box]
+    after = before.copy()
+    pixels = before[inside]
+    weight = np.float32(strength) * inner_edge(inside, max(mask.shape))[inside]
+    parts = [slice(start, start + _CHUNK) for start in range(0, len(pixels), _CHUNK)]
+    outside = np.zeros(len(parts), np.int64)
     with thread_per_core() as pool:
-        pixels = list(pool.map(lambda strip: before[strip][inside[strip]], strips))
-        mapped = _mapped_once if photo.dtype == np.uint8 else _mapped
-        targets = mapped(pixels, colour_map, space, pool)
+        target_of = _table(pixels, parts, colour_map, space, pool) if photo.dtype == np.uint8 else None
 
-        def mix(strip: slice, here: NDArray[Any], target: tuple[FloatImage, BoolMask]) -> int:
-            there = inside[strip]
-            after[strip][there] = np.rint(here + weight[strip][there][:, None] * (target[0] - here))
-            return int(np.count_nonzero(target[1]))
+        def mix(number: int) -> None:
+            here = pixels[parts[number]]
+            target, moved = target_of(here) if target_of else _mapped(here, colour_map, space)
+            outside[number] = np.count_nonzero(moved)
+            mixed = here + weight[parts[number]][:, None] * (target - here)
+            pixels[parts[number]] = np.rint(mixed)
 
-        outside = sum(pool.map(mix, strips, pixels, targets))
-    return Recoloured(result, outside / np.count_nonzero(inside))
+        list(pool.map(mix, range(len(parts))))
+    after[inside] = pixels
+    return Recoloured(photo, after, box, float(outside.sum() / len(pixels)))
 
 
-def _mapped_once(
-    parts: list[RgbImage], colour_map: MapsColours, space: ColourSpace, pool: Executor
-) -> Iterator[tuple[FloatImage, BoolMask]]:
+def _table(
+    pixels: RgbImage, parts: Sequence[slice], colour_map: MapsColours, space: ColourSpace, pool: Executor
+) -> Callable[[RgbImage], tuple[FloatImage, BoolMask]]:
     """`_mapped` of bytes. Cloth has far fewer colours than pixels: each is mapped once, found by a table."""
     present = np.zeros(1 << 24, bool)
 
-    def seen(pixels: RgbImage) -> NDArray[np.int32]:
-        codes = pixels[:, 0].astype(np.int32) << 16 | pixels[:, 1].astype(np.int32) << 8 | pixels[:, 2]
-        present[codes] = True
-        return codes
+    def see(part: slice) -> None:
+        present[_codes(pixels[part])] = True
 
-    codes = list(pool.map(seen, parts))
+    list(pool.map(see, parts))
     found = np.flatnonzero(present)
     places = np.empty(1 << 24, np.int32)
     places[found] = np.arange(len(found))
     colours = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1).astype(np.uint8)
-    chunks = np.array_split(colours, 1 + len(colours) // _CHUNK)
-    results = list(_mapped(chunks, colour_map, space, pool))
-    mapped, outside = (np.concatenate(arrays) for arrays in zip(*results, strict=True))
-    return pool.map(
-        lambda these: (mapped.take(places.take(these), axis=0), outside.take(places.take(these))), codes
-    )
+    mapped, outside = np.empty(colours.shape, np.float32), np.empty(len(colours), bool)
+
+    def fill(start: int) -> None:
+        these = slice(start, start + _CHUNK)
+        mapped[these], outside[these] = _mapped(colours[these], colour_map, space)
+
+    list(pool.map(fill, range(0, len(colours), _CHUNK)))
+
+    def target_of(here: RgbImage) -> tuple[FloatImage, BoolMask]:
+        at = places.take(_codes(here))
+        return mapped.take(at, axis=0), outside.take(at)
+
+    return target_of
 
 
-def _mapped(
-    parts: Sequence[NDArray[Any]], colour_map: MapsColours, space: ColourSpace, pool: Executor
-) -> Iterator[tuple[FloatImage, BoolMask]]:
-    """Parts of pixels ``(P, 3)`` after the map, in their own units, as float32, and which left the gamut."""
+def _codes(pixels: RgbImage) -> NDArray[np.int32]:
+    """Each colour as one number."""
+    codes = pixels[:, 0].astype(np.int32) << 16
+    codes |= pixels[:, 1].astype(np.int32) << 8
+    codes |= pixels[:, 2]
+    return codes
 
-    def mapped(pixels: NDArray[Any]) -> tuple[FloatImage, BoolMask]:
-        return space.from_lab(colour_map.apply(space.to_lab(pixels)), pixels.dtype)
 
-    return pool.map(mapped, parts)
+def _mapped(pixels: NDArray[Any], colour_map: MapsColours, space: ColourSpace) -> tuple[FloatImage, BoolMask]:
+    """Pixels ``(P, 3)`` after the map, in their own units, as float32, and which left the space's gamut."""
+    return space.from_lab(colour_map.apply(space.to_lab(pixels)), pixels.dtype)
 
 
 def inner_edge(mask: BoolMask, photo_side_px: int) -> FloatImage:

@@ -23,6 +23,7 @@ from chromiq.correction.colour_map import (
     blend_maps,
     fit_affine,
     inner_edge,
+    unchanged,
 )
 from chromiq.correction.garment_look import look
 from chromiq.correction.transfer import MIN_GAIN, TransferResult, check_masks, fit_colours, garment_sample
@@ -83,9 +84,9 @@ def hybrid(
         gain = moved - fit.uncertainty * float(np.sqrt(1 - shares[0]))
     if gain < min_gain:
         reason = f"left alone: the colour is right as far as can be told; {said}"
-        return TransferResult(on_model.copy(), False, reason, gain, colour_map)
-    rgb, outside = apply_colour_map(on_model, on_model_mask, colour_map, strength, spaces[1])
-    return TransferResult(rgb, True, f"corrected; {said}", gain, colour_map, out_of_gamut=outside)
+        return TransferResult(unchanged(on_model), False, reason, gain, colour_map)
+    recoloured = apply_colour_map(on_model, on_model_mask, colour_map, strength, spaces[1])
+    return TransferResult(recoloured, True, f"corrected; {said}", gain, colour_map)
 
 
 def network_shares(flat_lab: FloatImage, network_lab: FloatImage, uncertainty: float) -> tuple[float, float]:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from chromiq.correction.colour_map import apply_colour_map
+from chromiq.correction.colour_map import Recoloured, apply_colour_map
 from chromiq.correction.decide import (
     Colours,
     Plan,
@@ -29,7 +28,7 @@ from chromiq.dataset_builder.segmenters.classic.quality import LEFT_OUT_BELOW
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.photos.images import Photo, read_mask, read_photo
-from chromiq.photos.originals import Kept, Written, copy_untouched, write_changed
+from chromiq.photos.originals import WHOLE, Kept, Written, copy_untouched, write_changed
 from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
 
 
@@ -217,8 +216,7 @@ def correct_subject(
     """
     named = named or out
     photo, found, rgb = subject.on_model, subject.found, subject.still_life.rgb
-    outside = 0.0
-    changed: NDArray[Any] | None
+    changed: Recoloured | None = None
     if options.method == "lora":
         assert generated is not None  # the callers see to it
         pasted, doubt = None, ""
@@ -231,23 +229,27 @@ def correct_subject(
             rgb, subject.still_life_mask, photo.rgb, found, pasted_lab, doubt,
             subject.flat_lab, subject.seen_lab, options,
         )  # fmt: skip
-        changed = None if plan.answer == "left_alone" else pasted
+        if pasted is not None and plan.answer != "left_alone":
+            changed = Recoloured(photo.values, pasted, WHOLE)
     else:
         plan = plan_correction(
             rgb, subject.still_life_mask, photo.rgb, found, subject.flat_lab, subject.seen_lab, options,
             fit=fit, generated=generated, exchanged=_named_in_reverse(subject),
         )  # fmt: skip
-        changed = None
         if plan.colour_map is not None:
-            changed, outside = apply_colour_map(photo.values, found.mask, plan.colour_map, space=photo.space)
+            changed = apply_colour_map(photo.values, found.mask, plan.colour_map, space=photo.space)
     exports: tuple[str, ...] = ()
     if changed is None:
         written, after = copy_untouched(out, photo), photo.rgb
     else:
-        written, after = write_changed(out, photo, changed), photo.space.to_bytes(changed)
-        exports = write_exports(named, photo, changed, found.mask, plan.colour_map, options.exports)
+        written = write_changed(out, photo, changed.part, changed.box)
+        values = changed.values
+        after = photo.space.to_bytes(values)
+        exports = write_exports(named, photo, values, found.mask, plan.colour_map, options.exports)
     correction = _record(subject, named, plan, options, written, changed is not None)
-    return replace(correction, out_of_gamut=round(outside, 4), exports=exports), after
+    return replace(
+        correction, out_of_gamut=round(changed.out_of_gamut if changed else 0.0, 4), exports=exports
+    ), after
 
 
 def find_garment(

@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 
 from chromiq.colour import delta_e_lab
 from chromiq.correction import dyes
-from chromiq.correction.colour_map import ColourMap, MapsColours, apply_colour_map, fit_affine
+from chromiq.correction.colour_map import (
+    ColourMap,
+    MapsColours,
+    Recoloured,
+    apply_colour_map,
+    fit_affine,
+    unchanged,
+)
 from chromiq.correction.garment_look import Tolerances
 from chromiq.correction.hypotheses import Hypotheses, hypotheses
 from chromiq.errors import UsageError
@@ -40,7 +47,7 @@ class TransferResult:
     """What became of a photo.
 
     Attributes:
-        rgb: ``(H, W, 3)``, of the photo's type and space; outside the mask bit-identical to the photo.
+        recoloured: the photo and the part of it that changed.
         applied: False if the photo was left alone.
         reason: why it was left alone, or what was done, in a few words.
         estimated_gain: mean dE00 over the garment that the correction is expected to remove.
@@ -48,10 +55,9 @@ class TransferResult:
         gain_interval: dE00, the gain is expected between these two in four of five photos.
         expected_remaining: mean dE00 over the garment that is expected to remain after the correction.
         dyes: what the correction does to each dye of the garment, the largest first.
-        out_of_gamut: share of the garment's pixels, 0..1, whose colour the photo's space cannot hold.
     """
 
-    rgb: NDArray[Any]
+    recoloured: Recoloured
     applied: bool
     reason: str
     estimated_gain: float
@@ -59,7 +65,11 @@ class TransferResult:
     gain_interval: tuple[float, float] = (0.0, 0.0)
     expected_remaining: float = 0.0
     dyes: tuple[DyeChange, ...] = ()
-    out_of_gamut: float = 0.0
+
+    @property
+    def rgb(self) -> NDArray[Any]:
+        """``(H, W, 3)``, of the photo's type and space; outside the mask bit-identical to the photo."""
+        return self.recoloured.values
 
 
 @dataclass(frozen=True)
@@ -131,16 +141,15 @@ def transfer(
     colour_map = fit.dye_shift or fit.colour_map
     said = "expected gain {:.1f} dE00, {:.1f} to {:.1f}".format(fit.gain, *fit.gain_interval)
     if fit.gain < min_gain:
-        rgb, outside, said = (
-            on_model.copy(),
-            0.0,
+        recoloured, said = (
+            unchanged(on_model),
             f"left alone: the colour is right as far as can be told ({said})",
         )
     else:
-        rgb, outside = apply_colour_map(on_model, on_model_mask, colour_map, strength, spaces[1])
+        recoloured = apply_colour_map(on_model, on_model_mask, colour_map, strength, spaces[1])
         said = f"{'corrected one dye' if fit.dye_shift else 'corrected'} ({said})"
     return TransferResult(
-        rgb=rgb,
+        recoloured=recoloured,
         applied=fit.gain >= min_gain,
         reason=said,
         estimated_gain=fit.gain,
@@ -148,7 +157,6 @@ def transfer(
         gain_interval=fit.gain_interval,
         expected_remaining=fit.uncertainty,
         dyes=fit.dyes,
-        out_of_gamut=outside,
     )
 
 

@@ -10,6 +10,7 @@ libvips and Pillow do not give access to coefficients; jpegio does.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,7 +29,6 @@ _YCBCR_FROM_RGB = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
 )
 _LARGEST_COEFFICIENT = 1023
-_BLOCKS_AT_ONCE = 4096
 _ROWS_COMPARED = 256
 
 
@@ -37,13 +37,14 @@ def blocks_can_be_kept() -> bool:
     return find_spec("jpegio") is not None
 
 
-def changed_jpeg(source: Path, before: RgbImage, after: RgbImage) -> bytes | None:
-    """A JPEG with the change from one picture to another added.
+def changed_jpeg(source: Path, before: RgbImage, changed: RgbImage, corner: tuple[int, int]) -> bytes | None:
+    """A JPEG with a part of its picture changed.
 
     Args:
         source: the JPEG.
         before: ``(h, w, 3)`` uint8, its pixels as they are stored.
-        after: ``(h, w, 3)`` uint8, what they are to be.
+        changed: ``(rows, columns, 3)`` uint8, a part of the picture as it is to be.
+        corner: the row and column of `before` at which that part starts.
 
     Returns:
         The new file, in which every pixel is the source's but for the blocks that were touched and those
@@ -62,17 +63,20 @@ def changed_jpeg(source: Path, before: RgbImage, after: RgbImage) -> bytes | Non
             if colours not in {_RGB, _YCBCR}:
                 return None
             block_hw = (8 * jpeg.max_v_samp_factor, 8 * jpeg.max_h_samp_factor)
-            touched = _touched(before, after, block_hw)
-            places = np.argwhere(touched)
-            for at in range(0, len(places), _BLOCKS_AT_ONCE):
-                some = places[at : at + _BLOCKS_AT_ONCE]
-                difference = _difference(before, after, some, block_hw)
+            rows, columns = (-(-side // block) for side, block in zip(before.shape, block_hw, strict=False))
+            touched = np.zeros((rows, columns), bool)
+            for difference, first in _differences(before, changed, corner, block_hw):
+                there = np.any(difference, axis=(1, 2, 3))
+                touched[first[0], first[1] : first[1] + len(there)] = there
+                places = np.argwhere(there)
+                blocks = difference[there].astype(np.float32)
                 if colours == _YCBCR:
-                    difference = difference @ _YCBCR_FROM_RGB.T
+                    blocks = blocks @ _YCBCR_FROM_RGB.T
                 for channel, part in enumerate(jpeg.comp_info):
                     table = np.asarray(jpeg.quant_tables[part.quant_tbl_no], np.float32)
                     sampling = (part.v_samp_factor, part.h_samp_factor)
-                    _add(jpeg.coef_arrays[channel], difference[..., channel], some, sampling, table)
+                    at = np.hstack([np.full_like(places, first[0]), places + first[1]])
+                    _add(jpeg.coef_arrays[channel], blocks[..., channel], at, sampling, table)
             # Code tables that were made for the source alone know no codes for what is new.
             jpeg.optimize_coding = 1
             jpegio.write(jpeg, str(out))
@@ -83,26 +87,29 @@ def changed_jpeg(source: Path, before: RgbImage, after: RgbImage) -> bytes | Non
     return data if _same_elsewhere(data, before, touched, block_hw) else None
 
 
-def _touched(before: RgbImage, after: RgbImage, block_hw: tuple[int, int]) -> BoolMask:
-    """Which blocks hold a pixel that was changed: ``(rows, columns)`` bool."""
-    height_px, width_px = before.shape[:2]
-    rows, columns = -(-height_px // block_hw[0]), -(-width_px // block_hw[1])
-    padded = np.zeros((rows * block_hw[0], columns * block_hw[1]), bool)
-    for channel in range(3):
-        padded[:height_px, :width_px] |= before[..., channel] != after[..., channel]
-    in_blocks = padded.reshape(rows, block_hw[0], columns, block_hw[1])
-    return np.asarray(np.any(np.any(in_blocks, axis=1), axis=2))
+def _differences(
+    before: RgbImage, changed: RgbImage, corner: tuple[int, int], block_hw: tuple[int, int]
+) -> Iterator[tuple[NDArray[np.int16], tuple[int, int]]]:
+    """After minus before in each row of MCUs that a part lies in, and the row and column of its first MCU.
 
-
-def _difference(
-    before: RgbImage, after: RgbImage, places: NDArray[np.intp], block_hw: tuple[int, int]
-) -> NDArray[np.float32]:
-    """After minus before in some blocks, ``(N, rows, columns, 3)``; a border's last pixels are repeated."""
-    rows = places[:, :1] * block_hw[0] + np.arange(block_hw[0])
-    columns = places[:, 1:] * block_hw[1] + np.arange(block_hw[1])
-    rows, columns = np.minimum(rows, before.shape[0] - 1), np.minimum(columns, before.shape[1] - 1)
-    at = (rows[:, :, None], columns[:, None, :])
-    return after[at].astype(np.float32) - before[at]
+    The difference is ``(MCUs, rows, columns, 3)``. An MCU that reaches beyond the picture repeats its last
+    pixels.
+    """
+    (top, left), (height_px, width_px) = corner, changed.shape[:2]
+    first_column, last_column = left // block_hw[1], -(-(left + width_px) // block_hw[1])
+    offset = left - first_column * block_hw[1]
+    for row in range(top // block_hw[0], -(-(top + height_px) // block_hw[0])):
+        band = np.zeros((block_hw[0], (last_column - first_column) * block_hw[1], 3), np.int16)
+        start, stop = max(top, row * block_hw[0]), min(top + height_px, (row + 1) * block_hw[0])
+        inside = band[start - row * block_hw[0] : stop - row * block_hw[0], offset : offset + width_px]
+        inside[:] = changed[start - top : stop - top]
+        inside -= before[start:stop, left : left + width_px]
+        if stop == before.shape[0]:
+            band[stop - row * block_hw[0] :] = band[stop - row * block_hw[0] - 1]
+        if left + width_px == before.shape[1]:
+            band[:, offset + width_px :] = band[:, offset + width_px - 1 : offset + width_px]
+        blocks = band.reshape(block_hw[0], -1, block_hw[1], 3).swapaxes(0, 1)
+        yield blocks, (row, first_column)
 
 
 def _add(

@@ -49,7 +49,7 @@ _ABOUT = frozenset(
     {269, 270, 271, 272, ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, 285, _RESOLUTION_UNIT, 305, 306, 315, 316}
     | {18246, 18249, 33432, EXIF_IFD, GPS_IFD, 40091, 40092, 40093, 40094, 40095}
 )
-_TIFF_PRIMARIES = frozenset({301, 318, 319})
+_MAKE, _TEXTS = 271, frozenset({269, 270, 305, 315, 33432})
 _LAYERS, _SUB_IFDS, _SIGNATURE = 37724, 330, 52545
 _DESCRIBES_PIXELS = {_LAYERS: "Photoshop layers", _SUB_IFDS: "previews", _SIGNATURE: "C2PA signature"}
 _THUMBNAIL_RESOURCES = frozenset({0x0409, 0x040C})
@@ -302,14 +302,10 @@ def _is_sound(tag: int, entry: Entry) -> bool:
 
 
 def _name_exif(directory: Directory, carried: Carried) -> None:
-    if directory.tags.keys() & _ABOUT - {
-        GPS_IFD,
-        ORIENTATION,
-        _X_RESOLUTION,
-        _Y_RESOLUTION,
-        _RESOLUTION_UNIT,
-    }:
+    if directory.sub(EXIF_IFD).tags or directory.text(_MAKE):
         carried.keep("EXIF")
+    elif directory.tags.keys() & _TEXTS:
+        carried.keep("texts")
     if directory.sub(GPS_IFD).tags:
         carried.keep("GPS")
 
@@ -553,34 +549,23 @@ def _png_xmp_chunk(packet: bytes) -> Block:
     return Block(b"iTXt", _PNG_XMP + b"\0\0\0\0\0" + packet)
 
 
-def tiff_tags(metadata: Metadata, carried: Carried, *, profile: bytes | None, to_srgb: bool) -> Directory:
+def tiff_tags(metadata: Metadata, carried: Carried) -> Directory:
     """The tags of a TIFF from a TIFF: all of them, cleaned."""
     directory = metadata.exif
     kept = Directory(directory.order, dict(directory.tags))
     for tag, name in _DESCRIBES_PIXELS.items():
         if kept.tags.pop(tag, None):
             carried.drop(name)
-    cleaned = {
-        XMP: carried_xmp(metadata.xmp, carried), PHOTOSHOP: carried_resources(metadata.photoshop, carried)
-    }  # fmt: skip
-    for tag, value in cleaned.items():
+    xmp, photoshop = carried_xmp(metadata.xmp, carried), carried_resources(metadata.photoshop, carried)
+    for tag, value in ((XMP, xmp), (PHOTOSHOP, photoshop)):
         if value and tag in kept.tags:
             kept.tags[tag] = Entry(kept.tags[tag].type, value)
         else:
             kept.tags.pop(tag, None)
     _name_exif(directory, carried)
-    if IPTC in kept.tags:
-        carried.keep("IPTC")
-    if to_srgb:
-        for tag in _TIFF_PRIMARIES | {ICC}:
-            kept.tags.pop(tag, None)
-        kept.tags |= (
-            {EXIF_IFD: _about(directory, to_srgb=True).tags[EXIF_IFD]} if EXIF_IFD in directory.tags else {}
-        )
-    elif ICC in kept.tags:
-        carried.keep("ICC profile")
-    if profile and ICC not in kept.tags and to_srgb:
-        kept.tags[ICC] = Entry(7, profile)
+    for tag, name in ((IPTC, "IPTC"), (ICC, "ICC profile")):
+        if tag in kept.tags:
+            carried.keep(name)
     return kept
 
 

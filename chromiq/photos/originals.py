@@ -21,6 +21,7 @@ from PIL import Image, JpegImagePlugin
 
 from chromiq.errors import ChromiqError, Finding, UnsoundError, UsageError
 from chromiq.files import atomic_path, write_bytes
+from chromiq.imaging.regions import bounding_box
 from chromiq.photos import metadata as meta
 from chromiq.photos.colour_space import eight_bits, srgb_profile
 from chromiq.photos.containers import (
@@ -36,11 +37,14 @@ from chromiq.photos.reader import tiff_page, tiff_samples
 from chromiq.photos.tiff import plain_directory, rewritten, write_tiff
 from chromiq.records import BoolMask
 
+Box = tuple[slice, slice]
+WHOLE: Box = (slice(None), slice(None))
 _BMP_SUFFIX = ".bmp"
 _APPLICATION_SEGMENTS = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})
 _PNG_METADATA = frozenset(
     {b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"eXIf", b"pHYs", b"tEXt", b"zTXt", b"iTXt"}
 )
+_TIFF_JPEG = 7
 _PILLOW_SAMPLING = {(1, 1): 0, (2, 1): 1, (2, 2): 2}
 
 
@@ -49,6 +53,7 @@ class Kept(StrEnum):
 
     ALL = "every pixel is as it was"
     BLOCKS = "every JPEG block that was not touched is as it was"
+    STRIPS = "every TIFF strip or tile that was not touched is as it was"
     ENCODED = "JPEG was encoded again, off by a few steps; .png or .tif keep every pixel"
     CONVERTED = "the photo was converted to sRGB"
     REDUCED = "16 bits were rounded to 8; .png or .tif keep them"
@@ -71,13 +76,14 @@ class Written:
     notes: tuple[str, ...] = ()
 
 
-def write_changed(path: Path, photo: Photo, changed: NDArray[Any]) -> Written:
-    """Write a photo of which some pixels were changed, as the original was stored.
+def write_changed(path: Path, photo: Photo, changed: NDArray[Any], box: Box = WHOLE) -> Written:
+    """Write a photo of which a part was changed, as the original was stored.
 
     Args:
         path: where to; the suffix gives the format.
         photo: what was read.
-        changed: ``(H, W, 3)`` upright, in the space and of the type of `Photo.values`.
+        changed: ``(rows, columns, 3)``, the part, upright, in the space and of the type of `Photo.values`.
+        box: the rows and columns of `Photo.values` that the part takes the place of.
 
     Raises:
         UsageError: if the suffix is none that can be written.
@@ -91,14 +97,13 @@ def write_changed(path: Path, photo: Photo, changed: NDArray[Any]) -> Written:
     for name in photo.file.metadata.second_pictures:
         carried.drop(name)
     try:
-        data, outside = _encoded(photo, changed, suffix, carried, notes)
+        data, outside = _encoded(photo, changed, box, suffix, carried, notes)
     except (ChromiqError, OSError, MemoryError):
         raise
     except Exception as error:  # whatever a codec raises, the photo is named and a batch goes on
-        finding = Finding(
-            "photo.write", str(photo.path), f"{path.name} cannot be written: {str(error)[:200] or error!r}",
-            "Choose another format, such as .png, or export the photo again.",
-        )  # fmt: skip
+        message = f"{path.name} cannot be written: {str(error)[:200] or repr(error)}"
+        hint = "Choose another format, such as .png, or export the photo again."
+        finding = Finding("photo.write", str(photo.path), message, hint)
         raise UnsoundError(str(finding), [finding]) from error
     write_bytes(path, data)
     return Written(outside, tuple(carried.kept), tuple(carried.dropped), tuple(notes))
@@ -114,36 +119,39 @@ def copy_untouched(path: Path, photo: Photo) -> Written:
 
 
 def _encoded(
-    photo: Photo, changed: NDArray[Any], suffix: str, carried: Carried, notes: list[str]
+    photo: Photo, part: NDArray[Any], box: Box, suffix: str, carried: Carried, notes: list[str]
 ) -> tuple[bytes, Kept]:
-    outside = Kept.CONVERTED if photo.converted else Kept.ALL
-    if suffix == _BMP_SUFFIX:
-        return _bmp(photo, changed, carried), Kept.ALL if photo.file.format == "BMP" else Kept.CONVERTED
-    target = WRITABLE_FORMATS[suffix]
+    target = WRITABLE_FORMATS.get(suffix)
     same = target == photo.file.format
-    orientation = photo.file.orientation
-    stored = turned_back(changed, orientation)
-    profile, to_srgb = _profile_to_write(photo, same=same), bool(photo.converted)
-    about: dict[str, Any] = {"profile": profile, "to_srgb": to_srgb}
+    about: dict[str, Any] = {"profile": _profile_to_write(photo, same=same), "to_srgb": bool(photo.converted)}
+    if target == "JPEG":
+        return _jpeg(photo, part, box, carried, notes, about)
+    changed = photo.values.copy()
+    changed[box] = part
+    if target is None:
+        return _bmp(photo, changed, carried), Kept.ALL if photo.file.format == "BMP" else Kept.CONVERTED
+    outside = Kept.CONVERTED if photo.converted else Kept.ALL
+    stored = turned_back(changed, photo.file.orientation)
     if target == "TIFF":
-        if same and not to_srgb and (data := _rewritten_tiff(photo, changed, stored, carried, notes)):
-            return data, outside
+        if (
+            same
+            and not photo.converted
+            and (found := _rewritten_tiff(photo, changed, stored, carried, notes))
+        ):
+            return found
         directory = meta.tiff_tags_about(photo.file.metadata, carried, **about)
-        pixels = _with_alpha(photo, stored)
-        directory, strips = plain_directory(pixels, directory.tags, directory.order)
+        directory, strips = plain_directory(_with_alpha(photo, stored), directory.tags, directory.order)
         if same:
             notes.append("TIFF stored as ZIP-compressed RGB")
         return write_tiff(directory, strips), outside
-    if target == "JPEG":
-        return _jpeg(photo, stored, carried, notes, about)
     pixels = _with_alpha(photo, stored)
     if target == "WEBP":
         if pixels.dtype != np.uint8:
             pixels, outside = eight_bits(pixels), Kept.REDUCED
-        blocks = meta.about_blocks(photo.file.metadata, "WEBP", carried, **about)
-        data = encode_lossless(vips_image(pixels), "WEBP")
         if same:
             notes.append("WebP stored without loss")
+        blocks = meta.about_blocks(photo.file.metadata, "WEBP", carried, **about)
+        data = encode_lossless(vips_image(pixels), "WEBP")
         return webp_with_chunks(data, blocks, stored.shape[1::-1], alpha=pixels.shape[2] == 4), outside
     if same:
         blocks = meta.png_blocks(photo.file.metadata, carried, **about)
@@ -176,10 +184,11 @@ def _different(first: NDArray[Any], second: NDArray[Any]) -> BoolMask:
 
 def _rewritten_tiff(
     photo: Photo, changed: NDArray[Any], stored: NDArray[Any], carried: Carried, notes: list[str]
-) -> bytes | None:
+) -> tuple[bytes, Kept] | None:
     """A TIFF with its changed strips or tiles encoded again; None if its pixels are not plain RGB."""
     with tiff_page(photo.path) as (page, pictures):
-        rgb = int(page.photometric) == 2 or (int(page.photometric) == 6 and int(page.compression) == 7)
+        lossy = int(page.compression) == _TIFF_JPEG
+        rgb = int(page.photometric) == 2 or (int(page.photometric) == 6 and lossy)
         if not rgb or int(page.bitspersample) not in {8, 16} or page.fillorder != 1:
             return None
         if len(page.parent.pages) > pictures:
@@ -192,11 +201,10 @@ def _rewritten_tiff(
             alpha = samples[..., 3 + extras.index(1)][there][:, None].astype(np.float32) / full
             new = np.rint(new * alpha).astype(samples.dtype)
         samples[there, :3] = new
-        directory = meta.tiff_tags(photo.file.metadata, carried, profile=None, to_srgb=False)
+        directory = meta.tiff_tags(photo.file.metadata, carried)
         data, note = rewritten(photo.path, page, directory, samples, there)
-    if note:
-        notes.append(note)
-    return data
+    notes += [note] if note else []
+    return data, Kept.STRIPS if lossy else Kept.ALL
 
 
 def _bmp(photo: Photo, changed: NDArray[Any], carried: Carried) -> bytes:
@@ -211,16 +219,16 @@ def _bmp(photo: Photo, changed: NDArray[Any], carried: Carried) -> bytes:
 
 
 def _jpeg(
-    photo: Photo, stored: NDArray[Any], carried: Carried, notes: list[str], about: dict[str, Any]
+    photo: Photo, part: NDArray[Any], box: Box, carried: Carried, notes: list[str], about: dict[str, Any]
 ) -> tuple[bytes, Kept]:
     file = photo.file
-    same = file.format == "JPEG" and not photo.converted and file.kind == "rgb"
-    data = None
-    if same:
-        data = changed_jpeg(file.path, turned_back(photo.values, file.orientation), stored)
-    outside = Kept.ENCODED if data is None else Kept.BLOCKS
+    same = file.format == "JPEG" and file.kind == "rgb" and not photo.converted
+    data, outside = (_with_part(photo, part, box) if same else None), Kept.BLOCKS
     if data is None:
-        data = _encoded_again(file.path if same else None, eight_bits(stored), notes)
+        changed = photo.values.copy()
+        changed[box] = part
+        stored = eight_bits(turned_back(changed, file.orientation))
+        data, outside = _encoded_again(file.path if same else None, stored, notes), Kept.ENCODED
     if photo.converted:
         outside = Kept.CONVERTED
     if photo.alpha is not None:
@@ -233,6 +241,18 @@ def _jpeg(
         if behind := bytes_behind_jpeg(file.path):
             carried.drop(f"{behind} bytes behind the picture")
     return jpeg_with_segments(data, blocks, _APPLICATION_SEGMENTS), outside
+
+
+def _with_part(photo: Photo, part: NDArray[Any], box: Box) -> bytes | None:
+    """The JPEG's own blocks with a part changed; None if that cannot be done."""
+    orientation = photo.file.orientation
+    if orientation != 1:
+        inside = np.zeros(photo.values.shape[:2], bool)
+        inside[box] = True
+        box = bounding_box(turned_back(inside, orientation))
+    corner = (box[0].start or 0, box[1].start or 0)
+    stored = turned_back(photo.values, orientation)
+    return changed_jpeg(photo.path, stored, turned_back(part, orientation), corner)
 
 
 def _encoded_again(source: Path | None, pixels: NDArray[np.uint8], notes: list[str]) -> bytes:

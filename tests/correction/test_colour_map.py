@@ -44,9 +44,9 @@ def test_a_colour_that_the_space_cannot_hold_keeps_its_hue_and_lightness():
     photo = np.full((20, 20, 3), (40, 160, 90), np.uint8)
     mask = np.ones((20, 20), bool)
     vivid = ColourMap(np.diag([1.0, 3, 3]), np.zeros(3), np.zeros(3))
-    result, out_of_gamut = apply_colour_map(photo, mask, vivid)
-    before, after = (rgb_to_lab(image[10, 10] / 255) for image in (photo, result))
-    assert out_of_gamut == 1
+    result = apply_colour_map(photo, mask, vivid)
+    before, after = (rgb_to_lab(image[10, 10] / 255) for image in (photo, result.values))
+    assert result.out_of_gamut == 1
     assert abs(after[0] - before[0]) < 0.5
     hues = [np.degrees(np.arctan2(lab[2], lab[1])) for lab in (before, after)]
     assert abs(hues[0] - hues[1]) < 1
