@@ -1,4 +1,4 @@
-"""Text, JSON and YAML of other people: read within bounds, so that none crashes or hangs the reader."""
+"""Text, JSON and YAML from users, read within limits, so that no file crashes or hangs the reader."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ MAX_YAML_VALUES = 100_000
 
 
 def read_text(path: Path) -> str:
-    """The text of a file that a user named, which may be any: a pipe too, a film, or a device without end.
+    """The text of a file that a user named, which may be anything: a pipe, a film, or an endless device.
 
-    Lines end as Python's do, whatever system they were written on.
+    Line ends are converted to newlines.
 
     Raises:
         OSError: if it cannot be read.
-        ValueError: if it is no UTF-8, or longer than `MAX_TEXT_BYTES`.
+        ValueError: if it is not UTF-8, or longer than `MAX_TEXT_BYTES`.
     """
     with path.open("rb") as stream:
         content = stream.read(MAX_TEXT_BYTES + 1)
@@ -40,13 +40,13 @@ def load_json(text: str) -> Any:
     """The value of a JSON text.
 
     Raises:
-        ValueError: if it is none, or is nested too deep to be read.
+        ValueError: if it is not JSON, or is nested too deep.
 
     >>> load_json('\\ufeff{"a": [1, 2]}')
     {'a': [1, 2]}
     """
     try:
-        return json.loads(text.removeprefix("\ufeff"))  # which some editors of Windows put there
+        return json.loads(text.removeprefix("\ufeff"))  # which some editors on Windows write
     except RecursionError as error:
         raise ValueError("nested too deep") from error
 
@@ -82,8 +82,8 @@ def load_yaml(text: str, loader: type[SafeLoader] | None = None) -> Any:
         loader: reads it; PyYAML's safe one if not given.
 
     Raises:
-        ValueError: if it is none, is nested too deep to be read, or its aliases repeat each other to more
-            than `MAX_YAML_VALUES` values, which a few lines can do.
+        ValueError: if it is not YAML, is nested too deep, or its aliases expand to more than
+            `MAX_YAML_VALUES` values, which a few lines can do.
 
     >>> load_yaml("a: [1, 2]")
     {'a': [1, 2]}
@@ -113,22 +113,18 @@ def load_yaml(text: str, loader: type[SafeLoader] | None = None) -> Any:
     return document
 
 
-def validation_findings(error: ValidationError, code: str, file_name: str, cure: str) -> list[Finding]:
-    """What pydantic has to say of a document, a finding for each fault.
+def validation_findings(error: ValidationError, code: str, file_name: str, hint: str) -> list[Finding]:
+    """What pydantic reports about a document, a finding for each fault.
 
     Args:
         error: as pydantic raised it.
         code: of the findings.
         file_name: of the document; where in it the fault lies is added.
-        cure: what to do.
+        hint: how to fix it, a sentence.
     """
-    return [
-        Finding.expected(
-            code,
-            f"{file_name}: {'.'.join(map(str, fault['loc'])) or 'the file'}",
-            fault["msg"],
-            repr(fault.get("input"))[:80],
-            cure,
-        )
-        for fault in error.errors()
-    ]
+    findings = []
+    for fault in error.errors():
+        where = f"{file_name}: {'.'.join(map(str, fault['loc'])) or 'the file'}"
+        message, got = fault["msg"][0].lower() + fault["msg"][1:], repr(fault.get("input"))[:80]
+        findings.append(Finding(code, where, f"{message}, got {got}", hint, got=got))
+    return findings

@@ -17,7 +17,7 @@ def demo(
 ) -> None:
     """Run the whole way on the drawn sample catalogue: dataset, config, LoRA, correction, report."""
     from chromiq.evaluate.demo import run_demo
-    from chromiq.evaluate.score.score_files import scores_document
+    from chromiq.evaluate.score.summary import scores_document
     from chromiq.progress import progress_bar
 
     result = run_demo(out, progress_bar)

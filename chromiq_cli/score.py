@@ -40,8 +40,7 @@ def score(
     from chromiq.evaluate.report.page import write_report
     from chromiq.evaluate.score.crops import read_crops
     from chromiq.evaluate.score.folders import find_images, score_folders
-    from chromiq.evaluate.score.score_files import scores_document, write_scores
-    from chromiq.evaluate.score.summary import average
+    from chromiq.evaluate.score.summary import average, scores_document, write_scores
     from chromiq.files import ensure_output_folder
     from chromiq.progress import progress_bar
 

@@ -13,7 +13,7 @@ from chromiq.evaluate.generate.lora_files import require_lora_files
 from chromiq.evaluate.report.page import write_report
 from chromiq.evaluate.score.crops import crop_seam_findings
 from chromiq.evaluate.score.folders import ImageScore, find_images, image_findings, score_folders
-from chromiq.evaluate.score.score_files import write_scores
+from chromiq.evaluate.score.summary import write_scores
 from chromiq.evaluate.testset import (
     correct_trial,
     find_trial_garment,

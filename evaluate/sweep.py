@@ -22,7 +22,7 @@ from chromiq.evaluate.report.charts import steps_curve
 from chromiq.evaluate.report.page import Chart, write_report
 from chromiq.evaluate.score.crops import Crop
 from chromiq.evaluate.score.folders import score_folders
-from chromiq.evaluate.score.intervals import bootstrap_interval
+from chromiq.evaluate.score.summary import bootstrap_interval
 from chromiq.evaluate.sweep_result import Point, Sweep, summary
 from chromiq.evaluate.testset import read_testset, read_trial_crops, references_folder, write_canvas_masks
 from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256_text, write_bytes, write_json

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from chromiq.errors import ChromiqError
-from chromiq.evaluate.score.intervals import bootstrap_interval
+from chromiq.evaluate.score.summary import bootstrap_interval
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import yaml
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.documents import load_json, read_text
 from chromiq.errors import Finding, UnsoundError, UsageError
-from chromiq.evaluate.score.intervals import bootstrap_interval
+from chromiq.evaluate.score.summary import bootstrap_interval
 from chromiq.evaluate.sweep import SWEEP_FILE
 from chromiq.models import MODELS, Licence, model_of_arch
 from chromiq.templating import template_environment

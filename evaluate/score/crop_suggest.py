@@ -12,33 +12,41 @@ from numpy.typing import NDArray
 from chromiq.colour import srgb_to_lab
 from chromiq.dataset_builder.inputs.pairs import natural_key
 from chromiq.errors import Finding
-from chromiq.evaluate.score.crops import Crop, crop_findings, crop_mask_findings
+from chromiq.evaluate.score.crops import Crop, crop_findings, crop_mask_findings, unknown_crop_finding
 from chromiq.evaluate.score.folders import find_images
-from chromiq.evaluate.score.seams import seam_lines
+from chromiq.imaging.contact_sheet import captioned, grid
+from chromiq.imaging.regions import bounding_box
 from chromiq.photos.images import read_mask, read_photo
 from chromiq.progress import Update
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
 _MIN_SIDE_PX = 16
-_TILE_PX, _TILES = 380, 4
+_TILE_PX = 360
 # Of the longer side: how far a crop keeps from the garment's outline.
 _MARGIN_SHARE = 0.01
-# Of the longer side: what is finer belongs to the cloth.
+# Of the longer side: finer structure is the texture of the cloth.
 _WEAVE_SHARE = 0.004
-# Of all pixels of a crop, so many may be in shadow or a stray thread.
+# The share of a crop's pixels that may be in shadow or a stray thread.
 _MAX_BAD_SHARE = 0.02
-# Of a crop's side, so many pixels may be a seam's or a button's: a seam across has two for each row.
+# Pixels of seams and buttons as a share of a crop's side: a seam across the crop has two in each row.
 _MAX_SEAM_SHARE = 0.12
 # L* below the garment's median that counts as strong shadow, and above it as a highlight.
 _SHADOW_BELOW, _HIGHLIGHT_ABOVE = 18.0, 22.0
 # Standard deviations of the garment's own edges beyond which one is a seam, a hem or a button.
 _SEAM_ABOVE = 4.0
+# Thin lines are looked for on a picture of at most this longer side.
+_LINE_SIDE_PX = 1120
+# Of the longer side: how long a straight piece must be, so that weave and folds average out, and how thin.
+_LINE_LENGTH_SHARE, _LINE_WIDTH_SHARE = 0.11, 0.0012
+_LINE_DIRECTIONS = 24
+# Standard deviations above the cloth's own texture, and the least of them in L*, which noise stays below.
+_LINE_ABOVE, _LINE_LEAST_SPREAD = 3.5, 0.03
 # Skin: hue of Lab in degrees and chroma; Chardon et al. 1991 put human skin at hue 35..75.
 _SKIN_HUE_DEG, _SKIN_CHROMA = (30.0, 80.0), (8.0, 40.0)
 
 
 def suggest_crop(truth: RgbImage, mask: BoolMask) -> Crop | None:
-    """The largest square of good pixels, the most even one of equals; None if there is none of 16 px.
+    """The largest square of good pixels, and of equally large ones the most even; None below 16 px.
 
     Args:
         truth: ``(H, W, 3)`` uint8 sRGB.
@@ -74,7 +82,7 @@ def suggest_crop(truth: RgbImage, mask: BoolMask) -> Crop | None:
 
 
 def suggest_crops(truth: Path, masks: Path, on_progress: Update | None = None) -> dict[str, Crop | None]:
-    """A crop for every true image; None without a mask of its name and size, or a square to be had."""
+    """A crop for every true image; None without a mask of its name and size, or a square that fits."""
     truths, found = find_images(truth), find_images(masks)
     crops: dict[str, Crop | None] = {}
     for number, name in enumerate(sorted(truths, key=natural_key), start=1):
@@ -90,7 +98,7 @@ def suggest_crops(truth: Path, masks: Path, on_progress: Update | None = None) -
 def check_crops(
     crops: Mapping[str, Crop], truth: Path, masks: Path | None
 ) -> tuple[list[Finding], RgbImage | None]:
-    """What is wrong with crops, and a sheet of the true images with each crop drawn, 4 a row.
+    """What is wrong with crops, and a sheet of the true images with each crop drawn on them.
 
     Args:
         crops: by stem.
@@ -101,9 +109,7 @@ def check_crops(
     findings, tiles = [], []
     for name, crop in crops.items():
         if name not in truths:
-            findings.append(
-                Finding.expected("crops.image", name, f"an image in {truth}", "none", "mend crops.json")
-            )
+            findings.append(unknown_crop_finding(name, truth))
             continue
         rgb = read_photo(truths[name], min_side_px=1).rgb
         wrong = crop_findings(crop, (rgb.shape[1], rgb.shape[0]), name)
@@ -111,26 +117,17 @@ def check_crops(
             wrong = crop_mask_findings(crop, read_mask(found[name]), name)
         findings += wrong
         tiles.append(_drawn(rgb, crop, name, sound=not wrong))
-    rows = [np.hstack(tiles[i : i + _TILES]) for i in range(0, len(tiles), _TILES)]
-    width_px = max((row.shape[1] for row in rows), default=0)
-    padded = [
-        np.pad(row, ((0, 0), (0, width_px - row.shape[1]), (0, 0)), constant_values=255) for row in rows
-    ]
-    return findings, np.vstack(padded) if padded else None
+    return findings, grid(tiles, f"{len(tiles)} crops") if tiles else None
 
 
 def _drawn(rgb: RgbImage, crop: Crop, name: str, *, sound: bool) -> RgbImage:
-    scale = (_TILE_PX - 20) / max(rgb.shape[:2])
-    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    tile = np.full((_TILE_PX, _TILE_PX, 3), 255, np.uint8)
-    tile[20 : 20 + small.shape[0], : small.shape[1]] = small
-    # One that ends far outside is drawn to the tile's edge: OpenCV takes no huge numbers.
+    scale = _TILE_PX / max(rgb.shape[:2])
+    tile = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    # A crop that ends far outside is drawn to the tile's edge: OpenCV takes no huge numbers.
     left, top, right, bottom = (round(min(value, 2 * max(rgb.shape)) * scale) for value in crop.xyxy)
     for colour, thick_px in (((255, 255, 255), 3), ((0, 120, 60) if sound else (200, 0, 0), 1)):
-        cv2.rectangle(tile, (left, top + 20), (right, bottom + 20), colour, thick_px)
-    label = name.encode("ascii", "replace").decode()
-    cv2.putText(tile, label[:40], (2, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)
-    return tile
+        cv2.rectangle(tile, (left, top), (right, bottom), colour, thick_px)
+    return captioned(tile, [name[:40]], doubtful=not sound)
 
 
 def _good_pixels(smooth: FloatImage, inside: BoolMask) -> BoolMask:
@@ -151,8 +148,64 @@ def _seams(lab: FloatImage, smooth: FloatImage, inside: BoolMask) -> BoolMask:
     return inside & (edges | seam_lines(np.ascontiguousarray(lab[..., 0]), inside))
 
 
+def seam_lines(lightness: FloatImage, inside: BoolMask) -> BoolMask:
+    """Seams, plackets and hems: ``(H, W)`` bool, True on long thin lines inside, even fainter than the weave.
+
+    Searched for in 24 directions with the difference of two Gaussians across and a mean along the line.
+
+    Args:
+        lightness: ``(H, W)`` float32 L*.
+        inside: ``(H, W)`` bool, where there is cloth.
+
+    >>> cloth = np.random.default_rng(0).normal(50, 2, (300, 300)).astype(np.float32)
+    >>> cloth[:, 150:152] -= 4
+    >>> found = seam_lines(cloth, np.ones((300, 300), bool))
+    >>> bool(found[60:240, 149:153].any(axis=1).mean() > 0.9), bool(found[:, :140].mean() < 0.03)
+    (True, True)
+    """
+    lines = np.zeros(inside.shape, bool)
+    if not inside.any():
+        return lines
+    side_px = max(inside.shape)
+    scale = min(1.0, _LINE_SIDE_PX / side_px)
+    length_px, width_px = _LINE_LENGTH_SHARE * side_px * scale, max(1.0, _LINE_WIDTH_SHARE * side_px * scale)
+    box = bounding_box(inside, margin_px=round(length_px / 2 / scale))
+    size_wh = tuple(max(1, round(side * scale)) for side in inside[box].shape[::-1])
+    cloth = cv2.resize(lightness[box], size_wh, interpolation=cv2.INTER_AREA)
+    where = cv2.resize(inside[box].astype(np.uint8), size_wh, interpolation=cv2.INTER_NEAREST) > 0
+    if not where.any():
+        return lines
+    strength = np.max(
+        [
+            np.abs(
+                cv2.filter2D(cloth, cv2.CV_32F, _line(np.pi * step / _LINE_DIRECTIONS, length_px, width_px))
+            )
+            for step in range(_LINE_DIRECTIONS)
+        ],
+        axis=0,
+    )
+    middle = float(np.median(strength[where]))
+    spread = 1.4826 * float(np.median(np.abs(strength[where] - middle))) + _LINE_LEAST_SPREAD
+    found = (strength > middle + _LINE_ABOVE * spread) & where
+    shape_wh = inside[box].shape[::-1]
+    lines[box] = cv2.resize(found.astype(np.uint8), shape_wh, interpolation=cv2.INTER_NEAREST) > 0
+    return lines & inside
+
+
+def _line(angle_rad: float, length_px: float, width_px: float) -> FloatImage:
+    """A filter that answers to a thin line of a direction and not to a slope or a plain."""
+    reach = int(np.ceil(max(length_px / 2, 8 * width_px)))
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    along = x * np.cos(angle_rad) + y * np.sin(angle_rad)
+    across = y * np.cos(angle_rad) - x * np.sin(angle_rad)
+    piece = np.abs(along) <= length_px / 2
+    thin, wide = (piece * np.exp(-(across**2) / (2 * sigma_px**2)) for sigma_px in (width_px, 2.5 * width_px))
+    kernel: FloatImage = (thin / thin.sum() - wide / wide.sum()).astype(np.float32)
+    return kernel
+
+
 def _without_weave(lab: FloatImage) -> FloatImage:
-    """A knit is made of shadows and edges that are its own."""
+    """Smoothed, because shadows and edges of a knit are part of its texture."""
     smooth: FloatImage = cv2.GaussianBlur(lab, (0, 0), max(1.0, _WEAVE_SHARE * max(lab.shape)))
     return smooth
 

@@ -28,7 +28,7 @@ class Crop(BaseModel):
         return (self.x, self.y, self.x + self.width, self.y + self.height)
 
 
-# What a crop may hold beside the garment: a button, the edge of a mask.
+# The rest may be a button or the edge of a mask.
 _MIN_GARMENT_SHARE = 0.98
 _CROPS = TypeAdapter(dict[str, Crop])
 
@@ -44,15 +44,15 @@ def read_crops(path: Path) -> dict[str, Crop]:
         if crops:
             return crops
         found = [
-            Finding.expected(
-                "crops.empty", str(path), "at least one crop", "none", "see chromiq crops suggest"
+            Finding(
+                "crops.empty", str(path), "no crops in the file", "Suggest some with chromiq crops suggest."
             )
         ]
     except ValidationError as error:
-        found = validation_findings(error, "crops.form", path.name, "mend the entry")
+        found = validation_findings(error, "crops.form", path.name, "Correct the entry.")
     except (OSError, ValueError) as error:
         found = [
-            Finding.expected("crops.unreadable", str(path), "a crops file", f"'{error}'", "check the path")
+            Finding("crops.unreadable", str(path), f"cannot be read as crops ({error})", "Check the path.")
         ]
     raise_findings(found, str(path))
     raise AssertionError  # the findings above are errors
@@ -63,8 +63,8 @@ def crop_findings(crop: Crop, size_wh: tuple[int, int], name: str) -> list[Findi
     _, _, right, bottom = crop.xyxy
     if right <= size_wh[0] and bottom <= size_wh[1]:
         return []
-    wanted = f"a crop inside {size_wh[0]}x{size_wh[1]}"
-    return [Finding.expected("crops.bounds", name, wanted, f"one that ends at {right},{bottom}", "move it")]
+    message = f"the crop ends at {right},{bottom}, outside the image of {size_wh[0]}x{size_wh[1]}"
+    return [Finding("crops.bounds", name, message, "Move the crop.")]
 
 
 def crop_mask_findings(crop: Crop, mask: BoolMask, name: str) -> list[Finding]:
@@ -78,10 +78,8 @@ def crop_mask_findings(crop: Crop, mask: BoolMask, name: str) -> list[Finding]:
     share = float(np.mean(mask[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]))
     if share >= _MIN_GARMENT_SHARE:
         return []
-    wanted = f"a crop of which {_MIN_GARMENT_SHARE:.0%} are garment"
-    return [
-        Finding.expected("crops.mask", name, wanted, f"{share:.0%}", "move it, or see chromiq crops suggest")
-    ]
+    message = f"{share:.0%} of the crop is garment, less than {_MIN_GARMENT_SHARE:.0%}"
+    return [Finding("crops.mask", name, message, "Move it, or use chromiq crops suggest.")]
 
 
 def crop_seam_findings(crop: Crop, on_model: Box, name: str) -> list[Finding]:
@@ -89,5 +87,10 @@ def crop_seam_findings(crop: Crop, on_model: Box, name: str) -> list[Finding]:
     left, top, right, bottom = crop.xyxy
     if left >= on_model[0] and top >= on_model[1] and right <= on_model[2] and bottom <= on_model[3]:
         return []
-    wanted = f"a crop inside the on-model photo, {on_model[0]},{on_model[1]} to {on_model[2]},{on_model[3]}"
-    return [Finding.expected("crops.seam", name, wanted, f"{left},{top} to {right},{bottom}", "move it")]
+    message = f"the crop {crop.xyxy} is not inside the on-model photo {on_model}"
+    return [Finding("crops.seam", name, message, "Move the crop.")]
+
+
+def unknown_crop_finding(name: str, truth: Path) -> Finding:
+    """A crop whose image is missing."""
+    return Finding("crops.image", name, f"no such image in {truth}", "Correct the name in crops.json.")

@@ -10,7 +10,7 @@ import numpy as np
 
 from chromiq.dataset_builder.inputs.pairs import natural_key
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
-from chromiq.evaluate.score.crops import Crop, crop_findings, crop_mask_findings
+from chromiq.evaluate.score.crops import Crop, crop_findings, crop_mask_findings, unknown_crop_finding
 from chromiq.evaluate.score.difference import Difference, difference
 from chromiq.imaging.alignment import Aligned, align
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo
@@ -35,13 +35,13 @@ class ImageScore:
 
 
 def find_images(folder: Path) -> dict[str, Path]:
-    """The images of a folder by stem, without hidden ones: what a killed process left is none.
+    """The images of a folder by stem, without hidden ones, which a killed process may have left.
 
     Raises:
         UsageError: if the folder is missing.
     """
     if not folder.is_dir():
-        raise UsageError(f"{folder}: wanted a folder of images, got none; check the path")
+        raise UsageError(f"{folder}: no such folder of images. Check the path.")
     paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     return {path.stem: path for path in paths if path.suffix.lower() in PHOTO_SUFFIXES}
 
@@ -65,7 +65,7 @@ def score_folders(
         crops: where to measure, by stem; inside the mask or the whole image without.
         masks: folder of same-named masks, white on the garment.
         garments: kind of garment by stem.
-        register_first: bring shifted or resized images to where the truth lies, and tell by how much.
+        register_first: align shifted or resized images with the truth, and report by how much.
         device: where to compute dE00, as `chromiq.colour.delta_e_map` takes it.
         on_progress: called with images done and images in all.
 
@@ -115,14 +115,11 @@ def image_findings(
         width_px, height_px = photo_size_wh(truth)
         for column, paths in found.items():
             if name not in paths:
-                findings.append(
-                    Finding.expected("score.missing", name, f"its {column} image", "none", "add it")
-                )
+                findings.append(Finding("score.missing", name, f"no {column} image", "Add it to its folder."))
             elif not register_first and (have := photo_size_wh(paths[name])) != (width_px, height_px):
-                wanted = f"{width_px}x{height_px}, the truth's size"
-                cure = "generate it at the truth's size, or let --register bring it there"
-                got = f"{have[0]}x{have[1]}"
-                findings.append(Finding.expected("score.size", str(paths[name]), wanted, got, cure))
+                message = f"is {have[0]}x{have[1]}, but its truth is {width_px}x{height_px}"
+                hint = "Generate it at the truth's size, or register the images first."
+                findings.append(Finding("score.size", str(paths[name]), message, hint))
     return findings
 
 
@@ -184,12 +181,10 @@ def _region_findings(
         return []
     if mask.shape != truth.shape[:2]:
         want, have = (f"{shape[1]}x{shape[0]}" for shape in (truth.shape, mask.shape))
-        wanted = f"{want}, the size of {truth_path.name}"
-        return [Finding.expected("mask.size", str(mask_path), wanted, have, "draw it on the true image")]
+        message = f"is {have}, but {truth_path.name} is {want}"
+        return [Finding("mask.size", str(mask_path), message, "Draw the mask on the true image.")]
     if not mask.any():
-        return [
-            Finding.expected("mask.empty", str(mask_path), "a mask with white in it", "none", "draw it again")
-        ]
+        return [Finding("mask.empty", str(mask_path), "the mask is all black", "Draw it again.")]
     return crop_mask_findings(crop, mask, truth_path.stem) if crop else []
 
 
@@ -203,14 +198,10 @@ def _findings(
 ) -> list[Finding]:
     findings = []
     if not names:
-        findings.append(
-            Finding.expected("score.empty", str(folder), "true images", "none to score", "check the folder")
-        )
+        findings.append(Finding("score.empty", str(folder), "no true images to score", "Check the folder."))
     for name in crops or {}:
         if name not in truths:
-            findings.append(
-                Finding.expected("crops.image", name, f"an image in {folder}", "none", "mend crops.json")
-            )
+            findings.append(unknown_crop_finding(name, folder))
     for name in names:
         if crops:
             findings += crop_findings(crops[name], photo_size_wh(truths[name]), name)

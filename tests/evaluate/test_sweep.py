@@ -13,7 +13,7 @@ from chromiq.evaluate import sweep as sweep_module
 from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.score.crops import read_crops
 from chromiq.evaluate.score.folders import score_folders
-from chromiq.evaluate.score.intervals import bootstrap_interval
+from chromiq.evaluate.score.summary import bootstrap_interval
 from chromiq.evaluate.sweep import sweep
 from chromiq.evaluate.sweep_result import Point, Sweep, summary
 from chromiq.photos.images import read_photo, write_photo

@@ -68,7 +68,7 @@ LAUGHS = b"".join(b"%c: &%c [%s]\n" % (n + 1, n + 1, b", ".join([b"*%c" % n] * 9
         ("crops", b"[" * 100_000, "recursion limit"),
         ("garments", b"[" * 100_000, "nested too deep"),
         ("garments", b'{"a":' * 50_000, "nested too deep"),
-        ("manifest", b"[" * 100_000, "wanted"),
+        ("manifest", b"[" * 100_000, "recursion limit"),
         ("job", b"[" * 20_000, "nested too deep"),
         ("job", b"a: &a [x, x, x, x, x, x, x, x, x]\n" + LAUGHS, "more than 100000 values"),
         ("project", b"[" * 20_000, "nested too deep"),

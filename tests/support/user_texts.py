@@ -28,6 +28,8 @@ def _manifest(path: Path) -> object:
     from chromiq.dataset_builder.doctor.dataset import check_dataset
     from chromiq.evaluate.testset import read_testset
 
+    for folder in ("gt", "control"):  # without them it would not get to the manifest
+        (path.parent / folder).mkdir(exist_ok=True)
     check_dataset(path.parent)
     return read_testset(path.parent)
 

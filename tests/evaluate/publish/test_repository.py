@@ -11,7 +11,7 @@ from hub_server import Hub
 from chromiq.errors import AccessError, ChromiqError, UnsoundError, UsageError
 from chromiq.evaluate.publish.model_card import read_figures
 from chromiq.evaluate.publish.repository import prepare, publish
-from chromiq.evaluate.score.intervals import bootstrap_interval
+from chromiq.evaluate.score.summary import bootstrap_interval
 from chromiq.files import sha256_file
 from chromiq.models import base_licence
 from chromiq.toolkit_configs.render.job import render_job

@@ -13,8 +13,7 @@ from chromiq.errors import UnsoundError
 from chromiq.evaluate.score.crops import Crop
 from chromiq.evaluate.score.difference import difference
 from chromiq.evaluate.score.folders import ImageScore, score_folders
-from chromiq.evaluate.score.score_files import scores_document, write_scores
-from chromiq.evaluate.score.summary import by_garment, compare
+from chromiq.evaluate.score.summary import by_garment, compare, scores_document, write_scores
 from chromiq.photos.images import read_photo, write_mask, write_photo
 from chromiq_cli.verbs import app
 
