@@ -61,6 +61,14 @@ def build(
         float, typer.Option(min=0, max=0.9, help="Share of garments kept out of training, to test on.")
     ] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed for everything random.")] = 0,
+    captions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--caption",
+            metavar="TEMPLATE",
+            help="Caption with {trigger}, {garment} and {side}; several are drawn from.",
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes; the result does not depend on them.")] = 2,
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="Build on this machine or on a Ray cluster.")
@@ -96,6 +104,7 @@ def build(
         identity_share=identity_share,
         held_out=held_out,
         seed=seed,
+        captions=tuple(captions or ()),
         models=model_options(vocabulary, detector, masker, device, dtype),
     )
     summary = run(

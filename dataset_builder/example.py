@@ -203,12 +203,13 @@ def _make(
     doubt = _review(work, still_life, on_model, found)
     layout = DatasetLayout(work.folder)
     garment = write_files(work.folder, {layout.garment_mask(pair.key): encode_mask(found.mask)})
-    text = caption(options.model, label.name)
     target, mask, reference = _shared_files(options, scene, found)
     examples = []
     for variant, (degraded, error) in enumerate(drawn, start=1):
         name = example_name(pair.key, variant)
         place = layout.of_split(split)
+        drawn_lot = lot(f"{options.seed}:caption:{name}")
+        text = caption(options.model, label.name, templates=options.captions, lot=drawn_lot)
         files = {place.truth(name): target, place.caption(name): text.encode("utf-8")}
         files[place.control(name)] = _encoded(options, control_of(scene, degraded))
         if mask is not None:

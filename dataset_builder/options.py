@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from chromiq.dataset_builder.canvas.captions import check_templates
 from chromiq.dataset_builder.degrade.apply import Style
 from chromiq.dataset_builder.segmenters.choose import ModelOptions, SegmenterName
 from chromiq.errors import UsageError
@@ -34,6 +35,8 @@ class BuildOptions:
             learns to leave them alone.
         held_out: share of garments kept out of training, 0..1.
         seed: of everything that is drawn.
+        captions: templates with ``{trigger}``, ``{garment}`` and, for stitched images, ``{side}``; each
+            example draws one. The published sentence if empty.
     """
 
     model: str = DEFAULT_MODEL
@@ -46,6 +49,7 @@ class BuildOptions:
     identity_share: float = 0.0
     held_out: float = 0.0
     seed: int = 0
+    captions: tuple[str, ...] = ()
     models: ModelOptions = field(default_factory=ModelOptions)
 
     @property
@@ -70,6 +74,7 @@ def check_options(options: BuildOptions) -> None:
             "wanted at least one variant, a held-out share from 0 to below 1 and an identity share from 0 to "
             "1; mend the options"
         )
+    check_templates(model, options.captions)
     if options.loss_mask == "half" and model.has_reference:
         raise UsageError(
             f"loss_mask half is for stitched images, and {model.name} takes the still-life separately. "

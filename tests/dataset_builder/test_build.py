@@ -175,6 +175,24 @@ def test_models_with_references_get_photos_as_they_are(catalogue, masks, tmp_pat
     assert (tmp_path / "preview_sheet.jpg").is_file()
 
 
+def test_captions_are_drawn_from_the_templates_given_by_seed(catalogue, masks, tmp_path):
+    templates = ("{trigger} Match the {garment}.", "{trigger} Recolor the {garment} on the {side}.")
+    drawn = {}
+    for seed in (0, 1):
+        folder = tmp_path / str(seed)
+        options = BuildOptions(segmenter="classic", captions=templates, seed=seed, variants=3)
+        build(catalogue, folder, options, masks=masks)
+        lines = manifest(folder)
+        for line in lines:
+            label = line["label"]["name"]
+            wanted = [text.format(trigger="chromiq", garment=label, side="right") for text in templates]
+            assert line["caption"] in wanted
+            assert (folder / line["target"]).with_suffix(".txt").read_text() == line["caption"]
+        drawn[seed] = ["Recolor" in line["caption"] for line in lines]
+    assert {*drawn[0]} == {True, False}
+    assert drawn[0] != drawn[1]
+
+
 @pytest.mark.parametrize("style", ["garment", "panel"])
 def test_models_with_references_get_loss_masks_when_asked(style, catalogue, masks, tmp_path):
     options = BuildOptions("qwen-image-edit-2509", segmenter="classic", loss_mask=style)
@@ -192,6 +210,7 @@ def test_models_with_references_get_loss_masks_when_asked(style, catalogue, mask
     ("options", "told"),
     [
         (BuildOptions("qwen-image-edit-2509", loss_mask="half"), "Use garment or panel"),
+        (BuildOptions(captions=("Match the {garment}",)), "has no {trigger}"),
         (BuildOptions(size_wh=(1000, 800)), "multiples of 16.* 992x800"),
         (BuildOptions(size_wh=(64, 64)), "128 to 8192"),
         (BuildOptions(size_wh=(1328, 800), geometry="published"), "has its own"),

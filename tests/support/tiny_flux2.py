@@ -7,11 +7,6 @@ import string
 
 HEADS, HEAD_WIDTH, TEXT_WIDTH = 2, 16, 16
 AXES = (4, 4, 4, 4)
-CHAT_TEMPLATE = (
-    "{% for message in messages %}<|{{ message.role }}|>"
-    "{% if message.content is string %}{{ message.content }}{% else %}"
-    "{% for part in message.content %}{{ part.text }}{% endfor %}{% endif %}{% endfor %}"
-)
 
 
 def build_tiny_flux2(folder, model):
@@ -43,6 +38,7 @@ def build_tiny_flux2(folder, model):
 
 def flux2_text():
     """Mistral 3's processor and model."""
+    from tiny_qwen import CHAT_TEMPLATE
     from transformers import (
         Mistral3Config,
         Mistral3ForConditionalGeneration,
@@ -76,7 +72,6 @@ def klein_text():
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
     tokenizer = qwen_tokenizer()
-    tokenizer.chat_template = CHAT_TEMPLATE
     encoder = Qwen3ForCausalLM(
         Qwen3Config(
             vocab_size=len(tokenizer), hidden_size=TEXT_WIDTH, intermediate_size=TEXT_WIDTH,

@@ -1,5 +1,11 @@
 """Qwen-Image-Edit checkpoints of the real classes with random weights."""
 
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|{{ message.role }}|>"
+    "{% if message.content is string %}{{ message.content }}{% else %}"
+    "{% for part in message.content %}{{ part.text }}{% endfor %}{% endif %}{% endfor %}"
+)
+
 
 def build_tiny_qwen(folder, model, latent_channels=4):
     """Write a diffusers folder; needs torchvision. AI-Toolkit expects the real 16 latent channels."""
@@ -73,4 +79,5 @@ def qwen_tokenizer():
         vocabulary[mark] = len(vocabulary)
     tokenizer = Qwen2TokenizerFast(vocab=vocabulary, merges=[], model_max_length=4096)
     tokenizer.add_special_tokens({"additional_special_tokens": marks[1:]})
+    tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer

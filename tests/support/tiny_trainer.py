@@ -1,0 +1,381 @@
+"""Trains with AI-Toolkit itself on tiny random weights of the real classes.
+
+Run in AI-Toolkit's environment and folder: ``PYTHON tiny_trainer.py ARCH WEIGHTS PLAN.json``.
+
+- WEIGHTS is built if missing; the configs give it as ``model.name_or_path``.
+- PLAN.json is a list of ``{"config": path, "spoil": null, "black" or "white"}``; ``spoil`` changes the loss
+  target where the loss mask is black or white.
+
+Prints ``RESULT {...}`` for each.
+
+Only sizes and hub names that are fixed in the trainer's source are replaced; all else is its own code.
+"""
+
+import gc
+import json
+import os
+import random
+import sys
+import time
+import traceback
+from pathlib import Path
+
+sys.path.insert(0, str(Path.cwd()))
+os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", NO_ALBUMENTATIONS_UPDATE="1")
+
+import torch
+
+ROOT = "extensions_built_in.diffusion_models"
+WIDTH = 32
+
+
+def kontext(folder):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "toolkit_configs" / "smoke_engine"))
+    from tiny_checkpoint import _write
+
+    _write(folder, seed=0)
+
+
+def qwen(folder, model):
+    from tiny_qwen import build_tiny_qwen
+
+    build_tiny_qwen(folder, model, latent_channels=16)
+
+
+def flux2(folder, *, klein):
+    from extensions_built_in.diffusion_models.flux2.src.autoencoder import AutoEncoder
+    from extensions_built_in.diffusion_models.flux2.src.model import Flux2
+    from tiny_flux2 import flux2_text, klein_text
+
+    folder.mkdir(parents=True)
+    save(Flux2(flux2_params(guidance=not klein)), folder / flux2_file(klein))
+    save(AutoEncoder(flux2_vae()), folder / "ae.safetensors")
+    tokenizer, encoder = klein_text() if klein else flux2_text()
+    tokenizer.save_pretrained(folder / "text")
+    encoder.save_pretrained(folder / "text")
+
+
+def flux2_file(klein):
+    return "flux-2-klein-base-4b.safetensors" if klein else "flux2-dev.safetensors"
+
+
+def flux2_params(*, guidance):
+    from extensions_built_in.diffusion_models.flux2.src.model import Flux2Params
+
+    return Flux2Params(
+        context_in_dim=48, hidden_size=WIDTH, num_heads=2, depth=1, depth_single_blocks=1,
+        axes_dim=[4, 4, 4, 4], use_guidance_embed=guidance,
+    )  # fmt: skip
+
+
+def flux2_vae():
+    from extensions_built_in.diffusion_models.flux2.src.autoencoder import AutoEncoderParams
+
+    return AutoEncoderParams(ch=32, ch_mult=[1, 1, 1, 1], num_res_blocks=1)
+
+
+def patch_flux2(folder):
+    from extensions_built_in.diffusion_models.flux2 import flux2_klein_model, flux2_model
+
+    flux2_model.MISTRAL_PATH = str(folder / "text")
+    flux2_model.AutoEncoderParams = flux2_vae
+    flux2_model.Flux2Model.get_flux2_params = lambda self: flux2_params(guidance=True)
+    for model in (flux2_klein_model.Flux2Klein4BModel, flux2_klein_model.Flux2Klein9BModel):
+        model.get_flux2_params = lambda self: flux2_params(guidance=False)
+        model.flux2_klein_te_path = str(folder / "text")
+        model.flux2_te_filename = flux2_file(True)
+
+
+def omnigen2(folder):
+    from diffusers import AutoencoderKL
+    from extensions_built_in.diffusion_models.omnigen2.src.models.transformers import (
+        OmniGen2Transformer2DModel,
+    )
+    from tiny_qwen import build_tiny_qwen
+
+    build_tiny_qwen(folder / "qwen", "qwen-image-edit", latent_channels=16)
+    (folder / "qwen" / "text_encoder").rename(folder / "mllm")
+    (folder / "qwen" / "processor").rename(folder / "processor")
+    OmniGen2Transformer2DModel(
+        hidden_size=48, num_layers=1, num_refiner_layers=1, num_attention_heads=2, num_kv_heads=1,
+        multiple_of=16, axes_dim_rope=(8, 8, 8), axes_lens=(300, 512, 512), text_feat_dim=16,
+    ).save_pretrained(folder / "transformer")  # fmt: skip
+    flux_vae(AutoencoderKL).save_pretrained(folder / "vae")
+
+
+def flux_vae(autoencoder):
+    return autoencoder(
+        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(8, 8, 8, 8), norm_num_groups=4, latent_channels=16,
+        shift_factor=0.0, scaling_factor=1.0, use_quant_conv=False, use_post_quant_conv=False,
+    )  # fmt: skip
+
+
+def hidream_e1(folder):
+    from diffusers import AutoencoderKL, HiDreamImageTransformer2DModel
+    from tiny_checkpoint import _clip_tokenizer, _t5_tokenizer
+    from tiny_flux2 import letters_tokenizer
+    from transformers import (
+        CLIPTextConfig,
+        CLIPTextModelWithProjection,
+        LlamaConfig,
+        LlamaForCausalLM,
+        T5Config,
+        T5EncoderModel,
+    )
+
+    HiDreamImageTransformer2DModel(
+        patch_size=2, in_channels=16, out_channels=16, num_layers=1, num_single_layers=1,
+        attention_head_dim=16, num_attention_heads=2, caption_channels=[16, 16], text_emb_dim=32,
+        num_routed_experts=2, num_activated_experts=1, axes_dims_rope=(8, 4, 4), max_resolution=(64, 64),
+        llama_layers=[0, 1],
+    ).save_pretrained(folder / "transformer")  # fmt: skip
+    flux_vae(AutoencoderKL).save_pretrained(folder / "vae")
+    for number in ("", "_2"):
+        tokenizer = _clip_tokenizer()
+        tokenizer.save_pretrained(folder / f"tokenizer{number}")
+        CLIPTextModelWithProjection(
+            CLIPTextConfig(
+                vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=2,
+                num_attention_heads=2, max_position_embeddings=248, projection_dim=16,
+                bos_token_id=0, eos_token_id=1, pad_token_id=1,
+            )
+        ).save_pretrained(folder / f"text_encoder{number}")  # fmt: skip
+    tokenizer = _t5_tokenizer()
+    tokenizer.save_pretrained(folder / "tokenizer_3")
+    T5EncoderModel(
+        T5Config(vocab_size=len(tokenizer), d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
+    ).save_pretrained(folder / "text_encoder_3")
+    tokenizer = letters_tokenizer([])
+    tokenizer.save_pretrained(folder / "llama")
+    LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=2,
+            num_attention_heads=2,
+        )
+    ).save_pretrained(folder / "llama")  # fmt: skip
+
+
+def patch_hidream(folder):
+    from extensions_built_in.diffusion_models.hidream import hidream_model
+
+    hidream_model.LLAMA_MODEL_PATH = str(folder / "llama")
+
+
+def qwen3_vl(folder, layers=1):
+    """Qwen3-VL with its processor; returns the model."""
+    from tiny_qwen import CHAT_TEMPLATE, qwen_tokenizer
+    from transformers import (
+        Qwen2VLImageProcessor,
+        Qwen3VLConfig,
+        Qwen3VLForConditionalGeneration,
+        Qwen3VLProcessor,
+        Qwen3VLVideoProcessor,
+    )
+
+    tokenizer = qwen_tokenizer()
+    number = tokenizer.convert_tokens_to_ids
+    template = CHAT_TEMPLATE.replace(
+        "{{ part.text }}",
+        "{% if part.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
+        "{% else %}{{ part.text }}{% endif %}",
+    )
+    text = {
+        "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 16,
+        "num_hidden_layers": layers, "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 16,
+        "rope_scaling": {"rope_type": "default", "mrope_section": [2, 3, 3], "mrope_interleaved": True},
+    }  # fmt: skip
+    vision = {
+        "depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 32,
+        "patch_size": 16, "num_position_embeddings": 64, "deepstack_visual_indexes": [],
+    }  # fmt: skip
+    config = Qwen3VLConfig(
+        text_config=text, vision_config=vision, image_token_id=number("<|image_pad|>"),
+        video_token_id=number("<|video_pad|>"), vision_start_token_id=number("<|vision_start|>"),
+        vision_end_token_id=number("<|vision_end|>"),
+    )  # fmt: skip
+    processor = Qwen3VLProcessor(
+        Qwen2VLImageProcessor(patch_size=16, min_pixels=32 * 32, max_pixels=64 * 64), tokenizer,
+        Qwen3VLVideoProcessor(), chat_template=template,
+    )  # fmt: skip
+    processor.save_pretrained(folder)
+    model = Qwen3VLForConditionalGeneration(config)
+    return model, processor
+
+
+def krea2(folder):
+    from diffusers import AutoencoderKLQwenImage
+    from extensions_built_in.diffusion_models.krea2.src.mmdit import SingleMMDiTConfig, SingleStreamDiT
+
+    folder.mkdir(parents=True)
+    save(SingleStreamDiT(SingleMMDiTConfig(**krea2_sizes())), folder / "raw.safetensors")
+    qwen3_vl(folder / "text", layers=36)[0].save_pretrained(folder / "text")
+    AutoencoderKLQwenImage(
+        base_dim=8, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1,
+        temperal_downsample=[False, True, True], latents_mean=[0.0] * 16, latents_std=[1.0] * 16,
+    ).save_pretrained(folder / "vae")  # fmt: skip
+
+
+def krea2_sizes():
+    return {
+        "features": 32, "tdim": 32, "txtdim": 32, "heads": 2, "kvheads": 1, "multiplier": 2, "layers": 1,
+        "patch": 2, "channels": 16, "txtheads": 2, "txtkvheads": 2, "txtlayers": 12,
+    }  # fmt: skip
+
+
+def patch_krea2(folder):
+    from extensions_built_in.diffusion_models.krea2 import krea2 as module
+
+    module.KREA2_MMDIT_CONFIG.update(krea2_sizes())
+    module.QWEN3_VL_PATH = str(folder / "text")
+    module.QWEN_IMAGE_VAE_PATH = str(folder)
+
+
+def mageflow(folder):
+    from extensions_built_in.diffusion_models.mageflow.src import transformer, vae
+
+    sizes = {
+        "in_channels": 128, "out_channels": 128, "context_in_dim": 32, "hidden_size": 32, "num_heads": 2,
+        "depth": 1, "axes_dim": [4, 6, 6], "checkpoint": True,
+    }  # fmt: skip
+    (folder / "transformer").mkdir(parents=True)
+    (folder / "transformer" / "config.json").write_text(json.dumps(sizes))
+    save(
+        transformer.MageFlow(transformer.MageFlowParams(**sizes)),
+        folder / "transformer" / "diffusion_pytorch_model.safetensors",
+    )
+    qwen3_vl(folder / "text_encoder")[0].save_pretrained(folder / "text_encoder")
+    (folder / "vae").mkdir()
+    save(
+        torch.nn.ModuleDict(
+            {
+                "student": torch.nn.ModuleDict({"dconv_encoder": vae._DConvEncoder()}),
+                "pipeline": vae._DConvDenoiser(),
+            }
+        ),
+        folder / "vae" / "diffusion_pytorch_model.safetensors",
+    )
+
+
+def boogu_image_edit(folder):
+    from diffusers import AutoencoderKL
+    from extensions_built_in.diffusion_models.boogu_image.src.transformer import BooguImageTransformer2DModel
+
+    BooguImageTransformer2DModel(
+        hidden_size=48, num_layers=2, num_double_stream_layers=1, num_refiner_layers=1,
+        num_attention_heads=2, num_kv_heads=1, multiple_of=16, axes_dim_rope=(8, 8, 8),
+        axes_lens=(2048, 512, 512), instruction_feature_configs={
+            "instruction_feat_dim": 32, "reduce_type": "mean", "num_instruction_feat_layers": 1,
+        },
+    ).save_pretrained(folder / "transformer")  # fmt: skip
+    qwen3_vl(folder / "processor")[0].model.save_pretrained(folder / "mllm")
+    flux_vae(AutoencoderKL).save_pretrained(folder / "vae")
+
+
+def save(module, path):
+    from safetensors.torch import save_file
+
+    save_file({name: value.contiguous().clone() for name, value in module.state_dict().items()}, str(path))
+
+
+BUILDERS = {
+    "flux_kontext": kontext,
+    "qwen_image_edit": lambda folder: qwen(folder, "qwen-image-edit"),
+    "qwen_image_edit_plus": lambda folder: qwen(folder, "qwen-image-edit-2509"),
+    "flux2": lambda folder: flux2(folder, klein=False),
+    "flux2_klein_4b": lambda folder: flux2(folder, klein=True),
+    "flux2_klein_9b": lambda folder: flux2(folder, klein=True),
+    "omnigen2": omnigen2,
+    "hidream_e1": hidream_e1,
+    "krea2": krea2,
+    "mageflow_edit": mageflow,
+    "boogu_image_edit": boogu_image_edit,
+}
+
+
+def patch_qwen_plus(folder):
+    from extensions_built_in.diffusion_models.qwen_image import qwen_image_edit_plus
+
+    qwen_image_edit_plus.VAE_IMAGE_SIZE = qwen_image_edit_plus.CONDITION_IMAGE_SIZE = 64 * 64
+
+
+PATCHES = {
+    "qwen_image_edit_plus": patch_qwen_plus,
+    "flux2": patch_flux2, "flux2_klein_4b": patch_flux2, "flux2_klein_9b": patch_flux2,
+    "hidream_e1": patch_hidream, "krea2": patch_krea2,
+}  # fmt: skip
+
+
+def spoil_targets(trainer, where):
+    """Wrap the trainer's loss so that its target is noise where the mask is black, or white."""
+    calculate = trainer.calculate_loss
+
+    def spoiling(*args, **kwargs):
+        weights, model = kwargs["mask_multiplier"], trainer.sd
+        aim = model.get_loss_target
+
+        def spoilt(*target_args, **target_kwargs):
+            target = aim(*target_args, **target_kwargs)
+            hit = weights <= 0 if where == "black" else weights > 0
+            assert hit.any(), f"nothing of the mask is {where}"
+            return torch.where(hit.expand_as(target), target + 10.0, target)
+
+        model.get_loss_target = spoilt
+        try:
+            return calculate(*args, **kwargs)
+        finally:
+            model.get_loss_target = aim
+
+    trainer.calculate_loss = spoiling
+
+
+def train(step):
+    import numpy
+    from toolkit.job import get_job
+
+    random.seed(0)
+    numpy.random.seed(0)  # noqa: NPY002 the trainer draws from it
+    torch.manual_seed(0)
+    job = get_job(step["config"])
+    process = job.process[0]
+    losses = []
+    inner = process.hook_train_loop
+
+    def noted(*args, **kwargs):
+        result = inner(*args, **kwargs)
+        losses.append(float(result["loss"]))
+        return result
+
+    process.hook_train_loop = noted
+    if step.get("spoil"):
+        spoil_targets(process, step["spoil"])
+    job.run()
+    job.cleanup()
+    return losses
+
+
+def main():
+    arch, folder = sys.argv[1].split(":")[0], Path(sys.argv[2])
+    if not folder.exists():
+        torch.manual_seed(0)
+        with torch.no_grad():
+            BUILDERS[arch](folder)
+    PATCHES.get(arch, lambda _folder: None)(folder)
+    for step in json.loads(Path(sys.argv[3]).read_text()):
+        started, error, losses = time.monotonic(), None, []
+        try:
+            losses = train(step)
+        except (Exception, SystemExit) as failure:
+            last = traceback.extract_tb(failure.__traceback__)[-1]
+            error = f"{type(failure).__name__}: {failure} ({last.filename}:{last.lineno})"
+            traceback.print_exc()
+        gc.collect()
+        seconds = round(time.monotonic() - started, 1)
+        print(
+            "RESULT " + json.dumps({**step, "losses": losses, "error": error, "seconds": seconds}), flush=True
+        )
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    main()
