@@ -407,8 +407,9 @@ def model_of_arch(arch: str) -> EditModel | None:
     """
     # The later of two names for one model wins: flux2-klein-4b, not its short form.
     known = {model.arch: model for model in MODELS.values()}
-    # The trainer drops what follows the colon.
-    return known.get(arch) or known.get(arch.split(":")[0])
+    # The trainer drops what follows the colon, so that half of an arch names its first model.
+    halves = {model.arch.split(":")[0]: model for model in reversed(known.values())}
+    return known.get(arch) or halves.get(arch.split(":")[0])
 
 
 def model_of_hub_id(hub_id: str) -> EditModel | None:

@@ -69,11 +69,11 @@ def parse_size(text: str) -> tuple[int, int]:
     (1328, 800)
 
     Raises:
-        UsageError: if it is none.
+        UsageError: if it is something else.
     """
     match = re.fullmatch(r"([0-9]{1,5})[xX]([0-9]{1,5})", text.strip())
     if match is None:
-        raise UsageError(f"{text!r}: wanted a size such as 1328x800, got this; give width x height in pixels")
+        raise UsageError(f"{text!r} is not a size. Give width x height in pixels, such as 1328x800.")
     return int(match[1]), int(match[2])
 
 

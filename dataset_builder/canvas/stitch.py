@@ -49,12 +49,12 @@ def published_geometry(still_life_wh: tuple[int, int], on_model_wh: tuple[int, i
     scale = height_px / max(still_life_wh[1], on_model_wh[1])
     left, right = _scaled(still_life_wh, scale), _scaled(on_model_wh, scale)
     if left[0] + right[0] > width_px:
-        finding = Finding.expected(
+        finding = Finding(
             code="pair.wide",
             where=f"{still_life_wh[0]}x{still_life_wh[1]} beside {on_model_wh[0]}x{on_model_wh[1]}",
-            wanted=f"two photos that fit {width_px}x{height_px} side by side in the published geometry",
-            got=f"{left[0] + right[0]} px of width at height {height_px}",
-            hint="use --geometry exact",
+            message=f"{left[0] + right[0]} px wide at a height of {height_px} px, "
+            f"and the published canvas is {width_px} px wide",
+            hint="Use the exact geometry.",
         )
         raise UnsoundError(str(finding), [finding])
     return Geometry(
@@ -90,12 +90,11 @@ def exact_geometry(
     canvas = max(heights, key=lambda size: (heights[size], -size[0] * size[1]))
     height_px = heights[canvas]
     if height_px < 1:
-        finding = Finding.expected(
+        finding = Finding(
             code="pair.wide",
             where=f"{width_1}x{height_1} beside {width_2}x{height_2}",
-            wanted=f"two photos that fit {canvas[0]}x{canvas[1]} side by side",
-            got="less than a pixel of height",
-            hint="give a larger --size, or leave the pair out",
+            message=f"too wide for a canvas of {canvas[0]}x{canvas[1]} px",
+            hint="Choose a larger canvas, or leave the pair out.",
         )
         raise UnsoundError(str(finding), [finding])
     left = (max(1, height_px * width_1 // height_1), height_px)

@@ -110,7 +110,7 @@ def generate(
     pipeline_of(options.model)
     _check_options(controls, out, options, lora, references, scales)
     if options.batch > 1 and not model.batches:
-        raise UsageError(f"--batch {options.batch}: wanted 1, as {options.model} takes one picture at a time")
+        raise UsageError(f"{options.model} generates one image at a time. Use a batch of 1.")
     pictures = _pictures(controls, captions, options, references, only)
     folders = {scale: out / f"scale_{scale:g}" for scale in scales} or {options.lora_scale: out}
     total = len(pictures) * len(folders)
@@ -121,9 +121,9 @@ def generate(
     lora_digest = sha256_file(lora) if lora else None
     with folder_lock(out, "chromiq generate"):
         for scale, folder in folders.items():
-            wanted = replace(options, lora_scale=scale)
+            scaled = replace(options, lora_scale=scale)
             for group in _groups(pictures, options.batch):
-                made_of = _fingerprints(group, wanted, lora_digest)
+                made_of = _fingerprints(group, scaled, lora_digest)
                 todo = [
                     (index, picture)
                     for index, picture in enumerate(group)
@@ -136,7 +136,7 @@ def generate(
                     )
                     if lora:
                         set_lora_scale(pipeline, scale)
-                    images = _run(pipeline, group, wanted)
+                    images = _run(pipeline, group, scaled)
                     for index, picture in todo:
                         path = _image(folder, picture)
                         write_photo(path, images[index])
@@ -158,8 +158,8 @@ def read_captions(folder: Path) -> dict[str, str]:
         try:
             captions[path.stem] = read_text(path).strip()
         except (OSError, ValueError) as error:
-            wanted, cure = "a prompt as text in UTF-8", "write it anew"
-            findings.append(Finding.expected("generate.caption", str(path), wanted, f"'{error}'", cure))
+            hint = "Save the prompt as UTF-8 text."
+            findings.append(Finding("generate.caption", str(path), f"cannot read the prompt ({error})", hint))
     raise_findings(findings, str(folder))
     return captions
 
@@ -168,13 +168,14 @@ def read_seeds(path: Path) -> dict[str, int]:
     """Seeds by stem, of a JSON file such as ``{"pair1": 7}``.
 
     Raises:
-        UnsoundError: if the file is no such thing.
+        UnsoundError: if the file is something else.
     """
     try:
         return TypeAdapter(dict[str, _Seed]).validate_json(read_text(path))
     except (OSError, ValueError) as error:
         said = str(error).splitlines()[0]
-        finding = Finding.expected("seeds.form", str(path), '{"pair1": 7}', f"'{said}'", "mend the file")
+        hint = 'Write a JSON object such as {"pair1": 7}.'
+        finding = Finding("seeds.form", str(path), f"not a table of seeds ({said})", hint)
         raise UnsoundError(str(finding), [finding]) from error
 
 
@@ -191,16 +192,16 @@ def _check_options(
     Raises:
         UsageError: with the first such thing.
     """
-    wanted_scales = [*scales, options.lora_scale]
-    if lora is None and any(scale != 1 for scale in wanted_scales):
-        raise UsageError("--lora-scale: wanted a LoRA to scale, got none; give --lora")
-    for option, numbers in ("--lora-scale", wanted_scales), ("--guidance", [options.guidance or 0.0]):
+    all_scales = [*scales, options.lora_scale]
+    if lora is None and any(scale != 1 for scale in all_scales):
+        raise UsageError("lora_scale is given without a LoRA. Give the LoRA too.")
+    for option, numbers in ("lora_scale", all_scales), ("guidance", [options.guidance or 0.0]):
         if not all(map(isfinite, numbers)):
-            raise UsageError(f"{option}: wanted a finite number, got {numbers[0]:g}; choose another")
+            raise UsageError(f"{option} is not a finite number.")
     if out.resolve() in {folder.resolve() for folder in (controls, references) if folder}:
         raise UsageError(
-            f"{out}: wanted another folder for the images than one of the pictures given, which they would "
-            "be taken for the next time; choose another"
+            f"{out} holds the input images, which the generated ones would be mixed up with. "
+            "Choose another folder."
         )
 
 
@@ -216,19 +217,21 @@ def _pictures(
     stills = find_images(references) if references and model.has_reference else {}
     findings = []
     if not names:
-        wanted, where = "control pictures", str(controls)
-        findings.append(Finding.expected("generate.empty", where, wanted, "none", "check the folder"))
+        findings.append(Finding("generate.empty", str(controls), "no control images", "Check the folder."))
     for name in names:
         size_wh = photo_size_wh(found[name])
         if any(side_px % model.divisible_by_px for side_px in size_wh):
-            wanted, got = f"sides that are multiples of {model.divisible_by_px}", "{}x{}".format(*size_wh)
-            cure = "build it for this model; resizing here would move every pixel"
-            findings.append(Finding.expected("generate.size", name, wanted, got, cure))
+            size = "{}x{}".format(*size_wh)
+            message = f"{size} px, but {model.name} needs sides that are multiples of {model.divisible_by_px}"
+            hint = f"Build the dataset for {model.name}; resizing here would move every pixel."
+            findings.append(Finding("generate.size", name, message, hint, got=size))
         if not captions.get(name):
-            cure = f"write {name}.txt or give --prompt"
-            findings.append(Finding.expected("generate.caption", name, "a prompt", "none", cure))
+            hint = f"Write {name}.txt, or give one prompt for all."
+            findings.append(Finding("generate.caption", name, "no prompt", hint))
         if references and model.has_reference and name not in stills:
-            findings.append(Finding.expected("generate.reference", name, "its still-life", "none", "add it"))
+            findings.append(
+                Finding("generate.reference", name, "no still-life", "Add it to the reference folder.")
+            )
     raise_findings(findings, str(controls))
     return [
         _Picture(name, found[name], stills.get(name), captions[name], options.seeds.get(name, options.seed))

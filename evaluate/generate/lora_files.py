@@ -1,4 +1,4 @@
-"""A LoRA file looked at before any model library opens it; only safetensors, of which nothing is ever run."""
+"""Checks of a LoRA file before any model library opens it; only safetensors are read, which run no code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chromiq.errors import Finding, UnsoundError, raise_findings
 from chromiq.safetensors_header import Tensor, read_header
 
 _PICKLE_STARTS = (b"\x80", b"PK\x03\x04")
-# A number is infinite or none at all where all bits of its exponent are set.
+# A number is infinite or NaN where all bits of its exponent are set.
 _EXPONENT_BITS = {
     "F64": ("<u8", 0x7FF0_0000_0000_0000),
     "F32": ("<u4", 0x7F80_0000),
@@ -25,12 +25,12 @@ _CHUNK = 4_000_000
 
 @dataclass(frozen=True)
 class LoraFile:
-    """What a LoRA's header says.
+    """The header of a LoRA file.
 
     Attributes:
         path: the file.
         keys: of its tensors, sorted.
-        metadata: what its maker wrote, such as ``{"step": "500"}``.
+        metadata: free text, such as ``{"step": "500"}``.
     """
 
     path: Path
@@ -46,41 +46,41 @@ def read_lora_file(path: Path, *, check_numbers: bool = True) -> LoraFile:
         check_numbers: read the tensors too and refuse NaN and infinity.
 
     Raises:
-        UnsoundError: if the file is missing, a pickle, cut short, no safetensors, no LoRA, or holds NaN.
+        UnsoundError: if the file is missing, a pickle, truncated, not safetensors, not a LoRA, or holds NaN.
     """
     if not path.is_file():
-        raise _fault("missing", path, "a LoRA as .safetensors", "no such file", "check the path")
+        raise _fault("missing", path, "no such file", "Check the path.")
     try:
         header = read_header(path)
     except ValueError as error:
         with path.open("rb") as stream:
             start = stream.read(max(map(len, _PICKLE_STARTS)))
         if start.startswith(_PICKLE_STARTS):
-            got = "a pickle, which could run anything"
-            raise _fault(
-                "pickle", path, "a .safetensors file", got, "ask its maker for safetensors"
-            ) from error
-        raise _fault("broken", path, "a whole safetensors file", str(error), "copy it again") from error
+            message = "a pickle, which could run any code"
+            raise _fault("pickle", path, message, "Get the LoRA as .safetensors.") from error
+        raise _fault(
+            "broken", path, f"not a complete safetensors file ({error})", "Copy it again."
+        ) from error
     size = path.stat().st_size
     if size != header.file_bytes:
-        raise _fault("truncated", path, f"{header.file_bytes} bytes", f"{size}", "copy it again")
+        raise _fault("truncated", path, f"{size} of {header.file_bytes} bytes", "Copy it again.")
     keys = tuple(sorted(header.tensors))
     if not any(mark in key for key in keys for mark in _LORA_MARKS):
-        got = f"{keys[0]!r} and the like"[:120] if keys else "no tensors"
-        raise _fault("keys", path, "LoRA weights", got, "give a LoRA, not a whole model")
+        held = f"tensors such as {keys[0]!r}"[:120] if keys else "no tensors"
+        raise _fault("keys", path, f"no LoRA weights, but {held}", "Give a LoRA, not a whole model.")
     if check_numbers:
         for key in keys:
             if not _is_finite(path, header.tensors[key]):
-                got = f"NaN or infinity in {key}"
-                raise _fault("nan", path, "numbers", got, "take an earlier checkpoint; this one diverged")
+                message = f"NaN or infinity in {key}: the training diverged"
+                raise _fault("nan", path, message, "Use an earlier checkpoint.")
     return LoraFile(path, keys, header.metadata)
 
 
 def require_lora_files(paths: Iterable[Path]) -> None:
-    """Look at LoRA files before any work is begun.
+    """Check LoRA files before any work begins.
 
     Raises:
-        UnsoundError: with what is wrong with all of them; see `read_lora_file`.
+        UnsoundError: with everything that is wrong; see `read_lora_file`.
     """
     findings: list[Finding] = []
     for path in paths:
@@ -92,7 +92,7 @@ def require_lora_files(paths: Iterable[Path]) -> None:
 
 
 def raise_if_none_fits(lora: LoraFile, fitting: Sequence[str], model: str) -> None:
-    """Refuse a LoRA of which no layer was loaded; the libraries only warn of that.
+    """Refuse a LoRA of which no layer was loaded; the libraries only warn.
 
     Args:
         lora: as `read_lora_file` gives it.
@@ -100,8 +100,8 @@ def raise_if_none_fits(lora: LoraFile, fitting: Sequence[str], model: str) -> No
         model: its name, for the message.
     """
     if not fitting:
-        wanted, got = f"keys of {model}", f"none that fit, such as {lora.keys[0]}"
-        raise _fault("fit", lora.path, wanted, got, "give a LoRA of this model, or another --model")
+        message = f"no key fits {model}, for instance {lora.keys[0]}"
+        raise _fault("fit", lora.path, message, f"Use a LoRA trained on {model}, or another model.")
 
 
 def _is_finite(path: Path, tensor: Tensor) -> bool:
@@ -115,6 +115,6 @@ def _is_finite(path: Path, tensor: Tensor) -> bool:
     return not any(((bits[start : start + _CHUNK] & mask) == mask).any() for start in range(0, count, _CHUNK))
 
 
-def _fault(code: str, path: Path, wanted: str, got: str, cure: str) -> UnsoundError:
-    finding = Finding.expected(f"lora.{code}", str(path), wanted, got, cure)
+def _fault(code: str, path: Path, message: str, hint: str) -> UnsoundError:
+    finding = Finding(f"lora.{code}", str(path), message, hint)
     return UnsoundError(str(finding), [finding])

@@ -45,16 +45,16 @@ class Loading:
 
 
 def loading_of(device: str | None, dtype: str | None, offload: str, quantize: str | None) -> Loading:
-    """The loading that was asked for.
+    """Checked loading options.
 
     Raises:
-        UsageError: if a word is none of those known.
+        UsageError: if a value is unknown.
     """
     for option, word, known in (
         ("dtype", dtype, DTYPES), ("offload", offload, OFFLOADS), ("quantize", quantize, QUANTIZED)
     ):  # fmt: skip
         if word is not None and word not in known:
-            raise UsageError(f"--{option} {word}: wanted one of {', '.join(known)}; choose one")
+            raise UsageError(f"{option} {word!r} is unknown. Use one of {', '.join(known)}.")
     return Loading(device, dtype, offload, quantize)
 
 
@@ -75,7 +75,7 @@ def load_pipeline(
         from huggingface_hub.errors import HfHubHTTPError
     except ImportError as error:
         raise UsageError(
-            f"generating needs the model libraries ({error}); pip install 'chromiq[models]'"
+            f"generating needs the model libraries ({error}). Run pip install 'chromiq[models]'."
         ) from error
     silence_model_libraries()
     device = loading.device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -91,12 +91,12 @@ def load_pipeline(
     except (OSError, HfHubHTTPError) as error:
         if Path(checkpoint).is_dir():
             raise AccessError(
-                f"{checkpoint}: wanted a model as diffusers saves it, with model_index.json and safetensors, "
-                f"got '{str(error).splitlines()[0][:200]}'; download it whole, or give a hub name"
+                f"{checkpoint} is not a complete diffusers model ({str(error).splitlines()[0][:200]}). "
+                "Download all of it, or give a hub name."
             ) from error
         raise AccessError(
-            f"{checkpoint}: not on this machine and not to be fetched; accept its licence at "
-            f"https://huggingface.co/{checkpoint} and set HF_TOKEN, or give --checkpoint FOLDER"
+            f"{checkpoint} is not on this machine and cannot be downloaded. Accept its licence at "
+            f"https://huggingface.co/{checkpoint} and set HF_TOKEN, or give a folder as the checkpoint."
         ) from error
     pipeline.set_progress_bar_config(disable=True)
     if checked:
@@ -150,7 +150,7 @@ def run_pipeline(
         call |= {"image": [controls[0], *references], "prompt": pictures[0][2], "generator": generators[0]}
         call |= {"guidance_scale": guidance}
     elif pipeline_class == "FluxKontextPipeline":
-        # Without max_area and _auto_resize it picks another size and says nothing.
+        # Without max_area and _auto_resize it silently picks another size.
         call |= {"image": controls, "max_area": width_px * height_px, "_auto_resize": False}
         call |= {"guidance_scale": guidance}
     else:
@@ -162,8 +162,8 @@ def run_pipeline(
     for image in images:
         if image.size != (width_px, height_px):
             raise ChromiqError(
-                f"wanted {width_px}x{height_px}, the pipeline returned {image.width}x{image.height}; "
-                "give controls of a size it keeps"
+                f"the pipeline returned {image.width}x{image.height} px for a control of "
+                f"{width_px}x{height_px} px, which cannot be measured. Use controls of a size that it keeps."
             )
     return [np.array(image.convert("RGB")) for image in images]
 
@@ -195,12 +195,12 @@ def _load_lora(pipeline: Any, model: str, lora: LoraFile) -> None:
         pipeline.load_lora_weights(path.parent, weight_name=path.name, adapter_name=_ADAPTER)
     except (ValueError, KeyError, RuntimeError, AttributeError) as error:
         # Keys of another model, or layers of another width.
-        finding = Finding.expected(
+        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+        finding = Finding(
             "lora.fit",
             str(path),
-            f"layers of {model}",
-            f"'{str(error).splitlines()[0][:160] if str(error) else type(error).__name__}'",
-            "give a LoRA of this model, or another --model",
+            f"its layers do not fit {model} ({reason})",
+            f"Use a LoRA trained on {model}, or another model.",
         )
         raise UnsoundError(str(finding), [finding]) from error
 
@@ -210,8 +210,8 @@ def _quantization(loading: Loading, device: str) -> dict[str, Any]:
         return {}
     if not device.startswith("cuda") or find_spec("bitsandbytes") is None:
         raise UsageError(
-            f"--quantize {loading.quantize}: wanted a CUDA device and bitsandbytes, got device {device}; "
-            "pip install bitsandbytes there, or leave it out"
+            f"quantize {loading.quantize} needs a CUDA device and bitsandbytes, and the device is {device}. "
+            "Install bitsandbytes on a machine with a GPU, or leave the option out."
         )
     from diffusers import PipelineQuantizationConfig
 
@@ -229,7 +229,7 @@ def _placed(pipeline: Any, device: str, loading: Loading) -> Any:
         return pipeline.to(device)
     if device == "cpu":
         raise UsageError(
-            f"--offload {loading.offload}: wanted a GPU to offload from, got the CPU; leave it out"
+            f"offload {loading.offload} needs a GPU, and the device is the CPU. Leave the option out."
         )
     if loading.offload == "model":
         pipeline.enable_model_cpu_offload(device=device)

@@ -56,6 +56,7 @@ def test_an_entry_and_a_template_add_a_model(tmp_path, chromiq):
     from chromiq.toolkit_configs.checks.settings import setting_findings
     from chromiq.toolkit_configs.render.compose import compose
     from chromiq.toolkit_configs.render.job import render_composed
+    from chromiq.toolkit_configs.schema.jobs import job_of
 
     check_options(BuildOptions(model="imaginary"))
     assert caption("imaginary", "shirt").endswith("match the color of the reference garment")
@@ -70,7 +71,8 @@ def test_an_entry_and_a_template_add_a_model(tmp_path, chromiq):
     assert process["model"]["name_or_path"] == "nobody/Imaginary-Edit"
     assert (process["sample"]["sample_steps"], process["sample"]["guidance_scale"]) == (7, 3.5)
     assert len(process["datasets"][0]["control_path"]) == 2
-    assert setting_findings(yaml.safe_load(text), "config.yaml") == []
+    job, wrong = job_of(yaml.safe_load(text), "config.yaml")
+    assert [*wrong, *setting_findings(job, "config.yaml")] == []
 
     assert GenerateOptions(model="imaginary").base_model == "nobody/Imaginary-Edit"
     assert model_of_arch("imaginary_edit") is IMAGINARY
@@ -111,6 +113,8 @@ def test_a_model_without_a_pipeline_says_so_before_any_work(tmp_path):
 def test_an_arch_without_an_entry_is_unknown():
     assert model_of_arch("sdxl") is None
     assert model_of_arch("flux_kontext:any label") is find_model("kontext")
+    assert model_of_arch("qwen_image_edit_plus") is find_model("qwen-image-edit-2509")
+    assert model_of_arch("krea2") is find_model("krea2-edit")
 
 
 def test_the_distilled_form_of_a_model_has_its_own_licence_page():

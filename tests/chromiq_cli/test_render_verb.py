@@ -79,9 +79,9 @@ def test_explain_diff_and_json(run, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
-    [(["kontxt"], 2, "did you mean kontext?"), (["kontext", "--preset", "12gb"], 2, "one of published"),
+    [(["kontxt"], 2, "did you mean kontext?"), (["kontext", "--preset", "12gb"], 2, "presets: published"),
      (["kontext", "--set", "train.lrr=1"], 2, "did you mean lr?"),
-     (["kontext", "--diff", "own"], 2, "one of published"),
+     (["kontext", "--diff", "own"], 2, "presets: published"),
      (["kontext", "--name", "${HOME}"], 10, "config.substituted"),
      (["kontext", "--template", "no"], 2, "no: wanted a template")],
 )  # fmt: skip

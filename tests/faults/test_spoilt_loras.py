@@ -52,10 +52,10 @@ FAULTS = {
     "empty": (lambda *_: b"", "lora.broken", "0 bytes"),
     "cut in its length": (lambda good, _: good[:5], "lora.broken", "5 bytes"),
     "cut in its header": (lambda good, _: good[:40], "lora.broken", "40 bytes"),
-    "cut in its numbers": (lambda good, _: good[:-1], "lora.truncated", "copy it again"),
-    "more than it says": (lambda good, _: good + b"\0", "lora.truncated", "copy it again"),
+    "cut in its numbers": (lambda good, _: good[:-1], "lora.truncated", "Copy it again"),
+    "more than it says": (lambda good, _: good + b"\0", "lora.truncated", "Copy it again"),
     "a tensor of 200 MB promised": (
-        lambda *_: safetensors(GOOD, promised=200_000_000), "lora.truncated", "copy it again",
+        lambda *_: safetensors(GOOD, promised=200_000_000), "lora.truncated", "Copy it again",
     ),
     "a whole model": (
         lambda *_: safetensors(GOOD, key="transformer.blocks.0.weight"), "lora.keys", "not a whole model",
@@ -109,7 +109,7 @@ def test_it_is_refused_with_the_reason(chromiq, verbs, tmp_path, without_models,
     assert exit_code == document["exit_code"] == EXIT_UNSOUND
     (finding,) = document["findings"]
     assert (finding["code"], finding["where"]) == (code, str(lora))
-    assert said in finding["got"] + finding["hint"]
+    assert said in finding["message"] + finding["hint"]
     assert not (tmp_path / "sprung").exists()
     assert written(tmp_path / "out") == []
 

@@ -25,12 +25,10 @@ os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", NO_ALBUMEN
 
 import torch
 
-ROOT = "extensions_built_in.diffusion_models"
 WIDTH = 32
 
 
 def kontext(folder):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "toolkit_configs" / "smoke_engine"))
     from tiny_checkpoint import _write
 
     _write(folder, seed=0)
@@ -377,5 +375,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    here = Path(__file__).resolve()
+    # By path, as chromiq is not installed in this environment.
+    sys.path[:0] = [str(here.parent), str(here.parents[2] / "toolkit_configs" / "smoke_engine")]
     main()

@@ -131,7 +131,7 @@ def weight_bytes(precision: str) -> float:
     if not found:
         return 2.0
     bits = int(found.group(1))
-    # Low precisions keep a scale for each small group of weights, and the adapter that mends their errors.
+    # Low precisions keep a scale for each small group of weights, and the adapter that corrects their errors.
     return bits / 8 * (1.03 if bits == 8 else 1.12) + (0.08 if "|" in precision else 0)
 
 

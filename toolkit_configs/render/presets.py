@@ -60,14 +60,14 @@ def find_preset(name: str) -> str:
     ('48gb', 'published')
 
     Raises:
-        UsageError: naming those that are known.
+        UsageError: if there is none; it lists all.
     """
     folded = name.strip().lower().replace(" ", "")
     folded = f"{folded}gb" if folded.isdecimal() else folded
     if folded not in PRESETS:
         near = get_close_matches(folded, PRESETS, n=1)
-        hint = f"did you mean {near[0]}?" if near else "choose one of these"
-        raise UsageError(f"{name}: wanted a preset, one of {', '.join(PRESETS)}; {hint}")
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise UsageError(f"{name}: unknown preset; {meant}known presets: {', '.join(PRESETS)}.")
     return folded
 
 

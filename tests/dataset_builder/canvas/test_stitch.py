@@ -52,7 +52,7 @@ def test_two_published_photos_fill_the_canvas_that_suits_them():
 
 
 def test_photos_so_wide_that_nothing_is_left_are_refused():
-    with pytest.raises(UnsoundError, match="larger --size"):
+    with pytest.raises(UnsoundError, match="Choose a larger canvas"):
         exact_geometry((32_000, 64), (32_000, 64), (128, 128))
 
 
@@ -112,8 +112,8 @@ def test_published_photos_may_fill_the_width_and_no_more():
         published_geometry((665, 800), (664, 799))
     (finding,) = caught.value.findings
     assert (finding.code, finding.where) == ("pair.wide", "665x800 beside 664x799")
-    assert finding.wanted == "two photos that fit 1328x800 side by side in the published geometry"
-    assert (finding.got, finding.hint) == ("1329 px of width at height 800", "use --geometry exact")
+    assert finding.message == "1329 px wide at a height of 800 px, and the published canvas is 1328 px wide"
+    assert finding.hint == "Use the exact geometry."
 
 
 def test_exact_photos_lie_in_the_middle_and_know_their_scales():
@@ -134,9 +134,8 @@ def test_a_pixel_of_height_is_enough_and_of_width_is_kept():
         exact_geometry((101, 1), (100, 1), (200, 90))
     (finding,) = caught.value.findings
     assert (finding.code, finding.where) == ("pair.wide", "101x1 beside 100x1")
-    assert finding.wanted == "two photos that fit 200x90 side by side"
-    assert finding.got == "less than a pixel of height"
-    assert finding.hint == "give a larger --size, or leave the pair out"
+    assert finding.message == "too wide for a canvas of 200x90 px"
+    assert finding.hint == "Choose a larger canvas, or leave the pair out."
 
 
 def test_of_sizes_that_show_the_photos_alike_the_smaller_is_taken():
