@@ -80,6 +80,10 @@ def build(
     keep_doubtful: Annotated[
         bool, typer.Option("--keep-doubtful", help="Keep pairs whose mask is probably wrong; see review/.")
     ] = False,
+    colour_check: Annotated[
+        bool,
+        typer.Option(help="Warn about photos that do not have their still-life's colour; see review/."),
+    ] = True,
     vocabulary: Vocabulary = None,
     detector: Detector = None,
     masker: Masker = None,
@@ -87,7 +91,10 @@ def build(
     dtype: Dtype = DtypeChoice.AUTO,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Turn photo pairs into training data: labels, masks, colour errors, stitched images, captions."""
+    """Turn photo pairs into training data: labels, masks, colour errors, stitched images, captions.
+
+    Training takes the on-model photos for the truth: give it photos whose colour is right.
+    """
     from chromiq.dataset_builder.build import build as run
     from chromiq.dataset_builder.canvas.buckets import parse_size
     from chromiq.dataset_builder.options import BuildOptions
@@ -111,9 +118,16 @@ def build(
         pairs, out, options, garments=garments, masks=masks, workers=workers, skip_bad=skip_bad,
         keep_doubtful=keep_doubtful, stage=progress_bar, engine=engine, gpus_per_worker=gpus_per_worker,
     )  # fmt: skip
+    findings = list(summary.findings)
+    if colour_check:
+        from chromiq.correction.agreement import check_agreement
+        from chromiq.dataset_builder.inputs.pairs import find_pairs
+
+        with progress_bar("check the colours") as update:
+            findings += check_agreement(find_pairs(pairs).pairs, out, workers=workers, on_progress=update)
     if segmenter is SegmenterChoice.AUTO:
         say(f"segmenter: {summary.segmenter}")
-    print_findings(summary.findings)
+    print_findings(findings)
     if as_json:
         print_json(
             {
@@ -121,10 +135,10 @@ def build(
                 "examples": summary.examples,
                 "resumed_pairs": summary.resumed,
                 "segmenter": summary.segmenter,
-                "findings": [finding.as_dict() for finding in summary.findings],
+                "findings": [finding.as_dict() for finding in findings],
             }
         )
     else:
         print_line(f"{summary.examples} examples in {summary.folder}")
-    if any(finding.severity == "error" for finding in summary.findings):
+    if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(EXIT_SKIPPED)

@@ -146,7 +146,7 @@ def plan_correction(
     judgement = judge(evidence)
     if not len(seen_lab) or (judgement.answer == "left_alone" and not options.force):
         colours = _colours(flat_lab, seen_lab, seen_lab, options) if len(seen_lab) else None
-        return _left_alone(doubts_said(judgement.doubts), judgement.doubts, 0.0, colours)
+        return _left_alone("", judgement.doubts, 0.0, colours)
     if options.target_lab is not None:
         map_to = target_map(seen_lab, options.target_lab)
         distance = delta_e_lab(look(seen_lab).mean[None], map_to.target[None])[0]
@@ -195,7 +195,7 @@ def _planned(
         text = f"the colour is right as far as can be told ({said})"
         return _left_alone(text, (), proposal.gain, unchanged)
     if answer == "left_alone" and not options.force:
-        return _left_alone(doubts_said(doubts), doubts, proposal.gain, unchanged)
+        return _left_alone("", doubts, proposal.gain, unchanged)
     if options.force:
         answer = "corrected"
         text = f"corrected as asked, although {doubts_said(doubts)}" if doubts else "corrected as asked"
@@ -246,8 +246,7 @@ def plan_paste(
     judgement = judge(look_at_photos(still_life, still_life_mask, on_model, found))
     unchanged = _colours(flat_lab, seen_lab, seen_lab, options) if len(seen_lab) else None
     if pasted_lab is None or (judgement.answer == "left_alone" and not options.force):
-        said = doubts_said(judgement.doubts) if judgement.answer == "left_alone" else doubt
-        return _left_alone(said, judgement.doubts, 0.0, unchanged)
+        return _left_alone(doubt, judgement.doubts, 0.0, unchanged)
     if options.strength == 0:
         return _left_alone("the strength is 0", (), 0.0, unchanged)
     answer: Answer = "corrected" if options.force else judgement.answer
@@ -301,7 +300,8 @@ def _even(lab: FloatImage, count: int) -> FloatImage:
 
 def _left_alone(reason: str, doubts: tuple[Doubt, ...], gain: float, colours: Colours | None) -> Plan:
     grave = tuple(doubt for doubt in doubts if doubt.answer == "left_alone")
-    return Plan(None, "left_alone", grave, f"left alone: {reason}", gain, colours=colours)
+    said = doubts_said(grave) or reason
+    return Plan(None, "left_alone", grave, f"left alone: {said}", gain, colours=colours)
 
 
 def _figures(proposal: _Found) -> str:

@@ -37,7 +37,8 @@ _MOST_PERSON, _MOST_SKIN = 0.95, 0.15
 _MOST_LEFT_OUT, _MOST_CUT = 0.15, 0.08
 _LEAST_LIKELIHOOD = -12.0
 _WORST_DYE, _WORSE_MEAN = 3.0, 1.0
-_COLOURLESS, _COLOURED, _CLEARLY_COLOURED = 1.5, 8.0, 12.0
+_COLOURLESS, _COLOURED, _CLEARLY_COLOURED = 1.5, 4.0, 8.0
+_SHAPE_RATIOS = (0.45, 1.8)
 _LEAST_DYE_SHARE = 0.08
 _WORK_HEIGHT_PX = 320
 _SAMPLE = 1500
@@ -62,6 +63,8 @@ class Evidence:
         skin_share: share of the mask that has the colour of skin, beyond what the still-life has.
         left_out_share: cloth of the same colour beside the mask, as a share of the mask.
         cut_share: share of the mask's outline that runs through cloth instead of along an edge.
+        shape_ratio: height over width of the mask, over that of the garment on the still-life.
+        is_cropped: whether the mask touches the photo's border.
         exchanged: whether the still-life shows a person and the on-model photo shows none.
         still_life_colourless: whether the still-life is a black-and-white photo.
         on_model_colourless: whether the on-model photo is one.
@@ -83,6 +86,8 @@ class Evidence:
     skin_share: float
     left_out_share: float
     cut_share: float
+    shape_ratio: float
+    is_cropped: bool
     exchanged: bool
     still_life_colourless: bool
     on_model_colourless: bool
@@ -146,6 +151,11 @@ def _is_unlike(seen: Evidence) -> bool:
 
 def _is_large(seen: Evidence) -> bool:
     return seen.gain is not None and seen.gain > MOST_GAIN
+
+
+def _is_shaped_otherwise(seen: Evidence) -> bool:
+    low, high = _SHAPE_RATIOS
+    return seen.shape_ratio > high or (seen.shape_ratio < low and not seen.is_cropped)
 
 
 def _is_cut(seen: Evidence) -> bool:
@@ -215,7 +225,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "garment.different",
         "left_alone",
-        lambda seen: _is_large(seen) and (_is_unlike(seen) or _is_cut(seen)),
+        lambda seen: _is_large(seen) and (_is_unlike(seen) or _is_cut(seen) or _is_shaped_otherwise(seen)),
         "still-life and photo do not seem to show the same garment: the colour would have to move by "
         "{gain:.0f} dE00, more than lighting and retouching change it, and the result would not match",
         _SWAP,
@@ -234,6 +244,14 @@ RULES: tuple[Rule, ...] = (
         lambda seen: seen.gain is not None and seen.mean_change > _WORSE_MEAN,
         "the result would be less like the still-life than the photo is ({mean_change:+.1f} dE00)",
         _SWAP,
+    ),
+    # True pairs: 0.56 to 1.52; a photo that crops the garment may show it as short as it likes.
+    Rule(
+        "garment.shape",
+        "look",
+        _is_shaped_otherwise,
+        "the garment on the model is {shape_ratio:.1f} times as long for its width as on the still-life",
+        "Look at the outline, and check that both photos show the same garment.",
     ),
     # True pairs with errors of cameras: 95 % below 0, one above 3.
     Rule(
@@ -311,6 +329,8 @@ def look_at_photos(
         skin_share=_share(skin_hue(here.lab), mask) - _share(skin_hue(there.lab), flat_mask),
         left_out_share=left_out,
         cut_share=cut,
+        shape_ratio=_aspect(mask) / _aspect(flat_mask),
+        is_cropped=bool((mask & _frame(mask)).any()),
         exchanged=_shows_face(there) and here.head is None,
         still_life_colourless=_is_colourless(still_life),
         on_model_colourless=_is_colourless(on_model),
@@ -329,6 +349,8 @@ def _nothing_found(found: GarmentMask) -> Evidence:
         mask_reasons=found.reasons,
         left_out_share=0.0,
         cut_share=0.0,
+        shape_ratio=1.0,
+        is_cropped=False,
         exchanged=False,
         still_life_colourless=False,
         on_model_colourless=False,
@@ -435,6 +457,11 @@ def _eroded(mask: BoolMask, by_px: int) -> BoolMask:
 
 def _dilated(mask: BoolMask, by_px: int) -> BoolMask:
     return cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=by_px) > 0
+
+
+def _aspect(mask: BoolMask) -> float:
+    rows, columns = np.nonzero(mask)
+    return float((np.ptp(rows) + 1) / (np.ptp(columns) + 1))
 
 
 def _is_colourless(photo: RgbImage) -> bool:

@@ -17,7 +17,8 @@ from chromiq.sample_catalogue.catalogue import draw_pair
 
 FINE = Evidence(
     mask_share=0.3, mask_confidence=1.0, mask_reasons=(), frame_share=0.0, background_share=0.0,
-    face_share=0.0, person_share=0.6, skin_share=0.0, left_out_share=0.0, cut_share=0.0, exchanged=False,
+    face_share=0.0, person_share=0.6, skin_share=0.0, left_out_share=0.0, cut_share=0.0,
+    shape_ratio=1.0, is_cropped=False, exchanged=False,
     still_life_colourless=False, on_model_colourless=False, still_life_chroma=20, on_model_chroma=25,
     gain=5.0, likelihood=-2.0, dye_change=0.0, mean_change=-5.0,
 )  # fmt: skip
@@ -154,7 +155,10 @@ def test_nothing_speaks_against_fine_evidence():
         ({"mean_change": 2.0}, "left_alone", "result.worse"),
         ({"dye_change": 5.0}, "look", "result.dye"),
         ({"left_out_share": 0.5, "cut_share": 0.2}, "look", "mask.cut"),
-        ({"still_life_colourless": True, "on_model_chroma": 10.0}, "look", "photos.nearly_colourless"),
+        ({"shape_ratio": 2.4}, "look", "garment.shape"),
+        ({"shape_ratio": 2.4, "gain": 30.0}, "left_alone", "garment.different"),
+        ({"shape_ratio": 0.3}, "look", "garment.shape"),
+        ({"still_life_colourless": True, "on_model_chroma": 6.0}, "look", "photos.nearly_colourless"),
     ],
 )
 def test_each_rule(change, answer, code):

@@ -1,0 +1,152 @@
+"""Pairs whose photos disagree in colour: training takes the on-model photo for the truth, right or not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from chromiq.correction.colour_map import apply_colour_map
+from chromiq.correction.transfer import fit_colours, garment_sample
+from chromiq.dataset_builder.segmenters.still_life import still_life_mask
+from chromiq.errors import Finding, UnsoundError
+from chromiq.files import folder_lock, sha256_file, sha256_text, write_json
+from chromiq.imaging.contact_sheet import captioned, outlined
+from chromiq.photos.images import read_high, read_mask, write_photo
+from chromiq.progress import Update
+from chromiq.records import PhotoPair, RgbImage
+from chromiq.runtime.workers import keep_freed_memory, map_in_processes
+
+MOST_GAIN = 3.0
+"""dE00 that a correction may be expected to remove from a photo that is trained on as the truth."""
+_HEIGHT_PX = 600
+_AHEAD_PER_WORKER = 4
+
+
+@dataclass(frozen=True)
+class PairColours:
+    """A pair to check.
+
+    Attributes:
+        pair: the two photos.
+        dataset: with the garment's mask.
+    """
+
+    pair: PhotoPair
+    dataset: Path
+
+    @property
+    def mask(self) -> Path:
+        """Of the on-model photo."""
+        return self.dataset / "garment_masks" / f"on_model{self.pair.key}.png"
+
+    @property
+    def picture(self) -> Path:
+        """Where a pair that does not agree is shown."""
+        return self.dataset / "review" / f"colours{self.pair.key}.jpg"
+
+
+def check_agreement(
+    pairs: Sequence[PhotoPair], dataset: Path, *, workers: int = 1, on_progress: Update | None = None
+) -> list[Finding]:
+    """A warning for each pair of a dataset whose photos do not agree, with a picture in ``review/``.
+
+    What was checked before, and has not changed, is not checked again.
+
+    Args:
+        pairs: those the dataset was built from; pairs without a mask in it are passed over.
+        dataset: its folder.
+        workers: processes.
+        on_progress: called with pairs checked and pairs in all.
+    """
+    works = [work for pair in pairs if (work := PairColours(pair, dataset)).mask.is_file()]
+    findings = []
+    with folder_lock(dataset, "chromiq build"):
+        workers = min(workers, len(works))
+        gains = (
+            map(_gain, works)
+            if workers <= 1
+            else map_in_processes(_gain, works, workers, _AHEAD_PER_WORKER * workers, start=_start_worker)
+        )
+        for number, (work, gain) in enumerate(zip(works, gains, strict=True), start=1):
+            if gain > MOST_GAIN:
+                findings.append(_finding(work, gain))
+            if on_progress:
+                on_progress(number, len(works))
+    return findings
+
+
+def _finding(work: PairColours, gain: float) -> Finding:
+    return Finding(
+        "colours.disagree",
+        str(work.pair.on_model),
+        f"its garment does not have the still-life's colour: correcting it would gain {gain:.1f} dE00",
+        "Training takes the on-model photo for the truth. Correct it first, or leave it out; see "
+        f"review/{work.picture.name}.",
+        severity="warning",
+        got=f"{gain:.2f}",
+    )
+
+
+def _gain(work: PairColours) -> float:
+    """The gain to be expected from a correction, dE00; remembered in the dataset."""
+    digests = [sha256_file(path) for path in (work.pair.still_life, work.pair.on_model, work.mask)]
+    made_of = sha256_text(json.dumps(digests))
+    record = work.dataset / ".chromiq" / "colours" / f"{work.pair.key}.json"
+    try:
+        known = json.loads(record.read_text(encoding="utf-8"))
+        gain = float(known["gain"])
+        if known["made_of"] == made_of and (gain <= MOST_GAIN or work.picture.is_file()):
+            return gain
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # not checked yet
+    try:
+        gain = _measured(work)
+    except UnsoundError:
+        gain = 0.0  # whatever is wrong with the photos, the build has said so
+    write_json(record, {"made_of": made_of, "gain": gain})
+    return gain
+
+
+def _measured(work: PairColours) -> float:
+    still_life, on_model = (
+        read_high(path, _HEIGHT_PX) for path in (work.pair.still_life, work.pair.on_model)
+    )
+    size_wh = (on_model.shape[1], on_model.shape[0])
+    full = read_mask(work.mask).astype(np.uint8)
+    mask = cv2.resize(full, size_wh, interpolation=cv2.INTER_NEAREST) > 0
+    if not mask.any():
+        return 0.0
+    flat_mask = still_life_mask(still_life)
+    fit = fit_colours(garment_sample(still_life, flat_mask), garment_sample(on_model, mask))
+    if fit.gain > MOST_GAIN:
+        corrected = apply_colour_map(on_model, mask, fit.dye_shift or fit.colour_map).values
+        _write_picture(work, still_life, outlined(on_model, mask, 2), corrected, fit.gain)
+    else:
+        work.picture.unlink(missing_ok=True)
+    return round(fit.gain, 3)
+
+
+def _write_picture(
+    work: PairColours, still_life: RgbImage, on_model: RgbImage, corrected: RgbImage, gain: float
+) -> None:
+    lines = [
+        "still-life; on-model photo as it is trained on; as a correction would make it",
+        f"expected gain {gain:.1f} dE00",
+    ]
+    pictures = np.hstack([_as_high(picture) for picture in (still_life, on_model, corrected)])
+    write_photo(work.picture, captioned(pictures, lines, doubtful=True), quality=88)
+
+
+def _as_high(picture: RgbImage) -> RgbImage:
+    width_px = max(1, round(picture.shape[1] * _HEIGHT_PX / picture.shape[0]))
+    return np.asarray(cv2.resize(picture, (width_px, _HEIGHT_PX), interpolation=cv2.INTER_AREA))
+
+
+def _start_worker() -> None:
+    cv2.setNumThreads(1)  # its threads would compete with the other workers for the cores
+    keep_freed_memory()
