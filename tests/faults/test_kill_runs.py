@@ -147,7 +147,8 @@ def test_sweep(killable, trained, testset, tmp_path):
         pass
 
 
-def test_correct_batch(killable, tmp_path):
+@pytest.mark.parametrize("decided", [False, True], ids=["undecided", "with decisions"])
+def test_correct_batch(killable, tmp_path, decided):
     for index in (0, 1):
         pair = draw_pair(index, size_wh=(160, 200))
         photo, _ = degrade(pair.on_model, pair.on_model_mask, "published", np.random.default_rng(5))
@@ -155,6 +156,12 @@ def test_correct_batch(killable, tmp_path):
         write_photo(tmp_path / "pairs" / f"on_model{index}.png", photo)
         write_mask(tmp_path / "masks" / f"on_model{index}.png", pair.on_model_mask)
     pairs = ("--batch", tmp_path / "pairs", "--masks", tmp_path / "masks")
-    command = ("correct", *pairs, "--out", "out", "--segmenter", "classic")
-    for _ in end_and_go_on(killable, tmp_path, command, "os.rename on_model0.png"):
+    command = ("correct", *pairs, "--out", "out", "--segmenter", "classic", "--export", "cube")
+
+    def decide(folder):
+        if decided:
+            (folder / "out").mkdir()
+            (folder / "out" / "decisions.csv").write_text("key;decision;strength\n0;force;0,7\n1;keep;\n")
+
+    for _ in end_and_go_on(killable, tmp_path, command, "os.rename on_model0.png", "out", decide):
         pass
