@@ -80,7 +80,8 @@ def correct(
     plan = plan_correction(rgb[0], flat_mask, rgb[1], found, flat_lab, seen_lab, options)
     values, out_of_gamut = on_model.copy(), 0.0
     if plan.colour_map is not None:
-        values, out_of_gamut = apply_colour_map(on_model, found.mask, plan.colour_map, space=spaces[1])
+        changed = apply_colour_map(on_model, found.mask, plan.colour_map, space=spaces[1])
+        values, out_of_gamut = changed.values, changed.out_of_gamut
     return values, Correction(
         on_model="",
         out="",
