@@ -54,4 +54,5 @@ def doctor(
     print_findings(findings)
     for line in lines:
         print_line(line)
-    print_line(f"{what}: sound" + (f", {len(findings)} warnings" if findings else ""))
+    warnings = f", {len(findings)} {'warning' if len(findings) == 1 else 'warnings'}" if findings else ""
+    print_line(f"{what}: sound{warnings}")

@@ -18,7 +18,7 @@ from chromiq.toolkit_configs.checks.launch import (
     resume_findings,
     run_findings,
 )
-from chromiq.toolkit_configs.runs.checkpoints import newest_step, saved_step, set_torn_aside
+from chromiq.toolkit_configs.runs.checkpoints import final_checkpoint, newest_step, saved_step, set_torn_aside
 from chromiq.toolkit_configs.runs.events import Event, EventLog
 from chromiq.toolkit_configs.runs.folder import (
     RUN_FILE,
@@ -220,14 +220,14 @@ def execute(
     """
     job = planned.job
     run = ensure_output_folder(job.run_folder)
-    final = run / f"{job.config.name}.safetensors"
     with folder_lock(run, f"chromiq train --engine {planned.engine}"), EventLog(run) as log:
         earlier = read_record(run) if (run / RUN_FILE).is_file() else None
         if earlier:
             refuse_orphan(run, earlier)
         torn = set_torn_aside(run, job.config.name)
-        complete = planned.resume and final.is_file() and saved_step(final) == job.process.train.steps
-        if complete and earlier and earlier.state == "done":
+        final = final_checkpoint(run, job.config.name)
+        complete = planned.resume and final and saved_step(final) == job.process.train.steps
+        if final and complete and earlier and earlier.state == "done":
             return final
         record = _new_record(planned, earlier)
         session_of = Session(run, record, log, on_status)
@@ -235,7 +235,7 @@ def execute(
             session_of.begin(torn)
             try:
                 # Complete but not recorded as done: it was killed after the last save.
-                found = final if complete else _train(planned, session_of, limits or Limits())
+                found = final if final and complete else _train(planned, session_of, limits or Limits())
             except BaseException as error:
                 if isinstance(error, KeyboardInterrupt):
                     error = InterruptedRunError(f"{run}: interrupted; resume with --resume")
@@ -272,6 +272,7 @@ def _train(planned: Plan, noted: Session, limits: Limits) -> Path:
         from_step=planned.from_step,
         limits=limits,
         device=job.process.device,
+        trains=job.trains,
     )
     return ai_toolkit.run(wanted, noted.note, noted.trainer_is)
 

@@ -25,8 +25,9 @@ PRELUDE = r"""
 import json, os, signal, sqlite3, subprocess, sys, time, yaml
 config = yaml.safe_load(open(sys.argv[1]))["config"]
 name, process = config["name"], config["process"][0]
-run = os.path.join(process["training_folder"], name)
-total = process["train"]["steps"]
+folder = process.get("training_folder") or config.get("training_folder") or "."
+run = os.path.join(folder, name)
+total = process.get("train", {}).get("steps", 1000)
 def step(n, loss="1.500e+00"):
     sys.stderr.write(f"\r{name}:  50%|###  | {n}/{total} [00:01<00:00,  2.40it/s, lr: 1.0e-04 loss: {loss}]")
     sys.stderr.flush()
@@ -62,6 +63,13 @@ ENDINGS = {
                        "finish()",
     "resumes": "first = resumed() + 1\nfor n in range(first, total + 1): step(n)\nfinish()",
     "begins anew": "step(1); time.sleep(60)",
+    "saves two LoRAs": "step(10); write(f'{name}_{10:09d}_high_noise.safetensors', 10); step(total); "
+                       "write(name + '_high_noise.safetensors', total); "
+                       "write(name + '_low_noise.safetensors', total)",
+    "saves a folder": "os.makedirs(run + '/' + name); step(total); "
+                      "meta = {'training_info': {'step': total}}\n"
+                      "json.dump(meta, open(run + f'/{name}/aitk_meta.yaml', 'w'))",
+    "trains nothing": "print('extracted')",
     "nothing saved, exit 0": "step(10)",
     "saves less than all": "step(10); write(name + '.safetensors', 10)",
     "torn final": "step(20); write(name + '.safetensors', 20, torn=2)",

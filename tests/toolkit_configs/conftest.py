@@ -35,7 +35,8 @@ def trainer(trainer_folder, monkeypatch):
 @pytest.fixture
 def config(dataset, tmp_path):
     path = tmp_path / "config.yaml"
-    path.write_text(render_job("kontext", dataset, preset="smoke", name="chromiq_v1"))
+    overrides = {"train.steps": "20"}
+    path.write_text(render_job("kontext", dataset, preset="smoke", name="chromiq_v1", overrides=overrides))
     return path
 
 

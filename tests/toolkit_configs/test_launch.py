@@ -298,3 +298,95 @@ def test_a_dry_run_prints_what_would_run_and_writes_nothing(trainer, config, run
     assert document["command"] == [f"{folder}/venv/bin/python", "run.py", str(run_folder / "launched.yaml")]
     assert (document["working_directory"], document["steps"], document["save_every"]) == (folder, 20, 10)
     assert not run_folder.exists()
+
+
+class TestOthersConfigs:
+    """Configs that chromiq did not write are launched, watched, resumed and judged by their checkpoints."""
+
+    @pytest.fixture
+    def example(self, dataset, tmp_path):
+        process = {
+            "type": "sd_trainer", "training_folder": str(tmp_path / "output"), "device": "cpu",
+            "network": {"type": "lora", "rank": 8}, "datasets": [{"folder_path": str(dataset / "gt")}],
+            "train": {"steps": 20, "lr": 1e-4}, "model": {"name_or_path": str(tmp_path), "arch": "sdxl"},
+        }  # fmt: skip
+        return {"job": "extension", "config": {"name": "mine", "process": [process]}}
+
+    @staticmethod
+    def written(document, tmp_path):
+        path = tmp_path / "mine.json"
+        path.write_text(json.dumps(document))
+        return path
+
+    def test_an_sdxl_lora_is_trained_and_resumed(self, trainer, example, tmp_path):
+        trainer("good")
+        path, run = self.written(example, tmp_path), tmp_path / "output" / "mine"
+        assert launch(path, "ai-toolkit") == run / "mine.safetensors"
+        assert read_status(run).state == "done"
+        (run / "mine.safetensors").unlink()  # as if it had been stopped after step 10
+        trainer("resumes")
+        assert plan(path, "ai-toolkit", resume=True).from_step == 10
+        assert launch(path, "ai-toolkit", resume=True) == run / "mine.safetensors"
+        assert [step["step"] for step in events(run, "step")][-10:] == list(range(11, 21))
+
+    def test_wan_saves_two_loras(self, trainer, example, tmp_path):
+        trainer("saves two LoRAs")
+        process = example["config"]["process"][0]
+        process["model"]["arch"] = "wan22_14b:t2v"
+        process["datasets"][0]["num_frames"] = 41
+        final = launch(self.written(example, tmp_path), "ai-toolkit")
+        assert final.name == "mine_low_noise.safetensors"
+        record = read_record(final.parent)
+        assert set(record.checkpoints) == {
+            "mine_000000010_high_noise.safetensors", "mine_high_noise.safetensors",
+            "mine_low_noise.safetensors",
+        }  # fmt: skip
+
+    def test_a_full_fine_tune_saves_a_folder(self, trainer, example, tmp_path):
+        trainer("saves a folder")
+        del example["config"]["process"][0]["network"]
+        final = launch(self.written(example, tmp_path), "ai-toolkit")
+        assert final == tmp_path / "output" / "mine" / "mine"
+
+    def test_a_slider_of_the_older_kind_of_job(self, trainer, example, tmp_path):
+        trainer("good")
+        process = example["config"]["process"][0]
+        del process["datasets"]
+        process.update(type="slider", slider={"targets": []})
+        example["job"] = "train"
+        example["config"]["training_folder"] = process.pop("training_folder")
+        assert launch(self.written(example, tmp_path), "ai-toolkit").name == "mine.safetensors"
+
+    def test_a_job_that_trains_nothing_is_done_with_exit_code_0(
+        self, trainer, example, tmp_path, monkeypatch
+    ):
+        monkeypatch.chdir(tmp_path)
+        example["job"] = "extract"
+        example["config"]["process"] = [{"type": "locon", "filename": "x"}]
+        example["config"]["device"] = "cpu"
+        path = self.written(example, tmp_path)
+        trainer("trains nothing")
+        assert launch(path, "ai-toolkit").name == "mine"
+        trainer("broken environment")
+        with pytest.raises(ChromiqError):
+            launch(path, "ai-toolkit", resume=True)
+
+    def test_relative_paths_variables_and_the_web_interface(self, trainer, example, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("MY_STEPS", "20")
+        (tmp_path / "1.jpg").touch()
+        process = example["config"]["process"][0]
+        process.update(type="ui_trainer", training_folder="output", sqlite_db_path="./aitk_db.db")
+        process["sample"] = {"prompts": ["red --ctrl_img 1.jpg --w 64", "blue --ctrl_img no.jpg"]}
+        process["train"].update(steps="${MY_STEPS}", disable_sampling=True)
+        path = self.written(example, tmp_path)
+        path.write_text(path.read_text().replace('"${MY_STEPS}"', "${MY_STEPS}"))
+        trainer("tells")
+        launch(path, "ai-toolkit")
+        told = json.loads((tmp_path / "output" / "mine" / "told.json").read_text())[2]["process"][0]
+        assert told["type"] == "diffusion_trainer"
+        assert told["training_folder"] == str(tmp_path / "output")
+        assert told["train"]["steps"] == 20
+        prompts = told["sample"]["prompts"]
+        assert prompts == [f"red --ctrl_img {tmp_path / '1.jpg'} --w 64", "blue --ctrl_img no.jpg"]
+        assert told["sqlite_db_path"] != "./aitk_db.db"  # the interface's own is never touched

@@ -18,7 +18,7 @@ from chromiq.toolkit_configs.checks.settings import setting_findings
 from chromiq.toolkit_configs.render.memory import MemoryEstimate, estimate_memory
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
 from chromiq.toolkit_configs.schema.config_file import read_config_file
-from chromiq.toolkit_configs.schema.jobs import DIFFUSION_PROCESSES, Job, job_of, name_fault
+from chromiq.toolkit_configs.schema.jobs import Job, job_of, name_fault
 
 
 @dataclass(frozen=True)
@@ -111,12 +111,11 @@ def examine_config(
     if not isinstance(read.document, dict):
         return ConfigReport(tuple(findings or job_of(read.document, path.name)[1]))
     job, wrong = job_of(read.document, path.name)
-    findings += [*key_findings(read.document, path.name), *wrong]
-    if job is None:
+    findings += wrong
+    if job is None or not job.trains:
         return ConfigReport(tuple(findings))
+    findings += key_findings(read.document, path.name)
     where = path.name
-    if job.process.type not in DIFFUSION_PROCESSES:
-        return ConfigReport(tuple(findings))
     found, data = data_findings(job, where, on_progress)
     first = next(iter(data.sizes), None)
     memory = estimate_memory(job, first)
@@ -159,7 +158,7 @@ def _run_findings(job: Job, where: str, resume: bool) -> list[Finding]:
         message = f"{name!r} cannot name a folder: {fault}"
         return [Finding("config.name", f"{where}: name", message, "Rename the run.")]
     checkpoints = find_checkpoints(run, name)
-    if not resume and any(run.glob("*.safetensors")):
+    if not resume and (checkpoints or any(run.glob("*.safetensors"))):
         message = f"{run} holds a run of this name, which the trainer would silently continue"
         findings.append(Finding("run.exists", f"{where}: name", message, "Resume it, or rename the run."))
     done = max((checkpoint_step(path, name) or 0 for path in checkpoints), default=0)

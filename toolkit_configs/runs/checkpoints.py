@@ -4,19 +4,37 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from chromiq.documents import load_yaml, read_text
 from chromiq.safetensors_header import SafetensorsHeader, read_header
 
-_STEP = re.compile(r"_(\d{9})$")
+# What AI-Toolkit writes after a run's name: _LoRA beside an adapter, _high_noise for one of two LoRAs.
+_AFTER_NAME = re.compile(
+    r"(?:_LoRA|_refiner|_adapter|_t2i|_cn|_clip|_ip)?(?:_(\d{9}))?(?:_high_noise|_low_noise)?"
+)
+_FOLDER_METADATA = "aitk_meta.yaml"
 _TORN_PREFIX = "torn-"
 
 
 def find_checkpoints(run: Path, name: str) -> list[Path]:
-    """A run's LoRAs, oldest first; the final one, which has no step in its name, last."""
-    steps = sorted(path for path in run.glob("*.safetensors") if checkpoint_step(path, name) is not None)
-    final = run / f"{name}.safetensors"
-    return [*steps, final] if final.is_file() else steps
+    """A run's checkpoints, oldest first; the final one, which has no step in its name, last.
+
+    A LoRA is a safetensors file; a full fine-tune saved for diffusers is a folder.
+    """
+    named = [path for path in run.glob("*") if path.is_dir() or path.suffix == ".safetensors"]
+    found = [(_match(path, name), path) for path in named]
+    steps = sorted((match[1], path) for match, path in found if match and match[1])
+    finals = sorted((len(path.stem), path) for match, path in found if match and not match[1])
+    return [path for _, path in [*steps, *reversed(finals)]]
+
+
+def final_checkpoint(run: Path, name: str) -> Path | None:
+    """The checkpoint of the last step, or None without one."""
+    found = [path for path in find_checkpoints(run, name) if checkpoint_step(path, name) is None]
+    return found[-1] if found else None
 
 
 def checkpoint_step(path: Path, name: str) -> int | None:
@@ -27,26 +45,34 @@ def checkpoint_step(path: Path, name: str) -> int | None:
     >>> checkpoint_step(Path("lab.safetensors"), "lab") is None
     True
     """
-    found = _STEP.match(path.stem.removeprefix(name)) if path.stem.startswith(name) else None
-    return int(found.group(1)) if found else None
+    found = _match(path, name)
+    return int(found[1]) if found and found[1] else None
+
+
+def _match(path: Path, name: str) -> re.Match[str] | None:
+    stem = path.name if path.is_dir() else path.stem
+    return _AFTER_NAME.fullmatch(stem.removeprefix(name)) if stem.startswith(name) else None
 
 
 def saved_step(path: Path) -> int | None:
     """The step recorded in a checkpoint, or None if it is incomplete or has no step."""
-    header = _header(path)
-    if header is None:
-        return None
-    about = header.metadata
+    about: Mapping[str, Any] = {}
     try:
+        if path.is_dir():
+            about = load_yaml(read_text(path / _FOLDER_METADATA))
+            return int(about["training_info"]["step"])
+        if (header := _header(path)) is None:
+            return None
+        about = header.metadata
         # AI-Toolkit writes training_info, the smoke engine step.
         return int(json.loads(about["training_info"])["step"] if "training_info" in about else about["step"])
-    except (KeyError, TypeError, ValueError):
+    except (OSError, KeyError, TypeError, ValueError):
         return None
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a safetensors file holds everything that its header declares."""
-    return _header(path) is not None
+    """Whether a safetensors file holds everything that its header declares; a folder is not looked into."""
+    return path.is_dir() or _header(path) is not None
 
 
 def newest_step(run: Path, name: str) -> int:

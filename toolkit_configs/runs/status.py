@@ -167,7 +167,8 @@ def ended(
     record: RunRecord, run: Path, state: State, status: RunStatus, message: str | None = None
 ) -> RunRecord:
     """The final record of a run, with the digests of its checkpoints."""
-    digests = {path.name: sha256_file(path) for path in find_checkpoints(run, record.name)}
+    saved = (path for path in find_checkpoints(run, record.name) if path.is_file())
+    digests = {path.name: sha256_file(path) for path in saved}
     return replace(
         record,
         state=state,

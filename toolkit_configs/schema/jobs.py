@@ -232,6 +232,11 @@ class Job(_Section):
         return self.config.process[0]
 
     @property
+    def trains(self) -> bool:
+        """Whether it is a training that saves checkpoints; AI-Toolkit also extracts, generates, captions."""
+        return self.process.type in DIFFUSION_PROCESSES
+
+    @property
     def run_folder(self) -> Path:
         """Where checkpoints go."""
         return Path(self.process.training_folder) / self.config.name
@@ -333,7 +338,9 @@ def job_of(document: Any, where: str) -> tuple[Job | None, list[Finding]]:
 def _values(raw: dict[str, Any], config: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
     """What `Process` is made of, and what the trainer's constructors refuse."""
     found = effective_process(raw, config)
-    faults = list(found.faults)
+    trains = found.process.get("type") in DIFFUSION_PROCESSES
+    # Other jobs have a form of their own, which only the trainer checks.
+    faults = list(found.faults) if trains else []
     sections = found.sections
     model = dict(sections["model"] or {})
     written = raw.get("model")
@@ -356,7 +363,8 @@ def _values(raw: dict[str, Any], config: dict[str, Any]) -> tuple[dict[str, Any]
         "logging": sections["logging"],
     }
     if process["training_folder"] is None:
-        faults.append(Fault("training_folder", "is missing", "Set it to the folder that runs go to."))
+        if trains:
+            faults.append(Fault("training_folder", "is missing", "Set it to the folder that runs go to."))
         process["training_folder"] = "output"
     return process, faults
 

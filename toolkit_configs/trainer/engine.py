@@ -64,7 +64,7 @@ def run(
     """
     folder, python = require_toolkit()
     config = write_launched(launch)
-    before = launch.final.stat().st_mtime_ns if launch.final.is_file() else None
+    before = _modified_ns(launch.final)
     watcher = Watcher(launch, on_event)
     log = (launch.run_folder / LOG_FILE).open("ab")
     process = subprocess.Popen(
@@ -99,10 +99,16 @@ def run(
             continue
         output.close()
     watcher.poll(process.pid, at_once=True)
-    after = launch.final.stat().st_mtime_ns if launch.final.is_file() else None
+    if not launch.trains and process.returncode == 0:
+        return launch.run_folder
+    after = _modified_ns(launch.final)
     if after is not None and after != before and saved_step(launch.final) == launch.total_steps:
         return launch.final
     raise _failure(process.returncode, watcher, launch)
+
+
+def _modified_ns(path: Path) -> int | None:
+    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def write_launched(launch: Launch) -> Path:
@@ -115,7 +121,8 @@ def write_launched(launch: Launch) -> Path:
     """
     document = load_config(launch.config, keep=bounded_environment(launch.device))
     process = document["config"]["process"][0]
-    process["logging"] = {**(process.get("logging") or {}), "use_ui_logger": True, "log_every": 1}
+    if launch.trains:
+        process["logging"] = {**(process.get("logging") or {}), "use_ui_logger": True, "log_every": 1}
     if process["type"] == "ui_trainer":
         process["type"] = "diffusion_trainer"
     document["config"] = _with_absolute_paths(document["config"])

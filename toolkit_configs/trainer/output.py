@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from chromiq.errors import AccessError, ChromiqError, UnsoundError
-from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step
+from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, final_checkpoint
 from chromiq.toolkit_configs.runs.events import Event
 from chromiq.toolkit_configs.trainer.machine import find_gpus, gpu_of
 
@@ -228,6 +228,7 @@ class Launch:
         from_step: of the checkpoint that it must resume from, 0 for a new run.
         limits: when to stop it early.
         device: that it trains on, as in the config.
+        trains: whether it is a training, which ends with a checkpoint; other jobs end with exit code 0.
     """
 
     config: Path
@@ -237,11 +238,13 @@ class Launch:
     from_step: int = 0
     limits: Limits = Limits()
     device: str = "cuda"
+    trains: bool = True
 
     @property
     def final(self) -> Path:
-        """The checkpoint of the last step."""
-        return self.run_folder / f"{self.name}.safetensors"
+        """The checkpoint of the last step; what it will be called, as long as there is none."""
+        found = final_checkpoint(self.run_folder, self.name)
+        return found or self.run_folder / f"{self.name}.safetensors"
 
 
 class Watcher:
