@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chromiq.errors import UsageError
 from chromiq.models import MODELS
+from chromiq.toolkit_configs.schema.config_file import is_json_file
 from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
 
 if TYPE_CHECKING:
@@ -17,9 +20,17 @@ if TYPE_CHECKING:
 
 
 def render(
-    model: Annotated[str, typer.Argument(help=f"Edit model: {', '.join(MODELS)}.")],
     dataset: Annotated[Path, typer.Option(help="As chromiq build made it.")],
-    out: Annotated[Path | None, typer.Option(help="The config file to write; without it, print it.")] = None,
+    model: Annotated[
+        str | None, typer.Argument(help=f"Edit model: {', '.join(MODELS)}. With --from, the config's own.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The config to write, .yaml or .json; without it, print it.")
+    ] = None,
+    from_config: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="CONFIG", help="Put the dataset into this config, keep all else."),
+    ] = None,
     preset: Annotated[
         str | None, typer.Option(help="published, 24gb, 32gb, 48gb, 80gb, 96gb or smoke.")
     ] = None,
@@ -40,9 +51,18 @@ def render(
 ) -> None:
     """Write the training config of a dataset.
 
-    The command line is stronger than CHROMIQ_ variables (CHROMIQ_TRAIN__LR=2e-4), these than chromiq.yaml,
-    that than the preset, that than the defaults.
+    Values on the command line override CHROMIQ_ variables (CHROMIQ_TRAIN__LR=2e-4), these override
+    chromiq.yaml, that overrides the preset, and that the defaults.
     """
+    if from_config:
+        given = {"MODEL": model, "--preset": preset, "--template": template, "--project": project,
+                 "--explain": explain, "--diff": diff}  # fmt: skip
+        if extra := [option for option, value in given.items() if value]:
+            raise UsageError(f"--from keeps the config's own values; remove {', '.join(extra)}")
+        _adapt(from_config, dataset, out, name, training_folder, settings or (), as_json=as_json)
+        return
+    if model is None:
+        raise UsageError("name a model, or a config with --from")
     from chromiq.files import write_text
     from chromiq.toolkit_configs.render.compare import differences_from
     from chromiq.toolkit_configs.render.compose import compose
@@ -53,6 +73,7 @@ def render(
         environment_settings,
         project_settings,
     )
+    from chromiq.toolkit_configs.schema.config_file import dump_config
     from chromiq.toolkit_configs.trainer.machine import gpu_summary
 
     layers = [
@@ -65,6 +86,8 @@ def render(
     )
     found = differences_from(diff, composed, dataset) if diff else None
     text = render_composed(composed, template)
+    if out and is_json_file(out):
+        text = dump_config(composed.job.model_dump(), as_json=True)
     if out:
         write_text(out, text)
     if composed.memory:
@@ -87,6 +110,38 @@ def render(
         print_line(f"nothing differs from {diff}")
     if not out and not explain and found is None:
         print_line(text.removesuffix("\n"))
+
+
+def _adapt(
+    config: Path,
+    dataset: Path,
+    out: Path | None,
+    name: str | None,
+    training_folder: Path | None,
+    settings: Sequence[str],
+    *,
+    as_json: bool,
+) -> None:
+    from chromiq.files import write_text
+    from chromiq.toolkit_configs.render.adapt import adapt_config
+    from chromiq.toolkit_configs.render.settings import command_line_settings
+
+    adapted = adapt_config(
+        config,
+        dataset,
+        name=name,
+        training_folder=training_folder,
+        settings=command_line_settings(settings),
+        as_json=is_json_file(out) if out else None,
+    )
+    if out:
+        write_text(out, adapted.text)
+    if as_json:
+        text = {} if out else {"text": adapted.text}
+        print_json({"config": str(out) if out else None, "diff": adapted.diff, **text})
+        return
+    say(adapted.diff or "nothing differs")
+    print_line(str(out) if out else adapted.text.removesuffix("\n"))
 
 
 def _shown(value: Any) -> str:

@@ -102,11 +102,11 @@ def compose(
     chosen = find_preset(options.get("preset", "published"))
     root = dataset.resolve()
     folder = Path(options.get("training_folder", root.parent / "runs")).resolve()
-    raise_findings(_layout_findings(root, spec, model), str(dataset))
+    raise_findings(layout_findings(root, spec, model), str(dataset))
 
     run_name = options.get("name", "chromiq_v1")
     if fault := name_fault(run_name):
-        raise UsageError(f"{run_name!r}: wanted a name of one folder, got {fault}; give another --name")
+        raise UsageError(f"{run_name!r} cannot name a run: {fault}")
     process = _process(root, spec, folder)
     job = RenderedJob(
         config=RenderedConfig(name=run_name, process=[process]), meta={"name": run_name, "version": "1.0"}
@@ -190,7 +190,7 @@ def _process(root: Path, spec: EditModel, folder: Path) -> RenderedProcess:
         sqlite_db_path=str(folder / "aitk_db.db"),
         datasets=[RenderedDataset(folder_path=str(layout.truths), control_path=control, mask_path=mask)],
     )
-    process.sample.samples = _samples(root, spec)
+    process.sample.samples = dataset_samples(root, spec)
     return process
 
 
@@ -259,22 +259,22 @@ def _sample_size(
     return {"sample.width": width, "sample.height": height}
 
 
-def _layout_findings(root: Path, spec: EditModel, model: str) -> list[Finding]:
-    """Whether an existing dataset is one, and shows the still-life the way the model wants it."""
+def layout_findings(root: Path, spec: EditModel, model: str) -> list[Finding]:
+    """Whether an existing dataset shows the still-life the way the model needs it."""
     if root.is_file():
-        wanted, cure = "a folder, as chromiq build writes it", "check the path"
-        return [Finding.expected("dataset.folder", str(root), wanted, "a file", cure)]
+        return [Finding("dataset.folder", str(root), "not a folder", "Name the dataset's folder.")]
     layout = DatasetLayout(root)
     if not layout.truths.is_dir() or layout.references.is_dir() == spec.has_reference:
         return []
-    stitched, apart = "stitched pictures", "a folder reference/ with the still-lifes"
-    wanted, got = (apart, stitched) if spec.has_reference else (stitched, apart)
-    cure = f"build it for this model: chromiq build PAIRS --out DATASET --model {model}"
-    return [Finding.expected("dataset.layout", str(root), f"{wanted} for {model}", got, cure)]
+    stitched, apart = "stitched images", "still-lifes in a folder reference/"
+    needed, found = (apart, stitched) if spec.has_reference else (stitched, apart)
+    message = f"{model} needs {needed}, but the dataset has {found}"
+    hint = f"Build it for this model: chromiq build PAIRS --out DATASET --model {model}"
+    return [Finding("dataset.layout", str(root), message, hint)]
 
 
-def _samples(root: Path, spec: EditModel) -> list[dict[str, Any]]:
-    """Prompts and control pictures to watch, held-out garments first."""
+def dataset_samples(root: Path, spec: EditModel) -> list[dict[str, Any]]:
+    """Prompts and control images to sample from, held-out garments first."""
     examples = sorted(read_examples(root), key=lambda example: example.split != "held_out")
     return [_sample(root, example, spec) for example in examples[:_SAMPLES]]
 

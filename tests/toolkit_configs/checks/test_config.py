@@ -16,6 +16,7 @@ from chromiq.toolkit_configs.checks.machine import disk_findings, disk_need, gpu
 from chromiq.toolkit_configs.render.compose import as_read, compose
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.render.memory import GIB
+from chromiq.toolkit_configs.render.settings import Settings, command_line_settings
 from chromiq.toolkit_configs.trainer.machine import Gpu
 
 
@@ -25,7 +26,9 @@ def config(dataset, tmp_path):
     checkpoint.mkdir()
     (checkpoint / "model_index.json").write_text("{}")
     path = tmp_path / "config.yaml"
-    overrides = {"model.name_or_path": str(checkpoint), "dataset.resolution": "[1328]"}
+    overrides = {
+        "model.name_or_path": str(checkpoint), "dataset.resolution": "[1328]", "train.steps": "20",
+    }  # fmt: skip
     path.write_text(render_job("kontext", dataset, preset="smoke", overrides=overrides))
     return path
 
@@ -197,9 +200,12 @@ def test_controls_fit_the_model(config):
     assert one["config.controls"].message == "one folder, so the model sees no still-life"
 
 
+AS_PUBLISHED = Settings("a test", values=command_line_settings(["train.steps=10000"]))
+
+
 class TestDisk:
     def test_latents_checkpoints_and_samples_are_counted(self, dataset):
-        job = as_read(compose("kontext", dataset).job)
+        job = as_read(compose("kontext", dataset, layers=[AS_PUBLISHED]).job)
         need = disk_need(job, {(1328, 800): 60})
         # Kontext: 16 channels at an eighth of each side, 2 bytes each.
         assert need.latents == 60 * 166 * 100 * 16 * 2
@@ -208,7 +214,7 @@ class TestDisk:
         assert need.samples > 41 * 2 * 1328 * 800 * 0.2
 
     def test_a_full_disk_is_foreseen(self, dataset, monkeypatch):
-        job = as_read(compose("kontext", dataset).job)
+        job = as_read(compose("kontext", dataset, layers=[AS_PUBLISHED]).job)
         # Stands for a disk with 1 GB left.
         monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10**9}))
         (finding,) = disk_findings(job, disk_need(job, {(1328, 800): 60}))

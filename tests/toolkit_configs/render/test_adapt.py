@@ -1,0 +1,145 @@
+"""``render --from``: a dataset is put into somebody's config, and nothing else of it changes."""
+
+import json
+
+import pytest
+import yaml
+from ui_job import ui_job
+
+from chromiq.errors import UnsoundError, UsageError
+from chromiq.toolkit_configs.checks.config import check_config
+from chromiq.toolkit_configs.render.adapt import adapt_config
+from chromiq.toolkit_configs.render.settings import command_line_settings
+from chromiq.toolkit_configs.schema.jobs import read_job
+
+MINE = """\
+---
+# my favourite settings
+job: extension
+config:
+  name: "mine_v3"  # keep me
+  process:
+    - type: 'sd_trainer'
+      training_folder: "output"
+      device: cpu
+#      performance_log_every: 1000
+      trigger_word: "p3r5on"
+      network:
+        type: "lora"
+        linear: 16
+        linear_alpha: 16
+      datasets:
+        # one for each size
+        - folder_path: "/old/images"
+          control_path: "/old/control"
+          caption_ext: "caption"
+          resolution: [ 512, 768 ]  # both
+        - folder_path: "/old/images"
+          resolution: 1024
+        - folder_path: "/old/others"
+          resolution: 256
+      train:
+        steps: 3000
+        lr: 1e-4
+        noise_scheduler: "flowmatch"
+      model:
+        name_or_path: "black-forest-labs/FLUX.1-Kontext-dev"
+        arch: "flux_kontext"
+      sample:
+        sampler: "flowmatch"
+        prompts:
+          # you can add a caption to the prompt
+          - "make it red --ctrl_img /old/1.jpg"
+        neg: ""
+meta:
+  name: "[name]"
+"""
+
+
+@pytest.fixture
+def mine(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(MINE)
+    return path
+
+
+def test_only_what_belongs_to_the_data_changes(mine, dataset):
+    adapted = adapt_config(mine, dataset)
+    changed = {line[1:].strip() for line in adapted.diff.splitlines() if line.startswith("-")}
+    assert changed - {f"-- {mine}"} == {
+        'trigger_word: "p3r5on"', 'folder_path: "/old/images"', 'control_path: "/old/control"',
+        'caption_ext: "caption"', '- folder_path: "/old/images"', '- "make it red --ctrl_img /old/1.jpg"',
+        "# you can add a caption to the prompt",
+    } & changed  # fmt: skip
+    for kept in ("# my favourite settings", 'name: "mine_v3"  # keep me', "[ 512, 768 ]  # both",
+                 "lr: 1e-4", "#      performance_log_every: 1000", "# one for each size", 'neg: ""',
+                 'folder_path: "/old/others"', "type: 'sd_trainer'"):  # fmt: skip
+        assert kept in adapted.text, kept
+    process = yaml.safe_load(adapted.text)["config"]["process"][0]
+    first, second, other = process["datasets"]
+    for item in (first, second):
+        assert item["folder_path"] == str(dataset / "gt")
+        assert item["control_path"] == str(dataset / "control")
+        assert (item["mask_path"], item["mask_min_value"]) == (str(dataset / "masks"), 0.1)
+    assert (first["caption_ext"], other["folder_path"]) == ("txt", "/old/others")
+    assert process["trigger_word"] is None
+    assert (process["sample"]["width"], process["sample"]["height"]) == (1328, 800)
+    assert all("--ctrl_img" in prompt for prompt in process["sample"]["prompts"])
+
+
+def test_the_result_is_sound(mine, dataset, tmp_path):
+    text = MINE.replace("black-forest-labs/FLUX.1-Kontext-dev", str(tmp_path / "tiny"))
+    mine.write_text(text.replace('        - folder_path: "/old/others"\n          resolution: 256\n', ""))
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "model_index.json").write_text("{}")
+    mine.write_text(adapt_config(mine, dataset, training_folder=tmp_path / "runs").text)
+    assert [str(found) for found in check_config(mine) if found.severity == "error"] == []
+    assert adapt_config(mine, dataset).diff == ""
+
+
+def test_the_web_interface_s_form_stays_json_and_keeps_its_keys(tmp_path, dataset):
+    path = tmp_path / "ui.json"
+    path.write_text(json.dumps(ui_job("flux_kontext:label", 3)))
+    adapted = adapt_config(path, dataset, name="mine", settings=command_line_settings(["train.lr=2e-4"]))
+    path.write_text(adapted.text)
+    assert json.loads(adapted.text)["config"]["process"][0]["datasets"][0]["control_path_2"] is None
+    job = read_job(path)
+    assert job.process.datasets[0].control_paths == [str(dataset / "control")]
+    assert (job.config.name, job.process.train.lr) == ("mine", 2e-4)
+    assert job.process.model.arch == "flux_kontext:label"
+    assert job.process.sample.samples[0].ctrl_img is not None
+
+
+def test_what_cannot_work_is_refused(mine, dataset, tmp_path):
+    mine.write_text(MINE.replace("flux_kontext", "wan21"))
+    with pytest.raises(UsageError, match="wan21 is not an edit model"):
+        adapt_config(mine, dataset)
+    mine.write_text(MINE.replace("flux_kontext", "flux2"))
+    with pytest.raises(UnsoundError, match="1 fault") as caught:
+        adapt_config(mine, dataset)
+    assert "--model flux2" in caught.value.findings[0].hint
+    mine.write_text("job: extension\n")
+    with pytest.raises(UnsoundError):
+        adapt_config(mine, dataset)
+
+
+def test_the_command_shows_the_diff_and_writes_the_file(mine, dataset, tmp_path, chromiq):
+    out = tmp_path / "new.json"
+    told = chromiq("render", "--from", mine, "--dataset", dataset, "--out", out)
+    assert (told.code, told.out.strip()) == (0, str(out))
+    assert f'+          folder_path: "{dataset / "gt"}"' not in told.err  # it is written as JSON
+    assert read_job(out).process.datasets[0].mask_path == str(dataset / "masks")
+    told = chromiq("render", "--from", mine, "--dataset", dataset, "--json")
+    assert f'+        - folder_path: "{dataset / "gt"}"' in told.document["diff"]
+    assert mine.read_text() == MINE
+    assert chromiq("render", "--from", mine, "--dataset", dataset, "--preset", "24gb").code == 2
+    assert chromiq("render", "--dataset", dataset).code == 2
+
+
+def test_a_rendered_job_opens_as_json(dataset, tmp_path, chromiq):
+    """The form that AI-Toolkit's web interface imports."""
+    out = tmp_path / "job.json"
+    assert chromiq("render", "kontext", "--dataset", dataset, "--out", out).code == 0
+    document = json.loads(out.read_text())
+    assert document["config"]["process"][0]["type"] == "diffusion_trainer"
+    assert read_job(out).process.datasets[0].folder_path == str(dataset / "gt")

@@ -1,0 +1,222 @@
+"""A config that somebody already has + a chromiq dataset -> the same config, trained on that dataset.
+
+Everything else stays as it is, in YAML the comments, the order and the quotes too.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
+from chromiq.dataset_layout import DatasetLayout
+from chromiq.documents import load_json, load_yaml, read_text
+from chromiq.errors import ChromiqError, UsageError, raise_findings
+from chromiq.models import EditModel, model_of_arch
+from chromiq.toolkit_configs.render.assign import assign
+from chromiq.toolkit_configs.render.compose import dataset_samples, layout_findings, target_size_wh
+from chromiq.toolkit_configs.render.job import substituted
+from chromiq.toolkit_configs.render.settings import Setting
+from chromiq.toolkit_configs.schema.config_file import ConfigLoader, dump_config, is_json_file
+from chromiq.toolkit_configs.schema.jobs import Job, examine_job, name_fault
+from chromiq.toolkit_configs.schema.rendered import RenderedDataset
+
+_NUMBERED = ("control_path_1", "control_path_2", "control_path_3")
+_YAML_WIDTH = 4096
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """A config after a dataset was put into it.
+
+    Attributes:
+        text: of the new file.
+        diff: unified, from the old text; empty if nothing changes.
+    """
+
+    text: str
+    diff: str
+
+
+def adapt_config(
+    config: Path,
+    dataset: Path,
+    *,
+    name: str | None = None,
+    training_folder: Path | None = None,
+    settings: Sequence[Setting] = (),
+    as_json: bool | None = None,
+) -> Adapted:
+    """Put a dataset into a config: targets, controls, loss masks, captions and samples.
+
+    The first dataset is replaced, with all others of the same folder (such as one for each resolution).
+
+    Args:
+        config: YAML or JSON that AI-Toolkit reads; it is not changed.
+        dataset: as `chromiq build` made it.
+        name: of the run; kept if not given.
+        training_folder: where runs go; kept if not given.
+        settings: further values to set, the stronger one last.
+        as_json: write JSON or YAML; in the form of the config itself if not given.
+
+    Raises:
+        UnsoundError: if AI-Toolkit could not read the config, the dataset is not laid out for its model, or a
+            path holds what AI-Toolkit replaces.
+        UsageError: if chromiq builds no data for the config's model, or a setting is not known.
+    """
+    job, findings = examine_job(config)
+    raise_findings(findings, str(config))
+    assert job is not None  # without findings there is one
+    root = dataset.resolve()
+    model = model_of_arch(job.process.model.arch)
+    if model is None:
+        raise UsageError(
+            f"{config}: model.arch {job.process.model.arch} is not an edit model that chromiq builds data for"
+        )
+    raise_findings(layout_findings(root, model, model.name), str(dataset))
+    if name is not None and (fault := name_fault(name)):
+        raise UsageError(f"{name!r} cannot name a run: {fault}")
+    placed = _dataset_values(root, model)
+    raise_findings(substituted(placed), "paths that AI-Toolkit would change")
+
+    def change(document: Any, text: Callable[[str], Any]) -> None:
+        process = document["config"]["process"][0]
+        for item in _same_datasets(process, job):
+            _put_dataset(item, placed, text)
+        if process.get("trigger_word") not in (None, "", TRIGGER_WORD):
+            process["trigger_word"] = None  # captions hold their own
+        _put_samples(process, placed["samples"], target_size_wh(root), model, text)
+        if name is not None:
+            document["config"]["name"] = text(name)
+        if training_folder is not None:
+            process["training_folder"] = text(str(training_folder.resolve()))
+        for setting in settings:
+            assign(process, setting)
+
+    before = read_text(config)
+    from_json = is_json_file(config)
+    if from_json or as_json:
+        document = load_json(before) if from_json else load_yaml(before, ConfigLoader)
+        change(document, str)
+        after = dump_config(document, as_json=from_json if as_json is None else as_json)
+    else:
+        after = _changed_yaml(before, change)
+    lines = difflib.unified_diff(
+        before.splitlines(), after.splitlines(), str(config), f"{config} with {dataset}", lineterm=""
+    )
+    return Adapted(after, "\n".join(lines))
+
+
+def _dataset_values(root: Path, model: EditModel) -> dict[str, Any]:
+    layout = DatasetLayout(root)
+    controls = [str(layout.controls), *([str(layout.references)] if model.has_reference else [])]
+    return {
+        "folder_path": str(layout.truths),
+        "controls": controls,
+        "mask_path": str(layout.loss_masks) if layout.loss_masks.is_dir() else None,
+        "samples": dataset_samples(root, model),
+    }
+
+
+def _same_datasets(process: Any, job: Job) -> list[Any]:
+    """The datasets that are replaced; one is added if there is none."""
+    if not process.get("datasets"):
+        process["datasets"] = [{}]
+    read = job.process.datasets
+    first = read[0].targets if read else None
+    items = process["datasets"]
+    return [item for index, item in enumerate(items) if index == 0 or read[index].targets == first]
+
+
+def _put_dataset(item: Any, placed: Mapping[str, Any], text: Callable[[str], Any]) -> None:
+    item.pop("dataset_path", None)  # it would count in place of folder_path
+    item["folder_path"] = text(placed["folder_path"])
+    controls = [text(path) for path in placed["controls"]]
+    if any(key in item for key in _NUMBERED):
+        # The web interface's form.
+        for key in (*_NUMBERED, "control_path"):
+            if key in item:
+                item[key] = None
+        item |= dict(zip(_NUMBERED, controls, strict=False))
+    else:
+        item["control_path"] = controls if len(controls) > 1 else controls[0]
+    if placed["mask_path"] is not None:
+        item["mask_path"] = text(placed["mask_path"])
+        item.setdefault("mask_min_value", RenderedDataset.model_fields["mask_min_value"].default)
+    elif item.get("mask_path"):
+        item["mask_path"] = None
+    for key in ("invert_mask", "alpha_mask"):
+        if item.get(key):
+            item[key] = False
+    if item.get("caption_type"):
+        del item["caption_type"]
+    if item.get("caption_ext", "txt") not in ("txt", ".txt"):
+        item["caption_ext"] = text("txt")
+
+
+def _put_samples(
+    process: Any,
+    samples: Sequence[Mapping[str, Any]],
+    size_wh: tuple[int, int] | None,
+    model: EditModel,
+    text: Callable[[str], Any],
+) -> None:
+    if not samples:
+        return
+    if not process.get("sample"):
+        process["sample"] = {}
+    sample = process["sample"]
+    paths = [path for each in samples for key, path in each.items() if key != "prompt"]
+    flags = not model.has_reference and "samples" not in sample and "prompts" in sample
+    if flags and not any("--" in str(path) for path in paths):
+        sample["prompts"] = [text(f"{each['prompt']} --ctrl_img {each['ctrl_img']}") for each in samples]
+    else:
+        sample.pop("prompts", None)
+        sample["samples"] = [
+            {key: text(str(value)) for key, value in each.items() if value is not None} for each in samples
+        ]
+    if size_wh:
+        step = model.divisible_by_px
+        sample["width"], sample["height"] = (max(1, side // step) * step for side in size_wh)
+
+
+def _changed_yaml(before: str, change: Callable[[Any, Callable[[str], Any]], None]) -> str:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+    from ruamel.yaml.util import load_yaml_guess_indent
+
+    _, indent, offset = load_yaml_guess_indent(before)
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = _YAML_WIDTH
+    yaml.indent(mapping=2, sequence=indent or 4, offset=2 if offset is None else offset)
+    yaml.representer.add_representer(type(None), _null)
+    document = yaml.load(before)
+    change(document, DoubleQuotedScalarString)
+    yaml.explicit_start = before.startswith("---")
+    stream = StringIO()
+    yaml.dump(document, stream)
+    after = _with_old_spacing(before, stream.getvalue())
+    expected = load_yaml(before, ConfigLoader)
+    change(expected, str)
+    if load_yaml(after, ConfigLoader) != expected:
+        raise ChromiqError("the changed config does not read back as it should; please report this")
+    return after
+
+
+def _with_old_spacing(before: str, after: str) -> str:
+    """Lines that differ in inner spaces only, such as ``[ 512, 768 ]``, as they were."""
+
+    def key(line: str) -> tuple[str, str]:
+        return line[: len(line) - len(line.lstrip())], "".join(line.split())
+
+    old = {key(line): line for line in before.splitlines()}
+    return "".join(f"{old.get(key(line), line)}\n" for line in after.splitlines())
+
+
+def _null(representer: Any, _: None) -> Any:
+    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
