@@ -14,17 +14,19 @@ from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
 if TYPE_CHECKING:
     from chromiq.toolkit_configs.trainer.checkout import ToolkitInfo
 
-app = typer.Typer(help="The vendored trainer: is it there, does it work; make it so.", no_args_is_help=True)
+app = typer.Typer(
+    help="The vendored trainer: check it, install it, move it to another commit.", no_args_is_help=True
+)
 
 
 @app.callback()
 def _root() -> None:
-    """The vendored trainer: is it there, does it work; make it so."""
+    """The vendored trainer: check it, install it, move it to another commit."""
 
 
 @app.command()
 def info(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
-    """Say which commit is there, and whether its environment works; exit 1 if it cannot train."""
+    """Print its commit and whether its environment works; exit 1 if it cannot train."""
     from chromiq.toolkit_configs.trainer.checkout import toolkit_info
 
     _print_info(toolkit_info(), as_json=as_json)
@@ -37,9 +39,9 @@ def setup(
     ] = True,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Bring the trainer to its commit, make its environment, and prove it by a short training.
+    """Check out the trainer's pinned commit, install its environment, and test it by a short training.
 
-    The same command goes on after an interruption. CHROMIQ_AI_TOOLKIT names another checkout.
+    Run it again to resume after an interruption. CHROMIQ_AI_TOOLKIT names another checkout.
     """
     from chromiq.progress import notes
     from chromiq.toolkit_configs.smoke_test import smoke_test as run_smoke_test
@@ -52,6 +54,32 @@ def setup(
     _print_info(info, as_json=as_json)
 
 
+@app.command()
+def update(
+    commit: Annotated[str, typer.Argument(help="A commit, tag or branch of AI-Toolkit.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Move the pin to another commit, and say what changes in keys, defaults and architectures.
+
+    For chromiq's own developers: it changes a file of chromiq's source.
+    """
+    from chromiq.progress import notes
+    from chromiq.toolkit_configs.trainer.update import update_toolkit
+
+    with notes("toolkit update") as note:
+        found = update_toolkit(commit, dry_run=dry_run, say=note)
+    if as_json:
+        print_json(found.as_dict())
+        return
+    print_line(f"{found.before[:12]} -> {found.after[:12]}")
+    for line in found.differences or ("nothing changes in keys, defaults and architectures",):
+        print_line(line)
+    if found.written:
+        print_line(f"written: {found.written}")
+        say("Now run 'chromiq toolkit setup' and the tests marked ai_toolkit, then commit.")
+
+
 def _print_info(found: ToolkitInfo, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(found))
@@ -59,6 +87,8 @@ def _print_info(found: ToolkitInfo, *, as_json: bool) -> None:
         print_line(f"folder: {found.folder}")
         print_line(f"commit: {found.commit or 'none'}{' (changed)' if found.dirty else ''}")
         print_line(f"pinned: {found.pinned}")
+        if found.behind is not None:
+            print_line(f"upstream: {found.behind} commits ahead of the pinned one, as last fetched")
         print_line(f"python: {found.python or 'none'}")
         for name, version in found.versions.items():
             print_line(f"{name}: {version}")

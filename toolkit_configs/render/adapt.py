@@ -190,16 +190,16 @@ def _changed_yaml(before: str, change: Callable[[Any, Callable[[str], Any]], Non
     from ruamel.yaml.util import load_yaml_guess_indent
 
     _, indent, offset = load_yaml_guess_indent(before)
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = _YAML_WIDTH
-    yaml.indent(mapping=2, sequence=indent or 4, offset=2 if offset is None else offset)
-    yaml.representer.add_representer(type(None), _null)
-    document = yaml.load(before)
+    round_trip = YAML()
+    round_trip.preserve_quotes = True
+    round_trip.width = _YAML_WIDTH
+    round_trip.indent(mapping=2, sequence=indent or 4, offset=2 if offset is None else offset)
+    round_trip.representer.add_representer(type(None), _null)
+    document = round_trip.load(before)
     change(document, DoubleQuotedScalarString)
-    yaml.explicit_start = before.startswith("---")
+    round_trip.explicit_start = before.startswith("---")
     stream = StringIO()
-    yaml.dump(document, stream)
+    round_trip.dump(document, stream)
     after = _with_old_spacing(before, stream.getvalue())
     expected = load_yaml(before, ConfigLoader)
     change(expected, str)

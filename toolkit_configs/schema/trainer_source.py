@@ -5,18 +5,13 @@ so that configs can be checked without the trainer at hand. After the submodule 
 
     chromiq toolkit update COMMIT
 
-or, for a checkout that is there already::
-
-    python -m chromiq.toolkit_configs.schema.trainer_source vendor/ai-toolkit
-
-rewrites the file, and the difference shows in version control.
+rewrites the file, says what changed, and the difference shows in version control.
 """
 
 from __future__ import annotations
 
 import ast
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -85,6 +80,7 @@ class TrainerSource(BaseModel):
     """All that is read from the trainer's source.
 
     Attributes:
+        commit: that chromiq is pinned to.
         sections: section name, such as ``"train"`` or ``"process"``, to its keys.
         archs: values of ``model.arch`` that name a model class of their own.
         legacy_archs: those that `StableDiffusion`, the trainer's first model class, trains.
@@ -96,6 +92,7 @@ class TrainerSource(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    commit: str = ""
     sections: dict[str, dict[str, Key]]
     archs: list[str] = Field(default_factory=list)
     legacy_archs: list[str] = Field(default_factory=list)
@@ -200,9 +197,14 @@ def differences(before: TrainerSource, after: TrainerSource) -> list[str]:
     return lines
 
 
+def source_file() -> Path:
+    """The committed file."""
+    return Path(__file__).with_name(_FILE)
+
+
 def write_source(source: TrainerSource, path: Path | None = None) -> Path:
     """Write the committed file, and return its path."""
-    target = path or Path(__file__).with_name(_FILE)
+    target = path or source_file()
     write_text(target, source.as_text())
     return target
 
@@ -419,7 +421,3 @@ def _kind_of(node: ast.expr) -> str:
 
 def _constants(nodes: Sequence[ast.expr]) -> Iterator[str]:
     return (str(node.value) for node in nodes if isinstance(node, ast.Constant) and node.value is not None)
-
-
-if __name__ == "__main__":
-    write_source(read_source(Path(sys.argv[1])))

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from chromiq.errors import ChromiqError, Finding
 from chromiq.files import sha256_text
+from chromiq.toolkit_configs.schema.trainer_source import trainer_source
 from chromiq.toolkit_configs.trainer.devices import device_environment
 
-PINNED_COMMIT = "27a03a91f23eb1b757d5ec2e80ee3e129cfcc350"
+PINNED_COMMIT = trainer_source().commit
 REPOSITORY = "https://github.com/ostris/ai-toolkit.git"
 BRING_COMMAND = "git submodule update --init vendor/ai-toolkit"
 SETUP_COMMAND = "chromiq toolkit setup"
@@ -51,6 +52,8 @@ class ToolkitInfo:
         versions: of the libraries in it; empty if they cannot be imported.
         device: that its torch uses, or None.
         problem: what keeps it from training and how to fix that, or None.
+        behind: how many commits the pinned one is behind the remote's main branch, as last fetched; None if
+            the checkout has no remote.
     """
 
     folder: str
@@ -63,6 +66,7 @@ class ToolkitInfo:
     versions: dict[str, str]
     device: str | None
     problem: str | None
+    behind: int | None = None
 
 
 def toolkit_folder() -> Path:
@@ -120,6 +124,8 @@ def toolkit_info(device: str = "cuda") -> ToolkitInfo:
     commit = _output(["git", "-C", str(folder), "rev-parse", "HEAD"]) if own else None
     changes = _output(["git", "-C", str(folder), "status", "--porcelain"]) if own else None
     difference = _output(["git", "-C", str(folder), "diff", "HEAD"]) if changes else None
+    count = ["rev-list", "--count", f"{PINNED_COMMIT}..origin/HEAD"]
+    behind = _output(["git", "-C", str(folder), *count]) if own else None
     python = toolkit_python(folder) if present else None
     answer = _output([str(python), "-c", _ASK], folder, device) if python else None
     # Libraries may print before the answer.
@@ -147,6 +153,7 @@ def toolkit_info(device: str = "cuda") -> ToolkitInfo:
         versions=known["versions"],
         device=known["device"],
         problem=problem,
+        behind=int(behind) if behind and behind.isdecimal() else None,
     )
 
 

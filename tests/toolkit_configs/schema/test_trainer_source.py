@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from trainer_files import write_trainer_files
 
 from chromiq.toolkit_configs.schema.trainer_source import (
     TrainerSource,
@@ -13,10 +14,11 @@ from chromiq.toolkit_configs.schema.trainer_source import (
 )
 from chromiq.toolkit_configs.trainer.checkout import toolkit_folder
 
-PROCESSES = (
-    "jobs/process/BaseProcess.py", "jobs/process/BaseTrainProcess.py", "jobs/process/BaseSDTrainProcess.py",
-    "extensions_built_in/sd_trainer/SDTrainer.py", "extensions_built_in/sd_trainer/DiffusionTrainer.py",
-)  # fmt: skip
+
+@pytest.fixture
+def checkout(tmp_path):
+    write_trainer_files(tmp_path)
+    return tmp_path
 
 
 def test_what_every_rendered_config_uses_is_known_and_what_is_wrong_is_not():
@@ -34,33 +36,6 @@ def test_defaults_are_constants_or_those_of_another_key():
     assert section_keys("datasets")["cache_latents_num_workers"].computed
     assert {"flux_kontext", "wan22_14b"} <= set(trainer_source().archs)
     assert "diffusion_trainer" in trainer_source().extension_processes
-
-
-@pytest.fixture
-def checkout(tmp_path):
-    """A few lines of each file that is read, in every form that the trainer uses."""
-    names = ("Network", "Save", "Dataset", "Train", "Model", "Sample", "Logging", "Adapter", "EMA")
-    body = (
-        "    def __init__(self, named=1, **kwargs):\n"
-        "        self.a = kwargs.get('got', 2)\n        self.b = kwargs['indexed']\n"
-        "        self.d: bool = kwargs.get('other', self.a)\n"
-        "        self.e = float(kwargs.get('cast', 1.0))\n"
-        "        if 'asked' in kwargs: pass\n        self.c = kwargs.pop('popped')\n"
-        "        other.get('not_read')\n        if self.arch == 'sdxl': pass\n"
-    )
-    process = (
-        "class P:\n    uid = 'trainer'\n    arch = 'own'\n    def f(self):\n"
-        "        self.get_conf('conf', 3)\n        self.config.get('direct')\n"
-    )
-    files = dict.fromkeys(PROCESSES, process)
-    files["toolkit/config_modules.py"] = "".join(f"class {name}Config:\n{body}\n" for name in names)
-    files["toolkit/optimizer.py"] = "if lower_type == 'adamw': pass\nlower_type.startswith('prodigy')\n"
-    files["jobs/TrainJob.py"] = "process_dict = {'slider': 'TrainSliderProcess'}\n"
-    files["extensions/broken.py"] = "this is no Python\n"
-    for path, text in files.items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text)
-    return tmp_path
 
 
 def test_keys_are_read_from_source_in_every_form(checkout):
@@ -91,4 +66,4 @@ def test_the_committed_file_is_that_of_the_vendored_commit():
     folder = toolkit_folder()
     if not (folder / "run.py").is_file():
         pytest.skip("the vendored trainer is not checked out: git submodule update --init vendor/ai-toolkit")
-    assert read_source(folder) == trainer_source()
+    assert read_source(folder) == trainer_source().model_copy(update={"commit": ""})
