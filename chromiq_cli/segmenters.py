@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 
 class SegmenterChoice(StrEnum):
-    """Who finds the garment."""
+    """What finds the garment."""
 
     AUTO = "auto"
     GROUNDED_SAM2 = "grounded-sam2"
     SAM3 = "sam3"
+    MEDIAPIPE = "mediapipe"
     CLASSIC = "classic"
 
 
@@ -31,7 +32,10 @@ class DtypeChoice(StrEnum):
 
 _MODELS = "Models of the segmenters grounded-sam2 and sam3"
 
-Segmenter = Annotated[SegmenterChoice, typer.Option(help="Who finds the garment.")]
+Segmenter = Annotated[
+    SegmenterChoice,
+    typer.Option(help="What finds the garment; auto takes the best whose weights are on this machine."),
+]
 Vocabulary = Annotated[
     str | None,
     typer.Option(help="Words a garment may be called, with commas between them.", rich_help_panel=_MODELS),

@@ -29,6 +29,7 @@ from chromiq_cli import (
     template,
     toolkit,
     train,
+    weights,
 )
 from chromiq_cli.output import print_json, print_line
 
@@ -97,6 +98,7 @@ app.add_typer(template.app, name="template")
 app.command()(train.train)
 app.command()(status.status)
 app.add_typer(toolkit.app, name="toolkit")
+app.add_typer(weights.app, name="weights")
 app.add_typer(crops.app, name="crops")
 app.command()(generate.generate)
 app.command()(evaluate.evaluate)

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from chromiq.dataset_builder.segmenters.classic.body import has_legs
-from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.documents import load_json, read_text
 from chromiq.errors import Finding, UsageError, raise_findings
 from chromiq.files import write_json
-from chromiq.records import BoolMask, FloatImage, GarmentLabel, PhotoPair, RgbImage
+from chromiq.records import FloatImage, GarmentLabel, PhotoPair
 
 PUBLISHED_VOCABULARY = ("shirt", "trousers", "dress", "jacket", "gilet", "pants")
 SYNONYMS = (
@@ -25,12 +21,6 @@ SYNONYMS = (
 
 CLOSE_SECOND = 0.1
 _ON_MODEL_WEIGHT = 0.5
-
-# From outlines of flat garments: a waist is nearly as wide at its edge as below it (0.84 and up), shoulders
-# slope from a neck (0.76 and down); below short sleeves the outline narrows to 0.7 of its width, without any
-# or with long ones it does not (0.78 and up).
-_WAIST = 0.8
-_SHORT_SLEEVES = 0.74
 
 
 def given_label(pair: PhotoPair) -> GarmentLabel | None:
@@ -93,50 +83,9 @@ def parse_vocabulary(text: str) -> tuple[str, ...]:
     return words
 
 
-def silhouette_label(still_life: RgbImage) -> GarmentLabel:
-    """The garment's word by its outline alone, when nobody gave one and no detector is at hand.
-
-    With a waist for its upper edge it is trousers, shorts or a skirt; with a neck it is a dress if long, a
-    T-shirt if it narrows below the sleeves, and else a shirt, which may as well be a jacket or a jumper: the
-    score says so.
-
-    Args:
-        still_life: ``(H, W, 3)`` uint8 sRGB.
-    """
-    mask = _cut_out(still_life_mask(still_life))
-    height_px, width_px = mask.shape
-    aspect = height_px / width_px
-    if _width(mask, 0.03) > _WAIST * _width(mask, 0.1):
-        legs = has_legs(mask)
-        if aspect > (1.8 if legs else 2.2):
-            return GarmentLabel("trousers", "silhouette", 0.8 if legs else 0.5, None if legs else "skirt")
-        if legs:
-            return GarmentLabel("shorts", "silhouette", 0.6, runner_up="trousers")
-        return GarmentLabel("skirt", "silhouette", 0.6, runner_up="shorts")
-    if aspect > 1.9:
-        return GarmentLabel("dress", "silhouette", 0.6, runner_up="coat")
-    upper = max(_width(mask, share) for share in np.arange(0.2, 0.5, 0.02))
-    if _width(mask, 0.7) < _SHORT_SLEEVES * upper:
-        return GarmentLabel("T-shirt", "silhouette", 0.5, runner_up="shirt")
-    return GarmentLabel("shirt", "silhouette", 0.4, runner_up="jacket")
-
-
 def _folded(word: str, vocabulary: Sequence[str]) -> str:
     group = next((words for words in SYNONYMS if word.lower() in words), (word.lower(),))
     return next(other for other in vocabulary if other.lower() in group)
-
-
-def _cut_out(mask: BoolMask) -> BoolMask:
-    rows, columns = np.nonzero(mask)
-    return mask[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-
-
-def _width(mask: BoolMask, height_share: float) -> float:
-    """From edge to edge at a share of the height, over a fiftieth of it."""
-    top = int(height_share * len(mask))
-    band = mask[top : top + max(2, len(mask) // 50)]
-    spans = [float(np.ptp(np.flatnonzero(row)) + 1) if row.any() else 0.0 for row in band]
-    return float(np.mean(spans))
 
 
 def read_garments(path: Path) -> dict[str, str]:

@@ -11,9 +11,15 @@ from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmente
 from chromiq.dataset_builder.segmenters.network.hub import HubModel, Runtime, fetch_weights, weights_available
 from chromiq.dataset_builder.segmenters.network.hub_models import GROUNDING_DINO, SAM_2
 from chromiq.dataset_builder.segmenters.network.sam3 import SAM_3
+from chromiq.dataset_builder.segmenters.small.person import PersonModels
+from chromiq.dataset_builder.segmenters.small.weights import (
+    fetch_small_weights,
+    small_weights,
+    small_weights_available,
+)
 from chromiq.errors import UsageError
 
-SegmenterName = Literal["auto", "grounded-sam2", "sam3", "classic"]
+SegmenterName = Literal["auto", "grounded-sam2", "sam3", "mediapipe", "classic"]
 
 
 @dataclass(frozen=True)
@@ -36,22 +42,28 @@ class ModelOptions:
 
 
 def resolve_segmenter(name: SegmenterName, models: ModelOptions | None = None) -> SegmenterName:
-    """The segmenter to use, its weights on this machine; ``auto`` is grounded-sam2 if its are here already.
+    """The segmenter to use, its weights on this machine.
+
+    ``auto`` is the first of grounded-sam2, mediapipe and classic whose weights are here already.
 
     Raises:
-        AccessError: if its weights are not to be had; it names the page to visit.
-        UsageError: if models are chosen for the segmenter that has none.
+        AccessError: if its weights cannot be fetched; it names the page to visit.
+        UsageError: if models are chosen for a segmenter that takes none.
     """
     models = models or ModelOptions()
-    if name == "classic" and models != ModelOptions():
+    if name in ("classic", "mediapipe") and models != ModelOptions():
         raise UsageError(
-            "--segmenter classic uses no models, got options for them; leave out --vocabulary, --detector, "
-            "--masker, --device and --dtype, or use --segmenter grounded-sam2"
+            f"the segmenter {name} takes no vocabulary, detector, masker, device or dtype; "
+            "leave these options out, or use the segmenter grounded-sam2"
         )
     if name == "sam3" and models.detector:
-        raise UsageError("--segmenter sam3 has no detector of its own, got --detector; give --masker alone")
+        raise UsageError("the segmenter sam3 has no detector of its own; give a masker alone")
     if name == "auto":
-        return "grounded-sam2" if weights_available(*_grounded_sam2_models(models)) else "classic"
+        if weights_available(*_grounded_sam2_models(models)):
+            return "grounded-sam2"
+        return "mediapipe" if small_weights_available() and models == ModelOptions() else "classic"
+    if name == "mediapipe":
+        fetch_small_weights()
     if name == "sam3":
         fetch_weights(_sam3_model(models))
     if name == "grounded-sam2":
@@ -60,25 +72,27 @@ def resolve_segmenter(name: SegmenterName, models: ModelOptions | None = None) -
 
 
 def pairs_at_once(name: SegmenterName) -> int:
-    """How many pairs a segmenter should see together: models run a batch faster, nothing else gains.
+    """How many pairs a segmenter should see together: large models run a batch faster, nothing else gains.
 
     >>> pairs_at_once("classic"), pairs_at_once("grounded-sam2")
     (1, 4)
     """
-    return 1 if name == "classic" else 4
+    return 1 if name in ("classic", "mediapipe") else 4
 
 
 def make_segmenter(name: SegmenterName, models: ModelOptions | None = None) -> Segmenter:
     """A segmenter, its models loaded.
 
     Raises:
-        AccessError: if its weights are not to be had.
+        AccessError: if its weights cannot be fetched.
         UsageError: if the model libraries it needs are not installed, or the options do not fit together.
     """
     models = models or ModelOptions()
     resolved = resolve_segmenter(name, models)
     if resolved == "classic":
         return ClassicSegmenter()
+    if resolved == "mediapipe":
+        return ClassicSegmenter(PersonModels(small_weights()))
     runtime = Runtime.choose(models.device, models.dtype)
     if resolved == "sam3":
         from chromiq.dataset_builder.segmenters.network.sam3 import Sam3Segmenter, load_sam3

@@ -32,8 +32,8 @@ def doubt_of_pair_1(monkeypatch, catalogue):
     photo = read_photo(catalogue / "on_model1.jpg").rgb
     segment = classic.segment_garment
 
-    def judged_otherwise(task):
-        found = segment(task)
+    def judged_otherwise(task, *known):
+        found = segment(task, *known)
         if np.array_equal(task.on_model, photo):
             return replace(found, confidence=0.2, reasons=("touches_skin",))
         return replace(found, confidence=0.9)
@@ -134,7 +134,9 @@ def test_when_nothing_is_left_the_build_fails_and_says_why(doubt_of_pair_1, cata
 def test_one_that_is_likely_right_is_kept_but_laid_out_too(monkeypatch, catalogue, tmp_path):
     segment = classic.segment_garment
     monkeypatch.setattr(
-        classic, "segment_garment", lambda task: replace(segment(task), confidence=0.7, reasons=("holes",))
+        classic,
+        "segment_garment",
+        lambda *known: replace(segment(*known), confidence=0.7, reasons=("holes",)),
     )
     code, document = build(catalogue, tmp_path / "d")
     assert (code, document["examples"]) == (0, 2)

@@ -6,18 +6,24 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+import cv2
 import numpy as np
 
 from chromiq.colour import srgb_to_lab
-from chromiq.dataset_builder.segmenters.classic.head import Head, find_head, skin_hue
+from chromiq.dataset_builder.segmenters.classic.head import (
+    Head,
+    completed_head,
+    cut_off,
+    find_head,
+    head_by_landmarks,
+    skin_hue,
+)
 from chromiq.dataset_builder.segmenters.classic.palette import LAB_WEIGHTS, cluster
+from chromiq.dataset_builder.segmenters.small.person import SeenPerson
 from chromiq.dataset_builder.segmenters.still_life import background_distance, fill_small_holes, foreground
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
 Kind = Literal["upper", "lower", "full"]
-
-LOWER_WORDS = frozenset({"trousers", "pants", "jeans", "shorts", "skirt", "leggings"})
-FULL_WORDS = frozenset({"dress", "jumpsuit", "coat"})
 
 # Where a kind is worn, in heads below the chin: from, to, and how softly each end is meant.
 _PLACE_IN_HEADS: dict[Kind, tuple[float, float, float, float]] = {
@@ -31,9 +37,8 @@ _PLACE_IN_SHARES: dict[Kind, tuple[float, float, float, float]] = {
     "lower": (0.07, 0.93, 0.04, 0.06),
     "full": (-1.0, 0.93, 0.04, 0.06),
 }
-_WIDEST_GAP = 0.95
-# Shorts may be parted over their last few centimetres only.
-_PARTED_SHARE = 0.15
+_LIGHT_CLOTH_HEADS, _SMOOTH_OUTLINE_ROWS = 2.8, 9
+_SURE_PERSON, _NEAR_PERSON = 0.6, 0.08
 _SEED_IN_HEADS: dict[Kind, tuple[float, float]] = {
     "upper": (0.5, 1.7),
     "lower": (2.7, 4.2),
@@ -77,12 +82,14 @@ class Body:
         person: ``(H, W)`` bool, what is not background.
         head: where the head is, or None when none is shown.
         face: the colours of the face, or None.
+        seen: what the person models saw, or None without them.
     """
 
     lab: FloatImage
     person: BoolMask
     head: Head | None
     face: ColourModel | None
+    seen: SeenPerson | None = None
 
     @cached_property
     def near_face(self) -> BoolMask:
@@ -147,59 +154,77 @@ def cost_under_parts(sample: FloatImage, lab: FloatImage, count: int = 3) -> Flo
     return cost
 
 
-def find_body(photo: RgbImage, kind: Kind = "upper") -> Body:
-    """The person on a small photo with a plain background, of whom the head may be cut off.
+def find_body(photo: RgbImage, seen: SeenPerson | None = None, *, light_cloth: bool = False) -> Body:
+    """The person on a small photo, of whom the head may be cut off.
 
     Args:
         photo: ``(H, W, 3)`` uint8 sRGB.
-        kind: where the garment is worn; with one worn below, a photo without a head may begin anywhere.
+        seen: what the person models saw on it; without them the background must be plain.
+        light_cloth: whether the garment may be of the background's colour, so that only `seen` can tell them.
     """
     lab = srgb_to_lab(photo)
     distance, threshold = background_distance(lab)
     # The outline is a pixel or two wide of the mark; the gaps between arm and body are background again.
     person = foreground(distance, threshold) & fill_small_holes(distance > 0.7 * threshold, 0.003)
+    head = head_by_landmarks(seen) if seen else None
+    if seen and head:  # the outline is reliable only of a person with a face
+        person = _likely_person(person, seen, light_cloth)
     skin = person & skin_hue(lab)
-    head = find_head(person, skin, cut_off=kind != "lower")
-    face = None
-    if head:
-        region = skin.copy()
-        region[: head.chin_row(-0.65)] = False
-        region[head.chin + 1 :] = False
-        if region.sum() >= 20:
-            face = ColourModel.of(lab[region], (30, 4, 4))
-    return Body(lab, person, head, face)
+    head = head or find_head(photo, person, skin)
+    if seen is None and light_cloth and head:
+        person = _closed_over_cloth(person, head)
+    return Body(lab, person, head, _face_colours(lab, skin, head), seen)
 
 
-def garment_kind(still_life_mask: BoolMask, label: str) -> Kind:
-    """Where a garment is worn, by its name if that tells, else by its outline.
+def _closed_over_cloth(person: BoolMask, head: Head) -> BoolMask:
+    """A person in a garment of the background's colour: filled from one side of the outline to the other."""
+    rows = slice(head.chin_row(0.1), min(head.chin_row(_LIGHT_CLOTH_HEADS), len(person)))
+    band = person[rows]
+    filled = person.copy()
+    if not band.any(axis=1).all():
+        return person
+    left = band.argmax(axis=1)
+    right = band.shape[1] - 1 - band[:, ::-1].argmax(axis=1)
+    # The outline of light cloth is seen in most rows: between them it runs smoothly.
+    size = _SMOOTH_OUTLINE_ROWS
+    left, right = (cv2.medianBlur(side.astype(np.uint8)[:, None], size)[:, 0] for side in (left, right))
+    columns = np.arange(band.shape[1])
+    filled[rows] |= (columns >= left[:, None]) & (columns <= right[:, None])
+    return filled
 
-    A long outline with a gap between two legs is worn below, a long one without is a dress, and
-    everything else is worn above.
-    """
-    word = label.lower()
-    if word in LOWER_WORDS:
-        return "lower"
-    if word in FULL_WORDS:
-        return "full"
-    rows, columns = np.nonzero(still_life_mask)
-    height_px, width_px = np.ptp(rows) + 1, np.ptp(columns) + 1
-    if height_px / width_px < 1.9:
-        return "upper"
-    return "lower" if has_legs(still_life_mask) else "full"
+
+def with_head(body: Body) -> Body:
+    """A body whose head the photo cuts off, with the head placed above the shoulders that are seen."""
+    if body.head or not cut_off(body.person):
+        return body
+    head = completed_head(None, body.person)
+    skin = body.person & skin_hue(body.lab)
+    return Body(body.lab, body.person, head, _face_colours(body.lab, skin, head), body.seen)
 
 
-def has_legs(still_life_mask: BoolMask) -> bool:
-    """Whether the lower part of an outline is parted about its middle."""
-    rows, columns = np.nonzero(still_life_mask)
-    top, height_px = rows.min(), np.ptp(rows) + 1
-    left, width_px = columns.min(), np.ptp(columns) + 1
-    band = still_life_mask[
-        top + int(0.7 * height_px) : top + int(0.97 * height_px),
-        left + int(0.38 * width_px) : left + int(0.62 * width_px) + 1,
-    ]
-    # Between legs the gap is narrow; below a jumper's hem, between its sleeves, it is as wide as the band.
-    gap = (~band).mean(axis=1) if band.size else np.zeros(1)
-    return bool(((gap > 0) & (gap < _WIDEST_GAP)).mean() > _PARTED_SHARE)
+def _face_colours(lab: FloatImage, skin: BoolMask, head: Head | None) -> ColourModel | None:
+    if head is None:
+        return None
+    region = skin.copy()
+    region[: head.chin_row(-0.65)] = False
+    region[head.chin + 1 :] = False
+    if head.left is not None and head.right is not None:
+        region[:, : max(head.left, 0)] = region[:, max(head.right + 1, 0) :] = False
+    return ColourModel.of(lab[region], (30, 4, 4)) if region.sum() >= 20 else None
+
+
+def _likely_person(differs: BoolMask, seen: SeenPerson, light_cloth: bool) -> BoolMask:
+    """What differs from the background near a person, and with light cloth, what surely is one."""
+    sure = seen.probability > _SURE_PERSON
+    if not sure.any():
+        return differs
+    far_px = cv2.distanceTransform((~sure).astype(np.uint8), cv2.DIST_L2, 3)
+    likely = differs & (far_px < _NEAR_PERSON * len(differs))
+    # In a room or before a structured wall nearly all differs, or nearly nothing.
+    plain = (sure & differs).sum() > 0.5 * sure.sum() and (differs & ~sure).sum() < 0.5 * sure.sum()
+    if not plain:
+        return sure
+    return likely | sure if light_cloth else likely
 
 
 def place_prior(body: Body, kind: Kind) -> FloatImage:

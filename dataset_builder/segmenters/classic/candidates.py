@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from chromiq.dataset_builder.segmenters import SegmentationTask
-from chromiq.dataset_builder.segmenters.classic.agreement import colour_agreement, plausible_box
+from chromiq.dataset_builder.segmenters.agreement import colour_agreement, plausible_box
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
 

@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
 
-from chromiq.records import BoolMask, FloatImage
+from chromiq.dataset_builder.segmenters.small.person import (
+    EARS,
+    EYES,
+    HIPS,
+    MOUTH,
+    NOSE,
+    SHOULDERS,
+    SeenPerson,
+)
+from chromiq.records import BoolMask, FloatImage, RgbImage
 
 _CUT_ROWS = 2
+# Measured on 35 faces of scikit-image's cascade: its square ends at the chin, a head is 1.25 of it high.
+_HEAD_OVER_FACE = 1.25
+_FACE_PX = (24, 110)
+_FACE_WITHIN = 0.6
+_FACE_VOTES = 3
+# The outline is right where the face agrees with it to a fifth of a head.
+_SAME_CHIN = 0.2
+_FACE_SKIN = 0.35
+# Measured on 31 faces: from hairline to chin a head is 1.1 of the face's width (0.8 to 1.4), and on photos
+# that show a person down to the hips it is 0.15 to 0.24 of the photo's height.
+_HEAD_OVER_SKIN, _HEAD_SHARES = 1.1, (0.14, 0.24)
+_FACE_ASIDE, _FACE_FROM_TOP, _NARROWEST_FACE = 0.22, 0.2, 0.13
+_NECK_OVER_FACE = 0.8
+_MIN_FACE, _LARGEST_HEAD = 0.004, 0.28
 # The body's width over its upper half with the arms hanging: 1.7 to 2.2, women to men.
 _WIDTH_IN_HEADS = 2.0
 _SKIN_HUE_DEG = (52, 26)
@@ -18,29 +43,151 @@ _SKIN_HUE_DEG = (52, 26)
 
 @dataclass(frozen=True)
 class Head:
-    """Rows of the head's top and of its chin; above the photo, and negative, where it is cut off."""
+    """Rows of the head's top and of its chin; above the photo, and negative, where it is cut off.
+
+    Attributes:
+        top: the first row.
+        chin: the first row below.
+        left, right: the columns of the face, where it was found as such.
+        assumed: whether nothing of it was found, and it is placed where the photo is cut off.
+    """
 
     top: int
     chin: int
+    left: int | None = None
+    right: int | None = None
+    assumed: bool = False
 
     def chin_row(self, heads_below: float) -> int:
         """The row so many heads below the chin, or the photo's first."""
         return max(0, int(self.chin + heads_below * (self.chin - self.top)))
 
 
-def find_head(person: BoolMask, skin: BoolMask, *, cut_off: bool) -> Head | None:
-    """The head: a part at the top with skin in it, a narrower neck below, then shoulders.
+def head_by_landmarks(seen: SeenPerson) -> Head | None:
+    """The head by the landmarks of face, shoulders and hips; None if they do not make up a body with a face.
+
+    A head is about 2.5 times in the way from chin to hips. Hips beyond the photo are guesses, so the face has
+    a say too: from eyes to mouth it is some 0.39 heads.
+    """
+    if not seen.visible(NOSE + EYES + MOUTH):
+        return None
+    eyes, mouth, shoulders, hips = (float(seen.middle(part)[1]) for part in (EYES, MOUTH, SHOULDERS, HIPS))
+    chin = mouth + 0.4 * (mouth - eyes)
+    by_body, by_face = (hips - chin) / 2.5, (mouth - eyes) / 0.39
+    height_px = max(by_body, by_face)
+    if height_px < 8 or by_face < 0.55 * height_px or shoulders - chin < 0.1 * height_px:
+        return None
+    columns = seen.landmarks_xy[list(NOSE + EYES + EARS + MOUTH), 0]
+    return Head(round(chin - height_px), round(chin), round(columns.min()), round(columns.max()))
+
+
+def head_by_face(photo: RgbImage, person: BoolMask, skin: BoolMask) -> Head | None:
+    """The head by scikit-image's trained cascade of frontal faces; None if no face is found on the person.
+
+    Args:
+        photo: ``(H, W, 3)`` uint8 sRGB, some 320 px high.
+        person: ``(H, W)`` bool.
+        skin: ``(H, W)`` bool, what of the person has a colour that skin may have.
+    """
+    upper = photo[: int(_FACE_WITHIN * len(photo))]
+    faces = _face_cascade().detect_multi_scale(
+        img=upper,
+        scale_factor=1.2,
+        step_ratio=1,
+        min_size=(_FACE_PX[0],) * 2,
+        max_size=(_FACE_PX[1],) * 2,
+        min_neighbor_number=_FACE_VOTES,
+    )
+    axis = float(np.median(np.nonzero(person)[1])) if person.any() else photo.shape[1] / 2
+
+    def off_axis(face: dict[str, int]) -> float:
+        return abs(face["c"] + face["width"] / 2 - axis) / face["width"]
+
+    def skin_share(face: dict[str, int]) -> float:
+        window = skin[face["r"] : face["r"] + face["height"], face["c"] : face["c"] + face["width"]]
+        return float(window.mean())
+
+    near = [face for face in faces if off_axis(face) < 1.5 and skin_share(face) > _FACE_SKIN]
+    if not near:
+        return None
+    face = max(near, key=lambda face: face["width"])  # a print or a hand is smaller
+    chin = face["r"] + face["height"]
+    inset = face["width"] // 6
+    top = round(chin - _HEAD_OVER_FACE * face["height"])
+    return Head(top, chin, face["c"] + inset, face["c"] + face["width"] - inset)
+
+
+@cache
+def _face_cascade() -> Any:
+    from skimage.data import lbp_frontal_face_cascade_filename
+    from skimage.feature import Cascade
+
+    return Cascade(lbp_frontal_face_cascade_filename())
+
+
+def find_head(photo: RgbImage, person: BoolMask, skin: BoolMask) -> Head | None:
+    """The head without person models: by the outline where the face agrees with it, else by the face.
+
+    The outline shows a part at the top with skin in it, a narrower neck below, then shoulders.
+
+    Args:
+        photo: ``(H, W, 3)`` uint8 sRGB.
+        person: ``(H, W)`` bool.
+        skin: ``(H, W)`` bool, what of the person has a colour that skin may have.
+    """
+    if not person.any():
+        return None
+    outline, face = _whole_head(person, skin), head_by_face(photo, person, skin)
+    if outline and cut_off(person):
+        outline = completed_head(outline, person)
+    if face is None:
+        # Hair that reaches the photo's edge or the shoulders hides the neck that the outline goes by.
+        doubtful = outline is None or outline.chin - outline.top > _LARGEST_HEAD * len(person)
+        return (head_by_skin(person, skin) or outline) if doubtful else outline
+    if outline and abs(outline.chin - face.chin) < _SAME_CHIN * (face.chin - face.top):
+        return replace(outline, left=face.left, right=face.right)
+    return face
+
+
+def head_by_skin(person: BoolMask, skin: BoolMask) -> Head | None:
+    """The head by the largest patch of skin in the upper half, as of a face within hair; None without one.
 
     Args:
         person: ``(H, W)`` bool.
         skin: ``(H, W)`` bool, what of the person has a colour that skin may have.
-        cut_off: whether a photo without a head begins at the neck or near it; else it may begin anywhere.
     """
-    if not person.any():
+    height_px, width_px = person.shape
+    patch = skin.copy()
+    patch[height_px // 2 :] = False
+    axis = np.median(np.nonzero(person)[1])
+    patch[:, np.abs(np.arange(width_px) - axis) > _FACE_ASIDE * width_px] = False
+    opened = cv2.morphologyEx(patch.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(opened)
+    if count < 2:
         return None
-    head = _whole_head(person, skin)
-    cut = bool(person[:_CUT_ROWS].any())
-    return _completed(head, person) if cut and (head or cut_off) else head
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    if stats[largest, cv2.CC_STAT_AREA] < _MIN_FACE * person.size:
+        return None
+    face = parts == largest
+    rows = np.flatnonzero(face.any(axis=1))
+    width = np.percentile(face.sum(axis=1)[rows[: max(10, int(0.6 * len(rows)))]], 80)
+    if rows[0] > _FACE_FROM_TOP * height_px or width < _NARROWEST_FACE * width_px:
+        return None  # an arm or a leg
+    low, high = (share * height_px for share in _HEAD_SHARES)
+    head_px = float(np.clip(_HEAD_OVER_SKIN * width, low, high))
+    chin = round(rows[0] + head_px)
+    if rows[0] < _CUT_ROWS:  # the forehead may be cut off: the chin is where the patch narrows to a neck
+        widths = cv2.GaussianBlur(face.sum(axis=1).astype(np.float32)[:, None], (1, 9), 1.5)[:chin, 0]
+        widest = int(widths.argmax())
+        narrow = np.flatnonzero(widths[widest:] < _NECK_OVER_FACE * widths[widest])
+        chin = widest + int(narrow[0]) if narrow.size else chin
+    columns = np.flatnonzero(face[rows[0] : chin].any(axis=0))
+    return Head(chin - round(head_px), chin, int(columns[0]), int(columns[-1]))
+
+
+def cut_off(person: BoolMask) -> bool:
+    """Whether the photo's upper edge cuts the person."""
+    return bool(person[:_CUT_ROWS].any())
 
 
 def _whole_head(person: BoolMask, skin: BoolMask) -> Head | None:
@@ -65,12 +212,12 @@ def _whole_head(person: BoolMask, skin: BoolMask) -> Head | None:
     return _head_without_neck(person, skin, width, top, bottom)
 
 
-def _completed(head: Head | None, person: BoolMask) -> Head:
+def completed_head(head: Head | None, person: BoolMask) -> Head:
     """A head that the photo's upper edge cuts off, as high as suits the shoulders below it."""
     chin = head.chin if head else 0
     width = person[chin:].sum(axis=1)
     height_px = max(8, int(np.percentile(width[: width.max()], 75) / _WIDTH_IN_HEADS))
-    return Head(min(chin - height_px, head.top if head else 0), chin)
+    return Head(min(chin - height_px, head.top if head else 0), chin, assumed=head is None)
 
 
 def _head_without_neck(

@@ -11,23 +11,31 @@ as on a photo whose colour is yet to be corrected, the still-life's colour loses
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import cv2
 import numpy as np
 
 from chromiq.colour import srgb_to_lab
-from chromiq.dataset_builder.inputs.labels import silhouette_label
 from chromiq.dataset_builder.segmenters import SegmentationTask
 from chromiq.dataset_builder.segmenters.classic.body import (
     Body,
     Kind,
     find_body,
-    garment_kind,
     place_prior,
     seed_box,
+    with_head,
 )
 from chromiq.dataset_builder.segmenters.classic.extent import Extent, find_extent, within_extent
+from chromiq.dataset_builder.segmenters.classic.hair import hair
+from chromiq.dataset_builder.segmenters.classic.kind import (
+    KindChoice,
+    decide_kind,
+    kind_of_word,
+    label_of_kind,
+)
 from chromiq.dataset_builder.segmenters.classic.palette import (
+    LAB_WEIGHTS,
     ColourGroups,
     Palette,
     main_colours,
@@ -35,11 +43,14 @@ from chromiq.dataset_builder.segmenters.classic.palette import (
 )
 from chromiq.dataset_builder.segmenters.classic.quality import Evidence, judge_mask
 from chromiq.dataset_builder.segmenters.classic.sleeves import ArmCloth, cloth_on_arms
+from chromiq.dataset_builder.segmenters.small.person import PersonModels
 from chromiq.dataset_builder.segmenters.still_life import grab_cut, keep_large_parts, still_life_mask
 from chromiq.records import BoolMask, FloatImage, GarmentLabel, GarmentMask, RgbImage
 
 WORK_HEIGHT_PX = 320
 _CLUSTERS = 12
+# White cloth before a white wall; lightness counts 0.6 of chroma.
+_NEAR_WALL_LAB, _NEAR_WALL_SHARE = 12.0, 0.15
 _PLACE_WEIGHT = 1.4
 _PIXEL_PLACE_WEIGHT = 1.0
 _MATCH_LAB = 8.0
@@ -64,41 +75,94 @@ _FAR_LAB = 14.0
 
 
 class ClassicSegmenter:
-    """Finds the garment by colour, place and outline; needs no weights."""
+    """Finds the garment by colour, place and outline; needs no weights, but sees more with the small ones."""
 
-    name = "classic"
+    def __init__(self, person_models: PersonModels | None = None) -> None:
+        self.name = "mediapipe" if person_models else "classic"
+        self._person_models = person_models
+        self._last: Look | None = None
 
     def label(self, photo_pairs: Sequence[tuple[RgbImage, RgbImage]]) -> list[GarmentLabel]:
-        """What the outlines on the still-lifes of some pairs suggest."""
-        return [silhouette_label(still_life) for still_life, _ in photo_pairs]
+        """What outline, colours and place of each garment suggest."""
+        return [look.label for look in (self._look(*photos) for photos in photo_pairs)]
 
     def segment(self, tasks: Sequence[SegmentationTask]) -> list[GarmentMask]:
         """Masks of a batch of tasks, one after the other."""
-        return [segment_garment(task) for task in tasks]
+        return [
+            segment_garment(task, self._look(task.still_life, task.on_model), self.name) for task in tasks
+        ]
+
+    def _look(self, still_life: RgbImage, on_model: RgbImage) -> Look:
+        """A pair is looked at once, though it is labelled first and segmented then."""
+        last = self._last
+        if last is None or last.still_life is not still_life or last.on_model is not on_model:
+            last = self._last = Look(still_life, on_model, self._person_models)
+        return last
 
 
-def segment_garment(task: SegmentationTask) -> GarmentMask:
+class Look:
+    """A pair of photos, made small, with the garment found on one and the person on the other.
+
+    Attributes:
+        still_life, on_model: the photos as given.
+        small_still_life, small: the same, 320 px high.
+        garment: ``(h, w)`` bool, the garment on the small still-life.
+        palette: its main colours.
+        body: the person on the small on-model photo.
+    """
+
+    def __init__(
+        self, still_life: RgbImage, on_model: RgbImage, person_models: PersonModels | None = None
+    ) -> None:
+        self.still_life, self.on_model = still_life, on_model
+        self.small_still_life, self.small = _at_work_size(still_life), _at_work_size(on_model)
+        self.garment = still_life_mask(self.small_still_life)
+        self.still_life_lab = srgb_to_lab(self.small_still_life)
+        self.palette = main_colours(self.still_life_lab[_inside(self.garment)])
+        seen = person_models.see(self.small) if person_models else None
+        self.body = find_body(self.small, seen, light_cloth=_like_background(self.palette, self.small))
+
+    @cached_property
+    def kind(self) -> KindChoice:
+        """Where the garment is worn, by outline, frame and colours."""
+        return decide_kind(self.garment, self.small_still_life, self.small, self.body)
+
+    @property
+    def label(self) -> GarmentLabel:
+        """A word for the garment, with its doubt."""
+        return label_of_kind(self.garment, self.kind)
+
+
+def _like_background(palette: Palette, photo: RgbImage) -> bool:
+    """Whether a garment has a colour near that of a photo's border."""
+    lab = srgb_to_lab(photo)
+    wall = np.median(np.concatenate([lab[0], lab[:, 0], lab[:, -1]]), axis=0) * LAB_WEIGHTS
+    near = np.linalg.norm(palette.colours - wall, axis=1) < _NEAR_WALL_LAB
+    return bool(palette.shares[near].sum() > _NEAR_WALL_SHARE)
+
+
+def segment_garment(task: SegmentationTask, look: Look | None = None, source: str = "classic") -> GarmentMask:
     """The garment's mask on the on-model photo, of that photo's size, with a confidence.
 
     Args:
-        task: the two photos and the garment's name, which may be wrong: words for trousers, skirts and
-            dresses say where to look, others leave that to the still-life's outline.
+        task: the two photos and the garment's name; where the name tells where the garment is worn, that
+            holds, else the photo decides.
+        look: what was found on the two photos already.
+        source: the segmenter's name.
     """
-    small = _at_work_size(task.on_model)
-    still_life = _at_work_size(task.still_life)
-    garment = still_life_mask(still_life)
-    kind = garment_kind(garment, task.label)
-    body = find_body(small, kind)
+    look = look or Look(task.still_life, task.on_model)
+    body = look.body
     if not body.person.any():
-        empty = np.zeros(task.on_model.shape[:2], bool)
-        return GarmentMask(empty, 0.0, ("nobody_found",), ClassicSegmenter.name)
-    still_life_lab = srgb_to_lab(still_life)
-    palette = main_colours(still_life_lab[_inside(garment)])
-    arms = cloth_on_arms(body, kind, still_life_lab, _inside(garment))
-    evidence = weigh_evidence(body, kind, garment, palette, arms)
-    mask = _refine(small, body, kind, evidence.probability)
+        empty = np.zeros(look.on_model.shape[:2], bool)
+        return GarmentMask(empty, 0.0, ("nobody_found",), source)
+    kind = kind_of_word(task.label) or look.kind.kind
+    if kind != "lower":
+        body = with_head(body)
+    arms = cloth_on_arms(body, kind, look.still_life_lab, _inside(look.garment))
+    evidence = weigh_evidence(body, kind, look.garment, look.palette, arms)
+    mask = _refine(look.small, body, kind, evidence.probability)
     confidence, reasons = judge_mask(mask, body, kind, evidence)
-    return GarmentMask(_full_size(mask, task.on_model), confidence, reasons, ClassicSegmenter.name)
+    return GarmentMask(_full_size(mask, look.on_model), confidence, reasons, source)
 
 
 def weigh_evidence(
@@ -132,6 +196,8 @@ def weigh_evidence(
         logit = np.where(arms.likeness > 1, np.maximum(logit, _OWN_SLEEVES), logit)
     probability = np.where(body.person, 1 / (1 + np.exp(-np.clip(logit, -12, 12))), 0).astype(np.float32)
     probability = _without_skin(probability, body, kind, groups)
+    if kind != "lower":
+        probability = np.where(hair(body, middle, palette), np.float32(0), probability)
     between = body.person & ~body.like_skin & (extent.inside > 0.9)[:, None]
     if arms and not arms.own:
         between &= arms.likeness == 0
@@ -219,6 +285,7 @@ def _refine(small: RgbImage, body: Body, kind: Kind, probability: FloatImage) ->
         return probability > 0.5
     trimap[_eroded(probability > 0.8, 7)] = cv2.GC_FGD
     trimap[_eroded((probability < 0.1) & body.person, 5)] = cv2.GC_BGD
+    trimap[probability == 0] = cv2.GC_BGD
     mask = grab_cut(small, trimap, rounds=2) & body.person
     mask = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
     mask = keep_large_parts(mask, 0.15)

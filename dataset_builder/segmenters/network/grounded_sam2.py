@@ -12,7 +12,7 @@ import numpy as np
 
 from chromiq.dataset_builder.inputs.labels import PUBLISHED_VOCABULARY, decide_label
 from chromiq.dataset_builder.segmenters import SegmentationTask
-from chromiq.dataset_builder.segmenters.classic.agreement import plausible_box
+from chromiq.dataset_builder.segmenters.agreement import plausible_box
 from chromiq.dataset_builder.segmenters.classic.candidates import Candidates, choose_mask
 from chromiq.dataset_builder.segmenters.network.hub_models import Detections, HubModels
 from chromiq.records import GarmentLabel, GarmentMask, RgbImage

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from places import REAL as REAL_PHOTOS
 
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.inputs.labels import (
@@ -15,13 +14,12 @@ from chromiq.dataset_builder.inputs.labels import (
     given_label,
     parse_vocabulary,
     read_garments,
-    silhouette_label,
     write_garments,
 )
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.records import PhotoPair
-from chromiq.sample_catalogue.catalogue import draw_pair, write_catalogue
+from chromiq.sample_catalogue.catalogue import write_catalogue
 
 WORDS = ("shirt", "trousers", "jacket", "pants")
 
@@ -57,32 +55,6 @@ class TestDecideLabel:
         mixed = decide([scores[i] for i in order], [scores[i] for i in order], [WORDS[i] for i in order])
         assert mixed.score == label.score
         assert 0 <= label.score <= 1
-
-
-@pytest.mark.parametrize("index", range(24))
-def test_the_outline_tells_what_is_worn_where(index):
-    drawn = draw_pair(index, size_wh=(224, 280))
-    label = silhouette_label(drawn.still_life)
-    alike = {"jumper": "shirt", "jacket": "shirt", "gilet": "shirt"}
-    assert label.name == alike.get(drawn.garment, drawn.garment)
-    assert label.source == "silhouette"
-    assert label.score < 1
-
-
-REAL = REAL_PHOTOS / "pairs"
-
-
-@pytest.mark.real
-@pytest.mark.skipif(not REAL.is_dir(), reason="needs the real photos in ../shared/real")
-def test_the_outline_on_real_photos():
-    """What a person sees on them: trousers, one dress, T-shirts, and other things worn above."""
-    from chromiq.photos.images import read_photo
-
-    words = dict.fromkeys((11, 27, 28, 33, 58), "trousers") | {3: "dress"}
-    words |= dict.fromkeys((2, 13, 42), "T-shirt")
-    for path in REAL.glob("still-life*.jpg"):
-        key = int(path.stem.removeprefix("still-life"))
-        assert silhouette_label(read_photo(path).rgb).name == words.get(key, "shirt"), path.name
 
 
 def test_a_persons_word_wins():

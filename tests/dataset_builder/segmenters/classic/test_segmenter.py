@@ -7,7 +7,7 @@ import pytest
 from places import REAL
 
 from chromiq.dataset_builder.segmenters import SegmentationTask
-from chromiq.dataset_builder.segmenters.classic.body import find_body, garment_kind, has_legs
+from chromiq.dataset_builder.segmenters.classic.body import find_body
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter, segment_garment
 from chromiq.dataset_builder.segmenters.still_life import grab_cut, still_life_mask
 from chromiq.photos.images import read_mask, read_photo
@@ -74,20 +74,6 @@ def test_heads_lie_above_the_garment(drawn):
         assert abs(head.chin - first_row) < 0.12 * 320
 
 
-@pytest.mark.parametrize(
-    ("label", "kind"), [("trousers", "lower"), ("Skirt", "lower"), ("dress", "full"), ("jacket", "upper")]
-)
-def test_the_label_or_the_outline_says_where_it_is_worn(drawn, label, kind):
-    shirt = drawn[0].still_life_mask
-    assert garment_kind(shirt, label) == kind
-
-
-def test_legs_are_seen_in_the_outline(drawn):
-    by_garment = {pair.garment: pair.still_life_mask for pair in drawn}
-    assert has_legs(by_garment["trousers"])
-    assert not has_legs(by_garment["dress"])
-
-
 @pytest.mark.real
 def test_real_pairs_reach_the_stated_overlap():
     if not REAL.is_dir():
@@ -119,13 +105,6 @@ def test_a_print_is_part_of_the_garment_and_a_hand_before_it_is_not(drawn):
     found = segment_garment(SegmentationTask(pair.still_life, pair.on_model, pair.garment))
     assert iou(found.mask, pair.on_model_mask) > 0.95
     assert "holes" not in found.reasons
-
-
-def test_the_gap_between_the_sleeves_of_a_jumper_is_not_one_between_legs():
-    outline = np.zeros((300, 200), bool)
-    outline[20:220, 50:150] = True
-    outline[20:290, 20:48] = outline[20:290, 152:180] = True
-    assert not has_legs(outline)
 
 
 def test_a_photo_that_cloth_fills_to_its_edges_is_not_refined_into_nothing():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chromiq.dataset_builder.segmenters import SegmentationTask
-from chromiq.dataset_builder.segmenters.classic.agreement import colour_agreement, plausible_box
+from chromiq.dataset_builder.segmenters.agreement import colour_agreement, plausible_box
 from chromiq.dataset_builder.segmenters.classic.candidates import full_size
 from chromiq.dataset_builder.segmenters.network.grounded_sam2 import GroundedSam2Segmenter
 from chromiq.dataset_builder.segmenters.network.hub_models import Detections

@@ -1,0 +1,42 @@
+"""``chromiq weights``: the small models of the segmenter mediapipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chromiq_cli.output import JSON_OPTION, print_json, print_line
+
+app = typer.Typer(help="Small models that find the person on a photo.", no_args_is_help=True)
+
+
+@app.callback()
+def _root() -> None:
+    """Small models that find the person on a photo."""
+
+
+@app.command()
+def fetch(
+    wheel: Annotated[
+        Path | None, typer.Option(help="MediaPipe's wheel, if it was downloaded by other means.", exists=True)
+    ] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Fetch the small models (7 MB of a 36 MB wheel) into the cache and check them.
+
+    pip downloads the wheel of mediapipe 0.10.21 (Apache License 2.0) from its configured index.
+    CHROMIQ_WEIGHTS names another folder than the user's cache. Afterwards --segmenter auto uses them.
+    """
+    from chromiq.dataset_builder.segmenters.small.weights import fetch_small_weights
+    from chromiq.progress import notes
+
+    with notes("weights fetch") as note:
+        note("fetching the small models")
+        files = fetch_small_weights(wheel=wheel)
+    if as_json:
+        print_json({"files": {name: str(path) for name, path in files.items()}})
+    else:
+        for path in files.values():
+            print_line(str(path))
