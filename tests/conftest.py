@@ -9,6 +9,8 @@ from told import tell
 
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
+from chromiq.dataset_builder.segmenters.small import weights
+from chromiq.errors import AccessError
 from chromiq.sample_catalogue.catalogue import write_catalogue
 
 PHOTO_WH = (224, 280)
@@ -32,6 +34,25 @@ def offline():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_HUB_OFFLINE", "1")
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def small_weights(tmp_path_factory):
+    """The small person models, fetched on first use; without them the tests that need them skip, saying why.
+
+    All other tests see an empty cache, so that they do the same on every machine.
+    """
+    real = weights.weights_folder()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(weights.CACHE_VARIABLE, str(tmp_path_factory.getbasetemp() / "no_weights"))
+        yield lambda: _fetched(real)
+
+
+def _fetched(folder):
+    try:
+        return weights.fetch_small_weights(folder)
+    except AccessError as error:
+        pytest.skip(f"no small weights: {error}")
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ _JOINT_BELOW_CHIN, _CLOTH_OVER_JOINT = 0.55, 0.3
 _JOINT_SHARE = 0.8
 # How far hair hangs, in heads from the face's middle and below the chin.
 _REACH, _LENGTH = 0.8, 1.4
-_OWN_COLOUR_LAB = 10.0
+_OWN_COLOUR_LAB, _OWN_SHARE = 10.0, 0.15
 _MORE_LIKE_HAIR = 1.5
 
 
@@ -37,13 +37,15 @@ def hair(body: Body, cloth: BoolMask, palette: Palette) -> BoolMask:
     rows, columns = np.indices(body.person.shape)
     aside = np.abs(columns - middle) / height_px
     found = beside_neck(body) & body.person
-    on_head = body.person & ~body.near_face & (rows < head.chin - 0.55 * height_px) & (aside < 0.8)
+    inner = cv2.erode(body.person.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    on_head = inner & ~body.near_face & (rows < head.chin - 0.55 * height_px) & (aside < 0.8)
     around = body.person & (aside < _REACH) & (rows < head.chin + _LENGTH * height_px)
     cloth = cloth & ~body.near_face
     if min(on_head.sum(), cloth.sum()) >= _MIN_HAIR_PX:
         of_hair, of_cloth = (body.likeness_to_parts(body.lab[part], 2) for part in (on_head, cloth))
         ratio = cv2.GaussianBlur(of_cloth - of_hair, (0, 0), 1.2)
-        apart = np.linalg.norm((body.lab * LAB_WEIGHTS)[:, :, None] - palette.colours, axis=3).min(axis=2)
+        own = palette.colours[palette.shares > _OWN_SHARE]
+        apart = np.linalg.norm((body.lab * LAB_WEIGHTS)[:, :, None] - own, axis=3).min(axis=2, initial=np.inf)
         like_hair = around & ~body.near_face & (ratio > _MORE_LIKE_HAIR) & (apart > _OWN_COLOUR_LAB)
         _, parts = cv2.connectedComponents((like_hair | (on_head & around)).astype(np.uint8))
         grown = np.isin(parts, np.setdiff1d(np.unique(parts[on_head]), [0]))

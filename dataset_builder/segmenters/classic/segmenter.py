@@ -158,15 +158,21 @@ def segment_garment(task: SegmentationTask, look: Look | None = None, source: st
     kind = kind_of_word(task.label) or look.kind.kind
     if kind != "lower":
         body = with_head(body)
-    arms = cloth_on_arms(body, kind, look.still_life_lab, _inside(look.garment))
-    evidence = weigh_evidence(body, kind, look.garment, look.palette, arms)
+    over = hair(body, seed_box(body, kind), look.palette) if kind != "lower" else None
+    arms = cloth_on_arms(body, kind, look.still_life_lab, _inside(look.garment), over)
+    evidence = weigh_evidence(body, kind, look.garment, look.palette, arms, over)
     mask = _refine(look.small, body, kind, evidence.probability)
     confidence, reasons = judge_mask(mask, body, kind, evidence)
     return GarmentMask(_full_size(mask, look.on_model), confidence, reasons, source)
 
 
 def weigh_evidence(
-    body: Body, kind: Kind, garment: BoolMask, palette: Palette, arms: ArmCloth | None = None
+    body: Body,
+    kind: Kind,
+    garment: BoolMask,
+    palette: Palette,
+    arms: ArmCloth | None = None,
+    over: BoolMask | None = None,
 ) -> Evidence:
     """How probably each pixel is the garment, and what else tells how far to trust that.
 
@@ -176,6 +182,7 @@ def weigh_evidence(
         garment: ``(h, w)`` bool, the garment on the still-life.
         palette: the still-life garment's main colours as `main_colours` gives them.
         arms: other cloth than the trunk's on the arms, if there is any.
+        over: ``(H, W)`` bool, hair that hangs over the garment.
     """
     groups = ColourGroups.of(body.lab, body.person, _CLUSTERS)
     place, middle = place_prior(body, kind), seed_box(body, kind)
@@ -196,8 +203,8 @@ def weigh_evidence(
         logit = np.where(arms.likeness > 1, np.maximum(logit, _OWN_SLEEVES), logit)
     probability = np.where(body.person, 1 / (1 + np.exp(-np.clip(logit, -12, 12))), 0).astype(np.float32)
     probability = _without_skin(probability, body, kind, groups)
-    if kind != "lower":
-        probability = np.where(hair(body, middle, palette), np.float32(0), probability)
+    if over is not None:
+        probability = np.where(over, np.float32(0), probability)
     between = body.person & ~body.like_skin & (extent.inside > 0.9)[:, None]
     if arms and not arms.own:
         between &= arms.likeness == 0

@@ -19,7 +19,7 @@ _WIDEST_ABOVE, _HEM, _MOST_FALL = 0.6, 0.8, 0.1
 _CHEST, _TRUNK, _TRUNK_END, _ARM = 0.5, 0.6, 0.8, 0.9
 _END_SOFTNESS = 0.04
 # In heads below the chin, where arms are looked for; beside a dress only above where its skirt may spread.
-_ROWS_IN_HEADS: dict[Kind, tuple[float, float]] = {"upper": (0.3, 2.6), "full": (0.3, 1.6)}
+_ROWS_IN_HEADS: dict[Kind, tuple[float, float]] = {"upper": (0.7, 2.6), "full": (0.7, 1.6)}
 _CHEST_IN_HEADS = (0.55, 1.5)
 _MIN_PX = 200
 # What share of arms and trunk must be how much more like itself than like the other.
@@ -94,7 +94,9 @@ class ArmCloth:
     own: bool
 
 
-def cloth_on_arms(body: Body, kind: Kind, still_life_lab: FloatImage, garment: BoolMask) -> ArmCloth | None:
+def cloth_on_arms(
+    body: Body, kind: Kind, still_life_lab: FloatImage, garment: BoolMask, hair: BoolMask | None = None
+) -> ArmCloth | None:
     """The cloth on the arms, and whose it is; None if they are bare or of the trunk's own cloth.
 
     Args:
@@ -102,6 +104,7 @@ def cloth_on_arms(body: Body, kind: Kind, still_life_lab: FloatImage, garment: B
         kind: where it is worn; one worn below has no sleeves to tell.
         still_life_lab: ``(h, w, 3)`` Lab.
         garment: ``(h, w)`` bool, the garment on the still-life.
+        hair: ``(H, W)`` bool, hair that hangs over it.
     """
     aside = _aside(body)
     if kind == "lower" or body.head is None or aside is None:
@@ -112,6 +115,8 @@ def cloth_on_arms(body: Body, kind: Kind, still_life_lab: FloatImage, garment: B
         return None  # bare arms would look like sleeves
     first, last = (body.head.chin_row(heads) for heads in _ROWS_IN_HEADS[kind])
     cloth = body.person & ~body.near_face
+    if hair is not None:
+        cloth &= ~hair
     cloth[:first] = cloth[last:] = False
     arms, trunk = cloth & (aside > _ARM), cloth & (aside < (_CHEST if own else _TRUNK))
     if own:  # below the chest they may lie before the trunk, and are the garment's there too
