@@ -84,8 +84,8 @@ class EditModel:
         guidance: guidance scale.
         batches: whether one call of the pipeline takes several images.
         is_gated: whether its licence must be accepted on the hub first.
-        stacks_references: whether the trainer stacks the references of a batch, which fails where their
-            shapes differ.
+        batching: whether the trainer takes more than one example a step: ``"any"``; ``"same_shapes"``, as it
+            stacks the references; ``"none"``, as its LoRA fails on a batch packed into one sequence.
         must_cache_text: whether the trainer goes wrong without `train.cache_text_embeddings`.
         text_encoder_qtype: key that sets the text encoder's quantisation.
         max_resolution: of a trained image, as the square root of its area.
@@ -108,7 +108,7 @@ class EditModel:
     guidance: float
     batches: bool = False
     is_gated: bool = False
-    stacks_references: bool = False
+    batching: Literal["any", "same_shapes", "none"] = "any"
     must_cache_text: bool = False
     text_encoder_qtype: Literal["qtype", "qtype_te"] = "qtype_te"
     max_resolution: int = 1328
@@ -136,7 +136,7 @@ class EditModel:
             "sample.guidance_scale": self.guidance,
             "sample.sample_steps": self.steps,
             "dataset.resolution": [self.max_resolution],
-            **(_ONE_AT_A_TIME if self.stacks_references else {}),
+            **(_ONE_AT_A_TIME if self.batching != "any" else {}),
             **({"train.cache_text_embeddings": True} if self.must_cache_text else {}),
             **self.settings,
         }
@@ -171,7 +171,7 @@ def _qwen(name: str, hub_id: str, arch: str, pipeline: str, layout: Layout) -> E
         steps=25,
         guidance=4.0,
         # Without, the trainer hands all prompts of a batch one item's images and shrinks the controls.
-        stacks_references=layout == "reference",
+        batching="same_shapes" if layout == "reference" else "any",
         must_cache_text=layout == "reference",
         template="qwen-image-edit-plus" if layout == "reference" else None,
         recovery_adapter=(
@@ -196,7 +196,7 @@ def _klein(name: str, size_name: str, licence: str | None, size: ModelSize) -> E
         steps=25,
         guidance=4.0,
         is_gated=licence is not None,
-        stacks_references=True,
+        batching="same_shapes",
         template="flux2-klein",
         settings={**_8_BIT, **_REFERENCE},
         variants={distilled: licences[1]},
@@ -292,7 +292,7 @@ _ENTRIES = (
         steps=28,
         guidance=4.0,
         is_gated=True,
-        stacks_references=True,
+        batching="same_shapes",
         text_encoder_qtype="qtype",
         settings={**_8_BIT, **_REFERENCE},
     ),
@@ -369,6 +369,7 @@ _ENTRIES = (
             latent_channels=32,  # 128 at 1/16
         ),
         {**_8_BIT, "train.timestep_type": "linear"},
+        batching="none",
     ),
     _without_pipeline(
         "boogu-image-edit",

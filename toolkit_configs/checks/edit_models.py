@@ -61,9 +61,16 @@ def _quantisation_findings(job: Job, model: EditModel, where: str) -> Iterator[F
 
 
 def _batch_findings(job: Job, model: EditModel, where: str) -> Iterator[Finding]:
-    """Controls of several shapes in one batch, which the trainer cannot stack."""
+    """Batches that the trainer cannot take: of controls of several shapes, or any at all."""
     batch_size = job.process.train.batch_size
-    if batch_size < 2 or not model.stacks_references:
+    if batch_size < 2 or model.batching == "any":
+        return
+    hint = f"Set train.batch_size to 1 and train.gradient_accumulation to {batch_size}."
+    if model.batching == "none":
+        message = f"{batch_size}, and the trainer's LoRA takes one example at a time with {model.arch}"
+        yield Finding(
+            "config.batch", f"{where}: train.batch_size", message, hint, wanted="1", got=str(batch_size)
+        )
         return
     for index, dataset in enumerate(job.process.datasets):
         if dataset.targets is None:
@@ -77,7 +84,7 @@ def _batch_findings(job: Job, model: EditModel, where: str) -> Iterator[Finding]
                     f"{where}: train.batch_size",
                     f"{batch_size}, but {pair[0]} and {pair[1]} of datasets.{index} can share a batch at "
                     f"resolution {resolution} and their controls differ in shape, which stops the trainer",
-                    f"Set train.batch_size to 1 and train.gradient_accumulation to {batch_size}.",
+                    hint,
                     wanted="1",
                     got=str(batch_size),
                 )

@@ -54,6 +54,17 @@ def test_references_of_different_shapes_cannot_share_a_batch(model, folder):
     assert finding.hint == "Set train.batch_size to 1 and train.gradient_accumulation to 2."
 
 
+def test_mage_flow_takes_no_batch_at_all(folder):
+    assert findings_of(job_of("mage-flow-edit", folder, 1)) == {}
+    finding = findings_of(job_of("mage-flow-edit", folder, 2))["config.batch"]
+    assert "takes one example at a time" in finding.message
+
+
+def test_models_that_pad_references_take_any_batch(folder):
+    for model in ("krea2-edit", "boogu-image-edit"):
+        assert findings_of(job_of(model, folder, 2)) == {}, model
+
+
 @pytest.mark.parametrize(
     ("model", "size_wh", "clash"),
     [("qwen-image-edit-2509", (256, 320), False), ("flux2", (256, 320), True), ("flux2", (130, 161), False)],
