@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chromiq.correction.colour_map import MapsColours
+from chromiq.correction.colour_map import MapsColours, Recoloured
 from chromiq.correction.options import ExportName
 from chromiq.files import atomic_path, write_text
 from chromiq.photos.colour_space import ColourSpace, srgb_profile
@@ -25,7 +25,7 @@ _LEVELS_ADDED = 0.25 / 255
 def write_exports(
     out: Path,
     photo: Photo,
-    changed: NDArray[Any],
+    changed: Recoloured,
     mask: BoolMask,
     colour_map: MapsColours | None,
     exports: Sequence[ExportName],
@@ -35,7 +35,7 @@ def write_exports(
     Args:
         out: the corrected photo.
         photo: as it came.
-        changed: ``(H, W, 3)`` as it is written, in the photo's space.
+        changed: as it is written.
         mask: ``(H, W)`` bool.
         colour_map: what was applied; None if it was no map.
         exports: which files.
@@ -51,7 +51,7 @@ def write_exports(
     if "layers" in exports:
         path = out.with_name(f"{out.stem}.layers.tif")
         with atomic_path(path) as temporary:
-            write_layers(temporary, photo.values, changed, mask, photo.space)
+            write_layers(temporary, photo.values, changed.values, mask, photo.space)
         written.append(str(path))
     return tuple(written)
 

@@ -157,15 +157,17 @@ def _correct(
         kept = verdict == "keep"
         reason = "the original is kept, as decided" if kept else "rejected; the original is delivered"
         done = left_as_it_was(subject, staged, reason, done=kept)
-        after = subject.on_model.rgb
+        changed = None
     else:
-        done, after = correct_subject(
+        done, changed = correct_subject(
             subject, staged, options, named=photo.out, fit=fit, generated=photo.generated
         )
     done = replace(done, out=str(photo.out), key=key, decision=verdict)
+    before_rgb = subject.on_model.rgb
+    after_rgb = before_rgb if changed is None else subject.on_model.space.to_bytes(changed.values)
     write_panel(
         panel_folder(work.folder, key), subject.still_life.rgb, subject.still_life_mask,
-        subject.on_model.rgb, after, subject.found.mask,
+        before_rgb, after_rgb, subject.found.mask,
     )  # fmt: skip
     record = {
         "made_of": made_of,

@@ -197,7 +197,7 @@ def correct_subject(
     named: Path | None = None,
     fit: ColourFit | None = None,
     generated: RgbImage | None = None,
-) -> tuple[Correction, RgbImage]:
+) -> tuple[Correction, Recoloured | None]:
     """Correct a photo that was read, and write it.
 
     Args:
@@ -209,7 +209,7 @@ def correct_subject(
         generated: as for `correct_file`.
 
     Returns:
-        What became of it, and the photo as it is written, ``(H, W, 3)`` uint8 sRGB.
+        What became of it, and the part of the photo that was changed; None if it was left alone.
 
     Raises:
         UsageError: if `out` is of a format that cannot be written.
@@ -240,16 +240,13 @@ def correct_subject(
             changed = apply_colour_map(photo.values, found.mask, plan.colour_map, space=photo.space)
     exports: tuple[str, ...] = ()
     if changed is None:
-        written, after = copy_untouched(out, photo), photo.rgb
+        written = copy_untouched(out, photo)
     else:
         written = write_changed(out, photo, changed.part, changed.box)
-        values = changed.values
-        after = photo.space.to_bytes(values)
-        exports = write_exports(named, photo, values, found.mask, plan.colour_map, options.exports)
+        exports = write_exports(named, photo, changed, found.mask, plan.colour_map, options.exports)
     correction = _record(subject, named, plan, options, written, changed is not None)
-    return replace(
-        correction, out_of_gamut=round(changed.out_of_gamut if changed else 0.0, 4), exports=exports
-    ), after
+    out_of_gamut = 0.0 if changed is None else round(changed.out_of_gamut, 4)
+    return replace(correction, out_of_gamut=out_of_gamut, exports=exports), changed
 
 
 def find_garment(

@@ -37,7 +37,7 @@ _MOST_PERSON, _MOST_SKIN = 0.95, 0.15
 _MOST_LEFT_OUT, _MOST_CUT = 0.15, 0.08
 _LEAST_LIKELIHOOD = -12.0
 _WORST_DYE, _WORSE_MEAN = 3.0, 1.0
-_COLOURLESS, _COLOURED, _CLEARLY_COLOURED = 1.5, 4.0, 8.0
+_COLOURLESS, _COLOURED, _CLEARLY_COLOURED = 1.5, 4.0, 12.0
 _SHAPE_RATIOS = (0.45, 1.8)
 _LEAST_DYE_SHARE = 0.08
 _WORK_HEIGHT_PX = 320
@@ -331,7 +331,7 @@ def look_at_photos(
         cut_share=cut,
         shape_ratio=_aspect(mask) / _aspect(flat_mask),
         is_cropped=bool((mask & _frame(mask)).any()),
-        exchanged=_shows_face(there) and here.head is None,
+        exchanged=_are_exchanged(there, here),
         still_life_colourless=_is_colourless(still_life),
         on_model_colourless=_is_colourless(on_model),
         still_life_chroma=_chroma(there.lab[flat_mask]),
@@ -417,8 +417,10 @@ def _face(body: Body) -> BoolMask:
     return face
 
 
-def _shows_face(body: Body) -> bool:
-    return body.head is not None and body.face is not None and bool(_face(body).any())
+def _are_exchanged(there: Body, here: Body) -> bool:
+    """Whether the still-life shows somebody and the on-model photo nobody; a head may be cut off."""
+    has_head = there.head is not None and here.head is None
+    return has_head or (bool(_face(there).any()) and not _face(here).any())
 
 
 def _same_cloth_outside(lab: FloatImage, mask: BoolMask, background: BoolMask) -> tuple[float, float]:
