@@ -83,12 +83,16 @@ def correct(
     ] = False,
     masks: Annotated[
         Path | None,
-        typer.Option(help="Folder of masks, on_modelKEY.png.", rich_help_panel=_FOLDER),
+        typer.Option(
+            help="Folder of masks, on_modelKEY.png or named like the photos.", rich_help_panel=_FOLDER
+        ),
     ] = None,
     keep: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="KEY", help="Deliver this photo's original, from now on.", rich_help_panel=_FOLDER
+            metavar="KEY",
+            help="Deliver the original of this photo, by its key or file name; a decision that lasts.",
+            rich_help_panel=_FOLDER,
         ),
     ] = None,
     redo: Annotated[
@@ -172,7 +176,12 @@ def correct(
     """Give the garment on a model the colour of its still-life; nothing else changes.
 
     Each photo gets one of three answers: corrected; corrected, look at it; left alone. The exit code is 0 if
-    all are corrected, else 3. With --batch, report.html shows the reasons, and decisions.csv takes decisions.
+    all are corrected, else 3.
+
+    With --batch, results come with report.html, which shows the reasons; garment_masks/, to edit in place;
+    and decisions.csv, to edit in a spreadsheet: its column decision takes accept, reject, keep or force, and
+    strength, min_gain, target_lab and mask are for that photo alone. Then run the same command again. Photos
+    that you edit in the output folder are recognised and never overwritten.
     """
     only_batch = {
         "--pattern": pattern, "--dry-run": dry_run, "--masks": masks, "--keep": keep, "--redo": redo,
