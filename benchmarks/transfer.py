@@ -245,7 +245,7 @@ def tried(garment: Garment, half: str, family: str, off: RgbImage, min_gain: flo
 
 def mapped(fit: ColourFit, lab: FloatImage) -> FloatImage:
     """Lab ``(P, 3)`` corrected."""
-    return (fit.dye_shift or fit.colour_map).apply(lab)
+    return fit.colour_map.apply(lab)
 
 
 def interval_over_garments(trials: Sequence[Trial], values: Sequence[float]) -> tuple[float, float]:
@@ -318,6 +318,7 @@ def main() -> None:
     parser.add_argument("--catalogue", type=int, default=0, help="seed of the drawn catalogue")
     parser.add_argument("--draws", type=int, default=1, help="errors of each family a pair")
     parser.add_argument("--every", type=int, default=1, help="only every so many pairs of each source")
+    parser.add_argument("--min-gain", type=float, default=MIN_GAIN, help="dE00 from which to correct")
     parser.add_argument("--families", action="store_true", help="a row for each family too")
     parser.add_argument("--json", type=Path, help="write every trial to this file")
     options = parser.parse_args()
@@ -331,7 +332,7 @@ def main() -> None:
     trials = []
     for done, garment in enumerate(garments, start=1):
         print(f"\r{done} of {len(garments)} garments", end="", file=sys.stderr, flush=True)
-        trials += [tried(garment, *error) for error in errors(garment, options.draws)]
+        trials += [tried(garment, *error, options.min_gain) for error in errors(garment, options.draws)]
     print(file=sys.stderr)
     if options.json:
         options.json.write_text(json.dumps([asdict(trial) for trial in trials]), encoding="utf-8")

@@ -124,7 +124,7 @@ def _measured(work: PairColours) -> float:
     flat_mask = still_life_mask(still_life)
     fit = fit_colours(garment_sample(still_life, flat_mask), garment_sample(on_model, mask))
     if fit.gain > MOST_GAIN:
-        corrected = apply_colour_map(on_model, mask, fit.dye_shift or fit.colour_map).values
+        corrected = apply_colour_map(on_model, mask, fit.colour_map).values
         _write_picture(work, still_life, outlined(on_model, mask, 2), corrected, fit.gain)
     else:
         work.picture.unlink(missing_ok=True)

@@ -21,6 +21,11 @@ _CHUNK = 32_768
 _FEATHER_SHARE = 0.0015
 # Directions in which colours vary by less than this say nothing about how they are stretched.
 _NOISE_LAB = 0.7
+# Gaussians of a smooth map: how many at most, how wide in L*, a* and b*, how far apart in widths, how stiff.
+_CENTRES = 32
+_WIDTHS_LAB = np.array([18.0, 9.0, 9.0])
+_CENTRES_APART = 0.5
+_BUMP_STIFFNESS = 0.003
 
 
 class MapsColours(Protocol):
@@ -74,16 +79,110 @@ def fit_affine(before: FloatImage, after: FloatImage) -> ColourMap:
     return ColourMap(matrix, source, target)
 
 
-def blend_maps(first: ColourMap, second: ColourMap, shares: FloatImage) -> ColourMap:
-    """The map whose result lies between those of two, by a share of L*, a* and b* each: 0 is the first's.
+@dataclass(frozen=True, eq=False)
+class SmoothColourMap:
+    """A smooth map of Lab that never extrapolates: each colour moves as the nearest colours seen do.
+
+    ``lab + (clip(lab) - source) @ matrix.T + shift + sum_k exp(-|(clip(lab) - c_k) / widths|^2 / 2) m_k``,
+    where ``clip`` brings a colour into the range of those seen along their principal axes.
+
+    Attributes:
+        source: ``(3,)`` Lab, mean of the colours seen.
+        axes: ``(3, 3)``, a principal axis of the colours seen per column.
+        low: ``(3,)`` the least seen along each axis, from the mean.
+        high: ``(3,)`` the most.
+        matrix: ``(3, 3)`` displacement per Lab from the mean.
+        shift: ``(3,)`` displacement of the mean.
+        centres: ``(K, 3)`` Lab.
+        moves: ``(K, 3)`` displacement in Lab at each centre, beside the affine part.
+    """
+
+    source: FloatImage
+    axes: FloatImage
+    low: FloatImage
+    high: FloatImage
+    matrix: FloatImage
+    shift: FloatImage
+    centres: FloatImage
+    moves: FloatImage
+
+    def apply(self, lab: FloatImage) -> FloatImage:
+        """Mapped Lab colours of shape ``(..., 3)``."""
+        pixels = np.asarray(lab, np.float64).reshape(-1, 3)
+        within = np.clip((pixels - self.source) @ self.axes, self.low, self.high) @ self.axes.T
+        moved = pixels + within @ self.matrix.T + self.shift
+        moved += _bumps(within + self.source, self.centres) @ self.moves
+        mapped: FloatImage = moved.reshape(np.shape(lab))
+        return mapped
+
+
+def fit_smooth(before: FloatImage, after: FloatImage) -> SmoothColourMap:
+    """The smooth map nearest to taking colours to colours, by ridge regression.
+
+    Args:
+        before: ``(P, 3)`` Lab.
+        after: ``(P, 3)`` Lab of the same pixels.
+
+    >>> colours = np.random.default_rng(0).normal(50, 10, (200, 3))
+    >>> fitted = fit_smooth(colours, colours + [0, 5, 0])
+    >>> bool(np.allclose(fitted.apply(colours), colours + [0, 5, 0], atol=0.1))
+    True
+    """
+    before = np.asarray(before, np.float64)
+    source = before.mean(axis=0)
+    off, moves = before - source, after - before
+    axes = np.linalg.eigh(off.T @ off)[1]
+    low, high = np.percentile(off @ axes, [1, 99], axis=0)
+    within = np.clip(off @ axes, low, high) @ axes.T
+    centres = _spread_out(within, _CENTRES) + source
+    basis = np.concatenate([np.ones((len(off), 1)), within, _bumps(within + source, centres)], axis=1)
+    penalty = np.concatenate([[1e-6], np.full(3, _NOISE_LAB**2), np.full(len(centres), _BUMP_STIFFNESS)])
+    fitted = np.linalg.solve(basis.T @ basis / len(off) + np.diag(penalty), basis.T @ moves / len(off))
+    return SmoothColourMap(source, axes, low, high, fitted[1:4].T, fitted[0], centres, fitted[4:])
+
+
+def _bumps(lab: FloatImage, centres: FloatImage) -> FloatImage:
+    here, there = lab / _WIDTHS_LAB, centres / _WIDTHS_LAB
+    squared = np.square(here).sum(axis=1)[:, None] + np.square(there).sum(axis=1) - 2 * here @ there.T
+    bumps: FloatImage = np.exp(-0.5 * np.maximum(squared, 0))
+    return bumps
+
+
+def _spread_out(lab: FloatImage, count: int) -> FloatImage:
+    """Farthest-point colours, from the mean on: ``(K, 3)``."""
+    chosen = [int(np.argmin(np.square(lab / _WIDTHS_LAB).sum(axis=1)))]
+    away = np.full(len(lab), np.inf)
+    while len(chosen) < min(count, len(lab)):
+        away = np.minimum(away, np.square((lab - lab[chosen[-1]]) / _WIDTHS_LAB).sum(axis=1))
+        if away.max() < _CENTRES_APART**2:
+            break
+        chosen.append(int(away.argmax()))
+    return lab[chosen]
+
+
+@dataclass(frozen=True, eq=False)
+class BlendedMap:
+    """The map whose result lies between those of two.
+
+    Attributes:
+        first: a map.
+        second: another.
+        shares: ``(3,)`` share of the second in L*, a* and b*, 0..1.
 
     >>> lighter = ColourMap(np.eye(3), np.zeros(3), np.array([10.0, 0, 0]))
-    >>> blend_maps(ColourMap.identity(), lighter, np.array([0.25, 0, 0])).apply(np.zeros(3)).tolist()
+    >>> half = BlendedMap(ColourMap.identity(), lighter, np.array([0.25, 0, 0]))
+    >>> half.apply(np.zeros(3)).tolist()
     [2.5, 0.0, 0.0]
     """
-    matrix = (1 - shares)[:, None] * first.matrix + shares[:, None] * second.matrix
-    target = (1 - shares) * first.target + shares * second.apply(first.source)
-    return ColourMap(matrix, first.source, target)
+
+    first: MapsColours
+    second: MapsColours
+    shares: FloatImage
+
+    def apply(self, lab: FloatImage) -> FloatImage:
+        """Mapped Lab colours of shape ``(..., 3)``."""
+        blended: FloatImage = (1 - self.shares) * self.first.apply(lab) + self.shares * self.second.apply(lab)
+        return blended
 
 
 class Recoloured(NamedTuple):

@@ -158,8 +158,7 @@ def plan_correction(
         proposal = _Found(result.colour_map, result.estimated_gain, None, None, note)
     else:
         fit = fit or fit_colours(flat_lab, seen_lab)
-        note = "one dye" if fit.dye_shift else ""
-        proposal = _Found(fit.dye_shift or fit.colour_map, fit.gain, fit.gain_interval, fit.uncertainty, note)
+        proposal = _Found(fit.colour_map, fit.gain, fit.gain_interval, fit.uncertainty, "")
     proposal = replace(proposal, colour_map=PartialMap(proposal.colour_map, options.strength))
     after_lab = proposal.colour_map.apply(seen_lab)
     if options.target_lab is None:

@@ -1,11 +1,9 @@
-"""The dyes of a garment: found by their colour, told from shade, and each moved without the others.
+"""The dyes of a garment: found by their colour and told apart from shade.
 
 Distances are in Lab with lightness counting less, as folds and shade are of one dye.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,26 +20,6 @@ _SOFT_WEIGHTS = np.array([0.3, 1.0, 1.0])
 _LEAST_SPREAD = 2.0
 # Of the pixels of the other garment the nearest few say whether a dye is there too.
 _NEAREST_PERCENT = 6
-
-
-@dataclass(frozen=True, eq=False)
-class DyeShift:
-    """A shift in Lab for each dye, blended by how far a colour belongs to each, so that no edge appears.
-
-    Attributes:
-        centres: ``(K, 3)`` Lab.
-        spreads: ``(K, 3)`` Lab.
-        shifts: ``(K, 3)`` Lab.
-    """
-
-    centres: FloatImage
-    spreads: FloatImage
-    shifts: FloatImage
-
-    def apply(self, lab: FloatImage) -> FloatImage:
-        """Shifted Lab colours of shape ``(..., 3)``."""
-        shifted: FloatImage = lab + belonging(lab, self.centres, self.spreads) @ self.shifts
-        return shifted
 
 
 def find_dyes(lab: FloatImage) -> NDArray[np.intp]:

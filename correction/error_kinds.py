@@ -37,12 +37,10 @@ class ErrorKind:
     """A kind of error.
 
     Attributes:
-        name: of the kind; kinds that differ by a constant share one.
         undo: takes it back.
         log_prior: how believable it is at the size that this takes.
     """
 
-    name: str
     undo: Undo
     log_prior: LogPrior
 
@@ -52,13 +50,11 @@ class OneWayKind:
     """A kind of error that only its strength tells apart; what a strength does, its negative takes back.
 
     Attributes:
-        name: of the kind; kinds that differ by a constant share one.
         change: does it.
         most: the largest strength either way.
         share: of how many such kinds it counts as one.
     """
 
-    name: str
     change: Change
     most: float
     share: float = 1.0
@@ -126,7 +122,7 @@ def _contrast(gain: float) -> ErrorKind:
         off = float(outside.max()) * abs(veil)
         return -0.5 * (off / 0.03) ** 2 - np.log(10 * len(_CONTRAST_GAINS))
 
-    return ErrorKind("veil or contrast", lambda rgb, seen, wanted: wanted + (rgb - seen) * gain, prior)
+    return ErrorKind(lambda rgb, seen, wanted: wanted + (rgb - seen) * gain, prior)
 
 
 def _lightness_within(spread: float) -> LogPrior:
@@ -142,18 +138,17 @@ def _bell(value: float, spread: float, *, spread_lightness: float) -> float:
 
 
 ERROR_KINDS: tuple[ErrorKind, ...] = (
-    ErrorKind("gains", _undo_gains, _gains_prior),
-    ErrorKind("gamma", _undo_gamma, _lightness_within(8)),
-    ErrorKind("shift", _undo_shift, _lightness_within(4)),
-    ErrorKind("turn", _undo_turn, _lightness_within(1)),
-    ErrorKind("HSV", _undo_hsv, _hsv_prior),
+    ErrorKind(_undo_gains, _gains_prior),
+    ErrorKind(_undo_gamma, _lightness_within(8)),
+    ErrorKind(_undo_shift, _lightness_within(4)),
+    ErrorKind(_undo_turn, _lightness_within(1)),
+    ErrorKind(_undo_hsv, _hsv_prior),
     *(_contrast(gain) for gain in _CONTRAST_GAINS),
 )
 
 
 ONE_WAY_KINDS: tuple[OneWayKind, ...] = tuple(
     OneWayKind(
-        "channel gamma" if name.endswith("_gamma") else name.replace("_", " "),
         kind.of_encoded,
         min(kind.most),
         1 / 3 if name.endswith("_gamma") else 1.0,

@@ -17,10 +17,10 @@ from PIL import Image
 
 from chromiq.colour import srgb_to_lab
 from chromiq.correction.colour_map import (
+    BlendedMap,
     ColourMap,
     MapsColours,
     apply_colour_map,
-    blend_maps,
     fit_affine,
     inner_edge,
     unchanged,
@@ -74,11 +74,11 @@ def hybrid(
     fit = fit_colours(flat, seen)
     network, doubt = network_map(spaces[1].to_bytes(on_model), on_model_mask, generated)
     if network is None:
-        colour_map: MapsColours = fit.dye_shift or fit.colour_map
+        colour_map: MapsColours = fit.colour_map
         said, gain = f"without the network's colour: {doubt}", fit.gain
     else:
         shares = network_shares(flat, network.apply(seen), fit.uncertainty)
-        colour_map = blend_maps(fit.colour_map, network, np.array([shares[0], shares[1], shares[1]]))
+        colour_map = BlendedMap(fit.colour_map, network, np.array([shares[0], shares[1], shares[1]]))
         said = f"{shares[0]:.0%} of the lightness and {shares[1]:.0%} of the chroma are the network's"
         moved = float(np.linalg.norm(colour_map.apply(seen) - seen, axis=1).mean())
         gain = moved - fit.uncertainty * float(np.sqrt(1 - shares[0]))

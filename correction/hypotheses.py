@@ -35,14 +35,6 @@ _MOST_SHARE_RATIO = 3.0
 _DYE_LIGHTNESS_STEPS = np.array([-10.0, -4.0, 2.0])
 _FLAT_PIXELS, _SEEN_PIXELS = 512, 256
 
-_NAMES_BY_MEAN = [kind.name for kind in ERROR_KINDS]
-_NAMES_ONE_WAY = [kind.name for kind in ONE_WAY_KINDS]
-KIND_NAMES = ("nothing", *dict.fromkeys([*_NAMES_BY_MEAN, *_NAMES_ONE_WAY]), "one dye")
-"""Kinds of hypothesis, as `Hypotheses.kind` counts them."""
-_KINDS_BY_MEAN = np.array([KIND_NAMES.index(name) for name in _NAMES_BY_MEAN])
-_KINDS_ONE_WAY = np.array([KIND_NAMES.index(name) for name in _NAMES_ONE_WAY])
-_ONE_DYE = KIND_NAMES.index("one dye")
-
 
 @dataclass(frozen=True, eq=False)
 class Hypotheses:
@@ -52,10 +44,8 @@ class Hypotheses:
         seen: ``(P, 3)`` Lab, a few pixels that stand for all.
         lab: ``(H, P, 3)`` float32 Lab, what they are by each hypothesis.
         log_weight: ``(H,)``.
-        one_dye: ``(H,)`` bool, whether one dye alone is off.
-        shifts: ``(H, K, 3)`` Lab, by how much each dye is moved there; 0 in all the others.
         labels: ``(P,)`` the dye of each pixel, 0..K-1.
-        kind: ``(H,)`` index into `KIND_NAMES`.
+        nothing: ``(H,)`` bool, whether it says that nothing is wrong.
         flat: ``(F, 3)`` Lab, a few pixels that stand for all of the still-life's.
         flat_labels: ``(F,)`` the dye of each.
     """
@@ -63,10 +53,8 @@ class Hypotheses:
     seen: FloatImage
     lab: FloatImage
     log_weight: FloatImage
-    one_dye: BoolMask
-    shifts: FloatImage
     labels: NDArray[np.intp]
-    kind: NDArray[np.intp]
+    nothing: BoolMask
     flat: FloatImage
     flat_labels: NDArray[np.intp]
 
@@ -100,21 +88,16 @@ def hypotheses(wanted_lab: FloatImage, seen_lab: FloatImage, tolerances: Toleran
     flat, seen = _pixels(wanted_lab, _FLAT_PIXELS), _pixels(seen_lab, _SEEN_PIXELS)
     found = []
     for kept_flat, kept_seen, log_prior in _readings(flat, seen):
-        for kinds, lab, log_weight in _whole_garment(flat.part(kept_flat), seen, kept_seen, tolerances):
-            found.append((kinds, lab, log_weight + log_prior))
-    count = sum(len(lab) for _, lab, _ in found)
-    moved, log_weight, shifts = _one_dye(flat, seen, tolerances)
-    labs = np.concatenate([*(lab for _, lab, _ in found), moved])
-    dye_shifts = np.zeros((len(labs), seen.labels.max() + 1, 3))
-    dye_shifts[count:] = shifts
+        for lab, log_weight in _whole_garment(flat.part(kept_flat), seen, kept_seen, tolerances):
+            found.append((lab, log_weight + log_prior))
+    moved, log_weight = _one_dye(flat, seen, tolerances)
+    labs = np.concatenate([*(lab for lab, _ in found), moved])
     return Hypotheses(
         seen=seen.lab,
         lab=labs,
-        log_weight=np.concatenate([*(log_weight for _, _, log_weight in found), log_weight]),
-        one_dye=np.arange(len(labs)) >= count,
-        shifts=dye_shifts,
+        log_weight=np.concatenate([*(log_weight for _, log_weight in found), log_weight]),
         labels=seen.labels,
-        kind=np.concatenate([*(kinds for kinds, _, _ in found), np.full(len(moved), _ONE_DYE)]),
+        nothing=(labs == seen.lab.astype(np.float32)).all(axis=(1, 2)),
         flat=flat.lab,
         flat_labels=flat.labels,
     )
@@ -155,8 +138,8 @@ def _readings(flat: _Pixels, seen: _Pixels) -> list[tuple[BoolMask, BoolMask, fl
 
 def _whole_garment(
     flat: _Pixels, seen: _Pixels, kept: BoolMask, tolerances: Tolerances
-) -> Iterator[tuple[NDArray[np.intp], FloatImage, FloatImage]]:
-    """Kinds ``(H,)``, Lab ``(H, P, 3)`` and log weights ``(H,)`` of whole-garment errors undone.
+) -> Iterator[tuple[FloatImage, FloatImage]]:
+    """Lab ``(H, P, 3)`` and log weights ``(H,)`` of errors of the whole garment undone.
 
     Judged by the pixels kept.
     """
@@ -170,7 +153,7 @@ def _whole_garment(
 
     unchanged = seen.lab[None].astype(np.float32)
     worn, alike = likelihood(unchanged)
-    yield np.zeros(1, np.intp), unchanged, alike + log_chroma(there, worn, tolerances)
+    yield unchanged, alike + log_chroma(there, worn, tolerances)
 
     rgb, mean = lab_to_srgb_float(seen.lab), lab_to_srgb_float(here.mean)
     wanted = _wanted_means(there, here)
@@ -179,14 +162,12 @@ def _whole_garment(
     lab = rgb_to_lab(np.clip(undone, 0, 1))
     lab[..., 1:] += (there.mean - look(lab[:, kept]).mean)[:, None, 1:].astype(np.float32)
     of_size = _log_error_chroma((here.mean - there.mean)[1:])
-    kinds = np.repeat(_KINDS_BY_MEAN, len(wanted))
-    yield kinds, lab, likelihood(lab)[1] + priors + of_size - _gamut_cost(undone)
+    yield lab, likelihood(lab)[1] + priors + of_size - _gamut_cost(undone)
 
     undone, priors = _one_way(rgb, seen.lab)
-    kinds = np.repeat(_KINDS_ONE_WAY, 2 * len(_STRENGTHS))
     lab = rgb_to_lab(np.clip(undone, 0, 1))
     worn, alike = likelihood(lab)
-    yield kinds, lab, alike + log_chroma(there, worn, tolerances) + priors - _gamut_cost(undone)
+    yield lab, alike + log_chroma(there, worn, tolerances) + priors - _gamut_cost(undone)
 
 
 def _wanted_means(there: Look, here: Look) -> FloatImage:
@@ -212,10 +193,8 @@ def _one_way(rgb: FloatImage, seen: FloatImage) -> tuple[FloatImage, FloatImage]
     return np.concatenate(undone), np.concatenate(priors)
 
 
-def _one_dye(
-    flat: _Pixels, seen: _Pixels, tolerances: Tolerances
-) -> tuple[FloatImage, FloatImage, FloatImage]:
-    """Lab ``(H, P, 3)``, log weights ``(H,)`` and shifts ``(H, K, 3)``: one dye moved to the still-life's."""
+def _one_dye(flat: _Pixels, seen: _Pixels, tolerances: Tolerances) -> tuple[FloatImage, FloatImage]:
+    """Lab ``(H, P, 3)`` and log weights ``(H,)``: one dye moved to the still-life's."""
     count = seen.labels.max() + 1
     flat_shares, seen_shares = dyes.shares(flat.labels), dyes.shares(seen.labels)
     flat_means, seen_means = dyes.means(flat.lab, flat.labels), dyes.means(seen.lab, seen.labels)
@@ -236,14 +215,14 @@ def _one_dye(
                 exact = np.log(2 * np.pi * tolerances.chroma**2)
                 priors.append(_log_error_chroma(off[1:]) + exact - ratio + _DYE_LOG_PRIOR)
     if not shifts:
-        return np.empty((0, *seen.lab.shape), np.float32), np.empty(0), np.empty((0, count, 3))
+        return np.empty((0, *seen.lab.shape), np.float32), np.empty(0)
     moves = np.array(shifts)
     belongs = dyes.belonging(seen.lab, seen_means, dyes.spreads(seen.lab, seen.labels))
     lab = (seen.lab + belongs @ moves).astype(np.float32)
     there, worn = look(flat.lab), look(lab)
     alike = log_likelihood(there, worn, tolerances) + log_chroma(there, worn, tolerances)
     palette = _palette_likelihood(flat, there, lab, seen.labels, worn)
-    return lab, alike + palette + np.array(priors) - _gamut_cost(lab_to_srgb_float(lab)), moves
+    return lab, alike + palette + np.array(priors) - _gamut_cost(lab_to_srgb_float(lab))
 
 
 def _palette_likelihood(

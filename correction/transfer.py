@@ -2,10 +2,11 @@
 
 Between a still-life and a *true* on-model photo chroma hardly differs, lightness does: the light is
 another and folds spread it. Where the chroma should be is therefore known, and how the error got it away
-from there is not. So all that may have happened (`correction.hypotheses`) is taken back, and each result is
-weighed by how much it then looks like the still-life's cloth (`correction.garment_look`) and how believable
-that error is. The weighted mean is the correction, the scatter about it says what the correction is worth,
-and "nothing is wrong" is one of the hypotheses: where it wins, the photo is left alone.
+from there is not. So each error that may have happened is undone and judged by how much the garment then
+looks like the still-life's cloth (`correction.hypotheses`), and chroma that still differs is transported to
+the still-life's (`correction.transport`). The scatter of the hypotheses about the result says what the
+correction is worth: it is made in full where the gain exceeds the scatter or the photo cannot be right, in
+part where neither is so clear, and not at all where the photo may well be right.
 """
 
 from __future__ import annotations
@@ -20,26 +21,35 @@ from numpy.typing import NDArray
 from chromiq.colour import delta_e_lab
 from chromiq.correction import dyes
 from chromiq.correction.colour_map import (
-    ColourMap,
     MapsColours,
     Recoloured,
+    SmoothColourMap,
     apply_colour_map,
-    fit_affine,
+    fit_smooth,
     unchanged,
 )
 from chromiq.correction.garment_look import Tolerances
 from chromiq.correction.hypotheses import Hypotheses, hypotheses
+from chromiq.correction.transport import corrected_colours
 from chromiq.errors import UsageError
 from chromiq.imaging.regions import bounding_box
 from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.records import BoolMask, FloatImage
 
 # A correction worth less than this, in dE00, is not made: nobody would see it.
-MIN_GAIN = 1.0
+MIN_GAIN = 0.5
+# From where on a correction is made at all, and from where on in full: by its gain in scatters of the
+# hypotheses, or by minus the log of the probability that nothing is wrong, if it gains so many dE00.
+_GAIN_OF_SCATTER, _LEAST_SCATTER = (0.4, 1.1), 0.3
+_NOT_NOTHING, _NOTICED_GAIN = (2.0, 5.0), (0.3, 1.0)
+# The gain that came, of what the hypotheses expect less a share of their scatter; of what came beside it the
+# 10th and 90th percentile, in scatters; and what remained, of what the hypotheses expect to remain. Fitted on
+# all families and sources of `benchmarks/transfer.py`.
+_GAIN_CAME, _LESS_OF_SCATTER = 0.94, 0.39
+_CAME_BESIDE, _LEAST_SPREAD = (-1.4, 1.0), 0.5
+_REMAINED = (1.55, 0.62)
+_LIKELIEST = 24
 _SAMPLE = 30_000
-# One dye is moved alone if that explains the photo better than all else together.
-_SURE_OF_ONE_DYE = 0.5
-_NEGLIGIBLE_WEIGHT = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,16 +102,14 @@ class ColourFit:
     """What the garment's colours tell.
 
     Attributes:
-        colour_map: the correction by one map for all colours.
-        dye_shift: the correction if one dye of a print is off and the others are not; else None.
+        colour_map: the correction.
         gain: mean dE00 that it is expected to remove.
         uncertainty: mean dE00 that it is expected to leave.
-        gain_interval: 10th and 90th percentile of the gain over the hypotheses.
+        gain_interval: between these the gain is expected in four of five photos.
         dyes: each dye before and after, the largest first.
     """
 
-    colour_map: ColourMap
-    dye_shift: dyes.DyeShift | None
+    colour_map: SmoothColourMap
     gain: float
     uncertainty: float
     gain_interval: tuple[float, float]
@@ -138,7 +146,6 @@ def transfer(
     flat = garment_sample(still_life, still_life_mask, spaces[0])
     seen = garment_sample(on_model, on_model_mask, spaces[1])
     fit = fit_colours(flat, seen, tolerances)
-    colour_map = fit.dye_shift or fit.colour_map
     said = "expected gain {:.1f} dE00, {:.1f} to {:.1f}".format(fit.gain, *fit.gain_interval)
     if fit.gain < min_gain:
         recoloured, said = (
@@ -146,14 +153,14 @@ def transfer(
             f"left alone: the colour is right as far as can be told ({said})",
         )
     else:
-        recoloured = apply_colour_map(on_model, on_model_mask, colour_map, strength, spaces[1])
-        said = f"{'corrected one dye' if fit.dye_shift else 'corrected'} ({said})"
+        recoloured = apply_colour_map(on_model, on_model_mask, fit.colour_map, strength, spaces[1])
+        said = f"corrected ({said})"
     return TransferResult(
         recoloured=recoloured,
         applied=fit.gain >= min_gain,
         reason=said,
         estimated_gain=fit.gain,
-        colour_map=colour_map,
+        colour_map=fit.colour_map,
         gain_interval=fit.gain_interval,
         expected_remaining=fit.uncertainty,
         dyes=fit.dyes,
@@ -193,27 +200,44 @@ def fit_colours(
         tolerances: how much alike the two truly look; None for what true pairs showed.
     """
     found = hypotheses(wanted_lab, seen_lab, tolerances or Tolerances())
-    likely = found.weight > _NEGLIGIBLE_WEIGHT
-    weights, labs = found.weight[likely], found.lab[likely]
-    weights /= weights.sum()
-    best: FloatImage = np.tensordot(weights, labs, 1)
-    before, after = (delta_e_lab(image[None, ::4], labs[:, ::4]).mean(axis=1) for image in (found.seen, best))
-    colour_map, dye_shift = fit_affine(found.seen, best), _dye_shift(found)
+    best = corrected_colours(found)
+    gain, scatter = _judged(found, best)
+    strength = _believed(found, gain, scatter)
+    best = found.seen + strength * (best - found.seen)
+    gain, remaining = _judged(found, best)
+    expected = _GAIN_CAME * gain - _LESS_OF_SCATTER * scatter * strength
+    low, high = (expected + (_LEAST_SPREAD + scatter) * beside for beside in _CAME_BESIDE)
+    colour_map = fit_smooth(found.seen, best)
     return ColourFit(
         colour_map,
-        dye_shift,
-        float(weights @ (before - after)),
-        float(weights @ after),
-        _interval(before - after, weights),
-        _dye_changes(found, dye_shift or colour_map),
+        expected,
+        _REMAINED[0] + _REMAINED[1] * remaining,
+        (low, high),
+        _dye_changes(found, colour_map),
     )
 
 
-def _interval(gains: FloatImage, weights: FloatImage) -> tuple[float, float]:
-    """Weighted 10th and 90th percentile."""
-    order = np.argsort(gains)
-    low, high = np.interp((0.1, 0.9), np.cumsum(weights[order]) - weights[order] / 2, gains[order])
-    return float(low), float(high)
+def _believed(found: Hypotheses, gain: float, scatter: float) -> float:
+    """How far to go with a correction, 0..1."""
+    against_nothing = -np.log(max(float(found.weight[found.nothing].sum()), 1e-9))
+    beyond_scatter = _ramp(gain / (scatter + _LEAST_SCATTER), _GAIN_OF_SCATTER)
+    return max(beyond_scatter, _ramp(against_nothing, _NOT_NOTHING) * _ramp(gain, _NOTICED_GAIN))
+
+
+def _ramp(value: float, span: tuple[float, float]) -> float:
+    """0 below a span, 1 above it, linear within."""
+    return float(np.clip((value - span[0]) / (span[1] - span[0]), 0, 1))
+
+
+def _judged(found: Hypotheses, lab: FloatImage) -> tuple[float, float]:
+    """Mean dE00 that colours ``(P, 3)`` gain and leave, each the mean over the likeliest hypotheses."""
+    likeliest = np.argsort(-found.weight, kind="stable")[:_LIKELIEST]
+    weights, labs = found.weight[likeliest], found.lab[likeliest, ::4]
+    weights = weights / weights.sum()
+    before, after = (
+        float(weights @ delta_e_lab(image[None, ::4], labs).mean(axis=1)) for image in (found.seen, lab)
+    )
+    return before - after, after
 
 
 def _dye_changes(found: Hypotheses, colour_map: MapsColours) -> tuple[DyeChange, ...]:
@@ -228,17 +252,6 @@ def _dye_changes(found: Hypotheses, colour_map: MapsColours) -> tuple[DyeChange,
 def _triple(lab: FloatImage) -> tuple[float, float, float]:
     lightness, a, b = lab
     return float(lightness), float(a), float(b)
-
-
-def _dye_shift(found: Hypotheses) -> dyes.DyeShift | None:
-    weights = found.weight * found.one_dye
-    if weights.sum() <= _SURE_OF_ONE_DYE:
-        return None
-    return dyes.DyeShift(
-        dyes.means(found.seen, found.labels),
-        dyes.spreads(found.seen, found.labels),
-        np.tensordot(weights / weights.sum(), found.shifts, 1),
-    )
 
 
 def garment_sample(photo: NDArray[Any], mask: BoolMask, space: ColourSpace = SRGB) -> FloatImage:

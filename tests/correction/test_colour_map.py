@@ -3,11 +3,11 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chromiq.colour import lab_to_srgb_float, rgb_to_lab
-from chromiq.correction.colour_map import ColourMap, apply_colour_map
+from chromiq.correction.colour_map import ColourMap, apply_colour_map, fit_affine, fit_smooth
 
 BENT = ColourMap(
     np.array([[1.1, 0.02, 0], [0.05, 0.9, 0.1], [0, 0.1, 1.05]]),
@@ -15,6 +15,7 @@ BENT = ColourMap(
     np.array([53.0, 4, -6]),
 )
 SIDE_PX = 40
+MOVE = np.array([2.0, 3, -4])
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -51,3 +52,38 @@ def test_a_colour_that_the_space_cannot_hold_keeps_its_hue_and_lightness():
     hues = [np.degrees(np.arctan2(lab[2], lab[1])) for lab in (before, after)]
     assert abs(hues[0] - hues[1]) < 1
     assert np.hypot(*after[1:]) > np.hypot(*before[1:]) + 5
+
+
+def colours_seen(count=400):
+    rng = np.random.default_rng(0)
+    return np.array([50, 20, -10]) + rng.normal(0, [10, 6, 4], (count, 3))
+
+
+def test_a_smooth_map_follows_an_error_of_one_hue():
+    seen = np.concatenate([colours_seen(), colours_seen() + np.array([20, -50, 30])])
+    move = np.where(seen[:, 1:2] > 0, [[0, 8, -6]], [[0, 0, 0]])
+    fitted = fit_smooth(seen, seen + move)
+    off = np.linalg.norm(fitted.apply(seen) - seen - move, axis=1)
+    assert off.mean() < 1
+    affine_off = np.linalg.norm(fit_affine(seen, seen + move).apply(seen) - seen - move, axis=1)
+    assert off.mean() < 0.7 * affine_off.mean()
+
+
+@given(strength=st.floats(-0.6, 0.6), far=st.floats(1, 20))
+@settings(max_examples=20)
+def test_a_smooth_map_moves_no_colour_by_more_than_those_seen(strength, far):
+    seen = colours_seen()
+    changed = seen + (seen - seen.mean(axis=0)) * strength
+    fitted = fit_smooth(seen, changed)
+    most = np.linalg.norm(fitted.apply(seen) - seen, axis=1).max()
+    beyond = seen.mean(axis=0) + (seen - seen.mean(axis=0)) * far
+    # The range is a box along three axes, whose corners lie somewhat beyond the colours.
+    assert np.linalg.norm(fitted.apply(beyond) - beyond, axis=1).max() <= 1.8 * most + 0.5
+
+
+def test_a_smooth_map_takes_any_shape_and_cloth_of_one_colour():
+    plain = np.tile([60.0, 10, 5], (50, 1))
+    fitted = fit_smooth(plain, plain + MOVE)
+    image = plain.reshape(5, 10, 3)
+    np.testing.assert_allclose(fitted.apply(image), image + MOVE, atol=0.1)
+    assert np.isfinite(fitted.apply(np.array([[0.0, 0, 0], [100, -90, 90]]))).all()

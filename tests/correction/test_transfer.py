@@ -5,7 +5,7 @@ import pytest
 from places import REAL
 
 from chromiq.colour import delta_e_map, lab_to_srgb, linear_to_srgb, srgb_to_lab, srgb_to_linear
-from chromiq.correction.dyes import DyeShift, belonging, find_dyes, means, spreads
+from chromiq.correction.dyes import belonging, find_dyes, means, spreads
 from chromiq.correction.transfer import MIN_GAIN, fit_colours, transfer
 from chromiq.dataset_builder.degrade.apply import degrade
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
@@ -122,11 +122,9 @@ def test_one_dye_of_a_drawn_print_is_corrected_and_the_others_stay():
     assert set(labels) == {first, second}
     colours = means(lab[::20], labels)
     moves = np.array([[0.0, 18, -16], [0, 0, 0]])
-    shift = DyeShift(colours, spreads(lab[::20], labels), moves)
     off = pair.on_model.copy()
-    off[mask] = lab_to_srgb(shift.apply(lab))
+    off[mask] = lab_to_srgb(lab + belonging(lab, colours, spreads(lab[::20], labels)) @ moves)
     result = corrected(pair, off)
-    assert result.reason.startswith("corrected one dye")
     moved = belonging(lab, colours, spreads(lab[::20], labels))[:, first]
     changed, kept = np.zeros_like(mask), np.zeros_like(mask)
     changed[mask], kept[mask] = moved > 0.9, moved < 0.01
@@ -138,7 +136,7 @@ def test_one_dye_of_a_drawn_print_is_corrected_and_the_others_stay():
 def test_plain_cloth_of_one_colour_is_no_trouble():
     flat, seen = (np.tile(np.array(lab, np.float32), (50, 1)) for lab in ([60, 30, 10], [58, -10, 40]))
     fit = fit_colours(flat, seen)
-    assert np.isfinite(fit.colour_map.matrix).all()
+    assert np.isfinite(fit.colour_map.apply(seen)).all()
     assert fit.gain > 5
     np.testing.assert_allclose(fit.colour_map.apply(seen)[0, 1:], flat[0, 1:], atol=3)
 

@@ -1,0 +1,58 @@
+"""Transport of chroma keeps lightness, leaves alone what agrees, and moves the dye that is off."""
+
+import numpy as np
+import pytest
+
+from chromiq.correction.garment_look import Tolerances
+from chromiq.correction.hypotheses import hypotheses
+from chromiq.correction.transport import chroma_maps, corrected_colours
+
+RED, BLUE, CREAM = (np.array(lab, float) for lab in ([45, 45, 20], [40, 5, -45], [85, 2, 12]))
+MAPS = ("affine", "hue bands", "dyes", "stiff dyes")
+
+
+def print_of(dyes, seed, shade=0.06, count=500):
+    rng = np.random.default_rng(seed)
+    light = np.clip(rng.normal(1, shade, (len(dyes) * count, 1)), 0.6, 1.3)
+    lab = np.repeat(dyes, count, axis=0) * light
+    return lab + rng.normal(0, 0.6, lab.shape), np.repeat(np.arange(len(dyes)), count)
+
+
+@pytest.fixture(scope="module")
+def blue_turned():
+    """A print of three dyes whose blue alone is off, as a hue-selective panel leaves it."""
+    flat, _ = print_of([RED, BLUE, CREAM], 0, 0.03)
+    worn, which = print_of([RED, BLUE, CREAM], 1)
+    seen = worn.copy()
+    seen[which == 1] += [0, -18, 6]
+    found = hypotheses(flat, seen, Tolerances())
+    place = np.linalg.norm(found.seen[:, None] - seen, axis=2).argmin(axis=1)
+    return found, worn[place], which[place]
+
+
+def test_hypotheses_and_transport_together_come_nearer_to_the_truth(blue_turned):
+    found, truth, which = blue_turned
+    best = corrected_colours(found)
+    off, left = (np.linalg.norm(lab - truth, axis=1) for lab in (found.seen, best))
+    assert left.mean() < 0.5 * off.mean()
+    assert np.linalg.norm(best - found.seen, axis=1)[which != 1].mean() < 2
+
+
+@pytest.mark.parametrize("name", ["hue bands", "dyes"])
+def test_a_sparse_map_moves_the_dye_that_is_off_and_not_the_others(blue_turned, name):
+    found, truth, which = blue_turned
+    moved = chroma_maps(found.seen, found.flat)[name]
+    off, left = (np.linalg.norm(lab - truth, axis=1) for lab in (found.seen, moved))
+    assert left[which == 1].mean() < 0.4 * off[which == 1].mean()
+    assert np.linalg.norm(moved - found.seen, axis=1)[which != 1].mean() < 1.5
+
+
+def test_transport_keeps_lightness_and_leaves_alone_what_agrees(blue_turned):
+    found, truth, _ = blue_turned
+    for base in (found.seen, truth):
+        maps = chroma_maps(base, found.flat)
+        assert set(maps) == set(MAPS)
+        for moved in maps.values():
+            np.testing.assert_array_equal(moved[:, 0], base[:, 0])
+            if base is truth:
+                assert np.linalg.norm(moved - base, axis=1).mean() < 1.5
