@@ -9,7 +9,7 @@ import typer
 
 from chromiq.errors import UsageError
 from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
-from chromiq_cli.targets import JOB_OPTION, print_jobs
+from chromiq_cli.slurm import JOB_OPTION, write_jobs
 from chromiq_cli.train import Engine
 
 if TYPE_CHECKING:
@@ -20,15 +20,15 @@ def sweep_train(
     grid: Annotated[Path, typer.Argument(help="YAML: config: FILE, grid: {KEY: [VALUES]}.")],
     out: Annotated[Path, typer.Option(help="Folder for configs and for batch jobs or logs.")],
     target: Annotated[
-        Literal["local", "slurm", "skypilot"],
-        typer.Option(help="local trains here; the others write jobs to hand in."),
+        Literal["local", "slurm"],
+        typer.Option(help="local trains here; slurm writes a batch job."),
     ] = "local",
     engine: Engine = "ai-toolkit",
     devices: Annotated[
         str | None,
         typer.Option(
             metavar="DEVICE,...",
-            help="local: one run at a time on each, as cuda:0,cuda:1; else all GPUs.",
+            help="One run at a time on each, such as cuda:0,cuda:1; by default all GPUs.",
         ),
     ] = None,
     job: Annotated[list[str] | None, JOB_OPTION] = None,
@@ -36,31 +36,21 @@ def sweep_train(
 ) -> None:
     """Train every combination of seeds, ranks, learning rates or any other settings.
 
-    Here, one run per GPU at a time; a run that fails does not keep the others, and the same command again
-    goes on where a stopped one left off. Exit 3 if some failed, 1 if all did.
+    Runs one at a time on each GPU; a run that fails does not stop the others, and the same command again
+    resumes. Exits with 3 if some runs failed, 1 if all did.
     """
     from chromiq.toolkit_configs.sweeps.grid import on_devices, read_grid, write_configs
-    from chromiq.toolkit_configs.sweeps.schedulers import (
-        read_resources,
-        resource_warning,
-        submit_commands,
-        write_target,
-    )
 
     if target != "local":
         if devices:
             raise UsageError("--devices is only for --target local: a scheduler chooses the devices itself.")
         found = read_grid(grid)
-        resources = read_resources(job or ())
         jobs = write_configs(found, out, engine)
-        files = write_target(out.resolve().name, jobs, out, target, resources)
-        if warning := resource_warning(resources):
-            say(f"warning: {warning}")
         runs: list[dict[str, object]] = [{"name": each.name, "values": each.values} for each in found]
-        print_jobs(files, submit_commands(files, target), runs, as_json=as_json)
+        write_jobs(out.resolve().name, jobs, out, job or (), runs, as_json=as_json)
         return
     if job:
-        raise UsageError("--job is only for --target slurm or skypilot.")
+        raise UsageError("--job is only for --target slurm.")
     from chromiq.toolkit_configs.sweeps.local import sweep_exit_code, train_jobs
     from chromiq.toolkit_configs.sweeps.view import sweep_view
     from chromiq.toolkit_configs.trainer.devices import default_devices, read_devices

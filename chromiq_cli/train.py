@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from chromiq_cli.output import JSON_OPTION, print_findings, print_json, print_line, say
-from chromiq_cli.targets import JOB_OPTION, render_for_target
+from chromiq_cli.slurm import JOB_OPTION, write_jobs
 
 Engine = Annotated[
     Literal["ai-toolkit", "smoke"],
@@ -32,7 +32,7 @@ def train(
     ] = "warn",
     stall_minutes: Annotated[float, typer.Option(min=0, help="How long that is; 0 never stalls.")] = 30,
     target: Annotated[
-        Literal["slurm", "skypilot"] | None,
+        Literal["slurm"] | None,
         typer.Option(help="Write a batch job that trains there, instead of training here."),
     ] = None,
     job: Annotated[list[str] | None, JOB_OPTION] = None,
@@ -44,7 +44,10 @@ def train(
     and stalls are for AI-Toolkit; the smoke engine always stops on NaN.
     """
     if target:
-        render_for_target(config, target, engine, job or (), as_json=as_json)
+        from chromiq.toolkit_configs.sweeps.slurm import batch_job
+
+        found = batch_job(config, engine)
+        write_jobs(found.name, [found], config.parent, job or (), [{"name": found.name}], as_json=as_json)
         return
     from chromiq.progress import notes
     from chromiq.toolkit_configs.launch import execute, plan

@@ -1,1 +1,1 @@
-"""Many runs: grids, local devices, Slurm, SkyPilot."""
+"""Many runs: grids, local devices, Slurm."""

@@ -19,7 +19,7 @@ from chromiq.toolkit_configs.runs.folder import MOST_SEED
 from chromiq.toolkit_configs.schema.config_file import dump_config
 from chromiq.toolkit_configs.schema.jobs import Job, job_of, read_job
 from chromiq.toolkit_configs.sweeps.local import CONFIGS
-from chromiq.toolkit_configs.sweeps.schedulers import TargetJob, target_job
+from chromiq.toolkit_configs.sweeps.slurm import BatchJob, batch_job
 
 SEED = "seed"
 _MOST_RUNS = 1000
@@ -84,7 +84,7 @@ def read_grid(path: Path) -> list[Combination]:
     return found
 
 
-def write_configs(combinations: list[Combination], out: Path, engine: str) -> list[TargetJob]:
+def write_configs(combinations: list[Combination], out: Path, engine: str) -> list[BatchJob]:
     """Write every config into ``out/configs`` and return the jobs that train them.
 
     Args:
@@ -96,7 +96,7 @@ def write_configs(combinations: list[Combination], out: Path, engine: str) -> li
     for each in combinations:
         config = out / CONFIGS / f"{safe_stem(each.name)}.yaml"
         write_text(config, config_text(each.job, each.values))
-        jobs.append(target_job(config, engine, each.seed))
+        jobs.append(batch_job(config, engine, each.seed))
     return jobs
 
 

@@ -33,7 +33,7 @@ from chromiq.runtime.signals import termination_as_interrupt
 from chromiq.toolkit_configs.runs.folder import RUN_FILE, RunRecord, read_record
 from chromiq.toolkit_configs.runs.status import Follower, RunStatus
 from chromiq.toolkit_configs.schema.jobs import read_job
-from chromiq.toolkit_configs.sweeps.schedulers import TargetJob, chromiq_command
+from chromiq.toolkit_configs.sweeps.slurm import BatchJob, chromiq_command
 from chromiq.toolkit_configs.trainer.devices import device_environment
 
 CONFIGS, LOGS = "configs", "logs"
@@ -55,7 +55,7 @@ class CellStatus:
         lora: its final checkpoint, once done.
     """
 
-    job: TargetJob
+    job: BatchJob
     state: str = "waiting"
     device: str | None = None
     run: RunStatus | None = None
@@ -92,7 +92,7 @@ def sweep_exit_code(cells: Sequence[CellStatus]) -> int:
 
 
 def train_jobs(
-    jobs: Sequence[TargetJob],
+    jobs: Sequence[BatchJob],
     devices: Sequence[str],
     out: Path,
     on_status: Callable[[Sequence[CellStatus]], None] = lambda _: None,
@@ -160,7 +160,7 @@ def train_jobs(
 class _Worker:
     """One ``chromiq train`` process with a device of its own."""
 
-    def __init__(self, job: TargetJob, device: str, logs: Path) -> None:
+    def __init__(self, job: BatchJob, device: str, logs: Path) -> None:
         self.device = device
         self._job = job
         self._follower: Follower | None = None
@@ -222,18 +222,18 @@ class _Worker:
         return replace(cell, state=state, exit_code=code, message=message)
 
 
-def _record(job: TargetJob) -> RunRecord | None:
+def _record(job: BatchJob) -> RunRecord | None:
     run = job.job.run_folder
     return read_record(run) if (run / RUN_FILE).is_file() else None
 
 
-def _started_from_config(job: TargetJob) -> bool:
+def _started_from_config(job: BatchJob) -> bool:
     """Whether its run was started from this config; no other run is resumed."""
     record = _record(job)
     return record is not None and record.config_sha256 == sha256_file(job.config)
 
 
-def _initial_status(job: TargetJob) -> CellStatus:
+def _initial_status(job: BatchJob) -> CellStatus:
     """The status of a run before its launch: done by an earlier sweep, or waiting."""
     record = _record(job)
     if record is None or record.state != "done" or not _started_from_config(job) or not job.final.is_file():
@@ -260,7 +260,7 @@ def follow_sweep(folder: Path, every_s: float = 1.0) -> Iterator[list[CellStatus
     paths = sorted((folder / CONFIGS).glob("*.yaml"), key=lambda path: natural_key(path.stem))
     if not paths:
         raise UsageError(f"{folder / CONFIGS} has no configs of a sweep. Check the path.")
-    jobs = [TargetJob(path, read_job(path)) for path in paths]
+    jobs = [BatchJob(path, read_job(path)) for path in paths]
     followers: dict[Path, Follower] = {}
     while True:
         cells = [_cell(job, followers) for job in jobs]
@@ -270,7 +270,7 @@ def follow_sweep(folder: Path, every_s: float = 1.0) -> Iterator[list[CellStatus
         time.sleep(every_s)
 
 
-def _cell(job: TargetJob, followers: dict[Path, Follower]) -> CellStatus:
+def _cell(job: BatchJob, followers: dict[Path, Follower]) -> CellStatus:
     run = job.job.run_folder
     if run not in followers:
         if not (run / RUN_FILE).is_file():

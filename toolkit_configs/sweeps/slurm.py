@@ -1,4 +1,4 @@
-"""Batch jobs for Slurm and SkyPilot."""
+"""Batch jobs for Slurm."""
 
 from __future__ import annotations
 
@@ -7,27 +7,21 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import OptionError, UsageError
 from chromiq.files import safe_stem, write_text
 from chromiq.templating import template_environment
 from chromiq.toolkit_configs.runs.folder import RUN_FILE
 from chromiq.toolkit_configs.schema.jobs import Job, read_job
 
-Target = Literal["slurm", "skypilot"]
-_CHECKOUT = Path(__file__).resolve().parents[2]
-_REMOTE_CHROMIQ = ".venv/bin/chromiq"
 # Slurm sends a signal this many seconds before the time limit, so that the run is requeued.
 _NOTICE_S = 300
 
 
 class Resources(BaseModel):
-    """Resources of a job; each target reads its own."""
+    """Resources of a job."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -35,20 +29,15 @@ class Resources(BaseModel):
     gpu: str | None = Field(None, description="kind, such as H100")
     cpus: int = Field(8, gt=0)
     memory_gb: int = Field(64, gt=0)
-    hours: float = Field(24, gt=0, description="Slurm: time limit, after which it is requeued")
-    partition: str | None = Field(None, description="Slurm")
-    account: str | None = Field(None, description="Slurm")
-    at_once: int | None = Field(None, gt=0, description="Slurm: concurrent runs of a sweep")
-    spot: bool = Field(True, description="SkyPilot: use spot instances")
-    disk_gb: int = Field(256, gt=0, description="SkyPilot")
-    bucket: str | None = Field(
-        None, description="SkyPilot: bucket for checkpoints; by default named after the run"
-    )
+    hours: float = Field(24, gt=0, description="time limit, after which it is requeued")
+    partition: str | None = Field(None)
+    account: str | None = Field(None)
+    at_once: int | None = Field(None, gt=0, description="concurrent runs of a sweep")
 
 
 @dataclass(frozen=True)
-class TargetJob:
-    """One training for a target.
+class BatchJob:
+    """One training for Slurm, or for the queue of this machine.
 
     Attributes:
         config: the config file.
@@ -64,7 +53,7 @@ class TargetJob:
 
     @property
     def name(self) -> str:
-        """The run's name, made safe for schedulers."""
+        """The run's name, made safe for Slurm."""
         return safe_stem(self.job.config.name)
 
     @property
@@ -73,7 +62,7 @@ class TargetJob:
         return self.job.run_folder / f"{self.job.config.name}.safetensors"
 
 
-def target_job(config: Path, engine: str, seed: int | None = None) -> TargetJob:
+def batch_job(config: Path, engine: str, seed: int | None = None) -> BatchJob:
     """The job that trains a config.
 
     Raises:
@@ -81,7 +70,7 @@ def target_job(config: Path, engine: str, seed: int | None = None) -> TargetJob:
         UsageError: if a path has control characters, or the training folder is relative.
     """
     path = config.resolve()
-    found = TargetJob(path, read_job(path), engine, seed)
+    found = BatchJob(path, read_job(path), engine, seed)
     for text in (str(path), str(found.job.run_folder)):
         if not text.isprintable():
             raise UsageError(f"{text!r}: the path has line breaks or control characters. Rename it.")
@@ -118,25 +107,18 @@ def read_resources(assignments: Sequence[str]) -> Resources:
         ) from error
 
 
-def write_target(
-    name: str, jobs: Sequence[TargetJob], out: Path, target: Target, resources: Resources
-) -> list[Path]:
-    """Write the job files into `out`: one script for Slurm, a task per run for SkyPilot.
+def write_script(name: str, jobs: Sequence[BatchJob], out: Path, resources: Resources) -> Path:
+    """Write ``NAME.slurm.sh`` into `out` and return its path.
 
     Args:
-        name: of the whole.
+        name: of the job, or of the array of jobs.
         jobs: at least one.
         out: the folder.
-        target: the scheduler.
         resources: of each run.
     """
-    if target == "slurm":
-        texts = {out / f"{safe_stem(name)}.slurm.sh": slurm_script(name, jobs, resources)}
-    else:
-        texts = {out / f"{job.name}.sky.yaml": skypilot_task(job, resources) for job in jobs}
-    for path, text in texts.items():
-        write_text(path, text)
-    return list(texts)
+    path = out / f"{safe_stem(name)}.slurm.sh"
+    write_text(path, slurm_script(name, jobs, resources))
+    return path
 
 
 def resource_warning(resources: Resources) -> str | None:
@@ -149,17 +131,16 @@ def resource_warning(resources: Resources) -> str | None:
     )
 
 
-def submit_commands(files: Sequence[Path], target: Target) -> list[str]:
-    """The commands that submit the jobs.
+def submit_command(script: Path) -> str:
+    """The command that submits a script.
 
-    >>> submit_commands([Path("my runs.slurm.sh")], "slurm")
-    ["sbatch 'my runs.slurm.sh'"]
+    >>> submit_command(Path("my runs.slurm.sh"))
+    "sbatch 'my runs.slurm.sh'"
     """
-    start = ["sbatch"] if target == "slurm" else ["sky", "jobs", "launch", "--secret", "HF_TOKEN"]
-    return [shlex.join([*start, str(path)]) for path in files]
+    return shlex.join(["sbatch", str(script)])
 
 
-def slurm_script(name: str, jobs: Sequence[TargetJob], resources: Resources) -> str:
+def slurm_script(name: str, jobs: Sequence[BatchJob], resources: Resources) -> str:
     """A batch script, an array for more than one job; requeued at its time limit.
 
     Args:
@@ -181,64 +162,6 @@ def slurm_script(name: str, jobs: Sequence[TargetJob], resources: Resources) -> 
     )
 
 
-def skypilot_task(job: TargetJob, resources: Resources) -> str:
-    """A SkyPilot task, to be run as a managed job; runs are in a bucket, so that they outlive machines.
-
-    Args:
-        job: the training.
-        resources: that it needs.
-
-    Raises:
-        UsageError: if chromiq does not run from a checkout, which SkyPilot copies to the machine.
-    """
-    if not (_CHECKOUT / "setup.cfg").is_file():
-        raise UsageError(
-            f"{_CHECKOUT} is an installed package. Run chromiq from a checkout, which SkyPilot copies."
-        )
-    environment = template_environment(html=False)
-    environment.filters.update(quote=lambda value: shlex.quote(str(value)), tojson=_yaml)
-    folder = Path(job.job.process.training_folder)
-    text = environment.get_template("skypilot.yaml.j2").render(
-        job=job,
-        resources=resources,
-        checkout=str(_CHECKOUT),
-        chromiq=_REMOTE_CHROMIQ,
-        run_file=RUN_FILE,
-        mounts=input_folders(job),
-        training_folder=str(folder),
-        bucket=resources.bucket or bucket_name(job.name),
-    )
-    yaml.safe_load(text)
-    return text
-
-
-def input_folders(job: TargetJob) -> list[str]:
-    """Paths that a job reads: config, data, a local base model. None is inside another."""
-    process = job.job.process
-    paths = [str(job.config)]
-    for dataset in process.datasets:
-        # A dataset that chromiq built is sent as a whole: its manifest is what identifies it.
-        roots = [folder.parent for folder in dataset.folders[:1]]
-        paths += [str(root) for root in roots if DatasetLayout(root).manifest.is_file()]
-        paths += map(str, dataset.folders)
-    for sample in process.sample.samples:
-        paths += sample.control_images.values()
-    if Path(process.model.name_or_path).is_absolute():
-        paths.append(process.model.name_or_path)
-    kept = sorted(set(map(Path, paths)))
-    return [str(path) for path in kept if not any(other in path.parents for other in kept)]
-
-
-def bucket_name(name: str) -> str:
-    """A bucket name that every cloud accepts, from a run's name.
-
-    >>> bucket_name("Chromiq_v1")
-    'chromiq-runs-chromiq-v1'
-    """
-    kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.lower())
-    return f"chromiq-runs-{kept}"[:60].rstrip("-")
-
-
 def chromiq_command() -> str:
     """Path of the installed command: a cluster's nodes see the same file system."""
     beside = Path(sys.executable).parent / "chromiq"
@@ -251,7 +174,3 @@ def _directive(value: object) -> str:
     if not text.isprintable() or '"' in text:
         raise UsageError(f"{text!r}: a value for Slurm may not have quotes or line breaks")
     return f'"{text}"'
-
-
-def _yaml(value: Any) -> str:
-    return yaml.dump(value, default_style='"', width=float("inf"), allow_unicode=True).strip()

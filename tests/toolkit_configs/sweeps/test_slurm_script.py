@@ -1,29 +1,25 @@
-"""Jobs for Slurm and SkyPilot run the very same command, whatever the names, and go on when cut off."""
+"""The Slurm script runs chromiq train, whatever the names, and resumes after preemption."""
 
 import os
 import shlex
 import signal
 import subprocess
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import yaml
 
-import chromiq.toolkit_configs.sweeps.schedulers as targets
+import chromiq.toolkit_configs.sweeps.slurm as targets
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.schema.jobs import read_job
 from chromiq.toolkit_configs.sweeps.grid import read_grid, write_configs
-from chromiq.toolkit_configs.sweeps.schedulers import (
+from chromiq.toolkit_configs.sweeps.slurm import (
     Resources,
-    input_folders,
+    batch_job,
     read_resources,
-    skypilot_task,
     slurm_script,
-    target_job,
-    write_target,
+    write_script,
 )
 
 NASTY = 'it\'s $(touch owned) & "more" é'
@@ -76,7 +72,7 @@ def finished(process):
 
 
 def test_the_batch_script_runs_chromiq_train(config, node, tmp_path):
-    script = slurm_script("r", [target_job(config, "ai-toolkit")], Resources())
+    script = slurm_script("r", [batch_job(config, "ai-toolkit")], Resources())
     process, told = node(script, SLURM_JOB_ID="7")
     assert finished(process) == (0, "")
     assert told.read_text().splitlines() == ["none", "train", str(config), "--engine", "ai-toolkit"]
@@ -87,14 +83,14 @@ def test_a_run_that_exists_is_resumed(config, node):
     run = read_job(config).run_folder
     run.mkdir(parents=True)
     (run / "run.json").touch()
-    process, told = node(slurm_script("r", [target_job(config, "smoke")], Resources()), SLURM_JOB_ID="7")
+    process, told = node(slurm_script("r", [batch_job(config, "smoke")], Resources()), SLURM_JOB_ID="7")
     assert finished(process)[0] == 0
     assert told.read_text().splitlines()[-1] == "--resume"
 
 
 def test_a_failed_run_fails_the_job_and_is_not_requeued(config, node):
     process, told = node(
-        slurm_script("r", [target_job(config, "smoke")], Resources()), ENDS="10", SLURM_JOB_ID="7"
+        slurm_script("r", [batch_job(config, "smoke")], Resources()), ENDS="10", SLURM_JOB_ID="7"
     )
     assert finished(process)[0] == 10
     assert not Path(f"{told}.scontrol").exists()
@@ -108,7 +104,7 @@ def test_a_failed_run_fails_the_job_and_is_not_requeued(config, node):
     ],
 )
 def test_near_its_time_limit_a_run_stops_and_is_requeued(config, node, environment, job):
-    script = slurm_script("r", [target_job(config, "smoke")], Resources())
+    script = slurm_script("r", [batch_job(config, "smoke")], Resources())
     process, told = node(script, LINGER="1", **environment)
     deadline = time.monotonic() + 20
     while not Path(f"{told}.started").exists() and time.monotonic() < deadline:
@@ -121,7 +117,7 @@ def test_near_its_time_limit_a_run_stops_and_is_requeued(config, node, environme
 
 @pytest.mark.parametrize("number", ["USR1", "TERM"])
 def test_an_early_signal_reaches_the_run_and_no_other_process(config, node, tmp_path, number):
-    script = slurm_script("r", [target_job(config, "smoke")], Resources())
+    script = slurm_script("r", [batch_job(config, "smoke")], Resources())
     early = tmp_path / "early.sh"  # read by each bash that starts; sends the signal in the narrow moment
     early.write_text(f"""trap 'if [ "$BASH_COMMAND" = "child=\\$!" ]; then
       until [ -e "$TOLD.started" ]; do sleep 0.02; done; kill -{number} $$; fi' DEBUG\n""")
@@ -132,7 +128,7 @@ def test_an_early_signal_reaches_the_run_and_no_other_process(config, node, tmp_
 
 
 def test_a_preempted_script_waits_for_the_run_and_leaves_requeueing_to_slurm(config, node):
-    script = slurm_script("r", [target_job(config, "smoke")], Resources())
+    script = slurm_script("r", [batch_job(config, "smoke")], Resources())
     process, told = node(script, LINGER="1", SLURM_JOB_ID="7")
     deadline = time.monotonic() + 20
     while not Path(f"{told}.started").exists() and time.monotonic() < deadline:
@@ -145,7 +141,7 @@ def test_a_preempted_script_waits_for_the_run_and_leaves_requeueing_to_slurm(con
 
 def test_headers_request_the_given_resources(config):
     asked = read_resources(["gpus=2", "gpu=a100", "hours=1.5", "partition=long jobs", "at_once=2"])
-    script = slurm_script("r", [target_job(config, "ai-toolkit")] * 3, asked)
+    script = slurm_script("r", [batch_job(config, "ai-toolkit")] * 3, asked)
     lines = [line for line in script.splitlines() if line.startswith("#SBATCH")]
     for wanted in (
         '--gpus="a100:2"', "--time=1:30:00", '--partition="long jobs"', "--array=0-2%2", "--requeue",
@@ -161,53 +157,6 @@ def test_headers_request_the_given_resources(config):
 def test_invalid_resources(assignment):
     with pytest.raises(UsageError, match="job"):
         read_resources([assignment])
-
-
-def test_a_skypilot_task_mounts_inputs_and_keeps_checkpoints(config, dataset, tmp_path):
-    task = yaml.safe_load(
-        skypilot_task(target_job(config, "ai-toolkit", seed=3), read_resources(["gpu=L40S"]))
-    )
-    runs = str(config.parent / "runs")
-    mounts = dict(task["file_mounts"])
-    assert mounts.pop(runs) == {"name": "chromiq-runs-r", "mode": "MOUNT_CACHED"}
-    assert all(here == there for there, here in mounts.items())
-    assert set(mounts) == {str(config), str(dataset)}
-    assert task["resources"]["accelerators"] == "L40S:1"
-    assert task["resources"]["use_spot"] is True
-    assert task["secrets"] == {"HF_TOKEN": None}
-    assert task["envs"] == {"SEED": "3"}
-
-
-def test_a_skypilot_task_runs_chromiq_train(config, tmp_path, monkeypatch):
-    task = yaml.safe_load(skypilot_task(target_job(config, "smoke"), Resources()))
-    assert "toolkit setup" not in task["setup"]
-    home, told = tmp_path / "home", tmp_path / "told"
-    (home / ".venv" / "bin").mkdir(parents=True)
-    (home / ".venv" / "bin" / "chromiq").write_text(CHROMIQ)
-    (home / ".venv" / "bin" / "chromiq").chmod(0o755)
-    environment = {"PATH": os.environ["PATH"], "TOLD": str(told)}
-    for text in (task["setup"], task["run"]):
-        subprocess.run(["bash", "-n"], input=text, text=True, check=True)
-    subprocess.run(["bash", "-c", task["run"]], cwd=home, env=environment, check=True)
-    assert told.read_text().splitlines() == ["none", "train", str(config), "--engine", "smoke"]
-
-
-@pytest.mark.skipif(not find_spec("sky"), reason="needs SkyPilot: pip install skypilot")
-def test_skypilots_parser_accepts_the_task(config):
-    import sky
-
-    text = skypilot_task(target_job(config, "ai-toolkit"), read_resources(["gpu=H100"]))
-    task = sky.Task.from_yaml_config(yaml.safe_load(text))
-    (resources,) = task.resources
-    assert resources.use_spot
-    assert resources.accelerators == {"H100": 1}
-
-
-def test_without_a_manifest_each_folder_is_mounted_once(config, dataset):
-    (dataset / "manifest.jsonl").unlink()
-    folders = [Path(each) for each in input_folders(target_job(config, "smoke"))]
-    assert {config, dataset / "gt", dataset / "control", dataset / "masks"} <= set(folders)
-    assert not [one for one in folders for other in folders if other in one.parents]
 
 
 @pytest.fixture
@@ -233,7 +182,7 @@ def test_a_grid_is_every_combination_under_unique_names(grid, config):
 def test_a_grids_array_trains_each_config_with_its_seed(grid, node, tmp_path):
     found = read_grid(grid)
     jobs = write_configs(found, tmp_path / "sweep", "smoke")
-    (path,) = write_target("sweep", jobs, tmp_path / "sweep", "slurm", Resources())
+    path = write_script("sweep", jobs, tmp_path / "sweep", Resources())
     for index in (0, 7):
         process, told = node(path.read_text(), SLURM_ARRAY_TASK_ID=str(index), SLURM_ARRAY_JOB_ID="1")
         assert finished(process)[0] == 0
@@ -241,15 +190,6 @@ def test_a_grids_array_trains_each_config_with_its_seed(grid, node, tmp_path):
         assert (seed, verb) == (str(found[index].seed), "train")
         written = read_job(Path(config))
         assert written == found[index].job
-
-
-def test_a_grid_for_skypilot_is_one_task_per_run(grid, tmp_path):
-    found = read_grid(grid)
-    jobs = write_configs(found, tmp_path / "sweep", "ai-toolkit")
-    paths = write_target("sweep", jobs, tmp_path / "sweep", "skypilot", Resources())
-    tasks = [yaml.safe_load(path.read_text()) for path in paths]
-    assert [task["envs"]["SEED"] for task in tasks] == ["1", "2"] * 4
-    assert len({task["name"] for task in tasks}) == 8
 
 
 @pytest.mark.parametrize(
@@ -282,15 +222,11 @@ def test_the_verb_writes_the_jobs_and_prints_the_submit_command(grid, tmp_path, 
     assert chromiq(*arguments).out == f"sbatch '{document['jobs'][0]}'\n"
 
 
-@pytest.mark.parametrize(
-    ("target", "suffix", "start"),
-    [("slurm", "slurm.sh", "sbatch "), ("skypilot", "sky.yaml", "sky jobs launch --secret HF_TOKEN ")],
-)
-def test_train_writes_the_job_beside_its_config_and_trains_nothing(config, chromiq, target, suffix, start):
-    told = chromiq("train", config, "--target", target, "--job", "gpus=2")
+def test_train_writes_the_job_beside_its_config_and_trains_nothing(config, chromiq):
+    told = chromiq("train", config, "--target", "slurm", "--job", "gpus=2")
     assert told.code == 0
-    path = config.parent / f"r.{suffix}"
-    assert told.out == f"{start}{shlex.quote(str(path))}\n"
+    path = config.parent / "r.slurm.sh"
+    assert told.out == f"sbatch {shlex.quote(str(path))}\n"
     assert "warning: the job requests 2 GPUs, but a run trains on one" in told.err
     assert shlex.quote(str(config)) in path.read_text()
     assert not (config.parent / "runs").exists()
