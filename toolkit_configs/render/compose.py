@@ -117,12 +117,12 @@ def compose(
     size_wh = target_size_wh(root)
     _assign_all(job_process, sources, spec.trainer_settings, f"model {model}")
     _assign_all(job_process, sources, _sample_size(job_process, spec, size_wh), "the dataset")
-    _assign_all(job_process, sources, PRESETS[chosen], f"preset {chosen}")
-    _fit_memory(job, sources, spec, chosen, size_wh)
     examples = sum(example.split == "train" for example in read_examples(root))
     _assign_all(
         job_process, sources, _scaled_steps(job_process, examples), f"the dataset's {examples} examples"
     )
+    _assign_all(job_process, sources, PRESETS[chosen], f"preset {chosen}")
+    _fit_memory(job, sources, spec, chosen, size_wh)
     for setting in (setting for layer in layers for setting in layer.values):
         sources[assign(job_process, setting)] = setting.source
     sources |= {option: source for option, source in asked.items() if option != "preset"}

@@ -139,7 +139,7 @@ def test_a_stopped_sweep_ends_its_runs_first_and_resumes(trainer, grid, tmp_path
     for job in jobs[:2]:
         assert (job.job.run_folder / "left").is_file()
         assert read_status(job.job.run_folder).state == "interrupted"
-    live = Console(file=io.StringIO(), force_terminal=True, width=1000)
+    live = Console(file=io.StringIO(), force_terminal=True, width=200)
     live.print(cells_view([*seen[-1]]))
     drawn = live.file.getvalue()
     assert "3 runs: 2 interrupted, 1 waiting" in drawn
