@@ -1,7 +1,7 @@
-"""A pair's photos and its drawn mask, read as large as its examples need them.
+"""A pair's photos and its given mask, read no larger than its examples need them.
 
-What is stitched and put off at the canvas' scale needs no more pixels than that scale can show: a large
-JPEG is decoded to half, quarter or eighth of its sides, in half the time and a quarter of the memory.
+Photos that are stitched and changed in colour at the canvas' scale need no more pixels than it shows: a large
+JPEG is decoded to half, a quarter or an eighth of its sides, in half the time and a quarter of the memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chromiq.imaging.resize import SMOOTHED_FROM
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo
 from chromiq.records import Box, GarmentMask, Geometry, PhotoPair, RgbImage
 
-_LEAST_HEIGHT_PX = 1024  # segmenters look at so much, and a person who judges a mask at a little less
+_LEAST_HEIGHT_PX = 1024  # what segmenters look at; masks are reviewed at a little less
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class PairPhotos:
         on_model: ``(H, W, 3)`` uint8 sRGB.
         on_model_wh: the width and height of the on-model photo's file, and so of its mask.
         geometry: how the two lie on the canvas; None if the model sees them apart.
-        drawn: the mask that a person drew, if there is one.
+        drawn: the mask that was given, if any.
     """
 
     still_life: RgbImage
@@ -53,7 +53,7 @@ def read_pair(pair: PhotoPair, given_mask: Path | None, options: BuildOptions) -
 
     Args:
         pair: two photos.
-        given_mask: the file of a mask that a person drew, if there is one.
+        given_mask: file of a mask that the user drew, if any.
         options: of the build.
 
     Raises:

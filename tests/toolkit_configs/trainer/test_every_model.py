@@ -37,6 +37,12 @@ SMALL = {
 }  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def _asked_for(request):
+    if "ai_toolkit" not in (request.config.getoption("markexpr") or ""):
+        pytest.skip("takes an hour: pytest -m ai_toolkit")
+
+
 def write_dataset(root, model):
     """Four examples of two target shapes whose still-lifes have four; the left half of each mask is black."""
     rng = np.random.default_rng(0)
