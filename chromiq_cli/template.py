@@ -44,6 +44,6 @@ def copy(
         print_line(text.removesuffix("\n"))
         return
     if out.exists() and not force:
-        raise UsageError(f"{out}: wanted a new file, got one that is there; name another or give --force")
+        raise UsageError(f"{out}: the file exists. Name another, or give --force to overwrite it.")
     write_text(out, text)
     print_line(str(out))

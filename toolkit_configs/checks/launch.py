@@ -30,8 +30,8 @@ def refuse_several_processes(environment: Mapping[str, str]) -> None:
     size = environment.get("WORLD_SIZE", "1")
     if size not in {"", "0", "1"}:
         raise UsageError(
-            f"chromiq train: wanted to be started once, got WORLD_SIZE={size}, as accelerate launch and "
-            "torchrun set it; one run trains on one GPU, 'chromiq sweep-train --devices' trains a run on each"
+            f"WORLD_SIZE={size}: chromiq train must be one process, not one of several as accelerate or "
+            "torchrun start them. A run trains on one GPU; 'chromiq sweep-train --devices' trains several."
         )
 
 

@@ -1,4 +1,4 @@
-"""Settings that AI-Toolkit accepts silently although they hardly do what is wanted.
+"""Settings that AI-Toolkit accepts silently although they rarely do what is intended.
 
 What makes the trainer fail is found where the job is read; these are warnings, but for what the models that
 chromiq knows cannot do. Rules about pairs hold only where there are controls.

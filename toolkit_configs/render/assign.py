@@ -1,4 +1,4 @@
-"""A setting -> its place in the typed job, checked: the key is one that the trainer reads, the value fits."""
+"""A setting -> its place in a job, checked: AI-Toolkit reads the key, and the value fits."""
 
 from __future__ import annotations
 
@@ -84,11 +84,10 @@ def _step_into(target: Any, part: str, following: str, setting: Setting) -> Any:
             setattr(target, part, inner)
     if isinstance(inner, list):
         if not following.isdecimal() or int(following) >= len(inner):
-            counted = f"a number below {len(inner)}" if inner else "none, as the list is empty"
-            raise UsageError(f"{setting.source}: wanted {counted} after {part}, got {following!r}; mend it")
+            counted = f"a number below {len(inner)} must follow" if inner else "the list is empty"
+            raise UsageError(f"{setting.source}: {part}.{following}: {counted}")
     elif not isinstance(inner, BaseModel | dict):
-        raise UsageError(f"{setting.key}: wanted a key that AI-Toolkit reads, got {following!r}; "
-                         "known here: nothing")  # fmt: skip
+        raise UsageError(f"{setting.key}: {part} holds no keys, so AI-Toolkit does not read {following!r}")
     return inner
 
 
@@ -104,19 +103,19 @@ def _check_known(target: Any, section: str, name: str, setting: Setting) -> None
         return
     modelled = list(type(target).model_fields) if isinstance(target, BaseModel) else sorted(known)
     near = get_close_matches(name, modelled, n=1) or get_close_matches(name, sorted(known), n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(modelled)}"
-    raise UsageError(f"{setting.key}: wanted a key that AI-Toolkit reads, got {name!r}; {hint}")
+    hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(modelled)}."
+    raise UsageError(f"{setting.key}: AI-Toolkit reads no key {name!r}. {hint}")
 
 
 def _assign_typed(target: BaseModel, name: str, setting: Setting) -> None:
-    """Set a modelled key; where text is wanted, text is taken as written, such as ``yes`` or ``1e5``."""
+    """Set a modelled key; where text is expected, it is used as written, such as ``yes`` or ``1e5``."""
     before = getattr(target, name)
     reason = unreadable_reason(setting.value)
     try:
         if reason is None and not (isinstance(setting.value, bool) and _is_number(before)):
             setattr(target, name, setting.value)
             return
-        reason = reason or "a number is wanted, not true or false"
+        reason = reason or "expected a number, not true or false"
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
     try:
@@ -124,7 +123,7 @@ def _assign_typed(target: BaseModel, name: str, setting: Setting) -> None:
             setattr(target, name, setting.text)
             return
     except ValidationError:
-        pass  # the reason of the first attempt is the one to tell
+        pass  # the reason of the first attempt says more
     raise _misfit(setting, reason)
 
 
@@ -133,7 +132,7 @@ def _value_of_kind(setting: Setting, kind: str) -> Any:
         return setting.value
     if setting.text is not None and fits_kind(setting.text, kind):
         return setting.text
-    raise _misfit(setting, unreadable_reason(setting.value) or f"{kind} is wanted")
+    raise _misfit(setting, unreadable_reason(setting.value) or f"expected {kind}")
 
 
 def _is_number(value: Any) -> bool:
@@ -142,4 +141,4 @@ def _is_number(value: Any) -> bool:
 
 def _misfit(setting: Setting, reason: str) -> UsageError:
     shown = setting.text if setting.text is not None else repr(setting.value)
-    return UsageError(f"{setting.source}={shown}: wanted a value that fits, got {reason}; mend it")
+    return UsageError(f"{setting.source}={shown}: the value does not fit: {reason}")

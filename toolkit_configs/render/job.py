@@ -173,55 +173,48 @@ def substituted(value: Any, where: Sequence[str] = ()) -> list[Finding]:
     broken = "\0" in value or any("\ud800" <= character <= "\udfff" for character in value)
     if not broken and not _SUBSTITUTED.search(value):
         return []
-    wanted = "text without ${, [name] or a null byte, which AI-Toolkit replaces or refuses"
-    return [
-        Finding.expected(
-            "config.substituted", ".".join(where), wanted, ascii(value)[:80], "word it otherwise"
-        )
-    ]
+    message = f"{ascii(value)[:80]} holds ${{, [name] or a null byte, which AI-Toolkit replaces or refuses"
+    return [Finding("config.substituted", ".".join(where), message, "Use other text.")]
 
 
 def _render_own(path: Path, **context: Any) -> str:
     try:
         source = read_text(path)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: wanted a template in UTF-8, got '{error}'; check the path") from error
+        raise UsageError(f"{path}: the template cannot be read: {error}") from error
     try:
         return _own_environment().from_string(source).render(**context)
     except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
         line = getattr(error, "lineno", None)
         where = f"{path}: line {line}" if line else str(path)
-        cure = "mend it; chromiq template copy MODEL writes one that works"
-        finding = Finding.expected(
-            "template.fault", where, "a Jinja template that renders", f"'{error}'", cure
-        )
+        hint = "Fix it; chromiq template copy MODEL writes one that works."
+        finding = Finding("template.fault", where, f"does not render: {error}", hint)
         raise UnsoundError(str(finding), [finding]) from error
 
 
 def _differences(template: Path, text: str, document: dict[str, Any]) -> list[Finding]:
-    """What a user's template renders otherwise than the job says; it lays values out, it sets none."""
+    """Where a user's template renders other values than the job's; it may lay values out, but set none."""
     try:
         parsed = load_yaml(text)
     except ValueError as error:
-        got = "'" + str(error).replace("\n", " ") + "'"
-        cure = "write values as {{ ... | tojson }}"
-        return [Finding.expected("template.yaml", str(template), "a template that renders YAML", got, cure)]
+        message = "does not render YAML: " + str(error).replace("\n", " ")
+        return [Finding("template.yaml", str(template), message, "Write values as {{ ... | tojson }}.")]
     if parsed == document:
         return []
     if not isinstance(parsed, dict):
-        return [
-            Finding.expected("template.yaml", str(template), "keys and values", repr(parsed)[:80], "mend it")
-        ]
+        message = f"renders {parsed!r}"[:80] + ", which holds no keys and values"
+        return [Finding("template.yaml", str(template), message, "Fix the template.")]
     have, want = dict(flat(parsed)), dict(flat(document))
     findings = []
     for key in sorted({*have, *want}):
         if key in have and key in want and have[key] == want[key]:
             continue
-        wanted = f"{want[key]!r}"[:80] if key in want else "no such key"
-        got = f"{have[key]!r}"[:80] if key in have else "nothing"
+        expected = f"{want[key]!r}"[:80] if key in want else "no such key"
+        rendered = f"{have[key]!r}"[:80] if key in have else "nothing"
         short = key.removeprefix("config.process.0.")
-        cure = f"render the job's own value there; to change it give --set {short}=... or write chromiq.yaml"
-        findings.append(Finding.expected("template.value", f"{template}: {short}", wanted, got, cure))
+        hint = f"Render the job's own value there; set {short} in chromiq.yaml or with --set to change it."
+        message = f"renders {rendered}, but the job has {expected}"
+        findings.append(Finding("template.value", f"{template}: {short}", message, hint))
     return findings
 
 

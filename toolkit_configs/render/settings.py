@@ -1,5 +1,5 @@
 """Where a config's values come from: defaults, the model, a preset, ``chromiq.yaml``, the environment, the
-command line; a later one wins.
+command line. Later ones override earlier ones.
 
 - Project file: ``chromiq.yaml`` in the working directory. ``preset``, ``name`` and ``training_folder``
   (relative to the file) at its top, and any key of the training process, nested or dotted.
@@ -29,7 +29,7 @@ _EXPONENT = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+")
 
 @dataclass(frozen=True)
 class Setting:
-    """One value that somebody asked for.
+    """One value that the user set.
 
     Attributes:
         key: dotted, within the process, such as ``"train.lr"``.
@@ -46,7 +46,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that one place asks for.
+    """All values from one place.
 
     Attributes:
         options: of `OPTIONS`, those that are given.
@@ -60,31 +60,31 @@ class Settings:
 
 
 def command_line_settings(assignments: Sequence[str]) -> tuple[Setting, ...]:
-    """What ``--set KEY=VALUE`` asks for.
+    """The values of ``--set KEY=VALUE``.
 
     >>> [(item.key, item.value) for item in command_line_settings(["train.lr=2e-4", "trigger_word=a=b"])]
     [('train.lr', 0.0002), ('trigger_word', 'a=b')]
 
     Raises:
-        UsageError: if one has no ``=`` or its value is no YAML.
+        UsageError: if one has no key or no ``=``.
     """
     settings = []
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
             raise UsageError(
-                f"--set {assignment}: wanted KEY=VALUE, got no {'key' if equals else '='}; "
-                "write for instance train.lr=2e-4"
+                f"--set {assignment}: the {'key' if equals else '='} is missing. Write KEY=VALUE, such as "
+                "train.lr=2e-4."
             )
         settings.append(text_setting(key.strip(), text, f"--set {key.strip()}"))
     return tuple(settings)
 
 
 def environment_settings(environment: Mapping[str, str]) -> Settings:
-    """What variables that begin with ``CHROMIQ_`` ask for; those of other parts of chromiq are left alone.
+    """The values of variables that begin with ``CHROMIQ_``; those of other parts of chromiq are ignored.
 
     Raises:
-        UsageError: if one is no key, or nearly an option.
+        UsageError: if one nearly spells an option.
     """
     options, values = {}, []
     for name in sorted(environment):
@@ -97,15 +97,15 @@ def environment_settings(environment: Mapping[str, str]) -> Settings:
             values.append(text_setting(key, environment[name], name))
         elif near := get_close_matches(key, (*OPTIONS, *_OF_THE_PROCESS), n=1, cutoff=0.8):
             meant = _PREFIX + near[0].upper()
-            raise UsageError(f"{name}: wanted a variable that chromiq reads, got this; did you mean {meant}?")
+            raise UsageError(f"{name}: chromiq reads no such variable. Did you mean {meant}?")
     return Settings("the environment", options, tuple(values))
 
 
 def project_settings(path: Path | None = None) -> Settings:
-    """What a project file asks for; without one, `PROJECT_FILE` in the working directory if there is one.
+    """The values of a project file, by default of `PROJECT_FILE` in the working directory if it exists.
 
     Raises:
-        UsageError: if it is no mapping in YAML, or not there.
+        UsageError: if it cannot be read, or is not a mapping in YAML.
     """
     if path is None:
         path = Path(PROJECT_FILE)
@@ -114,17 +114,17 @@ def project_settings(path: Path | None = None) -> Settings:
     try:
         document = load_yaml(read_text(path))
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: wanted settings as YAML in UTF-8, got '{error}'; mend it") from error
+        raise UsageError(f"{path}: cannot be read as YAML: {error}") from error
     if document is None:
         return Settings(path.name)
     if not isinstance(document, dict):
-        raise UsageError(f"{path}: wanted keys and values, got {type(document).__name__}; mend it")
+        raise UsageError(f"{path}: holds no keys and values")
     options, rest = {}, {}
     for key, value in document.items():
         if str(key) not in OPTIONS:
             rest[str(key)] = value
         elif not isinstance(value, str):
-            raise UsageError(f"{path}: {key}: wanted text, got {value!r}; put it in quotes")
+            raise UsageError(f"{path}: {key}: {value!r} is not text. Put it in quotes.")
         else:
             options[str(key)] = value
     if "training_folder" in options:
@@ -143,7 +143,7 @@ def text_setting(key: str, text: str, source: str) -> Setting:
         # 2e-4 is text in YAML 1.1 and a number to everybody who writes it.
         value = float(text) if looks_like_a_float(text) else load_yaml(text)
     except ValueError as error:
-        # Text such as "a: b: c" is no YAML; where text is wanted it will do as it is.
+        # Text such as "a: b: c" is not YAML; where text is expected it is used as it is.
         return Setting(key, _Unreadable(str(error)), text, source)
     return Setting(key, value, text, source)
 

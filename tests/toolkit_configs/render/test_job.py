@@ -239,10 +239,10 @@ def test_a_value_set_once_does_not_stay():
 @pytest.mark.parametrize(
     ("key", "cure"),
     [
-        ("train.step", "did you mean steps?"), ("trian.lr", "did you mean train?"),
-        ("model.quantise", "did you mean quantize?"), ("dataset.mask_pth", "did you mean mask_path?"),
-        ("save.save_evry", "did you mean save_every?"), ("train.learning_speed", "known here: batch_size"),
-        ("train.lr.x", "known here: nothing"),
+        ("train.step", "Did you mean steps?"), ("trian.lr", "Did you mean train?"),
+        ("model.quantise", "Did you mean quantize?"), ("dataset.mask_pth", "Did you mean mask_path?"),
+        ("save.save_evry", "Did you mean save_every?"), ("train.learning_speed", "Known here: batch_size"),
+        ("train.lr.x", "lr holds no keys"),
     ],
 )  # fmt: skip
 def test_a_misspelt_key_is_refused_with_what_was_meant(key, cure):

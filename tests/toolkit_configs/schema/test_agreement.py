@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from model_presets import MODEL_PRESETS
 from places import ROOT
 from ui_job import ui_job
 
-from chromiq.toolkit_configs.render.job import render_job, template_models
-from chromiq.toolkit_configs.render.presets import PRESETS
+from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.schema.config_file import dump_config, load_config
 from chromiq.toolkit_configs.schema.jobs import DIFFUSION_PROCESSES, examine_job
 from chromiq.toolkit_configs.schema.trainer_source import section_keys
@@ -126,11 +126,9 @@ def bases(folder):
             found[f"example-{path.stem}"] = document
     for arch, controls in (("flux_kontext", 1), ("qwen_image_edit_plus:2511", 3), ("wan22_14b:t2v", 0)):
         found[f"ui-{arch.partition(':')[0]}"] = ui_job(arch, controls)
-    for model in template_models():
-        for preset in PRESETS:
-            found[f"rendered-{model}-{preset}"] = yaml.safe_load(
-                render_job(model, Path("/data/set"), preset=preset)
-            )
+    for model, preset in MODEL_PRESETS:
+        text = render_job(model, Path("/data/set"), preset=preset)
+        found[f"rendered-{model}-{preset}"] = yaml.safe_load(text)
     for document in found.values():
         document["config"]["process"][0]["training_folder"] = str(folder / "out")
         if document["job"] == "train":
