@@ -138,8 +138,8 @@ def correct_batch(
         photos = {pair.key: pair.on_model for pair in pairs}
         redo = set(named_keys(inputs.redo, photos))
         decisions = _with_wishes(read_decisions(folder, keys), named_keys(inputs.keep, photos), redo)
-        write_decisions(decisions, photos, {}, keys)
         panels = network.panels(pairs, folder / WORK, segmenter) if network else {}
+        write_decisions(decisions, photos, {}, keys)  # before any photo is: a wish outlives a kill
         settings = (segmenter.name, network.settings() if network else None)
         works = [
             GarmentWork(
