@@ -83,6 +83,7 @@ class Body:
         head: where the head is, or None when none is shown.
         face: the colours of the face, or None.
         seen: what the person models saw, or None without them.
+        filled: what share of the person was filled in, as cloth of the background's colour.
     """
 
     lab: FloatImage
@@ -90,6 +91,7 @@ class Body:
     head: Head | None
     face: ColourModel | None
     seen: SeenPerson | None = None
+    filled: float = 0.0
 
     @cached_property
     def near_face(self) -> BoolMask:
@@ -171,9 +173,11 @@ def find_body(photo: RgbImage, seen: SeenPerson | None = None, *, light_cloth: b
         person = _likely_person(person, seen, light_cloth)
     skin = person & skin_hue(lab)
     head = head or find_head(photo, person, skin)
+    filled = 0.0
     if seen is None and light_cloth and head:
-        person = _closed_over_cloth(person, head)
-    return Body(lab, person, head, _face_colours(lab, skin, head), seen)
+        differs, person = person, _closed_over_cloth(person, head)
+        filled = float((person & ~differs).sum() / max(person.sum(), 1))
+    return Body(lab, person, head, _face_colours(lab, skin, head), seen, filled)
 
 
 def _closed_over_cloth(person: BoolMask, head: Head) -> BoolMask:

@@ -73,6 +73,8 @@ def choose_mask(
     }
     reasons = tuple(name for name, holds in doubts.items() if holds)
     confidence = float(found.quality[box, alternative]) * 0.7 ** len(reasons)
+    if doubts["weak_detection"]:  # no detection: the mask stays under the line, the more so the weaker
+        confidence *= 0.5 * float(found.scores[box]) / box_threshold
     return GarmentMask(mask, float(np.clip(confidence, 0, 1)), reasons, source)
 
 

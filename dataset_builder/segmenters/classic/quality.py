@@ -26,10 +26,13 @@ _USUAL_SHARE: dict[str, tuple[float, float]] = {
 _LONGEST_UPPER_IN_HEADS = 2.8
 # Beside good masks lies 6 % at most, beside one without the sleeves more than 40 %.
 _MOST_LEFT_OUT = 0.2
+_MOST_FILLED = 0.1
 _PENALTY = {
     "colour_disagrees": 0.95,
     "share_of_person": 0.85,
-    "box_overflow": 0.75,
+    "box_overflow": 0.5,
+    "cloth_like_background": 0.55,
+    "no_head": 0.8,
     "one_colour": 0.97,
     "fragments": 0.95,
     "holes": 0.95,
@@ -86,8 +89,10 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
     Returns:
         Confidence 0..1, and among the reasons ``"empty"``, ``"colour_disagrees"``, ``"touches_skin"``,
         ``"share_of_person"``, ``"fragments"``, ``"holes"``, ``"box_overflow"`` (it runs out of the photo
-        where such a garment should have ended), ``"one_colour"`` (other clothes of its colour lie beyond
-        it), ``"parts_left_out"`` (cloth beside it, as of sleeves of another pattern, is not in the mask),
+        where such a garment should have ended), ``"cloth_like_background"`` (only
+        its position suggests where it ends), ``"no_head"`` (position and scale are guesses),
+        ``"one_colour"`` (other clothes of its colour lie beyond it),
+        ``"parts_left_out"`` (cloth beside it, as of sleeves of another pattern, is not in the mask),
         ``"unsure_ends"`` and ``"undecided"``.
     """
     if not mask.any():
@@ -104,6 +109,8 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
         "holes": _hole_share(mask) > 0.03,
         "box_overflow": kind == "upper" and _runs_out(mask, body),
         "one_colour": _beyond(evidence.alike, mask, body) > 0.3 * size,
+        "cloth_like_background": body.filled > _MOST_FILLED,
+        "no_head": kind != "lower" and (body.head is None or body.head.assumed),
         "parts_left_out": left_out > _MOST_LEFT_OUT,
         "unsure_ends": evidence.unsure_ends > 0.1,
         "undecided": expected < 0.85,

@@ -19,7 +19,7 @@ _WIDEST_ABOVE, _HEM, _MOST_FALL = 0.6, 0.8, 0.1
 _CHEST, _TRUNK, _TRUNK_END, _ARM = 0.5, 0.6, 0.8, 0.9
 _END_SOFTNESS = 0.04
 # In heads below the chin, where arms are looked for; beside a dress only above where its skirt may spread.
-_ROWS_IN_HEADS: dict[Kind, tuple[float, float]] = {"upper": (0.7, 2.6), "full": (0.7, 1.6)}
+_ROWS_IN_HEADS: dict[Kind, tuple[float, float]] = {"upper": (0.3, 2.6), "full": (0.3, 1.6)}
 _CHEST_IN_HEADS = (0.55, 1.5)
 _MIN_PX = 200
 # What share of arms and trunk must be how much more like itself than like the other.

@@ -92,7 +92,7 @@ class HubModels:
         return found
 
     def _detect_batch(self, photos: Sequence[RgbImage], phrases: Sequence[Sequence[str]]) -> list[Detections]:
-        texts = [" ".join(f"{phrase.lower()}." for phrase in words) for words in phrases]
+        texts = [" ".join(f"{detector_phrase(phrase)}." for phrase in words) for words in phrases]
         inputs = self.processor(images=list(photos), text=texts, return_tensors="pt", padding=True)
         columns = [
             phrase_columns(row, self.processor.tokenizer, len(words))
@@ -171,6 +171,15 @@ def load_hub_models(
         masker=load_model(Sam2Model, masker, runtime.device),
         runtime=runtime,
     )
+
+
+def detector_phrase(label: str) -> str:
+    """A label as Grounding DINO is asked for it: lower case, without the dots that end a phrase there.
+
+    >>> detector_phrase("N.Y. jacket")
+    'n y jacket'
+    """
+    return " ".join(label.lower().replace(".", " ").split())
 
 
 def phrase_columns(token_ids: Sequence[int], tokenizer: Any, phrase_count: int) -> list[list[int]]:

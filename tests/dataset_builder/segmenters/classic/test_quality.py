@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chromiq.dataset_builder.segmenters.classic.body import Body, Head
-from chromiq.dataset_builder.segmenters.classic.quality import DOUBTFUL_BELOW, Evidence, judge_mask
+from chromiq.dataset_builder.segmenters.classic.quality import Evidence, judge_mask
 
 PERSON = np.zeros((100, 60), bool)
 PERSON[5:, 15:45] = True
@@ -78,7 +78,7 @@ def test_each_doubt_has_a_name_and_lowers_the_confidence(reason, mask, facts):
 
 def test_a_garment_that_runs_out_of_the_photo_is_doubtful_only_where_it_should_have_ended():
     mask = below_its_end()
-    assert judge_mask(mask, BODY, "upper", evidence(mask))[0] == pytest.approx(DOUBTFUL_BELOW)
+    assert judge_mask(mask, BODY, "upper", evidence(mask))[0] == pytest.approx(0.5)
     assert "box_overflow" not in judge_mask(mask, BODY, "full", evidence(mask))[1]
     close_up = Body(BODY.lab, PERSON, Head(5, 60), None)
     assert "box_overflow" not in judge_mask(mask, close_up, "upper", evidence(mask))[1]
