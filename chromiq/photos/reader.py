@@ -133,15 +133,22 @@ class PhotoFile:
             UnsoundError: if the file is cut short or damaged.
         """
         with decoding(self.path):
-            if self.format == "TIFF":
-                return _tiff_pixels(self.path)
-            if self.format == "BMP":
-                with Image.open(self.path, formats=("BMP",)) as image:
-                    return Pixels(np.array(image.convert("RGB")), None, "rgb")
-            shrink = 1
-            if self.format == "JPEG" and least_wh is not None:
-                shrink = _shrink(self.size_wh, least_wh)
-            return _vips_pixels(_vips_image(self.path, self.format, shrink), self.kind)
+            pixels, shrink = self._decoded(least_wh)
+            sides = tuple(-(-side // shrink) for side in self.stored_wh[::-1])
+            channels = {"grey": (), "rgb": (3,), "cmyk": (4,)}[pixels.kind]
+            if pixels.values.shape != sides + channels:
+                raise ValueError(f"its pixels are of shape {pixels.values.shape}")
+            return pixels
+
+    def _decoded(self, least_wh: tuple[int, int] | None) -> tuple[Pixels, int]:
+        """The pixels, and by how much they are smaller."""
+        if self.format == "TIFF":
+            return _tiff_pixels(self.path), 1
+        if self.format == "BMP":
+            with Image.open(self.path, formats=("BMP",)) as image:
+                return Pixels(np.array(image.convert("RGB")), None, "rgb"), 1
+        shrink = _shrink(self.size_wh, least_wh) if self.format == "JPEG" and least_wh is not None else 1
+        return _vips_pixels(_vips_image(self.path, self.format, shrink), self.kind), shrink
 
 
 def open_photo(path: Path, min_side_px: int = MIN_SIDE_PX) -> PhotoFile:

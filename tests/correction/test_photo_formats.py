@@ -1,0 +1,167 @@
+"""Photos as studios deliver them, corrected whole: the colour is right afterwards, whatever the file's kind."""
+
+import struct
+
+import cv2
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from foreign_photos import exiftool, stored, tool
+from PIL import Image
+
+from chromiq.colour import delta_e_lab
+from chromiq.correction.photo import correct_file
+from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
+from chromiq.photos.colour_space import ColourSpace, icc_space
+from chromiq.photos.images import read_photo, write_mask, write_photo
+from chromiq.sample_catalogue.catalogue import draw_pair
+
+ADOBE_RGB = imagecodecs.cms_profile("adobergb")
+PAIR = draw_pair(2, size_wh=(200, 250))
+MASK = PAIR.on_model_mask
+
+
+def moved(values, space, by):
+    """The on-model photo whose garment is off by a distance in Lab, in a colour space."""
+    result = values.copy()
+    result[MASK] = np.rint(space.from_lab(space.to_lab(values[MASK]) + by, values.dtype)[0])
+    return result
+
+
+SRGB_SPACE = ColourSpace(None, "")
+OFF = moved(PAIR.on_model, SRGB_SPACE, np.float32([-4, 14, -10]))
+DEEP = OFF.astype(np.uint16) * 257
+
+
+def adobe(rgb):
+    """sRGB values as Adobe RGB numbers."""
+    space = icc_space(ADOBE_RGB, "rgb")
+    flat = space.from_lab(SRGB_SPACE.to_lab(rgb.reshape(-1, 3)), np.dtype(np.uint8))[0]
+    return np.rint(flat).astype(np.uint8).reshape(rgb.shape)
+
+
+def only_a2b(profile_of=None):
+    """A profile of a lookup table that can be read but not written into, as of cameras and scanners."""
+    steps = np.linspace(0, 1, 9)
+    red, green, blue = np.meshgrid(steps, steps, steps, indexing="ij")
+    grid = (np.stack([red, green, blue], axis=-1).reshape(-1, 3) * 255).round().astype(np.uint8)
+    lab = imagecodecs.cms_transform(
+        grid[None], imagecodecs.cms_profile("srgb"), imagecodecs.cms_profile("lab4"), colorspace="rgb",
+        outcolorspace="lab", outdtype="float32", intent=1,
+    )[0]  # fmt: skip
+    levels = np.stack([lab[:, 0] * 2.55, lab[:, 1] + 128, lab[:, 2] + 128], axis=-1).round().clip(0, 255)
+    lines = bytes(range(256)) * 3
+    unit = struct.pack(">9i", *(65536 if at % 4 == 0 else 0 for at in range(9)))
+    table = (
+        b"mft1" + bytes(4) + bytes([3, 3, 9, 0]) + unit + lines + levels.astype(np.uint8).tobytes() + lines
+    )
+    text = b"desc" + bytes(4) + struct.pack(">I", 5) + b"test\0" + bytes(78)
+    white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
+    tags, offset = {b"desc": text, b"cprt": b"text" + bytes(4) + b"x\0", b"wtpt": white, b"A2B0": table}, 0
+    head, body = struct.pack(">I", len(tags)), b""
+    for name, value in tags.items():
+        offset = 132 + 12 * len(tags) + len(body)
+        head += name + struct.pack(">II", offset, len(value))
+        body += value + bytes(-len(value) % 4)
+    header = struct.pack(
+        ">I4sI4s4s4s", 128 + len(head) + len(body), b"lcms", 0x02400000, b"scnr", b"RGB ", b"Lab "
+    )
+    header += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061) + bytes(48)
+    return header + head + body
+
+
+def exif_lzw(path):
+    tool("exiftool")
+    tifffile.imwrite(path, OFF, photometric="rgb", compression="lzw")
+    exiftool(path, "-Make=Camera", "-GPSLatitude=10", "-GPSLatitudeRef=N")
+
+
+def adobe_by_exif(path):
+    tool("exiftool")
+    Image.fromarray(adobe(OFF)).save(path, quality=97, subsampling=0)
+    exiftool(path, "-ColorSpace=Uncalibrated", "-InteropIndex=R03")
+
+
+FILES = {
+    "turned.tif": lambda path: tifffile.imwrite(
+        path, stored(OFF, 6), photometric="rgb", extratags=[(274, "H", 1, 6, True)]
+    ),
+    "turned16.tif": lambda path: tifffile.imwrite(
+        path, stored(DEEP, 3), photometric="rgb", compression="zlib", extratags=[(274, "H", 1, 3, True)]
+    ),
+    "planes16.tif": lambda path: tifffile.imwrite(
+        path, np.moveaxis(DEEP, -1, 0), photometric="rgb", planarconfig="separate", compression="lzw"
+    ),
+    "exif.tif": exif_lzw,
+    "exif.jpg": adobe_by_exif,
+    "scanner.tif": lambda path: tifffile.imwrite(path, OFF, photometric="rgb", iccprofile=only_a2b()),
+    "adobe.png": lambda path: Image.fromarray(adobe(OFF)).save(path, icc_profile=ADOBE_RGB),
+    "cdn.avif": lambda path: Image.fromarray(OFF).save(path, quality=97, subsampling="4:4:4"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_the_garment_is_right_and_nothing_else_moved(tmp_path, name):
+    source, out = tmp_path / name, tmp_path / f"out-{name}".replace(".avif", ".png")
+    FILES[name](source)
+    write_photo(tmp_path / "still-life.png", PAIR.still_life)
+    write_mask(tmp_path / "mask.png", MASK)
+    done = correct_file(
+        tmp_path / "still-life.png", source, out, ClassicSegmenter(), mask=tmp_path / "mask.png"
+    )
+    assert done.applied
+    inner = cv2.erode(MASK.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    before, after, truth = (
+        SRGB_SPACE.to_lab(rgb[inner]) for rgb in (read_photo(source).rgb, read_photo(out).rgb, PAIR.on_model)
+    )
+    assert delta_e_lab(before, truth).mean() > 6
+    assert delta_e_lab(after, truth).mean() < 3
+    far = cv2.dilate(MASK.astype(np.uint8), np.ones((65, 65), np.uint8)) == 0
+    off = read_photo(out).rgb[far].astype(int) - read_photo(source).rgb[far]
+    assert np.abs(off).max(initial=0) <= (0 if "converted" not in done.outside else 2)
+    told = " ".join(warning["message"] for warning in done.warnings)
+    assert ("no colour profile" in told) == (name not in {"exif.jpg", "scanner.tif", "adobe.png", "cdn.avif"})
+    assert ("cannot be written" in told or "not written into" in told) == (name == "scanner.tif")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_colour_beyond_srgb_is_corrected_in_its_own_space(tmp_path, dtype):
+    """A garment of Lab (61, -88, 45) on both photos, the on-model one off by (-9, +10, +8)."""
+    space = icc_space(ADOBE_RGB, "rgb")
+    rng = np.random.default_rng(0)
+    shading = rng.normal(0, 2, (*PAIR.on_model.shape[:2], 1)).astype(np.float32) * np.float32([1, 0.3, 0.3])
+    truth_lab = np.float32([61, -88, 45]) + shading[MASK]
+
+    def painted(rgb, mask, lab):
+        full = np.iinfo(dtype).max
+        values = (adobe(rgb).astype(np.float64) / 255 * full).round().astype(dtype)
+        values[mask] = np.rint(space.from_lab(lab, np.dtype(dtype))[0])
+        return values
+
+    flat = PAIR.still_life_mask
+    flat_lab = np.float32([61, -88, 45]) + rng.normal(0, 1, (int(flat.sum()), 1)).astype(np.float32)
+    truth = painted(PAIR.on_model, MASK, truth_lab)
+    photos = {
+        "still-life.tif": painted(PAIR.still_life, flat, flat_lab),
+        "on_model.tif": painted(PAIR.on_model, MASK, truth_lab + np.float32([-9, 10, 8])),
+    }
+    for name, values in photos.items():
+        tifffile.imwrite(tmp_path / name, values, photometric="rgb", iccprofile=ADOBE_RGB)
+    write_mask(tmp_path / "mask.png", MASK)
+    out = tmp_path / "out.tif"
+    done = correct_file(
+        tmp_path / "still-life.tif",
+        tmp_path / "on_model.tif",
+        out,
+        ClassicSegmenter(),
+        mask=tmp_path / "mask.png",
+    )
+    inner = cv2.erode(MASK.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    wanted = space.to_lab(truth[inner])
+    before = delta_e_lab(space.to_lab(photos["on_model.tif"][inner]), wanted).mean()
+    after = delta_e_lab(space.to_lab(tifffile.imread(out)[inner]), wanted).mean()
+    print(dtype.__name__, before, after, done.reason, done.out_of_gamut)
+    assert done.applied
+    assert before > 4
+    assert after < 2.5
