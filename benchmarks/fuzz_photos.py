@@ -3,14 +3,15 @@
     python benchmarks/fuzz_photos.py --inputs 100000
 
 The seeds are the files of the matrix (`tests/support/foreign_photos.py`). Each input is a seed with bytes
-flipped, overwritten, cut out, repeated or cut off. It must be read, or refused with a finding, within seconds.
-A process that ends by a signal would show here as an aborted run, with its input kept as
+flipped, overwritten, cut out, repeated or cut off. It must be read, or refused with a finding, within
+seconds. A process that ends by a signal would show here as an aborted run, with its input kept as
 ``chromiq-fuzz-SEED-last`` in the folder for temporary files.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import faulthandler
 import resource
 import sys
@@ -77,10 +78,8 @@ def read(path: Path) -> str:
             reader()
         except UnsoundError as error:
             finding = finding or error.findings[0]
-    try:
+    with contextlib.suppress(UnsoundError):  # a photo is not a mask
         read_mask(path)
-    except UnsoundError:
-        pass  # a photo is no mask
     return finding.code if finding else "read"
 
 

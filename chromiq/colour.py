@@ -33,6 +33,8 @@ _XYZ_FROM_RGB = np.array(
 )
 _RGB_FROM_XYZ = np.linalg.inv(_XYZ_FROM_RGB)
 _WHITE_XYZ = np.array([0.95047, 1.0, 1.08883])
+# ITU-R BT.2087-0, of linear light.
+_REC2020_FROM_SRGB = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
 _D65_KELVIN = 6504.0
 # CIE 15: below it the cube root goes over into a line.
 _LINEAR_BELOW, _LINE_SLOPE, _LINE_START = 0.008856, 7.787, 16 / 116
@@ -136,6 +138,21 @@ def lab_to_srgb_float(lab: NDArray[np.floating]) -> FloatImage:
     ``lab2rgb`` clips and warns, which hides how far out of gamut a colour is.
     """
     return linear_to_srgb(lab_to_linear(lab))
+
+
+def lab_to_rec2020_float(lab: NDArray[np.floating]) -> FloatImage:
+    """As `lab_to_srgb_float`, of Rec. 2020's primaries and sRGB's curve: for colours beyond sRGB."""
+    return linear_to_srgb(lab_to_linear(lab) @ _REC2020_FROM_SRGB.T.astype(np.float32))
+
+
+def rec2020_to_lab(encoded: NDArray[np.floating]) -> FloatImage:
+    """The inverse of `lab_to_rec2020_float`.
+
+    >>> lab = np.array([[61.0, -88.0, 45.0]])
+    >>> bool(np.allclose(rec2020_to_lab(lab_to_rec2020_float(lab)), lab, atol=0.01))
+    True
+    """
+    return linear_to_lab(_linear(np.asarray(encoded, np.float64)) @ np.linalg.inv(_REC2020_FROM_SRGB).T)
 
 
 def lab_to_linear(lab: NDArray[np.floating]) -> FloatImage:

@@ -7,13 +7,20 @@ mask may leak into what is worn beneath, and a still-life shows its lining.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chromiq.colour import delta_e_lab, lab_to_srgb_float, rgb_to_lab
+from chromiq.colour import (
+    delta_e_lab,
+    lab_to_rec2020_float,
+    lab_to_srgb_float,
+    rec2020_to_lab,
+    rgb_to_lab,
+)
 from chromiq.correction import dyes
 from chromiq.correction.error_kinds import ERROR_KINDS, ONE_WAY_KINDS
 from chromiq.correction.garment_look import Look, Tolerances, log_chroma, log_likelihood, look
@@ -66,6 +73,22 @@ class Hypotheses:
         return share
 
 
+class _Rgb(NamedTuple):
+    """The RGB in which errors are undone: from Lab to gamma-encoded values, 0..1 in gamut, and back."""
+
+    encode: Callable[[FloatImage], FloatImage]
+    decode: Callable[[FloatImage], FloatImage]
+
+
+_SRGB, _REC2020 = _Rgb(lab_to_srgb_float, rgb_to_lab), _Rgb(lab_to_rec2020_float, rec2020_to_lab)
+
+
+def _rgb_that_holds(*labs: FloatImage) -> _Rgb:
+    """sRGB, unless it cannot hold a garment: a photo of a wider gamut."""
+    outside = max(float(_gamut_cost(lab_to_srgb_float(lab)[None])[0]) for lab in labs)
+    return _REC2020 if outside > 0 else _SRGB
+
+
 @dataclass(frozen=True, eq=False)
 class _Pixels:
     """Pixels of a garment: Lab ``(P, 3)`` and the dye of each ``(P,)``."""
@@ -86,11 +109,12 @@ def hypotheses(wanted_lab: FloatImage, seen_lab: FloatImage, tolerances: Toleran
         tolerances: how much alike the two truly look.
     """
     flat, seen = _pixels(wanted_lab, _FLAT_PIXELS), _pixels(seen_lab, _SEEN_PIXELS)
+    space = _rgb_that_holds(flat.lab, seen.lab)
     found = []
     for kept_flat, kept_seen, log_prior in _readings(flat, seen):
-        for lab, log_weight in _whole_garment(flat.part(kept_flat), seen, kept_seen, tolerances):
+        for lab, log_weight in _whole_garment(flat.part(kept_flat), seen, kept_seen, tolerances, space):
             found.append((lab, log_weight + log_prior))
-    moved, log_weight = _one_dye(flat, seen, tolerances)
+    moved, log_weight = _one_dye(flat, seen, tolerances, space)
     labs = np.concatenate([*(lab for lab, _ in found), moved])
     return Hypotheses(
         seen=seen.lab,
@@ -137,7 +161,7 @@ def _readings(flat: _Pixels, seen: _Pixels) -> list[tuple[BoolMask, BoolMask, fl
 
 
 def _whole_garment(
-    flat: _Pixels, seen: _Pixels, kept: BoolMask, tolerances: Tolerances
+    flat: _Pixels, seen: _Pixels, kept: BoolMask, tolerances: Tolerances, space: _Rgb
 ) -> Iterator[tuple[FloatImage, FloatImage]]:
     """Lab ``(H, P, 3)`` and log weights ``(H,)`` of errors of the whole garment undone.
 
@@ -155,36 +179,36 @@ def _whole_garment(
     worn, alike = likelihood(unchanged)
     yield unchanged, alike + log_chroma(there, worn, tolerances)
 
-    rgb, mean = lab_to_srgb_float(seen.lab), lab_to_srgb_float(here.mean)
-    wanted = _wanted_means(there, here)
+    rgb, mean = space.encode(seen.lab), space.encode(here.mean)
+    wanted = _wanted_means(there, here, space)
     undone = np.array([kind.undo(rgb, mean, colour) for kind in ERROR_KINDS for colour in wanted])
     priors = np.array([kind.log_prior(mean, colour) for kind in ERROR_KINDS for colour in wanted])
-    lab = rgb_to_lab(np.clip(undone, 0, 1))
+    lab = space.decode(np.clip(undone, 0, 1))
     lab[..., 1:] += (there.mean - look(lab[:, kept]).mean)[:, None, 1:].astype(np.float32)
     of_size = _log_error_chroma((here.mean - there.mean)[1:])
     yield lab, likelihood(lab)[1] + priors + of_size - _gamut_cost(undone)
 
-    undone, priors = _one_way(rgb, seen.lab)
-    lab = rgb_to_lab(np.clip(undone, 0, 1))
+    undone, priors = _one_way(rgb, seen.lab, space)
+    lab = space.decode(np.clip(undone, 0, 1))
     worn, alike = likelihood(lab)
     yield lab, alike + log_chroma(there, worn, tolerances) + priors - _gamut_cost(undone)
 
 
-def _wanted_means(there: Look, here: Look) -> FloatImage:
-    """Mean colours ``(S, 3)``, encoded sRGB: the still-life's a*, b* at every lightness tried."""
+def _wanted_means(there: Look, here: Look, space: _Rgb) -> FloatImage:
+    """Mean colours ``(S, 3)``, encoded RGB: the still-life's a*, b* at every lightness tried."""
     # Contrast changes how far the lit cloth is above the mean: a first try tells by how much.
     lightness = np.clip(there.lit_flat + _LIGHTNESS_STEPS - (here.lit_worn - here.mean[0]), 3, 97)
     lab = np.concatenate([lightness[:, None], np.tile(there.mean[1:], (len(lightness), 1))], axis=1)
-    return np.clip(lab_to_srgb_float(lab), 0.003, 0.997)
+    return np.clip(space.encode(lab), 0.003, 0.997)
 
 
-def _one_way(rgb: FloatImage, seen: FloatImage) -> tuple[FloatImage, FloatImage]:
-    """Encoded sRGB ``(H, P, 3)`` by every strength of every such kind, and log priors ``(H,)``."""
+def _one_way(rgb: FloatImage, seen: FloatImage, space: _Rgb) -> tuple[FloatImage, FloatImage]:
+    """Encoded RGB ``(H, P, 3)`` by every strength of every such kind, and log priors ``(H,)``."""
     undone, priors = [], []
     for kind in ONE_WAY_KINDS:
         for way in (-1, 1):
             these = np.array([kind.change(rgb, way * kind.most * strength) for strength in _STRENGTHS])
-            size = delta_e_lab(seen[::4], rgb_to_lab(np.clip(these[:, ::4], 0, 1))).mean(axis=1)
+            size = delta_e_lab(seen[::4], space.decode(np.clip(these[:, ::4], 0, 1))).mean(axis=1)
             # Each strength stands for the sizes halfway to its neighbours'.
             stands_for = np.abs(np.gradient(np.concatenate([[0.0], size]))[1:])
             density = np.exp(-size / _ERROR_DELTA_E) / _ERROR_DELTA_E
@@ -193,7 +217,9 @@ def _one_way(rgb: FloatImage, seen: FloatImage) -> tuple[FloatImage, FloatImage]
     return np.concatenate(undone), np.concatenate(priors)
 
 
-def _one_dye(flat: _Pixels, seen: _Pixels, tolerances: Tolerances) -> tuple[FloatImage, FloatImage]:
+def _one_dye(
+    flat: _Pixels, seen: _Pixels, tolerances: Tolerances, space: _Rgb
+) -> tuple[FloatImage, FloatImage]:
     """Lab ``(H, P, 3)`` and log weights ``(H,)``: one dye moved to the still-life's."""
     count = seen.labels.max() + 1
     flat_shares, seen_shares = dyes.shares(flat.labels), dyes.shares(seen.labels)
@@ -222,7 +248,7 @@ def _one_dye(flat: _Pixels, seen: _Pixels, tolerances: Tolerances) -> tuple[Floa
     there, worn = look(flat.lab), look(lab)
     alike = log_likelihood(there, worn, tolerances) + log_chroma(there, worn, tolerances)
     palette = _palette_likelihood(flat, there, lab, seen.labels, worn)
-    return lab, alike + palette + np.array(priors) - _gamut_cost(lab_to_srgb_float(lab))
+    return lab, alike + palette + np.array(priors) - _gamut_cost(space.encode(lab))
 
 
 def _palette_likelihood(

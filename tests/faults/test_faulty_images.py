@@ -1,5 +1,6 @@
 """Files that are no sound photo: each is named with its fault, before decoding where that can be."""
 
+import importlib.util
 import io
 import os
 import struct
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from places import ROOT
 
 from chromiq.dataset_builder.doctor.dataset import check_dataset
 from chromiq.dataset_builder.inputs.pairs import find_pairs
@@ -250,3 +252,14 @@ def test_a_dataset_may_hold_pipes_and_devices(dataset):
     caption.symlink_to("/dev/zero")
     codes = {finding.code for finding in check_dataset(dataset)}
     assert {"photo.missing", "caption.missing"} <= codes
+
+
+def test_mutated_photos_are_read_or_refused():
+    """A few of what ``benchmarks/fuzz_photos.py`` does by the hundred thousand."""
+    spec = importlib.util.spec_from_file_location("fuzz_photos", ROOT / "benchmarks" / "fuzz_photos.py")
+    fuzz_photos = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fuzz_photos)
+    outcomes = fuzz_photos.fuzz(150, seed=3, report_every=0)
+    assert outcomes["read"] > 10
+    assert outcomes["photo.truncated"] > 10
+    assert sum(outcomes.values()) == 150
