@@ -174,6 +174,9 @@ def open_photo(path: Path, min_side_px: int = MIN_SIDE_PX) -> PhotoFile:
         raise unsound(Finding("photo.unreadable", where, f"it is {kind}", hint, got=kind))
     try:
         photo, frames, depth = _header(path, image_format)
+    except Image.DecompressionBombError as error:
+        message = f"it is larger than {MAX_PIXELS // 1_000_000} megapixels"
+        raise unsound(Finding("photo.large", where, message, "Scale it down.")) from error
     except _DECODING_ERRORS as error:
         hint = "Replace it by a JPEG, PNG, WebP or TIFF that is exported again."
         raise unsound(

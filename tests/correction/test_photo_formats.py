@@ -18,7 +18,7 @@ from chromiq.photos.images import read_photo, write_mask, write_photo
 from chromiq.sample_catalogue.catalogue import draw_pair
 
 ADOBE_RGB = imagecodecs.cms_profile("adobergb")
-PAIR = draw_pair(2, size_wh=(200, 250))
+PAIR = draw_pair(1, size_wh=(200, 250))
 MASK = PAIR.on_model_mask
 
 
