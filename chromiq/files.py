@@ -1,4 +1,4 @@
-"""Files that are whole or absent, folders with one owner, names that stay where they belong."""
+"""Files written completely or not at all, folders locked by one process, safe file names."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def atomic_path(path: Path, needed_bytes: int | None = None, *, synced: bool = T
     """
     if path.exists() and not path.is_file():
         got = "a folder" if path.is_dir() else "a device or a pipe"
-        raise UsageError(f"{path}: wanted a name for a file, got {got}; choose another name")
+        raise UsageError(f"{path}: is {got}, not a file. Choose another name.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, suffix=path.suffix, dir=path.parent)
@@ -121,9 +121,7 @@ def ensure_output_folder(path: Path) -> Path:
         ChromiqError: if it cannot be made or written to.
     """
     if path.exists() and not path.is_dir():
-        raise UsageError(
-            f"{path}: wanted a folder to write to, got a file; name another folder or move the file"
-        )
+        raise UsageError(f"{path}: is a file, not a folder. Choose another folder or move the file.")
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(prefix=_TEMPORARY_PREFIX, dir=path):
@@ -137,7 +135,7 @@ def ensure_output_folder(path: Path) -> Path:
 def folder_lock(folder: Path, purpose: str) -> Iterator[None]:
     """Hold `folder` and all below it for this process alone while the block runs.
 
-    What killed processes left half-written there is removed first.
+    Half-written files of killed processes are removed first.
     The kernel drops the lock when its process ends, however it ends, so a stale lock cannot exist;
     the text in the lock file only tells others who holds it. The file stays: removing it would let
     a third process lock a file of the same name while a second still waits on the removed one.
@@ -154,7 +152,7 @@ def folder_lock(folder: Path, purpose: str) -> Iterator[None]:
             stream.seek(0)
             holder = stream.read().strip() or "another process"
             raise LockedError(
-                f"{folder}: in use by {holder}; wait for it to end or choose another folder"
+                f"{folder}: in use by {holder}. Wait until it ends or choose another folder."
             ) from error
         try:
             _write_holder(stream, f"process {os.getpid()} ({purpose})")
@@ -165,20 +163,20 @@ def folder_lock(folder: Path, purpose: str) -> Iterator[None]:
 
 
 def machine_error(error: OSError) -> ChromiqError | None:
-    """What an error that nobody foresaw says to a user, if it is the machine's fault: rights, room, a name.
+    """The message for an unexpected error caused by the machine: permissions, space, a name; else None.
 
     >>> print(machine_error(PermissionError(errno.EACCES, "Permission denied", "photos")))
-    photos: wanted to read or write here, got 'Permission denied'; mind permissions and room, or go elsewhere
+    photos: cannot read or write: Permission denied. Check permissions and free space.
     >>> machine_error(FileNotFoundError(errno.ENOENT, "No such file", "photos")) is None
     True
     """
     if isinstance(error, FileNotFoundError) and error.filename is None:  # as os.getcwd() raises it
-        return ChromiqError("the working directory is gone; change to one that is there")
+        return ChromiqError("the working directory no longer exists. Change to another one.")
     if error.errno not in _FAULTS_OF_THE_MACHINE:
         return None
     return ChromiqError(
-        f"{str(error.filename or 'the disk')[:300]}: wanted to read or write here, got '{error.strerror}'; "
-        "mind permissions and room, or go elsewhere"
+        f"{str(error.filename or 'the disk')[:300]}: cannot read or write: {error.strerror}. "
+        "Check permissions and free space."
     )
 
 
@@ -202,7 +200,7 @@ def safe_stem(text: str) -> str:
     while len(kept.encode("utf-8")) > 120:
         kept = kept[:-1]
     if not kept:
-        raise UsageError(f"{text!r}: wanted a name with a letter or digit in it, got none; rename it")
+        raise UsageError(f"{text!r}: no letter or digit in the name. Rename it.")
     return kept
 
 
@@ -237,12 +235,12 @@ def _cannot_write(path: Path, error: OSError, needed_bytes: int | None = None) -
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         folder = next(folder for folder in path.absolute().parents if folder.is_dir())
         free = f"{shutil.disk_usage(folder).free / 1e6:.1f} MB free"
-        wanted = "room" if needed_bytes is None else f"{needed_bytes / 1e6:.1f} MB"
+        needed = "" if needed_bytes is None else f", {needed_bytes / 1e6:.1f} MB needed"
         return ChromiqError(
-            f"{path}: wanted {wanted} for this file, got '{error.strerror}' with {free}; "
-            "make room, and the same command again goes on"
+            f"{path}: cannot write: {error.strerror}{needed}, {free}. "
+            "Free some space; the same command then resumes."
         )
     return ChromiqError(
-        f"{path}: wanted to write here, got '{error.strerror or error}'; "
-        "free space or permissions, or choose another folder"
+        f"{path}: cannot write: {error.strerror or error}. Check permissions and free space, or choose "
+        "another folder."
     )

@@ -31,7 +31,7 @@ class PhotoPair:
         key: what the two file names share; unique in its catalogue, the ``N`` of ``pairN``.
         still_life: the flat photo, whose colour is right.
         on_model: the worn photo, whose colour is to be made right.
-        garment: the label a person gave, or None.
+        garment: the user's label, or None.
     """
 
     key: str
@@ -46,7 +46,7 @@ class GarmentLabel:
 
     Attributes:
         name: the word that goes into the caption, such as ``"trousers"``.
-        source: ``"given"`` by a person, ``"grounding-dino"``, ``"sam3"`` or ``"silhouette"``.
+        source: ``"given"`` by the user, ``"grounding-dino"``, ``"sam3"`` or ``"silhouette"``.
         score: 0..1, how sure the source is; 1 when given.
         runner_up: the next best word, or None.
     """

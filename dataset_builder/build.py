@@ -72,33 +72,33 @@ def build(
     keep_doubtful: bool = False,
     stage: Stage | None = None,
 ) -> BuildSummary:
-    """Make training data of a folder or CSV of photo pairs; the same call again resumes.
+    """Build a training dataset from a folder or CSV of photo pairs; the same call again resumes.
 
     Args:
         source: folder or CSV file of pairs.
         folder: the dataset to write.
         options: what decides its bytes.
-        garments: labels a person gave, in the published form.
-        masks: folder of garment masks a person drew, ``on_modelN.png`` of the photo's size, 255 on it.
+        garments: the user's labels, in the published form.
+        masks: folder of the user's own garment masks, ``on_modelN.png`` of the photo's size, 255 on it.
         workers: processes, or actors on Ray; they do not change a byte.
         engine: ``"local"`` or ``"ray"``; the bytes are the same.
         gpus_per_worker: what part of a GPU each actor on Ray takes.
-        skip_bad: leave out pairs that are not sound instead of stopping; they are in the summary.
-        keep_doubtful: make examples also of pairs whose mask is doubtful; either way these lie in
-            ``review/`` and are in the summary.
+        skip_bad: skip pairs that are not sound instead of stopping; the summary lists them.
+        keep_doubtful: also build pairs whose mask is doubtful; either way they are in ``review/`` and in
+            the summary.
         stage: shows how far the build is.
 
     Raises:
         UnsoundError: with all findings, before anything is written, if an input is not sound.
         UsageError: if the folder holds a dataset made with other options, or photos are read from it.
-        LockedError: if another process is at work in the folder.
+        LockedError: if another process uses the folder.
     """
-    stage = stage or _in_silence
+    stage = stage or _no_progress
     check_options(options)
     if is_photo_folder(folder, source):
         raise UsageError(
-            f"{folder}: wanted another folder for the dataset than one of the photos', whose pictures would "
-            "be taken for photos by the next build; choose another"
+            f"{folder}: contains the photos; the next build would take the dataset's pictures for photos. "
+            "Choose another folder for the dataset."
         )
     with stage("check the photos") as update:
         inputs = check_inputs(
@@ -163,10 +163,10 @@ def _check_settings(folder: Path, options: BuildOptions) -> None:
     if before is not None:
         changed = [key for key in settings if before.get(key) != settings[key]]
         if changed:
-            told = ", ".join(f"{key} was {before.get(key)!r} and is {settings[key]!r}" for key in changed)
+            was_is = (f"{key} was {before.get(key)!r} and is {settings[key]!r}" for key in changed)
             raise UsageError(
-                f"{folder}: holds a dataset made otherwise ({told}); "
-                "choose another folder, or remove this one to make it anew"
+                f"{folder}: contains a dataset built with other options ({', '.join(was_is)}). "
+                "Choose another folder, or remove this one to build it again."
             )
     write_build_record(folder, settings)
 
@@ -203,7 +203,7 @@ def _finish(
 
 
 @contextmanager
-def _in_silence(name: str) -> Iterator[Update]:
+def _no_progress(name: str) -> Iterator[Update]:
     def update(done: int, total: int) -> None:
         del done, total
 

@@ -77,9 +77,8 @@ class PairResult:
 def build_pairs(works: Sequence[PairWork], segmenter: Callable[[], Segmenter]) -> list[PairResult]:
     """Make some pairs' examples, or find them made; depends on nothing but its arguments and the files.
 
-    Their garments are named and found in one batch. A pair whose mask is doubtful is laid out for a person to
-    judge as well; if the mask is likely wrong, that is all that is written, unless doubtful ones are to be
-    kept.
+    Their garments are named and found in one batch. A pair whose mask is doubtful is written for
+    review as well; if the mask is probably wrong, nothing else is written unless doubtful pairs are kept.
 
     Args:
         works: what to make, with keys of their own.
@@ -159,19 +158,19 @@ def _kept_otherwise(work: PairWork, finished: PairRecord) -> bool:
 
 def _result(work: PairWork, finished: PairRecord, *, resumed: bool = False) -> PairResult:
     pair, doubt = work.pair, finished.doubt
-    told = (
+    finding = (
         doubt_finding(pair, doubt.confidence, doubt.reasons, kept=bool(finished.examples))
         if doubt is not None
         else None
     )
-    return PairResult(pair.key, len(finished.examples), resumed, doubt=told)
+    return PairResult(pair.key, len(finished.examples), resumed, doubt=finding)
 
 
 def _fingerprint(work: PairWork) -> str:
     """A digest of all that decides a pair's bytes."""
     pair = work.pair
     photos = [pair.still_life, pair.on_model, *([work.given_mask] if work.given_mask else [])]
-    # One that is gone since it was checked is told when it is read.
+    # One that has disappeared since it was checked is reported when it is read.
     digests = [sha256_file(path) if path.is_file() else None for path in photos]
     parts = [__version__, asdict(work.options), pair.key, pair.garment, digests]
     return sha256_text(json.dumps(parts, sort_keys=True))
@@ -182,12 +181,11 @@ def _make(
 ) -> tuple[list[Example], Doubt | None]:
     pair, options, still_life, on_model = work.pair, work.options, photos.still_life, photos.on_model
     if not found.mask.any():
-        finding = Finding.expected(
+        finding = Finding(
             "mask.empty",
             str(pair.on_model),
-            f"a {label.name} on the model",
-            "nothing that looks like one",
-            "draw its mask and give it with --masks, or leave the pair out",
+            f"no {label.name} found",
+            "Draw its mask, or leave the pair out.",
         )
         raise UnsoundError(str(finding), [finding])
     if is_left_out(found.confidence, keep_doubtful=work.keep_doubtful):
@@ -264,7 +262,7 @@ def example_name(key: str, variant: int) -> str:
 
 
 def _review(work: PairWork, still_life: RgbImage, on_model: RgbImage, found: GarmentMask) -> Doubt | None:
-    """Lay a doubtful pair out for a person; clear away what an earlier mask left there otherwise."""
+    """Write a doubtful pair for review, or remove what an earlier mask left there."""
     if not is_doubtful(found.confidence):
         remove_review(work.folder, work.pair.key)
         return None
@@ -283,8 +281,8 @@ def _degrade(
     try:
         return degrade(scene.photo, scene.garment, options.degradation, rng, used)
     except UsageError as error:
-        cure = "use --degradation published, or leave the pair out"
-        finding = Finding.expected(
-            "degradation.none", str(work.pair.on_model), "a colour error that fits", f"'{error}'", cure
+        hint = "Use the published degradation, or leave the pair out."
+        finding = Finding(
+            "degradation.none", str(work.pair.on_model), f"no colour error fits ({error})", hint
         )
         raise UnsoundError(str(finding), [finding]) from error

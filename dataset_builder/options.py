@@ -8,7 +8,7 @@ from typing import Literal
 from chromiq.dataset_builder.canvas.captions import check_templates
 from chromiq.dataset_builder.degrade.apply import Style
 from chromiq.dataset_builder.segmenters.choose import ModelOptions, SegmenterName
-from chromiq.errors import UsageError
+from chromiq.errors import OptionError, UsageError
 from chromiq.models import DEFAULT_MODEL, find_model
 
 _MIN_CANVAS_PX, _MAX_CANVAS_PX = 128, 8192
@@ -24,7 +24,7 @@ class BuildOptions:
         model: the model to train; it decides whether photos are stitched, and the captions.
         segmenter: who finds the garment.
         models: how, for a segmenter that has models.
-        degradation: how colours are put off.
+        degradation: which colour errors are applied.
         geometry: how photos are laid out when stitched.
         loss_mask: which pixels train: ``"half"`` the published right half, ``"panel"`` the on-model photo,
             ``"garment"`` mostly the garment. ``"auto"`` is half for the published geometry, panel for the
@@ -71,8 +71,7 @@ def check_options(options: BuildOptions) -> None:
     model = find_model(options.model)
     if options.variants < 1 or not 0 <= options.held_out < 1 or not 0 <= options.identity_share <= 1:
         raise UsageError(
-            "wanted at least one variant, a held-out share from 0 to below 1 and an identity share from 0 to "
-            "1; mend the options"
+            "variants must be at least 1, held_out from 0 to below 1 and identity_share from 0 to 1"
         )
     check_templates(model, options.captions)
     if options.loss_mask == "half" and model.has_reference:
@@ -88,14 +87,11 @@ def check_options(options: BuildOptions) -> None:
     if model.has_reference:
         reason = f"{options.model} sees photos as they are"
     if reason:
-        raise UsageError(f"--size {width_px}x{height_px}: wanted no size, as {reason}; leave it out")
+        raise OptionError("size", f"not possible, because {reason}. Leave it out.")
     if width_px % step_px or height_px % step_px:
-        raise UsageError(
-            f"--size {width_px}x{height_px}: wanted multiples of {step_px}, as the trainer cuts off the "
-            f"rest; take {width_px // step_px * step_px}x{height_px // step_px * step_px}"
-        )
+        fitting = f"{width_px // step_px * step_px}x{height_px // step_px * step_px}"
+        message = f"{width_px}x{height_px} are not multiples of {step_px}, and the trainer cuts off the rest."
+        raise OptionError("size", f"{message} Use {fitting}.")
     if not _MIN_CANVAS_PX <= min(options.size_wh) <= max(options.size_wh) <= _MAX_CANVAS_PX:
-        raise UsageError(
-            f"--size {width_px}x{height_px}: wanted {_MIN_CANVAS_PX} to {_MAX_CANVAS_PX} px a side; "
-            "choose another"
-        )
+        message = f"{width_px}x{height_px} is not between {_MIN_CANVAS_PX} and {_MAX_CANVAS_PX} px a side."
+        raise OptionError("size", message)

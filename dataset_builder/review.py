@@ -1,7 +1,7 @@
-"""Pairs whose mask is doubtful, laid out for a person to look at: ``review/on_modelN.jpg`` and ``.png``.
+"""Pairs whose mask is doubtful, for the user to look at: ``review/on_modelN.jpg`` and ``.png``.
 
 The picture shows the still-life beside the on-model photo with the mask's outline; the mask lies beside it,
-to be mended and given back with ``--masks``.
+to be corrected and used as a given mask.
 """
 
 from __future__ import annotations
@@ -55,17 +55,15 @@ def remove_review(folder: Path, key: str) -> None:
 
 
 def doubt_finding(pair: PhotoPair, confidence: float, reasons: tuple[str, ...], *, kept: bool) -> Finding:
-    """What to tell about a doubtful pair: a warning if it is kept, a fault if it was left out."""
+    """The report of a doubtful pair: a warning if it is kept, an error if it was left out."""
     picture = DatasetLayout(Path()).review_picture(pair.key).as_posix()
-    cure = f"look at {picture} and give a better mask with --masks"
-    return Finding.expected(
-        "mask.doubtful",
-        str(pair.on_model),
-        f"a mask with a confidence of {DOUBTFUL_BELOW} or more",
-        f"{confidence:.2f} ({', '.join(reasons) or 'no single reason'})",
-        cure if kept else f"left out; {cure}, or keep it as it is with --keep-doubtful",
-        severity="warning" if kept else "error",
-    )
+    why = ", ".join(reasons) or "no single reason"
+    message = f"mask confidence {confidence:.2f} is below {DOUBTFUL_BELOW} ({why})"
+    hint = f"Look at {picture} and pass a better mask in the folder of masks"
+    if kept:
+        return Finding("mask.doubtful", str(pair.on_model), message, f"{hint}.", "warning")
+    hint += ", or set keep_doubtful."
+    return Finding("mask.doubtful", str(pair.on_model), f"left out: {message}", hint)
 
 
 def _scaled(photo: RgbImage) -> RgbImage:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chromiq.dataset_builder.segmenters import Segmenter
-from chromiq.errors import UsageError, raise_findings
+from chromiq.errors import OptionError, raise_findings
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
 from chromiq.evaluate.generate.lora_files import require_lora_files
 from chromiq.evaluate.report.page import write_report
@@ -98,10 +98,10 @@ def named_folders(words: Sequence[str]) -> dict[str, Path]:
     for word in words:
         name, separator, folder = word.partition("=")
         if not (name and separator and folder) or safe_stem(name) != name:
-            wanted = "NAME=FOLDER with a name of letters, digits, dots, dashes and underscores"
-            raise UsageError(f"--outputs {word}: wanted {wanted}; give it so")
+            form = "NAME=FOLDER with a name of letters, digits, dots, dashes and underscores"
+            raise OptionError("outputs", f"{word!r} is not {form}.")
         if name in {*columns, *_RESERVED}:
-            raise UsageError(f"--outputs {word}: wanted a name of its own, got a taken one; choose another")
+            raise OptionError("outputs", f"the name of {word!r} is taken. Choose another.")
         columns[name] = Path(folder)
     return columns
 

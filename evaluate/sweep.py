@@ -34,9 +34,9 @@ from chromiq.toolkit_configs.schema.jobs import read_job
 
 SWEEP_FILE = "sweep.json"
 CURVE_FILE = "curve.png"
-# A checkpoint younger than this may still be being written.
+# A younger checkpoint may not be completely written yet.
 _SETTLED_AFTER_S = 5.0
-# These are no fault of a checkpoint: the next one would meet them too.
+# Not caused by a checkpoint: the next one would fail with them too.
 _FATAL = (AccessError, LockedError, UsageError, InterruptedRunError)
 
 
@@ -80,7 +80,7 @@ def sweep(
     on_progress: Update | None = None,
     on_point: Callable[[Point], None] | None = None,
 ) -> Sweep:
-    """Generate the test set with every checkpoint of a run and measure it; the same call again goes on.
+    """Generate the test set with every checkpoint of a run and measure it; the same call again resumes.
 
     Args:
         run: the run folder.
@@ -133,7 +133,7 @@ def sweep(
                 break
             time.sleep(watch_every_s or 0)
     if not result.points:
-        raise UsageError(f"{run}: wanted checkpoints, got none; wait for the first, or give --watch")
+        raise UsageError(f"{run}: no checkpoints yet. Wait for the first, or watch the run.")
     _ = result.best
     return result
 
@@ -150,7 +150,7 @@ def run_options(run: Path) -> GenerateOptions:
             model = read_job(path).process.model
             known = model_of_arch(model.arch)
             return GenerateOptions(model=known.name if known else model.arch, checkpoint=model.name_or_path)
-    raise UsageError(f"{given}: wanted the run's config, got none; put it back, it names the base model")
+    raise UsageError(f"{given}: the run's config is missing. Put it back: it names the base model.")
 
 
 def _prepare(testset: Path, out: Path, options: GenerateOptions) -> _Work:
@@ -179,10 +179,8 @@ def _earlier(path: Path, name: str, made_of: str) -> list[Point]:
         measured = [each for each in saved["checkpoints"] if each["error"] is None]
         return [Point(**{**each, "interval": tuple(each["interval"])}) for each in measured]
     except (OSError, ValueError, TypeError, KeyError) as error:
-        said = f"'{type(error).__name__}: {error}'"
-        finding = Finding.expected(
-            "sweep.unreadable", str(path), "an earlier sweep", said, "remove it and sweep again"
-        )
+        message = f"cannot be read as an earlier sweep ({type(error).__name__}: {error})"
+        finding = Finding("sweep.unreadable", str(path), message, "Remove it and sweep again.")
         raise UnsoundError(str(finding), [finding]) from error
 
 

@@ -86,24 +86,22 @@ def read_testset(folder: Path) -> list[Trial]:
         if name not in controls:
             where = str(truths[name])
             findings.append(
-                Finding.expected("testset.control", where, "its control picture", "none", "add it")
+                Finding("testset.control", where, "no control image of this name", "Add it to control/.")
             )
             continue
         reference, example = references.get(name), examples.get(name)
         mask = dataset.garment_mask(example.key) if example else layout.garment_mask(name)
         geometry = None if reference else _geometry(example, truths[name])
         if geometry is None and reference is None:
-            wanted, got = "a manifest.jsonl that says where the photos lie", "none, and an unusual size"
-            cure = "build the test set with chromiq build"
-            findings.append(Finding.expected("testset.geometry", str(truths[name]), wanted, got, cure))
+            message = "no manifest.jsonl says where the two photos are, and the image has an unusual size"
+            hint = "Build the test set with chromiq build."
+            findings.append(Finding("testset.geometry", str(truths[name]), message, hint))
         found_mask = mask if mask.is_file() else None
         trials.append(
             Trial(name, truths[name], controls[name], reference, geometry, found_mask, _kind(example))
         )
     if not truths:
-        findings.append(
-            Finding.expected("testset.empty", str(layout.truths), "true pictures", "none", "check the folder")
-        )
+        findings.append(Finding("testset.empty", str(layout.truths), "no true images", "Check the folder."))
     raise_findings(findings, str(folder))
     return trials
 

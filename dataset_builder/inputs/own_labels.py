@@ -1,8 +1,8 @@
-"""``garments.json`` in a dataset: what each garment is called there, and which of the words a person wrote.
+"""``garments.json`` in a dataset: what each garment is called there, and which of the words the user wrote.
 
-The file has the published form, which does not say who wrote what, and a person may change it. So the
-builder remembers beside its records what it wrote itself: an entry that says something else is a person's,
-and is remembered as such. However a build is interrupted, the next one reads the same from the two files.
+The file has the published form, which does not say who wrote what, and the user may edit it. So the builder
+keeps a copy of what it wrote itself: an entry that differs is the user's, and is recorded as such. However a
+build is interrupted, the next one reads the same from the two files.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from chromiq.files import write_json
 
 
 def recall_given(folder: Path) -> dict[str, str]:
-    """The words that a person wrote into a dataset's ``garments.json``, now or before.
+    """The words that the user wrote into a dataset's ``garments.json``, now or before.
 
-    They are remembered at once, so that the file may be written anew. An entry that a person removed is
-    forgotten, and its garment is named as if nobody had.
+    They are recorded at once, so that the file can be rewritten. An entry that the user removed is dropped,
+    and its garment is named automatically again.
 
     Args:
         folder: the dataset, held by this process alone.
@@ -42,7 +42,7 @@ def recall_given(folder: Path) -> dict[str, str]:
 
 
 def write_own_garments(folder: Path, labels: Mapping[str, str], given: Mapping[str, str]) -> None:
-    """Write a dataset's ``garments.json``, such that a person's changes to it will be told from it.
+    """Write a dataset's ``garments.json``, such that the user's edits can be recognised later.
 
     Args:
         folder: the dataset, held by this process alone.
@@ -50,7 +50,7 @@ def write_own_garments(folder: Path, labels: Mapping[str, str], given: Mapping[s
         given: as `recall_given` gave it; words for garments without examples stay in the file.
     """
     entries = {**labels, **{name: given[name] for name in sorted(given) if name not in labels}}
-    # While memory and file differ, what differs would be taken for a person's: meanwhile there is no file.
+    # While copy and file differ, a difference would be taken for the user's edit: meanwhile there is no file.
     DatasetLayout(folder).garments.unlink(missing_ok=True)
     _remember(folder, given, entries)
     write_garments(DatasetLayout(folder).garments, entries)
@@ -64,7 +64,7 @@ def _remember(folder: Path, given: Mapping[str, str], written: Mapping[str, str]
 
 
 def _memory(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """What a person gave and what was written last; nothing if a disk fault left no JSON there."""
+    """The user's words and what was written last; nothing if a disk fault damaged the file."""
     try:
         document = load_json(DatasetLayout(folder).garments_memory.read_text(encoding="utf-8"))
     except (OSError, ValueError):

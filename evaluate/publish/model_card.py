@@ -55,10 +55,9 @@ def read_figures(folder: Path, checkpoint: str) -> list[Figure]:
         document = load_json(read_text(path))
         return _of_sweep(document, checkpoint) if path == sweep_file else _of_scores(document)
     except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
-        finding = Finding.expected(
-            "card.figures", str(path), f"figures of {checkpoint}", f"'{type(error).__name__}: {error}'",
-            "run chromiq sweep or chromiq evaluate on it, and give that folder",
-        )  # fmt: skip
+        message = f"no scores of {checkpoint} ({type(error).__name__}: {error})"
+        hint = "Run chromiq sweep or chromiq evaluate on it, and use that output folder."
+        finding = Finding("card.figures", str(path), message, hint)
         raise UnsoundError(str(finding), [finding]) from error
 
 

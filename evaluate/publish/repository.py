@@ -89,16 +89,15 @@ def prepare(
         UnsoundError: if the LoRA is broken or no longer the one that the run recorded.
     """
     if not _REPOSITORY.fullmatch(repository):
-        raise UsageError(f"--repo {repository}: wanted OWNER/NAME, got this; give it so")
+        raise UsageError(f"repository {repository!r}: not of the form OWNER/NAME")
     record = read_status(run).record
     lora = _checkpoint(run, record.name, step)
     read_lora_file(lora)
     recorded = record.checkpoints.get(lora.name)
     if recorded and recorded != (found := sha256_file(lora)):
-        finding = Finding.expected(
-            "publish.digest", str(lora), f"the file that the run recorded ({recorded[:12]})", found[:12],
-            "train it again, or publish the run that made this file",
-        )  # fmt: skip
+        message = f"SHA-256 {found[:12]} is not the {recorded[:12]} that the run recorded"
+        hint = "Train it again, or publish the run that made this file."
+        finding = Finding("publish.digest", str(lora), message, hint)
         raise UnsoundError(str(finding), [finding])
     job = _job(run, Path(record.config))
     base = base_model or job.process.model.name_or_path
@@ -142,7 +141,7 @@ def publish(
         private: of a repository that does not exist yet.
         endpoint: of the hub; ``HF_ENDPOINT`` or huggingface.co unless given.
         token: with the right to write; the machine's own login or ``HF_TOKEN`` unless given.
-        say: told what is done.
+        say: called with a line about what is done.
 
     Raises:
         UsageError: if the repository's name is none, or huggingface_hub is not installed.
@@ -161,9 +160,7 @@ def publish(
     try:
         validate_repo_id(name)
     except HFValidationError as error:
-        raise UsageError(
-            f"--repo {name}: wanted OWNER/NAME as the hub allows it, got this ({error})"
-        ) from error
+        raise UsageError(f"repository {name!r}: not a name that the hub allows ({error})") from error
     write_text(run / CARD_FILE, publication.card)
     disable_progress_bars()
     api = HfApi(endpoint=endpoint, token=token)
@@ -185,7 +182,7 @@ def publish(
         if not isinstance(error, OSError) and not type(error).__module__.startswith("httpx"):
             raise
         raise ChromiqError(
-            f"{name}: wanted the hub, got '{_hidden(str(error), token)}'; check the network and HF_ENDPOINT"
+            f"{name}: cannot reach the hub ({_hidden(str(error), token)}). Check the network and HF_ENDPOINT."
         ) from None
     return address
 
@@ -206,22 +203,22 @@ def _without_folders(value: Any) -> Any:
 def _checkpoint(run: Path, name: str, step: int | None) -> Path:
     found = find_checkpoints(run, name)
     if step is None:
-        wanted = [path for path in found if checkpoint_step(path, name) is None]
+        chosen = [path for path in found if checkpoint_step(path, name) is None]
     else:
         total = read_status(run).record.total_steps
-        wanted = [path for path in found if (checkpoint_step(path, name) or total) == step]
-    if wanted:
-        return wanted[-1]
+        chosen = [path for path in found if (checkpoint_step(path, name) or total) == step]
+    if chosen:
+        return chosen[-1]
     had = ", ".join(str(checkpoint_step(path, name) or "the final one") for path in found) or "none"
-    what = "the final checkpoint" if step is None else f"a checkpoint of step {step}"
-    raise UsageError(f"{run}: wanted {what}, got those of steps: {had}; give one of these with --checkpoint")
+    what = "final checkpoint" if step is None else f"checkpoint of step {step}"
+    raise UsageError(f"{run}: no {what}. Choose one of these steps: {had}.")
 
 
 def _job(run: Path, config: Path) -> Job:
     for path in (config, run / "config.yaml"):
         if path.is_file():
             return read_job(path)
-    raise UsageError(f"{config}: wanted the run's config, got none; put it back, the card is made from it")
+    raise UsageError(f"{config}: the run's config is missing. Put it back: the card is made from it.")
 
 
 def _refused(name: str, error: Any, token: str | None) -> ChromiqError:
@@ -229,7 +226,7 @@ def _refused(name: str, error: Any, token: str | None) -> ChromiqError:
     said = _hidden(str(getattr(error, "server_message", None) or "").strip() or f"HTTP {code}", token)
     if code in (401, 403):
         return AccessError(
-            f"{name}: the hub refused ({code}: {said}); set HF_TOKEN to a token that may write there"
+            f"{name}: the hub refused ({code}: {said}). Set HF_TOKEN to a token that may write there."
         )
     return ChromiqError(f"{name}: the hub refused ({code}: {said})")
 

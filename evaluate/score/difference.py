@@ -97,7 +97,7 @@ def difference(
     if measured is None:
         measured = np.ones(truth.shape[:2], bool)
     if not measured.any():
-        raise ValueError("wanted at least one pixel to measure, got none")
+        raise ValueError("no pixel to measure")
     box = bounding_box(measured)
     inside = measured[box]
     values = delta_e_map(truth[box], image[box], device=device)[inside].astype(np.float64)
@@ -181,8 +181,8 @@ def _texture(control: RgbImage, image: RgbImage, inside: BoolMask) -> tuple[floa
 
 def _matched(plane: FloatImage, other: FloatImage, inside: BoolMask) -> FloatImage:
     """A plane brought to the other's mean and spread over the pixels `inside`."""
-    values, wanted = plane[inside], other[inside]
+    values, target = plane[inside], other[inside]
     spread = float(values.std())
-    gain = float(wanted.std()) / spread if spread else 1.0
-    matched: FloatImage = ((plane - values.mean()) * gain + wanted.mean()).astype(np.float32)
+    gain = float(target.std()) / spread if spread else 1.0
+    matched: FloatImage = ((plane - values.mean()) * gain + target.mean()).astype(np.float32)
     return matched

@@ -106,7 +106,7 @@ def test_the_output_is_a_file(pairs, build, tmp_path):
     (tmp_path / "out").write_text("mine")
     code, _, told = build(pairs)
     assert code == 2
-    assert "wanted a folder to write to, got a file" in told
+    assert "is a file, not a folder" in told
     assert (tmp_path / "out").read_text() == "mine"
 
 

@@ -52,4 +52,4 @@ def test_out_may_not_be_a_file(chromiq, tmp_path):
     (tmp_path / "taken").touch()
     told = chromiq("demo", "--out", tmp_path / "taken")
     assert told.code == 2
-    assert "wanted a folder to write to, got a file" in told.err
+    assert "is a file, not a folder" in told.err

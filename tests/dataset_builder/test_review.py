@@ -67,10 +67,10 @@ def test_it_is_left_out_and_laid_out_for_review(doubt_of_pair_1, catalogue, tmp_
     (doubt,) = doubts(document)
     assert doubt["where"].endswith("on_model1.jpg")
     assert doubt["severity"] == "error"
-    assert "0.20" in doubt["got"]
-    assert "touches_skin" in doubt["got"]
-    assert "--keep-doubtful" in doubt["hint"]
-    assert "--masks" in doubt["hint"]
+    assert "0.20" in doubt["message"]
+    assert "touches_skin" in doubt["message"]
+    assert "keep_doubtful" in doubt["hint"]
+    assert "a better mask" in doubt["hint"]
     assert not (tmp_path / "d/gt/pair1.jpg").exists()
     assert (tmp_path / "d/gt/pair2.jpg").is_file()
     assert sorted(path.name for path in (tmp_path / "d/review").iterdir()) == [

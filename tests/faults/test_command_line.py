@@ -87,7 +87,7 @@ def test_a_file_is_not_written_over_what_is_no_file(chromiq, tmp_path):
     for name in ("pipe", "link", "."):
         code, _, told = chromiq("render", "kontext", "--dataset", tmp_path, "--out", tmp_path / name)
         assert code == 2
-        assert "wanted a name for a file" in told
+        assert "not a file. Choose another name" in told
     assert (tmp_path / "pipe").is_fifo()
     assert (tmp_path / "link").is_char_device()
 
@@ -228,9 +228,8 @@ def test_a_working_directory_that_is_gone(tmp_path):
     command = ["bash", "-c", shell, "bash", *VERB, "build", str(tmp_path), "--out", "out"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
-    assert (
-        ended.stderr.splitlines()[-1] == "chromiq: the working directory is gone; change to one that is there"
-    )
+    last = ended.stderr.splitlines()[-1]
+    assert last == "chromiq: the working directory no longer exists. Change to another one."
 
 
 def test_a_photo_that_is_gone_after_it_was_checked(chromiq, tmp_path, monkeypatch):

@@ -54,8 +54,8 @@ def test_a_build_onto_a_full_disk_goes_on_once_there_is_room(chromiq, two_photos
     out = small_disk / "out"
     code, document, told = chromiq(*build, out)
     assert code == document["exit_code"] == 1
-    assert "MB for this file" in told
-    assert "MB free; make room" in told
+    assert "MB needed" in told
+    assert "MB free. Free some space" in told
     assert not (out / "manifest.jsonl").exists()
     whole = contents(tmp_path / "plenty")
     written = contents(out)
@@ -73,7 +73,7 @@ def test_a_build_onto_a_full_disk_goes_on_once_there_is_room(chromiq, two_photos
 
 def test_what_is_needed_and_what_is_free_is_told(small_disk):
     (small_disk / "old.bin").write_bytes(bytes(1000))
-    with pytest.raises(ChromiqError, match=r"wanted 5\.0 MB for this file.* with 0\.\d MB free"):
+    with pytest.raises(ChromiqError, match=r"5\.0 MB needed, 0\.\d MB free"):
         write_bytes(small_disk / "old.bin", bytes(5_000_000))
     assert [path.name for path in small_disk.iterdir()] == ["old.bin"]
     assert (small_disk / "old.bin").read_bytes() == bytes(1000)

@@ -163,7 +163,7 @@ def test_a_dataset_among_its_photos_goes_on_or_is_refused(layout, chromiq, two_p
     before = files_below(source)
     code, _, told = build(chromiq, source, source / "on_model")
     assert code == 2
-    assert "wanted another folder for the dataset" in told
+    assert "Choose another folder for the dataset" in told
     assert files_below(source) == before
 
 

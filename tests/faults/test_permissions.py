@@ -50,7 +50,7 @@ def build(chromiq, place, out):
 def test_no_permission_to_write(chromiq, place):
     code, document, told = build(chromiq, place, place / "out")
     assert code == document["exit_code"] == 1
-    assert f"{place / 'out'}: wanted to write here, got 'Permission denied'" in told
+    assert f"{place / 'out'}: cannot write: Permission denied" in told
     assert not (place / "out").exists()
 
 

@@ -164,7 +164,7 @@ def test_a_licence_is_never_guessed(run_folder):
 
 
 def test_a_missing_checkpoint_is_told_with_those_that_are(run_folder):
-    with pytest.raises(UsageError, match="a checkpoint of step 300, got those of steps: 200, the final one"):
+    with pytest.raises(UsageError, match=r"step 300\. Choose one of these steps: 200, the final one"):
         prepare(run_folder, "shop/colour", step=300)
 
 
@@ -198,7 +198,7 @@ def test_the_shared_config_tells_nothing_of_this_machine(run_folder, tmp_path):
 def test_a_wrong_token_is_exit_12_and_never_shown(run_folder, hub, monkeypatch, capsys):
     wrong = "hf_another_secret_of_this_test"
     publication = prepare(run_folder, "shop/colour")
-    with pytest.raises(AccessError, match=r"401: .*set HF_TOKEN") as caught:
+    with pytest.raises(AccessError, match=r"401: .*Set HF_TOKEN") as caught:
         publish(run_folder, publication, endpoint=hub.address, token=wrong)
     assert wrong not in str(caught.value)
     assert hub.repositories == {}
@@ -207,15 +207,15 @@ def test_a_wrong_token_is_exit_12_and_never_shown(run_folder, hub, monkeypatch, 
 def test_a_hub_out_of_reach(run_folder, hub):
     address = hub.address
     hub.close()
-    with pytest.raises(ChromiqError, match="check the network and HF_ENDPOINT"):
+    with pytest.raises(ChromiqError, match="Check the network and HF_ENDPOINT"):
         publish(run_folder, prepare(run_folder, "shop/colour"), endpoint=address, token=TOKEN)
 
 
 def test_a_repository_needs_a_name_the_hub_allows(run_folder):
     for name in ("../x/y", "colour", "shop/a b", "a/b/c", "-x/y"):
-        with pytest.raises(UsageError, match="wanted OWNER/NAME"):
+        with pytest.raises(UsageError, match="not of the form OWNER/NAME"):
             prepare(run_folder, name)
-    with pytest.raises(UsageError, match="as the hub allows it"):
+    with pytest.raises(UsageError, match="not a name that the hub allows"):
         publish(run_folder, prepare(run_folder, "shop/a--b"), token=TOKEN)
 
 

@@ -138,7 +138,7 @@ def test_a_build_uses_the_models_asked_for(folders, tmp_path):
     assert '"source": "grounding-dino"' in manifest
     again = build(tmp_path / "in", tmp_path / "out", options, keep_doubtful=True)
     assert again.resumed == 1
-    with pytest.raises(UsageError, match="holds a dataset made otherwise"):
+    with pytest.raises(UsageError, match="a dataset built with other options"):
         build(tmp_path / "in", tmp_path / "out", BuildOptions(segmenter="classic"))
 
 
