@@ -12,7 +12,8 @@
     manifest.jsonl                 one `Example` per line; a build writes it after all examples
     contact_sheet.jpg  preview_sheet.jpg
     review/on_model1.{jpg,png}     pairs with a doubtful mask
-    .chromiq/                      build.json: the options; records/1.json: each finished pair; garments.json
+    .chromiq/                      build.json: the options; records/1.json: each finished pair; garments.json;
+                                   colours/1.json: whether the colours of a pair agree
 """
 # ruff: noqa: D102 - described above
 
@@ -89,6 +90,9 @@ class DatasetLayout:
     @property
     def preview_sheet(self) -> Path:
         return self.root / "preview_sheet.jpg"
+
+    def colours_record(self, key: str) -> Path:
+        return self.root / ".chromiq" / "colours" / f"{key}.json"
 
     def of_split(self, split: str) -> DatasetLayout:
         """Where the examples of a split are: ``"train"`` or ``"held_out"``."""

@@ -13,6 +13,7 @@ import numpy as np
 from chromiq.correction.colour_map import apply_colour_map
 from chromiq.correction.transfer import fit_colours, garment_sample
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
+from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding, UnsoundError
 from chromiq.files import folder_lock, sha256_file, sha256_text, write_json
 from chromiq.imaging.contact_sheet import captioned, outlined
@@ -96,7 +97,7 @@ def _gain(work: PairColours) -> float:
     """The gain to be expected from a correction, dE00; remembered in the dataset."""
     digests = [sha256_file(path) for path in (work.pair.still_life, work.pair.on_model, work.mask)]
     made_of = sha256_text(json.dumps(digests))
-    record = work.dataset / ".chromiq" / "colours" / f"{work.pair.key}.json"
+    record = DatasetLayout(work.dataset).colours_record(work.pair.key)
     try:
         known = json.loads(record.read_text(encoding="utf-8"))
         gain = float(known["gain"])

@@ -1,6 +1,7 @@
-"""Who may know whom, and what the light commands must never load."""
+"""Which package may import which, the tree of folders, and what the light commands must never load."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from places import ROOT
 STAGES = ("sample_catalogue", "dataset_builder", "correction", "toolkit_configs", "evaluate")
 LAYERS = ("chromiq", *STAGES, "chromiq_cli")
 RUNS_TEXT = {"os.system", "os.popen", "eval", "exec", "subprocess.getoutput", "torch.load", "yaml.load"}
+# One file for each verb, and one for each step of a correction; elsewhere a larger folder is split.
+MOST_FILES = {"chromiq_cli": 30, "correction": 30}
 HEAVY = ("torch", "transformers", "diffusers", "peft", "skimage", "scipy", "cv2", "supervision", "matplotlib")
 
 
@@ -43,6 +46,63 @@ def test_a_stage_imports_no_later_stage(layer):
     assert sources(layer)
     offenders = {path.name: imported_packages(path) & later for path in sources(layer)}
     assert {name: packages for name, packages in offenders.items() if packages} == {}
+
+
+def folders(layer: str) -> set[Path]:
+    """A layer's folders with files in them, relative to the checkout."""
+    found = {path.parent for path in (ROOT / layer).rglob("*") if path.is_file()}
+    own = {path for path in found if path.resolve().is_relative_to(ROOT / layer)}
+    return {path.relative_to(ROOT) for path in own if "__pycache__" not in path.parts}
+
+
+def test_the_folders_are_those_of_the_tree_in_the_contributor_guide():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (tree,) = re.findall(r"^```\n(chromiq/.*?)^```", text, re.DOTALL | re.MULTILINE)
+    documented, parents = set(), []
+    for line in tree.splitlines():
+        indent, name = re.match(r"( *)([\w.]+)/", line).groups()
+        parents = [*parents[: len(indent) // 4], name]
+        documented.add(Path(*parents))
+    assert {path.parts[0] for path in documented} == {*LAYERS, "templates"}
+    assert documented == set().union(*(folders(layer) for layer in (*LAYERS, "templates")))
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_no_two_folders_import_each_other(layer):
+    """Of each pair of folders of which none is within the other, at most one imports the other."""
+    imports = set()
+    for path in sources(layer):
+        for module in imported_modules(path):
+            other = folder_of(module)
+            here = path.parent.relative_to(ROOT)
+            if other and not (here.is_relative_to(other) or other.is_relative_to(here)):
+                imports.add((here, other))
+    assert {f"{a} <-> {b}" for a, b in imports if (b, a) in imports and a < b} == set()
+
+
+def imported_modules(path: Path) -> set[str]:
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+
+
+def folder_of(module: str) -> Path | None:
+    """The folder of one of our modules, relative to the checkout."""
+    parts = module.split(".")
+    parts = parts[1:] if parts[0] == "chromiq" and len(parts) > 1 and parts[1] in STAGES else parts
+    path = ROOT.joinpath(*parts)
+    if parts[0] not in LAYERS or not (path.is_dir() or path.with_suffix(".py").is_file()):
+        return None
+    return (path if path.is_dir() else path.parent).relative_to(ROOT)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_folder_can_be_taken_in_at_a_glance(layer):
+    files: dict[Path, int] = {}
+    for path in sources(layer):
+        files[path.parent] = files.get(path.parent, 0) + (path.name != "__init__.py")
+    largest = MOST_FILES.get(layer, 14)
+    assert {folder.name: count for folder, count in files.items() if count > largest} == {}
 
 
 def test_nobody_imports_the_vendored_trainer():

@@ -48,7 +48,7 @@ def build(catalogue, dataset, *options):
 
 
 def files(dataset):
-    hidden = (".chromiq/records", ".lock")
+    hidden = (".chromiq/records", ".chromiq/colours", ".lock")  # kept from earlier builds
     return {
         path.relative_to(dataset).as_posix(): path.read_bytes()
         for path in sorted(dataset.rglob("*"))
