@@ -29,6 +29,7 @@ _ARCH_FLAGS = {
     "is_vega": "vega",
     "is_ssd": "ssd",
 }
+_TEXT_SEES_CONTROLS = ("qwen_image_edit", "boogu_image_edit")
 _CAST_TO_FLOAT = ("network_weight", "token_dropout_rate", "caption_dropout_rate")
 
 
@@ -404,6 +405,22 @@ def _validate(
                 "datasets",
                 "some cache text embeddings and others do not, which AI-Toolkit refuses",
                 "Set train.cache_text_embeddings, which holds for all.",
+            )
+        )
+    if model["arch"] in _TEXT_SEES_CONTROLS and train["unload_text_encoder"]:
+        faults.append(
+            Fault(
+                "train.unload_text_encoder",
+                f"AI-Toolkit refuses it for {model['arch']}, which encodes controls with the text",
+                "Set train.cache_text_embeddings: true instead.",
+            )
+        )
+    if train["diff_output_preservation"] and train["blank_prompt_preservation"]:
+        faults.append(
+            Fault(
+                "train.blank_prompt_preservation",
+                "AI-Toolkit refuses it together with diff_output_preservation",
+                "Set one of them to false.",
             )
         )
 

@@ -172,3 +172,25 @@ def test_a_job_with_several_processes_trains_the_first(config):
     job = read_job(config)
     assert len(job.document["config"]["process"]) == 2
     assert job.run_folder.parent != Path("/elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "key"),
+    [
+        ("train", {"unload_text_encoder": True}, "train.unload_text_encoder"),
+        ("train", {"gradient_accumulation": 2, "gradient_accumulation_steps": 2},
+         "train.gradient_accumulation_steps"),
+        ("train", {"diff_output_preservation": True, "blank_prompt_preservation": True},
+         "train.blank_prompt_preservation"),
+        ("train", {"bypass_guidance_embedding": True, "do_guidance_loss": True}, "train.do_guidance_loss"),
+        ("model", {"attn_masking": True}, "model.attn_masking"),
+        ("save", {"save_format": "ckpt"}, "save.save_format"),
+    ],
+)  # fmt: skip
+def test_what_the_trainer_s_constructors_refuse(config, section, values, key):
+    def change(process):
+        process["model"]["arch"] = "qwen_image_edit"
+        process["trigger_word"] = "chromiq"
+        process[section] |= values
+
+    assert f"config.yaml: {key}" in faults(changed(config, change))
