@@ -37,6 +37,7 @@ from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.errors import ChromiqError, Finding, UsageError, raise_findings
 from chromiq.files import collision_key, ensure_output_folder, folder_lock
+from chromiq.photos.originals import output_name
 from chromiq.progress import Update
 from chromiq.records import PhotoPair, RgbImage
 from chromiq.runtime.workers import WorkerEndedError, keep_freed_memory, map_in_processes
@@ -225,9 +226,9 @@ def _outputs(source: Path, pairs: Iterable[PhotoPair], folder: Path) -> dict[str
 def _relative_output(source: Path, pair: PhotoPair) -> Path:
     """The photo's name, below its subfolder of the source, one named ``on-model`` left out."""
     if not source.is_dir():
-        return Path(pair.on_model.name)
+        return Path(output_name(pair.on_model))
     parts = pair.on_model.relative_to(source).parts
-    return Path(*(part for part in parts[:-1] if not FOLDER_NAME.fullmatch(part)), parts[-1])
+    return Path(*(part for part in parts[:-1] if not FOLDER_NAME.fullmatch(part)), output_name(pair.on_model))
 
 
 def _garments(pairs: Iterable[PhotoPair]) -> list[list[PhotoPair]]:

@@ -109,6 +109,16 @@ def write_changed(path: Path, photo: Photo, changed: NDArray[Any], box: Box = WH
     return Written(outside, tuple(carried.kept), tuple(carried.dropped), tuple(notes))
 
 
+def output_name(photo: Path) -> str:
+    """The name under which a photo can be written again: its own, or as PNG if its format is only read.
+
+    >>> output_name(Path("a.tif")), output_name(Path("a.avif"))
+    ('a.tif', 'a.png')
+    """
+    writable = photo.suffix.lower() in {*WRITABLE_FORMATS, _BMP_SUFFIX}
+    return photo.name if writable else f"{photo.stem}.png"
+
+
 def copy_untouched(path: Path, photo: Photo) -> Written:
     """Give the photo back byte for byte, or encoded without a change if the format differs."""
     if path.suffix.lower() == photo.path.suffix.lower():
