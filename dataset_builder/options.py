@@ -11,7 +11,7 @@ from chromiq.dataset_builder.segmenters.choose import ModelOptions, SegmenterNam
 from chromiq.errors import OptionError, UsageError
 from chromiq.models import DEFAULT_MODEL, find_model
 
-_MIN_CANVAS_PX, _MAX_CANVAS_PX = 128, 8192
+_MIN_CANVAS_PX, _MAX_CANVAS_PX = 64, 8192
 GeometryName = Literal["published", "exact"]
 LossMaskName = Literal["auto", "half", "panel", "garment"]
 

@@ -212,7 +212,7 @@ def test_models_with_references_get_loss_masks_when_asked(style, catalogue, mask
         (BuildOptions("qwen-image-edit-2509", loss_mask="half"), "Use garment or panel"),
         (BuildOptions(captions=("Match the {garment}",)), "has no {trigger}"),
         (BuildOptions(size_wh=(1000, 800)), "multiples of 16.* 992x800"),
-        (BuildOptions(size_wh=(64, 64)), "between 128 and 8192"),
+        (BuildOptions(size_wh=(48, 48)), "between 64 and 8192"),
         (BuildOptions(size_wh=(1328, 800), geometry="published"), "has its own"),
         (BuildOptions("qwen-image-edit-2509", size_wh=(1328, 800)), "sees photos as they are"),
         (BuildOptions("sdxl"), "unknown model"),
