@@ -27,7 +27,11 @@ from chromiq.toolkit_configs.smoke_engine.examples import SEED, drawn, find_exam
 from chromiq.toolkit_configs.smoke_engine.masked_loss import latent_weights, masked_loss
 
 MAX_PARAMETERS_WITHOUT_GPU = 200_000_000
-_TARGET_MODULES = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
+# Every linear layer of every block, as AI-Toolkit takes them.
+_TARGET_MODULES = (
+    r".*transformer_blocks\.\d+\.(attn\.(to_[qkv]|to_out\.0|add_[qkv]_proj|to_add_out)"
+    r"|ff(_context)?\.net\.(0\.proj|2)|proj_mlp|proj_out|norm(1|1_context)?\.linear)"
+)
 
 
 @dataclass(frozen=True)
@@ -166,9 +170,7 @@ def _with_lora(transformer: Any, rank: int, alpha: float) -> Any:
 
     transformer.requires_grad_(False)
     transformer.add_adapter(
-        LoraConfig(
-            r=rank, lora_alpha=alpha, init_lora_weights="gaussian", target_modules=list(_TARGET_MODULES)
-        )
+        LoraConfig(r=rank, lora_alpha=alpha, init_lora_weights="gaussian", target_modules=_TARGET_MODULES)
     )
     return transformer.train()
 
