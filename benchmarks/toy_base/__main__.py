@@ -1,4 +1,4 @@
-"""``python -m benchmarks.toy_base OUT``: the stages in order; what is there already is not made again."""
+"""``python -m benchmarks.toy_base OUT``: the stages in order; finished stages are not repeated."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from benchmarks.toy_base.transformer import BATCH, Captions, encode_pool, train_
 from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import build_tiny_kontext
 
 PAIRS = 800
-AUTOENCODER = Schedule(steps=1000, decay=0.5)
-TRANSFORMER = Schedule(steps=6000, decay=0.4)
+AUTOENCODER = Schedule(steps=300, falls_from=200, falls_to=300)
+TRANSFORMER = Schedule(steps=1400, falls_from=800, falls_to=1700)
 
 
 def main() -> None:
@@ -56,8 +56,9 @@ def main() -> None:
 def assemble(pipeline: Any, autoencoder: Any, transformer: Any, scale: float, folder: Path) -> None:
     """Write the checkpoint in half precision, with its card."""
     autoencoder.register_to_config(scaling_factor=1 / scale, shift_factor=0.0)
-    pipeline.register_modules(vae=autoencoder, transformer=transformer)
-    pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
+    # A new pipeline: the one that was loaded would write down the folder that it came from.
+    parts = {**pipeline.components, "vae": autoencoder, "transformer": transformer}
+    type(pipeline)(**parts).to(torch.float16).save_pretrained(folder, safe_serialization=True)
     text = card(
         autoencoder_weights=_count(autoencoder), transformer_weights=_count(transformer), pairs=PAIRS,
         seed=SEED, autoencoder_steps=AUTOENCODER.steps, transformer_steps=TRANSFORMER.steps, batch=BATCH,

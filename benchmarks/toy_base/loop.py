@@ -18,19 +18,21 @@ _WARM_UP = 60
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long a model is trained; the learning rate is constant, then falls linearly to 2 %.
+    """How long a model is trained, and at which share of its learning rate.
 
     Attributes:
-        steps: in all.
-        decay: share of them, at the end, over which the learning rate falls.
+        steps: in total.
+        falls_from: the rate is constant to this step, and falls linearly from it,
+        falls_to: to 2 % at this one, which may lie behind the last step.
     """
 
     steps: int
-    decay: float
+    falls_from: int
+    falls_to: int
 
     def rate(self, step: int) -> float:
         """Share of the full learning rate at a step."""
-        left = (self.steps - step) / (self.steps * self.decay)
+        left = (self.falls_to - step) / (self.falls_to - self.falls_from)
         return min(1.0, (step + 1) / _WARM_UP) * (0.02 + 0.98 * min(1.0, left))
 
 

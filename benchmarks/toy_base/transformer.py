@@ -37,6 +37,9 @@ _COPIES = (
     "",
 )
 _TASKS = {"copy": 0.3, "left": 0.2, "word": 0.15, "swatch": 0.35}
+_LATER_TASKS = {"copy": 0.25, "left": 0.15, "word": 0.0, "swatch": 0.6}
+_LATER = 800
+"""From this step on: to match a colour that is seen is harder than to paint one that is named."""
 _SEEN_TOKENS = 16
 _MAX_TOKENS = ((0.8, 128, _SEEN_TOKENS), (0.97, 128, 128), (1.0, 512, 512))
 """How likely, so far, a step sees captions padded to how many tokens, of which it sees how many.
@@ -242,7 +245,8 @@ def train_transformer(
 
     def loss_of(step: int) -> Any:
         rng = np.random.default_rng((seed, step))
-        tasks = rng.choice(list(_TASKS), BATCH, p=list(_TASKS.values()))
+        shares = _TASKS if step < _LATER else _LATER_TASKS
+        tasks = rng.choice(list(shares), BATCH, p=list(shares.values()))
         indices = rng.integers(len(latents.canvases), size=BATCH)
         examples = [draw_example(latents, int(i), str(t), rng) for i, t in zip(indices, tasks, strict=True)]
         chance = rng.random()
