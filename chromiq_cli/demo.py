@@ -1,4 +1,4 @@
-"""``chromiq demo``: the whole way on drawn photos."""
+"""``chromiq demo``: the whole workflow on drawn photos."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from chromiq_cli.output import JSON_OPTION, print_json, print_line, print_scores
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for all that is made.")] = Path("demo"),
+    out: Annotated[Path, typer.Option(help="Folder for everything the demo makes.")] = Path("demo"),
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Run the whole way on the drawn sample catalogue: dataset, config, LoRA, correction, report."""
+    """Run the whole workflow on drawn garments: dataset, config, LoRA, sweep, correction, report."""
     from chromiq.evaluate.demo import run_demo
     from chromiq.evaluate.score.summary import scores_document
     from chromiq.progress import progress_bar
@@ -25,10 +25,13 @@ def demo(
         print_json({**scores_document(result.scores), "report": str(result.report)})
     else:
         print_scores(result.scores)
+    if result.best_checkpoint and not as_json:
+        print_line(result.best_checkpoint)
     if result.lora:
         say(
-            "control: colour put off; transfer: corrected without a network; generated: a tiny random model "
-            "trained for seconds, which proves the plumbing and says nothing about quality"
+            "control: with a simulated colour error; transfer: corrected without a network; generated: by "
+            "the LoRA just trained; hybrid: its colour on the photo's texture. The base model is a toy "
+            "trained on drawings: it shows that training works, and says nothing about full-size quality."
         )
     if not as_json:
         print_line(str(result.report))

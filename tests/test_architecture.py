@@ -52,6 +52,7 @@ def folders(layer: str) -> set[Path]:
     """A layer's folders with files in them, relative to the checkout."""
     found = {path.parent for path in (ROOT / layer).rglob("*") if path.is_file()}
     own = {path for path in found if path.resolve().is_relative_to(ROOT / layer)}
+    own = {path for path in own if not (path.parent / "model_index.json").is_file()}  # parts of a checkpoint
     return {path.relative_to(ROOT) for path in own if "__pycache__" not in path.parts}
 
 

@@ -1,4 +1,4 @@
-"""The demo runs the whole way, and says so when it cannot."""
+"""The demo runs every stage, or reports what it had to leave out."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,8 +12,9 @@ MODEL_LIBRARIES = all(find_spec(name) for name in ("torch", "diffusers", "peft")
 
 @pytest.mark.models
 @pytest.mark.skipif(not MODEL_LIBRARIES, reason="needs the model libraries: pip install '.[models]'")
-def test_the_whole_way_twice(monkeypatch, chromiq, tmp_path):
+def test_every_stage_and_again_without_a_change(monkeypatch, chromiq, tmp_path):
     monkeypatch.setattr(demo_module, "PAIRS", 6)
+    monkeypatch.setattr(demo_module, "TRAIN_STEPS", 4)
     out = tmp_path / "demo"
     told = chromiq("demo", "--out", out, "--json")
     assert told.code == 0
@@ -24,11 +25,13 @@ def test_the_whole_way_twice(monkeypatch, chromiq, tmp_path):
     assert set(average) == {f"{column}_vs_truth" for column in columns}
     for name in (
         "catalogue/truth/garments.json", "dataset/manifest.jsonl", "dataset/contact_sheet.jpg", "config.yaml",
-        "runs/demo/demo.safetensors", "runs/demo/run.json", "scores.csv", "report.html",
+        "runs/demo/demo.safetensors", "runs/demo/run.json", "sweep/curve.png", "scores.csv", "report.html",
     ):  # fmt: skip
         assert (out / name).is_file(), name
     page = (out / "report.html").read_text()
-    assert "says nothing about what a full-size LoRA can do" in page
+    assert "nothing about the quality of a full-size model" in page
+    assert "Best: demo" in page
+    assert "dE00 of the mean colours: control" in page
     assert Path(document["report"]) == out / "report.html"
     lora = (out / "runs/demo/demo.safetensors").read_bytes()
     scores = (out / "scores.json").read_bytes()
@@ -37,7 +40,7 @@ def test_the_whole_way_twice(monkeypatch, chromiq, tmp_path):
     assert (out / "scores.json").read_bytes() == scores
 
 
-def test_without_the_model_libraries_it_does_the_rest_and_exits_3(monkeypatch, chromiq, tmp_path):
+def test_without_the_model_libraries_the_rest_runs_and_it_exits_3(monkeypatch, chromiq, tmp_path):
     monkeypatch.setattr(demo_module, "find_spec", lambda name: None)
     monkeypatch.setattr(demo_module, "PAIRS", 4)
     told = chromiq("demo", "--out", tmp_path)
