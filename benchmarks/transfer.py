@@ -28,7 +28,7 @@ from error_families import FAMILIES, put_off, put_off_as_published
 from PIL import Image
 
 from chromiq.colour import delta_e_lab, lab_to_srgb, srgb_to_lab
-from chromiq.correction.transfer import MIN_GAIN, ColourFit, fit_colours, garment_sample
+from chromiq.correction.fitting.transfer import MIN_GAIN, ColourFit, fit_colours, garment_sample
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.evaluate.score.summary import bootstrap_interval
 from chromiq.photos.images import read_mask, read_photo

@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from chromiq.correction.colour_map import apply_colour_map
-from chromiq.correction.transfer import fit_colours, garment_sample
+from chromiq.correction.fitting.colour_map import apply_colour_map
+from chromiq.correction.fitting.transfer import fit_colours, garment_sample
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding, UnsoundError

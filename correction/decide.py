@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from chromiq.colour import delta_e_lab
-from chromiq.correction.colour_map import MapsColours
-from chromiq.correction.garment_look import look
-from chromiq.correction.hybrid import hybrid
+from chromiq.correction.fitting.colour_map import MapsColours
+from chromiq.correction.fitting.garment_look import look
+from chromiq.correction.fitting.hybrid import hybrid
+from chromiq.correction.fitting.transfer import ColourFit, fit_colours
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.plausibility import (
     Answer,
@@ -22,7 +23,6 @@ from chromiq.correction.plausibility import (
     look_at_result,
 )
 from chromiq.correction.target import from_d50, target_map, to_d50
-from chromiq.correction.transfer import ColourFit, fit_colours
 from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
 
 Lab = tuple[float, float, float]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chromiq.correction.colour_map import MapsColours, Recoloured
+from chromiq.correction.fitting.colour_map import MapsColours, Recoloured
 from chromiq.correction.options import ExportName
 from chromiq.files import atomic_path, write_text
 from chromiq.photos.colour_space import ColourSpace, srgb_profile

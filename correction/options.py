@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from chromiq.correction.transfer import MIN_GAIN
+from chromiq.correction.fitting.transfer import MIN_GAIN
 from chromiq.errors import UsageError
 
 MAX_STRENGTH = 1.5

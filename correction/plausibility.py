@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from chromiq.colour import delta_e_lab
-from chromiq.correction import dyes
-from chromiq.correction.garment_look import Tolerances, log_likelihood, look
+from chromiq.correction.fitting import dyes
+from chromiq.correction.fitting.garment_look import Tolerances, log_likelihood, look
 from chromiq.dataset_builder.segmenters.classic.body import Body, find_body
 from chromiq.dataset_builder.segmenters.classic.head import skin_hue
 from chromiq.dataset_builder.segmenters.classic.quality import DOUBTFUL_BELOW, LEFT_OUT_BELOW

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chromiq.colour import srgb_to_lab
-from chromiq.correction.colour_map import ColourMap
-from chromiq.correction.garment_look import look
+from chromiq.correction.fitting.colour_map import ColourMap
+from chromiq.correction.fitting.garment_look import look
 from chromiq.errors import UsageError
 from chromiq.photos.images import read_photo
 from chromiq.records import FloatImage

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from chromiq.correction.hybrid import hybrid
+from chromiq.correction.fitting.hybrid import hybrid
+from chromiq.correction.fitting.transfer import transfer
 from chromiq.correction.photo import find_garment, garment_doubt
-from chromiq.correction.transfer import transfer
 from chromiq.dataset_builder.canvas.stitch import cut_on_model, cut_still_life, published_geometry
 from chromiq.dataset_builder.inputs.pairs import natural_key
 from chromiq.dataset_builder.segmenters import Segmenter

@@ -13,8 +13,8 @@ from places import ROOT
 STAGES = ("sample_catalogue", "dataset_builder", "correction", "toolkit_configs", "evaluate")
 LAYERS = ("chromiq", *STAGES, "chromiq_cli")
 RUNS_TEXT = {"os.system", "os.popen", "eval", "exec", "subprocess.getoutput", "torch.load", "yaml.load"}
-# One file for each verb, and one for each step of a correction; elsewhere a larger folder is split.
-MOST_FILES = {"chromiq_cli": 30, "correction": 30}
+# One file for each verb; elsewhere a larger folder is split.
+MOST_FILES = {"chromiq_cli": 30}
 HEAVY = ("torch", "transformers", "diffusers", "peft", "skimage", "scipy", "cv2", "supervision", "matplotlib")
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chromiq.correction.error_kinds import ONE_WAY_KINDS
+from chromiq.correction.fitting.error_kinds import ONE_WAY_KINDS
 from chromiq.dataset_builder.degrade.colour_errors import KINDS
 from chromiq.imaging.colour_errors import COLOUR_ERRORS
 

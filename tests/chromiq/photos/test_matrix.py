@@ -11,7 +11,7 @@ import pytest
 from foreign_photos import CASES, HEIGHT_PX, WIDTH_PX
 from places import ROOT
 
-from chromiq.correction.colour_map import ColourMap, apply_colour_map
+from chromiq.correction.fitting.colour_map import ColourMap, apply_colour_map
 from chromiq.photos.images import read_photo, turned_back
 from chromiq.photos.originals import Kept, write_changed
 from chromiq.photos.soundness import verify_photo

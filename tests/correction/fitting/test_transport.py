@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from chromiq.correction.garment_look import Tolerances
-from chromiq.correction.hypotheses import hypotheses
-from chromiq.correction.transport import chroma_maps, corrected_colours
+from chromiq.correction.fitting.garment_look import Tolerances
+from chromiq.correction.fitting.hypotheses import hypotheses
+from chromiq.correction.fitting.transport import chroma_maps, corrected_colours
 
 RED, BLUE, CREAM = (np.array(lab, float) for lab in ([45, 45, 20], [40, 5, -45], [85, 2, 12]))
 MAPS = ("affine", "hue bands", "dyes", "stiff dyes")

@@ -1,6 +1,6 @@
 """Chroma moved by regularised transport, and what it makes of the garment together with the hypotheses.
 
-A hypothesis (`correction.hypotheses`) undoes one kind of error that is known. Errors that no hypothesis
+A hypothesis (`fitting.hypotheses`) undoes one kind of error that is known. Errors that no hypothesis
 contains, such as those selective by hue, are met by transport: the garment's a*, b* move towards the
 still-life's by as little as explains the difference, through a basis that allows few degrees of freedom.
 Transport is unbalanced (dyes may have other shares on both photos) and debiased (what a distribution
@@ -13,8 +13,8 @@ from __future__ import annotations
 import numpy as np
 
 from chromiq.colour import delta_e_lab
-from chromiq.correction.garment_look import LIT_PERCENTILE_FLAT, LIT_PERCENTILE_WORN
-from chromiq.correction.hypotheses import Hypotheses
+from chromiq.correction.fitting.garment_look import LIT_PERCENTILE_FLAT, LIT_PERCENTILE_WORN
+from chromiq.correction.fitting.hypotheses import Hypotheses
 from chromiq.records import FloatImage
 
 _SEEN, _FLAT = 128, 192

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chromiq.colour import lab_to_srgb_float, rgb_to_lab
-from chromiq.correction.colour_map import ColourMap, apply_colour_map, fit_affine, fit_smooth
+from chromiq.correction.fitting.colour_map import ColourMap, apply_colour_map, fit_affine, fit_smooth
 
 BENT = ColourMap(
     np.array([[1.1, 0.02, 0], [0.05, 0.9, 0.1], [0, 0.1, 1.05]]),

@@ -1,6 +1,6 @@
 """What may have happened to a garment's colours, each hypothesis with its believability.
 
-Nothing; any kind of error (`correction.error_kinds`) at any strength; one dye of a print off and the others
+Nothing; any kind of error (`fitting.error_kinds`) at any strength; one dye of a print off and the others
 true. And each of these either with all pixels of both garments compared or without one of their dyes, as a
 mask may leak into what is worn beneath, and a still-life shows its lining.
 """
@@ -21,9 +21,9 @@ from chromiq.colour import (
     rec2020_to_lab,
     rgb_to_lab,
 )
-from chromiq.correction import dyes
-from chromiq.correction.error_kinds import ERROR_KINDS, ONE_WAY_KINDS
-from chromiq.correction.garment_look import Look, Tolerances, log_chroma, log_likelihood, look
+from chromiq.correction.fitting import dyes
+from chromiq.correction.fitting.error_kinds import ERROR_KINDS, ONE_WAY_KINDS
+from chromiq.correction.fitting.garment_look import Look, Tolerances, log_chroma, log_likelihood, look
 from chromiq.records import BoolMask, FloatImage
 
 # How far an error takes a*, b*; and how far in dE00 those that go one way take the garment.

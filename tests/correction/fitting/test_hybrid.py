@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from places import REAL as REAL_PHOTOS
 
 from chromiq.colour import delta_e_map, srgb_to_lab
-from chromiq.correction.hybrid import hybrid, network_map, network_shares
-from chromiq.correction.transfer import transfer
+from chromiq.correction.fitting.hybrid import hybrid, network_map, network_shares
+from chromiq.correction.fitting.transfer import transfer
 from chromiq.dataset_builder.degrade.apply import degrade
 from chromiq.dataset_builder.segmenters import SegmentationTask
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter

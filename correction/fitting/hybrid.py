@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from chromiq.colour import srgb_to_lab
-from chromiq.correction.colour_map import (
+from chromiq.correction.fitting.colour_map import (
     BlendedMap,
     ColourMap,
     MapsColours,
@@ -25,8 +25,14 @@ from chromiq.correction.colour_map import (
     inner_edge,
     unchanged,
 )
-from chromiq.correction.garment_look import look
-from chromiq.correction.transfer import MIN_GAIN, TransferResult, check_masks, fit_colours, garment_sample
+from chromiq.correction.fitting.garment_look import look
+from chromiq.correction.fitting.transfer import (
+    MIN_GAIN,
+    TransferResult,
+    check_masks,
+    fit_colours,
+    garment_sample,
+)
 from chromiq.imaging.registration import register, undo_shift
 from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.records import BoolMask, FloatImage, RgbImage

@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from chromiq.correction.garment_look import Tolerances, log_chroma, log_likelihood, look, measured_tolerances
+from chromiq.correction.fitting.garment_look import (
+    Tolerances,
+    log_chroma,
+    log_likelihood,
+    look,
+    measured_tolerances,
+)
 
 
 def cloth(seed, mean=(50, 20, -15), fold=8.0, count=400):

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chromiq.colour import lab_to_srgb_float, rgb_to_lab, srgb_to_linear
-from chromiq.correction.error_kinds import ERROR_KINDS, ONE_WAY_KINDS
-from chromiq.correction.error_kinds import _undo_gains as undo_gains
-from chromiq.correction.error_kinds import _undo_turn as undo_turn
+from chromiq.correction.fitting.error_kinds import ERROR_KINDS, ONE_WAY_KINDS
+from chromiq.correction.fitting.error_kinds import _undo_gains as undo_gains
+from chromiq.correction.fitting.error_kinds import _undo_turn as undo_turn
 
 COLOUR = st.tuples(*[st.floats(0.3, 0.9)] * 3).map(np.array)
 BY_NAME = dict(zip(("gains", "gamma", "shift", "turn", "hsv"), ERROR_KINDS[:5], strict=True))

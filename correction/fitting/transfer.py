@@ -3,8 +3,8 @@
 Between a still-life and a *true* on-model photo chroma hardly differs, lightness does: the light is
 another and folds spread it. Where the chroma should be is therefore known, and how the error got it away
 from there is not. So each error that may have happened is undone and judged by how much the garment then
-looks like the still-life's cloth (`correction.hypotheses`), and chroma that still differs is transported to
-the still-life's (`correction.transport`). The scatter of the hypotheses about the result says what the
+looks like the still-life's cloth (`fitting.hypotheses`), and chroma that still differs is transported to
+the still-life's (`fitting.transport`). The scatter of the hypotheses about the result says what the
 correction is worth: it is made in full where the gain exceeds the scatter or the photo cannot be right, in
 part where neither is so clear, and not at all where the photo may well be right.
 """
@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chromiq.colour import delta_e_lab
-from chromiq.correction import dyes
-from chromiq.correction.colour_map import (
+from chromiq.correction.fitting import dyes
+from chromiq.correction.fitting.colour_map import (
     MapsColours,
     Recoloured,
     SmoothColourMap,
@@ -28,9 +28,9 @@ from chromiq.correction.colour_map import (
     fit_smooth,
     unchanged,
 )
-from chromiq.correction.garment_look import Tolerances
-from chromiq.correction.hypotheses import Hypotheses, hypotheses
-from chromiq.correction.transport import corrected_colours
+from chromiq.correction.fitting.garment_look import Tolerances
+from chromiq.correction.fitting.hypotheses import Hypotheses, hypotheses
+from chromiq.correction.fitting.transport import corrected_colours
 from chromiq.errors import UsageError
 from chromiq.imaging.regions import bounding_box
 from chromiq.photos.colour_space import SRGB, ColourSpace

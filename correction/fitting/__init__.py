@@ -1,0 +1,1 @@
+"""One garment's colour correction fitted to pixels: hypotheses, transport and the map."""
