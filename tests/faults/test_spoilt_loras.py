@@ -18,8 +18,9 @@ from chromiq.photos.images import write_photo
 KEY = "transformer.transformer_blocks.0.attn.to_q.lora_A.weight"
 
 
-def safetensors(values, key=KEY, promised=None):
-    header = {key: {"dtype": "F32", "shape": [len(values)], "data_offsets": [0, promised or values.nbytes]}}
+def safetensors(values, key=KEY, promised=None, shape=None):
+    size = promised or values.nbytes
+    header = {key: {"dtype": "F32", "shape": shape or [size // 4], "data_offsets": [0, size]}}
     text = json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + values.tobytes()
 
@@ -57,6 +58,9 @@ FAULTS = {
     "a tensor of 200 MB promised": (
         lambda *_: safetensors(GOOD, promised=200_000_000), "lora.truncated", "Copy it again",
     ),
+    "a shape that does not fit its bytes": (
+        lambda *_: safetensors(GOOD, shape=[65]), "lora.broken", "Copy it again",
+    ),
     "a whole model": (
         lambda *_: safetensors(GOOD, key="transformer.blocks.0.weight"), "lora.keys", "not a whole model",
     ),
@@ -68,7 +72,7 @@ FAULTS = {
 @pytest.fixture
 def without_models(monkeypatch):
     """To import a model library is an error."""
-    for name in ("diffusers", "peft", "safetensors", "transformers"):
+    for name in ("diffusers", "peft", "safetensors.torch", "transformers"):
         monkeypatch.setitem(sys.modules, name, None)
 
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 from chromiq.documents import load_yaml, read_text
-from chromiq.safetensors_header import SafetensorsHeader, read_header
 
 # What AI-Toolkit writes after a run's name: _LoRA beside an adapter, _high_noise for one of two LoRAs.
 _AFTER_NAME = re.compile(
@@ -61,9 +62,7 @@ def saved_step(path: Path) -> int | None:
         if path.is_dir():
             about = load_yaml(read_text(path / _FOLDER_METADATA))
             return int(about["training_info"]["step"])
-        if (header := _header(path)) is None:
-            return None
-        about = header.metadata
+        about = _metadata(path) or {}
         # AI-Toolkit writes training_info, the smoke engine step.
         return int(json.loads(about["training_info"])["step"] if "training_info" in about else about["step"])
     except (OSError, KeyError, TypeError, ValueError):
@@ -72,7 +71,7 @@ def saved_step(path: Path) -> int | None:
 
 def is_whole(path: Path) -> bool:
     """Whether a safetensors file holds everything that its header declares; a folder is not looked into."""
-    return path.is_dir() or _header(path) is not None
+    return path.is_dir() or _metadata(path) is not None
 
 
 def newest_step(run: Path, name: str) -> int:
@@ -90,9 +89,10 @@ def set_torn_aside(run: Path, name: str) -> list[Path]:
     return [path.rename(path.with_name(_TORN_PREFIX + path.name)) for path in torn]
 
 
-def _header(path: Path) -> SafetensorsHeader | None:
+def _metadata(path: Path) -> dict[str, str] | None:
+    """The metadata of a safetensors file, or None if the file is incomplete."""
     try:
-        header = read_header(path)
-    except ValueError:
+        with safe_open(path, framework="numpy") as file:
+            return file.metadata() or {}
+    except SafetensorError:
         return None
-    return header if path.stat().st_size == header.file_bytes else None

@@ -6,6 +6,7 @@ import struct
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from chromiq.errors import UnsoundError
 from chromiq.evaluate.generate.lora_files import read_lora_file
@@ -78,7 +79,6 @@ def test_half_precision_is_looked_through_too(tmp_path, values, dtype):
 
 
 def test_a_whole_file_gives_keys_and_metadata(tmp_path):
-    save_file = pytest.importorskip("safetensors.numpy").save_file
     path = tmp_path / "a.safetensors"
     save_file({KEY: GOOD, "b.lora_B.weight": GOOD}, path, metadata={"step": "5"})
     found = read_lora_file(path)
