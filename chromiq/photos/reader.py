@@ -134,7 +134,7 @@ class PhotoFile:
         """
         with decoding(self.path):
             pixels, shrink = self._decoded(least_wh)
-            sides = tuple(-(-side // shrink) for side in self.stored_wh[::-1])
+            sides = tuple(side // shrink for side in self.stored_wh[::-1])  # libvips rounds down
             channels = {"grey": (), "rgb": (3,), "cmyk": (4,)}[pixels.kind]
             if pixels.values.shape != sides + channels:
                 raise ValueError(f"its pixels are of shape {pixels.values.shape}")
@@ -310,7 +310,7 @@ def _shrink(size_wh: tuple[int, int], least_wh: tuple[int, int]) -> int:
     fits = [
         factor
         for factor in (8, 4, 2)
-        if all(-(-side // factor) >= least for side, least in zip(size_wh, least_wh, strict=True))
+        if all(side // factor >= least for side, least in zip(size_wh, least_wh, strict=True))
     ]
     return fits[0] if fits else 1
 

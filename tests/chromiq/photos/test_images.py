@@ -170,6 +170,14 @@ def test_a_jpeg_is_decoded_to_as_little_as_suffices(tmp_path, orientation, least
     assert np.abs(shown - means).max() < 2
 
 
+@pytest.mark.parametrize("size_wh", [(120, 150), (121, 151), (801, 607)])
+def test_a_jpeg_whose_sides_are_no_multiples_of_eight_is_sound(tmp_path, size_wh):
+    noise = np.random.default_rng(0).integers(0, 256, (size_wh[1], size_wh[0], 3), np.uint8)
+    path = saved(tmp_path, Image.fromarray(noise), "p.jpg")
+    assert read_photo(path, least_wh=(1, 1)).rgb.shape == (size_wh[1] // 8, size_wh[0] // 8, 3)
+    assert read_photo(path, least_wh=(size_wh[0] // 2, 1)).rgb.shape[1] == size_wh[0] // 2
+
+
 def test_one_that_is_cut_short_is_told_at_any_size(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (640, 640, 3), np.uint8)
     path = saved(tmp_path, Image.fromarray(noise), "p.jpg")
