@@ -25,6 +25,7 @@ from chromiq.correction.plausibility import Answer, Doubt
 from chromiq.dataset_builder.inputs.pair_names import role_and_key_of
 from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
 from chromiq.dataset_builder.segmenters.classic.quality import LEFT_OUT_BELOW
+from chromiq.dataset_builder.segmenters.doubts import in_words
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.photos.images import Photo, read_mask, read_photo
@@ -273,8 +274,8 @@ def garment_doubt(found: GarmentMask) -> str:
     """Why not to correct where the garment was found; empty if there is no doubt."""
     if found.mask.any() and found.confidence >= LEFT_OUT_BELOW:
         return ""
-    doubts = ", ".join(found.reasons) or "nothing that looks like the garment"
-    return f"the garment was not found with confidence ({doubts})"
+    reasons = found.reasons if found.mask.any() else ("empty",)
+    return f"the garment was not found with confidence: {in_words(reasons)}"
 
 
 def left_as_it_was(subject: Subject, out: Path, reason: str, *, done: bool) -> Correction:

@@ -21,6 +21,7 @@ from chromiq.correction.fitting.garment_look import Tolerances, log_likelihood, 
 from chromiq.dataset_builder.segmenters.classic.body import Body, find_body
 from chromiq.dataset_builder.segmenters.classic.head import skin_hue
 from chromiq.dataset_builder.segmenters.classic.quality import DOUBTFUL_BELOW, LEFT_OUT_BELOW
+from chromiq.dataset_builder.segmenters.doubts import in_words
 from chromiq.dataset_builder.segmenters.still_life import background_distance
 from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
 
@@ -168,7 +169,7 @@ RULES: tuple[Rule, ...] = (
         "mask.unsure",
         "left_alone",
         lambda seen: seen.mask_share == 0 or seen.mask_confidence < LEFT_OUT_BELOW,
-        "the garment was not found with confidence",
+        "the garment was not found with confidence: {mask_doubts}",
         _DRAW,
     ),
     # True pairs: 0 along the border, at most 0.25 of the background (white cloth on white).
@@ -274,7 +275,7 @@ RULES: tuple[Rule, ...] = (
         "mask.doubtful",
         "look",
         lambda seen: LEFT_OUT_BELOW <= seen.mask_confidence < DOUBTFUL_BELOW,
-        "the outline of the garment is doubtful (confidence {mask_confidence:.2f})",
+        "the outline of the garment is doubtful (confidence {mask_confidence:.2f}): {mask_doubts}",
         "Look at the outline. If it is wrong, draw it.",
     ),
 )
@@ -282,8 +283,10 @@ RULES: tuple[Rule, ...] = (
 
 def judge(evidence: Evidence) -> Judgement:
     """The answer that the rules give."""
+    reasons = evidence.mask_reasons if evidence.mask_share else ("empty",)
+    values = {**vars(evidence), "mask_doubts": in_words(reasons)}
     doubts = [
-        Doubt(rule.code, rule.answer, rule.reason.format(**vars(evidence)), rule.hint)
+        Doubt(rule.code, rule.answer, rule.reason.format(**values), rule.hint)
         for rule in RULES
         if rule.holds(evidence)
     ]

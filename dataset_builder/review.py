@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from chromiq.dataset_builder.segmenters.classic.quality import DOUBTFUL_BELOW
+from chromiq.dataset_builder.segmenters.doubts import in_words, what_to_do
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding
 from chromiq.files import sha256_file
@@ -57,9 +58,9 @@ def remove_review(folder: Path, key: str) -> None:
 def doubt_finding(pair: PhotoPair, confidence: float, reasons: tuple[str, ...], *, kept: bool) -> Finding:
     """The report of a doubtful pair: a warning if it is kept, an error if it was left out."""
     picture = DatasetLayout(Path()).review_picture(pair.key).as_posix()
-    why = ", ".join(reasons) or "no single reason"
-    message = f"mask confidence {confidence:.2f} is below {DOUBTFUL_BELOW} ({why})"
-    hint = f"Look at {picture} and pass a better mask in the folder of masks"
+    message = f"mask confidence {confidence:.2f} is below {DOUBTFUL_BELOW}: {in_words(reasons)}"
+    look = " ".join(filter(None, (f"Look at {picture}.", what_to_do(reasons))))
+    hint = f"{look} Pass a better mask in the folder of masks"
     if kept:
         return Finding("mask.doubtful", str(pair.on_model), message, f"{hint}.", "warning")
     hint += ", or set keep_doubtful."

@@ -17,6 +17,7 @@ from chromiq.dataset_builder.canvas.buckets import (
 )
 from chromiq.dataset_builder.canvas.loss_mask import LossMask
 from chromiq.dataset_builder.segmenters.classic.quality import is_doubtful
+from chromiq.dataset_builder.segmenters.doubts import in_words
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.imaging.contact_sheet import TILE_HEIGHT_PX, captioned, grid, outlined, tile_high
 from chromiq.models import find_model
@@ -142,7 +143,7 @@ def contact_tile(small: SmallExample, example: Example) -> RgbImage:
     lines = [
         f"{example.name}  {example.label.name} ({example.label.source})  {example.split}",
         f"{error.kind}  dE00 {error.reached_delta_e:.1f}   mask {example.mask_confidence:.2f}"
-        + (f" doubtful: {', '.join(example.mask_reasons)}" if doubtful else ""),
+        + (f" doubtful: {in_words(example.mask_reasons[:1])}" if doubtful else ""),
     ]
     return captioned(row, lines, doubtful=doubtful)
 

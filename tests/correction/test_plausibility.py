@@ -168,7 +168,7 @@ def test_each_rule(change, answer, code):
 
 def test_rules_read_as_sentences():
     for rule in RULES:
-        reason = rule.reason.format(**vars(FINE))
+        reason = rule.reason.format(**vars(FINE), mask_doubts="the mask has holes")
         assert reason[0].islower() or reason[0].isdigit()
         assert not reason.endswith(".")
         assert rule.hint[0].isupper()

@@ -1,4 +1,4 @@
-"""A pair with a doubtful mask waits for a person: left out, kept or masked by hand, through any restart."""
+"""A pair with a doubtful mask waits for the user: left out, kept or masked by hand, through any restart."""
 
 import json
 import shutil
@@ -68,7 +68,8 @@ def test_it_is_left_out_and_laid_out_for_review(doubt_of_pair_1, catalogue, tmp_
     assert doubt["where"].endswith("on_model1.jpg")
     assert doubt["severity"] == "error"
     assert "0.20" in doubt["message"]
-    assert "touches_skin" in doubt["message"]
+    assert "covers colours of skin" in doubt["message"]
+    assert "Remove from the mask" in doubt["hint"]
     assert "keep_doubtful" in doubt["hint"]
     assert "a better mask" in doubt["hint"]
     assert not (tmp_path / "d/gt/pair1.jpg").exists()
