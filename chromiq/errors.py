@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal, Self
+from typing import Literal
 
 Severity = Literal["error", "warning"]
 
@@ -57,13 +57,6 @@ class Finding:
     severity: Severity = "error"
     wanted: str | None = None
     got: str | None = None
-
-    @classmethod
-    def expected(
-        cls, code: str, where: str, wanted: str, got: str, hint: str, severity: Severity = "error"
-    ) -> Self:
-        """A finding of one value in place of another."""
-        return cls(code, where, f"wanted {wanted}, got {got}", hint, severity, wanted, got)
 
     def __str__(self) -> str:
         hint = self.hint and ("; " if self.hint[0].islower() else ". ") + self.hint

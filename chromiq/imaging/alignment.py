@@ -53,10 +53,9 @@ def align(image: RgbImage, truth: RgbImage, path: Path) -> Aligned:
         have, want = (f"{width_px}x{height_px}" for width_px, height_px in (own_wh, size_wh))
         change = own_wh[0] * size_wh[1] / (own_wh[1] * size_wh[0])
         if abs(change - 1) > _MAX_ASPECT_CHANGE:
-            cure = "score images of one scene, uncropped"
-            _refuse(
-                Finding.expected("score.shape", str(path), f"the shape of {want}, the truth's", have, cure)
-            )
+            message = f"is {have}, another shape than the truth's {want}"
+            hint = "Score uncropped images of the same scene."
+            _refuse(Finding("score.shape", str(path), message, hint, wanted=want, got=have))
         resized_from = have
     # An image of another size was scaled, or cut at its right and lower border: which, its edges tell.
     candidates = [image, *([_scaled(image, size_wh)] if resized_from else [])]
@@ -64,9 +63,11 @@ def align(image: RgbImage, truth: RgbImage, path: Path) -> Aligned:
     shift = max(shifts, key=lambda found: found.confidence)
     image = candidates[shifts.index(shift)]
     if not shift.reliable:
-        wanted = f"edges that agree with the truth's by {RELIABLE_CONFIDENCE}"
-        cure = "score an image of the same scene; this one cannot be registered"
-        _refuse(Finding.expected("score.registration", str(path), wanted, f"{shift.confidence:.2f}", cure))
+        message = (
+            "cannot be registered with the truth: their edges correlate by "
+            f"{shift.confidence:.2f}, less than {RELIABLE_CONFIDENCE}"
+        )
+        _refuse(Finding("score.registration", str(path), message, "Score an image of the same scene."))
     rgb, inside = undo_shift(image, shift, size_wh)
     return Aligned(rgb, inside, shift.dx_px, shift.dy_px, resized_from)
 

@@ -1,4 +1,4 @@
-"""What each garment is called: as a person says, else as a detector sees, else as its outline suggests."""
+"""What each garment is called: as the user says, else as a detector sees, else as its outline suggests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ON_MODEL_WEIGHT = 0.5
 
 
 def given_label(pair: PhotoPair) -> GarmentLabel | None:
-    """The label that a person gave a pair, which always wins, or None."""
+    """The label that the user gave a pair, which always wins, or None."""
     return GarmentLabel(pair.garment, "given") if pair.garment else None
 
 
@@ -71,14 +71,14 @@ def parse_vocabulary(text: str) -> tuple[str, ...]:
     ('shirt', 'zip top')
 
     Raises:
-        UsageError: if there is none, one comes twice, or one is not plain.
+        UsageError: if there is no word, a word is repeated, or one has a dot or a control character.
     """
     words = tuple(word.strip() for word in text.split(","))
     plain = all(word and word.isprintable() and "." not in word for word in words)
     if not plain or len({word.lower() for word in words}) < len(words):
         raise UsageError(
-            f"--vocabulary {text!r}: wanted different words without dots, with commas between them, "
-            "got this; write such as shirt,trousers,dress"
+            f"vocabulary {text!r} is not a list of different words without dots; "
+            "separate them by commas, such as shirt,trousers,dress"
         )
     return words
 
@@ -97,27 +97,18 @@ def read_garments(path: Path) -> dict[str, str]:
     try:
         document = load_json(read_text(path))
     except (OSError, ValueError) as error:
-        raise_findings(
-            [
-                Finding.expected(
-                    "garments.unreadable", str(path), "a JSON file in UTF-8", f"'{error}'", "mend it"
-                )
-            ],
-            str(path),
-        )
+        message, hint = f"cannot be read as JSON ({error})", "Write it again as a JSON file in UTF-8."
+        raise_findings([Finding("garments.unreadable", str(path), message, hint)], str(path))
     if not isinstance(document, dict):
-        wanted = 'an object such as {"still-life1.jpg": "jacket"}'
-        raise_findings(
-            [Finding.expected("garments.form", str(path), wanted, type(document).__name__, "rewrite it so")],
-            str(path),
-        )
+        message = f"is a JSON {type(document).__name__}, not an object"
+        hint = 'Write an object such as {"still-life1.jpg": "jacket"}.'
+        raise_findings([Finding("garments.form", str(path), message, hint)], str(path))
     findings = [
-        Finding.expected(
+        Finding(
             "garments.label",
             f"{path.name}: {name}",
-            "a garment's name on one line",
-            repr(label)[:80],
-            "write the name",
+            f"{repr(label)[:80]} is not a garment's name on one line",
+            'Write a name such as "jacket".',
         )
         for name, label in document.items()
         if not (isinstance(label, str) and label.strip() and label.isprintable())

@@ -18,7 +18,7 @@ from chromiq.runtime.torch_device import require_torch_device
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _FILES = ("*.safetensors", "*.json", "*.txt")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
-_ELSE = "name a local folder, or use --segmenter classic"
+_ELSE = "name a local folder, or use the segmenter classic"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Runtime:
             half = "bfloat16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "float16"
             dtype = half if device.startswith("cuda") else "float32"
         if dtype not in ("float32", "float16", "bfloat16"):
-            raise UsageError(f"--dtype {dtype}: wanted auto, float32, float16 or bfloat16; use one of them")
+            raise UsageError(f"dtype {dtype} is unknown; use auto, float32, float16 or bfloat16")
         return cls(device, dtype, batch_size, torch)
 
     def inference(self) -> ExitStack:
@@ -153,7 +153,7 @@ def fetch_weights(*models: HubModel) -> None:
     """Bring the weights of all `models` onto this machine, unless they are here.
 
     Raises:
-        AccessError: if some are not to be had; it names the page to visit.
+        AccessError: if some cannot be fetched; it names the page to visit.
         UsageError: if the model libraries are not installed.
     """
     try:
@@ -170,18 +170,22 @@ def load_model(model_class: Any, model: HubModel, device: str) -> Any:
     """A model's weights, from safetensors only, on a device, ready to run.
 
     Raises:
-        AccessError: if they are not to be had, are pickles, or do not fit the class.
+        AccessError: if they cannot be fetched, are pickles, or do not fit the class.
     """
-    wanted = f"{model.name_or_path}: wanted the weights of a {model_class.__name__}"
-    load = partial(model_class.from_pretrained, model.name_or_path, revision=model.revision)
+    name, needed = model.name_or_path, model_class.__name__
+    load = partial(model_class.from_pretrained, name, revision=model.revision)
     try:
         loaded, report = _barred(model, partial(load, use_safetensors=True, output_loading_info=True))
     except (AttributeError, KeyError, TypeError) as error:  # what its configuration lacks
-        raise AccessError(f"{wanted}, got those of another model ({_told(error)}); name another") from error
+        raise AccessError(
+            f"{name}: these weights are not of a {needed} ({_first_line(error)}); name another model"
+        ) from error
     # transformers would fill what is missing with random numbers.
     if missing := sorted(report["missing_keys"]):
-        got = f"none for {len(missing)} of its parts, {missing[0]} among them"
-        raise AccessError(f"{wanted}, got {got}; name another")
+        raise AccessError(
+            f"{name}: these weights are not of a {needed}: {len(missing)} of its tensors are missing, "
+            f"such as {missing[0]}; name another model"
+        )
     return loaded.to(device).eval()
 
 
@@ -189,7 +193,7 @@ def load_processor(processor_class: Any, model: HubModel) -> Any:
     """A tokenizer or an image processor of a model; no code of the model's page is run.
 
     Raises:
-        AccessError: if its files are not to be had.
+        AccessError: if its files cannot be fetched.
     """
     return _barred(
         model,
@@ -200,10 +204,10 @@ def load_processor(processor_class: Any, model: HubModel) -> Any:
 
 
 def models_needed(error: ImportError) -> UsageError:
-    """What to say when the model libraries are not installed."""
+    """The error when the model libraries are not installed."""
     return UsageError(
         f"this segmenter needs the model libraries ({error}); "
-        "install them with: pip install 'chromiq[models]', or use --segmenter classic"
+        "install them with: pip install 'chromiq[models]', or use the segmenter classic"
     )
 
 
@@ -232,20 +236,30 @@ def _why_barred(model: HubModel, error: BaseException) -> str:
     causes = list(_causes(error))
     if folder.is_dir():
         pickled = [path.name for pattern in _PICKLES for path in sorted(folder.glob(pattern))]
-        got = f"only {', '.join(pickled)}, pickles, which can run code" if pickled else _told(error)
-        return f"{name}: wanted a model folder with {_WEIGHTS[0]}, got {got}; {_ELSE}"
+        if pickled:
+            why = f"{', '.join(pickled)} are pickles, which can run code, and there is no {_WEIGHTS[0]}"
+        else:
+            why = f"the model in this folder cannot be loaded ({_first_line(error)})"
+        return f"{name}: {why}; {_ELSE}"
     if any(isinstance(cause, GatedRepoError) for cause in causes):
         return (
-            f"{name}: wanted access to its weights, got a refusal, as its licence has not been accepted; "
+            f"{name}: access refused, as its licence has not been accepted; "
             f"visit {model.page}, accept it, and set HF_TOKEN"
         )
     if any(isinstance(cause, (RepositoryNotFoundError, RevisionNotFoundError)) for cause in causes):
-        got = f"none of that name at revision {model.revision}"
-        return f"{name}: wanted a model on the hub, got {got}; see {model.page}, or {_ELSE}"
+        return (
+            f"{name}: the hub has no model of this name at revision {model.revision}; "
+            f"see {model.page}, or {_ELSE}"
+        )
     if is_offline_mode():
-        got = "none, and HF_HUB_OFFLINE is set"
-        return f"{name}: wanted its weights in the cache, got {got}; fetch them from {model.page}, or {_ELSE}"
-    return f"{name}: wanted its weights as safetensors, got {_told(error)}; see {model.page}, or {_ELSE}"
+        return (
+            f"{name}: its weights are not in the cache, and HF_HUB_OFFLINE is set; "
+            f"fetch them from {model.page}, or {_ELSE}"
+        )
+    return (
+        f"{name}: its weights cannot be loaded as safetensors ({_first_line(error)}); "
+        f"see {model.page}, or {_ELSE}"
+    )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -254,6 +268,6 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _told(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return f"'{lines[0].removeprefix('Got: ') if lines else type(error).__name__}'"

@@ -156,7 +156,7 @@ class TestAccess:
             resolve_segmenter("sam3", ModelOptions(detector="x/y"))
         with pytest.raises(UsageError, match="--device nonsense: wanted a device"):
             Runtime.choose("nonsense")
-        with pytest.raises(UsageError, match="--dtype float8"):
+        with pytest.raises(UsageError, match="dtype float8 is unknown"):
             Runtime.choose("cpu", "float8")
 
     def test_pickles_are_refused(self, folders, tmp_path):
@@ -166,12 +166,12 @@ class TestAccess:
         (folder / "model.safetensors").unlink()
         torch.save({}, folder / "pytorch_model.bin")
         models = ModelOptions(detector=str(folders["dino"]), masker=str(folder), device="cpu")
-        with pytest.raises(AccessError, match=r"got only pytorch_model\.bin, pickles"):
+        with pytest.raises(AccessError, match=r"pytorch_model\.bin are pickles"):
             make_segmenter("grounded-sam2", models)
 
     def test_weights_of_another_model_are_refused(self, folders):
         models = ModelOptions(detector=str(folders["dino"]), masker=str(folders["sam3"]), device="cpu")
-        with pytest.raises(AccessError, match="wanted the weights of a Sam2Model, got those of another"):
+        with pytest.raises(AccessError, match="not of a Sam2Model"):
             make_segmenter("grounded-sam2", models)
 
     def test_weights_that_lack_a_part_are_refused(self, folders, tmp_path):
@@ -182,7 +182,9 @@ class TestAccess:
         del weights["mask_decoder.iou_token.weight"]
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
         models = ModelOptions(detector=str(folders["dino"]), masker=str(folder), device="cpu")
-        with pytest.raises(AccessError, match=r"none for 1 of its parts, mask_decoder\.iou_token\.weight"):
+        with pytest.raises(
+            AccessError, match=r"1 of its tensors are missing, such as mask_decoder\.iou_token\.weight"
+        ):
             make_segmenter("grounded-sam2", models)
 
     def test_the_offline_cache_is_enough_and_no_network_is_asked(self, folders, tmp_path, monkeypatch):
