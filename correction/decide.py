@@ -142,7 +142,10 @@ def plan_correction(
     evidence = look_at_photos(still_life, still_life_mask, on_model, found)
     evidence = replace(evidence, exchanged=evidence.exchanged or exchanged)
     if options.target_lab is not None:  # the still-life then only shows which garment it is
-        evidence = replace(evidence, exchanged=False, still_life_colourless=False, on_model_colourless=False)
+        evidence = replace(
+            evidence, exchanged=False, still_life_colourless=False, on_model_colourless=False,
+            lightness_pattern=1.0, chroma_pattern=1.0, still_life_short=False,
+        )  # fmt: skip
     judgement = judge(evidence)
     if not len(seen_lab) or (judgement.answer == "left_alone" and not options.force):
         colours = _colours(flat_lab, seen_lab, seen_lab, options) if len(seen_lab) else None

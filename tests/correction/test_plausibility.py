@@ -9,7 +9,7 @@ import pytest
 from chromiq.correction.decide import plan_correction
 from chromiq.correction.fitting.transfer import garment_sample
 from chromiq.correction.options import CorrectionOptions
-from chromiq.correction.plausibility import RULES, Evidence, judge
+from chromiq.correction.plausibility import RULES, Evidence, judge, look_at_photos
 from chromiq.dataset_builder.degrade.apply import degrade
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.records import GarmentMask
@@ -18,7 +18,8 @@ from chromiq.sample_catalogue.catalogue import draw_pair
 FINE = Evidence(
     mask_share=0.3, mask_confidence=1.0, mask_reasons=(), frame_share=0.0, background_share=0.0,
     face_share=0.0, person_share=0.6, skin_share=0.0, left_out_share=0.0, cut_share=0.0,
-    shape_ratio=1.0, is_cropped=False, exchanged=False,
+    shape_ratio=1.0, lightness_pattern=1.0, chroma_pattern=1.0, still_life_short=True, hem_heads=2.0,
+    is_cropped=False, exchanged=False,
     still_life_colourless=False, on_model_colourless=False, still_life_chroma=20, on_model_chroma=25,
     gain=5.0, likelihood=-2.0, dye_change=0.0, mean_change=-5.0,
 )  # fmt: skip
@@ -125,6 +126,17 @@ def test_another_garment_is_never_plainly_corrected():
     assert codes(plan) & {"gain.large", "garment.different"}
 
 
+def test_a_checked_still_life_beside_a_plain_photo_is_to_be_looked_at():
+    pair = draw_pair(0, size_wh=(320, 400))
+    flat_mask = still_life_mask(pair.still_life)
+    rows, columns = np.indices(flat_mask.shape) // 8
+    light = np.where((rows + columns) % 2, 1.25, 0.5)[..., None]
+    checked = np.where(flat_mask[..., None], np.clip(pair.still_life * light, 0, 255), pair.still_life)
+    found = GarmentMask(pair.on_model_mask, 1.0)
+    judgement = judge(look_at_photos(checked.astype(np.uint8), flat_mask, pair.on_model, found))
+    assert [doubt.code for doubt in judgement.doubts] == ["garment.pattern"]
+
+
 def test_force_corrects_and_says_what_speaks_against_it(shirt):
     pair, off = shirt
     plan = planned(pair.still_life, off, ~pair.on_model_mask, force=True)
@@ -158,6 +170,11 @@ def test_nothing_speaks_against_fine_evidence():
         ({"shape_ratio": 2.4}, "look", "garment.shape"),
         ({"shape_ratio": 2.4, "gain": 30.0}, "left_alone", "garment.different"),
         ({"shape_ratio": 0.3}, "look", "garment.shape"),
+        ({"lightness_pattern": 3.0}, "look", "garment.pattern"),
+        ({"lightness_pattern": 0.3}, "look", "garment.pattern"),
+        ({"chroma_pattern": 1.8}, "look", "garment.pattern"),
+        ({"chroma_pattern": 0.5}, "look", "garment.pattern"),
+        ({"hem_heads": 4.2}, "look", "garment.length"),
         ({"still_life_colourless": True, "on_model_chroma": 6.0}, "look", "photos.nearly_colourless"),
     ],
 )
