@@ -115,4 +115,7 @@ def remove_recorded(folder: Path, key: str) -> None:
     record = read_record(folder, key)
     for name in record.digests if record else ():
         (folder / name).unlink(missing_ok=True)
-    DatasetLayout(folder).pair_record(key).unlink(missing_ok=True)
+    layout = DatasetLayout(folder)
+    layout.colours_record(key).unlink(missing_ok=True)
+    (folder / "review" / f"colours{key}.jpg").unlink(missing_ok=True)
+    layout.pair_record(key).unlink(missing_ok=True)

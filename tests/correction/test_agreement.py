@@ -8,6 +8,7 @@ from PIL import Image
 
 from chromiq.correction import agreement
 from chromiq.correction.agreement import check_agreement
+from chromiq.dataset_builder.export import remove_recorded
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 
 
@@ -43,6 +44,13 @@ def test_it_is_remembered_until_something_changes(dataset, monkeypatch):
     assert check_agreement(pairs, dataset) == []
     assert not (dataset / "review" / "colours1.jpg").exists()
     assert json.loads((dataset / ".chromiq" / "colours" / "1.json").read_text())["gain"] < 3
+
+
+def test_the_record_and_the_picture_go_with_the_pair(dataset):
+    check_agreement(find_pairs(dataset / "pairs").pairs, dataset)
+    remove_recorded(dataset, "1")
+    assert not (dataset / "review" / "colours1.jpg").exists()
+    assert [path.name for path in (dataset / ".chromiq" / "colours").iterdir()] == ["2.json"]
 
 
 def test_pairs_that_are_not_in_the_dataset_are_passed_over(dataset):
