@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from chromiq.errors import EXIT_SKIPPED, Finding, UsageError
-from chromiq.models import DEFAULT_MODEL
-from chromiq_cli.build import Geometry
+from chromiq.models import DEFAULT_MODEL, MODELS
 from chromiq_cli.output import (
-    IMAGE_SEED_OPTION,
     JSON_OPTION,
-    MODEL_OPTION,
     print_findings,
     print_json,
     print_line,
@@ -150,15 +147,22 @@ def correct(
     lora: Annotated[
         Path | None, typer.Option(help="For lora and hybrid: .safetensors.", rich_help_panel=_LORA)
     ] = None,
-    model: Annotated[str, MODEL_OPTION] = DEFAULT_MODEL,
+    model: Annotated[
+        str, typer.Option(help=f"Edit model: {', '.join(MODELS)}.", rich_help_panel=_LORA)
+    ] = DEFAULT_MODEL,
     checkpoint: Annotated[
         str | None, typer.Option(help="Base model: hub name or folder.", rich_help_panel=_LORA)
     ] = None,
-    geometry: Geometry = "published",
+    geometry: Annotated[
+        Literal["published", "exact"],
+        typer.Option(help="How the LoRA's dataset was laid out.", rich_help_panel=_LORA),
+    ] = "published",
     steps: Annotated[
         int | None, typer.Option(min=1, help="Denoising steps; the model's own.", rich_help_panel=_LORA)
     ] = None,
-    seed: Annotated[int, IMAGE_SEED_OPTION] = 42,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**64 - 1, help="Random seed for the image.", rich_help_panel=_LORA)
+    ] = 42,
     offload: Annotated[
         str, typer.Option(help="none, model or sequential: less GPU memory.", rich_help_panel=_LORA)
     ] = "none",
