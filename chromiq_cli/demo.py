@@ -17,14 +17,14 @@ def demo(
 ) -> None:
     """Run the whole workflow on drawn garments: dataset, config, LoRA, sweep, correction, report."""
     from chromiq.evaluate.demo import run_demo
-    from chromiq.evaluate.score.summary import scores_document
+    from chromiq.evaluate.score.summary import LORA_TITLES, scores_document
     from chromiq.progress import progress_bar
 
     result = run_demo(out, progress_bar)
     if as_json:
         print_json({**scores_document(result.scores), "report": str(result.report)})
     else:
-        print_scores(result.scores)
+        print_scores(result.scores, LORA_TITLES)
     if result.best_checkpoint and not as_json:
         print_line(result.best_checkpoint)
     if result.lora:

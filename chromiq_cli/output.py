@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -54,9 +54,16 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
     Console(soft_wrap=not sys.stdout.isatty()).print(table)
 
 
-def print_scores(scores: Sequence[ImageScore]) -> None:
+def print_scores(scores: Sequence[ImageScore], titles: Mapping[str, str] | None = None) -> None:
     """Print the mean dE00 of each image and column, averages and gains, on stdout."""
-    from chromiq.evaluate.score.summary import average, average_interval, average_of, by_garment, compare
+    from chromiq.evaluate.score.summary import (
+        average,
+        average_interval,
+        average_of,
+        by_garment,
+        column_title,
+        compare,
+    )
 
     columns = list(scores[0].differences)
 
@@ -72,13 +79,18 @@ def print_scores(scores: Sequence[ImageScore]) -> None:
     cells.append(["95 % interval", *(f"{low:.2f} to {high:.2f}" for low, high in bounds)])
     means = [average_of(scores, column, "of_means") or 0.0 for column in columns]
     cells.append(row("of the mean colours", means))
-    print_table(["image", *(f"{column} vs truth" for column in columns)], cells, "mean dE00")
+    print_table(
+        ["image", *(column_title(column, titles) for column in columns)],
+        cells,
+        "mean dE00 from the true photo",
+    )
     for column in columns:
         if column != "control" and "control" in columns:
             found = compare(scores, column)
             low, high = found.interval
+            title = column_title(column, titles)
             print_line(
-                f"{column} against the control: {found.mean_change:+.3f} (95 % interval {low:+.2f} to "
+                f"{title} against uncorrected: {found.mean_change:+.3f} (95 % interval {low:+.2f} to "
                 f"{high:+.2f}), {found.wins} better, {found.losses} worse; worst {found.worst} "
                 f"{found.worst_change:+.3f}"
             )

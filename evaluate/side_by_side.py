@@ -13,7 +13,7 @@ from chromiq.evaluate.generate.lora_files import require_lora_files
 from chromiq.evaluate.report.page import write_report
 from chromiq.evaluate.score.crops import crop_seam_findings
 from chromiq.evaluate.score.folders import ImageScore, find_images, image_findings, score_folders
-from chromiq.evaluate.score.summary import write_scores
+from chromiq.evaluate.score.summary import LORA_TITLES, write_scores
 from chromiq.evaluate.testset import (
     correct_trial,
     find_trial_garment,
@@ -206,7 +206,10 @@ def evaluate_testset(
     )
     write_scores(out, scores)
     report = out / "report.html"
-    write_report(report, scores, truth, columns, crops=crops, masks=masks, title=title, notes=notes)
+    write_report(
+        report, scores, truth, columns,
+        crops=crops, masks=masks, title=title, titles=LORA_TITLES, notes=notes,
+    )  # fmt: skip
     return Evaluation(tuple(scores), left_alone, report)
 
 

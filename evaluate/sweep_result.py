@@ -83,6 +83,13 @@ class Sweep:
             and bootstrap_interval([point.images[name] - best.images[name] for name in best.images])[0] <= 0
         ]
 
+    @property
+    def change(self) -> tuple[float, tuple[float, float]]:
+        """Mean over images of the best's dE00 minus that of no LoRA, and its 95 % interval."""
+        best = self.best
+        changes = [best.images[name] - self.control.images[name] for name in best.images]
+        return sum(changes) / len(changes), bootstrap_interval(changes)
+
     def as_dict(self) -> dict[str, Any]:
         """The sweep as ``sweep.json`` holds it, unrounded."""
         best = self.best if self.measured else None
@@ -93,6 +100,8 @@ class Sweep:
             if best
             else None,
             "not_told_from_best": [point.checkpoint for point in self.ties] if best else [],
+            "change_from_control": best and self.change[0],
+            "change_interval": best and self.change[1],
             "control": asdict(self.control),
             "checkpoints": [asdict(point) for point in self.points],
             "skipped": {point.checkpoint: point.error for point in self.skipped},
@@ -105,8 +114,14 @@ def summary(result: Sweep) -> str:
     low, high = best.interval or (0.0, 0.0)
     said = (
         f"Best: {best.checkpoint} (step {best.step}), mean dE00 {best.mean:.2f} (95 % interval {low:.2f} to "
-        f"{high:.2f}) over {len(best.images)} images; not corrected {result.control.mean:.2f}."
+        f"{high:.2f}) over {len(best.images)} images; uncorrected {result.control.mean:.2f}."
     )
+    change, (low, high) = result.change
+    if high >= 0:
+        said += (
+            f" It is {'worse' if low > 0 else 'not measurably better'} than no LoRA: {change:+.2f} dE00 "
+            f"against uncorrected (95 % interval {low:+.2f} to {high:+.2f}). Do not use it as it is."
+        )
     if ties:
         steps = ", ".join(str(point.step) for point in ties)
         said += f" So few images do not tell it from step {steps}: choosing among these is chance."

@@ -12,13 +12,14 @@ import yaml
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.documents import load_json, read_text
 from chromiq.errors import Finding, UnsoundError, UsageError
-from chromiq.evaluate.score.summary import bootstrap_interval
+from chromiq.evaluate.score.summary import bootstrap_interval, column_title
 from chromiq.evaluate.sweep import SWEEP_FILE
 from chromiq.models import MODELS, Licence, model_of_arch
 from chromiq.templating import template_environment
 from chromiq.toolkit_configs.runs.folder import RunRecord
 from chromiq.toolkit_configs.schema.jobs import Job
 
+_TITLES = {"generated": "this LoRA", "hybrid": "this LoRA, hybrid"}
 _LINE_BREAKS = str.maketrans({"\n": " ", "\r": " "})
 
 
@@ -59,6 +60,12 @@ def read_figures(folder: Path, checkpoint: str) -> list[Figure]:
         hint = "Run chromiq sweep or chromiq evaluate on it, and use that output folder."
         finding = Finding("card.figures", str(path), message, hint)
         raise UnsoundError(str(finding), [finding]) from error
+
+
+def better_than_nothing(figures: Sequence[Figure]) -> bool:
+    """Whether the LoRA, the last figure, has a lower mean dE00 than no LoRA; True if unknown."""
+    uncorrected = [figure.mean for figure in figures if figure.what == "uncorrected"]
+    return not uncorrected or figures[-1].mean < uncorrected[0]
 
 
 def render_card(
@@ -125,6 +132,7 @@ def render_card(
         process=process,
         model=model,
         figures=figures,
+        is_better=better_than_nothing(figures),
         curve=curve,
     )
 
@@ -133,7 +141,7 @@ def _of_sweep(document: dict[str, Any], checkpoint: str) -> list[Figure]:
     point = next(each for each in document["checkpoints"] if each["checkpoint"] == checkpoint)
     if point["error"] is not None:
         raise ValueError(point["error"])
-    rows = (("not corrected", document["control"]), ("this LoRA", point))
+    rows = (("uncorrected", document["control"]), ("this LoRA", point))
     return [
         Figure(what, len(each["images"]), each["mean"], (each["interval"][0], each["interval"][1]))
         for what, each in rows
@@ -143,10 +151,11 @@ def _of_sweep(document: dict[str, Any], checkpoint: str) -> list[Figure]:
 def _of_scores(document: dict[str, Any]) -> list[Figure]:
     images = document["images"]
     columns = [key for key in images[0] if key.endswith("_vs_truth")]
+    columns.sort(key=lambda column: column == "generated_vs_truth")  # the LoRA's own is the last
     figures = []
     for column in columns:
         means = [float(image[column]["mean"]) for image in images]
-        name = column.removesuffix("_vs_truth")
+        name = column_title(column.removesuffix("_vs_truth"), _TITLES)
         figures.append(Figure(name, len(means), sum(means) / len(means), bootstrap_interval(means)))
     return figures
 

@@ -13,7 +13,7 @@ import yaml
 
 from chromiq.errors import AccessError, ChromiqError, Finding, UnsoundError, UsageError
 from chromiq.evaluate.generate.lora_files import read_lora_file
-from chromiq.evaluate.publish.model_card import read_figures, render_card
+from chromiq.evaluate.publish.model_card import better_than_nothing, read_figures, render_card
 from chromiq.evaluate.sweep import CURVE_FILE
 from chromiq.files import sha256_file, write_text
 from chromiq.models import Licence, base_licence
@@ -36,12 +36,14 @@ class Publication:
         lora: the checkpoint.
         step: at which it was saved.
         files: name there to a file here, or to the bytes made for it.
+        is_better: whether the LoRA's mean dE00 is below that of the uncorrected images; True if unknown.
     """
 
     repository: str
     lora: Path
     step: int
     files: dict[str, Path | bytes]
+    is_better: bool
 
     @property
     def card(self) -> str:
@@ -103,6 +105,7 @@ def prepare(
     base = base_model or job.process.model.name_or_path
     curve = figures / CURVE_FILE if figures and (figures / CURVE_FILE).is_file() else None
     saved_at = checkpoint_step(lora, record.name) or record.total_steps
+    known = read_figures(figures, lora.name) if figures else []
     card = render_card(
         job,
         record,
@@ -111,7 +114,7 @@ def prepare(
         base,
         Licence(licence) if licence else base_licence(base),
         repository,
-        read_figures(figures, lora.name) if figures else [],
+        known,
         curve=CURVE_FILE if curve else None,
     )
     files: dict[str, Path | bytes] = {
@@ -121,7 +124,7 @@ def prepare(
     }
     if curve:
         files[CURVE_FILE] = curve
-    return Publication(repository, lora, saved_at, files)
+    return Publication(repository, lora, saved_at, files, better_than_nothing(known))
 
 
 def publish(

@@ -36,7 +36,7 @@ def steps_curve(
     axes = figure.add_subplot()
     level, (control_low, control_high) = control
     axes.axhspan(control_low, control_high, color=_CONTROL, alpha=0.12, linewidth=0)
-    axes.axhline(level, color=_CONTROL, linestyle="--", linewidth=1.2, label=f"not corrected, {level:.2f}")
+    axes.axhline(level, color=_CONTROL, linestyle="--", linewidth=1.2, label=f"uncorrected, {level:.2f}")
     low, high = zip(*intervals, strict=True)
     axes.fill_between(steps, low, high, color=_LINE, alpha=0.15, linewidth=0)
     below = [mean - end for mean, end in zip(means, low, strict=True)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from markupsafe import Markup
@@ -12,7 +13,14 @@ from chromiq.evaluate.report.pictures import MAP_FULL_SCALE, Panel, scale_bar, s
 from chromiq.evaluate.score.crops import Crop
 from chromiq.evaluate.score.difference import Difference
 from chromiq.evaluate.score.folders import ImageScore, find_images
-from chromiq.evaluate.score.summary import Comparison, average, average_of, by_garment, compare
+from chromiq.evaluate.score.summary import (
+    Comparison,
+    average,
+    average_of,
+    by_garment,
+    column_title,
+    compare,
+)
 from chromiq.files import write_text
 from chromiq.imaging.alignment import align
 from chromiq.imaging.report_pictures import csp_hash, data_uri, outline_path
@@ -58,12 +66,17 @@ _FIELDS = (
         averaged=False,
     ),
     Field(
-        "leak_mean", "leak", "%.2f", "mean dE00 from the control outside the garment, where none should be"
+        "leak_mean",
+        "leak",
+        "%.2f",
+        "mean dE00 from the uncorrected photo outside the garment, where none should be",
     ),
     Field("leak_over_1", "over 1", "%.1f%%", "share of the pixels there that changed by over dE00 1", 100),
     Field("leak_over_2", "over 2", "%.1f%%", "share of the pixels there that changed by over dE00 2", 100),
-    Field("gradient_correlation", "threads", "%.2f", "correlation of the gradients with the control's"),
-    Field("ssim", "SSIM", "%.2f", "structural similarity of lightness with the control"),
+    Field(
+        "gradient_correlation", "threads", "%.2f", "correlation of the gradients with the uncorrected photo's"
+    ),
+    Field("ssim", "SSIM", "%.2f", "structural similarity of lightness with the uncorrected photo"),
     Field(
         "dx_px",
         "right by",
@@ -137,6 +150,7 @@ def write_report(
     crops: Mapping[str, Crop] | None = None,
     masks: Path | None = None,
     title: str = "Colour report",
+    titles: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
     charts: Sequence[Chart] = (),
     on_progress: Update | None = None,
@@ -151,6 +165,7 @@ def write_report(
         crops: what was measured, by stem; marked on the pictures.
         masks: folder of same-named masks of what was measured; outlined on the pictures.
         title: its heading; any text, shown as text.
+        titles: what columns are called, as `column_title` takes it.
         notes: what a reader must know, one paragraph each.
         charts: pictures that belong to the summary.
         on_progress: called with images done and images in all.
@@ -172,10 +187,11 @@ def write_report(
     judged = min(corrected, key=lambda row: row.mean)
     environment = template_environment(html=True)
     environment.filters["csp_hash"] = csp_hash
+    environment.filters["titled"] = titled = partial(column_title, titles=titles)
     page = environment.get_template("report.html.j2").render(
         title=title,
         notes=notes,
-        headline=f"{_headline(methods, len(scores))} {_of_means(methods)}",
+        headline=f"{_headline(methods, len(scores), titled)} {_of_means(methods, titled)}",
         charts=charts,
         columns=names,
         compared=any(row.comparison for row in methods),
@@ -239,29 +255,30 @@ def _methods(scores: Sequence[ImageScore], names: Sequence[str], cards: Sequence
     ]
 
 
-def _headline(methods: Sequence[MethodRow], images: int) -> str:
+def _headline(methods: Sequence[MethodRow], images: int, titled: Callable[[str], str]) -> str:
     """What the summary says first, in one sentence.
 
     Only an interval that leaves out 0 is called better or worse: on few images chance does the rest.
     """
     best = min(methods, key=lambda row: row.mean)
     over = f"over {images} image{'s' if images != 1 else ''}"
-    said = f"Lowest mean dE00 {over}: {best.column} with {best.mean:.2f}"
+    said = f"Lowest mean dE00 {over}: {titled(best.column)} with {best.mean:.2f}"
     if best.column == "control" and len(methods) > 1:
         return f"{said}; nothing did better than leaving the colour as it was."
     if best.comparison is None:
         return f"{said}."
     if images == 1:
-        return f"{said}, {best.comparison.mean_change:+.2f} against the control; one image tells of no other."
+        change = f"{best.comparison.mean_change:+.2f} against uncorrected"
+        return f"{said}, {change}; one image says nothing about others."
     low, high = best.comparison.interval
-    change = f"{best.comparison.mean_change:+.2f} against the control"
+    change = f"{best.comparison.mean_change:+.2f} against uncorrected"
     chance = "" if high < 0 else "; that could be chance"
     return f"{said}, {change} (95 % interval {low:+.2f} to {high:+.2f}){chance}."
 
 
-def _of_means(methods: Sequence[MethodRow]) -> str:
+def _of_means(methods: Sequence[MethodRow], titled: Callable[[str], str]) -> str:
     """The other headline figure: texture that a network redraws raises the mean dE00, but not this one."""
-    known = [(row.column, row.averages["of_means"] or 0.0) for row in methods]
+    known = [(titled(row.column), row.averages["of_means"] or 0.0) for row in methods]
     return f"dE00 of the mean colours: {', '.join(f'{name} {value:.2f}' for name, value in known)}."
 
 

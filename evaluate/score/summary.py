@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,22 @@ from chromiq.evaluate.score.folders import ImageScore
 from chromiq.files import write_json, write_text
 
 _RESAMPLES = 2000
+_TITLES = {"control": "uncorrected", "transfer": "network-free"}
+LORA_TITLES = {"generated": "my LoRA", "hybrid": "my LoRA, hybrid"}
+"""Of the columns of a single LoRA, as `chromiq.evaluate.side_by_side.evaluate_testset` names them."""
+
+
+def column_title(column: str, titles: Mapping[str, str] | None = None) -> str:
+    """What a column is called where people read it; its key in ``scores.json`` stays.
+
+    Args:
+        column: its key.
+        titles: others than the usual ones.
+
+    >>> column_title("control"), column_title("generated"), column_title("generated", LORA_TITLES)
+    ('uncorrected', 'generated', 'my LoRA')
+    """
+    return {**_TITLES, **(titles or {})}.get(column, column)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,16 @@ def test_the_best_is_the_lowest_and_what_chance_cannot_tell_from_it_is_said():
     assert "chance" not in summary(alone)
 
 
+@pytest.mark.parametrize(
+    ("uncorrected", "said"), [(9, None), (2.1, None), (2, "not measurably better"), (1, "worse")]
+)
+def test_a_best_lora_that_is_no_better_than_none_is_reported(uncorrected, said):
+    result = Sweep("r", "", point(0, *[uncorrected] * 6), (point(30, 2, 2, 2, 2, 2, 2),))
+    assert ("than no LoRA" in summary(result)) is (said is not None)
+    assert said is None or f"It is {said} than no LoRA" in summary(result)
+    assert result.as_dict()["change_from_control"] == pytest.approx(2 - uncorrected)
+
+
 def test_nothing_measured_is_a_failure():
     broken = Point("r_1", 1, None, None, {}, "", "UnsoundError: broken")
     with pytest.raises(

@@ -9,7 +9,7 @@ import yaml
 from hub_server import Hub
 
 from chromiq.errors import AccessError, ChromiqError, UnsoundError, UsageError
-from chromiq.evaluate.publish.model_card import read_figures
+from chromiq.evaluate.publish.model_card import better_than_nothing, read_figures
 from chromiq.evaluate.publish.repository import prepare, publish
 from chromiq.evaluate.score.summary import bootstrap_interval
 from chromiq.files import sha256_file
@@ -102,11 +102,30 @@ def test_the_card_is_one_the_hub_reads(run_folder, scores):
 def test_the_card_says_what_made_the_lora_and_how_good_it_is(run_folder, scores, dataset):
     text = prepare(run_folder, "shop/colour", step=200, figures=scores).card
     assert "| this LoRA | 2 | 4.25 | 3.50 to 5.12 |" in text
-    assert "| not corrected | 1 | 9.00 | 8.00 to 10.00 |" in text
+    assert "| uncorrected | 1 | 9.00 | 8.00 to 10.00 |" in text
     assert sha256_file(dataset / "manifest.jsonl") in text
     assert sha256_file(run_folder / "r_000000200.safetensors") in text
     assert "step 200 of 400" in text
     assert "](curve.png)" in text
+
+
+@pytest.mark.parametrize(("mean", "said"), [(9.5, True), (4.25, False)])
+def test_a_lora_worse_than_none_is_reported(run_folder, scores, mean, said):
+    document = json.loads((scores / "sweep.json").read_text())
+    document["checkpoints"][0]["mean"] = mean
+    (scores / "sweep.json").write_text(json.dumps(document))
+    publication = prepare(run_folder, "shop/colour", step=200, figures=scores)
+    assert publication.is_better is not said
+    assert ("not better than no LoRA" in publication.card) is said
+
+
+def test_the_lora_is_the_last_of_the_scores_of_an_evaluation(tmp_path):
+    columns = {"generated_vs_truth": 8.0, "control_vs_truth": 5.0, "hybrid_vs_truth": 4.0}
+    image = {name: {"mean": mean} for name, mean in columns.items()}
+    (tmp_path / "scores.json").write_text(json.dumps({"images": [{"name": "1", **image}]}))
+    figures = read_figures(tmp_path, "r.safetensors")
+    assert [figure.what for figure in figures] == ["uncorrected", "this LoRA, hybrid", "this LoRA"]
+    assert not better_than_nothing(figures)
 
 
 def test_its_code_is_python_that_names_real_classes(run_folder):
@@ -136,7 +155,7 @@ def test_scores_of_an_evaluation_will_do(tmp_path):
     images = [{"name": name, "generated_vs_truth": {"mean": mean}} for name, mean in (("a", 3), ("b", 5))]
     (tmp_path / "scores.json").write_text(json.dumps({"images": images}))
     (figure,) = read_figures(tmp_path, "r.safetensors")
-    assert (figure.what, figure.images, figure.mean) == ("generated", 2, 4.0)
+    assert (figure.what, figure.images, figure.mean) == ("this LoRA", 2, 4.0)
     assert figure.interval == bootstrap_interval([3, 5])
 
 

@@ -97,7 +97,7 @@ def test_the_headline_names_the_best_and_its_interval(page_path, images):
     scores = score_folders(images / "gt", columns, masks=images / "masks")
     mean = np.mean([score.differences["better"].mean for score in scores])
     change = mean - np.mean([score.differences["control"].mean for score in scores])
-    assert f"{NASTY} with {mean:.2f}, {change:+.2f} against the control (95 % interval -" in unescape(said)
+    assert f"{NASTY} with {mean:.2f}, {change:+.2f} against uncorrected (95 % interval -" in unescape(said)
     assert "chance" not in said
 
 
@@ -122,7 +122,7 @@ def test_one_image_has_no_interval(images, tmp_path):
     scores = score_folders(images / "gt", columns)[:1]
     write_report(tmp_path / "r.html", scores, images / "gt", columns)
     text = (tmp_path / "r.html").read_text()
-    assert "against the control; one image tells of no other." in text
+    assert "against uncorrected; one image says nothing about others." in text
     assert re.search(r"</td><td>–</td><td>1</td><td>0</td>", text)
 
 
