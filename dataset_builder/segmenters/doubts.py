@@ -24,7 +24,9 @@ REASONS: dict[str, Reason] = {
     "nothing_seen": Reason(
         "the detector did not see such a garment on the photo", "Check the garment's name, or draw the mask."
     ),
-    "weak_detection": Reason("the detector is not sure that it sees the garment", _OTHER_PHOTO),
+    "weak_detection": Reason(
+        "the mask fits the garment's colours, but the detector is not sure of it", _OTHER_PHOTO
+    ),
     "colour_disagrees": Reason("the colours inside differ from the still-life's", _OTHER_PHOTO),
     "touches_skin": Reason("the mask covers colours of skin", _REMOVE),
     "share_of_person": Reason(

@@ -52,7 +52,8 @@ def choose_mask(
         box_threshold: a score below it is a doubt.
 
     Returns:
-        The mask with a confidence and, among the reasons, ``"empty"``, ``"weak_detection"``,
+        The mask with a confidence and, among the reasons, ``"empty"``, ``"nothing_seen"`` (no box reaches
+        the threshold), ``"weak_detection"`` (this one does not),
         ``"colour_disagrees"`` and ``"box_overflow"``.
     """
     height_px, width_px = task.on_model.shape[:2]
@@ -67,13 +68,16 @@ def choose_mask(
         return GarmentMask(mask, 0.0, ("empty",), source)
     scale = np.array([grid_hw[1] / width_px, grid_hw[0] / height_px] * 2)
     doubts = {
-        "weak_detection": found.scores[box] < box_threshold,
+        "nothing_seen": found.scores.max() < box_threshold,
+        "weak_detection": found.scores[box] < box_threshold <= found.scores.max(),
         "colour_disagrees": agreement[box, alternative] < _LEAST_AGREEMENT,
         "box_overflow": _share_outside(logits > 0, found.xyxy[box] * scale) > _OVERFLOW_SHARE,
     }
     reasons = tuple(name for name, holds in doubts.items() if holds)
     confidence = float(found.quality[box, alternative]) * 0.7 ** len(reasons)
-    if doubts["weak_detection"]:  # no detection: the mask stays under the line, the more so the weaker
+    if (
+        found.scores[box] < box_threshold
+    ):  # no detection: the mask stays under the line, the more so the weaker
         confidence *= 0.5 * float(found.scores[box]) / box_threshold
     return GarmentMask(mask, float(np.clip(confidence, 0, 1)), reasons, source)
 

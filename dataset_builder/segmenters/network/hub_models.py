@@ -66,8 +66,10 @@ class HubModels:
             phrases: per photo, such as ``["shirt", "trousers"]``.
 
         Raises:
-            UsageError: if the phrases of a photo do not fit into one prompt or cannot be told apart.
+            UsageError: if a phrase is too long, has a word that the tokenizer does not know, or cannot be
+                told from the others.
         """
+        _refuse_unknown_words(self.processor.tokenizer, phrases)
         found: list[Detections] = []
         for part in batches(photos, self.runtime.batch_size):
             found += self._detect_batch(photos[part], phrases[part])
@@ -92,7 +94,7 @@ class HubModels:
         return found
 
     def _detect_batch(self, photos: Sequence[RgbImage], phrases: Sequence[Sequence[str]]) -> list[Detections]:
-        texts = [" ".join(f"{detector_phrase(phrase)}." for phrase in words) for words in phrases]
+        texts = [_prompt(words) for words in phrases]
         inputs = self.processor(images=list(photos), text=texts, return_tensors="pt", padding=True)
         columns = [
             phrase_columns(row, self.processor.tokenizer, len(words))
@@ -100,9 +102,7 @@ class HubModels:
         ]
         longest, limit = inputs["input_ids"].shape[1], int(self.detector.config.max_text_len)
         if longest > limit:
-            raise UsageError(
-                f"wanted garment words of at most {limit} tokens together, got {longest}; name fewer of them"
-            )
+            return [self._detect_in_passes(*item, limit) for item in zip(photos, phrases, strict=True)]
         with self.runtime.inference():
             outputs = self.detector(**inputs.to(self.runtime.device))
         probabilities = outputs.logits.float().sigmoid().cpu().numpy()
@@ -114,6 +114,22 @@ class HubModels:
             )
             for photo, boxes, rows, own in zip(photos, centres, probabilities, columns, strict=True)
         ]
+
+    def _detect_in_passes(self, photo: RgbImage, phrases: Sequence[str], limit: int) -> Detections:
+        """Halves of the phrases, until each fits; a box of one pass scores 0 for the other's phrases."""
+        from scipy.linalg import block_diag
+
+        tokens = len(self.processor.tokenizer(_prompt(phrases))["input_ids"])
+        if tokens <= limit:
+            return self._detect_batch([photo], [phrases])[0]
+        if len(phrases) == 1:
+            raise UsageError(
+                f"garment {phrases[0]!r} is {tokens} tokens long; the detector takes {limit}, shorten it"
+            )
+        middle = len(phrases) // 2
+        passes = [self._detect_in_passes(photo, part, limit) for part in (phrases[:middle], phrases[middle:])]
+        scores = block_diag(*(part.scores for part in passes)).astype(np.float32)
+        return Detections(np.concatenate([part.xyxy for part in passes]), scores)
 
     def _mask_batch(
         self, photos: Sequence[RgbImage], boxes: Sequence[FloatImage]
@@ -182,6 +198,23 @@ def detector_phrase(label: str) -> str:
     return " ".join(label.lower().replace(".", " ").split())
 
 
+def _prompt(phrases: Sequence[str]) -> str:
+    return " ".join(f"{detector_phrase(phrase)}." for phrase in phrases)
+
+
+def _refuse_unknown_words(tokenizer: Any, phrases: Sequence[Sequence[str]]) -> None:
+    words = {word for row in phrases for phrase in row for word in detector_phrase(phrase).split()}
+    unknown = [
+        repr(word)
+        for word in sorted(words)
+        if tokenizer.unk_token_id in tokenizer(word, add_special_tokens=False)["input_ids"]
+    ]
+    if unknown:
+        raise UsageError(
+            f"the detector does not know {', '.join(unknown)}; name garments by plain English words"
+        )
+
+
 def phrase_columns(token_ids: Sequence[int], tokenizer: Any, phrase_count: int) -> list[list[int]]:
     """Which of Grounding DINO's text columns belong to each phrase of its dot-separated prompt.
 
@@ -199,7 +232,7 @@ def phrase_columns(token_ids: Sequence[int], tokenizer: Any, phrase_count: int) 
     kept = [positions for positions in columns if positions]
     if len(kept) != phrase_count:
         raise UsageError(
-            f"wanted {phrase_count} garment words that Grounding DINO keeps apart, got {len(kept)}; "
+            f"Grounding DINO's tokenizer makes {len(kept)} phrases of {phrase_count} garment words; "
             "use plain words without dots"
         )
     return kept

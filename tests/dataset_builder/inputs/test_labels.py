@@ -76,7 +76,7 @@ def test_a_persons_word_goes_into_captions_and_garments_json(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "shirt,,dress", "shirt, Shirt", "a.b", "two\nlines"])
 def test_a_vocabulary_that_is_no_list_of_words_is_refused(text):
-    with pytest.raises(UsageError, match="--vocabulary"):
+    with pytest.raises(UsageError, match="is not a list of different words"):
         parse_vocabulary(text)
 
 

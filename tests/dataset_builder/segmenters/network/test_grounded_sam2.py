@@ -90,7 +90,7 @@ class TestChoice:
 
     def test_doubts_are_named_and_lower_the_confidence(self):
         found = self.segment([0.25, 0.001], [[0.9], [0.01]])
-        assert set(found.reasons) == {"weak_detection", "colour_disagrees"}
+        assert set(found.reasons) == {"nothing_seen", "colour_disagrees"}
         assert found.confidence < 0.5
 
     def test_nothing_found_is_empty_and_not_trusted(self):

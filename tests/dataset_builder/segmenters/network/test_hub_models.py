@@ -86,13 +86,27 @@ class TestGroundedSam2:
         tokenizer = models.processor.tokenizer
         ids = tokenizer("shirt. skirt. dress.")["input_ids"]
         assert phrase_columns(ids, tokenizer, 3) == [[1], [3], [5]]
-        with pytest.raises(UsageError, match="wanted 2 garment words"):
+        with pytest.raises(UsageError, match="makes 3 phrases of 2 garment words"):
             phrase_columns(ids, tokenizer, 2)
 
-    def test_too_long_a_vocabulary_is_refused(self, models, drawn):
+    def test_a_long_vocabulary_takes_several_passes(self, models, drawn):
         words = [f"{first}{second}" for first in "abcdef" for second in "abcdef"]
-        with pytest.raises(UsageError, match="at most 64 tokens"):
-            models.detect([drawn[0].on_model], [words])
+        photo = drawn[0].on_model
+        (found,) = models.detect([photo], [words])
+        (first,) = models.detect([photo], [words[:18]])
+        boxes = len(first.xyxy)
+        assert found.scores.shape == (2 * boxes, 36)
+        np.testing.assert_allclose(found.xyxy[:boxes], first.xyxy, atol=1e-3)
+        np.testing.assert_allclose(found.scores[:boxes, :18], first.scores, atol=1e-5)
+        assert not found.scores[:boxes, 18:].any()
+
+    def test_one_name_longer_than_the_detector_takes_is_refused(self, models, drawn):
+        with pytest.raises(UsageError, match=r"garment 'a+' is \d+ tokens long; the detector takes 64"):
+            models.detect([drawn[0].on_model], [["a" * 70]])
+
+    def test_words_that_the_detector_does_not_know_are_refused_by_name(self, models, drawn):
+        with pytest.raises(UsageError, match="does not know '夹克'"):
+            models.detect([drawn[0].on_model], [["shirt", "夹克 dress"]])
 
     def test_half_precision_by_autocast_gives_nearly_the_same(self, folders, models, drawn):
         runtime = Runtime.choose("cpu", "bfloat16")
