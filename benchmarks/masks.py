@@ -12,7 +12,7 @@
 A FOLDER holds the photos as `chromiq build` takes them (in it, or in FOLDER/pairs) and FOLDER/masks with
 ``NAME.png`` or ``on_modelNAME.png`` of the on-model photo's size, white on the garment. IoU is intersection
 over union; intervals are 95 % bootstrap intervals over garments. A mask is flagged when its confidence is
-below the line under which `correct` leaves a photo alone and `build` leaves a pair out. CPU seconds are
+below the line under which `build` puts a pair into review and `correct` asks to look at it. CPU seconds are
 those of label and mask, on one thread, photos already read.
 """
 
@@ -36,7 +36,7 @@ from chromiq.dataset_builder.inputs.labels import read_garments
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
-from chromiq.dataset_builder.segmenters.classic.quality import LEFT_OUT_BELOW
+from chromiq.dataset_builder.segmenters.classic.quality import DOUBTFUL_BELOW
 from chromiq.photos.images import read_mask, read_photo, write_photo
 from chromiq.records import BoolMask, RgbImage
 from chromiq.sample_catalogue.catalogue import draw_pair
@@ -72,8 +72,8 @@ class Result:
 
     @property
     def flagged(self) -> bool:
-        """Whether `correct` leaves the photo as it is."""
-        return self.confidence < LEFT_OUT_BELOW
+        """Whether `correct` asks the user to look at it, or leaves the photo as it is."""
+        return self.confidence < DOUBTFUL_BELOW
 
     @property
     def bad(self) -> bool:
@@ -239,7 +239,7 @@ def report(by_source: dict[str, list[Result]]) -> None:
     acting = [row for row in rows if not row.flagged]
     missed = sum(row.bad for row in acting)
     print(
-        f"\nline at {LEFT_OUT_BELOW}: {len(acting)} of {len(rows)} pairs are acted on, {missed} of them {bad}"
+        f"\nline at {DOUBTFUL_BELOW}: {len(acting)} of {len(rows)} pairs are trusted, {missed} of them {bad}"
     )
     sources = {id(row): title for title, some in by_source.items() for row in some}
     print("\nworst")
