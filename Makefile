@@ -27,6 +27,7 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/pytest -q tests/test_wording.py
 
 # Lines and branches, child processes included; fails under 92 %.
 coverage: $(INSTALLED)

@@ -3,7 +3,7 @@
     python benchmarks/build_memory.py 100 20000
 
 Eight pairs of 64x80 are drawn and linked under as many names as wanted, with their masks and labels. Each
-build runs in a process of its own with two workers. Told are the largest resident sets: of that process until
+build runs in a process of its own with two workers. Reports the largest resident sets: of that process until
 the sheets are made and in all (they show up to 96 examples however many there are), and of any worker.
 """
 

@@ -27,7 +27,7 @@ RIVAL = "skimage float64"
 
 
 def images(size_wh: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Two uint8 images ``(H, W, 3)``: smooth colour with noise, and the same with its colours put off."""
+    """Two uint8 images ``(H, W, 3)``: smooth colour with noise, and the same with its colours changed."""
     width_px, height_px = size_wh
     rng = np.random.default_rng(7)
     ramp = np.linspace(0, 255, width_px, dtype=np.float32)[None, :, None]

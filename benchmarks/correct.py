@@ -2,7 +2,7 @@
 
     python benchmarks/correct.py --size 4000x5000 --rounds 3
 
-The pair is drawn, its garment put off in colour, its mask given. The rival does the least that could be
+The pair is drawn, its garment degraded in colour, its mask given. The rival does the least that could be
 called a correction the usual way: scikit-image's Lab of the whole picture, mean and spread of the garment
 moved to the still-life's (Reinhard et al. 2001), back, saved by Pillow. Runs take turns; the figure to
 quote is the ratio. The hybrid starts from a picture that stands for a network's output.
@@ -119,7 +119,7 @@ def main() -> None:
         draw(Path(options.draw), (width_px, height_px))
         return
     with tempfile.TemporaryDirectory() as name:
-        # Drawn in a process of its own: a child's peak memory is never told as less than its parent's.
+        # Drawn in a process of its own: a child's peak memory is never reported as less than its parent's.
         subprocess.run([sys.executable, __file__, "--draw", name, "--size", options.size], check=True)
         rounds = [
             {label: measure(Path(name), *run) for label, run in RUNS.items()} for _ in range(options.rounds)

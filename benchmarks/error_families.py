@@ -224,7 +224,7 @@ FAMILIES: tuple[Family, ...] = (
 )
 
 
-def put_off(
+def apply_family(
     family: Family, rgb: RgbImage, places: FloatImage, rng: np.random.Generator, most: float = SIZES[1]
 ) -> RgbImage | None:
     """Pixels with an error of the family, its mean dE00 drawn log-uniformly from `SIZES`.
@@ -265,6 +265,6 @@ def put_off(
     return None
 
 
-def put_off_as_published(rgb: RgbImage, rng: np.random.Generator) -> RgbImage:
+def degrade_as_published(rgb: RgbImage, rng: np.random.Generator) -> RgbImage:
     """Pixels ``(P, 3)`` with one of the published run's degradations: any hue, or a tint of 35 to 65 %."""
     return degrade(rgb[None], np.ones((1, len(rgb)), bool), "published", rng)[0][0]

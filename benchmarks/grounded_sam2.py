@@ -4,7 +4,7 @@
     python benchmarks/grounded_sam2.py --base          models of the published sizes, for a GPU
 
 Weights are random in both, which changes what is found and not how long it takes. The published way builds
-transformers' detection pipeline anew for each photo and the mask model anew for each pair, and runs one
+transformers' detection pipeline again for each photo and the mask model again for each pair, and runs one
 photo at a time: the still-life for six words, the on-model photo for one, a mask for the best box. Both ways
 use the same SAM 2 here, so that the way is compared and not the model. Loading counts: it is what differs.
 """

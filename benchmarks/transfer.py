@@ -9,7 +9,7 @@ A source is a folder of photos with masks: either ``pairs/`` and ``masks/on_mode
 
 Each true on-model photo gets a colour error inside its mask, is corrected, and is compared with itself: dE00
 over the garment. The families of error are in two halves (`error_families`): those that the dataset builder
-draws and the corrector may know, and those that it was never told of. Photos are reduced to 0.3 megapixels
+draws and the corrector may know, and those that it does not know. Photos are reduced to 0.3 megapixels
 and a few thousand pixels of each are measured. Intervals are 95 % bootstrap intervals over garments.
 """
 
@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from error_families import FAMILIES, put_off, put_off_as_published
+from error_families import FAMILIES, apply_family, degrade_as_published
 from PIL import Image
 
 from chromiq.colour import delta_e_lab, lab_to_srgb, srgb_to_lab
@@ -207,10 +207,10 @@ def errors(garment: Garment, draws: int) -> Iterator[tuple[str, str, RgbImage]]:
     yield TRUE, TRUE, garment.rgb
     for draw in range(draws):
         rng = seed_of(garment.source, garment.name, PUBLISHED, draw)
-        yield PUBLISHED, PUBLISHED, put_off_as_published(garment.rgb, rng)
+        yield PUBLISHED, PUBLISHED, degrade_as_published(garment.rgb, rng)
         for family in FAMILIES:
             rng = seed_of(garment.source, garment.name, family.name, draw)
-            off = put_off(family, garment.rgb, garment.places, rng)
+            off = apply_family(family, garment.rgb, garment.places, rng)
             if off is not None:
                 yield KNOWN if family.known else UNKNOWN, family.name, off
 

@@ -140,7 +140,7 @@ def _rotation_sine(cos: Any, sin: Any, xp: Any) -> Any:
     for factor in _ARC_SQUARED[-2::-1]:
         arc += factor
         arc *= v
-    # The formula's bump ends at 360 degrees, it does not go on at 0.
+    # The formula's bump ends at 360 degrees, it does not wrap to 0.
     return xp.sin(math.radians(60) * xp.exp(_BUMP_PER_RAD2 * arc)) * (sin < 0)
 
 

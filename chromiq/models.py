@@ -391,7 +391,7 @@ def find_model(name: str) -> EditModel:
     """The edit model of a name.
 
     Raises:
-        UsageError: if there is none; it lists all and suggests the nearest.
+        UsageError: if no model has that name; it lists all and suggests the nearest.
     """
     if name not in MODELS:
         near = get_close_matches(name, MODELS, n=1)

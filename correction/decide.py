@@ -194,7 +194,7 @@ def _planned(
     if options.strength == 0:
         return _left_alone("the strength is 0", (), proposal.gain, unchanged)
     if proposal.gain < options.min_gain and not options.force:
-        text = f"the colour is right as far as can be told ({said})"
+        text = f"the colour is right as far as can be judged ({said})"
         return _left_alone(text, (), proposal.gain, unchanged)
     if answer == "left_alone" and not options.force:
         return _left_alone("", doubts, proposal.gain, unchanged)

@@ -99,7 +99,7 @@ class Sweep:
             "best": {key: getattr(best, key) for key in ("checkpoint", "step", "mean", "interval")}
             if best
             else None,
-            "not_told_from_best": [point.checkpoint for point in self.ties] if best else [],
+            "tied_with_best": [point.checkpoint for point in self.ties] if best else [],
             "change_from_control": best and self.change[0],
             "change_interval": best and self.change[1],
             "control": asdict(self.control),

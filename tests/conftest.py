@@ -4,8 +4,8 @@ import shutil
 import signal
 
 import pytest
+from command_line import run_command
 from hypothesis import settings
-from told import tell
 
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
@@ -59,7 +59,7 @@ def _fetched(folder):
 @pytest.fixture
 def chromiq(monkeypatch, capsys):
     """Run a command line in this process."""
-    return lambda *arguments: tell(monkeypatch, capsys, *arguments)
+    return lambda *arguments: run_command(monkeypatch, capsys, *arguments)
 
 
 @pytest.fixture(scope="session")

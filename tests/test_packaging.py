@@ -18,7 +18,7 @@ def wheel(tmp_path_factory):
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     if listed.returncode:
-        pytest.skip("the source is no git checkout, so its own files cannot be told apart")
+        pytest.skip("the source is no git checkout, so its own files are unknown")
     for name in filter(None, listed.stdout.split("\0")):
         path, copy = ROOT / name, source / name
         copy.parent.mkdir(parents=True, exist_ok=True)

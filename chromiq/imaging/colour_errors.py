@@ -1,7 +1,7 @@
 """Kinds of colour error that one number describes: the table that both ends read.
 
 The dataset builder draws from it what it does to a photo, and the correction tries each of its kinds as a
-hypothesis. What is not in this table the correction has not been told of.
+hypothesis. The correction does not know errors outside this table.
 """
 
 from __future__ import annotations

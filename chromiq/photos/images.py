@@ -103,7 +103,7 @@ def read_photo(
 
     Raises:
         UnsoundError: with one `Finding`, if the file is missing, empty, no photo, cut short, too small
-            or too large, or its colours cannot be told.
+            or too large, or its colours are undefined.
     """
     file = open_photo(path, min_side_px)
     space = file.space

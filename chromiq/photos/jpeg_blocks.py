@@ -33,7 +33,7 @@ _ROWS_COMPARED = 256
 
 
 def blocks_can_be_kept() -> bool:
-    """Whether the library that reads coefficients is installed; there is none for ARM and Python 3.14."""
+    """Whether the library that reads coefficients is installed; it has no wheel for ARM and Python 3.14."""
     return find_spec("jpegio") is not None
 
 

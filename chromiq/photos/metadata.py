@@ -108,7 +108,7 @@ class Metadata:
         return value if entry and entry.type in _INTEGER_TYPES and value in range(1, 9) else 1
 
     def xmp_text(self, name: str) -> str:
-        """A simple property of the XMP packet, such as ``"photoshop:ICCProfile"``; empty if there is none."""
+        """A simple property of the XMP packet, such as ``"photoshop:ICCProfile"``; empty if missing."""
         text = (self.xmp or b"").decode("utf-8", "replace")
         found = re.search(rf"""{name}\s*=\s*["']([^"']*)|<{name}>([^<]*)</""", text)
         return (found[1] or found[2] or "").strip() if found else ""
@@ -311,7 +311,7 @@ def _name_exif(directory: Directory, carried: Carried) -> None:
 
 
 def _patched_in_place(data: bytes | None, carried: Carried, *, to_srgb: bool) -> bytes | None:
-    """EXIF data with its thumbnail blanked and the colour space set; None if there is none or it is odd."""
+    """EXIF data with its thumbnail blanked and the colour space set; None if missing or damaged."""
     header = header_of(data or b"")
     if data is None or header is None or header[1]:
         return None
@@ -572,7 +572,7 @@ def tiff_tags(metadata: Metadata, carried: Carried) -> Directory:
 def tiff_tags_about(
     metadata: Metadata, carried: Carried, *, profile: bytes | None, to_srgb: bool
 ) -> Directory:
-    """The tags of a TIFF about a photo of another format, or of one that is stored anew."""
+    """The tags of a TIFF about a photo of another format, or of one that is encoded again."""
     about = _about(metadata.exif, to_srgb=to_srgb)
     _name_exif(metadata.exif, carried)
     for tag, name in _DESCRIBES_PIXELS.items():

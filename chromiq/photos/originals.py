@@ -86,7 +86,7 @@ def write_changed(path: Path, photo: Photo, changed: NDArray[Any], box: Box = WH
         box: the rows and columns of `Photo.values` that the part takes the place of.
 
     Raises:
-        UsageError: if the suffix is none that can be written.
+        UsageError: if no format of that suffix can be written.
         UnsoundError: if the file cannot be written as this format; the original is untouched.
     """
     suffix = path.suffix.lower()
@@ -100,7 +100,7 @@ def write_changed(path: Path, photo: Photo, changed: NDArray[Any], box: Box = WH
         data, outside = _encoded(photo, changed, box, suffix, carried, notes)
     except (ChromiqError, OSError, MemoryError):
         raise
-    except Exception as error:  # whatever a codec raises, the photo is named and a batch goes on
+    except Exception as error:  # whatever a codec raises, the photo is named and a batch continues
         message = f"{path.name} cannot be written: {str(error)[:200] or repr(error)}"
         hint = "Choose another format, such as .png, or export the photo again."
         finding = Finding("photo.write", str(photo.path), message, hint)

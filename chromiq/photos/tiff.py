@@ -2,7 +2,7 @@
 
 tifffile decodes (libvips' libtiff has no ZSTD and LZMA here, and writes no EXIF directory). A photo that is
 written again keeps its byte order, BigTIFF, compression, predictor, planes, strips or tiles: those without a
-changed pixel are copied, the others are encoded anew. Every tag is copied, but for those that describe
+changed pixel are copied, the others are encoded again. Every tag is copied, but for those that describe
 the old pixels.
 """
 
@@ -77,7 +77,7 @@ class Directory:
     tags: dict[int, Entry] = field(default_factory=dict)
 
     def text(self, tag: int) -> str:
-        """A tag of ASCII text; empty if there is none."""
+        """A tag of ASCII text; empty if missing."""
         entry = self.tags.get(tag)
         if entry is None or isinstance(entry.value, Directory):
             return ""
@@ -100,7 +100,7 @@ class Directory:
         return tuple(a / b for a, b in zip(parts[::2], parts[1::2], strict=True) if b)
 
     def sub(self, tag: int) -> Directory:
-        """A directory that a tag leads to; an empty one if there is none."""
+        """A directory that a tag leads to; an empty one if missing."""
         entry = self.tags.get(tag)
         return entry.value if entry and isinstance(entry.value, Directory) else Directory(self.order)
 
@@ -235,7 +235,7 @@ def _append(out: bytearray, directory: Directory, big: bool) -> int:
 def rewritten(
     path: Path, page: tifffile.TiffPage, directory: Directory, pixels: NDArray[Any], changed: BoolMask
 ) -> tuple[bytes, str]:
-    """A TIFF whose changed strips or tiles are encoded anew, the others copied as they are stored.
+    """A TIFF whose changed strips or tiles are encoded again, the others copied as they are stored.
 
     Args:
         path: the file.

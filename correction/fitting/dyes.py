@@ -1,4 +1,4 @@
-"""The dyes of a garment: found by their colour and told apart from shade.
+"""The dyes of a garment: found by their colour and separated from shade.
 
 Distances are in Lab with lightness counting less, as folds and shade are of one dye.
 """

@@ -1,8 +1,8 @@
-"""What is told of a garment's colour by its pixels, and what of it a still-life and a worn photo share.
+"""What its pixels say of a garment's colour, and what of it a still-life and a worn photo share.
 
 Lit cloth is as light on a body as on a table while its folds are darker and wider spread, chroma is the
 same, and so is how chroma goes along with the shading and what it varies beside that. How far true pairs
-keep to this is in `Tolerances`; `benchmarks/transfer.py --refit` measures them anew, leaving garments out.
+keep to this is in `Tolerances`; `benchmarks/transfer.py --refit` measures them again, leaving garments out.
 """
 
 from __future__ import annotations

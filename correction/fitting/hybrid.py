@@ -39,7 +39,7 @@ from chromiq.records import BoolMask, FloatImage, RgbImage
 
 # What a LoRA leaves in lightness and in chroma, in dE00; of chroma the still-life tells more.
 _LEFT_LIGHTNESS, _LEFT_CHROMA = 3.0, 6.0
-# Farther from the still-life than this, in L* or in a*, b*, a network's cloth is none that it could be.
+# Farther from the still-life than this, in L* or in a*, b*, a network's cloth cannot be that cloth.
 _FARTHEST = 10.0
 _LEAST_UNCERTAINTY = 0.5
 _MIN_PIXELS = 200
@@ -89,7 +89,7 @@ def hybrid(
         moved = float(np.linalg.norm(colour_map.apply(seen) - seen, axis=1).mean())
         gain = moved - fit.uncertainty * float(np.sqrt(1 - shares[0]))
     if gain < min_gain:
-        reason = f"left alone: the colour is right as far as can be told; {said}"
+        reason = f"left alone: the colour is right as far as can be judged; {said}"
         return TransferResult(unchanged(on_model), False, reason, gain, colour_map)
     recoloured = apply_colour_map(on_model, on_model_mask, colour_map, strength, spaces[1])
     return TransferResult(recoloured, True, f"corrected; {said}", gain, colour_map)
@@ -198,7 +198,7 @@ def _aligned(on_model: RgbImage, generated: RgbImage) -> tuple[RgbImage, RgbImag
 
 
 def _smoothed(rgb: RgbImage) -> RgbImage:
-    """Without the finest texture, which a network makes anew and which would flatten the fit."""
+    """Without the finest texture, which a network invents and which would flatten the fit."""
     return np.asarray(cv2.GaussianBlur(rgb, (0, 0), 2))
 
 

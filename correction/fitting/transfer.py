@@ -150,7 +150,7 @@ def transfer(
     if fit.gain < min_gain:
         recoloured, said = (
             unchanged(on_model),
-            f"left alone: the colour is right as far as can be told ({said})",
+            f"left alone: the colour is right as far as can be judged ({said})",
         )
     else:
         recoloured = apply_colour_map(on_model, on_model_mask, fit.colour_map, strength, spaces[1])

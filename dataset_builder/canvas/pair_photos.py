@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from chromiq.dataset_builder.canvas.scene import geometry_of, is_put_off_on_canvas
+from chromiq.dataset_builder.canvas.scene import geometry_of, is_degraded_on_canvas
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.imaging.resize import SMOOTHED_FROM
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo
@@ -65,7 +65,7 @@ def read_pair(pair: PhotoPair, given_mask: Path | None, options: BuildOptions) -
     def pixels(path: Path, panel: Box) -> RgbImage:
         return read_photo(path, least_wh=_least_wh(panel)).rgb
 
-    if geometry is not None and is_put_off_on_canvas(options):
+    if geometry is not None and is_degraded_on_canvas(options):
         still_life = pixels(pair.still_life, geometry.still_life_xyxy)
         on_model = pixels(pair.on_model, geometry.on_model_xyxy)
     else:

@@ -60,13 +60,13 @@ def scene_of(
         geometry: as `geometry_of` gives it for the photos' files.
         still_life: ``(h, w, 3)`` uint8 sRGB.
         on_model: ``(H, W, 3)`` uint8 sRGB.
-        mask: the garment on the on-model photo; of that photo's size, unless `is_put_off_on_canvas`.
+        mask: the garment on the on-model photo; of that photo's size, unless `is_degraded_on_canvas`.
     """
     if geometry is None:
         return Scene(on_model, mask, on_model, reference=still_life)
     scaling = resize if options.geometry == "published" else shrink
     target = stitch(still_life, on_model, geometry, scaling)
-    if not is_put_off_on_canvas(options):
+    if not is_degraded_on_canvas(options):
         return Scene(on_model, mask, target, None, geometry, scaling)
     panel = np.ascontiguousarray(cut_on_model(target, geometry))
     garment = coverage(mask, (panel.shape[1], panel.shape[0]))
@@ -101,6 +101,6 @@ def geometry_of(
     return exact_geometry(still_life_wh, on_model_wh, options.size_wh)
 
 
-def is_put_off_on_canvas(options: BuildOptions) -> bool:
+def is_degraded_on_canvas(options: BuildOptions) -> bool:
     """Whether errors are put into photos that are stitched at the canvas' scale, and not at their own."""
     return "published" not in (options.geometry, options.degradation)

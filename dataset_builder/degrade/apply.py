@@ -68,7 +68,7 @@ def degrade(
     if mask.shape != photo.shape[:2] or not mask.any():
         raise UsageError(
             f"wanted a mask of the photo's size with a garment in it, got {mask.shape} for "
-            f"{photo.shape[:2]} with {int(mask.sum())} pixels; mend the mask"
+            f"{photo.shape[:2]} with {int(mask.sum())} pixels; fix the mask"
         )
     if style == "published":
         box = bounding_box(mask)

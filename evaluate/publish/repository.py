@@ -87,7 +87,7 @@ def prepare(
 
     Raises:
         UsageError: if there is no such checkpoint, base model or licence are not known, or the repository's
-            name is none.
+            name is invalid.
         UnsoundError: if the LoRA is broken or no longer the one that the run recorded.
     """
     if not _REPOSITORY.fullmatch(repository):
@@ -147,7 +147,7 @@ def publish(
         say: called with a line about what is done.
 
     Raises:
-        UsageError: if the repository's name is none, or huggingface_hub is not installed.
+        UsageError: if the repository's name is invalid, or huggingface_hub is not installed.
         AccessError: if the hub wants a token, or another one.
         ChromiqError: if the hub cannot be reached or refuses; nothing is half-published, as it is one commit.
     """

@@ -45,11 +45,11 @@ def build(chromiq, tmp_path):
 
     def run(source, *options):
         arguments = ["build", source, "--out", tmp_path / "out", "--segmenter", "classic"]
-        told = chromiq(*arguments, "--workers", "1", "--json", *options)
+        result = chromiq(*arguments, "--workers", "1", "--json", *options)
         findings = {}
-        for finding in told.document["findings"]:
+        for finding in result.document["findings"]:
             findings.setdefault(finding["code"], []).append(finding["where"])
-        return told.code, findings, told.err
+        return result.code, findings, result.err
 
     return run
 
@@ -66,7 +66,7 @@ def test_all_faults_at_once_and_nothing_written(pairs, build, tmp_path):
     (pairs / "on_model3.jpg").write_text("not a photo at all")
     Image.new("RGB", (1, 1)).save(pairs / "still-life4.png")
     (pairs / "on_model4.png").touch()
-    code, findings, told = build(pairs)
+    code, findings, reported = build(pairs)
     assert code == 10
     assert ends(findings, "pair.incomplete") == ["still-life2.jpg"]
     assert ends(findings, "photo.truncated") == ["still-life3.jpg"]
@@ -75,7 +75,7 @@ def test_all_faults_at_once_and_nothing_written(pairs, build, tmp_path):
     assert ends(findings, "photo.empty") == ["on_model4.png"]
     assert "still-life1.jpg" in findings["pair.claimed_twice"][0]
     assert "still-life1.png" in findings["pair.claimed_twice"][0]
-    errors = [line for line in told.splitlines() if line.startswith("error: ")]
+    errors = [line for line in reported.splitlines() if line.startswith("error: ")]
     assert len(errors) == 6
     assert not (tmp_path / "out").exists()
 
@@ -90,10 +90,10 @@ def test_skip_bad_builds_the_rest_and_exits_3(pairs, build, tmp_path):
 
 def test_an_empty_folder(build, tmp_path):
     (tmp_path / "empty").mkdir()
-    code, findings, told = build(tmp_path / "empty")
+    code, findings, reported = build(tmp_path / "empty")
     assert code == 10
     assert list(findings) == ["source.empty"]
-    assert "Name the photos still-life1.jpg" in told
+    assert "Name the photos still-life1.jpg" in reported
 
 
 def test_a_folder_that_is_not_there(build, tmp_path):
@@ -104,18 +104,18 @@ def test_a_folder_that_is_not_there(build, tmp_path):
 
 def test_the_output_is_a_file(pairs, build, tmp_path):
     (tmp_path / "out").write_text("mine")
-    code, _, told = build(pairs)
+    code, _, reported = build(pairs)
     assert code == 2
-    assert "is a file, not a folder" in told
+    assert "is a file, not a folder" in reported
     assert (tmp_path / "out").read_text() == "mine"
 
 
 def test_the_output_cannot_be_written(pairs, build, tmp_path):
     """A folder below a file stands for one without write permission, which root does not know."""
     (tmp_path / "taken").write_text("mine")
-    code, _, told = build(pairs, "--out", str(tmp_path / "taken" / "out"))
+    code, _, reported = build(pairs, "--out", str(tmp_path / "taken" / "out"))
     assert code == 1
-    assert str(tmp_path / "taken") in told
+    assert str(tmp_path / "taken") in reported
     assert (tmp_path / "taken").read_text() == "mine"
 
 

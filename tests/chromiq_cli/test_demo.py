@@ -16,9 +16,9 @@ def test_every_stage_and_again_without_a_change(monkeypatch, chromiq, tmp_path):
     monkeypatch.setattr(demo_module, "PAIRS", 6)
     monkeypatch.setattr(demo_module, "TRAIN_STEPS", 4)
     out = tmp_path / "demo"
-    told = chromiq("demo", "--out", out, "--json")
-    assert told.code == 0
-    document = told.document
+    result = chromiq("demo", "--out", out, "--json")
+    assert result.code == 0
+    document = result.document
     average = document["average"]
     assert average["transfer_vs_truth"] < 0.7 * average["control_vs_truth"]
     columns = ("control", "transfer", "generated", "hybrid")
@@ -43,16 +43,16 @@ def test_every_stage_and_again_without_a_change(monkeypatch, chromiq, tmp_path):
 def test_without_the_model_libraries_the_rest_runs_and_it_exits_3(monkeypatch, chromiq, tmp_path):
     monkeypatch.setattr(demo_module, "find_spec", lambda name: None)
     monkeypatch.setattr(demo_module, "PAIRS", 4)
-    told = chromiq("demo", "--out", tmp_path)
-    assert told.code == 3
-    assert "training and generating were left out: torch, diffusers, transformers, peft" in told.err
-    assert "generated" not in told.out
+    result = chromiq("demo", "--out", tmp_path)
+    assert result.code == 3
+    assert "training and generating were left out: torch, diffusers, transformers, peft" in result.err
+    assert "generated" not in result.out
     assert (tmp_path / "report.html").is_file()
     assert not (tmp_path / "runs").exists()
 
 
 def test_out_may_not_be_a_file(chromiq, tmp_path):
     (tmp_path / "taken").touch()
-    told = chromiq("demo", "--out", tmp_path / "taken")
-    assert told.code == 2
-    assert "is a file, not a folder" in told.err
+    result = chromiq("demo", "--out", tmp_path / "taken")
+    assert result.code == 2
+    assert "is a file, not a folder" in result.err

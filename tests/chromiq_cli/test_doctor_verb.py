@@ -21,7 +21,7 @@ def run(chromiq):
     return lambda *arguments: chromiq("doctor", *arguments)
 
 
-def test_a_sound_config_is_told_with_what_is_to_be_known(run, config):
+def test_a_sound_config_is_reported_with_its_notes(run, config):
     code, out, _ = run(config)
     assert code == 0
     lines = out.splitlines()

@@ -14,7 +14,7 @@ def run(monkeypatch, chromiq, tmp_path):
     return chromiq
 
 
-def test_a_config_is_written_and_the_memory_told(run, tmp_path):
+def test_a_config_is_written_and_the_memory_reported(run, tmp_path):
     code, out, err = run("render", "kontext", "--dataset", "data", "--out", "config.yaml", "--preset", "24gb")
     assert (code, out) == (0, "config.yaml\n")
     assert "GPU memory: about 21." in err
@@ -37,11 +37,11 @@ def test_a_preset_too_small_for_the_model_is_refused(run, tmp_path):
 
 def test_steps_are_scaled_to_a_small_dataset(chromiq, dataset, tmp_path):
     out = tmp_path / "config.yaml"
-    told = chromiq("render", "kontext", "--dataset", dataset, "--out", out)
-    assert told.code == 0
+    result = chromiq("render", "kontext", "--dataset", dataset, "--out", out)
+    assert result.code == 0
     # Three examples train, where the published run had 60 and 10,000 steps; a checkpoint comes every 200.
     assert yaml.safe_load(out.read_text())["config"]["process"][0]["train"]["steps"] == 600
-    assert "train.steps is 600, scaled to the dataset's 3 examples" in told.err
+    assert "train.steps is 600, scaled to the dataset's 3 examples" in result.err
     chromiq("render", "kontext", "--dataset", dataset, "--out", out, "--set", "train.steps=10000")
     assert yaml.safe_load(out.read_text())["config"]["process"][0]["train"]["steps"] == 10000
 
@@ -85,7 +85,7 @@ def test_explain_diff_and_json(run, tmp_path, monkeypatch):
      (["kontext", "--name", "${HOME}"], 10, "config.substituted"),
      (["kontext", "--template", "no"], 2, "no: the template cannot be read")],
 )  # fmt: skip
-def test_what_is_wrong_is_told_and_nothing_written(run, tmp_path, arguments, code, said):
+def test_what_is_wrong_is_reported_and_nothing_written(run, tmp_path, arguments, code, said):
     got, out, err = run("render", *arguments, "--dataset", "data", "--out", "config.yaml")
     assert got == code
     assert said in err

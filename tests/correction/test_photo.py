@@ -1,4 +1,4 @@
-"""Correcting files: one or a folder, by each method, told what was left alone."""
+"""Correcting files: one or a folder, by each method, with a report of what was left alone."""
 
 import json
 from importlib.util import find_spec

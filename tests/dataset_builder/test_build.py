@@ -207,7 +207,7 @@ def test_models_with_references_get_loss_masks_when_asked(style, catalogue, mask
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         (BuildOptions("qwen-image-edit-2509", loss_mask="half"), "Use garment or panel"),
         (BuildOptions(captions=("Match the {garment}",)), "has no {trigger}"),
@@ -219,8 +219,8 @@ def test_models_with_references_get_loss_masks_when_asked(style, catalogue, mask
         (BuildOptions(identity_share=1.5), "identity_share"),
     ],
 )
-def test_options_that_make_no_dataset(options, told, catalogue, tmp_path):
-    with pytest.raises(UsageError, match=told):
+def test_options_that_make_no_dataset(options, reported, catalogue, tmp_path):
+    with pytest.raises(UsageError, match=reported):
         build(catalogue, tmp_path / "dataset", options)
     assert not (tmp_path / "dataset").exists()
 

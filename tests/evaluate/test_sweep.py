@@ -110,22 +110,22 @@ def testset(tmp_path_factory):
 
 @pytest.mark.models
 @needs_models
-def test_every_checkpoint_is_measured_a_broken_one_told_and_the_rest_not_done_again(
+def test_every_checkpoint_is_measured_a_broken_one_reported_and_the_rest_not_done_again(
     trained, testset, tmp_path, chromiq
 ):
     run, out = tmp_path / "r", tmp_path / "out"
     shutil.copytree(trained, run)
     (run / "r_000000002.safetensors").write_bytes(b"cut off")
     arguments = ["sweep", run, "--testset", testset, "--out", out, "--steps", "1"]
-    told = chromiq(*arguments, "--json")
-    assert told.code == 3
-    document = told.document
+    result = chromiq(*arguments, "--json")
+    assert result.code == 3
+    document = result.document
     assert document == json.loads((out / "sweep.json").read_text())
     assert [(each["step"], each["error"] is None) for each in document["checkpoints"]] == [
         (1, True), (2, False), (3, True),
     ]  # fmt: skip
     assert list(document["skipped"]) == ["r_000000002.safetensors"]
-    assert "r_000000002.safetensors" in told.err
+    assert "r_000000002.safetensors" in result.err
 
     # The figures are those of the images that lie there.
     for each in document["checkpoints"]:
@@ -144,7 +144,7 @@ def test_every_checkpoint_is_measured_a_broken_one_told_and_the_rest_not_done_ag
     assert "data:image/png;base64,iVBOR" in page
     assert "Left out: r_000000002.safetensors" in page
 
-    # Mended, only that one is generated.
+    # Fixed, only that one is generated.
     before = {path: path.stat().st_mtime_ns for path in (out / "checkpoints").rglob("*.png")}
     shutil.copy(trained / "r_000000002.safetensors", run)
     assert chromiq(*arguments).code == 0
@@ -176,7 +176,7 @@ def test_it_watches_until_the_run_ends(trained, testset, tmp_path, monkeypatch):
     looked = []
 
     def another_look(seconds):
-        # Stands for the trainer, which goes on while the sweep waits.
+        # Stands for the trainer, which keeps running while the sweep waits.
         looked.append(seconds)
         (run / "r.safetensors").write_bytes(late)
         if len(looked) == 2:

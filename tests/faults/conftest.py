@@ -18,7 +18,7 @@ def chromiq(chromiq):
     """Run a verb with ``--json``: its exit code, its document and what it said on stderr."""
 
     def run(*arguments):
-        told = chromiq(*arguments, "--json")
-        return told.code, told.document if told.out else {}, told.err
+        result = chromiq(*arguments, "--json")
+        return result.code, result.document if result.out else {}, result.err
 
     return run

@@ -32,26 +32,26 @@ def run(*arguments, redirected=""):
 @pytest.mark.parametrize("empty", [["--out", ""], ["--out="], ["--out", "x", ""]])
 def test_a_variable_that_is_not_set_is_not_the_working_directory(chromiq, tmp_path, monkeypatch, empty):
     monkeypatch.chdir(tmp_path)
-    code, document, told = chromiq("build", "photos", *empty)
+    code, document, reported = chromiq("build", "photos", *empty)
     assert (code, document["exit_code"]) == (2, 2)
-    assert "is empty (is a shell variable unset?)" in told
-    assert ("--out" in told) == (empty[-1] != "" or empty[-2] == "--out")
+    assert "is empty (is a shell variable unset?)" in reported
+    assert ("--out" in reported) == (empty[-1] != "" or empty[-2] == "--out")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [(["build", "x", "--out", "y", "--workers", "0"], "--workers"), (["buidl"], "buidl"), (["-x"], "-x")],
 )
-def test_a_command_line_that_is_not_understood_is_told_as_json_too(chromiq, arguments, told):
+def test_a_command_line_that_is_not_understood_is_reported_as_json_too(chromiq, arguments, reported):
     code, document, said = chromiq(*arguments)
     assert (code, document["exit_code"]) == (2, 2)
-    assert told in document["error"]
-    assert told in said
+    assert reported in document["error"]
+    assert reported in said
 
 
 @pytest.mark.parametrize("verb", [["template", "list"], ["doctor", "nowhere", "--json"]])
-def test_a_full_stdout_is_told_on_stderr(verb):
+def test_a_full_stdout_is_reported_on_stderr(verb):
     ended = run(*verb, redirected="> /dev/full")
     assert ended.returncode in {1, 2}
     assert ended.stderr.splitlines()[-1].startswith("chromiq: ")
@@ -85,17 +85,17 @@ def test_a_file_is_not_written_over_what_is_no_file(chromiq, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("/dev/null")
     for name in ("pipe", "link", "."):
-        code, _, told = chromiq("render", "kontext", "--dataset", tmp_path, "--out", tmp_path / name)
+        code, _, reported = chromiq("render", "kontext", "--dataset", tmp_path, "--out", tmp_path / name)
         assert code == 2
-        assert "not a file. Choose another name" in told
+        assert "not a file. Choose another name" in reported
     assert (tmp_path / "pipe").is_fifo()
     assert (tmp_path / "link").is_char_device()
 
 
 def test_settings_that_are_asked_for_and_not_there(chromiq, tmp_path):
-    code, _, told = chromiq("render", "kontext", "--dataset", tmp_path, "--project", tmp_path / "my.yaml")
+    code, _, reported = chromiq("render", "kontext", "--dataset", tmp_path, "--project", tmp_path / "my.yaml")
     assert code == 2
-    assert "my.yaml" in told
+    assert "my.yaml" in reported
 
 
 @pytest.mark.parametrize("workers", [3, 10_000])
@@ -122,7 +122,7 @@ def test_no_more_workers_than_there_is_work_or_a_machine_bears(monkeypatch, tmp_
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "told"),
+    ("options", "code", "reported"),
     [
         (["--lora", "nowhere"], 10, "no such file"),
         (["--lora", "."], 10, "no such file"),
@@ -136,7 +136,7 @@ def test_no_more_workers_than_there_is_work_or_a_machine_bears(monkeypatch, tmp_
     ],
 )
 def test_generating_is_refused_before_anything_is_loaded_or_written(
-    chromiq, tmp_path, monkeypatch, options, code, told
+    chromiq, tmp_path, monkeypatch, options, code, reported
 ):
     monkeypatch.chdir(tmp_path)
     for name in ("control", "prompts"):
@@ -146,7 +146,7 @@ def test_generating_is_refused_before_anything_is_loaded_or_written(
     prompt = [] if "--captions" in options else ["--prompt", "x"]
     ended = chromiq("generate", "--control", "control", "--out", "out", *prompt, *options)
     assert ended[0] == code
-    assert told in ended[2]
+    assert reported in ended[2]
     assert not (tmp_path / "out").exists()
     assert [path.name for path in (tmp_path / "control").iterdir()] == ["a.png"]
 
@@ -155,7 +155,7 @@ def test_seeds_that_torch_does_not_take(tmp_path):
     (tmp_path / "seeds.json").write_text(json.dumps({"a": 2**64 - 1}))
     assert read_seeds(tmp_path / "seeds.json") == {"a": 2**64 - 1}
     (tmp_path / "seeds.json").write_text(json.dumps({"a": 2**64}))
-    with pytest.raises(UnsoundError, match="mend the file"):
+    with pytest.raises(UnsoundError, match="fix the file"):
         read_seeds(tmp_path / "seeds.json")
 
 
@@ -163,9 +163,9 @@ def test_seeds_that_torch_does_not_take(tmp_path):
 @pytest.mark.parametrize("device", ["foo", "cuda:99"])
 def test_a_device_that_is_not_here(dataset, tmp_path, chromiq, device):
     folders = ["--gt", dataset / "gt", "--control", dataset / "control", "--generated", dataset / "control"]
-    code, _, told = chromiq("score", *folders, "--out", tmp_path / "out", "--device", device)
+    code, _, reported = chromiq("score", *folders, "--out", tmp_path / "out", "--device", device)
     assert code == 2
-    assert f"--device {device}: wanted a device torch can use here" in told
+    assert f"--device {device}: wanted a device torch can use here" in reported
     with pytest.raises(UsageError, match=f"--device {device}"):
         load_pipeline("kontext", str(tmp_path), Loading(device=device))
     with pytest.raises(AccessError, match=r"model_index\.json"):
@@ -175,9 +175,9 @@ def test_a_device_that_is_not_here(dataset, tmp_path, chromiq, device):
 def test_photos_are_not_where_corrections_go(chromiq, tmp_path):
     write_catalogue(tmp_path / "photos", pairs=1, size_wh=(96, 120))
     before = sorted(path.name for path in (tmp_path / "photos").iterdir())
-    code, _, told = chromiq("correct", "--batch", tmp_path / "photos", "--out", tmp_path / "photos")
+    code, _, reported = chromiq("correct", "--batch", tmp_path / "photos", "--out", tmp_path / "photos")
     assert code == 2
-    assert "holds photos that would be overwritten" in told
+    assert "holds photos that would be overwritten" in reported
     assert sorted(path.name for path in (tmp_path / "photos").iterdir()) == before
 
 
@@ -190,9 +190,9 @@ def test_crops_that_are_none_or_of_some_images_or_far_outside(chromiq, dataset, 
     assert code == 10
     assert document["findings"][0]["code"] == "crops.empty"
     crops.write_text('{"pair1": {"x": 700, "y": 310, "width": 60, "height": 60}}')
-    code, _, told = chromiq(*score)
+    code, _, reported = chromiq(*score)
     assert code == 0
-    assert "have no crop and were skipped" in told
+    assert "have no crop and were skipped" in reported
     crops.write_text(json.dumps({"pair1": {"x": 10**30, "y": 310, "width": 60, "height": 60}}))
     code, document, _ = chromiq(
         "crops", "check", crops, "--gt", dataset / "gt", "--out", tmp_path / "sheet.jpg"

@@ -1,4 +1,4 @@
-"""A full disk and folders that may not be written to: told, nothing half-written, gone on with later."""
+"""A full disk and folders that may not be written to: reported, nothing half-written, resumed later."""
 
 import json
 import os
@@ -42,28 +42,28 @@ def contents(folder):
     }
 
 
-def test_a_build_onto_a_full_disk_goes_on_once_there_is_room(chromiq, two_photos, small_disk, tmp_path):
+def test_a_build_onto_a_full_disk_resumes_once_there_is_room(chromiq, two_photos, small_disk, tmp_path):
     source = tmp_path / "in"
     source.mkdir()
     for number in range(1, 5):
         for role, data in zip(("still-life", "on_model"), two_photos, strict=True):
             (source / f"{role}{number}.jpg").write_bytes(data)
     build = ("build", source, "--segmenter", "classic", "--workers", 1, "--out")
-    code, _, told = chromiq(*build, tmp_path / "plenty")
-    assert code == 0, told
+    code, _, reported = chromiq(*build, tmp_path / "plenty")
+    assert code == 0, reported
     out = small_disk / "out"
-    code, document, told = chromiq(*build, out)
+    code, document, reported = chromiq(*build, out)
     assert code == document["exit_code"] == 1
-    assert "MB needed" in told
-    assert "MB free. Free some space" in told
+    assert "MB needed" in reported
+    assert "MB free. Free some space" in reported
     assert not (out / "manifest.jsonl").exists()
     whole = contents(tmp_path / "plenty")
     written = contents(out)
     assert written
     assert all(whole[name] == data for name, data in written.items() if not name.startswith(".chromiq/"))
     subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
-    code, _, told = chromiq(*build, out)
-    assert code == 0, told
+    code, _, reported = chromiq(*build, out)
+    assert code == 0, reported
     again = contents(out)
     assert {name for name in again if not name.startswith(".")} == {
         name for name in whole if not name.startswith(".")
@@ -71,7 +71,7 @@ def test_a_build_onto_a_full_disk_goes_on_once_there_is_room(chromiq, two_photos
     assert all(again[name] == data for name, data in whole.items() if not name.startswith("."))
 
 
-def test_what_is_needed_and_what_is_free_is_told(small_disk):
+def test_what_is_needed_and_what_is_free_is_reported(small_disk):
     (small_disk / "old.bin").write_bytes(bytes(1000))
     with pytest.raises(ChromiqError, match=r"5\.0 MB needed, 0\.\d MB free"):
         write_bytes(small_disk / "old.bin", bytes(5_000_000))
@@ -89,14 +89,14 @@ def test_read_only_input_is_enough(chromiq, two_photos, tmp_path):
         for role, data in zip(("still-life", "on_model"), two_photos, strict=True):
             (source / f"{role}1.jpg").write_bytes(data)
         subprocess.run(["mount", "-o", "remount,ro", str(source)], check=True)
-        code, document, told = chromiq(
+        code, document, reported = chromiq(
             "build", source, "--out", tmp_path / "out", "--segmenter", "classic", "--workers", 1
         )
-        assert code == 0, told
+        assert code == 0, reported
         assert document["examples"] == 1
-        code, _, told = chromiq("build", source, "--out", source / "out", "--segmenter", "classic")
+        code, _, reported = chromiq("build", source, "--out", source / "out", "--segmenter", "classic")
         assert code == 1
-        assert "Read-only file system" in told
+        assert "Read-only file system" in reported
     finally:
         subprocess.run(["umount", str(source)], check=True)
 

@@ -118,8 +118,8 @@ def test_memory_stays_under_a_gigabyte_on_bombs(faulty):
     done = subprocess.run(
         [sys.executable, "-c", code, str(faulty)], capture_output=True, text=True, check=True
     )
-    *told, most_kb = done.stdout.splitlines()
-    assert len(told) == len(FAULTY)
+    *reported, most_kb = done.stdout.splitlines()
+    assert len(reported) == len(FAULTY)
     assert int(most_kb) < 1_000_000
 
 

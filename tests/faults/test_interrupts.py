@@ -14,7 +14,7 @@ from chromiq.sample_catalogue.catalogue import write_catalogue
 
 
 @pytest.mark.parametrize(("pairs_before", "after_s"), [(0, 0), (0, 0.15), (1, 0)])
-def test_a_build_says_that_it_was_stopped_and_goes_on(tmp_path, pairs_before, after_s):
+def test_a_build_says_that_it_was_stopped_and_resumes(tmp_path, pairs_before, after_s):
     """While its workers are started, while they import, and at work."""
     write_catalogue(tmp_path / "catalogue", pairs=6, size_wh=(96, 120))
     verb = "from chromiq_cli.main import main; main()"
@@ -28,10 +28,10 @@ def test_a_build_says_that_it_was_stopped_and_goes_on(tmp_path, pairs_before, af
         time.sleep(0.005)
     time.sleep(after_s)
     os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, reported = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "interrupted; no file is half-written" in told
-    assert "Traceback" not in told
+    assert "interrupted; no file is half-written" in reported
+    assert "Traceback" not in reported
     if pairs_before:
         assert subprocess.run(command, timeout=60, check=False).returncode == 0
 

@@ -125,7 +125,7 @@ def test_a_build_killed_again_and_again_ends_with_the_same_bytes(start, tmp_path
 
 
 @pytest.mark.parametrize("pairs_before", [0, 1])  # while the other one is still started, and at work
-def test_a_worker_that_the_system_ends_is_told_and_the_build_goes_on(catalogue, tmp_path, pairs_before):
+def test_a_worker_that_the_system_ends_is_reported_and_the_build_continues(catalogue, tmp_path, pairs_before):
     """As for want of memory, when one of its processes is killed and the others are not."""
     options = BuildOptions(segmenter="classic", size_wh=(192, 128))
 

@@ -92,7 +92,7 @@ def contents(folder):
     }
 
 
-def end_and_go_on(killable, tmp_path, arguments, after, out="out", prepare=lambda folder: None):
+def end_and_resume(killable, tmp_path, arguments, after, out="out", prepare=lambda folder: None):
     """End a command right after a named change and at drawn instants, each in its folder; give it again."""
     whole = tmp_path / "whole"
     whole.mkdir()
@@ -125,7 +125,7 @@ def end_and_go_on(killable, tmp_path, arguments, after, out="out", prepare=lambd
 
 def test_train(killable, configured, tmp_path):
     command = ("train", "config.yaml", "--engine", "smoke", "--resume")
-    for folder in end_and_go_on(killable, tmp_path, command, "os.rename r.safetensors", "r", configured):
+    for folder in end_and_resume(killable, tmp_path, command, "os.rename r.safetensors", "r", configured):
         ended = killable.run(folder, "status", "r", "--json")
         assert ended.code == 0, ended.said
         status = json.loads(ended.said)
@@ -137,13 +137,13 @@ def test_generate(killable, tiny, trained, testset, tmp_path):
     command = (
         "generate", "--control", testset / "control", "--out", "out", "--prompt", "red", "--steps", 1, *lora,
     )  # fmt: skip
-    for _ in end_and_go_on(killable, tmp_path, command, "os.rename a.png"):
+    for _ in end_and_resume(killable, tmp_path, command, "os.rename a.png"):
         pass
 
 
 def test_sweep(killable, trained, testset, tmp_path):
     command = ("sweep", trained, "--testset", testset, "--out", "out", "--steps", 1)
-    for _ in end_and_go_on(killable, tmp_path, command, "os.rename curve.png"):
+    for _ in end_and_resume(killable, tmp_path, command, "os.rename curve.png"):
         pass
 
 
@@ -163,5 +163,5 @@ def test_correct_batch(killable, tmp_path, decided):
             (folder / "out").mkdir()
             (folder / "out" / "decisions.csv").write_text("key;decision;strength\n0;force;0,7\n1;keep;\n")
 
-    for _ in end_and_go_on(killable, tmp_path, command, "os.rename on_model0.png", "out", decide):
+    for _ in end_and_resume(killable, tmp_path, command, "os.rename on_model0.png", "out", decide):
         pass

@@ -1,4 +1,4 @@
-"""One owner to a folder: the second is told who holds it, and a dead one holds nothing."""
+"""One owner to a folder: the second learns who holds it, and a dead one holds nothing."""
 
 import os
 import signal
@@ -45,9 +45,9 @@ def put_pair(folder, two_photos):
 def test_a_second_build_exits_11_and_names_the_holder(holder, chromiq, two_photos, tmp_path):
     put_pair(tmp_path / "in", two_photos)
     build = ("build", tmp_path / "in", "--out", tmp_path / "out", "--segmenter", "classic", "--workers", 1)
-    code, document, told = chromiq(*build)
+    code, document, reported = chromiq(*build)
     assert code == document["exit_code"] == 11
-    assert f"process {holder.pid} (chromiq build)" in told
+    assert f"process {holder.pid} (chromiq build)" in reported
     assert [path.name for path in (tmp_path / "out").iterdir()] == [LOCK_NAME]
 
 
@@ -58,9 +58,9 @@ def test_a_second_training_of_one_run_exits_11_and_names_the_holder(chromiq, dat
     config.write_text(render_job("kontext", dataset, preset="smoke", overrides=overrides))
     run = dataset.parent / "runs" / "chromiq_v1"
     with held(run) as process:
-        code, document, told = chromiq("train", config, "--engine", "smoke", "--force")
+        code, document, reported = chromiq("train", config, "--engine", "smoke", "--force")
     assert code == document["exit_code"] == 11
-    assert f"{run}: in use by process {process.pid}" in told
+    assert f"{run}: in use by process {process.pid}" in reported
     assert [path.name for path in run.iterdir()] == [LOCK_NAME]
 
 

@@ -1,4 +1,4 @@
-"""File names are data: they come back exactly, or a collision is told; none leads out of the folder."""
+"""File names are data: they come back exactly, or a collision is reported; none leads out of the folder."""
 
 import json
 import os
@@ -36,11 +36,11 @@ def test_strange_names_build_inside_the_folder_and_come_back_exactly(chromiq, tw
     for key in STRANGE:
         put(source, key, two_photos)
     before = files_below(source)
-    code, document, told = build(chromiq, source, out)
+    code, document, reported = build(chromiq, source, out)
     if code == 10:  # a collision is the one way out, and it names both
-        assert set(codes(document)) <= {"pair.name_taken", "pair.name"}, told
-        code, document, told = build(chromiq, source, out, "--skip-bad")
-        assert code == 3, told
+        assert set(codes(document)) <= {"pair.name_taken", "pair.name"}, reported
+        code, document, reported = build(chromiq, source, out, "--skip-bad")
+        assert code == 3, reported
     assert files_below(source) == before
     assert {path.name for path in (tmp_path / "work").iterdir()} == {"out"}
     entries = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
@@ -88,14 +88,14 @@ def test_names_of_255_bytes(chromiq, two_photos, tmp_path):
     for role, data in zip(("still-life", "on-model"), two_photos, strict=True):
         (tmp_path / "in" / role).mkdir(parents=True)
         (tmp_path / "in" / role / name).write_bytes(data)
-    code, document, told = build(chromiq, tmp_path / "in", tmp_path / "out")
-    assert code == 0, told
+    code, document, reported = build(chromiq, tmp_path / "in", tmp_path / "out")
+    assert code == 0, reported
     assert document["examples"] == 1
     names = [Path(name).name for name in files_below(tmp_path / "out")]
     assert max(len(name.encode()) for name in names) < 255
 
 
-def test_links_out_of_the_folder_are_told_and_not_followed(chromiq, two_photos, tmp_path):
+def test_links_out_of_the_folder_are_reported_and_not_followed(chromiq, two_photos, tmp_path):
     put(tmp_path / "elsewhere", "9", two_photos)
     put(tmp_path / "in", "1", two_photos)
     for name in ("still-life9.jpg", "on_model9.jpg"):
@@ -110,18 +110,18 @@ def test_links_that_lead_round_in_circles(chromiq, two_photos, tmp_path):
     (tmp_path / "in" / "still-life2.jpg").symlink_to(tmp_path / "in" / "on_model2.jpg")
     (tmp_path / "in" / "on_model2.jpg").symlink_to(tmp_path / "in" / "still-life2.jpg")
     (tmp_path / "in" / "still-life").symlink_to(tmp_path / "in", target_is_directory=True)
-    code, document, told = build(chromiq, tmp_path / "in", tmp_path / "out", "--skip-bad")
-    assert code in {0, 3}, told
+    code, document, reported = build(chromiq, tmp_path / "in", tmp_path / "out", "--skip-bad")
+    assert code in {0, 3}, reported
     assert document["examples"] == 1
-    assert "still-life2.jpg" in told
+    assert "still-life2.jpg" in reported
 
 
 def test_output_names_that_lead_out_through_a_csv_key(chromiq, two_photos, tmp_path):
     put(tmp_path / "in", "1", two_photos)
     table = tmp_path / "in" / "pairs.csv"
     table.write_text("still_life,on_model,key\nstill-life1.jpg,on_model1.jpg,../../evil\n")
-    code, _, told = build(chromiq, table, tmp_path / "work" / "out")
-    assert code == 0, told
+    code, _, reported = build(chromiq, table, tmp_path / "work" / "out")
+    assert code == 0, reported
     assert not any("evil" in name and not name.startswith("work/out/") for name in files_below(tmp_path))
 
 
@@ -129,11 +129,11 @@ def test_many_files_that_are_no_photos(chromiq, two_photos, tmp_path):
     put(tmp_path / "in", "1", two_photos)
     for number in range(10_000):
         (tmp_path / "in" / f"note{number}.txt").touch()
-    code, document, told = build(chromiq, tmp_path / "in", tmp_path / "out")
+    code, document, reported = build(chromiq, tmp_path / "in", tmp_path / "out")
     assert code == 0
     assert codes(document) == ["source.strangers"]
-    assert "10000 files belong to no pair" in told
-    assert len(told) < 5_000
+    assert "10000 files belong to no pair" in reported
+    assert len(reported) < 5_000
 
 
 def test_photos_in_formats_that_are_not_read_are_named_with_a_cure(chromiq, two_photos, tmp_path):
@@ -141,14 +141,14 @@ def test_photos_in_formats_that_are_not_read_are_named_with_a_cure(chromiq, two_
     (tmp_path / "in" / "still-life2.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
     (tmp_path / "in" / "on_model2.jpg").write_bytes(two_photos[1])
     (tmp_path / "in" / "holiday.heic").touch()
-    code, document, told = build(chromiq, tmp_path / "in", tmp_path / "out")
+    code, document, reported = build(chromiq, tmp_path / "in", tmp_path / "out")
     assert code == 10
     assert sorted(codes(document)) == ["pair.incomplete", "photo.kind", "source.strangers"]
-    assert "still-life2.HEIC: .HEIC files cannot be read. Export it as JPEG" in told
+    assert "still-life2.HEIC: .HEIC files cannot be read. Export it as JPEG" in reported
 
 
 @pytest.mark.parametrize("layout", ["beside each other", "in folders"])
-def test_a_dataset_among_its_photos_goes_on_or_is_refused(layout, chromiq, two_photos, tmp_path):
+def test_a_dataset_among_its_photos_resumes_or_is_refused(layout, chromiq, two_photos, tmp_path):
     """Its own pictures must not be taken for photos when the same command comes again."""
     source = tmp_path / "in"
     put(source, "1", two_photos)
@@ -157,37 +157,39 @@ def test_a_dataset_among_its_photos_goes_on_or_is_refused(layout, chromiq, two_p
             (source / role).mkdir()
             (source / f"{role}1.jpg").rename(source / role / "1.jpg")
     for _ in range(2):
-        code, document, told = build(chromiq, source, source)
-        assert code == 0, told
+        code, document, reported = build(chromiq, source, source)
+        assert code == 0, reported
         assert document["examples"] == 1
     before = files_below(source)
-    code, _, told = build(chromiq, source, source / "on_model")
+    code, _, reported = build(chromiq, source, source / "on_model")
     assert code == 2
-    assert "Choose another folder for the dataset" in told
+    assert "Choose another folder for the dataset" in reported
     assert files_below(source) == before
 
 
 @pytest.mark.parametrize("longer", ["pairs", "out"])
-def test_a_path_longer_than_any_is_told_in_a_few_words(longer, chromiq, two_photos, tmp_path):
+def test_a_path_longer_than_any_is_reported_in_a_few_words(longer, chromiq, two_photos, tmp_path):
     put(tmp_path / "in", "1", two_photos)
     source, out = tmp_path / "in", tmp_path / "out"
-    code, document, told = build(chromiq, *(("x" * 5000, out) if longer == "pairs" else (source, "x" * 5000)))
+    code, document, reported = build(
+        chromiq, *(("x" * 5000, out) if longer == "pairs" else (source, "x" * 5000))
+    )
     assert code == document["exit_code"] == 1
-    assert "File name too long" in told
-    assert len(told) < 1000
+    assert "File name too long" in reported
+    assert len(reported) < 1000
 
 
-def test_names_whose_bytes_are_no_utf8_are_told(chromiq, two_photos, tmp_path):
+def test_names_whose_bytes_are_no_utf8_are_reported(chromiq, two_photos, tmp_path):
     """As an old archive unpacks them; a manifest and a caption could not name them."""
     put(tmp_path / "in", "1", two_photos)
     put(tmp_path / "in", os.fsdecode(b"\xe92"), two_photos)
     for verb in (["build", tmp_path / "in"], ["correct", "--batch", tmp_path / "in"]):
-        code, document, told = chromiq(*verb, "--out", tmp_path / "out", "--segmenter", "classic")
+        code, document, reported = chromiq(*verb, "--out", tmp_path / "out", "--segmenter", "classic")
         assert code == 10
         assert [
             (each["code"], each["where"]) for each in document["findings"] if each["severity"] == "error"
         ] == [("pair.name", ascii(str(tmp_path / "in" / os.fsdecode(b"still-life\xe92.jpg"))))]
-        assert "the file name is not valid UTF-8" in told
+        assert "the file name is not valid UTF-8" in reported
     photos = [tmp_path / "in" / os.fsdecode(name) for name in (b"still-life\xe92.jpg", b"on_model\xe92.jpg")]
     out = tmp_path / os.fsdecode(b"\xe9.png")
     code, document, _ = chromiq("correct", *photos, "--out", out, "--segmenter", "classic")

@@ -1,4 +1,4 @@
-"""Folders and files that whoever runs chromiq may not read or write: told, never a traceback."""
+"""Folders and files that whoever runs chromiq may not read or write: reported, never a traceback."""
 
 import os
 import shutil
@@ -48,31 +48,31 @@ def build(chromiq, place, out):
 
 
 def test_no_permission_to_write(chromiq, place):
-    code, document, told = build(chromiq, place, place / "out")
+    code, document, reported = build(chromiq, place, place / "out")
     assert code == document["exit_code"] == 1
-    assert f"{place / 'out'}: cannot write: Permission denied" in told
+    assert f"{place / 'out'}: cannot write: Permission denied" in reported
     assert not (place / "out").exists()
 
 
 def test_no_permission_to_write_any_more(chromiq, place):
     (place / "out").mkdir()
     (place / "out").chmod(0o777)
-    code, _, told = build(chromiq, place, place / "out")
-    assert code == 0, told
+    code, _, reported = build(chromiq, place, place / "out")
+    assert code == 0, reported
     before = {path: path.read_bytes() for path in (place / "out").rglob("*") if path.is_file()}
     (place / "out").chmod(0o555)
-    code, _, told = build(chromiq, place, place / "out")
+    code, _, reported = build(chromiq, place, place / "out")
     assert code == 1
-    assert "Permission denied" in told
+    assert "Permission denied" in reported
     assert {path: path.read_bytes() for path in (place / "out").rglob("*") if path.is_file()} == before
 
 
 def test_a_photo_that_may_not_be_read(chromiq, place):
     (place / "in" / "on_model1.jpg").chmod(0o600)
-    code, document, told = build(chromiq, place, place / "out")
+    code, document, reported = build(chromiq, place, place / "out")
     assert code == 10
     assert [finding["code"] for finding in document["findings"]] == ["photo.unreadable"]
-    assert "Permission denied" in told
+    assert "Permission denied" in reported
 
 
 @pytest.mark.parametrize("what", ["folder", "list", "labels", "masks"])
@@ -92,11 +92,11 @@ def test_a_folder_or_list_that_may_not_be_read(what, chromiq, place):
         options = ["--masks", place / "masks"]
         options[1].mkdir(mode=0o700)
     with nobody():
-        code, document, told = chromiq(
+        code, document, reported = chromiq(
             "build", source, "--out", place / "out", "--segmenter", "classic", "--workers", 1, *options
         )
     assert code == document["exit_code"] == (10 if what == "labels" else 1)
-    assert "Permission denied" in told
+    assert "Permission denied" in reported
     assert not (place / "out").exists()
 
 

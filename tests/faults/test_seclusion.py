@@ -24,7 +24,7 @@ def alone(monkeypatch):
 
 def test_the_way_without_weights_needs_no_network_and_tells_no_token(alone, chromiq, dataset, tmp_path):
     config, catalogue = tmp_path / "config.yaml", dataset.parent / "catalogue"
-    told = []
+    reported = []
     write_catalogue(catalogue, pairs=2, size_wh=(120, 150))
     verbs = {
         ("build", catalogue, "--out", tmp_path / "again", "--segmenter", "auto", "--workers", 1): {0},
@@ -46,8 +46,8 @@ def test_the_way_without_weights_needs_no_network_and_tells_no_token(alone, chro
     for arguments, wanted in verbs.items():
         code, document, said = chromiq(*arguments)
         assert code in wanted, f"{arguments}: {said}"
-        told += [repr(document), said]
-    assert not any(TOKEN in text for text in told)
+        reported += [repr(document), said]
+    assert not any(TOKEN in text for text in reported)
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert TOKEN.encode() not in path.read_bytes(), path

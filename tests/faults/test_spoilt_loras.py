@@ -121,8 +121,8 @@ def test_it_is_refused_with_the_reason(chromiq, verbs, tmp_path, without_models,
 @pytest.mark.parametrize("verb", ["generate", "evaluate", "correct", "correct --batch"])
 def test_every_verb_refuses_it_before_it_writes(chromiq, verbs, tmp_path, without_models, verb):
     (tmp_path / "lora.safetensors").write_bytes(safetensors(GOOD)[:-1])
-    code, document, told = chromiq(*verbs[verb])
-    assert code == EXIT_UNSOUND, told
+    code, document, reported = chromiq(*verbs[verb])
+    assert code == EXIT_UNSOUND, reported
     assert [finding["code"] for finding in document["findings"]] == ["lora.truncated"]
     assert written(tmp_path / "out") == []
 
@@ -142,8 +142,8 @@ def test_a_header_of_200_mb_is_not_read(chromiq, verbs, tmp_path, without_models
     assert peak_bytes < 20_000_000
 
 
-def test_a_sound_one_goes_on_to_the_model_libraries(chromiq, verbs, tmp_path, without_models):
+def test_a_sound_one_reaches_the_model_libraries(chromiq, verbs, tmp_path, without_models):
     (tmp_path / "lora.safetensors").write_bytes(safetensors(GOOD))
-    code, _, told = chromiq(*verbs["generate"])
+    code, _, reported = chromiq(*verbs["generate"])
     assert code == EXIT_USAGE
-    assert "generating needs the model libraries" in told
+    assert "generating needs the model libraries" in reported

@@ -75,20 +75,20 @@ def test_found_refused_and_forced(chromiq, dataset, config, launched, fault):
     assert all("pair1" in each or each.endswith("manifest.jsonl") for each in where)
 
     train = ("train", config, "--engine", "smoke")
-    exit_code, document, told = chromiq(*train)
+    exit_code, document, reported = chromiq(*train)
     assert exit_code == document["exit_code"] == EXIT_UNSOUND
     assert errors(document) == {code}
-    assert code in told
+    assert code in reported
     assert not launched
     assert not (dataset.parent / "runs").exists()
 
-    exit_code, _, told = chromiq(*train, "--force")
-    assert exit_code == EXIT_DONE, told
-    assert code in told
+    exit_code, _, reported = chromiq(*train, "--force")
+    assert exit_code == EXIT_DONE, reported
+    assert code in reported
     assert launched == ["chromiq_v1"]
 
 
 def test_a_sound_dataset_is_launched(chromiq, config, launched):
-    exit_code, _, told = chromiq("train", config, "--engine", "smoke")
-    assert exit_code == EXIT_DONE, told
+    exit_code, _, reported = chromiq("train", config, "--engine", "smoke")
+    assert exit_code == EXIT_DONE, reported
     assert launched == ["chromiq_v1"]

@@ -100,7 +100,7 @@ def test_masks_scale_with_the_picture() -> None:
     assert both.sum() / either.sum() > 0.97
 
 
-def test_beyond_the_list_pairs_go_on_and_differ() -> None:
+def test_beyond_the_list_pairs_continue_and_differ() -> None:
     many = [draw_pair(index, size_wh=(64, 80)) for index in range(len(LOOKS), len(LOOKS) + 30)]
     assert len({pair.on_model.tobytes() for pair in many}) == 30
     assert len({pair.garment for pair in many}) >= 5

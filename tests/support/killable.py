@@ -100,12 +100,12 @@ def _serve() -> None:
         os.close(said_in)
         os.close(counted_in)
         with os.fdopen(said_out, "rb") as said, os.fdopen(counted_out, "rb") as counted:
-            told, changes = said.read(), counted.read()
+            reported, changes = said.read(), counted.read()
         _, status = os.waitpid(child, 0)
         ended = {
             "code": os.waitstatus_to_exitcode(status),
             "changes": changes.decode().splitlines(),
-            "said": told.decode(errors="replace"),
+            "said": reported.decode(errors="replace"),
         }
         print(json.dumps(ended), flush=True)
 

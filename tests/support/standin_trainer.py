@@ -62,7 +62,7 @@ ENDINGS = {
                        "os.makedirs(run + '/samples'); open(run + '/samples/1__000000010_0.jpg', 'w'); "
                        "finish()",
     "resumes": "first = resumed() + 1\nfor n in range(first, total + 1): step(n)\nfinish()",
-    "begins anew": "step(1); time.sleep(60)",
+    "starts again": "step(1); time.sleep(60)",
     "saves two LoRAs": "step(10); write(f'{name}_{10:09d}_high_noise.safetensors', 10); step(total); "
                        "write(name + '_high_noise.safetensors', total); "
                        "write(name + '_low_noise.safetensors', total)",
@@ -83,7 +83,7 @@ ENDINGS = {
     "broken environment": "import no_such_module",
     "killed by the system": "step(4); os.kill(os.getpid(), signal.SIGKILL)",
     "nan": "step(5); print('loss is nan', flush=True); time.sleep(60)",
-    "nan, and goes on": "step(5); print('loss is nan', flush=True); print('loss is nan'); step(20); finish()",
+    "nan, continues": "step(5); print('loss is nan', flush=True); print('loss is nan'); step(20); finish()",
     "nan in the log": "log([(1, 2.5), (2, None)]); time.sleep(60)",
     "no mask": "print('Could not apply mask multiplier to loss', flush=True); time.sleep(60)",
     "swallows": "print('Error loading image, skipping and loading a different one: a.jpg (truncated)'); "
@@ -97,7 +97,7 @@ ENDINGS = {
                         "open(os.path.join(run, 'command'), 'wb').write(copy); finish()",
     "fails with the token": "sys.stdout.write('CUDA out of memory, ' + os.environ['HF_TOKEN'] + ' [1/20]'); "
                             "sys.stdout.flush(); time.sleep(0.3); sys.exit(1)",
-    "tells": "json.dump([os.getcwd(), dict(os.environ), config], open(os.path.join(run, 'told.json'), 'w')); "
+    "tells": "json.dump([os.getcwd(), dict(os.environ), config], open(os.path.join(run, 'call.json'), 'w')); "
              "finish()",
     "hangs with a child": "signal.signal(signal.SIGINT, signal.SIG_IGN); save(5); step(7)\n"
                           "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
@@ -107,8 +107,8 @@ ENDINGS = {
                          "open(mark + seed, 'w').close(); both = False\n"
                          "while not both and time.time() < begun + 30:\n"
                          " time.sleep(0.05); both = all(os.path.exists(mark + each) for each in '12')\n"
-                         "told = [seed, device, begun, time.time(), both]\n"
-                         "json.dump(told, open(run + '/told.json', 'w'))\n"
+                         "reported = [seed, device, begun, time.time(), both]\n"
+                         "json.dump(reported, open(run + '/call.json', 'w'))\n"
                          "if seed == '2': sys.exit('torch.OutOfMemoryError: CUDA out of memory. ')\n"
                          "step(20); finish()",
     "stops when asked": "step(7)\nopen(os.path.join(run, 'child'), 'w').write(str(os.getpid()))\n"

@@ -5,8 +5,8 @@ import os
 import re
 
 import pytest
+from command_line import events
 from standin_trainer import behave, make_trainer
-from told import events
 
 import chromiq.toolkit_configs.trainer.engine as engine
 from chromiq.errors import AccessError, ChromiqError, UnsoundError, UsageError
@@ -102,7 +102,7 @@ def test_problems_that_the_trainer_only_logs_are_reported(trainer, config, run_f
 
 
 def test_nan_can_be_allowed_and_is_reported_once(trainer, config, run_folder):
-    trainer("nan, and goes on")
+    trainer("nan, continues")
     launch(config, "ai-toolkit", limits=Limits(stop_on_nan=False))
     assert [values["code"] for values in events(run_folder, "warning")] == ["nan"]
 
@@ -156,11 +156,11 @@ def test_the_trainer_sees_its_own_folder_a_bounded_environment_and_absolute_path
     config.write_text(config.read_text().replace(f"{run_folder.parents[1]}/dataset/gt", "dataset/gt"))
     trainer("tells")
     launch(config, "ai-toolkit")
-    folder, environment, told = json.loads((run_folder / "told.json").read_text())
+    folder, environment, reported = json.loads((run_folder / "call.json").read_text())
     assert folder == os.environ["CHROMIQ_AI_TOOLKIT"]
     assert "PATH" in environment
     assert not {"PYTHONPATH", "AWS_SECRET_ACCESS_KEY"} & set(environment)
-    process = told["process"][0]
+    process = reported["process"][0]
     assert process["datasets"][0]["folder_path"] == str(run_folder.parents[1] / "dataset" / "gt")
     assert process["logging"] == {"use_ui_logger": True, "log_every": 1}
 
@@ -179,7 +179,7 @@ def test_the_trainer_sees_only_the_device_of_the_config(
     config.write_text(re.sub(r'device: "?cpu"?', f'device: "{device}"', config.read_text()))
     trainer("tells")
     launch(config, "ai-toolkit")
-    _, environment, _ = json.loads((run_folder / "told.json").read_text())
+    _, environment, _ = json.loads((run_folder / "call.json").read_text())
     assert environment["CUDA_VISIBLE_DEVICES"] == shown
 
 
@@ -195,9 +195,9 @@ def test_training_does_not_fall_back_to_the_cpu_without_the_gpu(trainer, config,
 
 def test_several_processes_for_one_run_are_refused(trainer, config, run_folder, monkeypatch, chromiq):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    told = chromiq("train", config)
-    assert told.code == 2
-    assert "sweep-train --devices" in told.err
+    result = chromiq("train", config)
+    assert result.code == 2
+    assert "sweep-train --devices" in result.err
     assert not run_folder.exists()
 
 
@@ -291,9 +291,9 @@ def test_a_missing_trainer_names_the_command_that_fetches_it(config, tmp_path, m
 
 def test_a_dry_run_prints_what_would_run_and_writes_nothing(trainer, config, run_folder, chromiq):
     trainer("good")
-    told = chromiq("train", config, "--dry-run", "--json")
-    document = told.document
-    assert told.code == 0
+    result = chromiq("train", config, "--dry-run", "--json")
+    document = result.document
+    assert result.code == 0
     folder = os.environ["CHROMIQ_AI_TOOLKIT"]
     assert document["command"] == [f"{folder}/venv/bin/python", "run.py", str(run_folder / "launched.yaml")]
     assert (document["working_directory"], document["steps"], document["save_every"]) == (folder, 20, 10)
@@ -383,10 +383,10 @@ class TestOthersConfigs:
         path.write_text(path.read_text().replace('"${MY_STEPS}"', "${MY_STEPS}"))
         trainer("tells")
         launch(path, "ai-toolkit")
-        told = json.loads((tmp_path / "output" / "mine" / "told.json").read_text())[2]["process"][0]
-        assert told["type"] == "diffusion_trainer"
-        assert told["training_folder"] == str(tmp_path / "output")
-        assert told["train"]["steps"] == 20
-        prompts = told["sample"]["prompts"]
+        reported = json.loads((tmp_path / "output" / "mine" / "call.json").read_text())[2]["process"][0]
+        assert reported["type"] == "diffusion_trainer"
+        assert reported["training_folder"] == str(tmp_path / "output")
+        assert reported["train"]["steps"] == 20
+        prompts = reported["sample"]["prompts"]
         assert prompts == [f"red --ctrl_img {tmp_path / '1.jpg'} --w 64", "blue --ctrl_img no.jpg"]
-        assert told["sqlite_db_path"] != "./aitk_db.db"  # the interface's own is never touched
+        assert reported["sqlite_db_path"] != "./aitk_db.db"  # the interface's own is never touched

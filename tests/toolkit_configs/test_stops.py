@@ -8,9 +8,9 @@ import sys
 import time
 
 import pytest
+from command_line import events
 from places import ROOT
 from standin_trainer import is_gone
-from told import events
 
 from chromiq.errors import ChromiqError, LockedError, UnsoundError
 from chromiq.toolkit_configs.launch import launch, plan
@@ -153,7 +153,7 @@ def test_a_trainer_that_restarts_instead_of_resuming_is_stopped(trainer, config,
     trainer("good")
     launch(config, "ai-toolkit")
     (run_folder / "chromiq_v1.safetensors").unlink()
-    trainer("begins anew")
+    trainer("starts again")
     with pytest.raises(ChromiqError, match="resume from 10, but it started at step 1"):
         launch(config, "ai-toolkit", resume=True)
 
@@ -185,17 +185,17 @@ def test_a_resume_reports_what_changed_since(trainer, config, dataset, monkeypat
 
 def test_train_and_status_on_the_command_line(trainer, config, run_folder, chromiq):
     trainer("good with a log")
-    told = chromiq("train", config)
-    assert (told.code, told.out.strip()) == (0, str(run_folder / "chromiq_v1.safetensors"))
-    assert "chromiq_v1: done, step 20 of 20, loss 1.2500" in told.err
-    told = chromiq("status", run_folder, "--watch", "--json")
-    document = told.document
-    assert (told.code, document["state"], document["step"], document["loss"]) == (0, "done", 20, 1.25)
+    result = chromiq("train", config)
+    assert (result.code, result.out.strip()) == (0, str(run_folder / "chromiq_v1.safetensors"))
+    assert "chromiq_v1: done, step 20 of 20, loss 1.2500" in result.err
+    result = chromiq("status", run_folder, "--watch", "--json")
+    document = result.document
+    assert (result.code, document["state"], document["step"], document["loss"]) == (0, "done", 20, 1.25)
     assert document["newest_sample"] == "samples/1__000000010_0.jpg"
-    told = chromiq("status", run_folder)
-    assert told.code == 0
-    assert "20/20" in told.out
-    assert "chromiq_v1.safetensors" in told.out
+    result = chromiq("status", run_folder)
+    assert result.code == 0
+    assert "20/20" in result.out
+    assert "chromiq_v1.safetensors" in result.out
 
 
 def test_status_watch_follows_a_run_until_it_ends(trainer, trainer_folder, config, run_folder):
@@ -237,9 +237,9 @@ def test_a_killed_run_is_reported_from_a_running_one(trainer, config, run_folder
 
 
 def test_status_of_a_folder_without_a_run(tmp_path, chromiq):
-    told = chromiq("status", tmp_path)
-    assert told.code == 2
-    assert "run.json" in told.err
+    result = chromiq("status", tmp_path)
+    assert result.code == 2
+    assert "run.json" in result.err
     (tmp_path / "run.json").write_text("{")
     assert chromiq("status", tmp_path).code == 2
 

@@ -28,7 +28,7 @@ class ConfigReport:
     Attributes:
         findings: errors and warnings, each with its cure.
         data: of the datasets, or None if the config cannot be read.
-        memory: on the GPU, or None if that cannot be told.
+        memory: on the GPU, or None if unknown.
         disk: what the run will write, or None if the config cannot be read.
     """
 

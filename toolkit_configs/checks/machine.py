@@ -101,7 +101,7 @@ def gpu_findings(
 
     Args:
         job: as read.
-        memory: what it will take, or None if that cannot be told.
+        memory: what it will take, or None if unknown.
         where: the config's name, for messages.
         gpus: those of the machine; asked for if not given.
     """

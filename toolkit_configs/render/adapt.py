@@ -123,7 +123,7 @@ def _dataset_values(root: Path, model: EditModel) -> dict[str, Any]:
 
 
 def _same_datasets(process: Any, job: Job) -> list[Any]:
-    """The datasets that are replaced; one is added if there is none."""
+    """The datasets that are replaced; one is added if the job has none."""
     if not process.get("datasets"):
         process["datasets"] = [{}]
     read = job.process.datasets

@@ -61,7 +61,7 @@ def differences(job: RenderedJob, other: RenderedJob) -> list[Difference]:
     """Every key in which two jobs differ, in the order of the first."""
     here, there = dict(flat_job(job)), dict(flat_job(other))
     keys = dict.fromkeys([*here, *there])
-    # An empty mapping that has entries in the other job is told by these.
+    # An empty mapping that has entries in the other job is described by these.
     filled = {key.rpartition(".")[0] for key in keys}
     return [
         Difference(key, there.get(key), here.get(key), effect_of(key))

@@ -43,7 +43,7 @@ class Composed:
         model: as it was named.
         preset: as `find_preset` names it.
         sources: dotted key, or the beginning of one, to who set it.
-        memory: what it will take on the GPU, or None if that cannot be told.
+        memory: what it will take on the GPU, or None if unknown.
     """
 
     job: RenderedJob
@@ -151,7 +151,7 @@ def flat_job(job: RenderedJob) -> list[tuple[str, Any]]:
 
 
 def target_size_wh(root: Path) -> tuple[int, int] | None:
-    """Width and height in pixels of the first target of a dataset, or None if there is none to be read."""
+    """Width and height in pixels of the first target of a dataset, or None without a readable one."""
 
     folder = DatasetLayout(root).truths
     names = sorted(folder.iterdir()) if folder.is_dir() else []

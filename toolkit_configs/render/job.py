@@ -102,7 +102,7 @@ def render_text(
         model: whose shipped template is used.
         preset: named in a comment.
         template: a user's own template, which is used instead.
-        memory: that it will take, told in a comment.
+        memory: that it will take, for a comment.
 
     Raises:
         AssertionError: if a shipped template renders something else; that is our fault, not the user's.

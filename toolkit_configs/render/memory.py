@@ -83,7 +83,7 @@ class MemoryEstimate:
 
 
 def estimate_memory(job: Job, size_wh: tuple[int, int] | None = None) -> MemoryEstimate | None:
-    """What a job will take, or None if its base model is none of ours or lies on this disk.
+    """What a job will take, or None if its base model is unknown or lies on this disk.
 
     Args:
         job: as rendered or read.

@@ -32,7 +32,7 @@ NOTES: dict[str, str] = {
     "datasets.caption_ext": "Suffix of the caption files.",
     "datasets.caption_dropout_rate": "Share of steps without a caption. It names the garment: leave it 0.",
     "datasets.cache_latents_to_disk": "Encodes each target once, into _latent_cache beside it.",
-    "datasets.is_reg": "Regularisation data; this is none.",
+    "datasets.is_reg": "Whether this is regularisation data.",
     "datasets.network_weight": "Strength of the LoRA on this dataset.",
     "datasets.resolution": "Pictures are shrunk and cropped to at most this, squared. A list: each size.",
     "datasets.controls": "Controls that the trainer makes itself, such as depth; ours are given.",

@@ -60,7 +60,7 @@ def find_preset(name: str) -> str:
     ('48gb', 'published')
 
     Raises:
-        UsageError: if there is none; it lists all.
+        UsageError: if no preset has that name; it lists all.
     """
     folded = name.strip().lower().replace(" ", "")
     folded = f"{folded}gb" if folded.isdecimal() else folded

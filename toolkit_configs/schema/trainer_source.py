@@ -387,10 +387,10 @@ def _kind(annotation: ast.expr | None, default: ast.expr | None) -> str:
     """A key's kind. A default of None alone tells nothing; beside an annotation a default adds its kind."""
     named = _annotated(annotation) if annotation is not None else set()
     given = _kind_of(default) if default is not None else "null"
-    told = named | ({given} - {_UNKNOWN_KIND} - ({"float"} & {given} if "int" in named else set()))
+    kinds = named | ({given} - {_UNKNOWN_KIND} - ({"float"} & {given} if "int" in named else set()))
     # Without an annotation False often stands for "not given", as with a negative prompt.
-    told = told if named else {given} - {"null", "bool"}
-    return " or ".join(sorted(told)) if told and _UNKNOWN_KIND not in told else _UNKNOWN_KIND
+    kinds = kinds if named else {given} - {"null", "bool"}
+    return " or ".join(sorted(kinds)) if kinds and _UNKNOWN_KIND not in kinds else _UNKNOWN_KIND
 
 
 def _annotated(node: ast.expr) -> set[str]:

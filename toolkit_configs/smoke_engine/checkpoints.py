@@ -51,7 +51,7 @@ def save_checkpoint(run: Path, job: Job, parameters: dict[str, Any], optimizer: 
 
 
 def restore(run: Path, job: Job, parameters: dict[str, Any], optimizer: Any, resume: bool) -> int:
-    """Load the saved state of the run and return its step, or 0 if there is none.
+    """Load the saved state of the run and return its step, or 0 without one.
 
     Raises:
         OptionError: if there is a state and `resume` is False.

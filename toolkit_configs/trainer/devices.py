@@ -97,5 +97,5 @@ def read_devices(text: str) -> list[str]:
 
 
 def default_devices(gpus: Sequence[object]) -> list[str]:
-    """Every visible GPU, or the CPU if there is none."""
+    """Every visible GPU, or the CPU without one."""
     return [f"cuda:{index}" for index in range(len(gpus))] or ["cpu"]

@@ -242,7 +242,7 @@ class Launch:
 
     @property
     def final(self) -> Path:
-        """The checkpoint of the last step; what it will be called, as long as there is none."""
+        """The checkpoint of the last step; its future path while it is missing."""
         found = final_checkpoint(self.run_folder, self.name)
         return found or self.run_folder / f"{self.name}.safetensors"
 

@@ -114,7 +114,7 @@ class Body:
 
     @cached_property
     def face_cost(self) -> FloatImage:
-        """The cost of each pixel ``(H, W)`` as the face's; 0 when there is none."""
+        """The cost of each pixel ``(H, W)`` as the face's; 0 without a face."""
         return np.zeros(self.person.shape, np.float32) if self.face is None else self.face.cost(self.lab)
 
     def skin_likeness(self, lab: FloatImage) -> FloatImage:

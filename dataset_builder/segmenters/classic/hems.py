@@ -31,7 +31,7 @@ def edges_across(lab: FloatImage) -> FloatImage:
 def hem_profiles(edge: FloatImage, person: BoolMask, own: BoolMask) -> tuple[FloatImage, FloatImage]:
     """How marked an edge runs across the garment's colours below, and above, each row: two ``(H + 1,)``.
 
-    Only where the person goes on beyond the edge: at the person's own outline everything ends.
+    Only where the person continues beyond the edge: at the person's own outline everything ends.
 
     Args:
         edge: ``(H, W)`` as `edges_across` gives it.

@@ -127,7 +127,7 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
 
 
 def _runs_out(mask: BoolMask, body: Body) -> bool:
-    """Whether a garment worn above goes on to the photo's lower edge, though it should have ended."""
+    """Whether a garment worn above extends to the photo's lower edge, though it should have ended."""
     if not body.head:
         return False
     return bool(mask[-len(mask) // 50 :].any()) and len(mask) > body.head.chin_row(_LONGEST_UPPER_IN_HEADS)

@@ -66,8 +66,8 @@ class HubModels:
             phrases: per photo, such as ``["shirt", "trousers"]``.
 
         Raises:
-            UsageError: if a phrase is too long, has a word that the tokenizer does not know, or cannot be
-                told from the others.
+            UsageError: if a phrase is too long, has a word that the tokenizer does not know, or is
+                ambiguous.
         """
         _refuse_unknown_words(self.processor.tokenizer, phrases)
         found: list[Detections] = []

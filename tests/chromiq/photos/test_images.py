@@ -178,7 +178,7 @@ def test_a_jpeg_whose_sides_are_no_multiples_of_eight_is_sound(tmp_path, size_wh
     assert read_photo(path, least_wh=(size_wh[0] // 2, 1)).rgb.shape[1] == size_wh[0] // 2
 
 
-def test_one_that_is_cut_short_is_told_at_any_size(tmp_path):
+def test_one_that_is_cut_short_is_reported_at_any_size(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (640, 640, 3), np.uint8)
     path = saved(tmp_path, Image.fromarray(noise), "p.jpg")
     path.write_bytes(path.read_bytes()[:-5000])

@@ -1,6 +1,6 @@
 """The matrix of formats and features, and the table in docs/photo_formats.md, which it writes and checks.
 
-``CHROMIQ_WRITE_DOCS=1 pytest tests/chromiq/photos/test_matrix.py`` writes the table anew.
+``CHROMIQ_WRITE_DOCS=1 pytest tests/chromiq/photos/test_matrix.py`` writes the table again.
 """
 
 import os

@@ -192,7 +192,7 @@ def test_a_jpegs_untouched_blocks_come_back_bit_for_bit(tmp_path, subsampling, b
     assert delta_e_map(read_photo(out).rgb, rgb)[inner].mean() < 2
 
 
-def test_a_jpeg_whose_blocks_cannot_be_kept_is_encoded_anew_and_says_so(tmp_path, monkeypatch):
+def test_a_jpeg_whose_blocks_cannot_be_kept_is_encoded_again_and_says_so(tmp_path, monkeypatch):
     source, out = tmp_path / "in.jpg", tmp_path / "out.jpg"
     Image.fromarray(PHOTO).save(source, quality=90)
     original = read_photo(source)

@@ -43,14 +43,14 @@ def test_what_is_raised_there_is_raised_here_in_its_turn_and_with_its_place():
     assert not multiprocessing.active_children()
 
 
-def test_a_process_that_leaves_is_told():
+def test_a_process_that_leaves_is_reported():
     with pytest.raises(WorkerEndedError):
         list(map_in_processes(os._exit, [0, 0, 0], 2, ahead=2, start=gc.collect))
     assert not multiprocessing.active_children()
 
 
 @pytest.mark.parametrize("after_s", [0, 0.05, 0.2])
-def test_a_process_killed_while_the_others_are_started_is_told(after_s):
+def test_a_process_killed_while_the_others_are_started_is_reported(after_s):
     def kill_one():
         while not (children := multiprocessing.active_children()):
             time.sleep(0.001)
@@ -103,7 +103,7 @@ def test_work_that_is_left_is_not_begun():
 
 
 def test_an_interrupt_that_another_thread_hears_while_a_process_starts_waits(monkeypatch, capfd):
-    """Else that process would be told half of what it is to do, and complain."""
+    """Else that process would receive half of its task, and complain."""
     spawn, spawned = multiprocessing.util.spawnv_passfds, threading.Event()
 
     def hear():
@@ -125,7 +125,7 @@ def test_an_interrupt_that_another_thread_hears_while_a_process_starts_waits(mon
         next(map_in_processes(math.sqrt, [4.0], 1, ahead=1, start=gc.collect))
     for child in multiprocessing.active_children():
         child.join(30)
-    with suppress(ChildProcessError):  # as it is told of already
+    with suppress(ChildProcessError):  # as it is reported already
         os.waitpid(started[0], 0)
     assert capfd.readouterr().err == ""
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

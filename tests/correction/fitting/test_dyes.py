@@ -1,4 +1,4 @@
-"""Dyes are told apart from shade, and one is corrected without the others."""
+"""Dyes are separated from shade, and one is corrected without the others."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def print_of(dyes_and_counts, shade, seed):
     return colours * light + rng.normal(0, 0.6, colours.shape), which
 
 
-def test_dyes_are_found_whatever_the_order_of_pixels_and_shade_is_none():
+def test_dyes_are_found_whatever_the_order_of_pixels_and_shade_is_no_dye():
     lab, which = print_of([(RED, 400), (CREAM, 500), (GREEN, 300)], 0.06, seed=0)
     order = np.random.default_rng(1).permutation(len(lab))
     for pixels, truth in ((lab, which), (lab[order], which[order])):

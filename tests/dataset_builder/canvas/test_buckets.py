@@ -54,6 +54,6 @@ def test_what_is_cut_off_is_cut_from_both_sides_alike():
 
 
 @pytest.mark.parametrize("text", ["", "1328", "1328x", "-8x800", "1328x800x3", "1328 x 800", "9999999x800"])
-def test_a_size_that_is_none(text):
+def test_an_invalid_size(text):
     with pytest.raises(UsageError, match="1328x800"):
         parse_size(text)

@@ -108,7 +108,7 @@ def test_a_channel_of_a_per_channel_kind_depends_on_that_channel_alone(name):
 
 @pytest.mark.parametrize("period_px", [7, 18, 24])
 @pytest.mark.parametrize("style", ["published", "perceptual"])
-def test_the_size_told_of_a_large_striped_garment_is_that_of_all_its_pixels(style, period_px):
+def test_the_reported_size_of_a_large_striped_garment_is_that_of_all_its_pixels(style, period_px):
     photo, mask = cloth(COLOURS["white"], (700, 520))
     mask[:] = False
     mask[50:650, 20:452] = True
@@ -178,5 +178,5 @@ def test_variants_of_a_photo_are_errors_of_different_kinds():
 def test_an_empty_or_foreign_mask_is_refused():
     photo, mask = cloth(COLOURS["red"])
     for wrong in (np.zeros_like(mask), mask[:-1]):
-        with pytest.raises(UsageError, match="mend the mask"):
+        with pytest.raises(UsageError, match="fix the mask"):
             degrade(photo, wrong, "perceptual", np.random.default_rng(0))

@@ -183,7 +183,7 @@ def test_a_caption_without_the_trigger_is_found(dataset):
     assert (finding.severity, finding.message) == ("warning", "no caption holds the trigger word 'chromiq'")
 
 
-def test_pictures_the_trainer_would_cut_are_told_once_with_how_much(dataset):
+def test_pictures_the_trainer_would_cut_are_reported_once_with_how_much(dataset):
     for role in ("gt", "control"):
         for path in (dataset / role).glob("*.jpg"):
             write_photo(path, read_photo(path).rgb[:-10])

@@ -23,7 +23,7 @@ def photos(tmp_path_factory):
 
 @pytest.fixture
 def masks(tmp_path):
-    """A folder of masks; a garment in the middle unless told otherwise."""
+    """A folder of masks; a garment in the middle unless given otherwise."""
     (tmp_path / "masks").mkdir()
 
     def draw(name="on_model1.png", *, size_wh=(WIDTH_PX, HEIGHT_PX), level=255, around=0):
@@ -58,7 +58,7 @@ def test_given_masks_and_labels_go_to_their_pairs(photos, masks, tmp_path):
         ({"level": 128, "around": 255}, "mask.full", "white all over"),
     ],
 )
-def test_a_mask_that_cannot_be_is_told_and_its_pair_may_be_left_out(photos, masks, drawing, code, got):
+def test_a_mask_that_cannot_be_is_reported_and_its_pair_may_be_left_out(photos, masks, drawing, code, got):
     with pytest.raises(UnsoundError) as caught:
         check_inputs(photos, BuildOptions(), masks=masks(**drawing))
     assert found(caught.value) == [(code, got)]
@@ -67,7 +67,7 @@ def test_a_mask_that_cannot_be_is_told_and_its_pair_may_be_left_out(photos, mask
     assert found(inputs) == [(code, got)]
 
 
-def test_a_mask_that_is_no_picture_is_told(photos, masks):
+def test_a_mask_that_is_no_picture_is_reported(photos, masks):
     folder = masks()
     (folder / "on_model2.png").write_bytes(b"not a mask")
     with pytest.raises(UnsoundError) as caught:
@@ -87,8 +87,8 @@ def test_what_fits_no_pair_is_a_warning(photos, masks, tmp_path):
     assert {finding.severity for finding in inputs.findings} == {"warning"}
 
 
-def test_a_folder_of_masks_that_holds_none_is_told(photos, tmp_path):
-    """A typing error in its path would else go unseen, and the garments be found anew."""
+def test_a_folder_of_masks_that_holds_none_is_reported(photos, tmp_path):
+    """A typing error in its path would else go unseen, and the garments be found again."""
     inputs = check_inputs(photos, BuildOptions(), masks=tmp_path)
     assert [(finding.code, finding.severity) for finding in inputs.findings] == [("masks.none", "warning")]
     assert inputs.findings[0].where == str(tmp_path)
@@ -107,7 +107,7 @@ def test_labels_and_masks_that_cannot_be_read_stop_a_build_even_of_sound_pairs(p
     assert [code for code, _ in found(caught.value)] == ["garments.form", "masks.missing"]
 
 
-def test_variants_whose_names_another_pair_has_are_told(photos, tmp_path):
+def test_variants_whose_names_another_pair_has_are_reported(photos, tmp_path):
     for key in ("1", "1-v2"):
         for role in ("still-life", "on_model"):
             (tmp_path / f"{role}{key}.jpg").write_bytes((photos / f"{role}1.jpg").read_bytes())
@@ -118,7 +118,7 @@ def test_variants_whose_names_another_pair_has_are_told(photos, tmp_path):
     assert "on_model1.jpg" in str(caught.value.findings[-1])
 
 
-def test_a_pair_too_wide_for_the_published_canvas_is_told(photos, tmp_path):
+def test_a_pair_too_wide_for_the_published_canvas_is_reported(photos, tmp_path):
     (tmp_path / "still-life1.jpg").write_bytes((photos / "still-life1.jpg").read_bytes())
     Image.new("RGB", (1500, 100), "grey").save(tmp_path / "on_model1.png")
     with pytest.raises(UnsoundError) as caught:

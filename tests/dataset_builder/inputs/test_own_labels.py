@@ -135,7 +135,7 @@ def test_a_build_killed_before_it_writes_the_file_misreads_nothing(catalogue, da
     assert digests(dataset) == untouched
 
 
-def test_an_entry_for_a_garment_that_is_not_here_is_kept_and_told(catalogue, dataset):
+def test_an_entry_for_a_garment_that_is_not_here_is_kept_and_reported(catalogue, dataset):
     edit(dataset, n9="kilt")
     for _ in range(2):
         (finding,) = build(catalogue, dataset).findings

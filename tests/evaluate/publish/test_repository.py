@@ -182,7 +182,7 @@ def test_a_licence_is_never_guessed(run_folder):
     assert base_licence("black-forest-labs/FLUX.2-dev").name == "flux-dev-non-commercial-license"
 
 
-def test_a_missing_checkpoint_is_told_with_those_that_are(run_folder):
+def test_a_missing_checkpoint_is_reported_with_those_that_are(run_folder):
     with pytest.raises(UsageError, match=r"step 300\. Choose one of these steps: 200, the final one"):
         prepare(run_folder, "shop/colour", step=300)
 
@@ -241,11 +241,11 @@ def test_a_repository_needs_a_name_the_hub_allows(run_folder):
 def test_a_dry_run_shows_what_would_go_and_sends_nothing(run_folder, monkeypatch, chromiq):
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    told = chromiq("publish", run_folder, "--repo", "shop/colour", "--dry-run", "--json")
-    assert told.code == 0
-    document = told.document
+    result = chromiq("publish", run_folder, "--repo", "shop/colour", "--dry-run", "--json")
+    assert result.code == 0
+    document = result.document
     assert set(document["bytes"]) == {"README.md", "r.safetensors", "config.yaml"}
     assert document["bytes"]["r.safetensors"] == (run_folder / "r.safetensors").stat().st_size
-    assert TOKEN not in told.out + told.err
-    assert "nothing was measured" in told.err
+    assert TOKEN not in result.out + result.err
+    assert "nothing was measured" in result.err
     assert not (run_folder / "model_card.md").exists()

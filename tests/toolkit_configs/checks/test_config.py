@@ -128,7 +128,7 @@ def test_faults_of_keys_and_types_come_together(config):
     assert {"config.key", "config.value"} <= set(changed(config, spoil))
 
 
-def test_what_buckets_cut_off_is_told(config):
+def test_what_buckets_cut_off_is_reported(config):
     found = changed(config, lambda process: process["datasets"][0].update(resolution=[1328, 1024, 512]))
     assert found["image.cropped"].severity == "warning"
     assert examine_config(config).data.crops[1] == (

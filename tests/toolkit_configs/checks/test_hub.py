@@ -59,7 +59,7 @@ def test_without_a_token_the_page_to_visit_is_named(hub):
     assert hub == [(f"/api/models/{MODEL}/auth-check", None)]
 
 
-def test_a_token_that_may_not_is_told_and_never_shown(hub, monkeypatch):
+def test_a_token_that_may_not_is_reported_and_never_shown(hub, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_other")
     (finding,) = find(MODEL)
     assert finding.message == f"the token may not read {MODEL} (HTTP 403)"
@@ -134,8 +134,8 @@ def verb(dataset, tmp_path, monkeypatch, chromiq):
     monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(tmp_path / "nothing"))
 
     def run(name, *arguments):
-        told = chromiq(*name.split(), config, "--json", *arguments)
-        return told.code, told.document, told.err
+        result = chromiq(*name.split(), config, "--json", *arguments)
+        return result.code, result.document, result.err
 
     return run
 
@@ -164,7 +164,7 @@ def test_a_launch_asks_nobody_offline(hub, verb):
     assert "access.model" not in {finding["code"] for finding in document["findings"]}
 
 
-def test_a_missing_trainer_is_told_with_what_else_is_wrong(hub, verb, dataset):
+def test_a_missing_trainer_is_reported_with_what_else_is_wrong(hub, verb, dataset):
     assert verb("train", "--offline")[0] == 1
     (dataset / "masks" / "pair1.png").unlink()
     code, document, _ = verb("train", "--offline")

@@ -135,9 +135,9 @@ def config(dataset, tmp_path):
 def test_a_datasets_doctor_looks_at_them_as_well(dataset, chromiq):
     (dataset / "gt" / "old").mkdir()
     (dataset / "gt" / "old" / "pair1.jpg").write_bytes(b"")
-    told = chromiq("doctor", dataset)
-    assert told.code == 10
-    assert "[dataset.nested]" in told.err
+    result = chromiq("doctor", dataset)
+    assert result.code == 10
+    assert "[dataset.nested]" in result.err
 
 
 def codes(config):

@@ -125,12 +125,12 @@ def test_what_cannot_work_is_refused(mine, dataset, tmp_path):
 
 def test_the_command_shows_the_diff_and_writes_the_file(mine, dataset, tmp_path, chromiq):
     out = tmp_path / "new.json"
-    told = chromiq("render", "--from", mine, "--dataset", dataset, "--out", out)
-    assert (told.code, told.out.strip()) == (0, str(out))
-    assert f'+          folder_path: "{dataset / "gt"}"' not in told.err  # it is written as JSON
+    result = chromiq("render", "--from", mine, "--dataset", dataset, "--out", out)
+    assert (result.code, result.out.strip()) == (0, str(out))
+    assert f'+          folder_path: "{dataset / "gt"}"' not in result.err  # it is written as JSON
     assert read_job(out).process.datasets[0].mask_path == str(dataset / "masks")
-    told = chromiq("render", "--from", mine, "--dataset", dataset, "--json")
-    assert f'+        - folder_path: "{dataset / "gt"}"' in told.document["diff"]
+    result = chromiq("render", "--from", mine, "--dataset", dataset, "--json")
+    assert f'+        - folder_path: "{dataset / "gt"}"' in result.document["diff"]
     assert mine.read_text() == MINE
     assert chromiq("render", "--from", mine, "--dataset", dataset, "--preset", "24gb").code == 2
     assert chromiq("render", "--dataset", dataset).code == 2

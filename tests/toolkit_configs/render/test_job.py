@@ -166,7 +166,7 @@ def test_comments_say_what_to_change(published_text):
 
 
 @pytest.mark.parametrize("text", ["${HOME}", "a [name] b", "a\0b", "\ud800"])
-def test_what_the_trainer_would_replace_or_could_not_read_is_told(text):
+def test_what_the_trainer_would_replace_or_could_not_read_is_reported(text):
     assert [finding.where for finding in substituted({"prompts": ["a: b", text], text: 1})] == [
         "prompts.1",
         "key",

@@ -121,7 +121,7 @@ def test_a_misspelt_variable_is_refused(tmp_path, name, said):
 
 
 @pytest.mark.parametrize("project", ["- 1", "a: [", "name: 1e5\nname: [x]", "trian: {lr: 1}"])
-def test_a_project_file_that_is_none_is_refused(tmp_path, project):
+def test_an_invalid_project_file_is_refused(tmp_path, project):
     with pytest.raises(UsageError):
         composed_of(tmp_path, project=project)
 

@@ -1,4 +1,4 @@
-"""The event log is ready before anything happens, and goes on after half a line."""
+"""The event log is ready before anything happens, and continues after half a line."""
 
 import subprocess
 import sys

@@ -88,7 +88,7 @@ def compare(job, held, wrong):
     expanded = [(index, dataset, resolution) for index, dataset in enumerate(process.datasets)
                 for resolution in dataset.resolution]  # fmt: skip
     if any(".resolution" in place for place in wrong):
-        expanded, held = [], {**held, "datasets": []}  # no size, or one that is none: not the same datasets
+        expanded, held = [], {**held, "datasets": []}  # no size, or an invalid one: not the same datasets
     for (index, dataset, resolution), theirs in zip(expanded, held["datasets"], strict=True):
         one = dataset.model_copy(update={"resolution": resolution})
         parts.append(("datasets", one, theirs, f"datasets.{index}."))

@@ -52,7 +52,7 @@ def test_keys_are_read_from_source_in_every_form(checkout):
     assert found.optimizer_prefixes == ["prodigy"]
 
 
-def test_the_file_holds_all_and_its_differences_are_told(checkout):
+def test_the_file_holds_all_and_its_differences_are_reported(checkout):
     before = read_source(checkout)
     assert TrainerSource.model_validate(json.loads(before.as_text())) == before
     modules = checkout / "toolkit" / "config_modules.py"

@@ -65,8 +65,8 @@ def sweep(tmp_path):
 @pytest.fixture
 def sweep_train(chromiq, grid, sweep):
     def run(*arguments):
-        told = chromiq("sweep-train", grid, "--out", sweep, "--json", *arguments)
-        return told.code, told.document, told.err
+        result = chromiq("sweep-train", grid, "--out", sweep, "--json", *arguments)
+        return result.code, result.document, result.err
 
     return run
 
@@ -83,19 +83,19 @@ def test_runs_queue_for_devices_and_a_failure_does_not_stop_the_others(
     assert "smaller preset" in runs[1]["message"]
     assert "cell_seed1: done on cuda:0" in said
     assert "cell_seed2: failed on cuda:1, AI-Toolkit failed at step 5: out of GPU memory" in said
-    told = [json.loads((dataset.parent / "runs" / run["name"] / "told.json").read_text()) for run in runs]
-    assert [seed for seed, *_ in told] == ["1", "2", "3"]
-    assert [device for _, device, *_ in told[:2]] == ["0", "1"]
+    reported = [json.loads((dataset.parent / "runs" / run["name"] / "call.json").read_text()) for run in runs]
+    assert [seed for seed, *_ in reported] == ["1", "2", "3"]
+    assert [device for _, device, *_ in reported[:2]] == ["0", "1"]
     # The first two met; the third began when a device was free, and had it to itself.
-    assert all(met for *_, met in told)
-    _, device, begun, *_ = told[2]
-    assert begun > told[int(device)][3]
+    assert all(met for *_, met in reported)
+    _, device, begun, *_ = reported[2]
+    assert begun > reported[int(device)][3]
     records = [json.loads((dataset.parent / "runs" / run["name"] / "run.json").read_text()) for run in runs]
     assert [record["seed"] for record in records] == [1, 2, 3]
 
     # From elsewhere it looks the same.
-    told = chromiq("status", sweep, "--watch", "--json")
-    code, document = told.code, told.document
+    result = chromiq("status", sweep, "--watch", "--json")
+    code, document = result.code, result.document
     assert code == 3
     assert [(run["name"][-1], run["state"], run["step"]) for run in document["runs"]] == [
         ("1", "done", 20), ("2", "failed", 5), ("3", "done", 20),

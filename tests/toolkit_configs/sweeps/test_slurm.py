@@ -50,9 +50,9 @@ def hand_in(slurm, chromiq):
     """Render for Slurm and do what it says: the job's number."""
 
     def run(*arguments):
-        told = chromiq(*arguments, "--engine", "smoke", "--target", "slurm", *ASKED)
-        assert told.code == 0
-        command, script = shlex.split(told.out)
+        result = chromiq(*arguments, "--engine", "smoke", "--target", "slurm", *ASKED)
+        assert result.code == 0
+        command, script = shlex.split(result.out)
         assert command == "sbatch"
         return slurm.submit(script)
 

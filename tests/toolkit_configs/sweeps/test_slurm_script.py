@@ -25,9 +25,9 @@ from chromiq.toolkit_configs.sweeps.slurm import (
 NASTY = 'it\'s $(touch owned) & "more" é'
 # Stands for chromiq on the node: tells how it was called, and on SIGTERM saves and ends.
 CHROMIQ = """#!/bin/bash
-printf '%s\\n' "${SEED:-none}" "$@" > "$TOLD"
-trap 'kill %1; echo saved >> "$TOLD"; exit 130' TERM
-if [ -n "${LINGER:-}" ]; then sleep 30 2> "$TOLD.started" & wait $!; fi
+printf '%s\\n' "${SEED:-none}" "$@" > "$REPORTED"
+trap 'kill %1; echo saved >> "$REPORTED"; exit 130' TERM
+if [ -n "${LINGER:-}" ]; then sleep 30 2> "$REPORTED.started" & wait $!; fi
 exit "${ENDS:-0}"
 """
 
@@ -46,22 +46,22 @@ def node(tmp_path, monkeypatch):
     """Runs a script as a node would; says what chromiq and scontrol were called with."""
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
-    for name, text in (("chromiq", CHROMIQ), ("scontrol", '#!/bin/bash\necho "$@" > "$TOLD.scontrol"\n')):
+    for name, text in (("chromiq", CHROMIQ), ("scontrol", '#!/bin/bash\necho "$@" > "$REPORTED.scontrol"\n')):
         (bin_folder / name).write_text(text)
         (bin_folder / name).chmod(0o755)
     monkeypatch.setattr(targets, "chromiq_command", lambda: "chromiq")
 
     def start(script, **environment):
-        told = tmp_path / "told"
-        told.unlink(missing_ok=True)
+        reported = tmp_path / "reported"
+        reported.unlink(missing_ok=True)
         path = tmp_path / "job.sh"
         path.write_text(script)
         subprocess.run(["bash", "-n", path], check=True)
         process = subprocess.Popen(
             ["bash", path], cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
-            env={"PATH": f"{bin_folder}:{os.environ['PATH']}", "TOLD": str(told), **environment},
+            env={"PATH": f"{bin_folder}:{os.environ['PATH']}", "REPORTED": str(reported), **environment},
         )  # fmt: skip
-        return process, told
+        return process, reported
 
     return start
 
@@ -73,9 +73,9 @@ def finished(process):
 
 def test_the_batch_script_runs_chromiq_train(config, node, tmp_path):
     script = slurm_script("r", [batch_job(config, "ai-toolkit")], Resources())
-    process, told = node(script, SLURM_JOB_ID="7")
+    process, reported = node(script, SLURM_JOB_ID="7")
     assert finished(process) == (0, "")
-    assert told.read_text().splitlines() == ["none", "train", str(config), "--engine", "ai-toolkit"]
+    assert reported.read_text().splitlines() == ["none", "train", str(config), "--engine", "ai-toolkit"]
     assert not list(tmp_path.rglob("owned"))
 
 
@@ -83,17 +83,17 @@ def test_a_run_that_exists_is_resumed(config, node):
     run = read_job(config).run_folder
     run.mkdir(parents=True)
     (run / "run.json").touch()
-    process, told = node(slurm_script("r", [batch_job(config, "smoke")], Resources()), SLURM_JOB_ID="7")
+    process, reported = node(slurm_script("r", [batch_job(config, "smoke")], Resources()), SLURM_JOB_ID="7")
     assert finished(process)[0] == 0
-    assert told.read_text().splitlines()[-1] == "--resume"
+    assert reported.read_text().splitlines()[-1] == "--resume"
 
 
 def test_a_failed_run_fails_the_job_and_is_not_requeued(config, node):
-    process, told = node(
+    process, reported = node(
         slurm_script("r", [batch_job(config, "smoke")], Resources()), ENDS="10", SLURM_JOB_ID="7"
     )
     assert finished(process)[0] == 10
-    assert not Path(f"{told}.scontrol").exists()
+    assert not Path(f"{reported}.scontrol").exists()
 
 
 @pytest.mark.parametrize(
@@ -105,14 +105,14 @@ def test_a_failed_run_fails_the_job_and_is_not_requeued(config, node):
 )
 def test_near_its_time_limit_a_run_stops_and_is_requeued(config, node, environment, job):
     script = slurm_script("r", [batch_job(config, "smoke")], Resources())
-    process, told = node(script, LINGER="1", **environment)
+    process, reported = node(script, LINGER="1", **environment)
     deadline = time.monotonic() + 20
-    while not Path(f"{told}.started").exists() and time.monotonic() < deadline:
+    while not Path(f"{reported}.started").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGUSR1)
     assert finished(process)[0] == 130
-    assert told.read_text().splitlines()[-1] == "saved"
-    assert Path(f"{told}.scontrol").read_text() == f"requeue {job}\n"
+    assert reported.read_text().splitlines()[-1] == "saved"
+    assert Path(f"{reported}.scontrol").read_text() == f"requeue {job}\n"
 
 
 @pytest.mark.parametrize("number", ["USR1", "TERM"])
@@ -120,23 +120,23 @@ def test_an_early_signal_reaches_the_run_and_no_other_process(config, node, tmp_
     script = slurm_script("r", [batch_job(config, "smoke")], Resources())
     early = tmp_path / "early.sh"  # read by each bash that starts; sends the signal in the narrow moment
     early.write_text(f"""trap 'if [ "$BASH_COMMAND" = "child=\\$!" ]; then
-      until [ -e "$TOLD.started" ]; do sleep 0.02; done; kill -{number} $$; fi' DEBUG\n""")
-    process, told = node(script, LINGER="1", SLURM_JOB_ID="7", BASH_ENV=str(early))
+      until [ -e "$REPORTED.started" ]; do sleep 0.02; done; kill -{number} $$; fi' DEBUG\n""")
+    process, reported = node(script, LINGER="1", SLURM_JOB_ID="7", BASH_ENV=str(early))
     assert finished(process)[0] == 130
-    assert told.read_text().splitlines()[-1] == "saved"
-    assert Path(f"{told}.scontrol").exists() == (number == "USR1")
+    assert reported.read_text().splitlines()[-1] == "saved"
+    assert Path(f"{reported}.scontrol").exists() == (number == "USR1")
 
 
 def test_a_preempted_script_waits_for_the_run_and_leaves_requeueing_to_slurm(config, node):
     script = slurm_script("r", [batch_job(config, "smoke")], Resources())
-    process, told = node(script, LINGER="1", SLURM_JOB_ID="7")
+    process, reported = node(script, LINGER="1", SLURM_JOB_ID="7")
     deadline = time.monotonic() + 20
-    while not Path(f"{told}.started").exists() and time.monotonic() < deadline:
+    while not Path(f"{reported}.started").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
     assert finished(process)[0] == 130
-    assert told.read_text().splitlines()[-1] == "saved"
-    assert not Path(f"{told}.scontrol").exists()
+    assert reported.read_text().splitlines()[-1] == "saved"
+    assert not Path(f"{reported}.scontrol").exists()
 
 
 def test_headers_request_the_given_resources(config):
@@ -184,9 +184,9 @@ def test_a_grids_array_trains_each_config_with_its_seed(grid, node, tmp_path):
     jobs = write_configs(found, tmp_path / "sweep", "smoke")
     path = write_script("sweep", jobs, tmp_path / "sweep", Resources())
     for index in (0, 7):
-        process, told = node(path.read_text(), SLURM_ARRAY_TASK_ID=str(index), SLURM_ARRAY_JOB_ID="1")
+        process, reported = node(path.read_text(), SLURM_ARRAY_TASK_ID=str(index), SLURM_ARRAY_JOB_ID="1")
         assert finished(process)[0] == 0
-        seed, verb, config, *_ = told.read_text().splitlines()
+        seed, verb, config, *_ = reported.read_text().splitlines()
         assert (seed, verb) == (str(found[index].seed), "train")
         written = read_job(Path(config))
         assert written == found[index].job
@@ -208,25 +208,25 @@ def test_invalid_grids(grid, text, error, said):
     grid.write_text(text)
     with pytest.raises(error) as caught:
         read_grid(grid)
-    told = [str(caught.value), *map(str, caught.value.findings)]
-    assert any(said in each for each in told), told
+    reported = [str(caught.value), *map(str, caught.value.findings)]
+    assert any(said in each for each in reported), reported
 
 
 def test_the_verb_writes_the_jobs_and_prints_the_submit_command(grid, tmp_path, chromiq):
     out = tmp_path / "my sweep"
     arguments = ["sweep-train", grid, "--target", "slurm", "--out", out]
-    told = chromiq(*arguments, "--json")
-    assert told.code == 0
-    document = told.document
+    result = chromiq(*arguments, "--json")
+    assert result.code == 0
+    document = result.document
     assert len(document["runs"]) == 8
     assert chromiq(*arguments).out == f"sbatch '{document['jobs'][0]}'\n"
 
 
 def test_train_writes_the_job_beside_its_config_and_trains_nothing(config, chromiq):
-    told = chromiq("train", config, "--target", "slurm", "--job", "gpus=2")
-    assert told.code == 0
+    result = chromiq("train", config, "--target", "slurm", "--job", "gpus=2")
+    assert result.code == 0
     path = config.parent / "r.slurm.sh"
-    assert told.out == f"sbatch {shlex.quote(str(path))}\n"
-    assert "warning: the job requests 2 GPUs, but a run trains on one" in told.err
+    assert result.out == f"sbatch {shlex.quote(str(path))}\n"
+    assert "warning: the job requests 2 GPUs, but a run trains on one" in result.err
     assert shlex.quote(str(config)) in path.read_text()
     assert not (config.parent / "runs").exists()

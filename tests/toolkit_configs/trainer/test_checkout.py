@@ -47,7 +47,7 @@ def checkout(tmp_path, monkeypatch):
 
 
 def install_interpreter(folder, answer="", code=0, output=""):
-    """An interpreter of an environment that answers as told."""
+    """An interpreter of an environment that gives canned answers."""
     python = folder / "venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text(f"#!/bin/sh\necho '{output}'\necho '{answer}'\nexit {code}\n")
@@ -59,14 +59,14 @@ def test_info_of_a_checkout_that_moved_and_was_changed(checkout, chromiq):
     answer = json.dumps({"device": "cpu", "versions": {"torch": "2.13.0"}})
     install_interpreter(checkout, answer, output="a library prints this first")
     (checkout / "extra.py").write_text("")
-    told = chromiq("toolkit", "info", "--json")
-    document = told.document
-    assert told.code == 1
+    result = chromiq("toolkit", "info", "--json")
+    document = result.document
+    assert result.code == 1
     assert document["commit"] == git(checkout, "rev-parse", "HEAD") != document["pinned"]
     assert document["dirty"] is True
     assert len(document["changes_sha256"]) == 64
     assert (document["device"], document["versions"]) == ("cpu", {"torch": "2.13.0"})
-    assert "chromiq toolkit setup" in told.err
+    assert "chromiq toolkit setup" in result.err
     codes = {finding.code: finding.severity for finding in toolkit.toolkit_findings(toolkit.toolkit_info())}
     assert codes == {"toolkit.commit": "error", "toolkit.dirty": "warning"}
 

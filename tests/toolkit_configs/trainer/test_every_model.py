@@ -129,7 +129,7 @@ def test_a_model_trains_samples_resumes_and_heeds_its_mask(name, tmp_path):
         keys = tensors(run / f"run-{preset}.safetensors")
         print(f"{name} {preset}: losses {result['losses']}, {len(keys)} keys, {result['seconds']} s")
         assert len(result["losses"]) == 2
-        # The trainer replaces a loss that is NaN by 0 and goes on, so 0 is no loss.
+        # The trainer replaces a loss that is NaN by 0 and continues, so 0 is no loss.
         assert (np.array(result["losses"]) > 0).all()
         assert any(".lora_" in key for key in keys)
         assert (run / f"run-{preset}_000000001.safetensors").is_file()

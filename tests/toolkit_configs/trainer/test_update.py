@@ -43,21 +43,21 @@ def checkout(tmp_path, monkeypatch):
 
 def test_a_dry_run_says_what_would_change_and_changes_nothing(checkout, chromiq):
     folder, written, first, second, git = checkout
-    told = chromiq("toolkit", "update", second, "--dry-run")
-    assert told.code == 0
-    assert told.out.splitlines()[0] == f"{first[:12]} -> {second[:12]}"
-    assert "train.got: default 2 -> 5" in told.out
+    result = chromiq("toolkit", "update", second, "--dry-run")
+    assert result.code == 0
+    assert result.out.splitlines()[0] == f"{first[:12]} -> {second[:12]}"
+    assert "train.got: default 2 -> 5" in result.out
     assert not written.exists()
     assert git(folder, "rev-parse", "HEAD") == first
 
 
 def test_the_pin_moves_and_the_keys_are_written(checkout, chromiq):
     folder, written, first, second, git = checkout
-    told = chromiq("toolkit", "update", "main", "--json")  # known: as it was cloned
-    assert (told.document["before"], told.document["after"]) == (first, first)
-    assert told.document["differences"] == []
-    told = chromiq("toolkit", "update", second, "--json")
-    assert told.document["after"] == second
+    result = chromiq("toolkit", "update", "main", "--json")  # known: as it was cloned
+    assert (result.document["before"], result.document["after"]) == (first, first)
+    assert result.document["differences"] == []
+    result = chromiq("toolkit", "update", second, "--json")
+    assert result.document["after"] == second
     assert git(folder, "rev-parse", "HEAD") == second
     found = TrainerSource.model_validate(json.loads(written.read_text()))
     assert (found.commit, found.sections["train"]["got"].default) == (second, 5)

@@ -97,7 +97,7 @@ def test_sleeves_that_were_left_out_lower_the_confidence_to_the_overlap_that_is_
     assert "parts_left_out" not in reasons
 
 
-def test_skin_under_the_mask_is_told():
+def test_skin_under_the_mask_is_reported():
     lab = BODY.lab.copy()
     lab[5:24, 15:45] = lab[50:60, 15:45] = (65, 18, 20)
     from chromiq.dataset_builder.segmenters.classic.body import ColourModel

@@ -93,7 +93,7 @@ def test_real_pairs_reach_the_stated_overlap():
     assert np.mean(scores) >= 0.92
 
 
-def test_trousers_that_end_at_a_jumper_of_their_colour_are_told_from_it():
+def test_trousers_that_end_at_a_jumper_of_their_colour_are_separated_from_it():
     pair = draw_pair(2, size_wh=(448, 560))
     found = segment_garment(SegmentationTask(pair.still_life, pair.on_model, "trousers"))
     assert iou(found.mask, pair.on_model_mask) > 0.9

@@ -255,7 +255,7 @@ def test_a_gated_model_ends_a_build_with_12(hub, monkeypatch, chromiq, tmp_path)
     monkeypatch.setattr(constants, "ENDPOINT", hub)
     monkeypatch.setattr(huggingface_hub.hf_api.api, "endpoint", hub)
     write_catalogue(tmp_path / "in", pairs=1, size_wh=(96, 120))
-    told = chromiq("build", tmp_path / "in", "--out", tmp_path / "out", "--segmenter", "sam3")
-    assert told.code == 12
-    assert "visit https://huggingface.co/facebook/sam3, accept it" in told.err
+    result = chromiq("build", tmp_path / "in", "--out", tmp_path / "out", "--segmenter", "sam3")
+    assert result.code == 12
+    assert "visit https://huggingface.co/facebook/sam3, accept it" in result.err
     assert not (tmp_path / "out").exists()

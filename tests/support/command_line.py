@@ -1,4 +1,4 @@
-"""What a run and a command have told."""
+"""Run a command in this process, and read the events of a run."""
 
 import json
 import sys
@@ -14,8 +14,8 @@ def events(run, kind):
     return [event.values for event in EventReader(run).new() if event.kind == kind]
 
 
-class Told(NamedTuple):
-    """A command's exit code and what it said."""
+class CommandResult(NamedTuple):
+    """A command's exit code and output."""
 
     code: int
     out: str
@@ -26,8 +26,8 @@ class Told(NamedTuple):
         return json.loads(self.out)
 
 
-def tell(monkeypatch, capsys, *arguments):
+def run_command(monkeypatch, capsys, *arguments):
     monkeypatch.setattr(sys, "argv", ["chromiq", *map(str, arguments)])
     with pytest.raises(SystemExit) as stop:
         main()
-    return Told(stop.value.code or 0, *capsys.readouterr())
+    return CommandResult(stop.value.code or 0, *capsys.readouterr())
