@@ -9,7 +9,15 @@ from pathlib import Path
 from chromiq.errors import Finding, UnsoundError
 from chromiq.photos.reader import MAX_PIXELS, MAX_SIDE_PX, MIN_SIDE_PX, PhotoFile, open_photo
 
-__all__ = ["MAX_PIXELS", "MAX_SIDE_PX", "MIN_SIDE_PX", "PHOTO_SUFFIXES", "inspect_photo", "verify_photo"]
+__all__ = [
+    "MAX_PIXELS",
+    "MAX_SIDE_PX",
+    "MIN_SIDE_PX",
+    "PHOTO_SUFFIXES",
+    "inspect_photo",
+    "list_images",
+    "verify_photo",
+]
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif"})
 # A few of these at once, decoded to four bytes a pixel, would be more memory than a machine has.
@@ -43,3 +51,10 @@ def _turn_of(photo: PhotoFile) -> AbstractContextManager[object]:
     """Held while a picture is decoded: several threads check photos, and large ones wait for each other."""
     width_px, height_px = photo.stored_wh
     return _one_large_at_a_time if width_px * height_px > _LARGE_PIXELS else nullcontext()
+
+
+def list_images(folder: Path) -> list[Path]:
+    """The images of a folder, sorted by name, hidden ones included; empty if the folder is missing."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)

@@ -18,7 +18,7 @@ from chromiq.dataset_layout import DatasetLayout, examine_manifest, read_build_r
 from chromiq.errors import Finding
 from chromiq.files import collision_key
 from chromiq.models import DEFAULT_MODEL, MODELS
-from chromiq.photos.soundness import PHOTO_SUFFIXES
+from chromiq.photos.soundness import list_images
 from chromiq.records import Example
 from chromiq.runtime.workers import map_bounded, thread_per_core
 
@@ -254,11 +254,8 @@ def _images(folder: Path, *, is_target: bool = False) -> tuple[dict[str, Path], 
     images: dict[str, Path] = {}
     first: dict[str, Path] = {}
     findings = []
-    paths = sorted(folder.iterdir()) if folder.is_dir() else []
-    for path in paths:
+    for path in list_images(folder):
         suffix = path.suffix.lower()
-        if suffix not in PHOTO_SUFFIXES:
-            continue
         if not is_target and suffix in TRAINER_SUFFIXES and path.suffix != suffix:
             message = f"the trainer looks for controls and masks with the suffix {suffix}, in lower case"
             findings.append(Finding("dataset.suffix", str(path), message, "Rename the file."))

@@ -23,8 +23,14 @@ from chromiq.evaluate.generate.pipelines import (
     set_lora_scale,
 )
 from chromiq.evaluate.score.folders import find_images
-from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256_text
-from chromiq.made_of import made_before, record_made
+from chromiq.files import (
+    ensure_output_folder,
+    folder_lock,
+    made_before,
+    record_made,
+    sha256_file,
+    sha256_text,
+)
 from chromiq.models import DEFAULT_MODEL, find_model, pipeline_of
 from chromiq.photos.images import photo_size_wh, read_photo, write_photo
 from chromiq.progress import Update

@@ -14,7 +14,7 @@ from chromiq.evaluate.score.crops import Crop, crop_findings, crop_mask_findings
 from chromiq.evaluate.score.difference import Difference, difference
 from chromiq.imaging.alignment import Aligned, align
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo
-from chromiq.photos.soundness import PHOTO_SUFFIXES
+from chromiq.photos.soundness import list_images
 from chromiq.progress import Update
 from chromiq.records import BoolMask, RgbImage
 
@@ -42,8 +42,7 @@ def find_images(folder: Path) -> dict[str, Path]:
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder of images. Check the path.")
-    paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    return {path.stem: path for path in paths if path.suffix.lower() in PHOTO_SUFFIXES}
+    return {path.stem: path for path in list_images(folder) if not path.name.startswith(".")}
 
 
 def score_folders(

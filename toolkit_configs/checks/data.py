@@ -20,7 +20,7 @@ from chromiq.dataset_builder.doctor.dataset import (
 from chromiq.errors import Finding, UnsoundError
 from chromiq.models import EditModel, model_of_arch
 from chromiq.photos.images import photo_size_wh, read_mask_share
-from chromiq.photos.soundness import PHOTO_SUFFIXES
+from chromiq.photos.soundness import list_images
 from chromiq.toolkit_configs.schema.jobs import Dataset, Job
 
 LATENTS, TEXTS = "_latent_cache", "_t_e_cache"
@@ -137,7 +137,7 @@ def trainer_findings(targets: Path, controls: Sequence[Path]) -> list[Finding]:
 def target_sizes(folder: Path) -> Counter[tuple[int, int]]:
     """Size in pixels, upright, to the number of targets; unreadable ones are left out."""
     found: Counter[tuple[int, int]] = Counter()
-    for path in _pictures(folder):
+    for path in list_images(folder):
         try:
             found[photo_size_wh(path)] += 1
         except UnsoundError:
@@ -165,7 +165,7 @@ def crop_lines(sizes: Counter[tuple[int, int]], resolutions: Sequence[int], divi
 
 def mask_shares(folder: Path) -> list[float]:
     """Share of white, 0..1, of up to 200 masks, evenly spread over the folder."""
-    paths = _pictures(folder)
+    paths = list_images(folder)
     step = max(1, -(-len(paths) // _MASKS_READ))
     shares = []
     for path in paths[::step]:
@@ -301,10 +301,10 @@ def _folder_findings(
     folders = DatasetFolders(targets, control, mask, reference)
     findings += check_folders(folders, on_progress, training, recorded, built=built)
     for folder in controls[2:]:
-        have = {path.stem for path in _pictures(folder)}
+        have = {path.stem for path in list_images(folder)}
         findings += [
             Finding("dataset.reference", str(target), f"no image of this name in {folder}", "Add it.")
-            for target in _pictures(targets)
+            for target in list_images(targets)
             if target.stem not in have
         ]
     findings += trainer_findings(targets, controls)
@@ -351,12 +351,6 @@ def _epoch_findings(epochs: float, items: int, where: str) -> list[Finding]:
     few = epochs < 1
     hint = "Raise it; some are never seen." if few else "Lower it; the model would memorise them."
     return [Finding("config.epochs", f"{where}: train.steps", message, hint, "warning")]
-
-
-def _pictures(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
 
 
 def _by(size_wh: tuple[int, int]) -> str:

@@ -14,7 +14,7 @@ from chromiq.dataset_builder.canvas.buckets import bucket_size_wh
 from chromiq.errors import Finding, UnsoundError
 from chromiq.models import EditModel, model_of_arch
 from chromiq.photos.images import photo_size_wh
-from chromiq.photos.soundness import PHOTO_SUFFIXES
+from chromiq.photos.soundness import list_images
 from chromiq.toolkit_configs.schema.jobs import Job
 
 _REFERENCE_AREA_PX = 1024**2
@@ -124,6 +124,4 @@ def _shown_wh(size_wh: tuple[int, int], divisible_by_px: int) -> tuple[int, int]
 
 
 def _images_by_stem(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        return {}
-    return {path.stem: path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES}
+    return {path.stem: path for path in list_images(folder)}

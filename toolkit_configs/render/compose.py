@@ -13,6 +13,7 @@ from chromiq.dataset_layout import DatasetLayout, read_examples
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.models import EditModel, find_model
 from chromiq.photos.reader import open_photo
+from chromiq.photos.soundness import list_images
 from chromiq.records import Example
 from chromiq.toolkit_configs.render.assign import assign
 from chromiq.toolkit_configs.render.memory import GIB, MemoryEstimate, estimate_memory
@@ -31,7 +32,6 @@ _PUBLISHED_EXAMPLES = 60
 _SAMPLES = 2
 _OF_THE_DATASET = ("datasets.0.folder_path", "datasets.0.control_path", "datasets.0.mask_path",
                    "sample.samples", "training_folder")  # fmt: skip
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 @dataclass(frozen=True)
@@ -152,14 +152,9 @@ def flat_job(job: RenderedJob) -> list[tuple[str, Any]]:
 
 def target_size_wh(root: Path) -> tuple[int, int] | None:
     """Width and height in pixels of the first target of a dataset, or None without a readable one."""
-
-    folder = DatasetLayout(root).truths
-    names = sorted(folder.iterdir()) if folder.is_dir() else []
-    first = next((path for path in names if path.suffix.lower() in _PICTURES), None)
-    if first is None:
-        return None
+    images = list_images(DatasetLayout(root).truths)
     try:
-        return open_photo(first, 1).stored_wh
+        return open_photo(images[0], 1).stored_wh if images else None
     except UnsoundError:
         return None  # chromiq doctor says what is wrong with it
 

@@ -10,7 +10,7 @@ import numpy as np
 from chromiq.dataset_builder.canvas.buckets import as_trained
 from chromiq.dataset_builder.inputs.pairs import natural_key
 from chromiq.errors import Finding, raise_findings
-from chromiq.photos.soundness import PHOTO_SUFFIXES
+from chromiq.photos.soundness import PHOTO_SUFFIXES, list_images
 from chromiq.toolkit_configs.schema.jobs import Job
 
 SEED = 42
@@ -27,10 +27,7 @@ def find_examples(job: Job) -> list[dict[str, Path]]:
     folders = {"control": controls[0]}
     if dataset.mask_path:
         folders["mask"] = Path(dataset.mask_path)
-    targets = sorted(
-        (path for path in folder.glob("*") if path.suffix.lower() in PHOTO_SUFFIXES),
-        key=lambda path: natural_key(path.stem),
-    )
+    targets = sorted(list_images(folder), key=lambda path: natural_key(path.stem))
     findings = []
     if not targets:
         findings.append(Finding("dataset.empty", str(folder), "no target images", "Build the dataset."))
