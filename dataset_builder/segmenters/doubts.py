@@ -35,7 +35,7 @@ REASONS: dict[str, Reason] = {
     ),
     "fragments": Reason("the mask has more than two parts", _COMPLETE),
     "holes": Reason("the mask has holes", _COMPLETE),
-    "box_overflow": Reason("the mask goes on where such a garment should have ended", _REMOVE),
+    "box_overflow": Reason("the mask continues where such a garment should have ended", _REMOVE),
     "cloth_like_background": Reason("the cloth has the colour of the background", _COMPARE_ENDS),
     "no_head": Reason("no head was found to tell where the garment should be", _COMPARE_ENDS),
     "one_colour": Reason("other clothes have the garment's colour", _COMPARE_ENDS),
