@@ -30,6 +30,7 @@ from chromiq.photos.colour_space import (
     named_space,
     primaries_space,
 )
+from chromiq.photos.containers import jpeg_size
 from chromiq.photos.metadata import Metadata, exif_space, metadata_of_tiff, read_metadata, with_exif
 from chromiq.photos.tiff import path_is_big
 
@@ -57,6 +58,9 @@ _SRGB_LIKE_TRANSFERS = frozenset({1, 6, 13, 14, 15})
 _UNSPECIFIED = 2
 _TIFF_WHITE, _TIFF_PRIMARIES, _TIFF_TRANSFER = 318, 319, 301
 _REDUCED, _MASK_PAGE = 1, 4
+_TIFF_JPEG = 7
+# Others state sizes of their own in each strip, or are not known to tifffile.
+_TIFF_COMPRESSIONS = frozenset({1, 5, _TIFF_JPEG, 8, 32773, 32946, 34925, 50000})
 # What a decoder may raise on bytes that are not what they promise.
 _DECODING_ERRORS = (
     pyvips.Error, OSError, ValueError, SyntaxError, struct.error, RuntimeError, IndexError, KeyError,
@@ -352,6 +356,7 @@ def _tiff_pixels(path: Path) -> Pixels:
     with tiff_page(path) as (page, _):
         if _is_exotic(page):
             return _exotic_tiff_pixels(path, page)
+        _refuse_larger_strips(path, page)
         stored = tiff_samples(page)
         photometric = int(page.photometric)
         if photometric == 3:
@@ -388,6 +393,21 @@ def tiff_samples(page: tifffile.TiffPage) -> NDArray[Any]:
     )
 
 
+def _refuse_larger_strips(path: Path, page: tifffile.TiffPage) -> None:
+    """A JPEG strip states its own size, which the decoder believes: a few bytes could ask for gigabytes."""
+    if int(page.compression) != _TIFF_JPEG:
+        return
+    rows, columns = (
+        (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
+    )
+    with path.open("rb") as stream:
+        for offset in page.dataoffsets:
+            stream.seek(offset)
+            height_px, width_px = jpeg_size(stream)
+            if height_px > max(rows, 8) or width_px > columns:
+                raise ValueError(f"a strip states {width_px}x{height_px} pixels")
+
+
 def undone_alpha(values: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
     """Colours into which alpha was multiplied, without it; where nothing is seen, as they are."""
     full = np.iinfo(values.dtype).max
@@ -405,7 +425,7 @@ def _is_exotic(page: tifffile.TiffPage) -> bool:
     jpeg = int(page.compression) == 7
     return (
         (int(page.photometric) not in {0, 1, 2, 3, 5} and not (int(page.photometric) == 6 and jpeg))
-        or int(page.compression) in {2, 3, 4, 6}
+        or int(page.compression) not in _TIFF_COMPRESSIONS
         or page.fillorder != 1
     )
 
