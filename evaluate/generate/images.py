@@ -14,7 +14,7 @@ from pydantic import Field, TypeAdapter
 
 from chromiq.dataset_builder.inputs.pairs import natural_key
 from chromiq.documents import read_text
-from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
+from chromiq.errors import Finding, OptionError, UnsoundError, UsageError, raise_findings
 from chromiq.evaluate.generate.lora_files import read_lora_file
 from chromiq.evaluate.generate.pipelines import (
     Loading,
@@ -200,10 +200,10 @@ def _check_options(
     """
     all_scales = [*scales, options.lora_scale]
     if lora is None and any(scale != 1 for scale in all_scales):
-        raise UsageError("lora_scale is given without a LoRA. Give the LoRA too.")
+        raise OptionError("lora_scale", "there is no LoRA to scale")
     for option, numbers in ("lora_scale", all_scales), ("guidance", [options.guidance or 0.0]):
         if not all(map(isfinite, numbers)):
-            raise UsageError(f"{option} is not a finite number.")
+            raise OptionError(option, "is not a finite number")
     if out.resolve() in {folder.resolve() for folder in (controls, references) if folder}:
         raise UsageError(
             f"{out} holds the input images, which the generated ones would be mixed up with. "
