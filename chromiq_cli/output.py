@@ -28,8 +28,9 @@ JSON_OPTION = typer.Option("--json", help="Print one JSON document on stdout.")
 
 
 def say(message: str) -> None:
-    """Print a message on stderr, without markup."""
-    console().print(escape(message), highlight=False, soft_wrap=True)
+    """Print a message on stderr, without markup; bytes of a name that are not UTF-8 are escaped."""
+    text = message.encode("utf-8", "backslashreplace").decode("utf-8")
+    console().print(escape(text), highlight=False, soft_wrap=True)
 
 
 def print_json(document: Any) -> None:

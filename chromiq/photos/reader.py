@@ -7,6 +7,7 @@ recognised by its first bytes, whatever it is called, and handed to the decoder 
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -287,7 +288,7 @@ def _vips_image(path: Path, image_format: Format, shrink: int = 1) -> pyvips.Ima
     options: dict[str, Any] = {"access": "sequential", "fail_on": "error"}
     if image_format == "JPEG":
         options["shrink"] = shrink
-    return pyvips.Operation.call(_LOADERS[image_format], str(path), **options)
+    return pyvips.Operation.call(_LOADERS[image_format], os.fsencode(path), **options)
 
 
 def _vips_pixels(image: pyvips.Image, kind: Kind) -> Pixels:
@@ -433,7 +434,7 @@ def _is_exotic(page: tifffile.TiffPage) -> bool:
 def _exotic_tiff_pixels(path: Path, page: tifffile.TiffPage) -> Pixels:
     """libtiff reads what tifffile does not; it comes as 8-bit RGB or grey."""
     with path.open("rb"):
-        image = pyvips.Image.tiffload(str(path), page=int(page.index), fail_on="error")
+        image = pyvips.Image.tiffload(os.fsencode(path), page=int(page.index), fail_on="error")
     if image.interpretation == "lab":
         image = image.colourspace("srgb")
     values = image.numpy()
