@@ -230,12 +230,12 @@ class TestInChromium:
         clip = "getComputedStyle(document.querySelector('.compare .before')).clipPath"
         assert "calc(0%)" in browser.evaluate(clip) or "0%" in browser.evaluate(clip)
         said = browser.evaluate("document.querySelector('.compare input').getAttribute('aria-valuetext')")
-        assert said == "100 % control"
+        assert said == "100 % uncorrected"
 
     def test_it_compares_the_control_with_the_best_and_any_two_when_asked(self, browser, page_path):
         browser.open(page_path)
         label = "document.querySelector('.compare input').getAttribute('aria-label')"
-        assert browser.evaluate(label) == f"control on the left, {NASTY} on the right"
+        assert browser.evaluate(label) == f"uncorrected on the left, {NASTY} on the right"
         browser.evaluate(
             "(() => { const select = document.querySelector('.tools select'); select.value = '0';"
             " select.dispatchEvent(new Event('change')); })()"
