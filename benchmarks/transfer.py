@@ -28,7 +28,8 @@ from error_families import FAMILIES, apply_family, degrade_as_published
 from PIL import Image
 
 from chromiq.colour import delta_e_lab, lab_to_srgb, srgb_to_lab
-from chromiq.correction.fitting.transfer import MIN_GAIN, ColourFit, fit_colours, garment_sample
+from chromiq.correction.fitting.transfer import ColourFit, fit_colours, garment_sample
+from chromiq.correction.options import MIN_GAIN
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.evaluate.score.summary import bootstrap_interval
 from chromiq.photos.images import read_mask, read_photo
@@ -318,14 +319,15 @@ def main() -> None:
     parser.add_argument("--catalogue", type=int, default=0, help="seed of the drawn catalogue")
     parser.add_argument("--draws", type=int, default=1, help="errors of each family a pair")
     parser.add_argument("--every", type=int, default=1, help="only every so many pairs of each source")
+    parser.add_argument("--first", type=int, default=0, help="which pair to start from, 0 the first")
     parser.add_argument("--min-gain", type=float, default=MIN_GAIN, help="dE00 from which to correct")
     parser.add_argument("--families", action="store_true", help="a row for each family too")
     parser.add_argument("--json", type=Path, help="write every trial to this file")
     options = parser.parse_args()
-    garments = list(drawn(options.drawn, options.catalogue))[:: options.every]
+    garments = list(drawn(options.drawn, options.catalogue))[options.first :: options.every]
     for text in options.source:
         name, _, folder = text.partition("=")
-        found = list(photographed(name, Path(folder)))[:: options.every]
+        found = list(photographed(name, Path(folder)))[options.first :: options.every]
         if not found:
             parser.error(f"--source {text}: no pair with a mask in {folder}/masks")
         garments += found

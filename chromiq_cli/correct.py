@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from chromiq.correction.options import MIN_GAIN
 from chromiq.errors import EXIT_SKIPPED, Finding, UsageError
 from chromiq.models import DEFAULT_MODEL, MODELS
 from chromiq_cli.output import (
@@ -124,7 +125,7 @@ def correct(
     min_gain: Annotated[
         float,
         typer.Option(min=0, help="Leave a photo alone if it gains less dE00.", rich_help_panel=_COLOUR),
-    ] = 1.0,
+    ] = MIN_GAIN,
     force: Annotated[
         bool,
         typer.Option("--force", help="Correct although it would be left alone.", rich_help_panel=_COLOUR),

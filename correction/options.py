@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from chromiq.correction.fitting.transfer import MIN_GAIN
 from chromiq.errors import UsageError
 
 MAX_STRENGTH = 1.5
+MIN_GAIN = 1.0
+"""dE00; a correction expected to remove less is not made. At 0.5 more true photos change by over 1 dE00
+(19 % against 11 %), and errors of single kinds shrink by only 0.02 to 0.06 dE00 more."""
 Method = Literal["transfer", "lora", "hybrid"]
 ExportName = Literal["cube", "layers"]
 

@@ -27,12 +27,12 @@ from chromiq.correction.fitting.colour_map import (
 )
 from chromiq.correction.fitting.garment_look import look
 from chromiq.correction.fitting.transfer import (
-    MIN_GAIN,
     TransferResult,
     check_masks,
     fit_colours,
     garment_sample,
 )
+from chromiq.correction.options import MIN_GAIN
 from chromiq.imaging.registration import register, undo_shift
 from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.records import BoolMask, FloatImage, RgbImage

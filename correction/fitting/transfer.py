@@ -31,13 +31,12 @@ from chromiq.correction.fitting.colour_map import (
 from chromiq.correction.fitting.garment_look import Tolerances
 from chromiq.correction.fitting.hypotheses import Hypotheses, hypotheses
 from chromiq.correction.fitting.transport import corrected_colours
+from chromiq.correction.options import MIN_GAIN
 from chromiq.errors import UsageError
 from chromiq.imaging.regions import bounding_box
 from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.records import BoolMask, FloatImage
 
-# A correction expected to remove less than this, in dE00, is not made.
-MIN_GAIN = 0.3
 # From where on a correction is made at all, and from where on in full: by its gain in scatters of the
 # hypotheses, or by minus the log of the probability that nothing is wrong, if it gains so many dE00.
 _GAIN_OF_SCATTER, _LEAST_SCATTER = (0.4, 1.1), 0.3
@@ -45,8 +44,8 @@ _NOT_NOTHING, _NOTICED_GAIN = (2.0, 5.0), (0.3, 1.0)
 # The gain that came, of what the hypotheses expect less a share of their scatter; of what came beside it the
 # 10th and 90th percentile, in scatters; and what remained, of what the hypotheses expect to remain. Fitted on
 # all families and sources of `benchmarks/transfer.py`.
-_GAIN_CAME, _LESS_OF_SCATTER = 0.91, 0.2
-_CAME_BESIDE, _LEAST_SPREAD = (-1.5, 0.9), 0.5
+_GAIN_CAME, _LESS_OF_SCATTER = 0.94, 0.39
+_CAME_BESIDE, _LEAST_SPREAD = (-1.4, 1.0), 0.5
 _REMAINED = (1.55, 0.62)
 _LIKELIEST = 24
 _SAMPLE = 30_000

@@ -6,7 +6,8 @@ from places import REAL
 
 from chromiq.colour import delta_e_map, lab_to_srgb, linear_to_srgb, srgb_to_lab, srgb_to_linear
 from chromiq.correction.fitting.dyes import belonging, find_dyes, means, spreads
-from chromiq.correction.fitting.transfer import MIN_GAIN, fit_colours, transfer
+from chromiq.correction.fitting.transfer import fit_colours, transfer
+from chromiq.correction.options import MIN_GAIN
 from chromiq.dataset_builder.degrade.apply import degrade
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.errors import UsageError
