@@ -170,8 +170,12 @@ def open_photo(path: Path, min_side_px: int = MIN_SIDE_PX) -> PhotoFile:
     where = str(path)
     if finding := _file_finding(path):
         raise unsound(finding)
-    with path.open("rb") as stream:
-        head = stream.read(64)
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(64)
+    except OSError as error:
+        message = f"it cannot be opened: {error.strerror}"
+        raise unsound(Finding("photo.unreadable", where, message, "Check its permissions.")) from error
     image_format = _format_of(head)
     if image_format is None:
         kind = next((name for at, mark, name in _OTHER_KINDS if head[at:].startswith(mark)), "not an image")
