@@ -31,7 +31,7 @@ def test_every_stage_and_again_without_a_change(monkeypatch, chromiq, tmp_path):
     page = (out / "report.html").read_text()
     assert "nothing about the quality of a full-size model" in page
     assert "Best: demo" in page
-    assert "dE00 of the mean colours: control" in page
+    assert "dE00 of the mean colours: uncorrected" in page
     assert Path(document["report"]) == out / "report.html"
     lora = (out / "runs/demo/demo.safetensors").read_bytes()
     scores = (out / "scores.json").read_bytes()
