@@ -20,7 +20,7 @@ def test_a_build_says_that_it_was_stopped_and_resumes(tmp_path, pairs_before, af
     verb = "from chromiq_cli.main import main; main()"
     command = [
         *(sys.executable, "-c", verb, "build", str(tmp_path / "catalogue"), "--out", str(tmp_path / "out")),
-        *("--segmenter", "classic", "--workers", "2", "--size", "192x128"),
+        *("--segmenter", "classic", "--workers", "2", "--size", "192x128", "--keep-doubtful"),
     ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     out = tmp_path / "out"

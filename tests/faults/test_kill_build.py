@@ -137,7 +137,7 @@ def test_a_worker_that_the_system_ends_is_reported_and_the_build_continues(catal
     killer = threading.Thread(target=kill_one)
     killer.start()
     with pytest.raises(ChromiqError, match=r"a worker process was killed.*the same command resumes"):
-        build(catalogue, tmp_path / "out", options, workers=2)
+        build(catalogue, tmp_path / "out", options, workers=2, keep_doubtful=True)
     killer.join()
     assert not (tmp_path / "out" / "manifest.jsonl").exists()
-    assert build(catalogue, tmp_path / "out", options).examples == PAIRS
+    assert build(catalogue, tmp_path / "out", options, keep_doubtful=True).examples == PAIRS
