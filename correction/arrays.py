@@ -52,8 +52,8 @@ def correct(
     >>> pair = draw_pair(0, size_wh=(160, 200))
     >>> too_red = np.clip(pair.on_model * np.array([1.2, 1, 0.9]), 0, 255).astype(np.uint8)
     >>> corrected, record = correct(pair.still_life, too_red, mask=pair.on_model_mask)
-    >>> record.answer, record.colours.delta_e_after < record.colours.delta_e_before
-    ('corrected', True)
+    >>> record.applied, record.colours.delta_e_after < record.colours.delta_e_before
+    (True, True)
     """
     options = options or CorrectionOptions()
     if options.method != "transfer":

@@ -45,7 +45,7 @@ def decide_label(
     Returns:
         The best word, with the second best as runner-up if it is close.
 
-    >>> scores = np.array([0.4, 0.1, 0.7]), np.array([0.1, 0.5, 0.4])
+    >>> scores = [0.4, 0.1, 0.7], [0.1, 0.5, 0.4]
     >>> decide_label(("shirt", "trousers", "pants"), *scores, "grounding-dino").name
     'trousers'
     """
