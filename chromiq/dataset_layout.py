@@ -9,11 +9,13 @@
     held_out/                      the same folders, with garments kept out of training
     garment_masks/on_model1.png    255 on the garment, of the on-model photo's size
     garments.json                  what each garment is called, by still-life
+    selection.json  own_masks/     what the user excluded or held out, and drew
     manifest.jsonl                 one `Example` per line; a build writes it after all examples
     contact_sheet.jpg  preview_sheet.jpg
     review/on_model1.{jpg,png}     pairs with a doubtful mask
-    .chromiq/                      build.json: the options; records/1.json: each finished pair; garments.json;
-                                   colours/1.json: whether the colours of a pair agree
+    .chromiq/                      build.json: the options; source.json: the inputs; records/1.json: each
+                                   finished pair; garments.json; colours/1.json: whether the colours of a pair
+                                   agree
 """
 # ruff: noqa: D102 - described above
 
@@ -82,6 +84,18 @@ class DatasetLayout:
     @property
     def garments_memory(self) -> Path:
         return self.root / ".chromiq" / "garments.json"
+
+    @property
+    def selection(self) -> Path:
+        return self.root / "selection.json"
+
+    @property
+    def own_masks(self) -> Path:
+        return self.root / "own_masks"
+
+    @property
+    def source_record(self) -> Path:
+        return self.root / ".chromiq" / "source.json"
 
     @property
     def contact_sheet(self) -> Path:
@@ -190,6 +204,38 @@ def read_build_record(root: Path) -> dict[str, Any] | None:
 def write_build_record(root: Path, options: dict[str, Any]) -> None:
     """Write down the options that a dataset is built with, as plain data."""
     write_json(DatasetLayout(root).build_record, options)
+
+
+@dataclass(frozen=True)
+class BuildSource:
+    """What a dataset was built from; all paths are absolute.
+
+    Attributes:
+        pairs: folder or CSV file of pairs.
+        garments: the user's labels, or None.
+        masks: folder of the user's masks, or None.
+        skip_bad: whether unsound pairs were skipped.
+        keep_doubtful: whether pairs with a doubtful mask were built.
+    """
+
+    pairs: str
+    garments: str | None = None
+    masks: str | None = None
+    skip_bad: bool = False
+    keep_doubtful: bool = False
+
+
+def read_build_source(root: Path) -> BuildSource | None:
+    """What a dataset was built from; None if that is not recorded or its record is damaged."""
+    try:
+        return load_record(BuildSource, DatasetLayout(root).source_record.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def write_build_source(root: Path, source: BuildSource) -> None:
+    """Write down what a dataset is built from."""
+    write_json(DatasetLayout(root).source_record, asdict(source))
 
 
 def unfinished_findings(root: Path) -> list[Finding]:

@@ -22,10 +22,17 @@ from chromiq.dataset_builder.export import read_record, recorded_keys, remove_re
 from chromiq.dataset_builder.inputs.gather import check_inputs, with_recalled
 from chromiq.dataset_builder.inputs.own_labels import recall_given, write_own_garments
 from chromiq.dataset_builder.inputs.pair_names import is_photo_folder
+from chromiq.dataset_builder.inputs.selection import with_selection
 from chromiq.dataset_builder.options import BuildOptions, check_options
 from chromiq.dataset_builder.segmenters.choose import resolve_segmenter
 from chromiq.dataset_builder.sheets import write_sheets
-from chromiq.dataset_layout import read_build_record, write_build_record, write_manifest
+from chromiq.dataset_layout import (
+    BuildSource,
+    read_build_record,
+    write_build_record,
+    write_build_source,
+    write_manifest,
+)
 from chromiq.errors import Finding, UsageError, raise_findings
 from chromiq.files import ensure_output_folder, folder_lock
 from chromiq.imaging.contact_sheet import sheet_step
@@ -109,11 +116,15 @@ def build(
     with folder_lock(folder, "chromiq build"):
         recalled = recall_given(folder)
         inputs = with_recalled(inputs, recalled, folder)
+        inputs, splits = with_selection(inputs, folder)
         _check_settings(folder, options)
+        write_build_source(folder, _source(source, garments, masks, skip_bad, keep_doubtful))
         works = (
-            PairWork(pair, folder, options, inputs.masks.get(pair.key), keep_doubtful)
+            PairWork(
+                pair, folder, options, inputs.masks.get(pair.key), keep_doubtful, splits.get(pair.key)
+            )
             for pair in inputs.pairs
-        )
+        )  # fmt: skip
         workers = min(workers, len(inputs.pairs))
         executor: Executor = (
             RayExecutor(workers, gpus_per_worker) if engine == "ray" else LocalExecutor(workers)
@@ -155,6 +166,13 @@ def _take(results: Iterable[PairResult], pairs: int, update: Update) -> _Tally:
             tally.finished.add(result.key)
         update(number, pairs)
     return tally
+
+
+def _source(
+    pairs: Path, garments: Path | None, masks: Path | None, skip_bad: bool, keep_doubtful: bool
+) -> BuildSource:
+    given = (str(path.resolve()) if path else None for path in (garments, masks))
+    return BuildSource(str(pairs.resolve()), next(given), next(given), skip_bad, keep_doubtful)
 
 
 def _check_settings(folder: Path, options: BuildOptions) -> None:

@@ -19,6 +19,8 @@ from chromiq.dataset_builder.export import (
     Doubt,
     PairRecord,
     read_finished,
+    read_record,
+    remove_files,
     remove_recorded,
     write_files,
     write_record,
@@ -53,6 +55,8 @@ class PairWork:
     options: BuildOptions
     given_mask: Path | None
     keep_doubtful: bool = False
+    split: str | None = None
+    """``"train"`` or ``"held_out"`` if the user chose; None for the options' lots."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ def build_pairs(works: Sequence[PairWork], segmenter: Callable[[], Segmenter]) -
             results[key] = PairResult(key, findings=error.findings)
         else:
             record = PairRecord(fingerprints[key], tuple(examples), doubt)
+            remove_files(work.folder, replaced=read_record(work.folder, key), by=record)
             write_record(work.folder, key, record)
             results[key] = _result(work, record)
     return [results[work.pair.key] for work in works]
@@ -173,6 +178,8 @@ def _fingerprint(work: PairWork) -> str:
     # One that has disappeared since it was checked is reported when it is read.
     digests = [sha256_file(path) if path.is_file() else None for path in photos]
     parts = [__version__, asdict(work.options), pair.key, pair.garment, digests]
+    if work.split:
+        parts.append(work.split)
     return sha256_text(json.dumps(parts, sort_keys=True))
 
 
@@ -193,7 +200,7 @@ def _make(
         return [], _review(work, still_life, on_model, found)
     scene = scene_of(options, photos.geometry, still_life, on_model, found.mask)
     # All errors are drawn before anything is written: a pair that none fits leaves no files.
-    split = split_of(garment_of(pair), options.seed, options.held_out)
+    split = work.split or split_of(garment_of(pair), options.seed, options.held_out)
     drawn: list[tuple[RgbImage, Degradation]] = []
     for variant in range(1, options.variants + 1):
         used = [error.kind for _, error in drawn]

@@ -105,6 +105,12 @@ def read_finished(folder: Path, key: str, fingerprint: str) -> PairRecord | None
     return record
 
 
+def remove_files(folder: Path, replaced: PairRecord | None, by: PairRecord) -> None:
+    """Remove the files of a pair that its new record does not name, such as those in the other split."""
+    for name in set(replaced.digests if replaced else ()) - set(by.digests):
+        (folder / name).unlink(missing_ok=True)
+
+
 def recorded_keys(folder: Path) -> set[str]:
     """The keys of all pairs that have a record."""
     return {path.stem for path in DatasetLayout(folder).pair_records.glob("*.json")}

@@ -1,0 +1,117 @@
+"""What the user chose for single pairs of a dataset (excluded, held out, trained on), and masks drawn for it.
+
+``selection.json`` in the dataset holds the choices by key, such as ``{"7": "exclude", "9": "held_out"}``; a
+pair that is not in it follows the build's options. ``own_masks/on_modelKEY.png`` holds masks, which are used
+where the folder of masks has none. A build reads both and writes neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, TypeGuard, get_args
+
+from chromiq.dataset_builder.inputs.gather import BuildInputs, drawn_masks, mask_fault
+from chromiq.dataset_builder.inputs.split import garment_of
+from chromiq.dataset_layout import DatasetLayout
+from chromiq.documents import load_json
+from chromiq.errors import Finding, raise_findings
+from chromiq.files import write_json
+
+Choice = Literal["exclude", "held_out", "train"]
+CHOICES: tuple[Choice, ...] = get_args(Choice)
+_HINT = 'Write an object such as {"7": "exclude", "9": "held_out"}, or remove the file.'
+
+
+def read_selection(folder: Path) -> dict[str, Choice]:
+    """The choices for a dataset's pairs by key; none without the file.
+
+    Raises:
+        UnsoundError: with all that is wrong in the file.
+    """
+    path = DatasetLayout(folder).selection
+    if not path.is_file():
+        return {}
+    try:
+        document = load_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        message = f"cannot be read as JSON ({error})"
+        raise_findings([Finding("selection.unreadable", str(path), message, _HINT)], str(path))
+    if not isinstance(document, dict):
+        message = f"is a JSON {type(document).__name__}, not an object"
+        raise_findings([Finding("selection.form", str(path), message, _HINT)], str(path))
+    chosen = {str(key): choice for key, choice in document.items() if _is_choice(choice)}
+    findings = [
+        Finding(
+            "selection.choice",
+            f"{path}: {key}",
+            f"{repr(choice)[:80]} is not a choice",
+            f"Write {', '.join(CHOICES[:-1])} or {CHOICES[-1]}.",
+        )
+        for key, choice in document.items()
+        if str(key) not in chosen
+    ]
+    raise_findings(findings, str(path))
+    return chosen
+
+
+def write_selection(folder: Path, chosen: Mapping[str, Choice]) -> None:
+    """Write choices as `read_selection` reads them; the caller holds the folder's lock."""
+    path = DatasetLayout(folder).selection
+    if chosen or path.exists():
+        write_json(path, dict(sorted(chosen.items())))
+
+
+def with_selection(inputs: BuildInputs, folder: Path) -> tuple[BuildInputs, dict[str, str]]:
+    """The inputs that were chosen, with the masks that were drawn in the dataset.
+
+    Args:
+        inputs: of a build.
+        folder: the dataset.
+
+    Returns:
+        The inputs, and by key the split that was chosen. All photos of a garment share one: held out if that
+        was chosen for any of them.
+
+    Raises:
+        UnsoundError: if the choices or one of the masks cannot be used, or if no pair is left.
+    """
+    chosen = read_selection(folder)
+    own = drawn_masks(inputs.pairs, DatasetLayout(folder).own_masks)
+    pairs = tuple(pair for pair in inputs.pairs if chosen.get(pair.key) != "exclude")
+    faults = [mask_fault(pair, own.get(pair.key)) for pair in pairs if pair.key not in inputs.masks]
+    findings = [fault for fault in faults if fault]
+    if not pairs:
+        message, hint = "excludes every pair", "Remove some of its entries."
+        findings.append(Finding("selection.all", str(DatasetLayout(folder).selection), message, hint))
+    raise_findings(findings, str(folder))
+    splits: dict[str, str] = {}
+    for pair in pairs:
+        choice = chosen.get(pair.key)
+        if choice == "held_out" or (choice == "train" and garment_of(pair) not in splits):
+            splits[garment_of(pair)] = choice
+    keys = {pair.key for pair in inputs.pairs}
+    unknown = [key for key in chosen if key not in keys]
+    warnings = [
+        Finding(
+            "selection.unknown",
+            str(DatasetLayout(folder).selection),
+            f"{len(unknown)} entries fit no pair: {', '.join(unknown[:5])}",
+            "Check the keys. They are not used.",
+            "warning",
+        )
+    ]
+    return (
+        replace(
+            inputs,
+            pairs=pairs,
+            masks={**own, **inputs.masks},
+            findings=(*inputs.findings, *(warnings if unknown else ())),
+        ),
+        {pair.key: splits[garment_of(pair)] for pair in pairs if garment_of(pair) in splits},
+    )
+
+
+def _is_choice(value: object) -> TypeGuard[Choice]:
+    return value in CHOICES

@@ -1,0 +1,113 @@
+"""What is chosen for single pairs of a dataset: the next build follows it and remakes nothing else."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from chromiq.dataset_builder.build import build
+from chromiq.dataset_builder.inputs.selection import read_selection, write_selection
+from chromiq.dataset_builder.options import BuildOptions
+from chromiq.dataset_layout import BuildSource, read_build_source
+from chromiq.errors import UnsoundError
+from chromiq.photos.images import photo_size_wh, read_mask, write_mask
+from chromiq.sample_catalogue.catalogue import write_catalogue
+
+OPTIONS = BuildOptions(segmenter="classic", size_wh=(192, 128), variants=2)
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("chosen") / "catalogue"
+    write_catalogue(folder, pairs=3, size_wh=(96, 120))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(catalogue, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("built") / "dataset"
+    build(catalogue, folder, OPTIONS, keep_doubtful=True)
+    return folder
+
+
+@pytest.fixture
+def dataset(built, tmp_path):
+    return shutil.copytree(built, tmp_path / "dataset")
+
+
+def again(catalogue, dataset):
+    return build(catalogue, dataset, OPTIONS, keep_doubtful=True)
+
+
+def files(dataset):
+    return {
+        path.relative_to(dataset).as_posix(): path.stat().st_mtime_ns
+        for folder in ("gt", "control", "masks", "held_out")
+        for path in (dataset / folder).rglob("*")
+        if path.is_file()
+    }
+
+
+def test_an_excluded_pair_leaves_the_dataset_and_the_others_as_they_were(catalogue, dataset):
+    before = files(dataset)
+    write_selection(dataset, {"2": "exclude"})
+    summary = again(catalogue, dataset)
+    assert (summary.examples, summary.resumed) == (4, 2)
+    after = files(dataset)
+    assert not [name for name in after if "pair2" in name]
+    assert after == {name: time for name, time in before.items() if "pair2" not in name}
+
+
+def test_a_held_out_pair_moves_and_comes_back(catalogue, dataset):
+    before = files(dataset)
+    write_selection(dataset, {"2": "held_out"})
+    assert again(catalogue, dataset).resumed == 2
+    moved = {f"held_out/{name}" if "/pair2" in name else name for name in before}
+    assert set(files(dataset)) == moved
+    write_selection(dataset, {})
+    assert again(catalogue, dataset).resumed == 2
+    assert set(files(dataset)) == set(before)
+
+
+def test_a_mask_drawn_in_the_dataset_is_used_unless_the_folder_of_masks_has_one(catalogue, dataset, tmp_path):
+    width_px, height_px = photo_size_wh(next((catalogue).rglob("on_model2.jpg")))
+    drawn, given = (np.zeros((height_px, width_px), bool) for _ in range(2))
+    drawn[30:80, 20:70] = given[20:60, 30:60] = True
+    write_mask(dataset / "own_masks" / "on_model2.png", drawn)
+    assert again(catalogue, dataset).resumed == 2
+    assert np.array_equal(read_mask(dataset / "garment_masks" / "on_model2.png"), drawn)
+    write_mask(tmp_path / "masks" / "on_model2.png", given)
+    build(catalogue, dataset, OPTIONS, keep_doubtful=True, masks=tmp_path / "masks")
+    assert np.array_equal(read_mask(dataset / "garment_masks" / "on_model2.png"), given)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("[]", "selection.form"), ('{"1": "maybe"}', "selection.choice"), ("{", "selection.unreadable"),
+     ('{"1": "exclude", "2": "exclude", "3": "exclude"}', "selection.all")],
+)  # fmt: skip
+def test_a_selection_that_means_nothing_stops_the_build_before_it_writes(catalogue, dataset, text, code):
+    (dataset / "selection.json").write_text(text)
+    before = files(dataset)
+    with pytest.raises(UnsoundError) as caught:
+        again(catalogue, dataset)
+    assert [finding.code for finding in caught.value.findings] == [code]
+    assert files(dataset) == before
+
+
+def test_a_choice_for_no_pair_is_reported(catalogue, dataset):
+    write_selection(dataset, {"7": "exclude"})
+    assert "selection.unknown" in {finding.code for finding in again(catalogue, dataset).findings}
+
+
+def test_choices_survive_writing_and_reading(tmp_path):
+    write_selection(tmp_path, {"9": "train", "10": "exclude"})
+    assert read_selection(tmp_path) == {"9": "train", "10": "exclude"}
+    write_selection(tmp_path, {})
+    assert read_selection(tmp_path) == json.loads((tmp_path / "selection.json").read_text()) == {}
+
+
+def test_the_source_of_a_build_is_recorded(catalogue, built):
+    assert read_build_source(built) == BuildSource(str(catalogue), keep_doubtful=True)
+    assert read_build_source(catalogue) is None
