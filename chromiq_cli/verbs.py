@@ -24,6 +24,7 @@ from chromiq_cli import (
     render,
     score,
     status,
+    studio,
     sweep,
     sweep_train,
     template,
@@ -91,6 +92,7 @@ def _root(
 app.command()(demo.demo)
 app.command()(build.build)
 app.command()(correct.correct)
+app.command()(studio.studio)
 app.command()(score.score)
 app.command()(doctor.doctor)
 app.command()(render.render)

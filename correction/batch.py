@@ -30,6 +30,7 @@ from chromiq.correction.garment_work import (
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import Correction, correct_file
 from chromiq.correction.report import REPORT, REPORT_TABLE, result_words, write_report
+from chromiq.correction.results import BatchRun, write_run
 from chromiq.dataset_builder.inputs.gather import drawn_masks, mask_fault, no_mask_finding
 from chromiq.dataset_builder.inputs.pair_names import FOLDER_NAME
 from chromiq.dataset_builder.inputs.pair_pattern import PairPattern
@@ -141,7 +142,13 @@ def correct_batch(
         decisions = _with_wishes(read_decisions(folder, keys), named_keys(inputs.keep, photos), redo)
         panels = network.panels(pairs, folder / WORK, segmenter) if network else {}
         write_decisions(decisions, photos, {}, keys)  # before any photo is: a wish outlives a kill
-        settings = (segmenter.name, network.settings() if network else None)
+        network_settings = network.settings() if network else None
+        settings = (segmenter.name, network_settings)
+        run = BatchRun(
+            folder, inputs.source, inputs.pattern, inputs.masks, options, segmenter.name, network_settings,
+            tuple(pairs), outs, tuple(findings),
+        )  # fmt: skip
+        write_run(run)
         works = [
             GarmentWork(
                 folder,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from chromiq.correction.options import CorrectionOptions
-from chromiq.dataset_builder.inputs.tables import Row, Table, column_name, read_table, write_table
+from chromiq.dataset_builder.inputs.tables import Table, column_name, read_table, write_table
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import collision_key, write_bytes
 
@@ -103,7 +103,7 @@ def read_decisions(folder: Path, keys: Sequence[str]) -> Decisions:
                 unknown.append(row.values["key"])
             continue
         try:
-            decision = _decision(row, folder)
+            decision = _parsed(row.values, folder)
         except ValueError as error:
             findings.append(Finding("decisions.value", f"{path}, line {row.line}", str(error)))
             continue
@@ -162,7 +162,7 @@ def write_decisions(
         results: what became of each photo, in words, where it is known.
         keys: of the pairs, in their order.
     """
-    table = decisions.table
+    table, folder = decisions.table, decisions.path.parent
     columns = list(table.columns) if table else list(COLUMNS)
     names = [column_name(column) for column in columns]
     missing = [column for column in COLUMNS if column not in names]
@@ -174,11 +174,14 @@ def write_decisions(
         values = row.values
         if key is not None and key not in seen:
             seen.add(key)
-            values = {**values, **_cells(key, decisions.of(key), values, photos[key], results.get(key))}
+            values = {
+                **values,
+                **_cells(key, decisions.of(key), values, photos[key], results.get(key), folder),
+            }
         rows.append([*(values.get(name, "") for name in names), *row.surplus])
     for key in keys:
         if key not in seen:
-            cells = _cells(key, decisions.of(key), {}, photos[key], results.get(key))
+            cells = _cells(key, decisions.of(key), {}, photos[key], results.get(key), folder)
             rows.append([cells.get(name, "") for name in names])
     data = write_table(columns, rows, table.delimiter if table else _delimiter())
     if not decisions.path.exists() or decisions.path.read_bytes() != data:
@@ -186,19 +189,30 @@ def write_decisions(
 
 
 def _cells(
-    key: str, decision: Decision, before: Mapping[str, str], photo: Path, result: str | None
+    key: str, decision: Decision, before: Mapping[str, str], photo: Path, result: str | None, folder: Path
 ) -> dict[str, str]:
-    """What a row is to say; what the user wrote there stays as written unless the verdict changed."""
-    cells = {"key": key, "photo": photo.name, "decision": decision.verdict}
-    if before.get("decision", "").casefold() == decision.verdict:
-        del cells["decision"]
+    """What a row is to say; what the user wrote there stays as written unless its meaning changed."""
+    written = _parsed(before, folder)
+    cells = {"key": key, "photo": photo.name}
+    if decision.verdict != written.verdict:
+        cells["decision"] = decision.verdict
+    if decision.strength != written.strength:
+        cells["strength"] = "" if decision.strength is None else f"{decision.strength:g}"
+    if decision.target_lab != written.target_lab:
+        cells["target_lab"] = "; ".join(f"{part:g}" for part in decision.target_lab or ())
+    if decision.note != written.note:
+        cells["note"] = decision.note
     if result is not None:
         cells["result"] = result
     return cells
 
 
-def _decision(row: Row, folder: Path) -> Decision:
-    values = row.values
+def _parsed(values: Mapping[str, str], folder: Path) -> Decision:
+    """What a row says.
+
+    Raises:
+        ValueError: with what cannot be understood, and what to write instead.
+    """
     verdict = values.get("decision", "").casefold()
     if verdict not in get_args(Verdict):
         raise ValueError(f"unknown decision {verdict[:40]!r}. Use {', '.join(VERDICTS)}, or leave it empty.")

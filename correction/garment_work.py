@@ -145,7 +145,7 @@ def _correct(
     """Correct one photo, and write all that belongs to it; the output last."""
     key = photo.pair.key
     staged = _staged_path(work.folder, photo)
-    before = _read_record(work.folder, key)
+    before = read_record(work.folder, key)
     mask = before and before.get("mask")
     if _mask_file(work.folder, photo) is None and subject.found.mask.any():
         saved = _mask_path(work.folder, key)
@@ -183,7 +183,7 @@ def _correct(
 
 def _standing(folder: Path, photo: PhotoWork, made_of: str) -> Correction | None:
     """What stands of a photo: delivered before, or changed by somebody; None if it is to be corrected."""
-    record = _read_record(folder, photo.pair.key)
+    record = read_record(folder, photo.pair.key)
     staged = _staged_path(folder, photo)
     if photo.redo:
         return None
@@ -255,7 +255,7 @@ def _read(
 
 def _found_before(work: GarmentWork, photo: PhotoWork, mask: Path | None) -> GarmentMask | None:
     """A mask that this command found before, with its confidence of then, wherever it is given from."""
-    record = _read_record(work.folder, photo.pair.key)
+    record = read_record(work.folder, photo.pair.key)
     known = record and record.get("mask")
     file = mask or _mask_path(work.folder, photo.pair.key)
     if not known or not file.is_file() or sha256_file(file) != known["digest"]:
@@ -295,7 +295,7 @@ def _mask_file(folder: Path, photo: PhotoWork) -> Path | None:
     saved = _mask_path(folder, photo.pair.key)
     if not saved.is_file():
         return None
-    record = _read_record(folder, photo.pair.key)
+    record = read_record(folder, photo.pair.key)
     known = record and record.get("mask")
     return saved if known and sha256_file(saved) != known["digest"] else None
 
@@ -330,7 +330,7 @@ def panel_folder(folder: Path, key: str) -> Path:
     return folder / WORK / "panels" / key
 
 
-def _read_record(folder: Path, key: str) -> dict[str, Any] | None:
+def read_record(folder: Path, key: str) -> dict[str, Any] | None:
     """What was recorded of a photo; a damaged record counts as none."""
     path = _record_path(folder, key)
     try:

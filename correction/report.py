@@ -106,7 +106,7 @@ def write_report(folder: Path, corrections: Sequence[Correction], findings: Sequ
         findings: what was wrong with those left out, and warnings.
     """
     side_px = next((side for count, side in _SIDES_PX if len(corrections) <= count), _SMALLEST_SIDE_PX)
-    ordered = sorted(corrections, key=_doubtfulness)
+    ordered = sorted(corrections, key=doubtfulness)
     cards = [_card(number, each, folder, side_px) for number, each in enumerate(ordered, start=1)]
     environment = template_environment(html=True)
     environment.filters["csp_hash"] = csp_hash
@@ -122,8 +122,8 @@ def write_report(folder: Path, corrections: Sequence[Correction], findings: Sequ
     write_bytes(folder / REPORT_TABLE, write_table(list(_COLUMNS), [_row(each) for each in corrections]))
 
 
-def _doubtfulness(correction: Correction) -> tuple[int, float]:
-    """Sorts what should be looked at first to the front."""
+def doubtfulness(correction: Correction) -> tuple[int, float]:
+    """A key that sorts what should be looked at first to the front."""
     if correction.decision in _DECIDED and correction.decision != "reject":
         return 4, 0.0
     if correction.answer == "look":

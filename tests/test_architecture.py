@@ -10,7 +10,7 @@ import pytest
 from places import ROOT
 
 # Each stage may import those before it; `chromiq/NAME` is a link to the stage's folder.
-STAGES = ("sample_catalogue", "dataset_builder", "correction", "toolkit_configs", "evaluate")
+STAGES = ("sample_catalogue", "dataset_builder", "correction", "toolkit_configs", "evaluate", "studio")
 LAYERS = ("chromiq", *STAGES, "chromiq_cli")
 RUNS_TEXT = {"os.system", "os.popen", "eval", "exec", "subprocess.getoutput", "torch.load", "yaml.load"}
 # One file for each verb; elsewhere a larger folder is split.

@@ -1,0 +1,298 @@
+"""A folder of results opened again: what became of each photo, decisions, single photos corrected again.
+
+It is what a batch does, photo by photo, with the same files and the same outcome: the next run of the command
+finds everything done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from chromiq.correction.decisions import Decision, Decisions, read_decisions, write_decisions
+from chromiq.correction.garment_work import (
+    GARMENT_MASKS,
+    WORK,
+    GarmentWork,
+    PhotoResult,
+    PhotoWork,
+    read_record,
+)
+from chromiq.correction.options import CorrectionOptions
+from chromiq.correction.photo import Correction
+from chromiq.correction.report import doubtfulness, result_words, write_report
+from chromiq.dataset_builder.inputs.gather import drawn_masks
+from chromiq.dataset_builder.inputs.pair_pattern import PairPattern
+from chromiq.errors import Finding, UnsoundError
+from chromiq.files import sha256_file, write_json
+from chromiq.records import PhotoPair
+
+_RUN = "run.json"
+State = Literal[
+    "to look at", "corrected", "left alone", "accepted", "rejected", "original kept", "changed by hand"
+]
+STATES: tuple[State, ...] = (
+    "to look at", "corrected", "left alone", "accepted", "rejected", "original kept", "changed by hand",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BatchRun:
+    """What the last batch into a folder was.
+
+    Attributes:
+        folder: of the results.
+        source: folder or CSV file of the photos.
+        pattern: how they are named; None for the usual names.
+        masks: folder of masks, if one was given.
+        options: what was asked for.
+        segmenter: its name.
+        network: settings of the network, if the method needs one.
+        pairs: the photos, in natural order of their keys.
+        outs: where each is delivered, by key.
+        findings: what was wrong with photos that were left out, and warnings.
+    """
+
+    folder: Path
+    source: Path
+    pattern: PairPattern | None
+    masks: Path | None
+    options: CorrectionOptions
+    segmenter: str
+    network: dict[str, Any] | None
+    pairs: tuple[PhotoPair, ...]
+    outs: Mapping[str, Path]
+    findings: tuple[Finding, ...] = ()
+
+    @cached_property
+    def by_key(self) -> dict[str, PhotoPair]:
+        """The pairs by their keys."""
+        return {pair.key: pair for pair in self.pairs}
+
+    @property
+    def keys(self) -> list[str]:
+        """Of all pairs, in their order."""
+        return list(self.by_key)
+
+    @property
+    def photos(self) -> dict[str, Path]:
+        """The on-model photo of each key."""
+        return {pair.key: pair.on_model for pair in self.pairs}
+
+
+def write_run(run: BatchRun) -> None:
+    """Record a batch in its folder; `read_run` reads it."""
+    pairs = [
+        {
+            "key": pair.key,
+            "still_life": str(pair.still_life.absolute()),
+            "on_model": str(pair.on_model.absolute()),
+            "garment": pair.garment,
+            "out": run.outs[pair.key].relative_to(run.folder).as_posix(),
+        }
+        for pair in run.pairs
+    ]
+    document = {
+        "source": str(run.source.absolute()),
+        "pattern": run.pattern and [run.pattern.still_life, run.pattern.on_model],
+        "masks": None if run.masks is None else str(run.masks.absolute()),
+        "options": asdict(run.options),
+        "segmenter": run.segmenter,
+        "network": run.network,
+        "pairs": pairs,
+        "findings": [finding.as_dict() for finding in run.findings],
+    }
+    write_json(run.folder / WORK / _RUN, json.loads(json.dumps(document, default=str)))
+
+
+def read_run(folder: Path) -> BatchRun | None:
+    """The last batch into a folder; None if there was none or its record is damaged."""
+    try:
+        document: dict[str, Any] = json.loads((folder / WORK / _RUN).read_text(encoding="utf-8"))
+        options = document["options"]
+        target = options.pop("target_lab")
+        pairs, outs = [], {}
+        for pair in document["pairs"]:
+            key, out = str(pair["key"]), Path(pair["out"])
+            if out.is_absolute() or ".." in out.parts:
+                return None
+            garment = pair["garment"]
+            pairs.append(PhotoPair(key, Path(pair["still_life"]), Path(pair["on_model"]), garment))
+            outs[key] = folder / out
+        return BatchRun(
+            folder=folder,
+            source=Path(document["source"]),
+            pattern=PairPattern(*document["pattern"]) if document["pattern"] else None,
+            masks=Path(document["masks"]) if document["masks"] else None,
+            options=CorrectionOptions(
+                **{**options, "exports": tuple(options["exports"])},
+                target_lab=tuple(target) if target else None,
+            ),
+            segmenter=str(document["segmenter"]),
+            network=document["network"],
+            pairs=tuple(pairs),
+            outs=outs,
+            findings=tuple(Finding(**finding) for finding in document["findings"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one photo, and what is decided about it.
+
+    Attributes:
+        pair: the photo and its still-life.
+        out: where it is delivered.
+        correction: None if it was not corrected yet, or its record is damaged.
+        decision: what somebody decided.
+        changed_by_hand: whether the delivered file is somebody's work.
+    """
+
+    pair: PhotoPair
+    out: Path
+    correction: Correction | None
+    decision: Decision
+    changed_by_hand: bool
+
+    @property
+    def state(self) -> State:
+        """In a word or two, the decision before the answer."""
+        if self.changed_by_hand:
+            return "changed by hand"
+        decided: dict[str, State] = {"accept": "accepted", "reject": "rejected", "keep": "original kept"}
+        if self.decision.verdict in decided:
+            return decided[self.decision.verdict]
+        if self.correction is None or self.correction.answer == "look":
+            return "to look at"
+        return "corrected" if self.correction.answer == "corrected" else "left alone"
+
+    @property
+    def doubtfulness(self) -> tuple[int, float]:
+        """Sorts what should be looked at first to the front."""
+        if self.correction is None:
+            return 0, 0.0
+        decided = "changed by hand" if self.changed_by_hand else self.decision.verdict
+        return doubtfulness(replace(self.correction, decision=decided))
+
+
+def read_results(run: BatchRun) -> list[Result]:
+    """What became of every photo of a batch, most doubtful first.
+
+    Raises:
+        UnsoundError: if ``decisions.csv`` cannot be understood.
+    """
+    decisions = read_decisions(run.folder, run.keys)
+    results = [read_result(run, pair.key, decisions) for pair in run.pairs]
+    return sorted(results, key=lambda result: result.doubtfulness)
+
+
+def read_result(run: BatchRun, key: str, decisions: Decisions) -> Result:
+    """What became of one photo."""
+    pair, out = run.by_key[key], run.outs[key]
+    record = read_record(run.folder, key)
+    correction = None
+    if record is not None:
+        try:
+            done = Correction.from_dict(record["correction"])
+            correction = replace(
+                done, on_model=str(pair.on_model), still_life=str(pair.still_life), out=str(out)
+            )
+        except (KeyError, TypeError, ValueError):
+            pass  # a damaged record counts as none
+    by_hand = record is not None and _is_changed(run.folder, key, out, record["image"])
+    return Result(pair, out, correction, decisions.of(key), by_hand)
+
+
+def _is_changed(folder: Path, key: str, out: Path, digest: str) -> bool:
+    """Whether a delivered file is not the recorded one; its bytes are read only if it is newer."""
+    try:
+        recorded = (folder / WORK / "corrections" / f"{key}.json").stat().st_mtime_ns
+        return out.stat().st_mtime_ns > recorded and sha256_file(out) != digest
+    except OSError:
+        return False
+
+
+def decide(run: BatchRun, decided: Mapping[str, Decision]) -> Decisions:
+    """Write decisions about some photos into ``decisions.csv``; the caller holds the folder's lock.
+
+    Raises:
+        UnsoundError: if the file cannot be understood; nothing is written then.
+    """
+    decisions = read_decisions(run.folder, run.keys)
+    decisions = replace(decisions, by_key={**decisions.by_key, **decided})
+    write_decisions(decisions, run.photos, {}, run.keys)
+    return decisions
+
+
+def works_of(run: BatchRun, keys: Iterable[str], redo: Iterable[str] = ()) -> list[GarmentWork]:
+    """What `correct_garment` is to do for some photos, and for those of the same garments.
+
+    Raises:
+        UnsoundError: if ``decisions.csv`` cannot be understood, or the method needs a network.
+    """
+    if run.options.method != "transfer":
+        message = f"was made by the method {run.options.method}, which needs its network"
+        finding = Finding("studio.network", str(run.folder), message, "Run the same command again instead.")
+        raise UnsoundError(str(finding), [finding])
+    decisions = read_decisions(run.folder, run.keys)
+    drawn = drawn_masks(run.pairs, run.masks)
+    again = set(redo)
+    garments: dict[Path, list[PhotoPair]] = {}
+    for pair in run.pairs:
+        garments.setdefault(pair.still_life, []).append(pair)
+    wanted = dict.fromkeys(run.by_key[key].still_life for key in keys)
+    return [
+        GarmentWork(
+            run.folder,
+            tuple(
+                PhotoWork(
+                    pair, run.outs[pair.key], drawn.get(pair.key), decisions.of(pair.key), pair.key in again,
+                    None,
+                )
+                for pair in garments[still_life]
+            ),
+            run.options,
+            (run.segmenter, None),
+        )
+        for still_life in wanted
+    ]  # fmt: skip
+
+
+def write_summaries(run: BatchRun, results: Sequence[PhotoResult] = ()) -> None:
+    """Write the report and the column ``result`` of the decisions as they are now; the lock is held.
+
+    Args:
+        run: the batch.
+        results: of photos that were just corrected; all others are read from their records.
+    """
+    decisions = read_decisions(run.folder, run.keys)
+    corrections = list(_corrections(run, decisions))
+    faults = [fault for result in results for fault in result.findings]
+    write_report(run.folder, corrections, [*run.findings, *faults])
+    words = {correction.key: result_words(correction) for correction in corrections}
+    write_decisions(decisions, run.photos, words, run.keys)
+
+
+def _corrections(run: BatchRun, decisions: Decisions) -> Iterator[Correction]:
+    for key in run.keys:
+        result = read_result(run, key, decisions)
+        if result.correction is not None:
+            decided = "changed by hand" if result.changed_by_hand else result.decision.verdict
+            yield replace(result.correction, decision=decided)
+
+
+def mask_path(run: BatchRun, key: str) -> Path:
+    """Where a mask that somebody draws for a photo belongs, so that the next correction uses it."""
+    decided = read_decisions(run.folder, run.keys).of(key).mask
+    pair = run.by_key[key]
+    return (
+        decided
+        or drawn_masks([pair], run.masks).get(key)
+        or run.folder / GARMENT_MASKS / f"on_model{key}.png"
+    )

@@ -1,0 +1,66 @@
+"""All screens behind the gate, as one ASGI application."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from chromiq.errors import ChromiqError, LockedError, UsageError
+from chromiq.studio.pages import page
+from chromiq.studio.screens import decisions, light_table
+from chromiq.studio.security import Gate
+from chromiq.studio.workplace import OutsideError, Workplace
+
+_SCREENS = (light_table, decisions)
+
+
+def create_app(workplace: Workplace, token: str) -> Starlette:
+    """The application.
+
+    Args:
+        workplace: what it works on.
+        token: opens its one session, once.
+    """
+    static = StaticFiles(directory=Path(str(files("chromiq.studio") / "static")))
+    routes = [route for screen in _SCREENS for route in screen.ROUTES]
+    limits = {
+        pattern: most for screen in _SCREENS for pattern, most in getattr(screen, "BODY_LIMITS", {}).items()
+    }
+    app = Starlette(
+        routes=[*routes, Mount("/static", static)],
+        middleware=[Middleware(Gate, token=token, body_limits=limits)],
+        exception_handlers={ChromiqError: _refused, OutsideError: _outside, HTTPException: _http_error},
+    )
+    app.state.workplace = workplace
+    return app
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ChromiqError)
+    status = 423 if isinstance(error, LockedError) else 400 if isinstance(error, UsageError) else 422
+    return _error(request, status, str(error))
+
+
+def _outside(request: Request, error: Exception) -> Response:
+    return _error(request, 403, f"{error}: not below a folder that was opened. Start chromiq studio with it.")
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _error(request, error.status_code, str(error.detail))
+
+
+def _error(request: Request, status: int, message: str) -> Response:
+    if "text/html" not in request.headers.get("accept", ""):
+        return JSONResponse({"error": message}, status)
+    response = page(request, "error", title="Not done", command="chromiq studio --help", message=message)
+    response.status_code = status
+    return response

@@ -1,0 +1,1 @@
+"""One file for each screen; each exports its ``ROUTES``."""

@@ -1,0 +1,57 @@
+"""The server: on this machine's own address alone, until Ctrl-C."""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from chromiq.errors import UsageError
+from chromiq.studio.app import create_app
+from chromiq.studio.workplace import Workplace
+
+DEFAULT_PORT = 8765
+_LOOPBACK = "127.0.0.1"
+
+
+def serve(workplace: Workplace, port: int | None, on_start: Callable[[str], None]) -> None:
+    """Serve the page until Ctrl-C.
+
+    Args:
+        workplace: what it works on.
+        port: to listen on; None for `DEFAULT_PORT`, or a free one if that is taken.
+        on_start: called with the address, once the page can be opened.
+
+    Raises:
+        UsageError: if the port is taken.
+    """
+    listener = _listen(port)
+    token = secrets.token_urlsafe(24)
+    config = uvicorn.Config(
+        create_app(workplace, token), log_level="warning", access_log=False, server_header=False,
+        proxy_headers=False, ws="none", timeout_graceful_shutdown=1,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    with listener:
+        on_start(f"http://{_LOOPBACK}:{listener.getsockname()[1]}/?token={token}")
+        server.run(sockets=[listener])
+
+
+def _listen(port: int | None) -> socket.socket:
+    wanted = [port] if port is not None else [DEFAULT_PORT, 0]
+    for number in wanted:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((_LOOPBACK, number))
+        except OSError as error:
+            listener.close()
+            if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+                raise
+        else:
+            listener.listen(128)
+            return listener
+    raise UsageError(f"port {port} cannot be used on this machine; choose another one, or none")

@@ -1,0 +1,60 @@
+"""Decisions made on the page: the command line keeps them, and the reverse."""
+
+import csv
+
+import pytest
+
+from chromiq.correction.batch import BatchInputs, correct_batch
+from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
+from chromiq.files import folder_lock
+
+
+def rows(shoot):
+    text = (shoot / "corrected" / "decisions.csv").read_text(encoding="utf-8-sig")
+    return {row["key"]: row for row in csv.DictReader(text.splitlines())}
+
+
+def test_what_the_page_decides_the_command_keeps(shoot, page):
+    client, address = page
+    answer = client.post(f"{address}/decision/1", json={"decision": "reject", "note": "sleeve\n=too red"})
+    assert answer.json() == {"state": "rejected", "decision": "reject", "note": "sleeve =too red"}
+    client.post(f"{address}/decision/2", json={"decision": "accept"})
+    result = correct_batch(BatchInputs(shoot / "photos"), shoot / "corrected", ClassicSegmenter())
+    assert [done.decision for done in result.corrections] == ["reject", "accept", ""]
+    assert (rows(shoot)["1"]["decision"], rows(shoot)["1"]["note"]) == ("reject", "sleeve =too red")
+    assert (shoot / "corrected" / "on_model1.jpg").read_bytes() == (
+        shoot / "photos" / "on_model1.jpg"
+    ).read_bytes()
+
+
+def test_what_was_written_in_a_spreadsheet_is_shown_and_kept(shoot, page):
+    client, address = page
+    path = shoot / "corrected" / "decisions.csv"
+    path.write_text("key;decision;strength;price\n1;Accept;0,50;12\n", encoding="utf-8")
+    assert client.post(f"{address}/decision/2", json={"strength": 0.8}).json()["decision"] == ""
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    assert lines[1].startswith("1;Accept;0,50;12;")
+    assert lines[2].startswith("2;;0.8;")
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [{"decision": "burn"}, {"strength": 9}, {"strength": "much"}, {"target_lab": [1, 2]}, {"mask": "/etc/x"},
+     {"target_lab": [500, 0, 0]}],
+)  # fmt: skip
+def test_what_cannot_be_decided_is_refused_and_nothing_is_written(shoot, page, wishes):
+    client, address = page
+    before = (shoot / "corrected" / "decisions.csv").read_bytes()
+    answer = client.post(f"{address}/decision/1", json=wishes)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+    assert (shoot / "corrected" / "decisions.csv").read_bytes() == before
+
+
+def test_a_command_at_work_is_answered_by_the_same_lock(shoot, page):
+    client, address = page
+    with folder_lock(shoot / "corrected", "chromiq correct"):
+        answer = client.post(f"{address}/decision/1", json={"decision": "accept"})
+    assert answer.status_code == 423
+    assert "chromiq correct" in answer.json()["error"]
+    assert client.post(f"{address}/decision/1", json={"decision": "accept"}).status_code == 200

@@ -1,0 +1,18 @@
+"""A client that has opened the studio's page, without a socket."""
+
+from starlette.testclient import TestClient
+
+from chromiq.studio.app import create_app
+from chromiq.studio.workplace import open_workplace
+
+TOKEN = "the-token"
+OWN = {"origin": "http://localhost"}
+
+
+def client_of(*folders):
+    """A client with the cookie, and the address of the first results in the folders."""
+    app = create_app(open_workplace(folders), TOKEN)
+    client = TestClient(app, base_url="http://localhost", headers=OWN)
+    client.get("/", params={"token": TOKEN})
+    found = app.state.workplace.of_kind("corrections")
+    return client, f"/f/{found[0].id}" if found else ""
