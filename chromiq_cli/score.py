@@ -29,7 +29,6 @@ def score(
     register: Annotated[
         bool, typer.Option("--register", help="Align shifted or resized images with the truth first.")
     ] = False,
-    device: Annotated[str, typer.Option(help="Where to compute: cpu, or cuda with torch.")] = "cpu",
     fail_above: Annotated[
         float | None, typer.Option(min=0, help="Exit with 1 if the average dE00 is above this.")
     ] = None,
@@ -55,7 +54,6 @@ def score(
             masks=masks,
             garments=kinds,
             register_first=register,
-            device=device,
             on_progress=update,
         )
     if unmeasured := len(find_images(gt)) - len(scores):

@@ -19,7 +19,7 @@ from chromiq.dataset_layout import DatasetLayout, read_examples
 from chromiq.errors import Finding, raise_findings
 from chromiq.evaluate.score.crops import Crop, read_crops
 from chromiq.evaluate.score.folders import find_images
-from chromiq.imaging.alignment import align
+from chromiq.imaging.registration import align
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo, write_mask
 from chromiq.records import BoolMask, Example, Geometry, RgbImage
 

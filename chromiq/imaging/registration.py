@@ -1,4 +1,4 @@
-"""By how far one image lies beside another of the same scene, though their colours differ.
+"""Where an image lies beside another of the same scene, though their colours differ, and bringing it there.
 
 Phase correlation (Kuglin and Hines 1975; sub-pixel by Guizar-Sicairos et al. 2008, scikit-image) of the
 gradient magnitude of lightness: edges stay where they are when a garment's colour changes. On real photos
@@ -9,6 +9,7 @@ peak, as OpenCV takes it, to 0.5 px.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chromiq.colour import srgb_to_lab
-from chromiq.errors import UsageError
+from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
 # Over this the shift can be relied on: pairs that belong together reach 0.5 and more, others 0.3.
@@ -25,6 +26,8 @@ _MIN_SIDE_PX = 16
 _STEPS_PER_PX = 50
 # Nearer to whole pixels than the estimate is exact: nothing is to be gained from interpolating.
 _WHOLE_PX = 0.1
+# A pipeline that picks another size keeps the shape of the picture to about this.
+_MAX_ASPECT_CHANGE = 0.03
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,25 @@ class Shift:
     def reliable(self) -> bool:
         """Whether to believe it."""
         return self.confidence >= RELIABLE_CONFIDENCE
+
+
+@dataclass(frozen=True, eq=False)
+class Aligned:
+    """An image where the truth lies, and what it took.
+
+    Attributes:
+        rgb: ``(H, W, 3)`` uint8 sRGB, of the truth's size.
+        inside: ``(H, W)`` bool, where it has pixels; None for everywhere.
+        dx_px: how far to the right of the truth it lay; None if it was not registered.
+        dy_px: how far below.
+        resized_from: its size before it was scaled, or cut, to the truth's; None if it had that size.
+    """
+
+    rgb: RgbImage
+    inside: BoolMask | None = None
+    dx_px: float | None = None
+    dy_px: float | None = None
+    resized_from: str | None = None
 
 
 def register(moving: RgbImage, fixed: RgbImage) -> Shift:
@@ -106,6 +128,43 @@ def undo_shift(moving: RgbImage, shift: Shift, size_wh: tuple[int, int]) -> tupl
     return aligned, inside > 0.999
 
 
+def align(image: RgbImage, truth: RgbImage, path: Path) -> Aligned:
+    """An image brought to the truth's size and place.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 sRGB.
+        truth: the same scene, its colours other.
+        path: of the image, for messages.
+
+    Raises:
+        UnsoundError: if the image has another shape, or does not show the same scene clearly enough to say
+            where it lies.
+    """
+    size_wh, own_wh = (picture.shape[1::-1] for picture in (truth, image))
+    resized_from = None
+    if own_wh != size_wh:
+        have, want = (f"{width_px}x{height_px}" for width_px, height_px in (own_wh, size_wh))
+        change = own_wh[0] * size_wh[1] / (own_wh[1] * size_wh[0])
+        if abs(change - 1) > _MAX_ASPECT_CHANGE:
+            message = f"is {have}, another shape than the truth's {want}"
+            hint = "Score uncropped images of the same scene."
+            _refuse(Finding("score.shape", str(path), message, hint, wanted=want, got=have))
+        resized_from = have
+    # An image of another size was scaled, or cut at its right and lower border: which, its edges tell.
+    candidates = [image, *([_scaled(image, size_wh)] if resized_from else [])]
+    shifts = [register(candidate, truth) for candidate in candidates]
+    shift = max(shifts, key=lambda found: found.confidence)
+    image = candidates[shifts.index(shift)]
+    if not shift.reliable:
+        message = (
+            "cannot be registered with the truth: their edges correlate by "
+            f"{shift.confidence:.2f}, less than {RELIABLE_CONFIDENCE}"
+        )
+        _refuse(Finding("score.registration", str(path), message, "Score an image of the same scene."))
+    rgb, inside = undo_shift(image, shift, size_wh)
+    return Aligned(rgb, inside, shift.dx_px, shift.dy_px, resized_from)
+
+
 def _move(image: NDArray[Any], dx_px: float, dy_px: float, size_wh: tuple[int, int]) -> NDArray[Any]:
     matrix = np.array([[1, 0, dx_px], [0, 1, dy_px]], np.float64)
     whole = float(dx_px).is_integer() and float(dy_px).is_integer()
@@ -129,3 +188,13 @@ def _agreement(here: FloatImage, there: FloatImage, dx_px: float, dy_px: float) 
     if a.size < _MIN_SIDE_PX**2 or a.std() == 0 or b.std() == 0:
         return 0.0
     return float(np.corrcoef(a, b)[0, 1])
+
+
+def _scaled(image: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
+    shrinks = image.shape[1] > size_wh[0]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, size_wh, interpolation=method), np.uint8)
+
+
+def _refuse(finding: Finding) -> None:
+    raise UnsoundError(str(finding), [finding])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chromiq.errors import UsageError
+from chromiq.errors import OptionError
 
 
 def require_torch_device(device: str) -> None:
@@ -12,7 +12,7 @@ def require_torch_device(device: str) -> None:
         device: torch's name, such as ``"cpu"`` or ``"cuda:1"``.
 
     Raises:
-        UsageError: if torch is not installed, does not know the device or cannot use it.
+        OptionError: if torch is not installed, does not know the device or cannot use it.
     """
     try:
         import torch
@@ -20,6 +20,4 @@ def require_torch_device(device: str) -> None:
         torch.zeros(1, device=device)
     except (ImportError, RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise UsageError(
-            f"--device {device}: wanted a device torch can use here, got '{reason}'; use --device cpu"
-        ) from error
+        raise OptionError("device", f"torch cannot use {device!r} here ({reason}). Use cpu.") from error

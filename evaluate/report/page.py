@@ -22,7 +22,7 @@ from chromiq.evaluate.score.summary import (
     compare,
 )
 from chromiq.files import write_text
-from chromiq.imaging.alignment import align
+from chromiq.imaging.registration import align
 from chromiq.imaging.report_pictures import csp_hash, data_uri, outline_path
 from chromiq.photos.images import read_mask, read_photo
 from chromiq.progress import Update

@@ -74,7 +74,6 @@ def difference(
     *,
     control: RgbImage | None = None,
     outside: BoolMask | None = None,
-    device: str = "cpu",
 ) -> Difference:
     """How far an image is from the truth.
 
@@ -84,7 +83,6 @@ def difference(
         measured: ``(H, W)`` bool, where to measure; everywhere without.
         control: the same size: what the image was made of. Leak and texture are measured against it.
         outside: ``(H, W)`` bool, where nothing should have changed.
-        device: where to compute dE00, as `chromiq.colour.delta_e_map` takes it.
 
     Raises:
         ValueError: if `measured` holds no pixel.
@@ -100,7 +98,7 @@ def difference(
         raise ValueError("no pixel to measure")
     box = bounding_box(measured)
     inside = measured[box]
-    values = delta_e_map(truth[box], image[box], device=device)[inside].astype(np.float64)
+    values = delta_e_map(truth[box], image[box])[inside].astype(np.float64)
     sizes, mean_truth, mean_image = _parts_and_means(truth[box][inside], image[box][inside])
     chroma_truth, chroma_image = (float(np.hypot(*mean[1:])) for mean in (mean_truth, mean_image))
     leak: tuple[float | None, ...] = (None, None, None)
@@ -108,7 +106,7 @@ def difference(
     if control is not None:
         texture = _texture(control[box], image[box], inside)
         if outside is not None and outside.any():
-            changed = delta_e_map(control, image, device=device)[outside]
+            changed = delta_e_map(control, image)[outside]
             leak = tuple(
                 map(float, (changed.mean(dtype=np.float64), (changed > 1).mean(), (changed > 2).mean()))
             )

@@ -12,7 +12,7 @@ from chromiq.dataset_builder.inputs.pairs import natural_key
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.evaluate.score.crops import Crop, crop_findings, crop_mask_findings, unknown_crop_finding
 from chromiq.evaluate.score.difference import Difference, difference
-from chromiq.imaging.alignment import Aligned, align
+from chromiq.imaging.registration import Aligned, align
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo
 from chromiq.photos.soundness import list_images
 from chromiq.progress import Update
@@ -53,7 +53,6 @@ def score_folders(
     masks: Path | None = None,
     garments: Mapping[str, str] | None = None,
     register_first: bool = False,
-    device: str = "cpu",
     on_progress: Update | None = None,
 ) -> list[ImageScore]:
     """Score every image of the truth folder in every column.
@@ -65,7 +64,6 @@ def score_folders(
         masks: folder of same-named masks, white on the garment.
         garments: kind of garment by stem.
         register_first: align shifted or resized images with the truth, and report by how much.
-        device: where to compute dE00, as `chromiq.colour.delta_e_map` takes it.
         on_progress: called with images done and images in all.
 
     Raises:
@@ -84,7 +82,7 @@ def score_folders(
         images = {column: found[name] for column, found in paths.items()}
         try:
             differences = _score_one(
-                truths[name], images, (crops or {}).get(name), mask_paths.get(name), register_first, device
+                truths[name], images, (crops or {}).get(name), mask_paths.get(name), register_first
             )
             scores.append(ImageScore(name, differences, (garments or {}).get(name)))
         except UnsoundError as error:
@@ -128,7 +126,6 @@ def _score_one(
     crop: Crop | None,
     mask_path: Path | None,
     register_first: bool,
-    device: str,
 ) -> dict[str, Difference]:
     truth = read_photo(truth_path, min_side_px=1).rgb
     mask = read_mask(mask_path) if mask_path else None
@@ -158,7 +155,6 @@ def _score_one(
                 measured if seen is None else measured & seen,
                 control=control.rgb if control and edited else None,
                 outside=None if mask is None else ~mask if seen is None else ~mask & seen,
-                device=device,
             ),
             dx_px=found.dx_px,
             dy_px=found.dy_px,

@@ -162,11 +162,11 @@ def test_seeds_that_torch_does_not_take(tmp_path):
 @pytest.mark.skipif(find_spec("torch") is None, reason="needs torch: pip install '.[models]'")
 @pytest.mark.parametrize("device", ["foo", "cuda:99"])
 def test_a_device_that_is_not_here(dataset, tmp_path, chromiq, device):
-    folders = ["--gt", dataset / "gt", "--control", dataset / "control", "--generated", dataset / "control"]
-    code, _, reported = chromiq("score", *folders, "--out", tmp_path / "out", "--device", device)
+    where = ["--control", dataset / "control", "--prompt", "a shirt", "--out", tmp_path / "out"]
+    code, _, reported = chromiq("generate", *where, "--device", device)
     assert code == 2
-    assert f"--device {device}: wanted a device torch can use here" in reported
-    with pytest.raises(UsageError, match=f"--device {device}"):
+    assert f"--device: torch cannot use '{device}' here" in reported
+    with pytest.raises(UsageError, match=f"device: torch cannot use '{device}' here"):
         load_pipeline("kontext", str(tmp_path), Loading(device=device))
     with pytest.raises(AccessError, match=r"model_index\.json"):
         load_pipeline("kontext", str(tmp_path), Loading(device="cpu"))
