@@ -17,6 +17,7 @@ from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding, UnsoundError
 from chromiq.files import folder_lock, sha256_file, sha256_text, write_json
 from chromiq.imaging.contact_sheet import captioned, outlined
+from chromiq.imaging.resize import fit_height, resize_mask
 from chromiq.photos.images import read_high, read_mask, write_photo
 from chromiq.progress import Update
 from chromiq.records import PhotoPair, RgbImage
@@ -118,8 +119,7 @@ def _measured(work: PairColours) -> float:
         read_high(path, _HEIGHT_PX) for path in (work.pair.still_life, work.pair.on_model)
     )
     size_wh = (on_model.shape[1], on_model.shape[0])
-    full = read_mask(work.mask).astype(np.uint8)
-    mask = cv2.resize(full, size_wh, interpolation=cv2.INTER_NEAREST) > 0
+    mask = resize_mask(read_mask(work.mask), size_wh)
     if not mask.any():
         return 0.0
     flat_mask = still_life_mask(still_life)
@@ -139,13 +139,8 @@ def _write_picture(
         "still-life; on-model photo as it is trained on; as a correction would make it",
         f"expected gain {gain:.1f} dE00",
     ]
-    pictures = np.hstack([_as_high(picture) for picture in (still_life, on_model, corrected)])
+    pictures = np.hstack([fit_height(picture, _HEIGHT_PX) for picture in (still_life, on_model, corrected)])
     write_photo(work.picture, captioned(pictures, lines, doubtful=True), quality=88)
-
-
-def _as_high(picture: RgbImage) -> RgbImage:
-    width_px = max(1, round(picture.shape[1] * _HEIGHT_PX / picture.shape[0]))
-    return np.asarray(cv2.resize(picture, (width_px, _HEIGHT_PX), interpolation=cv2.INTER_AREA))
 
 
 def _start_worker() -> None:

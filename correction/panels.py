@@ -11,7 +11,8 @@ import numpy as np
 
 from chromiq.files import write_bytes, write_json
 from chromiq.imaging.regions import bounding_box
-from chromiq.imaging.report_pictures import outline_path, shrunk
+from chromiq.imaging.report_pictures import outline_path
+from chromiq.imaging.resize import fit_side
 from chromiq.photos.images import encode_image
 from chromiq.records import BoolMask, RgbImage
 
@@ -61,9 +62,9 @@ def write_panel(
     """
     box = _around(mask)
     cut = mask[box]
-    pictures = {"still_life": shrunk(np.ascontiguousarray(still_life[_around(still_life_mask)]), _SIDE_PX)}
+    pictures = {"still_life": fit_side(np.ascontiguousarray(still_life[_around(still_life_mask)]), _SIDE_PX)}
     for name, photo in (("before", before), ("after", after)):
-        pictures[name] = shrunk(np.ascontiguousarray(photo[box]), _SIDE_PX)
+        pictures[name] = fit_side(np.ascontiguousarray(photo[box]), _SIDE_PX)
         pictures[f"close_up_{name}"] = np.ascontiguousarray(photo[_middle_of(mask)])
     for name in PICTURES:
         write_bytes(folder / f"{name}.jpg", encode_image(pictures[name], quality=_QUALITY))

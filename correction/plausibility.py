@@ -24,6 +24,7 @@ from chromiq.dataset_builder.segmenters.classic.kind import has_legs
 from chromiq.dataset_builder.segmenters.classic.quality import DOUBTFUL_BELOW, LEFT_OUT_BELOW
 from chromiq.dataset_builder.segmenters.doubts import in_words
 from chromiq.dataset_builder.segmenters.still_life import background_distance
+from chromiq.imaging.resize import resize_fast, resize_mask
 from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
 
 Answer = Literal["corrected", "look", "left_alone"]
@@ -438,9 +439,7 @@ def doubts_said(doubts: Sequence[Doubt]) -> str:
 def _small(photo: RgbImage, mask: BoolMask) -> tuple[RgbImage, BoolMask]:
     scale = min(1.0, _WORK_HEIGHT_PX / photo.shape[0])
     size_wh = max(8, round(photo.shape[1] * scale)), max(8, round(photo.shape[0] * scale))
-    reduced = cv2.resize(photo, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    covered = cv2.resize(mask.astype(np.uint8) * 255, size_wh, interpolation=cv2.INTER_AREA)
-    return reduced, np.asarray(covered > 127)
+    return resize_fast(photo, size_wh), resize_mask(mask, size_wh)
 
 
 def _background(lab: FloatImage) -> BoolMask:

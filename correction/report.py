@@ -20,7 +20,8 @@ from chromiq.correction.target import from_d50
 from chromiq.dataset_builder.inputs.tables import write_table
 from chromiq.errors import Finding
 from chromiq.files import write_bytes, write_text
-from chromiq.imaging.report_pictures import csp_hash, data_uri, shrunk
+from chromiq.imaging.report_pictures import csp_hash, data_uri
+from chromiq.imaging.resize import fit_side
 from chromiq.photos.images import encode_image
 from chromiq.templating import template_environment, template_text
 
@@ -174,7 +175,7 @@ def _pictures(panel: Panel, side_px: int) -> dict[str, str]:
         if side_px < max(panel.size_wh):
             image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
             assert image is not None  # we wrote it
-            data = encode_image(shrunk(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), side_px), quality=80)
+            data = encode_image(fit_side(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), side_px), quality=80)
         shown[name] = data_uri(data, "image/jpeg")
     return shown
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from chromiq.dataset_builder.segmenters.classic.quality import DOUBTFUL_BELOW
@@ -17,6 +16,7 @@ from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding
 from chromiq.files import sha256_file
 from chromiq.imaging.contact_sheet import outlined
+from chromiq.imaging.resize import fit_height, resize_mask
 from chromiq.photos.images import write_mask, write_photo
 from chromiq.records import GarmentMask, PhotoPair, RgbImage
 
@@ -41,8 +41,11 @@ def write_review(
     layout = DatasetLayout(folder)
     picture, mask = layout.review_picture(key), layout.review_mask(key)
     size_wh, thickness_px = on_model.shape[1::-1], max(2, on_model.shape[0] // 300)
-    mask_there = cv2.resize(found.mask.astype(np.uint8), size_wh, interpolation=cv2.INTER_NEAREST) > 0
-    halves = [_scaled(still_life), _scaled(outlined(on_model, mask_there, thickness_px))]
+    mask_there = resize_mask(found.mask, size_wh)
+    halves = [
+        fit_height(still_life, _HEIGHT_PX),
+        fit_height(outlined(on_model, mask_there, thickness_px), _HEIGHT_PX),
+    ]
     write_photo(picture, np.hstack(halves), quality=88)
     write_mask(mask, found.mask)
     return {layout.relative(path): sha256_file(path) for path in (picture, mask)}
@@ -65,11 +68,3 @@ def doubt_finding(pair: PhotoPair, confidence: float, reasons: tuple[str, ...], 
         return Finding("mask.doubtful", str(pair.on_model), message, f"{hint}.", "warning")
     hint += ", or set keep_doubtful."
     return Finding("mask.doubtful", str(pair.on_model), f"left out: {message}", hint)
-
-
-def _scaled(photo: RgbImage) -> RgbImage:
-    scale = _HEIGHT_PX / photo.shape[0]
-    size_wh = (max(1, round(photo.shape[1] * scale)), _HEIGHT_PX)
-    return np.asarray(
-        cv2.resize(photo, size_wh, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    )

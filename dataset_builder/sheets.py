@@ -20,6 +20,7 @@ from chromiq.dataset_builder.segmenters.classic.quality import is_doubtful
 from chromiq.dataset_builder.segmenters.doubts import in_words
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.imaging.contact_sheet import TILE_HEIGHT_PX, captioned, grid, outlined, tile_high
+from chromiq.imaging.resize import resize_fast
 from chromiq.models import find_model
 from chromiq.photos.images import photo_size_wh, read_high, read_small_sized, write_photo
 from chromiq.records import Example, RgbImage
@@ -137,7 +138,7 @@ def contact_tile(small: SmallExample, example: Example) -> RgbImage:
     shown = [tile_high(picture) for picture in small.photos]
     still_life, on_model, degraded = shown
     size_wh = (on_model.shape[1], on_model.shape[0])
-    mask = cv2.resize(small.garment, size_wh, interpolation=cv2.INTER_AREA) >= 128
+    mask = resize_fast(small.garment, size_wh) >= 128
     row = np.concatenate([still_life, outlined(on_model, mask, 1), degraded], axis=1)
     error, doubtful = example.degradation, is_doubtful(example.mask_confidence)
     lines = [

@@ -20,6 +20,7 @@ from chromiq.errors import Finding, raise_findings
 from chromiq.evaluate.score.crops import Crop, read_crops
 from chromiq.evaluate.score.folders import find_images
 from chromiq.imaging.registration import align
+from chromiq.imaging.resize import resize_mask
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo, write_mask
 from chromiq.records import BoolMask, Example, Geometry, RgbImage
 
@@ -201,7 +202,7 @@ def canvas_mask(trial: Trial) -> BoolMask | None:
         return mask if mask.shape == (size_wh[1], size_wh[0]) else None
     canvas = np.zeros((size_wh[1], size_wh[0]), bool)
     panel = cut_on_model(canvas, trial.geometry)
-    panel[:] = _resized(mask, (panel.shape[1], panel.shape[0]))
+    panel[:] = resize_mask(mask, (panel.shape[1], panel.shape[0]))
     return canvas
 
 
@@ -211,13 +212,6 @@ def write_canvas_masks(trials: Sequence[Trial], folder: Path) -> Path | None:
     for name, mask in known.items():
         write_mask(folder / f"{name}.png", mask)
     return folder if known else None
-
-
-def _resized(mask: BoolMask, size_wh: tuple[int, int]) -> BoolMask:
-    import cv2
-
-    scaled = cv2.resize(mask.astype(np.float32), size_wh, interpolation=cv2.INTER_AREA)
-    return np.asarray(scaled >= 0.5)
 
 
 def _kind(example: Example | None) -> str | None:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from chromiq.imaging.resize import fit_height
 from chromiq.records import BoolMask, RgbImage
 
 TILE_HEIGHT_PX = 200  # a quarter of the usual canvas or less: a size to which JPEGs are decoded fast
@@ -52,9 +53,7 @@ def captioned(picture: RgbImage, lines: Sequence[str], *, doubtful: bool) -> Rgb
 
 def tile_high(photo: RgbImage) -> RgbImage:
     """A picture at the height of a sheet's tiles."""
-    width_px = round(photo.shape[1] * TILE_HEIGHT_PX / photo.shape[0])
-    width_px = min(max(1, width_px), _MAX_TILE_WIDTH_PX)
-    return cv2.resize(photo, (width_px, TILE_HEIGHT_PX), interpolation=cv2.INTER_AREA)
+    return fit_height(photo, TILE_HEIGHT_PX, _MAX_TILE_WIDTH_PX)
 
 
 def grid(tiles: Sequence[RgbImage], title: str) -> RgbImage:

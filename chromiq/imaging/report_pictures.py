@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from chromiq.records import BoolMask, Box, RgbImage
+from chromiq.records import BoolMask, Box
 
 _OUTLINE_TOLERANCE_PX = 1.0
 
@@ -22,16 +22,6 @@ def data_uri(data: bytes, media_type: str) -> str:
 def csp_hash(text: Any) -> str:
     """What a Content-Security-Policy calls an inline style or script: its SHA-256 in base64."""
     return base64.b64encode(hashlib.sha256(str(text).encode("utf-8")).digest()).decode("ascii")
-
-
-def shrunk(image: RgbImage, side_px: int) -> RgbImage:
-    """An image whose longer side has at most `side_px` pixels."""
-    height_px, width_px = image.shape[:2]
-    scale = side_px / max(height_px, width_px)
-    if scale >= 1:
-        return image
-    size_wh = max(1, round(width_px * scale)), max(1, round(height_px * scale))
-    return cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def outline_path(measured: Box | BoolMask, scale: float) -> str:

@@ -1,9 +1,10 @@
-"""Photos brought to the size at which they are shown."""
+"""Photos and masks at another size: every interpolation that is chosen, and why."""
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from chromiq.imaging.regions import bounding_box
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
+_Value = TypeVar("_Value", bound=np.generic)
 _LANCZOS = Image.Resampling.LANCZOS
 _LOBES = 3  # of Lanczos' kernel on either side
 SMOOTHED_FROM = 1.75  # so many times as large a photo stays, or it is seen, before the kernel is laid over it
@@ -107,6 +109,45 @@ def coverage(mask: BoolMask, size_wh: tuple[int, int]) -> FloatImage:
         part, part_wh = mask[top:bottom, left:right], (columns.stop - columns.start, rows.stop - rows.start)
         covered[rows, columns] = cv2.resize(part.astype(np.float32), part_wh, interpolation=cv2.INTER_AREA)
     return covered
+
+
+def resize_mask(mask: BoolMask, size_wh: tuple[int, int]) -> BoolMask:
+    """A mask at another size: True where it takes half of a pixel or more."""
+    if size_wh[0] < mask.shape[1] or size_wh[1] < mask.shape[0]:
+        return coverage(mask, size_wh) >= 0.5
+    return resize_fast(mask.astype(np.float32), size_wh) >= 0.5
+
+
+def resize_fast(image: NDArray[_Value], size_wh: tuple[int, int]) -> NDArray[_Value]:
+    """For pictures that are looked at or measured, not trained on: means over areas, bilinear where it grows.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, C)`` of any type.
+        size_wh: width and height in pixels.
+    """
+    shrinks = size_wh[0] < image.shape[1] or size_wh[1] < image.shape[0]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    resized: NDArray[_Value] = cv2.resize(image, size_wh, interpolation=method)
+    return resized
+
+
+def fit_side(image: NDArray[_Value], side_px: int) -> NDArray[_Value]:
+    """`resize_fast` to a longer side of at most `side_px`.
+
+    >>> fit_side(np.zeros((40, 30, 3), np.uint8), 20).shape, fit_side(np.zeros((4, 3)), 20).shape
+    ((20, 15, 3), (4, 3))
+    """
+    height_px, width_px = image.shape[:2]
+    scale = side_px / max(height_px, width_px)
+    if scale >= 1:
+        return image
+    return resize_fast(image, (max(1, round(width_px * scale)), max(1, round(height_px * scale))))
+
+
+def fit_height(image: NDArray[_Value], height_px: int, most_width_px: int = 32_000) -> NDArray[_Value]:
+    """`resize_fast` to a height, larger or smaller; wider than `most_width_px` it is squeezed."""
+    width_px = round(image.shape[1] * height_px / image.shape[0])
+    return resize_fast(image, (min(max(1, width_px), most_width_px), height_px))
 
 
 @lru_cache(maxsize=64)

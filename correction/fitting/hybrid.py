@@ -13,7 +13,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from chromiq.colour import srgb_to_lab
 from chromiq.correction.fitting.colour_map import (
@@ -34,6 +33,7 @@ from chromiq.correction.fitting.transfer import (
 )
 from chromiq.correction.options import MIN_GAIN
 from chromiq.imaging.registration import register, undo_shift
+from chromiq.imaging.resize import coverage, resize, resize_fast, resize_mask
 from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
@@ -135,7 +135,7 @@ def network_map(on_model: RgbImage, mask: BoolMask, generated: RgbImage) -> tupl
     if doubt:
         return None, doubt
     size_wh = (generated.shape[1], generated.shape[0])
-    garment = cv2.resize(mask.astype(np.float32), size_wh, interpolation=cv2.INTER_AREA) > 0.999
+    garment = coverage(mask, size_wh) > 0.999
     rows, columns = np.nonzero(garment & inside)
     if rows.size < _MIN_PIXELS:
         return None, f"only {rows.size} pixels of the garment are on its image"
@@ -167,12 +167,12 @@ def paste(
     """
     _, aligned, inside, doubt = _aligned(space.to_bytes(on_model), generated)
     size_wh = (on_model.shape[1], on_model.shape[0])
-    covered = cv2.resize(inside.astype(np.uint8), size_wh, interpolation=cv2.INTER_NEAREST) > 0
+    covered = resize_mask(inside, size_wh)
     if not doubt and not covered[mask].any():
         doubt = "no pixel of the garment is on its image"
     if doubt:
         return None, doubt
-    enlarged = np.array(Image.fromarray(aligned).resize(size_wh, Image.Resampling.LANCZOS))
+    enlarged = resize(aligned, size_wh)
     there = mask & covered
     weight = (strength * inner_edge(there, max(size_wh))[there])[:, None]
     wanted: NDArray[Any] = enlarged[there].astype(np.float32)
@@ -186,7 +186,7 @@ def paste(
 def _aligned(on_model: RgbImage, generated: RgbImage) -> tuple[RgbImage, RgbImage, BoolMask, str]:
     """The photo at the image's size, the image moved onto it, where it has pixels, and why not to use it."""
     size_wh = (generated.shape[1], generated.shape[0])
-    small = np.array(Image.fromarray(on_model).resize(size_wh, Image.Resampling.BOX))
+    small = resize_fast(on_model, size_wh)
     shift = register(generated, small)
     aligned, inside = undo_shift(generated, shift, size_wh)
     doubt = (

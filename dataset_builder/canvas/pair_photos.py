@@ -10,12 +10,9 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from chromiq.dataset_builder.canvas.scene import geometry_of, is_degraded_on_canvas
 from chromiq.dataset_builder.options import BuildOptions
-from chromiq.imaging.resize import SMOOTHED_FROM
+from chromiq.imaging.resize import SMOOTHED_FROM, resize_mask
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo
 from chromiq.records import Box, GarmentMask, Geometry, PhotoPair, RgbImage
 
@@ -44,8 +41,7 @@ class PairPhotos:
         """A mask found on `on_model`, of the file's size."""
         if found.mask.shape == self.on_model_wh[::-1]:
             return found
-        soft = cv2.resize(found.mask.astype(np.float32), self.on_model_wh, interpolation=cv2.INTER_LINEAR)
-        return replace(found, mask=soft >= 0.5)
+        return replace(found, mask=resize_mask(found.mask, self.on_model_wh))
 
 
 def read_pair(pair: PhotoPair, given_mask: Path | None, options: BuildOptions) -> PairPhotos:

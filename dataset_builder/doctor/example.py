@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from chromiq.colour import delta_e_lab, srgb_to_lab
 from chromiq.errors import Finding, UnsoundError
+from chromiq.imaging.registration import fast_shift_px
+from chromiq.imaging.resize import resize_fast
 from chromiq.photos.images import read_small_sized
 from chromiq.photos.soundness import inspect_photo
 from chromiq.records import BoolMask, Box, FloatImage, RgbImage
@@ -121,15 +123,6 @@ def check_example(files: ExampleFiles) -> Checkup:
     return Checkup((*findings, *sizes), size_wh, has_trigger, thumbnail)
 
 
-def shift_px(a: RgbImage, b: RgbImage) -> float:
-    """How many pixels one picture lies beside another of the same size, by phase correlation of edges."""
-    grey = [cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (0, 0), 1.0) for image in (a, b)]
-    edges = [cv2.Laplacian(image.astype(np.float32), cv2.CV_32F) for image in grey]
-    window = cv2.createHanningWindow((a.shape[1], a.shape[0]), cv2.CV_32F)
-    (dx, dy), _ = cv2.phaseCorrelate(edges[0], edges[1], window)
-    return float(np.hypot(dx, dy))
-
-
 def mask_findings(mask: FloatImage, changed: FloatImage, where: str) -> list[Finding]:
     """What is wrong with a loss mask.
 
@@ -204,7 +197,7 @@ def _pixel_findings(
     garment = _garment_on(recorded, (target.shape[1], target.shape[0])) if recorded else None
     # What is moved differs all over the picture.
     still = garment is not None and not _outside(changed, garment, _CLOSE_PX).any()
-    moved = 0.0 if still else shift_px(target, control) * size_wh[0] / target.shape[1]
+    moved = 0.0 if still else fast_shift_px(target, control) * size_wh[0] / target.shape[1]
     # In pairs that others made, a large shift is an edit of its own and not a fault of alignment.
     if moved > _SHIFT_PX and (recorded or moved < _MOST_SHIFT_SHARE * max(size_wh)):
         message = f"lies about {moved:.0f} px beside its target"
@@ -285,19 +278,16 @@ def _garment_on(recorded: Recorded, size_wh: tuple[int, int]) -> BoolMask | None
     except UnsoundError:
         return None  # reported where the manifest is checked
     if recorded.on_model_xyxy is None or recorded.canvas_wh is None:
-        return cv2.resize(mask, size_wh, interpolation=cv2.INTER_AREA) >= 128
+        return resize_fast(mask, size_wh) >= 128
     scale = size_wh[0] / recorded.canvas_wh[0]
     left, top, right, bottom = (round(edge * scale) for edge in recorded.on_model_xyxy)
     placed = np.zeros((size_wh[1], size_wh[0]), np.uint8)
     right, bottom = min(right, size_wh[0]), min(bottom, size_wh[1])
     if left >= right or top >= bottom:
         return None  # of a canvas of other proportions, or too small to be seen
-    placed[top:bottom, left:right] = cv2.resize(
-        mask, (right - left, bottom - top), interpolation=cv2.INTER_AREA
-    )
+    placed[top:bottom, left:right] = resize_fast(mask, (right - left, bottom - top))
     return placed >= 128
 
 
 def _thumbnail(picture: RgbImage) -> NDArray[np.uint8]:
-    size_wh = (_THUMBNAIL_PX, _THUMBNAIL_PX)
-    return cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    return resize_fast(picture, (_THUMBNAIL_PX, _THUMBNAIL_PX))

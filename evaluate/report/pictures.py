@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from chromiq.colour import delta_e_map
-from chromiq.imaging.report_pictures import data_uri, shrunk
+from chromiq.imaging.report_pictures import data_uri
+from chromiq.imaging.resize import fit_side
 from chromiq.photos.images import encode_image
 from chromiq.records import FloatImage, RgbImage
 
@@ -55,13 +56,13 @@ def show(truth: RgbImage, images: Mapping[str, RgbImage], most_bytes: int) -> Pa
         images: column to an image of the same size.
         most_bytes: of a picture; kept as long as 160 pixels on its longer side allow it.
     """
-    truth = shrunk(truth, _MOST_MAP_SIDE_PX)
-    images = {column: shrunk(image, _MOST_MAP_SIDE_PX) for column, image in images.items()}
+    truth = fit_side(truth, _MOST_MAP_SIDE_PX)
+    images = {column: fit_side(image, _MOST_MAP_SIDE_PX) for column, image in images.items()}
     # The map is made before it is shrunk: shrinking first would average differences away.
     maps = [delta_e_map(truth, image) for image in images.values()]
     pictures = [truth, *images.values(), *map(_colours, maps)]
     for side_px in _SIDES_PX:
-        small = [shrunk(picture, side_px) for picture in pictures]
+        small = [fit_side(picture, side_px) for picture in pictures]
         encoded = [encode_image(picture, quality=_QUALITY) for picture in small]
         if max(len(data) for data in encoded) <= most_bytes:
             break

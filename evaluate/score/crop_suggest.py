@@ -16,6 +16,7 @@ from chromiq.evaluate.score.crops import Crop, crop_findings, crop_mask_findings
 from chromiq.evaluate.score.folders import find_images
 from chromiq.imaging.contact_sheet import captioned, grid
 from chromiq.imaging.regions import bounding_box
+from chromiq.imaging.resize import resize_fast, resize_mask
 from chromiq.photos.images import read_mask, read_photo
 from chromiq.progress import Update
 from chromiq.records import BoolMask, FloatImage, RgbImage
@@ -121,8 +122,9 @@ def check_crops(
 
 
 def _drawn(rgb: RgbImage, crop: Crop, name: str, *, sound: bool) -> RgbImage:
-    scale = _TILE_PX / max(rgb.shape[:2])
-    tile = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    height_px, width_px = rgb.shape[:2]
+    scale = _TILE_PX / max(height_px, width_px)
+    tile = resize_fast(rgb, (max(1, round(width_px * scale)), max(1, round(height_px * scale))))
     # A crop that ends far outside is drawn to the tile's edge: OpenCV takes no huge numbers.
     left, top, right, bottom = (round(min(value, 2 * max(rgb.shape)) * scale) for value in crop.xyxy)
     for colour, thick_px in (((255, 255, 255), 3), ((0, 120, 60) if sound else (200, 0, 0), 1)):
@@ -171,8 +173,8 @@ def seam_lines(lightness: FloatImage, inside: BoolMask) -> BoolMask:
     length_px, width_px = _LINE_LENGTH_SHARE * side_px * scale, max(1.0, _LINE_WIDTH_SHARE * side_px * scale)
     box = bounding_box(inside, margin_px=round(length_px / 2 / scale))
     size_wh = tuple(max(1, round(side * scale)) for side in inside[box].shape[::-1])
-    cloth = cv2.resize(lightness[box], size_wh, interpolation=cv2.INTER_AREA)
-    where = cv2.resize(inside[box].astype(np.uint8), size_wh, interpolation=cv2.INTER_NEAREST) > 0
+    cloth = resize_fast(lightness[box], size_wh)
+    where = resize_mask(inside[box], size_wh)
     if not where.any():
         return lines
     strength = np.max(
@@ -187,8 +189,8 @@ def seam_lines(lightness: FloatImage, inside: BoolMask) -> BoolMask:
     middle = float(np.median(strength[where]))
     spread = 1.4826 * float(np.median(np.abs(strength[where] - middle))) + _LINE_LEAST_SPREAD
     found = (strength > middle + _LINE_ABOVE * spread) & where
-    shape_wh = inside[box].shape[::-1]
-    lines[box] = cv2.resize(found.astype(np.uint8), shape_wh, interpolation=cv2.INTER_NEAREST) > 0
+    height_px, width_px = inside[box].shape
+    lines[box] = resize_mask(found, (width_px, height_px))
     return lines & inside
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chromiq.dataset_builder.doctor.dataset import check_dataset
-from chromiq.dataset_builder.doctor.example import shift_px
+from chromiq.imaging.registration import fast_shift_px
 from chromiq.photos.images import read_photo, write_mask, write_photo
 
 
@@ -73,8 +73,8 @@ def test_shift_is_measured_to_a_pixel_and_blind_to_colour(built_dataset):
     rgb = read_photo(built_dataset / "gt" / "pair1.jpg").rgb
     other = np.roll(rgb, 5, axis=1)
     other = (other * np.array([0.8, 1.0, 0.9])).astype(np.uint8)
-    assert shift_px(rgb, other) == pytest.approx(5, abs=0.5)
-    assert shift_px(rgb, (rgb * 0.8).astype(np.uint8)) < 0.3
+    assert fast_shift_px(rgb, other) == pytest.approx(5, abs=0.5)
+    assert fast_shift_px(rgb, (rgb * 0.8).astype(np.uint8)) < 0.3
 
 
 def test_a_control_equal_to_its_target_is_only_a_warning(dataset):
