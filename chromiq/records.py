@@ -47,7 +47,7 @@ class GarmentLabel:
     Attributes:
         name: the word that goes into the caption, such as ``"trousers"``.
         source: ``"given"`` by the user, ``"grounding-dino"``, ``"sam3"`` or ``"silhouette"``.
-        score: 0..1, how sure the source is; 1 when given.
+        score: 0..1, how sure the source is; 1 when given, 0 when it is a guess.
         runner_up: the next best word, or None.
     """
 

@@ -115,7 +115,7 @@ def build(
     ensure_output_folder(folder)
     with folder_lock(folder, "chromiq build"):
         recalled = recall_given(folder)
-        inputs = with_recalled(inputs, recalled, folder)
+        inputs = with_recalled(inputs, recalled, folder, options, skip_bad=skip_bad)
         inputs, splits = with_selection(inputs, folder)
         _check_settings(folder, options)
         write_build_source(folder, _source(source, garments, masks, skip_bad, keep_doubtful))

@@ -30,7 +30,11 @@ from chromiq.dataset_builder.inputs.split import garment_of, lot, split_of
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.review import doubt_finding, remove_review, write_review
 from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
-from chromiq.dataset_builder.segmenters.classic.quality import is_doubtful, is_left_out
+from chromiq.dataset_builder.segmenters.classic.quality import (
+    is_doubtful,
+    is_left_out,
+    with_doubt_of_label,
+)
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.files import sha256_file, sha256_text
@@ -148,7 +152,7 @@ def _found(
     ]
     masks = iter(segmenter().segment(tasks) if tasks else ())
     return [
-        (work, photos, label, photos.drawn or photos.at_file_size(next(masks)))
+        (work, photos, label, with_doubt_of_label(photos.drawn or photos.at_file_size(next(masks)), label))
         for (work, photos), label in zip(read, labels, strict=True)
     ]
 

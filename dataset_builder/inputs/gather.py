@@ -11,6 +11,7 @@ from chromiq.dataset_builder.example import example_name
 from chromiq.dataset_builder.inputs.labels import read_garments
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.options import BuildOptions
+from chromiq.dataset_builder.segmenters.choose import label_faults
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding, UnsoundError, raise_findings
 from chromiq.files import collision_key
@@ -66,11 +67,17 @@ def check_inputs(
     if masks and not masks.is_dir():
         unusable.append(Finding("masks.missing", str(masks), "no such folder", "Check the path."))
     drawn = drawn_masks(listing.pairs, masks)
+    labelled = [
+        replace(pair, garment=pair.garment or labels.get(pair.still_life.name)) for pair in listing.pairs
+    ]
+    if not all(pair.garment for pair in labelled):
+        unusable += _vocabulary_faults(options)
     pairs, faults = _without_faults(
-        listing.pairs, lambda pair: [mask_fault(pair, drawn.get(pair.key)), _too_wide(pair, options)]
+        labelled, lambda pair: [mask_fault(pair, drawn.get(pair.key)), _too_wide(pair, options)]
     )
     pairs, twins = _without_twins(pairs, options.variants)
-    findings = [*listing.findings, *faults, *twins]
+    pairs, unreadable = _without_unknown_labels(pairs, drawn, options)
+    findings = [*listing.findings, *faults, *twins, *unreadable]
     if unusable or not skip_bad or not pairs:
         raise_findings([*unusable, *findings], str(source))
     names = {pair.still_life.name for pair in listing.pairs}
@@ -79,18 +86,31 @@ def check_inputs(
     if masks and not files:
         findings.append(replace(no_mask_finding(masks), severity="warning"))
     findings += _unused(masks, [path.name for path in files if path not in drawn.values()])
-    labelled = [replace(pair, garment=pair.garment or labels.get(pair.still_life.name)) for pair in pairs]
-    return BuildInputs(tuple(labelled), drawn, tuple(findings))
+    return BuildInputs(tuple(pairs), drawn, tuple(findings))
 
 
-def with_recalled(inputs: BuildInputs, recalled: Mapping[str, str], dataset: Path) -> BuildInputs:
+def with_recalled(
+    inputs: BuildInputs,
+    recalled: Mapping[str, str],
+    dataset: Path,
+    options: BuildOptions,
+    *,
+    skip_bad: bool = False,
+) -> BuildInputs:
     """The same inputs with the labels that were edited in the dataset itself, where nothing else gives one.
 
     Args:
         inputs: as `check_inputs` gives them.
         recalled: by still-life's name, as `recall_given` gives them.
         dataset: the folder they were found in.
+        options: of the build.
+        skip_bad: leave out pairs whose label the segmenter cannot be asked for.
+
+    Raises:
+        UnsoundError: with all of them, if there are any and `skip_bad` is off, or if no pair is left.
     """
+    if not recalled:
+        return inputs
     where = DatasetLayout(dataset).garments
     names = {pair.still_life.name: pair.garment for pair in inputs.pairs}
     overruled = {
@@ -111,10 +131,38 @@ def with_recalled(inputs: BuildInputs, recalled: Mapping[str, str], dataset: Pat
         for name, word in overruled.items()
     ]
     findings += _unused(where, [name for name in recalled if name not in names])
-    pairs = tuple(
-        replace(pair, garment=pair.garment or recalled.get(pair.still_life.name)) for pair in inputs.pairs
+    pairs, unreadable = _without_unknown_labels(
+        [replace(pair, garment=pair.garment or recalled.get(pair.still_life.name)) for pair in inputs.pairs],
+        inputs.masks,
+        options,
     )
-    return replace(inputs, pairs=pairs, findings=(*inputs.findings, *findings))
+    if not skip_bad or not pairs:
+        raise_findings(unreadable, str(where))
+    return replace(inputs, pairs=tuple(pairs), findings=(*inputs.findings, *findings, *unreadable))
+
+
+def _vocabulary_faults(options: BuildOptions) -> list[Finding]:
+    hint = "Name garments by a few plain English words."
+    faults = label_faults(options.segmenter, options.models.vocabulary, options.models)
+    return [
+        Finding("garments.vocabulary", "vocabulary", f"{word!r} {fault}", hint)
+        for word, fault in faults.items()
+    ]
+
+
+def _without_unknown_labels(
+    pairs: Sequence[PhotoPair], drawn: Mapping[str, Path], options: BuildOptions
+) -> tuple[list[PhotoPair], list[Finding]]:
+    """Only pairs that the segmenter can be asked for by their label, if they have one and no mask."""
+    asked = {pair.key: pair.garment for pair in pairs if pair.garment and pair.key not in drawn}
+    faults = label_faults(options.segmenter, set(asked.values()), options.models)
+    bad = {pair.key: (pair, fault) for pair in pairs if (fault := faults.get(asked.get(pair.key, "")))}
+    hint = "Name it by a few plain English words, or pass its mask."
+    findings = [
+        Finding("garments.unknown_word", str(pair.still_life), f"its label {pair.garment!r} {fault}", hint)
+        for pair, fault in bad.values()
+    ]
+    return [pair for pair in pairs if pair.key not in bad], findings
 
 
 def _read_labels(garments: Path | None) -> tuple[dict[str, str], list[Finding]]:

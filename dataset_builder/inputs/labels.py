@@ -20,6 +20,8 @@ SYNONYMS = (
 """Words for one thing, in lower case; their scores count together."""
 
 CLOSE_SECOND = 0.1
+DETECTION_THRESHOLD = 0.3
+"""A box with a lower score is no detection."""
 _ON_MODEL_WEIGHT = 0.5
 
 
@@ -43,23 +45,27 @@ def decide_label(
         source: who saw them, such as ``"grounding-dino"``.
 
     Returns:
-        The best word, with the second best as runner-up if it is close.
+        The best word, with the second best as runner-up if it is close. Its score is 0 if no photo has a
+        detection of it: then it is a guess.
 
     >>> scores = [0.4, 0.1, 0.7], [0.1, 0.5, 0.4]
     >>> decide_label(("shirt", "trousers", "pants"), *scores, "grounding-dino").name
     'trousers'
     """
     totals: dict[str, float] = {}
+    seen: set[str] = set()
     for word, first, second in zip(vocabulary, still_life, on_model, strict=True):
         name = _folded(word, vocabulary)
         total = float((first + _ON_MODEL_WEIGHT * second) / (1 + _ON_MODEL_WEIGHT))
         totals[name] = max(totals.get(name, 0.0), total)
+        if max(first, second) >= DETECTION_THRESHOLD:
+            seen.add(name)
     ranked = sorted(totals, key=lambda name: (-totals[name], name))
     close = len(ranked) > 1 and totals[ranked[0]] - totals[ranked[1]] < CLOSE_SECOND
     return GarmentLabel(
         name=ranked[0],
         source=source,
-        score=round(min(1.0, totals[ranked[0]]), 4),
+        score=round(min(1.0, totals[ranked[0]]), 4) if ranked[0] in seen else 0.0,
         runner_up=ranked[1] if close else None,
     )
 

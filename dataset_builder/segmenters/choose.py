@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
 from chromiq.dataset_builder.inputs.labels import PUBLISHED_VOCABULARY
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
-from chromiq.dataset_builder.segmenters.network.hub import HubModel, Runtime, fetch_weights, weights_available
-from chromiq.dataset_builder.segmenters.network.hub_models import GROUNDING_DINO, SAM_2
-from chromiq.dataset_builder.segmenters.network.sam3 import SAM_3
+from chromiq.dataset_builder.segmenters.network.hub import (
+    HubModel,
+    Runtime,
+    fetch_weights,
+    load_processor,
+    models_needed,
+    text_fault,
+    weights_available,
+)
+from chromiq.dataset_builder.segmenters.network.hub_models import GROUNDING_DINO, SAM_2, phrase_fault
+from chromiq.dataset_builder.segmenters.network.sam3 import SAM_3, TEXT_TOKENS
 from chromiq.dataset_builder.segmenters.small.person import PersonModels
 from chromiq.dataset_builder.segmenters.small.weights import (
     fetch_small_weights,
@@ -69,6 +78,37 @@ def resolve_segmenter(name: SegmenterName, models: ModelOptions | None = None) -
     if name == "grounded-sam2":
         fetch_weights(*_grounded_sam2_models(models))
     return name
+
+
+def label_faults(
+    name: SegmenterName, labels: Collection[str], models: ModelOptions | None = None
+) -> dict[str, str]:
+    """Which garment names a segmenter cannot be asked for, each with why, as a clause.
+
+    Only the tokenizer of a segmenter that reads names is loaded, and only if there are any.
+
+    Raises:
+        AccessError: if the tokenizer cannot be fetched.
+        UsageError: if the model libraries it needs are not installed.
+    """
+    models = models or ModelOptions()
+    if name == "auto" and weights_available(*_grounded_sam2_models(models)):
+        name = "grounded-sam2"
+    if name not in ("grounded-sam2", "sam3") or not labels:
+        return {}
+    try:
+        from transformers import AutoConfig, AutoTokenizer
+    except ImportError as error:
+        raise models_needed(error) from error
+    model = _sam3_model(models) if name == "sam3" else _grounded_sam2_models(models)[0]
+    fetch_weights(model, only_small=True)
+    tokenizer = load_processor(AutoTokenizer, model)
+    if name == "sam3":
+        faults = {label: text_fault(tokenizer, label, TEXT_TOKENS) for label in labels}
+    else:
+        limit = int(load_processor(AutoConfig, model).max_text_len)
+        faults = {label: phrase_fault(tokenizer, limit, label) for label in labels}
+    return {label: fault for label, fault in faults.items() if fault}
 
 
 def pairs_at_once(name: SegmenterName) -> int:

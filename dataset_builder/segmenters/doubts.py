@@ -24,6 +24,10 @@ REASONS: dict[str, Reason] = {
     "nothing_seen": Reason(
         "the detector did not see such a garment on the photo", "Check the garment's name, or draw the mask."
     ),
+    "nothing_named": Reason(
+        "none of the words for garments was seen on the photos, so its name is a guess",
+        "Give the garment's name.",
+    ),
     "weak_detection": Reason(
         "the mask fits the garment's colours, but the detector is not sure of it", _OTHER_PHOTO
     ),

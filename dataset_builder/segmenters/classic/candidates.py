@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from chromiq.dataset_builder.inputs.labels import DETECTION_THRESHOLD
 from chromiq.dataset_builder.segmenters import SegmentationTask
 from chromiq.dataset_builder.segmenters.agreement import colour_agreement, plausible_box
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
 
-BOX_THRESHOLD = 0.3
 _LEAST_AGREEMENT = 0.4
 _OVERFLOW_SHARE = 0.1
 _AGREEMENT_FLOOR = 0.25
@@ -37,7 +37,7 @@ class Candidates:
 
 
 def choose_mask(
-    task: SegmentationTask, found: Candidates, source: str, box_threshold: float = BOX_THRESHOLD
+    task: SegmentationTask, found: Candidates, source: str, box_threshold: float = DETECTION_THRESHOLD
 ) -> GarmentMask:
     """The mask that is most probably the garment, with the doubts that remain.
 
@@ -75,9 +75,7 @@ def choose_mask(
     }
     reasons = tuple(name for name, holds in doubts.items() if holds)
     confidence = float(found.quality[box, alternative]) * 0.7 ** len(reasons)
-    if (
-        found.scores[box] < box_threshold
-    ):  # no detection: the mask stays under the line, the more so the weaker
+    if found.scores[box] < box_threshold:  # no detection: the weaker, the further below the line
         confidence *= 0.5 * float(found.scores[box]) / box_threshold
     return GarmentMask(mask, float(np.clip(confidence, 0, 1)), reasons, source)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from chromiq.records import BoolMask, FloatImage
+from chromiq.records import BoolMask, FloatImage, GarmentLabel, GarmentMask
 
 if TYPE_CHECKING:
     from chromiq.dataset_builder.segmenters.classic.body import Body, Kind
@@ -21,6 +21,8 @@ of 44 masks under IoU 0.75 lie below, and 25 % of the others; at 0.75 it was 26 
 """
 LEFT_OUT_BELOW = 0.5
 """Below this one, a mask is more likely wrong than right, and nothing is trained on it unasked."""
+_GUESSED_NAME = 0.75
+"""Doubtful, not left out."""
 
 _USUAL_SHARE: dict[str, tuple[float, float]] = {
     "upper": (0.15, 0.85),
@@ -57,6 +59,14 @@ def is_left_out(confidence: float, *, keep_doubtful: bool) -> bool:
     (False, True)
     """
     return round(confidence, 4) < LEFT_OUT_BELOW and not keep_doubtful
+
+
+def with_doubt_of_label(found: GarmentMask, label: GarmentLabel) -> GarmentMask:
+    """The mask, doubtful as well if its garment's name is a guess: no detection has it."""
+    if label.score > 0:
+        return found
+    confidence = min(found.confidence, _GUESSED_NAME)
+    return replace(found, confidence=confidence, reasons=(*found.reasons, "nothing_named"))
 
 
 @dataclass(frozen=True, eq=False)

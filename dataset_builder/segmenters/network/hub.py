@@ -16,7 +16,8 @@ from chromiq.records import RgbImage
 from chromiq.runtime.torch_device import require_torch_device
 
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
-_FILES = ("*.safetensors", "*.json", "*.txt")
+_SMALL_FILES = ("*.json", "*.txt")
+_FILES = ("*.safetensors", *_SMALL_FILES)
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _ELSE = "name a local folder, or use the segmenter classic"
 
@@ -149,8 +150,12 @@ def weights_available(*models: HubModel) -> bool:
     return all(is_here(model) for model in models)
 
 
-def fetch_weights(*models: HubModel) -> None:
+def fetch_weights(*models: HubModel, only_small: bool = False) -> None:
     """Bring the weights of all `models` onto this machine, unless they are here.
+
+    Args:
+        models: by hub name or folder.
+        only_small: fetch configurations and tokenizers alone.
 
     Raises:
         AccessError: if some cannot be fetched; it names the page to visit.
@@ -163,7 +168,7 @@ def fetch_weights(*models: HubModel) -> None:
     for model in models:
         if not weights_available(model) and not Path(model.name_or_path).is_dir():
             fetch = partial(snapshot_download, model.name_or_path, revision=model.revision)
-            _barred(model, partial(fetch, allow_patterns=_FILES))
+            _barred(model, partial(fetch, allow_patterns=_SMALL_FILES if only_small else _FILES))
 
 
 def load_model(model_class: Any, model: HubModel, device: str) -> Any:
@@ -201,6 +206,26 @@ def load_processor(processor_class: Any, model: HubModel) -> Any:
             model.name_or_path, revision=model.revision, trust_remote_code=False
         ),
     )
+
+
+def text_fault(tokenizer: Any, text: str, limit: int) -> str | None:
+    """Why a model cannot be asked for a garment by this text, as a clause; None if it can.
+
+    Args:
+        tokenizer: the model's.
+        text: words between blanks.
+        limit: tokens that the model takes, those that the tokenizer adds included.
+    """
+    special = set(tokenizer.all_special_ids)  # among them what stands for an unknown word
+    unknown = [
+        repr(word)
+        for word in text.split()
+        if special.intersection(tokenizer(word, add_special_tokens=False)["input_ids"])
+    ]
+    if unknown:
+        return f"has words that the detector does not know: {', '.join(unknown)}"
+    tokens = len(tokenizer(text)["input_ids"])
+    return f"is {tokens} tokens long, and the detector takes {limit}" if tokens > limit else None
 
 
 def models_needed(error: ImportError) -> UsageError:

@@ -18,6 +18,7 @@ from chromiq.dataset_builder.segmenters.network.hub import (
     load_model,
     load_processor,
     models_needed,
+    text_fault,
 )
 from chromiq.errors import UsageError
 from chromiq.records import FloatImage, RgbImage
@@ -69,7 +70,10 @@ class HubModels:
             UsageError: if a phrase is too long, has a word that the tokenizer does not know, or is
                 ambiguous.
         """
-        _refuse_unknown_words(self.processor.tokenizer, phrases)
+        for phrase in dict.fromkeys(phrase for row in phrases for phrase in row):
+            fault = phrase_fault(self.processor.tokenizer, self._longest_text, phrase)
+            if fault:
+                raise UsageError(f"garment {phrase!r} {fault}; use a few plain English words")
         found: list[Detections] = []
         for part in batches(photos, self.runtime.batch_size):
             found += self._detect_batch(photos[part], phrases[part])
@@ -93,6 +97,10 @@ class HubModels:
             found += self._mask_batch(photos[part], boxes[part])
         return found
 
+    @property
+    def _longest_text(self) -> int:
+        return int(self.detector.config.max_text_len)
+
     def _detect_batch(self, photos: Sequence[RgbImage], phrases: Sequence[Sequence[str]]) -> list[Detections]:
         texts = [_prompt(words) for words in phrases]
         inputs = self.processor(images=list(photos), text=texts, return_tensors="pt", padding=True)
@@ -100,9 +108,8 @@ class HubModels:
             phrase_columns(row, self.processor.tokenizer, len(words))
             for row, words in zip(inputs["input_ids"].tolist(), phrases, strict=True)
         ]
-        longest, limit = inputs["input_ids"].shape[1], int(self.detector.config.max_text_len)
-        if longest > limit:
-            return [self._detect_in_passes(*item, limit) for item in zip(photos, phrases, strict=True)]
+        if inputs["input_ids"].shape[1] > self._longest_text:
+            return [self._detect_in_passes(*item) for item in zip(photos, phrases, strict=True)]
         with self.runtime.inference():
             outputs = self.detector(**inputs.to(self.runtime.device))
         probabilities = outputs.logits.float().sigmoid().cpu().numpy()
@@ -115,19 +122,15 @@ class HubModels:
             for photo, boxes, rows, own in zip(photos, centres, probabilities, columns, strict=True)
         ]
 
-    def _detect_in_passes(self, photo: RgbImage, phrases: Sequence[str], limit: int) -> Detections:
+    def _detect_in_passes(self, photo: RgbImage, phrases: Sequence[str]) -> Detections:
         """Halves of the phrases, until each fits; a box of one pass scores 0 for the other's phrases."""
         from scipy.linalg import block_diag
 
         tokens = len(self.processor.tokenizer(_prompt(phrases))["input_ids"])
-        if tokens <= limit:
+        if tokens <= self._longest_text:
             return self._detect_batch([photo], [phrases])[0]
-        if len(phrases) == 1:
-            raise UsageError(
-                f"garment {phrases[0]!r} is {tokens} tokens long; the detector takes {limit}, shorten it"
-            )
         middle = len(phrases) // 2
-        passes = [self._detect_in_passes(photo, part, limit) for part in (phrases[:middle], phrases[middle:])]
+        passes = [self._detect_in_passes(photo, part) for part in (phrases[:middle], phrases[middle:])]
         scores = block_diag(*(part.scores for part in passes)).astype(np.float32)
         return Detections(np.concatenate([part.xyxy for part in passes]), scores)
 
@@ -190,29 +193,28 @@ def load_hub_models(
 
 
 def detector_phrase(label: str) -> str:
-    """A label as Grounding DINO is asked for it: lower case, without the dots that end a phrase there.
+    """A label as Grounding DINO is asked for it: lower case, without the marks that end a phrase there.
 
     >>> detector_phrase("N.Y. jacket")
     'n y jacket'
     """
-    return " ".join(label.lower().replace(".", " ").split())
+    return " ".join(label.lower().replace(".", " ").replace("?", " ").split())
+
+
+def phrase_fault(tokenizer: Any, limit: int, label: str) -> str | None:
+    """Why Grounding DINO cannot be asked for a garment's name, as a clause; None if it can.
+
+    Args:
+        tokenizer: the detector's.
+        limit: tokens that the detector takes, its ``max_text_len``.
+        label: what the garment is called.
+    """
+    phrase = detector_phrase(label)
+    return text_fault(tokenizer, phrase, limit - 1) if phrase else "has no word"  # one for the full stop
 
 
 def _prompt(phrases: Sequence[str]) -> str:
     return " ".join(f"{detector_phrase(phrase)}." for phrase in phrases)
-
-
-def _refuse_unknown_words(tokenizer: Any, phrases: Sequence[Sequence[str]]) -> None:
-    words = {word for row in phrases for phrase in row for word in detector_phrase(phrase).split()}
-    unknown = [
-        repr(word)
-        for word in sorted(words)
-        if tokenizer.unk_token_id in tokenizer(word, add_special_tokens=False)["input_ids"]
-    ]
-    if unknown:
-        raise UsageError(
-            f"the detector does not know {', '.join(unknown)}; name garments by plain English words"
-        )
 
 
 def phrase_columns(token_ids: Sequence[int], tokenizer: Any, phrase_count: int) -> list[list[int]]:

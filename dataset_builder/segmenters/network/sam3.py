@@ -24,7 +24,8 @@ from chromiq.records import FloatImage, GarmentLabel, GarmentMask, RgbImage
 SAM_3 = HubModel("facebook/sam3")
 
 _MEAN_AND_STD = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-_TEXT_TOKENS = 32
+TEXT_TOKENS = 32
+"""Tokens of a phrase, its start and end included; the tokenizer cuts off the rest."""
 _MASKS_KEPT = 5
 
 
@@ -97,7 +98,7 @@ class Sam3Models:
 
     def _text(self, words: Sequence[str]) -> Any:
         return self.tokenizer(
-            list(words), return_tensors="pt", padding="max_length", max_length=_TEXT_TOKENS, truncation=True
+            list(words), return_tensors="pt", padding="max_length", max_length=TEXT_TOKENS, truncation=True
         ).to(self.runtime.device)
 
 

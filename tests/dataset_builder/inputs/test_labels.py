@@ -1,4 +1,4 @@
-"""Labels: a person's word wins, files are read whole or refused with all that is wrong."""
+"""Labels: the user's word wins, files are read whole or refused with all that is wrong."""
 
 import json
 from pathlib import Path
@@ -46,6 +46,10 @@ class TestDecideLabel:
         label = decide([0.50, 0, 0.52, 0], [0.6, 0, 0.5, 0])
         assert (label.name, label.runner_up) == ("shirt", "jacket")
 
+    def test_a_word_that_no_photo_has_a_detection_of_is_a_guess(self):
+        assert decide([0.29, 0.1, 0, 0], [0.29, 0.1, 0, 0]).score == 0
+        assert decide([0.29, 0.1, 0, 0], [0.31, 0.1, 0, 0]).score > 0
+
     def test_other_clothes_on_the_model_do_not_overrule(self):
         assert decide([0.5, 0.05, 0.2, 0.05], [0.4, 0.9, 0.2, 0.9]).name == "shirt"
 
@@ -57,7 +61,7 @@ class TestDecideLabel:
         assert 0 <= label.score <= 1
 
 
-def test_a_persons_word_wins():
+def test_the_users_word_wins():
     pair = PhotoPair("1", Path("still-life1.jpg"), Path("on_model1.jpg"))
     assert given_label(pair) is None
     label = given_label(PhotoPair("1", pair.still_life, pair.on_model, "chinos"))

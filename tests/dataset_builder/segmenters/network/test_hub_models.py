@@ -1,21 +1,30 @@
 """Tiny random models of the real classes, loaded and run by the code that loads the published ones."""
 
+import json
 import shutil
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 
 from chromiq.dataset_builder.build import build
+from chromiq.dataset_builder.inputs.gather import check_inputs
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters import SegmentationTask
-from chromiq.dataset_builder.segmenters.choose import ModelOptions, make_segmenter, resolve_segmenter
+from chromiq.dataset_builder.segmenters.choose import (
+    ModelOptions,
+    label_faults,
+    make_segmenter,
+    resolve_segmenter,
+)
 from chromiq.dataset_builder.segmenters.network.grounded_sam2 import GroundedSam2Segmenter
 from chromiq.dataset_builder.segmenters.network.hub import HubModel, Runtime, weights_available
 from chromiq.dataset_builder.segmenters.network.hub_models import load_hub_models, phrase_columns
 from chromiq.dataset_builder.segmenters.network.sam3 import Sam3Segmenter, load_sam3
-from chromiq.errors import AccessError, UsageError
+from chromiq.errors import AccessError, UnsoundError, UsageError
+from chromiq.photos.images import write_photo
 from chromiq.sample_catalogue.catalogue import draw_pair, write_catalogue
 
 pytestmark = pytest.mark.models
@@ -101,11 +110,11 @@ class TestGroundedSam2:
         assert not found.scores[:boxes, 18:].any()
 
     def test_one_name_longer_than_the_detector_takes_is_refused(self, models, drawn):
-        with pytest.raises(UsageError, match=r"garment 'a+' is \d+ tokens long; the detector takes 64"):
+        with pytest.raises(UsageError, match=r"garment 'a+' is \d+ tokens long, and the detector takes 63"):
             models.detect([drawn[0].on_model], [["a" * 70]])
 
     def test_words_that_the_detector_does_not_know_are_refused_by_name(self, models, drawn):
-        with pytest.raises(UsageError, match="does not know '夹克'"):
+        with pytest.raises(UsageError, match="does not know: '夹克'"):
             models.detect([drawn[0].on_model], [["shirt", "夹克 dress"]])
 
     def test_half_precision_by_autocast_gives_nearly_the_same(self, folders, models, drawn):
@@ -154,6 +163,129 @@ def test_a_build_uses_the_models_asked_for(folders, tmp_path):
     assert again.resumed == 1
     with pytest.raises(UsageError, match="a dataset built with other options"):
         build(tmp_path / "in", tmp_path / "out", BuildOptions(segmenter="classic"))
+
+
+class TestNothingSeen:
+    """SAM 3's random weights are sure of nothing: every score is below the threshold."""
+
+    @pytest.fixture
+    def build_it(self, chromiq, folders, tmp_path):
+        write_catalogue(tmp_path / "in", pairs=2, size_wh=(96, 120))
+
+        def run(*more):
+            segmenter = ("--segmenter", "sam3", "--masker", folders["sam3"], "--device", "cpu")
+            return chromiq(
+                "build", tmp_path / "in", "--out", tmp_path / "out", *segmenter, "--workers", "1", *more
+            )
+
+        return run
+
+    def test_nothing_is_trained_on_it_unless_it_is_kept_with_its_reason(self, build_it, tmp_path):
+        result = build_it()
+        assert result.code == 10
+        assert result.err.count("the detector did not see such a garment on the photo") == 2
+        assert len(list((tmp_path / "out" / "review").glob("on_model*.png"))) == 2
+        assert not (tmp_path / "out" / "manifest.jsonl").exists()
+
+        assert build_it("--keep-doubtful").code == 0
+        for example in read_examples(tmp_path / "out"):
+            assert {"nothing_seen", "nothing_named"} <= set(example["mask_reasons"])
+            assert example["mask_confidence"] < 0.5
+            assert example["label"]["score"] == 0
+        assert len(list((tmp_path / "out" / "review").glob("on_model*.png"))) == 2
+
+    def test_a_guessed_name_is_a_doubt_though_the_mask_is_given(self, build_it, tmp_path):
+        draw_mask(tmp_path / "masks" / "on_model1.png")
+        result = build_it("--masks", tmp_path / "masks")
+        assert result.code == 3  # the other pair is left out
+        assert "its name is a guess" in result.err
+        (example,) = read_examples(tmp_path / "out")
+        assert example["mask_reasons"] == ["nothing_named"]
+
+
+def read_examples(dataset):
+    return [json.loads(line) for line in (dataset / "manifest.jsonl").read_text().splitlines()]
+
+
+def draw_mask(path):
+    mask = np.zeros((120, 96, 3), np.uint8)
+    mask[40:80, 30:60] = 255
+    write_photo(path, mask)
+
+
+class TestLabelsBeforeTheWork:
+    """What the detector cannot be asked for is found before a photo is looked at."""
+
+    @pytest.fixture
+    def pairs(self, tmp_path):
+        write_catalogue(tmp_path / "in", pairs=3, size_wh=(96, 120))
+        (tmp_path / "in" / "garments.json").unlink(missing_ok=True)
+        return tmp_path / "in"
+
+    @pytest.fixture
+    def options(self, folders):
+        models = ModelOptions(
+            detector=str(folders["dino"]), masker=str(folders["sam2"]), device="cpu", vocabulary=("shirt",)
+        )
+        return BuildOptions(segmenter="grounded-sam2", models=models)
+
+    def labels(self, tmp_path, *words):
+        names = {f"still-life{number}.jpg": word for number, word in enumerate(words, start=1)}
+        (tmp_path / "garments.json").write_text(json.dumps(names))
+        return tmp_path / "garments.json"
+
+    def test_all_are_found_at_once_and_nothing_is_written(self, pairs, options, tmp_path):
+        garments = self.labels(tmp_path, "夹克", "shirt", "a" * 70)
+        with pytest.raises(UnsoundError) as caught:
+            build(pairs, tmp_path / "out", options, garments=garments)
+        messages = [finding.message for finding in caught.value.findings]
+        assert [message.split(" ", 3)[2] for message in messages] == ["'夹克'", repr("a" * 70)]
+        assert "does not know: '夹克'" in messages[0]
+        assert "tokens long" in messages[1]
+        assert not (tmp_path / "out").exists()
+
+    def test_a_pair_whose_mask_is_given_may_be_called_anything(self, pairs, options, tmp_path):
+        draw_mask(tmp_path / "masks" / "on_model1.png")
+        inputs = check_inputs(
+            pairs, options, garments=self.labels(tmp_path, "夹克", "shirt", "dress"), masks=tmp_path / "masks"
+        )
+        assert [pair.garment for pair in inputs.pairs] == ["夹克", "shirt", "dress"]
+
+    def test_such_pairs_can_be_skipped(self, pairs, options, tmp_path):
+        garments = self.labels(tmp_path, "N.Y. jacket?", "夹克")
+        inputs = check_inputs(pairs, options, garments=garments, skip_bad=True)
+        assert [pair.key for pair in inputs.pairs] == ["1", "3"]
+        assert [finding.code for finding in inputs.findings] == ["garments.unknown_word"]
+
+    def test_a_word_written_into_the_dataset_is_checked_too(self, pairs, options, tmp_path):
+        summary = build(
+            pairs,
+            tmp_path / "out",
+            options,
+            garments=self.labels(tmp_path, *["shirt"] * 3),
+            keep_doubtful=True,
+        )
+        assert summary.examples == 3
+        garments = tmp_path / "out" / "garments.json"
+        garments.write_text(json.dumps(json.loads(garments.read_text()) | {"still-life2.jpg": "夹克"}))
+        with pytest.raises(UnsoundError) as caught:
+            build(pairs, tmp_path / "out", options, keep_doubtful=True)
+        (finding,) = caught.value.findings
+        assert finding.where.endswith("still-life2.jpg")
+        assert "does not know: '夹克'" in finding.message
+
+    def test_a_vocabulary_is_checked_when_a_pair_has_no_label(self, pairs, options, tmp_path):
+        options = replace(options, models=replace(options.models, vocabulary=("shirt", "夹克", "裤子")))
+        garments = self.labels(tmp_path, "shirt", "shirt")
+        with pytest.raises(UnsoundError) as caught:
+            check_inputs(pairs, options, garments=garments)
+        assert [finding.code for finding in caught.value.findings] == ["garments.vocabulary"] * 2
+        assert check_inputs(pairs, options, garments=self.labels(tmp_path, *["shirt"] * 3)).pairs
+
+    def test_sam_3_takes_no_label_that_its_tokenizer_would_cut_off(self, folders):
+        models = ModelOptions(masker=str(folders["sam3"]))
+        (fault,) = label_faults("sam3", ["shirt", "a" * 40], models).values()
+        assert fault == "is 42 tokens long, and the detector takes 32"
 
 
 class TestAccess:
