@@ -259,15 +259,24 @@ def boogu_image_edit(folder):
     from diffusers import AutoencoderKL
     from extensions_built_in.diffusion_models.boogu_image.src.transformer import BooguImageTransformer2DModel
 
-    BooguImageTransformer2DModel(
+    transformer = BooguImageTransformer2DModel(
         hidden_size=48, num_layers=2, num_double_stream_layers=1, num_refiner_layers=1,
         num_attention_heads=2, num_kv_heads=1, multiple_of=16, axes_dim_rope=(8, 8, 8),
         axes_lens=(2048, 512, 512), instruction_feature_configs={
             "instruction_feat_dim": 32, "reduce_type": "mean", "num_instruction_feat_layers": 1,
         },
-    ).save_pretrained(folder / "transformer")  # fmt: skip
+    )  # fmt: skip
+    fill_zeros(transformer)
+    transformer.save_pretrained(folder / "transformer")
     qwen3_vl(folder / "processor")[0].model.save_pretrained(folder / "mllm")
     flux_vae(AutoencoderKL).save_pretrained(folder / "vae")
+
+
+def fill_zeros(module):
+    """Noise where a new model has zeros: quanto's qfloat8 divides a row by its largest weight."""
+    for weight in module.parameters():
+        if weight.dim() > 1 and not weight.any():
+            torch.nn.init.normal_(weight, std=0.02)
 
 
 def save(module, path):
