@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chromiq.files import write_bytes, write_json
-from chromiq.imaging.regions import bounding_box
+from chromiq.imaging.masks import bounding_box
 from chromiq.imaging.report_pictures import outline_path
 from chromiq.imaging.resize import fit_side
 from chromiq.photos.images import encode_image

@@ -19,11 +19,11 @@ from chromiq.colour import delta_e_lab
 from chromiq.correction.fitting import dyes
 from chromiq.correction.fitting.garment_look import Tolerances, log_likelihood, look
 from chromiq.dataset_builder.segmenters.classic.body import Body, find_body
-from chromiq.dataset_builder.segmenters.classic.head import skin_hue
 from chromiq.dataset_builder.segmenters.classic.kind import has_legs
 from chromiq.dataset_builder.segmenters.classic.quality import DOUBTFUL_BELOW, LEFT_OUT_BELOW
 from chromiq.dataset_builder.segmenters.doubts import in_words
 from chromiq.dataset_builder.segmenters.still_life import background_distance
+from chromiq.imaging.masks import skin_hue
 from chromiq.imaging.resize import resize_fast, resize_mask
 from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from chromiq.imaging.regions import bounding_box
+from chromiq.imaging.masks import bounding_box
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
 _Value = TypeVar("_Value", bound=np.generic)

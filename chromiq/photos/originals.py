@@ -21,7 +21,7 @@ from PIL import Image, JpegImagePlugin
 
 from chromiq.errors import ChromiqError, Finding, UnsoundError, UsageError
 from chromiq.files import atomic_path, write_bytes
-from chromiq.imaging.regions import bounding_box
+from chromiq.imaging.masks import bounding_box
 from chromiq.photos import metadata as meta
 from chromiq.photos.colour_space import eight_bits, srgb_profile
 from chromiq.photos.containers import (

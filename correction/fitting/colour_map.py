@@ -7,18 +7,16 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from chromiq.imaging.regions import bounding_box
+from chromiq.imaging.masks import bounding_box, inner_edge
 from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.records import BoolMask, FloatImage, RgbImage
 from chromiq.runtime.workers import thread_per_core
 
 # So few that the arrays between two steps stay in the processor's cache.
 _CHUNK = 32_768
-_FEATHER_SHARE = 0.0015
 # Directions in which colours vary by less than this say nothing about how they are stretched.
 _NOISE_LAB = 0.7
 # Gaussians of a smooth map: how many at most, how wide in L*, a* and b*, how far apart in widths, how stiff.
@@ -294,10 +292,3 @@ def _codes(pixels: RgbImage) -> NDArray[np.int32]:
 def _mapped(pixels: NDArray[Any], colour_map: MapsColours, space: ColourSpace) -> tuple[FloatImage, BoolMask]:
     """Pixels ``(P, 3)`` after the map, in their own units, as float32, and which left the space's gamut."""
     return space.from_lab(colour_map.apply(space.to_lab(pixels)), pixels.dtype)
-
-
-def inner_edge(mask: BoolMask, photo_side_px: int) -> FloatImage:
-    """1 inside the mask, falling towards its edge over a share of the photo's longer side; 0 outside."""
-    distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
-    fallen: FloatImage = np.minimum(distance / np.float32(max(1.5, _FEATHER_SHARE * photo_side_px)), 1)
-    return fallen

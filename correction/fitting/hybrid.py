@@ -21,7 +21,6 @@ from chromiq.correction.fitting.colour_map import (
     MapsColours,
     apply_colour_map,
     fit_affine,
-    inner_edge,
     unchanged,
 )
 from chromiq.correction.fitting.garment_look import look
@@ -32,6 +31,7 @@ from chromiq.correction.fitting.transfer import (
     garment_sample,
 )
 from chromiq.correction.options import MIN_GAIN
+from chromiq.imaging.masks import inner_edge
 from chromiq.imaging.registration import register, undo_shift
 from chromiq.imaging.resize import coverage, resize, resize_fast, resize_mask
 from chromiq.photos.colour_space import SRGB, ColourSpace

@@ -33,7 +33,7 @@ from chromiq.correction.fitting.hypotheses import Hypotheses, hypotheses
 from chromiq.correction.fitting.transport import corrected_colours
 from chromiq.correction.options import MIN_GAIN
 from chromiq.errors import UsageError
-from chromiq.imaging.regions import bounding_box
+from chromiq.imaging.masks import bounding_box
 from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.records import BoolMask, FloatImage
 

@@ -19,7 +19,7 @@ from chromiq.dataset_builder.canvas.stitch import (
     with_on_model,
 )
 from chromiq.dataset_builder.options import BuildOptions
-from chromiq.imaging.regions import bounding_box
+from chromiq.imaging.masks import bounding_box
 from chromiq.imaging.resize import coverage, resize, shrink
 from chromiq.models import find_model
 from chromiq.records import BoolMask, FloatImage, Geometry, RgbImage

@@ -7,7 +7,6 @@ strength that gives it. Outside the mask not a bit changes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -20,14 +19,13 @@ from chromiq.colour import delta_e_lab, srgb_to_lab
 from chromiq.dataset_builder.degrade.colour_errors import KINDS, ColourError
 from chromiq.errors import UsageError
 from chromiq.imaging.colour_errors import PUBLISHED_TINT_ALPHA
-from chromiq.imaging.regions import bounding_box
+from chromiq.imaging.masks import bounding_box, inner_edge
 from chromiq.records import BoolMask, Degradation, FloatImage, RgbImage
 
 Style = Literal["published", "perceptual"]
 DELTA_E_RANGE = (3.0, 25.0)
 TOLERANCE = 0.05
 _ACCEPTED = 0.9 * TOLERANCE  # what is reached is an estimate
-_FEATHER_PX_PER_SIDE = 0.0015
 _SOLVED = 0.005
 _MAX_STEPS = 40
 _SOLVER_PIXELS = 2048
@@ -118,7 +116,7 @@ def _perceptual(
     rng: np.random.Generator,
     used: Sequence[str],
 ) -> tuple[RgbImage, Degradation]:
-    box = bounding_box(mask, margin_px=math.ceil(_feather_width_px(mask)) + 1)
+    box = bounding_box(mask, margin_px=1)
     garment = _Garment.of(photo, mask, coverage, box)
     inside = np.flatnonzero(mask[box])
     sample, measured = (
@@ -170,7 +168,7 @@ class _Garment:
         cls, photo: RgbImage, mask: BoolMask, coverage: BoolMask | FloatImage, box: tuple[slice, slice]
     ) -> _Garment:
         """All of them."""
-        weight = _feather(mask[box], _feather_width_px(mask)) * coverage[box]
+        weight = inner_edge(mask[box], max(mask.shape), least_px=1) * coverage[box]
         size_hw = (photo.shape[0], photo.shape[1])
         return cls(photo[box].reshape(-1, 3), weight.reshape(-1, 1), np.arange(weight.size), box, size_hw)
 
@@ -254,16 +252,6 @@ def _clipped_share(error: ColourError, sample: _Garment, strength: float) -> flo
     """What share of the pixels the error would push clearly out of the sRGB gamut."""
     values = _mapped(error, sample, strength)
     return float(((values < -0.02) | (values > 1.02)).any(axis=1).mean())
-
-
-def _feather_width_px(mask: BoolMask) -> float:
-    return max(1.0, _FEATHER_PX_PER_SIDE * max(mask.shape))
-
-
-def _feather(mask: BoolMask, width_px: float) -> FloatImage:
-    """0..1, rising from the mask's edge inwards over `width_px`; 0 outside."""
-    inside = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
-    return np.clip(inside / width_px, 0, 1).astype(np.float32)
 
 
 def _mean_delta_e(a: RgbImage, b: RgbImage) -> float:

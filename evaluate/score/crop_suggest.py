@@ -15,7 +15,7 @@ from chromiq.errors import Finding
 from chromiq.evaluate.score.crops import Crop, crop_findings, crop_mask_findings, unknown_crop_finding
 from chromiq.evaluate.score.folders import find_images
 from chromiq.imaging.contact_sheet import captioned, grid
-from chromiq.imaging.regions import bounding_box
+from chromiq.imaging.masks import bounding_box, skin_hue
 from chromiq.imaging.resize import resize_fast, resize_mask
 from chromiq.photos.images import read_mask, read_photo
 from chromiq.progress import Update
@@ -42,8 +42,6 @@ _LINE_LENGTH_SHARE, _LINE_WIDTH_SHARE = 0.11, 0.0012
 _LINE_DIRECTIONS = 24
 # Standard deviations above the cloth's own texture, and the least of them in L*, which noise stays below.
 _LINE_ABOVE, _LINE_LEAST_SPREAD = 3.5, 0.03
-# Skin: hue of Lab in degrees and chroma; Chardon et al. 1991 put human skin at hue 35..75.
-_SKIN_HUE_DEG, _SKIN_CHROMA = (30.0, 80.0), (8.0, 40.0)
 
 
 def suggest_crop(truth: RgbImage, mask: BoolMask) -> Crop | None:
@@ -240,12 +238,7 @@ def _strong_edges(lightness: FloatImage, inside: BoolMask) -> BoolMask:
 
 def _skin(lab: FloatImage, inside: BoolMask) -> BoolMask:
     """Skin within a leaking mask; not where the garment itself has skin's colour."""
-    hue = np.degrees(np.arctan2(lab[..., 2], lab[..., 1]))
-    chroma = np.hypot(lab[..., 1], lab[..., 2])
-    found: BoolMask = (
-        (hue > _SKIN_HUE_DEG[0]) & (hue < _SKIN_HUE_DEG[1])
-        & (chroma > _SKIN_CHROMA[0]) & (chroma < _SKIN_CHROMA[1])
-    )  # fmt: skip
+    found = skin_hue(lab)
     return found if found[inside].mean() < 0.3 else np.zeros_like(found)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chromiq.colour import delta_e_lab, delta_e_map, delta_e_parts, srgb_to_lab
-from chromiq.imaging.regions import bounding_box
+from chromiq.imaging.masks import bounding_box
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
 _CHUNK = 500_000

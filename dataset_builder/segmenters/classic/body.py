@@ -16,11 +16,11 @@ from chromiq.dataset_builder.segmenters.classic.head import (
     cut_off,
     find_head,
     head_by_landmarks,
-    skin_hue,
 )
 from chromiq.dataset_builder.segmenters.classic.palette import LAB_WEIGHTS, cluster
 from chromiq.dataset_builder.segmenters.small.person import SeenPerson
 from chromiq.dataset_builder.segmenters.still_life import background_distance, fill_small_holes, foreground
+from chromiq.imaging.masks import skin_hue
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
 Kind = Literal["upper", "lower", "full"]

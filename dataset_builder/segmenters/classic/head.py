@@ -37,8 +37,6 @@ _NECK_OVER_FACE = 0.8
 _MIN_FACE, _LARGEST_HEAD = 0.004, 0.28
 # The body's width over its upper half with the arms hanging: 1.7 to 2.2, women to men.
 _WIDTH_IN_HEADS = 2.0
-_SKIN_HUE_DEG = (52, 26)
-"""The middle, and how far it may be on either side."""
 
 
 @dataclass(frozen=True)
@@ -232,15 +230,6 @@ def _head_without_neck(
         row += 1
     found = row < bottom and row - top > 8 and _share(skin, person, top, row) > 0.12
     return Head(top, row) if found else None
-
-
-def skin_hue(lab: FloatImage) -> BoolMask:
-    """Whether colours are of a hue and chroma that skin of any tone has, between red and yellow."""
-    lightness, a, b = (lab[..., axis] for axis in range(3))
-    chroma = np.hypot(a, b)
-    middle, reach = np.radians(_SKIN_HUE_DEG)
-    near_hue = a * np.cos(middle) + b * np.sin(middle) > np.cos(reach) * chroma
-    return np.asarray(near_hue & (chroma > 8) & (chroma < 50) & (lightness > 12) & (lightness < 92))
 
 
 def _share(part: BoolMask, whole: BoolMask, start: int, stop: int) -> float:
