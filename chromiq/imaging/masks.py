@@ -41,8 +41,8 @@ def inner_edge(mask: BoolMask, photo_side_px: int, least_px: float = 1.5) -> Flo
         photo_side_px: the longer side of the whole photo.
         least_px: over how many pixels it falls at least.
 
-    >>> inner_edge(np.array([[False, True, True, True, True]]), 2000).round(2).tolist()
-    [[0.0, 0.32, 0.64, 0.96, 1.0]]
+    >>> (100 * inner_edge(np.array([[False, True, True, True, True]]), 2000)).astype(int).tolist()
+    [[0, 31, 63, 95, 100]]
     """
     distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
     fallen: FloatImage = np.minimum(distance / np.float32(max(least_px, _EDGE_SHARE * photo_side_px)), 1)
