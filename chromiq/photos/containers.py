@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _START_OF_IMAGE, _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xd8", 0xDA, 0xD9
-_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+JPEG_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _MOST_BLOCKS = 100_000
 _LARGEST_BLOCK = 256 << 20
 
@@ -61,7 +61,7 @@ def jpeg_size(stream: BinaryIO) -> tuple[int, int]:
         if len(head) < 2 or head[0] != 0xFF or head[1] in {_START_OF_SCAN, _END_OF_IMAGE}:
             break
         length = int.from_bytes(stream.read(2))
-        if head[1] in _FRAMES:
+        if head[1] in JPEG_FRAMES:
             frame = stream.read(5)
             return int.from_bytes(frame[1:3]), int.from_bytes(frame[3:5])
         stream.seek(max(0, length - 2), 1)

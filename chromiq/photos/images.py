@@ -65,7 +65,7 @@ class Photo:
     def rgb(self) -> RgbImage:
         """``(H, W, 3)`` uint8 sRGB, over white where the photo is transparent."""
         rgb = self.space.to_bytes(self.values)
-        return rgb if self.alpha is None else _over_white(rgb, eight_bits(self.alpha))
+        return rgb if self.alpha is None else over_white(rgb, eight_bits(self.alpha))
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -152,9 +152,15 @@ def turned_back(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     return turned_upright(pixels, {6: 8, 8: 6}.get(orientation, orientation))
 
 
-def _over_white(rgb: RgbImage, alpha: NDArray[np.uint8]) -> RgbImage:
-    seen = alpha[..., None].astype(np.uint16)
-    return ((rgb * seen + 255 * (255 - seen) + 127) // 255).astype(np.uint8)
+def over_white(values: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
+    """Values ``(H, W, 3)`` uint8 or uint16 of any RGB space over its white, by alpha of the same type.
+
+    >>> over_white(np.zeros((1, 1, 3), np.uint8), np.array([[155]], np.uint8)).tolist()
+    [[[100, 100, 100]]]
+    """
+    full = int(np.iinfo(values.dtype).max)
+    seen = alpha[..., None].astype(np.uint32)
+    return ((values * seen + full * (full - seen) + full // 2) // full).astype(values.dtype)
 
 
 def photo_size_wh(path: Path) -> tuple[int, int]:

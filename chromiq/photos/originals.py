@@ -30,7 +30,14 @@ from chromiq.photos.containers import (
     png_with_chunks,
     webp_with_chunks,
 )
-from chromiq.photos.images import WRITABLE_FORMATS, Photo, encode_lossless, turned_back, vips_image
+from chromiq.photos.images import (
+    WRITABLE_FORMATS,
+    Photo,
+    encode_lossless,
+    over_white,
+    turned_back,
+    vips_image,
+)
 from chromiq.photos.jpeg_blocks import changed_jpeg
 from chromiq.photos.metadata import Carried
 from chromiq.photos.reader import tiff_page, tiff_samples
@@ -185,6 +192,11 @@ def _with_alpha(photo: Photo, stored: NDArray[Any]) -> NDArray[Any]:
     return np.dstack([stored, turned_back(photo.alpha, photo.file.orientation)])
 
 
+def _over_white(photo: Photo, changed: NDArray[Any]) -> NDArray[Any]:
+    """The photo as `Photo.rgb` shows it, for formats without transparency."""
+    return changed if photo.alpha is None else over_white(changed, photo.alpha)
+
+
 def _different(first: NDArray[Any], second: NDArray[Any]) -> BoolMask:
     there = first[..., 0] != second[..., 0]
     for channel in range(1, first.shape[2]):
@@ -223,8 +235,10 @@ def _bmp(photo: Photo, changed: NDArray[Any], carried: Carried) -> bytes:
     meta.about_blocks(photo.file.metadata, "JPEG", nowhere, profile=None, to_srgb=True)
     for name in (*nowhere.kept, *nowhere.dropped, *(["ICC profile"] if photo.file.metadata.profile else [])):
         carried.drop(name)
+    if photo.alpha is not None:
+        carried.drop("transparency")
     buffer = io.BytesIO()
-    Image.fromarray(photo.space.to_bytes(changed)).save(buffer, "BMP")
+    Image.fromarray(photo.space.to_bytes(_over_white(photo, changed))).save(buffer, "BMP")
     return buffer.getvalue()
 
 
@@ -237,7 +251,7 @@ def _jpeg(
     if data is None:
         changed = photo.values.copy()
         changed[box] = part
-        stored = eight_bits(turned_back(changed, file.orientation))
+        stored = eight_bits(turned_back(_over_white(photo, changed), file.orientation))
         data, outside = _encoded_again(file.path if same else None, stored, notes), Kept.ENCODED
     if photo.converted:
         outside = Kept.CONVERTED

@@ -31,7 +31,7 @@ from chromiq.photos.colour_space import (
     named_space,
     primaries_space,
 )
-from chromiq.photos.containers import jpeg_size
+from chromiq.photos.containers import JPEG_FRAMES, jpeg_size
 from chromiq.photos.metadata import Metadata, exif_space, metadata_of_tiff, read_metadata, with_exif
 from chromiq.photos.tiff import path_is_big
 
@@ -42,26 +42,55 @@ MIN_SIDE_PX = 64
 MAX_PIXELS = 175_000_000
 MAX_SIDE_PX = 32_000
 Format = Literal["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP"]
+_EXPORT = "Export it as a JPEG, PNG, WebP or TIFF."
+_DEVELOP = "Develop it in a raw converter and export a TIFF or JPEG."
+_HEIC = "HEIC needs an HEVC decoder, which is not included. " + _EXPORT
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1")
+# Offset, bytes, what such a file is, how to get a photo of it.
 _OTHER_KINDS = (
-    (4, b"ftyp", "a HEIC picture"),
-    (0, b"GIF8", "a GIF"),
-    (0, b"%!PS", "a PostScript page"),
-    (0, b"%PDF", "a PDF"),
-    (0, b"8BPS", "a Photoshop file"),
-    (0, b"\xff\x0a", "a JPEG XL picture"),
-    (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
-    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
+    *(
+        (8, brand, "a HEIC picture", _HEIC)
+        for brand in (b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1")
+    ),
+    (4, b"ftypcrx ", "a camera raw file", _DEVELOP),
+    (4, b"ftyp", "a video", "Export one picture of it as a JPEG, PNG, WebP or TIFF."),
+    (8, b"CR\2", "a camera raw file", _DEVELOP),
+    (0, b"IIRO", "a camera raw file", _DEVELOP),
+    (0, b"IIU\0", "a camera raw file", _DEVELOP),
+    (0, b"FUJIFILMCCD-RAW", "a camera raw file", _DEVELOP),
+    (0, b"GIF8", "a GIF", _EXPORT),
+    (0, b"%!PS", "a PostScript page", _EXPORT),
+    (0, b"%PDF", "a PDF", _EXPORT),
+    (0, b"8BPS", "a Photoshop file", _EXPORT),
+    (0, b"\xff\x0a", "a JPEG XL picture", _EXPORT),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture", _EXPORT),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture", _EXPORT),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture", _EXPORT),
+    (0, b"II\xbc", "a JPEG XR picture", _EXPORT),
+    (0, b"v/1\x01", "an OpenEXR picture", _EXPORT),
+    (0, b"#?RADIANCE", "a Radiance picture", _EXPORT),
+    (0, b"\0\0\1\0", "an icon", _EXPORT),
+    (0, b"\0\5\x16\7", "macOS file data (AppleDouble), not the photo", "Copy the photo itself."),
+    (0, b"version https://git-lfs", "a Git LFS pointer, not the photo", "Run git lfs pull."),
+    (0, b"<", "a web page or other text", "Download the photo again."),
 )
+_JPEG_FRAMES = JPEG_FRAMES | {0xF7}
+_LOSSLESS_FRAMES = frozenset({0xC3, 0xC7, 0xCB, 0xCF, 0xF7})
 _LOADERS = {"JPEG": "jpegload", "PNG": "pngload", "WEBP": "webpload", "AVIF": "heifload"}
 # cICP and a HEIF's nclx: primaries of ITU-T H.273.
 _CODE_POINTS = {1: "sRGB", 9: "Rec. 2020", 12: "Display P3"}
 _SRGB_LIKE_TRANSFERS = frozenset({1, 6, 13, 14, 15})
+_HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 _UNSPECIFIED = 2
 _TIFF_WHITE, _TIFF_PRIMARIES, _TIFF_TRANSFER = 318, 319, 301
 _REDUCED, _MASK_PAGE = 1, 4
 _TIFF_JPEG = 7
 # Others state sizes of their own in each strip, or are not known to tifffile.
 _TIFF_COMPRESSIONS = frozenset({1, 5, _TIFF_JPEG, 8, 32773, 32946, 34925, 50000})
+# Fax and WebP, which libtiff decodes.
+_LIBTIFF_COMPRESSIONS = frozenset({2, 3, 4, 50001})
+_DNG_VERSION, _RAW_PHOTOMETRICS, _MOST_RAW_PAGES = 50706, frozenset({32803, 34892}), 8
+_YCBCR = 6
 # What a decoder may raise on bytes that are not what they promise.
 _DECODING_ERRORS = (
     pyvips.Error, OSError, ValueError, SyntaxError, struct.error, RuntimeError, IndexError, KeyError,
@@ -124,7 +153,7 @@ class PhotoFile:
         try:
             return _space_of(self)
         except ProfileError as error:
-            hint = "Export it with its ICC profile." if stated else "Export it again as sRGB."
+            hint = "Export it with its ICC profile, not as HDR." if stated else "Export it again as sRGB."
             code = "photo.space" if stated else "photo.profile"
             raise unsound(Finding(code, str(self.path), str(error), hint)) from error
 
@@ -178,11 +207,15 @@ def open_photo(path: Path, min_side_px: int = MIN_SIDE_PX) -> PhotoFile:
         raise unsound(Finding("photo.unreadable", where, message, "Check its permissions.")) from error
     image_format = _format_of(head)
     if image_format is None:
-        kind = next((name for at, mark, name in _OTHER_KINDS if head[at:].startswith(mark)), "not an image")
-        hint = "Export it as a JPEG, PNG, WebP or TIFF."
+        kind, hint = next(
+            ((name, hint) for at, mark, name, hint in _OTHER_KINDS if head[at:].startswith(mark)),
+            ("not an image", _EXPORT),
+        )
         raise unsound(Finding("photo.unreadable", where, f"it is {kind}", hint, got=kind))
     try:
-        photo, frames, depth = _header(path, image_format)
+        photo, frames = _header(path, image_format)
+    except UnsoundError:
+        raise
     except Image.DecompressionBombError as error:
         message = f"it is larger than {MAX_PIXELS // 1_000_000} megapixels"
         raise unsound(Finding("photo.large", where, message, "Scale it down.")) from error
@@ -204,10 +237,6 @@ def open_photo(path: Path, min_side_px: int = MIN_SIDE_PX) -> PhotoFile:
         raise unsound(Finding("photo.small", where, message, "Use the original photo.", got=size))
     if frames > 1:
         raise unsound(Finding("photo.animated", where, f"it holds {frames} pictures", "Export one of them."))
-    if depth:
-        raise unsound(
-            Finding("photo.depth", where, f"it holds {depth}", "Export it with 8 or 16 bits a channel.")
-        )
     return photo
 
 
@@ -230,6 +259,8 @@ def unsound(finding: Finding) -> UnsoundError:
 
 def _reason(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, pyvips.Error):  # the first line is what pyvips was about to do
+        lines = lines[1:] or ["its data cannot be decoded"]
     return (lines[-1] if lines else type(error).__name__)[:200]
 
 
@@ -255,7 +286,7 @@ def _format_of(head: bytes) -> Format | None:
         (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"II+\0", "TIFF"), (b"MM\0+", "TIFF"),
     )  # fmt: skip
     for start, name in starts:
-        if head.startswith(start):
+        if head.startswith(start) and head[8:11] != b"CR\2":
             return name
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
@@ -263,20 +294,28 @@ def _format_of(head: bytes) -> Format | None:
     return "AVIF" if b"avif" in brands or b"avis" in brands else None
 
 
-def _header(path: Path, image_format: Format) -> tuple[PhotoFile, int, str]:
-    """The file, how many pictures it holds, and a depth that is not taken, or nothing."""
+def _header(path: Path, image_format: Format) -> tuple[PhotoFile, int]:
+    """The file, and how many pictures it holds.
+
+    Raises:
+        UnsoundError: if its values are of a kind that is not taken.
+    """
     if image_format == "TIFF":
         return _tiff_header(path)
     metadata = read_metadata(path, image_format)
     if image_format == "BMP":
         with Image.open(path, formats=("BMP",)) as image:
-            return PhotoFile(path, image_format, image.size, "rgb", metadata), 1, ""
+            return PhotoFile(path, image_format, image.size, "rgb", metadata), 1
+    if image_format == "JPEG":
+        _refuse_other_jpeg(path, metadata)
     image = _vips_image(path, image_format)
     fields = image.get_fields()
     frames = image.get("n-pages") if "n-pages" in fields else 1
     if image_format == "PNG" and any(each.kind == b"acTL" for each in metadata.blocks):
         frames = 2
     if image_format == "AVIF":
+        with path.open("rb") as stream:
+            frames = max(frames, 2) if stream.read(12)[8:] == b"avis" else frames
         metadata = Metadata(
             xmp=bytes(image.get("xmp-data")) if "xmp-data" in fields else None,
             profile=bytes(image.get("icc-profile-data")) if "icc-profile-data" in fields else None,
@@ -284,8 +323,26 @@ def _header(path: Path, image_format: Format) -> tuple[PhotoFile, int, str]:
         exif = bytes(image.get("exif-data")).removeprefix(b"Exif\0\0") if "exif-data" in fields else None
         metadata = with_exif(metadata, exif)
     kind: Kind = "cmyk" if image.interpretation == "cmyk" else "grey" if image.bands < 3 else "rgb"
-    depth = "" if image.format in {"uchar", "ushort"} else f"values of type {image.format}"
-    return PhotoFile(path, image_format, (image.width, image.height), kind, metadata), frames, depth
+    if image.format not in {"uchar", "ushort"}:
+        raise _refused(path, f"it holds values of type {image.format}")
+    return PhotoFile(path, image_format, (image.width, image.height), kind, metadata), frames
+
+
+def _refused(path: Path, message: str, hint: str = "Export it with 8 or 16 bits a channel.") -> UnsoundError:
+    return unsound(Finding("photo.depth", str(path), message, hint))
+
+
+def _refuse_other_jpeg(path: Path, metadata: Metadata) -> None:
+    """JPEG of 12 bits and lossless JPEG are other formats under the same first bytes."""
+    frame = next((each for each in metadata.blocks if each.kind[0] in _JPEG_FRAMES), None)
+    if frame is None:
+        return
+    if frame.kind[0] in _LOSSLESS_FRAMES:
+        raise _refused(path, "it is a lossless JPEG", _EXPORT)
+    if frame.payload[:1] not in {b"", b"\x08"}:
+        raise _refused(
+            path, f"it is a JPEG of {frame.payload[0]} bits", "Export it as an 8-bit JPEG or a TIFF."
+        )
 
 
 def _vips_image(path: Path, image_format: Format, shrink: int = 1) -> pyvips.Image:
@@ -342,19 +399,42 @@ def tiff_page(path: Path) -> Iterator[tuple[tifffile.TiffPage, int]]:
         yield whole[0], len(whole)
 
 
-def _tiff_header(path: Path) -> tuple[PhotoFile, int, str]:
+def _tiff_header(path: Path) -> tuple[PhotoFile, int]:
     with tiff_page(path) as (page, frames):
+        _refuse_other_tiff(path, page)
         size_wh = (int(page.imagewidth), int(page.imagelength))
         metadata = metadata_of_tiff(path, page, big=path_is_big(path))
         kind: Kind = {0: "grey", 1: "grey", 5: "cmyk"}.get(int(page.photometric), "rgb")  # type: ignore[assignment]
-        depth = ""
-        if int(page.sampleformat) == 3:
-            depth = "floating-point values, whose white is unknown"
-        elif page.bitspersample > 16 or int(page.sampleformat) != 1:
-            depth = f"{page.bitspersample}-bit integers"
-        elif page.samplesperpixel > 16 or page.imagedepth != 1:
-            depth = f"{page.samplesperpixel} channels"
-    return PhotoFile(path, "TIFF", size_wh, kind, metadata), frames, depth
+    return PhotoFile(path, "TIFF", size_wh, kind, metadata), frames
+
+
+def _refuse_other_tiff(path: Path, page: tifffile.TiffPage) -> None:
+    """What else is stored as TIFF, and pixels whose colours would be guessed."""
+    photometric, compression = int(page.photometric), int(page.compression)
+    if photometric in _RAW_PHOTOMETRICS or _is_camera_raw(page.parent):
+        raise unsound(Finding("photo.unreadable", str(path), "it is a camera raw file", _DEVELOP))
+    if int(page.sampleformat) == 3:
+        raise _refused(path, "it holds floating-point values, whose white is unknown")
+    if page.bitspersample > 16 or int(page.sampleformat) != 1:
+        raise _refused(path, f"it holds {page.bitspersample}-bit integers")
+    if page.samplesperpixel > 16 or page.imagedepth != 1:
+        raise _refused(path, f"it holds {page.samplesperpixel} channels")
+    if compression not in _TIFF_COMPRESSIONS | _LIBTIFF_COMPRESSIONS:
+        name = getattr(page.compression, "name", str(compression))
+        raise _refused(
+            path, f"its compression {name} is not supported", "Export it with LZW or ZIP compression."
+        )
+    if photometric not in {0, 1, 2, 3, 5} and not (photometric == _YCBCR and compression == _TIFF_JPEG):
+        name = getattr(page.photometric, "name", str(photometric))
+        raise _refused(path, f"its colours are stored as {name}", "Export it as RGB.")
+
+
+def _is_camera_raw(file: tifffile.TiffFile) -> bool:
+    """Whether a TIFF is a DNG, NEF or ARW. Its first picture often is a small preview of the photo."""
+    pages = [file.pages[number].aspage() for number in range(min(len(file.pages), _MOST_RAW_PAGES))]
+    inner = [each.aspage() for page in pages for each in (page.pages or [])[:_MOST_RAW_PAGES]]
+    raw = (int(page.photometric) in _RAW_PHOTOMETRICS for page in (*pages, *inner))
+    return _DNG_VERSION in pages[0].tags or any(raw)
 
 
 def _tiff_pixels(path: Path) -> Pixels:
@@ -426,24 +506,15 @@ def _through_palette(stored: NDArray[Any], page: tifffile.TiffPage) -> NDArray[n
 
 
 def _is_exotic(page: tifffile.TiffPage) -> bool:
-    """Whether tifffile leaves it to others: YCbCr that is not JPEG, Lab, bits the other way round, fax."""
-    jpeg = int(page.compression) == 7
-    return (
-        (int(page.photometric) not in {0, 1, 2, 3, 5} and not (int(page.photometric) == 6 and jpeg))
-        or int(page.compression) not in _TIFF_COMPRESSIONS
-        or page.fillorder != 1
-    )
+    """Whether tifffile leaves it to libtiff: bits the other way round, fax, WebP."""
+    return int(page.compression) in _LIBTIFF_COMPRESSIONS or page.fillorder != 1
 
 
 def _exotic_tiff_pixels(path: Path, page: tifffile.TiffPage) -> Pixels:
-    """libtiff reads what tifffile does not; it comes as 8-bit RGB or grey."""
-    with path.open("rb"):
-        image = pyvips.Image.tiffload(os.fsencode(path), page=int(page.index), fail_on="error")
-    if image.interpretation == "lab":
-        image = image.colourspace("srgb")
-    values = image.numpy()
-    if values.dtype != np.uint8:
-        values = values.astype(np.uint8)
+    """libtiff reads what tifffile does not."""
+    values = pyvips.Image.tiffload(os.fsencode(path), page=int(page.index), fail_on="error").numpy()
+    if values.dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)}:
+        raise ValueError(f"its values are of type {values.dtype}")
     if values.ndim == 2 or values.shape[2] < 3:
         return Pixels(np.ascontiguousarray(values if values.ndim == 2 else values[..., 0]), None, "grey")
     return Pixels(np.ascontiguousarray(values[..., :3]), None, "rgb")
@@ -492,6 +563,8 @@ def _code_point_space(primaries: int, transfer: int, stated_by: str) -> ColourSp
     if primaries == _UNSPECIFIED or transfer == _UNSPECIFIED:
         return None
     if primaries not in _CODE_POINTS or transfer not in _SRGB_LIKE_TRANSFERS:
+        if transfer in _HDR_TRANSFERS:
+            raise ProfileError(f"{stated_by} states HDR ({_HDR_TRANSFERS[transfer]}), which is not supported")
         raise ProfileError(
             f"{stated_by} states primaries {primaries} and transfer {transfer}, which are unknown"
         )

@@ -1,0 +1,141 @@
+"""What is no photo, or no photo that can be read rightly, is named for what it is; nothing is guessed."""
+
+import struct
+import zlib
+
+import cv2
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from foreign_photos import ALPHA, DEEP, PHOTO, cjpeg, pillow, tiff
+from PIL import Image
+
+from chromiq.errors import UnsoundError
+from chromiq.photos.images import read_photo
+from chromiq.photos.originals import write_changed
+from chromiq.photos.soundness import verify_photo
+
+GREY = cv2.cvtColor(PHOTO, cv2.COLOR_RGB2GRAY)
+LAB = cv2.cvtColor(PHOTO, cv2.COLOR_RGB2LAB)
+YCBCR = np.asarray(Image.fromarray(PHOTO).convert("YCbCr"))
+
+
+def starting_with(head):
+    return lambda path: path.write_bytes(head + bytes(200))
+
+
+def encoded(encode, pixels, **options):
+    return lambda path: path.write_bytes(encode(pixels, **options))
+
+
+def with_chunk(kind, payload):
+    def make(path):
+        Image.fromarray(PHOTO).save(path)
+        data = path.read_bytes()
+        chunk = struct.pack(">I", len(payload)) + kind + payload
+        chunk += struct.pack(">I", zlib.crc32(kind + payload))
+        path.write_bytes(data[:33] + chunk + data[33:])
+
+    return make
+
+
+def raw_with_preview(path):
+    """As NEF and ARW: a small preview first, the sensor's values in a directory below it."""
+    with tifffile.TiffWriter(path) as file:
+        file.write(PHOTO, photometric="rgb", subfiletype=1, subifds=1)
+        file.write(DEEP[..., 0], photometric="cfa")
+
+
+def two_pages(path):
+    with tifffile.TiffWriter(path) as file:
+        file.write(PHOTO, photometric="rgb")
+        file.write(PHOTO, photometric="rgb")
+
+
+def animated_avif(path):
+    Image.fromarray(PHOTO).save(path, save_all=True, append_images=[Image.fromarray(PHOTO[::-1].copy())])
+
+
+OTHERS = [
+    ("photo.heic", starting_with(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), "a HEIC picture"),
+    ("heic.jpg", starting_with(b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic"), "HEVC decoder"),
+    ("film.jpg", starting_with(b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"), "a video"),
+    ("photo.cr3", starting_with(b"\0\0\0\x18ftypcrx \0\0\0\1crx isom"), "a camera raw file"),
+    ("photo.cr2", starting_with(b"II*\0\x10\0\0\0CR\2\0"), "a camera raw file"),
+    ("photo.orf", starting_with(b"IIRO\x08\0\0\0"), "a camera raw file"),
+    ("photo.dng", tiff(DEEP[..., 0], photometric="cfa"), "a camera raw file"),
+    ("linear.dng", tiff(DEEP, photometric=34892), "Develop it"),
+    ("photo.nef", raw_with_preview, "a camera raw file"),
+    ("photo.jxl", starting_with(b"\xff\x0a"), "a JPEG XL picture"),
+    ("photo.jp2", starting_with(b"\0\0\0\x0cjP  \r\n\x87\n"), "a JPEG 2000 picture"),
+    ("page.jpg", starting_with(b"<!DOCTYPE html>"), "a web page"),
+    ("pointer.jpg", starting_with(b"version https://git-lfs.github.com/spec/v1\n"), "a Git LFS pointer"),
+    ("._photo.jpg", starting_with(b"\0\5\x16\7\0\2\0\0Mac OS X"), "AppleDouble"),
+    ("zeros.jpg", starting_with(b""), "not an image"),
+    ("twelve.jpg", encoded(imagecodecs.jpeg8_encode, DEEP >> 4, bitspersample=12), "12 bits"),
+    ("lossless.jpg", encoded(imagecodecs.ljpeg_encode, DEEP[..., 0]), "a lossless JPEG"),
+    ("ls.jpg", encoded(imagecodecs.jpegls_encode, PHOTO), "a lossless JPEG"),
+    ("lab.tif", tiff(LAB, photometric="icclab"), "stored as ICCLAB"),
+    ("lab16.tif", tiff(LAB.astype(np.uint16), photometric="cielab"), "stored as CIELAB"),
+    ("ycbcr.tif", tiff(YCBCR, photometric="ycbcr"), "stored as YCBCR"),
+    ("float.tif", tiff((PHOTO / 255).astype(np.float32)), "floating-point"),
+    ("half.tif", tiff((PHOTO / 255).astype(np.float16)), "floating-point"),
+    ("long.tif", tiff(PHOTO.astype(np.uint32)), "32-bit integers"),
+    ("signed.tif", tiff(PHOTO.astype(np.int16)), "16-bit integers"),
+    ("wavelets.tif", tiff(compression="jpeg2000"), "JPEG2000 is not supported"),
+    ("pages.tif", two_pages, "2 pictures"),
+    ("moving.avif", animated_avif, "2 pictures"),
+    ("pq.png", with_chunk(b"cICP", bytes([9, 16, 0, 1])), "HDR (PQ)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "make", "said"), OTHERS, ids=[each[0] for each in OTHERS])
+def test_it_is_named_for_what_it_is(tmp_path, name, make, said):
+    path = tmp_path / name
+    make(path)
+    finding = verify_photo(path)
+    assert finding is not None
+    assert said in f"{finding.message}. {finding.hint}"
+    with pytest.raises(UnsoundError):
+        _ = read_photo(path).rgb
+
+
+READ = [
+    ("grey16.tif", tiff(DEEP[..., 1], photometric="minisblack"), DEEP[..., 1] / 65535),
+    ("white.tif", tiff(255 - GREY, photometric="miniswhite"), GREY / 255),
+    ("bits.tif", tiff(GREY > 128, photometric="minisblack"), (GREY > 128).astype(float)),
+    ("grey16.png", pillow(Image.fromarray(DEEP[..., 1])), DEEP[..., 1] / 65535),
+    ("bits.png", pillow(Image.fromarray(GREY > 128)), (GREY > 128).astype(float)),
+    ("gamma.png", with_chunk(b"sRGB", b"\0"), PHOTO / 255),
+    ("PHOTO.PNG", pillow(Image.fromarray(PHOTO)), PHOTO / 255),
+    ("wrong.jpg", pillow(Image.fromarray(PHOTO), format="PNG"), PHOTO / 255),
+]
+
+
+@pytest.mark.parametrize(("name", "make", "values"), READ, ids=[each[0] for each in READ])
+def test_rare_kinds_are_read_rightly(tmp_path, name, make, values):
+    path = tmp_path / name
+    make(path)
+    shown = read_photo(path).rgb
+    expected = values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=-1)
+    assert np.abs(shown - 255 * expected).max() <= 0.51
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".bmp"])
+def test_what_cannot_be_transparent_is_written_as_it_is_shown(tmp_path, suffix):
+    cut_out = np.dstack([np.zeros_like(PHOTO), ALPHA])
+    Image.fromarray(cut_out).save(tmp_path / "in.png")
+    photo = read_photo(tmp_path / "in.png")
+    written = write_changed(tmp_path / f"out{suffix}", photo, photo.values)
+    assert "transparency" in written.dropped
+    shown = np.asarray(Image.open(tmp_path / f"out{suffix}")).astype(int)
+    assert np.abs(shown - (255 - ALPHA[..., None])).max() <= 3
+
+
+def test_a_jpeg_cut_short_is_refused(tmp_path):
+    cjpeg()(tmp_path / "in.jpg")
+    data = (tmp_path / "in.jpg").read_bytes()
+    for kept in (len(data) // 2, len(data) - 20):
+        (tmp_path / "in.jpg").write_bytes(data[:kept])
+        assert verify_photo(tmp_path / "in.jpg").code == "photo.truncated"
