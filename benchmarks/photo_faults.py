@@ -91,7 +91,7 @@ class Fault:
         file: its name.
         make: writes it.
         check: what is wrong with the run beside its pixels; empty if nothing.
-        decode: the result as upright 8-bit sRGB, by another program; None if there is none.
+        decode: the result as upright 8-bit sRGB, by another program; None to skip it.
     """
 
     number: str
