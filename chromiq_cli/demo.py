@@ -17,24 +17,25 @@ def demo(
 ) -> None:
     """Run the whole workflow on drawn garments: dataset, config, LoRA, sweep, correction, report."""
     from chromiq.evaluate.demo import run_demo
-    from chromiq.evaluate.score.summary import LORA_TITLES, scores_document
+    from chromiq.evaluate.score.summary import scores_document
     from chromiq.progress import progress_bar
 
     result = run_demo(out, progress_bar)
+    found = result.evaluation
     if as_json:
-        print_json({**scores_document(result.scores), "report": str(result.report)})
+        print_json({**scores_document(found.scores), "report": str(found.report)})
     else:
-        print_scores(result.scores, LORA_TITLES)
+        print_scores(found.scores, found.titles)
     if result.best_checkpoint and not as_json:
         print_line(result.best_checkpoint)
     if result.lora:
         say(
-            "control: with a simulated colour error; transfer: corrected without a network; generated: by "
-            "the LoRA just trained; hybrid: its colour on the photo's texture. The base model is a toy "
+            "uncorrected: with a simulated colour error; network-free: corrected without a network; my LoRA: "
+            "by the LoRA just trained; hybrid: its colour on the photo's texture. The base model is a toy "
             "trained on drawings: it shows that training works, and says nothing about full-size quality."
         )
     if not as_json:
-        print_line(str(result.report))
+        print_line(str(found.report))
     if result.missing:
         say(
             f"training and generating were left out: {', '.join(result.missing)} not installed; "

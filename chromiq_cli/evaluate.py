@@ -60,7 +60,7 @@ def evaluate(
     """Correct a test set without a network and with LoRAs, score all of them, and write a report."""
     from chromiq.dataset_builder.segmenters.choose import make_segmenter
     from chromiq.evaluate.generate.images import GenerateOptions
-    from chromiq.evaluate.score.summary import LORA_TITLES, scores_document
+    from chromiq.evaluate.score.summary import scores_document
     from chromiq.evaluate.side_by_side import evaluate_testset, named_folders
     from chromiq.progress import progress_bar
 
@@ -77,5 +77,5 @@ def evaluate(
     if as_json:
         print_json({**scores_document(result.scores), "report": str(result.report)})
     else:
-        print_scores(result.scores, LORA_TITLES)
+        print_scores(result.scores, result.titles)
         print_line(str(result.report))

@@ -12,8 +12,7 @@ from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
 from chromiq.evaluate.generate.images import GenerateOptions
-from chromiq.evaluate.score.folders import ImageScore
-from chromiq.evaluate.side_by_side import evaluate_testset
+from chromiq.evaluate.side_by_side import Evaluation, evaluate_testset
 from chromiq.evaluate.sweep import sweep
 from chromiq.evaluate.sweep_result import summary
 from chromiq.files import ensure_output_folder, write_text
@@ -31,11 +30,11 @@ _WORKERS = 2
 _MODEL_LIBRARIES = ("torch", "diffusers", "transformers", "peft")
 _NOTES = (
     "These garments were drawn, not photographed. None of them was trained on: they were held out.",
-    "control is the photo with a simulated colour error; transfer is chromiq's correction without a network.",
+    "uncorrected: the photo with a simulated colour error; network-free: corrected without a network.",
 )
 _NOTES_ON_TOY = (
-    "generated comes from a LoRA that was trained here, on a toy base model of 1.5 million weights; hybrid "
-    "puts its colour on the photo's own texture.",
+    "my LoRA: trained here, on a toy base model of 1.5 million weights; hybrid: its colour on the photo's "
+    "own texture.",
     "The toy base was trained on drawn garments to copy its input under this caption, and to recolour "
     "garments under others; the LoRA brings a part of the colour match. It shows that "
     "training works. It says nothing about the quality of a full-size model, nor that a LoRA beats the "
@@ -48,15 +47,13 @@ class Demo:
     """What a demo made.
 
     Attributes:
-        scores: of the held-out pictures.
-        report: the HTML file.
+        evaluation: of the held-out pictures, with the report.
         lora: the trained LoRA, or None if the model libraries are missing.
         best_checkpoint: the sweep's verdict on the run's checkpoints, one line; None without a LoRA.
         missing: the model libraries that are not installed.
     """
 
-    scores: tuple[ImageScore, ...]
-    report: Path
+    evaluation: Evaluation
     lora: Path | None
     best_checkpoint: str | None
     missing: tuple[str, ...]
@@ -99,7 +96,7 @@ def run_demo(out: Path, stage: Callable[[str], AbstractContextManager[Update]]) 
             notes=tuple(notes),
             on_progress=update,
         )
-    return Demo(evaluation.scores, evaluation.report, lora, best, missing)
+    return Demo(evaluation, lora, best, missing)
 
 
 def _train(out: Path, update: Update) -> Path:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from chromiq.dataset_builder.segmenters import Segmenter
@@ -13,8 +14,10 @@ from chromiq.evaluate.generate.lora_files import require_lora_files
 from chromiq.evaluate.report.page import write_report
 from chromiq.evaluate.score.crops import crop_seam_findings
 from chromiq.evaluate.score.folders import ImageScore, find_images, image_findings, score_folders
-from chromiq.evaluate.score.summary import LORA_TITLES, write_scores
+from chromiq.evaluate.score.summary import write_scores
 from chromiq.evaluate.testset import (
+    Found,
+    Trial,
     correct_trial,
     find_trial_garment,
     output_on_control,
@@ -36,30 +39,110 @@ class Evaluation:
 
     Attributes:
         scores: per picture; columns ``control``, ``transfer`` and two for each LoRA or folder of outputs.
+        titles: of the columns, by name.
         left_alone: by column and picture, what a correction did not touch, and why.
         report: the HTML file.
     """
 
     scores: tuple[ImageScore, ...]
+    titles: dict[str, str]
     left_alone: dict[str, dict[str, str]]
     report: Path
 
 
 @dataclass(frozen=True)
-class _Network:
-    """What a network made, or is to make.
+class Column:
+    """One way to get the control's colour right, scored beside the others.
 
     Attributes:
-        column: its name.
-        hybrid: the name of the column that corrects by it.
-        folder: of its images.
-        lora: to generate them with; None if they are there.
+        name: its key in ``scores.json``, and of its folder.
+        title: what people read.
+        folder: of its images, named as the trials.
+        make: makes them, and returns what it left alone and why, by picture; None if they are there.
     """
 
-    column: str
-    hybrid: str
+    name: str
+    title: str
     folder: Path
-    lora: Path | None = None
+    make: Callable[[_Work, Path, Callable[[int], None]], dict[str, str]] | None = None
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What every column is made of."""
+
+    trials: Sequence[Trial]
+    garments: Sequence[Found]
+    options: GenerateOptions
+    register_first: bool
+
+    @property
+    def truth(self) -> Path:
+        """The folder of the true images."""
+        return self.trials[0].truth.parent
+
+    @property
+    def control(self) -> Path:
+        """The folder of the control images."""
+        return self.trials[0].control.parent
+
+
+def columns_of(out: Path, control: Path, loras: Sequence[Path], outputs: Mapping[str, Path]) -> list[Column]:
+    """The columns of an evaluation, in the order in which they are made and shown.
+
+    Args:
+        out: gets a folder for each that is made.
+        control: folder of the control images.
+        loras: each generates, and corrects as a hybrid.
+        outputs: folders of images made elsewhere, by column; each corrects as a hybrid as well.
+    """
+    columns = [
+        Column("control", "uncorrected", control),
+        Column("transfer", "network-free", out / "transfer", partial(_correct, None)),
+    ]
+    for name, folder in outputs.items():
+        columns.append(Column(name, name, folder))
+        columns.append(_hybrid(out, f"{name}-hybrid", name, folder))
+    for name, lora in lora_columns(loras, outputs).items():
+        title, hybrid = ("my LoRA", "hybrid") if name == "generated" else (name, f"{name}-hybrid")
+        columns.append(Column(name, title, out / name, partial(_generate, lora)))
+        columns.append(_hybrid(out, hybrid, title, out / name))
+    return columns
+
+
+def _hybrid(out: Path, name: str, title: str, network: Path) -> Column:
+    return Column(name, f"{title}, hybrid", out / name, partial(_correct, network))
+
+
+def _generate(lora: Path, work: _Work, folder: Path, update: Callable[[int], None]) -> dict[str, str]:
+    generate(
+        work.control,
+        folder,
+        read_captions(work.truth),
+        work.options,
+        lora=lora,
+        references=references_folder(work.trials),
+        only={trial.name for trial in work.trials},
+        on_progress=lambda finished, _: update(finished),
+    )
+    return {}
+
+
+def _correct(
+    network: Path | None, work: _Work, folder: Path, update: Callable[[int], None]
+) -> dict[str, str]:
+    """By the images that a network made, or without a network."""
+    images = find_images(network) if network else {}
+    left_alone = {}
+    for number, found in enumerate(work.garments, start=1):
+        name = found.trial.name
+        image = output_on_control(images[name], found.trial, work.register_first) if network else None
+        picture, reason = correct_trial(found, image)
+        write_photo(folder / f"{name}.png", picture)
+        if reason:
+            left_alone[name] = reason
+        update(number)
+    return left_alone
 
 
 def lora_columns(loras: Sequence[Path], taken: Collection[str] = ()) -> dict[str, Path]:
@@ -142,83 +225,45 @@ def evaluate_testset(
     """
     require_lora_files(loras)
     trials = read_testset(folder)
-    truth, control = trials[0].truth.parent, trials[0].control.parent
-    crops = read_trial_crops(trials)
-    networks = _networks(out, loras, outputs or {})
-    ready = {network.column: network.folder for network in networks if network.lora is None}
+    truth, crops = trials[0].truth.parent, read_trial_crops(trials)
+    columns = columns_of(out, trials[0].control.parent, loras, outputs or {})
     findings = [
         finding
         for trial in trials
         if crops and trial.name in crops and trial.geometry
         for finding in crop_seam_findings(crops[trial.name], trial.geometry.on_model_xyxy, trial.name)
     ]
-    findings += image_findings({trial.name: trial.truth for trial in trials}, ready, register_first)
+    findings += image_findings({trial.name: trial.truth for trial in trials}, outputs or {}, register_first)
     raise_findings(findings, str(folder))
     ensure_output_folder(out)
-    columns = {"control": control, "transfer": out / "transfer"}
-    left_alone: dict[str, dict[str, str]] = {}
-    generated = sum(network.lora is not None for network in networks)
-    total, done = len(trials) * (2 + generated + len(networks)), 0
+    made = [column for column in columns if column.make]
+    total = len(trials) * (1 + len(made))
 
-    def update(finished: int) -> None:
+    def update(before: int, finished: int) -> None:
         if on_progress:
-            on_progress(done + finished, total)
-
-    def correct(column: str, network: _Network | None = None) -> None:
-        columns[column] = out / column
-        images = find_images(network.folder) if network else {}
-        for number, found in enumerate(garments, start=1):
-            name = found.trial.name
-            image = output_on_control(images[name], found.trial, register_first) if network else None
-            picture, reason = correct_trial(found, image)
-            write_photo(out / column / f"{name}.png", picture)
-            if reason:
-                left_alone.setdefault(column, {})[name] = reason
-            update(number)
+            on_progress(len(trials) * before + finished, total)
 
     garments = []
     for number, trial in enumerate(trials, start=1):
         garments.append(find_trial_garment(trial, segmenter))
-        update(number)
-    done += len(trials)
-    correct("transfer")
-    done += len(trials)
-    for network in networks:
-        columns[network.column] = network.folder
-        if network.lora:
-            generate(
-                control,
-                network.folder,
-                read_captions(truth),
-                options or GenerateOptions(),
-                lora=network.lora,
-                references=references_folder(trials),
-                only={trial.name for trial in trials},
-                on_progress=lambda finished, _: update(finished),
-            )
-            done += len(trials)
-        correct(network.hybrid, network)
-        done += len(trials)
+        update(0, number)
+    work = _Work(trials, garments, options or GenerateOptions(), register_first)
+    left_alone = {}
+    for before, column in enumerate(made, start=1):
+        assert column.make
+        if reasons := column.make(work, column.folder, partial(update, before)):
+            left_alone[column.name] = reasons
+    folders = {column.name: column.folder for column in columns}
+    titles = {column.name: column.title for column in columns}
     masks = write_canvas_masks(trials, out / "masks")
     kinds = {trial.name: trial.garment for trial in trials if trial.garment}
     scores = score_folders(
-        truth, columns, crops=crops, masks=masks, garments=kinds, register_first=register_first
+        truth, folders, crops=crops, masks=masks, garments=kinds, register_first=register_first
     )
     write_scores(out, scores)
     report = out / "report.html"
     write_report(
-        report, scores, truth, columns,
-        crops=crops, masks=masks, title=title, titles=LORA_TITLES, notes=notes,
+        report, scores, truth, folders,
+        crops=crops, masks=masks, title=title, titles=titles, notes=notes,
     )  # fmt: skip
-    return Evaluation(tuple(scores), left_alone, report)
-
-
-def _networks(out: Path, loras: Sequence[Path], outputs: Mapping[str, Path]) -> list[_Network]:
-    given = [_Network(name, f"{name}-hybrid", folder) for name, folder in outputs.items()]
-    named = lora_columns(loras, outputs)
-    alone = list(named) == ["generated"]
-    made = [
-        _Network(name, "hybrid" if alone else f"{name}-hybrid", out / name, lora)
-        for name, lora in named.items()
-    ]
-    return [*given, *made]
+    return Evaluation(tuple(scores), titles, left_alone, report)

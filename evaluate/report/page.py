@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from chromiq.evaluate.report.pictures import MAP_FULL_SCALE, Panel, scale_bar, show
 from chromiq.evaluate.score.crops import Crop
-from chromiq.evaluate.score.difference import Difference
+from chromiq.evaluate.score.difference import MEASURES, Difference
 from chromiq.evaluate.score.folders import ImageScore, find_images
 from chromiq.evaluate.score.summary import (
     Comparison,
@@ -32,62 +32,6 @@ from chromiq.templating import template_environment, template_text
 _PICTURES_BYTES = 20_000_000
 _LARGEST_PICTURE_BYTES = 90_000
 _TICKS = tuple(MAP_FULL_SCALE * step / 4 for step in range(5))
-
-
-@dataclass(frozen=True)
-class Field:
-    """A number of `Difference` as the report shows it, times `unit`. Shifts have no average: they cancel."""
-
-    name: str
-    label: str
-    form: str
-    meaning: str
-    unit: float = 1.0
-    averaged: bool = True
-
-
-_FIELDS = (
-    Field("mean", "mean", "%.2f", "mean dE00 over the measured pixels"),
-    Field("median", "median", "%.2f", "median dE00"),
-    Field("p95", "95 % below", "%.2f", "95th percentile of dE00"),
-    Field("lightness", "lightness", "%.2f", "lightness's part of dE00"),
-    Field("chroma", "chroma", "%.2f", "chroma's part"),
-    Field("hue", "hue", "%.2f", "hue's part"),
-    Field("of_means", "of means", "%.2f", "dE00 of the two mean colours"),
-    Field(
-        "lightness_shift", "L*", "%+.1f", "difference of mean lightness, image minus truth", averaged=False
-    ),
-    Field("chroma_shift", "C*", "%+.1f", "difference of mean chroma, image minus truth", averaged=False),
-    Field(
-        "hue_shift_deg",
-        "h",
-        "%+.0f°",
-        "difference of mean hue, image minus truth, in degrees",
-        averaged=False,
-    ),
-    Field(
-        "leak_mean",
-        "leak",
-        "%.2f",
-        "mean dE00 from the uncorrected photo outside the garment, where none should be",
-    ),
-    Field("leak_over_1", "over 1", "%.1f%%", "share of the pixels there that changed by over dE00 1", 100),
-    Field("leak_over_2", "over 2", "%.1f%%", "share of the pixels there that changed by over dE00 2", 100),
-    Field(
-        "gradient_correlation", "threads", "%.2f", "correlation of the gradients with the uncorrected photo's"
-    ),
-    Field("ssim", "SSIM", "%.2f", "structural similarity of lightness with the uncorrected photo"),
-    Field(
-        "dx_px",
-        "right by",
-        "%+.2f",
-        "pixels by which it lay too far to the right before it was registered",
-        averaged=False,
-    ),
-    Field(
-        "dy_px", "low by", "%+.2f", "pixels by which it lay too low before it was registered", averaged=False
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -203,7 +147,7 @@ def write_report(
             for kind, found in by_garment(scores).items()
         },
         outlined=any(card.outline for card in cards),
-        fields=[field for field in _FIELDS if _is_known(field.name, cards)],
+        fields=[measure for measure in MEASURES if _is_known(measure.name, cards)],
         scale=scale_bar(),
         ticks=_TICKS,
         style=Markup(template_text("report.css")),  # noqa: S704 - our own file, no user's text
@@ -249,7 +193,7 @@ def _methods(scores: Sequence[ImageScore], names: Sequence[str], cards: Sequence
             comparison=compare(scores, name) if name != "control" and "control" in names else None,
             worst=max(cards, key=lambda card: card.numbers[name].mean),
             best=means[name] == min(means.values()),
-            averages={field.name: average_of(scores, name, field.name) for field in _FIELDS},
+            averages={measure.name: average_of(scores, name, measure.name) for measure in MEASURES},
         )
         for name in names
     ]

@@ -67,6 +67,62 @@ class Difference:
     resized_from: str | None = None
 
 
+@dataclass(frozen=True)
+class Measure:
+    """A number of `Difference` as it is shown, times `unit`. Shifts have no average: they cancel."""
+
+    name: str
+    label: str
+    form: str
+    meaning: str
+    unit: float = 1.0
+    averaged: bool = True
+
+
+MEASURES = (
+    Measure("mean", "mean", "%.2f", "mean dE00 over the measured pixels"),
+    Measure("median", "median", "%.2f", "median dE00"),
+    Measure("p95", "95 % below", "%.2f", "95th percentile of dE00"),
+    Measure("lightness", "lightness", "%.2f", "lightness's part of dE00"),
+    Measure("chroma", "chroma", "%.2f", "chroma's part"),
+    Measure("hue", "hue", "%.2f", "hue's part"),
+    Measure("of_means", "of means", "%.2f", "dE00 of the two mean colours"),
+    Measure(
+        "lightness_shift", "L*", "%+.1f", "difference of mean lightness, image minus truth", averaged=False
+    ),
+    Measure("chroma_shift", "C*", "%+.1f", "difference of mean chroma, image minus truth", averaged=False),
+    Measure(
+        "hue_shift_deg",
+        "h",
+        "%+.0f°",
+        "difference of mean hue, image minus truth, in degrees",
+        averaged=False,
+    ),
+    Measure(
+        "leak_mean",
+        "leak",
+        "%.2f",
+        "mean dE00 from the uncorrected photo outside the garment, where none should be",
+    ),
+    Measure("leak_over_1", "over 1", "%.1f%%", "share of the pixels there that changed by over dE00 1", 100),
+    Measure("leak_over_2", "over 2", "%.1f%%", "share of the pixels there that changed by over dE00 2", 100),
+    Measure(
+        "gradient_correlation", "threads", "%.2f", "correlation of the gradients with the uncorrected photo's"
+    ),
+    Measure("ssim", "SSIM", "%.2f", "structural similarity of lightness with the uncorrected photo"),
+    Measure(
+        "dx_px",
+        "right by",
+        "%+.2f",
+        "pixels by which it lay too far to the right before it was registered",
+        averaged=False,
+    ),
+    Measure(
+        "dy_px", "low by", "%+.2f", "pixels by which it lay too low before it was registered", averaged=False
+    ),
+)
+
+
 def difference(
     truth: RgbImage,
     image: RgbImage,

@@ -17,8 +17,6 @@ from chromiq.files import write_json, write_text
 
 _RESAMPLES = 2000
 _TITLES = {"control": "uncorrected", "transfer": "network-free"}
-LORA_TITLES = {"generated": "my LoRA", "hybrid": "my LoRA, hybrid"}
-"""Of the columns of a single LoRA, as `chromiq.evaluate.side_by_side.evaluate_testset` names them."""
 
 
 def column_title(column: str, titles: Mapping[str, str] | None = None) -> str:
@@ -28,8 +26,8 @@ def column_title(column: str, titles: Mapping[str, str] | None = None) -> str:
         column: its key.
         titles: others than the usual ones.
 
-    >>> column_title("control"), column_title("generated"), column_title("generated", LORA_TITLES)
-    ('uncorrected', 'generated', 'my LoRA')
+    >>> column_title("control"), column_title("lab"), column_title("lab", {"lab": "my LoRA"})
+    ('uncorrected', 'lab', 'my LoRA')
     """
     return {**_TITLES, **(titles or {})}.get(column, column)
 
