@@ -8,6 +8,7 @@
     reference/pair1.jpg            the still-life, for models that take it as a picture of its own
     held_out/                      the same folders, with garments kept out of training
     garment_masks/on_model1.png    255 on the garment, of the on-model photo's size
+    coco.json                      the same masks as COCO instances, if asked for
     garments.json                  what each garment is called, by still-life
     selection.json  own_masks/     what the user excluded or held out, and drew
     manifest.jsonl                 one `Example` per line; a build writes it after all examples
@@ -96,6 +97,10 @@ class DatasetLayout:
     @property
     def source_record(self) -> Path:
         return self.root / ".chromiq" / "source.json"
+
+    @property
+    def coco(self) -> Path:
+        return self.root / "coco.json"
 
     @property
     def contact_sheet(self) -> Path:

@@ -38,7 +38,12 @@ def build(
     garments: Annotated[Path | None, typer.Option(help="Labels of your own, as garments.json.")] = None,
     masks: Annotated[
         Path | None,
-        typer.Option(help="Folder of your own masks, on_modelN.png; used instead of the segmenter."),
+        typer.Option(
+            help="Folder of your own masks, on_modelN.png, or a COCO file; used instead of the segmenter."
+        ),
+    ] = None,
+    export_masks: Annotated[
+        Literal["coco"] | None, typer.Option(help="Also write all masks to coco.json, as instances of COCO.")
     ] = None,
     degradation: Annotated[
         Literal["published", "perceptual"],
@@ -115,8 +120,9 @@ def build(
         models=model_options(vocabulary, detector, masker, device, dtype),
     )
     summary = run(
-        pairs, out, options, garments=garments, masks=masks, workers=workers, skip_bad=skip_bad,
-        keep_doubtful=keep_doubtful, stage=progress_bar, engine=engine, gpus_per_worker=gpus_per_worker,
+        pairs, out, options, garments=garments, masks=masks, export_masks=export_masks, workers=workers,
+        skip_bad=skip_bad, keep_doubtful=keep_doubtful, stage=progress_bar, engine=engine,
+        gpus_per_worker=gpus_per_worker,
     )  # fmt: skip
     findings = list(summary.findings)
     if colour_check:

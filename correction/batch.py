@@ -31,7 +31,14 @@ from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import Correction, correct_file
 from chromiq.correction.report import REPORT, REPORT_TABLE, result_words, write_report
 from chromiq.correction.results import BatchRun, write_run
-from chromiq.dataset_builder.inputs.gather import drawn_masks, mask_fault, no_mask_finding
+from chromiq.dataset_builder.inputs.mask_files import (
+    MaskSource,
+    find_masks,
+    mask_fault,
+    mask_folder,
+    mask_paths,
+    no_mask_finding,
+)
 from chromiq.dataset_builder.inputs.pair_names import FOLDER_NAME
 from chromiq.dataset_builder.inputs.pair_pattern import PairPattern
 from chromiq.dataset_builder.inputs.pairs import find_pairs
@@ -68,7 +75,7 @@ class BatchInputs:
     Attributes:
         source: folder or CSV file of pairs.
         pattern: how the photos of the folder are named; None for the usual names.
-        masks: folder of masks, ``on_modelKEY.png`` or named like the on-model photos.
+        masks: folder of masks, ``on_modelKEY.png`` or named like the on-model photos; or a COCO file.
         skip_bad: leave out pairs that cannot be used, instead of stopping.
         keep: keys or file names of photos whose original is to be delivered, from now on.
         redo: keys or file names of photos to correct again, whatever was decided or changed by hand.
@@ -132,7 +139,7 @@ def correct_batch(
         UsageError: if the folder holds one of the photos, or a key is unknown.
     """
     options = options or CorrectionOptions()
-    pairs, drawn, findings = _checked(inputs, folder)
+    pairs, given, findings = _checked(inputs, folder)
     outs = _outputs(inputs.source, pairs, folder)
     ensure_output_folder(folder)
     with folder_lock(folder, "chromiq correct"):
@@ -142,10 +149,12 @@ def correct_batch(
         decisions = _with_wishes(read_decisions(folder, keys), named_keys(inputs.keep, photos), redo)
         panels = network.panels(pairs, folder / WORK, segmenter) if network else {}
         write_decisions(decisions, photos, {}, keys)  # before any photo is: a wish outlives a kill
+        masks = inputs.masks and mask_folder(inputs.masks, given, folder / WORK)
+        drawn = mask_paths(pairs, masks)
         network_settings = network.settings() if network else None
         settings = (segmenter.name, network_settings)
         run = BatchRun(
-            folder, inputs.source, inputs.pattern, inputs.masks, options, segmenter.name, network_settings,
+            folder, inputs.source, inputs.pattern, masks, options, segmenter.name, network_settings,
             tuple(pairs), outs, tuple(findings),
         )  # fmt: skip
         write_run(run)
@@ -199,16 +208,18 @@ def correct_one(
     return correct_file(still_life, on_model, out, segmenter, mask=mask, options=options, generated=panel)
 
 
-def _checked(inputs: BatchInputs, folder: Path) -> tuple[list[PhotoPair], dict[str, Path], list[Finding]]:
+def _checked(
+    inputs: BatchInputs, folder: Path
+) -> tuple[list[PhotoPair], dict[str, MaskSource], list[Finding]]:
     """Sound pairs, their masks, and findings; raises if any is an error that may not be skipped."""
     listing = find_pairs(inputs.source, pattern=inputs.pattern, exclude=folder, decode=True)
     findings = list(listing.findings)
-    drawn = drawn_masks(listing.pairs, inputs.masks)
-    if inputs.masks is not None and not drawn:
+    given = find_masks(listing.pairs, inputs.masks).by_key
+    if inputs.masks is not None and not given:
         raise_findings([no_mask_finding(inputs.masks)], str(inputs.masks))
     pairs, owners = [], {collision_key(name): name for name in _RESERVED}
     for pair in listing.pairs:
-        fault = mask_fault(pair, drawn.get(pair.key))
+        fault = mask_fault(pair, given.get(pair.key))
         name = _relative_output(inputs.source, pair).as_posix()
         owner = owners.setdefault(collision_key(name), str(pair.on_model))
         if fault:
@@ -223,7 +234,7 @@ def _checked(inputs: BatchInputs, folder: Path) -> tuple[list[PhotoPair], dict[s
     files = (path for pair in pairs for path in (pair.still_life, pair.on_model))
     if folder.resolve() in {path.parent.resolve() for path in files}:
         raise UsageError(f"{folder}: holds photos that would be overwritten; choose another output folder")
-    return pairs, drawn, findings
+    return pairs, given, findings
 
 
 def _outputs(source: Path, pairs: Iterable[PhotoPair], folder: Path) -> dict[str, Path]:

@@ -25,7 +25,7 @@ from chromiq.correction.garment_work import (
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import Correction
 from chromiq.correction.report import doubtfulness, result_words, write_report
-from chromiq.dataset_builder.inputs.gather import drawn_masks
+from chromiq.dataset_builder.inputs.mask_files import mask_paths
 from chromiq.dataset_builder.inputs.pair_pattern import PairPattern
 from chromiq.errors import Finding, UnsoundError
 from chromiq.files import sha256_file, write_json
@@ -241,7 +241,7 @@ def works_of(run: BatchRun, keys: Iterable[str], redo: Iterable[str] = ()) -> li
         finding = Finding("studio.network", str(run.folder), message, "Run the same command again instead.")
         raise UnsoundError(str(finding), [finding])
     decisions = read_decisions(run.folder, run.keys)
-    drawn = drawn_masks(run.pairs, run.masks)
+    drawn = mask_paths(run.pairs, run.masks)
     again = set(redo)
     garments: dict[Path, list[PhotoPair]] = {}
     for pair in run.pairs:
@@ -292,7 +292,5 @@ def mask_path(run: BatchRun, key: str) -> Path:
     decided = read_decisions(run.folder, run.keys).of(key).mask
     pair = run.by_key[key]
     return (
-        decided
-        or drawn_masks([pair], run.masks).get(key)
-        or run.folder / GARMENT_MASKS / f"on_model{key}.png"
+        decided or mask_paths([pair], run.masks).get(key) or run.folder / GARMENT_MASKS / f"on_model{key}.png"
     )

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from chromiq.dataset_builder.coco import write_coco
 from chromiq.dataset_builder.example import PairResult, PairWork
 from chromiq.dataset_builder.executors import Executor, LocalExecutor, RayExecutor
 from chromiq.dataset_builder.export import read_record, recorded_keys, remove_recorded
@@ -28,6 +29,7 @@ from chromiq.dataset_builder.segmenters.choose import resolve_segmenter
 from chromiq.dataset_builder.sheets import write_sheets
 from chromiq.dataset_layout import (
     BuildSource,
+    DatasetLayout,
     read_build_record,
     write_build_record,
     write_build_source,
@@ -36,10 +38,12 @@ from chromiq.dataset_layout import (
 from chromiq.errors import Finding, UsageError, raise_findings
 from chromiq.files import ensure_output_folder, folder_lock
 from chromiq.imaging.contact_sheet import sheet_step
+from chromiq.photos.images import read_mask
 from chromiq.progress import Update
-from chromiq.records import Example, PhotoPair
+from chromiq.records import Example, GarmentMask, PhotoPair
 
 EngineName = Literal["local", "ray"]
+MaskFormat = Literal["coco"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ def build(
     *,
     garments: Path | None = None,
     masks: Path | None = None,
+    export_masks: MaskFormat | None = None,
     workers: int = 1,
     engine: EngineName = "local",
     gpus_per_worker: float = 0.0,
@@ -86,7 +91,9 @@ def build(
         folder: the dataset to write.
         options: what decides its bytes.
         garments: the user's labels, in the published form.
-        masks: folder of the user's own garment masks, ``on_modelN.png`` of the photo's size, 255 on it.
+        masks: folder of the user's own garment masks, ``on_modelN.png`` of the photo's size, 255 on it; or
+            a COCO file.
+        export_masks: ``"coco"`` writes all masks, doubtful ones included, to ``coco.json`` as well.
         workers: processes, or actors on Ray; they do not change a byte.
         engine: ``"local"`` or ``"ray"``; the bytes are the same.
         gpus_per_worker: what part of a GPU each actor on Ray takes.
@@ -139,6 +146,9 @@ def build(
         pairs = [pair for pair in inputs.pairs if pair.key in tally.finished]
         with stage("manifest") as update:
             _finish(folder, options, pairs, tally.examples, recalled, update)
+        if export_masks:
+            with stage("export masks") as update:
+                write_coco(DatasetLayout(folder).coco, source, _masks_found(folder, pairs, update))
     findings = (*inputs.findings, *tally.faults, *tally.doubts)
     return BuildSummary(folder, tally.examples, tally.resumed, options.segmenter, findings)
 
@@ -218,6 +228,23 @@ def _finish(
     write_manifest(folder, recorded())
     write_own_garments(folder, labels, recalled)
     write_sheets(folder, options.model, shown, examples)
+
+
+def _masks_found(
+    folder: Path, pairs: Sequence[PhotoPair], update: Update
+) -> Iterator[tuple[PhotoPair, str, GarmentMask]]:
+    """The masks of the finished pairs, those under review included, and what each garment is called."""
+    layout = DatasetLayout(folder)
+    for done, pair in enumerate(pairs, start=1):
+        record = read_record(folder, pair.key)
+        if record and record.examples:
+            example = record.examples[0]
+            mask = read_mask(layout.garment_mask(pair.key))
+            yield pair, example.label.name, GarmentMask(mask, example.mask_confidence)
+        elif record and record.doubt:
+            mask = read_mask(layout.review_mask(pair.key))
+            yield pair, pair.garment or "garment", GarmentMask(mask, record.doubt.confidence)
+        update(done, len(pairs))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from chromiq.dataset_builder.canvas.captions import caption
 from chromiq.dataset_builder.canvas.loss_mask import encoded_loss_mask
 from chromiq.dataset_builder.canvas.pair_photos import PairPhotos, read_pair
 from chromiq.dataset_builder.canvas.scene import Scene, control_of, scene_of
+from chromiq.dataset_builder.coco import CocoMask
 from chromiq.dataset_builder.degrade.apply import degrade
 from chromiq.dataset_builder.export import (
     Doubt,
@@ -26,6 +27,7 @@ from chromiq.dataset_builder.export import (
     write_record,
 )
 from chromiq.dataset_builder.inputs.labels import given_label
+from chromiq.dataset_builder.inputs.mask_files import MaskSource
 from chromiq.dataset_builder.inputs.split import garment_of, lot, split_of
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.review import doubt_finding, remove_review, write_review
@@ -57,7 +59,7 @@ class PairWork:
     pair: PhotoPair
     folder: Path
     options: BuildOptions
-    given_mask: Path | None
+    given_mask: MaskSource | None
     keep_doubtful: bool = False
     split: str | None = None
     """``"train"`` or ``"held_out"`` if the user chose; None for the options' lots."""
@@ -178,9 +180,12 @@ def _result(work: PairWork, finished: PairRecord, *, resumed: bool = False) -> P
 def _fingerprint(work: PairWork) -> str:
     """A digest of all that decides a pair's bytes."""
     pair = work.pair
-    photos = [pair.still_life, pair.on_model, *([work.given_mask] if work.given_mask else [])]
+    mask = work.given_mask
+    photos = [pair.still_life, pair.on_model, *([mask] if isinstance(mask, Path) else [])]
     # One that has disappeared since it was checked is reported when it is read.
     digests = [sha256_file(path) if path.is_file() else None for path in photos]
+    if isinstance(mask, CocoMask):
+        digests.append(mask.digest)
     parts = [__version__, asdict(work.options), pair.key, pair.garment, digests]
     if work.split:
         parts.append(work.split)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
@@ -171,7 +172,7 @@ def _start_worker() -> None:
 def _with_absolute_paths(work: PairWork) -> PairWork:
     pair = work.pair
     pair = replace(pair, still_life=pair.still_life.resolve(), on_model=pair.on_model.resolve())
-    mask = work.given_mask.resolve() if work.given_mask else None
+    mask = work.given_mask.resolve() if isinstance(work.given_mask, Path) else work.given_mask
     return replace(work, pair=pair, folder=work.folder.resolve(), given_mask=mask)
 
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chromiq.dataset_builder.canvas.scene import geometry_of, is_degraded_on_canvas
+from chromiq.dataset_builder.inputs.mask_files import MaskSource, read_given_mask
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.imaging.resize import SMOOTHED_FROM, resize_mask
-from chromiq.photos.images import photo_size_wh, read_mask, read_photo
+from chromiq.photos.images import photo_size_wh, read_photo
 from chromiq.records import Box, GarmentMask, Geometry, PhotoPair, RgbImage
 
 _LEAST_HEIGHT_PX = 1024  # what segmenters look at; masks are reviewed at a little less
@@ -44,12 +45,12 @@ class PairPhotos:
         return replace(found, mask=resize_mask(found.mask, self.on_model_wh))
 
 
-def read_pair(pair: PhotoPair, given_mask: Path | None, options: BuildOptions) -> PairPhotos:
+def read_pair(pair: PhotoPair, given_mask: MaskSource | None, options: BuildOptions) -> PairPhotos:
     """Read a pair.
 
     Args:
         pair: two photos.
-        given_mask: file of a mask that the user drew, if any.
+        given_mask: where a mask of the user's is, if any.
         options: of the build.
 
     Raises:
@@ -66,7 +67,7 @@ def read_pair(pair: PhotoPair, given_mask: Path | None, options: BuildOptions) -
         on_model = pixels(pair.on_model, geometry.on_model_xyxy)
     else:
         still_life, on_model = read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb
-    drawn = GarmentMask(read_mask(given_mask), 1.0, (), "given") if given_mask else None
+    drawn = GarmentMask(read_given_mask(given_mask), 1.0, (), "given") if given_mask else None
     return PairPhotos(still_life, on_model, on_model_wh, geometry, drawn)
 
 

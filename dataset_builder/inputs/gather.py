@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chromiq.dataset_builder.canvas.scene import geometry_of
 from chromiq.dataset_builder.example import example_name
 from chromiq.dataset_builder.inputs.labels import read_garments
+from chromiq.dataset_builder.inputs.mask_files import (
+    GivenMasks,
+    MaskSource,
+    find_masks,
+    mask_fault,
+    no_mask_finding,
+)
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding, UnsoundError, raise_findings
 from chromiq.files import collision_key
-from chromiq.photos.images import photo_size_wh, read_mask
+from chromiq.photos.images import photo_size_wh
 from chromiq.progress import Update
 from chromiq.records import PhotoPair
 from chromiq.runtime.workers import map_bounded, thread_per_core
@@ -29,12 +36,12 @@ class BuildInputs:
 
     Attributes:
         pairs: the sound ones, each with the label that was given, if any.
-        masks: by key of the pair, the mask files that were drawn.
+        masks: by key of the pair, where the user's masks are.
         findings: warnings, and the faults of the pairs that are left out.
     """
 
     pairs: tuple[PhotoPair, ...]
-    masks: dict[str, Path]
+    masks: dict[str, MaskSource]
     findings: tuple[Finding, ...]
 
 
@@ -53,7 +60,7 @@ def check_inputs(
         source: folder or CSV file of pairs.
         options: of the build; the published geometry takes no pair that is too wide.
         garments: labels given, in the published form.
-        masks: folder of drawn garment masks, ``on_modelN.png``.
+        masks: folder of garment masks, ``on_modelN.png``, or a COCO file.
         skip_bad: leave out pairs that are not sound.
         on_progress: called with pairs checked and pairs in all.
 
@@ -63,29 +70,29 @@ def check_inputs(
     """
     listing = find_pairs(source, decode=True, on_progress=on_progress)
     labels, unusable = _read_labels(garments)
-    if masks and not masks.is_dir():
-        unusable.append(Finding("masks.missing", str(masks), "no such folder", "Check the path."))
-    drawn = drawn_masks(listing.pairs, masks)
     labelled = [
         replace(pair, garment=pair.garment or labels.get(pair.still_life.name)) for pair in listing.pairs
     ]
+    try:
+        given = find_masks(labelled, masks)
+    except UnsoundError as error:
+        given, unusable = GivenMasks(), [*unusable, *error.findings]
     if not all(pair.garment for pair in labelled):
         unusable += _vocabulary_faults(options)
     pairs, faults = _without_faults(
-        labelled, lambda pair: [mask_fault(pair, drawn.get(pair.key)), _too_wide(pair, options)]
+        labelled, lambda pair: [mask_fault(pair, given.by_key.get(pair.key)), _too_wide(pair, options)]
     )
     pairs, twins = _without_twins(pairs, options.variants)
-    pairs, unreadable = _without_unknown_labels(pairs, drawn, options)
+    pairs, unreadable = _without_unknown_labels(pairs, given.by_key, options)
     findings = [*listing.findings, *faults, *twins, *unreadable]
     if unusable or not skip_bad or not pairs:
         raise_findings([*unusable, *findings], str(source))
     names = {pair.still_life.name for pair in listing.pairs}
     findings += _unused(garments, [name for name in labels if name not in names])
-    files = sorted(masks.glob("*.png")) if masks else []
-    if masks and not files:
+    if masks and not given.by_key and not given.unused:
         findings.append(replace(no_mask_finding(masks), severity="warning"))
-    findings += _unused(masks, [path.name for path in files if path not in drawn.values()])
-    return BuildInputs(tuple(pairs), drawn, tuple(findings))
+    findings += _unused(masks, given.unused)
+    return BuildInputs(tuple(pairs), given.by_key, tuple(findings))
 
 
 def with_recalled(
@@ -150,7 +157,7 @@ def _vocabulary_faults(options: BuildOptions) -> list[Finding]:
 
 
 def _without_unknown_labels(
-    pairs: Sequence[PhotoPair], drawn: Mapping[str, Path], options: BuildOptions
+    pairs: Sequence[PhotoPair], drawn: Mapping[str, MaskSource], options: BuildOptions
 ) -> tuple[list[PhotoPair], list[Finding]]:
     """Only pairs that the segmenter can be asked for by their label, if they have one and no mask."""
     asked = {pair.key: pair.garment for pair in pairs if pair.garment and pair.key not in drawn}
@@ -171,21 +178,6 @@ def _read_labels(garments: Path | None) -> tuple[dict[str, str], list[Finding]]:
         return {}, list(error.findings)
 
 
-def no_mask_finding(masks: Path) -> Finding:
-    """Of a folder of masks that holds no mask of any pair."""
-    hint = "Check the folder, and name the masks on_modelN.png or like the on-model photos."
-    return Finding("masks.none", str(masks), "no mask of any of the pairs", hint)
-
-
-def drawn_masks(pairs: Iterable[PhotoPair], masks: Path | None) -> dict[str, Path]:
-    """The mask files in a folder by key: ``on_modelKEY.png``, or named like the on-model photo."""
-    if masks is None:
-        return {}
-    names = {pair.key: (f"on_model{pair.key}.png", f"{pair.on_model.stem}.png") for pair in pairs}
-    paths = {key: [masks / name for name in both if (masks / name).is_file()] for key, both in names.items()}
-    return {key: found[0] for key, found in paths.items() if found}
-
-
 def _without_faults(
     pairs: Sequence[PhotoPair], check: Callable[[PhotoPair], list[Finding | None]]
 ) -> tuple[list[PhotoPair], list[Finding]]:
@@ -193,27 +185,6 @@ def _without_faults(
         faults = list(map_bounded(pool, check, pairs, _AHEAD))
     sound = [pair for pair, wrong in zip(pairs, faults, strict=True) if not any(wrong)]
     return sound, [fault for wrong in faults for fault in wrong if fault]
-
-
-def mask_fault(pair: PhotoPair, path: Path | None) -> Finding | None:
-    """Why a mask file cannot be the garment of a pair's on-model photo; None if it can, or without a file."""
-    if path is None:
-        return None
-    try:
-        mask = read_mask(path)
-    except UnsoundError as error:
-        return error.findings[0]
-    (width_px, height_px), (mask_height_px, mask_width_px) = photo_size_wh(pair.on_model), mask.shape
-    redraw = "Paint the garment white and all else black, or remove the file."
-    if mask.shape != (height_px, width_px):
-        has, needs = f"{mask_width_px}x{mask_height_px}", f"{width_px}x{height_px}"
-        message = f"is {has} pixels, its photo {needs}"
-        return Finding("mask.size", str(path), message, "Draw it on the photo.", wanted=needs, got=has)
-    if not mask.any():
-        return Finding("mask.empty", str(path), "black all over", redraw, got="black all over")
-    if mask.all():
-        return Finding("mask.full", str(path), "white all over", redraw, got="white all over")
-    return None
 
 
 def _too_wide(pair: PhotoPair, options: BuildOptions) -> Finding | None:

@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeGuard, get_args
 
-from chromiq.dataset_builder.inputs.gather import BuildInputs, drawn_masks, mask_fault
+from chromiq.dataset_builder.inputs.gather import BuildInputs
+from chromiq.dataset_builder.inputs.mask_files import mask_fault, mask_paths
 from chromiq.dataset_builder.inputs.split import garment_of
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.documents import load_json
@@ -78,7 +79,7 @@ def with_selection(inputs: BuildInputs, folder: Path) -> tuple[BuildInputs, dict
         UnsoundError: if the choices or one of the masks cannot be used, or if no pair is left.
     """
     chosen = read_selection(folder)
-    own = drawn_masks(inputs.pairs, DatasetLayout(folder).own_masks)
+    own = mask_paths(inputs.pairs, DatasetLayout(folder).own_masks)
     pairs = tuple(pair for pair in inputs.pairs if chosen.get(pair.key) != "exclude")
     faults = [mask_fault(pair, own.get(pair.key)) for pair in pairs if pair.key not in inputs.masks]
     findings = [fault for fault in faults if fault]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from chromiq.dataset_builder.inputs.gather import drawn_masks
+from chromiq.dataset_builder.inputs.mask_files import find_masks
 from chromiq.dataset_builder.inputs.pair_pattern import PairPattern
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.errors import UsageError
@@ -129,7 +129,7 @@ def test_masks_may_be_named_by_key_or_like_the_photo(shoot):
     folder = shoot("A_flat.png", "A_front.png", "B_flat.png", "B_front.png")
     pairs = find_pairs(folder, pattern=PairPattern("{sku}_flat", "{sku}_front")).pairs
     masks = shoot("masks/on_modelA_front.png", "masks/B_front.png") / "masks"
-    assert drawn_masks(pairs, masks) == {
+    assert find_masks(pairs, masks).by_key == {
         "A_front": masks / "on_modelA_front.png",
         "B_front": masks / "B_front.png",
     }
