@@ -31,7 +31,10 @@ from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import Correction, correct_file
 from chromiq.correction.report import REPORT, REPORT_TABLE, result_words, write_report
 from chromiq.correction.results import BatchRun, write_run
-from chromiq.dataset_builder.inputs.mask_files import (
+from chromiq.dataset_builder.inputs.pair_names import FOLDER_NAME
+from chromiq.dataset_builder.inputs.pair_pattern import PairPattern
+from chromiq.dataset_builder.inputs.pairs import find_pairs
+from chromiq.dataset_builder.mask_files import (
     MaskSource,
     find_masks,
     mask_fault,
@@ -39,9 +42,6 @@ from chromiq.dataset_builder.inputs.mask_files import (
     mask_paths,
     no_mask_finding,
 )
-from chromiq.dataset_builder.inputs.pair_names import FOLDER_NAME
-from chromiq.dataset_builder.inputs.pair_pattern import PairPattern
-from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.errors import ChromiqError, Finding, UsageError, raise_findings
 from chromiq.files import collision_key, ensure_output_folder, folder_lock

@@ -27,8 +27,8 @@ from chromiq.dataset_builder.export import (
     write_record,
 )
 from chromiq.dataset_builder.inputs.labels import given_label
-from chromiq.dataset_builder.inputs.mask_files import MaskSource
 from chromiq.dataset_builder.inputs.split import garment_of, lot, split_of
+from chromiq.dataset_builder.mask_files import MaskSource
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.review import doubt_finding, remove_review, write_review
 from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chromiq.dataset_builder.canvas.scene import geometry_of, is_degraded_on_canvas
-from chromiq.dataset_builder.inputs.mask_files import MaskSource, read_given_mask
+from chromiq.dataset_builder.mask_files import MaskSource, read_given_mask
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.imaging.resize import SMOOTHED_FROM, resize_mask
 from chromiq.photos.images import photo_size_wh, read_photo
