@@ -32,8 +32,8 @@ def publish(
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Write a model card, and upload LoRA, card and config."""
-    from chromiq.evaluate.publish.repository import prepare
-    from chromiq.evaluate.publish.repository import publish as upload
+    from chromiq.evaluate.publish import prepare
+    from chromiq.evaluate.publish import publish as upload
 
     publication = prepare(run, repo, step=checkpoint, figures=scores, base_model=base_model, licence=licence)
     if scores is None:

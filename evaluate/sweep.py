@@ -30,7 +30,7 @@ from chromiq.models import model_of_arch
 from chromiq.progress import Update
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
 from chromiq.toolkit_configs.runs.status import read_status
-from chromiq.toolkit_configs.schema.jobs import read_job
+from chromiq.toolkit_configs.schema.jobs import Job, read_job
 
 SWEEP_FILE = "sweep.json"
 CURVE_FILE = "curve.png"
@@ -144,12 +144,21 @@ def run_options(run: Path) -> GenerateOptions:
     Raises:
         UsageError: if its config is no more, or trains a model that cannot generate here.
     """
+    model = run_job(run).process.model
+    known = model_of_arch(model.arch)
+    return GenerateOptions(model=known.name if known else model.arch, checkpoint=model.name_or_path)
+
+
+def run_job(run: Path) -> Job:
+    """The job of a run, from the config that it was started with, or the copy in its folder.
+
+    Raises:
+        UsageError: if both are missing.
+    """
     given = Path(read_status(run).record.config)
     for path in (given, run / "config.yaml"):
         if path.is_file():
-            model = read_job(path).process.model
-            known = model_of_arch(model.arch)
-            return GenerateOptions(model=known.name if known else model.arch, checkpoint=model.name_or_path)
+            return read_job(path)
     raise UsageError(f"{given}: the run's config is missing. Put it back: it names the base model.")
 
 

@@ -9,8 +9,7 @@ import yaml
 from hub_server import Hub
 
 from chromiq.errors import AccessError, ChromiqError, UnsoundError, UsageError
-from chromiq.evaluate.publish.model_card import better_than_nothing, read_figures
-from chromiq.evaluate.publish.repository import prepare, publish
+from chromiq.evaluate.publish import better_than_nothing, prepare, publish, read_figures
 from chromiq.evaluate.score.summary import bootstrap_interval
 from chromiq.files import sha256_file
 from chromiq.models import base_licence
@@ -202,12 +201,12 @@ def test_the_hub_gets_lora_card_and_config_in_one_commit(run_folder, scores, hub
     files = repository["files"]
     assert set(files) == {"README.md", "r_000000200.safetensors", "config.yaml", "curve.png"}
     assert files["r_000000200.safetensors"] == (run_folder / "r_000000200.safetensors").read_bytes()
-    assert files["README.md"].decode() == (run_folder / "model_card.md").read_text() == publication.card
+    assert files["README.md"].decode() == (run_folder / "hub" / "README.md").read_text() == publication.card
     assert not [name for name, content in files.items() if TOKEN.encode() in content]
 
 
 def test_the_shared_config_tells_nothing_of_this_machine(run_folder, tmp_path):
-    config = prepare(run_folder, "shop/colour").files["config.yaml"].decode()
+    config = prepare(run_folder, "shop/colour").config
     assert str(tmp_path) not in config
     process = yaml.safe_load(config)["config"]["process"][0]
     assert process["datasets"][0]["folder_path"] == "gt"
@@ -235,7 +234,7 @@ def test_a_repository_needs_a_name_the_hub_allows(run_folder):
         with pytest.raises(UsageError, match="not of the form OWNER/NAME"):
             prepare(run_folder, name)
     with pytest.raises(UsageError, match="not a name that the hub allows"):
-        publish(run_folder, prepare(run_folder, "shop/a--b"), token=TOKEN)
+        prepare(run_folder, "shop/a--b")
 
 
 def test_a_dry_run_shows_what_would_go_and_sends_nothing(run_folder, monkeypatch, chromiq):
@@ -248,4 +247,4 @@ def test_a_dry_run_shows_what_would_go_and_sends_nothing(run_folder, monkeypatch
     assert document["bytes"]["r.safetensors"] == (run_folder / "r.safetensors").stat().st_size
     assert TOKEN not in result.out + result.err
     assert "nothing was measured" in result.err
-    assert not (run_folder / "model_card.md").exists()
+    assert not (run_folder / "hub").exists()

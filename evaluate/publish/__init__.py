@@ -1,1 +1,0 @@
-"""A model card and an upload to the Hugging Face hub."""
