@@ -14,10 +14,8 @@ from chromiq_cli.segmenters import (
     Detector,
     Device,
     Dtype,
-    DtypeChoice,
     Masker,
     Segmenter,
-    SegmenterChoice,
     Vocabulary,
     model_options,
 )
@@ -34,7 +32,7 @@ def build(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the dataset; the same command again resumes.")],
     model: Annotated[str, MODEL_OPTION] = DEFAULT_MODEL,
-    segmenter: Segmenter = SegmenterChoice.AUTO,
+    segmenter: Segmenter = "auto",
     garments: Annotated[Path | None, typer.Option(help="Labels of your own, as garments.json.")] = None,
     masks: Annotated[
         Path | None,
@@ -93,7 +91,7 @@ def build(
     detector: Detector = None,
     masker: Masker = None,
     device: Device = "auto",
-    dtype: Dtype = DtypeChoice.AUTO,
+    dtype: Dtype = "auto",
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Turn photo pairs into training data: labels, masks, colour errors, stitched images, captions.
@@ -107,7 +105,7 @@ def build(
 
     options = BuildOptions(
         model=model,
-        segmenter=segmenter.value,
+        segmenter=segmenter,
         degradation=degradation,
         geometry=geometry,
         loss_mask=loss_mask,
@@ -131,7 +129,7 @@ def build(
 
         with progress_bar("check the colours") as update:
             findings += check_agreement(find_pairs(pairs).pairs, out, workers=workers, on_progress=update)
-    if segmenter is SegmenterChoice.AUTO:
+    if segmenter == "auto":
         say(f"segmenter: {summary.segmenter}")
     print_findings(findings)
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from chromiq.correction.options import MIN_GAIN
+from chromiq.correction.options import MIN_GAIN, Method
 from chromiq.errors import EXIT_SKIPPED, Finding, UsageError
 from chromiq.models import DEFAULT_MODEL, MODELS
 from chromiq_cli.output import (
@@ -21,10 +21,8 @@ from chromiq_cli.segmenters import (
     Detector,
     Device,
     Dtype,
-    DtypeChoice,
     Masker,
     Segmenter,
-    SegmenterChoice,
     Vocabulary,
     model_options,
 )
@@ -37,16 +35,8 @@ _COLOUR = "How much to correct"
 _LORA = "With a LoRA"
 
 
-class MethodChoice(StrEnum):
-    """How the colour is found."""
-
-    TRANSFER = "transfer"
-    LORA = "lora"
-    HYBRID = "hybrid"
-
-
 class ExportChoice(StrEnum):
-    """What to write beside the photo."""
+    """What to write beside the photo; Typer takes no list of `Literal`."""
 
     CUBE = "cube"
     LAYERS = "layers"
@@ -143,8 +133,9 @@ def correct(
         typer.Option(help="Also write a .cube LUT, or a TIFF with original, correction and mask as layers."),
     ] = None,
     method: Annotated[
-        MethodChoice, typer.Option(help="How the colour is found.", rich_help_panel=_LORA)
-    ] = MethodChoice.TRANSFER,
+        Method,
+        typer.Option(help="How the colour is found.", rich_help_panel=_LORA),
+    ] = "transfer",
     lora: Annotated[
         Path | None, typer.Option(help="For lora and hybrid: .safetensors.", rich_help_panel=_LORA)
     ] = None,
@@ -170,12 +161,12 @@ def correct(
     quantize: Annotated[
         str | None, typer.Option(help="int8 or nf4, by bitsandbytes.", rich_help_panel=_LORA)
     ] = None,
-    segmenter: Segmenter = SegmenterChoice.AUTO,
+    segmenter: Segmenter = "auto",
     vocabulary: Vocabulary = None,
     detector: Detector = None,
     masker: Masker = None,
     device: Device = "auto",
-    dtype: Dtype = DtypeChoice.AUTO,
+    dtype: Dtype = "auto",
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Give the garment on a model the colour of its still-life; nothing else changes.
@@ -202,8 +193,8 @@ def correct(
         on_model = still_life  # nothing has to be looked up on a still-life
     if (batch is None) == (still_life is None or on_model is None):
         raise UsageError("give either a still-life and an on-model photo, or --batch")
-    if (method is MethodChoice.TRANSFER) != (lora is None):
-        raise UsageError(f"--method {method.value}: --lora is needed with lora and hybrid, and only there")
+    if (method == "transfer") != (lora is None):
+        raise UsageError(f"--method {method}: --lora is needed with lora and hybrid, and only there")
     from chromiq.correction.batch import BatchInputs, correct_batch, correct_one
     from chromiq.correction.options import CorrectionOptions
     from chromiq.correction.report import summary_line
@@ -213,7 +204,7 @@ def correct(
     from chromiq.progress import progress_bar
 
     options = CorrectionOptions(
-        method=method.value,
+        method=method,
         strength=strength,
         min_gain=min_gain,
         force=force,
@@ -229,16 +220,16 @@ def correct(
             _show_pairs(inputs, out, as_json=as_json)
             return
     where = (device, dtype)
-    if lora is not None and segmenter is SegmenterChoice.CLASSIC:
-        where = ("auto", DtypeChoice.AUTO)  # they are the network's
-    finder = make_segmenter(segmenter.value, model_options(vocabulary, detector, masker, *where))
+    if lora is not None and segmenter == "classic":
+        where = ("auto", "auto")  # they are the network's
+    finder = make_segmenter(segmenter, model_options(vocabulary, detector, masker, *where))
     network: Network | None = None
     if lora is not None:
         from chromiq.evaluate.generate.images import GenerateOptions
         from chromiq.evaluate.generate.panels import LoraNetwork
         from chromiq.evaluate.generate.pipelines import loading_of
 
-        chosen = [None if word == "auto" else str(word) for word in (device, dtype.value)]
+        chosen = [None if word == "auto" else str(word) for word in (device, dtype)]
         generate = GenerateOptions(
             model=model, checkpoint=checkpoint, steps=steps, seed=seed,
             loading=loading_of(chosen[0], chosen[1], offload, quantize),

@@ -21,10 +21,8 @@ from chromiq_cli.segmenters import (
     Detector,
     Device,
     Dtype,
-    DtypeChoice,
     Masker,
     Segmenter,
-    SegmenterChoice,
     Vocabulary,
     model_options,
 )
@@ -49,12 +47,12 @@ def evaluate(
         int | None, typer.Option(min=1, help="Denoising steps; by default the model's own.")
     ] = None,
     seed: Annotated[int, IMAGE_SEED_OPTION] = 42,
-    segmenter: Segmenter = SegmenterChoice.AUTO,
+    segmenter: Segmenter = "auto",
     vocabulary: Vocabulary = None,
     detector: Detector = None,
     masker: Masker = None,
     device: Device = "auto",
-    dtype: Dtype = DtypeChoice.AUTO,
+    dtype: Dtype = "auto",
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Correct a test set without a network and with LoRAs, score all of them, and write a report."""
@@ -65,7 +63,7 @@ def evaluate(
     from chromiq.progress import progress_bar
 
     options = GenerateOptions(model=model, checkpoint=checkpoint, steps=steps, seed=seed)
-    chosen = make_segmenter(segmenter.value, model_options(vocabulary, detector, masker, device, dtype))
+    chosen = make_segmenter(segmenter, model_options(vocabulary, detector, masker, device, dtype))
     with progress_bar("evaluate") as update:
         result = evaluate_testset(
             testset, out, chosen, loras=lora or [], outputs=named_folders(outputs or []),

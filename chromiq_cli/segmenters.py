@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,29 +10,10 @@ if TYPE_CHECKING:
     from chromiq.dataset_builder.segmenters.choose import ModelOptions
 
 
-class SegmenterChoice(StrEnum):
-    """What finds the garment."""
-
-    AUTO = "auto"
-    GROUNDED_SAM2 = "grounded-sam2"
-    SAM3 = "sam3"
-    MEDIAPIPE = "mediapipe"
-    CLASSIC = "classic"
-
-
-class DtypeChoice(StrEnum):
-    """How exactly models compute."""
-
-    AUTO = "auto"
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
-    FLOAT16 = "float16"
-
-
 _MODELS = "Models of the segmenters grounded-sam2 and sam3"
 
 Segmenter = Annotated[
-    SegmenterChoice,
+    Literal["auto", "grounded-sam2", "sam3", "mediapipe", "classic"],
     typer.Option(help="What finds the garment; auto takes the best whose weights are on this machine."),
 ]
 Vocabulary = Annotated[
@@ -51,13 +31,13 @@ Device = Annotated[
     str, typer.Option(help="Where they run, such as cuda or cpu; auto finds out.", rich_help_panel=_MODELS)
 ]
 Dtype = Annotated[
-    DtypeChoice,
+    Literal["auto", "float32", "bfloat16", "float16"],
     typer.Option(help="How exactly they compute; auto is half on a GPU.", rich_help_panel=_MODELS),
 ]
 
 
 def model_options(
-    vocabulary: str | None, detector: str | None, masker: str | None, device: str, dtype: DtypeChoice
+    vocabulary: str | None, detector: str | None, masker: str | None, device: str, dtype: str
 ) -> ModelOptions:
     """The options as the segmenters take them.
 
@@ -68,4 +48,4 @@ def model_options(
     from chromiq.dataset_builder.segmenters.choose import ModelOptions
 
     words = PUBLISHED_VOCABULARY if vocabulary is None else parse_vocabulary(vocabulary)
-    return ModelOptions(words, detector, masker, device, dtype.value)
+    return ModelOptions(words, detector, masker, device, dtype)
