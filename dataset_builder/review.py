@@ -15,7 +15,7 @@ from chromiq.dataset_builder.segmenters.doubts import in_words, what_to_do
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding
 from chromiq.files import sha256_file
-from chromiq.imaging.contact_sheet import outlined
+from chromiq.imaging.contact_sheet import captioned, outlined
 from chromiq.imaging.resize import fit_height, resize_mask
 from chromiq.photos.images import write_mask, write_photo
 from chromiq.records import GarmentMask, PhotoPair, RgbImage
@@ -42,11 +42,10 @@ def write_review(
     picture, mask = layout.review_picture(key), layout.review_mask(key)
     size_wh, thickness_px = on_model.shape[1::-1], max(2, on_model.shape[0] // 300)
     mask_there = resize_mask(found.mask, size_wh)
-    halves = [
-        fit_height(still_life, _HEIGHT_PX),
-        fit_height(outlined(on_model, mask_there, thickness_px), _HEIGHT_PX),
-    ]
-    write_photo(picture, np.hstack(halves), quality=88)
+    marked = outlined(on_model, mask_there, thickness_px, text=f"{found.confidence:.2f}")
+    both = np.hstack([fit_height(photo, _HEIGHT_PX) for photo in (still_life, marked)])
+    lines = [what_to_do(found.reasons), in_words(found.reasons)]
+    write_photo(picture, captioned(both, lines, doubtful=True), quality=88)
     write_mask(mask, found.mask)
     return {layout.relative(path): sha256_file(path) for path in (picture, mask)}
 

@@ -7,6 +7,7 @@ together, the on-model photo has a say, and boxes and masks are also judged by c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,8 +15,11 @@ from chromiq.dataset_builder.inputs.labels import PUBLISHED_VOCABULARY, decide_l
 from chromiq.dataset_builder.segmenters import SegmentationTask
 from chromiq.dataset_builder.segmenters.agreement import plausible_box
 from chromiq.dataset_builder.segmenters.classic.candidates import Candidates, choose_mask
-from chromiq.dataset_builder.segmenters.network.hub_models import Detections, HubModels
+from chromiq.dataset_builder.segmenters.network.hub_models import HubModels
 from chromiq.records import GarmentLabel, GarmentMask, RgbImage
+
+if TYPE_CHECKING:
+    import supervision as sv
 
 _BOXES_KEPT = 3
 
@@ -33,7 +37,9 @@ class GroundedSam2Segmenter:
         """What the garment of each (still-life, on-model) pair is called."""
         sides = [list(side) for side in zip(*photo_pairs, strict=True)]
         words = [self._vocabulary] * len(photo_pairs)
-        scores = [[found.scores.max(axis=0) for found in self._models.detect(side, words)] for side in sides]
+        scores = [
+            [found.data["scores"].max(axis=0) for found in self._models.detect(side, words)] for side in sides
+        ]
         return [
             decide_label(self._vocabulary, still_life, on_model, "grounding-dino")
             for still_life, on_model in zip(*scores, strict=True)
@@ -46,15 +52,15 @@ class GroundedSam2Segmenter:
         boxes = [_likely_boxes(item, photo) for item, photo in zip(seen, photos, strict=True)]
         masks = self._models.masks(photos, [item.xyxy for item in boxes])
         return [
-            choose_mask(task, Candidates(item.xyxy, item.scores[:, 0], logits, quality), self.name)
+            choose_mask(task, Candidates(item.xyxy, item.confidence, logits, quality), self.name)
             for task, item, (logits, quality) in zip(tasks, boxes, masks, strict=True)
         ]
 
 
-def _likely_boxes(found: Detections, photo: RgbImage) -> Detections:
+def _likely_boxes(found: sv.Detections, photo: RgbImage) -> sv.Detections:
     """The few boxes that are worth a mask, by score, size and position."""
     size_wh = (photo.shape[1], photo.shape[0])
-    score = found.scores[:, 0] * [plausible_box(box, size_wh) for box in found.xyxy]
+    score = found.confidence * np.array([plausible_box(box, size_wh) for box in found.xyxy])
     # Stable, so that equal scores keep the detector's own order on every machine.
     order = np.argsort(-score, kind="stable")[:_BOXES_KEPT]
-    return Detections(xyxy=found.xyxy[order], scores=found.scores[order])
+    return found[order]

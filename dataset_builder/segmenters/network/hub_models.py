@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,24 +23,14 @@ from chromiq.dataset_builder.segmenters.network.hub import (
 from chromiq.errors import UsageError
 from chromiq.records import FloatImage, RgbImage
 
+if TYPE_CHECKING:
+    import supervision as sv
+
 GROUNDING_DINO = HubModel("IDEA-Research/grounding-dino-base")
 SAM_2 = HubModel("facebook/sam2.1-hiera-large")
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True, eq=False)
-class Detections:
-    """What Grounding DINO saw on one photo.
-
-    Attributes:
-        xyxy: ``(N, 4)`` float32, boxes in pixels of the photo.
-        scores: ``(N, P)`` float32 in 0..1, one column for each phrase asked for.
-    """
-
-    xyxy: FloatImage
-    scores: FloatImage
 
 
 @dataclass(frozen=True)
@@ -59,8 +49,11 @@ class HubModels:
     masker: Any
     runtime: Runtime
 
-    def detect(self, photos: Sequence[RgbImage], phrases: Sequence[Sequence[str]]) -> list[Detections]:
+    def detect(self, photos: Sequence[RgbImage], phrases: Sequence[Sequence[str]]) -> list[sv.Detections]:
         """Every box Grounding DINO proposes on each photo, scored for each of that photo's phrases.
+
+        A box's class is its best phrase, whose score is its confidence; ``data["scores"]`` holds all of
+        them, ``(N, P)`` float32 in 0..1.
 
         Args:
             photos: uint8 sRGB ``(H, W, 3)`` each, sizes may differ.
@@ -74,7 +67,7 @@ class HubModels:
             fault = phrase_fault(self.processor.tokenizer, self._longest_text, phrase)
             if fault:
                 raise UsageError(f"garment {phrase!r} {fault}; use a few plain English words")
-        found: list[Detections] = []
+        found: list[sv.Detections] = []
         for part in batches(photos, self.runtime.batch_size):
             found += self._detect_batch(photos[part], phrases[part])
         return found
@@ -101,8 +94,13 @@ class HubModels:
     def _longest_text(self) -> int:
         return int(self.detector.config.max_text_len)
 
-    def _detect_batch(self, photos: Sequence[RgbImage], phrases: Sequence[Sequence[str]]) -> list[Detections]:
+    def _detect_batch(
+        self, photos: Sequence[RgbImage], phrases: Sequence[Sequence[str]]
+    ) -> list[sv.Detections]:
+        from transformers.image_transforms import center_to_corners_format
+
         texts = [_prompt(words) for words in phrases]
+
         inputs = self.processor(images=list(photos), text=texts, return_tensors="pt", padding=True)
         columns = [
             phrase_columns(row, self.processor.tokenizer, len(words))
@@ -112,17 +110,20 @@ class HubModels:
             return [self._detect_in_passes(*item) for item in zip(photos, phrases, strict=True)]
         with self.runtime.inference():
             outputs = self.detector(**inputs.to(self.runtime.device))
-        probabilities = outputs.logits.float().sigmoid().cpu().numpy()
-        centres = outputs.pred_boxes.float().cpu().numpy()
+        probabilities = outputs.logits.float().sigmoid().cpu()
+        shares = center_to_corners_format(outputs.pred_boxes.float().cpu()).clamp(0, 1)
         return [
-            Detections(
-                xyxy=_boxes_px(boxes, photo.shape[1], photo.shape[0]),
-                scores=np.stack([rows[:, column].max(axis=1) for column in own], axis=1),
+            detections_of(
+                boxes * boxes.new_tensor([photo.shape[1], photo.shape[0]] * 2),
+                self.runtime.torch.stack([rows[:, column].amax(dim=1) for column in own], dim=1),
+                words,
             )
-            for photo, boxes, rows, own in zip(photos, centres, probabilities, columns, strict=True)
+            for photo, boxes, rows, own, words in zip(
+                photos, shares, probabilities, columns, phrases, strict=True
+            )
         ]
 
-    def _detect_in_passes(self, photo: RgbImage, phrases: Sequence[str]) -> Detections:
+    def _detect_in_passes(self, photo: RgbImage, phrases: Sequence[str]) -> sv.Detections:
         """Halves of the phrases, until each fits; a box of one pass scores 0 for the other's phrases."""
         from scipy.linalg import block_diag
 
@@ -131,8 +132,10 @@ class HubModels:
             return self._detect_batch([photo], [phrases])[0]
         middle = len(phrases) // 2
         passes = [self._detect_in_passes(photo, part) for part in (phrases[:middle], phrases[middle:])]
-        scores = block_diag(*(part.scores for part in passes)).astype(np.float32)
-        return Detections(np.concatenate([part.xyxy for part in passes]), scores)
+        scores = block_diag(*(part.data["scores"] for part in passes)).astype(np.float32)
+        boxes = np.concatenate([part.xyxy for part in passes])
+        as_tensor = self.runtime.torch.as_tensor
+        return detections_of(as_tensor(boxes), as_tensor(scores), phrases)
 
     def _mask_batch(
         self, photos: Sequence[RgbImage], boxes: Sequence[FloatImage]
@@ -240,9 +243,21 @@ def phrase_columns(token_ids: Sequence[int], tokenizer: Any, phrase_count: int) 
     return kept
 
 
-def _boxes_px(centres: FloatImage, width_px: int, height_px: int) -> FloatImage:
-    half = centres[:, 2:] / 2
-    relative = np.concatenate([centres[:, :2] - half, centres[:, :2] + half], axis=1)
-    scale = np.array([width_px, height_px, width_px, height_px], dtype=np.float32)
-    boxes: FloatImage = np.clip(relative, 0, 1).astype(np.float32) * scale
-    return boxes
+def detections_of(boxes: Any, scores: Any, phrases: Sequence[str]) -> sv.Detections:
+    """Boxes, each of the phrase that it fits best.
+
+    Args:
+        boxes: ``(N, 4)`` tensor, xyxy in pixels of the photo.
+        scores: ``(N, P)`` tensor in 0..1, how well each box fits each phrase.
+        phrases: what was asked for.
+
+    Returns:
+        Detections with ``data["scores"]`` ``(N, P)`` float32 and ``data["class_name"]``.
+    """
+    import supervision as sv
+
+    best = scores.max(dim=1)
+    results = {"boxes": boxes, "scores": best.values, "labels": best.indices}
+    found = sv.Detections.from_transformers(results, id2label=dict(enumerate(phrases)))
+    found.data["scores"] = scores.numpy()
+    return found

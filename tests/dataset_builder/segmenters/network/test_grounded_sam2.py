@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import supervision as sv
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,7 +10,6 @@ from chromiq.dataset_builder.segmenters import SegmentationTask
 from chromiq.dataset_builder.segmenters.agreement import colour_agreement, plausible_box
 from chromiq.dataset_builder.segmenters.classic.candidates import full_size
 from chromiq.dataset_builder.segmenters.network.grounded_sam2 import GroundedSam2Segmenter
-from chromiq.dataset_builder.segmenters.network.hub_models import Detections
 
 RED, BLUE, WHITE = (200, 30, 40), (30, 50, 190), (245, 245, 245)
 
@@ -36,7 +36,7 @@ class ScriptedModels:
 
     def detect(self, photos, phrases):
         return [
-            Detections(np.array(self.boxes, np.float32), np.array(self.scores, np.float32)[:, None])
+            sv.Detections(np.array(self.boxes, np.float32), confidence=np.array(self.scores, np.float32))
             for _ in photos
         ]
 

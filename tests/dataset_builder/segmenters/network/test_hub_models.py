@@ -86,7 +86,7 @@ class TestGroundedSam2:
     def test_detections_are_inside_the_photo_with_a_score_per_phrase(self, models, drawn):
         photos = [pair.on_model for pair in drawn]
         found = models.detect(photos, [["shirt", "trousers", "zip-top"], ["dress"], ["skirt", "gilet"]])
-        assert [item.scores.shape[1] for item in found] == [3, 1, 2]
+        assert [item.data["scores"].shape[1] for item in found] == [3, 1, 2]
         for item in found:
             assert (item.xyxy >= 0).all()
             assert (item.xyxy <= [96, 120, 96, 120]).all()
@@ -104,10 +104,10 @@ class TestGroundedSam2:
         (found,) = models.detect([photo], [words])
         (first,) = models.detect([photo], [words[:18]])
         boxes = len(first.xyxy)
-        assert found.scores.shape == (2 * boxes, 36)
+        assert found.data["scores"].shape == (2 * boxes, 36)
         np.testing.assert_allclose(found.xyxy[:boxes], first.xyxy, atol=1e-3)
-        np.testing.assert_allclose(found.scores[:boxes, :18], first.scores, atol=1e-5)
-        assert not found.scores[:boxes, 18:].any()
+        np.testing.assert_allclose(found.data["scores"][:boxes, :18], first.data["scores"], atol=1e-5)
+        assert not found.data["scores"][:boxes, 18:].any()
 
     def test_one_name_longer_than_the_detector_takes_is_refused(self, models, drawn):
         with pytest.raises(UsageError, match=r"garment 'a+' is \d+ tokens long, and the detector takes 63"):
