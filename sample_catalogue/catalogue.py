@@ -15,23 +15,23 @@ import numpy as np
 from chromiq.files import write_json
 from chromiq.photos.images import write_mask, write_photo
 from chromiq.records import BoolMask, PhotoPair, RgbImage
-from chromiq.sample_catalogue.bottoms import bottom
 from chromiq.sample_catalogue.canvas import Canvas
 from chromiq.sample_catalogue.cloth import Fabric
-from chromiq.sample_catalogue.faces import face_parts, hair_before, hair_behind
+from chromiq.sample_catalogue.garments import Clothes, bottom, top
 from chromiq.sample_catalogue.looks import BOTTOMS, STUDIOS, Look, look_of
 from chromiq.sample_catalogue.people import (
     Figure,
     Person,
     arm_part,
     body_parts,
+    face_parts,
+    hair_before,
+    hair_behind,
     hand_parts,
     neck_part,
     shoe_parts,
 )
-from chromiq.sample_catalogue.sewing import Clothes
 from chromiq.sample_catalogue.shapes import Frame, Light, Part, ellipse
-from chromiq.sample_catalogue.tops import top
 
 
 @dataclass(frozen=True, eq=False)

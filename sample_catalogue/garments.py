@@ -1,22 +1,13 @@
-"""Shirts, T-shirts, jumpers, jackets, gilets and dresses of the drawn sample catalogue."""
+"""The garments of the drawn sample catalogue: tops, dresses, trousers and skirts, and how they are sewn."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from chromiq.sample_catalogue.cloth import Fabric
+from chromiq.sample_catalogue.cloth import Fabric, Rgb
 from chromiq.sample_catalogue.people import Figure
-from chromiq.sample_catalogue.sewing import (
-    Clothes,
-    button,
-    cloth_tube,
-    flap_pocket,
-    patch_pocket,
-    random_fold,
-    seam,
-)
 from chromiq.sample_catalogue.shapes import (
     Detail,
     Fold,
@@ -28,6 +19,108 @@ from chromiq.sample_catalogue.shapes import (
     smooth,
     tube,
 )
+
+# ---------------------------------------------------------------- sewing
+
+
+@dataclass(frozen=True, eq=False)
+class Clothes:
+    """Layers of one garment, from back to front.
+
+    Attributes:
+        inside: seen through the neckline, behind the neck.
+        sleeves: left and right, laid under the body of the garment.
+        forearms: the part of a sleeve that a bent arm brings before the body.
+        body: trunk, skirt or legs with all that is sewn on.
+        sleeve_end: how far the sleeves reach along the arm: 0 none, 1 the wrist.
+    """
+
+    body: list[Part]
+    inside: list[Part] = field(default_factory=list)
+    sleeves: tuple[list[Part], list[Part]] = field(default_factory=lambda: ([], []))
+    forearms: tuple[list[Part], list[Part]] = field(default_factory=lambda: ([], []))
+    sleeve_end: float = 0.0
+
+
+def seam(points: list[tuple[float, float]], width: float, opacity: float, rgb: Rgb | None = None) -> Detail:
+    """A sewn line; with a colour it is a contrasting thread."""
+    return Detail(smooth(points), rgb, width, opacity, 0.003)
+
+
+def button(x: float, y: float, cloth: Rgb, radius: float) -> list[Detail]:
+    """A button that stands out from cloth of that colour, with its shadow and four holes' hollow."""
+    lifted: Rgb = (int(cloth[0] * 0.7 + 55), int(cloth[1] * 0.7 + 55), int(cloth[2] * 0.7 + 55))
+    face = darker(cloth, 0.78) if sum(cloth) > 380 else lifted
+    return [
+        Detail(ellipse(x + 0.008, y + 0.014, radius * 1.15, radius * 1.15), None, 0.0, 0.5, 0.008),
+        Detail(ellipse(x, y, radius, radius), face, 0.0, 1.0),
+        Detail(ellipse(x, y, radius * 0.55, radius * 0.55), darker(face, 0.8), 0.0, 0.9),
+    ]
+
+
+def patch_pocket(x: float, y: float, width: float, height: float) -> list[Detail]:
+    """A pocket sewn onto a shirt, its upper left corner at x, y."""
+    low = y + height * 0.86
+    frame = [(x, y), (x, low), (x + width / 2, y + height), (x + width, low), (x + width, y), (x, y)]
+    return [
+        Detail(np.array(frame), None, 0.012, 0.35, 0.003),
+        Detail(np.array([(x, y + 0.07), (x + width, y + 0.07)]), None, 0.008, 0.3, 0.002),
+    ]
+
+
+def flap_pocket(x: float, y: float) -> list[Detail]:
+    """A jacket's pocket under its flap, the middle of the flap's upper edge at x, y."""
+    box = np.array([(x - 0.22, y), (x + 0.22, y), (x + 0.22, y + 0.15), (x - 0.22, y + 0.15), (x - 0.22, y)])
+    return [Detail(box[:2], None, 0.022, 0.5, 0.004), Detail(box[1:], None, 0.014, 0.4, 0.006)]
+
+
+def random_fold(start: Points, way: Points, width: float, rng: np.random.Generator) -> Fold:
+    """A slightly bent fold of random height from `start` along `way`."""
+    middle = start + way / 2 + rng.normal(0, 0.04, 2)
+    height = width * rng.uniform(0.16, 0.34) * (1 if rng.random() < 0.6 else -1)
+    return Fold(smooth(np.array([start, middle, start + way]), steps=6), width, height)
+
+
+def cloth_tube(
+    line: Points,
+    radii: tuple[float, ...],
+    fabric: Fabric,
+    rng: np.random.Generator,
+    *,
+    folds: int,
+    hem: float,
+    round_start: bool = False,
+    details: tuple[Detail, ...] = (),
+) -> Part:
+    """A sleeve or a trouser leg, creased at random, with a seam `hem` above its end."""
+    tangent = np.gradient(line, axis=0)
+    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
+    creases = []
+    for _ in range(folds):
+        at = int(rng.integers(2, len(line) - 2))
+        normal = np.array([-tangent[at, 1], tangent[at, 0]])
+        radius = float(np.interp(at / (len(line) - 1), np.linspace(0, 1, len(radii)), radii))
+        way = normal * radius * rng.uniform(0.6, 1.2) + tangent[at] * rng.uniform(-0.4, 0.4)
+        start = line[at] + normal * radius * rng.uniform(-0.5, 0.5) - way / 2
+        creases.append(random_fold(start, way, 0.08, rng))
+    normal = np.array([-tangent[-1, 1], tangent[-1, 0]]) * radii[-1] * 1.3
+    sewn = line[-1] - tangent[-1] * hem
+    hem_line = Detail(np.stack([sewn + normal, sewn - normal]), None, 0.014, 0.4, 0.004)
+    return Part(
+        tube(line, radii, round_start=round_start),
+        fabric,
+        spine=line,
+        radii=radii,
+        roundness=0.78,
+        flatness=1.5,
+        folds=tuple(creases),
+        drape=0.008,
+        details=(*details, hem_line),
+        shadow=0.3,
+    )
+
+
+# ---------------------------------------------------------------- tops and dresses
 
 
 @dataclass(frozen=True)
@@ -282,3 +375,115 @@ def _lapel(trim: Fabric, side: int) -> Part:
     )
     notch = Detail(np.array([(0.27, 1.66), (0.40, 1.79)]) * (side, 1), None, 0.015, 0.5)
     return Part(outline * (side, 1), trim, roundness=0.2, details=(notch,), shadow=0.5)
+
+
+# ---------------------------------------------------------------- trousers and skirts
+
+_WAIST_Y = 2.86
+_THREAD = (196, 140, 70)
+
+
+def bottom(kind: str, figure: Figure, fabric: Fabric, rng: np.random.Generator) -> Clothes:
+    """A garment for the lower body.
+
+    Args:
+        kind: ``"trousers"``, ``"jeans"``, ``"shorts"`` or ``"skirt"``.
+        figure: for whom it is cut.
+        fabric: the cloth.
+        rng: for the fall of the folds.
+    """
+    if kind == "skirt":
+        return Clothes([_skirt(figure, fabric, rng), _waistband(figure, fabric, loops_sewn=False)])
+    legs = [_leg(kind, figure, side, fabric, rng) for side in (-1, 1)]
+    return Clothes([*legs, _seat(kind, figure, fabric, rng), _waistband(figure, fabric, loops_sewn=True)])
+
+
+def _skirt(f: Figure, fabric: Fabric, rng: np.random.Generator) -> Part:
+    top_x, hip_x, hem_x = f.waist_x + 0.03, f.hip_x + 0.10, f.hip_x + 0.42
+    side = smooth([(top_x, _WAIST_Y), (hip_x, 3.7), (hem_x - 0.10, 4.9), (hem_x, 5.7)])
+    hem = smooth([side[-1], (0.6, 5.80), (0.0, 5.84)])
+    pleats = []
+    for index, x in enumerate(np.linspace(-0.95, 0.95, 13) + rng.normal(0, 0.02, 13)):
+        line = smooth([(x * 0.60, 3.0), (x * 0.85, 4.2), (x * 1.15, 6.3)], steps=8)
+        pleats.append(Fold(line, 0.16, float(rng.uniform(0.05, 0.08)) * (1 if index % 2 else -0.6)))
+    low = [(-1.3, 5.66), (-0.6, 5.74), (0.0, 5.77), (0.6, 5.74), (1.3, 5.66)]
+    return Part(
+        mirrored(np.vstack([[(0.0, _WAIST_Y + 0.03)], side, hem])),
+        fabric,
+        roundness=0.6,
+        flatness=2.0,
+        folds=tuple(pleats),
+        drape=0.012,
+        details=(seam(low, 0.012, 0.3),),
+    )
+
+
+def _waistband(f: Figure, fabric: Fabric, *, loops_sewn: bool) -> Part:
+    x, y = f.waist_x + 0.045, _WAIST_Y
+    outline = np.vstack(
+        [
+            smooth([(-x + 0.02, y - 0.08), (0, y - 0.04), (x - 0.02, y - 0.08)]),
+            smooth([(x + 0.005, y + 0.12), (0, y + 0.17), (-x - 0.005, y + 0.12)]),
+        ]
+    )
+    loops = [np.array([(x * at, y - 0.07), (x * at, y + 0.16)]) for at in (-0.72, -0.38, 0.38, 0.72)]
+    edges = [
+        Detail(loop + np.array([dx, 0.0]), None, 0.010, 0.35) for loop in loops for dx in (-0.025, 0.025)
+    ]
+    details = edges if loops_sewn else []
+    return Part(outline, fabric, roundness=0.6, flatness=2.6, details=tuple(details), shadow=0.3)
+
+
+def _leg(kind: str, f: Figure, side: int, fabric: Fabric, rng: np.random.Generator) -> Part:
+    end = 0.44 if kind == "shorts" else 0.97
+    slim = 0.0 if f.joint_x > 0.75 else -0.02
+    radii = {
+        "shorts": (0.36, 0.39, 0.385, 0.38, 0.38),
+        "jeans": (0.35, 0.385, 0.36, 0.315, 0.275, 0.25, 0.235, 0.225, 0.215),
+    }.get(kind, (0.36, 0.395, 0.385, 0.355, 0.32, 0.30, 0.285, 0.27, 0.26))
+    line = f.leg_line(side, end)
+    if kind == "shorts":  # wide legs must not touch, or they look like a skirt
+        line = line + np.linspace(0, 0.09 * side, len(line))[:, None] * (1, 0)
+    crease = Detail(line[4:] + np.array([0.02 * side, 0.0]), None, 0.02, 0.18, 0.01)
+    return cloth_tube(
+        line,
+        tuple(r + slim for r in radii),
+        fabric,
+        rng,
+        folds=6 if kind == "shorts" else 16,
+        hem=0.10,
+        details=() if kind == "jeans" else (crease,),
+    )
+
+
+def _seat(kind: str, f: Figure, fabric: Fabric, rng: np.random.Generator) -> Part:
+    side = smooth([(f.waist_x + 0.04, _WAIST_Y + 0.02), (f.hip_x + 0.05, 3.50), (0.65, 4.0)])
+    crotch = smooth([side[-1], (0.55, 4.28), (0.25, 4.34), (0.0, 4.28)])
+    thread = _THREAD if kind == "jeans" else None
+    bold = 0.8 if thread else 0.32
+    details = [
+        seam([(0.0, 2.95), (0.01, 3.9), (0.0, 4.3)], 0.014, 0.45),
+        seam([(0.12, 3.0), (0.13, 3.65), (0.02, 3.95)], 0.011, bold, thread),
+        *button(0.0, _WAIST_Y + 0.06, fabric.rgb, 0.035),
+    ]
+    folds = []
+    for s in (-1, 1):
+        pocket = [((f.waist_x - 0.14) * s, 3.02), ((f.hip_x - 0.08) * s, 3.26), ((f.hip_x + 0.06) * s, 3.5)]
+        details.append(seam(pocket, 0.020, 0.5))
+        if thread:
+            details.append(seam([(x, y + 0.035) for x, y in pocket], 0.010, bold, thread))
+        for _ in range(3):  # drawn from the crotch toward the hips
+            start = np.array([0.06 * s, rng.uniform(3.95, 4.2)])
+            way = np.array([rng.uniform(0.25, 0.45) * s, rng.uniform(-0.3, 0.05)])
+            folds.append(random_fold(start, way, 0.08, rng))
+    return Part(
+        mirrored(np.vstack([[(0.0, _WAIST_Y + 0.06)], side, crotch])),
+        fabric,
+        roundness=0.7,
+        flatness=2.4,
+        folds=tuple(folds),
+        drape=0.008,
+        details=tuple(details),
+        fade_y=(3.75, 4.25),
+        shadow=0.0,
+    )
