@@ -18,8 +18,8 @@ from chromiq.errors import (
     UsageError,
 )
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
-from chromiq.evaluate.report.charts import steps_curve
 from chromiq.evaluate.report.page import Chart, write_report
+from chromiq.evaluate.report.pictures import steps_curve
 from chromiq.evaluate.score.crops import Crop
 from chromiq.evaluate.score.folders import score_folders
 from chromiq.evaluate.score.summary import bootstrap_interval

@@ -176,13 +176,6 @@ def cut_still_life(canvas: RgbImage, geometry: Geometry) -> RgbImage:
     return canvas[_rows(geometry.still_life_xyxy), _columns(geometry.still_life_xyxy)]
 
 
-def box_on_canvas(box_xyxy: Box, geometry: Geometry) -> Box:
-    """Where a box on the on-model photo lies on the canvas, rounded to whole pixels of its panel."""
-    left, top, right, bottom = geometry.on_model_xyxy
-    x0, y0, x1, y1 = (round(edge * geometry.on_model_scale) for edge in box_xyxy)
-    return (min(left + x0, right), min(top + y0, bottom), min(left + x1, right), min(top + y1, bottom))
-
-
 def _padded_right(canvas: RgbImage, start_px: int) -> RgbImage:
     canvas[:, start_px:] = np.rint(canvas[:, start_px - 1].mean(axis=0)).astype(np.uint8)
     return canvas

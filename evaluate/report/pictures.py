@@ -1,8 +1,9 @@
-"""What a report shows of an image: small pictures, dE00 maps in colours, the outline of what was measured."""
+"""The pictures of a report: small images, dE00 maps in colours, the curve of dE00 against steps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -20,6 +21,10 @@ _SIDES_PX = (900, 760, 620, 500, 400, 320, 240, 160)
 _QUALITY = 80
 # A map of more pixels than this shows no more on a screen and takes seconds.
 _MOST_MAP_SIDE_PX = 1600
+Interval = tuple[float, float]
+_CURVE_IN = (8.0, 4.2)
+_CURVE_DPI = 150
+_LINE, _BEST, _CONTROL = "#0a5bd0", "#0a7d43", "#8a8a90"
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,54 @@ def scale_bar() -> str:
     """The colours of a map from 0 to `MAP_FULL_SCALE`, left to right, as data URI."""
     ramp = np.linspace(0, MAP_FULL_SCALE, 256, dtype=np.float32)[None].repeat(12, axis=0)
     return data_uri(encode_image(_colours(ramp), "PNG"), "image/png")
+
+
+def steps_curve(
+    steps: Sequence[int],
+    means: Sequence[float],
+    intervals: Sequence[Interval],
+    best: int,
+    control: tuple[float, Interval],
+) -> bytes:
+    """Mean dE00 against training steps, as the bytes of a PNG.
+
+    Args:
+        steps: of each checkpoint, ascending.
+        means: mean dE00 over images, one per checkpoint.
+        intervals: their 95 % intervals.
+        best: index of the checkpoint to mark.
+        control: mean and interval of the uncorrected images.
+    """
+    # The object interface: pyplot would look for a display and keep figures alive.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=_CURVE_IN, dpi=_CURVE_DPI, layout="constrained")
+    axes = figure.add_subplot()
+    level, (control_low, control_high) = control
+    axes.axhspan(control_low, control_high, color=_CONTROL, alpha=0.12, linewidth=0)
+    axes.axhline(level, color=_CONTROL, linestyle="--", linewidth=1.2, label=f"uncorrected, {level:.2f}")
+    low, high = zip(*intervals, strict=True)
+    axes.fill_between(steps, low, high, color=_LINE, alpha=0.15, linewidth=0)
+    below = [mean - end for mean, end in zip(means, low, strict=True)]
+    above = [end - mean for mean, end in zip(means, high, strict=True)]
+    axes.errorbar(
+        steps, means, yerr=(below, above), color=_LINE, marker="o", markersize=4, capsize=3, linewidth=1.6,
+        elinewidth=0.8, label="checkpoints, with 95 % interval",
+    )  # fmt: skip
+    said = f"lowest: step {steps[best]:,}, {means[best]:.2f}"
+    axes.plot(steps[best], means[best], "o", color=_BEST, markersize=9, label=said)
+    axes.set(xlabel="training steps", ylabel="mean dE00 against the truth")
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.grid(axis="y", alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=9)
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer)
+    return buffer.getvalue()
 
 
 def _centre_pct(delta_e: FloatImage) -> int:

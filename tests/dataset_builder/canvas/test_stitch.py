@@ -9,7 +9,6 @@ from PIL import Image
 from chromiq.dataset_builder.canvas.loss_mask import garment_mask, half_mask, panel_mask
 from chromiq.dataset_builder.canvas.stitch import (
     KONTEXT_SIZES_WH,
-    box_on_canvas,
     cut_on_model,
     cut_still_life,
     exact_geometry,
@@ -88,7 +87,10 @@ def test_a_box_on_the_photo_lands_on_the_same_pixels_of_the_canvas():
     photo = np.zeros((200, 100, 3), np.uint8)
     photo[50:100, 20:60] = 255
     canvas = stitch(np.zeros_like(photo), photo, geometry)
-    left, top, right, bottom = box_on_canvas((20, 50, 60, 100), geometry)
+    corner = np.array(geometry.on_model_xyxy[:2] * 2)
+    left, top, right, bottom = corner + np.rint(np.array([20, 50, 60, 100]) * geometry.on_model_scale).astype(
+        int
+    )
     assert canvas[top + 2 : bottom - 2, left + 2 : right - 2].min() > 250
     canvas[top - 2 : bottom + 2, left - 2 : right + 2] = 0
     left, top, right, bottom = geometry.on_model_xyxy
@@ -141,12 +143,6 @@ def test_a_pixel_of_height_is_enough_and_of_width_is_kept():
 def test_of_sizes_that_show_the_photos_alike_the_smaller_is_taken():
     # At 1568 and at 1504 px of width two photos of 5000x100 are 15 px high.
     assert exact_geometry((5000, 100), (5000, 100)).canvas_wh == (1504, 688)
-
-
-def test_a_box_ends_where_its_panel_ends():
-    geometry = published_geometry((200, 400), (150, 200))
-    assert box_on_canvas((5, 10, 100, 150), geometry) == (410, 220, 600, 500)
-    assert box_on_canvas((200, 250, 201, 251), geometry) == (700, 600, 700, 600)
 
 
 def test_padding_takes_the_mean_of_the_last_column():
