@@ -1,11 +1,11 @@
-"""Mutated photos of every format, read as chromiq reads them: no crash, no hang, bounded memory.
+"""Mutated photos of every format, read and written as chromiq does it: no crash, no hang, bounded memory.
 
-    python benchmarks/fuzz_photos.py --inputs 100000
+    nice -n 15 python benchmarks/fuzz_photos.py --inputs 100000
 
 The seeds are the files of the matrix (`tests/support/foreign_photos.py`). Each input is a seed with bytes
 flipped, overwritten, cut out, repeated or cut off. It must be read, or refused with a finding, within
-seconds. A process that ends by a signal would show here as an aborted run, with its input kept as
-``chromiq-fuzz-SEED-last`` in the folder for temporary files.
+seconds; if it is read, it is also written again with a part changed. Inputs are tried in batches, each in a
+process of its own: one that ends by a signal, or without its result, is reported and its input kept.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import faulthandler
+import json
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,24 +25,26 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-SLOW_S = 20.0
+SLOW_S = 60.0
+MEMORY_BYTES = 6 << 30
 _SPECIAL = (0, 1, 2, 127, 128, 255)
+_LAST = "last-input"
 
 
-def seeds(folder: Path) -> list[tuple[str, bytes]]:
-    """Suffix and bytes of each file of the matrix whose tool is here."""
+def seeds(folder: Path) -> list[Path]:
+    """A file for each case of the matrix whose tool is here."""
     sys.path.insert(0, str(ROOT / "tests" / "support"))
     from _pytest.outcomes import Skipped
     from foreign_photos import CASES
 
     found = []
-    for case in CASES:
-        path = folder / f"seed{case.suffix}"
+    for number, case in enumerate(CASES):
+        path = folder / f"seed{number}{case.suffix}"
         try:
             case.make(path)
         except Skipped:
             continue
-        found.append((case.suffix, path.read_bytes()))
+        found.append(path)
     return found
 
 
@@ -66,60 +70,108 @@ def mutated(data: bytes, rng: np.random.Generator) -> bytes:
     return bytes(out)
 
 
-def read(path: Path) -> str:
-    """What becomes of one file: ``"read"``, or the code of its finding."""
+def tried(path: Path) -> str:
+    """What becomes of one file: ``"read"``, ``"written"``, or the code of its finding."""
     from chromiq.errors import UnsoundError
     from chromiq.photos.images import read_mask, read_photo, read_small
+    from chromiq.photos.originals import write_changed
     from chromiq.photos.soundness import verify_photo
 
     finding = verify_photo(path)
-    for reader in (lambda: read_photo(path, least_wh=(32, 32)).rgb, lambda: read_small(path, 24)):
-        try:
-            reader()
-        except UnsoundError as error:
-            finding = finding or error.findings[0]
+    with contextlib.suppress(UnsoundError):
+        read_small(path, 24)
     with contextlib.suppress(UnsoundError):  # a photo is not a mask
         read_mask(path)
-    return finding.code if finding else "read"
+    try:
+        photo = read_photo(path)
+        _ = photo.rgb
+    except UnsoundError as error:
+        return (finding or error.findings[0]).code
+    if finding or photo.values.size > 3_000_000:
+        return finding.code if finding else "read"
+    part = photo.values[10:40, 20:50]
+    box = (slice(10, 10 + len(part)), slice(20, 20 + part.shape[1]))
+    try:
+        write_changed(path.with_name(f"written{path.suffix}"), photo, part // 2, box)
+    except UnsoundError as error:
+        return error.findings[0].code
+    return "written"
 
 
-def fuzz(inputs: int, seed: int = 0, *, report_every: int = 5000) -> Counter[str]:
-    """Read that many mutated files.
+def fuzz(sources: list[Path], inputs: int, seed: int, folder: Path) -> Counter[str]:
+    """Try that many mutated files in this process.
+
+    Args:
+        sources: what to mutate.
+        inputs: how many.
+        seed: of the mutations.
+        folder: for the files; the last input stays there as ``last-input``.
 
     Raises:
-        AssertionError: if one takes longer than 20 s.
+        AssertionError: if one takes longer than a minute.
     """
     rng, outcomes = np.random.default_rng(seed), Counter[str]()
-    with tempfile.TemporaryDirectory() as name:
-        sources = seeds(Path(name))
-        last = Path(tempfile.gettempdir()) / f"chromiq-fuzz-{seed}-last"
-        for number in range(inputs):
-            suffix, data = sources[int(rng.integers(0, len(sources)))]
-            path = Path(name) / f"input{suffix}"
-            path.write_bytes(mutated(data, rng))
-            last.write_bytes(path.read_bytes())
-            start = time.perf_counter()
-            try:
-                outcomes[read(path)] += 1
-            except Exception:
-                kept = Path(tempfile.gettempdir()) / f"chromiq-fuzz-{seed}-{number}{suffix}"
-                kept.write_bytes(path.read_bytes())
-                print(f"input {number}, kept as {kept}", file=sys.stderr)
-                raise
-            assert time.perf_counter() - start < SLOW_S, f"input {number} of seed {seed} took too long"
-            if report_every and number % report_every == report_every - 1:
-                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-                print(f"{number + 1} inputs, peak {peak:.0f} MB, {dict(outcomes)}", flush=True)
+    contents = [(source.suffix, source.read_bytes()) for source in sources]
+    for number in range(inputs):
+        suffix, data = contents[int(rng.integers(0, len(contents)))]
+        data = mutated(data, rng)
+        (folder / _LAST).write_bytes(suffix.encode().ljust(8) + data)
+        path = folder / f"input{suffix}"
+        path.write_bytes(data)
+        start = time.perf_counter()
+        outcomes[tried(path)] += 1
+        assert time.perf_counter() - start < SLOW_S, f"input {number} of seed {seed} took too long"
     return outcomes
+
+
+def batch(sources: Path, inputs: int, seed: int, kept: Path) -> tuple[Counter[str], float]:
+    """A batch in a process of its own: the outcomes, and its peak memory in MB."""
+    with tempfile.TemporaryDirectory() as name:
+        command = [sys.executable, __file__, "--one-batch", str(sources), "--folder", name]
+        command += ["--inputs", str(inputs), "--seed", str(seed)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        try:
+            result = json.loads(done.stdout.splitlines()[-1])
+            return Counter(result["outcomes"]), float(result["peak_mb"])
+        except (IndexError, ValueError, KeyError):
+            last = (Path(name) / _LAST).read_bytes()
+            file = kept / f"crash-{seed}{last[:8].decode().strip()}"
+            file.write_bytes(last[8:])
+            (kept / f"crash-{seed}.txt").write_text(done.stderr)
+            reason = done.stderr.strip().splitlines()[-1:] or [""]
+            print(f"batch {seed} ended with {done.returncode}: {reason[0]}; input kept as {file}", flush=True)
+            return Counter({f"ended with {done.returncode}": 1}), 0.0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--inputs", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--batch-inputs", type=int, default=1000)
+    parser.add_argument(
+        "--kept", type=Path, default=Path(tempfile.gettempdir()), help="for inputs that crash"
+    )
+    parser.add_argument("--one-batch", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     faulthandler.enable()
-    print(dict(fuzz(options.inputs, options.seed)))
+    if options.one_batch:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+        sources = sorted(options.one_batch.iterdir())
+        outcomes = fuzz(sources, options.inputs, options.seed, options.folder)
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(json.dumps({"outcomes": outcomes, "peak_mb": peak_mb}))
+        return
+    options.kept.mkdir(parents=True, exist_ok=True)
+    total, peak_mb = Counter[str](), 0.0
+    with tempfile.TemporaryDirectory() as name:
+        sources = Path(name)
+        seeds(sources)
+        for start in range(0, options.inputs, options.batch_inputs):
+            count = min(options.batch_inputs, options.inputs - start)
+            outcomes, peak = batch(sources, count, options.seed + start, options.kept)
+            total, peak_mb = total + outcomes, max(peak_mb, peak)
+            print(f"{sum(total.values())} inputs, peak {peak_mb:.0f} MB, {dict(total)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -247,6 +247,10 @@ def correct(
             print_line(f"{done.out}: {done.reason}; outside the garment {done.outside}")
             for doubt in done.doubts:
                 print_line(f"  {doubt.hint}")
+            if done.metadata_dropped:
+                print_line(f"  dropped: {', '.join(done.metadata_dropped)}")
+            for note in done.notes:
+                print_line(f"  {note}")
         raise typer.Exit(0 if done.done else EXIT_SKIPPED)
     with progress_bar("correct") as update:
         result = correct_batch(

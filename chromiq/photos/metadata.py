@@ -40,6 +40,7 @@ _PHOTOSHOP_HEAD, _ICC_HEAD, _MPF_HEAD = b"Photoshop 3.0\0", b"ICC_PROFILE\0", b"
 _GAIN_MAP_HEAD = b"urn:iso:std:iso:ts:21496:-1\0"
 _PNG_XMP = b"XML:com.adobe.xmp"
 _ICC_PART_BYTES = 65_519
+_SEGMENT_ROOM = 65_533
 _INTEGER_TYPES = frozenset({1, 3, 4})
 APP0, APP1, APP2, APP11, APP13, APP14, COMMENT = b"\xe0", b"\xe1", b"\xe2", b"\xeb", b"\xed", b"\xee", b"\xfe"
 COLOUR_SPACE_TAG, INTEROP_INDEX = 40961, 1
@@ -49,9 +50,22 @@ _ABOUT = frozenset(
     {269, 270, 271, 272, ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, 285, _RESOLUTION_UNIT, 305, 306, 315, 316}
     | {18246, 18249, 33432, EXIF_IFD, GPS_IFD, 40091, 40092, 40093, 40094, 40095}
 )
+# How pixels are stored.
+_STRUCTURE = frozenset(
+    {*range(254, 269), 273, *range(277, 285), *range(288, 294), 297, 301, *range(317, 330)}
+    | {*range(332, 348), *range(512, 522), *range(529, 533), 32997, 32998, 50838}
+)
+_MAKER_NOTE = 37500
 _MAKE, _TEXTS = 271, frozenset({269, 270, 305, 315, 33432})
 _LAYERS, _SUB_IFDS, _SIGNATURE = 37724, 330, 52545
 _DESCRIBES_PIXELS = {_LAYERS: "Photoshop layers", _SUB_IFDS: "previews", _SIGNATURE: "C2PA signature"}
+# Chunks of a PNG or WebP that are the encoder's own, that state colours, and that are read by name.
+_PIXEL_CHUNKS = frozenset(
+    {b"IHDR", b"IDAT", b"IEND", b"PLTE", b"tRNS", b"bKGD", b"hIST", b"sBIT"}
+    | {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF"}
+)
+_COLOUR_CHUNKS = frozenset({b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP"})
+_COMMON_CHUNKS = frozenset({b"eXIf", b"pHYs", b"EXIF", b"XMP ", b"ICCP"})
 _THUMBNAIL_RESOURCES = frozenset({0x0409, 0x040C})
 _IPTC_RESOURCE, _IPTC_DIGEST = 0x0404, 0x0425
 _CLIPPING_PATHS = range(0x07D0, 0x0BB7)
@@ -86,6 +100,7 @@ class Metadata:
         blocks: all blocks of a JPEG, PNG or WebP.
         second_pictures: what else a file holds, by name.
         profile_is_whole: False if part of the ICC profile is missing.
+        extra_channels: of a TIFF, beside its colours: alpha and saved selections.
     """
 
     exif: Directory = field(default_factory=Directory)
@@ -99,6 +114,7 @@ class Metadata:
     blocks: tuple[Block, ...] = ()
     second_pictures: tuple[str, ...] = ()
     profile_is_whole: bool = True
+    extra_channels: int = 0
 
     @property
     def orientation(self) -> int:
@@ -131,6 +147,12 @@ class Carried:
         if name not in self.dropped:
             self.dropped.append(name)
 
+    def lose(self, *names: str) -> None:
+        """Note that what was kept so far is dropped."""
+        for name in set(names) & set(self.kept):
+            self.kept.remove(name)
+            self.drop(name)
+
 
 def read_metadata(path: Path, image_format: str) -> Metadata:
     """All that a file of ``"JPEG"``, ``"PNG"`` or ``"WEBP"`` says; nothing for other formats."""
@@ -150,6 +172,8 @@ def metadata_of_tiff(path: Path, page: tifffile.TiffPage, *, big: bool) -> Metad
         iptc=_bytes_of(directory, IPTC),
         profile=profile,
         dots_per_inch=_dots_of_directory(directory),
+        second_pictures=("previews",) if len(page.parent.pages) > 1 else (),
+        extra_channels=len(page.extrasamples),
     )
 
 
@@ -280,7 +304,26 @@ def carried_exif(
     _name_exif(directory, carried)
     if patched is not None:
         return patched
+    _name_rebuilt(metadata, carried)
     return write_tiff(_about(directory, to_srgb=to_srgb, upright=upright))
+
+
+def _exif_for_jpeg(metadata: Metadata, carried: Carried, *, to_srgb: bool) -> bytes | None:
+    """EXIF data that fits into one segment, if need be without the maker's notes."""
+    data = carried_exif(metadata, carried, to_srgb=to_srgb)
+    if data is None or len(data) <= _SEGMENT_ROOM - len(EXIF_HEAD):
+        return data
+    about = _about(metadata.exif, to_srgb=to_srgb)
+    if EXIF_IFD in about.tags:
+        exif = Directory(about.order, dict(about.sub(EXIF_IFD).tags))
+        if exif.tags.pop(_MAKER_NOTE, None):
+            carried.drop("maker notes")
+        about.tags[EXIF_IFD] = Entry(4, exif)
+    data = write_tiff(about)
+    if len(data) <= _SEGMENT_ROOM - len(EXIF_HEAD):
+        return data
+    carried.lose("EXIF", "GPS", "texts")
+    return None
 
 
 def _about(directory: Directory, *, to_srgb: bool, upright: bool = False) -> Directory:
@@ -299,6 +342,26 @@ def _about(directory: Directory, *, to_srgb: bool, upright: bool = False) -> Dir
 
 def _is_sound(tag: int, entry: Entry) -> bool:
     return tag != ORIENTATION or entry.type in _INTEGER_TYPES
+
+
+def _name_rebuilt(metadata: Metadata, carried: Carried) -> None:
+    """Name what is left out of a first directory that is written anew."""
+    known = _ABOUT | _STRUCTURE | _DESCRIBES_PIXELS.keys() | {XMP, IPTC, PHOTOSHOP, ICC}
+    if metadata.exif.tags.keys() - known:
+        carried.drop("other TIFF tags")
+    if _has_second_directory(metadata.exif_data):
+        carried.drop("EXIF thumbnail")
+
+
+def _has_second_directory(data: bytes | None) -> bool:
+    header = header_of(data or b"")
+    if data is None or header is None or header[1]:
+        return False
+    try:
+        count = struct.unpack_from(f"{header[0]}H", data, header[2])[0]
+        return bool(struct.unpack_from(f"{header[0]}I", data, header[2] + 2 + 12 * count)[0])
+    except struct.error:
+        return False
 
 
 def _name_exif(directory: Directory, carried: Carried) -> None:
@@ -446,32 +509,58 @@ def jpeg_blocks(metadata: Metadata, carried: Carried, *, profile: bytes | None, 
         elif kind == APP1 and payload.startswith(XMP_HEAD):
             data = carried_xmp(payload[len(XMP_HEAD) :], carried)
             kept += [Block(APP1, XMP_HEAD + data)] if data else []
-        elif kind == APP1 and payload.startswith(_XMP_MORE_HEAD):
-            carried.drop("extended XMP")
         elif kind == APP2 and payload.startswith(_ICC_HEAD):
             if not to_srgb:
                 kept.append(block)
                 carried.keep("ICC profile")
-        elif kind == APP2 and payload.startswith(_MPF_HEAD):
-            carried.drop("index of second pictures (MPF)")
-        elif kind == APP2 and payload.startswith(_GAIN_MAP_HEAD):
-            carried.drop("gain map")
-        elif kind == APP11:
-            carried.drop("C2PA signature" if b"c2pa" in payload[:256] else "JUMBF or HDR data (APP11)")
         elif kind == APP13 and payload.startswith(_PHOTOSHOP_HEAD):
             continue  # below, as one resource may be spread over several segments
-        elif kind[0] in range(0xE1, 0xF0) and kind != APP14:
+        elif stale := _stale_segment(block):
+            carried.drop(stale)
+        elif name := _other_block(block):
             kept.append(block)
-            carried.keep(f"APP{kind[0] - 0xE0}" + _named(payload))
-        elif kind == COMMENT:
-            kept.append(block)
-            carried.keep("comment")
+            carried.keep(name)
+    if metadata.dots_per_inch:
+        carried.keep("resolution")
     return kept + _photoshop_segments(carried_resources(metadata.photoshop, carried))
 
 
-def _named(payload: bytes) -> str:
-    name = payload.split(b"\0")[0][:20]
-    return f" ({name.decode('ascii')})" if name.isascii() and name.isalnum() else ""
+def _stale_segment(block: Block) -> str:
+    """The name of a JPEG's segment that describes the old pixels or what lies behind them; else empty."""
+    kind, payload = block.kind, block.payload
+    if kind == APP1 and payload.startswith(_XMP_MORE_HEAD):
+        return "extended XMP"
+    if kind == APP2 and payload.startswith(_MPF_HEAD):
+        return "index of second pictures (MPF)"
+    if kind == APP2 and payload.startswith(_GAIN_MAP_HEAD):
+        return "gain map"
+    if kind == APP11:
+        return "C2PA signature" if b"c2pa" in payload[:256] else "JUMBF or HDR data (APP11)"
+    return ""
+
+
+def _other_block(block: Block) -> str:
+    """The name of a block of a JPEG, PNG or WebP beside those every format has; else empty."""
+    kind, payload = block.kind, block.payload
+    if kind == COMMENT:
+        return "comment"
+    if len(kind) == 1:
+        known = (EXIF_HEAD, XMP_HEAD, _ICC_HEAD, _PHOTOSHOP_HEAD)
+        if kind[0] not in range(0xE1, 0xF0) or kind == APP14 or payload.startswith(known):
+            return ""
+        name = payload.split(b"\0")[0][:20]
+        shown = f" ({name.decode('ascii')})" if name.isascii() and name.isalnum() else ""
+        return f"APP{kind[0] - 0xE0}{shown}"
+    if kind in _PIXEL_CHUNKS | _COLOUR_CHUNKS | _COMMON_CHUNKS or _png_xmp(block) is not None:
+        return ""
+    return "C2PA signature" if kind == b"caBX" else f"{kind.decode('latin-1').strip()} chunk"
+
+
+def _drop_other_blocks(metadata: Metadata, carried: Carried) -> None:
+    """Name the blocks that have no place in another format."""
+    for block in metadata.blocks:
+        if name := _stale_segment(block) or _other_block(block):
+            carried.drop(name)
 
 
 def about_blocks(
@@ -486,21 +575,27 @@ def about_blocks(
         profile: the ICC profile to write.
         to_srgb: whether the pixels were converted.
     """
-    exif = carried_exif(metadata, carried, to_srgb=to_srgb)
+    carry_exif = _exif_for_jpeg if image_format == "JPEG" else carried_exif
+    exif = carry_exif(metadata, carried, to_srgb=to_srgb)
     xmp = carried_xmp(metadata.xmp, carried)
+    _drop_other_blocks(metadata, carried)
+    _name_profile(metadata, carried, profile)
     for tag, name in _DESCRIBES_PIXELS.items():
         if tag in metadata.exif.tags:
             carried.drop(name)
-    if metadata.profile and profile == metadata.profile:
-        carried.keep("ICC profile")
+    if metadata.dots_per_inch:  # a WebP has no place for it beside EXIF
+        has_place = image_format != "WEBP" or _dots_of_directory(metadata.exif)
+        (carried.keep if has_place else carried.drop)("resolution")
     if image_format == "JPEG":
+        if xmp and len(xmp) > _SEGMENT_ROOM - len(XMP_HEAD):
+            carried.lose("XMP")
+            xmp = None
         photoshop = carried_resources(_all_resources(metadata), carried)
         return [
-            *([Block(APP1, EXIF_HEAD + exif)] if exif and len(exif) < 65_000 else []),
-            *([Block(APP1, XMP_HEAD + xmp)] if xmp and len(xmp) < 65_000 else []),
+            *([Block(APP1, EXIF_HEAD + exif)] if exif else []),
+            *([Block(APP1, XMP_HEAD + xmp)] if xmp else []),
             *(_icc_segments(profile) if profile else []),
             *_photoshop_segments(photoshop),
-            *(Block(COMMENT, each) for each in metadata.comments),
         ]
     for number, _, _ in resources(_all_resources(metadata)):
         carried.drop(
@@ -519,6 +614,11 @@ def about_blocks(
     return found + ([_png_xmp_chunk(xmp)] if xmp else [])
 
 
+def _name_profile(metadata: Metadata, carried: Carried, profile: bytes | None) -> None:
+    if metadata.profile:
+        (carried.keep if profile == metadata.profile else carried.drop)("ICC profile")
+
+
 def png_blocks(metadata: Metadata, carried: Carried, *, profile: bytes | None, to_srgb: bool) -> list[Block]:
     """A PNG's chunks from a PNG: all that may be copied when pixels have changed."""
     kept: list[Block] = []
@@ -526,9 +626,9 @@ def png_blocks(metadata: Metadata, carried: Carried, *, profile: bytes | None, t
         kept.append(Block(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)))
     for block in metadata.blocks:
         kind = block.kind
-        if kind in {b"IHDR", b"IDAT", b"IEND", b"PLTE", b"tRNS", b"bKGD", b"hIST", b"sBIT"}:
+        if kind in _PIXEL_CHUNKS:
             continue  # the encoder's own, or bound to a palette
-        if kind in {b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP"}:
+        if kind in _COLOUR_CHUNKS:
             if not to_srgb:
                 kept.append(block)
                 carried.keep({b"iCCP": "ICC profile"}.get(kind, kind.decode()))
@@ -537,11 +637,14 @@ def png_blocks(metadata: Metadata, carried: Carried, *, profile: bytes | None, t
             kept += [Block(kind, data)] if data else []
         elif _png_xmp(block) is not None:
             kept += [_png_xmp_chunk(carried_xmp(_png_xmp(block), carried) or b"")]
-        elif kind in {b"tEXt", b"zTXt", b"iTXt", b"tIME", b"pHYs", b"mDCV", b"cLLI"} or kind[3:].islower():
+        elif kind == b"pHYs":
             kept.append(block)
-            carried.keep("resolution" if kind == b"pHYs" else f"{kind.decode('latin-1')} chunk")
+            carried.keep("resolution")
+        elif kind in {b"tEXt", b"zTXt", b"iTXt", b"tIME", b"mDCV", b"cLLI"} or kind[3:].islower():
+            kept.append(block)
+            carried.keep(_other_block(block))
         else:
-            carried.drop("C2PA signature" if kind == b"caBX" else f"{kind.decode('latin-1')} chunk")
+            carried.drop(_other_block(block))
     return kept
 
 
@@ -563,7 +666,7 @@ def tiff_tags(metadata: Metadata, carried: Carried) -> Directory:
         else:
             kept.tags.pop(tag, None)
     _name_exif(directory, carried)
-    for tag, name in ((IPTC, "IPTC"), (ICC, "ICC profile")):
+    for tag, name in ((IPTC, "IPTC"), (ICC, "ICC profile"), (_X_RESOLUTION, "resolution")):
         if tag in kept.tags:
             carried.keep(name)
     return kept
@@ -575,6 +678,8 @@ def tiff_tags_about(
     """The tags of a TIFF about a photo of another format, or of one that is encoded again."""
     about = _about(metadata.exif, to_srgb=to_srgb)
     _name_exif(metadata.exif, carried)
+    _name_rebuilt(metadata, carried)
+    _drop_other_blocks(metadata, carried)
     for tag, name in _DESCRIBES_PIXELS.items():
         if tag in metadata.exif.tags:
             carried.drop(name)
@@ -584,9 +689,9 @@ def tiff_tags_about(
     for tag, kind, value in ((XMP, 1, xmp), (PHOTOSHOP, 1, photoshop), (IPTC, 7, iptc), (ICC, 7, profile)):
         if value:
             about.tags[tag] = Entry(kind, value)
-    if metadata.profile and profile == metadata.profile:
-        carried.keep("ICC profile")
+    _name_profile(metadata, carried, profile)
     if metadata.dots_per_inch:
+        carried.keep("resolution")
         for tag, dots in zip((_X_RESOLUTION, _Y_RESOLUTION), metadata.dots_per_inch, strict=True):
             about.tags[tag] = Entry(5, struct.pack(f"{about.order}II", round(dots * 100), 100))
         about.with_short(_RESOLUTION_UNIT, 2)
@@ -612,7 +717,7 @@ def _icc_segments(profile: bytes) -> list[Block]:
 
 
 def _photoshop_segments(data: bytes | None) -> list[Block]:
-    room = 65_533 - len(_PHOTOSHOP_HEAD)
+    room = _SEGMENT_ROOM - len(_PHOTOSHOP_HEAD)
     return [
         Block(APP13, _PHOTOSHOP_HEAD + data[at : at + room])
         for at in range(0, len(data or b""), room)

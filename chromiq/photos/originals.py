@@ -47,6 +47,7 @@ from chromiq.records import BoolMask
 Box = tuple[slice, slice]
 WHOLE: Box = (slice(None), slice(None))
 _BMP_SUFFIX = ".bmp"
+_EIGHT_BIT_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".webp", _BMP_SUFFIX})
 _APPLICATION_SEGMENTS = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})
 _PNG_METADATA = frozenset(
     {b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"eXIf", b"pHYs", b"tEXt", b"zTXt", b"iTXt"}
@@ -103,6 +104,9 @@ def write_changed(path: Path, photo: Photo, changed: NDArray[Any], box: Box = WH
     notes: list[str] = []
     for name in photo.file.metadata.second_pictures:
         carried.drop(name)
+    if photo.file.format == "JPEG" and (behind := bytes_behind_jpeg(photo.path)):
+        carried.drop(f"{behind} bytes behind the picture")
+    notes += _reductions(photo, suffix)
     try:
         data, outside = _encoded(photo, changed, box, suffix, carried, notes)
     except (ChromiqError, OSError, MemoryError):
@@ -114,6 +118,16 @@ def write_changed(path: Path, photo: Photo, changed: NDArray[Any], box: Box = WH
         raise UnsoundError(str(finding), [finding]) from error
     write_bytes(path, data)
     return Written(outside, tuple(carried.kept), tuple(carried.dropped), tuple(notes))
+
+
+def _reductions(photo: Photo, suffix: str) -> list[str]:
+    """What of the pixels a format cannot hold, beside what `Kept` says."""
+    found = []
+    if photo.values.dtype == np.uint16 and suffix in _EIGHT_BIT_SUFFIXES:
+        found.append("16 bits became 8")
+    if photo.file.kind == "grey":
+        found.append("grey became RGB")
+    return found
 
 
 def output_name(photo: Path) -> str:
@@ -141,6 +155,8 @@ def _encoded(
     target = WRITABLE_FORMATS.get(suffix)
     same = target == photo.file.format
     about: dict[str, Any] = {"profile": _profile_to_write(photo, same=same), "to_srgb": bool(photo.converted)}
+    if not same and photo.file.metadata.extra_channels > (photo.alpha is not None):
+        carried.drop("saved selections")
     if target == "JPEG":
         return _jpeg(photo, part, box, carried, notes, about)
     changed = photo.values.copy()
@@ -160,6 +176,8 @@ def _encoded(
         directory, strips = plain_directory(_with_alpha(photo, stored), directory.tags, directory.order)
         if same:
             notes.append("TIFF stored as ZIP-compressed RGB")
+            if photo.file.metadata.extra_channels > (photo.alpha is not None):
+                carried.drop("saved selections")
         return write_tiff(directory, strips), outside
     pixels = _with_alpha(photo, stored)
     if target == "WEBP":
@@ -208,13 +226,11 @@ def _rewritten_tiff(
     photo: Photo, changed: NDArray[Any], stored: NDArray[Any], carried: Carried, notes: list[str]
 ) -> tuple[bytes, Kept] | None:
     """A TIFF with its changed strips or tiles encoded again; None if its pixels are not plain RGB."""
-    with tiff_page(photo.path) as (page, pictures):
+    with tiff_page(photo.path) as (page, _):
         lossy = int(page.compression) == _TIFF_JPEG
         rgb = int(page.photometric) == 2 or (int(page.photometric) == 6 and lossy)
         if not rgb or int(page.bitspersample) not in {8, 16} or page.fillorder != 1:
             return None
-        if len(page.parent.pages) > pictures:
-            carried.drop("previews")
         samples = tiff_samples(page)
         there = turned_back(_different(photo.values, changed), photo.file.orientation)
         new = stored[there]
@@ -262,8 +278,6 @@ def _jpeg(
         data = _with_density(data, file.metadata.dots_per_inch)
     else:
         blocks = meta.jpeg_blocks(file.metadata, carried, **about)
-        if behind := bytes_behind_jpeg(file.path):
-            carried.drop(f"{behind} bytes behind the picture")
     return jpeg_with_segments(data, blocks, _APPLICATION_SEGMENTS), outside
 
 

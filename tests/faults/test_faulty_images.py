@@ -254,12 +254,15 @@ def test_a_dataset_may_hold_pipes_and_devices(dataset):
     assert {"photo.missing", "caption.missing"} <= codes
 
 
-def test_mutated_photos_are_read_or_refused():
+def test_mutated_photos_are_read_or_refused(tmp_path):
     """A few of what ``benchmarks/fuzz_photos.py`` does by the hundred thousand."""
     spec = importlib.util.spec_from_file_location("fuzz_photos", ROOT / "benchmarks" / "fuzz_photos.py")
     fuzz_photos = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(fuzz_photos)
-    outcomes = fuzz_photos.fuzz(150, seed=3, report_every=0)
-    assert outcomes["read"] > 10
+    seeds, work = tmp_path / "seeds", tmp_path / "work"
+    seeds.mkdir()
+    work.mkdir()
+    outcomes = fuzz_photos.fuzz(fuzz_photos.seeds(seeds), 150, 3, work)
+    assert outcomes["written"] > 10
     assert outcomes["photo.truncated"] > 10
     assert sum(outcomes.values()) == 150

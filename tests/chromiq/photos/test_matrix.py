@@ -8,7 +8,9 @@ import os
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from foreign_photos import CASES, HEIGHT_PX, WIDTH_PX
+from PIL import Image
 from places import ROOT
 
 from chromiq.correction.fitting.colour_map import ColourMap, apply_colour_map
@@ -18,6 +20,7 @@ from chromiq.photos.soundness import verify_photo
 
 DOCUMENT = ROOT / "docs" / "photo_formats.md"
 LIGHTER = ColourMap(np.eye(3), np.zeros(3), np.array([6.0, 4, -5]))
+FRAMES = {bytes([0xFF, kind]) for kind in {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}}
 _HEAD = ["file", "read as", "outside the garment", "kept", "dropped", "otherwise"]
 
 
@@ -76,7 +79,35 @@ def test_a_foreign_file_is_read_rightly_and_written_unharmed(case, tmp_path):
     wanted, got = (photo.space.to_lab(values[inner]).mean(axis=0) for values in (changed, after.values))
     lossy = case.suffix == ".jpg" or "JPEG" in case.name
     np.testing.assert_allclose(got, wanted, atol=1.5 if lossy else 0.01)
+    assert_stored_alike(case, source, out, written)
     assert row(case, photo, written) == documented().get(case.name)
+
+
+def stored_as(path, suffix):
+    """How a file stores its pixels, by decoders that are not ours."""
+    if suffix == ".tif":
+        with tifffile.TiffFile(path) as file:
+            page = file.pages[0]
+            names = ("compression", "predictor", "planarconfig", "is_tiled", "rowsperstrip", "bitspersample")
+            found = {name: getattr(page, name) for name in (*names, "samplesperpixel", "subsampling")}
+            return found | {"byteorder": file.byteorder, "is_bigtiff": file.is_bigtiff}
+    if suffix == ".jpg":
+        data = path.read_bytes()
+        frame = next(data[at + 1] for at in range(2, len(data)) if data[at : at + 2] in FRAMES)
+        with Image.open(path) as image:
+            layers = [layer[1:3] for layer in image.layer]
+            return {"frame": frame, "sampling": layers, "tables": image.quantization}
+    if suffix == ".png":
+        return {"depth": path.read_bytes()[24]}
+    return {}
+
+
+def assert_stored_alike(case, source, out, written):
+    """Compression, predictor, planes, byte order, sampling and tables are kept, or the result names them."""
+    before, after = (stored_as(path, case.suffix) for path in (source, out))
+    if written.outside is Kept.CONVERTED or any("became" in note for note in written.notes):
+        return
+    assert after == before
 
 
 def row(case, photo, written):
