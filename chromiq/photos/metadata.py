@@ -345,7 +345,7 @@ def _is_sound(tag: int, entry: Entry) -> bool:
 
 
 def _name_rebuilt(metadata: Metadata, carried: Carried) -> None:
-    """Name what is left out of a first directory that is written anew."""
+    """Name what is left out of a first directory that is built from what is known."""
     known = _ABOUT | _STRUCTURE | _DESCRIBES_PIXELS.keys() | {XMP, IPTC, PHOTOSHOP, ICC}
     if metadata.exif.tags.keys() - known:
         carried.drop("other TIFF tags")

@@ -159,6 +159,10 @@ def _encoded(
         carried.drop("saved selections")
     if target == "JPEG":
         return _jpeg(photo, part, box, carried, notes, about)
+    if target == "TIFF" and same and not photo.converted:
+        found = _rewritten_tiff(photo, part, box, carried, notes)
+        if found:
+            return found
     changed = photo.values.copy()
     changed[box] = part
     if target is None:
@@ -166,12 +170,6 @@ def _encoded(
     outside = Kept.CONVERTED if photo.converted else Kept.ALL
     stored = turned_back(changed, photo.file.orientation)
     if target == "TIFF":
-        if (
-            same
-            and not photo.converted
-            and (found := _rewritten_tiff(photo, changed, stored, carried, notes))
-        ):
-            return found
         directory = meta.tiff_tags_about(photo.file.metadata, carried, **about)
         directory, strips = plain_directory(_with_alpha(photo, stored), directory.tags, directory.order)
         if same:
@@ -215,6 +213,15 @@ def _over_white(photo: Photo, changed: NDArray[Any]) -> NDArray[Any]:
     return changed if photo.alpha is None else over_white(changed, photo.alpha)
 
 
+def _stored_box(photo: Photo, box: Box) -> Box:
+    """Rows and columns of `Photo.values` as the file has them."""
+    if photo.file.orientation == 1:
+        return box
+    inside = np.zeros(photo.values.shape[:2], bool)
+    inside[box] = True
+    return bounding_box(turned_back(inside, photo.file.orientation))
+
+
 def _different(first: NDArray[Any], second: NDArray[Any]) -> BoolMask:
     there = first[..., 0] != second[..., 0]
     for channel in range(1, first.shape[2]):
@@ -223,7 +230,7 @@ def _different(first: NDArray[Any], second: NDArray[Any]) -> BoolMask:
 
 
 def _rewritten_tiff(
-    photo: Photo, changed: NDArray[Any], stored: NDArray[Any], carried: Carried, notes: list[str]
+    photo: Photo, part: NDArray[Any], box: Box, carried: Carried, notes: list[str]
 ) -> tuple[bytes, Kept] | None:
     """A TIFF with its changed strips or tiles encoded again; None if its pixels are not plain RGB."""
     with tiff_page(photo.path) as (page, _):
@@ -232,8 +239,11 @@ def _rewritten_tiff(
         if not rgb or int(page.bitspersample) not in {8, 16} or page.fillorder != 1:
             return None
         samples = tiff_samples(page)
-        there = turned_back(_different(photo.values, changed), photo.file.orientation)
-        new = stored[there]
+        before, after = (turned_back(each, photo.file.orientation) for each in (photo.values[box], part))
+        different = _different(before, after)
+        there = np.zeros(samples.shape[:2], bool)
+        there[_stored_box(photo, box)] = different
+        new = after[different]
         if 1 in (extras := [int(extra) for extra in page.extrasamples]):
             full = np.iinfo(samples.dtype).max
             alpha = samples[..., 3 + extras.index(1)][there][:, None].astype(np.float32) / full
@@ -284,10 +294,7 @@ def _jpeg(
 def _with_part(photo: Photo, part: NDArray[Any], box: Box) -> bytes | None:
     """The JPEG's own blocks with a part changed; None if that cannot be done."""
     orientation = photo.file.orientation
-    if orientation != 1:
-        inside = np.zeros(photo.values.shape[:2], bool)
-        inside[box] = True
-        box = bounding_box(turned_back(inside, orientation))
+    box = _stored_box(photo, box)
     corner = (box[0].start or 0, box[1].start or 0)
     stored = turned_back(photo.values, orientation)
     return changed_jpeg(photo.path, stored, turned_back(part, orientation), corner)

@@ -48,7 +48,9 @@ _TYPE_BYTES = {
 }
 _OFFSETS, _COUNTS = {273, 324}, {279, 325}
 _MOST_TAGS, _MOST_BYTES, _DEEPEST = 4096, 256 << 20, 4
-_DEFLATE = 8
+_DEFLATE, _ZIP = 8, frozenset({8, 32946})
+# By libdeflate, in a third of zlib's time.
+_ZIP_LEVEL = 6
 _LOSSY_LEVEL = 95
 Order = Literal["<", ">"]
 
@@ -305,11 +307,13 @@ def _compressed(part: NDArray[Any], page: tifffile.TiffPage) -> bytes:
     ordered = _differences(part, page).astype(part.dtype.newbyteorder(page.parent.byteorder))
     if page.compression == 32773:  # PackBits packs each row by itself
         return b"".join(imagecodecs.packbits_encode(row.tobytes()) for row in ordered)
+    if page.compression in _ZIP:
+        return bytes(imagecodecs.deflate_encode(ordered.tobytes(), level=_ZIP_LEVEL))
     return bytes(tifffile.TIFF.COMPRESSORS[page.compression](ordered.tobytes()))
 
 
 def _deflate(part: NDArray[Any], page: tifffile.TiffPage) -> bytes:
-    return bytes(imagecodecs.zlib_encode(_plain(part, page)))
+    return bytes(imagecodecs.deflate_encode(_plain(part, page), level=_ZIP_LEVEL))
 
 
 def _jpeg(part: NDArray[Any], page: tifffile.TiffPage) -> bytes:
@@ -341,11 +345,11 @@ def plain_directory(
     ordered = pixels.dtype.newbyteorder(order)
     strips = [
         bytes(
-            imagecodecs.zlib_encode(
+            imagecodecs.deflate_encode(
                 imagecodecs.delta_encode(np.ascontiguousarray(pixels[top : top + rows]), axis=-2)
                 .astype(ordered)
                 .tobytes(),
-                level=6,
+                level=_ZIP_LEVEL,
             )
         )
         for top in range(0, height_px, rows)
