@@ -35,6 +35,9 @@ def studio(
     from chromiq.studio.workplace import open_workplace
 
     workplace = open_workplace(folders)
+    given = {folder.resolve() for folder in folders}
+    for source in [root for root in workplace.roots if root not in given]:
+        say(f"also opened, as results were made from it: {source}")
 
     def started(address: str) -> None:
         print_line(address)

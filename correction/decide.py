@@ -23,6 +23,7 @@ from chromiq.correction.plausibility import (
     look_at_result,
 )
 from chromiq.correction.target import from_d50, target_map, to_d50
+from chromiq.dataset_builder.segmenters.classic.body import Body
 from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
 
 Lab = tuple[float, float, float]
@@ -124,6 +125,7 @@ def plan_correction(
     fit: ColourFit | None = None,
     generated: RgbImage | None = None,
     exchanged: bool = False,
+    bodies: Sequence[Body] | None = None,
 ) -> Plan:
     """Decide about one photo by the methods that fit a map, ``"transfer"`` and ``"hybrid"``.
 
@@ -138,8 +140,9 @@ def plan_correction(
         fit: fitted to several photos of the garment together, in place of this one's own.
         generated: ``(h, w, 3)`` uint8 sRGB, what a network made of the photo; for ``"hybrid"``.
         exchanged: whether the file names say that each photo is the other one.
+        bodies: as for `look_at_photos`.
     """
-    evidence = look_at_photos(still_life, still_life_mask, on_model, found)
+    evidence = look_at_photos(still_life, still_life_mask, on_model, found, bodies)
     evidence = replace(evidence, exchanged=evidence.exchanged or exchanged)
     if options.target_lab is not None:  # the still-life then only shows which garment it is
         evidence = replace(

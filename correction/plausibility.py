@@ -341,7 +341,11 @@ def judge(evidence: Evidence) -> Judgement:
 
 
 def look_at_photos(
-    still_life: RgbImage, still_life_mask: BoolMask, on_model: RgbImage, found: GarmentMask
+    still_life: RgbImage,
+    still_life_mask: BoolMask,
+    on_model: RgbImage,
+    found: GarmentMask,
+    bodies: Sequence[Body] | None = None,
 ) -> Evidence:
     """All evidence that needs no correction: where the mask lies, and what the two photos show.
 
@@ -350,14 +354,17 @@ def look_at_photos(
         still_life_mask: ``(h, w)`` bool, the garment on it.
         on_model: ``(H, W, 3)`` uint8 sRGB.
         found: the garment on it, ``(H, W)`` bool.
+        bodies: of the two photos, as `find_bodies` found them, which takes longest.
     """
-    flat, flat_mask = _small(still_life, still_life_mask)
-    photo, mask = _small(on_model, found.mask)
+    flat_mask, mask = (
+        _small(photo, covered)[1]
+        for photo, covered in ((still_life, still_life_mask), (on_model, found.mask))
+    )
     if not mask.any():
         return _nothing_found(found)
     if not flat_mask.any():
         flat_mask = np.ones_like(flat_mask)
-    there, here = find_body(flat), find_body(photo)
+    there, here = bodies or find_bodies(still_life, on_model)
     background = _background(here.lab)
     left_out, cut = _same_cloth_outside(here.lab, mask, background)
     return Evidence(
@@ -383,6 +390,11 @@ def look_at_photos(
         still_life_chroma=_chroma(there.lab[flat_mask]),
         on_model_chroma=_chroma(here.lab[mask]),
     )
+
+
+def find_bodies(still_life: RgbImage, on_model: RgbImage) -> list[Body]:
+    """The person on each of two photos, or what looks like one."""
+    return [find_body(_small(photo, np.ones(photo.shape[:2], bool))[0]) for photo in (still_life, on_model)]
 
 
 def _nothing_found(found: GarmentMask) -> Evidence:

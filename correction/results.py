@@ -264,17 +264,19 @@ def works_of(run: BatchRun, keys: Iterable[str], redo: Iterable[str] = ()) -> li
     ]  # fmt: skip
 
 
-def write_summaries(run: BatchRun, results: Sequence[PhotoResult] = ()) -> None:
+def write_summaries(run: BatchRun, results: Sequence[PhotoResult] = (), *, report: bool = True) -> None:
     """Write the report and the column ``result`` of the decisions as they are now; the lock is held.
 
     Args:
         run: the batch.
         results: of photos that were just corrected; all others are read from their records.
+        report: whether to write the report, which takes long for many photos.
     """
     decisions = read_decisions(run.folder, run.keys)
     corrections = list(_corrections(run, decisions))
-    faults = [fault for result in results for fault in result.findings]
-    write_report(run.folder, corrections, [*run.findings, *faults])
+    if report:
+        faults = [fault for result in results for fault in result.findings]
+        write_report(run.folder, corrections, [*run.findings, *faults])
     words = {correction.key: result_words(correction) for correction in corrections}
     write_decisions(decisions, run.photos, words, run.keys)
 

@@ -14,12 +14,16 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from chromiq.errors import ChromiqError, LockedError, UsageError
+from chromiq.studio.batches import Batches
+from chromiq.studio.jobs import Jobs
+from chromiq.studio.live import LiveCorrections
 from chromiq.studio.pages import page
-from chromiq.studio.screens import decisions, light_table
+from chromiq.studio.previews import Previews
+from chromiq.studio.screens import decisions, light_table, photo, pictures
 from chromiq.studio.security import Gate
 from chromiq.studio.workplace import OutsideError, Workplace
 
-_SCREENS = (light_table, decisions)
+_SCREENS = (light_table, photo, pictures, decisions)
 
 
 def create_app(workplace: Workplace, token: str) -> Starlette:
@@ -40,6 +44,10 @@ def create_app(workplace: Workplace, token: str) -> Starlette:
         exception_handlers={ChromiqError: _refused, OutsideError: _outside, HTTPException: _http_error},
     )
     app.state.workplace = workplace
+    app.state.batches = Batches()
+    app.state.previews = Previews()
+    app.state.live = LiveCorrections(workplace)
+    app.state.jobs = Jobs(workplace)
     return app
 
 

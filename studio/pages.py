@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from chromiq.correction.results import BatchRun, read_run
+from chromiq.correction.results import BatchRun
+from chromiq.studio.batches import Batches
 from chromiq.studio.workplace import Kind, OpenedFolder, Workplace
 from chromiq.templating import template_environment
 
@@ -71,13 +72,20 @@ def folder_of(request: Request, *kinds: Kind) -> OpenedFolder:
     return folder
 
 
+def batches_of(request: Request) -> Batches:
+    """What was read of the folders of results."""
+    batches = request.app.state.batches
+    assert isinstance(batches, Batches)
+    return batches
+
+
 def batch_of(request: Request) -> BatchRun:
     """The batch whose results an address names.
 
     Raises:
         HTTPException: 404 if the folder is not open, or its record is damaged.
     """
-    run = read_run(folder_of(request, "corrections").path)
+    run = batches_of(request).run(folder_of(request, "corrections").path)
     if run is None:
         raise HTTPException(404, "These results have no record of their photos. Run chromiq correct again.")
     return run

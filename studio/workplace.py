@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from chromiq.correction.garment_work import WORK
+from chromiq.correction.results import BatchRun, read_run
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import UsageError
 from chromiq.files import folder_lock
@@ -92,10 +93,22 @@ class Workplace:
         Raises:
             LockedError: if a command is at work in the folder.
         """
-        with self._guard:
-            lock = self._locks.setdefault(folder, _SharedLock(folder))
-        with lock.held():
+        with self._lock_of(folder).held():
             yield
+
+    @contextmanager
+    def keeping(self, folder: Path) -> Iterator[None]:
+        """Keep commands out of a folder for long, without keeping the page's own changes out.
+
+        Raises:
+            LockedError: as `writing`.
+        """
+        with self._lock_of(folder).kept():
+            yield
+
+    def _lock_of(self, folder: Path) -> _SharedLock:
+        with self._guard:
+            return self._locks.setdefault(folder, _SharedLock(folder))
 
 
 class _SharedLock:
@@ -132,7 +145,7 @@ class _SharedLock:
 def open_workplace(folders: Sequence[Path]) -> Workplace:
     """The workplace of some folders: what they are, or what lies in them down to three levels.
 
-    The folders from which results were made are opened with them.
+    The folders from which results were made count as given: `Workplace.roots` names them.
 
     Raises:
         UsageError: if one is no folder.
@@ -148,9 +161,21 @@ def open_workplace(folders: Sequence[Path]) -> Workplace:
     for root in roots:
         for path, kind in _found(root):
             workplace.add(path, kind)
+            run = read_run(path) if kind == "corrections" else None
+            workplace.roots += tuple(
+                source for source in _sources(run) if not any(map(source.is_relative_to, workplace.roots))
+            )
         if not any(folder.path.is_relative_to(root) for folder in workplace.folders.values()):
             workplace.add(root, "photos")
     return workplace
+
+
+def _sources(run: BatchRun | None) -> list[Path]:
+    """The folders of photos and of masks that a batch was made from."""
+    if run is None:
+        return []
+    folders = [run.source if run.source.is_dir() else run.source.parent, *([run.masks] if run.masks else [])]
+    return [folder.resolve() for folder in folders if folder.is_dir() and folder.parent != folder]
 
 
 def kind_of(folder: Path) -> Kind | None:

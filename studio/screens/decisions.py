@@ -14,24 +14,46 @@ from chromiq.correction.decisions import VERDICTS, Decision, read_decisions
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.results import BatchRun, decide, read_result
 from chromiq.errors import UsageError
+from chromiq.studio.jobs import Jobs
 from chromiq.studio.pages import batch_and_key_of, json_of, workplace_of
 from chromiq.studio.workplace import Workplace
 
 _MOST_NOTE = 2000
+_ORIGINAL = ("reject", "keep")
 
 
 async def _decide(request: Request) -> Response:
     run, key = batch_and_key_of(request)
     wishes = await json_of(request)
-    return JSONResponse(await run_in_threadpool(_decided, workplace_of(request), run, key, wishes))
+    jobs = request.app.state.jobs
+    assert isinstance(jobs, Jobs)
+    return JSONResponse(await run_in_threadpool(_decided, workplace_of(request), jobs, run, key, wishes))
 
 
-def _decided(workplace: Workplace, run: BatchRun, key: str, wishes: dict[str, Any]) -> dict[str, Any]:
+def _decided(
+    workplace: Workplace, jobs: Jobs, run: BatchRun, key: str, wishes: dict[str, Any]
+) -> dict[str, Any]:
+    redo = bool(wishes.pop("redo", False))
     with workplace.writing(run.folder):
         before = read_decisions(run.folder, run.keys).of(key)
-        decisions = decide(run, {key: changed_decision(before, wishes)})
-        result = read_result(run, key, decisions)
-    return {"state": result.state, "decision": result.decision.verdict, "note": result.decision.note}
+        after = changed_decision(before, wishes)
+        if "decision" not in wishes and before.verdict == "accept" and _changes_the_file(before, after):
+            after = replace(after, verdict="")  # another result was accepted
+        result = read_result(run, key, decide(run, {key: after}))
+    # An accepted file is left as it is, so one that is not the accepted result yet has to be made.
+    is_waiting = key in jobs.status(run).waiting
+    redo = redo or (after.verdict == "accept" and (before.verdict in _ORIGINAL or is_waiting))
+    if redo or _changes_the_file(before, after):
+        jobs.request(run, [key], redo=redo)
+    return {"state": result.state, "decision": after.verdict, "note": after.note}
+
+
+def _changes_the_file(before: Decision, after: Decision) -> bool:
+    """Whether another file is to be delivered; accepting one changes nothing."""
+    verdicts = ["" if each.verdict == "accept" else each.verdict for each in (before, after)]
+    return verdicts[0] != verdicts[1] or replace(before, verdict="", note="") != replace(
+        after, verdict="", note=""
+    )
 
 
 def changed_decision(before: Decision, wishes: dict[str, Any]) -> Decision:

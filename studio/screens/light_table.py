@@ -2,28 +2,83 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from chromiq.correction.results import read_results
-from chromiq.studio.pages import batch_of, folder_of, page, shell_command, workplace_of
+from chromiq.correction.options import CorrectionOptions
+from chromiq.correction.results import STATES, BatchRun, Result
+from chromiq.studio.batches import version_of
+from chromiq.studio.jobs import Jobs
+from chromiq.studio.pages import batch_of, batches_of, folder_of, page, shell_command, workplace_of
 
 
 def _folders(request: Request) -> Response:
-    found = workplace_of(request).of_kind("corrections")
+    workplace = workplace_of(request)
+    found = workplace.of_kind("corrections")
     if len(found) == 1:
         return RedirectResponse(f"/f/{found[0].id}/", 303)
-    command = shell_command("chromiq", "studio", *workplace_of(request).roots)
+    command = shell_command("chromiq", "studio", *workplace.roots)
     return page(request, "folders", title="Photos", command=command)
 
 
 def _light_table(request: Request) -> Response:
-    folder = folder_of(request, "corrections")
+    folder, run = folder_of(request, "corrections"), batch_of(request)
+    results = batches_of(request).results(run)
+    return page(
+        request,
+        "light_table",
+        title=folder.name,
+        command=batch_command(run),
+        folder=folder,
+        results=results,
+        states=STATES,
+        counts={state: sum(result.state == state for result in results) for state in STATES},
+        version_of=version_of,
+        notes=run.findings,
+    )
+
+
+def _states(request: Request) -> Response:
+    """How every photo stands now, for pages that are open."""
     run = batch_of(request)
-    results = read_results(run)
-    command = shell_command("chromiq", "correct", "--batch", run.source, "--out", folder.path)
-    return page(request, "light_table", title=folder.name, command=command, folder=folder, results=results)
+    jobs = request.app.state.jobs
+    assert isinstance(jobs, Jobs)
+    status = jobs.status(run)
+    photos = {result.pair.key: state_of(result) for result in batches_of(request).results(run)}
+    job = {"waiting": status.waiting, "done": status.done, "message": status.message}
+    return JSONResponse({"photos": photos, "job": job})
 
 
-ROUTES = [Route("/", _folders), Route("/f/{folder}/", _light_table)]
+def state_of(result: Result) -> dict[str, Any]:
+    """What of a photo changes while its page is open."""
+    return {"state": result.state, "decision": result.decision.verdict, "version": version_of(result)}
+
+
+def batch_command(run: BatchRun, *more: str) -> str:
+    """The command that made a batch; given again it resumes."""
+    words = ["chromiq", "correct", "--batch", str(run.source), "--out", str(run.folder)]
+    if run.pattern:
+        words += ["--pattern", run.pattern.still_life, run.pattern.on_model]
+    if run.masks:
+        words += ["--masks", str(run.masks)]
+    usual, options = CorrectionOptions(), run.options
+    if options.strength != usual.strength:
+        words += ["--strength", f"{options.strength:g}"]
+    if options.min_gain != usual.min_gain:
+        words += ["--min-gain", f"{options.min_gain:g}"]
+    words += ["--force"] * options.force + ["--each-alone"] * (not options.alike)
+    if options.target_lab:
+        words += ["--target-lab", ",".join(f"{part:g}" for part in options.target_lab)]
+    if options.method != usual.method:
+        words += ["--method", options.method, "--lora", "LORA"]
+    return shell_command(*words, *more)
+
+
+ROUTES = [
+    Route("/", _folders),
+    Route("/f/{folder}/", _light_table),
+    Route("/f/{folder}/states", _states),
+]

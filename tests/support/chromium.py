@@ -59,8 +59,11 @@ class Page:
         return json.loads(line)
 
     def open(self, path):
+        self.go(path.as_uri())
+
+    def go(self, address):
         self.events.clear()
-        self.send("Page.navigate", url=path.as_uri())
+        self.send("Page.navigate", url=address)
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._receive())
 

@@ -1,0 +1,159 @@
+"""A photo corrected at the size of a preview, at once: for another strength, target colour or mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from chromiq.correction.decide import Plan, fit_together, plan_correction
+from chromiq.correction.decisions import Decision
+from chromiq.correction.fitting.colour_map import apply_colour_map
+from chromiq.correction.fitting.transfer import ColourFit, fit_colours, garment_sample
+from chromiq.correction.plausibility import find_bodies
+from chromiq.correction.results import BatchRun, mask_path
+from chromiq.dataset_builder.segmenters.classic.body import Body
+from chromiq.dataset_builder.segmenters.still_life import still_life_mask
+from chromiq.errors import Finding, UnsoundError
+from chromiq.photos.images import read_mask
+from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
+from chromiq.studio.previews import BoundedCache, Decoded, decode_shown, preview_size_wh
+from chromiq.studio.workplace import Workplace
+
+LIVE_PX = 1_000_000
+_CACHE_BYTES = 60_000_000
+_BYTES_PER_PX = 16
+
+
+@dataclass(frozen=True, eq=False)
+class LiveResult:
+    """A preview of a correction.
+
+    Attributes:
+        after: the photo with it.
+        plan: what would be done, and the figures.
+    """
+
+    after: Decoded
+    plan: Plan
+
+
+@dataclass(frozen=True, eq=False)
+class _Small:
+    """A pair at the size of a preview; what the colours need is computed when it is asked for."""
+
+    still_life: Decoded
+    on_model: Decoded
+    mask: BoolMask
+    others_lab: tuple[FloatImage, ...]
+
+    @cached_property
+    def still_life_mask(self) -> BoolMask:
+        return still_life_mask(self.rgb[0])
+
+    @cached_property
+    def rgb(self) -> tuple[RgbImage, RgbImage]:
+        flat, worn = (shown.space.to_bytes(shown.values) for shown in (self.still_life, self.on_model))
+        return flat, worn
+
+    @cached_property
+    def flat_lab(self) -> FloatImage:
+        return garment_sample(self.still_life.values, self.still_life_mask, self.still_life.space)
+
+    @cached_property
+    def seen_lab(self) -> FloatImage:
+        return garment_sample(self.on_model.values, self.mask, self.on_model.space)
+
+    @cached_property
+    def fit(self) -> ColourFit:
+        if self.others_lab:
+            joint = fit_together(self.flat_lab, [self.seen_lab, *self.others_lab])[0]
+            if joint is not None:
+                return joint
+        return fit_colours(self.flat_lab, self.seen_lab)
+
+    @cached_property
+    def bodies(self) -> Sequence[Body]:
+        return find_bodies(*self.rgb)
+
+
+class LiveCorrections:
+    """Corrections of previews; the last few photos are kept, so that a slider answers at once."""
+
+    def __init__(self, workplace: Workplace) -> None:
+        self._workplace = workplace
+        self._smalls: BoundedCache[_Small] = BoundedCache(
+            _CACHE_BYTES, lambda small: _BYTES_PER_PX * (small.mask.size + small.still_life_mask.size)
+        )
+
+    def correct(self, run: BatchRun, key: str, decision: Decision) -> LiveResult:
+        """A photo as it would be with a decision.
+
+        Args:
+            run: the batch.
+            key: of the photo.
+            decision: strength, target colour and whether to correct it whatever speaks against it.
+
+        Raises:
+            UnsoundError: if a photo or the mask cannot be used, or there is no mask.
+        """
+        small = self._small(run, key)
+        options = decision.options(run.options)
+        plan = plan_correction(
+            *(small.rgb[0], small.still_life_mask, small.rgb[1], GarmentMask(small.mask, 1.0)),
+            *(small.flat_lab, small.seen_lab, replace(options, method="transfer")),
+            fit=small.fit,
+            bodies=small.bodies,
+        )
+        after = small.on_model
+        if plan.colour_map is not None:
+            changed = apply_colour_map(after.values, small.mask, plan.colour_map, space=after.space)
+            after = Decoded(changed.values, after.space)
+        return LiveResult(after, plan)
+
+    def _small(self, run: BatchRun, key: str) -> _Small:
+        pair, mask = run.by_key[key], mask_path(run, key)
+        garment = [pair]
+        if run.options.alike:
+            garment += [
+                other for other in run.pairs if other.still_life == pair.still_life and other.key != key
+            ]
+        files = [pair.still_life, *(each.on_model for each in garment)]
+        masks = [mask, *(mask_path(run, other.key) for other in garment[1:])]
+        for path in [*files, *masks]:
+            self._workplace.inside(path)
+        stamps = tuple((str(path), _changed_ns(path)) for path in [*files, *masks])
+
+        def read() -> _Small:
+            others = tuple(
+                garment_sample(shown.values, covered, shown.space)
+                for other, file in zip(garment[1:], masks[1:], strict=True)
+                if file.is_file()
+                for shown, covered in [_with_mask(other.on_model, file)]
+                if covered.any()
+            )
+            still_life = decode_shown(pair.still_life, preview_size_wh(pair.still_life, LIVE_PX))
+            return _Small(still_life, *_with_mask(pair.on_model, mask), others)
+
+        return self._smalls.get(stamps, read)
+
+
+def _with_mask(photo: Path, file: Path) -> tuple[Decoded, BoolMask]:
+    shown = decode_shown(photo, preview_size_wh(photo, LIVE_PX))
+    if not file.is_file():
+        finding = Finding("mask.missing", str(photo), "no garment was found on it", "Draw its mask.")
+        raise UnsoundError(str(finding), [finding])
+    levels = read_mask(file).astype(np.uint8) * 255
+    mask = cv2.resize(levels, shown.size_wh, interpolation=cv2.INTER_AREA) >= 128
+    if not mask.any():
+        finding = Finding("mask.empty", str(file), "black all over", "Paint the garment white.")
+        raise UnsoundError(str(finding), [finding])
+    return shown, mask
+
+
+def _changed_ns(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.is_file() else 0
