@@ -7,9 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from chromiq.correction.decide import Plan, fit_together, plan_correction
 from chromiq.correction.decisions import Decision
 from chromiq.correction.fitting.colour_map import apply_colour_map
@@ -19,6 +16,7 @@ from chromiq.correction.results import BatchRun, mask_path
 from chromiq.dataset_builder.segmenters.classic.body import Body
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.errors import Finding, UnsoundError
+from chromiq.imaging.resize import resize_mask
 from chromiq.photos.images import read_mask
 from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
 from chromiq.studio.previews import BoundedCache, Decoded, decode_shown, preview_size_wh
@@ -147,8 +145,7 @@ def _with_mask(photo: Path, file: Path) -> tuple[Decoded, BoolMask]:
     if not file.is_file():
         finding = Finding("mask.missing", str(photo), "no garment was found on it", "Draw its mask.")
         raise UnsoundError(str(finding), [finding])
-    levels = read_mask(file).astype(np.uint8) * 255
-    mask = cv2.resize(levels, shown.size_wh, interpolation=cv2.INTER_AREA) >= 128
+    mask = resize_mask(read_mask(file), shown.size_wh)
     if not mask.any():
         finding = Finding("mask.empty", str(file), "black all over", "Paint the garment white.")
         raise UnsoundError(str(finding), [finding])

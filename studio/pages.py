@@ -107,7 +107,7 @@ async def json_of(request: Request) -> dict[str, Any]:
     """The JSON object that a request brings.
 
     Raises:
-        HTTPException: 400 if it is none.
+        HTTPException: 400 if it is no object.
     """
     try:
         document = await request.json()

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import cv2
 import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
+from chromiq.imaging.resize import resize_fast
 from chromiq.photos.colour_space import ColourSpace, eight_bits
 from chromiq.photos.images import Photo, encode_lossless, photo_size_wh, read_photo, vips_image
 
@@ -143,7 +143,7 @@ def decode_shown(path: Path, size_wh: tuple[int, int] | None) -> Decoded:
     photo = read_photo(path, min_side_px=1, least_wh=size_wh)
     values = _over_white(photo)
     if size_wh is not None and size_wh != (values.shape[1], values.shape[0]):
-        values = np.asarray(cv2.resize(values, size_wh, interpolation=cv2.INTER_AREA))
+        values = resize_fast(values, size_wh)
     return Decoded(eight_bits(values), photo.space)
 
 

@@ -20,7 +20,8 @@ from chromiq.correction.panels import read_panel
 from chromiq.correction.results import BatchRun, mask_path
 from chromiq.correction.target import to_d50
 from chromiq.errors import UsageError
-from chromiq.imaging.report_pictures import outline_path, shrunk
+from chromiq.imaging.report_pictures import outline_path
+from chromiq.imaging.resize import fit_side
 from chromiq.photos.images import encode_image, read_mask, read_photo
 from chromiq.studio.live import LiveCorrections
 from chromiq.studio.pages import batch_and_key_of, workplace_of
@@ -37,7 +38,7 @@ def photo_path(request: Request) -> Path:
     """The file of the photo and the role that an address names.
 
     Raises:
-        HTTPException: 404 if there is none.
+        HTTPException: 404 if nothing is there.
         OutsideError: if it lies outside the folders given.
     """
     run, key = batch_and_key_of(request)
@@ -72,7 +73,7 @@ def _thumbnail(request: Request) -> Response:
         path = photo_path(request)
 
     def make() -> bytes:
-        return encode_image(shrunk(read_photo(path, min_side_px=1).rgb, _THUMBNAIL_PX), "PNG")
+        return encode_image(fit_side(read_photo(path, min_side_px=1).rgb, _THUMBNAIL_PX), "PNG")
 
     return _png(_previews(request).other(path, "thumbnail", make))
 

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from studio_client import client_of
+from studio_client import client_of, finish
 
 from chromiq.correction.batch import BatchInputs, correct_batch
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
@@ -32,4 +32,6 @@ def shoot(made_shoot):
 @pytest.fixture
 def page(shoot):
     """A client of the page, and the address of the results."""
-    return client_of(shoot)
+    client, address = client_of(shoot)
+    yield client, address
+    finish(client, address)

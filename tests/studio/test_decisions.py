@@ -1,10 +1,13 @@
 """Decisions made on the page: the command line keeps them, and the reverse."""
 
 import csv
+import time
 
 import pytest
+from studio_client import finish
 
 from chromiq.correction.batch import BatchInputs, correct_batch
+from chromiq.correction.results import read_run
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.files import folder_lock
 
@@ -19,6 +22,7 @@ def test_what_the_page_decides_the_command_keeps(shoot, page):
     answer = client.post(f"{address}/decision/1", json={"decision": "reject", "note": "sleeve\n=too red"})
     assert answer.json() == {"state": "rejected", "decision": "reject", "note": "sleeve =too red"}
     client.post(f"{address}/decision/2", json={"decision": "accept"})
+    finish(client, address)
     result = correct_batch(BatchInputs(shoot / "photos"), shoot / "corrected", ClassicSegmenter())
     assert [done.decision for done in result.corrections] == ["reject", "accept", ""]
     assert (rows(shoot)["1"]["decision"], rows(shoot)["1"]["note"]) == ("reject", "sleeve =too red")
@@ -58,3 +62,59 @@ def test_a_command_at_work_is_answered_by_the_same_lock(shoot, page):
     assert answer.status_code == 423
     assert "chromiq correct" in answer.json()["error"]
     assert client.post(f"{address}/decision/1", json={"decision": "accept"}).status_code == 200
+
+
+def test_a_rejected_photo_is_delivered_as_it_came_and_accepting_brings_the_correction_back(shoot, page):
+    client, address = page
+    delivered, original = shoot / "corrected" / "on_model1.jpg", shoot / "photos" / "on_model1.jpg"
+    client.post(f"{address}/decision/1", json={"decision": "force"})
+    assert finish(client, address)["done"] == 1
+    corrected = delivered.read_bytes()
+    assert corrected != original.read_bytes()
+    client.post(f"{address}/decision/1", json={"decision": "reject"})
+    finish(client, address)
+    assert delivered.read_bytes() == original.read_bytes()
+    client.post(f"{address}/decision/1", json={"decision": "accept"})
+    finish(client, address)
+    assert delivered.read_bytes() == corrected
+    correct_batch(BatchInputs(shoot / "photos"), shoot / "corrected", ClassicSegmenter())
+    assert delivered.read_bytes() == corrected
+    assert (rows(shoot)["1"]["result"], rows(shoot)["2"]["result"]) == ("accepted", "left alone")
+
+
+def test_another_strength_takes_an_acceptance_back(shoot, page):
+    client, address = page
+    client.post(f"{address}/decision/1", json={"decision": "accept"})
+    answer = client.post(f"{address}/decision/1", json={"strength": 0.5}).json()
+    assert answer["decision"] == ""
+    finish(client, address)
+
+
+def test_a_file_changed_by_hand_is_recognised_and_kept_until_it_is_to_be_replaced(shoot, page):
+    client, address = page
+    delivered = shoot / "corrected" / "on_model2.jpg"
+    work = (shoot / "photos" / "on_model3.jpg").read_bytes()
+    delivered.write_bytes(work)
+    assert client.get(f"{address}/states").json()["photos"]["2"]["state"] == "changed by hand"
+    client.post(f"{address}/decision/2", json={"decision": "force"})
+    finish(client, address)
+    assert delivered.read_bytes() == work
+    client.post(f"{address}/decision/2", json={"redo": True})
+    finish(client, address)
+    assert delivered.read_bytes() != work
+
+
+def test_background_work_waits_for_a_command(shoot, page):
+    client, address = page
+    client.post(f"{address}/decision/1", json={"decision": "accept"})
+    with folder_lock(shoot / "corrected", "chromiq correct"):
+        client.app.state.jobs.request(read_run(shoot / "corrected"), ["1"], redo=True)
+        until(lambda: "waiting: " in client.get(f"{address}/states").json()["job"]["message"])
+    assert finish(client, address)["message"] == ""
+
+
+def until(holds, seconds=20):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -1,5 +1,7 @@
 """A client that has opened the studio's page, without a socket."""
 
+import time
+
 from starlette.testclient import TestClient
 
 from chromiq.studio.app import create_app
@@ -16,3 +18,14 @@ def client_of(*folders):
     client.get("/", params={"token": TOKEN})
     found = app.state.workplace.of_kind("corrections")
     return client, f"/f/{found[0].id}" if found else ""
+
+
+def finish(client, address, seconds=60):
+    """Wait until nothing is left to do in the background; what it says then."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        job = client.get(f"{address}/states").json()["job"]
+        if not job["waiting"]:
+            return job
+        time.sleep(0.1)
+    raise AssertionError(job)
