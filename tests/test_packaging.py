@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 
 import pytest
@@ -10,8 +11,8 @@ from places import ROOT
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    # pip builds in the source tree and leaves build/ behind there, so it gets a copy.
+def source(tmp_path_factory):
+    """A copy of the checkout, links as links: what is built leaves its traces there."""
     source = tmp_path_factory.mktemp("source")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -26,7 +27,10 @@ def wheel(tmp_path_factory):
             copy.symlink_to(path.readlink())
         elif path.is_file():
             copy.write_bytes(path.read_bytes())
-    folder = tmp_path_factory.mktemp("wheel")
+    return source
+
+
+def wheel_of(source, folder):
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
          "--wheel-dir", str(folder), str(source)],
@@ -34,6 +38,11 @@ def wheel(tmp_path_factory):
     )  # fmt: skip
     (built,) = folder.glob("*.whl")
     return built
+
+
+@pytest.fixture(scope="module")
+def wheel(source, tmp_path_factory):
+    return wheel_of(source, tmp_path_factory.mktemp("wheel"))
 
 
 def test_the_wheel_holds_templates_and_data_and_no_tests(wheel):
@@ -44,6 +53,38 @@ def test_the_wheel_holds_templates_and_data_and_no_tests(wheel):
     assert len([name for name in shipped if name.endswith(".j2")]) >= 2
     tops = {name.split("/")[0] for name in names if ".dist-info" not in name}
     assert tops == {"chromiq", "chromiq_cli"}
+
+
+def test_the_sdist_holds_no_links_and_makes_the_same_wheel(source, wheel, tmp_path):
+    code = f"from setuptools import build_meta; print(build_meta.build_sdist({str(tmp_path)!r}))"
+    subprocess.run([sys.executable, "-c", code], cwd=source, check=True, capture_output=True)
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        members = archive.getmembers()
+    assert not [member.name for member in members if member.issym() or member.islnk()]
+    assert not [member.name for member in members if "/tests/" in member.name]
+    contents = []
+    for each in (wheel, wheel_of(sdist, tmp_path)):
+        archive = zipfile.ZipFile(each)
+        contents.append({name: archive.read(name) for name in archive.namelist() if "dist-info" not in name})
+    assert contents[0] == contents[1]
+
+
+@pytest.mark.network
+@pytest.mark.timeout(900)
+@pytest.mark.skipif("CHROMIQ_NETWORK" not in os.environ, reason="set CHROMIQ_NETWORK=1 to install from PyPI")
+def test_it_lives_beside_hugging_faces_evaluate(wheel, tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", str(wheel), "evaluate"], check=True)
+    code = (
+        "import evaluate, chromiq.evaluate.score.folders, sys\n"
+        "assert evaluate.Metric and 'torch' not in sys.modules\n"
+        "sys.argv = ['chromiq', 'score', '--help']\n"
+        "from chromiq_cli.main import main; main()"
+    )
+    done = subprocess.run([python, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "Measure the colour difference" in done.stdout
 
 
 def test_torch_is_no_requirement_of_the_core(wheel):
