@@ -1,4 +1,4 @@
-"""A segmenter of your own: here, everything that differs from a white background.
+"""A segmenter of your own: here, what differs from the backdrop between the neck and the hips.
 
 Usage: python own_segmenter.py STILL_LIFE ON_MODEL OUT
 """
@@ -12,10 +12,10 @@ from chromiq.correction.photo import correct_file
 from chromiq.records import GarmentLabel, GarmentMask
 
 
-class NotWhite:
+class Trunk:
     """The protocol is `chromiq.dataset_builder.segmenters.Segmenter`."""
 
-    name = "not-white"
+    name = "trunk"
 
     def label(self, photo_pairs):
         """One label per (still-life, on-model) pair."""
@@ -23,9 +23,17 @@ class NotWhite:
 
     def segment(self, tasks):
         """One mask per task, of the on-model photo's size, with the overlap that you expect."""
-        return [GarmentMask(np.asarray(task.on_model.min(axis=2) < 235), 0.9) for task in tasks]
+        return [GarmentMask(trunk(task.on_model), 0.9) for task in tasks]
+
+
+def trunk(photo):
+    """``(H, W)`` bool: what has not the colour of the photo's upper corners, in the middle of its height."""
+    backdrop = np.median(photo[:10, [*range(10), *range(-10, 0)]], axis=(0, 1))
+    mask = np.abs(photo - backdrop).max(axis=2) > 30
+    mask[: len(mask) * 3 // 10] = mask[len(mask) * 7 // 10 :] = False
+    return mask
 
 
 if __name__ == "__main__":
     still_life, on_model, out = map(Path, sys.argv[1:4])
-    print(correct_file(still_life, on_model, out, NotWhite()).reason)
+    print(correct_file(still_life, on_model, out, Trunk()).reason)
