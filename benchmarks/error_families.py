@@ -22,7 +22,7 @@ from chromiq.colour import (
     srgb_to_linear,
 )
 from chromiq.dataset_builder.degrade.apply import degrade
-from chromiq.dataset_builder.degrade.colour_errors import KINDS
+from chromiq.dataset_builder.degrade.kinds import KINDS
 from chromiq.records import FloatImage, RgbImage
 
 SIZES = (1.5, 14.0)

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from chromiq.colour import lab_to_srgb_float, linear_to_srgb, rgb_to_lab, srgb_to_linear
-from chromiq.imaging.colour_errors import COLOUR_ERRORS
+from chromiq.imaging.colour_error_table import COLOUR_ERRORS
 from chromiq.records import FloatImage
 
 Undo = Callable[[FloatImage, FloatImage, FloatImage], FloatImage]

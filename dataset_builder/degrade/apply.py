@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chromiq.colour import delta_e_lab, srgb_to_lab
-from chromiq.dataset_builder.degrade.colour_errors import KINDS, ColourError
+from chromiq.dataset_builder.degrade.kinds import KINDS, ColourError
 from chromiq.errors import UsageError
-from chromiq.imaging.colour_errors import PUBLISHED_TINT_ALPHA
+from chromiq.imaging.colour_error_table import PUBLISHED_TINT_ALPHA
 from chromiq.imaging.masks import bounding_box, inner_edge
 from chromiq.records import BoolMask, Degradation, FloatImage, RgbImage
 

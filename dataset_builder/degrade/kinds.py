@@ -19,7 +19,7 @@ from chromiq.colour import (
     linear_to_srgb,
     srgb_to_lab,
 )
-from chromiq.imaging.colour_errors import COLOUR_ERRORS, MOST_TINT_ALPHA, ColourErrorKind, Space
+from chromiq.imaging.colour_error_table import COLOUR_ERRORS, MOST_TINT_ALPHA, ColourErrorKind, Space
 from chromiq.records import FloatImage, RgbImage
 
 _DYE_TRIES = 8
