@@ -274,9 +274,9 @@ def delta_e_map(a: RgbImage, b: RgbImage) -> FloatImage:
     """
     for image in (a, b):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f"wanted uint8 (H, W, 3), got {image.dtype} {image.shape}")
+            raise ValueError(f"an image must be uint8 (H, W, 3), not {image.dtype} {image.shape}")
     if a.shape != b.shape:
-        raise ValueError(f"wanted two images of one size, got {a.shape} and {b.shape}")
+        raise ValueError(f"the images must be of one size, not {a.shape} and {b.shape}")
     result = np.empty(a.shape[:2], dtype=np.float32)
 
     def fill(rows: slice) -> None:

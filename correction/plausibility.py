@@ -299,7 +299,7 @@ RULES: tuple[Rule, ...] = (
         "look",
         lambda seen: seen.gain is not None and seen.dye_change > _WORST_DYE,
         "one of the garment's colours is less like the still-life than before",
-        "Look at the result. A mask without other clothes, or --strength, may help.",
+        "Look at the result. A mask without other clothes, or a lower strength, may help.",
     ),
     # Half masks of true pairs: 88 % above; whole masks: one above.
     Rule(

@@ -183,9 +183,9 @@ def check_masks(
         ("on-model photo", on_model, on_model_mask),
     ):
         if mask.shape != photo.shape[:2] or not mask.any():
-            raise UsageError(f"the {name}: wanted a mask of its size with a garment in it; give another mask")
+            raise UsageError(f"the {name}: its mask has another size or is empty; give another mask")
     if not 0 <= strength <= 1:
-        raise UsageError(f"wanted a strength from 0 to 1, got {strength:g}")
+        raise UsageError(f"the strength must be from 0 to 1, not {strength:g}")
 
 
 def fit_colours(

@@ -65,8 +65,8 @@ def degrade(
     mask = garment >= 0.5
     if mask.shape != photo.shape[:2] or not mask.any():
         raise UsageError(
-            f"wanted a mask of the photo's size with a garment in it, got {mask.shape} for "
-            f"{photo.shape[:2]} with {int(mask.sum())} pixels; fix the mask"
+            f"the mask must be of the photo's size, {photo.shape[:2]}, with a garment in it; it is "
+            f"{mask.shape}, with {int(mask.sum())} pixels"
         )
     if style == "published":
         box = bounding_box(mask)
@@ -141,7 +141,7 @@ def _perceptual(
                     return result, Degradation(kind, parameters, asked, reached)
     raise UsageError(
         f"no colour error of dE00 {DELTA_E_RANGE[0]:g} to {DELTA_E_RANGE[1]:g} fits this garment in the "
-        "sRGB gamut; use --degradation published for it, or leave it out"
+        "sRGB gamut; use the degradation 'published' for it, or leave it out"
     )
 
 

@@ -128,7 +128,7 @@ def with_recalled(
         Finding(
             "garments.overruled",
             f"{where}: {name}",
-            f"says {recalled[name]!r}, but --garments or the CSV file says {word!r}, which is used",
+            f"says {recalled[name]!r}, but the garments file or the CSV file says {word!r}, which is used",
             "Change it there as well, or remove it there.",
             severity="warning",
             wanted=str(word),

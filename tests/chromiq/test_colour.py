@@ -97,7 +97,7 @@ def test_the_two_halves_of_the_daylight_locus_meet():
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 4), (2, 4, 5, 3), (3,)])
 def test_what_is_no_picture_is_refused(shape):
     image = np.zeros(shape, np.uint8)
-    with pytest.raises(ValueError, match=r"wanted uint8 \(H, W, 3\), got uint8"):
+    with pytest.raises(ValueError, match=r"must be uint8 \(H, W, 3\), not uint8"):
         delta_e_map(image, image)
 
 

@@ -228,7 +228,7 @@ def _stopped(launch: Launch, step: int) -> str:
     saved = newest_step(launch.run_folder, launch.name)
     return (
         f"{launch.run_folder}: stopped at step {step} of {launch.total_steps}; the newest checkpoint is of "
-        f"step {saved}, so {max(0, step - saved)} steps are lost; resume with --resume"
+        f"step {saved}, so {max(0, step - saved)} steps are lost; resume the run to train on"
     )
 
 

@@ -56,13 +56,13 @@ class Symptom:
 
 SYMPTOMS = (
     Symptom("memory", re.compile(r"CUDA out of memory|OutOfMemoryError|OOM during training step 3 times"),
-            "out of GPU memory; render with a smaller preset, or --set train.batch_size=1 and "
-            "--set model.quantize=true"),
+            "out of GPU memory; render with a smaller preset, or with "
+            "train.batch_size=1 and model.quantize=true"),
     Symptom("access", re.compile(r"GatedRepoError|\b40[13] Client Error|(Unauthorized|Forbidden) for url"),
             "no access to the base model; accept its licence on its page at huggingface.co and set HF_TOKEN "
             "to a token of the same account", AccessError),
     Symptom("disk", re.compile(r"No space left on device|\[Errno 28\]|Disk quota exceeded"),
-            "the disk is full; free some, or lower save.max_step_saves_to_keep, then --resume"),
+            "the disk is full; free some, or lower save.max_step_saves_to_keep, then resume"),
     Symptom("environment", re.compile(r"ModuleNotFoundError|ImportError|Could not load this library"),
             "its environment is broken; run 'chromiq toolkit setup'"),
     Symptom("host_memory", re.compile(r"DefaultCPUAllocator|MemoryError|Cannot allocate memory"),
@@ -70,7 +70,7 @@ SYMPTOMS = (
     Symptom("gpu", re.compile(r"No CUDA GPUs are available|Found no NVIDIA driver|no kernel image is avail"),
             "its torch cannot use the GPU; check nvidia-smi, the driver, and whether torch is built for it"),
     Symptom("locked", re.compile(r"database is locked"),
-            "another program holds the run's loss_log.db; close it, then --resume"),
+            "another program holds the run's loss_log.db; close it, then resume"),
     Symptom("nan", re.compile(r"(?:^|\])\s*loss is nan\s*$"),
             "the loss is NaN, and the trainer continues with zero in its place; lower train.lr and resume "
             "from an earlier checkpoint", UnsoundError, ends=False),

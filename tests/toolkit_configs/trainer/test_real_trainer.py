@@ -114,7 +114,7 @@ def test_a_stopped_run_saves_first(make_config):
     assert status.state == "interrupted"
     (checkpoint,) = run.glob("*.safetensors")
     assert saved_step(checkpoint) == status.step >= 3
-    assert "so 0 steps are lost; resume with --resume" in said
+    assert "so 0 steps are lost; resume the run to train on" in said
 
 
 def test_faults_that_the_trainer_ignores_are_refused_before_launch(make_config, dataset):
