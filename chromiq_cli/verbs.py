@@ -16,6 +16,7 @@ from chromiq_cli import (
     build,
     correct,
     crops,
+    deliver,
     demo,
     doctor,
     evaluate,
@@ -93,6 +94,7 @@ app.command()(demo.demo)
 app.command()(build.build)
 app.command()(correct.correct)
 app.command()(studio.studio)
+app.command()(deliver.deliver)
 app.command()(score.score)
 app.command()(doctor.doctor)
 app.command()(render.render)

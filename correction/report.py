@@ -148,7 +148,7 @@ def _card(number: int, correction: Correction, folder: Path, side_px: int) -> Ca
         size_wh=(0, 0) if panel is None else panel.size_wh,
         pictures=pictures,
         outline="" if panel is None else panel.outline,
-        patches=() if correction.colours is None else _patches(correction.colours),
+        patches=() if correction.colours is None else patches(correction.colours),
     )
 
 
@@ -180,7 +180,8 @@ def _pictures(panel: Panel, side_px: int) -> dict[str, str]:
     return shown
 
 
-def _patches(colours: Colours) -> tuple[Patch, ...]:
+def patches(colours: Colours) -> tuple[Patch, ...]:
+    """The colours of a garment to be shown: still-life, before and after."""
     named = (("still-life", colours.still_life), ("before", colours.before), ("after", colours.after))
     return tuple(Patch(name, lab, _css(lab)) for name, lab in named)
 

@@ -15,15 +15,16 @@ from starlette.staticfiles import StaticFiles
 
 from chromiq.errors import ChromiqError, LockedError, UsageError
 from chromiq.studio.batches import Batches
+from chromiq.studio.commands import Commands
 from chromiq.studio.jobs import Jobs
 from chromiq.studio.live import LiveCorrections
 from chromiq.studio.pages import page
 from chromiq.studio.previews import Previews
-from chromiq.studio.screens import decisions, light_table, photo, pictures
+from chromiq.studio.screens import decisions, deliver, light_table, open_folder, photo, pictures
 from chromiq.studio.security import Gate
 from chromiq.studio.workplace import OutsideError, Workplace
 
-_SCREENS = (light_table, photo, pictures, decisions)
+_SCREENS = (light_table, photo, pictures, decisions, deliver, open_folder)
 
 
 def create_app(workplace: Workplace, token: str) -> Starlette:
@@ -47,6 +48,7 @@ def create_app(workplace: Workplace, token: str) -> Starlette:
     app.state.batches = Batches()
     app.state.previews = Previews()
     app.state.live = LiveCorrections(workplace)
+    app.state.commands = Commands()
     app.state.jobs = Jobs(workplace)
     return app
 

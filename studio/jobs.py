@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -75,6 +76,8 @@ class Jobs:
     def end(self) -> None:
         """Start nothing more; the process at work ends with this one, and leaves no file half-written."""
         self._ending.set()
+        for process in multiprocessing.active_children():
+            process.kill()
 
     def _work(self, run: BatchRun) -> None:
         name, done, message = str(run.folder), 0, ""

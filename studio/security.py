@@ -70,7 +70,7 @@ class Gate:
             if message["type"] == "http.response.start":
                 sent = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
-                    sent[name] = value
+                    sent.setdefault(name, value)
             await send(message)
 
         if refusal is not None:

@@ -30,14 +30,19 @@ def serve(workplace: Workplace, port: int | None, on_start: Callable[[str], None
     """
     listener = _listen(port)
     token = secrets.token_urlsafe(24)
+    app = create_app(workplace, token)
     config = uvicorn.Config(
-        create_app(workplace, token), log_level="warning", access_log=False, server_header=False,
-        proxy_headers=False, ws="none", timeout_graceful_shutdown=1,
+        app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, ws="none",
+        timeout_graceful_shutdown=0,
     )  # fmt: skip
     server = uvicorn.Server(config)
     with listener:
         on_start(f"http://{_LOOPBACK}:{listener.getsockname()[1]}/?token={token}")
-        server.run(sockets=[listener])
+        try:
+            server.run(sockets=[listener])
+        finally:
+            app.state.jobs.end()
+            app.state.commands.end()
 
 
 def _listen(port: int | None) -> socket.socket:

@@ -1,0 +1,152 @@
+"""Finished photos handed on: to a folder or a ZIP file, with a table and a proof sheet to print."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from chromiq.correction.garment_work import panel_folder
+from chromiq.correction.panels import read_panel
+from chromiq.correction.report import patches
+from chromiq.correction.results import STATES, BatchRun, Result, State
+from chromiq.dataset_builder.inputs.tables import write_table
+from chromiq.errors import UsageError
+from chromiq.files import atomic_path, ensure_output_folder, write_bytes, write_text
+from chromiq.imaging.report_pictures import csp_hash, data_uri
+from chromiq.imaging.resize import fit_side
+from chromiq.photos.images import encode_image, read_small
+from chromiq.templating import template_environment, template_text
+
+TABLE, PROOF_SHEET = "delivery.csv", "proof_sheet.html"
+FINISHED: tuple[State, ...] = ("accepted", "original kept", "changed by hand")
+"""What is delivered unless something else is chosen."""
+_COLUMNS = ("key", "file", "state", "note", "de00_before", "de00_after", "L", "a", "b")
+_PROOF_PX = 420
+_CHUNK_BYTES = 1 << 20
+
+
+def chosen(results: Sequence[Result], states: Collection[str] = FINISHED) -> list[Result]:
+    """The photos in some states whose files are there, in the order of their names.
+
+    Raises:
+        UsageError: if a state is unknown.
+    """
+    unknown = [state for state in states if state not in STATES]
+    if unknown:
+        raise UsageError(f"unknown state {unknown[0]!r}; use {', '.join(STATES)}")
+    found = [result for result in results if result.state in states and result.out.is_file()]
+    return sorted(found, key=lambda result: result.out)
+
+
+def deliver(run: BatchRun, results: Sequence[Result], out: Path) -> None:
+    """Copy photos, byte for byte, with their table and proof sheet.
+
+    Args:
+        run: the batch.
+        results: as `chosen` gives them.
+        out: a new or an empty folder, or a file that ends in ``.zip``.
+
+    Raises:
+        UsageError: if there is nothing to deliver, or something lies there.
+    """
+    if not results:
+        raise UsageError("no photo is in the states chosen; accept some first")
+    if out.suffix.lower() == ".zip":
+        if out.exists():
+            raise UsageError(f"{out}: exists; choose another name")
+        with atomic_path(out) as temporary, temporary.open("wb") as stream:
+            stream.writelines(zip_chunks(run, results))
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out}: is not empty; choose a new folder")
+    ensure_output_folder(out)
+    for result in results:
+        with atomic_path(out / result.out.relative_to(run.folder)) as temporary:
+            shutil.copyfile(result.out, temporary)
+    write_bytes(out / TABLE, table(run, results))
+    write_text(out / PROOF_SHEET, proof_sheet(run, results))
+
+
+def zip_chunks(run: BatchRun, results: Sequence[Result]) -> Iterator[bytes]:
+    """The bytes of a ZIP file, made as they are taken; photos are not compressed again."""
+    sink = _Sink()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
+        for result in results:
+            name = result.out.relative_to(run.folder).as_posix()
+            with result.out.open("rb") as source, archive.open(name, "w", force_zip64=True) as target:
+                while chunk := source.read(_CHUNK_BYTES):
+                    target.write(chunk)
+                    yield sink.taken()
+        archive.writestr(TABLE, table(run, results))
+        archive.writestr(PROOF_SHEET, proof_sheet(run, results))
+    yield sink.taken()
+
+
+class _Sink:
+    """A file that cannot be sought in, from which what was written is taken."""
+
+    def __init__(self) -> None:
+        self._written = bytearray()
+
+    def write(self, data: bytes, /) -> int:
+        self._written += data
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def taken(self) -> bytes:
+        """What was written since."""
+        data = bytes(self._written)
+        self._written.clear()
+        return data
+
+
+def table(run: BatchRun, results: Sequence[Result]) -> bytes:
+    """The photos as a CSV table that Excel opens."""
+    rows = []
+    for result in results:
+        colours = result.correction and result.correction.colours
+        figures = [colours.delta_e_before, colours.delta_e_after, *colours.after] if colours else []
+        cells = [f"{value:.2f}" for value in figures] or [""] * 5
+        name = result.out.relative_to(run.folder).as_posix()
+        rows.append([result.pair.key, name, result.state, result.decision.note, *cells])
+    return write_table(list(_COLUMNS), rows)
+
+
+def proof_sheet(run: BatchRun, results: Sequence[Result]) -> str:
+    """A self-contained page to print: still-life and delivered photo side by side, with their colours."""
+    environment = template_environment(html=True)
+    environment.filters["csp_hash"] = csp_hash
+    return environment.get_template("studio/proof_sheet.html.j2").render(
+        title=f"Proof sheet: {run.folder.name}",
+        style=Markup(template_text("studio/proof_sheet.css")),  # noqa: S704  # our own file
+        cards=[_proof(run, result) for result in results],
+    )
+
+
+def _proof(run: BatchRun, result: Result) -> dict[str, Any]:
+    panel = read_panel(panel_folder(run.folder, result.pair.key))
+    pictures = {"still-life": panel.folder / "still_life.jpg"} if panel else {}
+    pictures["delivered"] = panel.folder / "after.jpg" if panel and not result.changed_by_hand else result.out
+    shown = {
+        name: data_uri(encode_image(fit_side(read_small(path, 2 * _PROOF_PX), _PROOF_PX)), "image/jpeg")
+        for name, path in pictures.items()
+    }
+    colours = result.correction and result.correction.colours
+    return {
+        "name": result.out.relative_to(run.folder).as_posix(),
+        "state": result.state,
+        "note": result.decision.note,
+        "pictures": shown,
+        "patches": [patch for patch in patches(colours) if patch.name != "before"] if colours else [],
+        "delta_e": colours.delta_e_after if colours else None,
+    }

@@ -1,0 +1,60 @@
+"""Finished photos are handed on byte for byte, with a table and a proof sheet."""
+
+import csv
+import io
+import re
+import zipfile
+
+
+def test_only_what_is_finished_is_delivered_unless_asked(shoot, page):
+    client, address = page
+    assert client.get(f"{address}/deliver/photos.zip").status_code == 404
+    client.post(f"{address}/decision/1", json={"decision": "accept", "note": "<b>fine</b>"})
+    archive = zipfile.ZipFile(io.BytesIO(client.get(f"{address}/deliver/photos.zip?state=accepted").content))
+    assert archive.testzip() is None
+    assert archive.namelist() == ["on_model1.jpg", "delivery.csv", "proof_sheet.html"]
+    assert archive.read("on_model1.jpg") == (shoot / "corrected" / "on_model1.jpg").read_bytes()
+    (row,) = csv.DictReader(archive.read("delivery.csv").decode("utf-8-sig").splitlines())
+    assert (row["key"], row["file"], row["state"]) == ("1", "on_model1.jpg", "accepted")
+    sheet = archive.read("proof_sheet.html").decode()
+    assert "&lt;b&gt;fine" in sheet
+    assert sheet.count("<img") == 2
+    assert not re.search(r'(?:src|href)="(?!data:)', sheet)
+
+
+def test_a_folder_gets_the_same_and_nothing_is_overwritten(shoot, page):
+    client, address = page
+    client.post(f"{address}/decision/2", json={"decision": "accept"})
+    out = shoot / "to client"
+    assert client.post(f"{address}/deliver", json={"out": "to client"}).json()["delivered"] == 1
+    assert sorted(path.name for path in out.iterdir()) == [
+        "delivery.csv",
+        "on_model2.jpg",
+        "proof_sheet.html",
+    ]
+    again = client.post(f"{address}/deliver", json={"out": str(out)})
+    assert again.status_code == 400
+    assert "not empty" in again.json()["error"]
+    assert client.post(f"{address}/deliver", json={"out": "/elsewhere"}).status_code == 403
+    assert client.post(f"{address}/deliver", json={"out": "x", "states": ["burnt"]}).status_code == 400
+
+
+def test_the_proof_sheet_shows_its_pictures_under_the_policy_of_the_page(shoot, page):
+    client, address = page
+    answer = client.get(f"{address}/deliver/proof_sheet?state=corrected&state=left alone")
+    policy = answer.headers["content-security-policy"]
+    assert "unsafe" not in policy
+    (stated,) = re.findall(r"'(sha256-[^']+)'", policy)
+    assert stated in answer.text
+
+
+def test_the_command_delivers_the_same(shoot, page, chromiq):
+    client, address = page
+    client.post(f"{address}/decision/3", json={"decision": "accept"})
+    zipped, folder = shoot / "out.zip", shoot / "out"
+    assert chromiq("deliver", str(shoot / "corrected"), "--out", str(zipped)).code == 0
+    assert chromiq("deliver", str(shoot / "corrected"), "--out", str(folder), "--state", "accepted").code == 0
+    with zipfile.ZipFile(zipped) as archive:
+        for path in folder.iterdir():
+            assert archive.read(path.name) == path.read_bytes()
+    assert chromiq("deliver", str(shoot / "corrected"), "--out", str(zipped)).code == 2
