@@ -15,6 +15,7 @@ from chromiq_cli.segmenters import (
     Device,
     Dtype,
     Masker,
+    Part,
     Segmenter,
     Vocabulary,
     model_options,
@@ -87,6 +88,7 @@ def build(
         bool,
         typer.Option(help="Warn about photos that do not have their still-life's colour; see review/."),
     ] = True,
+    part: Part = None,
     vocabulary: Vocabulary = None,
     detector: Detector = None,
     masker: Masker = None,
@@ -115,6 +117,7 @@ def build(
         held_out=held_out,
         seed=seed,
         captions=tuple(captions or ()),
+        part=part,
         models=model_options(vocabulary, detector, masker, device, dtype),
     )
     summary = run(

@@ -22,6 +22,7 @@ from chromiq_cli.segmenters import (
     Device,
     Dtype,
     Masker,
+    Part,
     Segmenter,
     Vocabulary,
     model_options,
@@ -162,6 +163,7 @@ def correct(
         str | None, typer.Option(help="int8 or nf4, by bitsandbytes.", rich_help_panel=_LORA)
     ] = None,
     segmenter: Segmenter = "auto",
+    part: Part = None,
     vocabulary: Vocabulary = None,
     detector: Detector = None,
     masker: Masker = None,
@@ -222,7 +224,7 @@ def correct(
     where = (device, dtype)
     if lora is not None and segmenter == "classic":
         where = ("auto", "auto")  # they are the network's
-    finder = make_segmenter(segmenter, model_options(vocabulary, detector, masker, *where))
+    finder = make_segmenter(segmenter, model_options(vocabulary, detector, masker, *where), part)
     network: Network | None = None
     if lora is not None:
         from chromiq.evaluate.generate.images import GenerateOptions

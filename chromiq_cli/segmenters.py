@@ -16,6 +16,10 @@ Segmenter = Annotated[
     Literal["auto", "grounded-sam2", "sam3", "mediapipe", "classic"],
     typer.Option(help="What finds the garment; auto takes the best whose weights are on this machine."),
 ]
+Part = Annotated[
+    Literal["upper", "lower", "full"] | None,
+    typer.Option(help="Where the garments are worn, whatever their names; for still-lifes that show a set."),
+]
 Vocabulary = Annotated[
     str | None,
     typer.Option(help="Words a garment may be called, with commas between them.", rich_help_panel=_MODELS),

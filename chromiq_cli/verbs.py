@@ -20,6 +20,7 @@ from chromiq_cli import (
     demo,
     doctor,
     evaluate,
+    explain_mask,
     generate,
     publish,
     render,
@@ -103,6 +104,7 @@ app.command()(train.train)
 app.command()(status.status)
 app.add_typer(toolkit.app, name="toolkit")
 app.add_typer(weights.app, name="weights")
+app.command("explain-mask")(explain_mask.explain_mask)
 app.add_typer(crops.app, name="crops")
 app.command()(generate.generate)
 app.command()(evaluate.evaluate)

@@ -25,6 +25,7 @@ from chromiq.dataset_builder.segmenters.choose import (
     make_segmenter,
     pairs_at_once,
 )
+from chromiq.dataset_builder.segmenters.classic.body import Kind
 from chromiq.errors import ChromiqError, UsageError
 from chromiq.runtime.workers import WorkerEndedError, keep_freed_memory, map_in_processes
 
@@ -134,7 +135,7 @@ def batched(works: Iterable[PairWork]) -> Iterator[list[PairWork]]:
 def build_batch(works: Sequence[PairWork]) -> list[PairResult]:
     """Build a batch with this process' own segmenter, which is loaded when a pair needs it."""
     options = works[0].options
-    return build_pairs(works, partial(_segmenter, options.segmenter, options.models))
+    return build_pairs(works, partial(_segmenter, options.segmenter, options.models, options.part))
 
 
 def check_resources(resources: Mapping[str, float], workers: int, gpus_per_worker: float) -> None:
@@ -155,9 +156,9 @@ def check_resources(resources: Mapping[str, float], workers: int, gpus_per_worke
 
 
 @cache
-def _segmenter(name: SegmenterName, models: ModelOptions) -> Segmenter:
+def _segmenter(name: SegmenterName, models: ModelOptions, part: Kind | None) -> Segmenter:
     _use_one_thread()
-    return make_segmenter(name, models)
+    return make_segmenter(name, models, part)
 
 
 def _use_one_thread() -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 from chromiq.dataset_builder.canvas.captions import check_templates
 from chromiq.dataset_builder.degrade.apply import Style
 from chromiq.dataset_builder.segmenters.choose import ModelOptions, SegmenterName, label_faults
+from chromiq.dataset_builder.segmenters.classic.body import Kind
 from chromiq.errors import OptionError, UsageError
 from chromiq.models import DEFAULT_MODEL, find_model
 
@@ -38,6 +39,8 @@ class BuildOptions:
         seed: of everything that is drawn.
         captions: templates with ``{trigger}``, ``{garment}`` and, for stitched images, ``{side}``; each
             example draws one. The published sentence if empty.
+        part: where the garments are worn, ``"upper"``, ``"lower"`` or ``"full"``, whatever they are called,
+            for still-lifes that show a set; None leaves that to their names and the photos.
     """
 
     model: str = DEFAULT_MODEL
@@ -51,6 +54,7 @@ class BuildOptions:
     held_out: float = 0.0
     seed: int = 0
     captions: tuple[str, ...] = ()
+    part: Kind | None = None
     models: ModelOptions = field(default_factory=ModelOptions)
 
     @property

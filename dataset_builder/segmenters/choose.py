@@ -8,6 +8,7 @@ from typing import Literal
 
 from chromiq.dataset_builder.inputs.labels import PUBLISHED_VOCABULARY
 from chromiq.dataset_builder.segmenters import Segmenter
+from chromiq.dataset_builder.segmenters.classic.body import Kind
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.dataset_builder.segmenters.network.hub import (
     HubModel,
@@ -120,8 +121,16 @@ def pairs_at_once(name: SegmenterName) -> int:
     return 1 if name in ("classic", "mediapipe") else 4
 
 
-def make_segmenter(name: SegmenterName, models: ModelOptions | None = None) -> Segmenter:
+def make_segmenter(
+    name: SegmenterName, models: ModelOptions | None = None, part: Kind | None = None
+) -> Segmenter:
     """A segmenter, its models loaded.
+
+    Args:
+        name: which one.
+        models: how those that have models name and find garments.
+        part: where the garments are worn, whatever they are called, for still-lifes that show a set: a
+            network then looks for a garment of that part. None leaves it to the name and the photos.
 
     Raises:
         AccessError: if its weights cannot be fetched.
@@ -130,19 +139,19 @@ def make_segmenter(name: SegmenterName, models: ModelOptions | None = None) -> S
     models = models or ModelOptions()
     resolved = resolve_segmenter(name, models)
     if resolved == "classic":
-        return ClassicSegmenter()
+        return ClassicSegmenter(part=part)
     if resolved == "mediapipe":
-        return ClassicSegmenter(PersonModels(small_weights()))
+        return ClassicSegmenter(PersonModels(small_weights()), part)
     runtime = Runtime.choose(models.device, models.dtype)
     if resolved == "sam3":
         from chromiq.dataset_builder.segmenters.network.sam3 import Sam3Segmenter, load_sam3
 
-        return Sam3Segmenter(load_sam3(_sam3_model(models), runtime), models.vocabulary)
+        return Sam3Segmenter(load_sam3(_sam3_model(models), runtime), models.vocabulary, part)
     from chromiq.dataset_builder.segmenters.network.grounded_sam2 import GroundedSam2Segmenter
     from chromiq.dataset_builder.segmenters.network.hub_models import load_hub_models
 
     loaded = load_hub_models(*_grounded_sam2_models(models), runtime)
-    return GroundedSam2Segmenter(loaded, models.vocabulary)
+    return GroundedSam2Segmenter(loaded, models.vocabulary, part)
 
 
 def _sam3_model(options: ModelOptions) -> HubModel:

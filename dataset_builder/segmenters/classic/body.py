@@ -24,6 +24,7 @@ from chromiq.imaging.masks import skin_hue
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
 Kind = Literal["upper", "lower", "full"]
+"""Where a garment is worn: above, below, or both."""
 
 # Where a kind is worn, in heads below the chin: from, to, and how softly each end is meant.
 _PLACE_IN_HEADS: dict[Kind, tuple[float, float, float, float]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,6 +89,29 @@ def kind_of_word(label: str) -> Kind | None:
             if word in known or word.removesuffix("s") in known:
                 return kind
     return None
+
+
+_WORD_OF_PART: dict[Kind, str] = {"upper": "top", "lower": "trousers", "full": "dress"}
+
+
+def words_of_part(vocabulary: Sequence[str], part: Kind | None) -> tuple[str, ...]:
+    """The words of a vocabulary for what is worn on a part of the body, or one, if it has none.
+
+    >>> words_of_part(("shirt", "trousers", "gilet"), "upper"), words_of_part(("shirt",), "full")
+    (('shirt', 'gilet'), ('dress',))
+    """
+    if part is None:
+        return tuple(vocabulary)
+    return tuple(word for word in vocabulary if kind_of_word(word) == part) or (_WORD_OF_PART[part],)
+
+
+def word_of_part(label: str, part: Kind | None) -> str:
+    """What to look for on a part of the body: the label, unless it is worn elsewhere.
+
+    >>> word_of_part("blazer", "upper"), word_of_part("suit", "lower"), word_of_part("suit", None)
+    ('blazer', 'trousers', 'suit')
+    """
+    return label if part is None or kind_of_word(label) == part else _WORD_OF_PART[part]
 
 
 def decide_kind(garment: BoolMask, still_life: RgbImage, photo: RgbImage, body: Body) -> KindChoice:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from chromiq.records import BoolMask, FloatImage, GarmentLabel, GarmentMask
+from chromiq.records import BoolMask, GarmentLabel, GarmentMask
 
 if TYPE_CHECKING:
     from chromiq.dataset_builder.segmenters.classic.body import Body, Kind
+    from chromiq.dataset_builder.segmenters.classic.evidence import Evidence
 
 DOUBTFUL_BELOW = 0.8
 """Below this expected IoU the user should look at the mask: `build` reviews it, `correct` asks to look at it.
@@ -74,25 +75,6 @@ def with_doubt_of_label(found: GarmentMask, label: GarmentLabel) -> GarmentMask:
         return found
     confidence = min(found.confidence, _GUESSED_NAME)
     return replace(found, confidence=confidence, reasons=(*found.reasons, "nothing_named"))
-
-
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """What a mask was decided from.
-
-    Attributes:
-        probability: ``(H, W)`` float32, how probably each pixel is the garment.
-        alike: ``(H, W)`` bool, what of the person has the garment's colours, wherever it lies.
-        trust: 0..1, how far the still-life's colours were found on the photo.
-        unsure_ends: 0..1, what share of the garment's length its ends are unsure by.
-        between_ends: ``(H, W)`` bool, all cloth between those ends that is not known to be another garment's.
-    """
-
-    probability: FloatImage
-    alike: BoolMask
-    trust: float
-    unsure_ends: float
-    between_ends: BoolMask
 
 
 def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tuple[float, tuple[str, ...]]:

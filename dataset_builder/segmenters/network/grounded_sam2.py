@@ -14,7 +14,9 @@ import numpy as np
 from chromiq.dataset_builder.inputs.labels import PUBLISHED_VOCABULARY, decide_label
 from chromiq.dataset_builder.segmenters import SegmentationTask
 from chromiq.dataset_builder.segmenters.agreement import plausible_box
-from chromiq.dataset_builder.segmenters.classic.candidates import Candidates, choose_mask
+from chromiq.dataset_builder.segmenters.classic.body import Kind
+from chromiq.dataset_builder.segmenters.classic.kind import word_of_part, words_of_part
+from chromiq.dataset_builder.segmenters.network.candidates import Candidates, choose_mask
 from chromiq.dataset_builder.segmenters.network.hub_models import HubModels
 from chromiq.records import GarmentLabel, GarmentMask, RgbImage
 
@@ -27,11 +29,13 @@ _BOXES_KEPT = 3
 class GroundedSam2Segmenter:
     """Labels and masks with Grounding DINO and SAM 2.1."""
 
-    name = "grounded-sam2"
-
-    def __init__(self, models: HubModels, vocabulary: Sequence[str] = PUBLISHED_VOCABULARY) -> None:
+    def __init__(
+        self, models: HubModels, vocabulary: Sequence[str] = PUBLISHED_VOCABULARY, part: Kind | None = None
+    ) -> None:
+        self.name = "grounded-sam2" + (f":{part}" if part else "")
         self._models = models
-        self._vocabulary = tuple(vocabulary)
+        self._vocabulary = words_of_part(vocabulary, part)
+        self._part = part
 
     def label(self, photo_pairs: Sequence[tuple[RgbImage, RgbImage]]) -> list[GarmentLabel]:
         """What the garment of each (still-life, on-model) pair is called."""
@@ -48,7 +52,7 @@ class GroundedSam2Segmenter:
     def segment(self, tasks: Sequence[SegmentationTask]) -> list[GarmentMask]:
         """Masks of a batch of tasks."""
         photos = [task.on_model for task in tasks]
-        seen = self._models.detect(photos, [[task.label] for task in tasks])
+        seen = self._models.detect(photos, [[word_of_part(task.label, self._part)] for task in tasks])
         boxes = [_likely_boxes(item, photo) for item, photo in zip(seen, photos, strict=True)]
         masks = self._models.masks(photos, [item.xyxy for item in boxes])
         return [

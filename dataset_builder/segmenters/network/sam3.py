@@ -10,7 +10,9 @@ import numpy as np
 
 from chromiq.dataset_builder.inputs.labels import PUBLISHED_VOCABULARY, decide_label
 from chromiq.dataset_builder.segmenters import SegmentationTask
-from chromiq.dataset_builder.segmenters.classic.candidates import Candidates, choose_mask
+from chromiq.dataset_builder.segmenters.classic.body import Kind
+from chromiq.dataset_builder.segmenters.classic.kind import word_of_part, words_of_part
+from chromiq.dataset_builder.segmenters.network.candidates import Candidates, choose_mask
 from chromiq.dataset_builder.segmenters.network.hub import (
     HubModel,
     Runtime,
@@ -32,11 +34,13 @@ _MASKS_KEPT = 5
 class Sam3Segmenter:
     """Labels and masks with SAM 3."""
 
-    name = "sam3"
-
-    def __init__(self, models: Sam3Models, vocabulary: Sequence[str] = PUBLISHED_VOCABULARY) -> None:
+    def __init__(
+        self, models: Sam3Models, vocabulary: Sequence[str] = PUBLISHED_VOCABULARY, part: Kind | None = None
+    ) -> None:
+        self.name = "sam3" + (f":{part}" if part else "")
         self._models = models
-        self._vocabulary = tuple(vocabulary)
+        self._vocabulary = words_of_part(vocabulary, part)
+        self._part = part
 
     def label(self, photo_pairs: Sequence[tuple[RgbImage, RgbImage]]) -> list[GarmentLabel]:
         """What the garment of each (still-life, on-model) pair is called."""
@@ -49,7 +53,9 @@ class Sam3Segmenter:
 
     def segment(self, tasks: Sequence[SegmentationTask]) -> list[GarmentMask]:
         """Masks of a batch of tasks."""
-        found = self._models.candidates([task.on_model for task in tasks], [task.label for task in tasks])
+        found = self._models.candidates(
+            [task.on_model for task in tasks], [word_of_part(task.label, self._part) for task in tasks]
+        )
         return [choose_mask(task, item, self.name) for task, item in zip(tasks, found, strict=True)]
 
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chromiq.dataset_builder.segmenters.classic.body import Body, Head
-from chromiq.dataset_builder.segmenters.classic.quality import Evidence, judge_mask
+from chromiq.dataset_builder.segmenters.classic.evidence import Evidence
+from chromiq.dataset_builder.segmenters.classic.quality import judge_mask
 
 PERSON = np.zeros((100, 60), bool)
 PERSON[5:, 15:45] = True
@@ -17,7 +18,7 @@ BODY = Body(np.full((100, 60, 3), 50, np.float32), PERSON, Head(5, 24), None)
 
 def evidence(probability=SHIRT, alike=SHIRT, trust=1.0, unsure_ends=0.0, between_ends=None):
     between = np.zeros_like(SHIRT) if between_ends is None else between_ends
-    return Evidence(np.asarray(probability, np.float32), alike, trust, unsure_ends, between)
+    return Evidence(np.asarray(probability, np.float32), alike, trust, unsure_ends, between, {})
 
 
 def test_a_mask_that_everything_speaks_for_is_trusted():

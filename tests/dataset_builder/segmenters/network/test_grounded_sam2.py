@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chromiq.dataset_builder.segmenters import SegmentationTask
 from chromiq.dataset_builder.segmenters.agreement import colour_agreement, plausible_box
-from chromiq.dataset_builder.segmenters.classic.candidates import full_size
+from chromiq.dataset_builder.segmenters.network.candidates import full_size
 from chromiq.dataset_builder.segmenters.network.grounded_sam2 import GroundedSam2Segmenter
 
 RED, BLUE, WHITE = (200, 30, 40), (30, 50, 190), (245, 245, 245)
@@ -35,6 +35,7 @@ class ScriptedModels:
         self.boxes, self.scores, self.alternatives, self.quality = boxes, scores, masks, quality
 
     def detect(self, photos, phrases):
+        self.asked_for = phrases
         return [
             sv.Detections(np.array(self.boxes, np.float32), confidence=np.array(self.scores, np.float32))
             for _ in photos
@@ -71,6 +72,21 @@ class TestChoice:
         np.testing.assert_array_equal(found.mask, box_mask(self.GARMENT))
         assert found.reasons == ()
         assert found.confidence == pytest.approx(0.9)
+
+    @pytest.mark.parametrize(
+        ("part", "label", "word"),
+        [
+            (None, "suit", "suit"),
+            ("upper", "suit", "top"),
+            ("upper", "blazer", "blazer"),
+            ("lower", "dress", "trousers"),
+        ],
+    )
+    def test_a_part_decides_what_to_look_for(self, part, label, word):
+        models = ScriptedModels([self.GARMENT], [0.9], [[box_mask(self.GARMENT)]], [[0.9]])
+        segmenter = GroundedSam2Segmenter(models, part=part)
+        segmenter.segment([SegmentationTask(self.STILL_LIFE, self.photo(), label)])
+        assert models.asked_for == [[word]]
 
     def test_a_small_box_at_the_edge_loses_to_one_in_the_middle(self):
         label = (2, 2, 12, 12)

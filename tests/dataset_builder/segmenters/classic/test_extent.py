@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chromiq.dataset_builder.segmenters.classic.hems import change_of_cloth, edges_across, hem_profiles
+from chromiq.dataset_builder.segmenters.classic.extent import change_of_cloth, edges_across, hem_profiles
 
 CLOTH = np.ones((120, 40), bool)
 

@@ -1,0 +1,73 @@
+"""``chromiq explain-mask``: why the garment was found where it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from chromiq.errors import OptionError, UnsoundError
+from chromiq_cli.output import JSON_OPTION, print_json, print_line
+from chromiq_cli.segmenters import Part
+
+
+def explain_mask(
+    still_life: Annotated[Path, typer.Argument(help="The flat photo.")],
+    on_model: Annotated[Path, typer.Argument(help="The photo on a person.")],
+    out: Annotated[Path, typer.Option(help="The picture to write, .png or .jpg.")],
+    label: Annotated[str, typer.Option(help="What the garment is called; found out if left out.")] = "",
+    part: Part = None,
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="TERM", help="Leave a term out; can be repeated.")
+    ] = None,
+    segmenter: Annotated[
+        Literal["auto", "mediapipe", "classic"],
+        typer.Option(help="auto uses the small models if they were fetched."),
+    ] = "auto",
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Show the evidence for a garment's mask, term by term, on one photo.
+
+    The terms colour, place, sleeves, learned, skin and hair add up to each pixel's log odds.
+    """
+    from chromiq.dataset_builder.segmenters.classic.evidence import TERMS
+    from chromiq.dataset_builder.segmenters.classic.explain import explanation, explanation_picture
+    from chromiq.dataset_builder.segmenters.classic.segmenter import Look, find_garment
+    from chromiq.dataset_builder.segmenters.doubts import REASONS, in_words
+    from chromiq.dataset_builder.segmenters.small.person import PersonModels
+    from chromiq.dataset_builder.segmenters.small.weights import (
+        fetch_small_weights,
+        small_weights,
+        small_weights_available,
+    )
+    from chromiq.errors import Finding
+    from chromiq.photos.images import read_photo, write_photo
+
+    unknown = sorted(set(without or ()) - set(TERMS))
+    if unknown:
+        raise OptionError("without", f"{unknown[0]} is none of {', '.join(TERMS)}.")
+    if segmenter == "mediapipe":
+        fetch_small_weights()
+    small = segmenter == "mediapipe" or (segmenter == "auto" and small_weights_available())
+    models = PersonModels(small_weights()) if small else None
+    look = Look(read_photo(still_life).rgb, read_photo(on_model).rgb, models, part)
+    found = find_garment(look, label, without or ())
+    if found is None:
+        reason = REASONS["nobody_found"]
+        finding = Finding("mask.empty", str(on_model), reason.message, reason.hint)
+        raise UnsoundError(str(finding), [finding])
+    write_photo(out, explanation_picture(look, found))
+    document = {"segmenter": "mediapipe" if small else "classic", "out": str(out), **explanation(look, found)}
+    if as_json:
+        print_json(document)
+        return
+    print_line(f"{out}: {document['kind']}, confidence {document['confidence']:.2f}")
+    for name, odds in document["kind_terms"].items():
+        shown = ", ".join(f"{kind} {value:+.1f}" for kind, value in odds.items())
+        print_line(f"  kind by {name}: {shown}")
+    for name, means in document["terms"].items():
+        inside, outside = means["inside"], means["outside"]
+        print_line(f"  {name}: {inside:+.1f} in the mask, {outside:+.1f} on the rest; {TERMS[name]}")
+    if found.reasons:
+        print_line(f"  {in_words(found.reasons)}")

@@ -1,0 +1,207 @@
+"""How probably each pixel is the garment: a sum of named terms, in log odds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from chromiq.dataset_builder.segmenters.classic.body import Body, Kind, place_prior, seed_box
+from chromiq.dataset_builder.segmenters.classic.extent import Extent, find_extent, within_extent
+from chromiq.dataset_builder.segmenters.classic.palette import ColourGroups, Palette, recolourings
+from chromiq.dataset_builder.segmenters.classic.sleeves import ArmCloth
+from chromiq.records import BoolMask, FloatImage
+
+TERMS = {
+    "colour": "near the still-life's colours as they look on this photo",
+    "place": "where such a garment is worn, between its two ends",
+    "sleeves": "other cloth on the arms: the garment's, or worn beneath",
+    "learned": "like the cloth between its ends, not like that beyond",
+    "skin": "more like the face than like the cloth",
+    "hair": "hair over the garment",
+}
+"""What speaks for and against each pixel, by name."""
+
+_CLUSTERS = 12
+_PLACE_WEIGHT = 1.4
+_PIXEL_PLACE_WEIGHT = 1.0
+_MATCH_LAB = 8.0
+_LEARNED_WEIGHT = 1.0
+_MOST_LEARNED = 5.0
+_ARMS_WEIGHT, _MOST_ARMS = 2.0, 5.0
+_OWN_SLEEVES = 3.0
+_MIN_LEARNED_PX = 200
+_MIDDLE_IS_CLOTH = 4.0
+# A group of colours of which a third or more lies in the middle is no skin.
+_MIDDLE_IS_OWN = 3.0
+_SKIN_COLOURED = 0.3
+_SKIN_SLOPE = 1.5
+_COVER_WEIGHT = 0.5
+_MOVE_WEIGHT = 0.3
+_EVIDENCE_RANGE = (-10.0, 3.0)
+_LAB_PER_EVIDENCE = 4.0
+# No light moves a colour so far from all of the garment's that place may outvote it easily.
+_FAR_LAB = 14.0
+_MOST_LOG_ODDS = 12.0
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a mask was decided from.
+
+    Attributes:
+        probability: ``(H, W)`` float32, how probably each pixel is the garment.
+        alike: ``(H, W)`` bool, what of the person has the garment's colours, wherever it lies.
+        trust: 0..1, how far the still-life's colours were found on the photo.
+        unsure_ends: 0..1, what share of the garment's length its ends are unsure by.
+        between_ends: ``(H, W)`` bool, all cloth between those ends that is not known to be another garment's.
+        terms: by their names in `TERMS`, ``(H, W)`` log odds whose sum, within 12 either way, is that of the
+            probability; outside the person and under hair the probability is 0 whatever they say.
+    """
+
+    probability: FloatImage
+    alike: BoolMask
+    trust: float
+    unsure_ends: float
+    between_ends: BoolMask
+    terms: dict[str, FloatImage]
+
+
+def weigh_evidence(
+    body: Body,
+    kind: Kind,
+    garment: BoolMask,
+    palette: Palette,
+    arms: ArmCloth | None = None,
+    over: BoolMask | None = None,
+    without: Collection[str] = (),
+) -> Evidence:
+    """How probably each pixel is the garment, and what else tells how far to trust that.
+
+    Args:
+        body: the person on the photo.
+        kind: where such a garment is worn.
+        garment: ``(h, w)`` bool, the garment on the still-life.
+        palette: the still-life garment's main colours as `main_colours` gives them.
+        arms: other cloth than the trunk's on the arms, if there is any.
+        over: ``(H, W)`` bool, hair that hangs over the garment.
+        without: names of terms to leave out of the sum. Where the garment begins and ends is still found
+            with its colours.
+    """
+    groups = ColourGroups.of(body.lab, body.person, _CLUSTERS)
+    place, middle = place_prior(body, kind), seed_box(body, kind)
+    colour, _ = _colour_evidence(groups, body, place, middle, palette)
+    like = groups.spread(colour) > 0
+    if arms:
+        like = like | (arms.likeness > 1) if arms.own else like & (arms.likeness == 0)
+    extent = find_extent(body, kind, garment, like, place.mean(axis=1))
+    place = within_extent(extent, place, kind)
+    colour, trust = _colour_evidence(groups, body, place, middle, palette)
+    terms: dict[str, FloatImage] = {}
+    logit = np.zeros(body.person.shape)
+
+    def add(name: str, term: FloatImage) -> None:
+        nonlocal logit
+        if name not in without:
+            terms[name] = terms.get(name, 0) + term
+            logit = logit + term
+
+    add("colour", groups.spread(colour))
+    of_group = groups.spread(_PLACE_WEIGHT * _log_odds(groups.mean(place), 0.1))
+    add("place", of_group + _PIXEL_PLACE_WEIGHT * np.minimum(_log_odds(place, 0.005), 1.2))
+    if arms and not arms.own:
+        add("sleeves", -_ARMS_WEIGHT * np.minimum(arms.likeness, _MOST_ARMS))
+    add("learned", _LEARNED_WEIGHT * _learned_evidence(body, extent, kind, logit))
+    if arms and arms.own:
+        add("sleeves", np.where(arms.likeness > 1, np.maximum(_OWN_SLEEVES - logit, 0), 0))
+    add("skin", np.minimum(_skin_limit(_probability(logit, body.person), body, kind, groups) - logit, 0))
+    shown = body.person
+    if over is not None and "hair" not in without:
+        add("hair", np.where(over, np.minimum(-_MOST_LOG_ODDS - logit, 0), 0))
+        shown = body.person & ~over
+    between = body.person & ~body.like_skin & (extent.inside > 0.9)[:, None]
+    if arms and not arms.own:
+        between &= arms.likeness == 0
+    return Evidence(
+        _probability(logit, shown), groups.spread(colour) > 0, trust, extent.unsure, between, terms
+    )
+
+
+def _probability(logit: FloatImage, shown: BoolMask) -> FloatImage:
+    odds = np.clip(logit, -_MOST_LOG_ODDS, _MOST_LOG_ODDS)
+    return np.where(shown, 1 / (1 + np.exp(-odds)), 0).astype(np.float32)
+
+
+def _learned_evidence(body: Body, extent: Extent, kind: Kind, logit: FloatImage) -> FloatImage:
+    """What this photo itself teaches: is a pixel like the cloth within the extent, or like that beyond it."""
+    rows = extent.inside[:, None]
+    middle = body.person & body.trunk
+    own = middle & (rows > 0.9) & (logit > 1)
+    other = (body.person if kind == "lower" else middle) & (rows < 0.1) & ~body.near_face
+    if kind != "lower":
+        other[: extent.bottom] = False  # head and hair
+    if min(own.sum(), other.sum()) < _MIN_LEARNED_PX:
+        return np.zeros_like(logit)
+    costs = [body.likeness_to_parts(body.lab[sample], 4) for sample in (own, other)]
+    ratio = cv2.GaussianBlur((costs[1] - costs[0]).astype(np.float32), (0, 0), 1.5)
+    # To be unlike the other cloth says little: skin and hair are so too.
+    return np.clip(ratio, -_MOST_LEARNED, _MOST_LEARNED / 10)
+
+
+def _colour_evidence(
+    groups: ColourGroups, body: Body, place: FloatImage, middle: BoolMask, palette: Palette
+) -> tuple[FloatImage, float]:
+    """How far each group's colour speaks for the garment ``(N,)``, and how far the still-life's was kept."""
+    skin = body.skin_likeness(groups.medians) * (1 - np.minimum(groups.mean(middle) * _MIDDLE_IS_OWN, 1))
+    mass = groups.sizes * groups.mean(place) * (1 - skin)
+    distance, trust = _match(groups.centres, mass / max(mass.sum(), 1e-9), palette)
+    return _evidence(distance), trust
+
+
+def _match(centres: FloatImage, mass: FloatImage, palette: Palette) -> tuple[FloatImage, float]:
+    """How far each group of colours is from the still-life's as it looks here, and how far that is kept."""
+    looks = recolourings(palette, centres[mass > 0.04])
+    apart = np.linalg.norm(centres[None, :, None] - looks[:, None], axis=3)  # look, group, colour
+    near = np.exp(-0.5 * (apart / _MATCH_LAB) ** 2)
+    explained = (near.max(axis=2) * mass).sum(axis=1)
+    found = (near * (mass > 0.01)[:, None]).max(axis=1) @ palette.shares
+    moved = np.linalg.norm(looks - palette.colours, axis=2) @ palette.shares
+    score = explained + _COVER_WEIGHT * found - _MOVE_WEIGHT * np.minimum(moved / 30, 1)
+    best = int(score.argmax())
+    return apart[best].min(axis=1), float(np.exp(-0.5 * (max(moved[best] - 4, 0) / 12) ** 2))
+
+
+def _evidence(distance: FloatImage) -> FloatImage:
+    low, high = _EVIDENCE_RANGE
+    far = np.maximum(distance - _FAR_LAB, 0)
+    return np.clip(high - (distance + far) / _LAB_PER_EVIDENCE, low, high)
+
+
+def _log_odds(probability: FloatImage, margin: float) -> FloatImage:
+    clipped = np.clip(probability, margin, 1 - margin)
+    odds: FloatImage = np.log(clipped / (1 - clipped))
+    return odds
+
+
+def _skin_limit(probability: FloatImage, body: Body, kind: Kind, groups: ColourGroups) -> FloatImage:
+    """The most that each pixel's log odds may be: below 0 where it and its group are like the face's skin.
+
+    In the middle of where the garment is worn skin is rare and leather or a skin-coloured print is not:
+    there the likeness must be great.
+    """
+    limit = np.full(body.person.shape, np.inf)
+    if body.face is None:
+        return limit
+    middle = seed_box(body, kind)
+    sure = middle & (probability > 0.9)
+    if (sure & body.like_face).sum() < _SKIN_COLOURED * sure.sum():
+        sure &= ~body.like_face
+    if sure.sum() <= 60:
+        return limit
+    ratio = (body.face_cost - body.likeness_to_parts(body.lab[sure])).clip(-8, 8).astype(np.float32)
+    ratio = (cv2.GaussianBlur(ratio, (0, 0), 1.2) + groups.spread(groups.mean(ratio))) / 2
+    ratio += _MIDDLE_IS_CLOTH * cv2.GaussianBlur(middle.astype(np.float32), (0, 0), 4)
+    skin = body.person & (ratio < 0) & body.near_face
+    return np.where(skin, np.maximum(_SKIN_SLOPE * ratio, -_MOST_LOG_ODDS), limit)

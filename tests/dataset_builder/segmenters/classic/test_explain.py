@@ -1,0 +1,81 @@
+"""A mask's evidence is a sum of named terms that can be shown and left out."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from chromiq.dataset_builder.segmenters import SegmentationTask
+from chromiq.dataset_builder.segmenters.classic.evidence import TERMS
+from chromiq.dataset_builder.segmenters.classic.explain import explanation, explanation_picture
+from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter, Look, find_garment
+from chromiq.errors import UsageError
+from chromiq.photos.images import read_photo, write_photo
+from chromiq.sample_catalogue.catalogue import draw_pair
+from chromiq_cli.verbs import app
+
+
+@pytest.fixture(scope="module")
+def gilet():
+    """A gilet over a shirt: its arms are another cloth's."""
+    pair = draw_pair(18, seed=2, size_wh=(224, 280))
+    return Look(pair.still_life, pair.on_model)
+
+
+def test_the_terms_add_up_to_the_probability(gilet):
+    found = find_garment(gilet, "gilet")
+    assert set(found.evidence.terms) <= set(TERMS)
+    total = np.clip(sum(found.evidence.terms.values()), -12, 12)
+    shown = found.body.person & (found.evidence.probability > 0)
+    np.testing.assert_allclose(found.evidence.probability[shown], 1 / (1 + np.exp(-total[shown])), atol=1e-6)
+
+
+def test_a_term_that_is_left_out_changes_the_mask(gilet):
+    whole = find_garment(gilet, "gilet")
+    without = find_garment(gilet, "gilet", without=("sleeves", "learned"))
+    assert "sleeves" in whole.evidence.terms
+    assert not {"sleeves", "learned"} & set(without.evidence.terms)
+    assert (without.mask & ~whole.mask).sum() > 0.05 * whole.mask.sum()  # the shirt's sleeves
+
+
+def test_the_picture_is_red_for_the_garment_and_blue_against_it(gilet):
+    found = find_garment(gilet, "gilet")
+    terms = explanation(gilet, found)["terms"]
+    assert terms["place"]["inside"] > 0 > terms["place"]["outside"]
+    picture = explanation_picture(gilet, found).astype(int)
+    assert picture.shape[1] > 3 * gilet.small.shape[1]
+    red, _, blue = np.moveaxis(picture, 2, 0)
+    assert (red - blue > 60).any()
+    assert (blue - red > 60).any()
+
+
+@pytest.mark.parametrize(("part", "kind"), [("lower", "lower"), (None, "upper")])
+def test_a_part_outweighs_the_name_and_the_outline(part, kind):
+    pair = draw_pair(0, size_wh=(224, 280))
+    assert pair.garment == "shirt"
+    assert find_garment(Look(pair.still_life, pair.on_model, part=part), "shirt").kind == kind
+    segmenter = ClassicSegmenter(part=part)
+    label = segmenter.label([(pair.still_life, pair.on_model)])[0]
+    assert (label.name in {"trousers", "skirt", "shorts"}) == (part == "lower")
+    found = segmenter.segment([SegmentationTask(pair.still_life, pair.on_model, "shirt")])[0]
+    assert found.source == ("classic:lower" if part else "classic")
+    inside = (found.mask & pair.on_model_mask).sum() / found.mask.sum()
+    assert inside < 0.3 if part else inside > 0.9
+
+
+def test_the_command_writes_the_picture_and_says_what_speaks_for_it(tmp_path):
+    pair = draw_pair(0, size_wh=(224, 280))
+    photos = [tmp_path / "still-life.png", tmp_path / "on_model.png"]
+    for path, rgb in zip(photos, (pair.still_life, pair.on_model), strict=True):
+        write_photo(path, rgb)
+    out = tmp_path / "why.png"
+    command = ["explain-mask", *map(str, photos), "--out", str(out), "--segmenter", "classic"]
+    document = json.loads(CliRunner().invoke(app, [*command, "--without", "learned", "--json"]).stdout)
+    assert (document["kind"], set(document["kind_terms"])) == ("upper", {"outline", "frame", "colour"})
+    assert "learned" not in document["terms"]
+    assert document["terms"]["colour"]["inside"] > document["terms"]["colour"]["outside"]
+    assert read_photo(out).rgb.shape[1] > 700
+    assert "learned: " in CliRunner().invoke(app, command).stdout
+    wrong = CliRunner().invoke(app, [*command, "--without", "hats"])
+    assert isinstance(wrong.exception, UsageError)
