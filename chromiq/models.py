@@ -87,6 +87,7 @@ class EditModel:
         batching: whether the trainer takes more than one example a step: ``"any"``; ``"same_shapes"``, as it
             stacks the references; ``"none"``, as its LoRA fails on a batch packed into one sequence.
         must_cache_text: whether the trainer goes wrong without `train.cache_text_embeddings`.
+        makes_from_text: whether the trainer also takes it without controls, to make images from text alone.
         text_encoder_qtype: key that sets the text encoder's quantisation.
         max_resolution: of a trained image, as the square root of its area.
         template: stem of the config template, where several models share one.
@@ -110,6 +111,7 @@ class EditModel:
     is_gated: bool = False
     batching: Literal["any", "same_shapes", "none"] = "any"
     must_cache_text: bool = False
+    makes_from_text: bool = False
     text_encoder_qtype: Literal["qtype", "qtype_te"] = "qtype_te"
     max_resolution: int = 1328
     template: str | None = None
@@ -197,6 +199,7 @@ def _klein(name: str, size_name: str, licence: str | None, size: ModelSize) -> E
         guidance=4.0,
         is_gated=licence is not None,
         batching="same_shapes",
+        makes_from_text=True,
         template="flux2-klein",
         settings={**_8_BIT, **_REFERENCE},
         variants={distilled: licences[1]},
@@ -293,6 +296,7 @@ _ENTRIES = (
         guidance=4.0,
         is_gated=True,
         batching="same_shapes",
+        makes_from_text=True,
         text_encoder_qtype="qtype",
         settings={**_8_BIT, **_REFERENCE},
     ),
@@ -322,6 +326,7 @@ _ENTRIES = (
         ),
         {"model.quantize_te": True, "train.timestep_type": "sigmoid"},
         licence=_APACHE,
+        makes_from_text=True,
     ),
     _without_pipeline(
         "hidream-e1",
@@ -354,6 +359,7 @@ _ENTRIES = (
             "model.model_kwargs": {"edit": True, "match_target_res": True, "kv_cache": True},
         },
         is_gated=True,
+        makes_from_text=True,
     ),
     _without_pipeline(
         "mage-flow-edit",

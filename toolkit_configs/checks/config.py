@@ -42,7 +42,7 @@ class ConfigReport:
         """What else is worth knowing, as text."""
         lines = []
         if self.data and self.data.items:
-            lines.append(f"{self.data.examples} examples, each trained {self.data.epochs:.3g} times")
+            lines.append(f"{self.data.examples} examples, each trained {self.data.epochs:,.1f} times")
             lines += self.data.crops
         if self.data and (masks := self.data.masks):
             lines.append(

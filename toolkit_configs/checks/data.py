@@ -21,12 +21,18 @@ from chromiq.errors import Finding, UnsoundError
 from chromiq.models import EditModel, model_of_arch
 from chromiq.photos.images import photo_size_wh, read_mask_share
 from chromiq.photos.soundness import list_images
+from chromiq.toolkit_configs.checks.edit_models import trained_edit_model
 from chromiq.toolkit_configs.schema.jobs import Dataset, Job
 
 LATENTS, TEXTS = "_latent_cache", "_t_e_cache"
 _HASH_LENGTH = 22
 _VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".webm", ".mkv", ".wmv", ".m4v", ".flv"})
 _AUDIO_ARCHS = ("ace_step",)
+# Sliders have none, or list their own elsewhere.
+_TRAIN_ON_DATASETS = frozenset(
+    {"diffusion_trainer", "sd_trainer", "ui_trainer", "textual_inversion_trainer", "concept_slider",
+     "concept_replacer"}
+)  # fmt: skip
 _CROP_LINES = 8
 _MASKS_READ = 200
 _HEAVY = 10.0
@@ -89,7 +95,7 @@ def data_findings(
     crops: list[str] = []
     items, masks = 0, None
     model = model_of_arch(job.process.model.arch)
-    if not job.process.datasets and job.process.type.endswith("_trainer"):
+    if not job.process.datasets and job.process.type in _TRAIN_ON_DATASETS:
         findings.append(Finding("config.datasets", f"{where}: datasets", "there are none", "Add a dataset."))
     for index, dataset in enumerate(job.process.datasets):
         prefix = f"{where}: datasets.{index}"
@@ -98,7 +104,7 @@ def data_findings(
                 Finding("config.datasets", f"{prefix}.folder_path", "is missing", "Name the targets' folder.")
             )
             continue
-        findings += _control_findings(dataset, model, prefix)
+        findings += _control_findings(dataset, trained_edit_model(job.process), prefix)
         findings += _missing_folders(dataset)
         if not dataset.targets.is_dir():
             continue  # a JSON file that lists films or images, which only the trainer reads
@@ -347,7 +353,7 @@ def _weight_findings(masks: MaskWeights, where: str) -> list[Finding]:
 def _epoch_findings(epochs: float, items: int, where: str) -> list[Finding]:
     if not items or 1 <= epochs <= _MANY_EPOCHS:
         return []
-    message = f"{epochs:.2g} passes over {items} examples and sizes"
+    message = f"{epochs:,.{0 if epochs >= 10 else 1}f} passes over {items} examples and sizes"
     few = epochs < 1
     hint = "Raise it; some are never seen." if few else "Lower it; the model would memorise them."
     return [Finding("config.epochs", f"{where}: train.steps", message, hint, "warning")]

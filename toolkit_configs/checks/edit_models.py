@@ -15,7 +15,7 @@ from chromiq.errors import Finding, UnsoundError
 from chromiq.models import EditModel, model_of_arch
 from chromiq.photos.images import photo_size_wh
 from chromiq.photos.soundness import list_images
-from chromiq.toolkit_configs.schema.jobs import Job
+from chromiq.toolkit_configs.schema.jobs import Job, Process
 
 _REFERENCE_AREA_PX = 1024**2
 _QWEN_STEP_PX = 32
@@ -27,10 +27,35 @@ def edit_model_findings(job: Job, where: str) -> list[Finding]:
     if model is None:
         return []
     return [
+        *_edit_findings(job, model, where),
         *_text_findings(job, model, where),
         *_quantisation_findings(job, model, where),
         *_batch_findings(job, model, where),
     ]
+
+
+def trained_edit_model(process: Process) -> EditModel | None:
+    """The edit model that a process trains to edit; None if it trains it to make images from text alone."""
+    model = model_of_arch(process.model.arch)
+    has_controls = any(dataset.control_paths for dataset in process.datasets)
+    if model is None or has_controls or process.model.model_kwargs.get("edit"):
+        return model
+    return None if model.makes_from_text else model
+
+
+def _edit_findings(job: Job, model: EditModel, where: str) -> Iterator[Finding]:
+    """Controls that the model is not shown, as `edit` is off."""
+    wanted = model.settings.get("model.model_kwargs", {}).get("edit", False)
+    shown = any(dataset.control_paths for dataset in job.process.datasets)
+    if wanted and shown and not job.process.model.model_kwargs.get("edit"):
+        yield Finding(
+            "config.edit",
+            f"{where}: model.model_kwargs.edit",
+            f"off, so {model.name} is not shown the controls",
+            "Set model.model_kwargs.edit to true.",
+            wanted="true",
+            got="false",
+        )
 
 
 def _text_findings(job: Job, model: EditModel, where: str) -> Iterator[Finding]:

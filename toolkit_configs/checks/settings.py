@@ -14,6 +14,7 @@ from typing import Any
 
 from chromiq.errors import Finding, Severity
 from chromiq.models import MODELS, EditModel, model_of_arch
+from chromiq.toolkit_configs.checks.edit_models import trained_edit_model
 from chromiq.toolkit_configs.schema.jobs import Dataset, Job, Process
 
 # These optimizers set their rate themselves and take a factor of about 1 in its place.
@@ -69,7 +70,7 @@ def setting_findings(job: Job, where: str) -> list[Finding]:
           for found in _dataset_findings(dataset, f"{where}: datasets.{index}")),
         *_train_findings(process, where, model),
         *_model_findings(process, where),
-        *_sample_findings(process, where, model),
+        *_sample_findings(process, where, trained_edit_model(process)),
     ]  # fmt: skip
 
 
@@ -125,6 +126,8 @@ def _train_findings(process: Process, where: str, model: EditModel | None) -> It
     if model:
         for key, hint in _FLOW_RULES.items():
             section, name = key.split(".")
+            if section == "sample" and not _draws_samples(process):
+                continue
             if _not_flowmatch(value := getattr(getattr(process, section), name)):
                 yield _warn(f"{where}: {key}", f"{value!r} is not how {model.name} was trained", hint)
         if network is None:
@@ -176,7 +179,7 @@ def _model_findings(process: Process, where: str) -> Iterator[Finding]:
 
 def _sample_findings(process: Process, where: str, model: EditModel | None) -> Iterator[Finding]:
     """Samples whose controls are missing, or under a key that the model does not read."""
-    if process.train.disable_sampling or not process.sample.sample_every:
+    if not _draws_samples(process):
         return
     for index, each in enumerate(process.sample.samples):
         given = each.control_images
@@ -201,6 +204,10 @@ def _sample_findings(process: Process, where: str, model: EditModel | None) -> I
                 "Add the control images.",
                 "warning",
             )
+
+
+def _draws_samples(process: Process) -> bool:
+    return bool(process.sample.sample_every) and not process.train.disable_sampling
 
 
 def _wanted_controls(model: EditModel) -> set[str]:

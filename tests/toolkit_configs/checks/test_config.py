@@ -331,6 +331,44 @@ class TestOthersConfigs:
         missing = changed(example, lambda process: process["datasets"][0].update(folder_path="/nowhere"))
         assert missing["dataset.folder"].severity == "error"
 
+    @pytest.mark.parametrize(
+        ("arch", "kwargs", "found"),
+        [
+            ("flux2_klein_4b", {}, set()),
+            ("krea2", {}, set()),
+            ("krea2:o_edit", {"edit": True}, {"config.controls", "config.sample"}),
+            ("flux_kontext", {}, {"config.controls", "config.sample"}),
+        ],
+    )
+    def test_controls_are_missed_only_where_the_model_edits(self, example, arch, kwargs, found):
+        def without_controls(process):
+            del process["datasets"][0]["control_path"]
+            process["model"].update(arch=arch, model_kwargs=kwargs)
+            process["sample"]["prompts"] = ["red"]
+
+        assert set(changed(example, without_controls)) == found
+
+    def test_krea2_is_shown_no_controls_unless_it_edits(self, example):
+        found = changed(example, lambda process: process["model"].update(arch="krea2:o_edit"))
+        assert found["config.edit"].hint == "Set model.model_kwargs.edit to true."
+
+    def test_a_sampler_that_is_not_used_is_no_fault(self, example):
+        def no_samples(process):
+            del process["sample"]
+            process["train"]["disable_sampling"] = True
+
+        assert changed(example, no_samples) == {}
+
+    @pytest.mark.parametrize(
+        ("kind", "needed"), [("image_reference_slider_trainer", False), ("concept_slider", True)]
+    )
+    def test_which_processes_train_on_datasets(self, example, kind, needed):
+        def other(process):
+            process.update(type=kind, datasets=[], slider={})
+            process["model"]["arch"] = "sdxl"
+
+        assert ("config.datasets" in changed(example, other)) == needed
+
     def test_a_slider_has_no_dataset(self, example):
         document = yaml.safe_load(example.read_text())
         process = document["config"]["process"][0]
