@@ -30,7 +30,7 @@ from chromiq.correction.fitting.colour_map import (
 )
 from chromiq.correction.fitting.garment_look import Tolerances
 from chromiq.correction.fitting.hypotheses import Hypotheses, hypotheses
-from chromiq.correction.fitting.transport import corrected_colours
+from chromiq.correction.fitting.transport import combine, proposals
 from chromiq.correction.options import MIN_GAIN
 from chromiq.errors import UsageError
 from chromiq.imaging.masks import bounding_box
@@ -94,6 +94,23 @@ class DyeChange:
     share: float
     before: tuple[float, float, float]
     after: tuple[float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Colours as far as the hypotheses support them.
+
+    Attributes:
+        colours: ``(P, 3)`` Lab.
+        gain: mean dE00 that they are expected to gain.
+        remaining: mean dE00 that they are expected to leave.
+        gain_interval: between these the gain is expected in four of five photos.
+    """
+
+    colours: FloatImage
+    gain: float
+    remaining: float
+    gain_interval: tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,21 +216,31 @@ def fit_colours(
         tolerances: how much alike the two truly look; None for what true pairs showed.
     """
     found = hypotheses(wanted_lab, seen_lab, tolerances or Tolerances())
-    best = corrected_colours(found)
-    gain, scatter = _judged(found, best)
-    strength = _believed(found, gain, scatter)
-    best = found.seen + strength * (best - found.seen)
-    gain, remaining = _judged(found, best)
-    expected = _GAIN_CAME * gain - _LESS_OF_SCATTER * scatter * strength
-    low, high = (expected + (_LEAST_SPREAD + scatter) * beside for beside in _CAME_BESIDE)
-    colour_map = fit_smooth(found.seen, best)
+    judged = judge(found, combine(proposals(found)))
+    colour_map = fit_smooth(found.seen, judged.colours)
     return ColourFit(
         colour_map,
-        expected,
-        _REMAINED[0] + _REMAINED[1] * remaining,
-        (low, high),
+        judged.gain,
+        judged.remaining,
+        judged.gain_interval,
         _dye_changes(found, colour_map),
     )
+
+
+def judge(found: Hypotheses, proposed: FloatImage) -> Judged:
+    """How far to follow proposed colours, and what that is worth.
+
+    Args:
+        found: what may have happened.
+        proposed: ``(P, 3)`` Lab of the pixels of `found.seen`.
+    """
+    gain, scatter = _gain_and_rest(found, proposed)
+    strength = _believed(found, gain, scatter)
+    colours = found.seen + strength * (proposed - found.seen)
+    gain, remaining = _gain_and_rest(found, colours)
+    expected = _GAIN_CAME * gain - _LESS_OF_SCATTER * scatter * strength
+    low, high = (expected + (_LEAST_SPREAD + scatter) * beside for beside in _CAME_BESIDE)
+    return Judged(colours, expected, _REMAINED[0] + _REMAINED[1] * remaining, (low, high))
 
 
 def _believed(found: Hypotheses, gain: float, scatter: float) -> float:
@@ -228,7 +255,7 @@ def _ramp(value: float, span: tuple[float, float]) -> float:
     return float(np.clip((value - span[0]) / (span[1] - span[0]), 0, 1))
 
 
-def _judged(found: Hypotheses, lab: FloatImage) -> tuple[float, float]:
+def _gain_and_rest(found: Hypotheses, lab: FloatImage) -> tuple[float, float]:
     """Mean dE00 that colours ``(P, 3)`` gain and leave, each the mean over the likeliest hypotheses."""
     likeliest = np.argsort(-found.weight, kind="stable")[:_LIKELIEST]
     weights, labs = found.weight[likeliest], found.lab[likeliest, ::4]

@@ -10,6 +10,8 @@ as it is or from what the hypotheses say, so that lightness comes from there.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from chromiq.colour import delta_e_lab
@@ -26,16 +28,29 @@ _BANDS = 8
 _DYES = 8
 _MAP_ROUNDS = 2
 _NEGLIGIBLE_WEIGHT = 1e-3
-# Share of chroma transported from the photo as it is, and dE00 by which the hypotheses then move at most.
-_PHOTO_SHARE, _PHOTO_WITHIN = 0.4, 8.0
+# Shares of the three proposals; that from the photo fades as the hypotheses move colours by so many dE00.
+TRANSPORTED_SHARE, PHOTO_SHARE, _PHOTO_WITHIN = 0.5, 0.4, 8.0
 
 
-def corrected_colours(found: Hypotheses) -> FloatImage:
-    """The garment's colours as the hypotheses and transport together have them: ``(P, 3)`` Lab.
+@dataclass(frozen=True, eq=False)
+class Proposals:
+    """What the garment's colours are, by three ways of finding them; each ``(P, 3)`` Lab.
 
-    Half is the mean of the hypotheses by weight, half that mean with chroma transported. Where the hypotheses
-    move the colours by little, up to two fifths are chroma transported from the photo as it is: small errors
-    are seldom of a kind that is known. On sources left out, shares learnt from many figures did no better.
+    Attributes:
+        mean: the mean of the hypotheses by weight.
+        transported: that mean with its chroma transported.
+        from_photo: the photo with its chroma transported.
+        moved: mean dE00 by which `mean` differs from the photo.
+    """
+
+    mean: FloatImage
+    transported: FloatImage
+    from_photo: FloatImage
+    moved: float
+
+
+def proposals(found: Hypotheses) -> Proposals:
+    """The garment's colours as the hypotheses and transport have them.
 
     Args:
         found: what may have happened.
@@ -44,11 +59,31 @@ def corrected_colours(found: Hypotheses) -> FloatImage:
     likely = weight > _NEGLIGIBLE_WEIGHT
     mean = np.tensordot(weight[likely] / weight[likely].sum(), found.lab[likely].astype(np.float64), 1)
     from_mean, from_photo = chroma_maps(mean, found.flat), chroma_maps(found.seen, found.flat)
-    transported = np.mean(list(from_mean.values()), axis=0)
-    smallest = np.mean([from_photo[name] for name in ("affine", "hue bands", "dyes")], axis=0)
-    moved = float(delta_e_lab(found.seen[::4], mean[::4]).mean())
-    share = _PHOTO_SHARE * np.exp(-((moved / _PHOTO_WITHIN) ** 2))
-    combined: FloatImage = (1 - share) * (mean + transported) / 2 + share * smallest
+    return Proposals(
+        mean=mean,
+        transported=np.mean(list(from_mean.values()), axis=0),
+        from_photo=np.mean([from_photo[name] for name in ("affine", "hue bands", "dyes")], axis=0),
+        moved=float(delta_e_lab(found.seen[::4], mean[::4]).mean()),
+    )
+
+
+def combine(
+    parts: Proposals, transported_share: float = TRANSPORTED_SHARE, photo_share: float = PHOTO_SHARE
+) -> FloatImage:
+    """One proposal of three: ``(P, 3)`` Lab.
+
+    Half is the mean of the hypotheses by weight, half that mean with chroma transported. Where the hypotheses
+    move the colours by little, up to two fifths are chroma transported from the photo as it is: small errors
+    are seldom of a kind that is known. `benchmarks/combination.py` compares other shares.
+
+    Args:
+        parts: what to combine.
+        transported_share: share of the transported mean, 0..1, the untransported mean being the rest.
+        photo_share: share of `parts.from_photo` where the hypotheses move nothing, 0..1.
+    """
+    share = photo_share * np.exp(-((parts.moved / _PHOTO_WITHIN) ** 2))
+    of_hypotheses = (1 - transported_share) * parts.mean + transported_share * parts.transported
+    combined: FloatImage = (1 - share) * of_hypotheses + share * parts.from_photo
     return combined
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from chromiq.correction.fitting.garment_look import Tolerances
 from chromiq.correction.fitting.hypotheses import hypotheses
-from chromiq.correction.fitting.transport import chroma_maps, corrected_colours
+from chromiq.correction.fitting.transport import chroma_maps, combine, proposals
 
 RED, BLUE, CREAM = (np.array(lab, float) for lab in ([45, 45, 20], [40, 5, -45], [85, 2, 12]))
 MAPS = ("affine", "hue bands", "dyes", "stiff dyes")
@@ -32,7 +32,7 @@ def blue_turned():
 
 def test_hypotheses_and_transport_together_come_nearer_to_the_truth(blue_turned):
     found, truth, which = blue_turned
-    best = corrected_colours(found)
+    best = combine(proposals(found))
     off, left = (np.linalg.norm(lab - truth, axis=1) for lab in (found.seen, best))
     assert left.mean() < 0.5 * off.mean()
     assert np.linalg.norm(best - found.seen, axis=1)[which != 1].mean() < 2
