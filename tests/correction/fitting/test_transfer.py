@@ -148,7 +148,7 @@ def test_masks_and_strength_are_checked():
         transfer(pair.still_life, pair.still_life_mask, pair.on_model, np.zeros((280, 224), bool))
     with pytest.raises(UsageError, match="still-life: its mask"):
         transfer(pair.still_life, np.ones((3, 3), bool), pair.on_model, pair.on_model_mask)
-    with pytest.raises(UsageError, match=r"strength from 0 to 1, got 1\.5"):
+    with pytest.raises(UsageError, match=r"strength must be from 0 to 1, not 1\.5"):
         corrected(pair, pair.on_model, strength=1.5)
 
 
