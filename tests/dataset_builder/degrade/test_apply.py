@@ -178,5 +178,5 @@ def test_variants_of_a_photo_are_errors_of_different_kinds():
 def test_an_empty_or_foreign_mask_is_refused():
     photo, mask = cloth(COLOURS["red"])
     for wrong in (np.zeros_like(mask), mask[:-1]):
-        with pytest.raises(UsageError, match="fix the mask"):
+        with pytest.raises(UsageError, match="the mask must be of the photo"):
             degrade(photo, wrong, "perceptual", np.random.default_rng(0))
