@@ -18,13 +18,23 @@ from chromiq.studio.batches import Batches
 from chromiq.studio.commands import Commands
 from chromiq.studio.jobs import Jobs
 from chromiq.studio.live import LiveCorrections
+from chromiq.studio.mask_work import EditingCache
 from chromiq.studio.pages import page
 from chromiq.studio.previews import Previews
-from chromiq.studio.screens import decisions, deliver, light_table, open_folder, photo, pictures
+from chromiq.studio.screens import (
+    dataset,
+    decisions,
+    deliver,
+    light_table,
+    mask,
+    open_folder,
+    photo,
+    pictures,
+)
 from chromiq.studio.security import Gate
 from chromiq.studio.workplace import OutsideError, Workplace
 
-_SCREENS = (light_table, photo, pictures, decisions, deliver, open_folder)
+_SCREENS = (light_table, photo, pictures, decisions, deliver, open_folder, mask, dataset)
 
 
 def create_app(workplace: Workplace, token: str) -> Starlette:
@@ -50,6 +60,7 @@ def create_app(workplace: Workplace, token: str) -> Starlette:
     app.state.live = LiveCorrections(workplace)
     app.state.commands = Commands()
     app.state.jobs = Jobs(workplace)
+    app.state.editing = EditingCache()
     return app
 
 

@@ -41,6 +41,18 @@ def recall_given(folder: Path) -> dict[str, str]:
     return given
 
 
+def edited_garments(folder: Path) -> dict[str, str]:
+    """The entries of a dataset's ``garments.json`` that the last build did not write, by still-life's name.
+
+    Raises:
+        UnsoundError: if the file is there and cannot be read.
+    """
+    path = DatasetLayout(folder).garments
+    written = _memory(folder)[1]
+    seen = read_garments(path) if path.is_file() else {}
+    return {name: word for name, word in seen.items() if word != written.get(name)}
+
+
 def write_own_garments(folder: Path, labels: Mapping[str, str], given: Mapping[str, str]) -> None:
     """Write a dataset's ``garments.json``, such that the user's edits can be recognised later.
 

@@ -1,8 +1,8 @@
 """What the user chose for single pairs of a dataset (excluded, held out, trained on), and masks drawn for it.
 
 ``selection.json`` in the dataset holds the choices by key, such as ``{"7": "exclude", "9": "held_out"}``; a
-pair that is not in it follows the build's options. ``own_masks/on_modelKEY.png`` holds masks, which are used
-where the folder of masks has none. A build reads both and writes neither.
+pair that is not in it follows the build's options. ``own_masks/on_modelKEY.png`` holds masks, which come
+before those given to the build. A build reads both and writes neither.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def with_selection(inputs: BuildInputs, folder: Path) -> tuple[BuildInputs, dict
     chosen = read_selection(folder)
     own = mask_paths(inputs.pairs, DatasetLayout(folder).own_masks)
     pairs = tuple(pair for pair in inputs.pairs if chosen.get(pair.key) != "exclude")
-    faults = [mask_fault(pair, own.get(pair.key)) for pair in pairs if pair.key not in inputs.masks]
+    faults = [mask_fault(pair, own.get(pair.key)) for pair in pairs]
     findings = [fault for fault in faults if fault]
     if not pairs:
         message, hint = "excludes every pair", "Remove some of its entries."
@@ -107,7 +107,7 @@ def with_selection(inputs: BuildInputs, folder: Path) -> tuple[BuildInputs, dict
         replace(
             inputs,
             pairs=pairs,
-            masks={**own, **inputs.masks},
+            masks={**inputs.masks, **own},
             findings=(*inputs.findings, *(warnings if unknown else ())),
         ),
         {pair.key: splits[garment_of(pair)] for pair in pairs if garment_of(pair) in splits},

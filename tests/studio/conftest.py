@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from chromium import CHROMIUM
 from studio_client import client_of, finish
 
 from chromiq.correction.batch import BatchInputs, correct_batch
@@ -35,3 +36,15 @@ def page(shoot):
     client, address = client_of(shoot)
     yield client, address
     finish(client, address)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """One Chromium for all tests of the page."""
+    if not CHROMIUM:
+        pytest.skip("Chromium is not installed")
+    from studio_browser import Browser
+
+    opened = Browser(tmp_path_factory.mktemp("chromium"))
+    yield opened
+    opened.close()

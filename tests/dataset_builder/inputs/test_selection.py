@@ -70,7 +70,7 @@ def test_a_held_out_pair_moves_and_comes_back(catalogue, dataset):
     assert set(files(dataset)) == set(before)
 
 
-def test_a_mask_drawn_in_the_dataset_is_used_unless_the_folder_of_masks_has_one(catalogue, dataset, tmp_path):
+def test_a_mask_drawn_in_the_dataset_comes_before_those_given(catalogue, dataset, tmp_path):
     width_px, height_px = photo_size_wh(next((catalogue).rglob("on_model2.jpg")))
     drawn, given = (np.zeros((height_px, width_px), bool) for _ in range(2))
     drawn[30:80, 20:70] = given[20:60, 30:60] = True
@@ -78,6 +78,8 @@ def test_a_mask_drawn_in_the_dataset_is_used_unless_the_folder_of_masks_has_one(
     assert again(catalogue, dataset).resumed == 2
     assert np.array_equal(read_mask(dataset / "garment_masks" / "on_model2.png"), drawn)
     write_mask(tmp_path / "masks" / "on_model2.png", given)
+    assert build(catalogue, dataset, OPTIONS, keep_doubtful=True, masks=tmp_path / "masks").resumed == 3
+    (dataset / "own_masks" / "on_model2.png").unlink()
     build(catalogue, dataset, OPTIONS, keep_doubtful=True, masks=tmp_path / "masks")
     assert np.array_equal(read_mask(dataset / "garment_masks" / "on_model2.png"), given)
 

@@ -1,0 +1,49 @@
+"""The command lines that screens equal, from the records of what was run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chromiq.dataset_builder.options import BuildOptions
+from chromiq.dataset_layout import BuildSource
+
+_FLAGS = ("model", "segmenter", "degradation", "geometry", "loss_mask", "variants", "identity_share",
+          "held_out", "seed")  # fmt: skip
+_MODEL_FLAGS = ("vocabulary", "detector", "masker", "device", "dtype")
+
+
+def build_words(dataset: str, source: BuildSource, options: dict[str, Any]) -> list[str]:
+    """``build ...``, which builds a dataset again as it was built; options at their defaults are left out.
+
+    Args:
+        dataset: its folder.
+        source: what it was built from.
+        options: as its build record holds them.
+
+    >>> build_words("d", BuildSource("photos", skip_bad=True), {"variants": 2, "size_wh": [256, 160]})
+    ['build', 'photos', '--out', 'd', '--variants', '2', '--size', '256x160', '--skip-bad']
+    """
+    words = ["build", source.pairs, "--out", dataset]
+    defaults = BuildOptions()
+    for name in _FLAGS:
+        value = options.get(name, getattr(defaults, name))
+        if value != getattr(defaults, name):
+            words += [_flag(name), str(value)]
+    if size := options.get("size_wh"):
+        words += ["--size", f"{size[0]}x{size[1]}"]
+    for template in options.get("captions") or ():
+        words += ["--caption", template]
+    models = options.get("models") or {}
+    for name in _MODEL_FLAGS:
+        value, default = models.get(name), getattr(defaults.models, name, None)
+        value = tuple(value) if isinstance(value, list) else value
+        if value is not None and value != default:
+            words += [_flag(name), ",".join(value) if isinstance(value, tuple) else str(value)]
+    for name in ("garments", "masks"):
+        if path := getattr(source, name):
+            words += [_flag(name), path]
+    return words + [_flag(name) for name in ("skip_bad", "keep_doubtful") if getattr(source, name)]
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

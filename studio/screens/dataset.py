@@ -1,0 +1,281 @@
+"""The dataset as it is trained on: every example, what is wrong with it, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from chromiq.dataset_builder.doctor.dataset import check_dataset
+from chromiq.dataset_builder.export import read_record, recorded_keys
+from chromiq.dataset_builder.inputs.labels import read_garments, write_garments
+from chromiq.dataset_builder.inputs.own_labels import edited_garments
+from chromiq.dataset_builder.inputs.pairs import natural_key
+from chromiq.dataset_builder.inputs.selection import CHOICES, Choice, read_selection, write_selection
+from chromiq.dataset_builder.inputs.split import garment_of
+from chromiq.dataset_builder.segmenters.doubts import in_words
+from chromiq.dataset_layout import DatasetLayout, read_build_record, read_build_source, read_examples
+from chromiq.errors import Finding, UsageError
+from chromiq.photos.images import encode_image, read_mask, read_small
+from chromiq.records import Example, RgbImage
+from chromiq.studio.build_words import build_words
+from chromiq.studio.commands import Commands
+from chromiq.studio.pages import folder_of, json_of, page, shell_command, workplace_of
+from chromiq.studio.sources import dataset_pairs
+from chromiq.studio.workplace import OpenedFolder
+
+_PLACE = "/f/{folder}/dataset"
+_SMALL_PX, _LARGE_PX = 560, 2000
+_ROLES = ("control", "trained", "truth", "reference", "review")
+_MOST_LABEL = 80
+_UNTRAINED_SHARE = 0.25
+_GREY = 127
+
+
+@dataclass(frozen=True)
+class Card:
+    """A pair on the contact sheet.
+
+    Attributes:
+        key: of the pair.
+        examples: that were made of it; none if it was left out.
+        label: what the garment is called, or will be after the next build.
+        choice: what the user chose; empty if nothing.
+        reasons: why its mask is doubtful, in words; empty if it is not.
+        pictures: roles of pictures that it has.
+    """
+
+    key: str
+    examples: tuple[Example, ...]
+    label: str
+    choice: str
+    reasons: str
+    pictures: tuple[str, ...]
+
+    @property
+    def split(self) -> str:
+        """Where its examples are now."""
+        return self.examples[0].split if self.examples else "left out"
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether the next build would change it."""
+        if not self.examples:
+            return self.choice in {"train", "held_out"}
+        is_relabelled = self.label != self.examples[0].label.name
+        return is_relabelled or (self.choice not in {"", self.split})
+
+
+def cards_of(folder: Path) -> list[Card]:
+    """All pairs of a dataset, those left out first.
+
+    Raises:
+        UnsoundError: if the manifest, the labels or the choices cannot be read.
+    """
+    by_key: dict[str, list[Example]] = {}
+    for example in read_examples(folder):
+        by_key.setdefault(example.key, []).append(example)
+    chosen = read_selection(folder)
+    relabelled = _relabelled(folder)
+    keys = sorted({*by_key, *recorded_keys(folder), *chosen}, key=natural_key)
+    cards = [_card(folder, key, by_key.get(key, []), chosen.get(key, ""), relabelled) for key in keys]
+    return sorted(cards, key=lambda card: bool(card.examples))
+
+
+def _card(
+    folder: Path, key: str, examples: list[Example], choice: str, relabelled: Mapping[str, str]
+) -> Card:
+    if examples:
+        first = examples[0]
+        roles = ["control", "trained", *(["reference"] if first.reference else [])]
+        reasons = in_words(first.mask_reasons) if first.mask_reasons else ""
+        return Card(
+            key, tuple(examples), relabelled.get(key, first.label.name), choice, reasons, tuple(roles)
+        )
+    record = read_record(folder, key)
+    doubt = record.doubt if record else None
+    roles = ["review"] if DatasetLayout(folder).review_picture(key).is_file() else []
+    return Card(
+        key, (), relabelled.get(key, ""), choice, in_words(doubt.reasons) if doubt else "", tuple(roles)
+    )
+
+
+def _relabelled(folder: Path) -> dict[str, str]:
+    """By key, the words that were written into ``garments.json`` since the last build."""
+    edited = edited_garments(folder)
+    pairs = dataset_pairs(folder) if edited else {}
+    return {
+        key: edited[pair.still_life.name] for key, pair in pairs.items() if pair.still_life.name in edited
+    }
+
+
+def _dataset(request: Request) -> OpenedFolder:
+    return folder_of(request, "dataset")
+
+
+def _page(request: Request) -> Response:
+    folder = _dataset(request)
+    cards = cards_of(folder.path)
+    words = _build_words(folder.path)
+    return page(
+        request, "dataset", title=f"Dataset {folder.name}", folder=folder, cards=cards, choices=CHOICES,
+        command=shell_command("chromiq", *(words or ["build", "PAIRS", "--out", str(folder.path)])),
+        labels=sorted({card.label for card in cards if card.label}), can_build=words is not None,
+        can_edit=words is not None,
+        held_out=sum(card.split == "held_out" for card in cards),
+        trained=sum(len(card.examples) for card in cards if card.split == "train"),
+    )  # fmt: skip
+
+
+def _build_words(folder: Path) -> list[str] | None:
+    source, options = read_build_source(folder), read_build_record(folder)
+    if source is None or not options or not Path(source.pairs).exists():
+        return None
+    return build_words(str(folder), source, options)
+
+
+async def _findings(request: Request) -> Response:
+    folder = _dataset(request)
+    return JSONResponse(await run_in_threadpool(findings_by_key, folder.path))
+
+
+def findings_by_key(folder: Path) -> dict[str, Any]:
+    """What `doctor` finds: by key what concerns one pair, and under ``""`` what concerns the dataset."""
+    owners = {example.name: example.key for example in read_examples(folder)}
+    found: dict[str, list[dict[str, str]]] = {}
+    for finding in check_dataset(folder):
+        found.setdefault(_owner(finding, owners), []).append(
+            {"code": finding.code, "text": _sentence(finding), "severity": finding.severity}
+        )
+    return {"findings": found}
+
+
+def _owner(finding: Finding, owners: Mapping[str, str]) -> str:
+    name = Path(finding.where).name
+    for stem in (Path(name).stem, name):
+        if stem in owners:
+            return owners[stem]
+    key = Path(name).stem.removeprefix("on_model")
+    return key if key in owners.values() else ""
+
+
+def _sentence(finding: Finding) -> str:
+    return f"{Path(finding.where).name}: {finding.message}. {finding.hint}".strip()
+
+
+def _picture(request: Request) -> Response:
+    folder, key, role = _dataset(request), request.path_params["key"], request.path_params["role"]
+    side_px = _LARGE_PX if "large" in request.query_params else _SMALL_PX
+    if role == "review":
+        path = DatasetLayout(folder.path).review_picture(key)
+        if key not in recorded_keys(folder.path) or not path.is_file():
+            raise HTTPException(404, "There is no such picture.")
+        image = read_small(workplace_of(request).inside(path), side_px)
+        return Response(encode_image(image), media_type="image/jpeg")
+    example = next((each for each in read_examples(folder.path) if each.name == key), None)
+    if example is None or role not in _ROLES:
+        raise HTTPException(404, "There is no such picture.")
+    name = {"control": example.control, "reference": example.reference}.get(role, example.target)
+    if name is None:
+        raise HTTPException(404, "There is no such picture.")
+    image = read_small(workplace_of(request).inside(folder.path / name), side_px)
+    if role == "trained" and example.mask:
+        image = _dimmed(image, workplace_of(request).inside(folder.path / example.mask))
+    return Response(encode_image(image, "PNG" if side_px == _LARGE_PX else "JPEG"),
+                    media_type="image/png" if side_px == _LARGE_PX else "image/jpeg")  # fmt: skip
+
+
+def _dimmed(image: RgbImage, mask: Path) -> RgbImage:
+    """The target with what the loss does not count nearly grey."""
+    import cv2
+
+    weight = read_mask(mask).astype(np.float32)
+    weight = cv2.resize(weight, image.shape[1::-1], interpolation=cv2.INTER_AREA)[..., None]
+    weight = _UNTRAINED_SHARE + (1 - _UNTRAINED_SHARE) * weight
+    return np.asarray(np.rint(image * weight + _GREY * (1 - weight)), np.uint8)
+
+
+async def _change(request: Request) -> Response:
+    wishes = await json_of(request)
+    return JSONResponse(await run_in_threadpool(_changed, request, wishes))
+
+
+def _changed(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
+    """Write what was chosen for a pair into the files that the next build reads."""
+    folder, key = _dataset(request).path, request.path_params["key"]
+    pairs = dataset_pairs(folder)
+    if key not in pairs:
+        raise HTTPException(404, "There is no pair of this key, or the dataset's photos have moved.")
+    if unknown := wishes.keys() - {"label", "choice"}:
+        raise UsageError(f"{sorted(unknown)[0]!r} cannot be changed")
+    with workplace_of(request).writing(folder):
+        if "label" in wishes:
+            label = " ".join(str(wishes["label"]).split())[:_MOST_LABEL]
+            if not label or not label.isprintable():
+                raise UsageError("a label is a garment's name, such as jacket")
+            path = DatasetLayout(folder).garments
+            known = read_garments(path) if path.is_file() else {}
+            write_garments(path, {**known, pairs[key].still_life.name: label})
+        if "choice" in wishes:
+            write_selection(folder, _chosen(folder, key, wishes["choice"]))
+    card = next(card for card in cards_of(folder) if card.key == key)
+    return {"label": card.label, "choice": card.choice, "changed": card.has_changed}
+
+
+def _chosen(folder: Path, key: str, choice: object) -> dict[str, Choice]:
+    """The choices with one more; photos of one garment are held out or trained on together."""
+    if choice not in (*CHOICES, ""):
+        raise UsageError(f"{choice!r} is not a choice; use {', '.join(CHOICES)}, or nothing")
+    chosen, pairs = read_selection(folder), dataset_pairs(folder)
+    same = [other for other in pairs if garment_of(pairs[other]) == garment_of(pairs[key])]
+    for other in [key] if choice == "exclude" else same:
+        if other != key and chosen.get(other) == "exclude":
+            continue
+        chosen.pop(other, None)
+        if choice:
+            chosen[other] = choice  # type: ignore[assignment]  # it was looked up above
+    return chosen
+
+
+def _commands(request: Request) -> Commands:
+    commands = request.app.state.commands
+    assert isinstance(commands, Commands)
+    return commands
+
+
+def _build(request: Request) -> Response:
+    folder = _dataset(request)
+    words = _build_words(folder.path)
+    if words is None:
+        raise UsageError(f"{folder.path}: what it was built from is not recorded, or has moved")
+    if not _commands(request).start(words, lambda _: None):
+        raise UsageError("another command that the page started is still at work; wait for it")
+    return JSONResponse({"started": True})
+
+
+def _build_status(request: Request) -> Response:
+    folder, status = _dataset(request), _commands(request).status
+    if status is None or status.words[1] != "build" or str(folder.path) not in status.words:
+        return JSONResponse({"running": False, "code": None, "text": ""})
+    lines = [line for line in status.said.replace("\r", "\n").splitlines() if line.strip()]
+    return JSONResponse(
+        {"running": status.exit_code is None, "code": status.exit_code, "text": "\n".join(lines[-12:])}
+    )
+
+
+ROUTES = [
+    Route(_PLACE, _page),
+    Route(f"{_PLACE}/findings", _findings),
+    Route(f"{_PLACE}/build", _build, methods=["POST"]),
+    Route(f"{_PLACE}/build", _build_status, methods=["GET"]),
+    Route(f"{_PLACE}/pair/{{key}}", _change, methods=["POST"]),
+    Route(f"{_PLACE}/picture/{{key}}/{{role}}", _picture),
+]

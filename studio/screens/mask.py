@@ -1,0 +1,239 @@
+"""The mask editor: where the garment is on a photo, drawn by the user and saved where the commands look."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from chromiq.correction.decisions import read_decisions
+from chromiq.correction.options import CorrectionOptions
+from chromiq.correction.plausibility import Doubt
+from chromiq.correction.results import mask_path, read_run
+from chromiq.dataset_layout import DatasetLayout, read_build_source
+from chromiq.files import write_bytes
+from chromiq.photos.images import encode_mask, photo_size_wh
+from chromiq.records import BoolMask, PhotoPair
+from chromiq.studio.mask_work import EditingCache, encoded, mask_of, mask_on_disk
+from chromiq.studio.pages import folder_of, page, shell_command, workplace_of
+from chromiq.studio.sources import dataset_pairs
+from chromiq.studio.workplace import OpenedFolder, Workplace
+
+_PLACE = "/f/{folder}/mask/{key}"
+_TOOLS = (
+    ("brush", "B", "Paint the garment"),
+    ("erase", "E", "Take away, as the right button does with every tool"),
+    ("lasso", "L", "Draw round a part"),
+    ("fill", "F", "Fill an area or a hole up to the mask's edge"),
+    ("grow", "G", "From where you click to like colours"),
+)
+_CHECK_SIDE_PX = 4096
+MOST_MASK_BYTES = 32 << 20
+"""A mask of 25 megapixels takes 0.1 MB, and one of noise 6 MB."""
+BODY_LIMITS = {r"/f/[^/]+/mask/[^/]+\.png": MOST_MASK_BYTES, r"/f/[^/]+/mask/[^/]+/check": 4 << 20}
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """The photo that an address names.
+
+    Attributes:
+        folder: results of corrections, or a dataset.
+        pair: the photo and its still-life.
+        shown: the mask file to start from; it may be missing.
+        saved: the file that the next command reads.
+        options: what `correct` was asked to do with the photo.
+        command: that uses the mask.
+        note: what else to know about saving it.
+    """
+
+    folder: OpenedFolder
+    pair: PhotoPair
+    shown: Path
+    saved: Path
+    options: CorrectionOptions
+    command: str
+    note: str = ""
+
+
+def _subject(request: Request) -> _Subject:
+    workplace = workplace_of(request)
+    folder = folder_of(request, "corrections", "dataset")
+    found = _of_corrections(folder, request) if folder.kind == "corrections" else _of_dataset(folder, request)
+    for path in (found.pair.still_life, found.pair.on_model, found.saved):
+        workplace.inside(path)
+    return found
+
+
+def _of_corrections(folder: OpenedFolder, request: Request) -> _Subject:
+    run, key = read_run(folder.path), request.path_params["key"]
+    if run is None or key not in run.by_key:
+        raise HTTPException(404, "There is no photo of this key.")
+    decision = read_decisions(folder.path, run.keys).of(key)
+    saved = mask_path(run, key)
+    note = (
+        "The photo is accepted: its result stays until you take the decision back."
+        if decision.verdict == "accept"
+        else ""
+    )
+    command = shell_command("chromiq", "correct", "--batch", run.source, "--out", folder.path)
+    options = replace(decision.options(run.options), method="transfer")
+    return _Subject(folder, run.by_key[key], saved, saved, options, command, note)
+
+
+def _of_dataset(folder: OpenedFolder, request: Request) -> _Subject:
+    key = request.path_params["key"]
+    pair = dataset_pairs(folder.path).get(key)
+    if pair is None:
+        raise HTTPException(404, "There is no photo of this key, or the dataset's photos have moved.")
+    layout, source = DatasetLayout(folder.path), read_build_source(folder.path)
+    saved = layout.own_masks / f"on_model{key}.png"
+    places = (saved, layout.garment_mask(key), layout.review_mask(key))
+    shown = next((path for path in places if path.is_file()), saved)
+    command = shell_command("chromiq", "build", source.pairs if source else "PAIRS", "--out", folder.path)
+    return _Subject(folder, pair, shown, saved, CorrectionOptions(force=True), command)
+
+
+def _cache(request: Request) -> EditingCache:
+    cache = request.app.state.editing
+    assert isinstance(cache, EditingCache)
+    return cache
+
+
+def _page(request: Request) -> Response:
+    subject = _subject(request)
+    pair = subject.pair
+    size_wh = photo_size_wh(pair.on_model)
+    editable = _cache(request).editable(pair)
+    return page(
+        request, "mask", title=f"Mask: {pair.on_model.name}", command=subject.command,
+        base=f"/f/{subject.folder.id}/mask/{request.path_params['key']}",
+        photo=pair.on_model, still_life=pair.still_life, tools=_TOOLS,
+        preview_wh=editable.on_model.values.shape[1::-1],
+        brush_px=max(4, max(size_wh) // 40), most_px=max(50, max(size_wh) // 5),
+        where=f"Saved as {subject.saved}. {subject.note}".strip(),
+    )  # fmt: skip
+
+
+def _photo(request: Request) -> Response:
+    return _png(encoded(_cache(request).editable(_subject(request).pair).on_model))
+
+
+def _still_life(request: Request) -> Response:
+    return _png(encoded(_cache(request).editable(_subject(request).pair).still_life))
+
+
+def _tile(request: Request) -> Response:
+    column, row = (request.path_params[name] for name in ("column", "row"))
+    data = _cache(request).tile(_subject(request).pair, column, row)
+    if data is None:
+        raise HTTPException(404, "beyond the photo's edge")
+    return _png(data)
+
+
+def _result(request: Request) -> Response:
+    subject = _subject(request)
+    data = _cache(request).result(subject.folder.path, subject.pair.key)
+    if data is None:
+        raise HTTPException(404, "Save the mask first.")
+    return _png(data)
+
+
+def _mask(request: Request) -> Response:
+    subject = _subject(request)
+    mask = mask_on_disk(subject.shown, photo_size_wh(subject.pair.on_model))
+    return _png(encode_mask(mask), {"etag": _etag(subject.saved)})
+
+
+async def _check(request: Request) -> Response:
+    data = await request.body()
+    return await run_in_threadpool(_checked, request, data)
+
+
+def _checked(request: Request, data: bytes) -> Response:
+    mask = mask_of(data, _size_said(data))
+    judgement = _cache(request).editable(_subject(request).pair).looks_unlike(mask)
+    return JSONResponse({"answer": judgement.answer, "doubts": _plain(judgement.doubts)})
+
+
+async def _put(request: Request) -> Response:
+    data = await request.body()
+    return await run_in_threadpool(_saved, request, data)
+
+
+def _saved(request: Request, data: bytes) -> Response:
+    workplace, subject, cache = workplace_of(request), _subject(request), _cache(request)
+    mask = mask_of(data, photo_size_wh(subject.pair.on_model))
+    conflict = _write(workplace, subject, mask, request.headers.get("if-match"))
+    if conflict:
+        return conflict
+    editable = cache.editable(subject.pair)
+    plan, picture = editable.corrected(mask, subject.options)
+    folder, key = subject.folder, subject.pair.key
+    cache.keep_result(folder.path, key, picture)
+    etag = _etag(subject.saved)
+    answer: dict[str, Any] = {
+        "etag": etag,
+        "answer": plan.answer,
+        "reason": plan.reason,
+        "doubts": _plain(plan.doubts),
+        "result": f"/f/{folder.id}/mask/{key}/result?{etag.strip(chr(34))}" if picture else None,
+        "de00_before": plan.colours and plan.colours.delta_e_before,
+        "de00_after": plan.colours and plan.colours.delta_e_after,
+    }
+    return JSONResponse(answer)
+
+
+def _write(workplace: Workplace, subject: _Subject, mask: BoolMask, known: str | None) -> Response | None:
+    """Write the mask if it is still the one that was opened; otherwise the answer that says so."""
+    data = encode_mask(mask)
+    with workplace.writing(subject.folder.path):
+        now = _etag(subject.saved)
+        if known is not None and known != now:
+            message = (
+                "not saved: the mask was changed elsewhere since you opened it; save again to replace it"
+            )
+            return JSONResponse({"error": message, "etag": now}, 412)
+        write_bytes(subject.saved, data)
+    return None
+
+
+def _etag(path: Path) -> str:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "none"
+    return f'"{digest}"'
+
+
+def _size_said(data: bytes) -> tuple[int, int]:
+    """The size in a small PNG's header; `mask_of` refuses what is none."""
+    size_wh = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    return size_wh if max(size_wh) <= _CHECK_SIDE_PX else (0, 0)
+
+
+def _plain(doubts: tuple[Doubt, ...]) -> list[dict[str, str]]:
+    return [
+        {"code": doubt.code, "answer": doubt.answer, "reason": doubt.reason, "hint": doubt.hint}
+        for doubt in doubts
+    ]
+
+
+def _png(data: bytes, headers: dict[str, str] | None = None) -> Response:
+    return Response(data, media_type="image/png", headers=headers)
+
+
+ROUTES = [
+    Route(f"{_PLACE}.png", _mask, methods=["GET"]),
+    Route(f"{_PLACE}.png", _put, methods=["PUT"]),
+    Route(_PLACE, _page),
+    Route(f"{_PLACE}/photo", _photo),
+    Route(f"{_PLACE}/still-life", _still_life),
+    Route(f"{_PLACE}/tile/{{column:int}}/{{row:int}}", _tile),
+    Route(f"{_PLACE}/result", _result),
+    Route(f"{_PLACE}/check", _check, methods=["POST"]),
+]

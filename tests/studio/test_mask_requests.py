@@ -1,0 +1,112 @@
+"""The mask editor's requests: what is refused, and that nothing is written then."""
+
+import multiprocessing
+
+import numpy as np
+import pytest
+
+from chromiq.correction.garment_work import GARMENT_MASKS
+from chromiq.files import folder_lock
+from chromiq.photos.images import encode_mask, photo_size_wh, read_mask
+
+
+def mask_like(shoot, value=False):
+    width_px, height_px = photo_size_wh(next((shoot / "photos").rglob("on_model1.*")))
+    return np.full((height_px, width_px), value)
+
+
+@pytest.fixture
+def put(page):
+    client, address = page
+
+    def send(data, **headers):
+        return client.put(f"{address}/mask/1.png", content=data, headers=headers)
+
+    return send
+
+
+def test_a_mask_of_another_size_or_kind_is_refused_and_the_file_stays(shoot, put):
+    file = shoot / "corrected" / GARMENT_MASKS / "on_model1.png"
+    before = file.read_bytes()
+    good = encode_mask(mask_like(shoot))
+    for data in (
+        encode_mask(mask_like(shoot)[1:]),
+        b"GIF89a",
+        b"",
+        good[:60],
+        good.replace(b"IDAT", b"IDAX"),
+    ):
+        answer = put(data)
+        assert answer.status_code == 422, data[:8]
+        assert answer.json()["error"]
+    assert file.read_bytes() == before
+
+
+def test_a_saved_mask_comes_back_and_its_tag_changes(page, shoot, put):
+    client, address = page
+    before = client.get(f"{address}/mask/1.png").headers["etag"]
+    mask = mask_like(shoot)
+    mask[40:200, 60:160] = True
+    answer = put(encode_mask(mask), **{"if-match": before})
+    assert answer.status_code == 200
+    assert answer.json()["etag"] != before
+    assert client.get(f"{address}/mask/1.png").content == encode_mask(mask)
+    assert np.array_equal(read_mask(shoot / "corrected" / GARMENT_MASKS / "on_model1.png"), mask)
+    assert put(encode_mask(~mask), **{"if-match": before}).status_code == 412
+
+
+def hold(folder, held, release):
+    with folder_lock(folder, "chromiq correct"):
+        held.set()
+        release.wait(30)
+
+
+def test_a_command_at_work_keeps_masks_out(shoot, put):
+    context = multiprocessing.get_context("spawn")
+    held, release = context.Event(), context.Event()
+    process = context.Process(target=hold, args=(shoot / "corrected", held, release))
+    process.start()
+    try:
+        assert held.wait(30)
+        answer = put(encode_mask(mask_like(shoot, True)))
+        assert answer.status_code == 423
+        assert "chromiq correct" in answer.json()["error"]
+    finally:
+        release.set()
+        process.join()
+    assert put(encode_mask(mask_like(shoot, True))).status_code == 200
+
+
+def test_photos_outside_the_folders_that_were_opened_are_not_shown(page, shoot):
+    client, address = page
+    client.app.state.workplace.roots = (shoot / "corrected",)
+    assert client.get(f"{address}/mask/1.png").status_code == 403
+    assert client.put(f"{address}/mask/1.png", content=b"x").status_code == 403
+
+
+@pytest.mark.parametrize(
+    "path", ["mask/9", "mask/9.png", "mask/..%2f1.png", "mask/1/tile/99/0", "mask/1/result"]
+)
+def test_what_is_not_there_is_not_found(page, path):
+    client, address = page
+    assert client.get(f"{address}/mask/{path}").status_code == 404
+
+
+def test_the_verdict_on_a_mask_names_the_rule_and_what_to_do(page, shoot):
+    client, address = page
+    answer = client.post(f"{address}/mask/1/check", content=encode_mask(mask_like(shoot, True)))
+    doubts = {doubt["code"]: doubt for doubt in answer.json()["doubts"]}
+    assert answer.json()["answer"] == "left_alone"
+    assert "invert it" in doubts["mask.background"]["hint"]
+
+
+def test_tiles_are_the_photo_s_own_pixels(page, shoot):
+    import cv2
+
+    from chromiq.photos.images import read_photo
+
+    client, address = page
+    data = client.get(f"{address}/mask/1/tile/0/0").content
+    tile = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    photo = read_photo(next((shoot / "photos").rglob("on_model1.*"))).rgb
+    assert np.array_equal(tile, photo[:512, :512])
