@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from noise_testset import write_noise_testset
 
 from chromiq.errors import ChromiqError, UnsoundError, UsageError
 from chromiq.evaluate import sweep as sweep_module
@@ -16,7 +17,7 @@ from chromiq.evaluate.score.folders import score_folders
 from chromiq.evaluate.score.summary import bootstrap_interval
 from chromiq.evaluate.sweep import sweep
 from chromiq.evaluate.sweep_result import Point, Sweep, summary
-from chromiq.photos.images import read_photo, write_photo
+from chromiq.photos.images import read_photo
 
 MODEL_LIBRARIES = all(find_spec(name) for name in ("torch", "diffusers", "peft"))
 needs_models = pytest.mark.skipif(
@@ -98,11 +99,7 @@ def trained(built_dataset, tmp_path_factory):
 @pytest.fixture(scope="module")
 def testset(tmp_path_factory):
     """Two small pictures whose left half is measured, in a folder without a manifest."""
-    root, rng = tmp_path_factory.mktemp("testset"), np.random.default_rng(0)
-    for name in ("a", "b"):
-        for folder in ("gt", "control", "reference"):
-            write_photo(root / folder / f"{name}.png", rng.integers(0, 256, (64, 80, 3), dtype=np.uint8))
-        (root / "gt" / f"{name}.txt").write_text("chromiq Change the dress")
+    root = write_noise_testset(tmp_path_factory.mktemp("testset"))
     crop = {"x": 0, "y": 0, "width": 40, "height": 64}
     (root / "crops.json").write_text(json.dumps({"a": crop, "b": crop}))
     return root

@@ -14,6 +14,7 @@ import signal
 import numpy as np
 import pytest
 from killable import Killable
+from noise_testset import write_noise_testset
 
 from chromiq.dataset_builder.degrade.apply import degrade
 from chromiq.errors import EXIT_DONE, EXIT_SKIPPED
@@ -75,12 +76,7 @@ def trained(killable, configured, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def testset(tmp_path_factory):
-    root, rng = tmp_path_factory.mktemp("testset"), np.random.default_rng(0)
-    for name in ("a", "b"):
-        for folder in ("gt", "control", "reference"):
-            write_photo(root / folder / f"{name}.png", rng.integers(0, 256, (64, 80, 3), dtype=np.uint8))
-        (root / "gt" / f"{name}.txt").write_text("chromiq Change the dress")
-    return root
+    return write_noise_testset(tmp_path_factory.mktemp("testset"))
 
 
 def contents(folder):
