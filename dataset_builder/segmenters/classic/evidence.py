@@ -27,6 +27,7 @@ TERMS = {
 _CLUSTERS = 12
 _PLACE_WEIGHT = 1.4
 _PIXEL_PLACE_WEIGHT = 1.0
+_PIXEL_PLACE_WEIGHT_IN_SET = 4.0
 _MATCH_LAB = 8.0
 _LEARNED_WEIGHT = 1.0
 _MOST_LEARNED = 5.0
@@ -77,6 +78,8 @@ def weigh_evidence(
     arms: ArmCloth | None = None,
     over: BoolMask | None = None,
     without: Collection[str] = (),
+    *,
+    whole: bool = True,
 ) -> Evidence:
     """How probably each pixel is the garment, and what else tells how far to trust that.
 
@@ -89,6 +92,7 @@ def weigh_evidence(
         over: ``(H, W)`` bool, hair that hangs over the garment.
         without: names of terms to leave out of the sum. Where the garment begins and ends is still found
             with its colours.
+        whole: whether the still-life shows this garment and no other.
     """
     groups = ColourGroups.of(body.lab, body.person, _CLUSTERS)
     place, middle = place_prior(body, kind), seed_box(body, kind)
@@ -96,7 +100,7 @@ def weigh_evidence(
     like = groups.spread(colour) > 0
     if arms:
         like = like | (arms.likeness > 1) if arms.own else like & (arms.likeness == 0)
-    extent = find_extent(body, kind, garment, like, place.mean(axis=1))
+    extent = find_extent(body, kind, garment, like, place.mean(axis=1), whole=whole)
     place = within_extent(extent, place, kind)
     colour, trust = _colour_evidence(groups, body, place, middle, palette)
     terms: dict[str, FloatImage] = {}
@@ -110,7 +114,8 @@ def weigh_evidence(
 
     add("colour", groups.spread(colour))
     of_group = groups.spread(_PLACE_WEIGHT * _log_odds(groups.mean(place), 0.1))
-    add("place", of_group + _PIXEL_PLACE_WEIGHT * np.minimum(_log_odds(place, 0.005), 1.2))
+    of_pixel = _PIXEL_PLACE_WEIGHT if whole else _PIXEL_PLACE_WEIGHT_IN_SET
+    add("place", of_group + of_pixel * np.minimum(_log_odds(place, 0.005), 1.2))
     if arms and not arms.own:
         add("sleeves", -_ARMS_WEIGHT * np.minimum(arms.likeness, _MOST_ARMS))
     add("learned", _LEARNED_WEIGHT * _learned_evidence(body, extent, kind, logit))

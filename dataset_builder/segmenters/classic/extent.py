@@ -29,6 +29,7 @@ _CLEAR_EDGE_LAB = 3.0
 _SLEEVES_BELOW_HEM_PX = 40
 # A place outside the extent keeps so much of what it had: the extent may be wrong.
 _KEPT_OUTSIDE = 0.05
+_LIKELY_PLACE, _BEYOND_PLACE_WEIGHT = 0.5, 5.0
 _HALF_EDGE_PX = 3
 _HEM_QUANTILE = 0.35
 _MIN_PIXELS = 8
@@ -77,7 +78,9 @@ class _Ends:
         return cumulated[self.bottom] - cumulated[self.top]
 
 
-def find_extent(body: Body, kind: Kind, garment: BoolMask, like: BoolMask, place: FloatImage) -> Extent:
+def find_extent(
+    body: Body, kind: Kind, garment: BoolMask, like: BoolMask, place: FloatImage, *, whole: bool = True
+) -> Extent:
     """The rows over which a garment reaches.
 
     Every pair of rows is weighed: do the proportions between them suit the still-life's outline, is what
@@ -90,6 +93,8 @@ def find_extent(body: Body, kind: Kind, garment: BoolMask, like: BoolMask, place
         garment: ``(h, w)`` bool, the garment on the still-life.
         like: ``(H, W)`` bool, what of the person has the garment's colours.
         place: ``(H,)`` 0..1, how probably such a garment is worn at each height.
+        whole: whether the still-life shows this garment and no other; if not, as of a set, its proportions do
+            not count, nor its colours where such a garment is not worn.
     """
     height_px, width_px = like.shape
     rows = np.flatnonzero(body.person.any(axis=1))
@@ -102,14 +107,18 @@ def find_extent(body: Body, kind: Kind, garment: BoolMask, like: BoolMask, place
     cut_above, cut_below = first <= 2, last >= height_px - 2
     begin_hem[: 3 * cut_above] = _CUT_HEM
     end_hem[height_px + 1 - 3 * cut_below :] = _CUT_HEM
+    if not whole:
+        like = like & (place > _LIKELY_PLACE)[:, None]
     score = (
-        _proportions(ends, like, _area_over_length(garment, kind), cut_below)
+        float(whole) * _proportions(ends, like, _area_over_length(garment, kind), cut_below)
         + _HEM_WEIGHT * (begin_hem[ends.top] + end_hem[ends.bottom])
         + change[ends.top]
         + change[ends.bottom]
         + _colours(ends, body.person & trunk, like & trunk)
         + _PLACE_WEIGHT * (1.5 * ends.total(place) - 0.5 * ends.length) / max(place.sum(), 1e-6)
     )
+    if not whole:
+        score -= _BEYOND_PLACE_WEIGHT * ends.total(1 - place) / max(place.sum(), 1e-6)
     if kind != "lower" and body.head:
         score -= np.abs(ends.top - body.head.chin - 2) / _CHIN_SPREAD_PX
     if kind == "lower" and not cut_below:

@@ -186,7 +186,9 @@ def find_garment(look: Look, label: str, without: Collection[str] = ()) -> Found
         body = with_head(body)
     over = hair(body, seed_box(body, kind), look.palette) if kind != "lower" else None
     arms = cloth_on_arms(body, kind, look.still_life_lab, _inside(look.garment), over)
-    evidence = weigh_evidence(body, kind, look.garment, look.palette, arms, over, without)
+    evidence = weigh_evidence(
+        body, kind, look.garment, look.palette, arms, over, without, whole=look.part is None
+    )
     mask = _refine(look.small, body, kind, evidence.probability)
     return FoundGarment(kind, body, evidence, mask, *judge_mask(mask, body, kind, evidence))
 
