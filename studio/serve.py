@@ -33,7 +33,7 @@ def serve(workplace: Workplace, port: int | None, on_start: Callable[[str], None
     app = create_app(workplace, token)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, ws="none",
-        timeout_graceful_shutdown=0,
+        timeout_graceful_shutdown=1,
     )  # fmt: skip
     server = uvicorn.Server(config)
     with listener:

@@ -97,45 +97,50 @@ export class Viewer {
     return [(clientX - box.left - left) / k, (clientY - box.top - top) / k];
   }
 
+  /** Where the photo's corner lies in the frame, CSS pixels. */
   get origin() {
     const k = this.drawnScale / this.ratio;
-    const [width, height] = [this.frame.clientWidth, this.frame.clientHeight];
-    const whole = (value) => Math.round(value * this.ratio) / this.ratio;
-    return [whole(width / 2 - this.centre[0] * k), whole(height / 2 - this.centre[1] * k)];
+    const sides = [this.frame.clientWidth, this.frame.clientHeight];
+    return sides.map((side, axis) => side / 2 - this.centre[axis] * k);
   }
 
   draw() {
     const k = this.drawnScale / this.ratio;
-    const [left, top] = this.origin;
     for (const layer of this.layers) {
-      layer.image.style.width = `${this.size[0] * k}px`;
-      layer.image.style.height = `${this.size[1] * k}px`;
-      layer.image.style.transform = `translate(${left}px, ${top}px)`;
-      layer.tiles.style.transform = `translate(${left}px, ${top}px) scale(${k})`;
+      this.#place(layer.image, k, [0, 0], this.size);
       layer.box.classList.toggle("enlarged", this.drawnScale >= 1);
-      this.#drawTiles(layer, k, left, top);
+      this.#drawTiles(layer, k);
     }
   }
 
-  #drawTiles(layer, k, left, top) {
+  /** Lay a picture over its part of the photo. Placed by left and top, it lies on whole pixels of the screen. */
+  #place(image, k, [x, y], [width, height]) {
+    const [left, top] = this.origin;
+    Object.assign(image.style, {
+      left: `${left + x * k}px`, top: `${top + y * k}px`, width: `${width * k}px`, height: `${height * k}px`,
+    });
+  }
+
+  #drawTiles(layer, k) {
     const isEnough = this.drawnScale * this.size[0] <= this.preview[0] * 1.01 || !layer.tile;
     layer.tiles.hidden = isEnough;
     if (isEnough) return;
     const px = this.tilePx;
-    const last = this.size.map((side) => Math.ceil(side / px) - 1);
-    const from = [left, top].map((at) => Math.max(0, Math.floor(-at / k / px)));
-    const to = [this.frame.clientWidth - left, this.frame.clientHeight - top]
-      .map((at, axis) => Math.min(last[axis], Math.floor(at / k / px)));
+    const origin = this.origin;
+    const sides = [this.frame.clientWidth, this.frame.clientHeight];
+    const from = origin.map((at) => Math.max(0, Math.floor(-at / k / px)));
+    const to = origin.map((at, axis) => (
+      Math.min(Math.ceil(this.size[axis] / px) - 1, Math.floor((sides[axis] - at) / k / px))));
     for (let row = from[1]; row <= to[1]; row += 1) {
       for (let column = from[0]; column <= to[0]; column += 1) {
-        const name = `${column}/${row}`;
-        if (layer.shown.has(name)) continue;
+        if (layer.shown.has(`${column}/${row}`)) continue;
         const image = made("img", { alt: "", draggable: false, src: layer.tile(column, row) });
-        image.style.left = `${column * px}px`;
-        image.style.top = `${row * px}px`;
         layer.tiles.append(image);
-        layer.shown.set(name, image);
+        layer.shown.set(`${column}/${row}`, { image, at: [column * px, row * px] });
       }
+    }
+    for (const { image, at } of layer.shown.values()) {
+      this.#place(image, k, at, at.map((start, axis) => Math.min(px, this.size[axis] - start)));
     }
   }
 }

@@ -1,10 +1,9 @@
 """Decisions made on the page: the command line keeps them, and the reverse."""
 
 import csv
-import time
 
 import pytest
-from studio_client import finish
+from studio_client import finish, until
 
 from chromiq.correction.batch import BatchInputs, correct_batch
 from chromiq.correction.results import read_run
@@ -111,10 +110,3 @@ def test_background_work_waits_for_a_command(shoot, page):
         client.app.state.jobs.request(read_run(shoot / "corrected"), ["1"], redo=True)
         until(lambda: "waiting: " in client.get(f"{address}/states").json()["job"]["message"])
     assert finish(client, address)["message"] == ""
-
-
-def until(holds, seconds=20):
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)

@@ -83,8 +83,11 @@ class Page:
         )  # fmt: skip
 
     def screenshot(self, path, whole=True):
-        data = self.send("Page.captureScreenshot", captureBeyondViewport=whole)["data"]
-        path.write_bytes(base64.b64decode(data))
+        path.write_bytes(self.shot(whole))
+
+    def shot(self, whole=False):
+        """The window, or the whole page, as PNG."""
+        return base64.b64decode(self.send("Page.captureScreenshot", captureBeyondViewport=whole)["data"])
 
     def pdf(self):
         return base64.b64decode(self.send("Page.printToPDF", printBackground=False)["data"])

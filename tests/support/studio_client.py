@@ -29,3 +29,11 @@ def finish(client, address, seconds=60):
             return job
         time.sleep(0.1)
     raise AssertionError(job)
+
+
+def until(holds, seconds=30):
+    """Wait for something to become true."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
