@@ -102,7 +102,8 @@ class Jobs:
                 message = str(error)
 
     def _corrected(self, run: BatchRun, batch: dict[str, bool]) -> list[PhotoResult]:
-        works = works_of(run, batch, [key for key, redo in batch.items() if redo])
+        with self._workplace.writing(run.folder):
+            works = works_of(run, batch, [key for key, redo in batch.items() if redo])
         # Asked only where the batch found no garment; all other masks are on disk.
         segmenter = make_segmenter("mediapipe" if run.segmenter == "mediapipe" else "classic")
         finished = map_in_processes(

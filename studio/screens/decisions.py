@@ -39,12 +39,12 @@ def _decided(
         after = changed_decision(before, wishes)
         if "decision" not in wishes and before.verdict == "accept" and _changes_the_file(before, after):
             after = replace(after, verdict="")  # another result was accepted
+        # An accepted file is left as it is, so one that is not the accepted result yet has to be made.
+        is_waiting = key in jobs.status(run).waiting
+        redo = redo or (after.verdict == "accept" and (before.verdict in _ORIGINAL or is_waiting))
+        if redo or _changes_the_file(before, after):
+            jobs.request(run, [key], redo=redo)  # the work reads the decision once this block ends
         result = read_result(run, key, decide(run, {key: after}))
-    # An accepted file is left as it is, so one that is not the accepted result yet has to be made.
-    is_waiting = key in jobs.status(run).waiting
-    redo = redo or (after.verdict == "accept" and (before.verdict in _ORIGINAL or is_waiting))
-    if redo or _changes_the_file(before, after):
-        jobs.request(run, [key], redo=redo)
     return {"state": result.state, "decision": after.verdict, "note": after.note}
 
 

@@ -139,7 +139,7 @@ def test_left_alone_is_overruled_and_the_strength_is_seen_before_it_is_saved(stu
 def test_a_target_colour_is_picked_with_the_eyedropper(studio, shoot):
     browser, address = studio
     browser.visit(f"{address}photo/1")
-    browser.until("document.querySelector('#still img')?.complete")
+    browser.until("document.querySelector('#still img')?.naturalWidth")
     browser.press("p")
     browser.click("#still")
     until(lambda: decision(shoot, "1")["target_lab"] != "")
