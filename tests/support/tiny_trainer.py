@@ -94,10 +94,12 @@ def omnigen2(folder):
     build_tiny_qwen(folder / "qwen", "qwen-image-edit", latent_channels=16)
     (folder / "qwen" / "text_encoder").rename(folder / "mllm")
     (folder / "qwen" / "processor").rename(folder / "processor")
-    OmniGen2Transformer2DModel(
+    transformer = OmniGen2Transformer2DModel(
         hidden_size=48, num_layers=1, num_refiner_layers=1, num_attention_heads=2, num_kv_heads=1,
         multiple_of=16, axes_dim_rope=(8, 8, 8), axes_lens=(300, 512, 512), text_feat_dim=16,
-    ).save_pretrained(folder / "transformer")  # fmt: skip
+    )  # fmt: skip
+    fill_zeros(transformer)
+    transformer.save_pretrained(folder / "transformer")
     flux_vae(AutoencoderKL).save_pretrained(folder / "vae")
 
 
@@ -273,7 +275,10 @@ def boogu_image_edit(folder):
 
 
 def fill_zeros(module):
-    """Noise where a new model has zeros: quanto's qfloat8 divides a row by its largest weight."""
+    """Noise where a new model has zeros and a trained one has not.
+
+    Behind zeros no LoRA learns, and quanto's qfloat8 divides a row by its largest weight.
+    """
     for weight in module.parameters():
         if weight.dim() > 1 and not weight.any():
             torch.nn.init.normal_(weight, std=0.02)
