@@ -20,6 +20,11 @@ from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_check
 from chromiq.toolkit_configs.schema.config_file import read_config_file
 from chromiq.toolkit_configs.schema.jobs import Job, job_of, name_fault
 
+_WEIGHT_FILES = (
+    "vae_path", "unet_path", "te_name_or_path", "lora_path", "assistant_lora_path", "inference_lora_path",
+    "accuracy_recovery_adapter",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class ConfigReport:
@@ -127,6 +132,7 @@ def examine_config(
         *_run_findings(job, where, resume),
         *disk_findings(job, need),
         *_model_findings(job, where, offline),
+        *_file_findings(job, where),
         *gpu_findings(job, memory, where),
     ]
     return ConfigReport(tuple(findings), data, memory, need)
@@ -187,6 +193,25 @@ def _model_findings(job: Job, where: str, offline: bool) -> list[Finding]:
         message = f"{name} is neither a folder nor a hub name (owner/model)"
         return [Finding("model.folder", key, message, "Fix the path.")]
     return access_findings("/".join(name.split("/")[:2]), key, offline=offline)
+
+
+def _file_findings(job: Job, where: str) -> list[Finding]:
+    """Weights beside the base model that are named by a path and are not there."""
+    model = job.process.model.model_dump()
+    named = {f"model.{key}": str(model.get(key) or "") for key in _WEIGHT_FILES}
+    findings = [
+        Finding("model.file", f"{where}: {key}", f"no file or folder {path}", "Fix the path.", "warning")
+        for key, path in named.items()
+        if path.startswith((".", "/", "~")) and not Path(path).expanduser().exists()
+    ]
+    network = job.process.network
+    start = (network.model_dump().get("pretrained_lora_path") if network else None) or ""
+    if start and not Path(str(start)).exists():
+        message = f"no file {start}, and the trainer starts from a new LoRA without saying so"
+        findings.append(
+            Finding("model.file", f"{where}: network.pretrained_lora_path", message, "Fix the path.")
+        )
+    return findings
 
 
 def _folder_findings(path: Path, key: str) -> list[Finding]:

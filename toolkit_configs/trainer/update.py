@@ -88,11 +88,11 @@ def _source_at(folder: Path, commit: str) -> TrainerSource:
         archive = _git(
             folder, "archive", "--format=tar", commit, *(name for name in _READ if name in present)
         )
-        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-            files.extractall(temporary, filter="data")
         try:
+            with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+                files.extractall(temporary, filter="data")
             return read_source(Path(temporary)).model_copy(update={"commit": commit})
-        except (OSError, SyntaxError, KeyError) as error:
+        except (OSError, SyntaxError, KeyError, tarfile.TarError) as error:
             raise ChromiqError(f"{folder}: the source of {commit[:12]} cannot be read: {error!r}") from error
 
 

@@ -359,6 +359,20 @@ class TestOthersConfigs:
 
         assert changed(example, no_samples) == {}
 
+    def test_weights_beside_the_base_model_are_looked_for(self, example, tmp_path):
+        def names(process):
+            process["model"].update(
+                vae_path=str(tmp_path / "vae"), assistant_lora_path="owner/lora/a.safetensors"
+            )
+            process["network"]["pretrained_lora_path"] = str(tmp_path / "start.safetensors")
+
+        changed(example, names)
+        found = {each.where.rpartition(" ")[2]: each.severity for each in check_config(example)}
+        assert found == {"model.vae_path": "warning", "network.pretrained_lora_path": "error"}
+        for name in ("vae", "start.safetensors"):
+            (tmp_path / name).touch()
+        assert check_config(example) == []
+
     @pytest.mark.parametrize(
         ("kind", "needed"), [("image_reference_slider_trainer", False), ("concept_slider", True)]
     )

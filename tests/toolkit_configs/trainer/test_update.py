@@ -63,8 +63,13 @@ def test_the_pin_moves_and_the_keys_are_written(checkout, chromiq):
     assert (found.commit, found.sections["train"]["got"].default) == (second, 5)
 
 
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+
+
 def test_what_cannot_be_updated_is_refused(checkout, tmp_path, monkeypatch):
-    folder, written, _, second, _ = checkout
+    folder, written, _, second, git = checkout
+    with pytest.raises(ChromiqError, match="cannot be read"):
+        update.update_toolkit(git(folder, "commit-tree", EMPTY_TREE, "-m", "nothing"))
     with pytest.raises(UsageError):
         update.update_toolkit("--upload-pack=x")
     with pytest.raises(ChromiqError, match="fetch"):
