@@ -1,11 +1,12 @@
 """chromiq believes of a config what AI-Toolkit holds after reading it: compared with its own code.
 
 Configs are its own examples, jobs in the form that its web interface writes, everything that chromiq renders,
-and random changes of all these. AI-Toolkit reads them in one process (about half a minute of imports).
+and random changes of all these; with CHROMIQ_OTHER_CONFIGS=FOLDER also those in a folder. AI-Toolkit reads them in one process (about half a minute of imports).
 """
 # ruff: noqa: E501 - a table of changes, one a line
 
 import json
+import os
 import random
 import subprocess
 from collections import Counter
@@ -115,15 +116,20 @@ def compare(job, held, wrong):
 
 
 def bases(folder):
-    """Sound configs: AI-Toolkit's examples, web-interface jobs, everything rendered."""
+    """Configs as people have them: AI-Toolkit's examples, others', web-interface jobs, everything rendered."""
     found = {}
-    for path in sorted((toolkit_folder() / "config" / "examples").rglob("*.y*ml")):
+    others = os.environ.get("CHROMIQ_OTHER_CONFIGS")
+    examples = sorted((toolkit_folder() / "config" / "examples").rglob("*.y*ml"))
+    for path in [*examples, *(sorted(Path(others).iterdir()) if others else ())]:
         try:
             document = load_config(path)
         except ValueError:
             continue  # the OmniGen2 example has a quote too few: AI-Toolkit cannot read it either
-        if document["config"]["process"][0]["type"] in DIFFUSION_PROCESSES:
-            found[f"example-{path.stem}"] = document
+        process = document["config"]["process"][0]
+        if process["type"] in DIFFUSION_PROCESSES:
+            if process["type"] == "ui_trainer":
+                process["type"] = "diffusion_trainer"  # as it is launched
+            found[f"example-{path.parent.name}-{path.stem}"] = document
     for arch, controls in (("flux_kontext", 1), ("qwen_image_edit_plus:2511", 3), ("wan22_14b:t2v", 0)):
         found[f"ui-{arch.partition(':')[0]}"] = ui_job(arch, controls)
     for model, preset in MODEL_PRESETS:
