@@ -12,8 +12,7 @@ import numpy as np
 from chromiq import __version__
 from chromiq.dataset_builder.canvas.captions import caption
 from chromiq.dataset_builder.canvas.loss_mask import encoded_loss_mask
-from chromiq.dataset_builder.canvas.pair_photos import PairPhotos, read_pair
-from chromiq.dataset_builder.canvas.scene import Scene, control_of, scene_of
+from chromiq.dataset_builder.canvas.scene import PairPhotos, Scene, control_of, read_pair, scene_of
 from chromiq.dataset_builder.coco import CocoMask
 from chromiq.dataset_builder.degrade.apply import degrade
 from chromiq.dataset_builder.export import (

@@ -1,12 +1,17 @@
-"""What the examples of one pair share: the true picture, and the photo that errors are put into.
+"""A pair as read, and what its examples share: the target, and the photo that colour errors are applied to.
 
 Photos that are stitched exactly are brought to the canvas' scale first: the error is then drawn, solved for
-and measured on the pixels that the trainer sees. As published, it is put in at the photo's own scale.
+and measured on the pixels that the trainer sees. As published, it is applied at the photo's own scale.
+
+Photos that are stitched and changed at the canvas' scale are read no larger than it shows: a large JPEG is
+decoded to half, a quarter or an eighth of its sides, in half the time and a quarter of the memory.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -18,11 +23,66 @@ from chromiq.dataset_builder.canvas.stitch import (
     stitch,
     with_on_model,
 )
+from chromiq.dataset_builder.mask_files import MaskSource, read_given_mask
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.imaging.masks import bounding_box
-from chromiq.imaging.resize import coverage, resize, shrink
+from chromiq.imaging.resize import SMOOTHED_FROM, coverage, resize, resize_mask, shrink
 from chromiq.models import find_model
-from chromiq.records import BoolMask, FloatImage, Geometry, RgbImage
+from chromiq.photos.images import photo_size_wh, read_photo
+from chromiq.records import BoolMask, Box, FloatImage, GarmentMask, Geometry, PhotoPair, RgbImage
+
+_LEAST_HEIGHT_PX = 1024  # what segmenters look at; masks are reviewed at a little less
+
+
+@dataclass(frozen=True, eq=False)
+class PairPhotos:
+    """A pair's photos and what is known of them.
+
+    Attributes:
+        still_life: ``(h, w, 3)`` uint8 sRGB.
+        on_model: ``(H, W, 3)`` uint8 sRGB.
+        on_model_wh: the width and height of the on-model photo's file, and so of its mask.
+        geometry: how the two lie on the canvas; None if the model sees them apart.
+        drawn: the mask that was given, if any.
+    """
+
+    still_life: RgbImage
+    on_model: RgbImage
+    on_model_wh: tuple[int, int]
+    geometry: Geometry | None
+    drawn: GarmentMask | None
+
+    def at_file_size(self, found: GarmentMask) -> GarmentMask:
+        """A mask found on `on_model`, of the file's size."""
+        if found.mask.shape == self.on_model_wh[::-1]:
+            return found
+        return replace(found, mask=resize_mask(found.mask, self.on_model_wh))
+
+
+def read_pair(pair: PhotoPair, given_mask: MaskSource | None, options: BuildOptions) -> PairPhotos:
+    """Read a pair.
+
+    Args:
+        pair: two photos.
+        given_mask: where a mask of the user's is, if any.
+        options: of the build.
+
+    Raises:
+        UnsoundError: if a file cannot be read, or the two photos do not fit the canvas.
+    """
+    still_life_wh, on_model_wh = photo_size_wh(pair.still_life), photo_size_wh(pair.on_model)
+    geometry = geometry_of(options, still_life_wh, on_model_wh)
+
+    def pixels(path: Path, panel: Box) -> RgbImage:
+        return read_photo(path, least_wh=_least_wh(panel)).rgb
+
+    if geometry is not None and is_degraded_on_canvas(options):
+        still_life = pixels(pair.still_life, geometry.still_life_xyxy)
+        on_model = pixels(pair.on_model, geometry.on_model_xyxy)
+    else:
+        still_life, on_model = read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb
+    drawn = GarmentMask(read_given_mask(given_mask), 1.0, (), "given") if given_mask else None
+    return PairPhotos(still_life, on_model, on_model_wh, geometry, drawn)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +90,9 @@ class Scene:
     """What the examples of one pair share.
 
     Attributes:
-        photo: ``(H, W, 3)`` uint8 sRGB, the on-model photo at the scale at which errors are put in.
+        photo: ``(H, W, 3)`` uint8 sRGB, the on-model photo at the scale at which errors are applied.
         garment: ``(H, W)``, how much of each of its pixels is garment: bool, or 0..1 float32.
-        target: the true picture.
+        target: the picture without an error.
         reference: the still-life, when the model sees it apart.
         geometry: where the photos lie on the target; None if nothing is stitched.
         scaling: how they came there.
@@ -102,5 +162,12 @@ def geometry_of(
 
 
 def is_degraded_on_canvas(options: BuildOptions) -> bool:
-    """Whether errors are put into photos that are stitched at the canvas' scale, and not at their own."""
+    """Whether errors are applied at the canvas' scale, and not at that of the photos."""
     return "published" not in (options.geometry, options.degradation)
+
+
+def _least_wh(panel: Box) -> tuple[int, int]:
+    """The width and height of a photo that show all a panel can."""
+    width_px, height_px = panel[2] - panel[0], panel[3] - panel[1]
+    scale = max(SMOOTHED_FROM, _LEAST_HEIGHT_PX / height_px)
+    return math.ceil(scale * width_px), math.ceil(scale * height_px)

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from chromiq.colour import delta_e_map
-from chromiq.dataset_builder.canvas.pair_photos import read_pair
-from chromiq.dataset_builder.canvas.scene import scene_of
+from chromiq.dataset_builder.canvas.scene import read_pair, scene_of
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.imaging.resize import resize
 from chromiq.photos.images import read_photo, write_mask, write_photo
