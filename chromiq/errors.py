@@ -6,7 +6,7 @@
     ├── UsageError               exit 2    the command line asks for something impossible
     │   └── OptionError             which option it is
     ├── UnsoundError             exit 10   a dataset, photo or config is not fit for use
-    ├── LockedError              exit 11   somebody else is at work in the same place
+    ├── LockedError              exit 11   another process works in the same place
     ├── AccessError              exit 12   a token or an accepted licence is missing, whatever else is wrong
     └── InterruptedRunError      exit 130  stopped by the user
 
@@ -101,7 +101,7 @@ class UnsoundError(ChromiqError):
 
 
 class LockedError(ChromiqError):
-    """Somebody else is at work in the same place."""
+    """Another process works in the same place."""
 
     exit_code = EXIT_LOCKED
 

@@ -68,7 +68,7 @@ def progress_bar(description: str) -> Iterator[Update]:
 
 @contextmanager
 def notes(description: str) -> Iterator[Callable[[str], None]]:
-    """Yield a function that shows what is being done when nobody can tell how much there is in all.
+    """Yield a function that shows what is being done when the total is unknown.
 
     On a terminal it is one line that moves; elsewhere a line every `LOG_EVERY_S` seconds, the first at once.
 

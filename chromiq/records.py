@@ -18,7 +18,7 @@ RgbImage: TypeAlias = NDArray[np.uint8]
 BoolMask: TypeAlias = NDArray[np.bool_]
 """Shape ``(H, W)``, True on the garment."""
 FloatImage: TypeAlias = NDArray[np.floating[Any]]
-"""Any shape, float32 unless said otherwise; what it holds is said where it is used."""
+"""Any shape, float32 unless said otherwise; its meaning is documented where it is used."""
 Box: TypeAlias = tuple[int, int, int, int]
 """``xyxy``: left, top, right, bottom in pixels, right and bottom exclusive."""
 
@@ -76,7 +76,7 @@ class GarmentMask:
 
 @dataclass(frozen=True)
 class Degradation:
-    """The colour error that was put in.
+    """The colour error that was applied.
 
     Attributes:
         kind: such as ``"hue"``, ``"tint"``, ``"white_balance"`` or ``"identity"``.

@@ -37,7 +37,7 @@ class Executor(Protocol):
     """Builds pairs, all of them with the same options, in any order."""
 
     def run(self, works: Iterable[PairWork]) -> Iterator[PairResult]:
-        """The results, as they are ready; no more works are taken than are worked on."""
+        """The results as they are ready; a task is taken only when a worker is free for it."""
         ...
 
 

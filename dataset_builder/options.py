@@ -24,7 +24,7 @@ class BuildOptions:
 
     Attributes:
         model: the model to train; it decides whether photos are stitched, and the captions.
-        segmenter: who finds the garment.
+        segmenter: which one finds the garment.
         models: how, for a segmenter that has models.
         degradation: which colour errors are applied.
         geometry: how photos are laid out when stitched.

@@ -1,4 +1,4 @@
-"""Two pictures of a dataset for people: what is in it, and what the trainer will see of it."""
+"""Two overview pictures of a dataset: what is in it, and what the trainer will see of it."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def run_options(run: Path) -> GenerateOptions:
     """How a run's own base model generates, as its config names it.
 
     Raises:
-        UsageError: if its config is no more, or trains a model that cannot generate here.
+        UsageError: if its config is missing, or trains a model that cannot generate here.
     """
     model = run_job(run).process.model
     known = model_of_arch(model.arch)

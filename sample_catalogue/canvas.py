@@ -168,7 +168,7 @@ class Canvas:
     def _blurred(
         self, outline_px: Points, sigma_px: float
     ) -> tuple[FloatImage, tuple[int, int, int, int] | None]:
-        """Coverage of an outline, blurred; computed on a coarse grid, as nobody sees the difference."""
+        """Coverage of an outline, blurred; computed on a coarse grid, as the difference is invisible."""
         box = self._box(outline_px, margin_px=int(3 * sigma_px) + 2)
         if box is None:
             return np.zeros((0, 0), np.float32), None

@@ -1,4 +1,4 @@
-"""Work spread over threads or processes, with no more of it in memory than they can be busy with.
+"""Work spread over threads or processes, with no more tasks in memory than they can work on.
 
 Each process is a `ProcessPoolExecutor` of its own. The kill tests of ``tests/chromiq/runtime`` decided that:
 one executor for all of them starts processes while its manager thread already watches; it hangs for ever

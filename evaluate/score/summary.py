@@ -20,7 +20,7 @@ _TITLES = {"control": "uncorrected", "transfer": "network-free"}
 
 
 def column_title(column: str, titles: Mapping[str, str] | None = None) -> str:
-    """What a column is called where people read it; its key in ``scores.json`` stays.
+    """A column's name in tables and reports; its key in ``scores.json`` stays.
 
     Args:
         column: its key.
