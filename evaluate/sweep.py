@@ -103,7 +103,10 @@ def sweep(
         work = _prepare(testset, out, options or run_options(run))
         made_of = work.digest
         earlier = _earlier(out / SWEEP_FILE, name, made_of)
-        result = Sweep(name, made_of, _point(work, "control", 0, "", work.control), tuple(earlier))
+        result = Sweep(
+            name, made_of, _point(work, "control", 0, "", work.control), tuple(earlier),
+            str(testset.resolve()),
+        )  # fmt: skip
         tried: dict[str, str] = {}
         drawn = False
         while True:

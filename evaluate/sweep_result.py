@@ -41,12 +41,14 @@ class Sweep:
         made_of: digest of the test set and the options; points of another are not comparable.
         control: the uncorrected images, measured as a checkpoint of step 0.
         points: per checkpoint, by step.
+        testset: folder of the test set.
     """
 
     run: str
     made_of: str
     control: Point
     points: tuple[Point, ...]
+    testset: str = ""
 
     @property
     def measured(self) -> list[Point]:
@@ -96,6 +98,7 @@ class Sweep:
         return {
             "run": self.run,
             "made_of": self.made_of,
+            "testset": self.testset,
             "best": {key: getattr(best, key) for key in ("checkpoint", "step", "mean", "interval")}
             if best
             else None,

@@ -22,6 +22,7 @@ from chromiq.studio.mask_work import EditingCache
 from chromiq.studio.pages import page
 from chromiq.studio.previews import Previews
 from chromiq.studio.screens import (
+    config,
     dataset,
     decisions,
     deliver,
@@ -30,11 +31,12 @@ from chromiq.studio.screens import (
     open_folder,
     photo,
     pictures,
+    runs,
 )
 from chromiq.studio.security import Gate
 from chromiq.studio.workplace import OutsideError, Workplace
 
-_SCREENS = (light_table, photo, pictures, decisions, deliver, open_folder, mask, dataset)
+_SCREENS = (light_table, photo, pictures, decisions, deliver, open_folder, mask, dataset, runs, config)
 
 
 def create_app(workplace: Workplace, token: str) -> Starlette:

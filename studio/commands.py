@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-_MAIN = "from chromiq_cli.main import main; main()"
+MAIN = "from chromiq_cli.main import main; main()"
 _SHOWN_CHARACTERS = 4000
 _END_S = 0.6
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "XDG_CACHE_HOME")
@@ -55,7 +55,7 @@ class Commands:
                 if name in _ENVIRONMENT or name.startswith("CHROMIQ_")
             }
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _MAIN, *words], env=kept, text=True, errors="replace",
+                [sys.executable, "-c", MAIN, *words], env=kept, text=True, errors="replace",
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             )  # fmt: skip
             self._status = CommandStatus(("chromiq", *words))

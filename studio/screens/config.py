@@ -1,0 +1,149 @@
+"""The training config of a dataset: what is chosen, what it takes, and what speaks against it, at once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from chromiq.dataset_layout import read_build_record
+from chromiq.errors import UsageError
+from chromiq.models import DEFAULT_MODEL, MODELS
+from chromiq.studio.pages import page, shell_command, workplace_of
+from chromiq.studio.workplace import OpenedFolder, Workplace
+from chromiq.toolkit_configs.checks.config import examine_config
+from chromiq.toolkit_configs.render.compare import differences_from
+from chromiq.toolkit_configs.render.compose import Composed, compose
+from chromiq.toolkit_configs.render.job import render_composed
+from chromiq.toolkit_configs.render.memory import GIB
+from chromiq.toolkit_configs.render.presets import PRESETS, preset_memory_gib
+from chromiq.toolkit_configs.render.settings import Settings, command_line_settings, environment_settings
+
+_MOST_SETTINGS = 40
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What was chosen on the page."""
+
+    folder: OpenedFolder
+    model: str
+    preset: str
+    name: str
+    settings: tuple[str, ...]
+
+    @property
+    def words(self) -> list[str]:
+        """``render`` with these choices."""
+        words = ["render", self.model, "--dataset", str(self.folder.path), "--preset", self.preset]
+        words += ["--name", self.name] if self.name else []
+        words += [word for setting in self.settings for word in ("--set", setting)]
+        return [*words, "--out", f"{self.name or 'config'}.yaml"]
+
+    def composed(self) -> Composed:
+        """The job."""
+        layers = [
+            environment_settings(os.environ),
+            Settings("the page", values=command_line_settings(self.settings)),
+        ]
+        return compose(
+            self.model, self.folder.path, preset=self.preset, name=self.name or None, layers=layers
+        )
+
+
+def _wanted(workplace: Workplace, query: QueryParams) -> _Wanted:
+    datasets = workplace.of_kind("dataset")
+    if not datasets:
+        raise UsageError("no dataset was opened; start chromiq studio with one")
+    folder = next((each for each in datasets if each.id == query.get("dataset")), datasets[0])
+    built_for = (read_build_record(folder.path) or {}).get("model")
+    model = query.get("model") or (built_for if built_for in MODELS else DEFAULT_MODEL)
+    lines = [line.strip() for line in query.get("settings", "").splitlines() if line.strip()]
+    if len(lines) > _MOST_SETTINGS:
+        raise UsageError(f"more than {_MOST_SETTINGS} settings")
+    return _Wanted(folder, model, query.get("preset") or "48gb", query.get("name", "").strip(), tuple(lines))
+
+
+def _page(request: Request) -> Response:
+    workplace = workplace_of(request)
+    wanted = _wanted(workplace, request.query_params)
+    return page(
+        request, "config", title="Config", command=shell_command("chromiq", *wanted.words), wanted=wanted,
+        datasets=workplace.of_kind("dataset"), models=MODELS, presets=PRESETS,
+    )  # fmt: skip
+
+
+async def _result(request: Request) -> Response:
+    wanted = _wanted(workplace_of(request), request.query_params)
+    return JSONResponse(await run_in_threadpool(_rendered, wanted))
+
+
+def _rendered(wanted: _Wanted) -> dict[str, Any]:
+    """The config and all that is known without reading the pictures."""
+    composed = wanted.composed()
+    memory, limit_gib = composed.memory, preset_memory_gib(composed.preset)
+    return {
+        "command": shell_command("chromiq", *wanted.words),
+        "text": render_composed(composed),
+        "memory": None
+        if memory is None
+        else {
+            "parts": [
+                {"name": name, "gib": round(size / GIB, 2)} for name, size in memory.parts.items() if size > 0
+            ],
+            "training_gib": round(memory.training / GIB, 1),
+            "loading_gib": round(memory.loading / GIB, 1),
+            "limit_gib": limit_gib,
+        },
+        "warning": composed.memory_warning or "",
+        "differences": [
+            {**each.as_dict(), "there": _shown(each.there), "here": _shown(each.here)}
+            for each in differences_from("published", composed, wanted.folder.path)
+        ],
+    }
+
+
+async def _findings(request: Request) -> Response:
+    wanted = _wanted(workplace_of(request), request.query_params)
+    return JSONResponse(await run_in_threadpool(_examined, wanted))
+
+
+def _examined(wanted: _Wanted) -> dict[str, Any]:
+    """What `doctor` says of the config; the hub is not asked."""
+    with TemporaryDirectory(prefix="chromiq-") as folder:
+        path = Path(folder) / f"{wanted.name or 'config'}.yaml"
+        path.write_text(render_composed(wanted.composed()), encoding="utf-8")
+        report = examine_config(path, offline=True)
+    findings = [
+        {
+            "text": f"{each.where.replace(folder + '/', '')}: {each.message}. {each.hint}",
+            "severity": each.severity,
+        }
+        for each in report.findings
+    ]
+    data = report.data
+    return {
+        "findings": findings,
+        "lines": report.lines,
+        "examples": data.examples if data else None,
+        "passes": round(data.epochs, 2) if data else None,
+    }
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else str(value)
+
+
+ROUTES = [
+    Route("/config", _page),
+    Route("/config/result", _result),
+    Route("/config/findings", _findings),
+]

@@ -1,0 +1,202 @@
+"""The runs: listed, followed while they train, stopped, and their checkpoints compared."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import yaml
+from studio_browser import served
+from studio_client import client_of
+
+from chromiq.evaluate.score.summary import bootstrap_interval
+from chromiq.evaluate.sweep_result import Point, Sweep
+from chromiq.files import write_json
+from chromiq.photos.images import write_photo
+from chromiq.studio.run_facts import status_facts
+from chromiq.toolkit_configs.runs.events import Event, EventLog
+from chromiq.toolkit_configs.runs.folder import RunRecord, host, now, write_record
+from chromiq.toolkit_configs.trainer.job_control import create_job_database
+
+
+def flat(path, level):
+    write_photo(path, np.full((40, 64, 3), level, np.uint8))
+
+
+def record(config, state="running", process=0):
+    return RunRecord(
+        name="shirts", engine="ai-toolkit", state=state, process=process or os.getpid(), started=now(),
+        ended=None, total_steps=40, config=str(config), config_sha256="", dataset_sha256="", versions={},
+        device="cuda", host=host(),
+    )  # fmt: skip
+
+
+def write_events(run, steps):
+    with EventLog(run) as log:
+        for step in steps:
+            log.write(Event("step", {"step": step, "loss": 1 / step, "learning_rate": 1e-4}))
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A run as AI-Toolkit leaves it: config, events, samples, checkpoints; and a sweep of these."""
+    data, run = tmp_path / "data", tmp_path / "runs" / "shirts"
+    for number in (1, 2):
+        flat(data / "held_out" / "gt" / f"pair{number}.png", 200)
+        flat(data / "held_out" / "control" / f"pair{number}.png", 60)
+    run.mkdir(parents=True)
+    sample = {"prompt": "x", "ctrl_img": str(data / "held_out" / "control" / "pair1.png")}
+    process = {"type": "diffusion_trainer", "model": {"arch": "flux_kontext"}, "train": {"steps": 40},
+               "sample": {"samples": [sample]}}  # fmt: skip
+    config = run / "config.yaml"
+    config.write_text(
+        yaml.safe_dump({"job": "extension", "config": {"name": "shirts", "process": [process]}})
+    )
+    write_record(run, record(config))
+    write_events(run, range(1, 11))
+    for step, level in ((5, 90), (10, 150)):
+        flat(run / "samples" / f"17000__{step:09d}_0.png", level)
+        (run / f"shirts_{step:09d}.safetensors").write_bytes(b"")
+    means = {"control": (9.0, 8.0), "shirts_000000005": (4.0, 5.0), "shirts_000000010": (2.0, 3.0)}
+    points = []
+    for number, (name, values) in enumerate(means.items()):
+        images = dict(zip(("pair1", "pair2"), values, strict=True))
+        file = name if name == "control" else f"{name}.safetensors"
+        points.append(Point(file, 5 * number, sum(values) / 2, bootstrap_interval(list(values)), images, ""))
+        for image in images:
+            flat(tmp_path / "sweep" / "checkpoints" / name / f"{image}.png", 80 + 30 * number)
+    result = Sweep("shirts", "", points[0], tuple(points[1:]), str(data))
+    write_json(tmp_path / "sweep" / "sweep.json", result.as_dict())
+    return SimpleNamespace(root=tmp_path, run=run, config=config)
+
+
+@pytest.fixture
+def page(trained):
+    client, _ = client_of(trained.root)
+    (folder,) = client.app.state.workplace.of_kind("run")
+    return SimpleNamespace(client=client, address=f"/f/{folder.id}/run", **vars(trained))
+
+
+def level(answer):
+    import cv2
+
+    assert answer.status_code == 200, answer.text
+    return int(cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)[20, 30, 0])
+
+
+def test_all_runs_are_listed_a_damaged_one_included(page):
+    damaged = page.root / "runs" / "other"
+    damaged.mkdir()
+    (damaged / "run.json").write_text("{")
+    client, _ = client_of(page.root)
+    text = client.get("/runs").text
+    assert "shirts</a>" in text
+    assert "10 of 40" in text
+    assert "cannot be read" in text
+
+
+def test_samples_stand_between_their_control_and_truth(page):
+    columns = [("control", 60), ("5", 90), ("10", 150), ("truth", 200)]
+    for column, wanted in columns:
+        assert level(page.client.get(f"{page.address}/sample/0/{column}")) == wanted
+    for column in ("7", "..", "config.yaml"):
+        assert page.client.get(f"{page.address}/sample/0/{column}").status_code == 404
+
+
+def test_checkpoints_are_compared_on_a_held_out_image(page):
+    place = f"{page.address}/sweep/0/pair2"
+    assert level(page.client.get(f"{place}/control")) == 60
+    assert level(page.client.get(f"{place}/shirts_000000010.safetensors")) == 140
+    assert level(page.client.get(f"{place}/truth")) == 200
+    for path in ("pair9/truth", "pair2/other.safetensors", "pair2/..%2f..%2fsweep"):
+        assert page.client.get(f"{page.address}/sweep/0/{path}").status_code == 404
+    text = page.client.get(page.address).text
+    assert "better than no LoRA" in text
+    assert "-6.00 dE00" in text
+
+
+def test_pictures_outside_the_opened_folders_are_not_shown(page):
+    page.client.app.state.workplace.roots = (page.run,)
+    assert page.client.get(f"{page.address}/sample/0/control").status_code == 404
+    assert level(page.client.get(f"{page.address}/sample/0/5")) == 90
+
+
+def test_a_checkpoint_is_asked_for_as_the_command_line_asks(page):
+    import sqlite3
+
+    path = create_job_database(page.run)
+    assert page.client.post(f"{page.address}/save").status_code == 200
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT save_now FROM Job").fetchone() == (1,)
+
+
+def test_a_run_is_stopped_by_an_interrupt(page):
+    waits = "import time, sys; print('up', flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", waits], stdout=subprocess.PIPE)
+    try:
+        process.stdout.readline()
+        write_record(page.run, record(page.config, process=process.pid))
+        assert page.client.post(f"{page.address}/stop").status_code == 200
+        assert process.wait(30) in (-signal.SIGINT, 1)
+    finally:
+        process.kill()
+        process.stdout.close()
+    assert page.client.post(f"{page.address}/stop").status_code == 400
+    assert page.client.get(f"{page.address}/status").json()["state"] == "killed"
+
+
+def test_what_runs_elsewhere_or_has_ended_is_not_stopped_or_resumed(page):
+    write_record(page.run, replace(record(page.config), host="another"))
+    answer = page.client.post(f"{page.address}/stop")
+    assert answer.status_code == 400
+    assert "another" in answer.json()["error"]
+    assert page.client.post(f"{page.address}/resume").status_code == 400
+    write_record(page.run, record(page.config, state="done"))
+    assert page.client.post(f"{page.address}/resume").status_code == 400
+    assert page.client.post(f"{page.address}/explode").status_code == 404
+
+
+def test_many_losses_are_thinned_to_means(trained):
+    write_events(trained.run, range(11, 2011))
+    losses = status_facts(trained.run)["losses"]
+    assert len(losses) == 500
+    assert losses[-1][0] == 2010
+    assert losses[0] == (5, pytest.approx(np.mean(1 / np.arange(1, 6))))
+
+
+@pytest.mark.browser
+def test_a_run_is_followed_and_its_checkpoints_compared(browser, trained):
+    browser.screen(1500, 1000)
+    with served(trained.root) as address:
+        browser.enter(address)
+        browser.visit("/runs")
+        browser.click("tbody a")
+        browser.until("document.querySelector('[data-run]').dataset.step === '10'")
+        lines = "document.querySelectorAll('[data-part=losses] polyline').length"
+        assert browser.evaluate(lines) == 2
+        write_events(trained.run, range(11, 26))
+        flat(trained.run / "samples" / "17001__000000020_0.png", 170)
+        browser.until("document.querySelector('[data-run]').dataset.step === '25'")
+        browser.until("!!document.querySelector('[data-part=samples] [alt=\"sample 0 at step 20\"]')")
+        assert "step 25 of 40" in browser.evaluate(
+            "document.querySelector('[data-part=progress]').textContent"
+        )
+        browser.evaluate("document.querySelector('[data-part=image]').focus()")
+        browser.press("ArrowDown")
+        browser.until("[...document.querySelectorAll('[data-column]')].every((each) => each.naturalWidth)")
+        shown = browser.evaluate(
+            "[...document.querySelectorAll('[data-part=one]')].map((each) => each.textContent)"
+        )
+        assert shown == ["8.00", "5.00", "3.00"]
+        assert browser.evaluate("document.querySelectorAll('[data-part=intervals] .bar').length") == 2
+        write_record(trained.run, replace(record(trained.config, state="failed"), message="out of memory"))
+        browser.until("document.querySelector('[data-part=notice]').textContent.includes('out of memory')")
+        assert not browser.evaluate("document.querySelector('[data-act=resume]').disabled")
+        assert browser.problems() == []
+        assert all(url.startswith(address) for url in browser.requests())
+        browser.screen(390, 844)
+        assert browser.evaluate("document.documentElement.scrollWidth") <= 390
