@@ -26,10 +26,10 @@ from chromiq.dataset_layout import DatasetLayout, read_build_record, read_build_
 from chromiq.errors import Finding, UsageError
 from chromiq.photos.images import encode_image, read_mask, read_small
 from chromiq.records import Example, RgbImage
-from chromiq.studio.build_words import build_words
 from chromiq.studio.commands import Commands
 from chromiq.studio.pages import folder_of, json_of, page, shell_command, workplace_of
-from chromiq.studio.sources import dataset_pairs
+from chromiq.studio.training.build_words import build_words
+from chromiq.studio.training.sources import dataset_pairs
 from chromiq.studio.workplace import OpenedFolder
 
 _PLACE = "/f/{folder}/dataset"

@@ -23,7 +23,7 @@ from chromiq.photos.images import encode_mask, photo_size_wh
 from chromiq.records import BoolMask, PhotoPair
 from chromiq.studio.mask_work import EditingCache, encoded, mask_of, mask_on_disk
 from chromiq.studio.pages import folder_of, page, shell_command, workplace_of
-from chromiq.studio.sources import dataset_pairs
+from chromiq.studio.training.sources import dataset_pairs
 from chromiq.studio.workplace import OpenedFolder, Workplace
 
 _PLACE = "/f/{folder}/mask/{key}"

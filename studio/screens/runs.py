@@ -19,7 +19,7 @@ from chromiq.errors import ChromiqError, UsageError
 from chromiq.photos.images import encode_image, read_small
 from chromiq.studio.commands import MAIN
 from chromiq.studio.pages import folder_of, page, shell_command, workplace_of
-from chromiq.studio.run_facts import SweepFacts, find_sweeps, sample_rows, status_facts
+from chromiq.studio.training.run_facts import SweepFacts, find_sweeps, sample_rows, status_facts
 from chromiq.studio.workplace import OpenedFolder, OutsideError
 from chromiq.toolkit_configs.runs.folder import host, is_running
 from chromiq.toolkit_configs.runs.status import RunStatus, read_status

@@ -14,7 +14,7 @@ from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_layout import read_examples
 from chromiq.photos.images import photo_size_wh, read_mask
 from chromiq.sample_catalogue.catalogue import write_catalogue
-from chromiq.studio.build_words import build_words
+from chromiq.studio.training.build_words import build_words
 
 OPTIONS = BuildOptions(segmenter="classic", size_wh=(192, 128))
 

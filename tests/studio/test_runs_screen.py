@@ -17,7 +17,7 @@ from chromiq.evaluate.score.summary import bootstrap_interval
 from chromiq.evaluate.sweep_result import Point, Sweep
 from chromiq.files import write_json
 from chromiq.photos.images import write_photo
-from chromiq.studio.run_facts import status_facts
+from chromiq.studio.training.run_facts import status_facts
 from chromiq.toolkit_configs.runs.events import Event, EventLog
 from chromiq.toolkit_configs.runs.folder import RunRecord, host, now, write_record
 from chromiq.toolkit_configs.trainer.job_control import create_job_database
