@@ -107,7 +107,7 @@ def model_of(root: Path, *, has_reference: bool) -> str:
 
 
 def check_dataset(root: Path, on_progress: Callable[[int, int], None] | None = None) -> list[Finding]:
-    """All that is wrong with a dataset as `chromiq build` writes it, or as somebody made it by hand.
+    """All that is wrong with a dataset as `chromiq build` writes it, or as made by hand.
 
     By hand it needs ``gt/`` and ``control/`` only. What chromiq builds has to keep chromiq's promises; in
     other data the same things are warnings, one for each kind, as they may be meant.

@@ -171,7 +171,7 @@ def _caption_findings(files: ExampleFiles) -> tuple[list[Finding], bool]:
     path = files.target.with_suffix(files.caption_suffix)
     hint = "Write one line of caption in UTF-8, or build the dataset again."
     try:
-        if not path.is_file():  # a pipe or a device would be read for ever
+        if not path.is_file():  # a pipe or a device would block the read
             missing = [] if files.default_caption else [("caption.missing", "no such file")]
             return [Finding(code, str(path), said, hint) for code, said in missing], True
         text = path.read_text(encoding="utf-8")
@@ -198,7 +198,7 @@ def _pixel_findings(
     # What is moved differs all over the picture.
     still = garment is not None and not _outside(changed, garment, _CLOSE_PX).any()
     moved = 0.0 if still else fast_shift_px(target, control) * size_wh[0] / target.shape[1]
-    # In pairs that others made, a large shift is an edit of its own and not a fault of alignment.
+    # In hand-made pairs a large shift is part of the edit and not a fault of alignment.
     if moved > _SHIFT_PX and (recorded or moved < _MOST_SHIFT_SHARE * max(size_wh)):
         message = f"lies about {moved:.0f} px beside its target"
         hint = "Build it again; the model would learn to move things."

@@ -196,7 +196,7 @@ def _too_wide(pair: PhotoPair, options: BuildOptions) -> Finding | None:
 
 
 def _without_twins(pairs: Sequence[PhotoPair], variants: int) -> tuple[list[PhotoPair], list[Finding]]:
-    """Only pairs whose examples have names of their own: variant 2 of pair 1 is called as pair 1-v2 is."""
+    """Only pairs whose examples have unique names: variant 2 of pair 1 has the name of pair 1-v2."""
     owners: dict[str, PhotoPair] = {}
     kept, findings = [], []
     for pair in pairs:

@@ -56,7 +56,7 @@ def test_all_faults_come_at_once_with_their_exit_code(run, config):
 
 def test_no_access_to_the_model_has_its_own_exit_code(run, config, monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE")
-    # Stands for the hub's answer to somebody without a token.
+    # Stands for the hub's answer to a request without a token.
     monkeypatch.setattr(hub_module, "_ask", lambda url, token: (401, ""))
     monkeypatch.setattr(hub_module, "is_cached", lambda repository: False)
     code, _, err = run(config)

@@ -141,7 +141,7 @@ def examine_config(
 def raise_config_findings(findings: Sequence[Finding], what: str) -> None:
     """Raise all findings if one is an error.
 
-    Missing access decides the exit code whatever else is wrong: it takes longest to fix, as others have to
+    Missing access decides the exit code before other errors: it takes longest to fix, as others have to
     grant it. The error carries all findings.
 
     Raises:

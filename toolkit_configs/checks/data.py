@@ -130,7 +130,7 @@ def data_findings(
 
 
 def trainer_findings(targets: Path, controls: Sequence[Path]) -> list[Finding]:
-    """What the trainer reads besides a dataset's own images: nested folders, and what it encoded earlier.
+    """What the trainer reads in addition to a dataset's own images: nested folders and cached encodings.
 
     Args:
         targets: the folder of the targets.

@@ -1,4 +1,4 @@
-"""Reasons against a launch besides the config itself: the trainer, the run's name, folder and history."""
+"""Reasons not to launch, apart from the config: the trainer, the run's name, folder and history."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ _PAIR_RULES = (
     _Rule("flip_x", bool, "mirroring swaps left and right, which captions and stitched images name",
           "Set it to false."),
     _Rule("flip_y", bool, "half of the images are trained upside down", "Set it to false."),
-    _Rule("is_reg", bool, "regularisation data has a loss weight of its own and needs other data beside it",
+    _Rule("is_reg", bool, "regularisation data has its own loss weight and needs other data beside it",
           "Set it to false."),
 )  # fmt: skip
 _FLOW_RULES = {
@@ -90,7 +90,7 @@ def _process_findings(job: Job, where: str) -> Iterator[Finding]:
     if job.process.save.push_to_hub:
         yield _warn(
             f"{where}: save.push_to_hub",
-            "the trainer uploads the result with a model card of its own, whose licence may be wrong",
+            "the trainer uploads the result with its own model card, whose licence may be wrong",
             "Set it to false, and publish the checkpoint you choose with 'chromiq publish'.",
         )
 

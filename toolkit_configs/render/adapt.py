@@ -1,4 +1,4 @@
-"""A config that somebody already has + a chromiq dataset -> the same config, trained on that dataset.
+"""An existing config + a chromiq dataset -> the same config, trained on that dataset.
 
 Everything else stays as it is, in YAML the comments, the order and the quotes too.
 """

@@ -51,7 +51,7 @@ def render_job(
     Args:
         model: one of `chromiq.models.MODELS`.
         dataset: as `chromiq build` made it.
-        preset: one of `chromiq.toolkit_configs.render.presets.PRESETS`; ``published`` if nobody names one.
+        preset: one of `chromiq.toolkit_configs.render.presets.PRESETS`; ``published`` by default.
         name: of the run; its checkpoints are named after it.
         training_folder: where runs go; ``runs`` beside the dataset if not given.
         overrides: dotted key within the process, such as ``"train.lr"``, to a YAML value.

@@ -26,7 +26,7 @@ _VALUES_IN_A_BLOCK = 40
 # Without checkpointing every block keeps what its way back needs.
 _VALUES_KEPT_BY_A_BLOCK = 34
 _BYTES = {"float32": 4, "fp32": 4, "float": 4}
-# Bytes of state per trained parameter, besides its weight and gradient.
+# Bytes of state per trained parameter, in addition to its weight and gradient.
 _OPTIMIZER_BYTES = {"adamw8bit": 2, "adam8bit": 2, "lion8bit": 1, "ademamix8bit": 3, "adafactor": 0.1,
                     "lion": 4, "sgd": 4, "prodigy": 16, "prodigy8bit": 10, "automagic": 2}  # fmt: skip
 _ADAM_BYTES = 8

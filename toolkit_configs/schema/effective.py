@@ -397,7 +397,7 @@ def _validate(
                 "Remove one of them.",
             )
         )
-    # Every resolution of a dataset is a dataset of its own here; no resolution makes none.
+    # The trainer makes one dataset per resolution; without a resolution, none.
     cached = [bool(each["cache_text_embeddings"]) for each in datasets if each["resolution"]]
     if any(cached) and not all(cached):
         faults.append(

@@ -339,7 +339,7 @@ def _values(raw: dict[str, Any], config: dict[str, Any]) -> tuple[dict[str, Any]
     """What `Process` is made of, and what the trainer's constructors refuse."""
     found = effective_process(raw, config)
     trains = found.process.get("type") in DIFFUSION_PROCESSES
-    # Other jobs have a form of their own, which only the trainer checks.
+    # Other kinds of jobs are checked only by the trainer.
     faults = list(found.faults) if trains else []
     sections = found.sections
     model = dict(sections["model"] or {})

@@ -82,7 +82,7 @@ class TrainerSource(BaseModel):
     Attributes:
         commit: that chromiq is pinned to.
         sections: section name, such as ``"train"`` or ``"process"``, to its keys.
-        archs: values of ``model.arch`` that name a model class of their own.
+        archs: values of ``model.arch`` that have their own model class.
         legacy_archs: those that `StableDiffusion`, the trainer's first model class, trains.
         extension_processes: values of ``type`` in a job of kind ``extension``.
         train_processes: values of ``type`` in a job of kind ``train``.

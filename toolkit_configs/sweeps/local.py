@@ -1,6 +1,6 @@
 """A sweep on this machine: a queue of runs, one at a time on each device.
 
-AI-Toolkit itself uses several GPUs in the same way. Every run is a ``chromiq train`` in a process of its own
+AI-Toolkit itself uses several GPUs in the same way. Every run is a ``chromiq train`` in its own process
 that sees only its device.
 """
 
@@ -158,7 +158,7 @@ def train_jobs(
 
 
 class _Worker:
-    """One ``chromiq train`` process with a device of its own."""
+    """One ``chromiq train`` process with its own device."""
 
     def __init__(self, job: BatchJob, device: str, logs: Path) -> None:
         self.device = device

@@ -101,7 +101,7 @@ def require_toolkit() -> tuple[Path, Path]:
         raise _missing(Finding("toolkit.missing", str(folder), "AI-Toolkit is not there", hint))
     python = toolkit_python(folder)
     if python is None:
-        message = f"AI-Toolkit has no environment of its own in {ENVIRONMENT}/"
+        message = f"AI-Toolkit has no environment in {ENVIRONMENT}/"
         hint = f"Create it with '{SETUP_COMMAND}'."
         raise _missing(Finding("toolkit.environment", str(folder), message, hint))
     return folder, python

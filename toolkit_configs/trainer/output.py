@@ -72,8 +72,10 @@ SYMPTOMS = (
     Symptom("locked", re.compile(r"database is locked"),
             "another program holds the run's loss_log.db; close it, then resume"),
     Symptom("nan", re.compile(r"(?:^|\])\s*loss is nan\s*$"),
+            # Only quanto's qfloat8, of all types, makes NaN of a row of zeros in the weights.
             "the loss is NaN, and the trainer continues with zero in its place; lower train.lr and resume "
-            "from an earlier checkpoint", UnsoundError, ends=False),
+            "from an earlier checkpoint, or set model.qtype to float8 if it is NaN from the first step",
+            UnsoundError, ends=False),
     Symptom("skipped_step", re.compile(r"OOM during training step, skipping batch"),
             "out of GPU memory in this step, which trained nothing; render with a smaller preset",
             ends=False),

@@ -1,4 +1,4 @@
-"""Install the vendored trainer: its pinned commit, in an environment of its own.
+"""Install the vendored trainer: its pinned commit, in its own environment.
 
 Each step first checks whether it is done, so the same command resumes after an interruption.
 """

@@ -247,8 +247,8 @@ def test_a_manifest_of_another_picture_is_no_crash(dataset):
 
 
 def test_a_build_that_has_not_ended_is_no_dataset_yet(dataset):
-    """Half of it would train without a word, as every example that is there is sound."""
+    """Half of it would train silently, as every example that is there is sound."""
     (dataset / "manifest.jsonl").unlink()
     assert codes(dataset) == ["dataset.unfinished"]
-    (dataset / ".chromiq" / "build.json").unlink()  # as somebody put it together by hand
+    (dataset / ".chromiq" / "build.json").unlink()  # as made by hand
     assert codes(dataset) == []

@@ -1,4 +1,4 @@
-"""What people give a build beside the photos, labels and masks, is checked before anything is written."""
+"""Labels and masks given to a build are checked before anything is written."""
 
 import json
 

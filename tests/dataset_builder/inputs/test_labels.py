@@ -68,7 +68,7 @@ def test_the_users_word_wins():
     assert (label.name, label.source, label.score) == ("chinos", "given", 1)
 
 
-def test_a_persons_word_goes_into_captions_and_garments_json(tmp_path):
+def test_the_users_word_goes_into_captions_and_garments_json(tmp_path):
     write_catalogue(tmp_path / "in", pairs=2, size_wh=(96, 120))
     write_garments(tmp_path / "mine.json", {"still-life1.jpg": "veste d'été"})
     options = BuildOptions(segmenter="classic")

@@ -213,7 +213,7 @@ class TestDisk:
         assert need.checkpoints == pytest.approx(51 * (lora * 2 + 100_000) + lora * 2)
         assert need.samples > 41 * 2 * 1328 * 800 * 0.2
 
-    def test_a_full_disk_is_foreseen(self, dataset, monkeypatch):
+    def test_a_disk_that_is_too_small_is_reported(self, dataset, monkeypatch):
         job = as_read(compose("kontext", dataset, layers=[AS_PUBLISHED]).job)
         # Stands for a disk with 1 GB left.
         monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10**9}))
@@ -298,7 +298,7 @@ class TestOthersConfigs:
         )  # fmt: skip
         return path
 
-    def test_it_is_sound_without_a_word(self, example):
+    def test_it_has_no_findings(self, example):
         assert [str(finding) for finding in check_config(example)] == []
 
     def test_a_wrong_value_hides_no_other_check(self, example, by_hand):

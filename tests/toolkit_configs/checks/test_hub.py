@@ -9,12 +9,12 @@ from chromiq.toolkit_configs.checks.hub import access_findings
 from chromiq.toolkit_configs.render.job import render_job
 
 MODEL = "black-forest-labs/FLUX.1-Kontext-dev"
-TOKEN = "hf_secret"  # of nobody
+TOKEN = "hf_secret"  # a made-up one
 
 
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
-    """Stands for huggingface.co: a gated model, one that anybody may have, and none of another name."""
+    """Stands for huggingface.co: a gated model, an open one, and no other."""
     asked = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -158,7 +158,7 @@ def test_without_access_every_verb_ends_alike_whatever_else_is_wrong(hub, verb, 
     assert not (dataset.parent / "runs").exists()
 
 
-def test_a_launch_asks_nobody_offline(hub, verb):
+def test_an_offline_launch_sends_no_request(hub, verb):
     code, document, _ = verb("train --dry-run --engine smoke", "--offline")
     assert (code, hub) == (0, [])
     assert "access.model" not in {finding["code"] for finding in document["findings"]}

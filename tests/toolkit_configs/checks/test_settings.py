@@ -1,4 +1,4 @@
-"""What the trainer takes without a word although it spoils a run: settings, caches, names of files."""
+"""What the trainer accepts silently although it spoils a run: settings, caches, names of files."""
 
 import os
 from pathlib import Path

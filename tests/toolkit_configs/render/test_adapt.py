@@ -1,4 +1,4 @@
-"""``render --from``: a dataset is put into somebody's config, and nothing else of it changes."""
+"""``render --from``: a dataset is put into an existing config, and nothing else changes."""
 
 import json
 

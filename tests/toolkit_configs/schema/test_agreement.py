@@ -33,7 +33,7 @@ pytestmark = [
 ]
 MUTATIONS = 400
 READER = ROOT / "tests" / "support" / "read_as_ai_toolkit.py"
-# AI-Toolkit keeps these under another name, or as an object of its own.
+# AI-Toolkit keeps these under another name, or as a separate object.
 KEPT_ELSEWHERE = {"validation_config", "ema_config", "samples", "prompts", "lorm"}
 RENAMED = {("sample", "format"): "ext"}
 WRONG_KIND = ("must be a whole number", "must be a number", "must be text", "must be a list",
@@ -116,7 +116,7 @@ def compare(job, held, wrong):
 
 
 def bases(folder):
-    """Configs as people have them: AI-Toolkit's examples, others', web-interface jobs, everything rendered."""
+    """Configs as they occur: AI-Toolkit's examples, others', web-interface jobs, everything rendered."""
     found = {}
     others = os.environ.get("CHROMIQ_OTHER_CONFIGS")
     examples = sorted((toolkit_folder() / "config" / "examples").rglob("*.y*ml"))
@@ -144,7 +144,7 @@ def bases(folder):
 
 
 def change(document, rng):
-    """One random change, of the kinds that people make."""
+    """One random change of a common kind."""
     process = document["config"]["process"][0]
 
     def section(name):

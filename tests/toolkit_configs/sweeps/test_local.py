@@ -116,11 +116,11 @@ def test_a_run_of_another_config_is_never_resumed(trainer, sweep_train, dataset)
     trainer("good")
     run = dataset.parent / "runs" / "cell_seed1"
     run.mkdir(parents=True)
-    (run / "cell_seed1_000000010.safetensors").write_bytes(b"somebody's")
+    (run / "cell_seed1_000000010.safetensors").write_bytes(b"other content")
     code, document, _ = sweep_train("--devices", "cpu,cpu,cpu")
     assert code == 3
     assert document["runs"][0]["exit_code"] == 10
-    assert (run / "cell_seed1_000000010.safetensors").read_bytes() == b"somebody's"
+    assert (run / "cell_seed1_000000010.safetensors").read_bytes() == b"other content"
 
 
 def test_a_stopped_sweep_ends_its_runs_first_and_resumes(trainer, grid, tmp_path, chromiq):

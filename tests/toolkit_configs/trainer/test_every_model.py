@@ -105,7 +105,7 @@ def tensors(path):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_model_trains_samples_resumes_and_heeds_its_mask(name, tmp_path):
+def test_a_model_trains_samples_resumes_and_applies_its_mask(name, tmp_path):
     model = MODELS[name]
     write_dataset(tmp_path / "data", model)
     distinct = {}

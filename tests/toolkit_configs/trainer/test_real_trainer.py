@@ -123,7 +123,7 @@ def test_faults_that_the_trainer_ignores_are_refused_before_launch(make_config, 
     with pytest.raises(UnsoundError) as caught:
         launch(config, "ai-toolkit")
     assert "dataset.mask" in {finding.code for finding in caught.value.findings}
-    # The very same, by hand: trained to the end without a word.
+    # The very same, by hand: trained to the end without findings.
     done = run_directly(config)
     assert done.returncode == 0
     assert (run / "real.safetensors").is_file()

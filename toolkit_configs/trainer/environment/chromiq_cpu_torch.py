@@ -1,7 +1,7 @@
 """Lets torchvision be imported beside a CPU torch; a .pth file in the trainer's environment loads it.
 
 The package index has torchvision linked against CUDA only. Beside a CPU torch its native library cannot be
-loaded, and its Python code then stops at operators that nobody declared. Declared, they are merely absent:
+loaded, and its Python code then stops at undeclared operators. Once declared, they are merely absent:
 nothing that AI-Toolkit does in training calls them.
 """
 
@@ -15,7 +15,7 @@ _OPERATORS = ("nms", "qnms")
 
 
 class _BeforeTorchvision:
-    """Declares the operators when somebody asks for torchvision, and finds nothing itself."""
+    """Declares the operators when torchvision is imported, and finds nothing itself."""
 
     library: Any = None
 
