@@ -212,7 +212,9 @@ def _differences(template: Path, text: str, document: dict[str, Any]) -> list[Fi
         expected = f"{want[key]!r}"[:80] if key in want else "no such key"
         rendered = f"{have[key]!r}"[:80] if key in have else "nothing"
         short = key.removeprefix("config.process.0.")
-        hint = f"Render the job's own value there; set {short} in chromiq.yaml or as an override to change it."
+        hint = (
+            f"Render the job's own value there; set {short} in chromiq.yaml or as an override to change it."
+        )
         message = f"renders {rendered}, but the job has {expected}"
         findings.append(Finding("template.value", f"{template}: {short}", message, hint))
     return findings
