@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -14,42 +15,37 @@ from chromiq.correction.decide import Plan, plan_correction
 from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.fitting.transfer import garment_sample
 from chromiq.correction.options import CorrectionOptions
-from chromiq.correction.plausibility import Judgement, judge, look_at_photos
+from chromiq.correction.plausibility import Judgement, find_bodies, judge, look_at_photos
+from chromiq.dataset_builder.segmenters.classic.body import Body
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.errors import Finding, UnsoundError
-from chromiq.photos.images import Photo, encode_lossless, photo_size_wh, read_mask, read_photo, vips_image
-from chromiq.records import BoolMask, FloatImage, GarmentMask, PhotoPair
+from chromiq.photos.images import photo_size_wh, read_mask
+from chromiq.records import BoolMask, FloatImage, GarmentMask, PhotoPair, RgbImage
+from chromiq.studio.previews import BoundedCache, Decoded, decode_shown, encoded, preview_size_wh
 
-PREVIEW_PX = 2_000_000
-_KEPT = 4
-TILE_PX = 512
+_CACHE_BYTES = 60_000_000
+_BYTES_PER_PX = 12
+_KEPT_RESULTS = 4
 
 
 @dataclass(frozen=True, eq=False)
 class Editable:
-    """A pair at the size of a preview.
+    """A pair at the size of a preview; what the colours need is computed when it is asked for.
 
     Attributes:
-        pair: the photos.
-        size_wh: of the on-model photo itself.
         still_life: reduced.
-        still_life_mask: ``(h, w)`` bool, the garment on it.
         on_model: reduced.
-        flat_lab: ``(P, 3)`` Lab of the garment on the still-life.
+        size_wh: of the on-model photo itself.
     """
 
-    pair: PhotoPair
+    still_life: Decoded
+    on_model: Decoded
     size_wh: tuple[int, int]
-    still_life: Photo
-    still_life_mask: BoolMask
-    on_model: Photo
-    flat_lab: FloatImage
 
     def looks_unlike(self, mask: BoolMask) -> Judgement:
         """What speaks against a mask of any size: where it lies and what the photos show there."""
-        return judge(
-            look_at_photos(self.still_life.rgb, self.still_life_mask, self.on_model.rgb, self._found(mask))
-        )
+        flat, worn = self._rgb
+        return judge(look_at_photos(flat, self._flat_mask, worn, self._found(mask), self._bodies))
 
     def corrected(self, mask: BoolMask, options: CorrectionOptions) -> tuple[Plan, bytes | None]:
         """What the correction makes of the photo with a mask, and a preview; None if it stays as it is."""
@@ -59,18 +55,35 @@ class Editable:
             if found.mask.any()
             else np.empty((0, 3), np.float32)
         )
+        flat, worn = self._rgb
         plan = plan_correction(
-            self.still_life.rgb, self.still_life_mask, photo.rgb, found, self.flat_lab, seen, options
+            flat, self._flat_mask, worn, found, self._flat_lab, seen, options, bodies=self._bodies
         )
         if plan.colour_map is None:
             return plan, None
         after = apply_colour_map(photo.values, found.mask, plan.colour_map, space=photo.space)
-        return plan, encoded(replace(photo, values=after.values))
+        return plan, encoded(Decoded(after.values, photo.space))
+
+    @cached_property
+    def _rgb(self) -> tuple[RgbImage, RgbImage]:
+        flat, worn = (shown.space.to_bytes(shown.values) for shown in (self.still_life, self.on_model))
+        return flat, worn
+
+    @cached_property
+    def _flat_mask(self) -> BoolMask:
+        return still_life_mask(self._rgb[0])
+
+    @cached_property
+    def _flat_lab(self) -> FloatImage:
+        return garment_sample(self.still_life.values, self._flat_mask, self.still_life.space)
+
+    @cached_property
+    def _bodies(self) -> Sequence[Body]:
+        return find_bodies(*self._rgb)
 
     def _found(self, mask: BoolMask) -> GarmentMask:
-        size_wh = self.on_model.values.shape[1::-1]
-        small = cv2.resize(mask.astype(np.uint8) * 255, size_wh, interpolation=cv2.INTER_AREA)
-        return GarmentMask(small > 127, 1.0)
+        levels = mask.astype(np.uint8) * 255
+        return GarmentMask(cv2.resize(levels, self.on_model.size_wh, interpolation=cv2.INTER_AREA) > 127, 1.0)
 
 
 def read_editable(pair: PhotoPair) -> Editable:
@@ -79,39 +92,10 @@ def read_editable(pair: PhotoPair) -> Editable:
     Raises:
         UnsoundError: if one of the photos cannot be used.
     """
-    still_life, on_model = read_preview(pair.still_life), read_preview(pair.on_model)
-    flat_mask = still_life_mask(still_life.rgb)
-    flat_lab = garment_sample(still_life.values, flat_mask, still_life.space)
-    return Editable(pair, photo_size_wh(pair.on_model), still_life, flat_mask, on_model, flat_lab)
-
-
-def read_preview(path: Path) -> Photo:
-    """A photo of at most `PREVIEW_PX` pixels, its numbers in its own space."""
-    width_px, height_px = photo_size_wh(path)
-    scale = min(1.0, (PREVIEW_PX / (width_px * height_px)) ** 0.5)
-    size_wh = (max(1, round(width_px * scale)), max(1, round(height_px * scale)))
-    photo = read_photo(path, min_side_px=1, least_wh=size_wh)
-    if photo.values.shape[1::-1] == size_wh:
-        return photo
-    values, alpha = (
-        None if part is None else cv2.resize(part, size_wh, interpolation=cv2.INTER_AREA)
-        for part in (photo.values, photo.alpha)
+    still_life, on_model = (
+        decode_shown(path, preview_size_wh(path)) for path in (pair.still_life, pair.on_model)
     )
-    assert values is not None
-    return replace(photo, values=values, alpha=alpha)
-
-
-def encoded(photo: Photo) -> bytes:
-    """A photo as PNG of 8 bits, lossless, with its profile."""
-    import pyvips
-
-    values = photo.values
-    if values.dtype == np.uint16:
-        values = ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-    image = vips_image(values)
-    if photo.space.profile:
-        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", photo.space.profile)
-    return encode_lossless(image, "PNG")
+    return Editable(still_life, on_model, photo_size_wh(pair.on_model))
 
 
 def mask_of(data: bytes, size_wh: tuple[int, int]) -> BoolMask:
@@ -144,37 +128,21 @@ def mask_on_disk(path: Path, size_wh: tuple[int, int]) -> BoolMask:
     return np.zeros(size_wh[::-1], bool)
 
 
-@dataclass
 class EditingCache:
-    """The pairs that were edited last, the newest photo at its full size, and the newest result of each."""
+    """The pairs that were edited last, and the newest result of each."""
 
-    _pairs: OrderedDict[tuple[object, ...], Editable] = field(default_factory=OrderedDict)
-    _results: dict[tuple[Path, str], bytes] = field(default_factory=dict)
-    _whole: tuple[tuple[object, ...], Photo] | None = None
-    _guard: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self) -> None:
+        self._pairs: BoundedCache[Editable] = BoundedCache(
+            _CACHE_BYTES,
+            lambda each: _BYTES_PER_PX * (each.on_model.values.size + each.still_life.values.size) // 3,
+        )
+        self._results: dict[tuple[Path, str], bytes] = {}
+        self._guard = threading.Lock()
 
     def editable(self, pair: PhotoPair) -> Editable:
         """A pair, read again if its files have changed."""
-        key = (pair.key, *_stamp(pair.still_life), *_stamp(pair.on_model))
-        with self._guard:
-            if key not in self._pairs:
-                self._pairs[key] = read_editable(pair)
-                while len(self._pairs) > _KEPT:
-                    self._pairs.popitem(last=False)
-            self._pairs.move_to_end(key)
-            return self._pairs[key]
-
-    def tile(self, pair: PhotoPair, column: int, row: int) -> bytes | None:
-        """A square of a photo at its full size as PNG; None beyond its edges."""
-        key = _stamp(pair.on_model)
-        with self._guard:
-            if self._whole is None or self._whole[0] != key:
-                self._whole = None  # two at once may be too much
-                self._whole = (key, read_photo(pair.on_model, min_side_px=1))
-            photo = self._whole[1]
-        top, left = row * TILE_PX, column * TILE_PX
-        part = photo.values[top : top + TILE_PX, left : left + TILE_PX]
-        return encoded(replace(photo, values=part, alpha=None)) if part.size else None
+        stamps = (*_stamp(pair.still_life), *_stamp(pair.on_model))
+        return self._pairs.get(stamps, lambda: read_editable(pair))
 
     def keep_result(self, folder: Path, key: str, picture: bytes | None) -> None:
         """Keep the newest result of a photo, or none."""
@@ -182,7 +150,7 @@ class EditingCache:
             self._results.pop((folder, key), None)
             if picture is not None:
                 self._results[folder, key] = picture
-                while len(self._results) > _KEPT:
+                while len(self._results) > _KEPT_RESULTS:
                     del self._results[next(iter(self._results))]
 
     def result(self, folder: Path, key: str) -> bytes | None:

@@ -22,14 +22,14 @@ from chromiq.dataset_builder.inputs.pairs import natural_key
 from chromiq.dataset_builder.inputs.selection import CHOICES, Choice, read_selection, write_selection
 from chromiq.dataset_builder.inputs.split import garment_of
 from chromiq.dataset_builder.segmenters.doubts import in_words
-from chromiq.dataset_layout import DatasetLayout, read_build_record, read_build_source, read_examples
+from chromiq.dataset_layout import DatasetLayout, read_build_record, read_build_source
 from chromiq.errors import Finding, UsageError
 from chromiq.photos.images import encode_image, read_mask, read_small
 from chromiq.records import Example, RgbImage
 from chromiq.studio.commands import Commands
 from chromiq.studio.pages import folder_of, json_of, page, shell_command, workplace_of
 from chromiq.studio.training.build_words import build_words
-from chromiq.studio.training.sources import dataset_pairs
+from chromiq.studio.training.sources import dataset_examples, dataset_pairs
 from chromiq.studio.workplace import OpenedFolder
 
 _PLACE = "/f/{folder}/dataset"
@@ -81,7 +81,7 @@ def cards_of(folder: Path) -> list[Card]:
         UnsoundError: if the manifest, the labels or the choices cannot be read.
     """
     by_key: dict[str, list[Example]] = {}
-    for example in read_examples(folder):
+    for example in dataset_examples(folder).values():
         by_key.setdefault(example.key, []).append(example)
     chosen = read_selection(folder)
     relabelled = _relabelled(folder)
@@ -149,7 +149,7 @@ async def _findings(request: Request) -> Response:
 
 def findings_by_key(folder: Path) -> dict[str, Any]:
     """What `doctor` finds: by key what concerns one pair, and under ``""`` what concerns the dataset."""
-    owners = {example.name: example.key for example in read_examples(folder)}
+    owners = {example.name: example.key for example in dataset_examples(folder).values()}
     found: dict[str, list[dict[str, str]]] = {}
     for finding in check_dataset(folder):
         found.setdefault(_owner(finding, owners), []).append(
@@ -180,7 +180,7 @@ def _picture(request: Request) -> Response:
             raise HTTPException(404, "There is no such picture.")
         image = read_small(workplace_of(request).inside(path), side_px)
         return Response(encode_image(image), media_type="image/jpeg")
-    example = next((each for each in read_examples(folder.path) if each.name == key), None)
+    example = dataset_examples(folder.path).get(key)
     if example is None or role not in _ROLES:
         raise HTTPException(404, "There is no such picture.")
     name = {"control": example.control, "reference": example.reference}.get(role, example.target)

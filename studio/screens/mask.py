@@ -21,8 +21,9 @@ from chromiq.dataset_layout import DatasetLayout, read_build_source
 from chromiq.files import write_bytes
 from chromiq.photos.images import encode_mask, photo_size_wh
 from chromiq.records import BoolMask, PhotoPair
-from chromiq.studio.mask_work import EditingCache, encoded, mask_of, mask_on_disk
+from chromiq.studio.mask_work import EditingCache, mask_of, mask_on_disk
 from chromiq.studio.pages import folder_of, page, shell_command, workplace_of
+from chromiq.studio.previews import Previews, preview_size_wh
 from chromiq.studio.training.sources import dataset_pairs
 from chromiq.studio.workplace import OpenedFolder, Workplace
 
@@ -111,31 +112,36 @@ def _page(request: Request) -> Response:
     subject = _subject(request)
     pair = subject.pair
     size_wh = photo_size_wh(pair.on_model)
-    editable = _cache(request).editable(pair)
     return page(
         request, "mask", title=f"Mask: {pair.on_model.name}", command=subject.command,
         base=f"/f/{subject.folder.id}/mask/{request.path_params['key']}",
         photo=pair.on_model, still_life=pair.still_life, tools=_TOOLS,
-        preview_wh=editable.on_model.values.shape[1::-1],
+        preview_wh=preview_size_wh(pair.on_model),
         brush_px=max(4, max(size_wh) // 40), most_px=max(50, max(size_wh) // 5),
         where=f"Saved as {subject.saved}. {subject.note}".strip(),
     )  # fmt: skip
 
 
+def _previews(request: Request) -> Previews:
+    previews = request.app.state.previews
+    assert isinstance(previews, Previews)
+    return previews
+
+
 def _photo(request: Request) -> Response:
-    return _png(encoded(_cache(request).editable(_subject(request).pair).on_model))
+    return _png(_previews(request).preview(_subject(request).pair.on_model))
 
 
 def _still_life(request: Request) -> Response:
-    return _png(encoded(_cache(request).editable(_subject(request).pair).still_life))
+    return _png(_previews(request).preview(_subject(request).pair.still_life))
 
 
 def _tile(request: Request) -> Response:
     column, row = (request.path_params[name] for name in ("column", "row"))
-    data = _cache(request).tile(_subject(request).pair, column, row)
-    if data is None:
-        raise HTTPException(404, "beyond the photo's edge")
-    return _png(data)
+    try:
+        return _png(_previews(request).tile(_subject(request).pair.on_model, column, row))
+    except IndexError as error:
+        raise HTTPException(404, "beyond the photo's edge") from error
 
 
 def _result(request: Request) -> Response:
