@@ -195,3 +195,23 @@ def test_both_engines_agree_on_the_masked_loss(make_config, dataset, tiny_kontex
     print(json.dumps({"local": loss, "ai_toolkit": float(seen["loss"]), "without mask": unmasked}))
     assert loss == pytest.approx(float(seen["loss"]), abs=1e-4)
     assert abs(unmasked - loss) > 1e-3
+
+
+def test_only_qfloat8_makes_nan_of_a_row_of_zeros():
+    """What the hint for a loss that is NaN from the first step says."""
+    program = (
+        "import torch\n"
+        "from toolkit.util.quantize import freeze, get_qtype, quantize\n"
+        "for name in ('qfloat8', 'float8', 'uint8', 'uint3'):\n"
+        "    model = torch.nn.Sequential(torch.nn.Linear(64, 64, bias=False))\n"
+        "    model[0].weight.data[3] = 0\n"
+        "    quantize(model, weights=get_qtype(name))\n"
+        "    freeze(model)\n"
+        "    print('NAN', name, int(model(torch.ones(1, 64)).isnan().sum()))\n"
+    )
+    done = subprocess.run(
+        [str(PYTHON), "-c", program], cwd=toolkit_folder(), env=bounded_environment("cpu"),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("NAN")]
+    assert found == [["qfloat8", "1"], ["float8", "0"], ["uint8", "0"], ["uint3", "0"]]
