@@ -1,4 +1,4 @@
-"""Which garments are kept out of training, by lots that are as good as drawn and the same every time."""
+"""Which garments are held out of training: decided by a hash, so the same on every run."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def split_of(garment: str, seed: int, held_out: float) -> str:
 
 
 def garment_of(pair: PhotoPair) -> str:
-    """What tells a pair's garment from others: its still-life's name.
+    """The identifier of a pair's garment: its still-life's name.
 
-    A CSV may list one still-life with several on-model photos; these must not lie on both sides of a split.
+    A CSV may list one still-life with several on-model photos; all of them go to the same split.
 
     >>> from pathlib import Path
     >>> garment_of(PhotoPair("7-front", Path("a/still-life7.jpg"), Path("a/front7.jpg")))
@@ -32,5 +32,5 @@ def garment_of(pair: PhotoPair) -> str:
 
 
 def lot(text: str) -> float:
-    """A number in 0..1 that is as good as drawn, the same for the same text."""
+    """A pseudo-random number in 0..1 that depends on the text alone."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
