@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from os.path import relpath
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -200,6 +201,8 @@ def _cells(
         cells["strength"] = "" if decision.strength is None else f"{decision.strength:g}"
     if decision.target_lab != written.target_lab:
         cells["target_lab"] = "; ".join(f"{part:g}" for part in decision.target_lab or ())
+    if decision.mask != written.mask:
+        cells["mask"] = "" if decision.mask is None else Path(relpath(decision.mask, folder)).as_posix()
     if decision.note != written.note:
         cells["note"] = decision.note
     if result is not None:

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -14,13 +15,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from chromiq.correction.decisions import read_decisions
+from chromiq.correction.garment_work import GARMENT_MASKS, read_record
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.plausibility import Doubt
-from chromiq.correction.results import mask_path, read_run
+from chromiq.correction.results import BatchRun, decide, mask_path, read_run
 from chromiq.dataset_layout import DatasetLayout, read_build_source
 from chromiq.files import write_bytes
 from chromiq.photos.images import encode_mask, photo_size_wh
 from chromiq.records import BoolMask, PhotoPair
+from chromiq.studio.jobs import Jobs
 from chromiq.studio.mask_work import EditingCache, mask_of, mask_on_disk
 from chromiq.studio.pages import folder_of, page, shell_command, workplace_of
 from chromiq.studio.previews import Previews, preview_size_wh
@@ -52,7 +55,9 @@ class _Subject:
         saved: the file that the next command reads.
         options: what `correct` was asked to do with the photo.
         command: that uses the mask.
+        back: address of the page that the photo is on.
         note: what else to know about saving it.
+        run: the batch of corrections; None for a dataset.
     """
 
     folder: OpenedFolder
@@ -61,7 +66,9 @@ class _Subject:
     saved: Path
     options: CorrectionOptions
     command: str
+    back: str
     note: str = ""
+    run: BatchRun | None = None
 
 
 def _subject(request: Request) -> _Subject:
@@ -86,7 +93,8 @@ def _of_corrections(folder: OpenedFolder, request: Request) -> _Subject:
     )
     command = shell_command("chromiq", "correct", "--batch", run.source, "--out", folder.path)
     options = replace(decision.options(run.options), method="transfer")
-    return _Subject(folder, run.by_key[key], saved, saved, options, command, note)
+    back = f"/f/{folder.id}/photo/{quote(key)}"
+    return _Subject(folder, run.by_key[key], saved, saved, options, command, back, note, run)
 
 
 def _of_dataset(folder: OpenedFolder, request: Request) -> _Subject:
@@ -99,7 +107,8 @@ def _of_dataset(folder: OpenedFolder, request: Request) -> _Subject:
     places = (saved, layout.garment_mask(key), layout.review_mask(key))
     shown = next((path for path in places if path.is_file()), saved)
     command = shell_command("chromiq", "build", source.pairs if source else "PAIRS", "--out", folder.path)
-    return _Subject(folder, pair, shown, saved, CorrectionOptions(force=True), command)
+    back = f"/f/{folder.id}/dataset#pair-{quote(key)}"
+    return _Subject(folder, pair, shown, saved, CorrectionOptions(force=True), command, back)
 
 
 def _cache(request: Request) -> EditingCache:
@@ -115,7 +124,7 @@ def _page(request: Request) -> Response:
     return page(
         request, "mask", title=f"Mask: {pair.on_model.name}", command=subject.command,
         base=f"/f/{subject.folder.id}/mask/{request.path_params['key']}",
-        photo=pair.on_model, still_life=pair.still_life, tools=_TOOLS,
+        photo=pair.on_model, still_life=pair.still_life, tools=_TOOLS, back=subject.back,
         preview_wh=preview_size_wh(pair.on_model),
         brush_px=max(4, max(size_wh) // 40), most_px=max(50, max(size_wh) // 5),
         where=f"Saved as {subject.saved}. {subject.note}".strip(),
@@ -180,6 +189,10 @@ def _saved(request: Request, data: bytes) -> Response:
     conflict = _write(workplace, subject, mask, request.headers.get("if-match"))
     if conflict:
         return conflict
+    if subject.run is not None:
+        jobs = request.app.state.jobs
+        assert isinstance(jobs, Jobs)
+        jobs.request(subject.run, [subject.pair.key])
     editable = cache.editable(subject.pair)
     plan, picture = editable.corrected(mask, subject.options)
     folder, key = subject.folder, subject.pair.key
@@ -208,7 +221,18 @@ def _write(workplace: Workplace, subject: _Subject, mask: BoolMask, known: str |
             )
             return JSONResponse({"error": message, "etag": now}, 412)
         write_bytes(subject.saved, data)
+        if subject.run is not None:
+            _keep(subject.run, subject.pair.key, subject.saved)
     return None
+
+
+def _keep(run: BatchRun, key: str, saved: Path) -> None:
+    """Record a mask in the decisions where it would be taken for one that the command found itself."""
+    record = read_record(run.folder, key)
+    decision = read_decisions(run.folder, run.keys).of(key)
+    is_beside = saved.parent == run.folder / GARMENT_MASKS
+    if is_beside and decision.mask is None and not (record and record.get("mask")):
+        decide(run, {key: replace(decision, mask=saved)})
 
 
 def _etag(path: Path) -> str:

@@ -304,6 +304,7 @@ def test_every_control_has_a_name_and_nothing_is_asked_of_another_host(browser, 
 
 def test_a_mask_drawn_on_the_page_is_seen_there_and_used_by_the_command(browser, shoot, chromiq):
     results = shoot / "corrected"
+    before = read_record(results, "1")
     with served(shoot) as address:
         browser.screen(1000, 900)
         browser.enter(address)
@@ -313,10 +314,12 @@ def test_a_mask_drawn_on_the_page_is_seen_there_and_used_by_the_command(browser,
         browser.drag(to_screen(60, 150), to_screen(150, 150), to_screen(150, 220), button="right")
         drawn = held(browser).digest
         assert save(browser).startswith("saved")
+        states = browser.evaluate("location.pathname").split("/mask/")[0] + "/states"
+        browser.until(f"fetch('{states}').then((got) => got.json()).then((all) => !all.job.waiting.length)")
+    before_run = read_record(results, "1")
     assert digest(read_mask(results / GARMENT_MASKS / "on_model1.png")) == drawn
-    before = read_record(results, "1")
+    assert before_run["correction"]["mask_confidence"] == 1.0 != before["correction"]["mask_confidence"]
+    assert before_run["correction"]["colours"]["before"] != before["correction"]["colours"]["before"]
     chromiq("correct", "--batch", shoot / "photos", "--out", results)
-    after = read_record(results, "1")
-    assert after["correction"]["mask_confidence"] == 1.0 != before["correction"]["mask_confidence"]
-    assert after["correction"]["colours"]["before"] != before["correction"]["colours"]["before"]
+    assert read_record(results, "1")["image"] == before_run["image"]
     assert digest(read_mask(Path(results / GARMENT_MASKS / "on_model1.png"))) == drawn

@@ -1,11 +1,13 @@
 """The mask editor's requests: what is refused, and that nothing is written then."""
 
+import json
 import multiprocessing
 
 import numpy as np
 import pytest
+from studio_client import finish
 
-from chromiq.correction.garment_work import GARMENT_MASKS
+from chromiq.correction.garment_work import GARMENT_MASKS, WORK
 from chromiq.files import folder_lock
 from chromiq.photos.images import encode_mask, photo_size_wh, read_mask
 
@@ -53,6 +55,22 @@ def test_a_saved_mask_comes_back_and_its_tag_changes(page, shoot, put):
     assert client.get(f"{address}/mask/1.png").content == encode_mask(mask)
     assert np.array_equal(read_mask(shoot / "corrected" / GARMENT_MASKS / "on_model1.png"), mask)
     assert put(encode_mask(~mask), **{"if-match": before}).status_code == 412
+
+
+def test_a_mask_for_a_photo_on_which_none_was_found_is_kept_by_the_command(page, shoot, put, chromiq):
+    client, address = page
+    results = shoot / "corrected"
+    file, record = results / GARMENT_MASKS / "on_model1.png", results / WORK / "corrections" / "1.json"
+    file.unlink()
+    record.write_text(json.dumps({**json.loads(record.read_text()), "mask": None}))
+    mask = mask_like(shoot)
+    mask[100:180, 80:140] = True
+    assert put(encode_mask(mask)).status_code == 200
+    finish(client, address)
+    chromiq("correct", "--batch", shoot / "photos", "--out", results)
+    assert np.array_equal(read_mask(file), mask)
+    assert "garment_masks/on_model1.png" in (results / "decisions.csv").read_text()
+    assert json.loads(record.read_text())["correction"]["mask_confidence"] == 1.0
 
 
 def hold(folder, held, release):

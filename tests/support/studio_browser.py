@@ -31,6 +31,8 @@ def served(*folders):
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
+        app.state.jobs.end()
+        app.state.commands.end()
         thread.join(10)
         listener.close()
 
