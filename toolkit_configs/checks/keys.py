@@ -44,6 +44,12 @@ _CHOICES: dict[str, frozenset[str]] = {
     ),
 }  # fmt: skip
 
+_PLACES = {
+    "train": "train", "model": "model", "network": "network", "save": "save", "sample": "sample",
+    "process": "the process", "datasets": "the dataset",
+}  # fmt: skip
+"""Where a key that is read elsewhere belongs."""
+
 
 def key_findings(document: Mapping[str, Any], where: str) -> list[Finding]:
     """What the trainer would ignore, or read as something else, in a config.
@@ -115,8 +121,9 @@ def _kind_fault(section: str, key: str, value: Any) -> str | None:
 
 
 def _unknown(where: str, key: str, known: frozenset[str]) -> Finding:
+    home = next((place for section, place in _PLACES.items() if key in section_keys(section)), None)
     near = get_close_matches(key, known, n=1)
-    hint = f"Did you mean {near[0]}?" if near else "Remove it."
+    hint = f"Move it to {home}." if home else f"Did you mean {near[0]}?" if near else "Remove it."
     return Finding("config.key", where, "AI-Toolkit does not read this key", hint, "warning")
 
 

@@ -62,6 +62,16 @@ def test_a_misspelt_key_is_named_with_what_was_meant(config, section, key, meant
         assert finding.hint == f"Did you mean {meant}?"
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "place"),
+    [("sample", "skip_first_sample", "train"), ("train", "quantize", "model"),
+     ("model", "mask_path", "the dataset"), ("train", "trigger_word", "the process")],
+)  # fmt: skip
+def test_a_key_that_another_section_reads_is_to_be_moved(config, section, key, place):
+    found = changed(config, lambda process: process[section].update({key: None}))
+    assert found["config.key"].hint == f"Move it to {place}."
+
+
 def test_missing_folders_files_and_checkpoints(config):
     def spoil(process):
         process["datasets"][0]["mask_path"] = "/nowhere/masks"
