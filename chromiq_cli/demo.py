@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +37,7 @@ def demo(
         )
     if not as_json:
         print_line(str(found.report))
+        print_line(f"to look at it on a page: {shlex.join(['chromiq', 'studio', str(out)])}")
     if result.missing:
         say(
             f"training and generating were left out: {', '.join(result.missing)} not installed; "

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from chromiq.errors import ChromiqError
+from chromiq.errors import EXIT_INTERRUPTED, ChromiqError
 from chromiq_cli.output import print_line, say
 
 
@@ -48,3 +50,6 @@ def studio(
             webbrowser.open(address)
 
     serve(workplace, port, started)
+    say("The page has ended. What was being corrected is corrected by the next start or command.")
+    sys.stdout.flush()
+    os._exit(EXIT_INTERRUPTED)  # threads may still read photos; files are written whole or not at all

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
 
+import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -38,6 +41,9 @@ from chromiq.studio.workplace import OutsideError, Workplace
 
 _SCREENS = (light_table, photo, pictures, decisions, deliver, open_folder, mask, dataset, runs, config)
 
+# Each may decode a photo of 25 megapixels at the same time.
+_THREADS = 4
+
 
 def create_app(workplace: Workplace, token: str) -> Starlette:
     """The application.
@@ -51,7 +57,14 @@ def create_app(workplace: Workplace, token: str) -> Starlette:
     limits = {
         pattern: most for screen in _SCREENS for pattern, most in getattr(screen, "BODY_LIMITS", {}).items()
     }
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+        yield
+
     app = Starlette(
+        lifespan=lifespan,
         routes=[*routes, Mount("/static", static)],
         middleware=[Middleware(Gate, token=token, body_limits=limits)],
         exception_handlers={ChromiqError: _refused, OutsideError: _outside, HTTPException: _http_error},

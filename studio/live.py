@@ -23,7 +23,7 @@ from chromiq.studio.previews import BoundedCache, Decoded, decode_shown, preview
 from chromiq.studio.workplace import Workplace
 
 LIVE_PX = 1_000_000
-_CACHE_BYTES = 60_000_000
+_CACHE_BYTES = 40_000_000
 _BYTES_PER_PX = 16
 
 

@@ -23,8 +23,8 @@ from chromiq.photos.images import Photo, encode_lossless, photo_size_wh, read_ph
 
 MAX_PREVIEW_PX = 2_000_000
 TILE_PX = 512
-_PICTURE_BYTES = 48_000_000
-_DECODED_BYTES = 170_000_000
+_PICTURE_BYTES = 32_000_000
+_DECODED_BYTES = 155_000_000
 
 Value = TypeVar("Value")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import logging
 import secrets
 import socket
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from chromiq.studio.app import create_app
 from chromiq.studio.workplace import Workplace
 
 DEFAULT_PORT = 8765
+_M_ARENA_MAX = -8  # as malloc.h names it
 _LOOPBACK = "127.0.0.1"
 
 
@@ -28,21 +31,33 @@ def serve(workplace: Workplace, port: int | None, on_start: Callable[[str], None
     Raises:
         UsageError: if the port is taken.
     """
+    _bound_memory()
     listener = _listen(port)
     token = secrets.token_urlsafe(24)
     app = create_app(workplace, token)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, ws="none",
-        timeout_graceful_shutdown=1,
+        timeout_graceful_shutdown=0,
     )  # fmt: skip
+    # It reports requests that are not waited for as errors, even if there are none.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: "graceful" not in record.getMessage())
     server = uvicorn.Server(config)
     with listener:
         on_start(f"http://{_LOOPBACK}:{listener.getsockname()[1]}/?token={token}")
         try:
             server.run(sockets=[listener])
+        except KeyboardInterrupt:
+            pass  # how it ends
         finally:
             app.state.jobs.end()
             app.state.commands.end()
+
+
+def _bound_memory() -> None:
+    """One heap in place of one for each thread: each would keep what large photos left in it."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # of glibc
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 1)
 
 
 def _listen(port: int | None) -> socket.socket:

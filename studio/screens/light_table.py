@@ -14,6 +14,9 @@ from chromiq.studio.batches import version_of
 from chromiq.studio.jobs import Jobs
 from chromiq.studio.pages import batch_of, batches_of, folder_of, page, shell_command, workplace_of
 
+# A browser takes long to lay out thousands; the page's script adds the others while these are looked at.
+_AT_ONCE = 60
+
 
 def _folders(request: Request) -> Response:
     workplace = workplace_of(request)
@@ -34,6 +37,7 @@ def _light_table(request: Request) -> Response:
         command=batch_command(run),
         folder=folder,
         results=results,
+        at_once=_AT_ONCE,
         states=STATES,
         counts={state: sum(result.state == state for result in results) for state in STATES},
         version_of=version_of,

@@ -1,17 +1,27 @@
 import { attempt, get, isTyping, say, send } from "./base.js";
 
 const list = document.querySelector("#cards");
-const cards = [...list.querySelectorAll(".card")];
+const rest = document.querySelector("#rest")?.content ?? document.createDocumentFragment();
+const cards = [...list.querySelectorAll(".card"), ...rest.querySelectorAll(".card")];
 const filters = [...document.querySelectorAll(".filter")];
 const address = `/f/${list.dataset.folder}`;
 const VERDICTS = { a: "accept", x: "reject", f: "force", k: "keep", u: "" };
 const POLL_MS = 2000;
+const ADDED_AT_ONCE = 100;
+const ADD_AGAIN_MS = 60;
 let current = cards[0];
 
 const shown = () => cards.filter((card) => !card.hidden);
 
+/** Lay out the next cards, and so on until all are there. */
+function add() {
+  list.append(...[...rest.children].slice(0, ADDED_AT_ONCE));
+  if (rest.children.length) setTimeout(add, ADD_AGAIN_MS);
+}
+
 function focus(card) {
   if (!card) return;
+  if (!card.isConnected) list.append(...rest.children);
   if (current) current.tabIndex = -1;
   current = card;
   card.tabIndex = 0;
@@ -20,7 +30,7 @@ function focus(card) {
 }
 
 function columns() {
-  const visible = shown();
+  const visible = shown().filter((card) => card.isConnected);
   const top = visible[0]?.offsetTop;
   const next = visible.findIndex((card) => card.offsetTop !== top);
   return next < 0 ? visible.length || 1 : next;
@@ -134,4 +144,5 @@ list.addEventListener("focusin", (event) => {
 filters.forEach((button) => button.addEventListener("click", () => filter(button.dataset.state)));
 const wanted = decodeURIComponent(location.hash.slice(1));
 if (filters.some((button) => button.dataset.state === wanted)) filter(wanted);
+requestAnimationFrame(() => setTimeout(add));
 setInterval(() => { if (!document.hidden) attempt(refresh); }, POLL_MS);

@@ -7,6 +7,7 @@ const key = encodeURIComponent(data.key);
 const at = data.address;
 const worn = $("#worn");
 const POLL_MS = 700;
+const WARM_UP_MS = 900;
 let version = data.version;
 
 // ------------------------------------------------------------------ the two photos
@@ -155,6 +156,11 @@ $("#no-target").addEventListener("click", () => attempt(() => setTarget(null)));
 async function setTarget(lab) {
   labs.forEach((field, index) => { field.value = lab ? lab[index].toFixed(1) : ""; });
   await Promise.all([live(true), decide({ target_lab: lab })]);
+}
+
+// The first preview takes longest: it is made while the photo is looked at.
+if (pair && !strength.disabled) {
+  setTimeout(() => fetch(`${at}/live/${key}`, { priority: "low" }).catch(() => {}), WARM_UP_MS);
 }
 
 // ------------------------------------------------------------------ eyedropper

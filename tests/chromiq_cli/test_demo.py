@@ -35,7 +35,9 @@ def test_every_stage_and_again_without_a_change(monkeypatch, chromiq, tmp_path):
     assert Path(document["report"]) == out / "report.html"
     lora = (out / "runs/demo/demo.safetensors").read_bytes()
     scores = (out / "scores.json").read_bytes()
-    assert chromiq("demo", "--out", out).code == 0
+    again = chromiq("demo", "--out", out)
+    assert again.code == 0
+    assert again.out.splitlines()[-1] == f"to look at it on a page: chromiq studio {out}"
     assert (out / "runs/demo/demo.safetensors").read_bytes() == lora
     assert (out / "scores.json").read_bytes() == scores
 
