@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -153,7 +154,8 @@ def correct_file(
         UnsoundError: if a photo or the mask cannot be used.
         UsageError: if `out` is one of the inputs or of a format that cannot be written.
     """
-    if out.resolve() in {still_life.resolve(), on_model.resolve()}:
+    # Not `Path.resolve`, which raises RuntimeError at a loop of links.
+    if os.path.realpath(out) in {os.path.realpath(still_life), os.path.realpath(on_model)}:
         raise UsageError(f"{out}: would overwrite one of the photos given; choose another output file")
     subject = read_subject(still_life, on_model, segmenter, mask)
     return correct_subject(subject, out, options or CorrectionOptions(), generated=generated)[0]

@@ -11,8 +11,10 @@ from foreign_photos import exiftool, stored, tool
 from PIL import Image
 
 from chromiq.colour import delta_e_lab
+from chromiq.correction.arrays import correct
 from chromiq.correction.photo import correct_file
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
+from chromiq.errors import UnsoundError
 from chromiq.photos.colour_space import ColourSpace, icc_space
 from chromiq.photos.images import read_photo, write_mask, write_photo
 from chromiq.sample_catalogue.catalogue import draw_pair
@@ -125,13 +127,13 @@ def test_the_garment_is_right_and_nothing_else_moved(tmp_path, name):
     assert ("cannot be written" in text or "not written into" in text) == (name == "scanner.tif")
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_a_colour_beyond_srgb_is_corrected_in_its_own_space(tmp_path, dtype):
-    """A garment of Lab (61, -88, 45) on both photos, the on-model one off by (-9, +10, +8)."""
-    space = icc_space(ADOBE_RGB, "rgb")
-    rng = np.random.default_rng(0)
+def off_by_lightness_and_chroma(target_lab, dtype):
+    """In Adobe RGB: a still-life, an on-model photo off by Lab (-9, +10, +8), and the true one."""
+    space, rng = icc_space(ADOBE_RGB, "rgb"), np.random.default_rng(0)
     shading = rng.normal(0, 2, (*PAIR.on_model.shape[:2], 1)).astype(np.float32) * np.float32([1, 0.3, 0.3])
-    truth_lab = np.float32([61, -88, 45]) + shading[MASK]
+    truth_lab = np.float32(target_lab) + shading[MASK]
+    flat = PAIR.still_life_mask
+    flat_lab = np.float32(target_lab) + rng.normal(0, 1, (int(flat.sum()), 1)).astype(np.float32)
 
     def painted(rgb, mask, lab):
         full = np.iinfo(dtype).max
@@ -139,33 +141,45 @@ def test_a_colour_beyond_srgb_is_corrected_in_its_own_space(tmp_path, dtype):
         values[mask] = np.rint(space.from_lab(lab, np.dtype(dtype))[0])
         return values
 
-    flat = PAIR.still_life_mask
-    flat_lab = np.float32([61, -88, 45]) + rng.normal(0, 1, (int(flat.sum()), 1)).astype(np.float32)
-    truth = painted(PAIR.on_model, MASK, truth_lab)
-    photos = {
-        "still-life.tif": painted(PAIR.still_life, flat, flat_lab),
-        "on_model.tif": painted(PAIR.on_model, MASK, truth_lab + np.float32([-9, 10, 8])),
-    }
-    for name, values in photos.items():
+    off = painted(PAIR.on_model, MASK, truth_lab + np.float32([-9, 10, 8]))
+    return painted(PAIR.still_life, flat, flat_lab), off, painted(PAIR.on_model, MASK, truth_lab)
+
+
+def distances(values, truth):
+    """Mean dE00 from the truth in Adobe RGB, not by way of sRGB: as it is, and with the true lightness."""
+    space = icc_space(ADOBE_RGB, "rgb")
+    inner = cv2.erode(MASK.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    got, wanted = space.to_lab(values[inner]), space.to_lab(truth[inner])
+    level = np.concatenate([wanted[:, :1], got[:, 1:]], axis=1)
+    return delta_e_lab(got, wanted).mean(), delta_e_lab(level, wanted).mean()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_colour_beyond_srgb_is_corrected_in_its_own_space(tmp_path, dtype):
+    """A garment of Lab (61, -88, 45) on both photos: as near as the same error on one that sRGB holds."""
+    still_life, off, truth = off_by_lightness_and_chroma([61, -88, 45], dtype)
+    for name, values in (("still-life.tif", still_life), ("on_model.tif", off)):
         tifffile.imwrite(tmp_path / name, values, photometric="rgb", iccprofile=ADOBE_RGB)
     write_mask(tmp_path / "mask.png", MASK)
-    out = tmp_path / "out.tif"
-    done = correct_file(
-        tmp_path / "still-life.tif",
-        tmp_path / "on_model.tif",
-        out,
-        ClassicSegmenter(),
-        mask=tmp_path / "mask.png",
-    )
-    inner = cv2.erode(MASK.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    wanted = space.to_lab(truth[inner])
-    before = delta_e_lab(space.to_lab(photos["on_model.tif"][inner]), wanted).mean()
-    after = delta_e_lab(space.to_lab(tifffile.imread(out)[inner]), wanted).mean()
-    got = space.to_lab(tifffile.imread(out)[inner])
-    level = np.concatenate([wanted[:, :1], got[:, 1:]], axis=1)
+    out, photos = tmp_path / "out.tif", (tmp_path / "still-life.tif", tmp_path / "on_model.tif")
+    done = correct_file(*photos, out, ClassicSegmenter(), mask=tmp_path / "mask.png")
     assert done.applied
-    assert before > 9
+    assert distances(off, truth)[0] > 9
+    after, after_chroma = distances(tifffile.imread(out), truth)
     # What is left is lightness, which a still-life tells less of; hue and chroma are right.
-    assert after < 5
-    assert delta_e_lab(level, wanted).mean() < 1.5
-    assert np.hypot(*got[:, 1:].mean(axis=0)) == pytest.approx(np.hypot(88, 45), abs=2.5)
+    assert after_chroma < 0.5
+
+    still_life, off, truth = off_by_lightness_and_chroma([61, -44, 22], dtype)
+    space = icc_space(ADOBE_RGB, "rgb")
+    masks = {"mask": MASK, "still_life_mask": PAIR.still_life_mask}
+    within, _ = distances(correct(still_life, off, **masks, spaces=(space, space))[0], truth)
+    assert after < within + 1
+
+
+def test_a_loop_of_links_is_a_missing_photo(tmp_path):
+    (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
+    write_photo(tmp_path / "still-life.png", PAIR.still_life)
+    with pytest.raises(UnsoundError, match=r"loop\.jpg"):
+        correct_file(
+            tmp_path / "still-life.png", tmp_path / "loop.jpg", tmp_path / "o.jpg", ClassicSegmenter()
+        )
