@@ -50,6 +50,6 @@ def studio(
             webbrowser.open(address)
 
     serve(workplace, port, started)
-    say("The page has ended. What was being corrected is corrected by the next start or command.")
+    say("The page has ended. chromiq correct finishes what was not corrected yet.")
     sys.stdout.flush()
     os._exit(EXIT_INTERRUPTED)  # threads may still read photos; files are written whole or not at all

@@ -18,6 +18,7 @@ from chromiq.runtime.workers import WorkerEndedError, keep_freed_memory, map_in_
 from chromiq.studio.workplace import Workplace
 
 _LOOK_AGAIN_S = 1.0
+_CLEARED_S = 0.5
 # Beyond so many photos the report takes a minute to write; the next run of the command writes it.
 _MOST_REPORTED = 100
 
@@ -47,6 +48,7 @@ class Jobs:
         self._status: dict[str, JobStatus] = {}
         self._busy: set[str] = set()
         self._ending = threading.Event()
+        self._threads: list[threading.Thread] = []
 
     def request(self, run: BatchRun, keys: Iterable[str], *, redo: bool = False) -> None:
         """Correct photos as soon as possible.
@@ -64,7 +66,9 @@ class Jobs:
             if name not in self._busy and not self._ending.is_set():
                 self._busy.add(name)
                 self._status[name] = JobStatus(tuple(queue))
-                threading.Thread(target=self._work, args=(run,), daemon=True).start()
+                thread = threading.Thread(target=self._work, args=(run,), daemon=True)
+                self._threads = [each for each in self._threads if each.is_alive()] + [thread]
+                thread.start()
 
     def status(self, run: BatchRun) -> JobStatus:
         """How far the work of a batch is."""
@@ -78,6 +82,8 @@ class Jobs:
         self._ending.set()
         for process in multiprocessing.active_children():
             process.kill()
+        for thread in self._threads:
+            thread.join(_CLEARED_S)
 
     def _work(self, run: BatchRun) -> None:
         name, done, message = str(run.folder), 0, ""

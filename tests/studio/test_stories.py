@@ -169,6 +169,25 @@ def test_a_note_is_kept(studio, shoot):
     until(lambda: decision(shoot, "1")["note"] == "Ärmel prüfen")
 
 
+def test_files_of_a_studio_are_paired_by_pattern_while_one_types(studio, shoot):
+    browser, _ = studio
+    for name in ("A-1_flat", "A-1_front", "A-1_front_b", "A-2_flat", "A-2_front", "logo"):
+        role = "on_model1" if "front" in name else "still-life1"
+        write_photo(shoot / "monday" / f"{name}.png", read_photo(shoot / "photos" / f"{role}.png").rgb)
+    browser.visit("/open")
+    browser.evaluate("document.querySelector('#source').select()")
+    browser.type(str(shoot / "monday"))
+    for field, pattern in (("still_life", "{sku}_flat*"), ("on_model", "{sku}_front*")):
+        browser.click(f"#{field}")
+        browser.type(pattern)
+    browser.until(
+        "document.querySelector('#summary').textContent.startsWith('3 photos of 2 garments; 1 files')"
+    )
+    assert browser.evaluate("document.querySelector('#leftover li').textContent") == "logo.png"
+    assert "--pattern '{sku}_flat*'" in browser.evaluate("document.querySelector('#command').textContent")
+    assert not browser.evaluate("document.querySelector('#start').disabled")
+
+
 def test_finished_photos_are_delivered_with_a_proof_sheet_that_prints(studio, shoot):
     browser, address = studio
     browser.visit(f"{address}photo/1")

@@ -1,0 +1,31 @@
+"""What ``chromiq studio`` and ``chromiq deliver`` refuse, and how they say it."""
+
+import socket
+
+from chromiq_cli import studio
+
+
+def test_it_says_how_to_install_what_is_missing(chromiq, monkeypatch, tmp_path):
+    monkeypatch.setattr(studio, "find_spec", lambda name: None)
+    result = chromiq("studio", tmp_path)
+    assert result.code == 1
+    assert "pip install 'chromiq[studio]'" in result.err
+
+
+def test_a_folder_that_is_not_there_is_refused(chromiq, tmp_path):
+    result = chromiq("studio", tmp_path / "nowhere", "--no-browser")
+    assert result.code == 2
+    assert "not a folder" in result.err
+
+
+def test_a_port_that_is_taken_is_refused_if_it_was_asked_for(chromiq, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = chromiq("studio", tmp_path, "--no-browser", "--port", str(taken.getsockname()[1]))
+    assert result.code == 2
+    assert "cannot be used" in result.err
+
+
+def test_what_is_no_batch_cannot_be_delivered(chromiq, tmp_path):
+    result = chromiq("deliver", tmp_path, "--out", tmp_path / "out")
+    assert result.code == 2
+    assert "no results of correct --batch" in result.err
