@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markupsafe import escape
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -166,7 +167,7 @@ def _svg(outline: str, size_wh: tuple[int, int]) -> Response:
     """An outline that shows on light and dark cloth: white dashes on black."""
     width_px, height_px = size_wh
     lines = "".join(
-        f'<path d="{outline}" fill="none" stroke="{colour}" stroke-width="{width}" '
+        f'<path d="{escape(outline)}" fill="none" stroke="{colour}" stroke-width="{width}" '
         f'stroke-dasharray="{dashes}" vector-effect="non-scaling-stroke"/>'
         for colour, width, dashes in (("#000", 2, "none"), ("#fff", 1.5, "6 5"))
     )

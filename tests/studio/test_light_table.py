@@ -1,10 +1,75 @@
-"""The light table."""
+"""The light table: which photos, in which order, in which state."""
 
+import json
+import re
+
+import pytest
 from studio_client import client_of
 
+from chromiq.studio.screens import light_table
 
-def test_all_photos_are_listed(made_shoot):
+
+def cards(text):
+    return re.findall(r'data-key="([^"]+)" data-state="([^"]+)"', text)
+
+
+def test_all_photos_are_listed_and_counted(made_shoot):
     client, address = client_of(made_shoot)
-    text = client.get("/").text
-    for key in (1, 2, 3):
-        assert f"{address}/photo/{key}" in text
+    text = client.get("/").text  # one batch: it opens at once
+    assert sorted(key for key, _ in cards(text)) == ["1", "2", "3"]
+    counts = re.findall(r'data-state="([^"]*)" aria-pressed="\w+">[^<]*<span class="count">(\d+)', text)
+    stated = [state for _, state in cards(text)]
+    assert dict(counts) == {"": "3", **{state: str(stated.count(state)) for state, _ in counts if state}}
+    assert client.get(f"{address}/states").json()["job"] == {"waiting": [], "done": 0, "message": ""}
+
+
+def test_photos_beyond_the_first_are_sent_but_not_laid_out_yet(made_shoot, monkeypatch):
+    monkeypatch.setattr(light_table, "_AT_ONCE", 2)
+    client, address = client_of(made_shoot)
+    at_once, rest = client.get(f"{address}/").text.split('<template id="rest">')
+    assert (len(cards(at_once)), len(cards(rest))) == (2, 1)
+
+
+def test_what_is_decided_moves_to_the_end(shoot, page):
+    client, address = page
+    first = cards(client.get(f"{address}/").text)[0][0]
+    client.post(f"{address}/decision/{first}", json={"decision": "accept"})
+    assert cards(client.get(f"{address}/").text)[-1] == (first, "accepted")
+
+
+def test_a_photo_without_a_record_is_to_be_looked_at(shoot, page):
+    client, address = page
+    (shoot / "corrected" / ".chromiq" / "corrections" / "2.json").write_text("{")
+    assert cards(client.get(f"{address}/").text)[0] == ("2", "to look at")
+    assert "not corrected yet" in client.get(f"{address}/photo/2").text
+    assert client.get(f"{address}/figures/2").status_code == 404
+
+
+def test_decisions_that_cannot_be_understood_are_reported(shoot, page):
+    client, address = page
+    path = shoot / "corrected" / "decisions.csv"
+    before = path.read_bytes()
+    path.write_text("key,decision\n1,burn\n")
+    answer = client.get(f"{address}/", headers={"accept": "text/html"})
+    assert answer.status_code == 422
+    assert client.post(f"{address}/decision/1", json={"decision": "accept"}).status_code == 422
+    assert path.read_text() == "key,decision\n1,burn\n"
+    path.write_bytes(before)
+
+
+def test_an_outline_cannot_bring_markup_with_it(shoot):
+    client, address = client_of(shoot)
+    path = shoot / "corrected" / ".chromiq" / "panels" / "1" / "panel.json"
+    panel = json.loads(path.read_text())
+    path.write_text(json.dumps({**panel, "outline": '"/><script>alert(1)</script>'}))
+    assert "<script" not in client.get(f"{address}/outline/1/panel.svg").text
+
+
+@pytest.mark.parametrize("folder", [{"out": "/etc/passwd"}, {"out": "../on_model1.jpg"}])
+def test_a_record_that_leads_out_of_its_folder_is_not_read(shoot, folder):
+    path = shoot / "corrected" / ".chromiq" / "run.json"
+    record = json.loads(path.read_text())
+    record["pairs"][0] |= folder
+    path.write_text(json.dumps(record))
+    client, address = client_of(shoot)
+    assert client.get(f"{address}/").status_code == 404
