@@ -9,19 +9,13 @@ from typing import Any
 import numpy as np
 
 from chromiq.colour import delta_e_lab
+from chromiq.correction.evidence import Evidence, look_at_photos, look_at_result
 from chromiq.correction.fitting.colour_map import MapsColours
 from chromiq.correction.fitting.garment_look import look
 from chromiq.correction.fitting.hybrid import hybrid
 from chromiq.correction.fitting.transfer import ColourFit, fit_colours
 from chromiq.correction.options import CorrectionOptions
-from chromiq.correction.plausibility import (
-    Answer,
-    Doubt,
-    doubts_said,
-    judge,
-    look_at_photos,
-    look_at_result,
-)
+from chromiq.correction.plausibility import Answer, Doubt, doubts_said, judge
 from chromiq.correction.target import from_d50, target_map, to_d50
 from chromiq.dataset_builder.segmenters.classic.body import Body
 from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
@@ -72,6 +66,7 @@ class Plan:
         gain_interval: the gain is expected between these in four of five photos; None where unknown.
         remaining: mean dE00 that is expected to remain; None where unknown.
         colours: None if there is no garment to measure.
+        evidence: what the answer was judged by.
     """
 
     colour_map: MapsColours | None
@@ -82,6 +77,7 @@ class Plan:
     gain_interval: tuple[float, float] | None = None
     remaining: float | None = None
     colours: Colours | None = None
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +148,7 @@ def plan_correction(
     judgement = judge(evidence)
     if not len(seen_lab) or (judgement.answer == "left_alone" and not options.force):
         colours = _colours(flat_lab, seen_lab, seen_lab, options) if len(seen_lab) else None
-        return _left_alone("", judgement.doubts, 0.0, colours)
+        return replace(_left_alone("", judgement.doubts, 0.0, colours), evidence=evidence)
     if options.target_lab is not None:
         map_to = target_map(seen_lab, options.target_lab)
         distance = delta_e_lab(look(seen_lab).mean[None], map_to.target[None])[0]
@@ -169,18 +165,18 @@ def plan_correction(
     after_lab = proposal.colour_map.apply(seen_lab)
     if options.target_lab is None:
         likelihood, dye_change, mean_change = look_at_result(flat_lab, seen_lab, after_lab)
-        judgement = judge(
-            replace(
-                evidence,
-                gain=proposal.gain,
-                likelihood=likelihood,
-                dye_change=dye_change,
-                mean_change=mean_change,
-            )
+        evidence = replace(
+            evidence,
+            gain=proposal.gain,
+            likelihood=likelihood,
+            dye_change=dye_change,
+            mean_change=mean_change,
         )
     else:
-        judgement = judge(replace(evidence, gain=proposal.gain))
-    return _planned(proposal, judgement.answer, judgement.doubts, flat_lab, seen_lab, after_lab, options)
+        evidence = replace(evidence, gain=proposal.gain)
+    judgement = judge(evidence)
+    plan = _planned(proposal, judgement.answer, judgement.doubts, flat_lab, seen_lab, after_lab, options)
+    return replace(plan, evidence=evidence)
 
 
 def _planned(

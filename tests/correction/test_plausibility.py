@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from chromiq.correction.decide import plan_correction
+from chromiq.correction.evidence import Evidence, look_at_photos
 from chromiq.correction.fitting.transfer import garment_sample
 from chromiq.correction.options import CorrectionOptions
-from chromiq.correction.plausibility import RULES, Evidence, judge, look_at_photos
+from chromiq.correction.plausibility import RULES, judge
 from chromiq.dataset_builder.degrade.apply import degrade
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.records import GarmentMask

@@ -1,0 +1,269 @@
+"""Wrong photos, masks and pairs that `chromiq correct` hands out as corrected, and sound ones that it doubts.
+
+    python benchmarks/plausibility.py                                   on the drawn catalogue, exact masks
+    python benchmarks/plausibility.py --source mine=FOLDER --source ... on photo pairs, any number of sources
+    ... --seed 7 --json FILE                                            other variants; every trial's evidence
+
+A source is laid out as for `transfer.py`. Each pair gives sound variants (as it is, with another light on the
+whole photo, with an error of colour on the garment) and wrong ones (masks that are inverted, full, halved or
+of another photo, photos exchanged, without colour or of another garment). A sound variant should get no
+doubt, and a wrong one should not be corrected without one. Photos are reduced to 480 pixels in height.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from error_families import FAMILIES, apply_family
+
+from chromiq.colour import linear_to_srgb, srgb_to_linear
+from chromiq.correction.decide import Plan, plan_correction
+from chromiq.correction.evidence import find_bodies
+from chromiq.correction.fitting.transfer import garment_sample
+from chromiq.correction.options import CorrectionOptions
+from chromiq.dataset_builder.segmenters.classic.body import Body, find_body
+from chromiq.dataset_builder.segmenters.still_life import still_life_mask
+from chromiq.photos.images import read_mask, read_photo
+from chromiq.records import BoolMask, GarmentMask, RgbImage
+from chromiq.runtime.workers import map_in_processes
+from chromiq.sample_catalogue.catalogue import draw_pair
+
+_HEIGHT_PX = 480
+_OTHERS, _ERRORS, _LIGHTS = 4, 3, 2
+_GAINS_STOPS = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What the correction is given: two photos ``(h, w, 3)`` uint8 sRGB, and a mask of the second."""
+
+    still_life: RgbImage
+    on_model: RgbImage
+    mask: BoolMask
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A true pair of a source with its garment's mask."""
+
+    source: str
+    name: str
+    case: Case
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One variant and its answer; ``codes`` of the doubts, ``evidence`` as the rules saw it."""
+
+    source: str
+    pair: str
+    variant: str
+    is_sound: bool
+    answer: str
+    codes: tuple[str, ...]
+    evidence: dict[str, object]
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether a sound variant is doubted, or a wrong one is not."""
+        return bool(self.codes) if self.is_sound else self.answer == "corrected"
+
+
+def drawn(count: int, seed: int) -> Iterator[Pair]:
+    """Drawn pairs with exact masks."""
+    for index in range(count):
+        pair = draw_pair(index, seed=seed, size_wh=(384, 480))
+        yield Pair("drawn", str(index + 1), Case(pair.still_life, pair.on_model, pair.on_model_mask))
+
+
+def photographed(source: str, folder: Path) -> Iterator[Pair]:
+    """Pairs of a folder that have a mask."""
+    is_flat = (folder / "pairs").is_dir()
+    for path in sorted((folder / "masks").glob("*.png")):
+        key = path.stem.removeprefix("on_model")
+        still_life, on_model = (
+            (folder / "pairs" / f"{kind}{key}.jpg") if is_flat else folder / there / f"{path.stem}.jpg"
+            for kind, there in (("still-life", "still-life"), ("on_model", "on-model"))
+        )
+        there, here = (_reduced(read_photo(file).rgb) for file in (still_life, on_model))
+        mask = _reduced(read_mask(path).astype(np.uint8) * 255) > 127
+        yield Pair(source, key, Case(there, here, mask))
+
+
+def _reduced(image: RgbImage) -> RgbImage:
+    scale = min(1.0, _HEIGHT_PX / image.shape[0])
+    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
+def sound(case: Case, rng: np.random.Generator) -> Iterator[tuple[str, Case]]:
+    """Variants that should be corrected, or left alone because little is to gain, without a doubt."""
+    yield "as it is", case
+    for _ in range(_LIGHTS):
+        gains = 2 ** rng.uniform(-_GAINS_STOPS, _GAINS_STOPS, 3).astype(np.float32)
+        yield "another light", Case(case.still_life, _lit(case.on_model, gains), case.mask)
+    for _ in range(_ERRORS):
+        if (changed := _with_error(case, rng)) is not None:
+            yield "garment off in colour", Case(case.still_life, changed, case.mask)
+
+
+def _lit(rgb: RgbImage, gains: np.ndarray) -> RgbImage:
+    linear = srgb_to_linear(rgb / np.float32(255)) * gains
+    return (linear_to_srgb(np.clip(linear, 0, 1)) * 255).round().astype(np.uint8)
+
+
+def _with_error(case: Case, rng: np.random.Generator) -> RgbImage | None:
+    family = FAMILIES[int(rng.integers(len(FAMILIES)))]
+    places = np.stack(np.nonzero(case.mask), axis=1) / case.mask.shape
+    pixels = apply_family(family, case.on_model[case.mask], places, rng)
+    if pixels is None:
+        return None
+    changed = case.on_model.copy()
+    changed[case.mask] = pixels
+    return changed
+
+
+def wrong(case: Case, others: Sequence[Case], rng: np.random.Generator) -> Iterator[tuple[str, Case]]:
+    """Variants that should not be corrected without a doubt."""
+    there, here, mask = case.still_life, case.on_model, case.mask
+    off = _with_error(case, rng)
+    off = here if off is None else off
+    yield "mask inverted", Case(there, off, ~mask)
+    yield "mask full", Case(there, off, np.ones_like(mask))
+    yield "mask of the whole person", Case(there, off, find_body(here).person | mask)
+    # Half a garment is harmless where both halves are right, so the whole photo is off.
+    lit = _lit(here, 2 ** rng.uniform(-0.5, 0.5, 3).astype(np.float32))
+    for name, half in zip(("left", "right", "upper", "lower"), _halves(mask), strict=True):
+        yield f"mask of the {name} half", Case(there, lit, half)
+    yield "photos exchanged", Case(off, there, still_life_mask(there))
+    yield "still-life without colour", Case(_drained(there), off, mask)
+    yield "photo without colour", Case(there, _drained(off), mask)
+    yield "still-life without a garment", Case(np.broadcast_to(there[:1, :1], there.shape).copy(), off, mask)
+    for other in others:
+        size_wh = (mask.shape[1], mask.shape[0])
+        theirs = cv2.resize(other.mask.astype(np.uint8), size_wh, interpolation=cv2.INTER_NEAREST) > 0
+        if (theirs & mask).sum() < 0.7 * (theirs | mask).sum():
+            yield "mask of another photo", Case(there, lit, theirs)
+        yield "another garment", Case(there, other.on_model, other.mask)
+
+
+def _halves(mask: BoolMask) -> Iterator[BoolMask]:
+    for axis in (1, 0):
+        middle = int(np.median(np.nonzero(mask)[axis]))
+        first = np.zeros_like(mask)
+        first[(slice(None),) * axis + (slice(None, middle),)] = True
+        yield mask & first
+        yield mask & ~first
+
+
+def _drained(rgb: RgbImage) -> RgbImage:
+    return np.repeat(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+
+
+Bodies = dict[bytes, Body]
+"""The person on each photo: most variants of a pair share a photo, and finding it takes longest."""
+
+
+def planned(case: Case, bodies: Bodies) -> Plan:
+    """The answer of `chromiq correct` with a mask given."""
+    photos = (case.still_life, case.on_model)
+    keys = [photo.tobytes() for photo in photos]
+    if not all(key in bodies for key in keys):
+        bodies.update(zip(keys, find_bodies(*photos), strict=True))
+    flat_mask = still_life_mask(case.still_life)
+    flat = garment_sample(case.still_life, flat_mask if flat_mask.any() else np.ones_like(flat_mask))
+    seen = garment_sample(case.on_model, case.mask) if case.mask.any() else np.empty((0, 3), np.float32)
+    found = GarmentMask(case.mask, 1.0)
+    return plan_correction(case.still_life, flat_mask, case.on_model, found, flat, seen, CorrectionOptions())
+
+
+def trials(pair_and_others: tuple[Pair, Sequence[Case]], seed: int) -> list[Trial]:
+    """All variants of a pair."""
+    pair, others = pair_and_others
+    bodies: Bodies = {}
+    rng = np.random.default_rng([seed, zlib.crc32(f"{pair.source}/{pair.name}".encode())])
+    variants: list[tuple[bool, Callable[[], Iterator[tuple[str, Case]]]]] = [
+        (True, lambda: sound(pair.case, rng)),
+        (False, lambda: wrong(pair.case, others, rng)),
+    ]
+    done = []
+    for is_sound, make in variants:
+        for name, case in make():
+            plan = planned(case, bodies)
+            codes = tuple(doubt.code for doubt in plan.doubts)
+            evidence = {} if plan.evidence is None else asdict(plan.evidence)
+            done.append(Trial(pair.source, pair.name, name, is_sound, plan.answer, codes, evidence))
+    return done
+
+
+def with_others(pairs: Sequence[Pair], seed: int) -> list[tuple[Pair, list[Case]]]:
+    """Each pair with a few others of its source."""
+    rng = np.random.default_rng(seed)
+    chosen = []
+    for pair in pairs:
+        same = [other.case for other in pairs if other.source == pair.source and other is not pair]
+        picked = rng.permutation(len(same))[:_OTHERS]
+        chosen.append((pair, [same[place] for place in picked]))
+    return chosen
+
+
+def print_table(done: Sequence[Trial]) -> None:
+    sources = list(dict.fromkeys(trial.source for trial in done))
+    print(f"{'':<32}" + "".join(f"{source:>14}" for source in [*sources, "all"]))
+    for is_sound, title in ((True, "sound, but doubted"), (False, "wrong, but corrected without a doubt")):
+        print(title)
+        of_kind = [trial for trial in done if trial.is_sound is is_sound]
+        for variant in [*dict.fromkeys(trial.variant for trial in of_kind), "all"]:
+            cells = []
+            for source in [*sources, "all"]:
+                rows = [
+                    trial
+                    for trial in of_kind
+                    if variant in (trial.variant, "all") and source in (trial.source, "all")
+                ]
+                cells.append(f"{sum(trial.is_wrong for trial in rows)} of {len(rows)}")
+            print(f"  {variant:<30}" + "".join(f"{cell:>14}" for cell in cells))
+    print("doubts of sound variants")
+    codes = [code for trial in done if trial.is_sound for code in trial.codes]
+    for code in sorted(set(codes), key=codes.count, reverse=True):
+        print(f"  {code:<30}{codes.count(code):>14}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--source", action="append", default=[], metavar="NAME=FOLDER")
+    parser.add_argument("--drawn", type=int, default=12, help="drawn pairs")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every trial")
+    options = parser.parse_args()
+    pairs = list(drawn(options.drawn, options.seed))
+    for source in options.source:
+        name, _, folder = source.partition("=")
+        pairs += photographed(name, Path(folder))
+    works, run = with_others(pairs, options.seed), partial(trials, seed=options.seed)
+    done: list[Trial] = []
+    finished = (
+        map(run, works)
+        if options.workers == 1
+        else map_in_processes(run, works, options.workers, 4, start=partial(cv2.setNumThreads, 1))
+    )
+    for number, found in enumerate(finished, start=1):
+        done += found
+        print(f"\r{number} of {len(works)} pairs", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    print_table(done)
+    if options.json:
+        options.json.write_text(json.dumps([asdict(trial) for trial in done], default=float))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,321 @@
+"""What speaks for or against a correction, measured on the two photos, the mask and the result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from chromiq.colour import delta_e_lab
+from chromiq.correction.fitting import dyes
+from chromiq.correction.fitting.garment_look import Tolerances, log_likelihood, look
+from chromiq.dataset_builder.segmenters.classic.body import Body, find_body
+from chromiq.dataset_builder.segmenters.classic.kind import has_legs
+from chromiq.dataset_builder.segmenters.still_life import background_distance
+from chromiq.imaging.masks import skin_hue
+from chromiq.imaging.resize import resize_fast, resize_mask
+from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
+
+_COLOURLESS = 1.5
+_SHORT_ASPECT = 1.9
+_LEAST_DYE_SHARE = 0.08
+_WORK_HEIGHT_PX = 320
+_LEAST_PATTERN_PX = 50
+_SAMPLE = 1500
+_NEAREST_PERCENT = 6
+# A pattern is what remains of Lab beside its mean over this share of the garment's size.
+_LIGHTNESS_PATTERN_SIZE, _CHROMA_PATTERN_SIZE = 0.05, 0.12
+# The cloth just inside the mask's edge, and how alike what lies beyond it must be to be the same cloth.
+_EDGE_PX, _RIM_PX = 3, 8
+_SAME_LIGHTNESS, _SAME_CHROMA, _SAME_LAB = 10.0, 5.0, 4.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for or against a correction, in numbers.
+
+    Attributes:
+        mask_share: 0..1, the mask's share of the photo.
+        mask_confidence: 0..1, as the segmenter gives it; 1 for a mask that was drawn.
+        mask_reasons: the segmenter's doubts.
+        frame_share: share of the background along the photo's border that the mask covers.
+        background_share: share of the photo's background that the mask covers.
+        face_share: share of the face that the mask covers; 0 without a face.
+        person_share: share of the person that the mask covers.
+        skin_share: share of the mask that has the colour of skin, beyond what the still-life has.
+        left_out_share: cloth of the same colour beside the mask, as a share of the mask.
+        cut_share: share of the mask's outline that runs through cloth instead of along an edge.
+        shape_ratio: height over width of the mask, over that of the garment on the still-life.
+        lightness_pattern: spread of lightness beside shade on the still-life, over that on the photo.
+        chroma_pattern: the same of a* and b*.
+        still_life_short: whether the still-life's outline is at most 1.9 times as long as wide, without legs.
+        hem_heads: how far the mask reaches below the chin, in heights of the head; 0 if no head is seen.
+        is_cropped: whether the mask touches the photo's border.
+        exchanged: whether the still-life shows a person and the on-model photo shows none.
+        still_life_colourless: whether the still-life is a black-and-white photo.
+        on_model_colourless: whether the on-model photo is one.
+        still_life_chroma: mean chroma of the garment's pixels on the still-life.
+        on_model_chroma: the same on the on-model photo.
+        gain: mean dE00 that the correction is expected to remove; None if it was not computed.
+        likelihood: log likelihood that the corrected garment and the still-life's are one, 0 at best.
+        dye_change: the largest growth in distance of a dye of the still-life to the garment, Lab.
+        mean_change: by how much the dE00 between the mean colours grows; below 0 is better.
+    """
+
+    mask_share: float
+    mask_confidence: float
+    mask_reasons: tuple[str, ...]
+    frame_share: float
+    background_share: float
+    face_share: float
+    person_share: float
+    skin_share: float
+    left_out_share: float
+    cut_share: float
+    shape_ratio: float
+    lightness_pattern: float
+    chroma_pattern: float
+    still_life_short: bool
+    hem_heads: float
+    is_cropped: bool
+    exchanged: bool
+    still_life_colourless: bool
+    on_model_colourless: bool
+    still_life_chroma: float
+    on_model_chroma: float
+    gain: float | None = None
+    likelihood: float = 0.0
+    dye_change: float = 0.0
+    mean_change: float = 0.0
+
+
+def look_at_photos(
+    still_life: RgbImage,
+    still_life_mask: BoolMask,
+    on_model: RgbImage,
+    found: GarmentMask,
+    bodies: Sequence[Body] | None = None,
+) -> Evidence:
+    """All evidence that needs no correction: where the mask lies, and what the two photos show.
+
+    Args:
+        still_life: ``(h, w, 3)`` uint8 sRGB.
+        still_life_mask: ``(h, w)`` bool, the garment on it.
+        on_model: ``(H, W, 3)`` uint8 sRGB.
+        found: the garment on it, ``(H, W)`` bool.
+        bodies: of the two photos, as `find_bodies` found them, which takes longest.
+    """
+    flat_mask, mask = (
+        _small(photo, covered)[1]
+        for photo, covered in ((still_life, still_life_mask), (on_model, found.mask))
+    )
+    if not mask.any():
+        return _nothing_found(found)
+    if not flat_mask.any():
+        flat_mask = np.ones_like(flat_mask)
+    there, here = bodies or find_bodies(still_life, on_model)
+    background = _background(here.lab)
+    left_out, cut = _same_cloth_outside(here.lab, mask, background)
+    return Evidence(
+        mask_share=float(mask.mean()),
+        mask_confidence=found.confidence,
+        mask_reasons=found.reasons,
+        frame_share=_share(mask, background & _frame(mask)),
+        background_share=_share(mask, background),
+        face_share=_share(mask, _face(here)),
+        person_share=_share(mask, here.person),
+        skin_share=_share(skin_hue(here.lab), mask) - _share(skin_hue(there.lab), flat_mask),
+        left_out_share=left_out,
+        cut_share=cut,
+        shape_ratio=_aspect(mask) / _aspect(flat_mask),
+        lightness_pattern=_pattern(there.lab, flat_mask)[0] / _pattern(here.lab, mask)[0],
+        chroma_pattern=_pattern(there.lab, flat_mask)[1] / _pattern(here.lab, mask)[1],
+        still_life_short=_aspect(flat_mask) <= _SHORT_ASPECT and not has_legs(flat_mask),
+        hem_heads=_hem_heads(here, mask),
+        is_cropped=bool((mask & _frame(mask)).any()),
+        exchanged=_are_exchanged(there, here),
+        still_life_colourless=_is_colourless(still_life),
+        on_model_colourless=_is_colourless(on_model),
+        still_life_chroma=_chroma(there.lab[flat_mask]),
+        on_model_chroma=_chroma(here.lab[mask]),
+    )
+
+
+def find_bodies(still_life: RgbImage, on_model: RgbImage) -> list[Body]:
+    """The person on each of two photos, or what looks like one."""
+    return [find_body(_small(photo, np.ones(photo.shape[:2], bool))[0]) for photo in (still_life, on_model)]
+
+
+def _nothing_found(found: GarmentMask) -> Evidence:
+    nothing = dict.fromkeys(
+        ("frame_share", "background_share", "face_share", "person_share", "skin_share"), 0.0
+    )
+    return Evidence(
+        mask_share=0.0,
+        mask_confidence=found.confidence,
+        mask_reasons=found.reasons,
+        left_out_share=0.0,
+        cut_share=0.0,
+        shape_ratio=1.0,
+        lightness_pattern=1.0,
+        chroma_pattern=1.0,
+        still_life_short=False,
+        hem_heads=0.0,
+        is_cropped=False,
+        exchanged=False,
+        still_life_colourless=False,
+        on_model_colourless=False,
+        still_life_chroma=0.0,
+        on_model_chroma=0.0,
+        **nothing,
+    )
+
+
+def look_at_result(
+    wanted_lab: FloatImage, seen_lab: FloatImage, after_lab: FloatImage
+) -> tuple[float, float, float]:
+    """The evidence that a correction gives: `Evidence`'s ``likelihood``, ``dye_change`` and ``mean_change``.
+
+    Args:
+        wanted_lab: ``(P, 3)`` Lab pixels of the garment on the still-life.
+        seen_lab: ``(Q, 3)`` Lab pixels of the garment on the on-model photo.
+        after_lab: ``(Q, 3)`` the same pixels corrected.
+    """
+    wanted, seen, after = (_thinned(lab) for lab in (wanted_lab, seen_lab, after_lab))
+    labels = dyes.find_dyes(wanted)
+    frequent = dyes.shares(labels) > _LEAST_DYE_SHARE
+    centres = dyes.means(wanted, labels)[frequent]
+    growth = _distances(centres, after) - _distances(centres, seen)
+    there, here, then = look(wanted), look(seen), look(after)
+    before, now = (float(delta_e_lab(there.mean[None], each.mean[None])[0]) for each in (here, then))
+    likelihood = float(log_likelihood(there, then, Tolerances()))
+    return likelihood, float(growth.max(initial=0.0)), now - before
+
+
+def _small(photo: RgbImage, mask: BoolMask) -> tuple[RgbImage, BoolMask]:
+    scale = min(1.0, _WORK_HEIGHT_PX / photo.shape[0])
+    size_wh = max(8, round(photo.shape[1] * scale)), max(8, round(photo.shape[0] * scale))
+    return resize_fast(photo, size_wh), resize_mask(mask, size_wh)
+
+
+def _background(lab: FloatImage) -> BoolMask:
+    """``(H, W)`` bool: what has the background's colour and is joined to the photo's border."""
+    distance, threshold = background_distance(lab)
+    near = (cv2.GaussianBlur(distance, (0, 0), 1) <= threshold).astype(np.uint8)
+    _, labels = cv2.connectedComponents(near)
+    border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    return np.isin(labels, np.setdiff1d(border, [0]))
+
+
+def _frame(mask: BoolMask) -> BoolMask:
+    frame = np.ones(mask.shape, bool)
+    frame[2:-2, 2:-2] = False
+    return frame
+
+
+def _face(body: Body) -> BoolMask:
+    face = np.zeros(body.person.shape, bool)
+    if body.head is not None and body.face is not None:
+        rows = slice(max(0, body.head.top), body.head.chin_row(-0.3))
+        face[rows] = (body.person & body.like_face)[rows]
+    return face
+
+
+def _are_exchanged(there: Body, here: Body) -> bool:
+    """Whether the still-life shows somebody and the on-model photo nobody; a head may be cut off."""
+    has_head = there.head is not None and here.head is None
+    return has_head or (bool(_face(there).any()) and not _face(here).any())
+
+
+def _same_cloth_outside(lab: FloatImage, mask: BoolMask, background: BoolMask) -> tuple[float, float]:
+    """Cloth beyond the mask that looks like that just inside its edge, as a share of the mask, and the share
+    of the outline across which nothing changes.
+
+    Each pixel outside is compared with the rim of cloth that is nearest to it. Only what is joined to the
+    mask counts, and the background does not.
+    """
+    smooth = cv2.GaussianBlur(lab, (0, 0), 1)
+    inner = _eroded(mask, _EDGE_PX)
+    rim = inner & ~_eroded(mask, _RIM_PX)
+    if not rim.any() or mask.all():
+        return 0.0, 0.0
+    _, nearest = cv2.distanceTransformWithLabels(
+        (~rim).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    rows, columns = np.nonzero(rim)
+    places = np.zeros(nearest.max() + 1, np.intp)
+    places[nearest[rows, columns]] = np.arange(len(rows))
+    off = smooth - smooth[rows, columns][places[nearest]]
+    outside = ~mask & ~background
+    chroma_off = np.hypot(off[..., 1], off[..., 2])
+    alike = outside & (np.abs(off[..., 0]) < _SAME_LIGHTNESS) & (chroma_off < _SAME_CHROMA)
+    alike = cv2.morphologyEx(alike.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0
+    _, parts = cv2.connectedComponents((alike | mask).astype(np.uint8))
+    joined = np.isin(parts, np.unique(parts[mask])) & alike
+    ring = _dilated(mask, 4) & ~_dilated(mask, 2)
+    unchanged = ring & ~background & (np.hypot(0.5 * off[..., 0], chroma_off) < _SAME_LAB)
+    return float(joined.sum() / mask.sum()), float(unchanged.sum() / max(ring.sum(), 1))
+
+
+def _eroded(mask: BoolMask, by_px: int) -> BoolMask:
+    return cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=by_px) > 0
+
+
+def _dilated(mask: BoolMask, by_px: int) -> BoolMask:
+    return cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=by_px) > 0
+
+
+def _aspect(mask: BoolMask) -> float:
+    rows, columns = np.nonzero(mask)
+    return float((np.ptp(rows) + 1) / (np.ptp(columns) + 1))
+
+
+def _pattern(lab: FloatImage, mask: BoolMask) -> tuple[float, float]:
+    """The spread of lightness and of a*, b* beside their local means; 1 dE is added, as noise has as much."""
+    inside = _eroded(mask, 2)
+    if inside.sum() < _LEAST_PATTERN_PX:
+        return 1.0, 1.0
+    spreads = []
+    weight = mask.astype(np.float32)
+    for size in (_LIGHTNESS_PATTERN_SIZE, _CHROMA_PATTERN_SIZE):
+        sigma_px = max(1.0, size * float(np.sqrt(mask.sum())))
+        total = cv2.GaussianBlur(weight, (0, 0), sigma_px)
+        local = (
+            cv2.GaussianBlur(lab * weight[..., None], (0, 0), sigma_px) / np.maximum(total, 1e-3)[..., None]
+        )
+        spreads.append((lab - local)[inside].std(axis=0))
+    return float(spreads[0][0] + 1), float(np.hypot(*spreads[1][1:]) + 1)
+
+
+def _hem_heads(body: Body, mask: BoolMask) -> float:
+    if body.head is None:
+        return 0.0
+    hem = float(np.percentile(np.nonzero(mask)[0], 98))
+    return (hem - body.head.chin) / max(body.head.chin - body.head.top, 8)
+
+
+def _is_colourless(photo: RgbImage) -> bool:
+    step = max(1, min(photo.shape[:2]) // 400)
+    spread = np.ptp(photo[::step, ::step], axis=2)
+    return float(np.percentile(spread, 99.9)) <= _COLOURLESS
+
+
+def _chroma(lab: FloatImage) -> float:
+    return float(np.hypot(lab[:, 1], lab[:, 2]).mean())
+
+
+def _share(part: BoolMask, whole: BoolMask) -> float:
+    return float(part[whole].mean()) if whole.any() else 0.0
+
+
+def _thinned(lab: FloatImage) -> FloatImage:
+    return lab[:: max(1, len(lab) // _SAMPLE)].astype(np.float64)
+
+
+def _distances(centres: FloatImage, pixels: FloatImage) -> FloatImage:
+    """From each of ``(K, 3)`` Lab to the nearest few of ``(P, 3)``, lightness counting less: ``(K,)``."""
+    apart = (centres[:, None] - pixels) * np.array([0.4, 1.0, 1.0])
+    distances: FloatImage = np.percentile(np.linalg.norm(apart, axis=2), _NEAREST_PERCENT, axis=1)
+    return distances
