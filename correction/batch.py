@@ -18,6 +18,7 @@ from chromiq.correction.decisions import (
     Decisions,
     named_keys,
     read_decisions,
+    withdrawn,
     write_decisions,
 )
 from chromiq.correction.garment_work import (
@@ -25,6 +26,7 @@ from chromiq.correction.garment_work import (
     GarmentWork,
     PhotoResult,
     PhotoWork,
+    changed_since,
     correct_garment,
 )
 from chromiq.correction.options import CorrectionOptions
@@ -123,7 +125,8 @@ def correct_batch(
     """Correct the on-model photo of every pair; each keeps its file name and its subfolder.
 
     The same call again corrects only what is missing or made of something else. What somebody decided in
-    ``decisions.csv`` or changed by hand stays.
+    ``decisions.csv`` or changed by hand stays; only an ``accept`` is withdrawn, with a warning, once a photo
+    or the mask has changed.
 
     Args:
         inputs: the photos.
@@ -147,10 +150,18 @@ def correct_batch(
         photos = {pair.key: pair.on_model for pair in pairs}
         redo = set(named_keys(inputs.redo, photos))
         decisions = _with_wishes(read_decisions(folder, keys), named_keys(inputs.keep, photos), redo)
-        panels = network.panels(pairs, folder / WORK, segmenter) if network else {}
-        write_decisions(decisions, photos, {}, keys)  # before any photo is: a wish outlives a kill
         masks = inputs.masks and mask_folder(inputs.masks, given, folder / WORK)
         drawn = mask_paths(pairs, masks)
+        works = {
+            pair.key: PhotoWork(
+                pair, outs[pair.key], drawn.get(pair.key), decisions.of(pair.key), pair.key in redo, None
+            )
+            for pair in pairs
+        }
+        decisions, outdated = _without_outdated(decisions, folder, works)
+        findings += outdated
+        panels = network.panels(pairs, folder / WORK, segmenter) if network else {}
+        write_decisions(decisions, photos, {}, keys)  # before any photo is: a wish outlives a kill
         network_settings = network.settings() if network else None
         settings = (segmenter.name, network_settings)
         run = BatchRun(
@@ -158,23 +169,20 @@ def correct_batch(
             tuple(pairs), outs, tuple(findings),
         )  # fmt: skip
         write_run(run)
-        works = [
+        garments = [
             GarmentWork(
                 folder,
                 tuple(
-                    PhotoWork(
-                        pair, outs[pair.key], drawn.get(pair.key), decisions.of(pair.key), pair.key in redo,
-                        panels.get(pair.key),
-                    )
-                    for pair in group
+                    replace(works[key], decision=decisions.of(key), generated=panels.get(key))
+                    for key in (pair.key for pair in group)
                 ),
                 options,
                 settings,
             )
             for group in _garments(pairs)
-        ]  # fmt: skip
+        ]
         results: dict[str, PhotoResult] = {}
-        for finished in _corrected(works, segmenter, workers):
+        for finished in _corrected(garments, segmenter, workers):
             results.update({result.key: result for result in finished})
             if on_progress:
                 on_progress(len(results), len(pairs))
@@ -266,6 +274,21 @@ def _with_wishes(decisions: Decisions, keep: Sequence[str], redo: set[str]) -> D
     for key in keep:
         by_key[key] = replace(by_key.get(key, Decision()), verdict="keep")
     return replace(decisions, by_key=by_key)
+
+
+def _without_outdated(
+    decisions: Decisions, folder: Path, works: Mapping[str, PhotoWork]
+) -> tuple[Decisions, list[Finding]]:
+    """The decisions without an ``accept`` of what has changed since, and a warning for each."""
+    by_key, findings = dict(decisions.by_key), []
+    for key, work in works.items():
+        changed = changed_since(folder, work) if work.decision.verdict == "accept" else ()
+        if changed:
+            message = f"{key}: accept is withdrawn, as the {' and the '.join(changed)} changed after it"
+            hint = "Look at the new result, and accept it if it is right."
+            findings.append(Finding("decisions.withdrawn", str(decisions.path), message, hint, "warning"))
+            by_key[key] = withdrawn(work.decision, changed)
+    return replace(decisions, by_key=by_key), findings
 
 
 def _corrected(

@@ -58,6 +58,16 @@ class Decision:
         )
 
 
+def withdrawn(decision: Decision, changed: Sequence[str]) -> Decision:
+    """The decision without its verdict, and a note why.
+
+    >>> withdrawn(Decision("accept", note="for the web"), ["still-life", "mask"]).note
+    'for the web; accept withdrawn: the still-life and the mask changed'
+    """
+    reason = f"{decision.verdict} withdrawn: the {' and the '.join(changed)} changed"
+    return replace(decision, verdict="", note="; ".join(filter(None, (decision.note, reason))))
+
+
 @dataclass(frozen=True)
 class Decisions:
     """The decisions of a folder.

@@ -171,6 +171,7 @@ def _correct(
     )  # fmt: skip
     record = {
         "made_of": made_of,
+        "inputs": _inputs(photo, _mask_file(work.folder, photo) or _mask_path(work.folder, key)),
         "image": sha256_file(staged),
         "previous": sha256_file(photo.out) if photo.out.is_file() else None,
         "mask": mask,
@@ -210,6 +211,28 @@ def _standing(folder: Path, photo: PhotoWork, made_of: str) -> Correction | None
     if verify_photo(photo.out) is not None:
         return None  # cut short or spoilt: nobody's work
     return _changed_by_hand(photo, None if record is None else _recorded(record, photo))
+
+
+def changed_since(folder: Path, photo: PhotoWork) -> tuple[str, ...]:
+    """What a photo's result was made from and has changed since, in words: an accept refers to that result.
+
+    The mask counts only if somebody gives one; without it, the one that was found then is used again.
+    """
+    record = read_record(folder, photo.pair.key)
+    known = (record or {}).get("inputs")
+    if not isinstance(known, dict):
+        return ()
+    now = _inputs(photo, _mask_file(folder, photo))
+    return tuple(name for name, value in now.items() if value is not None and value != known.get(name, value))
+
+
+def _inputs(photo: PhotoWork, mask: Path | None) -> dict[str, str | None]:
+    """Digests of what a result is made from; None for a file that is not there."""
+    files = {"still-life": photo.pair.still_life, "on-model photo": photo.pair.on_model, "mask": mask}
+    decided = photo.decision
+    settings = json.dumps([decided.strength, decided.min_gain, decided.target_lab])
+    digests = {name: sha256_file(path) if path and path.is_file() else None for name, path in files.items()}
+    return {**digests, "settings in its row": settings}
 
 
 def _changed_by_hand(photo: PhotoWork, done: Correction | None) -> Correction:

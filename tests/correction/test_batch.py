@@ -15,7 +15,7 @@ from chromiq.correction.report import result_words, summary_line
 from chromiq.dataset_builder.inputs.pair_pattern import PairPattern
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.errors import UnsoundError, UsageError
-from chromiq.photos.images import write_mask
+from chromiq.photos.images import write_mask, write_photo
 from chromiq_cli.verbs import app
 
 SEGMENTER = ClassicSegmenter()
@@ -155,6 +155,41 @@ def test_decisions_are_obeyed_and_never_undone(batch, catalogue):
     assert summary_line(done.values()) == "1 original kept, 1 rejected"
     decide(out, k1={})
     assert batch()["1"] == first["1"]
+
+
+@pytest.mark.parametrize("changed", ["on-model photo", "still-life", "mask", "settings in its row"])
+def test_an_accept_is_withdrawn_when_its_result_is_outdated(catalogue, changed):
+    out, pairs, masks = (catalogue / name for name in ("out", "pairs", "masks"))
+    inputs = BatchInputs(pairs, masks=masks)
+    correct_batch(inputs, out, SEGMENTER)
+    decide(out, k1={"decision": "accept", "note": "web"})
+    assert not correct_batch(inputs, out, Unused()).findings
+    if changed == "mask":
+        mask = pixels(masks / "on_model1.png")[..., 0] > 127
+        write_mask(masks / "on_model1.png", np.roll(mask, 2, axis=1))
+    elif changed == "settings in its row":
+        decide(out, k1={"decision": "accept", "note": "web", "strength": "0.5"})
+    else:
+        path = pairs / f"{changed.split()[0].replace('on-model', 'on_model')}1.png"
+        write_photo(path, np.maximum(pixels(path), 3) - 3)
+    result = correct_batch(inputs, out, SEGMENTER)
+    (finding,) = result.findings
+    assert (finding.code, finding.severity) == ("decisions.withdrawn", "warning")
+    assert f"the {changed} changed" in finding.message
+    row = decisions(out)["1"]
+    assert (row["decision"], row["note"]) == ("", f"web; accept withdrawn: the {changed} changed")
+    assert result.corrections[0].decision == ""
+    assert not correct_batch(inputs, out, Unused()).findings
+
+
+def test_accept_outlives_found_masks_given_back_and_options_of_the_run(catalogue):
+    out, inputs = catalogue / "out", BatchInputs(catalogue / "pairs")
+    correct_batch(inputs, out, SEGMENTER)
+    before = (out / "on_model1.png").read_bytes()
+    decide(out, k1={"decision": "accept"}, k2={"decision": "accept"})
+    again = BatchInputs(catalogue / "pairs", masks=out / "garment_masks")
+    assert not correct_batch(again, out, Unused(), CorrectionOptions(strength=0.3)).findings
+    assert (out / "on_model1.png").read_bytes() == before
 
 
 def test_a_row_has_its_own_strength_target_and_mask(batch, catalogue):
