@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from chromiq.colour import delta_e_lab
-from chromiq.correction.evidence import Evidence, look_at_photos, look_at_result
 from chromiq.correction.fitting.colour_map import MapsColours
 from chromiq.correction.fitting.garment_look import look
 from chromiq.correction.fitting.hybrid import hybrid
 from chromiq.correction.fitting.transfer import ColourFit, fit_colours
+from chromiq.correction.judging.evidence import Evidence, look_at_photos, look_at_result
+from chromiq.correction.judging.plausibility import Answer, Doubt, doubts_said, judge
 from chromiq.correction.options import CorrectionOptions
-from chromiq.correction.plausibility import Answer, Doubt, doubts_said, judge
 from chromiq.correction.target import from_d50, target_map, to_d50
 from chromiq.dataset_builder.segmenters.classic.body import Body
 from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage

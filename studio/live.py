@@ -9,9 +9,9 @@ from pathlib import Path
 
 from chromiq.correction.decide import Plan, fit_together, plan_correction
 from chromiq.correction.decisions import Decision
-from chromiq.correction.evidence import find_bodies
 from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.fitting.transfer import ColourFit, fit_colours, garment_sample
+from chromiq.correction.judging.evidence import find_bodies
 from chromiq.correction.results import BatchRun, mask_path
 from chromiq.dataset_builder.segmenters.classic.body import Body
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 
 from chromiq.correction.decide import Plan, plan_correction
-from chromiq.correction.evidence import find_bodies, look_at_photos
 from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.fitting.transfer import garment_sample
+from chromiq.correction.judging.evidence import find_bodies, look_at_photos
+from chromiq.correction.judging.plausibility import Judgement, judge
 from chromiq.correction.options import CorrectionOptions
-from chromiq.correction.plausibility import Judgement, judge
 from chromiq.dataset_builder.segmenters.classic.body import Body
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.errors import Finding, UnsoundError

@@ -16,8 +16,8 @@ from starlette.routing import Route
 
 from chromiq.correction.decisions import read_decisions
 from chromiq.correction.garment_work import GARMENT_MASKS, read_record
+from chromiq.correction.judging.plausibility import Doubt
 from chromiq.correction.options import CorrectionOptions
-from chromiq.correction.plausibility import Doubt
 from chromiq.correction.results import BatchRun, decide, mask_path, read_run
 from chromiq.dataset_layout import DatasetLayout, read_build_source
 from chromiq.files import write_bytes

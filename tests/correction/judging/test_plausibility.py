@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from chromiq.correction.decide import plan_correction
-from chromiq.correction.evidence import Evidence, look_at_photos
 from chromiq.correction.fitting.transfer import garment_sample
+from chromiq.correction.judging.evidence import Evidence, find_bodies, look_at_photos
+from chromiq.correction.judging.plausibility import RULES, judge
 from chromiq.correction.options import CorrectionOptions
-from chromiq.correction.plausibility import RULES, judge
 from chromiq.dataset_builder.degrade.apply import degrade
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.records import GarmentMask
@@ -93,6 +93,17 @@ def test_exchanged_photos_are_left_alone(shirt):
     )  # fmt: skip
     assert plan.answer == "left_alone"
     assert "photos.exchanged" in codes(plan)
+
+
+def test_cloth_in_the_colour_of_skin_is_no_face():
+    pair = draw_pair(2, size_wh=(320, 400))  # trousers, the head not in the photo
+    rng = np.random.default_rng(5)
+    shade = pair.on_model.mean(axis=2, keepdims=True) / 150
+    tan = np.clip(np.array([205, 150, 95]) * shade + rng.normal(0, 2, pair.on_model.shape), 0, 255)
+    photo = np.where(pair.on_model_mask[..., None], tan, pair.on_model).astype(np.uint8)
+    assert find_bodies(photo, photo)[0].face is not None  # so that there is something to tell apart
+    seen = look_at_photos(pair.still_life, pair.still_life_mask, photo, GarmentMask(pair.on_model_mask, 1.0))
+    assert (seen.face_share, seen.exchanged) == (0.0, False)
 
 
 @pytest.mark.parametrize("grey", ["still-life", "photo"])

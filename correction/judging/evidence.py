@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -24,6 +24,7 @@ _LEAST_DYE_SHARE = 0.08
 _WORK_HEIGHT_PX = 320
 _LEAST_PATTERN_PX = 50
 _SAMPLE = 1500
+_MOST_LIKE_FACE = 0.5
 _NEAREST_PERCENT = 6
 # A pattern is what remains of Lab beside its mean over this share of the garment's size.
 _LIGHTNESS_PATTERN_SIZE, _CHROMA_PATTERN_SIZE = 0.05, 0.12
@@ -115,7 +116,10 @@ def look_at_photos(
         return _nothing_found(found)
     if not flat_mask.any():
         flat_mask = np.ones_like(flat_mask)
-    there, here = bodies or find_bodies(still_life, on_model)
+    bodies = bodies or find_bodies(still_life, on_model)
+    there, here = (
+        _without_cloth_face(body, garment) for body, garment in zip(bodies, (flat_mask, mask), strict=True)
+    )
     background = _background(here.lab)
     left_out, cut = _same_cloth_outside(here.lab, mask, background)
     return Evidence(
@@ -221,6 +225,16 @@ def _face(body: Body) -> BoolMask:
         rows = slice(max(0, body.head.top), body.head.chin_row(-0.3))
         face[rows] = (body.person & body.like_face)[rows]
     return face
+
+
+def _without_cloth_face(body: Body, garment: BoolMask) -> Body:
+    """The body without its head if that is cloth: if the garment has the face's colours below it as well."""
+    if body.head is None or body.face is None:
+        return body
+    below = garment.copy()
+    below[: max(0, body.head.chin)] = False
+    is_cloth = below.sum() > _face(body).sum() and _share(body.like_face, below) > _MOST_LIKE_FACE
+    return replace(body, head=None, face=None) if is_cloth else body
 
 
 def _are_exchanged(there: Body, here: Body) -> bool:

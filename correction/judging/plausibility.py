@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from chromiq.correction.evidence import Evidence
+from chromiq.correction.judging.evidence import Evidence
 from chromiq.dataset_builder.segmenters.classic.quality import DOUBTFUL_BELOW, LEFT_OUT_BELOW
 from chromiq.dataset_builder.segmenters.doubts import in_words
 
