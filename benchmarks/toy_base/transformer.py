@@ -36,15 +36,28 @@ _COPIES = (
     "a garment, flat and worn",
     "",
 )
-_TASKS = {"copy": 0.3, "left": 0.2, "word": 0.15, "swatch": 0.35}
-_LATER_TASKS = {"copy": 0.25, "left": 0.15, "word": 0.0, "swatch": 0.6}
-_LATER = 800
-"""From this step on: to match a colour that is seen is harder than to paint one that is named."""
+_TASKS = {"copy": 0.35, "left": 0.05, "word": 0.05, "swatch": 0.55}
 _SEEN_TOKENS = 16
 _MAX_TOKENS = ((0.8, 128, _SEEN_TOKENS), (0.97, 128, 128), (1.0, 512, 512))
 """How likely, so far, a step sees captions padded to how many tokens, of which it sees how many.
 
 The smoke engine pads to 128 and the pipeline to 512; most steps see the first 16, which hold what differs."""
+
+
+# Pairs of dimensions with the highest frequencies, 1 and 0.27 radians per step, of each axis; the second of
+# the picture's axis hardly turns and so only flattens a look.
+_PICTURE, _FLAT, _ROWS, _COLUMNS = 0, 1, _AXES[0] // 2, (_AXES[0] + _AXES[1]) // 2
+_HERE = dict.fromkeys((_PICTURE, _ROWS, _ROWS + 1, _COLUMNS, _COLUMNS + 1), (0.2, 0.0))
+"""The same place of the picture in the making."""
+_CONTROL = _HERE | {_PICTURE: (0.2, 1.0)}
+"""The same place of the control."""
+_STILL_LIFE = {
+    _PICTURE: (0.2, 1.0), _FLAT: (0.45, 0.0), _ROWS + 1: (0.1, 0.0),
+    _COLUMNS + 1: (0.25, -8 * _THETA ** (-2 / _AXES[2])),
+}  # fmt: skip
+"""Around the place of the control that lies a panel, eight tokens, to the left."""
+_FIRST_LOOKS = (_CONTROL, _CONTROL, _HERE, _STILL_LIFE)
+_LATER_LOOKS = (_CONTROL, _HERE, _STILL_LIFE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +156,10 @@ def build_transformer(pooled: Any, seed: int = 0) -> Any:
         embed.guidance_embedder.linear_2.bias.zero_()
         _whiten(embed.text_embedder.linear_1, pooled)
         for number, block in enumerate((*model.transformer_blocks, *model.single_transformer_blocks)):
-            _look_across(block.attn, {0: 1, 1: 1, 2: 0} if number == 0 else {0: 1, 1: 0})
+            for head, turns in enumerate(_FIRST_LOOKS if number == 0 else _LATER_LOOKS):
+                _look(block.attn, head, turns)
+            block.attn.norm_q.weight.fill_(1.8)
+            block.attn.norm_k.weight.fill_(1.8)
             _open_gates(block)
         model.norm_out.linear.weight *= 0.3
         model.norm_out.linear.bias.zero_()
@@ -161,28 +177,26 @@ def _whiten(layer: Any, inputs: Any) -> None:
     layer.bias.copy_(-layer.weight @ mean)
 
 
-def _look_across(attention: Any, picture_of_head: dict[int, int]) -> None:
-    """Start some heads as a look at the same row and column of picture 0 (itself) or 1 (the control).
+def _look(attention: Any, head: int, turns: dict[int, tuple[float, float]]) -> None:
+    """Start a head with a look at places of a certain distance, whatever they show.
 
     With constant queries and keys, rotary embeddings leave a score that depends on the distance of two places
-    only. A query turned by one radian on the first axis meets the keys of the next picture.
+    only: the sum over pairs of dimensions of share * cos(frequency * distance - turn), where the distance is
+    that of the place looked at, minus that of the place that looks.
+
+    Args:
+        attention: of one block.
+        head: which one.
+        turns: by pair of dimensions, its share of the score, the shares adding up to 1, and its turn.
     """
-    frequencies_from = (0, _AXES[0] // 2, (_AXES[0] + _AXES[1]) // 2)
-    for head, picture in picture_of_head.items():
-        query, key = torch.zeros(_HEAD), torch.zeros(_HEAD)
-        turns = {frequencies_from[0]: float(picture)}
-        for start in frequencies_from[1:]:  # the two highest frequencies of rows and of columns
-            turns |= {start: 0.0, start + 1: 0.0}
-        for pair, turn in turns.items():
-            size = (1 / len(turns)) ** 0.5
-            key[2 * pair] = size
-            query[2 * pair], query[2 * pair + 1] = size * math.cos(turn), size * math.sin(turn)
-        rows = slice(head * _HEAD, (head + 1) * _HEAD)
-        for layer, bias in ((attention.to_q, query), (attention.to_k, key)):
-            layer.bias[rows] = 6 * bias
-            layer.weight[rows] *= 0.5
-    attention.norm_q.weight.fill_(1.8)
-    attention.norm_k.weight.fill_(1.8)
+    query, key = torch.zeros(_HEAD), torch.zeros(_HEAD)
+    for pair, (share, turn) in turns.items():
+        key[2 * pair] = share**0.5
+        query[2 * pair], query[2 * pair + 1] = share**0.5 * math.cos(turn), share**0.5 * math.sin(turn)
+    rows = slice(head * _HEAD, (head + 1) * _HEAD)
+    for layer, bias in ((attention.to_q, query), (attention.to_k, key)):
+        layer.bias[rows] = 6 * bias
+        layer.weight[rows] *= 0.5
 
 
 def _open_gates(block: Any) -> None:
@@ -245,8 +259,7 @@ def train_transformer(
 
     def loss_of(step: int) -> Any:
         rng = np.random.default_rng((seed, step))
-        shares = _TASKS if step < _LATER else _LATER_TASKS
-        tasks = rng.choice(list(shares), BATCH, p=list(shares.values()))
+        tasks = rng.choice(list(_TASKS), BATCH, p=list(_TASKS.values()))
         indices = rng.integers(len(latents.canvases), size=BATCH)
         examples = [draw_example(latents, int(i), str(t), rng) for i, t in zip(indices, tasks, strict=True)]
         chance = rng.random()
