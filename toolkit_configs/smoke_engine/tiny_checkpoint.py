@@ -1,6 +1,6 @@
 """A FLUX.1-Kontext checkpoint of the real classes, tiny and random: for smoke runs, not for pictures.
 
-It is loaded by the code that loads the real one. What it generates is noise: it proves the plumbing.
+The code that loads the real one loads it, so a smoke run tests that code. What it generates is noise.
 
 Run as a script with a folder it needs nothing of chromiq, so the trainer's own environment can build one.
 """
