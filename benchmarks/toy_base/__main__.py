@@ -18,8 +18,8 @@ from benchmarks.toy_base.transformer import BATCH, Captions, encode_pool, train_
 from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import build_tiny_kontext
 
 PAIRS = 800
-AUTOENCODER = Schedule(steps=900, falls_from=300, falls_to=900)
-TRANSFORMER = Schedule(steps=3000, falls_from=1500, falls_to=3000)
+AUTOENCODER = Schedule(steps=600, falls_from=300, falls_to=900)
+TRANSFORMER = Schedule(steps=600, falls_from=600, falls_to=1300)
 
 
 def main() -> None:
