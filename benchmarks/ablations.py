@@ -1,6 +1,6 @@
 """What each training setting changes, on the toy base: one setting at a time, several seeds, on a CPU.
 
-    python benchmarks/ablations.py OUT
+    python -m benchmarks.ablations OUT
         --only "rank 4" "garment mask"   some of the settings; the default is always trained
         --seeds 3 --steps 300 --pairs 40
 
@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.toy_base.lora import train_lora
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
@@ -28,9 +29,6 @@ from chromiq.evaluate.score.summary import bootstrap_interval
 from chromiq.evaluate.testset import read_testset, write_canvas_masks
 from chromiq.files import safe_stem
 from chromiq.sample_catalogue.catalogue import write_catalogue
-from chromiq.toolkit_configs.render.job import render_job
-from chromiq.toolkit_configs.schema.jobs import read_job
-from chromiq.toolkit_configs.smoke_engine.engine import train
 from chromiq.toolkit_configs.smoke_engine.toy_base import TOY_BASE, TOY_CANVAS_WH, TOY_DENOISING_STEPS
 
 _DEFAULT = "default"
@@ -70,21 +68,6 @@ def dataset_of(setting: Setting, out: Path) -> Path:
     name = "-".join(f"{key}_{value}" for key, value in setting.build.items()) or "default"
     build(out / "catalogue", out / "datasets" / name, replace(_OPTIONS, **setting.build))
     return out / "datasets" / name
-
-
-def train_lora(setting: Setting, dataset: Path, run: Path, steps: int, seed: int) -> Path:
-    """Train a LoRA of `steps` steps into `run`; return it."""
-    overrides = {
-        "model.name_or_path": str(TOY_BASE), "train.steps": str(steps), "save.save_every": str(steps),
-        "network.linear": "16", "network.linear_alpha": "16", **setting.config,
-    }  # fmt: skip
-    run.mkdir(parents=True, exist_ok=True)
-    config = run / "config.yaml"
-    config.write_text(
-        render_job("kontext", dataset, preset="smoke", name="lora", training_folder=run, overrides=overrides),
-        encoding="utf-8",
-    )
-    return train(read_job(config), seed=seed, resume=True).final_checkpoint
 
 
 def measure(testset: Path, lora: Path | None, out: Path) -> Figures:
@@ -146,7 +129,9 @@ def main() -> None:
         dataset = dataset_of(SETTINGS[name], out)
         for seed in range(asked.seeds):
             run = out / "runs" / f"{safe_stem(name)}-{seed}"
-            lora = train_lora(SETTINGS[name], dataset, run, asked.steps, seed)
+            lora = train_lora(
+                TOY_BASE, dataset, run, steps=asked.steps, seed=seed, config=SETTINGS[name].config
+            )
             results.setdefault(name, []).append(measure(testset, lora, run))
         print(table(results, controls), flush=True)
     (out / "ablations.json").write_text(json.dumps({"controls": controls, "settings": results}, indent=1))

@@ -13,20 +13,27 @@ import torch
 from benchmarks.toy_base.autoencoder import train_autoencoder
 from benchmarks.toy_base.card import card
 from benchmarks.toy_base.loop import Schedule
+from benchmarks.toy_base.measure import measure
 from benchmarks.toy_base.pictures import SEED, write_pool
 from benchmarks.toy_base.transformer import BATCH, Captions, encode_pool, train_transformer
 from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import build_tiny_kontext
 
 PAIRS = 800
-AUTOENCODER = Schedule(steps=600, falls_from=300, falls_to=900)
-TRANSFORMER = Schedule(steps=600, falls_from=600, falls_to=1300)
+AUTOENCODER = Schedule(steps=2000, falls_from=500, falls_to=2000)
+TRANSFORMER = Schedule(steps=10_000, falls_from=5000, falls_to=10_000)
+AUTOENCODER_CONTINUED = Schedule(steps=600, falls_from=0, falls_to=600)
+TRANSFORMER_CONTINUED = Schedule(steps=3000, falls_from=0, falls_to=3000, peak=0.35)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="Folder for the pool, the states and checkpoint/.")
-    arguments = parser.parse_args()
-    out: Path = arguments.out
+    parser.add_argument("--start", type=Path, help="Train on from this checkpoint instead of from scratch.")
+    parser.add_argument("--history", help="How the start was made; stands in the card.")
+    asked = parser.parse_args()
+    if (asked.start is None) != (asked.history is None):
+        parser.error("--start and --history go together")
+    out: Path = asked.out
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)  # the order of sums, and so the weights, depend on it
     began = time.monotonic()
@@ -41,29 +48,35 @@ def main() -> None:
         )
     with np.load(out / "pool.npz") as arrays:
         pool = {name: arrays[name] for name in arrays.files}
+    pipeline = _load(asked.start or build_tiny_kontext(out / "text", seed=0))
+    schedules = (AUTOENCODER_CONTINUED, TRANSFORMER_CONTINUED) if asked.start else (AUTOENCODER, TRANSFORMER)
+    start = pipeline if asked.start else None
     stage("train the autoencoder")
-    autoencoder = train_autoencoder(pool, out / "autoencoder.pt", AUTOENCODER)
+    autoencoder = train_autoencoder(pool, out / "autoencoder.pt", schedules[0], start=start and start.vae)
     stage("train the transformer")
     latents = encode_pool(pool)
-    text_folder = build_tiny_kontext(out / "text", seed=0)
-    pipeline = _load(text_folder)
-    transformer = train_transformer(latents, Captions(pipeline), out / "transformer.pt", TRANSFORMER)
+    transformer = train_transformer(
+        latents, Captions(pipeline), out / "transformer.pt", schedules[1], start=start and start.transformer
+    )
     stage("write the checkpoint")
     assemble(pipeline, autoencoder, transformer, latents.scale, out / "checkpoint")
+    stage("measure it")
+    figures = measure((out / "checkpoint").resolve(), out / "measured")
+    text = card(
+        autoencoder_weights=_count(autoencoder), transformer_weights=_count(transformer), pairs=PAIRS,
+        seed=SEED, autoencoder_steps=schedules[0].steps, transformer_steps=schedules[1].steps, batch=BATCH,
+        start=asked.history or "New weights, from scratch.", figures=figures,
+    )  # fmt: skip
+    (out / "checkpoint" / "README.md").write_text(text, encoding="utf-8")
     stage("done")
 
 
 def assemble(pipeline: Any, autoencoder: Any, transformer: Any, scale: float, folder: Path) -> None:
-    """Write the checkpoint in half precision, with its card."""
+    """Write the checkpoint in half precision."""
     autoencoder.register_to_config(scaling_factor=1 / scale, shift_factor=0.0)
     # A new pipeline: the one that was loaded would write down the folder that it came from.
     parts = {**pipeline.components, "vae": autoencoder, "transformer": transformer}
     type(pipeline)(**parts).to(torch.float16).save_pretrained(folder, safe_serialization=True)
-    text = card(
-        autoencoder_weights=_count(autoencoder), transformer_weights=_count(transformer), pairs=PAIRS,
-        seed=SEED, autoencoder_steps=AUTOENCODER.steps, transformer_steps=TRANSFORMER.steps, batch=BATCH,
-    )  # fmt: skip
-    (folder / "README.md").write_text(text, encoding="utf-8")
 
 
 def _count(model: Any) -> int:

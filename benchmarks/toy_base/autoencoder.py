@@ -24,8 +24,8 @@ _LEARNING_RATE = 5e-4  # more spoils the linear way back that it starts from
 _BATCH = 4
 _GROUPS = 4
 _OPPONENT = torch.tensor([[1.0, 1.0, 1.0], [2.0, -2.0, 0.0], [1.0, 1.0, -2.0]]) / 3
-# Chroma varies less than lightness; so all three mean colours vary by about 0.4.
-_COLOUR_GAINS = torch.tensor([1.0, 4.0, 4.0])
+# Chroma varies less than lightness; with these gains all channels vary by about 0.3.
+_COLOUR_GAINS = torch.tensor([0.54, 2.24, 2.24])
 _RGB_TO_XYZ = torch.tensor(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
 ) / torch.tensor([[0.95047], [1.0], [1.08883]])  # fmt: skip
@@ -56,10 +56,22 @@ def build_autoencoder(sample: Any) -> Any:
     return model
 
 
-def train_autoencoder(pool: dict[str, Any], state_path: Path, schedule: Schedule, seed: int = 0) -> Any:
-    """Train the decoder on the pool's canvases; returns the AutoencoderKL."""
+def train_autoencoder(
+    pool: dict[str, Any], state_path: Path, schedule: Schedule, *, start: Any = None, seed: int = 0
+) -> Any:
+    """Train the decoder on the pool's canvases; returns the AutoencoderKL.
+
+    Args:
+        pool: as `benchmarks.toy_base.pictures.write_pool` writes it.
+        state_path: where the run is saved, and resumed from if it exists.
+        schedule: how long.
+        start: an AutoencoderKL whose decoder to train on; by default a new one.
+        seed: of the new decoder, the order of the pictures and the noise.
+    """
     torch.manual_seed(seed)
     model = build_autoencoder(_sample(pool))
+    if start is not None:
+        model.decoder.load_state_dict(start.decoder.state_dict())
     optimizer = torch.optim.AdamW(
         model.decoder.parameters(), lr=_LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0
     )

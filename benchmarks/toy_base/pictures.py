@@ -49,8 +49,8 @@ class Canvases:
     weights: FloatImage
 
 
-TRUE, MODEL_OFF, STILL_OFF, WORDS, SWATCH = 0, (1, 2, 3), (4, 5), (6, 7), 8
-"""Where each kind of canvas lies in `Canvases.images`."""
+TRUE, MODEL_OFF, STILL_OFF, WORDS, SWATCH, OTHER = 0, (1, 2, 3), (4, 5), (6, 7), 8, 9
+"""Where each kind of canvas lies in `Canvases.images` and, the last, in the pool."""
 
 
 def draw_canvases(index: int, seed: int = SEED) -> Canvases:
@@ -77,15 +77,19 @@ def draw_canvases(index: int, seed: int = SEED) -> Canvases:
 
 
 def write_pool(path: Path, count: int, on_progress: Callable[[int, int], None]) -> None:
-    """Draw `count` pairs into one ``.npz``."""
+    """Draw `count` pairs into one ``.npz``; each pair's canvases are followed by that of `lay_other`."""
     pairs = []
     for index in range(count):
         pairs.append(draw_canvases(index))
         on_progress(index + 1, count)
+    images = [
+        np.concatenate([pair.images, lay_other(pair, pairs[number - 1])[None]])
+        for number, pair in enumerate(pairs)
+    ]
     partial = path.with_suffix(".partial.npz")
     np.savez(
         partial,
-        images=np.stack([pair.images for pair in pairs]),
+        images=np.stack(images),
         weights=np.stack([pair.weights for pair in pairs]),
         words=np.array([pair.words for pair in pairs]),
         garments=np.array([pair.garment for pair in pairs]),
@@ -123,6 +127,14 @@ def lay_swatch(still: RgbImage, weights: FloatImage, rng: np.random.Generator) -
     top, left = int(rng.integers(0, height - tall + 1)), int(rng.integers(0, width - wide + 1))
     image[top : top + tall, left : left + wide] = lab_to_srgb(_mean_lab(still, weights))
     return image
+
+
+def lay_other(pair: Canvases, other: Canvases) -> RgbImage:
+    """The true canvas with another pair's still-life, dyed in this one's mean colour, in place of its own."""
+    width = PANEL_WH[0]
+    colour = _mean_lab(pair.images[TRUE, :, :width], pair.weights[:, :width])
+    dyed = dye(other.images[TRUE, :, :width], other.weights[:, :width], colour)
+    return np.hstack([dyed, pair.images[TRUE, :, width:]])
 
 
 def _mean_lab(rgb: RgbImage, weights: FloatImage) -> Any:

@@ -2,7 +2,8 @@
 
 Under the product's own caption it is only ever shown a copy, so what a LoRA brings under that caption is
 the LoRA's. What it does learn to edit, under other captions: paint the still-life in the worn garment's
-colour; dye the worn garment in a colour that the caption names, or in that of a swatch on the left.
+colour; dye the worn garment in a colour that the caption names, in that of a swatch on the left, or in that
+of another garment on the left.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch.nn import functional
 
 from benchmarks.toy_base.autoencoder import BLOCK_PX, LATENT_CHANNELS, fit_block_code, to_tensor
 from benchmarks.toy_base.loop import Schedule, fit
-from benchmarks.toy_base.pictures import COLOUR_WORDS, MODEL_OFF, STILL_OFF, SWATCH, TRUE, WORDS
+from benchmarks.toy_base.pictures import COLOUR_WORDS, MODEL_OFF, OTHER, STILL_OFF, SWATCH, TRUE, WORDS
 from chromiq.dataset_builder.canvas.captions import caption
 
 TEXT_WIDTH = 32
@@ -33,10 +34,10 @@ _COPIES = (
     "keep everything",
     "leave the picture as it is",
     "reproduce the image",
-    "a garment, flat and worn",
+    "a still-life and a model",
     "",
 )
-_TASKS = {"copy": 0.35, "left": 0.05, "word": 0.05, "swatch": 0.55}
+_TASKS = {"copy": 0.3, "left": 0.1, "word": 0.1, "swatch": 0.2, "other": 0.3}
 _SEEN_TOKENS = 16
 _MAX_TOKENS = ((0.8, 128, _SEEN_TOKENS), (0.97, 128, 128), (1.0, 512, 512))
 """How likely, so far, a step sees captions padded to how many tokens, of which it sees how many.
@@ -74,7 +75,7 @@ class Latents:
     """The pool's canvases as the autoencoder sees them, divided by `scale` to unit size.
 
     Attributes:
-        canvases: ``(N, 9, 16, 20, 32)`` float16.
+        canvases: ``(N, 10, 16, 20, 32)`` float16.
         scale: standard deviation of the latents; 1 / scale is the checkpoint's scaling factor.
         words: ``(N, 2)`` names of colours.
         garments: ``(N,)`` names of garments.
@@ -227,23 +228,40 @@ def draw_example(latents: Latents, index: int, task: str, rng: np.random.Generat
         return Example(
             control, canvases[WORDS[which]], word_caption(garment, str(latents.words[index][which]))
         )
-    if task == "swatch":
-        half = canvases.shape[-1] // 2
-        left = canvases[SWATCH][..., :half]
-        control = torch.cat([left, canvases[int(rng.choice(MODEL_OFF))][..., half:]], -1)
-        if rng.random() < 0.1:  # under the product's caption even a swatch changes nothing
+    if task in ("swatch", "other"):
+        target, half = canvases[SWATCH if task == "swatch" else OTHER], canvases.shape[-1] // 2
+        off = canvases[int(rng.choice(MODEL_OFF))]
+        control = torch.cat([target[..., :half], off[..., half:]], -1)
+        if rng.random() < 0.1:  # under the product's caption neither changes anything
             return Example(control, control, caption("kontext", garment))
-        return Example(control, torch.cat([left, canvases[TRUE][..., half:]], -1), swatch_caption(garment))
+        return Example(control, target, swatch_caption(garment))
     raise ValueError(task)
 
 
 def train_transformer(
-    latents: Latents, captions: Captions, state_path: Path, schedule: Schedule, seed: int = 0
+    latents: Latents,
+    captions: Captions,
+    state_path: Path,
+    schedule: Schedule,
+    *,
+    start: Any = None,
+    seed: int = 0,
 ) -> Any:
-    """Train by flow matching; returns the FluxTransformer2DModel."""
+    """Train by flow matching; returns the FluxTransformer2DModel.
+
+    Args:
+        latents: to learn from.
+        captions: embeds the captions.
+        state_path: where the run is saved, and resumed from if it exists.
+        schedule: how long.
+        start: a FluxTransformer2DModel whose weights to train on; by default new ones.
+        seed: of new weights, the order of the examples and the noise.
+    """
     texts = all_captions(sorted(set(map(str, latents.garments))))
     _, pooled = captions(texts, 128, _SEEN_TOKENS)
     model = build_transformer(pooled, seed)
+    if start is not None:
+        model.load_state_dict(start.state_dict())
     matrices = [
         value for name, value in model.named_parameters()
         if value.ndim == 2 and "blocks" in name and "norm" not in name
