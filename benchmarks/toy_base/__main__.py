@@ -22,7 +22,7 @@ PAIRS = 800
 AUTOENCODER = Schedule(steps=2000, falls_from=500, falls_to=2000)
 TRANSFORMER = Schedule(steps=10_000, falls_from=5000, falls_to=10_000)
 AUTOENCODER_CONTINUED = Schedule(steps=600, falls_from=0, falls_to=600)
-TRANSFORMER_CONTINUED = Schedule(steps=3000, falls_from=0, falls_to=3000, peak=0.35)
+TRANSFORMER_CONTINUED = Schedule(steps=2400, falls_from=0, falls_to=2400, peak=0.35)
 
 
 def main() -> None:
