@@ -109,8 +109,8 @@ def table(scores: Sequence[ImageScore], steps: int) -> str:
     figures[_LORA] = _figures(scores, loras)
     lines = [
         f"dE00 inside the garment on {len(scores)} drawn garments of seed {_TEST_SEED}, one picture each. "
-        f"LoRAs of rank 16, {steps} steps on {_TRAINING_PAIRS} other garments; mean of {len(loras)} seeds. In "
-        "brackets, 95 % bootstrap intervals over garments.",
+        f"LoRAs of rank 16, {steps} steps on {_TRAINING_PAIRS} other garments; mean of {len(loras)} seeds. "
+        "In brackets, 95 % bootstrap intervals over garments.",
         "",
         "| | of the mean colours | pixel by pixel |",
         "|---|---|---|",
@@ -124,8 +124,8 @@ def table(scores: Sequence[ImageScore], steps: int) -> str:
         "",
         f"The LoRA changes the dE00 of the mean colours by {gains[0].mean():+.1f} "
         f"({_interval(gains[0], '+.1f')}), {np.sum(gains[0] < 0)} of {len(scores)} garments are better; "
-        f"pixel by pixel by {gains[1].mean():+.1f} ({_interval(gains[1], '+.1f')}), {np.sum(gains[1] < 0)} better. "
-        f"Of the mean colours, by seed: {each}.",
+        f"pixel by pixel by {gains[1].mean():+.1f} ({_interval(gains[1], '+.1f')}), {np.sum(gains[1] < 0)} "
+        f"better. Of the mean colours, by seed: {each}.",
     ]
     return "\n".join(lines)
 
