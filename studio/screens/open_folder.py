@@ -40,7 +40,7 @@ def _screen(request: Request) -> Response:
         command=shell_command(*_words(source, None, _usual_out(workplace, source))),
         folders=folders,
         out=_usual_out(workplace, source),
-        upload_to=workplace.roots[0] / "dropped",
+        upload_to=min(workplace.roots, key=_holds_results) / "dropped",
         most_mb=MAX_UPLOAD_BYTES // 1_000_000,
     )
 
@@ -52,7 +52,7 @@ def _photo_folders(workplace: Workplace) -> Iterator[tuple[Path, int]]:
     for _ in range(_DEPTH):
         below = []
         for folder in level:
-            if (folder / WORK).is_dir() or len(found) > _MOST_FOLDERS:
+            if _holds_results(folder) or len(found) > _MOST_FOLDERS:
                 continue
             if photos := len(list_images(folder)):
                 found[folder] = photos
@@ -62,6 +62,10 @@ def _photo_folders(workplace: Workplace) -> Iterator[tuple[Path, int]]:
             )  # fmt: skip
         level = below
     yield from sorted(found.items(), key=lambda each: -each[1])
+
+
+def _holds_results(folder: Path) -> bool:
+    return (folder / WORK).is_dir()
 
 
 def _usual_out(workplace: Workplace, source: Path) -> Path:

@@ -81,7 +81,10 @@ function showFigures(figures) {
       else cell.textContent = name === "still_life" ? "" : number(differences[name]);
     });
   }
-  const signed = (value, digits = 1) => (value >= 0 ? "+" : "−") + Math.abs(value).toFixed(digits);
+  const signed = (value, digits = 1) => {
+    const text = Math.abs(value).toFixed(digits);
+    return Number(text) === 0 ? text : `${value > 0 ? "+" : "−"}${text}`;
+  };
   $("#apart").textContent = `After, apart from what is wanted: L* ${signed(colours.lightness_apart)}, `
     + `C* ${signed(colours.chroma_apart)}, h ${signed(colours.hue_apart_deg, 0)}°. `
     + (figures.remaining === null ? "" : `Expected to remain: ${number(figures.remaining)} dE00. `)
