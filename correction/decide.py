@@ -142,8 +142,8 @@ def plan_correction(
     evidence = replace(evidence, exchanged=evidence.exchanged or exchanged)
     if options.target_lab is not None:  # the still-life then only shows which garment it is
         evidence = replace(
-            evidence, exchanged=False, still_life_colourless=False, on_model_colourless=False,
-            lightness_pattern=1.0, chroma_pattern=1.0, still_life_short=False,
+            evidence, is_same=False, still_life_empty=False, exchanged=False, still_life_colourless=False,
+            on_model_colourless=False, lightness_pattern=1.0, chroma_pattern=1.0, still_life_short=False,
         )  # fmt: skip
     judgement = judge(evidence)
     if not len(seen_lab) or (judgement.answer == "left_alone" and not options.force):

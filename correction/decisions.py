@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from chromiq.correction.options import CorrectionOptions
-from chromiq.dataset_builder.inputs.tables import Table, column_name, read_table, write_table
+from chromiq.dataset_builder.inputs.tables import Table, as_text, column_name, read_table, write_table
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import collision_key, write_bytes
 
@@ -204,7 +204,7 @@ def _cells(
 ) -> dict[str, str]:
     """What a row is to say; what the user wrote there stays as written unless its meaning changed."""
     written = _parsed(before, folder)
-    cells = {"key": key, "photo": photo.name}
+    cells = {"key": key, "photo": as_text(photo.name)}
     if decision.verdict != written.verdict:
         cells["decision"] = decision.verdict
     if decision.strength != written.strength:

@@ -17,7 +17,7 @@ from chromiq.correction.garment_work import panel_folder
 from chromiq.correction.panels import PICTURES, Panel, read_panel
 from chromiq.correction.photo import Correction
 from chromiq.correction.target import from_d50
-from chromiq.dataset_builder.inputs.tables import write_table
+from chromiq.dataset_builder.inputs.tables import as_text, write_table
 from chromiq.errors import Finding
 from chromiq.files import write_bytes, write_text
 from chromiq.imaging.report_pictures import csp_hash, data_uri
@@ -200,14 +200,14 @@ def _row(correction: Correction) -> list[str]:
         figures += [colours.delta_e_before, colours.delta_e_after, *differences]
     return [
         correction.key,
-        Path(correction.on_model).name,
+        as_text(Path(correction.on_model).name),
         result_words(correction),
         correction.reason,
         _number(correction.estimated_gain),
         _number(correction.expected_remaining),
         *map(_number, figures),
         _number(correction.mask_confidence),
-        correction.out,
+        as_text(correction.out),
     ]
 
 

@@ -19,6 +19,7 @@ from chromiq.imaging.resize import resize_fast, resize_mask
 from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
 
 _COLOURLESS = 1.5
+_ONE_COLOUR = 2.0
 _SHORT_ASPECT = 1.9
 _LEAST_DYE_SHARE = 0.08
 _WORK_HEIGHT_PX = 320
@@ -54,6 +55,8 @@ class Evidence:
         still_life_short: whether the still-life's outline is at most 1.9 times as long as wide, without legs.
         hem_heads: how far the mask reaches below the chin, in heights of the head; 0 if no head is seen.
         is_cropped: whether the mask touches the photo's border.
+        is_same: whether both photos are the same picture.
+        still_life_empty: whether the still-life is of one colour all over.
         exchanged: whether the still-life shows a person and the on-model photo shows none.
         still_life_colourless: whether the still-life is a black-and-white photo.
         on_model_colourless: whether the on-model photo is one.
@@ -81,6 +84,8 @@ class Evidence:
     still_life_short: bool
     hem_heads: float
     is_cropped: bool
+    is_same: bool
+    still_life_empty: bool
     exchanged: bool
     still_life_colourless: bool
     on_model_colourless: bool
@@ -139,6 +144,9 @@ def look_at_photos(
         still_life_short=_aspect(flat_mask) <= _SHORT_ASPECT and not has_legs(flat_mask),
         hem_heads=_hem_heads(here, mask),
         is_cropped=bool((mask & _frame(mask)).any()),
+        is_same=np.array_equal(still_life, on_model),
+        still_life_empty=float(np.ptp(np.percentile(there.lab, (1, 99), axis=(0, 1)), axis=0).max())
+        < _ONE_COLOUR,
         exchanged=_are_exchanged(there, here),
         still_life_colourless=_is_colourless(still_life),
         on_model_colourless=_is_colourless(on_model),
@@ -168,6 +176,8 @@ def _nothing_found(found: GarmentMask) -> Evidence:
         still_life_short=False,
         hem_heads=0.0,
         is_cropped=False,
+        is_same=False,
+        still_life_empty=False,
         exchanged=False,
         still_life_colourless=False,
         on_model_colourless=False,

@@ -135,6 +135,21 @@ RULES: tuple[Rule, ...] = (
         "the mask covers the whole person, skin included",
         _DRAW,
     ),
+    Rule(
+        "photos.same",
+        "left_alone",
+        lambda seen: seen.is_same,
+        "the still-life and the on-model photo are the same picture",
+        "Give the still-life first and the on-model photo second.",
+    ),
+    # Even white cloth on white has folds.
+    Rule(
+        "still_life.empty",
+        "left_alone",
+        lambda seen: seen.still_life_empty,
+        "the still-life shows no garment: it has one colour all over",
+        "Give the photo that shows the garment.",
+    ),
     # A person on the still-life and none on the other; true pairs: never.
     Rule(
         "photos.exchanged",

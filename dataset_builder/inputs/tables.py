@@ -99,6 +99,15 @@ def write_table(columns: list[str], rows: list[list[str]], delimiter: str = ",")
     return codecs.BOM_UTF8 + buffer.getvalue().encode("utf-8")
 
 
+def as_text(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula: one that begins like a formula gets an apostrophe.
+
+    >>> as_text("=1+1.jpg"), as_text("7.jpg")
+    ("'=1+1.jpg", '7.jpg')
+    """
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t")) else cell
+
+
 def column_name(text: str) -> str:
     """A column's name as it is compared.
 

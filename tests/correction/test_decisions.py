@@ -17,6 +17,13 @@ def test_a_new_file_opens_in_a_spreadsheet(tmp_path):
     assert b"7,on_model7.jpg,left alone,,,,,,\r\n" in data
 
 
+@pytest.mark.parametrize("name", ["=HYPERLINK(1).jpg", "@SUM(1).jpg", "+1.jpg", "-1.jpg"])
+def test_a_file_name_is_no_formula(tmp_path, name):
+    for _ in range(2):
+        write_decisions(read_decisions(tmp_path, ["7"]), {"7": Path(name)}, {}, ["7"])
+    assert f"7,'{name},".encode() in (tmp_path / "decisions.csv").read_bytes()
+
+
 def test_rows_columns_and_delimiter_stay(tmp_path):
     (tmp_path / "decisions.csv").write_bytes(
         "Key;Decision;Freigabe;strength\r\ngone;reject;nein;\r\n7;keep;ja;0,5\r\n".encode("utf-16")

@@ -20,7 +20,7 @@ FINE = Evidence(
     mask_share=0.3, mask_confidence=1.0, mask_reasons=(), frame_share=0.0, background_share=0.0,
     face_share=0.0, person_share=0.6, skin_share=0.0, left_out_share=0.0, cut_share=0.0,
     shape_ratio=1.0, lightness_pattern=1.0, chroma_pattern=1.0, still_life_short=True, hem_heads=2.0,
-    is_cropped=False, exchanged=False,
+    is_cropped=False, is_same=False, still_life_empty=False, exchanged=False,
     still_life_colourless=False, on_model_colourless=False, still_life_chroma=20, on_model_chroma=25,
     gain=5.0, likelihood=-2.0, dye_change=0.0, mean_change=-5.0,
 )  # fmt: skip
@@ -93,6 +93,15 @@ def test_exchanged_photos_are_left_alone(shirt):
     )  # fmt: skip
     assert plan.answer == "left_alone"
     assert "photos.exchanged" in codes(plan)
+
+
+def test_one_photo_given_twice_and_a_still_life_without_a_garment_are_left_alone(shirt):
+    pair, off = shirt
+    assert "photos.same" in codes(planned(off, off.copy(), pair.on_model_mask))
+    assert "still_life.empty" in codes(planned(np.full_like(off, 240), off, pair.on_model_mask))
+    white = np.full_like(off, 240)
+    white[60:300, 60:260] = 228  # a white garment on white
+    assert "still_life.empty" not in codes(planned(white, off, pair.on_model_mask))
 
 
 def test_cloth_in_the_colour_of_skin_is_no_face():
@@ -174,6 +183,8 @@ def test_nothing_speaks_against_fine_evidence():
         ({"mask_confidence": 0.4}, "left_alone", "mask.unsure"),
         ({"face_share": 0.9}, "left_alone", "mask.face"),
         ({"person_share": 0.99, "skin_share": 0.3}, "left_alone", "mask.person"),
+        ({"is_same": True}, "left_alone", "photos.same"),
+        ({"still_life_empty": True}, "left_alone", "still_life.empty"),
         ({"gain": 16.0}, "look", "gain.large"),
         ({"gain": 40.0, "likelihood": -30.0}, "left_alone", "garment.different"),
         ({"mean_change": 2.0}, "left_alone", "result.worse"),
