@@ -2,8 +2,9 @@
 
 import re
 
-from chromiq.dataset_builder.segmenters.classic import candidates, quality
+from chromiq.dataset_builder.segmenters.classic import quality
 from chromiq.dataset_builder.segmenters.doubts import REASONS, in_words, what_to_do
+from chromiq.dataset_builder.segmenters.network import candidates
 
 
 def test_every_named_reason_has_words():
