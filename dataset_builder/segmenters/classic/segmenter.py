@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -39,15 +40,18 @@ from chromiq.dataset_builder.segmenters.classic.palette import (
     Palette,
     main_colours,
 )
+from chromiq.dataset_builder.segmenters.classic.people import columns_of_people, likeness_of_clothes
 from chromiq.dataset_builder.segmenters.classic.quality import judge_mask
 from chromiq.dataset_builder.segmenters.classic.sleeves import cloth_on_arms
-from chromiq.dataset_builder.segmenters.small.person import PersonModels
+from chromiq.dataset_builder.segmenters.small.person import PersonModels, SeenPerson
 from chromiq.dataset_builder.segmenters.still_life import grab_cut, keep_large_parts, still_life_mask
 from chromiq.records import BoolMask, FloatImage, GarmentLabel, GarmentMask, RgbImage
 
 WORK_HEIGHT_PX = 320
 # White cloth before a white wall; lightness counts 0.6 of chroma.
 _NEAR_WALL_LAB, _NEAR_WALL_SHARE = 12.0, 0.15
+# Another person whose clothes are so much as like the still-life may be the one who wears it: doubtful then.
+_ALSO_ALIKE, _SEVERAL_PENALTY = 0.8, 0.75
 _OWN_HOLE_SHARE = 0.6
 _LARGEST_HOLE = 0.2
 _SMALL_HOLE_PX = 200
@@ -90,7 +94,8 @@ class Look:
 
     Attributes:
         still_life, on_model: the photos as given.
-        small_still_life, small: the same, 320 px high.
+        small_still_life, small: the same, 320 px high; of several people, only the one who wears the garment.
+        several_wear_it: whether another person wears much the same colours.
         garment: ``(h, w)`` bool, the garment on the small still-life.
         palette: its main colours.
         body: the person on the small on-model photo.
@@ -111,7 +116,36 @@ class Look:
         self.still_life_lab = srgb_to_lab(self.small_still_life)
         self.palette = main_colours(self.still_life_lab[_inside(self.garment)])
         seen = person_models.see(self.small) if person_models else None
-        self.body = find_body(self.small, seen, light_cloth=_like_background(self.palette, self.small))
+        people = list(pairwise(columns_of_people(self.small, seen)))
+        best = 0
+        self.several_wear_it = False
+        if len(people) == 1:
+            self.body = self._find_body(self.small, seen)
+        else:
+            photos = [np.ascontiguousarray(self.small[:, slice(*columns)]) for columns in people]
+            bodies = [
+                self._find_body(photo, person_models.see(photo) if person_models else None)
+                for photo in photos
+            ]
+            likeness = [
+                likeness_of_clothes(self.small_still_life, self.garment, photo, body)
+                for photo, body in zip(photos, bodies, strict=True)
+            ]
+            best = int(np.argmax(likeness))
+            self.several_wear_it = sum(other > _ALSO_ALIKE * likeness[best] for other in likeness) > 1
+            self.body = bodies[best]
+        scale = on_model.shape[1] / self.small.shape[1]
+        self._columns = slice(*(round(column * scale) for column in people[best]))
+        self.small = np.ascontiguousarray(self.small[:, slice(*people[best])])
+
+    def _find_body(self, photo: RgbImage, seen: SeenPerson | None) -> Body:
+        return find_body(photo, seen, light_cloth=_like_background(self.palette, photo))
+
+    def at_full_size(self, mask: BoolMask) -> BoolMask:
+        """A mask of the small photo, of the size of the on-model photo."""
+        full = np.zeros(self.on_model.shape[:2], bool)
+        full[:, self._columns] = _full_size(mask, self.on_model[:, self._columns])
+        return full
 
     @cached_property
     def kind(self) -> KindChoice:
@@ -167,7 +201,7 @@ def segment_garment(task: SegmentationTask, look: Look | None = None, source: st
     found = find_garment(look, task.label)
     if found is None:
         return GarmentMask(np.zeros(look.on_model.shape[:2], bool), 0.0, ("nobody_found",), source)
-    return GarmentMask(_full_size(found.mask, look.on_model), found.confidence, found.reasons, source)
+    return GarmentMask(look.at_full_size(found.mask), found.confidence, found.reasons, source)
 
 
 def find_garment(look: Look, label: str, without: Collection[str] = ()) -> FoundGarment | None:
@@ -190,7 +224,10 @@ def find_garment(look: Look, label: str, without: Collection[str] = ()) -> Found
         body, kind, look.garment, look.palette, arms, over, without, whole=look.part is None
     )
     mask = _refine(look.small, body, kind, evidence.probability)
-    return FoundGarment(kind, body, evidence, mask, *judge_mask(mask, body, kind, evidence))
+    confidence, reasons = judge_mask(mask, body, kind, evidence)
+    if look.several_wear_it:
+        confidence, reasons = confidence * _SEVERAL_PENALTY, (*reasons, "several_people")
+    return FoundGarment(kind, body, evidence, mask, confidence, reasons)
 
 
 def _refine(small: RgbImage, body: Body, kind: Kind, probability: FloatImage) -> BoolMask:
