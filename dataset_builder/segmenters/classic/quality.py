@@ -21,11 +21,13 @@ On 175 photo variants, each with and without the fetched weights (350 masks; rea
 chosen on them), 35 of 44 masks under IoU 0.75 lie below, and 25 % of the others; at 0.75 it was 26 and 16 %,
 at 0.85 40 and 38 %.
 
-Further evidence that was tried and does not tell the bad masks above the line from the good ones (area under
-the ROC curve 0.41 to 0.61): the overlap with the mask of the mirrored and reduced photo, or with the chin or
-the colour groups moved; hems inside the mask that the still-life lacks; the mask's proportions, its colours
-and how they change downwards, each against the still-life's. The overlap of the masks with and without the
-fetched weights flags 2 more of 6 beside 2 % of the good ones, but doubles the time.
+Further evidence that was tried on them, with changed light as well, none of it refitted by source. These do
+not tell the 12 bad masks above the line from the good ones (area under the ROC curve 0.41 to 0.61): hems
+inside the mask that the still-life lacks; the mask's proportions, its colours and how they change
+downwards, each against the still-life's. The overlap of the masks with and without the fetched weights
+flags 2 of 6 beside 2 % of the good ones, by a line chosen on the same masks, and doubles the time. The
+overlap with the mask under a moved chin, other colour groups or a mirrored photo was measured on two bad
+masks above the line, too few to decide; the moved chin looked best.
 """
 LEFT_OUT_BELOW = 0.5
 """Below this one, a mask is more likely wrong than right, and nothing is trained on it unasked."""
