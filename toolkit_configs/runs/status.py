@@ -68,11 +68,11 @@ class RunStatus:
 
     @property
     def seconds_per_step(self) -> float | None:
-        """Over the last steps, or None with fewer than two."""
+        """Over the last steps, or None with fewer than two, or if all have the same time."""
         if len(self.recent) < 2:
             return None
         (first, begun_s), (last, ended_s) = self.recent[0], self.recent[-1]
-        return (ended_s - begun_s) / (last - first) if last > first else None
+        return (ended_s - begun_s) / (last - first) if last > first and ended_s > begun_s else None
 
     @property
     def remaining_s(self) -> float | None:

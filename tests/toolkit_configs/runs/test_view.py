@@ -8,7 +8,7 @@ from rich.console import Console
 from chromiq.progress import is_live
 from chromiq.toolkit_configs.runs.folder import RunRecord
 from chromiq.toolkit_configs.runs.status import RunStatus
-from chromiq.toolkit_configs.runs.view import run_view
+from chromiq.toolkit_configs.runs.view import pace, run_view
 
 
 def status(step, state="running", **values):
@@ -48,3 +48,8 @@ def test_a_terminal_gets_a_live_view():
         show(status(20, "done"))
     assert "20/20" in console.file.getvalue()
     assert "\x1b[" in console.file.getvalue()
+
+
+def test_steps_at_the_same_time_have_no_pace():
+    assert pace(status(10, recent=((1, 5.0), (10, 5.0)))) == ""
+    assert pace(status(10, recent=((1, 5.0), (10, 14.0)))) == "1.00 s/step, 0:10 left"
