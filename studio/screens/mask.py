@@ -127,7 +127,7 @@ def _page(request: Request) -> Response:
         photo=pair.on_model, still_life=pair.still_life, tools=_TOOLS, back=subject.back,
         preview_wh=preview_size_wh(pair.on_model),
         brush_px=max(4, max(size_wh) // 40), most_px=max(50, max(size_wh) // 5),
-        where=f"Saved as {subject.saved}. {subject.note}".strip(),
+        where=f"The mask is saved as {subject.saved}. {subject.note}".strip(),
     )  # fmt: skip
 
 

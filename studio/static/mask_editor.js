@@ -325,6 +325,7 @@ export class MaskEditor {
     this.parts.photo.src = isShown ? this.resultUrl : this.before.src;
     this.parts.result.setAttribute("aria-pressed", String(isShown));
     this.parts.tiles.hidden = isShown;
+    if (isShown && this.view.style === "tint") this.act("style");  // colours are judged without a tint
   }
 
   #showDoubts({ doubts }) {

@@ -279,6 +279,25 @@ def test_the_keyboard_alone_draws_and_saves(browser, editor):
     assert digest(read_mask(editor.file)) == drawn.digest
 
 
+def test_the_corrected_photo_is_shown_without_a_tint_and_the_original_on_request(browser, editor, results):
+    decisions = results.folder / "results" / "decisions.csv"
+    decisions.write_text("key,decision,target_lab\n1,force,60; 40; 30\n")
+    try:
+        assert save(browser).startswith("saved; corrected")
+        shown = "document.querySelector('[data-part=\"photo\"]')"
+        browser.until(f"{shown}.complete && {shown}.src.includes('/result')")
+        assert browser.evaluate(f"{EDITOR}.editor.view.style") == "outline"
+        pixel = browser.evaluate(
+            f"(() => {{ const canvas = new OffscreenCanvas(300, 400), context = canvas.getContext('2d');"
+            f" context.drawImage({shown}, 0, 0); return [...context.getImageData(150, 200, 1, 1).data]; }})()"
+        )
+        assert pixel[0] > pixel[2] + 30  # the target is red, the garment was blue
+        browser.press("v")
+        assert browser.evaluate(f"{shown}.src").endswith("/photo")
+    finally:
+        decisions.unlink()
+
+
 def test_a_mask_changed_elsewhere_is_not_replaced_unasked(browser, editor):
     write_mask(editor.file, ~editor.mask)
     browser.press("b")
