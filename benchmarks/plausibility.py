@@ -24,6 +24,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from error_families import FAMILIES, apply_family
+from masked_pairs import masked_pairs
 
 from chromiq.colour import linear_to_srgb, srgb_to_linear
 from chromiq.correction.decide import Plan, plan_correction
@@ -87,16 +88,10 @@ def drawn(count: int, seed: int) -> Iterator[Pair]:
 
 def photographed(source: str, folder: Path) -> Iterator[Pair]:
     """Pairs of a folder that have a mask."""
-    is_flat = (folder / "pairs").is_dir()
-    for path in sorted((folder / "masks").glob("*.png")):
-        key = path.stem.removeprefix("on_model")
-        still_life, on_model = (
-            (folder / "pairs" / f"{kind}{key}.jpg") if is_flat else folder / there / f"{path.stem}.jpg"
-            for kind, there in (("still-life", "still-life"), ("on_model", "on-model"))
-        )
-        there, here = (_reduced(read_photo(file).rgb) for file in (still_life, on_model))
-        mask = _reduced(read_mask(path).astype(np.uint8) * 255) > 127
-        yield Pair(source, key, Case(there, here, mask))
+    for pair in masked_pairs(folder):
+        there, here = (_reduced(read_photo(file).rgb) for file in (pair.still_life, pair.on_model))
+        mask = _reduced(read_mask(pair.mask).astype(np.uint8) * 255) > 127
+        yield Pair(source, pair.key, Case(there, here, mask))
 
 
 def _reduced(image: RgbImage) -> RgbImage:
@@ -182,7 +177,10 @@ def planned(case: Case, bodies: Bodies) -> Plan:
     flat = garment_sample(case.still_life, flat_mask if flat_mask.any() else np.ones_like(flat_mask))
     seen = garment_sample(case.on_model, case.mask) if case.mask.any() else np.empty((0, 3), np.float32)
     found = GarmentMask(case.mask, 1.0)
-    return plan_correction(case.still_life, flat_mask, case.on_model, found, flat, seen, CorrectionOptions())
+    return plan_correction(
+        *(case.still_life, flat_mask, case.on_model, found, flat, seen, CorrectionOptions()),
+        bodies=[bodies[key] for key in keys],
+    )
 
 
 def trials(pair_and_others: tuple[Pair, Sequence[Case]], seed: int) -> list[Trial]:

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 from error_families import FAMILIES, apply_family, degrade_as_published
+from masked_pairs import masked_pairs
 from PIL import Image
 
 from chromiq.colour import delta_e_lab, lab_to_srgb, srgb_to_lab
@@ -159,15 +160,9 @@ def drawn(count: int, seed: int) -> Iterator[Garment]:
 
 def photographed(source: str, folder: Path) -> Iterator[Garment]:
     """Pairs of a folder that have a mask."""
-    flat_layout = (folder / "pairs").is_dir()
-    for path in sorted((folder / "masks").glob("*.png")):
-        key = path.stem.removeprefix("on_model")
-        still_life, on_model = (
-            (folder / "pairs" / f"{kind}{key}.jpg") if flat_layout else folder / there / f"{path.stem}.jpg"
-            for kind, there in (("still-life", "still-life"), ("on_model", "on-model"))
-        )
-        there, here = read_photo(still_life).rgb, read_photo(on_model).rgb
-        yield _garment(source, key, there, still_life_mask(there), here, read_mask(path))
+    for pair in masked_pairs(folder):
+        there, here = read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb
+        yield _garment(source, pair.key, there, still_life_mask(there), here, read_mask(pair.mask))
 
 
 def _garment(
