@@ -26,6 +26,7 @@ from chromiq.correction.garment_work import (
     GarmentWork,
     PhotoResult,
     PhotoWork,
+    by_garment,
     changed_since,
     correct_garment,
 )
@@ -179,7 +180,7 @@ def correct_batch(
                 options,
                 settings,
             )
-            for group in _garments(pairs)
+            for group in by_garment(pairs).values()
         ]
         results: dict[str, PhotoResult] = {}
         for finished in _corrected(garments, segmenter, workers):
@@ -255,14 +256,6 @@ def _relative_output(source: Path, pair: PhotoPair) -> Path:
         return Path(output_name(pair.on_model))
     parts = pair.on_model.relative_to(source).parts
     return Path(*(part for part in parts[:-1] if not FOLDER_NAME.fullmatch(part)), output_name(pair.on_model))
-
-
-def _garments(pairs: Iterable[PhotoPair]) -> list[list[PhotoPair]]:
-    """Pairs by still-life, in the order of their first photos."""
-    groups: dict[Path, list[PhotoPair]] = {}
-    for pair in pairs:
-        groups.setdefault(pair.still_life, []).append(pair)
-    return list(groups.values())
 
 
 def _with_wishes(decisions: Decisions, keep: Sequence[str], redo: set[str]) -> Decisions:

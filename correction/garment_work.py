@@ -7,7 +7,7 @@ lies there is known: as it was recorded, as it was before, or changed by somebod
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,14 @@ class PhotoResult:
     findings: tuple[Finding, ...] = ()
 
 
+def by_garment(pairs: Iterable[PhotoPair]) -> dict[Path, list[PhotoPair]]:
+    """Pairs by still-life, in the order of their first photos."""
+    groups: dict[Path, list[PhotoPair]] = {}
+    for pair in pairs:
+        groups.setdefault(pair.still_life, []).append(pair)
+    return groups
+
+
 def correct_garment(work: GarmentWork, segmenter: Segmenter) -> list[PhotoResult]:
     """Correct the photos of a garment that are not corrected yet; what is wrong with one stops no other.
 
@@ -148,7 +156,7 @@ def _correct(
     before = read_record(work.folder, key)
     mask = before and before.get("mask")
     if _mask_file(work.folder, photo) is None and subject.found.mask.any():
-        saved = _mask_path(work.folder, key)
+        saved = found_mask_path(work.folder, key)
         write_mask(saved, subject.found.mask)
         mask = _mask_record(saved, subject.found, photo.pair, work.settings)
     options = photo.decision.options(work.options)
@@ -171,13 +179,13 @@ def _correct(
     )  # fmt: skip
     record = {
         "made_of": made_of,
-        "inputs": _inputs(photo, _mask_file(work.folder, photo) or _mask_path(work.folder, key)),
+        "inputs": _inputs(photo, _mask_file(work.folder, photo) or found_mask_path(work.folder, key)),
         "image": sha256_file(staged),
         "previous": sha256_file(photo.out) if photo.out.is_file() else None,
         "mask": mask,
         "correction": done.as_dict(),
     }
-    write_json(_record_path(work.folder, key), record)
+    write_json(record_path(work.folder, key), record)
     _deliver(staged, photo.out)
     return done
 
@@ -199,7 +207,7 @@ def _standing(folder: Path, photo: PhotoWork, made_of: str) -> Correction | None
         return None
     digest = sha256_file(photo.out)
     if record is not None and digest == record["image"]:
-        done = _recorded(record, photo)
+        done = recorded(record, photo.pair, photo.out)
         stays = photo.decision.verdict == "accept" or record["made_of"] == made_of
         if done is None or not stays or read_panel(panel_folder(folder, photo.pair.key)) is None:
             return None
@@ -210,7 +218,7 @@ def _standing(folder: Path, photo: PhotoWork, made_of: str) -> Correction | None
         return None
     if verify_photo(photo.out) is not None:
         return None  # cut short or spoilt: nobody's work
-    return _changed_by_hand(photo, None if record is None else _recorded(record, photo))
+    return _changed_by_hand(photo, None if record is None else recorded(record, photo.pair, photo.out))
 
 
 def changed_since(folder: Path, photo: PhotoWork) -> tuple[str, ...]:
@@ -253,15 +261,16 @@ def _accepted(done: Correction) -> str:
     return done.reason if done.reason.startswith("accepted") else f"accepted; {done.reason}"
 
 
-def _recorded(record: dict[str, Any], photo: PhotoWork) -> Correction | None:
+def recorded(record: dict[str, Any], pair: PhotoPair, out: Path) -> Correction | None:
+    """The correction in a photo's record, its files where they are now; None if it is damaged."""
     try:
         done = Correction.from_dict(record["correction"])
     except (KeyError, TypeError, ValueError):
         return None  # a damaged record counts as none
     # The folders may have been moved since.
     return replace(
-        done, on_model=str(photo.pair.on_model), out=str(photo.out), still_life=str(photo.pair.still_life),
-        exports=tuple(str(photo.out.parent / Path(path).name) for path in done.exports),
+        done, on_model=str(pair.on_model), out=str(out), still_life=str(pair.still_life),
+        exports=tuple(str(out.parent / Path(path).name) for path in done.exports),
     )  # fmt: skip
 
 
@@ -280,7 +289,7 @@ def _found_before(work: GarmentWork, photo: PhotoWork, mask: Path | None) -> Gar
     """A mask that this command found before, with its confidence of then, wherever it is given from."""
     record = read_record(work.folder, photo.pair.key)
     known = record and record.get("mask")
-    file = mask or _mask_path(work.folder, photo.pair.key)
+    file = mask or found_mask_path(work.folder, photo.pair.key)
     if not known or not file.is_file() or sha256_file(file) != known["digest"]:
         return None
     if mask is None and known["found_in"] != _found_in(photo.pair, work.settings):
@@ -315,7 +324,7 @@ def _mask_file(folder: Path, photo: PhotoWork) -> Path | None:
         return photo.decision.mask
     if photo.drawn is not None:
         return photo.drawn
-    saved = _mask_path(folder, photo.pair.key)
+    saved = found_mask_path(folder, photo.pair.key)
     if not saved.is_file():
         return None
     record = read_record(folder, photo.pair.key)
@@ -340,7 +349,8 @@ def _found_in(pair: PhotoPair, settings: tuple[Any, ...]) -> str:
     return sha256_text(json.dumps([digests, pair.garment, settings[0]], default=str))
 
 
-def _mask_path(folder: Path, key: str) -> Path:
+def found_mask_path(folder: Path, key: str) -> Path:
+    """Where the mask that was found on a photo is saved."""
     return folder / GARMENT_MASKS / f"on_model{key}.png"
 
 
@@ -355,7 +365,7 @@ def panel_folder(folder: Path, key: str) -> Path:
 
 def read_record(folder: Path, key: str) -> dict[str, Any] | None:
     """What was recorded of a photo; a damaged record counts as none."""
-    path = _record_path(folder, key)
+    path = record_path(folder, key)
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         complete = {"made_of", "image", "previous", "correction"} <= record.keys()
@@ -364,8 +374,14 @@ def read_record(folder: Path, key: str) -> dict[str, Any] | None:
     return record if complete else None
 
 
-def _record_path(folder: Path, key: str) -> Path:
-    return folder / WORK / "corrections" / f"{key}.json"
+def records_folder(folder: Path) -> Path:
+    """Where the records of a batch lie, one for each photo that was corrected."""
+    return folder / WORK / "corrections"
+
+
+def record_path(folder: Path, key: str) -> Path:
+    """The record of a photo."""
+    return records_folder(folder) / f"{key}.json"
 
 
 def _deliver(staged: Path, out: Path) -> None:

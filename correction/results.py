@@ -15,12 +15,15 @@ from typing import Any, Literal
 
 from chromiq.correction.decisions import Decision, Decisions, read_decisions, write_decisions
 from chromiq.correction.garment_work import (
-    GARMENT_MASKS,
     WORK,
     GarmentWork,
     PhotoResult,
     PhotoWork,
+    by_garment,
+    found_mask_path,
     read_record,
+    record_path,
+    recorded,
 )
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import Correction
@@ -196,15 +199,7 @@ def read_result(run: BatchRun, key: str, decisions: Decisions) -> Result:
     """What became of one photo."""
     pair, out = run.by_key[key], run.outs[key]
     record = read_record(run.folder, key)
-    correction = None
-    if record is not None:
-        try:
-            done = Correction.from_dict(record["correction"])
-            correction = replace(
-                done, on_model=str(pair.on_model), still_life=str(pair.still_life), out=str(out)
-            )
-        except (KeyError, TypeError, ValueError):
-            pass  # a damaged record counts as none
+    correction = None if record is None else recorded(record, pair, out)
     by_hand = record is not None and _is_changed(run.folder, key, out, record["image"])
     return Result(pair, out, correction, decisions.of(key), by_hand)
 
@@ -212,8 +207,8 @@ def read_result(run: BatchRun, key: str, decisions: Decisions) -> Result:
 def _is_changed(folder: Path, key: str, out: Path, digest: str) -> bool:
     """Whether a delivered file is not the recorded one; its bytes are read only if it is newer."""
     try:
-        recorded = (folder / WORK / "corrections" / f"{key}.json").stat().st_mtime_ns
-        return out.stat().st_mtime_ns > recorded and sha256_file(out) != digest
+        recorded_ns = record_path(folder, key).stat().st_mtime_ns
+        return out.stat().st_mtime_ns > recorded_ns and sha256_file(out) != digest
     except OSError:
         return False
 
@@ -243,9 +238,7 @@ def works_of(run: BatchRun, keys: Iterable[str], redo: Iterable[str] = ()) -> li
     decisions = read_decisions(run.folder, run.keys)
     drawn = mask_paths(run.pairs, run.masks)
     again = set(redo)
-    garments: dict[Path, list[PhotoPair]] = {}
-    for pair in run.pairs:
-        garments.setdefault(pair.still_life, []).append(pair)
+    garments = by_garment(run.pairs)
     wanted = dict.fromkeys(run.by_key[key].still_life for key in keys)
     return [
         GarmentWork(
@@ -293,6 +286,4 @@ def mask_path(run: BatchRun, key: str) -> Path:
     """Where a mask that somebody draws for a photo belongs, so that the next correction uses it."""
     decided = read_decisions(run.folder, run.keys).of(key).mask
     pair = run.by_key[key]
-    return (
-        decided or mask_paths([pair], run.masks).get(key) or run.folder / GARMENT_MASKS / f"on_model{key}.png"
-    )
+    return decided or mask_paths([pair], run.masks).get(key) or found_mask_path(run.folder, key)

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from chromiq.correction.decisions import DECISIONS, Decisions, read_decisions
-from chromiq.correction.garment_work import WORK
+from chromiq.correction.garment_work import WORK, record_path
 from chromiq.correction.results import BatchRun, Result, read_result, read_run
+from chromiq.studio.previews import stamp
 
-_CORRECTIONS = "corrections"
-_Stamp = tuple[int, int]
+_Stamp = tuple[str, int, int]
+_NO_STAMP: _Stamp = ("", 0, 0)
 
 
 @dataclass
 class _Known:
     stamp: _Stamp
     run: BatchRun
-    decisions_stamp: _Stamp = (0, 0)
+    decisions_stamp: _Stamp = _NO_STAMP
     decisions: Decisions | None = None
     results: dict[str, tuple[Any, Result]] = field(default_factory=dict)
 
@@ -44,14 +45,13 @@ class Batches:
             UnsoundError: if ``decisions.csv`` cannot be understood.
         """
         with self._guard:
-            known = self._look(run.folder) or _Known((0, 0), run)
-            stamp = _stamp(run.folder / DECISIONS)
-            if known.decisions is None or known.decisions_stamp != stamp:
-                known.decisions, known.decisions_stamp = read_decisions(run.folder, run.keys), stamp
-            records = run.folder / WORK / _CORRECTIONS
+            known = self._look(run.folder) or _Known(_NO_STAMP, run)
+            now = stamp(run.folder / DECISIONS)
+            if known.decisions is None or known.decisions_stamp != now:
+                known.decisions, known.decisions_stamp = read_decisions(run.folder, run.keys), now
             for key in run.keys:
                 made_of = (
-                    _stamp(records / f"{key}.json"), _stamp(run.outs[key]), known.decisions.of(key)
+                    stamp(record_path(run.folder, key)), stamp(run.outs[key]), known.decisions.of(key)
                 )  # fmt: skip
                 if key not in known.results or known.results[key][0] != made_of:
                     known.results[key] = made_of, read_result(run, key, known.decisions)
@@ -59,24 +59,16 @@ class Batches:
         return sorted(found, key=lambda result: result.doubtfulness)
 
     def _look(self, folder: Path) -> _Known | None:
-        stamp = _stamp(folder / WORK / "run.json")
+        now = stamp(folder / WORK / "run.json")
         known = self._known.get(folder)
-        if known is None or known.stamp != stamp:
+        if known is None or known.stamp != now:
             run = read_run(folder)
             if run is None:
                 return None
-            known = self._known[folder] = _Known(stamp, run)
+            known = self._known[folder] = _Known(now, run)
         return known
 
 
 def version_of(result: Result) -> str:
     """Another text once the delivered file is another; for addresses of its pictures."""
-    return f"{_stamp(result.out)[0] // 1000:x}"
-
-
-def _stamp(path: Path) -> _Stamp:
-    try:
-        status = path.stat()
-    except OSError:
-        return 0, 0
-    return status.st_mtime_ns, status.st_size
+    return f"{stamp(result.out)[1] // 1000:x}"

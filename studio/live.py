@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,15 +10,13 @@ from chromiq.correction.decide import Plan, fit_together, plan_correction
 from chromiq.correction.decisions import Decision
 from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.fitting.transfer import ColourFit, fit_colours, garment_sample
-from chromiq.correction.judging.evidence import find_bodies
 from chromiq.correction.results import BatchRun, mask_path
-from chromiq.dataset_builder.segmenters.classic.body import Body
-from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.errors import Finding, UnsoundError
 from chromiq.imaging.resize import resize_mask
 from chromiq.photos.images import read_mask
-from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
-from chromiq.studio.previews import BoundedCache, Decoded, decode_shown, preview_size_wh
+from chromiq.records import BoolMask, FloatImage, GarmentMask
+from chromiq.studio.preview_pair import PreviewPair
+from chromiq.studio.previews import BoundedCache, Decoded, decode_shown, preview_size_wh, stamp
 from chromiq.studio.workplace import Workplace
 
 LIVE_PX = 1_000_000
@@ -41,26 +38,11 @@ class LiveResult:
 
 
 @dataclass(frozen=True, eq=False)
-class _Small:
-    """A pair at the size of a preview; what the colours need is computed when it is asked for."""
+class _Small(PreviewPair):
+    """A pair with the mask of its on-model photo, and the garment on other photos of the same still-life."""
 
-    still_life: Decoded
-    on_model: Decoded
     mask: BoolMask
     others_lab: tuple[FloatImage, ...]
-
-    @cached_property
-    def still_life_mask(self) -> BoolMask:
-        return still_life_mask(self.rgb[0])
-
-    @cached_property
-    def rgb(self) -> tuple[RgbImage, RgbImage]:
-        flat, worn = (shown.space.to_bytes(shown.values) for shown in (self.still_life, self.on_model))
-        return flat, worn
-
-    @cached_property
-    def flat_lab(self) -> FloatImage:
-        return garment_sample(self.still_life.values, self.still_life_mask, self.still_life.space)
 
     @cached_property
     def seen_lab(self) -> FloatImage:
@@ -73,10 +55,6 @@ class _Small:
             if joint is not None:
                 return joint
         return fit_colours(self.flat_lab, self.seen_lab)
-
-    @cached_property
-    def bodies(self) -> Sequence[Body]:
-        return find_bodies(*self.rgb)
 
 
 class LiveCorrections:
@@ -124,7 +102,7 @@ class LiveCorrections:
         masks = [mask, *(mask_path(run, other.key) for other in garment[1:])]
         for path in [*files, *masks]:
             self._workplace.inside(path)
-        stamps = tuple((str(path), _changed_ns(path)) for path in [*files, *masks])
+        stamps = tuple(stamp(path) for path in [*files, *masks])
 
         def read() -> _Small:
             others = tuple(
@@ -150,7 +128,3 @@ def _with_mask(photo: Path, file: Path) -> tuple[Decoded, BoolMask]:
         finding = Finding("mask.empty", str(file), "black all over", "Paint the garment white.")
         raise UnsoundError(str(finding), [finding])
     return shown, mask
-
-
-def _changed_ns(path: Path) -> int:
-    return path.stat().st_mtime_ns if path.is_file() else 0

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -14,15 +12,15 @@ import numpy as np
 from chromiq.correction.decide import Plan, plan_correction
 from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.fitting.transfer import garment_sample
-from chromiq.correction.judging.evidence import find_bodies, look_at_photos
+from chromiq.correction.judging.evidence import look_at_photos
 from chromiq.correction.judging.plausibility import Judgement, judge
 from chromiq.correction.options import CorrectionOptions
-from chromiq.dataset_builder.segmenters.classic.body import Body
-from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.errors import Finding, UnsoundError
+from chromiq.imaging.resize import resize_mask
 from chromiq.photos.images import photo_size_wh, read_mask
-from chromiq.records import BoolMask, FloatImage, GarmentMask, PhotoPair, RgbImage
-from chromiq.studio.previews import BoundedCache, Decoded, decode_shown, encoded, preview_size_wh
+from chromiq.records import BoolMask, GarmentMask, PhotoPair
+from chromiq.studio.preview_pair import PreviewPair
+from chromiq.studio.previews import BoundedCache, Decoded, decode_shown, encoded, preview_size_wh, stamp
 
 _CACHE_BYTES = 60_000_000
 _BYTES_PER_PX = 12
@@ -30,23 +28,19 @@ _KEPT_RESULTS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Editable:
-    """A pair at the size of a preview; what the colours need is computed when it is asked for.
+class Editable(PreviewPair):
+    """A pair whose mask is edited.
 
     Attributes:
-        still_life: reduced.
-        on_model: reduced.
         size_wh: of the on-model photo itself.
     """
 
-    still_life: Decoded
-    on_model: Decoded
     size_wh: tuple[int, int]
 
     def looks_unlike(self, mask: BoolMask) -> Judgement:
         """What speaks against a mask of any size: where it lies and what the photos show there."""
-        flat, worn = self._rgb
-        return judge(look_at_photos(flat, self._flat_mask, worn, self._found(mask), self._bodies))
+        flat, worn = self.rgb
+        return judge(look_at_photos(flat, self.still_life_mask, worn, self._found(mask), self.bodies))
 
     def corrected(self, mask: BoolMask, options: CorrectionOptions) -> tuple[Plan, bytes | None]:
         """What the correction makes of the photo with a mask, and a preview; None if it stays as it is."""
@@ -56,35 +50,17 @@ class Editable:
             if found.mask.any()
             else np.empty((0, 3), np.float32)
         )
-        flat, worn = self._rgb
+        flat, worn = self.rgb
         plan = plan_correction(
-            flat, self._flat_mask, worn, found, self._flat_lab, seen, options, bodies=self._bodies
+            flat, self.still_life_mask, worn, found, self.flat_lab, seen, options, bodies=self.bodies
         )
         if plan.colour_map is None:
             return plan, None
         after = apply_colour_map(photo.values, found.mask, plan.colour_map, space=photo.space)
         return plan, encoded(Decoded(after.values, photo.space))
 
-    @cached_property
-    def _rgb(self) -> tuple[RgbImage, RgbImage]:
-        flat, worn = (shown.space.to_bytes(shown.values) for shown in (self.still_life, self.on_model))
-        return flat, worn
-
-    @cached_property
-    def _flat_mask(self) -> BoolMask:
-        return still_life_mask(self._rgb[0])
-
-    @cached_property
-    def _flat_lab(self) -> FloatImage:
-        return garment_sample(self.still_life.values, self._flat_mask, self.still_life.space)
-
-    @cached_property
-    def _bodies(self) -> Sequence[Body]:
-        return find_bodies(*self._rgb)
-
     def _found(self, mask: BoolMask) -> GarmentMask:
-        levels = mask.astype(np.uint8) * 255
-        return GarmentMask(cv2.resize(levels, self.on_model.size_wh, interpolation=cv2.INTER_AREA) > 127, 1.0)
+        return GarmentMask(resize_mask(mask, self.on_model.size_wh), 1.0)
 
 
 def read_editable(pair: PhotoPair) -> Editable:
@@ -142,7 +118,7 @@ class EditingCache:
 
     def editable(self, pair: PhotoPair) -> Editable:
         """A pair, read again if its files have changed."""
-        stamps = (*_stamp(pair.still_life), *_stamp(pair.on_model))
+        stamps = (stamp(pair.still_life), stamp(pair.on_model))
         return self._pairs.get(stamps, lambda: read_editable(pair))
 
     def keep_result(self, folder: Path, key: str, picture: bytes | None) -> None:
@@ -158,11 +134,3 @@ class EditingCache:
         """The newest result of a photo."""
         with self._guard:
             return self._results.get((folder, key))
-
-
-def _stamp(path: Path) -> tuple[object, ...]:
-    try:
-        status = path.stat()
-    except OSError:
-        return path, None, None  # reading it reports why
-    return path, status.st_mtime_ns, status.st_size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jinja2 import Environment
 from starlette.exceptions import HTTPException
@@ -34,6 +34,9 @@ def shell_command(*words: str | Path) -> str:
     return shlex.join(str(word) for word in words)
 
 
+Value = TypeVar("Value")
+
+
 def page(request: Request, template: str, *, title: str, command: str, **values: Any) -> Response:
     """A screen.
 
@@ -53,11 +56,16 @@ def page(request: Request, template: str, *, title: str, command: str, **values:
     return HTMLResponse(text)
 
 
+def app_state(request: Request, name: str, kind: type[Value]) -> Value:
+    """What the application keeps under a name, for all requests."""
+    value = getattr(request.app.state, name)
+    assert isinstance(value, kind)
+    return value
+
+
 def workplace_of(request: Request) -> Workplace:
     """What the page works on."""
-    workplace = request.app.state.workplace
-    assert isinstance(workplace, Workplace)
-    return workplace
+    return app_state(request, "workplace", Workplace)
 
 
 def folder_of(request: Request, *kinds: Kind) -> OpenedFolder:
@@ -74,9 +82,7 @@ def folder_of(request: Request, *kinds: Kind) -> OpenedFolder:
 
 def batches_of(request: Request) -> Batches:
     """What was read of the folders of results."""
-    batches = request.app.state.batches
-    assert isinstance(batches, Batches)
-    return batches
+    return app_state(request, "batches", Batches)
 
 
 def batch_of(request: Request) -> BatchRun:

@@ -94,7 +94,7 @@ class Previews:
             UnsoundError: if it cannot be read.
         """
         return self._pictures.get(
-            (*_stamp(path), most_px), lambda: encoded(decode_shown(path, preview_size_wh(path, most_px)))
+            (*stamp(path), most_px), lambda: encoded(decode_shown(path, preview_size_wh(path, most_px)))
         )
 
     def whole(self, path: Path) -> Decoded:
@@ -103,11 +103,11 @@ class Previews:
         Raises:
             UnsoundError: if it cannot be read.
         """
-        return self._decoded.get(_stamp(path), lambda: decode_shown(path, None))
+        return self._decoded.get(stamp(path), lambda: decode_shown(path, None))
 
     def other(self, path: Path, name: str, make: Callable[[], bytes]) -> bytes:
         """Another picture made of a file, kept until the file changes."""
-        return self._pictures.get((*_stamp(path), name), make)
+        return self._pictures.get((*stamp(path), name), make)
 
     def tile(self, path: Path, column: int, row: int) -> bytes:
         """A square of a photo's own pixels as PNG; smaller at the right and the lower edge.
@@ -124,7 +124,7 @@ class Previews:
                 raise IndexError(f"no tile {column}, {row}")
             return encoded(Decoded(part, whole.space))
 
-        return self._pictures.get((*_stamp(path), "tile", column, row), cut)
+        return self._pictures.get((*stamp(path), "tile", column, row), cut)
 
 
 def preview_size_wh(path: Path, most_px: int = MAX_PREVIEW_PX) -> tuple[int, int]:
@@ -163,7 +163,10 @@ def _over_white(photo: Photo) -> NDArray[Any]:
     return np.rint(photo.values * seen + full * (1 - seen)).astype(photo.values.dtype)
 
 
-def _stamp(path: Path) -> tuple[str, int, int]:
-    """What a file is now; another after it was written again."""
-    status = path.stat()
+def stamp(path: Path) -> tuple[str, int, int]:
+    """What a file is now; another after it was written again. One that is missing has zeros."""
+    try:
+        status = path.stat()
+    except OSError:
+        return str(path), 0, 0
     return str(path), status.st_mtime_ns, status.st_size

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from chromiq.correction.garment_work import WORK
+from chromiq.correction.garment_work import records_folder
 from chromiq.correction.results import BatchRun, read_run
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import UsageError
@@ -180,7 +180,7 @@ def _sources(run: BatchRun | None) -> list[Path]:
 
 def kind_of(folder: Path) -> Kind | None:
     """What a folder is, by what chromiq left in it; None if nothing."""
-    if (folder / WORK / "corrections").is_dir():
+    if records_folder(folder).is_dir():
         return "corrections"
     if DatasetLayout(folder).manifest.is_file():
         return "dataset"

@@ -27,7 +27,7 @@ from chromiq.errors import Finding, UsageError
 from chromiq.photos.images import encode_image, read_mask, read_small
 from chromiq.records import Example, RgbImage
 from chromiq.studio.commands import Commands
-from chromiq.studio.pages import folder_of, json_of, page, shell_command, workplace_of
+from chromiq.studio.pages import app_state, folder_of, json_of, page, shell_command, workplace_of
 from chromiq.studio.training.build_words import build_words
 from chromiq.studio.training.sources import dataset_examples, dataset_pairs
 from chromiq.studio.workplace import OpenedFolder
@@ -245,24 +245,18 @@ def _chosen(folder: Path, key: str, choice: object) -> dict[str, Choice]:
     return chosen
 
 
-def _commands(request: Request) -> Commands:
-    commands = request.app.state.commands
-    assert isinstance(commands, Commands)
-    return commands
-
-
 def _build(request: Request) -> Response:
     folder = _dataset(request)
     words = _build_words(folder.path)
     if words is None:
         raise UsageError(f"{folder.path}: what it was built from is not recorded, or has moved")
-    if not _commands(request).start(words, lambda _: None):
+    if not app_state(request, "commands", Commands).start(words, lambda _: None):
         raise UsageError("another command that the page started is still at work; wait for it")
     return JSONResponse({"started": True})
 
 
 def _build_status(request: Request) -> Response:
-    folder, status = _dataset(request), _commands(request).status
+    folder, status = _dataset(request), app_state(request, "commands", Commands).status
     if status is None or status.words[1] != "build" or str(folder.path) not in status.words:
         return JSONResponse({"running": False, "code": None, "text": ""})
     lines = [line for line in status.said.replace("\r", "\n").splitlines() if line.strip()]

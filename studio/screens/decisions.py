@@ -15,7 +15,7 @@ from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.results import BatchRun, decide, read_result
 from chromiq.errors import UsageError
 from chromiq.studio.jobs import Jobs
-from chromiq.studio.pages import batch_and_key_of, json_of, workplace_of
+from chromiq.studio.pages import app_state, batch_and_key_of, json_of, workplace_of
 from chromiq.studio.workplace import Workplace
 
 _MOST_NOTE = 2000
@@ -25,8 +25,7 @@ _ORIGINAL = ("reject", "keep")
 async def _decide(request: Request) -> Response:
     run, key = batch_and_key_of(request)
     wishes = await json_of(request)
-    jobs = request.app.state.jobs
-    assert isinstance(jobs, Jobs)
+    jobs = app_state(request, "jobs", Jobs)
     return JSONResponse(await run_in_threadpool(_decided, workplace_of(request), jobs, run, key, wishes))
 
 

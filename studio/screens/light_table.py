@@ -12,7 +12,7 @@ from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.results import STATES, BatchRun, Result
 from chromiq.studio.batches import version_of
 from chromiq.studio.jobs import Jobs
-from chromiq.studio.pages import batch_of, batches_of, folder_of, page, shell_command, workplace_of
+from chromiq.studio.pages import app_state, batch_of, batches_of, folder_of, page, shell_command, workplace_of
 
 # A browser takes long to lay out thousands; the page's script adds the others while these are looked at.
 _AT_ONCE = 60
@@ -48,8 +48,7 @@ def _light_table(request: Request) -> Response:
 def _states(request: Request) -> Response:
     """How every photo stands now, for pages that are open."""
     run = batch_of(request)
-    jobs = request.app.state.jobs
-    assert isinstance(jobs, Jobs)
+    jobs = app_state(request, "jobs", Jobs)
     status = jobs.status(run)
     photos = {result.pair.key: state_of(result) for result in batches_of(request).results(run)}
     job = {"waiting": status.waiting, "done": status.done, "message": status.message}

@@ -25,7 +25,7 @@ from chromiq.photos.images import encode_mask, photo_size_wh
 from chromiq.records import BoolMask, PhotoPair
 from chromiq.studio.jobs import Jobs
 from chromiq.studio.mask_work import EditingCache, mask_of, mask_on_disk
-from chromiq.studio.pages import folder_of, page, shell_command, workplace_of
+from chromiq.studio.pages import app_state, folder_of, page, shell_command, workplace_of
 from chromiq.studio.previews import Previews, preview_size_wh
 from chromiq.studio.training.sources import dataset_pairs
 from chromiq.studio.workplace import OpenedFolder, Workplace
@@ -111,12 +111,6 @@ def _of_dataset(folder: OpenedFolder, request: Request) -> _Subject:
     return _Subject(folder, pair, shown, saved, CorrectionOptions(force=True), command, back)
 
 
-def _cache(request: Request) -> EditingCache:
-    cache = request.app.state.editing
-    assert isinstance(cache, EditingCache)
-    return cache
-
-
 def _page(request: Request) -> Response:
     subject = _subject(request)
     pair = subject.pair
@@ -131,31 +125,27 @@ def _page(request: Request) -> Response:
     )  # fmt: skip
 
 
-def _previews(request: Request) -> Previews:
-    previews = request.app.state.previews
-    assert isinstance(previews, Previews)
-    return previews
-
-
 def _photo(request: Request) -> Response:
-    return _png(_previews(request).preview(_subject(request).pair.on_model))
+    return _png(app_state(request, "previews", Previews).preview(_subject(request).pair.on_model))
 
 
 def _still_life(request: Request) -> Response:
-    return _png(_previews(request).preview(_subject(request).pair.still_life))
+    return _png(app_state(request, "previews", Previews).preview(_subject(request).pair.still_life))
 
 
 def _tile(request: Request) -> Response:
     column, row = (request.path_params[name] for name in ("column", "row"))
     try:
-        return _png(_previews(request).tile(_subject(request).pair.on_model, column, row))
+        return _png(
+            app_state(request, "previews", Previews).tile(_subject(request).pair.on_model, column, row)
+        )
     except IndexError as error:
         raise HTTPException(404, "beyond the photo's edge") from error
 
 
 def _result(request: Request) -> Response:
     subject = _subject(request)
-    data = _cache(request).result(subject.folder.path, subject.pair.key)
+    data = app_state(request, "editing", EditingCache).result(subject.folder.path, subject.pair.key)
     if data is None:
         raise HTTPException(404, "Save the mask first.")
     return _png(data)
@@ -174,7 +164,8 @@ async def _check(request: Request) -> Response:
 
 def _checked(request: Request, data: bytes) -> Response:
     mask = mask_of(data, _size_said(data))
-    judgement = _cache(request).editable(_subject(request).pair).looks_unlike(mask)
+    editable = app_state(request, "editing", EditingCache).editable(_subject(request).pair)
+    judgement = editable.looks_unlike(mask)
     return JSONResponse({"answer": judgement.answer, "doubts": _plain(judgement.doubts)})
 
 
@@ -184,14 +175,17 @@ async def _put(request: Request) -> Response:
 
 
 def _saved(request: Request, data: bytes) -> Response:
-    workplace, subject, cache = workplace_of(request), _subject(request), _cache(request)
+    workplace, subject, cache = (
+        workplace_of(request),
+        _subject(request),
+        app_state(request, "editing", EditingCache),
+    )
     mask = mask_of(data, photo_size_wh(subject.pair.on_model))
     conflict = _write(workplace, subject, mask, request.headers.get("if-match"))
     if conflict:
         return conflict
     if subject.run is not None:
-        jobs = request.app.state.jobs
-        assert isinstance(jobs, Jobs)
+        jobs = app_state(request, "jobs", Jobs)
         jobs.request(subject.run, [subject.pair.key])
     editable = cache.editable(subject.pair)
     plan, picture = editable.corrected(mask, subject.options)

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from chromiq.correction.garment_work import WORK
+from chromiq.correction.garment_work import WORK, records_folder
 from chromiq.dataset_builder.inputs.pair_pattern import PairPattern
 from chromiq.dataset_builder.inputs.pairs import PairListing, find_pairs
 from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, UsageError
@@ -20,7 +20,7 @@ from chromiq.files import atomic_path, safe_stem
 from chromiq.photos.images import WRITABLE_FORMATS
 from chromiq.photos.soundness import inspect_photo, list_images
 from chromiq.studio.commands import Commands, count_records
-from chromiq.studio.pages import json_of, page, shell_command, workplace_of
+from chromiq.studio.pages import app_state, json_of, page, shell_command, workplace_of
 from chromiq.studio.workplace import Workplace
 
 MAX_UPLOAD_BYTES = 300_000_000
@@ -101,7 +101,7 @@ def _findings(listing: PairListing) -> list[str]:
 
 async def _start(request: Request) -> Response:
     wishes = await json_of(request)
-    workplace, commands = workplace_of(request), commands_of(request)
+    workplace, commands = workplace_of(request), app_state(request, "commands", Commands)
     source, pattern, out = _asked(workplace, wishes)
     words = [*_words(source, pattern, out), "--skip-bad"]
 
@@ -116,7 +116,7 @@ async def _start(request: Request) -> Response:
 
 def _status(request: Request) -> Response:
     """How far the command is; of a path, nothing is said that was not asked for."""
-    status = commands_of(request).status
+    status = app_state(request, "commands", Commands).status
     if status is None:
         return JSONResponse({"words": []})
     out = Path(status.words[status.words.index("--out") + 1])
@@ -126,7 +126,7 @@ def _status(request: Request) -> Response:
             "words": status.words,
             "exit_code": status.exit_code,
             "said": status.said,
-            "done": count_records(out / WORK / "corrections"),
+            "done": count_records(records_folder(out)),
             "address": found and f"/f/{found.id}/",
         }
     )
@@ -170,13 +170,6 @@ def _asked(workplace: Workplace, wishes: dict[str, Any]) -> tuple[Path, PairPatt
 def _words(source: Path, pattern: PairPattern | None, out: Path) -> list[str]:
     named = ["--pattern", pattern.still_life, pattern.on_model] if pattern else []
     return ["chromiq", "correct", "--batch", str(source), "--out", str(out), *named]
-
-
-def commands_of(request: Request) -> Commands:
-    """What runs commands for the page."""
-    commands = request.app.state.commands
-    assert isinstance(commands, Commands)
-    return commands
 
 
 BODY_LIMITS = {"/open/upload": MAX_UPLOAD_BYTES}

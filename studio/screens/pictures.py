@@ -25,7 +25,7 @@ from chromiq.imaging.report_pictures import outline_path
 from chromiq.imaging.resize import fit_side
 from chromiq.photos.images import encode_image, read_mask, read_photo
 from chromiq.studio.live import LiveCorrections
-from chromiq.studio.pages import batch_and_key_of, workplace_of
+from chromiq.studio.pages import app_state, batch_and_key_of, workplace_of
 from chromiq.studio.previews import Previews, encoded
 from chromiq.studio.screens.decisions import changed_decision
 
@@ -52,13 +52,13 @@ def photo_path(request: Request) -> Path:
 
 
 def _picture(request: Request) -> Response:
-    return _png(_previews(request).preview(photo_path(request)))
+    return _png(app_state(request, "previews", Previews).preview(photo_path(request)))
 
 
 def _tile(request: Request) -> Response:
     place = request.path_params["column"], request.path_params["row"]
     try:
-        return _png(_previews(request).tile(photo_path(request), *place))
+        return _png(app_state(request, "previews", Previews).tile(photo_path(request), *place))
     except IndexError as error:
         raise HTTPException(404, "There is no such part.") from error
 
@@ -76,7 +76,7 @@ def _thumbnail(request: Request) -> Response:
     def make() -> bytes:
         return encode_image(fit_side(read_photo(path, min_side_px=1).rgb, _THUMBNAIL_PX), "PNG")
 
-    return _png(_previews(request).other(path, "thumbnail", make))
+    return _png(app_state(request, "previews", Previews).other(path, "thumbnail", make))
 
 
 def _panel_outline(request: Request) -> Response:
@@ -100,7 +100,7 @@ def _photo_outline(request: Request) -> Response:
 
 def _colour(request: Request) -> Response:
     """The mean colour of a few pixels, CIE Lab (D50)."""
-    shown = _previews(request).whole(photo_path(request))
+    shown = app_state(request, "previews", Previews).whole(photo_path(request))
     column, row = (_number(request, name) for name in "xy")
     width_px, height_px = shown.size_wh
     if not (0 <= column < width_px and 0 <= row < height_px):
@@ -112,8 +112,7 @@ def _colour(request: Request) -> Response:
 
 def _live(request: Request) -> Response:
     run, key = batch_and_key_of(request)
-    live = request.app.state.live
-    assert isinstance(live, LiveCorrections)
+    live = app_state(request, "live", LiveCorrections)
     done = live.correct(run, key, _asked(request, run, key))
     headers = {"chromiq-figures": json.dumps(figures_of(done.plan))}
     return Response(encoded(done.after), media_type="image/png", headers=headers)
@@ -151,12 +150,6 @@ def _number(request: Request, name: str) -> float:
     if not np.isfinite(value):
         raise UsageError(f"{name} is not a number")
     return value
-
-
-def _previews(request: Request) -> Previews:
-    previews = request.app.state.previews
-    assert isinstance(previews, Previews)
-    return previews
 
 
 def _png(data: bytes) -> Response:
