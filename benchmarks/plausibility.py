@@ -27,10 +27,10 @@ from error_families import FAMILIES, apply_family
 from masked_pairs import masked_pairs
 
 from chromiq.colour import linear_to_srgb, srgb_to_linear
-from chromiq.correction.decide import Plan, plan_correction
 from chromiq.correction.fitting.transfer import garment_sample
 from chromiq.correction.judging.evidence import find_bodies
 from chromiq.correction.options import CorrectionOptions
+from chromiq.correction.plan import Plan, plan_correction
 from chromiq.dataset_builder.segmenters.classic.body import Body, find_body
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.photos.images import read_mask, read_photo

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import unicodedata
@@ -229,6 +230,17 @@ def safe_stem(text: str) -> str:
     if not kept:
         raise UsageError(f"{text!r}: no letter or digit in the name. Rename it.")
     return kept
+
+
+def natural_key(text: str) -> list[tuple[int, int, str]]:
+    """Sorts numbers inside names by value.
+
+    >>> sorted(["pair10", "pair9", "pair1"], key=natural_key)
+    ['pair1', 'pair9', 'pair10']
+    """
+    # ASCII digits only: int() knows others, but not all that isdigit() accepts.
+    parts = re.split(r"([0-9]+)", text)
+    return [(0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part) for part in parts]
 
 
 def collision_key(name: str) -> str:

@@ -127,7 +127,7 @@ def build(
     )  # fmt: skip
     findings = list(summary.findings)
     if colour_check:
-        from chromiq.correction.agreement import check_agreement
+        from chromiq.correction.pair_agreement import check_agreement
         from chromiq.dataset_builder.inputs.pairs import find_pairs
 
         with progress_bar("check the colours") as update:

@@ -201,7 +201,7 @@ def correct(
     from chromiq.correction.options import CorrectionOptions
     from chromiq.correction.report import summary_line
     from chromiq.correction.target import parse_target
-    from chromiq.dataset_builder.inputs.pair_pattern import PairPattern
+    from chromiq.dataset_builder.inputs.photo_names import PairPattern
     from chromiq.dataset_builder.segmenters.choose import make_segmenter
     from chromiq.progress import progress_bar
 

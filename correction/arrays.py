@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chromiq.correction.decide import plan_correction
 from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.fitting.transfer import garment_sample
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import Correction, find_garment
+from chromiq.correction.plan import plan_correction
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask as find_still_life

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import cv2
 
-from chromiq.correction.decisions import (
+from chromiq.correction.decisions_csv import (
     DECISIONS,
     Decision,
     Decisions,
@@ -34,9 +34,8 @@ from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import Correction, correct_file
 from chromiq.correction.report import REPORT, REPORT_TABLE, result_words, write_report
 from chromiq.correction.results import BatchRun, write_run
-from chromiq.dataset_builder.inputs.pair_names import FOLDER_NAME
-from chromiq.dataset_builder.inputs.pair_pattern import PairPattern
 from chromiq.dataset_builder.inputs.pairs import find_pairs
+from chromiq.dataset_builder.inputs.photo_names import FOLDER_NAME, PairPattern
 from chromiq.dataset_builder.mask_files import (
     MaskSource,
     find_masks,

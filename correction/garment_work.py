@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chromiq.correction.decide import fit_together
-from chromiq.correction.decisions import Decision
+from chromiq.correction.decisions_csv import Decision
 from chromiq.correction.fitting.transfer import ColourFit
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.panels import read_panel, write_panel
 from chromiq.correction.photo import Correction, Subject, correct_subject, left_as_it_was, read_subject
+from chromiq.correction.plan import fit_together
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.errors import Finding, UnsoundError
 from chromiq.files import sha256_file, sha256_text, write_json

@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from chromiq.correction.decide import (
-    Colours,
-    Plan,
-    colours_from_dict,
-    plan_correction,
-    plan_paste,
-)
 from chromiq.correction.export import write_exports
 from chromiq.correction.fitting.colour_map import Recoloured, apply_colour_map
 from chromiq.correction.fitting.hybrid import paste
 from chromiq.correction.fitting.transfer import ColourFit, garment_sample
 from chromiq.correction.judging.plausibility import Answer, Doubt
 from chromiq.correction.options import CorrectionOptions
-from chromiq.dataset_builder.inputs.pair_names import role_and_key_of
+from chromiq.correction.plan import (
+    Colours,
+    Plan,
+    colours_from_dict,
+    plan_correction,
+    plan_paste,
+)
+from chromiq.dataset_builder.inputs.photo_names import role_and_key_of
 from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
 from chromiq.dataset_builder.segmenters.classic.quality import LEFT_OUT_BELOW
 from chromiq.dataset_builder.segmenters.doubts import in_words

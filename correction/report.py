@@ -12,12 +12,12 @@ import numpy as np
 from markupsafe import Markup
 
 from chromiq.colour import lab_to_srgb
-from chromiq.correction.decide import Colours, Lab
 from chromiq.correction.garment_work import panel_folder
 from chromiq.correction.panels import PICTURES, Panel, read_panel
 from chromiq.correction.photo import Correction
+from chromiq.correction.plan import Colours, Lab
 from chromiq.correction.target import from_d50
-from chromiq.dataset_builder.inputs.tables import as_text, write_table
+from chromiq.dataset_builder.inputs.csv_tables import as_text, write_table
 from chromiq.errors import Finding
 from chromiq.files import write_bytes, write_text
 from chromiq.imaging.report_pictures import csp_hash, data_uri

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from chromiq.correction.decisions import Decision, Decisions, read_decisions, write_decisions
+from chromiq.correction.decisions_csv import Decision, Decisions, read_decisions, write_decisions
 from chromiq.correction.garment_work import (
     WORK,
     GarmentWork,
@@ -28,7 +28,7 @@ from chromiq.correction.garment_work import (
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import Correction
 from chromiq.correction.report import doubtfulness, result_words, write_report
-from chromiq.dataset_builder.inputs.pair_pattern import PairPattern
+from chromiq.dataset_builder.inputs.photo_names import PairPattern
 from chromiq.dataset_builder.mask_files import mask_paths
 from chromiq.errors import Finding, UnsoundError
 from chromiq.files import sha256_file, write_json

@@ -25,8 +25,8 @@ from chromiq.dataset_builder.export import (
     write_files,
     write_record,
 )
+from chromiq.dataset_builder.inputs.held_out import garment_of, lot, split_of
 from chromiq.dataset_builder.inputs.labels import given_label
-from chromiq.dataset_builder.inputs.split import garment_of, lot, split_of
 from chromiq.dataset_builder.mask_files import MaskSource
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.review import doubt_finding, remove_review, write_review

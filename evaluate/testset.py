@@ -12,13 +12,13 @@ from chromiq.correction.fitting.hybrid import hybrid
 from chromiq.correction.fitting.transfer import transfer
 from chromiq.correction.photo import find_garment, garment_doubt
 from chromiq.dataset_builder.canvas.stitch import cut_on_model, cut_still_life, published_geometry
-from chromiq.dataset_builder.inputs.pairs import natural_key
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.dataset_layout import DatasetLayout, read_examples
 from chromiq.errors import Finding, raise_findings
 from chromiq.evaluate.score.crops import Crop, read_crops
 from chromiq.evaluate.score.folders import find_images
+from chromiq.files import natural_key
 from chromiq.imaging.registration import align
 from chromiq.imaging.resize import resize_mask
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo, write_mask

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chromiq.correction.decisions import DECISIONS, Decisions, read_decisions
+from chromiq.correction.decisions_csv import DECISIONS, Decisions, read_decisions
 from chromiq.correction.garment_work import WORK, record_path
 from chromiq.correction.results import BatchRun, Result, read_result, read_run
 from chromiq.studio.previews import stamp

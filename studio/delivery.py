@@ -14,7 +14,7 @@ from chromiq.correction.garment_work import panel_folder
 from chromiq.correction.panels import read_panel
 from chromiq.correction.report import patches
 from chromiq.correction.results import STATES, BatchRun, Result, State
-from chromiq.dataset_builder.inputs.tables import write_table
+from chromiq.dataset_builder.inputs.csv_tables import write_table
 from chromiq.errors import UsageError
 from chromiq.files import atomic_path, ensure_output_folder, write_bytes, write_text
 from chromiq.imaging.report_pictures import csp_hash, data_uri

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from chromiq.correction.decide import Plan, fit_together, plan_correction
-from chromiq.correction.decisions import Decision
+from chromiq.correction.decisions_csv import Decision
 from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.fitting.transfer import ColourFit, fit_colours, garment_sample
+from chromiq.correction.plan import Plan, fit_together, plan_correction
 from chromiq.correction.results import BatchRun, mask_path
 from chromiq.errors import Finding, UnsoundError
 from chromiq.imaging.resize import resize_mask

@@ -9,12 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from chromiq.correction.decide import Plan, plan_correction
 from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.fitting.transfer import garment_sample
 from chromiq.correction.judging.evidence import look_at_photos
 from chromiq.correction.judging.plausibility import Judgement, judge
 from chromiq.correction.options import CorrectionOptions
+from chromiq.correction.plan import Plan, plan_correction
 from chromiq.errors import Finding, UnsoundError
 from chromiq.imaging.resize import resize_mask
 from chromiq.photos.images import photo_size_wh, read_mask

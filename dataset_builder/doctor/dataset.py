@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from chromiq.dataset_builder.canvas.buckets import RESOLUTION, bucket_size_wh, cut_off_wh
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.dataset_builder.doctor.example import Checkup, ExampleFiles, Recorded, check_example
-from chromiq.dataset_builder.inputs.pairs import natural_key
 from chromiq.dataset_layout import DatasetLayout, examine_manifest, read_build_record, unfinished_findings
 from chromiq.errors import Finding
-from chromiq.files import collision_key
+from chromiq.files import collision_key, natural_key
 from chromiq.models import DEFAULT_MODEL, MODELS
 from chromiq.photos.soundness import list_images
 from chromiq.records import Example

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from chromiq.documents import load_json, read_text
-from chromiq.errors import Finding, UsageError, raise_findings
-from chromiq.files import write_json
+from chromiq.errors import UsageError
 from chromiq.records import FloatImage, GarmentLabel, PhotoPair
 
 PUBLISHED_VOCABULARY = ("shirt", "trousers", "dress", "jacket", "gilet", "pants")
@@ -92,37 +89,3 @@ def parse_vocabulary(text: str) -> tuple[str, ...]:
 def _folded(word: str, vocabulary: Sequence[str]) -> str:
     group = next((words for words in SYNONYMS if word.lower() in words), (word.lower(),))
     return next(other for other in vocabulary if other.lower() in group)
-
-
-def read_garments(path: Path) -> dict[str, str]:
-    """Labels in the published form: ``{"still-life1.jpg": "jacket"}``.
-
-    Raises:
-        UnsoundError: with all that is wrong in the file.
-    """
-    try:
-        document = load_json(read_text(path))
-    except (OSError, ValueError) as error:
-        message, hint = f"cannot be read as JSON ({error})", "Write it again as a JSON file in UTF-8."
-        raise_findings([Finding("garments.unreadable", str(path), message, hint)], str(path))
-    if not isinstance(document, dict):
-        message = f"is a JSON {type(document).__name__}, not an object"
-        hint = 'Write an object such as {"still-life1.jpg": "jacket"}.'
-        raise_findings([Finding("garments.form", str(path), message, hint)], str(path))
-    findings = [
-        Finding(
-            "garments.label",
-            f"{path.name}: {name}",
-            f"{repr(label)[:80]} is not a garment's name on one line",
-            'Write a name such as "jacket".',
-        )
-        for name, label in document.items()
-        if not (isinstance(label, str) and label.strip() and label.isprintable())
-    ]
-    raise_findings(findings, str(path))
-    return document
-
-
-def write_garments(path: Path, labels: Mapping[str, str]) -> None:
-    """Write labels in the published form, as `read_garments` reads it."""
-    write_json(path, dict(labels))

@@ -8,24 +8,41 @@ and ``key``; its paths are relative to it.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from os.path import realpath
 from pathlib import Path
 
-from chromiq.dataset_builder.inputs.pair_pattern import PairPattern
-from chromiq.dataset_builder.inputs.pairs_csv import pairs_of_csv
-from chromiq.dataset_builder.inputs.pairs_folder import pairs_of_folder
-from chromiq.errors import ChromiqError, Finding
-from chromiq.files import collision_key, safe_stem
+from chromiq.dataset_builder.inputs.csv_tables import Row, Table, read_table
+from chromiq.dataset_builder.inputs.photo_names import (
+    FOLDER_NAME,
+    PairPattern,
+    Role,
+    key_of_still_life,
+    match_pattern,
+    role_and_key_of,
+    still_life_key_of_view,
+)
+from chromiq.errors import ChromiqError, Finding, UnsoundError
+from chromiq.files import collision_key, natural_key, safe_stem
 from chromiq.photos.images import states_colours, untagged_finding
-from chromiq.photos.soundness import inspect_photo, verify_photo
+from chromiq.photos.soundness import PHOTO_SUFFIXES, inspect_photo, verify_photo
 from chromiq.progress import Update
 from chromiq.records import PhotoPair
 from chromiq.runtime.workers import map_bounded, thread_per_core
 
 _AHEAD = 64
 _TABLES = frozenset({".csv", ".tsv", ".txt"})
+_SHOWN_CHARACTERS = 200
+_SHOWN_FILES = 5
+# What phones, cameras and designers make; named by its suffix, as its owner knows it.
+_OTHER_PICTURES = frozenset(
+    {".heic", ".heif", ".avif", ".gif", ".jxl", ".jp2", ".psd"}
+    | {".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"}
+)
+_ROLE_NAMES: dict[Role, str] = {"still_life": "still-life", "on_model": "on-model photo"}
 
 
 @dataclass(frozen=True)
@@ -62,10 +79,10 @@ def find_pairs(
     """
     leftover: list[Path] = []
     if source.is_dir():
-        found = pairs_of_folder(source, pattern, exclude)
+        found = _pairs_of_folder(source, pattern, exclude)
         pairs, findings, leftover = found.pairs, found.findings, found.leftover
     elif source.is_file() and source.suffix.lower() in _TABLES:
-        pairs, findings = pairs_of_csv(source)
+        pairs, findings = _pairs_of_csv(source)
     else:
         message = "neither a folder of photo pairs nor a CSV file" if source.exists() else "not found"
         return PairListing((), (Finding("source.missing", str(source), message, "Check the path."),))
@@ -76,17 +93,6 @@ def find_pairs(
         findings.append(_empty_finding(source, pattern))
     ordered = sorted(pairs, key=lambda pair: natural_key(pair.key))
     return PairListing(tuple(ordered), tuple(findings), tuple(leftover))
-
-
-def natural_key(text: str) -> list[tuple[int, int, str]]:
-    """Sorts numbers inside names by value.
-
-    >>> sorted(["pair10", "pair9", "pair1"], key=natural_key)
-    ['pair1', 'pair9', 'pair10']
-    """
-    # ASCII digits only: int() knows others, but not all that isdigit() accepts.
-    parts = re.split(r"([0-9]+)", text)
-    return [(0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part) for part in parts]
 
 
 def _empty_finding(source: Path, pattern: PairPattern | None) -> Finding:
@@ -148,3 +154,269 @@ def _readable(
             if on_progress:
                 on_progress(number, len(pairs))
     return sound, [*faults, *([untagged_finding(list(untagged))] if untagged else [])]
+
+
+def _pairs_of_csv(path: Path) -> tuple[list[PhotoPair], list[Finding]]:
+    """The pairs that a CSV file lists, and a finding for each line that lists none.
+
+    Columns: ``still_life``, ``on_model`` and, if wanted, ``garment`` and ``key``. Without a key a pair is
+    called after its still-life, or after its on-model photo if several lines name the same still-life.
+    """
+    try:
+        table = read_table(path)
+    except UnsoundError as error:
+        return [], list(error.findings)
+    if table.error and not table.rows:
+        return [], [_unreadable_csv(path, table)]
+    if missing := {"still_life", "on_model"} - set(table.names):
+        return [], [_missing_columns(path, table, missing)]
+    pairs: list[PhotoPair] = []
+    findings: list[Finding] = []
+    photos: dict[str, set[str]] = {}
+    for row in table.rows:
+        photos.setdefault(row.values["still_life"], set()).add(row.values["on_model"])
+    views = Counter({still_life: len(names) for still_life, names in photos.items()})
+    for row in table.rows:
+        pair = _pair_of_row(row, path, several=views[row.values["still_life"]] > 1)
+        if isinstance(pair, Finding):
+            findings.append(pair)
+        else:
+            pairs.append(pair)
+    return pairs, [*findings, *([_unreadable_csv(path, table)] if table.error else [])]
+
+
+def _pair_of_row(row: Row, path: Path, *, several: bool) -> PhotoPair | Finding:
+    names = {role: row.values[role] for role in ("still_life", "on_model")}
+    where = f"{path.name}, line {row.line}"
+
+    def wrong(message: str, hint: str) -> Finding:
+        return Finding("csv.row", where, message[:_SHOWN_CHARACTERS], hint)
+
+    for role, name in names.items():
+        if not name:
+            return wrong(f"no {role} photo", "Fill in the field, or remove the line.")
+        if "\0" in name:
+            return wrong(f"a null byte in {role}", "Remove it.")
+    if row.surplus:
+        hint = "Put a field that contains the delimiter into double quotes."
+        return wrong(f"more fields than columns: {', '.join(row.surplus)}", hint)
+    garment = row.values.get("garment") or None
+    if garment and not garment.isprintable():
+        return wrong(f"the garment {garment!r} is not one line of text", "Write its name only.")
+    still_life, on_model = (path.parent / names[role] for role in ("still_life", "on_model"))
+    if still_life == on_model:
+        return wrong("the same photo as still-life and on-model photo", "Name the other photo.")
+    key = row.values.get("key") or (on_model.stem if several else key_of_still_life(still_life))
+    return PhotoPair(key, still_life, on_model, garment)
+
+
+def _missing_columns(path: Path, table: Table, missing: set[str]) -> Finding:
+    has = ", ".join(table.columns)[:_SHOWN_CHARACTERS] or "nothing"
+    return Finding(
+        "csv.columns",
+        str(path),
+        f"no column {' and no column '.join(sorted(missing, reverse=True))}; the first line has {has}",
+        "Name the columns still_life and on_model in the first line.",
+        wanted="still_life, on_model",
+        got=has,
+    )
+
+
+def _unreadable_csv(path: Path, table: Table) -> Finding:
+    if table.error.startswith("more than"):
+        return Finding("csv.long", str(path), table.error, "Split the file.")
+    last = table.rows[-1].line if table.rows else 0
+    message = f"cannot be read after line {last}: {table.error}"
+    return Finding("csv.unreadable", str(path), message, "Check the double quotes, or save it again.")
+
+
+@dataclass
+class _FolderPairs:
+    """What a folder holds.
+
+    Attributes:
+        pairs: with keys that may not be usable as file names yet.
+        findings: what is wrong.
+        leftover: files that belong to no pair.
+    """
+
+    pairs: list[PhotoPair] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    leftover: list[Path] = field(default_factory=list)
+
+
+def _pairs_of_folder(
+    folder: Path, pattern: PairPattern | None = None, exclude: Path | None = None
+) -> _FolderPairs:
+    """The photo pairs of a folder.
+
+    Args:
+        folder: what to search.
+        pattern: how the photos are named, instead of ``still-lifeN`` and ``on_modelN``.
+        exclude: a folder below it that is not searched, such as that of the results.
+    """
+    excluded = exclude.resolve() if exclude else None
+    found = _FolderPairs()
+    if pattern is not None:
+        _add_matches(folder, pattern, excluded, found)
+    else:
+        for shoot in _shoots(folder, excluded):
+            _add_named(shoot, folder, found)
+    if found.leftover:
+        found.findings.append(_leftover_finding(folder, found.leftover))
+    return found
+
+
+def _shoots(folder: Path, excluded: Path | None) -> Iterator[Path]:
+    """The folder itself and each folder below it that holds photos of both roles."""
+    yield folder
+    for below in _folders_below(folder, excluded):
+        named = (role_and_key_of(path, below) for path in _files_of(below) if _is_picture(path))
+        if len({role for role, _ in filter(None, named)}) == 2:
+            yield below
+
+
+def _folders_below(folder: Path, excluded: Path | None) -> Iterator[Path]:
+    for root, names, _ in os.walk(folder):
+        names[:] = sorted(
+            name
+            for name in names
+            if not name.startswith(".")
+            and not FOLDER_NAME.fullmatch(name)
+            and (excluded is None or (Path(root) / name).resolve() != excluded)
+        )
+        yield from (Path(root) / name for name in names)
+
+
+def _add_named(shoot: Path, folder: Path, found: _FolderPairs) -> None:
+    prefix = "" if shoot == folder else f"{shoot.relative_to(folder).as_posix()}/"
+    by_key: dict[str, dict[Role, list[Path]]] = {}
+    keys: dict[str, str] = {}
+    for path in _files_of(shoot):
+        if not _is_picture(path):
+            found.leftover.append(path)
+            continue
+        role_and_key = role_and_key_of(path, shoot)
+        if role_and_key is None:
+            found.leftover.append(path)
+        elif _is_usable(path, folder, found.findings):
+            role, key = role_and_key
+            by_key.setdefault(collision_key(key), {}).setdefault(role, []).append(path)
+            if role == "still_life" or collision_key(key) not in keys:
+                keys[collision_key(key)] = key
+    still_lifes = {folded for folded, roles in by_key.items() if "still_life" in roles}
+    used = set()
+    for folded, roles in by_key.items():
+        if not _claimed_once(roles, folder, found.findings):
+            used.add(folded)
+            continue
+        if "on_model" not in roles:
+            continue
+        owner = folded if folded in still_lifes else still_life_key_of_view(folded, still_lifes)
+        if owner is None:
+            found.findings.append(_incomplete(roles["on_model"][0], folder, "still_life"))
+        elif len(by_key[owner]["still_life"]) == 1:
+            used.add(owner)
+            key = prefix + keys[folded]
+            found.pairs.append(PhotoPair(key, by_key[owner]["still_life"][0], roles["on_model"][0]))
+    for folded in sorted(still_lifes - used):
+        found.findings.append(_incomplete(by_key[folded]["still_life"][0], folder, "on_model"))
+
+
+def _add_matches(folder: Path, pattern: PairPattern, excluded: Path | None, found: _FolderPairs) -> None:
+    folders = [folder, *(Path(root) for root in _every_folder(folder, excluded))]
+    pictures = [path for each in folders for path in sorted(each.iterdir()) if _is_picture(path)]
+    garments, found.leftover = match_pattern(pattern, folder, pictures)
+    for roles in garments.values():
+        usable = {
+            role: [path for path in paths if _is_usable(path, folder, found.findings)]
+            for role, paths in roles.items()
+        }
+        still_lifes, on_models = usable.get("still_life", []), usable.get("on_model", [])
+        if len(still_lifes) > 1:
+            _claimed_once({"still_life": still_lifes}, folder, found.findings)
+        elif not still_lifes or not on_models:
+            rest = still_lifes or on_models
+            missing: Role = "on_model" if still_lifes else "still_life"
+            found.findings += [_incomplete(path, folder, missing) for path in rest]
+        else:
+            for path in on_models:
+                key = path.relative_to(folder).with_suffix("").as_posix()
+                found.pairs.append(PhotoPair(key, still_lifes[0], path))
+
+
+def _every_folder(folder: Path, excluded: Path | None) -> Iterator[str]:
+    for root, names, _ in os.walk(folder):
+        names[:] = sorted(
+            name
+            for name in names
+            if not name.startswith(".") and (excluded is None or (Path(root) / name).resolve() != excluded)
+        )
+        yield from (str(Path(root) / name) for name in names)
+
+
+def _files_of(shoot: Path) -> Iterator[Path]:
+    """A folder's files and those of its subfolders named after a role, hidden ones left out."""
+    for path in sorted(shoot.iterdir()):
+        if path.is_dir():
+            if FOLDER_NAME.fullmatch(path.name):
+                yield from (file for file in sorted(path.iterdir()) if _is_shown(file))
+        elif _is_shown(path):
+            yield path
+
+
+def _is_shown(path: Path) -> bool:
+    return not path.name.startswith(".") and not path.is_dir()
+
+
+def _is_picture(path: Path) -> bool:
+    return _is_shown(path) and path.suffix.lower() in PHOTO_SUFFIXES | _OTHER_PICTURES
+
+
+def _is_usable(path: Path, folder: Path, findings: list[Finding]) -> bool:
+    """Whether a photo lies inside the folder and is of a kind that can be read; else a finding says why."""
+    # Unlike resolve(), realpath takes links that lead round in circles.
+    if not Path(realpath(path)).is_relative_to(realpath(folder)):
+        hint = "Copy the photo here, or list it in a CSV file."
+        findings.append(Finding("photo.outside", str(path), "a link that leads out of the folder", hint))
+        return False
+    if path.suffix.lower() not in PHOTO_SUFFIXES:
+        message = f"{path.suffix} files cannot be read"
+        hint = "Export it as JPEG, PNG, WebP or TIFF."
+        findings.append(Finding("photo.kind", _relative(path, folder), message, hint))
+        return False
+    return True
+
+
+def _claimed_once(roles: dict[Role, list[Path]], folder: Path, findings: list[Finding]) -> bool:
+    twice = {role: paths for role, paths in roles.items() if len(paths) > 1}
+    for role, paths in twice.items():
+        names = ", ".join(_relative(path, folder) for path in paths)
+        message = f"{len(paths)} files are the same {_ROLE_NAMES[role]}"
+        hint = "Keep one, and rename or remove the others."
+        findings.append(Finding("pair.claimed_twice", names, message, hint))
+    return not twice
+
+
+def _incomplete(path: Path, folder: Path, missing: Role) -> Finding:
+    message = f"no {_ROLE_NAMES[missing]} belongs to it"
+    hint = f"Add the {_ROLE_NAMES[missing]}, or remove this file."
+    return Finding("pair.incomplete", _relative(path, folder), message, hint)
+
+
+def _leftover_finding(folder: Path, paths: list[Path]) -> Finding:
+    shown = ", ".join(repr(_relative(path, folder)) for path in paths[:_SHOWN_FILES])
+    more = f" and {len(paths) - _SHOWN_FILES} more" if len(paths) > _SHOWN_FILES else ""
+    verb = "file belongs" if len(paths) == 1 else "files belong"
+    return Finding(
+        "source.strangers",
+        str(folder),
+        f"{len(paths)} {verb} to no pair and will not be read: {shown}{more}",
+        "Rename them if they should be.",
+        severity="warning",
+        got=str(len(paths)),
+    )
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()

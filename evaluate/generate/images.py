@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from chromiq.dataset_builder.inputs.pairs import natural_key
 from chromiq.documents import read_text
 from chromiq.errors import Finding, OptionError, UnsoundError, UsageError, raise_findings
 from chromiq.evaluate.generate.lora_files import read_lora_file
@@ -27,6 +26,7 @@ from chromiq.files import (
     ensure_output_folder,
     folder_lock,
     made_before,
+    natural_key,
     record_made,
     sha256_file,
     sha256_text,

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chromiq.colour import srgb_to_lab
-from chromiq.dataset_builder.inputs.pairs import natural_key
 from chromiq.errors import Finding
 from chromiq.evaluate.score.crops import Crop, crop_findings, crop_mask_findings, unknown_crop_finding
 from chromiq.evaluate.score.folders import find_images
+from chromiq.files import natural_key
 from chromiq.imaging.contact_sheet import captioned, grid
 from chromiq.imaging.masks import bounding_box, skin_hue
 from chromiq.imaging.resize import resize_fast, resize_mask

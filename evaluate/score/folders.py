@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from chromiq.dataset_builder.inputs.pairs import natural_key
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.evaluate.score.crops import Crop, crop_findings, crop_mask_findings, unknown_crop_finding
 from chromiq.evaluate.score.difference import Difference, difference
+from chromiq.files import natural_key
 from chromiq.imaging.registration import Aligned, align
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo
 from chromiq.photos.soundness import list_images

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from chromiq.correction.decisions import VERDICTS, Decision, read_decisions
+from chromiq.correction.decisions_csv import VERDICTS, Decision, read_decisions
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.results import BatchRun, decide, read_result
 from chromiq.errors import UsageError

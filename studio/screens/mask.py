@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from chromiq.correction.decisions import read_decisions
+from chromiq.correction.decisions_csv import read_decisions
 from chromiq.correction.garment_work import GARMENT_MASKS, read_record
 from chromiq.correction.judging.plausibility import Doubt
 from chromiq.correction.options import CorrectionOptions

@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from chromiq.correction.garment_work import WORK, records_folder
-from chromiq.dataset_builder.inputs.pair_pattern import PairPattern
 from chromiq.dataset_builder.inputs.pairs import PairListing, find_pairs
+from chromiq.dataset_builder.inputs.photo_names import PairPattern
 from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, UsageError
 from chromiq.files import atomic_path, safe_stem
 from chromiq.photos.images import WRITABLE_FORMATS

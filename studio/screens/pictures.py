@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from chromiq.correction.decide import Plan
-from chromiq.correction.decisions import Decision, read_decisions
+from chromiq.correction.decisions_csv import Decision, read_decisions
 from chromiq.correction.garment_work import panel_folder
 from chromiq.correction.panels import read_panel
+from chromiq.correction.plan import Plan
 from chromiq.correction.results import BatchRun, mask_path
 from chromiq.correction.target import to_d50
 from chromiq.errors import UsageError

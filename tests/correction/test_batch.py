@@ -12,7 +12,7 @@ from chromiq.colour import delta_e_map
 from chromiq.correction.batch import BatchInputs, correct_batch
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.report import result_words, summary_line
-from chromiq.dataset_builder.inputs.pair_pattern import PairPattern
+from chromiq.dataset_builder.inputs.photo_names import PairPattern
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.photos.images import write_mask, write_photo

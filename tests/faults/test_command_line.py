@@ -13,7 +13,7 @@ from chromiq.dataset_builder import build as build_module
 from chromiq.dataset_builder import executors
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.executors import LocalExecutor
-from chromiq.dataset_builder.inputs.gather import check_inputs
+from chromiq.dataset_builder.inputs.build_inputs import check_inputs
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.errors import AccessError, UnsoundError, UsageError
 from chromiq.evaluate.generate.images import read_seeds

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from user_texts import READERS, SEEDS, read
 
-from chromiq.dataset_builder.inputs.labels import read_garments
+from chromiq.dataset_builder.inputs.garments_json import read_garments
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.documents import MAX_TEXT_BYTES
 from chromiq.errors import UnsoundError, UsageError

@@ -19,7 +19,7 @@ def _crops(path: Path) -> object:
 
 
 def _garments(path: Path) -> object:
-    from chromiq.dataset_builder.inputs.labels import read_garments
+    from chromiq.dataset_builder.inputs.garments_json import read_garments
 
     return read_garments(path)
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from chromiq.dataset_builder.canvas.buckets import as_trained
-from chromiq.dataset_builder.inputs.pairs import natural_key
 from chromiq.errors import Finding, raise_findings
+from chromiq.files import natural_key
 from chromiq.photos.soundness import PHOTO_SUFFIXES, list_images
 from chromiq.toolkit_configs.schema.jobs import Job
 

@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chromiq.dataset_builder.inputs.pairs import natural_key
 from chromiq.errors import (
     EXIT_DONE,
     EXIT_FAILED,
@@ -28,7 +27,7 @@ from chromiq.errors import (
     InterruptedRunError,
     UsageError,
 )
-from chromiq.files import ensure_output_folder, safe_stem, sha256_file
+from chromiq.files import ensure_output_folder, natural_key, safe_stem, sha256_file
 from chromiq.runtime.signals import termination_as_interrupt
 from chromiq.toolkit_configs.runs.folder import RUN_FILE, RunRecord, read_record
 from chromiq.toolkit_configs.runs.status import Follower, RunStatus

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chromiq.dataset_builder.segmenters.agreement import colour_agreement
 from chromiq.dataset_builder.segmenters.classic.body import Body, Kind, seed_box
+from chromiq.dataset_builder.segmenters.still_life_match import colour_agreement
 from chromiq.records import BoolMask, GarmentLabel, RgbImage
 
 UPPER_WORDS = frozenset(

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 
 from chromiq.colour import srgb_to_lab
-from chromiq.dataset_builder.segmenters.agreement import colour_agreement
 from chromiq.dataset_builder.segmenters.classic.body import Body, Kind, seed_box
 from chromiq.dataset_builder.segmenters.small.person import SeenPerson
 from chromiq.dataset_builder.segmenters.still_life import background_distance, foreground
+from chromiq.dataset_builder.segmenters.still_life_match import colour_agreement
 from chromiq.records import BoolMask, RgbImage
 
 # A second person is so large beside the first; what is less is an arm, a bag or a prop.

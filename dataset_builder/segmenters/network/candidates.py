@@ -9,8 +9,8 @@ import numpy as np
 
 from chromiq.dataset_builder.inputs.labels import DETECTION_THRESHOLD
 from chromiq.dataset_builder.segmenters import SegmentationTask
-from chromiq.dataset_builder.segmenters.agreement import colour_agreement, plausible_box
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
+from chromiq.dataset_builder.segmenters.still_life_match import colour_agreement, plausible_box
 from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
 
 _LEAST_AGREEMENT = 0.4

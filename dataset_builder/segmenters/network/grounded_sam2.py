@@ -13,11 +13,11 @@ import numpy as np
 
 from chromiq.dataset_builder.inputs.labels import PUBLISHED_VOCABULARY, decide_label
 from chromiq.dataset_builder.segmenters import SegmentationTask
-from chromiq.dataset_builder.segmenters.agreement import plausible_box
 from chromiq.dataset_builder.segmenters.classic.body import Kind
 from chromiq.dataset_builder.segmenters.classic.kind import word_of_part, words_of_part
 from chromiq.dataset_builder.segmenters.network.candidates import Candidates, choose_mask
 from chromiq.dataset_builder.segmenters.network.hub_models import HubModels
+from chromiq.dataset_builder.segmenters.still_life_match import plausible_box
 from chromiq.records import GarmentLabel, GarmentMask, RgbImage
 
 if TYPE_CHECKING:

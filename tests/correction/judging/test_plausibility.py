@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from chromiq.correction.decide import plan_correction
 from chromiq.correction.fitting.transfer import garment_sample
 from chromiq.correction.judging.evidence import Evidence, find_bodies, look_at_photos
 from chromiq.correction.judging.plausibility import RULES, judge
 from chromiq.correction.options import CorrectionOptions
+from chromiq.correction.plan import plan_correction
 from chromiq.dataset_builder.degrade.apply import degrade
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.records import GarmentMask

@@ -1,6 +1,5 @@
 """Labels: the user's word wins, files are read whole or refused with all that is wrong."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chromiq.dataset_builder.build import build
+from chromiq.dataset_builder.inputs.garments_json import read_garments, write_garments
 from chromiq.dataset_builder.inputs.labels import (
     decide_label,
     given_label,
     parse_vocabulary,
-    read_garments,
-    write_garments,
 )
 from chromiq.dataset_builder.options import BuildOptions
-from chromiq.errors import UnsoundError, UsageError
+from chromiq.errors import UsageError
 from chromiq.records import PhotoPair
 from chromiq.sample_catalogue.catalogue import write_catalogue
 
@@ -82,21 +80,3 @@ def test_the_users_word_goes_into_captions_and_garments_json(tmp_path):
 def test_a_vocabulary_that_is_no_list_of_words_is_refused(text):
     with pytest.raises(UsageError, match="is not a list of different words"):
         parse_vocabulary(text)
-
-
-def test_labels_survive_a_round_trip(tmp_path):
-    labels = {"still-life1.jpg": "veste d'été", "still-life2.jpg": 'a "shirt"'}
-    write_garments(tmp_path / "garments.json", labels)
-    assert read_garments(tmp_path / "garments.json") == labels
-
-
-def test_every_wrong_entry_is_named(tmp_path):
-    path = tmp_path / "garments.json"
-    path.write_text(json.dumps({"a.jpg": "", "b.jpg": 3, "c.jpg": "two\nlines", "d.jpg": "shirt"}))
-    with pytest.raises(UnsoundError) as caught:
-        read_garments(path)
-    assert len(caught.value.findings) == 3
-    for text in ("[1]", "not json"):
-        path.write_text(text)
-        with pytest.raises(UnsoundError):
-            read_garments(path)

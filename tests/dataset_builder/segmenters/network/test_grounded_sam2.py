@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chromiq.dataset_builder.segmenters import SegmentationTask
-from chromiq.dataset_builder.segmenters.agreement import colour_agreement, plausible_box
 from chromiq.dataset_builder.segmenters.network.candidates import full_size
 from chromiq.dataset_builder.segmenters.network.grounded_sam2 import GroundedSam2Segmenter
+from chromiq.dataset_builder.segmenters.still_life_match import colour_agreement, plausible_box
 
 RED, BLUE, WHITE = (200, 30, 40), (30, 50, 190), (245, 245, 245)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from chromiq.dataset_builder.build import build
-from chromiq.dataset_builder.inputs.gather import check_inputs
+from chromiq.dataset_builder.inputs.build_inputs import check_inputs
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters import SegmentationTask
 from chromiq.dataset_builder.segmenters.choose import (

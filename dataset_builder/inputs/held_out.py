@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from chromiq.dataset_builder.inputs.pair_names import key_of_still_life
+from chromiq.dataset_builder.inputs.photo_names import key_of_still_life
 from chromiq.records import PhotoPair
 
 

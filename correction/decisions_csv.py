@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from chromiq.correction.options import CorrectionOptions
-from chromiq.dataset_builder.inputs.tables import Table, as_text, column_name, read_table, write_table
+from chromiq.dataset_builder.inputs.csv_tables import Table, as_text, column_name, read_table, write_table
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import collision_key, write_bytes
 

@@ -1,4 +1,4 @@
-"""``garments.json`` in a dataset: what each garment is called there, and which of the words the user wrote.
+"""``garments.json``: what each garment is called, and in a dataset's, which of the words the user wrote.
 
 The file has the published form, which does not say who wrote what, and the user may edit it. So the builder
 keeps a copy of what it wrote itself: an entry that differs is the user's, and is recorded as such. However a
@@ -10,10 +10,44 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from chromiq.dataset_builder.inputs.labels import read_garments, write_garments
 from chromiq.dataset_layout import DatasetLayout
-from chromiq.documents import load_json
+from chromiq.documents import load_json, read_text
+from chromiq.errors import Finding, raise_findings
 from chromiq.files import write_json
+
+
+def read_garments(path: Path) -> dict[str, str]:
+    """Labels in the published form: ``{"still-life1.jpg": "jacket"}``.
+
+    Raises:
+        UnsoundError: with all that is wrong in the file.
+    """
+    try:
+        document = load_json(read_text(path))
+    except (OSError, ValueError) as error:
+        message, hint = f"cannot be read as JSON ({error})", "Write it again as a JSON file in UTF-8."
+        raise_findings([Finding("garments.unreadable", str(path), message, hint)], str(path))
+    if not isinstance(document, dict):
+        message = f"is a JSON {type(document).__name__}, not an object"
+        hint = 'Write an object such as {"still-life1.jpg": "jacket"}.'
+        raise_findings([Finding("garments.form", str(path), message, hint)], str(path))
+    findings = [
+        Finding(
+            "garments.label",
+            f"{path.name}: {name}",
+            f"{repr(label)[:80]} is not a garment's name on one line",
+            'Write a name such as "jacket".',
+        )
+        for name, label in document.items()
+        if not (isinstance(label, str) and label.strip() and label.isprintable())
+    ]
+    raise_findings(findings, str(path))
+    return document
+
+
+def write_garments(path: Path, labels: Mapping[str, str]) -> None:
+    """Write labels in the published form, as `read_garments` reads it."""
+    write_json(path, dict(labels))
 
 
 def recall_given(folder: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a person writes into a dataset's garments.json wins over the segmenter, through any interruption."""
+"""What the user writes into garments.json wins over the segmenter, and survives any interruption."""
 
 import hashlib
 import json
@@ -8,9 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from chromiq.dataset_builder.build import build as build_dataset
-from chromiq.dataset_builder.inputs import own_labels
-from chromiq.dataset_builder.inputs.labels import read_garments, write_garments
-from chromiq.dataset_builder.inputs.own_labels import recall_given, write_own_garments
+from chromiq.dataset_builder.inputs import garments_json
+from chromiq.dataset_builder.inputs.garments_json import (
+    read_garments,
+    recall_given,
+    write_garments,
+    write_own_garments,
+)
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.errors import UnsoundError
 from chromiq.sample_catalogue.catalogue import write_catalogue
@@ -115,7 +119,7 @@ def test_killed_while_the_file_is_written_nothing_is_misread(tmp_path, monkeypat
     assert given == {"b.jpg": "coat"}
     with monkeypatch.context() as patch:
         if fatal_step:
-            patch.setattr(own_labels, fatal_step, die)
+            patch.setattr(garments_json, fatal_step, die)
             with pytest.raises(KeyboardInterrupt):
                 write_own_garments(tmp_path, {"a.jpg": "tunic", "b.jpg": "coat"}, given)
         else:
@@ -160,3 +164,21 @@ def test_the_command_line_reads_it_too(catalogue, dataset):
     result = CliRunner().invoke(app, [*map(str, command), "--size", "192x128", "--workers", "1", "--json"])
     assert (result.exit_code, json.loads(result.stdout)["resumed_pairs"]) == (0, 2)
     assert labels(dataset)["1"] == ("smock", "given")
+
+
+def test_labels_survive_a_round_trip(tmp_path):
+    labels = {"still-life1.jpg": "veste d'été", "still-life2.jpg": 'a "shirt"'}
+    write_garments(tmp_path / "garments.json", labels)
+    assert read_garments(tmp_path / "garments.json") == labels
+
+
+def test_every_wrong_entry_is_named(tmp_path):
+    path = tmp_path / "garments.json"
+    path.write_text(json.dumps({"a.jpg": "", "b.jpg": 3, "c.jpg": "two\nlines", "d.jpg": "shirt"}))
+    with pytest.raises(UnsoundError) as caught:
+        read_garments(path)
+    assert len(caught.value.findings) == 3
+    for text in ("[1]", "not json"):
+        path.write_text(text)
+        with pytest.raises(UnsoundError):
+            read_garments(path)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chromiq.correction.decisions import Decision, match_key, read_decisions, write_decisions
+from chromiq.correction.decisions_csv import Decision, match_key, read_decisions, write_decisions
 from chromiq.correction.options import CorrectionOptions
 from chromiq.errors import UnsoundError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chromiq.dataset_builder.canvas.scene import geometry_of
 from chromiq.dataset_builder.example import example_name
-from chromiq.dataset_builder.inputs.labels import read_garments
+from chromiq.dataset_builder.inputs.garments_json import read_garments
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.mask_files import (
     GivenMasks,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chromiq.correction import agreement
-from chromiq.correction.agreement import check_agreement
+from chromiq.correction import pair_agreement
+from chromiq.correction.pair_agreement import check_agreement
 from chromiq.dataset_builder.export import remove_recorded
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 
@@ -38,7 +38,7 @@ def test_it_is_remembered_until_something_changes(dataset, monkeypatch):
         raise AssertionError(f"{work.pair.key} was checked again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(agreement, "_measured", never)
+        patch.setattr(pair_agreement, "_measured", never)
         assert check_agreement(pairs, dataset) == first
     (dataset / "pairs" / "on_model1.png").write_bytes((dataset / "truth" / "on_model1.png").read_bytes())
     assert check_agreement(pairs, dataset) == []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chromiq.dataset_builder.inputs.gather import check_inputs
+from chromiq.dataset_builder.inputs.build_inputs import check_inputs
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.errors import UnsoundError
 from chromiq.sample_catalogue.catalogue import write_catalogue
