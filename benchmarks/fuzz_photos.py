@@ -4,14 +4,16 @@
 
 The seeds are the files of the matrix (`tests/support/foreign_photos.py`). Each input is a seed with bytes
 flipped, overwritten, cut out, repeated or cut off. It must be read, or refused with a finding, within
-seconds; if it is read, it is also written again with a part changed. Inputs are tried in batches, each in a
-process of its own: one that ends by a signal, or without its result, is reported and its input kept.
+seconds, and read to the same pixels whatever lay in fresh memory before; it is also written again with a part
+changed. Inputs are tried in batches, each in a process of its own: one that ends by a signal, or without its
+result, is reported and its input kept.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import faulthandler
 import json
 import resource
@@ -20,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +30,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 SLOW_S = 60.0
 MEMORY_BYTES = 6 << 30
+M_PERTURB = -6
 _SPECIAL = (0, 1, 2, 127, 128, 255)
 _LAST = "last-input"
 
@@ -85,6 +89,8 @@ def tried(path: Path) -> str:
     try:
         photo = read_photo(path)
         _ = photo.rgb
+        with fresh_memory(0xA5):
+            assert np.array_equal(read_photo(path).values, photo.values), "pixels of uninitialised memory"
     except UnsoundError as error:
         return (finding or error.findings[0]).code
     if finding or photo.values.size > 3_000_000:
@@ -96,6 +102,17 @@ def tried(path: Path) -> str:
     except UnsoundError as error:
         return error.findings[0].code
     return "written"
+
+
+@contextlib.contextmanager
+def fresh_memory(byte: int) -> Iterator[None]:
+    """What is allocated in the block holds that byte at first, where the C library is glibc."""
+    set_option = getattr(ctypes.CDLL(None), "mallopt", lambda *_: 0)
+    set_option(M_PERTURB, byte)
+    try:
+        yield
+    finally:
+        set_option(M_PERTURB, 0)
 
 
 def fuzz(sources: list[Path], inputs: int, seed: int, folder: Path) -> Counter[str]:

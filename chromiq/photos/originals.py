@@ -40,8 +40,8 @@ from chromiq.photos.images import (
 )
 from chromiq.photos.jpeg_blocks import changed_jpeg
 from chromiq.photos.metadata import Carried
-from chromiq.photos.reader import tiff_page, tiff_samples
-from chromiq.photos.tiff import plain_directory, rewritten, write_tiff
+from chromiq.photos.reader import tiff_page
+from chromiq.photos.tiff import plain_directory, rewritten, tiff_samples, write_tiff
 from chromiq.records import BoolMask
 
 Box = tuple[slice, slice]
@@ -238,7 +238,7 @@ def _rewritten_tiff(
         rgb = int(page.photometric) == 2 or (int(page.photometric) == 6 and lossy)
         if not rgb or int(page.bitspersample) not in {8, 16} or page.fillorder != 1:
             return None
-        samples = tiff_samples(page)
+        samples = tiff_samples(photo.path, page)
         before, after = (turned_back(each, photo.file.orientation) for each in (photo.values[box], part))
         different = _different(before, after)
         there = np.zeros(samples.shape[:2], bool)

@@ -1,8 +1,8 @@
 """The one reader of photos: kind of file, size, colours, and the pixels as they are stored.
 
-libvips decodes JPEG, PNG, WebP and AVIF, tifffile TIFF (see `chromiq.photos.tiff`), Pillow BMP, which libvips
-does not know. Nothing is decoded before its size is known, and only formats of photos are: a file is
-recognised by its first bytes, whatever it is called, and handed to the decoder of that format alone.
+libvips decodes JPEG, PNG, WebP and AVIF, libtiff and tifffile TIFF (see `chromiq.photos.tiff`), Pillow BMP,
+which libvips does not know. Nothing is decoded before its size is known, and only formats of photos are: a
+file is recognised by its first bytes, whatever it is called, and handed to the decoder of that format alone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from chromiq.photos.colour_space import (
 )
 from chromiq.photos.containers import JPEG_FRAMES, jpeg_size
 from chromiq.photos.metadata import Metadata, exif_space, metadata_of_tiff, read_metadata, with_exif
-from chromiq.photos.tiff import path_is_big
+from chromiq.photos.tiff import path_is_big, tiff_samples, widened
 
 # A file may be written again under its name, so no result of an operation is kept.
 pyvips.cache_set_max(0)
@@ -85,10 +85,8 @@ _UNSPECIFIED = 2
 _TIFF_WHITE, _TIFF_PRIMARIES, _TIFF_TRANSFER = 318, 319, 301
 _REDUCED, _MASK_PAGE = 1, 4
 _TIFF_JPEG = 7
-# Others state sizes of their own in each strip, or are not known to tifffile.
-_TIFF_COMPRESSIONS = frozenset({1, 5, _TIFF_JPEG, 8, 32773, 32946, 34925, 50000})
-# Fax and WebP, which libtiff decodes.
-_LIBTIFF_COMPRESSIONS = frozenset({2, 3, 4, 50001})
+# Fax, WebP and what photo software writes. Others state sizes of their own in each strip.
+_TIFF_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, _TIFF_JPEG, 8, 32773, 32946, 34925, 50000, 50001})
 _DNG_VERSION, _RAW_PHOTOMETRICS, _MOST_RAW_PAGES = 50706, frozenset({32803, 34892}), 8
 _YCBCR = 6
 # What a decoder may raise on bytes that are not what they promise.
@@ -355,20 +353,13 @@ def _vips_image(path: Path, image_format: Format, shrink: int = 1) -> pyvips.Ima
 def _vips_pixels(image: pyvips.Image, kind: Kind) -> Pixels:
     values = image.numpy()
     if image.format == "ushort" and image.interpretation not in {"rgb16", "grey16"}:
-        values = _widened(values, int(image.get("bits-per-sample")))
+        values = widened(values, int(image.get("bits-per-sample")))
     channels = {"grey": 1, "rgb": 3, "cmyk": 4}[kind]
     if values.ndim == 2:
         return Pixels(values, None, kind)
     alpha = np.ascontiguousarray(values[..., channels]) if values.shape[2] > channels else None
     values = values[..., 0] if channels == 1 else values[..., :channels]
     return Pixels(np.ascontiguousarray(values), alpha, kind)
-
-
-def _widened(values: NDArray[Any], bits: int) -> NDArray[np.uint16]:
-    """Values of 9 to 15 bits at the range of 16."""
-    if bits >= 16:
-        return values.astype(np.uint16)
-    return (values.astype(np.uint32) * 65535 // ((1 << bits) - 1)).astype(np.uint16)
 
 
 def _shrink(size_wh: tuple[int, int], least_wh: tuple[int, int]) -> int:
@@ -419,7 +410,7 @@ def _refuse_other_tiff(path: Path, page: tifffile.TiffPage) -> None:
         raise _refused(path, f"it holds {page.bitspersample}-bit integers")
     if page.samplesperpixel > 16 or page.imagedepth != 1:
         raise _refused(path, f"it holds {page.samplesperpixel} channels")
-    if compression not in _TIFF_COMPRESSIONS | _LIBTIFF_COMPRESSIONS:
+    if compression not in _TIFF_COMPRESSIONS:
         name = getattr(page.compression, "name", str(compression))
         raise _refused(
             path, f"its compression {name} is not supported", "Export it with LZW or ZIP compression."
@@ -439,10 +430,8 @@ def _is_camera_raw(file: tifffile.TiffFile) -> bool:
 
 def _tiff_pixels(path: Path) -> Pixels:
     with tiff_page(path) as (page, _):
-        if _is_exotic(page):
-            return _exotic_tiff_pixels(path, page)
         _refuse_larger_strips(path, page)
-        stored = tiff_samples(page)
+        stored = tiff_samples(path, page)
         photometric = int(page.photometric)
         if photometric == 3:
             return Pixels(_through_palette(stored[..., 0], page), None, "rgb")
@@ -459,23 +448,6 @@ def _tiff_pixels(path: Path) -> Pixels:
     if photometric == 0:
         values = np.iinfo(values.dtype).max - values
     return Pixels(np.ascontiguousarray(values[..., 0] if colours == 1 else values), alpha, kind)
-
-
-def tiff_samples(page: tifffile.TiffPage) -> NDArray[Any]:
-    """All channels of a TIFF's picture as they are stored: ``(h, w, channels)``, uint8 or uint16."""
-    stored = page.asarray()
-    shape = (int(page.imagelength), int(page.imagewidth))
-    if page.planarconfig == 2 and page.samplesperpixel > 1:
-        stored = np.moveaxis(stored.reshape(-1, *shape), 0, -1)
-    stored = stored.reshape(*shape, -1)
-    bits = int(page.bitspersample)
-    if stored.dtype == np.bool_ or bits == 1:
-        return stored.astype(np.uint8) * 255
-    if int(page.photometric) != 3 and bits < 8:
-        return (stored.astype(np.uint16) * 255 // ((1 << bits) - 1)).astype(np.uint8)
-    return (
-        _widened(stored, bits) if 8 < bits < 16 else stored.astype(stored.dtype.newbyteorder("="), copy=False)
-    )
 
 
 def _refuse_larger_strips(path: Path, page: tifffile.TiffPage) -> None:
@@ -503,21 +475,6 @@ def undone_alpha(values: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
 def _through_palette(stored: NDArray[Any], page: tifffile.TiffPage) -> NDArray[np.uint8]:
     palette = np.asarray(page.colormap)
     return np.ascontiguousarray((palette.T[stored] >> 8).astype(np.uint8))
-
-
-def _is_exotic(page: tifffile.TiffPage) -> bool:
-    """Whether tifffile leaves it to libtiff: bits the other way round, fax, WebP."""
-    return int(page.compression) in _LIBTIFF_COMPRESSIONS or page.fillorder != 1
-
-
-def _exotic_tiff_pixels(path: Path, page: tifffile.TiffPage) -> Pixels:
-    """libtiff reads what tifffile does not."""
-    values = pyvips.Image.tiffload(os.fsencode(path), page=int(page.index), fail_on="error").numpy()
-    if values.dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)}:
-        raise ValueError(f"its values are of type {values.dtype}")
-    if values.ndim == 2 or values.shape[2] < 3:
-        return Pixels(np.ascontiguousarray(values if values.ndim == 2 else values[..., 0]), None, "grey")
-    return Pixels(np.ascontiguousarray(values[..., :3]), None, "rgb")
 
 
 # ---------------------------------------------------------------- colour

@@ -1,9 +1,9 @@
 """TIFF directories and strips: read, changed in part, written again as they were stored.
 
-tifffile decodes (libvips' libtiff has no ZSTD and LZMA here, and writes no EXIF directory). A photo that is
-written again keeps its byte order, BigTIFF, compression, predictor, planes, strips or tiles: those without a
-changed pixel are copied, the others are encoded again. Every tag is copied, but for those that describe
-the old pixels.
+libtiff decodes LZW, PackBits, fax and WebP; tifffile does the rest, as libvips' libtiff has no ZSTD and LZMA
+and writes no EXIF directory. A photo that is written again keeps its byte order, BigTIFF, compression,
+predictor, planes, strips or tiles: those without a changed pixel are copied, the others are encoded again.
+Every tag is copied, but for those that describe the old pixels.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Literal
 
 import imagecodecs
 import numpy as np
+import pyvips
 import tifffile
 from numpy.typing import NDArray
 
@@ -48,10 +49,14 @@ _TYPE_BYTES = {
 }
 _OFFSETS, _COUNTS = {273, 324}, {279, 325}
 _MOST_TAGS, _MOST_BYTES, _DEEPEST = 4096, 256 << 20, 4
+# imagecodecs' own LZW decoder reads beyond its buffers when a strip is corrupt; its fax and WebP are missing.
+_BY_LIBTIFF = frozenset({2, 3, 4, 5, 32773, 50001})
+_DECODING_TAGS = (292, 293)  # options of fax
 _DEFLATE, _ZIP = 8, frozenset({8, 32946})
 # By libdeflate, in a third of zlib's time.
 _ZIP_LEVEL = 6
 _LOSSY_LEVEL = 95
+_PALETTE = 3
 Order = Literal["<", ">"]
 
 
@@ -232,6 +237,91 @@ def _append(out: bytearray, directory: Directory, big: bool) -> int:
     start = len(out)
     out += struct.pack(order + ("Q" if big else "H"), len(rows)) + b"".join(rows) + bytes(inline_bytes)
     return start
+
+
+def tiff_samples(path: Path, page: tifffile.TiffPage) -> NDArray[Any]:
+    """All channels of a TIFF's picture as they are stored.
+
+    Args:
+        path: the file.
+        page: its photo.
+
+    Returns:
+        ``(h, w, channels)`` uint8 or uint16, depths between these spread over the range of the larger; of a
+        palette, its indices.
+
+    Raises:
+        ValueError: if the strips or tiles do not fit the picture.
+        pyvips.Error: if libtiff cannot decode it.
+    """
+    shape = (int(page.imagelength), int(page.imagewidth))
+    bits, palette = int(page.bitspersample), int(page.photometric) == _PALETTE
+    if int(page.compression) in _BY_LIBTIFF or page.fillorder != 1:
+        stored = _samples_by_libtiff(path, page)
+        return stored // (255 // ((1 << bits) - 1)) if palette and bits < 8 else stored
+    stored = page.asarray()
+    if page.planarconfig == 2 and page.samplesperpixel > 1:
+        stored = np.moveaxis(stored.reshape(-1, *shape), 0, -1)
+    stored = stored.reshape(*shape, -1)
+    if stored.dtype == np.bool_ or bits == 1:
+        return stored.astype(np.uint8) * (1 if palette else 255)
+    if not palette and bits < 8:
+        return (stored.astype(np.uint16) * 255 // ((1 << bits) - 1)).astype(np.uint8)
+    return (
+        widened(stored, bits) if 8 < bits < 16 else stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    )
+
+
+def widened(values: NDArray[Any], bits: int) -> NDArray[np.uint16]:
+    """Values of 9 to 15 bits at the range of 16."""
+    if bits >= 16:
+        return values.astype(np.uint16)
+    return (values.astype(np.uint32) * 65535 // ((1 << bits) - 1)).astype(np.uint16)
+
+
+def _samples_by_libtiff(path: Path, page: tifffile.TiffPage) -> NDArray[Any]:
+    """As `tiff_samples`, by libtiff, which also scales 1, 2 and 4 bits to 8.
+
+    libvips would interpret what it reads: apply a palette, undo alpha, refuse tiles of separate planes. So
+    each plane is given to it as a TIFF of nothing but grey samples.
+    """
+    bits, channels = int(page.bitspersample), int(page.samplesperpixel)
+    if bits not in ({1, 2, 4, 8, 16} if channels == 1 else {8, 16}):
+        raise ValueError(f"{channels} channels of {bits} bits in this compression are not supported")
+    strips = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    if sum(count for _, count in strips) > path.stat().st_size:
+        raise ValueError("its strips or tiles overlap")
+    planes = channels if page.planarconfig == 2 else 1
+    each = len(strips) // planes
+    plain = _plain_samples(page, channels // planes)
+    decoded = []
+    with path.open("rb") as stream:
+        for first in range(0, each * planes, each):
+            chunks = []
+            for offset, count in strips[first : first + each]:
+                stream.seek(offset)
+                chunks.append(stream.read(count))
+            image = pyvips.Image.tiffload_buffer(
+                write_tiff(plain, chunks), access="sequential", fail_on="error", unlimited=True
+            )
+            decoded.append(image.numpy().reshape(image.height, image.width, -1))
+    return decoded[0] if planes == 1 else np.concatenate(decoded, axis=2)
+
+
+def _plain_samples(page: tifffile.TiffPage, channels: int) -> Directory:
+    """The tags of a TIFF with a page's strips or tiles, its samples taken as grey."""
+    order: Order = page.parent.byteorder
+    sizes = {322: page.tilewidth, 323: page.tilelength} if page.is_tiled else {278: page.rowsperstrip}
+    shorts: dict[int, tuple[int, ...]] = {
+        258: (int(page.bitspersample),) * channels, 259: (int(page.compression),), 262: (1,),
+        266: (int(page.fillorder),), 277: (channels,), 284: (1,), 317: (int(page.predictor),),
+        **({338: (0,) * (channels - 1)} if channels > 1 else {}),
+    }  # fmt: skip
+    longs = {256: page.imagewidth, 257: page.imagelength, **sizes}
+    longs |= {tag: page.tags[tag].value for tag in _DECODING_TAGS if tag in page.tags}
+    tags = {tag: Entry(3, struct.pack(f"{order}{len(v)}H", *v)) for tag, v in shorts.items()}
+    tags |= {tag: Entry(4, struct.pack(f"{order}I", int(value))) for tag, value in longs.items()}
+    return Directory(order, tags)
 
 
 def rewritten(

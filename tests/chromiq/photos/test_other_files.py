@@ -18,6 +18,7 @@ from chromiq.photos.soundness import verify_photo
 
 GREY = cv2.cvtColor(PHOTO, cv2.COLOR_RGB2GRAY)
 LAB = cv2.cvtColor(PHOTO, cv2.COLOR_RGB2LAB)
+PALETTE = Image.fromarray(PHOTO).quantize(64)
 YCBCR = np.asarray(Image.fromarray(PHOTO).convert("YCbCr"))
 
 
@@ -105,6 +106,16 @@ READ = [
     ("grey16.tif", tiff(DEEP[..., 1], photometric="minisblack"), DEEP[..., 1] / 65535),
     ("white.tif", tiff(255 - GREY, photometric="miniswhite"), GREY / 255),
     ("bits.tif", tiff(GREY > 128, photometric="minisblack"), (GREY > 128).astype(float)),
+    *(
+        (
+            f"bits-{code}.tif",
+            pillow(Image.fromarray(GREY > 128), compression=code),
+            (GREY > 128).astype(float),
+        )
+        for code in ("tiff_lzw", "packbits", "group3", "group4")
+    ),
+    ("palette.tif", pillow(PALETTE, compression="tiff_lzw"), np.asarray(PALETTE.convert("RGB")) / 255),
+    ("webp.tif", tiff(compression="webp"), PHOTO / 255),
     ("grey16.png", pillow(Image.fromarray(DEEP[..., 1])), DEEP[..., 1] / 65535),
     ("bits.png", pillow(Image.fromarray(GREY > 128)), (GREY > 128).astype(float)),
     ("gamma.png", with_chunk(b"sRGB", b"\0"), PHOTO / 255),

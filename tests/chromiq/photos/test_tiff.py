@@ -1,0 +1,86 @@
+"""TIFF strips, tiles and planes are read as they are stored, and corrupt ones are refused."""
+
+import numpy as np
+import pytest
+import tifffile
+from foreign_photos import DEEP, PHOTO
+
+from chromiq.errors import UnsoundError
+from chromiq.photos.images import read_photo
+from chromiq.photos.reader import tiff_page
+from chromiq.photos.tiff import tiff_samples
+
+CHANNELS = np.dstack([DEEP, DEEP[::-1]])
+
+
+@pytest.mark.parametrize("compression", ["lzw", "packbits", "zlib", None])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("tile", [None, (32, 48)])
+@pytest.mark.parametrize(
+    ("channels", "planes"),
+    [(1, "contig"), *((channels, planes) for channels in (2, 3, 5) for planes in ("contig", "separate"))],
+)
+def test_samples_of_every_layout(tmp_path, compression, dtype, channels, tile, planes):
+    values = (CHANNELS[..., :channels] >> (8 if dtype == np.uint8 else 0)).astype(dtype)
+    stored = np.ascontiguousarray(np.moveaxis(values, -1, 0)) if planes == "separate" else values
+    options = {"planarconfig": planes} if channels > 1 else {}
+    colours = "rgb" if channels >= 3 else "minisblack"
+    if channels not in {1, 3}:
+        options["extrasamples"] = (0,) * (channels - (3 if channels >= 3 else 1))
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        stored if channels > 1 else values[..., 0],
+        photometric=colours,
+        compression=compression,
+        predictor=compression in {"lzw", "zlib"},
+        byteorder=">",
+        tile=tile,
+        rowsperstrip=None if tile else 7,
+        **options,
+    )
+    with tiff_page(tmp_path / "a.tif") as (page, _):
+        np.testing.assert_array_equal(tiff_samples(tmp_path / "a.tif", page), values)
+
+
+def with_lzw(path, **options):
+    tifffile.imwrite(path, DEEP, photometric="rgb", compression="lzw", predictor=True, **options)
+    with tifffile.TiffFile(path) as file:
+        return file.pages[0].dataoffsets[0], file.pages[0].databytecounts[0]
+
+
+@pytest.mark.parametrize("fault", range(12))
+def test_a_corrupt_lzw_strip_is_refused_or_read_the_same_each_time(tmp_path, fault):
+    path = tmp_path / "a.tif"
+    offset, count = with_lzw(path)
+    data, rng = bytearray(path.read_bytes()), np.random.default_rng(fault)
+    at = offset + int(rng.integers(0, count - 8))
+    data[at : at + 8] = rng.bytes(8)
+    path.write_bytes(data)
+    seen = []
+    for _ in range(2):
+        try:
+            seen.append(read_photo(path).values.tobytes())
+        except UnsoundError as error:
+            seen.append(error.findings[0])
+    assert seen[0] == seen[1]
+
+
+def test_an_lzw_strip_that_ends_early_is_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    offset, count = with_lzw(path, rowsperstrip=len(DEEP))
+    data = bytearray(path.read_bytes())
+    data[offset + count // 2 : offset + count] = bytes(count - count // 2)
+    path.write_bytes(data)
+    with pytest.raises(UnsoundError, match="damaged or cut short"):
+        read_photo(path)
+
+
+def test_strips_that_all_lie_in_the_same_place_are_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    with_lzw(path, rowsperstrip=1)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        tags = file.pages[0].tags
+        tags["StripOffsets"].overwrite([8] * len(PHOTO), dtype="I")
+        tags["StripByteCounts"].overwrite([path.stat().st_size - 8] * len(PHOTO), dtype="I")
+    with pytest.raises(UnsoundError, match="overlap"):
+        read_photo(path)
