@@ -389,7 +389,7 @@ _ENTRIES = (
     ),
 )
 MODELS: dict[str, EditModel] = {model.name: model for model in _ENTRIES}
-"""Every edit model by the name that ``--model`` takes."""
+"""Every edit model by its name."""
 DEFAULT_MODEL = "kontext"
 
 

@@ -69,7 +69,7 @@ def render(
     from chromiq.toolkit_configs.render.job import render_composed
     from chromiq.toolkit_configs.render.settings import (
         Settings,
-        command_line_settings,
+        assigned_settings,
         environment_settings,
         project_settings,
     )
@@ -79,7 +79,7 @@ def render(
     layers = [
         project_settings(project),
         environment_settings(os.environ),
-        Settings("the command line", values=command_line_settings(settings or ())),
+        Settings("the command line", values=assigned_settings(settings or (), "--set")),
     ]
     composed = compose(
         model, dataset, preset=preset, name=name, training_folder=training_folder, layers=layers
@@ -124,14 +124,14 @@ def _adapt(
 ) -> None:
     from chromiq.files import write_text
     from chromiq.toolkit_configs.render.adapt import adapt_config
-    from chromiq.toolkit_configs.render.settings import command_line_settings
+    from chromiq.toolkit_configs.render.settings import assigned_settings
 
     adapted = adapt_config(
         config,
         dataset,
         name=name,
         training_folder=training_folder,
-        settings=command_line_settings(settings),
+        settings=assigned_settings(settings, "--set"),
         as_json=is_json_file(out) if out else None,
     )
     if out:

@@ -29,7 +29,7 @@ class OpenedFolder:
     Attributes:
         id: short name of it in addresses; the same at every start.
         path: where it is.
-        kind: results of ``correct --batch``, a dataset, a training run, or only photos.
+        kind: results of a batch of corrections, a dataset, a training run, or only photos.
     """
 
     id: str
@@ -154,7 +154,7 @@ def open_workplace(folders: Sequence[Path]) -> Workplace:
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(
-                f"{folder}: not a folder; give results of correct --batch, a dataset, a run, or photos"
+                f"{folder}: not a folder; give a folder of corrections, a dataset, a run, or photos"
             )
         roots.append(folder.resolve())
     workplace = Workplace(tuple(dict.fromkeys(roots)))

@@ -1,4 +1,4 @@
-"""A LoRA's picture of an on-model photo, for `chromiq correct --method lora` and `hybrid`."""
+"""A LoRA's picture of an on-model photo, for corrections with the methods ``lora`` and ``hybrid``."""
 
 from __future__ import annotations
 

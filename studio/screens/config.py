@@ -25,7 +25,7 @@ from chromiq.toolkit_configs.render.compose import Composed, compose
 from chromiq.toolkit_configs.render.job import render_composed
 from chromiq.toolkit_configs.render.memory import GIB
 from chromiq.toolkit_configs.render.presets import PRESETS, preset_memory_gib
-from chromiq.toolkit_configs.render.settings import Settings, command_line_settings, environment_settings
+from chromiq.toolkit_configs.render.settings import Settings, assigned_settings, environment_settings
 
 _MOST_SETTINGS = 40
 
@@ -52,7 +52,7 @@ class _Wanted:
         """The job."""
         layers = [
             environment_settings(os.environ),
-            Settings("the page", values=command_line_settings(self.settings)),
+            Settings("the page", values=assigned_settings(self.settings, "setting")),
         ]
         return compose(
             self.model, self.folder.path, preset=self.preset, name=self.name or None, layers=layers

@@ -197,7 +197,7 @@ def test_several_processes_for_one_run_are_refused(trainer, config, run_folder, 
     monkeypatch.setenv("WORLD_SIZE", "2")
     result = chromiq("train", config)
     assert result.code == 2
-    assert "sweep-train --devices" in result.err
+    assert "chromiq sweep-train" in result.err
     assert not run_folder.exists()
 
 

@@ -31,7 +31,7 @@ def refuse_several_processes(environment: Mapping[str, str]) -> None:
     if size not in {"", "0", "1"}:
         raise UsageError(
             f"WORLD_SIZE={size}: chromiq train must be one process, not one of several as accelerate or "
-            "torchrun start them. A run trains on one GPU; 'chromiq sweep-train --devices' trains several."
+            "torchrun start them. A run trains on one GPU; 'chromiq sweep-train' uses several."
         )
 
 

@@ -264,7 +264,7 @@ def layout_findings(root: Path, spec: EditModel, model: str) -> list[Finding]:
     stitched, apart = "stitched images", "still-lifes in a folder reference/"
     needed, found = (apart, stitched) if spec.has_reference else (stitched, apart)
     message = f"{model} needs {needed}, but the dataset has {found}"
-    hint = f"Build it for this model: chromiq build PAIRS --out DATASET --model {model}"
+    hint = f"Build it again for the model {model}."
     return [Finding("dataset.layout", str(root), message, hint)]
 
 

@@ -19,7 +19,7 @@ from chromiq.templating import template_environment, template_text
 from chromiq.toolkit_configs.render.compose import Composed, compose
 from chromiq.toolkit_configs.render.memory import MemoryEstimate
 from chromiq.toolkit_configs.render.notes import NOTES
-from chromiq.toolkit_configs.render.settings import Settings, command_line_settings, flat
+from chromiq.toolkit_configs.render.settings import Settings, flat, text_setting
 from chromiq.toolkit_configs.schema.rendered import RenderedJob
 
 # AI-Toolkit replaces ${NAME} in the raw text and [name] in every value: neither can be written literally.
@@ -63,14 +63,14 @@ def render_job(
         UnsoundError: if a value holds what AI-Toolkit would replace, the dataset is not laid out for the
             model, or the template does not render the job.
     """
-    assignments = [f"{key}={value}" for key, value in (overrides or {}).items()]
+    values = [text_setting(key, value, f"overrides {key}") for key, value in (overrides or {}).items()]
     composed = compose(
         model,
         dataset,
         preset=preset,
         name=name,
         training_folder=training_folder,
-        layers=[*layers, Settings("the command line", values=command_line_settings(assignments))],
+        layers=[*layers, Settings("overrides", values=tuple(values))],
     )
     return render_composed(composed, template)
 

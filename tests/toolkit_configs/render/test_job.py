@@ -259,7 +259,7 @@ def test_a_misspelt_key_is_refused_with_what_was_meant(key, cure):
      ("network.type", "dora")],
 )  # fmt: skip
 def test_a_value_that_does_not_fit_is_refused(key, text):
-    with pytest.raises(UsageError, match=f"--set {key}="):
+    with pytest.raises(UsageError, match=f"overrides {key}="):
         render(overrides={key: text})
 
 

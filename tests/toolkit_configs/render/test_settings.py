@@ -11,7 +11,7 @@ from chromiq.toolkit_configs.render.job import render_composed, render_job, temp
 from chromiq.toolkit_configs.render.notes import NOTES
 from chromiq.toolkit_configs.render.settings import (
     Settings,
-    command_line_settings,
+    assigned_settings,
     environment_settings,
     flat,
     project_settings,
@@ -24,7 +24,7 @@ def composed_of(tmp_path, model="kontext", *, project="", environment=None, comm
     layers = [
         project_settings(path),
         environment_settings(environment or {}),
-        Settings("the command line", values=command_line_settings(command)),
+        Settings("the command line", values=assigned_settings(command, "set")),
     ]
     return compose(model, tmp_path / "dataset", layers=layers, **options)
 
@@ -46,7 +46,7 @@ def test_each_place_wins_over_those_before_it(tmp_path):
         (composed_of(tmp_path, project=PROJECT), 0.0002, "chromiq.yaml"),
         (composed_of(tmp_path, project=PROJECT, environment=ENVIRONMENT), 0.0003, "CHROMIQ_TRAIN__LR"),
         (composed_of(tmp_path, project=PROJECT, environment=ENVIRONMENT, command=command), 0.0004,
-         "--set train.lr"),
+         "set train.lr"),
     ]  # fmt: skip
     assert [explained(composed)["train.lr"] for composed, _, _ in steps] == [step[1:] for step in steps]
     last = explained(steps[-1][0])
@@ -90,7 +90,7 @@ def test_every_value_of_the_file_is_explained(tmp_path):
 def test_keys_that_the_trainer_reads_and_we_do_not_model_can_be_set(tmp_path, key, text, value):
     found = explained(composed_of(tmp_path, command=[f"{key}={text}"]))
     full = key.replace("datasets.", "datasets.0.").replace("0.0.", "0.")
-    assert found[full] == (value, f"--set {key}")
+    assert found[full] == (value, f"set {key}")
 
 
 @pytest.mark.parametrize("text", ["yes", "1e5", "null and void", "a: b: c", "[name", "{{ x }}", "- a", "'"])
@@ -163,7 +163,7 @@ def test_a_dataset_laid_out_for_another_kind_of_model_is_refused(built_dataset, 
         compose("flux2-klein", built_dataset)
     (finding,) = caught.value.findings
     assert finding.code == "dataset.layout"
-    assert finding.hint.endswith("--model flux2-klein")
+    assert finding.hint == "Build it again for the model flux2-klein."
     for folder in ("gt", "reference"):
         (tmp_path / "apart" / folder).mkdir(parents=True)
     with pytest.raises(UnsoundError) as caught:

