@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import cleandoc
 from typing import Annotated, Any
 
 import typer
@@ -45,6 +46,11 @@ class Interrupted(BaseException):
 
 
 class _Verbs(TyperGroup):
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**named)
+        for command in self.commands.values():
+            command.help = _unwrapped(command.help or "")
+
     def make_context(self, *given: Any, **named: Any) -> Any:
         with _errors_reported():
             return super().make_context(*given, **named)
@@ -52,6 +58,11 @@ class _Verbs(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         with _errors_reported():
             return super().invoke(ctx)
+
+
+def _unwrapped(text: str) -> str:
+    """A docstring with its paragraphs on one line each, as Rich breaks them at the terminal's width."""
+    return "\n\n".join(" ".join(part.split("\n")) for part in cleandoc(text).split("\n\n"))
 
 
 @contextmanager
