@@ -68,8 +68,13 @@ class PersonModels:
     """Both models, ready to run; not to be shared between threads."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
+        self._files = dict(files)
         self._outline = _read(files[SELFIE_SEGMENTATION])
         self._pose = _read(files[POSE_LANDMARK])
+
+    def __reduce__(self) -> tuple[type[PersonModels], tuple[dict[str, Path]]]:
+        """Pickled as its files, since OpenCV's networks cannot be: each worker process reads them again."""
+        return PersonModels, (self._files,)
 
     def see(self, rgb: RgbImage) -> SeenPerson:
         """The person on a photo.

@@ -1,5 +1,7 @@
 """The fetched person models: landmarks, the head by them, and masks with their help."""
 
+import pickle
+
 import numpy as np
 import pytest
 from places import REAL2
@@ -53,6 +55,13 @@ def test_landmarks_that_make_up_no_body_with_a_face_give_no_head(rows):
 @pytest.fixture(scope="module")
 def segmenter(small_weights):
     return ClassicSegmenter(PersonModels(small_weights()))
+
+
+def test_workers_get_the_models_by_pickle(small_weights):
+    photo = draw_pair(0, size_wh=(168, 210)).on_model
+    models = PersonModels(small_weights())
+    copied = pickle.loads(pickle.dumps(models))
+    np.testing.assert_array_equal(copied.see(photo).landmarks_xy, models.see(photo).landmarks_xy)
 
 
 def test_drawn_garments_are_found(segmenter):
