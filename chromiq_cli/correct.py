@@ -46,15 +46,18 @@ class ExportChoice(StrEnum):
 def correct(
     still_life: Annotated[Path | None, typer.Argument(help="The photo whose colour is right.")] = None,
     on_model: Annotated[Path | None, typer.Argument(help="The photo to correct.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The corrected photo, or a folder with --batch.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The corrected photo; with --batch, a folder.")] = None,
     mask: Annotated[
-        Path | None, typer.Option(help="The garment, white on black, of the on-model photo's size.")
+        Path | None,
+        typer.Option(
+            help="The garment in white on black, as large as the on-model photo. Without it, it is found."
+        ),
     ] = None,
     batch: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of still-lifeN and on_modelN photos, or a CSV with the columns still_life, on_model "
-            "and, if you like, key and garment. The same command again resumes.",
+            help="Folder of photos named still-lifeN and on_modelN, or a CSV file with the columns "
+            "still_life and on_model, optionally also key and garment. The same command again resumes.",
             rich_help_panel=_FOLDER,
         ),
     ] = None,
@@ -62,25 +65,29 @@ def correct(
         tuple[str, str] | None,
         typer.Option(
             metavar="FLAT WORN",
-            help="How your files are named: '{sku}_flat*' '{sku}_front*'. Subfolders are searched.",
+            help="How the files are named otherwise, such as '{sku}_flat*' '{sku}_front*'; subfolders are "
+            "searched.",
             rich_help_panel=_FOLDER,
         ),
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Only show which photos belong together.", rich_help_panel=_FOLDER),
+        typer.Option(
+            "--dry-run", help="Show which photos belong together, and write nothing.", rich_help_panel=_FOLDER
+        ),
     ] = False,
     masks: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of masks, on_modelKEY.png or named like the photos.", rich_help_panel=_FOLDER
+            help="Folder of masks named on_modelKEY.png or like the photos, or a COCO file.",
+            rich_help_panel=_FOLDER,
         ),
     ] = None,
     keep: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KEY",
-            help="Deliver the original of this photo, by its key or file name; a decision that lasts.",
+            help="Deliver the original of this photo, from now on; its key or file name. May be repeated.",
             rich_help_panel=_FOLDER,
         ),
     ] = None,
@@ -88,57 +95,69 @@ def correct(
         list[str] | None,
         typer.Option(
             metavar="KEY",
-            help="Correct this photo again, whatever was decided or changed by hand.",
+            help="Correct this photo again, whatever was decided or edited by hand. May be repeated.",
             rich_help_panel=_FOLDER,
         ),
     ] = None,
     skip_bad: Annotated[
         bool,
         typer.Option(
-            "--skip-bad", help="Leave out photos that cannot be used; exit 3.", rich_help_panel=_FOLDER
+            "--skip-bad",
+            help="Leave out photos that cannot be used, instead of stopping.",
+            rich_help_panel=_FOLDER,
         ),
     ] = False,
     workers: Annotated[
-        int, typer.Option(min=1, help="Processes; they change no byte.", rich_help_panel=_FOLDER)
+        int, typer.Option(min=1, help="Processes to use; the results are the same.", rich_help_panel=_FOLDER)
     ] = 1,
     each_alone: Annotated[
         bool,
         typer.Option(
             "--each-alone",
-            help="Correct photos of one garment each by itself, not by one map.",
+            help="Correct every photo by itself, even if several show the same garment.",
             rich_help_panel=_FOLDER,
         ),
     ] = False,
     strength: Annotated[
         float,
-        typer.Option(min=0, max=1.5, help="1 is the whole correction, 0 none.", rich_help_panel=_COLOUR),
+        typer.Option(
+            min=0, max=1.5, help="How far to correct: 0 is not at all, 1 fully.", rich_help_panel=_COLOUR
+        ),
     ] = 1.0,
     min_gain: Annotated[
         float,
-        typer.Option(min=0, help="Leave a photo alone if it gains less dE00.", rich_help_panel=_COLOUR),
+        typer.Option(
+            min=0, help="Leave a photo alone if it is expected to gain less dE00.", rich_help_panel=_COLOUR
+        ),
     ] = MIN_GAIN,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Correct although it would be left alone.", rich_help_panel=_COLOUR),
+        typer.Option(
+            "--force", help="Correct photos that would be left alone, too.", rich_help_panel=_COLOUR
+        ),
     ] = False,
     target_lab: Annotated[
         str | None,
         typer.Option(
             metavar="L,a,b|PICTURE",
-            help="The colour to reach, in place of the still-life's: Lab (D50), or a picture of a swatch.",
+            help="The colour to reach instead of the still-life's: Lab (D50), or a picture of a swatch.",
             rich_help_panel=_COLOUR,
         ),
     ] = None,
     export: Annotated[
         list[ExportChoice] | None,
-        typer.Option(help="Also write a .cube LUT, or a TIFF with original, correction and mask as layers."),
+        typer.Option(
+            help="Also write a .cube LUT, or a TIFF with original, correction and mask. May be repeated."
+        ),
     ] = None,
     method: Annotated[
         Method,
-        typer.Option(help="How the colour is found.", rich_help_panel=_LORA),
+        typer.Option(
+            help="How the colour is found: without a network, by a LoRA, or by both.", rich_help_panel=_LORA
+        ),
     ] = "transfer",
     lora: Annotated[
-        Path | None, typer.Option(help="For lora and hybrid: .safetensors.", rich_help_panel=_LORA)
+        Path | None, typer.Option(help="The .safetensors file, for lora and hybrid.", rich_help_panel=_LORA)
     ] = None,
     model: Annotated[
         str, typer.Option(help=f"Edit model: {', '.join(MODELS)}.", rich_help_panel=_LORA)
@@ -151,16 +170,21 @@ def correct(
         typer.Option(help="How the LoRA's dataset was laid out.", rich_help_panel=_LORA),
     ] = "published",
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Denoising steps; the model's own.", rich_help_panel=_LORA)
+        int | None,
+        typer.Option(min=1, help="Denoising steps; by default the model's own.", rich_help_panel=_LORA),
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**64 - 1, help="Random seed for the image.", rich_help_panel=_LORA)
     ] = 42,
     offload: Annotated[
-        str, typer.Option(help="none, model or sequential: less GPU memory.", rich_help_panel=_LORA)
+        str,
+        typer.Option(
+            help="none, model or sequential; the latter two need less GPU memory.", rich_help_panel=_LORA
+        ),
     ] = "none",
     quantize: Annotated[
-        str | None, typer.Option(help="int8 or nf4, by bitsandbytes.", rich_help_panel=_LORA)
+        str | None,
+        typer.Option(help="int8 or nf4, by bitsandbytes; needs less GPU memory.", rich_help_panel=_LORA),
     ] = None,
     segmenter: Segmenter = "auto",
     part: Part = None,
@@ -173,13 +197,19 @@ def correct(
 ) -> None:
     """Give the garment on a model the colour of its still-life; nothing else changes.
 
-    Each photo gets one of three answers: corrected; corrected, look at it; left alone. The exit code is 0 if
-    all are corrected, else 3.
+    Each photo is corrected; or corrected, but to be looked at; or left alone, if no clear error of colour is
+    found or something seems wrong. The exit code is 0 if all photos were corrected, else 3.
 
-    With --batch, results come with report.html, which shows the reasons; garment_masks/, to edit in place;
-    and decisions.csv, to edit in a spreadsheet: its column decision takes accept, reject, keep or force, and
-    strength, min_gain, target_lab and mask are for that photo alone. Then run the same command again. Photos
-    that you edit in the output folder are recognised and never overwritten.
+    One photo: chromiq correct still-life7.jpg on_model7.jpg --out corrected7.jpg
+
+    A folder: chromiq correct --batch photos --out corrected
+
+    Then open corrected/report.html: the photos to look at come first, each with the reason. If a mask is
+    wrong, edit it in corrected/garment_masks. To decide about a photo, open corrected/decisions.csv in a
+    spreadsheet. In the column decision, accept means that the result is good, reject that it is not, keep
+    that the original is delivered, and force that the photo is corrected in any case; strength, min_gain,
+    target_lab and mask apply to that photo alone. Then run the same command again: it redoes what changed
+    and nothing else. Photos that you edit in the output folder are recognised and never overwritten.
     """
     only_batch = {
         "--pattern": pattern, "--dry-run": dry_run, "--masks": masks, "--keep": keep, "--redo": redo,

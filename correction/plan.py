@@ -193,7 +193,7 @@ def _planned(
     if options.strength == 0:
         return _left_alone("the strength is 0", (), proposal.gain, unchanged)
     if proposal.gain < options.min_gain and not options.force:
-        text = f"the colour is right as far as can be judged ({said})"
+        text = f"no clear error of colour ({said})"
         return _left_alone(text, (), proposal.gain, unchanged)
     if answer == "left_alone" and not options.force:
         return _left_alone("", doubts, proposal.gain, unchanged)
@@ -306,9 +306,9 @@ def _left_alone(reason: str, doubts: tuple[Doubt, ...], gain: float, colours: Co
 
 
 def _figures(proposal: _Found) -> str:
-    said = f"expected gain {proposal.gain:.1f} dE00"
+    said = f"expected gain {proposal.gain:z.1f} dE00"
     if proposal.interval is not None:
-        said += ", {:.1f} to {:.1f}".format(*proposal.interval)
+        said += ", {:z.1f} to {:z.1f}".format(*proposal.interval)
     if proposal.remaining is not None:
         said += f", {proposal.remaining:.1f} expected to remain"
     return f"{said}; {proposal.note}" if proposal.note else said

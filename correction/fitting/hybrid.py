@@ -89,7 +89,7 @@ def hybrid(
         moved = float(np.linalg.norm(colour_map.apply(seen) - seen, axis=1).mean())
         gain = moved - fit.uncertainty * float(np.sqrt(1 - shares[0]))
     if gain < min_gain:
-        reason = f"left alone: the colour is right as far as can be judged; {said}"
+        reason = f"left alone: no clear error of colour; {said}"
         return TransferResult(unchanged(on_model), False, reason, gain, colour_map)
     recoloured = apply_colour_map(on_model, on_model_mask, colour_map, strength, spaces[1])
     return TransferResult(recoloured, True, f"corrected; {said}", gain, colour_map)

@@ -162,11 +162,12 @@ def transfer(
     flat = garment_sample(still_life, still_life_mask, spaces[0])
     seen = garment_sample(on_model, on_model_mask, spaces[1])
     fit = fit_colours(flat, seen, tolerances)
-    said = "expected gain {:.1f} dE00, {:.1f} to {:.1f}".format(fit.gain, *fit.gain_interval)
+    low, high = fit.gain_interval
+    said = f"expected gain {fit.gain:z.1f} dE00, {low:z.1f} to {high:z.1f}"
     if fit.gain < min_gain:
         recoloured, said = (
             unchanged(on_model),
-            f"left alone: the colour is right as far as can be judged ({said})",
+            f"left alone: no clear error of colour ({said})",
         )
     else:
         recoloured = apply_colour_map(on_model, on_model_mask, fit.colour_map, strength, spaces[1])
