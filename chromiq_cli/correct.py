@@ -258,7 +258,7 @@ def correct(
     network: Network | None = None
     if lora is not None:
         from chromiq.evaluate.generate.images import GenerateOptions
-        from chromiq.evaluate.generate.panels import LoraNetwork
+        from chromiq.evaluate.generate.lora_network import LoraNetwork
         from chromiq.evaluate.generate.pipelines import loading_of
 
         chosen = [None if word == "auto" else str(word) for word in (device, dtype)]

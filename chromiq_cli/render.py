@@ -74,7 +74,7 @@ def render(
         project_settings,
     )
     from chromiq.toolkit_configs.schema.config_file import dump_config
-    from chromiq.toolkit_configs.trainer.machine import gpu_summary
+    from chromiq.toolkit_configs.trainer.devices import gpu_summary
 
     layers = [
         project_settings(project),

@@ -24,9 +24,8 @@ def sweep(
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Score every checkpoint of a run, plot dE00 against steps, and name the best."""
-    from chromiq.evaluate.sweep import run_options
+    from chromiq.evaluate.sweep import run_options, summary
     from chromiq.evaluate.sweep import sweep as measure
-    from chromiq.evaluate.sweep_result import summary
     from chromiq.progress import progress_bar
 
     own = run_options(run)

@@ -65,7 +65,7 @@ def update(
     For chromiq's own developers: it changes a file of chromiq's source.
     """
     from chromiq.progress import notes
-    from chromiq.toolkit_configs.trainer.update import update_toolkit
+    from chromiq.toolkit_configs.trainer.setup import update_toolkit
 
     with notes("toolkit update") as note:
         found = update_toolkit(commit, dry_run=dry_run, say=note)

@@ -34,9 +34,7 @@ from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import Correction, correct_file
 from chromiq.correction.report import REPORT, REPORT_TABLE, result_words, write_report
 from chromiq.correction.results import BatchRun, write_run
-from chromiq.dataset_builder.inputs.pairs import find_pairs
-from chromiq.dataset_builder.inputs.photo_names import FOLDER_NAME, PairPattern
-from chromiq.dataset_builder.mask_files import (
+from chromiq.dataset_builder.inputs.mask_files import (
     MaskSource,
     find_masks,
     mask_fault,
@@ -44,6 +42,8 @@ from chromiq.dataset_builder.mask_files import (
     mask_paths,
     no_mask_finding,
 )
+from chromiq.dataset_builder.inputs.pairs import find_pairs
+from chromiq.dataset_builder.inputs.photo_names import FOLDER_NAME, PairPattern
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.errors import ChromiqError, Finding, UsageError, raise_findings
 from chromiq.files import collision_key, ensure_output_folder, folder_lock
@@ -57,7 +57,7 @@ _AHEAD_PER_WORKER = 2
 
 
 class Network(Protocol):
-    """What generates for the methods that need it, such as `chromiq.evaluate.generate.panels.LoraNetwork`."""
+    """What generates for the methods that need it; `LoraNetwork` in `chromiq.evaluate.generate` is one."""
 
     def settings(self) -> dict[str, Any]:
         """All that decides what it generates; plain data."""

@@ -28,8 +28,8 @@ from chromiq.correction.garment_work import (
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import Correction
 from chromiq.correction.report import doubtfulness, result_words, write_report
+from chromiq.dataset_builder.inputs.mask_files import mask_paths
 from chromiq.dataset_builder.inputs.photo_names import PairPattern
-from chromiq.dataset_builder.mask_files import mask_paths
 from chromiq.errors import Finding, UnsoundError
 from chromiq.files import sha256_file, write_json
 from chromiq.records import PhotoPair

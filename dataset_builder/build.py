@@ -16,15 +16,15 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from chromiq.dataset_builder.coco import write_coco
 from chromiq.dataset_builder.example import PairResult, PairWork
 from chromiq.dataset_builder.executors import Executor, LocalExecutor, RayExecutor
-from chromiq.dataset_builder.export import read_record, recorded_keys, remove_recorded
 from chromiq.dataset_builder.inputs.build_inputs import check_inputs, with_recalled
+from chromiq.dataset_builder.inputs.coco import write_coco
 from chromiq.dataset_builder.inputs.garments_json import recall_given, write_own_garments
 from chromiq.dataset_builder.inputs.photo_names import is_photo_folder
 from chromiq.dataset_builder.inputs.selection import with_selection
 from chromiq.dataset_builder.options import BuildOptions, check_options
+from chromiq.dataset_builder.pair_record import read_record, recorded_keys, remove_recorded
 from chromiq.dataset_builder.segmenters.choose import resolve_segmenter
 from chromiq.dataset_builder.sheets import write_sheets
 from chromiq.dataset_layout import (

@@ -13,9 +13,13 @@ from chromiq import __version__
 from chromiq.dataset_builder.canvas.captions import caption
 from chromiq.dataset_builder.canvas.loss_mask import encoded_loss_mask
 from chromiq.dataset_builder.canvas.scene import PairPhotos, Scene, control_of, read_pair, scene_of
-from chromiq.dataset_builder.coco import CocoMask
 from chromiq.dataset_builder.degrade.apply import degrade
-from chromiq.dataset_builder.export import (
+from chromiq.dataset_builder.inputs.coco import CocoMask
+from chromiq.dataset_builder.inputs.held_out import garment_of, lot, split_of
+from chromiq.dataset_builder.inputs.labels import given_label
+from chromiq.dataset_builder.inputs.mask_files import MaskSource, read_given_mask
+from chromiq.dataset_builder.options import BuildOptions
+from chromiq.dataset_builder.pair_record import (
     Doubt,
     PairRecord,
     read_finished,
@@ -25,10 +29,6 @@ from chromiq.dataset_builder.export import (
     write_files,
     write_record,
 )
-from chromiq.dataset_builder.inputs.held_out import garment_of, lot, split_of
-from chromiq.dataset_builder.inputs.labels import given_label
-from chromiq.dataset_builder.mask_files import MaskSource
-from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.review import doubt_finding, remove_review, write_review
 from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
 from chromiq.dataset_builder.segmenters.classic.quality import (
@@ -128,7 +128,8 @@ def _read(works: Sequence[PairWork], results: dict[str, PairResult]) -> list[tup
     read = []
     for work in works:
         try:
-            read.append((work, read_pair(work.pair, work.given_mask, work.options)))
+            mask = read_given_mask(work.given_mask) if work.given_mask else None
+            read.append((work, read_pair(work.pair, mask, work.options)))
         except UnsoundError as error:
             results[work.pair.key] = PairResult(work.pair.key, findings=error.findings)
     return read

@@ -13,8 +13,7 @@ from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
 from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.side_by_side import Evaluation, evaluate_testset
-from chromiq.evaluate.sweep import sweep
-from chromiq.evaluate.sweep_result import summary
+from chromiq.evaluate.sweep import summary, sweep
 from chromiq.files import ensure_output_folder, write_text
 from chromiq.progress import Update
 from chromiq.sample_catalogue.catalogue import write_catalogue

@@ -23,7 +23,6 @@ from chromiq.dataset_builder.canvas.stitch import (
     stitch,
     with_on_model,
 )
-from chromiq.dataset_builder.mask_files import MaskSource, read_given_mask
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.imaging.masks import bounding_box
 from chromiq.imaging.resize import SMOOTHED_FROM, coverage, resize, resize_mask, shrink
@@ -59,12 +58,12 @@ class PairPhotos:
         return replace(found, mask=resize_mask(found.mask, self.on_model_wh))
 
 
-def read_pair(pair: PhotoPair, given_mask: MaskSource | None, options: BuildOptions) -> PairPhotos:
+def read_pair(pair: PhotoPair, given_mask: BoolMask | None, options: BuildOptions) -> PairPhotos:
     """Read a pair.
 
     Args:
         pair: two photos.
-        given_mask: where a mask of the user's is, if any.
+        given_mask: ``(H, W)``, the user's, of the on-model photo's size, if any.
         options: of the build.
 
     Raises:
@@ -81,7 +80,7 @@ def read_pair(pair: PhotoPair, given_mask: MaskSource | None, options: BuildOpti
         on_model = pixels(pair.on_model, geometry.on_model_xyxy)
     else:
         still_life, on_model = read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb
-    drawn = GarmentMask(read_given_mask(given_mask), 1.0, (), "given") if given_mask else None
+    drawn = None if given_mask is None else GarmentMask(given_mask, 1.0, (), "given")
     return PairPhotos(still_life, on_model, on_model_wh, geometry, drawn)
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from chromiq.dataset_builder.canvas.scene import geometry_of
 from chromiq.dataset_builder.example import example_name
 from chromiq.dataset_builder.inputs.garments_json import read_garments
-from chromiq.dataset_builder.inputs.pairs import find_pairs
-from chromiq.dataset_builder.mask_files import (
+from chromiq.dataset_builder.inputs.mask_files import (
     GivenMasks,
     MaskSource,
     find_masks,
     mask_fault,
     no_mask_finding,
 )
+from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding, UnsoundError, raise_findings

@@ -14,7 +14,7 @@ from typing import Literal, TypeGuard, get_args
 
 from chromiq.dataset_builder.inputs.build_inputs import BuildInputs
 from chromiq.dataset_builder.inputs.held_out import garment_of
-from chromiq.dataset_builder.mask_files import mask_fault, mask_paths
+from chromiq.dataset_builder.inputs.mask_files import mask_fault, mask_paths
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.documents import load_json
 from chromiq.errors import Finding, raise_findings

@@ -8,8 +8,8 @@ from PIL import Image
 
 from chromiq.correction import pair_agreement
 from chromiq.correction.pair_agreement import check_agreement
-from chromiq.dataset_builder.export import remove_recorded
 from chromiq.dataset_builder.inputs.pairs import find_pairs
+from chromiq.dataset_builder.pair_record import remove_recorded
 
 
 @pytest.fixture

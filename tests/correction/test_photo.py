@@ -17,7 +17,7 @@ from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.errors import UsageError
 from chromiq.evaluate.generate.images import GenerateOptions
-from chromiq.evaluate.generate.panels import LoraNetwork, write_controls
+from chromiq.evaluate.generate.lora_network import LoraNetwork, write_controls
 from chromiq_cli.verbs import app
 
 MODEL_LIBRARIES = all(find_spec(name) for name in ("torch", "diffusers", "peft"))

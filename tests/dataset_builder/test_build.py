@@ -13,10 +13,10 @@ import pytest
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.example import PairWork, build_pairs
 from chromiq.dataset_builder.executors import batched, check_resources
-from chromiq.dataset_builder.export import remove_recorded
 from chromiq.dataset_builder.inputs.held_out import garment_of
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.options import BuildOptions
+from chromiq.dataset_builder.pair_record import remove_recorded
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo, write_photo
 from chromiq.records import GarmentLabel, GarmentMask

@@ -15,8 +15,7 @@ from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.score.crops import read_crops
 from chromiq.evaluate.score.folders import score_folders
 from chromiq.evaluate.score.summary import bootstrap_interval
-from chromiq.evaluate.sweep import sweep
-from chromiq.evaluate.sweep_result import Point, Sweep, summary
+from chromiq.evaluate.sweep import Point, Sweep, summary, sweep
 from chromiq.photos.images import read_photo
 
 MODEL_LIBRARIES = all(find_spec(name) for name in ("torch", "diffusers", "peft"))

@@ -14,7 +14,7 @@ from studio_browser import served
 from studio_client import client_of
 
 from chromiq.evaluate.score.summary import bootstrap_interval
-from chromiq.evaluate.sweep_result import Point, Sweep
+from chromiq.evaluate.sweep import Point, Sweep
 from chromiq.files import write_json
 from chromiq.photos.images import write_photo
 from chromiq.studio.training.run_facts import status_facts

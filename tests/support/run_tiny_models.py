@@ -60,7 +60,7 @@ def run(model, folder):
 def _panel_of_a_photo(folder, lora, options):
     """What `chromiq correct` gets of the network for one photo: its width and height."""
     from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
-    from chromiq.evaluate.generate.panels import LoraNetwork
+    from chromiq.evaluate.generate.lora_network import LoraNetwork
     from chromiq.photos.images import write_photo
     from chromiq.records import PhotoPair
     from chromiq.sample_catalogue.catalogue import draw_pair

@@ -18,8 +18,7 @@ from chromiq.toolkit_configs.render.memory import (
     weight_bytes,
 )
 from chromiq.toolkit_configs.schema.jobs import Job
-from chromiq.toolkit_configs.trainer.devices import is_device
-from chromiq.toolkit_configs.trainer.machine import Gpu, find_gpus, gpu_of, gpu_summary
+from chromiq.toolkit_configs.trainer.devices import Gpu, find_gpus, gpu_of, gpu_summary, is_device
 
 _SAMPLE_BYTES_PER_PX = 0.5
 _SAFETENSORS_HEADER = 100_000

@@ -20,7 +20,7 @@ import psutil
 from chromiq.errors import AccessError, ChromiqError, UnsoundError
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, final_checkpoint
 from chromiq.toolkit_configs.runs.events import Event
-from chromiq.toolkit_configs.trainer.machine import find_gpus, gpu_of
+from chromiq.toolkit_configs.trainer.devices import find_gpus, gpu_of
 
 LOG_FILE = "log.txt"
 POLL_EVERY_S = 1.0

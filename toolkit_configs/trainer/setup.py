@@ -1,21 +1,34 @@
-"""Install the vendored trainer: its pinned commit, in its own environment.
+"""Install the vendored trainer: its pinned commit, in its own environment. Or move the pin.
 
-Each step first checks whether it is done, so the same command resumes after an interruption.
+Each step of an installation first checks whether it is done, so the same command resumes.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import tarfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
-from chromiq.errors import ChromiqError, UnsoundError
+from chromiq.errors import ChromiqError, OptionError, UnsoundError
 from chromiq.files import folder_lock, sha256_text, write_text
+from chromiq.toolkit_configs.schema.trainer_source import (
+    TrainerSource,
+    differences,
+    read_source,
+    source_file,
+    trainer_source,
+    write_source,
+)
 from chromiq.toolkit_configs.trainer.checkout import (
     BRING_COMMAND,
     ENVIRONMENT,
@@ -39,6 +52,8 @@ _FROM_ITS_README = ("torch", "torchvision", "torchaudio")
 _GIT = re.compile(r"^git\+.*/(?P<name>[\w.-]+?)(\.git)?(@\S+)?$")
 _NEEDS_CUDA = ("torchaudio/lib/_torchaudio*.so",)
 _UNUSED_SUFFIX = ".needs-cuda"
+# What `read_source` reads of a commit.
+_SOURCE_FOLDERS = ("jobs", "toolkit", "extensions", "extensions_built_in")
 
 
 def set_up_toolkit(say: Say) -> ToolkitInfo:
@@ -76,10 +91,10 @@ def bring_commit(folder: Path, say: Say) -> None:
         UnsoundError: if it is at another commit and has changes.
     """
     own = (folder / "run.py").is_file() and (folder / ".git").exists()
-    at = _git(["-C", str(folder), "rev-parse", "HEAD"]).strip() if own else None
+    at = _git(folder, "rev-parse", "HEAD").decode().strip() if own else None
     if at == PINNED_COMMIT:
         return
-    if own and _git(["-C", str(folder), "status", "--porcelain"]).strip():
+    if own and _git(folder, "status", "--porcelain").strip():
         raise UnsoundError(
             f"{folder}: AI-Toolkit is at {str(at)[:12]} with changed files, not at {PINNED_COMMIT[:12]}. "
             f"Run 'git -C {folder} stash', then setup again."
@@ -87,15 +102,15 @@ def bring_commit(folder: Path, say: Say) -> None:
     say(f"checking out AI-Toolkit at {PINNED_COMMIT[:12]}")
     if own:
         if not _knows(folder, PINNED_COMMIT):
-            _git(["-C", str(folder), "fetch", "--quiet", "origin", PINNED_COMMIT])
-        _git(["-C", str(folder), "checkout", "--quiet", "--detach", PINNED_COMMIT])
+            _git(folder, "fetch", "--quiet", "origin", PINNED_COMMIT)
+        _git(folder, "checkout", "--quiet", "--detach", PINNED_COMMIT)
         return
     if folder != chromiq_root() / "vendor" / "ai-toolkit" or not (chromiq_root() / ".gitmodules").is_file():
         raise ChromiqError(
             f"{folder}: no checkout of AI-Toolkit. Run 'git clone {REPOSITORY} {folder}', or set "
             "CHROMIQ_AI_TOOLKIT to an existing checkout; setup then checks out the pinned commit."
         )
-    _git(["-C", str(chromiq_root()), *BRING_COMMAND.split()[1:]])
+    _git(chromiq_root(), *BRING_COMMAND.split()[1:])
 
 
 def requirements(folder: Path) -> list[str]:
@@ -201,6 +216,75 @@ def fix_cpu_build(python: Path) -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class Update:
+    """What another commit of the trainer changes.
+
+    Attributes:
+        before: the commit that was pinned.
+        after: the commit that is pinned now, or would be.
+        differences: in keys, defaults, architectures and processes, a line each.
+        written: the file that holds them, None if nothing was written.
+    """
+
+    before: str
+    after: str
+    differences: tuple[str, ...]
+    written: Path | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The update as plain data for JSON."""
+        return {**asdict(self), "written": str(self.written) if self.written else None}
+
+
+def update_toolkit(commit: str, *, dry_run: bool = False, say: Say = lambda _: None) -> Update:
+    """Check out another commit of the trainer and record its keys, defaults and architectures.
+
+    Args:
+        commit: any name that git knows, or that its remote ``origin`` gives.
+        dry_run: only say what would change.
+        say: called with a line about what is being done.
+
+    Raises:
+        ChromiqError: if there is no checkout, git fails, or the commit's source cannot be read.
+        UnsoundError: if the checkout has changed files.
+    """
+    folder = toolkit_folder()
+    if commit.startswith("-"):
+        raise OptionError("commit", f"{commit} is not a commit")
+    if not (folder / ".git").exists():
+        raise ChromiqError(f"{folder}: no checkout of AI-Toolkit. Run 'chromiq toolkit setup' first.")
+    if not _knows(folder, commit):
+        say(f"fetching {commit}")
+        _git(folder, "fetch", "--quiet", "origin", commit)
+        commit = "FETCH_HEAD"
+    after = _git(folder, "rev-parse", f"{commit}^{{commit}}").decode().strip()
+    before = trainer_source()
+    source = _source_at(folder, after)
+    lines = tuple(differences(before, source))
+    if dry_run:
+        return Update(before.commit, after, lines, None)
+    if _git(folder, "status", "--porcelain", "--untracked-files=no").strip():
+        raise UnsoundError(f"{folder}: AI-Toolkit has changed files. Run 'git -C {folder} stash' first.")
+    say(f"checking out {after[:12]}")
+    _git(folder, "checkout", "--quiet", "--detach", after)
+    return Update(before.commit, after, lines, write_source(source, source_file()))
+
+
+def _source_at(folder: Path, commit: str) -> TrainerSource:
+    with TemporaryDirectory() as temporary:
+        present = _git(folder, "ls-tree", "--name-only", commit).decode().split()
+        archive = _git(
+            folder, "archive", "--format=tar", commit, *(name for name in _SOURCE_FOLDERS if name in present)
+        )
+        try:
+            with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+                files.extractall(temporary, filter="data")
+            return read_source(Path(temporary)).model_copy(update={"commit": commit})
+        except (OSError, SyntaxError, KeyError, tarfile.TarError) as error:
+            raise ChromiqError(f"{folder}: the source of {commit[:12]} cannot be read: {error!r}") from error
+
+
 def _make_environment(environment: Path, say: Say) -> Path:
     say(f"creating a virtual environment in {environment}")
     python = environment / "bin" / "python"
@@ -236,23 +320,25 @@ def _pip_environment() -> dict[str, str]:
 
 
 def _knows(folder: Path, commit: str) -> bool:
-    return _run_git(["-C", str(folder), "cat-file", "-e", f"{commit}^{{commit}}"]).returncode == 0
+    try:
+        _git(folder, "cat-file", "-e", f"{commit}^{{commit}}")
+    except ChromiqError:
+        return False
+    return True
 
 
-def _git(arguments: Sequence[str]) -> str:
-    done = _run_git(arguments)
-    if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-        raise ChromiqError(f"git {' '.join(arguments)} failed: '{said}'")
-    return done.stdout
-
-
-def _run_git(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def _git(folder: Path, *arguments: str) -> bytes:
     git = shutil.which("git")
     if git is None:
         raise ChromiqError("git is not on the PATH. Install git.")
-    environment = {**bounded_environment(), "GIT_TERMINAL_PROMPT": "0"}
-    return subprocess.run(
-        [git, *arguments], env=environment, capture_output=True, text=True, check=False,
+    done = subprocess.run(
+        [git, "-C", str(folder), *arguments],
+        env={**bounded_environment(), "GIT_TERMINAL_PROMPT": "0"},
+        capture_output=True,
+        check=False,
         stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    )
+    if done.returncode:
+        last = (done.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
+        raise ChromiqError(f"git -C {folder} {' '.join(arguments)} failed: '{last}'")
+    return done.stdout

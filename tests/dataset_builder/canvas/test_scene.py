@@ -13,7 +13,7 @@ from chromiq.dataset_builder.canvas.stitch import cut_on_model
 from chromiq.dataset_builder.degrade.apply import degrade
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.imaging.resize import coverage, resize, shrink
-from chromiq.photos.images import read_photo, write_mask, write_photo
+from chromiq.photos.images import read_photo, write_photo
 from chromiq.records import GarmentMask, PhotoPair
 from chromiq.sample_catalogue.catalogue import draw_pair
 
@@ -157,8 +157,7 @@ def large(tmp_path_factory, drawn):
     for path, picture in ((pair.still_life, drawn.still_life), (pair.on_model, drawn.on_model)):
         write_photo(path, cv2.resize(picture, LARGE_WH, interpolation=cv2.INTER_CUBIC), quality=90)
     mask = cv2.resize(drawn.on_model_mask.astype(np.uint8), LARGE_WH, interpolation=cv2.INTER_NEAREST) > 0
-    write_mask(folder / "mask.png", mask)
-    return pair, folder / "mask.png"
+    return pair, mask
 
 
 def test_a_large_pair_is_read_at_half_its_size_and_its_examples_look_the_same(large):

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from chromiq.dataset_builder.inputs.mask_files import find_masks
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.photo_names import PairPattern
-from chromiq.dataset_builder.mask_files import find_masks
 from chromiq.errors import UsageError
 
 

@@ -17,7 +17,7 @@ from chromiq.toolkit_configs.render.compose import as_read, compose
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.render.memory import GIB
 from chromiq.toolkit_configs.render.settings import Settings, assigned_settings
-from chromiq.toolkit_configs.trainer.machine import Gpu
+from chromiq.toolkit_configs.trainer.devices import Gpu
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from chromiq.dataset_builder.coco import CocoMask, read_coco
+from chromiq.dataset_builder.inputs.coco import CocoMask, read_coco
 from chromiq.errors import Finding, UnsoundError
 from chromiq.files import sha256_file
 from chromiq.photos.images import photo_size_wh, read_mask, write_mask

@@ -8,7 +8,7 @@ from trainer_files import write_trainer_files
 
 from chromiq.errors import ChromiqError, UnsoundError, UsageError
 from chromiq.toolkit_configs.schema.trainer_source import TrainerSource, read_source
-from chromiq.toolkit_configs.trainer import update
+from chromiq.toolkit_configs.trainer import setup
 from chromiq.toolkit_configs.trainer.checkout import toolkit_info
 
 
@@ -35,8 +35,8 @@ def checkout(tmp_path, monkeypatch):
     known = read_source(folder).model_copy(update={"commit": first})
     written = tmp_path / "trainer.json"
     monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(folder))
-    monkeypatch.setattr(update, "trainer_source", lambda: known)
-    monkeypatch.setattr(update, "source_file", lambda: written)
+    monkeypatch.setattr(setup, "trainer_source", lambda: known)
+    monkeypatch.setattr(setup, "source_file", lambda: written)
     monkeypatch.setattr("chromiq.toolkit_configs.trainer.checkout.PINNED_COMMIT", first)
     return folder, written, first, git(remote, "rev-parse", "HEAD"), git
 
@@ -69,18 +69,18 @@ EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 def test_what_cannot_be_updated_is_refused(checkout, tmp_path, monkeypatch):
     folder, written, _, second, git = checkout
     with pytest.raises(ChromiqError, match="cannot be read"):
-        update.update_toolkit(git(folder, "commit-tree", EMPTY_TREE, "-m", "nothing"))
+        setup.update_toolkit(git(folder, "commit-tree", EMPTY_TREE, "-m", "nothing"))
     with pytest.raises(UsageError):
-        update.update_toolkit("--upload-pack=x")
+        setup.update_toolkit("--upload-pack=x")
     with pytest.raises(ChromiqError, match="fetch"):
-        update.update_toolkit("0" * 40)
+        setup.update_toolkit("0" * 40)
     (folder / "run.py").write_text("changed")
     with pytest.raises(UnsoundError, match="changed files"):
-        update.update_toolkit(second)
+        setup.update_toolkit(second)
     assert not written.exists()
     monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(tmp_path))
     with pytest.raises(ChromiqError, match="toolkit setup"):
-        update.update_toolkit(second)
+        setup.update_toolkit(second)
 
 
 def test_info_says_how_far_the_pin_is_behind(checkout):
