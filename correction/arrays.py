@@ -77,7 +77,7 @@ def correct(
     seen_lab = (
         garment_sample(on_model, found.mask, spaces[1]) if has_garment else np.empty((0, 3), np.float32)
     )
-    plan = plan_correction(rgb[0], flat_mask, rgb[1], found, flat_lab, seen_lab, options)
+    plan = plan_correction(rgb[0], flat_mask, rgb[1], found, flat_lab, seen_lab, options, space=spaces[1])
     values, out_of_gamut = on_model.copy(), 0.0
     if plan.colour_map is not None:
         changed = apply_colour_map(on_model, found.mask, plan.colour_map, space=spaces[1])

@@ -237,7 +237,7 @@ def correct_subject(
     else:
         plan = plan_correction(
             rgb, subject.still_life_mask, photo.rgb, found, subject.flat_lab, subject.seen_lab, options,
-            fit=fit, generated=generated, exchanged=_named_in_reverse(subject),
+            fit=fit, generated=generated, exchanged=_named_in_reverse(subject), space=photo.space,
         )  # fmt: skip
         if plan.colour_map is not None:
             changed = apply_colour_map(photo.values, found.mask, plan.colour_map, space=photo.space)

@@ -18,6 +18,7 @@ from chromiq.correction.judging.plausibility import Answer, Doubt, doubts_said, 
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.target import from_d50, target_map, to_d50
 from chromiq.dataset_builder.segmenters.classic.body import Body
+from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
 
 Lab = tuple[float, float, float]
@@ -122,6 +123,7 @@ def plan_correction(
     generated: RgbImage | None = None,
     exchanged: bool = False,
     bodies: Sequence[Body] | None = None,
+    space: ColourSpace = SRGB,
 ) -> Plan:
     """Decide about one photo by the methods that fit a map, ``"transfer"`` and ``"hybrid"``.
 
@@ -137,6 +139,7 @@ def plan_correction(
         generated: ``(h, w, 3)`` uint8 sRGB, what a network made of the photo; for ``"hybrid"``.
         exchanged: whether the file names say that each photo is the other one.
         bodies: as for `look_at_photos`.
+        space: of the on-model photo's file, which may not hold a colour that is wanted.
     """
     evidence = look_at_photos(still_life, still_life_mask, on_model, found, bodies)
     evidence = replace(evidence, exchanged=evidence.exchanged or exchanged)
@@ -162,21 +165,29 @@ def plan_correction(
         fit = fit or fit_colours(flat_lab, seen_lab)
         proposal = _Found(fit.colour_map, fit.gain, fit.gain_interval, fit.uncertainty, "")
     proposal = replace(proposal, colour_map=PartialMap(proposal.colour_map, options.strength))
-    after_lab = proposal.colour_map.apply(seen_lab)
+    wanted_lab = proposal.colour_map.apply(seen_lab)
+    after_lab = _as_held(wanted_lab, space)
+    wanted, reached = look(wanted_lab).mean, look(after_lab).mean
+    evidence = replace(
+        evidence,
+        gain=proposal.gain if options.target_lab is None else None,
+        gamut_loss=float(delta_e_lab(wanted[None], reached[None])[0]),
+        reached_lab=_triple(to_d50(reached)),
+    )
     if options.target_lab is None:
         likelihood, dye_change, mean_change = look_at_result(flat_lab, seen_lab, after_lab)
-        evidence = replace(
-            evidence,
-            gain=proposal.gain,
-            likelihood=likelihood,
-            dye_change=dye_change,
-            mean_change=mean_change,
-        )
-    else:
-        evidence = replace(evidence, gain=proposal.gain)
+        evidence = replace(evidence, likelihood=likelihood, dye_change=dye_change, mean_change=mean_change)
     judgement = judge(evidence)
     plan = _planned(proposal, judgement.answer, judgement.doubts, flat_lab, seen_lab, after_lab, options)
     return replace(plan, evidence=evidence)
+
+
+def _as_held(lab: FloatImage, space: ColourSpace) -> FloatImage:
+    """Colours ``(P, 3)`` as a file of a space holds them."""
+    if not space.is_writable:
+        return lab
+    numbers, _ = space.from_lab(lab, np.dtype(np.uint16))
+    return space.to_lab(numbers.round().astype(np.uint16))
 
 
 def _planned(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -62,10 +63,13 @@ class Evidence:
         on_model_colourless: whether the on-model photo is one.
         still_life_chroma: mean chroma of the garment's pixels on the still-life.
         on_model_chroma: the same on the on-model photo.
-        gain: mean dE00 that the correction is expected to remove; None if it was not computed.
+        gain: mean dE00 that the correction is expected to remove; None if it was not computed, or if somebody
+            chose the colour.
         likelihood: log likelihood that the corrected garment and the still-life's are one, 0 at best.
         dye_change: the largest growth in distance of a dye of the still-life to the garment, Lab.
         mean_change: by how much the dE00 between the mean colours grows; below 0 is better.
+        gamut_loss: dE00 by which the mean colour misses the wanted one, as the file's space cannot hold it.
+        reached_lab: the garment's mean colour as written, Lab D50.
     """
 
     mask_share: float
@@ -95,6 +99,8 @@ class Evidence:
     likelihood: float = 0.0
     dye_change: float = 0.0
     mean_change: float = 0.0
+    gamut_loss: float = 0.0
+    reached_lab: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 def look_at_photos(
@@ -161,7 +167,7 @@ def find_bodies(still_life: RgbImage, on_model: RgbImage) -> list[Body]:
 
 
 def _nothing_found(found: GarmentMask) -> Evidence:
-    nothing = dict.fromkeys(
+    nothing: dict[str, Any] = dict.fromkeys(
         ("frame_share", "background_share", "face_share", "person_share", "skin_share"), 0.0
     )
     return Evidence(

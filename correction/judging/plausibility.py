@@ -28,6 +28,7 @@ _MOST_FACE = 0.3
 _MOST_PERSON, _MOST_SKIN = 0.95, 0.15
 _MOST_LEFT_OUT, _MOST_CUT = 0.15, 0.08
 _LEAST_LIKELIHOOD = -12.0
+_MOST_GAMUT_LOSS = 1.0
 _WORST_DYE, _WORSE_MEAN = 3.0, 1.0
 _COLOURED, _CLEARLY_COLOURED = 4.0, 12.0
 _SHAPE_RATIOS = (0.5, 1.6)
@@ -235,6 +236,15 @@ RULES: tuple[Rule, ...] = (
         lambda seen: seen.gain is not None and seen.dye_change > _WORST_DYE,
         "one of the garment's colours is less like the still-life than before",
         "Look at the result. A mask without other clothes, or a lower strength, may help.",
+    ),
+    # True pairs with errors of cameras: at most 0.02. A target colour may lie anywhere.
+    Rule(
+        "result.gamut",
+        "look",
+        lambda seen: seen.gamut_loss > _MOST_GAMUT_LOSS,
+        "the photo's colour space cannot hold the wanted colour: the garment was brought to Lab (D50) "
+        "{reached_lab[0]:.0f}, {reached_lab[1]:.0f}, {reached_lab[2]:.0f}, {gamut_loss:.1f} dE00 from it",
+        "Choose a colour that the space can hold, or start from a photo of a wider space.",
     ),
     # Half masks of true pairs: 88 % above; whole masks: one above.
     Rule(

@@ -11,8 +11,11 @@ from typer.testing import CliRunner
 
 from chromiq.colour import delta_e_map
 from chromiq.correction.batch import BatchInputs, correct_batch
+from chromiq.correction.fitting.garment_look import look
+from chromiq.correction.fitting.transfer import garment_sample
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import Correction, correct_file
+from chromiq.correction.target import to_d50
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.errors import UsageError
@@ -112,6 +115,18 @@ def test_a_target_colour_is_reached(catalogue):
     assert done.applied
     assert done.colours.delta_e_after < 1
     np.testing.assert_allclose(done.colours.after, (55, 20, 25), atol=1.5)
+
+
+def test_a_target_that_the_file_cannot_hold_is_approached_and_reported(catalogue):
+    photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
+    mask, options = catalogue / "masks" / "on_model1.png", CorrectionOptions(target_lab=(60, 90, -90))
+    done = correct_file(*photos, catalogue / "o.png", SEGMENTER, mask=mask, options=options)
+    assert (done.applied, done.answer, done.doubts[0].code) == (True, "look", "result.gamut")
+    lightness, a, b = done.colours.after
+    assert f"Lab (D50) {lightness:.0f}, {a:.0f}, {b:.0f}" in done.reason
+    written = garment_sample(pixels(catalogue / "o.png"), pixels(mask)[..., 0] > 127)
+    np.testing.assert_allclose(to_d50(look(written).mean), done.colours.after, atol=0.7)
+    assert done.colours.delta_e_after > 5
 
 
 def test_a_correction_survives_json(catalogue):

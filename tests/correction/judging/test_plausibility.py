@@ -196,6 +196,7 @@ def test_nothing_speaks_against_fine_evidence():
         ({"lightness_pattern": 3.0}, "look", "garment.pattern"),
         ({"chroma_pattern": 1.8}, "look", "garment.pattern"),
         ({"hem_heads": 4.2}, "look", "garment.length"),
+        ({"gamut_loss": 3.0}, "look", "result.gamut"),
         ({"still_life_colourless": True, "on_model_chroma": 6.0}, "look", "photos.nearly_colourless"),
     ],
 )
