@@ -16,7 +16,7 @@ from benchmarks.toy_base.loop import Schedule
 from benchmarks.toy_base.measure import measure
 from benchmarks.toy_base.pictures import SEED, write_pool
 from benchmarks.toy_base.transformer import BATCH, Captions, encode_pool, train_transformer
-from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import build_tiny_kontext
+from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import build_tiny_kontext, save_pipeline
 
 PAIRS = 800
 AUTOENCODER = Schedule(steps=2000, falls_from=500, falls_to=2000)
@@ -76,7 +76,7 @@ def assemble(pipeline: Any, autoencoder: Any, transformer: Any, scale: float, fo
     autoencoder.register_to_config(scaling_factor=1 / scale, shift_factor=0.0)
     # A new pipeline: the one that was loaded would write down the folder that it came from.
     parts = {**pipeline.components, "vae": autoencoder, "transformer": transformer}
-    type(pipeline)(**parts).to(torch.float16).save_pretrained(folder, safe_serialization=True)
+    save_pipeline(type(pipeline)(**parts).to(torch.float16), folder)
 
 
 def _count(model: Any) -> int:

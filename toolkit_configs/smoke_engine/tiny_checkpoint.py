@@ -67,7 +67,7 @@ def _write(folder: Path, seed: int) -> Path:
             block_out_channels=(8, 8, 8, 8), norm_num_groups=4, latent_channels=_LATENT_CHANNELS,
             shift_factor=0.0, scaling_factor=1.0, use_quant_conv=False, use_post_quant_conv=False,
         )  # fmt: skip
-    FluxKontextPipeline(
+    pipeline = FluxKontextPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
         vae=vae,
         text_encoder=text,
@@ -75,8 +75,25 @@ def _write(folder: Path, seed: int) -> Path:
         text_encoder_2=text_2,
         tokenizer_2=second,
         transformer=transformer,
-    ).save_pretrained(folder)
+    )
+    save_pipeline(pipeline, folder)
     return folder
+
+
+def save_pipeline(pipeline: Any, folder: Path) -> None:
+    """Write a FluxKontextPipeline whose weights load in every release of transformers.
+
+    Published checkpoints name CLIP's weights ``text_model.*``. A new transformers reads those names, but
+    saves without the prefix, and then an older one, such as the trainer's, starts CLIP with random weights.
+    """
+    from safetensors.torch import load_file, save_file
+
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    path = folder / "text_encoder" / "model.safetensors"
+    weights = load_file(path)
+    prefix = "text_model."
+    named = {prefix + name.removeprefix(prefix): value for name, value in weights.items()}
+    save_file(named, path, metadata={"format": "pt"})
 
 
 def _clip_tokenizer() -> Any:

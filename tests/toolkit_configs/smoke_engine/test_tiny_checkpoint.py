@@ -68,3 +68,18 @@ def test_it_generates_what_prompt_and_control_decide(tiny_kontext):
     assert np.array_equal(image, generate("chromiq Change the dress", 30))
     assert not np.array_equal(image, generate("a letter more", 30))
     assert not np.array_equal(image, generate("chromiq Change the dress", 220))
+
+
+def test_clip_has_the_weight_names_of_published_checkpoints_which_every_transformers_reads(tiny_kontext):
+    import torch
+    from safetensors import safe_open
+    from transformers import CLIPTextModel
+
+    folder = tiny_kontext / "text_encoder"
+    with safe_open(folder / "model.safetensors", "pt") as weights:
+        saved = {name: weights.get_tensor(name) for name in weights.keys()}  # noqa: SIM118
+    assert all(name.startswith("text_model.") for name in saved)
+    loaded = CLIPTextModel.from_pretrained(folder).state_dict()
+    assert loaded.keys() == {name.removeprefix("text_model.") for name in saved}
+    for name, value in loaded.items():
+        assert torch.equal(value, saved[f"text_model.{name}"]), name
