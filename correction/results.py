@@ -175,7 +175,7 @@ class Result:
             return "to look at"
         return "corrected" if self.correction.answer == "corrected" else "left alone"
 
-    @property
+    @cached_property
     def doubtfulness(self) -> tuple[int, float]:
         """Sorts what should be looked at first to the front."""
         if self.correction is None:

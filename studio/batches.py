@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from chromiq.correction.decisions_csv import DECISIONS, Decisions, read_decisions
-from chromiq.correction.garment_work import WORK, record_path
+from chromiq.correction.garment_work import WORK, records_folder
 from chromiq.correction.results import BatchRun, Result, read_result, read_run
 from chromiq.studio.previews import stamp
 
@@ -38,8 +39,12 @@ class Batches:
             known = self._look(folder)
         return None if known is None else known.run
 
-    def results(self, run: BatchRun) -> list[Result]:
-        """What became of every photo, most doubtful first.
+    def results(self, run: BatchRun, keys: Sequence[str] | None = None) -> list[Result]:
+        """What became of the photos, most doubtful first.
+
+        Args:
+            run: the batch.
+            keys: of the photos wanted; None for all.
 
         Raises:
             UnsoundError: if ``decisions.csv`` cannot be understood.
@@ -49,13 +54,14 @@ class Batches:
             now = stamp(run.folder / DECISIONS)
             if known.decisions is None or known.decisions_stamp != now:
                 known.decisions, known.decisions_stamp = read_decisions(run.folder, run.keys), now
-            for key in run.keys:
+            wanted, records = run.keys if keys is None else keys, records_folder(run.folder)
+            for key in wanted:
                 made_of = (
-                    stamp(record_path(run.folder, key)), stamp(run.outs[key]), known.decisions.of(key)
+                    stamp(records / f"{key}.json"), stamp(run.outs[key]), known.decisions.of(key)
                 )  # fmt: skip
                 if key not in known.results or known.results[key][0] != made_of:
                     known.results[key] = made_of, read_result(run, key, known.decisions)
-            found = [known.results[key][1] for key in run.keys]
+            found = [known.results[key][1] for key in wanted]
         return sorted(found, key=lambda result: result.doubtfulness)
 
     def _look(self, folder: Path) -> _Known | None:

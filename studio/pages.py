@@ -48,12 +48,19 @@ def page(request: Request, template: str, *, title: str, command: str, **values:
         values: for the template.
     """
     workplace = workplace_of(request)
-    text = (
-        _environment()
-        .get_template(f"studio/{template}.html.j2")
-        .render(title=title, command=command, workplace=workplace, path=request.url.path, **values)
+    return fragment(
+        template, title=title, command=command, workplace=workplace, path=request.url.path, **values
     )
-    return HTMLResponse(text)
+
+
+def fragment(template: str, **values: Any) -> Response:
+    """A piece of a screen, which its script puts in.
+
+    Args:
+        template: its name below ``templates/studio``.
+        values: for the template.
+    """
+    return HTMLResponse(_environment().get_template(f"studio/{template}.html.j2").render(**values))
 
 
 def app_state(request: Request, name: str, kind: type[Value]) -> Value:

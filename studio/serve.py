@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import errno
 import logging
@@ -39,8 +40,7 @@ def serve(workplace: Workplace, port: int | None, on_start: Callable[[str], None
         app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, ws="none",
         timeout_graceful_shutdown=0,
     )  # fmt: skip
-    # It reports requests that are not waited for as errors, even if there are none.
-    logging.getLogger("uvicorn.error").addFilter(lambda record: "graceful" not in record.getMessage())
+    logging.getLogger("uvicorn.error").addFilter(_is_fault)
     server = uvicorn.Server(config)
     with listener:
         on_start(f"http://{_LOOPBACK}:{listener.getsockname()[1]}/?token={token}")
@@ -51,6 +51,12 @@ def serve(workplace: Workplace, port: int | None, on_start: Callable[[str], None
         finally:
             app.state.jobs.end()
             app.state.commands.end()
+
+
+def _is_fault(record: logging.LogRecord) -> bool:
+    """Whether uvicorn reports a real error: on Ctrl-C it also reports the requests that it cancels."""
+    error = record.exc_info[1] if record.exc_info else None
+    return "graceful" not in record.getMessage() and not isinstance(error, asyncio.CancelledError)
 
 
 def _bound_memory() -> None:

@@ -26,12 +26,13 @@ from chromiq.files import natural_key
 from chromiq.photos.images import encode_image, read_mask, read_small
 from chromiq.records import Example, RgbImage
 from chromiq.studio.commands import Commands
-from chromiq.studio.pages import app_state, folder_of, json_of, page, shell_command, workplace_of
+from chromiq.studio.pages import app_state, folder_of, fragment, json_of, page, shell_command, workplace_of
 from chromiq.studio.training.build_words import build_words
 from chromiq.studio.training.sources import dataset_examples, dataset_pairs
 from chromiq.studio.workplace import OpenedFolder
 
 _PLACE = "/f/{folder}/dataset"
+_AT_ONCE = 24  # as on the light table
 _SMALL_PX, _LARGE_PX = 560, 2000
 _ROLES = ("control", "trained", "truth", "reference", "review")
 _MOST_LABEL = 80
@@ -128,10 +129,18 @@ def _page(request: Request) -> Response:
         request, "dataset", title=f"Dataset {folder.name}", folder=folder, cards=cards, choices=CHOICES,
         command=shell_command("chromiq", *(words or ["build", "PAIRS", "--out", str(folder.path)])),
         labels=sorted({card.label for card in cards if card.label}), can_build=words is not None,
-        can_edit=words is not None,
+        can_edit=words is not None, at_once=_AT_ONCE,
         held_out=sum(card.split == "held_out" for card in cards),
         trained=sum(len(card.examples) for card in cards if card.split == "train"),
     )  # fmt: skip
+
+
+def _cards(request: Request) -> Response:
+    """The cards of the pairs that are asked for."""
+    folder, keys = _dataset(request), set(request.query_params.getlist("key"))
+    cards = [card for card in cards_of(folder.path) if card.key in keys]
+    can_edit = _build_words(folder.path) is not None
+    return fragment("dataset_cards", folder=folder, cards=cards, choices=CHOICES, can_edit=can_edit)
 
 
 def _build_words(folder: Path) -> list[str] | None:
@@ -266,6 +275,7 @@ def _build_status(request: Request) -> Response:
 
 ROUTES = [
     Route(_PLACE, _page),
+    Route(f"{_PLACE}/cards", _cards),
     Route(f"{_PLACE}/findings", _findings),
     Route(f"{_PLACE}/build", _build, methods=["POST"]),
     Route(f"{_PLACE}/build", _build_status, methods=["GET"]),

@@ -12,10 +12,20 @@ from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.results import STATES, BatchRun, Result
 from chromiq.studio.batches import version_of
 from chromiq.studio.jobs import Jobs
-from chromiq.studio.pages import app_state, batch_of, batches_of, folder_of, page, shell_command, workplace_of
+from chromiq.studio.pages import (
+    app_state,
+    batch_of,
+    batches_of,
+    folder_of,
+    fragment,
+    page,
+    shell_command,
+    workplace_of,
+)
 
-# A browser takes long to lay out thousands; the page's script adds the others while these are looked at.
-_AT_ONCE = 60
+# A browser needs seconds for thousands of cards: the others come with their names only, and the page's script
+# asks for their contents while the user looks at the first.
+_AT_ONCE = 24
 
 
 def _folders(request: Request) -> Response:
@@ -43,6 +53,14 @@ def _light_table(request: Request) -> Response:
         version_of=version_of,
         notes=run.findings,
     )
+
+
+def _cards(request: Request) -> Response:
+    """The cards of the photos that are asked for."""
+    folder, run = folder_of(request, "corrections"), batch_of(request)
+    keys = [key for key in request.query_params.getlist("key") if key in run.by_key]
+    results = batches_of(request).results(run, keys)
+    return fragment("light_table_cards", folder=folder, cards=results, version_of=version_of)
 
 
 def _states(request: Request) -> Response:
@@ -83,5 +101,6 @@ def batch_command(run: BatchRun, *more: str) -> str:
 ROUTES = [
     Route("/", _folders),
     Route("/f/{folder}/", _light_table),
+    Route("/f/{folder}/cards", _cards),
     Route("/f/{folder}/states", _states),
 ]

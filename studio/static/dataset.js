@@ -1,11 +1,13 @@
 // The contact sheet: choices are written at once, findings come when they are there, a build is followed.
 
 import { attempt, get, made, say, send } from "./base.js";
+import { fillRows } from "./rows.js";
 
 const root = document.querySelector("[data-dataset]");
 const base = root.dataset.dataset;
 const part = (name) => root.querySelector(`[data-part="${name}"]`);
 const pairs = [...root.querySelectorAll(".pair")];
+let found = {};  // what doctor finds, by the key of the pair
 
 function countPending() {
   const count = pairs.filter((pair) => "changed" in pair.dataset).length;
@@ -28,19 +30,23 @@ root.addEventListener("change", (event) => {
 
 part("filter").addEventListener("change", ({ target }) => {
   for (const pair of pairs) {
-    const kinds = { found: pair.querySelector(".findings li"), changed: "changed" in pair.dataset };
+    const kinds = { found: pair.dataset.key in found, changed: "changed" in pair.dataset };
     pair.hidden = Boolean(target.value) && !(target.value in kinds ? kinds[target.value] : pair.dataset.split === target.value);
   }
 });
 
-function list(node, found) {
-  node.replaceChildren(...found.map(({ text, severity }) => made("li", { textContent: text, className: severity })));
+function list(node, some = []) {
+  node?.replaceChildren(...some.map(({ text, severity }) => made("li", { textContent: text, className: severity })));
+}
+
+function listFor(pair) {
+  list(pair.querySelector(".findings"), found[pair.dataset.key]);
 }
 
 async function findings() {
-  const { findings: found } = await get(`${base}/findings`);
-  list(part("general"), found[""] ?? []);
-  for (const pair of pairs) list(pair.querySelector(".findings"), found[pair.dataset.key] ?? []);
+  ({ findings: found } = await get(`${base}/findings`));
+  list(part("general"), found[""]);
+  pairs.forEach(listFor);
   root.dataset.checked = "yes";
 }
 
@@ -71,5 +77,8 @@ if (sessionStorage.getItem("built")) {
   say("Built.");
 }
 countPending();
-attempt(findings);
+requestAnimationFrame(() => setTimeout(() => attempt(async () => {
+  await fillRows(pairs, `${base}/cards`, listFor);
+  await findings();
+})));
 attempt(follow);

@@ -1,27 +1,18 @@
 import { attempt, get, isTyping, say, send } from "./base.js";
+import { fillRows } from "./rows.js";
 
 const list = document.querySelector("#cards");
-const rest = document.querySelector("#rest")?.content ?? document.createDocumentFragment();
-const cards = [...list.querySelectorAll(".card"), ...rest.querySelectorAll(".card")];
+const cards = [...list.querySelectorAll(".card")];
 const filters = [...document.querySelectorAll(".filter")];
 const address = `/f/${list.dataset.folder}`;
 const VERDICTS = { a: "accept", x: "reject", f: "force", k: "keep", u: "" };
 const POLL_MS = 2000;
-const ADDED_AT_ONCE = 100;
-const ADD_AGAIN_MS = 60;
 let current = cards[0];
 
 const shown = () => cards.filter((card) => !card.hidden);
 
-/** Lay out the next cards, and so on until all are there. */
-function add() {
-  list.append(...[...rest.children].slice(0, ADDED_AT_ONCE));
-  if (rest.children.length) setTimeout(add, ADD_AGAIN_MS);
-}
-
 function focus(card) {
   if (!card) return;
-  if (!card.isConnected) list.append(...rest.children);
   if (current) current.tabIndex = -1;
   current = card;
   card.tabIndex = 0;
@@ -30,7 +21,7 @@ function focus(card) {
 }
 
 function columns() {
-  const visible = shown().filter((card) => card.isConnected);
+  const visible = shown();
   const top = visible[0]?.offsetTop;
   const next = visible.findIndex((card) => card.offsetTop !== top);
   return next < 0 ? visible.length || 1 : next;
@@ -58,11 +49,12 @@ function count() {
 function show(card, photo, isWaiting) {
   const name = card.querySelector("a").textContent;
   const words = isWaiting ? "correcting" : photo.state;
+  card.dataset.state = photo.state;
+  card.setAttribute("aria-label", `${name}, ${words}`);
+  if ("empty" in card.dataset) return;
   const badge = card.querySelector(".badge");
   badge.textContent = words;
   badge.className = `badge ${{ "to look at": "strong", "left alone": "quiet" }[words] ?? ""}`;
-  card.dataset.state = photo.state;
-  card.setAttribute("aria-label", `${name}, ${words}`);
   if (photo.version !== card.dataset.version && !isWaiting) {
     card.dataset.version = photo.version;
     const file = photo.state === "changed by hand" ? "&file" : "";
@@ -144,5 +136,5 @@ list.addEventListener("focusin", (event) => {
 filters.forEach((button) => button.addEventListener("click", () => filter(button.dataset.state)));
 const wanted = decodeURIComponent(location.hash.slice(1));
 if (filters.some((button) => button.dataset.state === wanted)) filter(wanted);
-requestAnimationFrame(() => setTimeout(add));
+requestAnimationFrame(() => setTimeout(() => attempt(() => fillRows(cards, `${address}/cards`))));
 setInterval(() => { if (!document.hidden) attempt(refresh); }, POLL_MS);

@@ -14,6 +14,7 @@ from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_layout import read_examples
 from chromiq.photos.images import photo_size_wh, read_mask
 from chromiq.sample_catalogue.catalogue import write_catalogue
+from chromiq.studio.screens import dataset
 from chromiq.studio.training.build_words import build_words
 
 OPTIONS = BuildOptions(segmenter="classic", size_wh=(192, 128))
@@ -91,7 +92,8 @@ def test_a_pair_is_excluded_another_relabelled_and_only_these_are_built_again(br
 
 
 @pytest.mark.browser
-def test_a_finding_of_doctor_stands_beside_its_picture(browser, data):
+def test_a_finding_of_doctor_stands_beside_its_picture(browser, data, monkeypatch):
+    monkeypatch.setattr(dataset, "_AT_ONCE", 1)  # pair 2 is filled later
     (data.dataset / "gt" / "pair2.txt").write_text("no such word")
     browser.screen(390, 844, dark=True)
     with served(data.root) as address:
@@ -100,6 +102,7 @@ def test_a_finding_of_doctor_stands_beside_its_picture(browser, data):
             "[...document.querySelectorAll('nav a')].find((a) => a.href.endsWith('/dataset')).click()"
         )
         browser.until("document.querySelector('[data-dataset]').dataset.checked")
+        assert not browser.evaluate("document.querySelector('[data-empty]')")
         assert "trigger word" in browser.evaluate("document.querySelector('#pair-2 .findings').innerText")
         assert browser.evaluate("document.querySelector('#pair-1 .findings').innerText") == ""
         assert browser.evaluate("document.documentElement.scrollWidth") <= 390

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from studio_browser import served
 from studio_client import client_of
 
 from chromiq.studio.screens import light_table
@@ -23,11 +24,32 @@ def test_all_photos_are_listed_and_counted(made_shoot):
     assert client.get(f"{address}/states").json()["job"] == {"waiting": [], "done": 0, "message": ""}
 
 
-def test_photos_beyond_the_first_are_sent_but_not_laid_out_yet(made_shoot, monkeypatch):
-    monkeypatch.setattr(light_table, "_AT_ONCE", 2)
+def test_photos_beyond_the_first_come_with_their_names_and_their_cards_on_request(made_shoot, monkeypatch):
+    monkeypatch.setattr(light_table, "_AT_ONCE", 1)
     client, address = client_of(made_shoot)
-    at_once, rest = client.get(f"{address}/").text.split('<template id="rest">')
-    assert (len(cards(at_once)), len(cards(rest))) == (2, 1)
+    text = client.get(f"{address}/").text
+    first, *others = [key for key, _ in cards(text)]
+    assert sorted([first, *others]) == ["1", "2", "3"]
+    assert (text.count("data-empty"), text.count(f"/thumbnail/{others[1]}/")) == (2, 0)
+    filled = client.get(f"{address}/cards", params={"key": [*others, "no such photo"]}).text
+    assert sorted(key for key, _ in cards(filled)) == sorted(others)
+    assert filled.count(f"/thumbnail/{others[1]}/") == 3
+    assert "data-empty" not in filled
+
+
+@pytest.mark.browser
+def test_a_long_list_is_filled_while_the_first_cards_are_looked_at(browser, made_shoot, monkeypatch):
+    monkeypatch.setattr(light_table, "_AT_ONCE", 1)
+    with served(made_shoot) as address:
+        browser.screen(1500, 950)
+        browser.enter(address)
+        browser.press("End")
+        last = "document.querySelector('.card:last-child')"
+        assert browser.evaluate(f"document.activeElement === {last}")
+        browser.until("!document.querySelector('[data-empty]')")
+        browser.until(f"[...{last}.querySelectorAll('img')].every((image) => image.naturalWidth)")
+        assert browser.evaluate(f"document.activeElement === {last} && {last}.tabIndex") == 0
+        assert browser.problems() == []
 
 
 def test_what_is_decided_moves_to_the_end(shoot, page):
