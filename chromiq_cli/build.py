@@ -23,26 +23,31 @@ from chromiq_cli.segmenters import (
 
 Geometry = Annotated[
     Literal["published", "exact"],
-    typer.Option(help="How the photos are laid out: as in the published run, or without any loss."),
+    typer.Option(help="Layout of stitched photos: as in the published run, or exact to the pixel."),
 ]
 
 
 def build(
     pairs: Annotated[
-        Path, typer.Argument(help="Folder of still-lifeN and on_modelN photos, two folders, or a CSV file.")
+        Path,
+        typer.Argument(
+            help="Folder of still-lifeN and on_modelN photos, in two subfolders or not; or a CSV file."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the dataset; the same command again resumes.")],
     model: Annotated[str, MODEL_OPTION] = DEFAULT_MODEL,
     segmenter: Segmenter = "auto",
-    garments: Annotated[Path | None, typer.Option(help="Labels of your own, as garments.json.")] = None,
+    garments: Annotated[
+        Path | None, typer.Option(help='Your own labels: a JSON file such as {"still-life1.jpg": "jacket"}.')
+    ] = None,
     masks: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of your own masks, on_modelN.png, or a COCO file; used instead of the segmenter."
+            help="Your own masks: a folder of on_modelN.png files, or a COCO file. They replace found ones."
         ),
     ] = None,
     export_masks: Annotated[
-        Literal["coco"] | None, typer.Option(help="Also write all masks to coco.json, as instances of COCO.")
+        Literal["coco"] | None, typer.Option(help="Also write all masks to coco.json, as COCO instances.")
     ] = None,
     degradation: Annotated[
         Literal["published", "perceptual"],
@@ -56,37 +61,43 @@ def build(
         str | None, typer.Option(metavar="WxH", help="Canvas size for --geometry exact, e.g. 1328x800.")
     ] = None,
     variants: Annotated[
-        int, typer.Option(min=1, help="Examples per pair, each with another colour error.")
+        int, typer.Option(min=1, help="Examples per pair, each with a different colour error.")
     ] = 1,
     identity_share: Annotated[
         float, typer.Option(min=0, max=1, help="Share of examples without a colour error.")
     ] = 0.0,
     held_out: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share of garments kept out of training, to test on.")
+        float, typer.Option(min=0, max=0.9, help="Share of garments held out of training as a test set.")
     ] = 0.0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed for everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     captions: Annotated[
         list[str] | None,
         typer.Option(
             "--caption",
             metavar="TEMPLATE",
-            help="Caption with {trigger}, {garment} and {side}; several are drawn from.",
+            help="Caption with {trigger}, {garment} and {side}. May be repeated: each example draws one.",
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; the result does not depend on them.")] = 2,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Worker processes; the result does not depend on their number.")
+    ] = 2,
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="Build on this machine or on a Ray cluster.")
     ] = "local",
     gpus_per_worker: Annotated[
-        float, typer.Option(min=0, help="With --engine ray: share of a GPU per worker.")
+        float, typer.Option(min=0, help="With --engine ray: share of a GPU for each worker.")
     ] = 0.0,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip unusable pairs; exit with 3.")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Skip unusable pairs, report them and exit with 3.")
+    ] = False,
     keep_doubtful: Annotated[
         bool, typer.Option("--keep-doubtful", help="Keep pairs whose mask is probably wrong; see review/.")
     ] = False,
     colour_check: Annotated[
         bool,
-        typer.Option(help="Warn about photos that do not have their still-life's colour; see review/."),
+        typer.Option(
+            help="Warn about on-model photos whose colour differs from the still-life's; see review/."
+        ),
     ] = True,
     part: Part = None,
     vocabulary: Vocabulary = None,
@@ -98,7 +109,7 @@ def build(
 ) -> None:
     """Turn photo pairs into training data: labels, masks, colour errors, stitched images, captions.
 
-    Training takes the on-model photos for the truth: give it photos whose colour is right.
+    Training takes the on-model photos as the truth, so give it photos whose colour is right.
     """
     from chromiq.dataset_builder.build import build as run
     from chromiq.dataset_builder.canvas.buckets import parse_size

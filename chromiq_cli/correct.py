@@ -64,7 +64,7 @@ def correct(
     pattern: Annotated[
         tuple[str, str] | None,
         typer.Option(
-            metavar="FLAT WORN",
+            metavar="STILL_LIFE ON_MODEL",
             help="How the files are named otherwise, such as '{sku}_flat*' '{sku}_front*'; subfolders are "
             "searched.",
             rich_help_panel=_FOLDER,

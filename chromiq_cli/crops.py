@@ -10,12 +10,12 @@ import typer
 from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, UsageError, raise_findings
 from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
 
-app = typer.Typer(help="Suggest fixed crops to measure colour in, check and draw them.", no_args_is_help=True)
+app = typer.Typer(help="Suggest, check and draw fixed crops to measure colour in.", no_args_is_help=True)
 
 
 @app.callback()
 def _root() -> None:
-    """Suggest fixed crops to measure colour in, check and draw them."""
+    """Suggest, check and draw fixed crops to measure colour in."""
 
 
 @app.command()
@@ -35,7 +35,7 @@ def suggest(
     document = {name: crop.model_dump() for name, crop in crops.items() if crop}
     write_json(out, document)
     for name in crops.keys() - document.keys():
-        say(f"{name}: skipped, as it has no mask of its name and size, or no 16 px square of plain cloth")
+        say(f"{name}: skipped: no mask of the same name and size, or no plain square of 16 px in it")
     if as_json:
         print_json(document)
     else:
@@ -45,7 +45,7 @@ def suggest(
 
 @app.command()
 def check(
-    crops: Annotated[Path, typer.Argument(help="crops.json.")],
+    crops: Annotated[Path, typer.Argument(help="The crops.json to check.")],
     gt: Annotated[Path, typer.Option(help="Folder of the true images.")],
     out: Annotated[Path, typer.Option(help="Image file to draw them in, such as crops.jpg.")],
     masks: Annotated[Path | None, typer.Option(help="Folder of same-named garment masks.")] = None,

@@ -22,7 +22,7 @@ def deliver(
     ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Hand on finished photos, byte for byte, with delivery.csv and a proof sheet to print."""
+    """Copy finished photos, byte for byte, with a delivery.csv and a printable proof sheet."""
     from chromiq.correction.results import read_results, read_run
     from chromiq.studio import delivery
 

@@ -37,10 +37,10 @@ def demo(
         )
     if not as_json:
         print_line(str(found.report))
-        print_line(f"to look at it on a page: {shlex.join(['chromiq', 'studio', str(out)])}")
+        print_line(f"to look at it in a browser: {shlex.join(['chromiq', 'studio', str(out)])}")
     if result.missing:
         say(
-            f"training and generating were left out: {', '.join(result.missing)} not installed; "
-            "pip install 'chromiq[models]' brings them"
+            f"training and generating were skipped, because {', '.join(result.missing)} are not installed. "
+            "Run: pip install 'chromiq[models]'"
         )
         raise typer.Exit(EXIT_SKIPPED)

@@ -15,15 +15,17 @@ def doctor(
     what: Annotated[
         Path, typer.Argument(metavar="DATASET|CONFIG", help="A dataset folder or a config file.")
     ],
-    resume: Annotated[bool, typer.Option("--resume", help="The config resumes an existing run.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Check the config for resuming an existing run.")
+    ] = False,
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not ask the hub for access to the base model.")
     ] = False,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Check a dataset or a config, and say what is wrong and how to fix it.
+    """Check a dataset or a config, and report what is wrong and how to fix it.
 
-    Datasets made by hand and configs made for AI-Toolkit by others are checked too.
+    Datasets made by hand and configs written for AI-Toolkit by others can be checked as well.
     """
     from chromiq.progress import progress_bar
 

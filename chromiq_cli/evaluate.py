@@ -32,11 +32,11 @@ def evaluate(
     testset: Annotated[Path, typer.Argument(help="Folder with gt/ and control/, or a dataset.")],
     out: Annotated[Path, typer.Option(help="Folder for images, scores and report.")],
     lora: Annotated[
-        list[Path] | None, typer.Option(help="LoRA to generate with; may be repeated to compare several.")
+        list[Path] | None, typer.Option(help="LoRA to generate with. May be repeated to compare several.")
     ] = None,
     outputs: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=FOLDER of same-named images made elsewhere; may be repeated."),
+        typer.Option(help="NAME=FOLDER of same-named images that another program made. May be repeated."),
     ] = None,
     register: Annotated[
         bool, typer.Option("--register", help="Align shifted or resized images with the truth first.")
@@ -71,7 +71,7 @@ def evaluate(
         )  # fmt: skip
     for column, reasons in result.left_alone.items():
         for name, reason in reasons.items():
-            say(f"{column} left {name} alone: {reason}")
+            say(f"{column}: {name} was left alone: {reason}")
     if as_json:
         print_json({**scores_document(result.scores), "report": str(result.report)})
     else:

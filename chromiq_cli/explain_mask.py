@@ -13,17 +13,17 @@ from chromiq_cli.segmenters import Part
 
 
 def explain_mask(
-    still_life: Annotated[Path, typer.Argument(help="The flat photo.")],
-    on_model: Annotated[Path, typer.Argument(help="The photo on a person.")],
+    still_life: Annotated[Path, typer.Argument(help="The still-life.")],
+    on_model: Annotated[Path, typer.Argument(help="The on-model photo.")],
     out: Annotated[Path, typer.Option(help="The picture to write, .png or .jpg.")],
-    label: Annotated[str, typer.Option(help="What the garment is called; found out if left out.")] = "",
+    label: Annotated[str, typer.Option(help="What the garment is called; by default it is recognised.")] = "",
     part: Part = None,
     without: Annotated[
-        list[str] | None, typer.Option(metavar="TERM", help="Leave a term out; can be repeated.")
+        list[str] | None, typer.Option(metavar="TERM", help="Leave a term out. May be repeated.")
     ] = None,
     segmenter: Annotated[
         Literal["auto", "mediapipe", "classic"],
-        typer.Option(help="auto uses the small models if they were fetched."),
+        typer.Option(help="auto uses the small models if they have been fetched."),
     ] = "auto",
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:

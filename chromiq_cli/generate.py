@@ -21,7 +21,7 @@ def generate(
     reference: Annotated[
         Path | None, typer.Option(help="Folder of same-named still-lifes, for models that take a reference.")
     ] = None,
-    captions: Annotated[Path | None, typer.Option(help="Folder of NAME.txt prompts.")] = None,
+    captions: Annotated[Path | None, typer.Option(help="Folder of prompts, NAME.txt for each image.")] = None,
     prompt: Annotated[str | None, typer.Option(help="One prompt for all images.")] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Denoising steps; by default the model's own.")
@@ -31,22 +31,28 @@ def generate(
     ] = None,
     lora_scale: Annotated[
         list[float] | None,
-        typer.Option(help="0 is the base model. May be repeated: one folder of images each."),
+        typer.Option(
+            help="Weight of the LoRA; 0 is the base model. May be repeated, for one folder of images each."
+        ),
     ] = None,
     seed: Annotated[int, IMAGE_SEED_OPTION] = 42,
     seeds: Annotated[
-        Path | None, typer.Option(help='JSON file of seeds by image, such as {"pair1": 7}.')
+        Path | None, typer.Option(help='JSON file of seeds for single images, such as {"pair1": 7}.')
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 1,
     device: Annotated[
-        str | None, typer.Option(help="cuda, cpu, ...; by default the GPU if there is one.")
+        str | None, typer.Option(help="Such as cuda or cpu; by default a GPU if there is one.")
     ] = None,
     dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")] = None,
-    offload: Annotated[str, typer.Option(help="none, model or sequential: less GPU memory.")] = "none",
-    quantize: Annotated[str | None, typer.Option(help="int8 or nf4, by bitsandbytes.")] = None,
+    offload: Annotated[
+        str, typer.Option(help="none, model or sequential; the latter two need less GPU memory.")
+    ] = "none",
+    quantize: Annotated[
+        str | None, typer.Option(help="int8 or nf4, by bitsandbytes; needs less GPU memory.")
+    ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Generate an image for every control, with its name and size; the same command again resumes."""
+    """Generate an image of the same name and size for every control; the same command again resumes."""
     if (captions is None) == (prompt is None):
         raise UsageError("Pass either --captions or --prompt.")
     from chromiq.evaluate.generate.images import GenerateOptions, read_captions, read_seeds
@@ -56,7 +62,7 @@ def generate(
     from chromiq.progress import progress_bar
 
     if reference and not find_model(model).has_reference:
-        raise UsageError(f"--reference: {model} sees the control alone; leave it out")
+        raise UsageError(f"--reference: {model} takes no reference. Remove the option.")
     scales = lora_scale or [1.0]
     options = GenerateOptions(
         model=model,

@@ -16,7 +16,10 @@ def publish(
     checkpoint: Annotated[
         int | None, typer.Option(help="Step of the checkpoint; by default the final one.")
     ] = None,
-    scores: Annotated[Path | None, typer.Option(help="Output folder of sweep or evaluate.")] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(help="Output folder of chromiq sweep or evaluate, for the figures in the card."),
+    ] = None,
     base_model: Annotated[
         str | None, typer.Option(help="Hub name of the base model, if the run used a local folder.")
     ] = None,
@@ -31,7 +34,7 @@ def publish(
     ] = False,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Write a model card, and upload LoRA, card and config."""
+    """Write a model card, and upload LoRA, card and config to the Hugging Face hub."""
     from chromiq.evaluate.publish import prepare
     from chromiq.evaluate.publish import publish as upload
 

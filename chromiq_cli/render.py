@@ -20,39 +20,49 @@ if TYPE_CHECKING:
 
 
 def render(
-    dataset: Annotated[Path, typer.Option(help="As chromiq build made it.")],
+    dataset: Annotated[Path, typer.Option(help="Dataset folder, as chromiq build writes it.")],
     model: Annotated[
         str | None, typer.Argument(help=f"Edit model: {', '.join(MODELS)}. With --from, the config's own.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The config to write, .yaml or .json; without it, print it.")
+        Path | None, typer.Option(help="The config to write, .yaml or .json; by default it is printed.")
     ] = None,
     from_config: Annotated[
         Path | None,
-        typer.Option("--from", metavar="CONFIG", help="Put the dataset into this config, keep all else."),
+        typer.Option(
+            "--from", metavar="CONFIG", help="Use the dataset in this config, and keep everything else."
+        ),
     ] = None,
     preset: Annotated[
         str | None, typer.Option(help="published, 24gb, 32gb, 48gb, 80gb, 96gb or smoke.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="The run's name.")] = None,
-    training_folder: Annotated[Path | None, typer.Option(help="Where runs go.")] = None,
+    training_folder: Annotated[
+        Path | None, typer.Option(help="Folder for runs; by default runs beside the dataset.")
+    ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Such as train.lr=2e-4.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Set a value, such as train.lr=2e-4. May be repeated."
+        ),
     ] = None,
-    template: Annotated[Path | None, typer.Option(help="Your own template; see chromiq template.")] = None,
+    template: Annotated[
+        Path | None,
+        typer.Option(help="Your own template; chromiq template copy gives you one to start from."),
+    ] = None,
     project: Annotated[
-        Path | None, typer.Option(help="Settings of a project; chromiq.yaml, if there is one, unless given.")
+        Path | None, typer.Option(help="Project settings; by default chromiq.yaml in the working directory.")
     ] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Say where each value came from.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Show where each value comes from.")] = False,
     diff: Annotated[
-        str | None, typer.Option(metavar="PRESET", help="Say what differs from a preset, and what that does.")
+        str | None, typer.Option(metavar="PRESET", help="Show what differs from a preset, and its effect.")
     ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Write the training config of a dataset.
 
-    Values on the command line override CHROMIQ_ variables (CHROMIQ_TRAIN__LR=2e-4), these override
-    chromiq.yaml, that overrides the preset, and that the defaults.
+    Values on the command line override CHROMIQ_ variables such as CHROMIQ_TRAIN__LR=2e-4, which override
+    chromiq.yaml, the preset and the defaults, in this order.
     """
     if from_config:
         given = {"MODEL": model, "--preset": preset, "--template": template, "--project": project,
@@ -62,7 +72,7 @@ def render(
         _adapt(from_config, dataset, out, name, training_folder, settings or (), as_json=as_json)
         return
     if model is None:
-        raise UsageError("name a model, or a config with --from")
+        raise UsageError("Name a model, or pass a config with --from.")
     from chromiq.files import write_text
     from chromiq.toolkit_configs.render.compare import differences_from
     from chromiq.toolkit_configs.render.compose import compose

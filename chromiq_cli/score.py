@@ -21,10 +21,10 @@ def score(
     ] = None,
     masks: Annotated[
         Path | None,
-        typer.Option(help="Folder of garment masks: measure inside them, and the change outside."),
+        typer.Option(help="Folder of garment masks: measures inside them, and the change outside."),
     ] = None,
     garments: Annotated[
-        Path | None, typer.Option(help="garments.json, for averages by kind of garment.")
+        Path | None, typer.Option(help="garments.json: adds averages by kind of garment.")
     ] = None,
     register: Annotated[
         bool, typer.Option("--register", help="Align shifted or resized images with the truth first.")

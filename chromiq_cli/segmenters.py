@@ -14,29 +14,34 @@ _MODELS = "Models of the segmenters grounded-sam2 and sam3"
 
 Segmenter = Annotated[
     Literal["auto", "grounded-sam2", "sam3", "mediapipe", "classic"],
-    typer.Option(help="What finds the garment; auto takes the best whose weights are on this machine."),
+    typer.Option(
+        help="How the garment is found; auto takes the best method whose weights are on this machine."
+    ),
 ]
 Part = Annotated[
     Literal["upper", "lower", "full"] | None,
-    typer.Option(help="Where the garments are worn, whatever their names; for still-lifes that show a set."),
+    typer.Option(
+        help="Where the garments are worn, regardless of their names; for still-lifes that show a set."
+    ),
 ]
 Vocabulary = Annotated[
     str | None,
-    typer.Option(help="Words a garment may be called, with commas between them.", rich_help_panel=_MODELS),
+    typer.Option(help="Garment names to choose from, separated by commas.", rich_help_panel=_MODELS),
 ]
 Detector = Annotated[
     str | None,
     typer.Option(help="Grounding DINO: hub name, name@revision or folder.", rich_help_panel=_MODELS),
 ]
 Masker = Annotated[
-    str | None, typer.Option(help="SAM 2.1 or SAM 3, in the same way.", rich_help_panel=_MODELS)
+    str | None,
+    typer.Option(help="SAM 2.1 or SAM 3: hub name, name@revision or folder.", rich_help_panel=_MODELS),
 ]
 Device = Annotated[
-    str, typer.Option(help="Where they run, such as cuda or cpu; auto finds out.", rich_help_panel=_MODELS)
+    str, typer.Option(help="Such as cuda or cpu; auto uses a GPU if there is one.", rich_help_panel=_MODELS)
 ]
 Dtype = Annotated[
     Literal["auto", "float32", "bfloat16", "float16"],
-    typer.Option(help="How exactly they compute; auto is half on a GPU.", rich_help_panel=_MODELS),
+    typer.Option(help="Precision; auto is half precision on a GPU.", rich_help_panel=_MODELS),
 ]
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 JOB_OPTION = typer.Option(
     "--job",
     metavar="KEY=VALUE",
-    help="A resource of the Slurm job, such as gpus=1, hours=12, partition=a100; may be repeated.",
+    help="A resource of the Slurm job, such as gpus=1, hours=12 or partition=a100. May be repeated.",
 )
 
 

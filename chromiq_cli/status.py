@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 def status(
     run: Annotated[Path, typer.Argument(help="A run, the output of sweep-train, or a folder of runs.")],
     watch: Annotated[
-        bool, typer.Option("--watch", help="Follow it until it ends; exits with 0, 1 or 130 as the run does.")
+        bool,
+        typer.Option("--watch", help="Follow it until it ends; exits with 0, 1 or 130, as the run does."),
     ] = False,
     save: Annotated[
         bool, typer.Option("--save", help="Ask the trainer for a checkpoint after its current step.")
     ] = False,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Show how far a run is, from any terminal that sees its folder."""
+    """Show the progress of a run, from any terminal that can read its folder."""
     from rich.console import Console
 
     from chromiq.toolkit_configs.runs.folder import RUN_FILE

@@ -17,22 +17,28 @@ from chromiq_cli.output import print_line, say
 def studio(
     folders: Annotated[
         list[Path],
-        typer.Argument(help="Results of correct --batch, datasets, runs, photos, or folders of these."),
+        typer.Argument(
+            help="Results of correct --batch, datasets, runs or photos, or folders that hold them."
+        ),
     ],
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="To listen on; 8765, or a free one if that is taken.")
+        int | None,
+        typer.Option(min=1, max=65535, help="Port to listen on; 8765, or a free one if that is taken."),
     ] = None,
     no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Only print the address, as over ssh -L.")
+        bool, typer.Option("--no-browser", help="Only print the address, for use over ssh -L.")
     ] = False,
 ) -> None:
-    """Open the page on which people look at results, correct them and decide; Ctrl-C ends it.
+    """Open a local web page for reviewing, correcting and deciding about results; Ctrl-C stops it.
 
-    It works on the same files as the other commands, on this machine alone. On another machine: run it there
-    with --no-browser, and here ssh -L 8765:localhost:8765 THERE; then open the address it printed.
+    It works on the same files as the other commands, and listens on this machine alone. To review results on
+    a remote machine, run it there with --no-browser, run ssh -L 8765:localhost:8765 HOST here, and open the
+    address that it printed.
     """
     if find_spec("starlette") is None or find_spec("uvicorn") is None:
-        raise ChromiqError("the page needs two more packages: pip install 'chromiq[studio]'")
+        raise ChromiqError(
+            "the studio needs two more packages; install them with: pip install 'chromiq[studio]'"
+        )
     from chromiq.studio.serve import serve
     from chromiq.studio.workplace import open_workplace
 

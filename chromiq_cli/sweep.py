@@ -15,12 +15,16 @@ from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, print_json, print
 def sweep(
     run: Annotated[Path, typer.Argument(help="The run folder.")],
     testset: Annotated[Path, typer.Option(help="Folder with gt/ and control/, or a dataset.")],
-    out: Annotated[Path, typer.Option(help="Folder for sweep.json, curve.png, report.html, images.")],
+    out: Annotated[Path, typer.Option(help="Folder for sweep.json, curve.png, report.html and the images.")],
     checkpoint: Annotated[str | None, typer.Option(help="Base model, if not the run's own.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Denoising steps; by default the model's own.")
+    ] = None,
     seed: Annotated[int, IMAGE_SEED_OPTION] = 42,
     watch: Annotated[bool, typer.Option("--watch", help="Continue until the run ends.")] = False,
-    every_s: Annotated[float, typer.Option(min=1, help="Seconds between polls, with --watch.")] = 30,
+    every_s: Annotated[
+        float, typer.Option(min=1, help="With --watch: seconds between looks for new checkpoints.")
+    ] = 30,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Score every checkpoint of a run, plot dE00 against steps, and name the best."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def sweep_train(
-    grid: Annotated[Path, typer.Argument(help="YAML: config: FILE, grid: {KEY: [VALUES]}.")],
+    grid: Annotated[Path, typer.Argument(help="YAML file with config: FILE and grid: {KEY: [VALUES]}.")],
     out: Annotated[Path, typer.Option(help="Folder for configs and for batch jobs or logs.")],
     target: Annotated[
         Literal["local", "slurm"],
@@ -28,7 +28,7 @@ def sweep_train(
         str | None,
         typer.Option(
             metavar="DEVICE,...",
-            help="One run at a time on each, such as cuda:0,cuda:1; by default all GPUs.",
+            help="Devices to train on, such as cuda:0,cuda:1; by default all GPUs.",
         ),
     ] = None,
     job: Annotated[list[str] | None, JOB_OPTION] = None,
@@ -36,8 +36,8 @@ def sweep_train(
 ) -> None:
     """Train every combination of seeds, ranks, learning rates or any other settings.
 
-    Runs one at a time on each GPU; a run that fails does not stop the others, and the same command again
-    resumes. Exits with 3 if some runs failed, 1 if all did.
+    Each GPU trains one run at a time. A run that fails does not stop the others, and the same command again
+    resumes. Exits with 3 if some runs failed, with 1 if all did.
     """
     from chromiq.toolkit_configs.sweeps.grid import on_devices, read_grid, write_configs
 

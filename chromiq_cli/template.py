@@ -1,4 +1,4 @@
-"""``chromiq template``: the shipped templates, to look at and to start one's own from."""
+"""``chromiq template``: the shipped config templates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chromiq.models import MODELS
 from chromiq_cli.output import JSON_OPTION, print_json, print_line
 
 app = typer.Typer(
-    help="The shipped templates: list them, copy one to start your own from.", no_args_is_help=True
+    help="List the shipped config templates, or copy one as a start for your own.", no_args_is_help=True
 )
 
 
@@ -32,10 +32,12 @@ def list_templates(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
 @app.command()
 def copy(
     model: Annotated[str, typer.Argument(help=f"Edit model: {', '.join(MODELS)}.")],
-    out: Annotated[Path | None, typer.Option(help="The file to write; without it, print it.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; by default the template is printed.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Copy a model's template; chromiq render MODEL --template FILE renders with it."""
+    """Copy a model's template; use the copy with chromiq render MODEL --template FILE."""
     from chromiq.files import write_text
     from chromiq.toolkit_configs.render.job import template_source
 

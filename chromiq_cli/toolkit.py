@@ -14,19 +14,17 @@ from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
 if TYPE_CHECKING:
     from chromiq.toolkit_configs.trainer.checkout import ToolkitInfo
 
-app = typer.Typer(
-    help="The vendored trainer: check it, install it, move it to another commit.", no_args_is_help=True
-)
+app = typer.Typer(help="Check, install or update AI-Toolkit, the vendored trainer.", no_args_is_help=True)
 
 
 @app.callback()
 def _root() -> None:
-    """The vendored trainer: check it, install it, move it to another commit."""
+    """Check, install or update AI-Toolkit, the vendored trainer."""
 
 
 @app.command()
 def info(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
-    """Print its commit and whether its environment works; exit 1 if it cannot train."""
+    """Print the trainer's commit and whether its environment works; exits with 1 if it cannot train."""
     from chromiq.toolkit_configs.trainer.checkout import toolkit_info
 
     _print_info(toolkit_info(), as_json=as_json)
@@ -39,9 +37,9 @@ def setup(
     ] = True,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Check out the trainer's pinned commit, install its environment, and test it by a short training.
+    """Check out the trainer's pinned commit, install its environment, and test it with a short training.
 
-    Run it again to resume after an interruption. CHROMIQ_AI_TOOLKIT names another checkout.
+    Run it again to resume after an interruption. Set CHROMIQ_AI_TOOLKIT to use another checkout.
     """
     from chromiq.progress import notes
     from chromiq.toolkit_configs.smoke_test import smoke_test as run_smoke_test
@@ -57,12 +55,14 @@ def setup(
 @app.command()
 def update(
     commit: Annotated[str, typer.Argument(help="A commit, tag or branch of AI-Toolkit.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
+    ] = False,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Move the pin to another commit, and say what changes in keys, defaults and architectures.
+    """Pin another commit, and show what changes in keys, defaults and architectures.
 
-    For chromiq's own developers: it changes a file of chromiq's source.
+    For developers of chromiq: this changes a file of its source.
     """
     from chromiq.progress import notes
     from chromiq.toolkit_configs.trainer.setup import update_toolkit

@@ -12,7 +12,7 @@ from chromiq_cli.slurm import JOB_OPTION, write_jobs
 
 Engine = Annotated[
     Literal["ai-toolkit", "smoke"],
-    typer.Option(help="smoke trains tiny checkpoints in this process, to test the installation."),
+    typer.Option(help="smoke trains tiny checkpoints in this process, to test an installation."),
 ]
 Response = Literal["stop", "warn"]
 
@@ -21,27 +21,29 @@ def train(
     config: Annotated[Path, typer.Argument(help="An AI-Toolkit config, from chromiq render or elsewhere.")],
     engine: Engine = "ai-toolkit",
     resume: Annotated[bool, typer.Option("--resume", help="Resume from the newest checkpoint.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, and print what would run.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Run the checks, and print what would be trained.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Train despite errors found by the checks.")] = False,
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not ask the hub for access to the base model.")
     ] = False,
     on_nan: Annotated[Response, typer.Option(help="What to do when the loss is NaN.")] = "stop",
-    on_stall: Annotated[
-        Response, typer.Option(help="What to do when the trainer is silent for long.")
-    ] = "warn",
-    stall_minutes: Annotated[float, typer.Option(min=0, help="How long that is; 0 never stalls.")] = 30,
+    on_stall: Annotated[Response, typer.Option(help="What to do when the trainer stalls.")] = "warn",
+    stall_minutes: Annotated[
+        float, typer.Option(min=0, help="Minutes without output that count as a stall; 0 to wait forever.")
+    ] = 30,
     target: Annotated[
         Literal["slurm"] | None,
-        typer.Option(help="Write a batch job that trains there, instead of training here."),
+        typer.Option(help="Write a Slurm batch job instead of training here."),
     ] = None,
     job: Annotated[list[str] | None, JOB_OPTION] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Check a config, then train its LoRA.
 
-    Ctrl-C saves a checkpoint first where the trainer can; a second Ctrl-C stops at once. The options on NaN
-    and stalls are for AI-Toolkit; the smoke engine always stops on NaN.
+    Ctrl-C saves a checkpoint first if the trainer can; a second Ctrl-C stops at once. The options for NaN and
+    stalls apply to AI-Toolkit; the smoke engine always stops on NaN.
     """
     if target:
         from chromiq.toolkit_configs.sweeps.slurm import batch_job

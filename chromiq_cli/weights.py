@@ -9,25 +9,26 @@ import typer
 
 from chromiq_cli.output import JSON_OPTION, print_json, print_line
 
-app = typer.Typer(help="Small models that find the person on a photo.", no_args_is_help=True)
+app = typer.Typer(help="Fetch the small models that find the person in a photo.", no_args_is_help=True)
 
 
 @app.callback()
 def _root() -> None:
-    """Small models that find the person on a photo."""
+    """Fetch the small models that find the person in a photo."""
 
 
 @app.command()
 def fetch(
     wheel: Annotated[
-        Path | None, typer.Option(help="MediaPipe's wheel, if it was downloaded by other means.", exists=True)
+        Path | None, typer.Option(help="MediaPipe's wheel, if you have downloaded it yourself.", exists=True)
     ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Fetch the small models (7 MB of a 36 MB wheel) into the cache and check them.
+    """Download the small models (7 MB, from a 36 MB wheel) into the cache, and verify them.
 
-    pip downloads the wheel of mediapipe 0.10.21 (Apache License 2.0) from its configured index.
-    CHROMIQ_WEIGHTS names another folder than the user's cache. Afterwards --segmenter auto uses them.
+    pip downloads the wheel of mediapipe 0.10.21 (Apache License 2.0) from its configured index. Set
+    CHROMIQ_WEIGHTS to keep the models elsewhere than in the user's cache. From then on, --segmenter auto
+    uses them.
     """
     from chromiq.dataset_builder.segmenters.small.weights import fetch_small_weights
     from chromiq.progress import notes

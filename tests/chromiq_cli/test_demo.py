@@ -37,7 +37,7 @@ def test_every_stage_and_again_without_a_change(monkeypatch, chromiq, tmp_path):
     scores = (out / "scores.json").read_bytes()
     again = chromiq("demo", "--out", out)
     assert again.code == 0
-    assert again.out.splitlines()[-1] == f"to look at it on a page: chromiq studio {out}"
+    assert again.out.splitlines()[-1] == f"to look at it in a browser: chromiq studio {out}"
     assert (out / "runs/demo/demo.safetensors").read_bytes() == lora
     assert (out / "scores.json").read_bytes() == scores
 
@@ -47,7 +47,7 @@ def test_without_the_model_libraries_the_rest_runs_and_it_exits_3(monkeypatch, c
     monkeypatch.setattr(demo_module, "PAIRS", 4)
     result = chromiq("demo", "--out", tmp_path)
     assert result.code == 3
-    assert "training and generating were left out: torch, diffusers, transformers, peft" in result.err
+    assert "training and generating were skipped, because torch, diffusers, transformers, peft" in result.err
     assert "generated" not in result.out
     assert (tmp_path / "report.html").is_file()
     assert not (tmp_path / "runs").exists()
