@@ -17,6 +17,10 @@ from chromiq.runtime.workers import thread_per_core
 
 # So few that the arrays between two steps stay in the processor's cache.
 _CHUNK = 32_768
+# Cells along each side of the cube of all colours, and the share of its side by which a map may bend in one.
+_LATTICE, _STRAIGHT_WITHIN = 128, 0.0004
+_STRIDES = np.array([(_LATTICE + 1) ** 2, _LATTICE + 1, 1])
+_CORNERS = [int(np.array(corner) @ _STRIDES) for corner in np.ndindex(2, 2, 2)]
 # Directions in which colours vary by less than this say nothing about how they are stretched.
 _NOISE_LAB = 0.7
 # Gaussians of a smooth map: how many at most, how wide in L*, a* and b*, how far apart in widths, how stiff.
@@ -238,11 +242,11 @@ def apply_colour_map(
     parts = [slice(start, start + _CHUNK) for start in range(0, len(pixels), _CHUNK)]
     outside = np.zeros(len(parts), np.int64)
     with thread_per_core() as pool:
-        target_of = _table(pixels, parts, colour_map, space, pool) if photo.dtype == np.uint8 else None
+        target_of = (_table if photo.dtype == np.uint8 else _lattice)(pixels, parts, colour_map, space, pool)
 
         def mix(number: int) -> None:
             here = pixels[parts[number]]
-            target, moved = target_of(here) if target_of else _mapped(here, colour_map, space)
+            target, moved = target_of(here)
             outside[number] = np.count_nonzero(moved)
             mixed = here + weight[parts[number]][:, None] * (target - here)
             pixels[parts[number]] = np.rint(mixed)
@@ -287,6 +291,65 @@ def _codes(pixels: RgbImage) -> NDArray[np.int32]:
     codes |= pixels[:, 1].astype(np.int32) << 8
     codes |= pixels[:, 2]
     return codes
+
+
+def _lattice(
+    pixels: NDArray[Any], parts: Sequence[slice], colour_map: MapsColours, space: ColourSpace, pool: Executor
+) -> Callable[[NDArray[Any]], tuple[FloatImage, BoolMask]]:
+    """`_mapped`, by interpolation between the corners of a lattice's cells, of which cloth fills few.
+
+    Where the map bends within a cell, at the space's surface and in the darkest colours, each pixel is mapped
+    by itself.
+    """
+    full = int(np.iinfo(pixels.dtype).max)
+    filled = np.zeros((_LATTICE + 1,) * 3, bool)
+
+    def see(part: slice) -> None:
+        filled.reshape(-1)[_cells(pixels[part], full)[0]] = True
+
+    def mapped_at(numbers: NDArray[Any]) -> tuple[FloatImage, BoolMask]:
+        exact = np.rint(numbers * (65535 / _LATTICE)).astype(np.uint16)
+        chunks = [exact[start : start + _CHUNK] for start in range(0, len(exact), _CHUNK)]
+        done = list(pool.map(lambda chunk: _mapped(chunk, colour_map, space), chunks))
+        targets, outside = (np.concatenate(each) for each in zip(*done, strict=True))
+        return targets * np.float32(full / 65535), outside
+
+    list(pool.map(see, parts))
+    cells = np.flatnonzero(filled)
+    if 2 * len(cells) > len(pixels):
+        return lambda here: _mapped(here, colour_map, space)
+    for axis in range(3):
+        here = np.moveaxis(filled, axis, 0)
+        here[1:] |= here[:-1].copy()
+    corners = np.flatnonzero(filled)
+    places = np.zeros(filled.size, np.int32)
+    places[corners] = np.arange(len(corners))
+    targets, outside = mapped_at(np.stack(np.unravel_index(corners, filled.shape), axis=1))
+    middles, moved = mapped_at(np.stack(np.unravel_index(cells, filled.shape), axis=1) + 0.5)
+    means = sum(targets[places[cells + offset]] for offset in _CORNERS) / 8
+    moved |= np.any([outside[places[cells + offset]] for offset in _CORNERS], axis=0)
+    bent = np.zeros(filled.size, bool)
+    bent[cells] = moved | (np.abs(means - middles).max(axis=1) > _STRAIGHT_WITHIN * full)
+
+    def target_of(here: NDArray[Any]) -> tuple[FloatImage, BoolMask]:
+        cell, share = _cells(here, full)
+        at = [targets.take(places.take(cell + offset), axis=0) for offset in _CORNERS]
+        for axis in (2, 1, 0):
+            on = share[:, axis : axis + 1]
+            at = [low + on * (high - low) for low, high in zip(at[::2], at[1::2], strict=True)]
+        target, out = at[0], np.zeros(len(here), bool)
+        if (exactly := bent.take(cell)).any():
+            target[exactly], out[exactly] = _mapped(here[exactly], colour_map, space)
+        return target, out
+
+    return target_of
+
+
+def _cells(pixels: NDArray[Any], full: int) -> tuple[NDArray[np.intp], FloatImage]:
+    """The lowest corner of each pixel's cell ``(P,)``, as one number, and where in it the pixel is, 0..1."""
+    at = pixels.astype(np.float32) * np.float32(_LATTICE / full)
+    low = np.minimum(at, _LATTICE - 1).astype(np.intp)
+    return low @ _STRIDES, at - low.astype(np.float32)
 
 
 def _mapped(pixels: NDArray[Any], colour_map: MapsColours, space: ColourSpace) -> tuple[FloatImage, BoolMask]:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chromiq.colour import lab_to_srgb_float, rgb_to_lab
+from chromiq.colour import delta_e_lab, lab_to_srgb_float, rgb_to_lab
 from chromiq.correction.fitting.colour_map import ColourMap, apply_colour_map, fit_affine, fit_smooth
+from chromiq.photos.colour_space import SRGB
 
 BENT = ColourMap(
     np.array([[1.1, 0.02, 0], [0.05, 0.9, 0.1], [0, 0.1, 1.05]]),
@@ -39,6 +40,21 @@ def test_every_pixel_is_mapped_by_how_far_it_is_inside(dtype, corner, size, stre
     np.testing.assert_array_equal(result[~mask], photo[~mask])
     off = result - (photo + weight * (mapped - photo))
     assert np.abs(off[mask & held]).max(initial=0) < 0.51 + largest / 1e5
+
+
+@pytest.mark.parametrize("colour", [(60, 15, -20), (45, 70, 50), (4, 2, -3)])
+def test_sixteen_bits_of_cloth_are_mapped_as_each_pixel_by_itself(colour):
+    shading = cv2.resize(np.random.default_rng(1).normal(0, 1, (9, 9)).astype(np.float32), (200, 200))
+    cloth = np.float32(colour) + shading[..., None] * np.float32([4, 3, 2])
+    photo = np.rint(np.clip(lab_to_srgb_float(cloth), 0, 1) * 65535).astype(np.uint16)
+    smooth = fit_smooth(cloth[::9, ::9].reshape(-1, 3), cloth[::9, ::9].reshape(-1, 3) * 1.1 + MOVE)
+    result = apply_colour_map(photo, np.ones(photo.shape[:2], bool), smooth)
+    wanted, outside = SRGB.from_lab(smooth.apply(SRGB.to_lab(photo)).reshape(-1, 3), photo.dtype)
+    inner = (slice(5, -5), slice(5, -5))
+    wanted = np.rint(wanted).astype(np.uint16).reshape(photo.shape)
+    off = delta_e_lab(SRGB.to_lab(result.values[inner]), SRGB.to_lab(wanted[inner]))
+    assert off.max() < 0.1
+    assert abs(result.out_of_gamut - outside.mean()) < 0.01
 
 
 def test_a_colour_that_the_space_cannot_hold_keeps_its_hue_and_lightness():
