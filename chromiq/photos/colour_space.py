@@ -33,6 +33,7 @@ _OVERSHOOT = 0.002
 # A table cannot be inverted exactly; a colour that comes back this close, in dE76, is inside.
 _TABLE_ERROR_LAB = 2.0
 _GAMUT_STEPS = 8
+_ROWS_AT_ONCE = 256
 _ADDITIVE_WITHIN = 2e-4
 
 # White and primaries in CIE 1931 x, y, and the curve's exponent or the name of its curve.
@@ -171,7 +172,11 @@ def eight_bits(image: NDArray[Any]) -> NDArray[np.uint8]:
     """
     if image.dtype == np.uint8:
         return image
-    return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    out = np.empty(image.shape, np.uint8)
+    for top in range(0, len(image), _ROWS_AT_ONCE):
+        strip = slice(top, top + _ROWS_AT_ONCE)
+        out[strip] = (image[strip].astype(np.uint32) + 128) // 257
+    return out
 
 
 def icc_space(profile: bytes, kind: Kind, stated_by: str = "ICC profile") -> ColourSpace:

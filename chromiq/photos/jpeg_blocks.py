@@ -10,7 +10,10 @@ libvips and Pillow do not give access to coefficients; jpegio does.
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -58,9 +61,10 @@ def changed_jpeg(source: Path, before: RgbImage, changed: RgbImage, corner: tupl
     with TemporaryDirectory(prefix="chromiq-") as folder:
         out = Path(folder) / "changed.jpg"
         try:
+            _free_memory_returned()
             jpeg = jpegio.read(str(source))
             colours = jpeg.jpeg_color_space
-            if colours not in {_RGB, _YCBCR}:
+            if colours not in {_RGB, _YCBCR} or not all(np.all(table) for table in jpeg.quant_tables):
                 return None
             block_hw = (8 * jpeg.max_v_samp_factor, 8 * jpeg.max_h_samp_factor)
             rows, columns = (-(-side // block) for side, block in zip(before.shape, block_hw, strict=False))
@@ -130,10 +134,11 @@ def _add(
     """
     down, across = sampling
     count, rows, columns = difference.shape
-    means = difference.reshape(count, 8 * down, rows // (8 * down), 8 * across, columns // (8 * across))
-    samples = means.mean(axis=(2, 4)).reshape(count, down, 8, across, 8)
-    basis = _dct_basis()
-    gained = np.einsum("ui,ndiaj,vj->ndauv", basis, samples, basis, optimize=True) / table
+    if (rows, columns) != (8 * down, 8 * across):
+        means = difference.reshape(count, 8 * down, rows // (8 * down), 8 * across, columns // (8 * across))
+        difference = means.mean(axis=(2, 4))
+    samples = difference.reshape(count, down, 8, across, 8).swapaxes(2, 3).reshape(-1, 64)
+    gained = (samples @ _dct_of_block()).reshape(count, down, across, 8, 8) / table
     grid = coefficients.reshape(coefficients.shape[0] // 8, 8, coefficients.shape[1] // 8, 8)
     for row in range(down):
         for column in range(across):
@@ -144,12 +149,21 @@ def _add(
             grid[y, :, x, :] = np.clip(new, -_LARGEST_COEFFICIENT - 1, _LARGEST_COEFFICIENT)
 
 
-def _dct_basis() -> NDArray[np.float32]:
-    """The orthonormal type 2 cosine transform of 8 values, as a matrix."""
+@cache
+def _dct_of_block() -> NDArray[np.float32]:
+    """The orthonormal type 2 cosine transform of a block of 8 by 8 values, as a matrix to multiply by."""
     u, i = np.meshgrid(np.arange(8), np.arange(8), indexing="ij")
     basis = np.cos((2 * i + 1) * u * np.pi / 16) / 2
     basis[0] /= np.sqrt(2)
-    return basis.astype(np.float32)
+    return np.kron(basis, basis).T.astype(np.float32)
+
+
+def _free_memory_returned() -> None:
+    """Give memory that is free back to the system, where glibc keeps it: all coefficients take a lot."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def _same_elsewhere(data: bytes, before: RgbImage, touched: BoolMask, block_hw: tuple[int, int]) -> bool:

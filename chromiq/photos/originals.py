@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import io
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tifffile
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
@@ -238,21 +240,46 @@ def _rewritten_tiff(
         rgb = int(page.photometric) == 2 or (int(page.photometric) == 6 and lossy)
         if not rgb or int(page.bitspersample) not in {8, 16} or page.fillorder != 1:
             return None
-        samples = tiff_samples(photo.path, page)
-        before, after = (turned_back(each, photo.file.orientation) for each in (photo.values[box], part))
-        different = _different(before, after)
-        there = np.zeros(samples.shape[:2], bool)
-        there[_stored_box(photo, box)] = different
-        new = after[different]
-        if 1 in (extras := [int(extra) for extra in page.extrasamples]):
-            full = np.iinfo(samples.dtype).max
-            alpha = samples[..., 3 + extras.index(1)][there][:, None].astype(np.float32) / full
-            new = np.rint(new * alpha).astype(samples.dtype)
-        samples[there, :3] = new
+        orientation, stored_box = photo.file.orientation, _stored_box(photo, box)
+        before, after = (turned_back(each, orientation) for each in (photo.values[box], part))
+        there = np.zeros((int(page.imagelength), int(page.imagewidth)), bool)
+        there[stored_box] = _different(before, after)
+        if page.samplesperpixel == 3:
+            pixels_of = _parts_with(turned_back(photo.values, orientation), after, stored_box)
+        else:
+            pixels_of = _parts_of(_all_samples(photo, page, after[there[stored_box]], there))
         directory = meta.tiff_tags(photo.file.metadata, carried)
-        data, note = rewritten(photo.path, page, directory, samples, there)
+        data, note = rewritten(photo.path, page, directory, pixels_of, there)
     notes += [note] if note else []
     return data, Kept.STRIPS if lossy else Kept.ALL
+
+
+def _parts_of(samples: NDArray[Any]) -> Callable[[slice, slice], NDArray[Any]]:
+    return lambda rows, columns: samples[rows, columns]
+
+
+def _parts_with(whole: NDArray[Any], part: NDArray[Any], box: Box) -> Callable[[slice, slice], NDArray[Any]]:
+    """Rows and columns of a picture in a box of which a part takes its place; the whole is never copied."""
+    top, left = (each.start or 0 for each in box)
+
+    def parts(rows: slice, columns: slice) -> NDArray[Any]:
+        found = whole[rows, columns].copy()
+        y, x = max(rows.start, top), max(columns.start, left)
+        inner = part[y - top : max(0, rows.stop - top), x - left : max(0, columns.stop - left)]
+        found[y - rows.start :, x - columns.start :][: inner.shape[0], : inner.shape[1]] = inner
+        return found
+
+    return parts
+
+
+def _all_samples(photo: Photo, page: tifffile.TiffPage, new: NDArray[Any], there: BoolMask) -> NDArray[Any]:
+    """All channels of a TIFF as it stores them, with new colours ``(P, 3)`` in some places."""
+    samples = tiff_samples(photo.path, page)
+    if 1 in (extras := [int(extra) for extra in page.extrasamples]):
+        alpha = samples[..., 3 + extras.index(1)][there][:, None].astype(np.float32)
+        new = np.rint(new * (alpha / np.iinfo(samples.dtype).max)).astype(samples.dtype)
+    samples[there, :3] = new
+    return samples
 
 
 def _bmp(photo: Photo, changed: NDArray[Any], carried: Carried) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -22,6 +22,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from chromiq.records import BoolMask
+from chromiq.runtime.workers import thread_per_core
 
 logging.getLogger("tifffile").propagate = False  # what is wrong with a file is a finding
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -197,27 +198,27 @@ def write_tiff(directory: Directory, chunks: Iterable[bytes] = (), *, big: bool 
     """
     order, pixels = directory.order, list(chunks)
     start = 16 if big else 8
-    out = bytearray(start)
-    places = []
-    for chunk in pixels:
-        places.append(len(out))
-        out += chunk + bytes(len(chunk) % 2)
+    sizes, places, end = [len(chunk) for chunk in pixels], [], start
+    for number, size in enumerate(sizes):
+        places.append(end)
+        pixels[number] += bytes(size % 2)
+        end += size + size % 2
     if pixels:
         kind, code = (16, "Q") if big else (4, "I")
         offsets, counts = (324, 325) if 322 in directory.tags else (273, 279)
         tags = dict(directory.tags)
         tags[offsets] = Entry(kind, struct.pack(f"{order}{len(places)}{code}", *places))
-        tags[counts] = Entry(kind, struct.pack(f"{order}{len(pixels)}{code}", *map(len, pixels)))
+        tags[counts] = Entry(kind, struct.pack(f"{order}{len(pixels)}{code}", *sizes))
         directory = Directory(order, tags)
-    first = _append(out, directory, big)
+    tail = bytearray()
+    first = _append(tail, directory, big, end)
     mark = b"II" if order == "<" else b"MM"
     header = struct.pack(f"{order}HHHQ", 43, 8, 0, first) if big else struct.pack(f"{order}HI", 42, first)
-    out[:start] = mark + header
-    return bytes(out)
+    return b"".join([mark + header, *pixels, tail])
 
 
-def _append(out: bytearray, directory: Directory, big: bool) -> int:
-    """Append a directory, the values it points to first; where it starts."""
+def _append(out: bytearray, directory: Directory, big: bool, behind: int) -> int:
+    """Append a directory to what comes behind so many bytes, its values first; where it starts."""
     order, code, inline_bytes = directory.order, "Q" if big else "I", 8 if big else 4
     rows = []
     for tag, entry in sorted(directory.tags.items()):
@@ -227,14 +228,14 @@ def _append(out: bytearray, directory: Directory, big: bool) -> int:
             if not value.tags:
                 continue
             kind = 4
-            value = struct.pack(f"{order}I", _append(out, value, big))
+            value = struct.pack(f"{order}I", _append(out, value, big, behind))
         count = len(value) // _TYPE_BYTES[kind]
         if len(value) > inline_bytes:
-            place = len(out)
+            place = behind + len(out)
             out += value + bytes(len(value) % 2)
             value = struct.pack(order + code, place)
         rows.append(struct.pack(f"{order}HH{code}", tag, kind, count) + value.ljust(inline_bytes, b"\0"))
-    start = len(out)
+    start = behind + len(out)
     out += struct.pack(order + ("Q" if big else "H"), len(rows)) + b"".join(rows) + bytes(inline_bytes)
     return start
 
@@ -325,7 +326,11 @@ def _plain_samples(page: tifffile.TiffPage, channels: int) -> Directory:
 
 
 def rewritten(
-    path: Path, page: tifffile.TiffPage, directory: Directory, pixels: NDArray[Any], changed: BoolMask
+    path: Path,
+    page: tifffile.TiffPage,
+    directory: Directory,
+    pixels_of: Callable[[slice, slice], NDArray[Any]],
+    changed: BoolMask,
 ) -> tuple[bytes, str]:
     """A TIFF whose changed strips or tiles are encoded again, the others copied as they are stored.
 
@@ -333,7 +338,7 @@ def rewritten(
         path: the file.
         page: its photo.
         directory: the tags to write.
-        pixels: ``(h, w, channels)``, all channels, as the file has them.
+        pixels_of: gives rows and columns as ``(rows, columns, channels)``, with all channels the file has.
         changed: ``(h, w)`` bool, where they differ from the file's.
 
     Returns:
@@ -347,20 +352,26 @@ def rewritten(
         changed = np.ones_like(changed)
         directory.tags.pop(347, None)
     planar = page.planarconfig == 2 and page.samplesperpixel > 1
-    chunks: list[bytes] = []
-    with path.open("rb") as stream:
-        for index, (offset, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
-            _, (plane, _, top, left, _), shape = page.decode(None, index)
-            rows, columns = slice(top, top + shape[1]), slice(left, left + shape[2])
-            if not changed[rows, columns].any():
-                stream.seek(offset)
-                chunks.append(stream.read(count))
-                continue
-            part = pixels[rows, columns, plane : plane + 1] if planar else pixels[rows, columns]
-            if page.is_tiled:
-                padding = (page.tilelength - part.shape[0], page.tilewidth - part.shape[1])
-                part = np.pad(part, ((0, padding[0]), (0, padding[1]), (0, 0)), mode="edge")
-            chunks.append(encode(np.ascontiguousarray(part), page))
+    places = []
+    for index in range(len(page.dataoffsets)):
+        _, (plane, _, top, left, _), shape = page.decode(None, index)
+        places.append((plane, slice(top, top + shape[1]), slice(left, left + shape[2])))
+
+    def encoded(index: int) -> bytes:
+        plane, rows, columns = places[index]
+        if not changed[rows, columns].any():
+            with path.open("rb") as stream:
+                stream.seek(page.dataoffsets[index])
+                return stream.read(page.databytecounts[index])
+        part = pixels_of(rows, columns)
+        part = part[..., plane : plane + 1] if planar else part
+        if page.is_tiled:
+            padding = (page.tilelength - part.shape[0], page.tilewidth - part.shape[1])
+            part = np.pad(part, ((0, padding[0]), (0, padding[1]), (0, 0)), mode="edge")
+        return bytes(encode(np.ascontiguousarray(part), page))
+
+    with thread_per_core() as pool:
+        chunks = list(pool.map(encoded, range(len(places))))
     big = path_is_big(path)
     return write_tiff(directory, chunks, big=big), note
 
