@@ -72,10 +72,12 @@ def changed_jpeg(source: Path, before: RgbImage, changed: RgbImage, corner: tupl
             for difference, first in _differences(before, changed, corner, block_hw):
                 there = np.any(difference, axis=(1, 2, 3))
                 touched[first[0], first[1] : first[1] + len(there)] = there
+                if not there.any():
+                    continue
                 places = np.argwhere(there)
                 blocks = difference[there].astype(np.float32)
                 if colours == _YCBCR:
-                    blocks = blocks @ _YCBCR_FROM_RGB.T
+                    blocks = cv2.transform(blocks.reshape(-1, 1, 3), _YCBCR_FROM_RGB).reshape(blocks.shape)
                 for channel, part in enumerate(jpeg.comp_info):
                     table = np.asarray(jpeg.quant_tables[part.quant_tbl_no], np.float32)
                     sampling = (part.v_samp_factor, part.h_samp_factor)
@@ -137,8 +139,9 @@ def _add(
     if (rows, columns) != (8 * down, 8 * across):
         means = difference.reshape(count, 8 * down, rows // (8 * down), 8 * across, columns // (8 * across))
         difference = means.mean(axis=(2, 4))
-    samples = difference.reshape(count, down, 8, across, 8).swapaxes(2, 3).reshape(-1, 64)
-    gained = (samples @ _dct_of_block()).reshape(count, down, across, 8, 8) / table
+    samples = np.ascontiguousarray(difference.reshape(count, down, 8, across, 8).swapaxes(2, 3))
+    basis = _dct_basis()
+    gained = basis @ samples @ basis.T / table
     grid = coefficients.reshape(coefficients.shape[0] // 8, 8, coefficients.shape[1] // 8, 8)
     for row in range(down):
         for column in range(across):
@@ -150,12 +153,12 @@ def _add(
 
 
 @cache
-def _dct_of_block() -> NDArray[np.float32]:
-    """The orthonormal type 2 cosine transform of a block of 8 by 8 values, as a matrix to multiply by."""
+def _dct_basis() -> NDArray[np.float32]:
+    """The orthonormal type 2 cosine transform of 8 values, as a matrix."""
     u, i = np.meshgrid(np.arange(8), np.arange(8), indexing="ij")
     basis = np.cos((2 * i + 1) * u * np.pi / 16) / 2
     basis[0] /= np.sqrt(2)
-    return np.kron(basis, basis).T.astype(np.float32)
+    return basis.astype(np.float32)
 
 
 def _free_memory_returned() -> None:

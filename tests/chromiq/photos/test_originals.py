@@ -1,11 +1,13 @@
 """A photo changed in part comes back as its owner stored it: pixels, depth, profile, metadata, tables."""
 
 import io
+import warnings
 
 import cv2
 import numpy as np
 import pytest
 import tifffile
+from foreign_photos import cjpeg
 from PIL import Image, ImageCms, PngImagePlugin
 
 from chromiq.colour import delta_e_map
@@ -247,3 +249,17 @@ def test_untouched_is_the_file_itself_and_strange_names_are_refused(tmp_path):
     with pytest.raises(UsageError, match="the name must end in"):
         write_changed(tmp_path / "out.txt", original, PHOTO)
     assert not (tmp_path / "out.txt").exists()
+
+
+def test_a_jpeg_with_a_zero_in_its_quantisation_table_is_encoded_again(tmp_path):
+    cjpeg("-sample", "1x1")(tmp_path / "in.jpg")
+    data = bytearray((tmp_path / "in.jpg").read_bytes())
+    data[data.index(b"\xff\xdb") + 5 + 10] = 0
+    (tmp_path / "in.jpg").write_bytes(data)
+    photo = read_photo(tmp_path / "in.jpg")
+    changed = np.clip(photo.values.astype(int) + 9, 0, 255).astype(np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        written = write_changed(tmp_path / "out.jpg", photo, changed)
+    assert written.outside is Kept.ENCODED
+    assert np.abs(read_photo(tmp_path / "out.jpg").values.astype(int) - changed).mean() < 3
