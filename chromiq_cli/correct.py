@@ -218,15 +218,15 @@ def correct(
     if batch is None and (used := [name for name, value in only_batch.items() if value]):
         raise UsageError(f"{used[0]} needs --batch")
     if batch is not None and mask is not None:
-        raise UsageError("--mask is for one photo; give --masks with --batch")
+        raise UsageError("--mask is for a single photo. Pass --masks with --batch.")
     if out is None and not dry_run:
-        raise UsageError("--out is missing; say where the result goes")
+        raise UsageError("--out is missing. Name the file or folder for the result.")
     if target_lab is not None and on_model is None and still_life is not None and mask is not None:
         on_model = still_life  # nothing has to be looked up on a still-life
     if (batch is None) == (still_life is None or on_model is None):
-        raise UsageError("give either a still-life and an on-model photo, or --batch")
+        raise UsageError("Pass either a still-life and an on-model photo, or --batch.")
     if (method == "transfer") != (lora is None):
-        raise UsageError(f"--method {method}: --lora is needed with lora and hybrid, and only there")
+        raise UsageError("--lora is required with --method lora or hybrid, and not allowed with transfer")
     from chromiq.correction.batch import BatchInputs, correct_batch, correct_one
     from chromiq.correction.options import CorrectionOptions
     from chromiq.correction.report import summary_line

@@ -28,7 +28,7 @@ def deliver(
 
     run = read_run(results)
     if run is None:
-        raise UsageError(f"{results}: no results of correct --batch; run that first")
+        raise UsageError(f"{results}: contains no results. Run chromiq correct --batch first.")
     chosen = delivery.chosen(read_results(run), state or delivery.FINISHED)
     delivery.deliver(run, chosen, out)
     if as_json:

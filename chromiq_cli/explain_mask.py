@@ -46,7 +46,7 @@ def explain_mask(
 
     unknown = sorted(set(without or ()) - set(TERMS))
     if unknown:
-        raise OptionError("without", f"{unknown[0]} is none of {', '.join(TERMS)}.")
+        raise OptionError("without", f"{unknown[0]!r} is unknown. Use one of {', '.join(TERMS)}.")
     if segmenter == "mediapipe":
         fetch_small_weights()
     small = segmenter == "mediapipe" or (segmenter == "auto" and small_weights_available())

@@ -22,7 +22,7 @@ def main() -> None:
     except KeyboardInterrupt:
         _stop(
             InterruptedRunError(
-                "interrupted; no file is half-written, and the same command can be run again"
+                "interrupted. No file is half-written; run the same command again to resume."
             ),
             as_json,
         )

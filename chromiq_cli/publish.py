@@ -40,7 +40,7 @@ def publish(
 
     publication = prepare(run, repo, step=checkpoint, figures=scores, base_model=base_model, licence=licence)
     if scores is None:
-        say("the card will say that nothing was measured; pass --scores FOLDER of a sweep or an evaluation")
+        say("the card will say that nothing was measured; pass --scores FOLDER to include figures")
     if not publication.is_better:
         say(
             "warning: this LoRA is not better than no LoRA (the uncorrected images are as good); the card "

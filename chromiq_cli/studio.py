@@ -45,17 +45,17 @@ def studio(
     workplace = open_workplace(folders)
     given = {folder.resolve() for folder in folders}
     for source in [root for root in workplace.roots if root not in given]:
-        say(f"also opened, as results were made from it: {source}")
+        say(f"also opened, because results were made from it: {source}")
 
     def started(address: str) -> None:
         print_line(address)
-        say("The address works once. Ctrl-C ends the page.")
+        say("The address works once. Press Ctrl-C to stop the studio.")
         if not no_browser:
             import webbrowser
 
             webbrowser.open(address)
 
     serve(workplace, port, started)
-    say("The page has ended. chromiq correct finishes what was not corrected yet.")
+    say("The studio has stopped. Run chromiq correct again for photos that are not corrected yet.")
     sys.stdout.flush()
     os._exit(EXIT_INTERRUPTED)  # threads may still read photos; files are written whole or not at all

@@ -66,7 +66,7 @@ def train(
             print_line(planned.summary)
         return
     if engine == "smoke":
-        say("the smoke engine trains tiny checkpoints; it says nothing about quality")
+        say("the smoke engine trains tiny checkpoints only; its results say nothing about quality")
     limits = Limits(on_nan == "stop", stall_minutes * 60, on_stall == "stop")
     with run_view() as show:
         final = execute(planned, limits=limits, on_status=show)

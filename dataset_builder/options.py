@@ -100,7 +100,7 @@ def check_options(options: BuildOptions) -> None:
     if model.has_reference:
         reason = f"{options.model} sees photos as they are"
     if reason:
-        raise OptionError("size", f"not possible, because {reason}. Leave it out.")
+        raise OptionError("size", f"cannot be set, because {reason}. Leave it out.")
     if width_px % step_px or height_px % step_px:
         fitting = f"{width_px // step_px * step_px}x{height_px // step_px * step_px}"
         message = f"{width_px}x{height_px} are not multiples of {step_px}, and the trainer cuts off the rest."

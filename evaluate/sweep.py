@@ -384,5 +384,5 @@ def summary(result: Sweep) -> str:
         )
     if ties:
         steps = ", ".join(str(point.step) for point in ties)
-        said += f" So few images do not tell it from step {steps}: choosing among these is chance."
+        said += f" So few images cannot distinguish it from step {steps}: choosing among these is chance."
     return said

@@ -238,7 +238,7 @@ def execute(
                 found = final if final and complete else _train(planned, session_of, limits or Limits())
             except BaseException as error:
                 if isinstance(error, KeyboardInterrupt):
-                    error = InterruptedRunError(f"{run}: interrupted; resume it to train on")
+                    error = InterruptedRunError(f"{run}: interrupted. Resume it to continue the training.")
                 state: State = "interrupted" if isinstance(error, InterruptedRunError) else "failed"
                 with signals_ignored():
                     session_of.end(state, str(error))

@@ -94,7 +94,7 @@ def register(moving: RgbImage, fixed: RgbImage) -> Shift:
     height_px, width_px = (min(moving.shape[i], fixed.shape[i]) for i in (0, 1))
     if min(height_px, width_px) < _MIN_SIDE_PX:
         raise UsageError(
-            f"the images share {width_px}x{height_px} px; to be registered they must share "
+            f"the images share {width_px}x{height_px} px; registration needs at least "
             f"{_MIN_SIDE_PX} px a side"
         )
     here, there = (_edges(image[:height_px, :width_px]) for image in (moving, fixed))

@@ -79,7 +79,9 @@ def read_manifest(root: Path) -> tuple[dict[Path, Recorded], list[Finding]]:
     examples, findings = examine_manifest(root)
     findings += unfinished_findings(root)
     findings += [
-        Finding("manifest.missing", str(root / name), "named by the manifest, but missing", "Build it again.")
+        Finding(
+            "manifest.missing", str(root / name), "listed in the manifest, but missing", "Build it again."
+        )
         for example in examples
         for name in sorted(example.files)
         if not (root / name).is_file()
@@ -283,7 +285,7 @@ def _orphans(role: str, images: Mapping[str, Path], targets: Mapping[str, Path])
 def _trigger_findings(bare: Sequence[Path], examples: int, trigger: str | None) -> list[Finding]:
     hint = "Add it to the caption, or build the dataset again."
     if len(bare) == examples:
-        message = f"no caption holds the trigger word {trigger!r}"
+        message = f"no caption contains the trigger word {trigger!r}"
         return [Finding("caption.trigger", str(bare[0].parent), message, hint, "warning")]
     return [
         Finding(

@@ -200,7 +200,7 @@ def _pixel_findings(
     moved = 0.0 if still else fast_shift_px(target, control) * size_wh[0] / target.shape[1]
     # In hand-made pairs a large shift is part of the edit and not a fault of alignment.
     if moved > _SHIFT_PX and (recorded or moved < _MOST_SHIFT_SHARE * max(size_wh)):
-        message = f"lies about {moved:.0f} px beside its target"
+        message = f"lies about {moved:.0f} px away from where its target has it"
         hint = "Build it again; the model would learn to move things."
         return [Finding("control.shifted", where, message, hint)]
     mask = small["mask"].astype(np.float32) / 255 if "mask" in small else None
@@ -231,7 +231,7 @@ def _same_findings(
         return []
     if np.array_equal(target, control):
         message = "the same pixels as its target, so there is nothing to correct"
-        hint = "Fine for a share of a dataset; identity_share makes such examples and records it."
+        hint = "This is fine for a share of a dataset; identity_share makes and records such examples."
         return [Finding("control.same", where, message, hint, "warning")]
     inside = garment if garment is not None else mask > 0.5 if mask is not None else None
     off = _delta_e(target, control, inside)

@@ -129,7 +129,7 @@ def with_recalled(
             "garments.overruled",
             f"{where}: {name}",
             f"says {recalled[name]!r}, but the garments file or the CSV file says {word!r}, which is used",
-            "Change it there as well, or remove it there.",
+            "Change this entry as well, or remove it.",
             severity="warning",
             wanted=str(word),
             got=recalled[name],
@@ -148,7 +148,7 @@ def with_recalled(
 
 
 def _vocabulary_faults(options: BuildOptions) -> list[Finding]:
-    hint = "Name garments by a few plain English words."
+    hint = "Use a few plain English words for each garment."
     faults = options.label_faults(options.models.vocabulary)
     return [
         Finding("garments.vocabulary", "vocabulary", f"{word!r} {fault}", hint)
@@ -163,7 +163,7 @@ def _without_unknown_labels(
     asked = {pair.key: pair.garment for pair in pairs if pair.garment and pair.key not in drawn}
     faults = options.label_faults(set(asked.values()))
     bad = {pair.key: (pair, fault) for pair in pairs if (fault := faults.get(asked.get(pair.key, "")))}
-    hint = "Name it by a few plain English words, or pass its mask."
+    hint = "Use a few plain English words, or pass its mask."
     findings = [
         Finding("garments.unknown_word", str(pair.still_life), f"its label {pair.garment!r} {fault}", hint)
         for pair, fault in bad.values()
@@ -216,8 +216,8 @@ def _without_twins(pairs: Sequence[PhotoPair], variants: int) -> tuple[list[Phot
 def _unused(where: Path | None, names: Sequence[str]) -> list[Finding]:
     if not names:
         return []
-    noun = "entry fits" if len(names) == 1 else "entries fit"
+    noun = "entry matches" if len(names) == 1 else "entries match"
     shown = f"{', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
     message = f"{len(names)} {noun} no pair: {shown}"
-    hint = "Check the spelling. They are not used."
+    hint = "Check the spelling; they are ignored."
     return [Finding("inputs.unused", str(where), message, hint, severity="warning")]

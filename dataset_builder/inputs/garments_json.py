@@ -25,7 +25,7 @@ def read_garments(path: Path) -> dict[str, str]:
     try:
         document = load_json(read_text(path))
     except (OSError, ValueError) as error:
-        message, hint = f"cannot be read as JSON ({error})", "Write it again as a JSON file in UTF-8."
+        message, hint = f"cannot be read as JSON ({error})", "Save it as JSON in UTF-8."
         raise_findings([Finding("garments.unreadable", str(path), message, hint)], str(path))
     if not isinstance(document, dict):
         message = f"is a JSON {type(document).__name__}, not an object"
@@ -35,7 +35,7 @@ def read_garments(path: Path) -> dict[str, str]:
         Finding(
             "garments.label",
             f"{path.name}: {name}",
-            f"{repr(label)[:80]} is not a garment's name on one line",
+            f"{repr(label)[:80]} is not a garment name on a single line",
             'Write a name such as "jacket".',
         )
         for name, label in document.items()

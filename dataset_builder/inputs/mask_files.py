@@ -98,7 +98,7 @@ def mask_folder(masks: Path, given: Mapping[str, MaskSource], inside: Path) -> P
 def no_mask_finding(masks: Path) -> Finding:
     """Of a folder or file that holds no mask of any pair."""
     hint = "Check the path, and name the masks on_modelN.png or like the on-model photos."
-    return Finding("masks.none", str(masks), "no mask of any of the pairs", hint)
+    return Finding("masks.none", str(masks), "no mask belongs to any of the pairs", hint)
 
 
 def mask_fault(pair: PhotoPair, source: MaskSource | None) -> Finding | None:
@@ -110,13 +110,20 @@ def mask_fault(pair: PhotoPair, source: MaskSource | None) -> Finding | None:
     except UnsoundError as error:
         return error.findings[0]
     (width_px, height_px), (mask_height_px, mask_width_px) = photo_size_wh(pair.on_model), mask.shape
-    redraw = "Paint the garment white and all else black, or remove the mask."
+    redraw = "Paint the garment white and everything else black, or remove the mask."
     if mask.shape != (height_px, width_px):
         has, needs = f"{mask_width_px}x{mask_height_px}", f"{width_px}x{height_px}"
-        message = f"is {has} pixels, its photo {needs}"
-        return Finding("mask.size", str(source), message, "Draw it on the photo.", wanted=needs, got=has)
+        message = f"is {has} pixels, but its photo is {needs}"
+        return Finding(
+            "mask.size",
+            str(source),
+            message,
+            "Draw it on the photo, at the same size.",
+            wanted=needs,
+            got=has,
+        )
     if not mask.any():
-        return Finding("mask.empty", str(source), "black all over", redraw, got="black all over")
+        return Finding("mask.empty", str(source), "the mask is all black", redraw, got="all black")
     if mask.all():
-        return Finding("mask.full", str(source), "white all over", redraw, got="white all over")
+        return Finding("mask.full", str(source), "the mask is all white", redraw, got="all white")
     return None

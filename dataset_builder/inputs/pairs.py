@@ -102,7 +102,7 @@ def _empty_finding(source: Path, pattern: PairPattern | None) -> Finding:
     )
     if pattern:
         hint = "Check the patterns against the file names that are listed as belonging to no pair."
-    return Finding("source.empty", str(source), "no photo pair", hint)
+    return Finding("source.empty", str(source), "no photo pairs found", hint)
 
 
 def _with_safe_keys(pairs: Sequence[PhotoPair]) -> tuple[list[PhotoPair], list[Finding]]:
@@ -378,7 +378,7 @@ def _is_usable(path: Path, folder: Path, findings: list[Finding]) -> bool:
     # Unlike resolve(), realpath takes links that lead round in circles.
     if not Path(realpath(path)).is_relative_to(realpath(folder)):
         hint = "Copy the photo here, or list it in a CSV file."
-        findings.append(Finding("photo.outside", str(path), "a link that leads out of the folder", hint))
+        findings.append(Finding("photo.outside", str(path), "a link to a file outside the folder", hint))
         return False
     if path.suffix.lower() not in PHOTO_SUFFIXES:
         message = f"{path.suffix} files cannot be read"
@@ -412,7 +412,7 @@ def _leftover_finding(folder: Path, paths: list[Path]) -> Finding:
         "source.strangers",
         str(folder),
         f"{len(paths)} {verb} to no pair and will not be read: {shown}{more}",
-        "Rename them if they should be.",
+        "Rename them if they should be used.",
         severity="warning",
         got=str(len(paths)),
     )

@@ -98,8 +98,8 @@ def with_selection(inputs: BuildInputs, folder: Path) -> tuple[BuildInputs, dict
         Finding(
             "selection.unknown",
             str(DatasetLayout(folder).selection),
-            f"{len(unknown)} entries fit no pair: {', '.join(unknown[:5])}",
-            "Check the keys. They are not used.",
+            f"{len(unknown)} entries match no pair: {', '.join(unknown[:5])}",
+            "Check the keys; they are ignored.",
             "warning",
         )
     ]

@@ -30,7 +30,7 @@ def test_a_build_says_that_it_was_stopped_and_resumes(tmp_path, pairs_before, af
     os.killpg(process.pid, signal.SIGINT)
     _, reported = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "interrupted; no file is half-written" in reported
+    assert "interrupted. No file is half-written" in reported
     assert "Traceback" not in reported
     if pairs_before:
         assert subprocess.run(command, timeout=60, check=False).returncode == 0

@@ -207,7 +207,7 @@ def _file_findings(job: Job, where: str) -> list[Finding]:
     network = job.process.network
     start = (network.model_dump().get("pretrained_lora_path") if network else None) or ""
     if start and not Path(str(start)).exists():
-        message = f"no file {start}, and the trainer starts from a new LoRA without saying so"
+        message = f"no file {start}; the trainer would silently start from a new LoRA"
         findings.append(
             Finding("model.file", f"{where}: network.pretrained_lora_path", message, "Fix the path.")
         )

@@ -96,7 +96,9 @@ def data_findings(
     items, masks = 0, None
     model = model_of_arch(job.process.model.arch)
     if not job.process.datasets and job.process.type in _TRAIN_ON_DATASETS:
-        findings.append(Finding("config.datasets", f"{where}: datasets", "there are none", "Add a dataset."))
+        findings.append(
+            Finding("config.datasets", f"{where}: datasets", "the config lists no dataset", "Add one.")
+        )
     for index, dataset in enumerate(job.process.datasets):
         prefix = f"{where}: datasets.{index}"
         if dataset.targets is None:
@@ -278,7 +280,7 @@ def _film_findings(targets: Path) -> list[Finding]:
     found = any(path.suffix.lower() in _VIDEO_SUFFIXES | TRAINER_SUFFIXES for path in targets.rglob("*"))
     if found or any(targets.rglob("*.wav")) or any(targets.rglob("*.mp3")):
         return []
-    return [Finding("dataset.empty", str(targets), "holds nothing to train on", "Fix the path.")]
+    return [Finding("dataset.empty", str(targets), "contains nothing to train on", "Fix the path.")]
 
 
 def _folder_findings(

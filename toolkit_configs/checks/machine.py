@@ -130,7 +130,11 @@ def gpu_findings(
         return [Finding("machine.memory", f"{where}: device", f"{needs}, but it is {have}", hint, "warning")]
     if memory.peak > gpu.free_bytes:
         message = f"{needs}, but it is {have}"
-        return [Finding("machine.busy", f"{where}: device", message, "End what else uses it.", "warning")]
+        return [
+            Finding(
+                "machine.busy", f"{where}: device", message, "Stop other programs that use it.", "warning"
+            )
+        ]
     return []
 
 

@@ -122,7 +122,7 @@ def project_settings(path: Path | None = None) -> Settings:
     if document is None:
         return Settings(path.name)
     if not isinstance(document, dict):
-        raise UsageError(f"{path}: holds no keys and values")
+        raise UsageError(f"{path}: contains no keys and values")
     options, rest = {}, {}
     for key, value in document.items():
         if str(key) not in OPTIONS:

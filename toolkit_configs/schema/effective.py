@@ -308,7 +308,7 @@ def _datasets(
     given = process.get("datasets")
     if given is None:
         if train["cache_text_embeddings"]:
-            faults.append(Fault("datasets", "there are none, and captions shall be cached", "Add one."))
+            faults.append(Fault("datasets", "there are none, although captions are to be cached", "Add one."))
         return []
     found = []
     for index, raw in enumerate(_list("datasets", given, faults)):

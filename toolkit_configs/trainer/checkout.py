@@ -98,7 +98,7 @@ def require_toolkit() -> tuple[Path, Path]:
             f"Fetch it with '{BRING_COMMAND}' in chromiq's checkout, or set CHROMIQ_AI_TOOLKIT to a checkout "
             f"of it; then run '{SETUP_COMMAND}'."
         )
-        raise _missing(Finding("toolkit.missing", str(folder), "AI-Toolkit is not there", hint))
+        raise _missing(Finding("toolkit.missing", str(folder), "AI-Toolkit is missing", hint))
     python = toolkit_python(folder)
     if python is None:
         message = f"AI-Toolkit has no environment in {ENVIRONMENT}/"

@@ -180,7 +180,10 @@ def test_a_caption_without_the_trigger_is_found(dataset):
     for path in [*(dataset / "gt").glob("*.txt"), *(dataset / "held_out/gt").glob("*.txt")]:
         path.write_text("Change the shirt color")
     (finding,) = check_dataset(dataset)
-    assert (finding.severity, finding.message) == ("warning", "no caption holds the trigger word 'chromiq'")
+    assert (finding.severity, finding.message) == (
+        "warning",
+        "no caption contains the trigger word 'chromiq'",
+    )
 
 
 def test_pictures_the_trainer_would_cut_are_reported_once_with_how_much(dataset):

@@ -53,9 +53,9 @@ def test_given_masks_and_labels_go_to_their_pairs(photos, masks, tmp_path):
     ("drawing", "code", "got"),
     [
         ({"size_wh": (WIDTH_PX, HEIGHT_PX - 1)}, "mask.size", "120x149"),
-        ({"level": 0}, "mask.empty", "black all over"),
-        ({"level": 127}, "mask.empty", "black all over"),
-        ({"level": 128, "around": 255}, "mask.full", "white all over"),
+        ({"level": 0}, "mask.empty", "all black"),
+        ({"level": 127}, "mask.empty", "all black"),
+        ({"level": 128, "around": 255}, "mask.full", "all white"),
     ],
 )
 def test_a_mask_that_cannot_be_is_reported_and_its_pair_may_be_left_out(photos, masks, drawing, code, got):
@@ -82,8 +82,8 @@ def test_what_fits_no_pair_is_a_warning(photos, masks, tmp_path):
     assert found(inputs) == [("inputs.unused", None)] * 2
     labels, drawn = (finding.message for finding in inputs.findings if finding.code == "inputs.unused")
     listed = "other0.jpg, other1.jpg, other2.jpg, other3.jpg, other4.jpg, ..."
-    assert labels == f"7 entries fit no pair: {listed}"
-    assert drawn == "1 entry fits no pair: on_model_1.png"
+    assert labels == f"7 entries match no pair: {listed}"
+    assert drawn == "1 entry matches no pair: on_model_1.png"
     assert {finding.severity for finding in inputs.findings} == {"warning"}
 
 
