@@ -16,6 +16,8 @@ _SHADOW_SHARE = 0.25
 _FADED_SHARE = 0.65
 _WIDE_PX = 13
 _MIN_PART = 0.03
+_SAME_WALL_LAB, _LEAST_CURVED_LAB = 8.0, 2.5
+_MIN_WALL_PX, _MOST_WALL_PX = 50, 8_000
 
 
 def still_life_mask(still_life: RgbImage) -> BoolMask:
@@ -42,36 +44,57 @@ def still_life_mask(still_life: RgbImage) -> BoolMask:
     return np.asarray(full > 0.5)
 
 
-def background_distance(lab: FloatImage) -> tuple[FloatImage, float]:
+def background_distance(lab: FloatImage, *, curved: bool = False) -> tuple[FloatImage, float]:
     """How far each pixel is from the background's colour, and what counts as far.
 
-    The background's colour may run smoothly over the photo: a plane is fitted to the border pixels that
+    The background's colour may vary smoothly over the photo: a plane is fitted to the border pixels that
     agree with their own median.
 
     Args:
         lab: ``(H, W, 3)`` Lab, the photo.
+        curved: then fit a quadratic surface to the background outside the convex hull of the foreground. It
+            follows the light on a wall closely enough to tell white cloth from it, but also shows shadows.
 
     Returns:
         ``(H, W)`` float32 Euclidean Lab distance, and the distance beyond which a pixel is no background.
     """
-    height_px, width_px = lab.shape[:2]
-    band = max(2, round(0.02 * min(height_px, width_px)))
-    border = np.zeros((height_px, width_px), bool)
-    border[:band] = border[:, :band] = border[:, -band:] = True
-    border[-band:] = True
-    rows, columns = np.nonzero(border)
+    band = max(2, round(0.02 * min(lab.shape[:2])))
+    border = np.ones(lab.shape[:2], bool)
+    border[band:-band, band:-band] = False
     # Cloth or a body may touch any border: the commonest colour among the border's is the background's.
-    colour = _commonest(lab[rows, columns])
-    near = np.linalg.norm(lab[rows, columns] - colour, axis=1) < 8
-    rows, columns = rows[near], columns[near]
-    plane = np.stack([np.ones(rows.size), rows / height_px, columns / width_px], axis=1)
-    coefficients, *_ = np.linalg.lstsq(plane, lab[rows, columns], rcond=None)
-    spread = np.linalg.norm(lab[rows, columns] - plane @ coefficients, axis=1)
-    constant, down, across = coefficients.astype(np.float32)
-    y, x = (np.arange(size, dtype=np.float32) / size for size in (height_px, width_px))
-    apart = lab - constant - y[:, None, None] * down - x[:, None] * across
-    distance = np.sqrt(np.einsum("...i,...i->...", apart, apart)).astype(np.float32)
-    return distance, float(np.clip(3 * np.percentile(spread, 90), 1.2, 10))
+    colour = _commonest(lab[border])
+    near_colour = border.copy()
+    near_colour[border] = np.linalg.norm(lab[border] - colour, axis=1) < _SAME_WALL_LAB
+    distance = _distance_to_surface(lab, near_colour, degree=1)
+    threshold = float(np.clip(3 * np.percentile(distance[near_colour], 90), 1.2, 10))
+    for _ in range(2 if curved else 0):
+        hull = np.zeros(border.shape, np.uint8)
+        person = cv2.findNonZero(foreground(distance, threshold).astype(np.uint8))
+        if person is not None:
+            cv2.fillConvexPoly(hull, cv2.convexHull(person), 1)
+        wall = ((distance < threshold) | near_colour) & (hull == 0)
+        if (wall & border).sum() < _MIN_WALL_PX:
+            break
+        distance = _distance_to_surface(lab, wall, degree=2)
+        spread = distance[border & wall]
+        threshold = min(threshold, max(3 * float(np.percentile(spread, 80)), _LEAST_CURVED_LAB))
+    return distance, threshold
+
+
+def _distance_to_surface(lab: FloatImage, sample: BoolMask, degree: int) -> FloatImage:
+    """The distance of each pixel ``(H, W)`` from a polynomial surface fitted to a sample ``(H, W)`` of them."""
+    height_px, width_px = sample.shape
+    y, x = (np.arange(size, dtype=np.float32) / size - 0.5 for size in (height_px, width_px))
+    powers = [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]
+    rows, columns = (index[:: max(1, index.size // _MOST_WALL_PX)] for index in np.nonzero(sample))
+    terms = np.stack([y[rows] ** i * x[columns] ** j for i, j in powers], axis=1)
+    coefficients, *_ = np.linalg.lstsq(terms, lab[rows, columns], rcond=None)
+    surface = sum(
+        np.multiply.outer(y**i, x**j)[..., None] * coefficient.astype(np.float32)
+        for (i, j), coefficient in zip(powers, coefficients, strict=True)
+    )
+    apart = lab - surface
+    return np.sqrt(np.einsum("...i,...i->...", apart, apart)).astype(np.float32)
 
 
 def foreground(distance: FloatImage, threshold: float, *, without_shadow: bool = False) -> BoolMask:

@@ -166,7 +166,7 @@ def find_body(photo: RgbImage, seen: SeenPerson | None = None, *, light_cloth: b
         light_cloth: whether the garment may be of the background's colour, so that only `seen` can tell them.
     """
     lab = srgb_to_lab(photo)
-    distance, threshold = background_distance(lab)
+    distance, threshold = background_distance(lab, curved=light_cloth and seen is None)
     # The outline is a pixel or two wide of the mark; the gaps between arm and body are background again.
     person = foreground(distance, threshold) & fill_small_holes(distance > 0.7 * threshold, 0.003)
     head = head_by_landmarks(seen) if seen else None
