@@ -82,7 +82,7 @@ def background_distance(lab: FloatImage, *, curved: bool = False) -> tuple[Float
 
 
 def _distance_to_surface(lab: FloatImage, sample: BoolMask, degree: int) -> FloatImage:
-    """The distance of each pixel ``(H, W)`` from a polynomial surface fitted to a sample ``(H, W)`` of them."""
+    """How far each pixel is from a polynomial surface fitted to a sample: both ``(H, W)``."""
     height_px, width_px = sample.shape
     y, x = (np.arange(size, dtype=np.float32) / size - 0.5 for size in (height_px, width_px))
     powers = [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]

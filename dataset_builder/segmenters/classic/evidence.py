@@ -10,7 +10,12 @@ import numpy as np
 
 from chromiq.dataset_builder.segmenters.classic.body import Body, Kind, place_prior, seed_box
 from chromiq.dataset_builder.segmenters.classic.extent import Extent, find_extent, within_extent
-from chromiq.dataset_builder.segmenters.classic.palette import ColourGroups, Palette, recolourings
+from chromiq.dataset_builder.segmenters.classic.palette import (
+    ColourGroups,
+    Palette,
+    local_share,
+    recolourings,
+)
 from chromiq.dataset_builder.segmenters.classic.sleeves import ArmCloth
 from chromiq.records import BoolMask, FloatImage
 
@@ -37,6 +42,8 @@ _MIN_LEARNED_PX = 200
 _MIDDLE_IS_CLOTH = 4.0
 # A group of colours of which a third or more lies in the middle is no skin.
 _MIDDLE_IS_OWN = 3.0
+# A group may be so much denser than its colour is anywhere on the still-life.
+_DENSER, _CROWDED_WEIGHT, _MOST_CROWDED = 0.25, 6.0, 4.0
 _SKIN_COLOURED = 0.3
 _SKIN_SLOPE = 1.5
 _COVER_WEIGHT = 0.5
@@ -80,6 +87,7 @@ def weigh_evidence(
     without: Collection[str] = (),
     *,
     whole: bool = True,
+    groups: ColourGroups | None = None,
 ) -> Evidence:
     """How probably each pixel is the garment, and what else tells how far to trust that.
 
@@ -87,17 +95,18 @@ def weigh_evidence(
         body: the person on the photo.
         kind: where such a garment is worn.
         garment: ``(h, w)`` bool, the garment on the still-life.
-        palette: the still-life garment's main colours as `main_colours` gives them.
+        palette: the still-life garment's main colours.
         arms: other cloth than the trunk's on the arms, if there is any.
         over: ``(H, W)`` bool, hair that hangs over the garment.
         without: names of terms to leave out of the sum. Where the garment begins and ends is still found
             with its colours.
         whole: whether the still-life shows this garment and no other.
+        groups: the person's colours, if they are grouped already.
     """
-    groups = ColourGroups.of(body.lab, body.person, _CLUSTERS)
+    groups = groups or ColourGroups.of(body.lab, body.person, _CLUSTERS)
     place, middle = place_prior(body, kind), seed_box(body, kind)
     colour, _ = _colour_evidence(groups, body, place, middle, palette)
-    like = groups.spread(colour) > 0
+    like = colour > 0
     if arms:
         like = like | (arms.likeness > 1) if arms.own else like & (arms.likeness == 0)
     extent = find_extent(body, kind, garment, like, place.mean(axis=1), whole=whole)
@@ -112,7 +121,7 @@ def weigh_evidence(
             terms[name] = terms.get(name, 0) + term
             logit = logit + term
 
-    add("colour", groups.spread(colour))
+    add("colour", colour)
     of_group = groups.spread(_PLACE_WEIGHT * _log_odds(groups.mean(place), 0.1))
     of_pixel = _PIXEL_PLACE_WEIGHT if whole else _PIXEL_PLACE_WEIGHT_IN_SET
     add("place", of_group + of_pixel * np.minimum(_log_odds(place, 0.005), 1.2))
@@ -129,9 +138,7 @@ def weigh_evidence(
     between = body.person & ~body.like_skin & (extent.inside > 0.9)[:, None]
     if arms and not arms.own:
         between &= arms.likeness == 0
-    return Evidence(
-        _probability(logit, shown), groups.spread(colour) > 0, trust, extent.unsure, between, terms
-    )
+    return Evidence(_probability(logit, shown), colour > 0, trust, extent.unsure, between, terms)
 
 
 def _probability(logit: FloatImage, shown: BoolMask) -> FloatImage:
@@ -158,15 +165,24 @@ def _learned_evidence(body: Body, extent: Extent, kind: Kind, logit: FloatImage)
 def _colour_evidence(
     groups: ColourGroups, body: Body, place: FloatImage, middle: BoolMask, palette: Palette
 ) -> tuple[FloatImage, float]:
-    """How far each group's colour speaks for the garment ``(N,)``, and how far the still-life's was kept."""
-    skin = body.skin_likeness(groups.medians) * (1 - np.minimum(groups.mean(middle) * _MIDDLE_IS_OWN, 1))
+    """How far each pixel's colour supports the garment ``(H, W)``, and how far the still-life's was kept."""
+    elsewhere = 1 - np.minimum(groups.mean(middle) * _MIDDLE_IS_OWN, 1)
+    skin = body.skin_likeness(groups.medians) * elsewhere
     mass = groups.sizes * groups.mean(place) * (1 - skin)
-    distance, trust = _match(groups.centres, mass / max(mass.sum(), 1e-9), palette)
-    return _evidence(distance), trust
+    apart, trust = _match(groups.centres, mass / max(mass.sum(), 1e-9), palette)
+    evidence = groups.spread(_evidence(apart.min(axis=1)))
+    # A colour that the still-life shows in small spots only does not make up a whole skirt.
+    nearest = np.append(apart.argmin(axis=1), -1)[groups.labels]
+    for index in np.flatnonzero(palette.densest < 1 - _DENSER):
+        here = nearest == index
+        excess = local_share(here, body.person) - palette.densest[index] - _DENSER
+        crowded = np.clip(_CROWDED_WEIGHT * excess, 0, _MOST_CROWDED) * groups.spread(elsewhere)
+        evidence = evidence - np.where(here, crowded, 0)
+    return evidence, trust
 
 
 def _match(centres: FloatImage, mass: FloatImage, palette: Palette) -> tuple[FloatImage, float]:
-    """How far each group of colours is from the still-life's as it looks here, and how far that is kept."""
+    """How far each group is from each still-life colour as it looks here, and how far those were kept."""
     looks = recolourings(palette, centres[mass > 0.04])
     apart = np.linalg.norm(centres[None, :, None] - looks[:, None], axis=3)  # look, group, colour
     near = np.exp(-0.5 * (apart / _MATCH_LAB) ** 2)
@@ -175,7 +191,7 @@ def _match(centres: FloatImage, mass: FloatImage, palette: Palette) -> tuple[Flo
     moved = np.linalg.norm(looks - palette.colours, axis=2) @ palette.shares
     score = explained + _COVER_WEIGHT * found - _MOVE_WEIGHT * np.minimum(moved / 30, 1)
     best = int(score.argmax())
-    return apart[best].min(axis=1), float(np.exp(-0.5 * (max(moved[best] - 4, 0) / 12) ** 2))
+    return apart[best], float(np.exp(-0.5 * (max(moved[best] - 4, 0) / 12) ** 2))
 
 
 def _evidence(distance: FloatImage) -> FloatImage:

@@ -16,6 +16,7 @@ _LIGHTNESS_WEIGHT = 0.6
 LAB_WEIGHTS = np.array([_LIGHTNESS_WEIGHT, 1, 1], np.float32)
 _ROW_WEIGHT, _SIDE_WEIGHT = 16.0, 8.0
 _MIN_SHARE = 0.04
+_NEIGHBOURHOOD_PX, _DENSEST_PERCENTILE = 12.0, 98
 _SAMPLE = 20_000
 _KMEANS_SAMPLE = 5_000
 _TURNS_DEG = (0, 30, 60, 90, 135, 180, 225, 270, 300, 330)
@@ -24,24 +25,50 @@ _CONTRASTS = (1.0, 0.55)
 
 @dataclass(frozen=True, eq=False)
 class Palette:
-    """Main colours ``(N, 3)`` in weighted Lab, and ``(N,)`` the share of each; the shares sum to 1."""
+    """A still-life garment's main colours.
+
+    Attributes:
+        colours: ``(N, 3)`` weighted Lab.
+        shares: ``(N,)`` the share of the garment that each makes up; they sum to 1.
+        densest: ``(N,)`` the largest share that each makes up of a neighbourhood: 1 for the ground of the
+            cloth or for a plain sleeve, little for the dots of a print.
+    """
 
     colours: FloatImage
     shares: FloatImage
+    densest: FloatImage
+
+    @staticmethod
+    def of(lab: FloatImage, garment: BoolMask, count: int = 6) -> Palette:
+        """Up to `count` colours of a garment.
+
+        Args:
+            lab: ``(h, w, 3)`` Lab, the still-life.
+            garment: ``(h, w)`` bool, the garment without its rim.
+            count: at most so many; colours of under 4 % of the garment are left out.
+        """
+        pixels = lab[garment] * LAB_WEIGHTS
+        sample = pixels[:: max(1, len(pixels) // _SAMPLE)]
+        labels, centres = _kmeans(sample, min(count, len(sample)))
+        share = np.bincount(labels, minlength=len(centres)) / len(labels)
+        kept = share >= min(_MIN_SHARE, share.max())
+        colours, shares = centres[kept], share[kept] / share[kept].sum()
+        nearest = np.full(garment.shape, -1)
+        nearest[garment] = ((colours**2).sum(axis=1) - 2 * pixels @ colours.T).argmin(axis=1)
+        densest = [
+            np.percentile(local_share(nearest == index, garment)[nearest == index], _DENSEST_PERCENTILE)
+            if (nearest == index).any()
+            else 1.0
+            for index in range(len(colours))
+        ]
+        return Palette(colours, shares, np.array(densest))
 
 
-def main_colours(lab: FloatImage, count: int = 6) -> Palette:
-    """Up to `count` colours that make up some pixels.
-
-    Args:
-        lab: ``(P, 3)`` Lab pixels; at most 20,000 of them, evenly taken, are looked at.
-        count: at most so many; colours of under 4 % of the pixels are left out.
-    """
-    pixels = lab[:: max(1, len(lab) // _SAMPLE)] * LAB_WEIGHTS
-    labels, centres = _kmeans(pixels, min(count, len(pixels)))
-    share = np.bincount(labels, minlength=len(centres)) / len(labels)
-    kept = share >= min(_MIN_SHARE, share.max())
-    return Palette(centres[kept], share[kept] / share[kept].sum())
+def local_share(part: BoolMask, whole: BoolMask) -> FloatImage:
+    """What share a part makes up of the whole about each pixel: ``(H, W)``, 0..1."""
+    near = [cv2.GaussianBlur(mask.astype(np.float32), (0, 0), _NEIGHBOURHOOD_PX) for mask in (part, whole)]
+    share: FloatImage = near[0] / np.maximum(near[1], 0.05)
+    return share
 
 
 def cluster(features: FloatImage, count: int) -> tuple[NDArray[np.int32], FloatImage]:

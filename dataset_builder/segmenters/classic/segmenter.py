@@ -38,7 +38,6 @@ from chromiq.dataset_builder.segmenters.classic.kind import (
 from chromiq.dataset_builder.segmenters.classic.palette import (
     LAB_WEIGHTS,
     Palette,
-    main_colours,
 )
 from chromiq.dataset_builder.segmenters.classic.people import columns_of_people, likeness_of_clothes
 from chromiq.dataset_builder.segmenters.classic.quality import judge_mask
@@ -114,7 +113,7 @@ class Look:
         self.small_still_life, self.small = _at_work_size(still_life), _at_work_size(on_model)
         self.garment = still_life_mask(self.small_still_life)
         self.still_life_lab = srgb_to_lab(self.small_still_life)
-        self.palette = main_colours(self.still_life_lab[_inside(self.garment)])
+        self.palette = Palette.of(self.still_life_lab, _inside(self.garment))
         seen = person_models.see(self.small) if person_models else None
         people = list(pairwise(columns_of_people(self.small, seen)))
         best = 0
