@@ -28,6 +28,10 @@ def studio(
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Only print the address, for use over ssh -L.")
     ] = False,
+    masker: Annotated[
+        str | None,
+        typer.Option(help="SAM 2.1 for clicks in the mask editor: hub name, name@revision or folder."),
+    ] = None,
 ) -> None:
     """Open a local web page for reviewing, correcting and deciding about results; Ctrl-C stops it.
 
@@ -39,6 +43,8 @@ def studio(
         raise ChromiqError(
             "the studio needs two more packages; install them with: pip install 'chromiq[studio]'"
         )
+    from chromiq.dataset_builder.segmenters.network.hub import HubModel
+    from chromiq.dataset_builder.segmenters.network.hub_models import SAM_2
     from chromiq.studio.serve import serve
     from chromiq.studio.workplace import open_workplace
 
@@ -55,7 +61,7 @@ def studio(
 
             webbrowser.open(address)
 
-    serve(workplace, port, started)
+    serve(workplace, port, started, HubModel.parse(masker) if masker else SAM_2)
     say("The studio has stopped. Run chromiq correct again for photos that are not corrected yet.")
     sys.stdout.flush()
     os._exit(EXIT_INTERRUPTED)  # threads may still read photos; files are written whole or not at all

@@ -16,8 +16,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from chromiq.dataset_builder.segmenters.network.hub import HubModel
+from chromiq.dataset_builder.segmenters.network.hub_models import SAM_2
 from chromiq.errors import ChromiqError, LockedError, UsageError
 from chromiq.studio.batches import Batches
+from chromiq.studio.clicks import Clicks
 from chromiq.studio.commands import Commands
 from chromiq.studio.jobs import Jobs
 from chromiq.studio.live import LiveCorrections
@@ -45,12 +48,13 @@ _SCREENS = (light_table, photo, pictures, decisions, deliver, open_folder, mask,
 _THREADS = 4
 
 
-def create_app(workplace: Workplace, token: str) -> Starlette:
+def create_app(workplace: Workplace, token: str, masker: HubModel = SAM_2) -> Starlette:
     """The application.
 
     Args:
         workplace: what it works on.
         token: opens its one session, once.
+        masker: SAM 2 for clicks in the mask editor, by hub name or folder.
     """
     static = StaticFiles(directory=Path(str(files("chromiq.studio") / "static")))
     routes = [route for screen in _SCREENS for route in screen.ROUTES]
@@ -76,6 +80,7 @@ def create_app(workplace: Workplace, token: str) -> Starlette:
     app.state.commands = Commands()
     app.state.jobs = Jobs(workplace)
     app.state.editing = EditingCache()
+    app.state.clicks = Clicks(masker)
     return app
 
 

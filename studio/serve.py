@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 import uvicorn
 
+from chromiq.dataset_builder.segmenters.network.hub import HubModel
+from chromiq.dataset_builder.segmenters.network.hub_models import SAM_2
 from chromiq.errors import UsageError
 from chromiq.studio.app import create_app
 from chromiq.studio.workplace import Workplace
@@ -21,13 +23,16 @@ _M_ARENA_MAX = -8  # as malloc.h names it
 _LOOPBACK = "127.0.0.1"
 
 
-def serve(workplace: Workplace, port: int | None, on_start: Callable[[str], None]) -> None:
+def serve(
+    workplace: Workplace, port: int | None, on_start: Callable[[str], None], masker: HubModel = SAM_2
+) -> None:
     """Serve the page until Ctrl-C.
 
     Args:
         workplace: what it works on.
         port: to listen on; None for `DEFAULT_PORT`, or a free one if that is taken.
         on_start: called with the address, once the page can be opened.
+        masker: SAM 2 for clicks in the mask editor.
 
     Raises:
         UsageError: if the port is taken.
@@ -35,7 +40,7 @@ def serve(workplace: Workplace, port: int | None, on_start: Callable[[str], None
     _bound_memory()
     listener = _listen(port)
     token = secrets.token_urlsafe(24)
-    app = create_app(workplace, token)
+    app = create_app(workplace, token, masker)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, ws="none",
         timeout_graceful_shutdown=0,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -20,12 +21,14 @@ from chromiq.correction.judging.plausibility import Doubt
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.results import BatchRun, decide, mask_path, read_run
 from chromiq.dataset_layout import DatasetLayout, read_build_source
+from chromiq.errors import UsageError
 from chromiq.files import write_bytes
 from chromiq.photos.images import encode_mask, photo_size_wh
 from chromiq.records import BoolMask, PhotoPair
+from chromiq.studio.clicks import Clicks
 from chromiq.studio.jobs import Jobs
 from chromiq.studio.mask_work import EditingCache, mask_of, mask_on_disk
-from chromiq.studio.pages import app_state, folder_of, page, shell_command, workplace_of
+from chromiq.studio.pages import app_state, folder_of, json_of, page, shell_command, workplace_of
 from chromiq.studio.previews import Previews, preview_size_wh
 from chromiq.studio.training.sources import dataset_pairs
 from chromiq.studio.workplace import OpenedFolder, Workplace
@@ -37,8 +40,10 @@ _TOOLS = (
     ("lasso", "L", "Draw round a part"),
     ("fill", "F", "Fill an area or a hole up to the mask's edge"),
     ("grow", "G", "From where you click to like colours"),
+    ("click", "P", "SAM 2 finds what you click on"),
 )
 _CHECK_SIDE_PX = 4096
+_MOST_CLICKS = 64
 MOST_MASK_BYTES = 32 << 20
 """A mask of 25 megapixels takes 0.1 MB, and one of noise 6 MB."""
 BODY_LIMITS = {r"/f/[^/]+/mask/[^/]+\.png": MOST_MASK_BYTES, r"/f/[^/]+/mask/[^/]+/check": 4 << 20}
@@ -115,12 +120,14 @@ def _page(request: Request) -> Response:
     subject = _subject(request)
     pair = subject.pair
     size_wh = photo_size_wh(pair.on_model)
+    clicks = app_state(request, "clicks", Clicks)
     return page(
         request, "mask", title=f"Mask: {pair.on_model.name}", command=subject.command,
         base=f"/f/{subject.folder.id}/mask/{request.path_params['key']}",
         photo=pair.on_model, still_life=pair.still_life, tools=_TOOLS, back=subject.back,
         preview_wh=preview_size_wh(pair.on_model),
         brush_px=max(4, max(size_wh) // 40), most_px=max(50, max(size_wh) // 5),
+        model_missing="" if clicks.is_available else clicks.how_to_get,
         where=f"The mask is saved as {subject.saved}. {subject.note}".strip(),
     )  # fmt: skip
 
@@ -155,6 +162,31 @@ def _mask(request: Request) -> Response:
     subject = _subject(request)
     mask = mask_on_disk(subject.shown, photo_size_wh(subject.pair.on_model))
     return _png(encode_mask(mask), {"etag": _etag(subject.saved)})
+
+
+async def _clicks(request: Request) -> Response:
+    document = await json_of(request)
+    return await run_in_threadpool(_clicked, request, document)
+
+
+def _clicked(request: Request, document: dict[str, Any]) -> Response:
+    """The mask of what was clicked on, at the size of the preview."""
+    points, is_inside = document.get("points"), document.get("is_inside")
+    try:
+        shares = np.array(points, np.float64).reshape(-1, 2)
+        labels = np.array(is_inside, bool)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            "clicks are points [x, y] as shares of the photo, and whether each is inside"
+        ) from error
+    if not 1 <= len(shares) <= _MOST_CLICKS or labels.shape != shares.shape[:1]:
+        raise UsageError(f"give 1 to {_MOST_CLICKS} points, and for each whether it is inside")
+    if not ((shares >= 0) & (shares <= 1)).all():
+        raise UsageError("a click lies outside the photo")
+    editable = app_state(request, "editing", EditingCache).editable(_subject(request).pair)
+    points_xy = shares * editable.on_model.size_wh
+    mask = app_state(request, "clicks", Clicks).mask(editable, points_xy, labels)
+    return _png(encode_mask(mask))
 
 
 async def _check(request: Request) -> Response:
@@ -260,4 +292,5 @@ ROUTES = [
     Route(f"{_PLACE}/tile/{{column:int}}/{{row:int}}", _tile),
     Route(f"{_PLACE}/result", _result),
     Route(f"{_PLACE}/check", _check, methods=["POST"]),
+    Route(f"{_PLACE}/clicks", _clicks, methods=["POST"]),
 ]

@@ -3,12 +3,14 @@
 import { areaAbout, areaBeside, labOf } from "./like_colours.js";
 import { Mask } from "./mask_model.js";
 import { decodePng, encodePng } from "./mask_png.js";
+import { ModelClicks } from "./model_clicks.js";
 import { Tiles } from "./mask_tiles.js";
 import { MaskView } from "./mask_view.js";
 
 const CHECK_AFTER_MS = 250, CHECK_SIDE_PX = 640;
 const SMOOTH_SHARE = 0.002;
-const TOOLS = { b: "brush", e: "erase", l: "lasso", f: "fill", g: "grow" };
+const TOOLS = { b: "brush", e: "erase", l: "lasso", f: "fill", g: "grow", p: "click" };
+const VIEW_ACTS = new Set(["fit", "one", "in", "out", "style", "result"]);
 const STYLES = ["tint", "outline", "hidden"];
 
 export class MaskEditor {
@@ -20,9 +22,10 @@ export class MaskEditor {
     const find = (name) => root.querySelector(`[data-part="${name}"]`);
     this.parts = Object.fromEntries(
       ["stage", "photo", "canvas", "ring", "path", "tiles", "size", "tolerance", "status", "doubts", "result",
-       "undo", "redo", "save", "zoom", "style"].map((name) => [name, find(name)]));
+       "undo", "redo", "save", "zoom", "style", "marks"].map((name) => [name, find(name)]));
     const tiles = new Tiles(this.parts.tiles, root.dataset, mask);
     this.view = new MaskView(this.parts, mask, tiles);
+    this.clicks = new ModelClicks(mask, this.view, this.urls.clicksUrl);
     this.tool = "brush";
     this.stroke = null;
     this.pointers = new Map();
@@ -40,6 +43,8 @@ export class MaskEditor {
   // ---------------------------------------------------------------- what the buttons and keys do
 
   use(tool) {
+    if (tool === "click" && this.urls.modelMissing) return this.say(this.urls.modelMissing);
+    this.clicks.end();
     this.tool = tool;
     for (const button of this.root.querySelectorAll("[data-tool]")) {
       button.setAttribute("aria-pressed", String(button.dataset.tool === tool));
@@ -50,6 +55,7 @@ export class MaskEditor {
   act(name) {
     const { mask, view } = this;
     this.#end();
+    if (!VIEW_ACTS.has(name)) this.clicks.end();
     if (name === "undo" || name === "redo") this.#changed(mask[name]());
     else if (name === "invert") this.#change(mask.invert());
     else if (name === "smooth") {
@@ -119,7 +125,8 @@ export class MaskEditor {
     }
     if (event.button > 2) return;
     this.cursor = this.view.toPhoto(...this.#at(event));
-    this.#begin(event.button === 2 || this.tool === "erase" ? 0 : 255);
+    const excludes = event.button === 2 || (this.tool === "click" && event.altKey);
+    this.#begin(excludes || this.tool === "erase" ? 0 : 255);
   }
 
   #move(event) {
@@ -154,6 +161,7 @@ export class MaskEditor {
     const [x, y] = this.cursor;
     if (this.tool === "fill") return this.#change(this.mask.fill(x, y, value));
     if (this.tool === "grow") return this.#grow(x, y, value);
+    if (this.tool === "click") return this.#click(x, y, value);
     this.stroke = { tool: this.tool === "lasso" ? "lasso" : "brush", value, points: [[x, y]] };
     this.#to([x, y]);
   }
@@ -189,6 +197,16 @@ export class MaskEditor {
     this.stroke = null;
     this.view.showPath([]);
     if (stroke?.tool === "brush" && this.mask.commit()) this.view.changed(this.mask.undo());
+  }
+
+  async #click(x, y, value) {
+    this.say("SAM 2 looks at the photo …");
+    try {
+      if (await this.clicks.add(x, y, value)) this.#changed();
+      else if (!this.clicks.isWaiting) this.say("SAM 2 found nothing there");
+    } catch (error) {
+      this.say(error.message);
+    }
   }
 
   #grow(x, y, value) {
@@ -253,7 +271,10 @@ export class MaskEditor {
     else if (key === "[") this.resize(1 / 1.25);
     else if (key === "]") this.resize(1.25);
     else if (TOOLS[lower]) this.use(TOOLS[lower]);
-    else if (key === "Escape") this.#abandon();
+    else if (key === "Escape") {
+      this.#abandon();
+      this.clicks.end();
+    }
     else if (onStage && key.startsWith("Arrow")) this.#step(key, event.shiftKey);
     else if (onStage && key === "Enter") this.#press(event.shiftKey);
     else {

@@ -5,9 +5,11 @@ const LEAST_SCALE = 0.02, MOST_SCALE = 32;
 const TINT = pixel(255, 0, 200, 48), OUTLINE = pixel(255, 0, 200, 255), CLEAR = 0;
 
 export class MaskView {
-  /** `stage` holds `photo` (an image), `canvas`, `ring` (the brush) and `path` (a polyline), all absolute. */
-  constructor({ stage, photo, canvas, ring, path }, mask, tiles) {
-    Object.assign(this, { stage, photo, canvas, ring, path, mask, tiles });
+  /** `stage` holds `photo` (an image), `canvas`, `ring` (the brush), `path` (a polyline)
+   * and `marks` (an SVG group), all absolute. */
+  constructor({ stage, photo, canvas, ring, path, marks }, mask, tiles) {
+    Object.assign(this, { stage, photo, canvas, ring, path, marks, mask, tiles });
+    this.points = [];
     this.context = canvas.getContext("2d");
     this.style = "tint";
     this.left = this.top = 0;
@@ -64,6 +66,7 @@ export class MaskView {
     style.height = `${this.mask.height * this.scale}px`;
     this.photo.classList.toggle("pixels", this.scale * this.ratio > 2);
     this.tiles?.placed(this);
+    this.showPoints(this.points);
     this.changed({ left: 0, top: 0, right: this.mask.width, bottom: this.mask.height });
   }
 
@@ -134,6 +137,18 @@ export class MaskView {
     style.width = style.height = `${size}px`;
     style.left = `${x - size / 2}px`;
     style.top = `${y - size / 2}px`;
+  }
+
+  /** Show clicks, `[{ x, y, isInside }]` in pixels of the photo. */
+  showPoints(points) {
+    this.points = points;
+    this.marks.replaceChildren(...points.map(({ x, y, isInside }) => {
+      const mark = document.createElementNS("http://www.w3.org/2000/svg", "circle");
+      const [cx, cy] = this.toStage(x, y);
+      for (const [name, value] of Object.entries({ cx, cy, r: 5 })) mark.setAttribute(name, value);
+      mark.classList.toggle("outside", !isInside);
+      return mark;
+    }));
   }
 
   /** Show an outline that is being drawn, in pixels of the photo. */

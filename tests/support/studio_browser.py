@@ -20,10 +20,10 @@ _TIMEOUT_S = 30
 
 
 @contextmanager
-def served(*folders):
-    """The address of the studio over some folders, until the block ends."""
+def served(*folders, **options):
+    """The address of the studio over some folders, until the block ends; `options` are of `create_app`."""
     listener = socket.create_server(("127.0.0.1", 0))
-    app = create_app(open_workplace(folders), TOKEN)
+    app = create_app(open_workplace(folders), TOKEN, **options)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

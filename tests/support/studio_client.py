@@ -11,9 +11,9 @@ TOKEN = "the-token"
 OWN = {"origin": "http://localhost"}
 
 
-def client_of(*folders):
-    """A client with the cookie, and the address of the first results in the folders."""
-    app = create_app(open_workplace(folders), TOKEN)
+def client_of(*folders, **options):
+    """A client with the cookie, and the address of the first results; `options` are of `create_app`."""
+    app = create_app(open_workplace(folders), TOKEN, **options)
     client = TestClient(app, base_url="http://localhost", headers=OWN)
     client.get("/", params={"token": TOKEN})
     found = app.state.workplace.of_kind("corrections")

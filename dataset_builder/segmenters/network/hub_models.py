@@ -141,14 +141,14 @@ class HubModels:
         self, photos: Sequence[RgbImage], boxes: Sequence[FloatImage]
     ) -> list[tuple[FloatImage, FloatImage]]:
         torch, device = self.runtime.torch, self.runtime.device
-        side_px = int(self.masker.config.prompt_encoder_config.image_size)
+        side_px = self.masker.config.prompt_encoder_config.image_size
         scaled = [
             photo_boxes * (side_px / np.array([photo.shape[1], photo.shape[0]] * 2, dtype=np.float32))
             for photo, photo_boxes in zip(photos, boxes, strict=True)
         ]
         with self.runtime.inference():
             outputs = self.masker(
-                pixel_values=self.runtime.square_pixels(photos, side_px, _IMAGENET_MEAN, _IMAGENET_STD),
+                pixel_values=sam2_pixels(self.masker, self.runtime, photos),
                 input_boxes=torch.from_numpy(np.stack(scaled).astype(np.float32)).to(device),
                 multimask_output=True,
             )
@@ -193,6 +193,12 @@ def load_hub_models(
         masker=load_model(Sam2Model, masker, runtime.device),
         runtime=runtime,
     )
+
+
+def sam2_pixels(masker: Any, runtime: Runtime, photos: Sequence[RgbImage]) -> Any:
+    """Photos as a SAM 2 model takes them: a float tensor ``(N, 3, side, side)``."""
+    side_px = int(masker.config.prompt_encoder_config.image_size)
+    return runtime.square_pixels(photos, side_px, _IMAGENET_MEAN, _IMAGENET_STD)
 
 
 def detector_phrase(label: str) -> str:
