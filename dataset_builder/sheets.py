@@ -143,8 +143,8 @@ def contact_tile(small: SmallExample, example: Example) -> RgbImage:
     error, doubtful = example.degradation, is_doubtful(example.mask_confidence)
     lines = [
         f"{example.name}  {example.label.name} ({example.label.source})  {example.split}",
-        f"{error.kind}  dE00 {error.reached_delta_e:.1f}   mask {example.mask_confidence:.2f}"
-        + (f" doubtful: {in_words(example.mask_reasons[:1])}" if doubtful else ""),
+        f"{error.kind}  dE00 {error.reached_delta_e:.1f}   mask {example.mask_confidence:.2f}",
+        *([in_words(example.mask_reasons[:1])] if doubtful else ()),
     ]
     return captioned(row, lines, doubtful=doubtful)
 

@@ -15,7 +15,7 @@ from chromiq.photos.images import read_photo, write_mask, write_photo
 from chromiq.sample_catalogue.catalogue import draw_pair, write_catalogue
 
 PICTURES = Path(__file__).parent / "pictures"
-SHOWN = (3, 8)
+SHOWN = (10, 7)
 WIDTH_PX = 1200
 
 
@@ -41,7 +41,7 @@ def before_after(folder: Path) -> np.ndarray:
 def contact_sheet(folder: Path) -> np.ndarray:
     """The contact sheet of a small drawn dataset."""
     write_catalogue(folder / "photos", pairs=6, size_wh=(448, 560))
-    build(folder / "photos", folder / "dataset", BuildOptions(segmenter="classic"))
+    build(folder / "photos", folder / "dataset", BuildOptions(segmenter="classic"), keep_doubtful=True)
     return read_photo(folder / "dataset" / "contact_sheet.jpg").rgb
 
 

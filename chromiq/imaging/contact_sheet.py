@@ -17,7 +17,8 @@ MAX_EXAMPLES = 96
 _MAX_TILE_WIDTH_PX = 4 * TILE_HEIGHT_PX  # a JPEG ends at 65,535 px; only absurd photos are squeezed
 _COLUMNS = 3
 _GAP_PX = 14
-_TEXT_HEIGHT_PX = 34
+_TITLE_HEIGHT_PX = 34
+_LINE_HEIGHT_PX = 15
 _OUTLINE_RGB = (255, 0, 160)
 _PALED = 0.35
 _DOUBT_RGB = (190, 30, 30)
@@ -60,13 +61,14 @@ def outlined(photo: RgbImage, mask: BoolMask, thickness_px: int = 4, text: str =
 
 
 def captioned(picture: RgbImage, lines: Sequence[str], *, doubtful: bool) -> RgbImage:
-    """A picture with two lines of text under it, the last of them red if something is doubtful."""
-    canvas = Image.new("RGB", (picture.shape[1], picture.shape[0] + _TEXT_HEIGHT_PX), (255, 255, 255))
+    """A picture with lines of text under it, the last of them red if something is doubtful."""
+    height_px = picture.shape[0] + 4 + _LINE_HEIGHT_PX * len(lines)
+    canvas = Image.new("RGB", (picture.shape[1], height_px), (255, 255, 255))
     canvas.paste(Image.fromarray(picture), (0, 0))
     pen, font = ImageDraw.Draw(canvas), _font(13)
     for number, line in enumerate(lines):
         colour = _DOUBT_RGB if doubtful and number == len(lines) - 1 else _TEXT_RGB
-        pen.text((4, picture.shape[0] + 2 + 15 * number), line, fill=colour, font=font)
+        pen.text((4, picture.shape[0] + 2 + _LINE_HEIGHT_PX * number), line, fill=colour, font=font)
     return np.array(canvas)
 
 
@@ -81,14 +83,14 @@ def grid(tiles: Sequence[RgbImage], title: str) -> RgbImage:
     width_px = max(tile.shape[1] for tile in tiles) + _GAP_PX
     height_px = max(tile.shape[0] for tile in tiles) + _GAP_PX
     rows = -(-len(tiles) // columns)
-    size_wh = (columns * width_px + _GAP_PX, rows * height_px + _GAP_PX + _TEXT_HEIGHT_PX)
+    size_wh = (columns * width_px + _GAP_PX, rows * height_px + _GAP_PX + _TITLE_HEIGHT_PX)
     # Filled as an array: Pillow's four bytes a pixel and the copy back would take twice the memory.
     sheet = np.full((size_wh[1], size_wh[0], 3), 255, np.uint8)
-    head = Image.new("RGB", (size_wh[0], _TEXT_HEIGHT_PX), (255, 255, 255))
+    head = Image.new("RGB", (size_wh[0], _TITLE_HEIGHT_PX), (255, 255, 255))
     ImageDraw.Draw(head).text((_GAP_PX, 10), title, fill=_TEXT_RGB, font=_font(15))
-    sheet[:_TEXT_HEIGHT_PX] = np.asarray(head)
+    sheet[:_TITLE_HEIGHT_PX] = np.asarray(head)
     for index, tile in enumerate(tiles):
-        top = _TEXT_HEIGHT_PX + _GAP_PX + index // columns * height_px
+        top = _TITLE_HEIGHT_PX + _GAP_PX + index // columns * height_px
         left = _GAP_PX + index % columns * width_px
         sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
     return sheet
