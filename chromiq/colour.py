@@ -268,9 +268,10 @@ def delta_e_map(a: RgbImage, b: RgbImage) -> FloatImage:
     Raises:
         ValueError: if shapes differ or are not ``(H, W, 3)``, or a type is not uint8.
 
-    >>> white, black = np.full((2, 2, 3), 255, np.uint8), np.zeros((2, 2, 3), np.uint8)
-    >>> delta_e_map(white, black).round(2).tolist()
-    [[100.0, 100.0], [100.0, 100.0]]
+    Examples:
+        >>> white, black = np.full((2, 2, 3), 255, np.uint8), np.zeros((2, 2, 3), np.uint8)
+        >>> delta_e_map(white, black).round(2).tolist()
+        [[100.0, 100.0], [100.0, 100.0]]
     """
     for image in (a, b):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:

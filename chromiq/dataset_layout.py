@@ -39,9 +39,10 @@ from chromiq.records import Example
 class DatasetLayout:
     """The paths of a dataset; none of them has to exist.
 
-    >>> layout = DatasetLayout(Path("dataset"))
-    >>> layout.truth("pair1").as_posix(), layout.held_out.loss_mask("pair1").as_posix()
-    ('dataset/gt/pair1.jpg', 'dataset/held_out/masks/pair1.png')
+    Examples:
+        >>> layout = DatasetLayout(Path("dataset"))
+        >>> layout.truth("pair1").as_posix(), layout.held_out.loss_mask("pair1").as_posix()
+        ('dataset/gt/pair1.jpg', 'dataset/held_out/masks/pair1.png')
     """
 
     root: Path

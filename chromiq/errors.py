@@ -46,8 +46,9 @@ class Finding:
         wanted: the value that would have been right, for ``--json``.
         got: the value that was found, for ``--json``.
 
-    >>> print(Finding("pair.missing", "still-life7.jpg", "no on_model7 photo", "Add it to the folder."))
-    still-life7.jpg: no on_model7 photo. Add it to the folder. [pair.missing]
+    Examples:
+        >>> print(Finding("pair.missing", "still-life7.jpg", "no on_model7 photo", "Add it to the folder."))
+        still-life7.jpg: no on_model7 photo. Add it to the folder. [pair.missing]
     """
 
     code: str

@@ -48,12 +48,13 @@ def correct(
     Raises:
         UsageError: if a mask is not of its photo's size, or the method needs a network.
 
-    >>> from chromiq.sample_catalogue.catalogue import draw_pair
-    >>> pair = draw_pair(0, size_wh=(160, 200))
-    >>> too_red = np.clip(pair.on_model * np.array([1.2, 1, 0.9]), 0, 255).astype(np.uint8)
-    >>> corrected, record = correct(pair.still_life, too_red, mask=pair.on_model_mask)
-    >>> record.applied, record.colours.delta_e_after < record.colours.delta_e_before
-    (True, True)
+    Examples:
+        >>> from chromiq.sample_catalogue.catalogue import draw_pair
+        >>> pair = draw_pair(0, size_wh=(160, 200))
+        >>> too_red = np.clip(pair.on_model * np.array([1.2, 1, 0.9]), 0, 255).astype(np.uint8)
+        >>> corrected, record = correct(pair.still_life, too_red, mask=pair.on_model_mask)
+        >>> record.applied, record.colours.delta_e_after < record.colours.delta_e_before
+        (True, True)
     """
     options = options or CorrectionOptions()
     if options.method != "transfer":
