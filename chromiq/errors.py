@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, Self
 
 Severity = Literal["error", "warning"]
 
@@ -76,6 +76,11 @@ class ChromiqError(Exception):
     def __init__(self, message: str, findings: Sequence[Finding] = ()) -> None:
         super().__init__(message)
         self.findings: tuple[Finding, ...] = tuple(findings)
+
+    @classmethod
+    def of(cls, finding: Finding) -> Self:
+        """The error with one finding, and its text."""
+        return cls(str(finding), [finding])
 
 
 class UsageError(ChromiqError):

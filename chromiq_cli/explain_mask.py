@@ -56,7 +56,7 @@ def explain_mask(
     if found is None:
         reason = REASONS["nobody_found"]
         finding = Finding("mask.empty", str(on_model), reason.message, reason.hint)
-        raise UnsoundError(str(finding), [finding])
+        raise UnsoundError.of(finding)
     write_photo(out, explanation_picture(look, found))
     document = {"segmenter": "mediapipe" if small else "classic", "out": str(out), **explanation(look, found)}
     if as_json:

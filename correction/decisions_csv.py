@@ -104,7 +104,7 @@ def read_decisions(folder: Path, keys: Sequence[str]) -> Decisions:
     if "key" not in table.names or table.error:
         message = table.error or "no column 'key' in the first line"
         finding = Finding("decisions.columns", str(path), message, f"The columns are {', '.join(COLUMNS)}.")
-        raise UnsoundError(str(finding), [finding])
+        raise UnsoundError.of(finding)
     found: dict[str, Decision] = {}
     unknown, findings = [], []
     for row in table.rows:

@@ -268,7 +268,7 @@ def find_garment(
         needs, has = (f"{shape[1]}x{shape[0]}" for shape in (on_model.shape, given.shape))
         message, hint = f"is {has} pixels, its photo {needs}", "Draw it on the photo."
         finding = Finding("mask.size", str(mask), message, hint, wanted=needs, got=has)
-        raise UnsoundError(str(finding), [finding])
+        raise UnsoundError.of(finding)
     return GarmentMask(np.asarray(given), 1.0)
 
 

@@ -234,7 +234,7 @@ def works_of(run: BatchRun, keys: Iterable[str], redo: Iterable[str] = ()) -> li
     if run.options.method != "transfer":
         message = f"was made by the method {run.options.method}, which needs its network"
         finding = Finding("studio.network", str(run.folder), message, "Run the same command again instead.")
-        raise UnsoundError(str(finding), [finding])
+        raise UnsoundError.of(finding)
     decisions = read_decisions(run.folder, run.keys)
     drawn = mask_paths(run.pairs, run.masks)
     again = set(redo)

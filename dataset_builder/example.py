@@ -203,7 +203,7 @@ def _make(
             f"no {label.name} found",
             "Draw its mask, or leave the pair out.",
         )
-        raise UnsoundError(str(finding), [finding])
+        raise UnsoundError.of(finding)
     if is_left_out(found.confidence, keep_doubtful=work.keep_doubtful):
         remove_recorded(work.folder, pair.key)  # or examples made with a better mask would stay behind
         return [], _review(work, still_life, on_model, found)
@@ -301,4 +301,4 @@ def _degrade(
         finding = Finding(
             "degradation.none", str(work.pair.on_model), f"no colour error fits ({error})", hint
         )
-        raise UnsoundError(str(finding), [finding]) from error
+        raise UnsoundError.of(finding) from error

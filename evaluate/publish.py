@@ -117,7 +117,7 @@ def prepare(
         message = f"SHA-256 {found[:12]} is not the {recorded[:12]} that the run recorded"
         hint = "Train it again, or publish the run that made this file."
         finding = Finding("publish.digest", str(lora), message, hint)
-        raise UnsoundError(str(finding), [finding])
+        raise UnsoundError.of(finding)
     job = run_job(run)
     base = base_model or job.process.model.name_or_path
     model = model_of_arch(job.process.model.arch)
@@ -222,7 +222,7 @@ def read_figures(folder: Path, checkpoint: str) -> list[Figure]:
         message = f"no scores of {checkpoint} ({type(error).__name__}: {error})"
         hint = "Run chromiq sweep or chromiq evaluate on it, and use that output folder."
         finding = Finding("card.figures", str(path), message, hint)
-        raise UnsoundError(str(finding), [finding]) from error
+        raise UnsoundError.of(finding) from error
 
 
 def better_than_nothing(figures: Sequence[Figure]) -> bool:

@@ -296,7 +296,7 @@ def _earlier(path: Path, name: str, made_of: str) -> list[Point]:
     except (OSError, ValueError, TypeError, KeyError) as error:
         message = f"cannot be read as an earlier sweep ({type(error).__name__}: {error})"
         finding = Finding("sweep.unreadable", str(path), message, "Remove it and sweep again.")
-        raise UnsoundError(str(finding), [finding]) from error
+        raise UnsoundError.of(finding) from error
 
 
 def _checkpoints(run: Path, name: str, *, settled: bool) -> list[Path]:

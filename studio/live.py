@@ -122,9 +122,9 @@ def _with_mask(photo: Path, file: Path) -> tuple[Decoded, BoolMask]:
     shown = decode_shown(photo, preview_size_wh(photo, LIVE_PX))
     if not file.is_file():
         finding = Finding("mask.missing", str(photo), "no garment was found on it", "Draw its mask.")
-        raise UnsoundError(str(finding), [finding])
+        raise UnsoundError.of(finding)
     mask = resize_mask(read_mask(file), shown.size_wh)
     if not mask.any():
         finding = Finding("mask.empty", str(file), "black all over", "Paint the garment white.")
-        raise UnsoundError(str(finding), [finding])
+        raise UnsoundError.of(finding)
     return shown, mask

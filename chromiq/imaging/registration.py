@@ -201,4 +201,4 @@ def _agreement(here: FloatImage, there: FloatImage, dx_px: float, dy_px: float) 
 
 
 def _refuse(finding: Finding) -> None:
-    raise UnsoundError(str(finding), [finding])
+    raise UnsoundError.of(finding)

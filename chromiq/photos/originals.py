@@ -117,7 +117,7 @@ def write_changed(path: Path, photo: Photo, changed: NDArray[Any], box: Box = WH
         message = f"{path.name} cannot be written: {str(error)[:200] or repr(error)}"
         hint = "Choose another format, such as .png, or export the photo again."
         finding = Finding("photo.write", str(photo.path), message, hint)
-        raise UnsoundError(str(finding), [finding]) from error
+        raise UnsoundError.of(finding) from error
     write_bytes(path, data)
     return Written(outside, tuple(carried.kept), tuple(carried.dropped), tuple(notes))
 

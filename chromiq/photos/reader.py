@@ -252,7 +252,7 @@ def decoding(path: Path) -> Iterator[None]:
 
 def unsound(finding: Finding) -> UnsoundError:
     """The error of one finding."""
-    return UnsoundError(str(finding), [finding])
+    return UnsoundError.of(finding)
 
 
 def _reason(error: BaseException) -> str:

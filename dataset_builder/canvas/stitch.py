@@ -56,7 +56,7 @@ def published_geometry(still_life_wh: tuple[int, int], on_model_wh: tuple[int, i
             f"and the published canvas is {width_px} px wide",
             hint="Use the exact geometry.",
         )
-        raise UnsoundError(str(finding), [finding])
+        raise UnsoundError.of(finding)
     return Geometry(
         canvas_wh=PUBLISHED_CANVAS_WH,
         still_life_xyxy=_place(left, 0, height_px),
@@ -96,7 +96,7 @@ def exact_geometry(
             message=f"too wide for a canvas of {canvas[0]}x{canvas[1]} px",
             hint="Choose a larger canvas, or leave the pair out.",
         )
-        raise UnsoundError(str(finding), [finding])
+        raise UnsoundError.of(finding)
     left = (max(1, height_px * width_1 // height_1), height_px)
     right = (max(1, height_px * width_2 // height_2), height_px)
     start = (canvas[0] - left[0] - right[0]) // 2

@@ -130,7 +130,7 @@ def read_coco(path: Path, pairs: Sequence[PhotoPair]) -> tuple[dict[str, CocoMas
         document = load_record(CocoFile, read_text(path))
     except (OSError, ValueError) as error:
         finding = Finding("masks.coco", str(path), f"cannot be read as COCO ({error})", _HINT)
-        raise UnsoundError(str(finding), [finding]) from error
+        raise UnsoundError.of(finding) from error
     names = {category.id: category.name for category in document.categories}
     annotations: dict[int, list[CocoAnnotation]] = {}
     for annotation in document.annotations:

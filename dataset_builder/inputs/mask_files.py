@@ -47,7 +47,7 @@ def find_masks(pairs: Sequence[PhotoPair], masks: Path | None) -> GivenMasks:
         return GivenMasks(dict(found), tuple(unused))
     if not masks.is_dir():
         finding = Finding("masks.missing", str(masks), "no such folder or file", "Check the path.")
-        raise UnsoundError(str(finding), [finding])
+        raise UnsoundError.of(finding)
     paths = mask_paths(pairs, masks)
     others = (path.name for path in sorted(masks.glob("*.png")) if path not in paths.values())
     return GivenMasks(dict(paths), tuple(others))

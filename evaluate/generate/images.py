@@ -182,7 +182,7 @@ def read_seeds(path: Path) -> dict[str, int]:
         said = str(error).splitlines()[0]
         hint = 'Write a JSON object such as {"pair1": 7}.'
         finding = Finding("seeds.form", str(path), f"not a table of seeds ({said})", hint)
-        raise UnsoundError(str(finding), [finding]) from error
+        raise UnsoundError.of(finding) from error
 
 
 def _check_options(

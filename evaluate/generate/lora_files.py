@@ -108,4 +108,4 @@ def raise_if_none_fits(lora: LoraFile, fitting: Sequence[str], model: str) -> No
 
 def _fault(code: str, path: Path, message: str, hint: str) -> UnsoundError:
     finding = Finding(f"lora.{code}", str(path), message, hint)
-    return UnsoundError(str(finding), [finding])
+    return UnsoundError.of(finding)

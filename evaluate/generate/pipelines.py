@@ -202,7 +202,7 @@ def _load_lora(pipeline: Any, model: str, lora: LoraFile) -> None:
             f"its layers do not fit {model} ({reason})",
             f"Use a LoRA trained on {model}, or another model.",
         )
-        raise UnsoundError(str(finding), [finding]) from error
+        raise UnsoundError.of(finding) from error
 
 
 def _quantization(loading: Loading, device: str) -> dict[str, Any]:

@@ -184,9 +184,7 @@ def seam_lines(lightness: FloatImage, inside: BoolMask) -> BoolMask:
         ],
         axis=0,
     )
-    middle = float(np.median(strength[where]))
-    spread = 1.4826 * float(np.median(np.abs(strength[where] - middle))) + _LINE_LEAST_SPREAD
-    found = (strength > middle + _LINE_ABOVE * spread) & where
+    found = _outstanding(strength, where, _LINE_ABOVE, _LINE_LEAST_SPREAD) & where
     height_px, width_px = inside[box].shape
     lines[box] = resize_mask(found, (width_px, height_px))
     return lines & inside
@@ -230,9 +228,14 @@ def _fits(
 
 def _strong_edges(lightness: FloatImage, inside: BoolMask) -> BoolMask:
     edges = np.hypot(cv2.Sobel(lightness, cv2.CV_32F, 1, 0), cv2.Sobel(lightness, cv2.CV_32F, 0, 1))
-    middle = float(np.median(edges[inside]))
-    spread = 1.4826 * float(np.median(np.abs(edges[inside] - middle))) + 0.5
-    found: BoolMask = edges > middle + _SEAM_ABOVE * spread
+    return _outstanding(edges, inside, _SEAM_ABOVE, 0.5)
+
+
+def _outstanding(values: FloatImage, where: BoolMask, spreads: float, least_spread: float) -> BoolMask:
+    """Values that many robust standard deviations (of the median, 1.4826 MAD) above those of a region."""
+    middle = float(np.median(values[where]))
+    spread = 1.4826 * float(np.median(np.abs(values[where] - middle))) + least_spread
+    found: BoolMask = values > middle + spreads * spread
     return found
 
 

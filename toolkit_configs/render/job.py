@@ -189,7 +189,7 @@ def _render_own(path: Path, **context: Any) -> str:
         where = f"{path}: line {line}" if line else str(path)
         hint = "Fix it; chromiq template copy MODEL writes one that works."
         finding = Finding("template.fault", where, f"does not render: {error}", hint)
-        raise UnsoundError(str(finding), [finding]) from error
+        raise UnsoundError.of(finding) from error
 
 
 def _differences(template: Path, text: str, document: dict[str, Any]) -> list[Finding]:

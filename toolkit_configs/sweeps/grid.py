@@ -71,7 +71,7 @@ def read_grid(path: Path) -> list[Combination]:
         finding = Finding(
             "grid.unreadable", str(path), f"not a YAML file in UTF-8: '{error}'", "Fix the file."
         )
-        raise UnsoundError(str(finding), [finding]) from error
+        raise UnsoundError.of(finding) from error
     base = read_job(path.parent / grid.config)
     products = list(itertools.product(*grid.grid.values()))
     if not 0 < len(products) <= _MOST_RUNS:

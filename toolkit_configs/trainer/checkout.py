@@ -108,7 +108,7 @@ def require_toolkit() -> tuple[Path, Path]:
 
 
 def _missing(finding: Finding) -> ChromiqError:
-    return ChromiqError(str(finding), [finding])
+    return ChromiqError.of(finding)
 
 
 def toolkit_info(device: str = "cuda") -> ToolkitInfo:

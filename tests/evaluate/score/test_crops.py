@@ -79,7 +79,7 @@ def test_suggested_crops_pass_their_check_and_moved_ones_do_not(garment, tmp_pat
     assert list(crops) == ["a"]
     check = ["crops", "check", str(tmp_path / "crops.json"), *folders, "--out", str(tmp_path / "sheet.png")]
     assert CliRunner().invoke(app, check).exit_code == 0
-    assert read_photo(tmp_path / "sheet.png").rgb.shape == (384, 388, 3)
+    assert read_photo(tmp_path / "sheet.png").rgb.shape == (369, 388, 3)
     crops["a"]["x"] = 0
     (tmp_path / "crops.json").write_text(json.dumps(crops))
     moved = CliRunner().invoke(app, check)
