@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from chromiq.dataset_builder.segmenters.classic.body import Body, Kind, place_prior, seed_box
-from chromiq.dataset_builder.segmenters.classic.extent import Extent, find_extent, within_extent
+from chromiq.dataset_builder.segmenters.classic.extent import Edges, Extent, find_extent, within_extent
 from chromiq.dataset_builder.segmenters.classic.palette import (
     ColourGroups,
     Palette,
@@ -53,6 +53,7 @@ _LAB_PER_EVIDENCE = 4.0
 # No light moves a colour so far from all of the garment's that place may outvote it easily.
 _FAR_LAB = 14.0
 _MOST_LOG_ODDS = 12.0
+_RAISED_HEADS = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +68,8 @@ class Evidence:
         between_ends: ``(H, W)`` bool, all cloth between those ends that is not known to be another garment's.
         terms: by their names in `TERMS`, ``(H, W)`` log odds whose sum, within 12 either way, is that of the
             probability; outside the person and under hair the probability is 0 whatever they say.
+        steadiness: 0..1, the overlap that is left when the still-life's proportions do not count, times that
+            with the head a little further up.
     """
 
     probability: FloatImage
@@ -75,6 +78,7 @@ class Evidence:
     unsure_ends: float
     between_ends: BoolMask
     terms: dict[str, FloatImage]
+    steadiness: float = 1.0
 
 
 def weigh_evidence(
@@ -87,7 +91,6 @@ def weigh_evidence(
     without: Collection[str] = (),
     *,
     whole: bool = True,
-    groups: ColourGroups | None = None,
 ) -> Evidence:
     """How probably each pixel is the garment, and what else tells how far to trust that.
 
@@ -101,17 +104,11 @@ def weigh_evidence(
         without: names of terms to leave out of the sum. Where the garment begins and ends is still found
             with its colours.
         whole: whether the still-life shows this garment and no other.
-        groups: the person's colours, if they are grouped already.
     """
-    groups = groups or ColourGroups.of(body.lab, body.person, _CLUSTERS)
-    place, middle = place_prior(body, kind), seed_box(body, kind)
-    colour, _ = _colour_evidence(groups, body, place, middle, palette)
-    like = colour > 0
-    if arms:
-        like = like | (arms.likeness > 1) if arms.own else like & (arms.likeness == 0)
-    extent = find_extent(body, kind, garment, like, place.mean(axis=1), whole=whole)
-    place = within_extent(extent, place, kind)
-    colour, trust = _colour_evidence(groups, body, place, middle, palette)
+    groups = ColourGroups.of(body.lab, body.person, _CLUSTERS)
+    scene = _Scene(body, kind, garment, palette, arms, groups, Edges.of(body, kind))
+    worn = _worn(scene, whole=whole)
+    extent = worn.extent
     terms: dict[str, FloatImage] = {}
     logit = np.zeros(body.person.shape)
 
@@ -121,10 +118,8 @@ def weigh_evidence(
             terms[name] = terms.get(name, 0) + term
             logit = logit + term
 
-    add("colour", colour)
-    of_group = groups.spread(_PLACE_WEIGHT * _log_odds(groups.mean(place), 0.1))
-    of_pixel = _PIXEL_PLACE_WEIGHT if whole else _PIXEL_PLACE_WEIGHT_IN_SET
-    add("place", of_group + of_pixel * np.minimum(_log_odds(place, 0.005), 1.2))
+    add("colour", worn.colour)
+    add("place", worn.place)
     if arms and not arms.own:
         add("sleeves", -_ARMS_WEIGHT * np.minimum(arms.likeness, _MOST_ARMS))
     add("learned", _LEARNED_WEIGHT * _learned_evidence(body, extent, kind, logit))
@@ -138,7 +133,74 @@ def weigh_evidence(
     between = body.person & ~body.like_skin & (extent.inside > 0.9)[:, None]
     if arms and not arms.own:
         between &= arms.likeness == 0
-    return Evidence(_probability(logit, shown), colour > 0, trust, extent.unsure, between, terms)
+    return Evidence(
+        _probability(logit, shown),
+        worn.colour > 0,
+        worn.trust,
+        extent.unsure,
+        between,
+        terms,
+        _steadiness(scene, worn, logit, shown, whole=whole),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """What is known before it is decided where the garment begins and ends."""
+
+    body: Body
+    kind: Kind
+    garment: BoolMask
+    palette: Palette
+    arms: ArmCloth | None
+    groups: ColourGroups
+    edges: Edges
+
+
+@dataclass(frozen=True, eq=False)
+class _Worn:
+    """Where a garment is worn, and the ``(H, W)`` terms that follow from it."""
+
+    extent: Extent
+    colour: FloatImage
+    place: FloatImage
+    trust: float
+
+
+def _worn(scene: _Scene, *, whole: bool) -> _Worn:
+    """The garment's ends by its proportions and colours, then its colours between them."""
+    body, kind, groups, arms = scene.body, scene.kind, scene.groups, scene.arms
+    place, middle = place_prior(body, kind), seed_box(body, kind)
+    colour, _ = _colour_evidence(groups, body, place, middle, scene.palette)
+    like = colour > 0
+    if arms:
+        like = like | (arms.likeness > 1) if arms.own else like & (arms.likeness == 0)
+    extent = find_extent(body, kind, scene.garment, like, place.mean(axis=1), scene.edges, whole=whole)
+    place = within_extent(extent, place, kind)
+    colour, trust = _colour_evidence(groups, body, place, middle, scene.palette)
+    of_group = groups.spread(_PLACE_WEIGHT * _log_odds(groups.mean(place), 0.1))
+    of_pixel = _PIXEL_PLACE_WEIGHT if whole else _PIXEL_PLACE_WEIGHT_IN_SET
+    return _Worn(extent, colour, of_group + of_pixel * np.minimum(_log_odds(place, 0.005), 1.2), trust)
+
+
+def _steadiness(scene: _Scene, worn: _Worn, logit: FloatImage, shown: BoolMask, *, whole: bool) -> float:
+    """How little the mask changes without the still-life's proportions, and with the chin a little higher."""
+    found, steadiness = shown & (logit > 0), 1.0
+    for other in (_worn(scene, whole=False), _worn(_raised(scene), whole=whole)):
+        again = shown & (logit - worn.colour - worn.place + other.colour + other.place > 0)
+        steadiness *= float((found & again).sum() / max((found | again).sum(), 1))
+    return steadiness
+
+
+def _raised(scene: _Scene) -> _Scene:
+    """The same with the head a fifth of its height further up."""
+    head = scene.body.head
+    if head is None:
+        return scene
+    rows = round(_RAISED_HEADS * (head.chin - head.top))
+    return replace(
+        scene, body=replace(scene.body, head=replace(head, top=head.top - rows, chin=head.chin - rows))
+    )
 
 
 def _probability(logit: FloatImage, shown: BoolMask) -> FloatImage:

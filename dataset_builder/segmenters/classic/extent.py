@@ -62,6 +62,27 @@ class Extent:
 
 
 @dataclass(frozen=True, eq=False)
+class Edges:
+    """The edges that run across a person.
+
+    Attributes:
+        trunk: ``(W,)`` bool, the columns where the ends of such a garment are looked for.
+        across: ``(H, W)`` as `edges_across` gives it.
+        change: ``(H + 1,)`` as `change_of_cloth` gives it.
+    """
+
+    trunk: BoolMask
+    across: FloatImage
+    change: FloatImage
+
+    @staticmethod
+    def of(body: Body, kind: Kind) -> Edges:
+        """The edges for a garment that is worn on a part of a body."""
+        trunk = np.ones(body.person.shape[1], bool) if kind == "lower" else body.trunk
+        return Edges(trunk, edges_across(body.lab), change_of_cloth(body.lab, body.person & trunk))
+
+
+@dataclass(frozen=True, eq=False)
 class _Ends:
     """Every pair of a first row ``(T, 1)`` and a first row below ``(1, B)``, within a person's rows."""
 
@@ -79,7 +100,14 @@ class _Ends:
 
 
 def find_extent(
-    body: Body, kind: Kind, garment: BoolMask, like: BoolMask, place: FloatImage, *, whole: bool = True
+    body: Body,
+    kind: Kind,
+    garment: BoolMask,
+    like: BoolMask,
+    place: FloatImage,
+    edges: Edges | None = None,
+    *,
+    whole: bool = True,
 ) -> Extent:
     """The rows over which a garment reaches.
 
@@ -93,6 +121,7 @@ def find_extent(
         garment: ``(h, w)`` bool, the garment on the still-life.
         like: ``(H, W)`` bool, what of the person has the garment's colours.
         place: ``(H,)`` 0..1, how probably such a garment is worn at each height.
+        edges: those across this body, if they were found already.
         whole: whether the still-life shows this garment and no other; if not, as of a set, its proportions do
             not count, nor its colours where such a garment is not worn.
     """
@@ -100,10 +129,10 @@ def find_extent(
     rows = np.flatnonzero(body.person.any(axis=1))
     first, last = int(rows[0]), int(rows[-1]) + 1
     ends = _Ends(np.arange(first, last)[:, None], np.arange(first, last + 1)[None])
-    trunk = np.ones(width_px, bool) if kind == "lower" else body.trunk
-    edge = edges_across(body.lab)
+    edges = edges or Edges.of(body, kind)
+    edge, trunk = edges.across, edges.trunk
     begin_hem, end_hem = hem_profiles(edge, body.person, like & trunk)
-    change = _CHANGE_WEIGHT * change_of_cloth(body.lab, body.person & trunk)
+    change = _CHANGE_WEIGHT * edges.change
     cut_above, cut_below = first <= 2, last >= height_px - 2
     begin_hem[: 3 * cut_above] = _CUT_HEM
     end_hem[height_px + 1 - 3 * cut_below :] = _CUT_HEM

@@ -44,6 +44,20 @@ def test_a_black_skirt_is_not_the_cloth_of_a_blouse_with_black_dots():
     assert colour[area((220, 300), (90, 150))].mean() < 0
 
 
+def test_a_mask_is_steady_if_neither_proportions_nor_the_head_line_decide_it():
+    garment, head = area((60, 200), (40, 200)), area((20, 80), (100, 140))
+    trunk, below = area((80, 170), (80, 160)), area((170, 320), (80, 160))
+
+    def steadiness(colour_below):
+        lab = painted((trunk, TEAL), (below, colour_below), (head, SKIN))
+        body = Body(lab, trunk | below | head, Head(20, 70, 100, 140), None)
+        palette = Palette.of(painted((garment, TEAL)), garment)
+        return weigh_evidence(body, "upper", garment, palette).steadiness
+
+    assert steadiness(BLACK) > 0.95
+    assert steadiness(TEAL) < 0.85  # one cloth from neck to feet: only proportions tell
+
+
 def test_a_share_is_that_of_the_neighbourhood_within_the_whole():
     whole = area((0, 320), (0, 120))
     share = local_share(area((0, 160), (0, 120)), whole)
