@@ -35,7 +35,7 @@ _NOTES_ON_TOY = (
     "my LoRA: trained here, on a toy base model of 1.5 million weights; hybrid: its colour on the photo's "
     "own texture.",
     "The toy base was trained on drawn garments to copy its input under this caption, and to recolour "
-    "garments under others; the LoRA brings a part of the colour match. It shows that "
+    "garments under others; the LoRA brings the greater part of the colour match. It shows that "
     "training works. It says nothing about the quality of a full-size model, nor that a LoRA beats the "
     "correction without a network.",
 )

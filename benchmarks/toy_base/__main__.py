@@ -21,19 +21,12 @@ from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import build_tiny_kont
 PAIRS = 800
 AUTOENCODER = Schedule(steps=2000, falls_from=500, falls_to=2000)
 TRANSFORMER = Schedule(steps=10_000, falls_from=5000, falls_to=10_000)
-AUTOENCODER_CONTINUED = Schedule(steps=600, falls_from=0, falls_to=600)
-TRANSFORMER_CONTINUED = Schedule(steps=2400, falls_from=0, falls_to=2400, peak=0.35)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="Folder for the pool, the states and checkpoint/.")
-    parser.add_argument("--start", type=Path, help="Train on from this checkpoint instead of from scratch.")
-    parser.add_argument("--history", help="How the start was made; stands in the card.")
-    asked = parser.parse_args()
-    if (asked.start is None) != (asked.history is None):
-        parser.error("--start and --history go together")
-    out: Path = asked.out
+    out: Path = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)  # the order of sums, and so the weights, depend on it
     began = time.monotonic()
@@ -48,24 +41,20 @@ def main() -> None:
         )
     with np.load(out / "pool.npz") as arrays:
         pool = {name: arrays[name] for name in arrays.files}
-    pipeline = _load(asked.start or build_tiny_kontext(out / "text", seed=0))
-    schedules = (AUTOENCODER_CONTINUED, TRANSFORMER_CONTINUED) if asked.start else (AUTOENCODER, TRANSFORMER)
-    start = pipeline if asked.start else None
+    pipeline = _load(build_tiny_kontext(out / "text", seed=0))
     stage("train the autoencoder")
-    autoencoder = train_autoencoder(pool, out / "autoencoder.pt", schedules[0], start=start and start.vae)
+    autoencoder = train_autoencoder(pool, out / "autoencoder.pt", AUTOENCODER)
     stage("train the transformer")
     latents = encode_pool(pool)
-    transformer = train_transformer(
-        latents, Captions(pipeline), out / "transformer.pt", schedules[1], start=start and start.transformer
-    )
+    transformer = train_transformer(latents, Captions(pipeline), out / "transformer.pt", TRANSFORMER)
     stage("write the checkpoint")
     assemble(pipeline, autoencoder, transformer, latents.scale, out / "checkpoint")
     stage("measure it")
     figures = measure((out / "checkpoint").resolve(), out / "measured")
     text = card(
         autoencoder_weights=_count(autoencoder), transformer_weights=_count(transformer), pairs=PAIRS,
-        seed=SEED, autoencoder_steps=schedules[0].steps, transformer_steps=schedules[1].steps, batch=BATCH,
-        start=asked.history or "New weights, from scratch.", figures=figures,
+        seed=SEED, autoencoder_steps=AUTOENCODER.steps, transformer_steps=TRANSFORMER.steps, batch=BATCH,
+        figures=figures,
     )  # fmt: skip
     (out / "checkpoint" / "README.md").write_text(text, encoding="utf-8")
     stage("done")

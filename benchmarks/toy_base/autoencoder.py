@@ -56,22 +56,17 @@ def build_autoencoder(sample: Any) -> Any:
     return model
 
 
-def train_autoencoder(
-    pool: dict[str, Any], state_path: Path, schedule: Schedule, *, start: Any = None, seed: int = 0
-) -> Any:
+def train_autoencoder(pool: dict[str, Any], state_path: Path, schedule: Schedule, *, seed: int = 0) -> Any:
     """Train the decoder on the pool's canvases; returns the AutoencoderKL.
 
     Args:
         pool: as `benchmarks.toy_base.pictures.write_pool` writes it.
         state_path: where the run is saved, and resumed from if it exists.
         schedule: how long.
-        start: an AutoencoderKL whose decoder to train on; by default a new one.
         seed: of the new decoder, the order of the pictures and the noise.
     """
     torch.manual_seed(seed)
     model = build_autoencoder(_sample(pool))
-    if start is not None:
-        model.decoder.load_state_dict(start.decoder.state_dict())
     optimizer = torch.optim.AdamW(
         model.decoder.parameters(), lr=_LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0
     )

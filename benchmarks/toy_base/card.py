@@ -34,14 +34,13 @@ a network. The autoencoder blurs fine patterns.
 
 ## How it was made
 
-By `python -m benchmarks.toy_base OUT`, on one CPU thread.
+From scratch, by `python -m benchmarks.toy_base OUT`, on one CPU thread.
 
-- start: {start}
 - data: {pairs} pairs of chromiq's drawn catalogue, seed {seed} (the demo draws with seed 0), ten canvases
   each;
-- autoencoder: the encoder is a linear code of 4 x 4 blocks; the decoder was trained for
-  {autoencoder_steps} steps;
-- transformer: {transformer_steps} steps of flow matching, batches of {batch}.
+- autoencoder: the encoder is a linear code of 4 x 4 blocks; the decoder starts as the least-squares way back
+  and is trained for {autoencoder_steps:,} steps;
+- transformer: {transformer_steps:,} steps of flow matching, batches of {batch}.
 
 ## Figures
 
@@ -53,7 +52,6 @@ def card(**values: object) -> str:
     """The card's text.
 
     Args:
-        values: counts of weights, pairs, steps and the batch; the data's seed; how the weights started;
-            the table of figures.
+        values: counts of weights, pairs, steps and the batch; the data's seed; the table of figures.
     """
     return _TEXT.format(**values)

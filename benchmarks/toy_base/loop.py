@@ -24,18 +24,16 @@ class Schedule:
         steps: in total.
         falls_from: the rate is constant to this step, and falls linearly from it,
         falls_to: to 2 % at this one, which may lie behind the last step.
-        peak: share of the full learning rate before it falls.
     """
 
     steps: int
     falls_from: int
     falls_to: int
-    peak: float = 1.0
 
     def rate(self, step: int) -> float:
         """Share of the full learning rate at a step."""
         left = (self.falls_to - step) / (self.falls_to - self.falls_from)
-        return self.peak * min(1.0, (step + 1) / _WARM_UP) * (0.02 + 0.98 * min(1.0, left))
+        return min(1.0, (step + 1) / _WARM_UP) * (0.02 + 0.98 * min(1.0, left))
 
 
 def fit(

@@ -244,7 +244,6 @@ def train_transformer(
     state_path: Path,
     schedule: Schedule,
     *,
-    start: Any = None,
     seed: int = 0,
 ) -> Any:
     """Train by flow matching; returns the FluxTransformer2DModel.
@@ -254,14 +253,11 @@ def train_transformer(
         captions: embeds the captions.
         state_path: where the run is saved, and resumed from if it exists.
         schedule: how long.
-        start: a FluxTransformer2DModel whose weights to train on; by default new ones.
         seed: of new weights, the order of the examples and the noise.
     """
     texts = all_captions(sorted(set(map(str, latents.garments))))
     _, pooled = captions(texts, 128, _SEEN_TOKENS)
     model = build_transformer(pooled, seed)
-    if start is not None:
-        model.load_state_dict(start.state_dict())
     matrices = [
         value for name, value in model.named_parameters()
         if value.ndim == 2 and "blocks" in name and "norm" not in name

@@ -16,14 +16,17 @@ from chromiq.evaluate.score.folders import score_folders
 from chromiq.evaluate.score.summary import average_of
 from chromiq.evaluate.testset import read_testset, write_canvas_masks
 from chromiq.sample_catalogue.catalogue import write_catalogue
+from chromiq.toolkit_configs.launch import launch
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.schema.jobs import read_job
 from chromiq.toolkit_configs.smoke_engine.toy_base import TOY_BASE, TOY_CANVAS_WH, TOY_DENOISING_STEPS
+from chromiq.toolkit_configs.trainer.checkout import toolkit_folder, toolkit_python
 
 MODEL_LIBRARIES = all(find_spec(name) for name in ("torch", "diffusers", "peft"))
 pytestmark = [
     pytest.mark.models,
     pytest.mark.skipif(not MODEL_LIBRARIES, reason="needs the model libraries: pip install '.[models]'"),
+    pytest.mark.timeout(1500),
 ]
 PAIRS, HELD_OUT, STEPS = 16, 4, 200
 
@@ -37,9 +40,7 @@ def dataset(tmp_path_factory):
     return root / "dataset"
 
 
-def trained(dataset, folder, **overrides):
-    from chromiq.toolkit_configs.smoke_engine.engine import train
-
+def config_of(dataset, folder, **overrides):
     settings = {
         "model.name_or_path": str(TOY_BASE), "train.steps": str(STEPS), "save.save_every": str(STEPS),
         "network.linear": "16", "network.linear_alpha": "16", "dataset.mask_min_value": "0", **overrides,
@@ -49,7 +50,13 @@ def trained(dataset, folder, **overrides):
     path.write_text(
         render_job("kontext", dataset, preset="smoke", name="toy", training_folder=folder, overrides=settings)
     )
-    return train(read_job(path)).final_checkpoint
+    return path
+
+
+def trained(dataset, folder, **overrides):
+    from chromiq.toolkit_configs.smoke_engine.engine import train
+
+    return train(read_job(config_of(dataset, folder, **overrides))).final_checkpoint
 
 
 def images(dataset, out, lora=None, scale=1.0):
@@ -60,31 +67,53 @@ def images(dataset, out, lora=None, scale=1.0):
     return generate(held_out / "control", out, captions, options, lora=lora)
 
 
-def of_means(dataset, out):
-    """dE00 of the garments' mean colours: of the controls, and of the images in `out`."""
-    trials = read_testset(dataset)
-    truth, control = trials[0].truth.parent, trials[0].control.parent
-    masks = write_canvas_masks(trials, out.parent / f"{out.name}-masks")
-    scores = score_folders(truth, {"control": control, "generated": out}, masks=masks)
-    return [average_of(scores, column, "of_means") for column in ("control", "generated")]
-
-
-def test_200_steps_bring_the_mean_colours_of_held_out_garments_closer(dataset, tmp_path):
-    lora = trained(dataset, tmp_path / "run")
-    images(dataset, tmp_path / "generated", lora)
-    control, generated = of_means(dataset, tmp_path / "generated")
-    assert generated < 0.92 * control
-
-
-def test_a_lora_trained_on_everything_but_the_garment_does_not(dataset, tmp_path):
-    inverted = tmp_path / "dataset"
+@pytest.fixture(scope="module")
+def of_means(dataset, tmp_path_factory):
+    """dE00 of the held-out garments' mean colours: of the controls, and of what each model makes of them."""
+    root = tmp_path_factory.mktemp("means")
+    inverted = root / "inverted-masks"
     shutil.copytree(dataset, inverted)
     for path in (inverted / "masks").iterdir():
         ImageOps.invert(Image.open(path).convert("L")).save(path)
-    lora = trained(inverted, tmp_path / "run")
-    images(dataset, tmp_path / "generated", lora)
-    control, generated = of_means(dataset, tmp_path / "generated")
-    assert generated > 0.93 * control
+    loras = {
+        "base": None,
+        "lora": trained(dataset, root / "run"),
+        "inverted": trained(inverted, root / "inverted-run"),
+    }
+    return score(dataset, loras, root)
+
+
+def score(dataset, loras, root):
+    """dE00 of the mean colours of the held-out garments, of the control and of each LoRA by name."""
+    for name, lora in loras.items():
+        images(dataset, root / name, lora)
+    trials = read_testset(dataset)
+    truth, control = trials[0].truth.parent, trials[0].control.parent
+    masks = write_canvas_masks(trials, root / "garments")
+    folders = {"control": control, **{name: root / name for name in loras}}
+    scores = score_folders(truth, folders, masks=masks)
+    return {name: average_of(scores, name, "of_means") for name in folders}
+
+
+def test_200_steps_bring_the_mean_colours_of_held_out_garments_closer(of_means):
+    assert of_means["lora"] < 0.65 * of_means["control"]
+    assert of_means["lora"] < 0.65 * of_means["base"]
+
+
+def test_a_lora_trained_on_everything_but_the_garment_does_not(of_means):
+    assert of_means["inverted"] > 0.9 * of_means["base"]
+
+
+@pytest.mark.ai_toolkit
+@pytest.mark.skipif(toolkit_python(toolkit_folder()) is None, reason="needs the vendored trainer")
+@pytest.mark.timeout(3000)
+def test_ai_toolkit_trains_a_lora_on_it_as_well(request, dataset, tmp_path):
+    if "ai_toolkit" not in (request.config.getoption("markexpr") or ""):
+        pytest.skip("takes minutes: pytest -m ai_toolkit")
+    config = config_of(dataset, tmp_path / "run", **{"device": "cpu"})
+    lora = launch(config, "ai-toolkit")
+    means = score(dataset, {"ai-toolkit": lora}, tmp_path)
+    assert means["ai-toolkit"] < 0.65 * means["control"]
 
 
 def test_at_scale_0_the_images_are_those_of_the_base(dataset, tmp_path):
