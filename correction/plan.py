@@ -155,7 +155,7 @@ def plan_correction(
     if options.target_lab is not None:
         map_to = target_map(seen_lab, options.target_lab)
         distance = delta_e_lab(look(seen_lab).mean[None], map_to.target[None])[0]
-        proposal = _Found(map_to, float(distance), None, None, "towards the target colour")
+        proposal = _Found(map_to, float(distance), None, None)
     elif options.method == "hybrid":
         assert generated is not None  # the callers see to it
         result = hybrid(still_life, still_life_mask, on_model, found.mask, generated, min_gain=-np.inf)
@@ -200,12 +200,16 @@ def _planned(
     options: CorrectionOptions,
 ) -> Plan:
     unchanged = _colours(flat_lab, seen_lab, seen_lab, options)
-    said = _figures(proposal)
+    is_target = options.target_lab is not None
+    off = f"the garment was {proposal.gain:.1f} dE00 from the target colour"
+    said = off if is_target else _figures(proposal)
     if options.strength == 0:
         return _left_alone("the strength is 0", (), proposal.gain, unchanged)
     if proposal.gain < options.min_gain and not options.force:
-        text = f"no clear error of colour ({said})"
-        return _left_alone(text, (), proposal.gain, unchanged)
+        text = "the target colour is there already" if is_target else "no clear error of colour"
+        plan = _left_alone(f"{text} ({said})", (), proposal.gain, unchanged)
+        remaining = None if proposal.remaining is None else proposal.remaining + max(proposal.gain, 0)
+        return replace(plan, gain_interval=proposal.interval, remaining=remaining)
     if answer == "left_alone" and not options.force:
         return _left_alone("", doubts, proposal.gain, unchanged)
     if options.force:

@@ -130,7 +130,9 @@ def doubtfulness(correction: Correction) -> tuple[int, float]:
     if correction.answer == "look":
         return 0, correction.mask_confidence
     if correction.answer == "left_alone":
-        return (1 if correction.doubts or correction.decision == "reject" else 3), correction.mask_confidence
+        if correction.doubts or correction.decision == "reject":
+            return 1, correction.mask_confidence
+        return 3, -(correction.expected_remaining or 0.0)
     return 2, -(correction.expected_remaining or 0.0)
 
 
