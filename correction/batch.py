@@ -26,20 +26,18 @@ from chromiq.correction.garment_work import (
     GarmentWork,
     PhotoResult,
     PhotoWork,
-    by_garment,
     changed_since,
     correct_garment,
 )
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import Correction, correct_file
 from chromiq.correction.report import REPORT, REPORT_TABLE, result_words, write_report
-from chromiq.correction.results import BatchRun, write_run
+from chromiq.correction.results import BatchRun, garment_works, write_run
 from chromiq.dataset_builder.inputs.mask_files import (
     MaskSource,
     find_masks,
     mask_fault,
     mask_folder,
-    mask_paths,
     no_mask_finding,
 )
 from chromiq.dataset_builder.inputs.pairs import find_pairs
@@ -151,36 +149,18 @@ def correct_batch(
         redo = set(named_keys(inputs.redo, photos))
         decisions = _with_wishes(read_decisions(folder, keys), named_keys(inputs.keep, photos), redo)
         masks = inputs.masks and mask_folder(inputs.masks, given, folder / WORK)
-        drawn = mask_paths(pairs, masks)
-        works = {
-            pair.key: PhotoWork(
-                pair, outs[pair.key], drawn.get(pair.key), decisions.of(pair.key), pair.key in redo, None
-            )
-            for pair in pairs
-        }
+        run = BatchRun(
+            folder, inputs.source, inputs.pattern, masks, options, segmenter.name,
+            network.settings() if network else None, tuple(pairs), outs,
+        )  # fmt: skip
+        still_lifes = [pair.still_life for pair in pairs]
+        works = [photo for work in garment_works(run, decisions, still_lifes) for photo in work.photos]
         decisions, outdated = _without_outdated(decisions, folder, works)
         findings += outdated
         panels = network.panels(pairs, folder / WORK, segmenter) if network else {}
         write_decisions(decisions, photos, {}, keys)  # before any photo is: a wish outlives a kill
-        network_settings = network.settings() if network else None
-        settings = (segmenter.name, network_settings)
-        run = BatchRun(
-            folder, inputs.source, inputs.pattern, masks, options, segmenter.name, network_settings,
-            tuple(pairs), outs, tuple(findings),
-        )  # fmt: skip
-        write_run(run)
-        garments = [
-            GarmentWork(
-                folder,
-                tuple(
-                    replace(works[key], decision=decisions.of(key), generated=panels.get(key))
-                    for key in (pair.key for pair in group)
-                ),
-                options,
-                settings,
-            )
-            for group in by_garment(pairs).values()
-        ]
+        write_run(replace(run, findings=tuple(findings)))
+        garments = garment_works(run, decisions, still_lifes, redo, panels)
         results: dict[str, PhotoResult] = {}
         for finished in _corrected(garments, segmenter, workers):
             results.update({result.key: result for result in finished})
@@ -269,11 +249,12 @@ def _with_wishes(decisions: Decisions, keep: Sequence[str], redo: set[str]) -> D
 
 
 def _without_outdated(
-    decisions: Decisions, folder: Path, works: Mapping[str, PhotoWork]
+    decisions: Decisions, folder: Path, works: Sequence[PhotoWork]
 ) -> tuple[Decisions, list[Finding]]:
     """The decisions without an ``accept`` of what has changed since, and a warning for each."""
     by_key, findings = dict(decisions.by_key), []
-    for key, work in works.items():
+    for work in works:
+        key = work.pair.key
         changed = changed_since(folder, work) if work.decision.verdict == "accept" else ()
         if changed:
             message = f"{key}: accept is withdrawn, as the {' and the '.join(changed)} changed after it"

@@ -32,7 +32,7 @@ from chromiq.dataset_builder.inputs.mask_files import mask_paths
 from chromiq.dataset_builder.inputs.photo_names import PairPattern
 from chromiq.errors import Finding, UnsoundError
 from chromiq.files import sha256_file, write_json
-from chromiq.records import PhotoPair
+from chromiq.records import PhotoPair, RgbImage
 
 _RUN = "run.json"
 State = Literal[
@@ -236,25 +236,40 @@ def works_of(run: BatchRun, keys: Iterable[str], redo: Iterable[str] = ()) -> li
         finding = Finding("studio.network", str(run.folder), message, "Run the same command again instead.")
         raise UnsoundError.of(finding)
     decisions = read_decisions(run.folder, run.keys)
+    return garment_works(run, decisions, (run.by_key[key].still_life for key in keys), redo)
+
+
+def garment_works(
+    run: BatchRun,
+    decisions: Decisions,
+    still_lifes: Iterable[Path],
+    redo: Iterable[str] = (),
+    generated: Mapping[str, RgbImage] | None = None,
+) -> list[GarmentWork]:
+    """What `correct_garment` is to do for some garments of a batch.
+
+    Args:
+        run: the batch.
+        decisions: about its photos.
+        still_lifes: of the garments, in order; each is done once.
+        redo: keys of photos to correct again in any case.
+        generated: ``(h, w, 3)`` uint8 sRGB by key, what a network made of photos.
+    """
     drawn = mask_paths(run.pairs, run.masks)
-    again = set(redo)
-    garments = by_garment(run.pairs)
-    wanted = dict.fromkeys(run.by_key[key].still_life for key in keys)
+    garments, again, generated = by_garment(run.pairs), set(redo), generated or {}
+
+    def work(pair: PhotoPair) -> PhotoWork:
+        key = pair.key
+        return PhotoWork(
+            pair, run.outs[key], drawn.get(key), decisions.of(key), key in again, generated.get(key)
+        )
+
     return [
         GarmentWork(
-            run.folder,
-            tuple(
-                PhotoWork(
-                    pair, run.outs[pair.key], drawn.get(pair.key), decisions.of(pair.key), pair.key in again,
-                    None,
-                )
-                for pair in garments[still_life]
-            ),
-            run.options,
-            (run.segmenter, None),
+            run.folder, tuple(map(work, garments[still_life])), run.options, (run.segmenter, run.network)
         )
-        for still_life in wanted
-    ]  # fmt: skip
+        for still_life in dict.fromkeys(still_lifes)
+    ]
 
 
 def write_summaries(run: BatchRun, results: Sequence[PhotoResult] = (), *, report: bool = True) -> None:
