@@ -50,6 +50,7 @@ class Evidence:
         skin_share: share of the mask that has the colour of skin, beyond what the still-life has.
         left_out_share: cloth of the same colour beside the mask, as a share of the mask.
         cut_share: share of the mask's outline that runs through cloth instead of along an edge.
+        loose_share: share of the mask's outline that runs along no edge, in cloth or in the background.
         shape_ratio: height over width of the mask, over that of the garment on the still-life.
         lightness_pattern: spread of lightness beside shade on the still-life, over that on the photo.
         chroma_pattern: the same of a* and b*.
@@ -82,6 +83,7 @@ class Evidence:
     skin_share: float
     left_out_share: float
     cut_share: float
+    loose_share: float
     shape_ratio: float
     lightness_pattern: float
     chroma_pattern: float
@@ -132,7 +134,7 @@ def look_at_photos(
         _without_cloth_face(body, garment) for body, garment in zip(bodies, (flat_mask, mask), strict=True)
     )
     background = _background(here.lab)
-    left_out, cut = _same_cloth_outside(here.lab, mask, background)
+    left_out, cut, loose = _same_cloth_outside(here.lab, mask, background)
     return Evidence(
         mask_share=float(mask.mean()),
         mask_confidence=found.confidence,
@@ -144,6 +146,7 @@ def look_at_photos(
         skin_share=_share(skin_hue(here.lab), mask) - _share(skin_hue(there.lab), flat_mask),
         left_out_share=left_out,
         cut_share=cut,
+        loose_share=loose,
         shape_ratio=_aspect(mask) / _aspect(flat_mask),
         lightness_pattern=_pattern(there.lab, flat_mask)[0] / _pattern(here.lab, mask)[0],
         chroma_pattern=_pattern(there.lab, flat_mask)[1] / _pattern(here.lab, mask)[1],
@@ -176,6 +179,7 @@ def _nothing_found(found: GarmentMask) -> Evidence:
         mask_reasons=found.reasons,
         left_out_share=0.0,
         cut_share=0.0,
+        loose_share=0.0,
         shape_ratio=1.0,
         lightness_pattern=1.0,
         chroma_pattern=1.0,
@@ -259,18 +263,18 @@ def _are_exchanged(there: Body, here: Body) -> bool:
     return has_head or (bool(_face(there).any()) and not _face(here).any())
 
 
-def _same_cloth_outside(lab: FloatImage, mask: BoolMask, background: BoolMask) -> tuple[float, float]:
+def _same_cloth_outside(lab: FloatImage, mask: BoolMask, background: BoolMask) -> tuple[float, float, float]:
     """Cloth beyond the mask that looks like that just inside its edge, as a share of the mask, and the share
-    of the outline across which nothing changes.
+    of the outline across which nothing changes, without the background and with it.
 
-    Each pixel outside is compared with the rim of cloth that is nearest to it. Only what is joined to the
-    mask counts, and the background does not.
+    Each pixel outside is compared with the rim of cloth that is nearest to it. Only cloth that is joined to
+    the mask counts as left out.
     """
     smooth = cv2.GaussianBlur(lab, (0, 0), 1)
     inner = _eroded(mask, _EDGE_PX)
     rim = inner & ~_eroded(mask, _RIM_PX)
     if not rim.any() or mask.all():
-        return 0.0, 0.0
+        return 0.0, 0.0, 0.0
     _, nearest = cv2.distanceTransformWithLabels(
         (~rim).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
@@ -285,8 +289,8 @@ def _same_cloth_outside(lab: FloatImage, mask: BoolMask, background: BoolMask) -
     _, parts = cv2.connectedComponents((alike | mask).astype(np.uint8))
     joined = np.isin(parts, np.unique(parts[mask])) & alike
     ring = _dilated(mask, 4) & ~_dilated(mask, 2)
-    unchanged = ring & ~background & (np.hypot(0.5 * off[..., 0], chroma_off) < _SAME_LAB)
-    return float(joined.sum() / mask.sum()), float(unchanged.sum() / max(ring.sum(), 1))
+    loose = ring & (np.hypot(0.5 * off[..., 0], chroma_off) < _SAME_LAB)
+    return float(joined.sum() / mask.sum()), _share(loose & ~background, ring), _share(loose, ring)
 
 
 def _eroded(mask: BoolMask, by_px: int) -> BoolMask:

@@ -18,7 +18,7 @@ from chromiq.sample_catalogue.catalogue import draw_pair
 
 FINE = Evidence(
     mask_share=0.3, mask_confidence=1.0, mask_reasons=(), frame_share=0.0, background_share=0.0,
-    face_share=0.0, person_share=0.6, skin_share=0.0, left_out_share=0.0, cut_share=0.0,
+    face_share=0.0, person_share=0.6, skin_share=0.0, left_out_share=0.0, cut_share=0.0, loose_share=0.0,
     shape_ratio=1.0, lightness_pattern=1.0, chroma_pattern=1.0, still_life_short=True, hem_heads=2.0,
     is_cropped=False, is_same=False, still_life_empty=False, exchanged=False,
     still_life_colourless=False, on_model_colourless=False, still_life_chroma=20, on_model_chroma=25,
@@ -30,7 +30,7 @@ FINE = Evidence(
 def shirt():
     """A blue shirt whose photo is off by a moderate error."""
     pair = draw_pair(0, size_wh=(320, 400))
-    off, _ = degrade(pair.on_model, pair.on_model_mask, "perceptual", np.random.default_rng(3))
+    off, _ = degrade(pair.on_model, pair.on_model_mask, "perceptual", np.random.default_rng(2))
     return pair, off
 
 
@@ -82,6 +82,14 @@ def test_half_a_garment_is_to_be_looked_at(shirt):
     plan = planned(pair.still_life, everywhere_off, half)
     assert plan.answer in {"look", "left_alone"}
     assert codes(plan) & {"mask.cut", "garment.different"}
+
+
+def test_the_mask_of_another_photo_is_to_be_looked_at(shirt):
+    pair, off = shirt
+    moved = np.roll(pair.on_model_mask, (12, 30), axis=(0, 1))
+    plan = planned(pair.still_life, off, moved)
+    assert plan.answer != "corrected"
+    assert {"mask.cut", "mask.outline"} & codes(plan)
 
 
 def test_exchanged_photos_are_left_alone(shirt):
@@ -197,6 +205,11 @@ def test_nothing_speaks_against_fine_evidence():
         ({"chroma_pattern": 1.8}, "look", "garment.pattern"),
         ({"hem_heads": 4.2}, "look", "garment.length"),
         ({"gamut_loss": 3.0}, "look", "result.gamut"),
+        ({"gain": 11.0}, "look", "gain.large"),
+        ({"gain": 6.0, "lightness_pattern": 0.3}, "look", "garment.unlike"),
+        ({"person_share": 0.97}, "look", "mask.all_of_the_person"),
+        ({"loose_share": 0.4}, "look", "mask.outline"),
+        ({"cut_share": 0.12}, "look", "mask.outline"),
         ({"still_life_colourless": True, "on_model_chroma": 6.0}, "look", "photos.nearly_colourless"),
     ],
 )
