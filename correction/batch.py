@@ -292,6 +292,6 @@ def _unknown_keys(decisions: Decisions) -> list[Finding]:
     if not decisions.unknown:
         return []
     shown = ", ".join(repr(key) for key in decisions.unknown[:5])
-    message = f"decisions about photos that are not here: {shown}"
+    message = f"decisions about photos that are not in this batch: {shown}"
     hint = "They stay in the file. Check the keys if they should apply."
     return [Finding("decisions.unknown", str(decisions.path), message, hint, severity="warning")]

@@ -116,7 +116,8 @@ def read_decisions(folder: Path, keys: Sequence[str]) -> Decisions:
         try:
             decision = _parsed(row.values, folder)
         except ValueError as error:
-            findings.append(Finding("decisions.value", f"{path}, line {row.line}", str(error)))
+            message, hint = error.args
+            findings.append(Finding("decisions.value", f"{path}, line {row.line}", message, hint))
             continue
         if key in found and decision not in (found[key], Decision()):
             message = f"a second decision about {key!r}"
@@ -224,14 +225,15 @@ def _parsed(values: Mapping[str, str], folder: Path) -> Decision:
     """What a row says.
 
     Raises:
-        ValueError: with what cannot be understood, and what to write instead.
+        ValueError: with what cannot be understood, as a clause, and what to write instead, as a sentence.
     """
     verdict = values.get("decision", "").casefold()
     if verdict not in get_args(Verdict):
-        raise ValueError(f"unknown decision {verdict[:40]!r}. Use {', '.join(VERDICTS)}, or leave it empty.")
+        hint = f"Write {', '.join(VERDICTS)}, or leave it empty."
+        raise ValueError(f"unknown decision {verdict[:40]!r}", hint)
     mask = values.get("mask", "")
     if mask and not (folder / mask).is_file():
-        raise ValueError(f"the mask {mask[:200]!r} does not exist. Give its path from {folder}.")
+        raise ValueError(f"the mask {mask[:200]!r} does not exist", f"Write its path from {folder}.")
     decision = Decision(
         verdict=verdict,  # type: ignore[arg-type]  # it was looked up above
         strength=_number(values, "strength"),
@@ -243,7 +245,7 @@ def _parsed(values: Mapping[str, str], folder: Path) -> Decision:
     try:
         decision.options(CorrectionOptions())
     except UsageError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(str(error), "Write a value within these limits.") from error
     return decision
 
 
@@ -254,7 +256,7 @@ def _number(values: Mapping[str, str], column: str) -> float | None:
     try:
         return float(text.replace(",", "."))  # as spreadsheets of many countries write it
     except ValueError:
-        raise ValueError(f"{column} {text[:40]!r} is not a number.") from None
+        raise ValueError(f"{column} {text[:40]!r} is not a number", "Write it as 0.8.") from None
 
 
 def _lab(text: str) -> tuple[float, float, float] | None:
@@ -265,7 +267,8 @@ def _lab(text: str) -> tuple[float, float, float] | None:
     try:
         lightness, a, b = (float(part.strip().rstrip(",").replace(",", ".")) for part in parts)
     except ValueError:
-        raise ValueError(f"target_lab {text[:40]!r} is not three numbers such as 52; -10; 31.") from None
+        hint = "Write L, a and b as 52; -10; 31."
+        raise ValueError(f"target_lab {text[:40]!r} is not three numbers", hint) from None
     return lightness, a, b
 
 

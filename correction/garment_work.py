@@ -245,7 +245,7 @@ def _inputs(photo: PhotoWork, mask: Path | None) -> dict[str, str | None]:
 
 def _changed_by_hand(photo: PhotoWork, done: Correction | None) -> Correction:
     what = "changed by hand" if done else "not made by this command"
-    reason = f"{what} and therefore kept; redo {photo.pair.key} replaces it"
+    reason = f"kept, because it was {what}; redo {photo.pair.key} to replace it"
     if done is None:
         done = Correction(
             str(photo.pair.on_model), str(photo.out), False, reason, 0.0, 0.0, key=photo.pair.key

@@ -51,7 +51,7 @@ class CorrectionOptions:
         lightness, a, b = self.target_lab
         if not (0 <= lightness <= 100 and abs(a) <= 128 and abs(b) <= 128):
             raise UsageError(
-                f"target {lightness:g},{a:g},{b:g} is no Lab colour: L is 0 to 100, a and b are -128 to 128"
+                f"target {lightness:g},{a:g},{b:g} is not a Lab colour: L is 0 to 100, a and b -128 to 128"
             )
         if self.method != "transfer":
             raise UsageError(f"a target colour cannot be combined with method {self.method!r}")

@@ -86,7 +86,7 @@ def _finding(work: PairColours, gain: float) -> Finding:
     return Finding(
         "colours.disagree",
         str(work.pair.on_model),
-        f"its garment does not have the still-life's colour: correcting it would gain {gain:.1f} dE00",
+        f"its garment does not have the still-life's colour: expected gain of a correction {gain:.1f} dE00",
         "Training takes the on-model photo for the truth. Correct it first, or leave it out; see "
         f"review/{work.picture.name}.",
         severity="warning",

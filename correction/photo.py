@@ -266,7 +266,7 @@ def find_garment(
     given = read_mask(mask)
     if given.shape != on_model.shape[:2]:
         needs, has = (f"{shape[1]}x{shape[0]}" for shape in (on_model.shape, given.shape))
-        message, hint = f"is {has} pixels, its photo {needs}", "Draw it on the photo."
+        message, hint = f"is {has} pixels, its photo {needs}", "Draw it at the photo's size."
         finding = Finding("mask.size", str(mask), message, hint, wanted=needs, got=has)
         raise UnsoundError.of(finding)
     return GarmentMask(np.asarray(given), 1.0)

@@ -166,7 +166,7 @@ def test_the_photos_given_are_never_overwritten(catalogue):
         (["a.png", "b.png", "--out", "o.png", "--redo", "1"], "--redo needs --batch"),
         (["--batch", "p", "--out", "o", "--mask", "m.png"], "--mask is for one photo"),
         (["a.png", "b.png", "--out", "o.png", "--target-lab", "green"], "neither Lab values"),
-        (["a.png", "b.png", "--out", "o.png", "--target-lab", "400,0,0"], "is no Lab colour"),
+        (["a.png", "b.png", "--out", "o.png", "--target-lab", "400,0,0"], "is not a Lab colour"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(words, said):
