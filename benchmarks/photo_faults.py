@@ -30,7 +30,8 @@ sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tests" / "correctio
 import foreign_photos as foreign  # noqa: E402
 from test_photo_formats import ADOBE_RGB, adobe, only_a2b  # noqa: E402
 
-from chromiq.colour import delta_e_map, lab_to_srgb_float, srgb_to_lab  # noqa: E402
+from chromiq.colour import delta_e_lab, delta_e_map, lab_to_srgb_float, srgb_to_lab  # noqa: E402
+from chromiq.photos.colour_space import SRGB, icc_space  # noqa: E402
 from chromiq.sample_catalogue.catalogue import draw_pair  # noqa: E402
 
 PAIR = draw_pair(1, size_wh=(400, 500))
@@ -280,15 +281,18 @@ def no_old_pictures(run: Run) -> str:
     return "" if run.correction["metadata_dropped"] else "names nothing that was dropped"
 
 
-def wide(dtype: type) -> Callable[[Path], None]:
-    """Adobe RGB, its garment beyond sRGB; the still-life beside it is written too."""
-    from chromiq.photos.colour_space import icc_space
+# Beyond sRGB, and inside it: what the second keeps of the same error is not due to the gamut.
+BEYOND_SRGB, INSIDE_SRGB = (61, -88, 45), (61, -50, 35)
 
-    space = icc_space(ADOBE_RGB, "rgb")
-    target, full = np.float32([61, -88, 45]), np.iinfo(dtype).max
+
+def painted_pair(dtype: type, colour: tuple[int, int, int], profile: bytes | None) -> Callable[[Path], None]:
+    """TIFFs of a garment of one Lab colour, in Adobe RGB or sRGB; the still-life beside it is written too."""
+    space = icc_space(profile, "rgb") if profile else SRGB
+    target, full = np.float32(colour), np.iinfo(dtype).max
 
     def painted(rgb: np.ndarray, mask: np.ndarray, lab: np.ndarray) -> np.ndarray:
-        values = (adobe(rgb).astype(np.float64) / 255 * full).round().astype(dtype)
+        encoded = adobe(rgb) if profile else rgb
+        values = (encoded.astype(np.float64) / 255 * full).round().astype(dtype)
         luminance = srgb_to_lab(rgb[mask])[:, :1]
         shaded = lab + (luminance - luminance.mean()) * np.float32([0.2, 0, 0])
         values[mask] = np.rint(space.from_lab(shaded, np.dtype(dtype))[0])
@@ -300,25 +304,25 @@ def wide(dtype: type) -> Callable[[Path], None]:
         truth = painted(PAIR.on_model, MASK, target)
         for name, values in (("still-life.png", still_life), (path.name, off), ("truth", truth)):
             file = path.with_name(name)
-            tifffile.imwrite(file, values, photometric="rgb", iccprofile=ADOBE_RGB)
+            tifffile.imwrite(file, values, photometric="rgb", **({"iccprofile": profile} if profile else {}))
 
     return make
 
 
-def wide_gamut(run: Run) -> str:
-    """The mean dE00 from the truth before and after, in Adobe RGB."""
-    from chromiq.colour import delta_e_lab
-    from chromiq.photos.colour_space import icc_space
+def distance(profile: bytes | None) -> Callable[[Run], str]:
+    """The mean dE00 from the truth before and after, in the photo's own space."""
+    space = icc_space(profile, "rgb") if profile else SRGB
 
-    space = icc_space(ADOBE_RGB, "rgb")
-    before, after, truth = (
-        space.to_lab(tifffile.imread(path)[INNER]) for path in (run.source, run.out, run.folder / "truth")
-    )
-    level = np.concatenate([truth[:, :1], after[:, 1:]], axis=1)
-    was, now, chroma = (float(delta_e_lab(lab, truth).mean()) for lab in (before, after, level))
-    return (
-        f"{'ok' if now < 2.5 else 'over 2.5'} (dE00 {was:.2f} to {now:.2f}, without lightness {chroma:.2f})"
-    )
+    def check(run: Run) -> str:
+        before, after, truth = (
+            space.to_lab(tifffile.imread(path)[INNER]) for path in (run.source, run.out, run.folder / "truth")
+        )
+        level = np.concatenate([truth[:, :1], after[:, 1:]], axis=1)
+        was, now, chroma = (float(delta_e_lab(lab, truth).mean()) for lab in (before, after, level))
+        found = f"dE00 {was:.2f} to {now:.2f}, without lightness {chroma:.2f}"
+        return f"{'ok' if now < 2.5 else 'over 2.5'} ({found})"
+
+    return check
 
 
 def _metadata_tiff(path: Path, pixels: np.ndarray, **options: object) -> None:
@@ -461,8 +465,15 @@ FAULTS = [
         _camera_adobe,
         kept_tags("InteropIFD:InteropIndex"),
     ),
-    Fault("6", "8-bit Adobe RGB TIFF, garment beyond sRGB", "a.tif", wide(np.uint8), wide_gamut),
-    Fault("6", "16-bit Adobe RGB TIFF, garment beyond sRGB", "a.tif", wide(np.uint16), wide_gamut),
+    *(
+        Fault("6", name, "a.tif", painted_pair(dtype, colour, profile), distance(profile))
+        for name, dtype, colour, profile in (
+            ("8-bit Adobe RGB TIFF, garment beyond sRGB", np.uint8, BEYOND_SRGB, ADOBE_RGB),
+            ("16-bit Adobe RGB TIFF, garment beyond sRGB", np.uint16, BEYOND_SRGB, ADOBE_RGB),
+            ("16-bit Adobe RGB TIFF, garment inside sRGB, same error", np.uint16, INSIDE_SRGB, ADOBE_RGB),
+            ("16-bit sRGB TIFF, the same garment", np.uint16, INSIDE_SRGB, None),
+        )
+    ),
     Fault("8", "JPEG with EXIF and Photoshop thumbnails", "a.jpg", _thumbnails, no_old_pictures, by_djpeg),
     Fault("9", "two-picture MPO", "a.jpg", _two_pictures, no_old_pictures, by_djpeg),
     Fault("9", "Ultra HDR JPEG with a gain map", "a.jpg", _gain_map, no_old_pictures, by_djpeg),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +66,18 @@ class SeenPerson:
 
 
 class PersonModels:
-    """Both models, ready to run; not to be shared between threads."""
+    """Both models, read when the first photo is seen; not to be shared between threads."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         self._files = dict(files)
-        self._outline = _read(files[SELFIE_SEGMENTATION])
-        self._pose = _read(files[POSE_LANDMARK])
+
+    @cached_property
+    def _outline(self) -> Any:
+        return _read(self._files[SELFIE_SEGMENTATION])
+
+    @cached_property
+    def _pose(self) -> Any:
+        return _read(self._files[POSE_LANDMARK])
 
     def __reduce__(self) -> tuple[type[PersonModels], tuple[dict[str, Path]]]:
         """Pickled as its files, since OpenCV's networks cannot be: each worker process reads them again."""
