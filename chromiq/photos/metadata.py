@@ -235,8 +235,10 @@ def _of_png(path: Path) -> Metadata:
     exif = exif.removeprefix(EXIF_HEAD) if exif else None
     profile, whole = None, True
     if b"iCCP" in found:
+        decoder = zlib.decompressobj()
         try:
-            profile = zlib.decompressobj().decompress(found[b"iCCP"].split(b"\0", 1)[1][1:], 64 << 20)
+            profile = decoder.decompress(found[b"iCCP"].split(b"\0", 1)[1][1:], 64 << 20)
+            whole = decoder.eof
         except (zlib.error, IndexError):
             whole = False
     dots = None

@@ -87,7 +87,7 @@ _REDUCED, _MASK_PAGE = 1, 4
 _TIFF_JPEG = 7
 # Fax, WebP and what photo software writes. Others state sizes of their own in each strip.
 _TIFF_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, _TIFF_JPEG, 8, 32773, 32946, 34925, 50000, 50001})
-_DNG_VERSION, _RAW_PHOTOMETRICS, _MOST_RAW_PAGES = 50706, frozenset({32803, 34892}), 8
+_RAW_PHOTOMETRICS, _MOST_RAW_PAGES = frozenset({32803, 34892}), 8
 _YCBCR = 6
 # What a decoder may raise on bytes that are not what they promise.
 _DECODING_ERRORS = (
@@ -421,11 +421,13 @@ def _refuse_other_tiff(path: Path, page: tifffile.TiffPage) -> None:
 
 
 def _is_camera_raw(file: tifffile.TiffFile) -> bool:
-    """Whether a TIFF is a DNG, NEF or ARW. Its first picture often is a small preview of the photo."""
+    """Whether a TIFF is a DNG, NEF or ARW. Its first picture often is a small preview of the photo.
+
+    A DNGVersion tag alone says nothing: raw converters copy it into the photos that they export.
+    """
     pages = [file.pages[number].aspage() for number in range(min(len(file.pages), _MOST_RAW_PAGES))]
     inner = [each.aspage() for page in pages for each in (page.pages or [])[:_MOST_RAW_PAGES]]
-    raw = (int(page.photometric) in _RAW_PHOTOMETRICS for page in (*pages, *inner))
-    return _DNG_VERSION in pages[0].tags or any(raw)
+    return any(int(page.photometric) in _RAW_PHOTOMETRICS for page in (*pages, *inner))
 
 
 def _tiff_pixels(path: Path) -> Pixels:

@@ -8,7 +8,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from foreign_photos import ALPHA, DEEP, PHOTO, cjpeg, pillow, tiff
+from foreign_photos import ALPHA, DEEP, PHOTO, cjpeg, pillow, srgb, tiff
 from PIL import Image
 
 from chromiq.errors import UnsoundError
@@ -87,6 +87,7 @@ OTHERS = [
     ("wavelets.tif", tiff(compression="jpeg2000"), "JPEG2000 is not supported"),
     ("pages.tif", two_pages, "2 pictures"),
     ("moving.avif", animated_avif, "2 pictures"),
+    ("half.png", with_chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(srgb())[:60]), "part of its ICC profile"),
     ("pq.png", with_chunk(b"cICP", bytes([9, 16, 0, 1])), "HDR (PQ)"),
 ]  # fmt: skip
 
@@ -118,6 +119,11 @@ READ = [
     ("webp.tif", tiff(compression="webp"), PHOTO / 255),
     ("grey16.png", pillow(Image.fromarray(DEEP[..., 1])), DEEP[..., 1] / 65535),
     ("bits.png", pillow(Image.fromarray(GREY > 128)), (GREY > 128).astype(float)),
+    (
+        "developed.tif",  # as darktable writes a photo that it developed from a DNG
+        tiff(DEEP, compression="zlib", predictor=True, extratags=[(50706, "B", 4, (1, 4, 0, 0), True)]),
+        DEEP / 65535,
+    ),
     ("gamma.png", with_chunk(b"sRGB", b"\0"), PHOTO / 255),
     ("PHOTO.PNG", pillow(Image.fromarray(PHOTO)), PHOTO / 255),
     ("wrong.jpg", pillow(Image.fromarray(PHOTO), format="PNG"), PHOTO / 255),
