@@ -129,8 +129,8 @@ def row(case, photo, written):
 
 
 def documented():
-    lines = DOCUMENT.read_text(encoding="utf-8").splitlines() if DOCUMENT.is_file() else []
-    return {line[2:].split(" | ")[0]: line for line in lines if line.startswith("| ")}
+    table = DOCUMENT.read_text(encoding="utf-8").split("<!-- table -->")[1].split("<!-- end of table -->")[0]
+    return {line[2:].split(" | ")[0]: line for line in table.splitlines() if line.startswith("| ")}
 
 
 def write_row(name, line):
