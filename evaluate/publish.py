@@ -23,7 +23,7 @@ from chromiq.models import MODELS, Licence, base_licence, model_of_arch
 from chromiq.templating import template_environment
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
 from chromiq.toolkit_configs.runs.status import read_status
-from chromiq.toolkit_configs.schema.jobs import Job
+from chromiq.toolkit_configs.schema.trainer_job import Job
 
 UPLOAD_FOLDER = "hub"
 """Within the run folder: what goes to the hub, as it goes there."""

@@ -31,7 +31,7 @@ from chromiq.models import model_of_arch
 from chromiq.progress import Update
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
 from chromiq.toolkit_configs.runs.status import read_status
-from chromiq.toolkit_configs.schema.jobs import Job, read_job
+from chromiq.toolkit_configs.schema.trainer_job import Job, read_job
 
 SWEEP_FILE = "sweep.json"
 CURVE_FILE = "curve.png"

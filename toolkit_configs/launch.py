@@ -34,7 +34,7 @@ from chromiq.toolkit_configs.runs.folder import (
     session,
 )
 from chromiq.toolkit_configs.runs.status import RunStatus, Session, refuse_orphan
-from chromiq.toolkit_configs.schema.jobs import Job, examine_job
+from chromiq.toolkit_configs.schema.trainer_job import Job, examine_job
 from chromiq.toolkit_configs.trainer import engine as ai_toolkit
 from chromiq.toolkit_configs.trainer.checkout import (
     ToolkitInfo,

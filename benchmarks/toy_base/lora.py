@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from chromiq.toolkit_configs.render.job import render_job
-from chromiq.toolkit_configs.schema.jobs import read_job
+from chromiq.toolkit_configs.schema.trainer_job import read_job
 from chromiq.toolkit_configs.smoke_engine.engine import train
 
 

@@ -16,7 +16,7 @@ from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_check
 from chromiq.toolkit_configs.runs.events import EventReader
 from chromiq.toolkit_configs.runs.status import RunStatus, read_status
 from chromiq.toolkit_configs.runs.view import pace
-from chromiq.toolkit_configs.schema.jobs import examine_job
+from chromiq.toolkit_configs.schema.trainer_job import examine_job
 
 _MOST_POINTS = 500
 _SAMPLE_NAME = re.compile(r"_+(\d+)_(\d+)\.(?:jpe?g|png|webp)", re.IGNORECASE)

@@ -56,7 +56,7 @@ def test_an_entry_and_a_template_add_a_model(tmp_path, chromiq):
     from chromiq.toolkit_configs.checks.settings import setting_findings
     from chromiq.toolkit_configs.render.compose import compose
     from chromiq.toolkit_configs.render.job import render_composed
-    from chromiq.toolkit_configs.schema.jobs import job_of
+    from chromiq.toolkit_configs.schema.trainer_job import job_of
 
     check_options(BuildOptions(model="imaginary"))
     assert caption("imaginary", "shirt").endswith("match the color of the reference garment")

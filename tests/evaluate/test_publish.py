@@ -16,7 +16,7 @@ from chromiq.models import base_licence
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.runs.folder import RunRecord, library_versions, now, write_record
 from chromiq.toolkit_configs.runs.status import RunStatus, ended
-from chromiq.toolkit_configs.schema.jobs import read_job
+from chromiq.toolkit_configs.schema.trainer_job import read_job
 
 HUB = all(find_spec(name) for name in ("huggingface_hub", "safetensors"))
 pytestmark = [

@@ -18,7 +18,7 @@ from chromiq.evaluate.testset import read_testset, write_canvas_masks
 from chromiq.sample_catalogue.catalogue import write_catalogue
 from chromiq.toolkit_configs.launch import launch
 from chromiq.toolkit_configs.render.job import render_job
-from chromiq.toolkit_configs.schema.jobs import read_job
+from chromiq.toolkit_configs.schema.trainer_job import read_job
 from chromiq.toolkit_configs.smoke_engine.toy_base import TOY_BASE, TOY_CANVAS_WH, TOY_DENOISING_STEPS
 from chromiq.toolkit_configs.trainer.checkout import toolkit_folder, toolkit_python
 

@@ -18,7 +18,7 @@ from chromiq.errors import UnsoundError, UsageError
 from chromiq.evaluate.generate.images import read_captions, read_seeds
 from chromiq.evaluate.score.crops import read_crops
 from chromiq.toolkit_configs.render.settings import project_settings
-from chromiq.toolkit_configs.schema.jobs import read_job
+from chromiq.toolkit_configs.schema.trainer_job import read_job
 from chromiq.toolkit_configs.sweeps.grid import read_grid
 
 KINDS = sorted(READERS)

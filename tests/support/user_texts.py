@@ -35,7 +35,7 @@ def _manifest(path: Path) -> object:
 
 
 def _job(path: Path) -> object:
-    from chromiq.toolkit_configs.schema.jobs import read_job
+    from chromiq.toolkit_configs.schema.trainer_job import read_job
 
     return read_job(path)
 

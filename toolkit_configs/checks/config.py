@@ -11,14 +11,14 @@ from chromiq.errors import AccessError, Finding, raise_findings
 from chromiq.models import model_of_arch
 from chromiq.toolkit_configs.checks.data import DataFacts, data_findings
 from chromiq.toolkit_configs.checks.edit_models import edit_model_findings
-from chromiq.toolkit_configs.checks.hub import access_findings
 from chromiq.toolkit_configs.checks.keys import key_findings
 from chromiq.toolkit_configs.checks.machine import DiskNeed, disk_findings, disk_need, gpu_findings
+from chromiq.toolkit_configs.checks.model_access import access_findings
 from chromiq.toolkit_configs.checks.settings import setting_findings
 from chromiq.toolkit_configs.render.memory import MemoryEstimate, estimate_memory
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
 from chromiq.toolkit_configs.schema.config_file import read_config_file
-from chromiq.toolkit_configs.schema.jobs import Job, job_of, name_fault
+from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, name_fault
 
 _WEIGHT_FILES = (
     "vae_path", "unet_path", "te_name_or_path", "lora_path", "assistant_lora_path", "inference_lora_path",

@@ -22,7 +22,7 @@ from chromiq.models import EditModel, model_of_arch
 from chromiq.photos.images import photo_size_wh, read_mask_share
 from chromiq.photos.soundness import list_images
 from chromiq.toolkit_configs.checks.edit_models import trained_edit_model
-from chromiq.toolkit_configs.schema.jobs import Dataset, Job
+from chromiq.toolkit_configs.schema.trainer_job import Dataset, Job
 
 LATENTS, TEXTS = "_latent_cache", "_t_e_cache"
 _HASH_LENGTH = 22

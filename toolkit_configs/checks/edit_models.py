@@ -15,7 +15,7 @@ from chromiq.errors import Finding, UnsoundError
 from chromiq.models import EditModel, model_of_arch
 from chromiq.photos.images import photo_size_wh
 from chromiq.photos.soundness import list_images
-from chromiq.toolkit_configs.schema.jobs import Job, Process
+from chromiq.toolkit_configs.schema.trainer_job import Job, Process
 
 _REFERENCE_AREA_PX = 1024**2
 _QWEN_STEP_PX = 32

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from chromiq.errors import Finding, Severity
 from chromiq.toolkit_configs.render.assign import FREE
-from chromiq.toolkit_configs.schema import jobs
+from chromiq.toolkit_configs.schema import trainer_job
 from chromiq.toolkit_configs.schema.trainer_source import fits_kind, known_archs, section_keys, trainer_source
 
 _NESTED = ("adapter", "logging", "model", "network", "sample", "first_sample", "save", "train", "guidance",
@@ -18,13 +18,13 @@ _NESTED = ("adapter", "logging", "model", "network", "sample", "first_sample", "
 # `first_sample` has the form of `sample`.
 _FORM = {"first_sample": "sample"}
 _MODELLED: dict[str, type[BaseModel]] = {
-    "network": jobs.Network,
-    "save": jobs.Save,
-    "datasets": jobs.Dataset,
-    "train": jobs.Train,
-    "model": jobs.Model,
-    "sample": jobs.Sample,
-    "samples": jobs.SampleItem,
+    "network": trainer_job.Network,
+    "save": trainer_job.Save,
+    "datasets": trainer_job.Dataset,
+    "train": trainer_job.Train,
+    "model": trainer_job.Model,
+    "sample": trainer_job.Sample,
+    "samples": trainer_job.SampleItem,
 }
 _TOP_KEYS = frozenset({"job", "config", "meta"})
 _CONFIG_KEYS = frozenset(

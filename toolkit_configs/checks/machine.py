@@ -17,7 +17,7 @@ from chromiq.toolkit_configs.render.memory import (
     optimizer_bytes,
     weight_bytes,
 )
-from chromiq.toolkit_configs.schema.jobs import Job
+from chromiq.toolkit_configs.schema.trainer_job import Job
 from chromiq.toolkit_configs.trainer.devices import Gpu, find_gpus, gpu_of, gpu_summary, is_device
 
 _SAMPLE_BYTES_PER_PX = 0.5

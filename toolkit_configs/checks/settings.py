@@ -15,7 +15,7 @@ from typing import Any
 from chromiq.errors import Finding, Severity
 from chromiq.models import MODELS, EditModel, model_of_arch
 from chromiq.toolkit_configs.checks.edit_models import trained_edit_model
-from chromiq.toolkit_configs.schema.jobs import Dataset, Job, Process
+from chromiq.toolkit_configs.schema.trainer_job import Dataset, Job, Process
 
 # These optimizers set their rate themselves and take a factor of about 1 in its place.
 _RATELESS = ("prodigy", "dadapt", "automagic")

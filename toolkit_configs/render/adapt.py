@@ -22,8 +22,8 @@ from chromiq.toolkit_configs.render.compose import dataset_samples, layout_findi
 from chromiq.toolkit_configs.render.job import substituted
 from chromiq.toolkit_configs.render.settings import Setting
 from chromiq.toolkit_configs.schema.config_file import ConfigLoader, dump_config, is_json_file
-from chromiq.toolkit_configs.schema.jobs import Job, examine_job, name_fault
-from chromiq.toolkit_configs.schema.rendered import RenderedDataset
+from chromiq.toolkit_configs.schema.rendered_job import RenderedDataset
+from chromiq.toolkit_configs.schema.trainer_job import Job, examine_job, name_fault
 
 _NUMBERED = ("control_path_1", "control_path_2", "control_path_3")
 _YAML_WIDTH = 4096

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from chromiq.errors import UsageError
 from chromiq.toolkit_configs.render.settings import Setting, unreadable_reason
-from chromiq.toolkit_configs.schema.rendered import RenderedProcess
+from chromiq.toolkit_configs.schema.rendered_job import RenderedProcess
 from chromiq.toolkit_configs.schema.trainer_source import fits_kind, section_keys, trainer_source
 
 FREE = frozenset({"model_kwargs", "model_paths", "network_kwargs", "optimizer_params", "lr_scheduler_params",

@@ -19,13 +19,13 @@ from chromiq.toolkit_configs.render.assign import assign
 from chromiq.toolkit_configs.render.memory import GIB, MemoryEstimate, estimate_memory
 from chromiq.toolkit_configs.render.presets import PRESETS, find_preset, luxuries, preset_memory_gib, savings
 from chromiq.toolkit_configs.render.settings import Setting, Settings, flat
-from chromiq.toolkit_configs.schema.jobs import Job, job_of, name_fault
-from chromiq.toolkit_configs.schema.rendered import (
+from chromiq.toolkit_configs.schema.rendered_job import (
     RenderedConfig,
     RenderedDataset,
     RenderedJob,
     RenderedProcess,
 )
+from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, name_fault
 
 DEFAULT = "default (the published run)"
 _PUBLISHED_EXAMPLES = 60

@@ -17,10 +17,10 @@ from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.models import MODELS, find_model
 from chromiq.templating import template_environment, template_text
 from chromiq.toolkit_configs.render.compose import Composed, compose
+from chromiq.toolkit_configs.render.key_notes import NOTES
 from chromiq.toolkit_configs.render.memory import MemoryEstimate
-from chromiq.toolkit_configs.render.notes import NOTES
 from chromiq.toolkit_configs.render.settings import Settings, flat, text_setting
-from chromiq.toolkit_configs.schema.rendered import RenderedJob
+from chromiq.toolkit_configs.schema.rendered_job import RenderedJob
 
 # AI-Toolkit replaces ${NAME} in the raw text and [name] in every value: neither can be written literally.
 _SUBSTITUTED = re.compile(r"\$\{|\[name\]")

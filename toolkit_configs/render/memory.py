@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from chromiq.models import EditModel, model_of_arch
-from chromiq.toolkit_configs.schema.jobs import Job, Process
+from chromiq.toolkit_configs.schema.trainer_job import Job, Process
 
 GIB = 2**30
 _VAE_BYTES = 0.17e9

@@ -18,7 +18,7 @@ import psutil
 from chromiq import __version__
 from chromiq.errors import UsageError
 from chromiq.files import sha256_file, sha256_text, write_json
-from chromiq.toolkit_configs.schema.jobs import Job
+from chromiq.toolkit_configs.schema.trainer_job import Job
 
 RUN_FILE = "run.json"
 MOST_SEED = 2**32 - 1

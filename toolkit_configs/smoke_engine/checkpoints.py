@@ -7,7 +7,7 @@ from typing import Any
 
 from chromiq.errors import OptionError
 from chromiq.files import write_bytes
-from chromiq.toolkit_configs.schema.jobs import Job
+from chromiq.toolkit_configs.schema.trainer_job import Job
 
 _STATE_SUFFIX = ".state.safetensors"
 

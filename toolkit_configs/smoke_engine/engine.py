@@ -21,7 +21,7 @@ from chromiq.files import ensure_output_folder
 from chromiq.photos.images import read_photo
 from chromiq.progress import silence_model_libraries
 from chromiq.runtime.signals import signals_collected
-from chromiq.toolkit_configs.schema.jobs import Job
+from chromiq.toolkit_configs.schema.trainer_job import Job
 from chromiq.toolkit_configs.smoke_engine.checkpoints import restore, save_checkpoint
 from chromiq.toolkit_configs.smoke_engine.examples import SEED, drawn, find_examples, pixels
 from chromiq.toolkit_configs.smoke_engine.masked_loss import latent_weights, masked_loss

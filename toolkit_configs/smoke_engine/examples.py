@@ -11,7 +11,7 @@ from chromiq.dataset_builder.canvas.buckets import as_trained
 from chromiq.errors import Finding, raise_findings
 from chromiq.files import natural_key
 from chromiq.photos.soundness import PHOTO_SUFFIXES, list_images
-from chromiq.toolkit_configs.schema.jobs import Job
+from chromiq.toolkit_configs.schema.trainer_job import Job
 
 SEED = 42
 

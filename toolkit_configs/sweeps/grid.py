@@ -17,7 +17,7 @@ from chromiq.toolkit_configs.render.assign import assign
 from chromiq.toolkit_configs.render.settings import Setting
 from chromiq.toolkit_configs.runs.folder import MOST_SEED
 from chromiq.toolkit_configs.schema.config_file import dump_config
-from chromiq.toolkit_configs.schema.jobs import Job, job_of, read_job
+from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, read_job
 from chromiq.toolkit_configs.sweeps.local import CONFIGS
 from chromiq.toolkit_configs.sweeps.slurm import BatchJob, batch_job
 

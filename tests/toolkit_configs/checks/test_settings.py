@@ -12,7 +12,7 @@ from chromiq.toolkit_configs.checks.data import cache_findings
 from chromiq.toolkit_configs.checks.keys import key_findings
 from chromiq.toolkit_configs.checks.settings import setting_findings
 from chromiq.toolkit_configs.render.job import render_job
-from chromiq.toolkit_configs.schema.jobs import job_of
+from chromiq.toolkit_configs.schema.trainer_job import job_of
 
 
 def document_of(model="kontext", **options):

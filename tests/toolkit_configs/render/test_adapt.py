@@ -10,7 +10,7 @@ from chromiq.errors import UnsoundError, UsageError
 from chromiq.toolkit_configs.checks.config import check_config
 from chromiq.toolkit_configs.render.adapt import adapt_config
 from chromiq.toolkit_configs.render.settings import assigned_settings
-from chromiq.toolkit_configs.schema.jobs import read_job
+from chromiq.toolkit_configs.schema.trainer_job import read_job
 
 MINE = """\
 ---

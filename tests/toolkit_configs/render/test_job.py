@@ -14,7 +14,7 @@ from chromiq.dataset_layout import write_manifest
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.models import MODELS
 from chromiq.toolkit_configs.render.job import render_job, render_text, substituted
-from chromiq.toolkit_configs.schema.rendered import (
+from chromiq.toolkit_configs.schema.rendered_job import (
     RenderedConfig,
     RenderedDataset,
     RenderedJob,

@@ -5,10 +5,10 @@ import yaml
 
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.models import MODELS
-from chromiq.toolkit_configs.render.compare import differences_from
 from chromiq.toolkit_configs.render.compose import DEFAULT, compose
+from chromiq.toolkit_configs.render.differences import differences_from
 from chromiq.toolkit_configs.render.job import render_composed, render_job, template_source
-from chromiq.toolkit_configs.render.notes import NOTES
+from chromiq.toolkit_configs.render.key_notes import NOTES
 from chromiq.toolkit_configs.render.settings import (
     Settings,
     assigned_settings,

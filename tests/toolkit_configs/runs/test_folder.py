@@ -4,7 +4,7 @@ from pathlib import Path
 
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.runs.folder import dataset_digest
-from chromiq.toolkit_configs.schema.jobs import read_job
+from chromiq.toolkit_configs.schema.trainer_job import read_job
 
 
 def test_files_that_the_trainer_leaves_in_a_dataset_do_not_change_its_digest(dataset, tmp_path):

@@ -21,7 +21,7 @@ from ui_job import ui_job
 
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.schema.config_file import dump_config, load_config
-from chromiq.toolkit_configs.schema.jobs import DIFFUSION_PROCESSES, examine_job
+from chromiq.toolkit_configs.schema.trainer_job import DIFFUSION_PROCESSES, examine_job
 from chromiq.toolkit_configs.schema.trainer_source import section_keys
 from chromiq.toolkit_configs.trainer.checkout import bounded_environment, toolkit_folder, toolkit_python
 

@@ -9,7 +9,7 @@ import pytest
 
 from chromiq.errors import InterruptedRunError, OptionError, UsageError
 from chromiq.toolkit_configs.render.job import render_job
-from chromiq.toolkit_configs.schema.jobs import read_job
+from chromiq.toolkit_configs.schema.trainer_job import read_job
 
 MODEL_LIBRARIES = all(find_spec(name) for name in ("torch", "diffusers", "peft"))
 pytestmark = [

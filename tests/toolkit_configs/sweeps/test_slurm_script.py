@@ -12,7 +12,7 @@ import pytest
 import chromiq.toolkit_configs.sweeps.slurm as targets
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.toolkit_configs.render.job import render_job
-from chromiq.toolkit_configs.schema.jobs import read_job
+from chromiq.toolkit_configs.schema.trainer_job import read_job
 from chromiq.toolkit_configs.sweeps.grid import read_grid, write_configs
 from chromiq.toolkit_configs.sweeps.slurm import (
     Resources,

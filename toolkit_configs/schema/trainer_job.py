@@ -1,7 +1,7 @@
 """A training job as AI-Toolkit reads it, whoever wrote it. Attribute names are AI-Toolkit's keys.
 
 Every value is the one that the trainer holds: its own defaults where a key is missing (`trainer_source`), old
-spellings resolved (`effective`). What chromiq itself writes is `chromiq.toolkit_configs.schema.rendered`.
+spellings resolved (`trainer_defaults`). What chromiq itself writes is `rendered_job`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 
 from chromiq.errors import Finding, raise_findings
 from chromiq.toolkit_configs.schema.config_file import read_config_file, short_path
-from chromiq.toolkit_configs.schema.effective import Fault, effective_process, is_known_process
+from chromiq.toolkit_configs.schema.trainer_defaults import Fault, effective_process, is_known_process
 
 DIFFUSION_PROCESSES = frozenset(
     {"diffusion_trainer", "sd_trainer", "ui_trainer", "textual_inversion_trainer", "concept_slider",

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from chromiq.toolkit_configs.render.compose import Composed, compose, flat_job
-from chromiq.toolkit_configs.render.notes import NOTES
+from chromiq.toolkit_configs.render.key_notes import NOTES
 from chromiq.toolkit_configs.render.presets import find_preset
-from chromiq.toolkit_configs.schema.rendered import (
+from chromiq.toolkit_configs.schema.rendered_job import (
     RenderedConfig,
     RenderedDataset,
     RenderedJob,

@@ -8,7 +8,7 @@ import yaml
 
 from chromiq.errors import UnsoundError
 from chromiq.toolkit_configs.render.job import render_job
-from chromiq.toolkit_configs.schema.jobs import examine_job, read_job
+from chromiq.toolkit_configs.schema.trainer_job import examine_job, read_job
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The job that chromiq writes, typed and strict. Attribute names are AI-Toolkit's keys.
 
 The defaults are the published run's. Other keys that the trainer reads may be added; `assign` checks them.
-What others wrote is read by `chromiq.toolkit_configs.schema.jobs`.
+What others wrote is read by `chromiq.toolkit_configs.schema.trainer_job`.
 """
 
 from __future__ import annotations
