@@ -57,9 +57,9 @@ def evaluate(
 ) -> None:
     """Correct a test set without a network and with LoRAs, score all of them, and write a report."""
     from chromiq.dataset_builder.segmenters.choose import make_segmenter
+    from chromiq.evaluate.compare_methods import evaluate_testset, named_folders
     from chromiq.evaluate.generate.images import GenerateOptions
     from chromiq.evaluate.score.summary import scores_document
-    from chromiq.evaluate.side_by_side import evaluate_testset, named_folders
     from chromiq.progress import progress_bar
 
     options = GenerateOptions(model=model, checkpoint=checkpoint, steps=steps, seed=seed)

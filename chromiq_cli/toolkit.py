@@ -42,8 +42,8 @@ def setup(
     Run it again to resume after an interruption. Set CHROMIQ_AI_TOOLKIT to use another checkout.
     """
     from chromiq.progress import notes
-    from chromiq.toolkit_configs.smoke_test import smoke_test as run_smoke_test
     from chromiq.toolkit_configs.trainer.setup import set_up_toolkit
+    from chromiq.toolkit_configs.trainer_smoke_test import smoke_test as run_smoke_test
 
     with notes("toolkit setup") as note:
         info = set_up_toolkit(note)

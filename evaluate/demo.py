@@ -11,8 +11,8 @@ from pathlib import Path
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
+from chromiq.evaluate.compare_methods import Evaluation, evaluate_testset
 from chromiq.evaluate.generate.images import GenerateOptions
-from chromiq.evaluate.side_by_side import Evaluation, evaluate_testset
 from chromiq.evaluate.sweep import summary, sweep
 from chromiq.files import ensure_output_folder, write_text
 from chromiq.progress import Update

@@ -17,10 +17,10 @@ from benchmarks.toy_base.lora import train_lora
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
+from chromiq.evaluate.compare_methods import evaluate_testset
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
 from chromiq.evaluate.score.folders import ImageScore, find_images, score_folders
 from chromiq.evaluate.score.summary import bootstrap_interval
-from chromiq.evaluate.side_by_side import evaluate_testset
 from chromiq.evaluate.testset import read_testset, write_canvas_masks
 from chromiq.photos.images import read_photo, write_photo
 from chromiq.sample_catalogue.catalogue import draw_pair, write_catalogue

@@ -11,7 +11,7 @@ from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.errors import UnsoundError, UsageError
-from chromiq.evaluate.side_by_side import evaluate_testset, named_folders
+from chromiq.evaluate.compare_methods import evaluate_testset, named_folders
 from chromiq.evaluate.testset import canvas_mask, correct_trial, find_trial_garment, read_testset
 from chromiq.photos.images import read_mask, read_photo, write_photo
 
