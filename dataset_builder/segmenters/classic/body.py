@@ -18,6 +18,7 @@ from chromiq.dataset_builder.segmenters.classic.head import (
     head_by_landmarks,
 )
 from chromiq.dataset_builder.segmenters.classic.palette import LAB_WEIGHTS, cluster
+from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
 from chromiq.dataset_builder.segmenters.small.person import SeenPerson
 from chromiq.dataset_builder.segmenters.still_life import background_distance, fill_small_holes, foreground
 from chromiq.imaging.masks import skin_hue
@@ -25,26 +26,6 @@ from chromiq.records import BoolMask, FloatImage, RgbImage
 
 Kind = Literal["upper", "lower", "full"]
 """Where a garment is worn: above, below, or both."""
-
-# Where a kind is worn, in heads below the chin: from, to, and how softly each end is meant.
-_PLACE_IN_HEADS: dict[Kind, tuple[float, float, float, float]] = {
-    "upper": (-0.12, 2.5, 0.08, 0.3),
-    "lower": (2.2, 6.7, 0.3, 0.2),
-    "full": (-0.05, 6.6, 0.08, 0.2),
-}
-# The same as shares of the person's height, when the photo shows no head.
-_PLACE_IN_SHARES: dict[Kind, tuple[float, float, float, float]] = {
-    "upper": (-1.0, 0.75, 0.04, 0.06),
-    "lower": (0.07, 0.93, 0.04, 0.06),
-    "full": (-1.0, 0.93, 0.04, 0.06),
-}
-_LIGHT_CLOTH_HEADS, _SMOOTH_OUTLINE_ROWS = 2.8, 9
-_SURE_PERSON, _NEAR_PERSON = 0.6, 0.08
-_SEED_IN_HEADS: dict[Kind, tuple[float, float]] = {
-    "upper": (0.5, 1.7),
-    "lower": (2.7, 4.2),
-    "full": (0.5, 3.5),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +164,7 @@ def find_body(photo: RgbImage, seen: SeenPerson | None = None, *, light_cloth: b
 
 def _closed_over_cloth(person: BoolMask, head: Head) -> BoolMask:
     """A person in a garment of the background's colour: filled from one side of the outline to the other."""
-    rows = slice(head.chin_row(0.1), min(head.chin_row(_LIGHT_CLOTH_HEADS), len(person)))
+    rows = slice(head.chin_row(0.1), min(head.chin_row(TUNING.body_light_cloth_heads), len(person)))
     band = person[rows]
     filled = person.copy()
     if not band.any(axis=1).all():
@@ -191,7 +172,7 @@ def _closed_over_cloth(person: BoolMask, head: Head) -> BoolMask:
     left = band.argmax(axis=1)
     right = band.shape[1] - 1 - band[:, ::-1].argmax(axis=1)
     # The outline of light cloth is seen in most rows: between them it runs smoothly.
-    size = _SMOOTH_OUTLINE_ROWS
+    size = TUNING.body_smooth_outline_rows
     left, right = (cv2.medianBlur(side.astype(np.uint8)[:, None], size)[:, 0] for side in (left, right))
     columns = np.arange(band.shape[1])
     filled[rows] |= (columns >= left[:, None]) & (columns <= right[:, None])
@@ -220,11 +201,11 @@ def _face_colours(lab: FloatImage, skin: BoolMask, head: Head | None) -> ColourM
 
 def _likely_person(differs: BoolMask, seen: SeenPerson, light_cloth: bool) -> BoolMask:
     """What differs from the background near a person, and with light cloth, what surely is one."""
-    sure = seen.probability > _SURE_PERSON
+    sure = seen.probability > TUNING.body_sure_person
     if not sure.any():
         return differs
     far_px = cv2.distanceTransform((~sure).astype(np.uint8), cv2.DIST_L2, 3)
-    likely = differs & (far_px < _NEAR_PERSON * len(differs))
+    likely = differs & (far_px < TUNING.body_near_person * len(differs))
     # In a room or before a structured wall nearly all differs, or nearly nothing.
     plain = (sure & differs).sum() > 0.5 * sure.sum() and (differs & ~sure).sum() < 0.5 * sure.sum()
     if not plain:
@@ -238,11 +219,11 @@ def place_prior(body: Body, kind: Kind) -> FloatImage:
     rows = np.arange(height_px)
     if body.head:
         position = (rows - body.head.chin) / max(body.head.chin - body.head.top, 8)
-        start, end, start_softness, end_softness = _PLACE_IN_HEADS[kind]
+        start, end, start_softness, end_softness = TUNING.body_place_in_heads[kind]
     else:
         occupied = np.flatnonzero(body.person.any(axis=1))
         position = (rows - occupied[0]) / max(np.ptp(occupied), 1)
-        start, end, start_softness, end_softness = _PLACE_IN_SHARES[kind]
+        start, end, start_softness, end_softness = TUNING.body_place_in_shares[kind]
     prior = _sigmoid((position - start) / start_softness) * _sigmoid((end - position) / end_softness)
     if body.head and kind != "lower":
         prior[: body.head.chin_row(-0.12)] = 0.001
@@ -254,7 +235,7 @@ def seed_box(body: Body, kind: Kind) -> BoolMask:
     rows, columns = np.nonzero(body.person)
     middle = int(np.median(columns))
     if body.head:
-        above, below = _SEED_IN_HEADS[kind]
+        above, below = TUNING.body_seed_in_heads[kind]
         top, bottom = body.head.chin_row(above), body.head.chin_row(below)
         half_px = (body.head.chin - body.head.top) // 2
     else:

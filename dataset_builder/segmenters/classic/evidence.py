@@ -17,6 +17,7 @@ from chromiq.dataset_builder.segmenters.classic.palette import (
     recolourings,
 )
 from chromiq.dataset_builder.segmenters.classic.sleeves import ArmCloth
+from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
 from chromiq.records import BoolMask, FloatImage
 
 TERMS = {
@@ -28,32 +29,6 @@ TERMS = {
     "hair": "hair over the garment",
 }
 """What speaks for and against each pixel, by name."""
-
-_CLUSTERS = 12
-_PLACE_WEIGHT = 1.4
-_PIXEL_PLACE_WEIGHT = 1.0
-_PIXEL_PLACE_WEIGHT_IN_SET = 4.0
-_MATCH_LAB = 8.0
-_LEARNED_WEIGHT = 1.0
-_MOST_LEARNED = 5.0
-_ARMS_WEIGHT, _MOST_ARMS = 2.0, 5.0
-_OWN_SLEEVES = 3.0
-_MIN_LEARNED_PX = 200
-_MIDDLE_IS_CLOTH = 4.0
-# A group of colours of which a third or more lies in the middle is no skin.
-_MIDDLE_IS_OWN = 3.0
-# A group may be so much denser than its colour is anywhere on the still-life.
-_DENSER, _CROWDED_WEIGHT, _MOST_CROWDED = 0.25, 6.0, 4.0
-_SKIN_COLOURED = 0.3
-_SKIN_SLOPE = 1.5
-_COVER_WEIGHT = 0.5
-_MOVE_WEIGHT = 0.3
-_EVIDENCE_RANGE = (-10.0, 3.0)
-_LAB_PER_EVIDENCE = 4.0
-# No light moves a colour so far from all of the garment's that place may outvote it easily.
-_FAR_LAB = 14.0
-_MOST_LOG_ODDS = 12.0
-_RAISED_HEADS = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +80,7 @@ def weigh_evidence(
             with its colours.
         whole: whether the still-life shows this garment and no other.
     """
-    groups = ColourGroups.of(body.lab, body.person, _CLUSTERS)
+    groups = ColourGroups.of(body.lab, body.person, TUNING.evidence_clusters)
     scene = _Scene(body, kind, garment, palette, arms, groups, Edges.of(body, kind))
     worn = _worn(scene, whole=whole)
     extent = worn.extent
@@ -121,14 +96,14 @@ def weigh_evidence(
     add("colour", worn.colour)
     add("place", worn.place)
     if arms and not arms.own:
-        add("sleeves", -_ARMS_WEIGHT * np.minimum(arms.likeness, _MOST_ARMS))
-    add("learned", _LEARNED_WEIGHT * _learned_evidence(body, extent, kind, logit))
+        add("sleeves", -TUNING.evidence_arms_weight * np.minimum(arms.likeness, TUNING.evidence_most_arms))
+    add("learned", TUNING.evidence_learned_weight * _learned_evidence(body, extent, kind, logit))
     if arms and arms.own:
-        add("sleeves", np.where(arms.likeness > 1, np.maximum(_OWN_SLEEVES - logit, 0), 0))
+        add("sleeves", np.where(arms.likeness > 1, np.maximum(TUNING.evidence_own_sleeves - logit, 0), 0))
     add("skin", np.minimum(_skin_limit(_probability(logit, body.person), body, kind, groups) - logit, 0))
     shown = body.person
     if over is not None and "hair" not in without:
-        add("hair", np.where(over, np.minimum(-_MOST_LOG_ODDS - logit, 0), 0))
+        add("hair", np.where(over, np.minimum(-TUNING.evidence_most_log_odds - logit, 0), 0))
         shown = body.person & ~over
     between = body.person & ~body.like_skin & (extent.inside > 0.9)[:, None]
     if arms and not arms.own:
@@ -178,8 +153,8 @@ def _worn(scene: _Scene, *, whole: bool) -> _Worn:
     extent = find_extent(body, kind, scene.garment, like, place.mean(axis=1), scene.edges, whole=whole)
     place = within_extent(extent, place, kind)
     colour, trust = _colour_evidence(groups, body, place, middle, scene.palette)
-    of_group = groups.spread(_PLACE_WEIGHT * _log_odds(groups.mean(place), 0.1))
-    of_pixel = _PIXEL_PLACE_WEIGHT if whole else _PIXEL_PLACE_WEIGHT_IN_SET
+    of_group = groups.spread(TUNING.evidence_place_weight * _log_odds(groups.mean(place), 0.1))
+    of_pixel = TUNING.evidence_pixel_place_weight if whole else TUNING.evidence_pixel_place_weight_in_set
     return _Worn(extent, colour, of_group + of_pixel * np.minimum(_log_odds(place, 0.005), 1.2), trust)
 
 
@@ -197,14 +172,14 @@ def _raised(scene: _Scene) -> _Scene:
     head = scene.body.head
     if head is None:
         return scene
-    rows = round(_RAISED_HEADS * (head.chin - head.top))
+    rows = round(TUNING.evidence_raised_heads * (head.chin - head.top))
     return replace(
         scene, body=replace(scene.body, head=replace(head, top=head.top - rows, chin=head.chin - rows))
     )
 
 
 def _probability(logit: FloatImage, shown: BoolMask) -> FloatImage:
-    odds = np.clip(logit, -_MOST_LOG_ODDS, _MOST_LOG_ODDS)
+    odds = np.clip(logit, -TUNING.evidence_most_log_odds, TUNING.evidence_most_log_odds)
     return np.where(shown, 1 / (1 + np.exp(-odds)), 0).astype(np.float32)
 
 
@@ -216,29 +191,31 @@ def _learned_evidence(body: Body, extent: Extent, kind: Kind, logit: FloatImage)
     other = (body.person if kind == "lower" else middle) & (rows < 0.1) & ~body.near_face
     if kind != "lower":
         other[: extent.bottom] = False  # head and hair
-    if min(own.sum(), other.sum()) < _MIN_LEARNED_PX:
+    if min(own.sum(), other.sum()) < TUNING.evidence_min_learned_px:
         return np.zeros_like(logit)
     costs = [body.likeness_to_parts(body.lab[sample], 4) for sample in (own, other)]
     ratio = cv2.GaussianBlur((costs[1] - costs[0]).astype(np.float32), (0, 0), 1.5)
     # To be unlike the other cloth says little: skin and hair are so too.
-    return np.clip(ratio, -_MOST_LEARNED, _MOST_LEARNED / 10)
+    return np.clip(ratio, -TUNING.evidence_most_learned, TUNING.evidence_most_learned / 10)
 
 
 def _colour_evidence(
     groups: ColourGroups, body: Body, place: FloatImage, middle: BoolMask, palette: Palette
 ) -> tuple[FloatImage, float]:
     """How far each pixel's colour supports the garment ``(H, W)``, and how far the still-life's was kept."""
-    elsewhere = 1 - np.minimum(groups.mean(middle) * _MIDDLE_IS_OWN, 1)
+    elsewhere = 1 - np.minimum(groups.mean(middle) * TUNING.evidence_middle_is_own, 1)
     skin = body.skin_likeness(groups.medians) * elsewhere
     mass = groups.sizes * groups.mean(place) * (1 - skin)
     apart, trust = _match(groups.centres, mass / max(mass.sum(), 1e-9), palette)
     evidence = groups.spread(_evidence(apart.min(axis=1)))
     # A colour that the still-life shows in small spots only does not make up a whole skirt.
     nearest = np.append(apart.argmin(axis=1), -1)[groups.labels]
-    for index in np.flatnonzero(palette.densest < 1 - _DENSER):
+    for index in np.flatnonzero(palette.densest < 1 - TUNING.evidence_denser):
         here = nearest == index
-        excess = local_share(here, body.person) - palette.densest[index] - _DENSER
-        crowded = np.clip(_CROWDED_WEIGHT * excess, 0, _MOST_CROWDED) * groups.spread(elsewhere)
+        excess = local_share(here, body.person) - palette.densest[index] - TUNING.evidence_denser
+        crowded = np.clip(
+            TUNING.evidence_crowded_weight * excess, 0, TUNING.evidence_most_crowded
+        ) * groups.spread(elsewhere)
         evidence = evidence - np.where(here, crowded, 0)
     return evidence, trust
 
@@ -247,19 +224,23 @@ def _match(centres: FloatImage, mass: FloatImage, palette: Palette) -> tuple[Flo
     """How far each group is from each still-life colour as it looks here, and how far those were kept."""
     looks = recolourings(palette, centres[mass > 0.04])
     apart = np.linalg.norm(centres[None, :, None] - looks[:, None], axis=3)  # look, group, colour
-    near = np.exp(-0.5 * (apart / _MATCH_LAB) ** 2)
+    near = np.exp(-0.5 * (apart / TUNING.evidence_match_lab) ** 2)
     explained = (near.max(axis=2) * mass).sum(axis=1)
     found = (near * (mass > 0.01)[:, None]).max(axis=1) @ palette.shares
     moved = np.linalg.norm(looks - palette.colours, axis=2) @ palette.shares
-    score = explained + _COVER_WEIGHT * found - _MOVE_WEIGHT * np.minimum(moved / 30, 1)
+    score = (
+        explained
+        + TUNING.evidence_cover_weight * found
+        - TUNING.evidence_move_weight * np.minimum(moved / 30, 1)
+    )
     best = int(score.argmax())
     return apart[best], float(np.exp(-0.5 * (max(moved[best] - 4, 0) / 12) ** 2))
 
 
 def _evidence(distance: FloatImage) -> FloatImage:
-    low, high = _EVIDENCE_RANGE
-    far = np.maximum(distance - _FAR_LAB, 0)
-    return np.clip(high - (distance + far) / _LAB_PER_EVIDENCE, low, high)
+    low, high = TUNING.evidence_evidence_range
+    far = np.maximum(distance - TUNING.evidence_far_lab, 0)
+    return np.clip(high - (distance + far) / TUNING.evidence_lab_per_evidence, low, high)
 
 
 def _log_odds(probability: FloatImage, margin: float) -> FloatImage:
@@ -279,12 +260,14 @@ def _skin_limit(probability: FloatImage, body: Body, kind: Kind, groups: ColourG
         return limit
     middle = seed_box(body, kind)
     sure = middle & (probability > 0.9)
-    if (sure & body.like_face).sum() < _SKIN_COLOURED * sure.sum():
+    if (sure & body.like_face).sum() < TUNING.evidence_skin_coloured * sure.sum():
         sure &= ~body.like_face
     if sure.sum() <= 60:
         return limit
     ratio = (body.face_cost - body.likeness_to_parts(body.lab[sure])).clip(-8, 8).astype(np.float32)
     ratio = (cv2.GaussianBlur(ratio, (0, 0), 1.2) + groups.spread(groups.mean(ratio))) / 2
-    ratio += _MIDDLE_IS_CLOTH * cv2.GaussianBlur(middle.astype(np.float32), (0, 0), 4)
+    ratio += TUNING.evidence_middle_is_cloth * cv2.GaussianBlur(middle.astype(np.float32), (0, 0), 4)
     skin = body.person & (ratio < 0) & body.near_face
-    return np.where(skin, np.maximum(_SKIN_SLOPE * ratio, -_MOST_LOG_ODDS), limit)
+    return np.where(
+        skin, np.maximum(TUNING.evidence_skin_slope * ratio, -TUNING.evidence_most_log_odds), limit
+    )

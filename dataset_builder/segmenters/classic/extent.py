@@ -10,33 +10,8 @@ from numpy.typing import NDArray
 
 from chromiq.dataset_builder.segmenters.classic.body import Body, Kind
 from chromiq.dataset_builder.segmenters.classic.palette import LAB_WEIGHTS
+from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
 from chromiq.records import BoolMask, FloatImage
-
-# How a garment's area over its squared length changes from flat to worn: sleeves come to hang in front.
-_WORN_LOG_RATIO, _LOG_RATIO_SPREAD = -0.07, 0.14
-_MAX_DEVIATIONS = 4.0
-_HEM_WEIGHT, _COLOUR_WEIGHT, _FOREIGN_WEIGHT, _PLACE_WEIGHT = 1.5, 1.5, 0.3, 1.0
-_CHANGE_WEIGHT = 3.0
-# Legs apart go further aside than laid flat.
-_REACH, _REACH_SOFTNESS_PX = 1.25, 2.5
-# What the photo's own edge counts as, where it cuts the person.
-_CUT_HEM = 0.3
-_SHOES_FROM_SHARE, _SHOES_SPREAD, _SHOES_WEIGHT = 0.945, 0.012, 2.0
-_CHIN_SPREAD_PX = 8
-_SURENESS = 2.0
-_MIN_ROWS = 20
-_CLEAR_EDGE_LAB = 3.0
-_SLEEVES_BELOW_HEM_PX = 40
-# A place outside the extent keeps so much of what it had: the extent may be wrong.
-_KEPT_OUTSIDE = 0.05
-_LIKELY_PLACE, _BEYOND_PLACE_WEIGHT = 0.5, 5.0
-_HALF_EDGE_PX = 3
-_HEM_QUANTILE = 0.35
-_MIN_PIXELS = 8
-_STRETCH_PX = 24
-_TEXTURE_SIGMA_PX, _TEXTURE_WEIGHT = 1.5, 6.0
-# What cloth of one kind varies by at the least: lightness, a*, b*, texture.
-_FLOOR = np.diag([4.0, 1.5, 1.5, 1.0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,31 +107,33 @@ def find_extent(
     edges = edges or Edges.of(body, kind)
     edge, trunk = edges.across, edges.trunk
     begin_hem, end_hem = hem_profiles(edge, body.person, like & trunk)
-    change = _CHANGE_WEIGHT * edges.change
+    change = TUNING.extent_change_weight * edges.change
     cut_above, cut_below = first <= 2, last >= height_px - 2
-    begin_hem[: 3 * cut_above] = _CUT_HEM
-    end_hem[height_px + 1 - 3 * cut_below :] = _CUT_HEM
+    begin_hem[: 3 * cut_above] = TUNING.extent_cut_hem
+    end_hem[height_px + 1 - 3 * cut_below :] = TUNING.extent_cut_hem
     if not whole:
-        like = like & (place > _LIKELY_PLACE)[:, None]
+        like = like & (place > TUNING.extent_likely_place)[:, None]
     score = (
         float(whole) * _proportions(ends, like, _area_over_length(garment, kind), cut_below)
-        + _HEM_WEIGHT * (begin_hem[ends.top] + end_hem[ends.bottom])
+        + TUNING.extent_hem_weight * (begin_hem[ends.top] + end_hem[ends.bottom])
         + change[ends.top]
         + change[ends.bottom]
         + _colours(ends, body.person & trunk, like & trunk)
-        + _PLACE_WEIGHT * (1.5 * ends.total(place) - 0.5 * ends.length) / max(place.sum(), 1e-6)
+        + TUNING.extent_place_weight * (1.5 * ends.total(place) - 0.5 * ends.length) / max(place.sum(), 1e-6)
     )
     if not whole:
-        score -= _BEYOND_PLACE_WEIGHT * ends.total(1 - place) / max(place.sum(), 1e-6)
+        score -= TUNING.extent_beyond_place_weight * ends.total(1 - place) / max(place.sum(), 1e-6)
     if kind != "lower" and body.head:
-        score -= np.abs(ends.top - body.head.chin - 2) / _CHIN_SPREAD_PX
+        score -= np.abs(ends.top - body.head.chin - 2) / TUNING.extent_chin_spread_px
     if kind == "lower" and not cut_below:
         share = (ends.bottom - first) / (last - first)
-        score -= _SHOES_WEIGHT / (1 + np.exp(-(share - _SHOES_FROM_SHARE) / _SHOES_SPREAD))
-    score = np.where(ends.bottom - ends.top > _MIN_ROWS, score, -np.inf)
+        score -= TUNING.extent_shoes_weight / (
+            1 + np.exp(-(share - TUNING.extent_shoes_from_share) / TUNING.extent_shoes_spread)
+        )
+    score = np.where(ends.bottom - ends.top > TUNING.extent_min_rows, score, -np.inf)
     if not np.isfinite(score).any():
         return Extent(np.ones(height_px), height_px, np.ones(width_px, bool), np.ones(width_px))
-    likely = np.exp(_SURENESS * (score - score.max()))
+    likely = np.exp(TUNING.extent_sureness * (score - score.max()))
     likely /= likely.sum()
     inside = np.zeros(height_px + 1)
     inside[first:last] = np.cumsum(likely.sum(axis=1))
@@ -168,8 +145,11 @@ def find_extent(
     reach = np.ones(width_px)
     if kind == "lower" and not cut_below:
         aside_px = np.abs(np.arange(width_px) - body.axis)
-        reach_px = _REACH * _reach_over_length(garment) * (bottom - top) + _REACH_SOFTNESS_PX
-        reach = 1 / (1 + np.exp((aside_px - reach_px) / _REACH_SOFTNESS_PX))
+        reach_px = (
+            TUNING.extent_reach * _reach_over_length(garment) * (bottom - top)
+            + TUNING.extent_reach_softness_px
+        )
+        reach = 1 / (1 + np.exp((aside_px - reach_px) / TUNING.extent_reach_softness_px))
     return Extent(np.clip(inside[:height_px], 0, 1), bottom, hem, reach)
 
 
@@ -177,26 +157,33 @@ def within_extent(extent: Extent, place: FloatImage, kind: Kind) -> FloatImage:
     """A place prior ``(H, W)`` narrowed to an extent; what hangs beside the hem may reach below it."""
     inside = np.repeat(extent.inside[:, None], place.shape[1], axis=1)
     if kind != "lower":
-        above = max(extent.bottom - _SLEEVES_BELOW_HEM_PX, 0)
+        above = max(extent.bottom - TUNING.extent_sleeves_below_hem_px, 0)
         inside = np.where(extent.hem, inside, place)
         inside[:above] = np.maximum(place, inside)[:above]
-    return ((_KEPT_OUTSIDE * place + (1 - _KEPT_OUTSIDE) * inside) * extent.reach).astype(np.float32)
+    return (
+        (TUNING.extent_kept_outside * place + (1 - TUNING.extent_kept_outside) * inside) * extent.reach
+    ).astype(np.float32)
 
 
 def _proportions(ends: _Ends, like: BoolMask, flat: float, cut_below: bool) -> FloatImage:
     worn = np.maximum(ends.total(like.sum(axis=1)) / ends.length**2, 1e-3)
-    deviation = np.log(worn / flat) - _WORN_LOG_RATIO
+    deviation = np.log(worn / flat) - TUNING.extent_worn_log_ratio
     if cut_below:
         # Of a garment that the photo cuts off only the beginning is seen: it may look too short.
         deviation[:, -3:] = np.minimum(deviation[:, -3:], 0)
-    result: FloatImage = -0.5 * np.minimum(np.abs(deviation) / _LOG_RATIO_SPREAD, _MAX_DEVIATIONS) ** 2
+    result: FloatImage = (
+        -0.5
+        * np.minimum(np.abs(deviation) / TUNING.extent_log_ratio_spread, TUNING.extent_max_deviations) ** 2
+    )
     return result
 
 
 def _colours(ends: _Ends, person: BoolMask, like: BoolMask) -> FloatImage:
     own = ends.total(like.sum(axis=1))
     foreign = ends.total((person & ~like).sum(axis=1))
-    result: FloatImage = _COLOUR_WEIGHT * (own - _FOREIGN_WEIGHT * foreign) / max(own.max(), 1)
+    result: FloatImage = (
+        TUNING.extent_colour_weight * (own - TUNING.extent_foreign_weight * foreign) / max(own.max(), 1)
+    )
     return result
 
 
@@ -216,7 +203,7 @@ def _reach_over_length(garment: BoolMask) -> float:
 def _hem_span(edge: FloatImage, body: Body, trunk: BoolMask, row: int) -> BoolMask:
     """The columns from the body's middle outwards over which an edge runs near a row."""
     near = slice(max(row - 6, 0), row + 7)
-    marked = (edge[near].max(axis=0) > _CLEAR_EDGE_LAB) & body.person[near].any(axis=0)
+    marked = (edge[near].max(axis=0) > TUNING.extent_clear_edge_lab) & body.person[near].any(axis=0)
     row_of_pixels = (marked | trunk).astype(np.uint8)[None]
     closed = cv2.morphologyEx(row_of_pixels, cv2.MORPH_CLOSE, np.ones((1, 5), np.uint8))
     _, runs = cv2.connectedComponents(closed)
@@ -226,10 +213,12 @@ def _hem_span(edge: FloatImage, body: Body, trunk: BoolMask, row: int) -> BoolMa
 def edges_across(lab: FloatImage) -> FloatImage:
     """How much the few rows from each pixel on differ from the few above it, within two rows: ``(H, W)``."""
     sums = np.cumsum(np.pad(lab * LAB_WEIGHTS, ((1, 0), (0, 0), (0, 0))), axis=0)
-    means = (sums[_HALF_EDGE_PX:] - sums[:-_HALF_EDGE_PX]) / _HALF_EDGE_PX
+    means = (
+        sums[TUNING.extent_half_edge_px :] - sums[: -TUNING.extent_half_edge_px]
+    ) / TUNING.extent_half_edge_px
     edge = np.zeros(lab.shape[:2], np.float32)
-    edge[_HALF_EDGE_PX : 1 - _HALF_EDGE_PX] = np.linalg.norm(
-        means[_HALF_EDGE_PX:] - means[:-_HALF_EDGE_PX], axis=2
+    edge[TUNING.extent_half_edge_px : 1 - TUNING.extent_half_edge_px] = np.linalg.norm(
+        means[TUNING.extent_half_edge_px :] - means[: -TUNING.extent_half_edge_px], axis=2
     )
     return cv2.dilate(edge, np.ones((5, 1), np.uint8))
 
@@ -244,8 +233,12 @@ def hem_profiles(edge: FloatImage, person: BoolMask, own: BoolMask) -> tuple[Flo
         person: ``(H, W)`` bool.
         own: ``(H, W)`` bool, what has the garment's colours.
     """
-    above, below = (np.roll(person, step, axis=0) for step in (_HALF_EDGE_PX, -_HALF_EDGE_PX))
-    own_above, own_below = (np.roll(own, step, axis=0) for step in (_HALF_EDGE_PX, -_HALF_EDGE_PX))
+    above, below = (
+        np.roll(person, step, axis=0) for step in (TUNING.extent_half_edge_px, -TUNING.extent_half_edge_px)
+    )
+    own_above, own_below = (
+        np.roll(own, step, axis=0) for step in (TUNING.extent_half_edge_px, -TUNING.extent_half_edge_px)
+    )
     return _low_quantile(edge, own_below & above), _low_quantile(edge, own_above & below)
 
 
@@ -261,8 +254,8 @@ def change_of_cloth(lab: FloatImage, cloth: BoolMask) -> FloatImage:
         cloth: ``(H, W)`` bool, the pixels to look at.
     """
     lightness = np.ascontiguousarray(lab[..., 0], np.float32)
-    rough = np.log1p(np.abs(lightness - cv2.GaussianBlur(lightness, (0, 0), _TEXTURE_SIGMA_PX)))
-    texture = _TEXTURE_WEIGHT * cv2.GaussianBlur(rough, (0, 0), 2)
+    rough = np.log1p(np.abs(lightness - cv2.GaussianBlur(lightness, (0, 0), TUNING.extent_texture_sigma_px)))
+    texture = TUNING.extent_texture_weight * cv2.GaussianBlur(rough, (0, 0), 2)
     features = np.concatenate([lab * LAB_WEIGHTS, texture[..., None]], axis=2) * cloth[..., None]
     height_px = len(lab)
     count = _cumulated(cloth.sum(axis=1).astype(float))
@@ -271,18 +264,18 @@ def change_of_cloth(lab: FloatImage, cloth: BoolMask) -> FloatImage:
     rows = np.arange(height_px + 1)
     # The row that straddles the edge itself belongs to neither side.
     sides = [
-        (np.maximum(rows - _STRETCH_PX, 0), np.maximum(rows - 1, 0)),
-        (np.minimum(rows + 1, height_px), np.minimum(rows + 1 + _STRETCH_PX, height_px)),
+        (np.maximum(rows - TUNING.extent_stretch_px, 0), np.maximum(rows - 1, 0)),
+        (np.minimum(rows + 1, height_px), np.minimum(rows + 1 + TUNING.extent_stretch_px, height_px)),
     ]
     means, covariances, enough = [], [], np.ones(height_px + 1, bool)
     for first, last in sides:
         pixels = count[last] - count[first]
-        enough &= pixels >= 4 * _MIN_PIXELS
+        enough &= pixels >= 4 * TUNING.extent_min_pixels
         pixels = np.maximum(pixels, 1)[:, None]
         mean = (total[last] - total[first]) / pixels
         spread = (squares[last] - squares[first]) / pixels[..., None] - mean[:, :, None] * mean[:, None]
         means.append(mean)
-        covariances.append(spread + _FLOOR)
+        covariances.append(spread + np.diag(TUNING.extent_floor))
     apart, pooled = means[0] - means[1], (covariances[0] + covariances[1]) / 2
     logs = [np.linalg.slogdet(matrix)[1] for matrix in (pooled, *covariances)]
     shift = np.einsum("ri,ri->r", apart, np.linalg.solve(pooled, apart[..., None])[..., 0]) / 8
@@ -293,8 +286,8 @@ def change_of_cloth(lab: FloatImage, cloth: BoolMask) -> FloatImage:
 def _low_quantile(edge: FloatImage, across: BoolMask) -> FloatImage:
     count = across.sum(axis=1)
     ordered = np.sort(np.where(across, edge, np.inf), axis=1)
-    index = (_HEM_QUANTILE * np.maximum(count - 1, 0)).astype(int)
-    low = np.where(count >= _MIN_PIXELS, ordered[np.arange(len(edge)), index], 0)
+    index = (TUNING.extent_hem_quantile * np.maximum(count - 1, 0)).astype(int)
+    low = np.where(count >= TUNING.extent_min_pixels, ordered[np.arange(len(edge)), index], 0)
     return np.append(np.log1p(low), 0)
 
 

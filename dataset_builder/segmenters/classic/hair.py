@@ -7,19 +7,9 @@ import numpy as np
 
 from chromiq.dataset_builder.segmenters.classic.body import Body
 from chromiq.dataset_builder.segmenters.classic.palette import LAB_WEIGHTS, Palette
+from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
 from chromiq.dataset_builder.segmenters.small.person import SHOULDERS
 from chromiq.records import BoolMask
-
-_MIN_HAIR_PX = 60
-# In heads: from the face's middle to where a neck ends and to where a shoulder's joint lies; the joint's row
-# below the chin, and the cloth's height over it.
-_NECK, _SHOULDER = 0.38, 0.85
-_JOINT_BELOW_CHIN, _CLOTH_OVER_JOINT = 0.55, 0.3
-_JOINT_SHARE = 0.8
-# How far hair hangs, in heads from the face's middle and below the chin.
-_REACH, _LENGTH = 0.8, 1.4
-_OWN_COLOUR_LAB, _OWN_SHARE = 10.0, 0.15
-_MORE_LIKE_HAIR = 1.5
 
 
 def hair(body: Body, cloth: BoolMask, palette: Palette) -> BoolMask:
@@ -39,14 +29,19 @@ def hair(body: Body, cloth: BoolMask, palette: Palette) -> BoolMask:
     found = beside_neck(body) & body.person
     inner = cv2.erode(body.person.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     on_head = inner & ~body.near_face & (rows < head.chin - 0.55 * height_px) & (aside < 0.8)
-    around = body.person & (aside < _REACH) & (rows < head.chin + _LENGTH * height_px)
+    around = body.person & (aside < TUNING.hair_reach) & (rows < head.chin + TUNING.hair_length * height_px)
     cloth = cloth & ~body.near_face
-    if min(on_head.sum(), cloth.sum()) >= _MIN_HAIR_PX:
+    if min(on_head.sum(), cloth.sum()) >= TUNING.hair_min_hair_px:
         of_hair, of_cloth = (body.likeness_to_parts(body.lab[part], 2) for part in (on_head, cloth))
         ratio = cv2.GaussianBlur(of_cloth - of_hair, (0, 0), 1.2)
-        own = palette.colours[palette.shares > _OWN_SHARE]
+        own = palette.colours[palette.shares > TUNING.hair_own_share]
         apart = np.linalg.norm((body.lab * LAB_WEIGHTS)[:, :, None] - own, axis=3).min(axis=2, initial=np.inf)
-        like_hair = around & ~body.near_face & (ratio > _MORE_LIKE_HAIR) & (apart > _OWN_COLOUR_LAB)
+        like_hair = (
+            around
+            & ~body.near_face
+            & (ratio > TUNING.hair_more_like_hair)
+            & (apart > TUNING.hair_own_colour_lab)
+        )
         _, parts = cv2.connectedComponents((like_hair | (on_head & around)).astype(np.uint8))
         grown = np.isin(parts, np.setdiff1d(np.unique(parts[on_head]), [0]))
         found |= grown & like_hair
@@ -63,7 +58,10 @@ def beside_neck(body: Body) -> BoolMask:
     above = np.zeros(body.person.shape, bool)
     joints = np.array(
         [
-            (middle + side * _SHOULDER * height_px, head.chin + _JOINT_BELOW_CHIN * height_px)
+            (
+                middle + side * TUNING.hair_shoulder * height_px,
+                head.chin + TUNING.hair_joint_below_chin * height_px,
+            )
             for side in (-1, 1)
         ]
     )
@@ -72,11 +70,11 @@ def beside_neck(body: Body) -> BoolMask:
         joints = joints[joints[:, 0].argsort()]
     for side, (x, y) in zip((-1, 1), joints.tolist(), strict=True):
         far = side * (x - middle)
-        near = _NECK * height_px
-        if far * _JOINT_SHARE <= near:
+        near = TUNING.hair_neck * height_px
+        if far * TUNING.hair_joint_share <= near:
             continue
         offset = side * (columns - middle)
         slope = (offset - near) / (far - near)
-        line = head.chin + slope * (y - _CLOTH_OVER_JOINT * height_px - head.chin)
-        above |= (offset > near) & (offset < _JOINT_SHARE * far) & (rows < line)
+        line = head.chin + slope * (y - TUNING.hair_cloth_over_joint * height_px - head.chin)
+        above |= (offset > near) & (offset < TUNING.hair_joint_share * far) & (rows < line)
     return above

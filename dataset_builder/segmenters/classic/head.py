@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
 from chromiq.dataset_builder.segmenters.small.person import (
     EARS,
     EYES,
@@ -19,24 +20,6 @@ from chromiq.dataset_builder.segmenters.small.person import (
     SeenPerson,
 )
 from chromiq.records import BoolMask, FloatImage, RgbImage
-
-_CUT_ROWS = 2
-# Measured on 35 faces of scikit-image's cascade: its square ends at the chin, a head is 1.25 of it high.
-_HEAD_OVER_FACE = 1.25
-_FACE_PX = (24, 110)
-_FACE_WITHIN = 0.6
-_FACE_VOTES = 3
-# The outline is right where the face agrees with it to a fifth of a head.
-_SAME_CHIN = 0.2
-_FACE_SKIN = 0.35
-# Measured on 31 faces: from hairline to chin a head is 1.1 of the face's width (0.8 to 1.4), and on photos
-# that show a person down to the hips it is 0.15 to 0.24 of the photo's height.
-_HEAD_OVER_SKIN, _HEAD_SHARES = 1.1, (0.14, 0.24)
-_FACE_ASIDE, _FACE_FROM_TOP, _NARROWEST_FACE = 0.22, 0.2, 0.13
-_NECK_OVER_FACE = 0.8
-_MIN_FACE, _LARGEST_HEAD = 0.004, 0.28
-# The body's width over its upper half with the arms hanging: 1.7 to 2.2, women to men.
-_WIDTH_IN_HEADS = 2.0
 
 
 @dataclass(frozen=True)
@@ -87,14 +70,14 @@ def head_by_face(photo: RgbImage, person: BoolMask, skin: BoolMask) -> Head | No
         person: ``(H, W)`` bool.
         skin: ``(H, W)`` bool, what of the person has a colour that skin may have.
     """
-    upper = photo[: int(_FACE_WITHIN * len(photo))]
+    upper = photo[: int(TUNING.head_face_within * len(photo))]
     faces = _face_cascade().detect_multi_scale(
         img=upper,
         scale_factor=1.2,
         step_ratio=1,
-        min_size=(_FACE_PX[0],) * 2,
-        max_size=(_FACE_PX[1],) * 2,
-        min_neighbor_number=_FACE_VOTES,
+        min_size=(TUNING.head_face_px[0],) * 2,
+        max_size=(TUNING.head_face_px[1],) * 2,
+        min_neighbor_number=TUNING.head_face_votes,
     )
     axis = float(np.median(np.nonzero(person)[1])) if person.any() else photo.shape[1] / 2
 
@@ -105,13 +88,13 @@ def head_by_face(photo: RgbImage, person: BoolMask, skin: BoolMask) -> Head | No
         window = skin[face["r"] : face["r"] + face["height"], face["c"] : face["c"] + face["width"]]
         return float(window.mean())
 
-    near = [face for face in faces if off_axis(face) < 1.5 and skin_share(face) > _FACE_SKIN]
+    near = [face for face in faces if off_axis(face) < 1.5 and skin_share(face) > TUNING.head_face_skin]
     if not near:
         return None
     face = max(near, key=lambda face: face["width"])  # a print or a hand is smaller
     chin = face["r"] + face["height"]
     inset = face["width"] // 6
-    top = round(chin - _HEAD_OVER_FACE * face["height"])
+    top = round(chin - TUNING.head_head_over_face * face["height"])
     return Head(top, chin, face["c"] + inset, face["c"] + face["width"] - inset)
 
 
@@ -140,9 +123,9 @@ def find_head(photo: RgbImage, person: BoolMask, skin: BoolMask) -> Head | None:
         outline = completed_head(outline, person)
     if face is None:
         # Hair that reaches the photo's edge or the shoulders hides the neck that the outline goes by.
-        doubtful = outline is None or outline.chin - outline.top > _LARGEST_HEAD * len(person)
+        doubtful = outline is None or outline.chin - outline.top > TUNING.head_largest_head * len(person)
         return (head_by_skin(person, skin) or outline) if doubtful else outline
-    if outline and abs(outline.chin - face.chin) < _SAME_CHIN * (face.chin - face.top):
+    if outline and abs(outline.chin - face.chin) < TUNING.head_same_chin * (face.chin - face.top):
         return replace(outline, left=face.left, right=face.right)
     return face
 
@@ -158,26 +141,28 @@ def head_by_skin(person: BoolMask, skin: BoolMask) -> Head | None:
     patch = skin.copy()
     patch[height_px // 2 :] = False
     axis = np.median(np.nonzero(person)[1])
-    patch[:, np.abs(np.arange(width_px) - axis) > _FACE_ASIDE * width_px] = False
+    patch[:, np.abs(np.arange(width_px) - axis) > TUNING.head_face_aside * width_px] = False
     opened = cv2.morphologyEx(patch.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
     count, parts, stats, _ = cv2.connectedComponentsWithStats(opened)
     if count < 2:
         return None
     largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    if stats[largest, cv2.CC_STAT_AREA] < _MIN_FACE * person.size:
+    if stats[largest, cv2.CC_STAT_AREA] < TUNING.head_min_face * person.size:
         return None
     face = parts == largest
     rows = np.flatnonzero(face.any(axis=1))
     width = np.percentile(face.sum(axis=1)[rows[: max(10, int(0.6 * len(rows)))]], 80)
-    if rows[0] > _FACE_FROM_TOP * height_px or width < _NARROWEST_FACE * width_px:
+    if rows[0] > TUNING.head_face_from_top * height_px or width < TUNING.head_narrowest_face * width_px:
         return None  # an arm or a leg
-    low, high = (share * height_px for share in _HEAD_SHARES)
-    head_px = float(np.clip(_HEAD_OVER_SKIN * width, low, high))
+    low, high = (share * height_px for share in TUNING.head_head_shares)
+    head_px = float(np.clip(TUNING.head_head_over_skin * width, low, high))
     chin = round(rows[0] + head_px)
-    if rows[0] < _CUT_ROWS:  # the forehead may be cut off: the chin is where the patch narrows to a neck
+    if (
+        rows[0] < TUNING.head_cut_rows
+    ):  # the forehead may be cut off: the chin is where the patch narrows to a neck
         widths = cv2.GaussianBlur(face.sum(axis=1).astype(np.float32)[:, None], (1, 9), 1.5)[:chin, 0]
         widest = int(widths.argmax())
-        narrow = np.flatnonzero(widths[widest:] < _NECK_OVER_FACE * widths[widest])
+        narrow = np.flatnonzero(widths[widest:] < TUNING.head_neck_over_face * widths[widest])
         chin = widest + int(narrow[0]) if narrow.size else chin
     columns = np.flatnonzero(face[rows[0] : chin].any(axis=0))
     return Head(chin - round(head_px), chin, int(columns[0]), int(columns[-1]))
@@ -185,7 +170,7 @@ def head_by_skin(person: BoolMask, skin: BoolMask) -> Head | None:
 
 def cut_off(person: BoolMask) -> bool:
     """Whether the photo's upper edge cuts the person."""
-    return bool(person[:_CUT_ROWS].any())
+    return bool(person[: TUNING.head_cut_rows].any())
 
 
 def _whole_head(person: BoolMask, skin: BoolMask) -> Head | None:
@@ -214,7 +199,7 @@ def completed_head(head: Head | None, person: BoolMask) -> Head:
     """A head that the photo's upper edge cuts off, as high as suits the shoulders below it."""
     chin = head.chin if head else 0
     width = person[chin:].sum(axis=1)
-    height_px = max(8, int(np.percentile(width[: width.max()], 75) / _WIDTH_IN_HEADS))
+    height_px = max(8, int(np.percentile(width[: width.max()], 75) / TUNING.head_width_in_heads))
     return Head(min(chin - height_px, head.top if head else 0), chin, assumed=head is None)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chromiq.dataset_builder.segmenters.classic.body import Body, Kind, seed_box
+from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
 from chromiq.dataset_builder.segmenters.still_life_match import colour_agreement
 from chromiq.records import BoolMask, GarmentLabel, RgbImage
 
@@ -27,17 +28,6 @@ FULL_WORDS = frozenset(
 )
 
 _WORDS: dict[Kind, frozenset[str]] = {"upper": UPPER_WORDS, "lower": LOWER_WORDS, "full": FULL_WORDS}
-
-_WIDEST_GAP = 0.95
-# Shorts may be parted over their last few centimetres only.
-_PARTED_SHARE = 0.15
-# From outlines of flat garments: a waist is nearly as wide at its edge as below it (0.84 and up), shoulders
-# slope from a neck (0.76 and down); but a wide or a ghost mannequin's neck is as wide as a waist.
-_WAIST = 0.8
-# Below short sleeves the outline narrows to 0.7 of its width, without any or with long ones it does not.
-_SHORT_SLEEVES = 0.74
-_LONG = 1.9
-_MIN_SEED_PX = 100
 
 
 @dataclass(frozen=True)
@@ -158,7 +148,7 @@ def label_of_kind(garment: BoolMask, choice: KindChoice) -> GarmentLabel:
         return label("shorts", "trousers", 0.6) if outline.legs else label("skirt", "shorts", 0.6)
     mask = _cut_out(garment)
     upper = max(_width(mask, share) for share in np.arange(0.2, 0.5, 0.02))
-    if _width(mask, 0.7) < _SHORT_SLEEVES * upper:
+    if _width(mask, 0.7) < TUNING.kind_short_sleeves * upper:
         return label("T-shirt", "shirt", 0.5)
     return label("shirt", "jacket", 0.4)
 
@@ -174,12 +164,12 @@ def has_legs(still_life_mask: BoolMask) -> bool:
     ]
     # Between legs the gap is narrow; below a jumper's hem, between its sleeves, it is as wide as the band.
     gap = (~band).mean(axis=1) if band.size else np.zeros(1)
-    return bool(((gap > 0) & (gap < _WIDEST_GAP)).mean() > _PARTED_SHARE)
+    return bool(((gap > 0) & (gap < TUNING.kind_widest_gap)).mean() > TUNING.kind_parted_share)
 
 
 def _by_outline(outline: Outline) -> dict[Kind, float]:
-    waist = outline.waist > _WAIST
-    if outline.aspect > _LONG:
+    waist = outline.waist > TUNING.kind_waist
+    if outline.aspect > TUNING.kind_long:
         return (
             {"upper": -3.0, "lower": 3.0, "full": -1.0}
             if outline.legs
@@ -205,7 +195,7 @@ def _by_colour(garment: BoolMask, still_life: RgbImage, photo: RgbImage, body: B
     found = []
     for kind in ("upper", "lower"):
         box = seed_box(body, kind) & ~body.near_face
-        seen = box.sum() >= _MIN_SEED_PX
+        seen = box.sum() >= TUNING.kind_min_seed_px
         found.append(colour_agreement(still_life, garment, photo, box) if seen else np.nan)
     upper, lower = found
     if not np.isfinite(upper + lower):

@@ -9,18 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
 from chromiq.records import BoolMask, FloatImage
 
-# Lightness counts less than chroma: folds and another light move it most.
-_LIGHTNESS_WEIGHT = 0.6
-LAB_WEIGHTS = np.array([_LIGHTNESS_WEIGHT, 1, 1], np.float32)
-_ROW_WEIGHT, _SIDE_WEIGHT = 16.0, 8.0
-_MIN_SHARE = 0.04
-_NEIGHBOURHOOD_PX, _DENSEST_PERCENTILE = 12.0, 98
+LAB_WEIGHTS = np.array([TUNING.palette_lightness_weight, 1, 1], np.float32)
 _SAMPLE = 20_000
 _KMEANS_SAMPLE = 5_000
-_TURNS_DEG = (0, 30, 60, 90, 135, 180, 225, 270, 300, 330)
-_CONTRASTS = (1.0, 0.55)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +45,14 @@ class Palette:
         sample = pixels[:: max(1, len(pixels) // _SAMPLE)]
         labels, centres = _kmeans(sample, min(count, len(sample)))
         share = np.bincount(labels, minlength=len(centres)) / len(labels)
-        kept = share >= min(_MIN_SHARE, share.max())
+        kept = share >= min(TUNING.palette_min_share, share.max())
         colours, shares = centres[kept], share[kept] / share[kept].sum()
         nearest = np.full(garment.shape, -1)
         nearest[garment] = ((colours**2).sum(axis=1) - 2 * pixels @ colours.T).argmin(axis=1)
         densest = [
-            np.percentile(local_share(nearest == index, garment)[nearest == index], _DENSEST_PERCENTILE)
+            np.percentile(
+                local_share(nearest == index, garment)[nearest == index], TUNING.palette_densest_percentile
+            )
             if (nearest == index).any()
             else 1.0
             for index in range(len(colours))
@@ -66,7 +62,10 @@ class Palette:
 
 def local_share(part: BoolMask, whole: BoolMask) -> FloatImage:
     """What share a part makes up of the whole about each pixel: ``(H, W)``, 0..1."""
-    near = [cv2.GaussianBlur(mask.astype(np.float32), (0, 0), _NEIGHBOURHOOD_PX) for mask in (part, whole)]
+    near = [
+        cv2.GaussianBlur(mask.astype(np.float32), (0, 0), TUNING.palette_neighbourhood_px)
+        for mask in (part, whole)
+    ]
     share: FloatImage = near[0] / np.maximum(near[1], 0.05)
     return share
 
@@ -95,7 +94,9 @@ class ColourGroups:
         """Groups of a photo's Lab pixels ``(H, W, 3)`` where a person is."""
         (rows, columns), (height_px, width_px) = np.nonzero(person), person.shape
         aside = np.abs(columns - columns.mean()) / width_px
-        places = np.stack([rows / height_px * _ROW_WEIGHT, aside * _SIDE_WEIGHT], axis=1)
+        places = np.stack(
+            [rows / height_px * TUNING.palette_row_weight, aside * TUNING.palette_side_weight], axis=1
+        )
         pixels = lab[person]
         of_pixel, centres = cluster(np.concatenate([pixels * LAB_WEIGHTS, places], axis=1), count)
         labels = np.full(person.shape, -1, np.int32)
@@ -133,11 +134,11 @@ def recolourings(palette: Palette, targets: FloatImage) -> FloatImage:
     main = palette.colours[palette.shares.argmax()]
     spread = palette.colours - main
     moved = []
-    for turn in np.radians(_TURNS_DEG):
+    for turn in np.radians(TUNING.palette_turns_deg):
         turned = spread.copy()
         turned[:, 1] = np.cos(turn) * spread[:, 1] - np.sin(turn) * spread[:, 2]
         turned[:, 2] = np.sin(turn) * spread[:, 1] + np.cos(turn) * spread[:, 2]
-        moved += [target + contrast * turned for contrast in _CONTRASTS for target in targets]
+        moved += [target + contrast * turned for contrast in TUNING.palette_contrasts for target in targets]
     return np.stack([palette.colours, *moved])
 
 

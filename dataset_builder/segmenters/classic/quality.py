@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
 from chromiq.records import BoolMask, GarmentLabel, GarmentMask
 
 if TYPE_CHECKING:
@@ -20,32 +21,6 @@ LEFT_OUT_BELOW = 0.5
 """Below this one, a mask is more likely wrong than right, and nothing is trained on it unless asked for."""
 _GUESSED_NAME = 0.75
 """Doubtful, not left out."""
-
-_USUAL_SHARE: dict[str, tuple[float, float]] = {
-    "upper": (0.15, 0.85),
-    "lower": (0.15, 0.9),
-    "full": (0.3, 0.97),
-}
-_LONGEST_UPPER_IN_HEADS = 2.8
-# Beside good masks lies 6 % at most, beside one without the sleeves more than 40 %.
-_MOST_LEFT_OUT = 0.2
-_MOST_FILLED = 0.1
-# Fitted on 544 masks with and without the fetched weights, 49 of them under IoU 0.75: of real, real2's two
-# sources and drawn pairs, as they are, with a colour error, before another wall and cut above the garment. 46
-# of the 49 lie below `DOUBTFUL_BELOW`, and 25 % of the others; without the steadiness it was 37 and 21 %.
-_STEADY = 0.8
-# The factors are not independent: their product is lower than the IoU that masks turn out to have.
-_CALIBRATION = 0.75
-_PENALTY = {
-    "colour_disagrees": 0.95,
-    "share_of_person": 0.85,
-    "box_overflow": 0.5,
-    "cloth_like_background": 0.55,
-    "no_head": 0.74,
-    "one_colour": 0.97,
-    "fragments": 0.95,
-    "holes": 0.95,
-}
 
 
 def is_doubtful(confidence: float) -> bool:
@@ -99,7 +74,7 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
         return 0.0, ("empty",)
     probability, size = evidence.probability, mask.sum()
     expected = probability[mask].sum() / (size + probability[~mask].sum())
-    low, high = _USUAL_SHARE[kind]
+    low, high = TUNING.quality_usual_share[kind]
     left_out = 0.0 if kind == "lower" else _opened(evidence.between_ends & ~mask).sum() / size
     reasons = {
         "colour_disagrees": evidence.trust < 0.5,
@@ -109,26 +84,28 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
         "holes": _hole_share(mask) > 0.03,
         "box_overflow": kind == "upper" and _runs_out(mask, body),
         "one_colour": _beyond(evidence.alike, mask, body) > 0.3 * size,
-        "cloth_like_background": body.filled > _MOST_FILLED,
+        "cloth_like_background": body.filled > TUNING.quality_most_filled,
         "no_head": kind != "lower" and (body.head is None or body.head.assumed),
-        "parts_left_out": left_out > _MOST_LEFT_OUT,
+        "parts_left_out": left_out > TUNING.quality_most_left_out,
         "unsure_ends": evidence.unsure_ends > 0.1,
-        "unsteady": evidence.steadiness < _STEADY,
+        "unsteady": evidence.steadiness < TUNING.quality_steady,
         "undecided": expected < 0.85,
     }
     named = tuple(name for name, holds in reasons.items() if holds)
     confidence = expected * (1 - evidence.unsure_ends) * evidence.steadiness
-    confidence *= np.prod([_PENALTY.get(name, 1.0) for name in named])
-    if left_out > _MOST_LEFT_OUT:
+    confidence *= np.prod([TUNING.quality_penalty.get(name, 1.0) for name in named])
+    if left_out > TUNING.quality_most_left_out:
         confidence /= 1 + left_out  # the overlap if all of it is the garment's
-    return float(np.clip(confidence, 0, 1) ** _CALIBRATION), named
+    return float(np.clip(confidence, 0, 1) ** TUNING.quality_calibration), named
 
 
 def _runs_out(mask: BoolMask, body: Body) -> bool:
     """Whether a garment worn above extends to the photo's lower edge, though it should have ended."""
     if not body.head:
         return False
-    return bool(mask[-len(mask) // 50 :].any()) and len(mask) > body.head.chin_row(_LONGEST_UPPER_IN_HEADS)
+    return bool(mask[-len(mask) // 50 :].any()) and len(mask) > body.head.chin_row(
+        TUNING.quality_longest_upper_in_heads
+    )
 
 
 def _beyond(alike: BoolMask, mask: BoolMask, body: Body) -> int:

@@ -42,18 +42,10 @@ from chromiq.dataset_builder.segmenters.classic.palette import (
 from chromiq.dataset_builder.segmenters.classic.people import columns_of_people, likeness_of_clothes
 from chromiq.dataset_builder.segmenters.classic.quality import judge_mask
 from chromiq.dataset_builder.segmenters.classic.sleeves import cloth_on_arms
+from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
 from chromiq.dataset_builder.segmenters.small.person import PersonModels, SeenPerson
 from chromiq.dataset_builder.segmenters.still_life import grab_cut, keep_large_parts, still_life_mask
 from chromiq.records import BoolMask, FloatImage, GarmentLabel, GarmentMask, RgbImage
-
-WORK_HEIGHT_PX = 320
-# White cloth before a white wall; lightness counts 0.6 of chroma.
-_NEAR_WALL_LAB, _NEAR_WALL_SHARE = 12.0, 0.15
-# Another person whose clothes are so much as like the still-life may be the one who wears it: doubtful then.
-_ALSO_ALIKE, _SEVERAL_PENALTY = 0.8, 0.75
-_OWN_HOLE_SHARE = 0.6
-_LARGEST_HOLE = 0.2
-_SMALL_HOLE_PX = 200
 
 
 class ClassicSegmenter:
@@ -131,7 +123,7 @@ class Look:
                 for photo, body in zip(photos, bodies, strict=True)
             ]
             best = int(np.argmax(likeness))
-            self.several_wear_it = sum(other > _ALSO_ALIKE * likeness[best] for other in likeness) > 1
+            self.several_wear_it = sum(other > TUNING.also_alike * likeness[best] for other in likeness) > 1
             self.body = bodies[best]
         scale = on_model.shape[1] / self.small.shape[1]
         self._columns = slice(*(round(column * scale) for column in people[best]))
@@ -163,8 +155,8 @@ def _like_background(palette: Palette, photo: RgbImage) -> bool:
     """Whether a garment has a colour near that of a photo's border."""
     lab = srgb_to_lab(photo)
     wall = np.median(np.concatenate([lab[0], lab[:, 0], lab[:, -1]]), axis=0) * LAB_WEIGHTS
-    near = np.linalg.norm(palette.colours - wall, axis=1) < _NEAR_WALL_LAB
-    return bool(palette.shares[near].sum() > _NEAR_WALL_SHARE)
+    near = np.linalg.norm(palette.colours - wall, axis=1) < TUNING.near_wall_lab
+    return bool(palette.shares[near].sum() > TUNING.near_wall_share)
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,7 +217,7 @@ def find_garment(look: Look, label: str, without: Collection[str] = ()) -> Found
     mask = _refine(look.small, body, kind, evidence.probability)
     confidence, reasons = judge_mask(mask, body, kind, evidence)
     if look.several_wear_it:
-        confidence, reasons = confidence * _SEVERAL_PENALTY, (*reasons, "several_people")
+        confidence, reasons = confidence * TUNING.several_penalty, (*reasons, "several_people")
     return FoundGarment(kind, body, evidence, mask, confidence, reasons)
 
 
@@ -253,15 +245,17 @@ def _own_holes(mask: BoolMask, body: Body) -> BoolMask:
     size = np.bincount(labels.ravel(), minlength=count)
     cloth = np.bincount(labels[body.person & ~body.near_face], minlength=count)
     outside = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1], labels[mask]]))
-    own = ((cloth > _OWN_HOLE_SHARE * size) | (size < _SMALL_HOLE_PX)) & (size < _LARGEST_HOLE * mask.sum())
+    own = ((cloth > TUNING.own_hole_share * size) | (size < TUNING.small_hole_px)) & (
+        size < TUNING.largest_hole * mask.sum()
+    )
     own[outside] = False
     return own[labels] & body.person
 
 
 def _at_work_size(photo: RgbImage) -> RgbImage:
-    scale = WORK_HEIGHT_PX / photo.shape[0]
+    scale = TUNING.work_height_px / photo.shape[0]
     width_px = max(16, round(photo.shape[1] * scale))
-    return cv2.resize(photo, (width_px, WORK_HEIGHT_PX), interpolation=cv2.INTER_AREA)
+    return cv2.resize(photo, (width_px, TUNING.work_height_px), interpolation=cv2.INTER_AREA)
 
 
 def _full_size(mask: BoolMask, photo: RgbImage) -> BoolMask:

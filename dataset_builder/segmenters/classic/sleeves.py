@@ -8,27 +8,8 @@ import cv2
 import numpy as np
 
 from chromiq.dataset_builder.segmenters.classic.body import Body, Kind, cost_under_parts
+from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
 from chromiq.records import BoolMask, FloatImage
-
-# At these shares of its length an outline without sleeves is no wider at the armholes than at the shoulders;
-# or it is widest below them and hangs nearly straight from there. Long sleeves widen it down to their cuffs,
-# and short ones end at once.
-_SHOULDERS, _ARMHOLES, _DIP = (0.05, 0.16), (0.16, 0.38), 0.015
-_WIDEST_ABOVE, _HEM, _MOST_FALL = 0.6, 0.8, 0.1
-# As shares of half the width of the shoulders: the chest, the trunk, where the trunk ends, the arms.
-_CHEST, _TRUNK, _TRUNK_END, _ARM = 0.5, 0.6, 0.8, 0.9
-_END_SOFTNESS = 0.04
-# In heads below the chin, where arms are looked for; beside a dress only above where its skirt may spread.
-_ROWS_IN_HEADS: dict[Kind, tuple[float, float]] = {"upper": (0.3, 2.6), "full": (0.3, 1.6)}
-_CHEST_IN_HEADS = (0.55, 1.5)
-_MIN_PX = 200
-# What share of arms and trunk must be how much more like itself than like the other.
-_DISTINCT = {True: (0.0, 0.8), False: (0.5, 0.9)}
-_MOST_ASIDE = 6.0
-# On a still-life: rows, and shares of half the width, where sleeves would lie and where the body lies.
-_SLEEVE_ROWS, _SIDE, _MIDDLE = (0.25, 0.85), 0.8, 0.45
-# Cloth of one kind differs by under 1 there, sleeves of another colour by 18 and more.
-_FOREIGN_SIDE = 3.0
 
 
 def is_sleeveless(garment: BoolMask) -> bool:
@@ -50,10 +31,13 @@ def is_sleeveless(garment: BoolMask) -> bool:
     def over(low: float, high: float) -> FloatImage:
         return width[start + int(low * length) : start + int(high * length) + 1]
 
-    shoulders, armholes = over(*_SHOULDERS).max(), over(*_ARMHOLES)
-    cut_in = armholes.min() < shoulders - _DIP and armholes.max() < shoulders + _DIP
+    shoulders, armholes = over(*TUNING.sleeves_shoulders).max(), over(*TUNING.sleeves_armholes)
+    cut_in = (
+        armholes.min() < shoulders - TUNING.sleeves_dip and armholes.max() < shoulders + TUNING.sleeves_dip
+    )
     straight = (
-        width.argmax() - start < _WIDEST_ABOVE * length and width.max() - over(_HEM, _HEM)[0] < _MOST_FALL
+        width.argmax() - start < TUNING.sleeves_widest_above * length
+        and width.max() - over(TUNING.sleeves_hem, TUNING.sleeves_hem)[0] < TUNING.sleeves_most_fall
     )
     return bool(cut_in or straight)
 
@@ -66,18 +50,21 @@ def sides_alike(lab: FloatImage, garment: BoolMask) -> bool:
         garment: ``(h, w)`` bool, the garment on it.
     """
     rows = np.flatnonzero(garment.any(axis=1))
-    top, bottom = (int(rows[0] + share * (rows[-1] - rows[0])) for share in _SLEEVE_ROWS)
+    top, bottom = (int(rows[0] + share * (rows[-1] - rows[0])) for share in TUNING.sleeves_sleeve_rows)
     band = garment[top:bottom]
     if not band.any(axis=1).all():
         return False
     left = band.argmax(axis=1)[:, None]
     right = band.shape[1] - 1 - band[:, ::-1].argmax(axis=1)[:, None]
     aside = np.abs(np.arange(band.shape[1]) - (left + right) / 2) / np.maximum((right - left) / 2, 1)
-    side, middle = (lab[top:bottom][band & where] for where in (aside > _SIDE, aside < _MIDDLE))
-    if min(len(side), len(middle)) < _MIN_PX:
+    side, middle = (
+        lab[top:bottom][band & where]
+        for where in (aside > TUNING.sleeves_side, aside < TUNING.sleeves_middle)
+    )
+    if min(len(side), len(middle)) < TUNING.sleeves_min_px:
         return False
     foreign = cost_under_parts(middle, side) - cost_under_parts(side, side)
-    return bool(np.median(foreign) < _FOREIGN_SIDE)
+    return bool(np.median(foreign) < TUNING.sleeves_foreign_side)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,28 +100,31 @@ def cloth_on_arms(
     own = not sleeveless and not sides_alike(still_life_lab, garment)
     if own and body.face is None:
         return None  # bare arms would look like sleeves
-    first, last = (body.head.chin_row(heads) for heads in _ROWS_IN_HEADS[kind])
+    first, last = (body.head.chin_row(heads) for heads in TUNING.sleeves_rows_in_heads[kind])
     cloth = body.person & ~body.near_face
     if hair is not None:
         cloth &= ~hair
     cloth[:first] = cloth[last:] = False
-    arms, trunk = cloth & (aside > _ARM), cloth & (aside < (_CHEST if own else _TRUNK))
+    arms, trunk = (
+        cloth & (aside > TUNING.sleeves_arm),
+        cloth & (aside < (TUNING.sleeves_chest if own else TUNING.sleeves_trunk)),
+    )
     if own:  # below the chest they may lie before the trunk, and are the garment's there too
-        above, below = (body.head.chin_row(heads) for heads in _CHEST_IN_HEADS)
+        above, below = (body.head.chin_row(heads) for heads in TUNING.sleeves_chest_in_heads)
         trunk[:above] = trunk[below:] = False
-    if min(arms.sum(), trunk.sum()) < _MIN_PX:
+    if min(arms.sum(), trunk.sum()) < TUNING.sleeves_min_px:
         return None
     of_trunk, of_arms = (body.likeness_to_parts(body.lab[sample]) for sample in (trunk, arms))
     ratio = cv2.GaussianBlur(of_trunk - of_arms, (0, 0), 1.5)
-    margin, share = _DISTINCT[sleeveless]
+    margin, share = TUNING.sleeves_distinct[sleeveless]
     if min((ratio[arms] > margin).mean(), (ratio[trunk] < -margin).mean()) < share:
         return None
     if sleeveless:  # what is so far aside is no gilet's, whatever its colour
         ratio[first : None if kind == "upper" else last] += np.clip(
-            (aside - _TRUNK_END) / _END_SOFTNESS, 0, _MOST_ASIDE
+            (aside - TUNING.sleeves_trunk_end) / TUNING.sleeves_end_softness, 0, TUNING.sleeves_most_aside
         )
     if own:
-        ratio = np.where(cloth & (aside > _TRUNK), ratio, 0)
+        ratio = np.where(cloth & (aside > TUNING.sleeves_trunk), ratio, 0)
     return ArmCloth(np.maximum(ratio, 0), own)
 
 
