@@ -727,8 +727,12 @@ def _photoshop_segments(data: bytes | None) -> list[Block]:
     ]
 
 
+# Sony's numbers; the second stands for a profile that is embedded.
+_OTHER_COLOUR_SPACES = {0xFFFD: "Wide Gamut RGB", 0xFFFE: "ICC profile"}
+
+
 def exif_space(exif: Directory) -> str:
-    """The colour space that EXIF states: ``"sRGB"``, ``"Adobe RGB (1998)"``, or nothing: ``""``.
+    """The colour space that EXIF states, such as ``"sRGB"`` or ``"Adobe RGB (1998)"``, or nothing: ``""``.
 
     "Uncalibrated" alone states nothing: programs write it into every file whose space they do not know.
     """
@@ -737,4 +741,6 @@ def exif_space(exif: Directory) -> str:
     index = directory.sub(INTEROP_IFD).text(INTEROP_INDEX)
     if index == "R03" or space == 2:
         return "Adobe RGB (1998)"
+    if space in _OTHER_COLOUR_SPACES:
+        return _OTHER_COLOUR_SPACES[space]
     return "sRGB" if space == 1 or index == "R98" else ""

@@ -487,6 +487,8 @@ def _space_of(photo: PhotoFile) -> ColourSpace:
     metadata = photo.metadata
     chunks = {each.kind: each.payload for each in metadata.blocks} if photo.format == "PNG" else {}
     if len(chunks.get(b"cICP", b"")) == 4:
+        if chunks[b"cICP"][2:] != b"\0\1":
+            raise ProfileError("its cICP chunk states YCbCr or a limited range, which is not supported")
         space = _code_point_space(chunks[b"cICP"][0], chunks[b"cICP"][1], "its cICP chunk")
         if space:
             return space

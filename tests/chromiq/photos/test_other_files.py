@@ -41,6 +41,15 @@ def with_chunk(kind, payload):
     return make
 
 
+def with_exif_space(number):
+    def make(path):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0xA001] = number
+        Image.fromarray(PHOTO).save(path, exif=exif)
+
+    return make
+
+
 def raw_with_preview(path):
     """As NEF and ARW: a small preview first, the sensor's values in a directory below it."""
     with tifffile.TiffWriter(path) as file:
@@ -87,6 +96,9 @@ OTHERS = [
     ("wavelets.tif", tiff(compression="jpeg2000"), "JPEG2000 is not supported"),
     ("pages.tif", two_pages, "2 pictures"),
     ("moving.avif", animated_avif, "2 pictures"),
+    ("limited.png", with_chunk(b"cICP", bytes([1, 13, 0, 0])), "limited range"),
+    ("sony.jpg", with_exif_space(0xFFFD), "Wide Gamut RGB"),
+    ("stripped.jpg", with_exif_space(0xFFFE), "'ICC profile', which is unknown without its profile"),
     ("half.png", with_chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(srgb())[:60]), "part of its ICC profile"),
     ("pq.png", with_chunk(b"cICP", bytes([9, 16, 0, 1])), "HDR (PQ)"),
 ]  # fmt: skip
