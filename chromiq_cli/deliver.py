@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,8 @@ def deliver(
     state: Annotated[
         list[str] | None,
         typer.Option(
-            help="Which photos: accepted, original kept, changed by hand (these by default), corrected, ..."
+            help="Which photos: accepted, original kept, changed by hand (the default), or corrected, left "
+            "alone, rejected, to look at. May be repeated."
         ),
     ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
@@ -29,9 +31,14 @@ def deliver(
     run = read_run(results)
     if run is None:
         raise UsageError(f"{results}: contains no results. Run chromiq correct --batch first.")
-    chosen = delivery.chosen(read_results(run), state or delivery.FINISHED)
+    found = read_results(run)
+    chosen = delivery.chosen(found, state or delivery.FINISHED)
     delivery.deliver(run, chosen, out)
     if as_json:
         print_json({"out": str(out), "delivered": [str(result.out) for result in chosen]})
     else:
-        print_line(f"{out}: {len(chosen)} photos")
+        left = Counter(result.state for result in found if result not in chosen)
+        others = ", ".join(f"{count} {name}" for name, count in left.items())
+        print_line(
+            f"{out}: {len(chosen)} photos" + (f"; not delivered: {others} (see --state)" if left else "")
+        )
