@@ -28,4 +28,4 @@ def test_a_port_that_is_taken_is_refused_if_it_was_asked_for(chromiq, tmp_path):
 def test_what_is_no_batch_cannot_be_delivered(chromiq, tmp_path):
     result = chromiq("deliver", tmp_path, "--out", tmp_path / "out")
     assert result.code == 2
-    assert "no results of correct --batch" in result.err
+    assert "contains no results" in result.err
