@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar for people, a line now and then for logs."""
+"""Progress on stderr: a bar in a terminal, a line now and then in a log."""
 
 from __future__ import annotations
 

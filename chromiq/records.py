@@ -30,7 +30,7 @@ class PhotoPair:
     Attributes:
         key: what the two file names share; unique in its catalogue, the ``N`` of ``pairN``.
         still_life: the flat photo, whose colour is right.
-        on_model: the worn photo, whose colour is to be made right.
+        on_model: the photo of the garment on a model, whose colour is to be corrected.
         garment: the user's label, or None.
     """
 

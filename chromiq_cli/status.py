@@ -29,7 +29,7 @@ def status(
     """Show the progress of a run, from any terminal that can read its folder."""
     from rich.console import Console
 
-    from chromiq.toolkit_configs.runs.folder import RUN_FILE
+    from chromiq.toolkit_configs.runs.record import RUN_FILE
     from chromiq.toolkit_configs.runs.status import follow, read_status
     from chromiq.toolkit_configs.runs.view import run_view, view
     from chromiq.toolkit_configs.sweeps.local import is_sweep

@@ -1,4 +1,4 @@
-"""``chromiq studio``: the page to look at results, correct them and decide."""
+"""``chromiq studio``: the local page for reviewing results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photo pairs -> their training examples, written: the pure function that a build runs batch for batch."""
+"""Photo pairs -> their training examples, written: the pure function that a build runs on each batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A test set corrected every way there is: control, transfer, and each LoRA alone and as a hybrid."""
+"""Every method on one test set, side by side: uncorrected, network-free, each LoRA, and each as a hybrid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A test set: control pictures whose truth is known, corrected every way there is, side by side."""
+"""A test set: control images whose truth is known, and the correction of one of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws the garment pairs of the demo and the tests: still-life, worn photo and exact masks.
+"""Draws the garment pairs of the demo and the tests: still-life, on-model photo and exact masks.
 
 Everything is drawn from a seed; nothing is read from disk. The worn photo is lit otherwise than the
 still-life (white balance, exposure, direction, falloff), as in a real studio.

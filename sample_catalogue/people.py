@@ -1,4 +1,4 @@
-"""The models of the drawn sample catalogue: stance, skin, face, hair, hands, shoes.
+"""The models of the drawn sample catalogue: pose, skin, face, hair, hands, shoes.
 
 All lengths are in heads, y from the top of the head (0) over the chin (1) to the soles (about 7.8);
 x is 0 in the middle of the body. ``side`` is +1 for what lies to the right on the picture, -1 to the left.

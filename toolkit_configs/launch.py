@@ -20,7 +20,7 @@ from chromiq.toolkit_configs.checks.launch import (
 )
 from chromiq.toolkit_configs.runs.checkpoints import final_checkpoint, newest_step, saved_step, set_torn_aside
 from chromiq.toolkit_configs.runs.events import Event, EventLog
-from chromiq.toolkit_configs.runs.folder import (
+from chromiq.toolkit_configs.runs.record import (
     RUN_FILE,
     RunRecord,
     State,

@@ -1,4 +1,4 @@
-"""Kinds of colour error that one number describes: the table that both ends read.
+"""Kinds of colour error that one number describes: the table that the builder and the corrector read.
 
 The dataset builder draws from it what it does to a photo, and the correction tries each of its kinds as a
 hypothesis. The correction does not know errors outside this table.

@@ -1,4 +1,4 @@
-"""Where an image lies beside another of the same scene, though their colours differ, and bringing it there.
+"""How far an image is shifted against another of the same scene in other colours, and undoing the shift.
 
 Phase correlation (Kuglin and Hines 1975; sub-pixel by Guizar-Sicairos et al. 2008, scikit-image) of the
 gradient magnitude of lightness: edges stay where they are when a garment's colour changes. On real photos

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a dataset, and how to fix it. AI-Toolkit trains on most of it silently."""
+"""Everything that is wrong with a dataset, and how to fix it. AI-Toolkit silently trains on most of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``garments.json``: what each garment is called, and in a dataset's, which of the words the user wrote.
+"""``garments.json``: what each garment is called, and which of the words in a dataset's file the user wrote.
 
 The file has the published form, which does not say who wrote what, and the user may edit it. So the builder
 keeps a copy of what it wrote itself: an entry that differs is the user's, and is recorded as such. However a

@@ -1,4 +1,4 @@
-"""Inference with a LoRA: every control picture of a folder to an image of its name and its size."""
+"""Inference with a LoRA: an image of the same name and size for every control image of a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far one image is from the truth: its colour, what it changed elsewhere, what it kept of the texture."""
+"""How far one image is from the truth: its colour, the change outside the garment, the texture it kept."""
 
 from __future__ import annotations
 

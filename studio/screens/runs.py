@@ -21,7 +21,7 @@ from chromiq.studio.commands import MAIN
 from chromiq.studio.pages import folder_of, page, shell_command, workplace_of
 from chromiq.studio.training.run_facts import SweepFacts, find_sweeps, sample_rows, status_facts
 from chromiq.studio.workplace import OpenedFolder, OutsideError
-from chromiq.toolkit_configs.runs.folder import host, is_running
+from chromiq.toolkit_configs.runs.record import host, is_running
 from chromiq.toolkit_configs.runs.status import RunStatus, read_status
 from chromiq.toolkit_configs.trainer.job_control import request_checkpoint
 

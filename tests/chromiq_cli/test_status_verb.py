@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from chromiq.toolkit_configs.runs.folder import RunRecord, write_record
+from chromiq.toolkit_configs.runs.record import RunRecord, write_record
 
 RECORD = RunRecord(
     name="first", engine="ai-toolkit", state="done", process=1, started="2026-01-01T00:00:00+00:00",

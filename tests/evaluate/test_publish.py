@@ -14,7 +14,7 @@ from chromiq.evaluate.score.summary import bootstrap_interval
 from chromiq.files import sha256_file
 from chromiq.models import base_licence
 from chromiq.toolkit_configs.render.job import render_job
-from chromiq.toolkit_configs.runs.folder import RunRecord, library_versions, now, write_record
+from chromiq.toolkit_configs.runs.record import RunRecord, library_versions, now, write_record
 from chromiq.toolkit_configs.runs.status import RunStatus, ended
 from chromiq.toolkit_configs.schema.trainer_job import read_job
 

@@ -19,7 +19,7 @@ from chromiq.files import write_json
 from chromiq.photos.images import write_photo
 from chromiq.studio.training.run_facts import status_facts
 from chromiq.toolkit_configs.runs.events import Event, EventLog
-from chromiq.toolkit_configs.runs.folder import RunRecord, host, now, write_record
+from chromiq.toolkit_configs.runs.record import RunRecord, host, now, write_record
 from chromiq.toolkit_configs.trainer.job_control import create_job_database
 
 

@@ -12,7 +12,7 @@ import chromiq.toolkit_configs.trainer.engine as engine
 from chromiq.errors import AccessError, ChromiqError, UnsoundError, UsageError
 from chromiq.toolkit_configs.launch import launch, plan
 from chromiq.toolkit_configs.render.job import render_job
-from chromiq.toolkit_configs.runs.folder import read_record
+from chromiq.toolkit_configs.runs.record import read_record
 from chromiq.toolkit_configs.runs.status import read_status
 from chromiq.toolkit_configs.trainer import checkout as toolkit
 from chromiq.toolkit_configs.trainer.output import Launch, Limits

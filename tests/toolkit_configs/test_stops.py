@@ -16,7 +16,7 @@ from chromiq.errors import ChromiqError, LockedError, UnsoundError
 from chromiq.toolkit_configs.launch import launch, plan
 from chromiq.toolkit_configs.runs.checkpoints import find_checkpoints, saved_step
 from chromiq.toolkit_configs.runs.events import Event
-from chromiq.toolkit_configs.runs.folder import read_record, write_record
+from chromiq.toolkit_configs.runs.record import read_record, write_record
 from chromiq.toolkit_configs.runs.status import follow, read_status
 
 

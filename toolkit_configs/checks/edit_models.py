@@ -1,4 +1,4 @@
-"""Settings under which one edit model trains on something else than is meant, or fails hours in.
+"""Settings under which one edit model trains on something unintended, or fails hours in.
 
 Each was seen in AI-Toolkit at the pinned commit with tiny random weights of the real classes.
 """

@@ -1,4 +1,4 @@
-"""Keys that AI-Toolkit does not read, values of another kind, words that it does not know."""
+"""Keys that AI-Toolkit does not read, values of the wrong kind, words that it does not know."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chromiq.errors import Finding, UsageError
 from chromiq.files import sha256_file
-from chromiq.toolkit_configs.runs.folder import RUN_FILE, RunRecord
+from chromiq.toolkit_configs.runs.record import RUN_FILE, RunRecord
 from chromiq.toolkit_configs.schema.trainer_job import Job
 from chromiq.toolkit_configs.trainer.checkout import ToolkitInfo
 

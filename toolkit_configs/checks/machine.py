@@ -1,4 +1,4 @@
-"""Whether the machine is up to a job: disk for what it leaves behind, GPU and its memory."""
+"""Whether the machine can run a job: disk space for what it writes, the GPU and its memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A dataset, a model, a preset and what people ask for -> the typed job, and where each value came from."""
+"""A dataset, a model, a preset and the user's settings -> the typed job, and where each value came from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a job does otherwise than the published run, or than another preset, and what that does."""
+"""What differs between a job and the published run, or another preset, and what the difference does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each key of a config does, in a line: comments of the rendered file, and of what differs.
+"""What each key of a config does: the comments in the rendered file and in the list of differences.
 
 Keys are dotted paths within the training process, without the numbers of lists.
 """

@@ -11,7 +11,7 @@ from chromiq.errors import LockedError
 from chromiq.files import sha256_file
 from chromiq.toolkit_configs.runs.checkpoints import find_checkpoints
 from chromiq.toolkit_configs.runs.events import Event, EventLog, EventReader
-from chromiq.toolkit_configs.runs.folder import (
+from chromiq.toolkit_configs.runs.record import (
     RunRecord,
     State,
     host,

@@ -15,7 +15,7 @@ from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import collision_key, safe_stem, write_text
 from chromiq.toolkit_configs.render.assign import assign
 from chromiq.toolkit_configs.render.settings import Setting
-from chromiq.toolkit_configs.runs.folder import MOST_SEED
+from chromiq.toolkit_configs.runs.record import MOST_SEED
 from chromiq.toolkit_configs.schema.config_file import dump_config
 from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, read_job
 from chromiq.toolkit_configs.sweeps.local import CONFIGS

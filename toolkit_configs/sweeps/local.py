@@ -29,7 +29,7 @@ from chromiq.errors import (
 )
 from chromiq.files import ensure_output_folder, natural_key, safe_stem, sha256_file
 from chromiq.runtime.signals import termination_as_interrupt
-from chromiq.toolkit_configs.runs.folder import RUN_FILE, RunRecord, read_record
+from chromiq.toolkit_configs.runs.record import RUN_FILE, RunRecord, read_record
 from chromiq.toolkit_configs.runs.status import Follower, RunStatus
 from chromiq.toolkit_configs.schema.trainer_job import read_job
 from chromiq.toolkit_configs.sweeps.slurm import BatchJob, chromiq_command

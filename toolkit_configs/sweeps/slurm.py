@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from chromiq.errors import OptionError, UsageError
 from chromiq.files import safe_stem, write_text
 from chromiq.templating import template_environment
-from chromiq.toolkit_configs.runs.folder import RUN_FILE
+from chromiq.toolkit_configs.runs.record import RUN_FILE
 from chromiq.toolkit_configs.schema.trainer_job import Job, read_job
 
 # Slurm sends a signal this many seconds before the time limit, so that the run is requeued.

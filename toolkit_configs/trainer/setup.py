@@ -1,4 +1,4 @@
-"""Install the vendored trainer: its pinned commit, in its own environment. Or move the pin.
+"""Install the vendored trainer: its pinned commit, in its own environment. Also pin another commit.
 
 Each step of an installation first checks whether it is done, so the same command resumes.
 """

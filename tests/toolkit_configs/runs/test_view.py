@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from chromiq.progress import is_live
-from chromiq.toolkit_configs.runs.folder import RunRecord
+from chromiq.toolkit_configs.runs.record import RunRecord
 from chromiq.toolkit_configs.runs.status import RunStatus
 from chromiq.toolkit_configs.runs.view import pace, run_view
 

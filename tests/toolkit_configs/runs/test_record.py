@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from chromiq.toolkit_configs.render.job import render_job
-from chromiq.toolkit_configs.runs.folder import dataset_digest
+from chromiq.toolkit_configs.runs.record import dataset_digest
 from chromiq.toolkit_configs.schema.trainer_job import read_job
 
 
