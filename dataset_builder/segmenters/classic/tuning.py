@@ -148,7 +148,7 @@ class ClassicTuning:
     palette_side_weight: float = _tuned(8.0, "weighted Lab per width", _REAL, "and in distance from the axis")
     palette_min_share: float = _tuned(0.04, "share of garment", _REAL, "rarer colours are left out")
     palette_neighbourhood_px: float = _tuned(
-        12.0, "px, sigma", _REAL2, "what is near, for a colour's density"
+        14.0, "px, sigma", _REAL2, "what is near, for a colour's density"
     )
     palette_densest_percentile: int = _tuned(98, "percentile", _REAL2, "a colour's greatest density")
     palette_turns_deg: tuple[int, ...] = _tuned(
@@ -180,7 +180,7 @@ class ClassicTuning:
         3.0, "1 / share", _REAL, "a group with a third in the middle is no skin"
     )
     evidence_denser: float = _tuned(
-        0.25,
+        0.2,
         "share of neighbourhood",
         _REAL2,
         "a group may be so much denser than its colour on the still-life",
