@@ -87,6 +87,8 @@ _REDUCED, _MASK_PAGE = 1, 4
 _TIFF_JPEG = 7
 # Fax, WebP and what photo software writes. Others state sizes of their own in each strip.
 _TIFF_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, _TIFF_JPEG, 8, 32773, 32946, 34925, 50000, 50001})
+# RGB and alpha of 16 bits.
+_MOST_TIFF_BYTES = 8 * MAX_PIXELS
 _RAW_PHOTOMETRICS, _MOST_RAW_PAGES = frozenset({32803, 34892}), 8
 _YCBCR = 6
 # What a decoder may raise on bytes that are not what they promise.
@@ -410,6 +412,12 @@ def _refuse_other_tiff(path: Path, page: tifffile.TiffPage) -> None:
         raise _refused(path, f"it holds {page.bitspersample}-bit integers")
     if page.samplesperpixel > 16 or page.imagedepth != 1:
         raise _refused(path, f"it holds {page.samplesperpixel} channels")
+    stored_bytes = page.imagewidth * page.imagelength * page.samplesperpixel * page.bitspersample // 8
+    if stored_bytes > _MOST_TIFF_BYTES:
+        message = f"its {page.samplesperpixel} channels take {stored_bytes >> 20} MB"
+        raise unsound(
+            Finding("photo.large", str(path), message, "Scale it down, or export it without layers.")
+        )
     if compression not in _TIFF_COMPRESSIONS:
         name = getattr(page.compression, "name", str(compression))
         raise _refused(

@@ -63,6 +63,15 @@ def two_pages(path):
         file.write(PHOTO, photometric="rgb")
 
 
+def many_channels(path):
+    """A few bytes that state 3 GB."""
+    tiff(np.zeros((100, 100, 16), np.uint16), photometric="minisblack", planarconfig="contig")(path)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        tags = file.pages[0].tags
+        tags["ImageWidth"].overwrite(10_000)
+        tags["ImageLength"].overwrite(10_000)
+
+
 def animated_avif(path):
     Image.fromarray(PHOTO).save(path, save_all=True, append_images=[Image.fromarray(PHOTO[::-1].copy())])
 
@@ -94,6 +103,7 @@ OTHERS = [
     ("long.tif", tiff(PHOTO.astype(np.uint32)), "32-bit integers"),
     ("signed.tif", tiff(PHOTO.astype(np.int16)), "16-bit integers"),
     ("wavelets.tif", tiff(compression="jpeg2000"), "JPEG2000 is not supported"),
+    ("channels.tif", many_channels, "its 16 channels take 3051 MB"),
     ("pages.tif", two_pages, "2 pictures"),
     ("moving.avif", animated_avif, "2 pictures"),
     ("limited.png", with_chunk(b"cICP", bytes([1, 13, 0, 0])), "limited range"),

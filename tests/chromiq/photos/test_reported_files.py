@@ -13,6 +13,8 @@ from chromiq.photos.images import read_photo
 from chromiq.photos.originals import Kept, write_changed
 from chromiq.photos.soundness import verify_photo
 
+SRGB = srgb()  # dated, so made once
+
 
 def segment(number, payload):
     """An application segment of a JPEG."""
@@ -34,7 +36,7 @@ def profile_twice(data):
     """As Pillow's pull request 4613 has it: once where it belongs, once behind the frame's header."""
     frame = data.index(b"\xff\xc0")
     behind = frame + 2 + int.from_bytes(data[frame + 2 : frame + 4])
-    return behind_first(data[:behind] + icc(srgb(), 1, 1) + data[behind:], icc(srgb(), 1, 1))
+    return behind_first(data[:behind] + icc(SRGB, 1, 1) + data[behind:], icc(SRGB, 1, 1))
 
 
 def extended_xmp(data):
@@ -55,7 +57,7 @@ def extended_xmp(data):
     return behind_first(data, b"".join(segments))
 
 
-HALF = len(srgb()) // 2
+HALF = len(SRGB) // 2
 JPEGS = {
     "no end marker, Samsung's trailer": (lambda d: d[:-2] + b"\0\0\1\x0aSEFH" + bytes(60) + b"SEFT", set()),
     "zeros behind the end": (lambda d: d + bytes(70_000), {"70000 bytes behind the picture"}),
@@ -67,10 +69,10 @@ JPEGS = {
     "many fill bytes before the end": (lambda d: d[:-2] + b"\xff" * 9 + d[-2:], set()),
     "a profile twice, once behind the frame": (profile_twice, set()),
     "a profile's parts out of order": (
-        lambda d: behind_first(d, icc(srgb()[HALF:], 2, 2) + icc(srgb()[:HALF], 1, 2)),
+        lambda d: behind_first(d, icc(SRGB[HALF:], 2, 2) + icc(SRGB[:HALF], 1, 2)),
         set(),
     ),
-    "a profile's parts numbered from 0": (lambda d: behind_first(d, icc(srgb(), 0, 1)), set()),
+    "a profile's parts numbered from 0": (lambda d: behind_first(d, icc(SRGB, 0, 1)), set()),
     "Photoshop's Ducky": (lambda d: behind_first(d, segment(12, b"Ducky\0\1\0\4\0\0\0\x3c\0\0")), set()),
     "extended XMP": (extended_xmp, {"extended XMP"}),
 }
@@ -92,7 +94,7 @@ def test_a_jpeg_is_read_and_changed_in_part(tmp_path, name):
     assert set(written.dropped) == dropped
     after = read_photo(tmp_path / "out.jpg")
     np.testing.assert_array_equal(after.values[48:], photo.values[48:])
-    assert after.space.profile == photo.space.profile == (srgb() if "profile" in name else None)
+    assert after.space.profile == photo.space.profile == (SRGB if "profile" in name else None)
     assert b"HasExtendedXMP" not in (tmp_path / "out.jpg").read_bytes()
 
 
