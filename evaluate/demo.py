@@ -1,4 +1,4 @@
-"""The whole workflow on drawn garments: pairs, dataset, config, LoRA, sweep, corrected photos, report."""
+"""The whole workflow on drawn garments: pairs, dataset, config, LoRA, sweep, report, a batch corrected."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+
+from chromiq.correction.batch import BatchInputs, correct_batch
 from chromiq.dataset_builder.build import build
+from chromiq.dataset_builder.degrade.apply import degrade
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
 from chromiq.evaluate.compare_methods import Evaluation, evaluate_testset
 from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.sweep import summary, sweep
 from chromiq.files import ensure_output_folder, write_text
+from chromiq.photos.images import write_photo
 from chromiq.progress import Update
-from chromiq.sample_catalogue.catalogue import write_catalogue
+from chromiq.sample_catalogue.catalogue import draw_pair, write_catalogue
 from chromiq.toolkit_configs.smoke_engine.toy_base import TOY_BASE, TOY_CANVAS_WH, TOY_DENOISING_STEPS
 
 PAIRS = 40
@@ -26,6 +31,7 @@ _PHOTO_WH = (448, 560)
 _HELD_OUT = 0.4
 _VARIANTS = 2
 _WORKERS = 2
+_SHOOT = 8
 _MODEL_LIBRARIES = ("torch", "diffusers", "transformers", "peft")
 _NOTES = (
     "These garments were drawn, not photographed. None of them was trained on: they were held out.",
@@ -62,13 +68,14 @@ def run_demo(out: Path, stage: Callable[[str], AbstractContextManager[Update]]) 
     """Run every stage in order into `out`; the same call again resumes where it stopped.
 
     Args:
-        out: gets ``catalogue/``, ``dataset/``, ``config.yaml``, ``runs/``, ``sweep/`` and the results.
+        out: gets ``catalogue/``, ``dataset/``, ``config.yaml``, ``runs/``, ``sweep/``, the report, and
+            ``shoot/`` with its photos ``corrected/``.
         stage: called with a stage's name; shows its progress.
     """
     ensure_output_folder(out)
-    with stage("1/5 draw the sample catalogue") as update:
+    with stage("1/6 draw the sample catalogue") as update:
         write_catalogue(out / "catalogue", pairs=PAIRS, size_wh=_PHOTO_WH, on_progress=update)
-    with stage("2/5 build the dataset") as update:
+    with stage("2/6 build the dataset") as update:
         options = BuildOptions(
             segmenter="classic", held_out=_HELD_OUT, variants=_VARIANTS, size_wh=TOY_CANVAS_WH
         )
@@ -78,13 +85,13 @@ def run_demo(out: Path, stage: Callable[[str], AbstractContextManager[Update]]) 
     lora, best, notes = None, None, list(_NOTES)
     generating = GenerateOptions(checkpoint=str(TOY_BASE), steps=TOY_DENOISING_STEPS)
     if not missing:
-        with stage("3/5 train a LoRA on the toy base model") as update:
+        with stage("3/6 train a LoRA on the toy base model") as update:
             lora = _train(out, update)
-        with stage("4/5 measure its checkpoints on the held-out photos") as update:
+        with stage("4/6 measure its checkpoints on the held-out photos") as update:
             found = sweep(lora.parent, out / "dataset", out / "sweep", generating, on_progress=update)
         best = summary(found)
         notes += [*_NOTES_ON_TOY, f"{best} The curve is in sweep/report.html."]
-    with stage("5/5 correct the held-out photos, score, report") as update:
+    with stage("5/6 correct the held-out photos, score, report") as update:
         evaluation = evaluate_testset(
             out / "dataset",
             out,
@@ -95,7 +102,23 @@ def run_demo(out: Path, stage: Callable[[str], AbstractContextManager[Update]]) 
             notes=tuple(notes),
             on_progress=update,
         )
+    with stage("6/6 correct a batch of photos") as update:
+        _correct_shoot(out, update)
     return Demo(evaluation, lora, best, missing)
+
+
+def _correct_shoot(out: Path, update: Update) -> None:
+    """Photos of further garments, most with a simulated colour error, corrected as a batch."""
+    for index in range(PAIRS, PAIRS + _SHOOT):
+        pair = draw_pair(index, size_wh=_PHOTO_WH)
+        rng = np.random.default_rng(index)
+        photo, _ = degrade(pair.on_model, pair.on_model_mask, "perceptual", rng)
+        is_right = index % 4 == 3
+        write_photo(out / "shoot" / f"still-life{pair.key}.jpg", pair.still_life)
+        write_photo(out / "shoot" / f"on_model{pair.key}.jpg", pair.on_model if is_right else photo)
+    correct_batch(
+        BatchInputs(out / "shoot"), out / "corrected", make_segmenter("classic"), on_progress=update
+    )
 
 
 def _train(out: Path, update: Update) -> Path:

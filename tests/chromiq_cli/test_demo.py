@@ -26,6 +26,7 @@ def test_every_stage_and_again_without_a_change(monkeypatch, chromiq, tmp_path):
     for name in (
         "catalogue/truth/garments.json", "dataset/manifest.jsonl", "dataset/contact_sheet.jpg", "config.yaml",
         "runs/demo/demo.safetensors", "runs/demo/run.json", "sweep/curve.png", "scores.csv", "report.html",
+        "corrected/report.html", "corrected/decisions.csv",
     ):  # fmt: skip
         assert (out / name).is_file(), name
     page = (out / "report.html").read_text()
