@@ -21,7 +21,8 @@ from chromiq.studio.workplace import Workplace
 
 _LOOK_AGAIN_S = 1.0
 _CLEARED_S = 0.5
-# Beyond so many photos the report takes a minute to write; the next run of the command writes it.
+# Beyond so many photos the report takes a minute to write; the next run of the command writes it,
+# and the page says so.
 _MOST_REPORTED = 100
 
 
@@ -100,7 +101,7 @@ class Jobs:
             try:
                 with self._workplace.keeping(run.folder):
                     results = self._corrected(read_run(run.folder) or run, batch)
-                done, message = done + len(batch), _faults(results)
+                done, message = done + len(batch), _faults(results) or _note(run)
             except LockedError as error:
                 with self._guard:
                     self._queues[name] = {**batch, **self._queues[name]}
@@ -123,6 +124,12 @@ class Jobs:
         with self._workplace.writing(run.folder):
             write_summaries(run, results, report=len(run.pairs) <= _MOST_REPORTED)
         return results
+
+
+def _note(run: BatchRun) -> str:
+    if len(run.pairs) <= _MOST_REPORTED:
+        return ""
+    return "report.html still shows the state before; the command below writes it again."
 
 
 def _faults(results: Iterable[PhotoResult]) -> str:

@@ -134,7 +134,7 @@ def _examined(wanted: _Wanted) -> dict[str, Any]:
         "findings": findings,
         "lines": report.lines,
         "examples": data.examples if data else None,
-        "passes": round(data.epochs, 2) if data else None,
+        "passes": round(data.epochs, 1) if data else None,
     }
 
 

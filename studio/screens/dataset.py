@@ -126,7 +126,7 @@ def _page(request: Request) -> Response:
     cards = cards_of(folder.path)
     words = _build_words(folder.path)
     return page(
-        request, "dataset", title=f"Dataset {folder.name}", folder=folder, cards=cards, choices=CHOICES,
+        request, "dataset", title=f"Dataset: {folder.name}", folder=folder, cards=cards, choices=CHOICES,
         command=shell_command("chromiq", *(words or ["build", "PAIRS", "--out", str(folder.path)])),
         labels=sorted({card.label for card in cards if card.label}), can_build=words is not None,
         can_edit=words is not None, at_once=_AT_ONCE,

@@ -43,7 +43,7 @@ def _light_table(request: Request) -> Response:
     return page(
         request,
         "light_table",
-        title=folder.name,
+        title=f"Photos in {folder.name}",
         command=batch_command(run),
         folder=folder,
         results=results,

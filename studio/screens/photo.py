@@ -46,6 +46,7 @@ def _photo(request: Request) -> Response:
         strength_percent=round(100 * strength),
         max_percent=round(100 * MAX_STRENGTH),
         can_correct=run.options.method == "transfer",
+        method=run.options.method,
         missing=_missing(workplace_of(request), result),
         figures=None if result.correction is None else _figures(result.correction),
         data={

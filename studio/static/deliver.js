@@ -12,7 +12,8 @@ const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replac
 function refresh() {
   const chosen = boxes.filter((box) => box.checked && !box.disabled);
   const number = chosen.reduce((sum, box) => sum + Number(box.dataset.count), 0);
-  document.querySelector("#number").textContent = number === 1 ? "1 photo" : `${number} photos`;
+  const none = "No photo is in these states. Accept photos first (A on the light table), or choose other states.";
+  document.querySelector("#number").textContent = number === 0 ? none : number === 1 ? "1 photo" : `${number} photos`;
   document.querySelector("#to-folder").disabled = number === 0;
   const query = new URLSearchParams(chosen.map((box) => ["state", box.value]));
   links.forEach((link, index) => {

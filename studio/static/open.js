@@ -23,13 +23,15 @@ async function preview() {
   if (mine !== number) return;
   photos = found.photos;
   $("#start").disabled = photos === 0;
-  $("#summary").textContent = `${photos} ${photos === 1 ? "photo" : "photos"} of ${found.garments} garments; ${found.leftovers} files in no pair`;
+  const counted = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+  const unpaired = `${counted(found.leftovers, "file")} without a pair`;
+  $("#summary").textContent = `${counted(photos, "photo")} of ${counted(found.garments, "garment")}${found.leftovers ? `; ${unpaired}` : ""}`;
   showCommand(found.command);
   $("#pairs").hidden = photos === 0;
   $("#pairs tbody").replaceChildren(...found.pairs.map((row) => made("tr", {}, ...row.map((textContent) => made("td", { textContent })))));
   $("#findings").replaceChildren(...found.findings.map((textContent) => made("p", { textContent })));
   $("#leftover").hidden = found.leftovers === 0;
-  $("#leftover summary").textContent = `${found.leftovers} files in no pair`;
+  $("#leftover summary").textContent = unpaired;
   $("#leftover ul").replaceChildren(...found.leftover.map((textContent) => made("li", { textContent })));
 }
 

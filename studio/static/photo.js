@@ -198,6 +198,7 @@ viewers.forEach((viewer) => viewer.frame.addEventListener("keydown", (event) => 
 
 function showState(state, isWaiting) {
   $("#state").textContent = isWaiting ? "correcting" : state;
+  $("#state").className = `badge ${{ "to look at": "strong", "left alone": "quiet" }[state] ?? ""}`;
   document.querySelectorAll("[data-decision]").forEach((button) => {
     toggle(button, button.dataset.decision === data.decision);
   });

@@ -9,11 +9,21 @@ from chromiq.correction.batch import BatchInputs, correct_batch
 from chromiq.correction.results import read_run
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.files import folder_lock
+from chromiq.studio import jobs
 
 
 def rows(shoot):
     text = (shoot / "corrected" / "decisions.csv").read_text(encoding="utf-8-sig")
     return {row["key"]: row for row in csv.DictReader(text.splitlines())}
+
+
+def test_a_report_too_long_to_write_each_time_is_not_claimed_to_be_new(shoot, page, monkeypatch):
+    monkeypatch.setattr(jobs, "_MOST_REPORTED", 2)
+    client, address = page
+    before = (shoot / "corrected" / "report.html").read_bytes()
+    client.post(f"{address}/decision/1", json={"decision": "keep"})
+    assert "report.html still shows the state before" in finish(client, address)["message"]
+    assert (shoot / "corrected" / "report.html").read_bytes() == before
 
 
 def test_what_the_page_decides_the_command_keeps(shoot, page):

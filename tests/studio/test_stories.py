@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -181,11 +182,30 @@ def test_files_of_a_studio_are_paired_by_pattern_while_one_types(studio, shoot):
         browser.click(f"#{field}")
         browser.type(pattern)
     browser.until(
-        "document.querySelector('#summary').textContent.startsWith('3 photos of 2 garments; 1 files')"
+        "document.querySelector('#summary').textContent.startsWith('3 photos of 2 garments; 1 file without')"
     )
     assert browser.evaluate("document.querySelector('#leftover li').textContent") == "logo.png"
     assert "--pattern '{sku}_flat*'" in browser.evaluate("document.querySelector('#command').textContent")
     assert not browser.evaluate("document.querySelector('#start').disabled")
+
+
+def test_photos_dropped_on_the_page_are_copied_and_paired(studio, shoot, tmp_path):
+    browser, _ = studio
+    files = []
+    for name in ("still-life7.png", "on_model7.png"):
+        files.append(str(tmp_path / name))
+        write_photo(tmp_path / name, read_photo(shoot / "photos" / name.replace("7", "1")).rgb)
+    browser.visit("/open")
+    folder = Path(browser.evaluate("document.querySelector('#drop').dataset.folder"))
+    x, y = browser.at("#drop")
+    data = {"items": [], "files": files, "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        browser.send("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
+    browser.until("document.querySelector('#summary').textContent === '1 photo of 1 garment'")
+    assert browser.evaluate("document.querySelector('#source').value") == str(folder)
+    for file in map(Path, files):
+        assert (folder / file.name).read_bytes() == file.read_bytes()
+    assert browser.problems() == []
 
 
 def test_finished_photos_are_delivered_with_a_proof_sheet_that_prints(studio, shoot):
