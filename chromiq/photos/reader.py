@@ -410,6 +410,8 @@ def _refuse_other_tiff(path: Path, page: tifffile.TiffPage) -> None:
         raise _refused(path, "it holds floating-point values, whose white is unknown")
     if page.bitspersample > 16 or int(page.sampleformat) != 1:
         raise _refused(path, f"it holds {page.bitspersample}-bit integers")
+    if int(page.planarconfig) not in {1, 2}:
+        raise _refused(path, f"its planes are stored in way {int(page.planarconfig)}, which is unknown")
     if page.samplesperpixel > 16 or page.imagedepth != 1:
         raise _refused(path, f"it holds {page.samplesperpixel} channels")
     stored_bytes = page.imagewidth * page.imagelength * page.samplesperpixel * page.bitspersample // 8

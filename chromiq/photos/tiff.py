@@ -260,7 +260,8 @@ def tiff_samples(path: Path, page: tifffile.TiffPage) -> NDArray[Any]:
     if int(page.compression) in _BY_LIBTIFF or page.fillorder != 1:
         stored = _samples_by_libtiff(path, page)
         return stored // (255 // ((1 << bits) - 1)) if palette and bits < 8 else stored
-    stored = page.asarray()
+    # What a corrupt strip does not fill is black, not whatever lay in memory.
+    stored = page.asarray(out=np.zeros(page.shape, page.dtype))
     if page.planarconfig == 2 and page.samplesperpixel > 1:
         stored = np.moveaxis(stored.reshape(-1, *shape), 0, -1)
     stored = stored.reshape(*shape, -1)

@@ -84,3 +84,12 @@ def test_strips_that_all_lie_in_the_same_place_are_refused(tmp_path):
         tags["StripByteCounts"].overwrite([path.stat().st_size - 8] * len(PHOTO), dtype="I")
     with pytest.raises(UnsoundError, match="overlap"):
         read_photo(path)
+
+
+def test_an_unknown_arrangement_of_planes_is_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, PHOTO, photometric="rgb", compression="jpeg")
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages[0].tags["PlanarConfiguration"].overwrite(32769)
+    with pytest.raises(UnsoundError, match="way 32769"):
+        read_photo(path)
