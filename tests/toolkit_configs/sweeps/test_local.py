@@ -129,7 +129,8 @@ def test_a_stopped_sweep_ends_its_runs_first_and_resumes(trainer, grid, tmp_path
 
     def stop(cells):
         seen.append(cells)
-        if [cell.run.step if cell.run else 0 for cell in cells] == [7, 7, 0]:
+        steps = [cell.run.step if cell.run else 0 for cell in cells]
+        if steps == [7, 7, 0] and {cell.state for cell in cells} == {"running", "waiting"}:
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(InterruptedRunError, match=r"0 of 3 runs done. Run the same command to resume"):
