@@ -69,9 +69,11 @@ def background_distance(lab: FloatImage, *, curved: bool = False) -> tuple[Float
     threshold = float(np.clip(3 * np.percentile(distance[near_colour], 90), 1.2, 10))
     for _ in range(2 if curved else 0):
         hull = np.zeros(border.shape, np.uint8)
-        person = cv2.findNonZero(foreground(distance, threshold).astype(np.uint8))
-        if person is not None:
-            cv2.fillConvexPoly(hull, cv2.convexHull(person), 1)
+        outlines, _ = cv2.findContours(
+            foreground(distance, threshold).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+        )
+        if outlines:
+            cv2.fillConvexPoly(hull, cv2.convexHull(np.concatenate(outlines)), 1)
         wall = ((distance < threshold) | near_colour) & (hull == 0)
         if (wall & border).sum() < _MIN_WALL_PX:
             break
@@ -89,10 +91,10 @@ def _distance_to_surface(lab: FloatImage, sample: BoolMask, degree: int) -> Floa
     rows, columns = (index[:: max(1, index.size // _MOST_WALL_PX)] for index in np.nonzero(sample))
     terms = np.stack([y[rows] ** i * x[columns] ** j for i, j in powers], axis=1)
     coefficients, *_ = np.linalg.lstsq(terms, lab[rows, columns], rcond=None)
-    surface = sum(
-        np.multiply.outer(y**i, x**j)[..., None] * coefficient.astype(np.float32)
-        for (i, j), coefficient in zip(powers, coefficients, strict=True)
-    )
+    by_power = np.zeros((degree + 1, degree + 1, 3), np.float32)
+    by_power[tuple(zip(*powers, strict=True))] = coefficients
+    y_powers, x_powers = (np.vander(axis, degree + 1, increasing=True) for axis in (y, x))
+    surface = x_powers @ np.tensordot(y_powers, by_power, axes=1)
     apart = lab - surface
     return np.sqrt(np.einsum("...i,...i->...", apart, apart)).astype(np.float32)
 
