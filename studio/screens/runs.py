@@ -51,7 +51,7 @@ def _page(request: Request) -> Response:
         request, "run", title=f"Run {status.record.name}", folder=folder, status=status, sweeps=sweeps,
         rows=sample_rows(folder.path, status), changes=[_change(sweep) for sweep in sweeps],
         command=shell_command("chromiq", "status", "--watch", folder.path),
-        resume=shell_command("chromiq", "train", status.record.config),
+        resume=shell_command("chromiq", *resume_words(status)),
         sweep_command=shell_command(
             "chromiq", "sweep", folder.path, "--testset", "DATASET", "--out", "SWEEP"
         ),
@@ -108,12 +108,16 @@ def _resume(run: Path, status: RunStatus) -> None:
     config = Path(status.record.config)
     if not config.is_file():
         raise UsageError(f"{config}: the run's config is missing. Put it back.")
-    words = ["train", str(config), "--engine", status.record.engine]
     with (run / _LOG).open("ab") as log:
         subprocess.Popen(
-            [sys.executable, "-c", MAIN, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True,
+            [sys.executable, "-c", MAIN, *resume_words(status)],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
+
+
+def resume_words(status: RunStatus) -> list[str]:
+    """The command that resumes a run, without the program's name."""
+    return ["train", status.record.config, "--engine", status.record.engine, "--resume"]
 
 
 def _sample(request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 import { attempt, get, made, say, send } from "./base.js";
 
-const WIDTH = 800, HEIGHT = 240, LEFT = 52, BOTTOM = 28, TOP = 12, RIGHT = 12, SMOOTHING = 0.9;
+const WIDTH = 800, HEIGHT = 240, LEFT = 72, BOTTOM = 28, TOP = 12, RIGHT = 12, SMOOTHING = 0.9;
 const root = document.querySelector("[data-run]"), base = root.dataset.run;
 const part = (name, of = root) => of.querySelector(`[data-part="${name}"]`);
 

@@ -17,9 +17,11 @@ from chromiq.evaluate.score.summary import bootstrap_interval
 from chromiq.evaluate.sweep import Point, Sweep
 from chromiq.files import write_json
 from chromiq.photos.images import write_photo
+from chromiq.studio.screens.runs import resume_words
 from chromiq.studio.training.run_facts import status_facts
 from chromiq.toolkit_configs.runs.events import Event, EventLog
 from chromiq.toolkit_configs.runs.record import RunRecord, host, now, write_record
+from chromiq.toolkit_configs.runs.status import read_status
 from chromiq.toolkit_configs.trainer.job_control import create_job_database
 
 
@@ -158,6 +160,13 @@ def test_what_runs_elsewhere_or_has_ended_is_not_stopped_or_resumed(page):
     write_record(page.run, record(page.config, state="done"))
     assert page.client.post(f"{page.address}/resume").status_code == 400
     assert page.client.post(f"{page.address}/explode").status_code == 404
+
+
+def test_the_command_that_resumes_a_run_resumes_it(page):
+    write_record(page.run, record(page.config, state="interrupted"))
+    words = resume_words(read_status(page.run))
+    assert words == ["train", str(page.config), "--engine", "ai-toolkit", "--resume"]
+    assert f"chromiq {' '.join(words)}" in page.client.get(page.address).text
 
 
 def test_many_losses_are_thinned_to_means(trained):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from places import ROOT
+from studio_client import client_of, until
 
 from chromiq.errors import UnsoundError
 from chromiq.photos.images import read_photo, write_photo
@@ -115,6 +116,31 @@ def test_a_stopped_run_saves_first(make_config):
     (checkpoint,) = run.glob("*.safetensors")
     assert saved_step(checkpoint) == status.step >= 3
     assert "so 0 steps are lost; resume the run to train on" in said
+
+
+def test_a_run_is_stopped_and_resumed_on_the_page_of_the_studio(make_config):
+    config, run = make_config(**{"train.steps": "2000", "save.save_every": "500"})
+    code = f"import sys; sys.argv = ['chromiq', 'train', {str(config)!r}]\n"
+    code += "from chromiq_cli.main import main; main()"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
+
+    def steps():
+        return [event.values["step"] for event in EventReader(run).new() if event.kind == "step"]
+
+    until(lambda: (run / "events.jsonl").is_file() and len(steps()) >= 3, 400)
+    client, _ = client_of(run.parent)
+    (folder,) = client.app.state.workplace.of_kind("run")
+    address = f"/f/{folder.id}/run"
+    assert client.post(f"{address}/stop").status_code == 200
+    process.wait(120)
+    stopped = read_status(run)
+    assert stopped.state == "interrupted"
+    assert client.post(f"{address}/resume").status_code == 200
+    until(lambda: read_status(run).state == "running" and max(steps()) >= stopped.step + 2, 400)
+    assert client.post(f"{address}/stop").status_code == 200
+    until(lambda: read_status(run).state == "interrupted", 120)
+    trained = steps()
+    assert trained == list(range(1, len(trained) + 1))  # none twice, none left out
 
 
 def test_faults_that_the_trainer_ignores_are_refused_before_launch(make_config, dataset):
