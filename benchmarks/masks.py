@@ -2,7 +2,7 @@
 
     python benchmarks/masks.py                          on drawn pairs, exact masks
     python benchmarks/masks.py FOLDER...                on pairs that have masks, each folder a source
-        --segmenter classic      or pose, grounded-sam2, sam3: see `chromiq build --help`
+        --segmenter classic      or mediapipe, grounded-sam2, sam3: see `chromiq build --help`
         --unlabelled             ignore FOLDER/garments.json: the segmenter names the garments
         --known-bad real/2       pairs whose reference mask is wrong, left out
         --pictures DIR           the worst ten of all: green the outline, red too much, blue too little
@@ -236,10 +236,12 @@ def report(by_source: dict[str, list[Result]]) -> None:
         if part:
             mean = np.mean([row.iou for row in part])
             print(f"{low:.2f}..{high:.2f}  {len(part):6}  {mean:8.3f}  {sum(row.bad for row in part):5}")
-    acting = [row for row in rows if not row.flagged]
-    missed = sum(row.bad for row in acting)
+    flagged_bad = sum(row.flagged and row.bad for row in rows)
+    flagged_sound = sum(row.flagged and not row.bad for row in rows)
+    bad_count = sum(row.bad for row in rows)
     print(
-        f"\nline at {DOUBTFUL_BELOW}: {len(acting)} of {len(rows)} pairs are trusted, {missed} of them {bad}"
+        f"\nline at {DOUBTFUL_BELOW}: flagged are {flagged_bad} of {bad_count} masks {bad}, "
+        f"and {flagged_sound} of the {len(rows) - bad_count} others"
     )
     sources = {id(row): title for title, some in by_source.items() for row in some}
     print("\nworst")
