@@ -33,6 +33,8 @@ def _folders(request: Request) -> Response:
     found = workplace.of_kind("corrections")
     if len(found) == 1:
         return RedirectResponse(f"/f/{found[0].id}/", 303)
+    if not workplace.of_kind("corrections", "dataset", "run"):
+        return RedirectResponse("/open", 303)  # only photos: they are to be corrected first
     command = shell_command("chromiq", "studio", *workplace.roots)
     return page(request, "folders", title="Photos", command=command)
 

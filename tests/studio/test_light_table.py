@@ -24,6 +24,12 @@ def test_all_photos_are_listed_and_counted(made_shoot):
     assert client.get(f"{address}/states").json()["job"] == {"waiting": [], "done": 0, "message": ""}
 
 
+def test_photos_without_results_are_opened_to_be_corrected(made_shoot):
+    client, _ = client_of(made_shoot / "photos")
+    answer = client.get("/", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/open")
+
+
 def test_photos_beyond_the_first_come_with_their_names_and_their_cards_on_request(made_shoot, monkeypatch):
     monkeypatch.setattr(light_table, "_AT_ONCE", 1)
     client, address = client_of(made_shoot)
