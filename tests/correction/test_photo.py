@@ -161,10 +161,10 @@ def test_the_photos_given_are_never_overwritten(catalogue):
     [
         (["a.png", "b.png"], "--out"),
         (["--out", "o"], "either a still-life"),
-        (["a.png", "b.png", "--out", "o.png", "--method", "hybrid"], "--lora is needed"),
+        (["a.png", "b.png", "--out", "o.png", "--method", "hybrid"], "--lora is required"),
         (["a.png", "b.png", "--out", "o.png", "--masks", "m"], "--masks needs --batch"),
         (["a.png", "b.png", "--out", "o.png", "--redo", "1"], "--redo needs --batch"),
-        (["--batch", "p", "--out", "o", "--mask", "m.png"], "--mask is for one photo"),
+        (["--batch", "p", "--out", "o", "--mask", "m.png"], "--mask is for a single photo"),
         (["a.png", "b.png", "--out", "o.png", "--target-lab", "green"], "neither Lab values"),
         (["a.png", "b.png", "--out", "o.png", "--target-lab", "400,0,0"], "is not a Lab colour"),
     ],
