@@ -49,10 +49,10 @@ def test_each_click_improves_one_edit_and_undo_takes_it_back(browser, made_shoot
         browser.until(f"{EDITOR}.dataset.ready")
         browser.press("p")
 
-        def click(point_xy, button):
+        def click(point_xy, button, *modifiers):
             x, y = browser.evaluate(f"{EDITOR}.editor.view.toStage({point_xy[0]}, {point_xy[1]})")
             left, top = browser.at('[data-part="stage"]', 0, 0)
-            browser.drag((left + x, top + y), button=button)
+            browser.drag((left + x, top + y), button=button, modifiers=modifiers)
 
         click(inside_xy, "left")
         browser.until(f"Math.abs({COUNT} - {wanted[0]}) < 40")  # the pointer lies on pixels of the screen
@@ -62,10 +62,11 @@ def test_each_click_improves_one_edit_and_undo_takes_it_back(browser, made_shoot
         browser.press("z", "Control")
         assert browser.evaluate(COUNT) == before.sum()
         assert browser.evaluate("document.querySelectorAll('[data-part=marks] circle').length") == 0
-        click(inside_xy, "right")  # the first click of another edit: what it finds is taken away
-        browser.until(f"Math.abs({COUNT} - {int((before & ~one).sum())}) < 40")
-        browser.press("z", "Control")
-        assert browser.evaluate(COUNT) == before.sum()
+        for button, modifiers in (("right", ()), ("left", ("Alt",))):
+            click(inside_xy, button, *modifiers)  # the first click of an edit: what it finds is taken away
+            browser.until(f"Math.abs({COUNT} - {int((before & ~one).sum())}) < 40")
+            browser.press("z", "Control")
+            assert browser.evaluate(COUNT) == before.sum()
         assert browser.problems() == []
 
 

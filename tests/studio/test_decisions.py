@@ -1,12 +1,13 @@
 """Decisions made on the page: the command line keeps them, and the reverse."""
 
 import csv
+from dataclasses import replace
 
 import pytest
 from studio_client import finish, until
 
 from chromiq.correction.batch import BatchInputs, correct_batch
-from chromiq.correction.results import read_run
+from chromiq.correction.results import read_run, write_run
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.files import folder_lock
 from chromiq.studio import jobs
@@ -24,6 +25,17 @@ def test_a_report_too_long_to_write_each_time_is_not_claimed_to_be_new(shoot, pa
     client.post(f"{address}/decision/1", json={"decision": "keep"})
     assert "report.html still shows the state before" in finish(client, address)["message"]
     assert (shoot / "corrected" / "report.html").read_bytes() == before
+
+
+def test_results_of_a_lora_say_that_the_page_only_decides_about_them(shoot, page):
+    client, address = page
+    assert "made with a LoRA" not in client.get(f"{address}/photo/1").text
+    run = read_run(shoot / "corrected")
+    write_run(replace(run, options=replace(run.options, method="hybrid")))
+    shown = client.get(f"{address}/photo/1").text
+    assert "made with a LoRA (hybrid)" in shown
+    answer = client.post(f"{address}/decision/1", json={"decision": "accept"})
+    assert answer.json()["decision"] == "accept"
 
 
 def test_what_the_page_decides_the_command_keeps(shoot, page):

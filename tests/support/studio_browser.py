@@ -78,17 +78,18 @@ class Browser(Page):
         )
         return left + x * width, top + y * height
 
-    def mouse(self, kind, point, button="none", held=None, clicks=0):
-        """One mouse event: ``Pressed``, ``Moved`` or ``Released``."""
+    def mouse(self, kind, point, button="none", held=None, clicks=0, modifiers=()):
+        """One mouse event: ``Pressed``, ``Moved`` or ``Released``, with modifier keys such as ``"Alt"``."""
         x, y = point
         buttons = BUTTONS.get(held or (button if kind == "Pressed" else ""), 0)
         self.send("Input.dispatchMouseEvent", type=f"mouse{kind}", x=x, y=y, button=button,
-                  buttons=buttons, clickCount=clicks)  # fmt: skip
+                  buttons=buttons, clickCount=clicks,
+                  modifiers=sum(MODIFIERS[name] for name in modifiers))  # fmt: skip
 
-    def drag(self, *points, button="left"):
-        """Press at the first point, move over the others, and let go."""
+    def drag(self, *points, button="left", modifiers=()):
+        """Press at the first point, move over the others, and let go; `modifiers` are held at the press."""
         self.mouse("Moved", points[0])
-        self.mouse("Pressed", points[0], button, clicks=1)
+        self.mouse("Pressed", points[0], button, clicks=1, modifiers=modifiers)
         for point in points[1:]:
             self.mouse("Moved", point, held=button)
         self.mouse("Released", points[-1], button, clicks=1)
