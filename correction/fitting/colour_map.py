@@ -270,6 +270,19 @@ def _table(
     places = np.empty(1 << 24, np.int32)
     places[found] = np.arange(len(found))
     colours = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1).astype(np.uint8)
+    mapped, outside = _mapped_in_parts(colours, colour_map, space, pool)
+
+    def target_of(here: RgbImage) -> tuple[FloatImage, BoolMask]:
+        at = places.take(_codes(here))
+        return mapped.take(at, axis=0), outside.take(at)
+
+    return target_of
+
+
+def _mapped_in_parts(
+    colours: NDArray[Any], colour_map: MapsColours, space: ColourSpace, pool: Executor
+) -> tuple[FloatImage, BoolMask]:
+    """`_mapped` of many colours, by all processors."""
     mapped, outside = np.empty(colours.shape, np.float32), np.empty(len(colours), bool)
 
     def fill(start: int) -> None:
@@ -277,12 +290,7 @@ def _table(
         mapped[these], outside[these] = _mapped(colours[these], colour_map, space)
 
     list(pool.map(fill, range(0, len(colours), _CHUNK)))
-
-    def target_of(here: RgbImage) -> tuple[FloatImage, BoolMask]:
-        at = places.take(_codes(here))
-        return mapped.take(at, axis=0), outside.take(at)
-
-    return target_of
+    return mapped, outside
 
 
 def _codes(pixels: RgbImage) -> NDArray[np.int32]:
@@ -309,9 +317,7 @@ def _lattice(
 
     def mapped_at(numbers: NDArray[Any]) -> tuple[FloatImage, BoolMask]:
         exact = np.rint(numbers * (65535 / _LATTICE)).astype(np.uint16)
-        chunks = [exact[start : start + _CHUNK] for start in range(0, len(exact), _CHUNK)]
-        done = list(pool.map(lambda chunk: _mapped(chunk, colour_map, space), chunks))
-        targets, outside = (np.concatenate(each) for each in zip(*done, strict=True))
+        targets, outside = _mapped_in_parts(exact, colour_map, space, pool)
         return targets * np.float32(full / 65535), outside
 
     list(pool.map(see, parts))
