@@ -25,8 +25,7 @@ from chromiq.correction.plan import (
 )
 from chromiq.dataset_builder.inputs.photo_names import role_and_key_of
 from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
-from chromiq.dataset_builder.segmenters.classic.quality import LEFT_OUT_BELOW
-from chromiq.dataset_builder.segmenters.doubts import in_words
+from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW, in_words, with_doubt_of_label
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.photos.images import Photo, read_mask, read_photo
@@ -261,8 +260,9 @@ def find_garment(
         UnsoundError: if the mask file cannot be read or has another size than the photo.
     """
     if mask is None:
-        label = segmenter.label([(still_life, on_model)])[0].name
-        return segmenter.segment([SegmentationTask(still_life, on_model, label)])[0]
+        label = segmenter.label([(still_life, on_model)])[0]
+        found = segmenter.segment([SegmentationTask(still_life, on_model, label.name)])[0]
+        return with_doubt_of_label(found, label)
     given = read_mask(mask)
     if given.shape != on_model.shape[:2]:
         needs, has = (f"{shape[1]}x{shape[0]}" for shape in (on_model.shape, given.shape))

@@ -31,7 +31,7 @@ from chromiq.dataset_builder.pair_record import (
 )
 from chromiq.dataset_builder.review import doubt_finding, remove_review, write_review
 from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
-from chromiq.dataset_builder.segmenters.classic.quality import (
+from chromiq.dataset_builder.segmenters.doubts import (
     is_doubtful,
     is_left_out,
     with_doubt_of_label,

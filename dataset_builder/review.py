@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from chromiq.dataset_builder.segmenters.classic.quality import DOUBTFUL_BELOW
-from chromiq.dataset_builder.segmenters.doubts import in_words, what_to_do
+from chromiq.dataset_builder.segmenters.doubts import DOUBTFUL_BELOW, in_words, what_to_do
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding
 from chromiq.files import sha256_file

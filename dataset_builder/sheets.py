@@ -16,8 +16,7 @@ from chromiq.dataset_builder.canvas.buckets import (
     cut_off_wh,
 )
 from chromiq.dataset_builder.canvas.loss_mask import LossMask
-from chromiq.dataset_builder.segmenters.classic.quality import is_doubtful
-from chromiq.dataset_builder.segmenters.doubts import in_words
+from chromiq.dataset_builder.segmenters.doubts import in_words, is_doubtful
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.imaging.contact_sheet import TILE_HEIGHT_PX, captioned, grid, outlined, tile_high
 from chromiq.imaging.resize import resize_fast

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chromiq.correction.judging.evidence import Evidence
-from chromiq.dataset_builder.segmenters.classic.quality import DOUBTFUL_BELOW, LEFT_OUT_BELOW
-from chromiq.dataset_builder.segmenters.doubts import in_words
+from chromiq.dataset_builder.segmenters.doubts import DOUBTFUL_BELOW, LEFT_OUT_BELOW, in_words
 
 Answer = Literal["corrected", "look", "left_alone"]
 _SEVERITY: dict[Answer, int] = {"corrected": 0, "look": 1, "left_alone": 2}
@@ -23,6 +22,9 @@ LARGE_GAIN, MOST_GAIN = 10.0, 15.0
 """dE00. Real off photos that were measured against their retouched versions were 5 to 7 dE00 off. Of true
 pairs with simulated errors of cameras and retouchers 97 % gain less than 10, and none gains more than 15. Two
 garments mostly need more."""
+IMPLAUSIBLE_GAIN = 21.0
+"""dE00. The largest error of a real photo that was published; a larger gain is more likely a
+wrong mask, unless the mask was drawn."""
 _UNLIKE_GAIN, _UNLIKE_PATTERN = 5.0, 2.5
 _MOST_BACKGROUND = 0.5
 _MOST_FRAME = 0.5
@@ -197,10 +199,14 @@ RULES: tuple[Rule, ...] = (
         "garment.different",
         "left_alone",
         lambda seen: (
-            _gains_over(seen, MOST_GAIN) and (_is_unlike(seen) or _is_cut(seen) or _is_shaped_otherwise(seen))
+            (seen.mask_confidence < 1 and _gains_over(seen, IMPLAUSIBLE_GAIN))
+            or (
+                _gains_over(seen, MOST_GAIN)
+                and (_is_unlike(seen) or _is_cut(seen) or _is_shaped_otherwise(seen))
+            )
         ),
         "still-life and photo do not seem to show the same garment: the colour would have to move by "
-        "{gain:.0f} dE00, more than lighting and retouching change it, and the result would not match",
+        "{gain:.0f} dE00, more than lighting and retouching change it",
         _SWAP,
     ),
     Rule(

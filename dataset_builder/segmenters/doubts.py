@@ -1,9 +1,21 @@
-"""The segmenters' named reasons to doubt a mask, in words, each with what to do about it."""
+"""How far a mask is trusted: the lines of its confidence, and the named reasons to doubt it, in words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
+
+from chromiq.records import GarmentLabel, GarmentMask
+
+DOUBTFUL_BELOW = 0.8
+"""Below this confidence the user should look at the mask: `build` and `correct` ask for it."""
+LEFT_OUT_BELOW = 0.5
+"""Below this one, `correct` leaves the photo alone and `build` trains nothing on the mask unless asked to."""
+_STRONGLY_DOUBTED = 0.45
+"""The most confidence that a mask has for which there is any one strong reason."""
+_NAME_DOUBTED = 0.75
+"""The most confidence of a given mask whose garment's name is a guess: doubtful, not left out."""
 
 _COMPLETE = "Add what is missing to the mask."
 _REMOVE = "Remove from the mask what is not the garment."
@@ -12,26 +24,33 @@ _OTHER_PHOTO = "Check that both photos show the same garment."
 
 
 class Reason(NamedTuple):
-    """What is doubtful, a clause without a full stop, and what to do about it, a sentence."""
+    """What is doubtful, a clause without a full stop, and what to do about it, a sentence.
+
+    A strong reason alone keeps the confidence below `LEFT_OUT_BELOW`, whatever else speaks for the mask.
+    """
 
     message: str
     hint: str
+    strong: bool = False
 
 
 REASONS: dict[str, Reason] = {
-    "empty": Reason("no garment was found", "Draw the mask."),
-    "nobody_found": Reason("no person was found on the photo", "Draw the mask."),
+    "empty": Reason("no garment was found", "Draw the mask.", strong=True),
+    "nobody_found": Reason("no person was found on the photo", "Draw the mask.", strong=True),
     "nothing_seen": Reason(
-        "the detector did not see such a garment on the photo", "Check the garment's name, or draw the mask."
+        "the detector did not see such a garment on the photo",
+        "Check the garment's name, or draw the mask.",
+        strong=True,
     ),
     "nothing_named": Reason(
         "none of the words for garments was seen on the photos, so its name is a guess",
         "Give the garment's name.",
+        strong=True,
     ),
     "weak_detection": Reason(
-        "the mask fits the garment's colours, but the detector is not sure of it", _OTHER_PHOTO
+        "the mask fits the garment's colours, but the detector is not sure of it", _OTHER_PHOTO, strong=True
     ),
-    "colour_disagrees": Reason("the colours inside differ from the still-life's", _OTHER_PHOTO),
+    "colour_disagrees": Reason("the colours inside differ from the still-life's", _OTHER_PHOTO, strong=True),
     "touches_skin": Reason("the mask covers colours of skin", _REMOVE),
     "share_of_person": Reason(
         "the mask covers an unusual share of the person for such a garment",
@@ -41,7 +60,7 @@ REASONS: dict[str, Reason] = {
     "holes": Reason("the mask has holes", _COMPLETE),
     "box_overflow": Reason("the mask continues where such a garment should have ended", _REMOVE),
     "cloth_like_background": Reason("the cloth has the colour of the background", _COMPARE_ENDS),
-    "no_head": Reason("no head was found to tell where the garment should be", _COMPARE_ENDS),
+    "no_head": Reason("no head was found to tell where the garment should be", _COMPARE_ENDS, strong=True),
     "one_colour": Reason("other clothes have the garment's colour", _COMPARE_ENDS),
     "parts_left_out": Reason("cloth beside the mask, such as sleeves, may belong to it", _COMPLETE),
     "unsure_ends": Reason("it is not clear where the garment ends", _COMPARE_ENDS),
@@ -52,6 +71,45 @@ REASONS: dict[str, Reason] = {
     ),
     "undecided": Reason("many pixels could belong to the garment or not", _COMPARE_ENDS),
 }
+
+
+def is_doubtful(confidence: float) -> bool:
+    """Whether the user should look at a mask before it is used."""
+    return confidence < DOUBTFUL_BELOW
+
+
+def is_left_out(confidence: float, *, keep_doubtful: bool) -> bool:
+    """Whether nothing is to be made of a pair because its mask is not trusted.
+
+    Records hold four decimals; the question must have the same answer before and after.
+
+    >>> is_left_out(0.49996, keep_doubtful=False), is_left_out(0.3, keep_doubtful=False)
+    (False, True)
+    """
+    return round(confidence, 4) < LEFT_OUT_BELOW and not keep_doubtful
+
+
+def limited(confidence: float, reasons: Iterable[str]) -> float:
+    """A confidence, kept below `LEFT_OUT_BELOW` if any of the reasons to doubt the mask is a strong one.
+
+    >>> limited(0.97, ("holes",)), limited(0.97, ("holes", "no_head")), limited(0.1, ("no_head",))
+    (0.97, 0.45, 0.1)
+    """
+    strong = any(REASONS[name].strong for name in reasons if name in REASONS)
+    return min(confidence, _STRONGLY_DOUBTED) if strong else confidence
+
+
+def with_doubt_of_label(found: GarmentMask, label: GarmentLabel) -> GarmentMask:
+    """The mask, doubted as well if its garment's name is a guess: no detection has it.
+
+    A mask that the user gave is where the garment is, whatever its name: then only the name is doubtful.
+    """
+    if label.score > 0:
+        return found
+    reasons = (*found.reasons, "nothing_named")
+    given = found.source == "given"
+    confidence = min(found.confidence, _NAME_DOUBTED) if given else limited(found.confidence, reasons)
+    return replace(found, confidence=confidence, reasons=reasons)
 
 
 def in_words(reasons: Iterable[str]) -> str:

@@ -18,9 +18,11 @@ from chromiq.correction.photo import Correction, correct_file
 from chromiq.correction.target import to_d50
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
+from chromiq.dataset_builder.segmenters.doubts import limited
 from chromiq.errors import UsageError
 from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.generate.lora_network import LoraNetwork, write_controls
+from chromiq.records import GarmentLabel, GarmentMask
 from chromiq_cli.verbs import app
 
 MODEL_LIBRARIES = all(find_spec(name) for name in ("torch", "diffusers", "peft"))
@@ -29,6 +31,36 @@ SEGMENTER = ClassicSegmenter()
 
 def pixels(path):
     return np.array(Image.open(path).convert("RGB"))
+
+
+@pytest.mark.parametrize(
+    ("score", "reasons", "applied"),
+    [
+        (0.31, (), True),
+        (0.0, (), False),
+        (0.31, ("colour_disagrees",), False),
+        (0.31, ("no_head",), False),
+        (0.31, ("weak_detection",), False),
+    ],
+)
+def test_one_strong_doubt_about_the_garment_leaves_a_photo_as_it_is(catalogue, score, reasons, applied):
+    mask = pixels(catalogue / "masks" / "on_model1.png")[..., 0] > 127
+
+    class Scripted:
+        """Stands for a network that finds the garment well, but for one doubt."""
+
+        name = "scripted"
+
+        def label(self, photo_pairs):
+            return [GarmentLabel("shirt", self.name, score)]
+
+        def segment(self, tasks):
+            return [GarmentMask(mask, limited(0.98, reasons), reasons, self.name)]
+
+    photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
+    done = correct_file(*photos, catalogue / "out.png", Scripted())
+    assert done.applied == applied, done.reason
+    assert (done.answer == "left_alone") == (not applied)
 
 
 def test_lora_and_hybrid_take_a_generated_image_each_in_its_way(catalogue):

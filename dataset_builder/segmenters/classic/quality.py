@@ -2,49 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
-from chromiq.records import BoolMask, GarmentLabel, GarmentMask
+from chromiq.dataset_builder.segmenters.doubts import limited
+from chromiq.records import BoolMask
 
 if TYPE_CHECKING:
     from chromiq.dataset_builder.segmenters.classic.body import Body, Kind
     from chromiq.dataset_builder.segmenters.classic.evidence import Evidence
-
-DOUBTFUL_BELOW = 0.8
-"""Below this expected IoU the user should look at the mask: `build` and `correct` ask for it."""
-LEFT_OUT_BELOW = 0.5
-"""Below this one, a mask is more likely wrong than right, and nothing is trained on it unless asked for."""
-_GUESSED_NAME = 0.75
-"""Doubtful, not left out."""
-
-
-def is_doubtful(confidence: float) -> bool:
-    """Whether the user should look at a mask before it is trained on."""
-    return confidence < DOUBTFUL_BELOW
-
-
-def is_left_out(confidence: float, *, keep_doubtful: bool) -> bool:
-    """Whether nothing is to be made of a pair: its mask is more likely wrong than right.
-
-    Records hold four decimals; the question must have the same answer before and after.
-
-    >>> is_left_out(0.49996, keep_doubtful=False), is_left_out(0.3, keep_doubtful=False)
-    (False, True)
-    """
-    return round(confidence, 4) < LEFT_OUT_BELOW and not keep_doubtful
-
-
-def with_doubt_of_label(found: GarmentMask, label: GarmentLabel) -> GarmentMask:
-    """The mask, doubtful as well if its garment's name is a guess: no detection has it."""
-    if label.score > 0:
-        return found
-    confidence = min(found.confidence, _GUESSED_NAME)
-    return replace(found, confidence=confidence, reasons=(*found.reasons, "nothing_named"))
 
 
 def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tuple[float, tuple[str, ...]]:
@@ -52,7 +21,7 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
 
     The confidence is the IoU that the mask would have if its pixels' probabilities were true, lowered by
     how unsure the garment's ends are, by how much the mask changes when it is found a little differently,
-    and by each doubt that the probabilities do not include.
+    and by each doubt that the probabilities do not include; a strong reason alone keeps it low.
 
     Args:
         mask: ``(H, W)`` bool, the garment found.
@@ -77,7 +46,7 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
     low, high = TUNING.quality_usual_share[kind]
     left_out = 0.0 if kind == "lower" else _opened(evidence.between_ends & ~mask).sum() / size
     reasons = {
-        "colour_disagrees": evidence.trust < 0.5,
+        "colour_disagrees": evidence.trust < TUNING.quality_least_trust,
         "touches_skin": (body.near_face & mask & (probability < 0.5)).sum() > 0.03 * size,
         "share_of_person": not low <= size / body.person.sum() <= high,
         "fragments": _parts(mask) > 2,
@@ -96,7 +65,7 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
     confidence *= np.prod([TUNING.quality_penalty.get(name, 1.0) for name in named])
     if left_out > TUNING.quality_most_left_out:
         confidence /= 1 + left_out  # the overlap if all of it is the garment's
-    return float(np.clip(confidence, 0, 1) ** TUNING.quality_calibration), named
+    return limited(float(np.clip(confidence, 0, 1) ** TUNING.quality_calibration), named), named
 
 
 def _runs_out(mask: BoolMask, body: Body) -> bool:

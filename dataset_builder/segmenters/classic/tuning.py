@@ -331,6 +331,9 @@ class ClassicTuning:
     quality_most_filled: float = _tuned(
         0.1, "share of person", _REAL2, "filled in where cloth has the wall's colour"
     )
+    quality_least_trust: float = _tuned(
+        0.2, "trust", _REAL2, "the colours had to be moved by over 25 Lab, further than real errors move them"
+    )
     quality_steady: float = _tuned(0.8, "overlap", _REAL2, "below this a mask is unsteady")
     # Fitted on 544 masks, with and without the fetched weights, 49 of them under IoU 0.75: real, real2, and
     # drawn pairs, as they are, with a colour error, before another wall, and cut above the garment.
@@ -338,11 +341,9 @@ class ClassicTuning:
     quality_calibration: float = _tuned(0.75, "exponent", _REAL2, "the factors depend on each other")
     quality_penalty: Mapping[str, float] = _tuned(
         {
-            "colour_disagrees": 0.95,
             "share_of_person": 0.85,
             "box_overflow": 0.5,
             "cloth_like_background": 0.55,
-            "no_head": 0.74,
             "one_colour": 0.97,
             "fragments": 0.95,
             "holes": 0.95,

@@ -9,6 +9,7 @@ import numpy as np
 
 from chromiq.dataset_builder.inputs.labels import DETECTION_THRESHOLD
 from chromiq.dataset_builder.segmenters import SegmentationTask
+from chromiq.dataset_builder.segmenters.doubts import limited
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.dataset_builder.segmenters.still_life_match import colour_agreement, plausible_box
 from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
@@ -77,7 +78,7 @@ def choose_mask(
     confidence = float(found.quality[box, alternative]) * 0.7 ** len(reasons)
     if found.scores[box] < box_threshold:  # no detection: the weaker, the further below the line
         confidence *= 0.5 * float(found.scores[box]) / box_threshold
-    return GarmentMask(mask, float(np.clip(confidence, 0, 1)), reasons, source)
+    return GarmentMask(mask, limited(float(np.clip(confidence, 0, 1)), reasons), reasons, source)
 
 
 def full_size(logits: FloatImage, size_hw: tuple[int, int]) -> BoolMask:

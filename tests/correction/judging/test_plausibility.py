@@ -194,7 +194,9 @@ def test_nothing_speaks_against_fine_evidence():
         ({"is_same": True}, "left_alone", "photos.same"),
         ({"still_life_empty": True}, "left_alone", "still_life.empty"),
         ({"gain": 16.0}, "look", "gain.large"),
-        ({"gain": 40.0, "likelihood": -30.0}, "left_alone", "garment.different"),
+        ({"gain": 16.0, "likelihood": -30.0}, "left_alone", "garment.different"),
+        ({"gain": 21.5, "mask_confidence": 0.99}, "left_alone", "garment.different"),
+        ({"gain": 21.5}, "look", "gain.large"),  # the mask was drawn
         ({"mean_change": 2.0}, "left_alone", "result.worse"),
         ({"dye_change": 5.0}, "look", "result.dye"),
         ({"left_out_share": 0.5, "cut_share": 0.2}, "look", "mask.cut"),

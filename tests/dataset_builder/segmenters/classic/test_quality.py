@@ -1,5 +1,7 @@
 """A mask's confidence is the overlap to be expected, and each doubt has a name."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from chromiq.dataset_builder.segmenters.classic.body import Body, Head
 from chromiq.dataset_builder.segmenters.classic.evidence import Evidence
 from chromiq.dataset_builder.segmenters.classic.quality import judge_mask
+from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW
 
 PERSON = np.zeros((100, 60), bool)
 PERSON[5:, 15:45] = True
@@ -65,7 +68,7 @@ def with_a_hole():
 @pytest.mark.parametrize(
     ("reason", "mask", "facts"),
     [
-        ("colour_disagrees", SHIRT, {"trust": 0.3}),
+        ("colour_disagrees", SHIRT, {"trust": 0.1}),
         ("unsure_ends", SHIRT, {"unsure_ends": 0.2}),
         ("unsteady", SHIRT, {"steadiness": 0.7}),
         ("one_colour", SHIRT, {"alike": PERSON}),
@@ -82,6 +85,20 @@ def test_each_doubt_has_a_name_and_lowers_the_confidence(reason, mask, facts):
     )
     assert reasons == (reason,)
     assert confidence < 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "body", "facts"),
+    [
+        ("colour_disagrees", BODY, {"trust": 0.19}),
+        ("no_head", replace(BODY, head=None), {}),
+        ("no_head", replace(BODY, head=Head(5, 24, assumed=True)), {}),
+    ],
+)
+def test_each_strong_doubt_alone_keeps_the_confidence_below_the_line(reason, body, facts):
+    confidence, reasons = judge_mask(SHIRT, body, "upper", evidence(**facts))
+    assert reasons == (reason,)
+    assert confidence < LEFT_OUT_BELOW
 
 
 def test_a_garment_that_runs_out_of_the_photo_is_doubtful_only_where_it_should_have_ended():

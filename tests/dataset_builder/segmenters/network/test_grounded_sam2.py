@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chromiq.dataset_builder.segmenters import SegmentationTask
+from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW
 from chromiq.dataset_builder.segmenters.network.candidates import full_size
 from chromiq.dataset_builder.segmenters.network.grounded_sam2 import GroundedSam2Segmenter
 from chromiq.dataset_builder.segmenters.still_life_match import colour_agreement, plausible_box
@@ -108,6 +109,20 @@ class TestChoice:
         found = self.segment([0.25, 0.001], [[0.9], [0.01]])
         assert set(found.reasons) == {"nothing_seen", "colour_disagrees"}
         assert found.confidence < 0.5
+
+    @pytest.mark.parametrize(
+        ("scores", "mask", "reason"),
+        [
+            ([0.29, 0.001], GARMENT, "nothing_seen"),
+            ([0.29, 0.31], GARMENT, "weak_detection"),
+            ([0.9, 0.001], TROUSERS, "colour_disagrees"),
+        ],
+    )
+    def test_each_strong_doubt_alone_leaves_the_photo_out(self, scores, mask, reason):
+        boxes = [mask, (2, 2, 8, 8)]
+        found = self.segment(scores, [[1.0], [0.01]], boxes, [[box_mask(box)] for box in boxes])
+        assert found.reasons == (reason,)
+        assert found.confidence < LEFT_OUT_BELOW
 
     def test_nothing_found_is_empty_and_not_trusted(self):
         nothing = np.zeros((160, 120), bool)
