@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
 
 
 def template_text(name: str) -> str | None:
@@ -13,16 +14,17 @@ def template_text(name: str) -> str | None:
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
-def template_environment(*, html: bool) -> Environment:
+def template_environment(*, html: bool, sandboxed: bool = False) -> Environment:
     """A Jinja2 environment over the shipped templates in which an undefined name is an error.
 
     Args:
         html: escape every value for HTML.
+        sandboxed: refuse templates that reach for Python's insides, as those of others may.
     """
     # The only templates that are not HTML are YAML, whose values are written by PyYAML.
-    return Environment(
+    return (SandboxedEnvironment if sandboxed else Environment)(
         loader=FunctionLoader(template_text),
-        autoescape=html,  # noqa: S701
+        autoescape=html,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

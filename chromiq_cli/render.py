@@ -15,8 +15,7 @@ from chromiq.toolkit_configs.schema.config_file import is_json_file
 from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
 
 if TYPE_CHECKING:
-    from chromiq.toolkit_configs.render.compose import Composed
-    from chromiq.toolkit_configs.render.differences import Difference
+    from chromiq.toolkit_configs.render.compose import Composed, Difference
 
 
 def render(
@@ -74,8 +73,7 @@ def render(
     if model is None:
         raise UsageError("Name a model, or pass a config with --from.")
     from chromiq.files import write_text
-    from chromiq.toolkit_configs.render.compose import compose
-    from chromiq.toolkit_configs.render.differences import differences_from
+    from chromiq.toolkit_configs.render.compose import compose, differences_from
     from chromiq.toolkit_configs.render.job import render_composed
     from chromiq.toolkit_configs.render.settings import (
         Settings,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from chromiq.errors import UsageError
-from chromiq.models import MODELS
+from chromiq.models import MODELS, find_model
 from chromiq_cli.output import JSON_OPTION, print_json, print_line
 
 app = typer.Typer(
@@ -19,14 +19,11 @@ app = typer.Typer(
 @app.command(name="list")
 def list_templates(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
     """List the models that can be rendered, with the base model of each."""
-    from chromiq.toolkit_configs.render.job import template_models
-
-    models = template_models()
     if as_json:
-        print_json({"models": models})
+        print_json({"models": {name: model.hub_id for name, model in MODELS.items()}})
         return
-    for name, repository in models.items():
-        print_line(f"{name}  {repository}")
+    for name, model in MODELS.items():
+        print_line(f"{name}  {model.hub_id}")
 
 
 @app.command()
@@ -39,9 +36,9 @@ def copy(
 ) -> None:
     """Copy a model's template; use the copy with chromiq render MODEL --template FILE."""
     from chromiq.files import write_text
-    from chromiq.toolkit_configs.render.job import template_source
+    from chromiq.templating import template_text
 
-    text = template_source(model)
+    text = template_text(find_model(model).template_name) or ""  # every model has one
     if out is None:
         print_line(text.removesuffix("\n"))
         return

@@ -20,8 +20,7 @@ from chromiq.models import DEFAULT_MODEL, MODELS
 from chromiq.studio.pages import page, shell_command, workplace_of
 from chromiq.studio.workplace import OpenedFolder, Workplace
 from chromiq.toolkit_configs.checks.config import examine_config
-from chromiq.toolkit_configs.render.compose import Composed, compose
-from chromiq.toolkit_configs.render.differences import differences_from
+from chromiq.toolkit_configs.render.compose import Composed, compose, differences_from
 from chromiq.toolkit_configs.render.job import render_composed
 from chromiq.toolkit_configs.render.memory import GIB
 from chromiq.toolkit_configs.render.presets import PRESETS, preset_memory_gib

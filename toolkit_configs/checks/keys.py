@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from chromiq.errors import Finding, Severity
-from chromiq.toolkit_configs.render.assign import FREE
+from chromiq.toolkit_configs.render.settings import FREE
 from chromiq.toolkit_configs.schema import trainer_job
 from chromiq.toolkit_configs.schema.trainer_source import fits_kind, known_archs, section_keys, trainer_source
 

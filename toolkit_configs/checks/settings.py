@@ -6,11 +6,9 @@ chromiq knows cannot do. Rules about pairs hold only where there are controls.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from chromiq.errors import Finding, Severity
 from chromiq.models import MODELS, EditModel, model_of_arch
@@ -23,35 +21,21 @@ _MOST_RATE = 0.01
 _LEAST_LORA_RATE = 1e-5
 
 
-@dataclass(frozen=True)
-class _Rule:
-    key: str
-    applies: Callable[[Any], bool]
-    message: str
-    hint: str
-
-
-def _not_flowmatch(value: Any) -> bool:
-    return bool(value != "flowmatch")
-
-
-_PAIR_RULES = (
-    _Rule("invert_mask", bool, "inverted masks leave out what is white and train what is black",
-          "Remove it, unless your masks are black where to train."),
-    _Rule("alpha_mask", bool, "the alpha channel of each target is used in place of mask_path", "Remove it."),
-    _Rule("random_crop", bool, "each image is trained at random parts of it", "Remove it."),
-    _Rule("random_scale", bool, "each image is trained at random parts of it", "Remove it."),
-    _Rule("shuffle_tokens", bool, "the parts of captions change places", "Remove it."),
-    _Rule("control_from_same_folder", bool, "other targets are shown in place of the controls", "Remove it."),
-    _Rule("flip_x", bool, "mirroring swaps left and right, which captions and stitched images name",
-          "Set it to false."),
-    _Rule("flip_y", bool, "half of the images are trained upside down", "Set it to false."),
-    _Rule("is_reg", bool, "regularisation data has its own loss weight and needs other data beside it",
-          "Set it to false."),
-)  # fmt: skip
-_FLOW_RULES = {
-    "train.noise_scheduler": "Set it to flowmatch; this model knows no other.",
-    "sample.sampler": "Set it to flowmatch, like train.noise_scheduler.",
+_ON_PAIRS = {
+    "invert_mask": "inverted masks leave out what is white and train what is black",
+    "alpha_mask": "the alpha channel of each target is used in place of mask_path",
+    "random_crop": "each image is trained at random parts of it",
+    "random_scale": "each image is trained at random parts of it",
+    "shuffle_tokens": "the parts of captions change places",
+    "control_from_same_folder": "other targets are shown in place of the controls",
+    "flip_x": "mirroring swaps left and right, which captions and stitched images name",
+    "flip_y": "half of the images are trained upside down",
+    "is_reg": "regularisation data has its own loss weight and needs other data beside it",
+}
+"""Keys of a dataset with controls, and what is wrong with each if it is on."""
+_HINTS = {
+    "invert_mask": "Remove it, unless your masks are black where to train.",
+    **dict.fromkeys(("flip_x", "flip_y", "is_reg"), "Set it to false."),
 }
 
 
@@ -64,14 +48,12 @@ def setting_findings(job: Job, where: str) -> list[Finding]:
     """
     process = job.process
     model = model_of_arch(process.model.arch)
-    return [
-        *_process_findings(job, where),
-        *(found for index, dataset in enumerate(process.datasets)
-          for found in _dataset_findings(dataset, f"{where}: datasets.{index}")),
-        *_train_findings(process, where, model),
-        *_model_findings(process, where),
-        *_sample_findings(process, where, trained_edit_model(process)),
-    ]  # fmt: skip
+    findings = list(_process_findings(job, where))
+    for index, dataset in enumerate(process.datasets):
+        findings += _dataset_findings(dataset, f"{where}: datasets.{index}")
+    findings += _train_findings(process, where, model)
+    findings += _model_findings(process, where)
+    return [*findings, *_sample_findings(process, where, trained_edit_model(process))]
 
 
 def _warn(key: str, message: str, hint: str, severity: Severity = "warning") -> Finding:
@@ -103,9 +85,9 @@ def _dataset_findings(dataset: Dataset, where: str) -> Iterator[Finding]:
         yield _warn(f"{where}.caption_dropout_rate", message, "Lower it.")
     if not dataset.control_paths:
         return
-    for rule in _PAIR_RULES:
-        if rule.applies(getattr(dataset, rule.key)):
-            yield _warn(f"{where}.{rule.key}", rule.message, rule.hint)
+    for key, message in _ON_PAIRS.items():
+        if getattr(dataset, key):
+            yield _warn(f"{where}.{key}", message, _HINTS.get(key, "Remove it."))
 
 
 def _train_findings(process: Process, where: str, model: EditModel | None) -> Iterator[Finding]:
@@ -119,17 +101,17 @@ def _train_findings(process: Process, where: str, model: EditModel | None) -> It
             "Set cache_text_embeddings: true instead.",
         )
     if not train.train_unet and not train.train_text_encoder:
-        yield _warn(
-            f"{where}: train.train_unet", "nothing is trained", "Set it to true.",
-            "error" if model else "warning",
-        )  # fmt: skip
+        severity: Severity = "error" if model else "warning"
+        yield _warn(f"{where}: train.train_unet", "nothing is trained", "Set it to true.", severity)
     if model:
-        for key, hint in _FLOW_RULES.items():
-            section, name = key.split(".")
-            if section == "sample" and not _draws_samples(process):
-                continue
-            if _not_flowmatch(value := getattr(getattr(process, section), name)):
-                yield _warn(f"{where}: {key}", f"{value!r} is not how {model.name} was trained", hint)
+        if (scheduler := train.noise_scheduler) != "flowmatch":
+            message = f"{scheduler!r} is not how {model.name} was trained"
+            hint = "Set it to flowmatch; this model knows no other."
+            yield _warn(f"{where}: train.noise_scheduler", message, hint)
+        if _draws_samples(process) and (sampler := process.sample.sampler) != "flowmatch":
+            message = f"{sampler!r} is not how {model.name} was trained"
+            hint = "Set it to flowmatch, like train.noise_scheduler."
+            yield _warn(f"{where}: sample.sampler", message, hint)
         if network is None:
             yield Finding(
                 "config.network",

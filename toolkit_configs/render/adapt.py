@@ -17,10 +17,9 @@ from chromiq.dataset_layout import DatasetLayout
 from chromiq.documents import load_json, load_yaml, read_text
 from chromiq.errors import ChromiqError, UsageError, raise_findings
 from chromiq.models import EditModel, model_of_arch
-from chromiq.toolkit_configs.render.assign import assign
 from chromiq.toolkit_configs.render.compose import dataset_samples, layout_findings, target_size_wh
 from chromiq.toolkit_configs.render.job import substituted
-from chromiq.toolkit_configs.render.settings import Setting
+from chromiq.toolkit_configs.render.settings import Setting, assign
 from chromiq.toolkit_configs.schema.config_file import ConfigLoader, dump_config, is_json_file
 from chromiq.toolkit_configs.schema.rendered_job import RenderedDataset
 from chromiq.toolkit_configs.schema.trainer_job import Job, examine_job, name_fault

@@ -1,10 +1,13 @@
-"""A dataset, a model, a preset and the user's settings -> the typed job, and where each value came from."""
+"""A dataset, a model, a preset and the user's settings -> the typed job.
+
+With it go where each value came from, and what differs from the published run or another preset.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -15,10 +18,10 @@ from chromiq.models import EditModel, find_model
 from chromiq.photos.reader import open_photo
 from chromiq.photos.soundness import list_images
 from chromiq.records import Example
-from chromiq.toolkit_configs.render.assign import assign
+from chromiq.toolkit_configs.render.key_notes import NOTES
 from chromiq.toolkit_configs.render.memory import GIB, MemoryEstimate, estimate_memory
 from chromiq.toolkit_configs.render.presets import PRESETS, find_preset, luxuries, preset_memory_gib, savings
-from chromiq.toolkit_configs.render.settings import Setting, Settings, flat
+from chromiq.toolkit_configs.render.settings import Setting, Settings, assign, flat
 from chromiq.toolkit_configs.schema.rendered_job import (
     RenderedConfig,
     RenderedDataset,
@@ -30,8 +33,13 @@ from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, name_fault
 DEFAULT = "default (the published run)"
 _PUBLISHED_EXAMPLES = 60
 _SAMPLES = 2
-_OF_THE_DATASET = ("datasets.0.folder_path", "datasets.0.control_path", "datasets.0.mask_path",
-                   "sample.samples", "training_folder")  # fmt: skip
+_OF_THE_DATASET = (
+    "datasets.0.folder_path",
+    "datasets.0.control_path",
+    "datasets.0.mask_path",
+    "sample.samples",
+    "training_folder",
+)
 
 
 @dataclass(frozen=True)
@@ -68,9 +76,28 @@ class Composed:
         return [(key, value, self._source(key)) for key, value in flat_job(self.job)]
 
     def _source(self, key: str) -> str:
-        parts = key.split(".")
-        known = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
-        return next((self.sources[part] for part in known if part in self.sources), DEFAULT)
+        return _of_nearest(key, self.sources) or DEFAULT
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A key in which a job differs from another.
+
+    Attributes:
+        key: dotted, as `flat_job` writes it.
+        there: its value in the other job, or None without one.
+        here: its value, or None without one.
+        effect: what the key does, in a line.
+    """
+
+    key: str
+    there: Any
+    here: Any
+    effect: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The difference as plain data for JSON."""
+        return asdict(self)
 
 
 def compose(
@@ -107,9 +134,9 @@ def compose(
     run_name = options.get("name", "chromiq_v1")
     if fault := name_fault(run_name):
         raise UsageError(f"{run_name!r} cannot name a run: {fault}")
-    process = _process(root, spec, folder)
     job = RenderedJob(
-        config=RenderedConfig(name=run_name, process=[process]), meta={"name": run_name, "version": "1.0"}
+        config=RenderedConfig(name=run_name, process=[_process(root, spec, folder)]),
+        meta={"name": run_name, "version": "1.0"},
     )
     job_process = job.process
     sources = dict.fromkeys(_OF_THE_DATASET, "the dataset")
@@ -135,6 +162,61 @@ def compose(
             "Choose a larger preset or a smaller model."
         )
     return Composed(job, model, chosen, sources, memory)
+
+
+def differences_from(preset: str, composed: Composed, dataset: Path) -> list[Difference]:
+    """Every key in which a job differs from a preset, in the order of the file.
+
+    Args:
+        preset: ``published`` is the published run, whatever the model; another is of the job's own model.
+        composed: the job.
+        dataset: that it was composed for.
+
+    Raises:
+        UsageError: if the preset is not known.
+    """
+    job, folder = composed.job, Path(composed.job.process.training_folder)
+    if find_preset(preset) == "published":
+        other = _published_counterpart(job)
+    else:
+        name = job.config.name
+        other = compose(composed.model, dataset, preset=preset, name=name, training_folder=folder).job
+    here, there = dict(flat_job(job)), dict(flat_job(other))
+    keys = dict.fromkeys([*here, *there])
+    # An empty mapping that has entries in the other job is described by these.
+    filled = {key.rpartition(".")[0] for key in keys}
+    return [
+        Difference(key, there.get(key), here.get(key), effect_of(key))
+        for key in keys
+        if ((key in here) != (key in there) or here[key] != there[key]) and key not in filled
+    ]
+
+
+def effect_of(key: str) -> str:
+    """What a key does, in a line; empty for keys that chromiq does not know.
+
+    >>> effect_of("datasets.0.mask_min_value")
+    'Weight of black, 0 to 1; all weights are then scaled to a mean of 1.'
+    """
+    plain = ".".join(part for part in key.split(".") if not part.isdecimal())
+    return _of_nearest(plain, NOTES) or ""
+
+
+def _published_counterpart(job: RenderedJob) -> RenderedJob:
+    """The published run on a job's dataset: its folders, samples and name, and nothing else of it."""
+    process = job.process
+    places = process.datasets[0].model_dump(include={"folder_path", "control_path", "mask_path"})
+    folders = process.model_dump(include={"training_folder", "sqlite_db_path"})
+    published = RenderedProcess(**folders, datasets=[RenderedDataset(**places)])
+    published.sample.samples = process.sample.samples
+    return RenderedJob(config=RenderedConfig(name=job.config.name, process=[published]), meta=dict(job.meta))
+
+
+def _of_nearest(key: str, table: Mapping[str, str]) -> str | None:
+    """The entry of a dotted key, or of the longest beginning of it that has one."""
+    parts = key.split(".")
+    beginnings = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((table[each] for each in beginnings if each in table), None)
 
 
 def as_read(job: RenderedJob) -> Job:

@@ -9,18 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, FunctionLoader, StrictUndefined, TemplateError
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2 import Environment, TemplateError
 
 from chromiq.documents import load_yaml, read_text
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
-from chromiq.models import MODELS, find_model
-from chromiq.templating import template_environment, template_text
+from chromiq.models import find_model
+from chromiq.templating import template_environment
 from chromiq.toolkit_configs.render.compose import Composed, compose
 from chromiq.toolkit_configs.render.key_notes import NOTES
-from chromiq.toolkit_configs.render.memory import MemoryEstimate
 from chromiq.toolkit_configs.render.settings import Settings, flat, text_setting
-from chromiq.toolkit_configs.schema.rendered_job import RenderedJob
 
 # AI-Toolkit replaces ${NAME} in the raw text and [name] in every value: neither can be written literally.
 _SUBSTITUTED = re.compile(r"\$\{|\[name\]")
@@ -76,84 +73,38 @@ def render_job(
 
 
 def render_composed(composed: Composed, template: Path | None = None) -> str:
-    """The text of a composed job.
-
-    Raises:
-        UnsoundError: as `render_job` says.
-    """
-    raise_findings(substituted(composed.job.model_dump()), "values that AI-Toolkit would change")
-    return render_text(
-        composed.job, composed.model, preset=composed.preset, template=template, memory=composed.memory
-    )
-
-
-def render_text(
-    job: RenderedJob,
-    model: str,
-    *,
-    preset: str = "published",
-    template: Path | None = None,
-    memory: MemoryEstimate | None = None,
-) -> str:
-    """The text of a job, which when parsed equals it.
+    """The text of a composed job, which when parsed equals it.
 
     Args:
-        job: what is to be written.
-        model: whose shipped template is used.
-        preset: named in a comment.
-        template: a user's own template, which is used instead.
-        memory: that it will take, for a comment.
+        composed: the job.
+        template: a user's own template, which is used instead of the model's.
 
     Raises:
         AssertionError: if a shipped template renders something else; that is our fault, not the user's.
-        UnsoundError: if the user's template does, with every key; or if it is no template.
+        UnsoundError: if a value holds what AI-Toolkit would replace, the user's template does not render, or
+            with every key for which it renders another value.
     """
-    document = job.model_dump()
-    spec = find_model(model)
+    document = composed.job.model_dump()
+    raise_findings(substituted(document), "values that AI-Toolkit would change")
+    model = find_model(composed.model)
     about = {
-        "model": model,
-        "preset": preset,
-        "repository": spec.hub_id,
-        "gated": spec.is_gated,
-        "memory": memory.summary if memory else "",
+        "model": composed.model,
+        "preset": composed.preset,
+        "repository": model.hub_id,
+        "gated": model.is_gated,
+        "memory": composed.memory.summary if composed.memory else "",
     }
+    context = {"job": document, "about": about, "notes": NOTES}
     if template is None:
-        text = (
-            _environment().get_template(template_name(model)).render(job=document, about=about, notes=NOTES)
-        )
+        text = _environment().get_template(model.template_name).render(context)
         if yaml.safe_load(text) != document:
             raise AssertionError(
-                f"{template_name(model)} does not render what it was given; please report this"
+                f"{model.template_name} does not render what it was given; please report this"
             )
         return text
-    text = _render_own(template, job=document, about=about, notes=NOTES)
+    text = _render_own(template, context)
     raise_findings(_differences(template, text, document), f"the template {template}")
     return text
-
-
-def template_name(model: str) -> str:
-    """The file name of a model's shipped template.
-
-    Raises:
-        UsageError: if the model is not known.
-    """
-    return find_model(model).template_name
-
-
-def template_source(model: str) -> str:
-    """The text of a model's shipped template, to start one's own from.
-
-    Raises:
-        UsageError: if the model is not known.
-    """
-    text = template_text(template_name(model))
-    assert text is not None  # every model has one, as a test holds
-    return text
-
-
-def template_models() -> dict[str, str]:
-    """Every model that can be rendered, and the base model that stands behind it on the hub."""
-    return {name: model.hub_id for name, model in MODELS.items()}
 
 
 def substituted(value: Any, where: Sequence[str] = ()) -> list[Finding]:
@@ -177,13 +128,13 @@ def substituted(value: Any, where: Sequence[str] = ()) -> list[Finding]:
     return [Finding("config.substituted", ".".join(where), message, "Use other text.")]
 
 
-def _render_own(path: Path, **context: Any) -> str:
+def _render_own(path: Path, context: Mapping[str, Any]) -> str:
     try:
         source = read_text(path)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: the template cannot be read: {error}") from error
     try:
-        return _own_environment().from_string(source).render(**context)
+        return _environment().from_string(source).render(context)
     except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
         line = getattr(error, "lineno", None)
         where = f"{path}: line {line}" if line else str(path)
@@ -221,23 +172,8 @@ def _differences(template: Path, text: str, document: dict[str, Any]) -> list[Fi
 
 
 def _environment() -> Environment:
-    return _with_filters(template_environment(html=False))
-
-
-def _own_environment() -> Environment:
-    """For a user's own template, which may come from others: it reads what it is given and runs nothing."""
-    return _with_filters(
-        SandboxedEnvironment(
-            loader=FunctionLoader(template_text),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-        )
-    )
-
-
-def _with_filters(environment: Environment) -> Environment:
+    """Sandboxed: a user's own template may come from others, so it runs nothing."""
+    environment = template_environment(html=False, sandboxed=True)
     # Jinja's own tojson would write 1e-05 and surrogates, which YAML reads as other texts.
     environment.filters.update(tojson=_yaml_value, yaml_key=_yaml_key, without=_without)
     return environment

@@ -1,5 +1,6 @@
-"""Where a config's values come from: defaults, the model, a preset, ``chromiq.yaml``, the environment, the
-command line. Later ones override earlier ones.
+"""What the user sets: where each value comes from, and its place in a job.
+
+Defaults, the model and a preset come first; these override them, later ones the earlier ones:
 
 - Project file: ``chromiq.yaml`` in the working directory. ``preset``, ``name`` and ``training_folder``
   (relative to the file) at its top, and any key of the training process, nested or dotted.
@@ -10,21 +11,37 @@ command line. Later ones override earlier ones.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from chromiq.documents import load_yaml, read_text
 from chromiq.errors import UsageError
+from chromiq.toolkit_configs.schema.config_file import ConfigLoader
+from chromiq.toolkit_configs.schema.rendered_job import RenderedProcess
+from chromiq.toolkit_configs.schema.trainer_job import OTHER_SPELLINGS
+from chromiq.toolkit_configs.schema.trainer_source import fits_kind, section_keys, trainer_source
 
 PROJECT_FILE = "chromiq.yaml"
 OPTIONS = ("preset", "name", "training_folder")
 _PREFIX = "CHROMIQ_"
 _OF_THE_PROCESS = ("device", "trigger_word", "performance_log_every", "sqlite_db_path")
-_EXPONENT = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+")
+FREE = frozenset(
+    [
+        "model_kwargs",
+        "model_paths",
+        "network_kwargs",
+        "optimizer_params",
+        "lr_scheduler_params",
+        "quantize_kwargs",
+    ]
+)
+"""Mappings whose keys are the user's own or the model's."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +133,7 @@ def project_settings(path: Path | None = None) -> Settings:
         if not path.exists():
             return Settings(path.name)
     try:
-        document = load_yaml(read_text(path))
+        document = load_yaml(read_text(path), ConfigLoader)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: cannot be read as YAML: {error}") from error
     if document is None:
@@ -138,38 +155,17 @@ def project_settings(path: Path | None = None) -> Settings:
 
 
 def text_setting(key: str, text: str, source: str) -> Setting:
-    """A value that was written as text.
-
-    Raises:
-        UsageError: if the text is no YAML.
-    """
+    """A value that was written as text; text that is no YAML is used as it is where text is expected."""
     try:
-        # 2e-4 is text in YAML 1.1 and a number to everybody who writes it.
-        value = float(text) if looks_like_a_float(text) else load_yaml(text)
+        return Setting(key, load_yaml(text, ConfigLoader), text, source)
     except ValueError as error:
-        # Text such as "a: b: c" is not YAML; where text is expected it is used as it is.
         return Setting(key, _Unreadable(str(error)), text, source)
-    return Setting(key, value, text, source)
-
-
-def looks_like_a_float(value: Any) -> bool:
-    """Whether a value is text such as ``2e-4``, which YAML 1.1 leaves text and the trainer reads as a number.
-
-    >>> looks_like_a_float("2e-4"), looks_like_a_float("fast"), looks_like_a_float(1.0)
-    (True, False, False)
-    """
-    return isinstance(value, str) and _EXPONENT.fullmatch(value) is not None
 
 
 class _Unreadable(str):
     """Text that YAML does not read; it holds YAML's reason."""
 
     __slots__ = ()
-
-
-def unreadable_reason(value: Any) -> str | None:
-    """YAML's reason for not reading a value, or None if it was read."""
-    return str(value).replace("\n", " ") if isinstance(value, _Unreadable) else None
 
 
 def flat(
@@ -189,3 +185,128 @@ def flat(
         dotted = f"{prefix}{key}"
         found += flat(item, f"{dotted}.", lists=lists) if item and nested else [(dotted, item)]
     return found
+
+
+def assign(process: RenderedProcess | dict[str, Any], setting: Setting) -> str:
+    """Set a dotted key of a process.
+
+    Args:
+        process: is changed; a mapping if it comes from a config that others wrote.
+        setting: ``dataset.`` or ``datasets.`` without a number is the first dataset.
+
+    Returns:
+        The full key, such as ``"datasets.0.resolution"``.
+
+    Raises:
+        UsageError: if the key is not known or the value does not fit; it names what was meant.
+    """
+    target, section, path = _place(process, setting)
+    last = path[-1]
+    if isinstance(target, BaseModel) and last in type(target).model_fields:
+        _assign_typed(target, last, setting)
+    else:
+        known = section_keys(section).get(last)
+        value = _value_of_kind(setting, known.kind if known else "any")
+        if isinstance(target, BaseModel):
+            setattr(target, last, value)
+        else:
+            target[last] = value
+            # Old spellings beside it would count instead.
+            for other in OTHER_SPELLINGS.get(last, ()):
+                target.pop(other, None)
+    return ".".join(path)
+
+
+def _place(process: RenderedProcess | dict[str, Any], setting: Setting) -> tuple[Any, str, list[str]]:
+    """Who holds the key, the section whose keys are known there, and the full path."""
+    parts = setting.key.split(".")
+    if parts[0] == "dataset":
+        parts[0] = "datasets"
+    if parts[0] == "datasets" and len(parts) > 1 and not parts[1].isdecimal():
+        parts.insert(1, "0")
+    target: Any = process
+    section = "process"
+    for part, following in pairwise(parts):
+        _check_known(target, section, part, setting)
+        target = _step_into(target, part, following, setting)
+        if not part.isdecimal():
+            section = "free" if part in FREE else part
+    _check_known(target, section, parts[-1], setting)
+    return target, section, parts
+
+
+def _step_into(target: Any, part: str, following: str, setting: Setting) -> Any:
+    if isinstance(target, list):
+        inner = target[int(part)]
+    elif isinstance(target, dict):
+        inner = target.setdefault(part, {})
+    else:
+        inner = getattr(target, part, None)
+        if inner is None:
+            inner = {}
+            setattr(target, part, inner)
+    if isinstance(inner, list):
+        if not following.isdecimal() or int(following) >= len(inner):
+            counted = f"a number below {len(inner)} must follow" if inner else "the list is empty"
+            raise UsageError(f"{setting.source}: {part}.{following}: {counted}")
+    elif not isinstance(inner, BaseModel | dict):
+        raise UsageError(f"{setting.key}: {part} holds no keys, so AI-Toolkit does not read {following!r}")
+    return inner
+
+
+def _check_known(target: Any, section: str, name: str, setting: Setting) -> None:
+    if isinstance(target, list):
+        return
+    known = {*section_keys(section)}
+    if isinstance(target, BaseModel):
+        known |= {*type(target).model_fields}
+    elif section == "free" or section not in trainer_source().sections:
+        return
+    if name in known:
+        return
+    modelled = list(type(target).model_fields) if isinstance(target, BaseModel) else sorted(known)
+    near = get_close_matches(name, modelled, n=1) or get_close_matches(name, sorted(known), n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(modelled)}."
+    raise UsageError(f"{setting.key}: AI-Toolkit reads no key {name!r}. {hint}")
+
+
+def _unreadable_reason(value: Any) -> str | None:
+    """YAML's reason for not reading a value, or None if it was read."""
+    return str(value).replace("\n", " ") if isinstance(value, _Unreadable) else None
+
+
+def _assign_typed(target: BaseModel, name: str, setting: Setting) -> None:
+    """Set a modelled key; where text is expected, it is used as written, such as ``yes`` or ``1e5``."""
+    before = getattr(target, name)
+    reason = _unreadable_reason(setting.value)
+    try:
+        if reason is None and not (isinstance(setting.value, bool) and _is_number(before)):
+            setattr(target, name, setting.value)
+            return
+        reason = reason or "expected a number, not true or false"
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+    try:
+        if setting.text is not None and not _is_number(before):
+            setattr(target, name, setting.text)
+            return
+    except ValidationError:
+        pass  # the reason of the first attempt says more
+    raise _misfit(setting, reason)
+
+
+def _value_of_kind(setting: Setting, kind: str) -> Any:
+    if _unreadable_reason(setting.value) is None and fits_kind(setting.value, kind):
+        return setting.value
+    if setting.text is not None and fits_kind(setting.text, kind):
+        return setting.text
+    raise _misfit(setting, _unreadable_reason(setting.value) or f"expected {kind}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _misfit(setting: Setting, reason: str) -> UsageError:
+    shown = setting.text if setting.text is not None else repr(setting.value)
+    return UsageError(f"{setting.source}={shown}: the value does not fit: {reason}")

@@ -1,19 +1,18 @@
 """A config's sections as the trainer's own config classes hold them once they are constructed.
 
 Missing keys take the trainer's defaults (`trainer_source`), old spellings become new ones, and some values
-change others. What the constructors refuse is collected as faults. Only reading ``toolkit/config_modules.py``
+change others. What the constructors refuse is reported. Only reading ``toolkit/config_modules.py``
 and ``BaseSDTrainProcess.__init__`` tells these rules; `tests/toolkit_configs/schema/test_agreement.py` holds
 them against the trainer itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
 from typing import Any
 
-from chromiq.toolkit_configs.schema.trainer_source import section_keys, trainer_source
+from chromiq.toolkit_configs.schema.trainer_source import section_keys
 
 _FULL_RANK = 9_999_999_999
 # Boolean keys of older configs and the `arch` that each stands for; the first that is set counts.
@@ -33,88 +32,54 @@ _TEXT_SEES_CONTROLS = ("qwen_image_edit", "boogu_image_edit")
 _CAST_TO_FLOAT = ("network_weight", "token_dropout_rate", "caption_dropout_rate")
 
 
-@dataclass(frozen=True)
-class Fault:
-    """Something that the trainer's constructors refuse.
-
-    Attributes:
-        key: dotted, within the process, such as ``"save.save_format"``.
-        message: a clause.
-        hint: how to fix it.
-    """
-
-    key: str
-    message: str
-    hint: str
+Refuse = Callable[[str, str, str], None]
+"""Takes a key within the process that the constructors refuse, the reason, and how to fix it."""
 
 
-@dataclass
-class Effective:
-    """What the trainer holds of one process.
-
-    Attributes:
-        sections: ``network`` (or None), ``train``, ``ema_config``, ``model``, ``save``, ``sample``,
-            ``logging``: each key and its value.
-        samples: of ``sample``, each completed.
-        datasets: one for each dataset of the config, with ``resolution`` as a list.
-        process: the process's own keys.
-        faults: what the constructors refuse.
-    """
-
-    sections: dict[str, dict[str, Any] | None]
-    samples: list[dict[str, Any]]
-    datasets: list[dict[str, Any]]
-    process: dict[str, Any]
-    faults: list[Fault] = field(default_factory=list)
-
-
-def effective_process(process: Mapping[str, Any], config: Mapping[str, Any]) -> Effective:
-    """What the trainer holds of a process.
+def effective_process(
+    process: Mapping[str, Any], config: Mapping[str, Any], refuse: Refuse
+) -> dict[str, Any]:
+    """What the trainer holds of a process: its own keys, and each section with all of its keys.
 
     Args:
         process: one of ``config.process``, as read.
         config: the ``config`` section, whose ``name``, ``training_folder`` and so on a process falls back to.
+        refuse: called with all that the constructors refuse; something usable then takes its place.
     """
-    faults: list[Fault] = []
     own = _process_keys(process, config)
-    network = _section("network", process, faults) if process.get("network") is not None else None
+    network = _section("network", process, refuse) if process.get("network") is not None else None
     if network is not None:
-        network = _network(network, _mapping(process["network"]), faults)
-    train = _train(_section("train", process, faults), faults)
-    ema = _ema(train, faults)
-    model = _model(process, train, faults)
-    save = _section("save", process, faults)
+        network = _network(network, _mapping(process["network"]), refuse)
+    train = _train(_section("train", process, refuse), refuse)
+    ema = _ema(train, refuse)
+    model = _model(process, train, refuse)
+    save = _section("save", process, refuse)
     if save["save_format"] not in ("safetensors", "diffusers"):
-        faults.append(
-            Fault(
-                "save.save_format",
-                f"AI-Toolkit refuses the format {save['save_format']!r}",
-                "Set it to diffusers or safetensors.",
-            )
-        )
-    sample, samples = _sample(process, faults)
-    logging = _section("logging", process, faults)
-    datasets = _datasets(process, own, train, faults)
-    _validate(process, train, model, save, datasets, faults)
-    triggers = [own.get("trigger_word"), *(each["trigger_word"] for each in datasets if each["resolution"])]
+        message = f"AI-Toolkit refuses the format {save['save_format']!r}"
+        refuse("save.save_format", message, "Set it to diffusers or safetensors.")
+    sample = _sample(process, refuse)
+    logging = _section("logging", process, refuse)
+    datasets = _datasets(process, own, train, refuse)
+    _validate(process, train, model, save, datasets, refuse)
+    triggers = [own["trigger_word"], *(each["trigger_word"] for each in datasets if each["resolution"])]
     if train["diff_output_preservation"] and all(trigger is None for trigger in triggers):
-        faults.append(
-            Fault(
-                "train.diff_output_preservation",
-                "AI-Toolkit refuses it without a trigger_word",
-                "Set trigger_word, or set it to false.",
-            )
-        )
-    sections: dict[str, dict[str, Any] | None] = {
+        message = "AI-Toolkit refuses it without a trigger_word"
+        refuse("train.diff_output_preservation", message, "Set trigger_word, or set it to false.")
+    if own["training_folder"] is None:
+        refuse("training_folder", "is missing", "Set it to the folder that runs go to.")
+        own["training_folder"] = "output"
+    return {
+        **own,
+        "device": own["device"] or config.get("device") or "cuda",
+        "type": own["type"] or "",
         "network": network,
-        "train": train,
-        "ema_config": ema,
+        "train": {**train, "ema_config": ema},
         "model": model,
         "save": save,
         "sample": sample,
+        "datasets": datasets,
         "logging": logging,
     }
-    return Effective(sections, samples, datasets, own, faults)
 
 
 def filled(section: str, raw: Mapping[str, Any], sample: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -154,16 +119,16 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _raw(section: str, owner: Mapping[str, Any], faults: list[Fault]) -> Mapping[str, Any]:
+def _raw(section: str, owner: Mapping[str, Any], refuse: Refuse) -> Mapping[str, Any]:
     """A section as written; null counts as empty, and anything but a mapping is refused."""
     value = owner.get(section)
     if value is not None and not isinstance(value, Mapping):
-        faults.append(Fault(section, f"must hold keys and values, not {_name_of(value)}", "Fix the section."))
+        refuse(section, f"must hold keys and values, not {_name_of(value)}", "Fix the section.")
     return _mapping(value)
 
 
-def _section(section: str, owner: Mapping[str, Any], faults: list[Fault]) -> dict[str, Any]:
-    return filled(section, _raw(section, owner, faults))
+def _section(section: str, owner: Mapping[str, Any], refuse: Refuse) -> dict[str, Any]:
+    return filled(section, _raw(section, owner, refuse))
 
 
 def _name_of(value: Any) -> str:
@@ -178,13 +143,13 @@ def _process_keys(process: Mapping[str, Any], config: Mapping[str, Any]) -> dict
     return values
 
 
-def _network(values: dict[str, Any], raw: Mapping[str, Any], faults: list[Fault]) -> dict[str, Any]:
+def _network(values: dict[str, Any], raw: Mapping[str, Any], refuse: Refuse) -> dict[str, Any]:
     rank = values["rank"] if values["rank"] is not None else values["linear"]
     values["rank"] = values["linear"] = 4 if rank is None else rank
     if values["type"] == "lorm":
         lorm = raw.get("lorm")
         if not isinstance(lorm, Mapping):
-            faults.append(Fault("network.lorm", "type lorm needs its settings here", "Add lorm: {...}."))
+            refuse("network.lorm", "type lorm needs its settings here", "Add lorm: {...}.")
         values["linear"] = values["rank"] = 4
         if isinstance(lorm, Mapping) and lorm.get("do_conv"):
             values["conv"] = 4
@@ -193,49 +158,36 @@ def _network(values: dict[str, Any], raw: Mapping[str, Any], faults: list[Fault]
     return values
 
 
-def _train(values: dict[str, Any], faults: list[Fault]) -> dict[str, Any]:
+def _train(values: dict[str, Any], refuse: Refuse) -> dict[str, Any]:
     if values["cfg_rescale"] is None:
         values["cfg_rescale"] = values["cfg_scale"]
     if values["match_adapter_assist"] and values["match_adapter_chance"] == 0.0:
         values["match_adapter_chance"] = 1.0
     accumulation = values["gradient_accumulation"]
     if isinstance(accumulation, int | float) and accumulation > 1 != values["gradient_accumulation_steps"]:
-        faults.append(
-            Fault(
-                "train.gradient_accumulation_steps",
-                "AI-Toolkit refuses gradient_accumulation together with gradient_accumulation_steps",
-                "Remove one of them.",
-            )
-        )
+        message = "AI-Toolkit refuses gradient_accumulation together with gradient_accumulation_steps"
+        refuse("train.gradient_accumulation_steps", message, "Remove one of them.")
     return values
 
 
-def _ema(train: dict[str, Any], faults: list[Fault]) -> dict[str, Any]:
+def _ema(train: dict[str, Any], refuse: Refuse) -> dict[str, Any]:
     raw = train["ema_config"]
     if raw is not None and not isinstance(raw, Mapping):
-        faults.append(
-            Fault("train.ema_config", f"must hold keys and values, not {_name_of(raw)}", "Remove it.")
-        )
+        refuse("train.ema_config", f"must hold keys and values, not {_name_of(raw)}", "Remove it.")
     on = bool(_mapping(raw).get("use_ema"))
     return filled("ema_config", {**_mapping(raw), "use_ema": True} if on else {"use_ema": False})
 
 
-def _model(process: Mapping[str, Any], train: Mapping[str, Any], faults: list[Fault]) -> dict[str, Any]:
-    raw = {**_raw("model", process, faults), "dtype": train["dtype"]}
+def _model(process: Mapping[str, Any], train: Mapping[str, Any], refuse: Refuse) -> dict[str, Any]:
+    raw = {**_raw("model", process, refuse), "dtype": train["dtype"]}
     values = filled("model", raw)
     if values["name_or_path"] is None:
-        faults.append(
-            Fault(
-                "model.name_or_path",
-                "no base model is named",
-                "Set it to a hub name (owner/model) or a diffusers folder.",
-            )
-        )
+        hint = "Set it to a hub name (owner/model) or a diffusers folder."
+        refuse("model.name_or_path", "no base model is named", hint)
+        values["name_or_path"] = ""
     for key in ("attn_masking", "split_model_over_gpus"):
         if values[key] and not values["is_flux"]:
-            faults.append(
-                Fault(f"model.{key}", "AI-Toolkit allows it only beside is_flux: true", "Remove it.")
-            )
+            refuse(f"model.{key}", "AI-Toolkit allows it only beside is_flux: true", "Remove it.")
     if values["is_pixart_sigma"]:
         values["is_pixart"] = True
     if values["is_ssd"] or values["is_vega"]:
@@ -249,13 +201,12 @@ def _model(process: Mapping[str, Any], train: Mapping[str, Any], faults: list[Fa
         first, *rest = qtype.split("|")
         values["qtype"], values["accuracy_recovery_adapter"] = first, rest[0]
         if len(rest) > 1:
-            faults.append(
-                Fault("model.qtype", "holds more than one |", "Write TYPE|OWNER/REPOSITORY/FILE.safetensors.")
-            )
+            refuse("model.qtype", "holds more than one |", "Write TYPE|OWNER/REPOSITORY/FILE.safetensors.")
     return _with_arch(values, raw)
 
 
 def _with_arch(values: dict[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+    """With `trainer_arch`, what the trainer makes of `arch` as it is written."""
     arch = values["arch"]
     if isinstance(arch, str):
         arch = arch.split(":")[0]
@@ -265,25 +216,20 @@ def _with_arch(values: dict[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]
                 values[flag] = True
     elif arch is None:
         arch = next((name for flag, name in _ARCH_FLAGS.items() if raw.get(flag)), "sd1")
-    values["arch"] = arch
-    return values
+    return {**values, "trainer_arch": arch, "arch": arch if raw.get("arch") is None else raw["arch"]}
 
 
-def _sample(process: Mapping[str, Any], faults: list[Fault]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    raw = _raw("sample", process, faults)
+def _sample(process: Mapping[str, Any], refuse: Refuse) -> dict[str, Any]:
+    raw = _raw("sample", process, refuse)
     values = filled("sample", raw)
     if isinstance(values["num_frames"], int | float) and values["num_frames"] > 1:
         values["format"] = "webp"
-    prompts = _list("sample.prompts", raw.get("prompts", []), faults)
-    given = _list("sample.samples", raw.get("samples", [{"prompt": each} for each in prompts]), faults)
+    prompts = _list("sample.prompts", raw.get("prompts", []), refuse)
+    given = _list("sample.samples", raw.get("samples", [{"prompt": each} for each in prompts]), refuse)
     samples = []
     for index, item in enumerate(given):
         if not isinstance(item, Mapping):
-            faults.append(
-                Fault(
-                    f"sample.samples.{index}", "must hold keys and values", "Write prompt: before the text."
-                )
-            )
+            refuse(f"sample.samples.{index}", "must hold keys and values", "Write prompt: before the text.")
             continue
         one = filled("samples", item, values)
         if isinstance(one["network_multiplier"], str):
@@ -292,35 +238,35 @@ def _sample(process: Mapping[str, Any], faults: list[Fault]) -> tuple[dict[str, 
             except ValueError:
                 one["network_multiplier"] = 1.0
         samples.append(one)
-    return {**values, "samples": samples}, samples
+    return {**values, "samples": samples}
 
 
-def _list(key: str, value: Any, faults: list[Fault]) -> Sequence[Any]:
+def _list(key: str, value: Any, refuse: Refuse) -> Sequence[Any]:
     if isinstance(value, list):
         return value
-    faults.append(Fault(key, f"must be a list, not {_name_of(value)}", "Write a list, or remove the key."))
+    refuse(key, f"must be a list, not {_name_of(value)}", "Write a list, or remove the key.")
     return []
 
 
 def _datasets(
-    process: Mapping[str, Any], own: Mapping[str, Any], train: Mapping[str, Any], faults: list[Fault]
+    process: Mapping[str, Any], own: Mapping[str, Any], train: Mapping[str, Any], refuse: Refuse
 ) -> list[dict[str, Any]]:
     given = process.get("datasets")
     if given is None:
         if train["cache_text_embeddings"]:
-            faults.append(Fault("datasets", "there are none, although captions are to be cached", "Add one."))
+            refuse("datasets", "there are none, although captions are to be cached", "Add one.")
         return []
     found = []
-    for index, raw in enumerate(_list("datasets", given, faults)):
+    for index, raw in enumerate(_list("datasets", given, refuse)):
         if not isinstance(raw, Mapping):
-            faults.append(Fault(f"datasets.{index}", "must hold keys and values", "Fix the dataset."))
+            refuse(f"datasets.{index}", "must hold keys and values", "Fix the dataset.")
             continue
-        found.append(_dataset(dict(raw), f"datasets.{index}", own, train, faults))
+        found.append(_dataset(dict(raw), f"datasets.{index}", own, train, refuse))
     return found
 
 
 def _dataset(
-    raw: dict[str, Any], place: str, own: Mapping[str, Any], train: Mapping[str, Any], faults: list[Fault]
+    raw: dict[str, Any], place: str, own: Mapping[str, Any], train: Mapping[str, Any], refuse: Refuse
 ) -> dict[str, Any]:
     if train["cache_text_embeddings"]:
         raw["cache_text_embeddings"] = True
@@ -332,9 +278,7 @@ def _dataset(
         try:
             values[key] = float(values[key])
         except (TypeError, ValueError):
-            faults.append(
-                Fault(f"{place}.{key}", f"must be a number, not {_name_of(values[key])}", "Fix the value.")
-            )
+            refuse(f"{place}.{key}", f"must be a number, not {_name_of(values[key])}", "Fix the value.")
             values[key] = float(section_keys("datasets")[key].default)
     extension = values["caption_ext"]
     if isinstance(extension, str) and extension and not extension.startswith("."):
@@ -348,10 +292,10 @@ def _dataset(
     if any(numbered):
         values["control_path"] = [path for path in numbered if path]
     if values["poi"] is not None:
-        faults.append(Fault(f"{place}.poi", "AI-Toolkit no longer supports it", "Remove it."))
+        refuse(f"{place}.poi", "AI-Toolkit no longer supports it", "Remove it.")
     for key in ("augments", "controls"):
         if values[key] is None:
-            faults.append(Fault(f"{place}.{key}", "must be a list, not null", "Remove it."))
+            refuse(f"{place}.{key}", "must be a list, not null", "Remove it.")
             values[key] = []
     if isinstance(values["controls"], str):
         values["controls"] = [values["controls"]]
@@ -372,7 +316,7 @@ def _validate(
     model: Mapping[str, Any],
     save: dict[str, Any],
     datasets: Sequence[Mapping[str, Any]],
-    faults: list[Fault],
+    refuse: Refuse,
 ) -> None:
     """What one section demands of another."""
     if model["is_flux"]:
@@ -380,53 +324,23 @@ def _validate(
         if model["use_flux_cfg"]:
             train["bypass_guidance_embedding"] = True
     elif process.get("decorator") is not None:
-        faults.append(Fault("decorator", "AI-Toolkit allows it for FLUX.1 only", "Remove it."))
+        refuse("decorator", "AI-Toolkit allows it for FLUX.1 only", "Remove it.")
+    together = "AI-Toolkit refuses it together with"
     if train["bypass_guidance_embedding"] and train["do_guidance_loss"]:
-        faults.append(
-            Fault(
-                "train.do_guidance_loss",
-                "AI-Toolkit refuses it together with bypass_guidance_embedding",
-                "Set one of them to false.",
-            )
-        )
+        message = f"{together} bypass_guidance_embedding"
+        refuse("train.do_guidance_loss", message, "Set one of them to false.")
     if model["accuracy_recovery_adapter"] is not None and model["assistant_lora_path"] is not None:
-        faults.append(
-            Fault(
-                "model.assistant_lora_path",
-                "AI-Toolkit refuses it together with an accuracy recovery adapter",
-                "Remove one of them.",
-            )
-        )
+        message = f"{together} an accuracy recovery adapter"
+        refuse("model.assistant_lora_path", message, "Remove one of them.")
     # The trainer makes one dataset per resolution; without a resolution, none.
     cached = [bool(each["cache_text_embeddings"]) for each in datasets if each["resolution"]]
     if any(cached) and not all(cached):
-        faults.append(
-            Fault(
-                "datasets",
-                "some cache text embeddings and others do not, which AI-Toolkit refuses",
-                "Set train.cache_text_embeddings, which holds for all.",
-            )
-        )
-    if model["arch"] in _TEXT_SEES_CONTROLS and train["unload_text_encoder"]:
-        faults.append(
-            Fault(
-                "train.unload_text_encoder",
-                f"AI-Toolkit refuses it for {model['arch']}, which encodes controls with the text",
-                "Set train.cache_text_embeddings: true instead.",
-            )
-        )
+        message = "some cache text embeddings and others do not, which AI-Toolkit refuses"
+        refuse("datasets", message, "Set train.cache_text_embeddings, which holds for all.")
+    arch = model["trainer_arch"]
+    if arch in _TEXT_SEES_CONTROLS and train["unload_text_encoder"]:
+        message = f"AI-Toolkit refuses it for {arch}, which encodes controls with the text"
+        refuse("train.unload_text_encoder", message, "Set train.cache_text_embeddings: true instead.")
     if train["diff_output_preservation"] and train["blank_prompt_preservation"]:
-        faults.append(
-            Fault(
-                "train.blank_prompt_preservation",
-                "AI-Toolkit refuses it together with diff_output_preservation",
-                "Set one of them to false.",
-            )
-        )
-
-
-def is_known_process(job: str, kind: Any) -> bool:
-    """Whether the trainer has a process of this type in this kind of job."""
-    source = trainer_source()
-    known = {"extension": source.extension_processes, "train": source.train_processes}
-    return job in known and kind in known[job]
+        message = f"{together} diff_output_preservation"
+        refuse("train.blank_prompt_preservation", message, "Set one of them to false.")

@@ -15,13 +15,22 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 
 from chromiq.errors import Finding, raise_findings
 from chromiq.toolkit_configs.schema.config_file import read_config_file, short_path
-from chromiq.toolkit_configs.schema.trainer_defaults import Fault, effective_process, is_known_process
+from chromiq.toolkit_configs.schema.trainer_defaults import effective_process
+from chromiq.toolkit_configs.schema.trainer_source import trainer_source
 
-DIFFUSION_PROCESSES = frozenset(
-    {"diffusion_trainer", "sd_trainer", "ui_trainer", "textual_inversion_trainer", "concept_slider",
-     "concept_replacer", "image_reference_slider_trainer", "ultimate_slider_trainer", "slider", "slider_old",
-     "rescale_sd"}
-)  # fmt: skip
+DIFFUSION_PROCESSES = (
+    "diffusion_trainer",
+    "sd_trainer",
+    "ui_trainer",
+    "textual_inversion_trainer",
+    "concept_slider",
+    "concept_replacer",
+    "image_reference_slider_trainer",
+    "ultimate_slider_trainer",
+    "slider",
+    "slider_old",
+    "rescale_sd",
+)
 """Types of processes that train a diffusion model step by step and save checkpoints named after the run."""
 _JOBS = ("extension", "train", "extract", "generate", "mod")
 _PROMPT_CONTROL = re.compile(r"--ctrl_img\s+(.*?)\s*(?=--|$)", re.DOTALL)
@@ -310,10 +319,10 @@ def job_of(document: Any, where: str) -> tuple[Job | None, list[Finding]]:
         if finding not in findings:
             findings.append(finding)
 
+    # Other kinds of jobs are checked only by the trainer.
+    refuse = report if raw.get("type") in DIFFUSION_PROCESSES else lambda *_: None
     for _ in range(_MOST_ROUNDS):
-        values, faults = _values(raw, config)
-        for fault in faults:
-            report(fault.key, fault.message, fault.hint)
+        values = effective_process(raw, config, refuse)
         whole = {
             "job": str(document.get("job")),
             "config": {"name": name if isinstance(name, str) else "unnamed", "process": [values]},
@@ -335,40 +344,6 @@ def job_of(document: Any, where: str) -> tuple[Job | None, list[Finding]]:
     return None, findings
 
 
-def _values(raw: dict[str, Any], config: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
-    """What `Process` is made of, and what the trainer's constructors refuse."""
-    found = effective_process(raw, config)
-    trains = found.process.get("type") in DIFFUSION_PROCESSES
-    # Other kinds of jobs are checked only by the trainer.
-    faults = list(found.faults) if trains else []
-    sections = found.sections
-    model = dict(sections["model"] or {})
-    written = raw.get("model")
-    arch = written.get("arch") if isinstance(written, dict) else None
-    model["trainer_arch"] = model["arch"]
-    model["arch"] = model["arch"] if arch is None else arch
-    if model["name_or_path"] is None:
-        model["name_or_path"] = ""
-    save = dict(sections["save"] or {})
-    process = {
-        **found.process,
-        "device": found.process.get("device") or config.get("device") or "cuda",
-        "type": found.process.get("type") or "",
-        "network": sections["network"],
-        "save": save,
-        "datasets": found.datasets,
-        "train": {**(sections["train"] or {}), "ema_config": sections["ema_config"]},
-        "model": model,
-        "sample": sections["sample"],
-        "logging": sections["logging"],
-    }
-    if process["training_folder"] is None:
-        if trains:
-            faults.append(Fault("training_folder", "is missing", "Set it to the folder that runs go to."))
-        process["training_folder"] = "output"
-    return process, faults
-
-
 def _remove(raw: dict[str, Any], place: list[str]) -> None:
     """Remove a value that cannot be used, so that the trainer's default takes its place."""
     at: Any = raw
@@ -381,7 +356,7 @@ def _remove(raw: dict[str, Any], place: list[str]) -> None:
     if isinstance(at, list):
         at.clear()
         return
-    written = {part, *_OTHER_SPELLINGS.get(part, ())} & set(at)
+    written = {part, *OTHER_SPELLINGS.get(part, ())} & set(at)
     for name in written:
         del at[name]
     if not written:
@@ -389,12 +364,13 @@ def _remove(raw: dict[str, Any], place: list[str]) -> None:
         at.clear()
 
 
-_OTHER_SPELLINGS = {
+OTHER_SPELLINGS = {
     "linear": ("rank",),
     "control_path": ("control_path_1", "control_path_2", "control_path_3"),
     "trainer_arch": ("arch",),
     "caption_ext": ("caption_type",),
 }
+"""Keys that count in place of a key if they stand beside it."""
 _UNION_BRANCHES = frozenset({"str", "list[str]"})
 _KINDS = {
     "int_type": "must be a whole number",
@@ -436,14 +412,15 @@ def _frame_findings(document: Any, where: str) -> list[Finding]:
         findings.append(fault("config.name", message, "Name the run, in quotes."))
     if job == "train" and config.get("training_folder") is None:
         findings.append(fault("config.training_folder", "is missing", "A job of kind train needs it here."))
-    processes = config.get("process")
+    source, processes = trainer_source(), config.get("process")
+    names = {"extension": source.extension_processes, "train": source.train_processes}.get(str(job))
     if not isinstance(processes, list) or not processes:
         return [*findings, fault("config.process", "must be a list of processes", "Write one process.")]
     for index, process in enumerate(processes):
         kind = process.get("type") if isinstance(process, dict) else None
         if not isinstance(process, dict):
             findings.append(fault(f"config.process.{index}", "holds no keys and values", "Fix the process."))
-        elif job in {"extension", "train"} and not is_known_process(str(job), kind):
+        elif names is not None and kind not in names:
             message = "is missing" if kind is None else f"AI-Toolkit knows no process {kind!r} in a job {job}"
             findings.append(fault(f"config.process.{index}.type", message, "Write type: diffusion_trainer."))
     return findings

@@ -13,8 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from chromiq.documents import load_yaml, read_text, validation_findings
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import collision_key, safe_stem, write_text
-from chromiq.toolkit_configs.render.assign import assign
-from chromiq.toolkit_configs.render.settings import Setting
+from chromiq.toolkit_configs.render.settings import Setting, assign
 from chromiq.toolkit_configs.runs.record import MOST_SEED
 from chromiq.toolkit_configs.schema.config_file import dump_config
 from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, read_job

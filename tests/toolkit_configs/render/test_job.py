@@ -13,7 +13,8 @@ from places import REAL
 from chromiq.dataset_layout import write_manifest
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.models import MODELS
-from chromiq.toolkit_configs.render.job import render_job, render_text, substituted
+from chromiq.toolkit_configs.render.compose import Composed
+from chromiq.toolkit_configs.render.job import render_composed, render_job, substituted
 from chromiq.toolkit_configs.schema.rendered_job import (
     RenderedConfig,
     RenderedDataset,
@@ -187,7 +188,7 @@ def test_what_users_write_comes_back_exactly(prompt, name, caption, kwargs):
     process.model.model_kwargs = kwargs
     job = RenderedJob(config=RenderedConfig(name=name, process=[process]), meta={"name": name})
     for model in MODELS:
-        parsed = yaml.safe_load(render_text(job, model))
+        parsed = yaml.safe_load(render_composed(Composed(job, model, "published", {}, None)))
         assert parsed["config"]["name"] == parsed["meta"]["name"] == name
         got = process_of(parsed)
         assert got["sample"]["samples"] == [{"prompt": prompt, "ctrl_img": name}]

@@ -4,10 +4,10 @@ import pytest
 import yaml
 
 from chromiq.errors import UnsoundError, UsageError
-from chromiq.models import MODELS
-from chromiq.toolkit_configs.render.compose import DEFAULT, compose
-from chromiq.toolkit_configs.render.differences import differences_from
-from chromiq.toolkit_configs.render.job import render_composed, render_job, template_source
+from chromiq.models import MODELS, find_model
+from chromiq.templating import template_text
+from chromiq.toolkit_configs.render.compose import DEFAULT, compose, differences_from
+from chromiq.toolkit_configs.render.job import render_composed, render_job
 from chromiq.toolkit_configs.render.key_notes import NOTES
 from chromiq.toolkit_configs.render.settings import (
     Settings,
@@ -191,7 +191,7 @@ def test_samples_are_as_large_as_the_dataset_s_pictures(built_dataset):
 @pytest.mark.parametrize("model", MODELS)
 def test_a_copied_template_renders_the_same(tmp_path, model):
     path = tmp_path / "own.yaml.j2"
-    path.write_text(template_source(model))
+    path.write_text(template_text(find_model(model).template_name))
     dataset = tmp_path / "dataset"
     assert render_job(model, dataset, template=path) == render_job(model, dataset)
 

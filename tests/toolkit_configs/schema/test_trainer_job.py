@@ -156,7 +156,15 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "just words", "- 1", "job: extension", "config: {name: a, process: []}"]
+    "text",
+    [
+        "",
+        "just words",
+        "- 1",
+        "job: extension",
+        "job: [a]\nconfig: {name: a, process: [{type: [b]}]}",
+        "config: {name: a, process: []}",
+    ],
 )
 def test_yaml_that_is_no_job_is_refused(tmp_path, text):
     path = tmp_path / "config.yaml"
