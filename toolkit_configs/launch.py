@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from chromiq import __version__
 from chromiq.errors import ChromiqError, Finding, InterruptedRunError, UnsoundError
 from chromiq.files import ensure_output_folder, folder_lock, sha256_file
 from chromiq.runtime.signals import signals_ignored, termination_as_interrupt
@@ -27,7 +28,6 @@ from chromiq.toolkit_configs.runs.record import (
     dataset_digest,
     host,
     library_versions,
-    made_by,
     now,
     read_record,
     read_seed,
@@ -291,7 +291,7 @@ def _new_record(planned: Plan, earlier: RunRecord | None) -> RunRecord:
         config=str(planned.config.resolve()),
         config_sha256=sha256_file(planned.config),
         dataset_sha256=planned.dataset_sha256,
-        versions={"chromiq": made_by(), **versions},
+        versions={"chromiq": __version__, **versions},
         device=(info.device if info else None) or job.process.device,
         toolkit_commit=info.commit if info else None,
         toolkit_changes_sha256=info.changes_sha256 if info else None,

@@ -21,9 +21,14 @@ from chromiq.toolkit_configs.schema.config_file import read_config_file
 from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, name_fault
 
 _WEIGHT_FILES = (
-    "vae_path", "unet_path", "te_name_or_path", "lora_path", "assistant_lora_path", "inference_lora_path",
+    "vae_path",
+    "unet_path",
+    "te_name_or_path",
+    "lora_path",
+    "assistant_lora_path",
+    "inference_lora_path",
     "accuracy_recovery_adapter",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,15 @@ _VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".webm", ".mkv", ".wmv", ".
 _AUDIO_ARCHS = ("ace_step",)
 # Sliders have none, or list their own elsewhere.
 _TRAIN_ON_DATASETS = frozenset(
-    {"diffusion_trainer", "sd_trainer", "ui_trainer", "textual_inversion_trainer", "concept_slider",
-     "concept_replacer"}
-)  # fmt: skip
+    {
+        "diffusion_trainer",
+        "sd_trainer",
+        "ui_trainer",
+        "textual_inversion_trainer",
+        "concept_slider",
+        "concept_replacer",
+    }
+)
 _CROP_LINES = 8
 _MASKS_READ = 200
 _HEAVY = 10.0

@@ -13,8 +13,19 @@ from chromiq.toolkit_configs.render.settings import FREE
 from chromiq.toolkit_configs.schema import trainer_job
 from chromiq.toolkit_configs.schema.trainer_source import fits_kind, known_archs, section_keys, trainer_source
 
-_NESTED = ("adapter", "logging", "model", "network", "sample", "first_sample", "save", "train", "guidance",
-           "embedding", "decorator")  # fmt: skip
+_NESTED = (
+    "adapter",
+    "logging",
+    "model",
+    "network",
+    "sample",
+    "first_sample",
+    "save",
+    "train",
+    "guidance",
+    "embedding",
+    "decorator",
+)
 # `first_sample` has the form of `sample`.
 _FORM = {"first_sample": "sample"}
 _MODELLED: dict[str, type[BaseModel]] = {
@@ -30,24 +41,22 @@ _TOP_KEYS = frozenset({"job", "config", "meta"})
 _CONFIG_KEYS = frozenset(
     {"name", "process", "device", "training_folder", "log_dir", "is_v2", "training_seed"}
 )
-_DTYPES = frozenset({"float32", "fp32", "float", "single", "float16", "fp16", "half", "bf16", "bfloat16",
-                     "8bit", "e4m3fn", "float8"})  # fmt: skip
-# From the trainer's source; other words pass silently and something else is done.
+# From the trainer's source. It fails at another dtype; at other words it silently does something else.
+_FLOATS = {"float32", "fp32", "float", "single", "float16", "fp16", "half", "bf16", "bfloat16"}
+_DTYPES = frozenset(_FLOATS | {"8bit", "e4m3fn", "float8"})
+_WEIGHTINGS = {"linear", "weighted", "sigmoid", "shift", "flux_shift", "lumina2_shift", "lognorm_blend"}
+_FEW_STEPS = {"one_step", "two_step", "four_step", "eight_step", "next_sample"}
+_LOSSES = frozenset({"mse", "mae", "wavelet", "pixelspace", "mean_flow", "pseudo_huber", "stepped"})
 _CHOICES: dict[str, frozenset[str]] = {
-    "train.timestep_type": frozenset(
-        {"linear", "weighted", "sigmoid", "shift", "flux_shift", "lumina2_shift", "lognorm_blend",
-         "one_step", "two_step", "four_step", "eight_step", "next_sample"}
-    ),
+    "train.timestep_type": frozenset(_WEIGHTINGS | _FEW_STEPS),
     "train.content_or_style": frozenset({"balanced", "content", "style"}),
-    "train.loss_type": frozenset(
-        {"mse", "mae", "wavelet", "pixelspace", "mean_flow", "pseudo_huber", "stepped"}
-    ),
-}  # fmt: skip
-
+    "train.loss_type": _LOSSES,
+}
 _PLACES = {
-    "train": "train", "model": "model", "network": "network", "save": "save", "sample": "sample",
-    "process": "the process", "datasets": "the dataset",
-}  # fmt: skip
+    **{section: section for section in ("train", "model", "network", "save", "sample")},
+    "process": "the process",
+    "datasets": "the dataset",
+}
 """Where a key that is read elsewhere belongs."""
 
 

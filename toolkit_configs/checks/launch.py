@@ -12,8 +12,17 @@ from chromiq.toolkit_configs.schema.trainer_job import Job
 from chromiq.toolkit_configs.trainer.checkout import ToolkitInfo
 
 MOST_STEPS_LOST = 500
-_OUR_FILES = (RUN_FILE, "events.jsonl", "log.txt", "launched.yaml", "loss_log.db", "samples", "config.yaml",
-              "optimizer.pt", "tensorboard")  # fmt: skip
+_OUR_FILES = (
+    RUN_FILE,
+    "events.jsonl",
+    "log.txt",
+    "launched.yaml",
+    "loss_log.db",
+    "samples",
+    "config.yaml",
+    "optimizer.pt",
+    "tensorboard",
+)
 # AI-Toolkit ignores checkpoints whose path holds one of these, unless the run's name does too.
 _IGNORED = ("_LoRA", "_refiner", "_t2i", "_cn")
 

@@ -27,8 +27,18 @@ _VALUES_IN_A_BLOCK = 40
 _VALUES_KEPT_BY_A_BLOCK = 34
 _BYTES = {"float32": 4, "fp32": 4, "float": 4}
 # Bytes of state per trained parameter, in addition to its weight and gradient.
-_OPTIMIZER_BYTES = {"adamw8bit": 2, "adam8bit": 2, "lion8bit": 1, "ademamix8bit": 3, "adafactor": 0.1,
-                    "lion": 4, "sgd": 4, "prodigy": 16, "prodigy8bit": 10, "automagic": 2}  # fmt: skip
+_OPTIMIZER_BYTES = {
+    "adamw8bit": 2,
+    "adam8bit": 2,
+    "lion8bit": 1,
+    "ademamix8bit": 3,
+    "adafactor": 0.1,
+    "lion": 4,
+    "sgd": 4,
+    "prodigy": 16,
+    "prodigy8bit": 10,
+    "automagic": 2,
+}
 _ADAM_BYTES = 8
 
 
@@ -94,26 +104,23 @@ def estimate_memory(job: Job, size_wh: tuple[int, int] | None = None) -> MemoryE
     if model is None or process.network is None or process.model.name_or_path.startswith((".", "/", "~")):
         return None
     settings, train = process.model, process.train
-    transformer = model.size.parameters * weight_bytes(
-        settings.precision if settings.quantize else train.dtype
-    )
+    precision = settings.precision if settings.quantize else train.dtype
+    transformer = model.size.parameters * weight_bytes(precision)
     kept_share = 1 - _offloaded_share(process)
-    whole_text_encoder = model.size.text_encoder_parameters * 2
-    text_encoder = model.size.text_encoder_parameters * weight_bytes(
-        (getattr(settings, model.text_encoder_qtype) if settings.quantize_te else None) or train.dtype
-    )
+    qtype = getattr(settings, model.text_encoder_qtype) if settings.quantize_te else None
+    text_encoder = model.size.text_encoder_parameters * weight_bytes(qtype or train.dtype)
     text_encoder_kept = 0.0 if train.unload_text_encoder or train.cache_text_embeddings else text_encoder
     trained = lora_parameters(process, model)
     parts = {
         "transformer": transformer * kept_share,
         "text encoder": text_encoder_kept,
         "LoRA and optimizer": trained * (4 + 4 + optimizer_bytes(train.optimizer)),
-        "activations": _activation_bytes(process, model, size_wh or _sample_wh(process)),
+        "activations": _activation_bytes(
+            process, model, size_wh or (process.sample.width, process.sample.height)
+        ),
         "VAE and CUDA": _VAE_BYTES + _OVERHEAD_BYTES,
     }
-    return MemoryEstimate(
-        parts, _loading_bytes(process, model, transformer, text_encoder, whole_text_encoder)
-    )
+    return MemoryEstimate(parts, _loading_bytes(process, model, transformer, text_encoder))
 
 
 def weight_bytes(precision: str) -> float:
@@ -169,16 +176,15 @@ def _activation_bytes(process: Process, model: EditModel, size_wh: tuple[int, in
     return one * (model.size.blocks * _VALUES_KEPT_BY_A_BLOCK + _VALUES_IN_A_BLOCK)
 
 
-def _loading_bytes(
-    process: Process, model: EditModel, transformer: float, text_encoder: float, whole_text_encoder: float
-) -> float:
+def _loading_bytes(process: Process, model: EditModel, transformer: float, text_encoder: float) -> float:
     """The most that is held while loading, as AI-Toolkit's model classes go about it."""
     settings = process.model
     first = transformer
     if settings.arch == "flux_kontext" and settings.quantize and not settings.low_vram:
         first = model.size.parameters * 2  # quantised on the GPU
     waiting = 0.0 if settings.low_vram and settings.arch != "flux_kontext" else transformer
-    then = whole_text_encoder if model.size.loads_text_encoder_whole else text_encoder
+    whole = model.size.text_encoder_parameters * 2
+    then = whole if model.size.loads_text_encoder_whole else text_encoder
     return max(first if waiting else 0.0, waiting + then) + _OVERHEAD_BYTES / 2
 
 
@@ -188,7 +194,3 @@ def _offloaded_share(process: Process) -> float:
         return 0.0
     # A few layers are always on their way in or out.
     return 0.9 * float(extra.get("layer_offloading_transformer_percent", 1.0))
-
-
-def _sample_wh(process: Process) -> tuple[int, int]:
-    return process.sample.width, process.sample.height

@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 import psutil
 
-from chromiq import __version__
 from chromiq.errors import UsageError
 from chromiq.files import sha256_file, sha256_text, write_json
 from chromiq.toolkit_configs.schema.trainer_job import Job
@@ -106,9 +105,9 @@ def write_record(run: Path, record: RunRecord) -> None:
 
 def session(record: RunRecord) -> dict[str, Any]:
     """What `RunRecord.sessions` keeps of a session when the run is launched again."""
-    keys = ("started", "ended", "state", "steps_done", "seconds_per_step", "host", "device", "message",
-            "config_sha256", "dataset_sha256", "toolkit_commit", "versions", "seed")  # fmt: skip
-    return {key: value for key, value in asdict(record).items() if key in keys}
+    of_the_run = {"name", "engine", "process", "total_steps", "config", "checkpoints", "sessions"}
+    of_the_trainer = {"toolkit_changes_sha256", "trainer_process"}
+    return {key: value for key, value in asdict(record).items() if key not in of_the_run | of_the_trainer}
 
 
 def read_seed(environment: Mapping[str, str]) -> int | None:
@@ -184,8 +183,3 @@ def now() -> str:
 def host() -> str:
     """The machine's name."""
     return socket.gethostname()
-
-
-def made_by() -> str:
-    """The version of chromiq."""
-    return __version__

@@ -45,28 +45,52 @@ def _write(folder: Path, seed: int) -> Path:
         torch.manual_seed(seed)
         text = CLIPTextModel(
             CLIPTextConfig(
-                vocab_size=len(first), hidden_size=_WIDTH, intermediate_size=_WIDTH, num_hidden_layers=1,
-                num_attention_heads=2, max_position_embeddings=77, projection_dim=_WIDTH,
-                bos_token_id=first.bos_token_id, eos_token_id=first.eos_token_id,
+                vocab_size=len(first),
+                hidden_size=_WIDTH,
+                intermediate_size=_WIDTH,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+                max_position_embeddings=77,
+                projection_dim=_WIDTH,
+                bos_token_id=first.bos_token_id,
+                eos_token_id=first.eos_token_id,
                 pad_token_id=first.pad_token_id,
             )
-        )  # fmt: skip
+        )
         text_2 = T5EncoderModel(
             T5Config(
-                vocab_size=len(second), d_model=_WIDTH, d_kv=16, d_ff=_WIDTH, num_layers=1, num_heads=2,
-                pad_token_id=second.pad_token_id, eos_token_id=second.eos_token_id,
+                vocab_size=len(second),
+                d_model=_WIDTH,
+                d_kv=16,
+                d_ff=_WIDTH,
+                num_layers=1,
+                num_heads=2,
+                pad_token_id=second.pad_token_id,
+                eos_token_id=second.eos_token_id,
             )
-        )  # fmt: skip
+        )
         transformer = FluxTransformer2DModel(
-            in_channels=4 * _LATENT_CHANNELS, num_layers=1, num_single_layers=1, attention_head_dim=16,
-            num_attention_heads=2, joint_attention_dim=_WIDTH, pooled_projection_dim=_WIDTH,
-            guidance_embeds=True, axes_dims_rope=(4, 6, 6),
-        )  # fmt: skip
+            in_channels=4 * _LATENT_CHANNELS,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=_WIDTH,
+            pooled_projection_dim=_WIDTH,
+            guidance_embeds=True,
+            axes_dims_rope=(4, 6, 6),
+        )
         vae = AutoencoderKL(
-            down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
-            block_out_channels=(8, 8, 8, 8), norm_num_groups=4, latent_channels=_LATENT_CHANNELS,
-            shift_factor=0.0, scaling_factor=1.0, use_quant_conv=False, use_post_quant_conv=False,
-        )  # fmt: skip
+            down_block_types=("DownEncoderBlock2D",) * 4,
+            up_block_types=("UpDecoderBlock2D",) * 4,
+            block_out_channels=(8, 8, 8, 8),
+            norm_num_groups=4,
+            latent_channels=_LATENT_CHANNELS,
+            shift_factor=0.0,
+            scaling_factor=1.0,
+            use_quant_conv=False,
+            use_post_quant_conv=False,
+        )
     pipeline = FluxKontextPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
         vae=vae,

@@ -29,11 +29,9 @@ _ASK = (
     " **{name: m.version(name) for name in " + repr(_PACKAGES) + "}}}))"
 )
 # Variables passed on to the trainer: only what it needs, and in particular no PYTHONPATH.
-_PASSED = frozenset(
-    {"PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "SSL_CERT_FILE",
-     "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
-     "OMP_NUM_THREADS", "SEED"}
-)  # fmt: skip
+_PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
+_SYSTEM = {"PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME", "LD_LIBRARY_PATH"}
+_PASSED = _SYSTEM | _PROXIES | {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "OMP_NUM_THREADS", "SEED"}
 _PASSED_PREFIXES = ("HF_", "CUDA_", "NVIDIA_", "NCCL_", "PYTORCH_")
 
 
@@ -98,17 +96,13 @@ def require_toolkit() -> tuple[Path, Path]:
             f"Fetch it with '{BRING_COMMAND}' in chromiq's checkout, or set CHROMIQ_AI_TOOLKIT to a checkout "
             f"of it; then run '{SETUP_COMMAND}'."
         )
-        raise _missing(Finding("toolkit.missing", str(folder), "AI-Toolkit is missing", hint))
+        raise ChromiqError.of(Finding("toolkit.missing", str(folder), "AI-Toolkit is missing", hint))
     python = toolkit_python(folder)
     if python is None:
         message = f"AI-Toolkit has no environment in {ENVIRONMENT}/"
         hint = f"Create it with '{SETUP_COMMAND}'."
-        raise _missing(Finding("toolkit.environment", str(folder), message, hint))
+        raise ChromiqError.of(Finding("toolkit.environment", str(folder), message, hint))
     return folder, python
-
-
-def _missing(finding: Finding) -> ChromiqError:
-    return ChromiqError.of(finding)
 
 
 def toolkit_info(device: str = "cuda") -> ToolkitInfo:
@@ -199,9 +193,14 @@ def bounded_environment(device: str = "cuda") -> dict[str, str]:
 def _output(command: Sequence[str], cwd: Path | None = None, device: str = "cuda") -> str | None:
     try:
         done = subprocess.run(
-            command, cwd=cwd, env=bounded_environment(device), capture_output=True, text=True,
-            timeout=_ASK_PATIENCE_S, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            command,
+            cwd=cwd,
+            env=bounded_environment(device),
+            capture_output=True,
+            text=True,
+            timeout=_ASK_PATIENCE_S,
+            stdin=subprocess.DEVNULL,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

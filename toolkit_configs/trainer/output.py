@@ -55,38 +55,79 @@ class Symptom:
 
 
 SYMPTOMS = (
-    Symptom("memory", re.compile(r"CUDA out of memory|OutOfMemoryError|OOM during training step 3 times"),
-            "out of GPU memory; render with a smaller preset, or with "
-            "train.batch_size=1 and model.quantize=true"),
-    Symptom("access", re.compile(r"GatedRepoError|\b40[13] Client Error|(Unauthorized|Forbidden) for url"),
-            "no access to the base model; accept its licence on its page at huggingface.co and set HF_TOKEN "
-            "to a token of the same account", AccessError),
-    Symptom("disk", re.compile(r"No space left on device|\[Errno 28\]|Disk quota exceeded"),
-            "the disk is full; free some, or lower save.max_step_saves_to_keep, then resume"),
-    Symptom("environment", re.compile(r"ModuleNotFoundError|ImportError|Could not load this library"),
-            "its environment is broken; run 'chromiq toolkit setup'"),
-    Symptom("host_memory", re.compile(r"DefaultCPUAllocator|MemoryError|Cannot allocate memory"),
-            "out of main memory; close other programs, or render with a smaller preset"),
-    Symptom("gpu", re.compile(r"No CUDA GPUs are available|Found no NVIDIA driver|no kernel image is avail"),
-            "its torch cannot use the GPU; check nvidia-smi, the driver, and whether torch is built for it"),
-    Symptom("locked", re.compile(r"database is locked"),
-            "another program holds the run's loss_log.db; close it, then resume"),
-    Symptom("nan", re.compile(r"(?:^|\])\s*loss is nan\s*$"),
-            # Only quanto's qfloat8, of all types, makes NaN of a row of zeros in the weights.
-            "the loss is NaN, and the trainer continues with zero in its place; lower train.lr and resume "
-            "from an earlier checkpoint, or set model.qtype to float8 if it is NaN from the first step",
-            UnsoundError, ends=False),
-    Symptom("skipped_step", re.compile(r"OOM during training step, skipping batch"),
-            "out of GPU memory in this step, which trained nothing; render with a smaller preset",
-            ends=False),
-    Symptom("skipped_image", re.compile(r"Error loading image, skipping and loading a different one"),
-            "an image could not be read and another was trained in its place; 'chromiq doctor' names it",
-            UnsoundError, ends=False),
-    Symptom("mask_ignored", re.compile(r"Could not apply mask multiplier to loss"),
-            "the mask was not applied; this model trains every pixel", UnsoundError, ends=False),
-    Symptom("optimizer_lost", re.compile(r"Failed to load optimizer state|Could not save optimizer"),
-            "the optimizer's state was lost; training continues with fresh moments", ends=False),
-)  # fmt: skip
+    Symptom(
+        "memory",
+        re.compile(r"CUDA out of memory|OutOfMemoryError|OOM during training step 3 times"),
+        "out of GPU memory; render with a smaller preset, or with train.batch_size=1 and model.quantize=true",
+    ),
+    Symptom(
+        "access",
+        re.compile(r"GatedRepoError|\b40[13] Client Error|(Unauthorized|Forbidden) for url"),
+        "no access to the base model; accept its licence on its page at huggingface.co and set HF_TOKEN "
+        "to a token of the same account",
+        AccessError,
+    ),
+    Symptom(
+        "disk",
+        re.compile(r"No space left on device|\[Errno 28\]|Disk quota exceeded"),
+        "the disk is full; free some, or lower save.max_step_saves_to_keep, then resume",
+    ),
+    Symptom(
+        "environment",
+        re.compile(r"ModuleNotFoundError|ImportError|Could not load this library"),
+        "its environment is broken; run 'chromiq toolkit setup'",
+    ),
+    Symptom(
+        "host_memory",
+        re.compile(r"DefaultCPUAllocator|MemoryError|Cannot allocate memory"),
+        "out of main memory; close other programs, or render with a smaller preset",
+    ),
+    Symptom(
+        "gpu",
+        re.compile(r"No CUDA GPUs are available|Found no NVIDIA driver|no kernel image is avail"),
+        "its torch cannot use the GPU; check nvidia-smi, the driver, and whether torch is built for it",
+    ),
+    Symptom(
+        "locked",
+        re.compile(r"database is locked"),
+        "another program holds the run's loss_log.db; close it, then resume",
+    ),
+    Symptom(
+        "nan",
+        re.compile(r"(?:^|\])\s*loss is nan\s*$"),
+        # Only quanto's qfloat8, of all types, makes NaN of a row of zeros in the weights.
+        "the loss is NaN, and the trainer continues with zero in its place; lower train.lr and resume "
+        "from an earlier checkpoint, or set model.qtype to float8 if it is NaN from the first step",
+        UnsoundError,
+        ends=False,
+    ),
+    Symptom(
+        "skipped_step",
+        re.compile(r"OOM during training step, skipping batch"),
+        "out of GPU memory in this step, which trained nothing; render with a smaller preset",
+        ends=False,
+    ),
+    Symptom(
+        "skipped_image",
+        re.compile(r"Error loading image, skipping and loading a different one"),
+        "an image could not be read and another was trained in its place; 'chromiq doctor' names it",
+        UnsoundError,
+        ends=False,
+    ),
+    Symptom(
+        "mask_ignored",
+        re.compile(r"Could not apply mask multiplier to loss"),
+        "the mask was not applied; this model trains every pixel",
+        UnsoundError,
+        ends=False,
+    ),
+    Symptom(
+        "optimizer_lost",
+        re.compile(r"Failed to load optimizer state|Could not save optimizer"),
+        "the optimizer's state was lost; training continues with fresh moments",
+        ends=False,
+    ),
+)
 """The first match counts."""
 
 

@@ -162,17 +162,22 @@ def install(python: Path, folder: Path, say: Say) -> None:
     listed = environment / "chromiq-requirements.txt"
     write_text(listed, wanted + "\n")
     say(f"installing {len(pins())} packages, about 3 GB on a CPU; the log is {environment / _LOG}")
-    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off",
-               "--requirement", str(listed), "--constraint", str(constraints_file())]  # fmt: skip
+    pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
+    command = [*pip, "--requirement", str(listed), "--constraint", str(constraints_file())]
     seen = 0
     last = ""
     with (
         (environment / _LOG).open("a", encoding="utf-8") as log,
         subprocess.Popen(
-            command, env=_pip_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace",
+            command,
+            env=_pip_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
         ) as process,
-    ):  # fmt: skip
+    ):
         assert process.stdout is not None  # PIPE was asked for
         for line in process.stdout:
             log.write(line)
@@ -288,10 +293,8 @@ def _source_at(folder: Path, commit: str) -> TrainerSource:
 def _make_environment(environment: Path, say: Say) -> Path:
     say(f"creating a virtual environment in {environment}")
     python = environment / "bin" / "python"
-    done = subprocess.run(
-        [sys.executable, "-m", "venv", str(environment)], env=_pip_environment(), capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "venv", str(environment)]
+    done = subprocess.run(command, env=_pip_environment(), capture_output=True, text=True, check=False)
     if done.returncode or not python.is_file():
         said = (done.stdout + done.stderr).strip()[-300:]
         raise ChromiqError(
