@@ -249,7 +249,7 @@ def execute(
 
 
 def _train(planned: Plan, noted: Session, limits: Limits) -> Path:
-    job, run = planned.job, planned.job.run_folder
+    job = planned.job
     if planned.engine == "smoke":
         from chromiq.toolkit_configs.smoke_engine.engine import train
 
@@ -264,16 +264,7 @@ def _train(planned: Plan, noted: Session, limits: Limits) -> Path:
             job, resume=planned.resume, seed=planned.seed, on_step=on_step, on_checkpoint=on_checkpoint
         )
         return result.final_checkpoint
-    wanted = Launch(
-        config=planned.config,
-        run_folder=run,
-        name=job.config.name,
-        total_steps=job.process.train.steps,
-        from_step=planned.from_step,
-        limits=limits,
-        device=job.process.device,
-        trains=job.trains,
-    )
+    wanted = Launch(planned.config, job, planned.from_step, limits)
     return ai_toolkit.run(wanted, noted.note, noted.trainer_is)
 
 

@@ -14,6 +14,7 @@ from chromiq.toolkit_configs.launch import launch, plan
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.runs.record import read_record
 from chromiq.toolkit_configs.runs.status import read_status
+from chromiq.toolkit_configs.schema.trainer_job import read_job
 from chromiq.toolkit_configs.trainer import checkout as toolkit
 from chromiq.toolkit_configs.trainer.output import Launch, Limits
 
@@ -90,7 +91,7 @@ def test_a_final_checkpoint_of_an_earlier_launch_is_not_of_this_one(trainer, con
     trainer("good")
     launch(config, "ai-toolkit")
     trainer("nothing saved, exit 0")
-    again = Launch(config, run_folder, "chromiq_v1", total_steps=20, device="cpu")
+    again = Launch(config, read_job(config))
     with pytest.raises(ChromiqError, match="exit code 0 without a final checkpoint"):
         engine.run(again, lambda event: None)
 

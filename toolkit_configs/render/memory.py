@@ -111,13 +111,12 @@ def estimate_memory(job: Job, size_wh: tuple[int, int] | None = None) -> MemoryE
     text_encoder = model.size.text_encoder_parameters * weight_bytes(qtype or train.dtype)
     text_encoder_kept = 0.0 if train.unload_text_encoder or train.cache_text_embeddings else text_encoder
     trained = lora_parameters(process, model)
+    sample_wh = (process.sample.width, process.sample.height)
     parts = {
         "transformer": transformer * kept_share,
         "text encoder": text_encoder_kept,
         "LoRA and optimizer": trained * (4 + 4 + optimizer_bytes(train.optimizer)),
-        "activations": _activation_bytes(
-            process, model, size_wh or (process.sample.width, process.sample.height)
-        ),
+        "activations": _activation_bytes(process, model, size_wh or sample_wh),
         "VAE and CUDA": _VAE_BYTES + _OVERHEAD_BYTES,
     }
     return MemoryEstimate(parts, _loading_bytes(process, model, transformer, text_encoder))

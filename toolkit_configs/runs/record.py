@@ -105,9 +105,9 @@ def write_record(run: Path, record: RunRecord) -> None:
 
 def session(record: RunRecord) -> dict[str, Any]:
     """What `RunRecord.sessions` keeps of a session when the run is launched again."""
-    of_the_run = {"name", "engine", "process", "total_steps", "config", "checkpoints", "sessions"}
-    of_the_trainer = {"toolkit_changes_sha256", "trainer_process"}
-    return {key: value for key, value in asdict(record).items() if key not in of_the_run | of_the_trainer}
+    same = {"name", "engine", "total_steps", "config", "checkpoints", "sessions"}
+    dropped = same | {"process", "trainer_process", "toolkit_changes_sha256"}
+    return {key: value for key, value in asdict(record).items() if key not in dropped}
 
 
 def read_seed(environment: Mapping[str, str]) -> int | None:

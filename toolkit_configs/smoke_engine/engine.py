@@ -15,17 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from chromiq.dataset_builder.canvas.buckets import bucket_size_wh
-from chromiq.errors import InterruptedRunError, UnsoundError, UsageError
-from chromiq.files import ensure_output_folder
+from chromiq.dataset_builder.canvas.buckets import as_trained, bucket_size_wh
+from chromiq.errors import Finding, InterruptedRunError, OptionError, UnsoundError, UsageError, raise_findings
+from chromiq.files import ensure_output_folder, natural_key, write_bytes
 from chromiq.photos.images import read_photo
+from chromiq.photos.soundness import PHOTO_SUFFIXES, list_images
 from chromiq.progress import silence_model_libraries
 from chromiq.runtime.signals import signals_collected
 from chromiq.toolkit_configs.schema.trainer_job import Job
-from chromiq.toolkit_configs.smoke_engine.checkpoints import restore, save_checkpoint
-from chromiq.toolkit_configs.smoke_engine.examples import SEED, drawn, find_examples, pixels
 from chromiq.toolkit_configs.smoke_engine.masked_loss import latent_weights, masked_loss
 
+SEED = 42
+_STATE_SUFFIX = ".state.safetensors"
 MAX_PARAMETERS_WITHOUT_GPU = 200_000_000
 # Every linear layer of every block, as AI-Toolkit takes them.
 _TARGET_MODULES = (
@@ -92,7 +93,7 @@ def train(
     seed = SEED if seed is None else seed
     device = process.device if torch.cuda.is_available() else "cpu"
     _refuse_full_size(process.model.name_or_path, device)
-    examples = find_examples(job)
+    examples = _find_examples(job)
     run = ensure_output_folder(job.run_folder)
     with signals_collected() as stopped:
         torch.manual_seed(seed)
@@ -106,12 +107,12 @@ def train(
             lr=process.train.lr,
             weight_decay=float(process.train.optimizer_params.get("weight_decay", 0)),
         )
-        start = restore(run, job, parameters, optimizer, resume)
+        start = _restore(run, job, parameters, optimizer, resume)
         batches = [_encode(pipeline, job, example, device) for example in examples]
         losses: list[float] = []
         total = process.train.steps
         for step in range(start, total):
-            chosen = drawn(step, len(batches), process.train.batch_size, seed)
+            chosen = _drawn(step, len(batches), process.train.batch_size, seed)
             pairs = [_velocities(transformer, pipeline, batches[i], step, i, device, seed) for i in chosen]
             predicted, wanted = zip(*pairs, strict=True)
             loss = masked_loss(predicted, wanted, [batches[i].weights for i in chosen])
@@ -128,7 +129,7 @@ def train(
             if on_step:
                 on_step(done, total, losses[-1])
             if done % process.save.save_every == 0 or done == total or stopped:
-                path = save_checkpoint(run, job, parameters, optimizer, done)
+                path = _save_checkpoint(run, job, parameters, optimizer, done)
                 if on_checkpoint:
                     on_checkpoint(done, path)
             if stopped and done < total:
@@ -153,6 +154,54 @@ def _refuse_full_size(name_or_path: str, device: str) -> None:
             f"{folder}: a full-size checkpoint ({size / 1e9:.1f} GB) and no GPU; the smoke engine is for "
             "tiny checkpoints, train with AI-Toolkit on a machine with a GPU"
         )
+
+
+def _find_examples(job: Job) -> list[dict[str, Path]]:
+    """Targets of the job with their control, mask and caption, in natural order.
+
+    Raises:
+        UnsoundError: with every missing file. AI-Toolkit would train without it and not report it.
+    """
+    dataset = job.process.datasets[0]
+    folder, *controls = dataset.folders
+    folders = {"control": controls[0]}
+    if dataset.mask_path:
+        folders["mask"] = Path(dataset.mask_path)
+    targets = sorted(list_images(folder), key=lambda path: natural_key(path.stem))
+    findings = []
+    if not targets:
+        findings.append(Finding("dataset.empty", str(folder), "no target images", "Build the dataset."))
+    examples = []
+    for target in targets:
+        example = {"target": target, "caption": target.with_suffix(dataset.caption_ext or ".txt")}
+        for role, place in folders.items():
+            found = [place / f"{target.stem}{suffix}" for suffix in sorted(PHOTO_SUFFIXES)]
+            example[role] = next((path for path in found if path.is_file()), place / f"{target.stem}.?")
+        for role, path in example.items():
+            if not path.is_file():
+                findings.append(
+                    Finding(
+                        f"dataset.{role}", str(target), f"no {role} at {path}", "Build the dataset again."
+                    )
+                )
+        examples.append(example)
+    raise_findings(findings, str(folder))
+    return examples
+
+
+def _pixels(rgb: Any, size_wh: tuple[int, int]) -> Any:
+    """``(H, W, 3)`` uint8 scaled to cover a size and centre-cropped, as ``(1, 3, H, W)`` float32 in -1..1."""
+    import torch
+
+    return torch.from_numpy(as_trained(rgb, size_wh).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+
+def _drawn(step: int, count: int, batch_size: int, seed: int = SEED) -> list[int]:
+    """The examples of a step: each once per epoch, in an order drawn for the epoch."""
+    places = range(step * batch_size, (step + 1) * batch_size)
+    orders = {place // count: None for place in places}
+    order = {epoch: np.random.default_rng([seed, epoch]).permutation(count) for epoch in orders}
+    return [int(order[place // count][place % count]) for place in places]
 
 
 def _load(name_or_path: str, device: str) -> Any:
@@ -183,7 +232,7 @@ def _encode(pipeline: Any, job: Job, example: dict[str, Path], device: str) -> _
     size_wh = bucket_size_wh((target.shape[1], target.shape[0]), max(dataset.resolution))
     with torch.no_grad():
         latents = [
-            pipeline._encode_vae_image(pixels(read_photo(example[role]).rgb, size_wh).to(device), None)
+            pipeline._encode_vae_image(_pixels(read_photo(example[role]).rgb, size_wh).to(device), None)
             for role in ("target", "control")
         ]
         prompt, pooled, text_ids = pipeline.encode_prompt(
@@ -194,7 +243,7 @@ def _encode(pipeline: Any, job: Job, example: dict[str, Path], device: str) -> _
         )
     size_hw = tuple(latents[0].shape[-2:])
     if "mask" in example:
-        grey = pixels(read_photo(example["mask"]).rgb, size_wh)[:, :1] / 2 + 0.5
+        grey = _pixels(read_photo(example["mask"]).rgb, size_wh)[:, :1] / 2 + 0.5
         weights = latent_weights(grey.clamp(0, 1), size_hw, dataset.mask_min_value).to(device)
     else:
         weights = torch.ones((1, 1, *size_hw), device=device)
@@ -240,3 +289,68 @@ def predict_velocity(transformer: Any, pipeline: Any, noisy: Any, sigma: Any, ba
     )[0][:, : packed[0].shape[1]]
     factor = pipeline.vae_scale_factor
     return pipeline._unpack_latents(out, height * factor, width * factor, factor)
+
+
+def _lora_state(parameters: dict[str, Any], scale: float) -> dict[str, Any]:
+    """LoRA weights under diffusers' keys, with alpha / rank folded into ``lora_B``.
+
+    Args:
+        parameters: the trainable ones, from `named_parameters` of a transformer with an adapter.
+        scale: alpha over rank.
+    """
+    state = {}
+    for name, value in parameters.items():
+        key = "transformer." + name.replace(".default.", ".")
+        weight = value.detach().to("cpu").clone()
+        state[key] = weight * scale if ".lora_B." in key and scale != 1 else weight
+    return state
+
+
+def _save_checkpoint(run: Path, job: Job, parameters: dict[str, Any], optimizer: Any, step: int) -> Path:
+    """Write the LoRA, then the training state, as safetensors; return the LoRA's path."""
+    from safetensors.torch import save
+
+    name, network = job.config.name, job.process.network
+    assert network is not None  # it is what was trained
+    total = job.process.train.steps
+    path = run / (f"{name}.safetensors" if step == total else f"{name}_{step:09d}.safetensors")
+    state = _lora_state(parameters, network.linear_alpha / network.linear)
+    # A single metadata key: safetensors writes several in an order that differs from run to run. Not by its
+    # own save_file, which leaves temporary files behind when it is killed.
+    write_bytes(path, save(state, metadata={"step": str(step)}))
+    tensors = {f"weight/{key}": value.detach().cpu().clone() for key, value in parameters.items()}
+    for key, value in parameters.items():
+        for moment, tensor in optimizer.state[value].items():
+            tensors[f"{moment}/{key}"] = tensor.detach().cpu().clone()
+    write_bytes(run / f"{name}{_STATE_SUFFIX}", save(tensors, metadata={"step": str(step)}))
+    saved = sorted(run.glob(f"{name}_[0-9]*.safetensors"))
+    for old in saved[: -job.process.save.max_step_saves_to_keep]:
+        old.unlink()
+    return path
+
+
+def _restore(run: Path, job: Job, parameters: dict[str, Any], optimizer: Any, resume: bool) -> int:
+    """Load the saved state of the run and return its step, or 0 without one.
+
+    Raises:
+        OptionError: if there is a state and `resume` is False.
+    """
+    import torch
+    from safetensors import safe_open
+
+    path = run / f"{job.config.name}{_STATE_SUFFIX}"
+    if not path.is_file():
+        return 0
+    if not resume:
+        raise OptionError("resume", f"a run of this name exists at {run}; resume it, or choose another name")
+    with safe_open(path, framework="pt") as state:
+        step = int(state.metadata()["step"])
+        keys = set(state.keys())
+        with torch.no_grad():
+            for name, value in parameters.items():
+                value.copy_(state.get_tensor(f"weight/{name}"))
+                moments = [key.split("/")[0] for key in keys if key.endswith(f"/{name}")]
+                optimizer.state[value] = {
+                    moment: state.get_tensor(f"{moment}/{name}") for moment in moments if moment != "weight"
+                }
+    return step

@@ -70,7 +70,7 @@ def run(
     process = subprocess.Popen(
         [str(python), "run.py", str(config)],
         cwd=folder,
-        env={**bounded_environment(launch.device), JOB_ID_VARIABLE: JOB_ID},
+        env={**bounded_environment(launch.job.process.device), JOB_ID_VARIABLE: JOB_ID},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -99,7 +99,7 @@ def run(
             continue
         output.close()
     watcher.poll(process.pid, at_once=True)
-    if not launch.trains and process.returncode == 0:
+    if not launch.job.trains and process.returncode == 0:
         return launch.run_folder
     after = _modified_ns(launch.final)
     if after is not None and after != before and saved_step(launch.final) == launch.total_steps:
@@ -119,9 +119,9 @@ def write_launched(launch: Launch) -> Path:
     environment; the job database is the run's own; and ``ui_trainer``, which needs the web interface, becomes
     ``diffusion_trainer``, as the interface itself does it.
     """
-    document = load_config(launch.config, keep=bounded_environment(launch.device))
+    document = load_config(launch.config, keep=bounded_environment(launch.job.process.device))
     process = document["config"]["process"][0]
-    if launch.trains:
+    if launch.job.trains:
         process["logging"] = {**(process.get("logging") or {}), "use_ui_logger": True, "log_every": 1}
     if process["type"] == "ui_trainer":
         process["type"] = "diffusion_trainer"

@@ -20,6 +20,7 @@ import psutil
 from chromiq.errors import AccessError, ChromiqError, UnsoundError
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, final_checkpoint
 from chromiq.toolkit_configs.runs.events import Event
+from chromiq.toolkit_configs.schema.trainer_job import Job
 from chromiq.toolkit_configs.trainer.devices import find_gpus, gpu_of
 
 LOG_FILE = "log.txt"
@@ -264,24 +265,31 @@ class Launch:
     """One launch of the trainer.
 
     Attributes:
-        config: as rendered.
-        run_folder: where its checkpoints go; ``log.txt`` there keeps all its output.
-        name: of the run.
-        total_steps: of the whole run.
+        config: path of the config.
+        job: its content.
         from_step: of the checkpoint that it must resume from, 0 for a new run.
         limits: when to stop it early.
-        device: that it trains on, as in the config.
-        trains: whether it is a training, which ends with a checkpoint; other jobs end with exit code 0.
     """
 
     config: Path
-    run_folder: Path
-    name: str
-    total_steps: int
+    job: Job
     from_step: int = 0
     limits: Limits = Limits()
-    device: str = "cuda"
-    trains: bool = True
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.job.config.name
+
+    @property
+    def total_steps(self) -> int:
+        """Of the whole run."""
+        return self.job.process.train.steps
+
+    @property
+    def run_folder(self) -> Path:
+        """Where its checkpoints go; ``log.txt`` there keeps all its output."""
+        return self.job.run_folder
 
     @property
     def final(self) -> Path:
@@ -355,7 +363,7 @@ class Watcher:
             self._on_event(Event(sample.kind, {**sample.values, "step": self.step}, sample.time_s))
         if now - self._memory_read_s >= _MEMORY_EVERY_S and not at_once:
             self._memory_read_s = now
-            memory = memory_event(process, self._launch.device)
+            memory = memory_event(process, self._launch.job.process.device)
             # A process that has just ended holds no memory.
             if memory.values["host_bytes"]:
                 self._on_event(Event(memory.kind, {**memory.values, "step": self.step}, memory.time_s))
