@@ -51,8 +51,17 @@ def jpeg_segments(path: Path) -> list[Block]:
     return found
 
 
-def jpeg_size(stream: BinaryIO) -> tuple[int, int]:
-    """Height and width that a JPEG's frame header states, from its start; 0 by 0 without a frame header."""
+@dataclass(frozen=True)
+class JpegFrame:
+    """What a JPEG's frame header states: its size, and the sampling factors of its first component."""
+
+    height_px: int
+    width_px: int
+    sampling: tuple[int, int]
+
+
+def jpeg_frame(stream: BinaryIO) -> JpegFrame | None:
+    """The frame header of a JPEG that starts here; None without one."""
     stream.seek(len(_START_OF_IMAGE), 1)
     for _ in range(_MOST_BLOCKS):
         head = stream.read(2)
@@ -62,10 +71,11 @@ def jpeg_size(stream: BinaryIO) -> tuple[int, int]:
             break
         length = int.from_bytes(stream.read(2))
         if head[1] in JPEG_FRAMES:
-            frame = stream.read(5)
-            return int.from_bytes(frame[1:3]), int.from_bytes(frame[3:5])
+            frame = stream.read(8).ljust(8, b"\0")
+            size = int.from_bytes(frame[1:3]), int.from_bytes(frame[3:5])
+            return JpegFrame(*size, (frame[7] >> 4, frame[7] & 15))
         stream.seek(max(0, length - 2), 1)
-    return 0, 0
+    return None
 
 
 def jpeg_with_segments(data: bytes, segments: Iterable[Block], replaced: frozenset[int]) -> bytes:

@@ -120,7 +120,7 @@ def _photo(file: PhotoFile, space: ColourSpace, pixels: Pixels) -> Photo:
         converted = "it is grey with a profile"
     elif not space.is_writable:
         converted = "its profile can be read but not written into"
-    assumed = not space.stated_by
+    assumed = not space.stated_by and pixels.kind != "cmyk"
     if converted or pixels.kind == "grey":
         values = space.to_srgb(values, pixels.kind)
         space = ColourSpace(None, space.stated_by) if converted else space

@@ -628,9 +628,12 @@ def png_blocks(metadata: Metadata, carried: Carried, *, profile: bytes | None, t
         kept.append(Block(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)))
     for block in metadata.blocks:
         kind = block.kind
-        if kind in _PIXEL_CHUNKS:
+        if kind == b"bKGD":  # of six bytes, it is a colour of as many bits as are written
+            kept += [block] if len(block.payload) == 6 else []
+            (carried.keep if len(block.payload) == 6 else carried.drop)("background colour")
+        elif kind in _PIXEL_CHUNKS:
             continue  # the encoder's own, or bound to a palette
-        if kind in _COLOUR_CHUNKS:
+        elif kind in _COLOUR_CHUNKS:
             if not to_srgb:
                 kept.append(block)
                 carried.keep({b"iCCP": "ICC profile"}.get(kind, kind.decode()))

@@ -168,7 +168,8 @@ def _encoded(
     changed = photo.values.copy()
     changed[box] = part
     if target is None:
-        return _bmp(photo, changed, carried), Kept.ALL if photo.file.format == "BMP" else Kept.CONVERTED
+        same = photo.file.format == "BMP" and photo.alpha is None
+        return _bmp(photo, changed, carried), Kept.ALL if same else Kept.CONVERTED
     outside = Kept.CONVERTED if photo.converted else Kept.ALL
     stored = turned_back(changed, photo.file.orientation)
     if target == "TIFF":
@@ -283,15 +284,20 @@ def _all_samples(photo: Photo, page: tifffile.TiffPage, new: NDArray[Any], there
 
 
 def _bmp(photo: Photo, changed: NDArray[Any], carried: Carried) -> bytes:
-    """BMP holds no orientation, profile or metadata: what is seen is written, as 8-bit sRGB."""
+    """BMP holds no orientation, profile or metadata but the resolution: upright 8-bit sRGB is written."""
     nowhere = Carried()
     meta.about_blocks(photo.file.metadata, "JPEG", nowhere, profile=None, to_srgb=True)
     for name in (*nowhere.kept, *nowhere.dropped, *(["ICC profile"] if photo.file.metadata.profile else [])):
         carried.drop(name)
     if photo.alpha is not None:
         carried.drop("transparency")
+    dots = photo.file.metadata.dots_per_inch
+    if dots:
+        carried.dropped.remove("resolution")
+        carried.keep("resolution")
     buffer = io.BytesIO()
-    Image.fromarray(photo.space.to_bytes(_over_white(photo, changed))).save(buffer, "BMP")
+    image = Image.fromarray(photo.space.to_bytes(_over_white(photo, changed)))
+    image.save(buffer, "BMP", dpi=dots or (0, 0))
     return buffer.getvalue()
 
 

@@ -31,7 +31,7 @@ from chromiq.photos.colour_space import (
     named_space,
     primaries_space,
 )
-from chromiq.photos.containers import JPEG_FRAMES, jpeg_size
+from chromiq.photos.containers import JPEG_FRAMES, jpeg_frame
 from chromiq.photos.metadata import Metadata, exif_space, metadata_of_tiff, read_metadata, with_exif
 from chromiq.photos.tiff import path_is_big, tiff_samples, widened
 
@@ -45,7 +45,6 @@ Format = Literal["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP"]
 _EXPORT = "Export it as a JPEG, PNG, WebP or TIFF."
 _DEVELOP = "Develop it in a raw converter and export a TIFF or JPEG."
 _HEIC = "HEIC needs an HEVC decoder, which is not included. " + _EXPORT
-_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1")
 # Offset, bytes, what such a file is, how to get a photo of it.
 _OTHER_KINDS = (
     *(
@@ -180,7 +179,14 @@ class PhotoFile:
             return _tiff_pixels(self.path), 1
         if self.format == "BMP":
             with Image.open(self.path, formats=("BMP",)) as image:
-                return Pixels(np.array(image.convert("RGB")), None, "rgb"), 1
+                values = np.array(image.convert("RGBA"))
+            # Some programs name an alpha channel and leave it empty.
+            alpha = (
+                np.ascontiguousarray(values[..., 3])
+                if image.mode == "RGBA" and values[..., 3].any()
+                else None
+            )
+            return Pixels(np.ascontiguousarray(values[..., :3]), alpha, "rgb"), 1
         shrink = _shrink(self.size_wh, least_wh) if self.format == "JPEG" and least_wh is not None else 1
         return _vips_pixels(_vips_image(self.path, self.format, shrink), self.kind), shrink
 
@@ -302,10 +308,12 @@ def _header(path: Path, image_format: Format) -> tuple[PhotoFile, int]:
     """
     if image_format == "TIFF":
         return _tiff_header(path)
-    metadata = read_metadata(path, image_format)
     if image_format == "BMP":
         with Image.open(path, formats=("BMP",)) as image:
-            return PhotoFile(path, image_format, image.size, "rgb", metadata), 1
+            dots = image.info.get("dpi", (0, 0))
+        metadata = Metadata(dots_per_inch=dots if min(dots) > 0 else None)
+        return PhotoFile(path, image_format, image.size, "rgb", metadata), 1
+    metadata = read_metadata(path, image_format)
     if image_format == "JPEG":
         _refuse_other_jpeg(path, metadata)
     image = _vips_image(path, image_format)
@@ -472,9 +480,9 @@ def _refuse_larger_strips(path: Path, page: tifffile.TiffPage) -> None:
     with path.open("rb") as stream:
         for offset in page.dataoffsets:
             stream.seek(offset)
-            height_px, width_px = jpeg_size(stream)
-            if height_px > max(rows, 8) or width_px > columns:
-                raise ValueError(f"a strip states {width_px}x{height_px} pixels")
+            frame = jpeg_frame(stream)
+            if frame and (frame.height_px > max(rows, 8) or frame.width_px > columns):
+                raise ValueError(f"a strip states {frame.width_px}x{frame.height_px} pixels")
 
 
 def undone_alpha(values: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
@@ -485,8 +493,10 @@ def undone_alpha(values: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
 
 
 def _through_palette(stored: NDArray[Any], page: tifffile.TiffPage) -> NDArray[np.uint8]:
-    palette = np.asarray(page.colormap)
-    return np.ascontiguousarray((palette.T[stored] >> 8).astype(np.uint8))
+    palette = np.asarray(page.colormap).T
+    # Old programs write a palette of 8 bits, though the format's is of 16.
+    eight = (palette if palette.max() < 256 else palette >> 8).astype(np.uint8)
+    return eight[stored]
 
 
 # ---------------------------------------------------------------- colour
@@ -506,6 +516,8 @@ def _space_of(photo: PhotoFile) -> ColourSpace:
         raise ProfileError("part of its ICC profile is missing")
     if metadata.profile:
         return icc_space(metadata.profile, photo.kind)
+    if photo.kind == "cmyk":  # whatever else is said is about RGB
+        return ColourSpace(None, "")
     if photo.format == "AVIF":
         with photo.path.open("rb") as stream:
             _, found, nclx = stream.read(1 << 16).partition(b"colrnclx")

@@ -12,6 +12,7 @@ import logging
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -21,6 +22,7 @@ import pyvips
 import tifffile
 from numpy.typing import NDArray
 
+from chromiq.photos.containers import jpeg_frame
 from chromiq.records import BoolMask
 from chromiq.runtime.workers import thread_per_core
 
@@ -48,7 +50,6 @@ _TYPE_BYTES = {
     17: 8,
     18: 8,
 }
-_OFFSETS, _COUNTS = {273, 324}, {279, 325}
 _MOST_TAGS, _MOST_BYTES, _DEEPEST = 4096, 256 << 20, 4
 # imagecodecs' own LZW decoder reads beyond its buffers when a strip is corrupt; its fax and WebP are missing.
 _BY_LIBTIFF = frozenset({2, 3, 4, 5, 32773, 50001})
@@ -115,22 +116,6 @@ class Directory:
     def with_short(self, tag: int, value: int) -> None:
         """Set a tag of one short."""
         self.tags[tag] = Entry(3, struct.pack(f"{self.order}H", value))
-
-    def reordered(self, order: Order) -> Directory:
-        """The same in another byte order."""
-        if order == self.order:
-            return self
-        tags = {}
-        for tag, entry in self.tags.items():
-            if isinstance(entry.value, Directory):
-                tags[tag] = Entry(entry.type, entry.value.reordered(order))
-                continue
-            width = {5: 4, 10: 4}.get(entry.type, _TYPE_BYTES[entry.type])
-            swapped = (
-                np.frombuffer(entry.value, f"u{width}").byteswap().tobytes() if width > 1 else entry.value
-            )
-            tags[tag] = Entry(entry.type, swapped)
-        return Directory(order, tags)
 
 
 def read_directory(
@@ -261,7 +246,11 @@ def tiff_samples(path: Path, page: tifffile.TiffPage) -> NDArray[Any]:
         stored = _samples_by_libtiff(path, page)
         return stored // (255 // ((1 << bits) - 1)) if palette and bits < 8 else stored
     # What a corrupt strip does not fill is black, not whatever lay in memory.
-    stored = page.asarray(out=np.zeros(page.shape, page.dtype))
+    try:
+        stored = page.asarray(out=np.zeros(page.shape, page.dtype))
+    except imagecodecs.DeflateError:
+        # Some programs fill up the last strip, which libdeflate does not accept.
+        return _samples_by_libtiff(path, page)
     if page.planarconfig == 2 and page.samplesperpixel > 1:
         stored = np.moveaxis(stored.reshape(-1, *shape), 0, -1)
     stored = stored.reshape(*shape, -1)
@@ -345,14 +334,16 @@ def rewritten(
     Returns:
         The new file, and what became of its compression; empty if nothing did.
     """
-    encode, note = _encoder(page), ""
+    encode, note = _encoder(path, page), ""
     if encode is None:
         encode, note = _deflate, f"compression {tifffile.COMPRESSION(page.compression).name} became ZIP"
         directory.with_short(259, _DEFLATE)
         directory.with_short(317, 1)
         changed = np.ones_like(changed)
-        directory.tags.pop(347, None)
     planar = page.planarconfig == 2 and page.samplesperpixel > 1
+    tables = page.jpegtables[2:-2] if page.compression == 7 and page.jpegtables else b""
+    # Strips that share tables cannot stand beside one that has its own: libtiff would go on with these.
+    directory.tags.pop(347, None)
     places = []
     for index in range(len(page.dataoffsets)):
         _, (plane, _, top, left, _), shape = page.decode(None, index)
@@ -363,7 +354,8 @@ def rewritten(
         if not changed[rows, columns].any():
             with path.open("rb") as stream:
                 stream.seek(page.dataoffsets[index])
-                return stream.read(page.databytecounts[index])
+                stored = stream.read(page.databytecounts[index])
+                return stored[:2] + tables + stored[2:] if stored else stored
         part = pixels_of(rows, columns)
         part = part[..., plane : plane + 1] if planar else part
         if page.is_tiled:
@@ -384,10 +376,16 @@ def path_is_big(path: Path) -> bool:
     return bool(header and header[1])
 
 
-def _encoder(page: tifffile.TiffPage) -> Any:
+def _encoder(path: Path, page: tifffile.TiffPage) -> Any:
     """What encodes a strip or tile as the page's are; None if it cannot be done."""
     if page.compression in {6, 7, 33003, 33005, 34712, 50001, 50002, 52546}:
-        return _jpeg if page.compression == 7 and page.dtype == np.uint8 else None
+        if page.compression != 7 or page.dtype != np.uint8:
+            return None
+        # The tag for it may be missing or wrong.
+        with path.open("rb") as stream:
+            stream.seek(page.dataoffsets[0])
+            frame = jpeg_frame(stream)
+        return partial(_jpeg, sampling=frame.sampling if frame else (1, 1))
     if page.compression == 1:
         return _plain
     try:
@@ -418,8 +416,7 @@ def _deflate(part: NDArray[Any], page: tifffile.TiffPage) -> bytes:
     return bytes(imagecodecs.deflate_encode(_plain(part, page), level=_ZIP_LEVEL))
 
 
-def _jpeg(part: NDArray[Any], page: tifffile.TiffPage) -> bytes:
-    sampling = page.subsampling or (1, 1)
+def _jpeg(part: NDArray[Any], page: tifffile.TiffPage, sampling: tuple[int, int]) -> bytes:
     ycbcr = page.photometric == 6
     return bytes(
         imagecodecs.jpeg_encode(

@@ -252,6 +252,34 @@ def _sub_directory(path: Path) -> None:
         file.write(np.ascontiguousarray(PHOTO[::4, ::4]), photometric="rgb", subfiletype=1)
 
 
+def _tiffcp(*options: str) -> Callable[[Path], None]:
+    """A TIFF by libtiff's own program, which shares JPEG tables and names no sampling."""
+
+    def make(path: Path) -> None:
+        plain = path.with_suffix(".plain.tif")
+        tiff()(plain)
+        ran(tool("tiffcp"), *options, plain, path)
+        plain.unlink()
+
+    return make
+
+
+def _overlong_strip(path: Path) -> None:
+    """As tificc of Little CMS writes it: the last strip is as long as all others."""
+    import zlib
+
+    rows = [PHOTO[:80], np.concatenate([PHOTO[80:], np.zeros((40, WIDTH_PX, 3), np.uint8)])]
+    strips = [zlib.compress(np.ascontiguousarray(part).tobytes()) for part in rows]
+    tiff(compression=8, rowsperstrip=80)(path)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        tags = file.pages[0].tags
+        end = path.stat().st_size
+        tags["StripOffsets"].overwrite((end, end + len(strips[0])))
+        tags["StripByteCounts"].overwrite(tuple(len(strip) for strip in strips))
+    with path.open("ab") as stream:
+        stream.write(b"".join(strips))
+
+
 def _png_with(kind: bytes, payload: bytes) -> Callable[[Path], None]:
     import zlib
 
@@ -335,6 +363,14 @@ CASES = [
             ("LZMA, predictor", "lzma"),
         )
     ),
+    *(
+        Case(f"TIFF 8 bit, JPEG, {name}", ".tif", _tiffcp("-c", *options), by_pillow)
+        for name, options in (
+            ("shared tables, 4:2:0", ("jpeg:92", "-r", "16")),
+            ("shared tables, tiles, stored as RGB", ("jpeg:r:92", "-t", "-w", "32", "-l", "32")),
+        )
+    ),
+    Case("TIFF 8 bit, ZIP, last strip filled up", ".tif", _overlong_strip, by_pillow),
     Case(
         "TIFF 8 bit, planes apart",
         ".tif",
@@ -388,8 +424,9 @@ CASES = [
     Case("PNG, iCCP", ".png", pillow(Image.fromarray(PHOTO), icc_profile=srgb()), by_opencv),
     Case("PNG, cICP Display P3", ".png", _png_with(b"cICP", bytes([12, 13, 0, 1])), by_opencv),
     Case("PNG, gAMA", ".png", _png_with(b"gAMA", struct.pack(">I", 55556)), by_opencv),
+    Case("PNG, background colour", ".png", _png_with(b"bKGD", bytes(6)), by_opencv),
     Case("PNG, eXIf, XMP, texts, orientation 6", ".png", _documented_png, by_opencv),
     Case("WebP, lossless, EXIF, XMP, iCCP", ".webp", _documented_webp, by_pillow),
     Case("WebP, lossy", ".webp", pillow(Image.fromarray(PHOTO), quality=90), by_pillow),
-    Case("BMP", ".bmp", pillow(Image.fromarray(PHOTO)), by_opencv),
+    Case("BMP", ".bmp", pillow(Image.fromarray(PHOTO), dpi=(300, 300)), by_opencv),
 ]

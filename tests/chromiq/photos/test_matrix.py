@@ -67,6 +67,8 @@ def test_a_foreign_file_is_read_rightly_and_written_unharmed(case, tmp_path):
     assert after.file.format == photo.file.format
     assert after.values.dtype == photo.values.dtype
     if written.outside is not Kept.CONVERTED:
+        assert_decoders_agree(case, out, after)
+    if written.outside is not Kept.CONVERTED:
         assert after.file.orientation == photo.file.orientation
         assert after.space.profile == photo.space.profile
     side_px = 65 if written.outside is Kept.BLOCKS else 1

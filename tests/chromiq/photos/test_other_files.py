@@ -8,7 +8,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from foreign_photos import ALPHA, DEEP, PHOTO, cjpeg, pillow, srgb, tiff
+from foreign_photos import ALPHA, DEEP, PHOTO, cjpeg, exiftool, pillow, ran, srgb, tiff, tool
 from PIL import Image
 
 from chromiq.errors import UnsoundError
@@ -76,6 +76,13 @@ def animated_avif(path):
     Image.fromarray(PHOTO).save(path, save_all=True, append_images=[Image.fromarray(PHOTO[::-1].copy())])
 
 
+def old_palette(path):
+    """A palette of 8 bits, though the format's is of 16."""
+    colours = np.zeros((3, 256), np.uint16)
+    colours[:, :64] = np.reshape(PALETTE.getpalette()[: 3 * 64], (64, 3)).T
+    tifffile.imwrite(path, np.asarray(PALETTE), photometric="palette", colormap=colours)
+
+
 OTHERS = [
     ("photo.heic", starting_with(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), "a HEIC picture"),
     ("heic.jpg", starting_with(b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic"), "HEVC decoder"),
@@ -137,6 +144,7 @@ READ = [
         )
         for code in ("tiff_lzw", "packbits", "group3", "group4")
     ),
+    ("old-palette.tif", old_palette, np.asarray(PALETTE.convert("RGB")) / 255),
     ("palette.tif", pillow(PALETTE, compression="tiff_lzw"), np.asarray(PALETTE.convert("RGB")) / 255),
     ("webp.tif", tiff(compression="webp"), PHOTO / 255),
     ("grey16.png", pillow(Image.fromarray(DEEP[..., 1])), DEEP[..., 1] / 65535),
@@ -170,6 +178,26 @@ def test_what_cannot_be_transparent_is_written_as_it_is_shown(tmp_path, suffix):
     assert "transparency" in written.dropped
     shown = np.asarray(Image.open(tmp_path / f"out{suffix}")).astype(int)
     assert np.abs(shown - (255 - ALPHA[..., None])).max() <= 3
+
+
+@pytest.mark.parametrize("alpha", [0, 128])
+def test_a_bmp_with_alpha_is_shown_over_white_unless_nothing_is_seen(tmp_path, alpha):
+    Image.fromarray(np.dstack([np.zeros_like(PHOTO), np.full_like(ALPHA, alpha)])).save(tmp_path / "in.png")
+    ran(tool("convert-im6.q16"), tmp_path / "in.png", tmp_path / "in.bmp")
+    photo = read_photo(tmp_path / "in.bmp")
+    written = write_changed(tmp_path / "out.bmp", photo, photo.values)
+    assert ("transparency" in written.dropped) == bool(alpha)
+    assert np.asarray(Image.open(tmp_path / "out.bmp")).max() == (255 - alpha if alpha else 0)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".tif"])
+def test_what_a_cmyk_photo_says_of_rgb_is_not_applied_to_its_inks(tmp_path, suffix):
+    inks = Image.fromarray(PHOTO).convert("CMYK")
+    inks.save(tmp_path / f"in{suffix}")
+    exiftool(tmp_path / f"in{suffix}", "-ColorSpace#=65535", "-InteropIndex=R03")
+    photo = read_photo(tmp_path / f"in{suffix}")
+    assert [each.code for each in photo.findings] == ["photo.converted"]
+    assert np.abs(photo.rgb - PHOTO.astype(int)).max() <= (60 if suffix == ".jpg" else 1)
 
 
 def test_a_jpeg_cut_short_is_refused(tmp_path):
