@@ -342,7 +342,7 @@ def rewritten(
         changed = np.ones_like(changed)
     planar = page.planarconfig == 2 and page.samplesperpixel > 1
     tables = page.jpegtables[2:-2] if page.compression == 7 and page.jpegtables else b""
-    # Strips that share tables cannot stand beside one that has its own: libtiff would go on with these.
+    # libtiff would use the tables of a strip that is encoded again for those that follow as well.
     directory.tags.pop(347, None)
     places = []
     for index in range(len(page.dataoffsets)):
