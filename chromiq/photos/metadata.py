@@ -12,7 +12,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import tifffile
@@ -185,10 +185,11 @@ def parsed_exif(data: bytes | None) -> Directory:
     return read_directory(io.BytesIO(data), header[2], header[0], big=header[1])
 
 
-def with_exif(metadata: Metadata, data: bytes | None) -> Metadata:
-    """The same with EXIF data that lies in another place than usual."""
-    directory = parsed_exif(data)
-    return replace(metadata, exif=directory, exif_data=data)
+def metadata_of_avif(exif: bytes | None, xmp: bytes | None, profile: bytes | None) -> Metadata:
+    """All that an AVIF says. Boxes of the format turn the picture; the orientation in EXIF is not applied."""
+    directory = parsed_exif(exif)
+    directory.tags.pop(ORIENTATION, None)
+    return Metadata(exif=directory, xmp=xmp, profile=profile, dots_per_inch=_dots_of_directory(directory))
 
 
 def _of_jpeg(path: Path) -> Metadata:
@@ -292,9 +293,7 @@ def _dots_of_directory(directory: Directory) -> tuple[float, float] | None:
 # ---------------------------------------------------------------- what is carried on
 
 
-def carried_exif(
-    metadata: Metadata, carried: Carried, *, to_srgb: bool, upright: bool = False
-) -> bytes | None:
+def carried_exif(metadata: Metadata, carried: Carried, *, to_srgb: bool) -> bytes | None:
     """EXIF data for a JPEG, PNG or WebP, without its thumbnail.
 
     Data that was in such a file stays where it is byte for byte, as makers' notes point into it.
@@ -302,12 +301,12 @@ def carried_exif(
     directory = metadata.exif
     if not directory.tags.keys() & _ABOUT:
         return None
-    patched = _patched_in_place(metadata.exif_data, carried, to_srgb=to_srgb) if not upright else None
+    patched = _patched_in_place(metadata.exif_data, carried, to_srgb=to_srgb)
     _name_exif(directory, carried)
     if patched is not None:
         return patched
     _name_rebuilt(metadata, carried)
-    return write_tiff(_about(directory, to_srgb=to_srgb, upright=upright))
+    return write_tiff(_about(directory, to_srgb=to_srgb))
 
 
 def _exif_for_jpeg(metadata: Metadata, carried: Carried, *, to_srgb: bool) -> bytes | None:
@@ -328,12 +327,10 @@ def _exif_for_jpeg(metadata: Metadata, carried: Carried, *, to_srgb: bool) -> by
     return None
 
 
-def _about(directory: Directory, *, to_srgb: bool, upright: bool = False) -> Directory:
+def _about(directory: Directory, *, to_srgb: bool) -> Directory:
     """What speaks of the photo."""
     tags = {tag: entry for tag, entry in directory.tags.items() if tag in _ABOUT and _is_sound(tag, entry)}
     about = Directory(directory.order, tags)
-    if upright:
-        about.tags.pop(ORIENTATION, None)
     if to_srgb and EXIF_IFD in tags:
         exif = Directory(directory.order, dict(directory.sub(EXIF_IFD).tags))
         exif.with_short(COLOUR_SPACE_TAG, 1)

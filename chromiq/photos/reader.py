@@ -32,7 +32,14 @@ from chromiq.photos.colour_space import (
     primaries_space,
 )
 from chromiq.photos.containers import JPEG_FRAMES, jpeg_frame
-from chromiq.photos.metadata import Metadata, exif_space, metadata_of_tiff, read_metadata, with_exif
+from chromiq.photos.metadata import (
+    EXIF_HEAD,
+    Metadata,
+    exif_space,
+    metadata_of_avif,
+    metadata_of_tiff,
+    read_metadata,
+)
 from chromiq.photos.tiff import path_is_big, tiff_samples, widened
 
 # A file may be written again under its name, so no result of an operation is kept.
@@ -133,8 +140,8 @@ class PhotoFile:
 
     @property
     def orientation(self) -> int:
-        """The EXIF orientation 1..8. libvips turns an AVIF by itself."""
-        return 1 if self.format == "AVIF" else self.metadata.orientation
+        """The EXIF orientation 1..8."""
+        return self.metadata.orientation
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -324,12 +331,11 @@ def _header(path: Path, image_format: Format) -> tuple[PhotoFile, int]:
     if image_format == "AVIF":
         with path.open("rb") as stream:
             frames = max(frames, 2) if stream.read(12)[8:] == b"avis" else frames
-        metadata = Metadata(
-            xmp=bytes(image.get("xmp-data")) if "xmp-data" in fields else None,
-            profile=bytes(image.get("icc-profile-data")) if "icc-profile-data" in fields else None,
+        exif, xmp, profile = (
+            bytes(image.get(name)) if name in fields else None
+            for name in ("exif-data", "xmp-data", "icc-profile-data")
         )
-        exif = bytes(image.get("exif-data")).removeprefix(b"Exif\0\0") if "exif-data" in fields else None
-        metadata = with_exif(metadata, exif)
+        metadata = metadata_of_avif(exif and exif.removeprefix(EXIF_HEAD), xmp, profile)
     kind: Kind = "cmyk" if image.interpretation == "cmyk" else "grey" if image.bands < 3 else "rgb"
     if image.format not in {"uchar", "ushort"}:
         raise _refused(path, f"it holds values of type {image.format}")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from foreign_photos import ALPHA, DEEP, PHOTO, cjpeg, exiftool, pillow, ran, srgb, tiff, tool
-from PIL import Image
+from PIL import Image, ImageOps
 
 from chromiq.errors import UnsoundError
 from chromiq.photos.images import read_photo
@@ -188,6 +188,18 @@ def test_a_bmp_with_alpha_is_shown_over_white_unless_nothing_is_seen(tmp_path, a
     written = write_changed(tmp_path / "out.bmp", photo, photo.values)
     assert ("transparency" in written.dropped) == bool(alpha)
     assert np.asarray(Image.open(tmp_path / "out.bmp")).max() == (255 - alpha if alpha else 0)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp"])
+def test_an_avif_is_turned_by_its_boxes_and_not_again_by_its_exif(tmp_path, suffix):
+    Image.fromarray(PHOTO).save(tmp_path / "in.avif", quality=95)
+    exiftool(tmp_path / "in.avif", "-Orientation#=6", "-Make=Camera")
+    photo = read_photo(tmp_path / "in.avif")
+    assert photo.values.shape == PHOTO.shape
+    write_changed(tmp_path / f"out{suffix}", photo, photo.values)
+    with Image.open(tmp_path / f"out{suffix}") as image:
+        assert image.getexif().get(0x010F) == "Camera"
+        assert ImageOps.exif_transpose(image).size == (PHOTO.shape[1], PHOTO.shape[0])
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".tif"])
