@@ -1,17 +1,25 @@
 """A full disk and folders that may not be written to: reported, nothing half-written, resumed later."""
 
+import errno
 import json
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from chromiq import files
 from chromiq.errors import ChromiqError
 from chromiq.files import write_bytes
+from chromiq.photos.images import write_mask, write_photo
+from chromiq.sample_catalogue.catalogue import draw_pair
 
 CAN_MOUNT = sys.platform == "linux" and os.geteuid() == 0 and shutil.which("mount") is not None
+FULL, READ_ONLY = (OSError(code, os.strerror(code)) for code in (errno.ENOSPC, errno.EROFS))
+PART = ".chromiq-part-"
 
 
 def mounted(folder, size_kb):
@@ -107,3 +115,94 @@ def test_a_manifest_is_the_last_thing_written(chromiq, dataset):
     for entry in entries:
         for role in ("target", "control", "mask"):
             assert (dataset / entry[role]).stat().st_mtime_ns <= newest
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Three pairs; the garment of the second is right, so its photo is copied."""
+    folder = tmp_path_factory.mktemp("photos")
+    for number in (1, 2, 3):
+        pair = draw_pair(1, size_wh=(160, 200))
+        worn = pair.on_model.copy()
+        if number != 2:
+            worn[pair.on_model_mask] = np.clip(worn[pair.on_model_mask] + np.int16([-30, 12, 25]), 0, 255)
+        write_photo(folder / "in" / f"still-life{number}.png", pair.still_life)
+        write_photo(folder / "in" / f"on_model{number}.{'tif' if number == 3 else 'jpg'}", worn)
+        write_mask(folder / "masks" / f"on_model{number}.png", pair.on_model_mask)
+    return folder
+
+
+class Disk:
+    """Stands for a disk on which some files cannot be written: at their start, in their middle or at their end."""
+
+    def __init__(self, patch, when, error, suffixes):
+        self.full, self._error, self._suffixes = True, error, suffixes
+        target, name = {"open": (files.tempfile, "mkstemp"), "write": (Path, "write_bytes"),
+                        "sync": (files.os, "fsync")}[when]  # fmt: skip
+        real = getattr(target, name)
+
+        def fails(*arguments, **options):
+            file = options.get("suffix") or str(arguments[0])
+            if when == "sync":
+                file = os.readlink(f"/proc/self/fd/{arguments[0]}")
+            if self.full and file.endswith(self._suffixes) and PART in f"{options}{file}":
+                if when == "write":  # as much as there was room for
+                    real(arguments[0], arguments[1][: len(arguments[1]) // 2])
+                raise self._error
+            return real(*arguments, **options)
+
+        patch.setattr(target, name, fails)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["on_model1.jpg", "on_model3.tif"])
+@pytest.mark.parametrize(("when", "error", "said"), [
+    ("open", READ_ONLY, "Read-only file system. Check permissions"),
+    ("write", FULL, "No space left on device, 0."),
+    ("sync", FULL, "MB free. Free some space"),
+])  # fmt: skip
+def test_the_old_result_stays_when_a_new_one_cannot_be_written(
+    chromiq, photos, tmp_path, monkeypatch, name, when, error, said
+):
+    out = tmp_path / name
+    out.write_bytes(b"the old result")
+    disk = Disk(monkeypatch, when, error, out.suffix)
+    still_life = photos / "in" / f"still-life{name[8]}.png"
+    command = ("correct", still_life, photos / "in" / name, "--out", out)
+    command += ("--mask", photos / "masks" / f"on_model{name[8]}.png")
+    code, document, reported = chromiq(*command)
+    assert code == document["exit_code"] == 1
+    assert f"{out}: cannot write: " in reported
+    assert said.split(", ")[0] in reported
+    assert contents(tmp_path) == {name: b"the old result"}
+    disk.full = False
+    code, document, reported = chromiq(*command)
+    assert code in {0, 3}, reported
+    assert document["corrections"][0]["applied"]
+
+
+@pytest.mark.parametrize("when", ["write", "sync"])
+def test_a_batch_on_a_full_disk_resumes_with_the_photos_that_are_left(
+    chromiq, photos, tmp_path, monkeypatch, when
+):
+    command = ("correct", "--batch", photos / "in", "--masks", photos / "masks", "--out")
+    code, _, reported = chromiq(*command, tmp_path / "plenty")
+    assert code in {0, 3}, reported
+    disk = Disk(monkeypatch, when, FULL, ".tif")
+    code, document, reported = chromiq(*command, tmp_path / "out")
+    assert code == document["exit_code"] == 1
+    assert "3.tif: cannot write: No space left on device" in reported
+    assert "the same command then resumes" in reported
+    assert not (tmp_path / "out" / "on_model3.tif").exists()
+    assert not list((tmp_path / "out").rglob(f"{PART}*"))
+    first = (tmp_path / "out" / "on_model1.jpg").stat().st_mtime_ns
+    disk.full = False
+    code, document, reported = chromiq(*command, tmp_path / "out")
+    assert code in {0, 3}, reported
+    assert (tmp_path / "out" / "on_model1.jpg").stat().st_mtime_ns == first
+    for number, suffix in ((1, "jpg"), (2, "jpg"), (3, "tif")):
+        name = f"on_model{number}.{suffix}"
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "plenty" / name).read_bytes()
