@@ -133,10 +133,10 @@ def photos(tmp_path_factory):
 
 
 class Disk:
-    """Stands for a disk on which some files cannot be written: at their start, in their middle or at their end."""
+    """Stands for a disk on which files of a suffix cannot be started, written or synced."""
 
-    def __init__(self, patch, when, error, suffixes):
-        self.full, self._error, self._suffixes = True, error, suffixes
+    def __init__(self, patch, when, error, suffix):
+        self.full = True
         target, name = {"open": (files.tempfile, "mkstemp"), "write": (Path, "write_bytes"),
                         "sync": (files.os, "fsync")}[when]  # fmt: skip
         real = getattr(target, name)
@@ -144,24 +144,20 @@ class Disk:
         def fails(*arguments, **options):
             file = options.get("suffix") or str(arguments[0])
             if when == "sync":
-                file = os.readlink(f"/proc/self/fd/{arguments[0]}")
-            if self.full and file.endswith(self._suffixes) and PART in f"{options}{file}":
+                file = str(Path(f"/proc/self/fd/{arguments[0]}").readlink())
+            if self.full and file.endswith(suffix) and PART in f"{options}{file}":
                 if when == "write":  # as much as there was room for
                     real(arguments[0], arguments[1][: len(arguments[1]) // 2])
-                raise self._error
+                raise error
             return real(*arguments, **options)
 
         patch.setattr(target, name, fails)
 
 
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 @pytest.mark.parametrize("name", ["on_model1.jpg", "on_model3.tif"])
 @pytest.mark.parametrize(("when", "error", "said"), [
     ("open", READ_ONLY, "Read-only file system. Check permissions"),
-    ("write", FULL, "No space left on device, 0."),
+    ("write", FULL, "No space left on device, 0.0 MB needed"),
     ("sync", FULL, "MB free. Free some space"),
 ])  # fmt: skip
 def test_the_old_result_stays_when_a_new_one_cannot_be_written(
@@ -176,7 +172,7 @@ def test_the_old_result_stays_when_a_new_one_cannot_be_written(
     code, document, reported = chromiq(*command)
     assert code == document["exit_code"] == 1
     assert f"{out}: cannot write: " in reported
-    assert said.split(", ")[0] in reported
+    assert said in reported
     assert contents(tmp_path) == {name: b"the old result"}
     disk.full = False
     code, document, reported = chromiq(*command)
