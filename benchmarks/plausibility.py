@@ -29,10 +29,10 @@ from error_families import FAMILIES, apply_family
 from masked_pairs import masked_pairs
 
 from chromiq.colour import delta_e_lab, linear_to_srgb, srgb_to_lab, srgb_to_linear
-from chromiq.correction.fitting.transfer import garment_sample
 from chromiq.correction.judging.evidence import find_bodies
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.plan import Plan, plan_correction
+from chromiq.correction.subject import Pixels, Subject
 from chromiq.dataset_builder.segmenters.classic.body import Body, find_body
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.photos.images import read_mask, read_photo
@@ -205,13 +205,14 @@ def planned(case: Case, bodies: Bodies) -> Plan:
     if not all(key in bodies for key in keys):
         bodies.update(zip(keys, find_bodies(*photos), strict=True))
     flat_mask = still_life_mask(case.still_life)
-    flat = garment_sample(case.still_life, flat_mask if flat_mask.any() else np.ones_like(flat_mask))
-    seen = garment_sample(case.on_model, case.mask) if case.mask.any() else np.empty((0, 3), np.float32)
-    found = GarmentMask(case.mask, 1.0)
-    return plan_correction(
-        *(case.still_life, flat_mask, case.on_model, found, flat, seen, CorrectionOptions()),
-        bodies=[bodies[key] for key in keys],
+    subject = Subject(
+        Pixels(case.still_life),
+        flat_mask if flat_mask.any() else np.ones_like(flat_mask),
+        Pixels(case.on_model),
+        GarmentMask(case.mask, 1.0),
+        [bodies[key] for key in keys],
     )
+    return plan_correction(subject, CorrectionOptions())
 
 
 def off_de00(case: Case, plan: Plan) -> float:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from chromiq.correction.fitting.colour_map import apply_colour_map
-from chromiq.correction.fitting.transfer import garment_sample
 from chromiq.correction.options import CorrectionOptions
-from chromiq.correction.photo import Correction, find_garment
+from chromiq.correction.photo import Correction, record_of
 from chromiq.correction.plan import plan_correction
+from chromiq.correction.subject import Pixels, Subject, find_garment
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask as find_still_life
 from chromiq.errors import UsageError
-from chromiq.photos.colour_space import SRGB, ColourSpace, eight_bits
+from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.records import BoolMask, GarmentMask
 
 
@@ -59,42 +59,22 @@ def correct(
     options = options or CorrectionOptions()
     if options.method != "transfer":
         raise UsageError(f"method {options.method!r} needs a network, which arrays cannot be given")
-    rgb = [
-        eight_bits(space.to_srgb(values))
-        for space, values in zip(spaces, (still_life, on_model), strict=True)
-    ]
-    flat_mask = find_still_life(rgb[0]) if still_life_mask is None else still_life_mask
+    right, photo = Pixels(still_life, spaces[0]), Pixels(on_model, spaces[1])
+    if still_life_mask is None:
+        still_life_mask = find_still_life(right.rgb)
     if mask is None:
-        found = find_garment(rgb[0], rgb[1], segmenter or ClassicSegmenter())
+        found = find_garment(right.rgb, photo.rgb, segmenter or ClassicSegmenter())
     else:
         found = GarmentMask(mask, 1.0)
-    for name, photo, given in (("still_life", rgb[0], flat_mask), ("on_model", rgb[1], found.mask)):
-        if given.shape != photo.shape[:2]:
+    for name, picture, given in (("still_life", right, still_life_mask), ("on_model", photo, found.mask)):
+        if given.shape != picture.values.shape[:2]:
             raise UsageError(
-                f"the mask of {name} is {given.shape}, the photo {photo.shape[:2]} (rows, columns)"
+                f"the mask of {name} is {given.shape}, the photo {picture.values.shape[:2]} (rows, columns)"
             )
-    flat_lab = garment_sample(still_life, flat_mask, spaces[0])
-    has_garment = bool(found.mask.any())
-    seen_lab = (
-        garment_sample(on_model, found.mask, spaces[1]) if has_garment else np.empty((0, 3), np.float32)
-    )
-    plan = plan_correction(rgb[0], flat_mask, rgb[1], found, flat_lab, seen_lab, options, space=spaces[1])
+    plan = plan_correction(Subject(right, still_life_mask, photo, found), options)
     values, out_of_gamut = on_model.copy(), 0.0
     if plan.colour_map is not None:
         changed = apply_colour_map(on_model, found.mask, plan.colour_map, space=spaces[1])
         values, out_of_gamut = changed.values, changed.out_of_gamut
-    return values, Correction(
-        on_model="",
-        out="",
-        applied=plan.colour_map is not None,
-        reason=plan.reason,
-        estimated_gain=round(plan.gain, 3),
-        mask_confidence=round(found.confidence, 3),
-        out_of_gamut=round(out_of_gamut, 4),
-        answer=plan.answer,
-        done=plan.answer == "corrected",
-        doubts=plan.doubts,
-        gain_interval=plan.gain_interval,
-        expected_remaining=plan.remaining,
-        colours=plan.colours,
-    )
+    is_applied = plan.colour_map is not None
+    return values, replace(record_of(plan, found), applied=is_applied, out_of_gamut=round(out_of_gamut, 4))

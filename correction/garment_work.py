@@ -16,8 +16,9 @@ from chromiq.correction.decisions_csv import Decision
 from chromiq.correction.fitting.transfer import ColourFit
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.panels import read_panel, write_panel
-from chromiq.correction.photo import Correction, Subject, correct_subject, left_as_it_was, read_subject
+from chromiq.correction.photo import Correction, correct_subject, left_as_it_was
 from chromiq.correction.plan import fit_together
+from chromiq.correction.subject import FileSubject, read_subject
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.errors import Finding, UnsoundError
 from chromiq.files import sha256_file, sha256_text, write_json
@@ -72,8 +73,8 @@ class _Sample:
     """What of a photo is needed to fit several together."""
 
     found: GarmentMask
-    flat_lab: FloatImage
-    seen_lab: FloatImage
+    still_life_lab: FloatImage
+    on_model_lab: FloatImage
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def correct_garment(work: GarmentWork, segmenter: Segmenter) -> list[PhotoResult
     if len(results) == len(work.photos):
         return list(results.values())
     is_joint = work.options.alike and work.options.method == "transfer" and len(work.photos) > 1
-    subjects: dict[str, Subject] = {}
+    subjects: dict[str, FileSubject] = {}
     samples: dict[str, _Sample] = {}
     for photo in work.photos:
         key = photo.pair.key
@@ -122,7 +123,7 @@ def correct_garment(work: GarmentWork, segmenter: Segmenter) -> list[PhotoResult
             results.setdefault(key, PhotoResult(key, None, error.findings))
             continue
         if is_joint:  # a photo may take 200 MB: of several only this is kept
-            samples[key] = _Sample(subject.found, subject.flat_lab, subject.seen_lab)
+            samples[key] = _Sample(subject.found, subject.still_life_lab, subject.on_model_lab)
         else:
             subjects[key] = subject
     fits = _joint_fits(samples)
@@ -142,13 +143,13 @@ def correct_garment(work: GarmentWork, segmenter: Segmenter) -> list[PhotoResult
 def _joint_fits(samples: Mapping[str, _Sample]) -> dict[str, ColourFit | None]:
     if not samples:
         return {}
-    flat_lab = next(iter(samples.values())).flat_lab
-    found = fit_together(flat_lab, [sample.seen_lab for sample in samples.values()])
+    still_life_lab = next(iter(samples.values())).still_life_lab
+    found = fit_together(still_life_lab, [sample.on_model_lab for sample in samples.values()])
     return dict(zip(samples, found, strict=True))
 
 
 def _correct(
-    work: GarmentWork, photo: PhotoWork, subject: Subject, fit: ColourFit | None, made_of: str
+    work: GarmentWork, photo: PhotoWork, subject: FileSubject, fit: ColourFit | None, made_of: str
 ) -> Correction:
     """Correct one photo, and write all that belongs to it; the output last."""
     key = photo.pair.key
@@ -280,7 +281,7 @@ def _read(
     mask: Path | None,
     segmenter: Segmenter,
     found: GarmentMask | None = None,
-) -> Subject:
+) -> FileSubject:
     found = found or _found_before(work, photo, mask)
     return read_subject(photo.pair.still_life, photo.pair.on_model, segmenter, mask, found)
 

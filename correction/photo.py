@@ -8,12 +8,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from chromiq.correction.export import write_exports
 from chromiq.correction.fitting.colour_map import Recoloured, apply_colour_map
 from chromiq.correction.fitting.hybrid import paste
-from chromiq.correction.fitting.transfer import ColourFit, garment_sample
+from chromiq.correction.fitting.transfer import ColourFit
 from chromiq.correction.judging.plausibility import Answer, Doubt
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.plan import (
@@ -23,14 +21,12 @@ from chromiq.correction.plan import (
     plan_correction,
     plan_paste,
 )
+from chromiq.correction.subject import FileSubject, read_subject
 from chromiq.dataset_builder.inputs.photo_names import role_and_key_of
-from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
-from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW, in_words, with_doubt_of_label
-from chromiq.dataset_builder.segmenters.still_life import still_life_mask
-from chromiq.errors import Finding, UnsoundError, UsageError
-from chromiq.photos.images import Photo, read_mask, read_photo
+from chromiq.dataset_builder.segmenters import Segmenter
+from chromiq.errors import UsageError
 from chromiq.photos.originals import WHOLE, Kept, Written, copy_untouched, write_changed
-from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
+from chromiq.records import GarmentMask, RgbImage
 
 
 @dataclass(frozen=True)
@@ -106,27 +102,6 @@ class Correction:
         return cls(**values)
 
 
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """A pair of photos, read, with the garment on both.
-
-    Attributes:
-        still_life: the photo whose colour is right.
-        still_life_mask: ``(h, w)`` bool, the garment on it.
-        on_model: the photo to correct.
-        found: the garment on it.
-        flat_lab: ``(P, 3)`` Lab of garment pixels on the still-life.
-        seen_lab: ``(Q, 3)`` Lab of garment pixels on the on-model photo; empty if no garment was found.
-    """
-
-    still_life: Photo
-    still_life_mask: BoolMask
-    on_model: Photo
-    found: GarmentMask
-    flat_lab: FloatImage
-    seen_lab: FloatImage
-
-
 def correct_file(
     still_life: Path,
     on_model: Path,
@@ -160,39 +135,8 @@ def correct_file(
     return correct_subject(subject, out, options or CorrectionOptions(), generated=generated)[0]
 
 
-def read_subject(
-    still_life: Path,
-    on_model: Path,
-    segmenter: Segmenter,
-    mask: Path | None = None,
-    found: GarmentMask | None = None,
-) -> Subject:
-    """Read a pair and find its garment on both photos.
-
-    Args:
-        still_life: the photo whose colour is right.
-        on_model: the photo to correct.
-        segmenter: finds the garment if neither `mask` nor `found` is given.
-        mask: a mask file of the on-model photo's size.
-        found: the garment, if it is known already.
-
-    Raises:
-        UnsoundError: if a photo or the mask cannot be used.
-    """
-    right, photo = read_photo(still_life), read_photo(on_model)
-    found = found or find_garment(right.rgb, photo.rgb, segmenter, mask)
-    flat_mask = still_life_mask(right.rgb)
-    flat = garment_sample(right.values, flat_mask, right.space)
-    seen = (
-        garment_sample(photo.values, found.mask, photo.space)
-        if found.mask.any()
-        else np.empty((0, 3), np.float32)
-    )
-    return Subject(right, flat_mask, photo, found, flat, seen)
-
-
 def correct_subject(
-    subject: Subject,
+    subject: FileSubject,
     out: Path,
     options: CorrectionOptions,
     *,
@@ -217,7 +161,7 @@ def correct_subject(
         UsageError: if `out` is of a format that cannot be written.
     """
     named = named or out
-    photo, found, rgb = subject.on_model, subject.found, subject.still_life.rgb
+    photo, found = subject.on_model, subject.found
     changed: Recoloured | None = None
     if options.method == "lora":
         assert generated is not None  # the callers see to it
@@ -226,18 +170,12 @@ def correct_subject(
             pasted, doubt = paste(
                 photo.values, found.mask, generated, min(options.strength, 1.0), photo.space
             )
-        pasted_lab = None if pasted is None else garment_sample(pasted, found.mask, photo.space)
-        plan = plan_paste(
-            rgb, subject.still_life_mask, photo.rgb, found, pasted_lab, doubt,
-            subject.flat_lab, subject.seen_lab, options,
-        )  # fmt: skip
+        plan = plan_paste(subject, None if pasted is None else subject.sample(pasted), doubt, options)
         if pasted is not None and plan.answer != "left_alone":
             changed = Recoloured(photo.values, pasted, WHOLE)
     else:
-        plan = plan_correction(
-            rgb, subject.still_life_mask, photo.rgb, found, subject.flat_lab, subject.seen_lab, options,
-            fit=fit, generated=generated, exchanged=_named_in_reverse(subject), space=photo.space,
-        )  # fmt: skip
+        exchanged = _named_in_reverse(subject)
+        plan = plan_correction(subject, options, fit=fit, generated=generated, exchanged=exchanged)
         if plan.colour_map is not None:
             changed = apply_colour_map(photo.values, found.mask, plan.colour_map, space=photo.space)
     exports: tuple[str, ...] = ()
@@ -246,79 +184,62 @@ def correct_subject(
     else:
         written = write_changed(out, photo, changed.part, changed.box)
         exports = write_exports(named, photo, changed, found.mask, plan.colour_map, options.exports)
-    correction = _record(subject, named, plan, options, written, changed is not None)
-    out_of_gamut = 0.0 if changed is None else round(changed.out_of_gamut, 4)
-    return replace(correction, out_of_gamut=out_of_gamut, exports=exports), changed
+    correction = replace(
+        record_of(plan, found),
+        applied=changed is not None,
+        method=options.method,
+        out_of_gamut=0.0 if changed is None else round(changed.out_of_gamut, 4),
+        exports=exports,
+        **_written(subject, named, written),
+    )
+    return correction, changed
 
 
-def find_garment(
-    still_life: RgbImage, on_model: RgbImage, segmenter: Segmenter, mask: Path | None = None
-) -> GarmentMask:
-    """The garment on the on-model photo, as a mask file says or else as the segmenter finds it.
-
-    Raises:
-        UnsoundError: if the mask file cannot be read or has another size than the photo.
-    """
-    if mask is None:
-        label = segmenter.label([(still_life, on_model)])[0]
-        found = segmenter.segment([SegmentationTask(still_life, on_model, label.name)])[0]
-        return with_doubt_of_label(found, label)
-    given = read_mask(mask)
-    if given.shape != on_model.shape[:2]:
-        needs, has = (f"{shape[1]}x{shape[0]}" for shape in (on_model.shape, given.shape))
-        message, hint = f"is {has} pixels, its photo {needs}", "Draw it at the photo's size."
-        finding = Finding("mask.size", str(mask), message, hint, wanted=needs, got=has)
-        raise UnsoundError.of(finding)
-    return GarmentMask(np.asarray(given), 1.0)
-
-
-def garment_doubt(found: GarmentMask) -> str:
-    """Why not to correct where the garment was found; empty if there is no doubt."""
-    if found.mask.any() and found.confidence >= LEFT_OUT_BELOW:
-        return ""
-    reasons = found.reasons if found.mask.any() else ("empty",)
-    return f"the garment was not found with confidence: {in_words(reasons)}"
-
-
-def left_as_it_was(subject: Subject, out: Path, reason: str, *, done: bool) -> Correction:
+def left_as_it_was(subject: FileSubject, out: Path, reason: str, *, done: bool) -> Correction:
     """Write the photo as it came, because somebody decided so."""
     written = copy_untouched(out, subject.on_model)
     plan = Plan(None, "left_alone", (), reason, 0.0)
-    return replace(_record(subject, out, plan, CorrectionOptions(), written, False), done=done)
+    return replace(record_of(plan, subject.found), done=done, **_written(subject, out, written))
 
 
-def _record(
-    subject: Subject, out: Path, plan: Plan, options: CorrectionOptions, written: Written, applied: bool
-) -> Correction:
+def record_of(plan: Plan, found: GarmentMask) -> Correction:
+    """What a plan says about a photo, rounded; `Correction`'s other fields keep their defaults."""
     low_high = plan.gain_interval
-    photos = (subject.still_life, subject.on_model)
     return Correction(
-        on_model=str(subject.on_model.path),
-        out=str(out),
-        applied=applied,
+        on_model="",
+        out="",
+        applied=False,
         reason=plan.reason,
         estimated_gain=round(plan.gain, 3),
-        mask_confidence=round(subject.found.confidence, 3),
-        method=options.method,
-        outside=written.outside.value,
-        metadata_kept=written.kept,
-        metadata_dropped=written.dropped,
-        notes=written.notes,
-        warnings=tuple(finding.as_dict() for photo in photos for finding in photo.findings),
+        mask_confidence=round(found.confidence, 3),
         answer=plan.answer,
         done=plan.answer == "corrected",
         doubts=plan.doubts,
         gain_interval=None if low_high is None else (round(low_high[0], 3), round(low_high[1], 3)),
         expected_remaining=None if plan.remaining is None else round(plan.remaining, 3),
         colours=plan.colours,
-        still_life=str(subject.still_life.path),
     )
 
 
-def _named_in_reverse(subject: Subject) -> bool:
+def _written(subject: FileSubject, out: Path, written: Written) -> dict[str, Any]:
+    """The fields of a record that come from the files."""
+    photos = (subject.still_life, subject.on_model)
+    return {
+        "on_model": str(subject.on_model.path),
+        "still_life": str(subject.still_life.path),
+        "out": str(out),
+        "outside": written.outside.value,
+        "metadata_kept": written.kept,
+        "metadata_dropped": written.dropped,
+        "notes": written.notes,
+        "warnings": tuple(finding.as_dict() for photo in photos for finding in photo.findings),
+    }
+
+
+def _named_in_reverse(subject: FileSubject) -> bool:
     """Whether the names of the files say that each photo is the other one."""
-    flat, worn = (
+    still_life, on_model = (
         role_and_key_of(path, path.parent) or role_and_key_of(path, path.parent.parent)
         for path in (subject.still_life.path, subject.on_model.path)
     )
-    return flat is not None and worn is not None and (flat[0], worn[0]) == ("on_model", "still_life")
+    return (still_life and still_life[0], on_model and on_model[0]) == ("on_model", "still_life")

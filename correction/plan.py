@@ -14,12 +14,12 @@ from chromiq.correction.fitting.garment_look import look
 from chromiq.correction.fitting.hybrid import hybrid
 from chromiq.correction.fitting.transfer import ColourFit, fit_colours
 from chromiq.correction.judging.evidence import Evidence, look_at_photos, look_at_result
-from chromiq.correction.judging.plausibility import Answer, Doubt, doubts_said, judge
+from chromiq.correction.judging.plausibility import Answer, Doubt, Judgement, doubts_said, judge
 from chromiq.correction.options import CorrectionOptions
+from chromiq.correction.subject import Subject
 from chromiq.correction.target import from_d50, target_map, to_d50
-from chromiq.dataset_builder.segmenters.classic.body import Body
-from chromiq.photos.colour_space import SRGB, ColourSpace
-from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
+from chromiq.photos.colour_space import ColourSpace
+from chromiq.records import FloatImage, RgbImage
 
 Lab = tuple[float, float, float]
 # Photos of one garment are lit alike if lit cloth and mean chroma are this near, in Lab.
@@ -27,6 +27,17 @@ _ALIKE_LIGHTNESS, _ALIKE_CHROMA = 6.0, 4.0
 _JOINT_SAMPLE = 10_000
 # Of figures that are reported: finer ones mean nothing.
 _DIGITS = 3
+# With a target colour the still-life only shows which garment it is.
+_STILL_LIFE_UNUSED: dict[str, Any] = {
+    "is_same": False,
+    "still_life_empty": False,
+    "exchanged": False,
+    "still_life_colourless": False,
+    "on_model_colourless": False,
+    "lightness_pattern": 1.0,
+    "chroma_pattern": 1.0,
+    "still_life_short": False,
+}
 
 
 @dataclass(frozen=True)
@@ -111,46 +122,30 @@ class _Found:
 
 
 def plan_correction(
-    still_life: RgbImage,
-    still_life_mask: BoolMask,
-    on_model: RgbImage,
-    found: GarmentMask,
-    flat_lab: FloatImage,
-    seen_lab: FloatImage,
+    subject: Subject,
     options: CorrectionOptions,
     *,
     fit: ColourFit | None = None,
     generated: RgbImage | None = None,
     exchanged: bool = False,
-    bodies: Sequence[Body] | None = None,
-    space: ColourSpace = SRGB,
 ) -> Plan:
     """Decide about one photo by the methods that fit a map, ``"transfer"`` and ``"hybrid"``.
 
     Args:
-        still_life: ``(h, w, 3)`` uint8 sRGB.
-        still_life_mask: ``(h, w)`` bool.
-        on_model: ``(H, W, 3)`` uint8 sRGB.
-        found: where the garment is on it.
-        flat_lab: ``(P, 3)`` Lab of garment pixels on the still-life.
-        seen_lab: ``(Q, 3)`` Lab of garment pixels on the on-model photo; empty if the mask is.
+        subject: the pair; the space of its on-model photo may not hold a colour that is wanted.
         options: what is asked for.
         fit: fitted to several photos of the garment together, in place of this one's own.
         generated: ``(h, w, 3)`` uint8 sRGB, what a network made of the photo; for ``"hybrid"``.
         exchanged: whether the file names say that each photo is the other one.
-        bodies: as for `look_at_photos`.
-        space: of the on-model photo's file, which may not hold a colour that is wanted.
     """
-    evidence = look_at_photos(still_life, still_life_mask, on_model, found, bodies)
+    evidence = look_at_subject(subject)
     evidence = replace(evidence, exchanged=evidence.exchanged or exchanged)
-    if options.target_lab is not None:  # the still-life then only shows which garment it is
-        evidence = replace(
-            evidence, is_same=False, still_life_empty=False, exchanged=False, still_life_colourless=False,
-            on_model_colourless=False, lightness_pattern=1.0, chroma_pattern=1.0, still_life_short=False,
-        )  # fmt: skip
+    if options.target_lab is not None:
+        evidence = replace(evidence, **_STILL_LIFE_UNUSED)
     judgement = judge(evidence)
+    seen_lab = subject.on_model_lab
     if not len(seen_lab) or (judgement.answer == "left_alone" and not options.force):
-        colours = _colours(flat_lab, seen_lab, seen_lab, options) if len(seen_lab) else None
+        colours = _colours(subject, seen_lab, options) if len(seen_lab) else None
         return replace(_left_alone("", judgement.doubts, 0.0, colours), evidence=evidence)
     if options.target_lab is not None:
         map_to = target_map(seen_lab, options.target_lab)
@@ -158,15 +153,19 @@ def plan_correction(
         proposal = _Found(map_to, float(distance), None, None)
     elif options.method == "hybrid":
         assert generated is not None  # the callers see to it
-        result = hybrid(still_life, still_life_mask, on_model, found.mask, generated, min_gain=-np.inf)
+        result = hybrid(
+            *(subject.still_life.rgb, subject.still_life_mask, subject.on_model.rgb, subject.found.mask),
+            generated,
+            min_gain=-np.inf,
+        )
         note = result.reason.partition("; ")[2]
         proposal = _Found(result.colour_map, result.estimated_gain, None, None, note)
     else:
-        fit = fit or fit_colours(flat_lab, seen_lab)
+        fit = fit or fit_colours(subject.still_life_lab, seen_lab)
         proposal = _Found(fit.colour_map, fit.gain, fit.gain_interval, fit.uncertainty, "")
     proposal = replace(proposal, colour_map=PartialMap(proposal.colour_map, options.strength))
     wanted_lab = proposal.colour_map.apply(seen_lab)
-    after_lab = _as_held(wanted_lab, space)
+    after_lab = _as_held(wanted_lab, subject.on_model.space)
     wanted, reached = look(wanted_lab).mean, look(after_lab).mean
     evidence = replace(
         evidence,
@@ -175,11 +174,17 @@ def plan_correction(
         reached_lab=_triple(to_d50(reached)),
     )
     if options.target_lab is None:
-        likelihood, dye_change, mean_change = look_at_result(flat_lab, seen_lab, after_lab)
+        likelihood, dye_change, mean_change = look_at_result(subject.still_life_lab, seen_lab, after_lab)
         evidence = replace(evidence, likelihood=likelihood, dye_change=dye_change, mean_change=mean_change)
-    judgement = judge(evidence)
-    plan = _planned(proposal, judgement.answer, judgement.doubts, flat_lab, seen_lab, after_lab, options)
-    return replace(plan, evidence=evidence)
+    return replace(_planned(subject, proposal, judge(evidence), after_lab, options), evidence=evidence)
+
+
+def look_at_subject(subject: Subject) -> Evidence:
+    """All evidence that needs no correction."""
+    return look_at_photos(
+        *(subject.still_life.rgb, subject.still_life_mask, subject.on_model.rgb, subject.found),
+        subject.bodies,
+    )
 
 
 def _as_held(lab: FloatImage, space: ColourSpace) -> FloatImage:
@@ -191,15 +196,14 @@ def _as_held(lab: FloatImage, space: ColourSpace) -> FloatImage:
 
 
 def _planned(
+    subject: Subject,
     proposal: _Found,
-    answer: Answer,
-    doubts: tuple[Doubt, ...],
-    flat_lab: FloatImage,
-    seen_lab: FloatImage,
+    judgement: Judgement,
     after_lab: FloatImage,
     options: CorrectionOptions,
 ) -> Plan:
-    unchanged = _colours(flat_lab, seen_lab, seen_lab, options)
+    answer, doubts = judgement.answer, judgement.doubts
+    unchanged = _colours(subject, subject.on_model_lab, options)
     is_target = options.target_lab is not None
     off = f"the garment was {proposal.gain:.1f} dE00 from the target colour"
     said = off if is_target else _figures(proposal)
@@ -231,36 +235,24 @@ def _planned(
         gain=share * proposal.gain,
         gain_interval=proposal.interval,
         remaining=remaining,
-        colours=_colours(flat_lab, seen_lab, after_lab, options),
+        colours=_colours(subject, after_lab, options),
     )
 
 
 def plan_paste(
-    still_life: RgbImage,
-    still_life_mask: BoolMask,
-    on_model: RgbImage,
-    found: GarmentMask,
-    pasted_lab: FloatImage | None,
-    doubt: str,
-    flat_lab: FloatImage,
-    seen_lab: FloatImage,
-    options: CorrectionOptions,
+    subject: Subject, pasted_lab: FloatImage | None, doubt: str, options: CorrectionOptions
 ) -> Plan:
     """Decide about a photo whose garment a network painted; the gain is not known.
 
     Args:
-        still_life: ``(h, w, 3)`` uint8 sRGB.
-        still_life_mask: ``(h, w)`` bool.
-        on_model: ``(H, W, 3)`` uint8 sRGB.
-        found: where the garment is on it.
+        subject: the pair.
         pasted_lab: ``(Q, 3)`` Lab of the garment as painted; None if it cannot be used.
         doubt: why it cannot be used.
-        flat_lab: ``(P, 3)`` Lab of garment pixels on the still-life.
-        seen_lab: ``(Q, 3)`` Lab of garment pixels on the on-model photo.
         options: what is asked for.
     """
-    judgement = judge(look_at_photos(still_life, still_life_mask, on_model, found))
-    unchanged = _colours(flat_lab, seen_lab, seen_lab, options) if len(seen_lab) else None
+    judgement = judge(look_at_subject(subject))
+    seen_lab = subject.on_model_lab
+    unchanged = _colours(subject, seen_lab, options) if len(seen_lab) else None
     if pasted_lab is None or (judgement.answer == "left_alone" and not options.force):
         return _left_alone(doubt, judgement.doubts, 0.0, unchanged)
     if options.strength == 0:
@@ -269,7 +261,7 @@ def plan_paste(
     text = "the network's garment, at the photo's size"
     if answer == "look":
         text = f"look at it: {doubts_said(judgement.doubts)} ({text})"
-    colours = _colours(flat_lab, seen_lab, pasted_lab, options)
+    colours = _colours(subject, pasted_lab, options)
     return Plan(None, answer, judgement.doubts, f"corrected: {text}", 0.0, colours=colours)
 
 
@@ -329,11 +321,10 @@ def _figures(proposal: _Found) -> str:
     return f"{said}; {proposal.note}" if proposal.note else said
 
 
-def _colours(
-    flat_lab: FloatImage, seen_lab: FloatImage, after_lab: FloatImage, options: CorrectionOptions
-) -> Colours:
-    wanted = look(flat_lab).mean if options.target_lab is None else from_d50(np.array(options.target_lab))
-    before, after = look(seen_lab).mean, look(after_lab).mean
+def _colours(subject: Subject, after_lab: FloatImage, options: CorrectionOptions) -> Colours:
+    is_target = options.target_lab is not None
+    wanted = from_d50(np.array(options.target_lab)) if is_target else look(subject.still_life_lab).mean
+    before, after = look(subject.on_model_lab).mean, look(after_lab).mean
     (lightness, *ab), (wanted_lightness, *wanted_ab) = to_d50(after), to_d50(wanted)
     turned = np.degrees(np.arctan2(ab[1], ab[0]) - np.arctan2(wanted_ab[1], wanted_ab[0]))
     return Colours(

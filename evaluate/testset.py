@@ -10,9 +10,10 @@ import numpy as np
 
 from chromiq.correction.fitting.hybrid import hybrid
 from chromiq.correction.fitting.transfer import transfer
-from chromiq.correction.photo import find_garment, garment_doubt
+from chromiq.correction.subject import find_garment
 from chromiq.dataset_builder.canvas.stitch import cut_on_model, cut_still_life, published_geometry
 from chromiq.dataset_builder.segmenters import Segmenter
+from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW, in_words
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.dataset_layout import DatasetLayout, read_examples
 from chromiq.errors import Finding, raise_findings
@@ -111,7 +112,10 @@ def find_trial_garment(trial: Trial, segmenter: Segmenter) -> Found:
     """Find the garment of a trial on its control, without a look at the truth."""
     _, still_life, on_model = _photos(trial)
     found = find_garment(still_life, on_model, segmenter)
-    return Found(trial, found.mask, garment_doubt(found))
+    if found.mask.any() and found.confidence >= LEFT_OUT_BELOW:
+        return Found(trial, found.mask, "")
+    reasons = found.reasons if found.mask.any() else ("empty",)
+    return Found(trial, found.mask, f"the garment was not found with confidence: {in_words(reasons)}")
 
 
 def correct_trial(found: Found, generated: RgbImage | None = None) -> tuple[RgbImage, str]:

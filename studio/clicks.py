@@ -64,5 +64,5 @@ class Clicks:
         with self._guard:
             self._model = self._model or load_click_model(self._masker)
             if self._seen is None or self._seen[0] is not photo:
-                self._seen = photo, self._model.encode(photo.rgb[1])
+                self._seen = photo, self._model.encode(photo.on_model.rgb)
             return self._model.mask(self._seen[1], points_xy, is_inside)

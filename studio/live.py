@@ -9,14 +9,16 @@ from pathlib import Path
 from chromiq.correction.decisions_csv import Decision
 from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.fitting.transfer import ColourFit, fit_colours, garment_sample
+from chromiq.correction.judging.evidence import find_bodies
 from chromiq.correction.plan import Plan, fit_together, plan_correction
 from chromiq.correction.results import BatchRun, mask_path
+from chromiq.correction.subject import Pixels, Subject
+from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.errors import Finding, UnsoundError
 from chromiq.imaging.resize import resize_mask
 from chromiq.photos.images import read_mask
 from chromiq.records import BoolMask, FloatImage, GarmentMask
-from chromiq.studio.preview_pair import PreviewPair
-from chromiq.studio.previews import BoundedCache, Decoded, decode_shown, preview_size_wh, stamp
+from chromiq.studio.previews import BoundedCache, decode_shown, preview_size_wh, stamp
 from chromiq.studio.workplace import Workplace
 
 LIVE_PX = 1_000_000
@@ -33,28 +35,22 @@ class LiveResult:
         plan: what would be done, and the figures.
     """
 
-    after: Decoded
+    after: Pixels
     plan: Plan
 
 
 @dataclass(frozen=True, eq=False)
-class _Small(PreviewPair):
-    """A pair with the mask of its on-model photo, and the garment on other photos of the same still-life."""
+class _Small(Subject):
+    """A pair with the garment on other photos of the same still-life."""
 
-    mask: BoolMask
-    others_lab: tuple[FloatImage, ...]
-
-    @cached_property
-    def seen_lab(self) -> FloatImage:
-        return garment_sample(self.on_model.values, self.mask, self.on_model.space)
+    others_lab: tuple[FloatImage, ...] = ()
 
     @cached_property
     def fit(self) -> ColourFit:
-        if self.others_lab:
-            joint = fit_together(self.flat_lab, [self.seen_lab, *self.others_lab])[0]
-            if joint is not None:
-                return joint
-        return fit_colours(self.flat_lab, self.seen_lab)
+        """Of all its photos that are lit alike."""
+        photos = [self.on_model_lab, *self.others_lab]
+        joint = fit_together(self.still_life_lab, photos)[0]
+        return joint or fit_colours(self.still_life_lab, self.on_model_lab)
 
 
 class LiveCorrections:
@@ -63,7 +59,7 @@ class LiveCorrections:
     def __init__(self, workplace: Workplace) -> None:
         self._workplace = workplace
         self._smalls: BoundedCache[_Small] = BoundedCache(
-            _CACHE_BYTES, lambda small: _BYTES_PER_PX * (small.mask.size + small.still_life_mask.size)
+            _CACHE_BYTES, lambda small: _BYTES_PER_PX * (small.found.mask.size + small.still_life_mask.size)
         )
 
     def correct(self, run: BatchRun, key: str, decision: Decision) -> LiveResult:
@@ -79,17 +75,12 @@ class LiveCorrections:
         """
         small = self._small(run, key)
         options = decision.options(run.options)
-        plan = plan_correction(
-            *(small.rgb[0], small.still_life_mask, small.rgb[1], GarmentMask(small.mask, 1.0)),
-            *(small.flat_lab, small.seen_lab, replace(options, method="transfer")),
-            fit=small.fit,
-            bodies=small.bodies,
-        )
-        after = small.on_model
-        if plan.colour_map is not None:
-            changed = apply_colour_map(after.values, small.mask, plan.colour_map, space=after.space)
-            after = Decoded(changed.values, after.space)
-        return LiveResult(after, plan)
+        plan = plan_correction(small, replace(options, method="transfer"), fit=small.fit)
+        before = small.on_model
+        if plan.colour_map is None:
+            return LiveResult(Pixels(before.values, before.space), plan)
+        changed = apply_colour_map(before.values, small.found.mask, plan.colour_map, space=before.space)
+        return LiveResult(Pixels(changed.values, before.space), plan)
 
     def _small(self, run: BatchRun, key: str) -> _Small:
         pair, mask = run.by_key[key], mask_path(run, key)
@@ -113,12 +104,20 @@ class LiveCorrections:
                 if covered.any()
             )
             still_life = decode_shown(pair.still_life, preview_size_wh(pair.still_life, LIVE_PX))
-            return _Small(still_life, *_with_mask(pair.on_model, mask), others)
+            on_model, covered = _with_mask(pair.on_model, mask)
+            return _Small(
+                still_life,
+                still_life_mask(still_life.rgb),
+                on_model,
+                GarmentMask(covered, 1.0),
+                find_bodies(still_life.rgb, on_model.rgb),
+                others,
+            )
 
         return self._smalls.get(stamps, read)
 
 
-def _with_mask(photo: Path, file: Path) -> tuple[Decoded, BoolMask]:
+def _with_mask(photo: Path, file: Path) -> tuple[Pixels, BoolMask]:
     shown = decode_shown(photo, preview_size_wh(photo, LIVE_PX))
     if not file.is_file():
         finding = Finding("mask.missing", str(photo), "no garment was found on it", "Draw its mask.")

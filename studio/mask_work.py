@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from chromiq.correction.fitting.colour_map import apply_colour_map
-from chromiq.correction.fitting.transfer import garment_sample
-from chromiq.correction.judging.evidence import look_at_photos
+from chromiq.correction.judging.evidence import find_bodies
 from chromiq.correction.judging.plausibility import Judgement, judge
 from chromiq.correction.options import CorrectionOptions
-from chromiq.correction.plan import Plan, plan_correction
+from chromiq.correction.plan import Plan, look_at_subject, plan_correction
+from chromiq.correction.subject import Pixels, Subject
+from chromiq.dataset_builder.segmenters.classic.body import Body
+from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.errors import Finding, UnsoundError
 from chromiq.imaging.resize import resize_mask
 from chromiq.photos.images import photo_size_wh, read_mask
 from chromiq.records import BoolMask, GarmentMask, PhotoPair
-from chromiq.studio.preview_pair import PreviewPair
-from chromiq.studio.previews import BoundedCache, Decoded, decode_shown, encoded, preview_size_wh, stamp
+from chromiq.studio.previews import BoundedCache, decode_shown, encoded, preview_size_wh, stamp
 
 _CACHE_BYTES = 60_000_000
 _BYTES_PER_PX = 12
@@ -28,39 +31,43 @@ _KEPT_RESULTS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Editable(PreviewPair):
-    """A pair whose mask is edited.
+class Editable:
+    """A pair whose mask is edited, reduced; the rest is computed once, when it is asked for.
 
     Attributes:
+        still_life: reduced.
+        on_model: reduced.
         size_wh: of the on-model photo itself.
     """
 
+    still_life: Pixels
+    on_model: Pixels
     size_wh: tuple[int, int]
+
+    @cached_property
+    def _still_life_mask(self) -> BoolMask:
+        return still_life_mask(self.still_life.rgb)
+
+    @cached_property
+    def _bodies(self) -> Sequence[Body]:
+        return find_bodies(self.still_life.rgb, self.on_model.rgb)
+
+    def _subject(self, mask: BoolMask) -> Subject:
+        found = GarmentMask(resize_mask(mask, self.on_model.size_wh), 1.0)
+        return Subject(self.still_life, self._still_life_mask, self.on_model, found, self._bodies)
 
     def looks_unlike(self, mask: BoolMask) -> Judgement:
         """What speaks against a mask of any size: where it lies and what the photos show there."""
-        flat, worn = self.rgb
-        return judge(look_at_photos(flat, self.still_life_mask, worn, self._found(mask), self.bodies))
+        return judge(look_at_subject(self._subject(mask)))
 
     def corrected(self, mask: BoolMask, options: CorrectionOptions) -> tuple[Plan, bytes | None]:
         """What the correction makes of the photo with a mask, and a preview; None if it stays as it is."""
-        photo, found = self.on_model, self._found(mask)
-        seen = (
-            garment_sample(photo.values, found.mask, photo.space)
-            if found.mask.any()
-            else np.empty((0, 3), np.float32)
-        )
-        flat, worn = self.rgb
-        plan = plan_correction(
-            flat, self.still_life_mask, worn, found, self.flat_lab, seen, options, bodies=self.bodies
-        )
+        subject, space = self._subject(mask), self.on_model.space
+        plan = plan_correction(subject, options)
         if plan.colour_map is None:
             return plan, None
-        after = apply_colour_map(photo.values, found.mask, plan.colour_map, space=photo.space)
-        return plan, encoded(Decoded(after.values, photo.space))
-
-    def _found(self, mask: BoolMask) -> GarmentMask:
-        return GarmentMask(resize_mask(mask, self.on_model.size_wh), 1.0)
+        after = apply_colour_map(self.on_model.values, subject.found.mask, plan.colour_map, space=space)
+        return plan, encoded(Pixels(after.values, space))
 
 
 def read_editable(pair: PhotoPair) -> Editable:

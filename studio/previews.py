@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -17,8 +16,9 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
+from chromiq.correction.subject import Pixels
 from chromiq.imaging.resize import resize_fast
-from chromiq.photos.colour_space import ColourSpace, eight_bits
+from chromiq.photos.colour_space import eight_bits
 from chromiq.photos.images import Photo, encode_lossless, photo_size_wh, read_photo, vips_image
 
 MAX_PREVIEW_PX = 2_000_000
@@ -62,30 +62,12 @@ class BoundedCache(Generic[Value]):
             return value
 
 
-@dataclass(frozen=True, eq=False)
-class Decoded:
-    """A photo as it is shown.
-
-    Attributes:
-        values: ``(H, W, 3)`` uint8 in `space`, upright, over white where the photo is transparent.
-        space: what they mean.
-    """
-
-    values: NDArray[np.uint8]
-    space: ColourSpace
-
-    @property
-    def size_wh(self) -> tuple[int, int]:
-        """In pixels."""
-        return self.values.shape[1], self.values.shape[0]
-
-
 class Previews:
     """Previews and tiles of photos, made when they are asked for and kept while there is room."""
 
     def __init__(self) -> None:
         self._pictures: BoundedCache[bytes] = BoundedCache(_PICTURE_BYTES, len)
-        self._decoded: BoundedCache[Decoded] = BoundedCache(_DECODED_BYTES, lambda each: each.values.nbytes)
+        self._decoded: BoundedCache[Pixels] = BoundedCache(_DECODED_BYTES, lambda each: each.values.nbytes)
 
     def preview(self, path: Path, most_px: int = MAX_PREVIEW_PX) -> bytes:
         """A photo of at most `most_px` pixels as PNG; one that has no more is shown as it is.
@@ -97,7 +79,7 @@ class Previews:
             (*stamp(path), most_px), lambda: encoded(decode_shown(path, preview_size_wh(path, most_px)))
         )
 
-    def whole(self, path: Path) -> Decoded:
+    def whole(self, path: Path) -> Pixels:
         """All of a photo's pixels.
 
         Raises:
@@ -122,7 +104,7 @@ class Previews:
             part = whole.values[row * TILE_PX :, column * TILE_PX :][:TILE_PX, :TILE_PX]
             if not part.size or min(column, row) < 0:
                 raise IndexError(f"no tile {column}, {row}")
-            return encoded(Decoded(part, whole.space))
+            return encoded(Pixels(part, whole.space))
 
         return self._pictures.get((*stamp(path), "tile", column, row), cut)
 
@@ -134,8 +116,8 @@ def preview_size_wh(path: Path, most_px: int = MAX_PREVIEW_PX) -> tuple[int, int
     return max(1, int(width_px * scale)), max(1, int(height_px * scale))
 
 
-def decode_shown(path: Path, size_wh: tuple[int, int] | None) -> Decoded:
-    """A photo as it is shown, at a size or, with None, at its own.
+def decode_shown(path: Path, size_wh: tuple[int, int] | None) -> Pixels:
+    """A photo as it is shown, 8 bits, upright and over white, at a size or, with None, at its own.
 
     Raises:
         UnsoundError: if it cannot be read.
@@ -144,10 +126,10 @@ def decode_shown(path: Path, size_wh: tuple[int, int] | None) -> Decoded:
     values = _over_white(photo)
     if size_wh is not None and size_wh != (values.shape[1], values.shape[0]):
         values = resize_fast(values, size_wh)
-    return Decoded(eight_bits(values), photo.space)
+    return Pixels(eight_bits(values), photo.space)
 
 
-def encoded(shown: Decoded) -> bytes:
+def encoded(shown: Pixels) -> bytes:
     """PNG with the profile of its colours, if they are not sRGB."""
     image = vips_image(shown.values)
     if shown.space.profile is not None:

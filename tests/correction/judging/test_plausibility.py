@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from chromiq.correction.fitting.transfer import garment_sample
 from chromiq.correction.judging.evidence import Evidence, find_bodies, look_at_photos
 from chromiq.correction.judging.plausibility import RULES, judge
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.plan import plan_correction
+from chromiq.correction.subject import Pixels, Subject
 from chromiq.dataset_builder.degrade.apply import degrade
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.records import GarmentMask
@@ -35,12 +35,9 @@ def shirt():
 
 
 def planned(still_life, photo, mask, confidence=1.0, **options):
-    flat_mask = still_life_mask(still_life)
-    seen = garment_sample(photo, mask) if mask.any() else np.empty((0, 3), np.float32)
-    return plan_correction(
-        still_life, flat_mask, photo, GarmentMask(mask, confidence), garment_sample(still_life, flat_mask),
-        seen, CorrectionOptions(**options),
-    )  # fmt: skip
+    found = GarmentMask(mask, confidence)
+    subject = Subject(Pixels(still_life), still_life_mask(still_life), Pixels(photo), found)
+    return plan_correction(subject, CorrectionOptions(**options))
 
 
 def codes(plan):
@@ -95,10 +92,8 @@ def test_the_mask_of_another_photo_is_to_be_looked_at(shirt):
 def test_exchanged_photos_are_left_alone(shirt):
     pair, off = shirt
     mask = still_life_mask(pair.still_life)
-    plan = plan_correction(
-        off, pair.on_model_mask, pair.still_life, GarmentMask(mask, 1.0),
-        garment_sample(off, pair.on_model_mask), garment_sample(pair.still_life, mask), CorrectionOptions(),
-    )  # fmt: skip
+    subject = Subject(Pixels(off), pair.on_model_mask, Pixels(pair.still_life), GarmentMask(mask, 1.0))
+    plan = plan_correction(subject, CorrectionOptions())
     assert plan.answer == "left_alone"
     assert "photos.exchanged" in codes(plan)
 

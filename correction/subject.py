@@ -1,0 +1,153 @@
+"""A pair of photos that was read, with the garment on both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chromiq.correction.fitting.transfer import garment_sample
+from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
+from chromiq.dataset_builder.segmenters.classic.body import Body
+from chromiq.dataset_builder.segmenters.doubts import with_doubt_of_label
+from chromiq.dataset_builder.segmenters.still_life import still_life_mask
+from chromiq.errors import Finding, UnsoundError
+from chromiq.photos.colour_space import SRGB, ColourSpace
+from chromiq.photos.images import Photo, read_mask, read_photo
+from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
+
+
+class Picture(Protocol):
+    """What is needed of a photo: `chromiq.photos.images.Photo` and `Pixels` have it."""
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """``(H, W, 3)`` uint8 or uint16 in `space`."""
+        ...
+
+    @property
+    def space(self) -> ColourSpace:
+        """What the values mean."""
+        ...
+
+    @property
+    def rgb(self) -> RgbImage:
+        """``(H, W, 3)`` uint8 sRGB."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """A picture that is no file.
+
+    Attributes:
+        values: ``(H, W, 3)`` uint8 or uint16 in `space`.
+        space: what they mean.
+    """
+
+    values: NDArray[Any]
+    space: ColourSpace = SRGB
+
+    @cached_property
+    def rgb(self) -> RgbImage:
+        """``(H, W, 3)`` uint8 sRGB."""
+        return self.space.to_bytes(self.values)
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """In pixels."""
+        return self.values.shape[1], self.values.shape[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A pair of photos with the garment on both.
+
+    Attributes:
+        still_life: the photo whose colour is right.
+        still_life_mask: ``(h, w)`` bool, the garment on it.
+        on_model: the photo to correct.
+        found: the garment on it.
+        bodies: the person on each of the two, as `judging.evidence.find_bodies` finds them, which takes
+            longest of all that is judged; None to look when it is needed.
+    """
+
+    still_life: Picture
+    still_life_mask: BoolMask
+    on_model: Picture
+    found: GarmentMask
+    bodies: Sequence[Body] | None = None
+
+    @cached_property
+    def still_life_lab(self) -> FloatImage:
+        """``(P, 3)`` Lab of garment pixels on the still-life."""
+        return garment_sample(self.still_life.values, self.still_life_mask, self.still_life.space)
+
+    @cached_property
+    def on_model_lab(self) -> FloatImage:
+        """``(Q, 3)`` Lab of garment pixels on the on-model photo; empty if no garment was found."""
+        return self.sample(self.on_model.values)
+
+    def sample(self, values: NDArray[Any]) -> FloatImage:
+        """The same pixels as `on_model_lab`, of another version of the on-model photo."""
+        if not self.found.mask.any():
+            return np.empty((0, 3), np.float32)
+        return garment_sample(values, self.found.mask, self.on_model.space)
+
+
+@dataclass(frozen=True, eq=False)
+class FileSubject(Subject):
+    """A subject whose two photos are files."""
+
+    still_life: Photo
+    on_model: Photo
+
+
+def read_subject(
+    still_life: Path,
+    on_model: Path,
+    segmenter: Segmenter,
+    mask: Path | None = None,
+    found: GarmentMask | None = None,
+) -> FileSubject:
+    """Read a pair and find its garment on both photos.
+
+    Args:
+        still_life: the photo whose colour is right.
+        on_model: the photo to correct.
+        segmenter: finds the garment if neither `mask` nor `found` is given.
+        mask: a mask file of the on-model photo's size.
+        found: the garment, if it is known already.
+
+    Raises:
+        UnsoundError: if a photo or the mask cannot be used.
+    """
+    right, photo = read_photo(still_life), read_photo(on_model)
+    found = found or find_garment(right.rgb, photo.rgb, segmenter, mask)
+    return FileSubject(right, still_life_mask(right.rgb), photo, found)
+
+
+def find_garment(
+    still_life: RgbImage, on_model: RgbImage, segmenter: Segmenter, mask: Path | None = None
+) -> GarmentMask:
+    """The garment on the on-model photo, as a mask file says or else as the segmenter finds it.
+
+    Raises:
+        UnsoundError: if the mask file cannot be read or has another size than the photo.
+    """
+    if mask is None:
+        label = segmenter.label([(still_life, on_model)])[0]
+        found = segmenter.segment([SegmentationTask(still_life, on_model, label.name)])[0]
+        return with_doubt_of_label(found, label)
+    given = read_mask(mask)
+    if given.shape != on_model.shape[:2]:
+        needs, has = (f"{shape[1]}x{shape[0]}" for shape in (on_model.shape, given.shape))
+        message, hint = f"is {has} pixels, its photo {needs}", "Draw it at the photo's size."
+        finding = Finding("mask.size", str(mask), message, hint, wanted=needs, got=has)
+        raise UnsoundError.of(finding)
+    return GarmentMask(np.asarray(given), 1.0)
