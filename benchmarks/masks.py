@@ -36,9 +36,9 @@ from chromiq.dataset_builder.inputs.garments_json import read_garments
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
-from chromiq.dataset_builder.segmenters.doubts import DOUBTFUL_BELOW
+from chromiq.dataset_builder.segmenters.doubts import DOUBTFUL_BELOW, LEFT_OUT_BELOW, with_doubt_of_label
 from chromiq.photos.images import read_mask, read_photo, write_photo
-from chromiq.records import BoolMask, RgbImage
+from chromiq.records import BoolMask, GarmentLabel, RgbImage
 from chromiq.sample_catalogue.catalogue import draw_pair
 
 BAD_BELOW_IOU = 0.75
@@ -171,12 +171,17 @@ def results(segmenter: Segmenter, cases: Iterable[Case]) -> list[Result]:
     done = []
     for case in cases:
         start = time.process_time()
-        label = case.label or segmenter.label([(case.still_life, case.on_model)])[0].name
-        found = segmenter.segment([SegmentationTask(case.still_life, case.on_model, label)])[0]
+        label = (
+            GarmentLabel(case.label, "given")
+            if case.label
+            else segmenter.label([(case.still_life, case.on_model)])[0]
+        )
+        found = segmenter.segment([SegmentationTask(case.still_life, case.on_model, label.name)])[0]
+        found = with_doubt_of_label(found, label)
         seconds = time.process_time() - start
         union = (found.mask | case.truth).sum()
         iou = float((found.mask & case.truth).sum() / union) if union else 1.0
-        done.append(Result(case, label, found.mask, iou, found.confidence, found.reasons, seconds))
+        done.append(Result(case, label.name, found.mask, iou, found.confidence, found.reasons, seconds))
     return done
 
 

@@ -43,7 +43,7 @@ REASONS: dict[str, Reason] = {
         strong=True,
     ),
     "nothing_named": Reason(
-        "none of the words for garments was seen on the photos, so its name is a guess",
+        "the photos do not tell which garment it is, so its name is a guess",
         "Give the garment's name.",
         strong=True,
     ),

@@ -130,12 +130,14 @@ def decide_kind(garment: BoolMask, still_life: RgbImage, photo: RgbImage, body: 
 def label_of_kind(garment: BoolMask, choice: KindChoice) -> GarmentLabel:
     """A word for a garment that nobody named, with its doubt: the kind is sure, the word much less.
 
+    The score is 0, that of a guess, if the kind is a toss-up.
+
     Args:
         garment: ``(h, w)`` bool, the garment on the still-life.
         choice: where it is worn.
     """
     outline = Outline.of(garment)
-    sure = 1 / (1 + np.exp(-choice.margin))
+    sure = 1 / (1 + np.exp(-choice.margin)) if choice.margin >= TUNING.kind_least_margin else 0.0
 
     def label(name: str, runner_up: str, score: float) -> GarmentLabel:
         return GarmentLabel(name, "silhouette", round(float(score * sure), 4), runner_up)
@@ -200,7 +202,8 @@ def _by_colour(garment: BoolMask, still_life: RgbImage, photo: RgbImage, body: B
     upper, lower = found
     if not np.isfinite(upper + lower):
         return {"upper": 0.0, "lower": 0.0, "full": 0.0}
-    apart = float(np.clip(8 * (upper - lower), -3, 3))
+    most = TUNING.kind_most_colour
+    apart = float(np.clip(8 * (upper - lower), -most, most))
     return {"upper": apart, "lower": -apart, "full": 0.5 - abs(apart)}
 
 

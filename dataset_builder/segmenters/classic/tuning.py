@@ -136,6 +136,10 @@ class ClassicTuning:
         0.74, "ratio of widths", _REAL, "below short sleeves an outline narrows to 0.7"
     )
     kind_long: float = _tuned(1.9, "height over width", _REAL, "longer outlines are dresses or trousers")
+    kind_most_colour: float = _tuned(
+        1.5, "log odds", _REAL2, "of the colours, which an error of colour may make those of other clothes"
+    )
+    kind_least_margin: float = _tuned(0.5, "log odds", _REAL2, "less is a toss-up")
     kind_min_seed_px: int = _tuned(100, "px at work size", _REAL2, "least sample of colours")
 
     # Colours.
