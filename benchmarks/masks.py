@@ -36,7 +36,7 @@ from chromiq.dataset_builder.inputs.garments_json import read_garments
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
-from chromiq.dataset_builder.segmenters.doubts import DOUBTFUL_BELOW, LEFT_OUT_BELOW, with_doubt_of_label
+from chromiq.dataset_builder.segmenters.doubts import DOUBTFUL_BELOW, with_doubt_of_label
 from chromiq.photos.images import read_mask, read_photo, write_photo
 from chromiq.records import BoolMask, GarmentLabel, RgbImage
 from chromiq.sample_catalogue.catalogue import draw_pair

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
 
 from chromiq.dataset_builder.segmenters.classic.body import Body, Kind, place_prior, seed_box
 from chromiq.dataset_builder.segmenters.classic.extent import Edges, Extent, find_extent, within_extent
+from chromiq.dataset_builder.segmenters.classic.head import Head
 from chromiq.dataset_builder.segmenters.classic.palette import (
     ColourGroups,
     Palette,
@@ -43,8 +45,8 @@ class Evidence:
         between_ends: ``(H, W)`` bool, all cloth between those ends that is not known to be another garment's.
         terms: by their names in `TERMS`, ``(H, W)`` log odds whose sum, within 12 either way, is that of the
             probability; outside the person and under hair the probability is 0 whatever they say.
-        steadiness: 0..1, the overlap that is left when the still-life's proportions do not count, times that
-            with the head a little further up.
+        masks_otherwise: finds the mask again in other ways: without the still-life's proportions, and with
+            the head a little further up.
     """
 
     probability: FloatImage
@@ -53,7 +55,14 @@ class Evidence:
     unsure_ends: float
     between_ends: BoolMask
     terms: dict[str, FloatImage]
-    steadiness: float = 1.0
+    masks_otherwise: Callable[[], Iterator[BoolMask]] = lambda: iter(())
+
+    @cached_property
+    def steadiness(self) -> float:
+        """The overlap that is left when the mask is found in each of the other ways: 0..1."""
+        found = self.probability > 0.5
+        overlaps = [(found & again).sum() / max((found | again).sum(), 1) for again in self.masks_otherwise()]
+        return float(np.prod(overlaps))
 
 
 def weigh_evidence(
@@ -115,7 +124,7 @@ def weigh_evidence(
         extent.unsure,
         between,
         terms,
-        _steadiness(scene, worn, logit, shown, whole=whole),
+        lambda: _masks_otherwise(scene, worn, logit, shown, whole=whole),
     )
 
 
@@ -158,20 +167,22 @@ def _worn(scene: _Scene, *, whole: bool) -> _Worn:
     return _Worn(extent, colour, of_group + of_pixel * np.minimum(_log_odds(place, 0.005), 1.2), trust)
 
 
-def _steadiness(scene: _Scene, worn: _Worn, logit: FloatImage, shown: BoolMask, *, whole: bool) -> float:
-    """How little the mask changes without the still-life's proportions, and with the chin a little higher."""
-    found, steadiness = shown & (logit > 0), 1.0
-    for other in (_worn(scene, whole=False), _worn(_raised(scene), whole=whole)):
-        again = shown & (logit - worn.colour - worn.place + other.colour + other.place > 0)
-        steadiness *= float((found & again).sum() / max((found | again).sum(), 1))
-    return steadiness
+def _masks_otherwise(
+    scene: _Scene, worn: _Worn, logit: FloatImage, shown: BoolMask, *, whole: bool
+) -> Iterator[BoolMask]:
+    """The mask without the still-life's proportions, and with the head a little higher, where these count."""
+    others = []
+    if whole:
+        others.append((scene, False))
+    if scene.body.head is not None:
+        others.append((_raised(scene, scene.body.head), whole))
+    for other_scene, other_whole in others:
+        other = _worn(other_scene, whole=other_whole)
+        yield shown & (logit - worn.colour - worn.place + other.colour + other.place > 0)
 
 
-def _raised(scene: _Scene) -> _Scene:
+def _raised(scene: _Scene, head: Head) -> _Scene:
     """The same with the head a fifth of its height further up."""
-    head = scene.body.head
-    if head is None:
-        return scene
     rows = round(TUNING.evidence_raised_heads * (head.chin - head.top))
     return replace(
         scene, body=replace(scene.body, head=replace(head, top=head.top - rows, chin=head.chin - rows))

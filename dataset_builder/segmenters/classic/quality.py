@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
-from chromiq.dataset_builder.segmenters.doubts import limited
+from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW, limited
 from chromiq.records import BoolMask
 
 if TYPE_CHECKING:
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tuple[float, tuple[str, ...]]:
     """A mask's confidence and the reasons to doubt it.
 
-    The confidence is the IoU that the mask would have if its pixels' probabilities were true, lowered by
-    how unsure the garment's ends are, by how much the mask changes when it is found a little differently,
-    and by each doubt that the probabilities do not include; a strong reason alone keeps it low.
+    The confidence is the IoU that the mask would have if its pixels' probabilities were true, times the
+    overlap that is left when it is found in slightly different ways; one strong reason keeps it low. The
+    other reasons tell what to look at: factors for them, for how unsure the ends are, for colours, shape,
+    share of the person and the agreement with mirrored or darker photos were fitted and flagged no more bad
+    masks of the source that was left out of the fit (README, "How good the masks are").
 
     Args:
         mask: ``(H, W)`` bool, the garment found.
@@ -57,15 +59,15 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
         "no_head": kind != "lower" and (body.head is None or body.head.assumed),
         "parts_left_out": left_out > TUNING.quality_most_left_out,
         "unsure_ends": evidence.unsure_ends > 0.1,
-        "unsteady": evidence.steadiness < TUNING.quality_steady,
         "undecided": expected < 0.85,
     }
-    named = tuple(name for name, holds in reasons.items() if holds)
-    confidence = expected * (1 - evidence.unsure_ends) * evidence.steadiness
-    confidence *= np.prod([TUNING.quality_penalty.get(name, 1.0) for name in named])
-    if left_out > TUNING.quality_most_left_out:
-        confidence /= 1 + left_out  # the overlap if all of it is the garment's
-    return limited(float(np.clip(confidence, 0, 1) ** TUNING.quality_calibration), named), named
+    named = [name for name, holds in reasons.items() if holds]
+    confidence = limited(float(min(expected, 1)), named)
+    if confidence >= LEFT_OUT_BELOW:  # else the steadiness, which takes time, decides nothing
+        confidence *= evidence.steadiness
+        if evidence.steadiness < TUNING.quality_steady:
+            named.append("unsteady")
+    return confidence, tuple(named)
 
 
 def _runs_out(mask: BoolMask, body: Body) -> bool:

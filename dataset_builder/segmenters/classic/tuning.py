@@ -339,23 +339,6 @@ class ClassicTuning:
         0.2, "trust", _REAL2, "the colours had to be moved by over 25 Lab, further than real errors move them"
     )
     quality_steady: float = _tuned(0.8, "overlap", _REAL2, "below this a mask is unsteady")
-    # Fitted on 544 masks, with and without the fetched weights, 49 of them under IoU 0.75: real, real2, and
-    # drawn pairs, as they are, with a colour error, before another wall, and cut above the garment.
-    # 46 of the 49 lie below `DOUBTFUL_BELOW`, and 25 % of the others; without the steadiness 37, and 21 %.
-    quality_calibration: float = _tuned(0.75, "exponent", _REAL2, "the factors depend on each other")
-    quality_penalty: Mapping[str, float] = _tuned(
-        {
-            "share_of_person": 0.85,
-            "box_overflow": 0.5,
-            "cloth_like_background": 0.55,
-            "one_colour": 0.97,
-            "fragments": 0.95,
-            "holes": 0.95,
-        },
-        "factor",
-        _REAL2,
-        "of each doubt",
-    )
 
 
 TUNING = ClassicTuning()
