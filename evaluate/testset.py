@@ -112,7 +112,9 @@ def find_trial_garment(trial: Trial, segmenter: Segmenter) -> Found:
     """Find the garment of a trial on its control, without a look at the truth."""
     _, still_life, on_model = _photos(trial)
     found = find_garment(still_life, on_model, segmenter)
-    if found.mask.any() and found.confidence >= LEFT_OUT_BELOW:
+    # The colour is off on purpose, so that it disagrees says nothing about the mask.
+    off = "colour_disagrees" in found.reasons
+    if found.mask.any() and (off or found.confidence >= LEFT_OUT_BELOW):
         return Found(trial, found.mask, "")
     reasons = found.reasons if found.mask.any() else ("empty",)
     return Found(trial, found.mask, f"the garment was not found with confidence: {in_words(reasons)}")

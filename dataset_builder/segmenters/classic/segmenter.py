@@ -42,6 +42,7 @@ from chromiq.dataset_builder.segmenters.classic.palette import (
 from chromiq.dataset_builder.segmenters.classic.people import columns_of_people, likeness_of_clothes
 from chromiq.dataset_builder.segmenters.classic.quality import judge_mask
 from chromiq.dataset_builder.segmenters.classic.sleeves import cloth_on_arms
+from chromiq.dataset_builder.segmenters.classic.trims import trims
 from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
 from chromiq.dataset_builder.segmenters.small.person import PersonModels, SeenPerson
 from chromiq.dataset_builder.segmenters.still_life import grab_cut, keep_large_parts, still_life_mask
@@ -210,11 +211,15 @@ def find_garment(look: Look, label: str, without: Collection[str] = ()) -> Found
     if kind != "lower":
         body = with_head(body)
     over = hair(body, seed_box(body, kind), look.palette) if kind != "lower" else None
-    arms = cloth_on_arms(body, kind, look.still_life_lab, _inside(look.garment), over)
+    inside = _inside(look.garment)
+    arms = cloth_on_arms(body, kind, look.still_life_lab, inside, over)
     evidence = weigh_evidence(
         body, kind, look.garment, look.palette, arms, over, without, whole=look.part is None
     )
     mask = _refine(look.small, body, kind, evidence.probability)
+    if evidence.trust > TUNING.least_trust_of_trims:
+        found = trims(body, mask, look.still_life_lab, inside, look.palette)
+        mask = _with_trims(mask, found, evidence.alike, body)
     confidence, reasons = judge_mask(mask, body, kind, evidence)
     if look.several_wear_it:
         confidence, reasons = confidence * TUNING.several_penalty, (*reasons, "several_people")
@@ -237,6 +242,16 @@ def _refine(small: RgbImage, body: Body, kind: Kind, probability: FloatImage) ->
     if body.head and kind != "lower":
         mask[: body.head.chin_row(-0.2)] = False
     return mask
+
+
+def _with_trims(mask: BoolMask, found: BoolMask, alike: BoolMask, body: Body) -> BoolMask:
+    """A mask with its trims, and with the cloth that lies between them."""
+    if not found.any():
+        return mask
+    both = mask | found
+    closed = cv2.morphologyEx(both.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)) > 0
+    both |= closed & body.person & alike & ~body.like_skin
+    return np.asarray(both | _own_holes(both, body))
 
 
 def _own_holes(mask: BoolMask, body: Body) -> BoolMask:

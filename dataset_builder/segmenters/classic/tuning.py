@@ -45,6 +45,10 @@ class ClassicTuning:
     largest_hole: float = _tuned(0.2, "share of mask", _REAL, "but no larger hole")
     small_hole_px: int = _tuned(200, "px at work size", _REAL, "and every smaller one")
 
+    least_trust_of_trims: float = _tuned(
+        0.8, "trust", _REAL2, "below it colours have moved too far to know a trim by its colour"
+    )
+
     # Where on the body.
     body_place_in_heads: Mapping[str, tuple[float, float, float, float]] = _tuned(
         {"upper": (-0.12, 2.5, 0.08, 0.3), "lower": (2.2, 6.7, 0.3, 0.2), "full": (-0.05, 6.6, 0.08, 0.2)},
@@ -308,6 +312,16 @@ class ClassicTuning:
         _REAL,
         "cloth of one kind differs by under 1, other sleeves by 18 and more",
     )
+
+    # Trims.
+    trims_other_lab: float = _tuned(25.0, "weighted Lab", _REAL2, "from the main colours: of a trim")
+    trims_same_lab: float = _tuned(8.0, "weighted Lab", _REAL2, "a trim's colour on both photos")
+    trims_least_share: float = _tuned(0.015, "share of garment", _REAL2, "less is a button or a label")
+    trims_least_px: int = _tuned(8, "px at work size", _REAL2, "less is noise")
+    trims_most_share: float = _tuned(2.5, "ratio", _REAL2, "of a trim's share when worn to that when flat")
+    trims_above_hem_heads: float = _tuned(0.15, "heads", _REAL2, "a trim ends so far above the hem")
+    trims_half_width_heads: float = _tuned(0.14, "heads", _REAL2, "a trim is thinner")
+    trims_beside: float = _tuned(0.15, "share of trim", _REAL2, "so much lies along the cloth")
 
     # Several people.
     people_least_area: float = _tuned(
