@@ -17,6 +17,7 @@ _START_OF_IMAGE, _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xd8", 0xDA, 0xD9
 JPEG_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _MOST_BLOCKS = 100_000
 _LARGEST_BLOCK = 256 << 20
+_PIXELS = frozenset({b"IDAT", b"fdAT", b"VP8 ", b"VP8L", b"ALPH", b"ANMF"})
 
 
 @dataclass(frozen=True)
@@ -120,15 +121,30 @@ def bytes_behind_jpeg(path: Path) -> int:
 
 def png_chunks(path: Path) -> list[Block]:
     """Every chunk of a PNG; those of pixels without their payload."""
+    return _chunks(path, len(PNG_SIGNATURE), webp=False)
+
+
+def webp_chunks(path: Path) -> list[Block]:
+    """Every chunk of a WebP; those of pixels without their payload."""
+    return _chunks(path, 12, webp=True)
+
+
+def _chunks(path: Path, start: int, *, webp: bool) -> list[Block]:
     found: list[Block] = []
     with path.open("rb") as stream:
-        stream.seek(len(PNG_SIGNATURE))
+        stream.seek(start)
         while len(found) < _MOST_BLOCKS and len(head := stream.read(8)) == 8:
-            length, kind = int.from_bytes(head[:4]), head[4:]
-            payload = _payload(stream, length, skipped=kind in {b"IDAT", b"fdAT"})
-            if payload is None:
+            kind, length = (
+                (head[:4], int.from_bytes(head[4:], "little"))
+                if webp
+                else (head[4:], int.from_bytes(head[:4]))
+            )
+            payload = b""
+            if kind in _PIXELS:
+                stream.seek(length, 1)
+            elif length > _LARGEST_BLOCK or len(payload := stream.read(length)) < length:
                 break
-            stream.seek(4, 1)
+            stream.seek(length % 2 if webp else 4, 1)  # padding, or a checksum
             found.append(Block(kind, payload))
             if kind == b"IEND":
                 break
@@ -153,21 +169,6 @@ def png_with_chunks(data: bytes, chunks: Iterable[Block], replaced: frozenset[by
     return b"".join([PNG_SIGNATURE, own[0], *new, *own[1:]])
 
 
-def webp_chunks(path: Path) -> list[Block]:
-    """Every chunk of a WebP; those of pixels without their payload."""
-    found: list[Block] = []
-    with path.open("rb") as stream:
-        stream.seek(12)
-        while len(found) < _MOST_BLOCKS and len(head := stream.read(8)) == 8:
-            length, kind = int.from_bytes(head[4:], "little"), head[:4]
-            payload = _payload(stream, length, skipped=kind in {b"VP8 ", b"VP8L", b"ALPH", b"ANMF"})
-            if payload is None:
-                break
-            stream.seek(length % 2, 1)
-            found.append(Block(kind, payload))
-    return found
-
-
 def webp_with_chunks(data: bytes, chunks: Iterable[Block], size_wh: tuple[int, int], *, alpha: bool) -> bytes:
     """A still WebP with ICCP, EXIF and XMP chunks in place of its own, in the order the format asks for."""
     new = {each.kind: each.payload for each in chunks}
@@ -186,14 +187,3 @@ def webp_with_chunks(data: bytes, chunks: Iterable[Block], size_wh: tuple[int, i
         for kind, payload in ordered
     )
     return b"RIFF" + len(body).to_bytes(4, "little") + body
-
-
-def _payload(stream: BinaryIO, length: int, *, skipped: bool) -> bytes | None:
-    """A block's payload, empty if it is skipped; None if the file ends before it."""
-    if length > _LARGEST_BLOCK and not skipped:
-        return None
-    if skipped:
-        stream.seek(length, 1)
-        return b""
-    payload = stream.read(length)
-    return payload if len(payload) == length else None

@@ -18,10 +18,10 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
-from chromiq.errors import Finding
+from chromiq.errors import Finding, UnsoundError
 from chromiq.files import write_bytes
 from chromiq.photos.colour_space import ColourSpace, eight_bits, srgb_profile
-from chromiq.photos.reader import MIN_SIDE_PX, PhotoFile, Pixels, open_photo, unsound
+from chromiq.photos.reader import MIN_SIDE_PX, PhotoFile, Pixels, open_photo
 from chromiq.photos.tiff import ICC, Entry, plain_directory, write_tiff
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
@@ -278,7 +278,7 @@ def _refuse_colours(path: Path, rgb: RgbImage) -> None:
     coloured = float(np.mean(np.ptp(sample, axis=2) > _GREY_WITHIN_LEVELS))
     if coloured > _MAX_COLOURED_SHARE:
         message = f"a mask is grey, but {coloured:.0%} of this image is coloured"
-        raise unsound(
+        raise UnsoundError.of(
             Finding("mask.colour", str(path), message, "Paint the garment white and the rest black.")
         )
 
@@ -320,34 +320,24 @@ def encode_photo(
     *,
     quality: int = JPEG_QUALITY,
     chroma_subsampling: bool = False,
+    tagged: bool = True,
 ) -> bytes:
-    """The bytes that `write_photo` writes."""
-    return _encoded(rgb, image_format, srgb_profile(), quality=quality, chroma_subsampling=chroma_subsampling)
-
-
-def encode_image(rgb: RgbImage, image_format: Literal["JPEG", "PNG"] = "JPEG", quality: int = 90) -> bytes:
-    """An sRGB image as file bytes without a profile, for embedding in a report."""
-    return _encoded(rgb, image_format, None, quality=quality)
-
-
-def _encoded(
-    rgb: NDArray[Any],
-    image_format: ImageFormat,
-    profile: bytes | None,
-    *,
-    quality: int = JPEG_QUALITY,
-    chroma_subsampling: bool = False,
-) -> bytes:
+    """The bytes that `write_photo` writes; without the profile unless `tagged`."""
     if image_format == "TIFF":
-        directory, strips = plain_directory(rgb, {ICC: Entry(7, profile)} if profile else {})
+        directory, strips = plain_directory(rgb, {ICC: Entry(7, srgb_profile())} if tagged else {})
         return write_tiff(directory, strips)
     image = vips_image(rgb)
-    if profile:
-        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    if tagged:
+        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", srgb_profile())
     if image_format == "JPEG":
         mode = "on" if chroma_subsampling else "off"
         return bytes(image.jpegsave_buffer(Q=quality, subsample_mode=mode, keep="icc"))
     return encode_lossless(image, image_format)
+
+
+def encode_image(rgb: RgbImage, image_format: Literal["JPEG", "PNG"] = "JPEG", quality: int = 90) -> bytes:
+    """An sRGB image as file bytes without a profile, for embedding in a report."""
+    return encode_photo(rgb, image_format, quality=quality, tagged=False)
 
 
 def encode_lossless(image: pyvips.Image, image_format: Literal["PNG", "WEBP"]) -> bytes:

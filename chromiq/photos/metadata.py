@@ -96,7 +96,6 @@ class Metadata:
         iptc: the IPTC records of a TIFF, which others keep among Photoshop's resources.
         profile: the ICC profile.
         dots_per_inch: across and down; None if the file does not say.
-        comments: a JPEG's comments.
         blocks: all blocks of a JPEG, PNG or WebP.
         second_pictures: what else a file holds, by name.
         profile_is_whole: False if part of the ICC profile is missing.
@@ -110,7 +109,6 @@ class Metadata:
     iptc: bytes | None = None
     profile: bytes | None = None
     dots_per_inch: tuple[float, float] | None = None
-    comments: tuple[bytes, ...] = ()
     blocks: tuple[Block, ...] = ()
     second_pictures: tuple[str, ...] = ()
     profile_is_whole: bool = True
@@ -223,7 +221,6 @@ def _of_jpeg(path: Path) -> Metadata:
         profile=b"".join(parts[number] for number in sorted(parts)) or None,
         profile_is_whole=len(parts) == total,
         dots_per_inch=_dots_of_directory(directory) or dots,
-        comments=tuple(each.payload for each in segments if each.kind == COMMENT),
         blocks=tuple(segments),
         second_pictures=tuple(seconds),
     )
@@ -467,20 +464,25 @@ def resources(data: bytes | None) -> list[tuple[int, bytes, bytes]]:
     return found
 
 
+def _resource_name(number: int) -> str:
+    if number in {_IPTC_RESOURCE, _IPTC_DIGEST}:
+        return "IPTC"
+    if number in _CLIPPING_PATHS:
+        return "clipping path"
+    return "Photoshop thumbnail" if number in _THUMBNAIL_RESOURCES else "Photoshop resources"
+
+
 def carried_resources(data: bytes | None, carried: Carried) -> bytes | None:
     """Photoshop's image resources without thumbnails."""
     kept = []
     for number, content, whole in resources(data):
         if number in _THUMBNAIL_RESOURCES:
-            carried.drop("Photoshop thumbnail")
+            carried.drop(_resource_name(number))
         elif number == 0x0422 and parsed_exif(content).tags:
             carried.drop("EXIF copy among Photoshop resources")
         else:
             kept.append(whole)
-            carried.keep(
-                "IPTC" if number in {_IPTC_RESOURCE, _IPTC_DIGEST}
-                else "clipping path" if number in _CLIPPING_PATHS else "Photoshop resources"
-            )  # fmt: skip
+            carried.keep(_resource_name(number))
     return b"".join(kept) or None
 
 
@@ -556,9 +558,12 @@ def _other_block(block: Block) -> str:
 
 
 def _drop_other_blocks(metadata: Metadata, carried: Carried) -> None:
-    """Name the blocks that have no place in another format."""
+    """Name the blocks and tags that have no place in another format."""
     for block in metadata.blocks:
         if name := _stale_segment(block) or _other_block(block):
+            carried.drop(name)
+    for tag, name in _DESCRIBES_PIXELS.items():
+        if tag in metadata.exif.tags:
             carried.drop(name)
 
 
@@ -579,9 +584,6 @@ def about_blocks(
     xmp = carried_xmp(metadata.xmp, carried)
     _drop_other_blocks(metadata, carried)
     _name_profile(metadata, carried, profile)
-    for tag, name in _DESCRIBES_PIXELS.items():
-        if tag in metadata.exif.tags:
-            carried.drop(name)
     if metadata.dots_per_inch:  # a WebP has no place for it beside EXIF
         has_place = image_format != "WEBP" or _dots_of_directory(metadata.exif)
         (carried.keep if has_place else carried.drop)("resolution")
@@ -597,11 +599,7 @@ def about_blocks(
             *_photoshop_segments(photoshop),
         ]
     for number, _, _ in resources(_all_resources(metadata)):
-        carried.drop(
-            "IPTC" if number in {_IPTC_RESOURCE, _IPTC_DIGEST}
-            else "clipping path" if number in _CLIPPING_PATHS
-            else "Photoshop thumbnail" if number in _THUMBNAIL_RESOURCES else "Photoshop resources"
-        )  # fmt: skip
+        carried.drop(_resource_name(number))
     if image_format == "WEBP":
         named = {b"ICCP": profile, b"EXIF": exif, b"XMP ": xmp}
         return [Block(kind, payload) for kind, payload in named.items() if payload]
@@ -682,9 +680,6 @@ def tiff_tags_about(
     _name_exif(metadata.exif, carried)
     _name_rebuilt(metadata, carried)
     _drop_other_blocks(metadata, carried)
-    for tag, name in _DESCRIBES_PIXELS.items():
-        if tag in metadata.exif.tags:
-            carried.drop(name)
     xmp = carried_xmp(metadata.xmp, carried)
     photoshop = carried_resources(_all_resources(metadata), carried)
     iptc = next((content for number, content, _ in resources(photoshop) if number == _IPTC_RESOURCE), None)

@@ -161,7 +161,7 @@ class PhotoFile:
         except ProfileError as error:
             hint = "Export it with its ICC profile, not as HDR." if stated else "Export it again as sRGB."
             code = "photo.space" if stated else "photo.profile"
-            raise unsound(Finding(code, str(self.path), str(error), hint)) from error
+            raise UnsoundError.of(Finding(code, str(self.path), str(error), hint)) from error
 
     def decode(self, least_wh: tuple[int, int] | None = None) -> Pixels:
         """All pixels, or, of a JPEG, at a half, a quarter or an eighth of its sides.
@@ -211,30 +211,32 @@ def open_photo(path: Path, min_side_px: int = MIN_SIDE_PX) -> PhotoFile:
     """
     where = str(path)
     if finding := _file_finding(path):
-        raise unsound(finding)
+        raise UnsoundError.of(finding)
     try:
         with path.open("rb") as stream:
             head = stream.read(64)
     except OSError as error:
         message = f"it cannot be opened: {error.strerror}"
-        raise unsound(Finding("photo.unreadable", where, message, "Check its permissions.")) from error
+        raise UnsoundError.of(
+            Finding("photo.unreadable", where, message, "Check its permissions.")
+        ) from error
     image_format = _format_of(head)
     if image_format is None:
         kind, hint = next(
             ((name, hint) for at, mark, name, hint in _OTHER_KINDS if head[at:].startswith(mark)),
             ("not an image", _EXPORT),
         )
-        raise unsound(Finding("photo.unreadable", where, f"it is {kind}", hint, got=kind))
+        raise UnsoundError.of(Finding("photo.unreadable", where, f"it is {kind}", hint, got=kind))
     try:
         photo, frames = _header(path, image_format)
     except UnsoundError:
         raise
     except Image.DecompressionBombError as error:
         message = f"it is larger than {MAX_PIXELS // 1_000_000} megapixels"
-        raise unsound(Finding("photo.large", where, message, "Scale it down.")) from error
+        raise UnsoundError.of(Finding("photo.large", where, message, "Scale it down.")) from error
     except _DECODING_ERRORS as error:
         hint = "Replace it by a JPEG, PNG, WebP or TIFF that is exported again."
-        raise unsound(
+        raise UnsoundError.of(
             Finding("photo.unreadable", where, f"it cannot be opened: {_reason(error)}", hint)
         ) from error
     width_px, height_px = photo.stored_wh
@@ -244,12 +246,14 @@ def open_photo(path: Path, min_side_px: int = MIN_SIDE_PX) -> PhotoFile:
         finding = Finding(
             "photo.large", where, f"it is {size}, larger than {most}", "Scale it down.", wanted=most, got=size
         )
-        raise unsound(finding)
+        raise UnsoundError.of(finding)
     if min(width_px, height_px) < min_side_px:
         message = f"it is {size}, smaller than {min_side_px} px a side"
-        raise unsound(Finding("photo.small", where, message, "Use the original photo.", got=size))
+        raise UnsoundError.of(Finding("photo.small", where, message, "Use the original photo.", got=size))
     if frames > 1:
-        raise unsound(Finding("photo.animated", where, f"it holds {frames} pictures", "Export one of them."))
+        raise UnsoundError.of(
+            Finding("photo.animated", where, f"it holds {frames} pictures", "Export one of them.")
+        )
     return photo
 
 
@@ -262,12 +266,9 @@ def decoding(path: Path) -> Iterator[None]:
         raise
     except _DECODING_ERRORS as error:
         message = f"it is damaged or cut short: {_reason(error)}"
-        raise unsound(Finding("photo.truncated", str(path), message, "Copy or export it again.")) from error
-
-
-def unsound(finding: Finding) -> UnsoundError:
-    """The error of one finding."""
-    return UnsoundError.of(finding)
+        raise UnsoundError.of(
+            Finding("photo.truncated", str(path), message, "Copy or export it again.")
+        ) from error
 
 
 def _reason(error: BaseException) -> str:
@@ -343,7 +344,7 @@ def _header(path: Path, image_format: Format) -> tuple[PhotoFile, int]:
 
 
 def _refused(path: Path, message: str, hint: str = "Export it with 8 or 16 bits a channel.") -> UnsoundError:
-    return unsound(Finding("photo.depth", str(path), message, hint))
+    return UnsoundError.of(Finding("photo.depth", str(path), message, hint))
 
 
 def _refuse_other_jpeg(path: Path, metadata: Metadata) -> None:
@@ -419,7 +420,7 @@ def _refuse_other_tiff(path: Path, page: tifffile.TiffPage) -> None:
     """What else is stored as TIFF, and pixels whose colours would be guessed."""
     photometric, compression = int(page.photometric), int(page.compression)
     if photometric in _RAW_PHOTOMETRICS or _is_camera_raw(page.parent):
-        raise unsound(Finding("photo.unreadable", str(path), "it is a camera raw file", _DEVELOP))
+        raise UnsoundError.of(Finding("photo.unreadable", str(path), "it is a camera raw file", _DEVELOP))
     if int(page.sampleformat) == 3:
         raise _refused(path, "it holds floating-point values, whose white is unknown")
     if page.bitspersample > 16 or int(page.sampleformat) != 1:
@@ -431,7 +432,7 @@ def _refuse_other_tiff(path: Path, page: tifffile.TiffPage) -> None:
     stored_bytes = page.imagewidth * page.imagelength * page.samplesperpixel * page.bitspersample // 8
     if stored_bytes > _MOST_TIFF_BYTES:
         message = f"its {page.samplesperpixel} channels take {stored_bytes >> 20} MB"
-        raise unsound(
+        raise UnsoundError.of(
             Finding("photo.large", str(path), message, "Scale it down, or export it without layers.")
         )
     if compression not in _TIFF_COMPRESSIONS:

@@ -7,17 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from chromiq.errors import Finding, UnsoundError
-from chromiq.photos.reader import MAX_PIXELS, MAX_SIDE_PX, MIN_SIDE_PX, PhotoFile, open_photo
-
-__all__ = [
-    "MAX_PIXELS",
-    "MAX_SIDE_PX",
-    "MIN_SIDE_PX",
-    "PHOTO_SUFFIXES",
-    "inspect_photo",
-    "list_images",
-    "verify_photo",
-]
+from chromiq.photos.reader import MIN_SIDE_PX, PhotoFile, open_photo
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif"})
 # A few of these at once, decoded to four bytes a pixel, would be more memory than a machine has.

@@ -310,9 +310,14 @@ def _plain_samples(page: tifffile.TiffPage, channels: int) -> Directory:
     }  # fmt: skip
     longs = {256: page.imagewidth, 257: page.imagelength, **sizes}
     longs |= {tag: page.tags[tag].value for tag in _DECODING_TAGS if tag in page.tags}
+    return Directory(order, _numbers(order, shorts, longs))
+
+
+def _numbers(
+    order: Order, shorts: Mapping[int, tuple[int, ...]], longs: Mapping[int, int]
+) -> dict[int, Entry]:
     tags = {tag: Entry(3, struct.pack(f"{order}{len(v)}H", *v)) for tag, v in shorts.items()}
-    tags |= {tag: Entry(4, struct.pack(f"{order}I", int(value))) for tag, value in longs.items()}
-    return Directory(order, tags)
+    return tags | {tag: Entry(4, struct.pack(f"{order}I", int(value))) for tag, value in longs.items()}
 
 
 def rewritten(
@@ -458,7 +463,4 @@ def plain_directory(
         284: (1,), 317: (2,), **({338: (2,)} if channels == 4 else {}),
     }  # fmt: skip
     longs = {256: width_px, 257: height_px, 278: rows}
-    tags = dict(about)
-    tags |= {tag: Entry(3, struct.pack(f"{order}{len(v)}H", *v)) for tag, v in shorts.items()}
-    tags |= {tag: Entry(4, struct.pack(f"{order}I", value)) for tag, value in longs.items()}
-    return Directory(order, tags), strips
+    return Directory(order, {**about, **_numbers(order, shorts, longs)}), strips

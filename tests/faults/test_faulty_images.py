@@ -19,8 +19,8 @@ from chromiq.dataset_builder.doctor.dataset import check_dataset
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.photos.colour_space import srgb_profile
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo
-from chromiq.photos.reader import PhotoFile
-from chromiq.photos.soundness import MAX_PIXELS, inspect_photo, verify_photo
+from chromiq.photos.reader import MAX_PIXELS, PhotoFile
+from chromiq.photos.soundness import inspect_photo, verify_photo
 from chromiq.toolkit_configs.checks.data import mask_shares
 
 
