@@ -35,7 +35,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 from studio_browser import Browser
 
 from chromiq.correction.batch import BatchInputs, correct_batch
-from chromiq.correction.garment_work import GARMENT_MASKS, WORK
+from chromiq.correction.garment_work import GARMENT_MASKS
+from chromiq.correction.report import WORK
 from chromiq.correction.results import read_run, write_run
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions

@@ -114,6 +114,9 @@ class DatasetLayout:
     def colours_record(self, key: str) -> Path:
         return self.root / ".chromiq" / "colours" / f"{key}.json"
 
+    def colours_picture(self, key: str) -> Path:
+        return self.root / "review" / f"colours{key}.jpg"
+
     def of_split(self, split: str) -> DatasetLayout:
         """Where the examples of a split are: ``"train"`` or ``"held_out"``."""
         return self.held_out if split == "held_out" else self

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
-
-import cv2
 
 from chromiq.correction.decisions_csv import (
     DECISIONS,
@@ -22,8 +19,6 @@ from chromiq.correction.decisions_csv import (
     write_decisions,
 )
 from chromiq.correction.garment_work import (
-    WORK,
-    GarmentWork,
     PhotoResult,
     PhotoWork,
     changed_since,
@@ -31,7 +26,7 @@ from chromiq.correction.garment_work import (
 )
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import Correction, correct_file
-from chromiq.correction.report import REPORT, REPORT_TABLE, result_words, write_report
+from chromiq.correction.report import REPORT, REPORT_TABLE, WORK, result_words, write_report
 from chromiq.correction.results import BatchRun, garment_works, write_run
 from chromiq.dataset_builder.inputs.mask_files import (
     MaskSource,
@@ -43,15 +38,14 @@ from chromiq.dataset_builder.inputs.mask_files import (
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.photo_names import FOLDER_NAME, PairPattern
 from chromiq.dataset_builder.segmenters import Segmenter
-from chromiq.errors import ChromiqError, Finding, UsageError, raise_findings
+from chromiq.errors import Finding, UsageError, raise_findings
 from chromiq.files import collision_key, ensure_output_folder, folder_lock
 from chromiq.photos.originals import output_name
 from chromiq.progress import Update
 from chromiq.records import PhotoPair, RgbImage
-from chromiq.runtime.workers import WorkerEndedError, keep_freed_memory, map_in_processes
+from chromiq.runtime.workers import map_workers
 
 _RESERVED = (REPORT, REPORT_TABLE, DECISIONS)
-_AHEAD_PER_WORKER = 2
 
 
 class Network(Protocol):
@@ -162,7 +156,8 @@ def correct_batch(
         write_run(replace(run, findings=tuple(findings)))
         garments = garment_works(run, decisions, still_lifes, redo, panels)
         results: dict[str, PhotoResult] = {}
-        for finished in _corrected(garments, segmenter, workers):
+        correct = partial(correct_garment, segmenter=segmenter)
+        for finished in map_workers(correct, garments, min(workers, len(garments))):
             results.update({result.key: result for result in finished})
             if on_progress:
                 on_progress(len(results), len(pairs))
@@ -262,30 +257,6 @@ def _without_outdated(
             findings.append(Finding("decisions.withdrawn", str(decisions.path), message, hint, "warning"))
             by_key[key] = withdrawn(work.decision, changed)
     return replace(decisions, by_key=by_key), findings
-
-
-def _corrected(
-    works: Sequence[GarmentWork], segmenter: Segmenter, workers: int
-) -> Iterator[list[PhotoResult]]:
-    workers = min(workers, len(works), 8 * (os.cpu_count() or 1))
-    if workers <= 1:
-        yield from (correct_garment(work, segmenter) for work in works)
-        return
-    try:
-        yield from map_in_processes(
-            partial(correct_garment, segmenter=segmenter), works, workers,
-            ahead=_AHEAD_PER_WORKER * workers, start=_start_worker,
-        )  # fmt: skip
-    except WorkerEndedError as error:
-        raise ChromiqError(
-            "a worker process was killed, probably for lack of memory; use fewer workers and run the same "
-            "command again to resume"
-        ) from error
-
-
-def _start_worker() -> None:
-    cv2.setNumThreads(1)  # its threads would compete with the other workers for the cores
-    keep_freed_memory()
 
 
 def _unknown_keys(decisions: Decisions) -> list[Finding]:

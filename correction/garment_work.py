@@ -15,10 +15,10 @@ from typing import Any
 from chromiq.correction.decisions_csv import Decision
 from chromiq.correction.fitting.transfer import ColourFit
 from chromiq.correction.options import CorrectionOptions
-from chromiq.correction.panels import read_panel, write_panel
 from chromiq.correction.photo import Correction, correct_subject, left_as_it_was
 from chromiq.correction.plan import fit_together
-from chromiq.correction.subject import FileSubject, read_subject
+from chromiq.correction.report import WORK, read_panel, write_panel
+from chromiq.correction.subject import FileSubject, Pixels, read_subject
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.errors import Finding, UnsoundError
 from chromiq.files import sha256_file, sha256_text, write_json
@@ -27,7 +27,6 @@ from chromiq.photos.soundness import verify_photo
 from chromiq.records import FloatImage, GarmentMask, PhotoPair, RgbImage
 
 GARMENT_MASKS = "garment_masks"
-WORK = ".chromiq"
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,12 +171,8 @@ def _correct(
             subject, staged, options, named=photo.out, fit=fit, generated=photo.generated
         )
     done = replace(done, out=str(photo.out), key=key, decision=verdict)
-    before_rgb = subject.on_model.rgb
-    after_rgb = before_rgb if changed is None else subject.on_model.space.to_bytes(changed.values)
-    write_panel(
-        panel_folder(work.folder, key), subject.still_life.rgb, subject.still_life_mask,
-        before_rgb, after_rgb, subject.found.mask,
-    )  # fmt: skip
+    after = subject.on_model if changed is None else Pixels(changed.values, subject.on_model.space)
+    write_panel(work.folder, key, subject, after.rgb)
     record = {
         "made_of": made_of,
         "inputs": _inputs(photo, _mask_file(work.folder, photo) or found_mask_path(work.folder, key)),
@@ -210,7 +205,7 @@ def _standing(folder: Path, photo: PhotoWork, made_of: str) -> Correction | None
     if record is not None and digest == record["image"]:
         done = recorded(record, photo.pair, photo.out)
         stays = photo.decision.verdict == "accept" or record["made_of"] == made_of
-        if done is None or not stays or read_panel(panel_folder(folder, photo.pair.key)) is None:
+        if done is None or not stays or read_panel(folder, photo.pair.key) is None:
             return None
         if photo.decision.verdict == "accept":
             return replace(done, done=True, answer="corrected", decision="accept", reason=_accepted(done))
@@ -357,11 +352,6 @@ def found_mask_path(folder: Path, key: str) -> Path:
 
 def _staged_path(folder: Path, photo: PhotoWork) -> Path:
     return folder / WORK / "staged" / f"{photo.pair.key}{photo.out.suffix}"
-
-
-def panel_folder(folder: Path, key: str) -> Path:
-    """Where the report's pictures of a photo lie."""
-    return folder / WORK / "panels" / key
 
 
 def read_record(folder: Path, key: str) -> dict[str, Any] | None:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from chromiq.correction.fitting.colour_map import apply_colour_map
@@ -21,35 +20,27 @@ from chromiq.imaging.resize import fit_height, resize_mask
 from chromiq.photos.images import read_high, read_mask, write_photo
 from chromiq.progress import Update
 from chromiq.records import PhotoPair, RgbImage
-from chromiq.runtime.workers import keep_freed_memory, map_in_processes
+from chromiq.runtime.workers import map_workers
 
 MOST_GAIN = 3.0
 """dE00 that a correction may be expected to remove from a photo that is trained on as the truth."""
 _HEIGHT_PX = 600
-_AHEAD_PER_WORKER = 4
 
 
 @dataclass(frozen=True)
-class PairColours:
-    """A pair to check.
-
-    Attributes:
-        pair: the two photos.
-        dataset: with the garment's mask.
-    """
+class _PairColours:
+    """A pair to check, and the dataset with its garment's mask."""
 
     pair: PhotoPair
-    dataset: Path
+    dataset: DatasetLayout
 
     @property
     def mask(self) -> Path:
-        """Of the on-model photo."""
-        return self.dataset / "garment_masks" / f"on_model{self.pair.key}.png"
+        return self.dataset.garment_mask(self.pair.key)
 
     @property
     def picture(self) -> Path:
-        """Where a pair that does not agree is shown."""
-        return self.dataset / "review" / f"colours{self.pair.key}.jpg"
+        return self.dataset.colours_picture(self.pair.key)
 
 
 def check_agreement(
@@ -65,15 +56,11 @@ def check_agreement(
         workers: processes.
         on_progress: called with pairs checked and pairs in all.
     """
-    works = [work for pair in pairs if (work := PairColours(pair, dataset)).mask.is_file()]
+    layout = DatasetLayout(dataset)
+    works = [work for pair in pairs if (work := _PairColours(pair, layout)).mask.is_file()]
     findings = []
     with folder_lock(dataset, "chromiq build"):
-        workers = min(workers, len(works))
-        gains = (
-            map(_gain, works)
-            if workers <= 1
-            else map_in_processes(_gain, works, workers, _AHEAD_PER_WORKER * workers, start=_start_worker)
-        )
+        gains = map_workers(_gain, works, min(workers, len(works)))
         for number, (work, gain) in enumerate(zip(works, gains, strict=True), start=1):
             if gain > MOST_GAIN:
                 findings.append(_finding(work, gain))
@@ -82,7 +69,7 @@ def check_agreement(
     return findings
 
 
-def _finding(work: PairColours, gain: float) -> Finding:
+def _finding(work: _PairColours, gain: float) -> Finding:
     return Finding(
         "colours.disagree",
         str(work.pair.on_model),
@@ -94,11 +81,11 @@ def _finding(work: PairColours, gain: float) -> Finding:
     )
 
 
-def _gain(work: PairColours) -> float:
+def _gain(work: _PairColours) -> float:
     """The gain to be expected from a correction, dE00; remembered in the dataset."""
     digests = [sha256_file(path) for path in (work.pair.still_life, work.pair.on_model, work.mask)]
     made_of = sha256_text(json.dumps(digests))
-    record = DatasetLayout(work.dataset).colours_record(work.pair.key)
+    record = work.dataset.colours_record(work.pair.key)
     try:
         known = json.loads(record.read_text(encoding="utf-8"))
         gain = float(known["gain"])
@@ -114,7 +101,7 @@ def _gain(work: PairColours) -> float:
     return gain
 
 
-def _measured(work: PairColours) -> float:
+def _measured(work: _PairColours) -> float:
     still_life, on_model = (
         read_high(path, _HEIGHT_PX) for path in (work.pair.still_life, work.pair.on_model)
     )
@@ -133,7 +120,7 @@ def _measured(work: PairColours) -> float:
 
 
 def _write_picture(
-    work: PairColours, still_life: RgbImage, on_model: RgbImage, corrected: RgbImage, gain: float
+    work: _PairColours, still_life: RgbImage, on_model: RgbImage, corrected: RgbImage, gain: float
 ) -> None:
     lines = [
         "still-life; on-model photo as it is trained on; as a correction would make it",
@@ -141,8 +128,3 @@ def _write_picture(
     ]
     pictures = np.hstack([fit_height(picture, _HEIGHT_PX) for picture in (still_life, on_model, corrected)])
     write_photo(work.picture, captioned(pictures, lines, doubtful=True), quality=88)
-
-
-def _start_worker() -> None:
-    cv2.setNumThreads(1)  # its threads would compete with the other workers for the cores
-    keep_freed_memory()

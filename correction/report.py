@@ -1,30 +1,44 @@
-"""What became of a batch: one self-contained HTML page, most doubtful first, and the same as a CSV table."""
+"""What became of a batch: one self-contained HTML page, most doubtful first, and the same as a CSV table.
+
+The page's pictures of each photo are written when it is corrected, so that a rerun need not make them again.
+"""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from markupsafe import Markup
 
 from chromiq.colour import lab_to_srgb
-from chromiq.correction.garment_work import panel_folder
-from chromiq.correction.panels import PICTURES, Panel, read_panel
 from chromiq.correction.photo import Correction
 from chromiq.correction.plan import Colours, Lab
+from chromiq.correction.subject import Subject
 from chromiq.correction.target import from_d50
 from chromiq.dataset_builder.inputs.csv_tables import as_text, write_table
 from chromiq.errors import Finding
-from chromiq.files import write_bytes, write_text
-from chromiq.imaging.report_pictures import csp_hash, data_uri
+from chromiq.files import write_bytes, write_json, write_text
+from chromiq.imaging.masks import bounding_box
+from chromiq.imaging.report_pictures import csp_hash, data_uri, outline_path
 from chromiq.imaging.resize import fit_side
 from chromiq.photos.images import encode_image
+from chromiq.records import BoolMask, RgbImage
 from chromiq.templating import template_environment, template_text
 
+_SIDE_PX = 1000
+_CLOSE_UP_PX = 420
+_MARGIN_SHARE = 0.04
+_QUALITY = 84
+PICTURES = ("still_life", "before", "after", "close_up_before", "close_up_after")
+
+WORK = ".chromiq"
+"""In the folder of results: what chromiq itself needs of them."""
 REPORT, REPORT_TABLE = "report.html", "report.csv"
 _WORDS = {"corrected": "corrected", "look": "to look at", "left_alone": "left alone"}
 _DECIDED = {
@@ -102,7 +116,7 @@ def write_report(folder: Path, corrections: Sequence[Correction], findings: Sequ
     """Write ``report.html`` and ``report.csv`` into the folder of results.
 
     Args:
-        folder: with the pictures that `chromiq.correction.panels` wrote.
+        folder: with the pictures that `write_panel` wrote.
         corrections: of all photos.
         findings: what was wrong with those left out, and warnings.
     """
@@ -137,7 +151,7 @@ def doubtfulness(correction: Correction) -> tuple[int, float]:
 
 
 def _card(number: int, correction: Correction, folder: Path, side_px: int) -> Card:
-    panel = read_panel(panel_folder(folder, correction.key))
+    panel = read_panel(folder, correction.key)
     pictures = {} if panel is None else _pictures(panel, side_px)
     kind = {"look": "look", "left_alone": "left"}.get(correction.answer, "done")
     return Card(
@@ -215,3 +229,84 @@ def _row(correction: Correction) -> list[str]:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Pictures of a correction.
+
+    Attributes:
+        folder: where they lie, as JPEG.
+        size_wh: of the two on-model pictures, in pixels.
+        outline: SVG path of the mask in their pixels.
+    """
+
+    folder: Path
+    size_wh: tuple[int, int]
+    outline: str
+
+    def picture(self, name: str) -> bytes:
+        """One of the pictures: ``"still_life"``, ``"before"``, ``"after"`` or a close-up of the last two."""
+        return (self.folder / f"{name}.jpg").read_bytes()
+
+
+def write_panel(folder: Path, key: str, subject: Subject, after: RgbImage) -> None:
+    """Write the pictures of a correction: both photos cut to the garment, and its cloth pixel for pixel.
+
+    Args:
+        folder: of the results.
+        key: of the photo.
+        subject: the pair as it came.
+        after: ``(H, W, 3)`` uint8 sRGB, the on-model photo as it is written.
+    """
+    folder, mask = _panel_folder(folder, key), subject.found.mask
+    box = _around(mask)
+    cut = mask[box]
+    still_life = subject.still_life.rgb[_around(subject.still_life_mask)]
+    pictures = {"still_life": fit_side(np.ascontiguousarray(still_life), _SIDE_PX)}
+    for name, photo in (("before", subject.on_model.rgb), ("after", after)):
+        pictures[name] = fit_side(np.ascontiguousarray(photo[box]), _SIDE_PX)
+        pictures[f"close_up_{name}"] = np.ascontiguousarray(photo[_middle_of(mask)])
+    for name in PICTURES:
+        write_bytes(folder / f"{name}.jpg", encode_image(pictures[name], quality=_QUALITY))
+    height_px, width_px = pictures["before"].shape[:2]
+    panel = Panel(folder, (width_px, height_px), outline_path(cut, height_px / cut.shape[0]))
+    write_json(folder / "panel.json", {**asdict(panel), "folder": ""})
+
+
+def read_panel(folder: Path, key: str) -> Panel | None:
+    """The pictures that `write_panel` wrote; None if they are not all there."""
+    folder = _panel_folder(folder, key)
+    try:
+        document: dict[str, Any] = json.loads((folder / "panel.json").read_text(encoding="utf-8"))
+        width_px, height_px = document["size_wh"]
+        panel = Panel(folder, (int(width_px), int(height_px)), str(document["outline"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return panel if all((folder / f"{name}.jpg").is_file() for name in PICTURES) else None
+
+
+def _panel_folder(folder: Path, key: str) -> Path:
+    return folder / WORK / "panels" / key
+
+
+def _around(mask: BoolMask) -> tuple[slice, slice]:
+    if not mask.any():
+        return slice(None), slice(None)
+    return bounding_box(mask, margin_px=round(_MARGIN_SHARE * max(mask.shape)))
+
+
+def _middle_of(mask: BoolMask) -> tuple[slice, slice]:
+    """A square of the photo's own pixels about the middle of the garment."""
+    if mask.any():
+        rows, columns = np.nonzero(mask)
+        row = int(np.median(rows))
+        column = int(np.median(columns[np.abs(rows - row) <= 2]))
+    else:
+        row, column = mask.shape[0] // 2, mask.shape[1] // 2
+    starts = (
+        max(0, min(middle - _CLOSE_UP_PX // 2, size - _CLOSE_UP_PX))
+        for middle, size in zip((row, column), mask.shape, strict=True)
+    )
+    top, left = starts
+    return slice(top, top + _CLOSE_UP_PX), slice(left, left + _CLOSE_UP_PX)

@@ -11,11 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from chromiq.correction.decisions_csv import Decision, Decisions, read_decisions, write_decisions
 from chromiq.correction.garment_work import (
-    WORK,
     GarmentWork,
     PhotoResult,
     PhotoWork,
@@ -27,7 +26,7 @@ from chromiq.correction.garment_work import (
 )
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import Correction
-from chromiq.correction.report import doubtfulness, result_words, write_report
+from chromiq.correction.report import WORK, doubtfulness, result_words, write_report
 from chromiq.dataset_builder.inputs.mask_files import mask_paths
 from chromiq.dataset_builder.inputs.photo_names import PairPattern
 from chromiq.errors import Finding, UnsoundError
@@ -38,9 +37,7 @@ _RUN = "run.json"
 State = Literal[
     "to look at", "corrected", "left alone", "accepted", "rejected", "original kept", "changed by hand"
 ]
-STATES: tuple[State, ...] = (
-    "to look at", "corrected", "left alone", "accepted", "rejected", "original kept", "changed by hand",
-)  # fmt: skip
+STATES: tuple[State, ...] = get_args(State)
 
 
 @dataclass(frozen=True)

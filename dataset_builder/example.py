@@ -15,13 +15,14 @@ from chromiq.dataset_builder.canvas.loss_mask import encoded_loss_mask
 from chromiq.dataset_builder.canvas.scene import PairPhotos, Scene, control_of, read_pair, scene_of
 from chromiq.dataset_builder.degrade.apply import degrade
 from chromiq.dataset_builder.inputs.coco import CocoMask
-from chromiq.dataset_builder.inputs.held_out import garment_of, lot, split_of
 from chromiq.dataset_builder.inputs.labels import given_label
 from chromiq.dataset_builder.inputs.mask_files import MaskSource, read_given_mask
+from chromiq.dataset_builder.inputs.selection import garment_of, lot, split_of
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.pair_record import (
     Doubt,
     PairRecord,
+    example_name,
     read_finished,
     read_record,
     remove_files,
@@ -266,15 +267,6 @@ def _encoded(options: BuildOptions, picture: RgbImage) -> bytes:
     # The published files store colour at half resolution.
     halved = options.geometry == "published" and not find_model(options.model).has_reference
     return encode_photo(picture, chroma_subsampling=halved)
-
-
-def example_name(key: str, variant: int) -> str:
-    """The file stem of an example.
-
-    >>> example_name("7", 1), example_name("7", 2)
-    ('pair7', 'pair7-v2')
-    """
-    return f"pair{key}" if variant == 1 else f"pair{key}-v{variant}"
 
 
 def _review(work: PairWork, still_life: RgbImage, on_model: RgbImage, found: GarmentMask) -> Doubt | None:

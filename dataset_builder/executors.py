@@ -26,11 +26,8 @@ from chromiq.dataset_builder.segmenters.choose import (
     pairs_at_once,
 )
 from chromiq.dataset_builder.segmenters.classic.body import Kind
-from chromiq.errors import ChromiqError, UsageError
-from chromiq.runtime.workers import WorkerEndedError, keep_freed_memory, map_in_processes
-
-_AHEAD_PER_WORKER = 4
-_PER_CORE = 8  # more would only wait for one another, and fill the memory
+from chromiq.errors import UsageError
+from chromiq.runtime.workers import map_workers
 
 
 class Executor(Protocol):
@@ -46,7 +43,7 @@ class LocalExecutor:
     """Pairs in their order, in this process with one worker, else in processes of their own.
 
     Attributes:
-        workers: processes; at most `_PER_CORE` for each core are started.
+        workers: processes.
     """
 
     workers: int = 1
@@ -57,21 +54,7 @@ class LocalExecutor:
         Raises:
             ChromiqError: if a worker is killed from outside.
         """
-        batches = batched(works)
-        workers = min(self.workers, _PER_CORE * (os.cpu_count() or 1))
-        if workers <= 1:
-            yield from chain.from_iterable(map(build_batch, batches))
-            return
-        try:
-            ahead = _AHEAD_PER_WORKER * workers
-            yield from chain.from_iterable(
-                map_in_processes(build_batch, batches, workers, ahead, start=_start_worker)
-            )
-        except WorkerEndedError as error:
-            raise ChromiqError(
-                "a worker process was killed, probably because memory ran out. "
-                "Use fewer workers; the same command resumes the build."
-            ) from error
+        yield from chain.from_iterable(map_workers(build_batch, batched(works), self.workers))
 
 
 @dataclass(frozen=True)
@@ -157,17 +140,8 @@ def check_resources(resources: Mapping[str, float], workers: int, gpus_per_worke
 
 @cache
 def _segmenter(name: SegmenterName, models: ModelOptions, part: Kind | None) -> Segmenter:
-    _use_one_thread()
-    return make_segmenter(name, models, part)
-
-
-def _use_one_thread() -> None:
     cv2.setNumThreads(1)  # its threads would compete with the other workers
-
-
-def _start_worker() -> None:
-    _use_one_thread()
-    keep_freed_memory()
+    return make_segmenter(name, models, part)
 
 
 def _with_absolute_paths(work: PairWork) -> PairWork:

@@ -55,6 +55,15 @@ class PairRecord:
         return files
 
 
+def example_name(key: str, variant: int) -> str:
+    """The file stem of an example.
+
+    >>> example_name("7", 1), example_name("7", 2)
+    ('pair7', 'pair7-v2')
+    """
+    return f"pair{key}" if variant == 1 else f"pair{key}-v{variant}"
+
+
 def write_files(folder: Path, files: Mapping[Path, bytes]) -> dict[str, str]:
     """Write a pair's files, each whole or not at all.
 
@@ -123,5 +132,5 @@ def remove_recorded(folder: Path, key: str) -> None:
         (folder / name).unlink(missing_ok=True)
     layout = DatasetLayout(folder)
     layout.colours_record(key).unlink(missing_ok=True)
-    (folder / "review" / f"colours{key}.jpg").unlink(missing_ok=True)
+    layout.colours_picture(key).unlink(missing_ok=True)
     layout.pair_record(key).unlink(missing_ok=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from chromiq.correction.decisions_csv import DECISIONS, Decisions, read_decisions
-from chromiq.correction.garment_work import WORK, records_folder
+from chromiq.correction.garment_work import records_folder
+from chromiq.correction.report import WORK
 from chromiq.correction.results import BatchRun, Result, read_result, read_run
 from chromiq.studio.previews import stamp
 

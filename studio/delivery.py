@@ -10,9 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from chromiq.correction.garment_work import panel_folder
-from chromiq.correction.panels import read_panel
-from chromiq.correction.report import patches
+from chromiq.correction.report import patches, read_panel
 from chromiq.correction.results import STATES, BatchRun, Result, State
 from chromiq.dataset_builder.inputs.csv_tables import write_table
 from chromiq.errors import UsageError
@@ -134,7 +132,7 @@ def proof_sheet(run: BatchRun, results: Sequence[Result]) -> str:
 
 
 def _proof(run: BatchRun, result: Result) -> dict[str, Any]:
-    panel = read_panel(panel_folder(run.folder, result.pair.key))
+    panel = read_panel(run.folder, result.pair.key)
     pictures = {"still-life": panel.folder / "still_life.jpg"} if panel else {}
     pictures["delivered"] = panel.folder / "after.jpg" if panel and not result.changed_by_hand else result.out
     shown = {

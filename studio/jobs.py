@@ -9,14 +9,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import get_args
 
-import cv2
-
 from chromiq.correction.garment_work import PhotoResult, correct_garment
 from chromiq.correction.results import BatchRun, read_run, works_of, write_summaries
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
 from chromiq.dataset_builder.segmenters.classic.body import Kind
 from chromiq.errors import ChromiqError, LockedError
-from chromiq.runtime.workers import WorkerEndedError, keep_freed_memory, map_in_processes
+from chromiq.runtime.workers import WorkerEndedError, map_in_processes, prepare_worker
 from chromiq.studio.workplace import Workplace
 
 _LOOK_AGAIN_S = 1.0
@@ -118,7 +116,7 @@ class Jobs:
         part = next((kind for kind in get_args(Kind) if kind == recorded), None)
         segmenter = make_segmenter("mediapipe" if name == "mediapipe" else "classic", part=part)
         finished = map_in_processes(
-            partial(correct_garment, segmenter=segmenter), works, 1, ahead=1, start=_start_worker
+            partial(correct_garment, segmenter=segmenter), works, 1, ahead=1, start=partial(prepare_worker, 2)
         )
         results = [result for garment in finished for result in garment]
         with self._workplace.writing(run.folder):
@@ -134,8 +132,3 @@ def _note(run: BatchRun) -> str:
 
 def _faults(results: Iterable[PhotoResult]) -> str:
     return " ".join(str(finding) for result in results for finding in result.findings)
-
-
-def _start_worker() -> None:
-    cv2.setNumThreads(2)
-    keep_freed_memory()

@@ -20,6 +20,7 @@ from contextlib import ExitStack
 from queue import SimpleQueue
 from typing import TypeVar
 
+from chromiq.errors import ChromiqError
 from chromiq.runtime.signals import interrupts_deferred
 
 Item = TypeVar("Item")
@@ -27,6 +28,8 @@ Result = TypeVar("Result")
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as malloc.h names them
 _KEPT_BLOCK_BYTES = 32 * 1024 * 1024
+_AHEAD_PER_WORKER = 4
+_PER_CORE = 8  # more would only wait for one another, and fill the memory
 
 
 class WorkerEndedError(Exception):
@@ -69,6 +72,38 @@ def map_bounded(
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def map_workers(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+    """Results in the order of the items: in this process with one worker, else in processes of their own.
+
+    Args:
+        function: makes one result from pictures.
+        items: taken as they are needed.
+        workers: processes; at most eight for each core are started.
+
+    Raises:
+        ChromiqError: if a worker is killed from outside.
+    """
+    workers = min(workers, _PER_CORE * (os.cpu_count() or 1))
+    if workers <= 1:
+        yield from map(function, items)
+        return
+    try:
+        yield from map_in_processes(function, items, workers, _AHEAD_PER_WORKER * workers, prepare_worker)
+    except WorkerEndedError as error:
+        raise ChromiqError(
+            "a worker process was killed, probably because memory ran out. "
+            "Use fewer workers; the same command resumes."
+        ) from error
+
+
+def prepare_worker(threads: int = 1) -> None:
+    """Prepare a process for pictures: OpenCV's threads would compete with the other workers for the cores."""
+    import cv2
+
+    cv2.setNumThreads(threads)
+    keep_freed_memory()
 
 
 def map_in_processes(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import cv2
 import numpy as np
@@ -37,7 +36,7 @@ _SAME_LIGHTNESS, _SAME_CHROMA, _SAME_LAB = 10.0, 5.0, 4.0
 
 @dataclass(frozen=True)
 class Evidence:
-    """What speaks for or against a correction, in numbers.
+    """What speaks for or against a correction, in numbers; the defaults speak against nothing.
 
     Attributes:
         mask_share: 0..1, the mask's share of the photo.
@@ -76,27 +75,27 @@ class Evidence:
     mask_share: float
     mask_confidence: float
     mask_reasons: tuple[str, ...]
-    frame_share: float
-    background_share: float
-    face_share: float
-    person_share: float
-    skin_share: float
-    left_out_share: float
-    cut_share: float
-    loose_share: float
-    shape_ratio: float
-    lightness_pattern: float
-    chroma_pattern: float
-    still_life_short: bool
-    hem_heads: float
-    is_cropped: bool
-    is_same: bool
-    still_life_empty: bool
-    exchanged: bool
-    still_life_colourless: bool
-    on_model_colourless: bool
-    still_life_chroma: float
-    on_model_chroma: float
+    frame_share: float = 0.0
+    background_share: float = 0.0
+    face_share: float = 0.0
+    person_share: float = 0.0
+    skin_share: float = 0.0
+    left_out_share: float = 0.0
+    cut_share: float = 0.0
+    loose_share: float = 0.0
+    shape_ratio: float = 1.0
+    lightness_pattern: float = 1.0
+    chroma_pattern: float = 1.0
+    still_life_short: bool = False
+    hem_heads: float = 0.0
+    is_cropped: bool = False
+    is_same: bool = False
+    still_life_empty: bool = False
+    exchanged: bool = False
+    still_life_colourless: bool = False
+    on_model_colourless: bool = False
+    still_life_chroma: float = 0.0
+    on_model_chroma: float = 0.0
     gain: float | None = None
     likelihood: float = 0.0
     dye_change: float = 0.0
@@ -126,7 +125,7 @@ def look_at_photos(
         for photo, covered in ((still_life, still_life_mask), (on_model, found.mask))
     )
     if not mask.any():
-        return _nothing_found(found)
+        return Evidence(0.0, found.confidence, found.reasons)
     if not flat_mask.any():
         flat_mask = np.ones_like(flat_mask)
     bodies = bodies or find_bodies(still_life, on_model)
@@ -167,34 +166,6 @@ def look_at_photos(
 def find_bodies(still_life: RgbImage, on_model: RgbImage) -> list[Body]:
     """The person on each of two photos, or what looks like one."""
     return [find_body(_small(photo, np.ones(photo.shape[:2], bool))[0]) for photo in (still_life, on_model)]
-
-
-def _nothing_found(found: GarmentMask) -> Evidence:
-    nothing: dict[str, Any] = dict.fromkeys(
-        ("frame_share", "background_share", "face_share", "person_share", "skin_share"), 0.0
-    )
-    return Evidence(
-        mask_share=0.0,
-        mask_confidence=found.confidence,
-        mask_reasons=found.reasons,
-        left_out_share=0.0,
-        cut_share=0.0,
-        loose_share=0.0,
-        shape_ratio=1.0,
-        lightness_pattern=1.0,
-        chroma_pattern=1.0,
-        still_life_short=False,
-        hem_heads=0.0,
-        is_cropped=False,
-        is_same=False,
-        still_life_empty=False,
-        exchanged=False,
-        still_life_colourless=False,
-        on_model_colourless=False,
-        still_life_chroma=0.0,
-        on_model_chroma=0.0,
-        **nothing,
-    )
 
 
 def look_at_result(

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chromiq.dataset_builder.canvas.scene import geometry_of
-from chromiq.dataset_builder.example import example_name
 from chromiq.dataset_builder.inputs.garments_json import read_garments
 from chromiq.dataset_builder.inputs.mask_files import (
     GivenMasks,
@@ -18,6 +17,7 @@ from chromiq.dataset_builder.inputs.mask_files import (
 )
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.options import BuildOptions
+from chromiq.dataset_builder.pair_record import example_name
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding, UnsoundError, raise_findings
 from chromiq.files import collision_key

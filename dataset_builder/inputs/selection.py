@@ -1,24 +1,27 @@
-"""What the user chose for single pairs of a dataset (excluded, held out, trained on), and masks drawn for it.
+"""Which pairs a dataset holds out or leaves out, as the user chose or by lot, and masks drawn for it.
 
 ``selection.json`` in the dataset holds the choices by key, such as ``{"7": "exclude", "9": "held_out"}``; a
-pair that is not in it follows the build's options. ``own_masks/on_modelKEY.png`` holds masks, which come
-before those given to the build. A build reads both and writes neither.
+pair that is not in it follows the build's options: a hash decides, which is the same on every run.
+``own_masks/on_modelKEY.png`` holds masks, which come before those given to the build. A build reads both and
+writes neither.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeGuard, get_args
 
 from chromiq.dataset_builder.inputs.build_inputs import BuildInputs
-from chromiq.dataset_builder.inputs.held_out import garment_of
 from chromiq.dataset_builder.inputs.mask_files import mask_fault, mask_paths
+from chromiq.dataset_builder.inputs.photo_names import key_of_still_life
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.documents import load_json
 from chromiq.errors import Finding, raise_findings
 from chromiq.files import write_json
+from chromiq.records import PhotoPair
 
 Choice = Literal["exclude", "held_out", "train"]
 CHOICES: tuple[Choice, ...] = get_args(Choice)
@@ -112,6 +115,34 @@ def with_selection(inputs: BuildInputs, folder: Path) -> tuple[BuildInputs, dict
         ),
         {pair.key: splits[garment_of(pair)] for pair in pairs if garment_of(pair) in splits},
     )
+
+
+def split_of(garment: str, seed: int, held_out: float) -> str:
+    """``"train"`` or ``"held_out"``, by seed and garment alone.
+
+    All variants and all photos of a garment go together, and none moves when others are added.
+
+    >>> split_of("7", 0, 0.0)
+    'train'
+    """
+    return "held_out" if lot(f"{seed}:{garment}") < held_out else "train"
+
+
+def garment_of(pair: PhotoPair) -> str:
+    """The identifier of a pair's garment: its still-life's name.
+
+    A CSV may list one still-life with several on-model photos; all of them go to the same split.
+
+    >>> from pathlib import Path
+    >>> garment_of(PhotoPair("7-front", Path("a/still-life7.jpg"), Path("a/front7.jpg")))
+    '7'
+    """
+    return key_of_still_life(pair.still_life)
+
+
+def lot(text: str) -> float:
+    """A pseudo-random number in 0..1 that depends on the text alone."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
 
 
 def _is_choice(value: object) -> TypeGuard[Choice]:

@@ -16,8 +16,13 @@ from starlette.routing import Route
 
 from chromiq.dataset_builder.doctor.dataset import check_dataset
 from chromiq.dataset_builder.inputs.garments_json import edited_garments, read_garments, write_garments
-from chromiq.dataset_builder.inputs.held_out import garment_of
-from chromiq.dataset_builder.inputs.selection import CHOICES, Choice, read_selection, write_selection
+from chromiq.dataset_builder.inputs.selection import (
+    CHOICES,
+    Choice,
+    garment_of,
+    read_selection,
+    write_selection,
+)
 from chromiq.dataset_builder.pair_record import read_record, recorded_keys
 from chromiq.dataset_builder.segmenters.doubts import in_words
 from chromiq.dataset_layout import DatasetLayout, read_build_record, read_build_source

@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from chromiq.correction.garment_work import WORK, records_folder
+from chromiq.correction.garment_work import records_folder
+from chromiq.correction.report import WORK
 from chromiq.dataset_builder.inputs.pairs import PairListing, find_pairs
 from chromiq.dataset_builder.inputs.photo_names import PairPattern
 from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, UsageError

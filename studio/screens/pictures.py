@@ -15,9 +15,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from chromiq.correction.decisions_csv import Decision, read_decisions
-from chromiq.correction.garment_work import panel_folder
-from chromiq.correction.panels import read_panel
 from chromiq.correction.plan import Plan
+from chromiq.correction.report import read_panel
 from chromiq.correction.results import BatchRun, mask_path
 from chromiq.correction.target import to_d50
 from chromiq.errors import UsageError
@@ -66,7 +65,7 @@ def _tile(request: Request) -> Response:
 def _thumbnail(request: Request) -> Response:
     run, key = batch_and_key_of(request)
     role = request.path_params["role"]
-    panel = read_panel(panel_folder(run.folder, key))
+    panel = read_panel(run.folder, key)
     if panel is None or role not in _ROLES:
         raise HTTPException(404, "There is no picture yet.")
     path = workplace_of(request).inside(panel.folder / f"{role}.jpg")
@@ -81,7 +80,7 @@ def _thumbnail(request: Request) -> Response:
 
 def _panel_outline(request: Request) -> Response:
     run, key = batch_and_key_of(request)
-    panel = read_panel(panel_folder(run.folder, key))
+    panel = read_panel(run.folder, key)
     if panel is None:
         raise HTTPException(404, "There is no outline yet.")
     return _svg(panel.outline, panel.size_wh)

@@ -13,8 +13,8 @@ import pytest
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.example import PairWork, build_pairs
 from chromiq.dataset_builder.executors import batched, check_resources
-from chromiq.dataset_builder.inputs.held_out import garment_of
 from chromiq.dataset_builder.inputs.pairs import find_pairs
+from chromiq.dataset_builder.inputs.selection import garment_of
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.pair_record import remove_recorded
 from chromiq.errors import UnsoundError, UsageError

@@ -13,8 +13,9 @@ from foreign_photos import exiftool, stored
 from PIL import Image
 from studio_browser import served
 
-from chromiq.correction.garment_work import GARMENT_MASKS, WORK, read_record
+from chromiq.correction.garment_work import GARMENT_MASKS, read_record
 from chromiq.correction.options import CorrectionOptions
+from chromiq.correction.report import WORK
 from chromiq.correction.results import BatchRun, write_run
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo, write_mask, write_photo
 from chromiq.records import PhotoPair

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from studio_client import finish
 
-from chromiq.correction.garment_work import GARMENT_MASKS, WORK
+from chromiq.correction.garment_work import GARMENT_MASKS
+from chromiq.correction.report import WORK
 from chromiq.files import folder_lock
 from chromiq.photos.images import encode_mask, photo_size_wh, read_mask
 
