@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from chromiq.colour import delta_e_lab
-from chromiq.correction.fitting.colour_map import MapsColours
+from chromiq.correction.fitting.colour_map import MapsColours, PartialMap
 from chromiq.correction.fitting.garment_look import look
-from chromiq.correction.fitting.hybrid import hybrid
+from chromiq.correction.fitting.hybrid import fit_hybrid
 from chromiq.correction.fitting.transfer import ColourFit, fit_colours
 from chromiq.correction.judging.evidence import Evidence, look_at_photos, look_at_result
 from chromiq.correction.judging.plausibility import Answer, Doubt, Judgement, doubts_said, judge
@@ -92,35 +92,6 @@ class Plan:
     evidence: Evidence | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class PartialMap:
-    """A map applied in part, or beyond itself.
-
-    Attributes:
-        whole: the map.
-        strength: 0 changes nothing, 1 is the whole of it.
-    """
-
-    whole: MapsColours
-    strength: float
-
-    def apply(self, lab: FloatImage) -> FloatImage:
-        """Mapped Lab colours of shape ``(..., 3)``."""
-        mapped: FloatImage = lab + self.strength * (self.whole.apply(lab) - lab)
-        return mapped
-
-
-@dataclass(frozen=True, eq=False)
-class _Found:
-    """A map and what is expected of it."""
-
-    colour_map: MapsColours
-    gain: float
-    interval: tuple[float, float] | None
-    remaining: float | None
-    note: str = ""
-
-
 def plan_correction(
     subject: Subject,
     options: CorrectionOptions,
@@ -150,19 +121,14 @@ def plan_correction(
     if options.target_lab is not None:
         map_to = target_map(seen_lab, options.target_lab)
         distance = delta_e_lab(look(seen_lab).mean[None], map_to.target[None])[0]
-        proposal = _Found(map_to, float(distance), None, None)
+        proposal = ColourFit(map_to, float(distance))
     elif options.method == "hybrid":
         assert generated is not None  # the callers see to it
-        result = hybrid(
-            *(subject.still_life.rgb, subject.still_life_mask, subject.on_model.rgb, subject.found.mask),
-            generated,
-            min_gain=-np.inf,
+        proposal = fit_hybrid(
+            subject.still_life_lab, seen_lab, subject.on_model.rgb, subject.found.mask, generated
         )
-        note = result.reason.partition("; ")[2]
-        proposal = _Found(result.colour_map, result.estimated_gain, None, None, note)
     else:
-        fit = fit or fit_colours(subject.still_life_lab, seen_lab)
-        proposal = _Found(fit.colour_map, fit.gain, fit.gain_interval, fit.uncertainty, "")
+        proposal = fit or fit_colours(subject.still_life_lab, seen_lab)
     proposal = replace(proposal, colour_map=PartialMap(proposal.colour_map, options.strength))
     wanted_lab = proposal.colour_map.apply(seen_lab)
     after_lab = _as_held(wanted_lab, subject.on_model.space)
@@ -197,7 +163,7 @@ def _as_held(lab: FloatImage, space: ColourSpace) -> FloatImage:
 
 def _planned(
     subject: Subject,
-    proposal: _Found,
+    proposal: ColourFit,
     judgement: Judgement,
     after_lab: FloatImage,
     options: CorrectionOptions,
@@ -213,7 +179,7 @@ def _planned(
         text = "the target colour is there already" if is_target else "no clear error of colour"
         plan = _left_alone(f"{text} ({said})", (), proposal.gain, unchanged)
         remaining = None if proposal.remaining is None else proposal.remaining + max(proposal.gain, 0)
-        return replace(plan, gain_interval=proposal.interval, remaining=remaining)
+        return replace(plan, gain_interval=proposal.gain_interval, remaining=remaining)
     if answer == "left_alone" and not options.force:
         return _left_alone("", doubts, proposal.gain, unchanged)
     if options.force:
@@ -233,7 +199,7 @@ def _planned(
         doubts=doubts,
         reason=f"{text} ({said})",
         gain=share * proposal.gain,
-        gain_interval=proposal.interval,
+        gain_interval=proposal.gain_interval,
         remaining=remaining,
         colours=_colours(subject, after_lab, options),
     )
@@ -312,10 +278,10 @@ def _left_alone(reason: str, doubts: tuple[Doubt, ...], gain: float, colours: Co
     return Plan(None, "left_alone", grave, f"left alone: {said}", gain, colours=colours)
 
 
-def _figures(proposal: _Found) -> str:
+def _figures(proposal: ColourFit) -> str:
     said = f"expected gain {proposal.gain:z.1f} dE00"
-    if proposal.interval is not None:
-        said += ", {:z.1f} to {:z.1f}".format(*proposal.interval)
+    if proposal.gain_interval is not None:
+        said += ", {:z.1f} to {:z.1f}".format(*proposal.gain_interval)
     if proposal.remaining is not None:
         said += f", {proposal.remaining:.1f} expected to remain"
     return f"{said}; {proposal.note}" if proposal.note else said

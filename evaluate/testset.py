@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from chromiq.correction.fitting.hybrid import hybrid
-from chromiq.correction.fitting.transfer import transfer
+from chromiq.correction.fitting.colour_map import apply_colour_map
+from chromiq.correction.fitting.hybrid import fit_hybrid
+from chromiq.correction.fitting.transfer import fit_colours, garment_sample
+from chromiq.correction.options import MIN_GAIN
 from chromiq.correction.subject import find_garment
 from chromiq.dataset_builder.canvas.stitch import cut_on_model, cut_still_life, published_geometry
 from chromiq.dataset_builder.segmenters import Segmenter
@@ -134,18 +136,19 @@ def correct_trial(found: Found, generated: RgbImage | None = None) -> tuple[RgbI
     canvas, still_life, on_model = _photos(found.trial)
     if found.doubt:
         return canvas, found.doubt
-    mask = still_life_mask(still_life)
+    geometry = found.trial.geometry
+    flat_lab = garment_sample(still_life, still_life_mask(still_life))
+    seen_lab = garment_sample(on_model, found.mask)
     if generated is None:
-        result = transfer(still_life, mask, on_model, found.mask)
+        fit = fit_colours(flat_lab, seen_lab)
     else:
-        geometry = found.trial.geometry
         panel = np.ascontiguousarray(cut_on_model(generated, geometry)) if geometry else generated
-        result = hybrid(still_life, mask, on_model, found.mask, panel)
-    if not result.applied:
-        return canvas, result.reason
+        fit = fit_hybrid(flat_lab, seen_lab, on_model, found.mask, panel)
+    if fit.gain < MIN_GAIN:
+        return canvas, f"no clear error of colour (expected gain {fit.gain:z.1f} dE00)"
     corrected = canvas.copy()
-    panel = cut_on_model(corrected, found.trial.geometry) if found.trial.geometry else corrected
-    panel[:] = result.rgb
+    panel = cut_on_model(corrected, geometry) if geometry else corrected
+    panel[:] = apply_colour_map(on_model, found.mask, fit.colour_map).values
     return corrected, ""
 
 

@@ -51,11 +51,6 @@ class ColourMap:
     source: FloatImage
     target: FloatImage
 
-    @staticmethod
-    def identity() -> ColourMap:
-        """The map that changes nothing."""
-        return ColourMap(np.eye(3), np.zeros(3), np.zeros(3))
-
     def apply(self, lab: FloatImage) -> FloatImage:
         """Mapped Lab colours of shape ``(..., 3)``."""
         mapped: FloatImage = (lab - self.source) @ self.matrix.T + self.target
@@ -171,9 +166,8 @@ class BlendedMap:
         second: another.
         shares: ``(3,)`` share of the second in L*, a* and b*, 0..1.
 
-    >>> lighter = ColourMap(np.eye(3), np.zeros(3), np.array([10.0, 0, 0]))
-    >>> half = BlendedMap(ColourMap.identity(), lighter, np.array([0.25, 0, 0]))
-    >>> half.apply(np.zeros(3)).tolist()
+    >>> same, lighter = (ColourMap(np.eye(3), np.zeros(3), np.array([change, 0, 0])) for change in (0, 10))
+    >>> BlendedMap(same, lighter, np.array([0.25, 0, 0])).apply(np.zeros(3)).tolist()
     [2.5, 0.0, 0.0]
     """
 
@@ -185,6 +179,24 @@ class BlendedMap:
         """Mapped Lab colours of shape ``(..., 3)``."""
         blended: FloatImage = (1 - self.shares) * self.first.apply(lab) + self.shares * self.second.apply(lab)
         return blended
+
+
+@dataclass(frozen=True, eq=False)
+class PartialMap:
+    """A map applied in part, or beyond itself.
+
+    Attributes:
+        whole: the map.
+        strength: 0 changes nothing, 1 is the whole of it.
+    """
+
+    whole: MapsColours
+    strength: float
+
+    def apply(self, lab: FloatImage) -> FloatImage:
+        """Mapped Lab colours of shape ``(..., 3)``."""
+        mapped: FloatImage = lab + self.strength * (self.whole.apply(lab) - lab)
+        return mapped
 
 
 class Recoloured(NamedTuple):
@@ -210,18 +222,8 @@ class Recoloured(NamedTuple):
         return whole
 
 
-def unchanged(photo: NDArray[Any]) -> Recoloured:
-    """A photo as it was."""
-    nowhere = (slice(0, 0), slice(0, 0))
-    return Recoloured(photo, photo[nowhere], nowhere)
-
-
 def apply_colour_map(
-    photo: NDArray[Any],
-    mask: BoolMask,
-    colour_map: MapsColours,
-    strength: float = 1.0,
-    space: ColourSpace = SRGB,
+    photo: NDArray[Any], mask: BoolMask, colour_map: MapsColours, space: ColourSpace = SRGB
 ) -> Recoloured:
     """A photo with the map applied inside the mask, softly at its edge; the rest bit-identical.
 
@@ -229,16 +231,16 @@ def apply_colour_map(
         photo: ``(H, W, 3)`` uint8 or uint16 in a colour space.
         mask: ``(H, W)`` bool.
         colour_map: what to apply, in Lab.
-        strength: 0..1.
         space: what the photo's values mean.
     """
     if not mask.any():
-        return unchanged(photo)
+        nowhere = (slice(0, 0), slice(0, 0))
+        return Recoloured(photo, photo[nowhere], nowhere)
     box = bounding_box(mask, margin_px=1)
     before, inside = photo[box], mask[box]
     after = before.copy()
     pixels = before[inside]
-    weight = np.float32(strength) * inner_edge(inside, max(mask.shape))[inside]
+    weight = inner_edge(inside, max(mask.shape))[inside]
     parts = [slice(start, start + _CHUNK) for start in range(0, len(pixels), _CHUNK)]
     outside = np.zeros(len(parts), np.int64)
     with thread_per_core() as pool:

@@ -15,22 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chromiq.colour import srgb_to_lab
-from chromiq.correction.fitting.colour_map import (
-    BlendedMap,
-    ColourMap,
-    MapsColours,
-    apply_colour_map,
-    fit_affine,
-    unchanged,
-)
+from chromiq.correction.fitting.colour_map import BlendedMap, ColourMap, fit_affine
 from chromiq.correction.fitting.garment_look import look
-from chromiq.correction.fitting.transfer import (
-    TransferResult,
-    check_masks,
-    fit_colours,
-    garment_sample,
-)
-from chromiq.correction.options import MIN_GAIN
+from chromiq.correction.fitting.transfer import ColourFit, fit_colours
 from chromiq.imaging.masks import inner_edge
 from chromiq.imaging.registration import register, undo_shift
 from chromiq.imaging.resize import coverage, resize, resize_fast, resize_mask
@@ -48,51 +35,34 @@ _FITS = 3
 _KEPT_SHARE = 0.8
 
 
-def hybrid(
-    still_life: NDArray[Any],
-    still_life_mask: BoolMask,
-    on_model: NDArray[Any],
-    on_model_mask: BoolMask,
-    generated: RgbImage,
-    *,
-    strength: float = 1.0,
-    min_gain: float = MIN_GAIN,
-    spaces: tuple[ColourSpace, ColourSpace] = (SRGB, SRGB),
-) -> TransferResult:
-    """Correct the garment at the photo's full size by what a network made of it.
+def fit_hybrid(
+    flat_lab: FloatImage, seen_lab: FloatImage, on_model: RgbImage, mask: BoolMask, generated: RgbImage
+) -> ColourFit:
+    """The map from the garment's colours on the model to those it truly has, by what a network made of it.
 
     Args:
-        still_life: ``(H, W, 3)`` uint8 or uint16, whose colour is right.
-        still_life_mask: ``(H, W)`` bool, the garment on it.
-        on_model: ``(H, W, 3)`` uint8 or uint16, any size.
-        on_model_mask: ``(H, W)`` bool, the garment on it.
+        flat_lab: ``(P, 3)`` Lab pixels of the garment on the still-life.
+        seen_lab: ``(Q, 3)`` Lab pixels of the garment on the on-model photo.
+        on_model: ``(H, W, 3)`` uint8 sRGB, the on-model photo.
+        mask: ``(H, W)`` bool, the garment on it.
         generated: ``(h, w, 3)`` uint8 sRGB, the on-model photo as a network gave it, whole, at its own scale.
-        strength: 0 leaves the photo as it is, 1 corrects all the way.
-        min_gain: dE00; a correction expected to remove less is not made.
-        spaces: what the values of the still-life and of the on-model photo mean.
 
-    Raises:
-        UsageError: if a mask is empty or not of its photo's size, or the strength is out of range.
+    Returns:
+        The fit, whose interval and remainder are not known; the note says what was taken of the network.
     """
-    check_masks(still_life, still_life_mask, on_model, on_model_mask, strength)
-    flat = garment_sample(still_life, still_life_mask, spaces[0])
-    seen = garment_sample(on_model, on_model_mask, spaces[1])
-    fit = fit_colours(flat, seen)
-    network, doubt = network_map(spaces[1].to_bytes(on_model), on_model_mask, generated)
+    fit = fit_colours(flat_lab, seen_lab)
+    network, doubt = network_map(on_model, mask, generated)
     if network is None:
-        colour_map: MapsColours = fit.colour_map
-        said, gain = f"without the network's colour: {doubt}", fit.gain
-    else:
-        shares = network_shares(flat, network.apply(seen), fit.uncertainty)
-        colour_map = BlendedMap(fit.colour_map, network, np.array([shares[0], shares[1], shares[1]]))
-        said = f"{shares[0]:.0%} of the lightness and {shares[1]:.0%} of the chroma are the network's"
-        moved = float(np.linalg.norm(colour_map.apply(seen) - seen, axis=1).mean())
-        gain = moved - fit.uncertainty * float(np.sqrt(1 - shares[0]))
-    if gain < min_gain:
-        reason = f"left alone: no clear error of colour; {said}"
-        return TransferResult(unchanged(on_model), False, reason, gain, colour_map)
-    recoloured = apply_colour_map(on_model, on_model_mask, colour_map, strength, spaces[1])
-    return TransferResult(recoloured, True, f"corrected; {said}", gain, colour_map)
+        return ColourFit(fit.colour_map, fit.gain, note=f"without the network's colour: {doubt}")
+    assert fit.remaining is not None  # a fit without a network always says
+    lightness, chroma = network_shares(flat_lab, network.apply(seen_lab), fit.remaining)
+    colour_map = BlendedMap(fit.colour_map, network, np.array([lightness, chroma, chroma]))
+    moved = float(np.linalg.norm(colour_map.apply(seen_lab) - seen_lab, axis=1).mean())
+    return ColourFit(
+        colour_map,
+        moved - fit.remaining * float(np.sqrt(1 - lightness)),
+        note=f"{lightness:.0%} of the lightness and {chroma:.0%} of the chroma are the network's",
+    )
 
 
 def network_shares(flat_lab: FloatImage, network_lab: FloatImage, uncertainty: float) -> tuple[float, float]:

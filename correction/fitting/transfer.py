@@ -19,20 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chromiq.colour import delta_e_lab
-from chromiq.correction.fitting import dyes
-from chromiq.correction.fitting.colour_map import (
-    MapsColours,
-    Recoloured,
-    SmoothColourMap,
-    apply_colour_map,
-    fit_smooth,
-    unchanged,
-)
+from chromiq.correction.fitting.colour_map import MapsColours, fit_smooth
 from chromiq.correction.fitting.garment_look import Tolerances
 from chromiq.correction.fitting.hypotheses import Hypotheses, hypotheses
 from chromiq.correction.fitting.transport import combine, proposals
-from chromiq.correction.options import MIN_GAIN
-from chromiq.errors import UsageError
 from chromiq.imaging.masks import bounding_box
 from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.records import BoolMask, FloatImage
@@ -49,51 +39,6 @@ _CAME_BESIDE, _LEAST_SPREAD = (-1.4, 1.0), 0.5
 _REMAINED = (1.55, 0.62)
 _LIKELIEST = 24
 _SAMPLE = 30_000
-
-
-@dataclass(frozen=True, eq=False)
-class TransferResult:
-    """What became of a photo.
-
-    Attributes:
-        recoloured: the photo and the part of it that changed.
-        applied: False if the photo was left alone.
-        reason: why it was left alone, or what was done, in a few words.
-        estimated_gain: mean dE00 over the garment that the correction is expected to remove.
-        colour_map: the map fitted, whether applied or not.
-        gain_interval: dE00, the gain is expected between these two in four of five photos.
-        expected_remaining: mean dE00 over the garment that is expected to remain after the correction.
-        dyes: what the correction does to each dye of the garment, the largest first.
-    """
-
-    recoloured: Recoloured
-    applied: bool
-    reason: str
-    estimated_gain: float
-    colour_map: MapsColours
-    gain_interval: tuple[float, float] = (0.0, 0.0)
-    expected_remaining: float = 0.0
-    dyes: tuple[DyeChange, ...] = ()
-
-    @property
-    def rgb(self) -> NDArray[Any]:
-        """``(H, W, 3)``, of the photo's type and space; outside the mask bit-identical to the photo."""
-        return self.recoloured.values
-
-
-@dataclass(frozen=True)
-class DyeChange:
-    """One dye of the garment on the on-model photo before and after the correction.
-
-    Attributes:
-        share: of the garment's pixels, 0..1.
-        before: Lab as photographed.
-        after: Lab after the correction.
-    """
-
-    share: float
-    before: tuple[float, float, float]
-    after: tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,95 +60,21 @@ class Judged:
 
 @dataclass(frozen=True, eq=False)
 class ColourFit:
-    """What the garment's colours tell.
+    """A correction of the garment's colours, and what is expected of it.
 
     Attributes:
         colour_map: the correction.
-        gain: mean dE00 that it is expected to remove.
-        uncertainty: mean dE00 that it is expected to leave.
-        gain_interval: between these the gain is expected in four of five photos.
-        dyes: each dye before and after, the largest first.
+        gain: mean dE00 over the garment that it is expected to remove.
+        gain_interval: between these the gain is expected in four of five photos; None where unknown.
+        remaining: mean dE00 that it is expected to leave; None where unknown.
+        note: what else to say of it; may be empty.
     """
 
-    colour_map: SmoothColourMap
+    colour_map: MapsColours
     gain: float
-    uncertainty: float
-    gain_interval: tuple[float, float]
-    dyes: tuple[DyeChange, ...]
-
-
-def transfer(
-    still_life: NDArray[Any],
-    still_life_mask: BoolMask,
-    on_model: NDArray[Any],
-    on_model_mask: BoolMask,
-    *,
-    strength: float = 1.0,
-    min_gain: float = MIN_GAIN,
-    tolerances: Tolerances | None = None,
-    spaces: tuple[ColourSpace, ColourSpace] = (SRGB, SRGB),
-) -> TransferResult:
-    """Correct the garment's colour on an on-model photo, at that photo's full size.
-
-    Args:
-        still_life: ``(H, W, 3)`` uint8 or uint16, whose colour is right.
-        still_life_mask: ``(H, W)`` bool, the garment on it.
-        on_model: ``(H, W, 3)`` uint8 or uint16, another size.
-        on_model_mask: ``(H, W)`` bool, the garment on it.
-        strength: 0 leaves the photo as it is, 1 corrects all the way.
-        min_gain: dE00; a correction expected to remove less is not made.
-        tolerances: how much alike garments truly look on both; None for what true pairs showed.
-        spaces: what the values of the still-life and of the on-model photo mean.
-
-    Raises:
-        UsageError: if a mask is empty or not of its photo's size, or the strength is out of range.
-    """
-    check_masks(still_life, still_life_mask, on_model, on_model_mask, strength)
-    flat = garment_sample(still_life, still_life_mask, spaces[0])
-    seen = garment_sample(on_model, on_model_mask, spaces[1])
-    fit = fit_colours(flat, seen, tolerances)
-    low, high = fit.gain_interval
-    said = f"expected gain {fit.gain:z.1f} dE00, {low:z.1f} to {high:z.1f}"
-    if fit.gain < min_gain:
-        recoloured, said = (
-            unchanged(on_model),
-            f"left alone: no clear error of colour ({said})",
-        )
-    else:
-        recoloured = apply_colour_map(on_model, on_model_mask, fit.colour_map, strength, spaces[1])
-        said = f"corrected ({said})"
-    return TransferResult(
-        recoloured=recoloured,
-        applied=fit.gain >= min_gain,
-        reason=said,
-        estimated_gain=fit.gain,
-        colour_map=fit.colour_map,
-        gain_interval=fit.gain_interval,
-        expected_remaining=fit.uncertainty,
-        dyes=fit.dyes,
-    )
-
-
-def check_masks(
-    still_life: NDArray[Any],
-    still_life_mask: BoolMask,
-    on_model: NDArray[Any],
-    on_model_mask: BoolMask,
-    strength: float,
-) -> None:
-    """Refuse a mask that is empty or not of its photo's size, or a strength out of range.
-
-    Raises:
-        UsageError: with what is wrong.
-    """
-    for name, photo, mask in (
-        ("still-life", still_life, still_life_mask),
-        ("on-model photo", on_model, on_model_mask),
-    ):
-        if mask.shape != photo.shape[:2] or not mask.any():
-            raise UsageError(f"the {name}: its mask has another size or is empty; give another mask")
-    if not 0 <= strength <= 1:
-        raise UsageError(f"the strength must be from 0 to 1, not {strength:g}")
+    gain_interval: tuple[float, float] | None = None
+    remaining: float | None = None
+    note: str = ""
 
 
 def fit_colours(
@@ -219,13 +90,7 @@ def fit_colours(
     found = hypotheses(wanted_lab, seen_lab, tolerances or Tolerances())
     judged = judge(found, combine(proposals(found)))
     colour_map = fit_smooth(found.seen, judged.colours)
-    return ColourFit(
-        colour_map,
-        judged.gain,
-        judged.remaining,
-        judged.gain_interval,
-        _dye_changes(found, colour_map),
-    )
+    return ColourFit(colour_map, judged.gain, judged.gain_interval, judged.remaining)
 
 
 def judge(found: Hypotheses, proposed: FloatImage) -> Judged:
@@ -265,20 +130,6 @@ def _gain_and_rest(found: Hypotheses, lab: FloatImage) -> tuple[float, float]:
         float(weights @ delta_e_lab(image[None, ::4], labs).mean(axis=1)) for image in (found.seen, lab)
     )
     return before - after, after
-
-
-def _dye_changes(found: Hypotheses, colour_map: MapsColours) -> tuple[DyeChange, ...]:
-    shares = dyes.shares(found.labels)
-    before, after = (dyes.means(lab, found.labels) for lab in (found.seen, colour_map.apply(found.seen)))
-    return tuple(
-        DyeChange(float(shares[dye]), _triple(before[dye]), _triple(after[dye]))
-        for dye in np.argsort(-shares)
-    )
-
-
-def _triple(lab: FloatImage) -> tuple[float, float, float]:
-    lightness, a, b = lab
-    return float(lightness), float(a), float(b)
 
 
 def garment_sample(photo: NDArray[Any], mask: BoolMask, space: ColourSpace = SRGB) -> FloatImage:

@@ -32,6 +32,8 @@ _LIGHTNESS_PATTERN_SIZE, _CHROMA_PATTERN_SIZE = 0.05, 0.12
 # The cloth just inside the mask's edge, and how alike what lies beyond it must be to be the same cloth.
 _EDGE_PX, _RIM_PX = 3, 8
 _SAME_LIGHTNESS, _SAME_CHROMA, _SAME_LAB = 10.0, 5.0, 4.0
+# Another garment may have other folds: light may differ as much as beside many of them.
+_TOLERANCES = Tolerances(lit_even=Tolerances().lit_most)
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def look_at_result(
     growth = _distances(centres, after) - _distances(centres, seen)
     there, here, then = look(wanted), look(seen), look(after)
     before, now = (float(delta_e_lab(there.mean[None], each.mean[None])[0]) for each in (here, then))
-    likelihood = float(log_likelihood(there, then, Tolerances()))
+    likelihood = float(log_likelihood(there, then, _TOLERANCES))
     return likelihood, float(growth.max(initial=0.0)), now - before
 
 

@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chromiq.colour import delta_e_lab, lab_to_srgb_float, rgb_to_lab
-from chromiq.correction.fitting.colour_map import ColourMap, apply_colour_map, fit_affine, fit_smooth
+from chromiq.correction.fitting.colour_map import (
+    ColourMap,
+    PartialMap,
+    apply_colour_map,
+    fit_affine,
+    fit_smooth,
+)
 from chromiq.photos.colour_space import SRGB
 
 BENT = ColourMap(
@@ -23,19 +29,18 @@ MOVE = np.array([2.0, 3, -4])
 @given(
     corner=st.tuples(st.integers(0, SIDE_PX - 1), st.integers(0, SIDE_PX - 1)),
     size=st.tuples(st.integers(0, SIDE_PX), st.integers(0, SIDE_PX)),
-    strength=st.sampled_from([0.0, 0.35, 1.0]),
 )
-def test_every_pixel_is_mapped_by_how_far_it_is_inside(dtype, corner, size, strength):
+def test_every_pixel_is_mapped_by_how_far_it_is_inside(dtype, corner, size):
     largest = np.iinfo(dtype).max
     photo = np.random.default_rng(0).integers(0, largest + 1, (SIDE_PX, SIDE_PX, 3), dtype=dtype)
     mask = np.zeros((SIDE_PX, SIDE_PX), bool)
     mask[corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1]] = True
-    result = apply_colour_map(photo, mask, BENT, strength).values
+    result = apply_colour_map(photo, mask, BENT).values
     free = lab_to_srgb_float(BENT.apply(rgb_to_lab(photo / largest)))
     mapped = np.clip(free, 0, 1) * largest
     held = ((free > -0.002) & (free < 1.002)).all(axis=2)
     distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
-    weight = strength * np.clip(distance / 1.5, 0, 1)[..., None]
+    weight = np.clip(distance / 1.5, 0, 1)[..., None]
     assert result.dtype == dtype
     np.testing.assert_array_equal(result[~mask], photo[~mask])
     off = result - (photo + weight * (mapped - photo))
@@ -103,3 +108,10 @@ def test_a_smooth_map_takes_any_shape_and_cloth_of_one_colour():
     image = plain.reshape(5, 10, 3)
     np.testing.assert_allclose(fitted.apply(image), image + MOVE, atol=0.1)
     assert np.isfinite(fitted.apply(np.array([[0.0, 0, 0], [100, -90, 90]]))).all()
+
+
+def test_a_map_applied_in_part_or_beyond_itself():
+    lab = np.random.default_rng(1).uniform([0, -60, -60], [100, 60, 60], (50, 3))
+    whole = BENT.apply(lab) - lab
+    for strength in (0.0, 0.35, 1.0, 1.5):
+        np.testing.assert_allclose(PartialMap(BENT, strength).apply(lab) - lab, strength * whole, atol=1e-9)

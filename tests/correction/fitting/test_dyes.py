@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from chromiq.colour import delta_e_lab
 from chromiq.correction.fitting.dyes import belonging, find_dyes, means, palette_distance, spreads
-from chromiq.correction.fitting.transfer import MIN_GAIN, fit_colours
+from chromiq.correction.fitting.transfer import fit_colours
+from chromiq.correction.options import MIN_GAIN
 
 RED, GREEN, CREAM = (np.array(lab, float) for lab in ([45, 45, 20], [50, -30, 25], [85, 2, 12]))
 

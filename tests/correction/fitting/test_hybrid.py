@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from places import REAL as REAL_PHOTOS
 
 from chromiq.colour import delta_e_map, srgb_to_lab
-from chromiq.correction.fitting.hybrid import hybrid, network_map, network_shares
-from chromiq.correction.fitting.transfer import transfer
+from chromiq.correction.fitting.colour_map import apply_colour_map
+from chromiq.correction.fitting.hybrid import fit_hybrid, network_map, network_shares
+from chromiq.correction.fitting.transfer import fit_colours, garment_sample
+from chromiq.correction.options import MIN_GAIN
 from chromiq.dataset_builder.degrade.apply import degrade
 from chromiq.dataset_builder.segmenters import SegmentationTask
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
-from chromiq.errors import UsageError
 from chromiq.photos.images import read_photo
 from chromiq.sample_catalogue.catalogue import draw_pair
 
@@ -37,8 +38,13 @@ def as_a_network_gives_it(rgb, dx_px=2, dy_px=-3):
     return cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
 
 
-def run(off, generated, **options):
-    return hybrid(PAIR.still_life, PAIR.still_life_mask, off, MASK, generated, **options)
+FLAT_LAB = garment_sample(PAIR.still_life, PAIR.still_life_mask)
+
+
+def run(off, generated):
+    """The fit, and the photo as it corrects it."""
+    fit = fit_hybrid(FLAT_LAB, garment_sample(off, MASK), off, MASK, generated)
+    return fit, apply_colour_map(off, MASK, fit.colour_map).values
 
 
 def test_the_change_a_network_made_is_found_though_its_image_is_moved_and_small():
@@ -52,16 +58,16 @@ def test_the_change_a_network_made_is_found_though_its_image_is_moved_and_small(
 
 def test_the_result_is_nearer_keeps_texture_and_leaves_the_rest():
     generated = as_a_network_gives_it(PAIR.on_model)
-    result = run(OFF, generated)
-    assert result.applied
-    assert re.search(r"\d+% of the lightness and \d+% of the chroma are the network's", result.reason)
-    np.testing.assert_array_equal(result.rgb[~MASK], OFF[~MASK])
-    off, left = (delta_e_map(image, PAIR.on_model)[MASK].mean() for image in (OFF, result.rgb))
+    fit, result = run(OFF, generated)
+    assert fit.gain > MIN_GAIN
+    assert re.search(r"\d+% of the lightness and \d+% of the chroma are the network's", fit.note)
+    np.testing.assert_array_equal(result[~MASK], OFF[~MASK])
+    off, left = (delta_e_map(image, PAIR.on_model)[MASK].mean() for image in (OFF, result))
     assert left < 0.5 * off
     enlarged = cv2.resize(generated, OFF.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     edges = [
         cv2.Laplacian(srgb_to_lab(image)[..., 0], cv2.CV_32F)[MASK]
-        for image in (PAIR.on_model, result.rgb, enlarged)
+        for image in (PAIR.on_model, result, enlarged)
     ]
     kept, invented = np.corrcoef(edges)[0, 1:]
     assert kept > 0.9 > invented
@@ -69,10 +75,12 @@ def test_the_result_is_nearer_keeps_texture_and_leaves_the_rest():
 
 def test_an_image_of_something_else_is_not_used():
     other = np.random.default_rng(0).integers(0, 256, (280, 224, 3), dtype=np.uint8)
-    result = run(OFF, other)
-    assert "does not lie on the photo" in result.reason
-    alone = transfer(PAIR.still_life, PAIR.still_life_mask, OFF, MASK)
-    np.testing.assert_array_equal(result.rgb, alone.rgb)
+    fit, _ = run(OFF, other)
+    assert "does not lie on the photo" in fit.note
+    seen = garment_sample(OFF, MASK)
+    alone = fit_colours(FLAT_LAB, seen)
+    assert fit.gain == alone.gain
+    np.testing.assert_array_equal(fit.colour_map.apply(seen), alone.colour_map.apply(seen))
 
 
 @given(uncertainty=st.floats(0, 8), far=st.floats(0, 40))
@@ -89,17 +97,10 @@ def test_a_network_is_trusted_by_what_is_left_and_not_when_its_cloth_cannot_be(u
 
 
 def test_a_network_of_another_colour_altogether_does_little_harm():
-    wrong = run(OFF, as_a_network_gives_it(PAIR.on_model[..., ::-1].copy()))
-    alone = transfer(PAIR.still_life, PAIR.still_life_mask, OFF, MASK)
-    left = [delta_e_map(result.rgb, PAIR.on_model)[MASK].mean() for result in (wrong, alone)]
+    _, wrong = run(OFF, as_a_network_gives_it(PAIR.on_model[..., ::-1].copy()))
+    alone = apply_colour_map(OFF, MASK, fit_colours(FLAT_LAB, garment_sample(OFF, MASK)).colour_map).values
+    left = [delta_e_map(result, PAIR.on_model)[MASK].mean() for result in (wrong, alone)]
     assert left[0] < left[1] + 1
-
-
-def test_strength_0_changes_nothing_and_masks_are_checked():
-    generated = as_a_network_gives_it(PAIR.on_model)
-    np.testing.assert_array_equal(run(OFF, generated, strength=0).rgb, OFF)
-    with pytest.raises(UsageError, match="strength"):
-        run(OFF, generated, strength=2)
 
 
 @pytest.mark.real
@@ -111,12 +112,13 @@ def test_a_published_output_gives_its_colour_and_not_its_texture():
     generated = np.ascontiguousarray(read_photo(REAL / "pair7_generated.jpg").rgb[panel])
     still_life, off = (np.ascontiguousarray(part) for part in (control[:, :640], control[panel]))
     mask = ClassicSegmenter().segment([SegmentationTask(still_life, off, "trousers")])[0].mask
-    result = hybrid(still_life, still_life_mask(still_life), off, mask, generated)
-    assert result.applied
-    np.testing.assert_array_equal(result.rgb[~mask], off[~mask])
+    flat, seen = garment_sample(still_life, still_life_mask(still_life)), garment_sample(off, mask)
+    fit = fit_hybrid(flat, seen, off, mask, generated)
+    result = apply_colour_map(off, mask, fit.colour_map).values
+    assert fit.gain > MIN_GAIN
     inner = cv2.erode(mask.astype(np.uint8), np.ones((15, 15))) > 0
     fine = [
-        cv2.Laplacian(srgb_to_lab(image)[..., 0], cv2.CV_32F)[inner] for image in (off, result.rgb, generated)
+        cv2.Laplacian(srgb_to_lab(image)[..., 0], cv2.CV_32F)[inner] for image in (off, result, generated)
     ]
     ours, theirs = np.corrcoef(fine)[0, 1:]
     assert ours > 0.95
