@@ -158,7 +158,7 @@ def align(image: RgbImage, truth: RgbImage, path: Path) -> Aligned:
         if abs(change - 1) > _MAX_ASPECT_CHANGE:
             message = f"is {have}, another shape than the truth's {want}"
             hint = "Score uncropped images of the same scene."
-            _refuse(Finding("score.shape", str(path), message, hint, wanted=want, got=have))
+            raise UnsoundError.of(Finding("score.shape", str(path), message, hint, wanted=want, got=have))
         resized_from = have
     # An image of another size was scaled, or cut at its right and lower border: which, its edges tell.
     candidates = [image, *([shrink(image, size_wh)] if resized_from else [])]
@@ -170,7 +170,9 @@ def align(image: RgbImage, truth: RgbImage, path: Path) -> Aligned:
             "cannot be registered with the truth: their edges correlate by "
             f"{shift.confidence:.2f}, less than {RELIABLE_CONFIDENCE}"
         )
-        _refuse(Finding("score.registration", str(path), message, "Score an image of the same scene."))
+        raise UnsoundError.of(
+            Finding("score.registration", str(path), message, "Score an image of the same scene.")
+        )
     rgb, inside = undo_shift(image, shift, size_wh)
     return Aligned(rgb, inside, shift.dx_px, shift.dy_px, resized_from)
 
@@ -198,7 +200,3 @@ def _agreement(here: FloatImage, there: FloatImage, dx_px: float, dy_px: float) 
     if a.size < _MIN_SIDE_PX**2 or a.std() == 0 or b.std() == 0:
         return 0.0
     return float(np.corrcoef(a, b)[0, 1])
-
-
-def _refuse(finding: Finding) -> None:
-    raise UnsoundError.of(finding)

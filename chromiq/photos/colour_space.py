@@ -37,14 +37,14 @@ _ROWS_AT_ONCE = 256
 _ADDITIVE_WITHIN = 2e-4
 
 # White and primaries in CIE 1931 x, y, and the curve's exponent or the name of its curve.
-_D65, _D50 = (0.3127, 0.3290), (0.3457, 0.3585)
+D65_XY, _D50 = (0.3127, 0.3290), (0.3457, 0.3585)
 _SPACES: dict[str, tuple[tuple[float, float], tuple[float, ...], float | None]] = {
-    "Adobe RGB (1998)": (_D65, (0.64, 0.33, 0.21, 0.71, 0.15, 0.06), 563 / 256),
-    "Display P3": (_D65, (0.68, 0.32, 0.265, 0.69, 0.15, 0.06), None),
+    "Adobe RGB (1998)": (D65_XY, (0.64, 0.33, 0.21, 0.71, 0.15, 0.06), 563 / 256),
+    "Display P3": (D65_XY, (0.68, 0.32, 0.265, 0.69, 0.15, 0.06), None),
     "ProPhoto RGB": (_D50, (0.7347, 0.2653, 0.1596, 0.8404, 0.0366, 0.0001), 1.8),
-    "Rec. 2020": (_D65, (0.708, 0.292, 0.170, 0.797, 0.131, 0.046), None),
+    "Rec. 2020": (D65_XY, (0.708, 0.292, 0.170, 0.797, 0.131, 0.046), None),
 }
-_SRGB_PRIMARIES = (0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+SRGB_PRIMARIES_XY = (0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 _SAME_XY_WITHIN = 0.006
 
 
@@ -211,7 +211,7 @@ def named_space(name: str, stated_by: str) -> ColourSpace:
         return ColourSpace(None, stated_by)
     for known in _SPACES:
         if re.sub(r"[^a-z0-9]", "", known.lower())[:8] in plain.replace("bt2020", "rec2020"):
-            return ColourSpace(_named_profile(known), stated_by)
+            return ColourSpace(_profile_of(*_SPACES[known]), stated_by)
     raise ProfileError(
         f"{stated_by} names the colour space {name[:60]!r}, which is unknown without its profile"
     )
@@ -232,11 +232,11 @@ def primaries_space(
         ProfileError: if they are no colours, or the curve is wanted and not known.
     """
     stated = (*white_xy, *primaries_xy)
-    known = {"sRGB": (_D65, _SRGB_PRIMARIES, None), **_SPACES}
+    known = {"sRGB": (D65_XY, SRGB_PRIMARIES_XY, None), **_SPACES}
     for name, (white, primaries, exponent) in known.items():
         near = all(abs(a - b) < _SAME_XY_WITHIN for a, b in zip(stated, (*white, *primaries), strict=True))
         if near and (gamma is None or _same_curve(gamma, exponent)):
-            return ColourSpace(_named_profile(name) if name != "sRGB" else None, stated_by)
+            return ColourSpace(_profile_of(*_SPACES[name]) if name != "sRGB" else None, stated_by)
     if gamma is None:
         raise ProfileError(f"{stated_by} states primaries {_shown(primaries_xy)}, which no known space has")
     if not (0.2 < gamma < 5) or not all(0 <= value <= 1 for value in stated) or min(white_xy) <= 0:
@@ -253,28 +253,17 @@ def _shown(values: Sequence[float]) -> str:
     return "(" + ", ".join(f"{value:.3f}" for value in values) + ")"
 
 
-@cache
-def _named_profile(name: str) -> bytes:
-    white, primaries, gamma = _SPACES[name]
-    return _profile_of(white, primaries, gamma)
-
-
 @lru_cache(maxsize=16)
 def _profile_of(white: tuple[float, ...], primaries: tuple[float, ...], gamma: float | None) -> bytes:
     curve: dict[str, Any] = {"gamma": gamma}
     if gamma is None:
         steps = np.linspace(0, 1, 4096)
         curve = {"transferfunction": np.tile(srgb_to_linear(steps).astype(np.float32), (3, 1))}
+    xyy = [value for at in range(0, 6, 2) for value in (*primaries[at : at + 2], 1.0)]
     try:
-        return _undated(
-            imagecodecs.cms_profile("rgb", whitepoint=[*white, 1.0], primaries=_xyy(primaries), **curve)
-        )
+        return _undated(imagecodecs.cms_profile("rgb", whitepoint=[*white, 1.0], primaries=xyy, **curve))
     except (imagecodecs.CmsError, ValueError) as error:
         raise ProfileError(f"primaries {_shown(primaries)}: {error}") from error
-
-
-def _xyy(primaries: Sequence[float]) -> list[float]:
-    return [value for at in range(0, 6, 2) for value in (*primaries[at : at + 2], 1.0)]
 
 
 def _undated(profile: bytes) -> bytes:

@@ -158,10 +158,10 @@ def read_metadata(path: Path, image_format: str) -> Metadata:
     return readers[image_format](path) if image_format in readers else Metadata()
 
 
-def metadata_of_tiff(path: Path, page: tifffile.TiffPage, *, big: bool) -> Metadata:
+def metadata_of_tiff(path: Path, page: tifffile.TiffPage) -> Metadata:
     """All that a TIFF says about one of its pictures."""
     with path.open("rb") as stream:
-        directory = read_directory(stream, page.offset, page.parent.byteorder, big=big)
+        directory = read_directory(stream, page.offset, page.parent.byteorder, big=page.parent.is_bigtiff)
     profile = _bytes_of(directory, ICC)
     return Metadata(
         exif=directory,

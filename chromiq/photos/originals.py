@@ -157,30 +157,29 @@ def _encoded(
     target = WRITABLE_FORMATS.get(suffix)
     same = target == photo.file.format
     about: dict[str, Any] = {"profile": _profile_to_write(photo, same=same), "to_srgb": bool(photo.converted)}
-    if not same and photo.file.metadata.extra_channels > (photo.alpha is not None):
-        carried.drop("saved selections")
-    if target == "JPEG":
-        return _jpeg(photo, part, box, carried, notes, about)
     if target == "TIFF" and same and not photo.converted:
         found = _rewritten_tiff(photo, part, box, carried, notes)
         if found:
             return found
+    if photo.file.metadata.extra_channels > (photo.alpha is not None):
+        carried.drop("saved selections")
+    if target == "JPEG":
+        return _jpeg(photo, part, box, carried, notes, about)
     changed = photo.values.copy()
     changed[box] = part
     if target is None:
         same = photo.file.format == "BMP" and photo.alpha is None
         return _bmp(photo, changed, carried), Kept.ALL if same else Kept.CONVERTED
     outside = Kept.CONVERTED if photo.converted else Kept.ALL
-    stored = turned_back(changed, photo.file.orientation)
+    pixels = turned_back(changed, photo.file.orientation)
+    if photo.alpha is not None:
+        pixels = np.dstack([pixels, turned_back(photo.alpha, photo.file.orientation)])
     if target == "TIFF":
         directory = meta.tiff_tags_about(photo.file.metadata, carried, **about)
-        directory, strips = plain_directory(_with_alpha(photo, stored), directory.tags, directory.order)
+        directory, strips = plain_directory(pixels, directory.tags, directory.order)
         if same:
             notes.append("TIFF stored as ZIP-compressed RGB")
-            if photo.file.metadata.extra_channels > (photo.alpha is not None):
-                carried.drop("saved selections")
         return write_tiff(directory, strips), outside
-    pixels = _with_alpha(photo, stored)
     if target == "WEBP":
         if pixels.dtype != np.uint8:
             pixels, outside = eight_bits(pixels), Kept.REDUCED
@@ -188,7 +187,7 @@ def _encoded(
             notes.append("WebP stored without loss")
         blocks = meta.about_blocks(photo.file.metadata, "WEBP", carried, **about)
         data = encode_lossless(vips_image(pixels), "WEBP")
-        return webp_with_chunks(data, blocks, stored.shape[1::-1], alpha=pixels.shape[2] == 4), outside
+        return webp_with_chunks(data, blocks, pixels.shape[1::-1], alpha=pixels.shape[2] == 4), outside
     if same:
         blocks = meta.png_blocks(photo.file.metadata, carried, **about)
     else:
@@ -203,12 +202,6 @@ def _profile_to_write(photo: Photo, *, same: bool) -> bytes | None:
         return srgb_profile()
     own = photo.file.metadata.profile
     return own if own or same else photo.space.profile or srgb_profile()
-
-
-def _with_alpha(photo: Photo, stored: NDArray[Any]) -> NDArray[Any]:
-    if photo.alpha is None:
-        return stored
-    return np.dstack([stored, turned_back(photo.alpha, photo.file.orientation)])
 
 
 def _over_white(photo: Photo, changed: NDArray[Any]) -> NDArray[Any]:

@@ -24,6 +24,8 @@ from PIL import Image
 
 from chromiq.errors import Finding, UnsoundError
 from chromiq.photos.colour_space import (
+    D65_XY,
+    SRGB_PRIMARIES_XY,
     ColourSpace,
     Kind,
     ProfileError,
@@ -40,7 +42,7 @@ from chromiq.photos.metadata import (
     metadata_of_tiff,
     read_metadata,
 )
-from chromiq.photos.tiff import path_is_big, tiff_samples, widened
+from chromiq.photos.tiff import tiff_samples, widened
 
 # A file may be written again under its name, so no result of an operation is kept.
 pyvips.cache_set_max(0)
@@ -82,6 +84,8 @@ _OTHER_KINDS = (
 )
 _JPEG_FRAMES = JPEG_FRAMES | {0xF7}
 _LOSSLESS_FRAMES = frozenset({0xC3, 0xC7, 0xCB, 0xCF, 0xF7})
+_CHANNELS: dict[Kind, int] = {"grey": 1, "rgb": 3, "cmyk": 4}
+_TIFF_KINDS: dict[int, Kind] = {0: "grey", 1: "grey", 5: "cmyk"}  # by photometric; all others are RGB
 _LOADERS = {"JPEG": "jpegload", "PNG": "pngload", "WEBP": "webpload", "AVIF": "heifload"}
 # cICP and a HEIF's nclx: primaries of ITU-T H.273.
 _CODE_POINTS = {1: "sRGB", 9: "Rec. 2020", 12: "Display P3"}
@@ -175,7 +179,7 @@ class PhotoFile:
         with decoding(self.path):
             pixels, shrink = self._decoded(least_wh)
             sides = tuple(side // shrink for side in self.stored_wh[::-1])  # libvips rounds down
-            channels = {"grey": (), "rgb": (3,), "cmyk": (4,)}[pixels.kind]
+            channels = () if pixels.kind == "grey" else (_CHANNELS[pixels.kind],)
             if pixels.values.shape != sides + channels:
                 raise ValueError(f"its pixels are of shape {pixels.values.shape}")
             return pixels
@@ -371,7 +375,7 @@ def _vips_pixels(image: pyvips.Image, kind: Kind) -> Pixels:
     values = image.numpy()
     if image.format == "ushort" and image.interpretation not in {"rgb16", "grey16"}:
         values = widened(values, int(image.get("bits-per-sample")))
-    channels = {"grey": 1, "rgb": 3, "cmyk": 4}[kind]
+    channels = _CHANNELS[kind]
     if values.ndim == 2:
         return Pixels(values, None, kind)
     alpha = np.ascontiguousarray(values[..., channels]) if values.shape[2] > channels else None
@@ -411,8 +415,8 @@ def _tiff_header(path: Path) -> tuple[PhotoFile, int]:
     with tiff_page(path) as (page, frames):
         _refuse_other_tiff(path, page)
         size_wh = (int(page.imagewidth), int(page.imagelength))
-        metadata = metadata_of_tiff(path, page, big=path_is_big(path))
-        kind: Kind = {0: "grey", 1: "grey", 5: "cmyk"}.get(int(page.photometric), "rgb")  # type: ignore[assignment]
+        metadata = metadata_of_tiff(path, page)
+        kind = _TIFF_KINDS.get(int(page.photometric), "rgb")
     return PhotoFile(path, "TIFF", size_wh, kind, metadata), frames
 
 
@@ -463,8 +467,8 @@ def _tiff_pixels(path: Path) -> Pixels:
         if photometric == 3:
             return Pixels(_through_palette(stored[..., 0], page), None, "rgb")
         extras = [int(extra) for extra in page.extrasamples]
-    colours = {0: 1, 1: 1, 5: 4}.get(photometric, 3)
-    kind: Kind = {1: "grey", 4: "cmyk"}.get(colours, "rgb")  # type: ignore[assignment]
+    kind = _TIFF_KINDS.get(photometric, "rgb")
+    colours = _CHANNELS[kind]
     values = stored[..., :colours]
     alpha = None
     for index, extra in enumerate(extras):
@@ -570,6 +574,5 @@ def _gamma_space(chunks: dict[bytes, bytes]) -> ColourSpace | None:
     if not stated or (xy and any(xy) and not all(xy)):
         return None
     by = f"its {' and '.join(stated)} chunk" + "s" * (len(stated) > 1)
-    srgb = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
-    white_and_primaries = xy if any(xy) else srgb
-    return primaries_space(white_and_primaries[:2], white_and_primaries[2:], 1 / gamma if gamma else None, by)
+    white, primaries = (xy[:2], xy[2:]) if any(xy) else (D65_XY, SRGB_PRIMARIES_XY)
+    return primaries_space(white, primaries, 1 / gamma if gamma else None, by)

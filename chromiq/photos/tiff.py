@@ -33,22 +33,9 @@ EXIF_IFD, GPS_IFD, INTEROP_IFD = 34665, 34853, 40965
 ORIENTATION, XMP, IPTC, PHOTOSHOP, ICC = 274, 700, 33723, 34377, 34675
 _SUB_DIRECTORIES = frozenset({EXIF_IFD, GPS_IFD, INTEROP_IFD})
 _TYPE_BYTES = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
+    kind: size
+    for size, kinds in ((1, (1, 2, 6, 7)), (2, (3, 8)), (4, (4, 9, 11, 13)), (8, (5, 10, 12, 16, 17, 18)))
+    for kind in kinds
 }
 _MOST_TAGS, _MOST_BYTES, _DEEPEST = 4096, 256 << 20, 4
 # imagecodecs' own LZW decoder reads beyond its buffers when a strip is corrupt; its fax and WebP are missing.
@@ -370,15 +357,7 @@ def rewritten(
 
     with thread_per_core() as pool:
         chunks = list(pool.map(encoded, range(len(places))))
-    big = path_is_big(path)
-    return write_tiff(directory, chunks, big=big), note
-
-
-def path_is_big(path: Path) -> bool:
-    """Whether a file is a BigTIFF."""
-    with path.open("rb") as stream:
-        header = header_of(stream.read(16))
-    return bool(header and header[1])
+    return write_tiff(directory, chunks, big=page.parent.is_bigtiff), note
 
 
 def _encoder(path: Path, page: tifffile.TiffPage) -> Any:
