@@ -144,9 +144,16 @@ def correct_batch(
         decisions = _with_wishes(read_decisions(folder, keys), named_keys(inputs.keep, photos), redo)
         masks = inputs.masks and mask_folder(inputs.masks, given, folder / WORK)
         run = BatchRun(
-            folder, inputs.source, inputs.pattern, masks, options, segmenter.name,
-            network.settings() if network else None, tuple(pairs), outs,
-        )  # fmt: skip
+            folder,
+            inputs.source,
+            inputs.pattern,
+            masks,
+            options,
+            segmenter.name,
+            network.settings() if network else None,
+            tuple(pairs),
+            outs,
+        )
         still_lifes = [pair.still_life for pair in pairs]
         works = [photo for work in garment_works(run, decisions, still_lifes) for photo in work.photos]
         decisions, outdated = _without_outdated(decisions, folder, works)

@@ -114,6 +114,12 @@ def write_layers(
         psdtags.PsdFormat.LE32BIT, psdtags.PsdLayers(key, layers), psdtags.PsdUserMask()
     )
     tifffile.imwrite(
-        path, after, photometric="rgb", compression="zlib", metadata=None, byteorder="<",
-        iccprofile=space.profile or srgb_profile(), extratags=[data.tifftag(maxworkers=1)],
-    )  # fmt: skip
+        path,
+        after,
+        photometric="rgb",
+        compression="zlib",
+        metadata=None,
+        byteorder="<",
+        iccprofile=space.profile or srgb_profile(),
+        extratags=[data.tifftag(maxworkers=1)],
+    )

@@ -247,10 +247,15 @@ def _changed_by_hand(photo: PhotoWork, done: Correction | None) -> Correction:
             str(photo.pair.on_model), str(photo.out), False, reason, 0.0, 0.0, key=photo.pair.key
         )
     return replace(
-        done, key=photo.pair.key, reason=reason, answer="corrected", done=True, doubts=(),
+        done,
+        key=photo.pair.key,
+        reason=reason,
+        answer="corrected",
+        done=True,
+        doubts=(),
         decision="changed by hand",
         still_life=str(photo.pair.still_life),
-    )  # fmt: skip
+    )
 
 
 def _accepted(done: Correction) -> str:
@@ -265,9 +270,12 @@ def recorded(record: dict[str, Any], pair: PhotoPair, out: Path) -> Correction |
         return None  # a damaged record counts as none
     # The folders may have been moved since.
     return replace(
-        done, on_model=str(pair.on_model), out=str(out), still_life=str(pair.still_life),
+        done,
+        on_model=str(pair.on_model),
+        out=str(out),
+        still_life=str(pair.still_life),
         exports=tuple(str(out.parent / Path(path).name) for path in done.exports),
-    )  # fmt: skip
+    )
 
 
 def _read(

@@ -36,7 +36,6 @@ _STILL_LIFE_UNUSED: dict[str, Any] = {
     "on_model_colourless": False,
     "lightness_pattern": 1.0,
     "chroma_pattern": 1.0,
-    "still_life_short": False,
 }
 
 

@@ -127,11 +127,9 @@ def build(
         _check_settings(folder, options)
         write_build_source(folder, _source(source, garments, masks, skip_bad, keep_doubtful))
         works = (
-            PairWork(
-                pair, folder, options, inputs.masks.get(pair.key), keep_doubtful, splits.get(pair.key)
-            )
+            PairWork(pair, folder, options, inputs.masks.get(pair.key), keep_doubtful, splits.get(pair.key))
             for pair in inputs.pairs
-        )  # fmt: skip
+        )
         workers = min(workers, len(inputs.pairs))
         executor: Executor = (
             RayExecutor(workers, gpus_per_worker) if engine == "ray" else LocalExecutor(workers)

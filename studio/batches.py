@@ -12,17 +12,16 @@ from chromiq.correction.decisions_csv import DECISIONS, Decisions, read_decision
 from chromiq.correction.garment_work import records_folder
 from chromiq.correction.report import WORK
 from chromiq.correction.results import BatchRun, Result, read_result, read_run
-from chromiq.studio.previews import stamp
+from chromiq.studio.previews import Stamp, stamp
 
-_Stamp = tuple[str, int, int]
-_NO_STAMP: _Stamp = ("", 0, 0)
+_NO_STAMP: Stamp = ("", 0, 0)
 
 
 @dataclass
 class _Known:
-    stamp: _Stamp
+    stamp: Stamp
     run: BatchRun
-    decisions_stamp: _Stamp = _NO_STAMP
+    decisions_stamp: Stamp = _NO_STAMP
     decisions: Decisions | None = None
     results: dict[str, tuple[Any, Result]] = field(default_factory=dict)
 
@@ -57,9 +56,8 @@ class Batches:
                 known.decisions, known.decisions_stamp = read_decisions(run.folder, run.keys), now
             wanted, records = run.keys if keys is None else keys, records_folder(run.folder)
             for key in wanted:
-                made_of = (
-                    stamp(records / f"{key}.json"), stamp(run.outs[key]), known.decisions.of(key)
-                )  # fmt: skip
+                files = (records / f"{key}.json", run.outs[key])
+                made_of = (*map(stamp, files), known.decisions.of(key))
                 if key not in known.results or known.results[key][0] != made_of:
                     known.results[key] = made_of, read_result(run, key, known.decisions)
             found = [known.results[key][1] for key in wanted]

@@ -55,9 +55,14 @@ class Commands:
                 if name in _ENVIRONMENT or name.startswith("CHROMIQ_")
             }
             self._process = subprocess.Popen(
-                [sys.executable, "-c", MAIN, *words], env=kept, text=True, errors="replace",
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            )  # fmt: skip
+                [sys.executable, "-c", MAIN, *words],
+                env=kept,
+                text=True,
+                errors="replace",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
             self._status = CommandStatus(("chromiq", *words))
             threading.Thread(target=self._follow, args=(self._process, then), daemon=True).start()
         return True

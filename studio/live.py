@@ -10,7 +10,8 @@ from chromiq.correction.decisions_csv import Decision
 from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.fitting.transfer import ColourFit, fit_colours, garment_sample
 from chromiq.correction.judging.evidence import find_bodies
-from chromiq.correction.plan import Plan, fit_together, plan_correction
+from chromiq.correction.photo import Correction, record_of
+from chromiq.correction.plan import fit_together, plan_correction
 from chromiq.correction.results import BatchRun, mask_path
 from chromiq.correction.subject import Pixels, Subject
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
@@ -32,11 +33,11 @@ class LiveResult:
 
     Attributes:
         after: the photo with it.
-        plan: what would be done, and the figures.
+        correction: what would be done, and the figures.
     """
 
     after: Pixels
-    plan: Plan
+    correction: Correction
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +77,11 @@ class LiveCorrections:
         small = self._small(run, key)
         options = decision.options(run.options)
         plan = plan_correction(small, replace(options, method="transfer"), fit=small.fit)
-        before = small.on_model
+        before, correction = small.on_model, record_of(plan, small.found)
         if plan.colour_map is None:
-            return LiveResult(Pixels(before.values, before.space), plan)
+            return LiveResult(Pixels(before.values, before.space), correction)
         changed = apply_colour_map(before.values, small.found.mask, plan.colour_map, space=before.space)
-        return LiveResult(Pixels(changed.values, before.space), plan)
+        return LiveResult(Pixels(changed.values, before.space), correction)
 
     def _small(self, run: BatchRun, key: str) -> _Small:
         pair, mask = run.by_key[key], mask_path(run, key)

@@ -56,7 +56,7 @@ class Editable:
         found = GarmentMask(resize_mask(mask, self.on_model.size_wh), 1.0)
         return Subject(self.still_life, self._still_life_mask, self.on_model, found, self._bodies)
 
-    def looks_unlike(self, mask: BoolMask) -> Judgement:
+    def judged(self, mask: BoolMask) -> Judgement:
         """What speaks against a mask of any size: where it lies and what the photos show there."""
         return judge(look_at_subject(self._subject(mask)))
 

@@ -63,6 +63,11 @@ def fragment(template: str, **values: Any) -> Response:
     return HTMLResponse(_environment().get_template(f"studio/{template}.html.j2").render(**values))
 
 
+def png(data: bytes, headers: dict[str, str] | None = None) -> Response:
+    """A picture."""
+    return Response(data, media_type="image/png", headers=headers)
+
+
 def app_state(request: Request, name: str, kind: type[Value]) -> Value:
     """What the application keeps under a name, for all requests."""
     value = getattr(request.app.state, name)

@@ -27,6 +27,8 @@ _PICTURE_BYTES = 32_000_000
 _DECODED_BYTES = 155_000_000
 
 Value = TypeVar("Value")
+Stamp = tuple[str, int, int]
+"""A file's path, time of change in ns and size in bytes."""
 
 
 class BoundedCache(Generic[Value]):
@@ -145,7 +147,7 @@ def _over_white(photo: Photo) -> NDArray[Any]:
     return np.rint(photo.values * seen + full * (1 - seen)).astype(photo.values.dtype)
 
 
-def stamp(path: Path) -> tuple[str, int, int]:
+def stamp(path: Path) -> Stamp:
     """What a file is now; another after it was written again. One that is missing has zeros."""
     try:
         status = path.stat()

@@ -42,9 +42,14 @@ def serve(
     token = secrets.token_urlsafe(24)
     app = create_app(workplace, token, masker)
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, ws="none",
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
         timeout_graceful_shutdown=0,
-    )  # fmt: skip
+    )
     logging.getLogger("uvicorn.error").addFilter(_is_fault)
     server = uvicorn.Server(config)
     with listener:

@@ -187,6 +187,15 @@ def kind_of(folder: Path) -> Kind | None:
     return "run" if (folder / _RUN_RECORD).is_file() else None
 
 
+def subfolders(folder: Path) -> list[Path]:
+    """The folders in a folder, by name, without hidden ones and links."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
+    )
+
+
 def _found(root: Path) -> Iterator[tuple[Path, Kind]]:
     level, seen = [root], 0
     for _ in range(_DEPTH + 1):
@@ -196,10 +205,7 @@ def _found(root: Path) -> Iterator[tuple[Path, Kind]]:
             if kind:
                 yield folder, kind
             else:
-                below += sorted(
-                    path for path in folder.iterdir()
-                    if path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
-                )  # fmt: skip
+                below += subfolders(folder)
         seen += len(below)
         if seen > _MOST_FOLDERS:
             return

@@ -12,7 +12,6 @@ from chromiq.colour import delta_e_lab
 from chromiq.correction.fitting import dyes
 from chromiq.correction.fitting.garment_look import Tolerances, log_likelihood, look
 from chromiq.dataset_builder.segmenters.classic.body import Body, find_body
-from chromiq.dataset_builder.segmenters.classic.kind import has_legs
 from chromiq.dataset_builder.segmenters.still_life import background_distance
 from chromiq.imaging.masks import skin_hue
 from chromiq.imaging.resize import resize_fast, resize_mask
@@ -20,7 +19,6 @@ from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
 
 _COLOURLESS = 1.5
 _ONE_COLOUR = 2.0
-_SHORT_ASPECT = 1.9
 _LEAST_DYE_SHARE = 0.08
 _WORK_HEIGHT_PX = 320
 _LEAST_PATTERN_PX = 50
@@ -55,8 +53,6 @@ class Evidence:
         shape_ratio: height over width of the mask, over that of the garment on the still-life.
         lightness_pattern: spread of lightness beside shade on the still-life, over that on the photo.
         chroma_pattern: the same of a* and b*.
-        still_life_short: whether the still-life's outline is at most 1.9 times as long as wide, without legs.
-        hem_heads: how far the mask reaches below the chin, in heights of the head; 0 if no head is seen.
         is_cropped: whether the mask touches the photo's border.
         is_same: whether both photos are the same picture.
         still_life_empty: whether the still-life is of one colour all over.
@@ -88,8 +84,6 @@ class Evidence:
     shape_ratio: float = 1.0
     lightness_pattern: float = 1.0
     chroma_pattern: float = 1.0
-    still_life_short: bool = False
-    hem_heads: float = 0.0
     is_cropped: bool = False
     is_same: bool = False
     still_life_empty: bool = False
@@ -151,8 +145,6 @@ def look_at_photos(
         shape_ratio=_aspect(mask) / _aspect(flat_mask),
         lightness_pattern=_pattern(there.lab, flat_mask)[0] / _pattern(here.lab, mask)[0],
         chroma_pattern=_pattern(there.lab, flat_mask)[1] / _pattern(here.lab, mask)[1],
-        still_life_short=_aspect(flat_mask) <= _SHORT_ASPECT and not has_legs(flat_mask),
-        hem_heads=_hem_heads(here, mask),
         is_cropped=bool((mask & _frame(mask)).any()),
         is_same=np.array_equal(still_life, on_model),
         still_life_empty=float(np.ptp(np.percentile(there.lab, (1, 99), axis=(0, 1)), axis=0).max())
@@ -294,13 +286,6 @@ def _pattern(lab: FloatImage, mask: BoolMask) -> tuple[float, float]:
         )
         spreads.append((lab - local)[inside].std(axis=0))
     return float(spreads[0][0] + 1), float(np.hypot(*spreads[1][1:]) + 1)
-
-
-def _hem_heads(body: Body, mask: BoolMask) -> float:
-    if body.head is None:
-        return 0.0
-    hem = float(np.percentile(np.nonzero(mask)[0], 98))
-    return (hem - body.head.chin) / max(body.head.chin - body.head.top, 8)
 
 
 def _is_colourless(photo: RgbImage) -> bool:

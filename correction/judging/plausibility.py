@@ -38,7 +38,6 @@ _WORST_DYE, _WORSE_MEAN = 3.0, 1.0
 _COLOURED, _CLEARLY_COLOURED = 4.0, 12.0
 _SHAPE_RATIOS = (0.5, 1.6)
 _MOST_LIGHTNESS_PATTERN, _MOST_CHROMA_PATTERN = 2.7, 1.65
-_LOWEST_SHORT_HEM_HEADS = 3.7
 
 
 @dataclass(frozen=True)
@@ -250,15 +249,6 @@ RULES: tuple[Rule, ...] = (
         _is_more_patterned,
         "the garment on the model is plainer than on the still-life, whose pattern is "
         "{lightness_pattern:.1f} times as strong in lightness and {chroma_pattern:.1f} times in colour",
-        _SWAP,
-    ),
-    # A knee is about 4 heads below the chin.
-    Rule(
-        "garment.length",
-        "look",
-        lambda seen: seen.still_life_short and seen.hem_heads > _LOWEST_SHORT_HEM_HEADS,
-        "the still-life shows a short garment, and the mask reaches {hem_heads:.1f} heads below the chin, "
-        "about to the knee",
         _SWAP,
     ),
     # True pairs with errors of cameras: 95 % below 0, one above 3.

@@ -75,9 +75,15 @@ def _page(request: Request) -> Response:
     workplace = workplace_of(request)
     wanted = _wanted(workplace, request.query_params)
     return page(
-        request, "config", title="Config", command=shell_command("chromiq", *wanted.words), wanted=wanted,
-        datasets=workplace.of_kind("dataset"), models=MODELS, presets=PRESETS,
-    )  # fmt: skip
+        request,
+        "config",
+        title="Config",
+        command=shell_command("chromiq", *wanted.words),
+        wanted=wanted,
+        datasets=workplace.of_kind("dataset"),
+        models=MODELS,
+        presets=PRESETS,
+    )
 
 
 async def _result(request: Request) -> Response:

@@ -31,9 +31,17 @@ from chromiq.files import natural_key
 from chromiq.photos.images import encode_image, read_mask, read_small
 from chromiq.records import Example, RgbImage
 from chromiq.studio.commands import Commands
-from chromiq.studio.pages import app_state, folder_of, fragment, json_of, page, shell_command, workplace_of
-from chromiq.studio.training.build_words import build_words
-from chromiq.studio.training.sources import dataset_examples, dataset_pairs
+from chromiq.studio.pages import (
+    app_state,
+    folder_of,
+    fragment,
+    json_of,
+    page,
+    png,
+    shell_command,
+    workplace_of,
+)
+from chromiq.studio.training.dataset_facts import build_words, dataset_examples, dataset_pairs
 from chromiq.studio.workplace import OpenedFolder
 
 _PLACE = "/f/{folder}/dataset"
@@ -100,17 +108,14 @@ def _card(
 ) -> Card:
     if examples:
         first = examples[0]
+        label, doubts = first.label.name, first.mask_reasons
         roles = ["control", "trained", *(["reference"] if first.reference else [])]
-        reasons = in_words(first.mask_reasons) if first.mask_reasons else ""
-        return Card(
-            key, tuple(examples), relabelled.get(key, first.label.name), choice, reasons, tuple(roles)
-        )
-    record = read_record(folder, key)
-    doubt = record.doubt if record else None
-    roles = ["review"] if DatasetLayout(folder).review_picture(key).is_file() else []
-    return Card(
-        key, (), relabelled.get(key, ""), choice, in_words(doubt.reasons) if doubt else "", tuple(roles)
-    )
+    else:
+        record = read_record(folder, key)
+        label, doubts = "", record.doubt.reasons if record and record.doubt else ()
+        roles = ["review"] if DatasetLayout(folder).review_picture(key).is_file() else []
+    reasons = in_words(doubts) if doubts else ""
+    return Card(key, tuple(examples), relabelled.get(key, label), choice, reasons, tuple(roles))
 
 
 def _relabelled(folder: Path) -> dict[str, str]:
@@ -131,13 +136,19 @@ def _page(request: Request) -> Response:
     cards = cards_of(folder.path)
     words = _build_words(folder.path)
     return page(
-        request, "dataset", title=f"Dataset: {folder.name}", folder=folder, cards=cards, choices=CHOICES,
+        request,
+        "dataset",
+        title=f"Dataset: {folder.name}",
         command=shell_command("chromiq", *(words or ["build", "PAIRS", "--out", str(folder.path)])),
-        labels=sorted({card.label for card in cards if card.label}), can_build=words is not None,
-        can_edit=words is not None, at_once=_AT_ONCE,
+        folder=folder,
+        cards=cards,
+        choices=CHOICES,
+        labels=sorted({card.label for card in cards if card.label}),
+        can_edit=words is not None,
+        at_once=_AT_ONCE,
         held_out=sum(card.split == "held_out" for card in cards),
         trained=sum(len(card.examples) for card in cards if card.split == "train"),
-    )  # fmt: skip
+    )
 
 
 def _cards(request: Request) -> Response:
@@ -202,8 +213,9 @@ def _picture(request: Request) -> Response:
     image = read_small(workplace_of(request).inside(folder.path / name), side_px)
     if role == "trained" and example.mask:
         image = _dimmed(image, workplace_of(request).inside(folder.path / example.mask))
-    return Response(encode_image(image, "PNG" if side_px == _LARGE_PX else "JPEG"),
-                    media_type="image/png" if side_px == _LARGE_PX else "image/jpeg")  # fmt: skip
+    if side_px == _LARGE_PX:
+        return png(encode_image(image, "PNG"))
+    return Response(encode_image(image), media_type="image/jpeg")
 
 
 def _dimmed(image: RgbImage, mask: Path) -> RgbImage:

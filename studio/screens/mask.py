@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +17,6 @@ from starlette.routing import Route
 
 from chromiq.correction.decisions_csv import read_decisions
 from chromiq.correction.garment_work import GARMENT_MASKS, read_record
-from chromiq.correction.judging.plausibility import Doubt
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.results import BatchRun, decide, mask_path, read_run
 from chromiq.dataset_layout import DatasetLayout, read_build_source
@@ -28,9 +27,9 @@ from chromiq.records import BoolMask, PhotoPair
 from chromiq.studio.clicks import Clicks
 from chromiq.studio.jobs import Jobs
 from chromiq.studio.mask_work import EditingCache, mask_of, mask_on_disk
-from chromiq.studio.pages import app_state, folder_of, json_of, page, shell_command, workplace_of
+from chromiq.studio.pages import app_state, folder_of, json_of, page, png, shell_command, workplace_of
 from chromiq.studio.previews import Previews, preview_size_wh
-from chromiq.studio.training.sources import dataset_pairs
+from chromiq.studio.training.dataset_facts import dataset_pairs
 from chromiq.studio.workplace import OpenedFolder, Workplace
 
 _PLACE = "/f/{folder}/mask/{key}"
@@ -122,28 +121,35 @@ def _page(request: Request) -> Response:
     size_wh = photo_size_wh(pair.on_model)
     clicks = app_state(request, "clicks", Clicks)
     return page(
-        request, "mask", title=f"Mask: {pair.on_model.name}", command=subject.command,
+        request,
+        "mask",
+        title=f"Mask: {pair.on_model.name}",
+        command=subject.command,
         base=f"/f/{subject.folder.id}/mask/{request.path_params['key']}",
-        photo=pair.on_model, still_life=pair.still_life, tools=_TOOLS, back=subject.back,
+        photo=pair.on_model,
+        still_life=pair.still_life,
+        tools=_TOOLS,
+        back=subject.back,
         preview_wh=preview_size_wh(pair.on_model),
-        brush_px=max(4, max(size_wh) // 40), most_px=max(50, max(size_wh) // 5),
+        brush_px=max(4, max(size_wh) // 40),
+        most_px=max(50, max(size_wh) // 5),
         model_missing="" if clicks.is_available else clicks.how_to_get,
         where=f"The mask is saved as {subject.saved}. {subject.note}".strip(),
-    )  # fmt: skip
+    )
 
 
 def _photo(request: Request) -> Response:
-    return _png(app_state(request, "previews", Previews).preview(_subject(request).pair.on_model))
+    return png(app_state(request, "previews", Previews).preview(_subject(request).pair.on_model))
 
 
 def _still_life(request: Request) -> Response:
-    return _png(app_state(request, "previews", Previews).preview(_subject(request).pair.still_life))
+    return png(app_state(request, "previews", Previews).preview(_subject(request).pair.still_life))
 
 
 def _tile(request: Request) -> Response:
     column, row = (request.path_params[name] for name in ("column", "row"))
     try:
-        return _png(
+        return png(
             app_state(request, "previews", Previews).tile(_subject(request).pair.on_model, column, row)
         )
     except IndexError as error:
@@ -155,13 +161,13 @@ def _result(request: Request) -> Response:
     data = app_state(request, "editing", EditingCache).result(subject.folder.path, subject.pair.key)
     if data is None:
         raise HTTPException(404, "Save the mask first.")
-    return _png(data)
+    return png(data)
 
 
 def _mask(request: Request) -> Response:
     subject = _subject(request)
     mask = mask_on_disk(subject.shown, photo_size_wh(subject.pair.on_model))
-    return _png(encode_mask(mask), {"etag": _etag(subject.saved)})
+    return png(encode_mask(mask), {"etag": _etag(subject.saved)})
 
 
 async def _clicks(request: Request) -> Response:
@@ -186,7 +192,7 @@ def _clicked(request: Request, document: dict[str, Any]) -> Response:
     editable = app_state(request, "editing", EditingCache).editable(_subject(request).pair)
     points_xy = shares * editable.on_model.size_wh
     mask = app_state(request, "clicks", Clicks).mask(editable, points_xy, labels)
-    return _png(encode_mask(mask))
+    return png(encode_mask(mask))
 
 
 async def _check(request: Request) -> Response:
@@ -196,9 +202,8 @@ async def _check(request: Request) -> Response:
 
 def _checked(request: Request, data: bytes) -> Response:
     mask = mask_of(data, _size_said(data))
-    editable = app_state(request, "editing", EditingCache).editable(_subject(request).pair)
-    judgement = editable.looks_unlike(mask)
-    return JSONResponse({"answer": judgement.answer, "doubts": _plain(judgement.doubts)})
+    judgement = app_state(request, "editing", EditingCache).editable(_subject(request).pair).judged(mask)
+    return JSONResponse({"answer": judgement.answer, "doubts": [asdict(doubt) for doubt in judgement.doubts]})
 
 
 async def _put(request: Request) -> Response:
@@ -207,20 +212,15 @@ async def _put(request: Request) -> Response:
 
 
 def _saved(request: Request, data: bytes) -> Response:
-    workplace, subject, cache = (
-        workplace_of(request),
-        _subject(request),
-        app_state(request, "editing", EditingCache),
-    )
+    subject, cache = _subject(request), app_state(request, "editing", EditingCache)
     mask = mask_of(data, photo_size_wh(subject.pair.on_model))
-    conflict = _write(workplace, subject, mask, request.headers.get("if-match"))
+    conflict = _write(workplace_of(request), subject, mask, request.headers.get("if-match"))
     if conflict:
         return conflict
     if subject.run is not None:
         jobs = app_state(request, "jobs", Jobs)
         jobs.request(subject.run, [subject.pair.key])
-    editable = cache.editable(subject.pair)
-    plan, picture = editable.corrected(mask, subject.options)
+    plan, picture = cache.editable(subject.pair).corrected(mask, subject.options)
     folder, key = subject.folder, subject.pair.key
     cache.keep_result(folder.path, key, picture)
     etag = _etag(subject.saved)
@@ -228,7 +228,7 @@ def _saved(request: Request, data: bytes) -> Response:
         "etag": etag,
         "answer": plan.answer,
         "reason": plan.reason,
-        "doubts": _plain(plan.doubts),
+        "doubts": [asdict(doubt) for doubt in plan.doubts],
         "result": f"/f/{folder.id}/mask/{key}/result?{etag.strip(chr(34))}" if picture else None,
         "de00_before": plan.colours and plan.colours.delta_e_before,
         "de00_after": plan.colours and plan.colours.delta_e_after,
@@ -270,17 +270,6 @@ def _size_said(data: bytes) -> tuple[int, int]:
     """The size in a small PNG's header; `mask_of` refuses what is none."""
     size_wh = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     return size_wh if max(size_wh) <= _CHECK_SIDE_PX else (0, 0)
-
-
-def _plain(doubts: tuple[Doubt, ...]) -> list[dict[str, str]]:
-    return [
-        {"code": doubt.code, "answer": doubt.answer, "reason": doubt.reason, "hint": doubt.hint}
-        for doubt in doubts
-    ]
-
-
-def _png(data: bytes, headers: dict[str, str] | None = None) -> Response:
-    return Response(data, media_type="image/png", headers=headers)
 
 
 ROUTES = [

@@ -22,7 +22,7 @@ from chromiq.photos.images import WRITABLE_FORMATS
 from chromiq.photos.soundness import inspect_photo, list_images
 from chromiq.studio.commands import Commands, count_records
 from chromiq.studio.pages import app_state, json_of, page, shell_command, workplace_of
-from chromiq.studio.workplace import Workplace
+from chromiq.studio.workplace import Workplace, subfolders
 
 MAX_UPLOAD_BYTES = 300_000_000
 _MOST_SHOWN = 200
@@ -57,10 +57,7 @@ def _photo_folders(workplace: Workplace) -> Iterator[tuple[Path, int]]:
                 continue
             if photos := len(list_images(folder)):
                 found[folder] = photos
-            below += sorted(
-                path for path in folder.iterdir()
-                if path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
-            )  # fmt: skip
+            below += subfolders(folder)
         level = below
     yield from sorted(found.items(), key=lambda each: -each[1])
 

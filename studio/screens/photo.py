@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from chromiq.correction.options import MAX_STRENGTH
-from chromiq.correction.photo import Correction
 from chromiq.correction.results import BatchRun, Result
 from chromiq.photos.images import photo_size_wh
 from chromiq.studio.batches import version_of
 from chromiq.studio.pages import batch_and_key_of, batches_of, folder_of, page, workplace_of
 from chromiq.studio.previews import TILE_PX, preview_size_wh
 from chromiq.studio.screens.light_table import batch_command
+from chromiq.studio.screens.pictures import figures_of
 from chromiq.studio.workplace import OutsideError, Workplace
 
 
@@ -48,7 +47,7 @@ def _photo(request: Request) -> Response:
         can_correct=run.options.method == "transfer",
         method=run.options.method,
         missing=_missing(workplace_of(request), result),
-        figures=None if result.correction is None else _figures(result.correction),
+        figures=None if result.correction is None else figures_of(result.correction),
         data={
             "address": address,
             "key": key,
@@ -66,19 +65,6 @@ def _photo(request: Request) -> Response:
             },
         },
     )
-
-
-def _figures(correction: Correction) -> dict[str, Any]:
-    """As `pictures.figures_of` gives them of a plan."""
-    doubts = [{"reason": doubt.reason, "hint": doubt.hint} for doubt in correction.doubts]
-    return {
-        "answer": correction.answer,
-        "reason": correction.reason,
-        "doubts": doubts,
-        "gain": correction.estimated_gain,
-        "remaining": correction.expected_remaining,
-        "colours": correction.colours and asdict(correction.colours),
-    }
 
 
 def _sizes(workplace: Workplace, path: Path) -> dict[str, Any] | None:
@@ -111,7 +97,7 @@ def _figures_now(request: Request) -> Response:
     correction = next(result.correction for result in results if result.pair.key == key)
     if correction is None:
         raise HTTPException(404, "It was not corrected yet.")
-    return JSONResponse(_figures(correction))
+    return JSONResponse(figures_of(correction))
 
 
 ROUTES = [

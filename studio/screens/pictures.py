@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from chromiq.correction.decisions_csv import Decision, read_decisions
-from chromiq.correction.plan import Plan
+from chromiq.correction.photo import Correction
 from chromiq.correction.report import read_panel
 from chromiq.correction.results import BatchRun, mask_path
 from chromiq.correction.target import to_d50
@@ -24,7 +24,7 @@ from chromiq.imaging.report_pictures import outline_path
 from chromiq.imaging.resize import fit_side
 from chromiq.photos.images import encode_image, read_mask, read_photo
 from chromiq.studio.live import LiveCorrections
-from chromiq.studio.pages import app_state, batch_and_key_of, workplace_of
+from chromiq.studio.pages import app_state, batch_and_key_of, png, workplace_of
 from chromiq.studio.previews import Previews, encoded
 from chromiq.studio.screens.decisions import changed_decision
 
@@ -51,13 +51,13 @@ def photo_path(request: Request) -> Path:
 
 
 def _picture(request: Request) -> Response:
-    return _png(app_state(request, "previews", Previews).preview(photo_path(request)))
+    return png(app_state(request, "previews", Previews).preview(photo_path(request)))
 
 
 def _tile(request: Request) -> Response:
     place = request.path_params["column"], request.path_params["row"]
     try:
-        return _png(app_state(request, "previews", Previews).tile(photo_path(request), *place))
+        return png(app_state(request, "previews", Previews).tile(photo_path(request), *place))
     except IndexError as error:
         raise HTTPException(404, "There is no such part.") from error
 
@@ -75,7 +75,7 @@ def _thumbnail(request: Request) -> Response:
     def make() -> bytes:
         return encode_image(fit_side(read_photo(path, min_side_px=1).rgb, _THUMBNAIL_PX), "PNG")
 
-    return _png(app_state(request, "previews", Previews).other(path, "thumbnail", make))
+    return png(app_state(request, "previews", Previews).other(path, "thumbnail", make))
 
 
 def _panel_outline(request: Request) -> Response:
@@ -113,8 +113,8 @@ def _live(request: Request) -> Response:
     run, key = batch_and_key_of(request)
     live = app_state(request, "live", LiveCorrections)
     done = live.correct(run, key, _asked(request, run, key))
-    headers = {"chromiq-figures": json.dumps(figures_of(done.plan))}
-    return Response(encoded(done.after), media_type="image/png", headers=headers)
+    headers = {"chromiq-figures": json.dumps(figures_of(done.correction))}
+    return png(encoded(done.after), headers)
 
 
 def _asked(request: Request, run: BatchRun, key: str) -> Decision:
@@ -129,15 +129,15 @@ def _asked(request: Request, run: BatchRun, key: str) -> Decision:
     return replace(decision, verdict="force" if query.get("force") else "")
 
 
-def figures_of(plan: Plan) -> dict[str, Any]:
-    """What a page shows of a plan, as plain data."""
+def figures_of(correction: Correction) -> dict[str, Any]:
+    """What a page shows of a correction, as plain data."""
     return {
-        "answer": plan.answer,
-        "reason": plan.reason,
-        "doubts": [{"reason": doubt.reason, "hint": doubt.hint} for doubt in plan.doubts],
-        "gain": plan.gain,
-        "remaining": plan.remaining,
-        "colours": plan.colours and asdict(plan.colours),
+        "answer": correction.answer,
+        "reason": correction.reason,
+        "doubts": [{"reason": doubt.reason, "hint": doubt.hint} for doubt in correction.doubts],
+        "gain": correction.estimated_gain,
+        "remaining": correction.expected_remaining,
+        "colours": correction.colours and asdict(correction.colours),
     }
 
 
@@ -149,10 +149,6 @@ def _number(request: Request, name: str) -> float:
     if not np.isfinite(value):
         raise UsageError(f"{name} is not a number")
     return value
-
-
-def _png(data: bytes) -> Response:
-    return Response(data, media_type="image/png")
 
 
 def _svg(outline: str, size_wh: tuple[int, int]) -> Response:

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from chromiq.errors import ChromiqError, UsageError
 from chromiq.photos.images import encode_image, read_small
 from chromiq.studio.commands import MAIN
-from chromiq.studio.pages import folder_of, page, shell_command, workplace_of
+from chromiq.studio.pages import folder_of, page, png, shell_command, workplace_of
 from chromiq.studio.training.run_facts import SweepFacts, find_sweeps, sample_rows, status_facts
 from chromiq.studio.workplace import OpenedFolder, OutsideError
 from chromiq.toolkit_configs.runs.record import host, is_running
@@ -48,14 +48,20 @@ def _page(request: Request) -> Response:
     status = read_status(folder.path)
     sweeps = find_sweeps(workplace_of(request).roots, status.record.name)
     return page(
-        request, "run", title=f"Run {status.record.name}", folder=folder, status=status, sweeps=sweeps,
-        rows=sample_rows(folder.path, status), changes=[_change(sweep) for sweep in sweeps],
+        request,
+        "run",
+        title=f"Run {status.record.name}",
+        folder=folder,
+        status=status,
+        sweeps=sweeps,
+        rows=sample_rows(folder.path, status),
+        changes=[_change(sweep) for sweep in sweeps],
         command=shell_command("chromiq", "status", "--watch", folder.path),
         resume=shell_command("chromiq", *resume_words(status)),
         sweep_command=shell_command(
             "chromiq", "sweep", folder.path, "--testset", "DATASET", "--out", "SWEEP"
         ),
-    )  # fmt: skip
+    )
 
 
 def _change(sweep: SweepFacts) -> str:
@@ -111,8 +117,11 @@ def _resume(run: Path, status: RunStatus) -> None:
     with (run / _LOG).open("ab") as log:
         subprocess.Popen(
             [sys.executable, "-c", MAIN, *resume_words(status)],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
 
 def resume_words(status: RunStatus) -> list[str]:
@@ -150,7 +159,7 @@ def _picture(request: Request, path: Path | None) -> Response:
         inside = workplace_of(request).inside(path)
     except OutsideError as error:
         raise HTTPException(404, "The picture is not below a folder that was opened.") from error
-    return Response(encode_image(read_small(inside, _SIDE_PX), "PNG"), media_type="image/png")
+    return png(encode_image(read_small(inside, _SIDE_PX), "PNG"))
 
 
 ROUTES = [

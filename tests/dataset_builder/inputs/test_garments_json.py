@@ -17,17 +17,9 @@ from chromiq.dataset_builder.inputs.garments_json import (
 )
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.errors import UnsoundError
-from chromiq.sample_catalogue.catalogue import write_catalogue
 from chromiq_cli.verbs import app
 
 OPTIONS = BuildOptions(segmenter="classic", size_wh=(192, 128))
-
-
-@pytest.fixture(scope="module")
-def catalogue(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("named") / "catalogue"
-    write_catalogue(folder, pairs=3, size_wh=(96, 120))
-    return folder
 
 
 @pytest.fixture(scope="module")

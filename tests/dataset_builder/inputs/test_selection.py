@@ -12,16 +12,8 @@ from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_layout import BuildSource, read_build_source
 from chromiq.errors import UnsoundError
 from chromiq.photos.images import photo_size_wh, read_mask, write_mask
-from chromiq.sample_catalogue.catalogue import write_catalogue
 
 OPTIONS = BuildOptions(segmenter="classic", size_wh=(192, 128), variants=2)
-
-
-@pytest.fixture(scope="module")
-def catalogue(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("chosen") / "catalogue"
-    write_catalogue(folder, pairs=3, size_wh=(96, 120))
-    return folder
 
 
 @pytest.fixture(scope="module")

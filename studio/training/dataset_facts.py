@@ -1,15 +1,53 @@
-"""The command lines that screens equal, from the records of what was run."""
+"""A dataset for the page: its examples, the photos it was built from, and the command that built it."""
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.options import BuildOptions
-from chromiq.dataset_layout import BuildSource
+from chromiq.dataset_layout import BuildSource, DatasetLayout, read_build_source, read_examples
+from chromiq.records import Example, PhotoPair
+from chromiq.studio.previews import Stamp, stamp
 
-_FLAGS = ("model", "segmenter", "degradation", "geometry", "loss_mask", "variants", "identity_share",
-          "held_out", "seed")  # fmt: skip
+_FLAGS = (
+    *("model", "segmenter", "degradation", "geometry", "loss_mask"),
+    *("variants", "identity_share", "held_out", "seed"),
+)
 _MODEL_FLAGS = ("vocabulary", "detector", "masker", "device", "dtype")
+_KEPT = 16
+
+
+def dataset_examples(folder: Path) -> dict[str, Example]:
+    """The examples of a dataset by name, read again when its manifest has changed.
+
+    Raises:
+        UnsoundError: if a line of the manifest is not an example.
+    """
+    return _examples(folder, stamp(DatasetLayout(folder).manifest))
+
+
+@lru_cache(_KEPT)
+def _examples(folder: Path, _: Stamp) -> dict[str, Example]:
+    return {example.name: example for example in read_examples(folder)}
+
+
+def dataset_pairs(folder: Path) -> dict[str, PhotoPair]:
+    """The pairs that a dataset was built from, by key; none if that is not recorded or they have moved.
+
+    They are listed once for each build.
+    """
+    source = read_build_source(folder)
+    if source is None or not Path(source.pairs).exists():
+        return {}
+    return _pairs(Path(source.pairs), stamp(DatasetLayout(folder).source_record))
+
+
+@lru_cache(_KEPT)
+def _pairs(source: Path, _: Stamp) -> dict[str, PhotoPair]:
+    return {pair.key: pair for pair in find_pairs(source).pairs}
 
 
 def build_words(dataset: str, source: BuildSource, options: dict[str, Any]) -> list[str]:
