@@ -197,14 +197,6 @@ def _make(
     work: PairWork, photos: PairPhotos, label: GarmentLabel, found: GarmentMask
 ) -> tuple[list[Example], Doubt | None]:
     pair, options, still_life, on_model = work.pair, work.options, photos.still_life, photos.on_model
-    if not found.mask.any():
-        finding = Finding(
-            "mask.empty",
-            str(pair.on_model),
-            f"no {label.name} found",
-            "Draw its mask, or leave the pair out.",
-        )
-        raise UnsoundError.of(finding)
     if is_left_out(found.confidence, keep_doubtful=work.keep_doubtful):
         remove_recorded(work.folder, pair.key)  # or examples made with a better mask would stay behind
         return [], _review(work, still_life, on_model, found)

@@ -79,14 +79,17 @@ def is_doubtful(confidence: float) -> bool:
 
 
 def is_left_out(confidence: float, *, keep_doubtful: bool) -> bool:
-    """Whether nothing is to be made of a pair because its mask is not trusted.
+    """Whether nothing is to be made of a pair because its mask is not trusted, or is empty.
 
     Records hold four decimals; the question must have the same answer before and after.
 
     >>> is_left_out(0.49996, keep_doubtful=False), is_left_out(0.3, keep_doubtful=False)
     (False, True)
+    >>> is_left_out(0.3, keep_doubtful=True), is_left_out(0.0, keep_doubtful=True)
+    (False, True)
     """
-    return round(confidence, 4) < LEFT_OUT_BELOW and not keep_doubtful
+    rounded = round(confidence, 4)
+    return rounded == 0 or (rounded < LEFT_OUT_BELOW and not keep_doubtful)
 
 
 def limited(confidence: float, reasons: Iterable[str]) -> float:

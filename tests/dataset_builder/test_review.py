@@ -108,6 +108,27 @@ def test_it_can_be_kept_and_left_out_again(doubt_of_pair_1, catalogue, tmp_path)
     assert files(tmp_path / "d") == left_out
 
 
+@pytest.mark.parametrize("options", [(), ("--keep-doubtful",)])
+def test_where_nothing_is_found_the_other_pairs_are_built(monkeypatch, catalogue, tmp_path, options):
+    photo = read_photo(catalogue / "on_model1.jpg").rgb
+    segment = classic.segment_garment
+
+    def finds_nothing(task, *known):
+        found = segment(task, *known)
+        if np.array_equal(task.on_model, photo):
+            return replace(found, mask=np.zeros_like(found.mask), confidence=0.0, reasons=("empty",))
+        return replace(found, confidence=0.9)
+
+    monkeypatch.setattr(classic, "segment_garment", finds_nothing)
+    for resumed in (0, 2):
+        code, document = build(catalogue, tmp_path / "d", *options)
+        assert (code, document["examples"], document["resumed_pairs"]) == (3, 1, resumed)
+        (doubt,) = doubts(document)
+        assert "no garment was found" in doubt["message"]
+        assert "Draw the mask" in doubt["hint"]
+        assert (tmp_path / "d/review/on_model1.jpg").is_file()
+
+
 def test_a_mask_given_by_a_person_is_used_instead(doubt_of_pair_1, catalogue, tmp_path):
     build(catalogue, tmp_path / "d")
     masks = tmp_path / "masks"
