@@ -109,8 +109,8 @@ def _measured(work: _PairColours) -> float:
     mask = resize_mask(read_mask(work.mask), size_wh)
     if not mask.any():
         return 0.0
-    flat_mask = still_life_mask(still_life)
-    fit = fit_colours(garment_sample(still_life, flat_mask), garment_sample(on_model, mask))
+    wanted = garment_sample(still_life, still_life_mask(still_life))
+    fit = fit_colours(wanted, garment_sample(on_model, mask))
     if fit.gain > MOST_GAIN:
         corrected = apply_colour_map(on_model, mask, fit.colour_map).values
         _write_picture(work, still_life, outlined(on_model, mask, 2), corrected, fit.gain)

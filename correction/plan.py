@@ -230,26 +230,26 @@ def plan_paste(
     return Plan(None, answer, judgement.doubts, f"corrected: {text}", 0.0, colours=colours)
 
 
-def fit_together(flat_lab: FloatImage, seen_labs: Sequence[FloatImage]) -> list[ColourFit | None]:
+def fit_together(still_life_lab: FloatImage, on_model_labs: Sequence[FloatImage]) -> list[ColourFit | None]:
     """One fit for all photos of a garment that are lit alike; None for a photo that is like no other.
 
     Args:
-        flat_lab: ``(P, 3)`` Lab of the garment on the still-life.
-        seen_labs: ``(Q, 3)`` Lab of the garment on each on-model photo; may be empty.
+        still_life_lab: ``(P, 3)`` Lab of the garment on the still-life.
+        on_model_labs: ``(Q, 3)`` Lab of the garment on each on-model photo; may be empty.
     """
-    fits: list[ColourFit | None] = [None] * len(seen_labs)
-    for members in _lit_alike(seen_labs):
+    fits: list[ColourFit | None] = [None] * len(on_model_labs)
+    for members in _lit_alike(on_model_labs):
         if len(members) > 1:
-            joint = np.concatenate([_even(seen_labs[member], _JOINT_SAMPLE) for member in members])
-            fit = fit_colours(flat_lab, joint)
+            joint = np.concatenate([_even(on_model_labs[member], _JOINT_SAMPLE) for member in members])
+            fit = fit_colours(still_life_lab, joint)
             for member in members:
                 fits[member] = fit
     return fits
 
 
-def _lit_alike(seen_labs: Sequence[FloatImage]) -> list[list[int]]:
+def _lit_alike(on_model_labs: Sequence[FloatImage]) -> list[list[int]]:
     groups: list[list[int]] = []
-    looks = [look(lab) if len(lab) else None for lab in seen_labs]
+    looks = [look(lab) if len(lab) else None for lab in on_model_labs]
     for number, here in enumerate(looks):
         if here is None:
             continue

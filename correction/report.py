@@ -52,11 +52,10 @@ _ORDER = ("corrected", "accepted", "to look at", "left alone", "original kept", 
 _SIDES_PX = ((40, 1000), (100, 640), (300, 420))
 _SMALLEST_SIDE_PX = 240
 _COLUMNS = (
-    "key", "photo", "result", "reason", "expected_gain_de00", "expected_remaining_de00",
-    "still_life_L", "still_life_a", "still_life_b", "before_L", "before_a", "before_b",
-    "after_L", "after_a", "after_b", "de00_before", "de00_after", "L_apart", "C_apart", "h_apart_deg",
-    "mask_confidence", "out",
-)  # fmt: skip
+    *("key", "photo", "result", "reason", "expected_gain_de00", "expected_remaining_de00"),
+    *(f"{photo}_{axis}" for photo in ("still_life", "before", "after") for axis in "Lab"),
+    *("de00_before", "de00_after", "L_apart", "C_apart", "h_apart_deg", "mask_confidence", "out"),
+)
 
 
 @dataclass(frozen=True)

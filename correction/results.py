@@ -7,7 +7,7 @@ finds everything done.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -172,13 +172,17 @@ class Result:
             return "to look at"
         return "corrected" if self.correction.answer == "corrected" else "left alone"
 
+    @property
+    def decided(self) -> Correction | None:
+        """The correction with what is decided about it now."""
+        decision = "changed by hand" if self.changed_by_hand else self.decision.verdict
+        return self.correction and replace(self.correction, decision=decision)
+
     @cached_property
     def doubtfulness(self) -> tuple[int, float]:
         """Sorts what should be looked at first to the front."""
-        if self.correction is None:
-            return 0, 0.0
-        decided = "changed by hand" if self.changed_by_hand else self.decision.verdict
-        return doubtfulness(replace(self.correction, decision=decided))
+        decided = self.decided
+        return (0, 0.0) if decided is None else doubtfulness(decided)
 
 
 def read_results(run: BatchRun) -> list[Result]:
@@ -252,8 +256,9 @@ def garment_works(
         redo: keys of photos to correct again in any case.
         generated: ``(h, w, 3)`` uint8 sRGB by key, what a network made of photos.
     """
-    drawn = mask_paths(run.pairs, run.masks)
-    garments, again, generated = by_garment(run.pairs), set(redo), generated or {}
+    by_still_life, again, generated = by_garment(run.pairs), set(redo), generated or {}
+    garments = [by_still_life[still_life] for still_life in dict.fromkeys(still_lifes)]
+    drawn = mask_paths((pair for garment in garments for pair in garment), run.masks)
 
     def work(pair: PhotoPair) -> PhotoWork:
         key = pair.key
@@ -261,12 +266,8 @@ def garment_works(
             pair, run.outs[key], drawn.get(key), decisions.of(key), key in again, generated.get(key)
         )
 
-    return [
-        GarmentWork(
-            run.folder, tuple(map(work, garments[still_life])), run.options, (run.segmenter, run.network)
-        )
-        for still_life in dict.fromkeys(still_lifes)
-    ]
+    settings = (run.segmenter, run.network)
+    return [GarmentWork(run.folder, tuple(map(work, garment)), run.options, settings) for garment in garments]
 
 
 def write_summaries(run: BatchRun, results: Sequence[PhotoResult] = (), *, report: bool = True) -> None:
@@ -278,20 +279,13 @@ def write_summaries(run: BatchRun, results: Sequence[PhotoResult] = (), *, repor
         report: whether to write the report, which takes long for many photos.
     """
     decisions = read_decisions(run.folder, run.keys)
-    corrections = list(_corrections(run, decisions))
+    found = (read_result(run, key, decisions).decided for key in run.keys)
+    corrections = [each for each in found if each is not None]
     if report:
         faults = [fault for result in results for fault in result.findings]
         write_report(run.folder, corrections, [*run.findings, *faults])
     words = {correction.key: result_words(correction) for correction in corrections}
     write_decisions(decisions, run.photos, words, run.keys)
-
-
-def _corrections(run: BatchRun, decisions: Decisions) -> Iterator[Correction]:
-    for key in run.keys:
-        result = read_result(run, key, decisions)
-        if result.correction is not None:
-            decided = "changed by hand" if result.changed_by_hand else result.decision.verdict
-            yield replace(result.correction, decision=decided)
 
 
 def mask_path(run: BatchRun, key: str) -> Path:

@@ -116,18 +116,16 @@ def look_at_photos(
         found: the garment on it, ``(H, W)`` bool.
         bodies: of the two photos, as `find_bodies` found them, which takes longest.
     """
-    flat_mask, mask = (
+    still_life_mask, mask = (
         _small(photo, covered)[1]
         for photo, covered in ((still_life, still_life_mask), (on_model, found.mask))
     )
     if not mask.any():
         return Evidence(0.0, found.confidence, found.reasons)
-    if not flat_mask.any():
-        flat_mask = np.ones_like(flat_mask)
+    if not still_life_mask.any():
+        still_life_mask = np.ones_like(still_life_mask)
     bodies = bodies or find_bodies(still_life, on_model)
-    there, here = (
-        _without_cloth_face(body, garment) for body, garment in zip(bodies, (flat_mask, mask), strict=True)
-    )
+    there, here = map(_without_cloth_face, bodies, (still_life_mask, mask))
     background = _background(here.lab)
     left_out, cut, loose = _same_cloth_outside(here.lab, mask, background)
     return Evidence(
@@ -138,13 +136,13 @@ def look_at_photos(
         background_share=_share(mask, background),
         face_share=_share(mask, _face(here)),
         person_share=_share(mask, here.person),
-        skin_share=_share(skin_hue(here.lab), mask) - _share(skin_hue(there.lab), flat_mask),
+        skin_share=_share(skin_hue(here.lab), mask) - _share(skin_hue(there.lab), still_life_mask),
         left_out_share=left_out,
         cut_share=cut,
         loose_share=loose,
-        shape_ratio=_aspect(mask) / _aspect(flat_mask),
-        lightness_pattern=_pattern(there.lab, flat_mask)[0] / _pattern(here.lab, mask)[0],
-        chroma_pattern=_pattern(there.lab, flat_mask)[1] / _pattern(here.lab, mask)[1],
+        shape_ratio=_aspect(mask) / _aspect(still_life_mask),
+        lightness_pattern=_pattern(there.lab, still_life_mask)[0] / _pattern(here.lab, mask)[0],
+        chroma_pattern=_pattern(there.lab, still_life_mask)[1] / _pattern(here.lab, mask)[1],
         is_cropped=bool((mask & _frame(mask)).any()),
         is_same=np.array_equal(still_life, on_model),
         still_life_empty=float(np.ptp(np.percentile(there.lab, (1, 99), axis=(0, 1)), axis=0).max())
@@ -152,7 +150,7 @@ def look_at_photos(
         exchanged=_are_exchanged(there, here),
         still_life_colourless=_is_colourless(still_life),
         on_model_colourless=_is_colourless(on_model),
-        still_life_chroma=_chroma(there.lab[flat_mask]),
+        still_life_chroma=_chroma(there.lab[still_life_mask]),
         on_model_chroma=_chroma(here.lab[mask]),
     )
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from chromiq.dataset_builder.canvas.buckets import RESOLUTION, bucket_size_wh, cut_off_wh
+from chromiq.dataset_builder.canvas.buckets import bucket_size_wh, cut_off_wh
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
-from chromiq.dataset_builder.doctor.example import Checkup, ExampleFiles, Recorded, check_example
+from chromiq.dataset_builder.doctor.example import Checkup, ExampleFiles, Recorded, Training, check_example
 from chromiq.dataset_layout import DatasetLayout, examine_manifest, read_build_record, unfinished_findings
 from chromiq.errors import Finding
 from chromiq.files import collision_key, natural_key
@@ -24,10 +24,10 @@ from chromiq.runtime.workers import map_bounded, thread_per_core
 TRAINER_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 """Suffixes that AI-Toolkit looks for; a control or mask of another kind is missing to it."""
 _MAY_BE_MEANT = frozenset(
-    {"caption.missing", "caption.empty", "caption.trigger", "control.size", "control.shifted", "control.noop",
-     "control.same", "control.outside", "control.orphan", "mask.orphan", "reference.orphan", "mask.white",
-     "mask.inverted", "image.cropped"}
-)  # fmt: skip
+    {"caption.missing", "caption.empty", "caption.trigger", "image.cropped", "mask.white", "mask.inverted"}
+    | {"control.size", "control.shifted", "control.noop", "control.same", "control.outside"}
+    | {"control.orphan", "mask.orphan", "reference.orphan"}
+)
 _IF_UNINTENDED = "Fix it unless that is intended."
 _DUPLICATE_LEVELS = 5.0
 _AHEAD = 64
@@ -42,27 +42,6 @@ class DatasetFolders:
     control: Path | None
     mask: Path | None
     reference: Path | None
-
-
-@dataclass(frozen=True)
-class Training:
-    """How a dataset is to be trained on.
-
-    Attributes:
-        trigger: the word that every caption has to hold, or None.
-        resolutions: of the job; images are trained at an area of at most one of these, squared.
-        divisible_by_px: both sides of a trained image are multiples of this; None if that is not known.
-        caption_suffix: of caption files.
-        default_caption: for targets without a caption file, or None.
-        invert_mask: whether black trains, not white.
-    """
-
-    trigger: str | None = TRIGGER_WORD
-    resolutions: tuple[int, ...] = (RESOLUTION,)
-    divisible_by_px: int | None = 16
-    caption_suffix: str = ".txt"
-    default_caption: str | None = None
-    invert_mask: bool = False
 
 
 def dataset_folders(root: Path) -> DatasetFolders:
@@ -241,10 +220,7 @@ def _examples(
             targets[name],
             {role: images.get(name) for role, images in others.items()},
             recorded.get(targets[name]),
-            training.trigger,
-            training.caption_suffix,
-            training.default_caption,
-            training.invert_mask,
+            training,
         )
         for name in sorted(targets, key=natural_key)
     ], findings

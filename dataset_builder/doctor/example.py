@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chromiq.colour import delta_e_lab, srgb_to_lab
+from chromiq.dataset_builder.canvas.buckets import RESOLUTION
+from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.errors import Finding, UnsoundError
 from chromiq.imaging.registration import fast_shift_px
 from chromiq.imaging.resize import resize_fast
@@ -51,6 +53,27 @@ class Recorded:
 
 
 @dataclass(frozen=True)
+class Training:
+    """How a dataset is to be trained on.
+
+    Attributes:
+        trigger: the word that every caption has to hold, or None.
+        resolutions: of the job; images are trained at an area of at most one of these, squared.
+        divisible_by_px: both sides of a trained image are multiples of this; None if that is not known.
+        caption_suffix: of caption files.
+        default_caption: for targets without a caption file, or None.
+        invert_mask: whether black trains, not white.
+    """
+
+    trigger: str | None = TRIGGER_WORD
+    resolutions: tuple[int, ...] = (RESOLUTION,)
+    divisible_by_px: int | None = 16
+    caption_suffix: str = ".txt"
+    default_caption: str | None = None
+    invert_mask: bool = False
+
+
+@dataclass(frozen=True)
 class ExampleFiles:
     """An example's files by role (``"control"``, ``"mask"``, ``"reference"``; None where one is missing).
 
@@ -58,19 +81,13 @@ class ExampleFiles:
         target: the image to train towards.
         parts: the others.
         recorded: what the manifest says.
-        trigger: the word that its caption has to hold, or None.
-        caption_suffix: of the caption file.
-        default_caption: used where there is no caption file, or None.
-        invert_mask: whether black trains, not white.
+        training: how it is trained on.
     """
 
     target: Path
     parts: Mapping[str, Path | None]
     recorded: Recorded | None
-    trigger: str | None
-    caption_suffix: str = ".txt"
-    default_caption: str | None = None
-    invert_mask: bool = False
+    training: Training
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +126,7 @@ def check_example(files: ExampleFiles) -> Checkup:
     except UnsoundError as error:
         return Checkup((*findings, *error.findings), None, has_trigger, None)
     small, (_, size_wh) = {role: pixels for role, (pixels, _) in read.items()}, read["target"]
-    if files.invert_mask and "mask" in small:
+    if files.training.invert_mask and "mask" in small:
         small["mask"] = 255 - small["mask"]
     sizes = [
         found
@@ -168,20 +185,20 @@ def _size_finding(role: str, path: Path, have: tuple[int, int], size_wh: tuple[i
 
 
 def _caption_findings(files: ExampleFiles) -> tuple[list[Finding], bool]:
-    path = files.target.with_suffix(files.caption_suffix)
+    path = files.target.with_suffix(files.training.caption_suffix)
     hint = "Write one line of caption in UTF-8, or build the dataset again."
     try:
         if not path.is_file():  # a pipe or a device would block the read
-            missing = [] if files.default_caption else [("caption.missing", "no such file")]
+            missing = [] if files.training.default_caption else [("caption.missing", "no such file")]
             return [Finding(code, str(path), said, hint) for code, said in missing], True
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         return [Finding("caption.missing", str(path), f"cannot be read: {error.strerror}", hint)], True
     except UnicodeDecodeError:
         return [Finding("caption.encoding", str(path), "not UTF-8", hint)], True
-    if not text.strip() and not files.default_caption:
+    if not text.strip() and not files.training.default_caption:
         return [Finding("caption.empty", str(path), "an empty caption", hint)], True
-    return [], files.trigger is None or files.trigger in text
+    return [], files.training.trigger is None or files.training.trigger in text
 
 
 def _pixel_findings(

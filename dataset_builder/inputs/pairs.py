@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from os.path import realpath
 from pathlib import Path
@@ -270,19 +270,21 @@ def _pairs_of_folder(
 def _shoots(folder: Path, excluded: Path | None) -> Iterator[Path]:
     """The folder itself and each folder below it that holds photos of both roles."""
     yield folder
-    for below in _folders_below(folder, excluded):
+    for below in _folders_below(folder, excluded, lambda name: not FOLDER_NAME.fullmatch(name)):
         named = (role_and_key_of(path, below) for path in _files_of(below) if _is_picture(path))
         if len({role for role, _ in filter(None, named)}) == 2:
             yield below
 
 
-def _folders_below(folder: Path, excluded: Path | None) -> Iterator[Path]:
+def _folders_below(
+    folder: Path, excluded: Path | None, wanted: Callable[[str], bool] = bool
+) -> Iterator[Path]:
     for root, names, _ in os.walk(folder):
         names[:] = sorted(
             name
             for name in names
             if not name.startswith(".")
-            and not FOLDER_NAME.fullmatch(name)
+            and wanted(name)
             and (excluded is None or (Path(root) / name).resolve() != excluded)
         )
         yield from (Path(root) / name for name in names)
@@ -324,7 +326,7 @@ def _add_named(shoot: Path, folder: Path, found: _FolderPairs) -> None:
 
 
 def _add_matches(folder: Path, pattern: PairPattern, excluded: Path | None, found: _FolderPairs) -> None:
-    folders = [folder, *(Path(root) for root in _every_folder(folder, excluded))]
+    folders = [folder, *_folders_below(folder, excluded)]
     pictures = [path for each in folders for path in sorted(each.iterdir()) if _is_picture(path)]
     garments, found.leftover = match_pattern(pattern, folder, pictures)
     for roles in garments.values():
@@ -343,16 +345,6 @@ def _add_matches(folder: Path, pattern: PairPattern, excluded: Path | None, foun
             for path in on_models:
                 key = path.relative_to(folder).with_suffix("").as_posix()
                 found.pairs.append(PhotoPair(key, still_lifes[0], path))
-
-
-def _every_folder(folder: Path, excluded: Path | None) -> Iterator[str]:
-    for root, names, _ in os.walk(folder):
-        names[:] = sorted(
-            name
-            for name in names
-            if not name.startswith(".") and (excluded is None or (Path(root) / name).resolve() != excluded)
-        )
-        yield from (str(Path(root) / name) for name in names)
 
 
 def _files_of(shoot: Path) -> Iterator[Path]:

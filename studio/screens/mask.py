@@ -29,6 +29,7 @@ from chromiq.studio.jobs import Jobs
 from chromiq.studio.mask_work import EditingCache, mask_of, mask_on_disk
 from chromiq.studio.pages import app_state, folder_of, json_of, page, png, shell_command, workplace_of
 from chromiq.studio.previews import Previews, preview_size_wh
+from chromiq.studio.screens.light_table import batch_command
 from chromiq.studio.training.dataset_facts import dataset_pairs
 from chromiq.studio.workplace import OpenedFolder, Workplace
 
@@ -95,10 +96,9 @@ def _of_corrections(folder: OpenedFolder, request: Request) -> _Subject:
         if decision.verdict == "accept"
         else ""
     )
-    command = shell_command("chromiq", "correct", "--batch", run.source, "--out", folder.path)
     options = replace(decision.options(run.options), method="transfer")
     back = f"/f/{folder.id}/photo/{quote(key)}"
-    return _Subject(folder, run.by_key[key], saved, saved, options, command, back, note, run)
+    return _Subject(folder, run.by_key[key], saved, saved, options, batch_command(run), back, note, run)
 
 
 def _of_dataset(folder: OpenedFolder, request: Request) -> _Subject:

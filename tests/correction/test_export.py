@@ -60,8 +60,9 @@ def test_ffmpeg_applies_it_as_we_do(exported, catalogue):
     before, after, mask, _ = exported
     subprocess.run(
         [FFMPEG, "-loglevel", "error", "-i", before, "-vf", "lut3d=o.cube:interp=trilinear", "-y", "ff.png"],
-        check=True, cwd=catalogue,
-    )  # fmt: skip
+        check=True,
+        cwd=catalogue,
+    )
     differences = delta_e_map(pixels(catalogue / "ff.png"), pixels(after))[_inner(mask)]
     assert differences.mean() < 0.5
 

@@ -49,9 +49,14 @@ def only_a2b(profile_of=None):
     red, green, blue = np.meshgrid(steps, steps, steps, indexing="ij")
     grid = (np.stack([red, green, blue], axis=-1).reshape(-1, 3) * 255).round().astype(np.uint8)
     lab = imagecodecs.cms_transform(
-        grid[None], imagecodecs.cms_profile("srgb"), imagecodecs.cms_profile("lab4"), colorspace="rgb",
-        outcolorspace="lab", outdtype="float32", intent=1,
-    )[0]  # fmt: skip
+        grid[None],
+        imagecodecs.cms_profile("srgb"),
+        imagecodecs.cms_profile("lab4"),
+        colorspace="rgb",
+        outcolorspace="lab",
+        outdtype="float32",
+        intent=1,
+    )[0]
     levels = np.stack([lab[:, 0] * 2.55, lab[:, 1] + 128, lab[:, 2] + 128], axis=-1).round().clip(0, 255)
     lines = bytes(range(256)) * 3
     unit = struct.pack(">9i", *(65536 if at % 4 == 0 else 0 for at in range(9)))

@@ -37,9 +37,8 @@ def test_memory_adds_up_and_has_the_preset_s_limit(page):
 
 
 def test_differences_from_the_published_run_say_what_they_do(page):
-    found = page.client.get(
-        "/config/result", params={"model": "kontext", "preset": "24gb"}
-    ).json()["differences"]  # fmt: skip
+    wanted = {"model": "kontext", "preset": "24gb"}
+    found = page.client.get("/config/result", params=wanted).json()["differences"]
     rank = next(each for each in found if each["key"] == "network.linear")
     assert rank["here"] == "16" != rank["there"]
     assert rank["effect"]
@@ -57,10 +56,14 @@ def test_findings_and_passes_are_those_of_doctor(page, chromiq, tmp_path):
 
 @pytest.mark.parametrize(
     ("query", "words"),
-    [({"model": "nothing"}, "nothing"), ({"preset": "1gb"}, "1gb"),
-     ({"settings": "train.lr=fast"}, "train.lr"), ({"settings": "train.lrr=1"}, "lr"),
-     ({"name": "../up"}, "name a run")],
-)  # fmt: skip
+    [
+        ({"model": "nothing"}, "nothing"),
+        ({"preset": "1gb"}, "1gb"),
+        ({"settings": "train.lr=fast"}, "train.lr"),
+        ({"settings": "train.lrr=1"}, "lr"),
+        ({"name": "../up"}, "name a run"),
+    ],
+)
 def test_what_cannot_be_is_refused_in_words(page, query, words):
     answer = page.client.get("/config/result", params={"model": "kontext", **query})
     assert answer.status_code in (400, 422)

@@ -64,9 +64,15 @@ def test_what_was_written_in_a_spreadsheet_is_shown_and_kept(shoot, page):
 
 @pytest.mark.parametrize(
     "wishes",
-    [{"decision": "burn"}, {"strength": 9}, {"strength": "much"}, {"target_lab": [1, 2]}, {"mask": "/etc/x"},
-     {"target_lab": [500, 0, 0]}],
-)  # fmt: skip
+    [
+        {"decision": "burn"},
+        {"strength": 9},
+        {"strength": "much"},
+        {"target_lab": [1, 2]},
+        {"mask": "/etc/x"},
+        {"target_lab": [500, 0, 0]},
+    ],
+)
 def test_what_cannot_be_decided_is_refused_and_nothing_is_written(shoot, page, wishes):
     client, address = page
     before = (shoot / "corrected" / "decisions.csv").read_bytes()

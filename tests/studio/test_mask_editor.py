@@ -58,7 +58,7 @@ KINDS = {
     "Display P3": (".png", (320, 400), p3, 1, 2),
     "CMYK": (".jpg", (320, 401), cmyk, 0, 2),
     "25 megapixels": (".jpg", (4096, 6144), write_photo, 4, 1),
-}  # fmt: skip
+}
 
 
 def results_of(folder, name, suffix, size_wh, write):
@@ -70,10 +70,9 @@ def results_of(folder, name, suffix, size_wh, write):
     results = folder / "results"
     (results / WORK / "corrections").mkdir(parents=True)
     pair = PhotoPair("1", still_life, on_model)
-    write_run(
-        BatchRun(results, on_model.parent, None, None, CorrectionOptions(), "classic", None, (pair,),
-                 {"1": results / on_model.name})
-    )  # fmt: skip
+    outs = {"1": results / on_model.name}
+    options = CorrectionOptions()
+    write_run(BatchRun(results, on_model.parent, None, None, options, "classic", None, (pair,), outs))
     return on_model, results / GARMENT_MASKS / "on_model1.png"
 
 

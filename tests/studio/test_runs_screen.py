@@ -31,10 +31,20 @@ def flat(path, level):
 
 def record(config, state="running", process=0):
     return RunRecord(
-        name="shirts", engine="ai-toolkit", state=state, process=process or os.getpid(), started=now(),
-        ended=None, total_steps=40, config=str(config), config_sha256="", dataset_sha256="", versions={},
-        device="cuda", host=host(),
-    )  # fmt: skip
+        name="shirts",
+        engine="ai-toolkit",
+        state=state,
+        process=process or os.getpid(),
+        started=now(),
+        ended=None,
+        total_steps=40,
+        config=str(config),
+        config_sha256="",
+        dataset_sha256="",
+        versions={},
+        device="cuda",
+        host=host(),
+    )
 
 
 def write_events(run, steps):
@@ -52,8 +62,12 @@ def trained(tmp_path):
         flat(data / "held_out" / "control" / f"pair{number}.png", 60)
     run.mkdir(parents=True)
     sample = {"prompt": "x", "ctrl_img": str(data / "held_out" / "control" / "pair1.png")}
-    process = {"type": "diffusion_trainer", "model": {"arch": "flux_kontext"}, "train": {"steps": 40},
-               "sample": {"samples": [sample]}}  # fmt: skip
+    process = {
+        "type": "diffusion_trainer",
+        "model": {"arch": "flux_kontext"},
+        "train": {"steps": 40},
+        "sample": {"samples": [sample]},
+    }
     config = run / "config.yaml"
     config.write_text(
         yaml.safe_dump({"job": "extension", "config": {"name": "shirts", "process": [process]}})

@@ -305,7 +305,7 @@ def test_everything_that_can_be_used_has_a_name_and_is_reached_by_tab(studio):
             browser.send("DOM.describeNode", backendNodeId=node["backendDOMNodeId"])["node"].get("attributes")
             for node in tree
             if not node["ignored"] and node["role"]["value"] in used and not node.get("name", {}).get("value")
-        ]  # fmt: skip
+        ]
         # What Chromium draws in the place of a picture that is still on its way is its own.
         unnamed = [attributes for attributes in unnamed if "icon icon-generic" not in (attributes or [])]
         assert unnamed == [], path
@@ -329,8 +329,10 @@ def test_the_command_line_serves_until_ctrl_c(shoot, tmp_path):
     main = "from chromiq_cli.main import main; main()"
     server = subprocess.Popen(
         [sys.executable, "-c", main, "studio", str(shoot), "--no-browser"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     address = server.stdout.readline().strip()
     assert address.startswith("http://127.0.0.1:")
     assert TOKEN not in address

@@ -12,11 +12,11 @@ from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.dataset_builder.doctor.dataset import (
     TRAINER_SUFFIXES,
     DatasetFolders,
-    Training,
     check_folders,
     is_built,
     read_manifest,
 )
+from chromiq.dataset_builder.doctor.example import Training
 from chromiq.errors import Finding, UnsoundError
 from chromiq.models import EditModel, model_of_arch
 from chromiq.photos.images import photo_size_wh, read_mask_share

@@ -76,9 +76,16 @@ def test_subfolders_with_pairs_are_searched_and_others_are_not(shoot):
 
 def test_a_pattern_pairs_a_studios_own_names(shoot):
     folder = shoot(
-        "A-1_flat.png", "A-1_front.png", "A-1_front_2.png", "a_2_FLAT_v3.png", "a_2_front.png",
-        "day/B_flat.png", "day/B_front.png", "moodboard.png", "C_flat.png",
-    )  # fmt: skip
+        "A-1_flat.png",
+        "A-1_front.png",
+        "A-1_front_2.png",
+        "a_2_FLAT_v3.png",
+        "a_2_front.png",
+        "day/B_flat.png",
+        "day/B_front.png",
+        "moodboard.png",
+        "C_flat.png",
+    )
     pattern = PairPattern("{sku}_flat*", "{sku}_front*")
     pairs, errors = listed(folder, pattern=pattern)
     assert pairs == {

@@ -78,9 +78,13 @@ def test_a_mask_drawn_in_the_dataset_comes_before_those_given(catalogue, dataset
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [("[]", "selection.form"), ('{"1": "maybe"}', "selection.choice"), ("{", "selection.unreadable"),
-     ('{"1": "exclude", "2": "exclude", "3": "exclude"}', "selection.all")],
-)  # fmt: skip
+    [
+        ("[]", "selection.form"),
+        ('{"1": "maybe"}', "selection.choice"),
+        ("{", "selection.unreadable"),
+        ('{"1": "exclude", "2": "exclude", "3": "exclude"}', "selection.all"),
+    ],
+)
 def test_a_selection_that_means_nothing_stops_the_build_before_it_writes(catalogue, dataset, text, code):
     (dataset / "selection.json").write_text(text)
     before = files(dataset)
