@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -168,36 +169,22 @@ def by_pillow(path: Path) -> np.ndarray:
     return np.asarray(rgb)
 
 
-def by_djpeg(path: Path) -> np.ndarray:
-    """Decodes a JPEG by libjpeg's own program."""
-    return foreign.by_djpeg(path)
-
-
 def tags(path: Path) -> dict[str, Any]:
     """Everything that exiftool finds."""
     found: dict[str, Any] = json.loads(foreign.ran(foreign.tool("exiftool"), "-j", "-a", "-G1", path))[0]
     return found
 
 
-def cjpeg(*options: str) -> Callable[[Path], None]:
-    """A JPEG by libjpeg's own program."""
-
-    def make(path: Path) -> None:
-        data = foreign.ran(foreign.tool("cjpeg"), "-quality", "95", *options, stdin=foreign.ppm(OFF))
-        path.write_bytes(data)
-
-    return make
-
-
-def tiff(pixels: np.ndarray = OFF, **options: object) -> Callable[[Path], None]:
-    """A TIFF by tifffile."""
-    return lambda path: tifffile.imwrite(path, pixels, **{"photometric": "rgb", **options})
+cjpeg = partial(foreign.cjpeg, pixels=OFF, quality=95)
+tiff = partial(foreign.tiff, OFF)
+two_pictures = partial(foreign.two_pictures, pixels=OFF, quality=95, subsampling=0)
+gain_map = partial(foreign.gain_map, pixels=OFF, quality=95, subsampling=0)
 
 
 def turned(orientation: int, pixels: np.ndarray = OFF, **options: object) -> Callable[[Path], None]:
     """A TIFF whose pixels are stored turned."""
     extra = [(274, "H", 1, orientation, True)]
-    return tiff(foreign.stored(pixels, orientation), extratags=extra, **options)
+    return foreign.tiff(foreign.stored(pixels, orientation), extratags=extra, **options)
 
 
 def warned(text: str) -> Callable[[Run], str]:
@@ -331,7 +318,7 @@ def _metadata_tiff(path: Path, pixels: np.ndarray, **options: object) -> None:
         (33723, "B", len(foreign.IPTC), foreign.IPTC, True),
         (34377, "B", len(foreign.PHOTOSHOP), foreign.PHOTOSHOP, True),
     ]  # fmt: skip
-    tiff(pixels, resolution=(300, 300), resolutionunit=2, extratags=extra, **options)(path)
+    foreign.tiff(pixels, resolution=(300, 300), resolutionunit=2, extratags=extra, **options)(path)
     foreign.exiftool(path, "-Make=Camera", "-ISO=100", "-GPSLatitude=10.5", "-GPSLatitudeRef=N")
 
 
@@ -347,26 +334,8 @@ def _camera_adobe(path: Path) -> None:
 
 def _thumbnails(path: Path) -> None:
     cjpeg("-sample", "1x1")(path)
-    small = path.with_suffix(".thumb.jpg")
-    Image.fromarray(OFF[::4, ::4]).save(small, "JPEG")
-    foreign.exiftool(path, "-Make=Camera", f"-ThumbnailImage<={small}")
-    data = path.read_bytes()
-    resources = foreign.PHOTOSHOP
-    segment = b"\xff\xed" + (len(resources) + 16).to_bytes(2) + b"Photoshop 3.0\0" + resources
-    at = 4 + int.from_bytes(data[4:6])
-    path.write_bytes(data[:at] + segment + data[at:])
-
-
-def _two_pictures(path: Path) -> None:
-    image = Image.fromarray(OFF)
-    image.save(path, format="MPO", save_all=True, append_images=[image], quality=95, subsampling=0)
-
-
-def _gain_map(path: Path) -> None:
-    _two_pictures(path)
-    data, xmp = path.read_bytes(), foreign.XMP
-    segment = b"\xff\xe1" + (len(xmp) + 31).to_bytes(2) + b"http://ns.adobe.com/xap/1.0/\0" + xmp
-    path.write_bytes(data[:2] + segment + data[2:])
+    foreign.add_thumbnail(path, OFF, "-Make=Camera")
+    path.write_bytes(foreign.behind_first(path.read_bytes(), foreign.photoshop_segment(foreign.PHOTOSHOP)))
 
 
 def _motion(path: Path) -> None:
@@ -377,16 +346,7 @@ def _motion(path: Path) -> None:
 def _cmyk(path: Path, *, app14: bool) -> None:
     Image.fromarray(OFF).convert("CMYK").save(path, quality=97)
     if not app14:
-        data = path.read_bytes()
-        at = data.index(b"\xff\xee")
-        data = data[:at] + data[at + 2 + int.from_bytes(data[at + 2 : at + 4]) :]
-        path.write_bytes(data)
-
-
-def _reduced(path: Path) -> None:
-    with tifffile.TiffWriter(path) as file:
-        file.write(OFF, photometric="rgb", compression="zlib")
-        file.write(np.ascontiguousarray(OFF[::4, ::4]), photometric="rgb", subfiletype=1)
+        foreign.without_app14(path)
 
 
 def _avif(path: Path) -> None:
@@ -411,14 +371,14 @@ FAULTS = [
         "2",
         "16-bit TIFF, separate planes, LZW",
         "a.tif",
-        tiff(np.moveaxis(DEEP, -1, 0), compression="lzw", **_PLANES),
+        foreign.tiff(np.moveaxis(DEEP, -1, 0), compression="lzw", **_PLANES),
         decode=by_tifffile(),
     ),
     Fault(
         "2",
         "16-bit TIFF, separate planes, uncompressed",
         "a.tif",
-        tiff(np.moveaxis(DEEP, -1, 0), **_PLANES),
+        foreign.tiff(np.moveaxis(DEEP, -1, 0), **_PLANES),
         decode=by_tifffile(),
     ),
     *(
@@ -474,10 +434,17 @@ FAULTS = [
             ("16-bit sRGB TIFF, the same garment", np.uint16, INSIDE_SRGB, None),
         )
     ),
-    Fault("8", "JPEG with EXIF and Photoshop thumbnails", "a.jpg", _thumbnails, no_old_pictures, by_djpeg),
-    Fault("9", "two-picture MPO", "a.jpg", _two_pictures, no_old_pictures, by_djpeg),
-    Fault("9", "Ultra HDR JPEG with a gain map", "a.jpg", _gain_map, no_old_pictures, by_djpeg),
-    Fault("9", "motion photo", "a.jpg", _motion, no_old_pictures, by_djpeg),
+    Fault(
+        "8",
+        "JPEG with EXIF and Photoshop thumbnails",
+        "a.jpg",
+        _thumbnails,
+        no_old_pictures,
+        foreign.by_djpeg,
+    ),
+    Fault("9", "two-picture MPO", "a.jpg", two_pictures, no_old_pictures, foreign.by_djpeg),
+    Fault("9", "Ultra HDR JPEG with a gain map", "a.jpg", gain_map, no_old_pictures, foreign.by_djpeg),
+    Fault("9", "motion photo", "a.jpg", _motion, no_old_pictures, foreign.by_djpeg),
     Fault(
         "10",
         "16-bit TIFF, all metadata",
@@ -512,15 +479,17 @@ FAULTS = [
     ),
     Fault("21", "CMYK JPEG without APP14", "a.jpg", lambda path: _cmyk(path, app14=False), warned("CMYK")),
     *(
-        Fault("22", f"JPEG, sampling {factors}", "a.jpg", cjpeg("-sample", factors), sampling, by_djpeg)
+        Fault(
+            "22", f"JPEG, sampling {factors}", "a.jpg", cjpeg("-sample", factors), sampling, foreign.by_djpeg
+        )
         for factors in ("1x2", "4x1", "4x2", "2x1", "2x2", "1x1")
     ),
-    Fault("22", "JPEG stored as RGB", "a.jpg", cjpeg("-rgb"), sampling, by_djpeg),
+    Fault("22", "JPEG stored as RGB", "a.jpg", cjpeg("-rgb"), sampling, foreign.by_djpeg),
     Fault(
         "23",
         "TIFF with a reduced picture behind it",
         "a.tif",
-        _reduced,
+        partial(foreign.two_directories, pixels=OFF),
         lambda run: "" if run.correction["metadata_dropped"] else "does not name the preview",
         by_tifffile(),
     ),
@@ -529,7 +498,7 @@ FAULTS = [
             "24",
             f"{depth}-bit TIFF, {name}",
             "a.tif",
-            tiff(pixels, compression=code),
+            foreign.tiff(pixels, compression=code),
             compression(name),
             by_tifffile(),
         )
@@ -542,7 +511,7 @@ FAULTS = [
             (8, OFF, "jpeg", "JPEG"),
         )
     ),
-    Fault("25", "arithmetic-coded JPEG", "a.jpg", cjpeg("-arithmetic"), decode=by_djpeg),
+    Fault("25", "arithmetic-coded JPEG", "a.jpg", cjpeg("-arithmetic"), decode=foreign.by_djpeg),
     Fault("28", "AVIF", "a.avif", _avif, decode=by_pillow, decoders_apart=1),
     Fault("28", "AVIF named .jpg", "a.jpg", _avif),
 ]

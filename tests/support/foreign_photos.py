@@ -120,11 +120,49 @@ def by_imagemagick(path: Path) -> np.ndarray:
     return np.frombuffer(data, "<u2").reshape(HEIGHT_PX, WIDTH_PX, 3)
 
 
-def cjpeg(*options: str) -> Callable[[Path], None]:
+def cjpeg(*options: str, pixels: np.ndarray = PHOTO, quality: int = 92) -> Callable[[Path], None]:
     """A JPEG by libjpeg's own program."""
-    return lambda path: (
-        path.write_bytes(ran(tool("cjpeg"), "-quality", "92", *options, stdin=ppm(PHOTO))) and None
-    )
+
+    def make(path: Path) -> None:
+        path.write_bytes(ran(tool("cjpeg"), "-quality", str(quality), *options, stdin=ppm(pixels)))
+
+    return make
+
+
+def segment(number: int, payload: bytes) -> bytes:
+    """An application segment of a JPEG."""
+    return bytes([0xFF, 0xE0 + number]) + struct.pack(">H", len(payload) + 2) + payload
+
+
+def behind_first(data: bytes, more: bytes) -> bytes:
+    """A JPEG with bytes put behind its first segment, JFIF's."""
+    at = 4 + int.from_bytes(data[4:6])
+    return data[:at] + more + data[at:]
+
+
+def xmp_segment(packet: bytes) -> bytes:
+    """XMP as a segment of a JPEG."""
+    return segment(1, b"http://ns.adobe.com/xap/1.0/\0" + packet)
+
+
+def photoshop_segment(resources: bytes) -> bytes:
+    """Photoshop's image resources as a segment of a JPEG."""
+    return segment(13, b"Photoshop 3.0\0" + resources)
+
+
+def add_thumbnail(path: Path, pixels: np.ndarray, *options: str) -> None:
+    """Write an EXIF thumbnail, and further metadata, with exiftool."""
+    thumbnail = path.with_suffix(".thumb.jpg")
+    Image.fromarray(pixels[::4, ::4]).save(thumbnail, "JPEG")
+    exiftool(path, *options, f"-ThumbnailImage<={thumbnail}")
+    thumbnail.unlink()
+
+
+def without_app14(path: Path) -> None:
+    """Take a JPEG's Adobe segment away."""
+    data = path.read_bytes()
+    at = data.index(b"\xff\xee")
+    path.write_bytes(data[:at] + data[at + 2 + int.from_bytes(data[at + 2 : at + 4]) :])
 
 
 def exiftool(path: Path, *options: str) -> None:
@@ -168,15 +206,8 @@ def _documented_tiff(path: Path) -> None:
 
 def _documented_jpeg(path: Path) -> None:
     cjpeg("-sample", "1x1")(path)
-    thumbnail = path.with_suffix(".thumb.jpg")
-    Image.fromarray(PHOTO[::4, ::4]).save(thumbnail, "JPEG")
-    exiftool(path, "-Make=Camera", "-GPSLatitude=10.5", "-GPSLatitudeRef=N", f"-ThumbnailImage<={thumbnail}")
-    thumbnail.unlink()
-    data = path.read_bytes()
-    segments = b"\xff\xe1" + struct.pack(">H", len(XMP) + 31) + b"http://ns.adobe.com/xap/1.0/\0" + XMP
-    segments += b"\xff\xed" + struct.pack(">H", len(PHOTOSHOP) + 16) + b"Photoshop 3.0\0" + PHOTOSHOP
-    at = 4 + int.from_bytes(data[4:6])  # behind the first segment, JFIF's
-    path.write_bytes(data[:at] + segments + data[at:])
+    add_thumbnail(path, PHOTO, "-Make=Camera", "-GPSLatitude=10.5", "-GPSLatitudeRef=N")
+    path.write_bytes(behind_first(path.read_bytes(), xmp_segment(XMP) + photoshop_segment(PHOTOSHOP)))
 
 
 def _documented_png(path: Path) -> None:
@@ -208,20 +239,17 @@ def _appended(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"\0\0\0\x18ftypmp42" + bytes(500))
 
 
-def _mpo(path: Path) -> None:
-    image = Image.fromarray(PHOTO)
-    image.save(path, format="MPO", save_all=True, append_images=[image], quality=92)
+def two_pictures(path: Path, pixels: np.ndarray = PHOTO, **options: int) -> None:
+    """An MPO, as phones write it."""
+    image = Image.fromarray(pixels)
+    image.save(path, format="MPO", save_all=True, append_images=[image], **{"quality": 92, **options})
 
 
-def _gain_map(path: Path) -> None:
-    import pyvips
-
-    if not pyvips.type_find("VipsOperation", "uhdrsave"):
-        pytest.skip("needs libvips with libultrahdr")
-    _mpo(path)
+def gain_map(path: Path, pixels: np.ndarray = PHOTO, **options: int) -> None:
+    """A JPEG with a gain map, as Ultra HDR: a second picture, and XMP that names it."""
+    two_pictures(path, pixels, **options)
     data = path.read_bytes()
-    segment = b"\xff\xe1" + struct.pack(">H", len(XMP) + 31) + b"http://ns.adobe.com/xap/1.0/\0" + XMP
-    path.write_bytes(data[:2] + segment + data[2:])
+    path.write_bytes(data[:2] + xmp_segment(XMP) + data[2:])
 
 
 def srgb() -> bytes:
@@ -235,15 +263,14 @@ def _cmyk_jpeg(path: Path) -> None:
 
 def _cmyk_without_app14(path: Path) -> None:
     _cmyk_jpeg(path)
-    data = path.read_bytes()
-    at = data.index(b"\xff\xee")
-    path.write_bytes(data[:at] + data[at + 2 + int.from_bytes(data[at + 2 : at + 4]) :])
+    without_app14(path)
 
 
-def _two_directories(path: Path) -> None:
+def two_directories(path: Path, pixels: np.ndarray = PHOTO) -> None:
+    """A TIFF with a reduced picture behind it."""
     with tifffile.TiffWriter(path) as file:
-        file.write(PHOTO, photometric="rgb", compression="zlib")
-        file.write(np.ascontiguousarray(PHOTO[::4, ::4]), photometric="rgb", subfiletype=1)
+        file.write(pixels, photometric="rgb", compression="zlib")
+        file.write(np.ascontiguousarray(pixels[::4, ::4]), photometric="rgb", subfiletype=1)
 
 
 def _sub_directory(path: Path) -> None:
@@ -325,8 +352,8 @@ CASES = [
     Case("JPEG, stored as RGB", ".jpg", cjpeg("-rgb"), by_djpeg),
     Case("JPEG, fill bytes", ".jpg", _filled_jpeg, by_djpeg),
     Case("JPEG, EXIF, GPS, IPTC, XMP, clipping path, thumbnails", ".jpg", _documented_jpeg, by_djpeg),
-    Case("JPEG, two pictures (MPO)", ".jpg", _mpo, by_djpeg),
-    Case("JPEG, gain map (Ultra HDR)", ".jpg", _gain_map, by_djpeg),
+    Case("JPEG, two pictures (MPO)", ".jpg", two_pictures, by_djpeg),
+    Case("JPEG, gain map (Ultra HDR)", ".jpg", gain_map, by_djpeg),
     Case("JPEG, film behind it (motion photo)", ".jpg", _appended, by_djpeg),
     Case("JPEG, CMYK with APP14", ".jpg", _cmyk_jpeg, by_pillow),
     Case("JPEG, CMYK without APP14", ".jpg", _cmyk_without_app14, by_pillow),
@@ -409,7 +436,7 @@ CASES = [
         by_tifffile,
     ),
     Case("TIFF, EXIF, GPS, IPTC, XMP, clipping path, layers", ".tif", _documented_tiff, by_tifffile),
-    Case("TIFF, reduced picture behind it", ".tif", _two_directories, by_libtiff),
+    Case("TIFF, reduced picture behind it", ".tif", two_directories, by_libtiff),
     Case("TIFF, reduced picture as SubIFD", ".tif", _sub_directory, by_tifffile),
     Case("PNG 8 bit", ".png", pillow(Image.fromarray(PHOTO)), by_opencv),
     Case("PNG 16 bit", ".png", _deep_png, by_opencv),

@@ -6,25 +6,24 @@ import struct
 import cv2
 import numpy as np
 import pytest
-from foreign_photos import ALPHA, PHOTO, cjpeg, exiftool, ran, srgb, tool
-from PIL import Image
+from foreign_photos import (
+    ALPHA,
+    PHOTO,
+    add_thumbnail,
+    behind_first,
+    cjpeg,
+    ran,
+    segment,
+    srgb,
+    tool,
+    xmp_segment,
+)
 
 from chromiq.photos.images import read_photo
 from chromiq.photos.originals import Kept, write_changed
 from chromiq.photos.soundness import verify_photo
 
 SRGB = srgb()  # dated, so made once
-
-
-def segment(number, payload):
-    """An application segment of a JPEG."""
-    return bytes([0xFF, 0xE0 + number]) + struct.pack(">H", len(payload) + 2) + payload
-
-
-def behind_first(data, more):
-    """A JPEG with bytes put behind its first segment."""
-    at = 4 + int.from_bytes(data[4:6])
-    return data[:at] + more + data[at:]
 
 
 def icc(part, number, count):
@@ -53,7 +52,7 @@ def extended_xmp(data):
         + depth[at : at + 60_000]
         for at in range(0, len(depth), 60_000)
     ]  # fmt: skip
-    segments = [segment(1, b"http://ns.adobe.com/xap/1.0/\0" + note), *(segment(1, part) for part in parts)]
+    segments = [xmp_segment(note), *(segment(1, part) for part in parts)]
     return behind_first(data, b"".join(segments))
 
 
@@ -110,8 +109,7 @@ def test_opencv_names_no_alpha_and_the_fourth_channel_is_kept(tmp_path):
 
 def test_a_png_of_imagemagick_keeps_its_exif_without_the_thumbnail(tmp_path):
     cjpeg()(tmp_path / "in.jpg")
-    Image.fromarray(PHOTO[::4, ::4]).save(tmp_path / "small.jpg")
-    exiftool(tmp_path / "in.jpg", "-Make=Camera", "-Orientation#=6", f"-ThumbnailImage<={tmp_path}/small.jpg")
+    add_thumbnail(tmp_path / "in.jpg", PHOTO, "-Make=Camera", "-Orientation#=6")
     ran(tool("convert"), tmp_path / "in.jpg", tmp_path / "in.png")
     photo = read_photo(tmp_path / "in.png")
     written = write_changed(tmp_path / "out.png", photo, photo.values)
