@@ -11,6 +11,7 @@ import io
 import re
 import struct
 import zlib
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,10 +79,7 @@ _XMP_PICTURES = {
     "http://ns.google.com/photos/1.0/depthmap/": "depth map",
     "http://ns.google.com/photos/1.0/image/": "second picture",
 }
-_XMP_THUMBNAILS = re.compile(r"<(\w+):Thumbnails\b[^>]*?(?:/>|>.*?</\1:Thumbnails\s*>)", re.DOTALL)
-_XMP_MORE = re.compile(
-    r"""\s[\w-]+:HasExtendedXMP\s*=\s*("[^"]*"|'[^']*')|<(\w+):HasExtendedXMP>.*?</\2:HasExtendedXMP>"""
-)
+_MOST_PREFIXES = 16
 
 
 @dataclass(frozen=True)
@@ -426,24 +424,45 @@ def carried_xmp(packet: bytes | None, carried: Carried) -> bytes | None:
     except UnicodeDecodeError:
         carried.keep("XMP")
         return packet
-    bare = _XMP_THUMBNAILS.sub("", text)
+    bare = _without_elements(text, r"[\w-]+:Thumbnails")
     if bare != text:
         carried.drop("XMP thumbnails")
     for namespace, name in _XMP_PICTURES.items():
-        for prefix in re.findall(rf"""xmlns:([\w-]+)\s*=\s*["']{re.escape(namespace)}["']""", bare):
-            shorter = _without_prefix(bare, re.escape(prefix))
+        declared = rf"""xmlns:([\w-]+)\s*=\s*["']{re.escape(namespace)}["']"""
+        for prefix in list(dict.fromkeys(re.findall(declared, bare)))[:_MOST_PREFIXES]:
+            shorter = _without_properties(bare, rf"{re.escape(prefix)}:[\w-]+")
             if shorter != bare:
                 carried.drop(name)
             bare = shorter
-    bare = _XMP_MORE.sub("", bare)
+    bare = _without_properties(bare, r"[\w-]+:HasExtendedXMP")
     carried.keep("XMP")
     return bare.encode("utf-8")
 
 
-def _without_prefix(text: str, prefix: str) -> str:
-    """XMP without attributes and properties of a prefix."""
-    text = re.sub(rf"<({prefix}:[\w-]+)\b[^>]*?(?:/>|>.*?</\1\s*>)", "", text, flags=re.DOTALL)
-    return re.sub(rf"""\s{prefix}:[\w-]+\s*=\s*("[^"]*"|'[^']*')""", "", text)
+def _without_properties(text: str, names: str) -> str:
+    """XMP without the elements and attributes whose names match a pattern."""
+    return re.sub(rf"""\s(?:{names})\s*=\s*("[^"]*"|'[^']*')""", "", _without_elements(text, names))
+
+
+def _without_elements(text: str, names: str) -> str:
+    """XMP without the elements whose names match a pattern; in linear time, as packets reach 100 MB."""
+    ends: dict[str, list[int]] = {}
+    for found in re.finditer(rf"</({names})\s*>", text):
+        ends.setdefault(found[1], []).append(found.end())
+    kept, at = [], 0
+    for found in re.finditer(rf"<({names})\b[^<>]*>", text):
+        if found.start() < at:
+            continue
+        end = found.end()
+        if not found[0].endswith("/>"):
+            later = ends.get(found[1], [])
+            number = bisect_left(later, end)
+            if number == len(later):
+                continue
+            end = later[number]
+        kept.append(text[at : found.start()])
+        at = end
+    return "".join([*kept, text[at:]])
 
 
 def resources(data: bytes | None) -> list[tuple[int, bytes, bytes]]:

@@ -4,11 +4,28 @@ import json
 import struct
 
 import pytest
-from foreign_photos import DEEP, IPTC, PHOTO, PHOTOSHOP, XMP, cjpeg, exiftool, ran, srgb, tiff, tool
+from foreign_photos import (
+    DEEP,
+    IPTC,
+    PHOTO,
+    PHOTOSHOP,
+    XMP,
+    add_thumbnail,
+    behind_first,
+    cjpeg,
+    exiftool,
+    photoshop_segment,
+    ran,
+    segment,
+    srgb,
+    tiff,
+    tool,
+    xmp_segment,
+)
 from PIL import Image, PngImagePlugin
 
 from chromiq.photos.images import read_photo
-from chromiq.photos.metadata import parsed_exif
+from chromiq.photos.metadata import Carried, carried_xmp, parsed_exif
 from chromiq.photos.originals import write_changed
 
 PROFILE = srgb().replace(b"sRGB", b"mine")  # no other profile has these bytes
@@ -30,17 +47,10 @@ NAMES = {
 
 def documented_jpeg(path):
     cjpeg("-sample", "1x1")(path)
-    thumbnail = path.with_suffix(".thumb.jpg")
-    Image.fromarray(PHOTO[::4, ::4]).save(thumbnail, "JPEG")
-    exiftool(path, *WORDS, *DOTS, "-Comment=a comment", "-Ducky:Quality=60", f"-ThumbnailImage<={thumbnail}")
-    thumbnail.unlink()
-    data = path.read_bytes()
-    segments = b"\xff\xe1" + struct.pack(">H", len(XMP) + 31) + b"http://ns.adobe.com/xap/1.0/\0" + XMP
-    photoshop = PHOTOSHOP + PATH
-    segments += b"\xff\xed" + struct.pack(">H", len(photoshop) + 16) + b"Photoshop 3.0\0" + photoshop
-    segments += b"\xff\xe2" + struct.pack(">H", len(PROFILE) + 16) + b"ICC_PROFILE\0\1\1" + PROFILE
-    at = 4 + int.from_bytes(data[4:6])
-    path.write_bytes(data[:at] + segments + data[at:])
+    add_thumbnail(path, PHOTO, *WORDS, *DOTS, "-Comment=a comment", "-Ducky:Quality=60")
+    profile = segment(2, b"ICC_PROFILE\0\1\1" + PROFILE)
+    segments = xmp_segment(XMP) + photoshop_segment(PHOTOSHOP + PATH) + profile
+    path.write_bytes(behind_first(path.read_bytes(), segments))
 
 
 def documented_tiff(pixels):
@@ -152,3 +162,18 @@ def test_xmp_too_large_for_a_jpeg_is_dropped_by_name(tmp_path):
     said = write_changed(tmp_path / "out.jpg", photo, photo.values)
     assert "XMP" in said.dropped
     assert "XMP" not in said.kept
+
+
+UNCLOSED = [
+    b"<a:Thumbnails>", b"<a:Thumbnails ", b"<hdrgm:x>", b"<hdrgm:x a='", b"<n:HasExtendedXMP>",
+    b" n:HasExtendedXMP",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("unclosed", UNCLOSED)
+def test_xmp_of_many_unclosed_elements_is_cleaned_in_linear_time(unclosed):
+    """Each of them once made the reader look through all that follows: hours for one photo."""
+    packet = carried_xmp(XMP + unclosed * 100_000, carried := Carried())
+    assert packet.endswith(unclosed * 100_000)
+    assert b"OLDCOLOUR" not in packet
+    assert {"XMP thumbnails", "gain map"} <= set(carried.dropped)
