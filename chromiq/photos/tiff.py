@@ -8,6 +8,7 @@ Every tag is copied, but for those that describe the old pixels.
 
 from __future__ import annotations
 
+import io
 import logging
 import struct
 from collections.abc import Callable, Iterable, Mapping
@@ -37,7 +38,7 @@ _TYPE_BYTES = {
     for size, kinds in ((1, (1, 2, 6, 7)), (2, (3, 8)), (4, (4, 9, 11, 13)), (8, (5, 10, 12, 16, 17, 18)))
     for kind in kinds
 }
-_MOST_TAGS, _MOST_BYTES, _DEEPEST = 4096, 256 << 20, 4
+_MOST_TAGS, _MOST_BYTES, _DEEPEST = 4096, 256 << 20, 2
 # imagecodecs' own LZW decoder reads beyond its buffers when a strip is corrupt; its fax and WebP are missing.
 _BY_LIBTIFF = frozenset({2, 3, 4, 5, 32773, 50001})
 _DECODING_TAGS = (292, 293)  # options of fax
@@ -119,6 +120,7 @@ def read_directory(
     """
     found = Directory(order)
     count_code, entry_code, size = ("Q", "HHQ8s", 20) if big else ("H", "HHI4s", 12)
+    room = stream.seek(0, io.SEEK_END)  # values do not overlap, unless somebody wants to fill the memory
     stream.seek(offset)
     head = stream.read(struct.calcsize(count_code))
     if len(head) < struct.calcsize(count_code):
@@ -132,8 +134,9 @@ def read_directory(
         wanted = length * _TYPE_BYTES[kind]
         value = inline[:wanted]
         if wanted > len(inline):
-            if wanted > _MOST_BYTES:
+            if wanted > min(room, _MOST_BYTES):
                 continue
+            room -= wanted
             stream.seek(struct.unpack(order + ("Q" if big else "I"), inline)[0])
             value = stream.read(wanted)
         if len(value) < wanted:

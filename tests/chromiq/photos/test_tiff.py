@@ -1,5 +1,8 @@
 """TIFF strips, tiles and planes are read as they are stored, and corrupt ones are refused."""
 
+import io
+import struct
+
 import numpy as np
 import pytest
 import tifffile
@@ -8,7 +11,7 @@ from foreign_photos import DEEP, PHOTO
 from chromiq.errors import UnsoundError
 from chromiq.photos.images import read_photo
 from chromiq.photos.reader import tiff_page
-from chromiq.photos.tiff import tiff_samples
+from chromiq.photos.tiff import read_directory, tiff_samples
 
 CHANNELS = np.dstack([DEEP, DEEP[::-1]])
 
@@ -93,3 +96,11 @@ def test_an_unknown_arrangement_of_planes_is_refused(tmp_path):
         file.pages[0].tags["PlanarConfiguration"].overwrite(32769)
     with pytest.raises(UnsoundError, match="way 32769"):
         read_photo(path)
+
+
+def test_values_that_all_lie_in_the_same_place_do_not_fill_the_memory():
+    """A thousand tags of 60 kB each, in a file of 72 kB."""
+    rows = [struct.pack("<HHII", 50_000 + number, 7, 60_000, 8) for number in range(1000)]
+    data = b"II*\0" + struct.pack("<I", 60_008) + bytes(60_000) + struct.pack("<H", 1000) + b"".join(rows)
+    directory = read_directory(io.BytesIO(data), 60_008, "<")
+    assert sum(len(entry.value) for entry in directory.tags.values()) == 60_000
