@@ -256,7 +256,7 @@ def _lit_alike(on_model_labs: Sequence[FloatImage]) -> list[list[int]]:
         for group in groups:
             first = looks[group[0]]
             assert first is not None  # only those with a garment are grouped
-            lightness_off = abs(float(here.lit_worn - first.lit_worn))
+            lightness_off = abs(float(np.median(here.lit_worn - first.lit_worn)))
             chroma_off = float(np.hypot(*(here.mean - first.mean)[1:]))
             if lightness_off < _ALIKE_LIGHTNESS and chroma_off < _ALIKE_CHROMA:
                 group.append(number)

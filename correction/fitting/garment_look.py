@@ -14,8 +14,10 @@ import numpy as np
 from chromiq.records import FloatImage
 
 _KEPT_SHARES = (0.04, 0.97)
-# Of the still-life the upper quarter, of the worn garment the upper fifth: these agree best.
-LIT_PERCENTILE_FLAT, LIT_PERCENTILE_WORN = 75, 80
+# The lighter half of the still-life without its lightest pixels. On a body fewer pixels are lit: their upper
+# fifth agrees best with the still-life's upper quarter, and so in proportion.
+_LIT_PERCENTILES_FLAT = np.linspace(50, 95, 9)
+_LIT_PERCENTILES_WORN = 100 - 0.8 * (100 - _LIT_PERCENTILES_FLAT)
 # Tails heavier than a Gaussian's, as a mask's leak or a lining may put one number far off.
 _DEGREES_OF_FREEDOM = 20.0
 
@@ -60,8 +62,8 @@ class Look:
 
     Attributes:
         mean: ``(..., 3)`` Lab.
-        lit_flat: ``(...)`` lightness that a still-life's lit cloth has.
-        lit_worn: ``(...)`` lightness that lit cloth on a body has.
+        lit_flat: ``(..., 9)`` lightness that a still-life's lit cloth has, from middling to lightest.
+        lit_worn: ``(..., 9)`` lightness that lit cloth on a body has.
         contrast: ``(...)`` log of the width of lightness.
         shading: ``(..., 2)`` how far a*, b* move with one standard deviation of lightness.
         variation: ``(..., 2)`` log spread of a*, b* beside that, along their two axes.
@@ -82,8 +84,9 @@ def look(lab: FloatImage) -> Look:
     low, high = int(np.ceil(_KEPT_SHARES[0] * last)), int(np.floor(_KEPT_SHARES[1] * last))
     kept_places = by_lightness[..., min(low, high) : high + 1]
     kept = np.take_along_axis(lab, kept_places[..., None], axis=-2).astype(np.float64)
-    percentiles = [LIT_PERCENTILE_FLAT, LIT_PERCENTILE_WORN, 10, 90]
-    lit_flat, lit_worn, dark, light = np.percentile(kept[..., 0], percentiles, axis=-1)
+    percentiles = np.concatenate([_LIT_PERCENTILES_FLAT, _LIT_PERCENTILES_WORN, [10, 90]])
+    *lit, dark, light = np.percentile(kept[..., 0], percentiles, axis=-1)
+    lit_flat, lit_worn = (np.stack(part, axis=-1) for part in (lit[:9], lit[9:]))
     mean = kept.mean(axis=-2)
     off = kept - mean[..., None, :]
     spread = np.sqrt(np.maximum(np.square(off[..., 0]).mean(axis=-1), 1.0))[..., None]
@@ -94,6 +97,16 @@ def look(lab: FloatImage) -> Look:
     contrast = np.log(np.maximum(light - dark, 1.5))
     variation = 0.5 * np.log(np.linalg.eigvalsh(covariance))
     return Look(mean, lit_flat, lit_worn, contrast, slope * spread, variation)
+
+
+def lit_difference(flat: Look, worn: Look) -> FloatImage:
+    """By how much lit cloth is lighter on a body than on a still-life: ``(...)`` L*.
+
+    The median from middling to lightest cloth: of a print the share of a light dye may differ, and a single
+    percentile then compares two dyes.
+    """
+    lighter: FloatImage = np.median(worn.lit_worn - flat.lit_flat, axis=-1)
+    return lighter
 
 
 def log_likelihood(flat: Look, worn: Look, tolerances: Tolerances) -> FloatImage:
@@ -127,7 +140,7 @@ def log_chroma(flat: Look, worn: Look, tolerances: Tolerances) -> FloatImage:
 def differences(flat: Look, worn: Look, folds_width: float) -> FloatImage:
     """``(..., 6)``: lit lightness, contrast, shading along and across the hue, variation along two axes."""
     expected = 0.5 * np.log(np.exp(2 * flat.contrast) + folds_width**2)
-    lightness = np.stack([worn.lit_worn - flat.lit_flat, worn.contrast - expected], axis=-1)
+    lightness = np.stack([lit_difference(flat, worn), worn.contrast - expected], axis=-1)
     shading = along_and_across(flat, worn.shading - flat.shading)
     return np.concatenate([lightness, shading, worn.variation - flat.variation], axis=-1)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from chromiq.colour import srgb_to_lab
 from chromiq.correction.fitting.colour_map import BlendedMap, ColourMap, fit_affine
-from chromiq.correction.fitting.garment_look import look
+from chromiq.correction.fitting.garment_look import lit_difference, look
 from chromiq.correction.fitting.transfer import ColourFit, fit_colours
 from chromiq.imaging.masks import inner_edge
 from chromiq.imaging.registration import register, undo_shift
@@ -83,7 +83,7 @@ def network_shares(flat_lab: FloatImage, network_lab: FloatImage, uncertainty: f
     """
     flat, seen = look(flat_lab), look(network_lab)
     off_chroma = float(np.hypot(*(seen.mean - flat.mean)[1:]))
-    off_lightness = float(abs(seen.lit_worn - flat.lit_flat))
+    off_lightness = abs(float(lit_difference(flat, seen)))
     far = max(0.0, off_chroma - _FARTHEST, off_lightness - _FARTHEST)
     ours = max(uncertainty, _LEAST_UNCERTAINTY) ** 2
     lightness, chroma = (ours / (ours + left**2 + far**2) for left in (_LEFT_LIGHTNESS, _LEFT_CHROMA))

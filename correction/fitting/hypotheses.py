@@ -23,7 +23,14 @@ from chromiq.colour import (
 )
 from chromiq.correction.fitting import dyes
 from chromiq.correction.fitting.error_kinds import ERROR_KINDS, ONE_WAY_KINDS
-from chromiq.correction.fitting.garment_look import Look, Tolerances, log_chroma, log_likelihood, look
+from chromiq.correction.fitting.garment_look import (
+    Look,
+    Tolerances,
+    lit_difference,
+    log_chroma,
+    log_likelihood,
+    look,
+)
 from chromiq.records import BoolMask, FloatImage
 
 # How far an error takes a*, b*; and how far in dE00 those that go one way take the garment.
@@ -196,8 +203,7 @@ def _whole_garment(
 
 def _wanted_means(there: Look, here: Look, space: _Rgb) -> FloatImage:
     """Mean colours ``(S, 3)``, encoded RGB: the still-life's a*, b* at every lightness tried."""
-    # Contrast changes how far the lit cloth is above the mean: a first try tells by how much.
-    lightness = np.clip(there.lit_flat + _LIGHTNESS_STEPS - (here.lit_worn - here.mean[0]), 3, 97)
+    lightness = np.clip(here.mean[0] - lit_difference(there, here) + _LIGHTNESS_STEPS, 3, 97)
     lab = np.concatenate([lightness[:, None], np.tile(there.mean[1:], (len(lightness), 1))], axis=1)
     return np.clip(space.encode(lab), 0.003, 0.997)
 
@@ -257,7 +263,7 @@ def _palette_likelihood(
     """How likely two prints have the same dyes, ``(H,)``; 0 at best, and for plain cloth."""
     if flat.labels.max() == 0 or labels.max() == 0:
         return np.zeros(len(lab))
-    lit_alike = lab - (worn.lit_worn - there.lit_flat)[:, None, None] * np.array([1.0, 0, 0])
+    lit_alike = lab - lit_difference(there, worn)[:, None, None] * np.array([1.0, 0, 0])
     distance = dyes.palette_distance(flat.lab, flat.labels, lit_alike, labels)
     return -0.5 * distance / _PALETTE_SPREAD**2
 

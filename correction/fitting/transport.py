@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chromiq.colour import delta_e_lab
-from chromiq.correction.fitting.garment_look import LIT_PERCENTILE_FLAT, LIT_PERCENTILE_WORN
+from chromiq.correction.fitting.garment_look import lit_difference, look
 from chromiq.correction.fitting.hypotheses import Hypotheses
 from chromiq.records import FloatImage
 
@@ -96,11 +96,7 @@ def chroma_maps(base: FloatImage, flat: FloatImage) -> dict[str, FloatImage]:
     """
     chosen = np.linspace(0, len(base) - 1, min(_SEEN, len(base))).astype(int)
     there = flat[np.linspace(0, len(flat) - 1, min(_FLAT, len(flat))).astype(int)].copy()
-    lit_base, lit_flat = (
-        np.percentile(base[:, 0], LIT_PERCENTILE_WORN),
-        np.percentile(flat[:, 0], LIT_PERCENTILE_FLAT),
-    )
-    there[:, 0] += lit_base - lit_flat
+    there[:, 0] += lit_difference(look(flat), look(base))
     first = _displacement(base[chosen], there)
     dye_basis = _dye_basis(base)
     results = {}
