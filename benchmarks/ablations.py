@@ -24,7 +24,7 @@ from benchmarks.toy_base.lora import train_lora
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
-from chromiq.evaluate.score.folders import score_folders
+from chromiq.evaluate.score.folders import ImageSet, score_folders
 from chromiq.evaluate.score.summary import bootstrap_interval
 from chromiq.evaluate.testset import read_testset, write_canvas_masks
 from chromiq.files import safe_stem
@@ -73,11 +73,11 @@ def dataset_of(setting: Setting, out: Path) -> Path:
 def measure(testset: Path, lora: Path | None, out: Path) -> Figures:
     """Generate the held-out pairs of a dataset with a LoRA and score them; without one, the controls."""
     trials = read_testset(testset)
-    truth, control = trials[0].truth.parent, trials[0].control.parent
+    truth, control = trials.truths, trials.controls
     if lora:
         generate(control, out / "images", read_captions(truth), _GENERATE, lora=lora)
     masks = write_canvas_masks(trials, out / "masks")
-    scores = score_folders(truth, {"x": out / "images" if lora else control}, masks=masks)
+    scores = score_folders(ImageSet(truth, {"x": out / "images" if lora else control}, masks=masks))
     by_garment: dict[str, list[tuple[float, float]]] = {}
     for score in scores:
         found = score.differences["x"]

@@ -132,10 +132,19 @@ def build(
         models=model_options(vocabulary, detector, masker, device, dtype),
     )
     summary = run(
-        pairs, out, options, garments=garments, masks=masks, export_masks=export_masks, workers=workers,
-        skip_bad=skip_bad, keep_doubtful=keep_doubtful, stage=progress_bar, engine=engine,
+        pairs,
+        out,
+        options,
+        garments=garments,
+        masks=masks,
+        export_masks=export_masks,
+        workers=workers,
+        skip_bad=skip_bad,
+        keep_doubtful=keep_doubtful,
+        stage=progress_bar,
+        engine=engine,
         gpus_per_worker=gpus_per_worker,
-    )  # fmt: skip
+    )
     findings = list(summary.findings)
     if colour_check:
         from chromiq.correction.pair_agreement import check_agreement

@@ -212,9 +212,14 @@ def correct(
     and nothing else. Photos that you edit in the output folder are recognised and never overwritten.
     """
     only_batch = {
-        "--pattern": pattern, "--dry-run": dry_run, "--masks": masks, "--keep": keep, "--redo": redo,
-        "--skip-bad": skip_bad, "--each-alone": each_alone,
-    }  # fmt: skip
+        "--pattern": pattern,
+        "--dry-run": dry_run,
+        "--masks": masks,
+        "--keep": keep,
+        "--redo": redo,
+        "--skip-bad": skip_bad,
+        "--each-alone": each_alone,
+    }
     if batch is None and (used := [name for name, value in only_batch.items() if value]):
         raise UsageError(f"{used[0]} needs --batch")
     if batch is not None and mask is not None:
@@ -263,9 +268,12 @@ def correct(
 
         chosen = [None if word == "auto" else str(word) for word in (device, dtype)]
         generate = GenerateOptions(
-            model=model, checkpoint=checkpoint, steps=steps, seed=seed,
+            model=model,
+            checkpoint=checkpoint,
+            steps=steps,
+            seed=seed,
             loading=loading_of(chosen[0], chosen[1], offload, quantize),
-        )  # fmt: skip
+        )
         network = LoraNetwork(lora, generate, geometry)
     assert out is not None  # only a dry run goes without
     if inputs is None:

@@ -57,18 +57,20 @@ def evaluate(
 ) -> None:
     """Correct a test set without a network and with LoRAs, score all of them, and write a report."""
     from chromiq.dataset_builder.segmenters.choose import make_segmenter
-    from chromiq.evaluate.compare_methods import evaluate_testset, named_folders
+    from chromiq.evaluate.compare_methods import Methods, evaluate_testset, named_folders
     from chromiq.evaluate.generate.images import GenerateOptions
     from chromiq.evaluate.score.summary import scores_document
     from chromiq.progress import progress_bar
 
-    options = GenerateOptions(model=model, checkpoint=checkpoint, steps=steps, seed=seed)
+    methods = Methods(
+        loras=lora or [],
+        outputs=named_folders(outputs or []),
+        register_first=register,
+        options=GenerateOptions(model=model, checkpoint=checkpoint, steps=steps, seed=seed),
+    )
     chosen = make_segmenter(segmenter, model_options(vocabulary, detector, masker, device, dtype))
     with progress_bar("evaluate") as update:
-        result = evaluate_testset(
-            testset, out, chosen, loras=lora or [], outputs=named_folders(outputs or []),
-            register_first=register, options=options, on_progress=update,
-        )  # fmt: skip
+        result = evaluate_testset(testset, out, chosen, methods, on_progress=update)
     for column, reasons in result.left_alone.items():
         for name, reason in reasons.items():
             say(f"{column}: {name} was left alone: {reason}")

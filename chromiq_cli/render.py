@@ -64,8 +64,14 @@ def render(
     chromiq.yaml, the preset and the defaults, in this order.
     """
     if from_config:
-        given = {"MODEL": model, "--preset": preset, "--template": template, "--project": project,
-                 "--explain": explain, "--diff": diff}  # fmt: skip
+        given = {
+            "MODEL": model,
+            "--preset": preset,
+            "--template": template,
+            "--project": project,
+            "--explain": explain,
+            "--diff": diff,
+        }
         if extra := [option for option, value in given.items() if value]:
             raise UsageError(f"--from keeps the config's own values; remove {', '.join(extra)}")
         _adapt(from_config, dataset, out, name, training_folder, settings or (), as_json=as_json)

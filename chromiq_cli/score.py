@@ -38,32 +38,22 @@ def score(
     from chromiq.dataset_builder.inputs.garments_json import read_garments
     from chromiq.evaluate.report.page import write_report
     from chromiq.evaluate.score.crops import read_crops
-    from chromiq.evaluate.score.folders import find_images, score_folders
+    from chromiq.evaluate.score.folders import ImageSet, find_images, score_folders
     from chromiq.evaluate.score.summary import average, scores_document, write_scores
     from chromiq.files import ensure_output_folder
     from chromiq.progress import progress_bar
 
-    columns = {"control": control, "generated": generated}
     known_crops = read_crops(crops) if crops else None
     kinds = {Path(name).stem: kind for name, kind in read_garments(garments).items()} if garments else None
+    images = ImageSet(gt, {"control": control, "generated": generated}, known_crops, masks, kinds)
     with progress_bar("score") as update:
-        scores = score_folders(
-            gt,
-            columns,
-            crops=known_crops,
-            masks=masks,
-            garments=kinds,
-            register_first=register,
-            on_progress=update,
-        )
+        scores = score_folders(images, register_first=register, on_progress=update)
     if unmeasured := len(find_images(gt)) - len(scores):
         say(f"{unmeasured} images of {gt} have no crop and were skipped")
     ensure_output_folder(out)
     write_scores(out, scores)
     with progress_bar("report") as update:
-        write_report(
-            out / "report.html", scores, gt, columns, crops=known_crops, masks=masks, on_progress=update
-        )
+        write_report(out / "report.html", scores, images, on_progress=update)
     if as_json:
         print_json(scores_document(scores))
     else:

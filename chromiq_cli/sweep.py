@@ -36,11 +36,14 @@ def sweep(
     options = replace(own, checkpoint=checkpoint or own.checkpoint, steps=steps, seed=seed)
     with progress_bar("sweep") as update:
         result = measure(
-            run, testset, out, options, watch_every_s=every_s if watch else None, on_progress=update,
-            on_point=lambda point: say(
-                f"{point.checkpoint}: {point.error or f'mean dE00 {point.mean:.3f}'}"
-            ),
-        )  # fmt: skip
+            run,
+            testset,
+            out,
+            options,
+            watch_every_s=every_s if watch else None,
+            on_progress=update,
+            on_point=lambda point: say(f"{point.checkpoint}: {point.error or f'mean dE00 {point.mean:.3f}'}"),
+        )
     if as_json:
         print_json(result.as_dict())
     else:

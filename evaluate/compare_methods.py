@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -13,17 +13,15 @@ from chromiq.evaluate.generate.images import GenerateOptions, generate, read_cap
 from chromiq.evaluate.generate.lora_files import require_lora_files
 from chromiq.evaluate.report.page import write_report
 from chromiq.evaluate.score.crops import crop_seam_findings
-from chromiq.evaluate.score.folders import ImageScore, find_images, image_findings, score_folders
+from chromiq.evaluate.score.folders import ImageScore, ImageSet, find_images, image_findings, score_folders
 from chromiq.evaluate.score.summary import write_scores
 from chromiq.evaluate.testset import (
     Found,
-    Trial,
+    TrialSet,
     correct_trial,
     find_trial_garment,
     output_on_control,
     read_testset,
-    read_trial_crops,
-    references_folder,
     write_canvas_masks,
 )
 from chromiq.files import ensure_output_folder, safe_stem
@@ -68,42 +66,48 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Methods:
+    """What is compared with the uncorrected photo and with the correction without a network.
+
+    Attributes:
+        loras: each generates, and corrects as a hybrid: its colour on the control's own texture.
+        outputs: folders of images of the controls' names that were made elsewhere, by column; treated as a
+            LoRA's.
+        register_first: bring images that were shifted or resized to where the truth lies.
+        options: how to generate.
+    """
+
+    loras: Sequence[Path] = ()
+    outputs: Mapping[str, Path] = field(default_factory=dict)
+    register_first: bool = False
+    options: GenerateOptions = field(default_factory=GenerateOptions)
+
+
+@dataclass(frozen=True)
 class _Work:
     """What every column is made of."""
 
-    trials: Sequence[Trial]
+    testset: TrialSet
     garments: Sequence[Found]
-    options: GenerateOptions
-    register_first: bool
-
-    @property
-    def truth(self) -> Path:
-        """The folder of the true images."""
-        return self.trials[0].truth.parent
-
-    @property
-    def control(self) -> Path:
-        """The folder of the control images."""
-        return self.trials[0].control.parent
+    methods: Methods
 
 
-def columns_of(out: Path, control: Path, loras: Sequence[Path], outputs: Mapping[str, Path]) -> list[Column]:
+def columns_of(out: Path, control: Path, methods: Methods) -> list[Column]:
     """The columns of an evaluation, in the order in which they are made and shown.
 
     Args:
         out: gets a folder for each that is made.
         control: folder of the control images.
-        loras: each generates, and corrects as a hybrid.
-        outputs: folders of images made elsewhere, by column; each corrects as a hybrid as well.
+        methods: what is compared.
     """
     columns = [
         Column("control", "uncorrected", control),
         Column("transfer", "network-free", out / "transfer", partial(_correct, None)),
     ]
-    for name, folder in outputs.items():
+    for name, folder in methods.outputs.items():
         columns.append(Column(name, name, folder))
         columns.append(_hybrid(out, f"{name}-hybrid", name, folder))
-    for name, lora in lora_columns(loras, outputs).items():
+    for name, lora in lora_columns(methods.loras, methods.outputs).items():
         title, hybrid = ("my LoRA", "hybrid") if name == "generated" else (name, f"{name}-hybrid")
         columns.append(Column(name, title, out / name, partial(_generate, lora)))
         columns.append(_hybrid(out, hybrid, title, out / name))
@@ -116,13 +120,13 @@ def _hybrid(out: Path, name: str, title: str, network: Path) -> Column:
 
 def _generate(lora: Path, work: _Work, folder: Path, update: Callable[[int], None]) -> dict[str, str]:
     generate(
-        work.control,
+        work.testset.controls,
         folder,
-        read_captions(work.truth),
-        work.options,
+        read_captions(work.testset.truths),
+        work.methods.options,
         lora=lora,
-        references=references_folder(work.trials),
-        only={trial.name for trial in work.trials},
+        references=work.testset.references,
+        only={trial.name for trial in work.testset},
         on_progress=lambda finished, _: update(finished),
     )
     return {}
@@ -132,11 +136,11 @@ def _correct(
     network: Path | None, work: _Work, folder: Path, update: Callable[[int], None]
 ) -> dict[str, str]:
     """By the images that a network made, or without a network."""
-    images = find_images(network) if network else {}
+    images, register_first = find_images(network) if network else {}, work.methods.register_first
     left_alone = {}
     for number, found in enumerate(work.garments, start=1):
         name = found.trial.name
-        image = output_on_control(images[name], found.trial, work.register_first) if network else None
+        image = output_on_control(images[name], found.trial, register_first) if network else None
         picture, reason = correct_trial(found, image)
         write_photo(folder / f"{name}.png", picture)
         if reason:
@@ -193,11 +197,8 @@ def evaluate_testset(
     folder: Path,
     out: Path,
     segmenter: Segmenter,
+    methods: Methods | None = None,
     *,
-    loras: Sequence[Path] = (),
-    outputs: Mapping[str, Path] | None = None,
-    register_first: bool = False,
-    options: GenerateOptions | None = None,
     title: str = "Colour report",
     notes: tuple[str, ...] = (),
     on_progress: Update | None = None,
@@ -211,10 +212,7 @@ def evaluate_testset(
         folder: as `chromiq.evaluate.testset.read_testset` takes it.
         out: gets a folder for each column, ``scores.json``, ``scores.csv`` and ``report.html``.
         segmenter: finds the garment for the corrections, which never see the truth's mask.
-        loras: each generates, and corrects as a hybrid: its colour on the control's own texture.
-        outputs: images of the controls' names that were made elsewhere, by column; treated as a LoRA's.
-        register_first: bring images that were shifted or resized to where the truth lies.
-        options: how to generate.
+        methods: what is compared; only the correction without a network if not given.
         title: the report's heading.
         notes: what a reader of the report must know.
         on_progress: called with pictures done and pictures in all, over all columns.
@@ -223,47 +221,48 @@ def evaluate_testset(
         UnsoundError: if the test set, its crops, a LoRA or an output is not sound.
         AccessError: if the base model is not to be had.
     """
-    require_lora_files(loras)
-    trials = read_testset(folder)
-    truth, crops = trials[0].truth.parent, read_trial_crops(trials)
-    columns = columns_of(out, trials[0].control.parent, loras, outputs or {})
+    methods = methods or Methods()
+    require_lora_files(methods.loras)
+    testset = read_testset(folder)
+    crops, register_first = testset.crops, methods.register_first
+    columns = columns_of(out, testset.controls, methods)
     findings = [
         finding
-        for trial in trials
+        for trial in testset
         if crops and trial.name in crops and trial.geometry
         for finding in crop_seam_findings(crops[trial.name], trial.geometry.on_model_xyxy, trial.name)
     ]
-    findings += image_findings({trial.name: trial.truth for trial in trials}, outputs or {}, register_first)
+    truths = {trial.name: trial.truth for trial in testset}
+    findings += image_findings(truths, methods.outputs, register_first)
     raise_findings(findings, str(folder))
     ensure_output_folder(out)
     made = [column for column in columns if column.make]
-    total = len(trials) * (1 + len(made))
+    total = len(testset) * (1 + len(made))
 
     def update(before: int, finished: int) -> None:
         if on_progress:
-            on_progress(len(trials) * before + finished, total)
+            on_progress(len(testset) * before + finished, total)
 
     garments = []
-    for number, trial in enumerate(trials, start=1):
+    for number, trial in enumerate(testset, start=1):
         garments.append(find_trial_garment(trial, segmenter))
         update(0, number)
-    work = _Work(trials, garments, options or GenerateOptions(), register_first)
+    work = _Work(testset, garments, methods)
     left_alone = {}
     for before, column in enumerate(made, start=1):
         assert column.make
         if reasons := column.make(work, column.folder, partial(update, before)):
             left_alone[column.name] = reasons
-    folders = {column.name: column.folder for column in columns}
     titles = {column.name: column.title for column in columns}
-    masks = write_canvas_masks(trials, out / "masks")
-    kinds = {trial.name: trial.garment for trial in trials if trial.garment}
-    scores = score_folders(
-        truth, folders, crops=crops, masks=masks, garments=kinds, register_first=register_first
+    images = ImageSet(
+        testset.truths,
+        {column.name: column.folder for column in columns},
+        crops,
+        write_canvas_masks(testset, out / "masks"),
+        {trial.name: trial.garment for trial in testset if trial.garment},
     )
+    scores = score_folders(images, register_first=register_first)
     write_scores(out, scores)
     report = out / "report.html"
-    write_report(
-        report, scores, truth, folders,
-        crops=crops, masks=masks, title=title, titles=titles, notes=notes,
-    )  # fmt: skip
+    write_report(report, scores, images, title=title, titles=titles, notes=notes)
     return Evaluation(tuple(scores), titles, left_alone, report)

@@ -15,7 +15,7 @@ from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.degrade.apply import degrade
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
-from chromiq.evaluate.compare_methods import Evaluation, evaluate_testset
+from chromiq.evaluate.compare_methods import Evaluation, Methods, evaluate_testset
 from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.sweep import summary, sweep
 from chromiq.files import ensure_output_folder, write_text
@@ -96,8 +96,7 @@ def run_demo(out: Path, stage: Callable[[str], AbstractContextManager[Update]]) 
             out / "dataset",
             out,
             make_segmenter("classic"),
-            loras=[lora] if lora else [],
-            options=generating if lora else None,
+            Methods([lora], options=generating) if lora else None,
             title="chromiq demo",
             notes=tuple(notes),
             on_progress=update,

@@ -22,10 +22,9 @@ from chromiq.errors import (
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
 from chromiq.evaluate.report.page import Chart, write_report
 from chromiq.evaluate.report.pictures import steps_curve
-from chromiq.evaluate.score.crops import Crop
-from chromiq.evaluate.score.folders import score_folders
+from chromiq.evaluate.score.folders import ImageSet, score_folders
 from chromiq.evaluate.score.summary import bootstrap_interval
-from chromiq.evaluate.testset import read_testset, read_trial_crops, references_folder, write_canvas_masks
+from chromiq.evaluate.testset import TrialSet, read_testset, write_canvas_masks
 from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256_text, write_bytes, write_json
 from chromiq.models import model_of_arch
 from chromiq.progress import Update
@@ -147,11 +146,8 @@ class Sweep:
 class _Work:
     """What is the same for every checkpoint."""
 
-    truth: Path
-    control: Path
+    testset: TrialSet
     captions: dict[str, str]
-    references: Path | None
-    crops: dict[str, Crop] | None
     masks: Path | None
     out: Path
     options: GenerateOptions
@@ -159,14 +155,19 @@ class _Work:
     @property
     def digest(self) -> str:
         """Of all that decides the figures but the checkpoint."""
-        folders = [each for each in (self.truth, self.control, self.references, self.masks) if each]
+        testset = self.testset
+        folders = [testset.truths, testset.controls, *filter(None, (testset.references, self.masks))]
         files = {
             f"{folder.name}/{path.name}": sha256_file(path)
             for folder in folders
             for path in sorted(folder.iterdir())
         }
-        crops = {name: crop.xyxy for name, crop in (self.crops or {}).items()}
+        crops = {name: crop.xyxy for name, crop in (testset.crops or {}).items()}
         return sha256_text(json.dumps([files, crops, asdict(self.options)], sort_keys=True))
+
+    def columns(self, columns: dict[str, Path]) -> ImageSet:
+        """Columns of images to score on the test set."""
+        return ImageSet(self.testset.truths, columns, self.testset.crops, self.masks)
 
     def images(self, checkpoint: str) -> Path:
         """The folder of a checkpoint's images."""
@@ -206,10 +207,8 @@ def sweep(
         work = _prepare(testset, out, options or run_options(run))
         made_of = work.digest
         earlier = _earlier(out / SWEEP_FILE, name, made_of)
-        result = Sweep(
-            name, made_of, _point(work, "control", 0, "", work.control), tuple(earlier),
-            str(testset.resolve()),
-        )  # fmt: skip
+        control = _point(work, "control", 0, "", work.testset.controls)
+        result = Sweep(name, made_of, control, tuple(earlier), str(testset.resolve()))
         tried: dict[str, str] = {}
         drawn = False
         while True:
@@ -268,19 +267,10 @@ def run_job(run: Path) -> Job:
     raise UsageError(f"{given}: the run's config is missing. Put it back: it names the base model.")
 
 
-def _prepare(testset: Path, out: Path, options: GenerateOptions) -> _Work:
-    trials = read_testset(testset)
-    truth, control = trials[0].truth.parent, trials[0].control.parent
-    return _Work(
-        truth=truth,
-        control=control,
-        captions=read_captions(truth),
-        references=references_folder(trials),
-        crops=read_trial_crops(trials),
-        masks=write_canvas_masks(trials, out / "masks"),
-        out=out,
-        options=options,
-    )
+def _prepare(folder: Path, out: Path, options: GenerateOptions) -> _Work:
+    testset = read_testset(folder)
+    masks = write_canvas_masks(testset, out / "masks")
+    return _Work(testset, read_captions(testset.truths), masks, out, options)
 
 
 def _earlier(path: Path, name: str, made_of: str) -> list[Point]:
@@ -310,9 +300,14 @@ def _measure(path: Path, step: int, digest: str, work: _Work, on_progress: Updat
     folder = work.images(path.name)
     try:
         generate(
-            work.control, folder, work.captions, work.options, lora=path, references=work.references,
+            work.testset.controls,
+            folder,
+            work.captions,
+            work.options,
+            lora=path,
+            references=work.testset.references,
             on_progress=on_progress,
-        )  # fmt: skip
+        )
         return _point(work, path.name, step, digest, folder)
     except _FATAL:
         raise
@@ -322,7 +317,7 @@ def _measure(path: Path, step: int, digest: str, work: _Work, on_progress: Updat
 
 
 def _point(work: _Work, checkpoint: str, step: int, digest: str, folder: Path) -> Point:
-    scores = score_folders(work.truth, {"generated": folder}, crops=work.crops, masks=work.masks)
+    scores = score_folders(work.columns({"generated": folder}))
     images = {score.name: score.differences["generated"].mean for score in scores}
     values = list(images.values())
     return Point(checkpoint, step, sum(values) / len(values), bootstrap_interval(values), images, digest)
@@ -351,14 +346,12 @@ def _draw(result: Sweep, work: _Work) -> None:
         (result.control.mean or 0.0, result.control.interval or (0.0, 0.0)),
     )
     write_bytes(work.out / CURVE_FILE, png)
-    columns = {"control": work.control, f"step {best.step}": work.images(best.checkpoint)}
+    columns = {"control": work.testset.controls, f"step {best.step}": work.images(best.checkpoint)}
+    images = work.columns(columns)
     write_report(
         work.out / "report.html",
-        score_folders(work.truth, columns, crops=work.crops, masks=work.masks),
-        work.truth,
-        columns,
-        crops=work.crops,
-        masks=work.masks,
+        score_folders(images),
+        images,
         title=f"{result.run}: checkpoints against held-out pairs",
         notes=[
             summary(result),

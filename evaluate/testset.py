@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,41 @@ class Trial:
     garment: str | None = None
 
 
+@dataclass(frozen=True)
+class TrialSet:
+    """A test set.
+
+    Attributes:
+        trials: at least one, in natural order.
+        crops: where to measure, by trial; None without a ``crops.json``.
+    """
+
+    trials: tuple[Trial, ...]
+    crops: dict[str, Crop] | None
+
+    def __iter__(self) -> Iterator[Trial]:
+        return iter(self.trials)
+
+    def __len__(self) -> int:
+        return len(self.trials)
+
+    @property
+    def truths(self) -> Path:
+        """The folder of the true images."""
+        return self.trials[0].truth.parent
+
+    @property
+    def controls(self) -> Path:
+        """The folder of the control images."""
+        return self.trials[0].control.parent
+
+    @property
+    def references(self) -> Path | None:
+        """The folder of the still-lifes, or None if they are stitched to the controls."""
+        reference = self.trials[0].reference
+        return reference.parent if reference else None
+
+
 @dataclass(frozen=True, eq=False)
 class Found:
     """Where the garment of a trial was found.
@@ -69,14 +104,15 @@ class Found:
     doubt: str
 
 
-def read_testset(folder: Path) -> list[Trial]:
-    """The trials of a test set, in natural order.
+def read_testset(folder: Path) -> TrialSet:
+    """The trials of a test set, with its crops.
 
     Args:
         folder: holds ``gt/`` and ``control/``; or a dataset, whose ``held_out/`` is taken if there is one.
 
     Raises:
-        UnsoundError: with all findings, if a control is missing or it is unknown where the photos lie.
+        UnsoundError: with all findings, if a control is missing or it is unknown where the photos lie; or if
+            the crops cannot be read.
     """
     layout = DatasetLayout(folder)
     if layout.held_out.truths.is_dir():
@@ -107,7 +143,8 @@ def read_testset(folder: Path) -> list[Trial]:
     if not truths:
         findings.append(Finding("testset.empty", str(layout.truths), "no true images", "Check the folder."))
     raise_findings(findings, str(folder))
-    return trials
+    crops = layout.root / "crops.json"
+    return TrialSet(tuple(trials), read_crops(crops) if crops.is_file() else None)
 
 
 def find_trial_garment(trial: Trial, segmenter: Segmenter) -> Found:
@@ -180,27 +217,6 @@ def _photos(trial: Trial) -> tuple[RgbImage, RgbImage, RgbImage]:
     return canvas, np.ascontiguousarray(still_life), np.ascontiguousarray(on_model)
 
 
-def crops_file(trials: Sequence[Trial]) -> Path:
-    """Where a test set's crops lie, if it has any."""
-    return trials[0].truth.parent.parent / "crops.json"
-
-
-def read_trial_crops(trials: Sequence[Trial]) -> dict[str, Crop] | None:
-    """A test set's crops, or None if it has none.
-
-    Raises:
-        UnsoundError: if they cannot be read.
-    """
-    path = crops_file(trials)
-    return read_crops(path) if path.is_file() else None
-
-
-def references_folder(trials: Sequence[Trial]) -> Path | None:
-    """Where a test set's still-lifes lie, or None if they are stitched to the controls."""
-    reference = trials[0].reference
-    return reference.parent if reference else None
-
-
 def canvas_mask(trial: Trial) -> BoolMask | None:
     """Where the garment is on the whole picture, or None if the dataset does not know."""
     if trial.garment_mask is None:
@@ -215,7 +231,7 @@ def canvas_mask(trial: Trial) -> BoolMask | None:
     return canvas
 
 
-def write_canvas_masks(trials: Sequence[Trial], folder: Path) -> Path | None:
+def write_canvas_masks(trials: Iterable[Trial], folder: Path) -> Path | None:
     """Write the masks that the dataset knows, named as the pictures; the folder, or None if it knows none."""
     known = {trial.name: mask for trial in trials if (mask := canvas_mask(trial)) is not None}
     for name, mask in known.items():

@@ -19,7 +19,7 @@ from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
 from chromiq.evaluate.compare_methods import evaluate_testset
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
-from chromiq.evaluate.score.folders import ImageScore, find_images, score_folders
+from chromiq.evaluate.score.folders import ImageScore, ImageSet, find_images, score_folders
 from chromiq.evaluate.score.summary import bootstrap_interval
 from chromiq.evaluate.testset import read_testset, write_canvas_masks
 from chromiq.photos.images import read_photo, write_photo
@@ -47,7 +47,7 @@ def measure(checkpoint: Path, out: Path, *, seeds: int = 3, steps: int = 300) ->
     build(out / "test_photos", out / "test", BuildOptions(segmenter="classic", size_wh=TOY_CANVAS_WH, seed=5))
     generating = GenerateOptions(checkpoint=str(checkpoint), steps=TOY_DENOISING_STEPS)
     trials = read_testset(out / "test")
-    truth, control = trials[0].truth.parent, trials[0].control.parent
+    truth, control = trials.truths, trials.controls
     generate(control, out / "base", read_captions(truth), generating)
     _reconstruct(checkpoint, truth, out / "autoencoder")
     evaluate_testset(out / "test", out / "network_free", make_segmenter("classic"))
@@ -62,7 +62,7 @@ def measure(checkpoint: Path, out: Path, *, seeds: int = 3, steps: int = 300) ->
         columns[f"{_LORA}{seed}"] = out / f"seed{seed}" / "images"
         generate(control, columns[f"{_LORA}{seed}"], read_captions(truth), generating, lora=lora)
     masks = write_canvas_masks(trials, out / "masks")
-    return table(score_folders(truth, columns, masks=masks), steps)
+    return table(score_folders(ImageSet(truth, columns, masks=masks)), steps)
 
 
 def _write_test_photos(folder: Path) -> None:

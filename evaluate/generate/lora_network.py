@@ -58,9 +58,14 @@ class LoraNetwork:
         captions, geometries = write_controls(pairs, folder, segmenter, self)
         layout = DatasetLayout(folder)
         paths = generate(
-            layout.controls, folder / "generated", captions, self.options, lora=self.lora,
-            references=layout.references if layout.references.is_dir() else None, only=set(captions),
-        )  # fmt: skip
+            layout.controls,
+            folder / "generated",
+            captions,
+            self.options,
+            lora=self.lora,
+            references=layout.references if layout.references.is_dir() else None,
+            only=set(captions),
+        )
         panels = {}
         for path in paths:
             image, geometry = read_photo(path).rgb, geometries[path.stem]

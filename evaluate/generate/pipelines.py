@@ -20,8 +20,6 @@ from chromiq.records import RgbImage
 from chromiq.runtime.torch_device import require_torch_device
 
 _ADAPTER = "chromiq"
-
-
 QUANTIZED = {"int8": "bitsandbytes_8bit", "nf4": "bitsandbytes_4bit"}
 OFFLOADS = ("none", "model", "sequential")
 DTYPES = ("float32", "bfloat16", "float16")
@@ -50,9 +48,10 @@ def loading_of(device: str | None, dtype: str | None, offload: str, quantize: st
     Raises:
         UsageError: if a value is unknown.
     """
-    for option, word, known in (
-        ("dtype", dtype, DTYPES), ("offload", offload, OFFLOADS), ("quantize", quantize, QUANTIZED)
-    ):  # fmt: skip
+    given = {"dtype": dtype, "offload": offload, "quantize": quantize}
+    choices = {"dtype": DTYPES, "offload": OFFLOADS, "quantize": QUANTIZED}
+    for option, known in choices.items():
+        word = given[option]
         if word is not None and word not in known:
             raise UsageError(f"{option} {word!r} is unknown. Use one of {', '.join(known)}.")
     return Loading(device, dtype, offload, quantize)

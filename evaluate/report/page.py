@@ -12,7 +12,7 @@ from markupsafe import Markup
 from chromiq.evaluate.report.pictures import MAP_FULL_SCALE, Panel, scale_bar, show
 from chromiq.evaluate.score.crops import Crop
 from chromiq.evaluate.score.difference import MEASURES, Difference
-from chromiq.evaluate.score.folders import ImageScore, find_images
+from chromiq.evaluate.score.folders import ImageScore, ImageSet, find_images
 from chromiq.evaluate.score.summary import (
     Comparison,
     average,
@@ -88,11 +88,8 @@ class MethodRow:
 def write_report(
     path: Path,
     scores: Sequence[ImageScore],
-    truth: Path,
-    columns: Mapping[str, Path],
+    images: ImageSet,
     *,
-    crops: Mapping[str, Crop] | None = None,
-    masks: Path | None = None,
     title: str = "Colour report",
     titles: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
@@ -104,25 +101,22 @@ def write_report(
     Args:
         path: the HTML file.
         scores: as `chromiq.evaluate.score.folders.score_folders` gives them.
-        truth: folder of the true images.
-        columns: name to folder, in the order to show; ``"control"`` is the uncorrected photo.
-        crops: what was measured, by stem; marked on the pictures.
-        masks: folder of same-named masks of what was measured; outlined on the pictures.
+        images: what was scored; its crops and masks are marked on the pictures.
         title: its heading; any text, shown as text.
         titles: what columns are called, as `column_title` takes it.
         notes: what a reader must know, one paragraph each.
         charts: pictures that belong to the summary.
         on_progress: called with images done and images in all.
     """
-    names = list(columns)
-    found = {name: find_images(folder) for name, folder in columns.items()}
-    truths, mask_paths = find_images(truth), find_images(masks) if masks else {}
+    names = list(images.columns)
+    found = {name: find_images(folder) for name, folder in images.columns.items()}
+    truths, mask_paths = find_images(images.truth), find_images(images.masks) if images.masks else {}
     pictures = max(1, len(scores) * (1 + 2 * len(names)))
     most_bytes = min(_LARGEST_PICTURE_BYTES, _PICTURES_BYTES * 3 // 4 // pictures)
     cards = []
     for order, score in enumerate(scores):
         paths = {column: found[column][score.name] for column in names}
-        crop, mask = (crops or {}).get(score.name), mask_paths.get(score.name)
+        crop, mask = (images.crops or {}).get(score.name), mask_paths.get(score.name)
         cards.append(_card(order, score, truths[score.name], paths, crop, mask, most_bytes))
         if on_progress:
             on_progress(order + 1, len(scores))

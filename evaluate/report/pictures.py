@@ -115,9 +115,17 @@ def steps_curve(
     below = [mean - end for mean, end in zip(means, low, strict=True)]
     above = [end - mean for mean, end in zip(means, high, strict=True)]
     axes.errorbar(
-        steps, means, yerr=(below, above), color=_LINE, marker="o", markersize=4, capsize=3, linewidth=1.6,
-        elinewidth=0.8, label="checkpoints, with 95 % interval",
-    )  # fmt: skip
+        steps,
+        means,
+        yerr=(below, above),
+        color=_LINE,
+        marker="o",
+        markersize=4,
+        capsize=3,
+        linewidth=1.6,
+        elinewidth=0.8,
+        label="checkpoints, with 95 % interval",
+    )
     said = f"lowest: step {steps[best]:,}, {means[best]:.2f}"
     axes.plot(steps[best], means[best], "o", color=_BEST, markersize=9, label=said)
     axes.set(xlabel="training steps", ylabel="mean dE00 against the truth")

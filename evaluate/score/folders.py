@@ -34,6 +34,26 @@ class ImageScore:
     garment: str | None = None
 
 
+@dataclass(frozen=True)
+class ImageSet:
+    """What is scored and shown together.
+
+    Attributes:
+        truth: folder of the true images.
+        columns: name to folder of same-named images, in the order to show; ``"control"`` is the uncorrected
+            photo, against which leak and texture are measured.
+        crops: where to measure, by stem; inside the mask or the whole image without.
+        masks: folder of same-named masks, white on the garment.
+        garments: kind of garment by stem.
+    """
+
+    truth: Path
+    columns: Mapping[str, Path]
+    crops: Mapping[str, Crop] | None = None
+    masks: Path | None = None
+    garments: Mapping[str, str] | None = None
+
+
 def find_images(folder: Path) -> dict[str, Path]:
     """The images of a folder by stem, without hidden ones, which a killed process may have left.
 
@@ -46,23 +66,12 @@ def find_images(folder: Path) -> dict[str, Path]:
 
 
 def score_folders(
-    truth: Path,
-    columns: Mapping[str, Path],
-    *,
-    crops: Mapping[str, Crop] | None = None,
-    masks: Path | None = None,
-    garments: Mapping[str, str] | None = None,
-    register_first: bool = False,
-    on_progress: Update | None = None,
+    images: ImageSet, *, register_first: bool = False, on_progress: Update | None = None
 ) -> list[ImageScore]:
-    """Score every image of the truth folder in every column.
+    """Score every true image, or every one that has a crop, in every column.
 
     Args:
-        truth: folder of the true images.
-        columns: name to folder of same-named images. Leak and texture are measured against ``"control"``.
-        crops: where to measure, by stem; inside the mask or the whole image without.
-        masks: folder of same-named masks, white on the garment.
-        garments: kind of garment by stem.
+        images: what to score.
         register_first: align shifted or resized images with the truth, and report by how much.
         on_progress: called with images done and images in all.
 
@@ -71,20 +80,19 @@ def score_folders(
             or off the garment, or an image cannot be registered with confidence. Unless asked for, nothing
             is ever moved or resized: a crop on a resized image measures nothing.
     """
-    truths = find_images(truth)
+    truths, crops = find_images(images.truth), images.crops or {}
     names = sorted(set(truths) & set(crops) if crops else truths, key=natural_key)
-    paths = {column: find_images(folder) for column, folder in columns.items()}
-    raise_findings(_findings(truths, columns, names, crops, truth, register_first), "the images to score")
-    mask_paths = find_images(masks) if masks else {}
+    paths = {column: find_images(folder) for column, folder in images.columns.items()}
+    raise_findings(_findings(images, truths, names, register_first), "the images to score")
+    mask_paths = find_images(images.masks) if images.masks else {}
+    kinds = images.garments or {}
     scores: list[ImageScore] = []
     findings: list[Finding] = []
     for number, name in enumerate(names, start=1):
-        images = {column: found[name] for column, found in paths.items()}
+        own = {column: found[name] for column, found in paths.items()}
         try:
-            differences = _score_one(
-                truths[name], images, (crops or {}).get(name), mask_paths.get(name), register_first
-            )
-            scores.append(ImageScore(name, differences, (garments or {}).get(name)))
+            differences = _score_one(truths[name], own, crops.get(name), mask_paths.get(name), register_first)
+            scores.append(ImageScore(name, differences, kinds.get(name)))
         except UnsoundError as error:
             findings += error.findings
         if on_progress:
@@ -184,21 +192,15 @@ def _region_findings(
 
 
 def _findings(
-    truths: Mapping[str, Path],
-    columns: Mapping[str, Path],
-    names: Sequence[str],
-    crops: Mapping[str, Crop] | None,
-    folder: Path,
-    register_first: bool,
+    images: ImageSet, truths: Mapping[str, Path], names: Sequence[str], register_first: bool
 ) -> list[Finding]:
     findings = []
     if not names:
-        findings.append(Finding("score.empty", str(folder), "no true images to score", "Check the folder."))
-    for name in crops or {}:
-        if name not in truths:
-            findings.append(unknown_crop_finding(name, folder))
+        message = "no true images to score"
+        findings.append(Finding("score.empty", str(images.truth), message, "Check the folder."))
+    crops = images.crops or {}
+    findings += [unknown_crop_finding(name, images.truth) for name in crops if name not in truths]
     for name in names:
-        if crops:
+        if name in crops:
             findings += crop_findings(crops[name], photo_size_wh(truths[name]), name)
-    findings += image_findings({name: truths[name] for name in names}, columns, register_first)
-    return findings
+    return findings + image_findings({name: truths[name] for name in names}, images.columns, register_first)

@@ -13,7 +13,7 @@ from chromiq.errors import ChromiqError, UnsoundError, UsageError
 from chromiq.evaluate import sweep as sweep_module
 from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.score.crops import read_crops
-from chromiq.evaluate.score.folders import score_folders
+from chromiq.evaluate.score.folders import ImageSet, score_folders
 from chromiq.evaluate.score.summary import bootstrap_interval
 from chromiq.evaluate.sweep import Point, Sweep, summary, sweep
 from chromiq.photos.images import read_photo
@@ -128,7 +128,7 @@ def test_every_checkpoint_is_measured_a_broken_one_reported_and_the_rest_not_don
         if each["error"] is None:
             folder = out / "checkpoints" / each["checkpoint"].removesuffix(".safetensors")
             scores = score_folders(
-                testset / "gt", {"generated": folder}, crops=read_crops(testset / "crops.json")
+                ImageSet(testset / "gt", {"generated": folder}, crops=read_crops(testset / "crops.json"))
             )
             assert each["mean"] == np.mean([score.differences["generated"].mean for score in scores])
     best = min((each for each in document["checkpoints"] if each["mean"]), key=lambda each: each["mean"])

@@ -11,7 +11,7 @@ from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.errors import UnsoundError, UsageError
-from chromiq.evaluate.compare_methods import evaluate_testset, named_folders
+from chromiq.evaluate.compare_methods import Methods, evaluate_testset, named_folders
 from chromiq.evaluate.testset import canvas_mask, correct_trial, find_trial_garment, read_testset
 from chromiq.photos.images import read_mask, read_photo, write_photo
 
@@ -106,12 +106,12 @@ def test_images_made_elsewhere_stand_beside_transfer_and_their_hybrid(built_data
     write_photo(tmp_path / "rival" / "pair4.png", truth[:-16, :-16])
     outputs = {"rival": tmp_path / "rival"}
     with pytest.raises(UnsoundError) as caught:
-        evaluate_testset(built_dataset, tmp_path / "out", ClassicSegmenter(), outputs=outputs)
+        evaluate_testset(built_dataset, tmp_path / "out", ClassicSegmenter(), Methods(outputs=outputs))
     assert [finding.code for finding in caught.value.findings] == ["score.size"]
     assert "register_first" in str(caught.value.findings[0])
     assert not (tmp_path / "out").exists()
     (score,) = evaluate_testset(
-        built_dataset, tmp_path / "out", ClassicSegmenter(), outputs=outputs, register_first=True
+        built_dataset, tmp_path / "out", ClassicSegmenter(), Methods(outputs=outputs, register_first=True)
     ).scores
     assert list(score.differences) == ["control", "transfer", "rival", "rival-hybrid"]
     assert score.differences["rival"].mean == 0
@@ -119,7 +119,7 @@ def test_images_made_elsewhere_stand_beside_transfer_and_their_hybrid(built_data
     assert score.differences["rival-hybrid"].mean < 0.8 * score.differences["control"].mean
     (tmp_path / "rival" / "pair4.png").rename(tmp_path / "rival" / "pair5.png")
     with pytest.raises(UnsoundError) as caught:
-        evaluate_testset(built_dataset, tmp_path / "out", ClassicSegmenter(), outputs=outputs)
+        evaluate_testset(built_dataset, tmp_path / "out", ClassicSegmenter(), Methods(outputs=outputs))
     assert [finding.code for finding in caught.value.findings] == ["score.missing"]
 
 
@@ -145,9 +145,12 @@ def test_two_loras_stand_beside_transfer_and_their_hybrids(built_dataset, tmp_pa
     options = GenerateOptions(checkpoint=str(tmp_path / "tiny"), steps=1)
     seen = []
     result = evaluate_testset(
-        built_dataset, tmp_path / "out", ClassicSegmenter(), loras=loras, options=options,
+        built_dataset,
+        tmp_path / "out",
+        ClassicSegmenter(),
+        Methods(loras=loras, options=options),
         on_progress=lambda done, total: seen.append((done, total)),
-    )  # fmt: skip
+    )
     (score,) = result.scores
     columns = ["control", "transfer", "lab", "lab-hybrid", "lab-2", "lab-2-hybrid"]
     assert list(score.differences) == columns

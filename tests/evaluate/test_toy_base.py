@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
-from chromiq.evaluate.score.folders import score_folders
+from chromiq.evaluate.score.folders import ImageSet, score_folders
 from chromiq.evaluate.score.summary import average_of
 from chromiq.evaluate.testset import read_testset, write_canvas_masks
 from chromiq.sample_catalogue.catalogue import write_catalogue
@@ -61,7 +61,7 @@ def trained(dataset, folder, **overrides):
 
 def images(dataset, out, lora=None, scale=1.0):
     trials = read_testset(dataset)
-    held_out = trials[0].control.parent.parent
+    held_out = trials.controls.parent
     options = GenerateOptions(checkpoint=str(TOY_BASE), steps=TOY_DENOISING_STEPS, lora_scale=scale)
     captions = read_captions(held_out / "gt")
     return generate(held_out / "control", out, captions, options, lora=lora)
@@ -88,10 +88,10 @@ def score(dataset, loras, root):
     for name, lora in loras.items():
         images(dataset, root / name, lora)
     trials = read_testset(dataset)
-    truth, control = trials[0].truth.parent, trials[0].control.parent
+    truth, control = trials.truths, trials.controls
     masks = write_canvas_masks(trials, root / "garments")
     folders = {"control": control, **{name: root / name for name in loras}}
-    scores = score_folders(truth, folders, masks=masks)
+    scores = score_folders(ImageSet(truth, folders, masks=masks))
     return {name: average_of(scores, name, "of_means") for name in folders}
 
 

@@ -11,7 +11,7 @@ from chromium import CHROMIUM, Page
 from chromiq.evaluate.report.page import Chart, write_report
 from chromiq.evaluate.report.pictures import show
 from chromiq.evaluate.score.crops import Crop
-from chromiq.evaluate.score.folders import score_folders
+from chromiq.evaluate.score.folders import ImageSet, score_folders
 from chromiq.imaging.report_pictures import outline_path
 from chromiq.photos.images import encode_image, write_mask, write_photo
 
@@ -39,13 +39,17 @@ def images(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page_path(images):
     columns = {"control": images / "control", NASTY: images / "better"}
-    scores = score_folders(images / "gt", columns, masks=images / "masks")
+    scores = score_folders(ImageSet(images / "gt", columns, masks=images / "masks"))
     path = images / "report.html"
     png = encode_image(np.zeros((1, 1, 3), np.uint8), "PNG")
     write_report(
-        path, scores, images / "gt", columns, masks=images / "masks", title=f"T {NASTY}", notes=[NASTY],
+        path,
+        scores,
+        ImageSet(images / "gt", columns, masks=images / "masks"),
+        title=f"T {NASTY}",
+        notes=[NASTY],
         charts=[Chart(png, NASTY)],
-    )  # fmt: skip
+    )
     return path
 
 
@@ -94,7 +98,7 @@ def test_the_worst_comes_first_in_the_gallery_and_nature_in_the_table(page_path)
 def test_the_headline_names_the_best_and_its_interval(page_path, images):
     (said,) = re.findall(r'<p class="headline">(.*?)</p>', page_path.read_text())
     columns = {"control": images / "control", "better": images / "better"}
-    scores = score_folders(images / "gt", columns, masks=images / "masks")
+    scores = score_folders(ImageSet(images / "gt", columns, masks=images / "masks"))
     mean = np.mean([score.differences["better"].mean for score in scores])
     change = mean - np.mean([score.differences["control"].mean for score in scores])
     assert f"{NASTY} with {mean:.2f}, {change:+.2f} against uncorrected (95 % interval -" in unescape(said)
@@ -103,15 +107,15 @@ def test_the_headline_names_the_best_and_its_interval(page_path, images):
 
 def test_the_headline_admits_that_nothing_helped(images, tmp_path):
     columns = {"control": images / "better", "generated": images / "control"}
-    scores = score_folders(images / "gt", columns)
-    write_report(tmp_path / "r.html", scores, images / "gt", columns)
+    scores = score_folders(ImageSet(images / "gt", columns))
+    write_report(tmp_path / "r.html", scores, ImageSet(images / "gt", columns))
     assert "nothing did better than leaving the colour as it was" in (tmp_path / "r.html").read_text()
 
 
 def test_one_column_alone_will_do(images, tmp_path):
     columns = {"mine": images / "better"}
-    scores = score_folders(images / "gt", columns)
-    write_report(tmp_path / "r.html", scores, images / "gt", columns)
+    scores = score_folders(ImageSet(images / "gt", columns))
+    write_report(tmp_path / "r.html", scores, ImageSet(images / "gt", columns))
     text = (tmp_path / "r.html").read_text()
     assert "Lowest mean dE00 over 3 images: mine with" in text
     assert "95 % interval" not in text
@@ -119,8 +123,8 @@ def test_one_column_alone_will_do(images, tmp_path):
 
 def test_one_image_has_no_interval(images, tmp_path):
     columns = {"control": images / "control", "better": images / "better"}
-    scores = score_folders(images / "gt", columns)[:1]
-    write_report(tmp_path / "r.html", scores, images / "gt", columns)
+    scores = score_folders(ImageSet(images / "gt", columns))[:1]
+    write_report(tmp_path / "r.html", scores, ImageSet(images / "gt", columns))
     text = (tmp_path / "r.html").read_text()
     assert "against uncorrected; one image says nothing about others." in text
     assert re.search(r"</td><td>–</td><td>1</td><td>0</td>", text)
@@ -129,8 +133,8 @@ def test_one_image_has_no_interval(images, tmp_path):
 def test_kinds_of_garment_have_their_own_averages(images, tmp_path):
     columns = {"control": images / "control", "better": images / "better"}
     kinds = {"1": "dress <i>", "2": "shirt", "10": "shirt"}
-    scores = score_folders(images / "gt", columns, masks=images / "masks", garments=kinds)
-    write_report(tmp_path / "r.html", scores, images / "gt", columns)
+    scores = score_folders(ImageSet(images / "gt", columns, masks=images / "masks", garments=kinds))
+    write_report(tmp_path / "r.html", scores, ImageSet(images / "gt", columns))
     text = (tmp_path / "r.html").read_text()
     mean = np.mean([score.differences["better"].mean for score in scores if score.name != "1"])
     row = rf'<th scope="row">shirt</th><td>2</td><td>[\d.]+</td><td>{mean:.3f}</td>'
@@ -140,7 +144,7 @@ def test_kinds_of_garment_have_their_own_averages(images, tmp_path):
 
 def test_the_summary_says_what_the_differences_are_made_of(page_path, images):
     columns = {"control": images / "control", NASTY: images / "better"}
-    scores = score_folders(images / "gt", columns, masks=images / "masks")
+    scores = score_folders(ImageSet(images / "gt", columns, masks=images / "masks"))
     table = page_path.read_text().split("What the differences are made of")[1].split("</table>")[0]
     labels = re.findall(r"<th scope=\"col\"[^>]*>([^<]+)</th>", table)[1:]
     rows = [re.findall(r"<td>([^<]+)</td>", row) for row in table.split("<tr")[2:]]
@@ -165,8 +169,8 @@ def test_a_resized_image_is_shown_as_it_was_measured(images, tmp_path):
     write_photo(tmp_path / "gt" / "1.png", smooth)
     write_photo(tmp_path / "generated" / "1.png", small)
     columns = {"generated": tmp_path / "generated"}
-    scores = score_folders(tmp_path / "gt", columns, register_first=True)
-    write_report(tmp_path / "r.html", scores, tmp_path / "gt", columns)
+    scores = score_folders(ImageSet(tmp_path / "gt", columns), register_first=True)
+    write_report(tmp_path / "r.html", scores, ImageSet(tmp_path / "gt", columns))
     assert '<th scope="col">right by</th>' in (tmp_path / "r.html").read_text()
 
 

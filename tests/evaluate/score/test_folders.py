@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from chromiq.errors import UnsoundError
 from chromiq.evaluate.score.crops import Crop
 from chromiq.evaluate.score.difference import difference
-from chromiq.evaluate.score.folders import ImageScore, score_folders
+from chromiq.evaluate.score.folders import ImageScore, ImageSet, score_folders
 from chromiq.evaluate.score.summary import by_garment, compare, scores_document, write_scores
 from chromiq.photos.images import read_photo, write_mask, write_photo
 from chromiq_cli.verbs import app
@@ -51,7 +51,7 @@ def test_published_rows_come_out_to_the_third_decimal(tmp_path):
         for column, kind in (("gt", "gt"), ("control", "control"), ("generated", "generated")):
             (tmp_path / column).mkdir(exist_ok=True)
             (tmp_path / column / f"{row}.jpg").symlink_to(REAL / "test" / f"crop{number}_{kind}.jpg")
-    scores = score_folders(tmp_path / "gt", columns(tmp_path))
+    scores = score_folders(ImageSet(tmp_path / "gt", columns(tmp_path)))
     found = [
         (score.name, *(round(score.differences[c].mean, 3) for c in ("generated", "control")))
         for score in scores
@@ -108,7 +108,7 @@ def test_another_size_is_refused_with_both_sizes(folders):
     write_photo(folders / "generated" / "a.png", scene()[:, :-8])
     (folders / "control" / "b.png").unlink()
     with pytest.raises(UnsoundError) as caught:
-        score_folders(folders / "gt", columns(folders))
+        score_folders(ImageSet(folders / "gt", columns(folders)))
     assert [finding.code for finding in caught.value.findings] == ["score.size", "score.missing"]
     assert "128x96" in str(caught.value.findings[0])
     assert "120x96" in str(caught.value.findings[0])
@@ -119,8 +119,8 @@ def test_a_shifted_image_is_registered_when_asked(folders):
     write_photo(folders / "gt" / "a.png", big[20:116, 30:158])
     write_photo(folders / "control" / "a.png", big[20:116, 30:158] + np.uint8(30))
     write_photo(folders / "generated" / "a.png", big[14:110, 34:162])
-    before, _ = score_folders(folders / "gt", columns(folders))
-    after, _ = score_folders(folders / "gt", columns(folders), register_first=True)
+    before, _ = score_folders(ImageSet(folders / "gt", columns(folders)))
+    after, _ = score_folders(ImageSet(folders / "gt", columns(folders)), register_first=True)
     assert before.differences["generated"].mean > 10
     assert after.differences["generated"].mean < 0.5
     found = after.differences["generated"]
@@ -134,7 +134,7 @@ def test_what_cannot_be_registered_is_refused(folders):
     )
     write_photo(folders / "generated" / "b.png", scene(1, (96, 96)))
     with pytest.raises(UnsoundError) as caught:
-        score_folders(folders / "gt", columns(folders), register_first=True)
+        score_folders(ImageSet(folders / "gt", columns(folders)), register_first=True)
     assert [finding.code for finding in caught.value.findings] == ["score.registration", "score.shape"]
 
 
@@ -147,10 +147,12 @@ def test_a_crop_must_lie_on_the_image_and_on_the_garment(folders):
         (Crop(x=60, y=0, width=9, height=9), "mask"),
     ):
         with pytest.raises(UnsoundError) as caught:
-            score_folders(folders / "gt", columns(folders), crops={"a": crop}, masks=folders / "masks")
+            score_folders(
+                ImageSet(folders / "gt", columns(folders), crops={"a": crop}, masks=folders / "masks")
+            )
         assert [finding.code for finding in caught.value.findings] == [f"crops.{code}"]
     on = {"a": Crop(x=70, y=5, width=20, height=20)}
-    (score,) = score_folders(folders / "gt", columns(folders), crops=on, masks=folders / "masks")
+    (score,) = score_folders(ImageSet(folders / "gt", columns(folders), crops=on, masks=folders / "masks"))
     truth, image = (read_photo(folders / c / "a.png").rgb[5:25, 70:90] for c in ("gt", "generated"))
     expected = deltaE_ciede2000(rgb2lab(truth), rgb2lab(image)).mean()
     assert score.differences["generated"].mean == pytest.approx(expected, abs=1e-4)
