@@ -35,8 +35,7 @@ def publish(
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Write a model card, and upload LoRA, card and config to the Hugging Face hub."""
-    from chromiq.evaluate.publish import prepare
-    from chromiq.evaluate.publish import publish as upload
+    from chromiq.evaluate.publish import prepare, upload
 
     publication = prepare(run, repo, step=checkpoint, figures=scores, base_model=base_model, licence=licence)
     if scores is None:

@@ -79,7 +79,7 @@ def render(
     if model is None:
         raise UsageError("Name a model, or pass a config with --from.")
     from chromiq.files import write_text
-    from chromiq.toolkit_configs.render.compose import compose, differences_from
+    from chromiq.toolkit_configs.render.compose import compose_job, differences_from
     from chromiq.toolkit_configs.render.job import render_composed
     from chromiq.toolkit_configs.render.settings import (
         Settings,
@@ -95,7 +95,7 @@ def render(
         environment_settings(os.environ),
         Settings("the command line", values=assigned_settings(settings or (), "--set")),
     ]
-    composed = compose(
+    composed = compose_job(
         model, dataset, preset=preset, name=name, training_folder=training_folder, layers=layers
     )
     found = differences_from(diff, composed, dataset) if diff else None

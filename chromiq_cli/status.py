@@ -31,7 +31,7 @@ def status(
 
     from chromiq.toolkit_configs.runs.record import RUN_FILE
     from chromiq.toolkit_configs.runs.status import follow, read_status
-    from chromiq.toolkit_configs.runs.view import run_view, view
+    from chromiq.toolkit_configs.runs.view import run_view, status_view
     from chromiq.toolkit_configs.sweeps.local import is_sweep
 
     if is_sweep(run):
@@ -48,7 +48,7 @@ def status(
         if as_json:
             print_json(_document(found))
         else:
-            Console(soft_wrap=True).print(view(found))
+            Console(soft_wrap=True).print(status_view(found))
         return
     # With --json stdout belongs to the document.
     with run_view(None if as_json else Console()) as show:

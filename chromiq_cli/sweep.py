@@ -28,14 +28,13 @@ def sweep(
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Score every checkpoint of a run, plot dE00 against steps, and name the best."""
-    from chromiq.evaluate.sweep import run_options, summary
-    from chromiq.evaluate.sweep import sweep as measure
+    from chromiq.evaluate.sweep import measure_checkpoints, run_options, summary
     from chromiq.progress import progress_bar
 
     own = run_options(run)
     options = replace(own, checkpoint=checkpoint or own.checkpoint, steps=steps, seed=seed)
     with progress_bar("sweep") as update:
-        result = measure(
+        result = measure_checkpoints(
             run,
             testset,
             out,

@@ -17,7 +17,7 @@ from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
 from chromiq.evaluate.compare_methods import Evaluation, Methods, evaluate_testset
 from chromiq.evaluate.generate.images import GenerateOptions
-from chromiq.evaluate.sweep import summary, sweep
+from chromiq.evaluate.sweep import measure_checkpoints, summary
 from chromiq.files import ensure_output_folder, write_text
 from chromiq.photos.images import write_photo
 from chromiq.progress import Update
@@ -88,7 +88,9 @@ def run_demo(out: Path, stage: Callable[[str], AbstractContextManager[Update]]) 
         with stage("3/6 train a LoRA on the toy base model") as update:
             lora = _train(out, update)
         with stage("4/6 measure its checkpoints on the held-out photos") as update:
-            found = sweep(lora.parent, out / "dataset", out / "sweep", generating, on_progress=update)
+            found = measure_checkpoints(
+                lora.parent, out / "dataset", out / "sweep", generating, on_progress=update
+            )
         best = summary(found)
         notes += [*_NOTES_ON_TOY, f"{best} The curve is in sweep/report.html."]
     with stage("5/6 correct the held-out photos, score, report") as update:
@@ -121,7 +123,7 @@ def _correct_shoot(out: Path, update: Update) -> None:
 
 
 def _train(out: Path, update: Update) -> Path:
-    from chromiq.toolkit_configs.launch import launch
+    from chromiq.toolkit_configs.launch import train_config
     from chromiq.toolkit_configs.render.job import render_job
 
     config = out / "config.yaml"
@@ -143,6 +145,6 @@ def _train(out: Path, update: Update) -> Path:
     )
     write_text(config, text)
     resume = (out / "runs" / "demo").is_dir()
-    return launch(
+    return train_config(
         config, "smoke", resume=resume, on_status=lambda run: update(run.step, run.record.total_steps)
     )

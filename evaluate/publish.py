@@ -155,7 +155,7 @@ def prepare(
     )
 
 
-def publish(
+def upload(
     run: Path,
     publication: Publication,
     *,

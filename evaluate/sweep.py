@@ -174,7 +174,7 @@ class _Work:
         return self.out / "checkpoints" / Path(checkpoint).stem
 
 
-def sweep(
+def measure_checkpoints(
     run: Path,
     testset: Path,
     out: Path,

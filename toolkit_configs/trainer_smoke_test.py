@@ -12,7 +12,7 @@ from chromiq.dataset_builder.options import BuildOptions
 from chromiq.errors import ChromiqError
 from chromiq.files import write_text
 from chromiq.sample_catalogue.catalogue import write_catalogue
-from chromiq.toolkit_configs.launch import launch
+from chromiq.toolkit_configs.launch import train_config
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.smoke_engine import tiny_checkpoint
 from chromiq.toolkit_configs.trainer.checkout import bounded_environment
@@ -45,5 +45,5 @@ def smoke_test(python: Path, say: Callable[[str], None], steps: int = STEPS) -> 
         }
         text = render_job("kontext", root / "dataset", preset="smoke", name="smoke", overrides=overrides)
         write_text(root / "config.yaml", text)
-        final = launch(root / "config.yaml", "ai-toolkit")
+        final = train_config(root / "config.yaml", "ai-toolkit")
         say(f"trained {steps} steps; its LoRA has {final.stat().st_size / 1e3:.0f} kB")

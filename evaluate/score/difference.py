@@ -123,7 +123,7 @@ MEASURES = (
 )
 
 
-def difference(
+def measure_difference(
     truth: RgbImage,
     image: RgbImage,
     measured: BoolMask | None = None,
@@ -144,7 +144,7 @@ def difference(
         ValueError: if `measured` holds no pixel.
 
     >>> truth = np.full((8, 8, 3), 100, np.uint8)
-    >>> found = difference(truth, truth + np.uint8(20))
+    >>> found = measure_difference(truth, truth + np.uint8(20))
     >>> found.mean == found.median, found.lightness > 7, found.hue < 0.01, found.lightness_shift > 7
     (True, True, True, True)
     """

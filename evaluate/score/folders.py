@@ -10,7 +10,7 @@ import numpy as np
 
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.evaluate.score.crops import Crop, crop_findings, crop_mask_findings, unknown_crop_finding
-from chromiq.evaluate.score.difference import Difference, difference
+from chromiq.evaluate.score.difference import Difference, measure_difference
 from chromiq.files import natural_key
 from chromiq.imaging.registration import Aligned, align
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo
@@ -157,7 +157,7 @@ def _score_one(
         seen = _seen(found, control)
         edited = control is not None and column != "control"
         differences[column] = replace(
-            difference(
+            measure_difference(
                 truth,
                 found.rgb,
                 measured if seen is None else measured & seen,

@@ -20,7 +20,7 @@ from chromiq.models import DEFAULT_MODEL, MODELS
 from chromiq.studio.pages import page, shell_command, workplace_of
 from chromiq.studio.workplace import OpenedFolder, Workplace
 from chromiq.toolkit_configs.checks.config import examine_config
-from chromiq.toolkit_configs.render.compose import Composed, compose, differences_from
+from chromiq.toolkit_configs.render.compose import Composed, compose_job, differences_from
 from chromiq.toolkit_configs.render.job import render_composed
 from chromiq.toolkit_configs.render.memory import GIB
 from chromiq.toolkit_configs.render.presets import PRESETS, preset_memory_gib
@@ -53,7 +53,7 @@ class _Wanted:
             environment_settings(os.environ),
             Settings("the page", values=assigned_settings(self.settings, "setting")),
         ]
-        return compose(
+        return compose_job(
             self.model, self.folder.path, preset=self.preset, name=self.name or None, layers=layers
         )
 

@@ -54,7 +54,7 @@ def test_an_entry_and_a_template_add_a_model(tmp_path, chromiq):
     from chromiq.dataset_builder.options import BuildOptions, check_options
     from chromiq.evaluate.generate.images import GenerateOptions
     from chromiq.toolkit_configs.checks.settings import setting_findings
-    from chromiq.toolkit_configs.render.compose import compose
+    from chromiq.toolkit_configs.render.compose import compose_job
     from chromiq.toolkit_configs.render.job import render_composed
     from chromiq.toolkit_configs.schema.trainer_job import job_of
 
@@ -62,7 +62,7 @@ def test_an_entry_and_a_template_add_a_model(tmp_path, chromiq):
     assert caption("imaginary", "shirt").endswith("match the color of the reference garment")
     assert "imaginary" in json.loads(chromiq("template", "list", "--json")[1])["models"]
 
-    composed = compose("imaginary", tmp_path / "dataset", preset="24gb")
+    composed = compose_job("imaginary", tmp_path / "dataset", preset="24gb")
     assert composed.memory is not None
     text = render_composed(composed)
     assert text.startswith("# Imaginary.")

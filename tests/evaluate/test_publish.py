@@ -9,7 +9,7 @@ import yaml
 from hub_server import Hub
 
 from chromiq.errors import AccessError, ChromiqError, UnsoundError, UsageError
-from chromiq.evaluate.publish import better_than_nothing, prepare, publish, read_figures
+from chromiq.evaluate.publish import better_than_nothing, prepare, read_figures, upload
 from chromiq.evaluate.score.summary import bootstrap_interval
 from chromiq.files import sha256_file
 from chromiq.models import base_licence
@@ -194,7 +194,7 @@ def test_a_changed_checkpoint_is_refused(run_folder):
 
 def test_the_hub_gets_lora_card_and_config_in_one_commit(run_folder, scores, hub):
     publication = prepare(run_folder, "shop/colour", step=200, figures=scores)
-    assert publish(run_folder, publication, endpoint=hub.address, token=TOKEN) == f"{hub.address}/shop/colour"
+    assert upload(run_folder, publication, endpoint=hub.address, token=TOKEN) == f"{hub.address}/shop/colour"
     repository = hub.repositories["shop/colour"]
     assert repository["private"] is True
     assert repository["commits"] == ["r_000000200.safetensors, step 200"]
@@ -217,7 +217,7 @@ def test_a_wrong_token_is_exit_12_and_never_shown(run_folder, hub, monkeypatch, 
     wrong = "hf_another_secret_of_this_test"
     publication = prepare(run_folder, "shop/colour")
     with pytest.raises(AccessError, match=r"401: .*Set HF_TOKEN") as caught:
-        publish(run_folder, publication, endpoint=hub.address, token=wrong)
+        upload(run_folder, publication, endpoint=hub.address, token=wrong)
     assert wrong not in str(caught.value)
     assert hub.repositories == {}
 
@@ -226,7 +226,7 @@ def test_a_hub_out_of_reach(run_folder, hub):
     address = hub.address
     hub.close()
     with pytest.raises(ChromiqError, match="Check the network and HF_ENDPOINT"):
-        publish(run_folder, prepare(run_folder, "shop/colour"), endpoint=address, token=TOKEN)
+        upload(run_folder, prepare(run_folder, "shop/colour"), endpoint=address, token=TOKEN)
 
 
 def test_a_repository_needs_a_name_the_hub_allows(run_folder):

@@ -15,7 +15,7 @@ from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.score.crops import read_crops
 from chromiq.evaluate.score.folders import ImageSet, score_folders
 from chromiq.evaluate.score.summary import bootstrap_interval
-from chromiq.evaluate.sweep import Point, Sweep, summary, sweep
+from chromiq.evaluate.sweep import Point, Sweep, measure_checkpoints, summary
 from chromiq.photos.images import read_photo
 
 MODEL_LIBRARIES = all(find_spec(name) for name in ("torch", "diffusers", "peft"))
@@ -60,7 +60,7 @@ def test_nothing_measured_is_a_failure():
 
 def test_a_folder_without_a_run(dataset, tmp_path):
     with pytest.raises(UsageError, match=r"run\.json"):
-        sweep(tmp_path, dataset, tmp_path / "out", GenerateOptions())
+        measure_checkpoints(tmp_path, dataset, tmp_path / "out", GenerateOptions())
 
 
 def test_the_interval_of_a_mean_covers_it_as_often_as_promised():
@@ -75,7 +75,7 @@ def test_the_interval_of_a_mean_covers_it_as_often_as_promised():
 @pytest.fixture(scope="module")
 def trained(built_dataset, tmp_path_factory):
     """A finished run of the smoke engine on the tiny checkpoint: steps 1, 2 and the last."""
-    from chromiq.toolkit_configs.launch import launch
+    from chromiq.toolkit_configs.launch import train_config
     from chromiq.toolkit_configs.render.job import render_job
     from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import build_tiny_kontext
 
@@ -91,7 +91,7 @@ def trained(built_dataset, tmp_path_factory):
             "kontext", built_dataset, preset="smoke", name="r", training_folder=root, overrides=overrides
         )
     )
-    launch(config, "smoke")
+    train_config(config, "smoke")
     return root / "r"
 
 
@@ -181,7 +181,7 @@ def test_it_watches_until_the_run_ends(trained, testset, tmp_path, monkeypatch):
     monkeypatch.setattr(sweep_module.time, "sleep", another_look)
     seen = []
     options = GenerateOptions(checkpoint=str(trained.parent / "tiny"), steps=1)
-    result = sweep(
+    result = measure_checkpoints(
         run, testset, tmp_path / "out", options, watch_every_s=7,
         on_point=lambda each: seen.append((each.step, len(looked))),
     )  # fmt: skip

@@ -16,7 +16,7 @@ from chromiq.evaluate.score.folders import ImageSet, score_folders
 from chromiq.evaluate.score.summary import average_of
 from chromiq.evaluate.testset import read_testset, write_canvas_masks
 from chromiq.sample_catalogue.catalogue import write_catalogue
-from chromiq.toolkit_configs.launch import launch
+from chromiq.toolkit_configs.launch import train_config
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.schema.trainer_job import read_job
 from chromiq.toolkit_configs.smoke_engine.toy_base import TOY_BASE, TOY_CANVAS_WH, TOY_DENOISING_STEPS
@@ -111,7 +111,7 @@ def test_ai_toolkit_trains_a_lora_on_it_as_well(request, dataset, tmp_path):
     if "ai_toolkit" not in (request.config.getoption("markexpr") or ""):
         pytest.skip("takes minutes: pytest -m ai_toolkit")
     config = config_of(dataset, tmp_path / "run", **{"device": "cpu"})
-    lora = launch(config, "ai-toolkit")
+    lora = train_config(config, "ai-toolkit")
     means = score(dataset, {"ai-toolkit": lora}, tmp_path)
     assert means["ai-toolkit"] < 0.65 * means["control"]
 

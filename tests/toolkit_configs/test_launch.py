@@ -10,7 +10,7 @@ from standin_trainer import behave, make_trainer
 
 import chromiq.toolkit_configs.trainer.engine as engine
 from chromiq.errors import AccessError, ChromiqError, UnsoundError, UsageError
-from chromiq.toolkit_configs.launch import launch, plan
+from chromiq.toolkit_configs.launch import plan, train_config
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.runs.record import read_record
 from chromiq.toolkit_configs.runs.status import read_status
@@ -22,7 +22,7 @@ from chromiq.toolkit_configs.trainer.output import Launch, Limits
 def test_a_good_run_is_recorded(trainer, config, run_folder):
     trainer("good")
     seen = []
-    final = launch(config, "ai-toolkit", on_status=lambda status: seen.append(status.step))
+    final = train_config(config, "ai-toolkit", on_status=lambda status: seen.append(status.step))
     assert final == run_folder / "chromiq_v1.safetensors"
     assert {10, 20} <= set(seen)
     status = read_status(run_folder)
@@ -43,7 +43,7 @@ def test_a_good_run_is_recorded(trainer, config, run_folder):
 def test_its_loss_log_is_trusted_before_its_progress_bar(trainer, config, run_folder):
     pytest.importorskip("tensorboard")
     trainer("good with a log")
-    launch(config, "ai-toolkit")
+    train_config(config, "ai-toolkit")
     losses = {values["step"]: values["loss"] for values in events(run_folder, "step")}
     # Rows count from 0, the bar's 9.9 belongs to no step that it names.
     assert losses == {2: 2.5, 10: 1.5, 20: 1.25}
@@ -78,7 +78,7 @@ def test_its_loss_log_is_trusted_before_its_progress_bar(trainer, config, run_fo
 def test_a_failed_run_says_how_to_fix_it(trainer, config, run_folder, ending, error, said):
     trainer(ending)
     with pytest.raises(error, match=said) as caught:
-        launch(config, "ai-toolkit")
+        train_config(config, "ai-toolkit")
     assert type(caught.value) is error
     assert "\n" not in str(caught.value)
     status = read_status(run_folder)
@@ -89,7 +89,7 @@ def test_a_failed_run_says_how_to_fix_it(trainer, config, run_folder, ending, er
 
 def test_a_final_checkpoint_of_an_earlier_launch_is_not_of_this_one(trainer, config, run_folder):
     trainer("good")
-    launch(config, "ai-toolkit")
+    train_config(config, "ai-toolkit")
     trainer("nothing saved, exit 0")
     again = Launch(config, read_job(config))
     with pytest.raises(ChromiqError, match="exit code 0 without a final checkpoint"):
@@ -98,32 +98,32 @@ def test_a_final_checkpoint_of_an_earlier_launch_is_not_of_this_one(trainer, con
 
 def test_problems_that_the_trainer_only_logs_are_reported(trainer, config, run_folder):
     trainer("swallows")
-    launch(config, "ai-toolkit")
+    train_config(config, "ai-toolkit")
     assert [values["code"] for values in events(run_folder, "warning")] == ["skipped_image", "optimizer_lost"]
 
 
 def test_nan_can_be_allowed_and_is_reported_once(trainer, config, run_folder):
     trainer("nan, continues")
-    launch(config, "ai-toolkit", limits=Limits(stop_on_nan=False))
+    train_config(config, "ai-toolkit", limits=Limits(stop_on_nan=False))
     assert [values["code"] for values in events(run_folder, "warning")] == ["nan"]
 
 
 def test_a_stall_can_stop_a_run(trainer, config, run_folder):
     trainer("stalls")
     with pytest.raises(ChromiqError, match=r"after step [05]: no output for 1 s"):
-        launch(config, "ai-toolkit", limits=Limits(stall_s=1, stop_on_stall=True))
+        train_config(config, "ai-toolkit", limits=Limits(stall_s=1, stop_on_stall=True))
     assert [values["code"] for values in events(run_folder, "warning")] == ["stall"]
     assert events(run_folder, "memory")[0]["host_bytes"] > 0
 
 
 def test_a_child_that_keeps_the_pipe_open_does_not_block_the_end(trainer, config):
     trainer("a child keeps its output open")
-    assert launch(config, "ai-toolkit").is_file()
+    assert train_config(config, "ai-toolkit").is_file()
 
 
 def test_a_flood_of_output_is_logged_in_bounded_memory(trainer, config, run_folder):
     trainer("floods")
-    launch(config, "ai-toolkit")
+    train_config(config, "ai-toolkit")
     assert (run_folder / "log.txt").stat().st_size > 100_000_000
     (run_folder / "log.txt").unlink()
 
@@ -131,7 +131,7 @@ def test_a_flood_of_output_is_logged_in_bounded_memory(trainer, config, run_fold
 def test_the_token_reaches_the_trainer_and_no_file(trainer, config, run_folder, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secret_token_of_this_test")
     trainer("prints the token")
-    launch(config, "ai-toolkit")
+    train_config(config, "ai-toolkit")
     assert (run_folder / "log.txt").read_text().count("***") == 3
     files = [path for path in run_folder.rglob("*") if path.is_file()]
     assert run_folder / "command" in files
@@ -142,7 +142,7 @@ def test_the_token_is_not_in_what_a_failed_run_says(trainer, config, run_folder,
     monkeypatch.setenv("HF_TOKEN", "hf_secret_token_of_this_test")
     trainer("fails with the token")
     with pytest.raises(ChromiqError, match=r"CUDA out of memory, \*\*\* \[1/20\]") as caught:
-        launch(config, "ai-toolkit")
+        train_config(config, "ai-toolkit")
     assert "hf_secret" not in str(caught.value)
     files = [path for path in run_folder.rglob("*") if path.is_file()]
     assert not [path for path in files if b"hf_secret" in path.read_bytes()]
@@ -156,7 +156,7 @@ def test_the_trainer_sees_its_own_folder_a_bounded_environment_and_absolute_path
     monkeypatch.chdir(run_folder.parents[1])
     config.write_text(config.read_text().replace(f"{run_folder.parents[1]}/dataset/gt", "dataset/gt"))
     trainer("tells")
-    launch(config, "ai-toolkit")
+    train_config(config, "ai-toolkit")
     folder, environment, reported = json.loads((run_folder / "call.json").read_text())
     assert folder == os.environ["CHROMIQ_AI_TOOLKIT"]
     assert "PATH" in environment
@@ -179,7 +179,7 @@ def test_the_trainer_sees_only_the_device_of_the_config(
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", restricted)
     config.write_text(re.sub(r'device: "?cpu"?', f'device: "{device}"', config.read_text()))
     trainer("tells")
-    launch(config, "ai-toolkit")
+    train_config(config, "ai-toolkit")
     _, environment, _ = json.loads((run_folder / "call.json").read_text())
     assert environment["CUDA_VISIBLE_DEVICES"] == shown
 
@@ -189,7 +189,7 @@ def test_training_does_not_fall_back_to_the_cpu_without_the_gpu(trainer, config,
     config.write_text(re.sub(r'device: "?cpu"?', 'device: "cuda"', config.read_text()))
     trainer("good")
     with pytest.raises(UnsoundError) as caught:
-        launch(config, "ai-toolkit")
+        train_config(config, "ai-toolkit")
     assert [each.code for each in caught.value.findings if each.severity == "error"] == ["toolkit.device"]
     assert not run_folder.exists()
 
@@ -219,7 +219,7 @@ def test_run_names_and_paths_that_break_resuming_are_refused(trainer, dataset, n
     where = dataset.parent / folder
     config.write_text(render_job("kontext", dataset, preset="smoke", name=name, training_folder=where))
     with pytest.raises(UnsoundError) as caught:
-        launch(config, "ai-toolkit")
+        train_config(config, "ai-toolkit")
     assert code in {finding.code for finding in caught.value.findings}
 
 
@@ -229,14 +229,14 @@ def test_another_commit_is_refused_and_changes_are_recorded(
     trainer("good")
     monkeypatch.setattr(toolkit, "PINNED_COMMIT", "0" * 40)
     with pytest.raises(UnsoundError) as caught:
-        launch(config, "ai-toolkit")
+        train_config(config, "ai-toolkit")
     assert [finding.code for finding in caught.value.findings if finding.severity == "error"] == [
         "toolkit.commit"
     ]
     assert not run_folder.exists()
     (trainer_folder[0] / "patch.py").touch()
     try:
-        launch(config, "ai-toolkit", force=True)
+        train_config(config, "ai-toolkit", force=True)
     finally:
         (trainer_folder[0] / "patch.py").unlink()
     record = read_record(run_folder)
@@ -248,9 +248,9 @@ def test_an_unsound_dataset_is_never_launched_unless_forced(trainer, config, dat
     trainer("good")
     (dataset / "masks" / "pair1.png").unlink()
     with pytest.raises(UnsoundError):
-        launch(config, "ai-toolkit")
+        train_config(config, "ai-toolkit")
     assert not run_folder.exists()
-    assert launch(config, "ai-toolkit", force=True).is_file()
+    assert train_config(config, "ai-toolkit", force=True).is_file()
 
 
 def test_a_broken_environment_is_reported_before_launch(config, run_folder, tmp_path, monkeypatch):
@@ -260,7 +260,7 @@ def test_a_broken_environment_is_reported_before_launch(config, run_folder, tmp_
     monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(tmp_path / "trainer"))
     monkeypatch.setattr(toolkit, "PINNED_COMMIT", commit)
     with pytest.raises(ChromiqError) as caught:
-        launch(config, "ai-toolkit")
+        train_config(config, "ai-toolkit")
     (fault,) = [finding for finding in caught.value.findings if finding.severity == "error"]
     assert (fault.code, fault.hint) == ("toolkit.environment", "Run 'chromiq toolkit setup'.")
     assert not run_folder.exists()
@@ -281,13 +281,13 @@ def test_a_missing_environment_names_the_setup_command(config, tmp_path, monkeyp
     monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(tmp_path))
     (tmp_path / "run.py").touch()
     with pytest.raises(ChromiqError, match=r"no environment .*Create it with 'chromiq toolkit setup'"):
-        launch(config, "ai-toolkit")
+        train_config(config, "ai-toolkit")
 
 
 def test_a_missing_trainer_names_the_command_that_fetches_it(config, tmp_path, monkeypatch):
     monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(tmp_path / "nothing"))
     with pytest.raises(ChromiqError, match="git submodule update --init vendor/ai-toolkit"):
-        launch(config, "ai-toolkit")
+        train_config(config, "ai-toolkit")
 
 
 def test_a_dry_run_prints_what_would_run_and_writes_nothing(trainer, config, run_folder, chromiq):
@@ -322,12 +322,12 @@ class TestOthersConfigs:
     def test_an_sdxl_lora_is_trained_and_resumed(self, trainer, example, tmp_path):
         trainer("good")
         path, run = self.written(example, tmp_path), tmp_path / "output" / "mine"
-        assert launch(path, "ai-toolkit") == run / "mine.safetensors"
+        assert train_config(path, "ai-toolkit") == run / "mine.safetensors"
         assert read_status(run).state == "done"
         (run / "mine.safetensors").unlink()  # as if it had been stopped after step 10
         trainer("resumes")
         assert plan(path, "ai-toolkit", resume=True).from_step == 10
-        assert launch(path, "ai-toolkit", resume=True) == run / "mine.safetensors"
+        assert train_config(path, "ai-toolkit", resume=True) == run / "mine.safetensors"
         assert [step["step"] for step in events(run, "step")][-10:] == list(range(11, 21))
 
     def test_wan_saves_two_loras(self, trainer, example, tmp_path):
@@ -335,7 +335,7 @@ class TestOthersConfigs:
         process = example["config"]["process"][0]
         process["model"]["arch"] = "wan22_14b:t2v"
         process["datasets"][0]["num_frames"] = 41
-        final = launch(self.written(example, tmp_path), "ai-toolkit")
+        final = train_config(self.written(example, tmp_path), "ai-toolkit")
         assert final.name == "mine_low_noise.safetensors"
         record = read_record(final.parent)
         assert set(record.checkpoints) == {
@@ -346,7 +346,7 @@ class TestOthersConfigs:
     def test_a_full_fine_tune_saves_a_folder(self, trainer, example, tmp_path):
         trainer("saves a folder")
         del example["config"]["process"][0]["network"]
-        final = launch(self.written(example, tmp_path), "ai-toolkit")
+        final = train_config(self.written(example, tmp_path), "ai-toolkit")
         assert final == tmp_path / "output" / "mine" / "mine"
 
     def test_a_slider_of_the_older_kind_of_job(self, trainer, example, tmp_path):
@@ -356,7 +356,7 @@ class TestOthersConfigs:
         process.update(type="slider", slider={"targets": []})
         example["job"] = "train"
         example["config"]["training_folder"] = process.pop("training_folder")
-        assert launch(self.written(example, tmp_path), "ai-toolkit").name == "mine.safetensors"
+        assert train_config(self.written(example, tmp_path), "ai-toolkit").name == "mine.safetensors"
 
     def test_a_job_that_trains_nothing_is_done_with_exit_code_0(
         self, trainer, example, tmp_path, monkeypatch
@@ -367,10 +367,10 @@ class TestOthersConfigs:
         example["config"]["device"] = "cpu"
         path = self.written(example, tmp_path)
         trainer("trains nothing")
-        assert launch(path, "ai-toolkit").name == "mine"
+        assert train_config(path, "ai-toolkit").name == "mine"
         trainer("broken environment")
         with pytest.raises(ChromiqError):
-            launch(path, "ai-toolkit", resume=True)
+            train_config(path, "ai-toolkit", resume=True)
 
     def test_relative_paths_variables_and_the_web_interface(self, trainer, example, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
@@ -383,7 +383,7 @@ class TestOthersConfigs:
         path = self.written(example, tmp_path)
         path.write_text(path.read_text().replace('"${MY_STEPS}"', "${MY_STEPS}"))
         trainer("tells")
-        launch(path, "ai-toolkit")
+        train_config(path, "ai-toolkit")
         reported = json.loads((tmp_path / "output" / "mine" / "call.json").read_text())[2]["process"][0]
         assert reported["type"] == "diffusion_trainer"
         assert reported["training_folder"] == str(tmp_path / "output")

@@ -13,7 +13,7 @@ from places import ROOT
 from standin_trainer import is_gone
 
 from chromiq.errors import ChromiqError, LockedError, UnsoundError
-from chromiq.toolkit_configs.launch import launch, plan
+from chromiq.toolkit_configs.launch import plan, train_config
 from chromiq.toolkit_configs.runs.checkpoints import find_checkpoints, saved_step
 from chromiq.toolkit_configs.runs.events import Event
 from chromiq.toolkit_configs.runs.record import read_record, write_record
@@ -131,7 +131,7 @@ def test_after_a_kill_the_orphan_is_named_and_the_run_resumes_from_a_complete_ch
     status = read_status(run_folder)
     assert status.state == "killed"
     with pytest.raises(LockedError, match=f"kill -INT -- -{status.record.trainer_process}"):
-        launch(config, "ai-toolkit", resume=True)
+        train_config(config, "ai-toolkit", resume=True)
     os.killpg(status.record.trainer_process, signal.SIGKILL)
     while not is_gone(status.record.trainer_process):
         time.sleep(0.05)
@@ -141,7 +141,7 @@ def test_after_a_kill_the_orphan_is_named_and_the_run_resumes_from_a_complete_ch
         stream.write('{"time": "2026-')
     trainer("resumes")
     assert plan(config, "ai-toolkit", resume=True).from_step == 5
-    launch(config, "ai-toolkit", resume=True)
+    train_config(config, "ai-toolkit", resume=True)
     assert (run_folder / "torn-chromiq_v1_000000010.safetensors").is_file()
     record = read_record(run_folder)
     assert (record.state, record.steps_done, len(record.sessions)) == ("done", 20, 1)
@@ -151,27 +151,27 @@ def test_after_a_kill_the_orphan_is_named_and_the_run_resumes_from_a_complete_ch
 
 def test_a_trainer_that_restarts_instead_of_resuming_is_stopped(trainer, config, run_folder):
     trainer("good")
-    launch(config, "ai-toolkit")
+    train_config(config, "ai-toolkit")
     (run_folder / "chromiq_v1.safetensors").unlink()
     trainer("starts again")
     with pytest.raises(ChromiqError, match="resume from 10, but it started at step 1"):
-        launch(config, "ai-toolkit", resume=True)
+        train_config(config, "ai-toolkit", resume=True)
 
 
 def test_a_finished_run_is_never_resumed_unasked(trainer, config, run_folder):
     trainer("good")
-    final = launch(config, "ai-toolkit")
+    final = train_config(config, "ai-toolkit")
     before = final.stat().st_mtime_ns, (run_folder / "run.json").read_bytes()
-    assert launch(config, "ai-toolkit", resume=True) == final
+    assert train_config(config, "ai-toolkit", resume=True) == final
     assert (final.stat().st_mtime_ns, (run_folder / "run.json").read_bytes()) == before
     with pytest.raises(UnsoundError) as caught:
-        launch(config, "ai-toolkit")
+        train_config(config, "ai-toolkit")
     assert "run.exists" in {finding.code for finding in caught.value.findings}
 
 
 def test_a_resume_reports_what_changed_since(trainer, config, dataset, monkeypatch):
     trainer("good")
-    launch(config, "ai-toolkit")
+    train_config(config, "ai-toolkit")
     config.write_text(config.read_text() + "# changed\n")
     caption = dataset / "gt" / "pair1.txt"
     caption.write_text(caption.read_text() + " once more")
@@ -214,7 +214,7 @@ def test_status_watch_follows_a_run_until_it_ends(trainer, trainer_folder, confi
 
 def test_a_run_on_another_machine_is_alive_while_its_events_are_recent(trainer, config, run_folder):
     trainer("good")
-    launch(config, "ai-toolkit")
+    train_config(config, "ai-toolkit")
     record = json.loads((run_folder / "run.json").read_text())
     (run_folder / "run.json").write_text(json.dumps({**record, "state": "running", "host": "node7"}))
     assert read_status(run_folder).state == "running"
@@ -227,7 +227,7 @@ def test_a_killed_run_is_reported_from_a_running_one(trainer, config, run_folder
     from dataclasses import replace
 
     trainer("good")
-    launch(config, "ai-toolkit")
+    train_config(config, "ai-toolkit")
     record = read_record(run_folder)
     gone = subprocess.Popen(["true"])
     gone.wait()

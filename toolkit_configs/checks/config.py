@@ -85,25 +85,6 @@ class ConfigReport:
         }
 
 
-def check_config(
-    path: Path,
-    *,
-    resume: bool = False,
-    offline: bool = False,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> list[Finding]:
-    """All that is wrong with a config file and the dataset it names, errors and warnings.
-
-    Args:
-        path: the config file.
-        resume: whether an existing run is to be resumed.
-        offline: do not ask the hub for access to the base model.
-        on_progress: called with examples done and examples in all.
-    """
-    report = examine_config(path, resume=resume, offline=offline, on_progress=on_progress)
-    return list(report.findings)
-
-
 def examine_config(
     path: Path,
     *,
@@ -111,10 +92,16 @@ def examine_config(
     offline: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> ConfigReport:
-    """The same as `check_config`, with what else is known before a run.
+    """All that is wrong with a config file and the dataset it names, with what else is known before a run.
 
     A value that cannot be used hides only what depends on it: everything else is checked with the trainer's
     default in its place.
+
+    Args:
+        path: the config file.
+        resume: whether an existing run is to be resumed.
+        offline: do not ask the hub for access to the base model.
+        on_progress: called with examples done and examples in all.
     """
     read = read_config_file(path)
     findings = list(read.findings)

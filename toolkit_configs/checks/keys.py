@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from chromiq.errors import Finding, Severity
 from chromiq.toolkit_configs.render.settings import FREE
 from chromiq.toolkit_configs.schema import trainer_job
-from chromiq.toolkit_configs.schema.trainer_source import fits_kind, known_archs, section_keys, trainer_source
+from chromiq.toolkit_configs.schema.trainer_source import fits_kind, known_archs, pinned_source, section_keys
 
 _NESTED = (
     "adapter",
@@ -146,7 +146,7 @@ def _choice_findings(process: Mapping[str, Any], where: str) -> list[Finding]:
         value = _value(process, key)
         if isinstance(value, str) and value not in _DTYPES:
             findings.append(_unknown_word(f"{where}: {key}", value, _DTYPES, "error"))
-    optimizer, source = _value(process, "train.optimizer"), trainer_source()
+    optimizer, source = _value(process, "train.optimizer"), pinned_source()
     known = frozenset([*source.optimizers, *source.optimizer_prefixes])
     if isinstance(optimizer, str) and not (
         optimizer.lower() in source.optimizers

@@ -100,7 +100,7 @@ class Difference:
         return asdict(self)
 
 
-def compose(
+def compose_job(
     model: str,
     dataset: Path,
     *,
@@ -180,7 +180,7 @@ def differences_from(preset: str, composed: Composed, dataset: Path) -> list[Dif
         other = _published_counterpart(job)
     else:
         name = job.config.name
-        other = compose(composed.model, dataset, preset=preset, name=name, training_folder=folder).job
+        other = compose_job(composed.model, dataset, preset=preset, name=name, training_folder=folder).job
     here, there = dict(flat_job(job)), dict(flat_job(other))
     keys = dict.fromkeys([*here, *there])
     # An empty mapping that has entries in the other job is described by these.

@@ -15,7 +15,7 @@ from chromiq.documents import load_yaml, read_text
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.models import find_model
 from chromiq.templating import template_environment
-from chromiq.toolkit_configs.render.compose import Composed, compose
+from chromiq.toolkit_configs.render.compose import Composed, compose_job
 from chromiq.toolkit_configs.render.key_notes import NOTES
 from chromiq.toolkit_configs.render.settings import Settings, flat, text_setting
 
@@ -61,7 +61,7 @@ def render_job(
             model, or the template does not render the job.
     """
     values = [text_setting(key, value, f"overrides {key}") for key, value in (overrides or {}).items()]
-    composed = compose(
+    composed = compose_job(
         model,
         dataset,
         preset=preset,

@@ -25,7 +25,7 @@ from chromiq.errors import UsageError
 from chromiq.toolkit_configs.schema.config_file import ConfigLoader
 from chromiq.toolkit_configs.schema.rendered_job import RenderedProcess
 from chromiq.toolkit_configs.schema.trainer_job import OTHER_SPELLINGS
-from chromiq.toolkit_configs.schema.trainer_source import fits_kind, section_keys, trainer_source
+from chromiq.toolkit_configs.schema.trainer_source import fits_kind, pinned_source, section_keys
 
 PROJECT_FILE = "chromiq.yaml"
 OPTIONS = ("preset", "name", "training_folder")
@@ -260,7 +260,7 @@ def _check_known(target: Any, section: str, name: str, setting: Setting) -> None
     known = {*section_keys(section)}
     if isinstance(target, BaseModel):
         known |= {*type(target).model_fields}
-    elif section == "free" or section not in trainer_source().sections:
+    elif section == "free" or section not in pinned_source().sections:
         return
     if name in known:
         return

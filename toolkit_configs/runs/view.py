@@ -31,7 +31,7 @@ STATE_COLOURS = {
 _SHOWN_WARNINGS = 3
 
 
-def view(status: RunStatus) -> RenderableType:
+def status_view(status: RunStatus) -> RenderableType:
     """Progress, time left, loss curve, newest checkpoint and sample, and warnings."""
     record = status.record
     bar = Table.grid(padding=(0, 1))
@@ -80,7 +80,7 @@ def run_view(target: Console | None = None) -> AbstractContextManager[Callable[[
     Args:
         target: stderr if not given.
     """
-    return shown(target or console(), view, _run_lines)
+    return shown(target or console(), status_view, _run_lines)
 
 
 @contextmanager

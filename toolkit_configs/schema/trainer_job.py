@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from chromiq.errors import Finding, raise_findings
 from chromiq.toolkit_configs.schema.config_file import read_config_file, short_path
 from chromiq.toolkit_configs.schema.trainer_defaults import effective_process
-from chromiq.toolkit_configs.schema.trainer_source import trainer_source
+from chromiq.toolkit_configs.schema.trainer_source import pinned_source
 
 DIFFUSION_PROCESSES = (
     "diffusion_trainer",
@@ -412,7 +412,7 @@ def _frame_findings(document: Any, where: str) -> list[Finding]:
         findings.append(fault("config.name", message, "Name the run, in quotes."))
     if job == "train" and config.get("training_folder") is None:
         findings.append(fault("config.training_folder", "is missing", "A job of kind train needs it here."))
-    source, processes = trainer_source(), config.get("process")
+    source, processes = pinned_source(), config.get("process")
     names = {"extension": source.extension_processes, "train": source.train_processes}.get(str(job))
     if not isinstance(processes, list) or not processes:
         return [*findings, fault("config.process", "must be a list of processes", "Write one process.")]

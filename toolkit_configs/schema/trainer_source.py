@@ -113,7 +113,7 @@ class TrainerSource(BaseModel):
 
 
 @cache
-def trainer_source() -> TrainerSource:
+def pinned_source() -> TrainerSource:
     """What the pinned commit's source says, as committed."""
     text = files("chromiq.toolkit_configs.schema").joinpath(_FILE).read_text(encoding="utf-8")
     return TrainerSource.model_validate_json(text)
@@ -121,13 +121,13 @@ def trainer_source() -> TrainerSource:
 
 def section_keys(section: str) -> Mapping[str, Key]:
     """The keys that the trainer reads in a section; empty for a section that is not known."""
-    return trainer_source().sections.get(section, {})
+    return pinned_source().sections.get(section, {})
 
 
 @cache
 def known_archs() -> frozenset[str]:
     """Every value of ``model.arch``, without a label after a colon, that the trainer treats specially."""
-    source = trainer_source()
+    source = pinned_source()
     return frozenset([*source.archs, *source.legacy_archs])
 
 

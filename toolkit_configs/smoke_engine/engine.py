@@ -23,7 +23,7 @@ from chromiq.photos.soundness import PHOTO_SUFFIXES, list_images
 from chromiq.progress import silence_model_libraries
 from chromiq.runtime.signals import signals_collected
 from chromiq.toolkit_configs.schema.trainer_job import Job
-from chromiq.toolkit_configs.smoke_engine.masked_loss import latent_weights, masked_loss
+from chromiq.toolkit_configs.smoke_engine.loss import latent_weights, masked_loss
 
 SEED = 42
 _STATE_SUFFIX = ".state.safetensors"

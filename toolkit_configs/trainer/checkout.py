@@ -11,10 +11,10 @@ from pathlib import Path
 
 from chromiq.errors import ChromiqError, Finding
 from chromiq.files import sha256_text
-from chromiq.toolkit_configs.schema.trainer_source import trainer_source
+from chromiq.toolkit_configs.schema.trainer_source import pinned_source
 from chromiq.toolkit_configs.trainer.devices import device_environment
 
-PINNED_COMMIT = trainer_source().commit
+PINNED_COMMIT = pinned_source().commit
 REPOSITORY = "https://github.com/ostris/ai-toolkit.git"
 BRING_COMMAND = "git submodule update --init vendor/ai-toolkit"
 SETUP_COMMAND = "chromiq toolkit setup"

@@ -24,9 +24,9 @@ from chromiq.files import folder_lock, sha256_text, write_text
 from chromiq.toolkit_configs.schema.trainer_source import (
     TrainerSource,
     differences,
+    pinned_source,
     read_source,
     source_file,
-    trainer_source,
     write_source,
 )
 from chromiq.toolkit_configs.trainer.checkout import (
@@ -264,7 +264,7 @@ def update_toolkit(commit: str, *, dry_run: bool = False, say: Say = lambda _: N
         _git(folder, "fetch", "--quiet", "origin", commit)
         commit = "FETCH_HEAD"
     after = _git(folder, "rev-parse", f"{commit}^{{commit}}").decode().strip()
-    before = trainer_source()
+    before = pinned_source()
     source = _source_at(folder, after)
     lines = tuple(differences(before, source))
     if dry_run:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from chromiq.errors import UnsoundError
 from chromiq.evaluate.score.crops import Crop
-from chromiq.evaluate.score.difference import difference
+from chromiq.evaluate.score.difference import measure_difference
 from chromiq.evaluate.score.folders import ImageScore, ImageSet, score_folders
 from chromiq.evaluate.score.summary import by_garment, compare, scores_document, write_scores
 from chromiq.photos.images import read_photo, write_mask, write_photo
@@ -67,7 +67,7 @@ def test_figures_inside_and_outside_a_mask():
     control[inside] += np.uint8(25)
     image[inside] += np.uint8(5)
     image[:10] += np.uint8(9)
-    found = difference(truth, image, inside, control=control, outside=~inside)
+    found = measure_difference(truth, image, inside, control=control, outside=~inside)
     reference = deltaE_ciede2000(rgb2lab(truth), rgb2lab(image))[inside]
     assert found.mean == pytest.approx(reference.mean(), abs=1e-4)
     assert (found.median, found.p95) == pytest.approx(np.percentile(reference, [50, 95]), abs=1e-3)
@@ -80,13 +80,13 @@ def test_figures_inside_and_outside_a_mask():
 def test_the_split_tells_lightness_from_hue():
     truth = np.full((16, 16, 3), (180, 60, 60), np.uint8)
     turned = np.full((16, 16, 3), (60, 60, 180), np.uint8)
-    found = difference(truth, turned)
+    found = measure_difference(truth, turned)
     assert found.hue > max(found.lightness, found.chroma)
     assert -120 < found.hue_shift_deg < -60
-    darker = difference(truth, (truth * 0.8).astype(np.uint8))
+    darker = measure_difference(truth, (truth * 0.8).astype(np.uint8))
     assert darker.lightness > max(darker.chroma, darker.hue)
     assert darker.lightness_shift < -5
-    assert difference(np.full_like(truth, 90), truth).hue_shift_deg is None
+    assert measure_difference(np.full_like(truth, 90), truth).hue_shift_deg is None
 
 
 def test_texture_ignores_colour_and_sees_blur():
@@ -95,13 +95,13 @@ def test_texture_ignores_colour_and_sees_blur():
     control = scene(size_hw=(160, 160))
     recoloured = (control * np.array([0.9, 0.8, 0.7])).astype(np.uint8)
     blurred = cv2.GaussianBlur(control, (0, 0), 3)
-    kept, lost = (difference(control, image, control=control) for image in (recoloured, blurred))
+    kept, lost = (measure_difference(control, image, control=control) for image in (recoloured, blurred))
     assert kept.gradient_correlation > 0.97
     assert kept.ssim > 0.97
     assert lost.gradient_correlation < 0.8
     assert lost.ssim < 0.9
     flat = np.full((20, 20, 3), 99, np.uint8)
-    assert difference(flat, flat, control=flat).gradient_correlation is None
+    assert measure_difference(flat, flat, control=flat).gradient_correlation is None
 
 
 def test_another_size_is_refused_with_both_sizes(folders):
@@ -165,8 +165,8 @@ def scored(means):
         ImageScore(
             name,
             {
-                "control": difference(truth, truth + np.uint8(30)),
-                "generated": difference(truth, truth + np.uint8(off)),
+                "control": measure_difference(truth, truth + np.uint8(30)),
+                "generated": measure_difference(truth, truth + np.uint8(off)),
             },
             kind,
         )

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chromiq.photos.images import read_photo, write_mask
-from chromiq.toolkit_configs.checks.config import check_config, examine_config
+from chromiq.toolkit_configs.checks.config import examine_config
 from chromiq.toolkit_configs.checks.data import crop_lines, mask_weights
 from chromiq.toolkit_configs.checks.machine import disk_findings, disk_need, gpu_findings
-from chromiq.toolkit_configs.render.compose import as_read, compose
+from chromiq.toolkit_configs.render.compose import as_read, compose_job
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.render.memory import GIB
 from chromiq.toolkit_configs.render.settings import Settings, assigned_settings
@@ -37,11 +37,11 @@ def changed(path, change):
     document = yaml.safe_load(path.read_text())
     change(document["config"]["process"][0])
     path.write_text(yaml.safe_dump(document))
-    return {finding.code: finding for finding in check_config(path)}
+    return {finding.code: finding for finding in examine_config(path).findings}
 
 
 def test_a_rendered_config_is_sound(config):
-    assert check_config(config) == []
+    assert examine_config(config).findings == ()
 
 
 @pytest.mark.parametrize(
@@ -84,15 +84,15 @@ def test_missing_folders_files_and_checkpoints(config):
 
 def test_faults_of_the_dataset_are_found_through_the_config(config, dataset):
     (dataset / "control" / "pair1.jpg").unlink()
-    assert "dataset.control" in {finding.code for finding in check_config(config)}
+    assert "dataset.control" in {finding.code for finding in examine_config(config).findings}
 
 
 def test_an_existing_run_is_refused_unless_resumed(config, dataset):
     run = dataset.parent / "runs" / "chromiq_v1"
     run.mkdir(parents=True)
     (run / "chromiq_v1_000000010.safetensors").write_bytes(b"x")
-    assert [f.code for f in check_config(config) if f.severity == "error"] == ["run.exists"]
-    assert [f.code for f in check_config(config, resume=True) if f.severity == "error"] == []
+    assert [f.code for f in examine_config(config).findings if f.severity == "error"] == ["run.exists"]
+    assert [f.code for f in examine_config(config, resume=True).findings if f.severity == "error"] == []
 
 
 def test_checkpoints_that_come_after_the_end_are_a_warning(config):
@@ -120,13 +120,13 @@ def test_words_and_kinds_that_the_trainer_reads_otherwise(config, section, key, 
 
 def test_numbers_as_the_trainer_reads_them_are_no_fault(config):
     config.write_text(config.read_text().replace("lr: 0.001", "lr: 1e-3\n      max_grad_norm: 5e-1"))
-    assert check_config(config) == []
+    assert examine_config(config).findings == ()
 
 
 def test_a_key_that_stands_twice_and_a_variable_that_the_trainer_lacks(config):
     text = config.read_text().replace("      steps: 20", "      steps: 20\n      steps: 30")
     config.write_text(text.replace('default_caption: ""', 'default_caption: "${MY_CAPTION}"'))
-    found = {finding.code: finding for finding in check_config(config)}
+    found = {finding.code: finding for finding in examine_config(config).findings}
     assert found["config.twice"].where == "config.yaml: train.steps"
     assert found["config.variable"].where == "config.yaml: ${MY_CAPTION}"
 
@@ -176,7 +176,7 @@ def test_masks_that_weigh_too_much_or_too_little_are_warned_about(config, datase
         mask = np.zeros((800, 1328), np.uint8)
         mask[300:400, 900:1000] = 255
         write_mask(path, mask)
-    found = {finding.code: finding for finding in check_config(config)}
+    found = {finding.code: finding for finding in examine_config(config).findings}
     assert "106.2 times the mean" in found["mask.heavy"].message
     assert "mask.light" not in found
 
@@ -193,12 +193,12 @@ def test_a_resumed_run_needs_more_steps_than_are_done(config, dataset):
     run = dataset.parent / "runs" / "chromiq_v1"
     run.mkdir(parents=True)
     (run / "chromiq_v1_000000020.safetensors").write_bytes(b"x")
-    assert [finding.code for finding in check_config(config, resume=True)] == ["run.done"]
+    assert [finding.code for finding in examine_config(config, resume=True).findings] == ["run.done"]
 
 
 def test_a_name_that_leads_elsewhere_is_refused(config):
     config.write_text(config.read_text().replace('name: "chromiq_v1"', 'name: "../../elsewhere"', 1))
-    (finding,) = (found for found in check_config(config) if found.severity == "error")
+    (finding,) = (found for found in examine_config(config).findings if found.severity == "error")
     assert (finding.code, finding.message) == (
         "config.name",
         "'../../elsewhere' cannot name a folder: it is a path",
@@ -215,7 +215,7 @@ AS_PUBLISHED = Settings("a test", values=assigned_settings(["train.steps=10000"]
 
 class TestDisk:
     def test_latents_checkpoints_and_samples_are_counted(self, dataset):
-        job = as_read(compose("kontext", dataset, layers=[AS_PUBLISHED]).job)
+        job = as_read(compose_job("kontext", dataset, layers=[AS_PUBLISHED]).job)
         need = disk_need(job, {(1328, 800): 60})
         # Kontext: 16 channels at an eighth of each side, 2 bytes each.
         assert need.latents == 60 * 166 * 100 * 16 * 2
@@ -224,7 +224,7 @@ class TestDisk:
         assert need.samples > 41 * 2 * 1328 * 800 * 0.2
 
     def test_a_disk_that_is_too_small_is_reported(self, dataset, monkeypatch):
-        job = as_read(compose("kontext", dataset, layers=[AS_PUBLISHED]).job)
+        job = as_read(compose_job("kontext", dataset, layers=[AS_PUBLISHED]).job)
         # Stands for a disk with 1 GB left.
         monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10**9}))
         (finding,) = disk_findings(job, disk_need(job, {(1328, 800): 60}))
@@ -235,7 +235,7 @@ class TestDisk:
 
 class TestGpu:
     def findings(self, gpus, device="cuda", preset="published"):
-        composed = compose("kontext", Path("/data/set"), preset=preset)
+        composed = compose_job("kontext", Path("/data/set"), preset=preset)
         composed.job.process.device = device
         return gpu_findings(as_read(composed.job), composed.memory, "config.yaml", gpus)
 
@@ -309,7 +309,7 @@ class TestOthersConfigs:
         return path
 
     def test_it_has_no_findings(self, example):
-        assert [str(finding) for finding in check_config(example)] == []
+        assert [str(finding) for finding in examine_config(example).findings] == []
 
     def test_a_wrong_value_hides_no_other_check(self, example, by_hand):
         (by_hand / "control" / "pair1.jpg").unlink()
@@ -323,7 +323,7 @@ class TestOthersConfigs:
     def test_what_may_be_meant_is_one_warning_for_each_kind(self, example, by_hand):
         for path in (by_hand / "gt").glob("*.txt"):
             path.unlink()
-        (finding,) = check_config(example)
+        (finding,) = examine_config(example).findings
         assert (finding.code, finding.severity) == ("caption.missing", "warning")
         assert "2 more like it" in finding.message
 
@@ -377,11 +377,11 @@ class TestOthersConfigs:
             process["network"]["pretrained_lora_path"] = str(tmp_path / "start.safetensors")
 
         changed(example, names)
-        found = {each.where.rpartition(" ")[2]: each.severity for each in check_config(example)}
+        found = {each.where.rpartition(" ")[2]: each.severity for each in examine_config(example).findings}
         assert found == {"model.vae_path": "warning", "network.pretrained_lora_path": "error"}
         for name in ("vae", "start.safetensors"):
             (tmp_path / name).touch()
-        assert check_config(example) == []
+        assert examine_config(example).findings == ()
 
     @pytest.mark.parametrize(
         ("kind", "needed"), [("image_reference_slider_trainer", False), ("concept_slider", True)]
@@ -401,7 +401,7 @@ class TestOthersConfigs:
         document["job"] = "train"
         document["config"]["training_folder"] = process.pop("training_folder")
         example.write_text(yaml.safe_dump(document))
-        assert check_config(example) == []
+        assert examine_config(example).findings == ()
 
     def test_masks_that_are_black_where_to_train(self, example, by_hand):
         for path in (by_hand / "masks").glob("*.png"):

@@ -5,7 +5,7 @@ import pytest
 
 from chromiq.photos.images import write_photo
 from chromiq.toolkit_configs.checks.edit_models import edit_model_findings
-from chromiq.toolkit_configs.render.compose import as_read, compose
+from chromiq.toolkit_configs.render.compose import as_read, compose_job
 
 
 def findings_of(job):
@@ -24,14 +24,14 @@ def folder(tmp_path):
 
 
 def job_of(model, folder, batch_size):
-    job = compose(model, folder, preset="published").job
+    job = compose_job(model, folder, preset="published").job
     job.process.train.batch_size = batch_size
     return job
 
 
 @pytest.mark.parametrize("model", ["qwen-image-edit-2509", "qwen-image-edit-2511"])
 def test_qwen_plus_without_cached_text_is_an_error(model, tmp_path):
-    job = compose(model, tmp_path / "data").job
+    job = compose_job(model, tmp_path / "data").job
     assert findings_of(job) == {}
     job.process.train.cache_text_embeddings = False
     finding = findings_of(job)["config.text_cache"]
@@ -41,7 +41,7 @@ def test_qwen_plus_without_cached_text_is_an_error(model, tmp_path):
 
 def test_other_models_need_no_cached_text(tmp_path):
     for model in ("kontext", "qwen-image-edit", "flux2-klein"):
-        job = compose(model, tmp_path / "data").job
+        job = compose_job(model, tmp_path / "data").job
         job.process.train.cache_text_embeddings = False
         assert findings_of(job) == {}, model
 
@@ -82,7 +82,7 @@ def test_targets_of_different_shapes_are_never_in_one_batch(folder):
 
 
 def test_flux2_ignores_qtype_te(tmp_path):
-    job = compose("flux2", tmp_path / "data").job
+    job = compose_job("flux2", tmp_path / "data").job
     assert findings_of(job) == {}
     job.process.model.qtype = "uint4"
     finding = findings_of(job)["config.qtype_te"]

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from model_presets import MODEL_PRESETS
 
-from chromiq.toolkit_configs.checks.config import check_config
+from chromiq.toolkit_configs.checks.config import examine_config
 from chromiq.toolkit_configs.checks.data import cache_findings
 from chromiq.toolkit_configs.checks.keys import key_findings
 from chromiq.toolkit_configs.checks.settings import setting_findings
@@ -141,7 +141,7 @@ def test_a_datasets_doctor_looks_at_them_as_well(dataset, chromiq):
 
 
 def codes(config):
-    return {finding.code for finding in check_config(config) if finding.severity == "error"}
+    return {finding.code for finding in examine_config(config).findings if finding.severity == "error"}
 
 
 def test_files_that_the_trainer_overlooks_or_takes_in(config, dataset):
@@ -168,7 +168,7 @@ def test_what_was_encoded_of_other_pictures_is_not_trained_on(config, dataset):
     encoded.touch()
     assert codes(config) == set()
     os.utime(encoded, (1, 1))
-    (found,) = (each for each in check_config(config) if each.severity == "error")
+    (found,) = (each for each in examine_config(config).findings if each.severity == "error")
     assert (found.code, found.where) == ("dataset.cache", str(cache))
     assert encoded.name in found.message
     # A name that only begins alike is another picture.

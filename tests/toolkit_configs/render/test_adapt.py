@@ -7,7 +7,7 @@ import yaml
 from ui_job import ui_job
 
 from chromiq.errors import UnsoundError, UsageError
-from chromiq.toolkit_configs.checks.config import check_config
+from chromiq.toolkit_configs.checks.config import examine_config
 from chromiq.toolkit_configs.render.adapt import adapt_config
 from chromiq.toolkit_configs.render.settings import assigned_settings
 from chromiq.toolkit_configs.schema.trainer_job import read_job
@@ -93,7 +93,7 @@ def test_the_result_is_sound(mine, dataset, tmp_path):
     (tmp_path / "tiny").mkdir()
     (tmp_path / "tiny" / "model_index.json").write_text("{}")
     mine.write_text(adapt_config(mine, dataset, training_folder=tmp_path / "runs").text)
-    assert [str(found) for found in check_config(mine) if found.severity == "error"] == []
+    assert [str(found) for found in examine_config(mine).findings if found.severity == "error"] == []
     assert adapt_config(mine, dataset).diff == ""
 
 

@@ -8,7 +8,7 @@ from model_presets import MODEL_PRESETS, TOO_SMALL
 
 from chromiq.errors import UsageError
 from chromiq.models import MODELS
-from chromiq.toolkit_configs.render.compose import compose
+from chromiq.toolkit_configs.render.compose import compose_job
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.render.memory import GIB
 from chromiq.toolkit_configs.render.presets import PRESETS
@@ -58,9 +58,9 @@ def test_a_preset_fits_its_memory_by_the_estimate_or_is_refused(model, gib):
     # FLUX.2's text encoder goes to the GPU in 16 bit, whatever is set.
     if (model, f"{gib}gb") in TOO_SMALL:
         with pytest.raises(UsageError, match=f"flux2 does not fit preset {gib}gb: it takes .* GiB"):
-            compose(model, DATASET, preset=str(gib))
+            compose_job(model, DATASET, preset=str(gib))
         return
-    composed = compose(model, DATASET, preset=str(gib))
+    composed = compose_job(model, DATASET, preset=str(gib))
     assert composed.memory.fits(gib * GIB)
     assert composed.memory_warning is None
 
@@ -74,24 +74,24 @@ def test_qwen_plus_always_caches_text_and_trains_one_at_a_time(model, preset):
 
 
 def test_flux2_says_what_its_text_encoder_is_quantised_to():
-    process = compose("flux2", DATASET, preset="48gb").job.process
+    process = compose_job("flux2", DATASET, preset="48gb").job.process
     assert process.model.qtype_te == process.model.qtype
 
 
 @pytest.mark.parametrize("gib", SIZES_GIB)
 def test_a_small_model_gives_up_neither_pixels_nor_bits_for_nothing(gib):
-    composed = compose("flux2-klein-4b", DATASET, preset=f"{gib}gb")
+    composed = compose_job("flux2-klein-4b", DATASET, preset=f"{gib}gb")
     process = composed.job.process
     assert (process.model.quantize, process.model.quantize_te, process.model.low_vram) == (False,) * 3
     assert process.datasets[0].resolution == [1328]
     assert composed.memory.fits(gib * GIB)
     # Twice the size: it is rounded where only that leaves room.
-    larger = compose("flux2-klein-9b", DATASET, preset=f"{gib}gb").job.process
+    larger = compose_job("flux2-klein-9b", DATASET, preset=f"{gib}gb").job.process
     assert larger.model.quantize is (gib < 48)
 
 
 def test_what_a_preset_gives_up_to_fit_is_said():
-    composed = compose("qwen-image-edit-2511", DATASET, preset="32gb")
+    composed = compose_job("qwen-image-edit-2511", DATASET, preset="32gb")
     process = composed.job.process
     assert process.train.cache_text_embeddings is True
     assert process.model.qtype == (

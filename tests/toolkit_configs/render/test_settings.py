@@ -6,7 +6,7 @@ import yaml
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.models import MODELS, find_model
 from chromiq.templating import template_text
-from chromiq.toolkit_configs.render.compose import DEFAULT, compose, differences_from
+from chromiq.toolkit_configs.render.compose import DEFAULT, compose_job, differences_from
 from chromiq.toolkit_configs.render.job import render_composed, render_job
 from chromiq.toolkit_configs.render.key_notes import NOTES
 from chromiq.toolkit_configs.render.settings import (
@@ -26,7 +26,7 @@ def composed_of(tmp_path, model="kontext", *, project="", environment=None, comm
         environment_settings(environment or {}),
         Settings("the command line", values=assigned_settings(command, "set")),
     ]
-    return compose(model, tmp_path / "dataset", layers=layers, **options)
+    return compose_job(model, tmp_path / "dataset", layers=layers, **options)
 
 
 def explained(composed):
@@ -143,7 +143,7 @@ def test_what_differs_from_the_published_run_and_what_it_does(tmp_path):
     assert all(item.effect for item in found)
     other = differences_from("48gb", composed_of(tmp_path, preset="24gb"), tmp_path / "dataset")
     assert "model.quantize" not in {item.key for item in other}
-    apart = compose("flux2", tmp_path / "dataset")
+    apart = compose_job("flux2", tmp_path / "dataset")
     keys = {item.key for item in differences_from("published", apart, tmp_path / "dataset")}
     assert "model.model_kwargs.match_target_res" in keys
     assert "model.model_kwargs" not in keys
@@ -160,21 +160,21 @@ def test_every_key_that_is_rendered_has_a_note_that_says_what_it_does(tmp_path, 
 
 def test_a_dataset_laid_out_for_another_kind_of_model_is_refused(built_dataset, tmp_path):
     with pytest.raises(UnsoundError) as caught:
-        compose("flux2-klein", built_dataset)
+        compose_job("flux2-klein", built_dataset)
     (finding,) = caught.value.findings
     assert finding.code == "dataset.layout"
     assert finding.hint == "Build it again for the model flux2-klein."
     for folder in ("gt", "reference"):
         (tmp_path / "apart" / folder).mkdir(parents=True)
     with pytest.raises(UnsoundError) as caught:
-        compose("kontext", tmp_path / "apart")
+        compose_job("kontext", tmp_path / "apart")
     assert [finding.code for finding in caught.value.findings] == ["dataset.layout"]
 
 
 def test_a_file_is_no_dataset(tmp_path):
     (tmp_path / "manifest.jsonl").write_text("")
     with pytest.raises(UnsoundError) as caught:
-        compose("kontext", tmp_path / "manifest.jsonl")
+        compose_job("kontext", tmp_path / "manifest.jsonl")
     assert [(finding.code, finding.message) for finding in caught.value.findings] == [
         ("dataset.folder", "not a folder")
     ]
@@ -183,7 +183,7 @@ def test_a_file_is_no_dataset(tmp_path):
 def test_samples_are_as_large_as_the_dataset_s_pictures(built_dataset):
     from PIL import Image
 
-    sample = compose("kontext", built_dataset).job.process.sample
+    sample = compose_job("kontext", built_dataset).job.process.sample
     with Image.open(built_dataset / "control" / "pair1.jpg") as control:
         assert (sample.width, sample.height) == (control.width // 16 * 16, control.height // 16 * 16)
 

@@ -8,9 +8,9 @@ from trainer_files import write_trainer_files
 from chromiq.toolkit_configs.schema.trainer_source import (
     TrainerSource,
     differences,
+    pinned_source,
     read_source,
     section_keys,
-    trainer_source,
 )
 from chromiq.toolkit_configs.trainer.checkout import toolkit_folder
 
@@ -34,8 +34,8 @@ def test_defaults_are_constants_or_those_of_another_key():
     assert train["unet_lr"].default_of == "lr"
     assert section_keys("samples")["width"].default_of == "sample.width"
     assert section_keys("datasets")["cache_latents_num_workers"].computed
-    assert {"flux_kontext", "wan22_14b"} <= set(trainer_source().archs)
-    assert "diffusion_trainer" in trainer_source().extension_processes
+    assert {"flux_kontext", "wan22_14b"} <= set(pinned_source().archs)
+    assert "diffusion_trainer" in pinned_source().extension_processes
 
 
 def test_keys_are_read_from_source_in_every_form(checkout):
@@ -66,4 +66,4 @@ def test_the_committed_file_is_that_of_the_vendored_commit():
     folder = toolkit_folder()
     if not (folder / "run.py").is_file():
         pytest.skip("the vendored trainer is not checked out: git submodule update --init vendor/ai-toolkit")
-    assert read_source(folder) == trainer_source().model_copy(update={"commit": ""})
+    assert read_source(folder) == pinned_source().model_copy(update={"commit": ""})

@@ -15,7 +15,7 @@ from studio_client import client_of, until
 
 from chromiq.errors import UnsoundError
 from chromiq.photos.images import read_photo, write_photo
-from chromiq.toolkit_configs.launch import launch, plan
+from chromiq.toolkit_configs.launch import plan, train_config
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.runs.checkpoints import saved_step
 from chromiq.toolkit_configs.runs.events import EventReader
@@ -74,7 +74,7 @@ def generate(checkpoint, lora=None, scale=1.0):
 
 def test_it_trains_resumes_and_its_lora_loads(make_config, tiny_kontext):
     config, run = make_config(**{"train.steps": "4"})
-    final = launch(config, "ai-toolkit")
+    final = train_config(config, "ai-toolkit")
     assert {path.name: saved_step(path) for path in run.glob("*.safetensors")} == {
         "real_000000002.safetensors": 2, "real.safetensors": 4,
     }  # fmt: skip
@@ -91,7 +91,7 @@ def test_it_trains_resumes_and_its_lora_loads(make_config, tiny_kontext):
 
     config, _ = make_config(**{"train.steps": "6"})
     assert plan(config, "ai-toolkit", resume=True).from_step == 4
-    assert saved_step(launch(config, "ai-toolkit", resume=True)) == 6
+    assert saved_step(train_config(config, "ai-toolkit", resume=True)) == 6
     steps = [event.values["step"] for event in EventReader(run).new() if event.kind == "step"]
     assert steps == [1, 2, 3, 4, 5, 6]
     assert [session["steps_done"] for session in read_status(run).record.sessions] == [4]
@@ -147,7 +147,7 @@ def test_faults_that_the_trainer_ignores_are_refused_before_launch(make_config, 
     config, run = make_config(**{"train.steps": "1"})
     (dataset / "masks" / "pair1.png").unlink()
     with pytest.raises(UnsoundError) as caught:
-        launch(config, "ai-toolkit")
+        train_config(config, "ai-toolkit")
     assert "dataset.mask" in {finding.code for finding in caught.value.findings}
     # The very same, by hand: trained to the end without findings.
     done = run_directly(config)
@@ -158,7 +158,7 @@ def test_faults_that_the_trainer_ignores_are_refused_before_launch(make_config, 
 
 def test_stale_latents_are_refused_before_launch(make_config, dataset):
     settings = {"train.steps": "1", "dataset.cache_latents_to_disk": "true"}
-    launch(make_config("first", **settings)[0], "ai-toolkit")
+    train_config(make_config("first", **settings)[0], "ai-toolkit")
     cache = dataset / "gt" / "_latent_cache"
     encoded = {path.name: path.read_bytes() for path in cache.iterdir()}
     assert encoded
@@ -166,7 +166,7 @@ def test_stale_latents_are_refused_before_launch(make_config, dataset):
     write_photo(target, 255 - read_photo(target).rgb)
     config, run = make_config("second", **settings)
     with pytest.raises(UnsoundError) as caught:
-        launch(config, "ai-toolkit")
+        train_config(config, "ai-toolkit")
     assert {finding.where for finding in caught.value.findings if finding.code == "dataset.cache"} == {
         str(cache)
     }
@@ -183,7 +183,7 @@ def test_both_engines_agree_on_the_masked_loss(make_config, dataset, tiny_kontex
     from safetensors.torch import load_file
 
     from chromiq.toolkit_configs.smoke_engine.engine import _Batch, predict_velocity
-    from chromiq.toolkit_configs.smoke_engine.masked_loss import latent_weights, masked_loss
+    from chromiq.toolkit_configs.smoke_engine.loss import latent_weights, masked_loss
 
     # 'weighted' would multiply the loss by a weight of the timestep, which the smoke engine leaves out.
     settings = {"train.steps": "1", "train.batch_size": "2", "train.timestep_type": "sigmoid"}
