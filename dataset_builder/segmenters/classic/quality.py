@@ -23,7 +23,7 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
     overlap that is left when it is found in slightly different ways; one strong reason keeps it low. The
     other reasons tell what to look at: factors for them, for how unsure the ends are, for colours, shape,
     share of the person and the agreement with mirrored or darker photos were fitted and flagged no more bad
-    masks of the source that was left out of the fit (README, "How good the masks are").
+    masks of the source that was left out of the fit.
 
     Args:
         mask: ``(H, W)`` bool, the garment found.
