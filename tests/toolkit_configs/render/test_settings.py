@@ -93,6 +93,12 @@ def test_keys_that_the_trainer_reads_and_we_do_not_model_can_be_set(tmp_path, ke
     assert found[full] == (value, f"set {key}")
 
 
+def test_numbers_with_an_exponent_are_numbers_in_the_project_file_too(tmp_path):
+    found = explained(composed_of(tmp_path, project="train: {max_grad_norm: 1e-2, lr: 2e-4}"))
+    assert found["train.max_grad_norm"] == (0.01, "chromiq.yaml")
+    assert found["train.lr"] == (0.0002, "chromiq.yaml")
+
+
 @pytest.mark.parametrize("text", ["yes", "1e5", "null and void", "a: b: c", "[name", "{{ x }}", "- a", "'"])
 def test_where_text_is_wanted_text_is_taken_as_written(tmp_path, text):
     assert explained(composed_of(tmp_path, command=[f"trigger_word={text}"]))["trigger_word"][0] == text
