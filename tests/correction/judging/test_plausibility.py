@@ -185,7 +185,8 @@ def test_nothing_speaks_against_fine_evidence():
 @pytest.mark.parametrize(
     ("change", "answer", "code"),
     [
-        ({"mask_confidence": 0.79}, "left_alone", "mask.unsure"),
+        ({"mask_confidence": 0.79}, "look", "mask.doubtful"),
+        ({"mask_confidence": 0.49}, "left_alone", "mask.unsure"),
         ({"face_share": 0.9}, "left_alone", "mask.face"),
         ({"person_share": 0.99, "skin_share": 0.3}, "left_alone", "mask.person"),
         ({"is_same": True}, "left_alone", "photos.same"),
