@@ -197,7 +197,7 @@ def correct(
 ) -> None:
     """Give the garment on a model the colour of its still-life; nothing else changes.
 
-    Each photo is corrected; or corrected, but to be looked at; or left alone, if no clear error of colour is
+    Each photo is corrected; or corrected, but to be looked at; or left alone, if no clear colour error is
     found or something seems wrong. The exit code is 0 if all photos were corrected, else 3.
 
     One photo: chromiq correct still-life7.jpg on_model7.jpg --out corrected7.jpg

@@ -25,6 +25,8 @@ Lab = tuple[float, float, float]
 # Photos of one garment are lit alike if lit cloth and mean chroma are this near, in Lab.
 _ALIKE_LIGHTNESS, _ALIKE_CHROMA = 6.0, 4.0
 _JOINT_SAMPLE = 10_000
+# In Lab; less than a step of 8 bits.
+_NO_CHANGE = 0.05
 # Of figures that are reported: finer ones mean nothing.
 _DIGITS = 3
 # With a target colour the still-life only shows which garment it is.
@@ -135,6 +137,7 @@ def plan_correction(
     evidence = replace(
         evidence,
         gain=proposal.gain if options.target_lab is None else None,
+        target_distance=0.0 if options.target_lab is None else proposal.gain,
         gamut_loss=float(delta_e_lab(wanted[None], reached[None])[0]),
         reached_lab=_triple(to_d50(reached)),
     )
@@ -175,12 +178,16 @@ def _planned(
     if options.strength == 0:
         return _left_alone("the strength is 0", (), proposal.gain, unchanged)
     if proposal.gain < options.min_gain and not options.force:
-        text = "the target colour is there already" if is_target else "no clear error of colour"
+        text = "the target colour is there already" if is_target else "no clear colour error"
+        said = said if is_target else _figures(replace(proposal, remaining=None))
         plan = _left_alone(f"{text} ({said})", (), proposal.gain, unchanged)
         remaining = None if proposal.remaining is None else proposal.remaining + max(proposal.gain, 0)
         return replace(plan, gain_interval=proposal.gain_interval, remaining=remaining)
     if answer == "left_alone" and not options.force:
         return _left_alone("", doubts, proposal.gain, unchanged)
+    if options.force and np.allclose(after_lab, subject.on_model_lab, atol=_NO_CHANGE):
+        reason = f"there is nothing to correct ({said})"
+        return Plan(None, "corrected", (), reason, proposal.gain, colours=unchanged)
     if options.force:
         answer = "corrected"
         text = f"corrected as asked, although {doubts_said(doubts)}" if doubts else "corrected as asked"

@@ -293,6 +293,14 @@ RULES: tuple[Rule, ...] = (
         "the outline of the garment is doubtful (confidence {mask_confidence:.2f}): {mask_doubts}",
         "Look at the outline. If it is wrong, draw it.",
     ),
+    Rule(
+        "target.far",
+        "look",
+        lambda seen: seen.target_distance > LARGE_GAIN,
+        "the garment is moved by {target_distance:.0f} dE00 to the target colour, which also makes noise, "
+        "the outline and what a mask includes by mistake more visible",
+        "Look at the outline and at the cloth in full size.",
+    ),
 )
 
 

@@ -98,7 +98,8 @@ def find_pairs(
 def _empty_finding(source: Path, pattern: PairPattern | None) -> Finding:
     hint = (
         "Name the photos still-life1.jpg and on_model1.jpg, put them into the subfolders still-life and "
-        "on-model, list them in a CSV file, or, to correct photos, give patterns of their names."
+        "on-model, list them in a CSV file, or, to correct photos, give the patterns of their names, such as "
+        "{sku}_flat* and {sku}_model*."
     )
     if pattern:
         hint = "Check the patterns against the file names that are listed as belonging to no pair."

@@ -1,6 +1,7 @@
 """Correcting files: one or a folder, by each method, with a report of what was left alone."""
 
 import json
+from dataclasses import replace
 from importlib.util import find_spec
 
 import cv2
@@ -133,18 +134,22 @@ def test_force_and_min_gain_overrule_what_is_left_alone(catalogue):
     photos = (catalogue / "pairs" / "still-life2.png", catalogue / "pairs" / "on_model2.png")
     mask, out = catalogue / "masks" / "on_model2.png", catalogue / "o.png"
     assert not correct_file(*photos, out, SEGMENTER, mask=mask).applied
-    forced = correct_file(*photos, out, SEGMENTER, mask=mask, options=CorrectionOptions(force=True))
-    assert (forced.applied, forced.done) == (True, True)
+    nothing = correct_file(*photos, out, SEGMENTER, mask=mask, options=CorrectionOptions(force=True))
+    assert (nothing.applied, nothing.done) == (False, True)
+    assert nothing.reason.startswith("there is nothing to correct")
+    np.testing.assert_array_equal(pixels(out), pixels(photos[1]))
     photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
     mask, options = catalogue / "masks" / "on_model1.png", CorrectionOptions(min_gain=99)
     assert not correct_file(*photos, out, SEGMENTER, mask=mask, options=options).applied
+    forced = correct_file(*photos, out, SEGMENTER, mask=mask, options=replace(options, force=True))
+    assert (forced.applied, forced.done) == (True, True)
 
 
 def test_a_target_colour_is_reached(catalogue):
     photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
     mask, options = catalogue / "masks" / "on_model1.png", CorrectionOptions(target_lab=(55, 20, 25))
     done = correct_file(*photos, catalogue / "o.png", SEGMENTER, mask=mask, options=options)
-    assert done.applied
+    assert (done.applied, done.answer, done.doubts[0].code) == (True, "look", "target.far")
     assert done.colours.delta_e_after < 1
     np.testing.assert_allclose(done.colours.after, (55, 20, 25), atol=1.5)
 

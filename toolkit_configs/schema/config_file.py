@@ -64,7 +64,10 @@ def read_config_file(path: Path, environment: Mapping[str, str] | None = None) -
         text = read_text(path)
         is_json = path.suffix.lower() in _JSON_SUFFIXES
         parsed, missing = _parse(text, is_json, os.environ if environment is None else environment)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}"
+        return ConfigFile(None, (Finding("config.unreadable", str(path), message, "Check the path."),))
+    except ValueError as error:
         reason = str(error).replace("\n", " ")
         return ConfigFile(
             None, (Finding("config.unreadable", str(path), f"cannot be read: {reason}", "Fix the file."),)

@@ -88,3 +88,7 @@ def test_the_command_writes_the_picture_and_says_what_speaks_for_it(tmp_path):
     assert "learned: " in CliRunner().invoke(app, command).stdout
     wrong = CliRunner().invoke(app, [*command, "--without", "hats"])
     assert isinstance(wrong.exception, UsageError)
+    command[command.index(str(out))] = str(tmp_path / "why")
+    wrong = CliRunner().invoke(app, command)
+    assert isinstance(wrong.exception, UsageError)
+    assert "must end in one of .jpg" in str(wrong.exception)
