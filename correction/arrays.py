@@ -49,6 +49,7 @@ def correct(
         UsageError: if a mask is not of its photo's size, or the method needs a network.
 
     Examples:
+        >>> import numpy as np
         >>> from chromiq.sample_catalogue.catalogue import draw_pair
         >>> pair = draw_pair(0, size_wh=(160, 200))
         >>> too_red = np.clip(pair.on_model * np.array([1.2, 1, 0.9]), 0, 255).astype(np.uint8)

@@ -143,7 +143,7 @@ def test_decisions_are_obeyed_and_never_undone(batch, catalogue):
         done = batch(CorrectionOptions(strength=0.3))
         assert (out / "on_model1.png").read_bytes() == corrected
         assert (done["1"].decision, done["1"].done) == ("accept", True)
-        assert (done["2"].applied, done["2"].done) == (True, True)
+        assert (done["2"].applied, done["2"].done) == (False, True)  # a true photo: nothing to do
         assert decisions(out)["1"]["note"] == "gut für Überschrift"
         assert decisions(out)["1"]["decision"] == "Accept"
     decide(out, k1={"decision": "reject"}, k2={"decision": "keep"})

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from chromiq.dataset_builder import build as build_module
-from chromiq.dataset_builder import executors
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.executors import LocalExecutor
 from chromiq.dataset_builder.inputs.build_inputs import check_inputs
@@ -18,6 +17,7 @@ from chromiq.dataset_builder.options import BuildOptions
 from chromiq.errors import AccessError, UnsoundError, UsageError
 from chromiq.evaluate.generate.images import read_seeds
 from chromiq.evaluate.generate.pipelines import Loading, load_pipeline
+from chromiq.runtime import workers as worker_pool
 from chromiq.sample_catalogue.catalogue import write_catalogue
 
 VERB = [sys.executable, "-c", "from chromiq_cli.main import main; main()"]
@@ -103,7 +103,7 @@ def test_no_more_workers_than_there_is_work_or_a_machine_bears(monkeypatch, tmp_
     started, asked = [], []
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.setattr(
-        executors,
+        worker_pool,
         "map_in_processes",
         lambda *given, **_: started.append(given[2]) or [],
     )

@@ -3,6 +3,7 @@
 import csv
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from studio_client import finish, until
 
@@ -10,6 +11,7 @@ from chromiq.correction.batch import BatchInputs, correct_batch
 from chromiq.correction.results import read_run, write_run
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.files import folder_lock
+from chromiq.photos.images import read_photo, write_photo
 from chromiq.studio import jobs
 
 
@@ -94,6 +96,8 @@ def test_a_command_at_work_is_answered_by_the_same_lock(shoot, page):
 def test_a_rejected_photo_is_delivered_as_it_came_and_accepting_brings_the_correction_back(shoot, page):
     client, address = page
     delivered, original = shoot / "corrected" / "on_model1.jpg", shoot / "photos" / "on_model1.jpg"
+    red = np.clip(read_photo(original).rgb * np.array([1.2, 1, 0.9]), 0, 255).astype(np.uint8)
+    write_photo(original, red)
     client.post(f"{address}/decision/1", json={"decision": "force"})
     assert finish(client, address)["done"] == 1
     corrected = delivered.read_bytes()

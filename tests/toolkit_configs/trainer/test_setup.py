@@ -35,7 +35,7 @@ def checkout(tmp_path, monkeypatch):
     known = read_source(folder).model_copy(update={"commit": first})
     written = tmp_path / "trainer.json"
     monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(folder))
-    monkeypatch.setattr(setup, "trainer_source", lambda: known)
+    monkeypatch.setattr(setup, "pinned_source", lambda: known)
     monkeypatch.setattr(setup, "source_file", lambda: written)
     monkeypatch.setattr("chromiq.toolkit_configs.trainer.checkout.PINNED_COMMIT", first)
     return folder, written, first, git(remote, "rev-parse", "HEAD"), git
