@@ -26,6 +26,8 @@ from chromiq.photos.images import photo_size_wh, read_mask, write_mask
 from chromiq.photos.soundness import verify_photo
 from chromiq.records import FloatImage, GarmentMask, PhotoPair, RgbImage
 
+# Counts changes of what a confidence means: masks found on an older scale are found again.
+_CONFIDENCE_SCALE = 2
 GARMENT_MASKS = "garment_masks"
 
 
@@ -350,7 +352,7 @@ def _mask_record(
 
 def _found_in(pair: PhotoPair, settings: tuple[Any, ...]) -> str:
     digests = [sha256_file(path) for path in (pair.still_life, pair.on_model)]
-    return sha256_text(json.dumps([digests, pair.garment, settings[0]], default=str))
+    return sha256_text(json.dumps([digests, pair.garment, settings[0], _CONFIDENCE_SCALE], default=str))
 
 
 def found_mask_path(folder: Path, key: str) -> Path:

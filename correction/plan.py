@@ -137,7 +137,7 @@ def plan_correction(
     evidence = replace(
         evidence,
         gain=proposal.gain if options.target_lab is None else None,
-        target_distance=0.0 if options.target_lab is None else proposal.gain,
+        target_move=0.0 if options.target_lab is None else options.strength * proposal.gain,
         gamut_loss=float(delta_e_lab(wanted[None], reached[None])[0]),
         reached_lab=_triple(to_d50(reached)),
     )
@@ -187,7 +187,16 @@ def _planned(
         return _left_alone("", doubts, proposal.gain, unchanged)
     if options.force and np.allclose(after_lab, subject.on_model_lab, atol=_NO_CHANGE):
         reason = f"there is nothing to correct ({said})"
-        return Plan(None, "corrected", (), reason, proposal.gain, colours=unchanged)
+        return Plan(
+            None,
+            "corrected",
+            doubts,
+            reason,
+            proposal.gain,
+            gain_interval=proposal.gain_interval,
+            remaining=proposal.remaining,
+            colours=unchanged,
+        )
     if options.force:
         answer = "corrected"
         text = f"corrected as asked, although {doubts_said(doubts)}" if doubts else "corrected as asked"

@@ -63,7 +63,7 @@ class Evidence:
         on_model_chroma: the same on the on-model photo.
         gain: mean dE00 that the correction is expected to remove; None if it was not computed, or if somebody
             chose the colour.
-        target_distance: dE00 of the garment's mean colour from a target that the user chose.
+        target_move: dE00 by which the garment's mean colour moves towards a target that the user chose.
         likelihood: log likelihood that the corrected garment and the still-life's are one, 0 at best.
         dye_change: the largest growth in distance of a dye of the still-life to the garment, Lab.
         mean_change: by how much the dE00 between the mean colours grows; below 0 is better.
@@ -94,7 +94,7 @@ class Evidence:
     still_life_chroma: float = 0.0
     on_model_chroma: float = 0.0
     gain: float | None = None
-    target_distance: float = 0.0
+    target_move: float = 0.0
     likelihood: float = 0.0
     dye_change: float = 0.0
     mean_change: float = 0.0
@@ -123,7 +123,7 @@ def look_at_photos(
         for photo, covered in ((still_life, still_life_mask), (on_model, found.mask))
     )
     if not mask.any():
-        return Evidence(0.0, found.confidence, found.reasons)
+        return Evidence(0.0, 0.0, found.reasons)
     if not still_life_mask.any():
         still_life_mask = np.ones_like(still_life_mask)
     bodies = bodies or find_bodies(still_life, on_model)

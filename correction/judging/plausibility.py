@@ -296,9 +296,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "target.far",
         "look",
-        lambda seen: seen.target_distance > LARGE_GAIN,
-        "the garment is moved by {target_distance:.0f} dE00 to the target colour, which also makes noise, "
-        "the outline and what a mask includes by mistake more visible",
+        lambda seen: seen.target_move > LARGE_GAIN,
+        "the garment is moved by {target_move:.0f} dE00 to the target colour, which also makes noise, "
+        "the outline and mistakes of the mask more visible",
         "Look at the outline and at the cloth in full size.",
     ),
 )

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from chromiq.records import GarmentLabel, GarmentMask
 
 DOUBTFUL_BELOW = 0.8
-"""Below this confidence `correct` leaves the photo alone, and `build` asks the user to look at the mask."""
+"""Below this confidence `build` and `correct` use a mask, but ask the user to look at it."""
 LEFT_OUT_BELOW = 0.5
-"""Below this one a mask is as likely wrong as right, and `build` trains nothing on it unless asked to."""
+"""Below this one `correct` leaves the photo alone, and `build` trains nothing on it, unless asked to."""
 _STRONGLY_DOUBTED = 0.45
 """The most confidence that a mask has for which there is any one strong reason."""
 _NAME_DOUBTED = 0.75

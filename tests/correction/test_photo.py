@@ -150,6 +150,10 @@ def test_a_target_colour_is_reached(catalogue):
     mask, options = catalogue / "masks" / "on_model1.png", CorrectionOptions(target_lab=(55, 20, 25))
     done = correct_file(*photos, catalogue / "o.png", SEGMENTER, mask=mask, options=options)
     assert (done.applied, done.answer, done.doubts[0].code) == (True, "look", "target.far")
+    little = correct_file(
+        *photos, catalogue / "p.png", SEGMENTER, mask=mask, options=replace(options, strength=0.1)
+    )
+    assert "target.far" not in {doubt.code for doubt in little.doubts}
     assert done.colours.delta_e_after < 1
     np.testing.assert_allclose(done.colours.after, (55, 20, 25), atol=1.5)
 

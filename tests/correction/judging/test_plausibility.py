@@ -205,7 +205,7 @@ def test_nothing_speaks_against_fine_evidence():
         ({"chroma_pattern": 1.8}, "look", "garment.pattern"),
         ({"gamut_loss": 3.0}, "look", "result.gamut"),
         ({"gain": 11.0}, "look", "gain.large"),
-        ({"gain": None, "target_distance": 11.0}, "look", "target.far"),
+        ({"gain": None, "target_move": 11.0}, "look", "target.far"),
         ({"gain": 6.0, "lightness_pattern": 0.3}, "look", "garment.unlike"),
         ({"person_share": 0.97}, "look", "mask.all_of_the_person"),
         ({"loose_share": 0.4}, "look", "mask.outline"),
