@@ -38,7 +38,8 @@ def copy(
     from chromiq.files import write_text
     from chromiq.templating import template_text
 
-    text = template_text(find_model(model).template_name) or ""  # every model has one
+    text = template_text(find_model(model).template_name)
+    assert text is not None  # every model has one
     if out is None:
         print_line(text.removesuffix("\n"))
         return

@@ -16,7 +16,8 @@ from chromiq.records import FloatImage
 _KEPT_SHARES = (0.04, 0.97)
 # The lighter half of the still-life without its lightest pixels. On a body fewer pixels are lit: their upper
 # fifth agrees best with the still-life's upper quarter, and so in proportion.
-_LIT_PERCENTILES_FLAT = np.linspace(50, 95, 9)
+_LIT_COUNT = 9
+_LIT_PERCENTILES_FLAT = np.linspace(50, 95, _LIT_COUNT)
 _LIT_PERCENTILES_WORN = 100 - 0.8 * (100 - _LIT_PERCENTILES_FLAT)
 # Tails heavier than a Gaussian's, as a mask's leak or a lining may put one number far off.
 _DEGREES_OF_FREEDOM = 20.0
@@ -85,8 +86,8 @@ def look(lab: FloatImage) -> Look:
     kept_places = by_lightness[..., min(low, high) : high + 1]
     kept = np.take_along_axis(lab, kept_places[..., None], axis=-2).astype(np.float64)
     percentiles = np.concatenate([_LIT_PERCENTILES_FLAT, _LIT_PERCENTILES_WORN, [10, 90]])
-    *lit, dark, light = np.percentile(kept[..., 0], percentiles, axis=-1)
-    lit_flat, lit_worn = (np.stack(part, axis=-1) for part in (lit[:9], lit[9:]))
+    lightness = np.moveaxis(np.percentile(kept[..., 0], percentiles, axis=-1), 0, -1)
+    lit_flat, lit_worn, ends = np.split(lightness, [_LIT_COUNT, 2 * _LIT_COUNT], axis=-1)
     mean = kept.mean(axis=-2)
     off = kept - mean[..., None, :]
     spread = np.sqrt(np.maximum(np.square(off[..., 0]).mean(axis=-1), 1.0))[..., None]
@@ -94,7 +95,7 @@ def look(lab: FloatImage) -> Look:
     beside = off[..., 1:] - off[..., :1] * slope[..., None, :]
     # The floor is what compression and noise leave on plain cloth.
     covariance = np.swapaxes(beside, -1, -2) @ beside / beside.shape[-2] + 0.3 * np.eye(2)
-    contrast = np.log(np.maximum(light - dark, 1.5))
+    contrast = np.log(np.maximum(ends[..., 1] - ends[..., 0], 1.5))
     variation = 0.5 * np.log(np.linalg.eigvalsh(covariance))
     return Look(mean, lit_flat, lit_worn, contrast, slope * spread, variation)
 

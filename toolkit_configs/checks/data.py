@@ -22,23 +22,12 @@ from chromiq.models import EditModel, model_of_arch
 from chromiq.photos.images import photo_size_wh, read_mask_share
 from chromiq.photos.soundness import list_images
 from chromiq.toolkit_configs.checks.edit_models import trained_edit_model
-from chromiq.toolkit_configs.schema.trainer_job import Dataset, Job
+from chromiq.toolkit_configs.schema.trainer_job import DATASET_PROCESSES, Dataset, Job
 
 LATENTS, TEXTS = "_latent_cache", "_t_e_cache"
 _HASH_LENGTH = 22
 _VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".webm", ".mkv", ".wmv", ".m4v", ".flv"})
 _AUDIO_ARCHS = ("ace_step",)
-# Sliders have none, or list their own elsewhere.
-_TRAIN_ON_DATASETS = frozenset(
-    {
-        "diffusion_trainer",
-        "sd_trainer",
-        "ui_trainer",
-        "textual_inversion_trainer",
-        "concept_slider",
-        "concept_replacer",
-    }
-)
 _CROP_LINES = 8
 _MASKS_READ = 200
 _HEAVY = 10.0
@@ -101,7 +90,7 @@ def data_findings(
     crops: list[str] = []
     items, masks = 0, None
     model = model_of_arch(job.process.model.arch)
-    if not job.process.datasets and job.process.type in _TRAIN_ON_DATASETS:
+    if not job.process.datasets and job.process.type in DATASET_PROCESSES:
         findings.append(
             Finding("config.datasets", f"{where}: datasets", "the config lists no dataset", "Add one.")
         )

@@ -18,13 +18,17 @@ from chromiq.toolkit_configs.schema.config_file import read_config_file, short_p
 from chromiq.toolkit_configs.schema.trainer_defaults import effective_process
 from chromiq.toolkit_configs.schema.trainer_source import pinned_source
 
-DIFFUSION_PROCESSES = (
+DATASET_PROCESSES = (
     "diffusion_trainer",
     "sd_trainer",
     "ui_trainer",
     "textual_inversion_trainer",
     "concept_slider",
     "concept_replacer",
+)
+"""Those that train on the datasets of the config; other sliders have none, or list their own elsewhere."""
+DIFFUSION_PROCESSES = (
+    *DATASET_PROCESSES,
     "image_reference_slider_trainer",
     "ultimate_slider_trainer",
     "slider",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import cv2
 import numpy as np
@@ -124,7 +124,7 @@ def weigh_evidence(
         extent.unsure,
         between,
         terms,
-        lambda: _masks_otherwise(scene, worn, logit, shown, whole=whole),
+        partial(_masks_otherwise, scene, worn, logit, shown, whole=whole),
     )
 
 
