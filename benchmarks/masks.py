@@ -12,8 +12,8 @@
 A FOLDER holds the photos as `chromiq build` takes them (in it, or in FOLDER/pairs) and FOLDER/masks with
 ``NAME.png`` or ``on_modelNAME.png`` of the on-model photo's size, white on the garment. IoU is intersection
 over union; intervals are 95 % bootstrap intervals over garments. A mask is flagged when its confidence is
-below the line under which `build` puts a pair into review and `correct` leaves the photo alone. CPU seconds
-are those of label and mask, on one thread, photos already read.
+below the line under which `build` puts a pair into review and `correct` asks to look at the result. CPU
+seconds are those of label and mask, on one thread, photos already read.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Result:
 
     @property
     def flagged(self) -> bool:
-        """Whether `correct` leaves the photo alone."""
+        """Whether `build` and `correct` ask the user to look at the mask."""
         return self.confidence < DOUBTFUL_BELOW
 
     @property

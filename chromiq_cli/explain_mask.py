@@ -32,8 +32,12 @@ def explain_mask(
     The terms colour, place, sleeves, learned, skin and hair add up to each pixel's log odds.
     """
     from chromiq.dataset_builder.segmenters.classic.evidence import TERMS
-    from chromiq.dataset_builder.segmenters.classic.explain import explanation, explanation_picture
-    from chromiq.dataset_builder.segmenters.classic.segmenter import Look, find_garment
+    from chromiq.dataset_builder.segmenters.classic.explain import (
+        explanation,
+        explanation_picture,
+        found_and_doubted,
+    )
+    from chromiq.dataset_builder.segmenters.classic.segmenter import Look
     from chromiq.dataset_builder.segmenters.doubts import REASONS, in_words
     from chromiq.dataset_builder.segmenters.small.person import PersonModels
     from chromiq.dataset_builder.segmenters.small.weights import (
@@ -54,7 +58,7 @@ def explain_mask(
     small = segmenter == "mediapipe" or (segmenter == "auto" and small_weights_available())
     models = PersonModels(small_weights()) if small else None
     look = Look(read_photo(still_life).rgb, read_photo(on_model).rgb, models, part)
-    found = find_garment(look, label, without or ())
+    found = found_and_doubted(look, label, without or ())
     if found is None:
         reason = REASONS["nobody_found"]
         finding = Finding("mask.empty", str(on_model), reason.message, reason.hint)

@@ -164,7 +164,9 @@ def _kept_otherwise(work: PairWork, finished: PairRecord) -> bool:
     """Whether it has changed since that doubtful pairs are kept."""
     if finished.doubt is None:
         return False
-    left_out = is_left_out(finished.doubt.confidence, keep_doubtful=work.keep_doubtful)
+    left_out = is_left_out(
+        finished.doubt.confidence, finished.doubt.reasons, keep_doubtful=work.keep_doubtful
+    )
     return left_out == bool(finished.examples)
 
 
@@ -197,7 +199,7 @@ def _make(
     work: PairWork, photos: PairPhotos, label: GarmentLabel, found: GarmentMask
 ) -> tuple[list[Example], Doubt | None]:
     pair, options, still_life, on_model = work.pair, work.options, photos.still_life, photos.on_model
-    if is_left_out(found.confidence, keep_doubtful=work.keep_doubtful):
+    if is_left_out(found.confidence, found.reasons, keep_doubtful=work.keep_doubtful):
         remove_recorded(work.folder, pair.key)  # or examples made with a better mask would stay behind
         return [], _review(work, still_life, on_model, found)
     scene = scene_of(options, photos.geometry, still_life, on_model, found.mask)

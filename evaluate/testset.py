@@ -15,7 +15,7 @@ from chromiq.correction.options import MIN_GAIN
 from chromiq.correction.subject import find_garment
 from chromiq.dataset_builder.canvas.stitch import cut_on_model, cut_still_life, published_geometry
 from chromiq.dataset_builder.segmenters import Segmenter
-from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW, in_words
+from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW, in_words, strong_reasons
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.dataset_layout import DatasetLayout, read_examples
 from chromiq.errors import Finding, raise_findings
@@ -152,8 +152,8 @@ def find_trial_garment(trial: Trial, segmenter: Segmenter) -> Found:
     _, still_life, on_model = _photos(trial)
     found = find_garment(still_life, on_model, segmenter)
     # The colour is off on purpose, so that it disagrees says nothing about the mask.
-    off = "colour_disagrees" in found.reasons
-    if found.mask.any() and (off or found.confidence >= LEFT_OUT_BELOW):
+    only_colour = strong_reasons(found.reasons) == ("colour_disagrees",)
+    if found.mask.any() and (only_colour or found.confidence >= LEFT_OUT_BELOW):
         return Found(trial, found.mask, "")
     reasons = found.reasons if found.mask.any() else ("empty",)
     return Found(trial, found.mask, f"the garment was not found with confidence: {in_words(reasons)}")

@@ -17,6 +17,9 @@ _STRONGLY_DOUBTED = 0.45
 _NAME_DOUBTED = 0.75
 """The most confidence of a given mask whose garment's name is a guess: doubtful, not left out."""
 
+NOTHING_FOUND = frozenset({"empty", "nobody_found"})
+"""The reasons of a mask that is empty: nothing can be made with it, whatever else is asked for."""
+
 _COMPLETE = "Add what is missing to the mask."
 _REMOVE = "Remove from the mask what is not the garment."
 _COMPARE_ENDS = "Check the neckline, the cuffs and the hem."
@@ -78,18 +81,27 @@ def is_doubtful(confidence: float) -> bool:
     return confidence < DOUBTFUL_BELOW
 
 
-def is_left_out(confidence: float, *, keep_doubtful: bool) -> bool:
+def is_left_out(confidence: float, reasons: Iterable[str], *, keep_doubtful: bool) -> bool:
     """Whether nothing is to be made of a pair because its mask is not trusted, or is empty.
 
     Records hold four decimals; the question must have the same answer before and after.
 
-    >>> is_left_out(0.49996, keep_doubtful=False), is_left_out(0.3, keep_doubtful=False)
+    >>> is_left_out(0.49996, (), keep_doubtful=False), is_left_out(0.3, (), keep_doubtful=False)
     (False, True)
-    >>> is_left_out(0.3, keep_doubtful=True), is_left_out(0.0, keep_doubtful=True)
+    >>> is_left_out(0.0, ("holes",), keep_doubtful=True), is_left_out(0.0, ("empty",), keep_doubtful=True)
     (False, True)
     """
-    rounded = round(confidence, 4)
-    return rounded == 0 or (rounded < LEFT_OUT_BELOW and not keep_doubtful)
+    too_low = round(confidence, 4) < LEFT_OUT_BELOW and not keep_doubtful
+    return too_low or not NOTHING_FOUND.isdisjoint(reasons)
+
+
+def strong_reasons(reasons: Iterable[str]) -> tuple[str, ...]:
+    """Those of the reasons that alone keep the confidence below `LEFT_OUT_BELOW`.
+
+    >>> strong_reasons(("holes", "no_head"))
+    ('no_head',)
+    """
+    return tuple(name for name in reasons if name in REASONS and REASONS[name].strong)
 
 
 def limited(confidence: float, reasons: Iterable[str]) -> float:
@@ -98,8 +110,7 @@ def limited(confidence: float, reasons: Iterable[str]) -> float:
     >>> limited(0.97, ("holes",)), limited(0.97, ("holes", "no_head")), limited(0.1, ("no_head",))
     (0.97, 0.45, 0.1)
     """
-    strong = any(REASONS[name].strong for name in reasons if name in REASONS)
-    return min(confidence, _STRONGLY_DOUBTED) if strong else confidence
+    return min(confidence, _STRONGLY_DOUBTED) if strong_reasons(reasons) else confidence
 
 
 def with_doubt_of_label(found: GarmentMask, label: GarmentLabel) -> GarmentMask:

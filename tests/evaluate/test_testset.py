@@ -10,10 +10,12 @@ from chromiq.colour import delta_e_map
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
+from chromiq.dataset_builder.segmenters.doubts import limited
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.evaluate.compare_methods import Methods, evaluate_testset, named_folders
 from chromiq.evaluate.testset import canvas_mask, correct_trial, find_trial_garment, read_testset
 from chromiq.photos.images import read_mask, read_photo, write_photo
+from chromiq.records import GarmentMask
 
 
 def test_a_datasets_held_out_garments_are_its_test_set(built_dataset):
@@ -72,6 +74,24 @@ def test_models_that_see_a_reference_are_corrected_too(built_dataset, tmp_path):
     assert reason == ""
     far, near = (float(delta_e_map(truth, picture)[mask].mean()) for picture in (control, corrected))
     assert near < far
+
+
+@pytest.mark.parametrize(
+    ("reasons", "held"),
+    [
+        (("colour_disagrees",), False),
+        (("colour_disagrees", "holes"), False),
+        (("colour_disagrees", "no_head"), True),
+    ],
+)
+def test_colours_that_disagree_excuse_no_other_strong_reason(built_dataset, reasons, held):
+    class Doubting(ClassicSegmenter):
+        def segment(self, tasks):
+            found = np.ones(tasks[0].on_model.shape[:2], bool)
+            return [GarmentMask(found, limited(0.97, reasons), reasons, self.name)]
+
+    (trial,) = read_testset(built_dataset)
+    assert bool(find_trial_garment(trial, Doubting()).doubt) == held
 
 
 def test_faults_of_a_test_set_come_all_at_once(tmp_path):

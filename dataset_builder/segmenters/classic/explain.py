@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import cv2
 import numpy as np
 
 from chromiq.dataset_builder.segmenters.classic.evidence import TERMS
-from chromiq.dataset_builder.segmenters.classic.segmenter import FoundGarment, Look
+from chromiq.dataset_builder.segmenters.classic.segmenter import FoundGarment, Look, find_garment
+from chromiq.dataset_builder.segmenters.doubts import with_doubt_of_label
 from chromiq.imaging.contact_sheet import captioned, grid, outlined
-from chromiq.records import FloatImage, RgbImage
+from chromiq.records import FloatImage, GarmentLabel, GarmentMask, RgbImage
 
 _TILE_SCALE = 1.6
 _FOR_RGB, _AGAINST_RGB = (214, 39, 40), (31, 119, 180)
 _FULL_AT = 6.0
 """Log odds that are drawn in full colour: 400 to 1."""
+
+
+def found_and_doubted(look: Look, label: str, without: Collection[str] = ()) -> FoundGarment | None:
+    """The garment as `correct` finds it, doubted as well if its name is a guess; None if nobody is there.
+
+    Args:
+        look: what was found on the two photos.
+        label: the garment's name; recognised if it is empty.
+        without: names of `TERMS` of the evidence to leave out.
+    """
+    name = GarmentLabel(label, "given") if label else look.label
+    found = find_garment(look, name.name, without)
+    if found is None:
+        return None
+    doubted = with_doubt_of_label(GarmentMask(found.mask, found.confidence, found.reasons, "classic"), name)
+    return replace(found, confidence=doubted.confidence, reasons=doubted.reasons)
 
 
 def explanation(look: Look, found: FoundGarment) -> dict[str, Any]:

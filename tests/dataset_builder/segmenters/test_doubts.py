@@ -44,7 +44,7 @@ def test_reasons_of_other_programs_are_kept():
 @pytest.mark.parametrize("reason", sorted(name for name in REASONS if REASONS[name].strong))
 def test_a_strong_reason_alone_leaves_the_pair_out(reason):
     assert limited(1.0, (reason,)) < LEFT_OUT_BELOW
-    assert is_left_out(limited(1.0, (reason,)), keep_doubtful=False)
+    assert is_left_out(limited(1.0, (reason,)), (reason,), keep_doubtful=False)
     assert limited(0.1, (reason,)) == 0.1
 
 

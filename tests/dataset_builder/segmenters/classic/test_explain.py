@@ -8,8 +8,14 @@ from typer.testing import CliRunner
 
 from chromiq.dataset_builder.segmenters import SegmentationTask
 from chromiq.dataset_builder.segmenters.classic.evidence import TERMS
-from chromiq.dataset_builder.segmenters.classic.explain import explanation, explanation_picture
+from chromiq.dataset_builder.segmenters.classic.explain import (
+    explanation,
+    explanation_picture,
+    found_and_doubted,
+)
+from chromiq.dataset_builder.segmenters.classic.kind import KindChoice
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter, Look, find_garment
+from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW
 from chromiq.errors import UsageError
 from chromiq.photos.images import read_photo, write_photo
 from chromiq.sample_catalogue.catalogue import draw_pair
@@ -48,6 +54,16 @@ def test_the_picture_is_red_for_the_garment_and_blue_against_it(gilet):
     red, _, blue = np.moveaxis(picture, 2, 0)
     assert (red - blue > 60).any()
     assert (blue - red > 60).any()
+
+
+def test_a_name_that_is_a_guess_is_doubted_as_correct_doubts_it():
+    pair = draw_pair(0, size_wh=(224, 280))
+    look = Look(pair.still_life, pair.on_model)
+    look.kind = KindChoice("upper", 0.0, {})  # a toss-up
+    guessed, named = found_and_doubted(look, ""), found_and_doubted(look, "shirt")
+    assert guessed.reasons == (*named.reasons, "nothing_named")
+    assert guessed.confidence < LEFT_OUT_BELOW < named.confidence
+    assert explanation(look, guessed)["reasons"] == list(guessed.reasons)
 
 
 def test_of_one_cloth_worn_above_and_below_a_part_is_found():
