@@ -24,12 +24,11 @@ from benchmarks.toy_base.lora import train_lora
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
-from chromiq.evaluate.score.folders import ImageSet, score_folders
-from chromiq.evaluate.score.summary import bootstrap_interval
+from chromiq.evaluate.score.scores import ImageSet, bootstrap_interval, score_folders
 from chromiq.evaluate.testset import read_testset, write_canvas_masks
 from chromiq.files import safe_stem
 from chromiq.sample_catalogue.catalogue import write_catalogue
-from chromiq.toolkit_configs.smoke_engine.toy_base import TOY_BASE, TOY_CANVAS_WH, TOY_DENOISING_STEPS
+from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import TOY_BASE, TOY_CANVAS_WH, TOY_DENOISING_STEPS
 
 _DEFAULT = "default"
 _PHOTO_WH = (448, 560)

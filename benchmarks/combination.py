@@ -27,7 +27,7 @@ from chromiq.correction.fitting import transfer, transport
 from chromiq.correction.fitting.garment_look import Tolerances
 from chromiq.correction.fitting.hypotheses import even_places, hypotheses
 from chromiq.correction.options import MIN_GAIN
-from chromiq.evaluate.score.summary import bootstrap_interval
+from chromiq.evaluate.score.scores import bootstrap_interval
 
 # Tolerance of mean chroma; shares of `transport.combine`; dE00 that a correction must be expected to gain;
 # whether it is then made in full, or as far as the hypotheses support it.

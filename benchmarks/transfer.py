@@ -32,7 +32,7 @@ from chromiq.colour import delta_e_lab, lab_to_srgb, srgb_to_lab
 from chromiq.correction.fitting.transfer import ColourFit, fit_colours, garment_sample
 from chromiq.correction.options import MIN_GAIN
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
-from chromiq.evaluate.score.summary import bootstrap_interval
+from chromiq.evaluate.score.scores import bootstrap_interval
 from chromiq.photos.images import read_mask, read_photo
 from chromiq.records import BoolMask, FloatImage, RgbImage
 from chromiq.sample_catalogue.catalogue import draw_pair

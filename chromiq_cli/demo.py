@@ -18,7 +18,7 @@ def demo(
 ) -> None:
     """Run the whole workflow on drawn garments: dataset, config, LoRA, sweep, correction, report."""
     from chromiq.evaluate.demo import run_demo
-    from chromiq.evaluate.score.summary import scores_document
+    from chromiq.evaluate.score.scores import scores_document
     from chromiq.progress import progress_bar
 
     result = run_demo(out, progress_bar)

@@ -59,7 +59,7 @@ def evaluate(
     from chromiq.dataset_builder.segmenters.choose import make_segmenter
     from chromiq.evaluate.compare_methods import Methods, evaluate_testset, named_folders
     from chromiq.evaluate.generate.images import GenerateOptions
-    from chromiq.evaluate.score.summary import scores_document
+    from chromiq.evaluate.score.scores import scores_document
     from chromiq.progress import progress_bar
 
     methods = Methods(

@@ -58,7 +58,7 @@ def generate(
     from chromiq.evaluate.generate.images import GenerateOptions, read_captions, read_seeds
     from chromiq.evaluate.generate.images import generate as run
     from chromiq.evaluate.generate.pipelines import loading_of
-    from chromiq.evaluate.score.folders import find_images
+    from chromiq.evaluate.score.scores import find_images
     from chromiq.progress import progress_bar
 
     if reference and not find_model(model).has_reference:

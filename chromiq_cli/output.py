@@ -18,7 +18,7 @@ from chromiq.models import MODELS
 from chromiq.progress import console
 
 if TYPE_CHECKING:
-    from chromiq.evaluate.score.folders import ImageScore
+    from chromiq.evaluate.score.scores import ImageScore
 
 _SHOWN_OF_A_KIND = 50
 
@@ -57,7 +57,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
 
 def print_scores(scores: Sequence[ImageScore], titles: Mapping[str, str] | None = None) -> None:
     """Print the mean dE00 of each image and column, averages and gains, on stdout."""
-    from chromiq.evaluate.score.summary import (
+    from chromiq.evaluate.score.scores import (
         average,
         average_interval,
         average_of,

@@ -36,10 +36,16 @@ def score(
 ) -> None:
     """Measure the colour difference from the truth, and write a report."""
     from chromiq.dataset_builder.inputs.garments_json import read_garments
-    from chromiq.evaluate.report.page import write_report
+    from chromiq.evaluate.report import write_report
     from chromiq.evaluate.score.crops import read_crops
-    from chromiq.evaluate.score.folders import ImageSet, find_images, score_folders
-    from chromiq.evaluate.score.summary import average, scores_document, write_scores
+    from chromiq.evaluate.score.scores import (
+        ImageSet,
+        average,
+        find_images,
+        score_folders,
+        scores_document,
+        write_scores,
+    )
     from chromiq.files import ensure_output_folder
     from chromiq.progress import progress_bar
 

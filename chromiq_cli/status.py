@@ -65,7 +65,7 @@ def status(
 
 def _save(run: Path) -> None:
     from chromiq.toolkit_configs.runs.status import read_status
-    from chromiq.toolkit_configs.trainer.job_control import request_checkpoint
+    from chromiq.toolkit_configs.trainer.engine import request_checkpoint
 
     if read_status(run).state != "running":
         raise UsageError(f"{run} is not running, so there is nothing to save.")
@@ -100,8 +100,7 @@ def _list(runs: list[Path], *, as_json: bool) -> None:
 def _sweep(folder: Path, *, watch: bool, as_json: bool) -> None:
     from rich.console import Console
 
-    from chromiq.toolkit_configs.sweeps.local import follow_sweep, sweep_exit_code
-    from chromiq.toolkit_configs.sweeps.view import cells_view, sweep_view
+    from chromiq.toolkit_configs.sweeps.local import cells_view, follow_sweep, sweep_exit_code, sweep_view
 
     if watch:
         with sweep_view(None if as_json else Console()) as show:

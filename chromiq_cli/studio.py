@@ -45,7 +45,7 @@ def studio(
         )
     from chromiq.dataset_builder.segmenters.network.hub import HubModel
     from chromiq.dataset_builder.segmenters.network.hub_models import SAM_2
-    from chromiq.studio.serve import serve
+    from chromiq.studio.app import serve
     from chromiq.studio.workplace import open_workplace
 
     workplace = open_workplace(folders)

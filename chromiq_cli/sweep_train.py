@@ -51,8 +51,7 @@ def sweep_train(
         return
     if job:
         raise UsageError("--job is only for --target slurm.")
-    from chromiq.toolkit_configs.sweeps.local import sweep_exit_code, train_jobs
-    from chromiq.toolkit_configs.sweeps.view import sweep_view
+    from chromiq.toolkit_configs.sweeps.local import sweep_exit_code, sweep_view, train_jobs
     from chromiq.toolkit_configs.trainer.devices import default_devices, find_gpus, read_devices
 
     chosen = read_devices(devices) if devices else default_devices(find_gpus())

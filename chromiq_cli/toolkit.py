@@ -43,7 +43,7 @@ def setup(
     """
     from chromiq.progress import notes
     from chromiq.toolkit_configs.trainer.setup import set_up_toolkit
-    from chromiq.toolkit_configs.trainer_smoke_test import smoke_test as run_smoke_test
+    from chromiq.toolkit_configs.trainer.setup import smoke_test as run_smoke_test
 
     with notes("toolkit setup") as note:
         info = set_up_toolkit(note)

@@ -51,7 +51,6 @@ class BuildSummary:
     """What a build made.
 
     Attributes:
-        folder: the dataset.
         examples: how many lines its manifest has.
         resumed: how many pairs were already finished.
         segmenter: who found the garments.
@@ -87,9 +86,6 @@ def build(
     """Build a training dataset from a folder or CSV of photo pairs; the same call again resumes.
 
     Args:
-        source: folder or CSV file of pairs.
-        folder: the dataset to write.
-        options: what decides its bytes.
         garments: the user's labels, in the published form.
         masks: folder of the user's own garment masks, ``on_modelN.png`` of the photo's size, 255 on it; or
             a COCO file.

@@ -70,7 +70,6 @@ class PairResult:
     """What became of a pair; its examples are on disk, in its record.
 
     Attributes:
-        key: the pair's.
         examples: how many it has; 0 if it was left out.
         resumed: whether all was there already.
         findings: why nothing could be made of it.

@@ -40,11 +40,7 @@ class Executor(Protocol):
 
 @dataclass(frozen=True)
 class LocalExecutor:
-    """Pairs in their order, in this process with one worker, else in processes of their own.
-
-    Attributes:
-        workers: processes.
-    """
+    """Pairs in their order, in this process with one worker, else in processes of their own."""
 
     workers: int = 1
 

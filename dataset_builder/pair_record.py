@@ -71,7 +71,6 @@ def write_files(folder: Path, files: Mapping[Path, bytes]) -> dict[str, str]:
     that what a power cut took is made again, and a build syncs them all before it writes its manifest.
 
     Args:
-        folder: the dataset.
         files: path to content.
 
     Returns:

@@ -28,8 +28,6 @@ def write_review(
     """Write the picture and the mask of a doubtful pair.
 
     Args:
-        folder: the dataset.
-        key: of the pair.
         still_life: ``(h, w, 3)`` uint8 sRGB.
         on_model: ``(H, W, 3)`` uint8 sRGB, the photo at any size.
         found: the mask, of the photo's own size.

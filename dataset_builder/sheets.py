@@ -57,8 +57,6 @@ def read_small_example(folder: Path, example: Example, loss_masks: dict[str, Los
     """Read an example of a dataset.
 
     Args:
-        folder: the dataset.
-        example: as in the manifest.
         loss_masks: those read so far, by digest: most pairs of a catalogue share one.
     """
     size_wh = photo_size_wh(folder / example.target)
@@ -100,8 +98,6 @@ def write_sheets(folder: Path, model: str, shown: Sequence[Example], examples: i
     """Write ``contact_sheet.jpg`` and ``preview_sheet.jpg``.
 
     Args:
-        folder: a finished dataset.
-        model: the model to train.
         shown: examples as in the manifest; every `sheet_step`-th.
         examples: how many the dataset has.
     """
@@ -128,12 +124,7 @@ def _write(path: Path, tiles: Sequence[RgbImage], title: str) -> None:
 
 
 def contact_tile(small: SmallExample, example: Example) -> RgbImage:
-    """Still-life, on-model photo with the mask's outline, and the latter as degraded, with what was done.
-
-    Args:
-        small: the example's pictures.
-        example: as in the manifest.
-    """
+    """Still-life, on-model photo with the mask's outline, and the latter as degraded, with what was done."""
     shown = [tile_high(picture) for picture in small.photos]
     still_life, on_model, degraded = shown
     size_wh = (on_model.shape[1], on_model.shape[0])
@@ -164,8 +155,6 @@ def preview_tile(small: SmallExample, example: Example, model: str, resolution: 
     """Control and target as trained; what the loss leaves out lies under blue.
 
     Args:
-        small: the example's pictures.
-        example: as in the manifest.
         model: the model to train; it decides what sides are multiples of.
         resolution: of the job.
     """

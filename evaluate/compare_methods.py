@@ -11,10 +11,16 @@ from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.errors import OptionError, raise_findings
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
 from chromiq.evaluate.generate.lora_files import require_lora_files
-from chromiq.evaluate.report.page import write_report
+from chromiq.evaluate.report import write_report
 from chromiq.evaluate.score.crops import crop_seam_findings
-from chromiq.evaluate.score.folders import ImageScore, ImageSet, find_images, image_findings, score_folders
-from chromiq.evaluate.score.summary import write_scores
+from chromiq.evaluate.score.scores import (
+    ImageScore,
+    ImageSet,
+    find_images,
+    image_findings,
+    score_folders,
+    write_scores,
+)
 from chromiq.evaluate.testset import (
     Found,
     TrialSet,
@@ -37,9 +43,7 @@ class Evaluation:
 
     Attributes:
         scores: per picture; columns ``control``, ``transfer`` and two for each LoRA or folder of outputs.
-        titles: of the columns, by name.
         left_alone: by column and picture, what a correction did not touch, and why.
-        report: the HTML file.
     """
 
     scores: tuple[ImageScore, ...]
@@ -74,7 +78,6 @@ class Methods:
         outputs: folders of images of the controls' names that were made elsewhere, by column; treated as a
             LoRA's.
         register_first: bring images that were shifted or resized to where the truth lies.
-        options: how to generate.
     """
 
     loras: Sequence[Path] = ()
@@ -97,8 +100,6 @@ def columns_of(out: Path, control: Path, methods: Methods) -> list[Column]:
 
     Args:
         out: gets a folder for each that is made.
-        control: folder of the control images.
-        methods: what is compared.
     """
     columns = [
         Column("control", "uncorrected", control),
@@ -153,7 +154,6 @@ def lora_columns(loras: Sequence[Path], taken: Collection[str] = ()) -> dict[str
     """The LoRAs by their column: ``generated`` for a single one, else their names, numbered where equal.
 
     Args:
-        loras: their files.
         taken: columns that there are already; with any, a single LoRA has its own name too.
 
     >>> list(lora_columns([Path("a.safetensors")])), list(lora_columns([Path("x/a.st"), Path("y/a.st")]))
@@ -213,9 +213,7 @@ def evaluate_testset(
         out: gets a folder for each column, ``scores.json``, ``scores.csv`` and ``report.html``.
         segmenter: finds the garment for the corrections, which never see the truth's mask.
         methods: what is compared; only the correction without a network if not given.
-        title: the report's heading.
         notes: what a reader of the report must know.
-        on_progress: called with pictures done and pictures in all, over all columns.
 
     Raises:
         UnsoundError: if the test set, its crops, a LoRA or an output is not sound.

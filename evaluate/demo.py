@@ -22,7 +22,7 @@ from chromiq.files import ensure_output_folder, write_text
 from chromiq.photos.images import write_photo
 from chromiq.progress import Update
 from chromiq.sample_catalogue.catalogue import draw_pair, write_catalogue
-from chromiq.toolkit_configs.smoke_engine.toy_base import TOY_BASE, TOY_CANVAS_WH, TOY_DENOISING_STEPS
+from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import TOY_BASE, TOY_CANVAS_WH, TOY_DENOISING_STEPS
 
 PAIRS = 40
 TRAIN_STEPS = 400

@@ -16,7 +16,7 @@ from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.documents import load_json, read_text
 from chromiq.errors import AccessError, ChromiqError, Finding, UnsoundError, UsageError
 from chromiq.evaluate.generate.lora_files import read_lora_file
-from chromiq.evaluate.score.summary import bootstrap_interval, column_title
+from chromiq.evaluate.score.scores import bootstrap_interval, column_title
 from chromiq.evaluate.sweep import CURVE_FILE, SWEEP_FILE, run_job
 from chromiq.files import sha256_file, write_text
 from chromiq.models import MODELS, Licence, base_licence, model_of_arch
@@ -40,7 +40,6 @@ class Figure:
         what: was measured, such as ``"uncorrected"``.
         images: how many.
         mean: mean over images of dE00 against the truth.
-        interval: its 95 % bootstrap interval.
     """
 
     what: str
@@ -96,7 +95,6 @@ def prepare(
     """Collect what a publication needs; nothing is written or sent.
 
     Args:
-        run: the run folder.
         repository: ``owner/name`` on the hub.
         step: of the checkpoint; the final one if not given.
         figures: folder with ``sweep.json`` or ``scores.json``.
@@ -167,12 +165,9 @@ def upload(
     """Write the folder `UPLOAD_FOLDER` into the run folder, and upload it in one commit; its address.
 
     Args:
-        run: the run folder.
-        publication: as `prepare` gives it.
         private: of a repository that does not exist yet.
         endpoint: of the hub; ``HF_ENDPOINT`` or huggingface.co unless given.
         token: with the right to write; the machine's own login or ``HF_TOKEN`` unless given.
-        say: called with a line about what is done.
 
     Raises:
         AccessError: if the hub wants a token, or another one.

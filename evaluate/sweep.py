@@ -20,10 +20,8 @@ from chromiq.errors import (
     UsageError,
 )
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
-from chromiq.evaluate.report.page import Chart, write_report
-from chromiq.evaluate.report.pictures import steps_curve
-from chromiq.evaluate.score.folders import ImageSet, score_folders
-from chromiq.evaluate.score.summary import bootstrap_interval
+from chromiq.evaluate.report import Chart, steps_curve, write_report
+from chromiq.evaluate.score.scores import ImageSet, bootstrap_interval, score_folders
 from chromiq.evaluate.testset import TrialSet, read_testset, write_canvas_masks
 from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256_text, write_bytes, write_json
 from chromiq.models import model_of_arch
@@ -45,10 +43,8 @@ class Point:
     """One checkpoint as measured.
 
     Attributes:
-        checkpoint: file name.
         step: of the training.
         mean: mean over images of the mean dE00; None if it could not be measured.
-        interval: its 95 % bootstrap interval over images.
         images: mean dE00 by image.
         sha256: of the checkpoint; the same is not measured again.
         error: why it could not be measured, else None.
@@ -187,12 +183,10 @@ def measure_checkpoints(
     """Generate the test set with every checkpoint of a run and measure it; the same call again resumes.
 
     Args:
-        run: the run folder.
         testset: as `chromiq.evaluate.testset.read_testset` takes it.
         out: gets ``sweep.json``, ``curve.png``, ``report.html`` and the images, a folder per checkpoint.
         options: how to generate; with the run's own base model unless given.
         watch_every_s: look for new checkpoints again after so many seconds until the run ends.
-        on_progress: called with images done and images in all.
         on_point: called with each checkpoint as it is done.
 
     Raises:

@@ -20,7 +20,7 @@ from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.dataset_layout import DatasetLayout, read_examples
 from chromiq.errors import Finding, raise_findings
 from chromiq.evaluate.score.crops import Crop, read_crops
-from chromiq.evaluate.score.folders import find_images
+from chromiq.evaluate.score.scores import find_images
 from chromiq.files import natural_key
 from chromiq.imaging.registration import align
 from chromiq.imaging.resize import resize_mask

@@ -56,11 +56,9 @@ def albedo_of(
     """Linear-light colour of the cloth.
 
     Args:
-        fabric: the cloth.
         u: ``(H, W)``, cloth coordinate across, in heads.
         v: ``(H, W)``, cloth coordinate along.
         scale_px: pixels per head, for antialiasing.
-        rng: for the weave.
 
     Returns:
         ``(H, W, 3)`` float32, linear sRGB in 0..1.

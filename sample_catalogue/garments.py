@@ -161,9 +161,6 @@ def top(
 
     Args:
         kind: a key of `CUTS`.
-        figure: for whom it is cut.
-        fabric: the cloth.
-        rng: for the fall of the folds.
         second: cloth of the sleeves and trims of a two-tone garment.
         tucked: closer to the body, its hem in the waistband.
     """
@@ -388,9 +385,6 @@ def bottom(kind: str, figure: Figure, fabric: Fabric, rng: np.random.Generator) 
 
     Args:
         kind: ``"trousers"``, ``"jeans"``, ``"shorts"`` or ``"skirt"``.
-        figure: for whom it is cut.
-        fabric: the cloth.
-        rng: for the fall of the folds.
     """
     if kind == "skirt":
         return Clothes([_skirt(figure, fabric, rng), _waistband(figure, fabric, loops_sewn=False)])

@@ -1,13 +1,20 @@
-"""All screens behind the gate, as one ASGI application."""
+"""All screens behind the gate as one ASGI application, served on this machine's own address alone."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import ctypes
+import errno
+import logging
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
 
 import anyio.to_thread
+import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -20,39 +27,37 @@ from chromiq.dataset_builder.segmenters.network.hub import HubModel
 from chromiq.dataset_builder.segmenters.network.hub_models import SAM_2
 from chromiq.errors import ChromiqError, LockedError, UsageError
 from chromiq.studio.batches import Batches
-from chromiq.studio.clicks import Clicks
-from chromiq.studio.commands import Commands
-from chromiq.studio.jobs import Jobs
+from chromiq.studio.jobs import Commands, Jobs
 from chromiq.studio.live import LiveCorrections
-from chromiq.studio.mask_work import EditingCache
+from chromiq.studio.mask_work import Clicks, EditingCache
 from chromiq.studio.pages import page
 from chromiq.studio.previews import Previews
 from chromiq.studio.screens import (
     config,
     dataset,
-    decisions,
     deliver,
     light_table,
     mask,
     open_folder,
     photo,
-    pictures,
     runs,
 )
 from chromiq.studio.security import Gate
 from chromiq.studio.workplace import OutsideError, Workplace
 
-_SCREENS = (light_table, photo, pictures, decisions, deliver, open_folder, mask, dataset, runs, config)
+_SCREENS = (light_table, photo, deliver, open_folder, mask, dataset, runs, config)
 
 # Each may decode a photo of 25 megapixels at the same time.
 _THREADS = 4
+DEFAULT_PORT = 8765
+_M_ARENA_MAX = -8  # as malloc.h names it
+_LOOPBACK = "127.0.0.1"
 
 
 def create_app(workplace: Workplace, token: str, masker: HubModel = SAM_2) -> Starlette:
     """The application.
 
     Args:
-        workplace: what it works on.
         token: opens its one session, once.
         masker: SAM 2 for clicks in the mask editor, by hub name or folder.
     """
@@ -105,3 +110,72 @@ def _error(request: Request, status: int, message: str) -> Response:
     response = page(request, "error", title="Not done", command="chromiq studio --help", message=message)
     response.status_code = status
     return response
+
+
+def serve(
+    workplace: Workplace, port: int | None, on_start: Callable[[str], None], masker: HubModel = SAM_2
+) -> None:
+    """Serve the page until Ctrl-C.
+
+    Args:
+        port: to listen on; None for `DEFAULT_PORT`, or a free one if that is taken.
+        on_start: called with the address, once the page can be opened.
+        masker: SAM 2 for clicks in the mask editor.
+
+    Raises:
+        UsageError: if the port is taken.
+    """
+    _bound_memory()
+    listener = _listen(port)
+    token = secrets.token_urlsafe(24)
+    app = create_app(workplace, token, masker)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_graceful_shutdown=0,
+    )
+    logging.getLogger("uvicorn.error").addFilter(_is_fault)
+    server = uvicorn.Server(config)
+    with listener:
+        on_start(f"http://{_LOOPBACK}:{listener.getsockname()[1]}/?token={token}")
+        try:
+            server.run(sockets=[listener])
+        except KeyboardInterrupt:
+            pass  # how it ends
+        finally:
+            app.state.jobs.end()
+            app.state.commands.end()
+
+
+def _is_fault(record: logging.LogRecord) -> bool:
+    """Whether uvicorn reports a real error: on Ctrl-C it also reports the requests that it cancels."""
+    error = record.exc_info[1] if record.exc_info else None
+    return "graceful" not in record.getMessage() and not isinstance(error, asyncio.CancelledError)
+
+
+def _bound_memory() -> None:
+    """One heap in place of one for each thread: each would keep what large photos left in it."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # of glibc
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 1)
+
+
+def _listen(port: int | None) -> socket.socket:
+    wanted = [port] if port is not None else [DEFAULT_PORT, 0]
+    for number in wanted:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((_LOOPBACK, number))
+        except OSError as error:
+            listener.close()
+            if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+                raise
+        else:
+            listener.listen(128)
+            return listener
+    raise UsageError(f"port {port} cannot be used on this machine; choose another one, or none")

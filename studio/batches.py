@@ -43,7 +43,6 @@ class Batches:
         """What became of the photos, most doubtful first.
 
         Args:
-            run: the batch.
             keys: of the photos wanted; None for all.
 
         Raises:

@@ -45,8 +45,6 @@ def deliver(run: BatchRun, results: Sequence[Result], out: Path) -> None:
     """Copy photos, byte for byte, with their table and proof sheet.
 
     Args:
-        run: the batch.
-        results: as `chosen` gives them.
         out: a new or an empty folder, or a file that ends in ``.zip``.
 
     Raises:

@@ -67,8 +67,6 @@ class LiveCorrections:
         """A photo as it would be with a decision.
 
         Args:
-            run: the batch.
-            key: of the photo.
             decision: strength, target colour and whether to correct it whatever speaks against it.
 
         Raises:

@@ -1,4 +1,7 @@
-"""A photo whose mask is edited: small enough to look at and to correct again in part of a second."""
+"""A photo whose mask is edited: small enough to look at and to correct again in part of a second.
+
+SAM 2 helps where its weights are on this machine; it is loaded at the first click.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,13 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.judging.evidence import find_bodies
@@ -18,12 +24,17 @@ from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.plan import Plan, look_at_subject, plan_correction
 from chromiq.correction.subject import Pixels, Subject
 from chromiq.dataset_builder.segmenters.classic.body import Body
+from chromiq.dataset_builder.segmenters.network.hub import HubModel, weights_available
+from chromiq.dataset_builder.segmenters.network.hub_models import SAM_2
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
-from chromiq.errors import Finding, UnsoundError
+from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.imaging.resize import resize_mask
 from chromiq.photos.images import photo_size_wh, read_mask
 from chromiq.records import BoolMask, GarmentMask, PhotoPair
 from chromiq.studio.previews import BoundedCache, decode_shown, encoded, preview_size_wh, stamp
+
+if TYPE_CHECKING:
+    from chromiq.dataset_builder.segmenters.network.clicks import ClickModel, EncodedPhoto
 
 _CACHE_BYTES = 60_000_000
 _BYTES_PER_PX = 12
@@ -35,8 +46,6 @@ class Editable:
     """A pair whose mask is edited, reduced; the rest is computed once, when it is asked for.
 
     Attributes:
-        still_life: reduced.
-        on_model: reduced.
         size_wh: of the on-model photo itself.
     """
 
@@ -86,7 +95,6 @@ def mask_of(data: bytes, size_wh: tuple[int, int]) -> BoolMask:
     """The mask in a PNG that was sent.
 
     Args:
-        data: the file's bytes.
         size_wh: that it has to have; nothing larger is decoded.
 
     Raises:
@@ -141,3 +149,53 @@ class EditingCache:
         """The newest result of a photo."""
         with self._guard:
             return self._results.get((folder, key))
+
+
+class Clicks:
+    """Masks from clicks on the photo that is being edited; one request at a time.
+
+    Args:
+        masker: SAM 2 or 2.1, by hub name or folder.
+    """
+
+    def __init__(self, masker: HubModel = SAM_2) -> None:
+        self._masker = masker
+        self._guard = threading.Lock()
+        self._model: ClickModel | None = None
+        self._seen: tuple[Editable, EncodedPhoto] | None = None
+
+    @property
+    def is_available(self) -> bool:
+        """Whether the libraries and the weights are on this machine; asks no network."""
+        return find_spec("torch") is not None and weights_available(self._masker)
+
+    @property
+    def how_to_get(self) -> str:
+        """What to do so that it is available, as a sentence."""
+        name = self._masker.name_or_path
+        return (
+            f"SAM 2 is not on this machine. Run pip install 'chromiq[models]' and hf download {name}, then "
+            "reload this page; or start the studio with --masker FOLDER."
+        )
+
+    def mask(self, photo: Editable, points_xy: ArrayLike, is_inside: ArrayLike) -> BoolMask:
+        """The mask of what was clicked on, at the size of the photo's preview.
+
+        Args:
+            photo: the pair whose on-model photo was clicked on.
+            points_xy: ``(N, 2)`` in pixels of the preview.
+            is_inside: ``(N,)``, whether each point is on the garment or beside it.
+
+        Raises:
+            UsageError: if SAM 2 is not available.
+            AccessError: if its weights cannot be used.
+        """
+        if not self.is_available:
+            raise UsageError(self.how_to_get.removesuffix("."))
+        from chromiq.dataset_builder.segmenters.network.clicks import load_click_model
+
+        with self._guard:
+            self._model = self._model or load_click_model(self._masker)
+            if self._seen is None or self._seen[0] is not photo:
+                self._seen = photo, self._model.encode(photo.on_model.rgb)
+            return self._model.mask(self._seen[1], points_xy, is_inside)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Awaitable, Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, cast
 
 from jinja2 import Environment
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from chromiq.correction.results import BatchRun
 from chromiq.studio.batches import Batches
+from chromiq.studio.jobs import Commands, Jobs
+from chromiq.studio.live import LiveCorrections
+from chromiq.studio.mask_work import Clicks, EditingCache
+from chromiq.studio.previews import Previews
 from chromiq.studio.workplace import Kind, OpenedFolder, Workplace
 from chromiq.templating import template_environment
 
@@ -34,23 +40,15 @@ def shell_command(*words: str | Path) -> str:
     return shlex.join(str(word) for word in words)
 
 
-Value = TypeVar("Value")
-
-
 def page(request: Request, template: str, *, title: str, command: str, **values: Any) -> Response:
     """A screen.
 
     Args:
-        request: that asks for it.
         template: its name below ``templates/studio``.
-        title: of the page.
         command: the command line that does the same.
-        values: for the template.
     """
-    workplace = workplace_of(request)
-    return fragment(
-        template, title=title, command=command, workplace=workplace, path=request.url.path, **values
-    )
+    workplace, path = parts_of(request).workplace, request.url.path
+    return fragment(template, title=title, command=command, workplace=workplace, path=path, **values)
 
 
 def fragment(template: str, **values: Any) -> Response:
@@ -58,7 +56,6 @@ def fragment(template: str, **values: Any) -> Response:
 
     Args:
         template: its name below ``templates/studio``.
-        values: for the template.
     """
     return HTMLResponse(_environment().get_template(f"studio/{template}.html.j2").render(**values))
 
@@ -68,16 +65,22 @@ def png(data: bytes, headers: dict[str, str] | None = None) -> Response:
     return Response(data, media_type="image/png", headers=headers)
 
 
-def app_state(request: Request, name: str, kind: type[Value]) -> Value:
-    """What the application keeps under a name, for all requests."""
-    value = getattr(request.app.state, name)
-    assert isinstance(value, kind)
-    return value
+class Parts(Protocol):
+    """What the page works with; the application's state holds it."""
+
+    workplace: Workplace
+    batches: Batches
+    previews: Previews
+    live: LiveCorrections
+    commands: Commands
+    jobs: Jobs
+    editing: EditingCache
+    clicks: Clicks
 
 
-def workplace_of(request: Request) -> Workplace:
-    """What the page works on."""
-    return app_state(request, "workplace", Workplace)
+def parts_of(request: Request) -> Parts:
+    """What the page works with, for all requests."""
+    return cast(Parts, request.app.state)
 
 
 def folder_of(request: Request, *kinds: Kind) -> OpenedFolder:
@@ -86,15 +89,10 @@ def folder_of(request: Request, *kinds: Kind) -> OpenedFolder:
     Raises:
         HTTPException: 404 if it is not open, or of no such kind.
     """
-    folder = workplace_of(request).folders.get(request.path_params["folder"])
+    folder = parts_of(request).workplace.folders.get(request.path_params["folder"])
     if folder is None or (kinds and folder.kind not in kinds):
         raise HTTPException(404, "This folder is not open. Start chromiq studio with it.")
     return folder
-
-
-def batches_of(request: Request) -> Batches:
-    """What was read of the folders of results."""
-    return app_state(request, "batches", Batches)
 
 
 def batch_of(request: Request) -> BatchRun:
@@ -103,7 +101,7 @@ def batch_of(request: Request) -> BatchRun:
     Raises:
         HTTPException: 404 if the folder is not open, or its record is damaged.
     """
-    run = batches_of(request).run(folder_of(request, "corrections").path)
+    run = parts_of(request).batches.run(folder_of(request, "corrections").path)
     if run is None:
         raise HTTPException(404, "These results have no record of their photos. Run chromiq correct again.")
     return run
@@ -121,16 +119,23 @@ def batch_and_key_of(request: Request) -> tuple[BatchRun, str]:
     return run, key
 
 
-async def json_of(request: Request) -> dict[str, Any]:
-    """The JSON object that a request brings.
+def answers_json(
+    answer: Callable[[Request, dict[str, Any]], Any],
+) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that takes a JSON object.
 
-    Raises:
-        HTTPException: 400 if it is no object.
+    Args:
+        answer: called in a thread with the request and its object; gives a response, or plain data for one.
     """
-    try:
-        document = await request.json()
-    except ValueError as error:
-        raise HTTPException(400, "The request is no JSON.") from error
-    if not isinstance(document, dict):
-        raise HTTPException(400, "The request is no JSON object.")
-    return document
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            document = await request.json()
+        except ValueError as error:
+            raise HTTPException(400, "The request is no JSON.") from error
+        if not isinstance(document, dict):
+            raise HTTPException(400, "The request is no JSON object.")
+        answered = await run_in_threadpool(answer, request, document)
+        return answered if isinstance(answered, Response) else JSONResponse(answered)
+
+    return endpoint

@@ -87,7 +87,7 @@ def test_it_lives_beside_hugging_faces_evaluate(wheel, tmp_path):
     python = tmp_path / "venv" / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", str(wheel), "evaluate"], check=True)
     code = (
-        "import evaluate, chromiq.evaluate.score.folders, sys\n"
+        "import evaluate, chromiq.evaluate.score.scores, sys\n"
         "assert evaluate.Metric and 'torch' not in sys.modules\n"
         "sys.argv = ['chromiq', 'score', '--help']\n"
         "from chromiq_cli.main import main; main()"

@@ -60,11 +60,6 @@ class Plan:
     """What a launch would do.
 
     Attributes:
-        config: path of the config.
-        job: its content.
-        findings: of all checks.
-        engine: that trains.
-        resume: whether it resumes an existing run.
         from_step: of the checkpoint that it resumes from, 0 for a new run.
         toolkit: the vendored trainer, if it is the engine.
         dataset_sha256: digest of the dataset.
@@ -141,12 +136,8 @@ def plan(
     """Check everything that a training needs; writes nothing.
 
     Args:
-        config: path of the config.
-        engine: that trains.
-        resume: resume an existing run.
         force: launch despite errors in the config, the dataset, the access and the trainer.
         offline: do not ask the hub for access to the base model.
-        note: called with what is being checked.
 
     Raises:
         AccessError: with all findings, if access to the base model is denied, unless `force`.
@@ -216,11 +207,6 @@ def execute(
     """Train as planned and return the final checkpoint; ``run.json`` in the run folder records how.
 
     A run that is complete is left as it is.
-
-    Args:
-        planned: from `plan`.
-        limits: when to stop AI-Toolkit early.
-        on_status: called after each event.
 
     Raises:
         ChromiqError: if the training fails.
@@ -361,15 +347,7 @@ def _environment_findings(info: ToolkitInfo, device: str) -> list[Finding]:
 def _resume_findings(
     earlier: RunRecord, config: Path, engine: str, digest: str, seed: int | None
 ) -> list[Finding]:
-    """What has changed since the run began.
-
-    Args:
-        earlier: the run's record.
-        config: that it would resume with.
-        engine: that would train.
-        digest: of the dataset as it is now.
-        seed: that it would resume with.
-    """
+    """What has changed since the run began."""
     findings = []
     where = str(config)
     hint = "Resume only if that is intended, or start a run of another name."

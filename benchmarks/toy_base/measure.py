@@ -19,12 +19,11 @@ from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
 from chromiq.evaluate.compare_methods import evaluate_testset
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
-from chromiq.evaluate.score.folders import ImageScore, ImageSet, find_images, score_folders
-from chromiq.evaluate.score.summary import bootstrap_interval
+from chromiq.evaluate.score.scores import ImageScore, ImageSet, bootstrap_interval, find_images, score_folders
 from chromiq.evaluate.testset import read_testset, write_canvas_masks
 from chromiq.photos.images import read_photo, write_photo
 from chromiq.sample_catalogue.catalogue import draw_pair, write_catalogue
-from chromiq.toolkit_configs.smoke_engine.toy_base import TOY_CANVAS_WH, TOY_DENOISING_STEPS
+from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import TOY_CANVAS_WH, TOY_DENOISING_STEPS
 
 _TRAINING_PAIRS = 24
 _TEST_PAIRS, _TEST_SEED, _FIRST_TEST = 24, 77, 20  # the catalogue's first looks are the same for every seed

@@ -66,7 +66,6 @@ def garment_mask(geometry: Geometry, mask: BoolMask, floor: float = PHOTO_FLOOR)
     """White on the garment, `floor` on the rest of the on-model photo, a soft edge between; else black.
 
     Args:
-        geometry: of the example.
         mask: ``(H, W)`` bool, the garment on the on-model photo, of the photo's own size.
         floor: 0..1, the weight of the photo outside the garment, which keeps skin and background in place.
     """

@@ -62,9 +62,7 @@ def read_pair(pair: PhotoPair, given_mask: BoolMask | None, options: BuildOption
     """Read a pair.
 
     Args:
-        pair: two photos.
         given_mask: ``(H, W)``, the user's, of the on-model photo's size, if any.
-        options: of the build.
 
     Raises:
         UnsoundError: if a file cannot be read, or the two photos do not fit the canvas.
@@ -115,7 +113,6 @@ def scene_of(
     """The scene of two photos.
 
     Args:
-        options: of the build.
         geometry: as `geometry_of` gives it for the photos' files.
         still_life: ``(h, w, 3)`` uint8 sRGB.
         on_model: ``(H, W, 3)`` uint8 sRGB.
@@ -136,7 +133,6 @@ def control_of(scene: Scene, degraded: RgbImage) -> RgbImage:
     """The picture with a colour error.
 
     Args:
-        scene: as `scene_of` gives it.
         degraded: its photo with the error; the same outside the garment.
     """
     if scene.geometry is None:

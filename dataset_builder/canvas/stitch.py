@@ -37,10 +37,6 @@ def published_geometry(still_life_wh: tuple[int, int], on_model_wh: tuple[int, i
     Each photo is centred vertically on a canvas as high as the higher one; the whole is scaled to height
     800 and padded on the right to 1328. The seam of two photos of 896x1120 lies at x = 640.
 
-    Args:
-        still_life_wh: width and height in pixels.
-        on_model_wh: width and height in pixels.
-
     Raises:
         UnsoundError: if the two are wider than the canvas. The published script cut both sides off then,
             which moves the seam; the exact geometry fits such pairs.
@@ -72,8 +68,6 @@ def exact_geometry(
     """Both photos at one height, uncropped, centred on the Kontext size that shows them largest.
 
     Args:
-        still_life_wh: width and height in pixels.
-        on_model_wh: width and height in pixels.
         size_wh: the canvas, instead of a size of Kontext's.
 
     Returns:
@@ -145,7 +139,6 @@ def with_on_model(
     Args:
         canvas: of the photo that was.
         on_model: ``(H, W, 3)`` uint8 sRGB.
-        geometry: of the canvas.
         scaling: as it was stitched with.
         changed: rows and columns outside of which both photos are the same; it saves `resize` the rest.
 

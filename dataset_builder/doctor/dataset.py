@@ -94,7 +94,6 @@ def check_dataset(root: Path, on_progress: Callable[[int, int], None] | None = N
 
     Args:
         root: the folder that holds ``gt/``, ``control/`` and so on; ``held_out/`` is checked as well.
-        on_progress: called with examples done and examples in all.
     """
     folders = dataset_folders(root)
     recorded, findings = read_manifest(root)
@@ -137,9 +136,6 @@ def check_folders(
     Examples are read by one thread per core; no more than a few of them are in memory at a time.
 
     Args:
-        folders: what is trained on.
-        on_progress: called with examples done and examples in all.
-        training: how.
         recorded: what the manifest says, by target.
         held_out: what is kept out of training; nothing in it may resemble what is trained on.
         built: whether chromiq made the dataset, so that it has to keep chromiq's promises.

@@ -57,7 +57,6 @@ def check_inputs(
     """Read and check all that a build starts from.
 
     Args:
-        source: folder or CSV file of pairs.
         options: of the build; the published geometry takes no pair that is too wide.
         garments: labels given, in the published form.
         masks: folder of garment masks, ``on_modelN.png``, or a COCO file.
@@ -108,8 +107,6 @@ def with_recalled(
     Args:
         inputs: as `check_inputs` gives them.
         recalled: by still-life's name, as `recall_given` gives them.
-        dataset: the folder they were found in.
-        options: of the build.
         skip_bad: leave out pairs whose label the segmenter cannot be asked for.
 
     Raises:

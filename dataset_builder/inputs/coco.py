@@ -74,7 +74,6 @@ class CocoMask:
     """The garment of one photo as a COCO file has it, decoded when it is needed.
 
     Attributes:
-        path: the file.
         image: the photo, with its name and size.
         parts: what makes up the garment.
     """
@@ -116,7 +115,6 @@ def read_coco(path: Path, pairs: Sequence[PhotoPair]) -> tuple[dict[str, CocoMas
     called like the pair's garment count.
 
     Args:
-        path: the JSON file.
         pairs: with the label that the user gave, if any.
 
     Returns:
@@ -166,9 +164,7 @@ def write_coco(path: Path, source: Path, found: Iterable[tuple[PhotoPair, str, G
     """Write the garment masks of some on-model photos as COCO instances with compressed run lengths.
 
     Args:
-        path: the JSON file.
         source: the folder of the photos, which `file_name` is relative to; for a CSV file, the one it is in.
-        found: pairs, each with what its garment is called and where it is.
     """
     import supervision as sv
 

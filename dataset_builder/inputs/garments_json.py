@@ -56,9 +56,6 @@ def recall_given(folder: Path) -> dict[str, str]:
     They are recorded at once, so that the file can be rewritten. An entry that the user removed is dropped,
     and its garment is named automatically again.
 
-    Args:
-        folder: the dataset, held by this process alone.
-
     Returns:
         Still-life's file name to word.
 
@@ -91,7 +88,6 @@ def write_own_garments(folder: Path, labels: Mapping[str, str], given: Mapping[s
     """Write a dataset's ``garments.json``, such that the user's edits can be recognised later.
 
     Args:
-        folder: the dataset, held by this process alone.
         labels: what the garments of its examples are called, by still-life's file name.
         given: as `recall_given` gave it; words for garments without examples stay in the file.
     """

@@ -71,7 +71,6 @@ def find_pairs(
     """All photo pairs of a folder or CSV file.
 
     Args:
-        source: the folder or CSV file.
         pattern: how the photos of the folder are named; None for ``still-lifeN`` and ``on_modelN``.
         exclude: a folder below the source that is not searched.
         decode: also decode every photo, which finds those that are cut short behind a sound header.
@@ -237,7 +236,6 @@ class _FolderPairs:
 
     Attributes:
         pairs: with keys that may not be usable as file names yet.
-        findings: what is wrong.
         leftover: files that belong to no pair.
     """
 
@@ -252,7 +250,6 @@ def _pairs_of_folder(
     """The photo pairs of a folder.
 
     Args:
-        folder: what to search.
         pattern: how the photos are named, instead of ``still-lifeN`` and ``on_modelN``.
         exclude: a folder below it that is not searched, such as that of the results.
     """

@@ -70,10 +70,6 @@ def write_selection(folder: Path, chosen: Mapping[str, Choice]) -> None:
 def with_selection(inputs: BuildInputs, folder: Path) -> tuple[BuildInputs, dict[str, str]]:
     """The inputs that were chosen, with the masks that were drawn in the dataset.
 
-    Args:
-        inputs: of a build.
-        folder: the dataset.
-
     Returns:
         The inputs, and by key the split that was chosen. All photos of a garment share one: held out if that
         was chosen for any of them.

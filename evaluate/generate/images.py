@@ -21,7 +21,7 @@ from chromiq.evaluate.generate.pipelines import (
     run_pipeline,
     set_lora_scale,
 )
-from chromiq.evaluate.score.folders import find_images
+from chromiq.evaluate.score.scores import find_images
 from chromiq.files import (
     ensure_output_folder,
     folder_lock,
@@ -44,7 +44,6 @@ class GenerateOptions:
     """What decides the images, apart from controls, captions and weights.
 
     Attributes:
-        model: a key of `chromiq.models.MODELS`.
         checkpoint: hub name or folder of the base model; the model's own unless given.
         steps: denoising steps; the model's own unless given.
         guidance: guidance scale; the model's own unless given.
@@ -97,15 +96,12 @@ def generate(
     """Generate an image for every control; the same call again makes only what is missing or changed.
 
     Args:
-        controls: folder of control pictures.
         out: folder for the images, PNG; with `scales` a folder in it for each, such as ``scale_0.5``.
         captions: prompt by file stem.
-        options: what decides the images.
         lora: safetensors with diffusers' keys.
         references: folder of same-named still-lifes, for models that see them apart.
         only: stems to generate; all of them without.
         scales: strengths of the LoRA to go through instead of the options' one; loaded once.
-        on_progress: called with images done and images in all.
 
     Raises:
         UnsoundError: if a control has no caption, no reference or an unusable size, or the LoRA does not fit.

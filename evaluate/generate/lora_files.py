@@ -22,7 +22,6 @@ class LoraFile:
     """The header of a LoRA file.
 
     Attributes:
-        path: the file.
         keys: of its tensors, sorted.
         metadata: free text, such as ``{"step": "500"}``.
     """
@@ -36,7 +35,6 @@ def read_lora_file(path: Path, *, check_numbers: bool = True) -> LoraFile:
     """Check a LoRA file and read its header.
 
     Args:
-        path: the file.
         check_numbers: read the tensors too and refuse NaN and infinity.
 
     Raises:
@@ -97,9 +95,7 @@ def raise_if_none_fits(lora: LoraFile, fitting: Sequence[str], model: str) -> No
     """Refuse a LoRA of which no layer was loaded; the libraries only warn.
 
     Args:
-        lora: as `read_lora_file` gives it.
         fitting: names of the layers of the model that took weights from it.
-        model: its name, for the message.
     """
     if not fitting:
         message = f"no key fits {model}, for instance {lora.keys[0]}"

@@ -29,7 +29,6 @@ class LoraNetwork:
 
     Attributes:
         lora: safetensors with diffusers' keys.
-        options: what decides the images.
         geometry: layout of the pictures that the LoRA was trained on: ``"published"`` or ``"exact"``.
     """
 
@@ -82,7 +81,6 @@ def write_controls(
         pairs: unique keys.
         folder: gets ``control/``, and ``reference/`` for a model that sees the still-life apart.
         segmenter: names the garments that have no name.
-        network: what is to generate.
 
     Returns:
         Prompts by key, and where the on-model photo lies on each control; None where it is all of it.

@@ -121,10 +121,7 @@ def run_pipeline(
 
     Args:
         pipeline: as `load_pipeline` gives it.
-        model: that it runs.
         pictures: control ``(H, W, 3)`` uint8 sRGB, reference or None, prompt and seed, all of one size.
-        steps: denoising steps.
-        guidance: guidance scale.
 
     Raises:
         ChromiqError: if the pipeline returned another size; a resized picture cannot be measured.

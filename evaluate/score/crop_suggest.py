@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from chromiq.colour import srgb_to_lab
 from chromiq.errors import Finding
 from chromiq.evaluate.score.crops import Crop, crop_findings, crop_mask_findings, unknown_crop_finding
-from chromiq.evaluate.score.folders import find_images
+from chromiq.evaluate.score.scores import find_images
 from chromiq.files import natural_key
 from chromiq.imaging.contact_sheet import captioned, grid
 from chromiq.imaging.masks import bounding_box, skin_hue
@@ -97,13 +97,7 @@ def suggest_crops(truth: Path, masks: Path, on_progress: Update | None = None) -
 def check_crops(
     crops: Mapping[str, Crop], truth: Path, masks: Path | None
 ) -> tuple[list[Finding], RgbImage | None]:
-    """What is wrong with crops, and a sheet of the true images with each crop drawn on them.
-
-    Args:
-        crops: by stem.
-        truth: folder of the true images.
-        masks: folder of same-named garment masks.
-    """
+    """What is wrong with crops, and a sheet of the true images with each crop drawn on them."""
     truths, found = find_images(truth), find_images(masks) if masks else {}
     findings, tiles = [], []
     for name, crop in crops.items():

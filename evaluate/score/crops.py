@@ -73,7 +73,6 @@ def crop_mask_findings(crop: Crop, mask: BoolMask, name: str) -> list[Finding]:
     Args:
         crop: inside the truth image.
         mask: ``(H, W)`` bool, True on the garment, of the truth image's size.
-        name: of the image, for messages.
     """
     share = float(np.mean(mask[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]))
     if share >= _MIN_GARMENT_SHARE:

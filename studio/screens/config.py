@@ -8,8 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -17,8 +15,8 @@ from starlette.routing import Route
 from chromiq.dataset_layout import read_build_record
 from chromiq.errors import UsageError
 from chromiq.models import DEFAULT_MODEL, MODELS
-from chromiq.studio.pages import page, shell_command, workplace_of
-from chromiq.studio.workplace import OpenedFolder, Workplace
+from chromiq.studio.pages import page, parts_of, shell_command
+from chromiq.studio.workplace import OpenedFolder
 from chromiq.toolkit_configs.checks.config import examine_config
 from chromiq.toolkit_configs.render.compose import Composed, compose_job, differences_from
 from chromiq.toolkit_configs.render.job import render_composed
@@ -58,8 +56,8 @@ class _Wanted:
         )
 
 
-def _wanted(workplace: Workplace, query: QueryParams) -> _Wanted:
-    datasets = workplace.of_kind("dataset")
+def _wanted(request: Request) -> _Wanted:
+    datasets, query = parts_of(request).workplace.of_kind("dataset"), request.query_params
     if not datasets:
         raise UsageError("no dataset was opened; start chromiq studio with one")
     folder = next((each for each in datasets if each.id == query.get("dataset")), datasets[0])
@@ -72,30 +70,25 @@ def _wanted(workplace: Workplace, query: QueryParams) -> _Wanted:
 
 
 def _page(request: Request) -> Response:
-    workplace = workplace_of(request)
-    wanted = _wanted(workplace, request.query_params)
+    wanted = _wanted(request)
     return page(
         request,
         "config",
         title="Config",
         command=shell_command("chromiq", *wanted.words),
         wanted=wanted,
-        datasets=workplace.of_kind("dataset"),
+        datasets=parts_of(request).workplace.of_kind("dataset"),
         models=MODELS,
         presets=PRESETS,
     )
 
 
-async def _result(request: Request) -> Response:
-    wanted = _wanted(workplace_of(request), request.query_params)
-    return JSONResponse(await run_in_threadpool(_rendered, wanted))
-
-
-def _rendered(wanted: _Wanted) -> dict[str, Any]:
+def _result(request: Request) -> Response:
     """The config and all that is known without reading the pictures."""
+    wanted = _wanted(request)
     composed = wanted.composed()
     memory, limit_gib = composed.memory, preset_memory_gib(composed.preset)
-    return {
+    answer = {
         "command": shell_command("chromiq", *wanted.words),
         "text": render_composed(composed),
         "memory": None
@@ -114,15 +107,12 @@ def _rendered(wanted: _Wanted) -> dict[str, Any]:
             for each in differences_from("published", composed, wanted.folder.path)
         ],
     }
+    return JSONResponse(answer)
 
 
-async def _findings(request: Request) -> Response:
-    wanted = _wanted(workplace_of(request), request.query_params)
-    return JSONResponse(await run_in_threadpool(_examined, wanted))
-
-
-def _examined(wanted: _Wanted) -> dict[str, Any]:
+def _findings(request: Request) -> Response:
     """What `doctor` says of the config; the hub is not asked."""
+    wanted = _wanted(request)
     with TemporaryDirectory(prefix="chromiq-") as folder:
         path = Path(folder) / f"{wanted.name or 'config'}.yaml"
         path.write_text(render_composed(wanted.composed()), encoding="utf-8")
@@ -135,12 +125,13 @@ def _examined(wanted: _Wanted) -> dict[str, Any]:
         for each in report.findings
     ]
     data = report.data
-    return {
+    answer = {
         "findings": findings,
         "lines": report.lines,
         "examples": data.examples if data else None,
         "passes": round(data.epochs, 1) if data else None,
     }
+    return JSONResponse(answer)
 
 
 def _shown(value: Any) -> str:

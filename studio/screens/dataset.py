@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from chromiq.dataset_builder.doctor.dataset import check_dataset
 from chromiq.dataset_builder.inputs.garments_json import edited_garments, read_garments, write_garments
+from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.selection import (
     CHOICES,
     Choice,
@@ -23,25 +24,30 @@ from chromiq.dataset_builder.inputs.selection import (
     read_selection,
     write_selection,
 )
+from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.pair_record import read_record, recorded_keys
 from chromiq.dataset_builder.segmenters.doubts import in_words
-from chromiq.dataset_layout import DatasetLayout, read_build_record, read_build_source
+from chromiq.dataset_layout import (
+    BuildSource,
+    DatasetLayout,
+    read_build_record,
+    read_build_source,
+    read_examples,
+)
 from chromiq.errors import Finding, UsageError
 from chromiq.files import natural_key
 from chromiq.photos.images import encode_image, read_mask, read_small
-from chromiq.records import Example, RgbImage
-from chromiq.studio.commands import Commands
+from chromiq.records import Example, PhotoPair, RgbImage
 from chromiq.studio.pages import (
-    app_state,
+    answers_json,
     folder_of,
     fragment,
-    json_of,
     page,
+    parts_of,
     png,
     shell_command,
-    workplace_of,
 )
-from chromiq.studio.training.dataset_facts import build_words, dataset_examples, dataset_pairs
+from chromiq.studio.previews import Stamp, stamp
 from chromiq.studio.workplace import OpenedFolder
 
 _PLACE = "/f/{folder}/dataset"
@@ -51,6 +57,12 @@ _ROLES = ("control", "trained", "truth", "reference", "review")
 _MOST_LABEL = 80
 _UNTRAINED_SHARE = 0.25
 _GREY = 127
+_FLAGS = (
+    *("model", "segmenter", "degradation", "geometry", "loss_mask"),
+    *("variants", "identity_share", "held_out", "seed"),
+)
+_MODEL_FLAGS = ("vocabulary", "detector", "masker", "device", "dtype")
+_KEPT = 16
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,6 @@ class Card:
     """A pair on the contact sheet.
 
     Attributes:
-        key: of the pair.
         examples: that were made of it; none if it was left out.
         label: what the garment is called, or will be after the next build.
         choice: what the user chose; empty if nothing.
@@ -166,9 +177,8 @@ def _build_words(folder: Path) -> list[str] | None:
     return build_words(str(folder), source, options)
 
 
-async def _findings(request: Request) -> Response:
-    folder = _dataset(request)
-    return JSONResponse(await run_in_threadpool(findings_by_key, folder.path))
+def _findings(request: Request) -> Response:
+    return JSONResponse(findings_by_key(_dataset(request).path))
 
 
 def findings_by_key(folder: Path) -> dict[str, Any]:
@@ -202,7 +212,7 @@ def _picture(request: Request) -> Response:
         path = DatasetLayout(folder.path).review_picture(key)
         if key not in recorded_keys(folder.path) or not path.is_file():
             raise HTTPException(404, "There is no such picture.")
-        image = read_small(workplace_of(request).inside(path), side_px)
+        image = read_small(parts_of(request).workplace.inside(path), side_px)
         return Response(encode_image(image), media_type="image/jpeg")
     example = dataset_examples(folder.path).get(key)
     if example is None or role not in _ROLES:
@@ -210,9 +220,9 @@ def _picture(request: Request) -> Response:
     name = {"control": example.control, "reference": example.reference}.get(role, example.target)
     if name is None:
         raise HTTPException(404, "There is no such picture.")
-    image = read_small(workplace_of(request).inside(folder.path / name), side_px)
+    image = read_small(parts_of(request).workplace.inside(folder.path / name), side_px)
     if role == "trained" and example.mask:
-        image = _dimmed(image, workplace_of(request).inside(folder.path / example.mask))
+        image = _dimmed(image, parts_of(request).workplace.inside(folder.path / example.mask))
     if side_px == _LARGE_PX:
         return png(encode_image(image, "PNG"))
     return Response(encode_image(image), media_type="image/jpeg")
@@ -228,12 +238,7 @@ def _dimmed(image: RgbImage, mask: Path) -> RgbImage:
     return np.asarray(np.rint(image * weight + _GREY * (1 - weight)), np.uint8)
 
 
-async def _change(request: Request) -> Response:
-    wishes = await json_of(request)
-    return JSONResponse(await run_in_threadpool(_changed, request, wishes))
-
-
-def _changed(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
+def _change(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
     """Write what was chosen for a pair into the files that the next build reads."""
     folder, key = _dataset(request).path, request.path_params["key"]
     pairs = dataset_pairs(folder)
@@ -241,7 +246,7 @@ def _changed(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
         raise HTTPException(404, "There is no pair of this key, or the dataset's photos have moved.")
     if unknown := wishes.keys() - {"label", "choice"}:
         raise UsageError(f"{sorted(unknown)[0]!r} cannot be changed")
-    with workplace_of(request).writing(folder):
+    with parts_of(request).workplace.writing(folder):
         if "label" in wishes:
             label = " ".join(str(wishes["label"]).split())[:_MOST_LABEL]
             if not label or not label.isprintable():
@@ -275,13 +280,13 @@ def _build(request: Request) -> Response:
     words = _build_words(folder.path)
     if words is None:
         raise UsageError(f"{folder.path}: what it was built from is not recorded, or has moved")
-    if not app_state(request, "commands", Commands).start(words, lambda _: None):
+    if not parts_of(request).commands.start(words, lambda _: None):
         raise UsageError("another command that the page started is still at work; wait for it")
     return JSONResponse({"started": True})
 
 
 def _build_status(request: Request) -> Response:
-    folder, status = _dataset(request), app_state(request, "commands", Commands).status
+    folder, status = _dataset(request), parts_of(request).commands.status
     if status is None or status.words[1] != "build" or str(folder.path) not in status.words:
         return JSONResponse({"running": False, "code": None, "text": ""})
     lines = [line for line in status.said.replace("\r", "\n").splitlines() if line.strip()]
@@ -290,12 +295,74 @@ def _build_status(request: Request) -> Response:
     )
 
 
+def dataset_examples(folder: Path) -> dict[str, Example]:
+    """The examples of a dataset by name, read again when its manifest has changed.
+
+    Raises:
+        UnsoundError: if a line of the manifest is not an example.
+    """
+    return _examples(folder, stamp(DatasetLayout(folder).manifest))
+
+
+@lru_cache(_KEPT)
+def _examples(folder: Path, _: Stamp) -> dict[str, Example]:
+    return {example.name: example for example in read_examples(folder)}
+
+
+def dataset_pairs(folder: Path) -> dict[str, PhotoPair]:
+    """The pairs that a dataset was built from, by key; none if that is not recorded or they have moved.
+
+    They are listed once for each build.
+    """
+    source = read_build_source(folder)
+    if source is None or not Path(source.pairs).exists():
+        return {}
+    return _pairs(Path(source.pairs), stamp(DatasetLayout(folder).source_record))
+
+
+@lru_cache(_KEPT)
+def _pairs(source: Path, _: Stamp) -> dict[str, PhotoPair]:
+    return {pair.key: pair for pair in find_pairs(source).pairs}
+
+
+def build_words(dataset: str, source: BuildSource, options: dict[str, Any]) -> list[str]:
+    """``build ...``, which builds a dataset again as it was built; options at their defaults are left out.
+
+    >>> build_words("d", BuildSource("photos", skip_bad=True), {"variants": 2, "size_wh": [256, 160]})
+    ['build', 'photos', '--out', 'd', '--variants', '2', '--size', '256x160', '--skip-bad']
+    """
+    words = ["build", source.pairs, "--out", dataset]
+    defaults = BuildOptions()
+    for name in _FLAGS:
+        value = options.get(name, getattr(defaults, name))
+        if value != getattr(defaults, name):
+            words += [_flag(name), str(value)]
+    if size := options.get("size_wh"):
+        words += ["--size", f"{size[0]}x{size[1]}"]
+    for template in options.get("captions") or ():
+        words += ["--caption", template]
+    models = options.get("models") or {}
+    for name in _MODEL_FLAGS:
+        value, default = models.get(name), getattr(defaults.models, name, None)
+        value = tuple(value) if isinstance(value, list) else value
+        if value is not None and value != default:
+            words += [_flag(name), ",".join(value) if isinstance(value, tuple) else str(value)]
+    for name in ("garments", "masks"):
+        if path := getattr(source, name):
+            words += [_flag(name), path]
+    return words + [_flag(name) for name in ("skip_bad", "keep_doubtful") if getattr(source, name)]
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 ROUTES = [
     Route(_PLACE, _page),
     Route(f"{_PLACE}/cards", _cards),
     Route(f"{_PLACE}/findings", _findings),
     Route(f"{_PLACE}/build", _build, methods=["POST"]),
     Route(f"{_PLACE}/build", _build_status, methods=["GET"]),
-    Route(f"{_PLACE}/pair/{{key}}", _change, methods=["POST"]),
+    Route(f"{_PLACE}/pair/{{key}}", answers_json(_change), methods=["POST"]),
     Route(f"{_PLACE}/picture/{{key}}/{{role}}", _picture),
 ]

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from chromiq.correction.results import STATES
+from chromiq.correction.results import STATES, BatchRun, Result
 from chromiq.files import safe_stem
 from chromiq.imaging.report_pictures import csp_hash
 from chromiq.studio.delivery import FINISHED, chosen, deliver, proof_sheet, table, zip_chunks
 from chromiq.studio.pages import (
+    answers_json,
     batch_of,
-    batches_of,
     folder_of,
-    json_of,
     page,
+    parts_of,
     shell_command,
-    workplace_of,
 )
 from chromiq.templating import template_text
 
 
 def _screen(request: Request) -> Response:
     folder, run = folder_of(request, "corrections"), batch_of(request)
-    results = batches_of(request).results(run)
-    is_root = folder.path in workplace_of(request).roots  # beside it nothing may be written
+    results = parts_of(request).batches.results(run)
+    is_root = folder.path in parts_of(request).workplace.roots  # beside it nothing may be written
     out = folder.path / "delivery" if is_root else folder.path.with_name(f"{folder.name}-delivery")
     return page(
         request,
@@ -43,9 +42,14 @@ def _screen(request: Request) -> Response:
     )
 
 
-def _zip(request: Request) -> Response:
+def _chosen(request: Request) -> tuple[BatchRun, list[Result]]:
+    """The batch, and its photos in the states that are asked for."""
     run = batch_of(request)
-    results = chosen(batches_of(request).results(run), request.query_params.getlist("state"))
+    return run, chosen(parts_of(request).batches.results(run), request.query_params.getlist("state"))
+
+
+def _zip(request: Request) -> Response:
+    run, results = _chosen(request)
     if not results:
         raise HTTPException(404, "No photo is in these states.")
     headers = {"content-disposition": f'attachment; filename="{_ascii(run.folder.name)}.zip"'}
@@ -53,15 +57,13 @@ def _zip(request: Request) -> Response:
 
 
 def _table(request: Request) -> Response:
-    run = batch_of(request)
-    results = chosen(batches_of(request).results(run), request.query_params.getlist("state"))
+    run, results = _chosen(request)
     headers = {"content-disposition": 'attachment; filename="delivery.csv"'}
     return Response(table(run, results), media_type="text/csv", headers=headers)
 
 
 def _proof_sheet(request: Request) -> Response:
-    run = batch_of(request)
-    results = chosen(batches_of(request).results(run), request.query_params.getlist("state"))
+    run, results = _chosen(request)
     # As the file that is delivered, it brings its style and pictures with it.
     style = csp_hash(template_text("studio/proof_sheet.css"))
     policy = (
@@ -71,13 +73,13 @@ def _proof_sheet(request: Request) -> Response:
     return HTMLResponse(proof_sheet(run, results), headers={"content-security-policy": policy})
 
 
-async def _to_folder(request: Request) -> Response:
-    run, wishes = batch_of(request), await json_of(request)
-    out = workplace_of(request).inside(run.folder.parent / Path(str(wishes.get("out", ""))))
+def _to_folder(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
+    run = batch_of(request)
+    out = parts_of(request).workplace.inside(run.folder.parent / Path(str(wishes.get("out", ""))))
     states = [str(state) for state in wishes.get("states", FINISHED)]
-    results = chosen(batches_of(request).results(run), states)
-    await run_in_threadpool(deliver, run, results, out)
-    return JSONResponse({"delivered": len(results), "out": str(out)})
+    results = chosen(parts_of(request).batches.results(run), states)
+    deliver(run, results, out)
+    return {"delivered": len(results), "out": str(out)}
 
 
 def _ascii(name: str) -> str:
@@ -87,7 +89,7 @@ def _ascii(name: str) -> str:
 
 ROUTES = [
     Route("/f/{folder}/deliver", _screen),
-    Route("/f/{folder}/deliver", _to_folder, methods=["POST"]),
+    Route("/f/{folder}/deliver", answers_json(_to_folder), methods=["POST"]),
     Route("/f/{folder}/deliver/photos.zip", _zip),
     Route("/f/{folder}/deliver/delivery.csv", _table),
     Route("/f/{folder}/deliver/proof_sheet", _proof_sheet),

@@ -11,16 +11,13 @@ from starlette.routing import Route
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.results import STATES, BatchRun, Result
 from chromiq.studio.batches import version_of
-from chromiq.studio.jobs import Jobs
 from chromiq.studio.pages import (
-    app_state,
     batch_of,
-    batches_of,
     folder_of,
     fragment,
     page,
+    parts_of,
     shell_command,
-    workplace_of,
 )
 
 # A browser needs seconds for thousands of cards: the others come with their names only, and the page's script
@@ -29,7 +26,7 @@ _AT_ONCE = 24
 
 
 def _folders(request: Request) -> Response:
-    workplace = workplace_of(request)
+    workplace = parts_of(request).workplace
     found = workplace.of_kind("corrections")
     if len(found) == 1:
         return RedirectResponse(f"/f/{found[0].id}/", 303)
@@ -41,7 +38,7 @@ def _folders(request: Request) -> Response:
 
 def _light_table(request: Request) -> Response:
     folder, run = folder_of(request, "corrections"), batch_of(request)
-    results = batches_of(request).results(run)
+    results = parts_of(request).batches.results(run)
     return page(
         request,
         "light_table",
@@ -61,16 +58,16 @@ def _cards(request: Request) -> Response:
     """The cards of the photos that are asked for."""
     folder, run = folder_of(request, "corrections"), batch_of(request)
     keys = [key for key in request.query_params.getlist("key") if key in run.by_key]
-    results = batches_of(request).results(run, keys)
+    results = parts_of(request).batches.results(run, keys)
     return fragment("light_table_cards", folder=folder, cards=results, version_of=version_of)
 
 
 def _states(request: Request) -> Response:
     """How every photo stands now, for pages that are open."""
     run = batch_of(request)
-    jobs = app_state(request, "jobs", Jobs)
+    jobs = parts_of(request).jobs
     status = jobs.status(run)
-    photos = {result.pair.key: state_of(result) for result in batches_of(request).results(run)}
+    photos = {result.pair.key: state_of(result) for result in parts_of(request).batches.results(run)}
     job = {"waiting": status.waiting, "done": status.done, "message": status.message}
     return JSONResponse({"photos": photos, "job": job})
 

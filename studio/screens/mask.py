@@ -24,13 +24,11 @@ from chromiq.errors import UsageError
 from chromiq.files import write_bytes
 from chromiq.photos.images import encode_mask, photo_size_wh
 from chromiq.records import BoolMask, PhotoPair
-from chromiq.studio.clicks import Clicks
-from chromiq.studio.jobs import Jobs
-from chromiq.studio.mask_work import EditingCache, mask_of, mask_on_disk
-from chromiq.studio.pages import app_state, folder_of, json_of, page, png, shell_command, workplace_of
-from chromiq.studio.previews import Previews, preview_size_wh
+from chromiq.studio.mask_work import mask_of, mask_on_disk
+from chromiq.studio.pages import answers_json, folder_of, page, parts_of, png, shell_command
+from chromiq.studio.previews import preview_size_wh
+from chromiq.studio.screens.dataset import dataset_pairs
 from chromiq.studio.screens.light_table import batch_command
-from chromiq.studio.training.dataset_facts import dataset_pairs
 from chromiq.studio.workplace import OpenedFolder, Workplace
 
 _PLACE = "/f/{folder}/mask/{key}"
@@ -77,7 +75,7 @@ class _Subject:
 
 
 def _subject(request: Request) -> _Subject:
-    workplace = workplace_of(request)
+    workplace = parts_of(request).workplace
     folder = folder_of(request, "corrections", "dataset")
     found = _of_corrections(folder, request) if folder.kind == "corrections" else _of_dataset(folder, request)
     for path in (found.pair.still_life, found.pair.on_model, found.saved):
@@ -119,7 +117,7 @@ def _page(request: Request) -> Response:
     subject = _subject(request)
     pair = subject.pair
     size_wh = photo_size_wh(pair.on_model)
-    clicks = app_state(request, "clicks", Clicks)
+    clicks = parts_of(request).clicks
     return page(
         request,
         "mask",
@@ -139,26 +137,24 @@ def _page(request: Request) -> Response:
 
 
 def _photo(request: Request) -> Response:
-    return png(app_state(request, "previews", Previews).preview(_subject(request).pair.on_model))
+    return png(parts_of(request).previews.preview(_subject(request).pair.on_model))
 
 
 def _still_life(request: Request) -> Response:
-    return png(app_state(request, "previews", Previews).preview(_subject(request).pair.still_life))
+    return png(parts_of(request).previews.preview(_subject(request).pair.still_life))
 
 
 def _tile(request: Request) -> Response:
     column, row = (request.path_params[name] for name in ("column", "row"))
     try:
-        return png(
-            app_state(request, "previews", Previews).tile(_subject(request).pair.on_model, column, row)
-        )
+        return png(parts_of(request).previews.tile(_subject(request).pair.on_model, column, row))
     except IndexError as error:
         raise HTTPException(404, "beyond the photo's edge") from error
 
 
 def _result(request: Request) -> Response:
     subject = _subject(request)
-    data = app_state(request, "editing", EditingCache).result(subject.folder.path, subject.pair.key)
+    data = parts_of(request).editing.result(subject.folder.path, subject.pair.key)
     if data is None:
         raise HTTPException(404, "Save the mask first.")
     return png(data)
@@ -170,12 +166,7 @@ def _mask(request: Request) -> Response:
     return png(encode_mask(mask), {"etag": _etag(subject.saved)})
 
 
-async def _clicks(request: Request) -> Response:
-    document = await json_of(request)
-    return await run_in_threadpool(_clicked, request, document)
-
-
-def _clicked(request: Request, document: dict[str, Any]) -> Response:
+def _click(request: Request, document: dict[str, Any]) -> Response:
     """The mask of what was clicked on, at the size of the preview."""
     points, is_inside = document.get("points"), document.get("is_inside")
     try:
@@ -189,9 +180,9 @@ def _clicked(request: Request, document: dict[str, Any]) -> Response:
         raise UsageError(f"give 1 to {_MOST_CLICKS} points, and for each whether it is inside")
     if not ((shares >= 0) & (shares <= 1)).all():
         raise UsageError("a click lies outside the photo")
-    editable = app_state(request, "editing", EditingCache).editable(_subject(request).pair)
+    editable = parts_of(request).editing.editable(_subject(request).pair)
     points_xy = shares * editable.on_model.size_wh
-    mask = app_state(request, "clicks", Clicks).mask(editable, points_xy, labels)
+    mask = parts_of(request).clicks.mask(editable, points_xy, labels)
     return png(encode_mask(mask))
 
 
@@ -202,7 +193,7 @@ async def _check(request: Request) -> Response:
 
 def _checked(request: Request, data: bytes) -> Response:
     mask = mask_of(data, _size_said(data))
-    judgement = app_state(request, "editing", EditingCache).editable(_subject(request).pair).judged(mask)
+    judgement = parts_of(request).editing.editable(_subject(request).pair).judged(mask)
     return JSONResponse({"answer": judgement.answer, "doubts": [asdict(doubt) for doubt in judgement.doubts]})
 
 
@@ -212,13 +203,13 @@ async def _put(request: Request) -> Response:
 
 
 def _saved(request: Request, data: bytes) -> Response:
-    subject, cache = _subject(request), app_state(request, "editing", EditingCache)
+    subject, cache = _subject(request), parts_of(request).editing
     mask = mask_of(data, photo_size_wh(subject.pair.on_model))
-    conflict = _write(workplace_of(request), subject, mask, request.headers.get("if-match"))
+    conflict = _write(parts_of(request).workplace, subject, mask, request.headers.get("if-match"))
     if conflict:
         return conflict
     if subject.run is not None:
-        jobs = app_state(request, "jobs", Jobs)
+        jobs = parts_of(request).jobs
         jobs.request(subject.run, [subject.pair.key])
     plan, picture = cache.editable(subject.pair).corrected(mask, subject.options)
     folder, key = subject.folder, subject.pair.key
@@ -281,5 +272,5 @@ ROUTES = [
     Route(f"{_PLACE}/tile/{{column:int}}/{{row:int}}", _tile),
     Route(f"{_PLACE}/result", _result),
     Route(f"{_PLACE}/check", _check, methods=["POST"]),
-    Route(f"{_PLACE}/clicks", _clicks, methods=["POST"]),
+    Route(f"{_PLACE}/clicks", answers_json(_click), methods=["POST"]),
 ]

@@ -20,8 +20,8 @@ from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, UsageError
 from chromiq.files import atomic_path, safe_stem
 from chromiq.photos.images import WRITABLE_FORMATS
 from chromiq.photos.soundness import inspect_photo, list_images
-from chromiq.studio.commands import Commands, count_records
-from chromiq.studio.pages import app_state, json_of, page, shell_command, workplace_of
+from chromiq.studio.jobs import count_records
+from chromiq.studio.pages import answers_json, page, parts_of, shell_command
 from chromiq.studio.workplace import Workplace, subfolders
 
 MAX_UPLOAD_BYTES = 300_000_000
@@ -31,7 +31,7 @@ _DEPTH = 3
 
 
 def _screen(request: Request) -> Response:
-    workplace = workplace_of(request)
+    workplace = parts_of(request).workplace
     folders = list(_photo_folders(workplace))
     source = folders[0][0] if folders else workplace.roots[0]
     return page(
@@ -71,12 +71,8 @@ def _usual_out(workplace: Workplace, source: Path) -> Path:
     return source / "corrected" if source in workplace.roots else source.with_name(f"{source.name}-corrected")
 
 
-async def _preview(request: Request) -> Response:
-    wishes = await json_of(request)
-    return JSONResponse(await run_in_threadpool(_previewed, workplace_of(request), wishes))
-
-
-def _previewed(workplace: Workplace, wishes: dict[str, Any]) -> dict[str, Any]:
+def _preview(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
+    workplace = parts_of(request).workplace
     source, pattern, out = _asked(workplace, wishes)
     listing = find_pairs(source, pattern=pattern, exclude=out)
     return {
@@ -97,9 +93,8 @@ def _findings(listing: PairListing) -> list[str]:
     return [str(finding) for finding in listing.findings if finding.code != "source.strangers"][:_MOST_SHOWN]
 
 
-async def _start(request: Request) -> Response:
-    wishes = await json_of(request)
-    workplace, commands = workplace_of(request), app_state(request, "commands", Commands)
+def _start(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
+    workplace, commands = parts_of(request).workplace, parts_of(request).commands
     source, pattern, out = _asked(workplace, wishes)
     words = [*_words(source, pattern, out), "--skip-bad"]
 
@@ -109,16 +104,18 @@ async def _start(request: Request) -> Response:
 
     if not commands.start(words[1:], opened):
         raise HTTPException(409, "A command is running already.")
-    return JSONResponse({"command": shell_command(*words)})
+    return {"command": shell_command(*words)}
 
 
 def _status(request: Request) -> Response:
     """How far the command is; of a path, nothing is said that was not asked for."""
-    status = app_state(request, "commands", Commands).status
+    status = parts_of(request).commands.status
     if status is None:
         return JSONResponse({"words": []})
     out = Path(status.words[status.words.index("--out") + 1])
-    found = next((each for each in workplace_of(request).of_kind("corrections") if each.path == out), None)
+    found = next(
+        (each for each in parts_of(request).workplace.of_kind("corrections") if each.path == out), None
+    )
     return JSONResponse(
         {
             "words": status.words,
@@ -132,7 +129,7 @@ def _status(request: Request) -> Response:
 
 async def _upload(request: Request) -> Response:
     """One photo that was dropped on the page: written beside the others, never over one."""
-    workplace = workplace_of(request)
+    workplace = parts_of(request).workplace
     name = Path(request.query_params.get("name", "").replace("\\", "/")).name
     suffix = Path(name).suffix.lower()
     if suffix not in {*WRITABLE_FORMATS, ".bmp"}:
@@ -173,8 +170,8 @@ def _words(source: Path, pattern: PairPattern | None, out: Path) -> list[str]:
 BODY_LIMITS = {"/open/upload": MAX_UPLOAD_BYTES}
 ROUTES = [
     Route("/open", _screen),
-    Route("/open/preview", _preview, methods=["POST"]),
-    Route("/open/start", _start, methods=["POST"]),
+    Route("/open/preview", answers_json(_preview), methods=["POST"]),
+    Route("/open/start", answers_json(_start), methods=["POST"]),
     Route("/open/status", _status),
     Route("/open/upload", _upload, methods=["POST"]),
 ]

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from chromiq.toolkit_configs.checks import model_access as hub_module
+from chromiq.toolkit_configs.checks import config as hub_module
 from chromiq.toolkit_configs.render.job import render_job
 
 

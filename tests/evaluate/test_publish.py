@@ -10,7 +10,7 @@ from hub_server import Hub
 
 from chromiq.errors import AccessError, ChromiqError, UnsoundError, UsageError
 from chromiq.evaluate.publish import better_than_nothing, prepare, read_figures, upload
-from chromiq.evaluate.score.summary import bootstrap_interval
+from chromiq.evaluate.score.scores import bootstrap_interval
 from chromiq.files import sha256_file
 from chromiq.models import base_licence
 from chromiq.toolkit_configs.render.job import render_job

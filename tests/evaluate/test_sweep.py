@@ -13,8 +13,7 @@ from chromiq.errors import ChromiqError, UnsoundError, UsageError
 from chromiq.evaluate import sweep as sweep_module
 from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.score.crops import read_crops
-from chromiq.evaluate.score.folders import ImageSet, score_folders
-from chromiq.evaluate.score.summary import bootstrap_interval
+from chromiq.evaluate.score.scores import ImageSet, bootstrap_interval, score_folders
 from chromiq.evaluate.sweep import Point, Sweep, measure_checkpoints, summary
 from chromiq.photos.images import read_photo
 

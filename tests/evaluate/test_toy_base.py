@@ -12,14 +12,13 @@ from PIL import Image, ImageOps
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
-from chromiq.evaluate.score.folders import ImageSet, score_folders
-from chromiq.evaluate.score.summary import average_of
+from chromiq.evaluate.score.scores import ImageSet, average_of, score_folders
 from chromiq.evaluate.testset import read_testset, write_canvas_masks
 from chromiq.sample_catalogue.catalogue import write_catalogue
 from chromiq.toolkit_configs.launch import train_config
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.schema.trainer_job import read_job
-from chromiq.toolkit_configs.smoke_engine.toy_base import TOY_BASE, TOY_CANVAS_WH, TOY_DENOISING_STEPS
+from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import TOY_BASE, TOY_CANVAS_WH, TOY_DENOISING_STEPS
 from chromiq.toolkit_configs.trainer.checkout import toolkit_folder, toolkit_python
 
 MODEL_LIBRARIES = all(find_spec(name) for name in ("torch", "diffusers", "peft"))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from chromiq.errors import LockedError
-from chromiq.evaluate.score.folders import find_images
+from chromiq.evaluate.score.scores import find_images
 from chromiq.files import LOCK_NAME, folder_lock
 from chromiq.toolkit_configs.render.job import render_job
 

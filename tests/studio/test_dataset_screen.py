@@ -15,7 +15,7 @@ from chromiq.dataset_layout import read_examples
 from chromiq.photos.images import photo_size_wh, read_mask
 from chromiq.sample_catalogue.catalogue import write_catalogue
 from chromiq.studio.screens import dataset
-from chromiq.studio.training.dataset_facts import build_words
+from chromiq.studio.screens.dataset import build_words
 
 OPTIONS = BuildOptions(segmenter="classic", size_wh=(192, 128))
 

@@ -13,16 +13,15 @@ import yaml
 from studio_browser import served
 from studio_client import client_of
 
-from chromiq.evaluate.score.summary import bootstrap_interval
+from chromiq.evaluate.score.scores import bootstrap_interval
 from chromiq.evaluate.sweep import Point, Sweep
 from chromiq.files import write_json
 from chromiq.photos.images import write_photo
-from chromiq.studio.screens.runs import resume_words
-from chromiq.studio.training.run_facts import status_facts
+from chromiq.studio.screens.runs import resume_words, status_facts
 from chromiq.toolkit_configs.runs.events import Event, EventLog
 from chromiq.toolkit_configs.runs.record import RunRecord, host, now, write_record
 from chromiq.toolkit_configs.runs.status import read_status
-from chromiq.toolkit_configs.trainer.job_control import create_job_database
+from chromiq.toolkit_configs.trainer.engine import create_job_database
 
 
 def flat(path, level):

@@ -21,7 +21,7 @@ from chromiq.errors import Finding, UnsoundError
 from chromiq.models import EditModel, model_of_arch
 from chromiq.photos.images import photo_size_wh, read_mask_share
 from chromiq.photos.soundness import list_images
-from chromiq.toolkit_configs.checks.edit_models import trained_edit_model
+from chromiq.toolkit_configs.checks.settings import trained_edit_model
 from chromiq.toolkit_configs.schema.trainer_job import DATASET_PROCESSES, Dataset, Job
 
 LATENTS, TEXTS = "_latent_cache", "_t_e_cache"
@@ -78,13 +78,7 @@ class DataFacts:
 def data_findings(
     job: Job, where: str, on_progress: Callable[[int, int], None] | None = None
 ) -> tuple[list[Finding], DataFacts]:
-    """All that is wrong with the datasets that a config names, and what is known of them.
-
-    Args:
-        job: as read.
-        where: the config's name, for messages.
-        on_progress: called with examples done and examples in all, for each dataset.
-    """
+    """All that is wrong with the datasets that a config names, and what is known of them."""
     findings: list[Finding] = []
     sizes: Counter[tuple[int, int]] = Counter()
     crops: list[str] = []

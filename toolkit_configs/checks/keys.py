@@ -61,12 +61,7 @@ _PLACES = {
 
 
 def key_findings(document: Mapping[str, Any], where: str) -> list[Finding]:
-    """What the trainer would ignore, or read as something else, in a config.
-
-    Args:
-        document: the whole config, as `read_config_file` gives it.
-        where: the file's name, for messages.
-    """
+    """What the trainer would ignore, or read as something else, in a config."""
     config = document.get("config")
     config = config if isinstance(config, Mapping) else {}
     processes = config.get("process")

@@ -45,7 +45,6 @@ def disk_need(job: Job, sizes: Mapping[tuple[int, int], int]) -> DiskNeed:
     """What a run writes, estimated.
 
     Args:
-        job: as read.
         sizes: size of targets in pixels to their number.
     """
     process = job.process
@@ -99,9 +98,7 @@ def gpu_findings(
     """Whether the GPU that the config names is there and large enough.
 
     Args:
-        job: as read.
         memory: what it will take, or None if unknown.
-        where: the config's name, for messages.
         gpus: those of the machine; asked for if not given.
     """
     device = job.process.device

@@ -18,11 +18,11 @@ from chromiq.models import EditModel, find_model
 from chromiq.photos.reader import open_photo
 from chromiq.photos.soundness import list_images
 from chromiq.records import Example
-from chromiq.toolkit_configs.render.key_notes import NOTES
 from chromiq.toolkit_configs.render.memory import GIB, MemoryEstimate, estimate_memory
 from chromiq.toolkit_configs.render.presets import PRESETS, find_preset, luxuries, preset_memory_gib, savings
 from chromiq.toolkit_configs.render.settings import Setting, Settings, assign, flat
 from chromiq.toolkit_configs.schema.rendered_job import (
+    NOTES,
     RenderedConfig,
     RenderedDataset,
     RenderedJob,
@@ -169,8 +169,6 @@ def differences_from(preset: str, composed: Composed, dataset: Path) -> list[Dif
 
     Args:
         preset: ``published`` is the published run, whatever the model; another is of the job's own model.
-        composed: the job.
-        dataset: that it was composed for.
 
     Raises:
         UsageError: if the preset is not known.

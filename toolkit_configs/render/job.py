@@ -16,8 +16,8 @@ from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.models import find_model
 from chromiq.templating import template_environment
 from chromiq.toolkit_configs.render.compose import Composed, compose_job
-from chromiq.toolkit_configs.render.key_notes import NOTES
 from chromiq.toolkit_configs.render.settings import Settings, flat, text_setting
+from chromiq.toolkit_configs.schema.rendered_job import NOTES
 
 # AI-Toolkit replaces ${NAME} in the raw text and [name] in every value: neither can be written literally.
 _SUBSTITUTED = re.compile(r"\$\{|\[name\]")
@@ -76,7 +76,6 @@ def render_composed(composed: Composed, template: Path | None = None) -> str:
     """The text of a composed job, which when parsed equals it.
 
     Args:
-        composed: the job.
         template: a user's own template, which is used instead of the model's.
 
     Raises:

@@ -96,7 +96,6 @@ def estimate_memory(job: Job, size_wh: tuple[int, int] | None = None) -> MemoryE
     """What a job will take, or None if its base model is unknown or lies on this disk.
 
     Args:
-        job: as rendered or read.
         size_wh: of the targets in pixels; that of the samples if not known.
     """
     process = job.process

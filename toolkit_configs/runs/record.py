@@ -34,14 +34,12 @@ class RunRecord:
     """What made a LoRA, for an audit.
 
     Attributes:
-        name: of the run.
         engine: ``"smoke"`` or ``"ai-toolkit"``.
         state: of the newest session.
         process: id of the process that trains or watches the trainer.
         started: UTC, ISO 8601; of the newest session.
         ended: the same, or None.
         total_steps: of the whole run.
-        config: path of the config.
         config_sha256: of its bytes.
         dataset_sha256: as `dataset_digest` gives it.
         versions: of Python, chromiq and the libraries that train.
@@ -125,12 +123,7 @@ def read_seed(environment: Mapping[str, str]) -> int | None:
 
 
 def dataset_digest(job: Job, note: Callable[[str], None] | None = None) -> str:
-    """Digest of a dataset: the names and bytes of its targets, captions, controls and masks.
-
-    Args:
-        job: that is trained.
-        note: called now and then with the progress.
-    """
+    """Digest of a dataset: the names and bytes of its targets, captions, controls and masks."""
     folders = [folder for dataset in job.process.datasets for folder in dataset.folders]
     files = [
         (index, path)
@@ -158,12 +151,7 @@ def library_versions() -> dict[str, str]:
 
 
 def is_running(process: int, started: str) -> bool:
-    """Whether a process runs on this machine and is the one that a run was started with.
-
-    Args:
-        process: its id.
-        started: ISO 8601.
-    """
+    """Whether a process runs on this machine and is the one that a run was started with."""
     try:
         found = psutil.Process(process)
         begun_s = found.create_time()

@@ -82,13 +82,7 @@ class RunStatus:
 
 
 def after_event(status: RunStatus, event: Event, run: Path) -> RunStatus:
-    """The status after one more event.
-
-    Args:
-        status: before it.
-        event: the next one.
-        run: the run folder.
-    """
+    """The status after one more event."""
     values = event.values
     status = replace(status, heard_s=max(status.heard_s, event.time_s))
     if event.kind == "start":

@@ -92,7 +92,6 @@ def shown(
     """Yield a function that shows whatever is being followed: live in a terminal, otherwise as lines.
 
     Args:
-        target: the console to show it on.
         drawn: what a live view shows.
         lines: given a function that prints a line, returns one that prints what is new.
     """

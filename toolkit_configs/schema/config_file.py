@@ -45,7 +45,6 @@ class ConfigFile:
 
     Attributes:
         document: the value, with variables and ``[name]`` replaced; None if the file cannot be read.
-        findings: what is wrong with the text itself.
     """
 
     document: Any

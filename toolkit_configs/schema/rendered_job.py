@@ -1,7 +1,8 @@
-"""The job that chromiq writes, typed and strict. Attribute names are AI-Toolkit's keys.
+"""The job that chromiq writes, typed and strict, and what each key does.
 
-The defaults are the published run's. Other keys that the trainer reads may be added; `assign` checks them.
-What others wrote is read by `chromiq.toolkit_configs.schema.trainer_job`.
+Attribute names are AI-Toolkit's keys, and the defaults are the published run's. Other keys that the trainer
+reads may be added; `assign` checks them. What others wrote is read by
+`chromiq.toolkit_configs.schema.trainer_job`.
 """
 
 from __future__ import annotations
@@ -163,3 +164,95 @@ class RenderedJob(_Section):
     def run_folder(self) -> Path:
         """Where checkpoints go."""
         return Path(self.process.training_folder) / self.config.name
+
+
+NOTES: dict[str, str] = {
+    "training_folder": "Runs go here, each in a folder of its name.",
+    "sqlite_db_path": "Only the trainer's own web interface reads it.",
+    "device": "cuda is the first GPU, cuda:1 the second; chromiq shows the trainer that one alone. Or cpu.",
+    "trigger_word": "Put in front of captions that lack it. Captions of chromiq carry theirs already.",
+    "performance_log_every": "Steps between the trainer's own timings in its log.",
+    "network.type": "lora, or lokr: fewer parameters, and fewer programs that load it.",
+    "network.linear": "Rank of the LoRA. Higher learns finer differences, takes memory, overfits sooner.",
+    "network.linear_alpha": "Strength is alpha / rank: keep it equal to linear.",
+    "network.conv": "Rank for convolutions; the transformers here have none.",
+    "network.conv_alpha": "Belongs to conv.",
+    "network.lokr_full_rank": "For lokr only.",
+    "network.lokr_factor": "For lokr only; -1 chooses it.",
+    "network.network_kwargs.ignore_if_contains": "Layers whose names hold one of these are not trained.",
+    "save.dtype": "Precision of the saved LoRA. bf16 keeps range, float16 is finer; both load in diffusers.",
+    "save.save_every": "Steps between checkpoints: what an interrupted run can lose.",
+    "save.max_step_saves_to_keep": "Older ones are deleted. Keep enough for chromiq sweep to choose from.",
+    "save.save_format": "diffusers keys, which chromiq generate loads.",
+    "save.push_to_hub": "Leave it off: chromiq publish writes a model card that is right.",
+    "datasets.folder_path": "Targets, with a caption file beside each.",
+    "datasets.control_path": "What the model is given, under the target's name. A missing one goes unsaid.",
+    "datasets.mask_path": "White trains. The trainer silently skips a missing one; chromiq doctor does not.",
+    "datasets.mask_min_value": "Weight of black, 0 to 1; all weights are then scaled to a mean of 1.",
+    "datasets.default_caption": "For targets without a caption file; there should be none.",
+    "datasets.caption_ext": "Suffix of the caption files.",
+    "datasets.caption_dropout_rate": "Share of steps without a caption. It names the garment: leave it 0.",
+    "datasets.cache_latents_to_disk": "Encodes each target once, into _latent_cache beside it.",
+    "datasets.is_reg": "Whether this is regularisation data.",
+    "datasets.network_weight": "Strength of the LoRA on this dataset.",
+    "datasets.resolution": "Pictures are shrunk and cropped to at most this, squared. A list: each size.",
+    "datasets.controls": "Controls that the trainer makes itself, such as depth; ours are given.",
+    "datasets.flip_x": "Mirroring would put a stitched still-life on the other side.",
+    "datasets.flip_y": "Garments do not stand on their heads.",
+    "datasets.num_frames": "1 for pictures.",
+    "datasets.shrink_video_to_frames": "For video only.",
+    "datasets.do_i2v": "For video only.",
+    "train.batch_size": "Examples per step. Lower it first when memory runs out.",
+    "train.bypass_guidance_embedding": "For distilled models trained without guidance; not for these.",
+    "train.steps": "All steps of the run, those before a resume included.",
+    "train.gradient_accumulation": "Batches per step: steadier, and as much slower.",
+    "train.train_unet": "The transformer is what learns.",
+    "train.train_text_encoder": "Costs much memory and gains no colour.",
+    "train.gradient_checkpointing": "Computes twice to hold far less. Off needs several times the memory.",
+    "train.noise_scheduler": "These models are flow-matching ones.",
+    "train.optimizer": "adamw8bit holds 2 bytes per parameter, adamw 8. On a CPU only adamw runs.",
+    "train.timestep_type": "How the loss weighs the noise levels; weighted is the trainer's choice here.",
+    "train.content_or_style": "balanced draws all noise levels alike.",
+    "train.optimizer_params.weight_decay": "Pulls the LoRA towards none; 0 leaves it free.",
+    "train.unload_text_encoder": "Drops the text encoder, and the captions with it.",
+    "train.cache_text_embeddings": "Encodes captions once, then drops the text encoder: saves its memory.",
+    "train.lr": "Learning rate. Lower it if samples lose texture, for instance to 0.00005.",
+    "train.ema_config.use_ema": "Averages the weights over steps: smoother, and slower to react.",
+    "train.ema_config.ema_decay": "For use_ema.",
+    "train.skip_first_sample": "Leaves out the samples before the first step.",
+    "train.force_first_sample": "Samples before the first step also when resuming.",
+    "train.disable_sampling": "Samples show what is learnt and cost time.",
+    "train.dtype": "Precision of the computation. bf16 on GPUs; float32 on a CPU.",
+    "train.diff_output_preservation": "Keeps what the model does without the trigger word; twice the time.",
+    "train.diff_output_preservation_multiplier": "For diff_output_preservation.",
+    "train.diff_output_preservation_class": "For diff_output_preservation.",
+    "train.switch_boundary_every": "For models of two stages only.",
+    "train.loss_type": "mse, which the mask weighs pixel by pixel.",
+    "model.name_or_path": "Hub name or folder of the base model.",
+    "model.quantize": "Rounds the base model's weights: about half the memory at 8 bit, slightly slower.",
+    "model.qtype": "How far they are rounded. A recovery adapter restores part of what few bits lose.",
+    "model.quantize_te": "The same for the text encoder.",
+    "model.qtype_te": "The same for the text encoder.",
+    "model.arch": "The trainer's name of the model.",
+    "model.low_vram": "Loads and quantises on the CPU: slower to start, a lower peak.",
+    "model.layer_offloading": "Keeps layers in the machine's memory until they are needed: much slower.",
+    "model.model_kwargs": "Settings of this model only.",
+    "model.model_kwargs.edit": "Shows the controls to the model; without, it learns to draw from text alone.",
+    "model.model_kwargs.kv_cache": "Controls see each other only, so that a sampler computes them once.",
+    "model.model_kwargs.match_target_res": "False shows controls at their own size, up to a megapixel each.",
+    "sample.sampler": "Must match noise_scheduler.",
+    "sample.sample_every": "Steps between samples.",
+    "sample.width": "As the control pictures, or samples are stretched.",
+    "sample.height": "As the control pictures, or samples are stretched.",
+    "sample.samples": "Pictures to watch; held-out ones tell more than trained ones.",
+    "sample.neg": "Negative prompt, for models with true guidance.",
+    "sample.seed": "One seed makes samples of different steps comparable.",
+    "sample.walk_seed": "Another seed for each sample of a step.",
+    "sample.guidance_scale": "As at inference, so that samples show what users will see.",
+    "sample.sample_steps": "Denoising steps of a sample.",
+    "sample.num_frames": "1 for pictures.",
+    "sample.fps": "For video only.",
+    "name": "A run of the same name continues from its newest checkpoint without asking.",
+}
+"""What each key does, by its dotted path within the process, without the numbers of lists: the comments in
+the rendered file and in the list of differences."""

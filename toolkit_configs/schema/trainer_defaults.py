@@ -86,8 +86,6 @@ def filled(section: str, raw: Mapping[str, Any], sample: Mapping[str, Any] | Non
     """Every key that the trainer reads in a section, with its value or the trainer's default.
 
     Args:
-        section: its name.
-        raw: as the config gives it.
         sample: the sample section, which samples take defaults from.
 
     >>> filled("train", {"lr": 2e-4})["unet_lr"]

@@ -302,12 +302,7 @@ def examine_job(path: Path) -> tuple[Job | None, list[Finding]]:
 
 
 def job_of(document: Any, where: str) -> tuple[Job | None, list[Finding]]:
-    """The job of a config's document; see `examine_job`.
-
-    Args:
-        document: as `read_config_file` gives it.
-        where: the file's name, for messages.
-    """
+    """The job of a config's document; see `examine_job`."""
     findings = _frame_findings(document, where)
     config = document.get("config") if isinstance(document, dict) else None
     processes = config.get("process") if isinstance(config, dict) else None

@@ -145,11 +145,7 @@ def fits_kind(value: Any, kind: str) -> bool:
 
 
 def read_source(toolkit: Path) -> TrainerSource:
-    """Read a checkout's source without running any of it.
-
-    Args:
-        toolkit: the checkout's folder.
-    """
+    """Read a checkout's source without running any of it."""
     modules = _parse(toolkit / _CONFIG_MODULES)
     classes = {node.name: node for node in modules.body if isinstance(node, ast.ClassDef)}
     sections = {section: _section(classes[name]) for section, name in _SECTIONS.items() if name in classes}

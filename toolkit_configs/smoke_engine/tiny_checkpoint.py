@@ -1,6 +1,8 @@
-"""A FLUX.1-Kontext checkpoint of the real classes, tiny and random: for smoke runs, not for pictures.
+"""FLUX.1-Kontext checkpoints of the real classes, loaded by the code that loads the real one.
 
-The code that loads the real one loads it, so a smoke run tests that code. What it generates is noise.
+`TOY_BASE` is small enough to ship, and trained (``python -m benchmarks.toy_base``), so that a LoRA on it
+learns within a minute; its card lies beside its weights. A tiny random one is built for smoke runs: it
+generates noise.
 
 Run as a script with a folder it needs nothing of chromiq, so the trainer's own environment can build one.
 """
@@ -15,13 +17,17 @@ from typing import Any
 _WIDTH = 32
 # AI-Toolkit tells target and control latents apart by this number.
 _LATENT_CHANNELS = 16
+TOY_BASE = Path(__file__).parent / "toy_kontext"
+"""A diffusers folder for `FluxKontextPipeline.from_pretrained`."""
+TOY_CANVAS_WH = (128, 80)
+"""The size of the stitched pictures that it knows, in pixels."""
+TOY_DENOISING_STEPS = 4
 
 
 def build_tiny_kontext(folder: Path, *, seed: int = 0) -> Path:
     """Write a diffusers folder that `FluxKontextPipeline.from_pretrained` loads; under 2 MB.
 
     Args:
-        folder: where to.
         seed: of its weights; the same seed gives the same weights.
     """
     from chromiq.progress import silence_model_libraries

@@ -84,13 +84,7 @@ def read_grid(path: Path) -> list[Combination]:
 
 
 def write_configs(combinations: list[Combination], out: Path, engine: str) -> list[BatchJob]:
-    """Write every config into ``out/configs`` and return the jobs that train them.
-
-    Args:
-        combinations: as `read_grid` gives them.
-        out: the sweep's folder.
-        engine: that trains.
-    """
+    """Write every config into ``out/configs`` and return the jobs that train them."""
     jobs = []
     for each in combinations:
         config = out / CONFIGS / f"{safe_stem(each.name)}.yaml"

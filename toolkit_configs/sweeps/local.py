@@ -1,4 +1,4 @@
-"""A sweep on this machine: a queue of runs, one at a time on each device.
+"""A sweep on this machine: a queue of runs, one at a time on each device, and how they stand.
 
 AI-Toolkit itself uses several GPUs in the same way. Every run is a ``chromiq train`` in its own process
 that sees only its device.
@@ -12,11 +12,17 @@ import shutil
 import signal
 import subprocess
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
 from chromiq.errors import (
     EXIT_DONE,
@@ -28,9 +34,11 @@ from chromiq.errors import (
     UsageError,
 )
 from chromiq.files import ensure_output_folder, natural_key, safe_stem, sha256_file
+from chromiq.progress import LOG_EVERY_S, console
 from chromiq.runtime.signals import termination_as_interrupt
 from chromiq.toolkit_configs.runs.record import RUN_FILE, RunRecord, read_record
 from chromiq.toolkit_configs.runs.status import Follower, RunStatus
+from chromiq.toolkit_configs.runs.view import STATE_COLOURS, one_line, pace, shown
 from chromiq.toolkit_configs.schema.trainer_job import read_job
 from chromiq.toolkit_configs.sweeps.slurm import BatchJob, chromiq_command
 from chromiq.toolkit_configs.trainer.devices import device_environment
@@ -44,7 +52,6 @@ class CellStatus:
     """The status of one run of a sweep.
 
     Attributes:
-        job: the training.
         state: ``"waiting"`` for a device, ``"running"``, ``"done"``, ``"failed"``, ``"interrupted"`` or
             ``"killed"``.
         device: that it trains or trained on, or None.
@@ -105,7 +112,6 @@ def train_jobs(
         jobs: in the order of the queue.
         devices: as `chromiq.toolkit_configs.trainer.devices.read_devices` gives them.
         out: gets ``logs/`` with the output of each ``chromiq train``.
-        on_status: called repeatedly with the status of all jobs.
 
     Returns:
         Their final status, in the order of `jobs`.
@@ -248,10 +254,6 @@ def is_sweep(folder: Path) -> bool:
 def follow_sweep(folder: Path, every_s: float = 1.0) -> Iterator[list[CellStatus]]:
     """Yield the status of all runs of a sweep until none is waiting or running.
 
-    Args:
-        folder: the sweep's.
-        every_s: seconds between polls.
-
     Raises:
         UsageError: if the folder holds no configs.
         UnsoundError: if one of them cannot be read.
@@ -278,3 +280,68 @@ def _cell(job: BatchJob, followers: dict[Path, Follower]) -> CellStatus:
     found = followers[run].poll()
     lora = str(job.final) if found.state == "done" else None
     return CellStatus(job, found.state, found.record.device, found, message=found.record.message, lora=lora)
+
+
+def sweep_view(
+    target: Console | None = None,
+) -> AbstractContextManager[Callable[[Sequence[CellStatus]], None]]:
+    """Yield a function that shows the runs of a sweep: live in a terminal, otherwise a line now and then.
+
+    Args:
+        target: stderr if not given.
+    """
+    return shown(target or console(), cells_view, _sweep_lines)
+
+
+def _sweep_lines(say: Callable[[str], None]) -> Callable[[Sequence[CellStatus]], None]:
+    said: dict[str, str] = {}
+    last_s = 0.0
+
+    def show(cells: Sequence[CellStatus]) -> None:
+        nonlocal last_s
+        due = time.monotonic() - last_s >= LOG_EVERY_S
+        last_s = time.monotonic() if due else last_s
+        for cell in cells:
+            name, before = cell.job.name, said.get(cell.job.name)
+            if cell.state != before and cell.state != "waiting":
+                said[name] = cell.state
+                on = f" on {cell.device}" if cell.device else ""
+                why = f", {cell.message}" if cell.message else ""
+                say(f"{name}: {cell.state}{on}{why}")
+            elif due and cell.state == "running" and cell.run:
+                say(one_line(cell.run))
+
+    return show
+
+
+def cells_view(cells: Sequence[CellStatus], *, everything: bool = False) -> RenderableType:
+    """The runs of a sweep: counts by state, and a line for each that is running or failed.
+
+    Args:
+        everything: a line for waiting and finished runs as well.
+    """
+    counts = Counter(cell.state for cell in cells)
+    table = Table.grid(padding=(0, 1))
+    for cell in cells:
+        if cell.state in {"waiting", "done"} and not everything:
+            continue
+        run, total = cell.run, cell.job.job.process.train.steps
+        table.add_row(
+            Text(cell.job.name, style="bold", overflow="fold"),
+            Text(cell.device or "", style="dim"),
+            Text(cell.state, style=STATE_COLOURS[cell.state]),
+            ProgressBar(total=max(1, total), completed=cell.step, width=20),
+            Text(f"{cell.step}/{total}"),
+            Text(_remark(cell), overflow="fold"),
+            Text("" if run is None or run.loss is None else f"loss {run.loss:.4f}"),
+        )
+    summary = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    return Group(Text(f"{len(cells)} runs: {summary}"), table)
+
+
+def _remark(cell: CellStatus) -> str:
+    if cell.message:
+        return cell.message
+    if cell.run:
+        return pace(cell.run)
+    return "checking" if cell.state == "running" else ""

@@ -40,9 +40,6 @@ class BatchJob:
     """One training for Slurm, or for the queue of this machine.
 
     Attributes:
-        config: the config file.
-        job: that it holds.
-        engine: that trains.
         seed: passed to AI-Toolkit in the variable ``SEED``; None to leave it unset.
     """
 
@@ -108,14 +105,7 @@ def read_resources(assignments: Sequence[str]) -> Resources:
 
 
 def write_script(name: str, jobs: Sequence[BatchJob], out: Path, resources: Resources) -> Path:
-    """Write ``NAME.slurm.sh`` into `out` and return its path.
-
-    Args:
-        name: of the job, or of the array of jobs.
-        jobs: at least one.
-        out: the folder.
-        resources: of each run.
-    """
+    """Write ``NAME.slurm.sh`` into `out` and return its path."""
     path = out / f"{safe_stem(name)}.slurm.sh"
     write_text(path, slurm_script(name, jobs, resources))
     return path
@@ -141,13 +131,7 @@ def submit_command(script: Path) -> str:
 
 
 def slurm_script(name: str, jobs: Sequence[BatchJob], resources: Resources) -> str:
-    """A batch script, an array for more than one job; requeued at its time limit.
-
-    Args:
-        name: of the whole, made safe.
-        jobs: at least one.
-        resources: of each.
-    """
+    """A batch script, an array for more than one job; requeued at its time limit."""
     environment = template_environment(html=False)
     environment.filters.update(quote=lambda value: shlex.quote(str(value)), directive=_directive)
     minutes = round(resources.hours * 60)

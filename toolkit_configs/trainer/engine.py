@@ -2,6 +2,10 @@
 
 On SIGINT it exits 0 with nothing saved, so it is asked for a checkpoint first; it also exits 0 with every
 mask missing. Only the final checkpoint and the step recorded in it show that a run is finished.
+
+It is asked through the database that its web interface uses: the process types ``diffusion_trainer`` and
+``ui_trainer`` read the row of their job after every step (``DiffusionTrainer.end_step_hook``). A run of
+chromiq has a database in its own folder; the web interface's is never touched.
 """
 
 from __future__ import annotations
@@ -10,26 +14,20 @@ import os
 import re
 import select
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from chromiq.errors import ChromiqError, InterruptedRunError
+from chromiq.errors import ChromiqError, InterruptedRunError, UsageError
 from chromiq.files import write_text
 from chromiq.toolkit_configs.runs.checkpoints import newest_step, saved_step
 from chromiq.toolkit_configs.runs.events import Event
 from chromiq.toolkit_configs.schema.config_file import dump_config, load_config
 from chromiq.toolkit_configs.trainer.checkout import bounded_environment, require_toolkit
-from chromiq.toolkit_configs.trainer.job_control import (
-    JOB_ID,
-    JOB_ID_VARIABLE,
-    PROCESS_TYPES,
-    create_job_database,
-    request_checkpoint,
-)
 from chromiq.toolkit_configs.trainer.output import LOG_FILE, POLL_EVERY_S, Launch, Watcher
 
 LAUNCHED_FILE = "launched.yaml"
@@ -44,6 +42,18 @@ _PATH_KEYS = re.compile(
 _MAYBE_PATH_KEYS = re.compile(r".*_(path|folder|dir|file)")
 _PROMPT_CONTROL = re.compile(r"(?<=--ctrl_img )\s*([^\s-]\S*)")
 _SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+JOB_DATABASE = "job.db"
+JOB_ID = "chromiq"
+JOB_ID_VARIABLE = "AITK_JOB_ID"
+PROCESS_TYPES = ("diffusion_trainer", "ui_trainer")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS Job (
+    id TEXT PRIMARY KEY, status TEXT DEFAULT '', info TEXT DEFAULT '', step INTEGER DEFAULT 0,
+    speed_string TEXT DEFAULT '', stop INTEGER DEFAULT 0, return_to_queue INTEGER DEFAULT 0,
+    save_now INTEGER DEFAULT 0, sample_now INTEGER DEFAULT 0
+)
+"""
 
 
 def run(
@@ -52,8 +62,6 @@ def run(
     """Run the vendored trainer on a config and return the final checkpoint.
 
     Args:
-        launch: what to run.
-        on_event: called for each event, in order.
         on_process: called once with the child's process id, which is also its group's.
 
     Raises:
@@ -269,3 +277,26 @@ def _with_absolute_paths(value: Any, key: str = "") -> Any:
 
 def _if_there(path: str) -> str:
     return str(Path(path).resolve()) if Path(path).exists() else path
+
+
+def create_job_database(run: Path) -> Path:
+    """Write the database of a run, with nothing requested, and return its path."""
+    path = (run / JOB_DATABASE).resolve()
+    path.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(_SCHEMA)
+        connection.execute("INSERT INTO Job (id) VALUES (?)", (JOB_ID,))
+    return path
+
+
+def request_checkpoint(run: Path) -> None:
+    """Ask the trainer of a run to save after its current step.
+
+    Raises:
+        UsageError: if its trainer does not take requests.
+    """
+    path = run / JOB_DATABASE
+    if not path.is_file():
+        raise UsageError(f"{run}: its trainer cannot save on request. Wait for the next checkpoint.")
+    with closing(sqlite3.connect(path, timeout=30)) as connection, connection:
+        connection.execute("UPDATE Job SET save_now = 1 WHERE id = ?", (JOB_ID,))

@@ -42,7 +42,6 @@ class Symptom:
 
     Attributes:
         code: stable name.
-        pattern: of a line.
         hint: what it means and how to fix it, on one line.
         error: raised if the run ends after such a line.
         ends: whether the trainer stops because of it; otherwise it continues without another word.
@@ -232,7 +231,6 @@ def memory_event(process: int, device: str = "cuda") -> Event:
     """Main memory held by a process and its children, and memory in use on its GPU by any process.
 
     Args:
-        process: its id.
         device: that it trains on, as in a config.
     """
     host_bytes = 0
@@ -265,10 +263,7 @@ class Launch:
     """One launch of the trainer.
 
     Attributes:
-        config: path of the config.
-        job: its content.
         from_step: of the checkpoint that it must resume from, 0 for a new run.
-        limits: when to stop it early.
     """
 
     config: Path

@@ -1,4 +1,6 @@
-"""Install the vendored trainer: its pinned commit, in its own environment. Also pin another commit.
+"""Install the vendored trainer: its pinned commit, in its own environment; check that it trains.
+
+Also pin another commit.
 
 Each step of an installation first checks whether it is done, so the same command resumes.
 """
@@ -12,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -19,8 +22,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from chromiq.dataset_builder.build import build
+from chromiq.dataset_builder.options import BuildOptions
 from chromiq.errors import ChromiqError, OptionError, UnsoundError
 from chromiq.files import folder_lock, sha256_text, write_text
+from chromiq.sample_catalogue.catalogue import write_catalogue
+from chromiq.toolkit_configs.launch import train_config
+from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.schema.trainer_source import (
     TrainerSource,
     differences,
@@ -29,6 +37,7 @@ from chromiq.toolkit_configs.schema.trainer_source import (
     source_file,
     write_source,
 )
+from chromiq.toolkit_configs.smoke_engine import tiny_checkpoint
 from chromiq.toolkit_configs.trainer.checkout import (
     BRING_COMMAND,
     ENVIRONMENT,
@@ -54,13 +63,11 @@ _NEEDS_CUDA = ("torchaudio/lib/_torchaudio*.so",)
 _UNUSED_SUFFIX = ".needs-cuda"
 # What `read_source` reads of a commit.
 _SOURCE_FOLDERS = ("jobs", "toolkit", "extensions", "extensions_built_in")
+STEPS = 2
 
 
 def set_up_toolkit(say: Say) -> ToolkitInfo:
     """Check out the pinned commit and install its environment.
-
-    Args:
-        say: called with a line about what is being done.
 
     Raises:
         ChromiqError: if a step fails; the message names its log.
@@ -248,7 +255,6 @@ def update_toolkit(commit: str, *, dry_run: bool = False, say: Say = lambda _: N
     Args:
         commit: any name that git knows, or that its remote ``origin`` gives.
         dry_run: only say what would change.
-        say: called with a line about what is being done.
 
     Raises:
         ChromiqError: if there is no checkout, git fails, or the commit's source cannot be read.
@@ -345,3 +351,32 @@ def _git(folder: Path, *arguments: str) -> bytes:
         last = (done.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
         raise ChromiqError(f"git -C {folder} {' '.join(arguments)} failed: '{last}'")
     return done.stdout
+
+
+def smoke_test(python: Path, say: Callable[[str], None], steps: int = STEPS) -> None:
+    """Train a few steps of a tiny checkpoint on drawn pairs, through the code that launches real runs.
+
+    Raises:
+        ChromiqError: if that fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="chromiq-setup-") as name:
+        root = Path(name)
+        write_catalogue(root / "catalogue", pairs=2, size_wh=(224, 280))
+        build(root / "catalogue", root / "dataset", BuildOptions(segmenter="classic"))
+        # The core has no model libraries; the trainer's environment does.
+        command = [str(python), "-I", str(tiny_checkpoint.__file__), str(root / "tiny")]
+        done = subprocess.run(
+            command, env=bounded_environment(), capture_output=True, text=True, check=False, cwd=root
+        )
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+            raise ChromiqError(f"{python}: cannot build a tiny checkpoint: '{last}'. Run setup again.")
+        overrides = {
+            "model.name_or_path": str(root / "tiny"),
+            "train.steps": str(steps),
+            "save.save_every": "1",
+        }
+        text = render_job("kontext", root / "dataset", preset="smoke", name="smoke", overrides=overrides)
+        write_text(root / "config.yaml", text)
+        final = train_config(root / "config.yaml", "ai-toolkit")
+        say(f"trained {steps} steps; its LoRA has {final.stat().st_size / 1e3:.0f} kB")

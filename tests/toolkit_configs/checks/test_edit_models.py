@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chromiq.photos.images import write_photo
-from chromiq.toolkit_configs.checks.edit_models import edit_model_findings
+from chromiq.toolkit_configs.checks.settings import edit_model_findings
 from chromiq.toolkit_configs.render.compose import as_read, compose_job
 
 

@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from chromiq.toolkit_configs.checks.model_access import access_findings
+from chromiq.toolkit_configs.checks.config import access_findings
 from chromiq.toolkit_configs.render.job import render_job
 
 MODEL = "black-forest-labs/FLUX.1-Kontext-dev"

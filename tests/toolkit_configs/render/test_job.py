@@ -8,7 +8,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from manifest_examples import an_example
-from places import REAL
+from places import REAL, ROOT
 
 from chromiq.dataset_layout import write_manifest
 from chromiq.errors import UnsoundError, UsageError
@@ -23,74 +23,8 @@ from chromiq.toolkit_configs.schema.rendered_job import (
 )
 
 HOME = "/workspace/ai-toolkit"
-SAMPLES = [
-    {
-        "prompt": "chromiq Change the shirt color on the right to match the left",
-        "ctrl_img": f"{HOME}/data/images/ab25417d-acf7-4793-9380-91d2769ba329.jpg",
-    },
-    {
-        "prompt": "chromiq Change the dress color on the right to match the left",
-        "ctrl_img": f"{HOME}/data/images/72510a8b-fed9-4ca5-b0ff-553d3e24ece9.jpg",
-    },
-]
-PUBLISHED = {
-    "job": "extension",
-    "config": {
-        "name": "chromiq_v1",
-        "process": [
-            {
-                "type": "diffusion_trainer",
-                "training_folder": f"{HOME}/output",
-                "sqlite_db_path": f"{HOME}/aitk_db.db",
-                "device": "cuda",
-                "trigger_word": None,
-                "performance_log_every": 10,
-                "network": {
-                    "type": "lora", "linear": 32, "linear_alpha": 32, "conv": 16, "conv_alpha": 16,
-                    "lokr_full_rank": True, "lokr_factor": -1, "network_kwargs": {"ignore_if_contains": []},
-                },
-                "save": {
-                    "dtype": "bf16", "save_every": 200, "max_step_saves_to_keep": 100,
-                    "save_format": "diffusers", "push_to_hub": False,
-                },
-                "datasets": [
-                    {
-                        "folder_path": f"{HOME}/datasets/gt", "control_path": f"{HOME}/datasets/control",
-                        "mask_path": f"{HOME}/datasets/masks", "mask_min_value": 0.1, "default_caption": "",
-                        "caption_ext": "txt", "caption_dropout_rate": 0, "cache_latents_to_disk": True,
-                        "is_reg": False, "network_weight": 1, "resolution": [1328], "controls": [],
-                        "shrink_video_to_frames": True, "num_frames": 1, "do_i2v": True, "flip_x": False,
-                        "flip_y": False,
-                    }
-                ],
-                "train": {
-                    "batch_size": 2, "bypass_guidance_embedding": False, "steps": 10000,
-                    "gradient_accumulation": 1, "train_unet": True, "train_text_encoder": False,
-                    "gradient_checkpointing": True, "noise_scheduler": "flowmatch",
-                    "optimizer": "adamw8bit", "timestep_type": "weighted", "content_or_style": "balanced",
-                    "optimizer_params": {"weight_decay": 0}, "unload_text_encoder": False,
-                    "cache_text_embeddings": False, "lr": 0.0001,
-                    "ema_config": {"use_ema": False, "ema_decay": 0.99}, "skip_first_sample": False,
-                    "force_first_sample": False, "disable_sampling": False, "dtype": "bf16",
-                    "diff_output_preservation": False, "diff_output_preservation_multiplier": 1,
-                    "diff_output_preservation_class": "person", "switch_boundary_every": 1,
-                    "loss_type": "mse",
-                },
-                "model": {
-                    "name_or_path": "black-forest-labs/FLUX.1-Kontext-dev", "quantize": False,
-                    "qtype": "qfloat8", "quantize_te": False, "qtype_te": "qfloat8", "arch": "flux_kontext",
-                    "low_vram": False, "model_kwargs": {},
-                },
-                "sample": {
-                    "sampler": "flowmatch", "sample_every": 250, "width": 1328, "height": 800,
-                    "samples": SAMPLES, "neg": "", "seed": 42, "walk_seed": True, "guidance_scale": 2.5,
-                    "sample_steps": 30, "num_frames": 1, "fps": 1,
-                },
-            }
-        ],
-    },
-    "meta": {"name": "chromiq_v1", "version": "1.0"},
-}  # fmt: skip
+PUBLISHED = yaml.safe_load((ROOT / "tests/support/published.yaml").read_text(encoding="utf-8"))
+SAMPLES = PUBLISHED["config"]["process"][0]["sample"]["samples"]
 
 TEXTS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=40),

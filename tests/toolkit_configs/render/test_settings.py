@@ -8,7 +8,6 @@ from chromiq.models import MODELS, find_model
 from chromiq.templating import template_text
 from chromiq.toolkit_configs.render.compose import DEFAULT, compose_job, differences_from
 from chromiq.toolkit_configs.render.job import render_composed, render_job
-from chromiq.toolkit_configs.render.key_notes import NOTES
 from chromiq.toolkit_configs.render.settings import (
     Settings,
     assigned_settings,
@@ -16,6 +15,7 @@ from chromiq.toolkit_configs.render.settings import (
     flat,
     project_settings,
 )
+from chromiq.toolkit_configs.schema.rendered_job import NOTES
 
 
 def composed_of(tmp_path, model="kontext", *, project="", environment=None, command=(), **options):

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import pytest
 
 from chromiq.errors import UnsoundError
-from chromiq.toolkit_configs.smoke_engine.loss import latent_weights, masked_loss
+from chromiq.toolkit_configs.smoke_engine.engine import latent_weights, masked_loss
 
 pytestmark = [
     pytest.mark.models,

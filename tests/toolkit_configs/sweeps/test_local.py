@@ -16,8 +16,7 @@ from chromiq.errors import ChromiqError, InterruptedRunError, UsageError
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.runs.status import read_status
 from chromiq.toolkit_configs.sweeps.grid import on_devices, read_grid, write_configs
-from chromiq.toolkit_configs.sweeps.local import train_jobs
-from chromiq.toolkit_configs.sweeps.view import cells_view, sweep_view
+from chromiq.toolkit_configs.sweeps.local import cells_view, sweep_view, train_jobs
 from chromiq.toolkit_configs.trainer.devices import find_gpus, read_devices
 
 COMMAND = """#!{python}

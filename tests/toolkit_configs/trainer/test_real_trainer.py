@@ -182,8 +182,12 @@ def test_both_engines_agree_on_the_masked_loss(make_config, dataset, tiny_kontex
     from diffusers import FluxKontextPipeline
     from safetensors.torch import load_file
 
-    from chromiq.toolkit_configs.smoke_engine.engine import _Batch, predict_velocity
-    from chromiq.toolkit_configs.smoke_engine.loss import latent_weights, masked_loss
+    from chromiq.toolkit_configs.smoke_engine.engine import (
+        _Batch,
+        latent_weights,
+        masked_loss,
+        predict_velocity,
+    )
 
     # 'weighted' would multiply the loss by a weight of the timestep, which the smoke engine leaves out.
     settings = {"train.steps": "1", "train.batch_size": "2", "train.timestep_type": "sigmoid"}

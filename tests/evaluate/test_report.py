@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from chromium import CHROMIUM, Page
 
-from chromiq.evaluate.report.page import Chart, write_report
-from chromiq.evaluate.report.pictures import show
+from chromiq.evaluate.report import Chart, show, write_report
 from chromiq.evaluate.score.crops import Crop
-from chromiq.evaluate.score.folders import ImageSet, score_folders
+from chromiq.evaluate.score.scores import ImageSet, score_folders
 from chromiq.imaging.report_pictures import outline_path
 from chromiq.photos.images import encode_image, write_mask, write_photo
 

@@ -12,8 +12,15 @@ from typer.testing import CliRunner
 from chromiq.errors import UnsoundError
 from chromiq.evaluate.score.crops import Crop
 from chromiq.evaluate.score.difference import measure_difference
-from chromiq.evaluate.score.folders import ImageScore, ImageSet, score_folders
-from chromiq.evaluate.score.summary import by_garment, compare, scores_document, write_scores
+from chromiq.evaluate.score.scores import (
+    ImageScore,
+    ImageSet,
+    by_garment,
+    compare,
+    score_folders,
+    scores_document,
+    write_scores,
+)
 from chromiq.photos.images import read_photo, write_mask, write_photo
 from chromiq_cli.verbs import app
 

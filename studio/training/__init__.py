@@ -1,1 +1,0 @@
-"""Datasets and training runs, as the page shows them."""
