@@ -1,6 +1,6 @@
 """One photo of 20 megapixels corrected, whole processes from start to end: time, processor time, peak memory.
 
-    python benchmarks/correct.py --size 4000x5000 --rounds 3
+    python benchmarks/correct.py --size 4000x5000 --rounds 3 --garment 0.3
 
 The pair is drawn, its garment degraded in colour, its mask given. The rival does the least that could be
 called a correction the usual way: scikit-image's Lab of the whole picture, mean and spread of the garment
@@ -33,24 +33,40 @@ RUNS = {
 }
 
 
-def draw(folder: Path, size_wh: tuple[int, int]) -> None:
+def draw(folder: Path, size_wh: tuple[int, int], garment: float) -> None:
     """A still-life, an on-model photo that is off in colour with a camera's grain, as JPEG and PNG, its mask,
-    and what a network would make of it."""
+    and what a network would make of it. The garment fills at least this share of the photo."""
     from chromiq.dataset_builder.degrade.apply import degrade
     from chromiq.photos.images import write_mask, write_photo
     from chromiq.sample_catalogue.catalogue import draw_pair
 
     pair = draw_pair(1, size_wh=(800, 1000))
     off, _ = degrade(pair.on_model, pair.on_model_mask, "published", np.random.default_rng(1))
+    box = _close_up(pair.on_model_mask, garment)
     grain = np.random.default_rng(2).normal(0, 3, (size_wh[1], size_wh[0], 1)).astype(np.float32)
-    large = cv2.resize(off, size_wh, interpolation=cv2.INTER_CUBIC)
+    large = cv2.resize(off[box], size_wh, interpolation=cv2.INTER_CUBIC)
     photo = np.clip(large + grain, 0, 255).astype(np.uint8)
-    mask = cv2.resize(pair.on_model_mask.astype(np.uint8), size_wh, interpolation=cv2.INTER_NEAREST)
+    mask = cv2.resize(pair.on_model_mask[box].astype(np.uint8), size_wh, interpolation=cv2.INTER_NEAREST)
     write_photo(folder / "still-life.jpg", pair.still_life)
     for suffix in (".jpg", ".png"):
         write_photo(folder / f"on_model{suffix}", photo)
-    write_photo(folder / "generated.png", pair.on_model)
+    write_photo(folder / "generated.png", np.ascontiguousarray(pair.on_model[box]))
     write_mask(folder / "mask.png", mask > 0)
+
+
+def _close_up(mask: np.ndarray, share: float) -> tuple[slice, slice]:
+    """The largest box around the garment of which it fills a share; all of the picture, if it does that."""
+    (height, width), centre = mask.shape, np.argwhere(mask).mean(axis=0)
+    for scale in np.linspace(1, 0.2, 81):
+        sides = int(height * scale), int(width * scale)
+        top, left = (
+            int(np.clip(at - side / 2, 0, most - side))
+            for at, side, most in zip(centre, sides, mask.shape, strict=True)
+        )
+        box = slice(top, top + sides[0]), slice(left, left + sides[1])
+        if mask[box].mean() >= share:
+            return box
+    raise SystemExit(f"no part of the drawn photo is garment to a share of {share}")
 
 
 def correct(folder: Path, method: str, suffix: str) -> None:
@@ -62,7 +78,7 @@ def correct(folder: Path, method: str, suffix: str) -> None:
     elif method == "transfer":
         from chromiq_cli.verbs import app
 
-        app(["correct", *map(str, photos), "--mask", str(mask), "--out", str(out)])
+        app(["correct", *map(str, photos), "--mask", str(mask), "--force", "--out", str(out)])
     else:
         from chromiq.correction.options import CorrectionOptions
         from chromiq.correction.photo import correct_file
@@ -108,6 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--size", default="4000x5000", help="width x height in pixels")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--garment", type=float, default=0, help="share of the photo that it fills, 0..1")
     parser.add_argument("--run", nargs=3, metavar=("FOLDER", "METHOD", "SUFFIX"), help="one run, here")
     parser.add_argument("--draw", metavar="FOLDER", help="draw the photos, no more")
     options = parser.parse_args()
@@ -116,11 +133,12 @@ def main() -> None:
         return
     if options.draw:
         width_px, height_px = (int(side) for side in options.size.split("x"))
-        draw(Path(options.draw), (width_px, height_px))
+        draw(Path(options.draw), (width_px, height_px), options.garment)
         return
     with tempfile.TemporaryDirectory() as name:
         # Drawn in a process of its own: a child's peak memory is never reported as less than its parent's.
-        subprocess.run([sys.executable, __file__, "--draw", name, "--size", options.size], check=True)
+        drawing = ["--draw", name, "--size", options.size, "--garment", str(options.garment)]
+        subprocess.run([sys.executable, __file__, *drawing], check=True)
         rounds = [
             {label: measure(Path(name), *run) for label, run in RUNS.items()} for _ in range(options.rounds)
         ]

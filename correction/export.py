@@ -51,7 +51,7 @@ def write_exports(
     if "layers" in exports:
         path = out.with_name(f"{out.stem}.layers.tif")
         with atomic_path(path) as temporary:
-            write_layers(temporary, photo.values, changed.values, mask, photo.space)
+            write_layers(temporary, photo.values, changed.within(photo.values), mask, photo.space)
         written.append(str(path))
     return tuple(written)
 

@@ -18,7 +18,7 @@ from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import Correction, correct_subject, left_as_it_was
 from chromiq.correction.plan import fit_together
 from chromiq.correction.report import WORK, read_panel, write_panel
-from chromiq.correction.subject import FileSubject, Pixels, read_subject
+from chromiq.correction.subject import FileSubject, read_subject
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.errors import Finding, UnsoundError
 from chromiq.files import sha256_file, sha256_text, write_json
@@ -173,8 +173,10 @@ def _correct(
             subject, staged, options, named=photo.out, fit=fit, generated=photo.generated
         )
     done = replace(done, out=str(photo.out), key=key, decision=verdict)
-    after = subject.on_model if changed is None else Pixels(changed.values, subject.on_model.space)
-    write_panel(work.folder, key, subject, after.rgb)
+    after = subject.on_model.rgb
+    if changed is not None:
+        after = subject.on_model.space.to_bytes(changed.within(subject.on_model.values))
+    write_panel(work.folder, key, subject, after)
     record = {
         "made_of": made_of,
         "inputs": _inputs(photo, _mask_file(work.folder, photo) or found_mask_path(work.folder, key)),

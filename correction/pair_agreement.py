@@ -112,7 +112,7 @@ def _measured(work: _PairColours) -> float:
     wanted = garment_sample(still_life, still_life_mask(still_life))
     fit = fit_colours(wanted, garment_sample(on_model, mask))
     if fit.gain > MOST_GAIN:
-        corrected = apply_colour_map(on_model, mask, fit.colour_map).values
+        corrected = apply_colour_map(on_model, mask, fit.colour_map).within(on_model)
         _write_picture(work, still_life, outlined(on_model, mask, 2), corrected, fit.gain)
     else:
         work.picture.unlink(missing_ok=True)

@@ -172,7 +172,7 @@ def correct_subject(
             )
         plan = plan_paste(subject, None if pasted is None else subject.sample(pasted), doubt, options)
         if pasted is not None and plan.answer != "left_alone":
-            changed = Recoloured(photo.values, pasted, WHOLE)
+            changed = Recoloured(pasted, WHOLE)
     else:
         exchanged = _named_in_reverse(subject)
         plan = plan_correction(subject, options, fit=fit, generated=generated, exchanged=exchanged)

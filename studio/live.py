@@ -79,7 +79,7 @@ class LiveCorrections:
         if plan.colour_map is None:
             return LiveResult(Pixels(before.values, before.space), correction)
         changed = apply_colour_map(before.values, small.found.mask, plan.colour_map, space=before.space)
-        return LiveResult(Pixels(changed.values, before.space), correction)
+        return LiveResult(Pixels(changed.within(before.values), before.space), correction)
 
     def _small(self, run: BatchRun, key: str) -> _Small:
         pair, mask = run.by_key[key], mask_path(run, key)

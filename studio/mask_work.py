@@ -71,12 +71,12 @@ class Editable:
 
     def corrected(self, mask: BoolMask, options: CorrectionOptions) -> tuple[Plan, bytes | None]:
         """What the correction makes of the photo with a mask, and a preview; None if it stays as it is."""
-        subject, space = self._subject(mask), self.on_model.space
+        subject, before = self._subject(mask), self.on_model
         plan = plan_correction(subject, options)
         if plan.colour_map is None:
             return plan, None
-        after = apply_colour_map(self.on_model.values, subject.found.mask, plan.colour_map, space=space)
-        return plan, encoded(Pixels(after.values, space))
+        after = apply_colour_map(before.values, subject.found.mask, plan.colour_map, space=before.space)
+        return plan, encoded(Pixels(after.within(before.values), before.space))
 
 
 def read_editable(pair: PhotoPair) -> Editable:

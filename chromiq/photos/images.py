@@ -42,19 +42,41 @@ class Photo:
 
     Attributes:
         file: what its header says.
-        values: ``(H, W, 3)`` uint8 or uint16 RGB in `space`; alpha, if any, is not multiplied in.
-        alpha: ``(H, W)`` of the same type, or None.
-        space: what the values mean.
+        space: what its `values` mean.
         converted: why `values` are not the file's own numbers but sRGB made of them; empty if they are.
         assumed_srgb: whether the file says nothing of its colours and was taken as sRGB.
+        least_wh: the upright width and height that suffice; None for all pixels.
     """
 
     file: PhotoFile
-    values: NDArray[Any]
-    alpha: NDArray[Any] | None
     space: ColourSpace
     converted: str
     assumed_srgb: bool
+    least_wh: tuple[int, int] | None = None
+
+    @cached_property
+    def _upright(self) -> Pixels:
+        pixels = self.file.decode(self.least_wh)
+        values, alpha = pixels.values, pixels.alpha
+        if self.converted or pixels.kind == "grey":
+            values = self.file.space.to_srgb(values, pixels.kind)
+        alpha = None if alpha is None else turned_upright(alpha, self.file.orientation)
+        return Pixels(turned_upright(values, self.file.orientation), alpha, "rgb")
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """``(H, W, 3)`` uint8 or uint16 RGB in `space`; alpha, if any, is not multiplied in."""
+        return self._upright.values
+
+    @property
+    def alpha(self) -> NDArray[Any] | None:
+        """``(H, W)`` of the same type, or None."""
+        return self._upright.alpha
+
+    def release(self) -> None:
+        """Give back the memory of the pixels. They are decoded again if they are asked for."""
+        for name in ("_upright", "rgb"):
+            self.__dict__.pop(name, None)
 
     @property
     def path(self) -> Path:
@@ -105,27 +127,25 @@ def read_photo(
         UnsoundError: with one `Finding`, if the file is missing, empty, no photo, cut short, too small
             or too large, or its colours are undefined.
     """
-    file = open_photo(path, min_side_px)
-    space = file.space
-    return _photo(file, space, file.decode(least_wh))
+    photo = _photo(open_photo(path, min_side_px), least_wh)
+    _ = photo.values
+    return photo
 
 
-def _photo(file: PhotoFile, space: ColourSpace, pixels: Pixels) -> Photo:
-    values, converted = pixels.values, ""
-    if pixels.kind == "cmyk":
+def _photo(file: PhotoFile, least_wh: tuple[int, int] | None) -> Photo:
+    space, converted = file.space, ""
+    if file.kind == "cmyk":
         converted = "it is CMYK" + (
             "" if space.profile else " without a profile, converted by a plain formula"
         )
-    elif pixels.kind == "grey" and not space.is_srgb:
+    elif file.kind == "grey" and not space.is_srgb:
         converted = "it is grey with a profile"
     elif not space.is_writable:
         converted = "its profile can be read but not written into"
-    assumed = not space.stated_by and pixels.kind != "cmyk"
-    if converted or pixels.kind == "grey":
-        values = space.to_srgb(values, pixels.kind)
-        space = ColourSpace(None, space.stated_by) if converted else space
-    alpha = None if pixels.alpha is None else turned_upright(pixels.alpha, file.orientation)
-    return Photo(file, turned_upright(values, file.orientation), alpha, space, converted, assumed)
+    assumed = not space.stated_by and file.kind != "cmyk"
+    return Photo(
+        file, ColourSpace(None, space.stated_by) if converted else space, converted, assumed, least_wh
+    )
 
 
 def turned_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -221,18 +241,21 @@ def _scaled(file: PhotoFile, scale: float, grey: bool) -> NDArray[np.uint8]:
     scale = min(1.0, scale)
     width_px, height_px = file.size_wh
     size_wh = (max(1, round(width_px * scale)), max(1, round(height_px * scale)))
-    pixels = file.decode(size_wh)
-    if grey and pixels.kind == "grey" and pixels.alpha is None:
-        image = turned_upright(eight_bits(pixels.values), file.orientation)
-    else:
-        image = _photo(file, file.space, pixels).rgb
-        image = image[..., 0] if grey else image
+    image = _levels(file, size_wh) if grey else _photo(file, size_wh).rgb
     if (image.shape[1], image.shape[0]) == size_wh:
         return image
     # Means over areas are slow, and by so little nothing is left out between four neighbours.
     little = image.shape[0] < _LITTLE * size_wh[1]
     interpolation = cv2.INTER_LINEAR if little else cv2.INTER_AREA
     return np.asarray(cv2.resize(image, size_wh, interpolation=interpolation))
+
+
+def _levels(file: PhotoFile, least_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    if file.kind == "grey":
+        pixels = file.decode(least_wh)
+        if pixels.alpha is None:
+            return turned_upright(eight_bits(pixels.values), file.orientation)
+    return _photo(file, least_wh).rgb[..., 0]
 
 
 # ---------------------------------------------------------------- masks

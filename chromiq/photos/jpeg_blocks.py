@@ -24,6 +24,7 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
+from chromiq.photos.reader import stored_image
 from chromiq.records import BoolMask, RgbImage
 
 _GREY, _RGB, _YCBCR = 1, 2, 3  # libjpeg's J_COLOR_SPACE
@@ -32,7 +33,7 @@ _YCBCR_FROM_RGB = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
 )
 _LARGEST_COEFFICIENT = 1023
-_ROWS_COMPARED = 256
+_MCU_ROWS_AT_ONCE = 16
 
 
 def blocks_can_be_kept() -> bool:
@@ -40,14 +41,16 @@ def blocks_can_be_kept() -> bool:
     return find_spec("jpegio") is not None
 
 
-def changed_jpeg(source: Path, before: RgbImage, changed: RgbImage, corner: tuple[int, int]) -> bytes | None:
+def changed_jpeg(source: Path, part: RgbImage, corner: tuple[int, int]) -> bytes | None:
     """A JPEG with a part of its picture changed.
+
+    All coefficients take as much memory as six copies of the picture, so the picture itself is decoded again
+    in strips where it is needed.
 
     Args:
         source: the JPEG.
-        before: ``(h, w, 3)`` uint8, its pixels as they are stored.
-        changed: ``(rows, columns, 3)`` uint8, a part of the picture as it is to be.
-        corner: the row and column of `before` at which that part starts.
+        part: ``(rows, columns, 3)`` uint8, a part of the picture, as it is stored, as it is to be.
+        corner: the row and column of the picture at which that part starts.
 
     Returns:
         The new file, in which every pixel is the source's but for the blocks that were touched and those
@@ -63,59 +66,78 @@ def changed_jpeg(source: Path, before: RgbImage, changed: RgbImage, corner: tupl
         try:
             _free_memory_returned()
             jpeg = jpegio.read(str(source))
-            colours = jpeg.jpeg_color_space
-            if colours not in {_RGB, _YCBCR} or not all(np.all(table) for table in jpeg.quant_tables):
+            if not all(np.all(table) for table in jpeg.quant_tables):
+                return None
+            if jpeg.jpeg_color_space not in {_RGB, _YCBCR}:
                 return None
             block_hw = (8 * jpeg.max_v_samp_factor, 8 * jpeg.max_h_samp_factor)
-            rows, columns = (-(-side // block) for side, block in zip(before.shape, block_hw, strict=False))
-            touched = np.zeros((rows, columns), bool)
-            for difference, first in _differences(before, changed, corner, block_hw):
-                there = np.any(difference, axis=(1, 2, 3))
-                touched[first[0], first[1] : first[1] + len(there)] = there
-                if not there.any():
-                    continue
-                places = np.argwhere(there)
-                blocks = difference[there].astype(np.float32)
-                if colours == _YCBCR:
-                    blocks = cv2.transform(blocks.reshape(-1, 1, 3), _YCBCR_FROM_RGB).reshape(blocks.shape)
-                for channel, part in enumerate(jpeg.comp_info):
-                    table = np.asarray(jpeg.quant_tables[part.quant_tbl_no], np.float32)
-                    sampling = (part.v_samp_factor, part.h_samp_factor)
-                    at = np.hstack([np.full_like(places, first[0]), places + first[1]])
-                    _add(jpeg.coef_arrays[channel], blocks[..., channel], at, sampling, table)
+            touched = _add_change(jpeg, stored_image(source, "JPEG"), part, corner, block_hw)
             # Code tables that were made for the source alone know no codes for what is new.
             jpeg.optimize_coding = 1
+            _free_memory_returned()
             jpegio.write(jpeg, str(out))
             del jpeg
             data = out.read_bytes()
-        except (OSError, RuntimeError, ValueError, IndexError):
-            return None  # a kind of JPEG that the library does not know
-    return data if _same_elsewhere(data, before, touched, block_hw) else None
+            return data if _same_elsewhere(data, source, touched, block_hw) else None
+        except (OSError, RuntimeError, ValueError, IndexError, pyvips.Error):
+            return None  # a kind of JPEG that a library does not know
+
+
+def _add_change(
+    jpeg: Any, before: pyvips.Image, part: RgbImage, corner: tuple[int, int], block_hw: tuple[int, int]
+) -> BoolMask:
+    """Add the change to a JPEG's coefficients, in place; which MCUs ``(rows, columns)`` it touched."""
+    touched = np.zeros((-(-before.height // block_hw[0]), -(-before.width // block_hw[1])), bool)
+    for difference, first in _differences(before, part, corner, block_hw):
+        there = np.any(difference, axis=(1, 2, 3))
+        touched[first[0], first[1] : first[1] + len(there)] = there
+        if not there.any():
+            continue
+        places = np.argwhere(there)
+        blocks = difference[there].astype(np.float32)
+        if jpeg.jpeg_color_space == _YCBCR:
+            blocks = cv2.transform(blocks.reshape(-1, 1, 3), _YCBCR_FROM_RGB).reshape(blocks.shape)
+        for channel, component in enumerate(jpeg.comp_info):
+            table = np.asarray(jpeg.quant_tables[component.quant_tbl_no], np.float32)
+            sampling = (component.v_samp_factor, component.h_samp_factor)
+            at = np.hstack([np.full_like(places, first[0]), places + first[1]])
+            _add(jpeg.coef_arrays[channel], blocks[..., channel], at, sampling, table)
+    return touched
 
 
 def _differences(
-    before: RgbImage, changed: RgbImage, corner: tuple[int, int], block_hw: tuple[int, int]
+    before: pyvips.Image, part: RgbImage, corner: tuple[int, int], block_hw: tuple[int, int]
 ) -> Iterator[tuple[NDArray[np.int16], tuple[int, int]]]:
     """After minus before in each row of MCUs that a part lies in, and the row and column of its first MCU.
 
     The difference is ``(MCUs, rows, columns, 3)``. An MCU that reaches beyond the picture repeats its last
     pixels.
     """
-    (top, left), (height_px, width_px) = corner, changed.shape[:2]
+    (top, left), (height_px, width_px) = corner, part.shape[:2]
     first_column, last_column = left // block_hw[1], -(-(left + width_px) // block_hw[1])
     offset = left - first_column * block_hw[1]
-    for row in range(top // block_hw[0], -(-(top + height_px) // block_hw[0])):
-        band = np.zeros((block_hw[0], (last_column - first_column) * block_hw[1], 3), np.int16)
-        start, stop = max(top, row * block_hw[0]), min(top + height_px, (row + 1) * block_hw[0])
-        inside = band[start - row * block_hw[0] : stop - row * block_hw[0], offset : offset + width_px]
-        inside[:] = changed[start - top : stop - top]
-        inside -= before[start:stop, left : left + width_px]
-        if stop == before.shape[0]:
-            band[stop - row * block_hw[0] :] = band[stop - row * block_hw[0] - 1]
-        if left + width_px == before.shape[1]:
-            band[:, offset + width_px :] = band[:, offset + width_px - 1 : offset + width_px]
-        blocks = band.reshape(block_hw[0], -1, block_hw[1], 3).swapaxes(0, 1)
-        yield blocks, (row, first_column)
+    for strip_top, strip in _strips(before, block_hw[0], top // block_hw[0], top + height_px):
+        for row_top in range(strip_top, strip_top + len(strip), block_hw[0]):
+            band = np.zeros((block_hw[0], (last_column - first_column) * block_hw[1], 3), np.int16)
+            start, stop = max(top, row_top), min(top + height_px, row_top + block_hw[0])
+            inside = band[start - row_top : stop - row_top, offset : offset + width_px]
+            inside[:] = part[start - top : stop - top]
+            inside -= strip[start - strip_top : stop - strip_top, left : left + width_px]
+            if stop == before.height:
+                band[stop - row_top :] = band[stop - row_top - 1]
+            if left + width_px == before.width:
+                band[:, offset + width_px :] = band[:, offset + width_px - 1 : offset + width_px]
+            blocks = band.reshape(block_hw[0], -1, block_hw[1], 3).swapaxes(0, 1)
+            yield blocks, (row_top // block_hw[0], first_column)
+
+
+def _strips(
+    image: pyvips.Image, mcu_px: int, first_mcu: int = 0, stop_px: int | None = None
+) -> Iterator[tuple[int, RgbImage]]:
+    """Strips of whole MCUs, up to the picture's end or a row, and the first row of each."""
+    stop_px, step_px = image.height if stop_px is None else stop_px, _MCU_ROWS_AT_ONCE * mcu_px
+    for top in range(first_mcu * mcu_px, stop_px, step_px):
+        yield top, image.crop(0, top, image.width, min(step_px, stop_px - top)).numpy()
 
 
 def _add(
@@ -169,20 +191,16 @@ def _free_memory_returned() -> None:
             trim(0)
 
 
-def _same_elsewhere(data: bytes, before: RgbImage, touched: BoolMask, block_hw: tuple[int, int]) -> bool:
-    """Whether a JPEG decodes to the same pixels in all blocks but those touched and those beside them."""
+def _same_elsewhere(data: bytes, source: Path, touched: BoolMask, block_hw: tuple[int, int]) -> bool:
+    """Whether a JPEG decodes to the source's pixels in all blocks but those touched and those beside them."""
     beside = cv2.dilate(touched.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    try:
-        image = pyvips.Image.jpegload_buffer(data, access="sequential", fail_on="error")
-        if (image.width, image.height) != (before.shape[1], before.shape[0]):
-            return False
-        columns = np.repeat(~beside, block_hw[1], axis=1)[:, : before.shape[1]]
-        for top in range(0, image.height, _ROWS_COMPARED):
-            height_px = min(_ROWS_COMPARED, image.height - top)
-            strip = image.crop(0, top, image.width, height_px).numpy()
-            where = columns[np.arange(top, top + height_px) // block_hw[0]]
-            if cv2.norm(strip, before[top : top + height_px], cv2.NORM_INF, where.astype(np.uint8)) > 0:
-                return False
-    except (pyvips.Error, cv2.error):
+    before = stored_image(source, "JPEG")
+    after = pyvips.Image.jpegload_buffer(data, access="sequential", fail_on="error")
+    if (after.width, after.height, after.bands) != (before.width, before.height, before.bands):
         return False
-    return True
+    columns = np.repeat(~beside, block_hw[1], axis=1)[:, : before.width].astype(np.uint8)
+    strips = zip(_strips(before, block_hw[0]), _strips(after, block_hw[0]), strict=True)
+    return all(
+        cv2.norm(old, new, cv2.NORM_INF, columns[np.arange(top, top + len(old)) // block_hw[0]]) == 0
+        for (top, old), (_, new) in strips
+    )

@@ -307,9 +307,9 @@ def _jpeg(
         data, outside = _encoded_again(file.path if same else None, stored, notes), Kept.ENCODED
     if photo.converted:
         outside = Kept.CONVERTED
-    if photo.alpha is not None:
-        carried.drop("transparency")
     if file.format != "JPEG":
+        if photo.alpha is not None:
+            carried.drop("transparency")
         blocks = meta.about_blocks(file.metadata, "JPEG", carried, **about)
         data = _with_density(data, file.metadata.dots_per_inch)
     else:
@@ -319,11 +319,10 @@ def _jpeg(
 
 def _with_part(photo: Photo, part: NDArray[Any], box: Box) -> bytes | None:
     """The JPEG's own blocks with a part changed; None if that cannot be done."""
-    orientation = photo.file.orientation
     box = _stored_box(photo, box)
     corner = (box[0].start or 0, box[1].start or 0)
-    stored = turned_back(photo.values, orientation)
-    return changed_jpeg(photo.path, stored, turned_back(part, orientation), corner)
+    photo.release()
+    return changed_jpeg(photo.path, turned_back(part, photo.file.orientation), corner)
 
 
 def _encoded_again(source: Path | None, pixels: NDArray[np.uint8], notes: list[str]) -> bytes:

@@ -199,7 +199,7 @@ class PhotoFile:
             )
             return Pixels(np.ascontiguousarray(values[..., :3]), alpha, "rgb"), 1
         shrink = _shrink(self.size_wh, least_wh) if self.format == "JPEG" and least_wh is not None else 1
-        return _vips_pixels(_vips_image(self.path, self.format, shrink), self.kind), shrink
+        return _vips_pixels(stored_image(self.path, self.format, shrink), self.kind), shrink
 
 
 def open_photo(path: Path, min_side_px: int = MIN_SIDE_PX) -> PhotoFile:
@@ -328,7 +328,7 @@ def _header(path: Path, image_format: Format) -> tuple[PhotoFile, int]:
     metadata = read_metadata(path, image_format)
     if image_format == "JPEG":
         _refuse_other_jpeg(path, metadata)
-    image = _vips_image(path, image_format)
+    image = stored_image(path, image_format)
     fields = image.get_fields()
     frames = image.get("n-pages") if "n-pages" in fields else 1
     if image_format == "PNG" and any(each.kind == b"acTL" for each in metadata.blocks):
@@ -364,7 +364,8 @@ def _refuse_other_jpeg(path: Path, metadata: Metadata) -> None:
         )
 
 
-def _vips_image(path: Path, image_format: Format, shrink: int = 1) -> pyvips.Image:
+def stored_image(path: Path, image_format: Format, shrink: int = 1) -> pyvips.Image:
+    """A JPEG, PNG, WebP or AVIF as libvips decodes it, from top to bottom and not turned."""
     options: dict[str, Any] = {"access": "sequential", "fail_on": "error"}
     if image_format == "JPEG":
         options["shrink"] = shrink

@@ -19,6 +19,7 @@ from chromiq.runtime.workers import thread_per_core
 _CHUNK = 32_768
 # Cells along each side of the cube of all colours, and the share of its side by which a map may bend in one.
 _LATTICE, _STRAIGHT_WITHIN = 128, 0.0004
+_FULL = 65535
 _STRIDES = np.array([(_LATTICE + 1) ** 2, _LATTICE + 1, 1])
 _CORNERS = [int(np.array(corner) @ _STRIDES) for corner in np.ndindex(2, 2, 2)]
 # Directions in which colours vary by less than this say nothing about how they are stretched.
@@ -28,6 +29,9 @@ _CENTRES = 32
 _WIDTHS_LAB = np.array([18.0, 9.0, 9.0])
 _CENTRES_APART = 0.5
 _BUMP_STIFFNESS = 0.003
+
+PixelsOf = Callable[[slice], NDArray[Any]]  # the garment's pixels (P, 3) in some rows
+TargetOf = Callable[[NDArray[Any]], tuple[FloatImage, BoolMask]]  # as `_mapped`
 
 
 class MapsColours(Protocol):
@@ -200,24 +204,21 @@ class PartialMap:
 
 
 class Recoloured(NamedTuple):
-    """A photo after a colour map.
+    """What a colour map makes of a photo.
 
     Attributes:
-        photo: ``(H, W, 3)``, before.
         part: ``(rows, columns, 3)``, of the photo's type and space: what takes the place of a part of it.
         box: the rows and columns of that part.
         out_of_gamut: share of the garment, 0..1, that lost chroma, as the space cannot hold its colour.
     """
 
-    photo: NDArray[Any]
     part: NDArray[Any]
     box: tuple[slice, slice]
     out_of_gamut: float = 0.0
 
-    @property
-    def values(self) -> NDArray[Any]:
-        """All of the photo, a new array each time."""
-        whole = self.photo.copy()
+    def within(self, photo: NDArray[Any]) -> NDArray[Any]:
+        """All of the photo ``(H, W, 3)``, a new array each time."""
+        whole = photo.copy()
         whole[self.box] = self.part
         return whole
 
@@ -235,39 +236,43 @@ def apply_colour_map(
     """
     if not mask.any():
         nowhere = (slice(0, 0), slice(0, 0))
-        return Recoloured(photo, photo[nowhere], nowhere)
+        return Recoloured(photo[nowhere], nowhere)
     box = bounding_box(mask, margin_px=1)
     before, inside = photo[box], mask[box]
     after = before.copy()
-    pixels = before[inside]
-    weight = inner_edge(inside, max(mask.shape))[inside]
-    parts = [slice(start, start + _CHUNK) for start in range(0, len(pixels), _CHUNK)]
-    outside = np.zeros(len(parts), np.int64)
+    weight = inner_edge(inside, max(mask.shape))
+    # Strips of rows: where the garment is, taken of all of it at once, would be more than the photo itself.
+    rows_px = max(1, _CHUNK // inside.shape[1])
+    strips = [slice(top, top + rows_px) for top in range(0, len(inside), rows_px)]
     with thread_per_core() as pool:
-        target_of = (_table if photo.dtype == np.uint8 else _lattice)(pixels, parts, colour_map, space, pool)
 
-        def mix(number: int) -> None:
-            here = pixels[parts[number]]
+        def pixels_of(strip: slice) -> NDArray[Any]:
+            return before[strip][inside[strip]]
+
+        prepare = _table if photo.dtype == np.uint8 else _lattice
+        target_of = prepare(pixels_of, strips, colour_map, space, pool)
+
+        def mix(strip: slice) -> int:
+            here = pixels_of(strip)
             target, moved = target_of(here)
-            outside[number] = np.count_nonzero(moved)
-            mixed = here + weight[parts[number]][:, None] * (target - here)
-            pixels[parts[number]] = np.rint(mixed)
+            mixed = here + weight[strip][inside[strip]][:, None] * (target - here)
+            after[strip][inside[strip]] = np.rint(mixed)
+            return int(np.count_nonzero(moved))
 
-        list(pool.map(mix, range(len(parts))))
-    after[inside] = pixels
-    return Recoloured(photo, after, box, float(outside.sum() / len(pixels)))
+        outside = sum(pool.map(mix, strips))
+    return Recoloured(after, box, outside / np.count_nonzero(inside))
 
 
 def _table(
-    pixels: RgbImage, parts: Sequence[slice], colour_map: MapsColours, space: ColourSpace, pool: Executor
-) -> Callable[[RgbImage], tuple[FloatImage, BoolMask]]:
+    pixels_of: PixelsOf, strips: Sequence[slice], colour_map: MapsColours, space: ColourSpace, pool: Executor
+) -> TargetOf:
     """`_mapped` of bytes. Cloth has far fewer colours than pixels: each is mapped once, found by a table."""
     present = np.zeros(1 << 24, bool)
 
-    def see(part: slice) -> None:
-        present[_codes(pixels[part])] = True
+    def see(strip: slice) -> None:
+        present[_codes(pixels_of(strip))] = True
 
-    list(pool.map(see, parts))
+    list(pool.map(see, strips))
     found = np.flatnonzero(present)
     places = np.empty(1 << 24, np.int32)
     places[found] = np.arange(len(found))
@@ -304,27 +309,27 @@ def _codes(pixels: RgbImage) -> NDArray[np.int32]:
 
 
 def _lattice(
-    pixels: NDArray[Any], parts: Sequence[slice], colour_map: MapsColours, space: ColourSpace, pool: Executor
-) -> Callable[[NDArray[Any]], tuple[FloatImage, BoolMask]]:
-    """`_mapped`, by interpolation between the corners of a lattice's cells, of which cloth fills few.
+    pixels_of: PixelsOf, strips: Sequence[slice], colour_map: MapsColours, space: ColourSpace, pool: Executor
+) -> TargetOf:
+    """`_mapped` of 16 bits, by interpolation between the corners of a lattice's cells: cloth fills few.
 
     Where the map bends within a cell, at the space's surface and in the darkest colours, each pixel is mapped
     by itself.
     """
-    full = int(np.iinfo(pixels.dtype).max)
     filled = np.zeros((_LATTICE + 1,) * 3, bool)
 
-    def see(part: slice) -> None:
-        filled.reshape(-1)[_cells(pixels[part], full)[0]] = True
+    def see(strip: slice) -> int:
+        here = pixels_of(strip)
+        filled.reshape(-1)[_cells(here)[0]] = True
+        return len(here)
 
     def mapped_at(numbers: NDArray[Any]) -> tuple[FloatImage, BoolMask]:
-        exact = np.rint(numbers * (65535 / _LATTICE)).astype(np.uint16)
-        targets, outside = _mapped_in_parts(exact, colour_map, space, pool)
-        return targets * np.float32(full / 65535), outside
+        exact = np.rint(numbers * (_FULL / _LATTICE)).astype(np.uint16)
+        return _mapped_in_parts(exact, colour_map, space, pool)
 
-    list(pool.map(see, parts))
+    pixel_count = sum(pool.map(see, strips))
     cells = np.flatnonzero(filled)
-    if 2 * len(cells) > len(pixels):
+    if 2 * len(cells) > pixel_count:
         return lambda here: _mapped(here, colour_map, space)
     for axis in range(3):
         here = np.moveaxis(filled, axis, 0)
@@ -337,10 +342,10 @@ def _lattice(
     means = sum(targets[places[cells + offset]] for offset in _CORNERS) / 8
     moved |= np.any([outside[places[cells + offset]] for offset in _CORNERS], axis=0)
     bent = np.zeros(filled.size, bool)
-    bent[cells] = moved | (np.abs(means - middles).max(axis=1) > _STRAIGHT_WITHIN * full)
+    bent[cells] = moved | (np.abs(means - middles).max(axis=1) > _STRAIGHT_WITHIN * _FULL)
 
     def target_of(here: NDArray[Any]) -> tuple[FloatImage, BoolMask]:
-        cell, share = _cells(here, full)
+        cell, share = _cells(here)
         at = [targets.take(places.take(cell + offset), axis=0) for offset in _CORNERS]
         for axis in (2, 1, 0):
             on = share[:, axis : axis + 1]
@@ -353,9 +358,9 @@ def _lattice(
     return target_of
 
 
-def _cells(pixels: NDArray[Any], full: int) -> tuple[NDArray[np.intp], FloatImage]:
+def _cells(pixels: NDArray[Any]) -> tuple[NDArray[np.intp], FloatImage]:
     """The lowest corner of each pixel's cell ``(P,)``, as one number, and where in it the pixel is, 0..1."""
-    at = pixels.astype(np.float32) * np.float32(_LATTICE / full)
+    at = pixels.astype(np.float32) * np.float32(_LATTICE / _FULL)
     low = np.minimum(at, _LATTICE - 1).astype(np.intp)
     return low @ _STRIDES, at - low.astype(np.float32)
 

@@ -60,7 +60,7 @@ def test_a_foreign_file_is_read_rightly_and_written_unharmed(case, tmp_path):
     assert photo.values.shape[:2] == (HEIGHT_PX, WIDTH_PX)
     assert_decoders_agree(case, source, photo)
     mask = garment(photo.values.shape[:2])
-    changed = apply_colour_map(photo.values, mask, LIGHTER, space=photo.space).values
+    changed = apply_colour_map(photo.values, mask, LIGHTER, space=photo.space).within(photo.values)
     written = write_changed(out, photo, changed)
 
     after = read_photo(out)

@@ -28,7 +28,7 @@ WIDE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 def changed_copy(source, out):
     """The file with its middle changed, as the correction does it."""
     original = read_photo(source)
-    rgb = apply_colour_map(original.values, MASK, LIGHTER, space=original.space).values
+    rgb = apply_colour_map(original.values, MASK, LIGHTER, space=original.space).within(original.values)
     write_changed(out, original, rgb)
     return original
 
@@ -84,7 +84,7 @@ def test_16_bits_stay_16_bits(tmp_path, suffix, channels):
     np.testing.assert_array_equal(after[~MASK], deep[~MASK])
     inside = after[MASK][:, :3]
     assert len(np.unique(inside % 257)) > 200  # not 8 bits spread over 16
-    wanted = apply_colour_map(deep[..., :3], MASK, LIGHTER).values[MASK]
+    wanted = apply_colour_map(deep[..., :3], MASK, LIGHTER).within(deep[..., :3])[MASK]
     np.testing.assert_array_equal(inside, wanted)
 
 
@@ -120,7 +120,8 @@ def test_a_profile_is_kept_and_the_change_made_in_its_values(tmp_path):
     with Image.open(out) as image:
         assert image.info["icc_profile"] == wide_gamut_profile()
         np.testing.assert_array_equal(np.array(image)[~MASK], PHOTO[~MASK])
-    wanted = apply_colour_map(read_photo(source).rgb, MASK, LIGHTER).values
+    before = read_photo(source).rgb
+    wanted = apply_colour_map(before, MASK, LIGHTER).within(before)
     assert np.abs(read_photo(out).rgb[MASK].astype(int) - wanted[MASK]).mean() < 1
 
 
@@ -179,7 +180,7 @@ def test_a_jpegs_untouched_blocks_come_back_bit_for_bit(tmp_path, subsampling, b
     exif[0x0112] = 6
     stored.save(source, quality=90, subsampling=subsampling, exif=exif, **options)
     original = read_photo(source)
-    rgb = apply_colour_map(original.values, MASK, LIGHTER, space=original.space).values
+    rgb = apply_colour_map(original.values, MASK, LIGHTER, space=original.space).within(original.values)
     assert write_changed(out, original, rgb).outside is Kept.BLOCKS
     with Image.open(source) as before, Image.open(out) as after:
         assert after.quantization == before.quantization
@@ -200,7 +201,7 @@ def test_a_jpeg_whose_blocks_cannot_be_kept_is_encoded_again_and_says_so(tmp_pat
     original = read_photo(source)
     assert copy_untouched(out, original).outside is Kept.ALL
     monkeypatch.setattr("chromiq.photos.jpeg_blocks.blocks_can_be_kept", lambda: False)
-    rgb = apply_colour_map(original.values, MASK, LIGHTER, space=original.space).values
+    rgb = apply_colour_map(original.values, MASK, LIGHTER, space=original.space).within(original.values)
     assert write_changed(out, original, rgb).outside is Kept.ENCODED
     assert write_changed(tmp_path / "out.png", original, rgb).outside is Kept.ALL
     Image.fromarray(PHOTO).save(tmp_path / "in.png")
@@ -263,3 +264,33 @@ def test_a_jpeg_with_a_zero_in_its_quantisation_table_is_encoded_again(tmp_path)
         written = write_changed(tmp_path / "out.jpg", photo, changed)
     assert written.outside is Kept.ENCODED
     assert np.abs(read_photo(tmp_path / "out.jpg").values.astype(int) - changed).mean() < 3
+
+
+@pytest.mark.parametrize("sampling", ["1x1", "2x2", "1x3"])
+def test_a_jpeg_is_the_same_whether_changed_in_one_strip_or_many(tmp_path, monkeypatch, sampling):
+    pytest.importorskip("jpegio")
+    cjpeg("-sample", sampling)(tmp_path / "in.jpg")
+    photo = read_photo(tmp_path / "in.jpg")
+    box = (slice(13, 101), slice(7, 90))
+    part = 255 - photo.values[box]
+    changed = photo.values.copy()
+    changed[box] = part
+    written = write_changed(tmp_path / "whole.jpg", photo, changed)
+    monkeypatch.setattr("chromiq.photos.jpeg_blocks._MCU_ROWS_AT_ONCE", 1)
+    write_changed(tmp_path / "part.jpg", photo, part, box)
+    assert written.outside is Kept.BLOCKS
+    assert (tmp_path / "part.jpg").read_bytes() == (tmp_path / "whole.jpg").read_bytes()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+def test_released_pixels_are_decoded_again(tmp_path, mode):
+    image = Image.fromarray(PHOTO).convert(mode)
+    image.putalpha(90) if mode == "RGBA" else None
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "in.png", exif=exif)
+    photo = read_photo(tmp_path / "in.png")
+    values, rgb = photo.values, photo.rgb
+    photo.release()
+    np.testing.assert_array_equal(photo.values, values)
+    np.testing.assert_array_equal(photo.rgb, rgb)

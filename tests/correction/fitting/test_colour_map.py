@@ -35,7 +35,7 @@ def test_every_pixel_is_mapped_by_how_far_it_is_inside(dtype, corner, size):
     photo = np.random.default_rng(0).integers(0, largest + 1, (SIDE_PX, SIDE_PX, 3), dtype=dtype)
     mask = np.zeros((SIDE_PX, SIDE_PX), bool)
     mask[corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1]] = True
-    result = apply_colour_map(photo, mask, BENT).values
+    result = apply_colour_map(photo, mask, BENT).within(photo)
     free = lab_to_srgb_float(BENT.apply(rgb_to_lab(photo / largest)))
     mapped = np.clip(free, 0, 1) * largest
     held = ((free > -0.002) & (free < 1.002)).all(axis=2)
@@ -57,7 +57,7 @@ def test_sixteen_bits_of_cloth_are_mapped_as_each_pixel_by_itself(colour):
     wanted, outside = SRGB.from_lab(smooth.apply(SRGB.to_lab(photo)).reshape(-1, 3), photo.dtype)
     inner = (slice(5, -5), slice(5, -5))
     wanted = np.rint(wanted).astype(np.uint16).reshape(photo.shape)
-    off = delta_e_lab(SRGB.to_lab(result.values[inner]), SRGB.to_lab(wanted[inner]))
+    off = delta_e_lab(SRGB.to_lab(result.within(photo)[inner]), SRGB.to_lab(wanted[inner]))
     assert off.max() < 0.1
     assert abs(result.out_of_gamut - outside.mean()) < 0.01
 
@@ -67,7 +67,7 @@ def test_a_colour_that_the_space_cannot_hold_keeps_its_hue_and_lightness():
     mask = np.ones((20, 20), bool)
     vivid = ColourMap(np.diag([1.0, 3, 3]), np.zeros(3), np.zeros(3))
     result = apply_colour_map(photo, mask, vivid)
-    before, after = (rgb_to_lab(image[10, 10] / 255) for image in (photo, result.values))
+    before, after = (rgb_to_lab(image[10, 10] / 255) for image in (photo, result.within(photo)))
     assert result.out_of_gamut == 1
     assert abs(after[0] - before[0]) < 0.5
     hues = [np.degrees(np.arctan2(lab[2], lab[1])) for lab in (before, after)]

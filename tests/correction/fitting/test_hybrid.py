@@ -44,7 +44,7 @@ FLAT_LAB = garment_sample(PAIR.still_life, PAIR.still_life_mask)
 def run(off, generated):
     """The fit, and the photo as it corrects it."""
     fit = fit_hybrid(FLAT_LAB, garment_sample(off, MASK), off, MASK, generated)
-    return fit, apply_colour_map(off, MASK, fit.colour_map).values
+    return fit, apply_colour_map(off, MASK, fit.colour_map).within(off)
 
 
 def test_the_change_a_network_made_is_found_though_its_image_is_moved_and_small():
@@ -98,7 +98,8 @@ def test_a_network_is_trusted_by_what_is_left_and_not_when_its_cloth_cannot_be(u
 
 def test_a_network_of_another_colour_altogether_does_little_harm():
     _, wrong = run(OFF, as_a_network_gives_it(PAIR.on_model[..., ::-1].copy()))
-    alone = apply_colour_map(OFF, MASK, fit_colours(FLAT_LAB, garment_sample(OFF, MASK)).colour_map).values
+    fit = fit_colours(FLAT_LAB, garment_sample(OFF, MASK))
+    alone = apply_colour_map(OFF, MASK, fit.colour_map).within(OFF)
     left = [delta_e_map(result, PAIR.on_model)[MASK].mean() for result in (wrong, alone)]
     assert left[0] < left[1] + 1
 
@@ -114,7 +115,7 @@ def test_a_published_output_gives_its_colour_and_not_its_texture():
     mask = ClassicSegmenter().segment([SegmentationTask(still_life, off, "trousers")])[0].mask
     flat, seen = garment_sample(still_life, still_life_mask(still_life)), garment_sample(off, mask)
     fit = fit_hybrid(flat, seen, off, mask, generated)
-    result = apply_colour_map(off, mask, fit.colour_map).values
+    result = apply_colour_map(off, mask, fit.colour_map).within(off)
     assert fit.gain > MIN_GAIN
     inner = cv2.erode(mask.astype(np.uint8), np.ones((15, 15))) > 0
     fine = [
