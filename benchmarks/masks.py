@@ -30,13 +30,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from chromiq.colour import linear_to_srgb, srgb_to_linear
+from chromiq.colour import linear_to_srgb, srgb_to_lab, srgb_to_linear
 from chromiq.dataset_builder.degrade.apply import Style, degrade
 from chromiq.dataset_builder.inputs.garments_json import read_garments
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
 from chromiq.dataset_builder.segmenters.doubts import DOUBTFUL_BELOW, with_doubt_of_label
+from chromiq.dataset_builder.segmenters.still_life import background_distance, foreground
+from chromiq.imaging.masks import skin_hue
 from chromiq.photos.images import read_mask, read_photo, write_photo
 from chromiq.records import BoolMask, GarmentLabel, RgbImage
 from chromiq.sample_catalogue.catalogue import draw_pair
@@ -146,6 +148,34 @@ def without_head(case: Case) -> tuple[RgbImage, BoolMask]:
     return case.on_model[first:].copy(), case.truth[first:].copy()
 
 
+def with_wall_shadow(case: Case) -> tuple[RgbImage, BoolMask]:
+    """A shadow of the person beside them on the wall, which loses up to 40 % of its light."""
+    height, width = case.truth.shape
+    person = foreground(*background_distance(srgb_to_lab(case.on_model)))
+    shift = np.array([[1, 0, 0.05 * width], [0, 1, 0.015 * height]], np.float32)
+    moved = cv2.warpAffine(person.astype(np.float32), shift, (width, height))
+    depth = 0.4 * cv2.GaussianBlur(moved, (0, 0), 0.012 * height) * ~(person | case.truth)
+    linear = srgb_to_linear(case.on_model / np.float32(255)) * (1 - depth[..., None])
+    return (linear_to_srgb(linear) * 255).round().astype(np.uint8), case.truth
+
+
+def with_arm_before_it(case: Case) -> tuple[RgbImage, BoolMask]:
+    """A bare arm from the garment's side to its middle, of the colour of the skin that is seen."""
+    height, width = case.truth.shape
+    rows, columns = np.nonzero(case.truth)
+    origin, size = (columns.min(), rows.min()), (np.ptp(columns), np.ptp(rows))
+    skin = skin_hue(srgb_to_lab(case.on_model)) & ~case.truth
+    rgb = np.median(case.on_model[skin], axis=0) if skin.any() else np.array([205, 160, 135])
+    arm = np.zeros((height, width), np.uint8)
+    points = np.array([origin + np.multiply(at, size) for at in ((1.04, 0.5), (0.75, 0.55), (0.45, 0.45))])
+    cv2.polylines(arm, [points.astype(np.int32)], False, 1, int(0.1 * size[0]))
+    depth = cv2.distanceTransform(arm, cv2.DIST_L2, 3)
+    shade = 0.72 + 0.33 * np.sqrt(depth / depth.max())
+    cover = cv2.GaussianBlur(arm.astype(np.float32), (0, 0), max(0.7, height / 1500))[..., None]
+    photo = case.on_model + cover * (shade[..., None] * rgb - case.on_model)
+    return np.rint(np.clip(photo, 0, 255)).astype(np.uint8), case.truth & (arm == 0)
+
+
 CHANGES: dict[str, Change] = {
     "mirrored": mirrored,
     "600 px high": partial(resized, 600),
@@ -155,6 +185,8 @@ CHANGES: dict[str, Change] = {
     "0.7 stops darker": partial(exposed, (0.6, 0.6, 0.6)),
     "warm light": partial(exposed, (1.1, 1.0, 0.8)),
     "without a head": without_head,
+    "a shadow on the wall": with_wall_shadow,
+    "an arm before the garment": with_arm_before_it,
     "published colour error": partial(colour_error, "published"),
     "perceptual colour error": partial(colour_error, "perceptual"),
 }

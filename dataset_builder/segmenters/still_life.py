@@ -65,7 +65,7 @@ def background_distance(lab: FloatImage, *, curved: bool = False) -> tuple[Float
     colour = _commonest(lab[border])
     near_colour = border.copy()
     near_colour[border] = np.linalg.norm(lab[border] - colour, axis=1) < _SAME_WALL_LAB
-    distance = _distance_to_surface(lab, near_colour, degree=1)
+    distance = _length(apart_from_surface(lab, near_colour, degree=1))
     threshold = float(np.clip(3 * np.percentile(distance[near_colour], 90), 1.2, 10))
     for _ in range(2 if curved else 0):
         hull = np.zeros(border.shape, np.uint8)
@@ -77,14 +77,23 @@ def background_distance(lab: FloatImage, *, curved: bool = False) -> tuple[Float
         wall = ((distance < threshold) | near_colour) & (hull == 0)
         if (wall & border).sum() < _MIN_WALL_PX:
             break
-        distance = _distance_to_surface(lab, wall, degree=2)
+        distance = _length(apart_from_surface(lab, wall, degree=2))
         spread = distance[border & wall]
         threshold = min(threshold, max(3 * float(np.percentile(spread, 80)), _LEAST_CURVED_LAB))
     return distance, threshold
 
 
-def _distance_to_surface(lab: FloatImage, sample: BoolMask, degree: int) -> FloatImage:
-    """How far each pixel is from a polynomial surface fitted to a sample: both ``(H, W)``."""
+def apart_from_surface(lab: FloatImage, sample: BoolMask, degree: int) -> FloatImage:
+    """By how much each pixel differs from a polynomial surface that is fitted to a sample.
+
+    Args:
+        lab: ``(H, W, 3)`` Lab.
+        sample: ``(H, W)`` bool, the background, or what is known of it.
+        degree: of the polynomial in row and column.
+
+    Returns:
+        ``(H, W, 3)`` Lab differences.
+    """
     height_px, width_px = sample.shape
     y, x = (np.arange(size, dtype=np.float32) / size - 0.5 for size in (height_px, width_px))
     powers = [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]
@@ -95,7 +104,10 @@ def _distance_to_surface(lab: FloatImage, sample: BoolMask, degree: int) -> Floa
     by_power[tuple(zip(*powers, strict=True))] = coefficients
     y_powers, x_powers = (np.vander(axis, degree + 1, increasing=True) for axis in (y, x))
     surface = x_powers @ np.tensordot(y_powers, by_power, axes=1)
-    apart = lab - surface
+    return np.asarray(lab - surface)
+
+
+def _length(apart: FloatImage) -> FloatImage:
     return np.sqrt(np.einsum("...i,...i->...", apart, apart)).astype(np.float32)
 
 

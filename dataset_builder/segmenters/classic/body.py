@@ -20,7 +20,13 @@ from chromiq.dataset_builder.segmenters.classic.head import (
 from chromiq.dataset_builder.segmenters.classic.palette import LAB_WEIGHTS, cluster
 from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
 from chromiq.dataset_builder.segmenters.small.person import SeenPerson
-from chromiq.dataset_builder.segmenters.still_life import background_distance, fill_small_holes, foreground
+from chromiq.dataset_builder.segmenters.still_life import (
+    apart_from_surface,
+    background_distance,
+    fill_small_holes,
+    foreground,
+    keep_large_parts,
+)
 from chromiq.imaging.masks import skin_hue
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
@@ -150,6 +156,10 @@ def find_body(photo: RgbImage, seen: SeenPerson | None = None, *, light_cloth: b
     distance, threshold = background_distance(lab, curved=light_cloth and seen is None)
     # The outline is a pixel or two wide of the mark; the gaps between arm and body are background again.
     person = foreground(distance, threshold) & fill_small_holes(distance > 0.7 * threshold, 0.003)
+    if seen:
+        person = _without_shadow(lab, person, person & (seen.probability < TUNING.body_no_person))
+    elif not light_cloth:
+        person = _without_shadow(lab, person, person)
     head = head_by_landmarks(seen) if seen else None
     if seen and head:  # the outline is reliable only of a person with a face
         person = _likely_person(person, seen, light_cloth)
@@ -160,6 +170,31 @@ def find_body(photo: RgbImage, seen: SeenPerson | None = None, *, light_cloth: b
         differs, person = person, _closed_over_cloth(person, head)
         filled = float((person & ~differs).sum() / max(person.sum(), 1))
     return Body(lab, person, head, _face_colours(lab, skin, head), seen, filled)
+
+
+def _without_shadow(lab: FloatImage, person: BoolMask, possible: BoolMask) -> BoolMask:
+    """A person's outline without the shadow on the wall: the wall's hue, only darker, with a soft edge.
+
+    Args:
+        lab: ``(H, W, 3)`` Lab.
+        person: ``(H, W)`` bool.
+        possible: ``(H, W)`` bool, where a shadow may lie.
+    """
+    wall = cv2.erode((~person).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    if wall.sum() < TUNING.body_least_wall_px:
+        return person
+    apart = cv2.GaussianBlur(apart_from_surface(lab, wall, degree=1).astype(np.float32), (0, 0), 1)
+    lighter, hue = apart[..., 0], np.hypot(apart[..., 1], apart[..., 2])
+    slope = np.hypot(*(cv2.Sobel(lighter, cv2.CV_32F, *axis) / 8 for axis in ((1, 0), (0, 1))))
+    shadow = possible & (hue < TUNING.body_shadow_hue_lab) & (slope < TUNING.body_shadow_slope_lab)
+    shadow &= (lighter < -TUNING.body_palest_shadow_lab) & (lighter > -TUNING.body_darkest_shadow_lab)
+    _, parts = cv2.connectedComponents(shadow.astype(np.uint8), connectivity=4)
+    beside_wall = cv2.dilate((~person).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    shadow &= np.isin(parts, parts[beside_wall & shadow])
+    if shadow.sum() < TUNING.body_least_shadow_px:
+        return person
+    left = cv2.morphologyEx((person & ~shadow).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    return keep_large_parts(left > 0, 0.1)
 
 
 def _closed_over_cloth(person: BoolMask, head: Head) -> BoolMask:

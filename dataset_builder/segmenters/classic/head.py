@@ -164,6 +164,9 @@ def head_by_skin(person: BoolMask, skin: BoolMask) -> Head | None:
         widest = int(widths.argmax())
         narrow = np.flatnonzero(widths[widest:] < TUNING.head_neck_over_face * widths[widest])
         chin = widest + int(narrow[0]) if narrow.size else chin
+    feet = int(np.flatnonzero(person.any(axis=1))[-1])
+    if feet < height_px - TUNING.head_cut_rows and feet - chin < TUNING.head_least_body * head_px:
+        return None  # a skin-coloured garment: no body is so short
     columns = np.flatnonzero(face[rows[0] : chin].any(axis=0))
     return Head(chin - round(head_px), chin, int(columns[0]), int(columns[-1]))
 

@@ -9,6 +9,7 @@ from typing import Any
 _REAL = "chosen on 24 real and on drawn pairs"
 _REAL2 = "chosen on these and on 35 pairs of two other shops"
 _DRAWN = "chosen on drawn pairs"
+_SHADOWS = "chosen on these pairs with a shadow drawn on the wall"
 
 
 def _tuned(value: Any, unit: str, chosen: str, meaning: str) -> Any:
@@ -80,6 +81,13 @@ class ClassicTuning:
     body_near_person: float = _tuned(
         0.08, "share of height", _REAL2, "how far from there the outline may reach"
     )
+    body_no_person: float = _tuned(0.3, "probability", _REAL2, "of the person model, possibly a shadow")
+    body_shadow_hue_lab: float = _tuned(2.5, "Lab a*, b*", _SHADOWS, "a shadow is so near the wall's hue")
+    body_palest_shadow_lab: float = _tuned(2.0, "L*", _SHADOWS, "and darker by more")
+    body_darkest_shadow_lab: float = _tuned(30.0, "L*", _SHADOWS, "but by no more")
+    body_shadow_slope_lab: float = _tuned(1.5, "L* per px at work size", _SHADOWS, "cloth has a steeper edge")
+    body_least_shadow_px: int = _tuned(100, "px at work size", _SHADOWS, "less is not looked at")
+    body_least_wall_px: int = _tuned(300, "px at work size", _SHADOWS, "least sample of the wall")
 
     # The head.
     head_cut_rows: int = _tuned(2, "rows", _REAL, "a person within these is cut off")
@@ -105,6 +113,9 @@ class ClassicTuning:
         0.8, "ratio of widths", _REAL2, "where a patch of skin narrows to a neck"
     )
     head_min_face: float = _tuned(0.004, "share of photo", _REAL2, "smallest patch that is a face")
+    head_least_body: float = _tuned(
+        4.0, "heads below the chin", _DRAWN, "of whom the photo shows down to the feet, a child of four"
+    )
     head_largest_head: float = _tuned(0.28, "share of height", _REAL2, "a larger one by outline is doubtful")
     head_width_in_heads: float = _tuned(
         2.0, "heads", _REAL, "the body's width with the arms hanging: 1.7 to 2.2"

@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 from places import REAL
@@ -38,6 +39,23 @@ def test_garments_are_found_on_the_model(drawn):
     for item, pair in zip(found, drawn, strict=True):
         assert item.mask.shape == pair.on_model.shape[:2]
         assert item.source == "classic"
+
+
+def test_a_shadow_on_the_wall_is_no_part_of_the_person(drawn):
+    pair = drawn[6]  # on a plain wall, in a darker garment than it
+    person = find_body(pair.on_model).person
+    shadow = cv2.GaussianBlur(np.roll(person, 25, axis=1).astype(np.float32), (0, 0), 6) * ~person
+    shaded = np.rint(pair.on_model * (1 - 0.3 * shadow[..., None])).astype(np.uint8)
+    deep = shadow > 0.3
+    assert deep.sum() > 5000
+    assert (find_body(shaded).person & deep).sum() < 0.2 * deep.sum()
+    assert (find_body(shaded).person & person).sum() > 0.98 * person.sum()
+
+
+def test_a_skin_coloured_shirt_at_the_upper_edge_is_no_head():
+    pair = draw_pair(22, seed=1, size_wh=(448, 560))
+    assert pair.garment == "shorts"
+    assert find_body(pair.on_model).head is None
 
 
 def test_the_same_photo_gives_the_same_mask(drawn):
