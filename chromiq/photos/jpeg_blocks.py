@@ -11,12 +11,15 @@ libvips and Pillow do not give access to coefficients; jpegio does.
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
 import cv2
@@ -34,6 +37,7 @@ _YCBCR_FROM_RGB = np.array(
 )
 _LARGEST_COEFFICIENT = 1023
 _MCU_ROWS_AT_ONCE = 16
+_one_at_a_time = threading.Lock()
 
 
 def blocks_can_be_kept() -> bool:
@@ -41,7 +45,7 @@ def blocks_can_be_kept() -> bool:
     return find_spec("jpegio") is not None
 
 
-def changed_jpeg(source: Path, part: RgbImage, corner: tuple[int, int]) -> bytes | None:
+def changed_jpeg(source: Path, part: RgbImage, corner: tuple[int, int], notes: list[str]) -> bytes | None:
     """A JPEG with a part of its picture changed.
 
     All coefficients take as much memory as six copies of the picture, so the picture itself is decoded again
@@ -51,6 +55,7 @@ def changed_jpeg(source: Path, part: RgbImage, corner: tuple[int, int]) -> bytes
         source: the JPEG.
         part: ``(rows, columns, 3)`` uint8, a part of the picture, as it is stored, as it is to be.
         corner: the row and column of the picture at which that part starts.
+        notes: what libjpeg says of damage in the source is appended.
 
     Returns:
         The new file, in which every pixel is the source's but for the blocks that were touched and those
@@ -65,7 +70,8 @@ def changed_jpeg(source: Path, part: RgbImage, corner: tuple[int, int]) -> bytes
         out = Path(folder) / "changed.jpg"
         try:
             _free_memory_returned()
-            jpeg = jpegio.read(str(source))
+            with _libjpeg_warnings() as lines:
+                jpeg = jpegio.read(str(source))
             if not all(np.all(table) for table in jpeg.quant_tables):
                 return None
             if jpeg.jpeg_color_space not in {_RGB, _YCBCR}:
@@ -75,10 +81,14 @@ def changed_jpeg(source: Path, part: RgbImage, corner: tuple[int, int]) -> bytes
             # Code tables that were made for the source alone know no codes for what is new.
             jpeg.optimize_coding = 1
             _free_memory_returned()
-            jpegio.write(jpeg, str(out))
+            with _libjpeg_warnings():  # of its own tables
+                jpegio.write(jpeg, str(out))
             del jpeg
             data = out.read_bytes()
-            return data if _same_elsewhere(data, source, touched, block_hw) else None
+            if not _same_elsewhere(data, source, touched, block_hw):
+                return None
+            notes += lines
+            return data
         except (OSError, RuntimeError, ValueError, IndexError, pyvips.Error):
             return None  # a kind of JPEG that a library does not know
 
@@ -181,6 +191,23 @@ def _dct_basis() -> NDArray[np.float32]:
     basis = np.cos((2 * i + 1) * u * np.pi / 16) / 2
     basis[0] /= np.sqrt(2)
     return basis.astype(np.float32)
+
+
+@contextmanager
+def _libjpeg_warnings() -> Iterator[list[str]]:
+    """The lines that libjpeg prints to standard error in the block, once it has ended."""
+    lines: list[str] = []
+    with _one_at_a_time, TemporaryFile() as printed:
+        sys.stderr.flush()
+        terminal = os.dup(2)
+        os.dup2(printed.fileno(), 2)
+        try:
+            yield lines
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            printed.seek(0)
+            lines += printed.read().decode("utf-8", "replace").splitlines()
 
 
 def _free_memory_returned() -> None:

@@ -80,6 +80,7 @@ _XMP_PICTURES = {
     "http://ns.google.com/photos/1.0/image/": "second picture",
 }
 _MOST_PREFIXES = 16
+_MOST_DOTS_PER_INCH = 65_535
 
 
 @dataclass(frozen=True)
@@ -208,8 +209,8 @@ def _of_jpeg(path: Path) -> Metadata:
             photoshop = (photoshop or b"") + payload[len(_PHOTOSHOP_HEAD) :]
         elif kind == APP0 and payload.startswith(b"JFIF\0") and len(payload) >= 12:
             unit, across, down = payload[7], *struct.unpack(">HH", payload[8:12])
-            per_inch = {1: 1.0, 2: 2.54}.get(unit)
-            dots = (across * per_inch, down * per_inch) if per_inch and across and down else dots
+            per_inch = {1: 1.0, 2: 2.54}.get(unit, 0)
+            dots = resolution(across * per_inch, down * per_inch) or dots
     directory = parsed_exif(exif)
     return Metadata(
         exif=directory,
@@ -240,7 +241,7 @@ def _of_png(path: Path) -> Metadata:
     dots = None
     if len(found.get(b"pHYs", b"")) == 9:
         across, down, unit = struct.unpack(">IIB", found[b"pHYs"])
-        dots = (across * 0.0254, down * 0.0254) if unit == 1 else None
+        dots = resolution(across * 0.0254, down * 0.0254) if unit == 1 else None
     xmp = next((xmp for each in chunks if (xmp := _png_xmp(each)) is not None), None)
     directory = parsed_exif(exif)
     return Metadata(
@@ -279,10 +280,13 @@ def _bytes_of(directory: Directory, tag: int) -> bytes | None:
 
 def _dots_of_directory(directory: Directory) -> tuple[float, float] | None:
     across, down = (directory.rationals(tag) for tag in (_X_RESOLUTION, _Y_RESOLUTION))
-    per_inch = {2: 1.0, 3: 2.54}.get(directory.number(_RESOLUTION_UNIT, 2))
-    if not across or not down or not per_inch or min(across[0], down[0]) <= 0:
-        return None
-    return across[0] * per_inch, down[0] * per_inch
+    per_inch = {2: 1.0, 3: 2.54}.get(directory.number(_RESOLUTION_UNIT, 2), 0)
+    return resolution(across[0] * per_inch, down[0] * per_inch) if across and down else None
+
+
+def resolution(across: float, down: float) -> tuple[float, float] | None:
+    """Dots per inch; None for what no device has and not every format can hold."""
+    return (across, down) if all(1 <= dots <= _MOST_DOTS_PER_INCH for dots in (across, down)) else None
 
 
 # ---------------------------------------------------------------- what is carried on
@@ -706,11 +710,14 @@ def tiff_tags_about(
         if value:
             about.tags[tag] = Entry(kind, value)
     _name_profile(metadata, carried, profile)
+    stated = [about.tags.pop(tag, None) for tag in (_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT)]
     if metadata.dots_per_inch:
         carried.keep("resolution")
         for tag, dots in zip((_X_RESOLUTION, _Y_RESOLUTION), metadata.dots_per_inch, strict=True):
             about.tags[tag] = Entry(5, struct.pack(f"{about.order}II", round(dots * 100), 100))
         about.with_short(_RESOLUTION_UNIT, 2)
+    elif any(stated):
+        carried.drop("resolution")
     return about
 
 

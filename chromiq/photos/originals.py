@@ -175,6 +175,7 @@ def _encoded(
     if photo.alpha is not None:
         pixels = np.dstack([pixels, turned_back(photo.alpha, photo.file.orientation)])
     if target == "TIFF":
+        about["profile"] = about["profile"] or photo.space.profile  # tags that state primaries are not kept
         directory = meta.tiff_tags_about(photo.file.metadata, carried, **about)
         directory, strips = plain_directory(pixels, directory.tags, directory.order)
         if same:
@@ -299,7 +300,7 @@ def _jpeg(
 ) -> tuple[bytes, Kept]:
     file = photo.file
     same = file.format == "JPEG" and file.kind == "rgb" and not photo.converted
-    data, outside = (_with_part(photo, part, box) if same else None), Kept.BLOCKS
+    data, outside = (_with_part(photo, part, box, notes) if same else None), Kept.BLOCKS
     if data is None:
         changed = photo.values.copy()
         changed[box] = part
@@ -317,12 +318,12 @@ def _jpeg(
     return jpeg_with_segments(data, blocks, _APPLICATION_SEGMENTS), outside
 
 
-def _with_part(photo: Photo, part: NDArray[Any], box: Box) -> bytes | None:
+def _with_part(photo: Photo, part: NDArray[Any], box: Box, notes: list[str]) -> bytes | None:
     """The JPEG's own blocks with a part changed; None if that cannot be done."""
     box = _stored_box(photo, box)
     corner = (box[0].start or 0, box[1].start or 0)
     photo.release()
-    return changed_jpeg(photo.path, turned_back(part, photo.file.orientation), corner)
+    return changed_jpeg(photo.path, turned_back(part, photo.file.orientation), corner, notes)
 
 
 def _encoded_again(source: Path | None, pixels: NDArray[np.uint8], notes: list[str]) -> bytes:
@@ -353,5 +354,5 @@ def _with_density(data: bytes, dots_per_inch: tuple[float, float] | None) -> byt
     """A JPEG whose JFIF header gives the resolution."""
     if dots_per_inch is None or data[6:11] != b"JFIF\0":
         return data
-    across, down = (min(65535, max(1, round(dots))) for dots in dots_per_inch)
-    return data[:13] + b"\1" + across.to_bytes(2) + down.to_bytes(2) + data[18:]
+    across, down = (round(dots).to_bytes(2) for dots in dots_per_inch)
+    return data[:13] + b"\1" + across + down + data[18:]

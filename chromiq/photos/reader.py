@@ -41,6 +41,7 @@ from chromiq.photos.metadata import (
     metadata_of_avif,
     metadata_of_tiff,
     read_metadata,
+    resolution,
 )
 from chromiq.photos.tiff import tiff_samples, widened
 
@@ -78,6 +79,11 @@ _OTHER_KINDS = (
     (0, b"v/1\x01", "an OpenEXR picture", _EXPORT),
     (0, b"#?RADIANCE", "a Radiance picture", _EXPORT),
     (0, b"\0\0\1\0", "an icon", _EXPORT),
+    (0, b"qoif", "a QOI picture", _EXPORT),
+    (0, b"gimp xcf", "a GIMP file", _EXPORT),
+    (0, b"SIMPLE  =", "a FITS picture", _EXPORT),
+    (0, b"\1\xda", "an SGI picture", _EXPORT),
+    *((0, b"P%d%c" % (n, end), "a Netpbm picture", _EXPORT) for n in range(1, 8) for end in b"\n "),
     (0, b"\0\5\x16\7", "macOS file data (AppleDouble), not the photo", "Copy the photo itself."),
     (0, b"version https://git-lfs", "a Git LFS pointer, not the photo", "Run git lfs pull."),
     (0, b"<", "a web page or other text", "Download the photo again."),
@@ -322,8 +328,7 @@ def _header(path: Path, image_format: Format) -> tuple[PhotoFile, int]:
         return _tiff_header(path)
     if image_format == "BMP":
         with Image.open(path, formats=("BMP",)) as image:
-            dots = image.info.get("dpi", (0, 0))
-        metadata = Metadata(dots_per_inch=dots if min(dots) > 0 else None)
+            metadata = Metadata(dots_per_inch=resolution(*image.info.get("dpi", (0, 0))))
         return PhotoFile(path, image_format, image.size, "rgb", metadata), 1
     metadata = read_metadata(path, image_format)
     if image_format == "JPEG":
@@ -399,17 +404,25 @@ def _shrink(size_wh: tuple[int, int], least_wh: tuple[int, int]) -> int:
 
 @contextmanager
 def tiff_page(path: Path) -> Iterator[tuple[tifffile.TiffPage, int]]:
-    """A TIFF's photo, and how many whole pictures the file holds; reduced pictures and masks do not count."""
+    """A TIFF's photo, and how many whole pictures the file holds; reduced pictures and masks do not count.
+
+    Some programs write a pyramid without saying which of its pictures are reduced: each is half of the last.
+    """
     with tifffile.TiffFile(path) as file:
-        pages = [file.pages[number] for number in range(min(len(file.pages), 64))]
-        whole = []
-        for page in pages:
-            full = page.aspage()
-            if not int(full.subfiletype) & (_REDUCED | _MASK_PAGE):
-                whole.append(full)
-        if not whole:
-            whole = [file.pages[0].aspage()]
-        yield whole[0], len(whole)
+        pages = [file.pages[number].aspage() for number in range(min(len(file.pages), 64))]
+        whole = [
+            page
+            for page, before in zip(pages, [None, *pages], strict=False)
+            if not int(page.subfiletype) & (_REDUCED | _MASK_PAGE) and not _is_half(page, before)
+        ]
+        yield (whole or pages)[0], max(1, len(whole))
+
+
+def _is_half(page: tifffile.TiffPage, of: tifffile.TiffPage | None) -> bool:
+    if of is None:
+        return False
+    sides, whole = ((each.imagewidth, each.imagelength) for each in (page, of))
+    return all(abs(2 * side - before) <= 1 for side, before in zip(sides, whole, strict=True))
 
 
 def _tiff_header(path: Path) -> tuple[PhotoFile, int]:

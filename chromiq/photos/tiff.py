@@ -175,7 +175,7 @@ def write_tiff(directory: Directory, chunks: Iterable[bytes] = (), *, big: bool 
     start = 16 if big else 8
     sizes, places, end = [len(chunk) for chunk in pixels], [], start
     for number, size in enumerate(sizes):
-        places.append(end)
+        places.append(end if size else 0)
         pixels[number] += bytes(size % 2)
         end += size + size % 2
     if pixels:
@@ -230,6 +230,8 @@ def tiff_samples(path: Path, page: tifffile.TiffPage) -> NDArray[Any]:
         ValueError: if the strips or tiles do not fit the picture.
         pyvips.Error: if libtiff cannot decode it.
     """
+    if not any(page.databytecounts):
+        raise ValueError("its strips or tiles are empty")
     shape = (int(page.imagelength), int(page.imagewidth))
     bits, palette = int(page.bitspersample), int(page.photometric) == _PALETTE
     if int(page.compression) in _BY_LIBTIFF or page.fillorder != 1:
@@ -368,11 +370,12 @@ def _encoder(path: Path, page: tifffile.TiffPage) -> Any:
     if page.compression in {6, 7, 33003, 33005, 34712, 50001, 50002, 52546}:
         if page.compression != 7 or page.dtype != np.uint8:
             return None
-        # The tag for it may be missing or wrong.
+        # The tag for it may be missing or wrong; a strip that is all black may be left out.
+        stored = (at for at, count in zip(page.dataoffsets, page.databytecounts, strict=True) if count)
         with path.open("rb") as stream:
-            stream.seek(page.dataoffsets[0])
+            stream.seek(next(stored))
             frame = jpeg_frame(stream)
-        return partial(_jpeg, sampling=frame.sampling if frame else (1, 1))
+        return partial(_jpeg, sampling=frame.sampling if frame else page.subsampling or (1, 1))
     if page.compression == 1:
         return _plain
     try:

@@ -63,6 +63,22 @@ def two_pages(path):
         file.write(PHOTO, photometric="rgb")
 
 
+def empty_strips(path):
+    """As tiffcp leaves a file behind when it fails."""
+    tiff()(path)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        counts = file.pages[0].tags["StripByteCounts"]
+        counts.overwrite([0] * counts.count)
+
+
+def imagemagick(kind):
+    def make(path):
+        Image.fromarray(PHOTO).save(path.with_suffix(".png"))
+        ran(tool("convert"), path.with_suffix(".png"), f"{kind}:{path}")
+
+    return make
+
+
 def many_channels(path):
     """A few bytes that state 3 GB."""
     tiff(np.zeros((100, 100, 16), np.uint16), photometric="minisblack", planarconfig="contig")(path)
@@ -98,6 +114,8 @@ OTHERS = [
     ("page.jpg", starting_with(b"<!DOCTYPE html>"), "a web page"),
     ("pointer.jpg", starting_with(b"version https://git-lfs.github.com/spec/v1\n"), "a Git LFS pointer"),
     ("._photo.jpg", starting_with(b"\0\5\x16\7\0\2\0\0Mac OS X"), "AppleDouble"),
+    ("photo.ppm", starting_with(b"P6\n20 20\n255\n"), "a Netpbm picture"),
+    ("empty.tif", empty_strips, "its strips or tiles are empty"),
     ("zeros.jpg", starting_with(b""), "not an image"),
     ("twelve.jpg", encoded(imagecodecs.jpeg8_encode, DEEP >> 4, bitspersample=12), "12 bits"),
     ("lossless.jpg", encoded(imagecodecs.ljpeg_encode, DEEP[..., 0]), "a lossless JPEG"),
@@ -154,6 +172,7 @@ READ = [
         tiff(DEEP, compression="zlib", predictor=True, extratags=[(50706, "B", 4, (1, 4, 0, 0), True)]),
         DEEP / 65535,
     ),
+    ("pyramid.tif", imagemagick("ptif"), PHOTO / 255),
     ("gamma.png", with_chunk(b"sRGB", b"\0"), PHOTO / 255),
     ("PHOTO.PNG", pillow(Image.fromarray(PHOTO)), PHOTO / 255),
     ("wrong.jpg", pillow(Image.fromarray(PHOTO), format="PNG"), PHOTO / 255),
@@ -218,3 +237,50 @@ def test_a_jpeg_cut_short_is_refused(tmp_path):
     for kept in (len(data) // 2, len(data) - 20):
         (tmp_path / "in.jpg").write_bytes(data[:kept])
         assert verify_photo(tmp_path / "in.jpg").code == "photo.truncated"
+
+
+ABSURD = 4_294_967_295
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".bmp"])
+@pytest.mark.parametrize("source", ["exif.jpg", "pixels.png", "tags.tif"])
+def test_a_resolution_that_no_device_has_is_not_carried_on(tmp_path, source, suffix):
+    path = tmp_path / source
+    if source.endswith("png"):
+        with_chunk(b"pHYs", struct.pack(">IIB", ABSURD, ABSURD, 1))(path)
+    else:
+        Image.fromarray(PHOTO).save(path)
+        exiftool(path, f"-XResolution={ABSURD}", f"-YResolution={ABSURD}")
+    photo = read_photo(path)
+    write_changed(tmp_path / f"out{suffix}", photo, 255 - photo.values)
+    with Image.open(tmp_path / f"out{suffix}") as image:
+        assert path.suffix == suffix or max(image.info.get("dpi", (0, 0))) < 100 or suffix == ".webp"
+
+
+def test_damage_in_a_jpeg_is_reported_and_not_printed(tmp_path, capfd):
+    pytest.importorskip("jpegio")
+    cjpeg()(tmp_path / "in.jpg")
+    data = (tmp_path / "in.jpg").read_bytes()
+    scan = data.index(b"\xff\xda")
+    (tmp_path / "in.jpg").write_bytes(data[:scan] + bytes(3) + data[scan:])
+    photo = read_photo(tmp_path / "in.jpg")
+    written = write_changed(tmp_path / "out.jpg", photo, 255 - photo.values)
+    assert written.notes == ("Corrupt JPEG data: 3 extraneous bytes before marker 0xda",)
+    assert capfd.readouterr().err == ""
+
+
+def test_primaries_in_tags_become_a_profile_where_the_tags_are_not_kept(tmp_path):
+    """Adobe RGB, in a palette, which is written as RGB."""
+    tags = [
+        (318, "2I", 2, (3127, 10_000, 3290, 10_000), True),
+        (319, "2I", 6, (64, 100, 33, 100, 21, 100, 71, 100, 15, 100, 6, 100), True),
+    ]
+    colours = np.zeros((3, 256), np.uint16)
+    colours[:, :64] = np.reshape(PALETTE.getpalette()[: 3 * 64], (64, 3)).T.astype(np.uint16) * 257
+    tifffile.imwrite(
+        tmp_path / "in.tif", np.asarray(PALETTE), photometric="palette", colormap=colours, extratags=tags
+    )
+    photo = read_photo(tmp_path / "in.tif")
+    assert not photo.space.is_srgb
+    write_changed(tmp_path / "out.tif", photo, photo.values)
+    np.testing.assert_array_equal(read_photo(tmp_path / "out.tif").rgb, photo.rgb)

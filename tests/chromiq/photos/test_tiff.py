@@ -9,7 +9,9 @@ import tifffile
 from foreign_photos import DEEP, PHOTO
 
 from chromiq.errors import UnsoundError
+from chromiq.photos.containers import jpeg_frame
 from chromiq.photos.images import read_photo
+from chromiq.photos.originals import write_changed
 from chromiq.photos.reader import tiff_page
 from chromiq.photos.tiff import read_directory, tiff_samples
 
@@ -104,3 +106,22 @@ def test_values_that_all_lie_in_the_same_place_do_not_fill_the_memory():
     data = b"II*\0" + struct.pack("<I", 60_008) + bytes(60_000) + struct.pack("<H", 1000) + b"".join(rows)
     directory = read_directory(io.BytesIO(data), 60_008, "<")
     assert sum(len(entry.value) for entry in directory.tags.values()) == 60_000
+
+
+def test_a_strip_that_is_left_out_does_not_change_the_sampling_of_the_others(tmp_path):
+    path, out = tmp_path / "a.tif", tmp_path / "b.tif"
+    options = {"compression": "jpeg", "subsampling": (2, 2), "rowsperstrip": 32}
+    tifffile.imwrite(path, PHOTO, photometric="ycbcr", **options)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        counts = file.pages[0].tags["StripByteCounts"]
+        counts.overwrite([0, *counts.value[1:]])
+    photo = read_photo(path)
+    changed = photo.values.copy()
+    changed[40:60] = 255 - changed[40:60]
+    write_changed(out, photo, changed)
+    with tifffile.TiffFile(out) as file, out.open("rb") as stream:
+        page = file.pages[0]
+        assert page.databytecounts[0] == 0
+        stream.seek(page.dataoffsets[1])
+        assert jpeg_frame(stream).sampling == (2, 2)
+    assert np.abs(read_photo(out).values.astype(int) - changed)[:64].mean() < 4
