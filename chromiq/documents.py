@@ -12,7 +12,7 @@ from chromiq.errors import Finding
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
-    from yaml import SafeLoader
+    from yaml import SafeLoader, YAMLError
 
 Record = TypeVar("Record")
 
@@ -82,8 +82,8 @@ def load_yaml(text: str, loader: type[SafeLoader] | None = None) -> Any:
         loader: reads it; PyYAML's safe one if not given.
 
     Raises:
-        ValueError: if it is not YAML, is nested too deep, or its aliases expand to more than
-            `MAX_YAML_VALUES` values, which a few lines can do.
+        ValueError: if it is not YAML (where is said), is nested too deep, or its aliases expand to more
+            than `MAX_YAML_VALUES` values, which a few lines can do.
 
     >>> load_yaml("a: [1, 2]")
     {'a': [1, 2]}
@@ -97,7 +97,7 @@ def load_yaml(text: str, loader: type[SafeLoader] | None = None) -> Any:
         finally:
             reader.dispose()
     except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(_yaml_fault(error)) from error
     except RecursionError as error:
         raise ValueError("nested too deep") from error
     todo, seen = [document], 0
@@ -111,6 +111,20 @@ def load_yaml(text: str, loader: type[SafeLoader] | None = None) -> Any:
         elif isinstance(value, list):
             todo += value
     return document
+
+
+def _yaml_fault(error: YAMLError) -> str:
+    """Where a text is not YAML and why, on one line."""
+    from yaml import MarkedYAMLError
+
+    if not isinstance(error, MarkedYAMLError) or error.problem_mark is None:
+        return " ".join(str(error).split())
+    problem = error.problem or ""
+    if "found character '\\t'" in problem:
+        problem = "a tab is used for indentation; use spaces"
+    elif error.context:
+        problem = f"{problem} {error.context}"
+    return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {problem}"
 
 
 def validation_findings(error: ValidationError, code: str, file_name: str, hint: str) -> list[Finding]:

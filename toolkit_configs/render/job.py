@@ -147,7 +147,7 @@ def _differences(template: Path, text: str, document: dict[str, Any]) -> list[Fi
     try:
         parsed = load_yaml(text)
     except ValueError as error:
-        message = "does not render YAML: " + str(error).replace("\n", " ")
+        message = f"does not render YAML: {error}"
         return [Finding("template.yaml", str(template), message, "Write values as {{ ... | tojson }}.")]
     if parsed == document:
         return []

@@ -11,6 +11,7 @@ Defaults, the model and a preset come first; these override them, later ones the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -18,11 +19,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import BaseModel, ValidationError
 
 from chromiq.documents import load_yaml, read_text
 from chromiq.errors import UsageError
-from chromiq.toolkit_configs.schema.config_file import ConfigLoader
+from chromiq.toolkit_configs.schema.config_file import FLOAT_TAG, ConfigLoader
 from chromiq.toolkit_configs.schema.rendered_job import RenderedProcess
 from chromiq.toolkit_configs.schema.trainer_job import OTHER_SPELLINGS
 from chromiq.toolkit_configs.schema.trainer_source import fits_kind, pinned_source, section_keys
@@ -30,6 +32,7 @@ from chromiq.toolkit_configs.schema.trainer_source import fits_kind, pinned_sour
 PROJECT_FILE = "chromiq.yaml"
 OPTIONS = ("preset", "name", "training_folder")
 _PREFIX = "CHROMIQ_"
+_NULL_TAG = "tag:yaml.org,2002:null"
 _OF_THE_PROCESS = ("device", "trigger_word", "performance_log_every", "sqlite_db_path")
 FREE = frozenset(
     [
@@ -51,7 +54,7 @@ class Setting:
     Attributes:
         key: dotted, within the process, such as ``"train.lr"``.
         value: as YAML reads it.
-        text: as it was written, or None where it was never text.
+        text: as it was written; None for a list or a mapping of a file.
         source: for messages and explanations, such as ``"chromiq.yaml"`` or ``"CHROMIQ_TRAIN__LR"``.
     """
 
@@ -133,31 +136,54 @@ def project_settings(path: Path | None = None) -> Settings:
         if not path.exists():
             return Settings(path.name)
     try:
-        document = load_yaml(read_text(path), ConfigLoader)
+        text = read_text(path)
+        document = load_yaml(text, _SettingLoader)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: cannot be read as YAML: {error}") from error
     if document is None:
         return Settings(path.name)
     if not isinstance(document, dict):
         raise UsageError(f"{path}: contains no keys and values")
+    written = _written(yaml.compose(text, _SettingLoader))
     options, rest = {}, {}
     for key, value in document.items():
         if str(key) not in OPTIONS:
             rest[str(key)] = value
         elif not isinstance(value, str):
-            raise UsageError(f"{path}: {key}: {value!r} is not text. Put it in quotes.")
+            shown = written.get(str(key)) or value
+            raise UsageError(f"{path}: {key}: {shown} is not read as text. Put it in quotes.")
         else:
             options[str(key)] = value
     if "training_folder" in options:
         options["training_folder"] = str(path.resolve().parent / options["training_folder"])
-    values = [Setting(key, value, None, path.name) for key, value in flat(rest, lists=False)]
+    values = [Setting(key, value, written.get(key), path.name) for key, value in flat(rest, lists=False)]
     return Settings(path.name, options, tuple(values))
+
+
+class _SettingLoader(ConfigLoader):
+    """Reads ``.5e3`` as a number too; whatever is rendered from it is a number to the trainer as well."""
+
+
+_SettingLoader.add_implicit_resolver(
+    FLOAT_TAG, re.compile(r"[-+]?\.[0-9][0-9_]*[eE][-+]?[0-9]+\Z"), list("-+.")
+)
+
+
+def _written(node: yaml.Node | None, prefix: str = "") -> dict[str, str]:
+    """The scalars of nested mappings as they are written, by dotted key."""
+    found: dict[str, str] = {}
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        dotted = f"{prefix}{key.value}"
+        if isinstance(value, yaml.ScalarNode) and value.tag != _NULL_TAG:
+            found[dotted] = value.value
+        found |= _written(value, f"{dotted}.")
+    return found
 
 
 def text_setting(key: str, text: str, source: str) -> Setting:
     """A value that was written as text; text that is no YAML is used as it is where text is expected."""
     try:
-        return Setting(key, load_yaml(text, ConfigLoader), text, source)
+        return Setting(key, load_yaml(text, _SettingLoader), text, source)
     except ValueError as error:
         return Setting(key, _Unreadable(str(error)), text, source)
 
@@ -272,7 +298,7 @@ def _check_known(target: Any, section: str, name: str, setting: Setting) -> None
 
 def _unreadable_reason(value: Any) -> str | None:
     """YAML's reason for not reading a value, or None if it was read."""
-    return str(value).replace("\n", " ") if isinstance(value, _Unreadable) else None
+    return str(value) if isinstance(value, _Unreadable) else None
 
 
 def _assign_typed(target: BaseModel, name: str, setting: Setting) -> None:

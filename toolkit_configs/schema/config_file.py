@@ -21,7 +21,7 @@ from chromiq.errors import Finding
 
 _VARIABLE = re.compile(r"\$\{([^}]+)\}")
 _EXPONENT = re.compile(r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+\Z")
-_FLOAT_TAG = "tag:yaml.org,2002:float"
+FLOAT_TAG = "tag:yaml.org,2002:float"
 _JSON_SUFFIXES = frozenset({".json", ".jsonc"})
 _SUFFIXES = _JSON_SUFFIXES | {".yaml", ".yml"}
 _FIRST_PROCESS = ("config", "process", "0")
@@ -36,7 +36,7 @@ class ConfigDumper(yaml.SafeDumper):
 
 
 for _handler in (ConfigLoader, ConfigDumper):
-    _handler.add_implicit_resolver(_FLOAT_TAG, _EXPONENT, list("-+0123456789"))
+    _handler.add_implicit_resolver(FLOAT_TAG, _EXPONENT, list("-+0123456789"))
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,8 @@ def read_config_file(path: Path, environment: Mapping[str, str] | None = None) -
         message = f"cannot be read: {error.strerror}"
         return ConfigFile(None, (Finding("config.unreadable", str(path), message, "Check the path."),))
     except ValueError as error:
-        reason = str(error).replace("\n", " ")
-        return ConfigFile(
-            None, (Finding("config.unreadable", str(path), f"cannot be read: {reason}", "Fix the file."),)
-        )
+        message = f"cannot be read: {error}"
+        return ConfigFile(None, (Finding("config.unreadable", str(path), message, "Fix the file."),))
     findings = [
         Finding(
             "config.variable",

@@ -99,7 +99,33 @@ def test_numbers_with_an_exponent_are_numbers_in_the_project_file_too(tmp_path):
     assert found["train.lr"] == (0.0002, "chromiq.yaml")
 
 
-@pytest.mark.parametrize("text", ["yes", "1e5", "null and void", "a: b: c", "[name", "{{ x }}", "- a", "'"])
+def test_a_number_without_a_leading_zero_is_a_number_wherever_it_is_set(tmp_path):
+    for given in ({"command": ["train.max_grad_norm=.5e-1"]}, {"project": "train: {max_grad_norm: .5e-1}"}):
+        assert explained(composed_of(tmp_path, **given))["train.max_grad_norm"][0] == 0.05
+
+
+def test_messages_show_what_the_project_file_says(tmp_path):
+    with pytest.raises(UsageError, match=r"name: 1e5 is not read as text\. Put it in quotes"):
+        composed_of(tmp_path, project="name: 1e5")
+    with pytest.raises(UsageError, match=r"chromiq\.yaml=yes: the value does not fit"):
+        composed_of(tmp_path, project="train: {steps: yes}")
+
+
+def test_a_tab_in_the_project_file_is_located(tmp_path):
+    with pytest.raises(UsageError) as caught:
+        composed_of(tmp_path, project="train:\n\tsteps: 9\n")
+    reason = "line 2, column 1: a tab is used for indentation; use spaces"
+    assert str(caught.value).endswith(f"chromiq.yaml: cannot be read as YAML: {reason}")
+
+
+@pytest.mark.parametrize("given", ["command", "project"])
+@pytest.mark.parametrize("text", ["yes", "1e5", "007", "2024-01-31", "off"])
+def test_where_text_is_wanted_yaml_may_read_something_else(tmp_path, given, text):
+    named = {"command": [f"trigger_word={text}"], "project": f"trigger_word: {text}"}[given]
+    assert explained(composed_of(tmp_path, **{given: named}))["trigger_word"][0] == text
+
+
+@pytest.mark.parametrize("text", ["null and void", "a: b: c", "[name", "{{ x }}", "- a", "'"])
 def test_where_text_is_wanted_text_is_taken_as_written(tmp_path, text):
     assert explained(composed_of(tmp_path, command=[f"trigger_word={text}"]))["trigger_word"][0] == text
 
