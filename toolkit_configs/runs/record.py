@@ -26,6 +26,10 @@ _PACKAGES = ("torch", "diffusers", "transformers", "peft", "safetensors", "numpy
 # From the start of a run to its trainer's process, at most.
 _STARTUP_S = 600.0
 
+_OF_A_SESSION = (
+    *("started", "ended", "state", "steps_done", "seconds_per_step", "message", "seed"),
+    *("config_sha256", "dataset_sha256", "versions", "toolkit_commit", "host", "device"),
+)
 State = Literal["running", "done", "interrupted", "failed"]
 
 
@@ -50,7 +54,7 @@ class RunRecord:
         toolkit_changes_sha256: digest of changes in the vendored trainer, None without any.
         host: the machine's name.
         trainer_process: id of the vendored trainer's process and group, once it runs.
-        sessions: earlier launches of this run: started, ended, state, steps, message.
+        sessions: what is kept of earlier launches of this run, as plain data.
         steps_done: the last step reported.
         seconds_per_step: over the newest session, or None.
         seed: from ``SEED``, or None: AI-Toolkit is then unseeded, while the smoke engine uses a fixed seed.
@@ -103,9 +107,7 @@ def write_record(run: Path, record: RunRecord) -> None:
 
 def session(record: RunRecord) -> dict[str, Any]:
     """What `RunRecord.sessions` keeps of a session when the run is launched again."""
-    same = {"name", "engine", "total_steps", "config", "checkpoints", "sessions"}
-    dropped = same | {"process", "trainer_process", "toolkit_changes_sha256"}
-    return {key: value for key, value in asdict(record).items() if key not in dropped}
+    return {name: getattr(record, name) for name in _OF_A_SESSION}
 
 
 def read_seed(environment: Mapping[str, str]) -> int | None:

@@ -1,9 +1,10 @@
 """The record of a run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from chromiq.toolkit_configs.render.job import render_job
-from chromiq.toolkit_configs.runs.record import dataset_digest
+from chromiq.toolkit_configs.runs.record import RunRecord, dataset_digest, read_record, session, write_record
 from chromiq.toolkit_configs.schema.trainer_job import read_job
 
 
@@ -17,3 +18,14 @@ def test_files_that_the_trainer_leaves_in_a_dataset_do_not_change_its_digest(dat
     caption = next(Path(dataset / "gt").glob("*.txt"))
     caption.write_text(caption.read_text() + " again")
     assert dataset_digest(job) != before
+
+
+def test_a_session_keeps_what_an_audit_asks_for_and_old_records_load(tmp_path):
+    record = RunRecord(
+        "run", "smoke", "failed", 1, "12:00", "13:00", 9, "c.yaml", "c", "d", {"torch": "2"}, "cpu"
+    )
+    kept = session(record)
+    assert (kept["state"], kept["started"], kept["versions"]) == ("failed", "12:00", {"torch": "2"})
+    assert kept.keys() & {"process", "checkpoints", "config", "sessions"} == set()
+    write_record(tmp_path, replace(record, sessions=({"state": "done", "of_an_old_version": 1},)))
+    assert read_record(tmp_path).sessions == ({"state": "done", "of_an_old_version": 1},)
