@@ -204,8 +204,8 @@ RULES: tuple[Rule, ...] = (
                 and (_is_unlike(seen) or _is_cut(seen) or _is_shaped_otherwise(seen))
             )
         ),
-        "still-life and photo do not seem to show the same garment: the colour would have to move by "
-        "{gain:.0f} dE00, more than lighting and retouching change it",
+        "still-life and photo do not seem to show the same garment, or the mask is wrong: the colour would "
+        "have to move by {gain:.0f} dE00, more than lighting and retouching change it",
         _SWAP,
     ),
     Rule(

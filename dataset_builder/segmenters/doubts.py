@@ -47,7 +47,8 @@ REASONS: dict[str, Reason] = {
     ),
     "nothing_named": Reason(
         "the photos do not tell which garment it is, so its name is a guess",
-        "Give the garment's name.",
+        "Give the garment's name in the labels or the CSV file, state which part of the body it is worn on, "
+        "or draw the mask.",
         strong=True,
     ),
     "weak_detection": Reason(
