@@ -1,4 +1,5 @@
 """Everything chromiq raises on purpose.
+from chromiq.wording import counted
 
 ::
 
@@ -20,6 +21,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, Self
+
+from chromiq.wording import counted
 
 Severity = Literal["error", "warning"]
 
@@ -136,5 +139,4 @@ def raise_findings(findings: Sequence[Finding], what: str) -> None:
     """
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
-        noun = "fault" if len(errors) == 1 else "faults"
-        raise UnsoundError(f"{what}: {len(errors)} {noun}", findings)
+        raise UnsoundError(f"{what}: {counted(len(errors), 'fault')}", findings)

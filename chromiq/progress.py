@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
+
+from chromiq.wording import printable
 
 # rich is imported where something is shown: the workers of a build show nothing.
 if TYPE_CHECKING:
@@ -28,6 +30,16 @@ def console() -> Console:
 def is_live(target: Console) -> bool:
     """Whether what was drawn can be drawn over: a terminal that does not say it is dumb (``TERM=dumb``)."""
     return target.is_terminal and not target.is_dumb_terminal
+
+
+Stage = Callable[[str], AbstractContextManager[Update]]
+"""Called with the name of a stage of the work; shows how far it is."""
+
+
+@contextmanager
+def no_progress(_: str) -> Iterator[Update]:
+    """A stage that shows nothing."""
+    yield lambda *_: None
 
 
 @contextmanager
@@ -80,7 +92,7 @@ def notes(description: str) -> Iterator[Callable[[str], None]]:
         from rich.markup import escape
 
         with target.status(description) as status:
-            yield lambda text: status.update(f"{escape(description)}: {escape(text)}")
+            yield lambda text: status.update(f"{escape(description)}: {escape(printable(text))}")
         return
     last: float | None = None
 
@@ -88,7 +100,7 @@ def notes(description: str) -> Iterator[Callable[[str], None]]:
         nonlocal last
         if last is None or time.monotonic() - last >= LOG_EVERY_S:
             last = time.monotonic()
-            print(f"{description}: {text}", file=sys.stderr, flush=True)
+            print(f"{description}: {printable(text)}", file=sys.stderr, flush=True)
 
     yield note
 

@@ -7,6 +7,8 @@ from importlib.resources import files
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
+from chromiq.wording import counted
+
 
 def template_text(name: str) -> str | None:
     """The text of a shipped template, or None if no template has that name."""
@@ -22,7 +24,7 @@ def template_environment(*, html: bool, sandboxed: bool = False) -> Environment:
         sandboxed: refuse templates that reach for Python's insides, as those of others may.
     """
     # The only templates that are not HTML are YAML, whose values are written by PyYAML.
-    return (SandboxedEnvironment if sandboxed else Environment)(
+    environment = (SandboxedEnvironment if sandboxed else Environment)(
         loader=FunctionLoader(template_text),
         autoescape=html,
         undefined=StrictUndefined,
@@ -30,3 +32,5 @@ def template_environment(*, html: bool, sandboxed: bool = False) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["counted"] = counted
+    return environment

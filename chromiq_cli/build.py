@@ -9,6 +9,7 @@ import typer
 
 from chromiq.errors import EXIT_SKIPPED
 from chromiq.models import DEFAULT_MODEL
+from chromiq.wording import counted
 from chromiq_cli.output import JSON_OPTION, MODEL_OPTION, print_findings, print_json, print_line, say
 from chromiq_cli.segmenters import (
     Detector,
@@ -166,6 +167,6 @@ def build(
             }
         )
     else:
-        print_line(f"{summary.examples} examples in {summary.folder}")
+        print_line(f"{counted(summary.examples, 'example')} in {summary.folder}")
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(EXIT_SKIPPED)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
 from chromiq.correction.options import MIN_GAIN, Method
-from chromiq.errors import EXIT_SKIPPED, Finding, UsageError
+from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, EXIT_UNSOUND, Finding, UsageError
 from chromiq.models import DEFAULT_MODEL, MODELS
+from chromiq.wording import counted
 from chromiq_cli.output import (
     JSON_OPTION,
     print_findings,
@@ -255,7 +256,6 @@ def correct(
         inputs = BatchInputs(batch, named, masks, skip_bad, tuple(keep or ()), tuple(redo or ()))
         if dry_run:
             _show_pairs(inputs, out, as_json=as_json)
-            return
     where = (device, dtype)
     if lora is not None and segmenter == "classic":
         where = ("auto", "auto")  # they are the network's
@@ -292,10 +292,7 @@ def correct(
             for note in done.notes:
                 print_line(f"  {note}")
         raise typer.Exit(0 if done.done else EXIT_SKIPPED)
-    with progress_bar("correct") as update:
-        result = correct_batch(
-            inputs, out, finder, options, network=network, workers=workers, on_progress=update
-        )
+    result = correct_batch(inputs, out, finder, options, network=network, workers=workers, stage=progress_bar)
     print_findings(result.findings)
     summary = summary_line(result.corrections)
     if as_json:
@@ -314,32 +311,27 @@ def correct(
     raise typer.Exit(0 if result.done else EXIT_SKIPPED)
 
 
-def _show_pairs(inputs: BatchInputs, out: Path | None, *, as_json: bool) -> None:
-    """What belongs together and what is left over; nothing is written."""
-    from chromiq.dataset_builder.inputs.pairs import find_pairs
+def _show_pairs(inputs: BatchInputs, out: Path | None, *, as_json: bool) -> NoReturn:
+    """Print what belongs together and what is left over; exit as the batch would before it corrects."""
+    from chromiq.correction.batch import check_batch
+    from chromiq.progress import progress_bar
 
-    listing = find_pairs(inputs.source, pattern=inputs.pattern, exclude=out)
-    print_findings([finding for finding in listing.findings if finding.code != "source.strangers"])
+    with progress_bar("check the photos") as update:
+        found = check_batch(inputs, out, update)
+    print_findings([finding for finding in found.findings if finding.code != "source.strangers"])
     if as_json:
         pairs = [
             {"key": pair.key, "still_life": str(pair.still_life), "on_model": str(pair.on_model)}
-            for pair in listing.pairs
+            for pair in found.pairs
         ]
-        print_json(
-            {
-                "pairs": pairs,
-                "leftover": [str(path) for path in listing.leftover],
-                "findings": [finding.as_dict() for finding in listing.findings],
-            }
-        )
+        findings = [finding.as_dict() for finding in found.findings]
+        print_json({"pairs": pairs, "leftover": [str(path) for path in found.leftover], "findings": findings})
     else:
-        for pair in listing.pairs:
+        for pair in found.pairs:
             print_line(f"{pair.key}: {pair.still_life} -> {pair.on_model}")
-        for path in listing.leftover:
+        for path in found.leftover:
             print_line(f"in no pair: {path}")
-        garments = len({pair.still_life for pair in listing.pairs})
-        print_line(
-            f"{len(listing.pairs)} photos of {garments} garments; {len(listing.leftover)} files in no pair"
-        )
-    if any(finding.severity == "error" for finding in listing.findings):
-        raise typer.Exit(EXIT_SKIPPED)
+        photos = counted(len(found.pairs), "photo")
+        garments = counted(len({pair.still_life for pair in found.pairs}), "garment")
+        print_line(f"{photos} of {garments}; {counted(len(found.leftover), 'file')} in no pair")
+    raise typer.Exit(EXIT_UNSOUND if found.must_stop else EXIT_SKIPPED if found.has_faults else EXIT_DONE)

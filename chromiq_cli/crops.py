@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, UsageError, raise_findings
+from chromiq.wording import counted
 from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
 
 app = typer.Typer(help="Suggest, check and draw fixed crops to measure colour in.", no_args_is_help=True)
@@ -39,7 +40,7 @@ def suggest(
     if as_json:
         print_json(document)
     else:
-        print_line(f"{len(document)} crops in {out}")
+        print_line(f"{counted(len(document), 'crop')} in {out}")
     raise typer.Exit(EXIT_DONE if len(document) == len(crops) else EXIT_SKIPPED)
 
 
@@ -66,4 +67,4 @@ def check(
     if as_json:
         print_json({"crops": len(known), "sheet": str(out)})
     else:
-        print_line(f"{len(known)} crops are valid, drawn in {out}")
+        print_line(f"{counted(len(known), 'valid crop')}, drawn in {out}")

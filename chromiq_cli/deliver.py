@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from chromiq.errors import UsageError
+from chromiq.wording import counted
 from chromiq_cli.output import JSON_OPTION, print_json, print_line
 
 
@@ -39,6 +40,5 @@ def deliver(
     else:
         left = Counter(result.state for result in found if result not in chosen)
         others = ", ".join(f"{count} {name}" for name, count in left.items())
-        print_line(
-            f"{out}: {len(chosen)} photos" + (f"; not delivered: {others} (see --state)" if left else "")
-        )
+        rest = f"; not delivered: {others} (see --state)" if left else ""
+        print_line(f"{out}: {counted(len(chosen), 'photo')}{rest}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from chromiq.errors import UsageError, raise_findings
+from chromiq.wording import counted
 from chromiq_cli.output import JSON_OPTION, print_findings, print_json, print_line
 
 
@@ -56,5 +57,5 @@ def doctor(
     print_findings(findings)
     for line in lines:
         print_line(line)
-    warnings = f", {len(findings)} {'warning' if len(findings) == 1 else 'warnings'}" if findings else ""
+    warnings = f", {counted(len(findings), 'warning')}" if findings else ""
     print_line(f"{what}: sound{warnings}")

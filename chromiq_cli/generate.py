@@ -9,6 +9,7 @@ import typer
 
 from chromiq.errors import UsageError
 from chromiq.models import DEFAULT_MODEL, find_model
+from chromiq.wording import counted
 from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, MODEL_OPTION, print_json, print_line
 
 
@@ -90,4 +91,4 @@ def generate(
     if as_json:
         print_json({"images": [str(path) for path in paths]})
     else:
-        print_line(f"{len(paths)} images in {out}")
+        print_line(f"{counted(len(paths), 'image')} in {out}")

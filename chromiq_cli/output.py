@@ -16,6 +16,7 @@ from chromiq.errors import ChromiqError, Finding, OptionError
 from chromiq.files import json_text
 from chromiq.models import MODELS
 from chromiq.progress import console
+from chromiq.wording import printable
 
 if TYPE_CHECKING:
     from chromiq.evaluate.score.scores import ImageScore
@@ -28,9 +29,8 @@ JSON_OPTION = typer.Option("--json", help="Print one JSON document on stdout.")
 
 
 def say(message: str) -> None:
-    """Print a message on stderr, without markup; bytes of a name that are not UTF-8 are escaped."""
-    text = message.encode("utf-8", "backslashreplace").decode("utf-8")
-    console().print(escape(text), highlight=False, soft_wrap=True)
+    """Print a message of one line on stderr; control characters are escaped."""
+    console().print(escape(printable(message)), highlight=False, soft_wrap=True)
 
 
 def print_json(document: Any) -> None:
@@ -39,8 +39,13 @@ def print_json(document: Any) -> None:
 
 
 def print_line(text: str) -> None:
-    """Print one line of results on stdout."""
-    sys.stdout.write(text + "\n")
+    """Print one line of results on stdout; control characters are escaped."""
+    sys.stdout.write(printable(text) + "\n")
+
+
+def print_document(text: str) -> None:
+    """Print a text of several lines on stdout as it is, such as a config."""
+    sys.stdout.write(text.removesuffix("\n") + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
@@ -51,7 +56,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index == 0 else "right")
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*(escape(printable(cell)) for cell in row))
     Console(soft_wrap=not sys.stdout.isatty()).print(table)
 
 

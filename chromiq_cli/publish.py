@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
+from chromiq_cli.output import JSON_OPTION, print_document, print_json, print_line, say
 
 
 def publish(
@@ -53,4 +53,7 @@ def publish(
         return
     for name, size in document["bytes"].items():
         print_line(f"{name}  {size:,} bytes")
-    print_line(publication.card if dry_run else document["address"])
+    if dry_run:
+        print_document(publication.card)
+    else:
+        print_line(document["address"])

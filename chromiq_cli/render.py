@@ -12,7 +12,7 @@ import typer
 from chromiq.errors import UsageError
 from chromiq.models import MODELS
 from chromiq.toolkit_configs.schema.config_file import is_json_file
-from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
+from chromiq_cli.output import JSON_OPTION, print_document, print_json, print_line, say
 
 if TYPE_CHECKING:
     from chromiq.toolkit_configs.render.compose import Composed, Difference
@@ -123,7 +123,7 @@ def render(
     if found == []:
         print_line(f"nothing differs from {diff}")
     if not out and not explain and found is None:
-        print_line(text.removesuffix("\n"))
+        print_document(text)
 
 
 def _adapt(
@@ -154,8 +154,12 @@ def _adapt(
         text = {} if out else {"text": adapted.text}
         print_json({"config": str(out) if out else None, "diff": adapted.diff, **text})
         return
-    say(adapted.diff or "nothing differs")
-    print_line(str(out) if out else adapted.text.removesuffix("\n"))
+    for line in adapted.diff.splitlines() or ["nothing differs"]:
+        say(line)
+    if out:
+        print_line(str(out))
+    else:
+        print_document(adapted.text)
 
 
 def _shown(value: Any) -> str:

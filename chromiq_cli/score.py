@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from chromiq.errors import EXIT_FAILED
+from chromiq.wording import counted
 from chromiq_cli.output import JSON_OPTION, print_json, print_line, print_scores, say
 
 
@@ -55,7 +56,7 @@ def score(
     with progress_bar("score") as update:
         scores = score_folders(images, register_first=register, on_progress=update)
     if unmeasured := len(find_images(gt)) - len(scores):
-        say(f"{unmeasured} images of {gt} have no crop and were skipped")
+        say(f"skipped {counted(unmeasured, 'image')} of {gt} without a crop")
     ensure_output_folder(out)
     write_scores(out, scores)
     with progress_bar("report") as update:

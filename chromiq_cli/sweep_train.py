@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from chromiq.errors import UsageError
+from chromiq.wording import counted
 from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
 from chromiq_cli.slurm import JOB_OPTION, write_jobs
 from chromiq_cli.train import Engine
@@ -56,7 +57,7 @@ def sweep_train(
 
     chosen = read_devices(devices) if devices else default_devices(find_gpus())
     found = on_devices(read_grid(grid), chosen)
-    say(f"{len(found)} runs on {', '.join(chosen)}")
+    say(f"{counted(len(found), 'run')} on {', '.join(chosen)}")
     with sweep_view() as show:
         cells = train_jobs(write_configs(found, out, engine), chosen, out, on_status=show)
     if as_json:

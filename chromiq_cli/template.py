@@ -9,7 +9,7 @@ import typer
 
 from chromiq.errors import UsageError
 from chromiq.models import MODELS, find_model
-from chromiq_cli.output import JSON_OPTION, print_json, print_line
+from chromiq_cli.output import JSON_OPTION, print_document, print_json, print_line
 
 app = typer.Typer(
     help="List the shipped config templates, or copy one as a start for your own.", no_args_is_help=True
@@ -41,7 +41,7 @@ def copy(
     text = template_text(find_model(model).template_name)
     assert text is not None  # every model has one
     if out is None:
-        print_line(text.removesuffix("\n"))
+        print_document(text)
         return
     if out.exists() and not force:
         raise UsageError(f"{out}: the file exists. Name another, or give --force to overwrite it.")

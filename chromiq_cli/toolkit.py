@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chromiq.errors import EXIT_FAILED
+from chromiq.wording import counted
 from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def _print_info(found: ToolkitInfo, *, as_json: bool) -> None:
         print_line(f"commit: {found.commit or 'none'}{' (changed)' if found.dirty else ''}")
         print_line(f"pinned: {found.pinned}")
         if found.behind is not None:
-            print_line(f"upstream: {found.behind} commits ahead of the pinned one, as last fetched")
+            commits = counted(found.behind, "commit")
+            print_line(f"upstream: {commits} ahead of the pinned one, as last fetched")
         print_line(f"python: {found.python or 'none'}")
         for name, version in found.versions.items():
             print_line(f"{name}: {version}")

@@ -63,7 +63,8 @@ def train(
         if as_json:
             print_json(planned.as_dict())
         else:
-            print_line(planned.summary)
+            for line in planned.summary:
+                print_line(line)
         return
     if engine == "smoke":
         say("the smoke engine trains tiny checkpoints only; its results say nothing about quality")

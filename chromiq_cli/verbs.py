@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from chromiq import __version__
 from chromiq.errors import EXIT_DONE, EXIT_USAGE
+from chromiq.wording import printable
 from chromiq_cli import (
     build,
     correct,
@@ -72,6 +73,7 @@ def _errors_reported() -> Iterator[None]:
     except KeyboardInterrupt:
         raise Interrupted from None
     except _CommandLineError as error:
+        error.message = printable(error.message)
         if "--json" in sys.argv[1:]:
             print_json({"error": error.format_message(), "exit_code": EXIT_USAGE, "findings": []})
         raise

@@ -38,10 +38,10 @@ from chromiq.dataset_builder.inputs.mask_files import (
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.photo_names import FOLDER_NAME, PairPattern
 from chromiq.dataset_builder.segmenters import Segmenter
-from chromiq.errors import Finding, UsageError, raise_findings
+from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import collision_key, ensure_output_folder, folder_lock
 from chromiq.photos.originals import output_name
-from chromiq.progress import Update
+from chromiq.progress import Stage, Update, no_progress
 from chromiq.records import PhotoPair, RgbImage
 from chromiq.runtime.workers import map_workers
 
@@ -100,8 +100,88 @@ class BatchResult:
     @property
     def done(self) -> bool:
         """Whether nothing is left to do or to look at."""
-        is_faulty = any(finding.severity == "error" for finding in self.findings)
-        return not is_faulty and all(correction.done for correction in self.corrections)
+        return not _has_errors(self.findings) and all(correction.done for correction in self.corrections)
+
+
+@dataclass(frozen=True)
+class BatchCheck:
+    """What a batch would work on.
+
+    Attributes:
+        pairs: that can be corrected, in natural order of their keys.
+        masks: the user's, by key.
+        findings: warnings, and what is wrong with the others.
+        leftover: files of the folder that belong to no pair.
+        must_stop: whether nothing can be corrected as it is.
+    """
+
+    pairs: tuple[PhotoPair, ...]
+    masks: Mapping[str, MaskSource]
+    findings: tuple[Finding, ...]
+    leftover: tuple[Path, ...]
+    must_stop: bool
+
+    @property
+    def photos(self) -> dict[str, Path]:
+        """The on-model photo of each key."""
+        return {pair.key: pair.on_model for pair in self.pairs}
+
+    @property
+    def has_faults(self) -> bool:
+        """Whether anything is left out because something is wrong with it."""
+        return _has_errors(self.findings)
+
+
+def check_batch(
+    inputs: BatchInputs, folder: Path | None = None, on_progress: Update | None = None
+) -> BatchCheck:
+    """Find the pairs of a batch, decode every photo and read every mask; nothing is written.
+
+    Args:
+        inputs: the photos.
+        folder: of the results, if that is known.
+        on_progress: called with pairs read and pairs in all.
+
+    Raises:
+        UnsoundError: if no mask belongs to any pair, or ``decisions.csv`` cannot be understood.
+        UsageError: if the folder holds one of the photos, or a key is unknown.
+    """
+    listing = find_pairs(
+        inputs.source, pattern=inputs.pattern, exclude=folder, decode=True, on_progress=on_progress
+    )
+    findings = list(listing.findings)
+    masks = find_masks(listing.pairs, inputs.masks).by_key
+    if inputs.masks is not None and not masks and listing.pairs:
+        raise UnsoundError.of(no_mask_finding(inputs.masks))
+    pairs, owners = [], {collision_key(name): name for name in _RESERVED}
+    for pair in listing.pairs:
+        fault = mask_fault(pair, masks.get(pair.key))
+        name = _relative_output(inputs.source, pair).as_posix()
+        owner = owners.setdefault(collision_key(name), str(pair.on_model))
+        if fault:
+            findings.append(fault)
+        elif owner != str(pair.on_model):
+            message, hint = f"its result would have the name of {owner}", "Rename one of the two."
+            findings.append(Finding("pair.name_taken", str(pair.on_model), message, hint))
+        else:
+            pairs.append(pair)
+    must_stop = _has_errors(findings) and not (inputs.skip_bad and pairs)
+    found = BatchCheck(tuple(pairs), masks, tuple(findings), listing.leftover, must_stop)
+    if must_stop:
+        return found
+    named_keys((*inputs.keep, *inputs.redo), found.photos)
+    if folder is not None:
+        files = (path for pair in pairs for path in (pair.still_life, pair.on_model))
+        if folder.resolve() in {path.parent.resolve() for path in files}:
+            raise UsageError(
+                f"{folder}: holds photos that would be overwritten; choose another output folder"
+            )
+        read_decisions(folder, list(found.photos))
+    return found
+
+
+def _has_errors(findings: Iterable[Finding]) -> bool:
+    return any(finding.severity == "error" for finding in findings)
 
 
 def correct_batch(
@@ -112,7 +192,7 @@ def correct_batch(
     *,
     network: Network | None = None,
     workers: int = 1,
-    on_progress: Update | None = None,
+    stage: Stage = no_progress,
 ) -> BatchResult:
     """Correct the on-model photo of every pair; each keeps its file name and its subfolder.
 
@@ -127,32 +207,33 @@ def correct_batch(
         options: what to do; None for the defaults.
         network: needed unless the method is ``"transfer"``.
         workers: processes; they change no byte.
-        on_progress: called with photos done and photos in all.
+        stage: shows how far the work is.
 
     Raises:
         UnsoundError: with all findings, before anything is written.
         UsageError: if the folder holds one of the photos, or a key is unknown.
     """
     options = options or CorrectionOptions()
-    pairs, given, findings = _checked(inputs, folder)
-    outs = _outputs(inputs.source, pairs, folder)
+    with stage("check the photos") as update:
+        checked = check_batch(inputs, folder, update)
+    findings = list(checked.findings)
+    if checked.must_stop:
+        raise_findings(findings, str(inputs.source))
+    pairs, photos, keys = checked.pairs, checked.photos, list(checked.photos)
     ensure_output_folder(folder)
     with folder_lock(folder, "chromiq correct"):
-        keys = [pair.key for pair in pairs]
-        photos = {pair.key: pair.on_model for pair in pairs}
         redo = set(named_keys(inputs.redo, photos))
         decisions = _with_wishes(read_decisions(folder, keys), named_keys(inputs.keep, photos), redo)
-        masks = inputs.masks and mask_folder(inputs.masks, given, folder / WORK)
         run = BatchRun(
-            folder,
-            inputs.source,
-            inputs.pattern,
-            masks,
-            options,
-            segmenter.name,
-            network.settings() if network else None,
-            tuple(pairs),
-            outs,
+            folder=folder,
+            source=inputs.source,
+            pattern=inputs.pattern,
+            masks=inputs.masks and mask_folder(inputs.masks, checked.masks, folder / WORK),
+            options=options,
+            segmenter=segmenter.name,
+            network=network.settings() if network else None,
+            pairs=pairs,
+            outs={pair.key: folder / _relative_output(inputs.source, pair) for pair in pairs},
         )
         still_lifes = [pair.still_life for pair in pairs]
         works = [photo for work in garment_works(run, decisions, still_lifes) for photo in work.photos]
@@ -164,10 +245,10 @@ def correct_batch(
         garments = garment_works(run, decisions, still_lifes, redo, panels)
         results: dict[str, PhotoResult] = {}
         correct = partial(correct_garment, segmenter=segmenter)
-        for finished in map_workers(correct, garments, min(workers, len(garments))):
-            results.update({result.key: result for result in finished})
-            if on_progress:
-                on_progress(len(results), len(pairs))
+        with stage("correct") as update:
+            for finished in map_workers(correct, garments, min(workers, len(garments))):
+                results.update({result.key: result for result in finished})
+                update(len(results), len(pairs))
         corrections = tuple(done for key in keys if (done := results[key].correction) is not None)
         findings += [fault for key in keys for fault in results[key].findings]
         findings += _unknown_keys(decisions)
@@ -196,39 +277,6 @@ def correct_one(
             pair = PhotoPair("photo", still_life, on_model)
             panel = network.panels([pair], Path(folder), segmenter)["photo"]
     return correct_file(still_life, on_model, out, segmenter, mask=mask, options=options, generated=panel)
-
-
-def _checked(
-    inputs: BatchInputs, folder: Path
-) -> tuple[list[PhotoPair], dict[str, MaskSource], list[Finding]]:
-    """Sound pairs, their masks, and findings; raises if any is an error that may not be skipped."""
-    listing = find_pairs(inputs.source, pattern=inputs.pattern, exclude=folder, decode=True)
-    findings = list(listing.findings)
-    given = find_masks(listing.pairs, inputs.masks).by_key
-    if inputs.masks is not None and not given:
-        raise_findings([no_mask_finding(inputs.masks)], str(inputs.masks))
-    pairs, owners = [], {collision_key(name): name for name in _RESERVED}
-    for pair in listing.pairs:
-        fault = mask_fault(pair, given.get(pair.key))
-        name = _relative_output(inputs.source, pair).as_posix()
-        owner = owners.setdefault(collision_key(name), str(pair.on_model))
-        if fault:
-            findings.append(fault)
-        elif owner != str(pair.on_model):
-            message, hint = f"its result would have the name of {owner}", "Rename one of the two."
-            findings.append(Finding("pair.name_taken", str(pair.on_model), message, hint))
-        else:
-            pairs.append(pair)
-    if not inputs.skip_bad or not pairs:
-        raise_findings(findings, str(inputs.source))
-    files = (path for pair in pairs for path in (pair.still_life, pair.on_model))
-    if folder.resolve() in {path.parent.resolve() for path in files}:
-        raise UsageError(f"{folder}: holds photos that would be overwritten; choose another output folder")
-    return pairs, given, findings
-
-
-def _outputs(source: Path, pairs: Iterable[PhotoPair], folder: Path) -> dict[str, Path]:
-    return {pair.key: folder / _relative_output(source, pair) for pair in pairs}
 
 
 def _relative_output(source: Path, pair: PhotoPair) -> Path:

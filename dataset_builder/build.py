@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -39,7 +38,7 @@ from chromiq.errors import Finding, UsageError, raise_findings
 from chromiq.files import ensure_output_folder, folder_lock
 from chromiq.imaging.contact_sheet import sheet_step
 from chromiq.photos.images import read_mask
-from chromiq.progress import Update
+from chromiq.progress import Stage, Update, no_progress
 from chromiq.records import Example, GarmentMask, PhotoPair
 
 EngineName = Literal["local", "ray"]
@@ -64,10 +63,6 @@ class BuildSummary:
     findings: tuple[Finding, ...]
 
 
-Stage = Callable[[str], AbstractContextManager[Update]]
-"""Called with a stage's name; shows how far it is."""
-
-
 def build(
     source: Path,
     folder: Path,
@@ -81,7 +76,7 @@ def build(
     gpus_per_worker: float = 0.0,
     skip_bad: bool = False,
     keep_doubtful: bool = False,
-    stage: Stage | None = None,
+    stage: Stage = no_progress,
 ) -> BuildSummary:
     """Build a training dataset from a folder or CSV of photo pairs; the same call again resumes.
 
@@ -103,7 +98,6 @@ def build(
         UsageError: if the folder holds a dataset made with other options, or photos are read from it.
         LockedError: if another process uses the folder.
     """
-    stage = stage or _no_progress
     check_options(options)
     if is_photo_folder(folder, source):
         raise UsageError(
@@ -239,13 +233,3 @@ def _masks_found(
             mask = read_mask(layout.review_mask(pair.key))
             yield pair, pair.garment or "garment", GarmentMask(mask, record.doubt.confidence)
         update(done, len(pairs))
-
-
-@contextmanager
-def _no_progress(name: str) -> Iterator[Update]:
-    def update(done: int, total: int) -> None:
-        del done, total
-
-    del name
-
-    yield update

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +19,7 @@ from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.sweep import measure_checkpoints, summary
 from chromiq.files import ensure_output_folder, write_text
 from chromiq.photos.images import write_photo
-from chromiq.progress import Update
+from chromiq.progress import Stage, Update
 from chromiq.sample_catalogue.catalogue import draw_pair, write_catalogue
 from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import TOY_BASE, TOY_CANVAS_WH, TOY_DENOISING_STEPS
 
@@ -64,7 +63,7 @@ class Demo:
     missing: tuple[str, ...]
 
 
-def run_demo(out: Path, stage: Callable[[str], AbstractContextManager[Update]]) -> Demo:
+def run_demo(out: Path, stage: Stage) -> Demo:
     """Run every stage in order into `out`; the same call again resumes where it stopped.
 
     Args:
@@ -79,8 +78,8 @@ def run_demo(out: Path, stage: Callable[[str], AbstractContextManager[Update]]) 
         options = BuildOptions(
             segmenter="classic", held_out=_HELD_OUT, variants=_VARIANTS, size_wh=TOY_CANVAS_WH
         )
-        catalogue, show = out / "catalogue", nullcontext(update)
-        build(catalogue, out / "dataset", options, workers=_WORKERS, stage=lambda _: show)
+        catalogue, dataset = out / "catalogue", out / "dataset"
+        build(catalogue, dataset, options, workers=_WORKERS, stage=lambda _: nullcontext(update))
     missing = tuple(name for name in _MODEL_LIBRARIES if find_spec(name) is None)
     lora, best, notes = None, None, list(_NOTES)
     generating = GenerateOptions(checkpoint=str(TOY_BASE), steps=TOY_DENOISING_STEPS)
@@ -117,9 +116,8 @@ def _correct_shoot(out: Path, update: Update) -> None:
         is_right = index % 4 == 3
         write_photo(out / "shoot" / f"still-life{pair.key}.jpg", pair.still_life)
         write_photo(out / "shoot" / f"on_model{pair.key}.jpg", pair.on_model if is_right else photo)
-    correct_batch(
-        BatchInputs(out / "shoot"), out / "corrected", make_segmenter("classic"), on_progress=update
-    )
+    inputs, segmenter = BatchInputs(out / "shoot"), make_segmenter("classic")
+    correct_batch(inputs, out / "corrected", segmenter, stage=lambda _: nullcontext(update))
 
 
 def _train(out: Path, update: Update) -> Path:

@@ -34,6 +34,7 @@ from chromiq.photos.images import encode_image, read_mask, read_photo
 from chromiq.progress import Update
 from chromiq.records import FloatImage, RgbImage
 from chromiq.templating import template_environment, template_text
+from chromiq.wording import counted
 
 # 100 images of four columns stay under 25 MB with room for the text.
 _PICTURES_BYTES = 20_000_000
@@ -208,7 +209,7 @@ def _headline(methods: Sequence[MethodRow], images: int, titled: Callable[[str],
     Only an interval that leaves out 0 is called better or worse: on few images chance does the rest.
     """
     best = min(methods, key=lambda row: row.mean)
-    over = f"over {images} image{'s' if images != 1 else ''}"
+    over = f"over {counted(images, 'image')}"
     said = f"Lowest mean dE00 {over}: {titled(best.column)} with {best.mean:.2f}"
     if best.column == "control" and len(methods) > 1:
         return f"{said}; nothing did better than leaving the colour as it was."

@@ -29,6 +29,7 @@ from chromiq.progress import Update
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
 from chromiq.toolkit_configs.runs.status import read_status
 from chromiq.toolkit_configs.schema.trainer_job import Job, read_job
+from chromiq.wording import counted
 
 SWEEP_FILE = "sweep.json"
 CURVE_FILE = "curve.png"
@@ -351,7 +352,7 @@ def _draw(result: Sweep, work: _Work) -> None:
             summary(result),
             *(f"Left out: {point.checkpoint}: {point.error}" for point in result.skipped),
         ],
-        charts=[Chart(png, f"Mean dE00 of {len(measured)} checkpoints against training steps")],
+        charts=[Chart(png, f"Mean dE00 of {counted(len(measured), 'checkpoint')} against training steps")],
     )
 
 
@@ -361,7 +362,7 @@ def summary(result: Sweep) -> str:
     low, high = best.interval or (0.0, 0.0)
     said = (
         f"Best: {best.checkpoint} (step {best.step}), mean dE00 {best.mean:.2f} (95 % interval {low:.2f} to "
-        f"{high:.2f}) over {len(best.images)} images; uncorrected {result.control.mean:.2f}."
+        f"{high:.2f}) over {counted(len(best.images), 'image')}; uncorrected {result.control.mean:.2f}."
     )
     change, (low, high) = result.change
     if high >= 0:

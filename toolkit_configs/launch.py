@@ -37,6 +37,7 @@ from chromiq.toolkit_configs.trainer.checkout import (
     toolkit_info,
 )
 from chromiq.toolkit_configs.trainer.output import Launch, Limits
+from chromiq.wording import counted
 
 Engine = Literal["ai-toolkit", "smoke"]
 _MOST_STEPS_LOST = 500
@@ -89,10 +90,10 @@ class Plan:
         return next((str(each.targets) for each in self.job.process.datasets), None)
 
     @property
-    def summary(self) -> str:
-        """A few lines of text."""
+    def summary(self) -> list[str]:
+        """What would be trained, in a few lines."""
         process = self.job.process
-        steps = f"{process.train.steps} steps"
+        steps = counted(process.train.steps, "step")
         if self.from_step:
             steps += f", from step {self.from_step}"
         lines = [
@@ -102,7 +103,7 @@ class Plan:
         ]
         if self.command and self.toolkit:
             lines.append(f"in {self.toolkit.folder}: {' '.join(self.command)}")
-        return "\n".join(lines)
+        return lines
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as plain data for JSON."""

@@ -25,6 +25,7 @@ from chromiq.photos.images import photo_size_wh
 from chromiq.progress import Update
 from chromiq.records import PhotoPair
 from chromiq.runtime.workers import map_bounded, thread_per_core
+from chromiq.wording import counted
 
 _SHOWN = 5
 _AHEAD = 64
@@ -213,8 +214,7 @@ def _without_twins(pairs: Sequence[PhotoPair], variants: int) -> tuple[list[Phot
 def _unused(where: Path | None, names: Sequence[str]) -> list[Finding]:
     if not names:
         return []
-    noun = "entry matches" if len(names) == 1 else "entries match"
     shown = f"{', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
-    message = f"{len(names)} {noun} no pair: {shown}"
+    message = f"{counted(len(names), 'entry matches', 'entries match')} no pair: {shown}"
     hint = "Check the spelling; they are ignored."
     return [Finding("inputs.unused", str(where), message, hint, severity="warning")]

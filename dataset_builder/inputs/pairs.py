@@ -32,6 +32,7 @@ from chromiq.photos.soundness import PHOTO_SUFFIXES, inspect_photo, verify_photo
 from chromiq.progress import Update
 from chromiq.records import PhotoPair
 from chromiq.runtime.workers import map_bounded, thread_per_core
+from chromiq.wording import counted
 
 _AHEAD = 64
 _TABLES = frozenset({".csv", ".tsv", ".txt"})
@@ -397,11 +398,11 @@ def _incomplete(path: Path, folder: Path, missing: Role) -> Finding:
 def _leftover_finding(folder: Path, paths: list[Path]) -> Finding:
     shown = ", ".join(repr(_relative(path, folder)) for path in paths[:_SHOWN_FILES])
     more = f" and {len(paths) - _SHOWN_FILES} more" if len(paths) > _SHOWN_FILES else ""
-    verb = "file belongs" if len(paths) == 1 else "files belong"
+    belong = counted(len(paths), "file belongs", "files belong")
     return Finding(
         "source.strangers",
         str(folder),
-        f"{len(paths)} {verb} to no pair and will not be read: {shown}{more}",
+        f"{belong} to no pair and will not be read: {shown}{more}",
         "Rename them if they should be used.",
         severity="warning",
         got=str(len(paths)),

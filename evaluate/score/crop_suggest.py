@@ -20,6 +20,7 @@ from chromiq.imaging.resize import resize_fast, resize_mask
 from chromiq.photos.images import read_mask, read_photo
 from chromiq.progress import Update
 from chromiq.records import BoolMask, FloatImage, RgbImage
+from chromiq.wording import counted
 
 _MIN_SIDE_PX = 16
 _TILE_PX = 360
@@ -110,7 +111,7 @@ def check_crops(
             wrong = crop_mask_findings(crop, read_mask(found[name]), name)
         findings += wrong
         tiles.append(_drawn(rgb, crop, name, sound=not wrong))
-    return findings, grid(tiles, f"{len(tiles)} crops") if tiles else None
+    return findings, grid(tiles, counted(len(tiles), "crop")) if tiles else None
 
 
 def _drawn(rgb: RgbImage, crop: Crop, name: str, *, sound: bool) -> RgbImage:

@@ -318,5 +318,40 @@ def test_a_dry_run_shows_what_matches_and_writes_nothing(catalogue):
     lines = result.stdout.splitlines()
     assert lines[0].endswith(f"{pairs / 'still-life1.png'} -> {pairs / 'on_model1.png'}")
     assert lines[2] == f"in no pair: {pairs / 'moodboard.png'}"
-    assert lines[3] == "2 photos of 2 garments; 1 files in no pair"
+    assert lines[3] == "2 photos of 2 garments; 1 file in no pair"
     assert not (catalogue / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words", "code"),
+    [
+        ("on_model1.png", (), 10),
+        ("on_model1.png", ("--skip-bad",), 3),
+        ("on_model*.png", ("--skip-bad",), 10),
+        ("*", (), 10),
+        ("", ("--keep", "7"), 2),
+        ("", ("--masks", "none"), 10),
+        ("decisions.csv", (), 10),
+    ],
+)
+def test_a_dry_run_answers_with_the_exit_code_of_the_run(chromiq, catalogue, tmp_path, spoil, words, code):
+    pairs, out = catalogue / "pairs", tmp_path / "results"
+    if spoil == "decisions.csv":
+        out.mkdir()
+        (out / spoil).write_text("key,decision\n1,perhaps\n")
+    elif spoil:
+        for path in pairs.glob(spoil):
+            path.write_bytes(path.read_bytes()[:-2000])
+    given = ("correct", "--batch", pairs, "--out", out, "--segmenter", "classic", *words)
+    assert chromiq(*given, "--dry-run").code == code
+    assert chromiq(*given).code == code
+
+
+def test_names_are_printed_on_one_line_without_control_characters(catalogue, tmp_path):
+    pairs = (catalogue / "pairs").rename(tmp_path / "a\nb\x1b[31m")
+    result = run_verb("--batch", pairs, "--dry-run")
+    assert result.stdout.splitlines()[0].startswith(f"1: {tmp_path}/a\\nb\\x1b[31m/still-life1.png -> ")
+    assert len(result.stdout.splitlines()) == 3
+    (pairs / "on_model1.png").unlink()
+    (pairs / "still-life1.png").rename(pairs / "still-life\x07\u202e.png")
+    assert not {"\x1b", "\x07", "\u202e"} & set(run_verb("--batch", pairs, "--dry-run").output)

@@ -192,7 +192,7 @@ def test_crops_that_are_none_or_of_some_images_or_far_outside(chromiq, dataset, 
     crops.write_text('{"pair1": {"x": 700, "y": 310, "width": 60, "height": 60}}')
     code, _, reported = chromiq(*score)
     assert code == 0
-    assert "have no crop and were skipped" in reported
+    assert f"skipped 2 images of {dataset / 'gt'} without a crop" in reported
     crops.write_text(json.dumps({"pair1": {"x": 10**30, "y": 310, "width": 60, "height": 60}}))
     code, document, _ = chromiq(
         "crops", "check", crops, "--gt", dataset / "gt", "--out", tmp_path / "sheet.jpg"

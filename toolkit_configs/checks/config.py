@@ -21,6 +21,7 @@ from chromiq.toolkit_configs.render.memory import MemoryEstimate, estimate_memor
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
 from chromiq.toolkit_configs.schema.config_file import read_config_file
 from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, name_fault
+from chromiq.wording import counted
 
 _WEIGHT_FILES = (
     "vae_path",
@@ -56,12 +57,13 @@ class ConfigReport:
         """What else is worth knowing, as text."""
         lines = []
         if self.data and self.data.items:
-            lines.append(f"{self.data.examples} examples, each trained {self.data.epochs:,.1f} times")
+            examples = counted(self.data.examples, "example")
+            lines.append(f"{examples}, each trained {self.data.epochs:,.1f} times")
             lines += self.data.crops
         if self.data and (masks := self.data.masks):
             lines.append(
                 f"masks: {masks.white_share:.0%} white; scaled to a mean of 1, white weighs "
-                f"{masks.white:.2f} and black {masks.black:.2f} (from {masks.read} masks)"
+                f"{masks.white:.2f} and black {masks.black:.2f} (from {counted(masks.read, 'mask')})"
             )
         if self.memory:
             lines.append(f"GPU memory: {self.memory.summary}, an estimate")
@@ -145,7 +147,7 @@ def raise_config_findings(findings: Sequence[Finding], what: str) -> None:
     refused = [finding for finding in errors if finding.code.startswith("access.")]
     if refused:
         others = len(errors) - len(refused)
-        also = f" ({others} more {'error' if others == 1 else 'errors'})" if others else ""
+        also = f" ({counted(others, 'more error')})" if others else ""
         raise AccessError(f"{what}: no access to the base model. {refused[0].hint}{also}", findings)
     raise_findings(findings, what)
 

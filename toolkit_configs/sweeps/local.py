@@ -42,6 +42,7 @@ from chromiq.toolkit_configs.runs.view import STATE_COLOURS, one_line, pace, sho
 from chromiq.toolkit_configs.schema.trainer_job import read_job
 from chromiq.toolkit_configs.sweeps.slurm import BatchJob, chromiq_command
 from chromiq.toolkit_configs.trainer.devices import device_environment
+from chromiq.wording import counted
 
 CONFIGS, LOGS = "configs", "logs"
 _POLL_EVERY_S = 0.5
@@ -336,7 +337,7 @@ def cells_view(cells: Sequence[CellStatus], *, everything: bool = False) -> Rend
             Text("" if run is None or run.loss is None else f"loss {run.loss:.4f}"),
         )
     summary = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    return Group(Text(f"{len(cells)} runs: {summary}"), table)
+    return Group(Text(f"{counted(len(cells), 'run')}: {summary}"), table)
 
 
 def _remark(cell: CellStatus) -> str:

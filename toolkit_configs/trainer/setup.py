@@ -50,6 +50,7 @@ from chromiq.toolkit_configs.trainer.checkout import (
     toolkit_info,
     toolkit_python,
 )
+from chromiq.wording import counted
 
 Say = Callable[[str], None]
 
@@ -379,4 +380,4 @@ def smoke_test(python: Path, say: Callable[[str], None], steps: int = STEPS) -> 
         text = render_job("kontext", root / "dataset", preset="smoke", name="smoke", overrides=overrides)
         write_text(root / "config.yaml", text)
         final = train_config(root / "config.yaml", "ai-toolkit")
-        say(f"trained {steps} steps; its LoRA has {final.stat().st_size / 1e3:.0f} kB")
+        say(f"trained {counted(steps, 'step')}; its LoRA has {final.stat().st_size / 1e3:.0f} kB")
