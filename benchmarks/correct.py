@@ -36,7 +36,7 @@ RUNS = {
 def draw(folder: Path, size_wh: tuple[int, int], garment: float) -> None:
     """A still-life, an on-model photo that is off in colour with a camera's grain, as JPEG and PNG, its mask,
     and what a network would make of it. The garment fills at least this share of the photo."""
-    from chromiq.dataset_builder.degrade.apply import degrade
+    from chromiq.dataset_builder.degrade import degrade
     from chromiq.photos.images import write_mask, write_photo
     from chromiq.sample_catalogue.catalogue import draw_pair
 

@@ -21,8 +21,7 @@ from chromiq.colour import (
     srgb_to_lab,
     srgb_to_linear,
 )
-from chromiq.dataset_builder.degrade.apply import degrade
-from chromiq.dataset_builder.degrade.kinds import KINDS
+from chromiq.dataset_builder.degrade import KINDS, degrade
 from chromiq.records import FloatImage, RgbImage
 
 SIZES = (1.5, 14.0)

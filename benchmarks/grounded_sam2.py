@@ -53,10 +53,13 @@ def published_way(dino: Path, sam: Path, pairs: Pairs, runtime: Runtime) -> None
             GroundingDinoImageProcessorPil.from_pretrained(dino), AutoTokenizer.from_pretrained(dino)
         )
         detector = pipeline(
-            "zero-shot-object-detection", model=GroundingDinoForObjectDetection.from_pretrained(dino),
-            processor=processor, image_processor=processor.image_processor, tokenizer=processor.tokenizer,
+            "zero-shot-object-detection",
+            model=GroundingDinoForObjectDetection.from_pretrained(dino),
+            processor=processor,
+            image_processor=processor.image_processor,
+            tokenizer=processor.tokenizer,
             device=runtime.device,
-        )  # fmt: skip
+        )
         found: list[Any] = detector(Image.fromarray(photo), candidate_labels=words, threshold=0.0)
         return found
 

@@ -31,8 +31,8 @@ import cv2
 import numpy as np
 
 from chromiq.colour import linear_to_srgb, srgb_to_lab, srgb_to_linear
-from chromiq.dataset_builder.degrade.apply import Style, degrade
-from chromiq.dataset_builder.inputs.garments_json import read_garments
+from chromiq.dataset_builder.degrade import Style, degrade
+from chromiq.dataset_builder.inputs.labels import read_garments
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
 from chromiq.dataset_builder.segmenters.choose import make_segmenter

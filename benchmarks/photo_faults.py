@@ -259,9 +259,14 @@ def kept_tags(*names: str) -> Callable[[Run], str]:
 def no_old_pictures(run: Run) -> str:
     """Whether thumbnails, previews, gain maps and second pictures are gone with their tags."""
     old = {
-        "IFD1:ThumbnailImage", "Photoshop:PhotoshopThumbnail", "XMP-hdrgm:GainMapMax",
-        "XMP-xmp:ThumbnailsImage", "MPF0:NumberOfImages", "MPImage1:MPImageStart", "SubIFD:ImageWidth",
-    }  # fmt: skip
+        "IFD1:ThumbnailImage",
+        "Photoshop:PhotoshopThumbnail",
+        "XMP-hdrgm:GainMapMax",
+        "XMP-xmp:ThumbnailsImage",
+        "MPF0:NumberOfImages",
+        "MPImage1:MPImageStart",
+        "SubIFD:ImageWidth",
+    }
     found = sorted(old & tags(run.out).keys())
     if found:
         return f"keeps {', '.join(found)}"
@@ -317,7 +322,7 @@ def _metadata_tiff(path: Path, pixels: np.ndarray, **options: object) -> None:
         (700, "B", len(foreign.XMP), foreign.XMP, True),
         (33723, "B", len(foreign.IPTC), foreign.IPTC, True),
         (34377, "B", len(foreign.PHOTOSHOP), foreign.PHOTOSHOP, True),
-    ]  # fmt: skip
+    ]
     foreign.tiff(pixels, resolution=(300, 300), resolutionunit=2, extratags=extra, **options)(path)
     foreign.exiftool(path, "-Make=Camera", "-ISO=100", "-GPSLatitude=10.5", "-GPSLatitudeRef=N")
 

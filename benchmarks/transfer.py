@@ -234,9 +234,17 @@ def tried(garment: Garment, half: str, family: str, off: RgbImage, min_gain: flo
 
     everywhere = {name: float(values.mean()) for name, values in left.items()}
     return Trial(
-        garment.source, garment.name, half, family, everywhere, means(left, far),
-        means(moved, right) if half != TRUE else None, fit.gain, fit.gain_interval, applied,
-    )  # fmt: skip
+        garment.source,
+        garment.name,
+        half,
+        family,
+        everywhere,
+        means(left, far),
+        means(moved, right) if half != TRUE else None,
+        fit.gain,
+        fit.gain_interval,
+        applied,
+    )
 
 
 def mapped(fit: ColourFit, lab: FloatImage) -> FloatImage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -177,6 +178,6 @@ def _document(
         "preset": composed.preset,
         "memory": composed.memory.as_dict() if composed.memory else None,
         "values": {key: {"value": value, "source": source} for key, value, source in composed.explain()},
-        **({"differences": [item.as_dict() for item in found]} if found is not None else {}),
+        **({"differences": [asdict(item) for item in found]} if found is not None else {}),
         **({} if out else {"text": text}),
     }

@@ -36,7 +36,7 @@ def score(
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Measure the colour difference from the truth, and write a report."""
-    from chromiq.dataset_builder.inputs.garments_json import read_garments
+    from chromiq.dataset_builder.inputs.labels import read_garments
     from chromiq.evaluate.report import write_report
     from chromiq.evaluate.score.crops import read_crops
     from chromiq.evaluate.score.scores import (

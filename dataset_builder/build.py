@@ -1,4 +1,4 @@
-"""Photo pairs -> training data: one pure function per pair, run over local processes, resumable.
+"""Photo pairs -> training data: one pure function per pair, run over local processes or Ray, resumable.
 
 What is finished lies in records on disk, not in memory, which stays flat however many pairs there are.
 
@@ -9,22 +9,34 @@ and its key, so the bytes do not depend on order, on the number of workers or on
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache, partial
+from itertools import chain, islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
-from chromiq.dataset_builder.example import PairResult, PairWork
-from chromiq.dataset_builder.executors import Executor, LocalExecutor, RayExecutor
+import cv2
+
+from chromiq.dataset_builder.example import PairResult, PairWork, build_pairs
 from chromiq.dataset_builder.inputs.build_inputs import check_inputs, with_recalled
-from chromiq.dataset_builder.inputs.coco import write_coco
-from chromiq.dataset_builder.inputs.garments_json import recall_given, write_own_garments
+from chromiq.dataset_builder.inputs.labels import recall_given, write_own_garments
+from chromiq.dataset_builder.inputs.mask_files import write_coco
 from chromiq.dataset_builder.inputs.photo_names import is_photo_folder
 from chromiq.dataset_builder.inputs.selection import with_selection
 from chromiq.dataset_builder.options import BuildOptions, check_options
 from chromiq.dataset_builder.pair_record import read_record, recorded_keys, remove_recorded
-from chromiq.dataset_builder.segmenters.choose import resolve_segmenter
+from chromiq.dataset_builder.segmenters import Segmenter
+from chromiq.dataset_builder.segmenters.choose import (
+    ModelOptions,
+    SegmenterName,
+    make_segmenter,
+    pairs_at_once,
+    resolve_segmenter,
+)
+from chromiq.dataset_builder.segmenters.classic.body import Kind
 from chromiq.dataset_builder.sheets import write_sheets
 from chromiq.dataset_layout import (
     BuildSource,
@@ -40,6 +52,7 @@ from chromiq.imaging.contact_sheet import sheet_step
 from chromiq.photos.images import read_mask
 from chromiq.progress import Stage, Update, no_progress
 from chromiq.records import Example, GarmentMask, PhotoPair
+from chromiq.runtime.workers import map_workers
 
 EngineName = Literal["local", "ray"]
 MaskFormat = Literal["coco"]
@@ -91,7 +104,6 @@ def build(
         skip_bad: skip pairs that are not sound instead of stopping; the summary lists them.
         keep_doubtful: also build pairs whose mask is doubtful; either way they are in ``review/`` and in
             the summary.
-        stage: shows how far the build is.
 
     Raises:
         UnsoundError: with all findings, before anything is written, if an input is not sound.
@@ -115,7 +127,14 @@ def build(
         inputs = with_recalled(inputs, recalled, folder, options, skip_bad=skip_bad)
         inputs, splits = with_selection(inputs, folder)
         _check_settings(folder, options)
-        write_build_source(folder, _source(source, garments, masks, skip_bad, keep_doubtful))
+        recorded = BuildSource(
+            str(source.resolve()),
+            str(garments.resolve()) if garments else None,
+            str(masks.resolve()) if masks else None,
+            skip_bad,
+            keep_doubtful,
+        )
+        write_build_source(folder, recorded)
         works = (
             PairWork(pair, folder, options, inputs.masks.get(pair.key), keep_doubtful, splits.get(pair.key))
             for pair in inputs.pairs
@@ -164,13 +183,6 @@ def _take(results: Iterable[PairResult], pairs: int, update: Update) -> _Tally:
             tally.finished.add(result.key)
         update(number, pairs)
     return tally
-
-
-def _source(
-    pairs: Path, garments: Path | None, masks: Path | None, skip_bad: bool, keep_doubtful: bool
-) -> BuildSource:
-    given = (str(path.resolve()) if path else None for path in (garments, masks))
-    return BuildSource(str(pairs.resolve()), next(given), next(given), skip_bad, keep_doubtful)
 
 
 def _check_settings(folder: Path, options: BuildOptions) -> None:
@@ -233,3 +245,136 @@ def _masks_found(
             mask = read_mask(layout.review_mask(pair.key))
             yield pair, pair.garment or "garment", GarmentMask(mask, record.doubt.confidence)
         update(done, len(pairs))
+
+
+class Executor(Protocol):
+    """Builds pairs, all of them with the same options, in any order."""
+
+    def run(self, works: Iterable[PairWork]) -> Iterator[PairResult]:
+        """The results as they are ready; a task is taken only when a worker is free for it."""
+        ...
+
+
+@dataclass(frozen=True)
+class LocalExecutor:
+    """Pairs in their order, in this process with one worker, else in processes of their own."""
+
+    workers: int = 1
+
+    def run(self, works: Iterable[PairWork]) -> Iterator[PairResult]:
+        """The results, in the order of the works.
+
+        Raises:
+            ChromiqError: if a worker is killed from outside.
+        """
+        yield from chain.from_iterable(map_workers(build_batch, batched(works), self.workers))
+
+
+@dataclass(frozen=True)
+class RayExecutor:
+    """Pairs on Ray, in any order: for several machines, on which their paths must mean the same.
+
+    With ``RAY_ADDRESS`` set it uses that cluster; otherwise it starts one here, bound to loopback, and stops
+    it afterwards.
+
+    Attributes:
+        workers: actors, each with a segmenter of its own, loaded once.
+        gpus_per_worker: the share of a GPU that each takes; 0 for segmenters that need none.
+    """
+
+    workers: int = 1
+    gpus_per_worker: float = 0.0
+
+    def run(self, works: Iterable[PairWork]) -> Iterator[PairResult]:
+        """The results, as they are ready.
+
+        Raises:
+            UsageError: if Ray is not installed, or the cluster has too few CPUs or GPUs.
+        """
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        try:
+            import ray
+            from ray.util import ActorPool
+        except ImportError as error:
+            raise UsageError("the ray engine needs Ray. Install it: pip install 'chromiq[ray]'.") from error
+        started = not ray.is_initialized()
+        if started:
+            _connect(self.workers, self.gpus_per_worker)
+        try:
+            check_resources(ray.cluster_resources(), self.workers, self.gpus_per_worker)
+            # An actor whose machine is lost starts elsewhere, and its batch again: the files are the same.
+            actor = ray.remote(
+                num_cpus=1, num_gpus=self.gpus_per_worker, max_restarts=-1, max_task_retries=-1
+            )(_Actor)
+            pool = ActorPool([actor.remote() for _ in range(self.workers)])
+            batches = batched(map(_with_absolute_paths, works))
+            for results in pool.map_unordered(lambda each, batch: each.build.remote(batch), batches):
+                yield from results
+        finally:
+            if started:
+                ray.shutdown()
+
+
+class _Actor:
+    def build(self, works: Sequence[PairWork]) -> list[PairResult]:
+        return build_batch(works)
+
+
+def batched(works: Iterable[PairWork]) -> Iterator[list[PairWork]]:
+    """Pairs whose garments are found together: the same whatever is finished already.
+
+    Rounding in a model may depend on the batch, and bytes must not depend on workers or restarts.
+    """
+    rest = iter(works)
+    while batch := list(islice(rest, 1)):
+        batch += islice(rest, pairs_at_once(batch[0].options.segmenter) - 1)
+        yield batch
+
+
+def build_batch(works: Sequence[PairWork]) -> list[PairResult]:
+    """Build a batch with this process' own segmenter, which is loaded when a pair needs it."""
+    options = works[0].options
+    return build_pairs(works, partial(_segmenter, options.segmenter, options.models, options.part))
+
+
+def check_resources(resources: Mapping[str, float], workers: int, gpus_per_worker: float) -> None:
+    """Refuse what a cluster does not have: Ray would wait for it for ever.
+
+    >>> check_resources({"CPU": 3.0}, workers=2, gpus_per_worker=0)
+
+    Raises:
+        UsageError: naming what there is too little of.
+    """
+    for name, needed in (("CPU", float(workers)), ("GPU", workers * gpus_per_worker)):
+        have = resources.get(name, 0.0)
+        if have < needed:
+            raise UsageError(
+                f"workers: {workers} workers need {needed:g} {name}s, and the Ray cluster has {have:g}. "
+                "Use fewer workers."
+            )
+
+
+@cache
+def _segmenter(name: SegmenterName, models: ModelOptions, part: Kind | None) -> Segmenter:
+    cv2.setNumThreads(1)  # its threads would compete with the other workers
+    return make_segmenter(name, models, part)
+
+
+def _with_absolute_paths(work: PairWork) -> PairWork:
+    pair = work.pair
+    pair = replace(pair, still_life=pair.still_life.resolve(), on_model=pair.on_model.resolve())
+    mask = work.given_mask.resolve() if isinstance(work.given_mask, Path) else work.given_mask
+    return replace(work, pair=pair, folder=work.folder.resolve(), given_mask=mask)
+
+
+def _connect(workers: int, gpus_per_worker: float) -> None:
+    import ray
+
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(**options)
+        return
+    if not gpus_per_worker:
+        options["num_gpus"] = 0
+    ray.init("local", num_cpus=workers, include_dashboard=False, _node_ip_address="127.0.0.1", **options)

@@ -13,10 +13,9 @@ from chromiq import __version__
 from chromiq.dataset_builder.canvas.captions import caption
 from chromiq.dataset_builder.canvas.loss_mask import encoded_loss_mask
 from chromiq.dataset_builder.canvas.scene import PairPhotos, Scene, control_of, read_pair, scene_of
-from chromiq.dataset_builder.degrade.apply import degrade
-from chromiq.dataset_builder.inputs.coco import CocoMask
+from chromiq.dataset_builder.degrade import degrade
 from chromiq.dataset_builder.inputs.labels import given_label
-from chromiq.dataset_builder.inputs.mask_files import MaskSource, read_given_mask
+from chromiq.dataset_builder.inputs.mask_files import CocoMask, MaskSource, read_given_mask
 from chromiq.dataset_builder.inputs.selection import garment_of, lot, split_of
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.pair_record import (
@@ -30,26 +29,15 @@ from chromiq.dataset_builder.pair_record import (
     write_files,
     write_record,
 )
-from chromiq.dataset_builder.review import doubt_finding, remove_review, write_review
 from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
-from chromiq.dataset_builder.segmenters.doubts import (
-    is_doubtful,
-    is_left_out,
-    with_doubt_of_label,
-)
+from chromiq.dataset_builder.segmenters.doubts import is_doubtful, is_left_out, with_doubt_of_label
+from chromiq.dataset_builder.sheets import doubt_finding, remove_review, write_review
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.files import sha256_file, sha256_text
 from chromiq.models import find_model
 from chromiq.photos.images import encode_mask, encode_photo
-from chromiq.records import (
-    Degradation,
-    Example,
-    GarmentLabel,
-    GarmentMask,
-    PhotoPair,
-    RgbImage,
-)
+from chromiq.records import Degradation, Example, GarmentLabel, GarmentMask, PhotoPair, RgbImage
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from chromiq.dataset_builder.canvas.captions import check_templates
-from chromiq.dataset_builder.degrade.apply import Style
+from chromiq.dataset_builder.degrade import Style
 from chromiq.dataset_builder.segmenters.choose import ModelOptions, SegmenterName, label_faults
 from chromiq.dataset_builder.segmenters.classic.body import Kind
 from chromiq.errors import OptionError, UsageError

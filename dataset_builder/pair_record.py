@@ -23,7 +23,6 @@ class Doubt:
 
     Attributes:
         confidence: 0..1, of the mask.
-        reasons: named doubts.
         digests: path within the dataset to SHA-256 of the files under ``review/``.
     """
 
@@ -69,9 +68,6 @@ def write_files(folder: Path, files: Mapping[Path, bytes]) -> dict[str, str]:
 
     They are not synced one by one, which takes longer than making them: the record holds their digests, so
     that what a power cut took is made again, and a build syncs them all before it writes its manifest.
-
-    Args:
-        files: path to content.
 
     Returns:
         Path within the dataset to SHA-256 of every file.

@@ -1,4 +1,9 @@
-"""Two overview pictures of a dataset: what is in it, and what the trainer will see of it."""
+"""Pictures of a dataset for the user: two overviews, and each pair whose mask is doubtful.
+
+The overviews show what is in it, and what the trainer will see of it. A doubtful pair is shown as
+``review/on_modelN.jpg``, the still-life beside the on-model photo with the mask's outline; its mask lies
+beside it as PNG, to be corrected and used as a given mask.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +14,23 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from chromiq.dataset_builder.canvas.buckets import (
-    RESOLUTION,
-    as_trained,
-    bucket_size_wh,
-    cut_off_wh,
-)
+from chromiq.dataset_builder.canvas.buckets import RESOLUTION, as_trained, bucket_size_wh, cut_off_wh
 from chromiq.dataset_builder.canvas.loss_mask import LossMask
-from chromiq.dataset_builder.segmenters.doubts import in_words, is_doubtful
+from chromiq.dataset_builder.segmenters.doubts import DOUBTFUL_BELOW, in_words, is_doubtful, what_to_do
 from chromiq.dataset_layout import DatasetLayout
+from chromiq.errors import Finding
+from chromiq.files import sha256_file
 from chromiq.imaging.contact_sheet import TILE_HEIGHT_PX, captioned, grid, outlined, tile_high
-from chromiq.imaging.resize import resize_fast
+from chromiq.imaging.resize import fit_height, resize_fast, resize_mask
 from chromiq.models import find_model
-from chromiq.photos.images import photo_size_wh, read_high, read_small_sized, write_photo
-from chromiq.records import Example, RgbImage
+from chromiq.photos.images import photo_size_wh, read_high, read_small_sized, write_mask, write_photo
+from chromiq.records import Example, GarmentMask, PhotoPair, RgbImage
 from chromiq.runtime.workers import thread_per_core
 
 _UNTRAINED_RGB = (30, 40, 120)
 _UNTRAINED_COVER = 0.75
 _CHARACTERS = 96
+_REVIEW_HEIGHT_PX = 900
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,12 +118,8 @@ def write_sheets(folder: Path, model: str, shown: Sequence[Example], examples: i
     with thread_per_core() as pool:
         contacts, previews = zip(*pool.map(tiles, shown), strict=True)
         layout = DatasetLayout(folder)
-        paths = (layout.contact_sheet, layout.preview_sheet)
-        list(pool.map(_write, paths, (contacts, previews), (some, as_trained)))
-
-
-def _write(path: Path, tiles: Sequence[RgbImage], title: str) -> None:
-    write_photo(path, grid(tiles, title), quality=88)
+        sheets = (layout.contact_sheet, contacts, some), (layout.preview_sheet, previews, as_trained)
+        list(pool.map(lambda sheet: write_photo(sheet[0], grid(*sheet[1:]), quality=88), sheets))
 
 
 def contact_tile(small: SmallExample, example: Example) -> RgbImage:
@@ -173,3 +172,47 @@ def preview_tile(small: SmallExample, example: Example, model: str, resolution: 
     split = "" if example.split == "train" else "held out, not trained on  "
     lines = [f"{example.name}  {split}{sizes}", example.caption[:_CHARACTERS]]
     return captioned(cv2.hconcat(pictures), lines, doubtful=bool(columns or rows))
+
+
+def write_review(
+    folder: Path, key: str, still_life: RgbImage, on_model: RgbImage, found: GarmentMask
+) -> dict[str, str]:
+    """Write the picture and the mask of a doubtful pair.
+
+    Args:
+        still_life: ``(h, w, 3)`` uint8 sRGB.
+        on_model: ``(H, W, 3)`` uint8 sRGB, the photo at any size.
+        found: the mask, of the photo's own size.
+
+    Returns:
+        Path within the dataset to SHA-256 of both files.
+    """
+    layout = DatasetLayout(folder)
+    picture, mask = layout.review_picture(key), layout.review_mask(key)
+    size_wh, thickness_px = on_model.shape[1::-1], max(2, on_model.shape[0] // 300)
+    mask_there = resize_mask(found.mask, size_wh)
+    marked = outlined(on_model, mask_there, thickness_px, text=f"{found.confidence:.2f}")
+    both = np.hstack([fit_height(photo, _REVIEW_HEIGHT_PX) for photo in (still_life, marked)])
+    lines = [what_to_do(found.reasons), in_words(found.reasons)]
+    write_photo(picture, captioned(both, lines, doubtful=True), quality=88)
+    write_mask(mask, found.mask)
+    return {layout.relative(path): sha256_file(path) for path in (picture, mask)}
+
+
+def remove_review(folder: Path, key: str) -> None:
+    """Remove the picture and the mask of a pair that is no longer doubtful."""
+    layout = DatasetLayout(folder)
+    for path in (layout.review_picture(key), layout.review_mask(key)):
+        path.unlink(missing_ok=True)
+
+
+def doubt_finding(pair: PhotoPair, confidence: float, reasons: tuple[str, ...], *, kept: bool) -> Finding:
+    """The report of a doubtful pair: a warning if it is kept, an error if it was left out."""
+    picture = DatasetLayout(Path()).review_picture(pair.key).as_posix()
+    message = f"mask confidence {confidence:.2f} is below {DOUBTFUL_BELOW}: {in_words(reasons)}"
+    look = " ".join(filter(None, (f"Look at {picture}.", what_to_do(reasons))))
+    hint = f"{look} Pass a better mask in the folder of masks"
+    if kept:
+        return Finding("mask.doubtful", str(pair.on_model), message, f"{hint}.", "warning")
+    hint += ", or set keep_doubtful."
+    return Finding("mask.doubtful", str(pair.on_model), f"left out: {message}", hint)

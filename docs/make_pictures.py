@@ -8,7 +8,7 @@ import numpy as np
 
 from chromiq.correction.photo import correct_file
 from chromiq.dataset_builder.build import build
-from chromiq.dataset_builder.degrade.apply import degrade
+from chromiq.dataset_builder.degrade import degrade
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
 from chromiq.photos.images import read_photo, write_mask, write_photo

@@ -58,8 +58,6 @@ class Column:
 
     Attributes:
         name: its key in ``scores.json``, and of its folder.
-        title: its name in tables and reports.
-        folder: of its images, named as the trials.
         make: makes them, and returns what it left alone and why, by picture; None if they are there.
     """
 

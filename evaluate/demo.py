@@ -11,7 +11,7 @@ import numpy as np
 
 from chromiq.correction.batch import BatchInputs, correct_batch
 from chromiq.dataset_builder.build import build
-from chromiq.dataset_builder.degrade.apply import degrade
+from chromiq.dataset_builder.degrade import degrade
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
 from chromiq.evaluate.compare_methods import Evaluation, Methods, evaluate_testset
@@ -51,10 +51,8 @@ class Demo:
     """What a demo made.
 
     Attributes:
-        evaluation: of the held-out pictures, with the report.
         lora: the trained LoRA, or None if the model libraries are missing.
         best_checkpoint: the sweep's verdict on the run's checkpoints, one line; None without a LoRA.
-        missing: the model libraries that are not installed.
     """
 
     evaluation: Evaluation
@@ -69,7 +67,6 @@ def run_demo(out: Path, stage: Stage) -> Demo:
     Args:
         out: gets ``catalogue/``, ``dataset/``, ``config.yaml``, ``runs/``, ``sweep/``, the report, and
             ``shoot/`` with its photos ``corrected/``.
-        stage: called with a stage's name; shows its progress.
     """
     ensure_output_folder(out)
     with stage("1/6 draw the sample catalogue") as update:

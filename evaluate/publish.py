@@ -38,7 +38,6 @@ class Figure:
 
     Attributes:
         what: was measured, such as ``"uncorrected"``.
-        images: how many.
         mean: mean over images of dE00 against the truth.
     """
 
@@ -54,8 +53,6 @@ class Publication:
 
     Attributes:
         repository: ``owner/name``.
-        lora: the checkpoint.
-        step: at which it was saved.
         card: the text of ``README.md``.
         config: the text of ``config.yaml``, without this machine's folders.
         curve: a picture of dE00 against steps, if there is one.

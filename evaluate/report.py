@@ -249,9 +249,7 @@ class Panel:
     """An image and its results, all shown at one size.
 
     Attributes:
-        truth: as data URI.
         cut_pct: where across the image the first result differs on either side alike; a slider starts there.
-        results: in the order given.
     """
 
     truth: str

@@ -44,9 +44,7 @@ class Point:
     """One checkpoint as measured.
 
     Attributes:
-        step: of the training.
         mean: mean over images of the mean dE00; None if it could not be measured.
-        images: mean dE00 by image.
         sha256: of the checkpoint; the same is not measured again.
         error: why it could not be measured, else None.
     """
@@ -65,11 +63,8 @@ class Sweep:
     """A run's checkpoints, measured.
 
     Attributes:
-        run: its name.
         made_of: digest of the test set and the options; points of another are not comparable.
         control: the uncorrected images, measured as a checkpoint of step 0.
-        points: per checkpoint, by step.
-        testset: folder of the test set.
     """
 
     run: str
@@ -186,7 +181,6 @@ def measure_checkpoints(
     Args:
         testset: as `chromiq.evaluate.testset.read_testset` takes it.
         out: gets ``sweep.json``, ``curve.png``, ``report.html`` and the images, a folder per checkpoint.
-        options: how to generate; with the run's own base model unless given.
         watch_every_s: look for new checkpoints again after so many seconds until the run ends.
         on_point: called with each checkpoint as it is done.
 

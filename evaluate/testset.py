@@ -37,8 +37,6 @@ class Trial:
 
     Attributes:
         name: the stem its files share.
-        truth: what it should look like.
-        control: what is to be corrected.
         reference: the still-life, when it is a picture of its own.
         geometry: where the two photos lie on a stitched picture; None with a reference.
         garment_mask: where the garment is on the on-model photo, as the dataset says; None if unknown.
@@ -94,7 +92,6 @@ class Found:
     """Where the garment of a trial was found.
 
     Attributes:
-        trial: whose.
         mask: ``(H, W)`` bool of the on-model photo's size.
         doubt: why not to correct there; empty if there is no doubt.
     """
@@ -137,9 +134,8 @@ def read_testset(folder: Path) -> TrialSet:
             hint = "Build the test set with chromiq build."
             findings.append(Finding("testset.geometry", str(truths[name]), message, hint))
         found_mask = mask if mask.is_file() else None
-        trials.append(
-            Trial(name, truths[name], controls[name], reference, geometry, found_mask, _kind(example))
-        )
+        garment = (example.label.name or None) if example else None
+        trials.append(Trial(name, truths[name], controls[name], reference, geometry, found_mask, garment))
     if not truths:
         findings.append(Finding("testset.empty", str(layout.truths), "no true images", "Check the folder."))
     raise_findings(findings, str(folder))
@@ -237,10 +233,6 @@ def write_canvas_masks(trials: Iterable[Trial], folder: Path) -> Path | None:
     for name, mask in known.items():
         write_mask(folder / f"{name}.png", mask)
     return folder if known else None
-
-
-def _kind(example: Example | None) -> str | None:
-    return (example.label.name or None) if example else None
 
 
 def _geometry(example: Example | None, truth: Path) -> Geometry | None:

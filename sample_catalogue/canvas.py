@@ -21,8 +21,6 @@ class Canvas:
     """A picture in the making, in linear light; `finish` gives it as sRGB.
 
     Args:
-        frame: where the drawing lies.
-        light: the studio's light.
         background: its backdrop, sRGB 0..255.
         relief: depth of all folds; worn cloth falls deeper than cloth laid flat.
         shadow_on_background: whether the backdrop is close enough to catch shadows.

@@ -54,7 +54,6 @@ class Detail:
         points: a polyline in heads; filled when `width` is 0.
         rgb: its colour, or None for a groove that only darkens.
         width: line width in heads.
-        opacity: 0..1.
         blur: softness of the edge in heads.
     """
 
@@ -80,7 +79,6 @@ class Part:
 
     Attributes:
         outline: closed polyline in heads.
-        fabric: what it is made of.
         spine: centre line of a tube such as a sleeve; None for a sheet such as a torso, whose
             middle is found row by row.
         radii: of the tube in heads, evenly spaced along the spine.

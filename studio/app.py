@@ -32,16 +32,7 @@ from chromiq.studio.live import LiveCorrections
 from chromiq.studio.mask_work import Clicks, EditingCache
 from chromiq.studio.pages import page
 from chromiq.studio.previews import Previews
-from chromiq.studio.screens import (
-    config,
-    dataset,
-    deliver,
-    light_table,
-    mask,
-    open_folder,
-    photo,
-    runs,
-)
+from chromiq.studio.screens import config, dataset, deliver, light_table, mask, open_folder, photo, runs
 from chromiq.studio.security import Gate
 from chromiq.studio.workplace import OutsideError, Workplace
 
@@ -76,7 +67,7 @@ def create_app(workplace: Workplace, token: str, masker: HubModel = SAM_2) -> St
         lifespan=lifespan,
         routes=[*routes, Mount("/static", static)],
         middleware=[Middleware(Gate, token=token, body_limits=limits)],
-        exception_handlers={ChromiqError: _refused, OutsideError: _outside, HTTPException: _http_error},
+        exception_handlers=dict.fromkeys((ChromiqError, OutsideError, HTTPException), _refused),
     )
     app.state.workplace = workplace
     app.state.batches = Batches()
@@ -90,18 +81,13 @@ def create_app(workplace: Workplace, token: str, masker: HubModel = SAM_2) -> St
 
 
 def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ChromiqError)
+    if isinstance(error, HTTPException):
+        return _error(request, error.status_code, str(error.detail))
+    if isinstance(error, OutsideError):
+        message = f"{error}: not below a folder that was opened. Start chromiq studio with it."
+        return _error(request, 403, message)
     status = 423 if isinstance(error, LockedError) else 400 if isinstance(error, UsageError) else 422
     return _error(request, status, str(error))
-
-
-def _outside(request: Request, error: Exception) -> Response:
-    return _error(request, 403, f"{error}: not below a folder that was opened. Start chromiq studio with it.")
-
-
-def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return _error(request, error.status_code, str(error.detail))
 
 
 def _error(request: Request, status: int, message: str) -> Response:
@@ -120,7 +106,6 @@ def serve(
     Args:
         port: to listen on; None for `DEFAULT_PORT`, or a free one if that is taken.
         on_start: called with the address, once the page can be opened.
-        masker: SAM 2 for clicks in the mask editor.
 
     Raises:
         UsageError: if the port is taken.

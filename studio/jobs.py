@@ -145,8 +145,6 @@ class CommandStatus:
     """A command that runs or ran.
 
     Attributes:
-        words: what it is.
-        exit_code: None while it runs.
         said: the end of what it printed on stderr.
     """
 

@@ -28,7 +28,6 @@ class OpenedFolder:
 
     Attributes:
         id: short name of it in addresses; the same at every start.
-        path: where it is.
         kind: results of a batch of corrections, a dataset, a training run, or only photos.
     """
 

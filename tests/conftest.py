@@ -16,8 +16,12 @@ from chromiq.sample_catalogue.catalogue import write_catalogue
 PHOTO_WH = (224, 280)
 
 # Programs, which import what only their own surroundings have.
-collect_ignore = ["faults/fuzz.py", "support/spy_on_ai_toolkit.py", "support/read_as_ai_toolkit.py",
-                  "support/tiny_trainer.py"]  # fmt: skip
+collect_ignore = [
+    "faults/fuzz.py",
+    "support/spy_on_ai_toolkit.py",
+    "support/read_as_ai_toolkit.py",
+    "support/tiny_trainer.py",
+]
 
 
 # A shell starts what runs in the background with SIGINT ignored, and so would every process of the tests.

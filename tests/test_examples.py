@@ -59,7 +59,10 @@ def test_the_examples_in_python_correct_a_photo(name, tmp_path):
         write_photo(path, pixels)
     done = subprocess.run(
         [sys.executable, ROOT / "examples" / name, *map(str, paths)],
-        cwd=tmp_path, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.startswith("corrected"), done.stdout
     assert (read_photo(Path(paths[2])).rgb != off).any()

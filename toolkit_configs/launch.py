@@ -58,14 +58,7 @@ _IGNORED = ("_LoRA", "_refiner", "_t2i", "_cn")
 
 @dataclass(frozen=True)
 class Plan:
-    """What a launch would do.
-
-    Attributes:
-        from_step: of the checkpoint that it resumes from, 0 for a new run.
-        toolkit: the vendored trainer, if it is the engine.
-        dataset_sha256: digest of the dataset.
-        seed: from ``SEED``, or None.
-    """
+    """What a launch would do."""
 
     config: Path
     job: Job

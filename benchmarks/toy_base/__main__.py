@@ -52,10 +52,15 @@ def main() -> None:
     stage("measure it")
     figures = measure((out / "checkpoint").resolve(), out / "measured")
     text = card(
-        autoencoder_weights=_count(autoencoder), transformer_weights=_count(transformer), pairs=PAIRS,
-        seed=SEED, autoencoder_steps=AUTOENCODER.steps, transformer_steps=TRANSFORMER.steps, batch=BATCH,
+        autoencoder_weights=_count(autoencoder),
+        transformer_weights=_count(transformer),
+        pairs=PAIRS,
+        seed=SEED,
+        autoencoder_steps=AUTOENCODER.steps,
+        transformer_steps=TRANSFORMER.steps,
+        batch=BATCH,
         figures=figures,
-    )  # fmt: skip
+    )
     (out / "checkpoint" / "README.md").write_text(text, encoding="utf-8")
     stage("done")
 

@@ -28,7 +28,7 @@ _OPPONENT = torch.tensor([[1.0, 1.0, 1.0], [2.0, -2.0, 0.0], [1.0, 1.0, -2.0]]) 
 _COLOUR_GAINS = torch.tensor([0.54, 2.24, 2.24])
 _RGB_TO_XYZ = torch.tensor(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
-) / torch.tensor([[0.95047], [1.0], [1.08883]])  # fmt: skip
+) / torch.tensor([[0.95047], [1.0], [1.08883]])
 
 
 def build_autoencoder(sample: Any) -> Any:
@@ -40,11 +40,19 @@ def build_autoencoder(sample: Any) -> Any:
     from diffusers import AutoencoderKL
 
     model = AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=(24, 32, 48), layers_per_block=1, norm_num_groups=_GROUPS,
-        latent_channels=LATENT_CHANNELS, shift_factor=0.0, scaling_factor=1.0, use_quant_conv=False,
-        use_post_quant_conv=False, mid_block_add_attention=False, sample_size=128,
-    )  # fmt: skip
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        block_out_channels=(24, 32, 48),
+        layers_per_block=1,
+        norm_num_groups=_GROUPS,
+        latent_channels=LATENT_CHANNELS,
+        shift_factor=0.0,
+        scaling_factor=1.0,
+        use_quant_conv=False,
+        use_post_quant_conv=False,
+        mid_block_add_attention=False,
+        sample_size=128,
+    )
     with torch.no_grad():
         for module in model.modules():
             if type(module).__name__ == "ResnetBlock2D":  # adds nothing yet

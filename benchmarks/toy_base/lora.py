@@ -26,9 +26,13 @@ def train_lora(
         The LoRA's file.
     """
     overrides = {
-        "model.name_or_path": str(checkpoint), "train.steps": str(steps), "save.save_every": str(steps),
-        "network.linear": "16", "network.linear_alpha": "16", **(config or {}),
-    }  # fmt: skip
+        "model.name_or_path": str(checkpoint),
+        "train.steps": str(steps),
+        "save.save_every": str(steps),
+        "network.linear": "16",
+        "network.linear_alpha": "16",
+        **(config or {}),
+    }
     run.mkdir(parents=True, exist_ok=True)
     text = render_job(
         "kontext", dataset, preset="smoke", name="lora", training_folder=run, overrides=overrides

@@ -23,10 +23,20 @@ _FIRST = 14  # before it, every seed of the catalogue shows the same listed look
 _SHIFTS_OF_MODEL, _SHIFTS_OF_STILL, _WORDS_PER_PAIR = 3, 2, 2
 
 COLOUR_WORDS: dict[str, tuple[float, float, float]] = {
-    "red": (48, 60, 38), "orange": (66, 38, 62), "yellow": (82, 4, 70), "green": (50, -42, 28),
-    "teal": (52, -28, -8), "blue": (42, 8, -46), "navy": (20, 6, -22), "purple": (38, 38, -38),
-    "pink": (72, 34, 0), "brown": (36, 16, 22), "black": (14, 0, 0), "grey": (55, 0, 0), "white": (92, 0, 2),
-}  # fmt: skip
+    "red": (48, 60, 38),
+    "orange": (66, 38, 62),
+    "yellow": (82, 4, 70),
+    "green": (50, -42, 28),
+    "teal": (52, -28, -8),
+    "blue": (42, 8, -46),
+    "navy": (20, 6, -22),
+    "purple": (38, 38, -38),
+    "pink": (72, 34, 0),
+    "brown": (36, 16, 22),
+    "black": (14, 0, 0),
+    "grey": (55, 0, 0),
+    "white": (92, 0, 2),
+}
 """CIELAB (D65) of the colours that captions name."""
 
 

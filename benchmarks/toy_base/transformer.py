@@ -53,9 +53,11 @@ _HERE = dict.fromkeys((_PICTURE, _ROWS, _ROWS + 1, _COLUMNS, _COLUMNS + 1), (0.2
 _CONTROL = _HERE | {_PICTURE: (0.2, 1.0)}
 """The same place of the control."""
 _STILL_LIFE = {
-    _PICTURE: (0.2, 1.0), _FLAT: (0.45, 0.0), _ROWS + 1: (0.1, 0.0),
+    _PICTURE: (0.2, 1.0),
+    _FLAT: (0.45, 0.0),
+    _ROWS + 1: (0.1, 0.0),
     _COLUMNS + 1: (0.25, -8 * _THETA ** (-2 / _AXES[2])),
-}  # fmt: skip
+}
 """Around the place of the control that lies a panel, eight tokens, to the left."""
 _FIRST_LOOKS = (_CONTROL, _CONTROL, _HERE, _STILL_LIFE)
 _LATER_LOOKS = (_CONTROL, _HERE, _STILL_LIFE)
@@ -147,10 +149,16 @@ def build_transformer(pooled: Any, seed: int = 0) -> Any:
 
     torch.manual_seed(seed)
     model = FluxTransformer2DModel(
-        in_channels=4 * LATENT_CHANNELS, num_layers=1, num_single_layers=3, attention_head_dim=_HEAD,
-        num_attention_heads=_WIDTH // _HEAD, joint_attention_dim=TEXT_WIDTH,
-        pooled_projection_dim=TEXT_WIDTH, guidance_embeds=True, axes_dims_rope=_AXES,
-    )  # fmt: skip
+        in_channels=4 * LATENT_CHANNELS,
+        num_layers=1,
+        num_single_layers=3,
+        attention_head_dim=_HEAD,
+        num_attention_heads=_WIDTH // _HEAD,
+        joint_attention_dim=TEXT_WIDTH,
+        pooled_projection_dim=TEXT_WIDTH,
+        guidance_embeds=True,
+        axes_dims_rope=_AXES,
+    )
     with torch.no_grad():
         embed = model.time_text_embed
         embed.guidance_embedder.linear_2.weight.zero_()
@@ -239,12 +247,7 @@ def draw_example(latents: Latents, index: int, task: str, rng: np.random.Generat
 
 
 def train_transformer(
-    latents: Latents,
-    captions: Captions,
-    state_path: Path,
-    schedule: Schedule,
-    *,
-    seed: int = 0,
+    latents: Latents, captions: Captions, state_path: Path, schedule: Schedule, *, seed: int = 0
 ) -> Any:
     """Train by flow matching; returns the FluxTransformer2DModel.
 
@@ -259,9 +262,10 @@ def train_transformer(
     _, pooled = captions(texts, 128, _SEEN_TOKENS)
     model = build_transformer(pooled, seed)
     matrices = [
-        value for name, value in model.named_parameters()
+        value
+        for name, value in model.named_parameters()
         if value.ndim == 2 and "blocks" in name and "norm" not in name
-    ]  # fmt: skip
+    ]
     chosen = {id(value) for value in matrices}
     others = [v for v in model.parameters() if v.requires_grad and id(v) not in chosen]
     optimizers = [
@@ -319,10 +323,15 @@ def predict_velocity(model: Any, noisy: Any, control: Any, sigma: Any, tokens: A
     height, width = noisy.shape[-2:]
     places = torch.cat([_places(height, width, picture) for picture in (0, 1)])
     out = model(
-        hidden_states=torch.cat([_pack(noisy), _pack(control)], 1), timestep=sigma,
-        guidance=torch.ones(len(noisy)), pooled_projections=pooled, encoder_hidden_states=tokens,
-        txt_ids=torch.zeros(tokens.shape[1], 3), img_ids=places, return_dict=False,
-    )[0]  # fmt: skip
+        hidden_states=torch.cat([_pack(noisy), _pack(control)], 1),
+        timestep=sigma,
+        guidance=torch.ones(len(noisy)),
+        pooled_projections=pooled,
+        encoder_hidden_states=tokens,
+        txt_ids=torch.zeros(tokens.shape[1], 3),
+        img_ids=places,
+        return_dict=False,
+    )[0]
     return _unpack(out[:, : height * width // 4].float(), height, width)
 
 

@@ -114,8 +114,6 @@ def stitch(
     Args:
         still_life: ``(H, W, 3)`` uint8 sRGB.
         on_model: ``(H, W, 3)`` uint8 sRGB.
-        geometry: where they go.
-        scaling: how they are brought to their size there.
 
     Returns:
         ``(canvas height, canvas width, 3)`` uint8 sRGB.
@@ -137,9 +135,7 @@ def with_on_model(
     """A canvas as `stitch` makes it, with another on-model photo of the same size in it.
 
     Args:
-        canvas: of the photo that was.
         on_model: ``(H, W, 3)`` uint8 sRGB.
-        scaling: as it was stitched with.
         changed: rows and columns outside of which both photos are the same; it saves `resize` the rest.
 
     >>> geometry = exact_geometry((8, 8), (8, 8), (32, 16))

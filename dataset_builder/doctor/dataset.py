@@ -99,15 +99,10 @@ def check_dataset(root: Path, on_progress: Callable[[int, int], None] | None = N
     recorded, findings = read_manifest(root)
     built = is_built(root)
     if folders.reference is None and folders.mask is None:
+        message = "neither masks/ nor reference/, so every pixel of the targets trains"
+        hint = "Build the dataset again." if built else "Add loss masks, unless that is intended."
         findings.insert(
-            0,
-            Finding(
-                "dataset.masks",
-                str(root),
-                "neither masks/ nor reference/, so every pixel of the targets trains",
-                "Build the dataset again." if built else "Add loss masks, unless that is intended.",
-                "error" if built else "warning",
-            ),
+            0, Finding("dataset.masks", str(root), message, hint, "error" if built else "warning")
         )
     model = MODELS[model_of(root, has_reference=folders.reference is not None)]
     training = Training(TRIGGER_WORD if built else None, divisible_by_px=model.divisible_by_px)

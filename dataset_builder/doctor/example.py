@@ -75,14 +75,7 @@ class Training:
 
 @dataclass(frozen=True)
 class ExampleFiles:
-    """An example's files by role (``"control"``, ``"mask"``, ``"reference"``; None where one is missing).
-
-    Attributes:
-        target: the image to train towards.
-        parts: the others.
-        recorded: what the manifest says.
-        training: how it is trained on.
-    """
+    """An example's files by role (``"control"``, ``"mask"``, ``"reference"``; None where one is missing)."""
 
     target: Path
     parts: Mapping[str, Path | None]
@@ -136,7 +129,9 @@ def check_example(files: ExampleFiles) -> Checkup:
     if not missing and not sizes and "control" in small:
         findings += _pixel_findings(known, small, size_wh, files.recorded)
     seen = [small[role] for role in ("target", "reference") if role in small]
-    thumbnail = np.concatenate([_thumbnail(picture).ravel() for picture in seen])
+    thumbnail = np.concatenate(
+        [resize_fast(picture, (_THUMBNAIL_PX, _THUMBNAIL_PX)).ravel() for picture in seen]
+    )
     return Checkup((*findings, *sizes), size_wh, has_trigger, thumbnail)
 
 
@@ -146,7 +141,6 @@ def mask_findings(mask: FloatImage, changed: FloatImage, where: str) -> list[Fin
     Args:
         mask: ``(H, W)`` 0..1.
         changed: ``(H, W)`` 0..1, where target and control differ.
-        where: the mask as the user knows it.
     """
     if mask.max() < 0.02:
         message = (
@@ -304,7 +298,3 @@ def _garment_on(recorded: Recorded, size_wh: tuple[int, int]) -> BoolMask | None
         return None  # of a canvas of other proportions, or too small to be seen
     placed[top:bottom, left:right] = resize_fast(mask, (right - left, bottom - top))
     return placed >= 128
-
-
-def _thumbnail(picture: RgbImage) -> NDArray[np.uint8]:
-    return resize_fast(picture, (_THUMBNAIL_PX, _THUMBNAIL_PX))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chromiq.dataset_builder.canvas.scene import geometry_of
-from chromiq.dataset_builder.inputs.garments_json import read_garments
+from chromiq.dataset_builder.inputs.labels import read_garments
 from chromiq.dataset_builder.inputs.mask_files import (
     GivenMasks,
     MaskSource,
@@ -106,7 +106,6 @@ def with_recalled(
     """The same inputs with the labels that were edited in the dataset itself, where nothing else gives one.
 
     Args:
-        inputs: as `check_inputs` gives them.
         recalled: by still-life's name, as `recall_given` gives them.
         skip_bad: leave out pairs whose label the segmenter cannot be asked for.
 

@@ -50,11 +50,8 @@ class Table:
     """A CSV file.
 
     Attributes:
-        columns: as the file writes them.
         names: the columns in lower case with underscores, as `Row.values` has them.
         rows: without empty lines.
-        delimiter: between the fields.
-        encoding: Python's name.
         error: why reading stopped before the end, or empty.
     """
 
@@ -105,7 +102,7 @@ def as_text(cell: str) -> str:
     >>> as_text("=1+1.jpg"), as_text("7.jpg")
     ("'=1+1.jpg", '7.jpg')
     """
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t")) else cell
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def column_name(text: str) -> str:

@@ -1,10 +1,19 @@
-"""What each garment is called: as the user says, else as a detector sees, else as its outline suggests."""
+"""What each garment is called: as the user says, else as a detector sees, else as its outline suggests.
+
+A dataset's ``garments.json`` has the published form, which does not say who wrote what, and the user may
+edit it. So the builder keeps a copy of what it wrote itself: an entry that differs is the user's, and is
+recorded as such. However a build is interrupted, the next one reads the same from the two files.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from chromiq.errors import UsageError
+from chromiq.dataset_layout import DatasetLayout
+from chromiq.documents import load_json, read_text
+from chromiq.errors import Finding, UsageError, raise_findings
+from chromiq.files import write_json
 from chromiq.records import FloatImage, GarmentLabel, PhotoPair
 
 PUBLISHED_VOCABULARY = ("shirt", "trousers", "dress", "jacket", "gilet", "pants")
@@ -89,3 +98,101 @@ def parse_vocabulary(text: str) -> tuple[str, ...]:
 def _folded(word: str, vocabulary: Sequence[str]) -> str:
     group = next((words for words in SYNONYMS if word.lower() in words), (word.lower(),))
     return next(other for other in vocabulary if other.lower() in group)
+
+
+def read_garments(path: Path) -> dict[str, str]:
+    """Labels in the published form: ``{"still-life1.jpg": "jacket"}``.
+
+    Raises:
+        UnsoundError: with all that is wrong in the file.
+    """
+    try:
+        document = load_json(read_text(path))
+    except (OSError, ValueError) as error:
+        message, hint = f"cannot be read as JSON ({error})", "Save it as JSON in UTF-8."
+        raise_findings([Finding("garments.unreadable", str(path), message, hint)], str(path))
+    if not isinstance(document, dict):
+        message = f"is a JSON {type(document).__name__}, not an object"
+        hint = 'Write an object such as {"still-life1.jpg": "jacket"}.'
+        raise_findings([Finding("garments.form", str(path), message, hint)], str(path))
+    findings = [
+        Finding(
+            "garments.label",
+            f"{path.name}: {name}",
+            f"{repr(label)[:80]} is not a garment name on a single line",
+            'Write a name such as "jacket".',
+        )
+        for name, label in document.items()
+        if not (isinstance(label, str) and label.strip() and label.isprintable())
+    ]
+    raise_findings(findings, str(path))
+    return document
+
+
+def write_garments(path: Path, labels: Mapping[str, str]) -> None:
+    """Write labels in the published form, as `read_garments` reads it."""
+    write_json(path, dict(labels))
+
+
+def recall_given(folder: Path) -> dict[str, str]:
+    """The words that the user wrote into a dataset's ``garments.json``, now or before.
+
+    They are recorded at once, so that the file can be rewritten. An entry that the user removed is dropped,
+    and its garment is named automatically again.
+
+    Returns:
+        Still-life's file name to word.
+
+    Raises:
+        UnsoundError: if the file is there and cannot be read.
+    """
+    given, written = _memory(folder)
+    if not DatasetLayout(folder).garments.is_file():
+        return given  # no build has ended yet, or one was interrupted while it wrote the file
+    seen = read_garments(DatasetLayout(folder).garments)
+    changed = {name: word for name, word in seen.items() if word != written.get(name)}
+    given = {name: word for name, word in given.items() if name in seen} | changed
+    _remember(folder, given, seen)
+    return given
+
+
+def edited_garments(folder: Path) -> dict[str, str]:
+    """The entries of a dataset's ``garments.json`` that the last build did not write, by still-life's name.
+
+    Raises:
+        UnsoundError: if the file is there and cannot be read.
+    """
+    path = DatasetLayout(folder).garments
+    written = _memory(folder)[1]
+    seen = read_garments(path) if path.is_file() else {}
+    return {name: word for name, word in seen.items() if word != written.get(name)}
+
+
+def write_own_garments(folder: Path, labels: Mapping[str, str], given: Mapping[str, str]) -> None:
+    """Write a dataset's ``garments.json``, such that the user's edits can be recognised later.
+
+    Args:
+        labels: what the garments of its examples are called, by still-life's file name.
+        given: as `recall_given` gave it; words for garments without examples stay in the file.
+    """
+    entries = {**labels, **{name: given[name] for name in sorted(given) if name not in labels}}
+    # While copy and file differ, a difference would be taken for the user's edit: meanwhile there is no file.
+    DatasetLayout(folder).garments.unlink(missing_ok=True)
+    _remember(folder, given, entries)
+    write_garments(DatasetLayout(folder).garments, entries)
+
+
+def _remember(folder: Path, given: Mapping[str, str], written: Mapping[str, str]) -> None:
+    write_json(
+        DatasetLayout(folder).garments_memory,
+        {"given": dict(sorted(given.items())), "written": dict(written)},
+    )
+
+
+def _memory(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """The user's words and what was written last; nothing if a disk fault damaged the file."""
+    try:
+        document = load_json(DatasetLayout(folder).garments_memory.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}, {}
+    return document["given"], document["written"]

@@ -1,17 +1,109 @@
-"""The masks that the user has: a folder of PNG files, or a COCO file."""
+"""The masks that the user has: a folder of PNG files, or the JSON of COCO.
+
+CVAT, FiftyOne and supervision read and write COCO. Masks are written to it as run lengths, which lose no
+pixel; run lengths, compressed or not, and polygons are read.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
-from chromiq.dataset_builder.inputs.coco import CocoMask, read_coco
-from chromiq.errors import Finding, UnsoundError
-from chromiq.files import sha256_file
+import numpy as np
+
+from chromiq.documents import load_record, read_text
+from chromiq.errors import Finding, UnsoundError, raise_findings
+from chromiq.files import sha256_file, sha256_text, write_json
 from chromiq.photos.images import photo_size_wh, read_mask, write_mask
-from chromiq.records import BoolMask, PhotoPair
+from chromiq.records import BoolMask, GarmentMask, PhotoPair
+
+_HINT = "Export it again as COCO instances, with masks or polygons."
+
+
+@dataclass(frozen=True)
+class RunLengths:
+    """A mask by columns: how many pixels are out, in, out, ... of it; `size` is height and width."""
+
+    counts: str | list[int]
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class CocoImage:
+    """A photo."""
+
+    id: int
+    file_name: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class CocoAnnotation:
+    """One object on a photo; `segmentation` is run lengths or polygons of x, y, x, y, ... in pixels."""
+
+    id: int
+    image_id: int
+    category_id: int
+    segmentation: RunLengths | list[list[float]]
+    bbox: tuple[float, float, float, float] = (0, 0, 0, 0)
+    area: float = 0.0
+    iscrowd: int = 0
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class CocoCategory:
+    """What an object is called."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class CocoFile:
+    """What of a COCO file matters here; whatever else it holds is ignored."""
+
+    images: tuple[CocoImage, ...]
+    annotations: tuple[CocoAnnotation, ...]
+    categories: tuple[CocoCategory, ...]
+
+
+@dataclass(frozen=True)
+class CocoMask:
+    """The garment of one photo as a COCO file has it, decoded when it is needed."""
+
+    path: Path
+    image: CocoImage
+    parts: tuple[CocoAnnotation, ...]
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.image.file_name}"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what decides the mask."""
+        return sha256_text(repr((self.image.width, self.image.height, self.parts)))
+
+    def read(self) -> BoolMask:
+        """The mask ``(H, W)``, all parts together.
+
+        Raises:
+            UnsoundError: if a part cannot be decoded.
+        """
+        size_wh = (self.image.width, self.image.height)
+        mask = np.zeros(size_wh[::-1], bool)
+        for part in self.parts:
+            try:
+                mask |= _decoded(part.segmentation, size_wh)
+            except (ValueError, IndexError, OverflowError) as error:
+                message = f"annotation {part.id} cannot be decoded ({error})"
+                raise_findings([Finding("masks.coco", str(self), message, _HINT)], str(self))
+        return mask
+
 
 MaskSource: TypeAlias = Path | CocoMask
 """Where a mask is: a file of its own, or part of a COCO file."""
@@ -114,16 +206,126 @@ def mask_fault(pair: PhotoPair, source: MaskSource | None) -> Finding | None:
     if mask.shape != (height_px, width_px):
         has, needs = f"{mask_width_px}x{mask_height_px}", f"{width_px}x{height_px}"
         message = f"is {has} pixels, but its photo is {needs}"
-        return Finding(
-            "mask.size",
-            str(source),
-            message,
-            "Draw it on the photo, at the same size.",
-            wanted=needs,
-            got=has,
-        )
+        hint = "Draw it on the photo, at the same size."
+        return Finding("mask.size", str(source), message, hint, wanted=needs, got=has)
     if not mask.any():
         return Finding("mask.empty", str(source), "the mask is all black", redraw, got="all black")
     if mask.all():
         return Finding("mask.full", str(source), "the mask is all white", redraw, got="all white")
     return None
+
+
+def read_coco(path: Path, pairs: Sequence[PhotoPair]) -> tuple[dict[str, CocoMask], list[str]]:
+    """The garment masks of some pairs from a COCO file.
+
+    An image belongs to the pair whose on-model photo has its file name, with the same folders as far as both
+    name them, or is called ``on_modelKEY``. If it has annotations of several categories, those that are
+    called like the pair's garment count.
+
+    Args:
+        pairs: with the label that the user gave, if any.
+
+    Returns:
+        Masks by key of the pair, and the file names of the images that fit no pair.
+
+    Raises:
+        UnsoundError: with all findings, if it is no COCO file, an image fits several pairs, or it is not
+            clear which annotations are the garment.
+    """
+    try:
+        document = load_record(CocoFile, read_text(path))
+    except (OSError, ValueError) as error:
+        finding = Finding("masks.coco", str(path), f"cannot be read as COCO ({error})", _HINT)
+        raise UnsoundError.of(finding) from error
+    names = {category.id: category.name for category in document.categories}
+    annotations: dict[int, list[CocoAnnotation]] = {}
+    for annotation in document.annotations:
+        annotations.setdefault(annotation.image_id, []).append(annotation)
+    masks: dict[str, CocoMask] = {}
+    unused, findings = [], []
+    for image in document.images:
+        if image.id not in annotations:
+            continue
+        own = [pair for pair in pairs if _shows(image, pair)]
+        if not own:
+            unused.append(image.file_name)
+            continue
+        where = f"{path}: {image.file_name}"
+        if len(own) > 1 or own[0].key in masks:
+            message = f"fits several photos, such as {own[-1].on_model}"
+            hint = "Give each image the path of its photo as file_name."
+            findings.append(Finding("masks.coco", where, message, hint))
+            continue
+        parts = _garment_parts(annotations[image.id], names, own[0].garment)
+        if parts is None:
+            called = ", ".join(sorted({names.get(part.category_id, "?") for part in annotations[image.id]}))
+            message = f"has annotations of several categories ({called})"
+            hint = "Keep those of the garment, or label the pair with the name of one of them."
+            findings.append(Finding("masks.coco", where, message, hint))
+            continue
+        masks[own[0].key] = CocoMask(path, image, tuple(parts))
+    raise_findings(findings, str(path))
+    return masks, unused
+
+
+def write_coco(path: Path, source: Path, found: Iterable[tuple[PhotoPair, str, GarmentMask]]) -> None:
+    """Write the garment masks of some on-model photos as COCO instances with compressed run lengths.
+
+    Args:
+        source: the folder of the photos, which `file_name` is relative to; for a CSV file, the one it is in.
+    """
+    import supervision as sv
+
+    folder = source if source.is_dir() else source.parent
+    images, annotations = [], []
+    categories: dict[str, CocoCategory] = {}
+    for number, (pair, name, garment) in enumerate(found, start=1):
+        category = categories.setdefault(name, CocoCategory(len(categories) + 1, name))
+        height_px, width_px = garment.mask.shape
+        relative = Path(os.path.relpath(pair.on_model, folder)).as_posix()
+        images.append(CocoImage(number, relative, width_px, height_px))
+        left, top, right, bottom = (float(edge) for edge in sv.mask_to_xyxy(garment.mask[None])[0])
+        runs = sv.mask_to_rle(garment.mask, compressed=True)
+        annotations.append(
+            CocoAnnotation(
+                id=number,
+                image_id=number,
+                category_id=category.id,
+                segmentation=RunLengths(runs, (height_px, width_px)),
+                bbox=(left, top, right - left + 1, bottom - top + 1),
+                area=float(garment.mask.sum()),
+                score=round(garment.confidence, 4),
+            )
+        )
+    write_json(path, asdict(CocoFile(tuple(images), tuple(annotations), tuple(categories.values()))))
+
+
+def _shows(image: CocoImage, pair: PhotoPair) -> bool:
+    name = PurePosixPath(image.file_name.replace("\\", "/"))
+    theirs = [part for part in name.parts if part not in ("..", ".", "/")][::-1]
+    ours = pair.on_model.parts[::-1]
+    return name.stem == f"on_model{pair.key}" or all(a == b for a, b in zip(theirs, ours, strict=False))
+
+
+def _garment_parts(
+    annotations: Sequence[CocoAnnotation], names: dict[int, str], garment: str | None
+) -> Sequence[CocoAnnotation] | None:
+    """The annotations that are the garment; None if that is not clear."""
+    if len({annotation.category_id for annotation in annotations}) == 1:
+        return annotations
+    called = (garment or "").casefold()
+    return [part for part in annotations if names.get(part.category_id, "").casefold() == called] or None
+
+
+def _decoded(segmentation: RunLengths | list[list[float]], size_wh: tuple[int, int]) -> BoolMask:
+    import supervision as sv
+
+    if isinstance(segmentation, RunLengths):
+        return np.asarray(sv.rle_to_mask(segmentation.counts, size_wh), bool)
+    mask = np.zeros(size_wh[::-1], bool)
+    for polygon in segmentation:
+        corners = np.round(np.reshape(np.array(polygon, np.float64), (-1, 2)))
+        if len(corners) < 3 or not np.abs(corners).max() < 2 * max(size_wh):
+            raise ValueError("a polygon has under three corners, or some far outside the photo")
+        mask |= sv.polygon_to_mask(corners.astype(np.int32), size_wh) > 0
+    return mask

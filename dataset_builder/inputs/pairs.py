@@ -213,14 +213,9 @@ def _pair_of_row(row: Row, path: Path, *, several: bool) -> PhotoPair | Finding:
 
 def _missing_columns(path: Path, table: Table, missing: set[str]) -> Finding:
     has = ", ".join(table.columns)[:_SHOWN_CHARACTERS] or "nothing"
-    return Finding(
-        "csv.columns",
-        str(path),
-        f"no column {' and no column '.join(sorted(missing, reverse=True))}; the first line has {has}",
-        "Name the columns still_life and on_model in the first line.",
-        wanted="still_life, on_model",
-        got=has,
-    )
+    message = f"no column {' and no column '.join(sorted(missing, reverse=True))}; the first line has {has}"
+    hint = "Name the columns still_life and on_model in the first line."
+    return Finding("csv.columns", str(path), message, hint, wanted="still_life, on_model", got=has)
 
 
 def _unreadable_csv(path: Path, table: Table) -> Finding:
@@ -248,12 +243,7 @@ class _FolderPairs:
 def _pairs_of_folder(
     folder: Path, pattern: PairPattern | None = None, exclude: Path | None = None
 ) -> _FolderPairs:
-    """The photo pairs of a folder.
-
-    Args:
-        pattern: how the photos are named, instead of ``still-lifeN`` and ``on_modelN``.
-        exclude: a folder below it that is not searched, such as that of the results.
-    """
+    """The photo pairs of a folder."""
     excluded = exclude.resolve() if exclude else None
     found = _FolderPairs()
     if pattern is not None:
@@ -399,14 +389,9 @@ def _leftover_finding(folder: Path, paths: list[Path]) -> Finding:
     shown = ", ".join(repr(_relative(path, folder)) for path in paths[:_SHOWN_FILES])
     more = f" and {len(paths) - _SHOWN_FILES} more" if len(paths) > _SHOWN_FILES else ""
     belong = counted(len(paths), "file belongs", "files belong")
-    return Finding(
-        "source.strangers",
-        str(folder),
-        f"{belong} to no pair and will not be read: {shown}{more}",
-        "Rename them if they should be used.",
-        severity="warning",
-        got=str(len(paths)),
-    )
+    message = f"{belong} to no pair and will not be read: {shown}{more}"
+    hint = "Rename them if they should be used."
+    return Finding("source.strangers", str(folder), message, hint, severity="warning", got=str(len(paths)))
 
 
 def _relative(path: Path, folder: Path) -> str:

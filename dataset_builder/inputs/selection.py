@@ -93,15 +93,9 @@ def with_selection(inputs: BuildInputs, folder: Path) -> tuple[BuildInputs, dict
             splits[garment_of(pair)] = choice
     keys = {pair.key for pair in inputs.pairs}
     unknown = [key for key in chosen if key not in keys]
-    warnings = [
-        Finding(
-            "selection.unknown",
-            str(DatasetLayout(folder).selection),
-            f"{len(unknown)} entries match no pair: {', '.join(unknown[:5])}",
-            "Check the keys; they are ignored.",
-            "warning",
-        )
-    ]
+    message = f"{len(unknown)} entries match no pair: {', '.join(unknown[:5])}"
+    hint = "Check the keys; they are ignored."
+    warnings = [Finding("selection.unknown", str(DatasetLayout(folder).selection), message, hint, "warning")]
     return (
         replace(
             inputs,

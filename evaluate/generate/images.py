@@ -15,12 +15,7 @@ from pydantic import Field, TypeAdapter
 from chromiq.documents import read_text
 from chromiq.errors import Finding, OptionError, UnsoundError, UsageError, raise_findings
 from chromiq.evaluate.generate.lora_files import read_lora_file
-from chromiq.evaluate.generate.pipelines import (
-    Loading,
-    load_pipeline,
-    run_pipeline,
-    set_lora_scale,
-)
+from chromiq.evaluate.generate.pipelines import Loading, load_pipeline, run_pipeline, set_lora_scale
 from chromiq.evaluate.score.scores import find_images
 from chromiq.files import (
     ensure_output_folder,

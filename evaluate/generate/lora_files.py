@@ -22,7 +22,6 @@ class LoraFile:
     """The header of a LoRA file.
 
     Attributes:
-        keys: of its tensors, sorted.
         metadata: free text, such as ``{"step": "500"}``.
     """
 

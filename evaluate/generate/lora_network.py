@@ -46,7 +46,6 @@ class LoraNetwork:
         """What the network makes of every pair's on-model photo, by key, at the scale it works at.
 
         Args:
-            pairs: unique keys.
             folder: gets ``control/`` and ``generated/``; what is there already is not made again.
             segmenter: names the garments that have no name.
 
@@ -78,7 +77,6 @@ def write_controls(
     """What the model sees of every pair, as its training pictures lay, at sizes it keeps.
 
     Args:
-        pairs: unique keys.
         folder: gets ``control/``, and ``reference/`` for a model that sees the still-life apart.
         segmenter: names the garments that have no name.
 

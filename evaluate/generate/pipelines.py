@@ -192,12 +192,9 @@ def _load_lora(pipeline: Any, model: str, lora: LoraFile) -> None:
     except (ValueError, KeyError, RuntimeError, AttributeError) as error:
         # Keys of another model, or layers of another width.
         reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-        finding = Finding(
-            "lora.fit",
-            str(path),
-            f"its layers do not fit {model} ({reason})",
-            f"Use a LoRA trained on {model}, or another model.",
-        )
+        message = f"its layers do not fit {model} ({reason})"
+        hint = f"Use a LoRA trained on {model}, or another model."
+        finding = Finding("lora.fit", str(path), message, hint)
         raise UnsoundError.of(finding) from error
 
 

@@ -58,7 +58,8 @@ def suggest_crop(truth: RgbImage, mask: BoolMask) -> Crop | None:
     Crop(x=21, y=11, width=58, height=58)
     """
     lab, inside = srgb_to_lab(truth), _well_inside(mask)
-    smooth = _without_weave(lab)
+    # Smoothed, because shadows and edges of a knit are part of its texture.
+    smooth: FloatImage = cv2.GaussianBlur(lab, (0, 0), max(1.0, _WEAVE_SHARE * max(lab.shape)))
     good, seams = _good_pixels(smooth, inside), _seams(lab, smooth, inside)
     lightness = lab[..., 0].astype(np.float64)
     bad, outside, crossing = (_integral(plane) for plane in (~good, ~inside, seams))
@@ -195,12 +196,6 @@ def _line(angle_rad: float, length_px: float, width_px: float) -> FloatImage:
     thin, wide = (piece * np.exp(-(across**2) / (2 * sigma_px**2)) for sigma_px in (width_px, 2.5 * width_px))
     kernel: FloatImage = (thin / thin.sum() - wide / wide.sum()).astype(np.float32)
     return kernel
-
-
-def _without_weave(lab: FloatImage) -> FloatImage:
-    """Smoothed, because shadows and edges of a knit are part of its texture."""
-    smooth: FloatImage = cv2.GaussianBlur(lab, (0, 0), max(1.0, _WEAVE_SHARE * max(lab.shape)))
-    return smooth
 
 
 def _well_inside(mask: BoolMask) -> BoolMask:

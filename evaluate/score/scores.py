@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from chromiq.dataset_builder.inputs.csv_tables import as_text
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.evaluate.score.crops import Crop, crop_findings, crop_mask_findings, unknown_crop_finding
 from chromiq.evaluate.score.difference import Difference, measure_difference
@@ -332,7 +333,7 @@ def write_scores(folder: Path, scores: Sequence[ImageScore]) -> None:
     writer.writerow(["name", "garment", "column", *(field.name for field in fields(Difference))])
     for score in scores:
         for column, found in score.differences.items():
-            cells = [_plain(text) for text in (score.name, score.garment or "", column)]
+            cells = [as_text(text) for text in (score.name, score.garment or "", column)]
             writer.writerow([*cells, *asdict(found).values()])
     write_text(folder / "scores.csv", buffer.getvalue())
 
@@ -344,8 +345,3 @@ def _averages(scores: Sequence[ImageScore], columns: Sequence[str]) -> dict[str,
 def _averages_of_means(scores: Sequence[ImageScore], columns: Sequence[str]) -> dict[str, float | None]:
     """Mean over images of the dE00 between the two mean colours of the measured area."""
     return {f"{column}_vs_truth": average_of(scores, column, "of_means") for column in columns}
-
-
-def _plain(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -103,7 +103,7 @@ def _result(request: Request) -> Response:
         },
         "warning": composed.memory_warning or "",
         "differences": [
-            {**each.as_dict(), "there": _shown(each.there), "here": _shown(each.here)}
+            {**asdict(each), "there": _shown(each.there), "here": _shown(each.here)}
             for each in differences_from("published", composed, wanted.folder.path)
         ],
     }

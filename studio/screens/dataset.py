@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from chromiq.dataset_builder.doctor.dataset import check_dataset
-from chromiq.dataset_builder.inputs.garments_json import edited_garments, read_garments, write_garments
+from chromiq.dataset_builder.inputs.labels import edited_garments, read_garments, write_garments
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.selection import (
     CHOICES,
@@ -38,15 +38,7 @@ from chromiq.errors import Finding, UsageError
 from chromiq.files import natural_key
 from chromiq.photos.images import encode_image, read_mask, read_small
 from chromiq.records import Example, PhotoPair, RgbImage
-from chromiq.studio.pages import (
-    answers_json,
-    folder_of,
-    fragment,
-    page,
-    parts_of,
-    png,
-    shell_command,
-)
+from chromiq.studio.pages import answers_json, folder_of, fragment, page, parts_of, png, shell_command
 from chromiq.studio.previews import Stamp, stamp
 from chromiq.studio.workplace import OpenedFolder
 

@@ -14,14 +14,7 @@ from chromiq.correction.results import STATES, BatchRun, Result
 from chromiq.files import safe_stem
 from chromiq.imaging.report_pictures import csp_hash
 from chromiq.studio.delivery import FINISHED, chosen, deliver, proof_sheet, table, zip_chunks
-from chromiq.studio.pages import (
-    answers_json,
-    batch_of,
-    folder_of,
-    page,
-    parts_of,
-    shell_command,
-)
+from chromiq.studio.pages import answers_json, batch_of, folder_of, page, parts_of, shell_command
 from chromiq.templating import template_text
 
 

@@ -11,14 +11,7 @@ from starlette.routing import Route
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.results import STATES, BatchRun, Result
 from chromiq.studio.batches import version_of
-from chromiq.studio.pages import (
-    batch_of,
-    folder_of,
-    fragment,
-    page,
-    parts_of,
-    shell_command,
-)
+from chromiq.studio.pages import batch_of, folder_of, fragment, page, parts_of, shell_command
 
 # A browser needs seconds for thousands of cards: the others come with their names only, and the page's script
 # asks for their contents while the user looks at the first.

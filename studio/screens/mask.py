@@ -52,8 +52,6 @@ class _Subject:
     """The photo that an address names.
 
     Attributes:
-        folder: results of corrections, or a dataset.
-        pair: the photo and its still-life.
         shown: the mask file to start from; it may be missing.
         saved: the file that the next command reads.
         options: what `correct` was asked to do with the photo.

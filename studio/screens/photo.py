@@ -28,14 +28,7 @@ from chromiq.imaging.report_pictures import outline_path
 from chromiq.imaging.resize import fit_side
 from chromiq.photos.images import encode_image, photo_size_wh, read_mask, read_photo
 from chromiq.studio.batches import version_of
-from chromiq.studio.pages import (
-    answers_json,
-    batch_and_key_of,
-    folder_of,
-    page,
-    parts_of,
-    png,
-)
+from chromiq.studio.pages import answers_json, batch_and_key_of, folder_of, page, parts_of, png
 from chromiq.studio.previews import TILE_PX, encoded, preview_size_wh
 from chromiq.studio.screens.light_table import batch_command
 from chromiq.studio.workplace import OutsideError, Workplace

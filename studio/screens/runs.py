@@ -195,10 +195,7 @@ class SweepFacts:
     """A sweep of a run's checkpoints.
 
     Attributes:
-        folder: with ``sweep.json``.
-        document: its content.
         truths: the held-out truths by name; empty if the test set has moved.
-        controls: the same of what is corrected.
     """
 
     folder: Path

@@ -24,10 +24,18 @@ def test_every_stage_and_again_without_a_change(monkeypatch, chromiq, tmp_path):
     columns = ("control", "transfer", "generated", "hybrid")
     assert set(average) == {f"{column}_vs_truth" for column in columns}
     for name in (
-        "catalogue/truth/garments.json", "dataset/manifest.jsonl", "dataset/contact_sheet.jpg", "config.yaml",
-        "runs/demo/demo.safetensors", "runs/demo/run.json", "sweep/curve.png", "scores.csv", "report.html",
-        "corrected/report.html", "corrected/decisions.csv",
-    ):  # fmt: skip
+        "catalogue/truth/garments.json",
+        "dataset/manifest.jsonl",
+        "dataset/contact_sheet.jpg",
+        "config.yaml",
+        "runs/demo/demo.safetensors",
+        "runs/demo/run.json",
+        "sweep/curve.png",
+        "scores.csv",
+        "report.html",
+        "corrected/report.html",
+        "corrected/decisions.csv",
+    ):
         assert (out / name).is_file(), name
     page = (out / "report.html").read_text()
     assert "nothing about the quality of a full-size model" in page

@@ -8,9 +8,19 @@ import pytest
 from chromiq.toolkit_configs.runs.record import RunRecord, write_record
 
 RECORD = RunRecord(
-    name="first", engine="ai-toolkit", state="done", process=1, started="2026-01-01T00:00:00+00:00",
-    ended=None, total_steps=20, config="c", config_sha256="", dataset_sha256="", versions={}, device="cpu",
-)  # fmt: skip
+    name="first",
+    engine="ai-toolkit",
+    state="done",
+    process=1,
+    started="2026-01-01T00:00:00+00:00",
+    ended=None,
+    total_steps=20,
+    config="c",
+    config_sha256="",
+    dataset_sha256="",
+    versions={},
+    device="cpu",
+)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chromiq.dataset_builder.degrade.apply import degrade
+from chromiq.dataset_builder.degrade import degrade
 from chromiq.photos.images import write_mask, write_photo
 from chromiq.sample_catalogue.catalogue import draw_pair
 

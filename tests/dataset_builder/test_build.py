@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chromiq.dataset_builder.build import build
+from chromiq.dataset_builder.build import batched, build, check_resources
 from chromiq.dataset_builder.example import PairWork, build_pairs
-from chromiq.dataset_builder.executors import batched, check_resources
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.selection import garment_of
 from chromiq.dataset_builder.options import BuildOptions

@@ -42,11 +42,20 @@ def run_folder(dataset, tmp_path):
         save_file(weight, run / f"{name}.safetensors")
     job = read_job(config)
     record = RunRecord(
-        name=job.config.name, engine="ai-toolkit", state="running", process=0, started=now(), ended=None,
-        total_steps=job.process.train.steps, config=str(config), config_sha256=sha256_file(config),
-        dataset_sha256=sha256_file(dataset / "manifest.jsonl"), versions=library_versions(), device="cuda",
+        name=job.config.name,
+        engine="ai-toolkit",
+        state="running",
+        process=0,
+        started=now(),
+        ended=None,
+        total_steps=job.process.train.steps,
+        config=str(config),
+        config_sha256=sha256_file(config),
+        dataset_sha256=sha256_file(dataset / "manifest.jsonl"),
+        versions=library_versions(),
+        device="cuda",
         toolkit_commit="27a03a9",
-    )  # fmt: skip
+    )
     write_record(run, ended(record, run, "done", RunStatus(record)))
     return run
 
@@ -94,8 +103,10 @@ def test_the_card_is_one_the_hub_reads(run_folder, scores):
     assert data.to_dict()["instance_prompt"] == "chromiq"
     (result,) = data.eval_results
     assert (result.metric_type, result.metric_value, result.dataset_name) == (
-        "ciede2000", 4.25, "2 held-out pairs",
-    )  # fmt: skip
+        "ciede2000",
+        4.25,
+        "2 held-out pairs",
+    )
 
 
 def test_the_card_says_what_made_the_lora_and_how_good_it_is(run_folder, scores, dataset):
@@ -136,8 +147,11 @@ def test_its_code_is_python_that_names_real_classes(run_folder):
 
     text = prepare(run_folder, "shop/colour").card
     code = text.split("```python\n")[1].split("```")[0]
-    calls = {node.func.attr for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)
-             and isinstance(node.func, ast.Attribute)}  # fmt: skip
+    calls = {
+        node.func.attr
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
     assert {"from_pretrained", "load_lora_weights"} <= calls
     assert 'weight_name="r.safetensors"' in code
     # The table of its lazy module: importing each class would take half a minute.

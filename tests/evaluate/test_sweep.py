@@ -117,8 +117,10 @@ def test_every_checkpoint_is_measured_a_broken_one_reported_and_the_rest_not_don
     document = result.document
     assert document == json.loads((out / "sweep.json").read_text())
     assert [(each["step"], each["error"] is None) for each in document["checkpoints"]] == [
-        (1, True), (2, False), (3, True),
-    ]  # fmt: skip
+        (1, True),
+        (2, False),
+        (3, True),
+    ]
     assert list(document["skipped"]) == ["r_000000002.safetensors"]
     assert "r_000000002.safetensors" in result.err
 
@@ -181,9 +183,13 @@ def test_it_watches_until_the_run_ends(trained, testset, tmp_path, monkeypatch):
     seen = []
     options = GenerateOptions(checkpoint=str(trained.parent / "tiny"), steps=1)
     result = measure_checkpoints(
-        run, testset, tmp_path / "out", options, watch_every_s=7,
+        run,
+        testset,
+        tmp_path / "out",
+        options,
+        watch_every_s=7,
         on_point=lambda each: seen.append((each.step, len(looked))),
-    )  # fmt: skip
+    )
     # The second look finds the last checkpoint too young, the third is after the end.
     assert looked == [7, 7]
     assert seen == [(1, 0), (3, 2)]

@@ -41,9 +41,14 @@ def dataset(tmp_path_factory):
 
 def config_of(dataset, folder, **overrides):
     settings = {
-        "model.name_or_path": str(TOY_BASE), "train.steps": str(STEPS), "save.save_every": str(STEPS),
-        "network.linear": "16", "network.linear_alpha": "16", "dataset.mask_min_value": "0", **overrides,
-    }  # fmt: skip
+        "model.name_or_path": str(TOY_BASE),
+        "train.steps": str(STEPS),
+        "save.save_every": str(STEPS),
+        "network.linear": "16",
+        "network.linear_alpha": "16",
+        "dataset.mask_min_value": "0",
+        **overrides,
+    }
     folder.mkdir()
     path = folder / "config.yaml"
     path.write_text(

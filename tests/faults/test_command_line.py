@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 
 from chromiq.dataset_builder import build as build_module
-from chromiq.dataset_builder.build import build
-from chromiq.dataset_builder.executors import LocalExecutor
+from chromiq.dataset_builder.build import LocalExecutor, build
 from chromiq.dataset_builder.inputs.build_inputs import check_inputs
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.errors import AccessError, UnsoundError, UsageError

@@ -137,8 +137,11 @@ class Disk:
 
     def __init__(self, patch, when, error, suffix):
         self.full = True
-        target, name = {"open": (files.tempfile, "mkstemp"), "write": (Path, "write_bytes"),
-                        "sync": (files.os, "fsync")}[when]  # fmt: skip
+        target, name = {
+            "open": (files.tempfile, "mkstemp"),
+            "write": (Path, "write_bytes"),
+            "sync": (files.os, "fsync"),
+        }[when]
         real = getattr(target, name)
 
         def fails(*arguments, **options):
@@ -155,11 +158,14 @@ class Disk:
 
 
 @pytest.mark.parametrize("name", ["on_model1.jpg", "on_model3.tif"])
-@pytest.mark.parametrize(("when", "error", "said"), [
-    ("open", READ_ONLY, "Read-only file system. Check permissions"),
-    ("write", FULL, "No space left on device, 0.0 MB needed"),
-    ("sync", FULL, "MB free. Free some space"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("when", "error", "said"),
+    [
+        ("open", READ_ONLY, "Read-only file system. Check permissions"),
+        ("write", FULL, "No space left on device, 0.0 MB needed"),
+        ("sync", FULL, "MB free. Free some space"),
+    ],
+)
 def test_the_old_result_stays_when_a_new_one_cannot_be_written(
     chromiq, photos, tmp_path, monkeypatch, name, when, error, said
 ):

@@ -49,8 +49,11 @@ def test_a_verb_that_is_still_importing_says_so_too(tmp_path, number, module):
     )
     ended = subprocess.run(
         [sys.executable, "-c", program, "doctor", str(tmp_path), "--json"],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert ended.returncode == 130
     assert json.loads(ended.stdout)["exit_code"] == 130
     assert ended.stderr.splitlines() == [f"chromiq: {json.loads(ended.stdout)['error']}"]

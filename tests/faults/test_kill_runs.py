@@ -16,7 +16,7 @@ import pytest
 from killable import Killable
 from noise_testset import write_noise_testset
 
-from chromiq.dataset_builder.degrade.apply import degrade
+from chromiq.dataset_builder.degrade import degrade
 from chromiq.errors import EXIT_DONE, EXIT_SKIPPED
 from chromiq.files import LOCK_NAME
 from chromiq.photos.images import write_mask, write_photo
@@ -131,8 +131,17 @@ def test_train(killable, configured, tmp_path):
 def test_generate(killable, tiny, trained, testset, tmp_path):
     lora = ("--lora", trained / "r.safetensors", "--checkpoint", tiny)
     command = (
-        "generate", "--control", testset / "control", "--out", "out", "--prompt", "red", "--steps", 1, *lora,
-    )  # fmt: skip
+        "generate",
+        "--control",
+        testset / "control",
+        "--out",
+        "out",
+        "--prompt",
+        "red",
+        "--steps",
+        1,
+        *lora,
+    )
     for _ in end_and_resume(killable, tmp_path, command, "os.rename a.png"):
         pass
 

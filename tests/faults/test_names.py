@@ -8,9 +8,18 @@ from pathlib import Path
 import pytest
 
 STRANGE = (
-    "it's a \"b\"", "line\nbreak", "-rf", "..", "👗é", "$(id)`id`", "{{ x }}${HOME}[name]", "<script>", "yes",
-    "#1: 1e5", "%s*&;",
-)  # fmt: skip
+    'it\'s a "b"',
+    "line\nbreak",
+    "-rf",
+    "..",
+    "👗é",
+    "$(id)`id`",
+    "{{ x }}${HOME}[name]",
+    "<script>",
+    "yes",
+    "#1: 1e5",
+    "%s*&;",
+)
 
 
 def codes(document):

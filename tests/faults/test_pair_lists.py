@@ -46,9 +46,24 @@ ACCENTS = "still_life;on_model;garment\nété-still-life1.jpg;été-on_model1.jp
         (ACCENTS.encode("utf-8-sig"), [("été-still-life1", "blouse à pois")]),
         ((HEAD + FIRST + b",a\n").replace(b"\n", b"\r"), [("1", "a")]),
     ],
-    ids=["mark", "quotes", "blanks", "commas", "twice", "order", "semicolons", "tabs", "sep=", "column names",
-         "utf-16", "utf-16 without mark", "cp1252", "utf-8 with accents", "old mac"],
-)  # fmt: skip
+    ids=[
+        "mark",
+        "quotes",
+        "blanks",
+        "commas",
+        "twice",
+        "order",
+        "semicolons",
+        "tabs",
+        "sep=",
+        "column names",
+        "utf-16",
+        "utf-16 without mark",
+        "cp1252",
+        "utf-8 with accents",
+        "old mac",
+    ],
+)
 def test_read(listed, data, pairs):
     assert listed(data) == (pairs, [])
 
@@ -68,9 +83,20 @@ def test_read(listed, data, pairs):
         (HEAD + b"\x81\x8d\n", "csv.unreadable", "not text in UTF-8, UTF-16 or Windows-1252"),
         (b"", "csv.columns", "the first line has nothing"),
     ],
-    ids=["commas", "newline", "two words", "short", "same", "null", "quote", "columns", "workbook", "bytes",
-         "empty"],
-)  # fmt: skip
+    ids=[
+        "commas",
+        "newline",
+        "two words",
+        "short",
+        "same",
+        "null",
+        "quote",
+        "columns",
+        "workbook",
+        "bytes",
+        "empty",
+    ],
+)
 def test_refused(listed, data, code, message):
     _, errors = listed(data)
     assert [finding.code for finding in errors] == [code]

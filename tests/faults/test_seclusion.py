@@ -31,18 +31,40 @@ def test_the_way_without_weights_needs_no_network_and_tells_no_token(alone, chro
         ("doctor", dataset): {0},
         ("render", "kontext", "--dataset", dataset, "--out", config): {0},
         ("doctor", config, "--offline"): {0, 10},
-        ("score", "--gt", dataset / "gt", "--control", dataset / "control", "--generated", dataset / "gt",
-         "--out", tmp_path / "scores"): {0},
-        ("correct", catalogue / "still-life1.jpg", catalogue / "on_model1.jpg",
-         "--out", tmp_path / "corrected.png"): {0, 3},
+        (
+            "score",
+            "--gt",
+            dataset / "gt",
+            "--control",
+            dataset / "control",
+            "--generated",
+            dataset / "gt",
+            "--out",
+            tmp_path / "scores",
+        ): {0},
+        (
+            "correct",
+            catalogue / "still-life1.jpg",
+            catalogue / "on_model1.jpg",
+            "--out",
+            tmp_path / "corrected.png",
+        ): {0, 3},
         ("train", config, "--dry-run"): {0, 1, 10},
         ("train", config, "--dry-run", "--offline"): {0, 1, 10},
         ("status", tmp_path / "no-run"): {2},
-        ("crops", "suggest", "--gt", dataset / "gt", "--masks", dataset / "masks",
-         "--out", tmp_path / "crops.json"): {0},
+        (
+            "crops",
+            "suggest",
+            "--gt",
+            dataset / "gt",
+            "--masks",
+            dataset / "masks",
+            "--out",
+            tmp_path / "crops.json",
+        ): {0},
         ("evaluate", dataset, "--out", tmp_path / "evaluated"): {0, 3},
         ("toolkit", "info"): {0, 1},
-    }  # fmt: skip
+    }
     for arguments, wanted in verbs.items():
         code, document, said = chromiq(*arguments)
         assert code in wanted, f"{arguments}: {said}"

@@ -56,17 +56,23 @@ FAULTS = {
     "cut in its numbers": (lambda good, _: good[:-1], "lora.truncated", "Copy it again"),
     "more than it says": (lambda good, _: good + b"\0", "lora.truncated", "Copy it again"),
     "a tensor of 200 MB promised": (
-        lambda *_: safetensors(GOOD, promised=200_000_000), "lora.truncated", "Copy it again",
+        lambda *_: safetensors(GOOD, promised=200_000_000),
+        "lora.truncated",
+        "Copy it again",
     ),
     "a shape that does not fit its bytes": (
-        lambda *_: safetensors(GOOD, shape=[65]), "lora.broken", "Copy it again",
+        lambda *_: safetensors(GOOD, shape=[65]),
+        "lora.broken",
+        "Copy it again",
     ),
     "a whole model": (
-        lambda *_: safetensors(GOOD, key="transformer.blocks.0.weight"), "lora.keys", "not a whole model",
+        lambda *_: safetensors(GOOD, key="transformer.blocks.0.weight"),
+        "lora.keys",
+        "not a whole model",
     ),
     "NaN": (lambda *_: safetensors(np.where(GOOD > 0.9, np.nan, GOOD).astype("<f4")), "lora.nan", KEY),
     "infinity": (lambda *_: safetensors(np.where(GOOD > 0.9, np.inf, GOOD).astype("<f4")), "lora.nan", KEY),
-}  # fmt: skip
+}
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from user_texts import READERS, SEEDS, read
 
-from chromiq.dataset_builder.inputs.garments_json import read_garments
+from chromiq.dataset_builder.inputs.labels import read_garments
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.documents import MAX_TEXT_BYTES
 from chromiq.errors import UnsoundError, UsageError
@@ -23,9 +23,23 @@ from chromiq.toolkit_configs.sweeps.grid import read_grid
 
 KINDS = sorted(READERS)
 PIECES = [
-    b"\0", b"\xff\xfe", b"null", b"[", b"{", b'"', b"1e999", b"-1", b"\n", b"&a", b"*a", b"NaN", b"\\ud800",
-    b"!!python/object:os.system", b"\xf0\x9f\x91\x97", b"9" * 5000,
-]  # fmt: skip
+    b"\0",
+    b"\xff\xfe",
+    b"null",
+    b"[",
+    b"{",
+    b'"',
+    b"1e999",
+    b"-1",
+    b"\n",
+    b"&a",
+    b"*a",
+    b"NaN",
+    b"\\ud800",
+    b"!!python/object:os.system",
+    b"\xf0\x9f\x91\x97",
+    b"9" * 5000,
+]
 
 
 @st.composite
@@ -36,12 +50,7 @@ def spoilt(draw, kind):
     data = bytearray(draw(st.sampled_from(SEEDS[kind])))
     for _ in range(draw(st.integers(1, 4))):
         place = draw(st.integers(0, len(data)))
-        piece = draw(
-            st.one_of(
-                st.binary(max_size=4),
-                st.sampled_from(PIECES),
-            )
-        )
+        piece = draw(st.one_of(st.binary(max_size=4), st.sampled_from(PIECES)))
         data[place : place + draw(st.integers(0, 3))] = piece
     return bytes(data)
 

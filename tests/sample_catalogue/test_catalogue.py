@@ -11,8 +11,7 @@ import pytest
 
 from chromiq.colour import srgb_to_lab
 from chromiq.photos.images import read_mask, read_photo
-from chromiq.sample_catalogue.catalogue import draw_pair, write_catalogue
-from chromiq.sample_catalogue.looks import LOOKS
+from chromiq.sample_catalogue.catalogue import LOOKS, draw_pair, write_catalogue
 
 SMALL_WH = (160, 200)
 

@@ -22,11 +22,19 @@ class Page:
         silent = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
         self._process = os.posix_spawn(
             CHROMIUM,
-            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
-             "--no-first-run", "--hide-scrollbars", f"--user-data-dir={profile}"],
+            [
+                CHROMIUM,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--remote-debugging-pipe",
+                "--no-first-run",
+                "--hide-scrollbars",
+                f"--user-data-dir={profile}",
+            ],
             os.environ,
             file_actions=[*((os.POSIX_SPAWN_DUP2, end, 3 + i) for i, end in enumerate(ends)), *silent],
-        )  # fmt: skip
+        )
         for end in (command_out, answer_in, *ends):
             os.close(end)
         self._in, self._out, self._rest, self._number = command_in, answer_out, b"", 0
@@ -78,9 +86,12 @@ class Page:
 
     def size(self, width_px, height_px, mobile=False):
         self.send(
-            "Emulation.setDeviceMetricsOverride", width=width_px, height=height_px,
-            deviceScaleFactor=1, mobile=mobile,
-        )  # fmt: skip
+            "Emulation.setDeviceMetricsOverride",
+            width=width_px,
+            height=height_px,
+            deviceScaleFactor=1,
+            mobile=mobile,
+        )
 
     def screenshot(self, path, whole=True):
         path.write_bytes(self.shot(whole))

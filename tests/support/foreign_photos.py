@@ -183,10 +183,15 @@ def pillow(image: Image.Image, **options: object) -> Callable[[Path], None]:
 def stored(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """Upright pixels as a file of an orientation has them, by the EXIF standard's table."""
     undo = {
-        1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1],
-        5: lambda a: a.swapaxes(0, 1), 6: lambda a: np.rot90(a), 7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+        1: lambda a: a,
+        2: lambda a: a[:, ::-1],
+        3: lambda a: a[::-1, ::-1],
+        4: lambda a: a[::-1],
+        5: lambda a: a.swapaxes(0, 1),
+        6: lambda a: np.rot90(a),
+        7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
         8: lambda a: np.rot90(a, -1),
-    }  # fmt: skip
+    }
     return np.ascontiguousarray(undo[orientation](pixels))
 
 
@@ -197,9 +202,11 @@ def turned_tiff(orientation: int, pixels: np.ndarray = PHOTO) -> Callable[[Path]
 
 def _documented_tiff(path: Path) -> None:
     extra = [
-        (700, "B", len(XMP), XMP, True), (33723, "B", len(IPTC), IPTC, True),
-        (34377, "B", len(PHOTOSHOP), PHOTOSHOP, True), (37724, "B", 400, b"LAYERS!!" * 50, True),
-    ]  # fmt: skip
+        (700, "B", len(XMP), XMP, True),
+        (33723, "B", len(IPTC), IPTC, True),
+        (34377, "B", len(PHOTOSHOP), PHOTOSHOP, True),
+        (37724, "B", 400, b"LAYERS!!" * 50, True),
+    ]
     tiff(compression="lzw", predictor=True, resolution=(300, 300), resolutionunit=2, extratags=extra)(path)
     exiftool(path, "-Make=Camera", "-ISO=100", "-GPSLatitude=10.5", "-GPSLatitudeRef=N")
 

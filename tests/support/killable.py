@@ -65,9 +65,12 @@ class Killable:
             "HF_HUB_OFFLINE": "1",
         }
         self._process = subprocess.Popen(
-            [sys.executable, __file__], env=environment, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
+            [sys.executable, __file__],
+            env=environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -76,8 +79,11 @@ class Killable:
     def run(self, folder: Path, *arguments: object, at: int | None = None, midway: bool = False) -> Ended:
         """Run ``chromiq`` in a folder, ended before or within its `at`-th change of a file there."""
         asked = {
-            "arguments": [str(each) for each in arguments], "folder": str(folder), "at": at, "midway": midway,
-        }  # fmt: skip
+            "arguments": [str(each) for each in arguments],
+            "folder": str(folder),
+            "at": at,
+            "midway": midway,
+        }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(asked) + "\n")

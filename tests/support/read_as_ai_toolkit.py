@@ -36,10 +36,14 @@ def held(path):
     if not hasattr(process, "train_config"):
         return {"class": type(process).__name__}  # it trains nothing
     sections = {
-        "network": process.network_config, "train": process.train_config, "model": process.model_config,
-        "save": process.save_config, "logging": process.logging_config, "sample": process.sample_config,
+        "network": process.network_config,
+        "train": process.train_config,
+        "model": process.model_config,
+        "save": process.save_config,
+        "logging": process.logging_config,
+        "sample": process.sample_config,
         "ema_config": process.train_config.ema_config,
-    }  # fmt: skip
+    }
     found = {name: plain(vars(section)) if section else None for name, section in sections.items()}
     return {
         **found,

@@ -59,9 +59,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environment = {
-            **os.environ, "PATH": search_path(), "SLURM_CONF": str(folder / "slurm.conf"),
-        }  # fmt: skip
+        self.environment = {**os.environ, "PATH": search_path(), "SLURM_CONF": str(folder / "slurm.conf")}
 
     def ask(self, *command: str) -> str:
         """Run one of Slurm's commands, and return what it prints."""
@@ -118,8 +116,10 @@ def cluster(folder: Path):
     text = CONFIG.format(host=host, ports=ports, user=user, folder=folder, cpus=os.cpu_count())
     (folder / "slurm.conf").write_text(text)
     found = Cluster(folder)
-    munge = [f"--{name}={folder}/munge.{name.split('-')[0]}" for name in ("key-file", "pid-file", "log-file",
-             "seed-file")]  # fmt: skip
+    munge = [
+        f"--{name}={folder}/munge.{name.split('-')[0]}"
+        for name in ("key-file", "pid-file", "log-file", "seed-file")
+    ]
     daemons = []
     try:
         for command in (
@@ -130,10 +130,14 @@ def cluster(folder: Path):
             with (folder / f"{command[0]}.log").open("w") as log:
                 daemons.append(
                     subprocess.Popen(
-                        command, env=found.environment, cwd=folder, stdout=log, stderr=log,
+                        command,
+                        env=found.environment,
+                        cwd=folder,
+                        stdout=log,
+                        stderr=log,
                         stdin=subprocess.DEVNULL,
                     )
-                )  # fmt: skip
+                )
             time.sleep(0.5)
         found.until(lambda: _node_state(found, host), lambda state: state.startswith("IDLE"), 60)
         yield found

@@ -41,10 +41,15 @@ def spying_calculate(self, **kwargs):
     loss = calculate(self, **kwargs)
     batch = kwargs["batch"]
     note(
-        predicted=kwargs["noise_pred"], noise=kwargs["noise"], noisy=kwargs["noisy_latents"],
-        timesteps=kwargs["timesteps"], weights=kwargs["mask_multiplier"], latents=batch.latents,
-        mask=batch.mask_tensor, loss=loss,
-    )  # fmt: skip
+        predicted=kwargs["noise_pred"],
+        noise=kwargs["noise"],
+        noisy=kwargs["noisy_latents"],
+        timesteps=kwargs["timesteps"],
+        weights=kwargs["mask_multiplier"],
+        latents=batch.latents,
+        mask=batch.mask_tensor,
+        loss=loss,
+    )
     return loss
 
 

@@ -59,16 +59,16 @@ def resumed():
 ENDINGS = {
     "good": "step(10); save(10); step(20); finish()",
     "good with a log": "log([(1, 2.5), (9, 1.5)]); step(10, '9.9e+00'); save(10); log([(19, 1.25)]); "
-                       "os.makedirs(run + '/samples'); open(run + '/samples/1__000000010_0.jpg', 'w'); "
-                       "finish()",
+    "os.makedirs(run + '/samples'); open(run + '/samples/1__000000010_0.jpg', 'w'); "
+    "finish()",
     "resumes": "first = resumed() + 1\nfor n in range(first, total + 1): step(n)\nfinish()",
     "starts again": "step(1); time.sleep(60)",
     "saves two LoRAs": "step(10); write(f'{name}_{10:09d}_high_noise.safetensors', 10); step(total); "
-                       "write(name + '_high_noise.safetensors', total); "
-                       "write(name + '_low_noise.safetensors', total)",
+    "write(name + '_high_noise.safetensors', total); "
+    "write(name + '_low_noise.safetensors', total)",
     "saves a folder": "os.makedirs(run + '/' + name); step(total); "
-                      "meta = {'training_info': {'step': total}}\n"
-                      "json.dump(meta, open(run + f'/{name}/aitk_meta.yaml', 'w'))",
+    "meta = {'training_info': {'step': total}}\n"
+    "json.dump(meta, open(run + f'/{name}/aitk_meta.yaml', 'w'))",
     "trains nothing": "print('extracted')",
     "nothing saved, exit 0": "step(10)",
     "saves less than all": "step(10); write(name + '.safetensors', 10)",
@@ -87,45 +87,45 @@ ENDINGS = {
     "nan in the log": "log([(1, 2.5), (2, None)]); time.sleep(60)",
     "no mask": "print('Could not apply mask multiplier to loss', flush=True); time.sleep(60)",
     "swallows": "print('Error loading image, skipping and loading a different one: a.jpg (truncated)'); "
-                "print('Failed to load optimizer state from optimizer.pt'); step(20); finish()",
+    "print('Failed to load optimizer state from optimizer.pt'); step(20); finish()",
     "stalls": "step(5); time.sleep(60)",
     "a child keeps its output open": "subprocess.Popen(['sleep', '600']); step(20); finish()",
     "floods": "sys.stdout.write('x' * 100_000_000); finish()",
     "prints the token": "t = os.environ['HF_TOKEN']; print(t); print('a' * 16_380 + t + 'b' * 70_000); "
-                        "print('a' * 20_000 + t[:9], end='', flush=True); time.sleep(0.5); print(t[9:]); "
-                        "copy = open('/proc/self/cmdline', 'rb').read() if sys.platform == 'linux' else b''; "
-                        "open(os.path.join(run, 'command'), 'wb').write(copy); finish()",
+    "print('a' * 20_000 + t[:9], end='', flush=True); time.sleep(0.5); print(t[9:]); "
+    "copy = open('/proc/self/cmdline', 'rb').read() if sys.platform == 'linux' else b''; "
+    "open(os.path.join(run, 'command'), 'wb').write(copy); finish()",
     "fails with the token": "sys.stdout.write('CUDA out of memory, ' + os.environ['HF_TOKEN'] + ' [1/20]'); "
-                            "sys.stdout.flush(); time.sleep(0.3); sys.exit(1)",
+    "sys.stdout.flush(); time.sleep(0.3); sys.exit(1)",
     "tells": "json.dump([os.getcwd(), dict(os.environ), config], open(os.path.join(run, 'call.json'), 'w')); "
-             "finish()",
+    "finish()",
     "hangs with a child": "signal.signal(signal.SIGINT, signal.SIG_IGN); save(5); step(7)\n"
-                          "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
-                          "open(os.path.join(run, 'child'), 'w').write(str(child.pid)); time.sleep(600)",
+    "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+    "open(os.path.join(run, 'child'), 'w').write(str(child.pid)); time.sleep(600)",
     "fails with seed 2": "seed = os.environ['SEED']; device = os.environ['CUDA_VISIBLE_DEVICES']\n"
-                         "begun = time.time(); step(5); mark = process['training_folder'] + '/begun'\n"
-                         "open(mark + seed, 'w').close(); both = False\n"
-                         "while not both and time.time() < begun + 30:\n"
-                         " time.sleep(0.05); both = all(os.path.exists(mark + each) for each in '12')\n"
-                         "reported = [seed, device, begun, time.time(), both]\n"
-                         "json.dump(reported, open(run + '/call.json', 'w'))\n"
-                         "if seed == '2': sys.exit('torch.OutOfMemoryError: CUDA out of memory. ')\n"
-                         "step(20); finish()",
+    "begun = time.time(); step(5); mark = process['training_folder'] + '/begun'\n"
+    "open(mark + seed, 'w').close(); both = False\n"
+    "while not both and time.time() < begun + 30:\n"
+    " time.sleep(0.05); both = all(os.path.exists(mark + each) for each in '12')\n"
+    "reported = [seed, device, begun, time.time(), both]\n"
+    "json.dump(reported, open(run + '/call.json', 'w'))\n"
+    "if seed == '2': sys.exit('torch.OutOfMemoryError: CUDA out of memory. ')\n"
+    "step(20); finish()",
     "stops when asked": "step(7)\nopen(os.path.join(run, 'child'), 'w').write(str(os.getpid()))\n"
-                        "try: time.sleep(600)\nexcept KeyboardInterrupt: print('Job stopped'); sys.exit(0)",
+    "try: time.sleep(600)\nexcept KeyboardInterrupt: print('Job stopped'); sys.exit(0)",
     "saves when asked": "db = sqlite3.connect(process['sqlite_db_path'], timeout=30, isolation_level=None)\n"
-                        "job = os.environ['AITK_JOB_ID']; print('Using SQLite database at x', flush=True)\n"
-                        "for n in range(1, total + 1):\n"
-                        " step(n); time.sleep(0.1)\n"
-                        " if n == 3: open(os.path.join(run, 'child'), 'w').write(str(os.getpid()))\n"
-                        " asked = db.execute('SELECT save_now FROM Job WHERE id = ?', (job,)).fetchone()[0]\n"
-                        " if asked == 1:\n"
-                        "  db.execute(\"UPDATE Job SET save_now = '0' WHERE id = ?\", (job,)); save(n)\n"
-                        "finish()",
+    "job = os.environ['AITK_JOB_ID']; print('Using SQLite database at x', flush=True)\n"
+    "for n in range(1, total + 1):\n"
+    " step(n); time.sleep(0.1)\n"
+    " if n == 3: open(os.path.join(run, 'child'), 'w').write(str(os.getpid()))\n"
+    " asked = db.execute('SELECT save_now FROM Job WHERE id = ?', (job,)).fetchone()[0]\n"
+    " if asked == 1:\n"
+    "  db.execute(\"UPDATE Job SET save_now = '0' WHERE id = ?\", (job,)); save(n)\n"
+    "finish()",
     "takes leave slowly": "step(7)\nopen(os.path.join(run, 'child'), 'w').write(str(os.getpid()))\n"
-                          "try: time.sleep(600)\nexcept KeyboardInterrupt:\n"
-                          " time.sleep(0.5); open(os.path.join(run, 'left'), 'w').close(); sys.exit(0)",
-}  # fmt: skip
+    "try: time.sleep(600)\nexcept KeyboardInterrupt:\n"
+    " time.sleep(0.5); open(os.path.join(run, 'left'), 'w').close(); sys.exit(0)",
+}
 
 
 def make_trainer(folder: Path) -> str:

@@ -55,8 +55,12 @@ class Browser(Page):
     def _receive(self):
         message = super()._receive()
         if message.get("method") == "Page.javascriptDialogOpening":  # "Leave the page?", as it has changes
-            accept = {"id": 0, "sessionId": self._session,
-                      "method": "Page.handleJavaScriptDialog", "params": {"accept": True}}  # fmt: skip
+            accept = {
+                "id": 0,
+                "sessionId": self._session,
+                "method": "Page.handleJavaScriptDialog",
+                "params": {"accept": True},
+            }
             os.write(self._in, json.dumps(accept).encode() + b"\0")
         return message
 
@@ -82,9 +86,16 @@ class Browser(Page):
         """One mouse event: ``Pressed``, ``Moved`` or ``Released``, with modifier keys such as ``"Alt"``."""
         x, y = point
         buttons = BUTTONS.get(held or (button if kind == "Pressed" else ""), 0)
-        self.send("Input.dispatchMouseEvent", type=f"mouse{kind}", x=x, y=y, button=button,
-                  buttons=buttons, clickCount=clicks,
-                  modifiers=sum(MODIFIERS[name] for name in modifiers))  # fmt: skip
+        self.send(
+            "Input.dispatchMouseEvent",
+            type=f"mouse{kind}",
+            x=x,
+            y=y,
+            button=button,
+            buttons=buttons,
+            clickCount=clicks,
+            modifiers=sum(MODIFIERS[name] for name in modifiers),
+        )
 
     def drag(self, *points, button="left", modifiers=()):
         """Press at the first point, move over the others, and let go; `modifiers` are held at the press."""
@@ -100,9 +111,16 @@ class Browser(Page):
 
     def press(self, key, *modifiers):
         """Press a key, such as ``"b"``, ``"ArrowLeft"`` or ``"Enter"``, and let it go."""
-        names = {" ": ("Space", 32), "Enter": ("Enter", 13), "Escape": ("Escape", 27), "Tab": ("Tab", 9),
-                 "ArrowLeft": ("ArrowLeft", 37), "ArrowUp": ("ArrowUp", 38), "ArrowRight": ("ArrowRight", 39),
-                 "ArrowDown": ("ArrowDown", 40)}  # fmt: skip
+        names = {
+            " ": ("Space", 32),
+            "Enter": ("Enter", 13),
+            "Escape": ("Escape", 27),
+            "Tab": ("Tab", 9),
+            "ArrowLeft": ("ArrowLeft", 37),
+            "ArrowUp": ("ArrowUp", 38),
+            "ArrowRight": ("ArrowRight", 39),
+            "ArrowDown": ("ArrowDown", 40),
+        }
         code, number = names.get(key, (f"Key{key.upper()}", ord(key.upper()[0])))
         held = sum(MODIFIERS[name] for name in modifiers)
         text = {"Enter": "\r"}.get(key, key if len(key) == 1 and not held & 6 else "")
@@ -116,8 +134,13 @@ class Browser(Page):
 
     def screen(self, width_px, height_px, scale=1, dark=False):
         """The window's size in CSS pixels, the screen's pixels per CSS pixel, and the colour scheme."""
-        self.send("Emulation.setDeviceMetricsOverride", width=width_px, height=height_px,
-                  deviceScaleFactor=scale, mobile=False)  # fmt: skip
+        self.send(
+            "Emulation.setDeviceMetricsOverride",
+            width=width_px,
+            height=height_px,
+            deviceScaleFactor=scale,
+            mobile=False,
+        )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
 

@@ -5,6 +5,8 @@ The text encoders have the real number of layers, as the pipelines read layers b
 
 import string
 
+from tiny_sizes import sizes
+
 HEADS, HEAD_WIDTH, TEXT_WIDTH = 2, 16, 16
 AXES = (4, 4, 4, 4)
 
@@ -24,15 +26,23 @@ def build_tiny_flux2(folder, model):
     torch.manual_seed(0)
     tokenizer, encoder = klein_text() if is_klein else flux2_text()
     transformer = Flux2Transformer2DModel(
-        num_layers=1, num_single_layers=1, attention_head_dim=HEAD_WIDTH, num_attention_heads=HEADS,
-        joint_attention_dim=3 * TEXT_WIDTH, axes_dims_rope=AXES, guidance_embeds=not is_klein,
-    )  # fmt: skip
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=HEAD_WIDTH,
+        num_attention_heads=HEADS,
+        joint_attention_dim=3 * TEXT_WIDTH,
+        axes_dims_rope=AXES,
+        guidance_embeds=not is_klein,
+    )
     vae = AutoencoderKLFlux2(block_out_channels=(8, 8, 8, 8), layers_per_block=1, norm_num_groups=4)
     pipeline = Flux2KleinPipeline if is_klein else Flux2Pipeline
     pipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
-        vae=vae, text_encoder=encoder, tokenizer=tokenizer, transformer=transformer,
-    ).save_pretrained(folder)  # fmt: skip
+        vae=vae,
+        text_encoder=encoder,
+        tokenizer=tokenizer,
+        transformer=transformer,
+    ).save_pretrained(folder)
     return folder
 
 
@@ -48,20 +58,17 @@ def flux2_text():
 
     tokenizer = letters_tokenizer(["[IMG]", "[IMG_BREAK]", "[IMG_END]"])
     text = {
-        "model_type": "mistral", "vocab_size": len(tokenizer), "hidden_size": TEXT_WIDTH,
-        "intermediate_size": TEXT_WIDTH, "num_hidden_layers": 30, "num_attention_heads": 2,
-        "num_key_value_heads": 2, "head_dim": 8,
-    }  # fmt: skip
-    vision = {
-        "model_type": "pixtral", "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
-        "num_attention_heads": 2, "image_size": 28, "patch_size": 14,
-    }  # fmt: skip
+        **sizes("flux2_text.text"),
+        "vocab_size": len(tokenizer),
+        "hidden_size": TEXT_WIDTH,
+        "intermediate_size": TEXT_WIDTH,
+    }
+    vision = sizes("flux2_text.vision")
     encoder = Mistral3ForConditionalGeneration(
         Mistral3Config(
-            text_config=text, vision_config=vision,
-            image_token_index=tokenizer.convert_tokens_to_ids("[IMG]"),
+            text_config=text, vision_config=vision, image_token_index=tokenizer.convert_tokens_to_ids("[IMG]")
         )
-    )  # fmt: skip
+    )
     processor = PixtralProcessor(PixtralImageProcessor(), tokenizer, chat_template=CHAT_TEMPLATE)
     return processor, encoder
 
@@ -74,10 +81,12 @@ def klein_text():
     tokenizer = qwen_tokenizer()
     encoder = Qwen3ForCausalLM(
         Qwen3Config(
-            vocab_size=len(tokenizer), hidden_size=TEXT_WIDTH, intermediate_size=TEXT_WIDTH,
-            num_hidden_layers=27, num_attention_heads=2, num_key_value_heads=2, head_dim=8,
+            vocab_size=len(tokenizer),
+            hidden_size=TEXT_WIDTH,
+            intermediate_size=TEXT_WIDTH,
+            **sizes("klein_text.Qwen3Config"),
         )
-    )  # fmt: skip
+    )
     return tokenizer, encoder
 
 
@@ -91,6 +100,7 @@ def letters_tokenizer(marks):
     inner = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     inner.pre_tokenizer = pre_tokenizers.Split("", "isolated")
     return PreTrainedTokenizerFast(
-        tokenizer_object=inner, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>",
-        additional_special_tokens=marks, model_max_length=512, padding_side="left",
-    )  # fmt: skip
+        tokenizer_object=inner,
+        additional_special_tokens=marks,
+        **sizes("letters_tokenizer.PreTrainedTokenizerFast"),
+    )

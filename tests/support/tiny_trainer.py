@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path.cwd()))
 os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", NO_ALBUMENTATIONS_UPDATE="1")
 
 import torch
+from tiny_sizes import sizes
 
 WIDTH = 32
 
@@ -60,10 +61,7 @@ def flux2_file(klein):
 def flux2_params(*, guidance):
     from extensions_built_in.diffusion_models.flux2.src.model import Flux2Params
 
-    return Flux2Params(
-        context_in_dim=48, hidden_size=WIDTH, num_heads=2, depth=1, depth_single_blocks=1,
-        axes_dim=[4, 4, 4, 4], use_guidance_embed=guidance,
-    )  # fmt: skip
+    return Flux2Params(hidden_size=WIDTH, use_guidance_embed=guidance, **sizes("flux2_params.Flux2Params"))
 
 
 def flux2_vae():
@@ -94,10 +92,7 @@ def omnigen2(folder):
     build_tiny_qwen(folder / "qwen", "qwen-image-edit", latent_channels=16)
     (folder / "qwen" / "text_encoder").rename(folder / "mllm")
     (folder / "qwen" / "processor").rename(folder / "processor")
-    transformer = OmniGen2Transformer2DModel(
-        hidden_size=48, num_layers=1, num_refiner_layers=1, num_attention_heads=2, num_kv_heads=1,
-        multiple_of=16, axes_dim_rope=(8, 8, 8), axes_lens=(300, 512, 512), text_feat_dim=16,
-    )  # fmt: skip
+    transformer = OmniGen2Transformer2DModel(**sizes("omnigen2.OmniGen2Transformer2DModel"))
     fill_zeros(transformer)
     transformer.save_pretrained(folder / "transformer")
     flux_vae(AutoencoderKL).save_pretrained(folder / "vae")
@@ -105,10 +100,10 @@ def omnigen2(folder):
 
 def flux_vae(autoencoder):
     return autoencoder(
-        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(8, 8, 8, 8), norm_num_groups=4, latent_channels=16,
-        shift_factor=0.0, scaling_factor=1.0, use_quant_conv=False, use_post_quant_conv=False,
-    )  # fmt: skip
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        **sizes("flux_vae.autoencoder"),
+    )
 
 
 def hidream_e1(folder):
@@ -124,23 +119,16 @@ def hidream_e1(folder):
         T5EncoderModel,
     )
 
-    HiDreamImageTransformer2DModel(
-        patch_size=2, in_channels=16, out_channels=16, num_layers=1, num_single_layers=1,
-        attention_head_dim=16, num_attention_heads=2, caption_channels=[16, 16], text_emb_dim=32,
-        num_routed_experts=2, num_activated_experts=1, axes_dims_rope=(8, 4, 4), max_resolution=(64, 64),
-        llama_layers=[0, 1],
-    ).save_pretrained(folder / "transformer")  # fmt: skip
+    HiDreamImageTransformer2DModel(**sizes("hidream_e1.HiDreamImageTransformer2DModel")).save_pretrained(
+        folder / "transformer"
+    )
     flux_vae(AutoencoderKL).save_pretrained(folder / "vae")
     for number in ("", "_2"):
         tokenizer = _clip_tokenizer()
         tokenizer.save_pretrained(folder / f"tokenizer{number}")
         CLIPTextModelWithProjection(
-            CLIPTextConfig(
-                vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=2,
-                num_attention_heads=2, max_position_embeddings=248, projection_dim=16,
-                bos_token_id=0, eos_token_id=1, pad_token_id=1,
-            )
-        ).save_pretrained(folder / f"text_encoder{number}")  # fmt: skip
+            CLIPTextConfig(vocab_size=len(tokenizer), **sizes("hidream_e1.CLIPTextConfig"))
+        ).save_pretrained(folder / f"text_encoder{number}")
     tokenizer = _t5_tokenizer()
     tokenizer.save_pretrained(folder / "tokenizer_3")
     T5EncoderModel(
@@ -149,11 +137,8 @@ def hidream_e1(folder):
     tokenizer = letters_tokenizer([])
     tokenizer.save_pretrained(folder / "llama")
     LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=2,
-            num_attention_heads=2,
-        )
-    ).save_pretrained(folder / "llama")  # fmt: skip
+        LlamaConfig(vocab_size=len(tokenizer), **sizes("hidream_e1.LlamaConfig"))
+    ).save_pretrained(folder / "llama")
 
 
 def patch_hidream(folder):
@@ -180,24 +165,22 @@ def qwen3_vl(folder, layers=1):
         "{% if part.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
         "{% else %}{{ part.text }}{% endif %}",
     )
-    text = {
-        "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 16,
-        "num_hidden_layers": layers, "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 16,
-        "rope_scaling": {"rope_type": "default", "mrope_section": [2, 3, 3], "mrope_interleaved": True},
-    }  # fmt: skip
-    vision = {
-        "depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 32,
-        "patch_size": 16, "num_position_embeddings": 64, "deepstack_visual_indexes": [],
-    }  # fmt: skip
+    text = {**sizes("qwen3_vl.text"), "vocab_size": len(tokenizer), "num_hidden_layers": layers}
+    vision = sizes("qwen3_vl.vision")
     config = Qwen3VLConfig(
-        text_config=text, vision_config=vision, image_token_id=number("<|image_pad|>"),
-        video_token_id=number("<|video_pad|>"), vision_start_token_id=number("<|vision_start|>"),
+        text_config=text,
+        vision_config=vision,
+        image_token_id=number("<|image_pad|>"),
+        video_token_id=number("<|video_pad|>"),
+        vision_start_token_id=number("<|vision_start|>"),
         vision_end_token_id=number("<|vision_end|>"),
-    )  # fmt: skip
+    )
     processor = Qwen3VLProcessor(
-        Qwen2VLImageProcessor(patch_size=16, min_pixels=32 * 32, max_pixels=64 * 64), tokenizer,
-        Qwen3VLVideoProcessor(), chat_template=template,
-    )  # fmt: skip
+        Qwen2VLImageProcessor(patch_size=16, min_pixels=32 * 32, max_pixels=64 * 64),
+        tokenizer,
+        Qwen3VLVideoProcessor(),
+        chat_template=template,
+    )
     processor.save_pretrained(folder)
     model = Qwen3VLForConditionalGeneration(config)
     return model, processor
@@ -208,25 +191,17 @@ def krea2(folder):
     from extensions_built_in.diffusion_models.krea2.src.mmdit import SingleMMDiTConfig, SingleStreamDiT
 
     folder.mkdir(parents=True)
-    save(SingleStreamDiT(SingleMMDiTConfig(**krea2_sizes())), folder / "raw.safetensors")
+    save(SingleStreamDiT(SingleMMDiTConfig(**sizes("krea2"))), folder / "raw.safetensors")
     qwen3_vl(folder / "text", layers=36)[0].save_pretrained(folder / "text")
     AutoencoderKLQwenImage(
-        base_dim=8, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1,
-        temperal_downsample=[False, True, True], latents_mean=[0.0] * 16, latents_std=[1.0] * 16,
-    ).save_pretrained(folder / "vae")  # fmt: skip
-
-
-def krea2_sizes():
-    return {
-        "features": 32, "tdim": 32, "txtdim": 32, "heads": 2, "kvheads": 1, "multiplier": 2, "layers": 1,
-        "patch": 2, "channels": 16, "txtheads": 2, "txtkvheads": 2, "txtlayers": 12,
-    }  # fmt: skip
+        latents_mean=[0.0] * 16, latents_std=[1.0] * 16, **sizes("krea2.AutoencoderKLQwenImage")
+    ).save_pretrained(folder / "vae")
 
 
 def patch_krea2(folder):
     from extensions_built_in.diffusion_models.krea2 import krea2 as module
 
-    module.KREA2_MMDIT_CONFIG.update(krea2_sizes())
+    module.KREA2_MMDIT_CONFIG.update(sizes("krea2"))
     module.QWEN3_VL_PATH = str(folder / "text")
     module.QWEN_IMAGE_VAE_PATH = str(folder)
 
@@ -234,14 +209,11 @@ def patch_krea2(folder):
 def mageflow(folder):
     from extensions_built_in.diffusion_models.mageflow.src import transformer, vae
 
-    sizes = {
-        "in_channels": 128, "out_channels": 128, "context_in_dim": 32, "hidden_size": 32, "num_heads": 2,
-        "depth": 1, "axes_dim": [4, 6, 6], "checkpoint": True,
-    }  # fmt: skip
+    shape = sizes("mageflow")
     (folder / "transformer").mkdir(parents=True)
-    (folder / "transformer" / "config.json").write_text(json.dumps(sizes))
+    (folder / "transformer" / "config.json").write_text(json.dumps(shape))
     save(
-        transformer.MageFlow(transformer.MageFlowParams(**sizes)),
+        transformer.MageFlow(transformer.MageFlowParams(**shape)),
         folder / "transformer" / "diffusion_pytorch_model.safetensors",
     )
     qwen3_vl(folder / "text_encoder")[0].save_pretrained(folder / "text_encoder")
@@ -261,13 +233,7 @@ def boogu_image_edit(folder):
     from diffusers import AutoencoderKL
     from extensions_built_in.diffusion_models.boogu_image.src.transformer import BooguImageTransformer2DModel
 
-    transformer = BooguImageTransformer2DModel(
-        hidden_size=48, num_layers=2, num_double_stream_layers=1, num_refiner_layers=1,
-        num_attention_heads=2, num_kv_heads=1, multiple_of=16, axes_dim_rope=(8, 8, 8),
-        axes_lens=(2048, 512, 512), instruction_feature_configs={
-            "instruction_feat_dim": 32, "reduce_type": "mean", "num_instruction_feat_layers": 1,
-        },
-    )  # fmt: skip
+    transformer = BooguImageTransformer2DModel(**sizes("boogu_image_edit.BooguImageTransformer2DModel"))
     fill_zeros(transformer)
     transformer.save_pretrained(folder / "transformer")
     qwen3_vl(folder / "processor")[0].model.save_pretrained(folder / "mllm")
@@ -313,9 +279,12 @@ def patch_qwen_plus(folder):
 
 PATCHES = {
     "qwen_image_edit_plus": patch_qwen_plus,
-    "flux2": patch_flux2, "flux2_klein_4b": patch_flux2, "flux2_klein_9b": patch_flux2,
-    "hidream_e1": patch_hidream, "krea2": patch_krea2,
-}  # fmt: skip
+    "flux2": patch_flux2,
+    "flux2_klein_4b": patch_flux2,
+    "flux2_klein_9b": patch_flux2,
+    "hidream_e1": patch_hidream,
+    "krea2": patch_krea2,
+}
 
 
 def spoil_targets(trainer, where):

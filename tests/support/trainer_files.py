@@ -1,9 +1,12 @@
 """A few lines of each file of AI-Toolkit that chromiq reads keys from, in every form that it uses."""
 
 PROCESSES = (
-    "jobs/process/BaseProcess.py", "jobs/process/BaseTrainProcess.py", "jobs/process/BaseSDTrainProcess.py",
-    "extensions_built_in/sd_trainer/SDTrainer.py", "extensions_built_in/sd_trainer/DiffusionTrainer.py",
-)  # fmt: skip
+    "jobs/process/BaseProcess.py",
+    "jobs/process/BaseTrainProcess.py",
+    "jobs/process/BaseSDTrainProcess.py",
+    "extensions_built_in/sd_trainer/SDTrainer.py",
+    "extensions_built_in/sd_trainer/DiffusionTrainer.py",
+)
 
 
 def write_trainer_files(folder):

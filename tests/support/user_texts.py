@@ -19,7 +19,7 @@ def _crops(path: Path) -> object:
 
 
 def _garments(path: Path) -> object:
-    from chromiq.dataset_builder.inputs.garments_json import read_garments
+    from chromiq.dataset_builder.inputs.labels import read_garments
 
     return read_garments(path)
 
@@ -59,13 +59,17 @@ SEEDS: dict[str, list[bytes]] = {
     "pairs": [b"still_life,on_model,garment,key\na.jpg,b.jpg,shirt,1\n", b'still_life,on_model\n"a,b",c\n'],
     "crops": [b'{"pair1": {"x": 700, "y": 310, "width": 160, "height": 160}}'],
     "garments": [b'{"still-life1.jpg": "shirt", "still-life2.jpg": "trousers"}'],
-    "manifest": [b'{"name": "pair1", "key": "1", "target": "gt/pair1.jpg", "control": "control/pair1.jpg",'
-                 b' "mask": "masks/pair1.png", "geometry": null, "split": "train"}\n'],
-    "job": [b"job: extension\nconfig:\n  name: a\n  process:\n  - type: diffusion_trainer\n"
-            b"    training_folder: runs\n    sqlite_db_path: x.db\n    datasets:\n    - folder_path: gt\n"
-            b"      control_path: control\n    train:\n      lr: 1e-4\n"],
+    "manifest": [
+        b'{"name": "pair1", "key": "1", "target": "gt/pair1.jpg", "control": "control/pair1.jpg",'
+        b' "mask": "masks/pair1.png", "geometry": null, "split": "train"}\n'
+    ],
+    "job": [
+        b"job: extension\nconfig:\n  name: a\n  process:\n  - type: diffusion_trainer\n"
+        b"    training_folder: runs\n    sqlite_db_path: x.db\n    datasets:\n    - folder_path: gt\n"
+        b"      control_path: control\n    train:\n      lr: 1e-4\n"
+    ],
     "project": [b"train:\n  lr: 2e-4\npreset: 24gb\n"],
-}  # fmt: skip
+}
 
 
 def read(kind: str, data: bytes, folder: Path) -> ChromiqError | None:

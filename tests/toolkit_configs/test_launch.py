@@ -307,10 +307,14 @@ class TestOthersConfigs:
     @pytest.fixture
     def example(self, dataset, tmp_path):
         process = {
-            "type": "sd_trainer", "training_folder": str(tmp_path / "output"), "device": "cpu",
-            "network": {"type": "lora", "rank": 8}, "datasets": [{"folder_path": str(dataset / "gt")}],
-            "train": {"steps": 20, "lr": 1e-4}, "model": {"name_or_path": str(tmp_path), "arch": "sdxl"},
-        }  # fmt: skip
+            "type": "sd_trainer",
+            "training_folder": str(tmp_path / "output"),
+            "device": "cpu",
+            "network": {"type": "lora", "rank": 8},
+            "datasets": [{"folder_path": str(dataset / "gt")}],
+            "train": {"steps": 20, "lr": 1e-4},
+            "model": {"name_or_path": str(tmp_path), "arch": "sdxl"},
+        }
         return {"job": "extension", "config": {"name": "mine", "process": [process]}}
 
     @staticmethod
@@ -339,9 +343,10 @@ class TestOthersConfigs:
         assert final.name == "mine_low_noise.safetensors"
         record = read_record(final.parent)
         assert set(record.checkpoints) == {
-            "mine_000000010_high_noise.safetensors", "mine_high_noise.safetensors",
+            "mine_000000010_high_noise.safetensors",
+            "mine_high_noise.safetensors",
             "mine_low_noise.safetensors",
-        }  # fmt: skip
+        }
 
     def test_a_full_fine_tune_saves_a_folder(self, trainer, example, tmp_path):
         trainer("saves a folder")

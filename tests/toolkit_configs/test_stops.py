@@ -43,9 +43,12 @@ def wait_for(path):
 
 @pytest.mark.parametrize(
     ("ending", "number", "saved"),
-    [("hangs with a child", signal.SIGINT, 5), ("stops when asked", signal.SIGTERM, 0),
-     ("stops when asked", signal.SIGHUP, 0)],
-)  # fmt: skip
+    [
+        ("hangs with a child", signal.SIGINT, 5),
+        ("stops when asked", signal.SIGTERM, 0),
+        ("stops when asked", signal.SIGHUP, 0),
+    ],
+)
 def test_stopping_a_run_ends_its_process_group_and_reports_lost_steps(
     trainer, trainer_folder, config, run_folder, ending, number, saved
 ):

@@ -41,7 +41,6 @@ class ConfigReport:
     """All that a check of a config finds.
 
     Attributes:
-        findings: errors and warnings, each with its cure.
         data: of the datasets, or None if the config cannot be read.
         memory: on the GPU, or None if unknown.
         disk: what the run will write, or None if the config cannot be read.

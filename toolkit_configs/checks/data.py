@@ -59,9 +59,7 @@ class DataFacts:
     """What is known of all datasets of a config.
 
     Attributes:
-        examples: targets in all.
         items: targets times resolutions; one epoch.
-        epochs: how often each item is trained.
         sizes: size in pixels to the number of targets that have it.
         crops: lines that say what buckets cut off.
         masks: what masks weigh, or None without one.
@@ -121,12 +119,7 @@ def data_findings(
 
 
 def trainer_findings(targets: Path, controls: Sequence[Path]) -> list[Finding]:
-    """What the trainer reads in addition to a dataset's own images: nested folders and cached encodings.
-
-    Args:
-        targets: the folder of the targets.
-        controls: the folders of controls.
-    """
+    """What the trainer reads in addition to a dataset's own images: nested folders and cached encodings."""
     built = is_built(targets.parent)
     return [*_nested_findings(targets, built), *cache_findings(targets, controls)]
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from chromiq.errors import Finding, Severity
 from chromiq.toolkit_configs.render.settings import FREE
 from chromiq.toolkit_configs.schema import trainer_job
+from chromiq.toolkit_configs.schema.trainer_defaults import mapping_or_empty
 from chromiq.toolkit_configs.schema.trainer_source import fits_kind, known_archs, pinned_source, section_keys
 
 _NESTED = (
@@ -62,11 +63,9 @@ _PLACES = {
 
 def key_findings(document: Mapping[str, Any], where: str) -> list[Finding]:
     """What the trainer would ignore, or read as something else, in a config."""
-    config = document.get("config")
-    config = config if isinstance(config, Mapping) else {}
+    config = mapping_or_empty(document.get("config"))
     processes = config.get("process")
-    process = processes[0] if isinstance(processes, list) and processes else {}
-    process = process if isinstance(process, Mapping) else {}
+    process = mapping_or_empty(processes[0] if isinstance(processes, list) and processes else None)
     findings = [
         _unknown(f"{where}: {prefix}{key}", str(key), known)
         for keys, known, prefix in ((document, _TOP_KEYS, ""), (config, _CONFIG_KEYS, "config."))
@@ -89,7 +88,7 @@ def _sections(process: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[st
     """Section, its prefix for messages, and what is set in it."""
     found: list[tuple[str, str, Any]] = [("process", "", process)]
     found += [(_FORM.get(section, section), f"{section}.", process.get(section)) for section in _NESTED]
-    sample, train = _mapping(process.get("sample")), _mapping(process.get("train"))
+    sample, train = mapping_or_empty(process.get("sample")), mapping_or_empty(process.get("train"))
     for name, prefix, items in (
         ("datasets", "datasets", process.get("datasets")),
         ("samples", "sample.samples", sample.get("samples")),
@@ -102,10 +101,6 @@ def _sections(process: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[st
         found.append((section, f"train.{section}.", train.get(section)))
     # A section of the wrong type is reported where the job is read.
     yield from ((section, prefix, keys) for section, prefix, keys in found if isinstance(keys, Mapping))
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _kind_fault(section: str, key: str, value: Any) -> str | None:
@@ -160,7 +155,7 @@ def _choice_findings(process: Mapping[str, Any], where: str) -> list[Finding]:
 
 def _value(process: Mapping[str, Any], key: str) -> Any:
     section, name = key.split(".")
-    return _mapping(process.get(section)).get(name)
+    return mapping_or_empty(process.get(section)).get(name)
 
 
 def _unknown_word(where: str, value: str, choices: frozenset[str], severity: Severity) -> Finding:

@@ -64,12 +64,11 @@ def _warn(key: str, message: str, hint: str, severity: Severity = "warning") -> 
 
 def _process_findings(job: Job, where: str) -> Iterator[Finding]:
     if (count := len(job.document["config"]["process"])) > 1:
+        message = (
+            f"{count} processes, all saved under one name, of which only the first is checked and watched"
+        )
         yield Finding(
-            "config.process",
-            f"{where}: config.process",
-            f"{count} processes, all saved under one name, of which only the first is checked and watched",
-            "Write a config for each.",
-            "warning",
+            "config.process", f"{where}: config.process", message, "Write a config for each.", "warning"
         )
     if job.process.save.push_to_hub:
         yield _warn(
@@ -115,13 +114,9 @@ def _train_findings(process: Process, where: str, model: EditModel | None) -> It
             hint = "Set it to flowmatch, like train.noise_scheduler."
             yield _warn(f"{where}: sample.sampler", message, hint)
         if network is None:
-            yield Finding(
-                "config.network",
-                f"{where}: network",
-                "there is no LoRA, so the whole base model is trained",
-                "Add a network, as 'chromiq render' writes it, unless that is intended.",
-                "warning",
-            )
+            message = "there is no LoRA, so the whole base model is trained"
+            hint = "Add a network, as 'chromiq render' writes it, unless that is intended."
+            yield Finding("config.network", f"{where}: network", message, hint, "warning")
     if train.lr > _MOST_RATE and not train.optimizer.lower().startswith(_RATELESS):
         message = f"{train.lr:g} is very high for {train.optimizer}"
         yield _warn(f"{where}: train.lr", message, "Lower it, to 1e-4 for a start.")
@@ -153,12 +148,9 @@ def _model_findings(process: Process, where: str) -> Iterator[Finding]:
             )
     archs = [spec.arch for spec in MODELS.values() if spec.hub_id == model.name_or_path]
     if archs and model.trainer_arch not in [each.split(":")[0] for each in archs]:
-        yield Finding(
-            "config.arch",
-            f"{where}: model.arch",
-            f"{model.name_or_path} is not a {model.arch} model, so it cannot be loaded",
-            f"Set it to {archs[0]}, or name another model.",
-        )
+        message = f"{model.name_or_path} is not a {model.arch} model, so it cannot be loaded"
+        hint = f"Set it to {archs[0]}, or name another model."
+        yield Finding("config.arch", f"{where}: model.arch", message, hint)
 
 
 def _sample_findings(process: Process, where: str, model: EditModel | None) -> Iterator[Finding]:
@@ -169,11 +161,9 @@ def _sample_findings(process: Process, where: str, model: EditModel | None) -> I
         given = each.control_images
         for key, path in given.items():
             if not Path(path).is_file():
+                message = f"no file {path}"
                 yield Finding(
-                    "config.sample",
-                    f"{where}: sample.samples.{index}.{key}",
-                    f"no file {path}",
-                    "Fix the path.",
+                    "config.sample", f"{where}: sample.samples.{index}.{key}", message, "Fix the path."
                 )
         if model is None:
             continue
@@ -204,9 +194,7 @@ def edit_model_findings(job: Job, where: str) -> list[Finding]:
     if model is None:
         return []
     return [
-        *_edit_findings(job, model, where),
-        *_text_findings(job, model, where),
-        *_quantisation_findings(job, model, where),
+        *_unused_findings(job, model, where),
         *_batch_findings(job, model, where),
     ]
 
@@ -220,22 +208,17 @@ def trained_edit_model(process: Process) -> EditModel | None:
     return None if model.makes_from_text else model
 
 
-def _edit_findings(job: Job, model: EditModel, where: str) -> Iterator[Finding]:
-    """Controls that the model is not shown, as `edit` is off."""
+def _unused_findings(job: Job, model: EditModel, where: str) -> Iterator[Finding]:
+    """Controls that the model is not shown or sees too small, and a precision that it does not take."""
+    settings = job.process.model
     wanted = model.settings.get("model.model_kwargs", {}).get("edit", False)
     shown = any(dataset.control_paths for dataset in job.process.datasets)
-    if wanted and shown and not job.process.model.model_kwargs.get("edit"):
+    if wanted and shown and not settings.model_kwargs.get("edit"):
+        message = f"off, so {model.name} is not shown the controls"
+        hint = "Set model.model_kwargs.edit to true."
         yield Finding(
-            "config.edit",
-            f"{where}: model.model_kwargs.edit",
-            f"off, so {model.name} is not shown the controls",
-            "Set model.model_kwargs.edit to true.",
-            wanted="true",
-            got="false",
+            "config.edit", f"{where}: model.model_kwargs.edit", message, hint, wanted="true", got="false"
         )
-
-
-def _text_findings(job: Job, model: EditModel, where: str) -> Iterator[Finding]:
     if model.must_cache_text and not job.process.train.cache_text_embeddings:
         yield Finding(
             "config.text_cache",
@@ -245,10 +228,6 @@ def _text_findings(job: Job, model: EditModel, where: str) -> Iterator[Finding]:
             wanted="true",
             got="false",
         )
-
-
-def _quantisation_findings(job: Job, model: EditModel, where: str) -> Iterator[Finding]:
-    settings = job.process.model
     if model.text_encoder_qtype == "qtype" and settings.quantize_te and settings.qtype_te != settings.qtype:
         yield Finding(
             "config.qtype_te",

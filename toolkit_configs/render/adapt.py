@@ -56,7 +56,6 @@ def adapt_config(
 
     Args:
         config: YAML or JSON that AI-Toolkit reads; it is not changed.
-        dataset: as `chromiq build` made it.
         name: of the run; kept if not given.
         training_folder: where runs go; kept if not given.
         settings: further values to set, the stronger one last.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,6 @@ class Composed:
     """A job and how it came about.
 
     Attributes:
-        job: typed and checked.
-        model: as it was named.
-        preset: as `find_preset` names it.
         sources: dotted key, or the beginning of one, to who set it.
         memory: what it will take on the GPU, or None if unknown.
     """
@@ -84,7 +81,6 @@ class Difference:
     """A key in which a job differs from another.
 
     Attributes:
-        key: dotted, as `flat_job` writes it.
         there: its value in the other job, or None without one.
         here: its value, or None without one.
         effect: what the key does, in a line.
@@ -94,10 +90,6 @@ class Difference:
     there: Any
     here: Any
     effect: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """The difference as plain data for JSON."""
-        return asdict(self)
 
 
 def compose_job(
@@ -112,11 +104,7 @@ def compose_job(
     """The job of a dataset, a model and a preset.
 
     Args:
-        model: one of `chromiq.models.MODELS`.
         dataset: as `chromiq build` made it; it need not be there yet.
-        preset: as the command line names it.
-        name: the same.
-        training_folder: the same.
         layers: what other places ask for, the stronger one last.
 
     Raises:

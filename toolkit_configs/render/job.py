@@ -46,8 +46,6 @@ def render_job(
     """The text of a config file.
 
     Args:
-        model: one of `chromiq.models.MODELS`.
-        dataset: as `chromiq build` made it.
         preset: one of `chromiq.toolkit_configs.render.presets.PRESETS`; ``published`` by default.
         name: of the run; its checkpoints are named after it.
         training_folder: where runs go; ``runs`` beside the dataset if not given.

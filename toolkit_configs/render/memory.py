@@ -47,7 +47,6 @@ class MemoryEstimate:
     """What a job holds on the GPU, in bytes.
 
     Attributes:
-        parts: while it trains, by name.
         loading: the most that is held while the model is loaded and quantised.
     """
 

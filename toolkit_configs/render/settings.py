@@ -71,7 +71,6 @@ class Settings:
     Attributes:
         options: of `OPTIONS`, those that are given.
         values: in the order in which they are given.
-        source: the place, for messages.
     """
 
     source: str

@@ -35,8 +35,6 @@ class Event:
     """One event.
 
     Attributes:
-        kind: as listed at the top.
-        values: as listed at the top; plain data.
         time_s: when, in seconds since 1970.
     """
 

@@ -39,23 +39,17 @@ class RunRecord:
 
     Attributes:
         engine: ``"smoke"`` or ``"ai-toolkit"``.
-        state: of the newest session.
         process: id of the process that trains or watches the trainer.
         started: UTC, ISO 8601; of the newest session.
         ended: the same, or None.
-        total_steps: of the whole run.
-        config_sha256: of its bytes.
         dataset_sha256: as `dataset_digest` gives it.
         versions: of Python, chromiq and the libraries that train.
         device: as the trainer's torch names it, otherwise as in the config.
         toolkit_commit: of the vendored trainer, if it trains.
-        message: why it failed.
         checkpoints: file name to SHA-256.
         toolkit_changes_sha256: digest of changes in the vendored trainer, None without any.
-        host: the machine's name.
         trainer_process: id of the vendored trainer's process and group, once it runs.
         sessions: what is kept of earlier launches of this run, as plain data.
-        steps_done: the last step reported.
         seconds_per_step: over the newest session, or None.
         seed: from ``SEED``, or None: AI-Toolkit is then unseeded, while the smoke engine uses a fixed seed.
     """

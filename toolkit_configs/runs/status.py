@@ -32,17 +32,8 @@ class RunStatus:
     """The status of a run.
 
     Attributes:
-        record: as written when it started or ended.
-        step: the last one reported.
-        loss: at that step, or None.
-        checkpoint: the newest one, or None.
         alive: whether its process is running, as far as another machine can see.
-        learning_rate: at that step, or None.
         losses: of the last steps, oldest first.
-        sample: path of the newest one within the run folder, or None.
-        host_bytes: main memory in use, or None.
-        gpu_bytes: GPU memory in use, or None.
-        warnings: oldest first.
         heard_s: time of the last event, in seconds since 1970.
         recent: step and time of the last steps of this session, oldest first.
     """

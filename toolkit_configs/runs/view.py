@@ -75,11 +75,7 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def run_view(target: Console | None = None) -> AbstractContextManager[Callable[[RunStatus], None]]:
-    """Yield a function that shows a status: live in a terminal, otherwise a line now and then.
-
-    Args:
-        target: stderr if not given.
-    """
+    """Yield a function that shows a status: live in a terminal, otherwise a line now and then."""
     return shown(target or console(), status_view, _run_lines)
 
 
@@ -92,7 +88,6 @@ def shown(
     """Yield a function that shows whatever is being followed: live in a terminal, otherwise as lines.
 
     Args:
-        drawn: what a live view shows.
         lines: given a function that prints a line, returns one that prints what is new.
     """
     if is_live(target):

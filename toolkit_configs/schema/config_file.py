@@ -81,35 +81,13 @@ def read_config_file(path: Path, environment: Mapping[str, str] | None = None) -
     if not is_json:
         findings += _repeated_keys(text, where)
     if path.suffix.lower() not in _SUFFIXES:
-        findings.append(
-            Finding(
-                "config.suffix",
-                str(path),
-                "AI-Toolkit itself opens only .yaml, .yml, .json and .jsonc files",
-                "Rename the file to end in .yaml.",
-                "warning",
-            )
-        )
+        message = "AI-Toolkit itself opens only .yaml, .yml, .json and .jsonc files"
+        hint = "Rename the file to end in .yaml."
+        findings.append(Finding("config.suffix", str(path), message, hint, "warning"))
     document, failed = _with_name(parsed)
     if failed:
         findings.append(Finding("config.value", where, failed, "Put the value in quotes."))
     return ConfigFile(document, tuple(findings))
-
-
-def load_config(path: Path, keep: Mapping[str, str] | None = None) -> Any:
-    """The document of a config file.
-
-    Args:
-        path: YAML or JSON.
-        keep: variables that are left in place, as the trainer replaces them itself.
-
-    Raises:
-        OSError: if it cannot be read.
-        ValueError: if it is neither YAML nor JSON.
-    """
-    environment = {name: value for name, value in os.environ.items() if name not in (keep or {})}
-    is_json = path.suffix.lower() in _JSON_SUFFIXES
-    return _with_name(_parse(read_text(path), is_json, environment)[0])[0]
 
 
 def dump_config(document: Any, *, as_json: bool = False) -> str:
@@ -168,14 +146,8 @@ def _repeated_keys(text: str, where: str) -> list[Finding]:
         names = [str(key.value) for key, _ in node.value]
         for name in sorted({name for name in names if names.count(name) > 1}):
             full = ".".join(short_path((*path, name)))
-            findings.append(
-                Finding(
-                    "config.twice",
-                    f"{where}: {full}",
-                    f"the key appears {names.count(name)} times, and only the last one counts",
-                    "Remove the others.",
-                )
-            )
+            message = f"the key appears {names.count(name)} times, and only the last one counts"
+            findings.append(Finding("config.twice", f"{where}: {full}", message, "Remove the others."))
     return findings
 
 

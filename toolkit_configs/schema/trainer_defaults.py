@@ -49,7 +49,7 @@ def effective_process(
     own = _process_keys(process, config)
     network = _section("network", process, refuse) if process.get("network") is not None else None
     if network is not None:
-        network = _network(network, _mapping(process["network"]), refuse)
+        network = _network(network, mapping_or_empty(process["network"]), refuse)
     train = _train(_section("train", process, refuse), refuse)
     ema = _ema(train, refuse)
     model = _model(process, train, refuse)
@@ -113,7 +113,8 @@ def _ready(source: str, values: Mapping[str, Any], sample: Mapping[str, Any] | N
     return source in values or (source.startswith("sample.") and sample is not None)
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def mapping_or_empty(value: Any) -> Mapping[str, Any]:
+    """A mapping as it is, and anything else as an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
@@ -122,7 +123,7 @@ def _raw(section: str, owner: Mapping[str, Any], refuse: Refuse) -> Mapping[str,
     value = owner.get(section)
     if value is not None and not isinstance(value, Mapping):
         refuse(section, f"must hold keys and values, not {_name_of(value)}", "Fix the section.")
-    return _mapping(value)
+    return mapping_or_empty(value)
 
 
 def _section(section: str, owner: Mapping[str, Any], refuse: Refuse) -> dict[str, Any]:
@@ -172,8 +173,8 @@ def _ema(train: dict[str, Any], refuse: Refuse) -> dict[str, Any]:
     raw = train["ema_config"]
     if raw is not None and not isinstance(raw, Mapping):
         refuse("train.ema_config", f"must hold keys and values, not {_name_of(raw)}", "Remove it.")
-    on = bool(_mapping(raw).get("use_ema"))
-    return filled("ema_config", {**_mapping(raw), "use_ema": True} if on else {"use_ema": False})
+    on = bool(mapping_or_empty(raw).get("use_ema"))
+    return filled("ema_config", {**mapping_or_empty(raw), "use_ema": True} if on else {"use_ema": False})
 
 
 def _model(process: Mapping[str, Any], train: Mapping[str, Any], refuse: Refuse) -> dict[str, Any]:

@@ -20,8 +20,6 @@ from typing import Any, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chromiq.files import write_text
-
 _CONFIG_MODULES = "toolkit/config_modules.py"
 _EXTENSION_FOLDERS = ("extensions", "extensions_built_in")
 _TRAIN_JOB = "jobs/TrainJob.py"
@@ -196,13 +194,6 @@ def differences(before: TrainerSource, after: TrainerSource) -> list[str]:
 def source_file() -> Path:
     """The committed file."""
     return Path(__file__).with_name(_FILE)
-
-
-def write_source(source: TrainerSource, path: Path | None = None) -> Path:
-    """Write the committed file, and return its path."""
-    target = path or source_file()
-    write_text(target, source.as_text())
-    return target
 
 
 def _change(old: Key, new: Key) -> str:

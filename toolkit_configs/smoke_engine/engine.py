@@ -39,8 +39,6 @@ class TrainResult:
     """A finished run.
 
     Attributes:
-        run_folder: holds its files.
-        final_checkpoint: the LoRA of the last step.
         steps: how many the run has done in total.
         losses: of the steps that this call did.
     """

@@ -35,14 +35,7 @@ class Grid(BaseModel):
 
 @dataclass(frozen=True)
 class Combination:
-    """One point of the grid.
-
-    Attributes:
-        name: of the run: the base's plus the values.
-        values: by key.
-        job: the base's with these values.
-        seed: of the run, or None.
-    """
+    """One point of the grid."""
 
     name: str
     values: dict[str, Any]

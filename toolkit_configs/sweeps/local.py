@@ -56,10 +56,6 @@ class CellStatus:
         state: ``"waiting"`` for a device, ``"running"``, ``"done"``, ``"failed"``, ``"interrupted"`` or
             ``"killed"``.
         device: that it trains or trained on, or None.
-        run: the run's status, None before it starts.
-        exit_code: of ``chromiq train``, once it has ended.
-        message: why it failed.
-        lora: its final checkpoint, once done.
     """
 
     job: BatchJob
@@ -286,11 +282,7 @@ def _cell(job: BatchJob, followers: dict[Path, Follower]) -> CellStatus:
 def sweep_view(
     target: Console | None = None,
 ) -> AbstractContextManager[Callable[[Sequence[CellStatus]], None]]:
-    """Yield a function that shows the runs of a sweep: live in a terminal, otherwise a line now and then.
-
-    Args:
-        target: stderr if not given.
-    """
+    """Yield a function that shows the runs of a sweep: live in a terminal, otherwise a line now and then."""
     return shown(target or console(), cells_view, _sweep_lines)
 
 

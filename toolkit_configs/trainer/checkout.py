@@ -40,15 +40,10 @@ class ToolkitInfo:
     """The state of the vendored trainer.
 
     Attributes:
-        folder: where it is expected.
-        present: whether it is there.
-        commit: its HEAD, or None if unknown.
         pinned: the commit that chromiq was checked against.
         dirty: whether its files were changed; None if unknown.
         changes_sha256: digest of the changes, None without any.
         python: the interpreter of its environment, or None without one.
-        versions: of the libraries in it; empty if they cannot be imported.
-        device: that its torch uses, or None.
         problem: what keeps it from training and how to fix that, or None.
         behind: how many commits the pinned one is behind the remote's main branch, as last fetched; None if
             the checkout has no remote.

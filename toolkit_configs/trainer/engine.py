@@ -26,7 +26,7 @@ from chromiq.errors import ChromiqError, InterruptedRunError, UsageError
 from chromiq.files import write_text
 from chromiq.toolkit_configs.runs.checkpoints import newest_step, saved_step
 from chromiq.toolkit_configs.runs.events import Event
-from chromiq.toolkit_configs.schema.config_file import dump_config, load_config
+from chromiq.toolkit_configs.schema.config_file import dump_config, read_config_file
 from chromiq.toolkit_configs.trainer.checkout import bounded_environment, require_toolkit
 from chromiq.toolkit_configs.trainer.output import LOG_FILE, POLL_EVERY_S, Launch, Watcher
 
@@ -127,7 +127,9 @@ def write_launched(launch: Launch) -> Path:
     environment; the job database is the run's own; and ``ui_trainer``, which needs the web interface, becomes
     ``diffusion_trainer``, as the interface itself does it.
     """
-    document = load_config(launch.config, keep=bounded_environment(launch.job.process.device))
+    kept = bounded_environment(launch.job.process.device)
+    environment = {name: value for name, value in os.environ.items() if name not in kept}
+    document = read_config_file(launch.config, environment).document
     process = document["config"]["process"][0]
     if launch.job.trains:
         process["logging"] = {**(process.get("logging") or {}), "use_ui_logger": True, "log_every": 1}

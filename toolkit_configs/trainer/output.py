@@ -41,7 +41,6 @@ class Symptom:
     """A line that the trainer prints when something goes wrong.
 
     Attributes:
-        code: stable name.
         hint: what it means and how to fix it, on one line.
         error: raised if the run ends after such a line.
         ends: whether the trainer stops because of it; otherwise it continues without another word.

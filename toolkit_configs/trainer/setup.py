@@ -35,7 +35,6 @@ from chromiq.toolkit_configs.schema.trainer_source import (
     pinned_source,
     read_source,
     source_file,
-    write_source,
 )
 from chromiq.toolkit_configs.smoke_engine import tiny_checkpoint
 from chromiq.toolkit_configs.trainer.checkout import (
@@ -280,7 +279,8 @@ def update_toolkit(commit: str, *, dry_run: bool = False, say: Say = lambda _: N
         raise UnsoundError(f"{folder}: AI-Toolkit has changed files. Run 'git -C {folder} stash' first.")
     say(f"checking out {after[:12]}")
     _git(folder, "checkout", "--quiet", "--detach", after)
-    return Update(before.commit, after, lines, write_source(source, source_file()))
+    write_text(source_file(), source.as_text())
+    return Update(before.commit, after, lines, source_file())
 
 
 def _source_at(folder: Path, commit: str) -> TrainerSource:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chromiq.correction.fitting.error_kinds import ONE_WAY_KINDS
-from chromiq.dataset_builder.degrade.kinds import KINDS
+from chromiq.dataset_builder.degrade import KINDS
 from chromiq.imaging.colour_error_table import COLOUR_ERRORS
 
 PIXELS = np.random.default_rng(0).uniform(0.25, 0.7, (200, 3))

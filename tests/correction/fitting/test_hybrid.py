@@ -14,7 +14,7 @@ from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.fitting.hybrid import fit_hybrid, network_map, network_shares
 from chromiq.correction.fitting.transfer import fit_colours, garment_sample
 from chromiq.correction.options import MIN_GAIN
-from chromiq.dataset_builder.degrade.apply import degrade
+from chromiq.dataset_builder.degrade import degrade
 from chromiq.dataset_builder.segmenters import SegmentationTask
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask

@@ -9,7 +9,7 @@ from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.fitting.dyes import belonging, find_dyes, means, spreads
 from chromiq.correction.fitting.transfer import fit_colours, garment_sample
 from chromiq.correction.options import MIN_GAIN
-from chromiq.dataset_builder.degrade.apply import degrade
+from chromiq.dataset_builder.degrade import degrade
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.photos.images import read_mask, read_photo
 from chromiq.sample_catalogue.catalogue import draw_pair

@@ -11,7 +11,7 @@ from chromiq.correction.judging.plausibility import RULES, judge
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.plan import plan_correction
 from chromiq.correction.subject import Pixels, Subject
-from chromiq.dataset_builder.degrade.apply import degrade
+from chromiq.dataset_builder.degrade import degrade
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.records import GarmentMask
 from chromiq.sample_catalogue.catalogue import draw_pair

@@ -5,12 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chromiq.dataset_builder.canvas.buckets import (
-    as_trained,
-    bucket_size_wh,
-    cut_off_wh,
-    parse_size,
-)
+from chromiq.dataset_builder.canvas.buckets import as_trained, bucket_size_wh, cut_off_wh, parse_size
 from chromiq.errors import UsageError
 
 LOGGED = {

@@ -10,7 +10,7 @@ from PIL import Image
 from chromiq.colour import delta_e_map
 from chromiq.dataset_builder.canvas.scene import control_of, geometry_of, read_pair, scene_of
 from chromiq.dataset_builder.canvas.stitch import cut_on_model
-from chromiq.dataset_builder.degrade.apply import degrade
+from chromiq.dataset_builder.degrade import degrade
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.imaging.resize import coverage, resize, shrink
 from chromiq.photos.images import read_photo, write_photo

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from typer.testing import CliRunner
 
 from chromiq.dataset_builder.build import build as build_dataset
-from chromiq.dataset_builder.inputs.coco import read_coco, write_coco
+from chromiq.dataset_builder.inputs.mask_files import read_coco, write_coco
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.errors import UnsoundError
 from chromiq.photos.images import read_mask, write_mask

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from chromiq.dataset_builder.build import build as build_dataset
-from chromiq.dataset_builder.inputs import garments_json
-from chromiq.dataset_builder.inputs.garments_json import (
+from chromiq.dataset_builder.inputs import labels as labels_module
+from chromiq.dataset_builder.inputs.labels import (
     read_garments,
     recall_given,
     write_garments,
@@ -111,7 +111,7 @@ def test_killed_while_the_file_is_written_nothing_is_misread(tmp_path, monkeypat
     assert given == {"b.jpg": "coat"}
     with monkeypatch.context() as patch:
         if fatal_step:
-            patch.setattr(garments_json, fatal_step, die)
+            patch.setattr(labels_module, fatal_step, die)
             with pytest.raises(KeyboardInterrupt):
                 write_own_garments(tmp_path, {"a.jpg": "tunic", "b.jpg": "coat"}, given)
         else:

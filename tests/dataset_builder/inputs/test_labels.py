@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chromiq.dataset_builder.build import build
-from chromiq.dataset_builder.inputs.garments_json import read_garments, write_garments
 from chromiq.dataset_builder.inputs.labels import (
     decide_label,
     given_label,
     parse_vocabulary,
+    read_garments,
+    write_garments,
 )
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.errors import UsageError

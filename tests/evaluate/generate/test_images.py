@@ -53,9 +53,13 @@ def options(tiny):
 def test_images_bear_the_controls_names_and_sizes(work, options, tmp_path):
     seen = []
     paths = generate(
-        work / "control", tmp_path, CAPTIONS, options, lora=work / "lora.safetensors",
+        work / "control",
+        tmp_path,
+        CAPTIONS,
+        options,
+        lora=work / "lora.safetensors",
         on_progress=lambda done, total: seen.append((done, total)),
-    )  # fmt: skip
+    )
     assert [path.name for path in paths] == ["1.png", "2.png", "10.png"]
     assert [photo_size_wh(path) for path in paths] == [(96, 64), (96, 64), (64, 96)]
     assert seen == [(1, 3), (2, 3), (3, 3)]
@@ -150,11 +154,27 @@ def test_what_cannot_be_asked_for_is_refused(work, tmp_path, tiny):
 def test_the_verb_sweeps_scales_and_prints_the_paths(work, tiny, tmp_path):
     done = CliRunner().invoke(
         app,
-        ["generate", "--control", str(work / "control"), "--out", str(tmp_path), "--prompt", "red",
-         "--steps", "1",
-         "--checkpoint", str(tiny), "--lora", str(work / "lora.safetensors"), "--lora-scale", "0",
-         "--lora-scale", "1", "--json"],
-    )  # fmt: skip
+        [
+            "generate",
+            "--control",
+            str(work / "control"),
+            "--out",
+            str(tmp_path),
+            "--prompt",
+            "red",
+            "--steps",
+            "1",
+            "--checkpoint",
+            str(tiny),
+            "--lora",
+            str(work / "lora.safetensors"),
+            "--lora-scale",
+            "0",
+            "--lora-scale",
+            "1",
+            "--json",
+        ],
+    )
     assert done.exit_code == 0, done.output
     paths = json.loads(done.stdout)["images"]
     assert len(paths) == 6
@@ -166,9 +186,13 @@ def test_other_models_run_by_the_same_code(tmp_path):
     models = ["qwen-image-edit", "qwen-image-edit-2509", "flux2", "flux2-klein-4b"]
     program = ROOT / "tests" / "support" / "run_tiny_models.py"
     done = subprocess.run(
-        [sys.executable, program, tmp_path, *models], capture_output=True, text=True, check=False, cwd=ROOT,
+        [sys.executable, program, tmp_path, *models],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
         env={"PYTHONPATH": str(ROOT), "PATH": "", "TORCHVISION_CODE": str(TORCHVISION_CODE)},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert [each["model"] for each in found] == models

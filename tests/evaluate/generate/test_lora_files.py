@@ -49,10 +49,17 @@ def test_each_fault_is_named(tmp_path, code):
 
 @pytest.mark.parametrize(
     "header",
-    [b"[1]", b"\xff\xfe", b'{"a": 1}', b'{"a": {"dtype": "F32"}}',
-     b'{"a": {"dtype": "F32", "data_offsets": [1]}}', b'{"a": {"dtype": "F32", "data_offsets": [-8, 0]}}',
-     b'{"__metadata__": 1}', b'{"a":' * 100_000],
-)  # fmt: skip
+    [
+        b"[1]",
+        b"\xff\xfe",
+        b'{"a": 1}',
+        b'{"a": {"dtype": "F32"}}',
+        b'{"a": {"dtype": "F32", "data_offsets": [1]}}',
+        b'{"a": {"dtype": "F32", "data_offsets": [-8, 0]}}',
+        b'{"__metadata__": 1}',
+        b'{"a":' * 100_000,
+    ],
+)
 def test_a_header_of_another_form_is_broken(tmp_path, header):
     path = tmp_path / "a.safetensors"
     path.write_bytes(file_of(header))

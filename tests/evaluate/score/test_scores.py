@@ -208,9 +208,15 @@ def test_the_files_hold_all_of_it(tmp_path):
 
 def test_the_gate_closes_above_the_limit(folders):
     given = [
-        "--gt", folders / "gt", "--control", folders / "control", "--generated", folders / "generated",
-        "--out", folders / "out",
-    ]  # fmt: skip
+        "--gt",
+        folders / "gt",
+        "--control",
+        folders / "control",
+        "--generated",
+        folders / "generated",
+        "--out",
+        folders / "out",
+    ]
     done = run(*given, "--json")
     assert done.exit_code == 0
     average = json.loads(done.stdout)["average"]["generated_vs_truth"]
@@ -222,7 +228,15 @@ def test_the_gate_closes_above_the_limit(folders):
 def test_kinds_come_from_a_file(folders):
     (folders / "kinds.json").write_text('{"a.png": "shirt", "b": "dress"}')
     scores = run(
-        "--gt", folders / "gt", "--control", folders / "control", "--generated", folders / "generated",
-        "--out", folders / "out", "--garments", folders / "kinds.json",
-    )  # fmt: skip
+        "--gt",
+        folders / "gt",
+        "--control",
+        folders / "control",
+        "--generated",
+        folders / "generated",
+        "--out",
+        folders / "out",
+        "--garments",
+        folders / "kinds.json",
+    )
     assert "average of 1 dress" in scores.stdout

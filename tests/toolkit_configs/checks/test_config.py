@@ -26,9 +26,7 @@ def config(dataset, tmp_path):
     checkpoint.mkdir()
     (checkpoint / "model_index.json").write_text("{}")
     path = tmp_path / "config.yaml"
-    overrides = {
-        "model.name_or_path": str(checkpoint), "dataset.resolution": "[1328]", "train.steps": "20",
-    }  # fmt: skip
+    overrides = {"model.name_or_path": str(checkpoint), "dataset.resolution": "[1328]", "train.steps": "20"}
     path.write_text(render_job("kontext", dataset, preset="smoke", overrides=overrides))
     return path
 
@@ -46,10 +44,15 @@ def test_a_rendered_config_is_sound(config):
 
 @pytest.mark.parametrize(
     ("section", "key", "meant"),
-    [("train", "learning_rat", None), ("train", "step", "steps"), ("datasets", "mask_pth", "mask_path"),
-     ("sample", "sample_evry", "sample_every"), ("model", "quantise", "quantize"),
-     (None, "trigger_wrd", "trigger_word")],
-)  # fmt: skip
+    [
+        ("train", "learning_rat", None),
+        ("train", "step", "steps"),
+        ("datasets", "mask_pth", "mask_path"),
+        ("sample", "sample_evry", "sample_every"),
+        ("model", "quantise", "quantize"),
+        (None, "trigger_wrd", "trigger_word"),
+    ],
+)
 def test_a_misspelt_key_is_named_with_what_was_meant(config, section, key, meant):
     def misspell(process):
         target = process if section is None else process[section]
@@ -64,9 +67,13 @@ def test_a_misspelt_key_is_named_with_what_was_meant(config, section, key, meant
 
 @pytest.mark.parametrize(
     ("section", "key", "place"),
-    [("sample", "skip_first_sample", "train"), ("train", "quantize", "model"),
-     ("model", "mask_path", "the dataset"), ("train", "trigger_word", "the process")],
-)  # fmt: skip
+    [
+        ("sample", "skip_first_sample", "train"),
+        ("train", "quantize", "model"),
+        ("model", "mask_path", "the dataset"),
+        ("train", "trigger_word", "the process"),
+    ],
+)
 def test_a_key_that_another_section_reads_is_to_be_moved(config, section, key, place):
     found = changed(config, lambda process: process[section].update({key: None}))
     assert found["config.key"].hint == f"Move it to {place}."
@@ -102,15 +109,17 @@ def test_checkpoints_that_come_after_the_end_are_a_warning(config):
 
 @pytest.mark.parametrize(
     ("section", "key", "value", "code", "said", "severity"),
-    [("train", "timestep_type", "wieghted", "config.choice", "Did you mean weighted?", "warning"),
-     ("train", "optimizer", "adamw8bits", "config.choice", "Did you mean adamw8bit?", "error"),
-     ("train", "dtype", "bfloat1", "config.choice", "Did you mean bfloat16?", "error"),
-     ("model", "arch", "flux_kontex", "config.choice", "Did you mean flux_kontext?", "error"),
-     ("train", "max_grad_norm", "high", "config.kind", "Fix", "warning"),
-     ("train", "steps", "20", "config.value", "Fix", "error"),
-     ("model", "quantize", "false", "config.kind", "Fix", "warning"),
-     ("logging", "use_ui_logger", "maybe", "config.kind", "Fix", "warning")],
-)  # fmt: skip
+    [
+        ("train", "timestep_type", "wieghted", "config.choice", "Did you mean weighted?", "warning"),
+        ("train", "optimizer", "adamw8bits", "config.choice", "Did you mean adamw8bit?", "error"),
+        ("train", "dtype", "bfloat1", "config.choice", "Did you mean bfloat16?", "error"),
+        ("model", "arch", "flux_kontex", "config.choice", "Did you mean flux_kontext?", "error"),
+        ("train", "max_grad_norm", "high", "config.kind", "Fix", "warning"),
+        ("train", "steps", "20", "config.value", "Fix", "error"),
+        ("model", "quantize", "false", "config.kind", "Fix", "warning"),
+        ("logging", "use_ui_logger", "maybe", "config.kind", "Fix", "warning"),
+    ],
+)
 def test_words_and_kinds_that_the_trainer_reads_otherwise(config, section, key, value, code, said, severity):
     finding = changed(config, lambda process: process.setdefault(section, {}).update({key: value}))[code]
     assert finding.where == f"config.yaml: {section}.{key}"
@@ -288,24 +297,45 @@ class TestOthersConfigs:
         checkpoint.mkdir()
         (checkpoint / "model_index.json").write_text("{}")
         process = {
-            "type": "sd_trainer", "training_folder": str(tmp_path / "output"), "device": "cpu",
+            "type": "sd_trainer",
+            "training_folder": str(tmp_path / "output"),
+            "device": "cpu",
             "network": {"type": "lora", "linear": 16, "linear_alpha": 16},
             "save": {"dtype": "float16", "save_every": 250, "max_step_saves_to_keep": 4},
-            "datasets": [{"folder_path": str(by_hand / "gt"), "control_path": str(by_hand / "control"),
-                          "caption_ext": "txt", "resolution": [512, 768]}],
-            "train": {"batch_size": 1, "steps": 1000, "lr": 1e-4, "optimizer": "adamw", "dtype": "bf16",
-                      "noise_scheduler": "flowmatch", "gradient_accumulation_steps": 1},
+            "datasets": [
+                {
+                    "folder_path": str(by_hand / "gt"),
+                    "control_path": str(by_hand / "control"),
+                    "caption_ext": "txt",
+                    "resolution": [512, 768],
+                }
+            ],
+            "train": {
+                "batch_size": 1,
+                "steps": 1000,
+                "lr": 1e-4,
+                "optimizer": "adamw",
+                "dtype": "bf16",
+                "noise_scheduler": "flowmatch",
+                "gradient_accumulation_steps": 1,
+            },
             "model": {"name_or_path": str(checkpoint), "arch": "flux_kontext"},
-            "sample": {"sampler": "flowmatch", "sample_every": 250,
-                       "prompts": [f"red --ctrl_img {by_hand / 'control' / 'pair1.jpg'}"]},
-        }  # fmt: skip
+            "sample": {
+                "sampler": "flowmatch",
+                "sample_every": 250,
+                "prompts": [f"red --ctrl_img {by_hand / 'control' / 'pair1.jpg'}"],
+            },
+        }
         path = tmp_path / "example.yaml"
         path.write_text(
             yaml.safe_dump(
-                {"job": "extension", "config": {"name": "mine", "process": [process]},
-                 "meta": {"name": "[name]", "version": 1.0}}
+                {
+                    "job": "extension",
+                    "config": {"name": "mine", "process": [process]},
+                    "meta": {"name": "[name]", "version": 1.0},
+                }
             )
-        )  # fmt: skip
+        )
         return path
 
     def test_it_has_no_findings(self, example):

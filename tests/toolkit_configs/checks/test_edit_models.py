@@ -17,8 +17,10 @@ def folder(tmp_path):
     """Three examples of one size whose still-lifes have two shapes."""
     for index, still_life_wh in enumerate([(128, 160), (128, 160), (160, 128)]):
         for name, (width_px, height_px) in (
-            ("gt", (128, 160)), ("control", (128, 160)), ("reference", still_life_wh)
-        ):  # fmt: skip
+            ("gt", (128, 160)),
+            ("control", (128, 160)),
+            ("reference", still_life_wh),
+        ):
             write_photo(tmp_path / name / f"pair{index}.png", np.zeros((height_px, width_px, 3), np.uint8))
     return tmp_path
 

@@ -80,9 +80,13 @@ def test_the_token_of_a_login_is_used(hub, tmp_path):
 
 @pytest.mark.parametrize(
     ("repository", "codes"),
-    [("open/model", []), ("no/such", ["model.unknown"]), ("broken/model", ["model.network"]),
-     ("moved/model", [])],
-)  # fmt: skip
+    [
+        ("open/model", []),
+        ("no/such", ["model.unknown"]),
+        ("broken/model", ["model.network"]),
+        ("moved/model", []),
+    ],
+)
 def test_answers_of_the_hub(hub, repository, codes):
     assert [finding.code for finding in find(repository)] == codes
     assert len(hub) == 1

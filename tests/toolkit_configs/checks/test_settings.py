@@ -86,7 +86,7 @@ def test_a_setting_that_spoils_a_run_is_reported_with_a_hint(key):
         (lambda document: document["config"].update(nmae="x"), "config.key"),
         (lambda document: document["config"]["process"].append(dict(first(document))), "config.process"),
     ],
-)  # fmt: skip
+)
 def test_what_is_around_the_process_is_checked_too(change, code):
     document = document_of()
     change(document)

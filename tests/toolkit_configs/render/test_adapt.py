@@ -66,14 +66,30 @@ def mine(tmp_path):
 def test_only_what_belongs_to_the_data_changes(mine, dataset):
     adapted = adapt_config(mine, dataset)
     changed = {line[1:].strip() for line in adapted.diff.splitlines() if line.startswith("-")}
-    assert changed - {f"-- {mine}"} == {
-        'trigger_word: "p3r5on"', 'folder_path: "/old/images"', 'control_path: "/old/control"',
-        'caption_ext: "caption"', '- folder_path: "/old/images"', '- "make it red --ctrl_img /old/1.jpg"',
-        "# you can add a caption to the prompt",
-    } & changed  # fmt: skip
-    for kept in ("# my favourite settings", 'name: "mine_v3"  # keep me', "[ 512, 768 ]  # both",
-                 "lr: 1e-4", "#      performance_log_every: 1000", "# one for each size", 'neg: ""',
-                 'folder_path: "/old/others"', "type: 'sd_trainer'"):  # fmt: skip
+    assert (
+        changed - {f"-- {mine}"}
+        == {
+            'trigger_word: "p3r5on"',
+            'folder_path: "/old/images"',
+            'control_path: "/old/control"',
+            'caption_ext: "caption"',
+            '- folder_path: "/old/images"',
+            '- "make it red --ctrl_img /old/1.jpg"',
+            "# you can add a caption to the prompt",
+        }
+        & changed
+    )
+    for kept in (
+        "# my favourite settings",
+        'name: "mine_v3"  # keep me',
+        "[ 512, 768 ]  # both",
+        "lr: 1e-4",
+        "#      performance_log_every: 1000",
+        "# one for each size",
+        'neg: ""',
+        'folder_path: "/old/others"',
+        "type: 'sd_trainer'",
+    ):
         assert kept in adapted.text, kept
     process = yaml.safe_load(adapted.text)["config"]["process"][0]
     first, second, other = process["datasets"]

@@ -30,13 +30,32 @@ TEXTS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
     st.lists(
         st.sampled_from(
-            [": ", "#", " # ", "{{ job }}", "{% if %}", "yes", "null", "1e5", "0x1f", "~", "'", '"', "\\",
-             "\n", "\r\n", "\t", "- ", "? ", "| ", "&a ", "*a", "!!int ", "%", "@", "`", "2024-01-01", "é",
-             "\N{LINE SEPARATOR}", "\x85", "\x7f", "\N{FACE WITH TEARS OF JOY}", "a" * 90, " "]
+            [
+                *"#~'\"\\\n\t%@`é \x85\x7f\N{LINE SEPARATOR}\N{FACE WITH TEARS OF JOY}",
+                *[
+                    ": ",
+                    " # ",
+                    "{{ job }}",
+                    "{% if %}",
+                    "yes",
+                    "null",
+                    "1e5",
+                    "0x1f",
+                    "\r\n",
+                    "- ",
+                    "? ",
+                    "| ",
+                    "&a ",
+                    "*a",
+                    "!!int ",
+                    "2024-01-01",
+                ],
+                "a" * 90,
+            ]
         ),
         max_size=8,
     ).map("".join),
-).filter(lambda text: "${" not in text and "[name]" not in text and "\0" not in text)  # fmt: skip
+).filter(lambda text: "${" not in text and "[name]" not in text and "\0" not in text)
 
 
 def exact(document):
@@ -65,9 +84,12 @@ def published_text():
         "dataset.folder_path": f"{HOME}/datasets/gt",
     }
     return render_job(
-        "kontext", Path(HOME) / "datasets", preset="published", training_folder=Path(HOME) / "output",
+        "kontext",
+        Path(HOME) / "datasets",
+        preset="published",
+        training_folder=Path(HOME) / "output",
         overrides=overrides,
-    )  # fmt: skip
+    )
 
 
 def test_the_published_preset_is_the_published_config_key_by_key(published_text):
@@ -137,21 +159,29 @@ def test_what_the_trainer_would_replace_is_refused_and_all_places_named(tmp_path
     with pytest.raises(UnsoundError) as caught:
         render(dataset=tmp_path, name=text)
     assert [finding.where for finding in caught.value.findings] == [
-        "config.name", "config.process.0.sample.samples.0.prompt", "meta.name",
-    ]  # fmt: skip
+        "config.name",
+        "config.process.0.sample.samples.0.prompt",
+        "meta.name",
+    ]
 
 
 @pytest.mark.parametrize(
     ("key", "text", "value"),
     [
-        ("train.lr", "2e-4", 0.0002), ("train.lr", "1e-5", 0.00001), ("train.lr", "0.5", 0.5),
-        ("train.steps", "400", 400), ("train.ema_config.use_ema", "true", True),
-        ("datasets.resolution", "[512, 768]", [512, 768]), ("datasets.mask_min_value", "0", 0.0),
-        ("datasets.default_caption", "'1e5'", "1e5"), ("trigger_word", "chromiq", "chromiq"),
-        ("trigger_word", "null", None), ("model.model_kwargs.match_target_res", "yes", True),
+        ("train.lr", "2e-4", 0.0002),
+        ("train.lr", "1e-5", 0.00001),
+        ("train.lr", "0.5", 0.5),
+        ("train.steps", "400", 400),
+        ("train.ema_config.use_ema", "true", True),
+        ("datasets.resolution", "[512, 768]", [512, 768]),
+        ("datasets.mask_min_value", "0", 0.0),
+        ("datasets.default_caption", "'1e5'", "1e5"),
+        ("trigger_word", "chromiq", "chromiq"),
+        ("trigger_word", "null", None),
+        ("model.model_kwargs.match_target_res", "yes", True),
         ("model.model_kwargs.new.deep", "3", 3),
     ],
-)  # fmt: skip
+)
 def test_a_value_set_has_the_type_it_is_written_in(key, text, value):
     found = process_of(render(overrides={key: text}))
     for part in key.split("."):
@@ -174,12 +204,15 @@ def test_a_value_set_once_does_not_stay():
 @pytest.mark.parametrize(
     ("key", "cure"),
     [
-        ("train.step", "Did you mean steps?"), ("trian.lr", "Did you mean train?"),
-        ("model.quantise", "Did you mean quantize?"), ("dataset.mask_pth", "Did you mean mask_path?"),
-        ("save.save_evry", "Did you mean save_every?"), ("train.learning_speed", "Known here: batch_size"),
+        ("train.step", "Did you mean steps?"),
+        ("trian.lr", "Did you mean train?"),
+        ("model.quantise", "Did you mean quantize?"),
+        ("dataset.mask_pth", "Did you mean mask_path?"),
+        ("save.save_evry", "Did you mean save_every?"),
+        ("train.learning_speed", "Known here: batch_size"),
         ("train.lr.x", "lr holds no keys"),
     ],
-)  # fmt: skip
+)
 def test_a_misspelt_key_is_refused_with_what_was_meant(key, cure):
     with pytest.raises(UsageError) as caught:
         render(overrides={key: "1"})
@@ -189,10 +222,18 @@ def test_a_misspelt_key_is_refused_with_what_was_meant(key, cure):
 
 @pytest.mark.parametrize(
     ("key", "text"),
-    [("train.lr", "fast"), ("train.lr", "-1"), ("train.lr", ".inf"), ("train.lr", ".nan"), ("train.lr", "[:"),
-     ("train.batch_size", "0"), ("dataset.mask_min_value", "1.5"), ("model.quantize", "maybe"),
-     ("network.type", "dora")],
-)  # fmt: skip
+    [
+        ("train.lr", "fast"),
+        ("train.lr", "-1"),
+        ("train.lr", ".inf"),
+        ("train.lr", ".nan"),
+        ("train.lr", "[:"),
+        ("train.batch_size", "0"),
+        ("dataset.mask_min_value", "1.5"),
+        ("model.quantize", "maybe"),
+        ("network.type", "dora"),
+    ],
+)
 def test_a_value_that_does_not_fit_is_refused(key, text):
     with pytest.raises(UsageError, match=f"overrides {key}="):
         render(overrides={key: text})

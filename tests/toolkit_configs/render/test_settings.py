@@ -45,9 +45,12 @@ def test_each_place_wins_over_those_before_it(tmp_path):
         (composed_of(tmp_path), 0.0001, DEFAULT),
         (composed_of(tmp_path, project=PROJECT), 0.0002, "chromiq.yaml"),
         (composed_of(tmp_path, project=PROJECT, environment=ENVIRONMENT), 0.0003, "CHROMIQ_TRAIN__LR"),
-        (composed_of(tmp_path, project=PROJECT, environment=ENVIRONMENT, command=command), 0.0004,
-         "set train.lr"),
-    ]  # fmt: skip
+        (
+            composed_of(tmp_path, project=PROJECT, environment=ENVIRONMENT, command=command),
+            0.0004,
+            "set train.lr",
+        ),
+    ]
     assert [explained(composed)["train.lr"] for composed, _, _ in steps] == [step[1:] for step in steps]
     last = explained(steps[-1][0])
     assert last["train.steps"] == (700, "chromiq.yaml")
@@ -82,11 +85,15 @@ def test_every_value_of_the_file_is_explained(tmp_path):
 
 @pytest.mark.parametrize(
     ("key", "text", "value"),
-    [("train.max_grad_norm", "0.5", 0.5), ("logging.use_ui_logger", "true", True),
-     ("datasets.0.buckets", "false", False),
-     ("model.layer_offloading", "true", True), ("datasets.random_crop", "no", False),
-     ("datasets.trigger_word", "yes", "yes")],
-)  # fmt: skip
+    [
+        ("train.max_grad_norm", "0.5", 0.5),
+        ("logging.use_ui_logger", "true", True),
+        ("datasets.0.buckets", "false", False),
+        ("model.layer_offloading", "true", True),
+        ("datasets.random_crop", "no", False),
+        ("datasets.trigger_word", "yes", "yes"),
+    ],
+)
 def test_keys_that_the_trainer_reads_and_we_do_not_model_can_be_set(tmp_path, key, text, value):
     found = explained(composed_of(tmp_path, command=[f"{key}={text}"]))
     full = key.replace("datasets.", "datasets.0.").replace("0.0.", "0.")
@@ -132,10 +139,16 @@ def test_where_text_is_wanted_text_is_taken_as_written(tmp_path, text):
 
 @pytest.mark.parametrize(
     ("assignment", "said"),
-    [("train.max_grad_nrm=1", "Did you mean max_grad_norm?"), ("train.max_grad_norm=high", "expected float"),
-     ("datasets.1.resolution=[512]", "a number below 1"), ("logging.log_evry=1", "Did you mean log_every?"),
-     ("train.lr=true", "not true or false"), ("train.steps", "= is missing"), ("=3", "key is missing")],
-)  # fmt: skip
+    [
+        ("train.max_grad_nrm=1", "Did you mean max_grad_norm?"),
+        ("train.max_grad_norm=high", "expected float"),
+        ("datasets.1.resolution=[512]", "a number below 1"),
+        ("logging.log_evry=1", "Did you mean log_every?"),
+        ("train.lr=true", "not true or false"),
+        ("train.steps", "= is missing"),
+        ("=3", "key is missing"),
+    ],
+)
 def test_what_cannot_be_set_is_refused(tmp_path, assignment, said):
     with pytest.raises(UsageError) as caught:
         composed_of(tmp_path, command=[assignment])
@@ -186,8 +199,13 @@ def test_every_key_that_is_rendered_has_a_note_that_says_what_it_does(tmp_path, 
     rendered = composed_of(tmp_path, model, preset="48gb").explain()
     plain = {".".join(part for part in key.split(".") if not part.isdecimal()) for key, _, _ in rendered}
     assert {key for key in plain if key not in NOTES} <= {
-        "type", "job", "meta.name", "meta.version", "sample.samples.prompt", "model.model_kwargs",
-    }  # fmt: skip
+        "type",
+        "job",
+        "meta.name",
+        "meta.version",
+        "sample.samples.prompt",
+        "model.model_kwargs",
+    }
 
 
 def test_a_dataset_laid_out_for_another_kind_of_model_is_refused(built_dataset, tmp_path):
@@ -230,10 +248,15 @@ def test_a_copied_template_renders_the_same(tmp_path, model):
 
 @pytest.mark.parametrize(
     ("text", "code", "where"),
-    [("a: {{ nothing }}", "template.fault", ""), ("{% if %}", "template.fault", "line 1"),
-     ("a: [", "template.yaml", ""), ("words", "template.yaml", ""),
-     ("{{ ''.__class__.__mro__ }}", "template.fault", ""), ("a: {{ 1 / 0 }}", "template.fault", "")],
-)  # fmt: skip
+    [
+        ("a: {{ nothing }}", "template.fault", ""),
+        ("{% if %}", "template.fault", "line 1"),
+        ("a: [", "template.yaml", ""),
+        ("words", "template.yaml", ""),
+        ("{{ ''.__class__.__mro__ }}", "template.fault", ""),
+        ("a: {{ 1 / 0 }}", "template.fault", ""),
+    ],
+)
 def test_a_template_that_does_not_render_is_refused(tmp_path, text, code, where):
     path = tmp_path / "own.yaml.j2"
     path.write_text(text)

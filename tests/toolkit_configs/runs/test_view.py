@@ -13,9 +13,19 @@ from chromiq.toolkit_configs.runs.view import pace, run_view
 
 def status(step, state="running", **values):
     record = RunRecord(
-        name="r", engine="smoke", state=state, process=1, started="2026-01-01T00:00:00+00:00", ended=None,
-        total_steps=20, config="c.yaml", config_sha256="0", dataset_sha256="0", versions={}, device="cpu",
-    )  # fmt: skip
+        name="r",
+        engine="smoke",
+        state=state,
+        process=1,
+        started="2026-01-01T00:00:00+00:00",
+        ended=None,
+        total_steps=20,
+        config="c.yaml",
+        config_sha256="0",
+        dataset_sha256="0",
+        versions={},
+        device="cpu",
+    )
     return RunStatus(record, step=step, loss=0.5, **values)
 
 

@@ -20,7 +20,7 @@ from places import ROOT
 from ui_job import ui_job
 
 from chromiq.toolkit_configs.render.job import render_job
-from chromiq.toolkit_configs.schema.config_file import dump_config, load_config
+from chromiq.toolkit_configs.schema.config_file import dump_config, read_config_file
 from chromiq.toolkit_configs.schema.trainer_job import DIFFUSION_PROCESSES, examine_job
 from chromiq.toolkit_configs.schema.trainer_source import section_keys
 from chromiq.toolkit_configs.trainer.checkout import bounded_environment, toolkit_folder, toolkit_python
@@ -36,17 +36,27 @@ READER = ROOT / "tests" / "support" / "read_as_ai_toolkit.py"
 # AI-Toolkit keeps these under another name, or as a separate object.
 KEPT_ELSEWHERE = {"validation_config", "ema_config", "samples", "prompts", "lorm"}
 RENAMED = {("sample", "format"): "ext"}
-WRONG_KIND = ("must be a whole number", "must be a number", "must be text", "must be a list",
-              "must hold keys and values", "must be greater than 0", "must not be empty")  # fmt: skip
+WRONG_KIND = (
+    "must be a whole number",
+    "must be a number",
+    "must be text",
+    "must be a list",
+    "must hold keys and values",
+    "must be greater than 0",
+    "must not be empty",
+)
 
 
 def read_as_ai_toolkit(paths, folder):
     (folder / "configs.json").write_text(json.dumps([str(path) for path in paths]))
     done = subprocess.run(
         [str(PYTHON), str(READER), str(folder / "configs.json"), str(folder / "held.json")],
-        cwd=toolkit_folder(), env={**bounded_environment("cpu"), "CHROMIQ_STEPS": "77"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=toolkit_folder(),
+        env={**bounded_environment("cpu"), "CHROMIQ_STEPS": "77"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads((folder / "held.json").read_text())
 
@@ -77,17 +87,22 @@ def compare_section(section, ours, theirs, path, wrong):
 def compare(job, held, wrong):
     process, total, differ = job.process, 0, []
     parts = [
-        ("network", process.network, held["network"], "network."), ("save", process.save, held["save"], "save."),
-        ("train", process.train, held["train"], "train."), ("model", process.model, held["model"], "model."),
+        ("network", process.network, held["network"], "network."),
+        ("save", process.save, held["save"], "save."),
+        ("train", process.train, held["train"], "train."),
+        ("model", process.model, held["model"], "model."),
         ("sample", process.sample, held["sample"], "sample."),
-    ]  # fmt: skip
+    ]
     assert (process.network is None) == (held["network"] is None)
     for index, (item, theirs) in enumerate(
         zip(process.sample.samples, held["sample"]["samples"], strict=True)
     ):
         parts.append(("samples", item, theirs, f"sample.samples.{index}."))
-    expanded = [(index, dataset, resolution) for index, dataset in enumerate(process.datasets)
-                for resolution in dataset.resolution]  # fmt: skip
+    expanded = [
+        (index, dataset, resolution)
+        for index, dataset in enumerate(process.datasets)
+        for resolution in dataset.resolution
+    ]
     if any(".resolution" in place for place in wrong):
         expanded, held = [], {**held, "datasets": []}  # no size, or an invalid one: not the same datasets
     for (index, dataset, resolution), theirs in zip(expanded, held["datasets"], strict=True):
@@ -122,7 +137,7 @@ def bases(folder):
     examples = sorted((toolkit_folder() / "config" / "examples").rglob("*.y*ml"))
     for path in [*examples, *(sorted(Path(others).iterdir()) if others else ())]:
         try:
-            document = load_config(path)
+            document = read_config_file(path).document
         except ValueError:
             continue  # the OmniGen2 example has a quote too few: AI-Toolkit cannot read it either
         process = document["config"]["process"][0]
@@ -177,14 +192,22 @@ def change(document, rng):
         if key in {"lorm", "poi", "validation_config", "random_triggers", "optimizer_params"}:
             return
         kind = rng.choice(section_keys(name)[key].kind.split(" or "))
-        values = {"bool": [True, False], "int": [1, 2, 7, 64], "float": [0.0, 0.5, 2, 1e-5, 1.0],
-                  "str": ["cat", "", "qfloat8", "uint3|a/b.safetensors"], "list": [[], ["a"]], "dict": [{}],
-                  "null": [None], "any": [True, False, 1, 0.25, "word"]}  # fmt: skip
+        values = {
+            "bool": [True, False],
+            "int": [1, 2, 7, 64],
+            "float": [0.0, 0.5, 2, 1e-5, 1.0],
+            "str": ["cat", "", "qfloat8", "uint3|a/b.safetensors"],
+            "list": [[], ["a"]],
+            "dict": [{}],
+            "null": [None],
+            "any": [True, False, 1, 0.25, "word"],
+        }
         mapping[key] = rng.choice(values[kind])
 
     sample, train, model, network = (section(name) for name in ("sample", "train", "model", "network"))
     changes = [
-        drop, drop, drop, drop, random_value, random_value, random_value, random_value,
+        *[drop] * 4,
+        *[random_value] * 4,
         lambda: put(any_mapping(), **{rng.choice(["lr_rate", "stepz", "notes"]): rng.choice([1, "x", None])}),
         lambda: put(dataset(), resolution=rng.choice([512, [512, 768], [1024], 768])),
         lambda: put(dataset(), control_path=rng.choice(["/c", ["/c", "/d"], None, "", ["/c"]])),
@@ -196,36 +219,55 @@ def change(document, rng):
         lambda: put(dataset(), trigger_word=rng.choice(["own", None]), caption_dropout_rate="0.05"),
         lambda: put(process, datasets=[*(process.get("datasets") or []), {"folder_path": "/more"}]),
         lambda: put(process, trigger_word=rng.choice(["chromiq", None, "[name]_x"])),
-        lambda: put(process, network=rng.choice([None, {"type": "lokr"}, {"rank": 8}, {"linear": 8, "alpha": 2}])),
+        lambda: put(
+            process, network=rng.choice([None, {"type": "lokr"}, {"rank": 8}, {"linear": 8, "alpha": 2}])
+        ),
         lambda: put(network, rank=rng.choice([1, 8, None]), conv=rng.choice([4, None])),
-        lambda: put(network, type=rng.choice(["lora", "lokr", "locon", "LoKr"]), lokr_full_rank=rng.choice([True, False])),
-        lambda: put(train, gradient_accumulation_steps=rng.choice([1, 4]), gradient_accumulation=rng.choice([1, 2])),
-        lambda: put(train, ema_config=rng.choice([None, {}, {"use_ema": True, "ema_decay": 0.9}, {"use_ema": False}])),
-        lambda: put(train, lr=rng.choice([1e-4, 1, "1e-4"]), steps=rng.choice([10, "${CHROMIQ_STEPS}", "3000", 20.5])),
+        lambda: put(
+            network,
+            type=rng.choice(["lora", "lokr", "locon", "LoKr"]),
+            lokr_full_rank=rng.choice([True, False]),
+        ),
+        lambda: put(
+            train, gradient_accumulation_steps=rng.choice([1, 4]), gradient_accumulation=rng.choice([1, 2])
+        ),
+        lambda: put(
+            train, ema_config=rng.choice([None, {}, {"use_ema": True, "ema_decay": 0.9}, {"use_ema": False}])
+        ),
+        lambda: put(
+            train, lr=rng.choice([1e-4, 1, "1e-4"]), steps=rng.choice([10, "${CHROMIQ_STEPS}", "3000", 20.5])
+        ),
         lambda: put(train, cache_text_embeddings=rng.choice([True, False]), unload_text_encoder=True),
         lambda: put(train, diff_output_preservation=True, diff_output_preservation_class="shirt"),
         lambda: put(train, bypass_guidance_embedding=True, do_guidance_loss=rng.choice([True, False])),
         lambda: put(train, dtype=rng.choice(["bf16", "fp16", "float32"])),
-        lambda: put(model, arch=rng.choice(["qwen_image_edit_plus:2511", "flex1", "flux", "sdxl", None, "wan21:1b"])),
+        lambda: put(
+            model, arch=rng.choice(["qwen_image_edit_plus:2511", "flex1", "flux", "sdxl", None, "wan21:1b"])
+        ),
         lambda: put(model, **{rng.choice(["is_xl", "is_flux", "is_v2", "is_ssd", "is_pixart_sigma"]): True}),
-        lambda: put(model, qtype=rng.choice(["uint3|o/r/a.safetensors", "qfloat8", None]), assistant_lora_path=None),
+        lambda: put(
+            model, qtype=rng.choice(["uint3|o/r/a.safetensors", "qfloat8", None]), assistant_lora_path=None
+        ),
         lambda: put(model, layer_offloading=True, qtype_te="qfloat8"),
-        lambda: put(model, auto_memory=True), lambda: put(model, attn_masking=True),
+        lambda: put(model, auto_memory=True),
+        lambda: put(model, attn_masking=True),
         lambda: put(model, quantize=rng.choice([True, "false", None])),
         lambda: put(model, name_or_path=rng.choice([None, "/models/[name]", "owner/model"])),
         lambda: put(section("save"), save_format=rng.choice(["diffusers", "safetensors", "ckpt"])),
         lambda: put(section("save"), save_every=rng.choice([None, 0, 10]), dtype="float16"),
         lambda: put(sample, prompts=["a --ctrl_img /c/1.jpg --w 64", "b"]),
         lambda: put(sample, samples=[{"prompt": "a", "ctrl_img_1": "/1.jpg"}, {"prompt": "b", "width": 64}]),
-        lambda: put(sample, samples=None), lambda: put(sample, num_frames=rng.choice([1, 41])),
+        lambda: put(sample, samples=None),
+        lambda: put(sample, num_frames=rng.choice([1, 41])),
         lambda: put(sample, sample_every=rng.choice([None, 5]), neg=rng.choice([None, "", False, "bad"])),
         lambda: put(process, **{rng.choice(["train", "save", "sample", "logging"]): None}),
         lambda: put(process, type=rng.choice(["sd_trainer", "diffusion_trainer", "no_trainer"])),
         lambda: put(process, datasets=None),
         lambda: put(dataset(), **{rng.choice(["poi", "resolution"]): rng.choice([None, [], "face"])}),
         lambda: put(document["config"], name=rng.choice(["other", "run_2", 12])),
-        lambda: document.pop("meta", None), lambda: put(document, meta={"name": "[name]", "version": 1.0}),
-    ]  # fmt: skip
+        lambda: document.pop("meta", None),
+        lambda: put(document, meta={"name": "[name]", "version": 1.0}),
+    ]
     rng.choice(changes)()
 
 

@@ -67,10 +67,14 @@ def test_what_is_left_out_is_the_trainer_s_default(tmp_path):
 
 @pytest.mark.parametrize(
     ("dataset", "controls"),
-    [({"control_path": "/c"}, ["/c"]), ({"control_path": ["/c", "/d"]}, ["/c", "/d"]), ({}, []),
-     ({"control_path": None, "control_path_1": "/c", "control_path_3": "/e"}, ["/c", "/e"]),
-     ({"control_path": ""}, [])],
-)  # fmt: skip
+    [
+        ({"control_path": "/c"}, ["/c"]),
+        ({"control_path": ["/c", "/d"]}, ["/c", "/d"]),
+        ({}, []),
+        ({"control_path": None, "control_path_1": "/c", "control_path_3": "/e"}, ["/c", "/e"]),
+        ({"control_path": ""}, []),
+    ],
+)
 def test_controls_in_every_form(config, dataset, controls):
     def give(process):
         del process["datasets"][0]["control_path"]
@@ -132,8 +136,14 @@ def test_all_wrong_values_are_named_at_once(config):
         process["model"]["name_or_path"] = None
 
     found = faults(changed(config, spoil))
-    places = ("train.lr", "train.batch_size", "train.steps", "save.save_format", "model.name_or_path",
-              "datasets.0.caption_dropout_rate")  # fmt: skip
+    places = (
+        "train.lr",
+        "train.batch_size",
+        "train.steps",
+        "save.save_format",
+        "model.name_or_path",
+        "datasets.0.caption_dropout_rate",
+    )
     assert set(found) == {f"config.yaml: {place}" for place in places}
     assert found["config.yaml: train.lr"].message == "must be a number, not 'fast'"
 
@@ -186,15 +196,21 @@ def test_a_job_with_several_processes_trains_the_first(config):
     ("section", "values", "key"),
     [
         ("train", {"unload_text_encoder": True}, "train.unload_text_encoder"),
-        ("train", {"gradient_accumulation": 2, "gradient_accumulation_steps": 2},
-         "train.gradient_accumulation_steps"),
-        ("train", {"diff_output_preservation": True, "blank_prompt_preservation": True},
-         "train.blank_prompt_preservation"),
+        (
+            "train",
+            {"gradient_accumulation": 2, "gradient_accumulation_steps": 2},
+            "train.gradient_accumulation_steps",
+        ),
+        (
+            "train",
+            {"diff_output_preservation": True, "blank_prompt_preservation": True},
+            "train.blank_prompt_preservation",
+        ),
         ("train", {"bypass_guidance_embedding": True, "do_guidance_loss": True}, "train.do_guidance_loss"),
         ("model", {"attn_masking": True}, "model.attn_masking"),
         ("save", {"save_format": "ckpt"}, "save.save_format"),
     ],
-)  # fmt: skip
+)
 def test_what_the_trainer_s_constructors_refuse(config, section, values, key):
     def change(process):
         process["model"]["arch"] = "qwen_image_edit"

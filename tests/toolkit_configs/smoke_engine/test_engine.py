@@ -22,9 +22,12 @@ pytestmark = [
 def make_job(dataset, tiny_kontext, tmp_path):
     def make(name, **settings):
         overrides = {
-            "model.name_or_path": str(tiny_kontext), "train.steps": "6", "save.save_every": "2",
-            "dataset.resolution": "[128]", **settings,
-        }  # fmt: skip
+            "model.name_or_path": str(tiny_kontext),
+            "train.steps": "6",
+            "save.save_every": "2",
+            "dataset.resolution": "[128]",
+            **settings,
+        }
         path = tmp_path / f"{name}.yaml"
         path.write_text(render_job("kontext", dataset, preset="smoke", name=name, overrides=overrides))
         return read_job(path)
@@ -41,9 +44,11 @@ def train(job, **options):
 def test_a_stopped_run_is_saved_and_resumes_to_the_same_bytes(make_job, tmp_path):
     whole = train(make_job("whole"))
     assert {path.name for path in whole.run_folder.glob("whole*.safetensors")} == {
-        "whole_000000002.safetensors", "whole_000000004.safetensors", "whole.safetensors",
+        "whole_000000002.safetensors",
+        "whole_000000004.safetensors",
+        "whole.safetensors",
         "whole.state.safetensors",
-    }  # fmt: skip
+    }
 
     def stop(step, total, loss):
         if step == 3:
@@ -71,10 +76,16 @@ def test_the_lora_changes_what_is_generated_and_at_scale_0_nothing(make_job, tin
 
     def generate():
         return pipeline(
-            image=Image.new("RGB", (64, 48), (200, 30, 30)), prompt="chromiq", width=64, height=48,
-            max_area=64 * 48, _auto_resize=False, num_inference_steps=1, output_type="np",
+            image=Image.new("RGB", (64, 48), (200, 30, 30)),
+            prompt="chromiq",
+            width=64,
+            height=48,
+            max_area=64 * 48,
+            _auto_resize=False,
+            num_inference_steps=1,
+            output_type="np",
             generator=torch.Generator().manual_seed(0),
-        ).images[0]  # fmt: skip
+        ).images[0]
 
     base = generate()
     pipeline.load_lora_weights(lora.parent, weight_name=lora.name, adapter_name="a")
@@ -132,9 +143,13 @@ def halves(tiny_kontext, tmp_path, monkeypatch):
 
         monkeypatch.setattr(smoke_engine, "_velocities", spoil)
         overrides = {
-            "model.name_or_path": str(tiny_kontext), "train.steps": "4", "save.save_every": "4",
-            "train.lr": "0.01", "dataset.resolution": "[96]", "dataset.mask_min_value": least,
-        }  # fmt: skip
+            "model.name_or_path": str(tiny_kontext),
+            "train.steps": "4",
+            "save.save_every": "4",
+            "train.lr": "0.01",
+            "dataset.resolution": "[96]",
+            "dataset.mask_min_value": least,
+        }
         path = tmp_path / f"{name}.yaml"
         path.write_text(render_job("kontext", dataset, preset="smoke", name=name, overrides=overrides))
         found = train(read_job(path))

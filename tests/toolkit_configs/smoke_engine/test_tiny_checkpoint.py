@@ -57,10 +57,16 @@ def test_it_generates_what_prompt_and_control_decide(tiny_kontext):
 
     def generate(prompt, grey):
         return pipeline(
-            image=Image.new("RGB", (64, 48), (grey, grey, grey)), prompt=prompt, width=64, height=48,
-            max_area=64 * 48, _auto_resize=False, num_inference_steps=1, output_type="np",
+            image=Image.new("RGB", (64, 48), (grey, grey, grey)),
+            prompt=prompt,
+            width=64,
+            height=48,
+            max_area=64 * 48,
+            _auto_resize=False,
+            num_inference_steps=1,
+            output_type="np",
             generator=torch.Generator().manual_seed(0),
-        ).images[0]  # fmt: skip
+        ).images[0]
 
     image = generate("chromiq Change the dress", 30)
     assert image.shape == (48, 64, 3)

@@ -96,8 +96,10 @@ def test_runs_queue_for_devices_and_a_failure_does_not_stop_the_others(
     code, document = result.code, result.document
     assert code == 3
     assert [(run["name"][-1], run["state"], run["step"]) for run in document["runs"]] == [
-        ("1", "done", 20), ("2", "failed", 5), ("3", "done", 20),
-    ]  # fmt: skip
+        ("1", "done", 20),
+        ("2", "failed", 5),
+        ("3", "done", 20),
+    ]
 
     # The same command again trains what is missing, and nothing else.
     done = [dataset.parent / "runs" / runs[index]["name"] / "run.json" for index in (0, 2)]
@@ -149,8 +151,10 @@ def test_a_stopped_sweep_ends_its_runs_first_and_resumes(trainer, grid, tmp_path
     code, out, _ = chromiq("status", tmp_path / "sweep")
     assert code == 0
     assert [line.split()[:2] for line in out.splitlines() if line.startswith("cell")] == [
-        ["cell_seed1", "cpu"], ["cell_seed2", "cpu"], ["cell_seed3", "waiting"],
-    ]  # fmt: skip
+        ["cell_seed1", "cpu"],
+        ["cell_seed2", "cpu"],
+        ["cell_seed3", "waiting"],
+    ]
     assert lines.file.getvalue().splitlines()[0].startswith("cell_seed1: interrupted on cpu, ")
 
 

@@ -34,9 +34,12 @@ def config(dataset, tiny_kontext, tmp_path, monkeypatch):
     # Two jobs on two cores: more threads than cores make them ten times slower.
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     overrides = {
-        "model.name_or_path": str(tiny_kontext), "train.steps": str(STEPS), "save.save_every": "500",
-        "dataset.resolution": "[128]", "device": "cpu",
-    }  # fmt: skip
+        "model.name_or_path": str(tiny_kontext),
+        "train.steps": str(STEPS),
+        "save.save_every": "500",
+        "dataset.resolution": "[128]",
+        "device": "cpu",
+    }
     path = tmp_path / "config.yaml"
     path.write_text(render_job("kontext", dataset, preset="smoke", name="on_slurm", overrides=overrides))
     return path

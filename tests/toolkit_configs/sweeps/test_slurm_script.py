@@ -58,9 +58,13 @@ def node(tmp_path, monkeypatch):
         path.write_text(script)
         subprocess.run(["bash", "-n", path], check=True)
         process = subprocess.Popen(
-            ["bash", path], cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            ["bash", path],
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
             env={"PATH": f"{bin_folder}:{os.environ['PATH']}", "REPORTED": str(reported), **environment},
-        )  # fmt: skip
+        )
         return process, reported
 
     return start
@@ -144,9 +148,13 @@ def test_headers_request_the_given_resources(config):
     script = slurm_script("r", [batch_job(config, "ai-toolkit")] * 3, asked)
     lines = [line for line in script.splitlines() if line.startswith("#SBATCH")]
     for wanted in (
-        '--gpus="a100:2"', "--time=1:30:00", '--partition="long jobs"', "--array=0-2%2", "--requeue",
+        '--gpus="a100:2"',
+        "--time=1:30:00",
+        '--partition="long jobs"',
+        "--array=0-2%2",
+        "--requeue",
         "--signal=B:USR1@300",
-    ):  # fmt: skip
+    ):
         assert f"#SBATCH {wanted}" in lines, wanted
     assert not [line for line in lines if "account" in line]
 

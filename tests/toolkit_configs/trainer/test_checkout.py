@@ -98,8 +98,13 @@ def test_setup_without_a_checkout_says_how_to_make_one(tmp_path):
 
 def test_git_requirements_become_pinned_packages(checkout):
     assert toolkit_setup.requirements(checkout) == [
-        "torch", "torchvision", "torchaudio", "torchao==0.10.0", "diffusers==0.39.0", "scipy==1.12.0",
-    ]  # fmt: skip
+        "torch",
+        "torchvision",
+        "torchaudio",
+        "torchao==0.10.0",
+        "diffusers==0.39.0",
+        "scipy==1.12.0",
+    ]
 
 
 def test_a_git_requirement_without_a_pin_is_an_error(checkout):

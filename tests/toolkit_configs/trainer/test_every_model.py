@@ -30,11 +30,19 @@ pytestmark = [
 PROGRAM = ROOT / "tests" / "support" / "tiny_trainer.py"
 SHAPES = [((96, 128), (96, 128)), ((96, 128), (128, 96)), ((128, 96), (64, 128)), ((96, 128), (160, 96))]
 SMALL = {
-    "device": "cpu", "train.steps": "2", "train.disable_sampling": "false", "train.skip_first_sample": "true",
-    "save.save_every": "1", "sample.sample_every": "2", "sample.sample_steps": "2", "sample.width": "64",
-    "sample.height": "64", "datasets.mask_min_value": "0.0", "datasets.num_workers": "0",
+    "device": "cpu",
+    "train.steps": "2",
+    "train.disable_sampling": "false",
+    "train.skip_first_sample": "true",
+    "save.save_every": "1",
+    "sample.sample_every": "2",
+    "sample.sample_steps": "2",
+    "sample.width": "64",
+    "sample.height": "64",
+    "datasets.mask_min_value": "0.0",
+    "datasets.num_workers": "0",
     "datasets.cache_latents_num_workers": "0",
-}  # fmt: skip
+}
 
 
 @pytest.fixture(autouse=True)
@@ -62,9 +70,13 @@ def write_dataset(root, model):
 def small_config(model, preset, root, name, **overrides):
     """A rendered config made small, as a file."""
     text = render_job(
-        model.name, root / "data", preset=preset, name=name, training_folder=root / "runs",
+        model.name,
+        root / "data",
+        preset=preset,
+        name=name,
+        training_folder=root / "runs",
         overrides={**SMALL, "model.name_or_path": str(root / "weights"), **overrides},
-    )  # fmt: skip
+    )
     document = yaml.safe_load(text)
     process = document["config"]["process"][0]
     dataset = process["datasets"][0]
@@ -88,9 +100,12 @@ def run_plan(arch, root, plan):
     (root / "plan.json").write_text(json.dumps(plan))
     done = subprocess.run(
         [str(PYTHON), str(PROGRAM), arch, str(root / "weights"), str(root / "plan.json")],
-        cwd=toolkit_folder(), env={**bounded_environment(), "OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=toolkit_folder(),
+        env={**bounded_environment(), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     results = [
         json.loads(line.removeprefix("RESULT ")) for line in done.stdout.splitlines() if "RESULT" in line
     ]

@@ -50,9 +50,12 @@ def make_config(dataset, tiny_kontext, tmp_path, monkeypatch):
 
 def run_directly(config):
     return subprocess.run(
-        [str(PYTHON), "run.py", str(config)], cwd=toolkit_folder(), env=bounded_environment(),
-        capture_output=True, check=False,
-    )  # fmt: skip
+        [str(PYTHON), "run.py", str(config)],
+        cwd=toolkit_folder(),
+        env=bounded_environment(),
+        capture_output=True,
+        check=False,
+    )
 
 
 def generate(checkpoint, lora=None, scale=1.0):
@@ -66,18 +69,25 @@ def generate(checkpoint, lora=None, scale=1.0):
         pipeline.load_lora_weights(lora.parent, weight_name=lora.name, adapter_name="a")
         pipeline.set_adapters(["a"], adapter_weights=[scale])
     return pipeline(
-        image=Image.new("RGB", (64, 48), (200, 30, 30)), prompt="chromiq", width=64, height=48,
-        max_area=64 * 48, _auto_resize=False, num_inference_steps=1, output_type="np",
+        image=Image.new("RGB", (64, 48), (200, 30, 30)),
+        prompt="chromiq",
+        width=64,
+        height=48,
+        max_area=64 * 48,
+        _auto_resize=False,
+        num_inference_steps=1,
+        output_type="np",
         generator=torch.Generator().manual_seed(0),
-    ).images[0]  # fmt: skip
+    ).images[0]
 
 
 def test_it_trains_resumes_and_its_lora_loads(make_config, tiny_kontext):
     config, run = make_config(**{"train.steps": "4"})
     final = train_config(config, "ai-toolkit")
     assert {path.name: saved_step(path) for path in run.glob("*.safetensors")} == {
-        "real_000000002.safetensors": 2, "real.safetensors": 4,
-    }  # fmt: skip
+        "real_000000002.safetensors": 2,
+        "real.safetensors": 4,
+    }
     status = read_status(run)
     assert (status.state, status.step) == ("done", 4)
     events = [(event.kind, event.values.get("step")) for event in EventReader(run).new()]
@@ -194,9 +204,13 @@ def test_both_engines_agree_on_the_masked_loss(make_config, dataset, tiny_kontex
     config, _ = make_config("spied", **settings)
     spy, out = ROOT / "tests" / "support" / "spy_on_ai_toolkit.py", tmp_path / "seen.safetensors"
     done = subprocess.run(
-        [str(PYTHON), str(spy), str(config), str(out)], cwd=toolkit_folder(), env=bounded_environment(),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [str(PYTHON), str(spy), str(config), str(out)],
+        cwd=toolkit_folder(),
+        env=bounded_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     seen = load_file(out)
     assert seen["mask"].std() > 0.1
@@ -207,9 +221,13 @@ def test_both_engines_agree_on_the_masked_loss(make_config, dataset, tiny_kontex
         for index in range(len(seen["noisy"])):
             pick = slice(index, index + 1)
             batch = _Batch(
-                seen["latents"][pick], controls[pick], None, seen["prompt"][pick], seen["pooled"][pick],
+                seen["latents"][pick],
+                controls[pick],
+                None,
+                seen["prompt"][pick],
+                seen["pooled"][pick],
                 torch.zeros(seen["prompt"].shape[1], 3),
-            )  # fmt: skip
+            )
             sigma = seen["timesteps"].reshape(-1)[pick] / 1000
             predicted.append(
                 predict_velocity(pipeline.transformer, pipeline, seen["noisy"][pick, :16], sigma, batch)
@@ -240,8 +258,12 @@ def test_only_qfloat8_makes_nan_of_a_row_of_zeros():
         "    print('NAN', name, int(model(torch.ones(1, 64)).isnan().sum()))\n"
     )
     done = subprocess.run(
-        [str(PYTHON), "-c", program], cwd=toolkit_folder(), env=bounded_environment("cpu"),
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [str(PYTHON), "-c", program],
+        cwd=toolkit_folder(),
+        env=bounded_environment("cpu"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     found = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("NAN")]
     assert found == [["qfloat8", "1"], ["float8", "0"], ["uint8", "0"], ["uint3", "0"]]

@@ -39,15 +39,16 @@ def in_one_pass(model, points_xy, is_inside):
     points = torch.tensor(points_xy, dtype=torch.float32) * torch.tensor([side_px / 96, side_px / 120])
     with torch.inference_mode():
         out = model.masker(
-            pixel_values=pixels, input_points=points[None, None],
-            input_labels=torch.tensor(is_inside).long()[None, None], multimask_output=len(is_inside) == 1,
-        )  # fmt: skip
+            pixel_values=pixels,
+            input_points=points[None, None],
+            input_labels=torch.tensor(is_inside).long()[None, None],
+            multimask_output=len(is_inside) == 1,
+        )
     return out.pred_masks[0, 0].numpy(), out.iou_scores[0, 0].numpy()
 
 
 @pytest.mark.parametrize(
-    ("points_xy", "is_inside"),
-    [([(30.5, 40.5)], [True]), ([(30.5, 40.5), (70.0, 90.0)], [True, False])],
+    ("points_xy", "is_inside"), [([(30.5, 40.5)], [True]), ([(30.5, 40.5), (70.0, 90.0)], [True, False])]
 )
 def test_the_mask_is_the_one_that_the_model_itself_trusts_most(model, encoded, points_xy, is_inside):
     logits, scores = in_one_pass(model, points_xy, is_inside)

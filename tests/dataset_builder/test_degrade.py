@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chromiq.colour import daylight_gains, delta_e_map, srgb_to_lab
-from chromiq.dataset_builder.degrade.apply import ask_delta_e, degrade
-from chromiq.dataset_builder.degrade.kinds import KINDS
+from chromiq.dataset_builder.degrade import KINDS, ask_delta_e, degrade
 from chromiq.errors import UsageError
 
 COLOURS = {"white": (246, 246, 244), "grey": (128, 128, 128), "black": (18, 18, 20), "red": (170, 40, 50)}

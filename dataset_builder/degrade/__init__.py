@@ -1,1 +1,0 @@
-"""Simulated colour errors of known size."""
