@@ -1,9 +1,10 @@
 """A photo written back as its owner stored it, with a part changed and the rest as it was.
 
 Orientation, depth, profile, compression, resolution and metadata stay; what describes the old pixels is
-dropped (`chromiq.photos.metadata`), and `Written` names both. Outside what was changed PNG, TIFF and lossless
-WebP come back bit for bit. A JPEG gets the change added to its blocks (`chromiq.photos.jpeg_blocks`); where
-that cannot be done it is encoded again with its own tables and sampling, off by a step or two.
+dropped (`chromiq.photos.carried_metadata`), and `Written` names both. Outside what was changed PNG, TIFF and
+lossless WebP come back bit for bit. A JPEG gets the change added to its blocks
+(`chromiq.photos.jpeg_blocks`); where that cannot be done it is encoded again with its own tables and
+sampling, off by a step or two.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from PIL import Image, JpegImagePlugin
 from chromiq.errors import ChromiqError, Finding, UnsoundError, UsageError
 from chromiq.files import atomic_path, write_bytes
 from chromiq.imaging.masks import bounding_box
-from chromiq.photos import metadata as meta
+from chromiq.photos.carried_metadata import Carried
 from chromiq.photos.colour_space import eight_bits, srgb_profile
 from chromiq.photos.containers import (
     bytes_behind_jpeg,
@@ -41,7 +42,6 @@ from chromiq.photos.images import (
     vips_image,
 )
 from chromiq.photos.jpeg_blocks import changed_jpeg
-from chromiq.photos.metadata import Carried
 from chromiq.photos.reader import tiff_page
 from chromiq.photos.tiff import plain_directory, rewritten, tiff_samples, write_tiff
 from chromiq.records import BoolMask
@@ -102,15 +102,15 @@ def write_changed(path: Path, photo: Photo, changed: NDArray[Any], box: Box = WH
     suffix = path.suffix.lower()
     if suffix not in WRITABLE_FORMATS and suffix != _BMP_SUFFIX:
         raise UsageError(f"{path}: the name must end in .jpg, .png, .tif, .webp or .bmp; choose one of these")
-    carried = Carried()
-    notes: list[str] = []
+    same = WRITABLE_FORMATS.get(suffix) == photo.file.format
+    carried = Carried(photo.file.metadata, _profile_to_write(photo, same=same), bool(photo.converted))
     for name in photo.file.metadata.second_pictures:
         carried.drop(name)
     if photo.file.format == "JPEG" and (behind := bytes_behind_jpeg(photo.path)):
         carried.drop(f"{behind} bytes behind the picture")
-    notes += _reductions(photo, suffix)
+    carried.notes += _reductions(photo, suffix)
     try:
-        data, outside = _encoded(photo, changed, box, suffix, carried, notes)
+        data, outside = _encoded(photo, changed, box, suffix, carried)
     except (ChromiqError, OSError, MemoryError):
         raise
     except Exception as error:  # whatever a codec raises, the photo is named and a batch continues
@@ -119,7 +119,7 @@ def write_changed(path: Path, photo: Photo, changed: NDArray[Any], box: Box = WH
         finding = Finding("photo.write", str(photo.path), message, hint)
         raise UnsoundError.of(finding) from error
     write_bytes(path, data)
-    return Written(outside, tuple(carried.kept), tuple(carried.dropped), tuple(notes))
+    return Written(outside, tuple(carried.kept), tuple(carried.dropped), tuple(carried.notes))
 
 
 def _reductions(photo: Photo, suffix: str) -> list[str]:
@@ -151,20 +151,17 @@ def copy_untouched(path: Path, photo: Photo) -> Written:
     return write_changed(path, photo, photo.values)
 
 
-def _encoded(
-    photo: Photo, part: NDArray[Any], box: Box, suffix: str, carried: Carried, notes: list[str]
-) -> tuple[bytes, Kept]:
+def _encoded(photo: Photo, part: NDArray[Any], box: Box, suffix: str, carried: Carried) -> tuple[bytes, Kept]:
     target = WRITABLE_FORMATS.get(suffix)
     same = target == photo.file.format
-    about: dict[str, Any] = {"profile": _profile_to_write(photo, same=same), "to_srgb": bool(photo.converted)}
     if target == "TIFF" and same and not photo.converted:
-        found = _rewritten_tiff(photo, part, box, carried, notes)
+        found = _rewritten_tiff(photo, part, box, carried)
         if found:
             return found
     if photo.file.metadata.extra_channels > (photo.alpha is not None):
         carried.drop("saved selections")
     if target == "JPEG":
-        return _jpeg(photo, part, box, carried, notes, about)
+        return _jpeg(photo, part, box, carried)
     changed = photo.values.copy()
     changed[box] = part
     if target is None:
@@ -175,24 +172,20 @@ def _encoded(
     if photo.alpha is not None:
         pixels = np.dstack([pixels, turned_back(photo.alpha, photo.file.orientation)])
     if target == "TIFF":
-        about["profile"] = about["profile"] or photo.space.profile  # tags that state primaries are not kept
-        directory = meta.tiff_tags_about(photo.file.metadata, carried, **about)
+        carried.profile = carried.profile or photo.space.profile  # tags that state primaries are not kept
+        directory = carried.to_tiff()
         directory, strips = plain_directory(pixels, directory.tags, directory.order)
         if same:
-            notes.append("TIFF stored as ZIP-compressed RGB")
+            carried.notes.append("TIFF stored as ZIP-compressed RGB")
         return write_tiff(directory, strips), outside
     if target == "WEBP":
         if pixels.dtype != np.uint8:
             pixels, outside = eight_bits(pixels), Kept.REDUCED
         if same:
-            notes.append("WebP stored without loss")
-        blocks = meta.about_blocks(photo.file.metadata, "WEBP", carried, **about)
-        data = encode_lossless(vips_image(pixels), "WEBP")
-        return webp_with_chunks(data, blocks, pixels.shape[1::-1], alpha=pixels.shape[2] == 4), outside
-    if same:
-        blocks = meta.png_blocks(photo.file.metadata, carried, **about)
-    else:
-        blocks = meta.about_blocks(photo.file.metadata, "PNG", carried, **about)
+            carried.notes.append("WebP stored without loss")
+        data, size_wh = encode_lossless(vips_image(pixels), "WEBP"), pixels.shape[1::-1]
+        return webp_with_chunks(data, carried.to_webp(), size_wh, alpha=pixels.shape[2] == 4), outside
+    blocks = carried.png_to_png() if same else carried.to_png()
     data = encode_lossless(vips_image(pixels), "PNG")
     return png_with_chunks(data, blocks, _PNG_METADATA), outside
 
@@ -227,7 +220,7 @@ def _different(first: NDArray[Any], second: NDArray[Any]) -> BoolMask:
 
 
 def _rewritten_tiff(
-    photo: Photo, part: NDArray[Any], box: Box, carried: Carried, notes: list[str]
+    photo: Photo, part: NDArray[Any], box: Box, carried: Carried
 ) -> tuple[bytes, Kept] | None:
     """A TIFF with its changed strips or tiles encoded again; None if its pixels are not plain RGB."""
     with tiff_page(photo.path) as (page, _):
@@ -243,9 +236,8 @@ def _rewritten_tiff(
             pixels_of = _parts_with(turned_back(photo.values, orientation), after, stored_box)
         else:
             pixels_of = _parts_of(_all_samples(photo, page, after[there[stored_box]], there))
-        directory = meta.tiff_tags(photo.file.metadata, carried)
-        data, note = rewritten(photo.path, page, directory, pixels_of, there)
-    notes += [note] if note else []
+        data, note = rewritten(photo.path, page, carried.tiff_to_tiff(), pixels_of, there)
+    carried.notes += [note] if note else []
     return data, Kept.STRIPS if lossy else Kept.ALL
 
 
@@ -279,8 +271,8 @@ def _all_samples(photo: Photo, page: tifffile.TiffPage, new: NDArray[Any], there
 
 def _bmp(photo: Photo, changed: NDArray[Any], carried: Carried) -> bytes:
     """BMP holds no orientation, profile or metadata but the resolution: upright 8-bit sRGB is written."""
-    nowhere = Carried()
-    meta.about_blocks(photo.file.metadata, "JPEG", nowhere, profile=None, to_srgb=True)
+    nowhere = Carried(photo.file.metadata, to_srgb=True)
+    nowhere.to_jpeg()
     for name in (*nowhere.kept, *nowhere.dropped, *(["ICC profile"] if photo.file.metadata.profile else [])):
         carried.drop(name)
     if photo.alpha is not None:
@@ -295,26 +287,24 @@ def _bmp(photo: Photo, changed: NDArray[Any], carried: Carried) -> bytes:
     return buffer.getvalue()
 
 
-def _jpeg(
-    photo: Photo, part: NDArray[Any], box: Box, carried: Carried, notes: list[str], about: dict[str, Any]
-) -> tuple[bytes, Kept]:
+def _jpeg(photo: Photo, part: NDArray[Any], box: Box, carried: Carried) -> tuple[bytes, Kept]:
     file = photo.file
     same = file.format == "JPEG" and file.kind == "rgb" and not photo.converted
-    data, outside = (_with_part(photo, part, box, notes) if same else None), Kept.BLOCKS
+    data, outside = (_with_part(photo, part, box, carried.notes) if same else None), Kept.BLOCKS
     if data is None:
         changed = photo.values.copy()
         changed[box] = part
         stored = eight_bits(turned_back(_over_white(photo, changed), file.orientation))
-        data, outside = _encoded_again(file.path if same else None, stored, notes), Kept.ENCODED
+        data, outside = _encoded_again(file.path if same else None, stored, carried.notes), Kept.ENCODED
     if photo.converted:
         outside = Kept.CONVERTED
     if file.format != "JPEG":
         if photo.alpha is not None:
             carried.drop("transparency")
-        blocks = meta.about_blocks(file.metadata, "JPEG", carried, **about)
+        blocks = carried.to_jpeg()
         data = _with_density(data, file.metadata.dots_per_inch)
     else:
-        blocks = meta.jpeg_blocks(file.metadata, carried, **about)
+        blocks = carried.jpeg_to_jpeg()
     return jpeg_with_segments(data, blocks, _APPLICATION_SEGMENTS), outside
 
 

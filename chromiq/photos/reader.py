@@ -35,7 +35,6 @@ from chromiq.photos.colour_space import (
 )
 from chromiq.photos.containers import JPEG_FRAMES, jpeg_frame
 from chromiq.photos.metadata import (
-    EXIF_HEAD,
     Metadata,
     exif_space,
     metadata_of_avif,
@@ -345,7 +344,7 @@ def _header(path: Path, image_format: Format) -> tuple[PhotoFile, int]:
             bytes(image.get(name)) if name in fields else None
             for name in ("exif-data", "xmp-data", "icc-profile-data")
         )
-        metadata = metadata_of_avif(exif and exif.removeprefix(EXIF_HEAD), xmp, profile)
+        metadata = metadata_of_avif(exif, xmp, profile)
     kind: Kind = "cmyk" if image.interpretation == "cmyk" else "grey" if image.bands < 3 else "rgb"
     if image.format not in {"uchar", "ushort"}:
         raise _refused(path, f"it holds values of type {image.format}")

@@ -96,6 +96,15 @@ class Directory:
         parts = struct.unpack(f"{self.order}{2 * count}{code}", entry.value[: 8 * count])
         return tuple(a / b for a, b in zip(parts[::2], parts[1::2], strict=True) if b)
 
+    def data(self, tag: int) -> bytes | None:
+        """A tag's bytes; None if they are missing or none."""
+        entry = self.tags.get(tag)
+        return entry.value if entry and isinstance(entry.value, bytes) and entry.value else None
+
+    def without(self, *tags: int) -> Directory:
+        """A copy without some tags."""
+        return Directory(self.order, {tag: self.tags[tag] for tag in self.tags if tag not in tags})
+
     def sub(self, tag: int) -> Directory:
         """A directory that a tag leads to; an empty one if missing."""
         entry = self.tags.get(tag)

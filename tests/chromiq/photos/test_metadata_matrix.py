@@ -24,8 +24,9 @@ from foreign_photos import (
 )
 from PIL import Image, PngImagePlugin
 
+from chromiq.photos.carried_metadata import Carried
 from chromiq.photos.images import read_photo
-from chromiq.photos.metadata import Carried, carried_xmp, parsed_exif
+from chromiq.photos.metadata import Metadata, parsed_exif
 from chromiq.photos.originals import write_changed
 
 PROFILE = srgb().replace(b"sRGB", b"mine")  # no other profile has these bytes
@@ -173,7 +174,7 @@ UNCLOSED = [
 @pytest.mark.parametrize("unclosed", UNCLOSED)
 def test_xmp_of_many_unclosed_elements_is_cleaned_in_linear_time(unclosed):
     """Each of them once made the reader look through all that follows: hours for one photo."""
-    packet = carried_xmp(XMP + unclosed * 100_000, carried := Carried())
+    packet = (carried := Carried(Metadata())).xmp(XMP + unclosed * 100_000)
     assert packet.endswith(unclosed * 100_000)
     assert b"OLDCOLOUR" not in packet
     assert {"XMP thumbnails", "gain map"} <= set(carried.dropped)
