@@ -7,7 +7,7 @@ never searched, and a length that leads beyond the file's end ends the list.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -33,20 +33,30 @@ class Block:
     payload: bytes
 
 
+def _segment_heads(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Marker and length of each payload of a JPEG that starts here, up to its first scan"""
+    stream.seek(len(_START_OF_IMAGE), 1)
+    for _ in range(_MOST_BLOCKS):
+        if stream.read(1) != b"\xff":
+            return
+        marker = stream.read(1)
+        while marker == b"\xff":  # fill bytes
+            marker = stream.read(1)
+        length = int.from_bytes(stream.read(2)) - 2
+        if not marker or marker[0] in {_START_OF_SCAN, _END_OF_IMAGE} or length < 0:
+            return
+        start = stream.tell()
+        yield marker, length
+        stream.seek(start + length)
+
+
 def jpeg_segments(path: Path) -> list[Block]:
     """Every segment of a JPEG before its first scan."""
     found: list[Block] = []
     with path.open("rb") as stream:
-        stream.seek(len(_START_OF_IMAGE))
-        while len(found) < _MOST_BLOCKS and stream.read(1) == b"\xff":
-            marker = stream.read(1)
-            while marker == b"\xff":  # fill bytes
-                marker = stream.read(1)
-            if not marker or marker[0] in {_START_OF_SCAN, _END_OF_IMAGE}:
-                break
-            length = int.from_bytes(stream.read(2))
-            payload = stream.read(max(0, length - 2))
-            if length < 2 or len(payload) < length - 2:
+        for marker, length in _segment_heads(stream):
+            payload = stream.read(length)
+            if len(payload) < length:
                 break
             found.append(Block(marker, payload))
     return found
@@ -63,19 +73,11 @@ class JpegFrame:
 
 def jpeg_frame(stream: BinaryIO) -> JpegFrame | None:
     """The frame header of a JPEG that starts here; None without one."""
-    stream.seek(len(_START_OF_IMAGE), 1)
-    for _ in range(_MOST_BLOCKS):
-        head = stream.read(2)
-        while head == b"\xff\xff":  # fill bytes
-            head = head[1:] + stream.read(1)
-        if len(head) < 2 or head[0] != 0xFF or head[1] in {_START_OF_SCAN, _END_OF_IMAGE}:
-            break
-        length = int.from_bytes(stream.read(2))
-        if head[1] in JPEG_FRAMES:
+    for marker, _ in _segment_heads(stream):
+        if marker[0] in JPEG_FRAMES:
             frame = stream.read(8).ljust(8, b"\0")
             size = int.from_bytes(frame[1:3]), int.from_bytes(frame[3:5])
             return JpegFrame(*size, (frame[7] >> 4, frame[7] & 15))
-        stream.seek(max(0, length - 2), 1)
     return None
 
 

@@ -102,13 +102,20 @@ def write_changed(path: Path, photo: Photo, changed: NDArray[Any], box: Box = WH
     suffix = path.suffix.lower()
     if suffix not in WRITABLE_FORMATS and suffix != _BMP_SUFFIX:
         raise UsageError(f"{path}: the name must end in .jpg, .png, .tif, .webp or .bmp; choose one of these")
-    same = WRITABLE_FORMATS.get(suffix) == photo.file.format
-    carried = Carried(photo.file.metadata, _profile_to_write(photo, same=same), bool(photo.converted))
+    profile = photo.file.metadata.profile
+    if photo.converted:
+        profile = srgb_profile()
+    elif not profile and WRITABLE_FORMATS.get(suffix) != photo.file.format:
+        profile = photo.space.profile or srgb_profile()
+    carried = Carried(photo.file.metadata, profile, bool(photo.converted))
     for name in photo.file.metadata.second_pictures:
         carried.drop(name)
     if photo.file.format == "JPEG" and (behind := bytes_behind_jpeg(photo.path)):
         carried.drop(f"{behind} bytes behind the picture")
-    carried.notes += _reductions(photo, suffix)
+    if photo.values.dtype == np.uint16 and suffix in _EIGHT_BIT_SUFFIXES:
+        carried.notes.append("16 bits became 8")
+    if photo.file.kind == "grey":
+        carried.notes.append("grey became RGB")
     try:
         data, outside = _encoded(photo, changed, box, suffix, carried)
     except (ChromiqError, OSError, MemoryError):
@@ -120,16 +127,6 @@ def write_changed(path: Path, photo: Photo, changed: NDArray[Any], box: Box = WH
         raise UnsoundError.of(finding) from error
     write_bytes(path, data)
     return Written(outside, tuple(carried.kept), tuple(carried.dropped), tuple(carried.notes))
-
-
-def _reductions(photo: Photo, suffix: str) -> list[str]:
-    """What of the pixels a format cannot hold, beside what `Kept` says."""
-    found = []
-    if photo.values.dtype == np.uint16 and suffix in _EIGHT_BIT_SUFFIXES:
-        found.append("16 bits became 8")
-    if photo.file.kind == "grey":
-        found.append("grey became RGB")
-    return found
 
 
 def output_name(photo: Path) -> str:
@@ -188,14 +185,6 @@ def _encoded(photo: Photo, part: NDArray[Any], box: Box, suffix: str, carried: C
     blocks = carried.png_to_png() if same else carried.to_png()
     data = encode_lossless(vips_image(pixels), "PNG")
     return png_with_chunks(data, blocks, _PNG_METADATA), outside
-
-
-def _profile_to_write(photo: Photo, *, same: bool) -> bytes | None:
-    """The profile of the numbers that are written; in the same format it says no more than it did."""
-    if photo.converted:
-        return srgb_profile()
-    own = photo.file.metadata.profile
-    return own if own or same else photo.space.profile or srgb_profile()
 
 
 def _over_white(photo: Photo, changed: NDArray[Any]) -> NDArray[Any]:

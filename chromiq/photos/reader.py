@@ -50,8 +50,10 @@ pyvips.cache_set_max(0)
 MIN_SIDE_PX = 64
 MAX_PIXELS = 175_000_000
 MAX_SIDE_PX = 32_000
+_LONGEST_PATH = 300
 Format = Literal["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP"]
 _EXPORT = "Export it as a JPEG, PNG, WebP or TIFF."
+_EIGHT_OR_16_BITS = "Export it with 8 or 16 bits a channel."
 _DEVELOP = "Develop it in a raw converter and export a TIFF or JPEG."
 _HEIC = "HEIC needs an HEVC decoder, which is not included. " + _EXPORT
 # Offset, bytes, what such a file is, how to get a photo of it.
@@ -170,7 +172,7 @@ class PhotoFile:
         except ProfileError as error:
             hint = "Export it with its ICC profile, not as HDR." if stated else "Export it again as sRGB."
             code = "photo.space" if stated else "photo.profile"
-            raise UnsoundError.of(Finding(code, str(self.path), str(error), hint)) from error
+            raise _unsound(code, self.path, str(error), hint) from error
 
     def decode(self, least_wh: tuple[int, int] | None = None) -> Pixels:
         """All pixels, or, of a JPEG, at a half, a quarter or an eighth of its sides.
@@ -218,52 +220,49 @@ def open_photo(path: Path, min_side_px: int = MIN_SIDE_PX) -> PhotoFile:
         UnsoundError: with one `Finding`, if the file is missing, no photo, too small or too large, holds
             several pictures, or values of a depth that no camera writes.
     """
-    where = str(path)
-    if finding := _file_finding(path):
-        raise UnsoundError.of(finding)
+    _refuse_missing(path)
     try:
         with path.open("rb") as stream:
             head = stream.read(64)
     except OSError as error:
         message = f"it cannot be opened: {error.strerror}"
-        raise UnsoundError.of(
-            Finding("photo.unreadable", where, message, "Check its permissions.")
-        ) from error
+        raise _unsound("photo.unreadable", path, message, "Check its permissions.") from error
     image_format = _format_of(head)
     if image_format is None:
         kind, hint = next(
             ((name, hint) for at, mark, name, hint in _OTHER_KINDS if head[at:].startswith(mark)),
             ("not an image", _EXPORT),
         )
-        raise UnsoundError.of(Finding("photo.unreadable", where, f"it is {kind}", hint, got=kind))
+        raise _unsound("photo.unreadable", path, f"it is {kind}", hint, got=kind)
     try:
         photo, frames = _header(path, image_format)
     except UnsoundError:
         raise
     except Image.DecompressionBombError as error:
         message = f"it is larger than {MAX_PIXELS // 1_000_000} megapixels"
-        raise UnsoundError.of(Finding("photo.large", where, message, "Scale it down.")) from error
+        raise _unsound("photo.large", path, message, "Scale it down.") from error
     except _DECODING_ERRORS as error:
+        message = f"it cannot be opened: {_reason(error)}"
         hint = "Replace it by a JPEG, PNG, WebP or TIFF that is exported again."
-        raise UnsoundError.of(
-            Finding("photo.unreadable", where, f"it cannot be opened: {_reason(error)}", hint)
-        ) from error
+        raise _unsound("photo.unreadable", path, message, hint) from error
     width_px, height_px = photo.stored_wh
     size = f"{width_px}x{height_px}"
     if max(width_px, height_px) > MAX_SIDE_PX or width_px * height_px > MAX_PIXELS:
         most = f"{MAX_SIDE_PX} px a side and {MAX_PIXELS // 1_000_000} megapixels"
-        finding = Finding(
-            "photo.large", where, f"it is {size}, larger than {most}", "Scale it down.", wanted=most, got=size
-        )
-        raise UnsoundError.of(finding)
+        message = f"it is {size}, larger than {most}"
+        raise _unsound("photo.large", path, message, "Scale it down.", wanted=most, got=size)
     if min(width_px, height_px) < min_side_px:
         message = f"it is {size}, smaller than {min_side_px} px a side"
-        raise UnsoundError.of(Finding("photo.small", where, message, "Use the original photo.", got=size))
+        raise _unsound("photo.small", path, message, "Use the original photo.", got=size)
     if frames > 1:
-        raise UnsoundError.of(
-            Finding("photo.animated", where, f"it holds {frames} pictures", "Export one of them.")
-        )
+        raise _unsound("photo.animated", path, f"it holds {frames} pictures", "Export one of them.")
     return photo
+
+
+def _unsound(
+    code: str, path: Path | str, message: str, hint: str, *, wanted: str | None = None, got: str | None = None
+) -> UnsoundError:
+    return UnsoundError.of(Finding(code, str(path), message, hint, wanted=wanted, got=got))
 
 
 @contextmanager
@@ -275,9 +274,7 @@ def decoding(path: Path) -> Iterator[None]:
         raise
     except _DECODING_ERRORS as error:
         message = f"it is damaged or cut short: {_reason(error)}"
-        raise UnsoundError.of(
-            Finding("photo.truncated", str(path), message, "Copy or export it again.")
-        ) from error
+        raise _unsound("photo.truncated", path, message, "Copy or export it again.") from error
 
 
 def _reason(error: BaseException) -> str:
@@ -287,20 +284,19 @@ def _reason(error: BaseException) -> str:
     return (lines[-1] if lines else type(error).__name__)[:200]
 
 
-def _file_finding(path: Path) -> Finding | None:
-    where = str(path)[:300]
+def _refuse_missing(path: Path) -> None:
     try:
         # A pipe or a device would be waited for, or read for ever.
         missing = None if path.is_file() else "not a file" if path.exists() else "no such file"
     except OSError as error:  # such as a name that is too long
         missing = str(error.strerror)
     if missing:
-        return Finding(
+        where = str(path)[:_LONGEST_PATH]
+        raise _unsound(
             "photo.missing", where, f"it cannot be read: {missing}", "Check the path.", got=missing
         )
     if path.stat().st_size == 0:
-        return Finding("photo.empty", where, "the file is empty", "Copy it again.")
-    return None
+        raise _unsound("photo.empty", path, "the file is empty", "Copy it again.")
 
 
 def _format_of(head: bytes) -> Format | None:
@@ -347,12 +343,8 @@ def _header(path: Path, image_format: Format) -> tuple[PhotoFile, int]:
         metadata = metadata_of_avif(exif, xmp, profile)
     kind: Kind = "cmyk" if image.interpretation == "cmyk" else "grey" if image.bands < 3 else "rgb"
     if image.format not in {"uchar", "ushort"}:
-        raise _refused(path, f"it holds values of type {image.format}")
+        raise _unsound("photo.depth", path, f"it holds values of type {image.format}", _EIGHT_OR_16_BITS)
     return PhotoFile(path, image_format, (image.width, image.height), kind, metadata), frames
-
-
-def _refused(path: Path, message: str, hint: str = "Export it with 8 or 16 bits a channel.") -> UnsoundError:
-    return UnsoundError.of(Finding("photo.depth", str(path), message, hint))
 
 
 def _refuse_other_jpeg(path: Path, metadata: Metadata) -> None:
@@ -361,11 +353,10 @@ def _refuse_other_jpeg(path: Path, metadata: Metadata) -> None:
     if frame is None:
         return
     if frame.kind[0] in _LOSSLESS_FRAMES:
-        raise _refused(path, "it is a lossless JPEG", _EXPORT)
+        raise _unsound("photo.depth", path, "it is a lossless JPEG", _EXPORT)
     if frame.payload[:1] not in {b"", b"\x08"}:
-        raise _refused(
-            path, f"it is a JPEG of {frame.payload[0]} bits", "Export it as an 8-bit JPEG or a TIFF."
-        )
+        message = f"it is a JPEG of {frame.payload[0]} bits"
+        raise _unsound("photo.depth", path, message, "Export it as an 8-bit JPEG or a TIFF.")
 
 
 def stored_image(path: Path, image_format: Format, shrink: int = 1) -> pyvips.Image:
@@ -390,12 +381,8 @@ def _vips_pixels(image: pyvips.Image, kind: Kind) -> Pixels:
 
 def _shrink(size_wh: tuple[int, int], least_wh: tuple[int, int]) -> int:
     """By how much a JPEG may be decoded smaller, so that it still covers a size."""
-    fits = [
-        factor
-        for factor in (8, 4, 2)
-        if all(side // factor >= least for side, least in zip(size_wh, least_wh, strict=True))
-    ]
-    return fits[0] if fits else 1
+    most = min(side // max(1, least) for side, least in zip(size_wh, least_wh, strict=True))
+    return next((factor for factor in (8, 4, 2) if factor <= most), 1)
 
 
 # ---------------------------------------------------------------- TIFF
@@ -435,31 +422,30 @@ def _tiff_header(path: Path) -> tuple[PhotoFile, int]:
 
 def _refuse_other_tiff(path: Path, page: tifffile.TiffPage) -> None:
     """What else is stored as TIFF, and pixels whose colours would be guessed."""
-    photometric, compression = int(page.photometric), int(page.compression)
+    photometric, compression, bits = int(page.photometric), int(page.compression), page.bitspersample
+    stored_bytes = page.imagewidth * page.imagelength * page.samplesperpixel * bits // 8
+    code, message, hint = "photo.depth", "", _EIGHT_OR_16_BITS
     if photometric in _RAW_PHOTOMETRICS or _is_camera_raw(page.parent):
-        raise UnsoundError.of(Finding("photo.unreadable", str(path), "it is a camera raw file", _DEVELOP))
-    if int(page.sampleformat) == 3:
-        raise _refused(path, "it holds floating-point values, whose white is unknown")
-    if page.bitspersample > 16 or int(page.sampleformat) != 1:
-        raise _refused(path, f"it holds {page.bitspersample}-bit integers")
-    if int(page.planarconfig) not in {1, 2}:
-        raise _refused(path, f"its planes are stored in way {int(page.planarconfig)}, which is unknown")
-    if page.samplesperpixel > 16 or page.imagedepth != 1:
-        raise _refused(path, f"it holds {page.samplesperpixel} channels")
-    stored_bytes = page.imagewidth * page.imagelength * page.samplesperpixel * page.bitspersample // 8
-    if stored_bytes > _MOST_TIFF_BYTES:
+        code, message, hint = "photo.unreadable", "it is a camera raw file", _DEVELOP
+    elif int(page.sampleformat) == 3:
+        message = "it holds floating-point values, whose white is unknown"
+    elif bits > 16 or int(page.sampleformat) != 1:
+        message = f"it holds {bits}-bit integers"
+    elif int(page.planarconfig) not in {1, 2}:
+        message = f"its planes are stored in way {int(page.planarconfig)}, which is unknown"
+    elif page.samplesperpixel > 16 or page.imagedepth != 1:
+        message = f"it holds {page.samplesperpixel} channels"
+    elif stored_bytes > _MOST_TIFF_BYTES:
+        code, hint = "photo.large", "Scale it down, or export it without layers."
         message = f"its {page.samplesperpixel} channels take {stored_bytes >> 20} MB"
-        raise UnsoundError.of(
-            Finding("photo.large", str(path), message, "Scale it down, or export it without layers.")
-        )
-    if compression not in _TIFF_COMPRESSIONS:
-        name = getattr(page.compression, "name", str(compression))
-        raise _refused(
-            path, f"its compression {name} is not supported", "Export it with LZW or ZIP compression."
-        )
-    if photometric not in {0, 1, 2, 3, 5} and not (photometric == _YCBCR and compression == _TIFF_JPEG):
-        name = getattr(page.photometric, "name", str(photometric))
-        raise _refused(path, f"its colours are stored as {name}", "Export it as RGB.")
+    elif compression not in _TIFF_COMPRESSIONS:
+        hint = "Export it with LZW or ZIP compression."
+        message = f"its compression {getattr(page.compression, 'name', compression)} is not supported"
+    elif photometric not in {0, 1, 2, 3, 5} and not (photometric == _YCBCR and compression == _TIFF_JPEG):
+        hint = "Export it as RGB."
+        message = f"its colours are stored as {getattr(page.photometric, 'name', photometric)}"
+    if message:
+        raise _unsound(code, path, message, hint)
 
 
 def _is_camera_raw(file: tifffile.TiffFile) -> bool:
