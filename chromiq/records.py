@@ -73,6 +73,11 @@ class GarmentMask:
     reasons: tuple[str, ...] = ()
     source: str = "given"
 
+    @property
+    def is_given(self) -> bool:
+        """Whether the user gave it, so that it is used as it is."""
+        return self.source == "given"
+
 
 @dataclass(frozen=True)
 class Degradation:

@@ -75,7 +75,9 @@ def correct(
     plan = plan_correction(Subject(right, still_life_mask, photo, found), options)
     values, out_of_gamut = on_model.copy(), 0.0
     if plan.colour_map is not None:
-        changed = apply_colour_map(on_model, found.mask, plan.colour_map, space=spaces[1])
+        changed = apply_colour_map(
+            on_model, found.mask, plan.colour_map, spaces[1], has_rim=not found.is_given
+        )
         values, out_of_gamut = changed.within(on_model), changed.out_of_gamut
     is_applied = plan.colour_map is not None
     return values, replace(record_of(plan, found), applied=is_applied, out_of_gamut=round(out_of_gamut, 4))

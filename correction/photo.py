@@ -177,7 +177,9 @@ def correct_subject(
         exchanged = _named_in_reverse(subject)
         plan = plan_correction(subject, options, fit=fit, generated=generated, exchanged=exchanged)
         if plan.colour_map is not None:
-            changed = apply_colour_map(photo.values, found.mask, plan.colour_map, space=photo.space)
+            changed = apply_colour_map(
+                photo.values, found.mask, plan.colour_map, photo.space, has_rim=not found.is_given
+            )
     exports: tuple[str, ...] = ()
     if changed is None:
         written = copy_untouched(out, photo)

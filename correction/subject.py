@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from chromiq.dataset_builder.segmenters.classic.body import Body
 from chromiq.dataset_builder.segmenters.doubts import with_doubt_of_label
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.errors import Finding, UnsoundError
+from chromiq.imaging.masks import with_rim
 from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.photos.images import Photo, read_mask, read_photo
 from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
@@ -135,7 +136,7 @@ def read_subject(
 def find_garment(
     still_life: RgbImage, on_model: RgbImage, segmenter: Segmenter, mask: Path | None = None
 ) -> GarmentMask:
-    """The garment on the on-model photo, as a mask file says or else as the segmenter finds it.
+    """The garment on the on-model photo: as a mask file says, or as the segmenter finds it, with its rim.
 
     Raises:
         UnsoundError: if the mask file cannot be read or has another size than the photo.
@@ -143,7 +144,7 @@ def find_garment(
     if mask is None:
         label = segmenter.label([(still_life, on_model)])[0]
         found = segmenter.segment([SegmentationTask(still_life, on_model, label.name)])[0]
-        return with_doubt_of_label(found, label)
+        return with_doubt_of_label(replace(found, mask=with_rim(found.mask)), label)
     given = read_mask(mask)
     if given.shape != on_model.shape[:2]:
         needs, has = (f"{shape[1]}x{shape[0]}" for shape in (on_model.shape, given.shape))

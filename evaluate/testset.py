@@ -181,7 +181,7 @@ def correct_trial(found: Found, generated: RgbImage | None = None) -> tuple[RgbI
         return canvas, f"no clear colour error (expected gain {fit.gain:z.1f} dE00)"
     corrected = canvas.copy()
     panel = cut_on_model(corrected, geometry) if geometry else corrected
-    panel[:] = apply_colour_map(on_model, found.mask, fit.colour_map).within(on_model)
+    panel[:] = apply_colour_map(on_model, found.mask, fit.colour_map, has_rim=True).within(on_model)
     return corrected, ""
 
 

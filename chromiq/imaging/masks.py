@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from chromiq.records import BoolMask, FloatImage
 
 # Of a photo's longer side: over how much a change of colour fades in from a mask's edge.
 _EDGE_SHARE = 0.0015
+# Of a photo's longer side: how far cloth shows through beyond a mask that was found, and the filter's reach.
+_RIM_SHARE, _MATTE_SHARE, _LEAST_MATTE_PX = 0.001, 0.006, 6
+_MATTE_SMOOTHNESS = 1e-3
+_MATTE_STRIP_PX = 256
 # Hue of Lab: the middle, and how far it may be on either side. Chardon et al. 1991 put human skin at 35..75.
 _SKIN_HUE_DEG = (52, 26)
 
@@ -47,6 +54,55 @@ def inner_edge(mask: BoolMask, photo_side_px: int, least_px: float = 1.5) -> Flo
     distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
     fallen: FloatImage = np.minimum(distance / np.float32(max(least_px, _EDGE_SHARE * photo_side_px)), 1)
     return fallen
+
+
+def with_rim(mask: BoolMask) -> BoolMask:
+    """The mask ``(H, W)`` of a whole photo, and the pixel or two around it where cloth may show through."""
+    side_px = 2 * _rim_px(max(mask.shape)) + 1
+    return cv2.dilate(mask.astype(np.uint8), np.ones((side_px, side_px), np.uint8)) > 0
+
+
+def matte(mask: BoolMask, photo: NDArray[Any], box: tuple[slice, slice]) -> FloatImage:
+    """How much of each pixel is the garment: float32 in 0..1, 0 outside the mask.
+
+    The guided filter (He, Sun, Tang: Guided image filtering, 2013) of the mask without its rim, guided by the
+    photo's grey values; in strips of rows, with the same result as at once.
+
+    Args:
+        mask: ``(H, W)`` bool, with its rim as `with_rim` adds it.
+        photo: ``(H, W, 3)`` uint8 or uint16.
+        box: rows and columns that hold all of the mask, as `bounding_box` gives them.
+
+    Returns:
+        ``(h, w)``, that part of the photo.
+    """
+    side_px = max(mask.shape)
+    rim_px = 2 * _rim_px(side_px) + 1
+    sure = cv2.erode(mask.astype(np.uint8), np.ones((rim_px, rim_px), np.uint8), borderValue=0)
+    reach_px = max(_LEAST_MATTE_PX, round(_MATTE_SHARE * side_px))
+    weight = np.zeros_like(mask[box], np.float32)
+
+    def mean(image: FloatImage) -> FloatImage:
+        return cv2.boxFilter(image, -1, (2 * reach_px + 1, 2 * reach_px + 1))
+
+    left = max(0, box[1].start - 2 * reach_px)
+    columns = slice(left, box[1].stop + 2 * reach_px)
+    for strip in range(0, len(weight), _MATTE_STRIP_PX):
+        first = box[0].start + strip
+        above = min(first, 2 * reach_px)
+        rows = slice(first - above, first + _MATTE_STRIP_PX + 2 * reach_px)
+        grey = photo[rows, columns].mean(axis=2, dtype=np.float32) / np.float32(np.iinfo(photo.dtype).max)
+        cloth = sure[rows, columns].astype(np.float32)
+        slope = mean(grey * cloth) - mean(grey) * mean(cloth)
+        slope /= mean(grey * grey) - mean(grey) ** 2 + np.float32(_MATTE_SMOOTHNESS)
+        filtered = mean(slope) * grey + mean(mean(cloth) - slope * mean(grey))
+        part = weight[strip : strip + _MATTE_STRIP_PX]
+        part[:] = filtered[above : above + len(part), box[1].start - left :][:, : len(part[0])]
+    return np.clip(weight, 0, 1) * mask[box]
+
+
+def _rim_px(photo_side_px: int) -> int:
+    return max(1, round(_RIM_SHARE * photo_side_px))
 
 
 def skin_hue(lab: FloatImage) -> BoolMask:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from chromiq.imaging.masks import bounding_box, inner_edge
+from chromiq.imaging.masks import bounding_box, inner_edge, matte
 from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.records import BoolMask, FloatImage, RgbImage
 from chromiq.runtime.workers import thread_per_core
@@ -224,7 +224,12 @@ class Recoloured(NamedTuple):
 
 
 def apply_colour_map(
-    photo: NDArray[Any], mask: BoolMask, colour_map: MapsColours, space: ColourSpace = SRGB
+    photo: NDArray[Any],
+    mask: BoolMask,
+    colour_map: MapsColours,
+    space: ColourSpace = SRGB,
+    *,
+    has_rim: bool = False,
 ) -> Recoloured:
     """A photo with the map applied inside the mask, softly at its edge; the rest bit-identical.
 
@@ -233,6 +238,7 @@ def apply_colour_map(
         mask: ``(H, W)`` bool.
         colour_map: what to apply, in Lab.
         space: what the photo's values mean.
+        has_rim: whether the mask holds the rim that `with_rim` adds, where the photo tells what is garment.
     """
     if not mask.any():
         nowhere = (slice(0, 0), slice(0, 0))
@@ -240,7 +246,7 @@ def apply_colour_map(
     box = bounding_box(mask, margin_px=1)
     before, inside = photo[box], mask[box]
     after = before.copy()
-    weight = inner_edge(inside, max(mask.shape))
+    weight = matte(mask, photo, box) if has_rim else inner_edge(inside, max(mask.shape))
     # Strips of rows: where the garment is, taken of all of it at once, would be more than the photo itself.
     rows_px = max(1, _CHUNK // inside.shape[1])
     strips = [slice(top, top + rows_px) for top in range(0, len(inside), rows_px)]

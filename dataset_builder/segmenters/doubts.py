@@ -122,8 +122,9 @@ def with_doubt_of_label(found: GarmentMask, label: GarmentLabel) -> GarmentMask:
     if label.score > 0:
         return found
     reasons = (*found.reasons, "nothing_named")
-    given = found.source == "given"
-    confidence = min(found.confidence, _NAME_DOUBTED) if given else limited(found.confidence, reasons)
+    confidence = (
+        min(found.confidence, _NAME_DOUBTED) if found.is_given else limited(found.confidence, reasons)
+    )
     return replace(found, confidence=confidence, reasons=reasons)
 
 

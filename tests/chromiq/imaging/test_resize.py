@@ -1,11 +1,13 @@
 """Other sizes of photos and masks: what is kept."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chromiq.imaging.masks import inner_edge
+from chromiq.imaging import masks
+from chromiq.imaging.masks import bounding_box, inner_edge, matte, with_rim
 from chromiq.imaging.resize import coverage, fit_height, fit_side, resize_fast, resize_mask
 
 sides = st.integers(8, 90)
@@ -63,3 +65,31 @@ def test_a_feather_stays_inside_its_mask(mask, photo_side_px):
     assert (weight[~mask] == 0).all()
     assert (weight[mask] > 0).all()
     assert weight.max() <= 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(boxes(), st.sampled_from([np.uint8, np.uint16]), st.integers(0, 99))
+def test_a_matte_stays_inside_its_mask_and_knows_no_strips(mask, dtype, seed):
+    photo = np.random.default_rng(seed).integers(0, np.iinfo(dtype).max, (*mask.shape, 3)).astype(dtype)
+    grown = with_rim(mask)
+    box = bounding_box(grown)
+    weight = matte(grown, photo, box)
+    assert (weight[~grown[box]] == 0).all()
+    assert 0 <= weight.min() <= weight.max() <= 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(masks, "_MATTE_STRIP_PX", 7)
+        np.testing.assert_allclose(matte(grown, photo, box), weight, atol=1e-5)
+
+
+def test_a_matte_follows_a_soft_edge_that_a_mask_misses_by_a_pixel():
+    rows, columns = np.indices((200, 200))
+    truth = np.clip(60.5 - np.hypot(rows - 100, columns - 100), 0, 1)
+    photo = np.rint(200 - 150 * truth)[..., None].repeat(3, axis=2).astype(np.uint8)
+    found = np.roll(truth > 0.5, 1, axis=1)
+    grown = with_rim(found)
+    box = bounding_box(grown)
+    rim = cv2.dilate((truth > 0).astype(np.uint8), np.ones((5, 5)))[box].astype(bool)
+    soft, hard = (
+        np.abs(weight - truth[box])[rim] for weight in (matte(grown, photo, box), inner_edge(found, 200)[box])
+    )
+    assert soft.mean() < 0.65 * hard.mean()

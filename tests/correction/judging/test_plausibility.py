@@ -115,9 +115,13 @@ def test_cloth_in_the_colour_of_skin_is_no_face():
     rng = np.random.default_rng(5)
     shade = pair.on_model.mean(axis=2, keepdims=True) / 150
     tan = np.clip(np.array([205, 150, 95]) * shade + rng.normal(0, 2, pair.on_model.shape), 0, 255)
-    photo = np.where(pair.on_model_mask[..., None], tan, pair.on_model).astype(np.uint8)
+    photo = np.where(pair.on_model_mask[..., None], tan, pair.on_model).astype(np.uint8)[
+        :340
+    ]  # cut at the knee
     assert find_bodies(photo, photo)[0].face is not None  # so that there is something to tell apart
-    seen = look_at_photos(pair.still_life, pair.still_life_mask, photo, GarmentMask(pair.on_model_mask, 1.0))
+    seen = look_at_photos(
+        pair.still_life, pair.still_life_mask, photo, GarmentMask(pair.on_model_mask[:340], 1.0)
+    )
     assert (seen.face_share, seen.exchanged) == (0.0, False)
 
 
