@@ -8,10 +8,8 @@ signatures.
 from __future__ import annotations
 
 import io
-import re
 import struct
 import zlib
-from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -53,6 +51,7 @@ from chromiq.photos.tiff import (
     read_directory,
     write_tiff,
 )
+from chromiq.photos.xmp import without_pictures
 
 _XMP_MORE_HEAD = b"http://ns.adobe.com/xmp/extension/\0"
 _GAIN_MAP_HEAD = b"urn:iso:std:iso:ts:21496:-1\0"
@@ -82,16 +81,6 @@ _RESOURCE_MARKS = frozenset({b"8BIM", b"MeSa", b"PHUT", b"AgHg", b"DCSR"})
 _THUMBNAIL_RESOURCES = frozenset({0x0409, 0x040C})
 _IPTC_RESOURCE, _IPTC_DIGEST, _EXIF_RESOURCE = 0x0404, 0x0425, 0x0422
 _CLIPPING_PATHS = range(0x07D0, 0x0BB7)
-# Namespaces of XMP that only speak of pictures stored elsewhere in the old file.
-_XMP_PICTURES = {
-    "http://ns.adobe.com/hdr-gain-map/1.0/": "gain map",
-    "http://ns.apple.com/HDRGainMap/1.0/": "gain map",
-    "http://ns.google.com/photos/1.0/container/": "index of second pictures",
-    "http://ns.google.com/photos/1.0/camera/": "motion photo",
-    "http://ns.google.com/photos/1.0/depthmap/": "depth map",
-    "http://ns.google.com/photos/1.0/image/": "second picture",
-}
-_MOST_PREFIXES = 16
 
 
 @dataclass
@@ -344,21 +333,10 @@ class Carried:
         if packet is None:
             return None
         self.keep("XMP")
-        try:
-            text = packet.decode("utf-8")
-        except UnicodeDecodeError:
-            return packet
-        bare = _without_elements(text, r"[\w-]+:Thumbnails")
-        if bare != text:
-            self.drop("XMP thumbnails")
-        for namespace, name in _XMP_PICTURES.items():
-            declared = rf"""xmlns:([\w-]+)\s*=\s*["']{re.escape(namespace)}["']"""
-            for prefix in list(dict.fromkeys(re.findall(declared, bare)))[:_MOST_PREFIXES]:
-                shorter = _without_properties(bare, rf"{re.escape(prefix)}:[\w-]+")
-                if shorter != bare:
-                    self.drop(name)
-                bare = shorter
-        return _without_properties(bare, r"[\w-]+:HasExtendedXMP").encode("utf-8")
+        bare, dropped = without_pictures(packet)
+        for name in dropped:
+            self.drop(name)
+        return bare
 
     def resources(self, data: bytes | None) -> bytes | None:
         """Photoshop's image resources without thumbnails."""
@@ -455,32 +433,6 @@ def _entries(data: bytearray, first: int, order: Order) -> Iterator[tuple[int, i
     for place in range(first + 2, min(first + 2 + 12 * count, len(data) - 11), 12):
         tag, _, _, value = struct.unpack_from(f"{order}HHII", data, place)
         yield tag, place, value
-
-
-def _without_properties(text: str, names: str) -> str:
-    """XMP without the elements and attributes whose names match a pattern."""
-    return re.sub(rf"""\s(?:{names})\s*=\s*("[^"]*"|'[^']*')""", "", _without_elements(text, names))
-
-
-def _without_elements(text: str, names: str) -> str:
-    """XMP without the elements whose names match a pattern; in linear time, as packets reach 100 MB."""
-    ends: dict[str, list[int]] = {}
-    for found in re.finditer(rf"</({names})\s*>", text):
-        ends.setdefault(found[1], []).append(found.end())
-    kept, at = [], 0
-    for found in re.finditer(rf"<({names})\b[^<>]*>", text):
-        if found.start() < at:
-            continue
-        end = found.end()
-        if not found[0].endswith("/>"):
-            later = ends.get(found[1], [])
-            number = bisect_left(later, end)
-            if number == len(later):
-                continue
-            end = later[number]
-        kept.append(text[at : found.start()])
-        at = end
-    return "".join([*kept, text[at:]])
 
 
 def resources(data: bytes | None) -> list[tuple[int, bytes, bytes]]:

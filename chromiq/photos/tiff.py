@@ -342,7 +342,7 @@ def rewritten(
     """
     encode, note = _encoder(path, page), ""
     if encode is None:
-        encode, note = _deflate, f"compression {tifffile.COMPRESSION(page.compression).name} became ZIP"
+        encode, note = _zipped, f"compression {tifffile.COMPRESSION(page.compression).name} became ZIP"
         directory.with_short(259, _DEFLATE)
         directory.with_short(317, 1)
         changed = np.ones_like(changed)
@@ -394,25 +394,26 @@ def _encoder(path: Path, page: tifffile.TiffPage) -> Any:
     return _compressed if page.predictor in {1, 2} and page.fillorder == 1 else None
 
 
-def _differences(part: NDArray[Any], page: tifffile.TiffPage) -> NDArray[Any]:
-    return imagecodecs.delta_encode(part, axis=-2) if page.predictor == 2 else part
-
-
 def _plain(part: NDArray[Any], page: tifffile.TiffPage) -> bytes:
     return part.astype(part.dtype.newbyteorder(page.parent.byteorder)).tobytes()
 
 
 def _compressed(part: NDArray[Any], page: tifffile.TiffPage) -> bytes:
-    ordered = _differences(part, page).astype(part.dtype.newbyteorder(page.parent.byteorder))
+    if page.predictor == 2:
+        part = imagecodecs.delta_encode(part, axis=-2)
     if page.compression == 32773:  # PackBits packs each row by itself
-        return b"".join(imagecodecs.packbits_encode(row.tobytes()) for row in ordered)
+        return b"".join(imagecodecs.packbits_encode(_plain(row, page)) for row in part)
     if page.compression in _ZIP:
-        return bytes(imagecodecs.deflate_encode(ordered.tobytes(), level=_ZIP_LEVEL))
-    return bytes(tifffile.TIFF.COMPRESSORS[page.compression](ordered.tobytes()))
+        return _deflated(_plain(part, page))
+    return bytes(tifffile.TIFF.COMPRESSORS[page.compression](_plain(part, page)))
 
 
-def _deflate(part: NDArray[Any], page: tifffile.TiffPage) -> bytes:
-    return bytes(imagecodecs.deflate_encode(_plain(part, page), level=_ZIP_LEVEL))
+def _zipped(part: NDArray[Any], page: tifffile.TiffPage) -> bytes:
+    return _deflated(_plain(part, page))
+
+
+def _deflated(data: bytes) -> bytes:
+    return bytes(imagecodecs.deflate_encode(data, level=_ZIP_LEVEL))
 
 
 def _jpeg(part: NDArray[Any], page: tifffile.TiffPage, sampling: tuple[int, int]) -> bytes:
@@ -441,17 +442,8 @@ def plain_directory(
     height_px, width_px, channels = pixels.shape
     rows = max(1, min(height_px, (1 << 20) // (width_px * channels * pixels.itemsize)))
     ordered = pixels.dtype.newbyteorder(order)
-    strips = [
-        bytes(
-            imagecodecs.deflate_encode(
-                imagecodecs.delta_encode(np.ascontiguousarray(pixels[top : top + rows]), axis=-2)
-                .astype(ordered)
-                .tobytes(),
-                level=_ZIP_LEVEL,
-            )
-        )
-        for top in range(0, height_px, rows)
-    ]
+    parts = (np.ascontiguousarray(pixels[top : top + rows]) for top in range(0, height_px, rows))
+    strips = [_deflated(imagecodecs.delta_encode(part, axis=-2).astype(ordered).tobytes()) for part in parts]
     shorts: dict[int, tuple[int, ...]] = {
         258: (8 * pixels.itemsize,) * channels, 259: (_DEFLATE,), 262: (2,), 277: (channels,),
         284: (1,), 317: (2,), **({338: (2,)} if channels == 4 else {}),
