@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from chromiq.colour import srgb_to_lab
 from chromiq.correction.fitting.colour_map import ColourMap
+from chromiq.correction.fitting.dyes import find_dyes
 from chromiq.correction.fitting.garment_look import look
+from chromiq.correction.fitting.hypotheses import even_places
 from chromiq.errors import UsageError
 from chromiq.photos.images import read_photo
 from chromiq.records import FloatImage
@@ -27,7 +29,8 @@ _TO_D50 = np.array(
 _DELTA = 6 / 29
 # Of a swatch the middle: its edge may be paper, its name or a neighbour.
 _MIDDLE_SHARE = 0.5
-_LEAST_CHROMA, _MOST_FACTOR = 5.0, 3.0
+# Mean chroma below which hue says little; how much the dyes of a print may be stretched from each other.
+_LEAST_CHROMA, _MOST_FACTOR = 5.0, 2.0
 
 
 def parse_target(text: str) -> tuple[float, float, float]:
@@ -65,8 +68,9 @@ def _middle(size: int) -> slice:
 def target_map(seen_lab: FloatImage, target_lab: tuple[float, float, float]) -> ColourMap:
     """The map that gives the garment's mean colour a target, folds and pattern kept.
 
-    Lightness is shifted. Hue and chroma are turned and scaled, so that grey stays grey, unless the garment or
-    the target has hardly any chroma: then a*, b* are shifted too.
+    Lightness is shifted, and chroma goes with the light, ``L* + 16``, as on dyed cloth. What a*, b* vary
+    beside that is turned and scaled with the mean, so that the white of a print stays white; on cloth of one
+    dye it is noise, and is not amplified.
 
     Args:
         seen_lab: ``(P, 3)`` Lab pixels of the garment.
@@ -75,10 +79,13 @@ def target_map(seen_lab: FloatImage, target_lab: tuple[float, float, float]) -> 
     mean = look(seen_lab).mean
     target = from_d50(np.array(target_lab))
     before, after = complex(mean[1], mean[2]), complex(target[1], target[2])
+    # The ratio of the two, but 1 for grey, whose hue is noise.
+    factor = (after * before.conjugate() + _LEAST_CHROMA**2) / (abs(before) ** 2 + _LEAST_CHROMA**2)
+    is_print = find_dyes(seen_lab[even_places(seen_lab)]).any()
+    factor *= min(1.0, (_MOST_FACTOR if is_print else 1.0) / max(abs(factor), 1e-9))
     matrix = np.eye(3)
-    if min(abs(before), abs(after)) > _LEAST_CHROMA and abs(after / before) < _MOST_FACTOR:
-        factor = after / before
-        matrix[1:, 1:] = [[factor.real, -factor.imag], [factor.imag, factor.real]]
+    matrix[1:, 1:] = [[factor.real, -factor.imag], [factor.imag, factor.real]]
+    matrix[1:, 0] = (target[1:] - matrix[1:, 1:] @ mean[1:]) / (mean[0] + 16)
     return ColourMap(matrix, mean, target)
 
 

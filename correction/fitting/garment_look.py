@@ -110,6 +110,11 @@ def lit_difference(flat: Look, worn: Look) -> FloatImage:
     return lighter
 
 
+def folds_width(flat: Look, worn: Look) -> FloatImage:
+    """Width of lightness, 10th to 90th percentile, that folds and shade on a body add: ``(...)`` L*."""
+    return np.sqrt(np.maximum(np.exp(2 * worn.contrast) - np.exp(2 * flat.contrast), 0))
+
+
 def log_likelihood(flat: Look, worn: Look, tolerances: Tolerances) -> FloatImage:
     """How likely looks are of one garment, mean a*, b* aside: ``(...)``; 0 at best where folds are many.
 
@@ -120,8 +125,8 @@ def log_likelihood(flat: Look, worn: Look, tolerances: Tolerances) -> FloatImage
     """
     off = differences(flat, worn, tolerances.folds_width)
     off[..., 4:] -= tolerances.variation_worn
-    folds = np.sqrt(np.maximum(np.exp(2 * worn.contrast) - np.exp(2 * flat.contrast), 0))
-    lit = np.minimum(np.hypot(tolerances.lit_even, tolerances.lit_of_folds * folds), tolerances.lit_most)
+    lit = np.hypot(tolerances.lit_even, tolerances.lit_of_folds * folds_width(flat, worn))
+    lit = np.minimum(lit, tolerances.lit_most)
     off[..., 0] /= lit
     off[..., 1:] /= (tolerances.contrast, *(tolerances.shading,) * 2, *(tolerances.variation,) * 2)
     tails = np.log1p(np.square(off) / _DEGREES_OF_FREEDOM)

@@ -36,12 +36,12 @@ _KEPT_SHARE = 0.8
 
 
 def fit_hybrid(
-    flat_lab: FloatImage, seen_lab: FloatImage, on_model: RgbImage, mask: BoolMask, generated: RgbImage
+    wanted_lab: FloatImage, seen_lab: FloatImage, on_model: RgbImage, mask: BoolMask, generated: RgbImage
 ) -> ColourFit:
     """The map from the garment's colours on the model to those it truly has, by what a network made of it.
 
     Args:
-        flat_lab: ``(P, 3)`` Lab pixels of the garment on the still-life.
+        wanted_lab: ``(P, 3)`` Lab pixels of the garment on the still-life.
         seen_lab: ``(Q, 3)`` Lab pixels of the garment on the on-model photo.
         on_model: ``(H, W, 3)`` uint8 sRGB, the on-model photo.
         mask: ``(H, W)`` bool, the garment on it.
@@ -50,12 +50,12 @@ def fit_hybrid(
     Returns:
         The fit, whose interval and remainder are not known; the note says what was taken of the network.
     """
-    fit = fit_colours(flat_lab, seen_lab)
+    fit = fit_colours(wanted_lab, seen_lab)
     network, doubt = network_map(on_model, mask, generated)
     if network is None:
         return ColourFit(fit.colour_map, fit.gain, note=f"without the network's colour: {doubt}")
     assert fit.remaining is not None  # a fit without a network always says
-    lightness, chroma = network_shares(flat_lab, network.apply(seen_lab), fit.remaining)
+    lightness, chroma = network_shares(wanted_lab, network.apply(seen_lab), fit.remaining)
     colour_map = BlendedMap(fit.colour_map, network, np.array([lightness, chroma, chroma]))
     moved = float(np.linalg.norm(colour_map.apply(seen_lab) - seen_lab, axis=1).mean())
     return ColourFit(
@@ -65,14 +65,16 @@ def fit_hybrid(
     )
 
 
-def network_shares(flat_lab: FloatImage, network_lab: FloatImage, uncertainty: float) -> tuple[float, float]:
+def network_shares(
+    wanted_lab: FloatImage, network_lab: FloatImage, uncertainty: float
+) -> tuple[float, float]:
     """How much of the lightness and of the chroma to take from a network, each 0..1.
 
     Two estimates are weighed by the inverse squares of the errors they are expected to leave. Without a
     network chroma is known from the still-life, lightness is not: of a network the reverse is worth more.
 
     Args:
-        flat_lab: ``(P, 3)`` Lab pixels of the garment on the still-life.
+        wanted_lab: ``(P, 3)`` Lab pixels of the garment on the still-life.
         network_lab: ``(Q, 3)`` Lab pixels of the garment as the network has it.
         uncertainty: dE00 that the correction without a network is expected to leave.
 
@@ -81,7 +83,7 @@ def network_shares(flat_lab: FloatImage, network_lab: FloatImage, uncertainty: f
     >>> round(lightness, 2), round(chroma, 2)
     (0.5, 0.2)
     """
-    flat, seen = look(flat_lab), look(network_lab)
+    flat, seen = look(wanted_lab), look(network_lab)
     off_chroma = float(np.hypot(*(seen.mean - flat.mean)[1:]))
     off_lightness = abs(float(lit_difference(flat, seen)))
     far = max(0.0, off_chroma - _FARTHEST, off_lightness - _FARTHEST)

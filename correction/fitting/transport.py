@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chromiq.colour import delta_e_lab
-from chromiq.correction.fitting.garment_look import lit_difference, look
+from chromiq.correction.fitting.garment_look import folds_width, lit_difference, look
 from chromiq.correction.fitting.hypotheses import Hypotheses
 from chromiq.records import FloatImage
 
@@ -30,6 +30,8 @@ _MAP_ROUNDS = 2
 _NEGLIGIBLE_WEIGHT = 1e-3
 # Shares of the three proposals; that from the photo fades as the hypotheses move colours by so many dE00.
 TRANSPORTED_SHARE, PHOTO_SHARE, _PHOTO_WITHIN = 0.5, 0.4, 8.0
+# Width of lightness of folds that explain why a garment is darker than on its still-life.
+_FEW_FOLDS = 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +41,7 @@ class Proposals:
     Attributes:
         mean: the mean of the hypotheses by weight.
         transported: that mean with its chroma transported.
-        from_photo: the photo with its chroma transported.
+        from_photo: the photo with its chroma transported, and its lightness where folds may explain it.
         moved: mean dE00 by which `mean` differs from the photo.
     """
 
@@ -59,12 +61,21 @@ def proposals(found: Hypotheses) -> Proposals:
     likely = weight > _NEGLIGIBLE_WEIGHT
     mean = np.tensordot(weight[likely] / weight[likely].sum(), found.lab[likely].astype(np.float64), 1)
     from_mean, from_photo = chroma_maps(mean, found.flat), chroma_maps(found.seen, found.flat)
+    kept = np.mean([from_photo[name] for name in ("affine", "hue bands", "dyes")], axis=0)
+    kept[:, 0] += _unexplained_darkness(found) * (mean - kept)[:, 0]
     return Proposals(
         mean=mean,
         transported=np.mean(list(from_mean.values()), axis=0),
-        from_photo=np.mean([from_photo[name] for name in ("affine", "hue bands", "dyes")], axis=0),
+        from_photo=kept,
         moved=float(delta_e_lab(found.seen[::4], mean[::4]).mean()),
     )
+
+
+def _unexplained_darkness(found: Hypotheses) -> float:
+    """Whether lit cloth is darker than on the still-life without folds that explain it, 0..1."""
+    there, here = look(found.flat), look(found.seen)
+    few = np.exp(-np.square(folds_width(there, here) / _FEW_FOLDS))
+    return float(few) if lit_difference(there, here) < 0 else 0.0
 
 
 def combine(

@@ -56,3 +56,15 @@ def test_transport_keeps_lightness_and_leaves_alone_what_agrees(blue_turned):
             np.testing.assert_array_equal(moved[:, 0], base[:, 0])
             if base is truth:
                 assert np.linalg.norm(moved - base, axis=1).mean() < 1.5
+
+
+@pytest.mark.parametrize(("lighter", "kept"), [(-6, False), (6, True)])
+def test_darkness_that_no_folds_explain_is_an_error_of_all_proposals(lighter, kept):
+    """A garment of few folds is darker than on its still-life only by an error; lighter, it may be so."""
+    flat, _ = print_of([RED], 0)
+    seen = print_of([RED], 1)[0] + [lighter, -6, 6]
+    found = hypotheses(flat, seen, Tolerances())
+    parts = proposals(found)
+    assert abs(parts.mean[:, 0].mean() - found.seen[:, 0].mean()) > 2
+    like = found.seen if kept else parts.mean
+    np.testing.assert_allclose(parts.from_photo[:, 0], like[:, 0], atol=0.5)
