@@ -11,8 +11,17 @@ import numpy as np
 
 from chromiq.colour import linear_to_srgb, srgb_to_linear
 from chromiq.records import BoolMask, FloatImage, RgbImage
-from chromiq.sample_catalogue.cloth import Rgb, albedo_of, stretched_noise
-from chromiq.sample_catalogue.shapes import Detail, Frame, Light, Part, Points, tapered
+from chromiq.sample_catalogue.shapes import (
+    Detail,
+    Frame,
+    Light,
+    Part,
+    Points,
+    Rgb,
+    albedo_of,
+    stretched_noise,
+    tapered,
+)
 
 _SUBPIXEL_BITS = 4
 

@@ -17,7 +17,6 @@ from chromiq.files import write_json
 from chromiq.photos.images import write_mask, write_photo
 from chromiq.records import BoolMask, PhotoPair, RgbImage
 from chromiq.sample_catalogue.canvas import Canvas
-from chromiq.sample_catalogue.cloth import Fabric, Pattern, Rgb, Weave
 from chromiq.sample_catalogue.garments import Clothes, bottom, top
 from chromiq.sample_catalogue.people import (
     ArmPose,
@@ -33,7 +32,7 @@ from chromiq.sample_catalogue.people import (
     neck_part,
     shoe_parts,
 )
-from chromiq.sample_catalogue.shapes import Frame, Light, Part, ellipse
+from chromiq.sample_catalogue.shapes import Fabric, Frame, Light, Part, Pattern, Rgb, Weave, ellipse
 
 BOTTOMS = frozenset({"trousers", "jeans", "shorts", "skirt"})
 

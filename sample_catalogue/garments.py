@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from chromiq.sample_catalogue.cloth import Fabric, Rgb
 from chromiq.sample_catalogue.people import Figure
 from chromiq.sample_catalogue.shapes import (
     Detail,
+    Fabric,
     Fold,
     Part,
     Points,
+    Rgb,
     darker,
     ellipse,
     mirrored,

@@ -11,8 +11,18 @@ from typing import Literal
 
 import numpy as np
 
-from chromiq.sample_catalogue.cloth import Fabric, Rgb
-from chromiq.sample_catalogue.shapes import Detail, Part, Points, darker, ellipse, mirrored, smooth, tube
+from chromiq.sample_catalogue.shapes import (
+    Detail,
+    Fabric,
+    Part,
+    Points,
+    Rgb,
+    darker,
+    ellipse,
+    mirrored,
+    smooth,
+    tube,
+)
 
 ArmPose = Literal["hang", "pocket", "hip", "front", "flat"]
 HairStyle = Literal["short", "bob", "long", "bun", "afro", "buzz"]
