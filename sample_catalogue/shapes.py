@@ -1,4 +1,4 @@
-"""What a drawn sample picture is made of: outlines and the parts, folds and details they bound.
+"""What a drawn sample picture is made of: outlines, the parts, folds and details they bound, and their cloth.
 
 A picture is a list of `Part` painted from back to front. Shapes are polylines in *heads* (1 = the height
 of a head, x to the right, y down), so that one description serves any picture size; `Frame` maps

@@ -1,26 +1,35 @@
 """Labels: the user's word wins, files are read whole or refused with all that is wrong."""
 
+import hashlib
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from chromiq.dataset_builder.build import build
+from chromiq.dataset_builder.inputs import labels as labels_module
 from chromiq.dataset_builder.inputs.labels import (
     decide_label,
     given_label,
     parse_vocabulary,
     read_garments,
+    recall_given,
     write_garments,
+    write_own_garments,
 )
 from chromiq.dataset_builder.options import BuildOptions
-from chromiq.errors import UsageError
+from chromiq.errors import UnsoundError, UsageError
 from chromiq.records import PhotoPair
 from chromiq.sample_catalogue.catalogue import write_catalogue
+from chromiq_cli.verbs import app
 
 WORDS = ("shirt", "trousers", "jacket", "pants")
+OPTIONS = BuildOptions(segmenter="classic", size_wh=(192, 128))
 
 
 def decide(still_life, on_model, words=WORDS):
@@ -81,3 +90,157 @@ def test_the_users_word_goes_into_captions_and_garments_json(tmp_path):
 def test_a_vocabulary_that_is_no_list_of_words_is_refused(text):
     with pytest.raises(UsageError, match="is not a list of different words"):
         parse_vocabulary(text)
+
+
+@pytest.fixture(scope="module")
+def built(catalogue, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("built") / "dataset"
+    build_labelled(catalogue, folder)
+    return folder
+
+
+@pytest.fixture
+def dataset(built, tmp_path):
+    """A copy of the dataset, to change."""
+    return shutil.copytree(built, tmp_path / "dataset")
+
+
+def die(*arguments):
+    raise KeyboardInterrupt
+
+
+def build_labelled(catalogue, folder, **more):
+    return build(catalogue, folder, OPTIONS, masks=catalogue / "truth" / "garment_masks", **more)
+
+
+def edit(dataset, **words):
+    entries = read_garments(dataset / "garments.json")
+    entries.update({f"still-life{key[1:]}.jpg": word for key, word in words.items()})
+    write_garments(dataset / "garments.json", {name: word for name, word in entries.items() if word})
+
+
+def captions(dataset):
+    return {path.stem: path.read_text() for path in sorted((dataset / "gt").glob("*.txt"))}
+
+
+def labels(dataset):
+    lines = (dataset / "manifest.jsonl").read_text().splitlines()
+    return {item["key"]: (item["label"]["name"], item["label"]["source"]) for item in map(json.loads, lines)}
+
+
+def digests(folder):
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != ".chromiq.lock"
+    }
+
+
+def test_an_entry_changed_by_hand_is_used_and_only_its_pair_is_made_again(catalogue, dataset):
+    before = read_garments(dataset / "garments.json")
+    edit(dataset, n2="blouse")
+    assert build_labelled(catalogue, dataset).resumed == 2
+    assert read_garments(dataset / "garments.json") == {**before, "still-life2.jpg": "blouse"}
+    assert labels(dataset)["2"] == ("blouse", "given")
+    assert labels(dataset)["1"][1] == "silhouette"
+    assert "the blouse color" in captions(dataset)["pair2"]
+
+
+def test_it_stays_until_it_is_removed(catalogue, dataset):
+    untouched = digests(dataset)
+    edit(dataset, n2="blouse")
+    build_labelled(catalogue, dataset)
+    edited = digests(dataset)
+    assert build_labelled(catalogue, dataset).resumed == 3
+    assert digests(dataset) == edited
+    edit(dataset, n2=None)
+    assert build_labelled(catalogue, dataset).resumed == 2
+    assert digests(dataset) == untouched
+
+
+def test_garments_given_with_the_command_win_over_it_and_say_so(catalogue, dataset, tmp_path):
+    edit(dataset, n2="blouse", n3="chinos")
+    write_garments(tmp_path / "mine.json", {"still-life2.jpg": "tunic"})
+    summary = build_labelled(catalogue, dataset, garments=tmp_path / "mine.json")
+    (finding,) = summary.findings
+    assert (finding.code, finding.severity) == ("garments.overruled", "warning")
+    assert finding.got == "blouse"
+    assert finding.wanted == "tunic"
+    assert labels(dataset)["2"] == ("tunic", "given")
+    assert labels(dataset)["3"] == ("chinos", "given")
+    whole = digests(dataset)
+    assert build_labelled(catalogue, dataset, garments=tmp_path / "mine.json").resumed == 3
+    assert digests(dataset) == whole
+
+
+@pytest.mark.parametrize("fatal_step", ["_remember", "write_garments", None])
+def test_killed_while_the_file_is_written_nothing_is_misread(tmp_path, monkeypatch, fatal_step):
+    write_own_garments(tmp_path, {"a.jpg": "shirt", "b.jpg": "jacket"}, {})
+    write_garments(tmp_path / "garments.json", {"a.jpg": "shirt", "b.jpg": "coat"})
+    given = recall_given(tmp_path)
+    assert given == {"b.jpg": "coat"}
+    with monkeypatch.context() as patch:
+        if fatal_step:
+            patch.setattr(labels_module, fatal_step, die)
+            with pytest.raises(KeyboardInterrupt):
+                write_own_garments(tmp_path, {"a.jpg": "tunic", "b.jpg": "coat"}, given)
+        else:
+            write_own_garments(tmp_path, {"a.jpg": "tunic", "b.jpg": "coat"}, given)
+    assert recall_given(tmp_path) == given
+
+
+def test_a_build_killed_before_it_writes_the_file_misreads_nothing(catalogue, dataset, tmp_path, monkeypatch):
+    untouched = digests(dataset)
+    write_garments(tmp_path / "mine.json", {"still-life1.jpg": "tunic"})
+
+    with monkeypatch.context() as patch:
+        patch.setattr("chromiq.dataset_builder.build._finish", die)
+        with pytest.raises(KeyboardInterrupt):
+            build_labelled(catalogue, dataset, garments=tmp_path / "mine.json")
+    build_labelled(catalogue, dataset)
+    assert digests(dataset) == untouched
+
+
+def test_an_entry_for_a_garment_that_is_not_here_is_kept_and_reported(catalogue, dataset):
+    edit(dataset, n9="kilt")
+    for _ in range(2):
+        (finding,) = build_labelled(catalogue, dataset).findings
+        assert finding.code == "inputs.unused"
+        assert "still-life9.jpg" in finding.message
+    assert read_garments(dataset / "garments.json")["still-life9.jpg"] == "kilt"
+
+
+def test_a_file_that_cannot_be_read_stops_the_build(catalogue, dataset):
+    (dataset / "garments.json").write_text('{"still-life1.jpg": ""}')
+    before = digests(dataset)
+    with pytest.raises(UnsoundError) as error:
+        build_labelled(catalogue, dataset)
+    assert [finding.code for finding in error.value.findings] == ["garments.label"]
+    assert digests(dataset) == before
+
+
+def test_the_command_line_reads_it_too(catalogue, dataset):
+    edit(dataset, n1="smock")
+    masks = catalogue / "truth" / "garment_masks"
+    command = ["build", catalogue, "--out", dataset, "--masks", masks, "--segmenter", "classic"]
+    result = CliRunner().invoke(app, [*map(str, command), "--size", "192x128", "--workers", "1", "--json"])
+    assert (result.exit_code, json.loads(result.stdout)["resumed_pairs"]) == (0, 2)
+    assert labels(dataset)["1"] == ("smock", "given")
+
+
+def test_labels_survive_a_round_trip(tmp_path):
+    labels = {"still-life1.jpg": "veste d'été", "still-life2.jpg": 'a "shirt"'}
+    write_garments(tmp_path / "garments.json", labels)
+    assert read_garments(tmp_path / "garments.json") == labels
+
+
+def test_every_wrong_entry_is_named(tmp_path):
+    path = tmp_path / "garments.json"
+    path.write_text(json.dumps({"a.jpg": "", "b.jpg": 3, "c.jpg": "two\nlines", "d.jpg": "shirt"}))
+    with pytest.raises(UnsoundError) as caught:
+        read_garments(path)
+    assert len(caught.value.findings) == 3
+    for text in ("[1]", "not json"):
+        path.write_text(text)
+        with pytest.raises(UnsoundError):
+            read_garments(path)

@@ -3,14 +3,17 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from model_presets import MODEL_PRESETS
 
+from chromiq.photos.images import write_photo
 from chromiq.toolkit_configs.checks.config import examine_config
 from chromiq.toolkit_configs.checks.data import cache_findings
 from chromiq.toolkit_configs.checks.keys import key_findings
-from chromiq.toolkit_configs.checks.settings import setting_findings
+from chromiq.toolkit_configs.checks.settings import edit_model_findings, setting_findings
+from chromiq.toolkit_configs.render.compose import as_read, compose_job
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.schema.trainer_job import job_of
 
@@ -187,3 +190,86 @@ def test_captions_that_were_encoded_with_another_control(dataset):
     os.utime(dataset / "control" / "pair2.jpg", ns=(newest_ns, newest_ns))
     (found,) = cache_findings(dataset / "gt", [dataset / "control"])
     assert found.where == str(cache)
+
+
+def edit_findings_of(job):
+    return {finding.code: finding for finding in edit_model_findings(as_read(job), "config.yaml")}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three examples of one size whose still-lifes have two shapes."""
+    for index, still_life_wh in enumerate([(128, 160), (128, 160), (160, 128)]):
+        for name, (width_px, height_px) in (
+            ("gt", (128, 160)),
+            ("control", (128, 160)),
+            ("reference", still_life_wh),
+        ):
+            write_photo(tmp_path / name / f"pair{index}.png", np.zeros((height_px, width_px, 3), np.uint8))
+    return tmp_path
+
+
+def edit_job(model, folder, batch_size):
+    job = compose_job(model, folder, preset="published").job
+    job.process.train.batch_size = batch_size
+    return job
+
+
+@pytest.mark.parametrize("model", ["qwen-image-edit-2509", "qwen-image-edit-2511"])
+def test_qwen_plus_without_cached_text_is_an_error(model, tmp_path):
+    job = compose_job(model, tmp_path / "data").job
+    assert edit_findings_of(job) == {}
+    job.process.train.cache_text_embeddings = False
+    finding = edit_findings_of(job)["config.text_cache"]
+    assert finding.severity == "error"
+    assert finding.hint == "Set train.cache_text_embeddings to true."
+
+
+def test_other_models_need_no_cached_text(tmp_path):
+    for model in ("kontext", "qwen-image-edit", "flux2-klein"):
+        job = compose_job(model, tmp_path / "data").job
+        job.process.train.cache_text_embeddings = False
+        assert edit_findings_of(job) == {}, model
+
+
+@pytest.mark.parametrize("model", ["qwen-image-edit-2509", "flux2", "flux2-klein"])
+def test_references_of_different_shapes_cannot_share_a_batch(model, folder):
+    assert edit_findings_of(edit_job(model, folder, 1)) == {}
+    finding = edit_findings_of(edit_job(model, folder, 2))["config.batch"]
+    assert "pair0 and pair2" in finding.message
+    assert finding.hint == "Set train.batch_size to 1 and train.gradient_accumulation to 2."
+
+
+def test_mage_flow_takes_no_batch_at_all(folder):
+    assert edit_findings_of(edit_job("mage-flow-edit", folder, 1)) == {}
+    finding = edit_findings_of(edit_job("mage-flow-edit", folder, 2))["config.batch"]
+    assert "takes one example at a time" in finding.message
+
+
+def test_models_that_pad_references_take_any_batch(folder):
+    for model in ("krea2-edit", "boogu-image-edit"):
+        assert edit_findings_of(edit_job(model, folder, 2)) == {}, model
+
+
+@pytest.mark.parametrize(
+    ("model", "size_wh", "clash"),
+    [("qwen-image-edit-2509", (256, 320), False), ("flux2", (256, 320), True), ("flux2", (130, 161), False)],
+)
+def test_only_the_shape_that_the_model_is_shown_counts(model, size_wh, clash, folder):
+    """Qwen scales every reference to one area; FLUX.2 leaves small ones as they are, cut to 16 px."""
+    width_px, height_px = size_wh
+    write_photo(folder / "reference" / "pair2.png", np.zeros((height_px, width_px, 3), np.uint8))
+    assert ("config.batch" in edit_findings_of(edit_job(model, folder, 2))) is clash
+
+
+def test_targets_of_different_shapes_are_never_in_one_batch(folder):
+    write_photo(folder / "gt" / "pair2.png", np.zeros((128, 160, 3), np.uint8))
+    assert edit_findings_of(edit_job("flux2", folder, 2)) == {}
+
+
+def test_flux2_ignores_qtype_te(tmp_path):
+    job = compose_job("flux2", tmp_path / "data").job
+    assert edit_findings_of(job) == {}
+    job.process.model.qtype = "uint4"
+    finding = edit_findings_of(job)["config.qtype_te"]
+    assert (finding.severity, finding.wanted, finding.got) == ("warning", "uint4", "qfloat8")

@@ -1,5 +1,6 @@
 """The smoke engine: resumes exactly, saves when stopped, and learns where the mask is white."""
 
+import json
 import os
 import signal
 from importlib.util import find_spec
@@ -7,9 +8,10 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from chromiq.errors import InterruptedRunError, OptionError, UsageError
+from chromiq.errors import InterruptedRunError, OptionError, UnsoundError, UsageError
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.schema.trainer_job import read_job
+from chromiq.toolkit_configs.smoke_engine.engine import latent_weights, masked_loss
 
 MODEL_LIBRARIES = all(find_spec(name) for name in ("torch", "diffusers", "peft"))
 pytestmark = [
@@ -186,3 +188,143 @@ def test_a_seed_gives_the_same_bytes_and_another_seed_others(make_job):
     assert runs["a"].losses == runs["b"].losses != runs["c"].losses
     assert all(np.array_equal(a[key], b[key]) for key in a)
     assert not all(np.array_equal(a[key], c[key]) for key in a)
+
+
+def tensor(values):
+    import torch
+
+    return torch.tensor(values, dtype=torch.float32)
+
+
+def test_weights_are_the_nearest_greys_mapped_to_the_least_weight_and_one():
+    # Nearest takes the first pixel of each 2x2 block; what stands at the others must not count.
+    grey = tensor([[[[1, 0.9, 0, 0.9], [0.9, 0.9, 0.9, 0.9], [0.5, 0.9, 0, 0.9], [0.9, 0.9, 0.9, 0.9]]]])
+    weights = latent_weights(grey, (2, 2), 0.1)
+    assert weights.flatten().tolist() == pytest.approx([1, 0.1, 0.55, 0.1])
+
+
+def test_loss_by_hand():
+    weights = tensor([[[[1, 0.1], [0.55, 0.1]]]])
+    predicted = tensor([[[[1, 2], [3, 4]], [[5, 5], [5, 5]]]])
+    wanted = tensor([[[[0, 0], [0, 0]], [[5, 5], [5, 5]]]])
+    # Squared errors 1, 4, 9, 16 in one of two channels; weights divided by their mean, 1.75 / 4.
+    by_hand = (1 * 1 + 4 * 0.1 + 9 * 0.55 + 16 * 0.1) / (1.75 / 4) / 8
+    assert by_hand == pytest.approx(2.2714286)
+    assert float(masked_loss([predicted], [wanted], [weights])) == pytest.approx(by_hand)
+
+
+def test_black_that_weighs_nothing_hides_any_error():
+    half = tensor([[[[0, 0, 1, 1]] * 2]])
+    weights = latent_weights(half, (2, 4), 0)
+    wrong_in_black = tensor([[[[1e6, -1e6, 1, 1]] * 2]])
+    right_in_black = tensor([[[[0, 0, 1, 1]] * 2]])
+    nothing = wrong_in_black * 0
+    assert float(masked_loss([wrong_in_black], [nothing], [weights])) == 1
+    assert float(masked_loss([right_in_black], [nothing], [weights])) == 1
+
+
+def test_errors_in_white_count_more_than_without_a_mask():
+    predicted, wanted = tensor([[[[0, 0, 3, 3]]]]), tensor([[[[0, 0, 0, 0]]]])
+    weights = latent_weights(tensor([[[[0, 0, 1, 1]]]]), (1, 4), 0)
+    assert float(masked_loss([predicted], [wanted], [weights])) == 9
+    assert float(masked_loss([predicted], [wanted], [weights * 0 + 1])) == 4.5
+
+
+def test_masks_black_all_over_train_everything_alike():
+    predicted, wanted = tensor([[[[1, 2], [3, 4]]]]), tensor([[[[0, 0], [0, 0]]]])
+    black = latent_weights(tensor([[[[0, 0], [0, 0]]]]), (2, 2), 0.1)
+    assert float(masked_loss([predicted], [wanted], [black])) == pytest.approx((1 + 4 + 9 + 16) / 4)
+
+
+def test_the_mean_weight_is_that_of_the_batch_so_a_black_mask_hands_its_share_to_its_neighbour():
+    one, other, nothing = (tensor([[[[value, value]]]]) for value in (2.0, 5.0, 0.0))
+    white, black = tensor([[[[1, 1]]]]), tensor([[[[0, 0]]]])
+    loss = masked_loss([one, other], [nothing, nothing], [white, black])
+    assert float(loss) == 4
+    even = masked_loss([one, other], [nothing, nothing], [white, white])
+    assert float(even) == (4 + 25) / 2
+
+
+def test_weights_that_are_all_zero_are_refused():
+    black = latent_weights(tensor([[[[0, 0]]]]), (1, 2), 0)
+    with pytest.raises(UnsoundError, match="raise mask_min_value"):
+        masked_loss([black], [black], [black])
+
+
+def tensors(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.safetensors"))
+    }
+
+
+def test_it_is_small_and_holds_no_pickle(tiny_kontext):
+    files = [path for path in tiny_kontext.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 2_000_000
+    assert {path.suffix for path in files} == {".json", ".safetensors"}
+
+
+def test_its_parts_are_those_of_the_real_one(tiny_kontext):
+    index = json.loads((tiny_kontext / "model_index.json").read_text())
+    assert index["_class_name"] == "FluxKontextPipeline"
+    assert index["transformer"] == ["diffusers", "FluxTransformer2DModel"]
+    assert index["vae"] == ["diffusers", "AutoencoderKL"]
+    for part in ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler", "transformer"):
+        assert (tiny_kontext / part).is_dir(), part
+
+
+def test_the_seed_gives_its_weights_and_torchs_own_state_stays(tiny_kontext, tmp_path):
+    import torch
+
+    from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import build_tiny_kontext
+
+    before = torch.random.get_rng_state()
+    again, other = build_tiny_kontext(tmp_path / "again"), build_tiny_kontext(tmp_path / "other", seed=1)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert tensors(again) == tensors(tiny_kontext)
+    assert tensors(other).keys() == tensors(tiny_kontext).keys()
+    assert tensors(other) != tensors(tiny_kontext)
+
+
+def test_it_generates_what_prompt_and_control_decide(tiny_kontext):
+    import numpy as np
+    import torch
+    from diffusers import FluxKontextPipeline
+    from PIL import Image
+
+    pipeline = FluxKontextPipeline.from_pretrained(tiny_kontext, use_safetensors=True)
+    pipeline.set_progress_bar_config(disable=True)
+
+    def generate(prompt, grey):
+        return pipeline(
+            image=Image.new("RGB", (64, 48), (grey, grey, grey)),
+            prompt=prompt,
+            width=64,
+            height=48,
+            max_area=64 * 48,
+            _auto_resize=False,
+            num_inference_steps=1,
+            output_type="np",
+            generator=torch.Generator().manual_seed(0),
+        ).images[0]
+
+    image = generate("chromiq Change the dress", 30)
+    assert image.shape == (48, 64, 3)
+    assert np.isfinite(image).all()
+    assert np.array_equal(image, generate("chromiq Change the dress", 30))
+    assert not np.array_equal(image, generate("a letter more", 30))
+    assert not np.array_equal(image, generate("chromiq Change the dress", 220))
+
+
+def test_clip_has_the_weight_names_of_published_checkpoints_which_every_transformers_reads(tiny_kontext):
+    import torch
+    from safetensors import safe_open
+    from transformers import CLIPTextModel
+
+    folder = tiny_kontext / "text_encoder"
+    with safe_open(folder / "model.safetensors", "pt") as weights:
+        saved = {name: weights.get_tensor(name) for name in weights.keys()}  # noqa: SIM118
+    assert all(name.startswith("text_model.") for name in saved)
+    loaded = CLIPTextModel.from_pretrained(folder).state_dict()
+    assert loaded.keys() == {name.removeprefix("text_model.") for name in saved}
+    for name, value in loaded.items():
+        assert torch.equal(value, saved[f"text_model.{name}"]), name

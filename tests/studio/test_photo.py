@@ -1,18 +1,155 @@
-"""Decisions made on the page: the command line keeps them, and the reverse."""
+"""What is shown of a photo is what its file holds."""
 
 import csv
+import io
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from studio_client import finish, until
+import pyvips
+from PIL import Image
+from studio_client import client_of, finish, until
 
 from chromiq.correction.batch import BatchInputs, correct_batch
 from chromiq.correction.results import read_run, write_run
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.files import folder_lock
-from chromiq.photos.images import read_photo, write_photo
-from chromiq.studio import jobs
+from chromiq.photos.colour_space import named_space
+from chromiq.photos.images import encode_lossless, read_photo, vips_image, write_mask, write_photo
+from chromiq.studio import jobs, previews
+from chromiq.studio.previews import BoundedCache, Previews
+
+P3 = named_space("Display P3", "test")
+
+
+def pixels(data):
+    return np.array(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def noise(height_px, width_px, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height_px, width_px, 3), dtype=np.uint8)
+
+
+def write_p3(path, rgb):
+    image = vips_image(rgb)
+    image.set_type(pyvips.GValue.blob_type, "icc-profile-data", P3.profile)
+    path.write_bytes(encode_lossless(image, "PNG"))
+
+
+def test_a_preview_is_the_file_pixel_for_pixel(made_shoot):
+    client, address = client_of(made_shoot)
+    for role, name in (
+        ("still_life", "photos/still-life1"),
+        ("before", "photos/on_model1"),
+        ("after", "corrected/on_model1"),
+    ):
+        shown = pixels(client.get(f"{address}/picture/1/{role}").content)
+        assert np.array_equal(shown, read_photo(made_shoot / f"{name}.jpg").values)
+
+
+def test_a_preview_of_display_p3_has_its_numbers_and_its_profile(tmp_path):
+    rgb = noise(60, 50)
+    write_p3(tmp_path / "p3.png", rgb)
+    shown = Previews().preview(tmp_path / "p3.png")
+    assert np.array_equal(pixels(shown), rgb)
+    assert Image.open(io.BytesIO(shown)).info["icc_profile"] == P3.profile
+
+
+def test_sixteen_bits_are_rounded(tmp_path):
+    values = np.random.default_rng(1).integers(0, 65536, (40, 30, 3)).astype(np.uint16)
+    (tmp_path / "deep.png").write_bytes(encode_lossless(vips_image(values), "PNG"))
+    assert np.abs(pixels(Previews().preview(tmp_path / "deep.png")) - values / 257).max() <= 0.5
+
+
+def test_a_large_photo_is_shown_small_and_in_tiles_of_its_own_pixels(tmp_path, monkeypatch):
+    monkeypatch.setattr(previews, "TILE_PX", 64)
+    rgb = noise(150, 200)
+    (tmp_path / "large.png").write_bytes(encode_lossless(vips_image(rgb), "PNG"))
+    shown = Previews()
+    small = pixels(shown.preview(tmp_path / "large.png", most_px=5000))
+    assert 4500 < small.shape[0] * small.shape[1] <= 5000
+    assert np.array_equal(pixels(shown.tile(tmp_path / "large.png", 1, 1)), rgb[64:128, 64:128])
+    assert np.array_equal(pixels(shown.tile(tmp_path / "large.png", 3, 2)), rgb[128:, 192:])
+    for place in ((4, 0), (0, 3), (-1, 0)):
+        with pytest.raises(IndexError):
+            shown.tile(tmp_path / "large.png", *place)
+
+
+def test_the_outline_is_that_of_the_mask(made_shoot):
+    client, address = client_of(made_shoot)
+    answer = client.get(f"{address}/outline/1/photo.svg")
+    assert answer.headers["content-type"].startswith("image/svg+xml")
+    assert 'viewBox="0 0 224 280"' in answer.text
+    assert answer.text.count("<path") == 2
+
+
+def test_the_eyedropper_reads_the_files_colour(shoot):
+    client, address = client_of(shoot)
+    lab = client.get(f"{address}/colour/1/still_life", params={"x": 1, "y": 1}).json()["lab"]
+    corner = read_photo(shoot / "photos" / "still-life1.jpg").values[:7, :7].reshape(-1, 3).mean(axis=0)
+    assert lab[0] == pytest.approx(100 * corner[1] / 255, abs=4)
+    assert client.get(f"{address}/colour/1/still_life", params={"x": 900, "y": 1}).status_code == 404
+    assert client.get(f"{address}/colour/1/still_life", params={"x": "nan", "y": 1}).status_code == 400
+
+
+def test_a_live_correction_agrees_with_the_file(page):
+    client, address = page
+    before = pixels(client.get(f"{address}/picture/1/before").content).astype(int)
+    whole = client.get(f"{address}/live/1", params={"force": 1, "target_lab": "50,40,-20"})
+    half = client.get(f"{address}/live/1", params={"force": 1, "target_lab": "50,40,-20", "strength": 0.5})
+    none = client.get(f"{address}/live/1", params={"force": 1, "strength": 0})
+    assert np.array_equal(pixels(none.content), before)
+    moved = [np.abs(pixels(answer.content) - before).sum() for answer in (half, whole)]
+    assert 0 < moved[0] < moved[1]
+    figures = json.loads(whole.headers["chromiq-figures"])
+    assert figures["colours"]["delta_e_after"] < 1 < figures["colours"]["delta_e_before"]
+    client.post(f"{address}/decision/1", json={"decision": "force", "target_lab": [50, 40, -20]})
+    finish(client, address)
+    after = pixels(client.get(f"{address}/picture/1/after").content).astype(int)
+    assert np.abs(after - pixels(whole.content)).mean() < 1.5  # a JPEG
+
+
+def test_a_live_correction_says_what_is_wrong(shoot):
+    client, address = client_of(shoot)
+    write_mask(shoot / "corrected" / "garment_masks" / "on_model1.png", np.zeros((280, 224), bool))
+    answer = client.get(f"{address}/live/1")
+    assert answer.status_code == 422
+    assert "black all over" in answer.json()["error"]
+    assert client.get(f"{address}/live/1", params={"strength": 7}).status_code == 400
+
+
+def test_photos_outside_the_folders_are_not_shown(shoot, tmp_path):
+    client, address = client_of(shoot)
+    secret = shoot / "photos" / "on_model1.jpg"
+    secret.unlink()
+    (tmp_path / "secret.jpg").write_bytes((shoot / "photos" / "on_model2.jpg").read_bytes())
+    secret.symlink_to(tmp_path / "secret.jpg")
+    assert client.get(f"{address}/picture/1/before").status_code == 403
+    assert client.get(f"{address}/tile/1/before/0/0").status_code == 403
+    assert client.get(f"{address}/live/1").status_code == 403
+    assert client.get(f"{address}/photo/1").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["picture/9/before", "picture/1/../after", "picture/1/other", "tile/1/after/9/9", "thumbnail/1/x"]
+)
+def test_what_is_not_listed_is_not_there(made_shoot, path):
+    client, address = client_of(made_shoot)
+    assert client.get(f"{address}/{path}").status_code == 404
+
+
+def test_a_cache_keeps_what_was_used_last_and_no_more_than_its_bound():
+    cache, made = BoundedCache(10, len), []
+
+    def of(key):
+        return cache.get(key, lambda: made.append(key) or key * 4)
+
+    for key in "abaca":
+        assert of(key) == key * 4
+    assert made == ["a", "b", "c"]
+    of("b")
+    assert made == ["a", "b", "c", "b"]
 
 
 def rows(shoot):
