@@ -168,8 +168,10 @@ def correct(
     ] = None,
     geometry: Annotated[
         Literal["published", "exact"],
-        typer.Option(help="How the LoRA's dataset was laid out.", rich_help_panel=_LORA),
-    ] = "published",
+        typer.Option(
+            help="How the LoRA's dataset was laid out; the default is that of build.", rich_help_panel=_LORA
+        ),
+    ] = "exact",
     steps: Annotated[
         int | None,
         typer.Option(min=1, help="Denoising steps; by default the model's own.", rich_help_panel=_LORA),

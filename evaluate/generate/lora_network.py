@@ -12,6 +12,7 @@ import numpy as np
 from chromiq.dataset_builder.canvas.buckets import RESOLUTION, bucket_size_wh
 from chromiq.dataset_builder.canvas.captions import caption
 from chromiq.dataset_builder.canvas.stitch import cut_on_model, exact_geometry, published_geometry, stitch
+from chromiq.dataset_builder.options import GeometryName
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.evaluate.generate.images import GenerateOptions, generate
@@ -29,12 +30,12 @@ class LoraNetwork:
 
     Attributes:
         lora: safetensors with diffusers' keys.
-        geometry: layout of the pictures that the LoRA was trained on: ``"published"`` or ``"exact"``.
+        geometry: layout of the pictures that the LoRA was trained on.
     """
 
     lora: Path
     options: GenerateOptions
-    geometry: str = "published"
+    geometry: GeometryName
 
     def settings(self) -> dict[str, Any]:
         """All that decides what it generates; plain data."""
