@@ -100,7 +100,6 @@ def write_catalogue(
     folder: Path,
     *,
     pairs: int = 12,
-    seed: int = 0,
     size_wh: tuple[int, int] = (896, 1120),
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[PhotoPair]:
@@ -116,7 +115,7 @@ def write_catalogue(
     truth = folder / "truth"
     written = []
     for index in range(pairs):
-        pair = draw_pair(index, seed=seed, size_wh=size_wh)
+        pair = draw_pair(index, size_wh=size_wh)
         still_life, on_model = folder / f"still-life{pair.key}.jpg", folder / f"on_model{pair.key}.jpg"
         write_photo(still_life, pair.still_life)
         write_photo(on_model, pair.on_model)

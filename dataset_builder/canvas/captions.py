@@ -18,14 +18,7 @@ _REFERENCE = (
 _SIDE = "right"  # of the on-model photo on a stitched image
 
 
-def caption(
-    model: str,
-    label: str,
-    *,
-    templates: Sequence[str] = (),
-    lot: float = 0.0,
-    trigger: str = TRIGGER_WORD,
-) -> str:
+def caption(model: str, label: str, *, templates: Sequence[str] = (), lot: float = 0.0) -> str:
     """The caption of an example.
 
     Args:
@@ -33,7 +26,6 @@ def caption(
         label: the garment's name, used as it is.
         templates: as `check_templates` accepts them, instead of the published sentence.
         lot: 0 to below 1, which template is used.
-        trigger: the word that the LoRA responds to.
 
     >>> caption("kontext", "jacket")
     'chromiq Change the jacket color on the right to match the left'
@@ -46,7 +38,7 @@ def caption(
     if not label.strip() or not label.isprintable():
         raise UsageError(f"{label!r} is not a garment name on one line. Name the garment in garments.json.")
     known = templates or (published_template(find_model(model)),)
-    return known[int(lot * len(known))].format(trigger=trigger, garment=label, side=_SIDE)
+    return known[int(lot * len(known))].format(trigger=TRIGGER_WORD, garment=label, side=_SIDE)
 
 
 def published_template(model: EditModel) -> str:

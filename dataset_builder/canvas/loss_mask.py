@@ -62,21 +62,20 @@ def panel_mask(geometry: Geometry) -> LossMask:
     return mask
 
 
-def garment_mask(geometry: Geometry, mask: BoolMask, floor: float = PHOTO_FLOOR) -> LossMask:
-    """White on the garment, `floor` on the rest of the on-model photo, a soft edge between; else black.
+def garment_mask(geometry: Geometry, mask: BoolMask) -> LossMask:
+    """White on the garment, `PHOTO_FLOOR` on the rest of the on-model photo, a soft edge between; else black.
 
     Args:
         mask: ``(H, W)`` bool, the garment on the on-model photo, of the photo's own size.
-        floor: 0..1, the weight of the photo outside the garment, which keeps skin and background in place.
     """
     left, top, right, bottom = geometry.on_model_xyxy
     weight = panel_mask(geometry)
-    weight[top:bottom, left:right] = _photo_weights(mask, (right - left, bottom - top), floor)
+    weight[top:bottom, left:right] = _photo_weights(mask, (right - left, bottom - top))
     return weight
 
 
-def _photo_weights(mask: BoolMask, size_wh: tuple[int, int], floor: float = PHOTO_FLOOR) -> LossMask:
-    return np.rint(255 * (floor + (1 - floor) * soft_mask(mask, size_wh))).astype(np.uint8)
+def _photo_weights(mask: BoolMask, size_wh: tuple[int, int]) -> LossMask:
+    return np.rint(255 * (PHOTO_FLOOR + (1 - PHOTO_FLOOR) * soft_mask(mask, size_wh))).astype(np.uint8)
 
 
 def soft_mask(mask: BoolMask, size_wh: tuple[int, int]) -> NDArray[np.float32]:

@@ -40,8 +40,6 @@ def render_job(
     name: str | None = None,
     training_folder: Path | None = None,
     overrides: Mapping[str, str] | None = None,
-    layers: Sequence[Settings] = (),
-    template: Path | None = None,
 ) -> str:
     """The text of a config file.
 
@@ -50,13 +48,11 @@ def render_job(
         name: of the run; its checkpoints are named after it.
         training_folder: where runs go; ``runs`` beside the dataset if not given.
         overrides: dotted key within the process, such as ``"train.lr"``, to a YAML value.
-        layers: what the project file and the environment ask for, the stronger one last.
-        template: a file that is rendered instead of the shipped template.
 
     Raises:
         UsageError: if the model, preset or an overridden key is not known, or a value does not fit.
-        UnsoundError: if a value holds what AI-Toolkit would replace, the dataset is not laid out for the
-            model, or the template does not render the job.
+        UnsoundError: if a value holds what AI-Toolkit would replace, or the dataset is not laid out for the
+            model.
     """
     values = [text_setting(key, value, f"overrides {key}") for key, value in (overrides or {}).items()]
     composed = compose_job(
@@ -65,9 +61,9 @@ def render_job(
         preset=preset,
         name=name,
         training_folder=training_folder,
-        layers=[*layers, Settings("overrides", values=tuple(values))],
+        layers=[Settings("overrides", values=tuple(values))],
     )
-    return render_composed(composed, template)
+    return render_composed(composed)
 
 
 def render_composed(composed: Composed, template: Path | None = None) -> str:

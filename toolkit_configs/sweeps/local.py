@@ -46,6 +46,7 @@ from chromiq.wording import counted
 
 CONFIGS, LOGS = "configs", "logs"
 _POLL_EVERY_S = 0.5
+_FOLLOW_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -248,7 +249,7 @@ def is_sweep(folder: Path) -> bool:
     return (folder / CONFIGS).is_dir() and not (folder / RUN_FILE).exists()
 
 
-def follow_sweep(folder: Path, every_s: float = 1.0) -> Iterator[list[CellStatus]]:
+def follow_sweep(folder: Path) -> Iterator[list[CellStatus]]:
     """Yield the status of all runs of a sweep until none is waiting or running.
 
     Raises:
@@ -265,7 +266,7 @@ def follow_sweep(folder: Path, every_s: float = 1.0) -> Iterator[list[CellStatus
         yield cells
         if all(cell.ended for cell in cells):
             return
-        time.sleep(every_s)
+        time.sleep(_FOLLOW_EVERY_S)
 
 
 def _cell(job: BatchJob, followers: dict[Path, Follower]) -> CellStatus:

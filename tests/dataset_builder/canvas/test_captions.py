@@ -21,12 +21,11 @@ def test_the_published_sentences():
 @pytest.mark.parametrize("model", MODELS)
 @given(
     label=st.text(min_size=1).filter(lambda text: text.strip() and text.isprintable()),
-    trigger=st.sampled_from(["chromiq", "{label}", "ohwx"]),
 )
 @settings(max_examples=15)
-def test_label_and_trigger_come_back_as_they_were_written(model, label, trigger):
-    text = caption(model, label, trigger=trigger)
-    assert text.startswith(f"{trigger} Change the ")
+def test_the_label_comes_back_as_it_was_written(model, label):
+    text = caption(model, label)
+    assert text.startswith("chromiq Change the ")
     assert f" {label} " in text
     assert len(text.splitlines()) == 1
     assert ("on the right" in text) != MODELS[model].has_reference

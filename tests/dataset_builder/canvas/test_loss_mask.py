@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from places import REAL
 
 from chromiq.dataset_builder.canvas.loss_mask import (
+    PHOTO_FLOOR,
     encoded_loss_mask,
     garment_mask,
     half_mask,
@@ -37,17 +38,17 @@ def test_the_panel_is_white_and_the_rest_black(left, right):
     assert not mask[:, : geometry.on_model_xyxy[0]].any()
 
 
-@given(left=SIZES, right=SIZES, floor=st.floats(0, 1), box=st.tuples(st.floats(0, 0.6), st.floats(0, 0.6)))
+@given(left=SIZES, right=SIZES, box=st.tuples(st.floats(0, 0.6), st.floats(0, 0.6)))
 @settings(max_examples=15)
-def test_the_garment_is_white_the_rest_of_its_photo_the_floor(left, right, floor, box):
+def test_the_garment_is_white_the_rest_of_its_photo_the_floor(left, right, box):
     geometry = exact_geometry(left, right)
     garment = np.zeros(right[::-1], bool)
     top, start = int(box[0] * right[1]), int(box[1] * right[0])
     garment[top : top + int(0.4 * right[1]), start : start + int(0.4 * right[0])] = True
-    mask = garment_mask(geometry, garment, floor)
+    mask = garment_mask(geometry, garment)
     x0, y0, x1, y1 = geometry.on_model_xyxy
     inside = mask[y0:y1, x0:x1]
-    lowest = round(255 * floor)
+    lowest = round(255 * PHOTO_FLOOR)
     assert abs(int(inside.min()) - lowest) <= 1
     assert inside.max() == 255
     middle = y0 + int((top + 0.2 * right[1]) * geometry.on_model_scale)

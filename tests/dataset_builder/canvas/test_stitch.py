@@ -75,7 +75,7 @@ def test_panels_come_back_and_the_loss_sees_only_the_right_one(left, right):
     )
     garment = np.zeros(right[::-1], bool)
     garment[right[1] // 4 : right[1] // 2, right[0] // 4 : right[0] // 2] = True
-    weight = garment_mask(geometry, garment, floor=0.2)
+    weight = garment_mask(geometry, garment)
     assert (weight[panel == 0] == 0).all()
     assert weight[panel > 0].min() == 51
     assert (half_mask(geometry)[:, :113] == 0).all()

@@ -13,7 +13,7 @@ from places import REAL, ROOT
 from chromiq.dataset_layout import write_manifest
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.models import MODELS
-from chromiq.toolkit_configs.render.compose import Composed
+from chromiq.toolkit_configs.render.compose import Composed, compose_job
 from chromiq.toolkit_configs.render.job import render_composed, render_job, substituted
 from chromiq.toolkit_configs.schema.rendered_job import (
     RenderedConfig,
@@ -276,6 +276,6 @@ def test_a_template_from_a_stranger_runs_nothing(dataset, tmp_path):
     template = tmp_path / "stranger.j2"
     template.write_text("{{ cycler.__init__.__globals__.os.mkdir('" + str(tmp_path / "made") + "') }}")
     with pytest.raises(UnsoundError) as caught:
-        render_job("kontext", dataset, template=template)
+        render_composed(compose_job("kontext", dataset), template)
     assert [finding.code for finding in caught.value.findings] == ["template.fault"]
     assert not (tmp_path / "made").exists()

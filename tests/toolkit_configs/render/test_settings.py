@@ -243,7 +243,7 @@ def test_a_copied_template_renders_the_same(tmp_path, model):
     path = tmp_path / "own.yaml.j2"
     path.write_text(template_text(find_model(model).template_name))
     dataset = tmp_path / "dataset"
-    assert render_job(model, dataset, template=path) == render_job(model, dataset)
+    assert render_composed(compose_job(model, dataset), path) == render_job(model, dataset)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_a_template_that_does_not_render_is_refused(tmp_path, text, code, where)
     path = tmp_path / "own.yaml.j2"
     path.write_text(text)
     with pytest.raises(UnsoundError) as caught:
-        render_job("kontext", tmp_path / "dataset", template=path)
+        render_composed(compose_job("kontext", tmp_path / "dataset"), path)
     finding = caught.value.findings[0]
     assert finding.code == code
     assert str(path) in finding.where
@@ -277,7 +277,7 @@ def test_a_template_lays_values_out_and_sets_none(tmp_path):
     )
     path.write_text(own)
     with pytest.raises(UnsoundError) as caught:
-        render_job("kontext", tmp_path / "dataset", template=path)
+        render_composed(compose_job("kontext", tmp_path / "dataset"), path)
     found = {finding.where.removeprefix(f"{path}: "): finding for finding in caught.value.findings}
     assert set(found) == {"train.lr", "sample.fps", "sample.x"}
     assert found["train.lr"].message == "renders 0.5, but the job has 0.0001"
