@@ -17,6 +17,18 @@ def test_every_file_that_is_named_is_there(document):
     assert not [str(path) for path in linked | named if not path.exists()]
 
 
+def test_the_project_has_one_address():
+    url = re.search(r"^url = (\S+)$", (ROOT / "setup.cfg").read_text(), re.MULTILINE)[1]
+    places = [ROOT / "setup.cfg", ROOT / "mkdocs.yml", *(ROOT / ".github").rglob("*.*"), *DOCUMENTS]
+    texts = [path.read_text(encoding="utf-8") for path in places if path.is_file()]
+    owner = re.escape(url.rpartition("/")[0])
+    found = {address for text in texts for address in re.findall(rf"{owner}/[\w./-]+", text)}
+    assert found
+    assert all(address == url or address.startswith(f"{url}/") for address in found)
+    files = {address.removeprefix(f"{url}/blob/main/") for address in found if "/blob/main/" in address}
+    assert not [file for file in files if not (ROOT / file).exists()]
+
+
 def promises():
     text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
     rows = [line.strip("| ").rsplit(" | ", 1) for line in text.splitlines() if line.startswith("| ")]
