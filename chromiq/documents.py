@@ -67,6 +67,15 @@ def load_record(record: type[Record], text: str | bytes) -> Record:
         raise ValueError(f"{place}: {fault['msg']}" if place else fault["msg"]) from error
 
 
+def as_record(record: type[Record], plain: Any) -> Record:
+    """A frozen dataclass from its fields as plain data, lists for tuples.
+
+    Raises:
+        ValueError: if a field is missing or cannot be what it should be.
+    """
+    return cast(Record, _adapter(record).validate_python(plain))  # type: ignore[arg-type]
+
+
 @cache
 def _adapter(record: type[Any]) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter

@@ -7,7 +7,7 @@ lies there is known: as it was recorded, as it was before, or changed by somebod
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,12 @@ from chromiq.correction.plan import fit_together
 from chromiq.correction.report import WORK, read_panel, write_panel
 from chromiq.correction.subject import FileSubject, read_subject
 from chromiq.dataset_builder.segmenters import Segmenter
+from chromiq.documents import as_record
 from chromiq.errors import Finding, UnsoundError
 from chromiq.files import sha256_file, sha256_text, write_json
 from chromiq.photos.images import photo_size_wh, read_mask, write_mask
 from chromiq.photos.soundness import verify_photo
-from chromiq.records import FloatImage, GarmentMask, PhotoPair, RgbImage
+from chromiq.records import GarmentMask, PhotoPair, RgbImage
 
 # Counts changes of what a confidence means: masks found on an older scale are found again.
 _CONFIDENCE_SCALE = 2
@@ -70,12 +71,57 @@ class GarmentWork:
 
 
 @dataclass(frozen=True, eq=False)
-class _Sample:
-    """What of a photo is needed to fit several together."""
+class _Photo:
+    """One photo of a garment, and what is known about it before anything is done; each file is read once.
 
-    found: GarmentMask
-    still_life_lab: FloatImage
-    on_model_lab: FloatImage
+    Attributes:
+        work: what to do.
+        folder: of the results.
+        record: what was recorded when it was last corrected; None if it never was, or the record is damaged.
+        mask: the mask that somebody gave: in the decisions, in the folder of masks, or by editing the one
+            that was found.
+        digests: of the still-life, the on-model photo and that mask; None for a file that is not there.
+    """
+
+    work: PhotoWork
+    folder: Path
+    record: dict[str, Any] | None
+    mask: Path | None
+    digests: dict[str, str | None]
+
+    @property
+    def key(self) -> str:
+        return self.work.pair.key
+
+    @property
+    def staged(self) -> Path:
+        return self.folder / WORK / "staged" / f"{self.key}{self.work.out.suffix}"
+
+    @property
+    def found_mask(self) -> Path:
+        return found_mask_path(self.folder, self.key)
+
+    def inputs(self, mask_digest: str | None) -> dict[str, str | None]:
+        """What a result is made from, as its record has it."""
+        decided = self.work.decision
+        settings = json.dumps([decided.strength, decided.min_gain, decided.target_lab])
+        return {**self.digests, "mask": mask_digest, "settings in its row": settings}
+
+    def found_in(self, segmenter: str) -> str:
+        """A digest of all that decides which mask is found."""
+        files = [self.digests["still-life"], self.digests["on-model photo"]]
+        return sha256_text(json.dumps([files, self.work.pair.garment, segmenter, _CONFIDENCE_SCALE]))
+
+
+def _photo(folder: Path, work: PhotoWork) -> _Photo:
+    record = read_record(folder, work.pair.key)
+    mask = work.decision.mask or work.drawn
+    if mask is None and record and record.get("mask"):
+        saved = found_mask_path(folder, work.pair.key)
+        mask = saved if saved.is_file() and sha256_file(saved) != record["mask"]["digest"] else None
+    files = {"still-life": work.pair.still_life, "on-model photo": work.pair.on_model, "mask": mask}
+    digests = {name: sha256_file(path) if path and path.is_file() else None for name, path in files.items()}
+    return _Photo(work, folder, record, mask, digests)
 
 
 @dataclass(frozen=True)
@@ -102,176 +148,147 @@ def correct_garment(work: GarmentWork, segmenter: Segmenter) -> list[PhotoResult
         work: what to do.
         segmenter: finds garments without a mask.
     """
-    masks = {photo.pair.key: _mask_file(work.folder, photo) for photo in work.photos}
-    made_of = _made_of(work, masks)
+    photos = [_photo(work.folder, photo) for photo in work.photos]
+    made_of = _made_of(work, photos)
     results: dict[str, PhotoResult] = {}
-    for photo in work.photos:
-        standing = _standing(work.folder, photo, made_of[photo.pair.key])
+    for photo in photos:
+        standing = _standing(photo, made_of[photo.key])
         if standing is not None:
-            results[photo.pair.key] = PhotoResult(photo.pair.key, standing)
-    if len(results) == len(work.photos):
-        return list(results.values())
-    is_joint = work.options.alike and work.options.method == "transfer" and len(work.photos) > 1
-    subjects: dict[str, FileSubject] = {}
-    samples: dict[str, _Sample] = {}
-    for photo in work.photos:
-        key = photo.pair.key
-        if key in results and not is_joint:
-            continue
+            results[photo.key] = PhotoResult(photo.key, standing)
+    todo = [photo for photo in photos if photo.key not in results]
+    found: dict[str, GarmentMask] = {}
+    fits: dict[str, ColourFit | None] = {}
+    if todo and _is_joint(work):
+        still_life_lab, on_model_labs = None, {}
+        for photo in photos:
+            try:
+                subject = _read(work, photo, segmenter)
+            except UnsoundError:
+                continue  # it is reported when it is corrected
+            # A photo may take 200 MB: of several only this is kept.
+            found[photo.key], on_model_labs[photo.key] = subject.found, subject.on_model_lab
+            still_life_lab = subject.still_life_lab if still_life_lab is None else still_life_lab
+        if still_life_lab is not None:
+            joint = fit_together(still_life_lab, list(on_model_labs.values()))
+            fits = dict(zip(on_model_labs, joint, strict=True))
+    for photo in todo:
         try:
-            subject = _read(work, photo, masks[key], segmenter)
+            subject = _read(work, photo, segmenter, found.get(photo.key))
+            done = _correct(work, photo, subject, fits.get(photo.key), made_of[photo.key])
+            results[photo.key] = PhotoResult(photo.key, done)
         except UnsoundError as error:
-            results.setdefault(key, PhotoResult(key, None, error.findings))
-            continue
-        if is_joint:  # a photo may take 200 MB: of several only this is kept
-            samples[key] = _Sample(subject.found, subject.still_life_lab, subject.on_model_lab)
-        else:
-            subjects[key] = subject
-    fits = _joint_fits(samples)
-    for photo in work.photos:
-        key = photo.pair.key
-        if key in results:
-            continue
-        try:
-            subject = subjects.get(key) or _read(work, photo, masks[key], segmenter, found=samples[key].found)
-            done = _correct(work, photo, subject, fits.get(key), made_of[key])
-            results[key] = PhotoResult(key, done)
-        except UnsoundError as error:
-            results[key] = PhotoResult(key, None, error.findings)
-    return [results[photo.pair.key] for photo in work.photos]
+            results[photo.key] = PhotoResult(photo.key, None, error.findings)
+    return [results[photo.key] for photo in photos]
 
 
-def _joint_fits(samples: Mapping[str, _Sample]) -> dict[str, ColourFit | None]:
-    if not samples:
-        return {}
-    still_life_lab = next(iter(samples.values())).still_life_lab
-    found = fit_together(still_life_lab, [sample.on_model_lab for sample in samples.values()])
-    return dict(zip(samples, found, strict=True))
+def _is_joint(work: GarmentWork) -> bool:
+    return work.options.alike and work.options.method == "transfer" and len(work.photos) > 1
 
 
 def _correct(
-    work: GarmentWork, photo: PhotoWork, subject: FileSubject, fit: ColourFit | None, made_of: str
+    work: GarmentWork, photo: _Photo, subject: FileSubject, fit: ColourFit | None, made_of: str
 ) -> Correction:
     """Correct one photo, and write all that belongs to it; the output last."""
-    key = photo.pair.key
-    staged = _staged_path(work.folder, photo)
-    before = read_record(work.folder, key)
-    mask = before and before.get("mask")
-    if _mask_file(work.folder, photo) is None and subject.found.mask.any():
-        saved = found_mask_path(work.folder, key)
-        write_mask(saved, subject.found.mask)
-        mask = _mask_record(saved, subject.found, photo.pair, work.settings)
-    options = photo.decision.options(work.options)
-    verdict = photo.decision.verdict
+    mask = (photo.record or {}).get("mask")
+    if photo.mask is None and subject.found.mask.any():
+        write_mask(photo.found_mask, subject.found.mask)
+        mask = {
+            "digest": sha256_file(photo.found_mask),
+            "confidence": subject.found.confidence,
+            "reasons": list(subject.found.reasons),
+            "source": subject.found.source,
+            "found_in": photo.found_in(work.settings[0]),
+        }
+    out, verdict = photo.work.out, photo.work.decision.verdict
+    changed = None
     if verdict in {"keep", "reject"}:
         kept = verdict == "keep"
         reason = "the original is kept, as decided" if kept else "rejected; the original is delivered"
-        done = left_as_it_was(subject, staged, reason, done=kept)
-        changed = None
+        done = left_as_it_was(subject, photo.staged, reason, done=kept)
     else:
+        options = photo.work.decision.options(work.options)
         done, changed = correct_subject(
-            subject, staged, options, named=photo.out, fit=fit, generated=photo.generated
+            subject, photo.staged, options, named=out, fit=fit, generated=photo.work.generated
         )
-    done = replace(done, out=str(photo.out), key=key, decision=verdict)
+    done = replace(done, out=str(out), key=photo.key, decision=verdict)
     after = subject.on_model.rgb
     if changed is not None:
         after = subject.on_model.space.to_bytes(changed.within(subject.on_model.values))
-    write_panel(work.folder, key, subject, after)
+    write_panel(work.folder, photo.key, subject, after)
     record = {
         "made_of": made_of,
-        "inputs": _inputs(photo, _mask_file(work.folder, photo) or found_mask_path(work.folder, key)),
-        "image": sha256_file(staged),
-        "previous": sha256_file(photo.out) if photo.out.is_file() else None,
+        "inputs": photo.inputs(photo.digests["mask"] if photo.mask else mask and mask["digest"]),
+        "image": sha256_file(photo.staged),
+        "previous": sha256_file(out) if out.is_file() else None,
         "mask": mask,
         "correction": done.as_dict(),
     }
-    write_json(record_path(work.folder, key), record)
-    _deliver(staged, photo.out)
+    write_json(record_path(work.folder, photo.key), record)
+    _deliver(photo.staged, out)
     return done
 
 
-def _standing(folder: Path, photo: PhotoWork, made_of: str) -> Correction | None:
+def _standing(photo: _Photo, made_of: str) -> Correction | None:
     """What stands of a photo: delivered before, or changed by somebody; None if it is to be corrected."""
-    record = read_record(folder, photo.pair.key)
-    staged = _staged_path(folder, photo)
-    if photo.redo:
+    work, record, out = photo.work, photo.record, photo.work.out
+    if work.redo:
         return None
     if (
         record is not None
-        and staged.is_file()
-        and sha256_file(staged) == record["image"]
-        and (not photo.out.is_file() or sha256_file(photo.out) == record["previous"])
+        and photo.staged.is_file()
+        and sha256_file(photo.staged) == record["image"]
+        and (not out.is_file() or sha256_file(out) == record["previous"])
     ):
-        _deliver(staged, photo.out)  # the command was killed just before
-    if not photo.out.is_file():
+        _deliver(photo.staged, out)  # the command was killed just before
+    if not out.is_file():
         return None
-    digest = sha256_file(photo.out)
+    digest, verdict = sha256_file(out), work.decision.verdict
+    done = None if record is None else recorded(record, work.pair, out)
     if record is not None and digest == record["image"]:
-        done = recorded(record, photo.pair, photo.out)
-        stays = photo.decision.verdict == "accept" or record["made_of"] == made_of
-        if done is None or not stays or read_panel(folder, photo.pair.key) is None:
+        stays = verdict == "accept" or record["made_of"] == made_of
+        if done is None or not stays or read_panel(photo.folder, photo.key) is None:
             return None
-        if photo.decision.verdict == "accept":
-            return replace(done, done=True, answer="corrected", decision="accept", reason=_accepted(done))
-        return done
+        if verdict != "accept":
+            return done
+        reason = done.reason if done.reason.startswith("accepted") else f"accepted; {done.reason}"
+        return replace(done, done=True, answer="corrected", decision="accept", reason=reason)
     if record is not None and digest == record["previous"]:
         return None
-    if verify_photo(photo.out) is not None:
+    if verify_photo(out) is not None:
         return None  # cut short or spoilt: nobody's work
-    return _changed_by_hand(photo, None if record is None else recorded(record, photo.pair, photo.out))
-
-
-def changed_since(folder: Path, photo: PhotoWork) -> tuple[str, ...]:
-    """What a photo's result was made from and has changed since, in words: an accept refers to that result.
-
-    The mask counts only if somebody gives one; without it, the one that was found then is used again.
-    """
-    record = read_record(folder, photo.pair.key)
-    known = (record or {}).get("inputs")
-    if not isinstance(known, dict):
-        return ()
-    now = _inputs(photo, _mask_file(folder, photo))
-    return tuple(name for name, value in now.items() if value is not None and value != known.get(name, value))
-
-
-def _inputs(photo: PhotoWork, mask: Path | None) -> dict[str, str | None]:
-    """Digests of what a result is made from; None for a file that is not there."""
-    files = {"still-life": photo.pair.still_life, "on-model photo": photo.pair.on_model, "mask": mask}
-    decided = photo.decision
-    settings = json.dumps([decided.strength, decided.min_gain, decided.target_lab])
-    digests = {name: sha256_file(path) if path and path.is_file() else None for name, path in files.items()}
-    return {**digests, "settings in its row": settings}
-
-
-def _changed_by_hand(photo: PhotoWork, done: Correction | None) -> Correction:
     what = "changed by hand" if done else "not made by this command"
-    reason = f"kept, because it was {what}; redo {photo.pair.key} to replace it"
-    if done is None:
-        done = Correction(
-            str(photo.pair.on_model), str(photo.out), False, reason, 0.0, 0.0, key=photo.pair.key
-        )
+    reason = f"kept, because it was {what}; redo {photo.key} to replace it"
     return replace(
-        done,
-        key=photo.pair.key,
+        done or Correction(str(work.pair.on_model), str(out), False, reason, 0.0, 0.0),
+        key=photo.key,
         reason=reason,
         answer="corrected",
         done=True,
         doubts=(),
         decision="changed by hand",
-        still_life=str(photo.pair.still_life),
+        still_life=str(work.pair.still_life),
     )
 
 
-def _accepted(done: Correction) -> str:
-    return done.reason if done.reason.startswith("accepted") else f"accepted; {done.reason}"
+def changed_since(folder: Path, work: PhotoWork) -> tuple[str, ...]:
+    """What a photo's result was made from and has changed since, in words: an accept refers to that result.
+
+    The mask counts only if somebody gives one; without it, the one that was found then is used again.
+    """
+    photo = _photo(folder, work)
+    known = (photo.record or {}).get("inputs")
+    if not isinstance(known, dict):
+        return ()
+    now = photo.inputs(photo.digests["mask"])
+    return tuple(name for name, value in now.items() if value is not None and value != known.get(name, value))
 
 
 def recorded(record: dict[str, Any], pair: PhotoPair, out: Path) -> Correction | None:
     """The correction in a photo's record, its files where they are now; None if it is damaged."""
     try:
-        done = Correction.from_dict(record["correction"])
-    except (KeyError, TypeError, ValueError):
-        return None  # a damaged record counts as none
+        done = as_record(Correction, record["correction"])
+    except (KeyError, ValueError):
+        return None
     # The folders may have been moved since.
     return replace(
         done,
@@ -283,87 +300,47 @@ def recorded(record: dict[str, Any], pair: PhotoPair, out: Path) -> Correction |
 
 
 def _read(
-    work: GarmentWork,
-    photo: PhotoWork,
-    mask: Path | None,
-    segmenter: Segmenter,
-    found: GarmentMask | None = None,
+    work: GarmentWork, photo: _Photo, segmenter: Segmenter, found: GarmentMask | None = None
 ) -> FileSubject:
-    found = found or _found_before(work, photo, mask)
-    return read_subject(photo.pair.still_life, photo.pair.on_model, segmenter, mask, found)
+    pair = photo.work.pair
+    found = found or _found_before(photo, work.settings[0])
+    return read_subject(pair.still_life, pair.on_model, segmenter, photo.mask, found)
 
 
-def _found_before(work: GarmentWork, photo: PhotoWork, mask: Path | None) -> GarmentMask | None:
+def _found_before(photo: _Photo, segmenter: str) -> GarmentMask | None:
     """A mask that this command found before, with its confidence of then, wherever it is given from."""
-    record = read_record(work.folder, photo.pair.key)
-    known = record and record.get("mask")
-    file = mask or found_mask_path(work.folder, photo.pair.key)
+    known = (photo.record or {}).get("mask")
+    file = photo.mask or photo.found_mask
     if not known or not file.is_file() or sha256_file(file) != known["digest"]:
         return None
-    if mask is None and known["found_in"] != _found_in(photo.pair, work.settings):
+    if photo.mask is None and known["found_in"] != photo.found_in(segmenter):
         return None
     found = GarmentMask(read_mask(file), known["confidence"], tuple(known["reasons"]), known["source"])
-    width_px, height_px = photo_size_wh(photo.pair.on_model)
+    width_px, height_px = photo_size_wh(photo.work.pair.on_model)
     return found if found.mask.shape == (height_px, width_px) else None
 
 
-def _made_of(work: GarmentWork, masks: dict[str, Path | None]) -> dict[str, str]:
+def _made_of(work: GarmentWork, photos: Sequence[_Photo]) -> dict[str, str]:
     """By key, a digest of all that decides a photo's result: of every photo if they are corrected alike."""
-    parts: dict[str, list[Any]] = {}
-    for photo in work.photos:
-        pair, mask = photo.pair, masks[photo.pair.key]
-        files = [pair.still_life, pair.on_model, *([mask] if mask else [])]
-        digests = [sha256_file(path) if path.is_file() else None for path in files]
-        decided = asdict(photo.decision.options(work.options))
+    files = {
+        photo.key: [digest for name, digest in photo.digests.items() if name != "mask" or photo.mask]
+        for photo in photos
+    }
+    together = list(files.values()) if _is_joint(work) else []
+    digests = {}
+    for photo in photos:
+        decision = photo.work.decision
         # An accepted or forced photo is made in the same way.
-        verdict = "" if photo.decision.verdict == "accept" else photo.decision.verdict
-        parts[pair.key] = [digests, decided, verdict, pair.garment]
-    is_joint = work.options.alike and work.options.method == "transfer" and len(work.photos) > 1
-    together = [value[0] for value in parts.values()] if is_joint else []
-    return {
-        key: sha256_text(json.dumps([value, together, work.settings], sort_keys=True, default=str))
-        for key, value in parts.items()
-    }
-
-
-def _mask_file(folder: Path, photo: PhotoWork) -> Path | None:
-    """The mask that somebody gave: in the decisions, in the folder of masks, or by editing the saved one."""
-    if photo.decision.mask is not None:
-        return photo.decision.mask
-    if photo.drawn is not None:
-        return photo.drawn
-    saved = found_mask_path(folder, photo.pair.key)
-    if not saved.is_file():
-        return None
-    record = read_record(folder, photo.pair.key)
-    known = record and record.get("mask")
-    return saved if known and sha256_file(saved) != known["digest"] else None
-
-
-def _mask_record(
-    path: Path, found: GarmentMask, pair: PhotoPair, settings: tuple[Any, ...]
-) -> dict[str, Any]:
-    return {
-        "digest": sha256_file(path),
-        "confidence": found.confidence,
-        "reasons": list(found.reasons),
-        "source": found.source,
-        "found_in": _found_in(pair, settings),
-    }
-
-
-def _found_in(pair: PhotoPair, settings: tuple[Any, ...]) -> str:
-    digests = [sha256_file(path) for path in (pair.still_life, pair.on_model)]
-    return sha256_text(json.dumps([digests, pair.garment, settings[0], _CONFIDENCE_SCALE], default=str))
+        verdict = "" if decision.verdict == "accept" else decision.verdict
+        own = [files[photo.key], asdict(decision.options(work.options)), verdict, photo.work.pair.garment]
+        text = json.dumps([own, together, work.settings], sort_keys=True, default=str)
+        digests[photo.key] = sha256_text(text)
+    return digests
 
 
 def found_mask_path(folder: Path, key: str) -> Path:
     """Where the mask that was found on a photo is saved."""
     return folder / GARMENT_MASKS / f"on_model{key}.png"
-
-
-def _staged_path(folder: Path, photo: PhotoWork) -> Path:
-    return folder / WORK / "staged" / f"{photo.pair.key}{photo.out.suffix}"
 
 
 def read_record(folder: Path, key: str) -> dict[str, Any] | None:

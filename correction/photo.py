@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,7 @@ from chromiq.correction.fitting.hybrid import paste
 from chromiq.correction.fitting.transfer import ColourFit
 from chromiq.correction.judging.plausibility import Answer, Doubt
 from chromiq.correction.options import CorrectionOptions
-from chromiq.correction.plan import (
-    Colours,
-    Plan,
-    colours_from_dict,
-    plan_correction,
-    plan_paste,
-)
+from chromiq.correction.plan import Colours, Plan, plan_correction, plan_paste
 from chromiq.correction.subject import FileSubject, read_subject
 from chromiq.dataset_builder.inputs.photo_names import role_and_key_of
 from chromiq.dataset_builder.segmenters import Segmenter
@@ -86,20 +79,6 @@ class Correction:
     def as_dict(self) -> dict[str, object]:
         """As plain data for JSON."""
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Correction:
-        """The reverse of `as_dict`.
-
-        Raises:
-            KeyError, TypeError: if it is not plain data of a correction.
-        """
-        lists = {name: tuple(value) for name, value in plain.items() if isinstance(value, list)}
-        values: dict[str, Any] = {**plain, **lists}
-        values["doubts"] = tuple(Doubt(**doubt) for doubt in values["doubts"])
-        if values["colours"] is not None:
-            values["colours"] = colours_from_dict(values["colours"])
-        return cls(**values)
 
 
 def correct_file(

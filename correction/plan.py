@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -318,14 +318,6 @@ def _colours(subject: Subject, after_lab: FloatImage, options: CorrectionOptions
         chroma_apart=round(float(np.hypot(*ab) - np.hypot(*wanted_ab)), _DIGITS),
         hue_apart_deg=round(float((turned + 180) % 360 - 180), _DIGITS),
     )
-
-
-def colours_from_dict(plain: Mapping[str, Any]) -> Colours:
-    """Colours from plain data, as JSON has them."""
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()
-    }
-    return Colours(**values)
 
 
 def _triple(lab: FloatImage) -> Lab:

@@ -29,6 +29,7 @@ from chromiq.correction.photo import Correction
 from chromiq.correction.report import WORK, doubtfulness, result_words, write_report
 from chromiq.dataset_builder.inputs.mask_files import mask_paths
 from chromiq.dataset_builder.inputs.photo_names import PairPattern
+from chromiq.documents import as_record
 from chromiq.errors import Finding, UnsoundError
 from chromiq.files import sha256_file, write_json
 from chromiq.records import PhotoPair, RgbImage
@@ -113,8 +114,6 @@ def read_run(folder: Path) -> BatchRun | None:
     """The last batch into a folder; None if there was none or its record is damaged."""
     try:
         document: dict[str, Any] = json.loads((folder / WORK / _RUN).read_text(encoding="utf-8"))
-        options = document["options"]
-        target = options.pop("target_lab")
         pairs, outs = [], {}
         for pair in document["pairs"]:
             key, out = str(pair["key"]), Path(pair["out"])
@@ -128,10 +127,7 @@ def read_run(folder: Path) -> BatchRun | None:
             source=Path(document["source"]),
             pattern=PairPattern(*document["pattern"]) if document["pattern"] else None,
             masks=Path(document["masks"]) if document["masks"] else None,
-            options=CorrectionOptions(
-                **{**options, "exports": tuple(options["exports"])},
-                target_lab=tuple(target) if target else None,
-            ),
+            options=as_record(CorrectionOptions, document["options"]),
             segmenter=str(document["segmenter"]),
             network=document["network"],
             pairs=tuple(pairs),

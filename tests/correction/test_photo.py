@@ -20,6 +20,7 @@ from chromiq.correction.target import to_d50
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.dataset_builder.segmenters.doubts import limited
+from chromiq.documents import as_record
 from chromiq.errors import UsageError
 from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.generate.lora_network import LoraNetwork, write_controls
@@ -173,7 +174,7 @@ def test_a_target_that_the_file_cannot_hold_is_approached_and_reported(catalogue
 def test_a_correction_survives_json(catalogue):
     photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
     done = correct_file(*photos, catalogue / "o.png", SEGMENTER, mask=catalogue / "masks" / "on_model1.png")
-    again = Correction.from_dict(json.loads(json.dumps(done.as_dict())))
+    again = as_record(Correction, json.loads(json.dumps(done.as_dict())))
     assert again.as_dict() == done.as_dict()
 
 
