@@ -148,8 +148,7 @@ def ensure_output_folder(path: Path) -> Path:
         UsageError: if `path` is a file.
         ChromiqError: if it cannot be made or written to.
     """
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"{path}: is a file, not a folder. Choose another folder or move the file.")
+    refuse_file(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(prefix=_TEMPORARY_PREFIX, dir=path):
@@ -157,6 +156,16 @@ def ensure_output_folder(path: Path) -> Path:
     except OSError as error:
         raise _cannot_write(path, error) from error
     return path
+
+
+def refuse_file(path: Path) -> None:
+    """Nothing, unless `path` exists and is no folder.
+
+    Raises:
+        UsageError: if it is a file.
+    """
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path}: is a file, not a folder. Choose another folder or move the file.")
 
 
 @contextmanager

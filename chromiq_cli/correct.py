@@ -231,6 +231,8 @@ def correct(
         raise UsageError("--out is missing. Name the file or folder for the result.")
     if target_lab is not None and on_model is None and still_life is not None and mask is not None:
         on_model = still_life  # nothing has to be looked up on a still-life
+    if batch is None and still_life is not None and still_life.is_dir():
+        raise UsageError(f"{still_life} is a folder. Pass it as --batch to correct all its photos.")
     if (batch is None) == (still_life is None or on_model is None):
         raise UsageError("Pass either a still-life and an on-model photo, or --batch.")
     if (method == "transfer") != (lora is None):

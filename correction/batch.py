@@ -39,7 +39,7 @@ from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.photo_names import FOLDER_NAME, PairPattern
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
-from chromiq.files import collision_key, ensure_output_folder, folder_lock
+from chromiq.files import collision_key, ensure_output_folder, folder_lock, refuse_file
 from chromiq.photos.originals import output_name
 from chromiq.progress import Stage, Update, no_progress
 from chromiq.records import PhotoPair, RgbImage
@@ -146,6 +146,8 @@ def check_batch(
         UnsoundError: if no mask belongs to any pair, or ``decisions.csv`` cannot be understood.
         UsageError: if the folder holds one of the photos, or a key is unknown.
     """
+    if folder is not None:
+        refuse_file(folder)
     listing = find_pairs(
         inputs.source, pattern=inputs.pattern, exclude=folder, decode=True, on_progress=on_progress
     )
@@ -157,13 +159,17 @@ def check_batch(
     for pair in listing.pairs:
         fault = mask_fault(pair, masks.get(pair.key))
         name = _relative_output(inputs.source, pair).as_posix()
-        owner = owners.setdefault(collision_key(name), str(pair.on_model))
+        where, owner = str(pair.on_model), owners.get(collision_key(name))
         if fault:
             findings.append(fault)
-        elif owner != str(pair.on_model):
+        elif owner == where:
+            message, hint = "is the on-model photo of two pairs", "Keep one of them."
+            findings.append(Finding("pair.name_taken", where, message, hint))
+        elif owner:
             message, hint = f"its result would have the name of {owner}", "Rename one of the two."
-            findings.append(Finding("pair.name_taken", str(pair.on_model), message, hint))
+            findings.append(Finding("pair.name_taken", where, message, hint))
         else:
+            owners[collision_key(name)] = where
             pairs.append(pair)
     must_stop = _has_errors(findings) and not (inputs.skip_bad and pairs)
     found = BatchCheck(tuple(pairs), masks, tuple(findings), listing.leftover, must_stop)

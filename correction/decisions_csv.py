@@ -229,7 +229,7 @@ def _parsed(values: Mapping[str, str], folder: Path) -> Decision:
     """
     verdict = values.get("decision", "").casefold()
     if verdict not in get_args(Verdict):
-        hint = f"Write {', '.join(VERDICTS)}, or leave it empty."
+        hint = f"Write {', '.join(VERDICTS[:-1])} or {VERDICTS[-1]}, or leave it empty."
         raise ValueError(f"unknown decision {verdict[:40]!r}", hint)
     mask = values.get("mask", "")
     if mask and not (folder / mask).is_file():

@@ -125,8 +125,8 @@ def _with_safe_keys(pairs: Sequence[PhotoPair]) -> tuple[list[PhotoPair], list[F
         safe = PhotoPair(key, pair.still_life, pair.on_model, pair.garment)
         rival = kept.setdefault(collision_key(key), safe)
         if rival != safe:
-            where = f"{pair.still_life.name}, {pair.on_model.name}"
-            message = f"has the key {key!r}, as {rival.still_life.name}, {rival.on_model.name} does"
+            where = f"{pair.still_life}, {pair.on_model}"
+            message = f"has the key {key!r}, as {rival.still_life}, {rival.on_model} does"
             hint = "Rename one of the two, or give them different keys in a CSV file."
             findings.append(Finding("pair.name_taken", where, message, hint))
     return list(kept.values()), findings

@@ -331,6 +331,7 @@ def test_a_dry_run_shows_what_matches_and_writes_nothing(catalogue):
         ("*", (), 10),
         ("", ("--keep", "7"), 2),
         ("", ("--masks", "none"), 10),
+        ("out", (), 2),
         ("decisions.csv", (), 10),
     ],
 )
@@ -339,12 +340,15 @@ def test_a_dry_run_answers_with_the_exit_code_of_the_run(chromiq, catalogue, tmp
     if spoil == "decisions.csv":
         out.mkdir()
         (out / spoil).write_text("key,decision\n1,perhaps\n")
+    elif spoil == "out":
+        out.write_text("a file")
     elif spoil:
         for path in pairs.glob(spoil):
             path.write_bytes(path.read_bytes()[:-2000])
     given = ("correct", "--batch", pairs, "--out", out, "--segmenter", "classic", *words)
     assert chromiq(*given, "--dry-run").code == code
     assert chromiq(*given).code == code
+    assert "Pass it as --batch" in chromiq("correct", pairs, "--out", out).err
 
 
 def test_names_are_printed_on_one_line_without_control_characters(catalogue, tmp_path):
@@ -355,3 +359,16 @@ def test_names_are_printed_on_one_line_without_control_characters(catalogue, tmp
     (pairs / "on_model1.png").unlink()
     (pairs / "still-life1.png").rename(pairs / "still-life\x07\u202e.png")
     assert not {"\x1b", "\x07", "\u202e"} & set(run_verb("--batch", pairs, "--dry-run").output)
+
+
+def test_an_on_model_photo_of_two_pairs_is_a_fault(catalogue, tmp_path):
+    table = catalogue / "pairs.csv"
+    rows = (
+        "pairs/still-life1.png,pairs/on_model1.png,shirt\npairs/still-life2.png,pairs/on_model1.png,skirt\n"
+    )
+    table.write_text(f"still_life,on_model,key\n{rows}")
+    with pytest.raises(UnsoundError) as caught:
+        correct_batch(BatchInputs(table), tmp_path / "out", SEGMENTER)
+    (finding,) = caught.value.findings
+    assert (finding.code, finding.where) == ("pair.name_taken", str(catalogue / "pairs/on_model1.png"))
+    assert finding.message == "is the on-model photo of two pairs"
