@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
 from markupsafe import Markup
 
 from chromiq.colour import lab_to_srgb
+from chromiq.correction.judging.plausibility import Answer
 from chromiq.correction.photo import Correction
 from chromiq.correction.plan import Colours, Lab
 from chromiq.correction.subject import Subject
@@ -40,14 +41,26 @@ PICTURES = ("still_life", "before", "after", "close_up_before", "close_up_after"
 WORK = ".chromiq"
 """In the folder of results: what chromiq itself needs of them."""
 REPORT, REPORT_TABLE = "report.html", "report.csv"
-_WORDS = {"corrected": "corrected", "look": "to look at", "left_alone": "left alone"}
-_DECIDED = {
+State = Literal[
+    "to look at", "corrected", "left alone", "accepted", "rejected", "original kept", "changed by hand"
+]
+STATES: tuple[State, ...] = get_args(State)
+_ANSWERS: dict[Answer, State] = {"corrected": "corrected", "look": "to look at", "left_alone": "left alone"}
+_DECIDED: dict[str, State] = {
     "keep": "original kept",
     "reject": "rejected",
     "accept": "accepted",
     "changed by hand": "changed by hand",
 }
-_ORDER = ("corrected", "accepted", "to look at", "left alone", "original kept", "rejected", "changed by hand")
+_ORDER: tuple[State, ...] = (
+    "corrected",
+    "accepted",
+    "to look at",
+    "left alone",
+    "original kept",
+    "rejected",
+    "changed by hand",
+)
 # Up to so many photos are shown at this size; what base64 makes of more would not open in a browser.
 _SIDES_PX = ((40, 1000), (100, 640), (300, 420))
 _SMALLEST_SIDE_PX = 240
@@ -96,9 +109,14 @@ class Card:
     patches: tuple[Patch, ...]
 
 
-def result_words(correction: Correction) -> str:
-    """The answer to one photo in a word or two."""
-    return _DECIDED.get(correction.decision) or _WORDS[correction.answer]
+def state_of(answer: Answer, decision: str) -> State:
+    """What became of one photo, in a word or two: what is decided about it, or else the answer."""
+    return _DECIDED.get(decision) or _ANSWERS[answer]
+
+
+def result_words(correction: Correction) -> State:
+    """The state of a corrected photo."""
+    return state_of(correction.answer, correction.decision)
 
 
 def summary_line(corrections: Iterable[Correction]) -> str:

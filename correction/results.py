@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from chromiq.correction.decisions_csv import Decision, Decisions, read_decisions, write_decisions
 from chromiq.correction.garment_work import (
@@ -26,7 +26,7 @@ from chromiq.correction.garment_work import (
 )
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import Correction
-from chromiq.correction.report import WORK, doubtfulness, result_words, write_report
+from chromiq.correction.report import WORK, State, doubtfulness, result_words, state_of, write_report
 from chromiq.dataset_builder.inputs.mask_files import mask_paths
 from chromiq.dataset_builder.inputs.photo_names import PairPattern
 from chromiq.documents import as_record
@@ -35,10 +35,6 @@ from chromiq.files import sha256_file, write_json
 from chromiq.records import PhotoPair, RgbImage
 
 _RUN = "run.json"
-State = Literal[
-    "to look at", "corrected", "left alone", "accepted", "rejected", "original kept", "changed by hand"
-]
-STATES: tuple[State, ...] = get_args(State)
 
 
 @dataclass(frozen=True)
@@ -158,21 +154,17 @@ class Result:
 
     @property
     def state(self) -> State:
-        """In a word or two, the decision before the answer."""
-        if self.changed_by_hand:
-            return "changed by hand"
-        decided: dict[str, State] = {"accept": "accepted", "reject": "rejected", "keep": "original kept"}
-        if self.decision.verdict in decided:
-            return decided[self.decision.verdict]
-        if self.correction is None or self.correction.answer == "look":
-            return "to look at"
-        return "corrected" if self.correction.answer == "corrected" else "left alone"
+        """In a word or two; a photo that was not corrected yet is to be looked at."""
+        return state_of(self.correction.answer if self.correction else "look", self._decided)
 
     @property
     def decided(self) -> Correction | None:
         """The correction with what is decided about it now."""
-        decision = "changed by hand" if self.changed_by_hand else self.decision.verdict
-        return self.correction and replace(self.correction, decision=decision)
+        return self.correction and replace(self.correction, decision=self._decided)
+
+    @property
+    def _decided(self) -> str:
+        return "changed by hand" if self.changed_by_hand else self.decision.verdict
 
     @cached_property
     def doubtfulness(self) -> tuple[int, float]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,25 +21,6 @@ from chromiq.imaging.masks import with_rim
 from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.photos.images import Photo, read_mask, read_photo
 from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
-
-
-class Picture(Protocol):
-    """What is needed of a photo: `chromiq.photos.images.Photo` and `Pixels` have it."""
-
-    @property
-    def values(self) -> NDArray[Any]:
-        """``(H, W, 3)`` uint8 or uint16 in `space`."""
-        ...
-
-    @property
-    def space(self) -> ColourSpace:
-        """What the values mean."""
-        ...
-
-    @property
-    def rgb(self) -> RgbImage:
-        """``(H, W, 3)`` uint8 sRGB."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +59,9 @@ class Subject:
             longest of all that is judged; None to look when it is needed.
     """
 
-    still_life: Picture
+    still_life: Photo | Pixels
     still_life_mask: BoolMask
-    on_model: Picture
+    on_model: Photo | Pixels
     found: GarmentMask
     bodies: Sequence[Body] | None = None
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from chromiq.correction.report import patches, read_panel
-from chromiq.correction.results import STATES, BatchRun, Result, State
+from chromiq.correction.report import STATES, State, patches, read_panel
+from chromiq.correction.results import BatchRun, Result
 from chromiq.dataset_builder.inputs.csv_tables import write_table
 from chromiq.errors import UsageError
 from chromiq.files import atomic_path, ensure_output_folder, write_bytes, write_text

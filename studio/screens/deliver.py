@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from chromiq.correction.results import STATES, BatchRun, Result
+from chromiq.correction.report import STATES
+from chromiq.correction.results import BatchRun, Result
 from chromiq.files import safe_stem
 from chromiq.imaging.report_pictures import csp_hash
 from chromiq.studio.delivery import FINISHED, chosen, deliver, proof_sheet, table, zip_chunks

@@ -9,7 +9,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from chromiq.correction.options import CorrectionOptions
-from chromiq.correction.results import STATES, BatchRun, Result
+from chromiq.correction.report import STATES
+from chromiq.correction.results import BatchRun, Result
 from chromiq.studio.batches import version_of
 from chromiq.studio.pages import batch_of, folder_of, fragment, page, parts_of, shell_command
 
