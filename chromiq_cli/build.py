@@ -10,7 +10,7 @@ import typer
 from chromiq.errors import EXIT_SKIPPED
 from chromiq.models import DEFAULT_MODEL
 from chromiq.wording import counted
-from chromiq_cli.output import JSON_OPTION, MODEL_OPTION, print_findings, print_json, print_line, say
+from chromiq_cli.output import JSON_OPTION, MODEL_OPTION, print_findings, print_result, say
 from chromiq_cli.segmenters import (
     Detector,
     Device,
@@ -156,17 +156,14 @@ def build(
     if segmenter == "auto":
         say(f"segmenter: {summary.segmenter}")
     print_findings(findings)
-    if as_json:
-        print_json(
-            {
-                "dataset": str(summary.folder),
-                "examples": summary.examples,
-                "resumed_pairs": summary.resumed,
-                "segmenter": summary.segmenter,
-                "findings": [finding.as_dict() for finding in findings],
-            }
-        )
-    else:
-        print_line(f"{counted(summary.examples, 'example')} in {summary.folder}")
+    document = {
+        "dataset": str(summary.folder),
+        "examples": summary.examples,
+        "resumed_pairs": summary.resumed,
+        "segmenter": summary.segmenter,
+        "findings": [finding.as_dict() for finding in findings],
+    }
+    line = f"{counted(summary.examples, 'example')} in {summary.folder}"
+    print_result(document, line, as_json=as_json)
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(EXIT_SKIPPED)

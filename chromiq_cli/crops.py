@@ -9,14 +9,9 @@ import typer
 
 from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, UsageError, raise_findings
 from chromiq.wording import counted
-from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
+from chromiq_cli.output import JSON_OPTION, print_result, say
 
 app = typer.Typer(help="Suggest, check and draw fixed crops to measure colour in.", no_args_is_help=True)
-
-
-@app.callback()
-def _root() -> None:
-    """Suggest, check and draw fixed crops to measure colour in."""
 
 
 @app.command()
@@ -37,10 +32,7 @@ def suggest(
     write_json(out, document)
     for name in crops.keys() - document.keys():
         say(f"{name}: skipped: no mask of the same name and size, or no plain square of 16 px in it")
-    if as_json:
-        print_json(document)
-    else:
-        print_line(f"{counted(len(document), 'crop')} in {out}")
+    print_result(document, f"{counted(len(document), 'crop')} in {out}", as_json=as_json)
     raise typer.Exit(EXIT_DONE if len(document) == len(crops) else EXIT_SKIPPED)
 
 
@@ -64,7 +56,5 @@ def check(
     if sheet is not None:
         write_photo(out, sheet)
     raise_findings(findings, str(crops))
-    if as_json:
-        print_json({"crops": len(known), "sheet": str(out)})
-    else:
-        print_line(f"{counted(len(known), 'valid crop')}, drawn in {out}")
+    line = f"{counted(len(known), 'valid crop')}, drawn in {out}"
+    print_result({"crops": len(known), "sheet": str(out)}, line, as_json=as_json)

@@ -10,7 +10,7 @@ import typer
 
 from chromiq.errors import UsageError
 from chromiq.wording import counted
-from chromiq_cli.output import JSON_OPTION, print_json, print_line
+from chromiq_cli.output import JSON_OPTION, print_result
 
 
 def deliver(
@@ -35,10 +35,8 @@ def deliver(
     found = read_results(run)
     chosen = delivery.chosen(found, state or delivery.FINISHED)
     delivery.deliver(run, chosen, out)
-    if as_json:
-        print_json({"out": str(out), "delivered": [str(result.out) for result in chosen]})
-    else:
-        left = Counter(result.state for result in found if result not in chosen)
-        others = ", ".join(f"{count} {name}" for name, count in left.items())
-        rest = f"; not delivered: {others} (see --state)" if left else ""
-        print_line(f"{out}: {counted(len(chosen), 'photo')}{rest}")
+    left = Counter(result.state for result in found if result not in chosen)
+    others = ", ".join(f"{count} {name}" for name, count in left.items())
+    rest = f"; not delivered: {others} (see --state)" if left else ""
+    document = {"out": str(out), "delivered": [str(result.out) for result in chosen]}
+    print_result(document, f"{out}: {counted(len(chosen), 'photo')}{rest}", as_json=as_json)

@@ -9,7 +9,7 @@ import typer
 
 from chromiq.errors import UsageError, raise_findings
 from chromiq.wording import counted
-from chromiq_cli.output import JSON_OPTION, print_findings, print_json, print_line
+from chromiq_cli.output import JSON_OPTION, print_findings, print_result
 
 
 def doctor(
@@ -51,11 +51,7 @@ def doctor(
         document, lines = report.as_dict(), report.lines
     else:
         raise UsageError(f"{what}: no such dataset folder or config file")
-    if as_json:
-        print_json(document)
-        return
-    print_findings(findings)
-    for line in lines:
-        print_line(line)
+    if not as_json:
+        print_findings(findings)
     warnings = f", {counted(len(findings), 'warning')}" if findings else ""
-    print_line(f"{what}: sound{warnings}")
+    print_result(document, *lines, f"{what}: sound{warnings}", as_json=as_json)

@@ -10,7 +10,7 @@ import typer
 from chromiq.errors import UsageError
 from chromiq.models import DEFAULT_MODEL, find_model
 from chromiq.wording import counted
-from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, MODEL_OPTION, print_json, print_line
+from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, MODEL_OPTION, print_result
 
 
 def generate(
@@ -88,7 +88,5 @@ def generate(
             scales=scales if len(scales) > 1 else (),
             on_progress=update,
         )
-    if as_json:
-        print_json({"images": [str(path) for path in paths]})
-    else:
-        print_line(f"{counted(len(paths), 'image')} in {out}")
+    line = f"{counted(len(paths), 'image')} in {out}"
+    print_result({"images": [str(path) for path in paths]}, line, as_json=as_json)

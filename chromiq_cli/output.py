@@ -43,6 +43,15 @@ def print_line(text: str) -> None:
     sys.stdout.write(printable(text) + "\n")
 
 
+def print_result(document: Any, *lines: str, as_json: bool) -> None:
+    """Print the result of a verb on stdout: as one JSON document, or as lines."""
+    if as_json:
+        print_json(document)
+    else:
+        for line in lines:
+            print_line(line)
+
+
 def print_document(text: str) -> None:
     """Print a text of several lines on stdout as it is, such as a config."""
     sys.stdout.write(text.removesuffix("\n") + "\n")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from chromiq_cli.output import print_json, print_line, say
+from chromiq_cli.output import print_result, say
 
 if TYPE_CHECKING:
     from chromiq.toolkit_configs.sweeps.slurm import BatchJob
@@ -41,7 +41,5 @@ def write_jobs(
     script = write_script(name, jobs, out, resources)
     if warning := resource_warning(resources):
         say(f"warning: {warning}")
-    if as_json:
-        print_json({"runs": runs, "jobs": [str(script)], "commands": [submit_command(script)]})
-    else:
-        print_line(submit_command(script))
+    command = submit_command(script)
+    print_result({"runs": runs, "jobs": [str(script)], "commands": [command]}, command, as_json=as_json)

@@ -9,7 +9,7 @@ import typer
 
 from chromiq.errors import UsageError
 from chromiq.wording import counted
-from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
+from chromiq_cli.output import JSON_OPTION, print_result, say
 from chromiq_cli.slurm import JOB_OPTION, write_jobs
 from chromiq_cli.train import Engine
 
@@ -60,15 +60,11 @@ def sweep_train(
     say(f"{counted(len(found), 'run')} on {', '.join(chosen)}")
     with sweep_view() as show:
         cells = train_jobs(write_configs(found, out, engine), chosen, out, on_status=show)
-    if as_json:
-        documents = [
-            {"name": each.name, "values": each.values, **cell.as_dict()}
-            for each, cell in zip(found, cells, strict=True)
-        ]
-        print_json({"devices": chosen, "runs": documents})
-    else:
-        for cell in cells:
-            print_line(_line(cell))
+    documents = [
+        {"name": each.name, "values": each.values, **cell.as_dict()}
+        for each, cell in zip(found, cells, strict=True)
+    ]
+    print_result({"devices": chosen, "runs": documents}, *map(_line, cells), as_json=as_json)
     if code := sweep_exit_code(cells):
         raise typer.Exit(code)
 

@@ -9,7 +9,7 @@ import typer
 
 from chromiq.errors import UsageError
 from chromiq.models import MODELS, find_model
-from chromiq_cli.output import JSON_OPTION, print_document, print_json, print_line
+from chromiq_cli.output import JSON_OPTION, print_document, print_line, print_result
 
 app = typer.Typer(
     help="List the shipped config templates, or copy one as a start for your own.", no_args_is_help=True
@@ -19,11 +19,9 @@ app = typer.Typer(
 @app.command(name="list")
 def list_templates(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
     """List the models that can be rendered, with the base model of each."""
-    if as_json:
-        print_json({"models": {name: model.hub_id for name, model in MODELS.items()}})
-        return
-    for name, model in MODELS.items():
-        print_line(f"{name}  {model.hub_id}")
+    models = {name: model.hub_id for name, model in MODELS.items()}
+    lines = (f"{name}  {hub_id}" for name, hub_id in models.items())
+    print_result({"models": models}, *lines, as_json=as_json)
 
 
 @app.command()

@@ -10,17 +10,12 @@ import typer
 
 from chromiq.errors import EXIT_FAILED
 from chromiq.wording import counted
-from chromiq_cli.output import JSON_OPTION, print_json, print_line, say
+from chromiq_cli.output import JSON_OPTION, print_json, print_line, print_result, say
 
 if TYPE_CHECKING:
     from chromiq.toolkit_configs.trainer.checkout import ToolkitInfo
 
 app = typer.Typer(help="Check, install or update AI-Toolkit, the vendored trainer.", no_args_is_help=True)
-
-
-@app.callback()
-def _root() -> None:
-    """Check, install or update AI-Toolkit, the vendored trainer."""
 
 
 @app.command()
@@ -70,14 +65,11 @@ def update(
 
     with notes("toolkit update") as note:
         found = update_toolkit(commit, dry_run=dry_run, say=note)
-    if as_json:
-        print_json(found.as_dict())
-        return
-    print_line(f"{found.before[:12]} -> {found.after[:12]}")
-    for line in found.differences or ("nothing changes in keys, defaults and architectures",):
-        print_line(line)
-    if found.written:
-        print_line(f"written: {found.written}")
+    differences = found.differences or ("nothing changes in keys, defaults and architectures",)
+    written = [f"written: {found.written}"] if found.written else []
+    commits = f"{found.before[:12]} -> {found.after[:12]}"
+    print_result(found.as_dict(), commits, *differences, *written, as_json=as_json)
+    if found.written and not as_json:
         say("Now run 'chromiq toolkit setup' and the tests marked ai_toolkit, then commit.")
 
 

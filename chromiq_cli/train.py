@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from chromiq_cli.output import JSON_OPTION, print_findings, print_json, print_line, say
+from chromiq_cli.output import JSON_OPTION, print_findings, print_result, say
 from chromiq_cli.slurm import JOB_OPTION, write_jobs
 
 Engine = Annotated[
@@ -60,18 +60,11 @@ def train(
         planned = plan(config, engine, resume=resume, force=force, offline=offline, note=note)
     print_findings(planned.findings)
     if dry_run:
-        if as_json:
-            print_json(planned.as_dict())
-        else:
-            for line in planned.summary:
-                print_line(line)
+        print_result(planned.as_dict(), *planned.summary, as_json=as_json)
         return
     if engine == "smoke":
         say("the smoke engine trains tiny checkpoints only; its results say nothing about quality")
     limits = Limits(on_nan == "stop", stall_minutes * 60, on_stall == "stop")
     with run_view() as show:
         final = execute(planned, limits=limits, on_status=show)
-    if as_json:
-        print_json({"run": str(final.parent), "lora": str(final)})
-    else:
-        print_line(str(final))
+    print_result({"run": str(final.parent), "lora": str(final)}, str(final), as_json=as_json)

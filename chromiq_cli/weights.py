@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chromiq_cli.output import JSON_OPTION, print_json, print_line
+from chromiq_cli.output import JSON_OPTION, print_result
 
 app = typer.Typer(help="Fetch the small models that find the person in a photo.", no_args_is_help=True)
 
@@ -36,8 +36,5 @@ def fetch(
     with notes("weights fetch") as note:
         note("fetching the small models")
         files = fetch_small_weights(wheel=wheel)
-    if as_json:
-        print_json({"files": {name: str(path) for name, path in files.items()}})
-    else:
-        for path in files.values():
-            print_line(str(path))
+    shown = {name: str(path) for name, path in files.items()}
+    print_result({"files": shown}, *shown.values(), as_json=as_json)
