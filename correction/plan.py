@@ -175,28 +175,20 @@ def _planned(
     is_target = options.target_lab is not None
     off = f"the garment was {proposal.gain:.1f} dE00 from the target colour"
     said = off if is_target else _figures(proposal)
+    remaining = proposal.remaining
     if options.strength == 0:
         return _left_alone("the strength is 0", (), proposal.gain, unchanged)
     if proposal.gain < options.min_gain and not options.force:
         text = "the target colour is there already" if is_target else "no clear colour error"
         said = said if is_target else _figures(replace(proposal, remaining=None))
         plan = _left_alone(f"{text} ({said})", (), proposal.gain, unchanged)
-        remaining = None if proposal.remaining is None else proposal.remaining + max(proposal.gain, 0)
+        remaining = None if remaining is None else remaining + max(proposal.gain, 0)
         return replace(plan, gain_interval=proposal.gain_interval, remaining=remaining)
     if answer == "left_alone" and not options.force:
         return _left_alone("", doubts, proposal.gain, unchanged)
     if options.force and np.allclose(after_lab, subject.on_model_lab, atol=_NO_CHANGE):
-        reason = f"there is nothing to correct ({said})"
-        return Plan(
-            None,
-            "corrected",
-            doubts,
-            reason,
-            proposal.gain,
-            gain_interval=proposal.gain_interval,
-            remaining=proposal.remaining,
-            colours=unchanged,
-        )
+        figures = (proposal.gain, proposal.gain_interval, remaining)
+        return Plan(None, "corrected", doubts, f"there is nothing to correct ({said})", *figures, unchanged)
     if options.force:
         answer = "corrected"
         text = f"corrected as asked, although {doubts_said(doubts)}" if doubts else "corrected as asked"
@@ -205,19 +197,11 @@ def _planned(
     else:
         text = "corrected"
     share = options.strength if options.strength <= 1 else 2 - options.strength
-    remaining = proposal.remaining
     if remaining is not None:
         remaining += (1 - share) * max(proposal.gain, 0)
-    return Plan(
-        colour_map=proposal.colour_map,
-        answer=answer,
-        doubts=doubts,
-        reason=f"{text} ({said})",
-        gain=share * proposal.gain,
-        gain_interval=proposal.gain_interval,
-        remaining=remaining,
-        colours=_colours(subject, after_lab, options),
-    )
+    figures = (share * proposal.gain, proposal.gain_interval, remaining)
+    colours = _colours(subject, after_lab, options)
+    return Plan(proposal.colour_map, answer, doubts, f"{text} ({said})", *figures, colours)
 
 
 def plan_paste(
