@@ -33,7 +33,7 @@ _OVERSHOOT = 0.002
 # A table cannot be inverted exactly; a colour that comes back this close, in dE76, is inside.
 _TABLE_ERROR_LAB = 2.0
 _GAMUT_STEPS = 8
-_ROWS_AT_ONCE = 256
+_ROWS_AT_ONCE, _PIXELS_AT_ONCE = 256, 4_000_000
 _ADDITIVE_WITHIN = 2e-4
 
 # White and primaries in CIE 1931 x, y, and the curve's exponent or the name of its curve.
@@ -99,8 +99,9 @@ class ColourSpace:
             return values
         assert self.profile is not None
         out = np.empty((*values.shape[:2], 3), values.dtype)
-        for top in range(0, len(values), _rows_at_once(values)):
-            strip = slice(top, top + _rows_at_once(values))
+        rows = max(1, _PIXELS_AT_ONCE // max(1, values.shape[1]))
+        for top in range(0, len(values), rows):
+            strip = slice(top, top + rows)
             out[strip] = _transform(
                 values[strip], self.profile, srgb_profile(), _CMS_SPACE[kind], "rgb", values.dtype
             )
@@ -235,18 +236,14 @@ def primaries_space(
     known = {"sRGB": (D65_XY, SRGB_PRIMARIES_XY, None), **_SPACES}
     for name, (white, primaries, exponent) in known.items():
         near = all(abs(a - b) < _SAME_XY_WITHIN for a, b in zip(stated, (*white, *primaries), strict=True))
-        if near and (gamma is None or _same_curve(gamma, exponent)):
+        # 1/0.45455 is how a PNG writes sRGB's own curve.
+        if near and (gamma is None or abs(gamma - (exponent or 2.2)) < 0.05):
             return ColourSpace(_profile_of(*_SPACES[name]) if name != "sRGB" else None, stated_by)
     if gamma is None:
         raise ProfileError(f"{stated_by} states primaries {_shown(primaries_xy)}, which no known space has")
     if not (0.2 < gamma < 5) or not all(0 <= value <= 1 for value in stated) or min(white_xy) <= 0:
         raise ProfileError(f"{stated_by} states primaries {_shown(primaries_xy)} and gamma {gamma:g}")
     return ColourSpace(_profile_of(tuple(white_xy), tuple(primaries_xy), gamma), stated_by)
-
-
-def _same_curve(gamma: float, exponent: float | None) -> bool:
-    # 1/0.45455 is how a PNG writes sRGB's own curve.
-    return abs(gamma - (exponent or 2.2)) < 0.05
 
 
 def _shown(values: Sequence[float]) -> str:
@@ -295,10 +292,6 @@ def _transform(
         )
     except (imagecodecs.CmsError, ValueError) as error:
         raise ProfileError(f"Little CMS: {error}") from error
-
-
-def _rows_at_once(values: NDArray[Any]) -> int:
-    return max(1, 4_000_000 // max(1, values.shape[1]))
 
 
 def _naive_rgb_of_cmyk(values: NDArray[Any]) -> NDArray[Any]:

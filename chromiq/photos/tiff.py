@@ -75,10 +75,7 @@ class Directory:
 
     def text(self, tag: int) -> str:
         """A tag of ASCII text; empty if missing."""
-        entry = self.tags.get(tag)
-        if entry is None or isinstance(entry.value, Directory):
-            return ""
-        return entry.value.split(b"\0")[0].decode("latin-1").strip()
+        return (self.data(tag) or b"").split(b"\0")[0].decode("latin-1").strip()
 
     def number(self, tag: int, default: int = 0) -> int:
         """The first number of a tag of integers."""
