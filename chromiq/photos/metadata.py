@@ -38,6 +38,7 @@ PNG_XMP = b"XML:com.adobe.xmp"
 INTEGER_TYPES = frozenset({1, 3, 4})
 COLOUR_SPACE_TAG, INTEROP_INDEX = 40961, 1
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
+_COLOUR_CHANNELS = {2: 3, 5: 4, 6: 3}  # by photometric; all others have one
 _MOST_DOTS_PER_INCH = 65_535
 _MOST_BYTES = 64 << 20
 
@@ -104,7 +105,7 @@ def metadata_of_tiff(path: Path, page: tifffile.TiffPage) -> Metadata:
         profile=directory.data(ICC),
         dots_per_inch=dots_of_directory(directory),
         second_pictures=("previews",) if len(page.parent.pages) > 1 else (),
-        extra_channels=len(page.extrasamples),
+        extra_channels=page.samplesperpixel - _COLOUR_CHANNELS.get(int(page.photometric), 1),
     )
 
 

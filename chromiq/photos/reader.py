@@ -438,6 +438,11 @@ def _refuse_other_tiff(path: Path, page: tifffile.TiffPage) -> None:
     elif stored_bytes > _MOST_TIFF_BYTES:
         code, hint = "photo.large", "Scale it down, or export it without layers."
         message = f"its {page.samplesperpixel} channels take {stored_bytes >> 20} MB"
+    elif photometric in {0, 1} and page.samplesperpixel > 2 and not page.extrasamples:
+        message, hint = (
+            f"it is grey with {page.samplesperpixel} channels of unknown meaning",
+            "Export it as RGB.",
+        )
     elif compression not in _TIFF_COMPRESSIONS:
         hint = "Export it with LZW or ZIP compression."
         message = f"its compression {getattr(page.compression, 'name', compression)} is not supported"

@@ -79,6 +79,15 @@ def imagemagick(kind):
     return make
 
 
+def grey_of_three(path):
+    """As raw2tiff writes three channels."""
+    tiff(PHOTO, photometric="minisblack", planarconfig="contig")(path)
+    data = path.read_bytes()
+    with tifffile.TiffFile(path) as file:
+        entry = file.pages[0].tags["ExtraSamples"].offset
+    path.write_bytes(data[:entry] + struct.pack("<H", 65_000) + data[entry + 2 :])
+
+
 def many_channels(path):
     """A few bytes that state 3 GB."""
     tiff(np.zeros((100, 100, 16), np.uint16), photometric="minisblack", planarconfig="contig")(path)
@@ -129,6 +138,7 @@ OTHERS = [
     ("signed.tif", tiff(PHOTO.astype(np.int16)), "16-bit integers"),
     ("wavelets.tif", tiff(compression="jpeg2000"), "JPEG2000 is not supported"),
     ("channels.tif", many_channels, "its 16 channels take 3051 MB"),
+    ("three.tif", grey_of_three, "grey with 3 channels of unknown meaning"),
     ("pages.tif", two_pages, "2 pictures"),
     ("moving.avif", animated_avif, "2 pictures"),
     ("limited.png", with_chunk(b"cICP", bytes([1, 13, 0, 0])), "limited range"),

@@ -125,3 +125,16 @@ def test_a_strip_that_is_left_out_does_not_change_the_sampling_of_the_others(tmp
         stream.seek(page.dataoffsets[1])
         assert jpeg_frame(stream).sampling == (2, 2)
     assert np.abs(read_photo(out).values.astype(int) - changed)[:64].mean() < 4
+
+
+def test_a_channel_without_a_meaning_is_named_where_it_is_dropped(tmp_path):
+    """As OpenCV once wrote RGBA: four channels, of which no tag says what the last is."""
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.dstack([PHOTO, PHOTO[..., 0]]), photometric="rgb", extrasamples=["unspecified"])
+    with tifffile.TiffFile(path) as file:
+        entry = file.pages[0].tags["ExtraSamples"].offset
+    data = path.read_bytes()
+    path.write_bytes(data[:entry] + struct.pack("<H", 65_000) + data[entry + 2 :])
+    photo = read_photo(path)
+    assert "saved selections" in write_changed(tmp_path / "b.png", photo, photo.values).dropped
+    assert write_changed(tmp_path / "b.tif", photo, photo.values).dropped == ()
