@@ -154,9 +154,10 @@ def raise_config_findings(findings: Sequence[Finding], what: str) -> None:
 def _run_findings(job: Job, where: str, resume: bool) -> list[Finding]:
     findings = []
     run, process, name = job.run_folder, job.process, job.config.name
-    if fault := name_fault(name):
-        message = f"{name!r} cannot name a folder: {fault}"
-        return [Finding("config.name", f"{where}: name", message, "Rename the run.")]
+    for each in dict.fromkeys((name, process.name)):
+        if fault := name_fault(each):
+            message = f"{each!r} cannot name a folder: {fault}"
+            return [Finding("config.name", f"{where}: name", message, "Rename the run.")]
     checkpoints = find_checkpoints(run, name)
     if not resume and (checkpoints or any(run.glob("*.safetensors"))):
         message = f"{run} holds a run of this name, which the trainer would silently continue"

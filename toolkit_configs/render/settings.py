@@ -89,7 +89,7 @@ def assigned_settings(assignments: Sequence[str], source: str) -> tuple[Setting,
     [('train.lr', 0.0002), ('trigger_word', 'a=b')]
 
     Raises:
-        UsageError: if one has no key or no ``=``.
+        UsageError: if one has no key or no ``=``, or would set a name beside the run's.
     """
     settings = []
     for assignment in assignments:
@@ -98,6 +98,11 @@ def assigned_settings(assignments: Sequence[str], source: str) -> tuple[Setting,
             raise UsageError(
                 f"{source} {assignment}: the {'key' if equals else '='} is missing. Write KEY=VALUE, such as "
                 "train.lr=2e-4."
+            )
+        if key.strip() == "name":
+            raise UsageError(
+                f"{source} {assignment}: a process's own name would move the run's folder but not rename its "
+                "files. Name the run by its own option instead."
             )
         settings.append(text_setting(key.strip(), text, f"{source} {key.strip()}"))
     return tuple(settings)

@@ -209,9 +209,10 @@ class Sample(_Section):
 
 
 class Process(_Section):
-    """One training process."""
+    """One training process; its name, the job's unless it has its own, is that of the run's folder."""
 
     type: str
+    name: str
     training_folder: str
     sqlite_db_path: str
     device: str
@@ -252,7 +253,7 @@ class Job(_Section):
     @property
     def run_folder(self) -> Path:
         """Where checkpoints go."""
-        return Path(self.process.training_folder) / self.config.name
+        return Path(self.process.training_folder) / self.process.name
 
     @property
     def document(self) -> dict[str, Any]:
@@ -311,7 +312,8 @@ def job_of(document: Any, where: str) -> tuple[Job | None, list[Finding]]:
     if not isinstance(processes[0], dict):
         return None, findings
     raw = deepcopy(processes[0])
-    name = config.get("name")
+    name = config["name"] if isinstance(config.get("name"), str) else "unnamed"
+    config = {**config, "name": name}
 
     def report(key: str, message: str, hint: str) -> None:
         finding = Finding("config.value", f"{where}: {key}", message, hint)
@@ -324,7 +326,7 @@ def job_of(document: Any, where: str) -> tuple[Job | None, list[Finding]]:
         values = effective_process(raw, config, refuse)
         whole = {
             "job": str(document.get("job")),
-            "config": {"name": name if isinstance(name, str) else "unnamed", "process": [values]},
+            "config": {"name": name, "process": [values]},
             "meta": document.get("meta") if isinstance(document.get("meta"), dict) else {},
         }
         try:

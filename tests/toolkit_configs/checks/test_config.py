@@ -17,6 +17,7 @@ from chromiq.toolkit_configs.render.compose import as_read, compose_job
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.render.memory import GIB
 from chromiq.toolkit_configs.render.settings import Settings, assigned_settings
+from chromiq.toolkit_configs.schema.trainer_job import read_job
 from chromiq.toolkit_configs.trainer.devices import Gpu
 
 
@@ -212,6 +213,17 @@ def test_a_name_that_leads_elsewhere_is_refused(config):
         "config.name",
         "'../../elsewhere' cannot name a folder: it is a path",
     )
+
+
+def test_a_process_name_decides_the_folder_and_not_the_files(config, dataset):
+    changed(config, lambda process: process.update(name="../../elsewhere"))
+    (finding,) = (found for found in examine_config(config).findings if found.severity == "error")
+    assert finding.code == "config.name"
+    changed(config, lambda process: process.update(name="other"))
+    assert read_job(config).run_folder == dataset.parent / "runs" / "other"
+    (dataset.parent / "runs" / "other").mkdir(parents=True)
+    (dataset.parent / "runs" / "other" / "chromiq_v1_000000020.safetensors").write_bytes(b"x")
+    assert "run.exists" in [finding.code for finding in examine_config(config).findings]
 
 
 def test_controls_fit_the_model(config):

@@ -33,6 +33,11 @@ def explained(composed):
     return {key: (value, source) for key, value, source in composed.explain()}
 
 
+def test_a_name_beside_the_run_name_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="Name the run by its own option"):
+        composed_of(tmp_path, command=["name=../../elsewhere"])
+
+
 PROJECT = (
     "preset: 24gb\nname: shirts\ntraining_folder: out\ntrain: {lr: 2e-4, steps: 700}\nsave.save_every: 50\n"
 )

@@ -119,9 +119,7 @@ def compare(job, held, wrong):
             (f"{name}.{key}", ours[key], held[name][key]) for key in ours if ours[key] != held[name][key]
         ]
     for key, theirs in held["process"].items():
-        ours = {"name": job.config.name, "save_root": str(job.run_folder)}.get(
-            key, getattr(process, key, None)
-        )
+        ours = str(job.run_folder) if key == "save_root" else getattr(process, key, None)
         if theirs is None and key == "sqlite_db_path":
             continue  # only diffusion_trainer reads it
         total += 1
