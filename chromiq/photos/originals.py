@@ -284,14 +284,13 @@ def _jpeg(photo: Photo, part: NDArray[Any], box: Box, carried: Carried) -> tuple
         changed = photo.values.copy()
         changed[box] = part
         stored = eight_bits(turned_back(_over_white(photo, changed), file.orientation))
-        data, outside = _encoded_again(file.path if same else None, stored, carried.notes), Kept.ENCODED
+        data, outside = _encoded_again(file.path if same else None, stored, carried), Kept.ENCODED
     if photo.converted:
         outside = Kept.CONVERTED
     if file.format != "JPEG":
         if photo.alpha is not None:
             carried.drop("transparency")
         blocks = carried.to_jpeg()
-        data = _with_density(data, file.metadata.dots_per_inch)
     else:
         blocks = carried.jpeg_to_jpeg()
     return jpeg_with_segments(data, blocks, _APPLICATION_SEGMENTS), outside
@@ -305,7 +304,7 @@ def _with_part(photo: Photo, part: NDArray[Any], box: Box, notes: list[str]) -> 
     return changed_jpeg(photo.path, turned_back(part, photo.file.orientation), corner, notes)
 
 
-def _encoded_again(source: Path | None, pixels: NDArray[np.uint8], notes: list[str]) -> bytes:
+def _encoded_again(source: Path | None, pixels: NDArray[np.uint8], carried: Carried) -> bytes:
     """A JPEG of pixels, with the source's tables and, where Pillow can write it, its sampling.
 
     libvips takes no tables, so this is Pillow's work.
@@ -317,21 +316,12 @@ def _encoded_again(source: Path | None, pixels: NDArray[np.uint8], notes: list[s
             sampling = [layer[1:3] for layer in image.layer]
             first = (sampling[0][0] // sampling[-1][0], sampling[0][1] // sampling[-1][1])
             if first not in _PILLOW_SAMPLING:
-                notes.append("colour sampling became 4:4:4")
+                carried.notes.append("colour sampling became 4:4:4")
             options = {
                 "qtables": image.quantization,
                 "subsampling": _PILLOW_SAMPLING.get(first, 0),
                 "progressive": bool(image.info.get("progressive")),
-                "dpi": image.info.get("dpi", (0, 0)),
             }
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", **options)
+    Image.fromarray(pixels).save(buffer, "JPEG", dpi=carried.source.dots_per_inch or (0, 0), **options)
     return buffer.getvalue()
-
-
-def _with_density(data: bytes, dots_per_inch: tuple[float, float] | None) -> bytes:
-    """A JPEG whose JFIF header gives the resolution."""
-    if dots_per_inch is None or data[6:11] != b"JFIF\0":
-        return data
-    across, down = (round(dots).to_bytes(2) for dots in dots_per_inch)
-    return data[:13] + b"\1" + across + down + data[18:]

@@ -294,3 +294,13 @@ def test_released_pixels_are_decoded_again(tmp_path, mode):
     photo.release()
     np.testing.assert_array_equal(photo.values, values)
     np.testing.assert_array_equal(photo.rgb, rgb)
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_a_jpeg_that_becomes_rgb_keeps_its_resolution(tmp_path, mode):
+    Image.fromarray(PHOTO).convert(mode).save(tmp_path / "in.jpg", dpi=(240, 240))
+    photo = read_photo(tmp_path / "in.jpg")
+    written = write_changed(tmp_path / "out.jpg", photo, 255 - photo.values)
+    assert "resolution" in written.kept
+    with Image.open(tmp_path / "out.jpg") as image:
+        assert image.info["dpi"] == (240, 240)
