@@ -25,78 +25,46 @@ def listed(two_photos, tmp_path):
 HEAD = b"still_life,on_model,garment\n"
 FIRST = b"still-life1.jpg,on_model1.jpg"
 ACCENTS = "still_life;on_model;garment\nété-still-life1.jpg;été-on_model1.jpg;blouse à pois\n"
+READABLE = {
+    "mark": (b"\xef\xbb\xbf" + HEAD + FIRST + b",shirt\n", [("1", "shirt")]),
+    "quotes": (HEAD.replace(b"\n", b"\r\n") + FIRST + b',"a ""red"" top"\r\n\r\n', [("1", 'a "red" top')]),
+    "blanks": (HEAD + FIRST + b",\nstill-life2.jpg, on_model2.jpg ,", [("1", None), ("2", None)]),
+    "commas": (HEAD + FIRST + b",shirt,,\n", [("1", "shirt")]),
+    "twice": (HEAD + FIRST + b",shirt\n" + FIRST + b",shirt\n", [("1", "shirt")]),
+    "order": (b"key,on_model,still_life\nb,on_model1.jpg,still-life1.jpg\n", [("b", None)]),
+    "semicolons": ((HEAD + FIRST + b",shirt\n").replace(b",", b";"), [("1", "shirt")]),
+    "tabs": ((HEAD + FIRST + b",shirt\n").replace(b",", b"\t"), [("1", "shirt")]),
+    "sep=": (b"sep=;\r\n" + (HEAD + FIRST + b",a, b\n").replace(b",", b";", 4), [("1", "a, b")]),
+    "column names": (b"Still-life;On model\r\n" + FIRST.replace(b",", b";"), [("1", None)]),
+    "utf-16": ((HEAD + FIRST).decode().encode("utf-16"), [("1", None)]),
+    "utf-16 without mark": ((HEAD + FIRST).decode().replace(",", "\t").encode("utf-16-le"), [("1", None)]),
+    "cp1252": (ACCENTS.encode("cp1252"), [("été-still-life1", "blouse à pois")]),
+    "utf-8 with accents": (ACCENTS.encode("utf-8-sig"), [("été-still-life1", "blouse à pois")]),
+    "old mac": ((HEAD + FIRST + b",a\n").replace(b"\n", b"\r"), [("1", "a")]),
+}
 
 
-@pytest.mark.parametrize(
-    ("data", "pairs"),
-    [
-        (b"\xef\xbb\xbf" + HEAD + FIRST + b",shirt\n", [("1", "shirt")]),
-        (HEAD.replace(b"\n", b"\r\n") + FIRST + b',"a ""red"" top"\r\n\r\n', [("1", 'a "red" top')]),
-        (HEAD + FIRST + b",\nstill-life2.jpg, on_model2.jpg ,", [("1", None), ("2", None)]),
-        (HEAD + FIRST + b",shirt,,\n", [("1", "shirt")]),
-        (HEAD + FIRST + b",shirt\n" + FIRST + b",shirt\n", [("1", "shirt")]),
-        (b"key,on_model,still_life\nb,on_model1.jpg,still-life1.jpg\n", [("b", None)]),
-        ((HEAD + FIRST + b",shirt\n").replace(b",", b";"), [("1", "shirt")]),
-        ((HEAD + FIRST + b",shirt\n").replace(b",", b"\t"), [("1", "shirt")]),
-        (b"sep=;\r\n" + (HEAD + FIRST + b",a, b\n").replace(b",", b";", 4), [("1", "a, b")]),
-        (b"Still-life;On model\r\n" + FIRST.replace(b",", b";"), [("1", None)]),
-        ((HEAD + FIRST).decode().encode("utf-16"), [("1", None)]),
-        ((HEAD + FIRST).decode().replace(",", "\t").encode("utf-16-le"), [("1", None)]),
-        (ACCENTS.encode("cp1252"), [("été-still-life1", "blouse à pois")]),
-        (ACCENTS.encode("utf-8-sig"), [("été-still-life1", "blouse à pois")]),
-        ((HEAD + FIRST + b",a\n").replace(b"\n", b"\r"), [("1", "a")]),
-    ],
-    ids=[
-        "mark",
-        "quotes",
-        "blanks",
-        "commas",
-        "twice",
-        "order",
-        "semicolons",
-        "tabs",
-        "sep=",
-        "column names",
-        "utf-16",
-        "utf-16 without mark",
-        "cp1252",
-        "utf-8 with accents",
-        "old mac",
-    ],
-)
+@pytest.mark.parametrize(("data", "pairs"), READABLE.values(), ids=READABLE)
 def test_read(listed, data, pairs):
     assert listed(data) == (pairs, [])
 
 
-@pytest.mark.parametrize(
-    ("data", "code", "message"),
-    [
-        (HEAD + FIRST + b",red, long dress\n", "csv.row", "more fields than columns: long dress"),
-        (HEAD + FIRST + b',"two\nlines"\n', "csv.row", "'two\\nlines'"),
-        (HEAD + FIRST + b",a\n" + FIRST + b",b\n", "pair.name_taken", "still-life1.jpg"),
-        (HEAD + b"still-life1.jpg\n", "csv.row", "no on_model photo"),
-        (HEAD + b"still-life1.jpg,still-life1.jpg\n", "csv.row", "the same photo"),
-        (HEAD + b"still-life1.jpg,a\0.jpg\n", "csv.row", "a null byte"),
-        (HEAD + b'"still-life1.jpg,on_model1.jpg\n', "csv.unreadable", "unexpected end of data"),
-        (b"a,b\n" + FIRST, "csv.columns", "the first line has a, b"),
-        (b"PK\x03\x04" + bytes(60), "csv.unreadable", "an Excel or OpenDocument workbook"),
-        (HEAD + b"\x81\x8d\n", "csv.unreadable", "not text in UTF-8, UTF-16 or Windows-1252"),
-        (b"", "csv.columns", "the first line has nothing"),
-    ],
-    ids=[
-        "commas",
-        "newline",
-        "two words",
-        "short",
-        "same",
-        "null",
-        "quote",
-        "columns",
-        "workbook",
-        "bytes",
-        "empty",
-    ],
-)
+REFUSED = {
+    "commas": (HEAD + FIRST + b",red, long dress\n", "csv.row", "more fields than columns: long dress"),
+    "newline": (HEAD + FIRST + b',"two\nlines"\n', "csv.row", "'two\\nlines'"),
+    "two words": (HEAD + FIRST + b",a\n" + FIRST + b",b\n", "pair.name_taken", "still-life1.jpg"),
+    "short": (HEAD + b"still-life1.jpg\n", "csv.row", "no on_model photo"),
+    "same": (HEAD + b"still-life1.jpg,still-life1.jpg\n", "csv.row", "the same photo"),
+    "null": (HEAD + b"still-life1.jpg,a\0.jpg\n", "csv.row", "a null byte"),
+    "quote": (HEAD + b'"still-life1.jpg,on_model1.jpg\n', "csv.unreadable", "unexpected end of data"),
+    "columns": (b"a,b\n" + FIRST, "csv.columns", "the first line has a, b"),
+    "workbook": (b"PK\x03\x04" + bytes(60), "csv.unreadable", "an Excel or OpenDocument workbook"),
+    "bytes": (HEAD + b"\x81\x8d\n", "csv.unreadable", "not text in UTF-8, UTF-16 or Windows-1252"),
+    "empty": (b"", "csv.columns", "the first line has nothing"),
+}
+
+
+@pytest.mark.parametrize(("data", "code", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(listed, data, code, message):
     _, errors = listed(data)
     assert [finding.code for finding in errors] == [code]

@@ -152,29 +152,11 @@ def test_what_cannot_be_asked_for_is_refused(work, tmp_path, tiny):
 
 
 def test_the_verb_sweeps_scales_and_prints_the_paths(work, tiny, tmp_path):
-    done = CliRunner().invoke(
-        app,
-        [
-            "generate",
-            "--control",
-            str(work / "control"),
-            "--out",
-            str(tmp_path),
-            "--prompt",
-            "red",
-            "--steps",
-            "1",
-            "--checkpoint",
-            str(tiny),
-            "--lora",
-            str(work / "lora.safetensors"),
-            "--lora-scale",
-            "0",
-            "--lora-scale",
-            "1",
-            "--json",
-        ],
+    line = (
+        f"generate --control {work}/control --out {tmp_path} --prompt red --steps 1 --checkpoint {tiny} "
+        f"--lora {work}/lora.safetensors --lora-scale 0 --lora-scale 1 --json"
     )
+    done = CliRunner().invoke(app, line.split())
     assert done.exit_code == 0, done.output
     paths = json.loads(done.stdout)["images"]
     assert len(paths) == 6
