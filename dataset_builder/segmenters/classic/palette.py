@@ -149,6 +149,6 @@ def _kmeans(features: FloatImage, count: int) -> tuple[NDArray[np.int32], FloatI
     sample = np.ascontiguousarray(rows[:: max(1, len(rows) // _KMEANS_SAMPLE)])
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.5)
     _, _, centres = cv2.kmeans(sample, min(count, len(sample)), None, criteria, 2, cv2.KMEANS_PP_CENTERS)
-    nearest = ((centres**2).sum(axis=1) - 2 * rows @ centres.T).argmin(axis=1)
-    kept, labels = np.unique(nearest, return_inverse=True)
-    return labels.reshape(-1).astype(np.int32), centres[kept]
+    nearest = ((centres**2).sum(axis=1)[:, None] - 2 * centres @ rows.T).argmin(axis=0)
+    kept = np.bincount(nearest, minlength=len(centres)) > 0
+    return (np.cumsum(kept) - 1)[nearest].astype(np.int32), centres[kept]
