@@ -40,6 +40,30 @@ def bounding_box(mask: BoolMask, margin_px: int = 0) -> tuple[slice, slice]:
     )
 
 
+def eroded(mask: BoolMask, side_px: int) -> BoolMask:
+    """The pixels of a mask whose square of so many pixels a side lies in it; beyond the array all is mask."""
+    return cv2.erode(mask.astype(np.uint8), _square(side_px)) > 0
+
+
+def dilated(mask: BoolMask, side_px: int) -> BoolMask:
+    """The mask and all whose square of so many pixels a side touches it."""
+    return cv2.dilate(mask.astype(np.uint8), _square(side_px)) > 0
+
+
+def opened(mask: BoolMask, side_px: int) -> BoolMask:
+    """The mask without what is thinner than a square of so many pixels a side."""
+    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, _square(side_px)) > 0
+
+
+def closed(mask: BoolMask, side_px: int) -> BoolMask:
+    """The mask with the gaps that are thinner than a square of so many pixels a side."""
+    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, _square(side_px)) > 0
+
+
+def _square(side_px: int) -> NDArray[np.uint8]:
+    return np.ones((side_px, side_px), np.uint8)
+
+
 def inner_edge(mask: BoolMask, photo_side_px: int, least_px: float = 1.5) -> FloatImage:
     """1 inside the mask, falling towards its edge over a share of the photo's longer side; 0 outside.
 
@@ -58,8 +82,7 @@ def inner_edge(mask: BoolMask, photo_side_px: int, least_px: float = 1.5) -> Flo
 
 def with_rim(mask: BoolMask) -> BoolMask:
     """The mask ``(H, W)`` of a whole photo, and the pixel or two around it where cloth may show through."""
-    side_px = 2 * _rim_px(max(mask.shape)) + 1
-    return cv2.dilate(mask.astype(np.uint8), np.ones((side_px, side_px), np.uint8)) > 0
+    return dilated(mask, 2 * _rim_px(max(mask.shape)) + 1)
 
 
 def matte(mask: BoolMask, photo: NDArray[Any], box: tuple[slice, slice]) -> FloatImage:
@@ -78,7 +101,7 @@ def matte(mask: BoolMask, photo: NDArray[Any], box: tuple[slice, slice]) -> Floa
     """
     side_px = max(mask.shape)
     rim_px = 2 * _rim_px(side_px) + 1
-    sure = cv2.erode(mask.astype(np.uint8), np.ones((rim_px, rim_px), np.uint8), borderValue=0)
+    sure = cv2.erode(mask.astype(np.uint8), _square(rim_px), borderValue=0)
     reach_px = max(_LEAST_MATTE_PX, round(_MATTE_SHARE * side_px))
     weight = np.zeros_like(mask[box], np.float32)
 

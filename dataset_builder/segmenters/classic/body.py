@@ -1,10 +1,10 @@
-"""The person on a photo: outline, head, skin, and where on the body a kind of garment is worn."""
+"""The person on a photo: outline, head, skin, hair, and where on the body a kind of garment is worn."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -17,9 +17,9 @@ from chromiq.dataset_builder.segmenters.classic.head import (
     find_head,
     head_by_landmarks,
 )
-from chromiq.dataset_builder.segmenters.classic.palette import LAB_WEIGHTS, cluster
+from chromiq.dataset_builder.segmenters.classic.palette import LAB_WEIGHTS, Palette, cluster
 from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
-from chromiq.dataset_builder.segmenters.small.person import SeenPerson
+from chromiq.dataset_builder.segmenters.small.person import SHOULDERS, SeenPerson
 from chromiq.dataset_builder.segmenters.still_life import (
     apart_from_surface,
     background_distance,
@@ -27,11 +27,12 @@ from chromiq.dataset_builder.segmenters.still_life import (
     foreground,
     keep_large_parts,
 )
-from chromiq.imaging.masks import skin_hue
+from chromiq.imaging.masks import dilated, eroded, opened, skin_hue
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
 Kind = Literal["upper", "lower", "full"]
 """Where a garment is worn: above, below, or both."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +181,7 @@ def _without_shadow(lab: FloatImage, person: BoolMask, possible: BoolMask) -> Bo
         person: ``(H, W)`` bool.
         possible: ``(H, W)`` bool, where a shadow may lie.
     """
-    wall = cv2.erode((~person).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    wall = eroded(~person, 9)
     if wall.sum() < TUNING.body_least_wall_px:
         return person
     apart = cv2.GaussianBlur(apart_from_surface(lab, wall, degree=1).astype(np.float32), (0, 0), 1)
@@ -189,12 +190,11 @@ def _without_shadow(lab: FloatImage, person: BoolMask, possible: BoolMask) -> Bo
     shadow = possible & (hue < TUNING.body_shadow_hue_lab) & (slope < TUNING.body_shadow_slope_lab)
     shadow &= (lighter < -TUNING.body_palest_shadow_lab) & (lighter > -TUNING.body_darkest_shadow_lab)
     _, parts = cv2.connectedComponents(shadow.astype(np.uint8), connectivity=4)
-    beside_wall = cv2.dilate((~person).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    beside_wall = dilated(~person, 3)
     shadow &= np.isin(parts, parts[beside_wall & shadow])
     if shadow.sum() < TUNING.body_least_shadow_px:
         return person
-    left = cv2.morphologyEx((person & ~shadow).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    return keep_large_parts(left > 0, 0.1)
+    return keep_large_parts(opened(person & ~shadow, 3), 0.1)
 
 
 def _closed_over_cloth(person: BoolMask, head: Head) -> BoolMask:
@@ -284,3 +284,64 @@ def seed_box(body: Body, kind: Kind) -> BoolMask:
 
 def _sigmoid(value: FloatImage) -> FloatImage:
     return 1 / (1 + np.exp(-value))
+
+
+def hair(body: Body, cloth: BoolMask, palette: Palette) -> BoolMask:
+    """Where hair lies, ``(H, W)`` bool; nowhere if no face was found.
+
+    Args:
+        body: the person on the photo.
+        cloth: ``(H, W)`` bool, where the garment surely is; hair must be less like it than like hair.
+        palette: the garment's colours on the still-life, which are not taken for hair.
+    """
+    head = body.head
+    if head is None or head.left is None or head.right is None:
+        return np.zeros(body.person.shape, bool)
+    height_px, middle = head.chin - head.top, (head.left + head.right) / 2
+    rows, columns = np.indices(body.person.shape)
+    aside = np.abs(columns - middle) / height_px
+    found = _beside_neck(body, head, middle) & body.person
+    on_head = eroded(body.person, 5) & ~body.near_face & (rows < head.chin - 0.55 * height_px) & (aside < 0.8)
+    around = (
+        body.person
+        & (aside < TUNING.body_hair_reach)
+        & (rows < head.chin + TUNING.body_hair_length * height_px)
+    )
+    cloth = cloth & ~body.near_face
+    if min(on_head.sum(), cloth.sum()) >= TUNING.body_hair_min_hair_px:
+        of_hair, of_cloth = (body.likeness_to_parts(body.lab[part], 2) for part in (on_head, cloth))
+        ratio = cv2.GaussianBlur(of_cloth - of_hair, (0, 0), 1.2)
+        own = palette.colours[palette.shares > TUNING.body_hair_own_share]
+        apart = np.linalg.norm((body.lab * LAB_WEIGHTS)[:, :, None] - own, axis=3).min(axis=2, initial=np.inf)
+        like_hair = (
+            around
+            & ~body.near_face
+            & (ratio > TUNING.body_hair_more_like_hair)
+            & (apart > TUNING.body_hair_own_colour_lab)
+        )
+        _, parts = cv2.connectedComponents((like_hair | (on_head & around)).astype(np.uint8))
+        found |= np.isin(parts, parts[on_head & around]) & like_hair
+    return np.asarray(found)
+
+
+def _beside_neck(body: Body, head: Head, middle: float) -> BoolMask:
+    """What lies above the shoulders beside the neck, where only hair and hoods are: ``(H, W)`` bool."""
+    height_px = head.chin - head.top
+    rows, columns = np.indices(body.person.shape)
+    above = np.zeros(body.person.shape, bool)
+    aside = TUNING.body_hair_shoulder * height_px
+    joint = head.chin + TUNING.body_hair_joint_below_chin * height_px
+    joints = np.array([(middle - aside, joint), (middle + aside, joint)])
+    if body.seen is not None and body.seen.visible(SHOULDERS):
+        joints = body.seen.landmarks_xy[list(SHOULDERS)]
+        joints = joints[joints[:, 0].argsort()]
+    for side, (x, y) in zip((-1, 1), joints.tolist(), strict=True):
+        far = side * (x - middle)
+        near = TUNING.body_hair_neck * height_px
+        if far * TUNING.body_hair_joint_share <= near:
+            continue
+        offset = side * (columns - middle)
+        slope = (offset - near) / (far - near)
+        line = head.chin + slope * (y - TUNING.body_hair_cloth_over_joint * height_px - head.chin)
+        above |= (offset > near) & (offset < TUNING.body_hair_joint_share * far) & (rows < line)
+    return above

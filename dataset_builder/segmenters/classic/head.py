@@ -19,6 +19,7 @@ from chromiq.dataset_builder.segmenters.small.person import (
     SHOULDERS,
     SeenPerson,
 )
+from chromiq.imaging.masks import opened
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
 
@@ -142,8 +143,8 @@ def head_by_skin(person: BoolMask, skin: BoolMask) -> Head | None:
     patch[height_px // 2 :] = False
     axis = np.median(np.nonzero(person)[1])
     patch[:, np.abs(np.arange(width_px) - axis) > TUNING.head_face_aside * width_px] = False
-    opened = cv2.morphologyEx(patch.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(opened)
+    patch_parts = opened(patch, 5).astype(np.uint8)
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(patch_parts)
     if count < 2:
         return None
     largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())

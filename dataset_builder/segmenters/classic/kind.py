@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chromiq.dataset_builder.segmenters.classic.body import Body, Kind, seed_box
+from chromiq.dataset_builder.segmenters.classic.body import KINDS, Body, Kind, seed_box
 from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
 from chromiq.dataset_builder.segmenters.still_life_match import colour_agreement
 from chromiq.records import BoolMask, GarmentLabel, RgbImage
@@ -121,9 +121,8 @@ def decide_kind(garment: BoolMask, still_life: RgbImage, photo: RgbImage, body: 
         "frame": _by_frame(body),
         "colour": _by_colour(garment, still_life, photo, body),
     }
-    kinds: tuple[Kind, ...] = ("upper", "lower", "full")
-    total = {kind: sum(term[kind] for term in terms.values()) for kind in kinds}
-    first, second, _ = sorted(kinds, key=lambda kind: -total[kind])
+    total = {kind: sum(term[kind] for term in terms.values()) for kind in KINDS}
+    first, second, _ = sorted(KINDS, key=lambda kind: -total[kind])
     return KindChoice(first, total[first] - total[second], terms)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
 from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW, limited
+from chromiq.imaging.masks import opened
 from chromiq.records import BoolMask
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
     probability, size = evidence.probability, mask.sum()
     expected = probability[mask].sum() / (size + probability[~mask].sum())
     low, high = TUNING.quality_usual_share[kind]
-    left_out = 0.0 if kind == "lower" else _opened(evidence.between_ends & ~mask).sum() / size
+    left_out = 0.0 if kind == "lower" else opened(evidence.between_ends & ~mask, 5).sum() / size
     reasons = {
         "colour_disagrees": evidence.trust < TUNING.quality_least_trust,
         "touches_skin": (body.near_face & mask & (probability < 0.5)).sum() > 0.03 * size,
@@ -83,10 +84,6 @@ def _beyond(alike: BoolMask, mask: BoolMask, body: Body) -> int:
     """How many pixels of the garment's colours lie beyond it, head and skin apart."""
     others = alike & body.person & ~mask & ~body.near_face
     return int(others[body.head.chin if body.head else 0 :].sum())
-
-
-def _opened(mask: BoolMask) -> BoolMask:
-    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0
 
 
 def _parts(mask: BoolMask) -> int:

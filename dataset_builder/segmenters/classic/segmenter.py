@@ -21,14 +21,15 @@ import numpy as np
 from chromiq.colour import srgb_to_lab
 from chromiq.dataset_builder.segmenters import SegmentationTask
 from chromiq.dataset_builder.segmenters.classic.body import (
+    KINDS,
     Body,
     Kind,
     find_body,
+    hair,
     seed_box,
     with_head,
 )
 from chromiq.dataset_builder.segmenters.classic.evidence import Evidence, weigh_evidence
-from chromiq.dataset_builder.segmenters.classic.hair import hair
 from chromiq.dataset_builder.segmenters.classic.kind import (
     KindChoice,
     decide_kind,
@@ -38,14 +39,21 @@ from chromiq.dataset_builder.segmenters.classic.kind import (
 from chromiq.dataset_builder.segmenters.classic.palette import (
     LAB_WEIGHTS,
     Palette,
+    cluster,
 )
-from chromiq.dataset_builder.segmenters.classic.people import columns_of_people, likeness_of_clothes
 from chromiq.dataset_builder.segmenters.classic.quality import judge_mask
 from chromiq.dataset_builder.segmenters.classic.sleeves import cloth_on_arms
-from chromiq.dataset_builder.segmenters.classic.trims import trims
 from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
 from chromiq.dataset_builder.segmenters.small.person import PersonModels, SeenPerson
-from chromiq.dataset_builder.segmenters.still_life import grab_cut, keep_large_parts, still_life_mask
+from chromiq.dataset_builder.segmenters.still_life import (
+    background_distance,
+    foreground,
+    grab_cut,
+    keep_large_parts,
+    still_life_mask,
+)
+from chromiq.dataset_builder.segmenters.still_life_match import colour_agreement
+from chromiq.imaging.masks import closed, dilated, eroded, opened
 from chromiq.records import BoolMask, FloatImage, GarmentLabel, GarmentMask, RgbImage
 
 
@@ -160,6 +168,56 @@ def _like_background(palette: Palette, photo: RgbImage) -> bool:
     return bool(palette.shares[near].sum() > TUNING.near_wall_share)
 
 
+def columns_of_people(photo: RgbImage, seen: SeenPerson | None = None) -> list[int]:
+    """Where the people on a small photo begin and end, from left to right, if they stand apart.
+
+    Args:
+        photo: ``(H, W, 3)`` uint8 sRGB.
+        seen: what the person models saw on it.
+
+    Returns:
+        The columns at which the people begin and end: 0, those between them, and the photo's width. People
+        who touch count as one.
+    """
+    persons = [foreground(*background_distance(srgb_to_lab(photo)))]
+    if seen is not None:  # which may leave out a second person
+        persons.append(seen.probability > TUNING.people_person_from)
+    return max(([0, *_gaps(person), photo.shape[1]] for person in persons), key=len)
+
+
+def _gaps(person: BoolMask) -> list[int]:
+    """The columns that part the people of an outline ``(H, W)``."""
+    parts = closed(person, TUNING.people_closing_px).astype(np.uint8)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(parts)
+    left, _, width, height, area = stats[1:].T
+    if len(area) < 2:
+        return []
+    tall = height > max(
+        TUNING.people_least_height * height[area.argmax()], TUNING.people_least_height_of_photo * len(person)
+    )
+    large = (
+        (area > TUNING.people_least_area * area.max()) & tall & (height > TUNING.people_least_aspect * width)
+    )
+    order = np.flatnonzero(large)[np.argsort(left[large])]
+    between = [(left[one] + width[one], left[other]) for one, other in pairwise(order)]
+    return [int(end + start) // 2 for end, start in between] if all(e < s for e, s in between) else []
+
+
+def likeness_of_clothes(still_life: RgbImage, garment: BoolMask, photo: RgbImage, body: Body) -> float:
+    """How like the still-life's the colours are that somebody wears, where they are most so: 0..1.
+
+    Args:
+        still_life: ``(h, w, 3)`` uint8 sRGB.
+        garment: ``(h, w)`` bool, the garment on it.
+        photo: ``(H, W, 3)`` uint8 sRGB, one person.
+        body: this person.
+    """
+    if not body.person.any():
+        return 0.0
+    places = [seed_box(body, kind) & ~body.near_face for kind in KINDS]
+    return max(colour_agreement(still_life, garment, photo, place) for place in places)
+
+
 @dataclass(frozen=True, eq=False)
 class FoundGarment:
     """A garment on a small photo, and why it is thought to be there.
@@ -232,11 +290,11 @@ def _refine(small: RgbImage, body: Body, kind: Kind, probability: FloatImage) ->
     trimap[probability > 0.5] = cv2.GC_PR_FGD
     if (probability > 0.5).sum() < 20:
         return probability > 0.5
-    trimap[_eroded(probability > 0.8, 7)] = cv2.GC_FGD
-    trimap[_eroded((probability < 0.1) & body.person, 5)] = cv2.GC_BGD
+    trimap[eroded(probability > 0.8, 7)] = cv2.GC_FGD
+    trimap[eroded((probability < 0.1) & body.person, 5)] = cv2.GC_BGD
     trimap[probability == 0] = cv2.GC_BGD
     mask = grab_cut(small, trimap, rounds=2) & body.person
-    mask = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
+    mask = opened(mask, 3)
     mask = keep_large_parts(mask, 0.15)
     mask |= _own_holes(mask, body)
     if body.head and kind != "lower":
@@ -244,13 +302,60 @@ def _refine(small: RgbImage, body: Body, kind: Kind, probability: FloatImage) ->
     return mask
 
 
+def trims(
+    body: Body, mask: BoolMask, still_life_lab: FloatImage, garment: BoolMask, palette: Palette
+) -> BoolMask:
+    """What touches a mask and has a colour that the still-life shows on small parts only.
+
+    Args:
+        body: the person on the photo.
+        mask: ``(H, W)`` bool, the garment found.
+        still_life_lab: ``(h, w, 3)`` Lab.
+        garment: ``(h, w)`` bool, the garment on the still-life without its rim.
+        palette: its main colours, among which those of trims are not.
+
+    Returns:
+        ``(H, W)`` bool, outside the mask and inside the person's outline.
+    """
+    nothing = np.zeros_like(mask)
+    pixels = still_life_lab[garment] * LAB_WEIGHTS
+    rare = pixels[_to_nearest(pixels, palette.colours) > TUNING.trims_other_lab]
+    if body.head is None or not mask.any() or len(rare) < TUNING.trims_least_share * len(pixels):
+        return nothing
+    _, colours = cluster(rare, 3)
+    # Along the outline cloth and wall mix to any colour.
+    inner = eroded(body.person, 5)
+    found = inner & ~mask & ~body.like_skin
+    head_px = body.head.chin - body.head.top
+    # Below the hem other clothes may have a trim's colour.
+    end = int(np.flatnonzero(mask.any(axis=1))[-1] - TUNING.trims_above_hem_heads * head_px)
+    found[: max(body.head.chin, 0)] = found[max(end, 0) :] = False
+    found[found] = _to_nearest(body.lab[found] * LAB_WEIGHTS, colours) < TUNING.trims_same_lab
+    count, parts = cv2.connectedComponents(found.astype(np.uint8))
+    depth_px = cv2.distanceTransform(found.astype(np.uint8), cv2.DIST_L2, 3)
+    beside = dilated(mask, 5)
+    for index in range(1, count):
+        part = parts == index
+        thin = depth_px[part].max() < TUNING.trims_half_width_heads * head_px
+        small = part.sum() < TUNING.trims_least_px
+        if small or not thin or part[beside].sum() < TUNING.trims_beside * part.sum():
+            found[part] = False
+    enough = found.sum() <= TUNING.trims_most_share * len(rare) / len(pixels) * mask.sum()
+    return found if enough else nothing
+
+
+def _to_nearest(lab: FloatImage, colours: FloatImage) -> FloatImage:
+    """From each of ``(P, 3)`` colours to the nearest of others ``(N, 3)``."""
+    distance: FloatImage = np.linalg.norm(lab[:, None] - colours, axis=2).min(axis=1)
+    return distance
+
+
 def _with_trims(mask: BoolMask, found: BoolMask, alike: BoolMask, body: Body) -> BoolMask:
     """A mask with its trims, and with the cloth that lies between them."""
     if not found.any():
         return mask
     both = mask | found
-    closed = cv2.morphologyEx(both.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)) > 0
-    both |= closed & body.person & alike & ~body.like_skin
+    both |= closed(both, 9) & body.person & alike & ~body.like_skin
     return np.asarray(both | _own_holes(both, body))
 
 
@@ -279,9 +384,5 @@ def _full_size(mask: BoolMask, photo: RgbImage) -> BoolMask:
 
 
 def _inside(mask: BoolMask) -> BoolMask:
-    inner = _eroded(mask, 3)
+    inner = eroded(mask, 3)
     return inner if inner.any() else mask
-
-
-def _eroded(mask: BoolMask, side_px: int) -> BoolMask:
-    return cv2.erode(mask.astype(np.uint8), np.ones((side_px, side_px), np.uint8)) > 0

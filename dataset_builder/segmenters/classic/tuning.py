@@ -121,20 +121,22 @@ class ClassicTuning:
         2.0, "heads", _REAL, "the body's width with the arms hanging: 1.7 to 2.2"
     )
 
-    # Hair.
-    hair_min_hair_px: int = _tuned(60, "px at work size", _REAL2, "least sample")
-    hair_neck: float = _tuned(0.38, "heads aside", _REAL2, "where a neck ends")
-    hair_shoulder: float = _tuned(0.85, "heads aside", _REAL2, "a shoulder's joint")
-    hair_joint_below_chin: float = _tuned(0.55, "heads", _REAL2, "its row")
-    hair_cloth_over_joint: float = _tuned(0.3, "heads", _REAL2, "cloth above it")
-    hair_joint_share: float = _tuned(0.8, "ratio", _REAL2, "hair lies within so much of the way to the joint")
-    hair_reach: float = _tuned(0.8, "heads aside", _REAL2, "how far hair hangs")
-    hair_length: float = _tuned(1.4, "heads below the chin", _REAL2, "how far down")
-    hair_own_colour_lab: float = _tuned(
+    # Hair over or beside the garment.
+    body_hair_min_hair_px: int = _tuned(60, "px at work size", _REAL2, "least sample")
+    body_hair_neck: float = _tuned(0.38, "heads aside", _REAL2, "where a neck ends")
+    body_hair_shoulder: float = _tuned(0.85, "heads aside", _REAL2, "a shoulder's joint")
+    body_hair_joint_below_chin: float = _tuned(0.55, "heads", _REAL2, "its row")
+    body_hair_cloth_over_joint: float = _tuned(0.3, "heads", _REAL2, "cloth above it")
+    body_hair_joint_share: float = _tuned(
+        0.8, "ratio", _REAL2, "hair lies within so much of the way to the joint"
+    )
+    body_hair_reach: float = _tuned(0.8, "heads aside", _REAL2, "how far hair hangs")
+    body_hair_length: float = _tuned(1.4, "heads below the chin", _REAL2, "how far down")
+    body_hair_own_colour_lab: float = _tuned(
         10.0, "weighted Lab", _REAL2, "nearer to the garment's colours it is cloth"
     )
-    hair_own_share: float = _tuned(0.15, "share of garment", _REAL2, "colours that count for that")
-    hair_more_like_hair: float = _tuned(1.5, "log likelihood ratio", _REAL2, "than like cloth")
+    body_hair_own_share: float = _tuned(0.15, "share of garment", _REAL2, "colours that count for that")
+    body_hair_more_like_hair: float = _tuned(1.5, "log likelihood ratio", _REAL2, "than like cloth")
 
     # The kind, by the outline.
     kind_widest_gap: float = _tuned(0.95, "share of band", _REAL, "a gap between legs is narrower")

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from chromiq.dataset_builder.segmenters import SegmentationTask
-from chromiq.dataset_builder.segmenters.classic.people import columns_of_people
-from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
+from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter, columns_of_people
 from chromiq.sample_catalogue.catalogue import draw_pair
 
 

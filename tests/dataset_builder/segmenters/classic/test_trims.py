@@ -5,7 +5,7 @@ import pytest
 
 from chromiq.dataset_builder.segmenters.classic.body import Body, Head
 from chromiq.dataset_builder.segmenters.classic.palette import Palette
-from chromiq.dataset_builder.segmenters.classic.trims import trims
+from chromiq.dataset_builder.segmenters.classic.segmenter import trims
 
 NAVY, WHITE, GREY = (15, 5, -20), (95, 0, 0), (60, 0, 0)
 PERSON = np.zeros((160, 100), bool)
