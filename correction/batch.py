@@ -19,8 +19,8 @@ from chromiq.correction.decisions_csv import (
     write_decisions,
 )
 from chromiq.correction.garment_work import (
+    GarmentWork,
     PhotoResult,
-    PhotoWork,
     changed_since,
     correct_garment,
 )
@@ -241,14 +241,13 @@ def correct_batch(
             pairs=pairs,
             outs={pair.key: folder / _relative_output(inputs.source, pair) for pair in pairs},
         )
-        still_lifes = [pair.still_life for pair in pairs]
-        works = [photo for work in garment_works(run, decisions, still_lifes) for photo in work.photos]
-        decisions, outdated = _without_outdated(decisions, folder, works)
+        garments = garment_works(run, decisions, (pair.still_life for pair in pairs), redo)
+        decisions, outdated = _without_outdated(decisions, garments)
         findings += outdated
         panels = network.panels(pairs, folder / WORK, segmenter) if network else {}
         write_decisions(decisions, photos, {}, keys)  # before any photo is: a wish outlives a kill
         write_run(replace(run, findings=tuple(findings)))
-        garments = garment_works(run, decisions, still_lifes, redo, panels)
+        garments = [_decided(garment, decisions, panels) for garment in garments]
         results: dict[str, PhotoResult] = {}
         correct = partial(correct_garment, segmenter=segmenter)
         with stage("correct") as update:
@@ -305,19 +304,31 @@ def _with_wishes(decisions: Decisions, keep: Sequence[str], redo: set[str]) -> D
 
 
 def _without_outdated(
-    decisions: Decisions, folder: Path, works: Sequence[PhotoWork]
+    decisions: Decisions, garments: Sequence[GarmentWork]
 ) -> tuple[Decisions, list[Finding]]:
     """The decisions without an ``accept`` of what has changed since, and a warning for each."""
     by_key, findings = dict(decisions.by_key), []
-    for work in works:
-        key = work.pair.key
-        changed = changed_since(folder, work) if work.decision.verdict == "accept" else ()
-        if changed:
-            message = f"{key}: accept is withdrawn, as the {' and the '.join(changed)} changed after it"
-            hint = "Look at the new result, and accept it if it is right."
-            findings.append(Finding("decisions.withdrawn", str(decisions.path), message, hint, "warning"))
-            by_key[key] = withdrawn(work.decision, changed)
+    for garment in garments:
+        for photo in garment.photos:
+            key, decision = photo.pair.key, photo.decision
+            changed = changed_since(garment.folder, photo) if decision.verdict == "accept" else ()
+            if changed:
+                message = f"{key}: accept is withdrawn, as the {' and the '.join(changed)} changed after it"
+                hint = "Look at the new result, and accept it if it is right."
+                findings.append(
+                    Finding("decisions.withdrawn", str(decisions.path), message, hint, severity="warning")
+                )
+                by_key[key] = withdrawn(decision, changed)
     return replace(decisions, by_key=by_key), findings
+
+
+def _decided(garment: GarmentWork, decisions: Decisions, panels: Mapping[str, RgbImage]) -> GarmentWork:
+    """The work with what is decided about its photos, and what a network made of them."""
+    photos = (
+        replace(photo, decision=decisions.of(photo.pair.key), generated=panels.get(photo.pair.key))
+        for photo in garment.photos
+    )
+    return replace(garment, photos=tuple(photos))
 
 
 def _unknown_keys(decisions: Decisions) -> list[Finding]:

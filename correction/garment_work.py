@@ -50,7 +50,7 @@ class PhotoWork:
     drawn: Path | None
     decision: Decision
     redo: bool
-    generated: RgbImage | None
+    generated: RgbImage | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,7 +32,7 @@ from chromiq.dataset_builder.inputs.photo_names import PairPattern
 from chromiq.documents import as_record
 from chromiq.errors import Finding, UnsoundError
 from chromiq.files import sha256_file, write_json
-from chromiq.records import PhotoPair, RgbImage
+from chromiq.records import PhotoPair
 
 _RUN = "run.json"
 
@@ -233,7 +233,6 @@ def garment_works(
     decisions: Decisions,
     still_lifes: Iterable[Path],
     redo: Iterable[str] = (),
-    generated: Mapping[str, RgbImage] | None = None,
 ) -> list[GarmentWork]:
     """What `correct_garment` is to do for some garments of a batch.
 
@@ -242,17 +241,14 @@ def garment_works(
         decisions: about its photos.
         still_lifes: of the garments, in order; each is done once.
         redo: keys of photos to correct again in any case.
-        generated: ``(h, w, 3)`` uint8 sRGB by key, what a network made of photos.
     """
-    by_still_life, again, generated = by_garment(run.pairs), set(redo), generated or {}
+    by_still_life, again = by_garment(run.pairs), set(redo)
     garments = [by_still_life[still_life] for still_life in dict.fromkeys(still_lifes)]
     drawn = mask_paths((pair for garment in garments for pair in garment), run.masks)
 
     def work(pair: PhotoPair) -> PhotoWork:
         key = pair.key
-        return PhotoWork(
-            pair, run.outs[key], drawn.get(key), decisions.of(key), key in again, generated.get(key)
-        )
+        return PhotoWork(pair, run.outs[key], drawn.get(key), decisions.of(key), key in again)
 
     settings = (run.segmenter, run.network)
     return [GarmentWork(run.folder, tuple(map(work, garment)), run.options, settings) for garment in garments]

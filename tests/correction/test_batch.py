@@ -9,6 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from chromiq.colour import delta_e_map
+from chromiq.correction import garment_work, results
 from chromiq.correction.batch import BatchInputs, correct_batch
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.report import result_words, summary_line
@@ -372,3 +373,15 @@ def test_an_on_model_photo_of_two_pairs_is_a_fault(catalogue, tmp_path):
     (finding,) = caught.value.findings
     assert (finding.code, finding.where) == ("pair.name_taken", str(catalogue / "pairs/on_model1.png"))
     assert finding.message == "is the on-model photo of two pairs"
+
+
+def test_a_rerun_reads_each_record_and_looks_for_each_mask_once(batch, monkeypatch):
+    batch()
+    reads, lookups = [], []
+    read, look = garment_work.read_record, results.mask_paths
+    monkeypatch.setattr(
+        garment_work, "read_record", lambda folder, key: reads.append(key) or read(folder, key)
+    )
+    monkeypatch.setattr(results, "mask_paths", lambda *given: lookups.append(given) or look(*given))
+    batch(segmenter=Unused())
+    assert (sorted(reads), len(lookups)) == (["1", "2"], 1)

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from chromiq.progress import LOG_EVERY_S, console, is_live
 from chromiq.toolkit_configs.runs.status import RunStatus
+from chromiq.wording import printable
 
 Seen = TypeVar("Seen")
 
@@ -95,7 +96,7 @@ def shown(
             yield lambda seen: live.update(drawn(seen))
         return
     out = target.file if target.file is not None else sys.stderr
-    yield lines(lambda text: print(text, file=out, flush=True))
+    yield lines(lambda text: print(printable(text), file=out, flush=True))
 
 
 def _run_lines(say: Callable[[str], None]) -> Callable[[RunStatus], None]:
