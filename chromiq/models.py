@@ -80,8 +80,6 @@ class EditModel:
         divisible_by_px: every side of a trained image is a multiple of this.
         size: for the memory estimate.
         pipeline: class in diffusers that generates with it; None if diffusers has none that edits.
-        steps: denoising steps.
-        guidance: guidance scale.
         batches: whether one call of the pipeline takes several images.
         is_gated: whether its licence must be accepted on the hub first.
         batching: whether the trainer takes more than one example a step: ``"any"``; ``"same_shapes"``, as it

@@ -90,7 +90,6 @@ class BatchResult:
     Attributes:
         corrections: of each photo that could be used, in natural order of their keys.
         findings: warnings, and the faults of what was left out.
-        report: the page that shows all.
     """
 
     corrections: tuple[Correction, ...]
@@ -138,7 +137,6 @@ def check_batch(
     """Find the pairs of a batch, decode every photo and read every mask; nothing is written.
 
     Args:
-        inputs: the photos.
         folder: of the results, if that is known.
         on_progress: called with pairs read and pairs in all.
 
@@ -207,7 +205,6 @@ def correct_batch(
     or the mask has changed.
 
     Args:
-        inputs: the photos.
         folder: gets the photos, ``report.html``, ``report.csv``, ``decisions.csv``, ``garment_masks/``.
         segmenter: finds the garments for which there is no mask; with several workers it is pickled.
         options: what to do; None for the defaults.

@@ -169,10 +169,9 @@ def write_decisions(
     """Write ``decisions.csv``: a row for each photo, and every row and column that was there.
 
     Args:
-        decisions: what is decided.
         photos: on-model photo of each key.
         results: what became of each photo, in words, where it is known.
-        keys: of the pairs, in their order.
+        keys: of the pairs, in the order of the rows.
     """
     table, folder = decisions.table, decisions.path.parent
     columns = list(table.columns) if table else list(COLUMNS)

@@ -35,10 +35,8 @@ def write_exports(
     Args:
         out: the corrected photo.
         photo: as it came.
-        changed: as it is written.
         mask: ``(H, W)`` bool.
         colour_map: what was applied; None if it was no map.
-        exports: which files.
 
     Returns:
         Their paths.
@@ -82,7 +80,6 @@ def write_layers(
     Its layers are the original and, above it, the correction with the garment as its layer mask.
 
     Args:
-        path: where to.
         before: ``(H, W, 3)`` uint8 or uint16.
         after: the same shape and type.
         mask: ``(H, W)`` bool.

@@ -7,7 +7,7 @@ lies there is known: as it was recorded, as it was before, or changed by somebod
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -133,20 +133,10 @@ class PhotoResult:
     findings: tuple[Finding, ...] = ()
 
 
-def by_garment(pairs: Iterable[PhotoPair]) -> dict[Path, list[PhotoPair]]:
-    """Pairs by still-life, in the order of their first photos."""
-    groups: dict[Path, list[PhotoPair]] = {}
-    for pair in pairs:
-        groups.setdefault(pair.still_life, []).append(pair)
-    return groups
-
-
 def correct_garment(work: GarmentWork, segmenter: Segmenter) -> list[PhotoResult]:
     """Correct the photos of a garment that are not corrected yet; what is wrong with one stops no other.
 
-    Args:
-        work: what to do.
-        segmenter: finds garments without a mask.
+    The segmenter finds the garments for which there is no mask.
     """
     photos = [_photo(work.folder, photo) for photo in work.photos]
     made_of = _made_of(work, photos)

@@ -52,8 +52,6 @@ def check_agreement(
 
     Args:
         pairs: those the dataset was built from; pairs without a mask in it are passed over.
-        dataset: its folder.
-        workers: processes.
         on_progress: called with pairs checked and pairs in all.
     """
     layout = DatasetLayout(dataset)

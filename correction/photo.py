@@ -94,8 +94,6 @@ def correct_file(
     """Correct one photo at its full size.
 
     Args:
-        still_life: the photo whose colour is right.
-        on_model: the photo to correct.
         out: where to write it; its suffix gives the format.
         segmenter: finds the garment if no mask is given.
         mask: a mask of the on-model photo's size, white on the garment.
@@ -126,9 +124,6 @@ def correct_subject(
     """Correct a photo that was read, and write it.
 
     Args:
-        subject: the pair.
-        out: where to write.
-        options: what to do.
         named: what the output will be called, if it is written to `out` only for now.
         fit: fitted to several photos of the garment together; None to fit this one.
         generated: as for `correct_file`.

@@ -105,7 +105,6 @@ def plan_correction(
 
     Args:
         subject: the pair; the space of its on-model photo may not hold a colour that is wanted.
-        options: what is asked for.
         fit: fitted to several photos of the garment together, in place of this one's own.
         generated: ``(h, w, 3)`` uint8 sRGB, what a network made of the photo; for ``"hybrid"``.
         exchanged: whether the file names say that each photo is the other one.
@@ -210,10 +209,8 @@ def plan_paste(
     """Decide about a photo whose garment a network painted; the gain is not known.
 
     Args:
-        subject: the pair.
         pasted_lab: ``(Q, 3)`` Lab of the garment as painted; None if it cannot be used.
         doubt: why it cannot be used.
-        options: what is asked for.
     """
     judgement = judge(look_at_subject(subject))
     seen_lab = subject.on_model_lab

@@ -85,10 +85,7 @@ class Card:
     """One photo on the page.
 
     Attributes:
-        correction: what became of it.
         anchor: its id, made of its position and never of its name.
-        name: the photo's file name.
-        result: the answer in words.
         kind: ``"look"``, ``"left"``, ``"done"``: how it is marked.
         sentences: the reasons, each with what to do.
         size_wh: of the pictures, in pixels.
@@ -272,7 +269,6 @@ def write_panel(folder: Path, key: str, subject: Subject, after: RgbImage) -> No
 
     Args:
         folder: of the results.
-        key: of the photo.
         subject: the pair as it came.
         after: ``(H, W, 3)`` uint8 sRGB, the on-model photo as it is written.
     """

@@ -18,7 +18,6 @@ from chromiq.correction.garment_work import (
     GarmentWork,
     PhotoResult,
     PhotoWork,
-    by_garment,
     found_mask_path,
     read_record,
     record_path,
@@ -46,8 +45,6 @@ class BatchRun:
         source: folder or CSV file of the photos.
         pattern: how they are named; None for the usual names.
         masks: folder of masks, if one was given.
-        options: what was asked for.
-        segmenter: its name.
         network: settings of the network, if the method needs one.
         pairs: the photos, in natural order of their keys.
         outs: where each is delivered, by key.
@@ -139,10 +136,8 @@ class Result:
     """What became of one photo, and what is decided about it.
 
     Attributes:
-        pair: the photo and its still-life.
         out: where it is delivered.
         correction: None if it was not corrected yet, or its record is damaged.
-        decision: what somebody decided.
         changed_by_hand: whether the delivered file is somebody's work.
     """
 
@@ -237,12 +232,13 @@ def garment_works(
     """What `correct_garment` is to do for some garments of a batch.
 
     Args:
-        run: the batch.
-        decisions: about its photos.
         still_lifes: of the garments, in order; each is done once.
         redo: keys of photos to correct again in any case.
     """
-    by_still_life, again = by_garment(run.pairs), set(redo)
+    again = set(redo)
+    by_still_life: dict[Path, list[PhotoPair]] = {}
+    for pair in run.pairs:
+        by_still_life.setdefault(pair.still_life, []).append(pair)
     garments = [by_still_life[still_life] for still_life in dict.fromkeys(still_lifes)]
     drawn = mask_paths((pair for garment in garments for pair in garment), run.masks)
 
@@ -258,7 +254,6 @@ def write_summaries(run: BatchRun, results: Sequence[PhotoResult] = (), *, repor
     """Write the report and the column ``result`` of the decisions as they are now; the lock is held.
 
     Args:
-        run: the batch.
         results: of photos that were just corrected; all others are read from their records.
         report: whether to write the report, which takes long for many photos.
     """

@@ -29,7 +29,6 @@ class Pixels:
 
     Attributes:
         values: ``(H, W, 3)`` uint8 or uint16 in `space`.
-        space: what they mean.
     """
 
     values: NDArray[Any]
@@ -100,8 +99,6 @@ def read_subject(
     """Read a pair and find its garment on both photos.
 
     Args:
-        still_life: the photo whose colour is right.
-        on_model: the photo to correct.
         segmenter: finds the garment if neither `mask` nor `found` is given.
         mask: a mask file of the on-model photo's size.
         found: the garment, if it is known already.
