@@ -26,7 +26,7 @@ from chromiq.documents import load_yaml, read_text
 from chromiq.errors import UsageError
 from chromiq.toolkit_configs.schema.config_file import FLOAT_TAG, ConfigLoader
 from chromiq.toolkit_configs.schema.rendered_job import RenderedProcess
-from chromiq.toolkit_configs.schema.trainer_job import OTHER_SPELLINGS
+from chromiq.toolkit_configs.schema.trainer_job import OTHER_SPELLINGS, reason_of
 from chromiq.toolkit_configs.schema.trainer_source import fits_kind, pinned_source, section_keys
 
 PROJECT_FILE = "chromiq.yaml"
@@ -313,9 +313,9 @@ def _assign_typed(target: BaseModel, name: str, setting: Setting) -> None:
         if reason is None and not (isinstance(setting.value, bool) and _is_number(before)):
             setattr(target, name, setting.value)
             return
-        reason = reason or "expected a number, not true or false"
+        reason = reason or "must be a number, not true or false"
     except ValidationError as error:
-        reason = error.errors()[0]["msg"]
+        reason = reason_of(error.errors()[0])
     try:
         if setting.text is not None and not _is_number(before):
             setattr(target, name, setting.text)
@@ -339,4 +339,5 @@ def _is_number(value: Any) -> bool:
 
 def _misfit(setting: Setting, reason: str) -> UsageError:
     shown = setting.text if setting.text is not None else repr(setting.value)
-    return UsageError(f"{setting.source}={shown}: the value does not fit: {reason}")
+    where = setting.source if setting.key in setting.source else f"{setting.source}: {setting.key}"
+    return UsageError(f"{where}={shown}: the value does not fit: {reason}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from copy import deepcopy
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
@@ -17,6 +17,9 @@ from chromiq.errors import Finding, raise_findings
 from chromiq.toolkit_configs.schema.config_file import read_config_file, short_path
 from chromiq.toolkit_configs.schema.trainer_defaults import effective_process
 from chromiq.toolkit_configs.schema.trainer_source import pinned_source
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 DATASET_PROCESSES = (
     "diffusion_trainer",
@@ -336,7 +339,9 @@ def job_of(document: Any, where: str) -> tuple[Job | None, list[Finding]]:
                 place = list(short_path(tuple(str(part) for part in problem["loc"])))
                 # pydantic names the branch of a union too.
                 place = [part for part in place if part not in _UNION_BRANCHES]
-                message = _message(problem["type"], problem["msg"], problem.get("input"))
+                value = problem.get("input")
+                shown = "null" if value is None else repr(value)[:80]
+                message = f"{reason_of(problem)}, not {shown}"
                 report(".".join(place), message, "Fix the value.")
                 _remove(raw, place)
             continue
@@ -373,21 +378,31 @@ OTHER_SPELLINGS = {
 }
 """Keys that count in place of a key if they stand beside it."""
 _UNION_BRANCHES = frozenset({"str", "list[str]"})
-_KINDS = {
+_REASONS = {
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
     "float_type": "must be a number",
+    "float_parsing": "must be a number",
     "string_type": "must be text",
     "list_type": "must be a list",
     "dict_type": "must hold keys and values",
+    "model_type": "must hold keys and values",
     "greater_than": "must be greater than 0",
     "too_short": "must not be empty",
 }
 
 
-def _message(kind: str, said: str, value: Any) -> str:
-    shown = "null" if value is None else repr(value)
-    return f"{_KINDS.get(kind, said[:1].lower() + said[1:])}, not {shown[:80]}"
+def reason_of(problem: ErrorDetails) -> str:
+    """Why a value does not fit, in the words of someone who writes YAML.
+
+    Args:
+        problem: one of pydantic's errors.
+    """
+    kind, said = problem["type"], problem["msg"]
+    if kind == "missing":
+        return f"{problem['loc'][-1]} is missing"
+    return _REASONS.get(kind, said[:1].lower() + said[1:])
 
 
 def _frame_findings(document: Any, where: str) -> list[Finding]:

@@ -119,8 +119,15 @@ def test_a_number_without_a_leading_zero_is_a_number_wherever_it_is_set(tmp_path
 def test_messages_show_what_the_project_file_says(tmp_path):
     with pytest.raises(UsageError, match=r"name: 1e5 is not read as text\. Put it in quotes"):
         composed_of(tmp_path, project="name: 1e5")
-    with pytest.raises(UsageError, match=r"chromiq\.yaml=yes: the value does not fit"):
-        composed_of(tmp_path, project="train: {steps: yes}")
+    for project, said in {
+        "train: {steps: yes}": "train.steps=yes: the value does not fit: must be a number, not true or false",
+        "train: {steps: [1, 2]}": "train.steps=[1, 2]: the value does not fit: must be a whole number",
+        "train: 3": "train=3: the value does not fit: must hold keys and values",
+        "datasets: [{}]": "datasets=[{}]: the value does not fit: folder_path is missing",
+    }.items():
+        with pytest.raises(UsageError) as caught:
+            composed_of(tmp_path, project=project)
+        assert str(caught.value) == f"chromiq.yaml: {said}"
 
 
 def test_a_tab_in_the_project_file_is_located(tmp_path):
