@@ -169,7 +169,7 @@ def test_what_is_no_file_is_neither_opened_nor_waited_for(tmp_path):
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndComments\nshowpage\n", "PostScript"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200), "HEIC"),
         (saved(grey(), "GIF"), "GIF"),
-        (saved(grey(), "PPM"), "not an image"),
+        (saved(grey(), "PPM"), "Netpbm"),
         (b"%PDF-1.7\n", "PDF"),
     ],
 )
