@@ -12,12 +12,7 @@ from chromiq.correction.options import MIN_GAIN, Method
 from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, EXIT_UNSOUND, Finding, UsageError
 from chromiq.models import DEFAULT_MODEL, MODELS
 from chromiq.wording import counted
-from chromiq_cli.output import (
-    JSON_OPTION,
-    print_findings,
-    print_json,
-    print_line,
-)
+from chromiq_cli.output import JSON_OPTION, print_findings, print_json, print_line, say
 from chromiq_cli.segmenters import (
     Detector,
     Device,
@@ -338,4 +333,6 @@ def _show_pairs(inputs: BatchInputs, out: Path | None, *, as_json: bool) -> NoRe
         photos = counted(len(found.pairs), "photo")
         garments = counted(len({pair.still_life for pair in found.pairs}), "garment")
         print_line(f"{photos} of {garments}; {counted(len(found.leftover), 'file')} in no pair")
+    if found.must_stop:
+        say(f"chromiq: {found.error(inputs.source)}")
     raise typer.Exit(EXIT_UNSOUND if found.must_stop else EXIT_SKIPPED if found.has_faults else EXIT_DONE)

@@ -44,6 +44,7 @@ from chromiq.photos.originals import output_name
 from chromiq.progress import Stage, Update, no_progress
 from chromiq.records import PhotoPair, RgbImage
 from chromiq.runtime.workers import map_workers
+from chromiq.wording import counted
 
 _RESERVED = (REPORT, REPORT_TABLE, DECISIONS)
 
@@ -129,6 +130,14 @@ class BatchCheck:
     def has_faults(self) -> bool:
         """Whether anything is left out because something is wrong with it."""
         return _has_errors(self.findings)
+
+    def error(self, source: Path) -> UnsoundError:
+        """What a batch raises that must stop: all findings, and whether skipping them would help."""
+        faults = sum(finding.severity == "error" for finding in self.findings)
+        text = f"{source}: {counted(faults, 'fault')}"
+        if self.pairs:
+            text += f"; {counted(len(self.pairs), 'photo')} can be corrected if the bad ones are skipped"
+        return UnsoundError(text, self.findings)
 
 
 def check_batch(
@@ -221,7 +230,7 @@ def correct_batch(
         checked = check_batch(inputs, folder, update)
     findings = list(checked.findings)
     if checked.must_stop:
-        raise_findings(findings, str(inputs.source))
+        raise checked.error(inputs.source)
     pairs, photos, keys = checked.pairs, checked.photos, list(checked.photos)
     ensure_output_folder(folder)
     with folder_lock(folder, "chromiq correct"):

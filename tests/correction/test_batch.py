@@ -349,6 +349,8 @@ def test_a_dry_run_answers_with_the_exit_code_of_the_run(chromiq, catalogue, tmp
     given = ("correct", "--batch", pairs, "--out", out, "--segmenter", "classic", *words)
     assert chromiq(*given, "--dry-run").code == code
     assert chromiq(*given).code == code
+    if spoil == "on_model1.png" and not words:
+        assert "1 fault; 1 photo can be corrected if the bad ones are skipped" in chromiq(*given).err
     assert "Pass it as --batch" in chromiq("correct", pairs, "--out", out).err
 
 
