@@ -125,11 +125,6 @@ def find_extent(
         score -= TUNING.extent_beyond_place_weight * ends.total(1 - place) / max(place.sum(), 1e-6)
     if kind != "lower" and body.head:
         score -= np.abs(ends.top - body.head.chin - 2) / TUNING.extent_chin_spread_px
-    if kind == "lower" and not cut_below:
-        share = (ends.bottom - first) / (last - first)
-        score -= TUNING.extent_shoes_weight / (
-            1 + np.exp(-(share - TUNING.extent_shoes_from_share) / TUNING.extent_shoes_spread)
-        )
     score = np.where(ends.bottom - ends.top > TUNING.extent_min_rows, score, -np.inf)
     if not np.isfinite(score).any():
         return Extent(np.ones(height_px), height_px, np.ones(width_px, bool), np.ones(width_px))

@@ -247,11 +247,6 @@ class ClassicTuning:
     extent_reach: float = _tuned(1.25, "ratio", _REAL, "legs apart reach further aside than laid flat")
     extent_reach_softness_px: float = _tuned(2.5, "px at work size", _REAL, "softness of that")
     extent_cut_hem: float = _tuned(0.3, "ln(1 + Lab)", _REAL, "what the photo's own edge counts as")
-    extent_shoes_from_share: float = _tuned(
-        0.945, "share of person's height", _REAL, "trousers end above the shoes"
-    )
-    extent_shoes_spread: float = _tuned(0.012, "share of person's height", _REAL, "softness of that")
-    extent_shoes_weight: float = _tuned(2.0, "score", _REAL, "against ending below")
     extent_chin_spread_px: int = _tuned(8, "px per score", _REAL, "tops begin near the chin")
     extent_sureness: float = _tuned(2.0, "1 / score", _REAL, "from scores to probabilities")
     extent_min_rows: int = _tuned(20, "rows", _REAL, "least length")
