@@ -26,9 +26,9 @@ def fetch(
 ) -> None:
     """Download the small models (7 MB, from a 36 MB wheel) into the cache, and verify them.
 
-    pip downloads the wheel of mediapipe 0.10.21 (Apache License 2.0) from its configured index. Set
-    CHROMIQ_WEIGHTS to keep the models elsewhere than in the user's cache. From then on, --segmenter auto
-    uses them.
+    pip downloads the wheel of mediapipe 0.10.21 (Apache License 2.0) from its configured index.
+    Set CHROMIQ_WEIGHTS to keep the models elsewhere than in the user's cache.
+    From then on, --segmenter auto uses them.
     """
     from chromiq.dataset_builder.segmenters.small.weights import fetch_small_weights
     from chromiq.progress import notes
