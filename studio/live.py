@@ -9,6 +9,7 @@ from pathlib import Path
 from chromiq.correction.decisions_csv import Decision
 from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.fitting.transfer import ColourFit, fit_colours, garment_sample
+from chromiq.correction.garment_work import found_mask_path
 from chromiq.correction.judging.evidence import find_bodies
 from chromiq.correction.photo import Correction, record_of
 from chromiq.correction.plan import fit_together, plan_correction
@@ -42,9 +43,10 @@ class LiveResult:
 
 @dataclass(frozen=True, eq=False)
 class _Small(Subject):
-    """A pair with the garment on other photos of the same still-life."""
+    """A pair with the garment on other photos of the same still-life, and whether its mask has a rim."""
 
     others_lab: tuple[FloatImage, ...] = ()
+    has_rim: bool = False
 
     @cached_property
     def fit(self) -> ColourFit:
@@ -78,7 +80,9 @@ class LiveCorrections:
         before, correction = small.on_model, record_of(plan, small.found)
         if plan.colour_map is None:
             return LiveResult(Pixels(before.values, before.space), correction)
-        changed = apply_colour_map(before.values, small.found.mask, plan.colour_map, space=before.space)
+        changed = apply_colour_map(
+            before.values, small.found.mask, plan.colour_map, before.space, has_rim=small.has_rim
+        )
         return LiveResult(Pixels(changed.within(before.values), before.space), correction)
 
     def _small(self, run: BatchRun, key: str) -> _Small:
@@ -111,6 +115,7 @@ class LiveCorrections:
                 GarmentMask(covered, 1.0),
                 find_bodies(still_life.rgb, on_model.rgb),
                 others,
+                mask == found_mask_path(run.folder, key),
             )
 
         return self._smalls.get(stamps, read)
