@@ -306,7 +306,9 @@ def correct(
     else:
         for item in result.corrections:
             print_line(f"{item.out}: {item.reason}")
-        print_line(f"{summary}; see {result.report}")
+        faults = sum(finding.severity == "error" for finding in result.findings)
+        also = f"; {counted(faults, 'error')} above" if faults else ""
+        print_line(f"{summary}{also}; see {result.report}")
     raise typer.Exit(0 if result.done else EXIT_SKIPPED)
 
 

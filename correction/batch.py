@@ -261,6 +261,7 @@ def correct_batch(
                 results.update({result.key: result for result in finished})
                 update(len(results), len(pairs))
         corrections = tuple(done for key in keys if (done := results[key].correction) is not None)
+        findings += _converted(corrections)
         findings += [fault for key in keys for fault in results[key].findings]
         findings += _unknown_keys(decisions)
         write_report(folder, corrections, findings)
@@ -269,6 +270,12 @@ def correct_batch(
     if not corrections:
         raise_findings(findings, str(inputs.source))
     return BatchResult(corrections, tuple(findings), folder / REPORT)
+
+
+def _converted(corrections: Iterable[Correction]) -> list[Finding]:
+    """The warnings that only a whole reading gives; photos without a profile are one finding of the check."""
+    warnings = [Finding(**each) for done in corrections for each in done.warnings]  # type: ignore[arg-type]
+    return list(dict.fromkeys(each for each in warnings if each.code == "photo.converted"))
 
 
 def correct_one(

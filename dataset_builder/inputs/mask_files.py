@@ -256,6 +256,11 @@ def read_coco(path: Path, pairs: Sequence[PhotoPair]) -> tuple[dict[str, CocoMas
             hint = "Give each image the path of its photo as file_name."
             findings.append(Finding("masks.coco", where, message, hint))
             continue
+        unlisted = {part.category_id for part in annotations[image.id]} - names.keys()
+        if names and unlisted:
+            message = f"has an annotation of category {min(unlisted)}, which the file does not list"
+            findings.append(Finding("masks.coco", where, message, "Add the category, or fix its number."))
+            continue
         parts = _garment_parts(annotations[image.id], names, own[0].garment)
         if parts is None:
             called = ", ".join(sorted({names.get(part.category_id, "?") for part in annotations[image.id]}))

@@ -112,6 +112,20 @@ def test_bad_photos_can_be_skipped_and_are_named(catalogue):
     assert "on_model2.png" in result.report.read_text(encoding="utf-8")
 
 
+def test_a_photo_that_is_converted_is_named_by_the_batch_and_its_rerun(catalogue):
+    still_life = next((catalogue / "pairs").glob("still-life1.*"))
+    with Image.open(still_life) as image:
+        image.convert("CMYK").save(still_life.with_suffix(".jpg"))
+    if still_life.suffix != ".jpg":
+        still_life.unlink()
+    for _ in range(2):
+        inputs = BatchInputs(catalogue / "pairs", masks=catalogue / "masks")
+        result = correct_batch(inputs, catalogue / "out", SEGMENTER)
+        converted = [finding.where for finding in result.findings if finding.code == "photo.converted"]
+        assert converted == [str(still_life.with_suffix(".jpg"))]
+    assert "so the result is sRGB" in (catalogue / "out" / "report.html").read_text()
+
+
 def test_what_somebody_changed_by_hand_is_kept_until_redone(batch, catalogue):
     out = catalogue / "out" / "on_model1.png"
     first = batch()
@@ -309,6 +323,9 @@ def test_the_verb_ends_with_a_summary_and_exits_3(catalogue):
     assert promised <= document["corrections"][0].keys()
     decide(catalogue / "out", k1={"decision": "accept"}, k2={"decision": "keep"})
     assert run_verb(*words).exit_code == 0
+    next((catalogue / "pairs").glob("on_model2.*")).write_bytes(b"no photo")
+    skipped = run_verb(*words, "--skip-bad").stdout.splitlines()[-1]
+    assert skipped.startswith("1 accepted; 1 error above; see ")
 
 
 def test_a_dry_run_shows_what_matches_and_writes_nothing(catalogue):

@@ -111,6 +111,12 @@ def test_images_find_their_pairs_by_path_or_key(coco):
     assert "front.jpg: fits several photos" in str(caught.value.findings[0])
 
 
+def test_a_category_that_the_file_does_not_list_is_a_fault(coco):
+    with pytest.raises(UnsoundError) as caught:
+        read_coco(coco({"segmentation": SQUARE, "category_id": 9}), [PAIR])
+    assert "annotation of category 9, which the file does not list" in str(caught.value.findings[0])
+
+
 def test_of_several_categories_the_garments_own_counts(coco):
     other = {"segmentation": [[12, 2, 13, 2, 13, 3, 12, 3]], "category_id": 2}
     path = coco({"segmentation": SQUARE}, other, categories=("shirt", "Trousers"))
