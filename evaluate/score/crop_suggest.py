@@ -10,8 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chromiq.colour import srgb_to_lab
-from chromiq.errors import Finding
-from chromiq.evaluate.score.crops import Crop, crop_findings, crop_mask_findings, unknown_crop_finding
+from chromiq.errors import Finding, raise_findings
+from chromiq.evaluate.score.crops import (
+    Crop,
+    crop_findings,
+    crop_mask_findings,
+    panel_mask_findings,
+    unknown_crop_finding,
+)
 from chromiq.evaluate.score.scores import find_images
 from chromiq.files import natural_key
 from chromiq.imaging.contact_sheet import captioned, grid
@@ -83,16 +89,25 @@ def suggest_crop(truth: RgbImage, mask: BoolMask) -> Crop | None:
 
 
 def suggest_crops(truth: Path, masks: Path, on_progress: Update | None = None) -> dict[str, Crop | None]:
-    """A crop for every true image; None without a mask of its name and size, or a square that fits."""
+    """A crop for every true image; None without a mask of its name and size, or a square that fits.
+
+    Raises:
+        UnsoundError: with all masks that are of a whole photo instead of its garment.
+    """
     truths, found = find_images(truth), find_images(masks)
     crops: dict[str, Crop | None] = {}
+    findings: list[Finding] = []
     for number, name in enumerate(sorted(truths, key=natural_key), start=1):
         crops[name] = None
         if name in found:
-            rgb, mask = read_photo(truths[name], min_side_px=1).rgb, read_mask(found[name])
-            crops[name] = suggest_crop(rgb, mask) if mask.shape == rgb.shape[:2] else None
+            mask = read_mask(found[name])
+            findings += panel_mask_findings(mask, name, found[name])
+            if not findings:
+                rgb = read_photo(truths[name], min_side_px=1).rgb
+                crops[name] = suggest_crop(rgb, mask) if mask.shape == rgb.shape[:2] else None
         if on_progress:
             on_progress(number, len(truths))
+    raise_findings(findings, str(masks))
     return crops
 
 
@@ -109,7 +124,8 @@ def check_crops(
         rgb = read_photo(truths[name], min_side_px=1).rgb
         wrong = crop_findings(crop, (rgb.shape[1], rgb.shape[0]), name)
         if not wrong and name in found:
-            wrong = crop_mask_findings(crop, read_mask(found[name]), name)
+            mask = read_mask(found[name])
+            wrong = panel_mask_findings(mask, name, found[name]) or crop_mask_findings(crop, mask, name)
         findings += wrong
         tiles.append(_drawn(rgb, crop, name, sound=not wrong))
     return findings, grid(tiles, counted(len(tiles), "crop")) if tiles else None

@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from chromiq.dataset_layout import DatasetLayout
 from chromiq.documents import read_text, validation_findings
 from chromiq.errors import Finding, raise_findings
+from chromiq.imaging.masks import bounding_box
+from chromiq.photos.images import read_mask_share
 from chromiq.records import BoolMask, Box
 
 
@@ -79,6 +82,41 @@ def crop_mask_findings(crop: Crop, mask: BoolMask, name: str) -> list[Finding]:
         return []
     message = f"{share:.0%} of the crop is garment, less than {_MIN_GARMENT_SHARE:.0%}"
     return [Finding("crops.mask", name, message, "Move it, or use chromiq crops suggest.")]
+
+
+def panel_mask_findings(mask: BoolMask, name: str, path: Path) -> list[Finding]:
+    """Whether a mask is that of a whole photo, as loss masks are, and not of a garment.
+
+    A rectangle that spans the picture from edge to edge is one. So is any rectangle among a dataset's loss
+    masks: that of a padded photo need not reach the edges.
+
+    Args:
+        mask: ``(H, W)`` bool.
+        path: the mask's file.
+    """
+    if not mask.any():
+        return []
+    rows, columns = box = bounding_box(mask)
+    spans = mask.shape[0] == rows.stop - rows.start or mask.shape[1] == columns.stop - columns.start
+    if not mask[box].all() or not (spans or _is_plain_loss_mask(path, mask)):
+        return []
+    message = f"{path} is white on a whole photo, as a default loss mask is, not on its garment"
+    hint = (
+        "Give masks that are white on the garment alone, such as the masks of a dataset built with loss_mask "
+        "garment."
+    )
+    return [Finding("crops.panel_mask", name, message, hint)]
+
+
+def _is_plain_loss_mask(path: Path, mask: BoolMask) -> bool:
+    """Whether a file is among a dataset's loss masks, and black around its white: garment masks are grey."""
+    folder = path.absolute().parent
+    layouts = [DatasetLayout(root) for root in folder.parents[:2]]
+    built = any(
+        layout.manifest.is_file() and folder in (layout.loss_masks, layout.held_out.loss_masks)
+        for layout in layouts
+    )
+    return built and bool(np.isclose(read_mask_share(path), mask.mean()))
 
 
 def crop_seam_findings(crop: Crop, on_model: Box, name: str) -> list[Finding]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from chromiq.dataset_builder.canvas.loss_mask import encoded_loss_mask
 from chromiq.errors import UnsoundError
 from chromiq.evaluate.score.crop_suggest import suggest_crop
 from chromiq.evaluate.score.crops import (
@@ -13,9 +14,11 @@ from chromiq.evaluate.score.crops import (
     crop_findings,
     crop_mask_findings,
     crop_seam_findings,
+    panel_mask_findings,
     read_crops,
 )
-from chromiq.photos.images import read_photo, write_mask, write_photo
+from chromiq.photos.images import read_mask, read_photo, write_mask, write_photo
+from chromiq.records import Geometry
 from chromiq_cli.verbs import app
 
 
@@ -84,6 +87,54 @@ def test_suggested_crops_pass_their_check_and_moved_ones_do_not(garment, tmp_pat
     (tmp_path / "crops.json").write_text(json.dumps(crops))
     moved = CliRunner().invoke(app, check)
     assert [finding.code for finding in moved.exception.findings] == ["crops.mask"]
+
+
+@pytest.mark.parametrize("style", ["half", "panel"])
+def test_masks_of_a_panel_are_refused_by_name(garment, tmp_path, style):
+    rgb, mask = garment
+    geometry = Geometry((300, 240), (0, 0, 130, 240), (130, 0, 270, 240), 1.0, 1.0)
+    for name in ("a", "b", "c"):
+        write_photo(tmp_path / "gt" / f"{name}.png", rgb)
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        (tmp_path / "masks" / f"{name}.png").write_bytes(encoded_loss_mask(style, geometry, mask))
+    write_mask(tmp_path / "masks" / "c.png", mask)
+    folders = ["--gt", str(tmp_path / "gt"), "--masks", str(tmp_path / "masks")]
+    done = CliRunner().invoke(app, ["crops", "suggest", *folders, "--out", str(tmp_path / "crops.json")])
+    found = done.exception.findings
+    assert [(finding.code, finding.where) for finding in found] == [
+        ("crops.panel_mask", "a"),
+        ("crops.panel_mask", "b"),
+    ]
+    assert str(tmp_path / "masks" / "a.png") in found[0].message
+    assert "built with loss_mask garment" in found[0].hint
+    assert not (tmp_path / "crops.json").exists()
+    (tmp_path / "crops.json").write_text('{"a": {"x": 200, "y": 30, "width": 30, "height": 30}}')
+    check = ["crops", "check", str(tmp_path / "crops.json"), *folders, "--out", str(tmp_path / "sheet.png")]
+    drawn = CliRunner().invoke(app, check)
+    assert [finding.code for finding in drawn.exception.findings] == ["crops.panel_mask"]
+
+
+def test_a_padded_panel_is_known_by_its_dataset_and_a_drawn_rectangle_is_a_garment(tmp_path):
+    mask = np.zeros((240, 300), bool)
+    mask[20:220, 140:280] = True
+    folders = [tmp_path / "dataset" / "masks", tmp_path / "dataset" / "held_out" / "masks"]
+    for folder in folders:
+        write_mask(folder / "a.png", mask)
+        assert panel_mask_findings(mask, "a", folder / "a.png") == []
+    (tmp_path / "dataset" / "manifest.jsonl").touch()
+    for folder in folders:
+        assert [each.where for each in panel_mask_findings(mask, "a", folder / "a.png")] == ["a"]
+    assert panel_mask_findings(mask, "a", tmp_path / "dataset" / "own_masks" / "a.png") == []
+
+
+def test_garment_loss_masks_are_garment_masks(garment, tmp_path):
+    geometry = Geometry((300, 240), (0, 0, 130, 240), (130, 0, 270, 240), 1.0, 1.0)
+    path = tmp_path / "masks" / "a.png"
+    path.parent.mkdir()
+    (tmp_path / "manifest.jsonl").touch()
+    path.write_bytes(encoded_loss_mask("garment", geometry, garment[1]))
+    assert panel_mask_findings(read_mask(path), "a", path) == []
+    assert panel_mask_findings(np.zeros((240, 300), bool), "a", path) == []
 
 
 def test_a_crops_file_is_read(tmp_path):
