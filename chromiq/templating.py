@@ -7,7 +7,7 @@ from importlib.resources import files
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
-from chromiq.wording import counted
+from chromiq.wording import counted, interval_text
 
 
 def template_text(name: str) -> str | None:
@@ -32,5 +32,5 @@ def template_environment(*, html: bool, sandboxed: bool = False) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["counted"] = counted
+    environment.filters.update(counted=counted, interval_text=interval_text)
     return environment

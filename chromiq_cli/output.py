@@ -16,7 +16,7 @@ from chromiq.errors import ChromiqError, Finding, OptionError
 from chromiq.files import json_text
 from chromiq.models import MODELS
 from chromiq.progress import console
-from chromiq.wording import printable
+from chromiq.wording import interval_text, printable
 
 if TYPE_CHECKING:
     from chromiq.evaluate.score.scores import ImageScore
@@ -91,7 +91,7 @@ def print_scores(scores: Sequence[ImageScore], titles: Mapping[str, str] | None 
         cells.append(row(title, [average(members, column) for column in columns]))
     cells.append(row("average", [average(scores, column) for column in columns]))
     bounds = [average_interval(scores, column) for column in columns]
-    cells.append(["95 % interval", *(f"{low:.2f} to {high:.2f}" for low, high in bounds)])
+    cells.append(["95 % interval", *(interval_text(each, len(scores)) for each in bounds)])
     means = [average_of(scores, column, "of_means") or 0.0 for column in columns]
     cells.append(row("of the mean colours", means))
     print_table(
@@ -102,11 +102,11 @@ def print_scores(scores: Sequence[ImageScore], titles: Mapping[str, str] | None 
     for column in columns:
         if column != "control" and "control" in columns:
             found = compare(scores, column)
-            low, high = found.interval
+            bounds_text = interval_text(found.interval, len(scores), "+.2f", title="95 % interval ")
             title = column_title(column, titles)
             print_line(
-                f"{title} against uncorrected: {found.mean_change:+.3f} (95 % interval {low:+.2f} to "
-                f"{high:+.2f}), {found.wins} better, {found.losses} worse; worst {found.worst} "
+                f"{title} against uncorrected: {found.mean_change:+.3f} ({bounds_text}), "
+                f"{found.wins} better, {found.losses} worse; worst {found.worst} "
                 f"{found.worst_change:+.3f}"
             )
 

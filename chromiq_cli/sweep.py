@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from chromiq.errors import EXIT_SKIPPED
+from chromiq.wording import interval_text
 from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, print_json, print_line, print_table, say
 
 
@@ -51,10 +52,10 @@ def sweep(
                 point.checkpoint,
                 str(point.step),
                 f"{point.mean:.3f}",
-                "{:.3f} to {:.3f}".format(*point.interval),
+                interval_text(point.interval, len(point.images), ".3f"),
             ]
             for point in (result.control, *result.measured)
-            if point.interval
+            if point.mean is not None
         ]
         print_table(["checkpoint", "step", "mean dE00", "95 % interval"], rows)
         print_line(summary(result))

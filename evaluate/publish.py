@@ -16,7 +16,7 @@ from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.documents import load_json, read_text
 from chromiq.errors import AccessError, ChromiqError, Finding, UnsoundError, UsageError
 from chromiq.evaluate.generate.lora_files import read_lora_file
-from chromiq.evaluate.score.scores import bootstrap_interval, column_title
+from chromiq.evaluate.score.scores import Interval, column_title, mean_interval
 from chromiq.evaluate.sweep import CURVE_FILE, SWEEP_FILE, run_job
 from chromiq.files import sha256_file, write_text
 from chromiq.models import MODELS, Licence, base_licence, model_of_arch
@@ -39,12 +39,13 @@ class Figure:
     Attributes:
         what: was measured, such as ``"uncorrected"``.
         mean: mean over images of dE00 against the truth.
+        interval: of `mean`, as `mean_interval` gives it.
     """
 
     what: str
     images: int
     mean: float
-    interval: tuple[float, float]
+    interval: Interval | None
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,7 @@ def _of_sweep(document: dict[str, Any], checkpoint: str) -> list[Figure]:
         raise ValueError(point["error"])
     rows = (("uncorrected", document["control"]), ("this LoRA", point))
     return [
-        Figure(what, len(each["images"]), each["mean"], (each["interval"][0], each["interval"][1]))
+        Figure(what, len(each["images"]), each["mean"], mean_interval(list(each["images"].values())))
         for what, each in rows
     ]
 
@@ -242,7 +243,7 @@ def _of_scores(document: dict[str, Any]) -> list[Figure]:
     for column in columns:
         means = [float(image[column]["mean"]) for image in images]
         name = column_title(column.removesuffix("_vs_truth"), _TITLES)
-        figures.append(Figure(name, len(means), sum(means) / len(means), bootstrap_interval(means)))
+        figures.append(Figure(name, len(means), sum(means) / len(means), mean_interval(means)))
     return figures
 
 

@@ -19,6 +19,7 @@ from chromiq.evaluate.score.scores import (
     Comparison,
     ImageScore,
     ImageSet,
+    Interval,
     average,
     average_of,
     by_garment,
@@ -34,7 +35,7 @@ from chromiq.photos.images import encode_image, read_mask, read_photo
 from chromiq.progress import Update
 from chromiq.records import FloatImage, RgbImage
 from chromiq.templating import template_environment, template_text
-from chromiq.wording import counted
+from chromiq.wording import counted, interval_text
 
 # 100 images of four columns stay under 25 MB with room for the text.
 _PICTURES_BYTES = 20_000_000
@@ -46,7 +47,6 @@ _SIDES_PX = (900, 760, 620, 500, 400, 320, 240, 160)
 _QUALITY = 80
 # A map of more pixels than this shows no more on a screen and takes seconds.
 _MOST_MAP_SIDE_PX = 1600
-Interval = tuple[float, float]
 _CURVE_IN = (8.0, 4.2)
 _CURVE_DPI = 150
 _LINE, _BEST, _CONTROL = "#0a5bd0", "#0a7d43", "#8a8a90"
@@ -215,13 +215,11 @@ def _headline(methods: Sequence[MethodRow], images: int, titled: Callable[[str],
         return f"{said}; nothing did better than leaving the colour as it was."
     if best.comparison is None:
         return f"{said}."
-    if images == 1:
-        change = f"{best.comparison.mean_change:+.2f} against uncorrected"
-        return f"{said}, {change}; one image says nothing about others."
-    low, high = best.comparison.interval
+    interval = best.comparison.interval
     change = f"{best.comparison.mean_change:+.2f} against uncorrected"
-    chance = "" if high < 0 else "; that could be chance"
-    return f"{said}, {change} (95 % interval {low:+.2f} to {high:+.2f}){chance}."
+    bounds = interval_text(interval, images, "+.2f", title="95 % interval ")
+    chance = "" if interval and interval[1] < 0 else "; that could be chance"
+    return f"{said}, {change} ({bounds}){chance}."
 
 
 def _of_means(methods: Sequence[MethodRow], titled: Callable[[str], str]) -> str:
@@ -292,14 +290,15 @@ def scale_bar() -> str:
 def steps_curve(
     steps: Sequence[int],
     means: Sequence[float],
-    intervals: Sequence[Interval],
+    intervals: Sequence[Interval | None],
     best: int,
-    control: tuple[float, Interval],
+    control: tuple[float, Interval | None],
 ) -> bytes:
     """Mean dE00 against training steps, as the bytes of a PNG.
 
     Args:
         means: mean dE00 over images, one per checkpoint.
+        intervals: of the means; drawn if all are known.
         best: index of the checkpoint to mark.
         control: mean and interval of the uncorrected images.
     """
@@ -310,24 +309,29 @@ def steps_curve(
 
     figure = Figure(figsize=_CURVE_IN, dpi=_CURVE_DPI, layout="constrained")
     axes = figure.add_subplot()
-    level, (control_low, control_high) = control
-    axes.axhspan(control_low, control_high, color=_CONTROL, alpha=0.12, linewidth=0)
+    level, control_interval = control
+    if control_interval:
+        axes.axhspan(*control_interval, color=_CONTROL, alpha=0.12, linewidth=0)
     axes.axhline(level, color=_CONTROL, linestyle="--", linewidth=1.2, label=f"uncorrected, {level:.2f}")
-    low, high = zip(*intervals, strict=True)
-    axes.fill_between(steps, low, high, color=_LINE, alpha=0.15, linewidth=0)
-    below = [mean - end for mean, end in zip(means, low, strict=True)]
-    above = [end - mean for mean, end in zip(means, high, strict=True)]
+    known = [interval for interval in intervals if interval]
+    bars, label = None, "checkpoints"
+    if len(known) == len(means):
+        low, high = zip(*known, strict=True)
+        axes.fill_between(steps, low, high, color=_LINE, alpha=0.15, linewidth=0)
+        below = [mean - end for mean, end in zip(means, low, strict=True)]
+        above = [end - mean for mean, end in zip(means, high, strict=True)]
+        bars, label = (below, above), "checkpoints, with 95 % interval"
     axes.errorbar(
         steps,
         means,
-        yerr=(below, above),
+        yerr=bars,
         color=_LINE,
         marker="o",
         markersize=4,
         capsize=3,
         linewidth=1.6,
         elinewidth=0.8,
-        label="checkpoints, with 95 % interval",
+        label=label,
     )
     said = f"lowest: step {steps[best]:,}, {means[best]:.2f}"
     axes.plot(steps[best], means[best], "o", color=_BEST, markersize=9, label=said)

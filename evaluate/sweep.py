@@ -21,7 +21,7 @@ from chromiq.errors import (
 )
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
 from chromiq.evaluate.report import Chart, steps_curve, write_report
-from chromiq.evaluate.score.scores import ImageSet, bootstrap_interval, score_folders
+from chromiq.evaluate.score.scores import ImageSet, Interval, mean_interval, score_folders
 from chromiq.evaluate.testset import TrialSet, read_testset, write_canvas_masks
 from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256_text, write_bytes, write_json
 from chromiq.models import model_of_arch
@@ -29,7 +29,7 @@ from chromiq.progress import Update
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
 from chromiq.toolkit_configs.runs.status import read_status
 from chromiq.toolkit_configs.schema.trainer_job import Job, read_job
-from chromiq.wording import counted
+from chromiq.wording import counted, interval_text
 
 SWEEP_FILE = "sweep.json"
 CURVE_FILE = "curve.png"
@@ -45,6 +45,7 @@ class Point:
 
     Attributes:
         mean: mean over images of the mean dE00; None if it could not be measured.
+        interval: of `mean`, as `mean_interval` gives it.
         sha256: of the checkpoint; the same is not measured again.
         error: why it could not be measured, else None.
     """
@@ -52,7 +53,7 @@ class Point:
     checkpoint: str
     step: int
     mean: float | None
-    interval: tuple[float, float] | None
+    interval: Interval | None
     images: dict[str, float]
     sha256: str
     error: str | None = None
@@ -99,21 +100,24 @@ class Sweep:
 
     @property
     def ties(self) -> list[Point]:
-        """The checkpoints whose paired difference from the best has 0 in its 95 % interval."""
+        """The checkpoints whose paired difference from the best has 0 in its 95 % interval, or has none."""
         best = self.best
+        intervals = {
+            point.checkpoint: mean_interval([point.images[name] - best.images[name] for name in best.images])
+            for point in self.measured
+        }
         return [
             point
             for point in self.measured
-            if point is not best
-            and bootstrap_interval([point.images[name] - best.images[name] for name in best.images])[0] <= 0
+            if point is not best and ((interval := intervals[point.checkpoint]) is None or interval[0] <= 0)
         ]
 
     @property
-    def change(self) -> tuple[float, tuple[float, float]]:
+    def change(self) -> tuple[float, Interval | None]:
         """Mean over images of the best's dE00 minus that of no LoRA, and its 95 % interval."""
         best = self.best
         changes = [best.images[name] - self.control.images[name] for name in best.images]
-        return sum(changes) / len(changes), bootstrap_interval(changes)
+        return sum(changes) / len(changes), mean_interval(changes)
 
     def as_dict(self) -> dict[str, Any]:
         """The sweep as ``sweep.json`` holds it, unrounded."""
@@ -271,7 +275,10 @@ def _earlier(path: Path, name: str, made_of: str) -> list[Point]:
         if saved["run"] != name or saved["made_of"] != made_of:
             return []
         measured = [each for each in saved["checkpoints"] if each["error"] is None]
-        return [Point(**{**each, "interval": tuple(each["interval"])}) for each in measured]
+        # Earlier versions wrote intervals of one and two images.
+        return [
+            Point(**{**each, "interval": mean_interval(list(each["images"].values()))}) for each in measured
+        ]
     except (OSError, ValueError, TypeError, KeyError) as error:
         message = f"cannot be read as an earlier sweep ({type(error).__name__}: {error})"
         finding = Finding("sweep.unreadable", str(path), message, "Remove it and sweep again.")
@@ -309,7 +316,7 @@ def _point(work: _Work, checkpoint: str, step: int, digest: str, folder: Path) -
     scores = score_folders(work.columns({"generated": folder}))
     images = {score.name: score.differences["generated"].mean for score in scores}
     values = list(images.values())
-    return Point(checkpoint, step, sum(values) / len(values), bootstrap_interval(values), images, digest)
+    return Point(checkpoint, step, sum(values) / len(values), mean_interval(values), images, digest)
 
 
 def _with(result: Sweep, point: Point) -> Sweep:
@@ -330,9 +337,9 @@ def _draw(result: Sweep, work: _Work) -> None:
     png = steps_curve(
         [point.step for point in measured],
         [point.mean or 0.0 for point in measured],
-        [point.interval or (0.0, 0.0) for point in measured],
+        [point.interval for point in measured],
         measured.index(best),
-        (result.control.mean or 0.0, result.control.interval or (0.0, 0.0)),
+        (result.control.mean or 0.0, result.control.interval),
     )
     write_bytes(work.out / CURVE_FILE, png)
     columns = {"control": work.testset.controls, f"step {best.step}": work.images(best.checkpoint)}
@@ -353,17 +360,18 @@ def _draw(result: Sweep, work: _Work) -> None:
 def summary(result: Sweep) -> str:
     """What the sweep found, in words."""
     best, ties = result.best, result.ties
-    low, high = best.interval or (0.0, 0.0)
+    images = len(best.images)
+    bounds = interval_text(best.interval, images, title="95 % interval ")
     said = (
-        f"Best: {best.checkpoint} (step {best.step}), mean dE00 {best.mean:.2f} (95 % interval {low:.2f} to "
-        f"{high:.2f}) over {counted(len(best.images), 'image')}; uncorrected {result.control.mean:.2f}."
+        f"Best: {best.checkpoint} (step {best.step}), mean dE00 {best.mean:.2f} ({bounds}) "
+        f"over {counted(images, 'image')}; uncorrected {result.control.mean:.2f}."
     )
-    change, (low, high) = result.change
-    if high >= 0:
-        said += (
-            f" It is {'worse' if low > 0 else 'not measurably better'} than no LoRA: {change:+.2f} dE00 "
-            f"against uncorrected (95 % interval {low:+.2f} to {high:+.2f}). Do not use it as it is."
-        )
+    change, interval = result.change
+    if interval is None or interval[1] >= 0:
+        verdict = "worse" if interval and interval[0] > 0 else "not measurably better"
+        bounds = interval_text(interval, images, "+.2f", title="95 % interval ")
+        advice = "Do not use it as it is." if interval else "Measure it on at least 3 images."
+        said += f" It is {verdict} than no LoRA: {change:+.2f} dE00 against uncorrected ({bounds}). {advice}"
     if ties:
         steps = ", ".join(str(point.step) for point in ties)
         said += f" So few images cannot distinguish it from step {steps}: choosing among these is chance."

@@ -26,6 +26,7 @@ from chromiq.progress import Update
 from chromiq.records import BoolMask, RgbImage
 
 _RESAMPLES = 2000
+_FEWEST_FOR_INTERVAL = 3
 _TITLES = {"control": "uncorrected", "transfer": "network-free"}
 
 
@@ -224,24 +225,29 @@ def column_title(column: str, titles: Mapping[str, str] | None = None) -> str:
     return {**_TITLES, **(titles or {})}.get(column, column)
 
 
+Interval = tuple[float, float]
+"""Low and high end."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """A column against the control over all images.
 
     Attributes:
         mean_change: mean over images of dE00 minus that of the control; below 0 is better.
+        interval: of `mean_change`, as `mean_interval` gives it.
         worst: the image whose change is the least welcome.
     """
 
     mean_change: float
-    interval: tuple[float, float]
+    interval: Interval | None
     wins: int
     losses: int
     worst: str
     worst_change: float
 
 
-def bootstrap_interval(values: Sequence[float], *, seed: int = 0) -> tuple[float, float]:
+def bootstrap_interval(values: Sequence[float], *, seed: int = 0) -> Interval:
     """The 95 % percentile bootstrap interval of the mean of `values`; Efron, 1979.
 
     Args:
@@ -257,6 +263,15 @@ def bootstrap_interval(values: Sequence[float], *, seed: int = 0) -> tuple[float
     return float(low), float(high)
 
 
+def mean_interval(values: Sequence[float]) -> Interval | None:
+    """`bootstrap_interval` of at least 3 images; None for fewer, whose resamples say nothing about others.
+
+    >>> mean_interval([3.0]), mean_interval([3.0, 3.0, 3.0])
+    (None, (3.0, 3.0))
+    """
+    return bootstrap_interval(values) if len(values) >= _FEWEST_FOR_INTERVAL else None
+
+
 def average(scores: Sequence[ImageScore], column: str) -> float:
     """Mean over images of the mean dE00 of a column."""
     return float(np.mean([score.differences[column].mean for score in scores]))
@@ -269,9 +284,9 @@ def average_of(scores: Sequence[ImageScore], column: str, field: str) -> float |
     return float(np.mean(known)) if known else None
 
 
-def average_interval(scores: Sequence[ImageScore], column: str) -> tuple[float, float]:
-    """The 95 % bootstrap interval over images of `average`."""
-    return bootstrap_interval([score.differences[column].mean for score in scores])
+def average_interval(scores: Sequence[ImageScore], column: str) -> Interval | None:
+    """The 95 % bootstrap interval over images of `average`; None for fewer than 3 images."""
+    return mean_interval([score.differences[column].mean for score in scores])
 
 
 def compare(scores: Sequence[ImageScore], column: str, control: str = "control") -> Comparison:
@@ -280,7 +295,7 @@ def compare(scores: Sequence[ImageScore], column: str, control: str = "control")
     worst = int(np.argmax(change))
     return Comparison(
         mean_change=float(np.mean(change)),
-        interval=bootstrap_interval(change),
+        interval=mean_interval(change),
         wins=sum(value < 0 for value in change),
         losses=sum(value > 0 for value in change),
         worst=scores[worst].name,

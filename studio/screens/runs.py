@@ -32,6 +32,7 @@ from chromiq.toolkit_configs.runs.status import RunStatus, read_status
 from chromiq.toolkit_configs.runs.view import pace
 from chromiq.toolkit_configs.schema.trainer_job import examine_job
 from chromiq.toolkit_configs.trainer.engine import request_checkpoint
+from chromiq.wording import interval_text
 
 _PLACE = "/f/{folder}/run"
 _SIDE_PX = 1600
@@ -79,10 +80,11 @@ def _page(request: Request) -> Response:
 def _change(sweep: SweepFacts) -> str:
     """How much the best checkpoint changes against no LoRA, in words."""
     change, interval = sweep.document.get("change_from_control"), sweep.document.get("change_interval")
-    if change is None or interval is None:
+    if change is None:
         return ""
-    low, high = interval
-    text = f"{change:+.2f} dE00 against uncorrected (95 % interval {low:+.2f} to {high:+.2f})"
+    bounds = interval_text(interval, len(sweep.names), "+.2f", title="95 % interval ")
+    text = f"{change:+.2f} dE00 against uncorrected ({bounds})"
+    low, high = interval or (0.0, 0.0)
     if high < 0:
         return f"The best checkpoint is better than no LoRA: {text}."
     return f"The best checkpoint is {'worse' if low > 0 else 'not measurably better'} than no LoRA: {text}."

@@ -88,18 +88,20 @@ root.addEventListener("click", (event) => {
 function drawSweep(section) {
   const rows = [...section.querySelectorAll("tr[data-images]")].map((row) => ({
     node: row, images: JSON.parse(row.dataset.images), step: Number(row.cells[1].textContent),
-    mean: Number(row.cells[2].textContent), interval: (row.cells[3]?.textContent ?? "").split(" to ").map(Number),
+    mean: Number(row.cells[2].textContent),
+    // Few images have no interval; the cell says so.
+    interval: row.cells[3]?.textContent.match(/^(.+) to (.+)$/)?.slice(1).map(Number),
     isBest: Boolean(row.querySelector(".badge.strong")),
   })).filter((row) => Object.keys(row.images).length);
   const [control, ...points] = rows, svg = part("intervals", section);
   if (points.length) {
-    const ends = rows.flatMap((row) => row.interval);
+    const ends = rows.flatMap((row) => row.interval ?? [row.mean]);
     const { x, y } = axes(svg, points.map((point) => point.step), Math.min(0, ...ends), Math.max(...ends) * 1.05);
     svg.append(shape("line", { class: "control", x1: LEFT, x2: WIDTH - RIGHT, y1: y(control.mean), y2: y(control.mean) }),
                shape("text", { x: WIDTH - RIGHT, y: y(control.mean) - 5, "text-anchor": "end" }, "uncorrected"));
-    for (const { step, mean, interval: [low, high], isBest } of points) {
-      svg.append(shape("line", { class: "bar", x1: x(step), x2: x(step), y1: y(low), y2: y(high) }),
-                 shape("circle", { class: isBest ? "best" : "dot", cx: x(step), cy: y(mean), r: isBest ? 6 : 4 }));
+    for (const { step, mean, interval, isBest } of points) {
+      if (interval) svg.append(shape("line", { class: "bar", x1: x(step), x2: x(step), y1: y(interval[0]), y2: y(interval[1]) }));
+      svg.append(shape("circle", { class: isBest ? "best" : "dot", cx: x(step), cy: y(mean), r: isBest ? 6 : 4 }));
     }
   } else svg.remove();
   const choose = () => {

@@ -66,7 +66,7 @@ def scores(tmp_path):
     folder.mkdir()
     point = {"checkpoint": "r_000000200.safetensors", "step": 200, "sha256": "", "error": None}
     control = {**point, "checkpoint": "control", "mean": 9.0, "interval": [8.0, 10.0], "images": {"a": 9}}
-    best = {**point, "mean": 4.25, "interval": [3.5, 5.125], "images": {"a": 4, "b": 4.5}}
+    best = {**point, "mean": 4.25, "interval": [3.5, 5.125], "images": {"a": 3.5, "b": 4, "c": 5.25}}
     broken = {**point, "checkpoint": "r.safetensors", "mean": None, "images": {}, "error": "broken"}
     (folder / "sweep.json").write_text(json.dumps({"control": control, "checkpoints": [best, broken]}))
     (folder / "curve.png").write_bytes(b"\x89PNG")
@@ -105,14 +105,14 @@ def test_the_card_is_one_the_hub_reads(run_folder, scores):
     assert (result.metric_type, result.metric_value, result.dataset_name) == (
         "ciede2000",
         4.25,
-        "2 held-out pairs",
+        "3 held-out pairs",
     )
 
 
 def test_the_card_says_what_made_the_lora_and_how_good_it_is(run_folder, scores, dataset):
     text = prepare(run_folder, "shop/colour", step=200, figures=scores).card
-    assert "| this LoRA | 2 | 4.25 | 3.50 to 5.12 |" in text
-    assert "| uncorrected | 1 | 9.00 | 8.00 to 10.00 |" in text
+    assert "| this LoRA | 3 | 4.25 | 3.50 to 5.25 |" in text
+    assert "| uncorrected | 1 | 9.00 | no interval from 1 image |" in text
     assert sha256_file(dataset / "manifest.jsonl") in text
     assert sha256_file(run_folder / "r_000000200.safetensors") in text
     assert "step 200 of 400" in text
@@ -165,11 +165,13 @@ def test_without_figures_it_admits_that(run_folder):
 
 
 def test_scores_of_an_evaluation_will_do(tmp_path):
-    images = [{"name": name, "generated_vs_truth": {"mean": mean}} for name, mean in (("a", 3), ("b", 5))]
+    images = [
+        {"name": name, "generated_vs_truth": {"mean": mean}} for name, mean in (("a", 3), ("b", 5), ("c", 4))
+    ]
     (tmp_path / "scores.json").write_text(json.dumps({"images": images}))
     (figure,) = read_figures(tmp_path, "r.safetensors")
-    assert (figure.what, figure.images, figure.mean) == ("this LoRA", 2, 4.0)
-    assert figure.interval == bootstrap_interval([3, 5])
+    assert (figure.what, figure.images, figure.mean) == ("this LoRA", 3, 4.0)
+    assert figure.interval == bootstrap_interval([3, 5, 4])
 
 
 @pytest.mark.parametrize("step", [None, 400])

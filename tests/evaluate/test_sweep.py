@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import asdict
 from importlib.util import find_spec
 
 import numpy as np
@@ -12,8 +13,9 @@ from noise_testset import write_noise_testset
 from chromiq.errors import ChromiqError, UnsoundError, UsageError
 from chromiq.evaluate import sweep as sweep_module
 from chromiq.evaluate.generate.images import GenerateOptions
+from chromiq.evaluate.report import steps_curve
 from chromiq.evaluate.score.crops import read_crops
-from chromiq.evaluate.score.scores import ImageSet, bootstrap_interval, score_folders
+from chromiq.evaluate.score.scores import ImageSet, bootstrap_interval, mean_interval, score_folders
 from chromiq.evaluate.sweep import Point, Sweep, measure_checkpoints, summary
 from chromiq.photos.images import read_photo
 
@@ -25,7 +27,7 @@ needs_models = pytest.mark.skipif(
 
 def point(step, *images):
     values = dict(zip("abcdef", images, strict=False))
-    return Point(f"r_{step}", step, float(np.mean(images)), bootstrap_interval(images), values, "")
+    return Point(f"r_{step}", step, float(np.mean(images)), mean_interval(images), values, "")
 
 
 def test_the_best_is_the_lowest_and_what_chance_cannot_tell_from_it_is_said():
@@ -47,6 +49,22 @@ def test_a_best_lora_that_is_no_better_than_none_is_reported(uncorrected, said):
     assert ("than no LoRA" in summary(result)) is (said is not None)
     assert said is None or f"It is {said} than no LoRA" in summary(result)
     assert result.as_dict()["change_from_control"] == pytest.approx(2 - uncorrected)
+
+
+@pytest.mark.parametrize(("images", "said"), [(1, "1 image"), (2, "2 images")])
+def test_fewer_than_three_images_have_no_interval(images, said):
+    worse, best = point(10, *[5] * images), point(20, *[2] * images)
+    result = Sweep("r", "", point(0, *[9] * images), (worse, best))
+    text = summary(result)
+    assert f"mean dE00 2.00 (no interval from {said})" in text
+    assert (
+        f"not measurably better than no LoRA: -7.00 dE00 against uncorrected (no interval from {said})"
+        in text
+    )
+    assert "cannot distinguish it from step 10" in text
+    assert "95 %" not in text
+    document = result.as_dict()
+    assert document["change_interval"] is document["best"]["interval"] is None
 
 
 def test_nothing_measured_is_a_failure():
@@ -157,6 +175,19 @@ def test_a_spoilt_earlier_sweep_is_named(text, tmp_path):
     with pytest.raises(UnsoundError, match=r"sweep\.unreadable"):
         sweep_module._earlier(path, "r", "x")
     assert sweep_module._earlier(tmp_path / "none", "r", "x") == []
+
+
+def test_the_interval_of_one_image_in_an_earlier_sweep_is_dropped(tmp_path):
+    path = tmp_path / "sweep.json"
+    checkpoint = {**asdict(point(10, 5)), "interval": [5.0, 5.0]}
+    path.write_text(json.dumps({"run": "r", "made_of": "x", "checkpoints": [checkpoint]}))
+    assert sweep_module._earlier(path, "r", "x") == [point(10, 5)]
+
+
+@pytest.mark.parametrize("interval", [None, (1.0, 3.0)])
+def test_the_curve_is_drawn_with_or_without_intervals(interval):
+    png = steps_curve([10, 20], [2.0, 2.0], [interval] * 2, 0, (9.0, interval))
+    assert png.startswith(b"\x89PNG")
 
 
 @pytest.mark.models

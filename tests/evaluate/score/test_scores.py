@@ -22,6 +22,7 @@ from chromiq.evaluate.score.scores import (
     write_scores,
 )
 from chromiq.photos.images import read_photo, write_mask, write_photo
+from chromiq_cli.output import print_scores
 from chromiq_cli.verbs import app
 
 # Table 1 of the published run: row, generated against truth, control against truth; the crop's number.
@@ -191,19 +192,32 @@ def test_wins_losses_and_the_worst_by_kind():
 
 
 def test_the_files_hold_all_of_it(tmp_path):
-    scores = scored([("1", 3, "shirt"), ("=3", 0, None)])
+    scores = scored([("1", 3, "shirt"), ("2", 0, None), ("=3", 0, None)])
     write_scores(tmp_path, scores)
     document = json.loads((tmp_path / "scores.json").read_text())
     assert document == json.loads(json.dumps(scores_document(scores)))
-    (first, _), average = document["images"], document["average"]
+    (first, *_), average = document["images"], document["average"]
     assert first["name"] == "1"
-    assert average["generated_vs_truth"] == first["generated_vs_truth"]["mean"] / 2
+    assert average["generated_vs_truth"] == pytest.approx(first["generated_vs_truth"]["mean"] / 3)
     assert document["by_garment"]["shirt"]["images"] == 1
     low, high = document["interval"]["generated_vs_truth"]
     assert low == 0 < high
     rows = list(csv.DictReader((tmp_path / "scores.csv").open()))
-    assert [row["name"] for row in rows] == ["1", "1", "'=3", "'=3"]
-    assert rows[2]["garment"] == rows[2]["leak_mean"] == ""
+    assert [row["name"] for row in rows] == ["1", "1", "2", "2", "'=3", "'=3"]
+    assert rows[-2]["garment"] == rows[-2]["leak_mean"] == ""
+
+
+@pytest.mark.parametrize(("images", "said"), [(1, "1 image"), (2, "2 images")])
+def test_fewer_than_three_images_have_no_interval(images, said, capsys):
+    scores = scored([("1", 3, None), ("2", 6, None)][:images])
+    document = scores_document(scores)
+    assert document["interval"] == {"control_vs_truth": None, "generated_vs_truth": None}
+    assert document["comparison"]["generated"]["interval"] is None
+    print_scores(scores)
+    printed = capsys.readouterr().out
+    assert printed.count(f"no interval from {said}") == 3
+    assert "95 % interval 0" not in printed
+    assert "against uncorrected: " in printed
 
 
 def test_the_gate_closes_above_the_limit(folders):
