@@ -125,7 +125,7 @@ def plan_correction(
     elif options.method == "hybrid":
         assert generated is not None  # the callers see to it
         proposal = fit_hybrid(
-            subject.still_life_lab, seen_lab, subject.on_model.rgb, subject.found.mask, generated
+            subject.still_life_lab, seen_lab, subject.on_model.rgb, subject.cloth, generated
         )
     else:
         proposal = fit or fit_colours(subject.still_life_lab, seen_lab)

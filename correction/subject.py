@@ -17,7 +17,7 @@ from chromiq.dataset_builder.segmenters.classic.body import Body
 from chromiq.dataset_builder.segmenters.doubts import with_doubt_of_label
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.errors import Finding, UnsoundError
-from chromiq.imaging.masks import with_rim
+from chromiq.imaging.masks import with_rim, without_rim
 from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.photos.images import Photo, read_mask, read_photo
 from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
@@ -70,6 +70,11 @@ class Subject:
         return garment_sample(self.still_life.values, self.still_life_mask, self.still_life.space)
 
     @cached_property
+    def cloth(self) -> BoolMask:
+        """The garment on the on-model photo without the rim that a found mask has."""
+        return cloth_of(self.found)
+
+    @cached_property
     def on_model_lab(self) -> FloatImage:
         """``(Q, 3)`` Lab of garment pixels on the on-model photo; empty if no garment was found."""
         return self.sample(self.on_model.values)
@@ -78,7 +83,12 @@ class Subject:
         """The same pixels as `on_model_lab`, of another version of the on-model photo."""
         if not self.found.mask.any():
             return np.empty((0, 3), np.float32)
-        return garment_sample(values, self.found.mask, self.on_model.space)
+        return garment_sample(values, self.cloth, self.on_model.space)
+
+
+def cloth_of(found: GarmentMask) -> BoolMask:
+    """A mask ``(H, W)`` without the rim that it has if it was found."""
+    return found.mask if found.is_given else without_rim(found.mask)
 
 
 @dataclass(frozen=True, eq=False)

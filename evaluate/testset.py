@@ -22,6 +22,7 @@ from chromiq.errors import Finding, raise_findings
 from chromiq.evaluate.score.crops import Crop, read_crops
 from chromiq.evaluate.score.scores import find_images
 from chromiq.files import natural_key
+from chromiq.imaging.masks import without_rim
 from chromiq.imaging.registration import align
 from chromiq.imaging.resize import resize_mask
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo, write_mask
@@ -171,12 +172,13 @@ def correct_trial(found: Found, generated: RgbImage | None = None) -> tuple[RgbI
         return canvas, found.doubt
     geometry = found.trial.geometry
     flat_lab = garment_sample(still_life, still_life_mask(still_life))
-    seen_lab = garment_sample(on_model, found.mask)
+    cloth = without_rim(found.mask)
+    seen_lab = garment_sample(on_model, cloth)
     if generated is None:
         fit = fit_colours(flat_lab, seen_lab)
     else:
         panel = np.ascontiguousarray(cut_on_model(generated, geometry)) if geometry else generated
-        fit = fit_hybrid(flat_lab, seen_lab, on_model, found.mask, panel)
+        fit = fit_hybrid(flat_lab, seen_lab, on_model, cloth, panel)
     if fit.gain < MIN_GAIN:
         return canvas, f"no clear colour error (expected gain {fit.gain:z.1f} dE00)"
     corrected = canvas.copy()

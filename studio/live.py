@@ -14,12 +14,12 @@ from chromiq.correction.judging.evidence import find_bodies
 from chromiq.correction.photo import Correction, record_of
 from chromiq.correction.plan import fit_together, plan_correction
 from chromiq.correction.results import BatchRun, mask_path
-from chromiq.correction.subject import Pixels, Subject
+from chromiq.correction.subject import Pixels, Subject, cloth_of
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.errors import Finding, UnsoundError
 from chromiq.imaging.resize import resize_mask
 from chromiq.photos.images import read_mask
-from chromiq.records import BoolMask, FloatImage, GarmentMask
+from chromiq.records import FloatImage, GarmentMask, PhotoPair
 from chromiq.studio.previews import BoundedCache, decode_shown, preview_size_wh, stamp
 from chromiq.studio.workplace import Workplace
 
@@ -43,10 +43,9 @@ class LiveResult:
 
 @dataclass(frozen=True, eq=False)
 class _Small(Subject):
-    """A pair with the garment on other photos of the same still-life, and whether its mask has a rim."""
+    """A pair with the garment on other photos of the same still-life."""
 
     others_lab: tuple[FloatImage, ...] = ()
-    has_rim: bool = False
 
     @cached_property
     def fit(self) -> ColourFit:
@@ -81,7 +80,7 @@ class LiveCorrections:
         if plan.colour_map is None:
             return LiveResult(Pixels(before.values, before.space), correction)
         changed = apply_colour_map(
-            before.values, small.found.mask, plan.colour_map, before.space, has_rim=small.has_rim
+            before.values, small.found.mask, plan.colour_map, before.space, has_rim=not small.found.is_given
         )
         return LiveResult(Pixels(changed.within(before.values), before.space), correction)
 
@@ -100,28 +99,27 @@ class LiveCorrections:
 
         def read() -> _Small:
             others = tuple(
-                garment_sample(shown.values, covered, shown.space)
+                garment_sample(shown.values, cloth_of(found), shown.space)
                 for other, file in zip(garment[1:], masks[1:], strict=True)
                 if file.is_file()
-                for shown, covered in [_with_mask(other.on_model, file)]
-                if covered.any()
+                for shown, found in [_with_mask(run, other, file)]
             )
             still_life = decode_shown(pair.still_life, preview_size_wh(pair.still_life, LIVE_PX))
-            on_model, covered = _with_mask(pair.on_model, mask)
+            on_model, found = _with_mask(run, pair, mask)
             return _Small(
                 still_life,
                 still_life_mask(still_life.rgb),
                 on_model,
-                GarmentMask(covered, 1.0),
+                found,
                 find_bodies(still_life.rgb, on_model.rgb),
                 others,
-                mask == found_mask_path(run.folder, key),
             )
 
         return self._smalls.get(stamps, read)
 
 
-def _with_mask(photo: Path, file: Path) -> tuple[Pixels, BoolMask]:
+def _with_mask(run: BatchRun, pair: PhotoPair, file: Path) -> tuple[Pixels, GarmentMask]:
+    photo = pair.on_model
     shown = decode_shown(photo, preview_size_wh(photo, LIVE_PX))
     if not file.is_file():
         finding = Finding("mask.missing", str(photo), "no garment was found on it", "Draw its mask.")
@@ -130,4 +128,5 @@ def _with_mask(photo: Path, file: Path) -> tuple[Pixels, BoolMask]:
     if not mask.any():
         finding = Finding("mask.empty", str(file), "black all over", "Paint the garment white.")
         raise UnsoundError.of(finding)
-    return shown, mask
+    source = "found" if file == found_mask_path(run.folder, pair.key) else "given"
+    return shown, GarmentMask(mask, 1.0, source=source)

@@ -13,7 +13,7 @@ from chromiq.records import BoolMask, FloatImage
 # Of a photo's longer side: over how much a change of colour fades in from a mask's edge.
 _EDGE_SHARE = 0.0015
 # Of a photo's longer side: how far cloth shows through beyond a mask that was found, and the filter's reach.
-_RIM_SHARE, _MATTE_SHARE, _LEAST_MATTE_PX = 0.001, 0.006, 6
+_RIM_SHARE, _MATTE_SHARE, _LEAST_MATTE_PX = 0.001, 0.006, 2
 _MATTE_SMOOTHNESS = 1e-3
 _MATTE_STRIP_PX = 256
 # Hue of Lab: the middle, and how far it may be on either side. Chardon et al. 1991 put human skin at 35..75.
@@ -85,6 +85,11 @@ def with_rim(mask: BoolMask) -> BoolMask:
     return dilated(mask, 2 * _rim_px(max(mask.shape)) + 1)
 
 
+def without_rim(mask: BoolMask) -> BoolMask:
+    """A mask ``(H, W)`` without the rim that `with_rim` added: where pixels are nothing but garment."""
+    return eroded(mask, 2 * _rim_px(max(mask.shape)) + 1)
+
+
 def matte(mask: BoolMask, photo: NDArray[Any], box: tuple[slice, slice]) -> FloatImage:
     """How much of each pixel is the garment: float32 in 0..1, 0 outside the mask.
 
@@ -100,8 +105,7 @@ def matte(mask: BoolMask, photo: NDArray[Any], box: tuple[slice, slice]) -> Floa
         ``(h, w)``, that part of the photo.
     """
     side_px = max(mask.shape)
-    rim_px = 2 * _rim_px(side_px) + 1
-    sure = cv2.erode(mask.astype(np.uint8), _square(rim_px), borderValue=0)
+    sure = without_rim(mask)
     reach_px = max(_LEAST_MATTE_PX, round(_MATTE_SHARE * side_px))
     weight = np.zeros_like(mask[box], np.float32)
 

@@ -82,14 +82,15 @@ def test_a_matte_stays_inside_its_mask_and_knows_no_strips(mask, dtype, seed):
 
 
 def test_a_matte_follows_a_soft_edge_that_a_mask_misses_by_a_pixel():
-    rows, columns = np.indices((200, 200))
-    truth = np.clip(60.5 - np.hypot(rows - 100, columns - 100), 0, 1)
+    rows, columns = np.indices((1000, 1000))
+    truth = np.clip(300.5 - np.hypot(rows - 500, columns - 500), 0, 1)
     photo = np.rint(200 - 150 * truth)[..., None].repeat(3, axis=2).astype(np.uint8)
     found = np.roll(truth > 0.5, 1, axis=1)
     grown = with_rim(found)
     box = bounding_box(grown)
     rim = cv2.dilate((truth > 0).astype(np.uint8), np.ones((5, 5)))[box].astype(bool)
     soft, hard = (
-        np.abs(weight - truth[box])[rim] for weight in (matte(grown, photo, box), inner_edge(found, 200)[box])
+        np.abs(weight - truth[box])[rim]
+        for weight in (matte(grown, photo, box), inner_edge(found, 1000)[box])
     )
     assert soft.mean() < 0.65 * hard.mean()
