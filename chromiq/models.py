@@ -398,8 +398,10 @@ def find_model(name: str) -> EditModel:
         UsageError: if no model has that name; it lists all and suggests the nearest.
     """
     if name not in MODELS:
-        near = get_close_matches(name, MODELS, n=1)
-        meant = f"did you mean {near[0]}? " if near else ""
+        arch = name.replace("-", "_")
+        near = [known.name for known in MODELS.values() if known.arch.split(":")[0] == arch]
+        near = near or get_close_matches(name, MODELS, n=1)
+        meant = f"did you mean {' or '.join(near)}? " if near else ""
         raise UsageError(f"{name}: unknown model; {meant}known models: {', '.join(MODELS)}.")
     return MODELS[name]
 

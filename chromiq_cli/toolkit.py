@@ -83,7 +83,7 @@ def _print_info(found: ToolkitInfo, *, as_json: bool) -> None:
         if found.behind is not None:
             commits = counted(found.behind, "commit")
             print_line(f"upstream: {commits} ahead of the pinned one, as last fetched")
-        print_line(f"python: {found.python or 'none'}")
+        print_line(f"interpreter: {found.python or 'none'}")
         for name, version in found.versions.items():
             print_line(f"{name}: {version}")
         print_line(f"device: {found.device or 'unknown'}")

@@ -7,17 +7,19 @@ gain, target colour, mask). Rows, columns and the delimiter that are there stay 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from os.path import relpath
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 from chromiq.correction.options import CorrectionOptions
 from chromiq.dataset_builder.inputs.csv_tables import Table, as_text, column_name, read_table, write_table
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import collision_key, write_bytes
+
+T = TypeVar("T")
 
 DECISIONS = "decisions.csv"
 Verdict = Literal["", "accept", "reject", "keep", "force"]
@@ -95,7 +97,7 @@ def read_decisions(folder: Path, keys: Sequence[str]) -> Decisions:
     A key that a spreadsheet has changed, such as 007 into 7, is recognised if no other pair has it.
 
     Raises:
-        UnsoundError: with a finding for each line that cannot be understood.
+        UnsoundError: with a finding for each cell that cannot be understood.
     """
     path = folder / DECISIONS
     if not path.exists():
@@ -116,8 +118,8 @@ def read_decisions(folder: Path, keys: Sequence[str]) -> Decisions:
         try:
             decision = _parsed(row.values, folder)
         except ValueError as error:
-            message, hint = error.args
-            findings.append(Finding("decisions.value", f"{path}, line {row.line}", message, hint))
+            where = f"{path}, line {row.line}"
+            findings += [Finding("decisions.value", where, message, hint) for message, hint in error.args]
             continue
         if key in found and decision not in (found[key], Decision()):
             message = f"a second decision about {key!r}"
@@ -224,50 +226,64 @@ def _parsed(values: Mapping[str, str], folder: Path) -> Decision:
     """What a row says.
 
     Raises:
-        ValueError: with what cannot be understood, as a clause, and what to write instead, as a sentence.
+        ValueError: for each cell that cannot be understood, why, as a clause, and what to write instead, as a
+            sentence.
     """
-    verdict = values.get("decision", "").casefold()
-    if verdict not in get_args(Verdict):
-        hint = f"Write {', '.join(VERDICTS[:-1])} or {VERDICTS[-1]}, or leave it empty."
-        raise ValueError(f"unknown decision {verdict[:40]!r}", hint)
-    mask = values.get("mask", "")
-    if mask and not (folder / mask).is_file():
-        raise ValueError(f"the mask {mask[:200]!r} does not exist", f"Write its path from {folder}.")
+    faults: list[tuple[str, str]] = []
+
+    def read(reader: Callable[[str], T], column: str) -> T | None:
+        text = values.get(column, "")
+        try:
+            return reader(text) if text else None
+        except ValueError as error:
+            message, hint = error.args
+            faults.append((f"{column} {text[:200]!r} {message}", hint))
+            return None
+
+    def mask_file(text: str) -> Path:
+        if not (folder / text).is_file():
+            raise ValueError("does not exist", f"Write its path from {folder}.")
+        return folder / text
+
     decision = Decision(
-        verdict=verdict,  # type: ignore[arg-type]  # it was looked up above
-        strength=_number(values, "strength"),
-        min_gain=_number(values, "min_gain"),
-        target_lab=_lab(values.get("target_lab", "")),
-        mask=folder / mask if mask else None,
+        verdict=read(_verdict, "decision") or "",
+        strength=read(_number, "strength"),
+        min_gain=read(_number, "min_gain"),
+        target_lab=read(_lab, "target_lab"),
+        mask=read(mask_file, "mask"),
         note=values.get("note", ""),
     )
     try:
         decision.options(CorrectionOptions())
     except UsageError as error:
-        raise ValueError(str(error), "Write a value within these limits.") from error
+        faults.append((str(error), "Write a value within these limits."))
+    if faults:
+        raise ValueError(*faults)
     return decision
 
 
-def _number(values: Mapping[str, str], column: str) -> float | None:
-    text = values.get(column, "")
-    if not text:
-        return None
+def _verdict(text: str) -> Verdict:
+    for verdict in get_args(Verdict):
+        if verdict == text.casefold():
+            return verdict
+    hint = f"Write {', '.join(VERDICTS[:-1])} or {VERDICTS[-1]}, or leave it empty."
+    raise ValueError("is not known", hint)
+
+
+def _number(text: str) -> float:
     try:
         return float(text.replace(",", "."))  # as spreadsheets of many countries write it
     except ValueError:
-        raise ValueError(f"{column} {text[:40]!r} is not a number", "Write it as 0.8.") from None
+        raise ValueError("is not a number", "Write it as 0.8.") from None
 
 
-def _lab(text: str) -> tuple[float, float, float] | None:
-    if not text:
-        return None
+def _lab(text: str) -> tuple[float, float, float]:
     spaced = [part for part in re.split(r"[;\s]+", text.strip()) if part]
     parts = spaced if len(spaced) == 3 else [part for part in text.split(",") if part.strip()]
     try:
         lightness, a, b = (float(part.strip().rstrip(",").replace(",", ".")) for part in parts)
     except ValueError:
-        hint = "Write L, a and b as 52; -10; 31."
-        raise ValueError(f"target_lab {text[:40]!r} is not three numbers", hint) from None
+        raise ValueError("is not three numbers", "Write L, a and b as 52; -10; 31.") from None
     return lightness, a, b
 
 

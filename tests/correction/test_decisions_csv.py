@@ -68,10 +68,10 @@ def test_a_target_is_read_as_people_write_it(tmp_path, text):
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ("7,perhaps,,", "unknown decision 'perhaps'"),
+        ("7,perhaps,,", "decision 'perhaps' is not known"),
         ("7,,much,", "strength 'much' is not a number"),
         ("7,,3,", "strength 3 is not between 0 and 1.5"),
-        ("7,,,none.png", "the mask 'none.png' does not exist"),
+        ("7,,,none.png", "mask 'none.png' does not exist"),
         ("7,keep,,\n7,force,,", "a second decision about '7'"),
     ],
 )
@@ -81,6 +81,18 @@ def test_what_cannot_be_understood_names_its_line(tmp_path, row, said):
         read_decisions(tmp_path, ["7"])
     assert said in str(caught.value.findings[0])
     assert "line " in caught.value.findings[0].where
+
+
+def test_every_cell_that_cannot_be_understood_is_a_finding(tmp_path):
+    (tmp_path / "decisions.csv").write_text("key,decision,strength,target_lab\n7,acept,x,red\n")
+    with pytest.raises(UnsoundError) as caught:
+        read_decisions(tmp_path, ["7"])
+    said = [
+        "decision 'acept' is not known",
+        "strength 'x' is not a number",
+        "target_lab 'red' is not three numbers",
+    ]
+    assert [finding.message for finding in caught.value.findings] == said
 
 
 def test_a_decision_overrules_the_run():

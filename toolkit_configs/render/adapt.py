@@ -16,7 +16,7 @@ from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.documents import load_json, load_yaml, read_text
 from chromiq.errors import ChromiqError, UsageError, raise_findings
-from chromiq.models import EditModel, model_of_arch
+from chromiq.models import MODELS, EditModel, model_of_arch
 from chromiq.toolkit_configs.render.compose import dataset_samples, layout_findings, target_size_wh
 from chromiq.toolkit_configs.render.job import substituted
 from chromiq.toolkit_configs.render.settings import Setting, assign
@@ -72,8 +72,10 @@ def adapt_config(
     root = dataset.resolve()
     model = model_of_arch(job.process.model.arch)
     if model is None:
+        known = ", ".join(dict.fromkeys(each.arch for each in MODELS.values()))
         raise UsageError(
-            f"{config}: model.arch {job.process.model.arch} is not an edit model that chromiq builds data for"
+            f"{config}: model.arch {job.process.model.arch} is not an edit model that chromiq builds "
+            f"data for. It builds for {known}."
         )
     raise_findings(layout_findings(root, model, model.name), str(dataset))
     if name is not None and (fault := name_fault(name)):

@@ -28,6 +28,7 @@ from chromiq.toolkit_configs.schema.config_file import FLOAT_TAG, ConfigLoader
 from chromiq.toolkit_configs.schema.rendered_job import RenderedProcess
 from chromiq.toolkit_configs.schema.trainer_job import OTHER_SPELLINGS, reason_of
 from chromiq.toolkit_configs.schema.trainer_source import fits_kind, pinned_source, section_keys
+from chromiq.wording import counted
 
 PROJECT_FILE = "chromiq.yaml"
 OPTIONS = ("preset", "name", "training_folder")
@@ -277,8 +278,8 @@ def _step_into(target: Any, part: str, following: str, setting: Setting) -> Any:
             setattr(target, part, inner)
     if isinstance(inner, list):
         if not following.isdecimal() or int(following) >= len(inner):
-            counted = f"a number below {len(inner)} must follow" if inner else "the list is empty"
-            raise UsageError(f"{setting.source}: {part}.{following}: {counted}")
+            has = f"{part} has {counted(len(inner), 'entry', 'entries')}, counted from 0"
+            raise UsageError(f"{setting.source}: {part}.{following}: {has}")
     elif not isinstance(inner, BaseModel | dict):
         raise UsageError(f"{setting.key}: {part} holds no keys, so AI-Toolkit does not read {following!r}")
     return inner

@@ -179,7 +179,7 @@ def gpu_summary(gpus: list[Gpu] | None = None) -> str:
     """
     found = find_gpus() if gpus is None else gpus
     if not found:
-        return "no GPU found on this machine"
+        return "no GPU was found"
     return "this machine has " + "; ".join(gpu.summary for gpu in found)
 
 

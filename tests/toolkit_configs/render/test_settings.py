@@ -154,7 +154,7 @@ def test_where_text_is_wanted_text_is_taken_as_written(tmp_path, text):
     [
         ("train.max_grad_nrm=1", "Did you mean max_grad_norm?"),
         ("train.max_grad_norm=high", "expected float"),
-        ("datasets.1.resolution=[512]", "a number below 1"),
+        ("datasets.1.resolution=[512]", "datasets has 1 entry, counted from 0"),
         ("logging.log_evry=1", "Did you mean log_every?"),
         ("train.lr=true", "not true or false"),
         ("train.steps", "= is missing"),
