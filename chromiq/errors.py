@@ -1,5 +1,4 @@
 """Everything chromiq raises on purpose.
-from chromiq.wording import counted
 
 ::
 

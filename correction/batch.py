@@ -27,7 +27,7 @@ from chromiq.correction.garment_work import (
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import Correction, correct_file
 from chromiq.correction.report import REPORT, REPORT_TABLE, WORK, result_words, write_report
-from chromiq.correction.results import BatchRun, garment_works, write_run
+from chromiq.correction.results import BatchRun, converted, garment_works, write_run
 from chromiq.dataset_builder.inputs.mask_files import (
     MaskSource,
     find_masks,
@@ -261,7 +261,7 @@ def correct_batch(
                 results.update({result.key: result for result in finished})
                 update(len(results), len(pairs))
         corrections = tuple(done for key in keys if (done := results[key].correction) is not None)
-        findings += _converted(corrections)
+        findings += converted(corrections)
         findings += [fault for key in keys for fault in results[key].findings]
         findings += _unknown_keys(decisions)
         write_report(folder, corrections, findings)
@@ -270,12 +270,6 @@ def correct_batch(
     if not corrections:
         raise_findings(findings, str(inputs.source))
     return BatchResult(corrections, tuple(findings), folder / REPORT)
-
-
-def _converted(corrections: Iterable[Correction]) -> list[Finding]:
-    """The warnings that only a whole reading gives; photos without a profile are one finding of the check."""
-    warnings = [Finding(**each) for done in corrections for each in done.warnings]  # type: ignore[arg-type]
-    return list(dict.fromkeys(each for each in warnings if each.code == "photo.converted"))
 
 
 def correct_one(

@@ -97,7 +97,7 @@ def read_decisions(folder: Path, keys: Sequence[str]) -> Decisions:
     A key that a spreadsheet has changed, such as 007 into 7, is recognised if no other pair has it.
 
     Raises:
-        UnsoundError: with a finding for each cell that cannot be understood.
+        UnsoundError: with a finding for each cell that cannot be read, and for each line beyond the limits.
     """
     path = folder / DECISIONS
     if not path.exists():

@@ -27,8 +27,8 @@ from chromiq.photos.images import photo_size_wh, read_mask, write_mask
 from chromiq.photos.soundness import verify_photo
 from chromiq.records import GarmentMask, PhotoPair, RgbImage
 
-# Counts changes of what a confidence means: masks found on an older scale are found again.
-_CONFIDENCE_SCALE = 2
+# Counts changes of what is kept of a found mask (its confidence, its rim): older ones are found again.
+_FOUND_MASK_VERSION = 3
 GARMENT_MASKS = "garment_masks"
 
 
@@ -110,7 +110,7 @@ class _Photo:
     def found_in(self, segmenter: str) -> str:
         """A digest of all that decides which mask is found."""
         files = [self.digests["still-life"], self.digests["on-model photo"]]
-        return sha256_text(json.dumps([files, self.work.pair.garment, segmenter, _CONFIDENCE_SCALE]))
+        return sha256_text(json.dumps([files, self.work.pair.garment, segmenter, _FOUND_MASK_VERSION]))
 
 
 def _photo(folder: Path, work: PhotoWork) -> _Photo:

@@ -142,7 +142,7 @@ def correct_subject(
         pasted, doubt = None, ""
         if found.mask.any():
             pasted, doubt = paste(
-                photo.values, found.mask, generated, min(options.strength, 1.0), photo.space
+                photo.values, subject.cloth, generated, min(options.strength, 1.0), photo.space
             )
         plan = plan_paste(subject, None if pasted is None else subject.sample(pasted), doubt, options)
         if pasted is not None and plan.answer != "left_alone":

@@ -262,9 +262,15 @@ def write_summaries(run: BatchRun, results: Sequence[PhotoResult] = (), *, repor
     corrections = [each for each in found if each is not None]
     if report:
         faults = [fault for result in results for fault in result.findings]
-        write_report(run.folder, corrections, [*run.findings, *faults])
+        write_report(run.folder, corrections, [*run.findings, *converted(corrections), *faults])
     words = {correction.key: result_words(correction) for correction in corrections}
     write_decisions(decisions, run.photos, words, run.keys)
+
+
+def converted(corrections: Iterable[Correction]) -> list[Finding]:
+    """The warnings that only a whole reading gives; photos without a profile are one finding of the check."""
+    warnings = [Finding(**each) for done in corrections for each in done.warnings]  # type: ignore[arg-type]
+    return list(dict.fromkeys(each for each in warnings if each.code == "photo.converted"))
 
 
 def mask_path(run: BatchRun, key: str) -> Path:

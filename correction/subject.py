@@ -81,7 +81,7 @@ class Subject:
 
     def sample(self, values: NDArray[Any]) -> FloatImage:
         """The same pixels as `on_model_lab`, of another version of the on-model photo."""
-        if not self.found.mask.any():
+        if not self.cloth.any():
             return np.empty((0, 3), np.float32)
         return garment_sample(values, self.cloth, self.on_model.space)
 
@@ -132,7 +132,8 @@ def find_garment(
     if mask is None:
         label = segmenter.label([(still_life, on_model)])[0]
         found = segmenter.segment([SegmentationTask(still_life, on_model, label.name)])[0]
-        return with_doubt_of_label(replace(found, mask=with_rim(found.mask)), label)
+        source = "found" if found.is_given else found.source  # a segmenter need not name itself
+        return with_doubt_of_label(replace(found, mask=with_rim(found.mask), source=source), label)
     given = read_mask(mask)
     if given.shape != on_model.shape[:2]:
         needs, has = (f"{shape[1]}x{shape[0]}" for shape in (on_model.shape, given.shape))

@@ -24,6 +24,7 @@ from chromiq.templating import template_environment
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
 from chromiq.toolkit_configs.runs.status import read_status
 from chromiq.toolkit_configs.schema.trainer_job import Job
+from chromiq.wording import counted
 
 UPLOAD_FOLDER = "hub"
 """Within the run folder: what goes to the hub, as it goes there."""
@@ -257,7 +258,7 @@ def _metadata(
         EvalResult(
             task_type="image-to-image",
             dataset_type="held-out-pairs",
-            dataset_name=f"{figure.images} held-out pairs",
+            dataset_name=counted(figure.images, "held-out pair"),
             metric_type="ciede2000",
             metric_name="mean dE00 against the truth",
             metric_value=round(figure.mean, 3),

@@ -9,7 +9,7 @@ from pathlib import Path
 from chromiq.correction.decisions_csv import Decision
 from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.fitting.transfer import ColourFit, fit_colours, garment_sample
-from chromiq.correction.garment_work import found_mask_path
+from chromiq.correction.garment_work import read_record, record_path
 from chromiq.correction.judging.evidence import find_bodies
 from chromiq.correction.photo import Correction, record_of
 from chromiq.correction.plan import fit_together, plan_correction
@@ -17,6 +17,7 @@ from chromiq.correction.results import BatchRun, mask_path
 from chromiq.correction.subject import Pixels, Subject, cloth_of
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.errors import Finding, UnsoundError
+from chromiq.files import sha256_file
 from chromiq.imaging.resize import resize_mask
 from chromiq.photos.images import read_mask
 from chromiq.records import FloatImage, GarmentMask, PhotoPair
@@ -95,7 +96,8 @@ class LiveCorrections:
         masks = [mask, *(mask_path(run, other.key) for other in garment[1:])]
         for path in [*files, *masks]:
             self._workplace.inside(path)
-        stamps = tuple(stamp(path) for path in [*files, *masks])
+        records = [record_path(run.folder, other.key) for other in garment]
+        stamps = tuple(stamp(path) for path in [*files, *masks, *records])
 
         def read() -> _Small:
             others = tuple(
@@ -128,5 +130,6 @@ def _with_mask(run: BatchRun, pair: PhotoPair, file: Path) -> tuple[Pixels, Garm
     if not mask.any():
         finding = Finding("mask.empty", str(file), "black all over", "Paint the garment white.")
         raise UnsoundError.of(finding)
-    source = "found" if file == found_mask_path(run.folder, pair.key) else "given"
-    return shown, GarmentMask(mask, 1.0, source=source)
+    known = (read_record(run.folder, pair.key) or {}).get("mask") or {}
+    is_found = known.get("digest") == sha256_file(file)
+    return shown, GarmentMask(mask, 1.0, source="found" if is_found else "given")

@@ -81,7 +81,7 @@ def inner_edge(mask: BoolMask, photo_side_px: int, least_px: float = 1.5) -> Flo
 
 
 def with_rim(mask: BoolMask) -> BoolMask:
-    """The mask ``(H, W)`` of a whole photo, and the pixel or two around it where cloth may show through."""
+    """The mask ``(H, W)`` of a whole photo, and 0.1 % of its longer side around it, where cloth may show."""
     return dilated(mask, 2 * _rim_px(max(mask.shape)) + 1)
 
 

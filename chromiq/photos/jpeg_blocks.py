@@ -198,7 +198,8 @@ def _libjpeg_warnings() -> Iterator[list[str]]:
     """The lines that libjpeg prints to standard error in the block, once it has ended."""
     lines: list[str] = []
     with _one_at_a_time, TemporaryFile() as printed:
-        sys.stderr.flush()
+        if sys.stderr is not None:
+            sys.stderr.flush()
         terminal = os.dup(2)
         os.dup2(printed.fileno(), 2)
         try:

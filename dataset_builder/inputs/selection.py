@@ -22,6 +22,7 @@ from chromiq.documents import load_json
 from chromiq.errors import Finding, raise_findings
 from chromiq.files import write_json
 from chromiq.records import PhotoPair
+from chromiq.wording import counted
 
 Choice = Literal["exclude", "held_out", "train"]
 CHOICES: tuple[Choice, ...] = get_args(Choice)
@@ -93,7 +94,7 @@ def with_selection(inputs: BuildInputs, folder: Path) -> tuple[BuildInputs, dict
             splits[garment_of(pair)] = choice
     keys = {pair.key for pair in inputs.pairs}
     unknown = [key for key in chosen if key not in keys]
-    message = f"{len(unknown)} entries match no pair: {', '.join(unknown[:5])}"
+    message = f"{counted(len(unknown), 'entry matches', 'entries match')} no pair: {', '.join(unknown[:5])}"
     hint = "Check the keys; they are ignored."
     warnings = [Finding("selection.unknown", str(DatasetLayout(folder).selection), message, hint, "warning")]
     return (

@@ -283,3 +283,17 @@ def test_a_network_generates_once_for_all_methods_and_its_noise_is_not_trusted(
     assert done.applied
     assert "without the network's colour" in done.reason
     assert image.stat().st_mtime_ns == made
+
+
+def test_a_segmenter_that_does_not_name_itself_gives_the_same_bytes(catalogue, tmp_path):
+    class Unnamed(ClassicSegmenter):
+        """As a user may write one: `GarmentMask.source` is left at its default."""
+
+        def segment(self, tasks):
+            return [replace(found, source="given") for found in super().segment(tasks)]
+
+    paths = [catalogue / "pairs" / f"{name}1.png" for name in ("still-life", "on_model")]
+    for name, segmenter in (("named", ClassicSegmenter()), ("unnamed", Unnamed())):
+        options = CorrectionOptions(force=True)
+        assert correct_file(*paths, tmp_path / f"{name}.png", segmenter, options=options).applied
+    assert (tmp_path / "named.png").read_bytes() == (tmp_path / "unnamed.png").read_bytes()

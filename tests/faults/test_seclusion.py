@@ -37,7 +37,7 @@ def test_the_way_without_weights_needs_no_network_and_tells_no_token(alone, chro
         f"train {config} --dry-run": {0, 1, 10},
         f"train {config} --dry-run --offline": {0, 1, 10},
         f"status {tmp_path}/no-run": {2},
-        f"crops suggest --gt {truth} --masks {dataset}/masks --out {tmp_path}/crops.json": {0},
+        f"crops suggest --gt {truth} --masks {dataset}/masks --out {tmp_path}/crops.json": {10},
         f"evaluate {dataset} --out {tmp_path}/evaluated": {0, 3},
         "toolkit info": {0, 1},
     }

@@ -92,6 +92,7 @@ def adapt_config(
         _put_samples(process, placed["samples"], target_size_wh(root), model, text)
         if name is not None:
             document["config"]["name"] = text(name)
+            process.pop("name", None)  # it would keep the run in the folder of another
         if training_folder is not None:
             process["training_folder"] = text(str(training_folder.resolve()))
         for setting in settings:

@@ -90,7 +90,7 @@ def assigned_settings(assignments: Sequence[str], source: str) -> tuple[Setting,
     [('train.lr', 0.0002), ('trigger_word', 'a=b')]
 
     Raises:
-        UsageError: if one has no key or no ``=``, or would set a name beside the run's.
+        UsageError: if one has no key or no ``=``.
     """
     settings = []
     for assignment in assignments:
@@ -99,11 +99,6 @@ def assigned_settings(assignments: Sequence[str], source: str) -> tuple[Setting,
             raise UsageError(
                 f"{source} {assignment}: the {'key' if equals else '='} is missing. Write KEY=VALUE, such as "
                 "train.lr=2e-4."
-            )
-        if key.strip() == "name":
-            raise UsageError(
-                f"{source} {assignment}: a process's own name would move the run's folder but not rename its "
-                "files. Name the run by its own option instead."
             )
         settings.append(text_setting(key.strip(), text, f"{source} {key.strip()}"))
     return tuple(settings)
@@ -155,7 +150,7 @@ def project_settings(path: Path | None = None) -> Settings:
         if str(key) not in OPTIONS:
             rest[str(key)] = value
         elif not isinstance(value, str):
-            shown = written.get(str(key)) or value
+            shown = written.get(str(key)) or ("null" if value is None else value)
             raise UsageError(f"{path}: {key}: {shown} is not read as text. Put it in quotes.")
         else:
             options[str(key)] = value
@@ -229,8 +224,14 @@ def assign(process: RenderedProcess | dict[str, Any], setting: Setting) -> str:
         The full key, such as ``"datasets.0.resolution"``.
 
     Raises:
-        UsageError: if the key is not known or the value does not fit; it names what was meant.
+        UsageError: if the key is not known or the value does not fit; it names what was meant. A process
+            takes no name of its own.
     """
+    if setting.key == "name":
+        raise UsageError(
+            f"{setting.source}={setting.text}: a process's own name would move the run's folder but not "
+            "rename its files. Name the run by its own option instead."
+        )
     target, section, path = _place(process, setting)
     last = path[-1]
     if isinstance(target, BaseModel) and last in type(target).model_fields:

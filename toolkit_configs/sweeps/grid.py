@@ -128,6 +128,7 @@ def _combine(base: Job, values: dict[str, Any]) -> Combination:
     short = [f"{key.split('.')[-1]}{value}" for key, value in values.items()]
     name = safe_stem("_".join([base.config.name, *short]))
     document["config"]["name"] = name
+    process.pop("name", None)  # it would keep every run in one folder
     if isinstance(document.get("meta"), dict) and "name" in document["meta"]:
         document["meta"]["name"] = name
     return Combination(name, values, _job(document), seed)

@@ -22,7 +22,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from chromiq.errors import ChromiqError, InterruptedRunError, UsageError
+from chromiq.errors import ChromiqError, InterruptedRunError, UsageError, raise_findings
 from chromiq.files import write_text
 from chromiq.toolkit_configs.runs.checkpoints import newest_step, saved_step
 from chromiq.toolkit_configs.runs.events import Event
@@ -129,7 +129,10 @@ def write_launched(launch: Launch) -> Path:
     """
     kept = bounded_environment(launch.job.process.device)
     environment = {name: value for name, value in os.environ.items() if name not in kept}
-    document = read_config_file(launch.config, environment).document
+    read = read_config_file(launch.config, environment)
+    document = read.document
+    if document is None:
+        raise_findings(read.findings, str(launch.config))
     process = document["config"]["process"][0]
     if launch.job.trains:
         process["logging"] = {**(process.get("logging") or {}), "use_ui_logger": True, "log_every": 1}

@@ -205,6 +205,7 @@ def test_a_grids_array_trains_each_config_with_its_seed(grid, node, tmp_path):
     [
         ("config: config.yaml\ngrid: {train.lrr: [1]}\n", UsageError, "Did you mean lr"),
         ("config: config.yaml\ngrid: {train.lr: [no]}\n", UsageError, "the value does not fit"),
+        ("config: config.yaml\ngrid: {name: [a, b]}\n", UsageError, "a process's own name"),
         ("config: config.yaml\ngrid: {seed: [a]}\n", UsageError, "is not an integer"),
         ("config: config.yaml\ngrid: {train.steps: [5, 5]}\n", UsageError, "two runs would be called"),
         ("config: config.yaml\ngrid: {train.steps: []}\n", UsageError, "it may have 1 to 1000"),
