@@ -4,23 +4,11 @@ import json
 from dataclasses import replace
 
 import pytest
+from run_records import a_record
 
-from chromiq.toolkit_configs.runs.record import RunRecord, write_record
+from chromiq.toolkit_configs.runs.record import write_record
 
-RECORD = RunRecord(
-    name="first",
-    engine="ai-toolkit",
-    state="done",
-    process=1,
-    started="2026-01-01T00:00:00+00:00",
-    ended=None,
-    total_steps=20,
-    config="c",
-    config_sha256="",
-    dataset_sha256="",
-    versions={},
-    device="cpu",
-)
+RECORD = a_record(name="first", engine="ai-toolkit", state="done")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import yaml
+from run_records import a_record
 from studio_browser import served
 from studio_client import client_of
 
@@ -19,7 +20,7 @@ from chromiq.files import write_json
 from chromiq.photos.images import write_photo
 from chromiq.studio.screens.runs import resume_words, status_facts
 from chromiq.toolkit_configs.runs.events import Event, EventLog
-from chromiq.toolkit_configs.runs.record import RunRecord, host, now, write_record
+from chromiq.toolkit_configs.runs.record import host, now, write_record
 from chromiq.toolkit_configs.runs.status import read_status
 from chromiq.toolkit_configs.trainer.engine import create_job_database
 
@@ -29,18 +30,14 @@ def flat(path, level):
 
 
 def record(config, state="running", process=0):
-    return RunRecord(
+    return a_record(
         name="shirts",
         engine="ai-toolkit",
         state=state,
         process=process or os.getpid(),
         started=now(),
-        ended=None,
         total_steps=40,
         config=str(config),
-        config_sha256="",
-        dataset_sha256="",
-        versions={},
         device="cuda",
         host=host(),
     )

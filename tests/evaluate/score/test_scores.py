@@ -44,6 +44,12 @@ def folders(tmp_path):
     return tmp_path
 
 
+def asked(folders):
+    """The arguments that score all images of the folders."""
+    names = {"--gt": "gt", "--control": "control", "--generated": "generated", "--out": "out"}
+    return [part for option, name in names.items() for part in (option, folders / name)]
+
+
 def run(*arguments):
     return CliRunner().invoke(app, ["score", *map(str, arguments)])
 
@@ -221,16 +227,7 @@ def test_fewer_than_three_images_have_no_interval(images, said, capsys):
 
 
 def test_the_gate_closes_above_the_limit(folders):
-    given = [
-        "--gt",
-        folders / "gt",
-        "--control",
-        folders / "control",
-        "--generated",
-        folders / "generated",
-        "--out",
-        folders / "out",
-    ]
+    given = asked(folders)
     done = run(*given, "--json")
     assert done.exit_code == 0
     average = json.loads(done.stdout)["average"]["generated_vs_truth"]
@@ -241,16 +238,5 @@ def test_the_gate_closes_above_the_limit(folders):
 
 def test_kinds_come_from_a_file(folders):
     (folders / "kinds.json").write_text('{"a.png": "shirt", "b": "dress"}')
-    scores = run(
-        "--gt",
-        folders / "gt",
-        "--control",
-        folders / "control",
-        "--generated",
-        folders / "generated",
-        "--out",
-        folders / "out",
-        "--garments",
-        folders / "kinds.json",
-    )
+    scores = run(*asked(folders), "--garments", folders / "kinds.json")
     assert "average of 1 dress" in scores.stdout

@@ -4,29 +4,15 @@ import io
 
 import pytest
 from rich.console import Console
+from run_records import a_record
 
 from chromiq.progress import is_live
-from chromiq.toolkit_configs.runs.record import RunRecord
 from chromiq.toolkit_configs.runs.status import RunStatus
 from chromiq.toolkit_configs.runs.view import pace, run_view
 
 
 def status(step, state="running", **values):
-    record = RunRecord(
-        name="r",
-        engine="smoke",
-        state=state,
-        process=1,
-        started="2026-01-01T00:00:00+00:00",
-        ended=None,
-        total_steps=20,
-        config="c.yaml",
-        config_sha256="0",
-        dataset_sha256="0",
-        versions={},
-        device="cpu",
-    )
-    return RunStatus(record, step=step, loss=0.5, **values)
+    return RunStatus(a_record(state=state), step=step, loss=0.5, **values)
 
 
 def a_console(*, terminal, term):

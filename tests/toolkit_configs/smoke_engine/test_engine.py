@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from tiny_pictures import kontext_picture
 
 from chromiq.errors import InterruptedRunError, OptionError, UnsoundError, UsageError
 from chromiq.toolkit_configs.render.job import render_job
@@ -68,32 +69,15 @@ def test_a_stopped_run_is_saved_and_resumes_to_the_same_bytes(make_job, tmp_path
 
 
 def test_the_lora_changes_what_is_generated_and_at_scale_0_nothing(make_job, tiny_kontext):
-    import torch
     from diffusers import FluxKontextPipeline
-    from PIL import Image
 
     lora = train(make_job("lora")).final_checkpoint
     pipeline = FluxKontextPipeline.from_pretrained(tiny_kontext, use_safetensors=True)
-    pipeline.set_progress_bar_config(disable=True)
-
-    def generate():
-        return pipeline(
-            image=Image.new("RGB", (64, 48), (200, 30, 30)),
-            prompt="chromiq",
-            width=64,
-            height=48,
-            max_area=64 * 48,
-            _auto_resize=False,
-            num_inference_steps=1,
-            output_type="np",
-            generator=torch.Generator().manual_seed(0),
-        ).images[0]
-
-    base = generate()
+    base = kontext_picture(pipeline)
     pipeline.load_lora_weights(lora.parent, weight_name=lora.name, adapter_name="a")
-    assert not np.array_equal(generate(), base)
+    assert not np.array_equal(kontext_picture(pipeline), base)
     pipeline.set_adapters(["a"], adapter_weights=[0.0])
-    assert np.array_equal(generate(), base)
+    assert np.array_equal(kontext_picture(pipeline), base)
 
 
 def test_a_full_size_checkpoint_without_a_gpu_is_refused_before_anything_is_written(make_job, tmp_path):
@@ -286,26 +270,12 @@ def test_the_seed_gives_its_weights_and_torchs_own_state_stays(tiny_kontext, tmp
 
 
 def test_it_generates_what_prompt_and_control_decide(tiny_kontext):
-    import numpy as np
-    import torch
     from diffusers import FluxKontextPipeline
-    from PIL import Image
 
     pipeline = FluxKontextPipeline.from_pretrained(tiny_kontext, use_safetensors=True)
-    pipeline.set_progress_bar_config(disable=True)
 
     def generate(prompt, grey):
-        return pipeline(
-            image=Image.new("RGB", (64, 48), (grey, grey, grey)),
-            prompt=prompt,
-            width=64,
-            height=48,
-            max_area=64 * 48,
-            _auto_resize=False,
-            num_inference_steps=1,
-            output_type="np",
-            generator=torch.Generator().manual_seed(0),
-        ).images[0]
+        return kontext_picture(pipeline, prompt=prompt, rgb=(grey, grey, grey))
 
     image = generate("chromiq Change the dress", 30)
     assert image.shape == (48, 64, 3)

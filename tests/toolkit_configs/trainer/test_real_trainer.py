@@ -12,6 +12,7 @@ import pytest
 import yaml
 from places import ROOT
 from studio_client import client_of, until
+from tiny_pictures import kontext_picture
 
 from chromiq.errors import UnsoundError
 from chromiq.photos.images import read_photo, write_photo
@@ -59,26 +60,13 @@ def run_directly(config):
 
 
 def generate(checkpoint, lora=None, scale=1.0):
-    import torch
     from diffusers import FluxKontextPipeline
-    from PIL import Image
 
     pipeline = FluxKontextPipeline.from_pretrained(checkpoint, use_safetensors=True)
-    pipeline.set_progress_bar_config(disable=True)
     if lora:
         pipeline.load_lora_weights(lora.parent, weight_name=lora.name, adapter_name="a")
         pipeline.set_adapters(["a"], adapter_weights=[scale])
-    return pipeline(
-        image=Image.new("RGB", (64, 48), (200, 30, 30)),
-        prompt="chromiq",
-        width=64,
-        height=48,
-        max_area=64 * 48,
-        _auto_resize=False,
-        num_inference_steps=1,
-        output_type="np",
-        generator=torch.Generator().manual_seed(0),
-    ).images[0]
+    return kontext_picture(pipeline)
 
 
 def test_it_trains_resumes_and_its_lora_loads(make_config, tiny_kontext):
