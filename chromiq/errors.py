@@ -17,7 +17,7 @@ A message names the file, says what is wrong and how to fix it: a `Finding`. An 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, Self
 
@@ -126,6 +126,11 @@ class InterruptedRunError(ChromiqError):
     exit_code = EXIT_INTERRUPTED
 
 
+def errors_of(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings that stop the work."""
+    return [finding for finding in findings if finding.severity == "error"]
+
+
 def raise_findings(findings: Sequence[Finding], what: str) -> None:
     """Raise one `UnsoundError` that carries every finding of severity ``"error"``, if there is any.
 
@@ -136,6 +141,6 @@ def raise_findings(findings: Sequence[Finding], what: str) -> None:
     Raises:
         UnsoundError: if at least one finding is an error.
     """
-    errors = [finding for finding in findings if finding.severity == "error"]
+    errors = errors_of(findings)
     if errors:
         raise UnsoundError(f"{what}: {counted(len(errors), 'fault')}", findings)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from chromiq.errors import EXIT_SKIPPED
+from chromiq.errors import EXIT_SKIPPED, errors_of
 from chromiq.models import DEFAULT_MODEL
 from chromiq.wording import counted
 from chromiq_cli.output import JSON_OPTION, MODEL_OPTION, print_findings, print_result, say
@@ -165,5 +165,5 @@ def build(
     }
     line = f"{counted(summary.examples, 'example')} in {summary.folder}"
     print_result(document, line, as_json=as_json)
-    if any(finding.severity == "error" for finding in findings):
+    if errors_of(findings):
         raise typer.Exit(EXIT_SKIPPED)

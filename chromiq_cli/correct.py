@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 import typer
 
 from chromiq.correction.options import MIN_GAIN, Method
-from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, EXIT_UNSOUND, Finding, UsageError
+from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, EXIT_UNSOUND, Finding, UsageError, errors_of
 from chromiq.models import DEFAULT_MODEL, MODELS
 from chromiq.wording import counted
 from chromiq_cli.output import JSON_OPTION, print_findings, print_json, print_line, say
@@ -238,6 +238,7 @@ def correct(
     from chromiq.correction.target import parse_target
     from chromiq.dataset_builder.inputs.photo_names import PairPattern
     from chromiq.dataset_builder.segmenters.choose import make_segmenter
+    from chromiq.documents import as_record
     from chromiq.progress import progress_bar
 
     options = CorrectionOptions(
@@ -282,7 +283,7 @@ def correct(
         if as_json:
             print_json({"corrections": [done.as_dict()]})
         else:
-            print_findings([Finding(**warning) for warning in done.warnings])  # type: ignore[arg-type]
+            print_findings([as_record(Finding, warning) for warning in done.warnings])
             print_line(f"{done.out}: {done.reason}; outside the garment {done.outside}")
             for doubt in done.doubts:
                 print_line(f"  {doubt.hint}")
@@ -306,8 +307,8 @@ def correct(
     else:
         for item in result.corrections:
             print_line(f"{item.out}: {item.reason}")
-        faults = sum(finding.severity == "error" for finding in result.findings)
-        also = f"; {counted(faults, 'error')} above" if faults else ""
+        faults = errors_of(result.findings)
+        also = f"; {counted(len(faults), 'error')} above" if faults else ""
         print_line(f"{summary}{also}; see {result.report}")
     raise typer.Exit(0 if result.done else EXIT_SKIPPED)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -38,7 +38,7 @@ from chromiq.dataset_builder.inputs.mask_files import (
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.photo_names import FOLDER_NAME, PairPattern
 from chromiq.dataset_builder.segmenters import Segmenter
-from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
+from chromiq.errors import Finding, UnsoundError, UsageError, errors_of, raise_findings
 from chromiq.files import collision_key, ensure_output_folder, folder_lock, refuse_file
 from chromiq.photos.originals import output_name
 from chromiq.progress import Stage, Update, no_progress
@@ -100,7 +100,7 @@ class BatchResult:
     @property
     def done(self) -> bool:
         """Whether nothing is left to do or to look at."""
-        return not _has_errors(self.findings) and all(correction.done for correction in self.corrections)
+        return not errors_of(self.findings) and all(correction.done for correction in self.corrections)
 
 
 @dataclass(frozen=True)
@@ -129,12 +129,11 @@ class BatchCheck:
     @property
     def has_faults(self) -> bool:
         """Whether anything is left out because something is wrong with it."""
-        return _has_errors(self.findings)
+        return bool(errors_of(self.findings))
 
     def error(self, source: Path) -> UnsoundError:
         """What a batch raises that must stop: all findings, and whether skipping them would help."""
-        faults = sum(finding.severity == "error" for finding in self.findings)
-        text = f"{source}: {counted(faults, 'fault')}"
+        text = f"{source}: {counted(len(errors_of(self.findings)), 'fault')}"
         if self.pairs:
             text += f"; {counted(len(self.pairs), 'photo')} can be corrected if the bad ones are skipped"
         return UnsoundError(text, self.findings)
@@ -178,7 +177,7 @@ def check_batch(
         else:
             owners[collision_key(name)] = where
             pairs.append(pair)
-    must_stop = _has_errors(findings) and not (inputs.skip_bad and pairs)
+    must_stop = bool(errors_of(findings)) and not (inputs.skip_bad and pairs)
     found = BatchCheck(tuple(pairs), masks, tuple(findings), listing.leftover, must_stop)
     if must_stop:
         return found
@@ -191,10 +190,6 @@ def check_batch(
             )
         read_decisions(folder, list(found.photos))
     return found
-
-
-def _has_errors(findings: Iterable[Finding]) -> bool:
-    return any(finding.severity == "error" for finding in findings)
 
 
 def correct_batch(

@@ -118,7 +118,7 @@ def _photo(folder: Path, work: PhotoWork) -> _Photo:
     mask = work.decision.mask or work.drawn
     if mask is None and record and record.get("mask"):
         saved = found_mask_path(folder, work.pair.key)
-        mask = saved if saved.is_file() and sha256_file(saved) != record["mask"]["digest"] else None
+        mask = saved if saved.is_file() and not is_found_mask(saved, record) else None
     files = {"still-life": work.pair.still_life, "on-model photo": work.pair.on_model, "mask": mask}
     digests = {name: sha256_file(path) if path and path.is_file() else None for name, path in files.items()}
     return _Photo(work, folder, record, mask, digests)
@@ -299,15 +299,21 @@ def _read(
 
 def _found_before(photo: _Photo, segmenter: str) -> GarmentMask | None:
     """A mask that this command found before, with its confidence of then, wherever it is given from."""
-    known = (photo.record or {}).get("mask")
     file = photo.mask or photo.found_mask
-    if not known or not file.is_file() or sha256_file(file) != known["digest"]:
+    if not photo.record or not file.is_file() or not is_found_mask(file, photo.record):
         return None
+    known = photo.record["mask"]
     if photo.mask is None and known["found_in"] != photo.found_in(segmenter):
         return None
     found = GarmentMask(read_mask(file), known["confidence"], tuple(known["reasons"]), known["source"])
     width_px, height_px = photo_size_wh(photo.work.pair.on_model)
     return found if found.mask.shape == (height_px, width_px) else None
+
+
+def is_found_mask(file: Path, record: dict[str, Any] | None) -> bool:
+    """Whether a mask file is the one that was found when a photo was last corrected, unchanged."""
+    known = record.get("mask") if record else None
+    return bool(known and sha256_file(file) == known["digest"])
 
 
 def _made_of(work: GarmentWork, photos: Sequence[_Photo]) -> dict[str, str]:

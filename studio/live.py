@@ -9,7 +9,7 @@ from pathlib import Path
 from chromiq.correction.decisions_csv import Decision
 from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.fitting.transfer import ColourFit, fit_colours, garment_sample
-from chromiq.correction.garment_work import read_record, record_path
+from chromiq.correction.garment_work import is_found_mask, read_record, record_path
 from chromiq.correction.judging.evidence import find_bodies
 from chromiq.correction.photo import Correction, record_of
 from chromiq.correction.plan import fit_together, plan_correction
@@ -17,7 +17,6 @@ from chromiq.correction.results import BatchRun, mask_path
 from chromiq.correction.subject import Pixels, Subject, cloth_of
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.errors import Finding, UnsoundError
-from chromiq.files import sha256_file
 from chromiq.imaging.resize import resize_mask
 from chromiq.photos.images import read_mask
 from chromiq.records import FloatImage, GarmentMask, PhotoPair
@@ -101,10 +100,11 @@ class LiveCorrections:
 
         def read() -> _Small:
             others = tuple(
-                garment_sample(shown.values, cloth_of(found), shown.space)
+                garment_sample(shown.values, cloth, shown.space)
                 for other, file in zip(garment[1:], masks[1:], strict=True)
                 if file.is_file()
                 for shown, found in [_with_mask(run, other, file)]
+                if (cloth := cloth_of(found)).any()
             )
             still_life = decode_shown(pair.still_life, preview_size_wh(pair.still_life, LIVE_PX))
             on_model, found = _with_mask(run, pair, mask)
@@ -130,6 +130,5 @@ def _with_mask(run: BatchRun, pair: PhotoPair, file: Path) -> tuple[Pixels, Garm
     if not mask.any():
         finding = Finding("mask.empty", str(file), "black all over", "Paint the garment white.")
         raise UnsoundError.of(finding)
-    known = (read_record(run.folder, pair.key) or {}).get("mask") or {}
-    is_found = known.get("digest") == sha256_file(file)
+    is_found = is_found_mask(file, read_record(run.folder, pair.key))
     return shown, GarmentMask(mask, 1.0, source="found" if is_found else "given")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chromiq import __version__
-from chromiq.errors import ChromiqError, Finding, InterruptedRunError, UnsoundError, UsageError
+from chromiq.errors import ChromiqError, Finding, InterruptedRunError, UnsoundError, UsageError, errors_of
 from chromiq.files import ensure_output_folder, folder_lock, sha256_file
 from chromiq.runtime.signals import signals_ignored, termination_as_interrupt
 from chromiq.toolkit_configs.checks.config import examine_config, raise_config_findings
@@ -177,7 +177,7 @@ def _require_toolkit(findings: list[Finding], config: Path, force: bool) -> None
         require_toolkit()
     except ChromiqError as error:
         # Report an unsound config in the same go.
-        if not force and any(finding.severity == "error" for finding in findings):
+        if not force and errors_of(findings):
             raise_config_findings([*findings, *error.findings], str(config))
         raise
 

@@ -82,12 +82,12 @@ def inner_edge(mask: BoolMask, photo_side_px: int, least_px: float = 1.5) -> Flo
 
 def with_rim(mask: BoolMask) -> BoolMask:
     """The mask ``(H, W)`` of a whole photo, and 0.1 % of its longer side around it, where cloth may show."""
-    return dilated(mask, 2 * _rim_px(max(mask.shape)) + 1)
+    return dilated(mask, _rim_square_px(mask))
 
 
 def without_rim(mask: BoolMask) -> BoolMask:
     """A mask ``(H, W)`` without the rim that `with_rim` added: where pixels are nothing but garment."""
-    return eroded(mask, 2 * _rim_px(max(mask.shape)) + 1)
+    return eroded(mask, _rim_square_px(mask))
 
 
 def matte(mask: BoolMask, photo: NDArray[Any], box: tuple[slice, slice]) -> FloatImage:
@@ -128,8 +128,8 @@ def matte(mask: BoolMask, photo: NDArray[Any], box: tuple[slice, slice]) -> Floa
     return np.clip(weight, 0, 1) * mask[box]
 
 
-def _rim_px(photo_side_px: int) -> int:
-    return max(1, round(_RIM_SHARE * photo_side_px))
+def _rim_square_px(mask: BoolMask) -> int:
+    return 2 * max(1, round(_RIM_SHARE * max(mask.shape))) + 1
 
 
 def skin_hue(lab: FloatImage) -> BoolMask:

@@ -34,7 +34,7 @@ class Block:
 
 
 def _segment_heads(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Marker and length of each payload of a JPEG that starts here, up to its first scan"""
+    """Marker and length of each payload of a JPEG that starts here, up to its first scan."""
     stream.seek(len(_START_OF_IMAGE), 1)
     for _ in range(_MOST_BLOCKS):
         if stream.read(1) != b"\xff":

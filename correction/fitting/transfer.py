@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +22,7 @@ from chromiq.correction.fitting.colour_map import MapsColours, fit_smooth
 from chromiq.correction.fitting.garment_look import Tolerances
 from chromiq.correction.fitting.hypotheses import Hypotheses, hypotheses
 from chromiq.correction.fitting.transport import combine, proposals
-from chromiq.imaging.masks import bounding_box
+from chromiq.imaging.masks import bounding_box, eroded
 from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.records import BoolMask, FloatImage
 
@@ -137,7 +136,7 @@ def garment_sample(photo: NDArray[Any], mask: BoolMask, space: ColourSpace = SRG
     side_px = max(1, round(0.004 * max(mask.shape)))
     box = bounding_box(mask, margin_px=1)
     inside = mask[box]
-    inner = cv2.erode(inside.astype(np.uint8), np.ones((2 * side_px + 1, 2 * side_px + 1), np.uint8)) > 0
+    inner = eroded(inside, 2 * side_px + 1)
     where = np.flatnonzero(inner if np.count_nonzero(inner) > 200 else inside)
     rows, columns = np.unravel_index(where[:: max(1, len(where) // _SAMPLE)], inside.shape)
     return space.to_lab(photo[box][rows, columns])

@@ -13,7 +13,7 @@ from chromiq.correction.fitting import dyes
 from chromiq.correction.fitting.garment_look import Tolerances, log_likelihood, look
 from chromiq.dataset_builder.segmenters.classic.body import Body, find_body
 from chromiq.dataset_builder.segmenters.still_life import background_distance
-from chromiq.imaging.masks import skin_hue
+from chromiq.imaging.masks import dilated, eroded, opened, skin_hue
 from chromiq.imaging.resize import resize_fast, resize_mask
 from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
 
@@ -236,8 +236,8 @@ def _same_cloth_outside(lab: FloatImage, mask: BoolMask, background: BoolMask) -
     the mask counts as left out.
     """
     smooth = cv2.GaussianBlur(lab, (0, 0), 1)
-    inner = _eroded(mask, _EDGE_PX)
-    rim = inner & ~_eroded(mask, _RIM_PX)
+    inner = eroded(mask, 2 * _EDGE_PX + 1)
+    rim = inner & ~eroded(mask, 2 * _RIM_PX + 1)
     if not rim.any() or mask.all():
         return 0.0, 0.0, 0.0
     _, nearest = cv2.distanceTransformWithLabels(
@@ -250,20 +250,12 @@ def _same_cloth_outside(lab: FloatImage, mask: BoolMask, background: BoolMask) -
     outside = ~mask & ~background
     chroma_off = np.hypot(off[..., 1], off[..., 2])
     alike = outside & (np.abs(off[..., 0]) < _SAME_LIGHTNESS) & (chroma_off < _SAME_CHROMA)
-    alike = cv2.morphologyEx(alike.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0
+    alike = opened(alike, 5)
     _, parts = cv2.connectedComponents((alike | mask).astype(np.uint8))
     joined = np.isin(parts, np.unique(parts[mask])) & alike
-    ring = _dilated(mask, 4) & ~_dilated(mask, 2)
+    ring = dilated(mask, 9) & ~dilated(mask, 5)
     loose = ring & (np.hypot(0.5 * off[..., 0], chroma_off) < _SAME_LAB)
     return float(joined.sum() / mask.sum()), _share(loose & ~background, ring), _share(loose, ring)
-
-
-def _eroded(mask: BoolMask, by_px: int) -> BoolMask:
-    return cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=by_px) > 0
-
-
-def _dilated(mask: BoolMask, by_px: int) -> BoolMask:
-    return cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=by_px) > 0
 
 
 def _aspect(mask: BoolMask) -> float:
@@ -273,7 +265,7 @@ def _aspect(mask: BoolMask) -> float:
 
 def _pattern(lab: FloatImage, mask: BoolMask) -> tuple[float, float]:
     """The spread of lightness and of a*, b* beside their local means; 1 dE is added, as noise has as much."""
-    inside = _eroded(mask, 2)
+    inside = eroded(mask, 5)
     if inside.sum() < _LEAST_PATTERN_PX:
         return 1.0, 1.0
     spreads = []

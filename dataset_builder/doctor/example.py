@@ -14,6 +14,7 @@ from chromiq.colour import delta_e_lab, srgb_to_lab
 from chromiq.dataset_builder.canvas.buckets import RESOLUTION
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.errors import Finding, UnsoundError
+from chromiq.imaging.masks import dilated
 from chromiq.imaging.registration import fast_shift_px
 from chromiq.imaging.resize import resize_fast
 from chromiq.photos.images import read_small_sized
@@ -278,8 +279,7 @@ def _outside_findings(changed: BoolMask, allowed: BoolMask, where: str) -> list[
 
 
 def _outside(changed: BoolMask, allowed: BoolMask, margin_px: int) -> BoolMask:
-    kernel = np.ones((2 * margin_px + 1, 2 * margin_px + 1), np.uint8)
-    return changed & (cv2.dilate(allowed.astype(np.uint8), kernel) == 0)
+    return changed & ~dilated(allowed, 2 * margin_px + 1)
 
 
 def _garment_on(recorded: Recorded, size_wh: tuple[int, int]) -> BoolMask | None:

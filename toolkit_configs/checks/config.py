@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from chromiq.errors import AccessError, Finding, raise_findings
+from chromiq.errors import AccessError, Finding, errors_of, raise_findings
 from chromiq.models import model_of_arch
 from chromiq.toolkit_configs.checks.data import DataFacts, data_findings
 from chromiq.toolkit_configs.checks.keys import key_findings
@@ -142,7 +142,7 @@ def raise_config_findings(findings: Sequence[Finding], what: str) -> None:
         AccessError: if the base model may not be fetched; the message names the page to visit.
         UnsoundError: if only other things are wrong.
     """
-    errors = [finding for finding in findings if finding.severity == "error"]
+    errors = errors_of(findings)
     refused = [finding for finding in errors if finding.code.startswith("access.")]
     if refused:
         others = len(errors) - len(refused)
