@@ -179,7 +179,9 @@ def _planned(
         return _left_alone("the strength is 0", (), proposal.gain, unchanged)
     if proposal.gain < options.min_gain and not options.force:
         text = "the target colour is there already" if is_target else "no clear colour error"
-        said = said if is_target else _figures(replace(proposal, remaining=None))
+        # Cut to one decimal, not rounded: 0.97 must not look like the 1 that would have been enough.
+        shown = replace(proposal, gain=int(10 * proposal.gain) / 10, remaining=None)
+        said = said if is_target else _figures(shown)
         plan = _left_alone(f"{text} ({said})", (), proposal.gain, unchanged)
         remaining = None if remaining is None else remaining + max(proposal.gain, 0)
         return replace(plan, gain_interval=proposal.gain_interval, remaining=remaining)

@@ -258,15 +258,14 @@ def apply_colour_map(
         prepare = _table if photo.dtype == np.uint8 else _lattice
         target_of = prepare(pixels_of, strips, colour_map, space, pool)
 
-        def mix(strip: slice) -> int:
-            here = pixels_of(strip)
+        def mix(strip: slice) -> tuple[float, float]:
+            here, share = pixels_of(strip), weight[strip][inside[strip]]
             target, moved = target_of(here)
-            mixed = here + weight[strip][inside[strip]][:, None] * (target - here)
-            after[strip][inside[strip]] = np.rint(mixed)
-            return int(np.count_nonzero(moved))
+            after[strip][inside[strip]] = np.rint(here + share[:, None] * (target - here))
+            return share[moved].sum(dtype=float), share.sum(dtype=float)
 
-        outside = sum(pool.map(mix, strips))
-    return Recoloured(after, box, outside / np.count_nonzero(inside))
+        outside, changed = np.sum(list(pool.map(mix, strips)), axis=0)
+    return Recoloured(after, box, float(outside / changed) if changed else 0.0)
 
 
 def _table(

@@ -14,6 +14,7 @@ from chromiq.correction.fitting.colour_map import (
     fit_affine,
     fit_smooth,
 )
+from chromiq.imaging.masks import with_rim
 from chromiq.photos.colour_space import SRGB
 
 BENT = ColourMap(
@@ -60,6 +61,16 @@ def test_sixteen_bits_of_cloth_are_mapped_as_each_pixel_by_itself(colour):
     off = delta_e_lab(SRGB.to_lab(result.within(photo)[inner]), SRGB.to_lab(wanted[inner]))
     assert off.max() < 0.1
     assert abs(result.out_of_gamut - outside.mean()) < 0.01
+
+
+def test_a_rim_that_hardly_changes_loses_no_chroma():
+    photo = np.full((100, 100, 3), (250, 20, 20), np.uint8)
+    photo[:, :50] = (120, 110, 100)
+    garment = np.zeros((100, 100), bool)
+    garment[20:80, 10:50] = True
+    vivid = ColourMap(np.diag([1.0, 1.5, 1.5]), np.zeros(3), np.zeros(3))
+    result = apply_colour_map(photo, with_rim(garment), vivid, has_rim=True)
+    assert result.out_of_gamut < 0.01
 
 
 def test_a_colour_that_the_space_cannot_hold_keeps_its_hue_and_lightness():
