@@ -284,7 +284,7 @@ def correct(
             print_json({"corrections": [done.as_dict()]})
         else:
             print_findings([as_record(Finding, warning) for warning in done.warnings])
-            print_line(f"{done.out}: {done.reason}; outside the garment {done.outside}")
+            print_line(f"{done.out}: {done.reason}; outside the mask {done.outside}")
             for doubt in done.doubts:
                 print_line(f"  {doubt.hint}")
             if done.metadata_dropped:

@@ -21,7 +21,7 @@ from chromiq.photos.soundness import verify_photo
 DOCUMENT = ROOT / "docs" / "photo_formats.md"
 LIGHTER = ColourMap(np.eye(3), np.zeros(3), np.array([6.0, 4, -5]))
 FRAMES = {bytes([0xFF, kind]) for kind in {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}}
-_HEAD = ["file", "read as", "outside the garment", "kept", "dropped", "otherwise"]
+_HEAD = ["file", "read as", "outside the mask", "kept", "dropped", "otherwise"]
 
 
 def garment(shape):
