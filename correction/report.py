@@ -14,7 +14,6 @@ from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
-from markupsafe import Markup
 
 from chromiq.colour import lab_to_srgb
 from chromiq.correction.judging.plausibility import Answer
@@ -26,11 +25,11 @@ from chromiq.dataset_builder.inputs.csv_tables import as_text, write_table
 from chromiq.errors import Finding
 from chromiq.files import write_bytes, write_json, write_text
 from chromiq.imaging.masks import bounding_box
-from chromiq.imaging.report_pictures import csp_hash, data_uri, outline_path
+from chromiq.imaging.report_pictures import data_uri, outline_path
 from chromiq.imaging.resize import fit_side
 from chromiq.photos.images import encode_image
 from chromiq.records import BoolMask, RgbImage
-from chromiq.templating import template_environment, template_text
+from chromiq.templating import render_page
 
 _SIDE_PX = 1000
 _CLOSE_UP_PX = 420
@@ -137,15 +136,12 @@ def write_report(folder: Path, corrections: Sequence[Correction], findings: Sequ
     side_px = next((side for count, side in _SIDES_PX if len(corrections) <= count), _SMALLEST_SIDE_PX)
     ordered = sorted(corrections, key=doubtfulness)
     cards = [_card(number, each, folder, side_px) for number, each in enumerate(ordered, start=1)]
-    environment = template_environment(html=True)
-    environment.filters["csp_hash"] = csp_hash
-    text = environment.get_template("correction_report.html.j2").render(
+    text = render_page(
+        "correction_report",
         title=f"Corrections: {folder.resolve().name}",
         summary=summary_line(corrections),
         cards=cards,
         findings=findings,
-        style=Markup(template_text("correction_report.css")),  # noqa: S704  # our own files, no user's text
-        script=Markup(template_text("correction_report.js")),  # noqa: S704
     )
     write_text(folder / REPORT, text)
     write_bytes(folder / REPORT_TABLE, write_table(list(_COLUMNS), [_row(each) for each in corrections]))

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from markupsafe import Markup
 
 from chromiq.colour import delta_e_map
 from chromiq.evaluate.score.crops import Crop
@@ -29,12 +28,12 @@ from chromiq.evaluate.score.scores import (
 )
 from chromiq.files import write_text
 from chromiq.imaging.registration import align
-from chromiq.imaging.report_pictures import csp_hash, data_uri, outline_path
+from chromiq.imaging.report_pictures import data_uri, outline_path
 from chromiq.imaging.resize import fit_side
 from chromiq.photos.images import encode_image, read_mask, read_photo
 from chromiq.progress import Update
 from chromiq.records import FloatImage, RgbImage
-from chromiq.templating import template_environment, template_text
+from chromiq.templating import render_page
 from chromiq.wording import counted, interval_text
 
 # 100 images of four columns stay under 25 MB with room for the text.
@@ -133,10 +132,9 @@ def write_report(
     methods = _methods(scores, names, cards)
     corrected = [row for row in methods if row.column != "control"] or methods
     judged = min(corrected, key=lambda row: row.mean)
-    environment = template_environment(html=True)
-    environment.filters["csp_hash"] = csp_hash
-    environment.filters["titled"] = titled = partial(column_title, titles=titles)
-    page = environment.get_template("report.html.j2").render(
+    titled = partial(column_title, titles=titles)
+    page = render_page(
+        "report",
         title=title,
         notes=notes,
         headline=f"{_headline(methods, len(scores), titled)} {_of_means(methods, titled)}",
@@ -154,8 +152,7 @@ def write_report(
         fields=[measure for measure in MEASURES if _is_known(measure.name, cards)],
         scale=scale_bar(),
         ticks=_TICKS,
-        style=Markup(template_text("report.css")),  # noqa: S704 - our own file, no user's text
-        script=Markup(template_text("report.js")),  # noqa: S704
+        titled=titled,
     )
     write_text(path, page)
 

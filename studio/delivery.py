@@ -8,17 +8,15 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from chromiq.correction.report import STATES, State, patches, read_panel
 from chromiq.correction.results import BatchRun, Result
 from chromiq.dataset_builder.inputs.csv_tables import write_table
 from chromiq.errors import UsageError
 from chromiq.files import atomic_path, ensure_output_folder, write_bytes, write_text
-from chromiq.imaging.report_pictures import csp_hash, data_uri
+from chromiq.imaging.report_pictures import data_uri
 from chromiq.imaging.resize import fit_side
 from chromiq.photos.images import encode_image, read_small
-from chromiq.templating import template_environment, template_text
+from chromiq.templating import render_page
 
 TABLE, PROOF_SHEET = "delivery.csv", "proof_sheet.html"
 FINISHED: tuple[State, ...] = ("accepted", "original kept", "changed by hand")
@@ -120,13 +118,8 @@ def table(run: BatchRun, results: Sequence[Result]) -> bytes:
 
 def proof_sheet(run: BatchRun, results: Sequence[Result]) -> str:
     """A self-contained page to print: still-life and delivered photo side by side, with their colours."""
-    environment = template_environment(html=True)
-    environment.filters["csp_hash"] = csp_hash
-    return environment.get_template("studio/proof_sheet.html.j2").render(
-        title=f"Proof sheet: {run.folder.name}",
-        style=Markup(template_text("studio/proof_sheet.css")),  # noqa: S704  # our own file
-        cards=[_proof(run, result) for result in results],
-    )
+    cards = [_proof(run, result) for result in results]
+    return render_page("studio/proof_sheet", title=f"Proof sheet: {run.folder.name}", cards=cards)
 
 
 def _proof(run: BatchRun, result: Result) -> dict[str, Any]:

@@ -1,10 +1,8 @@
-"""Parts of self-contained HTML reports: pictures as data URIs, outlines, hashes for the security policy."""
+"""Pictures of self-contained HTML reports: data URIs and outlines."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,11 +15,6 @@ _OUTLINE_TOLERANCE_PX = 1.0
 def data_uri(data: bytes, media_type: str) -> str:
     """Bytes as a ``data:`` URI."""
     return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
-
-
-def csp_hash(text: Any) -> str:
-    """What a Content-Security-Policy calls an inline style or script: its SHA-256 in base64."""
-    return base64.b64encode(hashlib.sha256(str(text).encode("utf-8")).digest()).decode("ascii")
 
 
 def outline_path(measured: Box | BoolMask, scale: float) -> str:

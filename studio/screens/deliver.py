@@ -13,10 +13,9 @@ from starlette.routing import Route
 from chromiq.correction.report import STATES
 from chromiq.correction.results import BatchRun, Result
 from chromiq.files import safe_stem
-from chromiq.imaging.report_pictures import csp_hash
 from chromiq.studio.delivery import FINISHED, chosen, deliver, proof_sheet, table, zip_chunks
 from chromiq.studio.pages import answers_json, batch_of, folder_of, page, parts_of, shell_command
-from chromiq.templating import template_text
+from chromiq.templating import csp_hash, template_text
 
 
 def _screen(request: Request) -> Response:
