@@ -110,6 +110,21 @@ def test_a_live_correction_agrees_with_the_file(page):
     assert np.abs(after - pixels(whole.content)).mean() < 1.5  # a JPEG
 
 
+def test_a_live_correction_by_an_edited_mask_agrees_with_the_file(page, shoot):
+    client, address = page
+    mask = np.zeros((280, 224), bool)
+    mask[80:160, 70:150] = True
+    write_mask(shoot / "corrected" / "garment_masks" / "on_model1.png", mask)
+    live = pixels(client.get(f"{address}/live/1", params={"force": 1, "target_lab": "50,40,-20"}).content)
+    before = pixels(client.get(f"{address}/picture/1/before").content)
+    np.testing.assert_array_equal(live[~mask], before[~mask])
+    assert (live[mask] != before[mask]).any(axis=1).mean() > 0.99
+    client.post(f"{address}/decision/1", json={"decision": "force", "target_lab": [50, 40, -20]})
+    finish(client, address)
+    after = pixels(client.get(f"{address}/picture/1/after").content).astype(int)
+    assert np.abs(after - live).mean() < 1.5  # a JPEG
+
+
 def test_a_live_correction_says_what_is_wrong(shoot):
     client, address = client_of(shoot)
     write_mask(shoot / "corrected" / "garment_masks" / "on_model1.png", np.zeros((280, 224), bool))

@@ -1,5 +1,6 @@
 """The runs: listed, followed while they train, stopped, and their checkpoints compared."""
 
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from run_records import a_record
 from studio_browser import served
 from studio_client import client_of
 
-from chromiq.evaluate.score.scores import bootstrap_interval
+from chromiq.evaluate.score.scores import mean_interval
 from chromiq.evaluate.sweep import Point, Sweep
 from chromiq.files import write_json
 from chromiq.photos.images import write_photo
@@ -53,7 +54,7 @@ def write_events(run, steps):
 def trained(tmp_path):
     """A run as AI-Toolkit leaves it: config, events, samples, checkpoints; and a sweep of these."""
     data, run = tmp_path / "data", tmp_path / "runs" / "shirts"
-    for number in (1, 2):
+    for number in (1, 2, 3):
         flat(data / "held_out" / "gt" / f"pair{number}.png", 200)
         flat(data / "held_out" / "control" / f"pair{number}.png", 60)
     run.mkdir(parents=True)
@@ -73,12 +74,16 @@ def trained(tmp_path):
     for step, level in ((5, 90), (10, 150)):
         flat(run / "samples" / f"17000__{step:09d}_0.png", level)
         (run / f"shirts_{step:09d}.safetensors").write_bytes(b"")
-    means = {"control": (9.0, 8.0), "shirts_000000005": (4.0, 5.0), "shirts_000000010": (2.0, 3.0)}
+    means = {
+        "control": (9.0, 8.0, 7.0),
+        "shirts_000000005": (4.0, 5.0, 6.0),
+        "shirts_000000010": (2.0, 3.0, 4.0),
+    }
     points = []
     for number, (name, values) in enumerate(means.items()):
-        images = dict(zip(("pair1", "pair2"), values, strict=True))
+        images = dict(zip(("pair1", "pair2", "pair3"), values, strict=True))
         file = name if name == "control" else f"{name}.safetensors"
-        points.append(Point(file, 5 * number, sum(values) / 2, bootstrap_interval(list(values)), images, ""))
+        points.append(Point(file, 5 * number, sum(values) / 3, mean_interval(values), images, ""))
         for image in images:
             flat(tmp_path / "sweep" / "checkpoints" / name / f"{image}.png", 80 + 30 * number)
     result = Sweep("shirts", "", points[0], tuple(points[1:]), str(data))
@@ -126,11 +131,12 @@ def test_checkpoints_are_compared_on_a_held_out_image(page):
     assert level(page.client.get(f"{place}/truth")) == 200
     for path in ("pair9/truth", "pair2/other.safetensors", "pair2/..%2f..%2fsweep"):
         assert page.client.get(f"{page.address}/sweep/0/{path}").status_code == 404
-    text = page.client.get(page.address).text
-    assert (
-        "not measurably better than no LoRA: -6.00 dE00 against uncorrected (no interval from 2 images)"
-        in text
-    )
+    better = "The best checkpoint is better than no LoRA: -5.00 dE00 against uncorrected (95 % interval "
+    assert better in page.client.get(page.address).text
+    sweep = page.root / "sweep" / "sweep.json"
+    write_json(sweep, {**json.loads(sweep.read_text()), "change_interval": None})
+    unsure = "not measurably better than no LoRA: -5.00 dE00 against uncorrected (no interval from"
+    assert unsure in page.client.get(page.address).text
 
 
 def test_pictures_outside_the_opened_folders_are_not_shown(page):
