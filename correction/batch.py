@@ -287,11 +287,14 @@ def correct_one(
 
 
 def _relative_output(source: Path, pair: PhotoPair) -> Path:
-    """The photo's name, below its subfolder of the source, one named ``on-model`` left out."""
-    if not source.is_dir():
-        return Path(output_name(pair.on_model))
-    parts = pair.on_model.relative_to(source).parts
-    return Path(*(part for part in parts[:-1] if not FOLDER_NAME.fullmatch(part)), output_name(pair.on_model))
+    """The photo's name, in its subfolder of the source or of the CSV file's folder.
+
+    A subfolder named ``on-model`` is left out; a CSV file's photos from elsewhere get no subfolder.
+    """
+    root, folder = source if source.is_dir() else source.parent, pair.on_model.absolute().parent
+    is_below = folder.is_relative_to(root.absolute())
+    parts = folder.relative_to(root.absolute()).parts if is_below and ".." not in folder.parts else ()
+    return Path(*(part for part in parts if not FOLDER_NAME.fullmatch(part)), output_name(pair.on_model))
 
 
 def _with_wishes(decisions: Decisions, keep: Sequence[str], redo: set[str]) -> Decisions:

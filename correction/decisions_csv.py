@@ -6,7 +6,6 @@ gain, target colour, mask). Rows, columns and the delimiter that are there stay 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -15,9 +14,10 @@ from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
 from chromiq.correction.options import CorrectionOptions
+from chromiq.correction.target import parse_lab
 from chromiq.dataset_builder.inputs.csv_tables import Table, as_text, column_name, read_table, write_table
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
-from chromiq.files import collision_key, write_bytes
+from chromiq.files import collision_key, safe_stem, write_bytes
 
 T = TypeVar("T")
 
@@ -97,7 +97,7 @@ def read_decisions(folder: Path, keys: Sequence[str]) -> Decisions:
     A key that a spreadsheet has changed, such as 007 into 7, is recognised if no other pair has it.
 
     Raises:
-        UnsoundError: with a finding for each cell that cannot be read, and for each line beyond the limits.
+        UnsoundError: with a finding for each cell that cannot be read or is beyond the limits.
     """
     path = folder / DECISIONS
     if not path.exists():
@@ -132,10 +132,13 @@ def read_decisions(folder: Path, keys: Sequence[str]) -> Decisions:
 
 
 def match_key(text: str, keys: Sequence[str]) -> str | None:
-    """The key that a text means: itself, in another case, or as the same number; None if none or several."""
+    """The key that a text means; None if none or several.
+
+    It is the key itself, or the key in another case, before it was made a file's stem, or as a number.
+    """
     if text in keys:
         return text
-    for same in (collision_key, _as_number):
+    for same in (collision_key, _as_stem, _as_number):
         wanted = same(text)
         fitting = [key for key in keys if wanted and same(key) == wanted]
         if len(fitting) == 1:
@@ -253,10 +256,11 @@ def _parsed(values: Mapping[str, str], folder: Path) -> Decision:
         mask=read(mask_file, "mask"),
         note=values.get("note", ""),
     )
-    try:
-        decision.options(CorrectionOptions())
-    except UsageError as error:
-        faults.append((str(error), "Write a value within these limits."))
+    for name in ("strength", "min_gain", "target_lab"):
+        try:
+            replace(Decision(), **{name: getattr(decision, name)}).options(CorrectionOptions())
+        except UsageError as error:
+            faults.append((str(error), "Write a value within these limits."))
     if faults:
         raise ValueError(*faults)
     return decision
@@ -278,13 +282,17 @@ def _number(text: str) -> float:
 
 
 def _lab(text: str) -> tuple[float, float, float]:
-    spaced = [part for part in re.split(r"[;\s]+", text.strip()) if part]
-    parts = spaced if len(spaced) == 3 else [part for part in text.split(",") if part.strip()]
     try:
-        lightness, a, b = (float(part.strip().rstrip(",").replace(",", ".")) for part in parts)
+        return parse_lab(text)
     except ValueError:
         raise ValueError("is not three numbers", "Write L, a and b as 52; -10; 31.") from None
-    return lightness, a, b
+
+
+def _as_stem(text: str) -> str:
+    try:
+        return collision_key(safe_stem(text))
+    except UsageError:
+        return ""
 
 
 def _as_number(text: str) -> str:

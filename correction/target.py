@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +35,21 @@ _MIDDLE_SHARE = 0.5
 _LEAST_CHROMA, _MOST_FACTOR = 5.0, 2.0
 
 
+def parse_lab(text: str) -> tuple[float, float, float]:
+    """Three numbers separated by semicolons, spaces or commas; beside the first two, a comma may be decimal.
+
+    Raises:
+        ValueError: if the text is anything else.
+
+    >>> parse_lab("52.5, -10, 31") == parse_lab("52,5; -10; 31")
+    True
+    """
+    spaced = [part for part in re.split(r"[;\s]+", text) if part]
+    parts = spaced if len(spaced) == 3 else text.split(",")
+    lightness, a, b = (float(part.strip().rstrip(",").replace(",", ".")) for part in parts)
+    return lightness, a, b
+
+
 def parse_target(text: str) -> tuple[float, float, float]:
     """A target from ``L,a,b`` or from a swatch picture, whose middle counts: CIE Lab, D50.
 
@@ -43,16 +60,10 @@ def parse_target(text: str) -> tuple[float, float, float]:
     >>> parse_target("52.5, -10, 31")
     (52.5, -10.0, 31.0)
     """
-    parts = [part.strip() for part in text.replace(";", ",").split(",")]
-    try:
-        lightness, a, b = (float(part) for part in parts)
-    except ValueError:
-        if not Path(text).is_file():
-            raise UsageError(
-                f"{text}: neither Lab values such as 52,-10,31 nor a picture of a swatch"
-            ) from None
-    else:
-        return lightness, a, b
+    with suppress(ValueError):
+        return parse_lab(text)
+    if not Path(text).is_file():
+        raise UsageError(f"{text}: neither Lab values such as 52,-10,31 nor a picture of a swatch")
     rgb = read_photo(Path(text), min_side_px=1).rgb
     rows, columns = (_middle(size) for size in rgb.shape[:2])
     middle = srgb_to_lab(rgb[rows, columns]).reshape(-1, 3)

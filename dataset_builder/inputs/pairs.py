@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from os.path import realpath
 from pathlib import Path
@@ -25,7 +26,7 @@ from chromiq.dataset_builder.inputs.photo_names import (
     role_and_key_of,
     still_life_key_of_view,
 )
-from chromiq.errors import ChromiqError, Finding, UnsoundError
+from chromiq.errors import ChromiqError, Finding, UnsoundError, UsageError
 from chromiq.files import collision_key, natural_key, safe_stem
 from chromiq.photos.images import states_colours, untagged_finding
 from chromiq.photos.soundness import PHOTO_SUFFIXES, inspect_photo, verify_photo
@@ -37,7 +38,7 @@ from chromiq.wording import counted
 _AHEAD = 64
 _TABLES = frozenset({".csv", ".tsv", ".txt"})
 _SHOWN_CHARACTERS = 200
-_SHOWN_FILES = 5
+_SHOWN = 5
 # What phones, cameras and designers make; named by its suffix, as its owner knows it.
 _OTHER_PICTURES = frozenset(
     {".heic", ".heif", ".avif", ".gif", ".jxl", ".jp2", ".psd"}
@@ -183,7 +184,8 @@ def _pairs_of_csv(path: Path) -> tuple[list[PhotoPair], list[Finding]]:
             findings.append(pair)
         else:
             pairs.append(pair)
-    return pairs, [*findings, *([_unreadable_csv(path, table)] if table.error else [])]
+    findings += [_unreadable_csv(path, table)] if table.error else []
+    return pairs, findings + _changed_keys(path, table)
 
 
 def _pair_of_row(row: Row, path: Path, *, several: bool) -> PhotoPair | Finding:
@@ -209,6 +211,21 @@ def _pair_of_row(row: Row, path: Path, *, several: bool) -> PhotoPair | Finding:
         return wrong("the same photo as still-life and on-model photo", "Name the other photo.")
     key = row.values.get("key") or (on_model.stem if several else key_of_still_life(still_life))
     return PhotoPair(key, still_life, on_model, garment)
+
+
+def _changed_keys(path: Path, table: Table) -> list[Finding]:
+    """A warning about keys that cannot be file names as they are."""
+    changed = []
+    for row in table.rows:
+        with suppress(UsageError):  # `_with_safe_keys` reports it
+            if (key := row.values.get("key")) and (stem := safe_stem(key)) != key:
+                changed.append(f"{key!r} becomes {stem!r}")
+    if not changed:
+        return []
+    keys = counted(len(changed), "key is", "keys are")
+    message = f"{keys} changed for use in file names: {_first(changed)}"
+    hint = "Write letters, digits, dots, dashes and underscores only, to keep them."
+    return [Finding("csv.key", str(path), message, hint, severity="warning")]
 
 
 def _missing_columns(path: Path, table: Table, missing: set[str]) -> Finding:
@@ -386,12 +403,16 @@ def _incomplete(path: Path, folder: Path, missing: Role) -> Finding:
 
 
 def _leftover_finding(folder: Path, paths: list[Path]) -> Finding:
-    shown = ", ".join(repr(_relative(path, folder)) for path in paths[:_SHOWN_FILES])
-    more = f" and {len(paths) - _SHOWN_FILES} more" if len(paths) > _SHOWN_FILES else ""
     belong = counted(len(paths), "file belongs", "files belong")
-    message = f"{belong} to no pair and will not be read: {shown}{more}"
+    shown = _first([repr(_relative(path, folder)) for path in paths])
+    message = f"{belong} to no pair and will not be read: {shown}"
     hint = "Rename them if they should be used."
     return Finding("source.strangers", str(folder), message, hint, severity="warning", got=str(len(paths)))
+
+
+def _first(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return ", ".join(texts[:_SHOWN]) + more
 
 
 def _relative(path: Path, folder: Path) -> str:

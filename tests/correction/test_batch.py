@@ -90,10 +90,10 @@ def test_faults_come_before_anything_is_written(catalogue):
     with pytest.raises(UnsoundError) as caught:
         correct_batch(BatchInputs(catalogue / "pairs", masks=catalogue / "empty"), out, SEGMENTER)
     assert [finding.code for finding in caught.value.findings] == ["masks.none"]
-    twin = catalogue / "pairs" / "deeper"
+    twin = catalogue / "pairs" / "on-model"
     twin.mkdir()
     (twin / "on_model1.png").write_bytes((catalogue / "pairs" / "on_model1.png").read_bytes())
-    rows = ["still-life1.png,on_model1.png,a", "still-life2.png,deeper/on_model1.png,b"]
+    rows = ["still-life1.png,on_model1.png,a", "still-life2.png,on-model/on_model1.png,b"]
     table = catalogue / "pairs" / "pairs.csv"
     table.write_text("\n".join(["still_life,on_model,key", *rows]) + "\n")
     with pytest.raises(UnsoundError) as caught:
@@ -304,6 +304,23 @@ def test_subfolders_are_kept_with_a_pattern(catalogue):
     for _ in range(2):  # its own results are not taken for photos
         (done,) = correct_batch(inputs, out, SEGMENTER).corrections
         assert (done.key, done.out) == ("monday_A_front", str(out / "monday" / "A_front.png"))
+
+
+def test_subfolders_are_kept_with_a_csv_file(catalogue):
+    rows = ["still_life,on_model,key"]
+    for key in (1, 2):
+        (catalogue / f"sku{key}").mkdir()
+        (catalogue / "pairs" / f"on_model{key}.png").rename(catalogue / f"sku{key}" / "front.png")
+        rows.append(f"pairs/still-life{key}.png,sku{key}/front.png,{key}")
+    (catalogue / "pairs.csv").write_text("\n".join(rows))
+    result = correct_batch(BatchInputs(catalogue / "pairs.csv"), catalogue / "out", SEGMENTER)
+    names = [str(catalogue / "out" / name / "front.png") for name in ("sku1", "sku2")]
+    assert [done.out for done in result.corrections] == names
+    (catalogue / "lists").mkdir()
+    rows = [row.replace("pairs/", "../pairs/").replace("sku", "../sku") for row in rows[:2]]
+    (catalogue / "lists" / "pairs.csv").write_text("\n".join(rows))
+    result = correct_batch(BatchInputs(catalogue / "lists" / "pairs.csv"), catalogue / "flat", SEGMENTER)
+    assert [done.out for done in result.corrections] == [str(catalogue / "flat" / "front.png")]
 
 
 def run_verb(*words):

@@ -50,6 +50,8 @@ def test_rows_columns_and_delimiter_stay(tmp_path):
         ("7", ["007", "07"], None),
         ("7.0", ["7"], "7"),
         ("sku-a", ["SKU-A"], "SKU-A"),
+        ("hd-exp+.5", ["hd-exp_.5"], "hd-exp_.5"),
+        ("..", ["7"], None),
         ("x", ["7"], None),
     ],
 )
@@ -84,13 +86,15 @@ def test_what_cannot_be_understood_names_its_line(tmp_path, row, said):
 
 
 def test_every_cell_that_cannot_be_understood_is_a_finding(tmp_path):
-    (tmp_path / "decisions.csv").write_text("key,decision,strength,target_lab\n7,acept,x,red\n")
+    (tmp_path / "decisions.csv").write_text("key,decision,strength,target_lab\n7,acept,x,red\n8,,2,101;0;0\n")
     with pytest.raises(UnsoundError) as caught:
-        read_decisions(tmp_path, ["7"])
+        read_decisions(tmp_path, ["7", "8"])
     said = [
         "decision 'acept' is not known",
         "strength 'x' is not a number",
         "target_lab 'red' is not three numbers",
+        "strength 2 is not between 0 and 1.5",
+        "target 101,0,0 is not a Lab colour: L is 0 to 100, a and b -128 to 128",
     ]
     assert [finding.message for finding in caught.value.findings] == said
 

@@ -76,6 +76,14 @@ def test_a_faulty_line_is_named_by_its_number(listed):
     assert error.where == "pairs.csv, line 5"
 
 
+def test_a_key_that_is_changed_for_file_names_is_a_warning(listed, tmp_path):
+    pairs, errors = listed(b"key,still_life,on_model\nhd-exp+.5," + FIRST + b"\n")
+    assert (pairs, errors) == ([("hd-exp_.5", None)], [])
+    listing = find_pairs(tmp_path / "pairs.csv")
+    (warning,) = (finding for finding in listing.findings if finding.code == "csv.key")
+    assert warning.message == "1 key is changed for use in file names: 'hd-exp+.5' becomes 'hd-exp_.5'"
+
+
 def test_no_more_lines_are_read_than_allowed(listed, monkeypatch):
     monkeypatch.setattr("chromiq.dataset_builder.inputs.csv_tables.MAX_CSV_ROWS", 2)
     pairs, errors = listed(HEAD + FIRST + b",\nstill-life2.jpg,on_model2.jpg,\n")
