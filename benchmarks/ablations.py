@@ -54,8 +54,8 @@ SETTINGS = {
     "identity share 0.2": Setting({"identity_share": 0.2}),
     "1 variant": Setting({"variants": 1}),
     "4 variants": Setting({"variants": 4}),
-    "rank 4": Setting(config={"network.linear": "4", "network.linear_alpha": "4"}),
-    "rank 64": Setting(config={"network.linear": "64", "network.linear_alpha": "64"}),
+    "rank 4": Setting(config={"network.linear": "4"}),
+    "rank 64": Setting(config={"network.linear": "64"}),
 }
 
 Figures = dict[str, tuple[float, float]]

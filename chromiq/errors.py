@@ -12,7 +12,8 @@
 
 Exit 0 is success and 3 (`EXIT_SKIPPED`) a finished run that left items out.
 A message names the file, says what is wrong and how to fix it: a `Finding`. An `UnsoundError` carries
-*all* findings of a check, not only the first.
+*all* findings of a check, not only the first. An option is named by its Python name in backquotes, such as
+```min_gain```; the command line prints the flag.
 """
 
 from __future__ import annotations
@@ -20,8 +21,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, Self
-
-from chromiq.wording import counted
 
 Severity = Literal["error", "warning"]
 
@@ -92,14 +91,10 @@ class UsageError(ChromiqError):
 
 
 class OptionError(UsageError):
-    """One option has an impossible value.
-
-    Libraries name it by its Python name; the command line prints the flag.
-    """
+    """One option has an impossible value."""
 
     def __init__(self, option: str, message: str) -> None:
-        super().__init__(f"{option}: {message}")
-        self.option, self.message = option, message
+        super().__init__(f"`{option}`: {message}")
 
 
 class UnsoundError(ChromiqError):
@@ -136,11 +131,12 @@ def raise_findings(findings: Sequence[Finding], what: str) -> None:
 
     Args:
         findings: all that a check found, warnings included.
-        what: what was checked, for the headline of the message.
+        what: what was checked, for the headline over several errors; a single one is the message itself.
 
     Raises:
         UnsoundError: if at least one finding is an error.
     """
     errors = errors_of(findings)
     if errors:
-        raise UnsoundError(f"{what}: {counted(len(errors), 'fault')}", findings)
+        one = str(errors[0]) if len(errors) == 1 else f"{what}: {len(errors)} faults"
+        raise UnsoundError(one, findings)

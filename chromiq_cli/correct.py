@@ -12,7 +12,7 @@ from chromiq.correction.options import MIN_GAIN, Method
 from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, EXIT_UNSOUND, Finding, UsageError, errors_of
 from chromiq.models import DEFAULT_MODEL, MODELS
 from chromiq.wording import counted
-from chromiq_cli.output import JSON_OPTION, print_findings, print_json, print_line, say
+from chromiq_cli.output import JSON_OPTION, print_findings, print_json, print_line, say, with_flags
 from chromiq_cli.segmenters import (
     Detector,
     Device,
@@ -284,9 +284,9 @@ def correct(
             print_json({"corrections": [done.as_dict()]})
         else:
             print_findings([as_record(Finding, warning) for warning in done.warnings])
-            print_line(f"{done.out}: {done.reason}; outside the mask {done.outside}")
+            print_line(f"{done.out}: {with_flags(done.reason)}; outside the mask {done.outside}")
             for doubt in done.doubts:
-                print_line(f"  {doubt.hint}")
+                print_line(f"  {with_flags(doubt.hint)}")
             if done.metadata_dropped:
                 print_line(f"  dropped: {', '.join(done.metadata_dropped)}")
             for note in done.notes:
@@ -306,7 +306,7 @@ def correct(
         )
     else:
         for item in result.corrections:
-            print_line(f"{item.out}: {item.reason}")
+            print_line(f"{item.out}: {with_flags(item.reason)}")
         faults = errors_of(result.findings)
         also = f"; {counted(len(faults), 'error')} above" if faults else ""
         print_line(f"{summary}{also}; see {result.report}")

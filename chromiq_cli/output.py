@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from chromiq.errors import ChromiqError, Finding, OptionError
+from chromiq.errors import ChromiqError, Finding
 from chromiq.files import json_text
 from chromiq.models import MODELS
 from chromiq.progress import console
@@ -29,8 +30,17 @@ JSON_OPTION = typer.Option("--json", help="Print one JSON document on stdout.")
 
 
 def say(message: str) -> None:
-    """Print a message of one line on stderr; control characters are escaped."""
-    console().print(escape(printable(message)), highlight=False, soft_wrap=True)
+    """Print a message of one line on stderr, with options as flags and control characters escaped."""
+    console().print(escape(printable(with_flags(message))), highlight=False, soft_wrap=True)
+
+
+def with_flags(message: str) -> str:
+    """A library's message with the options that it names in backquotes as flags.
+
+    >>> with_flags("Set `min_gain`.")
+    'Set --min-gain.'
+    """
+    return re.sub(r"`([a-z_]+)`", lambda option: "--" + option[1].replace("_", "-"), message)
 
 
 def print_json(document: Any) -> None:
@@ -126,17 +136,14 @@ def print_findings(findings: Sequence[Finding]) -> None:
 
 def report_error(error: ChromiqError, *, as_json: bool) -> None:
     """Report why the work stopped: on stderr, and as JSON on stdout if asked."""
-    text = str(error)
-    if isinstance(error, OptionError):
-        text = f"--{error.option.replace('_', '-')}: {error.message}"
     if as_json:
         document = {
-            "error": text,
+            "error": with_flags(str(error)),
             "exit_code": error.exit_code,
             "findings": [finding.as_dict() for finding in error.findings],
         }
         with suppress(OSError):  # stdout may be what failed; stderr follows
             print_json(document)
     print_findings(error.findings)
-    if not (len(error.findings) == 1 and str(error) == str(error.findings[0])):
-        say(f"chromiq: {text}")
+    if str(error) not in map(str, error.findings):
+        say(f"chromiq: {error}")

@@ -89,7 +89,7 @@ def check_options(options: BuildOptions) -> None:
     check_templates(model, options.captions)
     if options.loss_mask == "half" and model.has_reference:
         raise UsageError(
-            f"loss_mask half is for stitched images, and {model.name} takes the still-life separately. "
+            f"`loss_mask` half is for stitched images, and {model.name} takes the still-life separately. "
             "Use garment or panel."
         )
     if options.size_wh is None:

@@ -211,8 +211,8 @@ def doubt_finding(pair: PhotoPair, confidence: float, reasons: tuple[str, ...], 
     picture = DatasetLayout(Path()).review_picture(pair.key).as_posix()
     message = f"mask confidence {confidence:.2f} is below {DOUBTFUL_BELOW}: {in_words(reasons)}"
     look = " ".join(filter(None, (f"Look at {picture}.", what_to_do(reasons))))
-    hint = f"{look} Pass a better mask in the folder of masks"
+    hint = f"{look} Pass a better mask with `masks`"
     if kept:
         return Finding("mask.doubtful", str(pair.on_model), message, f"{hint}.", "warning")
-    hint += ", or set keep_doubtful."
+    hint += ", or set `keep_doubtful`."
     return Finding("mask.doubtful", str(pair.on_model), f"left out: {message}", hint)

@@ -128,7 +128,6 @@ def _train(out: Path, update: Update) -> Path:
         "save.save_every": str(max(1, TRAIN_STEPS // _CHECKPOINTS)),
         "save.max_step_saves_to_keep": str(_CHECKPOINTS),
         "network.linear": "16",
-        "network.linear_alpha": "16",
     }
     text = render_job(
         "kontext",

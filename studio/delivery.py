@@ -11,7 +11,7 @@ from typing import Any
 from chromiq.correction.report import STATES, State, patches, read_panel
 from chromiq.correction.results import BatchRun, Result
 from chromiq.dataset_builder.inputs.csv_tables import write_table
-from chromiq.errors import UsageError
+from chromiq.errors import OptionError, UsageError
 from chromiq.files import atomic_path, ensure_output_folder, write_bytes, write_text
 from chromiq.imaging.report_pictures import data_uri
 from chromiq.imaging.resize import fit_side
@@ -34,7 +34,7 @@ def chosen(results: Sequence[Result], states: Collection[str] = FINISHED) -> lis
     """
     unknown = [state for state in states if state not in STATES]
     if unknown:
-        raise UsageError(f"unknown state {unknown[0]!r}; use {', '.join(STATES)}")
+        raise OptionError("state", f"{unknown[0]!r} is unknown. Use one of {', '.join(STATES)}.")
     found = [result for result in results if result.state in states and result.out.is_file()]
     return sorted(found, key=lambda result: result.out)
 

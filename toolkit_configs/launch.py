@@ -136,7 +136,8 @@ def plan(
     Raises:
         AccessError: with all findings, if access to the base model is denied, unless `force`.
         UnsoundError: with all findings, for any other error, unless `force`.
-        UsageError: if this is one of several processes started to train one run together.
+        UsageError: if this is one of several processes started to train one run together, or the smoke engine
+            cannot train the base model here.
         ChromiqError: if the vendored trainer is missing and `engine` is ``"ai-toolkit"``.
     """
     _refuse_several_processes(os.environ)
@@ -163,6 +164,10 @@ def plan(
         ]
     if not force:
         raise_config_findings(findings, str(config))
+    if engine == "smoke":
+        from chromiq.toolkit_configs.smoke_engine.engine import refuse_full_size
+
+        refuse_full_size(job)
     digest = dataset_digest(job, note)
     from_step = newest_step(job.run_folder, job.config.name) if resume else 0
     if resume and (job.run_folder / RUN_FILE).is_file():

@@ -30,7 +30,6 @@ def train_lora(
         "train.steps": str(steps),
         "save.save_every": str(steps),
         "network.linear": "16",
-        "network.linear_alpha": "16",
         **(config or {}),
     }
     run.mkdir(parents=True, exist_ok=True)

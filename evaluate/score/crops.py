@@ -102,8 +102,8 @@ def panel_mask_findings(mask: BoolMask, name: str, path: Path) -> list[Finding]:
         return []
     message = f"{path} is white on a whole photo, as a default loss mask is, not on its garment"
     hint = (
-        "Give masks that are white on the garment alone, such as the masks of a dataset built with loss_mask "
-        "garment."
+        "Give masks that are white on the garment alone, such as the masks of a dataset built with "
+        "`loss_mask` garment."
     )
     return [Finding("crops.panel_mask", name, message, hint)]
 

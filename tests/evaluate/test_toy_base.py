@@ -45,7 +45,6 @@ def config_of(dataset, folder, **overrides):
         "train.steps": str(STEPS),
         "save.save_every": str(STEPS),
         "network.linear": "16",
-        "network.linear_alpha": "16",
         "dataset.mask_min_value": "0",
         **overrides,
     }

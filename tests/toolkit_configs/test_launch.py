@@ -202,6 +202,16 @@ def test_several_processes_for_one_run_are_refused(trainer, config, run_folder, 
     assert not run_folder.exists()
 
 
+def test_a_missing_base_model_is_refused_before_there_is_a_run(config, run_folder, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UsageError, match="no such folder, and no GPU"):
+        train_config(config, "smoke")
+    assert not run_folder.exists()
+
+
 @pytest.mark.parametrize("seed", ["two", "-1", "4294967296"])
 def test_a_seed_that_the_trainer_would_drop_is_refused(trainer, config, monkeypatch, seed):
     monkeypatch.setenv("SEED", seed)

@@ -231,7 +231,7 @@ def access_findings(repository: str, where: str, *, offline: bool) -> list[Findi
     page = f"{endpoint}/{repository}"
     if status is None or not (status < 400 or status in {401, 403, 404}):
         message = f"{endpoint} gave no usable answer ({reason or f'HTTP {status}'})"
-        hint = "Check the network, try again later, or give offline."
+        hint = "Check the network, try again later, or set `offline`."
         return [Finding("model.network", where, message, hint, "warning")]
     if status < 400:
         return []

@@ -22,7 +22,7 @@ from chromiq.toolkit_configs.schema.trainer_job import Dataset, Job, Process
 
 # These optimizers set their rate themselves and take a factor of about 1 in its place.
 _RATELESS = ("prodigy", "dadapt", "automagic")
-_MOST_RATE = 0.01
+_MOST_RATE = 1e-3
 _LEAST_LORA_RATE = 1e-5
 
 
@@ -209,7 +209,7 @@ def trained_edit_model(process: Process) -> EditModel | None:
 
 
 def _unused_findings(job: Job, model: EditModel, where: str) -> Iterator[Finding]:
-    """Controls that the model is not shown or sees too small, and a precision that it does not take."""
+    """What the model does not take as written: controls, the text encoder's precision, the LoRA's alpha."""
     settings = job.process.model
     wanted = model.settings.get("model.model_kwargs", {}).get("edit", False)
     shown = any(dataset.control_paths for dataset in job.process.datasets)
@@ -238,6 +238,17 @@ def _unused_findings(job: Job, model: EditModel, where: str) -> Iterator[Finding
             "warning",
             wanted=settings.qtype,
             got=settings.qtype_te,
+        )
+    network = job.process.network
+    if network and network.linear_alpha != network.linear:
+        yield Finding(
+            "config.alpha",
+            f"{where}: network.linear_alpha",
+            f"{network.linear_alpha:g} is not used: for {model.arch}, AI-Toolkit takes the rank in its place",
+            f"Set it to {network.linear}, or change network.linear.",
+            "warning",
+            wanted=str(network.linear),
+            got=f"{network.linear_alpha:g}",
         )
 
 

@@ -22,7 +22,7 @@ from chromiq.toolkit_configs.render.job import substituted
 from chromiq.toolkit_configs.render.settings import Setting, assign
 from chromiq.toolkit_configs.schema.config_file import ConfigLoader, dump_config, is_json_file
 from chromiq.toolkit_configs.schema.rendered_job import RenderedDataset
-from chromiq.toolkit_configs.schema.trainer_job import Job, examine_job, name_fault
+from chromiq.toolkit_configs.schema.trainer_job import Job, examine_job, name_fault, rename_run
 
 _NUMBERED = ("control_path_1", "control_path_2", "control_path_3")
 _YAML_WIDTH = 4096
@@ -69,6 +69,10 @@ def adapt_config(
     job, findings = examine_job(config)
     raise_findings(findings, str(config))
     assert job is not None  # without findings there is one
+    if not job.trains:
+        raise UsageError(
+            f"{config}: a process {job.process.type!r} of a job {job.job!r} trains no edit model."
+        )
     root = dataset.resolve()
     model = model_of_arch(job.process.model.arch)
     if model is None:
@@ -91,8 +95,7 @@ def adapt_config(
             process["trigger_word"] = None  # captions hold their own
         _put_samples(process, placed["samples"], target_size_wh(root), model, text)
         if name is not None:
-            document["config"]["name"] = text(name)
-            process.pop("name", None)  # it would keep the run in the folder of another
+            rename_run(document, text(name))
         if training_folder is not None:
             process["training_folder"] = text(str(training_folder.resolve()))
         for setting in settings:

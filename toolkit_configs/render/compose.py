@@ -140,6 +140,10 @@ def compose_job(
     _fit_memory(job, sources, spec, chosen, size_wh)
     for setting in (setting for layer in layers for setting in layer.values):
         sources[assign(job_process, setting)] = setting.source
+    network = job_process.network
+    if network.linear_alpha != network.linear and "network.linear_alpha" not in sources:
+        network.linear_alpha = network.linear
+        sources["network.linear_alpha"] = sources["network.linear"]
     sources |= {option: source for option, source in asked.items() if option != "preset"}
     sources["meta.name"] = sources.get("name", DEFAULT)
     memory = estimate_memory(as_read(job), size_wh)

@@ -174,7 +174,7 @@ NOTES: dict[str, str] = {
     "performance_log_every": "Steps between the trainer's own timings in its log.",
     "network.type": "lora, or lokr: fewer parameters, and fewer programs that load it.",
     "network.linear": "Rank of the LoRA. Higher learns finer differences, takes memory, overfits sooner.",
-    "network.linear_alpha": "Strength is alpha / rank: keep it equal to linear.",
+    "network.linear_alpha": "Not used for these models: the trainer takes linear in its place.",
     "network.conv": "Rank for convolutions; the transformers here have none.",
     "network.conv_alpha": "Belongs to conv.",
     "network.lokr_full_rank": "For lokr only.",

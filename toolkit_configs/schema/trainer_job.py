@@ -278,6 +278,15 @@ def name_fault(name: str) -> str | None:
     return "it is too long" if len(name.encode("utf-8", "replace")) > 200 else None
 
 
+def rename_run(document: dict[str, Any], name: str) -> None:
+    """Give the run of a config's document another name, wherever the document names it."""
+    config, meta = document["config"], document.get("meta")
+    if isinstance(meta, dict) and meta.get("name") == config["name"]:
+        meta["name"] = name
+    config["name"] = name
+    config["process"][0].pop("name", None)  # it would keep the run in the folder of another
+
+
 def read_job(path: Path) -> Job:
     """Read a config file.
 

@@ -88,8 +88,8 @@ def train(
 
     process = job.process
     seed = SEED if seed is None else seed
-    device = process.device if torch.cuda.is_available() else "cpu"
-    _refuse_full_size(process.model.name_or_path, device)
+    device = _device_of(job)
+    refuse_full_size(job)
     examples = _find_examples(job)
     run = ensure_output_folder(job.run_folder)
     with signals_collected() as stopped:
@@ -97,7 +97,7 @@ def train(
         pipeline = _load(process.model.name_or_path, device)
         network = process.network
         assert network is not None  # the checks refuse a config without one for this engine
-        transformer = _with_lora(pipeline.transformer, network.linear, network.linear_alpha)
+        transformer = _with_lora(pipeline.transformer, network.linear)
         parameters = {name: value for name, value in transformer.named_parameters() if value.requires_grad}
         optimizer = torch.optim.AdamW(
             parameters.values(),
@@ -136,9 +136,17 @@ def train(
     return TrainResult(run, run / f"{job.config.name}.safetensors", total, tuple(losses))
 
 
-def _refuse_full_size(name_or_path: str, device: str) -> None:
-    if device != "cpu":
+def _device_of(job: Job) -> str:
+    import torch
+
+    return job.process.device if torch.cuda.is_available() else "cpu"
+
+
+def refuse_full_size(job: Job) -> None:
+    """Raise `UsageError` without a GPU unless the base model is the folder of a tiny checkpoint."""
+    if _device_of(job) != "cpu":
         return
+    name_or_path = job.process.model.name_or_path
     folder = Path(name_or_path)
     if not folder.is_dir():
         raise UsageError(
@@ -211,12 +219,13 @@ def _load(name_or_path: str, device: str) -> Any:
     return pipeline.to(device)
 
 
-def _with_lora(transformer: Any, rank: int, alpha: float) -> Any:
+def _with_lora(transformer: Any, rank: int) -> Any:
+    """With a LoRA of strength 1, whatever the config's alpha, as AI-Toolkit trains it."""
     from peft import LoraConfig
 
     transformer.requires_grad_(False)
     transformer.add_adapter(
-        LoraConfig(r=rank, lora_alpha=alpha, init_lora_weights="gaussian", target_modules=_TARGET_MODULES)
+        LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=_TARGET_MODULES)
     )
     return transformer.train()
 
@@ -288,33 +297,20 @@ def predict_velocity(transformer: Any, pipeline: Any, noisy: Any, sigma: Any, ba
     return pipeline._unpack_latents(out, height * factor, width * factor, factor)
 
 
-def _lora_state(parameters: dict[str, Any], scale: float) -> dict[str, Any]:
-    """LoRA weights under diffusers' keys, with alpha / rank folded into ``lora_B``.
-
-    Args:
-        parameters: the trainable ones, from `named_parameters` of a transformer with an adapter.
-        scale: alpha over rank.
-    """
-    state = {}
-    for name, value in parameters.items():
-        key = "transformer." + name.replace(".default.", ".")
-        weight = value.detach().to("cpu").clone()
-        state[key] = weight * scale if ".lora_B." in key and scale != 1 else weight
-    return state
-
-
 def _save_checkpoint(run: Path, job: Job, parameters: dict[str, Any], optimizer: Any, step: int) -> Path:
     """Write the LoRA, then the training state, as safetensors; return the LoRA's path."""
     from safetensors.torch import save
 
-    name, network = job.config.name, job.process.network
-    assert network is not None  # it is what was trained
+    name = job.config.name
     total = job.process.train.steps
     path = run / (f"{name}.safetensors" if step == total else f"{name}_{step:09d}.safetensors")
-    state = _lora_state(parameters, network.linear_alpha / network.linear)
+    lora = {
+        "transformer." + key.replace(".default.", "."): value.detach().to("cpu").clone()
+        for key, value in parameters.items()
+    }
     # A single metadata key: safetensors writes several in an order that differs from run to run. Not by its
     # own save_file, which leaves temporary files behind when it is killed.
-    write_bytes(path, save(state, metadata={"step": str(step)}))
+    write_bytes(path, save(lora, metadata={"step": str(step)}))
     tensors = {f"weight/{key}": value.detach().cpu().clone() for key, value in parameters.items()}
     for key, value in parameters.items():
         for moment, tensor in optimizer.state[value].items():

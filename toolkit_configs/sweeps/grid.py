@@ -16,7 +16,7 @@ from chromiq.files import collision_key, safe_stem, write_text
 from chromiq.toolkit_configs.render.settings import Setting, assign
 from chromiq.toolkit_configs.runs.record import MOST_SEED
 from chromiq.toolkit_configs.schema.config_file import dump_config
-from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, read_job
+from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, read_job, rename_run
 from chromiq.toolkit_configs.sweeps.local import CONFIGS
 from chromiq.toolkit_configs.sweeps.slurm import BatchJob, batch_job
 
@@ -127,10 +127,7 @@ def _combine(base: Job, values: dict[str, Any]) -> Combination:
         process["network"]["linear_alpha"] = before.linear_alpha * network.linear / before.linear
     short = [f"{key.split('.')[-1]}{value}" for key, value in values.items()]
     name = safe_stem("_".join([base.config.name, *short]))
-    document["config"]["name"] = name
-    process.pop("name", None)  # it would keep every run in one folder
-    if isinstance(document.get("meta"), dict) and "name" in document["meta"]:
-        document["meta"]["name"] = name
+    rename_run(document, name)
     return Combination(name, values, _job(document), seed)
 
 

@@ -106,7 +106,7 @@ def test_masks_of_a_panel_are_refused_by_name(garment, tmp_path, style):
         ("crops.panel_mask", "b"),
     ]
     assert str(tmp_path / "masks" / "a.png") in found[0].message
-    assert "built with loss_mask garment" in found[0].hint
+    assert "built with `loss_mask` garment" in found[0].hint
     assert not (tmp_path / "crops.json").exists()
     (tmp_path / "crops.json").write_text('{"a": {"x": 200, "y": 30, "width": 30, "height": 30}}')
     check = ["crops", "check", str(tmp_path / "crops.json"), *folders, "--out", str(tmp_path / "sheet.png")]

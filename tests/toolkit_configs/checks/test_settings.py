@@ -54,7 +54,7 @@ SPOILT = {
     "train.validation_config": ({"validation_items": []}, "config.setting", "warning"),
     "train.noise_scheduler": ("ddpm", "config.setting", "warning"),
     "train.unload_text_encoder": (True, "config.setting", "warning"),
-    "train.lr": (1.0, "config.setting", "warning"),
+    "train.lr": (5e-3, "config.setting", "warning"),
     "train.steps": (0, "config.setting", "warning"),
     "save.push_to_hub": (True, "config.setting", "warning"),
     "sample.sampler": ("ddpm", "config.setting", "warning"),
@@ -273,3 +273,12 @@ def test_flux2_ignores_qtype_te(tmp_path):
     job.process.model.qtype = "uint4"
     finding = edit_findings_of(job)["config.qtype_te"]
     assert (finding.severity, finding.wanted, finding.got) == ("warning", "uint4", "qfloat8")
+
+
+def test_alpha_is_not_used_and_a_full_rank_lokr_has_none(tmp_path):
+    job = compose_job("kontext", tmp_path / "data").job
+    job.process.network.linear = 64
+    finding = edit_findings_of(job)["config.alpha"]
+    assert (finding.severity, finding.wanted, finding.got) == ("warning", "64", "32")
+    job.process.network.type = "lokr"
+    assert edit_findings_of(job) == {}

@@ -33,6 +33,14 @@ def explained(composed):
     return {key: (value, source) for key, value, source in composed.explain()}
 
 
+def test_alpha_is_the_rank_unless_it_is_set(tmp_path):
+    found = explained(composed_of(tmp_path, preset="24gb", command=["network.linear=64"]))
+    assert found["network.linear_alpha"] == (64.0, "set network.linear")
+    found = explained(composed_of(tmp_path, preset="24gb", project="network: {linear_alpha: 8}"))
+    assert found["network.linear"] == (16, "preset 24gb")
+    assert found["network.linear_alpha"] == (8.0, "chromiq.yaml")
+
+
 def test_a_name_beside_the_run_name_is_refused(tmp_path):
     with pytest.raises(UsageError, match="Name the run by its own option"):
         composed_of(tmp_path, command=["name=../../elsewhere"])
