@@ -16,7 +16,7 @@ from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.documents import load_json, load_yaml, read_text
 from chromiq.errors import ChromiqError, UsageError, raise_findings
-from chromiq.models import MODELS, EditModel, model_of_arch
+from chromiq.models import MODELS, EditModel, model_of_arch, model_of_hub_id
 from chromiq.toolkit_configs.render.compose import dataset_samples, layout_findings, target_size_wh
 from chromiq.toolkit_configs.render.job import substituted
 from chromiq.toolkit_configs.render.settings import Setting, assign
@@ -74,12 +74,13 @@ def adapt_config(
             f"{config}: a process {job.process.type!r} of a job {job.job!r} trains no edit model."
         )
     root = dataset.resolve()
-    model = model_of_arch(job.process.model.arch)
+    arch, meant = job.process.model.arch, model_of_hub_id(job.process.model.name_or_path)
+    model = model_of_arch(arch)
     if model is None:
         known = ", ".join(dict.fromkeys(each.arch for each in MODELS.values()))
+        hint = f"Set it to {meant.arch}." if meant else f"It builds for {known}."
         raise UsageError(
-            f"{config}: model.arch {job.process.model.arch} is not an edit model that chromiq builds "
-            f"data for. It builds for {known}."
+            f"{config}: model.arch {arch} is not an edit model that chromiq builds data for. {hint}"
         )
     raise_findings(layout_findings(root, model, model.name), str(dataset))
     if name is not None and (fault := name_fault(name)):

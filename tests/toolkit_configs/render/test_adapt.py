@@ -128,7 +128,7 @@ def test_the_web_interface_s_form_stays_json_and_keeps_its_keys(tmp_path, datase
 
 def test_what_cannot_work_is_refused(mine, dataset, tmp_path):
     mine.write_text(MINE.replace("flux_kontext", "wan21"))
-    with pytest.raises(UsageError, match="wan21 is not an edit model"):
+    with pytest.raises(UsageError, match=r"wan21 is not an edit model .* Set it to flux_kontext\."):
         adapt_config(mine, dataset)
     mine.write_text(MINE.replace("flux_kontext", "flux2"))
     with pytest.raises(UnsoundError, match="for the model flux2"):
