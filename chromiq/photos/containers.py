@@ -20,6 +20,10 @@ _LARGEST_BLOCK = 256 << 20
 _PIXELS = frozenset({b"IDAT", b"fdAT", b"VP8 ", b"VP8L", b"ALPH", b"ANMF"})
 
 
+class DamageError(ValueError):
+    """A damaged file, described in words for the user."""
+
+
 @dataclass(frozen=True)
 class Block:
     """One segment of a JPEG, chunk of a PNG or chunk of a WebP.

@@ -1,11 +1,10 @@
-"""A JPEG changed in part: the change is added to its coefficients, all others stay as they are stored.
+"""Change part of a JPEG by adding the difference to its DCT coefficients; all others stay as stored.
 
-A JPEG is stored in blocks of 8 to 32 pixels a side. Encoding all of it again moves pixels everywhere by a
-step or two. The transform of a block is linear, so the difference of its pixels, transformed, is what its
-coefficients have to gain; blocks without a difference are not touched. That works for every sampling and
-table, and a coefficient that the change does not reach stays even inside the garment.
+Encoding a whole JPEG again changes pixels everywhere by a few levels. The transform of a block is linear, so
+the transformed difference of its pixels is what its coefficients must change by. Blocks without a difference
+stay bit-identical, with any sampling and any quantisation tables.
 
-libvips and Pillow do not give access to coefficients; jpegio does.
+libvips and Pillow give no access to coefficients; jpegio does.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
@@ -30,37 +29,37 @@ from numpy.typing import NDArray
 from chromiq.photos.reader import stored_image
 from chromiq.records import BoolMask, RgbImage
 
-_GREY, _RGB, _YCBCR = 1, 2, 3  # libjpeg's J_COLOR_SPACE
-# JFIF: rows are Y, Cb and Cr.
+_RGB, _YCBCR = 2, 3  # libjpeg's J_COLOR_SPACE
+# JFIF; the rows give Y, Cb and Cr.
 _YCBCR_FROM_RGB = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
 )
 _LARGEST_COEFFICIENT = 1023
 _MCU_ROWS_AT_ONCE = 16
+_MAX_BASELINE_TABLE = 255  # libjpeg prints a caution when it writes a larger value
 _one_at_a_time = threading.Lock()
 
 
 def blocks_can_be_kept() -> bool:
-    """Whether the library that reads coefficients is installed; it has no wheel for ARM and Python 3.14."""
+    """Whether jpegio is installed; it has no wheels for ARM and Python 3.14."""
     return find_spec("jpegio") is not None
 
 
 def changed_jpeg(source: Path, part: RgbImage, corner: tuple[int, int], notes: list[str]) -> bytes | None:
-    """A JPEG with a part of its picture changed.
+    """Change part of a JPEG.
 
-    All coefficients take as much memory as six copies of the picture, so the picture itself is decoded again
-    in strips where it is needed.
+    The coefficients take six times the memory of the pixels, so the pixels are decoded in strips as needed.
 
     Args:
         source: the JPEG.
-        part: ``(rows, columns, 3)`` uint8, a part of the picture, as it is stored, as it is to be.
-        corner: the row and column of the picture at which that part starts.
-        notes: what libjpeg says of damage in the source is appended.
+        part: ``(rows, columns, 3)`` uint8, the new pixels of the part, in the stored orientation.
+        corner: row and column of the part's first pixel.
+        notes: a remark is appended if the source is damaged.
 
     Returns:
-        The new file, in which every pixel is the source's but for the blocks that were touched and those
-        beside them, into which a decoder smooths colour that is stored at lower resolution. None if the
-        library is not installed or does not know this kind of JPEG.
+        The new file. Every pixel equals the source's except in changed blocks and those next to them, into
+        which decoders interpolate subsampled colour. None if jpegio is not installed or does not support the
+        file.
     """
     if not blocks_can_be_kept():
         return None
@@ -69,8 +68,11 @@ def changed_jpeg(source: Path, part: RgbImage, corner: tuple[int, int], notes: l
     with TemporaryDirectory(prefix="chromiq-") as folder:
         out = Path(folder) / "changed.jpg"
         try:
+            intact = _is_intact(source)
+            if not intact:
+                notes.append("part of the JPEG data is damaged")
             _free_memory_returned()
-            with _libjpeg_warnings() as lines:
+            with nullcontext() if intact else _stderr_silenced():
                 jpeg = jpegio.read(str(source))
             if not all(np.all(table) for table in jpeg.quant_tables):
                 return None
@@ -78,25 +80,45 @@ def changed_jpeg(source: Path, part: RgbImage, corner: tuple[int, int], notes: l
                 return None
             block_hw = (8 * jpeg.max_v_samp_factor, 8 * jpeg.max_h_samp_factor)
             touched = _add_change(jpeg, stored_image(source, "JPEG"), part, corner, block_hw)
-            # Code tables that were made for the source alone know no codes for what is new.
+            # Huffman tables optimised for the source may lack codes for the new coefficients.
             jpeg.optimize_coding = 1
             _free_memory_returned()
-            with _libjpeg_warnings():  # of its own tables
+            baseline = all(np.max(table) <= _MAX_BASELINE_TABLE for table in jpeg.quant_tables)
+            with nullcontext() if baseline else _stderr_silenced():
                 jpegio.write(jpeg, str(out))
             del jpeg
             data = out.read_bytes()
-            if not _same_elsewhere(data, source, touched, block_hw):
-                return None
-            notes += lines
-            return data
+            return data if _same_elsewhere(data, source, touched, block_hw) else None
         except (OSError, RuntimeError, ValueError, IndexError, pyvips.Error):
-            return None  # a kind of JPEG that a library does not know
+            return None  # a kind of JPEG that one of the libraries does not support
+
+
+def _is_intact(source: Path) -> bool:
+    """Whether libjpeg decodes all of a JPEG without a warning."""
+    try:
+        stored_image(source, "JPEG", 8, fail_on="warning").avg()
+    except pyvips.Error:
+        return False
+    return True
+
+
+@contextmanager
+def _stderr_silenced() -> Iterator[None]:
+    """Discard standard error, to which libjpeg prints warnings. Affects all threads, so use it rarely."""
+    with _one_at_a_time, Path(os.devnull).open("wb") as null:
+        stderr = os.dup(2)
+        os.dup2(null.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def _add_change(
     jpeg: Any, before: pyvips.Image, part: RgbImage, corner: tuple[int, int], block_hw: tuple[int, int]
 ) -> BoolMask:
-    """Add the change to a JPEG's coefficients, in place; which MCUs ``(rows, columns)`` it touched."""
+    """Add the difference to a JPEG's coefficients in place; return which MCUs ``(rows, columns)`` changed."""
     touched = np.zeros((-(-before.height // block_hw[0]), -(-before.width // block_hw[1])), bool)
     for difference, first in _differences(before, part, corner, block_hw):
         there = np.any(difference, axis=(1, 2, 3))
@@ -118,10 +140,9 @@ def _add_change(
 def _differences(
     before: pyvips.Image, part: RgbImage, corner: tuple[int, int], block_hw: tuple[int, int]
 ) -> Iterator[tuple[NDArray[np.int16], tuple[int, int]]]:
-    """After minus before in each row of MCUs that a part lies in, and the row and column of its first MCU.
+    """For each row of MCUs that the part covers: after minus before, and the row and column of its first MCU.
 
-    The difference is ``(MCUs, rows, columns, 3)``. An MCU that reaches beyond the picture repeats its last
-    pixels.
+    The difference is ``(MCUs, rows, columns, 3)``. MCUs that extend past the image repeat its edge pixels.
     """
     (top, left), (height_px, width_px) = corner, part.shape[:2]
     first_column, last_column = left // block_hw[1], -(-(left + width_px) // block_hw[1])
@@ -144,7 +165,7 @@ def _differences(
 def _strips(
     image: pyvips.Image, mcu_px: int, first_mcu: int = 0, stop_px: int | None = None
 ) -> Iterator[tuple[int, RgbImage]]:
-    """Strips of whole MCUs, up to the picture's end or a row, and the first row of each."""
+    """Strips of whole MCUs, up to a row or the end of the image, each with its first row."""
     stop_px, step_px = image.height if stop_px is None else stop_px, _MCU_ROWS_AT_ONCE * mcu_px
     for top in range(first_mcu * mcu_px, stop_px, step_px):
         yield top, image.crop(0, top, image.width, min(step_px, stop_px - top)).numpy()
@@ -157,14 +178,14 @@ def _add(
     sampling: tuple[int, int],
     table: NDArray[np.float32],
 ) -> None:
-    """Add a channel's difference ``(N, rows, columns)`` to its coefficients, in place.
+    """Add one channel's difference to its coefficients in place.
 
     Args:
-        coefficients: ``(h, w)`` integers, the channel's, blocks side by side.
-        difference: in its pixels, of whole MCUs.
+        coefficients: ``(h, w)`` integers, blocks side by side.
+        difference: ``(N, rows, columns)``, whole MCUs at full resolution.
         places: row and column of each MCU.
-        sampling: how many blocks the channel has in an MCU, down and across.
-        table: ``(8, 8)``, its quantisation.
+        sampling: blocks per MCU, down and across.
+        table: ``(8, 8)`` quantisation table.
     """
     down, across = sampling
     count, rows, columns = difference.shape
@@ -178,7 +199,7 @@ def _add(
     for row in range(down):
         for column in range(across):
             y, x = places[:, 0] * down + row, places[:, 1] * across + column
-            inside = (y < grid.shape[0]) & (x < grid.shape[2])  # an MCU may reach beyond the picture
+            inside = (y < grid.shape[0]) & (x < grid.shape[2])  # MCUs may extend past the image
             y, x = y[inside], x[inside]
             new = np.rint(grid[y, :, x, :] + gained[inside, row, column])
             grid[y, :, x, :] = np.clip(new, -_LARGEST_COEFFICIENT - 1, _LARGEST_COEFFICIENT)
@@ -186,33 +207,15 @@ def _add(
 
 @cache
 def _dct_basis() -> NDArray[np.float32]:
-    """The orthonormal type 2 cosine transform of 8 values, as a matrix."""
+    """The matrix of the orthonormal DCT-II of 8 values."""
     u, i = np.meshgrid(np.arange(8), np.arange(8), indexing="ij")
     basis = np.cos((2 * i + 1) * u * np.pi / 16) / 2
     basis[0] /= np.sqrt(2)
     return basis.astype(np.float32)
 
 
-@contextmanager
-def _libjpeg_warnings() -> Iterator[list[str]]:
-    """The lines that libjpeg prints to standard error in the block, once it has ended."""
-    lines: list[str] = []
-    with _one_at_a_time, TemporaryFile() as printed:
-        if sys.stderr is not None:
-            sys.stderr.flush()
-        terminal = os.dup(2)
-        os.dup2(printed.fileno(), 2)
-        try:
-            yield lines
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
-            printed.seek(0)
-            lines += printed.read().decode("utf-8", "replace").splitlines()
-
-
 def _free_memory_returned() -> None:
-    """Give memory that is free back to the system, where glibc keeps it: all coefficients take a lot."""
+    """Return free memory to the system, which glibc keeps: the coefficients need a lot."""
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:
@@ -220,7 +223,7 @@ def _free_memory_returned() -> None:
 
 
 def _same_elsewhere(data: bytes, source: Path, touched: BoolMask, block_hw: tuple[int, int]) -> bool:
-    """Whether a JPEG decodes to the source's pixels in all blocks but those touched and those beside them."""
+    """Whether a JPEG decodes to the source's pixels except in changed blocks and those next to them."""
     beside = cv2.dilate(touched.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     before = stored_image(source, "JPEG")
     after = pyvips.Image.jpegload_buffer(data, access="sequential", fail_on="error")

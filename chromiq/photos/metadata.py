@@ -9,7 +9,7 @@ import io
 import re
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -109,11 +109,9 @@ def metadata_of_tiff(path: Path, page: tifffile.TiffPage) -> Metadata:
     )
 
 
-def metadata_of_avif(exif: bytes | None, xmp: bytes | None, profile: bytes | None) -> Metadata:
-    """All that an AVIF says. Boxes of the format turn the picture; the orientation in EXIF is not applied."""
-    found = _with_exif(exif, xmp=xmp, profile=profile)
-    found.exif.tags.pop(ORIENTATION, None)
-    return replace(found, exif_data=None)
+def metadata_of_avif(info: Mapping[Any, Any]) -> Metadata:
+    """All metadata of an AVIF, given the ``info`` that Pillow reads."""
+    return _with_exif(info.get("exif"), xmp=info.get("xmp"), profile=info.get("icc_profile"))
 
 
 def _with_exif(exif: bytes | None, **others: Any) -> Metadata:

@@ -1,8 +1,9 @@
-"""The one reader of photos: kind of file, size, colours, and the pixels as they are stored.
+"""Read photos: file format, size, colour space, metadata and the pixels as stored.
 
-libvips decodes JPEG, PNG, WebP and AVIF, libtiff and tifffile TIFF (see `chromiq.photos.tiff`), Pillow BMP,
-which libvips does not know. Nothing is decoded before its size is known, and only formats of photos are: a
-file is recognised by its first bytes, whatever it is called, and handed to the decoder of that format alone.
+libvips decodes JPEG, PNG and WebP; libtiff and tifffile decode TIFF (see `chromiq.photos.tiff`); libavif, the
+decoder of the browsers, decodes AVIF; Pillow decodes BMP, which libvips does not support. The format is
+detected from the first bytes, not from the suffix, and only that format's decoder sees the file. No pixels
+are decoded before the size has been checked.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import imagecodecs
 import numpy as np
 import pyvips
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.ExifTags import Base as Tag
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
 
 from chromiq.errors import Finding, UnsoundError
 from chromiq.photos.colour_space import (
@@ -33,7 +37,7 @@ from chromiq.photos.colour_space import (
     named_space,
     primaries_space,
 )
-from chromiq.photos.containers import JPEG_FRAMES, jpeg_frame
+from chromiq.photos.containers import JPEG_FRAMES, DamageError, jpeg_frame
 from chromiq.photos.metadata import (
     Metadata,
     exif_space,
@@ -44,7 +48,7 @@ from chromiq.photos.metadata import (
 )
 from chromiq.photos.tiff import tiff_samples, widened
 
-# A file may be written again under its name, so no result of an operation is kept.
+# libvips caches results by file name, but a file may be overwritten.
 pyvips.cache_set_max(0)
 
 MIN_SIDE_PX = 64
@@ -52,39 +56,32 @@ MAX_PIXELS = 175_000_000
 MAX_SIDE_PX = 32_000
 _LONGEST_PATH = 300
 Format = Literal["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP"]
-_EXPORT = "Export it as a JPEG, PNG, WebP or TIFF."
-_EIGHT_OR_16_BITS = "Export it with 8 or 16 bits a channel."
+_EXPORT = "Export it as a JPEG, PNG, WebP, AVIF, TIFF or BMP."
+_EIGHT_OR_16_BITS = "Export it with 8 or 16 bits per channel."
 _DEVELOP = "Develop it in a raw converter and export a TIFF or JPEG."
+_COPY_AGAIN = "Copy or export it again."
 _HEIC = "HEIC needs an HEVC decoder, which is not included. " + _EXPORT
-# Offset, bytes, what such a file is, how to get a photo of it.
+# Offset, signature, kind of file, hint.
 _OTHER_KINDS = (
-    *(
-        (8, brand, "a HEIC picture", _HEIC)
-        for brand in (b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1")
-    ),
+    *((8, brand, "a HEIC image", _HEIC) for brand in (b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1")),
     (4, b"ftypcrx ", "a camera raw file", _DEVELOP),
-    (4, b"ftyp", "a video", "Export one picture of it as a JPEG, PNG, WebP or TIFF."),
+    (4, b"ftyp", "a video", "Export a single frame as a JPEG, PNG, WebP or TIFF."),
     (8, b"CR\2", "a camera raw file", _DEVELOP),
     (0, b"IIRO", "a camera raw file", _DEVELOP),
     (0, b"IIU\0", "a camera raw file", _DEVELOP),
     (0, b"FUJIFILMCCD-RAW", "a camera raw file", _DEVELOP),
     (0, b"GIF8", "a GIF", _EXPORT),
-    (0, b"%!PS", "a PostScript page", _EXPORT),
+    (0, b"%!PS", "a PostScript file", _EXPORT),
     (0, b"%PDF", "a PDF", _EXPORT),
     (0, b"8BPS", "a Photoshop file", _EXPORT),
-    (0, b"\xff\x0a", "a JPEG XL picture", _EXPORT),
-    (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture", _EXPORT),
-    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture", _EXPORT),
-    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture", _EXPORT),
-    (0, b"II\xbc", "a JPEG XR picture", _EXPORT),
-    (0, b"v/1\x01", "an OpenEXR picture", _EXPORT),
-    (0, b"#?RADIANCE", "a Radiance picture", _EXPORT),
-    (0, b"\0\0\1\0", "an icon", _EXPORT),
-    (0, b"qoif", "a QOI picture", _EXPORT),
+    (0, b"\xff\x0a", "a JPEG XL image", _EXPORT),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL image", _EXPORT),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 image", _EXPORT),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 image", _EXPORT),
+    (0, b"II\xbc", "a JPEG XR image", _EXPORT),
+    (0, b"v/1\x01", "an OpenEXR image", _EXPORT),
     (0, b"gimp xcf", "a GIMP file", _EXPORT),
-    (0, b"SIMPLE  =", "a FITS picture", _EXPORT),
-    (0, b"\1\xda", "an SGI picture", _EXPORT),
-    *((0, b"P%d%c" % (n, end), "a Netpbm picture", _EXPORT) for n in range(1, 8) for end in b"\n "),
+    *((0, b"P%d%c" % (n, end), "a Netpbm image", _EXPORT) for n in range(1, 8) for end in b"\n "),
     (0, b"\0\5\x16\7", "macOS file data (AppleDouble), not the photo", "Copy the photo itself."),
     (0, b"version https://git-lfs", "a Git LFS pointer, not the photo", "Run git lfs pull."),
     (0, b"<", "a web page or other text", "Download the photo again."),
@@ -92,23 +89,32 @@ _OTHER_KINDS = (
 _JPEG_FRAMES = JPEG_FRAMES | {0xF7}
 _LOSSLESS_FRAMES = frozenset({0xC3, 0xC7, 0xCB, 0xCF, 0xF7})
 _CHANNELS: dict[Kind, int] = {"grey": 1, "rgb": 3, "cmyk": 4}
-_TIFF_KINDS: dict[int, Kind] = {0: "grey", 1: "grey", 5: "cmyk"}  # by photometric; all others are RGB
-_LOADERS = {"JPEG": "jpegload", "PNG": "pngload", "WEBP": "webpload", "AVIF": "heifload"}
-# cICP and a HEIF's nclx: primaries of ITU-T H.273.
+_TIFF_KINDS: dict[int, Kind] = {
+    PHOTOMETRIC.MINISWHITE: "grey",
+    PHOTOMETRIC.MINISBLACK: "grey",
+    PHOTOMETRIC.SEPARATED: "cmyk",
+}  # all others are RGB
+_TIFF_PHOTOMETRICS = frozenset({*_TIFF_KINDS, PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE})
+_LOADERS = {"JPEG": "jpegload", "PNG": "pngload", "WEBP": "webpload"}
+# Colour primaries of ITU-T H.273, as in a PNG's cICP chunk and an AVIF's nclx box.
 _CODE_POINTS = {1: "sRGB", 9: "Rec. 2020", 12: "Display P3"}
 _SRGB_LIKE_TRANSFERS = frozenset({1, 6, 13, 14, 15})
 _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 _UNSPECIFIED = 2
-_TIFF_WHITE, _TIFF_PRIMARIES, _TIFF_TRANSFER = 318, 319, 301
-_REDUCED, _MASK_PAGE = 1, 4
-_TIFF_JPEG = 7
-# Fax, WebP and what photo software writes. Others state sizes of their own in each strip.
-_TIFF_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, _TIFF_JPEG, 8, 32773, 32946, 34925, 50000, 50001})
-# RGB and alpha of 16 bits.
-_MOST_TIFF_BYTES = 8 * MAX_PIXELS
-_RAW_PHOTOMETRICS, _MOST_RAW_PAGES = frozenset({32803, 34892}), 8
-_YCBCR = 6
-# What a decoder may raise on bytes that are not what they promise.
+_REDUCED, _MASK_PAGE = 1, 4  # bits of NewSubfileType
+# Old JPEG, LERC, JPEG XL and the like are left out: their strips state sizes of their own.
+_TIFF_COMPRESSIONS = frozenset(
+    {
+        COMPRESSION.NONE, COMPRESSION.CCITTRLE, COMPRESSION.CCITT_T4, COMPRESSION.CCITT_T6, COMPRESSION.LZW,
+        COMPRESSION.JPEG, COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE, COMPRESSION.PACKBITS,
+        COMPRESSION.LZMA, COMPRESSION.ZSTD, COMPRESSION.WEBP,
+    }
+)  # fmt: skip
+_MAX_TIFF_BYTES = 8 * MAX_PIXELS  # 16-bit RGBA
+_RAW_PHOTOMETRICS, _MAX_RAW_PAGES = frozenset({PHOTOMETRIC.CFA, PHOTOMETRIC.LINEAR_RAW}), 8
+_ALPHA = frozenset({EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA})
+_CLAP_BOX = b"\0\0\0\x28clap"
+# What decoders raise on damaged data.
 _DECODING_ERRORS = (
     pyvips.Error, OSError, ValueError, SyntaxError, struct.error, RuntimeError, IndexError, KeyError,
     TypeError, NotImplementedError, ZeroDivisionError, OverflowError, AttributeError, AssertionError,
@@ -118,12 +124,12 @@ _DECODING_ERRORS = (
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """A photo's pixels as its file has them: not turned, in its own colours.
+    """A photo's pixels as stored: orientation and colour space are not applied.
 
     Attributes:
         values: ``(h, w)`` grey or ``(h, w, 3 or 4)`` RGB or CMYK, uint8 or uint16.
-        alpha: ``(h, w)`` of the same type; None if nothing is transparent.
-        kind: what the channels of `values` are.
+        alpha: ``(h, w)`` of the same dtype; None if the photo has no transparency.
+        kind: the meaning of the channels of `values`.
     """
 
     values: NDArray[Any]
@@ -133,14 +139,14 @@ class Pixels:
 
 @dataclass(frozen=True, eq=False)
 class PhotoFile:
-    """A photo as far as its header tells.
+    """A photo's header.
 
     Attributes:
         path: the file.
-        format: what it is, whatever its suffix says.
-        stored_wh: width and height in pixels as it is stored.
-        kind: what its channels are.
-        metadata: what it says beside its pixels.
+        format: detected from its content.
+        stored_wh: width and height in pixels, before the orientation is applied.
+        kind: the meaning of its channels.
+        metadata: everything but the pixels.
     """
 
     path: Path
@@ -151,20 +157,20 @@ class PhotoFile:
 
     @property
     def orientation(self) -> int:
-        """The EXIF orientation 1..8."""
+        """The EXIF orientation, 1..8."""
         return self.metadata.orientation
 
     @property
     def size_wh(self) -> tuple[int, int]:
-        """Width and height in pixels, upright."""
+        """Width and height in pixels, with the orientation applied."""
         return self.stored_wh[::-1] if self.orientation >= 5 else self.stored_wh
 
     @cached_property
     def space(self) -> ColourSpace:
-        """What its colours mean.
+        """The colour space.
 
         Raises:
-            UnsoundError: if its profile cannot be used, or it states a space that is unknown.
+            UnsoundError: if the ICC profile is unusable or the file states an unknown colour space.
         """
         stated = self.metadata.profile is None and self.metadata.profile_is_whole
         try:
@@ -175,30 +181,32 @@ class PhotoFile:
             raise _unsound(code, self.path, str(error), hint) from error
 
     def decode(self, least_wh: tuple[int, int] | None = None) -> Pixels:
-        """All pixels, or, of a JPEG, at a half, a quarter or an eighth of its sides.
+        """Decode the pixels, a JPEG optionally at 1/2, 1/4 or 1/8 of its size.
 
         Args:
-            least_wh: the upright width and height that suffice.
+            least_wh: the smallest upright width and height needed; None for full size.
 
         Raises:
-            UnsoundError: if the file is cut short or damaged.
+            UnsoundError: if the file is damaged or cut short.
         """
         with decoding(self.path):
             pixels, shrink = self._decoded(least_wh)
             sides = tuple(side // shrink for side in self.stored_wh[::-1])  # libvips rounds down
             channels = () if pixels.kind == "grey" else (_CHANNELS[pixels.kind],)
             if pixels.values.shape != sides + channels:
-                raise ValueError(f"its pixels are of shape {pixels.values.shape}")
+                raise DamageError("its size is not the one in its header")
             return pixels
 
     def _decoded(self, least_wh: tuple[int, int] | None) -> tuple[Pixels, int]:
-        """The pixels, and by how much they are smaller."""
+        """The pixels and the factor they were reduced by."""
         if self.format == "TIFF":
             return _tiff_pixels(self.path), 1
+        if self.format == "AVIF":
+            return _avif_pixels(self.path, self.kind), 1
         if self.format == "BMP":
             with Image.open(self.path, formats=("BMP",)) as image:
                 values = np.array(image.convert("RGBA"))
-            # Some programs name an alpha channel and leave it empty.
+            # Some programs declare an alpha channel and leave it all zero.
             alpha = (
                 np.ascontiguousarray(values[..., 3])
                 if image.mode == "RGBA" and values[..., 3].any()
@@ -206,19 +214,23 @@ class PhotoFile:
             )
             return Pixels(np.ascontiguousarray(values[..., :3]), alpha, "rgb"), 1
         shrink = _shrink(self.size_wh, least_wh) if self.format == "JPEG" and least_wh is not None else 1
-        return _vips_pixels(stored_image(self.path, self.format, shrink), self.kind), shrink
+        image = stored_image(self.path, self.format, shrink)
+        values = image.numpy()
+        if image.format == "ushort" and image.interpretation not in {"rgb16", "grey16"}:
+            values = widened(values, int(image.get("bits-per-sample")))
+        return _pixels_of(values, self.kind), shrink
 
 
 def open_photo(path: Path, min_side_px: int = MIN_SIDE_PX) -> PhotoFile:
-    """Look at a photo's header.
+    """Read a photo's header.
 
     Args:
         path: the file.
-        min_side_px: the shortest side that is taken.
+        min_side_px: the minimum length of the shorter side.
 
     Raises:
-        UnsoundError: with one `Finding`, if the file is missing, no photo, too small or too large, holds
-            several pictures, or values of a depth that no camera writes.
+        UnsoundError: with one `Finding`, if the file is missing or not a supported photo, too small, too
+            large, holds several images, or has an unsupported bit depth.
     """
     _refuse_missing(path)
     try:
@@ -242,20 +254,19 @@ def open_photo(path: Path, min_side_px: int = MIN_SIDE_PX) -> PhotoFile:
         message = f"it is larger than {MAX_PIXELS // 1_000_000} megapixels"
         raise _unsound("photo.large", path, message, "Scale it down.") from error
     except _DECODING_ERRORS as error:
-        message = f"it cannot be opened: {_reason(error)}"
-        hint = "Replace it by a JPEG, PNG, WebP or TIFF that is exported again."
-        raise _unsound("photo.unreadable", path, message, hint) from error
+        message = "its header is damaged or cut short" + _details(error)
+        raise _unsound("photo.unreadable", path, message, _COPY_AGAIN, got=_reason(error)) from error
     width_px, height_px = photo.stored_wh
     size = f"{width_px}x{height_px}"
     if max(width_px, height_px) > MAX_SIDE_PX or width_px * height_px > MAX_PIXELS:
-        most = f"{MAX_SIDE_PX} px a side and {MAX_PIXELS // 1_000_000} megapixels"
+        most = f"{MAX_SIDE_PX} px per side and {MAX_PIXELS // 1_000_000} megapixels"
         message = f"it is {size}, larger than {most}"
         raise _unsound("photo.large", path, message, "Scale it down.", wanted=most, got=size)
     if min(width_px, height_px) < min_side_px:
-        message = f"it is {size}, smaller than {min_side_px} px a side"
+        message = f"it is {size}, smaller than {min_side_px} px per side"
         raise _unsound("photo.small", path, message, "Use the original photo.", got=size)
     if frames > 1:
-        raise _unsound("photo.animated", path, f"it holds {frames} pictures", "Export one of them.")
+        raise _unsound("photo.animated", path, f"it holds {frames} images", "Export one of them.")
     return photo
 
 
@@ -267,26 +278,29 @@ def _unsound(
 
 @contextmanager
 def decoding(path: Path) -> Iterator[None]:
-    """What a decoder complains of in the block is a finding."""
+    """Turn a decoder's exception into an `UnsoundError` with the code ``photo.truncated``."""
     try:
         yield
     except UnsoundError:
         raise
     except _DECODING_ERRORS as error:
-        message = f"it is damaged or cut short: {_reason(error)}"
-        raise _unsound("photo.truncated", path, message, "Copy or export it again.") from error
+        message = "it is damaged or cut short" + _details(error)
+        raise _unsound("photo.truncated", path, message, _COPY_AGAIN, got=_reason(error)) from error
+
+
+def _details(error: BaseException) -> str:
+    """What is wrong, where chromiq found it; a library's own text goes into `Finding.got`."""
+    return f": {error}" if isinstance(error, DamageError) else ""
 
 
 def _reason(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if isinstance(error, pyvips.Error):  # the first line is what pyvips was about to do
-        lines = lines[1:] or ["its data cannot be decoded"]
     return (lines[-1] if lines else type(error).__name__)[:200]
 
 
 def _refuse_missing(path: Path) -> None:
     try:
-        # A pipe or a device would be waited for, or read for ever.
+        # Reading a pipe or a device could block or never end.
         missing = None if path.is_file() else "not a file" if path.exists() else "no such file"
     except OSError as error:  # such as a name that is too long
         missing = str(error.strerror)
@@ -314,10 +328,10 @@ def _format_of(head: bytes) -> Format | None:
 
 
 def _header(path: Path, image_format: Format) -> tuple[PhotoFile, int]:
-    """The file, and how many pictures it holds.
+    """The header and the number of images in the file.
 
     Raises:
-        UnsoundError: if its values are of a kind that is not taken.
+        UnsoundError: if the pixel format is not supported.
     """
     if image_format == "TIFF":
         return _tiff_header(path)
@@ -325,6 +339,8 @@ def _header(path: Path, image_format: Format) -> tuple[PhotoFile, int]:
         with Image.open(path, formats=("BMP",)) as image:
             metadata = Metadata(dots_per_inch=resolution(*image.info.get("dpi", (0, 0))))
         return PhotoFile(path, image_format, image.size, "rgb", metadata), 1
+    if image_format == "AVIF":
+        return _avif_header(path)
     metadata = read_metadata(path, image_format)
     if image_format == "JPEG":
         _refuse_other_jpeg(path, metadata)
@@ -333,14 +349,6 @@ def _header(path: Path, image_format: Format) -> tuple[PhotoFile, int]:
     frames = image.get("n-pages") if "n-pages" in fields else 1
     if image_format == "PNG" and any(each.kind == b"acTL" for each in metadata.blocks):
         frames = 2
-    if image_format == "AVIF":
-        with path.open("rb") as stream:
-            frames = max(frames, 2) if stream.read(12)[8:] == b"avis" else frames
-        exif, xmp, profile = (
-            bytes(image.get(name)) if name in fields else None
-            for name in ("exif-data", "xmp-data", "icc-profile-data")
-        )
-        metadata = metadata_of_avif(exif, xmp, profile)
     kind: Kind = "cmyk" if image.interpretation == "cmyk" else "grey" if image.bands < 3 else "rgb"
     if image.format not in {"uchar", "ushort"}:
         raise _unsound("photo.depth", path, f"it holds values of type {image.format}", _EIGHT_OR_16_BITS)
@@ -348,29 +356,27 @@ def _header(path: Path, image_format: Format) -> tuple[PhotoFile, int]:
 
 
 def _refuse_other_jpeg(path: Path, metadata: Metadata) -> None:
-    """JPEG of 12 bits and lossless JPEG are other formats under the same first bytes."""
+    """Refuse 12-bit and lossless JPEG, which start with the same bytes."""
     frame = next((each for each in metadata.blocks if each.kind[0] in _JPEG_FRAMES), None)
     if frame is None:
         return
     if frame.kind[0] in _LOSSLESS_FRAMES:
         raise _unsound("photo.depth", path, "it is a lossless JPEG", _EXPORT)
     if frame.payload[:1] not in {b"", b"\x08"}:
-        message = f"it is a JPEG of {frame.payload[0]} bits"
+        message = f"it is a {frame.payload[0]}-bit JPEG"
         raise _unsound("photo.depth", path, message, "Export it as an 8-bit JPEG or a TIFF.")
 
 
-def stored_image(path: Path, image_format: Format, shrink: int = 1) -> pyvips.Image:
-    """A JPEG, PNG, WebP or AVIF as libvips decodes it, from top to bottom and not turned."""
-    options: dict[str, Any] = {"access": "sequential", "fail_on": "error"}
+def stored_image(path: Path, image_format: Format, shrink: int = 1, fail_on: str = "error") -> pyvips.Image:
+    """A JPEG, PNG or WebP as libvips decodes it, sequentially, without applying the orientation."""
+    options: dict[str, Any] = {"access": "sequential", "fail_on": fail_on}
     if image_format == "JPEG":
         options["shrink"] = shrink
     return pyvips.Operation.call(_LOADERS[image_format], os.fsencode(path), **options)
 
 
-def _vips_pixels(image: pyvips.Image, kind: Kind) -> Pixels:
-    values = image.numpy()
-    if image.format == "ushort" and image.interpretation not in {"rgb16", "grey16"}:
-        values = widened(values, int(image.get("bits-per-sample")))
+def _pixels_of(values: NDArray[Any], kind: Kind) -> Pixels:
+    """Split ``(h, w[, channels])`` into colour and alpha."""
     channels = _CHANNELS[kind]
     if values.ndim == 2:
         return Pixels(values, None, kind)
@@ -380,9 +386,41 @@ def _vips_pixels(image: pyvips.Image, kind: Kind) -> Pixels:
 
 
 def _shrink(size_wh: tuple[int, int], least_wh: tuple[int, int]) -> int:
-    """By how much a JPEG may be decoded smaller, so that it still covers a size."""
+    """The largest factor by which a JPEG can be reduced while decoding and still cover a size."""
     most = min(side // max(1, least) for side, least in zip(size_wh, least_wh, strict=True))
     return next((factor for factor in (8, 4, 2) if factor <= most), 1)
+
+
+# ---------------------------------------------------------------- AVIF
+
+
+def _avif_header(path: Path) -> tuple[PhotoFile, int]:
+    with Image.open(path, formats=("AVIF",)) as image:
+        if _CLAP_BOX in _box_headers(path):
+            raise _unsound(
+                "photo.unreadable",
+                path,
+                "it has a clap box, and cropping on display is not supported",
+                _EXPORT,
+            )
+        # Pillow sets EXIF's orientation from the irot and imir boxes, which outrank it.
+        metadata = metadata_of_avif(image.info)
+        kind: Kind = "grey" if image.mode in {"L", "LA"} else "rgb"
+        return PhotoFile(path, "AVIF", image.size, kind, metadata), getattr(image, "n_frames", 1)
+
+
+def _avif_pixels(path: Path, kind: Kind) -> Pixels:
+    values = imagecodecs.avif_decode(path.read_bytes())
+    if values.dtype == np.uint16:  # Pillow would reduce them to 8 bits
+        flags = _box_headers(path).partition(b"av1C")[2][2:3]
+        values = widened(values, 12 if flags and flags[0] & 0x20 else 10)
+    return _pixels_of(values, kind)
+
+
+def _box_headers(path: Path) -> bytes:
+    """The part of an AVIF that holds the boxes of its properties."""
+    with path.open("rb") as stream:
+        return stream.read(1 << 16)
 
 
 # ---------------------------------------------------------------- TIFF
@@ -390,9 +428,9 @@ def _shrink(size_wh: tuple[int, int], least_wh: tuple[int, int]) -> int:
 
 @contextmanager
 def tiff_page(path: Path) -> Iterator[tuple[tifffile.TiffPage, int]]:
-    """A TIFF's photo, and how many whole pictures the file holds; reduced pictures and masks do not count.
+    """A TIFF's photo and the number of full-size images; reduced images and masks are not counted.
 
-    Some programs write a pyramid without saying which of its pictures are reduced: each is half of the last.
+    Some programs write a pyramid without marking its levels as reduced: each is half the size of the last.
     """
     with tifffile.TiffFile(path) as file:
         pages = [file.pages[number].aspage() for number in range(min(len(file.pages), 64))]
@@ -421,32 +459,31 @@ def _tiff_header(path: Path) -> tuple[PhotoFile, int]:
 
 
 def _refuse_other_tiff(path: Path, page: tifffile.TiffPage) -> None:
-    """What else is stored as TIFF, and pixels whose colours would be guessed."""
+    """Refuse camera raw files and pixel formats whose colours would be a guess."""
     photometric, compression, bits = int(page.photometric), int(page.compression), page.bitspersample
     stored_bytes = page.imagewidth * page.imagelength * page.samplesperpixel * bits // 8
     code, message, hint = "photo.depth", "", _EIGHT_OR_16_BITS
+    jpeg = compression == COMPRESSION.JPEG
     if photometric in _RAW_PHOTOMETRICS or _is_camera_raw(page.parent):
         code, message, hint = "photo.unreadable", "it is a camera raw file", _DEVELOP
     elif int(page.sampleformat) == 3:
-        message = "it holds floating-point values, whose white is unknown"
+        message = "it holds floating-point values, and what is white is unknown"
     elif bits > 16 or int(page.sampleformat) != 1:
         message = f"it holds {bits}-bit integers"
     elif int(page.planarconfig) not in {1, 2}:
-        message = f"its planes are stored in way {int(page.planarconfig)}, which is unknown"
+        message = f"its PlanarConfiguration is {int(page.planarconfig)}, which is unknown"
     elif page.samplesperpixel > 16 or page.imagedepth != 1:
         message = f"it holds {page.samplesperpixel} channels"
-    elif stored_bytes > _MOST_TIFF_BYTES:
+    elif stored_bytes > _MAX_TIFF_BYTES:
         code, hint = "photo.large", "Scale it down, or export it without layers."
         message = f"its {page.samplesperpixel} channels take {stored_bytes >> 20} MB"
-    elif photometric in {0, 1} and page.samplesperpixel > 2 and not page.extrasamples:
-        message, hint = (
-            f"it is grey with {page.samplesperpixel} channels of unknown meaning",
-            "Export it as RGB.",
-        )
+    elif _TIFF_KINDS.get(photometric) == "grey" and page.samplesperpixel > 2 and not page.extrasamples:
+        hint = "Export it as RGB."
+        message = f"it is grey with {page.samplesperpixel} channels of unknown meaning"
     elif compression not in _TIFF_COMPRESSIONS:
         hint = "Export it with LZW or ZIP compression."
         message = f"its compression {getattr(page.compression, 'name', compression)} is not supported"
-    elif photometric not in {0, 1, 2, 3, 5} and not (photometric == _YCBCR and compression == _TIFF_JPEG):
+    elif photometric not in _TIFF_PHOTOMETRICS and not (photometric == PHOTOMETRIC.YCBCR and jpeg):
         hint = "Export it as RGB."
         message = f"its colours are stored as {getattr(page.photometric, 'name', photometric)}"
     if message:
@@ -454,12 +491,12 @@ def _refuse_other_tiff(path: Path, page: tifffile.TiffPage) -> None:
 
 
 def _is_camera_raw(file: tifffile.TiffFile) -> bool:
-    """Whether a TIFF is a DNG, NEF or ARW. Its first picture often is a small preview of the photo.
+    """Whether a TIFF is a DNG, NEF or ARW, whose first image is often a small preview.
 
-    A DNGVersion tag alone says nothing: raw converters copy it into the photos that they export.
+    The DNGVersion tag is no evidence: raw converters copy it into the photos that they export.
     """
-    pages = [file.pages[number].aspage() for number in range(min(len(file.pages), _MOST_RAW_PAGES))]
-    inner = [each.aspage() for page in pages for each in (page.pages or [])[:_MOST_RAW_PAGES]]
+    pages = [file.pages[number].aspage() for number in range(min(len(file.pages), _MAX_RAW_PAGES))]
+    inner = [each.aspage() for page in pages for each in (page.pages or [])[:_MAX_RAW_PAGES]]
     return any(int(page.photometric) in _RAW_PHOTOMETRICS for page in (*pages, *inner))
 
 
@@ -468,7 +505,7 @@ def _tiff_pixels(path: Path) -> Pixels:
         _refuse_larger_strips(path, page)
         stored = tiff_samples(path, page)
         photometric = int(page.photometric)
-        if photometric == 3:
+        if photometric == PHOTOMETRIC.PALETTE:
             return Pixels(_through_palette(stored[..., 0], page), None, "rgb")
         extras = [int(extra) for extra in page.extrasamples]
     kind = _TIFF_KINDS.get(photometric, "rgb")
@@ -476,18 +513,18 @@ def _tiff_pixels(path: Path) -> Pixels:
     values = stored[..., :colours]
     alpha = None
     for index, extra in enumerate(extras):
-        if extra in {1, 2} and colours + index < stored.shape[2]:
+        if extra in _ALPHA and colours + index < stored.shape[2]:
             alpha = np.ascontiguousarray(stored[..., colours + index])
-            values = undone_alpha(values, alpha) if extra == 1 else values
+            values = _unmultiplied(values, alpha) if extra == EXTRASAMPLE.ASSOCALPHA else values
             break
-    if photometric == 0:
+    if photometric == PHOTOMETRIC.MINISWHITE:
         values = np.iinfo(values.dtype).max - values
     return Pixels(np.ascontiguousarray(values[..., 0] if colours == 1 else values), alpha, kind)
 
 
 def _refuse_larger_strips(path: Path, page: tifffile.TiffPage) -> None:
-    """A JPEG strip states its own size, which the decoder believes: a few bytes could ask for gigabytes."""
-    if int(page.compression) != _TIFF_JPEG:
+    """Check the size in each JPEG strip's header, or a few bytes could allocate gigabytes."""
+    if page.compression != COMPRESSION.JPEG:
         return
     rows, columns = (
         (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
@@ -497,19 +534,19 @@ def _refuse_larger_strips(path: Path, page: tifffile.TiffPage) -> None:
             stream.seek(offset)
             frame = jpeg_frame(stream)
             if frame and (frame.height_px > max(rows, 8) or frame.width_px > columns):
-                raise ValueError(f"a strip states {frame.width_px}x{frame.height_px} pixels")
+                raise DamageError(f"a strip claims to be {frame.width_px}x{frame.height_px} pixels")
 
 
-def undone_alpha(values: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
-    """Colours into which alpha was multiplied, without it; where nothing is seen, as they are."""
+def _unmultiplied(values: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
+    """Colours divided by premultiplied alpha; fully transparent pixels are unchanged."""
     full = np.iinfo(values.dtype).max
-    seen = np.where(alpha > 0, alpha, full)[..., None].astype(np.float32)
-    return np.rint(np.minimum(values * (full / seen), full)).astype(values.dtype)
+    opacity = np.where(alpha > 0, alpha, full)[..., None].astype(np.float32)
+    return np.rint(np.minimum(values * (full / opacity), full)).astype(values.dtype)
 
 
 def _through_palette(stored: NDArray[Any], page: tifffile.TiffPage) -> NDArray[np.uint8]:
     palette = np.asarray(page.colormap).T
-    # Old programs write a palette of 8 bits, though the format's is of 16.
+    # Some old programs write 8-bit palettes; the format asks for 16.
     eight = (palette if palette.max() < 256 else palette >> 8).astype(np.uint8)
     return eight[stored]
 
@@ -518,7 +555,7 @@ def _through_palette(stored: NDArray[Any], page: tifffile.TiffPage) -> NDArray[n
 
 
 def _space_of(photo: PhotoFile) -> ColourSpace:
-    """What the file says of its colours, the most binding word first; sRGB if it says nothing."""
+    """The colour space by order of precedence; sRGB if none is stated."""
     metadata = photo.metadata
     chunks = {each.kind: each.payload for each in metadata.blocks} if photo.format == "PNG" else {}
     if len(chunks.get(b"cICP", b"")) == 4:
@@ -531,12 +568,11 @@ def _space_of(photo: PhotoFile) -> ColourSpace:
         raise ProfileError("part of its ICC profile is missing")
     if metadata.profile:
         return icc_space(metadata.profile, photo.kind)
-    if photo.kind == "cmyk":  # whatever else is said is about RGB
+    if photo.kind == "cmyk":  # everything below describes RGB
         return ColourSpace(None, "")
     if photo.format == "AVIF":
-        with photo.path.open("rb") as stream:
-            _, found, nclx = stream.read(1 << 16).partition(b"colrnclx")
-        if found and len(nclx) >= 4:
+        nclx = _box_headers(photo.path).partition(b"colrnclx")[2]
+        if len(nclx) >= 4:
             primaries, transfer = struct.unpack(">HH", nclx[:4])
             space = _code_point_space(primaries, transfer, "its nclx box")
             if space:
@@ -548,7 +584,7 @@ def _space_of(photo: PhotoFile) -> ColourSpace:
     stated = exif_space(metadata.exif)
     if stated:
         return named_space(stated, "EXIF")
-    white, corners = (metadata.exif.rationals(tag) for tag in (_TIFF_WHITE, _TIFF_PRIMARIES))
+    white, corners = (metadata.exif.rationals(tag) for tag in (Tag.WhitePoint, Tag.PrimaryChromaticities))
     if photo.format == "TIFF" and len(white) == 2 and len(corners) == 6:
         return primaries_space(white, corners, None, "its PrimaryChromaticities tag")
     name = metadata.xmp_text("photoshop:ICCProfile")
@@ -570,7 +606,7 @@ def _code_point_space(primaries: int, transfer: int, stated_by: str) -> ColourSp
 
 
 def _gamma_space(chunks: dict[bytes, bytes]) -> ColourSpace | None:
-    """The space of a PNG's gAMA and cHRM chunks; None without, or where they say nothing of sense."""
+    """The space of a PNG's gAMA and cHRM chunks; None if they are missing or nonsensical."""
     gamma_data, corners = chunks.get(b"gAMA", b""), chunks.get(b"cHRM", b"")
     gamma = int.from_bytes(gamma_data) / 100_000 if len(gamma_data) == 4 else 0.0
     xy = [value / 100_000 for value in struct.unpack(">8I", corners)] if len(corners) == 32 else []

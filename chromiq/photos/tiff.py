@@ -23,7 +23,7 @@ import pyvips
 import tifffile
 from numpy.typing import NDArray
 
-from chromiq.photos.containers import jpeg_frame
+from chromiq.photos.containers import DamageError, jpeg_frame
 from chromiq.records import BoolMask
 from chromiq.runtime.workers import thread_per_core
 
@@ -237,7 +237,7 @@ def tiff_samples(path: Path, page: tifffile.TiffPage) -> NDArray[Any]:
         pyvips.Error: if libtiff cannot decode it.
     """
     if not any(page.databytecounts):
-        raise ValueError("its strips or tiles are empty")
+        raise DamageError("its strips or tiles are empty")
     shape = (int(page.imagelength), int(page.imagewidth))
     bits, palette = int(page.bitspersample), int(page.photometric) == _PALETTE
     if int(page.compression) in _BY_LIBTIFF or page.fillorder != 1:
@@ -276,10 +276,10 @@ def _samples_by_libtiff(path: Path, page: tifffile.TiffPage) -> NDArray[Any]:
     """
     bits, channels = int(page.bitspersample), int(page.samplesperpixel)
     if bits not in ({1, 2, 4, 8, 16} if channels == 1 else {8, 16}):
-        raise ValueError(f"{channels} channels of {bits} bits in this compression are not supported")
+        raise DamageError(f"{channels} channels of {bits} bits in this compression are not supported")
     strips = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if sum(count for _, count in strips) > path.stat().st_size:
-        raise ValueError("its strips or tiles overlap")
+        raise DamageError("its strips or tiles overlap")
     planes = channels if page.planarconfig == 2 else 1
     each = len(strips) // planes
     plain = _plain_samples(page, channels // planes)

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from chromiq.errors import UnsoundError
 from chromiq.photos.images import read_photo
-from chromiq.photos.originals import write_changed
+from chromiq.photos.originals import Kept, write_changed
 from chromiq.photos.soundness import verify_photo
 
 GREY = cv2.cvtColor(PHOTO, cv2.COLOR_RGB2GRAY)
@@ -109,7 +109,7 @@ def old_palette(path):
 
 
 OTHERS = [
-    ("photo.heic", starting_with(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), "a HEIC picture"),
+    ("photo.heic", starting_with(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), "a HEIC image"),
     ("heic.jpg", starting_with(b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic"), "HEVC decoder"),
     ("film.jpg", starting_with(b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"), "a video"),
     ("photo.cr3", starting_with(b"\0\0\0\x18ftypcrx \0\0\0\1crx isom"), "a camera raw file"),
@@ -118,15 +118,15 @@ OTHERS = [
     ("photo.dng", tiff(DEEP[..., 0], photometric="cfa"), "a camera raw file"),
     ("linear.dng", tiff(DEEP, photometric=34892), "Develop it"),
     ("photo.nef", raw_with_preview, "a camera raw file"),
-    ("photo.jxl", starting_with(b"\xff\x0a"), "a JPEG XL picture"),
-    ("photo.jp2", starting_with(b"\0\0\0\x0cjP  \r\n\x87\n"), "a JPEG 2000 picture"),
+    ("photo.jxl", starting_with(b"\xff\x0a"), "a JPEG XL image"),
+    ("photo.jp2", starting_with(b"\0\0\0\x0cjP  \r\n\x87\n"), "a JPEG 2000 image"),
     ("page.jpg", starting_with(b"<!DOCTYPE html>"), "a web page"),
     ("pointer.jpg", starting_with(b"version https://git-lfs.github.com/spec/v1\n"), "a Git LFS pointer"),
     ("._photo.jpg", starting_with(b"\0\5\x16\7\0\2\0\0Mac OS X"), "AppleDouble"),
-    ("photo.ppm", starting_with(b"P6\n20 20\n255\n"), "a Netpbm picture"),
+    ("photo.ppm", starting_with(b"P6\n20 20\n255\n"), "a Netpbm image"),
     ("empty.tif", empty_strips, "its strips or tiles are empty"),
     ("zeros.jpg", starting_with(b""), "not an image"),
-    ("twelve.jpg", encoded(imagecodecs.jpeg8_encode, DEEP >> 4, bitspersample=12), "12 bits"),
+    ("twelve.jpg", encoded(imagecodecs.jpeg8_encode, DEEP >> 4, bitspersample=12), "12-bit"),
     ("lossless.jpg", encoded(imagecodecs.ljpeg_encode, DEEP[..., 0]), "a lossless JPEG"),
     ("ls.jpg", encoded(imagecodecs.jpegls_encode, PHOTO), "a lossless JPEG"),
     ("lab.tif", tiff(LAB, photometric="icclab"), "stored as ICCLAB"),
@@ -139,8 +139,8 @@ OTHERS = [
     ("wavelets.tif", tiff(compression="jpeg2000"), "JPEG2000 is not supported"),
     ("channels.tif", many_channels, "its 16 channels take 3051 MB"),
     ("three.tif", grey_of_three, "grey with 3 channels of unknown meaning"),
-    ("pages.tif", two_pages, "2 pictures"),
-    ("moving.avif", animated_avif, "2 pictures"),
+    ("pages.tif", two_pages, "2 images"),
+    ("moving.avif", animated_avif, "2 images"),
     ("limited.png", with_chunk(b"cICP", bytes([1, 13, 0, 0])), "limited range"),
     ("sony.jpg", with_exif_space(0xFFFD), "Wide Gamut RGB"),
     ("stripped.jpg", with_exif_space(0xFFFE), "'ICC profile', which is unknown without its profile"),
@@ -220,7 +220,7 @@ def test_a_bmp_with_alpha_is_shown_over_white_unless_nothing_is_seen(tmp_path, a
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp"])
-def test_an_avif_is_turned_by_its_boxes_and_not_again_by_its_exif(tmp_path, suffix):
+def test_an_avif_is_rotated_by_its_boxes_and_not_by_its_exif(tmp_path, suffix):
     Image.fromarray(PHOTO).save(tmp_path / "in.avif", quality=95)
     exiftool(tmp_path / "in.avif", "-Orientation#=6", "-Make=Camera")
     photo = read_photo(tmp_path / "in.avif")
@@ -229,6 +229,32 @@ def test_an_avif_is_turned_by_its_boxes_and_not_again_by_its_exif(tmp_path, suff
     with Image.open(tmp_path / f"out{suffix}") as image:
         assert image.getexif().get(0x010F) == "Camera"
         assert ImageOps.exif_transpose(image).size == (PHOTO.shape[1], PHOTO.shape[0])
+
+
+def test_a_rotated_avif_is_read_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # Pillow writes it as an irot box
+    Image.fromarray(PHOTO).save(tmp_path / "in.avif", quality=100, subsampling="4:4:4", exif=exif)
+    difference = np.abs(read_photo(tmp_path / "in.avif").values - np.rot90(PHOTO, -1).astype(int))
+    assert difference.max() <= 8
+
+
+@pytest.mark.parametrize("subsampling", ["4:2:0", "4:2:2", "4:4:4", "4:0:0"])
+def test_an_avif_is_decoded_as_browsers_do(tmp_path, subsampling):
+    """libavif interpolates subsampled colour; libheif repeats it, up to 50 levels away at edges."""
+    Image.fromarray(PHOTO).save(tmp_path / "in.avif", subsampling=subsampling)
+    with Image.open(tmp_path / "in.avif") as image:
+        np.testing.assert_array_equal(read_photo(tmp_path / "in.avif").rgb, np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+def test_an_avif_of_more_than_8_bits_keeps_them(tmp_path, bits):
+    cv2.imwrite(str(tmp_path / "in.png"), DEEP[..., ::-1])
+    options = ["-d", str(bits), "-y", "444", "--min", "0", "--max", "0"]
+    ran(tool("avifenc"), *options, tmp_path / "in.png", tmp_path / "in.avif")
+    photo = read_photo(tmp_path / "in.avif")
+    assert photo.values.dtype == np.uint16
+    assert np.abs(photo.values - DEEP.astype(int)).max() <= 65536 >> (bits - 1)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".tif"])
@@ -275,7 +301,12 @@ def test_damage_in_a_jpeg_is_reported_and_not_printed(tmp_path, capfd):
     (tmp_path / "in.jpg").write_bytes(data[:scan] + bytes(3) + data[scan:])
     photo = read_photo(tmp_path / "in.jpg")
     written = write_changed(tmp_path / "out.jpg", photo, 255 - photo.values)
-    assert written.notes == ("Corrupt JPEG data: 3 extraneous bytes before marker 0xda",)
+    assert written.notes == ("part of the JPEG data is damaged",)
+    assert written.outside == Kept.BLOCKS
+    cjpeg(quality=5)(tmp_path / "coarse.jpg")
+    photo = read_photo(tmp_path / "coarse.jpg")
+    written = write_changed(tmp_path / "out.jpg", photo, 255 - photo.values)
+    assert (written.outside, written.notes) == (Kept.BLOCKS, ())
     assert capfd.readouterr().err == ""
 
 
