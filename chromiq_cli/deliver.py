@@ -35,8 +35,10 @@ def deliver(
     found = read_results(run)
     chosen = delivery.chosen(found, state or delivery.FINISHED)
     delivery.deliver(run, chosen, out)
-    left = Counter(result.state for result in found if result not in chosen)
-    others = ", ".join(f"{count} {name}" for name, count in left.items())
+    left = {result.pair.key: result.state for result in found if result not in chosen}
+    others = ", ".join(f"{count} {name}" for name, count in Counter(left.values()).items())
     rest = f"; not delivered: {others} (see --state)" if left else ""
-    document = {"out": str(out), "delivered": [str(result.out) for result in chosen]}
+    document = {
+        "out": str(out), "delivered": [str(result.out) for result in chosen], "not_delivered": left
+    }  # fmt: skip
     print_result(document, f"{out}: {counted(len(chosen), 'photo')}{rest}", as_json=as_json)

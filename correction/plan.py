@@ -173,22 +173,23 @@ def _planned(
     unchanged = _colours(subject, subject.on_model_lab, options)
     is_target = options.target_lab is not None
     off = f"the garment was {proposal.gain:.1f} dE00 from the target colour"
-    said = off if is_target else _figures(proposal)
-    remaining = proposal.remaining
     if options.strength == 0:
         return _left_alone("the strength is 0", (), proposal.gain, unchanged)
     if proposal.gain < options.min_gain and not options.force:
         text = "the target colour is there already" if is_target else "no clear colour error"
         # Cut to one decimal, not rounded: 0.97 must not look like the 1 that would have been enough.
         shown = replace(proposal, gain=int(10 * proposal.gain) / 10, remaining=None)
-        said = said if is_target else _figures(shown)
-        plan = _left_alone(f"{text} ({said})", (), proposal.gain, unchanged)
-        remaining = None if remaining is None else remaining + max(proposal.gain, 0)
-        return replace(plan, gain_interval=proposal.gain_interval, remaining=remaining)
+        plan = _left_alone(f"{text} ({off if is_target else _figures(shown)})", (), proposal.gain, unchanged)
+        undone = _at_strength(proposal, 0).remaining
+        return replace(plan, gain_interval=proposal.gain_interval, remaining=undone)
     if answer == "left_alone" and not options.force:
         return _left_alone("", doubts, proposal.gain, unchanged)
+    proposal = _at_strength(proposal, options.strength)
+    figures = (proposal.gain, proposal.gain_interval, proposal.remaining)
+    said = off if is_target else _figures(proposal)
+    if options.strength != 1:
+        said += f"; at strength {options.strength:g}"
     if options.force and np.allclose(after_lab, subject.on_model_lab, atol=_NO_CHANGE):
-        figures = (proposal.gain, proposal.gain_interval, remaining)
         return Plan(None, "corrected", doubts, f"there is nothing to correct ({said})", *figures, unchanged)
     if options.force:
         answer = "corrected"
@@ -197,12 +198,20 @@ def _planned(
         text = f"corrected, look at it: {doubts_said(doubts)}"
     else:
         text = "corrected"
-    share = options.strength if options.strength <= 1 else 2 - options.strength
-    if remaining is not None:
-        remaining += (1 - share) * max(proposal.gain, 0)
-    figures = (share * proposal.gain, proposal.gain_interval, remaining)
     colours = _colours(subject, after_lab, options)
     return Plan(proposal.colour_map, answer, doubts, f"{text} ({said})", *figures, colours)
+
+
+def _at_strength(proposal: ColourFit, strength: float) -> ColourFit:
+    """What is expected if only part of the way is gone, or more than all of it."""
+    share = strength if strength <= 1 else 2 - strength
+    interval, remaining = proposal.gain_interval, proposal.remaining
+    return replace(
+        proposal,
+        gain=share * proposal.gain,
+        gain_interval=interval and (share * interval[0], share * interval[1]),
+        remaining=None if remaining is None else remaining + (1 - share) * max(proposal.gain, 0),
+    )
 
 
 def plan_paste(

@@ -206,11 +206,17 @@ def _pair_of_row(row: Row, path: Path, *, several: bool) -> PhotoPair | Finding:
     garment = row.values.get("garment") or None
     if garment and not garment.isprintable():
         return wrong(f"the garment {garment!r} is not one line of text", "Write its name only.")
-    still_life, on_model = (path.parent / names[role] for role in ("still_life", "on_model"))
+    still_life, on_model = (_listed(path.parent, names[role]) for role in ("still_life", "on_model"))
     if still_life == on_model:
         return wrong("the same photo as still-life and on-model photo", "Name the other photo.")
     key = row.values.get("key") or (on_model.stem if several else key_of_still_life(still_life))
     return PhotoPair(key, still_life, on_model, garment)
+
+
+def _listed(folder: Path, name: str) -> Path:
+    """A file that a table names, from its folder on; backslashes as Windows writes them separate folders."""
+    path = folder / name
+    return path if path.exists() else folder / name.replace("\\", "/")
 
 
 def _changed_keys(path: Path, table: Table) -> list[Finding]:

@@ -209,10 +209,12 @@ def test_accept_outlives_found_masks_given_back_and_options_of_the_run(catalogue
 
 def test_a_row_has_its_own_strength_target_and_mask(batch, catalogue):
     out = catalogue / "out"
-    batch()
+    full = batch()["1"]
     decide(out, k1={"strength": "0,5"})
     half = batch()["1"]
-    assert half.estimated_gain > 0
+    assert half.estimated_gain == pytest.approx(full.estimated_gain / 2, abs=0.001)
+    assert f"expected gain {half.estimated_gain:.1f} dE00" in half.reason
+    assert "at strength 0.5" in half.reason
     assert half.colours.delta_e_after > 1.5 * batch(CorrectionOptions())["2"].colours.delta_e_after
     decide(out, k1={"target_lab": "50 30 -20"})
     np.testing.assert_allclose(batch()["1"].colours.after, (50, 30, -20), atol=2.5)

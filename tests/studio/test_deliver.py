@@ -2,8 +2,10 @@
 
 import csv
 import io
+import json
 import re
 import zipfile
+from pathlib import Path
 
 
 def test_only_what_is_finished_is_delivered_unless_asked(shoot, page):
@@ -58,3 +60,13 @@ def test_the_command_delivers_the_same(shoot, page, chromiq):
         for path in folder.iterdir():
             assert archive.read(path.name) == path.read_bytes()
     assert chromiq("deliver", str(shoot / "corrected"), "--out", str(zipped)).code == 2
+
+
+def test_the_command_names_what_it_leaves_behind(shoot, page, chromiq):
+    client, address = page
+    client.post(f"{address}/decision/2", json={"decision": "accept"})
+    result = chromiq("deliver", shoot / "corrected", "--out", shoot / "out", "--json")
+    document = json.loads(result.out)
+    assert [Path(path).name for path in document["delivered"]] == ["on_model2.jpg"]
+    assert "1" in document["not_delivered"]
+    assert "2" not in document["not_delivered"]

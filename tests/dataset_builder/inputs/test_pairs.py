@@ -74,6 +74,19 @@ def test_subfolders_with_pairs_are_searched_and_others_are_not(shoot):
     }
 
 
+def test_a_table_may_name_files_as_windows_does(shoot):
+    folder = shoot("Früh/liegend/SKU 101.png", "Früh/on\\model.png", "Früh/getragen.png")
+    (folder / "pairs.csv").write_text(
+        "key,still_life,on_model\na,Früh\\liegend\\SKU 101.png,Früh\\getragen.png\n"
+        "b,Früh/liegend/SKU 101.png,Früh/on\\model.png\n"
+    )
+    pairs = {
+        pair.key: (pair.still_life.name, pair.on_model.name)
+        for pair in find_pairs(folder / "pairs.csv").pairs
+    }
+    assert pairs == {"a": ("SKU 101.png", "getragen.png"), "b": ("SKU 101.png", "on\\model.png")}
+
+
 def test_a_pattern_pairs_a_studios_own_names(shoot):
     folder = shoot(
         "A-1_flat.png",
