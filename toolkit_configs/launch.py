@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +28,7 @@ from chromiq.toolkit_configs.runs.record import (
     session,
 )
 from chromiq.toolkit_configs.runs.status import RunStatus, Session, refuse_orphan
-from chromiq.toolkit_configs.schema.trainer_job import Job, examine_job
+from chromiq.toolkit_configs.schema.trainer_job import Job
 from chromiq.toolkit_configs.trainer import engine as ai_toolkit
 from chromiq.toolkit_configs.trainer.checkout import (
     ToolkitInfo,
@@ -140,7 +140,7 @@ def plan(
             cannot train the base model here.
         ChromiqError: if the vendored trainer is missing and `engine` is ``"ai-toolkit"``.
     """
-    _refuse_several_processes(os.environ)
+    _refuse_several_processes()
     seed = read_seed(os.environ)
     note("checking the config and its dataset")
 
@@ -149,9 +149,9 @@ def plan(
 
     report = examine_config(config, resume=resume, offline=offline, on_progress=on_progress)
     findings = list(report.findings)
-    job, unreadable = examine_job(config)
+    job = report.job
     if job is None:
-        raise UnsoundError(f"{config}: no training job", unreadable)
+        raise UnsoundError(f"{config}: no training job", findings)
     info = None
     if engine == "ai-toolkit":
         _require_toolkit(findings, config, force)
@@ -164,16 +164,16 @@ def plan(
         ]
     if not force:
         raise_config_findings(findings, str(config))
-    if engine == "smoke":
-        from chromiq.toolkit_configs.smoke_engine.engine import refuse_full_size
-
-        refuse_full_size(job)
     digest = dataset_digest(job, note)
     from_step = newest_step(job.run_folder, job.config.name) if resume else 0
     if resume and (job.run_folder / RUN_FILE).is_file():
         findings += _resume_findings(read_record(job.run_folder), config, engine, digest, seed)
         if not force:
             raise_config_findings(findings, str(config))
+    if engine == "smoke":
+        from chromiq.toolkit_configs.smoke_engine.engine import refuse_full_size
+
+        refuse_full_size(job)
     return Plan(config, job, tuple(findings), engine, resume, from_step, info, digest, seed)
 
 
@@ -247,17 +247,16 @@ def _train(planned: Plan, noted: Session, limits: Limits) -> Path:
     if planned.engine == "smoke":
         from chromiq.toolkit_configs.smoke_engine.engine import train
 
-        def on_step(step: int, _: int, loss: float) -> None:
+        def on_step(step: int, loss: float) -> None:
             values = {"step": step, "loss": loss, "learning_rate": job.process.train.lr}
             noted.note(Event("step", values))
 
         def on_checkpoint(step: int, path: Path) -> None:
             noted.note(Event("checkpoint", {"step": step, "file": path.name}))
 
-        result = train(
+        return train(
             job, resume=planned.resume, seed=planned.seed, on_step=on_step, on_checkpoint=on_checkpoint
         )
-        return result.final_checkpoint
     wanted = Launch(planned.config, job, planned.from_step, limits)
     return ai_toolkit.run(wanted, noted.note, noted.trainer_is)
 
@@ -287,7 +286,7 @@ def _new_record(planned: Plan, earlier: RunRecord | None) -> RunRecord:
     )
 
 
-def _refuse_several_processes(environment: Mapping[str, str]) -> None:
+def _refuse_several_processes() -> None:
     """One process trains one run: AI-Toolkit averages gradients of several but shares no data among them.
 
     Each would go through the whole dataset, cache the same latents in the same files and count steps of its
@@ -296,7 +295,7 @@ def _refuse_several_processes(environment: Mapping[str, str]) -> None:
     Raises:
         UsageError: if ``accelerate launch`` or ``torchrun`` started several.
     """
-    size = environment.get("WORLD_SIZE", "1")
+    size = os.environ.get("WORLD_SIZE", "1")
     if size not in {"", "0", "1"}:
         raise UsageError(
             f"WORLD_SIZE={size}: chromiq train must be one process, not one of several as accelerate or "

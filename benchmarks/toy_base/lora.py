@@ -37,4 +37,4 @@ def train_lora(
         "kontext", dataset, preset="smoke", name="lora", training_folder=run, overrides=overrides
     )
     (run / "config.yaml").write_text(text, encoding="utf-8")
-    return train(read_job(run / "config.yaml"), seed=seed, resume=True).final_checkpoint
+    return train(read_job(run / "config.yaml"), seed=seed, resume=True)

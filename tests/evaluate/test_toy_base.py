@@ -59,7 +59,7 @@ def config_of(dataset, folder, **overrides):
 def trained(dataset, folder, **overrides):
     from chromiq.toolkit_configs.smoke_engine.engine import train
 
-    return train(read_job(config_of(dataset, folder, **overrides))).final_checkpoint
+    return train(read_job(config_of(dataset, folder, **overrides)))
 
 
 def images(dataset, out, lora=None, scale=1.0):

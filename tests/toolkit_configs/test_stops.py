@@ -93,12 +93,12 @@ def test_a_second_interrupt_does_not_corrupt_the_record(trainer, trainer_folder,
     trainer("stops when asked")
     insisting = (
         "import os, signal, chromiq.toolkit_configs.runs.status as sessions\n"
-        "ended = sessions.ended\n"
-        "def insisted(*arguments):\n"
+        "now = sessions.now\n"
+        "def insisted():\n"
         "    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):\n"
         "        os.kill(os.getpid(), number)\n"
-        "    return ended(*arguments)\n"
-        "sessions.ended = insisted"
+        "    return now()\n"
+        "sessions.now = insisted"
     )
     process = start(config, trainer_folder, first=insisting)
     wait_for(run_folder / "child")

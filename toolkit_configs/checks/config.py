@@ -41,12 +41,14 @@ class ConfigReport:
     """All that a check of a config finds.
 
     Attributes:
+        job: as far as it can be read; None without a process.
         data: of the datasets, or None if the config cannot be read.
         memory: on the GPU, or None if unknown.
         disk: what the run will write, or None if the config cannot be read.
     """
 
     findings: tuple[Finding, ...]
+    job: Job | None = None
     data: DataFacts | None = None
     memory: MemoryEstimate | None = None
     disk: DiskNeed | None = None
@@ -112,7 +114,7 @@ def examine_config(
     job, wrong = job_of(read.document, path.name)
     findings += wrong
     if job is None or not job.trains:
-        return ConfigReport(tuple(findings))
+        return ConfigReport(tuple(findings), job)
     findings += key_findings(read.document, path.name)
     where = path.name
     found, data = data_findings(job, where, on_progress)
@@ -129,7 +131,7 @@ def examine_config(
         *_file_findings(job, where),
         *gpu_findings(job, memory, where),
     ]
-    return ConfigReport(tuple(findings), data, memory, need)
+    return ConfigReport(tuple(findings), job, data, memory, need)
 
 
 def raise_config_findings(findings: Sequence[Finding], what: str) -> None:

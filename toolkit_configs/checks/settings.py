@@ -15,7 +15,7 @@ from pathlib import Path
 
 from chromiq.dataset_builder.canvas.buckets import bucket_size_wh
 from chromiq.errors import Finding, Severity, UnsoundError
-from chromiq.models import MODELS, EditModel, model_of_arch
+from chromiq.models import EditModel, model_of_arch, model_of_hub_id
 from chromiq.photos.images import photo_size_wh
 from chromiq.photos.soundness import list_images
 from chromiq.toolkit_configs.schema.trainer_job import Dataset, Job, Process
@@ -146,10 +146,10 @@ def _model_findings(process: Process, where: str) -> Iterator[Finding]:
                 f"Did you mean {near[0]}?",
                 "warning",
             )
-    archs = [spec.arch for spec in MODELS.values() if spec.hub_id == model.name_or_path]
-    if archs and model.trainer_arch not in [each.split(":")[0] for each in archs]:
+    named = model_of_hub_id(model.name_or_path)
+    if named and model.trainer_arch != named.arch.split(":")[0]:
         message = f"{model.name_or_path} is not a {model.arch} model, so it cannot be loaded"
-        hint = f"Set it to {archs[0]}, or name another model."
+        hint = f"Set it to {named.arch}, or name another model."
         yield Finding("config.arch", f"{where}: model.arch", message, hint)
 
 

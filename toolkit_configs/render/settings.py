@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import pairwise
@@ -184,14 +185,8 @@ def text_setting(key: str, text: str, source: str) -> Setting:
     """A value that was written as text; text that is no YAML is used as it is where text is expected."""
     try:
         return Setting(key, load_yaml(text, _SettingLoader), text, source)
-    except ValueError as error:
-        return Setting(key, _Unreadable(str(error)), text, source)
-
-
-class _Unreadable(str):
-    """Text that YAML does not read; it holds YAML's reason."""
-
-    __slots__ = ()
+    except ValueError:
+        return Setting(key, text, text, source)
 
 
 def flat(
@@ -302,41 +297,27 @@ def _check_known(target: Any, section: str, name: str, setting: Setting) -> None
     raise UsageError(f"{setting.key}: AI-Toolkit reads no key {name!r}. {hint}")
 
 
-def _unreadable_reason(value: Any) -> str | None:
-    """YAML's reason for not reading a value, or None if it was read."""
-    return str(value) if isinstance(value, _Unreadable) else None
-
-
 def _assign_typed(target: BaseModel, name: str, setting: Setting) -> None:
     """Set a modelled key; where text is expected, it is used as written, such as ``yes`` or ``1e5``."""
-    before = getattr(target, name)
-    reason = _unreadable_reason(setting.value)
+    is_number = isinstance(getattr(target, name), int | float) and not isinstance(getattr(target, name), bool)
+    if is_number and isinstance(setting.value, bool):
+        raise _misfit(setting, "must be a number, not true or false")
     try:
-        if reason is None and not (isinstance(setting.value, bool) and _is_number(before)):
-            setattr(target, name, setting.value)
-            return
-        reason = reason or "must be a number, not true or false"
+        setattr(target, name, setting.value)
     except ValidationError as error:
-        reason = reason_of(error.errors()[0])
-    try:
-        if setting.text is not None and not _is_number(before):
-            setattr(target, name, setting.text)
-            return
-    except ValidationError:
-        pass  # the reason of the first attempt says more
-    raise _misfit(setting, reason)
+        with suppress(ValidationError):  # the reason of the first attempt says more
+            if setting.text is not None and not is_number:
+                setattr(target, name, setting.text)
+                return
+        raise _misfit(setting, reason_of(error.errors()[0])) from error
 
 
 def _value_of_kind(setting: Setting, kind: str) -> Any:
-    if _unreadable_reason(setting.value) is None and fits_kind(setting.value, kind):
+    if fits_kind(setting.value, kind):
         return setting.value
     if setting.text is not None and fits_kind(setting.text, kind):
         return setting.text
-    raise _misfit(setting, _unreadable_reason(setting.value) or f"expected {kind}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    raise _misfit(setting, f"expected {kind}")
 
 
 def _misfit(setting: Setting, reason: str) -> UsageError:

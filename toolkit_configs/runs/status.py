@@ -148,23 +148,6 @@ def follow(run: Path, every_s: float = 1.0) -> Iterator[RunStatus]:
         time.sleep(every_s)
 
 
-def ended(
-    record: RunRecord, run: Path, state: State, status: RunStatus, message: str | None = None
-) -> RunRecord:
-    """The final record of a run, with the digests of its checkpoints."""
-    saved = (path for path in find_checkpoints(run, record.name) if path.is_file())
-    digests = {path.name: sha256_file(path) for path in saved}
-    return replace(
-        record,
-        state=state,
-        ended=now(),
-        message=message,
-        checkpoints=digests,
-        steps_done=status.step,
-        seconds_per_step=status.seconds_per_step,
-    )
-
-
 def _record_and_alive(run: Path, heard_s: float) -> tuple[RunRecord, bool]:
     """A run's record and whether its process is alive; read again if it ends in between."""
     record = read_record(run)
@@ -207,8 +190,17 @@ class Session:
         self._on_status(self._status)
 
     def end(self, state: State, message: str | None, **values: str) -> None:
-        """Record the end; `values` go into the last event."""
-        self._record = ended(self._record, self._run, state, self._status, message)
+        """Record the end, with the digests of the checkpoints; `values` go into the last event."""
+        saved = (path for path in find_checkpoints(self._run, self._record.name) if path.is_file())
+        self._record = replace(
+            self._record,
+            state=state,
+            ended=now(),
+            message=message,
+            checkpoints={path.name: sha256_file(path) for path in saved},
+            steps_done=self._status.step,
+            seconds_per_step=self._status.seconds_per_step,
+        )
         # The record first, as followers read it after the last event.
         write_record(self._run, self._record)
         self.note(Event(state, {**values, **({"message": message} if message else {})}))

@@ -156,9 +156,9 @@ def read_source(toolkit: Path) -> TrainerSource:
     sections["process"] = process
     return TrainerSource(
         sections=sections,
-        archs=sorted(set(_archs(toolkit))),
+        archs=_class_words("arch", toolkit, "toolkit/models", *_EXTENSION_FOLDERS),
         legacy_archs=sorted(set(_legacy_archs(classes["ModelConfig"]))),
-        extension_processes=sorted(set(_uids(toolkit))),
+        extension_processes=_class_words("uid", toolkit, *_EXTENSION_FOLDERS),
         train_processes=sorted(_train_processes(toolkit)),
         optimizers=sorted(set(_optimizers(toolkit))),
         optimizer_prefixes=sorted(set(_optimizer_prefixes(toolkit))),
@@ -290,12 +290,14 @@ def _process_keys(tree: ast.AST) -> Iterator[tuple[str, ast.expr | None]]:
                     yield name.split(".")[0], node.args[1] if len(node.args) > 1 else None
 
 
-def _archs(toolkit: Path) -> Iterator[str]:
-    """What model classes call themselves: a class attribute ``arch``."""
-    for tree in _trees(toolkit, "toolkit/models", *_EXTENSION_FOLDERS):
+def _class_words(name: str, toolkit: Path, *folders: str) -> list[str]:
+    """What classes call themselves in an attribute: models in ``arch``, extensions in ``uid``."""
+    found: set[str] = set()
+    for tree in _trees(toolkit, *folders):
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
-                yield from _class_constants(node, "arch")
+                found |= set(_class_constants(node, name))
+    return sorted(found)
 
 
 def _legacy_archs(model_config: ast.ClassDef) -> Iterator[str]:
@@ -309,14 +311,6 @@ def _legacy_archs(model_config: ast.ClassDef) -> Iterator[str]:
 
 def _is_self_arch(node: ast.expr) -> bool:
     return isinstance(node, ast.Attribute) and node.attr == "arch"
-
-
-def _uids(toolkit: Path) -> Iterator[str]:
-    """What extensions call themselves: a class attribute ``uid``."""
-    for tree in _trees(toolkit, *_EXTENSION_FOLDERS):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef):
-                yield from _class_constants(node, "uid")
 
 
 def _train_processes(toolkit: Path) -> list[str]:

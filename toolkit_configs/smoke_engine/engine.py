@@ -34,21 +34,6 @@ _TARGET_MODULES = (
 )
 
 
-@dataclass(frozen=True)
-class TrainResult:
-    """A finished run.
-
-    Attributes:
-        steps: how many the run has done in total.
-        losses: of the steps that this call did.
-    """
-
-    run_folder: Path
-    final_checkpoint: Path
-    steps: int
-    losses: tuple[float, ...]
-
-
 @dataclass(frozen=True, eq=False)
 class _Batch:
     """One example as tensors: latents ``(1, C, h, w)``, loss weights, prompt embeddings."""
@@ -66,16 +51,16 @@ def train(
     *,
     resume: bool = False,
     seed: int | None = None,
-    on_step: Callable[[int, int, float], None] | None = None,
-    on_checkpoint: Callable[[int, Path], None] | None = None,
-) -> TrainResult:
-    """Train the job's LoRA; the caller holds the run folder's lock.
+    on_step: Callable[[int, float], None] = lambda *_: None,
+    on_checkpoint: Callable[[int, Path], None] = lambda *_: None,
+) -> Path:
+    """Train the job's LoRA and return its final checkpoint; the caller holds the run folder's lock.
 
     Args:
         job: as rendered; without a GPU `model.name_or_path` must be the folder of a tiny checkpoint.
         resume: continue from the newest checkpoint of the run.
         seed: of the LoRA's initial weights, the noise and the order of examples; 42 by default.
-        on_step: called with steps done, total steps and the loss.
+        on_step: called with steps done and the loss.
         on_checkpoint: called with the step and path of each checkpoint written.
 
     Raises:
@@ -106,7 +91,6 @@ def train(
         )
         start = _restore(run, job, parameters, optimizer, resume)
         batches = [_encode(pipeline, job, example, device) for example in examples]
-        losses: list[float] = []
         total = process.train.steps
         for step in range(start, total):
             chosen = _drawn(step, len(batches), process.train.batch_size, seed)
@@ -117,23 +101,17 @@ def train(
             loss.backward()
             torch.nn.utils.clip_grad_norm_(list(parameters.values()), 1.0)
             optimizer.step()
-            losses.append(float(loss.detach()))
-            done = step + 1
-            if not np.isfinite(losses[-1]):
-                raise UnsoundError(
-                    f"the loss became {losses[-1]} at step {done}; lower train.lr and start again"
-                )
-            if on_step:
-                on_step(done, total, losses[-1])
+            value, done = float(loss.detach()), step + 1
+            if not np.isfinite(value):
+                raise UnsoundError(f"the loss became {value} at step {done}; lower train.lr and start again")
+            on_step(done, value)
             if done % process.save.save_every == 0 or done == total or stopped:
-                path = _save_checkpoint(run, job, parameters, optimizer, done)
-                if on_checkpoint:
-                    on_checkpoint(done, path)
+                on_checkpoint(done, _save_checkpoint(run, job, parameters, optimizer, done))
             if stopped and done < total:
                 raise InterruptedRunError(
                     f"{run}: stopped at step {done} of {total}, saved; resume it to continue"
                 )
-    return TrainResult(run, run / f"{job.config.name}.safetensors", total, tuple(losses))
+    return run / f"{job.config.name}.safetensors"
 
 
 def _device_of(job: Job) -> str:
@@ -201,12 +179,14 @@ def _pixels(rgb: Any, size_wh: tuple[int, int]) -> Any:
     return torch.from_numpy(as_trained(rgb, size_wh).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
-def _drawn(step: int, count: int, batch_size: int, seed: int = SEED) -> list[int]:
+def _drawn(step: int, count: int, batch_size: int, seed: int) -> list[int]:
     """The examples of a step: each once per epoch, in an order drawn for the epoch."""
+
+    def order(epoch: int) -> Any:
+        return np.random.default_rng([seed, epoch]).permutation(count)
+
     places = range(step * batch_size, (step + 1) * batch_size)
-    orders = {place // count: None for place in places}
-    order = {epoch: np.random.default_rng([seed, epoch]).permutation(count) for epoch in orders}
-    return [int(order[place // count][place % count]) for place in places]
+    return [int(order(place // count)[place % count]) for place in places]
 
 
 def _load(name_or_path: str, device: str) -> Any:
@@ -257,7 +237,7 @@ def _encode(pipeline: Any, job: Job, example: dict[str, Path], device: str) -> _
 
 
 def _velocities(
-    transformer: Any, pipeline: Any, batch: _Batch, step: int, index: int, device: str, seed: int = SEED
+    transformer: Any, pipeline: Any, batch: _Batch, step: int, index: int, device: str, seed: int
 ) -> tuple[Any, Any]:
     """The velocity that the transformer predicts at a step, and the true one."""
     import torch

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from chromiq.documents import load_yaml, read_text, validation_findings
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import collision_key, safe_stem, write_text
-from chromiq.toolkit_configs.render.settings import Setting, assign
-from chromiq.toolkit_configs.runs.record import MOST_SEED
+from chromiq.toolkit_configs.render.settings import Setting, assign, text_setting
+from chromiq.toolkit_configs.runs.record import read_seed
 from chromiq.toolkit_configs.schema.config_file import dump_config
 from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, read_job, rename_run
 from chromiq.toolkit_configs.sweeps.local import CONFIGS
@@ -115,11 +115,12 @@ def _combine(base: Job, values: dict[str, Any]) -> Combination:
     seed = None
     for key, value in values.items():
         if key == SEED:
-            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_SEED:
-                raise UsageError(f"seed: {value!r} is not an integer from 0 to {MOST_SEED}. Fix the grid.")
-            seed = value
+            seed = read_seed({"SEED": str(value)})
             continue
-        assign(process, Setting(key, _number(value), str(value), f"grid {key}"))
+        setting = Setting(key, value, str(value), f"grid {key}")
+        if isinstance(value, str):  # YAML 1.1 reads 2e-4 as text
+            setting = text_setting(key, value, setting.source)
+        assign(process, setting)
     network, before = _job(document).process.network, base.process.network
     varied = network and before and network.linear != before.linear
     if network and before and varied and "network.linear_alpha" not in values:
@@ -136,13 +137,3 @@ def _job(document: dict[str, Any]) -> Job:
     raise_findings(findings, "the grid")
     assert job is not None  # without findings there is one
     return job
-
-
-def _number(value: Any) -> Any:
-    """YAML 1.1 reads 2e-4 as text."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
