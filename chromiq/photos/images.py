@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from chromiq.errors import Finding, UnsoundError
 from chromiq.files import write_bytes
 from chromiq.photos.colour_space import ColourSpace, eight_bits, srgb_profile
+from chromiq.photos.orientation import turned_upright
 from chromiq.photos.reader import MIN_SIDE_PX, PhotoFile, Pixels, open_photo
 from chromiq.photos.tiff import ICC, Entry, plain_directory, write_tiff
 from chromiq.records import BoolMask, FloatImage, RgbImage
@@ -146,30 +147,6 @@ def _photo(file: PhotoFile, least_wh: tuple[int, int] | None) -> Photo:
     return Photo(
         file, ColourSpace(None, space.stated_by) if converted else space, converted, assumed, least_wh
     )
-
-
-def turned_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Stored pixels ``(h, w, ...)`` as they are to be seen, after the EXIF standard's table.
-
-    >>> turned_upright(np.array([[1, 2], [3, 4]]), 6).tolist()
-    [[3, 1], [4, 2]]
-    """
-    if orientation == 1:
-        return np.ascontiguousarray(pixels)
-    if orientation >= 5:
-        pixels = np.swapaxes(pixels, 0, 1)
-    if orientation in {3, 4, 7, 8}:
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels[:, ::-1] if orientation in {2, 3, 6, 7} else pixels)
-
-
-def turned_back(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """The inverse of `turned_upright`.
-
-    >>> turned_back(turned_upright(np.array([[1, 2, 3], [4, 5, 6]]), 8), 8).tolist()
-    [[1, 2, 3], [4, 5, 6]]
-    """
-    return turned_upright(pixels, {6: 8, 8: 6}.get(orientation, orientation))
 
 
 def over_white(values: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:

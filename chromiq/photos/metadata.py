@@ -110,8 +110,10 @@ def metadata_of_tiff(path: Path, page: tifffile.TiffPage) -> Metadata:
 
 
 def metadata_of_avif(info: Mapping[Any, Any]) -> Metadata:
-    """All metadata of an AVIF, given the ``info`` that Pillow reads."""
-    return _with_exif(info.get("exif"), xmp=info.get("xmp"), profile=info.get("icc_profile"))
+    """All metadata of an AVIF as Pillow reads it, without the orientation, which is applied when decoding."""
+    found = _with_exif(info.get("exif"), xmp=info.get("xmp"), profile=info.get("icc_profile"))
+    found.exif.tags.pop(ORIENTATION, None)
+    return replace(found, exif_data=None)
 
 
 def _with_exif(exif: bytes | None, **others: Any) -> Metadata:

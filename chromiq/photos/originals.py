@@ -38,10 +38,10 @@ from chromiq.photos.images import (
     Photo,
     encode_lossless,
     over_white,
-    turned_back,
     vips_image,
 )
 from chromiq.photos.jpeg_blocks import changed_jpeg
+from chromiq.photos.orientation import turned_back
 from chromiq.photos.reader import tiff_page
 from chromiq.photos.tiff import plain_directory, rewritten, tiff_samples, write_tiff
 from chromiq.records import BoolMask

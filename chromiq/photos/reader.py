@@ -46,6 +46,7 @@ from chromiq.photos.metadata import (
     read_metadata,
     resolution,
 )
+from chromiq.photos.orientation import turned_upright
 from chromiq.photos.tiff import tiff_samples, widened
 
 # libvips caches results by file name, but a file may be overwritten.
@@ -403,14 +404,21 @@ def _avif_header(path: Path) -> tuple[PhotoFile, int]:
                 "it has a clap box, and cropping on display is not supported",
                 _EXPORT,
             )
-        # Pillow sets EXIF's orientation from the irot and imir boxes, which outrank it.
-        metadata = metadata_of_avif(image.info)
         kind: Kind = "grey" if image.mode in {"L", "LA"} else "rgb"
-        return PhotoFile(path, "AVIF", image.size, kind, metadata), getattr(image, "n_frames", 1)
+        size_wh = image.size[::-1] if _avif_orientation(image) >= 5 else image.size
+        metadata = metadata_of_avif(image.info)
+        return PhotoFile(path, "AVIF", size_wh, kind, metadata), getattr(image, "n_frames", 1)
+
+
+def _avif_orientation(image: Image.Image) -> int:
+    """The orientation by the irot and imir boxes, which Pillow writes into EXIF over its own."""
+    return int(image.getexif().get(Tag.Orientation, 1))
 
 
 def _avif_pixels(path: Path, kind: Kind) -> Pixels:
-    values = imagecodecs.avif_decode(path.read_bytes())
+    with Image.open(path, formats=("AVIF",)) as image:
+        orientation = _avif_orientation(image)
+    values = turned_upright(imagecodecs.avif_decode(path.read_bytes()), orientation)
     if values.dtype == np.uint16:  # Pillow would reduce them to 8 bits
         flags = _box_headers(path).partition(b"av1C")[2][2:3]
         values = widened(values, 12 if flags and flags[0] & 0x20 else 10)
@@ -460,14 +468,16 @@ def _tiff_header(path: Path) -> tuple[PhotoFile, int]:
 
 def _refuse_other_tiff(path: Path, page: tifffile.TiffPage) -> None:
     """Refuse camera raw files and pixel formats whose colours would be a guess."""
+    if isinstance(page.bitspersample, tuple):
+        raise _unsound("photo.depth", path, "its channels differ in bit depth", _EIGHT_OR_16_BITS)
     photometric, compression, bits = int(page.photometric), int(page.compression), page.bitspersample
-    stored_bytes = page.imagewidth * page.imagelength * page.samplesperpixel * bits // 8
+    stored_bytes = int(page.imagewidth) * int(page.imagelength) * page.samplesperpixel * bits // 8
     code, message, hint = "photo.depth", "", _EIGHT_OR_16_BITS
     jpeg = compression == COMPRESSION.JPEG
     if photometric in _RAW_PHOTOMETRICS or _is_camera_raw(page.parent):
         code, message, hint = "photo.unreadable", "it is a camera raw file", _DEVELOP
     elif int(page.sampleformat) == 3:
-        message = "it holds floating-point values, and what is white is unknown"
+        message = "it holds floating-point values, whose range is unknown"
     elif bits > 16 or int(page.sampleformat) != 1:
         message = f"it holds {bits}-bit integers"
     elif int(page.planarconfig) not in {1, 2}:

@@ -235,8 +235,12 @@ def test_a_rotated_avif_is_read_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # Pillow writes it as an irot box
     Image.fromarray(PHOTO).save(tmp_path / "in.avif", quality=100, subsampling="4:4:4", exif=exif)
-    difference = np.abs(read_photo(tmp_path / "in.avif").values - np.rot90(PHOTO, -1).astype(int))
-    assert difference.max() <= 8
+    photo = read_photo(tmp_path / "in.avif")
+    assert np.abs(photo.values - np.rot90(PHOTO, -1).astype(int)).max() <= 8
+    write_changed(tmp_path / "out.png", photo, photo.values)
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.size == PHOTO.shape[:2]
+        assert 0x0112 not in image.getexif()
 
 
 @pytest.mark.parametrize("subsampling", ["4:2:0", "4:2:2", "4:4:4", "4:0:0"])

@@ -12,7 +12,7 @@ from chromiq.errors import UnsoundError
 from chromiq.photos.containers import jpeg_frame
 from chromiq.photos.images import read_photo
 from chromiq.photos.originals import write_changed
-from chromiq.photos.reader import tiff_page
+from chromiq.photos.reader import open_photo, tiff_page
 from chromiq.photos.tiff import read_directory, tiff_samples
 
 CHANNELS = np.dstack([DEEP, DEEP[::-1]])
@@ -89,6 +89,15 @@ def test_strips_that_all_lie_in_the_same_place_are_refused(tmp_path):
         tags["StripByteCounts"].overwrite([path.stat().st_size - 8] * len(PHOTO), dtype="I")
     with pytest.raises(UnsoundError, match="overlap"):
         read_photo(path)
+
+
+def test_channels_of_different_depths_are_refused_by_the_header(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, PHOTO, photometric="rgb")
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages[0].tags["BitsPerSample"].overwrite((8, 8, 16))
+    with pytest.raises(UnsoundError, match="channels differ in bit depth"):
+        open_photo(path)
 
 
 def test_an_unknown_arrangement_of_planes_is_refused(tmp_path):
