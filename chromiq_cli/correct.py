@@ -332,10 +332,11 @@ def _show_pairs(inputs: BatchInputs, out: Path | None, *, as_json: bool) -> NoRe
         for pair in found.pairs:
             print_line(f"{pair.key}: {pair.still_life} -> {pair.on_model}")
         for path in found.leftover:
-            print_line(f"in no pair: {path}")
+            print_line(f"other file: {path}")
         photos = counted(len(found.pairs), "photo")
         garments = counted(len({pair.still_life for pair in found.pairs}), "garment")
-        print_line(f"{photos} of {garments}; {counted(len(found.leftover), 'file')} in no pair")
+        faults = counted(len(errors_of(found.findings)), "error")
+        print_line(f"{photos} of {garments}; {faults}; {counted(len(found.leftover), 'other file')}")
     if found.must_stop:
         say(f"chromiq: {found.error(inputs.source)}")
     raise typer.Exit(EXIT_UNSOUND if found.must_stop else EXIT_SKIPPED if found.has_faults else EXIT_DONE)

@@ -135,7 +135,7 @@ class BatchCheck:
         """What a batch raises that must stop: all findings, and whether skipping them would help."""
         text = f"{source}: {counted(len(errors_of(self.findings)), 'fault')}"
         if self.pairs:
-            text += f"; {counted(len(self.pairs), 'photo')} can be corrected if the bad ones are skipped"
+            text += f"; {counted(len(self.pairs), 'photo')} can be corrected with `skip_bad`"
         return UnsoundError(text, self.findings)
 
 

@@ -16,7 +16,13 @@ import numpy as np
 
 from chromiq.dataset_builder.canvas.buckets import RESOLUTION, as_trained, bucket_size_wh, cut_off_wh
 from chromiq.dataset_builder.canvas.loss_mask import LossMask
-from chromiq.dataset_builder.segmenters.doubts import DOUBTFUL_BELOW, in_words, is_doubtful, what_to_do
+from chromiq.dataset_builder.segmenters.doubts import (
+    DOUBTFUL_BELOW,
+    LEFT_OUT_BELOW,
+    in_words,
+    is_doubtful,
+    what_to_do,
+)
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding
 from chromiq.files import sha256_file
@@ -209,7 +215,8 @@ def remove_review(folder: Path, key: str) -> None:
 def doubt_finding(pair: PhotoPair, confidence: float, reasons: tuple[str, ...], *, kept: bool) -> Finding:
     """The report of a doubtful pair: a warning if it is kept, an error if it was left out."""
     picture = DatasetLayout(Path()).review_picture(pair.key).as_posix()
-    message = f"mask confidence {confidence:.2f} is below {DOUBTFUL_BELOW}: {in_words(reasons)}"
+    bar = DOUBTFUL_BELOW if kept else LEFT_OUT_BELOW
+    message = f"mask confidence {confidence:.2f} is below {bar}: {in_words(reasons)}"
     look = " ".join(filter(None, (f"Look at {picture}.", what_to_do(reasons))))
     hint = f"{look} Pass a better mask with `masks`"
     if kept:

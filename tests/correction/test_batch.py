@@ -354,8 +354,8 @@ def test_a_dry_run_shows_what_matches_and_writes_nothing(catalogue):
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0].endswith(f"{pairs / 'still-life1.png'} -> {pairs / 'on_model1.png'}")
-    assert lines[2] == f"in no pair: {pairs / 'moodboard.png'}"
-    assert lines[3] == "2 photos of 2 garments; 1 file in no pair"
+    assert lines[2] == f"other file: {pairs / 'moodboard.png'}"
+    assert lines[3] == "2 photos of 2 garments; 0 errors; 1 other file"
     assert not (catalogue / "out").exists()
 
 
@@ -386,7 +386,7 @@ def test_a_dry_run_answers_with_the_exit_code_of_the_run(chromiq, catalogue, tmp
     assert chromiq(*given, "--dry-run").code == code
     assert chromiq(*given).code == code
     if spoil == "on_model1.png" and not words:
-        assert "1 fault; 1 photo can be corrected if the bad ones are skipped" in chromiq(*given).err
+        assert "1 fault; 1 photo can be corrected with --skip-bad" in chromiq(*given).err
     assert "Pass it as --batch" in chromiq("correct", pairs, "--out", out).err
 
 
