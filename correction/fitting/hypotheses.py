@@ -59,7 +59,6 @@ class Hypotheses:
         lab: ``(H, P, 3)`` float32 Lab, what they are by each hypothesis.
         log_weight: ``(H,)``.
         labels: ``(P,)`` the dye of each pixel, 0..K-1.
-        nothing: ``(H,)`` bool, whether it says that nothing is wrong.
         flat: ``(F, 3)`` Lab, a few pixels that stand for all of the still-life's.
         flat_labels: ``(F,)`` the dye of each.
     """
@@ -68,7 +67,6 @@ class Hypotheses:
     lab: FloatImage
     log_weight: FloatImage
     labels: NDArray[np.intp]
-    nothing: BoolMask
     flat: FloatImage
     flat_labels: NDArray[np.intp]
 
@@ -122,13 +120,11 @@ def hypotheses(wanted_lab: FloatImage, seen_lab: FloatImage, tolerances: Toleran
         for lab, log_weight in _whole_garment(flat.part(kept_flat), seen, kept_seen, tolerances, space):
             found.append((lab, log_weight + log_prior))
     moved, log_weight = _one_dye(flat, seen, tolerances, space)
-    labs = np.concatenate([*(lab for lab, _ in found), moved])
     return Hypotheses(
         seen=seen.lab,
-        lab=labs,
+        lab=np.concatenate([*(lab for lab, _ in found), moved]),
         log_weight=np.concatenate([*(log_weight for _, log_weight in found), log_weight]),
         labels=seen.labels,
-        nothing=(labs == seen.lab.astype(np.float32)).all(axis=(1, 2)),
         flat=flat.lab,
         flat_labels=flat.labels,
     )
