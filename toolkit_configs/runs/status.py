@@ -127,7 +127,10 @@ class Follower:
         status = self._status
         for event in self._reader.new():
             status = after_event(status, event, self._run)
-        record, alive = _record_and_alive(self._run, status.heard_s)
+        record = read_record(self._run)
+        alive = record.state == "running" and _is_alive(record, status.heard_s)
+        if not alive:
+            record = read_record(self._run)  # it may have ended in between
         found = find_checkpoints(self._run, record.name)
         newest = found[-1] if found else None
         self._status = replace(status, record=record, checkpoint=newest, alive=alive)
@@ -148,14 +151,8 @@ def follow(run: Path, every_s: float = 1.0) -> Iterator[RunStatus]:
         time.sleep(every_s)
 
 
-def _record_and_alive(run: Path, heard_s: float) -> tuple[RunRecord, bool]:
-    """A run's record and whether its process is alive; read again if it ends in between."""
-    record = read_record(run)
-    alive = record.state == "running" and _seems_alive(record, heard_s)
-    return (record, alive) if alive else (read_record(run), False)
-
-
-def _seems_alive(record: RunRecord, heard_s: float) -> bool:
+def _is_alive(record: RunRecord, heard_s: float) -> bool:
+    """Whether the process of a run is running, as far as this machine can see."""
     if record.host in ("", host()):
         return is_running(record.process, record.started)
     return time.time() - heard_s < _SILENT_S

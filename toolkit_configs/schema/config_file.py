@@ -121,18 +121,14 @@ def _with_name(document: Any) -> tuple[Any, str | None]:
     try:
         text = json.dumps(document)
     except (TypeError, ValueError) as error:
-        return _plain(document), f"holds a value that AI-Toolkit cannot store ({error})"
+        plain = json.loads(json.dumps(document, default=str, skipkeys=True))
+        return plain, f"holds a value that AI-Toolkit cannot store ({error})"
     if not isinstance(name, str):
         return json.loads(text), None
     try:
         return json.loads(text.replace("[name]", name)), None
     except ValueError:
         return json.loads(text), f"the name {name!r} breaks the texts that hold [name]"
-
-
-def _plain(value: Any) -> Any:
-    """Dates and other values that JSON lacks, as text."""
-    return json.loads(json.dumps(value, default=str, skipkeys=True))
 
 
 def _repeated_keys(text: str, where: str) -> list[Finding]:

@@ -7,7 +7,6 @@ reads may be added; `assign` checks them. What others wrote is read by
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -159,11 +158,6 @@ class RenderedJob(_Section):
     def process(self) -> RenderedProcess:
         """The process that trains."""
         return self.config.process[0]
-
-    @property
-    def run_folder(self) -> Path:
-        """Where checkpoints go."""
-        return Path(self.process.training_folder) / self.config.name
 
 
 NOTES: dict[str, str] = {

@@ -14,7 +14,6 @@ import ast
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -50,7 +49,7 @@ _SECTIONS = {
 }
 # Read by whoever chooses the process, or written by the trainer's own interface for itself.
 _OF_THE_JOB = ("type", "name", "device")
-_FILE = "trainer.json"
+SOURCE_FILE = Path(__file__).with_name("trainer.json")
 _KINDS = frozenset({"bool", "int", "float", "str", "list", "dict"})
 _UNKNOWN_KIND = "any"
 
@@ -113,8 +112,7 @@ class TrainerSource(BaseModel):
 @cache
 def pinned_source() -> TrainerSource:
     """What the pinned commit's source says, as committed."""
-    text = files("chromiq.toolkit_configs.schema").joinpath(_FILE).read_text(encoding="utf-8")
-    return TrainerSource.model_validate_json(text)
+    return TrainerSource.model_validate_json(SOURCE_FILE.read_text(encoding="utf-8"))
 
 
 def section_keys(section: str) -> Mapping[str, Key]:
@@ -189,11 +187,6 @@ def differences(before: TrainerSource, after: TrainerSource) -> list[str]:
         lines += [f"{field}: new {name}" for name in sorted(has - had)]
         lines += [f"{field}: removed {name}" for name in sorted(had - has)]
     return lines
-
-
-def source_file() -> Path:
-    """The committed file."""
-    return Path(__file__).with_name(_FILE)
 
 
 def _change(old: Key, new: Key) -> str:

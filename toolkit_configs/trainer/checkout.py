@@ -6,10 +6,10 @@ import json
 import os
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from chromiq.errors import ChromiqError, Finding
+from chromiq.errors import ChromiqError, Finding, errors_of
 from chromiq.files import sha256_text
 from chromiq.toolkit_configs.schema.trainer_source import pinned_source
 from chromiq.toolkit_configs.trainer.devices import device_environment
@@ -44,7 +44,7 @@ class ToolkitInfo:
         dirty: whether its files were changed; None if unknown.
         changes_sha256: digest of the changes, None without any.
         python: the interpreter of its environment, or None without one.
-        problem: what keeps it from training and how to fix that, or None.
+        problem: the first error of `toolkit_findings`, or None.
         behind: how many commits the pinned one is behind the remote's main branch, as last fetched; None if
             the checkout has no remote.
     """
@@ -86,18 +86,24 @@ def require_toolkit() -> tuple[Path, Path]:
         ChromiqError: if either is missing; the message names the command that installs it.
     """
     folder = toolkit_folder()
+    python = toolkit_python(folder)
+    if missing := _missing(folder):
+        raise ChromiqError.of(missing)
+    assert python is not None  # without it something is missing
+    return folder, python
+
+
+def _missing(folder: Path) -> Finding | None:
     if not (folder / "run.py").is_file():
         hint = (
             f"Fetch it with '{BRING_COMMAND}' in chromiq's checkout, or set CHROMIQ_AI_TOOLKIT to a checkout "
             f"of it; then run '{SETUP_COMMAND}'."
         )
-        raise ChromiqError.of(Finding("toolkit.missing", str(folder), "AI-Toolkit is missing", hint))
-    python = toolkit_python(folder)
-    if python is None:
+        return Finding("toolkit.missing", str(folder), "AI-Toolkit is missing", hint)
+    if toolkit_python(folder) is None:
         message = f"AI-Toolkit has no environment in {ENVIRONMENT}/"
-        hint = f"Create it with '{SETUP_COMMAND}'."
-        raise ChromiqError.of(Finding("toolkit.environment", str(folder), message, hint))
-    return folder, python
+        return Finding("toolkit.environment", str(folder), message, f"Create it with '{SETUP_COMMAND}'.")
+    return None
 
 
 def toolkit_info(device: str = "cuda") -> ToolkitInfo:
@@ -119,19 +125,7 @@ def toolkit_info(device: str = "cuda") -> ToolkitInfo:
     answer = _output([str(python), "-c", _ASK], folder, device) if python else None
     # Libraries may print before the answer.
     known = json.loads(answer.splitlines()[-1]) if answer else {"device": None, "versions": {}}
-    problem = None
-    try:
-        require_toolkit()
-        if not answer:
-            problem = f"{python}: its libraries cannot be imported. Run '{SETUP_COMMAND}'."
-        elif commit and commit != PINNED_COMMIT:
-            problem = (
-                f"{folder}: AI-Toolkit is at {commit[:12]}, not at {PINNED_COMMIT[:12]}. "
-                f"Run '{SETUP_COMMAND}' to check out that commit."
-            )
-    except ChromiqError as error:
-        problem = str(error)
-    return ToolkitInfo(
+    info = ToolkitInfo(
         folder=str(folder),
         present=present,
         commit=commit,
@@ -141,18 +135,21 @@ def toolkit_info(device: str = "cuda") -> ToolkitInfo:
         python=str(python) if python else None,
         versions=known["versions"],
         device=known["device"],
-        problem=problem,
+        problem=None,
         behind=int(behind) if behind and behind.isdecimal() else None,
     )
+    faults = errors_of(toolkit_findings(info))
+    return replace(info, problem=str(faults[0])) if faults else info
 
 
 def toolkit_findings(info: ToolkitInfo) -> list[Finding]:
-    """Reasons not to train with this checkout: another commit, changed files.
-
-    Args:
-        info: of a trainer without a problem.
-    """
+    """Reasons not to train with this checkout."""
+    if missing := _missing(Path(info.folder)):
+        return [missing]
     findings = []
+    if not info.versions:
+        message, hint = "the trainer's libraries cannot be imported", f"Run '{SETUP_COMMAND}'."
+        findings.append(Finding("toolkit.environment", str(info.python), message, hint))
     if info.commit != PINNED_COMMIT:
         message = f"AI-Toolkit is at {(info.commit or 'an unknown commit')[:17]}, not at {PINNED_COMMIT[:12]}"
         hint = (

@@ -208,24 +208,6 @@ class LossLog:
             yield Event("step", values, wall_time_s)
 
 
-class Samples:
-    """Sample images written since the last poll."""
-
-    def __init__(self, run: Path) -> None:
-        self._folder = run / "samples"
-        self._seen = set(self._files())
-
-    def new(self) -> Iterator[Event]:
-        """An event for each image that is new."""
-        for path in self._files():
-            if path not in self._seen:
-                self._seen.add(path)
-                yield Event("sample", {"file": f"samples/{path.name}"})
-
-    def _files(self) -> list[Path]:
-        return sorted(self._folder.glob("*.*")) if self._folder.is_dir() else []
-
-
 def memory_event(process: int, device: str = "cuda") -> Event:
     """Main memory held by a process and its children, and memory in use on its GPU by any process.
 
@@ -305,7 +287,8 @@ class Watcher:
         self._launch = launch
         self._on_event = on_event
         self._log = LossLog(launch.run_folder)
-        self._samples = Samples(launch.run_folder)
+        self._samples = launch.run_folder / "samples"
+        self._seen = set(self._samples.glob("*.*"))
         self._logs_steps = False
         self._warned: set[str] = set()
         self._polled_s = self._memory_read_s = 0.0
@@ -353,8 +336,9 @@ class Watcher:
             self._logs_steps = True
             self._last_output_s = now
             self._take(step)
-        for sample in self._samples.new():
-            self._on_event(Event(sample.kind, {**sample.values, "step": self.step}, sample.time_s))
+        for sample in sorted({*self._samples.glob("*.*")} - self._seen):
+            self._seen.add(sample)
+            self._on_event(Event("sample", {"file": f"samples/{sample.name}", "step": self.step}))
         if now - self._memory_read_s >= _MEMORY_EVERY_S and not at_once:
             self._memory_read_s = now
             memory = memory_event(process, self._launch.job.process.device)

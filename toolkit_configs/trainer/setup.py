@@ -17,7 +17,6 @@ import tarfile
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,11 +29,11 @@ from chromiq.sample_catalogue.catalogue import write_catalogue
 from chromiq.toolkit_configs.launch import train_config
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.schema.trainer_source import (
+    SOURCE_FILE,
     TrainerSource,
     differences,
     pinned_source,
     read_source,
-    source_file,
 )
 from chromiq.toolkit_configs.smoke_engine import tiny_checkpoint
 from chromiq.toolkit_configs.trainer.checkout import (
@@ -54,7 +53,8 @@ Say = Callable[[str], None]
 
 _LOG = "chromiq-setup.log"
 _STAMP = "chromiq-installed.txt"
-_DATA = files("chromiq.toolkit_configs.trainer.environment")
+CONSTRAINTS = Path(__file__).with_name("environment") / "constraints.txt"
+"""The versions that the trainer was tested with."""
 # Its README installs these by hand, before its requirements.
 _FROM_ITS_README = ("torch", "torchvision", "torchaudio")
 _GIT = re.compile(r"^git\+.*/(?P<name>[\w.-]+?)(\.git)?(@\S+)?$")
@@ -135,20 +135,15 @@ def requirements(folder: Path) -> list[str]:
             found.append(f"{git['name']}=={pins()[git['name']]}")
         else:
             raise ChromiqError(
-                f"{folder / 'requirements.txt'}: {line} is not pinned in {constraints_file()}. "
+                f"{folder / 'requirements.txt'}: {line} is not pinned in {CONSTRAINTS}. "
                 f"Pin {git['name']} there."
             )
     return found
 
 
-def constraints_file() -> Path:
-    """The versions that the trainer was tested with."""
-    return Path(str(_DATA.joinpath("constraints.txt")))
-
-
 def pins() -> dict[str, str]:
     """Package name to version, of the constraints file."""
-    lines = constraints_file().read_text(encoding="utf-8").splitlines()
+    lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
     return dict(line.split("==") for line in lines if line and not line.startswith("#"))
 
 
@@ -159,7 +154,7 @@ def install(python: Path, folder: Path, say: Say) -> None:
         ChromiqError: if pip fails; its last line is in the message.
     """
     wanted = "\n".join(requirements(folder))
-    digest = sha256_text(wanted + constraints_file().read_text(encoding="utf-8"))
+    digest = sha256_text(wanted + CONSTRAINTS.read_text(encoding="utf-8"))
     environment = folder / ENVIRONMENT
     stamp = environment / _STAMP
     if stamp.is_file() and stamp.read_text(encoding="utf-8").strip() == digest:
@@ -168,7 +163,7 @@ def install(python: Path, folder: Path, say: Say) -> None:
     write_text(listed, wanted + "\n")
     say(f"installing {len(pins())} packages, about 3 GB on a CPU; the log is {environment / _LOG}")
     pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
-    command = [*pip, "--requirement", str(listed), "--constraint", str(constraints_file())]
+    command = [*pip, "--requirement", str(listed), "--constraint", str(CONSTRAINTS)]
     seen = 0
     last = ""
     with (
@@ -217,7 +212,7 @@ def fix_cpu_build(python: Path) -> bool:
     if done.returncode or lines[-1] != "cpu":
         return False
     site = Path(lines[-2])
-    module = _DATA.joinpath("chromiq_cpu_torch.py").read_text(encoding="utf-8")
+    module = CONSTRAINTS.with_name("chromiq_cpu_torch.py").read_text(encoding="utf-8")
     write_text(site / "chromiq_cpu_torch.py", module)
     write_text(site / "chromiq_cpu_torch.pth", "import chromiq_cpu_torch\n")
     for pattern in _NEEDS_CUDA:
@@ -277,8 +272,8 @@ def update_toolkit(commit: str, *, dry_run: bool = False, say: Say = lambda _: N
         raise UnsoundError(f"{folder}: AI-Toolkit has changed files. Run 'git -C {folder} stash' first.")
     say(f"checking out {after[:12]}")
     _git(folder, "checkout", "--quiet", "--detach", after)
-    write_text(source_file(), source.as_text())
-    return Update(before.commit, after, lines, source_file())
+    write_text(SOURCE_FILE, source.as_text())
+    return Update(before.commit, after, lines, SOURCE_FILE)
 
 
 def _source_at(folder: Path, commit: str) -> TrainerSource:

@@ -36,7 +36,7 @@ def checkout(tmp_path, monkeypatch):
     written = tmp_path / "trainer.json"
     monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(folder))
     monkeypatch.setattr(setup, "pinned_source", lambda: known)
-    monkeypatch.setattr(setup, "source_file", lambda: written)
+    monkeypatch.setattr(setup, "SOURCE_FILE", written)
     monkeypatch.setattr("chromiq.toolkit_configs.trainer.checkout.PINNED_COMMIT", first)
     return folder, written, first, git(remote, "rev-parse", "HEAD"), git
 
