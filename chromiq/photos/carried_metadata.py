@@ -1,8 +1,7 @@
-"""What of a photo's metadata is carried on once pixels have changed, block by block.
+"""Decide which metadata is kept when the pixels of a photo have changed.
 
-The owner's words (EXIF, GPS, IPTC, XMP, clipping paths, comments, resolution) are kept. What describes the
-old pixels is dropped and named: thumbnails, previews, layers, gain maps, indexes of second pictures,
-signatures.
+EXIF, GPS, IPTC, XMP, clipping paths, comments and resolution are kept. Metadata that describes the old pixels
+is dropped and reported: thumbnails, previews, layers, gain maps, indexes of secondary images, signatures.
 """
 
 from __future__ import annotations
@@ -12,6 +11,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from PIL.ExifTags import Base as Tag
 
 from chromiq.photos.containers import Block
 from chromiq.photos.metadata import (
@@ -32,7 +33,6 @@ from chromiq.photos.metadata import (
     Y_RESOLUTION,
     Metadata,
     dots_of_directory,
-    parsed_exif,
     png_xmp,
 )
 from chromiq.photos.tiff import (
@@ -51,26 +51,29 @@ from chromiq.photos.tiff import (
     read_directory,
     write_tiff,
 )
-from chromiq.photos.xmp import without_pictures
+from chromiq.photos.xmp import without_images
 
 _XMP_MORE_HEAD = b"http://ns.adobe.com/xmp/extension/\0"
 _GAIN_MAP_HEAD = b"urn:iso:std:iso:ts:21496:-1\0"
 _APP11, _APP14, _COMMENT = b"\xeb", b"\xee", b"\xfe"
 _SEGMENT_ROOM = 65_533
-# Of a TIFF's or EXIF's first directory: what speaks of the photo and not of how its pixels are stored.
+# Tags of IFD0 that describe the photo and not how its pixels are stored.
 _ABOUT = frozenset(
-    {269, 270, 271, 272, ORIENTATION, X_RESOLUTION, Y_RESOLUTION, 285, RESOLUTION_UNIT, 305, 306, 315, 316}
-    | {18246, 18249, 33432, EXIF_IFD, GPS_IFD, 40091, 40092, 40093, 40094, 40095}
-)
-# How pixels are stored.
+    {
+        Tag.DocumentName, Tag.ImageDescription, Tag.Make, Tag.Model, Tag.Orientation, Tag.XResolution,
+        Tag.YResolution, Tag.PageName, Tag.ResolutionUnit, Tag.Software, Tag.DateTime, Tag.Artist,
+        Tag.HostComputer, Tag.Rating, Tag.RatingPercent, Tag.Copyright, Tag.ExifOffset, Tag.GPSInfo,
+        Tag.XPTitle, Tag.XPComment, Tag.XPAuthor, Tag.XPKeywords, Tag.XPSubject,
+    }
+)  # fmt: skip
+# Tags that describe how pixels are stored.
 _STRUCTURE = frozenset(
     {*range(254, 269), 273, *range(277, 285), *range(288, 294), 297, 301, *range(317, 330)}
     | {*range(332, 348), *range(512, 522), *range(529, 533), 32997, 32998, 50838}
 )
-_MAKER_NOTE = 37500
-_MAKE, _TEXTS = 271, frozenset({269, 270, 305, 315, 33432})
-_DESCRIBES_PIXELS = {37724: "Photoshop layers", 330: "previews", 52545: "C2PA signature"}
-# Chunks of a PNG or WebP that are the encoder's own, that state colours, and that are read by name.
+_TEXTS = frozenset({Tag.DocumentName, Tag.ImageDescription, Tag.Software, Tag.Artist, Tag.Copyright})
+_DESCRIBES_PIXELS = {37724: "Photoshop layers", Tag.SubIFDs: "previews", 52545: "C2PA signature"}
+# PNG and WebP chunks that the encoder writes, that state the colour space, and that are handled by name.
 _PIXEL_CHUNKS = frozenset(
     {b"IHDR", b"IDAT", b"IEND", b"PLTE", b"tRNS", b"bKGD", b"hIST", b"sBIT"}
     | {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF"}
@@ -78,22 +81,26 @@ _PIXEL_CHUNKS = frozenset(
 _COLOUR_CHUNKS = frozenset({b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP"})
 _COMMON_CHUNKS = frozenset({b"eXIf", b"pHYs", b"EXIF", b"XMP ", b"ICCP"})
 _RESOURCE_MARKS = frozenset({b"8BIM", b"MeSa", b"PHUT", b"AgHg", b"DCSR"})
-_THUMBNAIL_RESOURCES = frozenset({0x0409, 0x040C})
-_IPTC_RESOURCE, _IPTC_DIGEST, _EXIF_RESOURCE = 0x0404, 0x0425, 0x0422
+_STALE_RESOURCES = {
+    0x0409: "Photoshop thumbnail",
+    0x040C: "Photoshop thumbnail",
+    0x0422: "EXIF copy among Photoshop resources",
+}
+_IPTC_RESOURCE, _IPTC_DIGEST = 0x0404, 0x0425
 _CLIPPING_PATHS = range(0x07D0, 0x0BB7)
 
 
 @dataclass
 class Carried:
-    """Metadata on its way into a new file, and the names of the blocks that were kept and dropped on it.
+    """Builds the metadata of a new file and records what was kept and dropped.
 
     Attributes:
-        source: what the photo's file says.
-        profile: the ICC profile to write; None for none.
+        source: the metadata of the original.
+        profile: the ICC profile to write, or None.
         to_srgb: whether the pixels were converted to sRGB.
-        kept: names for the user.
-        dropped: likewise.
-        notes: what else is other than it was, such as the compression.
+        kept: names of what was kept, for the user.
+        dropped: names of what was dropped, for the user.
+        notes: other differences, such as the compression.
     """
 
     source: Metadata
@@ -104,25 +111,25 @@ class Carried:
     notes: list[str] = field(default_factory=list)
 
     def keep(self, name: str) -> None:
-        """Note what was kept."""
+        """Record the name of something kept."""
         if name not in self.kept:
             self.kept.append(name)
 
     def drop(self, name: str) -> None:
-        """Note what was not."""
+        """Record the name of something dropped."""
         if name not in self.dropped:
             self.dropped.append(name)
 
     def _lose(self, *names: str) -> None:
-        """Note that what was kept so far is dropped."""
+        """Move names from `kept` to `dropped`."""
         for name in set(names) & set(self.kept):
             self.kept.remove(name)
             self.drop(name)
 
-    # ------------------------------------------------------------ into the same format
+    # ------------------------------------------------------------ to the same format
 
     def jpeg_to_jpeg(self) -> list[Block]:
-        """All segments of a JPEG, cleaned, in their order."""
+        """The segments for a JPEG made from a JPEG, in their order."""
         kept = _icc_segments(self.profile) if self.to_srgb else []
         for block in self.source.blocks:
             kind, payload = block.kind, block.payload
@@ -137,7 +144,7 @@ class Carried:
                     kept.append(block)
                     self.keep("ICC profile")
             elif kind == APP13 and payload.startswith(PHOTOSHOP_HEAD):
-                continue  # below, as one resource may be spread over several segments
+                continue  # added below: a resource may span several segments
             elif stale := _stale_segment(block):
                 self.drop(stale)
             elif name := _other_block(block):
@@ -148,15 +155,15 @@ class Carried:
         return kept + _photoshop_segments(self.resources(self.source.photoshop))
 
     def png_to_png(self) -> list[Block]:
-        """The chunks of a PNG that may be copied when pixels have changed."""
+        """The chunks for a PNG made from a PNG."""
         kept = [_icc_chunk(self.profile)] if self.profile and self.to_srgb else []
         for block in self.source.blocks:
             kind = block.kind
-            if kind == b"bKGD":  # of six bytes, it is a colour of as many bits as are written
+            if kind == b"bKGD":  # six bytes are RGB, which is also what is written
                 kept += [block] if len(block.payload) == 6 else []
                 (self.keep if len(block.payload) == 6 else self.drop)("background colour")
             elif kind in _PIXEL_CHUNKS:
-                continue  # the encoder's own, or bound to a palette
+                continue  # written by the encoder, or tied to a palette
             elif kind in _COLOUR_CHUNKS:
                 if not self.to_srgb:
                     kept.append(block)
@@ -177,7 +184,7 @@ class Carried:
         return kept
 
     def tiff_to_tiff(self) -> Directory:
-        """All tags of a TIFF, cleaned."""
+        """The tags for a TIFF made from a TIFF."""
         kept = self.source.exif.without()
         for tag, name in _DESCRIBES_PIXELS.items():
             if kept.tags.pop(tag, None):
@@ -193,10 +200,10 @@ class Carried:
                 self.keep(name)
         return kept
 
-    # ------------------------------------------------------------ into another format
+    # ------------------------------------------------------------ to another format
 
     def to_jpeg(self) -> list[Block]:
-        """The segments of a JPEG, of a photo of another format."""
+        """The segments for a JPEG made from another format."""
         exif, xmp = self._exif_for_jpeg(), self._common()
         self._name_resolution(True)
         if xmp and len(xmp) > _SEGMENT_ROOM - len(XMP_HEAD):
@@ -210,7 +217,7 @@ class Carried:
         ]
 
     def to_png(self) -> list[Block]:
-        """The chunks of a PNG, of a photo of another format."""
+        """The chunks for a PNG made from another format."""
         exif, xmp = self.exif(), self._common()
         self._name_resolution(True)
         self._drop_resources()
@@ -222,15 +229,15 @@ class Carried:
         return found + ([_xmp_chunk(xmp)] if xmp else [])
 
     def to_webp(self) -> list[Block]:
-        """The chunks of a WebP, of a photo of any format."""
+        """The chunks for a WebP made from any format."""
         exif, xmp = self.exif(), self._common()
-        self._name_resolution(bool(dots_of_directory(self.source.exif)))  # there is no place beside EXIF
+        self._name_resolution(bool(dots_of_directory(self.source.exif)))  # only EXIF can hold it
         self._drop_resources()
         named = {b"ICCP": self.profile, b"EXIF": exif, b"XMP ": xmp}
         return [Block(kind, payload) for kind, payload in named.items() if payload]
 
     def to_tiff(self) -> Directory:
-        """The tags of a TIFF about a photo of another format, or of a TIFF that is encoded again."""
+        """The tags for a TIFF made from another format, or encoded from scratch."""
         about = self._about()
         self._name_exif()
         self._name_rebuilt()
@@ -251,7 +258,7 @@ class Carried:
         return about
 
     def _common(self) -> bytes | None:
-        """Name what every format but TIFF treats alike; the XMP packet."""
+        """Record what is the same for every format but TIFF; return the XMP packet."""
         xmp = self.xmp(self.source.xmp)
         self._drop_other_blocks()
         self._name_profile()
@@ -260,9 +267,9 @@ class Carried:
     # ------------------------------------------------------------ EXIF
 
     def exif(self) -> bytes | None:
-        """EXIF data for a JPEG, PNG or WebP, without its thumbnail.
+        """EXIF data for a JPEG, PNG or WebP, without the thumbnail.
 
-        Data that was in such a file stays where it is byte for byte, as makers' notes point into it.
+        Existing EXIF data is patched in place, because maker notes contain offsets into it.
         """
         if not self.source.exif.tags.keys() & _ABOUT:
             return None
@@ -274,15 +281,15 @@ class Carried:
         return write_tiff(self._about())
 
     def _exif_for_jpeg(self) -> bytes | None:
-        """EXIF data that fits into one segment, if need be without the maker's notes."""
+        """EXIF data that fits into one segment, if necessary without maker notes."""
         data = self.exif()
         if data is None or len(data) <= _SEGMENT_ROOM - len(EXIF_HEAD):
             return data
         about = self._about()
         if EXIF_IFD in about.tags:
-            if _MAKER_NOTE in about.sub(EXIF_IFD).tags:
+            if Tag.MakerNote in about.sub(EXIF_IFD).tags:
                 self.drop("maker notes")
-            about.tags[EXIF_IFD] = Entry(4, about.sub(EXIF_IFD).without(_MAKER_NOTE))
+            about.tags[EXIF_IFD] = Entry(4, about.sub(EXIF_IFD).without(Tag.MakerNote))
         data = write_tiff(about)
         if len(data) <= _SEGMENT_ROOM - len(EXIF_HEAD):
             return data
@@ -290,7 +297,7 @@ class Carried:
         return None
 
     def _about(self) -> Directory:
-        """What speaks of the photo."""
+        """The tags of IFD0 that describe the photo."""
         directory = self.source.exif
         about = Directory(
             directory.order, {tag: directory.tags[tag] for tag in directory.tags if tag in _ABOUT}
@@ -304,7 +311,7 @@ class Carried:
         return about
 
     def _patched_in_place(self) -> bytes | None:
-        """EXIF data with its thumbnail blanked and the colour space set; None if missing or damaged."""
+        """EXIF data with a zeroed thumbnail and the right colour space; None if missing or damaged."""
         data, second = self.source.exif_data, _second_directory(self.source.exif_data)
         if data is None or second is None:
             return None
@@ -329,30 +336,28 @@ class Carried:
     # ------------------------------------------------------------ XMP and Photoshop's resources
 
     def xmp(self, packet: bytes | None) -> bytes | None:
-        """An XMP packet without thumbnails and what speaks of pictures that are gone."""
+        """An XMP packet without thumbnails and references to secondary images."""
         if packet is None:
             return None
         self.keep("XMP")
-        bare, dropped = without_pictures(packet)
+        bare, dropped = without_images(packet)
         for name in dropped:
             self.drop(name)
         return bare
 
     def resources(self, data: bytes | None) -> bytes | None:
-        """Photoshop's image resources without thumbnails."""
+        """Photoshop image resources without copies of the old pixels."""
         kept = []
-        for number, content, whole in resources(data):
-            if number in _THUMBNAIL_RESOURCES:
+        for number, _, whole in resources(data):
+            if number in _STALE_RESOURCES:
                 self.drop(_resource_name(number))
-            elif number == _EXIF_RESOURCE and parsed_exif(content).tags:
-                self.drop("EXIF copy among Photoshop resources")
             else:
                 kept.append(whole)
                 self.keep(_resource_name(number))
         return b"".join(kept) or None
 
     def _all_resources(self) -> bytes:
-        """Photoshop's resources, with the IPTC records that a TIFF keeps beside them."""
+        """Photoshop image resources, including the IPTC records of a TIFF."""
         data, iptc = self.source.photoshop or b"", self.source.iptc
         if iptc and not any(number == _IPTC_RESOURCE for number, _, _ in resources(data)):
             data += b"8BIM" + _IPTC_RESOURCE.to_bytes(2) + b"\0\0" + len(iptc).to_bytes(4) + iptc
@@ -363,7 +368,7 @@ class Carried:
 
     def _name_exif(self) -> None:
         directory = self.source.exif
-        if directory.sub(EXIF_IFD).tags or directory.text(_MAKE):
+        if directory.sub(EXIF_IFD).tags or directory.text(Tag.Make):
             self.keep("EXIF")
         elif directory.tags.keys() & _TEXTS:
             self.keep("texts")
@@ -371,7 +376,7 @@ class Carried:
             self.keep("GPS")
 
     def _name_rebuilt(self) -> None:
-        """Name what is left out of a first directory that is built from what is known."""
+        """Record what is missing from a newly built IFD0."""
         known = _ABOUT | _STRUCTURE | _DESCRIBES_PIXELS.keys() | {XMP, IPTC, PHOTOSHOP, ICC}
         if self.source.exif.tags.keys() - known:
             self.drop("other TIFF tags")
@@ -388,7 +393,7 @@ class Carried:
             (self.keep if has_place else self.drop)("resolution")
 
     def _drop_other_blocks(self) -> None:
-        """Name the blocks and tags that have no place in another format."""
+        """Record the blocks and tags that another format cannot hold."""
         for block in self.source.blocks:
             if name := _stale_segment(block) or _other_block(block):
                 self.drop(name)
@@ -402,7 +407,7 @@ class Carried:
 
 
 def _second_directory(data: bytes | None) -> tuple[Order, int, int] | None:
-    """EXIF data's byte order, where it states its second directory, and what it states; None if damaged."""
+    """Byte order, position and value of the link from IFD0 to IFD1; None if damaged."""
     header = header_of(data or b"")
     if data is None or header is None or header[1]:
         return None
@@ -415,7 +420,7 @@ def _second_directory(data: bytes | None) -> tuple[Order, int, int] | None:
 
 
 def _set_srgb(out: bytearray, order: Order) -> None:
-    """Set EXIF's ColorSpace to sRGB, and the interoperability index to R98, where they are."""
+    """Set an existing ColorSpace to sRGB and an existing InteropIndex to R98, in place."""
     first = struct.unpack_from(f"{order}I", out, 4)[0]
     exif = [entry for entry in _entries(out, first, order) if entry[0] == EXIF_IFD]
     for tag, place, value in [inner for entry in exif for inner in _entries(out, entry[2], order)]:
@@ -428,7 +433,7 @@ def _set_srgb(out: bytearray, order: Order) -> None:
 
 
 def _entries(data: bytearray, first: int, order: Order) -> Iterator[tuple[int, int, int]]:
-    """Tag, place and value of each entry of a directory."""
+    """Tag, position and value of each entry of a directory."""
     count = min(struct.unpack_from(f"{order}H", data, first)[0], 4096)
     for place in range(first + 2, min(first + 2 + 12 * count, len(data) - 11), 12):
         tag, _, _, value = struct.unpack_from(f"{order}HHII", data, place)
@@ -436,7 +441,7 @@ def _entries(data: bytearray, first: int, order: Order) -> Iterator[tuple[int, i
 
 
 def resources(data: bytes | None) -> list[tuple[int, bytes, bytes]]:
-    """Photoshop's image resources: number, content, and the whole as it is stored."""
+    """Photoshop image resources: ID, content, and all bytes as stored."""
     found, at = [], 0
     while data is not None and at + 12 <= len(data) and data[at : at + 4] in _RESOURCE_MARKS:
         number = int.from_bytes(data[at + 4 : at + 6])
@@ -454,16 +459,16 @@ def _resource_name(number: int) -> str:
         return "IPTC"
     if number in _CLIPPING_PATHS:
         return "clipping path"
-    return "Photoshop thumbnail" if number in _THUMBNAIL_RESOURCES else "Photoshop resources"
+    return _STALE_RESOURCES.get(number, "Photoshop resources")
 
 
 def _stale_segment(block: Block) -> str:
-    """The name of a JPEG's segment that describes the old pixels or what lies behind them; else empty."""
+    """The name of a JPEG segment that describes the old pixels or data after them; else empty."""
     kind, payload = block.kind, block.payload
     if kind == APP1 and payload.startswith(_XMP_MORE_HEAD):
         return "extended XMP"
     if kind == APP2 and payload.startswith(MPF_HEAD):
-        return "index of second pictures (MPF)"
+        return "index of secondary images (MPF)"
     if kind == APP2 and payload.startswith(_GAIN_MAP_HEAD):
         return "gain map"
     if kind == _APP11:
@@ -472,7 +477,7 @@ def _stale_segment(block: Block) -> str:
 
 
 def _other_block(block: Block) -> str:
-    """The name of a block of a JPEG, PNG or WebP beside those every format has; else empty."""
+    """The name of a block with no counterpart in other formats; else empty."""
     kind, payload = block.kind, block.payload
     if kind == _COMMENT:
         return "comment"

@@ -1,9 +1,9 @@
-"""What a photo's numbers mean: an ICC profile, computed with in float, or sRGB.
+"""Colour spaces of photos: conversion between device values, CIE Lab and sRGB, in float.
 
-Everything that a file can say of its colours becomes an ICC profile first, so there is one way from
-numbers to Lab and back. Little CMS (imagecodecs' binding, which takes floats) reads the profiles,
-relative colorimetric with black point compensation. Most profiles are three primaries and three curves:
-these are taken from it once and then computed with numpy, forty times as fast and without its clipping.
+Every statement of a colour space is turned into an ICC profile first, so there is one way to Lab and back.
+Little CMS evaluates profiles (through imagecodecs, which accepts floats), relative colorimetric with black
+point compensation. Most profiles consist of a matrix and three curves, which are sampled once and then
+computed with numpy, forty times as fast and without clipping.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _FLAGS = imagecodecs.CMS.FLAGS.BLACKPOINTCOMPENSATION
 _NAMES_OF_KIND = {"rgb": "RGB", "grey": "GRAY", "cmyk": "CMYK"}
 _CMS_SPACE = {"rgb": "rgb", "grey": "gray", "cmyk": "cmyk"}
 _DATETIME_FIELD = slice(24, 36)
-# Beyond the space's range by more than this share of it, a colour cannot be stored and is moved.
+# A value outside 0..1 by more than this is out of gamut.
 _OVERSHOOT = 0.002
-# A table cannot be inverted exactly; a colour that comes back this close, in dE76, is inside.
+# Lookup tables cannot be inverted exactly: a round trip within this dE76 is in gamut.
 _TABLE_ERROR_LAB = 2.0
 _GAMUT_STEPS = 8
 _ROWS_AT_ONCE, _PIXELS_AT_ONCE = 256, 4_000_000
 _ADDITIVE_WITHIN = 2e-4
 
-# White and primaries in CIE 1931 x, y, and the curve's exponent or the name of its curve.
+# White point and primaries in CIE 1931 xy, and the gamma; None for the sRGB curve.
 D65_XY, _D50 = (0.3127, 0.3290), (0.3457, 0.3585)
 _SPACES: dict[str, tuple[tuple[float, float], tuple[float, ...], float | None]] = {
     "Adobe RGB (1998)": (D65_XY, (0.64, 0.33, 0.21, 0.71, 0.15, 0.06), 563 / 256),
@@ -49,23 +49,23 @@ _SAME_XY_WITHIN = 0.006
 
 
 class ProfileError(Exception):
-    """A profile that cannot be used, or a space that is unknown; the text says why."""
+    """An unusable ICC profile or an unknown colour space."""
 
 
 @cache
 def srgb_profile() -> bytes:
-    """An sRGB ICC profile, the same bytes every time (its creation date is blanked)."""
+    """An sRGB ICC profile, always the same bytes (without a creation date)."""
     return _undated(imagecodecs.cms_profile("srgb"))
 
 
 @dataclass(frozen=True)
 class ColourSpace:
-    """What RGB numbers mean.
+    """A colour space.
 
     Attributes:
-        profile: the ICC profile, or None for sRGB without one.
-        stated_by: where the file says so, such as ``"ICC profile"`` or ``"EXIF"``; empty if it does not and
-            sRGB is assumed.
+        profile: its ICC profile; None for sRGB.
+        stated_by: the metadata that states it, such as ``"ICC profile"`` or ``"EXIF"``; empty if sRGB is
+            assumed.
     """
 
     profile: bytes | None = None
@@ -73,23 +73,23 @@ class ColourSpace:
 
     @property
     def is_srgb(self) -> bool:
-        """Whether RGB numbers are sRGB as they stand."""
+        """Whether RGB values are sRGB."""
         return self.profile is None or _is_srgb(self.profile)
 
     @property
     def is_writable(self) -> bool:
-        """Whether colours can be turned into numbers; a camera's or scanner's profile only goes one way."""
+        """Whether Lab can be converted to this space; profiles of cameras and scanners are often one-way."""
         return self.is_srgb or _model(self.profile).writable
 
     def to_srgb(self, values: NDArray[Any], kind: Kind = "rgb") -> NDArray[Any]:
-        """sRGB of numbers, at their own depth; colours beyond sRGB are clipped.
+        """Convert to sRGB at the same bit depth, clipped to its gamut.
 
         Args:
-            values: ``(H, W)`` or ``(H, W, 3 or 4)``, uint8 or uint16, of the kind.
-            kind: what the channels are.
+            values: ``(H, W)`` or ``(H, W, 3 or 4)`` uint8 or uint16.
+            kind: the meaning of the channels.
 
         Returns:
-            ``(H, W, 3)`` of the same type.
+            ``(H, W, 3)`` of the same dtype.
         """
         if kind == "cmyk" and self.profile is None:
             return _naive_rgb_of_cmyk(values)
@@ -108,17 +108,17 @@ class ColourSpace:
         return out
 
     def to_bytes(self, values: NDArray[Any]) -> RgbImage:
-        """8-bit sRGB of RGB numbers ``(H, W, 3)``, clipped where sRGB cannot hold them."""
+        """Convert RGB ``(H, W, 3)`` to 8-bit sRGB, clipped to its gamut."""
         return eight_bits(self.to_srgb(values))
 
     def to_lab(self, values: NDArray[Any]) -> FloatImage:
-        """CIE Lab (D65, adapted from the profile's D50) of RGB numbers.
+        """Convert RGB to CIE Lab (D65, adapted from the profile's D50), without clipping.
 
         Args:
             values: ``(..., 3)`` uint8 or uint16 in this space.
 
         Returns:
-            ``(..., 3)`` float32, beyond sRGB's gamut where the space is.
+            ``(..., 3)`` float32.
         """
         if self.is_srgb:
             if values.dtype == np.uint8:
@@ -127,14 +127,14 @@ class ColourSpace:
         return linear_to_lab(_model(self.profile).linear(values.reshape(-1, 3)).reshape(values.shape))
 
     def from_lab(self, lab: FloatImage, dtype: np.dtype[Any]) -> tuple[FloatImage, BoolMask]:
-        """Numbers of Lab colours. What the space cannot hold loses chroma, at its hue and lightness.
+        """Convert Lab to RGB. Chroma is reduced where a colour is out of gamut; hue and lightness are kept.
 
         Args:
             lab: ``(P, 3)``.
-            dtype: uint8 or uint16, which gives the range of the numbers.
+            dtype: uint8 or uint16, which determines the range of the result.
 
         Returns:
-            ``(P, 3)`` float32 in 0..255 or 0..65535, not rounded, and ``(P,)`` bool, which were moved.
+            ``(P, 3)`` float32 in 0..255 or 0..65535, not rounded, and ``(P,)`` bool, True if out of gamut.
 
         Raises:
             ProfileError: if the space is not `is_writable`.
@@ -153,7 +153,7 @@ class ColourSpace:
         return (np.clip(numbers, 0, 1) * np.iinfo(dtype).max).astype(np.float32), outside
 
     def _encode(self, lab: FloatImage) -> tuple[FloatImage, BoolMask]:
-        """Numbers 0..1, or beyond, and which of the colours lie outside the space."""
+        """RGB with in-gamut values in 0..1, and which colours are out of gamut."""
         linear = lab_to_linear(lab)
         if self.is_srgb:
             numbers = linear_to_srgb(linear)
@@ -166,7 +166,7 @@ SRGB = ColourSpace(None, "")
 
 
 def eight_bits(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """8-bit values of an 8- or 16-bit image, rounded.
+    """Round an 8- or 16-bit image to 8 bits.
 
     >>> eight_bits(np.array([0, 128, 129, 65535], np.uint16)).tolist()
     [0, 0, 1, 255]
@@ -181,15 +181,15 @@ def eight_bits(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def icc_space(profile: bytes, kind: Kind, stated_by: str = "ICC profile") -> ColourSpace:
-    """The space of an embedded profile.
+    """The colour space of an embedded ICC profile.
 
     Raises:
-        ProfileError: if it cannot be read or describes another kind of picture.
+        ProfileError: if it cannot be parsed or is for other channels.
     """
     space = _space_of(profile)
     wanted = _NAMES_OF_KIND[kind]
     if space != wanted and not (kind == "grey" and space == "RGB"):
-        raise ProfileError(f"its profile is for {space or 'nothing known'}, its pixels are {wanted}")
+        raise ProfileError(f"its profile is for {space or 'an unknown space'}, its pixels are {wanted}")
     probe = np.zeros((1, 1, {"RGB": 3, "CMYK": 4}.get(space, 1)), np.uint8)
     _transform(probe if space != "GRAY" else probe[..., 0], profile, srgb_profile(), space.lower(), "rgb",
                np.dtype(np.uint8))  # fmt: skip
@@ -197,7 +197,7 @@ def icc_space(profile: bytes, kind: Kind, stated_by: str = "ICC profile") -> Col
 
 
 def named_space(name: str, stated_by: str) -> ColourSpace:
-    """The space of a name as photo software writes it.
+    """The colour space with a name as photo software writes it.
 
     Raises:
         ProfileError: if the name is unknown.
@@ -221,22 +221,22 @@ def named_space(name: str, stated_by: str) -> ColourSpace:
 def primaries_space(
     white_xy: Sequence[float], primaries_xy: Sequence[float], gamma: float | None, stated_by: str
 ) -> ColourSpace:
-    """The space of a white, of primaries and of an exponent.
+    """The colour space with a given white point, primaries and gamma.
 
     Args:
         white_xy: CIE 1931 x and y.
-        primaries_xy: of red, green and blue.
-        gamma: the exponent from numbers to light; None for the curve that goes with known primaries.
-        stated_by: where the file says so.
+        primaries_xy: x and y of red, green and blue.
+        gamma: the exponent from values to linear light; None for the curve of known primaries.
+        stated_by: the metadata that states them.
 
     Raises:
-        ProfileError: if they are no colours, or the curve is wanted and not known.
+        ProfileError: if the values are invalid, or the gamma is missing and the primaries are unknown.
     """
     stated = (*white_xy, *primaries_xy)
     known = {"sRGB": (D65_XY, SRGB_PRIMARIES_XY, None), **_SPACES}
     for name, (white, primaries, exponent) in known.items():
         near = all(abs(a - b) < _SAME_XY_WITHIN for a, b in zip(stated, (*white, *primaries), strict=True))
-        # 1/0.45455 is how a PNG writes sRGB's own curve.
+        # A PNG states the sRGB curve as gamma 1/0.45455.
         if near and (gamma is None or abs(gamma - (exponent or 2.2)) < 0.05):
             return ColourSpace(_profile_of(*_SPACES[name]) if name != "sRGB" else None, stated_by)
     if gamma is None:
@@ -302,7 +302,7 @@ def _naive_rgb_of_cmyk(values: NDArray[Any]) -> NDArray[Any]:
 
 @lru_cache(maxsize=64)
 def _is_srgb(profile: bytes) -> bool:
-    """There are many sRGB profiles, so it is tried out: none moves any of 4,913 colours by over a level."""
+    """Whether a profile changes none of 4,913 colours by more than a level; there are many sRGB profiles."""
     if _space_of(profile) != "RGB":
         return False
     steps = np.linspace(0, 255, 17).astype(np.uint8)
@@ -313,7 +313,7 @@ def _is_srgb(profile: bytes) -> bool:
 
 @cache
 def _srgb_from_xyz() -> NDArray[np.float64]:
-    """XYZ of the connection space (D50) to linear sRGB, as the sRGB profile has it."""
+    """The matrix from the profile connection space (XYZ, D50) to linear sRGB."""
     corners = np.eye(3, dtype=np.float32)[None]
     columns = _transform(corners, srgb_profile(), _xyz_profile(), "rgb", "xyz", np.dtype(np.float32))[0]
     matrix: NDArray[np.float64] = np.linalg.inv(columns.T.astype(np.float64))
@@ -326,7 +326,7 @@ def _xyz_profile() -> bytes:
 
 
 class _Tables:
-    """A profile that is computed with by Little CMS: lookup tables."""
+    """A profile with lookup tables, evaluated by Little CMS."""
 
     def __init__(self, profile: bytes) -> None:
         self._profile = profile
@@ -337,12 +337,12 @@ class _Tables:
             self.writable = False
 
     def linear(self, values: NDArray[Any]) -> FloatImage:
-        """Linear sRGB ``(P, 3)``, beyond 0..1 outside its gamut, of numbers ``(P, 3)`` of any type."""
+        """Linear sRGB ``(P, 3)``, outside 0..1 if out of its gamut, of device values ``(P, 3)``."""
         xyz = _transform(values[None], self._profile, _xyz_profile(), "rgb", "xyz", np.dtype(np.float32))[0]
         return xyz @ _srgb_from_xyz().T.astype(np.float32)
 
     def encode(self, linear: FloatImage) -> tuple[FloatImage, BoolMask]:
-        """Numbers 0..1 of linear sRGB, and which colours do not come back from them."""
+        """Device values 0..1 of linear sRGB, and which colours do not survive the round trip."""
         numbers = self._numbers(linear @ np.linalg.inv(_srgb_from_xyz()).T.astype(np.float32))
         back = linear_to_lab(self.linear(np.clip(numbers, 0, 1)))
         return numbers, np.linalg.norm(back - linear_to_lab(linear), axis=-1) > _TABLE_ERROR_LAB
@@ -353,7 +353,7 @@ class _Tables:
 
 
 class _Shaper:
-    """A profile of three primaries and three curves, computed with numpy."""
+    """A profile with a matrix and three curves, evaluated by numpy."""
 
     writable = True
 
@@ -369,7 +369,7 @@ class _Shaper:
         return light @ self._matrix.T
 
     def encode(self, linear: FloatImage) -> tuple[FloatImage, BoolMask]:
-        """As `_Tables.encode`; a colour is outside if its numbers are out of range."""
+        """As `_Tables.encode`; a colour is out of gamut if its values are out of range."""
         light = linear @ self._inverse.T
         below, above = light < 0, light > 1
         numbers = np.stack(
@@ -394,7 +394,7 @@ def _model(profile: bytes | None) -> _Tables | _Shaper:
     matrix = tables.linear(full.astype(np.uint16)).T.astype(np.float64)
     if abs(np.linalg.det(matrix)) < 1e-6:
         return tables
-    # One channel at a time, the curve is what its primary has gained along its strongest component.
+    # The curve of a channel is its response alone, along the strongest component of its primary.
     curves = np.empty((3, 65536))
     ramp = np.arange(65536, dtype=np.uint16)
     for channel in range(3):

@@ -1,7 +1,7 @@
-"""JPEG, PNG and WebP files as lists of named blocks: what lies beside the pixels, byte for byte.
+"""Read and write the segments of JPEG and the chunks of PNG and WebP files, byte for byte.
 
-Pixels are decoded and encoded elsewhere. Only the blocks are read here, by their lengths, so that a file is
-never searched, and a length that leads beyond the file's end ends the list.
+Pixels are decoded and encoded elsewhere. Blocks are located by their lengths; a length that leads past the
+end of the file ends the list.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import BinaryIO
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _START_OF_IMAGE, _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xd8", 0xDA, 0xD9
 JPEG_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
-_MOST_BLOCKS = 100_000
-_LARGEST_BLOCK = 256 << 20
+_MAX_BLOCKS = 100_000
+_MAX_BLOCK_BYTES = 256 << 20
 _PIXELS = frozenset({b"IDAT", b"fdAT", b"VP8 ", b"VP8L", b"ALPH", b"ANMF"})
 
 
@@ -26,11 +26,11 @@ class DamageError(ValueError):
 
 @dataclass(frozen=True)
 class Block:
-    """One segment of a JPEG, chunk of a PNG or chunk of a WebP.
+    """A JPEG segment or a PNG or WebP chunk.
 
     Attributes:
-        kind: a JPEG's marker as one byte, or four letters.
-        payload: without length, kind and checksum; empty for a PNG's and WebP's pixels.
+        kind: the second byte of a JPEG marker, or a four-letter chunk type.
+        payload: its content without header and checksum; empty for chunks of pixels.
     """
 
     kind: bytes
@@ -38,9 +38,9 @@ class Block:
 
 
 def _segment_heads(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Marker and length of each payload of a JPEG that starts here, up to its first scan."""
+    """Marker and payload length of each segment up to the first scan; the stream is at its payload."""
     stream.seek(len(_START_OF_IMAGE), 1)
-    for _ in range(_MOST_BLOCKS):
+    for _ in range(_MAX_BLOCKS):
         if stream.read(1) != b"\xff":
             return
         marker = stream.read(1)
@@ -55,7 +55,7 @@ def _segment_heads(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 
 def jpeg_segments(path: Path) -> list[Block]:
-    """Every segment of a JPEG before its first scan."""
+    """The segments of a JPEG before its first scan."""
     found: list[Block] = []
     with path.open("rb") as stream:
         for marker, length in _segment_heads(stream):
@@ -68,7 +68,7 @@ def jpeg_segments(path: Path) -> list[Block]:
 
 @dataclass(frozen=True)
 class JpegFrame:
-    """What a JPEG's frame header states: its size, and the sampling factors of its first component."""
+    """The size in a JPEG's frame header, and the sampling factors of the first component."""
 
     height_px: int
     width_px: int
@@ -76,7 +76,7 @@ class JpegFrame:
 
 
 def jpeg_frame(stream: BinaryIO) -> JpegFrame | None:
-    """The frame header of a JPEG that starts here; None without one."""
+    """The frame header of the JPEG at the stream's position, or None."""
     for marker, _ in _segment_heads(stream):
         if marker[0] in JPEG_FRAMES:
             frame = stream.read(8).ljust(8, b"\0")
@@ -86,12 +86,12 @@ def jpeg_frame(stream: BinaryIO) -> JpegFrame | None:
 
 
 def jpeg_with_segments(data: bytes, segments: Iterable[Block], replaced: frozenset[int]) -> bytes:
-    """A JPEG with segments in place of all of its own that have certain markers.
+    """Replace segments of a JPEG.
 
     Args:
         data: the JPEG.
-        segments: put behind its first segment if that is APP0, else at its start.
-        replaced: the markers of those left out.
+        segments: the new segments, inserted after a leading APP0, or else at the start.
+        replaced: markers of the segments to remove.
     """
     own, at = [], len(_START_OF_IMAGE)
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != _START_OF_SCAN:
@@ -104,10 +104,10 @@ def jpeg_with_segments(data: bytes, segments: Iterable[Block], replaced: frozens
     return b"".join([_START_OF_IMAGE, *own[:first], *new, *own[first:], data[at:]])
 
 
-def bytes_behind_jpeg(path: Path) -> int:
-    """How many bytes follow a JPEG's own end: a second picture, a film, a maker's records.
+def bytes_after_jpeg(path: Path) -> int:
+    """The number of bytes after a JPEG's end marker: a secondary image, a video, a maker's data.
 
-    Scans are walked by their markers: within them 0xFF is followed by 0 or a restart marker.
+    Scans are skipped by their markers: entropy-coded 0xFF is followed by 0 or a restart marker.
     """
     data = path.read_bytes()
     at = len(_START_OF_IMAGE)
@@ -126,12 +126,12 @@ def bytes_behind_jpeg(path: Path) -> int:
 
 
 def png_chunks(path: Path) -> list[Block]:
-    """Every chunk of a PNG; those of pixels without their payload."""
+    """The chunks of a PNG, those of pixels without their payload."""
     return _chunks(path, len(PNG_SIGNATURE), webp=False)
 
 
 def webp_chunks(path: Path) -> list[Block]:
-    """Every chunk of a WebP; those of pixels without their payload."""
+    """The chunks of a WebP, those of pixels without their payload."""
     return _chunks(path, 12, webp=True)
 
 
@@ -139,7 +139,7 @@ def _chunks(path: Path, start: int, *, webp: bool) -> list[Block]:
     found: list[Block] = []
     with path.open("rb") as stream:
         stream.seek(start)
-        while len(found) < _MOST_BLOCKS and len(head := stream.read(8)) == 8:
+        while len(found) < _MAX_BLOCKS and len(head := stream.read(8)) == 8:
             kind, length = (
                 (head[:4], int.from_bytes(head[4:], "little"))
                 if webp
@@ -148,7 +148,7 @@ def _chunks(path: Path, start: int, *, webp: bool) -> list[Block]:
             payload = b""
             if kind in _PIXELS:
                 stream.seek(length, 1)
-            elif length > _LARGEST_BLOCK or len(payload := stream.read(length)) < length:
+            elif length > _MAX_BLOCK_BYTES or len(payload := stream.read(length)) < length:
                 break
             stream.seek(length % 2 if webp else 4, 1)  # padding, or a checksum
             found.append(Block(kind, payload))
@@ -158,7 +158,7 @@ def _chunks(path: Path, start: int, *, webp: bool) -> list[Block]:
 
 
 def png_with_chunks(data: bytes, chunks: Iterable[Block], replaced: frozenset[bytes]) -> bytes:
-    """A PNG with chunks between its header and its pixels, in place of all of its own of certain kinds."""
+    """Replace a PNG's chunks of some kinds; the new ones follow the header chunk."""
     own, at = [], len(PNG_SIGNATURE)
     while at + 12 <= len(data):
         end = at + 12 + int.from_bytes(data[at : at + 4])
@@ -176,7 +176,7 @@ def png_with_chunks(data: bytes, chunks: Iterable[Block], replaced: frozenset[by
 
 
 def webp_with_chunks(data: bytes, chunks: Iterable[Block], size_wh: tuple[int, int], *, alpha: bool) -> bytes:
-    """A still WebP with ICCP, EXIF and XMP chunks in place of its own, in the order the format asks for."""
+    """Replace the ICCP, EXIF and XMP chunks of a still WebP, in the order the format requires."""
     new = {each.kind: each.payload for each in chunks}
     own, at = [], 12
     while at + 8 <= len(data):

@@ -1,9 +1,8 @@
-"""Photos read as what they show, and images of our own written: sRGB, upright.
+"""Read photos upright and in a known colour space; write sRGB images.
 
-What comes in has its orientation applied and its colours known, from an ICC profile or whatever else the
-file says (`Photo.space`); a photo that says nothing is taken as sRGB (`Photo.assumed_srgb`). `Photo.rgb`
-is the 8-bit sRGB that models and people look at; `Photo.values` keeps the file's own depth and gamut.
-`chromiq.photos.originals` writes a photo back as its owner stored it.
+The colour space comes from the ICC profile or other metadata (`Photo.space`); without any, sRGB is assumed
+(`Photo.assumed_srgb`). `Photo.rgb` is 8-bit sRGB for models and display; `Photo.values` keeps the file's bit
+depth and gamut. `chromiq.photos.originals` writes a changed photo as the original was stored.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ WRITABLE_FORMATS: dict[str, ImageFormat] = {
     ".jpg": "JPEG", ".jpeg": "JPEG", ".jfif": "JPEG",
     ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF",
 }  # fmt: skip
-# A mask stored as a JPEG has a little colour along its edges.
+# A mask stored as JPEG may have slightly coloured edges.
 _GREY_WITHIN_LEVELS, _MAX_COLOURED_SHARE, _SAMPLED_EVERY_PX = 32, 0.01, 3
-_LITTLE = 1.5
+_BILINEAR_BELOW = 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +41,11 @@ class Photo:
     """A photo, upright.
 
     Attributes:
-        file: what its header says.
-        space: what its `values` mean.
-        converted: why `values` are not the file's own numbers but sRGB made of them; empty if they are.
-        assumed_srgb: whether the file says nothing of its colours and was taken as sRGB.
-        least_wh: the upright width and height that suffice; None for all pixels.
+        file: its header.
+        space: the colour space of `values`.
+        converted: why `values` were converted to sRGB; empty if they are in the file's own space.
+        assumed_srgb: whether sRGB was assumed because the file states no colour space.
+        least_wh: the smallest upright width and height needed; None for full size.
     """
 
     file: PhotoFile
@@ -66,33 +65,33 @@ class Photo:
 
     @property
     def values(self) -> NDArray[Any]:
-        """``(H, W, 3)`` uint8 or uint16 RGB in `space`; alpha, if any, is not multiplied in."""
+        """``(H, W, 3)`` uint8 or uint16 RGB in `space`, not premultiplied by alpha."""
         return self._upright.values
 
     @property
     def alpha(self) -> NDArray[Any] | None:
-        """``(H, W)`` of the same type, or None."""
+        """``(H, W)`` of the dtype of `values`, or None."""
         return self._upright.alpha
 
     def release(self) -> None:
-        """Give back the memory of the pixels. They are decoded again if they are asked for."""
+        """Free the memory of the pixels; they are decoded again when needed."""
         for name in ("_upright", "rgb"):
             self.__dict__.pop(name, None)
 
     @property
     def path(self) -> Path:
-        """The file it came from."""
+        """The file."""
         return self.file.path
 
     @cached_property
     def rgb(self) -> RgbImage:
-        """``(H, W, 3)`` uint8 sRGB, over white where the photo is transparent."""
+        """``(H, W, 3)`` uint8 sRGB, composited over white."""
         rgb = self.space.to_bytes(self.values)
         return rgb if self.alpha is None else over_white(rgb, eight_bits(self.alpha))
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Warnings: what was assumed of it, and what cannot be kept."""
+        """Warnings about an assumed or converted colour space."""
         found = []
         if self.assumed_srgb:
             found.append(untagged_finding([self.path]))
@@ -109,7 +108,7 @@ class Photo:
         return tuple(found)
 
     def lab(self, rows: NDArray[np.intp] | slice, columns: NDArray[np.intp] | slice) -> FloatImage:
-        """CIE Lab (D65) of some pixels, float32, from the file's own numbers and not by way of 8-bit sRGB."""
+        """CIE Lab (D65) of some pixels, float32, computed from `values` without clipping to sRGB."""
         return self.space.to_lab(self.values[rows, columns])
 
 
@@ -120,13 +119,13 @@ def read_photo(
 
     Args:
         path: the file.
-        min_side_px: the shortest side that is taken.
-        least_wh: the width and height that suffice: a JPEG is decoded to a half, a quarter or an eighth of
-            its sides where that still covers them, in part of the time.
+        min_side_px: the minimum length of the shorter side.
+        least_wh: the smallest width and height needed; a JPEG that is larger is decoded at 1/2, 1/4 or 1/8
+            of its size, which is faster.
 
     Raises:
-        UnsoundError: with one `Finding`, if the file is missing, empty, no photo, cut short, too small
-            or too large, or its colours are undefined.
+        UnsoundError: with one `Finding`, if the file is missing, damaged or not a supported photo, too small
+            or too large, or its colour space is unknown.
     """
     photo = _photo(open_photo(path, min_side_px), least_wh)
     _ = photo.values
@@ -142,7 +141,7 @@ def _photo(file: PhotoFile, least_wh: tuple[int, int] | None) -> Photo:
     elif file.kind == "grey" and not space.is_srgb:
         converted = "it is grey with a profile"
     elif not space.is_writable:
-        converted = "its profile can be read but not written into"
+        converted = "its profile has no transform from Lab to RGB"
     assumed = not space.stated_by and file.kind != "cmyk"
     return Photo(
         file, ColourSpace(None, space.stated_by) if converted else space, converted, assumed, least_wh
@@ -150,18 +149,18 @@ def _photo(file: PhotoFile, least_wh: tuple[int, int] | None) -> Photo:
 
 
 def over_white(values: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
-    """Values ``(H, W, 3)`` uint8 or uint16 of any RGB space over its white, by alpha of the same type.
+    """Composite ``(H, W, 3)`` uint8 or uint16 over white, with alpha of the same dtype.
 
     >>> over_white(np.zeros((1, 1, 3), np.uint8), np.array([[155]], np.uint8)).tolist()
     [[[100, 100, 100]]]
     """
     full = int(np.iinfo(values.dtype).max)
-    seen = alpha[..., None].astype(np.uint32)
-    return ((values * seen + full * (full - seen) + full // 2) // full).astype(values.dtype)
+    opacity = alpha[..., None].astype(np.uint32)
+    return ((values * opacity + full * (full - opacity) + full // 2) // full).astype(values.dtype)
 
 
 def photo_size_wh(path: Path) -> tuple[int, int]:
-    """Width and height in pixels, upright, from the header alone.
+    """Upright width and height in pixels, from the header.
 
     Raises:
         UnsoundError: if the file is not a readable photo.
@@ -170,23 +169,23 @@ def photo_size_wh(path: Path) -> tuple[int, int]:
 
 
 def states_colours(path: Path) -> bool:
-    """Whether a readable photo says in which colour space it is; one that does not is taken as sRGB."""
+    """Whether a photo states its colour space; if not, sRGB is assumed."""
     return bool(open_photo(path, 1).space.stated_by)
 
 
 def untagged_finding(paths: list[Path]) -> Finding:
-    """One warning for all photos that say nothing of their colours."""
+    """One warning for all photos that state no colour space."""
     where = str(paths[0]) if len(paths) == 1 else f"{len(paths)} photos, the first {paths[0]}"
     message = "no colour profile, read as sRGB"
     hint = "Export photos of another colour space with their profile."
     return Finding("photo.untagged", where, message, hint, "warning")
 
 
-# ---------------------------------------------------------------- a quick look
+# ---------------------------------------------------------------- reduced size
 
 
 def read_small(path: Path, side_px: int) -> RgbImage:
-    """A photo scaled down to a longer side of at most `side_px`, upright 8-bit sRGB, for a quick look.
+    """A preview, ``(h, w, 3)`` upright 8-bit sRGB whose longer side is at most `side_px`.
 
     Raises:
         UnsoundError: as `read_photo`.
@@ -197,19 +196,19 @@ def read_small(path: Path, side_px: int) -> RgbImage:
 def read_small_sized(
     path: Path, side_px: int, *, grey: bool = False
 ) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """As `read_small`, and the width and height of the whole photo, upright, from one look at the file.
+    """As `read_small`, with the upright width and height of the full photo.
 
     Args:
         path: the photo.
-        side_px: the longer side of what comes back.
-        grey: for a file known to be grey, such as a mask: ``(h, w)`` comes back instead of ``(h, w, 3)``.
+        side_px: the maximum length of the longer side.
+        grey: return ``(h, w)`` instead of ``(h, w, 3)``, for files known to be grey, such as masks.
     """
     file = open_photo(path, 1)
     return _scaled(file, side_px / max(file.size_wh), grey), file.size_wh
 
 
 def read_high(path: Path, height_px: int) -> RgbImage:
-    """As `read_small`, scaled down to a height of at most `height_px`."""
+    """As `read_small`, with a height of at most `height_px`."""
     file = open_photo(path, 1)
     return _scaled(file, height_px / file.size_wh[1], False)
 
@@ -221,9 +220,9 @@ def _scaled(file: PhotoFile, scale: float, grey: bool) -> NDArray[np.uint8]:
     image = _levels(file, size_wh) if grey else _photo(file, size_wh).rgb
     if (image.shape[1], image.shape[0]) == size_wh:
         return image
-    # Means over areas are slow, and by so little nothing is left out between four neighbours.
-    little = image.shape[0] < _LITTLE * size_wh[1]
-    interpolation = cv2.INTER_LINEAR if little else cv2.INTER_AREA
+    # Area interpolation is slow, and bilinear skips no pixels at factors below this.
+    bilinear = image.shape[0] < _BILINEAR_BELOW * size_wh[1]
+    interpolation = cv2.INTER_LINEAR if bilinear else cv2.INTER_AREA
     return np.asarray(cv2.resize(image, size_wh, interpolation=interpolation))
 
 
@@ -239,19 +238,17 @@ def _levels(file: PhotoFile, least_wh: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def read_mask(path: Path) -> BoolMask:
-    """A mask file as ``(H, W)`` bool: True where its grey value, over black if transparent, is 128 or more.
-
-    A profile is ignored: a mask's levels mean what they are.
+    """A mask file as ``(H, W)`` bool: True where grey and alpha are 128 or more. Profiles are ignored.
 
     Raises:
-        UnsoundError: if the file is missing, cannot be read or is in colours, whose meaning is unknown.
+        UnsoundError: if the file cannot be read or is coloured.
     """
     grey, alpha = _mask_levels(path)
     return grey >= 128 if alpha is None else (grey >= 128) & (alpha >= 128)
 
 
 def read_mask_share(path: Path) -> float:
-    """The mean level of a mask file, 0..1.
+    """The mean grey level of a mask file, 0..1.
 
     Raises:
         UnsoundError: as `read_mask`.
@@ -273,7 +270,7 @@ def _mask_levels(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | Non
 
 
 def _refuse_colours(path: Path, rgb: RgbImage) -> None:
-    """A photo given as a mask, or one painted in red: no threshold makes of it what was meant."""
+    """Refuse a photo given as a mask, or a mask painted in a colour: thresholding it would be a guess."""
     sample = rgb[::_SAMPLED_EVERY_PX, ::_SAMPLED_EVERY_PX]
     coloured = float(np.mean(np.ptp(sample, axis=2) > _GREY_WITHIN_LEVELS))
     if coloured > _MAX_COLOURED_SHARE:
@@ -284,31 +281,31 @@ def _refuse_colours(path: Path, rgb: RgbImage) -> None:
 
 
 def write_mask(path: Path, mask: BoolMask | np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
-    """Write a mask as 8-bit grey PNG: bool becomes 0 and 255, uint8 stays."""
+    """Write a mask as 8-bit grey PNG; bool becomes 0 and 255, uint8 is unchanged."""
     write_bytes(path, encode_mask(mask))
 
 
 def encode_mask(mask: BoolMask | np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bytes:
-    """The bytes that `write_mask` writes."""
+    """A mask as the bytes of a PNG, as `write_mask` writes it."""
     grey = mask.astype(np.uint8) * 255 if mask.dtype == np.bool_ else mask
-    # A mask is runs of one level: filters take time for nothing.
+    # PNG filters do not help with long runs of one level.
     return bytes(vips_image(grey).pngsave_buffer(compression=1, filter="none"))
 
 
-# ---------------------------------------------------------------- our own images
+# ---------------------------------------------------------------- sRGB images
 
 
 def write_photo(
     path: Path, rgb: RgbImage, *, quality: int = JPEG_QUALITY, chroma_subsampling: bool = False
 ) -> None:
-    """Write an sRGB image whole or not at all, with an sRGB profile.
+    """Write an sRGB image atomically, with an sRGB profile.
 
     Args:
         path: ends in ``.jpg``, ``.jpeg``, ``.png``, ``.webp``, ``.tif`` or ``.tiff``; WebP is lossless.
         rgb: ``(H, W, 3)`` uint8, sRGB.
         quality: of a JPEG, 1..100.
-        chroma_subsampling: whether a JPEG stores colour at half resolution (4:2:0). It costs up to dE00
-            18 on fine saturated patterns, so it is off unless something published is to be reproduced.
+        chroma_subsampling: whether a JPEG is 4:2:0. This costs up to dE00 18 on fine saturated patterns, so
+            it is only for reproducing published results.
     """
     image_format = WRITABLE_FORMATS[path.suffix.lower()]
     write_bytes(path, encode_photo(rgb, image_format, quality=quality, chroma_subsampling=chroma_subsampling))
@@ -322,7 +319,7 @@ def encode_photo(
     chroma_subsampling: bool = False,
     tagged: bool = True,
 ) -> bytes:
-    """The bytes that `write_photo` writes; without the profile unless `tagged`."""
+    """An encoded image as `write_photo` writes it; without the profile unless `tagged`."""
     if image_format == "TIFF":
         directory, strips = plain_directory(rgb, {ICC: Entry(7, srgb_profile())} if tagged else {})
         return write_tiff(directory, strips)
@@ -336,15 +333,15 @@ def encode_photo(
 
 
 def encode_image(rgb: RgbImage, image_format: Literal["JPEG", "PNG"] = "JPEG", quality: int = 90) -> bytes:
-    """An sRGB image as file bytes without a profile, for embedding in a report."""
+    """An sRGB image encoded without a profile, for embedding in a report."""
     return encode_photo(rgb, image_format, quality=quality, tagged=False)
 
 
 def encode_lossless(image: pyvips.Image, image_format: Literal["PNG", "WEBP"]) -> bytes:
-    """A libvips image as PNG, 8 or 16 bits, or as lossless WebP, with its ICC profile if it has one."""
+    """Encode an 8- or 16-bit PNG or a lossless WebP, with the ICC profile if there is one."""
     if image_format == "WEBP":
         return bytes(image.webpsave_buffer(lossless=True, exact=True, keep="icc"))
-    # One filter and little effort: a third of the time of zlib's own choice for a few per cent of size.
+    # One filter and a low level: a third of the time for a few per cent of size.
     return bytes(image.pngsave_buffer(compression=2, filter="up", keep="icc"))
 
 

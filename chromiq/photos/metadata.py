@@ -1,6 +1,6 @@
-"""What a photo's file says beside its pixels: EXIF, XMP, Photoshop's resources, profile, resolution.
+"""Read a photo's metadata: EXIF, XMP, Photoshop image resources, ICC profile, resolution.
 
-What of it is carried on into a changed photo is decided in `chromiq.photos.carried_metadata`.
+`chromiq.photos.carried_metadata` decides which of it is written to a changed photo.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import io
 import re
 import struct
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -38,27 +38,27 @@ PNG_XMP = b"XML:com.adobe.xmp"
 INTEGER_TYPES = frozenset({1, 3, 4})
 COLOUR_SPACE_TAG, INTEROP_INDEX = 40961, 1
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
-_COLOUR_CHANNELS = {2: 3, 5: 4, 6: 3}  # by photometric; all others have one
-_MOST_DOTS_PER_INCH = 65_535
-_MOST_BYTES = 64 << 20
+_COLOUR_CHANNELS = {2: 3, 5: 4, 6: 3}  # by photometric interpretation; others have one
+_MAX_DOTS_PER_INCH = 65_535
+_MAX_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file says, format by format the same.
+    """A photo's metadata, in the same form for every format.
 
     Attributes:
-        exif: the directory of the camera's data, with EXIF, GPS and interoperability directories in it.
-        exif_data: as the file has it, from its byte order mark on; None in a TIFF.
-        xmp: the packet.
-        photoshop: image resources.
-        iptc: the IPTC records of a TIFF, which others keep among Photoshop's resources.
+        exif: IFD0, with the EXIF, GPS and interoperability directories in it.
+        exif_data: the EXIF data as stored, from its byte order mark; None in a TIFF.
+        xmp: the XMP packet.
+        photoshop: Photoshop image resources.
+        iptc: the IPTC records of a TIFF; other formats keep them in `photoshop`.
         profile: the ICC profile.
-        dots_per_inch: across and down; None if the file does not say.
+        dots_per_inch: horizontal and vertical resolution; None if not stated.
         blocks: all blocks of a JPEG, PNG or WebP.
-        second_pictures: what else a file holds, by name.
+        second_images: names of other images in the file, or of indexes of them.
         profile_is_whole: False if part of the ICC profile is missing.
-        extra_channels: of a TIFF, beside its colours: alpha and saved selections.
+        extra_channels: the number of channels of a TIFF beside its colours: alpha and saved selections.
     """
 
     exif: Directory = field(default_factory=Directory)
@@ -69,13 +69,13 @@ class Metadata:
     profile: bytes | None = None
     dots_per_inch: tuple[float, float] | None = None
     blocks: tuple[Block, ...] = ()
-    second_pictures: tuple[str, ...] = ()
+    second_images: tuple[str, ...] = ()
     profile_is_whole: bool = True
     extra_channels: int = 0
 
     @property
     def orientation(self) -> int:
-        """1..8; 1 without, or where the file says something else."""
+        """The EXIF orientation, 1..8; 1 if missing or invalid."""
         entry = self.exif.tags.get(ORIENTATION)
         value = self.exif.number(ORIENTATION, 1)
         return value if entry and entry.type in INTEGER_TYPES and value in range(1, 9) else 1
@@ -88,13 +88,12 @@ class Metadata:
 
 
 def read_metadata(path: Path, image_format: str) -> Metadata:
-    """All that a file of ``"JPEG"``, ``"PNG"`` or ``"WEBP"`` says; nothing for other formats."""
-    readers: dict[str, Callable[[Path], Metadata]] = {"JPEG": _of_jpeg, "PNG": _of_png, "WEBP": _of_webp}
-    return readers[image_format](path) if image_format in readers else Metadata()
+    """The metadata of a ``"JPEG"``, ``"PNG"`` or ``"WEBP"`` file."""
+    return {"JPEG": _of_jpeg, "PNG": _of_png, "WEBP": _of_webp}[image_format](path)
 
 
 def metadata_of_tiff(path: Path, page: tifffile.TiffPage) -> Metadata:
-    """All that a TIFF says about one of its pictures."""
+    """The metadata of an image in a TIFF."""
     with path.open("rb") as stream:
         directory = read_directory(stream, page.offset, page.parent.byteorder, big=page.parent.is_bigtiff)
     return Metadata(
@@ -104,13 +103,13 @@ def metadata_of_tiff(path: Path, page: tifffile.TiffPage) -> Metadata:
         iptc=directory.data(IPTC),
         profile=directory.data(ICC),
         dots_per_inch=dots_of_directory(directory),
-        second_pictures=("previews",) if len(page.parent.pages) > 1 else (),
+        second_images=("previews",) if len(page.parent.pages) > 1 else (),
         extra_channels=page.samplesperpixel - _COLOUR_CHANNELS.get(int(page.photometric), 1),
     )
 
 
 def metadata_of_avif(info: Mapping[Any, Any]) -> Metadata:
-    """All metadata of an AVIF as Pillow reads it, without the orientation, which is applied when decoding."""
+    """The metadata of an AVIF as Pillow reads it, without the orientation, which decoding applies."""
     found = _with_exif(info.get("exif"), xmp=info.get("xmp"), profile=info.get("icc_profile"))
     found.exif.tags.pop(ORIENTATION, None)
     return replace(found, exif_data=None)
@@ -123,7 +122,7 @@ def _with_exif(exif: bytes | None, **others: Any) -> Metadata:
 
 
 def parsed_exif(data: bytes | None) -> Directory:
-    """The first directory of EXIF data; an empty one if it cannot be read."""
+    """IFD0 of EXIF data; empty if it cannot be parsed."""
     header = header_of(data or b"")
     if data is None or header is None:
         return Directory()
@@ -144,7 +143,7 @@ def _of_jpeg(path: Path) -> Metadata:
             number, total = payload[len(ICC_HEAD) : len(ICC_HEAD) + 2]
             parts[number] = payload[len(ICC_HEAD) + 2 :]
         elif kind == APP2 and payload.startswith(MPF_HEAD):
-            seconds.append("index of second pictures (MPF)")
+            seconds.append("index of secondary images (MPF)")
         elif kind == APP13 and payload.startswith(PHOTOSHOP_HEAD):
             photoshop = (photoshop or b"") + payload[len(PHOTOSHOP_HEAD) :]
         elif kind == _APP0 and payload.startswith(b"JFIF\0") and len(payload) >= 12:
@@ -161,7 +160,7 @@ def _of_jpeg(path: Path) -> Metadata:
         profile_is_whole=len(parts) == total,
         dots_per_inch=dots_of_directory(directory) or dots,
         blocks=tuple(segments),
-        second_pictures=tuple(seconds),
+        second_images=tuple(seconds),
     )
 
 
@@ -172,7 +171,7 @@ def _of_png(path: Path) -> Metadata:
     if b"iCCP" in found:
         decoder = zlib.decompressobj()
         try:
-            profile = decoder.decompress(found[b"iCCP"].split(b"\0", 1)[1][1:], _MOST_BYTES)
+            profile = decoder.decompress(found[b"iCCP"].split(b"\0", 1)[1][1:], _MAX_BYTES)
             whole = decoder.eof
         except (zlib.error, IndexError):
             whole = False
@@ -188,13 +187,13 @@ def _of_png(path: Path) -> Metadata:
 
 
 def png_xmp(chunk: Block) -> bytes | None:
-    """The XMP packet of a PNG's chunk; None if it is another chunk."""
+    """The XMP packet in a PNG chunk, or None."""
     if chunk.kind != b"iTXt" or not chunk.payload.startswith(PNG_XMP + b"\0"):
         return None
     rest = chunk.payload[len(PNG_XMP) + 1 :]
     text = rest[2:].split(b"\0", 2)[-1]
     try:
-        return zlib.decompressobj().decompress(text, _MOST_BYTES) if rest[:1] == b"\1" else text
+        return zlib.decompressobj().decompress(text, _MAX_BYTES) if rest[:1] == b"\1" else text
     except zlib.error:
         return None
 
@@ -208,25 +207,25 @@ def _of_webp(path: Path) -> Metadata:
 
 
 def dots_of_directory(directory: Directory) -> tuple[float, float] | None:
-    """The resolution that a TIFF or EXIF states."""
+    """The resolution stated in a TIFF or EXIF directory."""
     across, down = (directory.rationals(tag) for tag in (X_RESOLUTION, Y_RESOLUTION))
     per_inch = {2: 1.0, 3: 2.54}.get(directory.number(RESOLUTION_UNIT, 2), 0)
     return resolution(across[0] * per_inch, down[0] * per_inch) if across and down else None
 
 
 def resolution(across: float, down: float) -> tuple[float, float] | None:
-    """Dots per inch; None for what no device has and not every format can hold."""
-    return (across, down) if all(1 <= dots <= _MOST_DOTS_PER_INCH for dots in (across, down)) else None
+    """Dots per inch; None for values that no device has and not every format can store."""
+    return (across, down) if all(1 <= dots <= _MAX_DOTS_PER_INCH for dots in (across, down)) else None
 
 
-# Sony's numbers; the second stands for a profile that is embedded.
+# Sony's extensions; the second means an embedded profile.
 _OTHER_COLOUR_SPACES = {0xFFFD: "Wide Gamut RGB", 0xFFFE: "ICC profile"}
 
 
 def exif_space(exif: Directory) -> str:
-    """The colour space that EXIF states, such as ``"sRGB"`` or ``"Adobe RGB (1998)"``, or nothing: ``""``.
+    """The colour space stated in EXIF, such as ``"sRGB"`` or ``"Adobe RGB (1998)"``; empty if unknown.
 
-    "Uncalibrated" alone states nothing: programs write it into every file whose space they do not know.
+    "Uncalibrated" counts as unknown: programs write it whenever they do not know the space.
     """
     directory = exif.sub(EXIF_IFD)
     space = directory.number(COLOUR_SPACE_TAG, -1)

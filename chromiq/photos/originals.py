@@ -1,10 +1,10 @@
-"""A photo written back as its owner stored it, with a part changed and the rest as it was.
+"""Write a photo with part of its pixels changed and everything else preserved.
 
-Orientation, depth, profile, compression, resolution and metadata stay; what describes the old pixels is
-dropped (`chromiq.photos.carried_metadata`), and `Written` names both. Outside what was changed PNG, TIFF and
-lossless WebP come back bit for bit. A JPEG gets the change added to its blocks
-(`chromiq.photos.jpeg_blocks`); where that cannot be done it is encoded again with its own tables and
-sampling, off by a step or two.
+Orientation, bit depth, profile, compression, resolution and metadata are kept, except for metadata that
+describes the old pixels (see `chromiq.photos.carried_metadata`); `Written` lists what was kept and dropped.
+Unchanged pixels of PNG, TIFF and lossless WebP are bit-identical. In a JPEG only the changed blocks are
+updated (see `chromiq.photos.jpeg_blocks`); where that is not possible it is encoded again with its own tables
+and sampling, and its pixels change by a few levels.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from chromiq.imaging.masks import bounding_box
 from chromiq.photos.carried_metadata import Carried
 from chromiq.photos.colour_space import eight_bits, srgb_profile
 from chromiq.photos.containers import (
-    bytes_behind_jpeg,
+    bytes_after_jpeg,
     jpeg_with_segments,
     png_with_chunks,
     webp_with_chunks,
@@ -59,25 +59,25 @@ _PILLOW_SAMPLING = {(1, 1): 0, (2, 1): 1, (2, 2): 2}
 
 
 class Kept(StrEnum):
-    """What became of the pixels that were not changed."""
+    """What happened to the pixels that were not changed."""
 
-    ALL = "every pixel is as it was"
-    BLOCKS = "every JPEG block that was not touched is as it was"
-    STRIPS = "every TIFF strip or tile that was not touched is as it was"
-    ENCODED = "JPEG was encoded again, off by a few steps; .png or .tif keep every pixel"
+    ALL = "every pixel is unchanged"
+    BLOCKS = "every JPEG block outside the change is unchanged"
+    STRIPS = "every TIFF strip or tile outside the change is unchanged"
+    ENCODED = "the JPEG was encoded again, off by a few levels; .png and .tif keep every pixel"
     CONVERTED = "the photo was converted to sRGB"
-    REDUCED = "16 bits were rounded to 8; .png or .tif keep them"
+    REDUCED = "16 bits were rounded to 8; .png and .tif keep them"
 
 
 @dataclass(frozen=True)
 class Written:
-    """What became of a photo's file.
+    """How a photo was written.
 
     Attributes:
-        outside: what became of the pixels that were not changed.
-        kept: names of the blocks of metadata that were kept.
-        dropped: names of those that were not.
-        notes: what else is other than it was, such as the compression.
+        outside: what happened to the pixels that were not changed.
+        kept: names of the metadata that was kept.
+        dropped: names of the metadata that was dropped.
+        notes: other differences, such as the compression.
     """
 
     outside: Kept
@@ -87,17 +87,18 @@ class Written:
 
 
 def write_changed(path: Path, photo: Photo, changed: NDArray[Any], box: Box = WHOLE) -> Written:
-    """Write a photo of which a part was changed, as the original was stored.
+    """Write a photo with part of its pixels changed, stored as the original was.
 
     Args:
-        path: where to; the suffix gives the format.
-        photo: what was read.
-        changed: ``(rows, columns, 3)``, the part, upright, in the space and of the type of `Photo.values`.
-        box: the rows and columns of `Photo.values` that the part takes the place of.
+        path: the output file; its suffix selects the format.
+        photo: the original.
+        changed: ``(rows, columns, 3)``, the new pixels of the box, upright, in the colour space and dtype of
+            `Photo.values`.
+        box: the rows and columns of `Photo.values` to replace.
 
     Raises:
-        UsageError: if no format of that suffix can be written.
-        UnsoundError: if the file cannot be written as this format; the original is untouched.
+        UsageError: if the suffix is not one of a writable format.
+        UnsoundError: if the photo cannot be encoded in this format.
     """
     suffix = path.suffix.lower()
     if suffix not in WRITABLE_FORMATS and suffix != _BMP_SUFFIX:
@@ -108,10 +109,10 @@ def write_changed(path: Path, photo: Photo, changed: NDArray[Any], box: Box = WH
     elif not profile and WRITABLE_FORMATS.get(suffix) != photo.file.format:
         profile = photo.space.profile or srgb_profile()
     carried = Carried(photo.file.metadata, profile, bool(photo.converted))
-    for name in photo.file.metadata.second_pictures:
+    for name in photo.file.metadata.second_images:
         carried.drop(name)
-    if photo.file.format == "JPEG" and (behind := bytes_behind_jpeg(photo.path)):
-        carried.drop(f"{behind} bytes behind the picture")
+    if photo.file.format == "JPEG" and (after := bytes_after_jpeg(photo.path)):
+        carried.drop(f"{after} bytes after the image")
     if photo.values.dtype == np.uint16 and suffix in _EIGHT_BIT_SUFFIXES:
         carried.notes.append("16 bits became 8")
     if photo.file.kind == "grey":
@@ -120,7 +121,7 @@ def write_changed(path: Path, photo: Photo, changed: NDArray[Any], box: Box = WH
         data, outside = _encoded(photo, changed, box, suffix, carried)
     except (ChromiqError, OSError, MemoryError):
         raise
-    except Exception as error:  # whatever a codec raises, the photo is named and a batch continues
+    except Exception as error:  # codecs raise anything; name the photo, so that a batch can continue
         message = f"{path.name} cannot be written: {str(error)[:200] or repr(error)}"
         hint = "Choose another format, such as .png, or export the photo again."
         finding = Finding("photo.write", str(photo.path), message, hint)
@@ -130,7 +131,7 @@ def write_changed(path: Path, photo: Photo, changed: NDArray[Any], box: Box = WH
 
 
 def output_name(photo: Path) -> str:
-    """The name under which a photo can be written again: its own, or as PNG if its format is only read.
+    """The file name for writing a photo: its own, or with the suffix .png if its format is read-only.
 
     >>> output_name(Path("a.tif")), output_name(Path("a.avif"))
     ('a.tif', 'a.png')
@@ -140,7 +141,7 @@ def output_name(photo: Path) -> str:
 
 
 def copy_untouched(path: Path, photo: Photo) -> Written:
-    """Give the photo back byte for byte, or encoded without a change if the format differs."""
+    """Copy a photo byte for byte, or convert it if the suffix differs."""
     if path.suffix.lower() == photo.path.suffix.lower():
         with atomic_path(path) as temporary:
             shutil.copyfile(photo.path, temporary)
@@ -169,7 +170,7 @@ def _encoded(photo: Photo, part: NDArray[Any], box: Box, suffix: str, carried: C
     if photo.alpha is not None:
         pixels = np.dstack([pixels, turned_back(photo.alpha, photo.file.orientation)])
     if target == "TIFF":
-        carried.profile = carried.profile or photo.space.profile  # tags that state primaries are not kept
+        carried.profile = carried.profile or photo.space.profile  # PrimaryChromaticities is not kept
         directory = carried.to_tiff()
         directory, strips = plain_directory(pixels, directory.tags, directory.order)
         if same:
@@ -188,12 +189,12 @@ def _encoded(photo: Photo, part: NDArray[Any], box: Box, suffix: str, carried: C
 
 
 def _over_white(photo: Photo, changed: NDArray[Any]) -> NDArray[Any]:
-    """The photo as `Photo.rgb` shows it, for formats without transparency."""
+    """The photo over white, for formats without transparency."""
     return changed if photo.alpha is None else over_white(changed, photo.alpha)
 
 
 def _stored_box(photo: Photo, box: Box) -> Box:
-    """Rows and columns of `Photo.values` as the file has them."""
+    """A box of `Photo.values` in the stored orientation."""
     if photo.file.orientation == 1:
         return box
     inside = np.zeros(photo.values.shape[:2], bool)
@@ -211,7 +212,7 @@ def _different(first: NDArray[Any], second: NDArray[Any]) -> BoolMask:
 def _rewritten_tiff(
     photo: Photo, part: NDArray[Any], box: Box, carried: Carried
 ) -> tuple[bytes, Kept] | None:
-    """A TIFF with its changed strips or tiles encoded again; None if its pixels are not plain RGB."""
+    """Re-encode the changed strips or tiles of a TIFF; None if its pixels are not plain RGB."""
     with tiff_page(photo.path) as (page, _):
         lossy = int(page.compression) == _TIFF_JPEG
         rgb = int(page.photometric) == 2 or (int(page.photometric) == 6 and lossy)
@@ -235,7 +236,7 @@ def _parts_of(samples: NDArray[Any]) -> Callable[[slice, slice], NDArray[Any]]:
 
 
 def _parts_with(whole: NDArray[Any], part: NDArray[Any], box: Box) -> Callable[[slice, slice], NDArray[Any]]:
-    """Rows and columns of a picture in a box of which a part takes its place; the whole is never copied."""
+    """A function that gives a region of the image with the box replaced, without copying the whole."""
     top, left = (each.start or 0 for each in box)
 
     def parts(rows: slice, columns: slice) -> NDArray[Any]:
@@ -249,7 +250,7 @@ def _parts_with(whole: NDArray[Any], part: NDArray[Any], box: Box) -> Callable[[
 
 
 def _all_samples(photo: Photo, page: tifffile.TiffPage, new: NDArray[Any], there: BoolMask) -> NDArray[Any]:
-    """All channels of a TIFF as it stores them, with new colours ``(P, 3)`` in some places."""
+    """All channels of a TIFF as stored, with new colours ``(P, 3)`` where ``there`` is True."""
     samples = tiff_samples(photo.path, page)
     if 1 in (extras := [int(extra) for extra in page.extrasamples]):
         alpha = samples[..., 3 + extras.index(1)][there][:, None].astype(np.float32)
@@ -259,10 +260,14 @@ def _all_samples(photo: Photo, page: tifffile.TiffPage, new: NDArray[Any], there
 
 
 def _bmp(photo: Photo, changed: NDArray[Any], carried: Carried) -> bytes:
-    """BMP holds no orientation, profile or metadata but the resolution: upright 8-bit sRGB is written."""
-    nowhere = Carried(photo.file.metadata, to_srgb=True)
-    nowhere.to_jpeg()
-    for name in (*nowhere.kept, *nowhere.dropped, *(["ICC profile"] if photo.file.metadata.profile else [])):
+    """Upright 8-bit sRGB, as BMP has no orientation, no profile and no metadata but the resolution."""
+    everything = Carried(photo.file.metadata, to_srgb=True)
+    everything.to_jpeg()
+    for name in (
+        *everything.kept,
+        *everything.dropped,
+        *(["ICC profile"] if photo.file.metadata.profile else []),
+    ):
         carried.drop(name)
     if photo.alpha is not None:
         carried.drop("transparency")
@@ -297,7 +302,7 @@ def _jpeg(photo: Photo, part: NDArray[Any], box: Box, carried: Carried) -> tuple
 
 
 def _with_part(photo: Photo, part: NDArray[Any], box: Box, notes: list[str]) -> bytes | None:
-    """The JPEG's own blocks with a part changed; None if that cannot be done."""
+    """Change only the blocks of the box; None if that is not possible."""
     box = _stored_box(photo, box)
     corner = (box[0].start or 0, box[1].start or 0)
     photo.release()
@@ -305,9 +310,9 @@ def _with_part(photo: Photo, part: NDArray[Any], box: Box, notes: list[str]) -> 
 
 
 def _encoded_again(source: Path | None, pixels: NDArray[np.uint8], carried: Carried) -> bytes:
-    """A JPEG of pixels, with the source's tables and, where Pillow can write it, its sampling.
+    """Encode a JPEG with the source's quantisation tables and, where Pillow supports it, its sampling.
 
-    libvips takes no tables, so this is Pillow's work.
+    Pillow is used because libvips accepts no tables.
     """
     options: dict[str, Any] = {"quality": 95, "subsampling": 0}
     if source is not None:

@@ -1,9 +1,9 @@
-"""TIFF directories and strips: read, changed in part, written again as they were stored.
+"""Read TIFF directories and samples, and write a TIFF with some strips or tiles changed.
 
-libtiff decodes LZW, PackBits, fax and WebP; tifffile does the rest, as libvips' libtiff has no ZSTD and LZMA
-and writes no EXIF directory. A photo that is written again keeps its byte order, BigTIFF, compression,
-predictor, planes, strips or tiles: those without a changed pixel are copied, the others are encoded again.
-Every tag is copied, but for those that describe the old pixels.
+libtiff decodes LZW, PackBits, fax and WebP; tifffile decodes the rest, because libvips' libtiff has neither
+ZSTD nor LZMA and writes no EXIF directory. A rewritten TIFF keeps its byte order, BigTIFF, compression,
+predictor, planar configuration, strips or tiles and all tags that do not describe the old pixels. Strips and
+tiles without a changed pixel are copied, the others are encoded again.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ import numpy as np
 import pyvips
 import tifffile
 from numpy.typing import NDArray
+from tifffile import COMPRESSION, PHOTOMETRIC
 
 from chromiq.photos.containers import DamageError, jpeg_frame
 from chromiq.records import BoolMask
 from chromiq.runtime.workers import thread_per_core
 
-logging.getLogger("tifffile").propagate = False  # what is wrong with a file is a finding
+logging.getLogger("tifffile").propagate = False  # faults in files are reported as findings
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 EXIF_IFD, GPS_IFD, INTEROP_IFD = 34665, 34853, 40965
@@ -38,27 +39,27 @@ _TYPE_BYTES = {
     for size, kinds in ((1, (1, 2, 6, 7)), (2, (3, 8)), (4, (4, 9, 11, 13)), (8, (5, 10, 12, 16, 17, 18)))
     for kind in kinds
 }
-_MOST_TAGS, _MOST_BYTES, _DEEPEST = 4096, 256 << 20, 2
-# imagecodecs' own LZW decoder reads beyond its buffers when a strip is corrupt; its fax and WebP are missing.
-_BY_LIBTIFF = frozenset({2, 3, 4, 5, 32773, 50001})
-_DECODING_TAGS = (292, 293)  # options of fax
-_DEFLATE, _ZIP = 8, frozenset({8, 32946})
-# By libdeflate, in a third of zlib's time.
-_ZIP_LEVEL = 6
+_MAX_TAGS, _MAX_BYTES, _MAX_DEPTH = 4096, 256 << 20, 2
+# imagecodecs' LZW decoder reads out of bounds on corrupt strips, and it has no fax or TIFF WebP.
+_FAX = frozenset({COMPRESSION.CCITTRLE, COMPRESSION.CCITT_T4, COMPRESSION.CCITT_T6})
+_BY_LIBTIFF = _FAX | {COMPRESSION.LZW, COMPRESSION.PACKBITS, COMPRESSION.WEBP}
+_FAX_OPTIONS = (292, 293)
+_DEFLATE = COMPRESSION.ADOBE_DEFLATE
+_ZIP = frozenset({_DEFLATE, COMPRESSION.DEFLATE})
+_ZIP_LEVEL = 6  # of libdeflate, three times as fast as zlib
 _LOSSY_LEVEL = 95
-_PALETTE = 3
 Order = Literal["<", ">"]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A tag's value: its TIFF type, and its bytes in the file's order, or a directory of its own."""
+    """A tag's TIFF type and its value: bytes in the file's byte order, or a sub-directory."""
 
     type: int
     value: bytes | Directory
 
     def numbers(self, order: Order) -> tuple[int, ...]:
-        """The value of a tag of bytes, shorts or longs."""
+        """The values of an integer tag; empty for other types."""
         code = {1: "B", 3: "H", 4: "I", 7: "B", 13: "I", 16: "Q"}.get(self.type)
         if code is None or isinstance(self.value, Directory):
             return ()
@@ -68,23 +69,23 @@ class Entry:
 
 @dataclass
 class Directory:
-    """A TIFF directory: tags in the byte order of the file it comes from."""
+    """A TIFF directory: its tags, in the byte order of the file."""
 
     order: Order = "<"
     tags: dict[int, Entry] = field(default_factory=dict)
 
     def text(self, tag: int) -> str:
-        """A tag of ASCII text; empty if missing."""
+        """The text of an ASCII tag; empty if missing."""
         return (self.data(tag) or b"").split(b"\0")[0].decode("latin-1").strip()
 
     def number(self, tag: int, default: int = 0) -> int:
-        """The first number of a tag of integers."""
+        """The first value of an integer tag."""
         entry = self.tags.get(tag)
         values = entry.numbers(self.order) if entry else ()
         return values[0] if values else default
 
     def rationals(self, tag: int) -> tuple[float, ...]:
-        """The values of a tag of fractions; without those that divide by nothing."""
+        """The values of a rational tag, without those whose denominator is 0."""
         entry = self.tags.get(tag)
         if entry is None or entry.type not in {5, 10} or isinstance(entry.value, Directory):
             return ()
@@ -94,7 +95,7 @@ class Directory:
         return tuple(a / b for a, b in zip(parts[::2], parts[1::2], strict=True) if b)
 
     def data(self, tag: int) -> bytes | None:
-        """A tag's bytes; None if they are missing or none."""
+        """A tag's bytes; None if missing or empty."""
         entry = self.tags.get(tag)
         return entry.value if entry and isinstance(entry.value, bytes) and entry.value else None
 
@@ -103,35 +104,35 @@ class Directory:
         return Directory(self.order, {tag: self.tags[tag] for tag in self.tags if tag not in tags})
 
     def sub(self, tag: int) -> Directory:
-        """A directory that a tag leads to; an empty one if missing."""
+        """The sub-directory of a tag; empty if missing."""
         entry = self.tags.get(tag)
         return entry.value if entry and isinstance(entry.value, Directory) else Directory(self.order)
 
     def with_short(self, tag: int, value: int) -> None:
-        """Set a tag of one short."""
+        """Set a tag to one SHORT."""
         self.tags[tag] = Entry(3, struct.pack(f"{self.order}H", value))
 
 
 def read_directory(
     stream: BinaryIO, offset: int, order: Order, *, big: bool = False, depth: int = 0
 ) -> Directory:
-    """A directory and those that its EXIF and GPS tags lead to. What lies beyond the file is left out.
+    """A directory and its EXIF, GPS and interoperability directories, without tags that point past the end.
 
     Args:
-        stream: the TIFF, or the EXIF data of another format.
+        stream: a TIFF file or EXIF data.
         offset: where the directory starts.
-        order: the file's byte order.
+        order: the byte order.
         big: whether the file is a BigTIFF.
-        depth: how many directories lead here.
+        depth: the nesting depth of the directory.
     """
     found = Directory(order)
     count_code, entry_code, size = ("Q", "HHQ8s", 20) if big else ("H", "HHI4s", 12)
-    room = stream.seek(0, io.SEEK_END)  # values do not overlap, unless somebody wants to fill the memory
+    room = stream.seek(0, io.SEEK_END)  # the sum of all values is limited, as crafted ones may overlap
     stream.seek(offset)
     head = stream.read(struct.calcsize(count_code))
     if len(head) < struct.calcsize(count_code):
         return found
-    count = min(struct.unpack(order + count_code, head)[0], _MOST_TAGS)
+    count = min(struct.unpack(order + count_code, head)[0], _MAX_TAGS)
     table = stream.read(count * size)
     for at in range(0, len(table) - size + 1, size):
         tag, kind, length, inline = struct.unpack_from(order + entry_code, table, at)
@@ -140,7 +141,7 @@ def read_directory(
         wanted = length * _TYPE_BYTES[kind]
         value = inline[:wanted]
         if wanted > len(inline):
-            if wanted > min(room, _MOST_BYTES):
+            if wanted > min(room, _MAX_BYTES):
                 continue
             room -= wanted
             stream.seek(struct.unpack(order + ("Q" if big else "I"), inline)[0])
@@ -150,7 +151,7 @@ def read_directory(
         entry = Entry(kind, value)
         if tag in _SUB_DIRECTORIES:
             where = entry.numbers(order)
-            if len(where) != 1 or depth >= _DEEPEST:
+            if len(where) != 1 or depth >= _MAX_DEPTH:
                 continue
             entry = Entry(4, read_directory(stream, where[0], order, big=big, depth=depth + 1))
         found.tags[tag] = entry
@@ -158,7 +159,7 @@ def read_directory(
 
 
 def header_of(data: bytes) -> tuple[Order, bool, int] | None:
-    """Byte order, whether it is a BigTIFF and where the first directory starts; None if it is no TIFF."""
+    """The byte order, whether it is a BigTIFF, and the offset of the first directory; None if not a TIFF."""
     orders: dict[bytes, Order] = {b"II": "<", b"MM": ">"}
     order = orders.get(data[:2])
     if order is None or len(data) < 8:
@@ -170,11 +171,11 @@ def header_of(data: bytes) -> tuple[Order, bool, int] | None:
 
 
 def write_tiff(directory: Directory, chunks: Iterable[bytes] = (), *, big: bool = False) -> bytes:
-    """A TIFF of one directory, or, without chunks, EXIF data.
+    """A TIFF with one directory, or EXIF data if there are no chunks.
 
     Args:
-        directory: its tags; offsets and byte counts of strips or tiles are filled in.
-        chunks: the strips or tiles, in order.
+        directory: the tags; offsets and byte counts of strips or tiles are added.
+        chunks: the encoded strips or tiles, in order.
         big: whether to write a BigTIFF.
     """
     order, pixels = directory.order, list(chunks)
@@ -198,8 +199,8 @@ def write_tiff(directory: Directory, chunks: Iterable[bytes] = (), *, big: bool 
     return b"".join([mark + header, *pixels, tail])
 
 
-def _append(out: bytearray, directory: Directory, big: bool, behind: int) -> int:
-    """Append a directory to what comes behind so many bytes, its values first; where it starts."""
+def _append(out: bytearray, directory: Directory, big: bool, before: int) -> int:
+    """Append a directory, its values first; return its offset. ``before`` bytes precede ``out``."""
     order, code, inline_bytes = directory.order, "Q" if big else "I", 8 if big else 4
     rows = []
     for tag, entry in sorted(directory.tags.items()):
@@ -209,45 +210,45 @@ def _append(out: bytearray, directory: Directory, big: bool, behind: int) -> int
             if not value.tags:
                 continue
             kind = 4
-            value = struct.pack(f"{order}I", _append(out, value, big, behind))
+            value = struct.pack(f"{order}I", _append(out, value, big, before))
         count = len(value) // _TYPE_BYTES[kind]
         if len(value) > inline_bytes:
-            place = behind + len(out)
+            place = before + len(out)
             out += value + bytes(len(value) % 2)
             value = struct.pack(order + code, place)
         rows.append(struct.pack(f"{order}HH{code}", tag, kind, count) + value.ljust(inline_bytes, b"\0"))
-    start = behind + len(out)
+    start = before + len(out)
     out += struct.pack(order + ("Q" if big else "H"), len(rows)) + b"".join(rows) + bytes(inline_bytes)
     return start
 
 
 def tiff_samples(path: Path, page: tifffile.TiffPage) -> NDArray[Any]:
-    """All channels of a TIFF's picture as they are stored.
+    """Decode all channels of an image in a TIFF.
 
     Args:
         path: the file.
-        page: its photo.
+        page: the image.
 
     Returns:
-        ``(h, w, channels)`` uint8 or uint16, depths between these spread over the range of the larger; of a
-        palette, its indices.
+        ``(h, w, channels)`` uint8 or uint16. Other bit depths are scaled to the next larger one; palette
+        indices are not.
 
     Raises:
-        ValueError: if the strips or tiles do not fit the picture.
+        ValueError: if the strips or tiles do not match the image.
         pyvips.Error: if libtiff cannot decode it.
     """
     if not any(page.databytecounts):
         raise DamageError("its strips or tiles are empty")
     shape = (int(page.imagelength), int(page.imagewidth))
-    bits, palette = int(page.bitspersample), int(page.photometric) == _PALETTE
+    bits, palette = int(page.bitspersample), page.photometric == PHOTOMETRIC.PALETTE
     if int(page.compression) in _BY_LIBTIFF or page.fillorder != 1:
         stored = _samples_by_libtiff(path, page)
         return stored // (255 // ((1 << bits) - 1)) if palette and bits < 8 else stored
-    # What a corrupt strip does not fill is black, not whatever lay in memory.
+    # Parts that a corrupt strip does not fill are black, not uninitialised.
     try:
         stored = page.asarray(out=np.zeros(page.shape, page.dtype))
     except imagecodecs.DeflateError:
-        # Some programs fill up the last strip, which libdeflate does not accept.
+        # Some programs pad the last strip, which libdeflate rejects.
         return _samples_by_libtiff(path, page)
     if page.planarconfig == 2 and page.samplesperpixel > 1:
         stored = np.moveaxis(stored.reshape(-1, *shape), 0, -1)
@@ -262,17 +263,17 @@ def tiff_samples(path: Path, page: tifffile.TiffPage) -> NDArray[Any]:
 
 
 def widened(values: NDArray[Any], bits: int) -> NDArray[np.uint16]:
-    """Values of 9 to 15 bits at the range of 16."""
+    """Scale values of 9 to 15 bits to 16."""
     if bits >= 16:
         return values.astype(np.uint16)
     return (values.astype(np.uint32) * 65535 // ((1 << bits) - 1)).astype(np.uint16)
 
 
 def _samples_by_libtiff(path: Path, page: tifffile.TiffPage) -> NDArray[Any]:
-    """As `tiff_samples`, by libtiff, which also scales 1, 2 and 4 bits to 8.
+    """Decode with libtiff, which also scales 1, 2 and 4 bits to 8.
 
-    libvips would interpret what it reads: apply a palette, undo alpha, refuse tiles of separate planes. So
-    each plane is given to it as a TIFF of nothing but grey samples.
+    libvips would apply palettes and alpha and refuses tiles of separate planes, so it gets each plane as a
+    TIFF of grey samples.
     """
     bits, channels = int(page.bitspersample), int(page.samplesperpixel)
     if bits not in ({1, 2, 4, 8, 16} if channels == 1 else {8, 16}):
@@ -298,7 +299,7 @@ def _samples_by_libtiff(path: Path, page: tifffile.TiffPage) -> NDArray[Any]:
 
 
 def _plain_samples(page: tifffile.TiffPage, channels: int) -> Directory:
-    """The tags of a TIFF with a page's strips or tiles, its samples taken as grey."""
+    """The tags of a TIFF with the page's strips or tiles as grey samples."""
     order: Order = page.parent.byteorder
     sizes = {322: page.tilewidth, 323: page.tilelength} if page.is_tiled else {278: page.rowsperstrip}
     shorts: dict[int, tuple[int, ...]] = {
@@ -307,7 +308,7 @@ def _plain_samples(page: tifffile.TiffPage, channels: int) -> Directory:
         **({338: (0,) * (channels - 1)} if channels > 1 else {}),
     }  # fmt: skip
     longs = {256: page.imagewidth, 257: page.imagelength, **sizes}
-    longs |= {tag: page.tags[tag].value for tag in _DECODING_TAGS if tag in page.tags}
+    longs |= {tag: page.tags[tag].value for tag in _FAX_OPTIONS if tag in page.tags}
     return Directory(order, _numbers(order, shorts, longs))
 
 
@@ -325,17 +326,17 @@ def rewritten(
     pixels_of: Callable[[slice, slice], NDArray[Any]],
     changed: BoolMask,
 ) -> tuple[bytes, str]:
-    """A TIFF whose changed strips or tiles are encoded again, the others copied as they are stored.
+    """Encode the changed strips or tiles of a TIFF and copy the others.
 
     Args:
         path: the file.
-        page: its photo.
+        page: the image.
         directory: the tags to write.
-        pixels_of: gives rows and columns as ``(rows, columns, channels)``, with all channels the file has.
-        changed: ``(h, w)`` bool, where they differ from the file's.
+        pixels_of: returns a region as ``(rows, columns, channels)``, with all channels of the file.
+        changed: ``(h, w)`` bool, True where pixels differ from the file's.
 
     Returns:
-        The new file, and what became of its compression; empty if nothing did.
+        The new file, and a note if its compression changed.
     """
     encode, note = _encoder(path, page), ""
     if encode is None:
@@ -344,8 +345,8 @@ def rewritten(
         directory.with_short(317, 1)
         changed = np.ones_like(changed)
     planar = page.planarconfig == 2 and page.samplesperpixel > 1
-    tables = page.jpegtables[2:-2] if page.compression == 7 and page.jpegtables else b""
-    # libtiff would use the tables of a strip that is encoded again for those that follow as well.
+    tables = page.jpegtables[2:-2] if page.compression == COMPRESSION.JPEG and page.jpegtables else b""
+    # libtiff would apply the tables of a re-encoded strip to the strips after it.
     directory.tags.pop(347, None)
     places = []
     for index in range(len(page.dataoffsets)):
@@ -372,23 +373,19 @@ def rewritten(
 
 
 def _encoder(path: Path, page: tifffile.TiffPage) -> Any:
-    """What encodes a strip or tile as the page's are; None if it cannot be done."""
-    if page.compression in {6, 7, 33003, 33005, 34712, 50001, 50002, 52546}:
-        if page.compression != 7 or page.dtype != np.uint8:
-            return None
-        # The tag for it may be missing or wrong; a strip that is all black may be left out.
+    """A function that encodes a strip or tile with the page's compression, or None."""
+    if page.compression == COMPRESSION.WEBP:
+        return None
+    if page.compression == COMPRESSION.JPEG:
+        # The subsampling tag may be missing or wrong, and all-black strips may be omitted.
         stored = (at for at, count in zip(page.dataoffsets, page.databytecounts, strict=True) if count)
         with path.open("rb") as stream:
             stream.seek(next(stored))
             frame = jpeg_frame(stream)
         return partial(_jpeg, sampling=frame.sampling if frame else page.subsampling or (1, 1))
-    if page.compression == 1:
+    if page.compression == COMPRESSION.NONE:
         return _plain
-    try:
-        tifffile.TIFF.COMPRESSORS[page.compression]
-    except KeyError:
-        return None
-    return _compressed if page.predictor in {1, 2} and page.fillorder == 1 else None
+    return _compressed if page.predictor in {1, 2} else None
 
 
 def _plain(part: NDArray[Any], page: tifffile.TiffPage) -> bytes:
@@ -398,7 +395,7 @@ def _plain(part: NDArray[Any], page: tifffile.TiffPage) -> bytes:
 def _compressed(part: NDArray[Any], page: tifffile.TiffPage) -> bytes:
     if page.predictor == 2:
         part = imagecodecs.delta_encode(part, axis=-2)
-    if page.compression == 32773:  # PackBits packs each row by itself
+    if page.compression == COMPRESSION.PACKBITS:  # each row is packed separately
         return b"".join(imagecodecs.packbits_encode(_plain(row, page)) for row in part)
     if page.compression in _ZIP:
         return _deflated(_plain(part, page))
@@ -414,7 +411,7 @@ def _deflated(data: bytes) -> bytes:
 
 
 def _jpeg(part: NDArray[Any], page: tifffile.TiffPage, sampling: tuple[int, int]) -> bytes:
-    ycbcr = page.photometric == 6
+    ycbcr = page.photometric == PHOTOMETRIC.YCBCR
     return bytes(
         imagecodecs.jpeg_encode(
             part if part.shape[2] > 1 else part[..., 0],
@@ -429,11 +426,11 @@ def _jpeg(part: NDArray[Any], page: tifffile.TiffPage, sampling: tuple[int, int]
 def plain_directory(
     pixels: NDArray[Any], about: Mapping[int, Entry], order: Order = "<"
 ) -> tuple[Directory, list[bytes]]:
-    """Tags and strips of a ZIP-compressed TIFF of pixels ``(h, w, 3 or 4)`` uint8 or uint16.
+    """The tags and strips of a ZIP-compressed RGB TIFF.
 
     Args:
-        pixels: RGB, with alpha that is not multiplied in.
-        about: further tags, in that byte order.
+        pixels: ``(h, w, 3 or 4)`` uint8 or uint16, with straight alpha.
+        about: other tags, in the same byte order.
         order: the byte order.
     """
     height_px, width_px, channels = pixels.shape

@@ -1,26 +1,29 @@
-"""XMP packets without what describes pixels that have changed, or pictures that are gone."""
+"""Remove thumbnails and references to secondary images from XMP packets."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left
 
-# Namespaces that only speak of pictures stored elsewhere in the old file.
-_PICTURES = {
+# Namespaces of properties that describe images stored elsewhere in the file.
+_NAMESPACES = {
     "http://ns.adobe.com/hdr-gain-map/1.0/": "gain map",
     "http://ns.apple.com/HDRGainMap/1.0/": "gain map",
-    "http://ns.google.com/photos/1.0/container/": "index of second pictures",
+    "http://ns.google.com/photos/1.0/container/": "index of secondary images",
     "http://ns.google.com/photos/1.0/camera/": "motion photo",
     "http://ns.google.com/photos/1.0/depthmap/": "depth map",
-    "http://ns.google.com/photos/1.0/image/": "second picture",
+    "http://ns.google.com/photos/1.0/image/": "secondary image",
 }
-_MOST_PREFIXES = 16
+_MAX_PREFIXES = 16
 
 
-def without_pictures(packet: bytes) -> tuple[bytes, list[str]]:
-    """A packet without thumbnails and without properties of second pictures, and what was left out, by name.
+def without_images(packet: bytes) -> tuple[bytes, list[str]]:
+    """Remove thumbnails and properties of secondary images from an XMP packet.
 
-    It is searched and not parsed, as all else has to stay byte for byte, and a packet need not be sound.
+    The packet is searched, not parsed: everything else stays byte for byte, and it may not be well-formed.
+
+    Returns:
+        The packet and the names of what was removed.
     """
     try:
         text = packet.decode("utf-8")
@@ -28,9 +31,9 @@ def without_pictures(packet: bytes) -> tuple[bytes, list[str]]:
         return packet, []
     bare = _without_elements(text, r"[\w-]+:Thumbnails")
     dropped = ["XMP thumbnails"] if bare != text else []
-    for namespace, name in _PICTURES.items():
+    for namespace, name in _NAMESPACES.items():
         declared = rf"""xmlns:([\w-]+)\s*=\s*["']{re.escape(namespace)}["']"""
-        for prefix in list(dict.fromkeys(re.findall(declared, bare)))[:_MOST_PREFIXES]:
+        for prefix in list(dict.fromkeys(re.findall(declared, bare)))[:_MAX_PREFIXES]:
             shorter = _without_properties(bare, rf"{re.escape(prefix)}:[\w-]+")
             dropped += [name] if shorter != bare else []
             bare = shorter
@@ -38,12 +41,12 @@ def without_pictures(packet: bytes) -> tuple[bytes, list[str]]:
 
 
 def _without_properties(text: str, names: str) -> str:
-    """XMP without the elements and attributes whose names match a pattern."""
+    """Remove the elements and attributes whose names match a pattern."""
     return re.sub(rf"""\s(?:{names})\s*=\s*("[^"]*"|'[^']*')""", "", _without_elements(text, names))
 
 
 def _without_elements(text: str, names: str) -> str:
-    """XMP without the elements whose names match a pattern; in linear time, as packets reach 100 MB."""
+    """Remove the elements whose names match a pattern, in linear time, as packets can be 100 MB."""
     ends: dict[str, list[int]] = {}
     for found in re.finditer(rf"</({names})\s*>", text):
         ends.setdefault(found[1], []).append(found.end())

@@ -359,9 +359,9 @@ CASES = [
     Case("JPEG, stored as RGB", ".jpg", cjpeg("-rgb"), by_djpeg),
     Case("JPEG, fill bytes", ".jpg", _filled_jpeg, by_djpeg),
     Case("JPEG, EXIF, GPS, IPTC, XMP, clipping path, thumbnails", ".jpg", _documented_jpeg, by_djpeg),
-    Case("JPEG, two pictures (MPO)", ".jpg", two_pictures, by_djpeg),
+    Case("JPEG, two images (MPO)", ".jpg", two_pictures, by_djpeg),
     Case("JPEG, gain map (Ultra HDR)", ".jpg", gain_map, by_djpeg),
-    Case("JPEG, film behind it (motion photo)", ".jpg", _appended, by_djpeg),
+    Case("JPEG, video after it (motion photo)", ".jpg", _appended, by_djpeg),
     Case("JPEG, CMYK with APP14", ".jpg", _cmyk_jpeg, by_pillow),
     Case("JPEG, CMYK without APP14", ".jpg", _cmyk_without_app14, by_pillow),
     *(
@@ -404,15 +404,15 @@ CASES = [
             ("shared tables, tiles, stored as RGB", ("jpeg:r:92", "-t", "-w", "32", "-l", "32")),
         )
     ),
-    Case("TIFF 8 bit, ZIP, last strip filled up", ".tif", _overlong_strip, by_pillow),
+    Case("TIFF 8 bit, ZIP, last strip padded", ".tif", _overlong_strip, by_pillow),
     Case(
-        "TIFF 8 bit, planes apart",
+        "TIFF 8 bit, separate planes",
         ".tif",
         tiff(np.moveaxis(PHOTO, -1, 0), compression="lzw", **_PLANES),
         by_tifffile,
     ),
     Case(
-        "TIFF 16 bit, planes apart",
+        "TIFF 16 bit, separate planes",
         ".tif",
         tiff(np.moveaxis(DEEP, -1, 0), compression="zlib", predictor=True, **_PLANES),
         by_libtiff,
@@ -435,7 +435,7 @@ CASES = [
         tiff(_DEEP_ALPHA, extrasamples=["unassalpha"], compression="lzw"),
         by_tifffile,
     ),
-    Case("TIFF 16 bit, alpha multiplied in", ".tif", tiff(_PREMULTIPLIED, extrasamples=["assocalpha"]), None),
+    Case("TIFF 16 bit, premultiplied alpha", ".tif", tiff(_PREMULTIPLIED, extrasamples=["assocalpha"]), None),
     Case(
         "TIFF 8 bit, saved selection",
         ".tif",
@@ -443,8 +443,8 @@ CASES = [
         by_tifffile,
     ),
     Case("TIFF, EXIF, GPS, IPTC, XMP, clipping path, layers", ".tif", _documented_tiff, by_tifffile),
-    Case("TIFF, reduced picture behind it", ".tif", two_directories, by_libtiff),
-    Case("TIFF, reduced picture as SubIFD", ".tif", _sub_directory, by_tifffile),
+    Case("TIFF, reduced image as second directory", ".tif", two_directories, by_libtiff),
+    Case("TIFF, reduced image as SubIFD", ".tif", _sub_directory, by_tifffile),
     Case("PNG 8 bit", ".png", pillow(Image.fromarray(PHOTO)), by_opencv),
     Case("PNG 16 bit", ".png", _deep_png, by_opencv),
     Case(

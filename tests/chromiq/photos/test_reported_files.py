@@ -59,7 +59,7 @@ def extended_xmp(data):
 HALF = len(SRGB) // 2
 JPEGS = {
     "no end marker, Samsung's trailer": (lambda d: d[:-2] + b"\0\0\1\x0aSEFH" + bytes(60) + b"SEFT", set()),
-    "zeros behind the end": (lambda d: d + bytes(70_000), {"70000 bytes behind the picture"}),
+    "zeros behind the end": (lambda d: d + bytes(70_000), {"70000 bytes after the image"}),
     "Apple's AMPF in the JFIF segment": (
         lambda d: d[:4] + struct.pack(">H", 20) + d[6:20] + b"AMPF" + d[20:],
         set(),
