@@ -109,7 +109,7 @@ def render(
         say(f"GPU memory: {composed.memory.summary}, an estimate; {gpu_summary()}")
     if composed.memory_warning:
         say(f"warning: {composed.memory_warning}")
-    if "examples" in (source := composed.sources.get("train.steps", "")):
+    if (source := composed.sources.get("train.steps", "")).startswith("the dataset's"):
         say(f"train.steps is {composed.job.process.train.steps}, scaled to {source}")
     if as_json:
         print_json(_document(composed, out, text, found))

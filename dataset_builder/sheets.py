@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from chromiq.dataset_builder.canvas.buckets import RESOLUTION, as_trained, bucket_size_wh, cut_off_wh
+from chromiq.dataset_builder.canvas.buckets import RESOLUTION, as_trained, bucket_size_wh, cut_off_text
 from chromiq.dataset_builder.canvas.loss_mask import LossMask
 from chromiq.dataset_builder.segmenters.doubts import (
     DOUBTFUL_BELOW,
@@ -172,12 +172,11 @@ def preview_tile(small: SmallExample, example: Example, model: str, resolution: 
     pictures = [as_trained(small.control, tile_wh), target]
     if small.reference is not None:
         pictures.insert(0, tile_high(small.reference))
-    columns, rows = cut_off_wh(size_wh, bucket_wh)
-    lost = f"{columns} columns and {rows} rows cut off" if columns or rows else "nothing cut off"
-    sizes = f"{size_wh[0]}x{size_wh[1]} -> {bucket_wh[0]}x{bucket_wh[1]}, {lost}"
+    cut = cut_off_text(size_wh, bucket_wh)
+    sizes = f"{size_wh[0]}x{size_wh[1]} -> {bucket_wh[0]}x{bucket_wh[1]}, {cut or 'nothing'} cut off"
     split = "" if example.split == "train" else "held out, not trained on  "
     lines = [f"{example.name}  {split}{sizes}", example.caption[:_CHARACTERS]]
-    return captioned(cv2.hconcat(pictures), lines, doubtful=bool(columns or rows))
+    return captioned(cv2.hconcat(pictures), lines, doubtful=bool(cut))
 
 
 def write_review(

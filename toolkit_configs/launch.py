@@ -92,7 +92,7 @@ class Plan:
         lines = [
             f"{self.engine} would train {process.model.name_or_path} for {steps} on "
             f"{self.dataset}, into {self.job.run_folder}",
-            f"a checkpoint every {process.save.save_every} steps, which is the most that a stop can lose",
+            f"a checkpoint every {counted(process.save.save_every, 'step')}, the most that a stop can lose",
         ]
         if self.command and self.toolkit:
             lines.append(f"in {self.toolkit.folder}: {' '.join(self.command)}")

@@ -49,6 +49,18 @@ def cut_off_wh(size_wh: tuple[int, int], bucket_wh: tuple[int, int]) -> tuple[in
     return round((cover[0] - bucket_wh[0]) / scale), round((cover[1] - bucket_wh[1]) / scale)
 
 
+def cut_off_text(size_wh: tuple[int, int], bucket_wh: tuple[int, int]) -> str:
+    """The same in words, or nothing.
+
+    >>> cut_off_text((1328, 800), (1328, 784)), cut_off_text((1328, 800), (1328, 800))
+    ('16 of 800 rows', '')
+    """
+    columns, rows = cut_off_wh(size_wh, bucket_wh)
+    cut = [f"{columns} of {size_wh[0]} columns"] * (columns > 0)
+    cut += [f"{rows} of {size_wh[1]} rows"] * (rows > 0)
+    return " and ".join(cut)
+
+
 def as_trained(rgb: RgbImage, bucket_wh: tuple[int, int]) -> RgbImage:
     """A picture scaled to cover a size, by bicubic interpolation, and cut to it about its centre.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from chromiq.dataset_builder.canvas.buckets import bucket_size_wh, cut_off_wh
+from chromiq.dataset_builder.canvas.buckets import bucket_size_wh, cut_off_text
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.dataset_builder.doctor.example import Checkup, ExampleFiles, Recorded, Training, check_example
 from chromiq.dataset_layout import DatasetLayout, examine_manifest, read_build_record, unfinished_findings
@@ -270,13 +270,10 @@ def _bucket_findings(sizes: Mapping[tuple[int, int], int], folder: Path, trainin
     for size_wh, count in sorted(sizes.items()):
         for resolution in training.resolutions:
             bucket_wh = bucket_size_wh(size_wh, resolution, training.divisible_by_px)
-            columns, rows = cut_off_wh(size_wh, bucket_wh)
-            if columns or rows:
+            if cut := cut_off_text(size_wh, bucket_wh):
                 where = f"{folder}: {count} of {size_wh[0]}x{size_wh[1]}"
-                message = (
-                    f"resolution {resolution} trains them at {bucket_wh[0]}x{bucket_wh[1]}, with {columns} "
-                    f"columns and {rows} rows cut off"
-                )
+                trained = f"resolution {resolution} trains them at {bucket_wh[0]}x{bucket_wh[1]}"
+                message = f"{trained}, with {cut} cut off"
                 hint = "Build the dataset at a size that fits, or set another resolution."
                 findings.append(Finding("image.cropped", where, message, hint, "warning"))
     return findings

@@ -60,7 +60,7 @@ def test_stopping_a_run_ends_its_process_group_and_reports_lost_steps(
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     lost = 7 - saved
-    assert f"stopped at step 7 of 20; the newest checkpoint is of step {saved}, so {lost} steps" in said
+    assert f"stopped at step 7 of 20; the newest checkpoint is of step {saved}: {lost} step" in said
     status = read_status(run_folder)
     assert (status.state, status.record.steps_done) == ("interrupted", 7)
     assert is_gone(child)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from chromiq.dataset_builder.canvas.buckets import bucket_size_wh, cut_off_wh
+from chromiq.dataset_builder.canvas.buckets import bucket_size_wh, cut_off_text
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.dataset_builder.doctor.dataset import (
     TRAINER_SUFFIXES,
@@ -23,6 +23,7 @@ from chromiq.photos.images import photo_size_wh, read_mask_share
 from chromiq.photos.soundness import list_images
 from chromiq.toolkit_configs.checks.settings import trained_edit_model
 from chromiq.toolkit_configs.schema.trainer_job import DATASET_PROCESSES, Dataset, Job
+from chromiq.wording import counted
 
 LATENTS, TEXTS = "_latent_cache", "_t_e_cache"
 _HASH_LENGTH = 22
@@ -114,7 +115,7 @@ def data_findings(
     epochs = train.steps * train.batch_size * train.gradient_accumulation / items if items else 0.0
     findings += _epoch_findings(epochs, items, where)
     if len(crops) > _CROP_LINES:
-        crops = [*crops[:_CROP_LINES], f"and {len(crops) - _CROP_LINES} more sizes"]
+        crops = [*crops[:_CROP_LINES], f"and {counted(len(crops) - _CROP_LINES, 'more size')}"]
     return findings, DataFacts(sizes.total(), items, epochs, dict(sizes), tuple(crops), masks)
 
 
@@ -145,11 +146,9 @@ def crop_lines(sizes: Counter[tuple[int, int]], resolutions: Sequence[int], divi
     for size_wh, count in sorted(sizes.items()):
         for resolution in resolutions:
             bucket_wh = bucket_size_wh(size_wh, resolution, divisible_by)
-            columns, rows = cut_off_wh(size_wh, bucket_wh)
-            cut = [f"{columns} of {size_wh[0]} columns"] * (columns > 0)
-            cut += [f"{rows} of {size_wh[1]} rows"] * (rows > 0)
+            cut = cut_off_text(size_wh, bucket_wh) or "nothing"
             trained = f"{count} x {_by(size_wh)} is trained at {_by(bucket_wh)}"
-            lines.append(f"{trained}, {' and '.join(cut) or 'nothing'} cut off")
+            lines.append(f"{trained}, {cut} cut off")
     return lines
 
 
@@ -202,7 +201,8 @@ def cache_findings(targets: Path, controls: Sequence[Path]) -> list[Finding]:
     for name, folders in ((LATENTS, [targets]), (TEXTS, list(controls))):
         stale = _older(targets / name, folders)
         if stale:
-            message = f"{len(stale)} encodings are older than their images, such as {stale[0].name}"
+            number = counted(len(stale), "encoding")
+            message = f"{number} older than their images, such as {stale[0].name}"
             hint = "Delete the folder; the trainer makes it again."
             found.append(Finding("dataset.cache", str(targets / name), message, hint))
     return found
@@ -316,7 +316,8 @@ def _nested_findings(targets: Path, built: bool) -> list[Finding]:
     ]
     if not nested:
         return []
-    message = f"{len(nested)} images in folders below it train too, such as {nested[0].relative_to(targets)}"
+    number, example = counted(len(nested), "image"), nested[0].relative_to(targets)
+    message = f"the trainer also takes {number} in folders below it, such as {example}"
     hint = "Move them elsewhere; they would train with the mask and control of the same name."
     return [Finding("dataset.nested", str(targets), message, hint, "error" if built else "warning")]
 
@@ -337,7 +338,8 @@ def _weight_findings(masks: MaskWeights, where: str) -> list[Finding]:
 def _epoch_findings(epochs: float, items: int, where: str) -> list[Finding]:
     if not items or 1 <= epochs <= _MANY_EPOCHS:
         return []
-    message = f"{epochs:,.{0 if epochs >= 10 else 1}f} passes over {items} examples and sizes"
+    over = counted(items, "example and size", "examples and sizes")
+    message = f"{epochs:,.{0 if epochs >= 10 else 1}f} passes over {over}"
     few = epochs < 1
     hint = "Raise it; some are never seen." if few else "Lower it; the model would memorise them."
     return [Finding("config.epochs", f"{where}: train.steps", message, hint, "warning")]

@@ -29,6 +29,7 @@ from chromiq.toolkit_configs.schema.rendered_job import (
     RenderedProcess,
 )
 from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, name_fault
+from chromiq.wording import counted
 
 DEFAULT = "default (the published run)"
 _PUBLISHED_EXAMPLES = 60
@@ -133,9 +134,8 @@ def compose_job(
     _assign_all(job_process, sources, spec.trainer_settings, f"model {model}")
     _assign_all(job_process, sources, _sample_size(job_process, spec, size_wh), "the dataset")
     examples = sum(example.split == "train" for example in read_examples(root))
-    _assign_all(
-        job_process, sources, _scaled_steps(job_process, examples), f"the dataset's {examples} examples"
-    )
+    number = counted(examples, "example")
+    _assign_all(job_process, sources, _scaled_steps(job_process, examples), f"the dataset's {number}")
     _assign_all(job_process, sources, PRESETS[chosen], f"preset {chosen}")
     _fit_memory(job, sources, spec, chosen, size_wh)
     for setting in (setting for layer in layers for setting in layer.values):

@@ -29,6 +29,7 @@ from chromiq.toolkit_configs.runs.events import Event
 from chromiq.toolkit_configs.schema.config_file import dump_config, read_config_file
 from chromiq.toolkit_configs.trainer.checkout import bounded_environment, require_toolkit
 from chromiq.toolkit_configs.trainer.output import LOG_FILE, POLL_EVERY_S, Launch, Watcher
+from chromiq.wording import counted
 
 LAUNCHED_FILE = "launched.yaml"
 SAVE_PATIENCE_S = 300
@@ -164,11 +165,8 @@ def _save_before_stopping(launch: Launch, watcher: Watcher, output: _Output, pro
     """Ask the trainer for a checkpoint and wait until it is written; a second Ctrl-C ends the wait."""
     if not watcher.takes_requests or watcher.step <= newest_step(launch.run_folder, launch.name):
         return
-    lost = watcher.step - newest_step(launch.run_folder, launch.name)
-    watcher.warn(
-        "stopping",
-        f"saving before stopping; interrupt again to stop at once and lose {lost} steps",
-    )
+    lost = counted(watcher.step - newest_step(launch.run_folder, launch.name), "step")
+    watcher.warn("stopping", f"saving before stopping; interrupt again to stop at once and lose {lost}")
     request_checkpoint(launch.run_folder)
     saved, deadline_s = watcher.checkpoints, time.monotonic() + SAVE_PATIENCE_S
     for line in output.lines():
@@ -241,7 +239,7 @@ def _stopped(launch: Launch, step: int) -> str:
     saved = newest_step(launch.run_folder, launch.name)
     return (
         f"{launch.run_folder}: stopped at step {step} of {launch.total_steps}; the newest checkpoint is of "
-        f"step {saved}, so {max(0, step - saved)} steps are lost; resume the run to train on"
+        f"step {saved}: {counted(max(0, step - saved), 'step')} lost; resume the run to train on"
     )
 
 

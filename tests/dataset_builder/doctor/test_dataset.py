@@ -194,7 +194,7 @@ def test_pictures_the_trainer_would_cut_are_reported_once_with_how_much(dataset)
         write_mask(path, read_photo(path).rgb[:-10, :, 0])
     (finding,) = (finding for finding in check_dataset(dataset) if finding.code == "image.cropped")
     assert "3 of 1328x790" in finding.where
-    assert "at 1328x784, with 0 columns and 6 rows cut off" in finding.message
+    assert "at 1328x784, with 6 of 790 rows cut off" in finding.message
 
 
 def test_a_mask_of_a_kind_the_trainer_does_not_look_for(dataset):
