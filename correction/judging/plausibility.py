@@ -212,7 +212,7 @@ RULES: tuple[Rule, ...] = (
         "gain.large",
         "look",
         lambda seen: _gains_over(seen, LARGE_GAIN),
-        f"the colour moves by {{gain:.0f}} dE00, and errors of lighting and retouching are seldom over "
+        f"the colour moves by {{gain:.1f}} dE00, and errors of lighting and retouching are seldom over "
         f"{LARGE_GAIN:.0f}",
         _SWAP,
     ),

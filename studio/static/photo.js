@@ -46,6 +46,7 @@ function cut(percent) {
   $("#cut").value = percent;
   worn.style.setProperty("--cut", `${percent}%`);
   $("#cut").setAttribute("aria-valuetext", `${percent} % before`);
+  $("#cut-share").textContent = `${percent} %`;
   worn.classList.toggle("worn-whole", [0, 100].includes(Number(percent)));
   toggle($("#before"), Number(percent) === 100);
 }

@@ -150,6 +150,7 @@ def test_when_nothing_is_left_the_build_fails_and_says_why(doubt_of_pair_1, cata
     with pytest.raises(UnsoundError) as caught:
         build_dataset(alone, tmp_path / "d", BuildOptions(segmenter="classic"))
     assert [finding.code for finding in caught.value.findings] == ["mask.doubtful"]
+    assert "is below 0.5" in caught.value.findings[0].message
     assert (tmp_path / "d/review/on_model1.jpg").is_file()
 
 

@@ -14,8 +14,9 @@ from chromiq.evaluate.score.scores import bootstrap_interval
 from chromiq.files import sha256_file
 from chromiq.models import base_licence
 from chromiq.toolkit_configs.render.job import render_job
-from chromiq.toolkit_configs.runs.record import RunRecord, library_versions, now, write_record
-from chromiq.toolkit_configs.runs.status import RunStatus, ended
+from chromiq.toolkit_configs.runs.events import EventLog
+from chromiq.toolkit_configs.runs.record import RunRecord, library_versions, now
+from chromiq.toolkit_configs.runs.status import Session
 from chromiq.toolkit_configs.schema.trainer_job import read_job
 
 HUB = all(find_spec(name) for name in ("huggingface_hub", "safetensors"))
@@ -56,7 +57,8 @@ def run_folder(dataset, tmp_path):
         device="cuda",
         toolkit_commit="27a03a9",
     )
-    write_record(run, ended(record, run, "done", RunStatus(record)))
+    with EventLog(run) as log:
+        Session(run, record, log, lambda status: None).end("done", None)
     return run
 
 

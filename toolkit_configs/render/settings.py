@@ -225,7 +225,7 @@ def assign(process: RenderedProcess | dict[str, Any], setting: Setting) -> str:
     if setting.key == "name":
         raise UsageError(
             f"{setting.source}={setting.text}: a process's own name would move the run's folder but not "
-            "rename its files. Name the run by its own option instead."
+            "rename its files. Name the run with `name` instead."
         )
     target, section, path = _place(process, setting)
     last = path[-1]

@@ -42,7 +42,7 @@ def test_alpha_is_the_rank_unless_it_is_set(tmp_path):
 
 
 def test_a_name_beside_the_run_name_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="Name the run by its own option"):
+    with pytest.raises(UsageError, match="Name the run with `name`"):
         composed_of(tmp_path, command=["name=../../elsewhere"])
 
 
