@@ -7,7 +7,8 @@ from places import REAL
 from chromiq.colour import delta_e_map, lab_to_srgb, linear_to_srgb, srgb_to_lab, srgb_to_linear
 from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.fitting.dyes import belonging, find_dyes, means, spreads
-from chromiq.correction.fitting.transfer import fit_colours, garment_sample
+from chromiq.correction.fitting.hypotheses import Hypotheses
+from chromiq.correction.fitting.transfer import fit_colours, garment_sample, judge
 from chromiq.correction.options import MIN_GAIN
 from chromiq.dataset_builder.degrade import degrade
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
@@ -142,3 +143,26 @@ def test_a_fit_says_what_to_expect():
     low, high = fit.gain_interval
     assert low <= fit.gain <= high
     assert fit.remaining >= 0
+
+
+def test_the_less_the_hypotheses_agree_the_smaller_the_share_of_a_correction_that_is_made():
+    seen = np.full((64, 3), [50.0, 20, 10])
+    move = np.array([8.0, 0, 0])
+
+    def share(spread):
+        labs = np.stack([seen + move - [0, spread, 0], seen + move + [0, spread, 0]])
+        found = Hypotheses(seen, labs, np.zeros(2), np.zeros(64, int), seen + move, np.zeros(64, int))
+        return float(np.mean((judge(found, seen + move).colours - seen)[:, 0])) / move[0]
+
+    shares = [share(spread) for spread in (0, 2, 5, 10)]
+    assert shares[0] == pytest.approx(1)
+    assert shares == sorted(shares, reverse=True)
+    assert 0 < shares[-1] < 0.7
+
+
+def test_colours_that_no_hypothesis_wants_are_not_followed():
+    seen = np.full((64, 3), [50.0, 20, 10])
+    found = Hypotheses(seen, seen[None], np.zeros(1), np.zeros(64, int), seen, np.zeros(64, int))
+    judged = judge(found, seen + 5)
+    assert np.array_equal(judged.colours, seen)
+    assert judged.gain <= 0
