@@ -1,4 +1,4 @@
-"""The ground every chromiq stage stands on: errors, records, pixels, colour, files, progress."""
+"""Match the colour of a garment in on-model photos to its still-life."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ __all__ = ["__version__", "correct"]
 
 
 def __getattr__(name: str) -> Any:
-    """`chromiq.correct` is loaded when it is asked for: it needs OpenCV, the ground does not."""
+    """Load `chromiq.correct` lazily, because it imports OpenCV."""
     if name == "correct":
         from importlib import import_module
 

@@ -1,12 +1,12 @@
-"""sRGB, Lab (D65, 2 degree observer) and CIEDE2000, in strips so that memory stays flat.
+"""Convert between sRGB and CIE Lab (D65, 2 degree observer), and compute CIEDE2000.
 
-Matrix and white point are scikit-image's, so are the results. OpenCV's float Lab is off by up to dE00
-0.32 and is not used; its table lookup, matrix product and power are, as they are exact and fast.
+The matrix and white point are scikit-image's, and the results agree with it. OpenCV's float Lab conversion is
+not used, as it is off by up to dE00 0.32; its table lookup, matrix product and power are exact and fast.
 
 CIEDE2000: Sharma, Wu and Dalal, "The CIEDE2000 color-difference formula", Color Research and Application
-30 (2005). Hue angles enter it only through sines and cosines and through one narrow bump around 275
-degrees, so unit vectors in the (a', b') plane stand for them. That spares two arc tangents and seven
-trigonometric functions a pixel, and nothing wraps around at 360 degrees.
+30 (2005). Hue angles appear only in sines and cosines and in one narrow bump around 275 degrees, so they are
+represented by unit vectors in the (a', b') plane. This saves two arc tangents and seven trigonometric
+functions per pixel, and nothing wraps around at 360 degrees.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from chromiq.records import FloatImage, RgbImage
 
-# So few that the arrays between two steps stay in the processor's cache.
+# Small enough for the intermediate arrays to stay in the processor's cache.
 _STRIP_PIXELS = 16_384
 
-# The matrix scikit-image uses, so that a round trip through both closes.
+# As in scikit-image.
 _XYZ_FROM_RGB = np.array(
     [
         [0.412453, 0.357580, 0.180423],
@@ -39,14 +39,14 @@ _WHITE_XYZ = np.array([0.95047, 1.0, 1.08883])
 # ITU-R BT.2087-0, of linear light.
 _REC2020_FROM_SRGB = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
 _D65_KELVIN = 6504.0
-# CIE 15: below it the cube root goes over into a line.
+# CIE 15: below this the cube root is replaced by a line.
 _LINEAR_BELOW, _LINE_SLOPE, _LINE_START = 0.008856, 7.787, 16 / 116
 _POW25_7 = 25.0**7
-# acos(1 - v)^2 = sum over n of 2 (2 v)^n / (n^2 binomial(2n, n)); nine terms do, as where more
-# would be wanted the bump is over.
+# acos(1 - v)^2 = sum over n of 2 (2 v)^n / (n^2 binomial(2n, n)). Nine terms suffice: the bump is zero where
+# more would be needed.
 _ARC_SQUARED = tuple(2.0 ** (n + 1) / (n**2 * math.comb(2 * n, n)) for n in range(1, 10))
 _BUMP_PER_RAD2 = -((math.degrees(1) / 25) ** 2)
-# Far below what a byte of colour can show, far above the smallest float32.
+# Far below any visible difference, far above the smallest float32.
 _TINY = 1e-30
 
 Plane = NDArray[np.floating]
@@ -61,7 +61,7 @@ def _linear(encoded: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _power(values: NDArray[np.floating], exponent: float) -> NDArray[np.floating]:
-    """Of values >= 0, in their own precision; OpenCV's is four times as fast as numpy's."""
+    """A power of values >= 0, in their own precision; OpenCV's is four times as fast as numpy's."""
     if not values.size:
         return values
     raised: NDArray[np.floating] = cv2.pow(values.reshape(-1), exponent).reshape(values.shape)
@@ -76,7 +76,7 @@ _F_FROM_LAB = np.array(
 
 
 def srgb_to_lab(rgb: RgbImage) -> FloatImage:
-    """CIE Lab of an sRGB image, as scikit-image's ``rgb2lab`` gives it.
+    """Convert sRGB to CIE Lab, as scikit-image's ``rgb2lab`` does.
 
     Args:
         rgb: shape ``(..., 3)``, uint8, sRGB.
@@ -91,7 +91,7 @@ def srgb_to_lab(rgb: RgbImage) -> FloatImage:
 
 
 def rgb_to_lab(encoded: NDArray[np.floating]) -> FloatImage:
-    """CIE Lab of gamma-encoded sRGB in 0..1, of any precision and beyond it: ``(..., 3)`` to float32.
+    """Convert gamma-encoded float sRGB ``(..., 3)``, 0..1 or beyond, to CIE Lab in float32.
 
     >>> bool(np.allclose(rgb_to_lab(np.array([1.0, 1.0, 1.0])), [100, 0, 0], atol=0.01))
     True
@@ -101,7 +101,7 @@ def rgb_to_lab(encoded: NDArray[np.floating]) -> FloatImage:
 
 
 def linear_to_lab(linear: NDArray[np.floating]) -> FloatImage:
-    """CIE Lab (D65) of linear light with sRGB's primaries, ``(..., 3)``, 0..1 and beyond, to float32.
+    """Convert linear sRGB ``(..., 3)``, 0..1 or beyond, to CIE Lab (D65) in float32.
 
     >>> bool(np.allclose(linear_to_lab(np.ones((1, 3))), [[100, 0, 0]], atol=0.01))
     True
@@ -111,14 +111,14 @@ def linear_to_lab(linear: NDArray[np.floating]) -> FloatImage:
 
 
 def _linear_of_bytes(rgb: RgbImage) -> NDArray[np.floating]:
-    if not rgb.size:  # of which OpenCV makes nothing at all
+    if not rgb.size:  # OpenCV rejects empty arrays
         return rgb.astype(np.float64)
     linear: NDArray[np.floating] = cv2.LUT(np.ascontiguousarray(rgb), _LINEAR_OF_BYTE)
     return linear
 
 
 def _lab(linear: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Lab of linear ``(H, W, 3)``, in float64: float32 on the way would cost dE00 up to 5e-4."""
+    """Lab of linear ``(H, W, 3)``, in float64; float32 would be off by up to dE00 5e-4."""
     if not linear.size:
         return linear
     xyz = cv2.transform(linear, _XYZ_FROM_RGB / _WHITE_XYZ[:, None])
@@ -131,7 +131,7 @@ def _lab(linear: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def lab_to_srgb(lab: NDArray[np.floating]) -> RgbImage:
-    """sRGB of a Lab image; colours outside the sRGB gamut are clipped per channel.
+    """Convert Lab to sRGB; colours out of gamut are clipped per channel.
 
     Args:
         lab: shape ``(..., 3)``, L 0..100.
@@ -145,16 +145,16 @@ def lab_to_srgb(lab: NDArray[np.floating]) -> RgbImage:
 
 
 def lab_to_srgb_float(lab: NDArray[np.floating]) -> FloatImage:
-    """sRGB of a Lab image in float32, gamma-encoded, *not* clipped: outside 0..1 is out of gamut.
+    """Convert Lab to gamma-encoded float32 sRGB, *not* clipped: values outside 0..1 are out of gamut.
 
-    Formula: IEC 61966-2-1 and CIE 15, with scikit-image's white point. scikit-image's own
-    ``lab2rgb`` clips and warns, which hides how far out of gamut a colour is.
+    Formula: IEC 61966-2-1 and CIE 15, with scikit-image's white point. scikit-image's
+    ``lab2rgb`` clips, which hides how far out of gamut a colour is.
     """
     return linear_to_srgb(lab_to_linear(lab))
 
 
 def lab_to_rec2020_float(lab: NDArray[np.floating]) -> FloatImage:
-    """As `lab_to_srgb_float`, of Rec. 2020's primaries and sRGB's curve: for colours beyond sRGB."""
+    """As `lab_to_srgb_float`, with the primaries of Rec. 2020 and the curve of sRGB."""
     return linear_to_srgb(lab_to_linear(lab) @ _REC2020_FROM_SRGB.T.astype(np.float32))
 
 
@@ -183,13 +183,13 @@ def lab_to_linear(lab: NDArray[np.floating]) -> FloatImage:
 
 
 def srgb_to_linear(encoded: NDArray[np.floating]) -> FloatImage:
-    """Linear light of gamma-encoded sRGB in 0..1 (IEC 61966-2-1); odd about 0, so out-of-range survives."""
+    """Decode gamma-encoded sRGB to linear light (IEC 61966-2-1); odd about 0, so negative values are kept."""
     signed: FloatImage = _linear(encoded).astype(np.float32)
     return signed
 
 
 def bytes_to_linear(rgb: RgbImage) -> FloatImage:
-    """As `srgb_to_linear`, of ``(..., 3)`` uint8 sRGB, by a table.
+    """As `srgb_to_linear`, for ``(..., 3)`` uint8 sRGB.
 
     >>> bytes_to_linear(np.array([[0, 255, 188]], np.uint8)).round(2).tolist()
     [[0.0, 1.0, 0.5]]
@@ -199,7 +199,7 @@ def bytes_to_linear(rgb: RgbImage) -> FloatImage:
 
 
 def linear_to_srgb(linear: NDArray[np.floating]) -> FloatImage:
-    """Gamma-encoded sRGB of linear light in 0..1 (IEC 61966-2-1); odd about 0."""
+    """Encode linear light as sRGB (IEC 61966-2-1); odd about 0."""
     size = np.abs(linear)
     encoded = np.where(size <= 0.0031308, size * 12.92, 1.055 * _power(size, 1 / 2.4) - 0.055)
     signed: FloatImage = np.copysign(encoded, linear).astype(np.float32)
@@ -207,13 +207,13 @@ def linear_to_srgb(linear: NDArray[np.floating]) -> FloatImage:
 
 
 def daylight_gains(mired: float) -> FloatImage:
-    """What daylight of another colour temperature does to linear sRGB red, green and blue, green kept at 1.
+    """The gains of linear sRGB red, green and blue under daylight of another temperature, green being 1.
 
     Formula: the CIE daylight locus, CIE 15:2018, equations 4.4 to 4.7 as chromaticities; stated for 4000
     to 25,000 K.
 
     Args:
-        mired: shift of the reciprocal temperature from D65, -113..96; above 0 the light is warmer.
+        mired: shift of the reciprocal temperature from D65, -113..96; positive is warmer.
 
     Returns:
         Shape ``(3,)``, float32.
@@ -241,22 +241,22 @@ def _daylight_rgb(kelvin: float) -> NDArray[np.floating]:
 def delta_e_lab(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
     """CIEDE2000 between Lab arrays of shape ``(..., 3)``, in their own precision.
 
-    In float64 within 5e-5 of the 34 pairs that Sharma, Wu and Dalal published (to four decimals).
+    In float64 it is within 5e-5 of the 34 pairs published by Sharma, Wu and Dalal (to four decimals).
     """
     difference: NDArray[np.floating] = delta_e_of_parts(delta_e_parts(a, b))
     return difference
 
 
 def delta_e_parts(a: NDArray[np.floating], b: NDArray[np.floating]) -> Parts:
-    """What lightness, chroma and hue have in CIEDE2000 between Lab arrays of shape ``(..., 3)``."""
+    """The lightness, chroma and hue terms of CIEDE2000 between Lab arrays of shape ``(..., 3)``."""
     return plane_parts(np.moveaxis(a, -1, 0), np.moveaxis(b, -1, 0))
 
 
 def delta_e_map(a: RgbImage, b: RgbImage) -> FloatImage:
     """CIEDE2000 per pixel between two sRGB images.
 
-    Lab is made in float64, the difference in float32, over strips of rows by one thread per core: within
-    2e-4 of scikit-image in float64, and under 150 MB beyond the result whatever the size.
+    Lab is computed in float64 and the difference in float32, in strips of rows on one thread per core. The
+    result is within 2e-4 of scikit-image's, and takes under 150 MB beyond the result at any size.
 
     Args:
         a: shape ``(H, W, 3)``, uint8, sRGB.
@@ -277,7 +277,7 @@ def delta_e_map(a: RgbImage, b: RgbImage) -> FloatImage:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f"an image must be uint8 (H, W, 3), not {image.dtype} {image.shape}")
     if a.shape != b.shape:
-        raise ValueError(f"the images must be of one size, not {a.shape} and {b.shape}")
+        raise ValueError(f"the images must have the same size, not {a.shape} and {b.shape}")
     result = np.empty(a.shape[:2], dtype=np.float32)
 
     def fill(rows: slice) -> None:
@@ -300,9 +300,9 @@ def _delta_e_strip(a: RgbImage, b: RgbImage) -> FloatImage:
 
 
 class Parts(NamedTuple):
-    """CIEDE2000's three weighted differences, signed, second minus first, and how two of them interact.
+    """The weighted differences of CIEDE2000, second minus first, and its rotation term; all of one shape.
 
-    dE00 squared is ``lightness**2 + chroma**2 + hue**2 + rotation * chroma * hue``. All of one shape.
+    dE00 squared is ``lightness**2 + chroma**2 + hue**2 + rotation * chroma * hue``.
     """
 
     lightness: Plane
@@ -312,18 +312,18 @@ class Parts(NamedTuple):
 
 
 def delta_e_of_parts(parts: Parts) -> Plane:
-    """dE00 of the parts."""
+    """CIEDE2000, given its terms."""
     lightness, chroma, hue, rotation = parts
     return np.sqrt(lightness * lightness + chroma * chroma + hue * hue + rotation * chroma * hue)
 
 
 def plane_parts(first: Planes, second: Planes, *, turn: Plane | None = None) -> Parts:
-    """The parts of CIEDE2000 between two colours.
+    """The terms of CIEDE2000 between two colours.
 
     Args:
         first: three arrays of one shape: L*, a*, b*, float32 or float64.
         second: the same.
-        turn: as `hue_turn` gives it, if it was computed of more precise colours.
+        turn: from `hue_turn`, if it was computed from more precise colours.
 
     >>> sharma_1 = plane_parts(np.array([50.0, 2.6772, -79.7751]), np.array([50.0, 0.0, -82.7485]))
     >>> round(float(delta_e_of_parts(sharma_1)), 4)
@@ -346,7 +346,7 @@ def plane_parts(first: Planes, second: Planes, *, turn: Plane | None = None) -> 
     across_x, across_y = x_2 - x_1, y_2 - y_1
     # The chord between the unit vectors is twice the sine of half the angle between the hues.
     hue = turn * np.sqrt(chroma_1 * chroma_2 * (across_x * across_x + across_y * across_y))
-    # Two vectors that point to the mean hue; their sum is long whether the hues agree or oppose.
+    # The sum of two vectors at the mean hue, which is long whether the hues agree or oppose.
     cos = x_1 + x_2 + turn * across_y
     sin = y_1 + y_2 - turn * across_x
     scale = 1 / np.sqrt(cos * cos + sin * sin + _TINY)

@@ -1,17 +1,17 @@
-"""Where the files of a dataset are, and its manifest and build record, read and written.
+"""The files of a dataset; read and write its manifest and build record.
 
 ::
 
-    gt/pair1.jpg  gt/pair1.txt     the truth to train towards, and its caption
-    control/pair1.jpg              the same with a colour error
+    gt/pair1.jpg  gt/pair1.txt     the target image and its caption
+    control/pair1.jpg              the target with a colour error
     masks/pair1.png                the loss mask, white where to train
-    reference/pair1.jpg            the still-life, for models that take it as a picture of its own
+    reference/pair1.jpg            the still-life, for models that take it as a separate image
     held_out/                      the same folders, with garments kept out of training
-    garment_masks/on_model1.png    255 on the garment, of the on-model photo's size
-    coco.json                      the same masks as COCO instances, if asked for
-    garments.json                  what each garment is called, by still-life
-    selection.json  own_masks/     what the user excluded or held out, and drew
-    manifest.jsonl                 one `Example` per line; a build writes it after all examples
+    garment_masks/on_model1.png    255 on the garment, the size of the on-model photo
+    coco.json                      the masks as COCO instances, optional
+    garments.json                  the garment label of each still-life
+    selection.json  own_masks/     the user's selection and masks
+    manifest.jsonl                 one `Example` per line, written last
     contact_sheet.jpg  preview_sheet.jpg
     review/on_model1.{jpg,png}     pairs with a doubtful mask
     .chromiq/                      build.json: the options; source.json: the inputs; records/1.json: each
@@ -37,7 +37,7 @@ from chromiq.records import Example
 
 @dataclass(frozen=True)
 class DatasetLayout:
-    """The paths of a dataset; none of them has to exist.
+    """The paths of a dataset, whether or not they exist.
 
     Examples:
         >>> layout = DatasetLayout(Path("dataset"))
@@ -118,7 +118,7 @@ class DatasetLayout:
         return self.root / "review" / f"colours{key}.jpg"
 
     def of_split(self, split: str) -> DatasetLayout:
-        """Where the examples of a split are: ``"train"`` or ``"held_out"``."""
+        """The layout of a split, ``"train"`` or ``"held_out"``."""
         return self.held_out if split == "held_out" else self
 
     def truth(self, stem: str) -> Path:
@@ -149,12 +149,12 @@ class DatasetLayout:
         return self.pair_records / f"{key}.json"
 
     def relative(self, path: Path) -> str:
-        """A path of this dataset as its manifest names it: relative, with forward slashes."""
+        """A path as the manifest has it: relative to the dataset, with forward slashes."""
         return path.relative_to(self.root).as_posix()
 
 
 def read_examples(root: Path) -> tuple[Example, ...]:
-    """The examples that a dataset's manifest lists; none if there is no manifest.
+    """The examples in a dataset's manifest; empty if there is no manifest.
 
     Raises:
         UnsoundError: with a finding for every line that is not an example of this dataset.
@@ -166,7 +166,7 @@ def read_examples(root: Path) -> tuple[Example, ...]:
 
 
 def examine_manifest(root: Path) -> tuple[tuple[Example, ...], list[Finding]]:
-    """The examples of the sound lines of a manifest, and what is wrong with the others."""
+    """The examples on the valid lines of a manifest, and findings for the others."""
     path = DatasetLayout(root).manifest
     examples: list[Example] = []
     findings: list[Finding] = []
@@ -189,7 +189,7 @@ def examine_manifest(root: Path) -> tuple[tuple[Example, ...], list[Finding]]:
 
 
 def write_manifest(root: Path, examples: Iterable[Example]) -> None:
-    """Write the manifest, one example at a time, whole or not at all."""
+    """Write the manifest atomically, one example at a time."""
     with (
         atomic_path(DatasetLayout(root).manifest) as temporary,
         temporary.open("w", encoding="utf-8") as manifest,
@@ -211,13 +211,13 @@ def read_build_record(root: Path) -> dict[str, Any] | None:
 
 
 def write_build_record(root: Path, options: dict[str, Any]) -> None:
-    """Write down the options that a dataset is built with, as plain data."""
+    """Record the options of a build, as plain data."""
     write_json(DatasetLayout(root).build_record, options)
 
 
 @dataclass(frozen=True)
 class BuildSource:
-    """What a dataset was built from; all paths are absolute.
+    """The inputs of a build; all paths are absolute.
 
     Attributes:
         pairs: folder or CSV file of pairs.
@@ -235,7 +235,7 @@ class BuildSource:
 
 
 def read_build_source(root: Path) -> BuildSource | None:
-    """What a dataset was built from; None if that is not recorded or its record is damaged."""
+    """The inputs of a build; None if they are not recorded or the record is damaged."""
     try:
         return load_record(BuildSource, DatasetLayout(root).source_record.read_bytes())
     except (OSError, ValueError):
@@ -243,12 +243,12 @@ def read_build_source(root: Path) -> BuildSource | None:
 
 
 def write_build_source(root: Path, source: BuildSource) -> None:
-    """Write down what a dataset is built from."""
+    """Record the inputs of a build."""
     write_json(DatasetLayout(root).source_record, asdict(source))
 
 
 def unfinished_findings(root: Path) -> list[Finding]:
-    """Whether a build of this dataset was started and has not finished."""
+    """A finding if a build of this dataset was started but not finished."""
     layout = DatasetLayout(root)
     if layout.manifest.is_file() or not layout.build_record.is_file():
         return []

@@ -1,4 +1,4 @@
-"""Text, JSON and YAML from users, read within limits, so that no file crashes or hangs the reader."""
+"""Read text, JSON and YAML from users within limits, so that no file can crash or hang the reader."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_YAML_VALUES = 100_000
 
 
 def read_text(path: Path) -> str:
-    """The text of a file that a user named, which may be anything: a pipe, a film, or an endless device.
+    """Read a text file named by the user, which may turn out to be a pipe, a video or an endless device.
 
     Line ends are converted to newlines.
 
@@ -46,13 +46,15 @@ def load_json(text: str) -> Any:
     {'a': [1, 2]}
     """
     try:
-        return json.loads(text.removeprefix("\ufeff"))  # which some editors on Windows write
+        return json.loads(
+            text.removeprefix("\ufeff")
+        )  # a byte order mark, as written by some editors on Windows
     except RecursionError as error:
         raise ValueError("nested too deep") from error
 
 
 def load_record(record: type[Record], text: str | bytes) -> Record:
-    """A frozen dataclass from the JSON of its fields, every one of the right type.
+    """A frozen dataclass from a JSON object; types are checked strictly.
 
     Raises:
         ValueError: if the text is not JSON, or a field is missing or has another type.
@@ -68,10 +70,10 @@ def load_record(record: type[Record], text: str | bytes) -> Record:
 
 
 def as_record(record: type[Record], plain: Any) -> Record:
-    """A frozen dataclass from its fields as plain data, lists for tuples.
+    """A frozen dataclass from plain data, with lists for tuples.
 
     Raises:
-        ValueError: if a field is missing or cannot be what it should be.
+        ValueError: if a field is missing or has the wrong type.
     """
     return cast(Record, _adapter(record).validate_python(plain))  # type: ignore[arg-type]
 
@@ -88,11 +90,11 @@ def load_yaml(text: str, loader: type[SafeLoader] | None = None) -> Any:
 
     Args:
         text: one document.
-        loader: reads it; PyYAML's safe one if not given.
+        loader: the loader to use; PyYAML's `SafeLoader` by default.
 
     Raises:
-        ValueError: if it is not YAML (where is said), is nested too deep, or its aliases expand to more
-            than `MAX_YAML_VALUES` values, which a few lines can do.
+        ValueError: if it is not YAML, is nested too deep, or its aliases expand to more than
+            `MAX_YAML_VALUES` values.
 
     >>> load_yaml("a: [1, 2]")
     {'a': [1, 2]}
@@ -114,7 +116,7 @@ def load_yaml(text: str, loader: type[SafeLoader] | None = None) -> Any:
         value = todo.pop()
         seen += 1
         if seen > MAX_YAML_VALUES:
-            raise ValueError(f"more than {MAX_YAML_VALUES} values, its aliases written out")
+            raise ValueError(f"more than {MAX_YAML_VALUES} values after expanding its aliases")
         if isinstance(value, dict):
             todo += value.values()
         elif isinstance(value, list):
@@ -123,7 +125,7 @@ def load_yaml(text: str, loader: type[SafeLoader] | None = None) -> Any:
 
 
 def _yaml_fault(error: YAMLError) -> str:
-    """Where a text is not YAML and why, on one line."""
+    """The position and reason of a YAML error, on one line."""
     from yaml import MarkedYAMLError
 
     if not isinstance(error, MarkedYAMLError) or error.problem_mark is None:
@@ -137,12 +139,12 @@ def _yaml_fault(error: YAMLError) -> str:
 
 
 def validation_findings(error: ValidationError, code: str, file_name: str, hint: str) -> list[Finding]:
-    """What pydantic reports about a document, a finding for each fault.
+    """A finding for each error that pydantic reports about a document.
 
     Args:
-        error: as pydantic raised it.
-        code: of the findings.
-        file_name: of the document; where in it the fault lies is added.
+        error: raised by pydantic.
+        code: the code of the findings.
+        file_name: the document, to which the place of each error is added.
         hint: how to fix it, a sentence.
     """
     findings = []

@@ -1,4 +1,4 @@
-"""Everything chromiq raises on purpose.
+"""The exceptions that chromiq raises, and their exit codes.
 
 ::
 
@@ -7,12 +7,12 @@
     │   └── OptionError             which option it is
     ├── UnsoundError             exit 10   a dataset, photo or config is not fit for use
     ├── LockedError              exit 11   another process works in the same place
-    ├── AccessError              exit 12   a token or an accepted licence is missing, whatever else is wrong
+    ├── AccessError              exit 12   a token or an accepted licence is missing; takes precedence
     └── InterruptedRunError      exit 130  stopped by the user
 
 Exit 0 is success and 3 (`EXIT_SKIPPED`) a finished run that left items out.
-A message names the file, says what is wrong and how to fix it: a `Finding`. An `UnsoundError` carries
-*all* findings of a check, not only the first. An option is named by its Python name in backquotes, such as
+A `Finding` names the file, says what is wrong and how to fix it. An `UnsoundError` carries *all*
+findings of a check, not only the first. An option is named by its Python name in backquotes, such as
 ```min_gain```; the command line prints the flag.
 """
 
@@ -36,16 +36,16 @@ EXIT_INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, and how to fix it.
+    """A problem and how to fix it.
 
     Attributes:
-        code: stable machine name, such as ``"photo.truncated"``.
-        where: the file, key or item concerned, as the user knows it.
+        code: a stable identifier, such as ``"photo.truncated"``.
+        where: the file, key or item, as the user knows it.
         message: what is wrong, a clause without a full stop.
         hint: how to fix it, a sentence.
         severity: ``"error"`` stops the work, ``"warning"`` does not.
-        wanted: the value that would have been right, for ``--json``.
-        got: the value that was found, for ``--json``.
+        wanted: the expected value, for ``--json``.
+        got: the value found, for ``--json``.
 
     Examples:
         >>> print(Finding("pair.missing", "still-life7.jpg", "no on_model7 photo", "Add it to the folder."))
@@ -65,12 +65,12 @@ class Finding:
         return f"{self.where}: {self.message}{hint} [{self.code}]"
 
     def as_dict(self) -> dict[str, str]:
-        """The finding as plain data, for ``--json``; without what is not known."""
+        """The finding as plain data for ``--json``, without fields that are None."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class ChromiqError(Exception):
-    """The work failed; the root of every error raised on purpose."""
+    """The work failed; base class of all chromiq errors."""
 
     exit_code = EXIT_FAILED
 
@@ -80,7 +80,7 @@ class ChromiqError(Exception):
 
     @classmethod
     def of(cls, finding: Finding) -> Self:
-        """The error with one finding, and its text."""
+        """An error with one finding, whose text is the message."""
         return cls(str(finding), [finding])
 
 
@@ -98,13 +98,13 @@ class OptionError(UsageError):
 
 
 class UnsoundError(ChromiqError):
-    """A dataset, photo or config is not fit for use; `findings` says why, all of it."""
+    """A dataset, photo or config is unusable; `findings` lists every reason."""
 
     exit_code = EXIT_UNSOUND
 
 
 class LockedError(ChromiqError):
-    """Another process works in the same place."""
+    """Another process uses the same folder."""
 
     exit_code = EXIT_LOCKED
 

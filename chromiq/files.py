@@ -1,4 +1,4 @@
-"""Files written completely or not at all, folders locked by one process, safe file names."""
+"""Atomic writes, folder locks and safe file names."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _FAULTS_OF_THE_MACHINE = frozenset(
 
 @contextmanager
 def atomic_path(path: Path, needed_bytes: int | None = None, *, synced: bool = True) -> Iterator[Path]:
-    """Yield a temporary sibling of `path`; on success it is synced and renamed to `path`, else removed.
+    """Yield a temporary file in the same folder; on success it is renamed to `path`, otherwise removed.
 
-    The sibling ends in the suffix of `path`, so that writers which go by the suffix work.
+    It has the suffix of `path`, for writers that select the format by suffix.
 
     Args:
-        path: the file to be.
-        needed_bytes: its size, if that is known, for the message when the disk is full.
-        synced: whether it is on the disk, and not only in the system's memory, before it is renamed.
+        path: the file to write.
+        needed_bytes: its size, if known, for the message when the disk is full.
+        synced: whether to sync it to disk before renaming it.
 
     Raises:
         UsageError: if `path` is a folder, a pipe or a device, which a rename would replace.
@@ -74,23 +74,23 @@ def atomic_path(path: Path, needed_bytes: int | None = None, *, synced: bool = T
 
 
 def write_bytes(path: Path, data: bytes, *, synced: bool = True) -> None:
-    """Write `data` to `path` whole or not at all; if not `synced`, a power cut soon after may empty it."""
+    """Write bytes atomically; if not `synced`, a power failure soon after may empty the file."""
     with atomic_path(path, len(data), synced=synced) as temporary:
         temporary.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, whole or not at all, with newlines as they are."""
+    """Write text atomically as UTF-8, without converting newlines."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: Path, document: Any) -> None:
-    """Write `document` to `path` as `json_text`."""
+    """Write a document atomically as `json_text`."""
     write_text(path, json_text(document))
 
 
 def json_text(document: Any, encoding: str = "utf-8") -> str:
-    """Indented JSON with a final newline; what the encoding has no bytes for is escaped. NaN is refused.
+    """Indented JSON with a final newline; unencodable characters are escaped, and NaN is refused.
 
     >>> json_text("\N{LATIN SMALL LETTER E WITH ACUTE}", "ascii")
     '"\\\\u00e9"\\n'
@@ -98,38 +98,38 @@ def json_text(document: Any, encoding: str = "utf-8") -> str:
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     try:
         text.encode(encoding)
-    except UnicodeEncodeError:  # such as a path whose bytes are no UTF-8, or anything on an ASCII terminal
+    except UnicodeEncodeError:  # such as a path that is not UTF-8, or any text on an ASCII terminal
         return json.dumps(document, indent=2, allow_nan=False) + "\n"
     return text
 
 
 def sha256_file(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hex."""
+    """The SHA-256 of a file in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sha256_text(text: str) -> str:
-    """The SHA-256 of a text's UTF-8 bytes, in hex."""
+    """The SHA-256 of a text in UTF-8, in hex."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def record_made(record: Path, file: Path, made_of: str, **more: Any) -> None:
-    """Write down what a finished file was made of.
+    """Record the inputs of a finished file.
 
     Args:
         record: the JSON file to write.
-        file: that was made.
-        made_of: digest of all that decides it.
-        more: what else is to be known of it; plain data.
+        file: the finished file.
+        made_of: a digest of everything that determines it.
+        more: other plain data to record.
     """
     write_json(record, {"made_of": made_of, "image": sha256_file(file), **more})
 
 
 def made_before(record: Path, file: Path, made_of: str) -> dict[str, Any] | None:
-    """The record of a file that was made of the same and is still what it was, else None.
+    """The record of a file that was made of the same inputs and has not changed since, or None.
 
-    A damaged record is as good as none: the file is made again.
+    None is also returned for a damaged record, so that the file is made again.
     """
     if not (file.is_file() and record.is_file()):
         return None
@@ -142,11 +142,11 @@ def made_before(record: Path, file: Path, made_of: str) -> dict[str, Any] | None
 
 
 def ensure_output_folder(path: Path) -> Path:
-    """Make `path` a folder that can be written to, or say why it cannot be one.
+    """Create a folder and check that it is writable.
 
     Raises:
         UsageError: if `path` is a file.
-        ChromiqError: if it cannot be made or written to.
+        ChromiqError: if it cannot be created or written to.
     """
     refuse_file(path)
     try:
@@ -159,7 +159,7 @@ def ensure_output_folder(path: Path) -> Path:
 
 
 def refuse_file(path: Path) -> None:
-    """Nothing, unless `path` exists and is no folder.
+    """Raise an error if a file is in the place of a folder.
 
     Raises:
         UsageError: if it is a file.
@@ -170,12 +170,11 @@ def refuse_file(path: Path) -> None:
 
 @contextmanager
 def folder_lock(folder: Path, purpose: str) -> Iterator[None]:
-    """Hold `folder` and all below it for this process alone while the block runs.
+    """Lock a folder for this process, and remove temporary files of killed processes from it.
 
-    Half-written files of killed processes are removed first.
-    The kernel drops the lock when its process ends, however it ends, so a stale lock cannot exist;
-    the text in the lock file only tells others who holds it. The file stays: removing it would let
-    a third process lock a file of the same name while a second still waits on the removed one.
+    The kernel releases the lock when the process ends, so there are no stale locks; the text in the lock file
+    only identifies the holder. The file is not removed, because a second process could then wait for the
+    removed file while a third locks a new one.
 
     Raises:
         LockedError: if another process holds it; the message names that process.
@@ -200,7 +199,7 @@ def folder_lock(folder: Path, purpose: str) -> Iterator[None]:
 
 
 def machine_error(error: OSError) -> ChromiqError | None:
-    """The message for an unexpected error caused by the machine: permissions, space, a name; else None.
+    """The message for an error caused by permissions, disk space or a file name; otherwise None.
 
     >>> print(machine_error(PermissionError(errno.EACCES, "Permission denied", "photos")))
     photos: cannot read or write: Permission denied. Check permissions and free space.
@@ -218,11 +217,11 @@ def machine_error(error: OSError) -> ChromiqError | None:
 
 
 def safe_stem(text: str) -> str:
-    """A file stem that is one path component and the same on every file system, made of `text`.
+    """A file stem that is a single path component and valid on every file system.
 
-    Letters, digits, dot, dash and underscore stay, all else becomes an underscore; leading dots and
-    dashes go. The result is NFC and at most 120 bytes long. Two texts may give the same stem:
-    callers check for collisions.
+    Letters, digits, dot, dash and underscore are kept, everything else becomes an underscore; leading dots
+    and dashes are removed. The result is NFC and at most 120 bytes long. Different texts may give the same
+    stem, so callers must check for collisions.
 
     >>> safe_stem("../a b")
     '_a_b'
@@ -242,18 +241,18 @@ def safe_stem(text: str) -> str:
 
 
 def natural_key(text: str) -> list[tuple[int, int, str]]:
-    """Sorts numbers inside names by value.
+    """A sort key that orders numbers inside names by value.
 
     >>> sorted(["pair10", "pair9", "pair1"], key=natural_key)
     ['pair1', 'pair9', 'pair10']
     """
-    # ASCII digits only: int() knows others, but not all that isdigit() accepts.
+    # ASCII digits only: int() rejects some of the characters that isdigit() accepts.
     parts = re.split(r"([0-9]+)", text)
     return [(0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part) for part in parts]
 
 
 def collision_key(name: str) -> str:
-    """What two names share when some file system takes them for one: case and composition folded.
+    """A key that is equal for names that some file system treats as the same.
 
     >>> collision_key("A.jpg") == collision_key("a.jpg")
     True

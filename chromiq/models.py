@@ -1,6 +1,6 @@
-"""The edit models that chromiq builds data for, trains, runs and publishes: one entry each, in `MODELS`.
+"""The supported image editing models.
 
-To add a model, add an entry here and a template ``templates/NAME.yaml.j2``.
+To add a model, add an entry to `MODELS` and a template ``templates/NAME.yaml.j2``.
 
 Parameters and LoRA widths were counted from the model classes of diffusers at their default sizes, and of
 AI-Toolkit for FLUX.2 klein, OmniGen2, Krea 2, Mage-Flow and Boogu-Image. Text encoders as their model cards
@@ -23,10 +23,10 @@ _ONE_AT_A_TIME: dict[str, Any] = {"train.batch_size": 1, "train.gradient_accumul
 
 @dataclass(frozen=True)
 class Licence:
-    """A licence as the hub's model cards name it.
+    """A licence, as in the metadata of model cards.
 
     Attributes:
-        identifier: the hub's ``license``; ``"other"`` for one that is not on its list.
+        identifier: the hub's ``license``; ``"other"`` if it is not on the hub's list.
         name: ``license_name``, with ``"other"``.
         link: to its text, with ``"other"``.
     """
@@ -44,16 +44,16 @@ class Licence:
 
 @dataclass(frozen=True)
 class ModelSize:
-    """What the memory estimate needs to know.
+    """The sizes that the memory estimate needs.
 
     Attributes:
-        parameters: of the transformer.
-        text_encoder_parameters: of all text encoders.
-        width: channels of a token in the transformer.
-        blocks: transformer blocks, double and single ones.
+        parameters: number of parameters of the transformer.
+        text_encoder_parameters: number of parameters of all text encoders.
+        width: channels per token of the transformer.
+        blocks: number of transformer blocks, double and single.
         lora_width: LoRA parameters per rank: the sum of inputs and outputs of every linear layer in the
             transformer's blocks.
-        latent_channels: of the VAE, at 1/8 of the image's size.
+        latent_channels: channels of the VAE at 1/8 of the image size.
         loads_text_encoder_whole: whether the text encoder is on the GPU in 16 bit before it is quantised.
     """
 
@@ -68,31 +68,31 @@ class ModelSize:
 
 @dataclass(frozen=True)
 class EditModel:
-    """One edit model.
+    """An image editing model.
 
     Attributes:
-        name: on the command line.
-        hub_id: of the weights that are trained on and generated with.
-        licence: of the weights, and so of LoRAs trained on them; None where it is not known.
-        arch: AI-Toolkit's name.
-        layout: ``"stitched"`` shows the still-life on the left of one image, ``"reference"`` shows it as a
-            second image.
+        name: its name on the command line.
+        hub_id: the weights for training and inference.
+        licence: of the weights, and so of LoRAs trained on them; None if unknown.
+        arch: AI-Toolkit's ``model.arch``.
+        layout: ``"stitched"`` puts the still-life on the left of the input image, ``"reference"`` passes it
+            as a second image.
         divisible_by_px: every side of a trained image is a multiple of this.
         size: for the memory estimate.
-        pipeline: class in diffusers that generates with it; None if diffusers has none that edits.
+        pipeline: the class in diffusers for editing with it, or None.
         batches: whether one call of the pipeline takes several images.
         is_gated: whether its licence must be accepted on the hub first.
-        batching: whether the trainer takes more than one example a step: ``"any"``; ``"same_shapes"``, as it
-            stacks the references; ``"none"``, as its LoRA fails on a batch packed into one sequence.
-        must_cache_text: whether the trainer goes wrong without `train.cache_text_embeddings`.
-        makes_from_text: whether the trainer also takes it without controls, to make images from text alone.
-        text_encoder_qtype: key that sets the text encoder's quantisation.
+        batching: which batches the trainer accepts: ``"any"``; ``"same_shapes"``, because it stacks the
+            references; ``"none"``, because its LoRA fails on a batch packed into one sequence.
+        must_cache_text: whether the trainer is wrong without `train.cache_text_embeddings`.
+        makes_from_text: whether the trainer also accepts it without control images, for text-to-image.
+        text_encoder_qtype: the key of the text encoder's quantisation.
         max_resolution: of a trained image, as the square root of its area.
-        template: stem of the config template, where several models share one.
+        template: stem of the config template, if shared by several models.
         recovery_adapter: AI-Toolkit's 3-bit weights with an adapter that restores their accuracy.
         settings: dotted AI-Toolkit keys that differ from the published run's, apart from `arch`, `hub_id`,
             `steps` and `guidance`.
-        variants: hub ids of the same weights in another form, on which its LoRAs run, with their licences.
+        variants: hub ids and licences of other forms of the weights on which its LoRAs run.
     """
 
     name: str
@@ -119,7 +119,7 @@ class EditModel:
 
     @property
     def has_reference(self) -> bool:
-        """Whether the still-life is an image of its own."""
+        """Whether the still-life is passed as a second image."""
         return self.layout == "reference"
 
     @property
@@ -129,7 +129,7 @@ class EditModel:
 
     @property
     def trainer_settings(self) -> dict[str, Any]:
-        """Every dotted AI-Toolkit key that the model decides."""
+        """The dotted AI-Toolkit keys that depend on the model."""
         return {
             "model.arch": self.arch,
             "model.name_or_path": self.hub_id,
@@ -170,7 +170,7 @@ def _qwen(name: str, hub_id: str, arch: str, pipeline: str, layout: Layout) -> E
         pipeline=pipeline,
         steps=25,
         guidance=4.0,
-        # Without, the trainer hands all prompts of a batch one item's images and shrinks the controls.
+        # Otherwise the trainer encodes a batch's prompts with one item's images and shrinks the controls.
         batching="same_shapes" if layout == "reference" else "any",
         must_cache_text=layout == "reference",
         template="qwen-image-edit-plus" if layout == "reference" else None,
@@ -224,7 +224,7 @@ def _without_pipeline(
     settings: dict[str, Any],
     **others: Any,
 ) -> EditModel:
-    """A model that AI-Toolkit trains and diffusers cannot edit with; steps and guidance are its UI's."""
+    """A model that AI-Toolkit trains but diffusers cannot run; steps and guidance are those of its UI."""
     reference = {"sample.width": 896, "sample.height": 1120} if layout == "reference" else {}
     return EditModel(
         **{"licence": None, "template": layout, **others},
@@ -387,15 +387,15 @@ _ENTRIES = (
     ),
 )
 MODELS: dict[str, EditModel] = {model.name: model for model in _ENTRIES}
-"""Every edit model by its name."""
+"""The models by name."""
 DEFAULT_MODEL = "kontext"
 
 
 def find_model(name: str) -> EditModel:
-    """The edit model of a name.
+    """The model with a name.
 
     Raises:
-        UsageError: if no model has that name; it lists all and suggests the nearest.
+        UsageError: if there is none; the message lists all names and suggests the closest.
     """
     if name not in MODELS:
         arch = name.replace("-", "_")
@@ -407,20 +407,20 @@ def find_model(name: str) -> EditModel:
 
 
 def model_of_arch(arch: str) -> EditModel | None:
-    """The edit model that a config's ``model.arch`` names, or None for an arch that is not in `MODELS`.
+    """The model of a config's ``model.arch``, or None if unknown.
 
     >>> model_of_arch("flux_kontext").hub_id
     'black-forest-labs/FLUX.1-Kontext-dev'
     """
-    # The later of two names for one model wins: flux2-klein-4b, not its short form.
+    # The later of two entries for one arch wins: flux2-klein-4b, not flux2-klein.
     known = {model.arch: model for model in MODELS.values()}
-    # The trainer drops what follows the colon, so that half of an arch names its first model.
+    # The trainer ignores what follows a colon, so the first half of an arch means its first model.
     halves = {model.arch.split(":")[0]: model for model in reversed(known.values())}
     return known.get(arch) or halves.get(arch.split(":")[0])
 
 
 def model_of_hub_id(hub_id: str) -> EditModel | None:
-    """The edit model whose weights, or a variant of them, a hub id names, or None."""
+    """The model with these weights or a variant of them, or None."""
     return next(
         (model for model in MODELS.values() if hub_id == model.hub_id or hub_id in model.variants), None
     )
@@ -433,7 +433,7 @@ def base_licence(hub_id: str) -> Licence:
     'apache-2.0'
 
     Raises:
-        UsageError: if it is not known; a licence is never guessed.
+        UsageError: if it is unknown; a licence is never guessed.
     """
     model = model_of_hub_id(hub_id)
     licence = model.variants.get(hub_id, model.licence) if model else None
@@ -446,13 +446,13 @@ def base_licence(hub_id: str) -> Licence:
 
 
 def pipeline_of(name: str) -> str:
-    """The diffusers class that generates with a model.
+    """The diffusers pipeline class of a model.
 
     >>> pipeline_of("flux2-klein-4b")
     'Flux2KleinPipeline'
 
     Raises:
-        UsageError: if diffusers has none, or the model is unknown.
+        UsageError: if diffusers has none or the model is unknown.
     """
     pipeline = find_model(name).pipeline
     if pipeline is None:

@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar in a terminal, a line now and then in a log."""
+"""Show progress on stderr: a bar in a terminal, occasional lines in a log."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from typing import TYPE_CHECKING
 
 from chromiq.wording import printable
 
-# rich is imported where something is shown: the workers of a build show nothing.
+# rich is imported lazily, because the workers of a build show nothing.
 if TYPE_CHECKING:
     from rich.console import Console
 
 LOG_EVERY_S = 10.0
 
 Update = Callable[[int, int], None]
-"""Called with how much is done and how much there is in all."""
+"""Called with the number of finished items and the total."""
 
 
 def console() -> Console:
-    """The console for progress and messages: stderr; rich honours ``NO_COLOR`` itself."""
+    """The console for progress and messages, on stderr; rich honours ``NO_COLOR``."""
     from rich.console import Console
 
     return Console(stderr=True)
 
 
 def is_live(target: Console) -> bool:
-    """Whether what was drawn can be drawn over: a terminal that does not say it is dumb (``TERM=dumb``)."""
+    """Whether output can be overwritten: a terminal, and not ``TERM=dumb``."""
     return target.is_terminal and not target.is_dumb_terminal
 
 
 Stage = Callable[[str], AbstractContextManager[Update]]
-"""Called with the name of a stage of the work; shows how far it is."""
+"""Called with the name of a stage; yields the function that reports its progress."""
 
 
 @contextmanager
@@ -44,10 +44,10 @@ def no_progress(_: str) -> Iterator[Update]:
 
 @contextmanager
 def progress_bar(description: str) -> Iterator[Update]:
-    """Yield a function that shows how far the work is.
+    """Yield a function that reports progress.
 
-    On a terminal it is a bar with remaining time; elsewhere a line every `LOG_EVERY_S` seconds and at
-    the end.
+    A terminal shows a bar with the remaining time; otherwise a line is printed every `LOG_EVERY_S` seconds
+    and at the end.
 
     >>> with progress_bar("build") as update:
     ...     update(1, 2)
@@ -80,9 +80,9 @@ def progress_bar(description: str) -> Iterator[Update]:
 
 @contextmanager
 def notes(description: str) -> Iterator[Callable[[str], None]]:
-    """Yield a function that shows what is being done when the total is unknown.
+    """Yield a function that shows the current step when the total is unknown.
 
-    On a terminal it is one line that moves; elsewhere a line every `LOG_EVERY_S` seconds, the first at once.
+    A terminal shows a spinner; otherwise a line is printed at once and then every `LOG_EVERY_S` seconds.
 
     >>> with notes("setup") as note:
     ...     note("looking")
@@ -106,7 +106,7 @@ def notes(description: str) -> Iterator[Callable[[str], None]]:
 
 
 def silence_model_libraries() -> None:
-    """Keep transformers and diffusers from drawing bars of their own and from warning about torchvision."""
+    """Disable the progress bars of transformers and diffusers and their warnings about torchvision."""
     import diffusers.utils.logging
     import transformers.utils.logging
 

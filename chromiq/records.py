@@ -1,4 +1,4 @@
-"""Frozen records that travel between the stages, and the array types they hold.
+"""Frozen records passed between the stages, and array types.
 
 One record per stage: `PhotoPair` -> `GarmentLabel` -> `GarmentMask` -> `Degradation` -> `Geometry`
 -> `Example`. Boxes are ``xyxy``: left, top, right, bottom in pixels, right and bottom exclusive.
@@ -18,7 +18,7 @@ RgbImage: TypeAlias = NDArray[np.uint8]
 BoolMask: TypeAlias = NDArray[np.bool_]
 """Shape ``(H, W)``, True on the garment."""
 FloatImage: TypeAlias = NDArray[np.floating[Any]]
-"""Any shape, float32 unless said otherwise; its meaning is documented where it is used."""
+"""Any shape, float32 unless stated otherwise."""
 Box: TypeAlias = tuple[int, int, int, int]
 """``xyxy``: left, top, right, bottom in pixels, right and bottom exclusive."""
 
@@ -28,7 +28,7 @@ class PhotoPair:
     """Two photos of one garment.
 
     Attributes:
-        key: what the two file names share; unique in its catalogue, the ``N`` of ``pairN``.
+        key: the common part of the two file names, unique in a catalogue: the ``N`` of ``pairN``.
         still_life: the flat photo, whose colour is right.
         on_model: the photo of the garment on a model, whose colour is to be corrected.
         garment: the user's label, or None.
@@ -42,12 +42,12 @@ class PhotoPair:
 
 @dataclass(frozen=True)
 class GarmentLabel:
-    """What the garment is called, and who says so.
+    """The label of a garment and its source.
 
     Attributes:
-        name: the word that goes into the caption, such as ``"trousers"``.
+        name: the word for the caption, such as ``"trousers"``.
         source: ``"given"`` by the user, ``"grounding-dino"``, ``"sam3"`` or ``"silhouette"``.
-        score: 0..1, how sure the source is; 1 when given, 0 when it is a guess.
+        score: 0..1, the confidence of the source; 1 if given, 0 for a guess.
         runner_up: the next best word, or None.
     """
 
@@ -59,12 +59,12 @@ class GarmentLabel:
 
 @dataclass(frozen=True, eq=False)
 class GarmentMask:
-    """Where the garment is on the on-model photo, and how far to trust that.
+    """The mask of the garment on the on-model photo, with its confidence.
 
     Attributes:
-        mask: ``(H, W)`` bool, True on the garment, of the photo's own size.
+        mask: ``(H, W)`` bool, True on the garment, the size of the photo.
         confidence: 0..1, the expected intersection over union.
-        reasons: named doubts, such as ``"colour_disagrees"``; empty when there are none.
+        reasons: named doubts, such as ``"colour_disagrees"``.
         source: the segmenter's name, or ``"given"``.
     """
 
@@ -75,19 +75,19 @@ class GarmentMask:
 
     @property
     def is_given(self) -> bool:
-        """Whether the user gave it, so that it is used as it is."""
+        """Whether the user gave it, so that it is used unchanged."""
         return self.source == "given"
 
 
 @dataclass(frozen=True)
 class Degradation:
-    """The colour error that was applied.
+    """The colour error applied to an example.
 
     Attributes:
         kind: such as ``"hue"``, ``"tint"``, ``"white_balance"`` or ``"identity"``.
-        parameters: what reproduces it, numbers only.
-        asked_delta_e: the mean dE00 inside the garment that was aimed at; None when nothing was.
-        reached_delta_e: the mean dE00 inside the garment between the true and the degraded photo.
+        parameters: the numbers that reproduce it.
+        asked_delta_e: the requested mean dE00 inside the garment, or None.
+        reached_delta_e: the mean dE00 inside the garment between the original and the degraded photo.
     """
 
     kind: str
@@ -98,12 +98,12 @@ class Degradation:
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where the two photos lie on a stitched canvas.
+    """The positions of the two photos on a stitched canvas.
 
     Attributes:
         canvas_wh: width and height of the canvas in pixels.
-        still_life_xyxy: where the still-life lies.
-        on_model_xyxy: where the on-model photo lies; its left edge is the seam.
+        still_life_xyxy: the box of the still-life.
+        on_model_xyxy: the box of the on-model photo; its left edge is the seam.
         still_life_scale: canvas pixels per pixel of the still-life.
         on_model_scale: canvas pixels per pixel of the on-model photo.
     """

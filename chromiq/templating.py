@@ -1,4 +1,4 @@
-"""The shipped Jinja2 templates, found in a source tree and in an installed wheel alike."""
+"""Load and render the Jinja2 templates of the package."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from chromiq.wording import counted, interval_text
 
 
 def template_text(name: str) -> str | None:
-    """The text of a shipped template, or None if no template has that name."""
+    """The text of a template, or None if there is none of that name."""
     path = files("chromiq.templates") / name
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def csp_hash(text: Any) -> str:
-    """What a Content-Security-Policy calls an inline style or script: its SHA-256 in base64."""
+    """The base64 SHA-256 of an inline style or script, for a Content-Security-Policy."""
     return base64.b64encode(hashlib.sha256(str(text).encode("utf-8")).digest()).decode("ascii")
 
 
 def render_page(name: str, **values: Any) -> str:
-    """A self-contained HTML page of ``NAME.html.j2``, with the style ``NAME.css`` and the script ``NAME.js``.
+    """Render ``NAME.html.j2`` as a self-contained page with its style ``NAME.css`` and script ``NAME.js``.
 
     Args:
-        name: of a template that extends ``page.html.j2``; a page may have no script.
-        values: `title`, and whatever the template takes.
+        name: a template that extends ``page.html.j2``; the script is optional.
+        values: `title` and the variables of the template.
     """
     environment = template_environment(html=True)
     environment.filters["csp_hash"] = csp_hash
-    # Our own files, no user's text.
+    # Files of the package, not of the user.
     style, script = (Markup(template_text(f"{name}.{kind}") or "") for kind in ("css", "js"))  # noqa: S704
     return environment.get_template(f"{name}.html.j2").render(style=style, script=script, **values)
 
 
 def template_environment(*, html: bool, sandboxed: bool = False) -> Environment:
-    """A Jinja2 environment over the shipped templates in which an undefined name is an error.
+    """A Jinja2 environment for the package's templates, in which undefined names are errors.
 
     Args:
-        html: escape every value for HTML.
-        sandboxed: refuse templates that reach for Python's insides, as those of others may.
+        html: whether to escape values for HTML.
+        sandboxed: whether to refuse access to Python internals, for templates of third parties.
     """
     # The only templates that are not HTML are YAML, whose values are written by PyYAML.
     environment = (SandboxedEnvironment if sandboxed else Environment)(

@@ -1,11 +1,11 @@
-"""How counts and names are written for people."""
+"""Format counts, intervals and names for display."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
 
-# Marks that reverse the text which follows: a name with one could show another suffix than it has.
+# Bidirectional controls, with which a file name could show a different suffix.
 _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -21,12 +21,12 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
 def interval_text(
     interval: Sequence[float] | None, images: int, style: str = ".2f", *, title: str = ""
 ) -> str:
-    """The 95 % interval of a mean over images, or that so few images have none.
+    """The 95 % interval of a mean over images, or a note that there are too few images.
 
     Args:
-        interval: its low and high end, or None.
-        style: format of both ends.
-        title: what to call an interval that there is, in running text.
+        interval: the lower and upper end, or None.
+        style: the format of both ends.
+        title: text in front of an interval, not of the note.
 
     >>> interval_text((-2, 0.5), 9, "+.2f", title="95 % interval "), interval_text(None, 1)
     ('95 % interval -2.00 to +0.50', 'no interval from 1 image')
@@ -38,9 +38,7 @@ def interval_text(
 
 
 def printable(text: str) -> str:
-    r"""Text on one line, with control characters escaped, so that no name can drive the terminal.
-
-    Bytes of a name that are not UTF-8 are escaped too; all other letters stay.
+    r"""Escape control characters and invalid UTF-8, so that a name cannot control the terminal.
 
     >>> print(printable("Rüschen kleid\n\x1b[31m.jpg"))
     Rüschen kleid\n\x1b[31m.jpg

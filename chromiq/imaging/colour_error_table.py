@@ -1,7 +1,7 @@
-"""Kinds of colour error that one number describes: the table that the builder and the corrector read.
+"""The colour errors with one parameter, shared by the dataset builder and the correction.
 
-The dataset builder draws from it what it does to a photo, and the correction tries each of its kinds as a
-hypothesis. The correction does not know errors outside this table.
+The builder applies errors drawn from this table, and the correction tries each of them as a hypothesis; it
+knows no others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from chromiq.colour import daylight_gains, lab_to_srgb_float, linear_to_srgb, rg
 from chromiq.records import FloatImage
 
 Space = Literal["encoded", "linear", "Lab"]
-# Shares of a veil of one colour that the published run drew, and the largest that the builder draws.
+# Opacities of a uniform tint: the published run's range, and the builder's maximum.
 PUBLISHED_TINT_ALPHA = (0.35, 0.65)
 MOST_TINT_ALPHA = 0.4
 
@@ -26,10 +26,10 @@ class ColourErrorKind:
     """A kind of colour error.
 
     Attributes:
-        space: of the values that `change` takes: gamma-encoded sRGB in 0..1, linear light in 0..1, or Lab.
-        change: (values ``(P, 3)``, signed strength) to values in the same space, unclipped; strength 0
+        space: the values that `change` takes: gamma-encoded sRGB in 0..1, linear light in 0..1, or Lab.
+        change: maps values ``(P, 3)`` and a signed strength to values in that space, unclipped; strength 0
             changes nothing and ``-strength`` undoes ``strength``.
-        most: the largest strength in the positive and in the negative direction.
+        most: the maximum strength in the positive and in the negative direction.
         per_channel: whether each channel of the result depends on that channel alone.
     """
 
@@ -39,7 +39,7 @@ class ColourErrorKind:
     per_channel: bool = False
 
     def of_encoded(self, rgb: FloatImage, strength: float) -> FloatImage:
-        """The change of gamma-encoded sRGB ``(P, 3)`` in 0..1, unclipped."""
+        """Apply the error to gamma-encoded sRGB ``(P, 3)`` in 0..1, unclipped."""
         into, back = _SPACES[self.space]
         return back(self.change(into(rgb), strength))
 
@@ -71,7 +71,7 @@ def _gamma(channel: int) -> Callable[[FloatImage, float], FloatImage]:
 
 
 def _turned(lab: FloatImage, angle: float) -> FloatImage:
-    # Written out: a matrix product may differ in the last bit between processors.
+    # Not a matrix product, whose last bit may differ between processors.
     cosine, sine = np.cos(angle), np.sin(angle)
     lightness, a, b = lab.T
     return np.stack([lightness, cosine * a - sine * b, sine * a + cosine * b], axis=1)
@@ -96,5 +96,5 @@ COLOUR_ERRORS: dict[str, ColourErrorKind] = {
     "hue_rotation": ColourErrorKind("Lab", _turned, (np.pi, np.pi)),
     "chroma_gain": ColourErrorKind("Lab", _more_vivid, (1.6, 1.6)),
 }
-"""White balance in mired along the daylight locus and in stops across it; exposure in stops; a turn of hue in
-radians; chroma, contrast and the gamma of each channel as natural logarithms of the factor."""
+"""Units: white balance in mired along the daylight locus and in stops across it; exposure in stops; hue
+rotation in radians; chroma, contrast and the gamma of each channel as the natural logarithm of the factor."""

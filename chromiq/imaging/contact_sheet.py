@@ -1,4 +1,4 @@
-"""Sheets of captioned pictures in rows."""
+"""Contact sheets: rows of captioned images."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 from chromiq.imaging.resize import fit_height
 from chromiq.records import BoolMask, RgbImage
 
-TILE_HEIGHT_PX = 200  # a quarter of the usual canvas or less: a size to which JPEGs are decoded fast
+TILE_HEIGHT_PX = 200  # at most 1/4 of the usual canvas, so that JPEGs are decoded at reduced size
 MAX_EXAMPLES = 96
-_MAX_TILE_WIDTH_PX = 4 * TILE_HEIGHT_PX  # a JPEG ends at 65,535 px; only absurd photos are squeezed
+_MAX_TILE_WIDTH_PX = 4 * TILE_HEIGHT_PX  # keeps the sheet below JPEG's limit of 65,535 px
 _COLUMNS = 3
 _GAP_PX = 14
 _TITLE_HEIGHT_PX = 34
@@ -26,7 +26,7 @@ _TEXT_RGB = (40, 40, 40)
 
 
 def sheet_step(examples: int) -> int:
-    """Every how many-th example a sheet shows, so that it shows at most `MAX_EXAMPLES`.
+    """The step between the examples on a sheet, so that it shows at most `MAX_EXAMPLES`.
 
     >>> sheet_step(1), sheet_step(96), sheet_step(97), sheet_step(100_000)
     (1, 1, 2, 1042)
@@ -35,21 +35,21 @@ def sheet_step(examples: int) -> int:
 
 
 def outlined(photo: RgbImage, mask: BoolMask, thickness_px: int = 4, text: str = "") -> RgbImage:
-    """A photo with the mask's outline and a text at it, and the rest slightly paled.
+    """A photo with the outline of a mask and a label, and its background lightened.
 
     Args:
         photo: ``(H, W, 3)`` uint8 sRGB.
         mask: ``(H, W)`` bool.
-        thickness_px: of the outline; the text grows with it.
-        text: ASCII; none if empty.
+        thickness_px: thickness of the outline, to which the text size is proportional.
+        text: an ASCII label; may be empty.
     """
-    import supervision as sv  # half a second, and not every command draws
+    import supervision as sv  # takes half a second to import
 
     detections = sv.Detections(
         xyxy=sv.mask_to_xyxy(mask[None]).astype(np.float32), mask=mask[None], class_id=np.zeros(1, int)
     )
     red, green, blue = _OUTLINE_RGB
-    outline = sv.Color(blue, green, red)  # supervision draws blue, green, red
+    outline = sv.Color(blue, green, red)  # supervision draws BGR
     drawn = np.ascontiguousarray(photo).copy()
     drawn = sv.BackgroundOverlayAnnotator(sv.Color.WHITE, opacity=_PALED).annotate(drawn, detections)
     drawn = sv.PolygonAnnotator(outline, thickness_px).annotate(drawn, detections)
@@ -61,7 +61,7 @@ def outlined(photo: RgbImage, mask: BoolMask, thickness_px: int = 4, text: str =
 
 
 def captioned(picture: RgbImage, lines: Sequence[str], *, doubtful: bool) -> RgbImage:
-    """A picture with lines of text under it, the last of them red if something is doubtful."""
+    """An image with lines of text below it, the last one red if `doubtful`."""
     height_px = picture.shape[0] + 4 + _LINE_HEIGHT_PX * len(lines)
     canvas = Image.new("RGB", (picture.shape[1], height_px), (255, 255, 255))
     canvas.paste(Image.fromarray(picture), (0, 0))
@@ -73,18 +73,18 @@ def captioned(picture: RgbImage, lines: Sequence[str], *, doubtful: bool) -> Rgb
 
 
 def tile_high(photo: RgbImage) -> RgbImage:
-    """A picture at the height of a sheet's tiles."""
+    """An image resized to the height of a tile."""
     return fit_height(photo, TILE_HEIGHT_PX, _MAX_TILE_WIDTH_PX)
 
 
 def grid(tiles: Sequence[RgbImage], title: str) -> RgbImage:
-    """Pictures of any size in rows of three on white, under a line of text."""
+    """Images of any size in rows of three on white, below a title."""
     columns = min(_COLUMNS, len(tiles))
     width_px = max(tile.shape[1] for tile in tiles) + _GAP_PX
     height_px = max(tile.shape[0] for tile in tiles) + _GAP_PX
     rows = -(-len(tiles) // columns)
     size_wh = (columns * width_px + _GAP_PX, rows * height_px + _GAP_PX + _TITLE_HEIGHT_PX)
-    # Filled as an array: Pillow's four bytes a pixel and the copy back would take twice the memory.
+    # An array, because a Pillow image (4 bytes per pixel) and the copy would double the memory.
     sheet = np.full((size_wh[1], size_wh[0], 3), 255, np.uint8)
     head = Image.new("RGB", (size_wh[0], _TITLE_HEIGHT_PX), (255, 255, 255))
     ImageDraw.Draw(head).text((_GAP_PX, 10), title, fill=_TEXT_RGB, font=_font(15))
@@ -98,5 +98,5 @@ def grid(tiles: Sequence[RgbImage], title: str) -> RgbImage:
 
 @cache
 def _font(size: int) -> Any:
-    """Pillow's own, unpacked once and not for every tile."""
+    """Pillow's default font, loaded once."""
     return ImageFont.load_default(size)

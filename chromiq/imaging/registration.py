@@ -1,9 +1,9 @@
-"""How far an image is shifted against another of the same scene in other colours, and undoing the shift.
+"""Estimate and undo the shift between two images of the same scene in different colours.
 
-Phase correlation (Kuglin and Hines 1975; sub-pixel by Guizar-Sicairos et al. 2008, scikit-image) of the
-gradient magnitude of lightness: edges stay where they are when a garment's colour changes. On real photos
-recoloured, moved by up to 12 px and compressed it is right to 0.1 px; a centroid of the correlation's
-peak, as OpenCV takes it, to 0.5 px.
+The method is phase correlation (Kuglin and Hines 1975; sub-pixel by Guizar-Sicairos et al. 2008,
+scikit-image) of the gradient magnitude of lightness, because edges do not move when a garment's colour
+changes. On real photos, recoloured, shifted by up to 12 px and compressed, its error is below 0.1 px; the
+centroid of the peak, as in OpenCV, is off by up to 0.5 px.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.imaging.resize import shrink
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
-# Over this the shift can be relied on: pairs that belong together reach 0.5 and more, others 0.3.
+# Matching pairs reach 0.5 and more, others at most 0.3.
 RELIABLE_CONFIDENCE = 0.45
 _MIN_SIDE_PX = 16
 _STEPS_PER_PX = 50
-# Nearer to whole pixels than the estimate is exact: nothing is to be gained from interpolating.
+# The accuracy of the estimate: shifts this close to whole pixels are not interpolated.
 _WHOLE_PX = 0.1
-# A pipeline that picks another size keeps the shape of the picture to about this.
+# Pipelines that round the size change the aspect ratio by less than this.
 _MAX_ASPECT_CHANGE = 0.03
 
 
 @dataclass(frozen=True)
 class Shift:
-    """Where an image lies beside another: what is at ``(x, y)`` there is at ``(x + dx, y + dy)`` here.
+    """The shift of one image against another: what is at ``(x, y)`` there is at ``(x + dx, y + dy)`` here.
 
     Attributes:
-        dx_px: to the right.
-        dy_px: downwards.
-        confidence: -1..1, the correlation of the edges once the shift is undone; see `RELIABLE_CONFIDENCE`.
+        dx_px: shift to the right.
+        dy_px: shift downwards.
+        confidence: -1..1, the correlation of the edges after undoing the shift; see `RELIABLE_CONFIDENCE`.
     """
 
     dx_px: float
@@ -47,20 +47,20 @@ class Shift:
 
     @property
     def reliable(self) -> bool:
-        """Whether to believe it."""
+        """Whether `confidence` reaches `RELIABLE_CONFIDENCE`."""
         return self.confidence >= RELIABLE_CONFIDENCE
 
 
 @dataclass(frozen=True, eq=False)
 class Aligned:
-    """An image where the truth lies, and what it took.
+    """An image aligned with the truth.
 
     Attributes:
         rgb: ``(H, W, 3)`` uint8 sRGB, of the truth's size.
-        inside: ``(H, W)`` bool, where it has pixels; None for everywhere.
-        dx_px: how far to the right of the truth it lay; None if it was not registered.
-        dy_px: how far below.
-        resized_from: its size before it was scaled, or cut, to the truth's; None if it had that size.
+        inside: ``(H, W)`` bool, True where the image has pixels; None for everywhere.
+        dx_px: the shift to the right that was undone; None if the image was not registered.
+        dy_px: the shift downwards that was undone.
+        resized_from: the original size, such as ``"640x800"``; None if it was the truth's.
     """
 
     rgb: RgbImage
@@ -71,31 +71,30 @@ class Aligned:
 
 
 def register(moving: RgbImage, fixed: RgbImage) -> Shift:
-    """The shift of `moving` against `fixed`, to a fraction of a pixel.
+    """The shift of `moving` against `fixed`, with sub-pixel accuracy.
 
-    Images of different size are compared over what they share when their top left corners lie together;
-    nothing is scaled.
+    Images of different sizes are compared over their common area, aligned at the top left; nothing is scaled.
 
     Args:
         moving: ``(H, W, 3)`` uint8 sRGB.
-        fixed: the same scene, its colours other, its size too if need be.
+        fixed: ``(H', W', 3)`` uint8 sRGB, the same scene in other colours.
 
     Raises:
-        UsageError: if they share less than 16 px a side.
+        UsageError: if the common area is smaller than 16 px per side.
 
     >>> scene = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     >>> shift = register(np.roll(scene, (3, -5), axis=(0, 1)), scene)
     >>> shift.dx_px, shift.dy_px, shift.reliable
     (-5.0, 3.0, True)
     """
-    # Not with the module: what it brings along takes half a second, and most corrections do without.
+    # Takes half a second to import, and most corrections do not need it.
     from skimage.registration import phase_cross_correlation
 
     height_px, width_px = (min(moving.shape[i], fixed.shape[i]) for i in (0, 1))
     if min(height_px, width_px) < _MIN_SIDE_PX:
         raise UsageError(
             f"the images share {width_px}x{height_px} px; registration needs at least "
-            f"{_MIN_SIDE_PX} px a side"
+            f"{_MIN_SIDE_PX} px per side"
         )
     here, there = (_edges(image[:height_px, :width_px]) for image in (moving, fixed))
     if not here.any() or not there.any():
@@ -109,7 +108,7 @@ def register(moving: RgbImage, fixed: RgbImage) -> Shift:
 
 
 def fast_shift_px(a: RgbImage, b: RgbImage) -> float:
-    """How many pixels one picture lies beside another of its size, to half a pixel: ten times as fast."""
+    """The distance in pixels between two images of one size; ten times as fast as `register`, to 0.5 px."""
     grey = [cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (0, 0), 1.0) for image in (a, b)]
     edges = [cv2.Laplacian(image.astype(np.float32), cv2.CV_32F) for image in grey]
     window = cv2.createHanningWindow((a.shape[1], a.shape[0]), cv2.CV_32F)
@@ -118,37 +117,36 @@ def fast_shift_px(a: RgbImage, b: RgbImage) -> float:
 
 
 def undo_shift(moving: RgbImage, shift: Shift, size_wh: tuple[int, int]) -> tuple[RgbImage, BoolMask]:
-    """An image brought to where the fixed one lies, and where it has pixels there.
+    """Move an image to the position of the fixed one.
 
     Args:
         moving: ``(H, W, 3)`` uint8 sRGB.
-        shift: as `register` found it. Within 0.1 px of whole pixels they are moved whole, bit for bit.
+        shift: from `register`. Shifts within 0.1 px of whole pixels are not interpolated.
         size_wh: the fixed image's size.
 
     Returns:
-        ``(H', W', 3)`` uint8 sRGB of that size, black where `moving` does not reach, and ``(H', W')`` bool,
-        True where it does.
+        ``(H', W', 3)`` uint8 sRGB of that size, black where `moving` has no pixels, and ``(H', W')`` bool,
+        True where it has.
     """
     dx_px, dy_px = shift.dx_px, shift.dy_px
     if max(abs(dx_px - round(dx_px)), abs(dy_px - round(dy_px))) <= _WHOLE_PX:
         dx_px, dy_px = round(dx_px), round(dy_px)
     aligned: RgbImage = _move(moving, dx_px, dy_px, size_wh)
-    # Bicubic interpolation reaches two pixels beyond a border that is not whole.
+    # Bicubic interpolation mixes in the border within two pixels of it.
     inside = _move(np.ones(moving.shape[:2], np.float32), dx_px, dy_px, size_wh)
     return aligned, inside > 0.999
 
 
 def align(image: RgbImage, truth: RgbImage, path: Path) -> Aligned:
-    """An image brought to the truth's size and place.
+    """Resize and shift an image to match the truth.
 
     Args:
         image: ``(H, W, 3)`` uint8 sRGB.
-        truth: the same scene, its colours other.
-        path: of the image, for messages.
+        truth: ``(H', W', 3)`` uint8 sRGB, the same scene in other colours.
+        path: the image's file, for messages.
 
     Raises:
-        UnsoundError: if the image has another shape, or does not show the same scene clearly enough to say
-            where it lies.
+        UnsoundError: if the aspect ratios differ, or the images cannot be registered reliably.
     """
     size_wh, own_wh = (picture.shape[1::-1] for picture in (truth, image))
     resized_from = None
@@ -156,18 +154,18 @@ def align(image: RgbImage, truth: RgbImage, path: Path) -> Aligned:
         have, want = (f"{width_px}x{height_px}" for width_px, height_px in (own_wh, size_wh))
         change = own_wh[0] * size_wh[1] / (own_wh[1] * size_wh[0])
         if abs(change - 1) > _MAX_ASPECT_CHANGE:
-            message = f"is {have}, another shape than the truth's {want}"
+            message = f"is {have}, which has another aspect ratio than the truth's {want}"
             hint = "Score uncropped images of the same scene."
             raise UnsoundError.of(Finding("score.shape", str(path), message, hint, wanted=want, got=have))
         resized_from = have
-    # An image of another size was scaled, or cut at its right and lower border: which, its edges tell.
+    # An image of another size was either scaled or cropped at the right and bottom: try both.
     candidates = [image, *([shrink(image, size_wh)] if resized_from else [])]
     shifts = [register(candidate, truth) for candidate in candidates]
     shift = max(shifts, key=lambda found: found.confidence)
     image = candidates[shifts.index(shift)]
     if not shift.reliable:
         message = (
-            "cannot be registered with the truth: their edges correlate by "
+            "cannot be registered with the truth: the correlation of their edges is "
             f"{shift.confidence:.2f}, less than {RELIABLE_CONFIDENCE}"
         )
         raise UnsoundError.of(

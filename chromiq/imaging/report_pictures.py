@@ -1,4 +1,4 @@
-"""Pictures of self-contained HTML reports: data URIs and outlines."""
+"""Images in self-contained HTML reports: data URIs and outlines."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def data_uri(data: bytes, media_type: str) -> str:
 
 
 def outline_path(measured: Box | BoolMask, scale: float) -> str:
-    """An SVG path around a box or a mask; empty if the mask is.
+    """The outline of a box or a mask as an SVG path; empty for an empty mask.
 
     Args:
-        measured: pixels of the full-size image.
-        scale: shown pixels per full-size pixel.
+        measured: a box or mask in full-size pixels.
+        scale: displayed pixels per full-size pixel.
 
     >>> outline_path((10, 20, 30, 40), 0.5)
     'M5,10 L15,10 L15,20 L5,20 Z'

@@ -1,4 +1,4 @@
-"""Photos and masks at another size: every interpolation that is chosen, and why."""
+"""Resize photos and masks; every choice of interpolation is made here."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from chromiq.records import BoolMask, FloatImage, RgbImage
 _Value = TypeVar("_Value", bound=np.generic)
 _LANCZOS = Image.Resampling.LANCZOS
 _LOBES = 3  # of Lanczos' kernel on either side
-SMOOTHED_FROM = 1.75  # so many times as large a photo stays, or it is seen, before the kernel is laid over it
+SMOOTHED_FROM = 1.75  # box-reduced photos stay at least this much larger than the result, or it shows
 
 
 def resize(photo: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
-    """A photo at another size, by Lanczos, in its gamma-encoded values as AI-Toolkit and the models do."""
+    """Resize a photo with Lanczos, in gamma-encoded values as AI-Toolkit and the models do."""
     if (photo.shape[1], photo.shape[0]) == size_wh:
         return photo
     return resize_part(photo, size_wh, (slice(0, photo.shape[0]), slice(0, photo.shape[1])))[1]
@@ -30,22 +30,22 @@ def resize(photo: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
 def resize_part(
     photo: RgbImage, size_wh: tuple[int, int], part: tuple[slice, slice]
 ) -> tuple[tuple[slice, slice], RgbImage]:
-    """As `resize`, to the bit, but only where a part of the photo shows.
+    """Resize only the region that a part of the photo affects; bit-identical to `resize` there.
 
     Args:
         photo: ``(H, W, 3)`` uint8 sRGB.
-        size_wh: width and height of the whole at the other size, in pixels.
+        size_wh: width and height of the whole resized photo in pixels.
         part: rows and columns of the photo.
 
     Returns:
-        Rows and columns at the other size, and the pixels there.
+        Rows and columns of the resized photo, and the pixels there.
     """
     height_px, width_px = photo.shape[:2]
     rows, top, bottom = _shown_in(part[0], height_px, size_wh[1])
     columns, left, right = _shown_in(part[1], width_px, size_wh[0])
     first = max(0, top - _reach_px(height_px, size_wh[1]))
     strip = Image.fromarray(photo[first : bottom + _reach_px(height_px, size_wh[1])])
-    # One side after the other: which Pillow takes first depends on its version and on the size.
+    # One axis at a time, because Pillow's order depends on its version and on the size.
     wide = strip.resize(
         (columns.stop - columns.start, strip.height), _LANCZOS, (left, 0, right, strip.height)
     )
@@ -65,18 +65,17 @@ def _shown_in(span: slice, side_px: int, shown_px: int) -> tuple[slice, int, int
 
 
 def _reach_px(side_px: int, shown_px: int) -> int:
-    """How far Lanczos' kernel looks on a side of that length that is brought to another."""
+    """The radius of the Lanczos kernel when a side is resized from one length to another."""
     return math.ceil(_LOBES * max(1.0, side_px / shown_px)) + 1
 
 
 def shrink(photo: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
-    """As `resize` for a smaller size, a third of the time, and as good.
+    """Downscale in a third of the time of `resize`, with the same quality.
 
-    What the smaller size cannot show is taken out by Lanczos' kernel at the photo's own pixels; between what
-    is left a cubic curve is laid. It lies nearer to Lanczos than Pillow's bicubic filter (near a scale of
-    1 as near), and lets fewer false patterns through. Photos three and a half times as large and more are
-    first brought down by means over whole squares, as Pillow's thumbnails are. Larger sizes are left to
-    `resize`, and sides that no whole square fits to Pillow's own way of doing the same.
+    The photo is low-pass filtered with a Lanczos kernel and then sampled with bicubic interpolation. The
+    result is closer to Lanczos than Pillow's bicubic filter (equally close near a scale of 1) and has less
+    aliasing. Photos at least 3.5 times as large are first reduced by averaging whole squares, as Pillow does
+    for thumbnails; where the sides are not divisible, Pillow does it. Upscaling is left to `resize`.
 
     Args:
         photo: ``(H, W, 3)`` uint8 sRGB.
@@ -100,7 +99,7 @@ def shrink(photo: RgbImage, size_wh: tuple[int, int]) -> RgbImage:
 
 
 def coverage(mask: BoolMask, size_wh: tuple[int, int]) -> FloatImage:
-    """How much of each pixel of another size a mask takes, 0..1 float32."""
+    """The share of each pixel of another size that a mask covers, 0..1 float32."""
     covered = np.zeros((size_wh[1], size_wh[0]), np.float32)
     if mask.any():
         box = bounding_box(mask)
@@ -112,17 +111,17 @@ def coverage(mask: BoolMask, size_wh: tuple[int, int]) -> FloatImage:
 
 
 def resize_mask(mask: BoolMask, size_wh: tuple[int, int]) -> BoolMask:
-    """A mask at another size: True where it takes half of a pixel or more."""
+    """Resize a mask: True where it covers at least half of a pixel."""
     if size_wh[0] < mask.shape[1] or size_wh[1] < mask.shape[0]:
         return coverage(mask, size_wh) >= 0.5
     return resize_fast(mask.astype(np.float32), size_wh) >= 0.5
 
 
 def resize_fast(image: NDArray[_Value], size_wh: tuple[int, int]) -> NDArray[_Value]:
-    """For pictures that are looked at or measured, not trained on: means over areas, bilinear where it grows.
+    """Resize an image for display or measurement, not for training: area averaging, or bilinear to enlarge.
 
     Args:
-        image: ``(H, W)`` or ``(H, W, C)`` of any type.
+        image: ``(H, W)`` or ``(H, W, C)`` of any dtype.
         size_wh: width and height in pixels.
     """
     shrinks = size_wh[0] < image.shape[1] or size_wh[1] < image.shape[0]
@@ -132,7 +131,7 @@ def resize_fast(image: NDArray[_Value], size_wh: tuple[int, int]) -> NDArray[_Va
 
 
 def fit_side(image: NDArray[_Value], side_px: int) -> NDArray[_Value]:
-    """`resize_fast` to a longer side of at most `side_px`.
+    """`resize_fast` to a longer side of at most `side_px`; never enlarges.
 
     >>> fit_side(np.zeros((40, 30, 3), np.uint8), 20).shape, fit_side(np.zeros((4, 3)), 20).shape
     ((20, 15, 3), (4, 3))
@@ -145,14 +144,14 @@ def fit_side(image: NDArray[_Value], side_px: int) -> NDArray[_Value]:
 
 
 def fit_height(image: NDArray[_Value], height_px: int, most_width_px: int = 32_000) -> NDArray[_Value]:
-    """`resize_fast` to a height, larger or smaller; wider than `most_width_px` it is squeezed."""
+    """`resize_fast` to a height; the width is limited to `most_width_px`."""
     width_px = round(image.shape[1] * height_px / image.shape[0])
     return resize_fast(image, (min(max(1, width_px), most_width_px), height_px))
 
 
 @lru_cache(maxsize=64)
 def _lanczos_taps(scale: float) -> NDArray[np.floating]:
-    """Lanczos' kernel, `scale` pixels a lobe, at whole pixels; of sum 1."""
+    """The Lanczos kernel with `scale` pixels per lobe at whole pixels, normalised to a sum of 1."""
     reach_px = math.ceil(_LOBES * scale) - 1
     places = np.arange(-reach_px, reach_px + 1) / scale
     taps = np.sinc(places) * np.sinc(places / _LOBES)

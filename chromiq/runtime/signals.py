@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP while a block runs: as an interrupt, ignored, collected, or deferred."""
+"""Context managers for SIGINT, SIGTERM and SIGHUP: raise, ignore, collect or defer them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _ONE_REQUEST_S = 2.0
 
 @contextmanager
 def termination_as_interrupt() -> Iterator[None]:
-    """SIGTERM, and SIGHUP of a terminal that closes, raise `KeyboardInterrupt` as SIGINT does."""
+    """Raise `KeyboardInterrupt` on SIGTERM and SIGHUP as well as on SIGINT."""
     last_s = float("-inf")
 
     def interrupt(number: int, _: Any) -> None:
         nonlocal last_s
-        # A scheduler signals every process of a job, and the job's script passes it on: that is one request.
+        # A scheduler signals every process of a job, and its script forwards the signal: one request.
         if time.monotonic() - last_s < _ONE_REQUEST_S:
             return
         last_s = time.monotonic()
@@ -34,14 +34,14 @@ def termination_as_interrupt() -> Iterator[None]:
 
 @contextmanager
 def signals_ignored() -> Iterator[None]:
-    """Nothing interrupts the writing of a last record, not even a second Ctrl-C."""
+    """Ignore all three signals, so that a last record is written even if Ctrl-C is pressed again."""
     with _handled(_ENDING, signal.SIG_IGN):
         yield
 
 
 @contextmanager
 def signals_collected() -> Iterator[list[int]]:
-    """A list that a SIGINT or SIGTERM is appended to, so that the step in progress can finish."""
+    """Yield a list to which SIGINT and SIGTERM are appended, so that the current step can finish."""
     collected: list[int] = []
     with _handled(_ENDING[:2], lambda number, _: collected.append(number)):
         yield collected
@@ -49,9 +49,10 @@ def signals_collected() -> Iterator[list[int]]:
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Block SIGINT while processes are started, so that only this one handles Ctrl-C, after the block.
+    """Defer SIGINT and SIGTERM while processes are started, which inherit a blocked SIGINT.
 
-    They inherit the block: one that ignored SIGINT only once it runs would be interrupted in its imports.
+    So only this process handles Ctrl-C. A process that ignored SIGINT itself could be interrupted while it
+    is still importing.
     """
     resource_tracker.ensure_running()  # started later, it would lift the block
     pending: list[int] = []

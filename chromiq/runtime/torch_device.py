@@ -1,4 +1,4 @@
-"""Whether torch can use a device that a user named."""
+"""Check that torch can use a device."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from chromiq.errors import OptionError
 
 
 def require_torch_device(device: str) -> None:
-    """Refuse a device that is not here, before any work is done for it.
+    """Refuse an unusable device before any work is done.
 
     Args:
         device: torch's name, such as ``"cpu"`` or ``"cuda:1"``.

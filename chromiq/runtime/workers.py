@@ -1,9 +1,9 @@
-"""Work spread over threads or processes, with no more tasks in memory than they can work on.
+"""Map functions over items in threads or processes, with a bounded number of tasks in memory.
 
-Each process is a `ProcessPoolExecutor` of its own. The kill tests of ``tests/chromiq/runtime`` decided that:
-one executor for all of them starts processes while its manager thread already watches; it hangs for ever
-when one is killed in that moment (seen within 150 kills). loky's processes outlive a parent that is killed,
-and it restarts a process that has grown by 300 MB, as one that loads a model does.
+Each worker process has its own `ProcessPoolExecutor`, because of the kill tests in ``tests/chromiq/runtime``:
+an executor with several processes hangs for ever if one is killed while others are being started (seen within
+150 kills). loky's processes outlive a killed parent, and it restarts processes that grow by 300 MB, as those
+that load a model do.
 """
 
 from __future__ import annotations
@@ -29,24 +29,23 @@ Result = TypeVar("Result")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as malloc.h names them
 _KEPT_BLOCK_BYTES = 32 * 1024 * 1024
 _AHEAD_PER_WORKER = 4
-_PER_CORE = 8  # more would only wait for one another, and fill the memory
+_PER_CORE = 8  # more would only use memory
 
 
 class WorkerEndedError(Exception):
-    """A process was killed from outside while it was needed."""
+    """A worker process was killed from outside."""
 
 
 def thread_per_core() -> ThreadPoolExecutor:
-    """A pool for pictures, which keep a core busy: more threads compete for the interpreter's lock."""
+    """A thread pool for image processing; more threads than cores would compete for the GIL."""
     keep_freed_memory()
     return ThreadPoolExecutor(os.cpu_count())
 
 
 def keep_freed_memory() -> None:
-    """Reuse the memory of pictures in this process: fresh pages from the kernel cost a tenth of the time.
+    """Make glibc keep the memory of freed images for reuse, which saves a tenth of the time.
 
-    glibc gives large blocks back as soon as they are freed unless it is configured; other systems have no
-    such call, and lose only that tenth.
+    By default glibc returns large blocks to the kernel at once. Does nothing with other C libraries.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None and mallopt(_M_MMAP_THRESHOLD, _KEPT_BLOCK_BYTES):
@@ -56,9 +55,9 @@ def keep_freed_memory() -> None:
 def map_bounded(
     pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int
 ) -> Iterator[Result]:
-    """Results in the order of the items, like ``pool.map``, with at most `ahead` items submitted at a time.
+    """Like ``pool.map``, but with at most `ahead` items submitted at a time.
 
-    ``Executor.map`` submits everything at once: a list of 100,000 items becomes 100,000 futures.
+    ``Executor.map`` submits all items at once, so 100,000 items become 100,000 futures.
 
     >>> from concurrent.futures import ThreadPoolExecutor
     >>> with ThreadPoolExecutor(2) as pool:
@@ -75,12 +74,12 @@ def map_bounded(
 
 
 def map_workers(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
-    """Results in the order of the items: in this process with one worker, else in processes of their own.
+    """Map a function over items in worker processes, or in this process if there is one worker.
 
     Args:
-        function: makes one result from pictures.
-        items: taken as they are needed.
-        workers: processes; at most eight for each core are started.
+        function: a picklable function of one item.
+        items: consumed lazily.
+        workers: number of processes; at most eight per core are started.
 
     Raises:
         ChromiqError: if a worker is killed from outside.
@@ -99,7 +98,7 @@ def map_workers(function: Callable[[Item], Result], items: Iterable[Item], worke
 
 
 def prepare_worker(threads: int = 1) -> None:
-    """Prepare a process for pictures: OpenCV's threads would compete with the other workers for the cores."""
+    """Limit OpenCV's threads in a worker process, as they would compete with the other workers."""
     import cv2
 
     cv2.setNumThreads(threads)
@@ -113,16 +112,16 @@ def map_in_processes(
     ahead: int,
     start: Callable[[], None],
 ) -> Iterator[Result]:
-    """Results in the order of the items, with at most `ahead` items submitted at a time.
+    """Map a function over items in processes, with at most `ahead` items submitted at a time.
 
-    Once the iterator fails or is closed, each process finishes its current item and starts no other.
+    When the iterator fails or is closed, each process finishes its current item and starts no other.
 
     Args:
-        function: makes one result; an exception in a process is raised here.
-        items: taken as they are needed.
-        processes: how many.
-        ahead: as for `map_bounded`.
-        start: called once in each process before anything else.
+        function: a picklable function of one item; its exceptions are raised here.
+        items: consumed lazily.
+        processes: the number of processes.
+        ahead: as in `map_bounded`.
+        start: called once in each process before the first item.
 
     Raises:
         WorkerEndedError: if a process is killed from outside.
@@ -130,8 +129,8 @@ def map_in_processes(
     with ExitStack() as stack:
         idle: SimpleQueue[ProcessPoolExecutor] = SimpleQueue()
         for _ in range(processes):
-            # Not forked: a copy of a process with threads, such as OpenCV's, may hang, and would keep its
-            # parent's locks after that is killed.
+            # Not forked: a fork of a process with threads, such as OpenCV's, may hang, and keeps the locks of
+            # a killed parent.
             spawn = multiprocessing.get_context("spawn")
             worker = ProcessPoolExecutor(1, spawn, initializer=_start_worker, initargs=(start,))
             stack.callback(worker.shutdown)
@@ -159,7 +158,7 @@ def _start_worker(start: Callable[[], None]) -> None:
 
 
 def _end_with_parent() -> None:
-    """Otherwise the current item would be finished, and written, after the parent was killed."""
+    """End this worker when its parent is killed, so that it writes nothing afterwards."""
     parent = multiprocessing.parent_process()
     assert parent is not None  # this is a worker
     parent.join()

@@ -169,7 +169,7 @@ def test_parts_say_what_differs():
 
 def test_size_and_type_are_checked():
     image = np.zeros((4, 5, 3), np.uint8)
-    with pytest.raises(ValueError, match="one size"):
+    with pytest.raises(ValueError, match="same size"):
         delta_e_map(image, image[:3])
     with pytest.raises(ValueError, match="float64"):
         delta_e_map(image, image.astype(float))

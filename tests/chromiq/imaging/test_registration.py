@@ -71,5 +71,5 @@ def test_a_shift_undone_brings_the_scene_back():
 
 
 def test_images_too_small_to_register_are_refused():
-    with pytest.raises(UsageError, match="16 px a side"):
+    with pytest.raises(UsageError, match="16 px per side"):
         register(SCENE[:10], SCENE)
