@@ -395,7 +395,7 @@ def find_model(name: str) -> EditModel:
     """The model with a name.
 
     Raises:
-        UsageError: if there is none; the message lists all names and suggests the closest.
+        UsageError: if no model has that name; the message lists all names and suggests the closest.
     """
     if name not in MODELS:
         arch = name.replace("-", "_")

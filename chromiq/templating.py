@@ -15,7 +15,7 @@ from chromiq.wording import counted, interval_text
 
 
 def template_text(name: str) -> str | None:
-    """The text of a template, or None if there is none of that name."""
+    """The text of a template, or None if no template has that name."""
     path = files("chromiq.templates") / name
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
