@@ -216,7 +216,10 @@ def _pair_of_row(row: Row, path: Path, *, several: bool) -> PhotoPair | Finding:
 def _listed(folder: Path, name: str) -> Path:
     """A file that a table names, from its folder on; backslashes as Windows writes them separate folders."""
     path = folder / name
-    return path if path.exists() else folder / name.replace("\\", "/")
+    with suppress(OSError):  # such as a name that is too long, which is reported where it is read
+        if not path.exists():
+            return folder / name.replace("\\", "/")
+    return path
 
 
 def _changed_keys(path: Path, table: Table) -> list[Finding]:

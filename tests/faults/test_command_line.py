@@ -165,7 +165,7 @@ def test_a_device_that_is_not_here(dataset, tmp_path, chromiq, device):
     code, _, reported = chromiq("generate", *where, "--device", device)
     assert code == 2
     assert f"--device: torch cannot use '{device}' here" in reported
-    with pytest.raises(UsageError, match=f"device: torch cannot use '{device}' here"):
+    with pytest.raises(UsageError, match=f"`device`: torch cannot use '{device}' here"):
         load_pipeline("kontext", str(tmp_path), Loading(device=device))
     with pytest.raises(AccessError, match=r"model_index\.json"):
         load_pipeline("kontext", str(tmp_path), Loading(device="cpu"))

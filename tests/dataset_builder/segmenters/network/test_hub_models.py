@@ -300,7 +300,7 @@ class TestAccess:
             resolve_segmenter("classic", ModelOptions(device="cuda"))
         with pytest.raises(UsageError, match="give a masker alone"):
             resolve_segmenter("sam3", ModelOptions(detector="x/y"))
-        with pytest.raises(UsageError, match="device: torch cannot use 'nonsense' here"):
+        with pytest.raises(UsageError, match="`device`: torch cannot use 'nonsense' here"):
             Runtime.choose("nonsense")
         with pytest.raises(UsageError, match="dtype float8 is unknown"):
             Runtime.choose("cpu", "float8")
