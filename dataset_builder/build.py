@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cache, partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import cv2
 
@@ -54,9 +54,6 @@ from chromiq.progress import Stage, Update, no_progress
 from chromiq.records import Example, GarmentMask, PhotoPair
 from chromiq.runtime.workers import map_workers
 
-EngineName = Literal["local", "ray"]
-MaskFormat = Literal["coco"]
-
 
 @dataclass(frozen=True)
 class BuildSummary:
@@ -83,9 +80,9 @@ def build(
     *,
     garments: Path | None = None,
     masks: Path | None = None,
-    export_masks: MaskFormat | None = None,
+    export_masks: Literal["coco"] | None = None,
     workers: int = 1,
-    engine: EngineName = "local",
+    engine: Literal["local", "ray"] = "local",
     gpus_per_worker: float = 0.0,
     skip_bad: bool = False,
     keep_doubtful: bool = False,
@@ -140,11 +137,11 @@ def build(
             for pair in inputs.pairs
         )
         workers = min(workers, len(inputs.pairs))
-        executor: Executor = (
-            RayExecutor(workers, gpus_per_worker) if engine == "ray" else LocalExecutor(workers)
+        results = (
+            build_on_ray(works, workers, gpus_per_worker) if engine == "ray" else build_here(works, workers)
         )
         with stage("build") as update:
-            tally = _take(executor.run(works), len(inputs.pairs), update)
+            tally = _take(results, len(inputs.pairs), update)
         if not skip_bad or not tally.examples:
             doubts = [] if tally.examples else tally.doubts
             raise_findings([*inputs.findings, *tally.faults, *doubts], str(source))
@@ -247,72 +244,51 @@ def _masks_found(
         update(done, len(pairs))
 
 
-class Executor(Protocol):
-    """Builds pairs, all of them with the same options, in any order."""
+def build_here(works: Iterable[PairWork], workers: int) -> Iterator[PairResult]:
+    """Build pairs in their order, in this process with one worker, else in processes of their own.
 
-    def run(self, works: Iterable[PairWork]) -> Iterator[PairResult]:
-        """The results as they are ready; a task is taken only when a worker is free for it."""
-        ...
-
-
-@dataclass(frozen=True)
-class LocalExecutor:
-    """Pairs in their order, in this process with one worker, else in processes of their own."""
-
-    workers: int = 1
-
-    def run(self, works: Iterable[PairWork]) -> Iterator[PairResult]:
-        """The results, in the order of the works.
-
-        Raises:
-            ChromiqError: if a worker is killed from outside.
-        """
-        yield from chain.from_iterable(map_workers(build_batch, batched(works), self.workers))
+    Raises:
+        ChromiqError: if a worker is killed from outside.
+    """
+    yield from chain.from_iterable(map_workers(build_batch, batched(works), workers))
 
 
-@dataclass(frozen=True)
-class RayExecutor:
-    """Pairs on Ray, in any order: for several machines, on which their paths must mean the same.
+def build_on_ray(
+    works: Iterable[PairWork], workers: int, gpus_per_worker: float = 0.0
+) -> Iterator[PairResult]:
+    """Build pairs on Ray, in any order: for several machines, on which their paths must mean the same.
 
     With ``RAY_ADDRESS`` set it uses that cluster; otherwise it starts one here, bound to loopback, and stops
     it afterwards.
 
-    Attributes:
+    Args:
         workers: actors, each with a segmenter of its own, loaded once.
         gpus_per_worker: the share of a GPU that each takes; 0 for segmenters that need none.
+
+    Raises:
+        UsageError: if Ray is not installed, or the cluster has too few CPUs or GPUs.
     """
-
-    workers: int = 1
-    gpus_per_worker: float = 0.0
-
-    def run(self, works: Iterable[PairWork]) -> Iterator[PairResult]:
-        """The results, as they are ready.
-
-        Raises:
-            UsageError: if Ray is not installed, or the cluster has too few CPUs or GPUs.
-        """
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        try:
-            import ray
-            from ray.util import ActorPool
-        except ImportError as error:
-            raise UsageError("the ray engine needs Ray. Install it: pip install 'chromiq[ray]'.") from error
-        started = not ray.is_initialized()
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+        from ray.util import ActorPool
+    except ImportError as error:
+        raise UsageError("the ray engine needs Ray. Install it: pip install 'chromiq[ray]'.") from error
+    started = not ray.is_initialized()
+    if started:
+        _connect(workers, gpus_per_worker)
+    try:
+        check_resources(ray.cluster_resources(), workers, gpus_per_worker)
+        # An actor whose machine is lost starts elsewhere, and its batch again: the files are the same.
+        resources = {"num_cpus": 1, "num_gpus": gpus_per_worker}
+        actor = ray.remote(**resources, max_restarts=-1, max_task_retries=-1)(_Actor)
+        pool = ActorPool([actor.remote() for _ in range(workers)])
+        batches = batched(map(_with_absolute_paths, works))
+        for results in pool.map_unordered(lambda each, batch: each.build.remote(batch), batches):
+            yield from results
+    finally:
         if started:
-            _connect(self.workers, self.gpus_per_worker)
-        try:
-            check_resources(ray.cluster_resources(), self.workers, self.gpus_per_worker)
-            # An actor whose machine is lost starts elsewhere, and its batch again: the files are the same.
-            actor = ray.remote(
-                num_cpus=1, num_gpus=self.gpus_per_worker, max_restarts=-1, max_task_retries=-1
-            )(_Actor)
-            pool = ActorPool([actor.remote() for _ in range(self.workers)])
-            batches = batched(map(_with_absolute_paths, works))
-            for results in pool.map_unordered(lambda each, batch: each.build.remote(batch), batches):
-                yield from results
-        finally:
-            if started:
-                ray.shutdown()
+            ray.shutdown()
 
 
 class _Actor:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property
 from typing import Literal
 
 import cv2
@@ -134,8 +134,7 @@ def _perceptual(
     garment = _Garment.of(photo, mask, coverage, box)
     inside = np.flatnonzero(mask[box])
     sample, measured = (
-        _Sample(garment.part(inside[_spread(len(inside), most)]))
-        for most in (_SOLVER_PIXELS, _MEASURED_PIXELS)
+        garment.part(inside[_spread(len(inside), most)]) for most in (_SOLVER_PIXELS, _MEASURED_PIXELS)
     )
     # The size is drawn first and kept while kinds are tried: else large errors would be too rare.
     for _ in range(_MAX_SIZES):
@@ -143,7 +142,7 @@ def _perceptual(
         shuffled = [list(KINDS)[index] for index in rng.permutation(len(KINDS))]
         for kind in sorted(shuffled, key=used.count):
             for _ in range(_DRAWS_PER_KIND):
-                error = KINDS[kind](rng, sample.garment.rgb)
+                error = KINDS[kind](rng, sample.rgb)
                 strength = _solve(error, sample, asked) if error else None
                 if error is None or strength is None:
                     continue
@@ -196,21 +195,17 @@ class _Garment:
             [(row + rows.start) / self.size_hw[0], (column + columns.start) / self.size_hw[1]], axis=1
         ).astype(np.float32)
 
-
-class _Sample:
-    """Pixels of a garment on which errors are tried."""
-
-    def __init__(self, garment: _Garment) -> None:
-        self.garment = garment
-        self._lab = srgb_to_lab(garment.rgb)
+    @cached_property
+    def _lab(self) -> FloatImage:
+        return srgb_to_lab(self.rgb)
 
     def delta_e(self, error: ColourError, strength: float) -> float:
         """The mean dE00 that an error makes."""
-        after = srgb_to_lab(_blend(error, self.garment, strength))
+        after = srgb_to_lab(_blend(error, self, strength))
         return float(delta_e_lab(self._lab, after).mean(dtype=np.float64))
 
 
-def _solve(error: ColourError, sample: _Sample, asked: float) -> float | None:
+def _solve(error: ColourError, sample: _Garment, asked: float) -> float | None:
     """The strength at which a sample of the garment is off by `asked`; None if out of reach or gamut.
 
     By false position, in the Illinois way: the end that stays twice counts half. It is done within half a
@@ -231,7 +226,7 @@ def _solve(error: ColourError, sample: _Sample, asked: float) -> float | None:
         else:
             high, above, below = strength, beyond, below / 2 if last > 0 else below
         last = -1 if beyond < 0 else 1
-    return None if _clipped_share(error, sample.garment, strength) > _MAX_CLIPPED_SHARE else strength
+    return None if _clipped_share(error, sample, strength) > _MAX_CLIPPED_SHARE else strength
 
 
 def _apply(error: ColourError, garment: _Garment, strength: float) -> RgbImage:
@@ -303,20 +298,13 @@ class ColourError:
     per_channel: bool = False
 
 
-def _of_any_cloth(
-    kind: Callable[[np.random.Generator], ColourError], rng: np.random.Generator, garment: RgbImage
-) -> ColourError:
-    del garment  # it befalls any
-    return kind(rng)
+Draw = Callable[[np.random.Generator, RgbImage], "ColourError | None"]
+"""Draws an error for a garment's pixels ``(P, 3)``; None if that kind cannot befall it."""
 
 
-def _of_table(name: str, parameter: str) -> Callable[[np.random.Generator], ColourError]:
+def _of_table(name: str, parameter: str) -> Draw:
     """A kind of `COLOUR_ERRORS`, in a direction drawn."""
-
-    def draw(rng: np.random.Generator) -> ColourError:
-        return _in_direction(COLOUR_ERRORS[name], _sign(rng), parameter)
-
-    return draw
+    return lambda rng, _: _in_direction(COLOUR_ERRORS[name], _sign(rng), parameter)
 
 
 def _in_direction(kind: ColourErrorKind, sign: float, parameter: str) -> ColourError:
@@ -329,7 +317,7 @@ def _in_direction(kind: ColourErrorKind, sign: float, parameter: str) -> ColourE
     return ColourError(apply, most, {parameter: sign}, per_channel=kind.per_channel)
 
 
-def tint(rng: np.random.Generator) -> ColourError:
+def tint(rng: np.random.Generator, _: RgbImage) -> ColourError:
     """A veil of one colour, as reflected light or a filter gives it."""
     colour = rng.uniform(0, 1, 3).astype(np.float32)
     names = dict(zip(("red", "green", "blue"), (float(channel) for channel in colour), strict=True))
@@ -341,7 +329,7 @@ def tint(rng: np.random.Generator) -> ColourError:
     return ColourError(apply, MOST_TINT_ALPHA, names, per_channel=True)
 
 
-def channel_gamma(rng: np.random.Generator) -> ColourError:
+def channel_gamma(rng: np.random.Generator, _: RgbImage) -> ColourError:
     """One channel's gamma is off, so that shadows and highlights stay and the middle takes a cast."""
     channel = int(rng.integers(3))
     kind = COLOUR_ERRORS[("red_gamma", "green_gamma", "blue_gamma")[channel]]
@@ -349,7 +337,7 @@ def channel_gamma(rng: np.random.Generator) -> ColourError:
     return replace(error, parameters={"channel": float(channel), **error.parameters})
 
 
-def uneven_light(rng: np.random.Generator) -> ColourError:
+def uneven_light(rng: np.random.Generator, _: RgbImage) -> ColourError:
     """Coloured light from one side of the body."""
     angle, warmer = rng.uniform(0, 2 * np.pi), _sign(rng)
     direction = np.array([np.sin(angle), np.cos(angle)], np.float32)
@@ -392,24 +380,19 @@ def one_dye(rng: np.random.Generator, garment: RgbImage) -> ColourError | None:
     return ColourError(apply, 80, dict(zip(names, values, strict=True)))
 
 
-KINDS: dict[str, Callable[[np.random.Generator, RgbImage], ColourError | None]] = {
-    **{
-        name: partial(_of_any_cloth, draw)
-        for name, draw in {
-            "daylight": _of_table("daylight", "warmer"),
-            "off_daylight": _of_table("off_daylight", "greener"),
-            "exposure": _of_table("exposure", "lighter"),
-            "tint": tint,
-            "hue_rotation": _of_table("hue_rotation", "counterclockwise"),
-            "chroma_gain": _of_table("chroma_gain", "more_vivid"),
-            "contrast": _of_table("contrast", "steeper"),
-            "channel_gamma": channel_gamma,
-            "uneven_light": uneven_light,
-        }.items()
-    },
+KINDS: dict[str, Draw] = {
+    "daylight": _of_table("daylight", "warmer"),
+    "off_daylight": _of_table("off_daylight", "greener"),
+    "exposure": _of_table("exposure", "lighter"),
+    "tint": tint,
+    "hue_rotation": _of_table("hue_rotation", "counterclockwise"),
+    "chroma_gain": _of_table("chroma_gain", "more_vivid"),
+    "contrast": _of_table("contrast", "steeper"),
+    "channel_gamma": channel_gamma,
+    "uneven_light": uneven_light,
     "one_dye": one_dye,
 }
-"""By name, what draws an error for a garment's pixels ``(P, 3)``; None if that kind cannot befall it."""
+"""By name."""
 
 
 def _encoded(rgb: RgbImage) -> FloatImage:

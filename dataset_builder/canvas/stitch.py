@@ -121,7 +121,7 @@ def stitch(
     width_px, height_px = geometry.canvas_wh
     canvas = np.full((height_px, width_px, 3), 255, dtype=np.uint8)
     for photo, box in ((still_life, geometry.still_life_xyxy), (on_model, geometry.on_model_xyxy)):
-        canvas[_rows(box), _columns(box)] = scaling(photo, (box[2] - box[0], box[3] - box[1]))
+        canvas[_part(box)] = scaling(photo, (box[2] - box[0], box[3] - box[1]))
     return _padded_right(canvas, geometry.on_model_xyxy[2])
 
 
@@ -157,12 +157,12 @@ def with_on_model(
 
 def cut_on_model(canvas: RgbImage, geometry: Geometry) -> RgbImage:
     """The on-model panel of a canvas, at canvas scale."""
-    return canvas[_rows(geometry.on_model_xyxy), _columns(geometry.on_model_xyxy)]
+    return canvas[_part(geometry.on_model_xyxy)]
 
 
 def cut_still_life(canvas: RgbImage, geometry: Geometry) -> RgbImage:
     """The still-life panel of a canvas, at canvas scale."""
-    return canvas[_rows(geometry.still_life_xyxy), _columns(geometry.still_life_xyxy)]
+    return canvas[_part(geometry.still_life_xyxy)]
 
 
 def _padded_right(canvas: RgbImage, start_px: int) -> RgbImage:
@@ -179,9 +179,5 @@ def _place(size_wh: tuple[int, int], left: int, canvas_height_px: int) -> Box:
     return (left, top, left + size_wh[0], top + size_wh[1])
 
 
-def _rows(box: Box) -> slice:
-    return slice(box[1], box[3])
-
-
-def _columns(box: Box) -> slice:
-    return slice(box[0], box[2])
+def _part(box: Box) -> tuple[slice, slice]:
+    return slice(box[1], box[3]), slice(box[0], box[2])

@@ -18,6 +18,7 @@ from chromiq.dataset_builder.inputs.mask_files import (
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.pair_record import example_name
+from chromiq.dataset_builder.segmenters.choose import label_faults
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding, UnsoundError, raise_findings
 from chromiq.files import collision_key
@@ -146,7 +147,7 @@ def with_recalled(
 
 def _vocabulary_faults(options: BuildOptions) -> list[Finding]:
     hint = "Use a few plain English words for each garment."
-    faults = options.label_faults(options.models.vocabulary)
+    faults = label_faults(options.segmenter, options.models.vocabulary, options.models)
     return [
         Finding("garments.vocabulary", "vocabulary", f"{word!r} {fault}", hint)
         for word, fault in faults.items()
@@ -158,7 +159,7 @@ def _without_unknown_labels(
 ) -> tuple[list[PhotoPair], list[Finding]]:
     """Only pairs that the segmenter can be asked for by their label, if they have one and no mask."""
     asked = {pair.key: pair.garment for pair in pairs if pair.garment and pair.key not in drawn}
-    faults = options.label_faults(set(asked.values()))
+    faults = label_faults(options.segmenter, set(asked.values()), options.models)
     bad = {pair.key: (pair, fault) for pair in pairs if (fault := faults.get(asked.get(pair.key, "")))}
     hint = "Use a few plain English words, or pass its mask."
     findings = [

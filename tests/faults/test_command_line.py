@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from chromiq.dataset_builder import build as build_module
-from chromiq.dataset_builder.build import LocalExecutor, build
+from chromiq.dataset_builder.build import build, build_here
 from chromiq.dataset_builder.inputs.build_inputs import check_inputs
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.errors import AccessError, UnsoundError, UsageError
@@ -106,14 +106,14 @@ def test_no_more_workers_than_there_is_work_or_a_machine_bears(monkeypatch, tmp_
         "map_in_processes",
         lambda *given, **_: started.append(given[2]) or [],
     )
-    assert list(LocalExecutor(workers).run([])) == []
+    assert list(build_here([], workers)) == []
     assert started == [min(workers, 16)]
 
-    def in_this_process(workers):
+    def in_this_process(works, workers):
         asked.append(workers)
-        return LocalExecutor(1)
+        return build_here(works, 1)
 
-    monkeypatch.setattr(build_module, "LocalExecutor", in_this_process)
+    monkeypatch.setattr(build_module, "build_here", in_this_process)
     write_catalogue(tmp_path / "photos", pairs=2, size_wh=(96, 120))
     options = BuildOptions(segmenter="classic", size_wh=(192, 128))
     build(tmp_path / "photos", tmp_path / "out", options, workers=workers)
