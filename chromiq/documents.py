@@ -8,7 +8,7 @@ from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from chromiq.errors import Finding
+from chromiq.errors import Finding, UnsoundError
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
@@ -51,6 +51,28 @@ def load_json(text: str) -> Any:
         )  # a byte order mark, as written by some editors on Windows
     except RecursionError as error:
         raise ValueError("nested too deep") from error
+
+
+def read_json_object(path: Path, code: str, hint: str) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Args:
+        code: of the findings, before ``.unreadable`` and ``.form``.
+        hint: what to write instead, a sentence.
+
+    Raises:
+        UnsoundError: if the file holds something else.
+    """
+    try:
+        document = load_json(read_text(path))
+        if isinstance(document, dict):
+            return document
+        finding = Finding(
+            f"{code}.form", str(path), f"is a JSON {type(document).__name__}, not an object", hint
+        )
+    except (OSError, ValueError) as error:
+        finding = Finding(f"{code}.unreadable", str(path), f"cannot be read as JSON ({error})", hint)
+    raise UnsoundError.of(finding)
 
 
 def load_record(record: type[Record], text: str | bytes) -> Record:

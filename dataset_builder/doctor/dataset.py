@@ -18,7 +18,6 @@ from chromiq.errors import Finding
 from chromiq.files import collision_key, natural_key
 from chromiq.models import DEFAULT_MODEL, MODELS
 from chromiq.photos.soundness import list_images
-from chromiq.records import Example
 from chromiq.runtime.workers import map_bounded, thread_per_core
 
 TRAINER_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
@@ -65,18 +64,8 @@ def read_manifest(root: Path) -> tuple[dict[Path, Recorded], list[Finding]]:
         for name in sorted(example.files)
         if not (root / name).is_file()
     ]
-    return {root / example.target: _recorded(root, example) for example in examples}, findings
-
-
-def _recorded(root: Path, example: Example) -> Recorded:
-    geometry, error = example.geometry, example.degradation
-    return Recorded(
-        error.kind,
-        error.asked_delta_e is not None,
-        DatasetLayout(root).garment_mask(example.key),
-        geometry.on_model_xyxy if geometry else None,
-        geometry.canvas_wh if geometry else None,
-    )
+    mask_of = DatasetLayout(root).garment_mask
+    return {root / example.target: Recorded(example, mask_of(example.key)) for example in examples}, findings
 
 
 def model_of(root: Path, *, has_reference: bool) -> str:

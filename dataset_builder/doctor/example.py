@@ -19,7 +19,7 @@ from chromiq.imaging.registration import fast_shift_px
 from chromiq.imaging.resize import resize_fast
 from chromiq.photos.images import read_small_sized
 from chromiq.photos.soundness import inspect_photo
-from chromiq.records import BoolMask, Box, FloatImage, RgbImage
+from chromiq.records import BoolMask, Example, FloatImage, RgbImage
 
 _SIDE_PX = 512
 _SHIFT_PX = 1.5
@@ -38,19 +38,11 @@ class Recorded:
     """What the manifest says about an example.
 
     Attributes:
-        kind: of its colour error, such as ``"identity"``.
-        by_size: whether the error was made to a size, so that none at all is a fault.
         garment_mask: where the garment is on the on-model photo.
-        on_model_xyxy: where that photo lies on the canvas, and the canvas' width and height; None if it is
-            the whole picture.
-        canvas_wh: of a stitched picture.
     """
 
-    kind: str
-    by_size: bool
+    example: Example
     garment_mask: Path
-    on_model_xyxy: Box | None
-    canvas_wh: tuple[int, int] | None
 
 
 @dataclass(frozen=True)
@@ -239,7 +231,7 @@ def _same_findings(
     where: str,
 ) -> list[Finding]:
     """A control without a colour error to correct."""
-    if recorded and recorded.kind == "identity":
+    if recorded and recorded.example.degradation.kind == "identity":
         return []
     if np.array_equal(target, control):
         message = "the same pixels as its target, so there is nothing to correct"
@@ -256,7 +248,7 @@ def _same_findings(
     message = f"the garment is only dE00 {mean:.1f} off its target, less than {_NOOP_DELTA_E:g}"
     hint = "Remove it or build it again; the model would learn to change nothing."
     # The published errors have no size, and do not change grey cloth.
-    chance = recorded is not None and not recorded.by_size
+    chance = recorded is not None and recorded.example.degradation.asked_delta_e is None
     return [Finding("control.noop", where, message, hint, "warning" if chance else "error")]
 
 
@@ -288,10 +280,11 @@ def _garment_on(recorded: Recorded, size_wh: tuple[int, int]) -> BoolMask | None
         mask, _ = read_small_sized(recorded.garment_mask, _SIDE_PX, grey=True)
     except UnsoundError:
         return None  # reported where the manifest is checked
-    if recorded.on_model_xyxy is None or recorded.canvas_wh is None:
+    geometry = recorded.example.geometry
+    if geometry is None:
         return resize_fast(mask, size_wh) >= 128
-    scale = size_wh[0] / recorded.canvas_wh[0]
-    left, top, right, bottom = (round(edge * scale) for edge in recorded.on_model_xyxy)
+    scale = size_wh[0] / geometry.canvas_wh[0]
+    left, top, right, bottom = (round(edge * scale) for edge in geometry.on_model_xyxy)
     placed = np.zeros((size_wh[1], size_wh[0]), np.uint8)
     right, bottom = min(right, size_wh[0]), min(bottom, size_wh[1])
     if left >= right or top >= bottom:

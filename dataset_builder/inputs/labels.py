@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from chromiq.dataset_layout import DatasetLayout
-from chromiq.documents import load_json, read_text
+from chromiq.documents import load_json, read_json_object
 from chromiq.errors import Finding, UsageError, raise_findings
 from chromiq.files import write_json
 from chromiq.records import FloatImage, GarmentLabel, PhotoPair
@@ -106,15 +106,8 @@ def read_garments(path: Path) -> dict[str, str]:
     Raises:
         UnsoundError: with all that is wrong in the file.
     """
-    try:
-        document = load_json(read_text(path))
-    except (OSError, ValueError) as error:
-        message, hint = f"cannot be read as JSON ({error})", "Save it as JSON in UTF-8."
-        raise_findings([Finding("garments.unreadable", str(path), message, hint)], str(path))
-    if not isinstance(document, dict):
-        message = f"is a JSON {type(document).__name__}, not an object"
-        hint = 'Write an object such as {"still-life1.jpg": "jacket"}.'
-        raise_findings([Finding("garments.form", str(path), message, hint)], str(path))
+    hint = 'Write an object such as {"still-life1.jpg": "jacket"}, in UTF-8.'
+    document = read_json_object(path, "garments", hint)
     findings = [
         Finding(
             "garments.label",

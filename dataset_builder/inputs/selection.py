@@ -18,7 +18,7 @@ from chromiq.dataset_builder.inputs.build_inputs import BuildInputs
 from chromiq.dataset_builder.inputs.mask_files import mask_fault, mask_paths
 from chromiq.dataset_builder.inputs.photo_names import key_of_still_life
 from chromiq.dataset_layout import DatasetLayout
-from chromiq.documents import load_json
+from chromiq.documents import read_json_object
 from chromiq.errors import Finding, raise_findings
 from chromiq.files import write_json
 from chromiq.records import PhotoPair
@@ -38,14 +38,7 @@ def read_selection(folder: Path) -> dict[str, Choice]:
     path = DatasetLayout(folder).selection
     if not path.is_file():
         return {}
-    try:
-        document = load_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        message = f"cannot be read as JSON ({error})"
-        raise_findings([Finding("selection.unreadable", str(path), message, _HINT)], str(path))
-    if not isinstance(document, dict):
-        message = f"is a JSON {type(document).__name__}, not an object"
-        raise_findings([Finding("selection.form", str(path), message, _HINT)], str(path))
+    document = read_json_object(path, "selection", _HINT)
     chosen = {str(key): choice for key, choice in document.items() if _is_choice(choice)}
     findings = [
         Finding(
