@@ -50,7 +50,7 @@ _MOST_LABEL = 80
 _UNTRAINED_SHARE = 0.25
 _GREY = 127
 _FLAGS = (
-    *("model", "segmenter", "degradation", "geometry", "loss_mask"),
+    *("model", "segmenter", "part", "degradation", "geometry", "loss_mask"),
     *("variants", "identity_share", "held_out", "seed"),
 )
 _MODEL_FLAGS = ("vocabulary", "detector", "masker", "device", "dtype")

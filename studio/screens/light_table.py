@@ -78,6 +78,8 @@ def batch_command(run: BatchRun, *more: str) -> str:
         words += ["--pattern", run.pattern.still_life, run.pattern.on_model]
     if run.masks:
         words += ["--masks", str(run.masks)]
+    segmenter, _, part = run.segmenter.partition(":")
+    words += ["--segmenter", segmenter, *(["--part", part] if part else [])]
     usual, options = CorrectionOptions(), run.options
     if options.strength != usual.strength:
         words += ["--strength", f"{options.strength:g}"]
@@ -86,6 +88,7 @@ def batch_command(run: BatchRun, *more: str) -> str:
     words += ["--force"] * options.force + ["--each-alone"] * (not options.alike)
     if options.target_lab:
         words += ["--target-lab", ",".join(f"{part:g}" for part in options.target_lab)]
+    words += [word for name in options.exports for word in ("--export", name)]
     if options.method != usual.method:
         words += ["--method", options.method, "--lora", "LORA"]
     return shell_command(*words, *more)

@@ -177,7 +177,9 @@ def test_options_at_their_defaults_are_left_out_of_the_command(made):
 
     plain = json.loads(json.dumps(asdict(BuildOptions())))
     assert build_words("d", BuildSource("p"), plain) == ["build", "p", "--out", "d"]
-    chosen = {**plain, "captions": ["{trigger} {garment}"], "models": {**plain["models"], "device": "cpu"}}
+    chosen = {**plain, "part": "upper", "captions": ["{trigger} {garment}"]}
+    chosen["models"] = {**plain["models"], "device": "cpu"}
     words = build_words("d", BuildSource("p", masks="m"), chosen)
     assert words[:4] == ["build", "p", "--out", "d"]
-    assert words[4:] == ["--caption", "{trigger} {garment}", "--device", "cpu", "--masks", "m"]
+    assert words[4:6] == ["--part", "upper"]
+    assert words[6:] == ["--caption", "{trigger} {garment}", "--device", "cpu", "--masks", "m"]

@@ -2,12 +2,16 @@
 
 import json
 import re
+import shlex
+from dataclasses import replace
 
 import pytest
 from studio_browser import served
 from studio_client import client_of
 
+from chromiq.correction.results import read_run
 from chromiq.studio.screens import light_table
+from chromiq.studio.screens.light_table import batch_command
 
 
 def cards(text):
@@ -22,6 +26,17 @@ def test_all_photos_are_listed_and_counted(made_shoot):
     stated = [state for _, state in cards(text)]
     assert dict(counts) == {"": "3", **{state: str(stated.count(state)) for state, _ in counts if state}}
     assert client.get(f"{address}/states").json()["job"] == {"waiting": [], "done": 0, "message": ""}
+
+
+def test_the_command_names_all_that_decides_the_results(made_shoot):
+    run = read_run(made_shoot / "corrected")
+    assert shlex.split(batch_command(run))[-2:] == ["--segmenter", "classic"]
+    options = replace(run.options, exports=("cube", "layers"), alike=False)
+    words = shlex.split(batch_command(replace(run, segmenter="mediapipe:upper", options=options)))
+    assert words[6:] == [
+        *("--segmenter", "mediapipe", "--part", "upper", "--each-alone"),
+        *("--export", "cube", "--export", "layers"),
+    ]
 
 
 def test_photos_without_results_are_opened_to_be_corrected(made_shoot):
