@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import get_args
 
 from chromiq.correction.garment_work import PhotoResult, correct_garment
@@ -218,11 +217,3 @@ class Commands:
         with self._guard:
             assert self._status is not None  # it was started
             self._status = replace(self._status, exit_code=code)
-
-
-def count_records(folder: Path) -> int:
-    """How many photos a batch has corrected."""
-    try:
-        return sum(1 for path in folder.iterdir() if path.suffix == ".json")
-    except OSError:
-        return 0

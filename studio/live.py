@@ -12,7 +12,7 @@ from chromiq.correction.fitting.transfer import ColourFit, fit_colours, garment_
 from chromiq.correction.garment_work import is_found_mask, read_record, record_path
 from chromiq.correction.judging.evidence import find_bodies
 from chromiq.correction.photo import Correction, record_of
-from chromiq.correction.plan import fit_together, plan_correction
+from chromiq.correction.plan import Plan, fit_together, plan_correction
 from chromiq.correction.results import BatchRun, mask_path
 from chromiq.correction.subject import Pixels, Subject, cloth_of
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
@@ -76,13 +76,7 @@ class LiveCorrections:
         small = self._small(run, key)
         options = decision.options(run.options)
         plan = plan_correction(small, replace(options, method="transfer"), fit=small.fit)
-        before, correction = small.on_model, record_of(plan, small.found)
-        if plan.colour_map is None:
-            return LiveResult(Pixels(before.values, before.space), correction)
-        changed = apply_colour_map(
-            before.values, small.found.mask, plan.colour_map, before.space, has_rim=not small.found.is_given
-        )
-        return LiveResult(Pixels(changed.within(before.values), before.space), correction)
+        return LiveResult(corrected_pixels(small, plan), record_of(plan, small.found))
 
     def _small(self, run: BatchRun, key: str) -> _Small:
         pair, mask = run.by_key[key], mask_path(run, key)
@@ -118,6 +112,17 @@ class LiveCorrections:
             )
 
         return self._smalls.get(stamps, read)
+
+
+def corrected_pixels(subject: Subject, plan: Plan) -> Pixels:
+    """The on-model photo as a plan has it."""
+    before, found = subject.on_model, subject.found
+    if plan.colour_map is None:
+        return Pixels(before.values, before.space)
+    changed = apply_colour_map(
+        before.values, found.mask, plan.colour_map, before.space, has_rim=not found.is_given
+    )
+    return Pixels(changed.within(before.values), before.space)
 
 
 def _with_mask(run: BatchRun, pair: PhotoPair, file: Path) -> tuple[Pixels, GarmentMask]:

@@ -17,7 +17,6 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.judging.evidence import find_bodies
 from chromiq.correction.judging.plausibility import Judgement, judge
 from chromiq.correction.options import CorrectionOptions
@@ -31,6 +30,7 @@ from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.imaging.resize import resize_mask
 from chromiq.photos.images import photo_size_wh, read_mask
 from chromiq.records import BoolMask, GarmentMask, PhotoPair
+from chromiq.studio.live import corrected_pixels
 from chromiq.studio.previews import BoundedCache, decode_shown, encoded, preview_size_wh, stamp
 
 if TYPE_CHECKING:
@@ -71,12 +71,9 @@ class Editable:
 
     def corrected(self, mask: BoolMask, options: CorrectionOptions) -> tuple[Plan, bytes | None]:
         """What the correction makes of the photo with a mask, and a preview; None if it stays as it is."""
-        subject, before = self._subject(mask), self.on_model
+        subject = self._subject(mask)
         plan = plan_correction(subject, options)
-        if plan.colour_map is None:
-            return plan, None
-        after = apply_colour_map(before.values, subject.found.mask, plan.colour_map, space=before.space)
-        return plan, encoded(Pixels(after.within(before.values), before.space))
+        return plan, encoded(corrected_pixels(subject, plan)) if plan.colour_map else None
 
 
 def read_editable(pair: PhotoPair) -> Editable:

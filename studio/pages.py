@@ -65,6 +65,19 @@ def png(data: bytes, headers: dict[str, str] | None = None) -> Response:
     return Response(data, media_type="image/png", headers=headers)
 
 
+def tile(request: Request, path: Path) -> Response:
+    """The tile of a photo that an address names.
+
+    Raises:
+        HTTPException: 404 if the photo has no such tile.
+    """
+    column, row = (request.path_params[name] for name in ("column", "row"))
+    try:
+        return png(parts_of(request).previews.tile(path, column, row))
+    except IndexError as error:
+        raise HTTPException(404, "There is no such part.") from error
+
+
 class Parts(Protocol):
     """What the page works with; the application's state holds it."""
 

@@ -25,7 +25,7 @@ from chromiq.files import write_bytes
 from chromiq.photos.images import encode_mask, photo_size_wh
 from chromiq.records import BoolMask, PhotoPair
 from chromiq.studio.mask_work import mask_of, mask_on_disk
-from chromiq.studio.pages import answers_json, folder_of, page, parts_of, png, shell_command
+from chromiq.studio.pages import answers_json, folder_of, page, parts_of, png, shell_command, tile
 from chromiq.studio.previews import preview_size_wh
 from chromiq.studio.screens.dataset import dataset_pairs
 from chromiq.studio.screens.light_table import batch_command
@@ -143,11 +143,7 @@ def _still_life(request: Request) -> Response:
 
 
 def _tile(request: Request) -> Response:
-    column, row = (request.path_params[name] for name in ("column", "row"))
-    try:
-        return png(parts_of(request).previews.tile(_subject(request).pair.on_model, column, row))
-    except IndexError as error:
-        raise HTTPException(404, "beyond the photo's edge") from error
+    return tile(request, _subject(request).pair.on_model)
 
 
 def _result(request: Request) -> Response:

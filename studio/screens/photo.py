@@ -28,7 +28,7 @@ from chromiq.imaging.report_pictures import outline_path
 from chromiq.imaging.resize import fit_side
 from chromiq.photos.images import encode_image, photo_size_wh, read_mask, read_photo
 from chromiq.studio.batches import version_of
-from chromiq.studio.pages import answers_json, batch_and_key_of, folder_of, page, parts_of, png
+from chromiq.studio.pages import answers_json, batch_and_key_of, folder_of, page, parts_of, png, tile
 from chromiq.studio.previews import TILE_PX, encoded, preview_size_wh
 from chromiq.studio.screens.light_table import batch_command
 from chromiq.studio.workplace import OutsideError, Workplace
@@ -198,11 +198,7 @@ def _picture(request: Request) -> Response:
 
 
 def _tile(request: Request) -> Response:
-    place = request.path_params["column"], request.path_params["row"]
-    try:
-        return png(parts_of(request).previews.tile(photo_path(request), *place))
-    except IndexError as error:
-        raise HTTPException(404, "There is no such part.") from error
+    return tile(request, photo_path(request))
 
 
 def _thumbnail(request: Request) -> Response:
