@@ -21,7 +21,7 @@ from chromiq.sample_catalogue.garments import Clothes, bottom, top
 from chromiq.sample_catalogue.people import (
     ArmPose,
     Figure,
-    HairStyle,
+    Model,
     Person,
     arm_part,
     body_parts,
@@ -32,7 +32,7 @@ from chromiq.sample_catalogue.people import (
     neck_part,
     shoe_parts,
 )
-from chromiq.sample_catalogue.shapes import Fabric, Frame, Light, Part, Pattern, Rgb, Weave, ellipse
+from chromiq.sample_catalogue.shapes import Fabric, Frame, Light, Part, Pattern, Rgb, ellipse
 
 BOTTOMS = frozenset({"trousers", "jeans", "shorts", "skirt"})
 
@@ -176,7 +176,7 @@ def _draw_on_model(
     canvas = Canvas(frame, light, studio, relief=2.0, shadow_on_background=False)
     for side in (-1, 1):
         canvas.soft_shadow(figure.pose(ellipse(0.38 * side, 7.88, 0.40, 0.07)), 0.35, 0.06)
-    person = Person(figure, look.model.skin, look.model.hair, look.model.hair_style)
+    person = Person(figure, look.model)
     parts = [figure.posed(part) for part in _layers(look, person, key)]
     return _painted(canvas, parts, (*key, 2))
 
@@ -247,16 +247,6 @@ def _layers(look: Look, person: Person, key: tuple[int, int]) -> list[Part]:
 
 
 @dataclass(frozen=True)
-class Model:
-    """Who wears the garment."""
-
-    skin: Rgb
-    hair: Rgb
-    hair_style: HairStyle
-    woman: bool
-
-
-@dataclass(frozen=True)
 class Look:
     """What one pair shows.
 
@@ -306,32 +296,22 @@ WOMEN = (
 )
 
 
-def _cloth(
-    rgb: Rgb,
-    weave: Weave = "plain",
-    pattern: Pattern = "plain",
-    accents: tuple[Rgb, ...] = (),
-    pitch: float = 0.2,
-) -> Fabric:
-    return Fabric(rgb, pattern, accents, weave, pitch)
-
-
-_BRETON = _cloth((240, 238, 230), pattern="stripes", accents=((34, 44, 84),))
-_FLOWERS = _cloth(
+_BRETON = Fabric((240, 238, 230), pattern="stripes", accents=((34, 44, 84),))
+_FLOWERS = Fabric(
     (28, 78, 84), pattern="flowers", accents=((232, 120, 104), (244, 206, 130), (250, 240, 226)), pitch=0.26
 )
-_CHECK = _cloth((232, 228, 218), pattern="check", accents=((176, 50, 44), (40, 48, 80)), pitch=0.34)
-_SUNSET = _cloth((92, 44, 52), pattern="print", accents=((250, 190, 90), (70, 84, 120), (236, 220, 200)))
-_WHITE, _OFF_WHITE = _cloth((238, 237, 233)), _cloth((240, 234, 224), "knit")
+_CHECK = Fabric((232, 228, 218), pattern="check", accents=((176, 50, 44), (40, 48, 80)), pitch=0.34)
+_SUNSET = Fabric((92, 44, 52), pattern="print", accents=((250, 190, 90), (70, 84, 120), (236, 220, 200)))
+_WHITE, _OFF_WHITE = Fabric((238, 237, 233)), Fabric((240, 234, 224), "knit")
 
 # Pairs 3, 5, 8 and 14 wear trousers that are near in colour to the top.
 LOOKS: tuple[Look, ...] = (
-    Look("shirt", _cloth((112, 160, 206)), _cloth((40, 44, 58), "twill"), MEN[0], ("pocket", "hang")),
-    Look("T-shirt", _BRETON, _cloth((92, 118, 158), "denim"), WOMEN[0], ("hang", "hip")),
+    Look("shirt", Fabric((112, 160, 206)), Fabric((40, 44, 58), "twill"), MEN[0], ("pocket", "hang")),
+    Look("T-shirt", _BRETON, Fabric((92, 118, 158), "denim"), WOMEN[0], ("hang", "hip")),
     Look(
         "trousers",
-        _cloth((190, 166, 130), "twill"),
-        _cloth((204, 184, 152), "knit"),
+        Fabric((190, 166, 130), "twill"),
+        Fabric((204, 184, 152), "knit"),
         MEN[2],
         ("hang", "pocket"),
         shoes=(92, 60, 40),
@@ -339,42 +319,42 @@ LOOKS: tuple[Look, ...] = (
     Look("dress", _FLOWERS, _WHITE, WOMEN[1], ("hang", "hip"), shoes=(180, 130, 96)),
     Look(
         "jacket",
-        _cloth((38, 38, 42), "twill"),
-        _cloth((46, 46, 52), "twill"),
+        Fabric((38, 38, 42), "twill"),
+        Fabric((46, 46, 52), "twill"),
         MEN[3],
         ("pocket", "hang"),
-        inner=_cloth((214, 214, 210)),
+        inner=Fabric((214, 214, 210)),
     ),
-    Look("skirt", _cloth((168, 62, 46), "twill"), _OFF_WHITE, WOMEN[2], ("hang", "hang"), shoes=(40, 32, 30)),
-    Look("shirt", _cloth((244, 243, 239)), _cloth((120, 126, 110), "twill"), WOMEN[3], ("front", "hang")),
+    Look("skirt", Fabric((168, 62, 46), "twill"), _OFF_WHITE, WOMEN[2], ("hang", "hang"), shoes=(40, 32, 30)),
+    Look("shirt", Fabric((244, 243, 239)), Fabric((120, 126, 110), "twill"), WOMEN[3], ("front", "hang")),
     Look(
         "jumper",
-        _cloth((206, 132, 58), "knit"),
-        _cloth((178, 118, 62), "twill"),
+        Fabric((206, 132, 58), "knit"),
+        Fabric((178, 118, 62), "twill"),
         MEN[1],
         ("hang", "pocket"),
-        second=_cloth((60, 42, 36), "knit"),
+        second=Fabric((60, 42, 36), "knit"),
     ),
     Look(
         "gilet",
-        _cloth((98, 108, 66), "melange"),
-        _cloth((52, 56, 66), "twill"),
+        Fabric((98, 108, 66), "melange"),
+        Fabric((52, 56, 66), "twill"),
         MEN[4],
         ("pocket", "hang"),
-        inner=_cloth((232, 230, 224)),
+        inner=Fabric((232, 230, 224)),
     ),
-    Look("jeans", _cloth((70, 98, 142), "denim"), _WHITE, WOMEN[4], ("hang", "pocket")),
+    Look("jeans", Fabric((70, 98, 142), "denim"), _WHITE, WOMEN[4], ("hang", "pocket")),
     Look(
         "jacket",
-        _cloth((150, 60, 84), "melange"),
-        _cloth((206, 198, 186), "twill"),
+        Fabric((150, 60, 84), "melange"),
+        Fabric((206, 198, 186), "twill"),
         WOMEN[5],
         ("hang", "front"),
-        inner=_cloth((244, 240, 234)),
+        inner=Fabric((244, 240, 234)),
     ),
-    Look("shirt", _CHECK, _cloth((48, 52, 66), "denim"), MEN[5], ("front", "pocket")),
-    Look("shorts", _cloth((150, 160, 128), "twill"), _WHITE, MEN[2], ("hang", "hang")),
-    Look("T-shirt", _SUNSET, _cloth((84, 46, 46), "twill"), WOMEN[6], ("hip", "hang")),
+    Look("shirt", _CHECK, Fabric((48, 52, 66), "denim"), MEN[5], ("front", "pocket")),
+    Look("shorts", Fabric((150, 160, 128), "twill"), _WHITE, MEN[2], ("hang", "hang")),
+    Look("T-shirt", _SUNSET, Fabric((84, 46, 46), "twill"), WOMEN[6], ("hip", "hang")),
 )
 
 
@@ -402,7 +382,7 @@ def look_of(index: int, seed: int) -> Look:
     return replace(
         base,
         fabric=fabric,
-        second=_cloth(_random_colour(rng)) if base.second or rng.random() < 0.1 else None,
+        second=Fabric(_random_colour(rng)) if base.second or rng.random() < 0.1 else None,
         other=replace(base.other, rgb=_random_colour(rng)),
         model=wearers[rng.integers(len(wearers))],
         arms=(poses[rng.integers(len(poses))], "hang"),

@@ -100,23 +100,31 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Model:
+    """Who wears the garment."""
+
+    skin: Rgb
+    hair: Rgb
+    hair_style: HairStyle
+    woman: bool
+
+
+@dataclass(frozen=True)
 class Person:
     """A model in a stance."""
 
     figure: Figure
-    skin: Rgb
-    hair: Rgb
-    hair_style: HairStyle
+    model: Model
 
     @property
     def skin_fabric(self) -> Fabric:
         """Skin as a material."""
-        return Fabric(self.skin, weave="skin", shine=0.02)
+        return Fabric(self.model.skin, weave="skin", shine=0.02)
 
     @property
     def hair_fabric(self) -> Fabric:
         """Hair as a material."""
-        return Fabric(self.hair, weave="hair", shine=0.03)
+        return Fabric(self.model.hair, weave="hair", shine=0.03)
 
 
 def body_parts(person: Person) -> list[Part]:
@@ -260,7 +268,7 @@ _LOCK = (
 
 def face_parts(person: Person) -> list[Part]:
     """Ears and face."""
-    skin = person.skin
+    skin = person.model.skin
     face = mirrored(
         smooth([(0, 0.04), (0.24, 0.10), (0.35, 0.32), (0.34, 0.58), (0.29, 0.80), (0.18, 0.96), (0, 1.02)])
     )
@@ -272,7 +280,9 @@ def face_parts(person: Person) -> list[Part]:
             Detail(ellipse(0.155 * s, 0.50, 0.11, 0.055), None, 0.0, 0.20, 0.025),
             Detail(ellipse(0.155 * s, 0.530, 0.075, 0.030), (225, 220, 214), opacity=1.0),
             Detail(ellipse(0.155 * s, 0.528, 0.032, 0.032), (45, 32, 26), opacity=1.0),
-            Detail(_curve([(0.065, 0.455), (0.16, 0.42), (0.265, 0.45)], s), person.hair, 0.025, 0.8, 0.004),
+            Detail(
+                _curve([(0.065, 0.455), (0.16, 0.42), (0.265, 0.45)], s), person.model.hair, 0.025, 0.8, 0.004
+            ),
             Detail(_curve([(0.055, 0.66), (0.073, 0.695), (0.05, 0.715)], s), None, 0.012, 0.3, 0.006),
         ]
     details += [
@@ -287,15 +297,15 @@ def face_parts(person: Person) -> list[Part]:
 
 def hair_behind(person: Person) -> list[Part]:
     """Hair that hangs behind the neck and the shoulders."""
-    if person.hair_style not in _HAIR_BEHIND:
+    if person.model.hair_style not in _HAIR_BEHIND:
         return []
-    outline = mirrored(smooth(_HAIR_BEHIND[person.hair_style]))
+    outline = mirrored(smooth(_HAIR_BEHIND[person.model.hair_style]))
     return [Part(outline, person.hair_fabric, roundness=0.6, shadow=0.0)]
 
 
 def hair_before(person: Person) -> list[Part]:
     """Hair around the face; long hair falls over one shoulder, in front of what is worn."""
-    fabric, style = person.hair_fabric, person.hair_style
+    fabric, style = person.hair_fabric, person.model.hair_style
     if style == "bun":
         return [Part(ellipse(0.02, -0.15, 0.19, 0.16), fabric, shadow=0.2), _cap(person, "short")]
     if style == "long":

@@ -208,17 +208,17 @@ class Fabric:
 
     Attributes:
         rgb: ground colour, sRGB 0..255.
+        weave: fine structure of the surface.
         pattern: drawn over the ground in the `accents`.
         accents: the other colours of the pattern.
-        weave: fine structure of the surface.
         pitch: repeat of the pattern in heads.
         shine: linear brightness of the gloss.
     """
 
     rgb: Rgb
+    weave: Weave = "plain"
     pattern: Pattern = "plain"
     accents: tuple[Rgb, ...] = ()
-    weave: Weave = "plain"
     pitch: float = 0.2
     shine: float = 0.0
 
