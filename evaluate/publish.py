@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -158,7 +157,6 @@ def upload(
     *,
     private: bool = True,
     endpoint: str | None = None,
-    token: str | None = None,
     say: Callable[[str], None] | None = None,
 ) -> str:
     """Write the folder `UPLOAD_FOLDER` into the run folder, and upload it in one commit; its address.
@@ -166,7 +164,6 @@ def upload(
     Args:
         private: of a repository that does not exist yet.
         endpoint: of the hub; ``HF_ENDPOINT`` or huggingface.co unless given.
-        token: with the right to write; the machine's own login or ``HF_TOKEN`` unless given.
 
     Raises:
         AccessError: if the hub wants a token, or another one.
@@ -178,7 +175,7 @@ def upload(
 
     folder = _write_folder(run / UPLOAD_FOLDER, publication)
     disable_progress_bars()
-    api, name = HfApi(endpoint=endpoint, token=token), publication.repository
+    api, name = HfApi(endpoint=endpoint), publication.repository
     try:
         address = str(api.create_repo(name, private=private, exist_ok=True))
         if say:
@@ -186,13 +183,13 @@ def upload(
         title = f"{publication.lora.name}, step {publication.step}"
         api.upload_folder(repo_id=name, folder_path=folder, commit_message=title)
     except HfHubHTTPError as error:
-        raise _refused(name, error, token) from None
+        raise _refused(name, error) from None
     except Exception as error:
         # The hub's client does not wrap what its HTTP library raises, and that is httpx or httpx2.
         if not isinstance(error, OSError) and not type(error).__module__.startswith("httpx"):
             raise
         raise ChromiqError(
-            f"{name}: cannot reach the hub ({_hidden(str(error), token)}). Check the network and HF_ENDPOINT."
+            f"{name}: cannot reach the hub ({_hidden(str(error))}). Check the network and HF_ENDPOINT."
         ) from None
     return address
 
@@ -333,9 +330,9 @@ def _checkpoint(run: Path, name: str, step: int | None) -> Path:
     raise UsageError(f"{run}: no {what}. Choose one of these steps: {had}.")
 
 
-def _refused(name: str, error: Any, token: str | None) -> ChromiqError:
+def _refused(name: str, error: Any) -> ChromiqError:
     code = error.response.status_code
-    said = _hidden(str(getattr(error, "server_message", None) or "").strip() or f"HTTP {code}", token)
+    said = _hidden(str(getattr(error, "server_message", None) or "").strip() or f"HTTP {code}")
     if code in (401, 403):
         return AccessError(
             f"{name}: the hub refused ({code}: {said}). Set HF_TOKEN to a token that may write there."
@@ -343,10 +340,12 @@ def _refused(name: str, error: Any, token: str | None) -> ChromiqError:
     return ChromiqError(f"{name}: the hub refused ({code}: {said})")
 
 
-def _hidden(text: str, token: str | None) -> str:
-    for secret in (token, os.environ.get("HF_TOKEN")):
-        text = text.replace(secret, "***") if secret else text
-    return text
+def _hidden(text: str) -> str:
+    """A text without the token that was sent."""
+    from huggingface_hub import get_token
+
+    token = get_token()
+    return text.replace(token, "***") if token else text
 
 
 def _cell(value: object) -> str:

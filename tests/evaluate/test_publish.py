@@ -210,9 +210,10 @@ def test_a_changed_checkpoint_is_refused(run_folder):
         prepare(run_folder, "shop/colour")
 
 
-def test_the_hub_gets_lora_card_and_config_in_one_commit(run_folder, scores, hub):
+def test_the_hub_gets_lora_card_and_config_in_one_commit(run_folder, scores, hub, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
     publication = prepare(run_folder, "shop/colour", step=200, figures=scores)
-    assert upload(run_folder, publication, endpoint=hub.address, token=TOKEN) == f"{hub.address}/shop/colour"
+    assert upload(run_folder, publication, endpoint=hub.address) == f"{hub.address}/shop/colour"
     repository = hub.repositories["shop/colour"]
     assert repository["private"] is True
     assert repository["commits"] == ["r_000000200.safetensors, step 200"]
@@ -233,18 +234,20 @@ def test_the_shared_config_tells_nothing_of_this_machine(run_folder, tmp_path):
 
 def test_a_wrong_token_is_exit_12_and_never_shown(run_folder, hub, monkeypatch, capsys):
     wrong = "hf_another_secret_of_this_test"
+    monkeypatch.setenv("HF_TOKEN", wrong)
     publication = prepare(run_folder, "shop/colour")
     with pytest.raises(AccessError, match=r"401: .*Set HF_TOKEN") as caught:
-        upload(run_folder, publication, endpoint=hub.address, token=wrong)
+        upload(run_folder, publication, endpoint=hub.address)
     assert wrong not in str(caught.value)
     assert hub.repositories == {}
 
 
-def test_a_hub_out_of_reach(run_folder, hub):
+def test_a_hub_out_of_reach(run_folder, hub, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
     address = hub.address
     hub.close()
     with pytest.raises(ChromiqError, match="Check the network and HF_ENDPOINT"):
-        upload(run_folder, prepare(run_folder, "shop/colour"), endpoint=address, token=TOKEN)
+        upload(run_folder, prepare(run_folder, "shop/colour"), endpoint=address)
 
 
 def test_a_repository_needs_a_name_the_hub_allows(run_folder):
