@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
@@ -27,9 +28,9 @@ from chromiq_cli.segmenters import (
 if TYPE_CHECKING:
     from chromiq.correction.batch import BatchInputs, Network
 
-_FOLDER = "A whole folder"
-_COLOUR = "How much to correct"
-_LORA = "With a LoRA"
+_folder_option = partial(typer.Option, rich_help_panel="A whole folder")
+_colour_option = partial(typer.Option, rich_help_panel="How much to correct")
+_lora_option = partial(typer.Option, rich_help_panel="With a LoRA")
 
 
 class ExportChoice(StrEnum):
@@ -51,93 +52,64 @@ def correct(
     ] = None,
     batch: Annotated[
         Path | None,
-        typer.Option(
+        _folder_option(
             help="Folder of photos named still-lifeN and on_modelN, or a CSV file with the columns "
-            "still_life and on_model, optionally also key and garment. The same command again resumes.",
-            rich_help_panel=_FOLDER,
+            "still_life and on_model, optionally also key and garment. The same command again resumes."
         ),
     ] = None,
     pattern: Annotated[
         tuple[str, str] | None,
-        typer.Option(
+        _folder_option(
             metavar="STILL_LIFE ON_MODEL",
             help="How the files are named otherwise, such as '{sku}_flat*' '{sku}_front*'; subfolders are "
             "searched.",
-            rich_help_panel=_FOLDER,
         ),
     ] = None,
     dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Show which photos belong together, and write nothing.", rich_help_panel=_FOLDER
-        ),
+        bool, _folder_option("--dry-run", help="Show which photos belong together, and write nothing.")
     ] = False,
     masks: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder of masks named on_modelKEY.png or like the photos, or a COCO file.",
-            rich_help_panel=_FOLDER,
-        ),
+        _folder_option(help="Folder of masks named on_modelKEY.png or like the photos, or a COCO file."),
     ] = None,
     keep: Annotated[
         list[str] | None,
-        typer.Option(
+        _folder_option(
             metavar="KEY",
             help="Deliver the original of this photo, from now on; its key or file name. May be repeated.",
-            rich_help_panel=_FOLDER,
         ),
     ] = None,
     redo: Annotated[
         list[str] | None,
-        typer.Option(
+        _folder_option(
             metavar="KEY",
             help="Correct this photo again, whatever was decided or edited by hand. May be repeated.",
-            rich_help_panel=_FOLDER,
         ),
     ] = None,
     skip_bad: Annotated[
-        bool,
-        typer.Option(
-            "--skip-bad",
-            help="Leave out photos that cannot be used, instead of stopping.",
-            rich_help_panel=_FOLDER,
-        ),
+        bool, _folder_option("--skip-bad", help="Leave out photos that cannot be used, instead of stopping.")
     ] = False,
-    workers: Annotated[
-        int, typer.Option(min=1, help="Processes to use; the results are the same.", rich_help_panel=_FOLDER)
-    ] = 1,
+    workers: Annotated[int, _folder_option(min=1, help="Processes to use; the results are the same.")] = 1,
     each_alone: Annotated[
         bool,
-        typer.Option(
-            "--each-alone",
-            help="Correct every photo by itself, even if several show the same garment.",
-            rich_help_panel=_FOLDER,
+        _folder_option(
+            "--each-alone", help="Correct every photo by itself, even if several show the same garment."
         ),
     ] = False,
     strength: Annotated[
-        float,
-        typer.Option(
-            min=0, max=1.5, help="How far to correct: 0 is not at all, 1 fully.", rich_help_panel=_COLOUR
-        ),
+        float, _colour_option(min=0, max=1.5, help="How far to correct: 0 is not at all, 1 fully.")
     ] = 1.0,
     min_gain: Annotated[
-        float,
-        typer.Option(
-            min=0, help="Leave a photo alone if it is expected to gain less dE00.", rich_help_panel=_COLOUR
-        ),
+        float, _colour_option(min=0, help="Leave a photo alone if it is expected to gain less dE00.")
     ] = MIN_GAIN,
     force: Annotated[
-        bool,
-        typer.Option(
-            "--force", help="Correct photos that would be left alone, too.", rich_help_panel=_COLOUR
-        ),
+        bool, _colour_option("--force", help="Correct photos that would be left alone, too.")
     ] = False,
     target_lab: Annotated[
         str | None,
-        typer.Option(
+        _colour_option(
             metavar="L,a,b|PICTURE",
             help="The colour to reach instead of the still-life's: Lab (D50), or a picture of a swatch.",
-            rich_help_panel=_COLOUR,
         ),
     ] = None,
     export: Annotated[
@@ -147,42 +119,24 @@ def correct(
         ),
     ] = None,
     method: Annotated[
-        Method,
-        typer.Option(
-            help="How the colour is found: without a network, by a LoRA, or by both.", rich_help_panel=_LORA
-        ),
+        Method, _lora_option(help="How the colour is found: without a network, by a LoRA, or by both.")
     ] = "transfer",
-    lora: Annotated[
-        Path | None, typer.Option(help="The .safetensors file, for lora and hybrid.", rich_help_panel=_LORA)
-    ] = None,
-    model: Annotated[
-        str, typer.Option(help=f"Edit model: {', '.join(MODELS)}.", rich_help_panel=_LORA)
-    ] = DEFAULT_MODEL,
-    checkpoint: Annotated[
-        str | None, typer.Option(help="Base model: hub name or folder.", rich_help_panel=_LORA)
-    ] = None,
+    lora: Annotated[Path | None, _lora_option(help="The .safetensors file, for lora and hybrid.")] = None,
+    model: Annotated[str, _lora_option(help=f"Edit model: {', '.join(MODELS)}.")] = DEFAULT_MODEL,
+    checkpoint: Annotated[str | None, _lora_option(help="Base model: hub name or folder.")] = None,
     geometry: Annotated[
         Literal["published", "exact"],
-        typer.Option(
-            help="How the LoRA's dataset was laid out; the default is that of build.", rich_help_panel=_LORA
-        ),
+        _lora_option(help="How the LoRA's dataset was laid out; the default is that of build."),
     ] = "exact",
     steps: Annotated[
-        int | None,
-        typer.Option(min=1, help="Denoising steps; by default the model's own.", rich_help_panel=_LORA),
+        int | None, _lora_option(min=1, help="Denoising steps; by default the model's own.")
     ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**64 - 1, help="Random seed for the image.", rich_help_panel=_LORA)
-    ] = 42,
+    seed: Annotated[int, _lora_option(min=0, max=2**64 - 1, help="Random seed for the image.")] = 42,
     offload: Annotated[
-        str,
-        typer.Option(
-            help="none, model or sequential; the latter two need less GPU memory.", rich_help_panel=_LORA
-        ),
+        str, _lora_option(help="none, model or sequential; the latter two need less GPU memory.")
     ] = "none",
     quantize: Annotated[
-        str | None,
-        typer.Option(help="int8 or nf4, by bitsandbytes; needs less GPU memory.", rich_help_panel=_LORA),
+        str | None, _lora_option(help="int8 or nf4, by bitsandbytes; needs less GPU memory.")
     ] = None,
     segmenter: Segmenter = "auto",
     part: Part = None,
@@ -264,7 +218,7 @@ def correct(
     if lora is not None:
         from chromiq.evaluate.generate.images import GenerateOptions
         from chromiq.evaluate.generate.lora_network import LoraNetwork
-        from chromiq.evaluate.generate.pipelines import loading_of
+        from chromiq.evaluate.generate.pipelines import Loading
 
         chosen = [None if word == "auto" else str(word) for word in (device, dtype)]
         generate = GenerateOptions(
@@ -272,7 +226,7 @@ def correct(
             checkpoint=checkpoint,
             steps=steps,
             seed=seed,
-            loading=loading_of(chosen[0], chosen[1], offload, quantize),
+            loading=Loading(chosen[0], chosen[1], offload, quantize),
         )
         network = LoraNetwork(lora, generate, geometry)
     assert out is not None  # only a dry run goes without

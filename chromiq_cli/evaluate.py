@@ -12,6 +12,7 @@ from chromiq_cli.output import (
     IMAGE_SEED_OPTION,
     JSON_OPTION,
     MODEL_OPTION,
+    STEPS_OPTION,
     print_json,
     print_line,
     print_scores,
@@ -43,9 +44,7 @@ def evaluate(
     ] = False,
     model: Annotated[str, MODEL_OPTION] = DEFAULT_MODEL,
     checkpoint: Annotated[str | None, typer.Option(help="Base model: hub name or folder.")] = None,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Denoising steps; by default the model's own.")
-    ] = None,
+    steps: Annotated[int | None, STEPS_OPTION] = None,
     seed: Annotated[int, IMAGE_SEED_OPTION] = 42,
     segmenter: Segmenter = "auto",
     vocabulary: Vocabulary = None,

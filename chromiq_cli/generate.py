@@ -10,7 +10,7 @@ import typer
 from chromiq.errors import UsageError
 from chromiq.models import DEFAULT_MODEL, find_model
 from chromiq.wording import counted
-from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, MODEL_OPTION, print_result
+from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, MODEL_OPTION, STEPS_OPTION, print_result
 
 
 def generate(
@@ -24,9 +24,7 @@ def generate(
     ] = None,
     captions: Annotated[Path | None, typer.Option(help="Folder of prompts, NAME.txt for each image.")] = None,
     prompt: Annotated[str | None, typer.Option(help="One prompt for all images.")] = None,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Denoising steps; by default the model's own.")
-    ] = None,
+    steps: Annotated[int | None, STEPS_OPTION] = None,
     guidance: Annotated[
         float | None, typer.Option(help="Guidance scale; by default the model's own.")
     ] = None,
@@ -58,7 +56,7 @@ def generate(
         raise UsageError("Pass either --captions or --prompt.")
     from chromiq.evaluate.generate.images import GenerateOptions, read_captions, read_seeds
     from chromiq.evaluate.generate.images import generate as run
-    from chromiq.evaluate.generate.pipelines import loading_of
+    from chromiq.evaluate.generate.pipelines import Loading
     from chromiq.evaluate.score.scores import find_images
     from chromiq.progress import progress_bar
 
@@ -74,7 +72,7 @@ def generate(
         seed=seed,
         seeds=read_seeds(seeds) if seeds else {},
         batch=batch,
-        loading=loading_of(device, dtype, offload, quantize),
+        loading=Loading(device, dtype, offload, quantize),
     )
     texts = read_captions(captions) if captions else dict.fromkeys(find_images(control), prompt or "")
     with progress_bar("generate") as update:

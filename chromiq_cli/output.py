@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _SHOWN_OF_A_KIND = 50
 
 IMAGE_SEED_OPTION = typer.Option(min=0, max=2**64 - 1, help="Random seed for each generated image.")
+STEPS_OPTION = typer.Option(min=1, help="Denoising steps; by default the model's own.")
 MODEL_OPTION = typer.Option(help=f"Edit model: {', '.join(MODELS)}.")
 JSON_OPTION = typer.Option("--json", help="Print one JSON document on stdout.")
 

@@ -10,7 +10,15 @@ import typer
 
 from chromiq.errors import EXIT_SKIPPED
 from chromiq.wording import interval_text
-from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, print_json, print_line, print_table, say
+from chromiq_cli.output import (
+    IMAGE_SEED_OPTION,
+    JSON_OPTION,
+    STEPS_OPTION,
+    print_json,
+    print_line,
+    print_table,
+    say,
+)
 
 
 def sweep(
@@ -18,9 +26,7 @@ def sweep(
     testset: Annotated[Path, typer.Option(help="Folder with gt/ and control/, or a dataset.")],
     out: Annotated[Path, typer.Option(help="Folder for sweep.json, curve.png, report.html and the images.")],
     checkpoint: Annotated[str | None, typer.Option(help="Base model, if not the run's own.")] = None,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Denoising steps; by default the model's own.")
-    ] = None,
+    steps: Annotated[int | None, STEPS_OPTION] = None,
     seed: Annotated[int, IMAGE_SEED_OPTION] = 42,
     watch: Annotated[bool, typer.Option("--watch", help="Continue until the run ends.")] = False,
     every_s: Annotated[

@@ -129,7 +129,7 @@ def generate(
                 if todo:
                     # A whole group, though part of it may be there: what is left of it would round otherwise.
                     pipeline = pipeline or load_pipeline(
-                        options.model, options.base_model, options.loading, lora, scale
+                        options.model, options.base_model, options.loading, lora
                     )
                     if lora:
                         set_lora_scale(pipeline, scale)
@@ -238,8 +238,6 @@ def _pictures(
 
 def _groups(pictures: Sequence[_Picture], batch: int) -> list[list[_Picture]]:
     """Pictures that are generated together: neighbours of one size, the same whatever is there already."""
-    if batch == 1:
-        return [[picture] for picture in pictures]
     same_size = groupby(pictures, lambda picture: photo_size_wh(picture.control))
     runs = [list(run) for _, run in same_size]
     return [run[start : start + batch] for run in runs for start in range(0, len(run), batch)]
@@ -247,15 +245,10 @@ def _groups(pictures: Sequence[_Picture], batch: int) -> list[list[_Picture]]:
 
 def _run(pipeline: Any, group: Sequence[_Picture], options: GenerateOptions) -> list[Any]:
     model = find_model(options.model)
-    seen = [
-        (
-            read_photo(picture.control).rgb,
-            read_photo(picture.reference).rgb if picture.reference else None,
-            picture.prompt,
-            picture.seed,
-        )
-        for picture in group
-    ]
+    seen = []
+    for picture in group:
+        reference = read_photo(picture.reference).rgb if picture.reference else None
+        seen.append((read_photo(picture.control).rgb, reference, picture.prompt, picture.seed))
     steps = options.steps or model.steps
     guidance = model.guidance if options.guidance is None else options.guidance
     return run_pipeline(pipeline, model, seen, steps, guidance)

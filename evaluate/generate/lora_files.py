@@ -90,17 +90,6 @@ def require_lora_files(paths: Iterable[Path]) -> None:
     raise_findings(findings, "LoRA")
 
 
-def raise_if_none_fits(lora: LoraFile, fitting: Sequence[str], model: str) -> None:
-    """Refuse a LoRA of which no layer was loaded; the libraries only warn.
-
-    Args:
-        fitting: names of the layers of the model that took weights from it.
-    """
-    if not fitting:
-        message = f"no key fits {model}, for instance {lora.keys[0]}"
-        raise _fault("fit", lora.path, message, f"Use a LoRA trained on {model}, or another model.")
-
-
 def _fault(code: str, path: Path, message: str, hint: str) -> UnsoundError:
     finding = Finding(f"lora.{code}", str(path), message, hint)
     return UnsoundError.of(finding)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chromiq.errors import AccessError, ChromiqError, Finding, UnsoundError, UsageError
-from chromiq.evaluate.generate.lora_files import LoraFile, raise_if_none_fits, read_lora_file
+from chromiq.evaluate.generate.lora_files import LoraFile, read_lora_file
 from chromiq.models import EditModel, pipeline_of
 from chromiq.progress import silence_model_libraries
 from chromiq.records import RgbImage
@@ -34,6 +34,9 @@ class Loading:
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``; bfloat16 on CUDA unless given.
         offload: ``"none"``, ``"model"`` (one part on the device at a time) or ``"sequential"`` (one layer).
         quantize: None, ``"int8"`` or ``"nf4"``: transformer and text encoder, by bitsandbytes.
+
+    Raises:
+        UsageError: if a value is unknown.
     """
 
     device: str | None = None
@@ -41,26 +44,15 @@ class Loading:
     offload: str = "none"
     quantize: str | None = None
 
-
-def loading_of(device: str | None, dtype: str | None, offload: str, quantize: str | None) -> Loading:
-    """Checked loading options.
-
-    Raises:
-        UsageError: if a value is unknown.
-    """
-    given = {"dtype": dtype, "offload": offload, "quantize": quantize}
-    choices = {"dtype": DTYPES, "offload": OFFLOADS, "quantize": QUANTIZED}
-    for option, known in choices.items():
-        word = given[option]
-        if word is not None and word not in known:
-            raise UsageError(f"{option} {word!r} is unknown. Use one of {', '.join(known)}.")
-    return Loading(device, dtype, offload, quantize)
+    def __post_init__(self) -> None:
+        for option, known in (("dtype", DTYPES), ("offload", OFFLOADS), ("quantize", QUANTIZED)):
+            word = getattr(self, option)
+            if word is not None and word not in known:
+                raise UsageError(f"{option} {word!r} is unknown. Use one of {', '.join(known)}.")
 
 
-def load_pipeline(
-    model: str, checkpoint: str, loading: Loading, lora: Path | None = None, lora_scale: float = 1.0
-) -> Any:
-    """The pipeline, with a LoRA if given.
+def load_pipeline(model: str, checkpoint: str, loading: Loading, lora: Path | None = None) -> Any:
+    """The pipeline, with a LoRA if given; `set_lora_scale` says how strongly it counts.
 
     Raises:
         AccessError: if the weights are gated or missing; it names the page.
@@ -100,8 +92,6 @@ def load_pipeline(
     pipeline.set_progress_bar_config(disable=True)
     if checked:
         _load_lora(pipeline, model, checked)
-        raise_if_none_fits(checked, pipeline.get_list_adapters().get("transformer", []), model)
-        pipeline.set_adapters([_ADAPTER], [lora_scale])
     return _placed(pipeline, device, loading)
 
 
@@ -186,16 +176,19 @@ def _control_at_its_own_size(pipeline: Any, width_px: int, height_px: int) -> It
 
 
 def _load_lora(pipeline: Any, model: str, lora: LoraFile) -> None:
-    path = lora.path
+    """Load it into the pipeline, or refuse it if no layer fits, of which the libraries only warn."""
+    path, cause = lora.path, None
     try:
         pipeline.load_lora_weights(path.parent, weight_name=path.name, adapter_name=_ADAPTER)
+        if pipeline.get_list_adapters().get("transformer"):
+            return
+        message = f"no key fits {model}, for instance {lora.keys[0]}"
     except (ValueError, KeyError, RuntimeError, AttributeError) as error:
         # Keys of another model, or layers of another width.
         reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-        message = f"its layers do not fit {model} ({reason})"
-        hint = f"Use a LoRA trained on {model}, or another model."
-        finding = Finding("lora.fit", str(path), message, hint)
-        raise UnsoundError.of(finding) from error
+        message, cause = f"its layers do not fit {model} ({reason})", error
+    hint = f"Use a LoRA trained on {model}, or another model."
+    raise UnsoundError.of(Finding("lora.fit", str(path), message, hint)) from cause
 
 
 def _quantization(loading: Loading, device: str) -> dict[str, Any]:

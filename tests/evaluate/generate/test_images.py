@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from chromiq.errors import AccessError, UnsoundError, UsageError
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_seeds
-from chromiq.evaluate.generate.pipelines import Loading, loading_of
+from chromiq.evaluate.generate.pipelines import Loading
 from chromiq.photos.images import photo_size_wh, read_photo, write_photo
 from chromiq_cli.verbs import app
 
@@ -140,7 +140,7 @@ def test_weights_that_are_not_to_be_had_name_their_page(work, tmp_path, monkeypa
 def test_what_cannot_be_asked_for_is_refused(work, tmp_path, tiny):
     for words in (("cpu", "float8", "none", None), (None, None, "disk", None), (None, None, "none", "int1")):
         with pytest.raises(UsageError, match="is unknown"):
-            loading_of(*words)
+            Loading(*words)
     for loading in (Loading("cpu", offload="model"), Loading("cpu", quantize="nf4")):
         options = GenerateOptions(checkpoint=str(tiny), loading=loading)
         with pytest.raises(UsageError, match=r"needs a (GPU|CUDA device)"):
