@@ -256,9 +256,10 @@ def evaluate_testset(
         crops,
         write_canvas_masks(testset, out / "masks"),
         {trial.name: trial.garment for trial in testset if trial.garment},
+        titles,
     )
     scores = score_folders(images, register_first=register_first)
     write_scores(out, scores)
     report = out / "report.html"
-    write_report(report, scores, images, title=title, titles=titles, notes=notes)
+    write_report(report, scores, images, title=title, notes=notes)
     return Evaluation(tuple(scores), titles, left_alone, report)

@@ -104,7 +104,6 @@ def write_report(
     images: ImageSet,
     *,
     title: str = "Colour report",
-    titles: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
     charts: Sequence[Chart] = (),
     on_progress: Update | None = None,
@@ -113,7 +112,6 @@ def write_report(
 
     Args:
         scores: as `chromiq.evaluate.score.scores.score_folders` gives them.
-        titles: what columns are called, as `column_title` takes it.
         notes: what a reader must know, one paragraph each.
         charts: pictures that belong to the summary.
     """
@@ -132,7 +130,7 @@ def write_report(
     methods = _methods(scores, names, cards)
     corrected = [row for row in methods if row.column != "control"] or methods
     judged = min(corrected, key=lambda row: row.mean)
-    titled = partial(column_title, titles=titles)
+    titled = partial(column_title, titles=images.titles)
     page = render_page(
         "report",
         title=title,

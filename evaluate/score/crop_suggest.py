@@ -68,7 +68,7 @@ def suggest_crop(truth: RgbImage, mask: BoolMask) -> Crop | None:
     smooth: FloatImage = cv2.GaussianBlur(lab, (0, 0), max(1.0, _WEAVE_SHARE * max(lab.shape)))
     good, seams = _good_pixels(smooth, inside), _seams(lab, smooth, inside)
     lightness = lab[..., 0].astype(np.float64)
-    bad, outside, crossing = (_integral(plane) for plane in (~good, ~inside, seams))
+    bad, outside, crossing = (cv2.integral(plane.astype(np.float64)) for plane in (~good, ~inside, seams))
     low, high = 0, min(good.shape)
     while low < high:
         side_px = (low + high + 1) // 2
@@ -79,8 +79,8 @@ def suggest_crop(truth: RgbImage, mask: BoolMask) -> Crop | None:
     if low < _MIN_SIDE_PX:
         return None
     spread = (
-        _square_sums(_integral(lightness**2), low) / low**2
-        - (_square_sums(_integral(lightness), low) / low**2) ** 2
+        _square_sums(cv2.integral(lightness**2), low) / low**2
+        - (_square_sums(cv2.integral(lightness), low) / low**2) ** 2
     )
     y, x = np.unravel_index(
         np.argmin(np.where(_fits(bad, outside, crossing, low), spread.round(6), np.inf)), spread.shape
@@ -249,13 +249,6 @@ def _skin(lab: FloatImage, inside: BoolMask) -> BoolMask:
     """Skin within a leaking mask; not where the garment itself has skin's colour."""
     found = skin_hue(lab)
     return found if found[inside].mean() < 0.3 else np.zeros_like(found)
-
-
-def _integral(plane: NDArray[np.generic]) -> NDArray[np.float64]:
-    sums: NDArray[np.float64] = np.pad(
-        plane.astype(np.float64).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0))
-    )
-    return sums
 
 
 def _square_sums(integral: NDArray[np.float64], side_px: int) -> NDArray[np.float64]:

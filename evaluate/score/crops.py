@@ -30,6 +30,11 @@ class Crop(BaseModel):
         """Left, top, right, bottom; right and bottom exclusive."""
         return (self.x, self.y, self.x + self.width, self.y + self.height)
 
+    @property
+    def box(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
+
 
 # The rest may be a button or the edge of a mask.
 _MIN_GARMENT_SHARE = 0.98
@@ -77,7 +82,7 @@ def crop_mask_findings(crop: Crop, mask: BoolMask, name: str) -> list[Finding]:
         crop: inside the truth image.
         mask: ``(H, W)`` bool, True on the garment, of the truth image's size.
     """
-    share = float(np.mean(mask[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]))
+    share = float(np.mean(mask[crop.box]))
     if share >= _MIN_GARMENT_SHARE:
         return []
     message = f"{share:.0%} of the crop is garment, less than {_MIN_GARMENT_SHARE:.0%}"

@@ -55,6 +55,7 @@ class ImageSet:
         crops: where to measure, by stem; inside the mask or the whole image without.
         masks: folder of same-named masks, white on the garment.
         garments: kind of garment by stem.
+        titles: what columns are called, as `column_title` takes it.
     """
 
     truth: Path
@@ -62,6 +63,7 @@ class ImageSet:
     crops: Mapping[str, Crop] | None = None
     masks: Path | None = None
     garments: Mapping[str, str] | None = None
+    titles: Mapping[str, str] | None = None
 
 
 def find_images(folder: Path) -> dict[str, Path]:
@@ -149,7 +151,7 @@ def _score_one(
     measured = np.ones(truth.shape[:2], bool) if mask is None else mask
     if crop:
         measured = np.zeros(truth.shape[:2], bool)
-        measured[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width] = True
+        measured[crop.box] = True
     aligned, findings = {}, []
     for column, path in image_paths.items():
         try:
@@ -289,9 +291,9 @@ def average_interval(scores: Sequence[ImageScore], column: str) -> Interval | No
     return mean_interval([score.differences[column].mean for score in scores])
 
 
-def compare(scores: Sequence[ImageScore], column: str, control: str = "control") -> Comparison:
+def compare(scores: Sequence[ImageScore], column: str) -> Comparison:
     """A column against the control, image by image."""
-    change = [score.differences[column].mean - score.differences[control].mean for score in scores]
+    change = [score.differences[column].mean - score.differences["control"].mean for score in scores]
     worst = int(np.argmax(change))
     return Comparison(
         mean_change=float(np.mean(change)),

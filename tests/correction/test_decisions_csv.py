@@ -11,7 +11,7 @@ from chromiq.errors import UnsoundError
 
 def test_a_new_file_opens_in_a_spreadsheet(tmp_path):
     photos = {"7": Path("on_model7.jpg"), "é": Path("é.jpg")}
-    write_decisions(read_decisions(tmp_path, list(photos)), photos, {"7": "left alone"}, list(photos))
+    write_decisions(read_decisions(tmp_path, list(photos)), photos, {"7": "left alone"})
     data = (tmp_path / "decisions.csv").read_bytes()
     assert data.startswith(b"\xef\xbb\xbfkey,photo,result,decision,")
     assert b"7,on_model7.jpg,left alone,,,,,,\r\n" in data
@@ -20,7 +20,7 @@ def test_a_new_file_opens_in_a_spreadsheet(tmp_path):
 @pytest.mark.parametrize("name", ["=HYPERLINK(1).jpg", "@SUM(1).jpg", "+1.jpg", "-1.jpg"])
 def test_a_file_name_is_no_formula(tmp_path, name):
     for _ in range(2):
-        write_decisions(read_decisions(tmp_path, ["7"]), {"7": Path(name)}, {}, ["7"])
+        write_decisions(read_decisions(tmp_path, ["7"]), {"7": Path(name)}, {})
     assert f"7,'{name},".encode() in (tmp_path / "decisions.csv").read_bytes()
 
 
@@ -34,7 +34,7 @@ def test_rows_columns_and_delimiter_stay(tmp_path):
     assert decisions.of("8") == Decision()
     assert decisions.unknown == ("gone",)
     for _ in range(2):
-        write_decisions(read_decisions(tmp_path, list(photos)), photos, {}, list(photos))
+        write_decisions(read_decisions(tmp_path, list(photos)), photos, {})
         lines = (tmp_path / "decisions.csv").read_text(encoding="utf-8-sig").splitlines()
         assert lines[0].startswith("Key;Decision;Freigabe;strength;photo;result;")
         assert lines[1].startswith("gone;reject;nein;")

@@ -73,11 +73,11 @@ def test_a_table_is_in_the_space_of_the_photo():
             return lab
 
     for space in (SRGB, named_space("Adobe RGB (1998)", "EXIF")):
-        lines = cube_text(Unchanged(), space, 'a "b"\nc', 5).splitlines()
-        assert lines[:2] == ['TITLE "a bc"', "LUT_3D_SIZE 5"]
+        lines = cube_text(Unchanged(), space, 'a "b"\nc').splitlines()
+        assert lines[:2] == ['TITLE "a bc"', "LUT_3D_SIZE 33"]
         values = np.array([line.split() for line in lines[4:]], float)
-        assert values.shape == (125, 3)
-        np.testing.assert_allclose(values[1], (0.25, 0, 0), atol=2e-3)
+        assert values.shape == (33**3, 3)
+        np.testing.assert_allclose(values[8], (0.25, 0, 0), atol=2e-3)
         np.testing.assert_allclose(values[-1], (1, 1, 1), atol=2e-3)
 
 
