@@ -246,7 +246,7 @@ def correct_batch(
         decisions, outdated = _without_outdated(decisions, garments)
         findings += outdated
         panels = network.panels(pairs, folder / WORK, segmenter) if network else {}
-        write_decisions(decisions, photos, {}, keys)  # before any photo is: a wish outlives a kill
+        write_decisions(decisions, photos, {})  # before any photo is: a wish outlives a kill
         write_run(replace(run, findings=tuple(findings)))
         garments = [_decided(garment, decisions, panels) for garment in garments]
         results: dict[str, PhotoResult] = {}
@@ -261,7 +261,7 @@ def correct_batch(
         findings += _unknown_keys(decisions)
         write_report(folder, corrections, findings)
         said = {correction.key: result_words(correction) for correction in corrections}
-        write_decisions(decisions, photos, said, keys)
+        write_decisions(decisions, photos, said)
     if not corrections:
         raise_findings(findings, str(inputs.source))
     return BatchResult(corrections, tuple(findings), folder / REPORT)

@@ -168,17 +168,19 @@ def named_keys(names: Iterable[str], photos: Mapping[str, Path]) -> list[str]:
     return found
 
 
-def write_decisions(
-    decisions: Decisions, photos: Mapping[str, Path], results: Mapping[str, str], keys: Sequence[str]
-) -> None:
+def write_decisions(decisions: Decisions, photos: Mapping[str, Path], results: Mapping[str, str]) -> None:
     """Write ``decisions.csv``: a row for each photo, and every row and column that was there.
 
     Args:
-        photos: on-model photo of each key.
+        photos: on-model photo of each key, in the order of the rows.
         results: what became of each photo, in words, where it is known.
-        keys: of the pairs, in the order of the rows.
     """
-    table, folder = decisions.table, decisions.path.parent
+    table, keys = decisions.table, list(photos)
+
+    def cells(key: str, before: Mapping[str, str]) -> dict[str, str]:
+        own = _cells(key, decisions.of(key), before, photos[key], decisions.path.parent)
+        return {**before, **own, **({"result": results[key]} if key in results else {})}
+
     columns = list(table.columns) if table else list(COLUMNS)
     names = [column_name(column) for column in columns]
     missing = [column for column in COLUMNS if column not in names]
@@ -190,22 +192,19 @@ def write_decisions(
         values = row.values
         if key is not None and key not in seen:
             seen.add(key)
-            values = {
-                **values,
-                **_cells(key, decisions.of(key), values, photos[key], results.get(key), folder),
-            }
+            values = cells(key, values)
         rows.append([*(values.get(name, "") for name in names), *row.surplus])
     for key in keys:
         if key not in seen:
-            cells = _cells(key, decisions.of(key), {}, photos[key], results.get(key), folder)
-            rows.append([cells.get(name, "") for name in names])
+            values = cells(key, {})
+            rows.append([values.get(name, "") for name in names])
     data = write_table(columns, rows, table.delimiter if table else _delimiter())
     if not decisions.path.exists() or decisions.path.read_bytes() != data:
         write_bytes(decisions.path, data)
 
 
 def _cells(
-    key: str, decision: Decision, before: Mapping[str, str], photo: Path, result: str | None, folder: Path
+    key: str, decision: Decision, before: Mapping[str, str], photo: Path, folder: Path
 ) -> dict[str, str]:
     """What a row is to say; what the user wrote there stays as written unless its meaning changed."""
     written = _parsed(before, folder)
@@ -220,8 +219,6 @@ def _cells(
         cells["mask"] = "" if decision.mask is None else Path(relpath(decision.mask, folder)).as_posix()
     if decision.note != written.note:
         cells["note"] = decision.note
-    if result is not None:
-        cells["result"] = result
     return cells
 
 

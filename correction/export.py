@@ -54,22 +54,21 @@ def write_exports(
     return tuple(written)
 
 
-def cube_text(colour_map: MapsColours, space: ColourSpace, title: str, points: int = CUBE_POINTS) -> str:
+def cube_text(colour_map: MapsColours, space: ColourSpace, title: str) -> str:
     """A colour map as an Adobe/Iridas ``.cube`` table of RGB in a photo's own space, red changing fastest.
 
     Args:
         colour_map: takes Lab to Lab.
         space: what the photo's numbers mean; the table is right for photos of this space only.
         title: shown by some programs.
-        points: per axis.
     """
     safe = "".join(letter for letter in title if letter.isascii() and letter.isprintable() and letter != '"')
-    steps = np.rint(np.linspace(0, 65535, points)).astype(np.uint16)
+    steps = np.rint(np.linspace(0, 65535, CUBE_POINTS)).astype(np.uint16)
     blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")
     grid = np.stack([red, green, blue], axis=-1).reshape(-1, 3)
     values, _ = space.from_lab(colour_map.apply(space.to_lab(grid)), grid.dtype)
     rows = "\n".join(f"{r:.6f} {g:.6f} {b:.6f}" for r, g, b in np.minimum(values / 65535 + _LEVELS_ADDED, 1))
-    return f'TITLE "{safe}"\nLUT_3D_SIZE {points}\nDOMAIN_MIN 0 0 0\nDOMAIN_MAX 1 1 1\n{rows}\n'
+    return f'TITLE "{safe}"\nLUT_3D_SIZE {CUBE_POINTS}\nDOMAIN_MIN 0 0 0\nDOMAIN_MAX 1 1 1\n{rows}\n'
 
 
 def write_layers(

@@ -87,9 +87,8 @@ class Card:
         anchor: its id, made of its position and never of its name.
         kind: ``"look"``, ``"left"``, ``"done"``: how it is marked.
         sentences: the reasons, each with what to do.
-        size_wh: of the pictures, in pixels.
-        pictures: data URI by name; empty if they are missing.
-        outline: SVG path of the mask in their pixels.
+        panel: size and outline of the pictures; None if they are missing.
+        pictures: data URI by name.
         patches: still-life, before and after; empty if there is no garment.
     """
 
@@ -99,9 +98,8 @@ class Card:
     result: str
     kind: str
     sentences: tuple[tuple[str, str], ...]
-    size_wh: tuple[int, int]
+    panel: Panel | None
     pictures: dict[str, str]
-    outline: str
     patches: tuple[Patch, ...]
 
 
@@ -162,18 +160,15 @@ def doubtfulness(correction: Correction) -> tuple[int, float]:
 
 def _card(number: int, correction: Correction, folder: Path, side_px: int) -> Card:
     panel = read_panel(folder, correction.key)
-    pictures = {} if panel is None else _pictures(panel, side_px)
-    kind = {"look": "look", "left_alone": "left"}.get(correction.answer, "done")
     return Card(
         correction=correction,
         anchor=f"photo-{number}",
         name=Path(correction.on_model).name,
         result=result_words(correction),
-        kind=kind,
+        kind={"look": "look", "left_alone": "left"}.get(correction.answer, "done"),
         sentences=_sentences(correction),
-        size_wh=(0, 0) if panel is None else panel.size_wh,
-        pictures=pictures,
-        outline="" if panel is None else panel.outline,
+        panel=panel,
+        pictures={} if panel is None else _pictures(panel, side_px),
         patches=() if correction.colours is None else patches(correction.colours),
     )
 

@@ -205,7 +205,7 @@ def decide(run: BatchRun, decided: Mapping[str, Decision]) -> Decisions:
     """
     decisions = read_decisions(run.folder, run.keys)
     decisions = replace(decisions, by_key={**decisions.by_key, **decided})
-    write_decisions(decisions, run.photos, {}, run.keys)
+    write_decisions(decisions, run.photos, {})
     return decisions
 
 
@@ -264,7 +264,7 @@ def write_summaries(run: BatchRun, results: Sequence[PhotoResult] = (), *, repor
         faults = [fault for result in results for fault in result.findings]
         write_report(run.folder, corrections, [*run.findings, *converted(corrections), *faults])
     words = {correction.key: result_words(correction) for correction in corrections}
-    write_decisions(decisions, run.photos, words, run.keys)
+    write_decisions(decisions, run.photos, words)
 
 
 def converted(corrections: Iterable[Correction]) -> list[Finding]:
