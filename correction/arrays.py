@@ -7,7 +7,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import Correction, record_of
 from chromiq.correction.plan import plan_correction
@@ -72,12 +71,11 @@ def correct(
             raise UsageError(
                 f"the mask of {name} is {given.shape}, the photo {picture.values.shape[:2]} (rows, columns)"
             )
-    plan = plan_correction(Subject(right, still_life_mask, photo, found), options)
+    subject = Subject(right, still_life_mask, photo, found)
+    plan = plan_correction(subject, options)
     values, out_of_gamut = on_model.copy(), 0.0
     if plan.colour_map is not None:
-        changed = apply_colour_map(
-            on_model, found.mask, plan.colour_map, spaces[1], has_rim=not found.is_given
-        )
+        changed = subject.recoloured(plan.colour_map)
         values, out_of_gamut = changed.within(on_model), changed.out_of_gamut
     is_applied = plan.colour_map is not None
     return values, replace(record_of(plan, found), applied=is_applied, out_of_gamut=round(out_of_gamut, 4))

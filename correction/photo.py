@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chromiq.correction.export import write_exports
-from chromiq.correction.fitting.colour_map import Recoloured, apply_colour_map
+from chromiq.correction.fitting.colour_map import Recoloured
 from chromiq.correction.fitting.hybrid import paste
 from chromiq.correction.fitting.transfer import ColourFit
 from chromiq.correction.judging.plausibility import Answer, Doubt
@@ -151,9 +151,7 @@ def correct_subject(
         exchanged = _named_in_reverse(subject)
         plan = plan_correction(subject, options, fit=fit, generated=generated, exchanged=exchanged)
         if plan.colour_map is not None:
-            changed = apply_colour_map(
-                photo.values, found.mask, plan.colour_map, photo.space, has_rim=not found.is_given
-            )
+            changed = subject.recoloured(plan.colour_map)
     exports: tuple[str, ...] = ()
     if changed is None:
         written = copy_untouched(out, photo)

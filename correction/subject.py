@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chromiq.correction.fitting.colour_map import MapsColours, Recoloured, apply_colour_map
 from chromiq.correction.fitting.transfer import garment_sample
 from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
 from chromiq.dataset_builder.segmenters.classic.body import Body
@@ -84,6 +85,11 @@ class Subject:
         if not self.cloth.any():
             return np.empty((0, 3), np.float32)
         return garment_sample(values, self.cloth, self.on_model.space)
+
+    def recoloured(self, colour_map: MapsColours) -> Recoloured:
+        """The on-model photo with a colour map on its garment."""
+        photo, found = self.on_model, self.found
+        return apply_colour_map(photo.values, found.mask, colour_map, photo.space, has_rim=not found.is_given)
 
 
 def cloth_of(found: GarmentMask) -> BoolMask:

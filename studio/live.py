@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 
 from chromiq.correction.decisions_csv import Decision
-from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.fitting.transfer import ColourFit, fit_colours, garment_sample
 from chromiq.correction.garment_work import is_found_mask, read_record, record_path
 from chromiq.correction.judging.evidence import find_bodies
@@ -116,13 +115,10 @@ class LiveCorrections:
 
 def corrected_pixels(subject: Subject, plan: Plan) -> Pixels:
     """The on-model photo as a plan has it."""
-    before, found = subject.on_model, subject.found
-    if plan.colour_map is None:
-        return Pixels(before.values, before.space)
-    changed = apply_colour_map(
-        before.values, found.mask, plan.colour_map, before.space, has_rim=not found.is_given
-    )
-    return Pixels(changed.within(before.values), before.space)
+    values = subject.on_model.values
+    if plan.colour_map is not None:
+        values = subject.recoloured(plan.colour_map).within(values)
+    return Pixels(values, subject.on_model.space)
 
 
 def _with_mask(run: BatchRun, pair: PhotoPair, file: Path) -> tuple[Pixels, GarmentMask]:
