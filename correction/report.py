@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import cv2
 import numpy as np
 
 from chromiq.colour import lab_to_srgb
@@ -27,7 +26,7 @@ from chromiq.files import write_bytes, write_json, write_text
 from chromiq.imaging.masks import bounding_box
 from chromiq.imaging.report_pictures import data_uri, outline_path
 from chromiq.imaging.resize import fit_side
-from chromiq.photos.images import encode_image
+from chromiq.photos.images import encode_image, read_small
 from chromiq.records import BoolMask, RgbImage
 from chromiq.templating import render_page
 
@@ -190,13 +189,11 @@ def _sentence(clause: str) -> str:
 
 
 def _pictures(panel: Panel, side_px: int) -> dict[str, str]:
+    is_smaller = side_px < max(panel.size_wh)
     shown = {}
     for name in PICTURES:
-        data = panel.picture(name)
-        if side_px < max(panel.size_wh):
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-            assert image is not None  # we wrote it
-            data = encode_image(fit_side(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), side_px), quality=80)
+        path = panel.folder / f"{name}.jpg"
+        data = encode_image(read_small(path, side_px), quality=80) if is_smaller else path.read_bytes()
         shown[name] = data_uri(data, "image/jpeg")
     return shown
 
@@ -241,7 +238,7 @@ class Panel:
     """Pictures of a correction.
 
     Attributes:
-        folder: where they lie, as JPEG.
+        folder: where they lie as JPEG, named as in `PICTURES`.
         size_wh: of the two on-model pictures, in pixels.
         outline: SVG path of the mask in their pixels.
     """
@@ -249,10 +246,6 @@ class Panel:
     folder: Path
     size_wh: tuple[int, int]
     outline: str
-
-    def picture(self, name: str) -> bytes:
-        """One of the pictures: ``"still_life"``, ``"before"``, ``"after"`` or a close-up of the last two."""
-        return (self.folder / f"{name}.jpg").read_bytes()
 
 
 def write_panel(folder: Path, key: str, subject: Subject, after: RgbImage) -> None:

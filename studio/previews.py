@@ -10,16 +10,15 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import pyvips
-from numpy.typing import NDArray
 
 from chromiq.correction.subject import Pixels
 from chromiq.imaging.resize import resize_fast
 from chromiq.photos.colour_space import eight_bits
-from chromiq.photos.images import Photo, encode_lossless, photo_size_wh, read_photo, vips_image
+from chromiq.photos.images import encode_lossless, over_white, photo_size_wh, read_photo, vips_image
 
 MAX_PREVIEW_PX = 2_000_000
 TILE_PX = 512
@@ -125,7 +124,7 @@ def decode_shown(path: Path, size_wh: tuple[int, int] | None) -> Pixels:
         UnsoundError: if it cannot be read.
     """
     photo = read_photo(path, min_side_px=1, least_wh=size_wh)
-    values = _over_white(photo)
+    values = photo.values if photo.alpha is None else over_white(photo.values, photo.alpha)
     if size_wh is not None and size_wh != (values.shape[1], values.shape[0]):
         values = resize_fast(values, size_wh)
     return Pixels(eight_bits(values), photo.space)
@@ -137,14 +136,6 @@ def encoded(shown: Pixels) -> bytes:
     if shown.space.profile is not None:
         image.set_type(pyvips.GValue.blob_type, "icc-profile-data", shown.space.profile)
     return encode_lossless(image, "PNG")
-
-
-def _over_white(photo: Photo) -> NDArray[Any]:
-    if photo.alpha is None:
-        return photo.values
-    full = np.iinfo(photo.values.dtype).max
-    seen = (photo.alpha / np.float32(full))[..., None]
-    return np.rint(photo.values * seen + full * (1 - seen)).astype(photo.values.dtype)
 
 
 def stamp(path: Path) -> Stamp:

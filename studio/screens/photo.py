@@ -113,11 +113,10 @@ def command_of(run: BatchRun, result: Result) -> str:
 
 def _figures_now(request: Request) -> Response:
     run, key = batch_and_key_of(request)
-    results = parts_of(request).batches.results(run)
-    correction = next(result.correction for result in results if result.pair.key == key)
-    if correction is None:
+    (result,) = parts_of(request).batches.results(run, [key])
+    if result.correction is None:
         raise HTTPException(404, "It was not corrected yet.")
-    return JSONResponse(figures_of(correction))
+    return JSONResponse(figures_of(result.correction))
 
 
 def _decide(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:

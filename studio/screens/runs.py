@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from chromiq.errors import ChromiqError, UsageError
+from chromiq.evaluate.score.scores import find_images
 from chromiq.evaluate.sweep import SWEEP_FILE
 from chromiq.photos.images import encode_image, read_small
 from chromiq.studio.jobs import MAIN
@@ -40,7 +41,6 @@ _LOG = "resumed.log"
 _MOST_POINTS = 500
 _SAMPLE_NAME = re.compile(r"_+(\d+)_(\d+)\.(?:jpe?g|png|webp)", re.IGNORECASE)
 _DEPTHS = ("", "*/", "*/*/", "*/*/*/")
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 def _list(request: Request) -> Response:
@@ -304,9 +304,7 @@ def find_sweeps(roots: Sequence[Path], name: str) -> list[SweepFacts]:
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        return {}
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in _PICTURES}
+    return find_images(folder) if folder.is_dir() else {}
 
 
 ROUTES = [
