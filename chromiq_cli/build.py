@@ -22,11 +22,6 @@ from chromiq_cli.segmenters import (
     model_options,
 )
 
-Geometry = Annotated[
-    Literal["published", "exact"],
-    typer.Option(help="Layout of stitched photos: as in the published run, or exact to the pixel."),
-]
-
 
 def build(
     pairs: Annotated[
@@ -54,7 +49,10 @@ def build(
         Literal["published", "perceptual"],
         typer.Option(help="Which colour errors to apply to the on-model photo."),
     ] = "perceptual",
-    geometry: Geometry = "exact",
+    geometry: Annotated[
+        Literal["published", "exact"],
+        typer.Option(help="Layout of stitched photos: as in the published run, or exact to the pixel."),
+    ] = "exact",
     loss_mask: Annotated[
         Literal["auto", "half", "panel", "garment"], typer.Option(help="Which pixels the loss counts.")
     ] = "auto",

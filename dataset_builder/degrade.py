@@ -89,8 +89,9 @@ def degrade(
         result[box] = cv2.copyTo(degraded, mask[box].astype(np.uint8), photo[box].copy())
         inside = np.flatnonzero(mask[box])
         seen = inside[_spread(len(inside), _MEASURED_PIXELS)]
-        before, after = (image.reshape(-1, 3)[seen] for image in (photo[box], degraded))
-        return result, Degradation(kind, parameters, None, _mean_delta_e(before, after))
+        labs = (srgb_to_lab(image.reshape(-1, 3)[seen]) for image in (photo[box], degraded))
+        reached = float(delta_e_lab(*labs).mean(dtype=np.float64))
+        return result, Degradation(kind, parameters, None, reached)
     return _perceptual(photo, mask, garment, rng, used)
 
 
@@ -232,7 +233,8 @@ def _solve(error: ColourError, sample: _Garment, asked: float) -> float | None:
 def _apply(error: ColourError, garment: _Garment, strength: float) -> RgbImage:
     """All these pixels with the error, in parts, so that memory stays flat on large photos."""
     changed = np.empty_like(garment.rgb)
-    for part in _parts(len(changed)):
+    for start in range(0, len(changed), _PART_PIXELS):
+        part = slice(start, start + _PART_PIXELS)
         changed[part] = _blend(error, garment.part(part), strength)
     return changed
 
@@ -262,12 +264,6 @@ def _clipped_share(error: ColourError, sample: _Garment, strength: float) -> flo
     return float(((values < -0.02) | (values > 1.02)).any(axis=1).mean())
 
 
-def _mean_delta_e(a: RgbImage, b: RgbImage) -> float:
-    """Between two lists of pixels ``(P, 3)``."""
-    differences = [delta_e_lab(srgb_to_lab(a[part]), srgb_to_lab(b[part])) for part in _parts(len(a))]
-    return float(np.concatenate(differences).mean(dtype=np.float64))
-
-
 def _spread(count: int, most: int) -> NDArray[np.int64]:
     """At most so many of `count` places, in order, spread evenly; not in equal steps, which could fall in
     step with a stripe. The same every time."""
@@ -275,10 +271,6 @@ def _spread(count: int, most: int) -> NDArray[np.int64]:
         return np.arange(count)
     jitter = np.random.default_rng(most).random(most)
     return ((np.arange(most) + jitter) * (count / most)).astype(np.int64)
-
-
-def _parts(count: int) -> list[slice]:
-    return [slice(start, start + _PART_PIXELS) for start in range(0, count, _PART_PIXELS)]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from chromiq.colour import linear_to_srgb, srgb_to_linear
 from chromiq.records import BoolMask, FloatImage, RgbImage
@@ -133,7 +134,8 @@ class Canvas:
             for fold in part.folds:
                 if fold.width == width:
                     stroke = self._to_px(tapered(fold.points, width)) - corner
-                    _fill(layer, stroke, fold.height * scale)
+                    height_px = fold.height * scale
+                    cv2.fillPoly(layer, [_fixed(stroke)], height_px, cv2.LINE_8, _SUBPIXEL_BITS)
             height += _gaussian(layer, 0.45 * width * scale)
         if part.drape:
             height += part.drape * scale * stretched_noise(u, v, rng)
@@ -196,25 +198,24 @@ class Canvas:
         return (int(x0), int(y0), int(x1), int(y1)) if min(x1 - x0, y1 - y0) > 1 else None
 
 
-def _fill(target: FloatImage, points_px: Points, value: float) -> None:
-    fixed = np.rint(points_px * 2**_SUBPIXEL_BITS).astype(np.int32)
-    cv2.fillPoly(target, [fixed], value, cv2.LINE_8, _SUBPIXEL_BITS)
+def _fixed(points_px: Points) -> NDArray[np.int32]:
+    """Points as OpenCV takes them, in fractions of a pixel."""
+    return np.rint(points_px * 2**_SUBPIXEL_BITS).astype(np.int32)
 
 
 def _filled(points_px: Points, size_wh: tuple[int, int]) -> FloatImage:
     """Antialiased coverage 0..1 of a polygon."""
     target = np.zeros((size_wh[1], size_wh[0]), np.uint8)
-    fixed = np.rint(points_px * 2**_SUBPIXEL_BITS).astype(np.int32)
-    cv2.fillPoly(target, [fixed], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
+    cv2.fillPoly(target, [_fixed(points_px)], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
     return np.asarray(target / np.float32(255), np.float32)
 
 
 def _stroked(points_px: Points, width_px: float, size_wh: tuple[int, int]) -> FloatImage:
     """Antialiased coverage 0..1 of a line; thinner than a pixel, it gets fainter instead."""
     target = np.zeros((size_wh[1], size_wh[0]), np.uint8)
-    fixed = np.rint(points_px * 2**_SUBPIXEL_BITS).astype(np.int32)
     ink = int(255 * min(1.0, width_px))
-    cv2.polylines(target, [fixed], False, ink, max(1, round(width_px)), cv2.LINE_AA, _SUBPIXEL_BITS)
+    thick_px = max(1, round(width_px))
+    cv2.polylines(target, [_fixed(points_px)], False, ink, thick_px, cv2.LINE_AA, _SUBPIXEL_BITS)
     return np.asarray(target / np.float32(255), np.float32)
 
 

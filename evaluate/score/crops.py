@@ -47,21 +47,17 @@ def read_crops(path: Path) -> dict[str, Crop]:
     Raises:
         UnsoundError: with all that is wrong in the file.
     """
+    hint = "Suggest some with chromiq crops suggest."
     try:
         crops = _CROPS.validate_json(read_text(path))
         if crops:
             return crops
-        found = [
-            Finding(
-                "crops.empty", str(path), "no crops in the file", "Suggest some with chromiq crops suggest."
-            )
-        ]
+        found = [Finding("crops.empty", str(path), "no crops in the file", hint)]
     except ValidationError as error:
         found = validation_findings(error, "crops.form", path.name, "Correct the entry.")
     except (OSError, ValueError) as error:
-        found = [
-            Finding("crops.unreadable", str(path), f"cannot be read as crops ({error})", "Check the path.")
-        ]
+        message = f"cannot be read as crops ({error})"
+        found = [Finding("crops.unreadable", str(path), message, "Check the path.")]
     raise_findings(found, str(path))
     raise AssertionError  # the findings above are errors
 

@@ -324,7 +324,7 @@ def scores_document(scores: Sequence[ImageScore]) -> dict[str, Any]:
             for score in scores
         ],
         "average": _averages(scores, columns),
-        "average_of_means": _averages_of_means(scores, columns),
+        "average_of_means": _averages(scores, columns, "of_means"),
         "interval": {f"{column}_vs_truth": average_interval(scores, column) for column in columns},
         "comparison": {
             column: asdict(compare(scores, column))
@@ -335,7 +335,7 @@ def scores_document(scores: Sequence[ImageScore]) -> dict[str, Any]:
             kind: {
                 "images": len(members),
                 "average": _averages(members, columns),
-                "average_of_means": _averages_of_means(members, columns),
+                "average_of_means": _averages(members, columns, "of_means"),
             }
             for kind, members in by_garment(scores).items()
         },
@@ -355,10 +355,7 @@ def write_scores(folder: Path, scores: Sequence[ImageScore]) -> None:
     write_text(folder / "scores.csv", buffer.getvalue())
 
 
-def _averages(scores: Sequence[ImageScore], columns: Sequence[str]) -> dict[str, float]:
-    return {f"{column}_vs_truth": average(scores, column) for column in columns}
-
-
-def _averages_of_means(scores: Sequence[ImageScore], columns: Sequence[str]) -> dict[str, float | None]:
-    """Mean over images of the dE00 between the two mean colours of the measured area."""
-    return {f"{column}_vs_truth": average_of(scores, column, "of_means") for column in columns}
+def _averages(
+    scores: Sequence[ImageScore], columns: Sequence[str], field: str = "mean"
+) -> dict[str, float | None]:
+    return {f"{column}_vs_truth": average_of(scores, column, field) for column in columns}
