@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
 from chromiq.dataset_builder.canvas.captions import check_templates
 from chromiq.dataset_builder.degrade import Style
-from chromiq.dataset_builder.segmenters.choose import ModelOptions, SegmenterName
+from chromiq.dataset_builder.segmenters.choose import ModelOptions, SegmenterName, label_faults
 from chromiq.dataset_builder.segmenters.classic.body import Kind
 from chromiq.errors import OptionError, UsageError
 from chromiq.models import DEFAULT_MODEL, find_model
@@ -64,6 +65,14 @@ class BuildOptions:
         if find_model(self.model).has_reference:
             return None
         return "half" if self.geometry == "published" else "panel"
+
+    def label_faults(self, labels: Collection[str]) -> dict[str, str]:
+        """Which garment names the segmenter cannot be asked for, each with why, as a clause.
+
+        Raises:
+            AccessError: if its tokenizer cannot be fetched.
+        """
+        return label_faults(self.segmenter, labels, self.models)
 
 
 def check_options(options: BuildOptions) -> None:

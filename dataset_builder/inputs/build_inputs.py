@@ -18,7 +18,6 @@ from chromiq.dataset_builder.inputs.mask_files import (
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.pair_record import example_name
-from chromiq.dataset_builder.segmenters.choose import label_faults
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding, UnsoundError, raise_findings
 from chromiq.files import collision_key
@@ -147,7 +146,7 @@ def with_recalled(
 
 def _vocabulary_faults(options: BuildOptions) -> list[Finding]:
     hint = "Use a few plain English words for each garment."
-    faults = label_faults(options.segmenter, options.models.vocabulary, options.models)
+    faults = options.label_faults(options.models.vocabulary)
     return [
         Finding("garments.vocabulary", "vocabulary", f"{word!r} {fault}", hint)
         for word, fault in faults.items()
@@ -159,7 +158,7 @@ def _without_unknown_labels(
 ) -> tuple[list[PhotoPair], list[Finding]]:
     """Only pairs that the segmenter can be asked for by their label, if they have one and no mask."""
     asked = {pair.key: pair.garment for pair in pairs if pair.garment and pair.key not in drawn}
-    faults = label_faults(options.segmenter, set(asked.values()), options.models)
+    faults = options.label_faults(set(asked.values()))
     bad = {pair.key: (pair, fault) for pair in pairs if (fault := faults.get(asked.get(pair.key, "")))}
     hint = "Use a few plain English words, or pass its mask."
     findings = [
