@@ -183,8 +183,9 @@ def check_batch(
         return found
     named_keys((*inputs.keep, *inputs.redo), found.photos)
     if folder is not None:
-        files = (path for pair in pairs for path in (pair.still_life, pair.on_model))
-        if folder.resolve() in {path.parent.resolve() for path in files}:
+        files = {path.resolve() for pair in pairs for path in (pair.still_life, pair.on_model)}
+        outs = {(folder / _relative_output(inputs.source, pair)).resolve() for pair in pairs}
+        if outs & files or folder.resolve() in {path.parent for path in files}:
             raise UsageError(
                 f"{folder}: holds photos that would be overwritten; choose another output folder"
             )

@@ -321,6 +321,8 @@ def test_subfolders_are_kept_with_a_csv_file(catalogue):
     (catalogue / "lists").mkdir()
     rows = [row.replace("pairs/", "../pairs/").replace("sku", "../sku") for row in rows[:2]]
     (catalogue / "lists" / "pairs.csv").write_text("\n".join(rows))
+    with pytest.raises(UsageError, match="would be overwritten"):
+        correct_batch(BatchInputs(catalogue / "pairs.csv"), catalogue, SEGMENTER)
     result = correct_batch(BatchInputs(catalogue / "lists" / "pairs.csv"), catalogue / "flat", SEGMENTER)
     assert [done.out for done in result.corrections] == [str(catalogue / "flat" / "front.png")]
 
