@@ -22,7 +22,6 @@ from chromiq.models import MODELS, Licence, base_licence, model_of_arch
 from chromiq.templating import template_environment
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
 from chromiq.toolkit_configs.runs.status import read_status
-from chromiq.toolkit_configs.schema.trainer_job import Job
 from chromiq.wording import counted
 
 UPLOAD_FOLDER = "hub"
@@ -146,9 +145,8 @@ def prepare(
         is_better=better_than_nothing(known),
         curve=curve.name if curve else None,
     )
-    return Publication(
-        repository, lora, saved_at, card, _shareable_config(job), curve, better_than_nothing(known)
-    )
+    config = yaml.safe_dump(_without_folders(job.document), sort_keys=False, allow_unicode=True)
+    return Publication(repository, lora, saved_at, card, config, curve, better_than_nothing(known))
 
 
 def upload(
@@ -287,12 +285,8 @@ def _write_folder(folder: Path, publication: Publication) -> Path:
     return folder
 
 
-def _shareable_config(job: Job) -> str:
-    """The config as YAML; of absolute paths only the last part stays, as the rest tells of this machine."""
-    return yaml.safe_dump(_without_folders(job.document), sort_keys=False, allow_unicode=True)
-
-
 def _without_folders(value: Any) -> Any:
+    """A job's document with only the last part of absolute paths, as the rest tells of this machine."""
     if isinstance(value, dict):
         return {key: _without_folders(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -197,7 +197,9 @@ def measure_checkpoints(
     name = read_status(run).record.name
     ensure_output_folder(out)
     with folder_lock(out, "chromiq sweep"):
-        work = _prepare(testset, out, options or run_options(run))
+        trials = read_testset(testset)
+        masks = write_canvas_masks(trials, out / "masks")
+        work = _Work(trials, read_captions(trials.truths), masks, out, options or run_options(run))
         made_of = work.digest
         earlier = _earlier(out / SWEEP_FILE, name, made_of)
         control = _point(work, "control", 0, "", work.testset.controls)
@@ -258,12 +260,6 @@ def run_job(run: Path) -> Job:
         if path.is_file():
             return read_job(path)
     raise UsageError(f"{given}: the run's config is missing. Put it back: it names the base model.")
-
-
-def _prepare(folder: Path, out: Path, options: GenerateOptions) -> _Work:
-    testset = read_testset(folder)
-    masks = write_canvas_masks(testset, out / "masks")
-    return _Work(testset, read_captions(testset.truths), masks, out, options)
 
 
 def _earlier(path: Path, name: str, made_of: str) -> list[Point]:

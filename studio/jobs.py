@@ -104,7 +104,10 @@ class Jobs:
             try:
                 with self._workplace.keeping(run.folder):
                     results = self._corrected(read_run(run.folder) or run, batch)
-                done, message = done + len(batch), _faults(results) or _note(run)
+                faults = " ".join(str(finding) for result in results for finding in result.findings)
+                note = "report.html still shows the state before; the command below writes it again."
+                done += len(batch)
+                message = faults or (note if len(run.pairs) > _MOST_REPORTED else "")
             except LockedError as error:
                 with self._guard:
                     self._queues[name] = {**batch, **self._queues[name]}
@@ -127,16 +130,6 @@ class Jobs:
         with self._workplace.writing(run.folder):
             write_summaries(run, results, report=len(run.pairs) <= _MOST_REPORTED)
         return results
-
-
-def _note(run: BatchRun) -> str:
-    if len(run.pairs) <= _MOST_REPORTED:
-        return ""
-    return "report.html still shows the state before; the command below writes it again."
-
-
-def _faults(results: Iterable[PhotoResult]) -> str:
-    return " ".join(str(finding) for result in results for finding in result.findings)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from chromiq.correction.garment_work import records_folder
 from chromiq.correction.report import WORK
-from chromiq.dataset_builder.inputs.pairs import PairListing, find_pairs
+from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.photo_names import PairPattern
 from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, UsageError
 from chromiq.files import atomic_path, safe_stem
@@ -74,6 +74,7 @@ def _preview(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
     workplace = parts_of(request).workplace
     source, pattern, out = _asked(workplace, wishes)
     listing = find_pairs(source, pattern=pattern, exclude=out)
+    findings = [str(finding) for finding in listing.findings if finding.code != "source.strangers"]
     return {
         "pairs": [
             [pair.key, *(path.relative_to(source).as_posix() for path in (pair.still_life, pair.on_model))]
@@ -83,13 +84,9 @@ def _preview(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
         "garments": len({pair.still_life for pair in listing.pairs}),
         "leftover": [path.relative_to(source).as_posix() for path in listing.leftover[:_MOST_SHOWN]],
         "leftovers": len(listing.leftover),
-        "findings": _findings(listing),
+        "findings": findings[:_MOST_SHOWN],
         "command": shell_command(*_words(source, pattern, out)),
     }
-
-
-def _findings(listing: PairListing) -> list[str]:
-    return [str(finding) for finding in listing.findings if finding.code != "source.strangers"][:_MOST_SHOWN]
 
 
 def _start(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
