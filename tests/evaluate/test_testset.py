@@ -145,7 +145,7 @@ def test_images_made_elsewhere_stand_beside_transfer_and_their_hybrid(built_data
 
 @pytest.mark.parametrize("words", [["rival"], ["=x"], ["a/b=x"], ["control=x"], ["a=x", "a=y"]])
 def test_outputs_that_have_no_name_of_their_own_are_refused(words):
-    with pytest.raises(UsageError, match=r"^outputs: "):
+    with pytest.raises(UsageError, match=r"^`outputs`: "):
         named_folders(words)
 
 
