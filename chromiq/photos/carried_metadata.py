@@ -126,36 +126,28 @@ class Carried:
             self.kept.remove(name)
             self.drop(name)
 
-    # ------------------------------------------------------------ to the same format
+    # ------------------------------------------------------------ by format
 
-    def jpeg_to_jpeg(self) -> list[Block]:
-        """The segments for a JPEG made from a JPEG, in their order."""
-        kept = _icc_segments(self.profile) if self.to_srgb else []
-        for block in self.source.blocks:
-            kind, payload = block.kind, block.payload
-            if kind == APP1 and payload.startswith(EXIF_HEAD):
-                data = self.exif() if payload[len(EXIF_HEAD) :] == self.source.exif_data else None
-                kept += [Block(APP1, EXIF_HEAD + data)] if data else []
-            elif kind == APP1 and payload.startswith(XMP_HEAD):
-                data = self.xmp(payload[len(XMP_HEAD) :])
-                kept += [Block(APP1, XMP_HEAD + data)] if data else []
-            elif kind == APP2 and payload.startswith(ICC_HEAD):
-                if not self.to_srgb:
-                    kept.append(block)
-                    self.keep("ICC profile")
-            elif kind == APP13 and payload.startswith(PHOTOSHOP_HEAD):
-                continue  # added below: a resource may span several segments
-            elif stale := _stale_segment(block):
-                self.drop(stale)
-            elif name := _other_block(block):
-                kept.append(block)
-                self.keep(name)
-        if self.source.dots_per_inch:
-            self.keep("resolution")
-        return kept + _photoshop_segments(self.resources(self.source.photoshop))
+    def to_jpeg(self, *, same: bool = False) -> list[Block]:
+        """The segments for a JPEG; if the source is one as well (``same``), its other segments are kept."""
+        exif, xmp = self._exif_for_jpeg(), self.xmp(self.source.xmp)
+        others = self._other_blocks(keep=same)
+        self._name_profile()
+        self._name_resolution(True)
+        if xmp and len(xmp) > _SEGMENT_ROOM - len(XMP_HEAD):
+            self._lose("XMP")
+            xmp = None
+        return [
+            *([Block(APP1, EXIF_HEAD + exif)] if exif else []),
+            *([Block(APP1, XMP_HEAD + xmp)] if xmp else []),
+            *_icc_segments(self.profile),
+            *others,
+            *_photoshop_segments(self.resources(self._all_resources())),
+        ]
 
     def png_to_png(self) -> list[Block]:
         """The chunks for a PNG made from a PNG."""
+        self._name_profile()
         kept = [_icc_chunk(self.profile)] if self.profile and self.to_srgb else []
         for block in self.source.blocks:
             kind = block.kind
@@ -167,7 +159,8 @@ class Carried:
             elif kind in _COLOUR_CHUNKS:
                 if not self.to_srgb:
                     kept.append(block)
-                    self.keep("ICC profile" if kind == b"iCCP" else kind.decode())
+                    if kind != b"iCCP":
+                        self.keep(kind.decode())
             elif kind == b"eXIf":
                 data = self.exif()
                 kept += [Block(kind, data)] if data else []
@@ -200,22 +193,6 @@ class Carried:
                 self.keep(name)
         return kept
 
-    # ------------------------------------------------------------ to another format
-
-    def to_jpeg(self) -> list[Block]:
-        """The segments for a JPEG made from another format."""
-        exif, xmp = self._exif_for_jpeg(), self._common()
-        self._name_resolution(True)
-        if xmp and len(xmp) > _SEGMENT_ROOM - len(XMP_HEAD):
-            self._lose("XMP")
-            xmp = None
-        return [
-            *([Block(APP1, EXIF_HEAD + exif)] if exif else []),
-            *([Block(APP1, XMP_HEAD + xmp)] if xmp else []),
-            *_icc_segments(self.profile),
-            *_photoshop_segments(self.resources(self._all_resources())),
-        ]
-
     def to_png(self) -> list[Block]:
         """The chunks for a PNG made from another format."""
         exif, xmp = self.exif(), self._common()
@@ -241,7 +218,7 @@ class Carried:
         about = self._about()
         self._name_exif()
         self._name_rebuilt()
-        self._drop_other_blocks()
+        self._other_blocks()
         xmp, photoshop = self.xmp(self.source.xmp), self.resources(self._all_resources())
         iptc = next((found for number, found, _ in resources(photoshop) if number == _IPTC_RESOURCE), None)
         written = ((XMP, 1, xmp), (PHOTOSHOP, 1, photoshop), (IPTC, 7, iptc), (ICC, 7, self.profile))
@@ -260,7 +237,7 @@ class Carried:
     def _common(self) -> bytes | None:
         """Record what is the same for every format but TIFF; return the XMP packet."""
         xmp = self.xmp(self.source.xmp)
-        self._drop_other_blocks()
+        self._other_blocks()
         self._name_profile()
         return xmp
 
@@ -392,14 +369,19 @@ class Carried:
         if self.source.dots_per_inch:
             (self.keep if has_place else self.drop)("resolution")
 
-    def _drop_other_blocks(self) -> None:
-        """Record the blocks and tags that another format cannot hold."""
+    def _other_blocks(self, *, keep: bool = False) -> list[Block]:
+        """Keep or drop blocks and tags without a counterpart elsewhere; stale ones are always dropped."""
+        kept = []
         for block in self.source.blocks:
-            if name := _stale_segment(block) or _other_block(block):
-                self.drop(name)
+            if stale := _stale_segment(block):
+                self.drop(stale)
+            elif name := _other_block(block):
+                (self.keep if keep else self.drop)(name)
+                kept.append(block)
         for tag, name in _DESCRIBES_PIXELS.items():
-            if tag in self.source.exif.tags:
+            if tag in self.source.exif.tags and not keep:
                 self.drop(name)
+        return kept if keep else []
 
     def _drop_resources(self) -> None:
         for number, _, _ in resources(self._all_resources()):

@@ -292,12 +292,9 @@ def _jpeg(photo: Photo, part: NDArray[Any], box: Box, carried: Carried) -> tuple
         data, outside = _encoded_again(file.path if same else None, stored, carried), Kept.ENCODED
     if photo.converted:
         outside = Kept.CONVERTED
-    if file.format != "JPEG":
-        if photo.alpha is not None:
-            carried.drop("transparency")
-        blocks = carried.to_jpeg()
-    else:
-        blocks = carried.jpeg_to_jpeg()
+    if photo.alpha is not None:
+        carried.drop("transparency")
+    blocks = carried.to_jpeg(same=file.format == "JPEG")
     return jpeg_with_segments(data, blocks, _APPLICATION_SEGMENTS), outside
 
 
