@@ -25,7 +25,6 @@ from chromiq.toolkit_configs.runs.record import (
     now,
     read_record,
     read_seed,
-    session,
 )
 from chromiq.toolkit_configs.runs.status import RunStatus, Session, refuse_orphan
 from chromiq.toolkit_configs.schema.trainer_job import Job
@@ -280,7 +279,7 @@ def _new_record(planned: Plan, earlier: RunRecord | None) -> RunRecord:
         toolkit_commit=info.commit if info else None,
         toolkit_changes_sha256=info.changes_sha256 if info else None,
         host=host(),
-        sessions=(*earlier.sessions, session(earlier)) if earlier else (),
+        sessions=(*earlier.sessions, earlier.as_session()) if earlier else (),
         steps_done=planned.from_step,
         seed=planned.seed,
     )

@@ -17,6 +17,7 @@ from chromiq.toolkit_configs.render.memory import (
     optimizer_bytes,
     weight_bytes,
 )
+from chromiq.toolkit_configs.render.presets import PRESETS, preset_memory_gib
 from chromiq.toolkit_configs.schema.trainer_job import Job
 from chromiq.toolkit_configs.trainer.devices import Gpu, find_gpus, gpu_of, gpu_summary, is_device
 
@@ -137,5 +138,6 @@ def gpu_findings(
 
 def _smaller_preset(total_bytes: int) -> str:
     # A card sold as 24 GB has a little less.
-    fitting = [size for size in (24, 32, 48, 80, 96) if size * 0.97 <= total_bytes / GIB]
-    return f"{fitting[-1]}gb" if fitting else "24gb"
+    sizes_gib = {name: preset_memory_gib(name) for name in PRESETS}
+    fitting = [name for name, gib in sizes_gib.items() if gib and gib * 0.97 <= total_bytes / GIB]
+    return fitting[-1] if fitting else "24gb"

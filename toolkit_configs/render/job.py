@@ -16,7 +16,7 @@ from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.models import find_model
 from chromiq.templating import template_environment
 from chromiq.toolkit_configs.render.compose import Composed, compose_job
-from chromiq.toolkit_configs.render.settings import Settings, flat, text_setting
+from chromiq.toolkit_configs.render.settings import Settings, assigned_settings, flat
 from chromiq.toolkit_configs.schema.rendered_job import NOTES
 
 # AI-Toolkit replaces ${NAME} in the raw text and [name] in every value: neither can be written literally.
@@ -54,14 +54,14 @@ def render_job(
         UnsoundError: if a value holds what AI-Toolkit would replace, or the dataset is not laid out for the
             model.
     """
-    values = [text_setting(key, value, f"overrides {key}") for key, value in (overrides or {}).items()]
+    values = assigned_settings([f"{key}={value}" for key, value in (overrides or {}).items()], "overrides")
     composed = compose_job(
         model,
         dataset,
         preset=preset,
         name=name,
         training_folder=training_folder,
-        layers=[Settings("overrides", values=tuple(values))],
+        layers=[Settings("overrides", values=values)],
     )
     return render_composed(composed)
 

@@ -77,6 +77,10 @@ class RunRecord:
     seconds_per_step: float | None = None
     seed: int | None = None
 
+    def as_session(self) -> dict[str, Any]:
+        """What `sessions` keeps of this launch when the run is launched again."""
+        return {name: getattr(self, name) for name in _OF_A_SESSION}
+
 
 def read_record(run: Path) -> RunRecord:
     """The run's ``run.json``.
@@ -97,11 +101,6 @@ def read_record(run: Path) -> RunRecord:
 def write_record(run: Path, record: RunRecord) -> None:
     """Write ``run.json``."""
     write_json(run / RUN_FILE, asdict(record))
-
-
-def session(record: RunRecord) -> dict[str, Any]:
-    """What `RunRecord.sessions` keeps of a session when the run is launched again."""
-    return {name: getattr(record, name) for name in _OF_A_SESSION}
 
 
 def read_seed(environment: Mapping[str, str]) -> int | None:

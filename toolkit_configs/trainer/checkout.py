@@ -116,13 +116,13 @@ def toolkit_info(device: str = "cuda") -> ToolkitInfo:
     present = (folder / "run.py").is_file()
     # In an empty submodule folder, git would answer with chromiq's own commit.
     own = present and (folder / ".git").exists()
-    commit = _output(["git", "-C", str(folder), "rev-parse", "HEAD"]) if own else None
-    changes = _output(["git", "-C", str(folder), "status", "--porcelain"]) if own else None
-    difference = _output(["git", "-C", str(folder), "diff", "HEAD"]) if changes else None
+    commit = output_of(["git", "-C", str(folder), "rev-parse", "HEAD"]) if own else None
+    changes = output_of(["git", "-C", str(folder), "status", "--porcelain"]) if own else None
+    difference = output_of(["git", "-C", str(folder), "diff", "HEAD"]) if changes else None
     count = ["rev-list", "--count", f"{PINNED_COMMIT}..origin/HEAD"]
-    behind = _output(["git", "-C", str(folder), *count]) if own else None
+    behind = output_of(["git", "-C", str(folder), *count]) if own else None
     python = toolkit_python(folder) if present else None
-    answer = _output([str(python), "-c", _ASK], folder, device) if python else None
+    answer = output_of([str(python), "-c", _ASK], folder, device) if python else None
     # Libraries may print before the answer.
     known = json.loads(answer.splitlines()[-1]) if answer else {"device": None, "versions": {}}
     info = ToolkitInfo(
@@ -182,7 +182,8 @@ def bounded_environment(device: str = "cuda") -> dict[str, str]:
     return {**passed, **shown, "PYTHONUNBUFFERED": "1", "NO_ALBUMENTATIONS_UPDATE": "1"}
 
 
-def _output(command: Sequence[str], cwd: Path | None = None, device: str = "cuda") -> str | None:
+def output_of(command: Sequence[str], cwd: Path | None = None, device: str = "cuda") -> str | None:
+    """What a command prints in the trainer's environment variables; None if it fails."""
     try:
         done = subprocess.run(
             command,

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,6 +44,7 @@ from chromiq.toolkit_configs.trainer.checkout import (
     ToolkitInfo,
     bounded_environment,
     chromiq_root,
+    output_of,
     toolkit_folder,
     toolkit_info,
     toolkit_python,
@@ -205,11 +206,8 @@ def fix_cpu_build(python: Path) -> bool:
         "import sysconfig, torch\n"
         "print(sysconfig.get_path('purelib'), torch.version.cuda or torch.version.hip or 'cpu', sep='\\n')"
     )
-    done = subprocess.run(
-        [str(python), "-c", code], env=bounded_environment(), capture_output=True, text=True, check=False
-    )
-    lines = done.stdout.splitlines()
-    if done.returncode or lines[-1] != "cpu":
+    lines = (output_of([str(python), "-c", code]) or "").splitlines()
+    if lines[-1:] != ["cpu"]:
         return False
     site = Path(lines[-2])
     module = CONSTRAINTS.with_name("chromiq_cpu_torch.py").read_text(encoding="utf-8")
@@ -294,13 +292,11 @@ def _make_environment(environment: Path, say: Say) -> Path:
     say(f"creating a virtual environment in {environment}")
     python = environment / "bin" / "python"
     command = [sys.executable, "-m", "venv", str(environment)]
-    done = subprocess.run(command, env=_pip_environment(), capture_output=True, text=True, check=False)
-    if done.returncode or not python.is_file():
-        said = (done.stdout + done.stderr).strip()[-300:]
-        raise ChromiqError(
-            f"{environment}: cannot create a virtual environment: '{said}'. Install Python's venv module, "
-            "then run setup again."
-        )
+    _run(
+        command,
+        f"{environment}: cannot create a virtual environment (is Python's venv module there?)",
+        env=_pip_environment(),
+    )
     return python
 
 
@@ -334,16 +330,23 @@ def _git(folder: Path, *arguments: str) -> bytes:
     git = shutil.which("git")
     if git is None:
         raise ChromiqError("git is not on the PATH. Install git.")
+    failed = f"git -C {folder} {' '.join(arguments)} failed"
+    return _run([git, "-C", str(folder), *arguments], failed, env={"GIT_TERMINAL_PROMPT": "0"})
+
+
+def _run(command: Sequence[str], failed: str, *, env: Mapping[str, str], cwd: Path | None = None) -> bytes:
+    """The output of a command; if it fails, a `ChromiqError` of `failed` and the last line."""
     done = subprocess.run(
-        [git, "-C", str(folder), *arguments],
-        env={**bounded_environment(), "GIT_TERMINAL_PROMPT": "0"},
+        command,
+        env={**bounded_environment(), **env},
+        cwd=cwd,
         capture_output=True,
         check=False,
         stdin=subprocess.DEVNULL,
     )
     if done.returncode:
-        last = (done.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
-        raise ChromiqError(f"git -C {folder} {' '.join(arguments)} failed: '{last}'")
+        said = (done.stderr.strip() or done.stdout.strip() or b"no message").decode(errors="replace")
+        raise ChromiqError(f"{failed}: '{said.splitlines()[-1]}'")
     return done.stdout
 
 
@@ -359,12 +362,7 @@ def smoke_test(python: Path, say: Callable[[str], None]) -> None:
         build(root / "catalogue", root / "dataset", BuildOptions(segmenter="classic"))
         # The core has no model libraries; the trainer's environment does.
         command = [str(python), "-I", str(tiny_checkpoint.__file__), str(root / "tiny")]
-        done = subprocess.run(
-            command, env=bounded_environment(), capture_output=True, text=True, check=False, cwd=root
-        )
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-            raise ChromiqError(f"{python}: cannot build a tiny checkpoint: '{last}'. Run setup again.")
+        _run(command, f"{python}: cannot build a tiny checkpoint", env={}, cwd=root)
         overrides = {
             "model.name_or_path": str(root / "tiny"),
             "train.steps": "2",

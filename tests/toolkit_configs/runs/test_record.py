@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from chromiq.toolkit_configs.render.job import render_job
-from chromiq.toolkit_configs.runs.record import RunRecord, dataset_digest, read_record, session, write_record
+from chromiq.toolkit_configs.runs.record import RunRecord, dataset_digest, read_record, write_record
 from chromiq.toolkit_configs.schema.trainer_job import read_job
 
 
@@ -24,7 +24,7 @@ def test_a_session_keeps_what_an_audit_asks_for_and_old_records_load(tmp_path):
     record = RunRecord(
         "run", "smoke", "failed", 1, "12:00", "13:00", 9, "c.yaml", "c", "d", {"torch": "2"}, "cpu"
     )
-    kept = session(record)
+    kept = record.as_session()
     assert (kept["state"], kept["started"], kept["versions"]) == ("failed", "12:00", {"torch": "2"})
     assert kept.keys() & {"process", "checkpoints", "config", "sessions"} == set()
     write_record(tmp_path, replace(record, sessions=({"state": "done", "of_an_old_version": 1},)))
