@@ -26,6 +26,7 @@ from chromiq.photos.tiff import (
     PHOTOSHOP,
     XMP,
     Directory,
+    Order,
     header_of,
     read_directory,
 )
@@ -41,6 +42,7 @@ X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
 _COLOUR_CHANNELS = {2: 3, 5: 4, 6: 3}  # by photometric interpretation; others have one
 _MAX_DOTS_PER_INCH = 65_535
 _MAX_BYTES = 64 << 20
+_RESOURCE_MARKS = frozenset({b"8BIM", b"MeSa", b"PHUT", b"AgHg", b"DCSR"})
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,33 @@ def parsed_exif(data: bytes | None) -> Directory:
     if data is None or header is None:
         return Directory()
     return read_directory(io.BytesIO(data), header[2], header[0], big=header[1])
+
+
+def link_to_thumbnail(data: bytes | None) -> tuple[Order, int, int] | None:
+    """Byte order, position and value of the link from IFD0 to IFD1; None if damaged."""
+    header = header_of(data or b"")
+    if data is None or header is None or header[1]:
+        return None
+    order, _, first = header
+    try:
+        link = first + 2 + 12 * struct.unpack_from(f"{order}H", data, first)[0]
+        return order, link, struct.unpack_from(f"{order}I", data, link)[0]
+    except struct.error:
+        return None
+
+
+def photoshop_resources(data: bytes | None) -> list[tuple[int, bytes, bytes]]:
+    """Photoshop image resources: ID, content, and all bytes as stored."""
+    found, at = [], 0
+    while data is not None and at + 12 <= len(data) and data[at : at + 4] in _RESOURCE_MARKS:
+        number = int.from_bytes(data[at + 4 : at + 6])
+        name_bytes = data[at + 6] + 1
+        start = at + 6 + name_bytes + name_bytes % 2
+        length = int.from_bytes(data[start : start + 4])
+        end = start + 4 + length + length % 2
+        found.append((number, data[start + 4 : start + 4 + length], data[at:end]))
+        at = end
+    return found
 
 
 def _of_jpeg(path: Path) -> Metadata:

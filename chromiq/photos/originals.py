@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
 from chromiq.errors import ChromiqError, Finding, UnsoundError, UsageError
-from chromiq.files import atomic_path, write_bytes
+from chromiq.files import atomic_path
 from chromiq.imaging.masks import bounding_box
 from chromiq.photos.carried_metadata import Carried
 from chromiq.photos.colour_space import eight_bits, srgb_profile
@@ -41,8 +41,9 @@ from chromiq.photos.images import (
     vips_image,
 )
 from chromiq.photos.jpeg_blocks import changed_jpeg
+from chromiq.photos.metadata_names import metadata_names
 from chromiq.photos.orientation import turned_back
-from chromiq.photos.reader import tiff_page
+from chromiq.photos.reader import open_photo, tiff_page
 from chromiq.photos.tiff import plain_directory, rewritten, tiff_samples, write_tiff
 from chromiq.records import BoolMask
 
@@ -103,22 +104,20 @@ def write_changed(path: Path, photo: Photo, changed: NDArray[Any], box: Box = WH
     suffix = path.suffix.lower()
     if suffix not in WRITABLE_FORMATS and suffix != _BMP_SUFFIX:
         raise UsageError(f"{path}: the name must end in .jpg, .png, .tif, .webp or .bmp; choose one of these")
+    target = WRITABLE_FORMATS.get(suffix)
     profile = photo.file.metadata.profile
     if photo.converted:
         profile = srgb_profile()
-    elif not profile and WRITABLE_FORMATS.get(suffix) != photo.file.format:
+    elif not profile and target != photo.file.format:
         profile = photo.space.profile or srgb_profile()
-    carried = Carried(photo.file.metadata, profile, bool(photo.converted))
-    for name in photo.file.metadata.second_images:
-        carried.drop(name)
-    if photo.file.format == "JPEG" and (after := bytes_after_jpeg(photo.path)):
-        carried.drop(f"{after} bytes after the image")
+    before, notes = photo.file.metadata, []
     if photo.values.dtype == np.uint16 and suffix in _EIGHT_BIT_SUFFIXES:
-        carried.notes.append("16 bits became 8")
+        notes.append("16 bits became 8")
     if photo.file.kind == "grey":
-        carried.notes.append("grey became RGB")
+        notes.append("grey became RGB")
+    carried, transparent = Carried(before, profile, bool(photo.converted)), photo.alpha is not None
     try:
-        data, outside = _encoded(photo, changed, box, suffix, carried)
+        data, outside = _encoded(photo, changed, box, suffix, carried, notes)
     except (ChromiqError, OSError, MemoryError):
         raise
     except Exception as error:  # codecs raise anything; name the photo, so that a batch can continue
@@ -126,8 +125,20 @@ def write_changed(path: Path, photo: Photo, changed: NDArray[Any], box: Box = WH
         hint = "Choose another format, such as .png, or export the photo again."
         finding = Finding("photo.write", str(photo.path), message, hint)
         raise UnsoundError.of(finding) from error
-    write_bytes(path, data)
-    return Written(outside, tuple(carried.kept), tuple(carried.dropped), tuple(carried.notes))
+    with atomic_path(path, len(data)) as temporary:
+        temporary.write_bytes(data)
+        after = open_photo(temporary, 1).metadata
+    stays = set(metadata_names(after)) - ({"ICC profile"} if after.profile != before.profile else set())
+    names = metadata_names(before)
+    dropped = [name for name in names if name not in stays]
+    if photo.file.format == "JPEG" and (more := bytes_after_jpeg(photo.path)):
+        dropped.append(f"{more} bytes after the image")
+    if before.extra_channels > max(transparent, after.extra_channels):
+        dropped.append("saved selections")
+    if transparent and target in {"JPEG", None}:
+        dropped.append("transparency")
+    kept = [name for name in names if name in stays]
+    return Written(outside, tuple(kept), tuple(dropped), tuple(notes))
 
 
 def output_name(photo: Path) -> str:
@@ -149,43 +160,42 @@ def copy_untouched(path: Path, photo: Photo) -> Written:
     return write_changed(path, photo, photo.values)
 
 
-def _encoded(photo: Photo, part: NDArray[Any], box: Box, suffix: str, carried: Carried) -> tuple[bytes, Kept]:
+def _encoded(
+    photo: Photo, part: NDArray[Any], box: Box, suffix: str, carried: Carried, notes: list[str]
+) -> tuple[bytes, Kept]:
     target = WRITABLE_FORMATS.get(suffix)
     same = target == photo.file.format
     if target == "TIFF" and same and not photo.converted:
-        found = _rewritten_tiff(photo, part, box, carried)
+        found = _rewritten_tiff(photo, part, box, carried, notes)
         if found:
             return found
-    if photo.file.metadata.extra_channels > (photo.alpha is not None):
-        carried.drop("saved selections")
     if target == "JPEG":
-        return _jpeg(photo, part, box, carried)
+        return _jpeg(photo, part, box, carried, notes)
     changed = photo.values.copy()
     changed[box] = part
     if target is None:
         same = photo.file.format == "BMP" and photo.alpha is None
-        return _bmp(photo, changed, carried), Kept.ALL if same else Kept.CONVERTED
+        return _bmp(photo, changed), Kept.ALL if same else Kept.CONVERTED
     outside = Kept.CONVERTED if photo.converted else Kept.ALL
     pixels = turned_back(changed, photo.file.orientation)
     if photo.alpha is not None:
         pixels = np.dstack([pixels, turned_back(photo.alpha, photo.file.orientation)])
     if target == "TIFF":
-        carried.profile = carried.profile or photo.space.profile  # PrimaryChromaticities is not kept
-        directory = carried.to_tiff()
+        # PrimaryChromaticities is not kept.
+        directory = replace(carried, profile=carried.profile or photo.space.profile).to_tiff()
         directory, strips = plain_directory(pixels, directory.tags, directory.order)
         if same:
-            carried.notes.append("TIFF stored as ZIP-compressed RGB")
+            notes.append("TIFF stored as ZIP-compressed RGB")
         return write_tiff(directory, strips), outside
     if target == "WEBP":
         if pixels.dtype != np.uint8:
             pixels, outside = eight_bits(pixels), Kept.REDUCED
         if same:
-            carried.notes.append("WebP stored without loss")
+            notes.append("WebP stored without loss")
         data, size_wh = encode_lossless(vips_image(pixels), "WEBP"), pixels.shape[1::-1]
         return webp_with_chunks(data, carried.to_webp(), size_wh, alpha=pixels.shape[2] == 4), outside
-    blocks = carried.png_to_png() if same else carried.to_png()
     data = encode_lossless(vips_image(pixels), "PNG")
-    return png_with_chunks(data, blocks, _PNG_METADATA), outside
+    return png_with_chunks(data, carried.to_png(same=same), _PNG_METADATA), outside
 
 
 def _over_white(photo: Photo, changed: NDArray[Any]) -> NDArray[Any]:
@@ -210,7 +220,7 @@ def _different(first: NDArray[Any], second: NDArray[Any]) -> BoolMask:
 
 
 def _rewritten_tiff(
-    photo: Photo, part: NDArray[Any], box: Box, carried: Carried
+    photo: Photo, part: NDArray[Any], box: Box, carried: Carried, notes: list[str]
 ) -> tuple[bytes, Kept] | None:
     """Re-encode the changed strips or tiles of a TIFF; None if its pixels are not plain RGB."""
     with tiff_page(photo.path) as (page, _):
@@ -227,7 +237,7 @@ def _rewritten_tiff(
         else:
             pixels_of = _parts_of(_all_samples(photo, page, after[there[stored_box]], there))
         data, note = rewritten(photo.path, page, carried.tiff_to_tiff(), pixels_of, there)
-    carried.notes += [note] if note else []
+    notes += [note] if note else []
     return data, Kept.STRIPS if lossy else Kept.ALL
 
 
@@ -259,41 +269,27 @@ def _all_samples(photo: Photo, page: tifffile.TiffPage, new: NDArray[Any], there
     return samples
 
 
-def _bmp(photo: Photo, changed: NDArray[Any], carried: Carried) -> bytes:
+def _bmp(photo: Photo, changed: NDArray[Any]) -> bytes:
     """Upright 8-bit sRGB, as BMP has no orientation, no profile and no metadata but the resolution."""
-    everything = Carried(photo.file.metadata, to_srgb=True)
-    everything.to_jpeg()
-    for name in (
-        *everything.kept,
-        *everything.dropped,
-        *(["ICC profile"] if photo.file.metadata.profile else []),
-    ):
-        carried.drop(name)
-    if photo.alpha is not None:
-        carried.drop("transparency")
-    dots = photo.file.metadata.dots_per_inch
-    if dots:
-        carried.dropped.remove("resolution")
-        carried.keep("resolution")
     buffer = io.BytesIO()
     image = Image.fromarray(photo.space.to_bytes(_over_white(photo, changed)))
-    image.save(buffer, "BMP", dpi=dots or (0, 0))
+    image.save(buffer, "BMP", dpi=photo.file.metadata.dots_per_inch or (0, 0))
     return buffer.getvalue()
 
 
-def _jpeg(photo: Photo, part: NDArray[Any], box: Box, carried: Carried) -> tuple[bytes, Kept]:
+def _jpeg(
+    photo: Photo, part: NDArray[Any], box: Box, carried: Carried, notes: list[str]
+) -> tuple[bytes, Kept]:
     file = photo.file
     same = file.format == "JPEG" and file.kind == "rgb" and not photo.converted
-    data, outside = (_with_part(photo, part, box, carried.notes) if same else None), Kept.BLOCKS
+    data, outside = (_with_part(photo, part, box, notes) if same else None), Kept.BLOCKS
     if data is None:
         changed = photo.values.copy()
         changed[box] = part
         stored = eight_bits(turned_back(_over_white(photo, changed), file.orientation))
-        data, outside = _encoded_again(file.path if same else None, stored, carried), Kept.ENCODED
+        data, outside = _encoded_again(file.path if same else None, stored, carried, notes), Kept.ENCODED
     if photo.converted:
         outside = Kept.CONVERTED
-    if photo.alpha is not None:
-        carried.drop("transparency")
     blocks = carried.to_jpeg(same=file.format == "JPEG")
     return jpeg_with_segments(data, blocks, _APPLICATION_SEGMENTS), outside
 
@@ -306,7 +302,9 @@ def _with_part(photo: Photo, part: NDArray[Any], box: Box, notes: list[str]) -> 
     return changed_jpeg(photo.path, turned_back(part, photo.file.orientation), corner, notes)
 
 
-def _encoded_again(source: Path | None, pixels: NDArray[np.uint8], carried: Carried) -> bytes:
+def _encoded_again(
+    source: Path | None, pixels: NDArray[np.uint8], carried: Carried, notes: list[str]
+) -> bytes:
     """Encode a JPEG with the source's quantisation tables and, where Pillow supports it, its sampling.
 
     Pillow is used because libvips accepts no tables.
@@ -318,7 +316,7 @@ def _encoded_again(source: Path | None, pixels: NDArray[np.uint8], carried: Carr
             sampling = [layer[1:3] for layer in image.layer]
             first = (sampling[0][0] // sampling[-1][0], sampling[0][1] // sampling[-1][1])
             if first not in _PILLOW_SAMPLING:
-                carried.notes.append("colour sampling became 4:4:4")
+                notes.append("colour sampling became 4:4:4")
             options = {
                 "qtables": image.quantization,
                 "subsampling": _PILLOW_SAMPLING.get(first, 0),
