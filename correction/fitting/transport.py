@@ -2,7 +2,7 @@
 
 A hypothesis (`fitting.hypotheses`) undoes one kind of error that is known. Errors that no hypothesis
 contains, such as those selective by hue, are met by transport: the garment's a*, b* move towards the
-still-life's by as little as explains the difference, through a basis that allows few degrees of freedom.
+still-life's by as little as explains the difference, through a sparse basis of a few dyes.
 Transport is unbalanced (dyes may have other shares on both photos) and debiased (what a distribution
 transported to itself would move is subtracted), lightness is kept, and transport starts either from the photo
 as it is or from what the hypotheses say, so that lightness comes from there.
@@ -24,9 +24,9 @@ _LIGHTNESS = 0.4
 _WIDTHS = (90.0, 30.0)
 _SLACK = 60.0
 _ROUNDS = 12
-_BANDS = 8
 _DYES = 8
-_MAP_ROUNDS = 2
+_MAP_ROUNDS, _RIDGE_ROUNDS = 2, 6
+_STIFFNESS = 0.02
 _NEGLIGIBLE_WEIGHT = 1e-3
 # Shares of the three proposals; that from the photo fades as the hypotheses move colours by so many dE00.
 TRANSPORTED_SHARE, PHOTO_SHARE, _PHOTO_WITHIN = 0.5, 0.4, 8.0
@@ -60,13 +60,12 @@ def proposals(found: Hypotheses) -> Proposals:
     weight = found.weight
     likely = weight > _NEGLIGIBLE_WEIGHT
     mean = np.tensordot(weight[likely] / weight[likely].sum(), found.lab[likely].astype(np.float64), 1)
-    from_mean, from_photo = chroma_maps(mean, found.flat), chroma_maps(found.seen, found.flat)
-    kept = np.mean([from_photo[name] for name in ("affine", "hue bands", "dyes")], axis=0)
-    kept[:, 0] += _unexplained_darkness(found) * (mean - kept)[:, 0]
+    from_photo = transport_chroma(found.seen, found.flat)
+    from_photo[:, 0] += _unexplained_darkness(found) * (mean - from_photo)[:, 0]
     return Proposals(
         mean=mean,
-        transported=np.mean(list(from_mean.values()), axis=0),
-        from_photo=kept,
+        transported=transport_chroma(mean, found.flat),
+        from_photo=from_photo,
         moved=float(delta_e_lab(found.seen[::4], mean[::4]).mean()),
     )
 
@@ -98,8 +97,8 @@ def combine(
     return combined
 
 
-def chroma_maps(base: FloatImage, flat: FloatImage) -> dict[str, FloatImage]:
-    """``(P, 3)`` Lab with a*, b* transported towards the still-life's, lightness kept, by basis.
+def transport_chroma(base: FloatImage, flat: FloatImage) -> FloatImage:
+    """``(P, 3)`` Lab with a*, b* transported towards the still-life's, lightness kept.
 
     Args:
         base: ``(P, 3)`` Lab, where to start.
@@ -108,25 +107,13 @@ def chroma_maps(base: FloatImage, flat: FloatImage) -> dict[str, FloatImage]:
     chosen = np.linspace(0, len(base) - 1, min(_SEEN, len(base))).astype(int)
     there = flat[np.linspace(0, len(flat) - 1, min(_FLAT, len(flat))).astype(int)].copy()
     there[:, 0] += lit_difference(look(flat), look(base))
-    first = _displacement(base[chosen], there)
-    dye_basis = _dye_basis(base)
-    results = {}
-    for name, basis, sparse, stiffness in (
-        ("affine", _affine_basis(base), False, 0.02),
-        ("hue bands", _hue_basis(base), True, 0.02),
-        ("dyes", dye_basis, True, 0.02),
-        ("stiff dyes", dye_basis, False, 0.05),
-    ):
-        chroma = base[:, 1:]
-        move, confidence = first
-        for last in range(_MAP_ROUNDS):
-            total = chroma[chosen] - base[chosen, 1:] + move
-            chroma = base[:, 1:] + basis @ _ridge(basis[chosen], total, confidence, sparse, stiffness)
-            if last < _MAP_ROUNDS - 1:
-                here = np.concatenate([base[chosen, :1], chroma[chosen]], axis=1)
-                move, confidence = _displacement(here, there)
-        results[name] = np.concatenate([base[:, :1], chroma], axis=1)
-    return results
+    basis = _dye_basis(base)
+    result = base.astype(np.float64)
+    for _ in range(_MAP_ROUNDS):
+        move, confidence = _displacement(result[chosen], there)
+        total = result[chosen, 1:] - base[chosen, 1:] + move
+        result[:, 1:] = base[:, 1:] + basis @ _sparse_ridge(basis[chosen], total, confidence)
+    return result
 
 
 def _displacement(seen: FloatImage, flat: FloatImage) -> tuple[FloatImage, FloatImage]:
@@ -156,31 +143,15 @@ def _barycentres(here: FloatImage, there: FloatImage) -> tuple[FloatImage, Float
     return centres, mass
 
 
-def _ridge(
-    basis: FloatImage, move: FloatImage, confidence: FloatImage, sparse: bool, stiffness: float
-) -> FloatImage:
-    """Coefficients ``(K, 2)``; sparse by reweighting, so that few columns act (Candès et al. 2008)."""
+def _sparse_ridge(basis: FloatImage, move: FloatImage, confidence: FloatImage) -> FloatImage:
+    """Coefficients ``(K, 2)``, reweighted so that few columns act (Candès et al. 2008)."""
     weighted = basis * confidence[:, None]
     normal, right = basis.T @ weighted / len(basis), weighted.T @ move / len(basis)
-    penalty = np.full(basis.shape[1], stiffness)
-    for _ in range(6 if sparse else 1):
+    penalty = np.full(basis.shape[1], _STIFFNESS)
+    for _ in range(_RIDGE_ROUNDS):
         coefficients = np.linalg.solve(normal + np.diag(penalty), right)
-        penalty = 5 * stiffness / (np.linalg.norm(coefficients, axis=1) + 0.5)
+        penalty = 5 * _STIFFNESS / (np.linalg.norm(coefficients, axis=1) + 0.5)
     return coefficients
-
-
-def _affine_basis(lab: FloatImage) -> FloatImage:
-    return np.concatenate([np.ones((len(lab), 1)), (lab - lab.mean(axis=0)) / [15, 10, 10]], axis=1)
-
-
-def _hue_basis(lab: FloatImage) -> FloatImage:
-    """Eight overlapping bands of hue, fading on greys, and one column for greys."""
-    chroma, hue = np.hypot(lab[:, 1], lab[:, 2]), np.arctan2(lab[:, 2], lab[:, 1])
-    centres = 2 * np.pi * np.arange(_BANDS) / _BANDS
-    off = np.abs(np.angle(np.exp(1j * (hue[:, None] - centres)))) * _BANDS / (2 * np.pi)
-    gate = (chroma / (chroma + 6))[:, None]
-    bands = np.where(off < 1, np.cos(0.5 * np.pi * off) ** 2, 0) * gate
-    return np.concatenate([bands, 1 - gate], axis=1)
 
 
 def _dye_basis(lab: FloatImage) -> FloatImage:
