@@ -97,20 +97,15 @@ def filled(section: str, raw: Mapping[str, Any], sample: Mapping[str, Any] | Non
         for name, key in keys.items()
         if name in raw or not (key.default_of or key.computed)
     }
+    others = {f"sample.{name}": value for name, value in (sample or {}).items()}
     # A default may be another key's, whose own default may be another's.
-    waiting = {name: key.default_of for name, key in keys.items() if key.default_of and name not in values}
-    while waiting:
-        ready = {name: source for name, source in waiting.items() if _ready(source, values, sample)}
-        if not ready:
-            break
-        for name, source in ready.items():
-            values[name] = (sample or {}).get(source[7:]) if source.startswith("sample.") else values[source]
-            del waiting[name]
+    while ready := {
+        name: {**values, **others}[key.default_of]
+        for name, key in keys.items()
+        if name not in values and key.default_of in {*values, *others}
+    }:
+        values |= ready
     return values
-
-
-def _ready(source: str, values: Mapping[str, Any], sample: Mapping[str, Any] | None) -> bool:
-    return source in values or (source.startswith("sample.") and sample is not None)
 
 
 def mapping_or_empty(value: Any) -> Mapping[str, Any]:
