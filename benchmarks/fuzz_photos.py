@@ -1,13 +1,13 @@
-"""Mutated photos of every format, read and written as chromiq does it: no crash, no hang, bounded memory.
+"""Fuzz the reading and writing of photos: no crash, no hang, bounded memory.
 
     TMPDIR=/dev/shm nice -n 15 python benchmarks/fuzz_photos.py --inputs 100000
 
-Each result is synced to its disk, so a folder in memory makes it several times as fast.
-The seeds are the files of the matrix (`tests/support/foreign_photos.py`). Each input is a seed with bytes
-flipped, overwritten, cut out, repeated or cut off. It must be read, or refused with a finding, within
-seconds, and read to the same pixels whatever lay in fresh memory before; it is also written again with a part
-changed. Inputs are tried in batches, each in a process of its own: one that ends by a signal, or without its
-result, is reported and its input kept.
+Results are synced to disk, so a temporary folder in memory is several times as fast.
+The seeds are the files of the matrix (`tests/support/foreign_photos.py`) and an AVIF. Each input is a seed
+with bytes flipped, overwritten, removed, repeated or cut off. It must be read, or refused with a finding,
+within seconds, give the same pixels twice whatever uninitialised memory contains, and be written with part
+of it changed. Inputs are tried in batches, each in its own process; if a process ends by a signal or without
+a result, that is reported and its input is kept.
 """
 
 from __future__ import annotations
@@ -37,12 +37,14 @@ _LAST = "last-input"
 
 
 def seeds(folder: Path) -> list[Path]:
-    """A file for each case of the matrix whose tool is here."""
+    """An AVIF and a file for each case of the matrix whose tool is installed."""
     sys.path.insert(0, str(ROOT / "tests" / "support"))
     from _pytest.outcomes import Skipped
-    from foreign_photos import CASES
+    from foreign_photos import CASES, PHOTO
+    from PIL import Image
 
-    found = []
+    found = [folder / "seed.avif"]
+    Image.fromarray(PHOTO).save(found[0])
     for number, case in enumerate(CASES):
         path = folder / f"seed{number}{case.suffix}"
         try:
@@ -54,7 +56,7 @@ def seeds(folder: Path) -> list[Path]:
 
 
 def mutated(data: bytes, rng: np.random.Generator) -> bytes:
-    """Bytes with one to eight faults; most of them near the start, where headers are."""
+    """Bytes with one to eight faults, most of them near the start, where headers are."""
     out = bytearray(data)
     for _ in range(int(rng.integers(1, 9))):
         reach = len(out) if rng.random() < 0.4 else min(len(out), 1500)
@@ -76,10 +78,10 @@ def mutated(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def tried(path: Path) -> str:
-    """What becomes of one file: ``"read"``, ``"written"``, or the code of its finding."""
+    """The outcome for one file: ``"read"``, ``"written"``, or the code of its finding."""
     from chromiq.errors import UnsoundError
     from chromiq.photos.images import read_mask, read_photo, read_small
-    from chromiq.photos.originals import write_changed
+    from chromiq.photos.originals import output_name, write_changed
     from chromiq.photos.soundness import verify_photo
 
     finding = verify_photo(path)
@@ -99,7 +101,7 @@ def tried(path: Path) -> str:
     part = photo.values[10:40, 20:50]
     box = (slice(10, 10 + len(part)), slice(20, 20 + part.shape[1]))
     try:
-        write_changed(path.with_name(f"written{path.suffix}"), photo, part // 2, box)
+        write_changed(path.with_name(output_name(Path(f"written{path.suffix}"))), photo, part // 2, box)
     except UnsoundError as error:
         return error.findings[0].code
     return "written"
@@ -107,7 +109,7 @@ def tried(path: Path) -> str:
 
 @contextlib.contextmanager
 def fresh_memory(byte: int) -> Iterator[None]:
-    """What is allocated in the block holds that byte at first, where the C library is glibc."""
+    """Fill memory allocated in the block with a byte, where the C library is glibc."""
     set_option = getattr(ctypes.CDLL(None), "mallopt", lambda *_: 0)
     set_option(M_PERTURB, byte)
     try:
@@ -117,7 +119,7 @@ def fresh_memory(byte: int) -> Iterator[None]:
 
 
 def fuzz(sources: list[Path], inputs: int, seed: int, folder: Path) -> Counter[str]:
-    """Try that many mutated files in this process.
+    """Try mutated files in this process.
 
     Args:
         sources: what to mutate.
@@ -143,7 +145,7 @@ def fuzz(sources: list[Path], inputs: int, seed: int, folder: Path) -> Counter[s
 
 
 def batch(sources: Path, inputs: int, seed: int, kept: Path) -> tuple[Counter[str], float]:
-    """A batch in a process of its own: the outcomes, and its peak memory in MB."""
+    """Run a batch in its own process; return the outcomes and its peak memory in MB."""
     with tempfile.TemporaryDirectory() as name:
         command = [sys.executable, __file__, "--one-batch", str(sources), "--folder", name]
         command += ["--inputs", str(inputs), "--seed", str(seed)]

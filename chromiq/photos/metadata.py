@@ -60,6 +60,7 @@ class Metadata:
         blocks: all blocks of a JPEG, PNG or WebP.
         second_images: names of other images in the file, or of indexes of them.
         profile_is_whole: False if part of the ICC profile is missing.
+        nclx: colour primaries and transfer function of an AVIF, as code points of ITU-T H.273.
         extra_channels: the number of channels of a TIFF beside its colours: alpha and saved selections.
     """
 
@@ -73,6 +74,7 @@ class Metadata:
     blocks: tuple[Block, ...] = ()
     second_images: tuple[str, ...] = ()
     profile_is_whole: bool = True
+    nclx: tuple[int, int] | None = None
     extra_channels: int = 0
 
     @property
@@ -110,9 +112,18 @@ def metadata_of_tiff(path: Path, page: tifffile.TiffPage) -> Metadata:
     )
 
 
-def metadata_of_avif(info: Mapping[Any, Any]) -> Metadata:
-    """The metadata of an AVIF as Pillow reads it, without the orientation, which decoding applies."""
-    found = _with_exif(info.get("exif"), xmp=info.get("xmp"), profile=info.get("icc_profile"))
+def metadata_of_avif(info: Mapping[Any, Any], boxes: bytes) -> Metadata:
+    """The metadata of an AVIF, without the orientation, which decoding applies.
+
+    Args:
+        info: as Pillow reads it.
+        boxes: the start of the file.
+    """
+    nclx = boxes.partition(b"colrnclx")[2][:4]
+    code_points = struct.unpack(">HH", nclx) if len(nclx) == 4 else None
+    found = _with_exif(
+        info.get("exif"), xmp=info.get("xmp"), profile=info.get("icc_profile"), nclx=code_points
+    )
     found.exif.tags.pop(ORIENTATION, None)
     return replace(found, exif_data=None)
 

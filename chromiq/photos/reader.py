@@ -27,26 +27,11 @@ from PIL.ExifTags import Base as Tag
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
 
 from chromiq.errors import Finding, UnsoundError
-from chromiq.photos.colour_space import (
-    D65_XY,
-    SRGB_PRIMARIES_XY,
-    ColourSpace,
-    Kind,
-    ProfileError,
-    icc_space,
-    named_space,
-    primaries_space,
-)
+from chromiq.photos.colour_space import ColourSpace, Kind, ProfileError
 from chromiq.photos.containers import JPEG_FRAMES, DamageError, jpeg_frame
-from chromiq.photos.metadata import (
-    Metadata,
-    exif_space,
-    metadata_of_avif,
-    metadata_of_tiff,
-    read_metadata,
-    resolution,
-)
+from chromiq.photos.metadata import Metadata, metadata_of_avif, metadata_of_tiff, read_metadata, resolution
 from chromiq.photos.orientation import turned_upright
+from chromiq.photos.stated_space import stated_space
 from chromiq.photos.tiff import tiff_samples, widened
 
 # libvips caches results by file name, but a file may be overwritten.
@@ -97,11 +82,6 @@ _TIFF_KINDS: dict[int, Kind] = {
 }  # all others are RGB
 _TIFF_PHOTOMETRICS = frozenset({*_TIFF_KINDS, PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE})
 _LOADERS = {"JPEG": "jpegload", "PNG": "pngload", "WEBP": "webpload"}
-# Colour primaries of ITU-T H.273, as in a PNG's cICP chunk and an AVIF's nclx box.
-_CODE_POINTS = {1: "sRGB", 9: "Rec. 2020", 12: "Display P3"}
-_SRGB_LIKE_TRANSFERS = frozenset({1, 6, 13, 14, 15})
-_HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
-_UNSPECIFIED = 2
 _REDUCED, _MASK_PAGE = 1, 4  # bits of NewSubfileType
 # Old JPEG, LERC, JPEG XL and the like are left out: their strips state sizes of their own.
 _TIFF_COMPRESSIONS = frozenset(
@@ -175,7 +155,7 @@ class PhotoFile:
         """
         stated = self.metadata.profile is None and self.metadata.profile_is_whole
         try:
-            return _space_of(self)
+            return stated_space(self.format, self.kind, self.metadata)
         except ProfileError as error:
             hint = "Export it with its ICC profile, not as HDR." if stated else "Export it again as sRGB."
             code = "photo.space" if stated else "photo.profile"
@@ -406,7 +386,7 @@ def _avif_header(path: Path) -> tuple[PhotoFile, int]:
             )
         kind: Kind = "grey" if image.mode in {"L", "LA"} else "rgb"
         size_wh = image.size[::-1] if _avif_orientation(image) >= 5 else image.size
-        metadata = metadata_of_avif(image.info)
+        metadata = metadata_of_avif(image.info, _box_headers(path))
         return PhotoFile(path, "AVIF", size_wh, kind, metadata), getattr(image, "n_frames", 1)
 
 
@@ -559,70 +539,3 @@ def _through_palette(stored: NDArray[Any], page: tifffile.TiffPage) -> NDArray[n
     # Some old programs write 8-bit palettes; the format asks for 16.
     eight = (palette if palette.max() < 256 else palette >> 8).astype(np.uint8)
     return eight[stored]
-
-
-# ---------------------------------------------------------------- colour
-
-
-def _space_of(photo: PhotoFile) -> ColourSpace:
-    """The colour space by order of precedence; sRGB if none is stated."""
-    metadata = photo.metadata
-    chunks = {each.kind: each.payload for each in metadata.blocks} if photo.format == "PNG" else {}
-    if len(chunks.get(b"cICP", b"")) == 4:
-        if chunks[b"cICP"][2:] != b"\0\1":
-            raise ProfileError("its cICP chunk states YCbCr or a limited range, which is not supported")
-        space = _code_point_space(chunks[b"cICP"][0], chunks[b"cICP"][1], "its cICP chunk")
-        if space:
-            return space
-    if not metadata.profile_is_whole:
-        raise ProfileError("part of its ICC profile is missing")
-    if metadata.profile:
-        return icc_space(metadata.profile, photo.kind)
-    if photo.kind == "cmyk":  # everything below describes RGB
-        return ColourSpace(None, "")
-    if photo.format == "AVIF":
-        nclx = _box_headers(photo.path).partition(b"colrnclx")[2]
-        if len(nclx) >= 4:
-            primaries, transfer = struct.unpack(">HH", nclx[:4])
-            space = _code_point_space(primaries, transfer, "its nclx box")
-            if space:
-                return space
-    if b"sRGB" in chunks:
-        return ColourSpace(None, "its sRGB chunk")
-    if (space := _gamma_space(chunks)) is not None:
-        return space
-    stated = exif_space(metadata.exif)
-    if stated:
-        return named_space(stated, "EXIF")
-    white, corners = (metadata.exif.rationals(tag) for tag in (Tag.WhitePoint, Tag.PrimaryChromaticities))
-    if photo.format == "TIFF" and len(white) == 2 and len(corners) == 6:
-        return primaries_space(white, corners, None, "its PrimaryChromaticities tag")
-    name = metadata.xmp_text("photoshop:ICCProfile")
-    if name and photo.kind == "rgb":
-        return named_space(name, "its XMP data")
-    return ColourSpace(None, "")
-
-
-def _code_point_space(primaries: int, transfer: int, stated_by: str) -> ColourSpace | None:
-    if primaries == _UNSPECIFIED or transfer == _UNSPECIFIED:
-        return None
-    if primaries not in _CODE_POINTS or transfer not in _SRGB_LIKE_TRANSFERS:
-        if transfer in _HDR_TRANSFERS:
-            raise ProfileError(f"{stated_by} states HDR ({_HDR_TRANSFERS[transfer]}), which is not supported")
-        raise ProfileError(
-            f"{stated_by} states primaries {primaries} and transfer {transfer}, which are unknown"
-        )
-    return named_space(_CODE_POINTS[primaries], stated_by)
-
-
-def _gamma_space(chunks: dict[bytes, bytes]) -> ColourSpace | None:
-    """The space of a PNG's gAMA and cHRM chunks; None if they are missing or nonsensical."""
-    gamma_data, corners = chunks.get(b"gAMA", b""), chunks.get(b"cHRM", b"")
-    gamma = int.from_bytes(gamma_data) / 100_000 if len(gamma_data) == 4 else 0.0
-    xy = [value / 100_000 for value in struct.unpack(">8I", corners)] if len(corners) == 32 else []
-    stated = [*(["gAMA"] if gamma else []), *(["cHRM"] if any(xy) else [])]
-    if not stated or (xy and any(xy) and not all(xy)):
-        return None
-    by = f"its {' and '.join(stated)} chunk" + "s" * (len(stated) > 1)
-    white, primaries = (xy[:2], xy[2:]) if any(xy) else (D65_XY, SRGB_PRIMARIES_XY)
-    return primaries_space(white, primaries, 1 / gamma if gamma else None, by)
