@@ -26,7 +26,7 @@ _UNSPECIFIED = 2
 
 
 def stated_space(image_format: str, kind: Kind, metadata: Metadata) -> ColourSpace:
-    """The colour space of a photo, from the statement of the highest precedence; sRGB if there is none.
+    """The colour space of a photo, from the statement of the highest precedence; sRGB if nothing is stated.
 
     Raises:
         ProfileError: if the ICC profile is unusable or an unknown space is stated.

@@ -70,7 +70,7 @@ def test_the_34_published_pairs(order):
     assert np.abs(found - SHARMA[:, 6]).max() < 5e-5
 
 
-def test_single_precision_still_rounds_to_the_published_pairs():
+def test_single_precision_rounds_to_the_published_pairs():
     # The map's own path: the side on which opposed hues lie in float64, the rest in float32.
     first, second = SHARMA[:, :3].T, SHARMA[:, 3:6].T
     turn = hue_turn(first, second).astype(np.float32)
@@ -79,7 +79,7 @@ def test_single_precision_still_rounds_to_the_published_pairs():
 
 
 @pytest.mark.parametrize("coarseness", [1, 8, 64])
-def test_the_map_is_scikit_images_on_random_colours(coarseness):
+def test_the_map_equals_scikit_image_on_random_colours(coarseness):
     rng = np.random.default_rng(coarseness)
     a, b = (
         (rng.integers(0, 256, (200, 300, 3)) // coarseness + 255 - 255 // coarseness).astype(np.uint8)
@@ -90,7 +90,7 @@ def test_the_map_is_scikit_images_on_random_colours(coarseness):
     assert np.abs(found - reference(a, b)).max() < 1e-4
 
 
-def test_greys_have_no_hue_to_go_wrong():
+def test_greys_are_exact():
     greys = np.arange(256, dtype=np.uint8)
     a = np.repeat(np.repeat(greys[:, None, None], 256, 1), 3, 2)
     b = a.transpose(1, 0, 2).copy()
@@ -108,7 +108,7 @@ def test_any_two_images(a, data):
     assert np.abs(rgb_to_lab(a / 255.0) - srgb_to_lab(a)).max() < 2e-5
 
 
-def test_opposed_hues_fall_on_scikit_images_side():
+def test_opposite_hues_agree_with_scikit_image():
     # Single precision puts the mean hue of these two on the other side: dE00 is 0.3 off then.
     a = np.array([[[221, 240, 9]]], np.uint8)
     b = np.array([[[60, 119, 236]]], np.uint8)
@@ -116,7 +116,7 @@ def test_opposed_hues_fall_on_scikit_images_side():
 
 
 def textbook(chroma_1, chroma_2, hue_1):
-    """dE00 of two colours of one lightness 50 and of opposed hues, in degrees, by the published formulas.
+    """dE00 of two colours of lightness 50 and opposite hues in degrees, by the published formulas.
 
     Sharma, Wu and Dalal (2005), equations 10 and 14: 180 degrees apart, the difference is that of the angles
     in 0..360 as they stand, and their mean lies between them. Chromas are C', after the stretch of a*.
@@ -142,7 +142,7 @@ def textbook(chroma_1, chroma_2, hue_1):
     "direction", [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1), (3, -8), (-3, 8)]
 )
 @pytest.mark.parametrize("length", [0.5, 4.0, 32.0])
-def test_exactly_opposed_hues_take_the_way_that_the_formula_takes(direction, length):
+def test_exactly_opposite_hues_follow_the_formula(direction, length):
     first = length * np.array([0.0, *direction])
     second = -2 * first
     lightness = np.array([50.0, 0, 0])
@@ -155,7 +155,7 @@ def test_exactly_opposed_hues_take_the_way_that_the_formula_takes(direction, len
     assert found == pytest.approx(textbook(*primed, hue), abs=2e-5)
 
 
-def test_parts_say_what_differs():
+def test_each_term_reacts_to_its_own_difference():
     grey, darker, red = np.array([60.0, 0, 0]), np.array([50.0, 0, 0]), np.array([60.0, 40, 0])
     only_lightness = delta_e_parts(grey, darker)
     assert only_lightness.lightness < 0

@@ -1,4 +1,4 @@
-"""sRGB, linear light, Lab and daylight against published figures and scikit-image, there and back."""
+"""sRGB, linear light, Lab and daylight against published figures and scikit-image."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_gamma_is_that_of_srgb_and_odd(encoded, linear):
 
 @settings(max_examples=40)
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 6), st.just(3))))
-def test_lab_and_back_is_where_it_began(rgb):
+def test_lab_round_trip(rgb):
     lab = srgb_to_lab(rgb)
     assert lab.dtype == rgb_to_lab(rgb / 255).dtype == np.float32
     back = lab_to_srgb(lab)
@@ -58,7 +58,7 @@ def test_lab_and_back_is_where_it_began(rgb):
     assert np.abs(lab_to_srgb_float(lab) - lab2rgb(lab)).max() < 1e-4
 
 
-def test_what_srgb_cannot_show_is_clipped_only_where_bytes_are_asked_for():
+def test_colours_out_of_gamut_are_clipped_in_bytes_only():
     lab = np.array([[50.0, 120.0, -20.0], [50.0, -150.0, 10.0], [120.0, 0.0, 0.0]])
     free = lab_to_srgb_float(lab)
     assert free[0].max() > 1 > 0 > free[0].min()
@@ -78,7 +78,7 @@ def test_what_srgb_cannot_show_is_clipped_only_where_bytes_are_asked_for():
         (25_000, (0.2499, 0.2548)),
     ],
 )
-def test_daylights_are_those_of_the_cie(kelvin, xy):
+def test_daylight_chromaticities_equal_the_cie_table(kelvin, xy):
     def rgb(x, y):
         return np.linalg.solve(XYZ_FROM_RGB, [x / y, 1, (1 - x - y) / y])
 
@@ -89,19 +89,19 @@ def test_daylights_are_those_of_the_cie(kelvin, xy):
 
 
 def test_the_two_halves_of_the_daylight_locus_meet():
-    """CIE 15 gives one formula up to 7000 K and one beyond; there both say x = 0.305357."""
+    """CIE 15 has one formula up to 7000 K and one above; at 7000 K both give x = 0.305357."""
     below, above = (daylight_gains(1e6 / kelvin - 1e6 / 6504) for kelvin in (7000 - 1e-6, 7000 + 1e-6))
     assert below == pytest.approx(above, rel=2e-5)
 
 
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 4), (2, 4, 5, 3), (3,)])
-def test_what_is_no_picture_is_refused(shape):
+def test_arrays_that_are_no_images_are_refused(shape):
     image = np.zeros(shape, np.uint8)
     with pytest.raises(ValueError, match=r"must be uint8 \(H, W, 3\), not uint8"):
         delta_e_map(image, image)
 
 
-def test_a_picture_wider_than_a_strip_is_measured_row_by_row():
+def test_an_image_wider_than_a_strip_is_measured_row_by_row():
     a = np.zeros((3, 20_000, 3), np.uint8)
     b = a.copy()
     b[1, 7] = 255
@@ -125,7 +125,7 @@ def test_a_picture_wider_than_a_strip_is_measured_row_by_row():
     ],
     ids=lambda convert: convert.__name__,
 )
-def test_of_no_pixels_come_no_pixels(convert, shape):
+def test_empty_arrays_are_converted_to_empty_arrays(convert, shape):
     kind = np.uint8 if convert in (srgb_to_lab, bytes_to_linear) else np.float32
     found = convert(np.empty(shape, kind))
     assert found.shape == shape

@@ -1,4 +1,4 @@
-"""The manifest and the build record, read back as they were written; damaged lines are findings."""
+"""The manifest and the build record; damaged lines are findings."""
 
 import json
 from dataclasses import asdict
@@ -23,7 +23,7 @@ STITCHED = an_example(
 )
 
 
-def test_examples_come_back_as_they_were_written(tmp_path):
+def test_examples_are_read_back(tmp_path):
     examples = (STITCHED, an_example(name="pair2", key="2", reference="reference/pair2.jpg"))
     write_manifest(tmp_path, examples)
     assert read_examples(tmp_path) == examples

@@ -1,4 +1,4 @@
-"""One entry and one template make a model known everywhere."""
+"""One entry and one template add a model."""
 
 import json
 import shutil

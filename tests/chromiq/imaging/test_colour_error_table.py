@@ -1,4 +1,4 @@
-"""The table of colour errors: signed strengths, and one table for both ends."""
+"""The table of colour errors is shared by builder and correction."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_strength_zero_changes_nothing_and_the_negative_strength_undoes(name):
     np.testing.assert_allclose(kind.of_encoded(changed, -strength), PIXELS, atol=tolerance)
 
 
-def test_the_builder_makes_and_the_correction_undoes_what_the_table_says():
+def test_the_builder_applies_and_the_correction_undoes_the_table():
     table = {name.replace("red_", "").replace("green_", "").replace("blue_", "") for name in COLOUR_ERRORS}
     built = {"channel_gamma" if name == "gamma" else name for name in table}
     assert built < set(KINDS)

@@ -15,7 +15,7 @@ RECOLOURED = cv2.cvtColor(SCENE, cv2.COLOR_RGB2BGR)
 
 
 def moved(image, dx_px, dy_px):
-    """The image with its content moved, its border repeated."""
+    """The image shifted, with its border repeated."""
     matrix = np.float64([[1, 0, dx_px], [0, 1, dy_px]])
     size_wh = (image.shape[1], image.shape[0])
     return cv2.warpAffine(image, matrix, size_wh, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
@@ -30,22 +30,22 @@ def test_a_shift_of_a_recoloured_image_is_found_to_a_quarter_of_a_pixel(dx_px, d
     assert found.reliable
 
 
-def test_the_same_image_lies_where_it_is():
+def test_identical_images_have_no_shift():
     assert register(SCENE, SCENE) == Shift(0.0, 0.0, pytest.approx(1.0))
 
 
-def test_images_of_another_scene_are_not_taken_for_moved():
+def test_images_of_different_scenes_are_not_reliable():
     noise = np.random.default_rng(1).integers(0, 256, SCENE.shape, dtype=np.uint8)
     assert not register(noise, SCENE).reliable
     assert not register(draw_pair(5, size_wh=(224, 280)).on_model[::-1], SCENE).reliable
 
 
-def test_a_plain_image_says_nothing():
+def test_a_uniform_image_has_no_confidence():
     assert register(np.full_like(SCENE, 90), SCENE) == Shift(0.0, 0.0, 0.0)
 
 
-def test_an_image_cut_smaller_is_found_where_its_corner_lies():
-    """As the published outputs are: 1312x784 cut from a control of 1328x800."""
+def test_a_cropped_image_is_aligned_at_its_corner():
+    """As in the published outputs: 1312x784, cropped from a control image of 1328x800."""
     found = register(RECOLOURED[:264, :208], SCENE)
     assert (found.dx_px, found.dy_px) == (pytest.approx(0, abs=0.1), pytest.approx(0, abs=0.1))
     aligned, inside = undo_shift(RECOLOURED[:264, :208], found, (224, 280))
@@ -54,7 +54,7 @@ def test_an_image_cut_smaller_is_found_where_its_corner_lies():
     np.testing.assert_array_equal(aligned[inside], RECOLOURED[:264, :208].reshape(-1, 3))
 
 
-def test_whole_pixels_are_moved_bit_for_bit_and_the_rest_is_marked():
+def test_whole_pixel_shifts_are_exact_and_the_border_is_marked():
     aligned, inside = undo_shift(SCENE, Shift(6.04, -3.0, 1.0), (224, 280))
     np.testing.assert_array_equal(aligned[3:, :-6], SCENE[:-3, 6:])
     assert not inside[:3].any()
@@ -62,7 +62,7 @@ def test_whole_pixels_are_moved_bit_for_bit_and_the_rest_is_marked():
     assert inside[3:, :-6].all()
 
 
-def test_a_shift_undone_brings_the_scene_back():
+def test_undoing_a_shift_restores_the_scene():
     there = moved(SCENE, 4.5, -2.3)
     aligned, inside = undo_shift(there, register(there, SCENE), (224, 280))
     off = np.abs(aligned[inside].astype(int) - SCENE[inside])

@@ -1,4 +1,4 @@
-"""Other sizes of photos and masks: what is kept."""
+"""Resizing photos and masks."""
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ sides = st.integers(8, 90)
 
 @st.composite
 def boxes(draw):
-    """A mask ``(H, W)`` bool that is a box."""
+    """A rectangular mask ``(H, W)`` bool."""
     height_px, width_px = draw(sides), draw(sides)
     top, left = draw(st.integers(0, height_px - 4)), draw(st.integers(0, width_px - 4))
     mask = np.zeros((height_px, width_px), bool)
@@ -25,7 +25,7 @@ def boxes(draw):
 
 @settings(max_examples=60, deadline=None)
 @given(boxes(), sides, sides)
-def test_a_resized_mask_takes_the_same_share_of_the_picture(mask, width_px, height_px):
+def test_a_resized_mask_covers_the_same_share(mask, width_px, height_px):
     resized = resize_mask(mask, (width_px, height_px))
     assert resized.shape == (height_px, width_px)
     assert resized.dtype == bool
@@ -35,14 +35,14 @@ def test_a_resized_mask_takes_the_same_share_of_the_picture(mask, width_px, heig
 
 @settings(max_examples=30, deadline=None)
 @given(boxes())
-def test_a_mask_of_the_same_size_stays(mask):
+def test_a_mask_of_the_same_size_is_unchanged(mask):
     assert (resize_mask(mask, mask.shape[::-1]) == mask).all()
     assert (coverage(mask, mask.shape[::-1]) == mask).all()
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 @pytest.mark.parametrize("size_wh", [(20, 10), (200, 110)])
-def test_a_plain_picture_stays_plain_and_of_its_type(dtype, size_wh):
+def test_a_uniform_image_stays_uniform_and_keeps_its_dtype(dtype, size_wh):
     plain = np.full((50, 60, 3), 77, dtype)
     resized = resize_fast(plain, size_wh)
     assert resized.dtype == dtype
@@ -50,7 +50,7 @@ def test_a_plain_picture_stays_plain_and_of_its_type(dtype, size_wh):
     assert np.abs(resized - 77.0).max() < 1e-4
 
 
-def test_a_picture_that_fits_is_not_copied_and_one_of_few_pixels_keeps_one():
+def test_an_image_that_fits_is_not_copied_and_no_side_becomes_zero():
     picture = np.zeros((30, 40, 3), np.uint8)
     assert fit_side(picture, 40) is picture
     assert fit_side(np.zeros((1, 400), np.uint8), 40).shape == (1, 40)
@@ -69,7 +69,7 @@ def test_a_feather_stays_inside_its_mask(mask, photo_side_px):
 
 @settings(max_examples=30, deadline=None)
 @given(boxes(), st.sampled_from([np.uint8, np.uint16]), st.integers(0, 99))
-def test_a_matte_stays_inside_its_mask_and_knows_no_strips(mask, dtype, seed):
+def test_a_matte_stays_inside_its_mask_and_does_not_depend_on_strips(mask, dtype, seed):
     photo = np.random.default_rng(seed).integers(0, np.iinfo(dtype).max, (*mask.shape, 3)).astype(dtype)
     grown = with_rim(mask)
     box = bounding_box(grown)
@@ -81,7 +81,7 @@ def test_a_matte_stays_inside_its_mask_and_knows_no_strips(mask, dtype, seed):
         np.testing.assert_allclose(matte(grown, photo, box), weight, atol=1e-5)
 
 
-def test_a_matte_follows_a_soft_edge_that_a_mask_misses_by_a_pixel():
+def test_a_matte_follows_a_soft_edge_one_pixel_off_the_mask():
     rows, columns = np.indices((1000, 1000))
     truth = np.clip(300.5 - np.hypot(rows - 500, columns - 500), 0, 1)
     photo = np.rint(200 - 150 * truth)[..., None].repeat(3, axis=2).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Whatever comes in leaves as upright 8-bit sRGB: orientation, profiles, CMYK, 16 bits, transparency."""
+"""Reading to upright 8-bit sRGB: orientation, profiles, CMYK, 16 bits, transparency."""
 
 import io
 import struct
@@ -91,7 +91,7 @@ def test_a_wide_profile_is_converted_by_its_primaries_and_curve(tmp_path):
 
 
 @pytest.mark.parametrize("profile", [None, "ours", "littlecms"])
-def test_what_is_srgb_keeps_every_level(tmp_path, profile):
+def test_srgb_keeps_every_level(tmp_path, profile):
     data = {
         None: None,
         "ours": srgb_profile(),
@@ -104,7 +104,7 @@ def test_what_is_srgb_keeps_every_level(tmp_path, profile):
     assert photo.assumed_srgb is (profile is None)
 
 
-def test_inks_are_what_the_press_profile_says_and_paper_is_white(tmp_path):
+def test_cmyk_is_converted_by_its_profile_and_paper_is_white(tmp_path):
     # Relative colorimetric: whatever the paper, it is white.
     profile = table_profile(b"CMYK", b"prtr", [100] + [50] * 15)
     image = Image.new("CMYK", (80, 80), (0, 0, 0, 255))
@@ -114,7 +114,7 @@ def test_inks_are_what_the_press_profile_says_and_paper_is_white(tmp_path):
     np.testing.assert_allclose(rgb[40, 70], 119, atol=2)  # L* 50
 
 
-def test_the_darkest_that_a_device_gives_becomes_black(tmp_path):
+def test_black_point_compensation_maps_the_darkest_colour_to_black(tmp_path):
     # Black point compensation: without it L* 20 would be level 48.
     corners = [20 + 80 * (red + green + blue) / 3 for red in (0, 1) for green in (0, 1) for blue in (0, 1)]
     image = Image.new("RGB", (80, 80), "black")
@@ -135,7 +135,7 @@ def test_cmyk_without_a_profile_is_ink_on_white(tmp_path):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_orientation_stands_upright(tmp_path, orientation):
+def test_every_orientation_is_read_upright(tmp_path, orientation):
     upright = np.zeros((70, 100, 3), np.uint8)
     upright[:20, :30] = 255  # white at the upper left
     undo = {
@@ -155,7 +155,7 @@ def test_every_orientation_stands_upright(tmp_path, orientation):
     ("least_wh", "shown_wh"),
     [((100, 75), (100, 75)), ((101, 75), (200, 150)), ((10, 151), (400, 300)), ((900, 10), (800, 600))],
 )
-def test_a_jpeg_is_decoded_to_as_little_as_suffices(tmp_path, orientation, least_wh, shown_wh):
+def test_a_jpeg_is_decoded_at_the_smallest_sufficient_size(tmp_path, orientation, least_wh, shown_wh):
     exif = Image.Exif()
     exif[0x0112] = orientation
     x = np.linspace(0, 255, 800 if orientation == 1 else 600)
@@ -171,14 +171,14 @@ def test_a_jpeg_is_decoded_to_as_little_as_suffices(tmp_path, orientation, least
 
 
 @pytest.mark.parametrize("size_wh", [(120, 150), (121, 151), (801, 607)])
-def test_a_jpeg_whose_sides_are_no_multiples_of_eight_is_sound(tmp_path, size_wh):
+def test_a_jpeg_whose_sides_are_not_multiples_of_eight_is_valid(tmp_path, size_wh):
     noise = np.random.default_rng(0).integers(0, 256, (size_wh[1], size_wh[0], 3), np.uint8)
     path = saved(tmp_path, Image.fromarray(noise), "p.jpg")
     assert read_photo(path, least_wh=(1, 1)).rgb.shape == (size_wh[1] // 8, size_wh[0] // 8, 3)
     assert read_photo(path, least_wh=(size_wh[0] // 2, 1)).rgb.shape[1] == size_wh[0] // 2
 
 
-def test_one_that_is_cut_short_is_reported_at_any_size(tmp_path):
+def test_a_truncated_jpeg_is_reported_at_any_size(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (640, 640, 3), np.uint8)
     path = saved(tmp_path, Image.fromarray(noise), "p.jpg")
     path.write_bytes(path.read_bytes()[:-5000])
@@ -193,7 +193,7 @@ def test_sixteen_bits_keep_their_levels(tmp_path):
     assert len(np.unique(rgb)) == 256
 
 
-def test_transparency_lies_over_white(tmp_path):
+def test_transparency_is_composited_over_white(tmp_path):
     image = Image.new("RGBA", (80, 80), (200, 0, 0, 0))
     image.paste((200, 0, 0, 128), (40, 0, 80, 80))
     rgb = read_photo(saved(tmp_path, image)).rgb
@@ -202,7 +202,7 @@ def test_transparency_lies_over_white(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif"])
-def test_what_goes_out_says_that_it_is_srgb(tmp_path, name):
+def test_written_images_have_an_srgb_profile(tmp_path, name):
     pixels = np.full((80, 80, 3), (180, 60, 90), np.uint8)
     write_photo(tmp_path / name, pixels)
     with Image.open(tmp_path / name) as image:

@@ -1,4 +1,4 @@
-"""The matrix of formats and features, and the table in docs/photo_formats.md, which it writes and checks.
+"""The matrix of formats and features; generates and checks the table in docs/photo_formats.md.
 
 ``CHROMIQ_WRITE_DOCS=1 pytest tests/chromiq/photos/test_matrix.py`` writes the table again.
 """
@@ -36,7 +36,7 @@ def stored_values(photo):
 
 
 def assert_decoders_agree(case, path, photo):
-    """What is read is what an independent decoder reads, pixel for pixel."""
+    """Compare the pixels with those of an independent decoder."""
     if case.decode is None:
         return
     reference, pixels = case.decode(path), photo.file.decode()
@@ -53,7 +53,7 @@ def assert_decoders_agree(case, path, photo):
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_foreign_file_is_read_rightly_and_written_unharmed(case, tmp_path):
+def test_a_foreign_file_is_read_and_written_correctly(case, tmp_path):
     source, out = tmp_path / f"in{case.suffix}", tmp_path / f"out{case.suffix}"
     case.make(source)
     assert verify_photo(source) is None
@@ -87,7 +87,7 @@ def test_a_foreign_file_is_read_rightly_and_written_unharmed(case, tmp_path):
 
 
 def stored_as(path, suffix):
-    """How a file stores its pixels, by decoders that are not ours."""
+    """How a file stores its pixels, according to other decoders."""
     if suffix == ".tif":
         with tifffile.TiffFile(path) as file:
             page = file.pages[0]
@@ -106,7 +106,7 @@ def stored_as(path, suffix):
 
 
 def assert_stored_alike(case, source, out, written):
-    """Compression, predictor, planes, byte order, sampling and tables are kept, or the result names them."""
+    """Check that compression, predictor, planes, byte order, sampling and tables are kept or reported."""
     before, after = (stored_as(path, case.suffix) for path in (source, out))
     if written.outside is Kept.CONVERTED or any("became" in note for note in written.notes):
         return
@@ -114,7 +114,7 @@ def assert_stored_alike(case, source, out, written):
 
 
 def row(case, photo, written):
-    """The case's line of the table."""
+    """The row of a case."""
     depth = f"{8 * photo.values.itemsize} bit"
     space = photo.space.stated_by or "sRGB assumed"
     read = f"{depth} {photo.file.kind.replace('rgb', 'RGB').replace('cmyk', 'CMYK')}, {space}"
@@ -137,7 +137,7 @@ def documented():
 
 
 def write_row(name, line):
-    """Put a line into the table, in the order of the cases."""
+    """Insert a row into the table, in the order of the cases."""
     text = DOCUMENT.read_text(encoding="utf-8")
     lines = documented() | {name: line}
     head = ["| " + " | ".join(_HEAD) + " |", "|" + "---|" * len(_HEAD)]
@@ -147,5 +147,5 @@ def write_row(name, line):
     DOCUMENT.write_text(text, encoding="utf-8")
 
 
-def test_the_table_has_a_line_for_each_case_and_no_other():
+def test_the_table_has_one_row_per_case():
     assert set(documented()) - {_HEAD[0]} == {case.name for case in CASES}

@@ -1,4 +1,4 @@
-"""Each block of metadata, from each format to each: kept, as exiftool sees it, or dropped by name."""
+"""Metadata between all formats: kept, according to exiftool, or reported as dropped."""
 
 import json
 import struct
@@ -93,7 +93,7 @@ SOURCES = {
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """By source and suffix: what was said of the result, and exiftool's tags of both."""
+    """By source and suffix: what was reported, and exiftool's tags of both files."""
     tool("exiftool")
     folder = tmp_path_factory.mktemp("metadata")
     written = {}
@@ -114,7 +114,7 @@ def results(tmp_path_factory):
 
 @pytest.mark.parametrize("suffix", TARGETS)
 @pytest.mark.parametrize("name", SOURCES)
-def test_each_block_is_kept_or_dropped_by_name(results, name, suffix):
+def test_each_block_is_kept_or_reported_as_dropped(results, name, suffix):
     said, out, before, after = results[name, suffix]
     wrong = {}
     for tag, block in NAMES.items():
@@ -133,7 +133,7 @@ def test_each_block_is_kept_or_dropped_by_name(results, name, suffix):
 
 @pytest.mark.parametrize("suffix", TARGETS)
 @pytest.mark.parametrize("name", SOURCES)
-def test_the_resolution_is_kept_or_dropped_by_name(results, name, suffix):
+def test_the_resolution_is_kept_or_reported_as_dropped(results, name, suffix):
     said, out, _, _ = results[name, suffix]
     dots = read_photo(out).file.metadata.dots_per_inch
     assert (dots is not None) == ("resolution" in said.kept)
@@ -142,7 +142,7 @@ def test_the_resolution_is_kept_or_dropped_by_name(results, name, suffix):
 
 
 @pytest.mark.parametrize(("tag", "dropped"), [(37500, "maker notes"), (37510, "EXIF")])
-def test_exif_too_large_for_a_jpeg_is_dropped_by_name(tmp_path, tag, dropped):
+def test_exif_too_large_for_a_jpeg_is_reported_as_dropped(tmp_path, tag, dropped):
     exif = Image.Exif()
     exif[271] = "Camera"
     exif.get_ifd(0x8769)[tag] = bytes(range(250)) * 300
@@ -156,7 +156,7 @@ def test_exif_too_large_for_a_jpeg_is_dropped_by_name(tmp_path, tag, dropped):
     assert write_changed(tmp_path / "out.tif", photo, photo.values).dropped == ()
 
 
-def test_xmp_too_large_for_a_jpeg_is_dropped_by_name(tmp_path):
+def test_xmp_too_large_for_a_jpeg_is_reported_as_dropped(tmp_path):
     packet = XMP.replace(b"a studio", b"a studio" * 9000)
     tiff(extratags=[(700, "B", len(packet), packet, True)])(tmp_path / "in.tif")
     photo = read_photo(tmp_path / "in.tif")
@@ -173,7 +173,7 @@ UNCLOSED = [
 
 @pytest.mark.parametrize("unclosed", UNCLOSED)
 def test_xmp_of_many_unclosed_elements_is_cleaned_in_linear_time(unclosed):
-    """Each of them once made the reader look through all that follows: hours for one photo."""
+    """Each of them once took quadratic time: hours for one photo."""
     packet, dropped = without_images(XMP + unclosed * 100_000)
     assert packet.endswith(unclosed * 100_000)
     assert b"OLDCOLOUR" not in packet

@@ -1,4 +1,4 @@
-"""A photo changed in part comes back as its owner stored it: pixels, depth, profile, metadata, tables."""
+"""Changing part of a photo keeps everything else: pixels, depth, profile, metadata, tables."""
 
 import io
 import warnings
@@ -27,7 +27,7 @@ WIDE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def changed_copy(source, out):
-    """The file with its middle changed, as the correction does it."""
+    """Write the file with its middle changed, as the correction does."""
     original = read_photo(source)
     rgb = apply_colour_map(original.values, MASK, LIGHTER, space=original.space).within(original.values)
     write_changed(out, original, rgb)
@@ -46,7 +46,7 @@ def wide_gamut_profile():
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_upright_is_what_pillow_shows_and_goes_back(orientation):
+def test_orientations_match_pillow_and_are_inverted(orientation):
     image = Image.fromarray(PHOTO)
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -60,7 +60,7 @@ def test_upright_is_what_pillow_shows_and_goes_back(orientation):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".webp", ".bmp"])
-def test_lossless_files_keep_every_bit_outside(tmp_path, suffix):
+def test_lossless_formats_keep_every_bit_outside_the_change(tmp_path, suffix):
     source, out = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
     Image.fromarray(PHOTO).save(source, **({"lossless": True} if suffix == ".webp" else {}))
     changed_copy(source, out)
@@ -89,7 +89,7 @@ def test_16_bits_stay_16_bits(tmp_path, suffix, channels):
     np.testing.assert_array_equal(inside, wanted)
 
 
-def test_16_bits_in_another_profile_are_changed_in_that_profile_at_their_depth(tmp_path):
+def test_16_bits_in_another_profile_keep_profile_and_depth(tmp_path):
     rng = np.random.default_rng(0)
     deep = (
         (PHOTO.astype(np.uint16) * 257 + rng.integers(-120, 120, PHOTO.shape))
@@ -114,7 +114,7 @@ def test_16_bits_in_another_profile_are_changed_in_that_profile_at_their_depth(t
         assert file.pages[0].iccprofile == wide_gamut_profile()
 
 
-def test_a_profile_is_kept_and_the_change_made_in_its_values(tmp_path):
+def test_the_change_is_made_in_the_space_of_the_profile(tmp_path):
     source, out = tmp_path / "in.png", tmp_path / "out.png"
     Image.fromarray(PHOTO).save(source, icc_profile=wide_gamut_profile())
     changed_copy(source, out)
@@ -126,7 +126,7 @@ def test_a_profile_is_kept_and_the_change_made_in_its_values(tmp_path):
     assert np.abs(read_photo(out).rgb[MASK].astype(int) - wanted[MASK]).mean() < 1
 
 
-def test_png_texts_density_exif_and_orientation_stay(tmp_path):
+def test_png_texts_resolution_exif_and_orientation_are_kept(tmp_path):
     source, out = tmp_path / "in.png", tmp_path / "out.png"
     texts = PngImagePlugin.PngInfo()
     texts.add_text("Copyright", "a studio")
@@ -142,7 +142,7 @@ def test_png_texts_density_exif_and_orientation_stay(tmp_path):
         np.testing.assert_array_equal(np.array(after)[outside], np.array(before)[outside])
 
 
-def test_a_png_made_of_another_format_carries_on_what_was_said_of_the_photo(tmp_path):
+def test_a_png_made_from_another_format_keeps_its_metadata(tmp_path):
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "a camera"
     about = {"exif": exif, "dpi": (300, 300), "icc_profile": wide_gamut_profile()}
@@ -161,7 +161,7 @@ def test_a_png_made_of_another_format_carries_on_what_was_said_of_the_photo(tmp_
     np.testing.assert_array_equal(kept[..., ::-1], deep)
 
 
-def test_a_jpeg_that_is_called_a_png_is_written_as_one(tmp_path):
+def test_a_jpeg_named_png_is_written_as_a_png(tmp_path):
     Image.fromarray(PHOTO).save(tmp_path / "in.png", "JPEG", comment=b"kept")
     changed_copy(tmp_path / "in.png", tmp_path / "out.png")
     with Image.open(tmp_path / "in.png") as before, Image.open(tmp_path / "out.png") as after:
@@ -173,7 +173,7 @@ def test_a_jpeg_that_is_called_a_png_is_written_as_one(tmp_path):
     "options", [{}, {"progressive": True}, {"optimize": True}, {"restart_marker_rows": 2}]
 )
 @pytest.mark.parametrize(("subsampling", "block_px"), [(0, 8), (2, 16)])
-def test_a_jpegs_untouched_blocks_come_back_bit_for_bit(tmp_path, subsampling, block_px, options):
+def test_unchanged_jpeg_blocks_are_bit_identical(tmp_path, subsampling, block_px, options):
     pytest.importorskip("jpegio")
     source, out = tmp_path / "in.jpg", tmp_path / "out.jpg"
     stored = Image.fromarray(turned_back(PHOTO, 6).copy())
@@ -196,7 +196,7 @@ def test_a_jpegs_untouched_blocks_come_back_bit_for_bit(tmp_path, subsampling, b
     assert delta_e_map(read_photo(out).rgb, rgb)[inner].mean() < 2
 
 
-def test_a_jpeg_whose_blocks_cannot_be_kept_is_encoded_again_and_says_so(tmp_path, monkeypatch):
+def test_a_jpeg_whose_blocks_cannot_be_kept_is_reported_as_encoded_again(tmp_path, monkeypatch):
     source, out = tmp_path / "in.jpg", tmp_path / "out.jpg"
     Image.fromarray(PHOTO).save(source, quality=90)
     original = read_photo(source)
@@ -229,7 +229,7 @@ def test_a_jpeg_keeps_tables_segments_and_nearly_all_pixels(tmp_path, subsamplin
     assert off.mean() < 0.5
 
 
-def test_transparency_stays(tmp_path):
+def test_transparency_is_kept(tmp_path):
     alpha = np.full(MASK.shape, 255, np.uint8)
     alpha[:20] = 77
     source, out = tmp_path / "in.png", tmp_path / "out.png"
@@ -240,7 +240,7 @@ def test_transparency_stays(tmp_path):
     np.testing.assert_array_equal(after[~MASK][:, :3], PHOTO[~MASK])
 
 
-def test_untouched_is_the_file_itself_and_strange_names_are_refused(tmp_path):
+def test_an_unchanged_photo_is_copied_and_unknown_suffixes_are_refused(tmp_path):
     source = tmp_path / "in.png"
     Image.fromarray(PHOTO).save(source)
     original = read_photo(source)

@@ -1,4 +1,4 @@
-"""What is no photo, or no photo that can be read rightly, is named for what it is; nothing is guessed."""
+"""Files that are not supported photos are refused by name, and rare formats are read."""
 
 import struct
 import zlib
@@ -51,7 +51,7 @@ def with_exif_space(number):
 
 
 def raw_with_preview(path):
-    """As NEF and ARW: a small preview first, the sensor's values in a directory below it."""
+    """As NEF and ARW: a small preview first, the raw image in a SubIFD."""
     with tifffile.TiffWriter(path) as file:
         file.write(PHOTO, photometric="rgb", subfiletype=1, subifds=1)
         file.write(DEEP[..., 0], photometric="cfa")
@@ -64,7 +64,7 @@ def two_pages(path):
 
 
 def empty_strips(path):
-    """As tiffcp leaves a file behind when it fails."""
+    """As left behind by a failed tiffcp."""
     tiff()(path)
     with tifffile.TiffFile(path, mode="r+") as file:
         counts = file.pages[0].tags["StripByteCounts"]
@@ -80,7 +80,7 @@ def imagemagick(kind):
 
 
 def grey_of_three(path):
-    """As raw2tiff writes three channels."""
+    """Three channels as written by raw2tiff."""
     tiff(PHOTO, photometric="minisblack", planarconfig="contig")(path)
     data = path.read_bytes()
     with tifffile.TiffFile(path) as file:
@@ -89,7 +89,7 @@ def grey_of_three(path):
 
 
 def many_channels(path):
-    """A few bytes that state 3 GB."""
+    """A few bytes that claim 3 GB."""
     tiff(np.zeros((100, 100, 16), np.uint16), photometric="minisblack", planarconfig="contig")(path)
     with tifffile.TiffFile(path, mode="r+") as file:
         tags = file.pages[0].tags
@@ -102,7 +102,7 @@ def animated_avif(path):
 
 
 def old_palette(path):
-    """A palette of 8 bits, though the format's is of 16."""
+    """An 8-bit palette, where the format asks for 16."""
     colours = np.zeros((3, 256), np.uint16)
     colours[:, :64] = np.reshape(PALETTE.getpalette()[: 3 * 64], (64, 3)).T
     tifffile.imwrite(path, np.asarray(PALETTE), photometric="palette", colormap=colours)
@@ -150,7 +150,7 @@ OTHERS = [
 
 
 @pytest.mark.parametrize(("name", "make", "said"), OTHERS, ids=[each[0] for each in OTHERS])
-def test_it_is_named_for_what_it_is(tmp_path, name, make, said):
+def test_other_kinds_of_files_are_refused_by_name(tmp_path, name, make, said):
     path = tmp_path / name
     make(path)
     finding = verify_photo(path)
@@ -190,7 +190,7 @@ READ = [
 
 
 @pytest.mark.parametrize(("name", "make", "values"), READ, ids=[each[0] for each in READ])
-def test_rare_kinds_are_read_rightly(tmp_path, name, make, values):
+def test_rare_pixel_formats_are_read(tmp_path, name, make, values):
     path = tmp_path / name
     make(path)
     shown = read_photo(path).rgb
@@ -199,7 +199,7 @@ def test_rare_kinds_are_read_rightly(tmp_path, name, make, values):
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".bmp"])
-def test_what_cannot_be_transparent_is_written_as_it_is_shown(tmp_path, suffix):
+def test_formats_without_transparency_get_the_photo_over_white(tmp_path, suffix):
     cut_out = np.dstack([np.zeros_like(PHOTO), ALPHA])
     Image.fromarray(cut_out).save(tmp_path / "in.png")
     photo = read_photo(tmp_path / "in.png")
@@ -210,7 +210,7 @@ def test_what_cannot_be_transparent_is_written_as_it_is_shown(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("alpha", [0, 128])
-def test_a_bmp_with_alpha_is_shown_over_white_unless_nothing_is_seen(tmp_path, alpha):
+def test_a_bmp_with_alpha_is_composited_unless_its_alpha_is_zero(tmp_path, alpha):
     Image.fromarray(np.dstack([np.zeros_like(PHOTO), np.full_like(ALPHA, alpha)])).save(tmp_path / "in.png")
     ran(tool("convert-im6.q16"), tmp_path / "in.png", tmp_path / "in.bmp")
     photo = read_photo(tmp_path / "in.bmp")
@@ -252,7 +252,7 @@ def test_an_avif_is_decoded_as_browsers_do(tmp_path, subsampling):
 
 
 @pytest.mark.parametrize("bits", [10, 12])
-def test_an_avif_of_more_than_8_bits_keeps_them(tmp_path, bits):
+def test_an_avif_with_more_than_8_bits_keeps_them(tmp_path, bits):
     cv2.imwrite(str(tmp_path / "in.png"), DEEP[..., ::-1])
     options = ["-d", str(bits), "-y", "444", "--min", "0", "--max", "0"]
     ran(tool("avifenc"), *options, tmp_path / "in.png", tmp_path / "in.avif")
@@ -262,7 +262,7 @@ def test_an_avif_of_more_than_8_bits_keeps_them(tmp_path, bits):
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".tif"])
-def test_what_a_cmyk_photo_says_of_rgb_is_not_applied_to_its_inks(tmp_path, suffix):
+def test_rgb_metadata_of_a_cmyk_photo_is_ignored(tmp_path, suffix):
     inks = Image.fromarray(PHOTO).convert("CMYK")
     inks.save(tmp_path / f"in{suffix}")
     exiftool(tmp_path / f"in{suffix}", "-ColorSpace#=65535", "-InteropIndex=R03")
@@ -271,7 +271,7 @@ def test_what_a_cmyk_photo_says_of_rgb_is_not_applied_to_its_inks(tmp_path, suff
     assert np.abs(photo.rgb - PHOTO.astype(int)).max() <= (60 if suffix == ".jpg" else 1)
 
 
-def test_a_jpeg_cut_short_is_refused(tmp_path):
+def test_a_truncated_jpeg_is_refused(tmp_path):
     cjpeg()(tmp_path / "in.jpg")
     data = (tmp_path / "in.jpg").read_bytes()
     for kept in (len(data) // 2, len(data) - 20):
@@ -284,7 +284,7 @@ ABSURD = 4_294_967_295
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".bmp"])
 @pytest.mark.parametrize("source", ["exif.jpg", "pixels.png", "tags.tif"])
-def test_a_resolution_that_no_device_has_is_not_carried_on(tmp_path, source, suffix):
+def test_an_absurd_resolution_is_not_converted(tmp_path, source, suffix):
     path = tmp_path / source
     if source.endswith("png"):
         with_chunk(b"pHYs", struct.pack(">IIB", ABSURD, ABSURD, 1))(path)
@@ -314,7 +314,7 @@ def test_damage_in_a_jpeg_is_reported_and_not_printed(tmp_path, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_primaries_in_tags_become_a_profile_where_the_tags_are_not_kept(tmp_path):
+def test_primaries_in_tags_become_a_profile_if_the_tags_are_dropped(tmp_path):
     """Adobe RGB, in a palette, which is written as RGB."""
     tags = [
         (318, "2I", 2, (3127, 10_000, 3290, 10_000), True),

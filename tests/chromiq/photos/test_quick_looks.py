@@ -1,4 +1,4 @@
-"""A quick look shows the same picture, upright, whatever the file."""
+"""Previews are upright and of the requested size."""
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ from chromiq.photos.images import (
 
 
 def picture(size_wh):
-    """Smooth, and no two corners alike."""
+    """A smooth image with four different corners."""
     across, down = np.meshgrid(np.linspace(0, 1, size_wh[0]), np.linspace(0, 1, size_wh[1]))
     levels = np.stack([40 + 180 * across, 40 + 180 * down, 60 + 120 * across * down], axis=-1)
     return levels.astype(np.uint8)
@@ -25,7 +25,7 @@ def picture(size_wh):
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
 @pytest.mark.parametrize("side_px", [250, 430, 900])
-def test_a_quick_look_is_the_upright_photo_at_the_size_asked(tmp_path, suffix, orientation, side_px):
+def test_a_preview_is_the_upright_photo_at_the_requested_size(tmp_path, suffix, orientation, side_px):
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = tmp_path / f"photo{suffix}"
@@ -41,14 +41,14 @@ def test_a_quick_look_is_the_upright_photo_at_the_size_asked(tmp_path, suffix, o
     assert high.shape[1] == round(200 * whole.shape[1] / whole.shape[0])
 
 
-def test_what_is_small_already_stays_as_it_is(tmp_path):
+def test_a_small_photo_is_not_resized(tmp_path):
     path = tmp_path / "photo.png"
     Image.fromarray(picture((60, 40))).save(path)
     np.testing.assert_array_equal(read_small(path, 512), picture((60, 40)))
     np.testing.assert_array_equal(read_high(path, 40), picture((60, 40)))
 
 
-def test_a_small_mask_is_grey_and_keeps_its_share(tmp_path):
+def test_a_reduced_mask_is_grey_and_keeps_its_share(tmp_path):
     mask = np.zeros((801, 1327), bool)
     mask[200:600, 650:1000] = True
     write_mask(tmp_path / "mask.png", mask)
@@ -58,7 +58,7 @@ def test_a_small_mask_is_grey_and_keeps_its_share(tmp_path):
     assert small.mean() / 255 == pytest.approx(mask.mean(), rel=0.01)
 
 
-def test_see_through_grey_is_laid_over_white_before_it_is_scaled(tmp_path):
+def test_transparent_grey_is_composited_before_it_is_scaled(tmp_path):
     grey = np.full((400, 400), 30, np.uint8)
     grey[:, ::2] = 200  # every other column cannot be seen
     Image.fromarray(grey).save(tmp_path / "grey.png", transparency=200)

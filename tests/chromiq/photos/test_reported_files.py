@@ -1,4 +1,4 @@
-"""Files as phones and photo software write them by public bug reports: odd, but photos all the same."""
+"""Unusual files of phones and photo software, after public bug reports."""
 
 import hashlib
 import struct
@@ -27,19 +27,19 @@ SRGB = srgb()  # dated, so made once
 
 
 def icc(part, number, count):
-    """A part of a profile as a segment."""
+    """Part of a profile as a segment."""
     return segment(2, b"ICC_PROFILE\0" + bytes([number, count]) + part)
 
 
 def profile_twice(data):
-    """As Pillow's pull request 4613 has it: once where it belongs, once behind the frame's header."""
+    """As in Pillow's pull request 4613: once in its place, once after the frame header."""
     frame = data.index(b"\xff\xc0")
     behind = frame + 2 + int.from_bytes(data[frame + 2 : frame + 4])
     return behind_first(data[:behind] + icc(SRGB, 1, 1) + data[behind:], icc(SRGB, 1, 1))
 
 
 def extended_xmp(data):
-    """A phone's depth map, in XMP of several segments."""
+    """A phone's depth map, in extended XMP."""
     depth = b'<x:xmpmeta xmlns:x="adobe:ns:meta/">' + b"QUJD" * 30_000 + b"</x:xmpmeta>"
     digest = hashlib.md5(depth).hexdigest().upper().encode()
     note = (
@@ -97,7 +97,7 @@ def test_a_jpeg_is_read_and_changed_in_part(tmp_path, name):
     assert b"HasExtendedXMP" not in (tmp_path / "out.jpg").read_bytes()
 
 
-def test_opencv_names_no_alpha_and_the_fourth_channel_is_kept(tmp_path):
+def test_an_unmarked_fourth_channel_of_opencv_is_kept(tmp_path):
     cv2.imwrite(str(tmp_path / "in.tif"), np.dstack([PHOTO[..., ::-1], ALPHA]))
     photo = read_photo(tmp_path / "in.tif")
     changed = photo.values.copy()
@@ -107,7 +107,7 @@ def test_opencv_names_no_alpha_and_the_fourth_channel_is_kept(tmp_path):
     np.testing.assert_array_equal(stored, np.dstack([changed[..., ::-1], ALPHA]))
 
 
-def test_a_png_of_imagemagick_keeps_its_exif_without_the_thumbnail(tmp_path):
+def test_a_png_by_imagemagick_keeps_its_exif_without_the_thumbnail(tmp_path):
     cjpeg()(tmp_path / "in.jpg")
     add_thumbnail(tmp_path / "in.jpg", PHOTO, "-Make=Camera", "-Orientation#=6")
     ran(tool("convert"), tmp_path / "in.jpg", tmp_path / "in.png")

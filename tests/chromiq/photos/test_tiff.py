@@ -1,4 +1,4 @@
-"""TIFF strips, tiles and planes are read as they are stored, and corrupt ones are refused."""
+"""TIFF strips, tiles and planes; corrupt ones are refused."""
 
 import io
 import struct
@@ -70,7 +70,7 @@ def test_a_corrupt_lzw_strip_is_refused_or_read_the_same_each_time(tmp_path, fau
     assert seen[0] == seen[1]
 
 
-def test_an_lzw_strip_that_ends_early_is_refused(tmp_path):
+def test_a_short_lzw_strip_is_refused(tmp_path):
     path = tmp_path / "a.tif"
     offset, count = with_lzw(path, rowsperstrip=len(DEEP))
     data = bytearray(path.read_bytes())
@@ -80,7 +80,7 @@ def test_an_lzw_strip_that_ends_early_is_refused(tmp_path):
         read_photo(path)
 
 
-def test_strips_that_all_lie_in_the_same_place_are_refused(tmp_path):
+def test_overlapping_strips_are_refused(tmp_path):
     path = tmp_path / "a.tif"
     with_lzw(path, rowsperstrip=1)
     with tifffile.TiffFile(path, mode="r+") as file:
@@ -100,7 +100,7 @@ def test_channels_of_different_depths_are_refused_by_the_header(tmp_path):
         open_photo(path)
 
 
-def test_an_unknown_arrangement_of_planes_is_refused(tmp_path):
+def test_an_unknown_planar_configuration_is_refused(tmp_path):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, PHOTO, photometric="rgb", compression="jpeg")
     with tifffile.TiffFile(path, mode="r+") as file:
@@ -109,7 +109,7 @@ def test_an_unknown_arrangement_of_planes_is_refused(tmp_path):
         read_photo(path)
 
 
-def test_values_that_all_lie_in_the_same_place_do_not_fill_the_memory():
+def test_overlapping_tag_values_use_bounded_memory():
     """A thousand tags of 60 kB each, in a file of 72 kB."""
     rows = [struct.pack("<HHII", 50_000 + number, 7, 60_000, 8) for number in range(1000)]
     data = b"II*\0" + struct.pack("<I", 60_008) + bytes(60_000) + struct.pack("<H", 1000) + b"".join(rows)
@@ -117,7 +117,7 @@ def test_values_that_all_lie_in_the_same_place_do_not_fill_the_memory():
     assert sum(len(entry.value) for entry in directory.tags.values()) == 60_000
 
 
-def test_a_strip_that_is_left_out_does_not_change_the_sampling_of_the_others(tmp_path):
+def test_an_omitted_strip_does_not_change_the_sampling_of_others(tmp_path):
     path, out = tmp_path / "a.tif", tmp_path / "b.tif"
     options = {"compression": "jpeg", "subsampling": (2, 2), "rowsperstrip": 32}
     tifffile.imwrite(path, PHOTO, photometric="ycbcr", **options)
@@ -136,8 +136,8 @@ def test_a_strip_that_is_left_out_does_not_change_the_sampling_of_the_others(tmp
     assert np.abs(read_photo(out).values.astype(int) - changed)[:64].mean() < 4
 
 
-def test_a_channel_without_a_meaning_is_named_where_it_is_dropped(tmp_path):
-    """As OpenCV once wrote RGBA: four channels, of which no tag says what the last is."""
+def test_a_dropped_channel_without_a_meaning_is_reported(tmp_path):
+    """RGBA as old versions of OpenCV wrote it: no tag describes the fourth channel."""
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, np.dstack([PHOTO, PHOTO[..., 0]]), photometric="rgb", extrasamples=["unspecified"])
     with tifffile.TiffFile(path) as file:

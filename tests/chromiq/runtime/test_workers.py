@@ -1,4 +1,4 @@
-"""Work in processes that share nothing: order, bounds, what is raised, and what ends from outside."""
+"""Worker processes: order, bounds, exceptions and killed processes."""
 
 import gc
 import math
@@ -19,7 +19,7 @@ import pytest
 from chromiq.runtime.workers import WorkerEndedError, map_in_processes
 
 
-def test_results_come_in_order_and_items_are_taken_as_they_are_needed():
+def test_results_are_in_order_and_items_are_consumed_lazily():
     taken = []
 
     def items():
@@ -34,7 +34,7 @@ def test_results_come_in_order_and_items_are_taken_as_they_are_needed():
     assert not multiprocessing.active_children()
 
 
-def test_what_is_raised_there_is_raised_here_in_its_turn_and_with_its_place():
+def test_an_exception_of_a_worker_is_raised_in_order_with_its_traceback():
     results = map_in_processes(math.sqrt, [4.0, -1.0, 9.0], 2, ahead=3, start=gc.collect)
     assert next(results) == 2
     with pytest.raises(ValueError, match="math domain error") as caught:
@@ -43,7 +43,7 @@ def test_what_is_raised_there_is_raised_here_in_its_turn_and_with_its_place():
     assert not multiprocessing.active_children()
 
 
-def test_a_process_that_leaves_is_reported():
+def test_a_process_that_exits_is_reported():
     with pytest.raises(WorkerEndedError):
         list(map_in_processes(os._exit, [0, 0, 0], 2, ahead=2, start=gc.collect))
     assert not multiprocessing.active_children()
@@ -65,8 +65,8 @@ def test_a_process_killed_while_the_others_are_started_is_reported(after_s):
     assert not multiprocessing.active_children()
 
 
-def test_no_process_works_on_once_the_parent_is_killed():
-    """Else it would finish what it is at, and write it beside what the next build does."""
+def test_workers_end_when_the_parent_is_killed():
+    """Otherwise it would write its item while the next build runs."""
     program = (
         "import gc, time, multiprocessing\n"
         "from chromiq.runtime.workers import map_in_processes\n"
@@ -86,14 +86,14 @@ def test_no_process_works_on_once_the_parent_is_killed():
 
 
 def _works(process):
-    """Whether it is there; one that nobody has asked how it ended is not."""
+    """Whether a process runs; zombies do not count."""
     try:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
-def test_work_that_is_left_is_not_begun():
+def test_no_item_is_started_after_the_iterator_is_closed():
     began = time.monotonic()
     results = map_in_processes(time.sleep, [0.0, *[30.0] * 3], 1, ahead=1, start=gc.collect)
     next(results)
@@ -102,8 +102,8 @@ def test_work_that_is_left_is_not_begun():
     assert not multiprocessing.active_children()
 
 
-def test_an_interrupt_that_another_thread_hears_while_a_process_starts_waits(monkeypatch, capfd):
-    """Else that process would receive half of its task, and complain."""
+def test_an_interrupt_in_another_thread_is_deferred_while_a_process_starts(monkeypatch, capfd):
+    """Otherwise that process would receive part of its task and print an error."""
     spawn, spawned = multiprocessing.util.spawnv_passfds, threading.Event()
 
     def hear():
