@@ -12,6 +12,7 @@ from chromiq.errors import Finding, UnsoundError
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
+    from pydantic_core import ErrorDetails
     from yaml import SafeLoader, YAMLError
 
 Record = TypeVar("Record")
@@ -88,7 +89,7 @@ def load_record(record: type[Record], text: str | bytes) -> Record:
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join(map(str, fault["loc"]))
-        raise ValueError(f"{place}: {fault['msg']}" if place else fault["msg"]) from error
+        raise ValueError(f"{place} {reason_of(fault)}" if place else fault["msg"]) from error
 
 
 def as_record(record: type[Record], plain: Any) -> Record:
@@ -172,6 +173,34 @@ def validation_findings(error: ValidationError, code: str, file_name: str, hint:
     findings = []
     for fault in error.errors():
         where = f"{file_name}: {'.'.join(map(str, fault['loc'])) or 'the file'}"
-        message, got = fault["msg"][0].lower() + fault["msg"][1:], repr(fault.get("input"))[:80]
-        findings.append(Finding(code, where, f"{message}, got {got}", hint, got=got))
+        got = repr(fault.get("input"))[:80]
+        findings.append(Finding(code, where, f"{reason_of(fault)}, got {got}", hint, got=got))
     return findings
+
+
+_REASONS = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a known key",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "string_type": "must be text",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "dict_type": "must hold keys and values",
+    "model_type": "must hold keys and values",
+    "dataclass_type": "must hold keys and values",
+    "too_short": "must not be empty",
+}
+
+
+def reason_of(problem: ErrorDetails) -> str:
+    """Why a value does not fit, in the words of someone who writes YAML.
+
+    Args:
+        problem: one of pydantic's errors.
+    """
+    said = problem["msg"].replace("Input should", "must", 1)
+    return _REASONS.get(problem["type"], said[:1].lower() + said[1:])

@@ -37,9 +37,9 @@ def test_without_a_manifest_there_are_no_examples(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        ({"target": None}, "target: Input should be a valid string"),
-        ({"mask_confidence": "0.9"}, "mask_confidence: Input should be a valid number"),
-        ({"geometry": {"canvas_wh": [8, 6]}}, "geometry.still_life_xyxy: Field required"),
+        ({"target": None}, "target must be text"),
+        ({"mask_confidence": "0.9"}, "mask_confidence must be a number"),
+        ({"geometry": {"canvas_wh": [8, 6]}}, "geometry.still_life_xyxy is missing"),
         ({"geometry": {**asdict(STITCHED.geometry), "canvas_wh": [7, 6]}}, "not on a canvas of 7x6"),
         ({"control": "../../x.jpg"}, "'../../x.jpg' is outside the dataset"),
         ({"digests": {"/etc/passwd": ""}}, "'/etc/passwd' is outside the dataset"),

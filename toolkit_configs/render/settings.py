@@ -23,11 +23,11 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from chromiq.documents import load_yaml, read_text
+from chromiq.documents import load_yaml, read_text, reason_of
 from chromiq.errors import UsageError
 from chromiq.toolkit_configs.schema.config_file import FLOAT_TAG, ConfigLoader
 from chromiq.toolkit_configs.schema.rendered_job import RenderedProcess
-from chromiq.toolkit_configs.schema.trainer_job import OTHER_SPELLINGS, reason_of
+from chromiq.toolkit_configs.schema.trainer_job import OTHER_SPELLINGS
 from chromiq.toolkit_configs.schema.trainer_source import fits_kind, pinned_source, section_keys
 from chromiq.wording import counted
 
@@ -309,7 +309,9 @@ def _assign_typed(target: BaseModel, name: str, setting: Setting) -> None:
             if setting.text is not None and not is_number:
                 setattr(target, name, setting.text)
                 return
-        raise _misfit(setting, reason_of(error.errors()[0])) from error
+        problem = error.errors()[0]
+        where = f"{problem['loc'][-1]} " if problem["type"] == "missing" else ""
+        raise _misfit(setting, where + reason_of(problem)) from error
 
 
 def _value_of_kind(setting: Setting, kind: str) -> Any:

@@ -9,17 +9,15 @@ from __future__ import annotations
 import re
 from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
+from chromiq.documents import reason_of
 from chromiq.errors import Finding, raise_findings
 from chromiq.toolkit_configs.schema.config_file import read_config_file, short_path
 from chromiq.toolkit_configs.schema.trainer_defaults import effective_process
 from chromiq.toolkit_configs.schema.trainer_source import pinned_source
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 DATASET_PROCESSES = (
     "diffusion_trainer",
@@ -387,31 +385,6 @@ OTHER_SPELLINGS = {
 }
 """Keys that count in place of a key if they stand beside it."""
 _UNION_BRANCHES = frozenset({"str", "list[str]"})
-_REASONS = {
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "string_type": "must be text",
-    "list_type": "must be a list",
-    "dict_type": "must hold keys and values",
-    "model_type": "must hold keys and values",
-    "greater_than": "must be greater than 0",
-    "too_short": "must not be empty",
-}
-
-
-def reason_of(problem: ErrorDetails) -> str:
-    """Why a value does not fit, in the words of someone who writes YAML.
-
-    Args:
-        problem: one of pydantic's errors.
-    """
-    kind, said = problem["type"], problem["msg"]
-    if kind == "missing":
-        return f"{problem['loc'][-1]} is missing"
-    return _REASONS.get(kind, said[:1].lower() + said[1:])
 
 
 def _frame_findings(document: Any, where: str) -> list[Finding]:

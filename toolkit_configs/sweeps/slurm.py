@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chromiq.documents import reason_of
 from chromiq.errors import OptionError, UsageError
 from chromiq.files import safe_stem, write_text
 from chromiq.templating import template_environment
@@ -98,10 +99,8 @@ def read_resources(assignments: Sequence[str]) -> Resources:
         return Resources.model_validate(values)
     except ValidationError as error:
         fault = error.errors()[0]
-        key = ".".join(map(str, fault["loc"]))
-        raise OptionError(
-            "job", f"{key}: {fault['msg']}. Known keys: {', '.join(Resources.model_fields)}."
-        ) from error
+        known = ", ".join(Resources.model_fields)
+        raise OptionError("job", f"{fault['loc'][0]} {reason_of(fault)}. Known keys: {known}.") from error
 
 
 def write_script(name: str, jobs: Sequence[BatchJob], out: Path, resources: Resources) -> Path:

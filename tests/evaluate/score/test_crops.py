@@ -156,7 +156,7 @@ def test_every_fault_of_a_crops_file_is_reported_at_once(tmp_path):
     assert {(finding.code, finding.hint) for finding in found.values()} == {
         ("crops.form", "Correct the entry.")
     }
-    assert found["crops.json: a.width"].message == "input should be greater than 0, got 0"
+    assert found["crops.json: a.width"].message == "must be greater than 0, got 0"
     assert found["crops.json: a.width"].got == "0"
     assert found["crops.json: b.x"].got == "'" + ("left" * 50)[:79]
 

@@ -160,11 +160,19 @@ def test_headers_request_the_given_resources(config):
 
 
 @pytest.mark.parametrize(
-    "assignment", ["gpu", "gpus=many", "gpus=-1", "colour=red", "partition=a\n#SBATCH b"]
+    ("assignment", "said"),
+    [
+        ("gpu", "'gpu' is not KEY=VALUE"),
+        ("gpus=many", "gpus must be a whole number"),
+        ("gpus=-1", "gpus must be greater than or equal to 0"),
+        ("colour=red", "colour is not a known key. Known keys: gpus, "),
+        ("partition=a\n#SBATCH b", "is not KEY=VALUE"),
+    ],
 )
-def test_invalid_resources(assignment):
-    with pytest.raises(UsageError, match="job"):
+def test_invalid_resources(assignment, said):
+    with pytest.raises(UsageError) as caught:
         read_resources([assignment])
+    assert said in str(caught.value)
 
 
 @pytest.fixture
