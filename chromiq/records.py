@@ -65,7 +65,7 @@ class GarmentMask:
         mask: ``(H, W)`` bool, True on the garment, the size of the photo.
         confidence: 0..1, the expected intersection over union.
         reasons: named doubts, such as ``"colour_disagrees"``.
-        source: the segmenter's name, or ``"given"``.
+        source: the segmenter's name, ``"given"``, or ``"edited"`` for one that was found and then edited.
     """
 
     mask: BoolMask
@@ -75,8 +75,13 @@ class GarmentMask:
 
     @property
     def is_given(self) -> bool:
-        """Whether the user gave it, so that it is used unchanged."""
-        return self.source == "given"
+        """Whether the user gave or edited it, so that it is used unchanged."""
+        return self.source in {"given", "edited"}
+
+    @property
+    def has_rim(self) -> bool:
+        """Whether it was found, so that `imaging.masks.with_rim` widened it; edits keep the rim."""
+        return self.source != "given"
 
 
 @dataclass(frozen=True)

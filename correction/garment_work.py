@@ -294,7 +294,10 @@ def _read(
 ) -> FileSubject:
     pair = photo.work.pair
     found = found or _found_before(photo, work.settings[0])
-    return read_subject(pair.still_life, pair.on_model, segmenter, photo.mask, found)
+    subject = read_subject(pair.still_life, pair.on_model, segmenter, photo.mask, found)
+    if found is None and photo.mask and photo.mask.resolve() == photo.found_mask.resolve():
+        return replace(subject, found=replace(subject.found, source="edited"))
+    return subject
 
 
 def _found_before(photo: _Photo, segmenter: str) -> GarmentMask | None:

@@ -89,12 +89,12 @@ class Subject:
     def recoloured(self, colour_map: MapsColours) -> Recoloured:
         """The on-model photo with a colour map on its garment."""
         photo, found = self.on_model, self.found
-        return apply_colour_map(photo.values, found.mask, colour_map, photo.space, has_rim=not found.is_given)
+        return apply_colour_map(photo.values, found.mask, colour_map, photo.space, has_rim=found.has_rim)
 
 
 def cloth_of(found: GarmentMask) -> BoolMask:
     """A mask ``(H, W)`` without the rim that it has if it was found."""
-    return found.mask if found.is_given else without_rim(found.mask)
+    return without_rim(found.mask) if found.has_rim else found.mask
 
 
 @dataclass(frozen=True, eq=False)

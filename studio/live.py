@@ -8,7 +8,12 @@ from pathlib import Path
 
 from chromiq.correction.decisions_csv import Decision
 from chromiq.correction.fitting.transfer import ColourFit, fit_colours, garment_sample
-from chromiq.correction.garment_work import is_found_mask, read_record, record_path
+from chromiq.correction.garment_work import (
+    found_mask_path,
+    is_found_mask,
+    read_record,
+    record_path,
+)
 from chromiq.correction.judging.evidence import find_bodies
 from chromiq.correction.photo import Correction, record_of
 from chromiq.correction.plan import Plan, fit_together, plan_correction
@@ -132,4 +137,5 @@ def _with_mask(run: BatchRun, pair: PhotoPair, file: Path) -> tuple[Pixels, Garm
         finding = Finding("mask.empty", str(file), "black all over", "Paint the garment white.")
         raise UnsoundError.of(finding)
     is_found = is_found_mask(file, read_record(run.folder, pair.key))
-    return shown, GarmentMask(mask, 1.0, source="found" if is_found else "given")
+    is_edited = not is_found and file == found_mask_path(run.folder, pair.key)
+    return shown, GarmentMask(mask, 1.0, source="found" if is_found else "edited" if is_edited else "given")

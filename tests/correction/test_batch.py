@@ -268,6 +268,24 @@ def test_found_masks_are_saved_and_an_edited_one_is_used(catalogue):
     np.testing.assert_array_equal(pixels(saved)[..., 0] > 127, edited)
 
 
+def test_the_edge_of_an_edited_mask_is_still_that_of_a_found_one(catalogue):
+    out = catalogue / "out"
+    inputs = BatchInputs(catalogue / "pairs")
+    correct_batch(inputs, out, SEGMENTER)
+    decide(out, k1={"decision": "force"})
+    correct_batch(inputs, out, SEGMENTER)
+    before, saved = pixels(out / "on_model1.png").astype(int), out / "garment_masks" / "on_model1.png"
+    edited = pixels(saved)[..., 0] > 127
+    rows, columns = np.nonzero(edited)
+    row, column = int(np.median(rows)), int(np.median(columns))
+    edited[row : row + 2, column : column + 2] = False
+    write_mask(saved, edited)
+    correct_batch(inputs, out, SEGMENTER)
+    difference = np.abs(pixels(out / "on_model1.png") - before).max(axis=2)
+    difference[row - 6 : row + 8, column - 6 : column + 8] = 0
+    assert difference.max() < 10
+
+
 def test_photos_of_one_garment_are_corrected_by_one_map(catalogue):
     """Front and back of a garment, lit alike: each alone may be corrected a little differently."""
     pairs, masks = catalogue / "pairs", catalogue / "masks"
