@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,54 +21,6 @@ _WINDOW_PX = 11
 
 
 @dataclass(frozen=True)
-class Difference:
-    """How far one image is from the truth, over the measured pixels; None where it could not be known.
-
-    Attributes:
-        mean: mean dE00.
-        median: median dE00.
-        p95: 95th percentile of dE00.
-        lightness: mean size of CIEDE2000's lightness term, in dE00.
-        chroma: mean size of its chroma term.
-        hue: mean size of its hue term. Squared, the three and their interaction make up dE00 squared.
-        of_means: dE00 of the two mean colours.
-        lightness_shift: L* of the mean colour, image minus truth.
-        chroma_shift: C* of the mean colour, image minus truth.
-        hue_shift_deg: its hue angle, image minus truth, -180..180; None for a grey.
-        leak_mean: mean dE00 from the control outside the garment, where nothing should change; None
-            without a control or without the garment's mask.
-        leak_over_1: share of the pixels there that changed by more than dE00 1.
-        leak_over_2: by more than dE00 2.
-        gradient_correlation: correlation of the gradients of L* with the control's: 1 if every thread is in
-            place. None without a control or on a flat one.
-        ssim: mean structural similarity of L* with the control's, brought to one mean and contrast first,
-            so that a change of colour does not count; Wang et al. 2004, Gaussian window.
-        dx_px: how far to the right of the truth the image lay before it was registered; None if it was not.
-        dy_px: how far below.
-        resized_from: its size before it was brought to the truth's, such as ``"1312x784"``.
-    """
-
-    mean: float
-    median: float
-    p95: float
-    lightness: float
-    chroma: float
-    hue: float
-    of_means: float
-    lightness_shift: float
-    chroma_shift: float
-    hue_shift_deg: float | None = None
-    leak_mean: float | None = None
-    leak_over_1: float | None = None
-    leak_over_2: float | None = None
-    gradient_correlation: float | None = None
-    ssim: float | None = None
-    dx_px: float | None = None
-    dy_px: float | None = None
-    resized_from: str | None = None
-
-
-@dataclass(frozen=True)
 class Measure:
     """A number of `Difference` as it is shown, times `unit`. Shifts have no average: they cancel."""
 
@@ -79,48 +32,68 @@ class Measure:
     averaged: bool = True
 
 
-MEASURES = (
-    Measure("mean", "mean", "%.2f", "mean dE00 over the measured pixels"),
-    Measure("median", "median", "%.2f", "median dE00"),
-    Measure("p95", "95 % below", "%.2f", "95th percentile of dE00"),
-    Measure("lightness", "lightness", "%.2f", "lightness's part of dE00"),
-    Measure("chroma", "chroma", "%.2f", "chroma's part"),
-    Measure("hue", "hue", "%.2f", "hue's part"),
-    Measure("of_means", "of means", "%.2f", "dE00 of the two mean colours"),
-    Measure(
-        "lightness_shift", "L*", "%+.1f", "difference of mean lightness, image minus truth", averaged=False
-    ),
-    Measure("chroma_shift", "C*", "%+.1f", "difference of mean chroma, image minus truth", averaged=False),
-    Measure(
-        "hue_shift_deg",
-        "h",
-        "%+.0f°",
-        "difference of mean hue, image minus truth, in degrees",
-        averaged=False,
-    ),
-    Measure(
-        "leak_mean",
-        "leak",
-        "%.2f",
-        "mean dE00 from the uncorrected photo outside the garment, where none should be",
-    ),
-    Measure("leak_over_1", "over 1", "%.1f%%", "share of the pixels there that changed by over dE00 1", 100),
-    Measure("leak_over_2", "over 2", "%.1f%%", "share of the pixels there that changed by over dE00 2", 100),
-    Measure(
-        "gradient_correlation", "threads", "%.2f", "correlation of the gradients with the uncorrected photo's"
-    ),
-    Measure("ssim", "SSIM", "%.2f", "structural similarity of lightness with the uncorrected photo"),
-    Measure(
-        "dx_px",
+def _shown(label: str, form: str, meaning: str, default: Any = MISSING, **more: Any) -> Any:
+    return field(default=default, metadata={"label": label, "form": form, "meaning": meaning, **more})
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one image is from the truth, over the measured pixels; None where it could not be known.
+
+    Lightness, chroma and hue are the mean sizes of CIEDE2000's terms; squared, the three and their
+    interaction make up dE00 squared. The hue of a grey is None. Leak is known with a control and the
+    garment's mask, texture with a control that is not flat. The similarity is that of L* brought to one mean
+    and contrast first, so that a change of colour does not count; Wang et al. 2004, Gaussian window.
+
+    Attributes:
+        resized_from: its size before it was brought to the truth's, such as ``"1312x784"``.
+    """
+
+    mean: float = _shown("mean", "%.2f", "mean dE00 over the measured pixels")
+    median: float = _shown("median", "%.2f", "median dE00")
+    p95: float = _shown("95 % below", "%.2f", "95th percentile of dE00")
+    lightness: float = _shown("lightness", "%.2f", "lightness's part of dE00")
+    chroma: float = _shown("chroma", "%.2f", "chroma's part")
+    hue: float = _shown("hue", "%.2f", "hue's part")
+    of_means: float = _shown("of means", "%.2f", "dE00 of the two mean colours")
+    lightness_shift: float = _shown(
+        "L*", "%+.1f", "difference of mean lightness, image minus truth", averaged=False
+    )
+    chroma_shift: float = _shown(
+        "C*", "%+.1f", "difference of mean chroma, image minus truth", averaged=False
+    )
+    hue_shift_deg: float | None = _shown(
+        "h", "%+.0f°", "difference of mean hue, image minus truth, in degrees", None, averaged=False
+    )
+    leak_mean: float | None = _shown(
+        "leak", "%.2f", "mean dE00 from the uncorrected photo outside the garment, where none should be", None
+    )
+    leak_over_1: float | None = _shown(
+        "over 1", "%.1f%%", "share of the pixels there that changed by over dE00 1", None, unit=100
+    )
+    leak_over_2: float | None = _shown(
+        "over 2", "%.1f%%", "share of the pixels there that changed by over dE00 2", None, unit=100
+    )
+    gradient_correlation: float | None = _shown(
+        "threads", "%.2f", "correlation of the gradients with the uncorrected photo's", None
+    )
+    ssim: float | None = _shown(
+        "SSIM", "%.2f", "structural similarity of lightness with the uncorrected photo", None
+    )
+    dx_px: float | None = _shown(
         "right by",
         "%+.2f",
         "pixels by which it lay too far to the right before it was registered",
+        None,
         averaged=False,
-    ),
-    Measure(
-        "dy_px", "low by", "%+.2f", "pixels by which it lay too low before it was registered", averaged=False
-    ),
-)
+    )
+    dy_px: float | None = _shown(
+        "low by", "%+.2f", "pixels by which it lay too low before it was registered", None, averaged=False
+    )
+    resized_from: str | None = None
+
+
+MEASURES = tuple(Measure(each.name, **each.metadata) for each in fields(Difference) if each.metadata)
 
 
 def measure_difference(
