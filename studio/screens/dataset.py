@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -49,11 +50,6 @@ _ROLES = ("control", "trained", "truth", "reference", "review")
 _MOST_LABEL = 80
 _UNTRAINED_SHARE = 0.25
 _GREY = 127
-_FLAGS = (
-    *("model", "segmenter", "part", "degradation", "geometry", "loss_mask"),
-    *("variants", "identity_share", "held_out", "seed"),
-)
-_MODEL_FLAGS = ("vocabulary", "detector", "masker", "device", "dtype")
 _KEPT = 16
 
 
@@ -321,24 +317,20 @@ def build_words(dataset: str, source: BuildSource, options: dict[str, Any]) -> l
     """``build ...``, which builds a dataset again as it was built; options at their defaults are left out.
 
     >>> build_words("d", BuildSource("photos", skip_bad=True), {"variants": 2, "size_wh": [256, 160]})
-    ['build', 'photos', '--out', 'd', '--variants', '2', '--size', '256x160', '--skip-bad']
+    ['build', 'photos', '--out', 'd', '--size', '256x160', '--variants', '2', '--skip-bad']
     """
     words = ["build", source.pairs, "--out", dataset]
-    defaults = BuildOptions()
-    for name in _FLAGS:
-        value = options.get(name, getattr(defaults, name))
-        if value != getattr(defaults, name):
-            words += [_flag(name), str(value)]
-    if size := options.get("size_wh"):
-        words += ["--size", f"{size[0]}x{size[1]}"]
-    for template in options.get("captions") or ():
-        words += ["--caption", template]
-    models = options.get("models") or {}
-    for name in _MODEL_FLAGS:
-        value, default = models.get(name), getattr(defaults.models, name, None)
-        value = tuple(value) if isinstance(value, list) else value
-        if value is not None and value != default:
-            words += [_flag(name), ",".join(value) if isinstance(value, tuple) else str(value)]
+    usual = json.loads(json.dumps(asdict(BuildOptions())))  # as the record has them
+    usual |= usual.pop("models")
+    built = {**options, **(options.get("models") or {})}
+    for name, default in usual.items():
+        value = built.get(name, default)
+        if name == "size_wh":
+            words += ["--size", f"{value[0]}x{value[1]}"] if value else []
+        elif name == "captions":
+            words += [word for template in value or () for word in ("--caption", template)]
+        elif value not in (None, default):
+            words += [_flag(name), ",".join(value) if isinstance(value, list) else str(value)]
     for name in ("garments", "masks"):
         if path := getattr(source, name):
             words += [_flag(name), path]

@@ -181,5 +181,5 @@ def test_options_at_their_defaults_are_left_out_of_the_command(made):
     chosen["models"] = {**plain["models"], "device": "cpu"}
     words = build_words("d", BuildSource("p", masks="m"), chosen)
     assert words[:4] == ["build", "p", "--out", "d"]
-    assert words[4:6] == ["--part", "upper"]
-    assert words[6:] == ["--caption", "{trigger} {garment}", "--device", "cpu", "--masks", "m"]
+    assert words[4:8] == ["--caption", "{trigger} {garment}", "--part", "upper"]
+    assert words[8:] == ["--device", "cpu", "--masks", "m"]
