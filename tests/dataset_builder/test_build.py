@@ -1,6 +1,5 @@
 """Same bytes for any number of workers and on Ray; what is finished is not made again."""
 
-import hashlib
 import json
 import os
 from dataclasses import replace
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from file_digests import digests
 
 from chromiq.dataset_builder.build import batched, build, check_resources
 from chromiq.dataset_builder.example import PairWork, build_pairs
@@ -23,15 +23,6 @@ from chromiq.sample_catalogue.catalogue import write_catalogue
 
 OPTIONS = BuildOptions(segmenter="classic", variants=2, held_out=0.3, size_wh=(256, 160))
 MANIFEST = "manifest.jsonl"
-
-
-def digests(folder):
-    """Every file of a dataset but the lock, by name."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
-        if path.is_file() and path.name != ".chromiq.lock"
-    }
 
 
 def manifest(folder):

@@ -4,7 +4,6 @@ Three instants are drawn for the suite; ``CHROMIQ_KILLS=50 pytest tests/faults/t
 more and prints a record of them.
 """
 
-import hashlib
 import json
 import multiprocessing
 import os
@@ -16,6 +15,7 @@ import threading
 import time
 
 import pytest
+from file_digests import digests
 
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
@@ -25,14 +25,6 @@ from chromiq.sample_catalogue.catalogue import write_catalogue
 
 KILLS = int(os.environ.get("CHROMIQ_KILLS", "3"))
 PAIRS = 6
-
-
-def digests(folder):
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
-        if path.is_file() and path.name != LOCK_NAME
-    }
 
 
 def records(folder):

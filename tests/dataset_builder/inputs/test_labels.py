@@ -1,12 +1,12 @@
 """Labels: the user's word wins, files are read whole or refused with all that is wrong."""
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from file_digests import digests
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -126,14 +126,6 @@ def captions(dataset):
 def labels(dataset):
     lines = (dataset / "manifest.jsonl").read_text().splitlines()
     return {item["key"]: (item["label"]["name"], item["label"]["source"]) for item in map(json.loads, lines)}
-
-
-def digests(folder):
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
-        if path.is_file() and path.name != ".chromiq.lock"
-    }
 
 
 def test_an_entry_changed_by_hand_is_used_and_only_its_pair_is_made_again(catalogue, dataset):
