@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from chromiq.dataset_builder.canvas.stitch import cut_on_model
 from chromiq.imaging.resize import coverage
 from chromiq.photos.images import encode_mask
 from chromiq.records import BoolMask, Geometry
@@ -57,8 +58,7 @@ def panel_mask(geometry: Geometry) -> LossMask:
     """White on the on-model photo and nowhere else: no still-life, no padding."""
     width_px, height_px = geometry.canvas_wh
     mask = np.zeros((height_px, width_px), dtype=np.uint8)
-    left, top, right, bottom = geometry.on_model_xyxy
-    mask[top:bottom, left:right] = 255
+    cut_on_model(mask, geometry)[:] = 255
     return mask
 
 
@@ -68,9 +68,9 @@ def garment_mask(geometry: Geometry, mask: BoolMask) -> LossMask:
     Args:
         mask: ``(H, W)`` bool, the garment on the on-model photo, of the photo's own size.
     """
-    left, top, right, bottom = geometry.on_model_xyxy
     weight = panel_mask(geometry)
-    weight[top:bottom, left:right] = _photo_weights(mask, (right - left, bottom - top))
+    panel = cut_on_model(weight, geometry)
+    panel[:] = _photo_weights(mask, (panel.shape[1], panel.shape[0]))
     return weight
 
 
