@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -111,6 +112,7 @@ def build(
     Training takes the on-model photos as the truth, so give it photos whose colour is right.
     """
     from chromiq.dataset_builder.build import build as run
+    from chromiq.dataset_builder.build import build_on_ray
     from chromiq.dataset_builder.canvas.buckets import parse_size
     from chromiq.dataset_builder.options import BuildOptions
     from chromiq.progress import progress_bar
@@ -141,8 +143,7 @@ def build(
         skip_bad=skip_bad,
         keep_doubtful=keep_doubtful,
         stage=progress_bar,
-        engine=engine,
-        gpus_per_worker=gpus_per_worker,
+        engine=partial(build_on_ray, gpus_per_worker=gpus_per_worker) if engine == "ray" else None,
     )
     findings = list(summary.findings)
     if colour_check:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, partial
 from itertools import chain, islice
@@ -54,6 +54,9 @@ from chromiq.progress import Stage, Update, no_progress
 from chromiq.records import Example, GarmentMask, PhotoPair
 from chromiq.runtime.workers import map_workers
 
+Engine = Callable[[Iterable[PairWork], int], Iterator[PairResult]]
+"""(works, workers) -> their results."""
+
 
 @dataclass(frozen=True)
 class BuildSummary:
@@ -82,8 +85,7 @@ def build(
     masks: Path | None = None,
     export_masks: Literal["coco"] | None = None,
     workers: int = 1,
-    engine: Literal["local", "ray"] = "local",
-    gpus_per_worker: float = 0.0,
+    engine: Engine | None = None,
     skip_bad: bool = False,
     keep_doubtful: bool = False,
     stage: Stage = no_progress,
@@ -96,8 +98,7 @@ def build(
             a COCO file.
         export_masks: ``"coco"`` writes all masks, doubtful ones included, to ``coco.json`` as well.
         workers: processes, or actors on Ray; they do not change a byte.
-        engine: ``"local"`` or ``"ray"``; the bytes are the same.
-        gpus_per_worker: what part of a GPU each actor on Ray takes.
+        engine: `build_here` or `build_on_ray`; the bytes are the same.
         skip_bad: skip pairs that are not sound instead of stopping; the summary lists them.
         keep_doubtful: also build pairs whose mask is doubtful; either way they are in ``review/`` and in
             the summary.
@@ -136,10 +137,7 @@ def build(
             PairWork(pair, folder, options, inputs.masks.get(pair.key), keep_doubtful, splits.get(pair.key))
             for pair in inputs.pairs
         )
-        workers = min(workers, len(inputs.pairs))
-        results = (
-            build_on_ray(works, workers, gpus_per_worker) if engine == "ray" else build_here(works, workers)
-        )
+        results = (engine or build_here)(works, min(workers, len(inputs.pairs)))
         with stage("build") as update:
             tally = _take(results, len(inputs.pairs), update)
         if not skip_bad or not tally.examples:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from file_digests import digests
 
-from chromiq.dataset_builder.build import batched, build, check_resources
+from chromiq.dataset_builder.build import batched, build, build_on_ray, check_resources
 from chromiq.dataset_builder.example import PairWork, build_pairs
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.selection import garment_of
@@ -59,7 +59,7 @@ def test_two_workers_write_the_same_bytes(catalogue, masks, built, tmp_path):
 @pytest.mark.ray
 @pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install '.[ray]'")
 def test_ray_writes_the_same_bytes(catalogue, masks, built, tmp_path):
-    summary = build(catalogue, tmp_path / "dataset", OPTIONS, masks=masks, engine="ray", workers=1)
+    summary = build(catalogue, tmp_path / "dataset", OPTIONS, masks=masks, engine=build_on_ray, workers=1)
     assert summary.examples == 10
     assert digests(tmp_path / "dataset") == digests(built)
 
@@ -74,7 +74,7 @@ def test_what_a_cluster_does_not_have_is_not_waited_for():
 @pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
 def test_without_ray_the_cure_is_named(catalogue, masks, tmp_path):
     with pytest.raises(UsageError, match=r"pip install 'chromiq\[ray\]'"):
-        build(catalogue, tmp_path / "dataset", OPTIONS, masks=masks, engine="ray")
+        build(catalogue, tmp_path / "dataset", OPTIONS, masks=masks, engine=build_on_ray)
 
 
 def test_only_what_was_spoilt_is_made_again(catalogue, masks, built, tmp_path):

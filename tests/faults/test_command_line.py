@@ -113,10 +113,9 @@ def test_no_more_workers_than_there_is_work_or_a_machine_bears(monkeypatch, tmp_
         asked.append(workers)
         return build_here(works, 1)
 
-    monkeypatch.setattr(build_module, "build_here", in_this_process)
     write_catalogue(tmp_path / "photos", pairs=2, size_wh=(96, 120))
     options = BuildOptions(segmenter="classic", size_wh=(192, 128))
-    build(tmp_path / "photos", tmp_path / "out", options, workers=workers)
+    build(tmp_path / "photos", tmp_path / "out", options, workers=workers, engine=in_this_process)
     assert asked == [2]
 
 
