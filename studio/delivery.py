@@ -14,7 +14,6 @@ from chromiq.dataset_builder.inputs.csv_tables import write_table
 from chromiq.errors import OptionError, UsageError
 from chromiq.files import atomic_path, ensure_output_folder, write_bytes, write_text
 from chromiq.imaging.report_pictures import data_uri
-from chromiq.imaging.resize import fit_side
 from chromiq.photos.images import encode_image, read_small
 from chromiq.templating import render_page
 
@@ -127,7 +126,7 @@ def _proof(run: BatchRun, result: Result) -> dict[str, Any]:
     pictures = {"still-life": panel.folder / "still_life.jpg"} if panel else {}
     pictures["delivered"] = panel.folder / "after.jpg" if panel and not result.changed_by_hand else result.out
     shown = {
-        name: data_uri(encode_image(fit_side(read_small(path, 2 * _PROOF_PX), _PROOF_PX)), "image/jpeg")
+        name: data_uri(encode_image(read_small(path, _PROOF_PX)), "image/jpeg")
         for name, path in pictures.items()
     }
     colours = result.correction and result.correction.colours

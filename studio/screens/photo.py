@@ -25,8 +25,7 @@ from chromiq.correction.results import BatchRun, Result, decide, mask_path, read
 from chromiq.correction.target import to_d50
 from chromiq.errors import UsageError
 from chromiq.imaging.report_pictures import outline_path
-from chromiq.imaging.resize import fit_side
-from chromiq.photos.images import encode_image, photo_size_wh, read_mask, read_photo
+from chromiq.photos.images import encode_image, photo_size_wh, read_mask, read_small
 from chromiq.studio.batches import version_of
 from chromiq.studio.pages import answers_json, batch_and_key_of, folder_of, page, parts_of, png, tile
 from chromiq.studio.previews import TILE_PX, encoded, preview_size_wh
@@ -211,7 +210,7 @@ def _thumbnail(request: Request) -> Response:
         path = photo_path(request)
 
     def make() -> bytes:
-        return encode_image(fit_side(read_photo(path, min_side_px=1).rgb, _THUMBNAIL_PX), "PNG")
+        return encode_image(read_small(path, _THUMBNAIL_PX), "PNG")
 
     return png(parts_of(request).previews.other(path, "thumbnail", make))
 
