@@ -17,7 +17,7 @@ from chromiq.toolkit_configs.render.memory import (
     optimizer_bytes,
     weight_bytes,
 )
-from chromiq.toolkit_configs.render.presets import PRESETS, preset_memory_gib
+from chromiq.toolkit_configs.render.presets import preset_for
 from chromiq.toolkit_configs.schema.trainer_job import Job
 from chromiq.toolkit_configs.trainer.devices import Gpu, find_gpus, gpu_of, gpu_summary, is_device
 
@@ -122,9 +122,8 @@ def gpu_findings(
         return []
     have = gpu.summary
     if not memory.fits(gpu.total_bytes):
-        hint = (
-            f"Render with the preset {_smaller_preset(gpu.total_bytes)}, or lower batch_size or resolution."
-        )
+        fitting = preset_for(gpu.total_bytes / GIB)
+        hint = f"Render with the preset {fitting}, or lower batch_size or resolution."
         return [Finding("machine.memory", f"{where}: device", f"{needs}, but it is {have}", hint, "warning")]
     if memory.peak > gpu.free_bytes:
         message = f"{needs}, but it is {have}"
@@ -134,10 +133,3 @@ def gpu_findings(
             )
         ]
     return []
-
-
-def _smaller_preset(total_bytes: int) -> str:
-    # A card sold as 24 GB has a little less.
-    sizes_gib = {name: preset_memory_gib(name) for name in PRESETS}
-    fitting = [name for name, gib in sizes_gib.items() if gib and gib * 0.97 <= total_bytes / GIB]
-    return fitting[-1] if fitting else "24gb"

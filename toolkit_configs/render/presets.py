@@ -63,7 +63,8 @@ def find_preset(name: str) -> str:
     folded = name.strip().lower().replace(" ", "")
     folded = f"{folded}gb" if folded.isdecimal() else folded
     if folded not in PRESETS:
-        near = get_close_matches(folded, PRESETS, n=1)
+        gib = preset_memory_gib(folded)
+        near = [preset_for(gib)] if gib else get_close_matches(folded, PRESETS, n=1)
         meant = f"did you mean {near[0]}? " if near else ""
         raise UsageError(f"{name}: unknown preset; {meant}known presets: {', '.join(PRESETS)}.")
     return folded
@@ -77,6 +78,17 @@ def preset_memory_gib(name: str) -> int | None:
     """
     found = re.fullmatch(r"(\d+)gb", name)
     return int(found.group(1)) if found else None
+
+
+def preset_for(gpu_gib: float) -> str:
+    """The largest preset for a GPU's memory, which is a little less than it is sold as; else the smallest.
+
+    >>> preset_for(79.2), preset_for(20)
+    ('80gb', '24gb')
+    """
+    sizes_gib = {name: preset_memory_gib(name) for name in PRESETS}
+    fitting = [name for name, gib in sizes_gib.items() if gib and gib * 0.97 <= gpu_gib]
+    return fitting[-1] if fitting else "24gb"
 
 
 def luxuries(model: EditModel) -> tuple[dict[str, Any], ...]:
