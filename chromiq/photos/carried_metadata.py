@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from PIL.ExifTags import Base as Tag
@@ -23,7 +22,6 @@ from chromiq.photos.metadata import (
     EXIF_HEAD,
     ICC_HEAD,
     INTEGER_TYPES,
-    INTEROP_INDEX,
     PHOTOSHOP_HEAD,
     PNG_XMP,
     RESOLUTION_UNIT,
@@ -54,7 +52,6 @@ from chromiq.photos.tiff import (
     XMP,
     Directory,
     Entry,
-    Order,
     read_directory,
     write_tiff,
 )
@@ -136,11 +133,12 @@ class Carried:
     def _exif(self) -> bytes | None:
         """EXIF data for a JPEG, PNG or WebP, without the thumbnail.
 
-        Existing EXIF data is patched in place, because maker notes contain offsets into it.
+        Existing EXIF data is patched in place, because maker notes contain offsets into it. It is only
+        rebuilt if the colour space changes.
         """
         if not self.source.exif.tags.keys() & ABOUT:
             return None
-        return self._patched_in_place() or write_tiff(self._about())
+        return (None if self.to_srgb else self._patched_in_place()) or write_tiff(self._about())
 
     def _exif_for_jpeg(self) -> bytes | None:
         """EXIF data that fits into one segment, if necessary without maker notes."""
@@ -168,7 +166,7 @@ class Carried:
         return about
 
     def _patched_in_place(self) -> bytes | None:
-        """EXIF data with a zeroed thumbnail and the right colour space; None if missing or damaged."""
+        """The EXIF data with its thumbnail zeroed; None if missing or damaged."""
         data, second = self.source.exif_data, link_to_thumbnail(self.source.exif_data)
         if data is None or second is None:
             return None
@@ -182,11 +180,6 @@ class Carried:
                 out[start : start + length] = bytes(length)
                 if start + length == len(out) and start > link + 4:
                     del out[start:]
-        try:
-            if self.to_srgb:
-                _set_srgb(out, order)
-        except struct.error:
-            return None
         return bytes(out)
 
     def _xmp(self) -> bytes | None:
@@ -211,27 +204,6 @@ def _is_safe_to_copy(chunk: Block) -> bool:
     if chunk.kind == b"eXIf" or png_xmp(chunk) is not None:
         return False
     return chunk.kind in {b"tIME", b"mDCV", b"cLLI"} or chunk.kind[3:].islower()
-
-
-def _set_srgb(out: bytearray, order: Order) -> None:
-    """Set an existing ColorSpace to sRGB and an existing InteropIndex to R98, in place."""
-    first = struct.unpack_from(f"{order}I", out, 4)[0]
-    exif = [entry for entry in _entries(out, first, order) if entry[0] == EXIF_IFD]
-    for tag, place, value in [inner for entry in exif for inner in _entries(out, entry[2], order)]:
-        if tag == COLOUR_SPACE_TAG:
-            struct.pack_into(f"{order}HIHH", out, place + 2, 3, 1, 1, 0)
-        elif tag == INTEROP_IFD:
-            for inner_tag, inner_place, _ in _entries(out, value, order):
-                if inner_tag == INTEROP_INDEX:
-                    struct.pack_into("4s", out, inner_place + 8, b"R98\0")
-
-
-def _entries(data: bytearray, first: int, order: Order) -> Iterator[tuple[int, int, int]]:
-    """Tag, position and value of each entry of a directory."""
-    count = min(struct.unpack_from(f"{order}H", data, first)[0], 4096)
-    for place in range(first + 2, min(first + 2 + 12 * count, len(data) - 11), 12):
-        tag, _, _, value = struct.unpack_from(f"{order}HHII", data, place)
-        yield tag, place, value
 
 
 def _icc_chunk(profile: bytes) -> Block:

@@ -97,8 +97,13 @@ def many_channels(path):
         tags["ImageLength"].overwrite(10_000)
 
 
-def animated_avif(path):
+def animated(path):
     Image.fromarray(PHOTO).save(path, save_all=True, append_images=[Image.fromarray(PHOTO[::-1].copy())])
+
+
+def cropped_avif(path):
+    Image.fromarray(PHOTO).save(path.with_suffix(".png"))
+    ran(tool("avifenc"), "--crop", "0,0,80,100", path.with_suffix(".png"), path)
 
 
 def old_palette(path):
@@ -140,7 +145,9 @@ OTHERS = [
     ("channels.tif", many_channels, "its 16 channels take 3051 MB"),
     ("three.tif", grey_of_three, "grey with 3 channels of unknown meaning"),
     ("pages.tif", two_pages, "2 images"),
-    ("moving.avif", animated_avif, "2 images"),
+    ("moving.avif", animated, "2 images"),
+    ("moving.png", animated, "2 images"),
+    ("cropped.avif", cropped_avif, "a clap box"),
     ("limited.png", with_chunk(b"cICP", bytes([1, 13, 0, 0])), "limited range"),
     ("sony.jpg", with_exif_space(0xFFFD), "Wide Gamut RGB"),
     ("stripped.jpg", with_exif_space(0xFFFE), "'ICC profile', which is unknown without its profile"),
@@ -269,6 +276,19 @@ def test_rgb_metadata_of_a_cmyk_photo_is_ignored(tmp_path, suffix):
     photo = read_photo(tmp_path / f"in{suffix}")
     assert [each.code for each in photo.findings] == ["photo.converted"]
     assert np.abs(photo.rgb - PHOTO.astype(int)).max() <= (60 if suffix == ".jpg" else 1)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+def test_exif_of_a_photo_converted_to_srgb_states_srgb(tmp_path, suffix):
+    Image.fromarray(PHOTO).convert("CMYK").save(tmp_path / "in.jpg")
+    exiftool(tmp_path / "in.jpg", "-Make=Camera", "-ISO=100", "-ColorSpace#=65535", "-InteropIndex=R03")
+    photo = read_photo(tmp_path / "in.jpg")
+    written = write_changed(tmp_path / f"out{suffix}", photo, photo.values)
+    assert (written.outside, written.kept[0]) == (Kept.CONVERTED, "EXIF")
+    tags = ("-Make", "-ISO", "-ColorSpace", "-InteropIndex")
+    shown = ran(tool("exiftool"), "-T", *tags, tmp_path / f"out{suffix}")
+    assert shown.decode().split() == ["Camera", "100", "sRGB", "-"]
+    assert read_photo(tmp_path / f"out{suffix}").space.is_srgb
 
 
 def test_a_truncated_jpeg_is_refused(tmp_path):

@@ -147,3 +147,13 @@ def test_a_dropped_channel_without_a_meaning_is_reported(tmp_path):
     photo = read_photo(path)
     assert "saved selections" in write_changed(tmp_path / "b.png", photo, photo.values).dropped
     assert write_changed(tmp_path / "b.tif", photo, photo.values).dropped == ()
+
+
+def test_a_tiff_in_a_compression_that_cannot_be_written_becomes_zip(tmp_path):
+    tifffile.imwrite(tmp_path / "in.tif", PHOTO, photometric="rgb", compression="webp")
+    photo = read_photo(tmp_path / "in.tif")
+    changed = photo.values.copy()
+    changed[16:40, 16:40] //= 2
+    written = write_changed(tmp_path / "out.tif", photo, changed)
+    assert written.notes == ("compression WEBP became ZIP",)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out.tif"), changed)
