@@ -21,6 +21,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
 
 from chromiq.errors import ChromiqError, Finding, UnsoundError, UsageError
 from chromiq.files import atomic_path
@@ -55,7 +56,6 @@ _APPLICATION_SEGMENTS = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})
 _PNG_METADATA = frozenset(
     {b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"eXIf", b"pHYs", b"tEXt", b"zTXt", b"iTXt"}
 )
-_TIFF_JPEG = 7
 _PILLOW_SAMPLING = {(1, 1): 0, (2, 1): 1, (2, 2): 2}
 
 
@@ -224,8 +224,8 @@ def _rewritten_tiff(
 ) -> tuple[bytes, Kept] | None:
     """Re-encode the changed strips or tiles of a TIFF; None if its pixels are not plain RGB."""
     with tiff_page(photo.path) as (page, _):
-        lossy = int(page.compression) == _TIFF_JPEG
-        rgb = int(page.photometric) == 2 or (int(page.photometric) == 6 and lossy)
+        lossy = page.compression == COMPRESSION.JPEG
+        rgb = page.photometric == PHOTOMETRIC.RGB or (page.photometric == PHOTOMETRIC.YCBCR and lossy)
         if not rgb or int(page.bitspersample) not in {8, 16} or page.fillorder != 1:
             return None
         orientation, stored_box = photo.file.orientation, _stored_box(photo, box)
@@ -235,14 +235,11 @@ def _rewritten_tiff(
         if page.samplesperpixel == 3:
             pixels_of = _parts_with(turned_back(photo.values, orientation), after, stored_box)
         else:
-            pixels_of = _parts_of(_all_samples(photo, page, after[there[stored_box]], there))
+            samples = _all_samples(photo, page, after[there[stored_box]], there)
+            pixels_of = lambda rows, columns: samples[rows, columns]  # noqa: E731
         data, note = rewritten(photo.path, page, carried.tiff_to_tiff(), pixels_of, there)
     notes += [note] if note else []
     return data, Kept.STRIPS if lossy else Kept.ALL
-
-
-def _parts_of(samples: NDArray[Any]) -> Callable[[slice, slice], NDArray[Any]]:
-    return lambda rows, columns: samples[rows, columns]
 
 
 def _parts_with(whole: NDArray[Any], part: NDArray[Any], box: Box) -> Callable[[slice, slice], NDArray[Any]]:
@@ -262,8 +259,10 @@ def _parts_with(whole: NDArray[Any], part: NDArray[Any], box: Box) -> Callable[[
 def _all_samples(photo: Photo, page: tifffile.TiffPage, new: NDArray[Any], there: BoolMask) -> NDArray[Any]:
     """All channels of a TIFF as stored, with new colours ``(P, 3)`` where ``there`` is True."""
     samples = tiff_samples(photo.path, page)
-    if 1 in (extras := [int(extra) for extra in page.extrasamples]):
-        alpha = samples[..., 3 + extras.index(1)][there][:, None].astype(np.float32)
+    if EXTRASAMPLE.ASSOCALPHA in page.extrasamples:
+        alpha = samples[..., 3 + page.extrasamples.index(EXTRASAMPLE.ASSOCALPHA)][there][:, None].astype(
+            np.float32
+        )
         new = np.rint(new * (alpha / np.iinfo(samples.dtype).max)).astype(samples.dtype)
     samples[there, :3] = new
     return samples

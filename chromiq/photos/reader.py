@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ from chromiq.photos.tiff import tiff_samples, widened
 
 # libvips caches results by file name, but a file may be overwritten.
 pyvips.cache_set_max(0)
+# Pillow warns about large images; `open_photo` checks the size itself.
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 MIN_SIDE_PX = 64
 MAX_PIXELS = 175_000_000
