@@ -13,8 +13,14 @@ from chromiq.errors import ChromiqError, Finding, InterruptedRunError, UnsoundEr
 from chromiq.files import ensure_output_folder, folder_lock, sha256_file
 from chromiq.runtime.signals import signals_ignored, termination_as_interrupt
 from chromiq.toolkit_configs.checks.config import examine_config, raise_config_findings
-from chromiq.toolkit_configs.runs.checkpoints import final_checkpoint, newest_step, saved_step, set_torn_aside
-from chromiq.toolkit_configs.runs.events import Event, EventLog
+from chromiq.toolkit_configs.runs.checkpoints import (
+    TORN_PREFIX,
+    final_checkpoint,
+    newest_step,
+    saved_step,
+    set_torn_aside,
+)
+from chromiq.toolkit_configs.runs.events import EVENTS_FILE, TENSORBOARD_FOLDER, Event, EventLog
 from chromiq.toolkit_configs.runs.record import (
     RUN_FILE,
     RunRecord,
@@ -35,22 +41,25 @@ from chromiq.toolkit_configs.trainer.checkout import (
     toolkit_findings,
     toolkit_info,
 )
-from chromiq.toolkit_configs.trainer.output import Launch, Limits
+from chromiq.toolkit_configs.trainer.output import LOG_FILE, LOSS_LOG, Launch, Limits
 from chromiq.wording import counted
 
 Engine = Literal["ai-toolkit", "smoke"]
 _MOST_STEPS_LOST = 500
-_OUR_FILES = (
+_OTHER_FILES = (
     RUN_FILE,
-    "events.jsonl",
-    "log.txt",
-    "launched.yaml",
-    "loss_log.db",
+    EVENTS_FILE,
+    TENSORBOARD_FOLDER,
+    LOG_FILE,
+    LOSS_LOG,
+    TORN_PREFIX,
+    ai_toolkit.LAUNCHED_FILE,
+    ai_toolkit.JOB_DATABASE,
     "samples",
     "config.yaml",
     "optimizer.pt",
-    "tensorboard",
 )
+"""What else is in a run folder; AI-Toolkit takes all that begins with the run's name for checkpoints."""
 # AI-Toolkit ignores checkpoints whose path holds one of these, unless the run's name does too.
 _IGNORED = ("_LoRA", "_refiner", "_t2i", "_cn")
 
@@ -306,7 +315,7 @@ def _run_findings(job: Job) -> list[Finding]:
     """What AI-Toolkit would trip over when it looks for the checkpoints of a run."""
     findings = []
     name, run = job.config.name, job.run_folder
-    taken = [file for file in _OUR_FILES if file.startswith(name)]
+    taken = [file for file in _OTHER_FILES if file.startswith(name)]
     if taken:
         message = f"{taken[0]} begins with the run's name {name!r}, so the trainer takes it for a checkpoint"
         findings.append(Finding("run.name", str(run), message, "Rename the run."))

@@ -221,7 +221,13 @@ def test_a_seed_that_the_trainer_would_drop_is_refused(trainer, config, monkeypa
 
 @pytest.mark.parametrize(
     ("name", "folder", "code"),
-    [("log", "runs", "run.name"), ("e", "runs", "run.name"), ("lab", "shop_cn/runs", "run.path")],
+    [
+        ("log", "runs", "run.name"),
+        ("e", "runs", "run.name"),
+        ("job", "runs", "run.name"),
+        ("torn", "runs", "run.name"),
+        ("lab", "shop_cn/runs", "run.path"),
+    ],
 )
 def test_run_names_and_paths_that_break_resuming_are_refused(trainer, dataset, name, folder, code):
     trainer("good")

@@ -17,7 +17,7 @@ _AFTER_NAME = re.compile(
     r"(?:_LoRA|_refiner|_adapter|_t2i|_cn|_clip|_ip)?(?:_(\d{9}))?(?:_high_noise|_low_noise)?"
 )
 _FOLDER_METADATA = "aitk_meta.yaml"
-_TORN_PREFIX = "torn-"
+TORN_PREFIX = "torn-"
 
 
 def find_checkpoints(run: Path, name: str) -> list[Path]:
@@ -86,7 +86,7 @@ def set_torn_aside(run: Path, name: str) -> list[Path]:
         Their new paths.
     """
     torn = [path for path in find_checkpoints(run, name) if not is_whole(path)]
-    return [path.rename(path.with_name(_TORN_PREFIX + path.name)) for path in torn]
+    return [path.rename(path.with_name(TORN_PREFIX + path.name)) for path in torn]
 
 
 def _metadata(path: Path) -> dict[str, str] | None:
