@@ -177,7 +177,7 @@ def tags(path: Path) -> dict[str, Any]:
 
 cjpeg = partial(foreign.cjpeg, pixels=OFF, quality=95)
 tiff = partial(foreign.tiff, OFF)
-two_pictures = partial(foreign.two_pictures, pixels=OFF, quality=95, subsampling=0)
+two_images = partial(foreign.two_images, pixels=OFF, quality=95, subsampling=0)
 gain_map = partial(foreign.gain_map, pixels=OFF, quality=95, subsampling=0)
 
 
@@ -257,7 +257,7 @@ def kept_tags(*names: str) -> Callable[[Run], str]:
 
 
 def no_old_pictures(run: Run) -> str:
-    """Whether thumbnails, previews, gain maps and second pictures are gone with their tags."""
+    """Whether thumbnails, previews, gain maps and secondary images are gone with their tags."""
     old = {
         "IFD1:ThumbnailImage",
         "Photoshop:PhotoshopThumbnail",
@@ -340,7 +340,9 @@ def _camera_adobe(path: Path) -> None:
 def _thumbnails(path: Path) -> None:
     cjpeg("-sample", "1x1")(path)
     foreign.add_thumbnail(path, OFF, "-Make=Camera")
-    path.write_bytes(foreign.behind_first(path.read_bytes(), foreign.photoshop_segment(foreign.PHOTOSHOP)))
+    path.write_bytes(
+        foreign.after_first_segment(path.read_bytes(), foreign.photoshop_segment(foreign.PHOTOSHOP))
+    )
 
 
 def _motion(path: Path) -> None:
@@ -447,7 +449,7 @@ FAULTS = [
         no_old_pictures,
         foreign.by_djpeg,
     ),
-    Fault("9", "two-picture MPO", "a.jpg", two_pictures, no_old_pictures, foreign.by_djpeg),
+    Fault("9", "two-image MPO", "a.jpg", two_images, no_old_pictures, foreign.by_djpeg),
     Fault("9", "Ultra HDR JPEG with a gain map", "a.jpg", gain_map, no_old_pictures, foreign.by_djpeg),
     Fault("9", "motion photo", "a.jpg", _motion, no_old_pictures, foreign.by_djpeg),
     Fault(

@@ -1,4 +1,4 @@
-"""Photos as other programs write them: every format and feature, made by tools that are not chromiq's.
+"""Photos of every format and feature, written by other programs.
 
 A case whose tool is missing is left out by `pytest.skip`. Pixels are drawn, so nothing is stored here.
 """
@@ -83,7 +83,7 @@ def ppm(pixels: np.ndarray) -> bytes:
 
 
 def by_pillow(path: Path) -> np.ndarray:
-    """Pixels by Pillow, its first picture."""
+    """Pixels of the first image, by Pillow."""
     with Image.open(path) as image:
         return np.asarray(image)
 
@@ -115,7 +115,7 @@ def by_libtiff(path: Path) -> np.ndarray:
 
 
 def by_imagemagick(path: Path) -> np.ndarray:
-    """Pixels by ImageMagick at 16 bits; 8-bit values come spread over the range."""
+    """Pixels by ImageMagick at 16 bits; 8-bit values are scaled to 16."""
     data = ran(tool("convert"), "-quiet", f"{path}[0]", "-alpha", "off", "-depth", "16", "rgb:-")
     return np.frombuffer(data, "<u2").reshape(HEIGHT_PX, WIDTH_PX, 3)
 
@@ -134,8 +134,8 @@ def segment(number: int, payload: bytes) -> bytes:
     return bytes([0xFF, 0xE0 + number]) + struct.pack(">H", len(payload) + 2) + payload
 
 
-def behind_first(data: bytes, more: bytes) -> bytes:
-    """A JPEG with bytes put behind its first segment, JFIF's."""
+def after_first_segment(data: bytes, more: bytes) -> bytes:
+    """A JPEG with bytes inserted after its first segment, JFIF."""
     at = 4 + int.from_bytes(data[4:6])
     return data[:at] + more + data[at:]
 
@@ -159,7 +159,7 @@ def add_thumbnail(path: Path, pixels: np.ndarray, *options: str) -> None:
 
 
 def without_app14(path: Path) -> None:
-    """Take a JPEG's Adobe segment away."""
+    """Remove the Adobe segment of a JPEG."""
     data = path.read_bytes()
     at = data.index(b"\xff\xee")
     path.write_bytes(data[:at] + data[at + 2 + int.from_bytes(data[at + 2 : at + 4]) :])
@@ -181,7 +181,7 @@ def pillow(image: Image.Image, **options: object) -> Callable[[Path], None]:
 
 
 def stored(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Upright pixels as a file of an orientation has them, by the EXIF standard's table."""
+    """Upright pixels in a stored orientation, by the table of the EXIF standard."""
     undo = {
         1: lambda a: a,
         2: lambda a: a[:, ::-1],
@@ -196,7 +196,7 @@ def stored(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def turned_tiff(orientation: int, pixels: np.ndarray = PHOTO) -> Callable[[Path], None]:
-    """A TIFF that lies on its side or head."""
+    """A TIFF with an orientation."""
     return tiff(stored(pixels, orientation), compression="lzw", extratags=[(274, "H", 1, orientation, True)])
 
 
@@ -214,7 +214,7 @@ def _documented_tiff(path: Path) -> None:
 def _documented_jpeg(path: Path) -> None:
     cjpeg("-sample", "1x1")(path)
     add_thumbnail(path, PHOTO, "-Make=Camera", "-GPSLatitude=10.5", "-GPSLatitudeRef=N")
-    path.write_bytes(behind_first(path.read_bytes(), xmp_segment(XMP) + photoshop_segment(PHOTOSHOP)))
+    path.write_bytes(after_first_segment(path.read_bytes(), xmp_segment(XMP) + photoshop_segment(PHOTOSHOP)))
 
 
 def _documented_png(path: Path) -> None:
@@ -246,15 +246,15 @@ def _appended(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"\0\0\0\x18ftypmp42" + bytes(500))
 
 
-def two_pictures(path: Path, pixels: np.ndarray = PHOTO, **options: int) -> None:
+def two_images(path: Path, pixels: np.ndarray = PHOTO, **options: int) -> None:
     """An MPO, as phones write it."""
     image = Image.fromarray(pixels)
     image.save(path, format="MPO", save_all=True, append_images=[image], **{"quality": 92, **options})
 
 
 def gain_map(path: Path, pixels: np.ndarray = PHOTO, **options: int) -> None:
-    """A JPEG with a gain map, as Ultra HDR: a second picture, and XMP that names it."""
-    two_pictures(path, pixels, **options)
+    """A JPEG with a gain map, as Ultra HDR: a second image, and XMP that refers to it."""
+    two_images(path, pixels, **options)
     data = path.read_bytes()
     path.write_bytes(data[:2] + xmp_segment(XMP) + data[2:])
 
@@ -274,7 +274,7 @@ def _cmyk_without_app14(path: Path) -> None:
 
 
 def two_directories(path: Path, pixels: np.ndarray = PHOTO) -> None:
-    """A TIFF with a reduced picture behind it."""
+    """A TIFF with a reduced image as second directory."""
     with tifffile.TiffWriter(path) as file:
         file.write(pixels, photometric="rgb", compression="zlib")
         file.write(np.ascontiguousarray(pixels[::4, ::4]), photometric="rgb", subfiletype=1)
@@ -287,7 +287,7 @@ def _sub_directory(path: Path) -> None:
 
 
 def _tiffcp(*options: str) -> Callable[[Path], None]:
-    """A TIFF by libtiff's own program, which shares JPEG tables and names no sampling."""
+    """A TIFF by libtiff's own program, which shares JPEG tables and omits the sampling tag."""
 
     def make(path: Path) -> None:
         plain = path.with_suffix(".plain.tif")
@@ -299,7 +299,7 @@ def _tiffcp(*options: str) -> Callable[[Path], None]:
 
 
 def _overlong_strip(path: Path) -> None:
-    """As tificc of Little CMS writes it: the last strip is as long as all others."""
+    """As written by tificc of Little CMS: the last strip is padded."""
     import zlib
 
     rows = [PHOTO[:80], np.concatenate([PHOTO[80:], np.zeros((40, WIDTH_PX, 3), np.uint8)])]
@@ -359,7 +359,7 @@ CASES = [
     Case("JPEG, stored as RGB", ".jpg", cjpeg("-rgb"), by_djpeg),
     Case("JPEG, fill bytes", ".jpg", _filled_jpeg, by_djpeg),
     Case("JPEG, EXIF, GPS, IPTC, XMP, clipping path, thumbnails", ".jpg", _documented_jpeg, by_djpeg),
-    Case("JPEG, two images (MPO)", ".jpg", two_pictures, by_djpeg),
+    Case("JPEG, two images (MPO)", ".jpg", two_images, by_djpeg),
     Case("JPEG, gain map (Ultra HDR)", ".jpg", gain_map, by_djpeg),
     Case("JPEG, video after it (motion photo)", ".jpg", _appended, by_djpeg),
     Case("JPEG, CMYK with APP14", ".jpg", _cmyk_jpeg, by_pillow),

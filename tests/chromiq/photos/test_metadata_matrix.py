@@ -11,7 +11,7 @@ from foreign_photos import (
     PHOTOSHOP,
     XMP,
     add_thumbnail,
-    behind_first,
+    after_first_segment,
     cjpeg,
     exiftool,
     photoshop_segment,
@@ -51,7 +51,7 @@ def documented_jpeg(path):
     add_thumbnail(path, PHOTO, *WORDS, *DOTS, "-Comment=a comment", "-Ducky:Quality=60")
     profile = segment(2, b"ICC_PROFILE\0\1\1" + PROFILE)
     segments = xmp_segment(XMP) + photoshop_segment(PHOTOSHOP + PATH) + profile
-    path.write_bytes(behind_first(path.read_bytes(), segments))
+    path.write_bytes(after_first_segment(path.read_bytes(), segments))
 
 
 def documented_tiff(pixels):

@@ -10,7 +10,7 @@ from foreign_photos import (
     ALPHA,
     PHOTO,
     add_thumbnail,
-    behind_first,
+    after_first_segment,
     cjpeg,
     ran,
     segment,
@@ -35,7 +35,7 @@ def profile_twice(data):
     """As in Pillow's pull request 4613: once in its place, once after the frame header."""
     frame = data.index(b"\xff\xc0")
     behind = frame + 2 + int.from_bytes(data[frame + 2 : frame + 4])
-    return behind_first(data[:behind] + icc(SRGB, 1, 1) + data[behind:], icc(SRGB, 1, 1))
+    return after_first_segment(data[:behind] + icc(SRGB, 1, 1) + data[behind:], icc(SRGB, 1, 1))
 
 
 def extended_xmp(data):
@@ -53,7 +53,7 @@ def extended_xmp(data):
         for at in range(0, len(depth), 60_000)
     ]  # fmt: skip
     segments = [xmp_segment(note), *(segment(1, part) for part in parts)]
-    return behind_first(data, b"".join(segments))
+    return after_first_segment(data, b"".join(segments))
 
 
 HALF = len(SRGB) // 2
@@ -64,15 +64,18 @@ JPEGS = {
         lambda d: d[:4] + struct.pack(">H", 20) + d[6:20] + b"AMPF" + d[20:],
         set(),
     ),
-    "zeros between segments": (lambda d: behind_first(d, bytes(8)), set()),
+    "zeros between segments": (lambda d: after_first_segment(d, bytes(8)), set()),
     "many fill bytes before the end": (lambda d: d[:-2] + b"\xff" * 9 + d[-2:], set()),
     "a profile twice, once behind the frame": (profile_twice, set()),
     "a profile's parts out of order": (
-        lambda d: behind_first(d, icc(SRGB[HALF:], 2, 2) + icc(SRGB[:HALF], 1, 2)),
+        lambda d: after_first_segment(d, icc(SRGB[HALF:], 2, 2) + icc(SRGB[:HALF], 1, 2)),
         set(),
     ),
-    "a profile's parts numbered from 0": (lambda d: behind_first(d, icc(SRGB, 0, 1)), set()),
-    "Photoshop's Ducky": (lambda d: behind_first(d, segment(12, b"Ducky\0\1\0\4\0\0\0\x3c\0\0")), set()),
+    "a profile's parts numbered from 0": (lambda d: after_first_segment(d, icc(SRGB, 0, 1)), set()),
+    "Photoshop's Ducky": (
+        lambda d: after_first_segment(d, segment(12, b"Ducky\0\1\0\4\0\0\0\x3c\0\0")),
+        set(),
+    ),
     "extended XMP": (extended_xmp, {"extended XMP"}),
 }
 
