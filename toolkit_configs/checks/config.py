@@ -19,8 +19,7 @@ from chromiq.toolkit_configs.checks.machine import DiskNeed, disk_findings, disk
 from chromiq.toolkit_configs.checks.settings import edit_model_findings, setting_findings
 from chromiq.toolkit_configs.render.memory import MemoryEstimate, estimate_memory
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
-from chromiq.toolkit_configs.schema.config_file import read_config_file
-from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, name_fault
+from chromiq.toolkit_configs.schema.trainer_job import Job, examine_job, name_fault
 from chromiq.wording import counted
 
 _WEIGHT_FILES = (
@@ -107,15 +106,10 @@ def examine_config(
     Args:
         offline: do not ask the hub for access to the base model.
     """
-    read = read_config_file(path)
-    findings = list(read.findings)
-    if not isinstance(read.document, dict):
-        return ConfigReport(tuple(findings or job_of(read.document, path.name)[1]))
-    job, wrong = job_of(read.document, path.name)
-    findings += wrong
+    job, findings = examine_job(path)
     if job is None or not job.trains:
         return ConfigReport(tuple(findings), job)
-    findings += key_findings(read.document, path.name)
+    findings += key_findings(job.document, path.name)
     where = path.name
     found, data = data_findings(job, where, on_progress)
     first = next(iter(data.sizes), None)

@@ -10,7 +10,6 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,24 +38,16 @@ for _handler in (ConfigLoader, ConfigDumper):
     _handler.add_implicit_resolver(FLOAT_TAG, _EXPONENT, list("-+0123456789"))
 
 
-@dataclass(frozen=True)
-class ConfigFile:
-    """A config file as read.
-
-    Attributes:
-        document: the value, with variables and ``[name]`` replaced; None if the file cannot be read.
-    """
-
-    document: Any
-    findings: tuple[Finding, ...] = ()
-
-
-def read_config_file(path: Path, environment: Mapping[str, str] | None = None) -> ConfigFile:
-    """Read a config file and name all that is wrong with its text.
+def read_config_file(path: Path, environment: Mapping[str, str] | None = None) -> tuple[Any, list[Finding]]:
+    """Read a config file.
 
     Args:
         path: YAML or JSON, by its suffix.
         environment: replaces ``${VARIABLE}``; the process's own if not given.
+
+    Returns:
+        The value, with variables and ``[name]`` replaced, or None if the file cannot be read; and all that is
+        wrong with its text.
     """
     where = path.name
     try:
@@ -65,10 +56,10 @@ def read_config_file(path: Path, environment: Mapping[str, str] | None = None) -
         parsed, missing = _parse(text, is_json, os.environ if environment is None else environment)
     except OSError as error:
         message = f"cannot be read: {error.strerror}"
-        return ConfigFile(None, (Finding("config.unreadable", str(path), message, "Check the path."),))
+        return None, [Finding("config.unreadable", str(path), message, "Check the path.")]
     except ValueError as error:
         message = f"cannot be read: {error}"
-        return ConfigFile(None, (Finding("config.unreadable", str(path), message, "Fix the file."),))
+        return None, [Finding("config.unreadable", str(path), message, "Fix the file.")]
     findings = [
         Finding(
             "config.variable",
@@ -87,7 +78,7 @@ def read_config_file(path: Path, environment: Mapping[str, str] | None = None) -
     document, failed = _with_name(parsed)
     if failed:
         findings.append(Finding("config.value", where, failed, "Put the value in quotes."))
-    return ConfigFile(document, tuple(findings))
+    return document, findings
 
 
 def dump_config(document: Any, *, as_json: bool = False) -> str:

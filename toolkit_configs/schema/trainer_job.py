@@ -305,11 +305,11 @@ def examine_job(path: Path) -> tuple[Job | None, list[Finding]]:
         does not depend on them can still be checked, or None if the file holds no process; and all that the
         trainer would fail at.
     """
-    read = read_config_file(path)
-    if read.document is None and read.findings:
-        return None, list(read.findings)
-    job, findings = job_of(read.document, path.name)
-    return job, [*read.findings, *findings]
+    document, unreadable = read_config_file(path)
+    if document is None and unreadable:
+        return None, unreadable
+    job, findings = job_of(document, path.name)
+    return job, [*unreadable, *findings]
 
 
 def job_of(document: Any, where: str) -> tuple[Job | None, list[Finding]]:

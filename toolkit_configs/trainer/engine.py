@@ -130,10 +130,9 @@ def write_launched(launch: Launch) -> Path:
     """
     kept = bounded_environment(launch.job.process.device)
     environment = {name: value for name, value in os.environ.items() if name not in kept}
-    read = read_config_file(launch.config, environment)
-    document = read.document
+    document, findings = read_config_file(launch.config, environment)
     if document is None:
-        raise_findings(read.findings, str(launch.config))
+        raise_findings(findings, str(launch.config))
     process = document["config"]["process"][0]
     if launch.job.trains:
         process["logging"] = {**(process.get("logging") or {}), "use_ui_logger": True, "log_every": 1}

@@ -134,7 +134,7 @@ def bases(folder):
     others = os.environ.get("CHROMIQ_OTHER_CONFIGS")
     examples = sorted((toolkit_folder() / "config" / "examples").rglob("*.y*ml"))
     for path in [*examples, *(sorted(Path(others).iterdir()) if others else ())]:
-        document = read_config_file(path).document
+        document, _ = read_config_file(path)
         if document is None:
             continue  # the OmniGen2 example has a quote too few: AI-Toolkit cannot read it either
         process = document["config"]["process"][0]
