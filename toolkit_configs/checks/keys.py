@@ -62,10 +62,9 @@ _PLACES = {
 
 
 def key_findings(document: Mapping[str, Any], where: str) -> list[Finding]:
-    """What the trainer would ignore, or read as something else, in a config."""
-    config = mapping_or_empty(document.get("config"))
-    processes = config.get("process")
-    process = mapping_or_empty(processes[0] if isinstance(processes, list) and processes else None)
+    """What the trainer would ignore, or read as something else, in a config with a process."""
+    config = document["config"]
+    process = config["process"][0]
     findings = [
         _unknown(f"{where}: {prefix}{key}", str(key), known)
         for keys, known, prefix in ((document, _TOP_KEYS, ""), (config, _CONFIG_KEYS, "config."))

@@ -22,7 +22,7 @@ from chromiq.toolkit_configs.render.job import substituted
 from chromiq.toolkit_configs.render.settings import Setting, assign
 from chromiq.toolkit_configs.schema.config_file import ConfigLoader, dump_config, is_json_file
 from chromiq.toolkit_configs.schema.rendered_job import RenderedDataset
-from chromiq.toolkit_configs.schema.trainer_job import Job, examine_job, name_fault, rename_run
+from chromiq.toolkit_configs.schema.trainer_job import Job, name_fault, read_job, rename_run
 
 _NUMBERED = ("control_path_1", "control_path_2", "control_path_3")
 _YAML_WIDTH = 4096
@@ -66,9 +66,7 @@ def adapt_config(
             path holds what AI-Toolkit replaces.
         UsageError: if chromiq builds no data for the config's model, or a setting is not known.
     """
-    job, findings = examine_job(config)
-    raise_findings(findings, str(config))
-    assert job is not None  # without findings there is one
+    job = read_job(config)
     if not job.trains:
         raise UsageError(
             f"{config}: a process {job.process.type!r} of a job {job.job!r} trains no edit model."
