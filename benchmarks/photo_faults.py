@@ -406,7 +406,7 @@ FAULTS = [
         "TIFF with a profile that can only be read",
         "a.tif",
         tiff(iccprofile=_SCANNER),
-        warned("not written into"),
+        warned("no transform from Lab"),
         by_tifffile(),
     ),
     Fault(
@@ -414,7 +414,7 @@ FAULTS = [
         "JPEG with a profile that can only be read",
         "a.jpg",
         lambda path: Image.fromarray(OFF).save(path, quality=97, subsampling=0, icc_profile=_SCANNER),
-        warned("not written into"),
+        warned("no transform from Lab"),
         lambda path: np.asarray(Image.open(path)),
     ),
     Fault(
@@ -422,7 +422,7 @@ FAULTS = [
         "PNG with a profile that can only be read",
         "a.png",
         lambda path: Image.fromarray(OFF).save(path, icc_profile=_SCANNER),
-        warned("not written into"),
+        warned("no transform from Lab"),
         lambda path: np.asarray(Image.open(path).convert("RGB")),
     ),
     Fault(

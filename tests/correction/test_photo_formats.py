@@ -44,7 +44,7 @@ def adobe(rgb):
 
 
 def only_a2b(profile_of=None):
-    """A profile of a lookup table that can be read but not written into, as of cameras and scanners."""
+    """A lookup table profile without a transform from Lab, as of cameras and scanners."""
     steps = np.linspace(0, 1, 9)
     red, green, blue = np.meshgrid(steps, steps, steps, indexing="ij")
     grid = (np.stack([red, green, blue], axis=-1).reshape(-1, 3) * 255).round().astype(np.uint8)
