@@ -332,14 +332,10 @@ def trims(
     found[: max(body.head.chin, 0)] = found[max(end, 0) :] = False
     found[found] = _to_nearest(body.lab[found] * LAB_WEIGHTS, colours) < TUNING.trims_same_lab
     count, parts = cv2.connectedComponents(found.astype(np.uint8))
-    depth_px = cv2.distanceTransform(found.astype(np.uint8), cv2.DIST_L2, 3)
-    beside = dilated(mask, 5)
-    for index in range(1, count):
-        part = parts == index
-        thin = depth_px[part].max() < TUNING.trims_half_width_heads * head_px
-        small = part.sum() < TUNING.trims_least_px
-        if small or not thin or part[beside].sum() < TUNING.trims_beside * part.sum():
-            found[part] = False
+    wide = opened(found, 2 * round(TUNING.trims_half_width_heads * head_px) + 1)
+    beside = found & dilated(mask, 5)
+    size, wide_px, beside_px = (np.bincount(parts[part], minlength=count) for part in (found, wide, beside))
+    found &= ((size >= TUNING.trims_least_px) & (wide_px == 0) & (beside_px > 0))[parts]
     enough = found.sum() <= TUNING.trims_most_share * len(rare) / len(pixels) * mask.sum()
     return found if enough else nothing
 

@@ -329,7 +329,6 @@ class ClassicTuning:
     trims_most_share: float = _tuned(2.5, "ratio", _REAL2, "of a trim's share when worn to that when flat")
     trims_above_hem_heads: float = _tuned(0.15, "heads", _REAL2, "a trim ends so far above the hem")
     trims_half_width_heads: float = _tuned(0.14, "heads", _REAL2, "a trim is thinner")
-    trims_beside: float = _tuned(0.15, "share of trim", _REAL2, "so much lies along the cloth")
 
     # Several people.
     people_least_area: float = _tuned(
