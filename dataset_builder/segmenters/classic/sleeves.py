@@ -112,7 +112,9 @@ def cloth_on_arms(
     if own:  # below the chest they may lie before the trunk, and are the garment's there too
         above, below = (body.head.chin_row(heads) for heads in TUNING.sleeves_chest_in_heads)
         trunk[:above] = trunk[below:] = False
-    if min(arms.sum(), trunk.sum()) < TUNING.sleeves_min_px:
+    beside = body.person & (aside > TUNING.sleeves_arm)
+    bare = arms.sum() < TUNING.sleeves_least_covered * beside[first:last].sum()
+    if bare or min(arms.sum(), trunk.sum()) < TUNING.sleeves_min_px:
         return None
     of_trunk, of_arms = (body.likeness_to_parts(body.lab[sample]) for sample in (trunk, arms))
     ratio = cv2.GaussianBlur(of_trunk - of_arms, (0, 0), 1.5)

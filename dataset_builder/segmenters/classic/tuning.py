@@ -300,6 +300,7 @@ class ClassicTuning:
         (0.55, 1.5), "heads below the chin", _REAL, "rows of the chest"
     )
     sleeves_min_px: int = _tuned(200, "px at work size", _REAL, "least sample")
+    sleeves_least_covered: float = _tuned(0.5, "share of arms", _REAL2, "with less cloth an arm is bare")
     sleeves_distinct: Mapping[bool, tuple[float, float]] = _tuned(
         {True: (0.0, 0.8), False: (0.5, 0.9)},
         "log likelihood ratio, share",

@@ -6,9 +6,9 @@ import pytest
 
 from chromiq.colour import srgb_to_lab
 from chromiq.dataset_builder.segmenters import SegmentationTask
-from chromiq.dataset_builder.segmenters.classic.body import find_body
+from chromiq.dataset_builder.segmenters.classic.body import Body, ColourModel, Head, find_body
 from chromiq.dataset_builder.segmenters.classic.segmenter import segment_garment
-from chromiq.dataset_builder.segmenters.classic.sleeves import is_sleeveless, sides_alike
+from chromiq.dataset_builder.segmenters.classic.sleeves import cloth_on_arms, is_sleeveless, sides_alike
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.sample_catalogue.catalogue import draw_pair
 
@@ -115,3 +115,21 @@ def test_cloth_of_nearly_the_colour_of_the_face_is_cloth_where_skin_is_rare(inde
     recoloured = pair.on_model.copy()
     recoloured[pair.on_model_mask] = np.clip(0.8 * face + 0.5 * (cloth - cloth.mean(axis=0)), 0, 255)
     assert overlap(found(pair, recoloured), pair.on_model_mask) > 0.75
+
+
+@pytest.mark.parametrize(("covered", "is_found"), [(0.3, False), (0.9, True)])
+def test_only_arms_that_are_mostly_covered_wear_another_cloth(covered, is_found):
+    rng = np.random.default_rng(0)
+    lab = np.full((200, 200, 3), (95, 0, 0), np.float32)
+    person = np.zeros((200, 200), bool)
+    person[40:180, 40:160] = True
+    lab[person] = (40, 30, -30)
+    for columns in (slice(40, 58), slice(142, 160)):
+        lab[40:180, columns] = (65, 15, 20)
+        lab[40 : 52 + int(64 * covered), columns] = (30, 0, 0)
+    lab += rng.normal(0, 1, lab.shape)
+    face = ColourModel.of(rng.normal((65, 15, 20), 2, (500, 3)).astype(np.float32), (30, 4, 4))
+    body = Body(lab.astype(np.float32), person, Head(12, 40), face)
+    gilet = outline(TRUNK)
+    arms = cloth_on_arms(body, "upper", np.full((*gilet.shape, 3), (40, 30, -30), np.float32), gilet)
+    assert (arms is not None) == is_found

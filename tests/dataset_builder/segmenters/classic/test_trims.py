@@ -44,6 +44,11 @@ def test_a_collar_of_a_rare_colour_of_the_still_life_is_found():
     assert not both[~expected].any()
 
 
+def test_stripes_that_hang_together_are_found_though_little_of_them_touches_the_shirt():
+    stripes = [(slice(41, 50), slice(30, 33)), (slice(41, 43), slice(30, 70))]
+    assert all(found(flat(rows=2), stripes)[stripe].mean() > 0.6 for stripe in stripes)
+
+
 @pytest.mark.parametrize(
     ("still_life", "stripe", "colour"),
     [
