@@ -30,7 +30,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from chromiq.colour import linear_to_srgb, srgb_to_lab, srgb_to_linear
+from chromiq.colour import lab_to_srgb, linear_to_srgb, srgb_to_lab, srgb_to_linear
 from chromiq.dataset_builder.degrade import Style, degrade
 from chromiq.dataset_builder.inputs.labels import read_garments
 from chromiq.dataset_builder.inputs.pairs import find_pairs
@@ -136,6 +136,14 @@ def exposed(gains: tuple[float, float, float], case: Case) -> tuple[RgbImage, Bo
     return (linear_to_srgb(np.clip(linear, 0, 1)) * 255).round().astype(np.uint8), case.truth
 
 
+def with_coloured_wall(case: Case) -> tuple[RgbImage, BoolMask]:
+    """A pink wall in white light: what looks like a cast and is none."""
+    lab = srgb_to_lab(case.on_model)
+    person = foreground(*background_distance(lab)) | case.truth
+    pink = lab_to_srgb(lab + np.array([-4, 14, 8], np.float32))
+    return np.where(person[..., None], case.on_model, pink), case.truth
+
+
 def colour_error(style: Style, case: Case) -> tuple[RgbImage, BoolMask]:
     """A colour error on the garment, as `chromiq correct` meets it."""
     rng = np.random.default_rng([1, *case.name.encode()])
@@ -184,6 +192,10 @@ CHANGES: dict[str, Change] = {
     "JPEG at quality 60": compressed,
     "0.7 stops darker": partial(exposed, (0.6, 0.6, 0.6)),
     "warm light": partial(exposed, (1.1, 1.0, 0.8)),
+    "tungsten light": partial(exposed, (1.0, 0.74, 0.46)),
+    "blue light": partial(exposed, (0.65, 0.77, 1.0)),
+    "green light": partial(exposed, (0.86, 1.0, 0.88)),
+    "a pink wall": with_coloured_wall,
     "without a head": without_head,
     "a shadow on the wall": with_wall_shadow,
     "an arm before the garment": with_arm_before_it,

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from chromiq.colour import srgb_to_lab
+from chromiq.colour import bytes_to_linear, linear_to_srgb, srgb_to_lab
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
 _WORK_HEIGHT_PX = 400
@@ -17,6 +17,8 @@ _FADED_SHARE = 0.65
 _WIDE_PX = 13
 _MIN_PART = 0.03
 _SAME_WALL_LAB, _LEAST_CURVED_LAB = 8.0, 2.5
+# Lab lightness and chroma of a wall by which the light is judged.
+_LIGHT_WALL, _LEAST_CAST, _MOST_CAST = 60.0, 2.0, 30.0
 _MIN_WALL_PX, _MOST_WALL_PX = 50, 8_000
 
 
@@ -58,13 +60,8 @@ def background_distance(lab: FloatImage, *, curved: bool = False) -> tuple[Float
     Returns:
         ``(H, W)`` float32 Euclidean Lab distance, and the distance beyond which a pixel is no background.
     """
-    band = max(2, round(0.02 * min(lab.shape[:2])))
-    border = np.ones(lab.shape[:2], bool)
-    border[band:-band, band:-band] = False
-    # Cloth or a body may touch any border: the commonest colour among the border's is the background's.
-    colour = _commonest(lab[border])
-    near_colour = border.copy()
-    near_colour[border] = np.linalg.norm(lab[border] - colour, axis=1) < _SAME_WALL_LAB
+    border = _border(lab)
+    near_colour = _wall(lab, border)
     distance = _length(apart_from_surface(lab, near_colour, degree=1))
     threshold = float(np.clip(3 * np.percentile(distance[near_colour], 90), 1.2, 10))
     for _ in range(2 if curved else 0):
@@ -81,6 +78,46 @@ def background_distance(lab: FloatImage, *, curved: bool = False) -> tuple[Float
         spread = distance[border & wall]
         threshold = min(threshold, max(3 * float(np.percentile(spread, 80)), _LEAST_CURVED_LAB))
     return distance, threshold
+
+
+def without_cast(photo: RgbImage) -> RgbImage:
+    """A photo in the white balance that makes its light wall grey.
+
+    In warm or cool light grey cloth has the colour of skin, and nothing has the still-life's colours.
+
+    Args:
+        photo: ``(H, W, 3)`` uint8 sRGB.
+
+    Returns:
+        The same with each channel of linear light scaled (von Kries); unchanged if the wall is grey already,
+        dark, or of a colour that light hardly has.
+    """
+    lab = srgb_to_lab(photo)
+    wall = _wall(lab, _border(lab))
+    lightness, a, b = np.median(lab[wall], axis=0)
+    if lightness < _LIGHT_WALL or not _LEAST_CAST < np.hypot(a, b) < _MOST_CAST:
+        return photo
+    linear = bytes_to_linear(photo)
+    light = linear[wall].mean(axis=0)
+    neutral = np.clip(linear * (light.mean() / light), 0, 1)
+    return (linear_to_srgb(neutral) * 255).round().astype(np.uint8)
+
+
+def _border(lab: FloatImage) -> BoolMask:
+    band = max(2, round(0.02 * min(lab.shape[:2])))
+    border = np.ones(lab.shape[:2], bool)
+    border[band:-band, band:-band] = False
+    return border
+
+
+def _wall(lab: FloatImage, border: BoolMask) -> BoolMask:
+    """Where the background is seen along the border.
+
+    Cloth or a body may touch any border: the commonest colour among the border's is the background's.
+    """
+    wall = border.copy()
+    wall[border] = np.linalg.norm(lab[border] - _commonest(lab[border]), axis=1) < _SAME_WALL_LAB
+    return wall
 
 
 def apart_from_surface(lab: FloatImage, sample: BoolMask, degree: int) -> FloatImage:

@@ -51,6 +51,7 @@ from chromiq.dataset_builder.segmenters.still_life import (
     grab_cut,
     keep_large_parts,
     still_life_mask,
+    without_cast,
 )
 from chromiq.dataset_builder.segmenters.still_life_match import colour_agreement
 from chromiq.imaging.masks import closed, dilated, eroded, opened
@@ -111,7 +112,8 @@ class Look:
     ) -> None:
         self.part = part
         self.still_life, self.on_model = still_life, on_model
-        self.small_still_life, self.small = _at_work_size(still_life), _at_work_size(on_model)
+        self.small_still_life = _at_work_size(still_life)
+        self.small = without_cast(_at_work_size(on_model))
         self.garment = still_life_mask(self.small_still_life)
         self.still_life_lab = srgb_to_lab(self.small_still_life)
         self.palette = Palette.of(self.still_life_lab, _inside(self.garment))

@@ -2,8 +2,36 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from chromiq.dataset_builder.segmenters.still_life import background_distance, foreground
+from chromiq.colour import linear_to_srgb, srgb_to_lab, srgb_to_linear
+from chromiq.dataset_builder.segmenters.still_life import background_distance, foreground, without_cast
+
+
+def photo_of(wall, cloth=(90, 60, 160)):
+    photo = np.full((80, 60, 3), wall, np.uint8)
+    photo[30:, 20:40] = cloth
+    return photo
+
+
+def in_light(photo, gains):
+    linear = srgb_to_linear(photo.astype(np.float32) / 255) * np.float32(gains)
+    return (linear_to_srgb(linear) * 255).round().astype(np.uint8)
+
+
+@given(st.tuples(*[st.floats(0.8, 1)] * 3))
+def test_the_colour_of_the_light_is_taken_off_a_photo(gains):
+    photo = photo_of((215, 215, 215))
+    lab = srgb_to_lab(without_cast(in_light(photo, gains)))
+    assert np.hypot(*lab[0, 0, 1:]) < 2.5
+    assert np.abs((lab - srgb_to_lab(photo))[50, 30, 1:]).max() < 4
+
+
+@pytest.mark.parametrize("wall", [(215, 215, 215), (60, 50, 40), (240, 120, 90)])
+def test_a_photo_stays_as_it_is_before_a_grey_dark_or_vivid_wall(wall):
+    photo = photo_of(wall)
+    assert without_cast(photo) is photo
 
 
 @pytest.mark.parametrize("curved", [True, False])

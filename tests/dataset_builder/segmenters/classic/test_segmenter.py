@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from places import REAL
 
+from chromiq.colour import linear_to_srgb, srgb_to_linear
 from chromiq.dataset_builder.segmenters import SegmentationTask
 from chromiq.dataset_builder.segmenters.classic.body import find_body
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter, segment_garment
@@ -70,6 +71,17 @@ def test_a_garment_whose_colour_is_off_is_still_found(drawn):
     found = segment_garment(SegmentationTask(pair.still_life, recoloured, pair.garment))
     assert iou(found.mask, pair.on_model_mask) > 0.9
     assert "colour_disagrees" in found.reasons
+
+
+@pytest.mark.parametrize("light", [(1.0, 0.74, 0.46), (0.65, 0.77, 1.0)], ids=["tungsten", "blue"])
+def test_garments_are_found_in_light_of_another_colour(drawn, light):
+    scores = []
+    for pair in drawn[:4]:
+        linear = srgb_to_linear(pair.on_model.astype(np.float32) / 255) * np.float32(light)
+        photo = (linear_to_srgb(linear) * 255).round().astype(np.uint8)
+        found = segment_garment(SegmentationTask(pair.still_life, photo, pair.garment))
+        scores.append(iou(found.mask, pair.on_model_mask))
+    assert min(scores) > 0.9
 
 
 def test_an_empty_photo_gives_an_empty_mask_without_confidence(drawn):
