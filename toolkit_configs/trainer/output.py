@@ -305,9 +305,7 @@ class Watcher:
         step = read_progress(line)
         # The bar shows a new loss beside the count of the step before; the log has both right.
         if step and not self._logs_steps:
-            self._take_logged_steps()
-            if not self._logs_steps:
-                self._take(step)
+            self._take(step)
         saved = read_checkpoint(line, self._launch.name)
         if line.startswith(_TAKES_REQUESTS):
             self.takes_requests = True
@@ -334,7 +332,10 @@ class Watcher:
         if now - self._polled_s < POLL_EVERY_S and not at_once:
             return
         self._polled_s = now
-        self._take_logged_steps()
+        for step in self._log.new():
+            self._logs_steps = True
+            self._last_output_s = now
+            self._take(step)
         for sample in sorted({*self._samples.glob("*.*")} - self._seen):
             self._seen.add(sample)
             self._on_event(Event("sample", {"file": f"samples/{sample.name}", "step": self.step}))
@@ -350,12 +351,6 @@ class Watcher:
             self.warn("stall", hint)
             if self._launch.limits.stop_on_stall and self.may_stop:
                 raise ChromiqError(f"AI-Toolkit was stopped after step {self.step}: {hint}; {self._on_log()}")
-
-    def _take_logged_steps(self) -> None:
-        for step in self._log.new():
-            self._logs_steps = True
-            self._last_output_s = time.monotonic()
-            self._take(step)
 
     def _take(self, event: Event) -> None:
         step, loss = event.values["step"], event.values["loss"]
