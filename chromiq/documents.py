@@ -47,9 +47,8 @@ def load_json(text: str) -> Any:
     {'a': [1, 2]}
     """
     try:
-        return json.loads(
-            text.removeprefix("\ufeff")
-        )  # a byte order mark, as written by some editors on Windows
+        # Some editors on Windows write a byte order mark.
+        return json.loads(text.removeprefix("\ufeff"))
     except RecursionError as error:
         raise ValueError("nested too deep") from error
 
@@ -173,8 +172,10 @@ def validation_findings(error: ValidationError, code: str, file_name: str, hint:
     findings = []
     for fault in error.errors():
         where = f"{file_name}: {'.'.join(map(str, fault['loc'])) or 'the file'}"
-        got = repr(fault.get("input"))[:80]
-        findings.append(Finding(code, where, f"{reason_of(fault)}, got {got}", hint, got=got))
+        # Of what is missing pydantic gives the mapping around it.
+        got = None if fault["type"] == "missing" else repr(fault.get("input"))[:80]
+        message = reason_of(fault) + (f", got {got}" if got else "")
+        findings.append(Finding(code, where, message, hint, got=got))
     return findings
 
 
@@ -187,6 +188,7 @@ _REASONS = {
     "float_type": "must be a number",
     "float_parsing": "must be a number",
     "string_type": "must be text",
+    "path_type": "must be a path",
     "list_type": "must be a list",
     "tuple_type": "must be a list",
     "dict_type": "must hold keys and values",

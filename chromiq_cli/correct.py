@@ -100,7 +100,7 @@ def correct(
         float, _colour_option(min=0, max=1.5, help="How far to correct: 0 is not at all, 1 fully.")
     ] = 1.0,
     min_gain: Annotated[
-        float, _colour_option(min=0, help="Leave a photo alone if it is expected to gain less dE00.")
+        float, _colour_option(min=0, max=100, help="Leave a photo alone if it is expected to gain less dE00.")
     ] = MIN_GAIN,
     force: Annotated[
         bool, _colour_option("--force", help="Correct photos that would be left alone, too.")

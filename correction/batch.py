@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from os.path import abspath
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -292,9 +293,10 @@ def _relative_output(source: Path, pair: PhotoPair) -> Path:
 
     A subfolder named ``on-model`` is left out; a CSV file's photos from elsewhere get no subfolder.
     """
-    root, folder = source if source.is_dir() else source.parent, pair.on_model.absolute().parent
-    is_below = folder.is_relative_to(root.absolute())
-    parts = folder.relative_to(root.absolute()).parts if is_below and ".." not in folder.parts else ()
+    # Unlike resolve(), abspath follows no links: a linked photo keeps the subfolder that it is listed in.
+    root = abspath(source if source.is_dir() else source.parent)  # noqa: PTH100
+    folder = Path(abspath(pair.on_model.parent))  # noqa: PTH100
+    parts = folder.relative_to(root).parts if folder.is_relative_to(root) else ()
     return Path(*(part for part in parts if not FOLDER_NAME.fullmatch(part)), output_name(pair.on_model))
 
 

@@ -134,7 +134,7 @@ def read_decisions(folder: Path, keys: Sequence[str]) -> Decisions:
 def match_key(text: str, keys: Sequence[str]) -> str | None:
     """The key that a text means; None if none or several.
 
-    It is the key itself, or the key in another case, before it was made a file's stem, or as a number.
+    It may be the key itself or in another case, the name that the key was made from, or the same number.
     """
     if text in keys:
         return text

@@ -247,7 +247,7 @@ def _standing(photo: _Photo, made_of: str) -> Correction | None:
     if verify_photo(out) is not None:
         return None  # cut short or spoilt: nobody's work
     what = "changed by hand" if done else "not made by this command"
-    reason = f"kept, because it was {what}; `redo` {photo.key} replaces it"
+    reason = f"kept, because it was {what}; the option redo {photo.key} replaces it"
     return replace(
         done or Correction(str(work.pair.on_model), str(out), False, reason, 0.0, 0.0),
         key=photo.key,

@@ -172,18 +172,19 @@ def _planned(
     answer, doubts = judgement.answer, judgement.doubts
     unchanged = _colours(subject, subject.on_model_lab, options)
     is_target = options.target_lab is not None
-    off = f"the garment was {proposal.gain:.1f} dE00 from the target colour"
     if options.strength == 0:
         return _left_alone("the strength is 0", (), proposal.gain, unchanged)
     if proposal.gain < options.min_gain and not options.force:
         text = "the target colour is there already" if is_target else "no clear colour error"
         # Cut to one decimal, not rounded: 0.97 must not look like the 1 that would have been enough.
         shown = replace(proposal, gain=int(10 * proposal.gain) / 10, remaining=None)
-        plan = _left_alone(f"{text} ({off if is_target else _figures(shown)})", (), proposal.gain, unchanged)
+        said = _off_target(shown) if is_target else _figures(shown)
+        plan = _left_alone(f"{text} ({said})", (), proposal.gain, unchanged)
         undone = _at_strength(proposal, 0).remaining
         return replace(plan, gain_interval=proposal.gain_interval, remaining=undone)
     if answer == "left_alone" and not options.force:
         return _left_alone("", doubts, proposal.gain, unchanged)
+    off = _off_target(proposal)
     proposal = _at_strength(proposal, options.strength)
     figures = (proposal.gain, proposal.gain_interval, proposal.remaining)
     said = off if is_target else _figures(proposal)
@@ -283,6 +284,10 @@ def _left_alone(reason: str, doubts: tuple[Doubt, ...], gain: float, colours: Co
     grave = tuple(doubt for doubt in doubts if doubt.answer == "left_alone")
     said = doubts_said(grave) or reason
     return Plan(None, "left_alone", grave, f"left alone: {said}", gain, colours=colours)
+
+
+def _off_target(proposal: ColourFit) -> str:
+    return f"the garment was {proposal.gain:.1f} dE00 from the target colour"
 
 
 def _figures(proposal: ColourFit) -> str:

@@ -36,7 +36,9 @@ _LEAST_CHROMA, _MOST_FACTOR = 5.0, 2.0
 
 
 def parse_lab(text: str) -> tuple[float, float, float]:
-    """Three numbers separated by semicolons, spaces or commas; beside the first two, a comma may be decimal.
+    """Three numbers separated by semicolons, spaces or commas.
+
+    With semicolons or spaces a comma may be the decimal point.
 
     Raises:
         ValueError: if the text is anything else.

@@ -55,7 +55,7 @@ from chromiq.records import Example, GarmentMask, PhotoPair
 from chromiq.runtime.workers import map_workers
 
 Engine = Callable[[Iterable[PairWork], int], Iterator[PairResult]]
-"""(works, workers) -> their results."""
+"""Builds pairs, all with the same options, with so many workers; yields the results in any order."""
 
 
 @dataclass(frozen=True)
@@ -260,6 +260,7 @@ def build_on_ray(
     it afterwards.
 
     Args:
+        works: pairs, all with the same options.
         workers: actors, each with a segmenter of its own, loaded once.
         gpus_per_worker: the share of a GPU that each takes; 0 for segmenters that need none.
 

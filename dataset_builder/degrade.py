@@ -384,7 +384,7 @@ KINDS: dict[str, Draw] = {
     "uneven_light": uneven_light,
     "one_dye": one_dye,
 }
-"""By name."""
+"""What draws each kind of error, by its name."""
 
 
 def _encoded(rgb: RgbImage) -> FloatImage:

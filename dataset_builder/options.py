@@ -84,7 +84,7 @@ def check_options(options: BuildOptions) -> None:
     model = find_model(options.model)
     if options.variants < 1 or not 0 <= options.held_out < 1 or not 0 <= options.identity_share <= 1:
         raise UsageError(
-            "variants must be at least 1, held_out from 0 to below 1 and identity_share from 0 to 1"
+            "`variants` must be at least 1, `held_out` from 0 to below 1 and `identity_share` from 0 to 1"
         )
     check_templates(model, options.captions)
     if options.loss_mask == "half" and model.has_reference:

@@ -208,7 +208,7 @@ def read_figures(folder: Path, checkpoint: str) -> list[Figure]:
         document = load_json(read_text(path))
         return _of_sweep(document, checkpoint) if path == sweep_file else _of_scores(document)
     except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
         message = f"no scores of {checkpoint} ({reason})"
         hint = "Run chromiq sweep or chromiq evaluate on it, and use that output folder."
         finding = Finding("card.figures", str(path), message, hint)

@@ -61,17 +61,17 @@ class Editable:
     def _bodies(self) -> Sequence[Body]:
         return find_bodies(self.still_life.rgb, self.on_model.rgb)
 
-    def _subject(self, mask: BoolMask) -> Subject:
-        found = GarmentMask(resize_mask(mask, self.on_model.size_wh), 1.0)
+    def _subject(self, mask: BoolMask, source: str) -> Subject:
+        found = GarmentMask(resize_mask(mask, self.on_model.size_wh), 1.0, source=source)
         return Subject(self.still_life, self._still_life_mask, self.on_model, found, self._bodies)
 
-    def judged(self, mask: BoolMask) -> Judgement:
+    def judged(self, mask: BoolMask, source: str) -> Judgement:
         """What speaks against a mask of any size: where it lies and what the photos show there."""
-        return judge(look_at_subject(self._subject(mask)))
+        return judge(look_at_subject(self._subject(mask, source)))
 
-    def corrected(self, mask: BoolMask, options: CorrectionOptions) -> tuple[Plan, bytes | None]:
+    def corrected(self, mask: BoolMask, source: str, options: CorrectionOptions) -> tuple[Plan, bytes | None]:
         """What the correction makes of the photo with a mask, and a preview; None if it stays as it is."""
-        subject = self._subject(mask)
+        subject = self._subject(mask, source)
         plan = plan_correction(subject, options)
         return plan, encoded(corrected_pixels(subject, plan)) if plan.colour_map else None
 

@@ -133,8 +133,8 @@ class Carried:
     def _exif(self) -> bytes | None:
         """EXIF data for a JPEG, PNG or WebP, without the thumbnail.
 
-        Existing EXIF data is patched in place, because maker notes contain offsets into it. It is only
-        rebuilt if the colour space changes.
+        Existing EXIF data is patched in place, because maker notes contain offsets into it. If the
+        colour space changes it is rebuilt without them.
         """
         if not self.source.exif.tags.keys() & ABOUT:
             return None
@@ -160,7 +160,7 @@ class Carried:
         if ORIENTATION in about.tags and about.tags[ORIENTATION].type not in INTEGER_TYPES:
             del about.tags[ORIENTATION]
         if self.to_srgb and EXIF_IFD in about.tags:
-            exif = directory.sub(EXIF_IFD).without(INTEROP_IFD)
+            exif = directory.sub(EXIF_IFD).without(INTEROP_IFD, Tag.MakerNote)  # its offsets no longer fit
             exif.with_short(COLOUR_SPACE_TAG, 1)
             about.tags[EXIF_IFD] = Entry(4, exif)
         return about

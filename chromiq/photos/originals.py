@@ -42,7 +42,7 @@ from chromiq.photos.images import (
     vips_image,
 )
 from chromiq.photos.jpeg_blocks import changed_jpeg
-from chromiq.photos.metadata_names import metadata_names
+from chromiq.photos.metadata_names import COLOUR_CHUNKS, metadata_names
 from chromiq.photos.orientation import turned_back
 from chromiq.photos.reader import open_photo, tiff_page
 from chromiq.photos.tiff import plain_directory, rewritten, tiff_samples, write_tiff
@@ -129,7 +129,9 @@ def write_changed(path: Path, photo: Photo, changed: NDArray[Any], box: Box = WH
         temporary.write_bytes(data)
         after = open_photo(temporary, 1).metadata
     stays = set(metadata_names(after)) - ({"ICC profile"} if after.profile != before.profile else set())
-    names = metadata_names(before)
+    # A profile that is written says the same as these chunks of a PNG.
+    replaced = {kind.decode() for kind in COLOUR_CHUNKS} - stays if after.profile else set()
+    names = [name for name in metadata_names(before) if name not in replaced]
     dropped = [name for name in names if name not in stays]
     if photo.file.format == "JPEG" and (more := bytes_after_jpeg(photo.path)):
         dropped.append(f"{more} bytes after the image")

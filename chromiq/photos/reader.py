@@ -331,8 +331,9 @@ def _header(path: Path, image_format: Format) -> tuple[PhotoFile, int]:
     image = stored_image(path, image_format)
     fields = image.get_fields()
     frames = image.get("n-pages") if "n-pages" in fields else 1
-    if image_format == "PNG" and any(each.kind == b"acTL" for each in metadata.blocks):
-        frames = 2
+    if image_format == "PNG":
+        animation = next((each.payload for each in metadata.blocks if each.kind == b"acTL"), None)
+        frames = frames if animation is None else max(2, int.from_bytes(animation[:4]))
     kind: Kind = "cmyk" if image.interpretation == "cmyk" else "grey" if image.bands < 3 else "rgb"
     if image.format not in {"uchar", "ushort"}:
         raise _unsound("photo.depth", path, f"it holds values of type {image.format}", _EIGHT_OR_16_BITS)

@@ -82,7 +82,7 @@ class Judgement:
     doubts: tuple[Doubt, ...] = ()
 
 
-_DRAW = "Draw the garment white on black, at the photo's size, and pass it as `mask`, or in `masks`."
+_DRAW = "Draw the garment white on black, at the photo's size, and give it with the option mask or masks."
 _SWAP = "Check that the still-life is given first, and that both photos show the same garment."
 
 

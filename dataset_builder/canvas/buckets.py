@@ -50,7 +50,7 @@ def cut_off_wh(size_wh: tuple[int, int], bucket_wh: tuple[int, int]) -> tuple[in
 
 
 def cut_off_text(size_wh: tuple[int, int], bucket_wh: tuple[int, int]) -> str:
-    """The same in words, or nothing.
+    """What is cut off, in words; empty if nothing is.
 
     >>> cut_off_text((1328, 800), (1328, 784)), cut_off_text((1328, 800), (1328, 800))
     ('16 of 800 rows', '')

@@ -35,10 +35,11 @@ _THUMBNAIL_PX = 24
 
 @dataclass(frozen=True)
 class Recorded:
-    """What the manifest says about an example.
+    """An example, and where its garment mask lies.
 
     Attributes:
-        garment_mask: where the garment is on the on-model photo.
+        example: its line of the manifest.
+        garment_mask: the file that shows where the garment is on the on-model photo.
     """
 
     example: Example
@@ -235,7 +236,7 @@ def _same_findings(
         return []
     if np.array_equal(target, control):
         message = "the same pixels as its target, so there is nothing to correct"
-        hint = "This is fine for a share of a dataset; identity_share makes and records such examples."
+        hint = "This is fine for a share of a dataset; `identity_share` makes and records such examples."
         return [Finding("control.same", where, message, hint, "warning")]
     inside = garment if garment is not None else mask > 0.5 if mask is not None else None
     off = _delta_e(target, control, inside)

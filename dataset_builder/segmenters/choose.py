@@ -63,7 +63,7 @@ def resolve_segmenter(name: SegmenterName, models: ModelOptions | None = None) -
     models = models or ModelOptions()
     if name in ("classic", "mediapipe") and models != ModelOptions():
         raise UsageError(
-            f"the segmenter {name} takes no vocabulary, detector, masker, device or dtype; "
+            f"the segmenter {name} takes no `vocabulary`, `detector`, `masker`, `device` or `dtype`; "
             "leave these options out, or use the segmenter grounded-sam2"
         )
     if name == "sam3" and models.detector:

@@ -18,7 +18,7 @@ _WIDE_PX = 13
 _MIN_PART = 0.03
 _SAME_WALL_LAB, _LEAST_CURVED_LAB = 8.0, 2.5
 # Lab lightness and chroma of a wall by which the light is judged.
-_LIGHT_WALL, _LEAST_CAST, _MOST_CAST = 60.0, 2.0, 30.0
+_LIGHT_WALL, _LEAST_CAST, _MOST_CAST = 60.0, 5.0, 30.0
 _MIN_WALL_PX, _MOST_WALL_PX = 50, 8_000
 
 

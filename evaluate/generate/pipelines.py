@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chromiq.errors import AccessError, ChromiqError, Finding, UnsoundError, UsageError
+from chromiq.errors import AccessError, ChromiqError, Finding, OptionError, UnsoundError, UsageError
 from chromiq.evaluate.generate.lora_files import LoraFile, read_lora_file
 from chromiq.models import EditModel, pipeline_of
 from chromiq.progress import silence_model_libraries
@@ -48,7 +48,7 @@ class Loading:
         for option, known in (("dtype", DTYPES), ("offload", OFFLOADS), ("quantize", QUANTIZED)):
             word = getattr(self, option)
             if word is not None and word not in known:
-                raise UsageError(f"{option} {word!r} is unknown. Use one of {', '.join(known)}.")
+                raise OptionError(option, f"{word!r} is unknown. Use one of {', '.join(known)}.")
 
 
 def load_pipeline(model: str, checkpoint: str, loading: Loading, lora: Path | None = None) -> Any:

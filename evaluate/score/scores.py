@@ -132,7 +132,7 @@ def image_findings(
                 findings.append(Finding("score.missing", name, f"no {column} image", "Add it to its folder."))
             elif not register_first and (have := photo_size_wh(paths[name])) != (width_px, height_px):
                 message = f"is {have[0]}x{have[1]}, but its truth is {width_px}x{height_px}"
-                hint = "Generate it at the truth's size, or set register_first."
+                hint = "Generate it at the truth's size, or set `register_first`."
                 findings.append(Finding("score.size", str(paths[name]), message, hint))
     return findings
 

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from chromiq.correction.decisions_csv import read_decisions
-from chromiq.correction.garment_work import GARMENT_MASKS, read_record
+from chromiq.correction.garment_work import GARMENT_MASKS, found_mask_path, read_record
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.results import BatchRun, decide, mask_path, read_run
 from chromiq.dataset_layout import DatasetLayout, read_build_source
@@ -70,6 +70,12 @@ class _Subject:
     back: str
     note: str = ""
     run: BatchRun | None = None
+
+    @property
+    def source(self) -> str:
+        """Where the saved mask comes from, as `GarmentMask.source` has it."""
+        is_edited = self.run is not None and self.saved == found_mask_path(self.folder.path, self.pair.key)
+        return "edited" if is_edited else "given"
 
 
 def _subject(request: Request) -> _Subject:
@@ -187,7 +193,8 @@ async def _check(request: Request) -> Response:
 
 def _checked(request: Request, data: bytes) -> Response:
     mask = mask_of(data, _size_said(data))
-    judgement = parts_of(request).editing.editable(_subject(request).pair).judged(mask)
+    subject = _subject(request)
+    judgement = parts_of(request).editing.editable(subject.pair).judged(mask, subject.source)
     return JSONResponse({"answer": judgement.answer, "doubts": [asdict(doubt) for doubt in judgement.doubts]})
 
 
@@ -205,7 +212,7 @@ def _saved(request: Request, data: bytes) -> Response:
     if subject.run is not None:
         jobs = parts_of(request).jobs
         jobs.request(subject.run, [subject.pair.key])
-    plan, picture = cache.editable(subject.pair).corrected(mask, subject.options)
+    plan, picture = cache.editable(subject.pair).corrected(mask, subject.source, subject.options)
     folder, key = subject.folder, subject.pair.key
     cache.keep_result(folder.path, key, picture)
     etag = _etag(subject.saved)

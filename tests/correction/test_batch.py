@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +11,14 @@ from typer.testing import CliRunner
 
 from chromiq.colour import delta_e_map
 from chromiq.correction import garment_work, results
-from chromiq.correction.batch import BatchInputs, correct_batch
+from chromiq.correction.batch import BatchInputs, _relative_output, correct_batch
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.report import result_words, summary_line
 from chromiq.dataset_builder.inputs.photo_names import PairPattern
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.photos.images import write_mask, write_photo
+from chromiq.records import PhotoPair
 from chromiq_cli.verbs import app
 
 SEGMENTER = ClassicSegmenter()
@@ -266,6 +268,16 @@ def test_found_masks_are_saved_and_an_edited_one_is_used(catalogue):
     write_mask(saved, edited)
     assert run()["1"].mask_confidence == 1
     np.testing.assert_array_equal(pixels(saved)[..., 0] > 127, edited)
+
+
+def test_a_source_above_the_working_folder_keeps_its_subfolders(monkeypatch, tmp_path):
+    shoot, here = tmp_path / "shoot", tmp_path / "here"
+    shoot.mkdir()
+    here.mkdir()
+    monkeypatch.chdir(here)
+    source = Path("../shoot")
+    pair = PhotoPair("1", source / "still-life1.jpg", source / "sub" / "on_model1.jpg")
+    assert _relative_output(source, pair) == Path("sub/on_model1.jpg")
 
 
 def test_the_edge_of_an_edited_mask_is_still_that_of_a_found_one(catalogue):

@@ -206,7 +206,7 @@ def test_the_device_is_the_networks_where_the_segmenter_has_none(chromiq, tmp_pa
     where = ["--segmenter", "classic", "--device", "cpu", "--out", tmp_path / "out.png"]
     lora = ["--method", "lora", "--lora", tmp_path / "none.safetensors"]
     assert chromiq("correct", *photos, *where, *lora)[1]["findings"][0]["code"] == "lora.missing"
-    assert "takes no vocabulary" in chromiq("correct", *photos, *where)[2]
+    assert "takes no --vocabulary" in chromiq("correct", *photos, *where)[2]
 
 
 def test_names_that_the_terminal_has_no_letters_for(tmp_path, monkeypatch):

@@ -202,7 +202,7 @@ def cache_findings(targets: Path, controls: Sequence[Path]) -> list[Finding]:
         stale = _older(targets / name, folders)
         if stale:
             number = counted(len(stale), "encoding")
-            message = f"{number} older than their images, such as {stale[0].name}"
+            message = f"holds {number} made before the image was changed, such as {stale[0].name}"
             hint = "Delete the folder; the trainer makes it again."
             found.append(Finding("dataset.cache", str(targets / name), message, hint))
     return found

@@ -20,7 +20,7 @@ from chromiq.files import sha256_file, sha256_text, write_json
 from chromiq.toolkit_configs.schema.trainer_job import Job
 
 RUN_FILE = "run.json"
-_MOST_SEED = 2**32 - 1
+MOST_SEED = 2**32 - 1
 _PACKAGES = ("torch", "diffusers", "transformers", "peft", "safetensors", "numpy")
 
 # From the start of a run to its trainer's process, at most.
@@ -112,8 +112,8 @@ def read_seed(environment: Mapping[str, str]) -> int | None:
     text = environment.get("SEED")
     if not text:
         return None
-    if not text.isdecimal() or int(text) > _MOST_SEED:
-        raise UsageError(f"SEED={text!r} is not an integer from 0 to {_MOST_SEED}. Change or unset it.")
+    if not text.isdecimal() or int(text) > MOST_SEED:
+        raise UsageError(f"SEED={text!r} is not an integer from 0 to {MOST_SEED}. Change or unset it.")
     return int(text)
 
 

@@ -16,7 +16,15 @@ from typing import Any
 import numpy as np
 
 from chromiq.dataset_builder.canvas.buckets import as_trained, bucket_size_wh
-from chromiq.errors import Finding, InterruptedRunError, OptionError, UnsoundError, UsageError, raise_findings
+from chromiq.errors import (
+    ChromiqError,
+    Finding,
+    InterruptedRunError,
+    OptionError,
+    UnsoundError,
+    UsageError,
+    raise_findings,
+)
 from chromiq.files import ensure_output_folder, natural_key, write_bytes
 from chromiq.photos.images import read_photo
 from chromiq.photos.soundness import PHOTO_SUFFIXES, list_images
@@ -115,7 +123,11 @@ def train(
 
 
 def _device_of(job: Job) -> str:
-    import torch
+    try:
+        import torch
+    except ImportError as error:
+        hint = "Run pip install 'chromiq[models]'."
+        raise ChromiqError(f"the smoke engine needs the model libraries ({error}). {hint}") from error
 
     return job.process.device if torch.cuda.is_available() else "cpu"
 

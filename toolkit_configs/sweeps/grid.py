@@ -14,7 +14,7 @@ from chromiq.documents import load_yaml, read_text, validation_findings
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import collision_key, safe_stem, write_text
 from chromiq.toolkit_configs.render.settings import Setting, assign, text_setting
-from chromiq.toolkit_configs.runs.record import read_seed
+from chromiq.toolkit_configs.runs.record import MOST_SEED
 from chromiq.toolkit_configs.schema.config_file import dump_config
 from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, read_job, rename_run
 from chromiq.toolkit_configs.sweeps.local import CONFIGS
@@ -115,7 +115,9 @@ def _combine(base: Job, values: dict[str, Any]) -> Combination:
     seed = None
     for key, value in values.items():
         if key == SEED:
-            seed = read_seed({"SEED": str(value)})
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_SEED:
+                raise UsageError(f"seed {value!r} is not an integer from 0 to {MOST_SEED}; change the grid")
+            seed = value
             continue
         setting = Setting(key, value, str(value), f"grid {key}")
         if isinstance(value, str):  # YAML 1.1 reads 2e-4 as text

@@ -151,7 +151,8 @@ def toolkit_findings(info: ToolkitInfo) -> list[Finding]:
         message, hint = "the trainer's libraries cannot be imported", f"Run '{SETUP_COMMAND}'."
         findings.append(Finding("toolkit.environment", str(info.python), message, hint))
     if info.commit != PINNED_COMMIT:
-        message = f"AI-Toolkit is at {(info.commit or 'an unknown commit')[:17]}, not at {PINNED_COMMIT[:12]}"
+        at = info.commit[:12] if info.commit else "an unknown commit"
+        message = f"AI-Toolkit is at {at}, not at {PINNED_COMMIT[:12]}"
         hint = (
             f"Run '{SETUP_COMMAND}'; the keys and faults that chromiq knows are those of the pinned commit."
         )

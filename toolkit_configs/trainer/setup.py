@@ -294,7 +294,7 @@ def _make_environment(environment: Path, say: Say) -> Path:
     command = [sys.executable, "-m", "venv", str(environment)]
     _run(
         command,
-        f"{environment}: cannot create a virtual environment (is Python's venv module there?)",
+        f"{environment}: cannot create a virtual environment. Install Python's venv module, and run it again",
         env=_pip_environment(),
     )
     return python
@@ -346,7 +346,7 @@ def _run(command: Sequence[str], failed: str, *, env: Mapping[str, str], cwd: Pa
     )
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip() or b"no message").decode(errors="replace")
-        raise ChromiqError(f"{failed}: '{said.splitlines()[-1]}'")
+        raise ChromiqError(f"{failed}: '{' '.join(said.split())[-300:]}'")
     return done.stdout
 
 

@@ -33,7 +33,6 @@ _VISIBLE_FROM = 0.5
 NOSE, EYES, EARS, MOUTH = (0,), (1, 2, 3, 4, 5, 6), (7, 8), (9, 10)
 SHOULDERS, ELBOWS, WRISTS = (11, 12), (13, 14), (15, 16)
 HIPS, KNEES, ANKLES = (23, 24), (25, 26), (27, 28)
-HANDS = ((15, 17, 19, 21), (16, 18, 20, 22))
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,15 +20,15 @@ def in_light(photo, gains):
     return (linear_to_srgb(linear) * 255).round().astype(np.uint8)
 
 
-@given(st.tuples(*[st.floats(0.8, 1)] * 3))
+@given(st.tuples(st.floats(0.95, 1), st.floats(0.9, 1), st.floats(0.7, 0.8)))
 def test_the_colour_of_the_light_is_taken_off_a_photo(gains):
     photo = photo_of((215, 215, 215))
     lab = srgb_to_lab(without_cast(in_light(photo, gains)))
-    assert np.hypot(*lab[0, 0, 1:]) < 2.5
-    assert np.abs((lab - srgb_to_lab(photo))[50, 30, 1:]).max() < 4
+    assert np.hypot(*lab[0, 0, 1:]) < 1
+    assert np.abs((lab - srgb_to_lab(photo))[50, 30, 1:]).max() < 6
 
 
-@pytest.mark.parametrize("wall", [(215, 215, 215), (60, 50, 40), (240, 120, 90)])
+@pytest.mark.parametrize("wall", [(215, 215, 215), (215, 211, 208), (60, 50, 40), (240, 120, 90)])
 def test_a_photo_stays_as_it_is_before_a_grey_dark_or_vivid_wall(wall):
     photo = photo_of(wall)
     assert without_cast(photo) is photo

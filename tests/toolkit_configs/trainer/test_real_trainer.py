@@ -113,7 +113,7 @@ def test_a_stopped_run_saves_first(make_config):
     assert status.state == "interrupted"
     (checkpoint,) = run.glob("*.safetensors")
     assert saved_step(checkpoint) == status.step >= 3
-    assert "0 steps lost; resume the run to train on" in said
+    assert ": 0 steps lost; resume the run to train on" in said
 
 
 def test_a_run_is_stopped_and_resumed_on_the_page_of_the_studio(make_config):

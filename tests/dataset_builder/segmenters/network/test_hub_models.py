@@ -296,7 +296,7 @@ class TestAccess:
         assert resolve_segmenter("auto", there) == "classic"
 
     def test_options_that_do_not_fit_are_refused(self):
-        with pytest.raises(UsageError, match="takes no vocabulary"):
+        with pytest.raises(UsageError, match="takes no `vocabulary`"):
             resolve_segmenter("classic", ModelOptions(device="cuda"))
         with pytest.raises(UsageError, match="give a masker alone"):
             resolve_segmenter("sam3", ModelOptions(detector="x/y"))
