@@ -295,8 +295,9 @@ def _read(
     pair = photo.work.pair
     found = found or _found_before(photo, work.settings[0])
     subject = read_subject(pair.still_life, pair.on_model, segmenter, photo.mask, found)
-    if found is None and photo.mask and photo.mask.resolve() == photo.found_mask.resolve():
-        return replace(subject, found=replace(subject.found, source="edited"))
+    if found is None and photo.mask:
+        source = source_of_mask(photo.mask, photo.folder, photo.key)
+        return replace(subject, found=replace(subject.found, source=source))
     return subject
 
 
@@ -335,6 +336,11 @@ def _made_of(work: GarmentWork, photos: Sequence[_Photo]) -> dict[str, str]:
         text = json.dumps([own, together, work.settings], sort_keys=True, default=str)
         digests[photo.key] = sha256_text(text)
     return digests
+
+
+def source_of_mask(file: Path, folder: Path, key: str) -> str:
+    """``"edited"`` for a changed mask in the place of the found one, ``"given"`` for any other."""
+    return "edited" if file.resolve() == found_mask_path(folder, key).resolve() else "given"
 
 
 def found_mask_path(folder: Path, key: str) -> Path:

@@ -176,8 +176,7 @@ def _planned(
         return _left_alone("the strength is 0", (), proposal.gain, unchanged)
     if proposal.gain < options.min_gain and not options.force:
         text = "the target colour is there already" if is_target else "no clear colour error"
-        # Cut to one decimal, not rounded: 0.97 must not look like the 1 that would have been enough.
-        shown = replace(proposal, gain=int(10 * proposal.gain) / 10, remaining=None)
+        shown = replace(proposal, gain=proposal.gain_cut, remaining=None)
         said = _off_target(shown) if is_target else _figures(shown)
         plan = _left_alone(f"{text} ({said})", (), proposal.gain, unchanged)
         undone = _at_strength(proposal, 0).remaining

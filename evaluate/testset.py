@@ -180,7 +180,7 @@ def correct_trial(found: Found, generated: RgbImage | None = None) -> tuple[RgbI
         panel = np.ascontiguousarray(cut_on_model(generated, geometry)) if geometry else generated
         fit = fit_hybrid(flat_lab, seen_lab, on_model, cloth, panel)
     if fit.gain < MIN_GAIN:
-        return canvas, f"no clear colour error (expected gain {int(10 * fit.gain) / 10:z.1f} dE00)"
+        return canvas, f"no clear colour error (expected gain {fit.gain_cut:z.1f} dE00)"
     corrected = canvas.copy()
     panel = cut_on_model(corrected, geometry) if geometry else corrected
     panel[:] = apply_colour_map(on_model, found.mask, fit.colour_map, has_rim=True).within(on_model)

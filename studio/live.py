@@ -9,10 +9,10 @@ from pathlib import Path
 from chromiq.correction.decisions_csv import Decision
 from chromiq.correction.fitting.transfer import ColourFit, fit_colours, garment_sample
 from chromiq.correction.garment_work import (
-    found_mask_path,
     is_found_mask,
     read_record,
     record_path,
+    source_of_mask,
 )
 from chromiq.correction.judging.evidence import find_bodies
 from chromiq.correction.photo import Correction, record_of
@@ -137,5 +137,5 @@ def _with_mask(run: BatchRun, pair: PhotoPair, file: Path) -> tuple[Pixels, Garm
         finding = Finding("mask.empty", str(file), "black all over", "Paint the garment white.")
         raise UnsoundError.of(finding)
     is_found = is_found_mask(file, read_record(run.folder, pair.key))
-    is_edited = not is_found and file == found_mask_path(run.folder, pair.key)
-    return shown, GarmentMask(mask, 1.0, source="found" if is_found else "edited" if is_edited else "given")
+    source = "found" if is_found else source_of_mask(file, run.folder, pair.key)
+    return shown, GarmentMask(mask, 1.0, source=source)

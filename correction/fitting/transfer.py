@@ -73,6 +73,11 @@ class ColourFit:
     remaining: float | None = None
     note: str = ""
 
+    @property
+    def gain_cut(self) -> float:
+        """The gain cut to one decimal, for display below a bar: 0.97 must not look like 1."""
+        return int(10 * self.gain) / 10
+
 
 def fit_colours(
     wanted_lab: FloatImage, seen_lab: FloatImage, tolerances: Tolerances | None = None

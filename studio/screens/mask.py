@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from chromiq.correction.decisions_csv import read_decisions
-from chromiq.correction.garment_work import GARMENT_MASKS, found_mask_path, read_record
+from chromiq.correction.garment_work import GARMENT_MASKS, read_record, source_of_mask
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.results import BatchRun, decide, mask_path, read_run
 from chromiq.dataset_layout import DatasetLayout, read_build_source
@@ -74,8 +74,7 @@ class _Subject:
     @property
     def source(self) -> str:
         """Where the saved mask comes from, as `GarmentMask.source` has it."""
-        is_edited = self.run is not None and self.saved == found_mask_path(self.folder.path, self.pair.key)
-        return "edited" if is_edited else "given"
+        return source_of_mask(self.saved, self.folder.path, self.pair.key)
 
 
 def _subject(request: Request) -> _Subject:

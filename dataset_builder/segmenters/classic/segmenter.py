@@ -95,7 +95,8 @@ class Look:
 
     Attributes:
         still_life, on_model: the photos as given.
-        small_still_life, small: the same, 320 px high; of several people, only the one who wears the garment.
+        small_still_life, small: the same, 320 px high; the on-model photo without the cast of its light and,
+            of several people, only the one who wears the garment.
         several_wear_it: whether another person wears much the same colours.
         garment: ``(h, w)`` bool, the garment on the small still-life.
         palette: its main colours.
