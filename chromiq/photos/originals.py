@@ -53,9 +53,7 @@ WHOLE: Box = (slice(None), slice(None))
 _BMP_SUFFIX = ".bmp"
 _EIGHT_BIT_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".webp", _BMP_SUFFIX})
 _APPLICATION_SEGMENTS = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})
-_PNG_METADATA = frozenset(
-    {b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"eXIf", b"pHYs", b"tEXt", b"zTXt", b"iTXt"}
-)
+_PNG_METADATA = COLOUR_CHUNKS | {b"eXIf", b"pHYs", b"tEXt", b"zTXt", b"iTXt"}
 _PILLOW_SAMPLING = {(1, 1): 0, (2, 1): 1, (2, 2): 2}
 
 

@@ -8,6 +8,7 @@ are decoded before the size has been checked.
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import warnings
@@ -97,6 +98,7 @@ _TIFF_COMPRESSIONS = frozenset(
 _MAX_TIFF_BYTES = 8 * MAX_PIXELS  # 16-bit RGBA
 _RAW_PHOTOMETRICS, _MAX_RAW_PAGES = frozenset({PHOTOMETRIC.CFA, PHOTOMETRIC.LINEAR_RAW}), 8
 _ALPHA = frozenset({EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA})
+_BOX_BYTES = 1 << 16  # of an AVIF; they hold the boxes of its properties
 _CLAP_BOX = b"\0\0\0\x28clap"
 # What decoders raise on damaged data.
 _DECODING_ERRORS = (
@@ -380,8 +382,10 @@ def _shrink(size_wh: tuple[int, int], least_wh: tuple[int, int]) -> int:
 
 
 def _avif_header(path: Path) -> tuple[PhotoFile, int]:
+    with path.open("rb") as stream:
+        boxes = stream.read(_BOX_BYTES)
     with Image.open(path, formats=("AVIF",)) as image:
-        if _CLAP_BOX in _box_headers(path):
+        if _CLAP_BOX in boxes:
             raise _unsound(
                 "photo.unreadable",
                 path,
@@ -390,7 +394,7 @@ def _avif_header(path: Path) -> tuple[PhotoFile, int]:
             )
         kind: Kind = "grey" if image.mode in {"L", "LA"} else "rgb"
         size_wh = image.size[::-1] if _avif_orientation(image) >= 5 else image.size
-        metadata = metadata_of_avif(image.info, _box_headers(path))
+        metadata = metadata_of_avif(image.info, boxes)
         return PhotoFile(path, "AVIF", size_wh, kind, metadata), getattr(image, "n_frames", 1)
 
 
@@ -400,19 +404,14 @@ def _avif_orientation(image: Image.Image) -> int:
 
 
 def _avif_pixels(path: Path, kind: Kind) -> Pixels:
-    with Image.open(path, formats=("AVIF",)) as image:
+    data = path.read_bytes()
+    with Image.open(io.BytesIO(data), formats=("AVIF",)) as image:
         orientation = _avif_orientation(image)
-    values = turned_upright(imagecodecs.avif_decode(path.read_bytes()), orientation)
+    values = turned_upright(imagecodecs.avif_decode(data), orientation)
     if values.dtype == np.uint16:  # Pillow would reduce them to 8 bits
-        flags = _box_headers(path).partition(b"av1C")[2][2:3]
+        flags = data[:_BOX_BYTES].partition(b"av1C")[2][2:3]
         values = widened(values, 12 if flags and flags[0] & 0x20 else 10)
     return _pixels_of(values, kind)
-
-
-def _box_headers(path: Path) -> bytes:
-    """The part of an AVIF that holds the boxes of its properties."""
-    with path.open("rb") as stream:
-        return stream.read(1 << 16)
 
 
 # ---------------------------------------------------------------- TIFF
