@@ -75,7 +75,7 @@ def update(
 
 def _print_info(found: ToolkitInfo, *, as_json: bool) -> None:
     if as_json:
-        print_json(asdict(found))
+        print_json({**asdict(found), "problem": found.problem})
     else:
         print_line(f"folder: {found.folder}")
         print_line(f"commit: {found.commit or 'none'}{' (changed)' if found.dirty else ''}")

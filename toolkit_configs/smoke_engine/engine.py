@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,7 @@ def _pixels(rgb: Any, size_wh: tuple[int, int]) -> Any:
 def _drawn(step: int, count: int, batch_size: int, seed: int) -> list[int]:
     """The examples of a step: each once per epoch, in an order drawn for the epoch."""
 
+    @cache
     def order(epoch: int) -> Any:
         return np.random.default_rng([seed, epoch]).permutation(count)
 

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from chromiq.errors import ChromiqError, Finding, errors_of
@@ -44,7 +44,6 @@ class ToolkitInfo:
         dirty: whether its files were changed; None if unknown.
         changes_sha256: digest of the changes, None without any.
         python: the interpreter of its environment, or None without one.
-        problem: the first error of `toolkit_findings`, or None.
         behind: how many commits the pinned one is behind the remote's main branch, as last fetched; None if
             the checkout has no remote.
     """
@@ -58,8 +57,13 @@ class ToolkitInfo:
     python: str | None
     versions: dict[str, str]
     device: str | None
-    problem: str | None
     behind: int | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """The first error of `toolkit_findings`, or None."""
+        faults = errors_of(toolkit_findings(self))
+        return str(faults[0]) if faults else None
 
 
 def toolkit_folder() -> Path:
@@ -125,7 +129,7 @@ def toolkit_info(device: str = "cuda") -> ToolkitInfo:
     answer = output_of([str(python), "-c", _ASK], folder, device) if python else None
     # Libraries may print before the answer.
     known = json.loads(answer.splitlines()[-1]) if answer else {"device": None, "versions": {}}
-    info = ToolkitInfo(
+    return ToolkitInfo(
         folder=str(folder),
         present=present,
         commit=commit,
@@ -135,11 +139,8 @@ def toolkit_info(device: str = "cuda") -> ToolkitInfo:
         python=str(python) if python else None,
         versions=known["versions"],
         device=known["device"],
-        problem=None,
         behind=int(behind) if behind and behind.isdecimal() else None,
     )
-    faults = errors_of(toolkit_findings(info))
-    return replace(info, problem=str(faults[0])) if faults else info
 
 
 def toolkit_findings(info: ToolkitInfo) -> list[Finding]:
