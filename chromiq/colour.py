@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -166,6 +166,22 @@ def rec2020_to_lab(encoded: NDArray[np.floating]) -> FloatImage:
     True
     """
     return linear_to_lab(_linear(np.asarray(encoded, np.float64)) @ np.linalg.inv(_REC2020_FROM_SRGB).T)
+
+
+class EncodedRgb(NamedTuple):
+    """Gamma-encoded RGB of some primaries: values in 0..1 are in gamut.
+
+    Attributes:
+        from_lab: Lab ``(..., 3)`` to RGB, not clipped.
+        to_lab: the inverse.
+    """
+
+    from_lab: Callable[[NDArray[np.floating]], FloatImage]
+    to_lab: Callable[[NDArray[np.floating]], FloatImage]
+
+
+ENCODED_SRGB = EncodedRgb(lab_to_srgb_float, rgb_to_lab)
+ENCODED_REC2020 = EncodedRgb(lab_to_rec2020_float, rec2020_to_lab)
 
 
 def lab_to_linear(lab: NDArray[np.floating]) -> FloatImage:

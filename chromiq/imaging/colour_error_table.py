@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from chromiq.colour import daylight_gains, lab_to_srgb_float, linear_to_srgb, rgb_to_lab, srgb_to_linear
+from chromiq.colour import ENCODED_SRGB, EncodedRgb, daylight_gains, linear_to_srgb, srgb_to_linear
 from chromiq.records import FloatImage
 
 Space = Literal["encoded", "linear", "Lab"]
@@ -38,17 +38,15 @@ class ColourErrorKind:
     most: tuple[float, float]
     per_channel: bool = False
 
-    def of_encoded(self, rgb: FloatImage, strength: float) -> FloatImage:
-        """Apply the error to gamma-encoded sRGB ``(P, 3)`` in 0..1, unclipped."""
-        into, back = _SPACES[self.space]
-        return back(self.change(into(rgb), strength))
-
-
-_SPACES: dict[Space, tuple[Callable[[FloatImage], FloatImage], Callable[[FloatImage], FloatImage]]] = {
-    "encoded": (lambda rgb: rgb, lambda rgb: rgb),
-    "linear": (srgb_to_linear, linear_to_srgb),
-    "Lab": (rgb_to_lab, lab_to_srgb_float),
-}
+    def of_encoded(self, rgb: FloatImage, strength: float, encoding: EncodedRgb = ENCODED_SRGB) -> FloatImage:
+        """Apply the error to gamma-encoded RGB ``(P, 3)`` in 0..1, unclipped."""
+        match self.space:
+            case "encoded":
+                return self.change(rgb, strength)
+            case "linear":
+                return linear_to_srgb(self.change(srgb_to_linear(rgb), strength))
+            case "Lab":
+                return encoding.from_lab(self.change(encoding.to_lab(rgb), strength))
 
 
 def _stops(red: float, green: float, blue: float) -> Callable[[FloatImage, float], FloatImage]:

@@ -15,17 +15,16 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from chromiq.colour import lab_to_srgb_float, linear_to_srgb, rgb_to_lab, srgb_to_linear
+from chromiq.colour import EncodedRgb, linear_to_srgb, srgb_to_linear
 from chromiq.imaging.colour_error_table import COLOUR_ERRORS
 from chromiq.records import FloatImage
 
-Undo = Callable[[FloatImage, FloatImage, FloatImage], FloatImage]
-"""(pixels ``(P, 3)``, their mean ``(3,)``, the wanted mean ``(3,)``) -> pixels; encoded sRGB in 0..1."""
-LogPrior = Callable[[FloatImage, FloatImage], float]
-"""(mean as seen, wanted mean) -> log density of an error of that kind which leads from one to the other."""
-
-Change = Callable[[FloatImage, float], FloatImage]
-"""(pixels ``(P, 3)``, strength, which may be negative) -> pixels; encoded sRGB in 0..1."""
+Undo = Callable[[FloatImage, FloatImage, FloatImage, EncodedRgb], FloatImage]
+"""(pixels ``(P, 3)``, their mean ``(3,)``, the wanted mean ``(3,)``, their encoding) -> pixels."""
+LogPrior = Callable[[FloatImage, FloatImage, EncodedRgb], float]
+"""(mean as seen, wanted mean, encoding) -> log density of an error that leads from one to the other."""
+Change = Callable[[FloatImage, float, EncodedRgb], FloatImage]
+"""(encoded pixels ``(P, 3)``, strength, which may be negative, their encoding) -> pixels."""
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 # Contrast that a veil of 20 to 65 % or a flat tone curve took away, or a steep one added.
@@ -60,12 +59,12 @@ class OneWayKind:
     share: float = 1.0
 
 
-def _undo_gains(rgb: FloatImage, seen: FloatImage, wanted: FloatImage) -> FloatImage:
+def _undo_gains(rgb: FloatImage, seen: FloatImage, wanted: FloatImage, _: EncodedRgb) -> FloatImage:
     gains = srgb_to_linear(wanted) / np.maximum(srgb_to_linear(seen), 1e-4)
     return linear_to_srgb(srgb_to_linear(rgb) * np.clip(gains, 0.05, 20))
 
 
-def _gains_prior(seen: FloatImage, wanted: FloatImage) -> float:
+def _gains_prior(seen: FloatImage, wanted: FloatImage, _: EncodedRgb) -> float:
     """White balance keeps luminance, exposure keeps the balance."""
     stops = np.log2(np.maximum(srgb_to_linear(wanted), 1e-4) / np.maximum(srgb_to_linear(seen), 1e-4))
     off_balance = float(np.square(stops - stops.mean()).sum())
@@ -74,27 +73,28 @@ def _gains_prior(seen: FloatImage, wanted: FloatImage) -> float:
     return float(np.logaddexp(balance, exposure))
 
 
-def _undo_gamma(rgb: FloatImage, seen: FloatImage, wanted: FloatImage) -> FloatImage:
+def _undo_gamma(rgb: FloatImage, seen: FloatImage, wanted: FloatImage, _: EncodedRgb) -> FloatImage:
     exponents = np.log(np.clip(wanted, 0.01, 0.99)) / np.log(np.clip(seen, 0.01, 0.99))
     return np.asarray(np.clip(rgb, 1e-4, 1) ** np.clip(exponents, 0.3, 3))
 
 
-def _undo_shift(rgb: FloatImage, seen: FloatImage, wanted: FloatImage) -> FloatImage:
-    return lab_to_srgb_float(rgb_to_lab(rgb) + rgb_to_lab(wanted) - rgb_to_lab(seen))
+def _undo_shift(rgb: FloatImage, seen: FloatImage, wanted: FloatImage, encoding: EncodedRgb) -> FloatImage:
+    to_lab = encoding.to_lab
+    return encoding.from_lab(to_lab(rgb) + to_lab(wanted) - to_lab(seen))
 
 
-def _undo_turn(rgb: FloatImage, seen: FloatImage, wanted: FloatImage) -> FloatImage:
+def _undo_turn(rgb: FloatImage, seen: FloatImage, wanted: FloatImage, encoding: EncodedRgb) -> FloatImage:
     """Hue and chroma as one complex factor on a* + ib*."""
-    lab, from_lab, to_lab = rgb_to_lab(rgb), rgb_to_lab(seen), rgb_to_lab(wanted)
+    lab, from_lab, to_lab = encoding.to_lab(rgb), encoding.to_lab(seen), encoding.to_lab(wanted)
     before, after = complex(from_lab[1], from_lab[2]), complex(to_lab[1], to_lab[2])
     factor = after / before if abs(before) > 1e-3 else 1.0
     factor *= min(1.0, 5 / max(abs(factor), 1e-9))
     turned = (lab[:, 1] + 1j * lab[:, 2]) * factor
     lightness = lab[:, 0] + to_lab[0] - from_lab[0]
-    return lab_to_srgb_float(np.stack([lightness, turned.real, turned.imag], axis=1))
+    return encoding.from_lab(np.stack([lightness, turned.real, turned.imag], axis=1))
 
 
-def _undo_hsv(rgb: FloatImage, seen: FloatImage, wanted: FloatImage) -> FloatImage:
+def _undo_hsv(rgb: FloatImage, seen: FloatImage, wanted: FloatImage, _: EncodedRgb) -> FloatImage:
     # OpenCV's float HSV, hue in degrees; scikit-image's takes four tenths of a second to import.
     pixels, from_hsv, to_hsv = (
         cv2.cvtColor(np.clip(part, 0, 1).astype(np.float32).reshape(-1, 1, 3), cv2.COLOR_RGB2HSV)[:, 0]
@@ -107,7 +107,7 @@ def _undo_hsv(rgb: FloatImage, seen: FloatImage, wanted: FloatImage) -> FloatIma
     return np.asarray(cv2.cvtColor(hsv[:, None].astype(np.float32), cv2.COLOR_HSV2RGB)[:, 0])
 
 
-def _hsv_prior(seen: FloatImage, wanted: FloatImage) -> float:
+def _hsv_prior(seen: FloatImage, wanted: FloatImage, _: EncodedRgb) -> float:
     """The brightest channel moves little, as retouchers leave V alone."""
     return _bell(float(np.log(max(wanted.max(), 0.01) / max(seen.max(), 0.01))), 0.06, spread_lightness=2)
 
@@ -116,18 +116,19 @@ def _contrast(gain: float) -> ErrorKind:
     """A veil of one colour (gain over 1) or a steeper tone curve about middle grey (below)."""
     veil = 1 - 1 / gain
 
-    def prior(seen: FloatImage, wanted: FloatImage) -> float:
+    def prior(seen: FloatImage, wanted: FloatImage, _: EncodedRgb) -> float:
         colour = (seen - (1 - veil) * wanted) / veil
         outside = np.abs(colour - 0.5) if veil < 0 else np.maximum(np.abs(colour - 0.5) - 0.5, 0)
         off = float(outside.max()) * abs(veil)
         return -0.5 * (off / 0.03) ** 2 - np.log(10 * len(_CONTRAST_GAINS))
 
-    return ErrorKind(lambda rgb, seen, wanted: wanted + (rgb - seen) * gain, prior)
+    return ErrorKind(lambda rgb, seen, wanted, _: wanted + (rgb - seen) * gain, prior)
 
 
 def _lightness_within(spread: float) -> LogPrior:
-    def prior(seen: FloatImage, wanted: FloatImage) -> float:
-        return _bell(float(rgb_to_lab(wanted)[0] - rgb_to_lab(seen)[0]), spread, spread_lightness=spread)
+    def prior(seen: FloatImage, wanted: FloatImage, encoding: EncodedRgb) -> float:
+        lighter = float(encoding.to_lab(wanted)[0] - encoding.to_lab(seen)[0])
+        return _bell(lighter, spread, spread_lightness=spread)
 
     return prior
 

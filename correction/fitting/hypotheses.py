@@ -7,20 +7,13 @@ mask may leak into what is worn beneath, and a still-life shows its lining.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chromiq.colour import (
-    delta_e_lab,
-    lab_to_rec2020_float,
-    lab_to_srgb_float,
-    rec2020_to_lab,
-    rgb_to_lab,
-)
+from chromiq.colour import ENCODED_REC2020, ENCODED_SRGB, EncodedRgb, delta_e_lab, lab_to_srgb_float
 from chromiq.correction.fitting import dyes
 from chromiq.correction.fitting.error_kinds import ERROR_KINDS, ONE_WAY_KINDS
 from chromiq.correction.fitting.garment_look import (
@@ -78,20 +71,10 @@ class Hypotheses:
         return share
 
 
-class _Rgb(NamedTuple):
-    """The RGB in which errors are undone: from Lab to gamma-encoded values, 0..1 in gamut, and back."""
-
-    encode: Callable[[FloatImage], FloatImage]
-    decode: Callable[[FloatImage], FloatImage]
-
-
-_SRGB, _REC2020 = _Rgb(lab_to_srgb_float, rgb_to_lab), _Rgb(lab_to_rec2020_float, rec2020_to_lab)
-
-
-def _rgb_that_holds(*labs: FloatImage) -> _Rgb:
-    """sRGB, unless it cannot hold a garment: a photo of a wider gamut."""
+def _encoding_of(*labs: FloatImage) -> EncodedRgb:
+    """The RGB in which errors are undone: sRGB, unless it cannot hold a garment of a wider gamut."""
     outside = max(float(_gamut_cost(lab_to_srgb_float(lab)[None])[0]) for lab in labs)
-    return _REC2020 if outside > 0 else _SRGB
+    return ENCODED_REC2020 if outside > 0 else ENCODED_SRGB
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,12 +97,12 @@ def hypotheses(wanted_lab: FloatImage, seen_lab: FloatImage, tolerances: Toleran
         tolerances: how much alike the two truly look.
     """
     flat, seen = _pixels(wanted_lab, _FLAT_PIXELS), _pixels(seen_lab, _SEEN_PIXELS)
-    space = _rgb_that_holds(flat.lab, seen.lab)
+    encoding = _encoding_of(flat.lab, seen.lab)
     found = []
     for kept_flat, kept_seen, log_prior in _readings(flat, seen):
-        for lab, log_weight in _whole_garment(flat.part(kept_flat), seen, kept_seen, tolerances, space):
+        for lab, log_weight in _whole_garment(flat.part(kept_flat), seen, kept_seen, tolerances, encoding):
             found.append((lab, log_weight + log_prior))
-    moved, log_weight = _one_dye(flat, seen, tolerances, space)
+    moved, log_weight = _one_dye(flat, seen, tolerances, encoding)
     return Hypotheses(
         seen=seen.lab,
         lab=np.concatenate([*(lab for lab, _ in found), moved]),
@@ -164,7 +147,7 @@ def _readings(flat: _Pixels, seen: _Pixels) -> list[tuple[BoolMask, BoolMask, fl
 
 
 def _whole_garment(
-    flat: _Pixels, seen: _Pixels, kept: BoolMask, tolerances: Tolerances, space: _Rgb
+    flat: _Pixels, seen: _Pixels, kept: BoolMask, tolerances: Tolerances, encoding: EncodedRgb
 ) -> Iterator[tuple[FloatImage, FloatImage]]:
     """Lab ``(H, P, 3)`` and log weights ``(H,)`` of errors of the whole garment undone.
 
@@ -182,35 +165,37 @@ def _whole_garment(
     worn, alike = likelihood(unchanged)
     yield unchanged, alike + log_chroma(there, worn, tolerances)
 
-    rgb, mean = space.encode(seen.lab), space.encode(here.mean)
-    wanted = _wanted_means(there, here, space)
-    undone = np.array([kind.undo(rgb, mean, colour) for kind in ERROR_KINDS for colour in wanted])
-    priors = np.array([kind.log_prior(mean, colour) for kind in ERROR_KINDS for colour in wanted])
-    lab = space.decode(np.clip(undone, 0, 1))
+    rgb, mean = encoding.from_lab(seen.lab), encoding.from_lab(here.mean)
+    wanted = _wanted_means(there, here, encoding)
+    undone = np.array([kind.undo(rgb, mean, to, encoding) for kind in ERROR_KINDS for to in wanted])
+    priors = np.array([kind.log_prior(mean, to, encoding) for kind in ERROR_KINDS for to in wanted])
+    lab = encoding.to_lab(np.clip(undone, 0, 1))
     lab[..., 1:] += (there.mean - look(lab[:, kept]).mean)[:, None, 1:].astype(np.float32)
     of_size = _log_error_chroma((here.mean - there.mean)[1:])
     yield lab, likelihood(lab)[1] + priors + of_size - _gamut_cost(undone)
 
-    undone, priors = _one_way(rgb, seen.lab, space)
-    lab = space.decode(np.clip(undone, 0, 1))
+    undone, priors = _one_way(rgb, seen.lab, encoding)
+    lab = encoding.to_lab(np.clip(undone, 0, 1))
     worn, alike = likelihood(lab)
     yield lab, alike + log_chroma(there, worn, tolerances) + priors - _gamut_cost(undone)
 
 
-def _wanted_means(there: Look, here: Look, space: _Rgb) -> FloatImage:
+def _wanted_means(there: Look, here: Look, encoding: EncodedRgb) -> FloatImage:
     """Mean colours ``(S, 3)``, encoded RGB: the still-life's a*, b* at every lightness tried."""
     lightness = np.clip(here.mean[0] - lit_difference(there, here) + _LIGHTNESS_STEPS, 3, 97)
     lab = np.concatenate([lightness[:, None], np.tile(there.mean[1:], (len(lightness), 1))], axis=1)
-    return np.clip(space.encode(lab), 0.003, 0.997)
+    return np.clip(encoding.from_lab(lab), 0.003, 0.997)
 
 
-def _one_way(rgb: FloatImage, seen: FloatImage, space: _Rgb) -> tuple[FloatImage, FloatImage]:
+def _one_way(rgb: FloatImage, seen: FloatImage, encoding: EncodedRgb) -> tuple[FloatImage, FloatImage]:
     """Encoded RGB ``(H, P, 3)`` by every strength of every such kind, and log priors ``(H,)``."""
     undone, priors = [], []
     for kind in ONE_WAY_KINDS:
         for way in (-1, 1):
-            these = np.array([kind.change(rgb, way * kind.most * strength) for strength in _STRENGTHS])
-            size = delta_e_lab(seen[::4], space.decode(np.clip(these[:, ::4], 0, 1))).mean(axis=1)
+            these = np.array(
+                [kind.change(rgb, way * kind.most * strength, encoding) for strength in _STRENGTHS]
+            )
+            size = delta_e_lab(seen[::4], encoding.to_lab(np.clip(these[:, ::4], 0, 1))).mean(axis=1)
             # Each strength stands for the sizes halfway to its neighbours'.
             stands_for = np.abs(np.gradient(np.concatenate([[0.0], size]))[1:])
             density = np.exp(-size / _ERROR_DELTA_E) / _ERROR_DELTA_E
@@ -220,7 +205,7 @@ def _one_way(rgb: FloatImage, seen: FloatImage, space: _Rgb) -> tuple[FloatImage
 
 
 def _one_dye(
-    flat: _Pixels, seen: _Pixels, tolerances: Tolerances, space: _Rgb
+    flat: _Pixels, seen: _Pixels, tolerances: Tolerances, encoding: EncodedRgb
 ) -> tuple[FloatImage, FloatImage]:
     """Lab ``(H, P, 3)`` and log weights ``(H,)``: one dye moved to the still-life's."""
     count = seen.labels.max() + 1
@@ -250,7 +235,7 @@ def _one_dye(
     there, worn = look(flat.lab), look(lab)
     alike = log_likelihood(there, worn, tolerances) + log_chroma(there, worn, tolerances)
     palette = _palette_likelihood(flat, there, lab, seen.labels, worn)
-    return lab, alike + palette + np.array(priors) - _gamut_cost(space.encode(lab))
+    return lab, alike + palette + np.array(priors) - _gamut_cost(encoding.from_lab(lab))
 
 
 def _palette_likelihood(

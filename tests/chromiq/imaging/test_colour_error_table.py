@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from chromiq.colour import ENCODED_SRGB
 from chromiq.correction.fitting.error_kinds import ONE_WAY_KINDS
 from chromiq.dataset_builder.degrade import KINDS
 from chromiq.imaging.colour_error_table import COLOUR_ERRORS
@@ -28,5 +29,5 @@ def test_the_builder_applies_and_the_correction_undoes_the_table():
     assert built < set(KINDS)
     assert len(ONE_WAY_KINDS) == len(COLOUR_ERRORS)
     for kind, entry in zip(ONE_WAY_KINDS, COLOUR_ERRORS.values(), strict=True):
-        undone = kind.change(PIXELS, 0.3 * kind.most)
+        undone = kind.change(PIXELS, 0.3 * kind.most, ENCODED_SRGB)
         np.testing.assert_array_equal(undone, entry.of_encoded(PIXELS, 0.3 * kind.most))
