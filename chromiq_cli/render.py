@@ -102,7 +102,7 @@ def render(
     found = differences_from(diff, composed, dataset) if diff else None
     text = render_composed(composed, template)
     if out and is_json_file(out):
-        text = dump_config(composed.job.model_dump(), as_json=True)
+        text = dump_config(composed.document, as_json=True)
     if out:
         write_text(out, text)
     if composed.memory:

@@ -21,8 +21,8 @@ from chromiq.toolkit_configs.render.compose import dataset_samples, layout_findi
 from chromiq.toolkit_configs.render.job import substituted
 from chromiq.toolkit_configs.render.settings import Setting, assign
 from chromiq.toolkit_configs.schema.config_file import ConfigLoader, dump_config, is_json_file
-from chromiq.toolkit_configs.schema.rendered_job import RenderedDataset
 from chromiq.toolkit_configs.schema.trainer_job import Job, name_fault, read_job, rename_run
+from chromiq.toolkit_configs.schema.written_keys import KEYS
 
 _NUMBERED = ("control_path_1", "control_path_2", "control_path_3")
 _YAML_WIDTH = 4096
@@ -149,7 +149,7 @@ def _put_dataset(item: Any, placed: Mapping[str, Any], text: Callable[[str], Any
         item["control_path"] = controls if len(controls) > 1 else controls[0]
     if placed["mask_path"] is not None:
         item["mask_path"] = text(placed["mask_path"])
-        item.setdefault("mask_min_value", RenderedDataset.model_fields["mask_min_value"].default)
+        item.setdefault("mask_min_value", KEYS["datasets.mask_min_value"].published)
     elif item.get("mask_path"):
         item["mask_path"] = None
     for key in ("invert_mask", "alpha_mask"):

@@ -1,4 +1,4 @@
-"""A dataset, a model, a preset and the user's settings -> the typed job.
+"""A dataset, a model, a preset and the user's settings -> the job, as plain data.
 
 With it go where each value came from, and what differs from the published run or another preset.
 """
@@ -20,15 +20,9 @@ from chromiq.photos.soundness import list_images
 from chromiq.records import Example
 from chromiq.toolkit_configs.render.memory import GIB, MemoryEstimate, estimate_memory
 from chromiq.toolkit_configs.render.presets import PRESETS, find_preset, luxuries, preset_memory_gib, savings
-from chromiq.toolkit_configs.render.settings import Setting, Settings, assign, flat
-from chromiq.toolkit_configs.schema.rendered_job import (
-    NOTES,
-    RenderedConfig,
-    RenderedDataset,
-    RenderedJob,
-    RenderedProcess,
-)
+from chromiq.toolkit_configs.render.settings import Setting, Settings, assign, flat, misfit
 from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, name_fault
+from chromiq.toolkit_configs.schema.written_keys import NOTES, published_process
 from chromiq.wording import counted
 
 DEFAULT = "default (the published run)"
@@ -48,15 +42,21 @@ class Composed:
     """A job and how it came about.
 
     Attributes:
+        document: the config file, as plain data.
         sources: dotted key, or the beginning of one, to who set it.
         memory: what it will take on the GPU, or None if unknown.
     """
 
-    job: RenderedJob
+    document: dict[str, Any]
     model: str
     preset: str
     sources: dict[str, str]
     memory: MemoryEstimate | None
+
+    @property
+    def job(self) -> Job:
+        """The job as AI-Toolkit reads it."""
+        return _as_read(self.document)
 
     @property
     def memory_warning(self) -> str | None:
@@ -71,7 +71,7 @@ class Composed:
 
     def explain(self) -> list[tuple[str, Any, str]]:
         """Every value of the file with its key and its source, in the file's order."""
-        return [(key, value, self._source(key)) for key, value in flat_job(self.job)]
+        return [(key, value, self._source(key)) for key, value in flat_document(self.document)]
 
     def _source(self, key: str) -> str:
         return _of_nearest(key, self.sources) or DEFAULT
@@ -123,37 +123,34 @@ def compose_job(
     run_name = options.get("name", "chromiq_v1")
     if fault := name_fault(run_name):
         raise UsageError(f"{run_name!r} cannot name a run: {fault}")
-    job = RenderedJob(
-        config=RenderedConfig(name=run_name, process=[_process(root, spec, folder)]),
-        meta={"name": run_name, "version": "1.0"},
-    )
-    job_process = job.process
+    process = _process(root, spec, folder)
+    document = _document(run_name, process, {"name": run_name, "version": "1.0"})
     sources = dict.fromkeys(_OF_THE_DATASET, "the dataset")
     sources["sqlite_db_path"] = "training_folder"
     size_wh = target_size_wh(root)
-    _assign_all(job_process, sources, spec.trainer_settings, f"model {model}")
-    _assign_all(job_process, sources, _sample_size(job_process, spec, size_wh), "the dataset")
+    _assign_all(process, sources, spec.trainer_settings, f"model {model}")
+    _assign_all(process, sources, _sample_size(process, spec, size_wh), "the dataset")
     examples = sum(example.split == "train" for example in read_examples(root))
     number = counted(examples, "example")
-    _assign_all(job_process, sources, _scaled_steps(job_process, examples), f"the dataset's {number}")
-    _assign_all(job_process, sources, PRESETS[chosen], f"preset {chosen}")
-    _fit_memory(job, sources, spec, chosen, size_wh)
+    _assign_all(process, sources, _scaled_steps(process, examples), f"the dataset's {number}")
+    _assign_all(process, sources, PRESETS[chosen], f"preset {chosen}")
+    _fit_memory(document, sources, spec, chosen, size_wh)
     for setting in (setting for layer in layers for setting in layer.values):
-        sources[assign(job_process, setting)] = setting.source
-    network = job_process.network
-    if network.linear_alpha != network.linear and "network.linear_alpha" not in sources:
-        network.linear_alpha = network.linear
-        sources["network.linear_alpha"] = sources["network.linear"]
+        sources |= dict.fromkeys(assign(process, setting), setting.source)
+        process["datasets"] = [_whole_dataset(dataset, setting) for dataset in process["datasets"]]
+    rank = process["network"]["linear"]
+    if process["network"]["linear_alpha"] != rank and "network.linear_alpha" not in sources:
+        _assign_all(process, sources, {"network.linear_alpha": rank}, sources["network.linear"])
     sources |= {option: source for option, source in asked.items() if option != "preset"}
     sources["meta.name"] = sources.get("name", DEFAULT)
-    memory = estimate_memory(as_read(job), size_wh)
+    memory = estimate_memory(_as_read(document), size_wh)
     limit = preset_memory_gib(chosen)
     if limit is not None and memory is not None and memory.peak > limit * GIB:
         raise UsageError(
             f"{model} does not fit preset {chosen}: it takes {memory.summary}. "
             "Choose a larger preset or a smaller model."
         )
-    return Composed(job, model, chosen, sources, memory)
+    return Composed(document, model, chosen, sources, memory)
 
 
 def differences_from(preset: str, composed: Composed, dataset: Path) -> list[Difference]:
@@ -165,13 +162,15 @@ def differences_from(preset: str, composed: Composed, dataset: Path) -> list[Dif
     Raises:
         UsageError: if the preset is not known.
     """
-    job, folder = composed.job, Path(composed.job.process.training_folder)
+    document = composed.document
     if find_preset(preset) == "published":
-        other = _published_counterpart(job)
+        other = _published_counterpart(document)
     else:
-        name = job.config.name
-        other = compose_job(composed.model, dataset, preset=preset, name=name, training_folder=folder).job
-    here, there = dict(flat_job(job)), dict(flat_job(other))
+        name, folder = document["config"]["name"], Path(composed.job.process.training_folder)
+        other = compose_job(
+            composed.model, dataset, preset=preset, name=name, training_folder=folder
+        ).document
+    here, there = dict(flat_document(document)), dict(flat_document(other))
     keys = dict.fromkeys([*here, *there])
     # An empty mapping that has entries in the other job is described by these.
     filled = {key.rpartition(".")[0] for key in keys}
@@ -192,14 +191,18 @@ def effect_of(key: str) -> str:
     return _of_nearest(plain, NOTES) or ""
 
 
-def _published_counterpart(job: RenderedJob) -> RenderedJob:
+def _published_counterpart(document: dict[str, Any]) -> dict[str, Any]:
     """The published run on a job's dataset: its folders, samples and name, and nothing else of it."""
-    process = job.process
-    places = process.datasets[0].model_dump(include={"folder_path", "control_path", "mask_path"})
-    folders = process.model_dump(include={"training_folder", "sqlite_db_path"})
-    published = RenderedProcess(**folders, datasets=[RenderedDataset(**places)])
-    published.sample.samples = process.sample.samples
-    return RenderedJob(config=RenderedConfig(name=job.config.name, process=[published]), meta=dict(job.meta))
+    process, published = document["config"]["process"][0], published_process()
+    published |= {key: process[key] for key in ("training_folder", "sqlite_db_path")}
+    folders = ("folder_path", "control_path", "mask_path")
+    published["datasets"][0] |= {key: process["datasets"][0][key] for key in folders}
+    published["sample"]["samples"] = process["sample"]["samples"]
+    return _document(document["config"]["name"], published, document["meta"])
+
+
+def _document(name: str, process: dict[str, Any], meta: dict[str, Any]) -> dict[str, Any]:
+    return {"job": "extension", "config": {"name": name, "process": [process]}, "meta": meta}
 
 
 def _of_nearest(key: str, table: Mapping[str, str]) -> str | None:
@@ -209,17 +212,16 @@ def _of_nearest(key: str, table: Mapping[str, str]) -> str | None:
     return next((table[each] for each in beginnings if each in table), None)
 
 
-def as_read(job: RenderedJob) -> Job:
-    """A rendered job as AI-Toolkit reads it."""
-    read, _ = job_of(job.model_dump(), job.config.name)
+def _as_read(document: dict[str, Any]) -> Job:
+    read, _ = job_of(document, document["config"]["name"])
     assert read is not None  # what is rendered holds a process
     return read
 
 
-def flat_job(job: RenderedJob) -> list[tuple[str, Any]]:
+def flat_document(document: dict[str, Any]) -> list[tuple[str, Any]]:
     """Every value of a job with its dotted key, for the training process without ``config.process.0``."""
     first = "config.process.0."
-    return [(key.removeprefix(first).removeprefix("config."), value) for key, value in flat(job.model_dump())]
+    return [(key.removeprefix(first).removeprefix("config."), value) for key, value in flat(document)]
 
 
 def target_size_wh(root: Path) -> tuple[int, int] | None:
@@ -245,82 +247,90 @@ def _options(
     return options, sources
 
 
-def _process(root: Path, spec: EditModel, folder: Path) -> RenderedProcess:
-    layout = DatasetLayout(root)
-    control: str | list[str] = str(layout.controls)
-    mask: str | None = str(layout.loss_masks)
+def _process(root: Path, spec: EditModel, folder: Path) -> dict[str, Any]:
+    layout, process = DatasetLayout(root), published_process()
+    process |= {"training_folder": str(folder), "sqlite_db_path": str(folder / "aitk_db.db")}
+    dataset = process["datasets"][0]
+    dataset |= {"folder_path": str(layout.truths), "control_path": str(layout.controls)}
     if spec.has_reference:
-        control = [str(layout.controls), str(layout.references)]
-        mask = mask if layout.loss_masks.is_dir() else None
-    process = RenderedProcess(
-        training_folder=str(folder),
-        sqlite_db_path=str(folder / "aitk_db.db"),
-        datasets=[RenderedDataset(folder_path=str(layout.truths), control_path=control, mask_path=mask)],
-    )
-    process.sample.samples = dataset_samples(root, spec)
+        dataset["control_path"] = [str(layout.controls), str(layout.references)]
+    if layout.loss_masks.is_dir() or not spec.has_reference:
+        dataset["mask_path"] = str(layout.loss_masks)
+    process["sample"]["samples"] = dataset_samples(root, spec)
     return process
 
 
+def _whole_dataset(dataset: dict[str, Any], setting: Setting) -> dict[str, Any]:
+    """A dataset with all keys that chromiq writes, those not given with the published values."""
+    for key in ("folder_path", "control_path"):
+        if key not in dataset:
+            raise misfit(setting, f"{key} is missing")
+    return {**published_process()["datasets"][0], **dataset}
+
+
 def _assign_all(
-    process: RenderedProcess, sources: dict[str, str], values: Mapping[str, Any], source: str
+    process: dict[str, Any], sources: dict[str, str], values: Mapping[str, Any], source: str
 ) -> None:
     for key, value in values.items():
-        sources[assign(process, Setting(key, deepcopy(value), None, source))] = source
+        sources |= dict.fromkeys(assign(process, Setting(key, deepcopy(value), None, source)), source)
 
 
 def _fit_memory(
-    job: RenderedJob, sources: dict[str, str], spec: EditModel, preset: str, size_wh: tuple[int, int] | None
+    document: dict[str, Any],
+    sources: dict[str, str],
+    spec: EditModel,
+    preset: str,
+    size_wh: tuple[int, int] | None,
 ) -> None:
     """Keep what the preset's memory has room for, or give up what must be for it to hold the model."""
     limit = preset_memory_gib(preset)
     if limit is None:
         return
 
-    def fits(tried: RenderedJob) -> bool:
-        estimate = estimate_memory(as_read(tried), size_wh)
+    def fits(tried: dict[str, Any]) -> bool:
+        estimate = estimate_memory(_as_read(tried), size_wh)
         return estimate is None or estimate.fits(limit * GIB)
 
-    if fits(job):
+    process = document["config"]["process"][0]
+    if fits(document):
         for luxury in luxuries(spec):
-            richer = job.model_copy(deep=True)
-            changed = _changing(richer.process, luxury, preset)
+            richer = deepcopy(document)
+            changed = _changing(richer["config"]["process"][0], luxury, preset)
             if changed and fits(richer):
-                _assign_all(job.process, sources, changed, f"preset {preset}, as it fits")
+                _assign_all(process, sources, changed, f"preset {preset}, as it fits")
     for step in savings(spec):
-        if fits(job):
+        if fits(document):
             return
-        changed = _changing(job.process.model_copy(deep=True), step, preset)
-        _assign_all(job.process, sources, changed, f"preset {preset}, to fit")
+        changed = _changing(deepcopy(process), step, preset)
+        _assign_all(process, sources, changed, f"preset {preset}, to fit")
 
 
-def _changing(process: RenderedProcess, values: Mapping[str, Any], preset: str) -> dict[str, Any]:
+def _changing(process: dict[str, Any], values: Mapping[str, Any], preset: str) -> dict[str, Any]:
     """Assign values to a process, and return those that changed it."""
     changed = {}
     for key, value in values.items():
-        before = process.model_dump()
+        before = deepcopy(process)
         assign(process, Setting(key, deepcopy(value), None, preset))
-        if process.model_dump() != before:
+        if process != before:
             changed[key] = value
     return changed
 
 
-def _scaled_steps(process: RenderedProcess, examples: int) -> dict[str, int]:
+def _scaled_steps(process: dict[str, Any], examples: int) -> dict[str, int]:
     """Fewer steps for fewer examples than the published run had, so that each is seen as often as there.
 
     Rounded up to a whole number of checkpoints.
     """
-    train, every = process.train, process.save.save_every
+    steps, every = process["train"]["steps"], process["save"]["save_every"]
     if not examples or examples >= _PUBLISHED_EXAMPLES:
         return {}
-    steps = train.steps * examples / _PUBLISHED_EXAMPLES
-    rounded = ceil(steps / every) * every
-    return {"train.steps": rounded} if rounded < train.steps else {}
+    rounded = ceil(steps * examples / _PUBLISHED_EXAMPLES / every) * every
+    return {"train.steps": rounded} if rounded < steps else {}
 
 
-def _sample_size(
-    process: RenderedProcess, spec: EditModel, size_wh: tuple[int, int] | None
-) -> dict[str, Any]:
-    if size_wh is None or size_wh == (process.sample.width, process.sample.height):
+def _sample_size(process: dict[str, Any], spec: EditModel, size_wh: tuple[int, int] | None) -> dict[str, Any]:
+    sample = process["sample"]
+    if size_wh is None or size_wh == (sample["width"], sample["height"]):
         return {}
     width, height = (max(1, side // spec.divisible_by_px) * spec.divisible_by_px for side in size_wh)
     return {"sample.width": width, "sample.height": height}

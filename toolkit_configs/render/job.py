@@ -1,4 +1,4 @@
-"""A typed job -> the text of AI-Toolkit's config, parsed back and compared."""
+"""A composed job -> the text of AI-Toolkit's config, parsed back and compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chromiq.models import find_model
 from chromiq.templating import template_environment
 from chromiq.toolkit_configs.render.compose import Composed, compose_job
 from chromiq.toolkit_configs.render.settings import Settings, assigned_settings, flat
-from chromiq.toolkit_configs.schema.rendered_job import NOTES
+from chromiq.toolkit_configs.schema.written_keys import NOTES
 
 # AI-Toolkit replaces ${NAME} in the raw text and [name] in every value: neither can be written literally.
 _SUBSTITUTED = re.compile(r"\$\{|\[name\]")
@@ -77,7 +77,7 @@ def render_composed(composed: Composed, template: Path | None = None) -> str:
         UnsoundError: if a value holds what AI-Toolkit would replace, the user's template does not render, or
             with every key for which it renders another value.
     """
-    document = composed.job.model_dump()
+    document = composed.document
     raise_findings(substituted(document), "values that AI-Toolkit would change")
     model = find_model(composed.model)
     about = {

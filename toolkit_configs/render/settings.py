@@ -14,21 +14,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from chromiq.documents import load_yaml, read_text, reason_of
 from chromiq.errors import UsageError
 from chromiq.toolkit_configs.schema.config_file import FLOAT_TAG, ConfigLoader
-from chromiq.toolkit_configs.schema.rendered_job import RenderedProcess
 from chromiq.toolkit_configs.schema.trainer_job import OTHER_SPELLINGS
 from chromiq.toolkit_configs.schema.trainer_source import fits_kind, pinned_source, section_keys
+from chromiq.toolkit_configs.schema.written_keys import KEYS, names_in
 from chromiq.wording import counted
 
 PROJECT_FILE = "chromiq.yaml"
@@ -208,15 +208,15 @@ def flat(
     return found
 
 
-def assign(process: RenderedProcess | dict[str, Any], setting: Setting) -> str:
-    """Set a dotted key of a process.
+def assign(process: dict[str, Any], setting: Setting) -> list[str]:
+    """Set a dotted key of a process, or with a mapping each of its keys.
 
     Args:
-        process: is changed; a mapping if it comes from a config that others wrote.
+        process: plain data, ours or that of a config that others wrote; it is changed.
         setting: ``dataset.`` or ``datasets.`` without a number is the first dataset.
 
     Returns:
-        The full key, such as ``"datasets.0.resolution"``.
+        The full keys, such as ``"datasets.0.resolution"``.
 
     Raises:
         UsageError: if the key is not known or the value does not fit; it names what was meant. A process
@@ -227,102 +227,102 @@ def assign(process: RenderedProcess | dict[str, Any], setting: Setting) -> str:
             f"{setting.source}={setting.text}: a process's own name would move the run's folder but not "
             "rename its files. Name the run with `name` instead."
         )
-    target, section, path = _place(process, setting)
-    last = path[-1]
-    if isinstance(target, BaseModel) and last in type(target).model_fields:
-        _assign_typed(target, last, setting)
+    path = _full_path(setting.key)
+    target, section = _place(process, path, setting)
+    plain, last = ".".join(part for part in path if not part.isdecimal()), path[-1]
+    inner: dict[str, Any] | None = None
+    if isinstance(target, list) or (plain not in KEYS and _is_section(plain, last)):
+        if not isinstance(setting.value, Mapping):
+            raise misfit(setting, "must hold keys and values")
+        inner = {str(name): item for name, item in setting.value.items()}
     else:
-        known = section_keys(section).get(last)
-        value = _value_of_kind(setting, known.kind if known else "any")
-        if isinstance(target, BaseModel):
-            setattr(target, last, value)
-        else:
-            target[last] = value
-            # Old spellings beside it would count instead.
-            for other in OTHER_SPELLINGS.get(last, ()):
-                target.pop(other, None)
-    return ".".join(path)
+        target[last] = value = _fitting_value(setting, plain, section)
+        # Old spellings beside it would count instead.
+        for other in OTHER_SPELLINGS.get(last, ()):
+            target.pop(other, None)
+        if plain == "datasets":
+            target[last] = [{} for _ in value]
+            inner = {str(index): item for index, item in enumerate(value)}
+    if inner is None:
+        return [".".join(path)]
+    parts = [
+        replace(setting, key=".".join([*path, name]), value=item, text=None) for name, item in inner.items()
+    ]
+    return [key for part in parts for key in assign(process, part)]
 
 
-def _place(process: RenderedProcess | dict[str, Any], setting: Setting) -> tuple[Any, str, list[str]]:
-    """Who holds the key, the section whose keys are known there, and the full path."""
-    parts = setting.key.split(".")
+def _full_path(key: str) -> list[str]:
+    parts = key.split(".")
     if parts[0] == "dataset":
         parts[0] = "datasets"
     if parts[0] == "datasets" and len(parts) > 1 and not parts[1].isdecimal():
         parts.insert(1, "0")
+    return parts
+
+
+def _is_section(plain: str, last: str) -> bool:
+    return last in pinned_source().sections or any(key.startswith(f"{plain}.") for key in KEYS)
+
+
+def _place(process: dict[str, Any], path: list[str], setting: Setting) -> tuple[Any, str]:
+    """Who holds the key, and the section whose keys are known there."""
     target: Any = process
     section = "process"
-    for part, following in pairwise(parts):
+    for part, following in pairwise(path):
         _check_known(target, section, part, setting)
         target = _step_into(target, part, following, setting)
         if not part.isdecimal():
             section = "free" if part in FREE else part
-    _check_known(target, section, parts[-1], setting)
-    return target, section, parts
+    _check_known(target, section, path[-1], setting)
+    return target, section
 
 
 def _step_into(target: Any, part: str, following: str, setting: Setting) -> Any:
-    if isinstance(target, list):
-        inner = target[int(part)]
-    elif isinstance(target, dict):
-        inner = target.setdefault(part, {})
-    else:
-        inner = getattr(target, part, None)
-        if inner is None:
-            inner = {}
-            setattr(target, part, inner)
+    inner = target[int(part)] if isinstance(target, list) else target.get(part)
+    if inner is None:
+        target[part] = inner = {}
     if isinstance(inner, list):
         if not following.isdecimal() or int(following) >= len(inner):
             has = f"{part} has {counted(len(inner), 'entry', 'entries')}, counted from 0"
             raise UsageError(f"{setting.source}: {part}.{following}: {has}")
-    elif not isinstance(inner, BaseModel | dict):
+    elif not isinstance(inner, dict):
         raise UsageError(f"{setting.key}: {part} holds no keys, so AI-Toolkit does not read {following!r}")
     return inner
 
 
 def _check_known(target: Any, section: str, name: str, setting: Setting) -> None:
-    if isinstance(target, list):
+    known = section_keys(section)
+    if isinstance(target, list) or section not in pinned_source().sections or name in known:
         return
-    known = {*section_keys(section)}
-    if isinstance(target, BaseModel):
-        known |= {*type(target).model_fields}
-    elif section == "free" or section not in pinned_source().sections:
-        return
-    if name in known:
-        return
-    modelled = list(type(target).model_fields) if isinstance(target, BaseModel) else sorted(known)
-    near = get_close_matches(name, modelled, n=1) or get_close_matches(name, sorted(known), n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(modelled)}."
+    written = names_in(section) or sorted(known)
+    near = get_close_matches(name, written, n=1) or get_close_matches(name, sorted(known), n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(written)}."
     raise UsageError(f"{setting.key}: AI-Toolkit reads no key {name!r}. {hint}")
 
 
-def _assign_typed(target: BaseModel, name: str, setting: Setting) -> None:
-    """Set a modelled key; where text is expected, it is used as written, such as ``yes`` or ``1e5``."""
-    is_number = isinstance(getattr(target, name), int | float) and not isinstance(getattr(target, name), bool)
-    if is_number and isinstance(setting.value, bool):
-        raise _misfit(setting, "must be a number, not true or false")
+def _fitting_value(setting: Setting, plain: str, section: str) -> Any:
+    """The value in the type of its key; where text is expected, as it was written, such as ``yes``."""
+    written = KEYS.get(plain)
+    if written is None:
+        known = section_keys(section).get(plain.rpartition(".")[2])
+        kind = known.kind if known else "any"
+        for value in (setting.value, *([] if setting.text is None else [setting.text])):
+            if fits_kind(value, kind):
+                return value
+        raise misfit(setting, f"expected {kind}")
+    if written.is_number and isinstance(setting.value, bool):
+        raise misfit(setting, "must be a number, not true or false")
     try:
-        setattr(target, name, setting.value)
+        return written.values.validate_python(setting.value)
     except ValidationError as error:
         with suppress(ValidationError):  # the reason of the first attempt says more
-            if setting.text is not None and not is_number:
-                setattr(target, name, setting.text)
-                return
-        problem = error.errors()[0]
-        where = f"{problem['loc'][-1]} " if problem["type"] == "missing" else ""
-        raise _misfit(setting, where + reason_of(problem)) from error
+            if setting.text is not None and not written.is_number:
+                return written.values.validate_python(setting.text)
+        raise misfit(setting, reason_of(error.errors()[0])) from error
 
 
-def _value_of_kind(setting: Setting, kind: str) -> Any:
-    if fits_kind(setting.value, kind):
-        return setting.value
-    if setting.text is not None and fits_kind(setting.text, kind):
-        return setting.text
-    raise _misfit(setting, f"expected {kind}")
-
-
-def _misfit(setting: Setting, reason: str) -> UsageError:
+def misfit(setting: Setting, reason: str) -> UsageError:
+    """The error for a value that does not fit its key."""
     shown = setting.text if setting.text is not None else repr(setting.value)
     where = setting.source if setting.key in setting.source else f"{setting.source}: {setting.key}"
     return UsageError(f"{where}={shown}: the value does not fit: {reason}")

@@ -1,7 +1,7 @@
 """A training job as AI-Toolkit reads it, whoever wrote it. Attribute names are AI-Toolkit's keys.
 
 Every value is the one that the trainer holds: its own defaults where a key is missing (`trainer_source`), old
-spellings resolved (`trainer_defaults`). What chromiq itself writes is `rendered_job`.
+spellings resolved (`trainer_defaults`). What chromiq itself writes: `written_keys`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from chromiq.photos.images import read_photo, write_mask
 from chromiq.toolkit_configs.checks.config import examine_config
 from chromiq.toolkit_configs.checks.data import crop_lines, mask_weights
 from chromiq.toolkit_configs.checks.machine import disk_findings, disk_need, gpu_findings
-from chromiq.toolkit_configs.render.compose import as_read, compose_job
+from chromiq.toolkit_configs.render.compose import compose_job
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.render.memory import GIB
 from chromiq.toolkit_configs.render.settings import Settings, assigned_settings
@@ -236,7 +236,7 @@ AS_PUBLISHED = Settings("a test", values=assigned_settings(["train.steps=10000"]
 
 class TestDisk:
     def test_latents_checkpoints_and_samples_are_counted(self, dataset):
-        job = as_read(compose_job("kontext", dataset, layers=[AS_PUBLISHED]).job)
+        job = compose_job("kontext", dataset, layers=[AS_PUBLISHED]).job
         need = disk_need(job, {(1328, 800): 60})
         # Kontext: 16 channels at an eighth of each side, 2 bytes each.
         assert need.latents == 60 * 166 * 100 * 16 * 2
@@ -245,7 +245,7 @@ class TestDisk:
         assert need.samples > 41 * 2 * 1328 * 800 * 0.2
 
     def test_a_disk_that_is_too_small_is_reported(self, dataset, monkeypatch):
-        job = as_read(compose_job("kontext", dataset, layers=[AS_PUBLISHED]).job)
+        job = compose_job("kontext", dataset, layers=[AS_PUBLISHED]).job
         # Stands for a disk with 1 GB left.
         monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10**9}))
         (finding,) = disk_findings(job, disk_need(job, {(1328, 800): 60}))
@@ -257,8 +257,9 @@ class TestDisk:
 class TestGpu:
     def findings(self, gpus, device="cuda", preset="published"):
         composed = compose_job("kontext", Path("/data/set"), preset=preset)
-        composed.job.process.device = device
-        return gpu_findings(as_read(composed.job), composed.memory, "config.yaml", gpus)
+        job = composed.job
+        job.process.device = device
+        return gpu_findings(job, composed.memory, "config.yaml", gpus)
 
     def test_none_seen(self):
         (finding,) = self.findings([])

@@ -13,8 +13,9 @@ from chromiq.toolkit_configs.checks.config import examine_config
 from chromiq.toolkit_configs.checks.data import cache_findings
 from chromiq.toolkit_configs.checks.keys import key_findings
 from chromiq.toolkit_configs.checks.settings import edit_model_findings, setting_findings
-from chromiq.toolkit_configs.render.compose import as_read, compose_job
+from chromiq.toolkit_configs.render.compose import compose_job
 from chromiq.toolkit_configs.render.job import render_job
+from chromiq.toolkit_configs.render.settings import Settings, assigned_settings
 from chromiq.toolkit_configs.schema.trainer_job import job_of
 
 
@@ -193,7 +194,7 @@ def test_captions_that_were_encoded_with_another_control(dataset):
 
 
 def edit_findings_of(job):
-    return {finding.code: finding for finding in edit_model_findings(as_read(job), "config.yaml")}
+    return {finding.code: finding for finding in edit_model_findings(job, "config.yaml")}
 
 
 @pytest.fixture
@@ -276,9 +277,11 @@ def test_flux2_ignores_qtype_te(tmp_path):
 
 
 def test_alpha_is_not_used_and_a_full_rank_lokr_has_none(tmp_path):
-    job = compose_job("kontext", tmp_path / "data").job
-    job.process.network.linear = 64
-    finding = edit_findings_of(job)["config.alpha"]
+    def alpha_findings(*assignments):
+        layer = Settings("a test", values=assigned_settings(assignments, "set"))
+        return edit_findings_of(compose_job("kontext", tmp_path / "data", layers=[layer]).job)
+
+    ranks = ("network.linear=64", "network.linear_alpha=32")
+    finding = alpha_findings(*ranks)["config.alpha"]
     assert (finding.severity, finding.wanted, finding.got) == ("warning", "64", "32")
-    job.process.network.type = "lokr"
-    assert edit_findings_of(job) == {}
+    assert alpha_findings(*ranks, "network.type=lokr") == {}

@@ -15,12 +15,7 @@ from chromiq.errors import UnsoundError, UsageError
 from chromiq.models import MODELS
 from chromiq.toolkit_configs.render.compose import Composed, compose_job
 from chromiq.toolkit_configs.render.job import render_composed, render_job, substituted
-from chromiq.toolkit_configs.schema.rendered_job import (
-    RenderedConfig,
-    RenderedDataset,
-    RenderedJob,
-    RenderedProcess,
-)
+from chromiq.toolkit_configs.schema.written_keys import published_process
 
 HOME = "/workspace/ai-toolkit"
 PUBLISHED = yaml.safe_load((ROOT / "tests/support/published.yaml").read_text(encoding="utf-8"))
@@ -135,14 +130,12 @@ def test_what_the_trainer_would_replace_or_could_not_read_is_reported(text):
 @example("yes", "1e5", "a: b # c", {"yes": "no", "on": 1e-5, "a: b": True, "": "", "k" * 300: "x y " * 90})
 @example("{{ 7 * 7 }}", "- a\n- b", "\N{FACE WITH TEARS OF JOY}'\"\\", {"{{ x }}": "#", "\n": "\r"})
 def test_what_users_write_comes_back_exactly(prompt, name, caption, kwargs):
-    process = RenderedProcess(
-        training_folder=f"/{name}",
-        sqlite_db_path=prompt,
-        datasets=[RenderedDataset(folder_path="/gt", control_path=[caption, name], default_caption=caption)],
-    )
-    process.sample.samples = [{"prompt": prompt, "ctrl_img": name}]
-    process.model.model_kwargs = kwargs
-    job = RenderedJob(config=RenderedConfig(name=name, process=[process]), meta={"name": name})
+    process = published_process() | {"training_folder": f"/{name}", "sqlite_db_path": prompt}
+    folders = {"folder_path": "/gt", "control_path": [caption, name]}
+    process["datasets"][0] |= {**folders, "default_caption": caption}
+    process["sample"]["samples"] = [{"prompt": prompt, "ctrl_img": name}]
+    process["model"]["model_kwargs"] = kwargs
+    job = {"job": "extension", "config": {"name": name, "process": [process]}, "meta": {"name": name}}
     for model in MODELS:
         parsed = yaml.safe_load(render_composed(Composed(job, model, "published", {}, None)))
         assert parsed["config"]["name"] == parsed["meta"]["name"] == name

@@ -94,7 +94,7 @@ def test_what_a_preset_gives_up_to_fit_is_said():
     composed = compose_job("qwen-image-edit-2511", DATASET, preset="32gb")
     process = composed.job.process
     assert process.train.cache_text_embeddings is True
-    assert process.model.qtype == (
+    assert process.model.precision == (
         "uint3|ostris/accuracy_recovery_adapters/qwen_image_edit_2511_torchao_uint3.safetensors"
     )
     assert composed.sources["model.qtype"] == "preset 32gb, to fit"

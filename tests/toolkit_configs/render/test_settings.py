@@ -15,7 +15,7 @@ from chromiq.toolkit_configs.render.settings import (
     flat,
     project_settings,
 )
-from chromiq.toolkit_configs.schema.rendered_job import NOTES
+from chromiq.toolkit_configs.schema.written_keys import NOTES
 
 
 def composed_of(tmp_path, model="kontext", *, project="", environment=None, command=(), **options):
@@ -111,6 +111,27 @@ def test_keys_that_the_trainer_reads_and_we_do_not_model_can_be_set(tmp_path, ke
     found = explained(composed_of(tmp_path, command=[f"{key}={text}"]))
     full = key.replace("datasets.", "datasets.0.").replace("0.0.", "0.")
     assert found[full] == (value, f"set {key}")
+
+
+def test_a_mapping_sets_each_of_its_keys(tmp_path):
+    found = explained(
+        composed_of(tmp_path, preset="24gb", command=["network={linear: 4}", "datasets.0={flip_x: no}"])
+    )
+    assert found["network.linear"] == (4, "set network")
+    assert found["network.linear_alpha"] == (4.0, "set network")
+    assert found["network.type"] == ("lora", DEFAULT)
+    assert found["datasets.0.flip_x"] == (False, "set datasets.0")
+
+
+def test_a_list_of_datasets_replaces_the_dataset_s_own(tmp_path):
+    text = (
+        "datasets: [{folder_path: a, control_path: b}, {folder_path: c, control_path: d, resolution: [512]}]"
+    )
+    first, second = composed_of(tmp_path, project=text).document["config"]["process"][0]["datasets"]
+    assert (first["folder_path"], first["mask_path"], first["resolution"]) == ("a", None, [1328])
+    assert (second["control_path"], second["mask_min_value"], second["resolution"]) == ("d", 0.1, [512])
+    with pytest.raises(UsageError, match="AI-Toolkit reads no key 'flip'"):
+        composed_of(tmp_path, project=text.replace("folder_path: c", "folder_path: c, flip: yes"))
 
 
 def test_numbers_with_an_exponent_are_numbers_in_the_project_file_too(tmp_path):
