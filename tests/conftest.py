@@ -53,9 +53,26 @@ def small_weights(tmp_path_factory):
         yield lambda: _fetched(real)
 
 
+@pytest.fixture(scope="session")
+def all_small_weights(small_weights):
+    """The same with the model that tells hair and skin."""
+
+    def fetched():
+        files = small_weights()
+        folder = files[weights.FILES[0].name].parent
+        return files | {weights.MULTICLASS.name: _or_skip(weights.fetch_multiclass, folder)}
+
+    return fetched
+
+
 def _fetched(folder):
+    files = _or_skip(weights.fetch_small_weights, folder)
+    return {file.name: files[file.name] for file in weights.FILES}
+
+
+def _or_skip(fetch, folder):
     try:
-        return weights.fetch_small_weights(folder)
+        return fetch(folder)
     except AccessError as error:
         pytest.skip(f"no small weights: {error}")
 

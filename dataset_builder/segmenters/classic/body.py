@@ -84,15 +84,20 @@ class Body:
 
     @cached_property
     def near_face(self) -> BoolMask:
-        """Pixels of a skin colour near this face's: ``(H, W)`` bool."""
-        if self.face is None:
-            return np.zeros(self.person.shape, bool)
-        return skin_hue(self.lab) & (self.face_cost - 0.5 * self.face.log_determinant < 4.5)
+        """Pixels of a skin colour near this face's, or seen to be skin: ``(H, W)`` bool."""
+        near = np.zeros(self.person.shape, bool)
+        if self.face is not None:
+            near = skin_hue(self.lab) & (self.face_cost - 0.5 * self.face.log_determinant < 4.5)
+        if self.seen is None or self.seen.skin is None:
+            return near
+        sure, possible = (self.seen.skin > least for least in (TUNING.body_seen, TUNING.body_seen_perhaps))
+        return self.person & (sure | (near & possible))
 
     @property
     def like_skin(self) -> BoolMask:
-        """Pixels of a skin colour near this face's, or of any skin colour when there is no face to go by."""
-        return skin_hue(self.lab) if self.face is None else self.near_face
+        """Pixels near the face, or of any skin colour when there is neither a face nor a model to go by."""
+        skin_seen = self.seen is not None and self.seen.skin is not None
+        return self.near_face if skin_seen or self.face is not None else skin_hue(self.lab)
 
     @property
     def like_face(self) -> BoolMask:
@@ -287,13 +292,15 @@ def _sigmoid(value: FloatImage) -> FloatImage:
 
 
 def hair(body: Body, cloth: BoolMask, palette: Palette) -> BoolMask:
-    """Where hair lies, ``(H, W)`` bool; nowhere if no face was found.
+    """Where hair lies, ``(H, W)`` bool; nowhere if no face was found and no model has seen it.
 
     Args:
         body: the person on the photo.
         cloth: ``(H, W)`` bool, where the garment surely is; hair must be less like it than like hair.
         palette: the garment's colours on the still-life, which are not taken for hair.
     """
+    if body.seen is not None and body.seen.hair is not None:
+        return body.person & (body.seen.hair > TUNING.body_seen)
     head = body.head
     if head is None or head.left is None or head.right is None:
         return np.zeros(body.person.shape, bool)

@@ -121,6 +121,10 @@ class ClassicTuning:
         2.0, "heads", _REAL, "the body's width with the arms hanging: 1.7 to 2.2"
     )
 
+    # Hair and skin, where a model has seen them.
+    body_seen: float = _tuned(0.5, "probability", _REAL2, "hair or skin, whatever its colour")
+    body_seen_perhaps: float = _tuned(0.1, "probability", _REAL2, "skin, where the face's colour says so too")
+
     # Hair over or beside the garment.
     body_hair_min_hair_px: int = _tuned(60, "px at work size", _REAL2, "least sample")
     body_hair_neck: float = _tuned(0.38, "heads aside", _REAL2, "where a neck ends")

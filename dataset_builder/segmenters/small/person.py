@@ -1,17 +1,19 @@
-"""The person on a photo by two small models of MediaPipe's: an outline and 33 landmarks.
+"""The person on a photo by small models of MediaPipe's: an outline, 33 landmarks, hair and skin.
 
-Both run through OpenCV. ``selfie_segmentation`` gives how probably each pixel is a person.
-``pose_landmark_full`` finds landmarks within a square about a person; MediaPipe finds that square with a
-third model, which OpenCV cannot read, so the outline gives a first one and the landmarks in it a second.
+All run through LiteRT on one thread. ``selfie_segmentation`` gives how probably each pixel is a person.
+``pose_landmark_full`` finds landmarks within a square about a person: the outline gives a first square and
+the landmarks in it a second. ``selfie_multiclass`` parts a person into hair, skin, clothes and other things.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -20,6 +22,7 @@ from chromiq.records import FloatImage, RgbImage
 
 SELFIE_SEGMENTATION = "selfie_segmentation.tflite"
 POSE_LANDMARK = "pose_landmark_full.tflite"
+SELFIE_MULTICLASS = "selfie_multiclass_256x256.tflite"
 
 _INPUT_PX = 256
 _LANDMARKS = 39
@@ -29,6 +32,8 @@ _LEAST_PERSON_PX = 50
 _SQUARE_ABOUT_CIRCLE = 1.25
 _SQUARE_ABOUT_OUTLINE = 1.15
 _VISIBLE_FROM = 0.5
+# Background, hair, skin of the body, skin of the face, clothes, other things.
+_HAIR, _SKIN = [1], [2, 3]
 
 NOSE, EYES, EARS, MOUTH = (0,), (1, 2, 3, 4, 5, 6), (7, 8), (9, 10)
 SHOULDERS, ELBOWS, WRISTS = (11, 12), (13, 14), (15, 16)
@@ -44,12 +49,16 @@ class SeenPerson:
         landmarks_xy: ``(33, 2)`` float32, pixels of the photo; some may lie outside it.
         visibility: ``(33,)`` float32 in 0..1, how surely each is in the picture and not hidden.
         presence: 0..1, how surely there is a person at all.
+        hair, skin: ``(H, W)`` float32 in 0..1, how probably each pixel is hair, and bare skin; None without
+            the model that tells.
     """
 
     probability: FloatImage
     landmarks_xy: FloatImage
     visibility: FloatImage
     presence: float
+    hair: FloatImage | None = None
+    skin: FloatImage | None = None
 
     def middle(self, indices: tuple[int, ...]) -> FloatImage:
         """The mean position ``(2,)`` of some landmarks."""
@@ -65,21 +74,30 @@ class SeenPerson:
 
 
 class PersonModels:
-    """Both models, read when the first photo is seen; not to be shared between threads."""
+    """The models, read when the first photo is seen; not to be shared between threads.
+
+    Args:
+        files: path by name; `SELFIE_MULTICLASS` may be missing.
+    """
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         self._files = dict(files)
 
     @cached_property
-    def _outline(self) -> Any:
-        return _read(self._files[SELFIE_SEGMENTATION])
+    def _outline(self) -> _Network:
+        return _Network(self._files[SELFIE_SEGMENTATION])
 
     @cached_property
-    def _pose(self) -> Any:
-        return _read(self._files[POSE_LANDMARK])
+    def _pose(self) -> _Network:
+        return _Network(self._files[POSE_LANDMARK])
+
+    @cached_property
+    def _parts(self) -> _Network | None:
+        path = self._files.get(SELFIE_MULTICLASS)
+        return _Network(path) if path else None
 
     def __reduce__(self) -> tuple[type[PersonModels], tuple[dict[str, Path]]]:
-        """Pickled as its files, since OpenCV's networks cannot be: each worker process reads them again."""
+        """Pickled as its files, since LiteRT's networks cannot be: each worker process reads them again."""
         return PersonModels, (self._files,)
 
     def see(self, rgb: RgbImage) -> SeenPerson:
@@ -90,30 +108,37 @@ class PersonModels:
         """
         height_px, width_px = rgb.shape[:2]
         square = cv2.resize(rgb, (_INPUT_PX, _INPUT_PX), interpolation=cv2.INTER_AREA)
-        self._outline.setInput(_blob(square))
-        small = self._outline.forward()[0, 0]
-        probability = cv2.resize(small, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
-        first = self._landmarks(rgb, *_square_about(probability))
+
+        def enlarged(small: FloatImage) -> FloatImage:
+            return cv2.resize(small, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
+
+        probability = enlarged(self._outline(square)[0][0, ..., 0])
+        hair = skin = None
+        if self._parts:
+            parts = _softmax(self._parts(square)[0][0])
+            hair, skin = (enlarged(parts[..., kinds].sum(axis=-1)) for kinds in (_HAIR, _SKIN))
+        first, _ = self._landmarks(rgb, *_square_about(probability))
         hip, rim = first[33, :2], first[34, :2]
         side_px = 2 * float(np.linalg.norm(rim - hip)) * _SQUARE_ABOUT_CIRCLE
-        landmarks = self._landmarks(rgb, hip, max(side_px, 0.3 * height_px))
+        landmarks, presence = self._landmarks(rgb, hip, max(side_px, 0.3 * height_px))
         visibility = _sigmoid(landmarks[:33, 3:5]).min(axis=1)
-        return SeenPerson(probability, landmarks[:33, :2], visibility, self._presence)
+        return SeenPerson(probability, landmarks[:33, :2], visibility, presence, hair, skin)
 
-    def _landmarks(self, rgb: RgbImage, centre_xy: FloatImage, side_px: float) -> FloatImage:
-        """Landmarks ``(39, 5)`` within a square: x, y, z in pixels of the photo, two logits."""
+    def _landmarks(self, rgb: RgbImage, centre_xy: FloatImage, side_px: float) -> tuple[FloatImage, float]:
+        """Landmarks ``(39, 5)`` within a square, and how surely there is a person in it.
+
+        Columns: x, y, z in pixels of the photo, two logits.
+        """
         scale = _INPUT_PX / side_px
         shift = _INPUT_PX / 2 - np.asarray(centre_xy) * scale
         matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float32)
         cut = cv2.warpAffine(
             rgb, matrix, (_INPUT_PX, _INPUT_PX), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE
         )
-        self._pose.setInput(_blob(cut))
-        found, presence = self._pose.forward(["Identity", "Identity_1"])
-        self._presence = float(presence.ravel()[0])
-        landmarks = found.reshape(_LANDMARKS, 5).copy()
+        found, presence = self._pose(cut)[:2]
+        landmarks = found.reshape(_LANDMARKS, 5)
         landmarks[:, :2] = (landmarks[:, :2] - shift) / scale
-        return np.asarray(landmarks)
+        return landmarks, float(presence.ravel()[0])
 
 
 def _square_about(probability: FloatImage) -> tuple[FloatImage, float]:
@@ -127,14 +152,43 @@ def _square_about(probability: FloatImage) -> tuple[FloatImage, float]:
     return np.array([(left + right) / 2, (top + bottom) / 2], np.float32), float(side_px)
 
 
-def _read(path: Path) -> Any:
-    # OpenCV 5's new engine knows only one of the outputs of a model that has several.
-    engine = getattr(cv2.dnn, "ENGINE_CLASSIC", None)
-    return cv2.dnn.readNetFromTFLite(str(path), *([] if engine is None else [engine]))
+class _Network:
+    """A model's file, run by LiteRT."""
+
+    def __init__(self, path: Path) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        with _quiet_stderr():
+            self._interpreter = Interpreter(str(path), num_threads=1)
+            self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._outputs = [output["index"] for output in self._interpreter.get_output_details()]
+
+    def __call__(self, rgb: RgbImage) -> list[FloatImage]:
+        """The outputs for ``(H, W, 3)`` uint8 sRGB of the model's size, in their order, copied."""
+        self._interpreter.set_tensor(self._input, rgb[None].astype(np.float32) / np.float32(255))
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(index) for index in self._outputs]
 
 
-def _blob(rgb: RgbImage) -> FloatImage:
-    return np.ascontiguousarray(rgb.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255))
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """LiteRT writes to the process's stderr how it runs a model, and has no setting for that."""
+    sys.stderr.flush()
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
+
+
+def _softmax(logit: FloatImage) -> FloatImage:
+    odds = np.exp(logit - logit.max(axis=-1, keepdims=True))
+    shares: FloatImage = odds / odds.sum(axis=-1, keepdims=True)
+    return shares
 
 
 def _sigmoid(logit: FloatImage) -> FloatImage:

