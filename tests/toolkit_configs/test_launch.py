@@ -5,6 +5,7 @@ import os
 import re
 
 import pytest
+import yaml
 from command_line import events
 from standin_trainer import behave, make_trainer
 
@@ -385,10 +386,15 @@ class TestOthersConfigs:
         monkeypatch.chdir(tmp_path)
         example["job"] = "extract"
         example["config"]["process"] = [{"type": "locon", "filename": "x"}]
-        example["config"]["device"] = "cpu"
+        (tmp_path / "base.safetensors").touch()
+        models = dict.fromkeys(("base_model", "extract_model"), "base.safetensors")
+        example["config"] |= {"device": "cpu", "output_folder": "output", **models}
         path = self.written(example, tmp_path)
         trainer("trains nothing")
-        assert train_config(path, "ai-toolkit").name == "mine"
+        run = train_config(path, "ai-toolkit")
+        assert run.name == "mine"
+        launched = yaml.safe_load((run / "launched.yaml").read_text())
+        assert launched["config"]["base_model"] == str(tmp_path / "base.safetensors")
         trainer("broken environment")
         with pytest.raises(ChromiqError):
             train_config(path, "ai-toolkit", resume=True)

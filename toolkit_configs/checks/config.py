@@ -16,6 +16,7 @@ from chromiq.models import model_of_arch
 from chromiq.toolkit_configs.checks.data import DataFacts, data_findings
 from chromiq.toolkit_configs.checks.keys import key_findings
 from chromiq.toolkit_configs.checks.machine import DiskNeed, disk_findings, disk_need, gpu_findings
+from chromiq.toolkit_configs.checks.other_jobs import other_job_findings
 from chromiq.toolkit_configs.checks.settings import edit_model_findings, setting_findings
 from chromiq.toolkit_configs.render.memory import MemoryEstimate, estimate_memory
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
@@ -107,8 +108,10 @@ def examine_config(
         offline: do not ask the hub for access to the base model.
     """
     job, findings = examine_job(path)
-    if job is None or not job.trains:
-        return ConfigReport(tuple(findings), job)
+    if job is None:
+        return ConfigReport(tuple(findings))
+    if not job.trains:
+        return ConfigReport((*findings, *other_job_findings(job, path.name)), job)
     findings += key_findings(job.document, path.name)
     where = path.name
     found, data = data_findings(job, where, on_progress)

@@ -40,7 +40,7 @@ _MAX_LINE_BYTES = 16_384
 _PATH_KEYS = re.compile(
     r"training_folder|log_dir|folder_path|dataset_path|mask_path|control_path(_\d)?|ctrl_img(_\d)?"
 )
-_MAYBE_PATH_KEYS = re.compile(r".*_(path|folder|dir|file)")
+_MAYBE_PATH_KEYS = re.compile(r".*_(path|folder|dir|file|model)")
 _PROMPT_CONTROL = re.compile(r"(?<=--ctrl_img )\s*([^\s-]\S*)")
 _SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 JOB_DATABASE = "job.db"
