@@ -171,7 +171,7 @@ def install(python: Path, folder: Path, say: Say) -> None:
         (environment / _LOG).open("a", encoding="utf-8") as log,
         subprocess.Popen(
             command,
-            env=_pip_environment(),
+            env={**bounded_environment(), **_pip_variables()},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -295,7 +295,7 @@ def _make_environment(environment: Path, say: Say) -> Path:
     _run(
         command,
         f"{environment}: cannot create a virtual environment. Install Python's venv module, and run it again",
-        env=_pip_environment(),
+        more_variables=_pip_variables(),
     )
     return python
 
@@ -312,10 +312,8 @@ def _requirement_lines(path: Path) -> list[str]:
     return found
 
 
-def _pip_environment() -> dict[str, str]:
-    """The bounded environment plus pip's own variables."""
-    pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
-    return {**bounded_environment(), **pip}
+def _pip_variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
 
 
 def _knows(folder: Path, commit: str) -> bool:
@@ -331,14 +329,16 @@ def _git(folder: Path, *arguments: str) -> bytes:
     if git is None:
         raise ChromiqError("git is not on the PATH. Install git.")
     failed = f"git -C {folder} {' '.join(arguments)} failed"
-    return _run([git, "-C", str(folder), *arguments], failed, env={"GIT_TERMINAL_PROMPT": "0"})
+    return _run([git, "-C", str(folder), *arguments], failed, more_variables={"GIT_TERMINAL_PROMPT": "0"})
 
 
-def _run(command: Sequence[str], failed: str, *, env: Mapping[str, str], cwd: Path | None = None) -> bytes:
+def _run(
+    command: Sequence[str], failed: str, *, more_variables: Mapping[str, str] = {}, cwd: Path | None = None
+) -> bytes:
     """The output of a command; if it fails, a `ChromiqError` of `failed` and the last line."""
     done = subprocess.run(
         command,
-        env={**bounded_environment(), **env},
+        env={**bounded_environment(), **more_variables},
         cwd=cwd,
         capture_output=True,
         check=False,
@@ -362,7 +362,7 @@ def smoke_test(python: Path, say: Callable[[str], None]) -> None:
         build(root / "catalogue", root / "dataset", BuildOptions(segmenter="classic"))
         # The core has no model libraries; the trainer's environment does.
         command = [str(python), "-I", str(tiny_checkpoint.__file__), str(root / "tiny")]
-        _run(command, f"{python}: cannot build a tiny checkpoint", env={}, cwd=root)
+        _run(command, f"{python}: cannot build a tiny checkpoint", cwd=root)
         overrides = {
             "model.name_or_path": str(root / "tiny"),
             "train.steps": "2",
