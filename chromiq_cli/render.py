@@ -107,8 +107,8 @@ def render(
         write_text(out, text)
     if composed.memory:
         say(f"GPU memory: {composed.memory.summary}, an estimate; {gpu_summary()}")
-    if composed.memory_warning:
-        say(f"warning: {composed.memory_warning}")
+    if composed.warning:
+        say(f"warning: {composed.warning}")
     if (source := composed.sources.get("train.steps", "")).startswith("the dataset's"):
         say(f"train.steps is {composed.job.process.train.steps}, scaled to {source}")
     if as_json:

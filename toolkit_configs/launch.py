@@ -172,16 +172,16 @@ def plan(
         ]
     if not force:
         raise_config_findings(findings, str(config))
+    if engine == "smoke":
+        from chromiq.toolkit_configs.smoke_engine.engine import smoke_device
+
+        smoke_device(job)  # refuse a full-size model before the dataset is read
     digest = dataset_digest(job, note)
     from_step = newest_step(job.run_folder, job.config.name) if resume else 0
     if resume and (job.run_folder / RUN_FILE).is_file():
         findings += _resume_findings(read_record(job.run_folder), config, engine, digest, seed)
         if not force:
             raise_config_findings(findings, str(config))
-    if engine == "smoke":
-        from chromiq.toolkit_configs.smoke_engine.engine import refuse_full_size
-
-        refuse_full_size(job)
     return Plan(config, job, tuple(findings), engine, resume, from_step, info, digest, seed)
 
 

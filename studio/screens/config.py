@@ -101,7 +101,7 @@ def _result(request: Request) -> Response:
             "loading_gib": round(memory.loading / GIB, 1),
             "limit_gib": limit_gib,
         },
-        "warning": composed.memory_warning or "",
+        "warning": composed.warning or "",
         "differences": [
             {**asdict(each), "there": _shown(each.there), "here": _shown(each.here)}
             for each in differences_from("published", composed, wanted.folder.path)

@@ -28,6 +28,17 @@ def test_the_gpu_of_the_machine_is_named_beside_the_estimate(run, monkeypatch):
     assert "this machine has NVIDIA RTX 4090 with 24.0 GiB, 19.5 free" in err
 
 
+def test_the_smoke_preset_asks_for_a_tiny_checkpoint_and_estimates_no_gpu_memory(run, tmp_path):
+    arguments = ("render", "kontext", "--dataset", "data", "--out", "config.yaml", "--preset", "smoke")
+    _, _, err = run(*arguments)
+    assert "warning: preset smoke trains a tiny checkpoint on a CPU" in err
+    assert "such as " in err
+    assert "toy_kontext" in err
+    assert "GPU memory" not in err
+    _, _, err = run(*arguments, "--set", f"model.name_or_path={tmp_path}")
+    assert "smoke" not in err
+
+
 def test_a_preset_too_small_for_the_model_is_refused(run, tmp_path):
     code, _, err = run("render", "flux2", "--dataset", "data", "--out", "config.yaml", "--preset", "24gb")
     assert code == 2

@@ -208,6 +208,7 @@ def test_a_missing_base_model_is_refused_before_there_is_a_run(config, run_folde
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("chromiq.toolkit_configs.launch.dataset_digest", None)  # it may take minutes
     with pytest.raises(UsageError, match="no such folder, and no GPU"):
         train_config(config, "smoke")
     assert not run_folder.exists()

@@ -23,6 +23,7 @@ from chromiq.toolkit_configs.render.presets import PRESETS, find_preset, luxurie
 from chromiq.toolkit_configs.render.settings import Setting, Settings, assign, flat, misfit
 from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, name_fault
 from chromiq.toolkit_configs.schema.written_keys import NOTES, published_process
+from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import TOY_BASE
 from chromiq.wording import counted
 
 DEFAULT = "default (the published run)"
@@ -59,9 +60,15 @@ class Composed:
         return _as_read(self.document)
 
     @property
-    def memory_warning(self) -> str | None:
-        """What to say if the preset's memory is not enough, or None."""
-        limit = preset_memory_gib(self.preset)
+    def warning(self) -> str | None:
+        """What to say if the preset does not suit the base model, or None."""
+        limit, base = preset_memory_gib(self.preset), self.job.process.model.name_or_path
+        if self.preset == "smoke" and not Path(base).is_dir():
+            example = f", such as {TOY_BASE}" if self.model == "kontext" else ""
+            return (
+                f"preset smoke trains a tiny checkpoint on a CPU, not {base}. "
+                f"Set model.name_or_path to the folder of one{example}."
+            )
         if limit is None or self.memory is None or self.memory.fits(limit * GIB):
             return None
         return (

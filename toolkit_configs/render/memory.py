@@ -92,14 +92,16 @@ class MemoryEstimate:
 
 
 def estimate_memory(job: Job, size_wh: tuple[int, int] | None = None) -> MemoryEstimate | None:
-    """What a job will take, or None if its base model is unknown or lies on this disk.
+    """What a job will take, or None if it trains on a CPU, or its base model is unknown or on this disk.
 
     Args:
         size_wh: of the targets in pixels; that of the samples if not known.
     """
     process = job.process
     model = model_of_arch(process.model.arch)
-    if model is None or process.network is None or process.model.name_or_path.startswith((".", "/", "~")):
+    if model is None or process.network is None or process.device == "cpu":
+        return None
+    if process.model.name_or_path.startswith((".", "/", "~")):
         return None
     settings, train = process.model, process.train
     precision = settings.precision if settings.quantize else train.dtype

@@ -82,8 +82,7 @@ def train(
 
     process = job.process
     seed = SEED if seed is None else seed
-    device = _device_of(job)
-    refuse_full_size(job)
+    device = smoke_device(job)
     examples = _find_examples(job)
     run = ensure_output_folder(job.run_folder)
     with signals_collected() as stopped:
@@ -123,20 +122,21 @@ def train(
     return run / f"{job.config.name}.safetensors"
 
 
-def _device_of(job: Job) -> str:
+def smoke_device(job: Job) -> str:
+    """The device that the smoke engine trains a job on: the config's, or the CPU without a GPU.
+
+    Raises:
+        ChromiqError: if the model libraries are missing.
+        UsageError: on a CPU, if the base model is not the folder of a tiny checkpoint.
+    """
     try:
         import torch
     except ImportError as error:
         hint = "Run pip install 'chromiq[models]'."
         raise ChromiqError(f"the smoke engine needs the model libraries ({error}). {hint}") from error
 
-    return job.process.device if torch.cuda.is_available() else "cpu"
-
-
-def refuse_full_size(job: Job) -> None:
-    """Raise `UsageError` without a GPU unless the base model is the folder of a tiny checkpoint."""
-    if _device_of(job) != "cpu":
-        return
+    if torch.cuda.is_available() and job.process.device != "cpu":
+        return job.process.device
     name_or_path = job.process.model.name_or_path
     folder = Path(name_or_path)
     if not folder.is_dir():
@@ -150,6 +150,7 @@ def refuse_full_size(job: Job) -> None:
             f"{folder}: a full-size checkpoint ({size / 1e9:.1f} GB) and no GPU; the smoke engine is for "
             "tiny checkpoints, train with AI-Toolkit on a machine with a GPU"
         )
+    return "cpu"
 
 
 def _find_examples(job: Job) -> list[dict[str, Path]]:
@@ -204,10 +205,10 @@ def _drawn(step: int, count: int, batch_size: int, seed: int) -> list[int]:
 
 
 def _load(name_or_path: str, device: str) -> Any:
+    silence_model_libraries()  # first: their imports write warnings
     import torch
     from diffusers import FluxKontextPipeline
 
-    silence_model_libraries()
     pipeline = FluxKontextPipeline.from_pretrained(name_or_path, dtype=torch.float32, use_safetensors=True)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)

@@ -163,7 +163,7 @@ def test_without_access_every_verb_ends_alike_whatever_else_is_wrong(hub, verb, 
 
 
 def test_an_offline_launch_sends_no_request(hub, verb, monkeypatch):
-    monkeypatch.setattr("chromiq.toolkit_configs.smoke_engine.engine.refuse_full_size", lambda _: None)
+    monkeypatch.setattr("chromiq.toolkit_configs.smoke_engine.engine.smoke_device", lambda _: "cpu")
     code, document, _ = verb("train --dry-run --engine smoke", "--offline")
     assert (code, hub) == (0, [])
     assert "access.model" not in {finding["code"] for finding in document["findings"]}

@@ -62,7 +62,7 @@ def test_a_preset_fits_its_memory_by_the_estimate_or_is_refused(model, gib):
         return
     composed = compose_job(model, DATASET, preset=str(gib))
     assert composed.memory.fits(gib * GIB)
-    assert composed.memory_warning is None
+    assert composed.warning is None
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -3,7 +3,10 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,6 +83,15 @@ def test_the_lora_changes_what_is_generated_and_at_scale_0_nothing(make_job, tin
     assert not np.array_equal(kontext_picture(pipeline), base)
     pipeline.set_adapters(["a"], adapter_weights=[0.0])
     assert np.array_equal(kontext_picture(pipeline), base)
+
+
+def test_the_terminal_shows_the_run_and_no_log_of_a_library(make_job, tmp_path):
+    """In a process of its own: the libraries write what they do when they are first imported."""
+    make_job("quiet", **{"train.steps": "1", "save.save_every": "1"})
+    command = [Path(sys.executable).with_name("chromiq"), "train", "quiet.yaml", "--engine", "smoke"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "quiet: done, step 1 of 1" in done.stderr
+    assert "[transformers]" not in done.stderr
 
 
 def test_a_full_size_checkpoint_without_a_gpu_is_refused_before_anything_is_written(make_job, tmp_path):
