@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from chromiq.evaluate.score.scores import ImageScore
 
 _SHOWN_OF_A_KIND = 50
+_MESSAGES = ("error", "hint", "message", "problem", "reason")
+"""Keys of JSON documents whose values a library wrote as messages."""
 
 IMAGE_SEED_OPTION = typer.Option(min=0, max=2**64 - 1, help="Random seed for each generated image.")
 STEPS_OPTION = typer.Option(min=1, help="Denoising steps; by default the model's own.")
@@ -45,8 +47,16 @@ def with_flags(message: str) -> str:
 
 
 def print_json(document: Any) -> None:
-    """Print `document` as JSON on stdout."""
-    sys.stdout.write(json_text(document, sys.stdout.encoding or "utf-8"))
+    """Print `document` as JSON on stdout; options in its messages are flags, as `say` prints them."""
+    sys.stdout.write(json_text(_messages_with_flags(document), sys.stdout.encoding or "utf-8"))
+
+
+def _messages_with_flags(value: Any, key: object = None) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _messages_with_flags(item, name) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_messages_with_flags(item) for item in value]
+    return with_flags(value) if isinstance(value, str) and key in _MESSAGES else value
 
 
 def print_line(text: str) -> None:
@@ -139,7 +149,7 @@ def report_error(error: ChromiqError, *, as_json: bool) -> None:
     """Report why the work stopped: on stderr, and as JSON on stdout if asked."""
     if as_json:
         document = {
-            "error": with_flags(str(error)),
+            "error": str(error),
             "exit_code": error.exit_code,
             "findings": [finding.as_dict() for finding in error.findings],
         }

@@ -12,7 +12,7 @@ from chromiq.toolkit_configs.render.job import render_job
 @pytest.fixture
 def config(dataset, tmp_path):
     path = tmp_path / "config.yaml"
-    path.write_text(render_job("kontext", dataset, overrides={"device": "cpu", "train.steps": "100"}))
+    path.write_text(render_job("kontext", dataset, overrides={"train.steps": "100"}))
     return path
 
 
@@ -39,6 +39,21 @@ def test_json_is_one_document(run, config):
     assert weights["white"] == pytest.approx(1 / (0.1 + 0.9 * weights["white_share"]))
     assert document["memory"]["training_gib"] > 40
     assert set(document["disk_bytes"]) == {"latents", "checkpoints", "samples"}
+
+
+def test_a_run_on_a_cpu_takes_no_gpu_memory(run, config):
+    config.write_text(config.read_text().replace('device: "cuda"', 'device: "cpu"'))
+    assert "GPU" not in run(config).out
+    assert run(config, "--json").document["memory"] is None
+
+
+def test_options_are_flags_in_json_as_in_the_text(run, config, monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(hub_module, "_ask", lambda url, token: (None, "no route"))  # stands for the hub
+    monkeypatch.setattr(hub_module, "is_cached", lambda repository: False)
+    result = run(config, "--json")
+    (finding,) = (each for each in result.document["findings"] if each["code"] == "model.network")
+    assert finding["hint"] == "Check the network, try again later, or set --offline."
 
 
 def test_all_faults_come_at_once_with_their_exit_code(run, config):
