@@ -13,7 +13,7 @@ import typer
 from chromiq.errors import UsageError
 from chromiq.models import MODELS
 from chromiq.toolkit_configs.schema.config_file import is_json_file
-from chromiq_cli.output import JSON_OPTION, print_document, print_json, print_line, say
+from chromiq_cli.output import JSON_OPTION, print_document, print_findings, print_json, print_line, say
 
 if TYPE_CHECKING:
     from chromiq.toolkit_configs.render.compose import Composed, Difference
@@ -153,10 +153,12 @@ def _adapt(
         write_text(out, adapted.text)
     if as_json:
         text = {} if out else {"text": adapted.text}
-        print_json({"config": str(out) if out else None, "diff": adapted.diff, **text})
+        findings = [finding.as_dict() for finding in adapted.findings]
+        print_json({"config": str(out) if out else None, "diff": adapted.diff, "findings": findings, **text})
         return
     for line in adapted.diff.splitlines() or ["nothing differs"]:
         say(line)
+    print_findings(adapted.findings)
     if out:
         print_line(str(out))
     else:

@@ -6,7 +6,7 @@ Everything else stays as it is, in YAML the comments, the order and the quotes t
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -15,13 +15,13 @@ from typing import Any
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.documents import load_json, load_yaml, read_text
-from chromiq.errors import ChromiqError, UsageError, raise_findings
+from chromiq.errors import ChromiqError, Finding, UsageError, raise_findings
 from chromiq.models import MODELS, EditModel, model_of_arch, model_of_hub_id
 from chromiq.toolkit_configs.render.compose import dataset_samples, layout_findings, target_size_wh
 from chromiq.toolkit_configs.render.job import substituted
 from chromiq.toolkit_configs.render.settings import Setting, assign
 from chromiq.toolkit_configs.schema.config_file import ConfigLoader, dump_config, is_json_file
-from chromiq.toolkit_configs.schema.trainer_job import Job, name_fault, read_job, rename_run
+from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, name_fault, read_job, rename_run
 from chromiq.toolkit_configs.schema.written_keys import KEYS
 
 _NUMBERED = ("control_path_1", "control_path_2", "control_path_3")
@@ -35,10 +35,12 @@ class Adapted:
     Attributes:
         text: of the new file.
         diff: unified, from the old text; empty if nothing changes.
+        findings: what the settings leave behind.
     """
 
     text: str
     diff: str
+    findings: tuple[Finding, ...] = ()
 
 
 def adapt_config(
@@ -102,16 +104,26 @@ def adapt_config(
 
     before = read_text(config)
     from_json = is_json_file(config)
+    document = load_json(before) if from_json else load_yaml(before, ConfigLoader)
+    change(document, str)
     if from_json or as_json:
-        document = load_json(before) if from_json else load_yaml(before, ConfigLoader)
-        change(document, str)
         after = dump_config(document, as_json=from_json if as_json is None else as_json)
     else:
-        after = _changed_yaml(before, change)
+        after = _changed_yaml(before, change, document)
     lines = difflib.unified_diff(
         before.splitlines(), after.splitlines(), str(config), f"{config} with {dataset}", lineterm=""
     )
-    return Adapted(after, "\n".join(lines))
+    return Adapted(after, "\n".join(lines), tuple(_alpha_findings(job, document, config.name)))
+
+
+def _alpha_findings(before: Job, document: Any, where: str) -> Iterator[Finding]:
+    """Whether a setting changed the LoRA's rank and left its alpha, which the trainer does not use here."""
+    job, _ = job_of(document, where)
+    old, new = before.process.network, job.process.network if job else None
+    if old and new and new.linear != old.linear and new.linear_alpha != new.linear:
+        message = f"stays {new.linear_alpha:g}; for this model AI-Toolkit takes the rank in its place"
+        hint = f"Set it to {new.linear} as well."
+        yield Finding("config.alpha", f"{where}: network.linear_alpha", message, hint, "warning")
 
 
 def _dataset_values(root: Path, model: EditModel) -> dict[str, Any]:
@@ -187,7 +199,8 @@ def _put_samples(
         sample["width"], sample["height"] = (max(1, side // step) * step for side in size_wh)
 
 
-def _changed_yaml(before: str, change: Callable[[Any, Callable[[str], Any]], None]) -> str:
+def _changed_yaml(before: str, change: Callable[[Any, Callable[[str], Any]], None], expected: Any) -> str:
+    """The text after a change, with its comments, order and quotes; it reads back as `expected`."""
     from ruamel.yaml import YAML
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString
     from ruamel.yaml.util import load_yaml_guess_indent
@@ -204,8 +217,6 @@ def _changed_yaml(before: str, change: Callable[[Any, Callable[[str], Any]], Non
     stream = StringIO()
     round_trip.dump(document, stream)
     after = _with_old_spacing(before, stream.getvalue())
-    expected = load_yaml(before, ConfigLoader)
-    change(expected, str)
     if load_yaml(after, ConfigLoader) != expected:
         raise ChromiqError("the changed config does not read back as it should; please report this")
     return after

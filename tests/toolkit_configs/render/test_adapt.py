@@ -126,6 +126,15 @@ def test_the_web_interface_s_form_stays_json_and_keeps_its_keys(tmp_path, datase
     assert job.process.sample.samples[0].ctrl_img is not None
 
 
+def test_a_rank_that_leaves_its_alpha_behind_is_warned_of(mine, dataset, chromiq):
+    arguments = ("render", "--from", mine, "--dataset", dataset, "--set", "network.linear=64")
+    said = "network.linear_alpha: stays 16; for this model AI-Toolkit takes the rank in its place"
+    assert f"warning: {mine.name}: {said}. Set it to 64 as well." in chromiq(*arguments).err
+    assert [found["code"] for found in chromiq(*arguments, "--json").document["findings"]] == ["config.alpha"]
+    for quiet in ((), ("network.linear=64", "network.linear_alpha=64"), ("train.lr=2e-4",)):
+        assert adapt_config(mine, dataset, settings=assigned_settings(quiet, "set")).findings == ()
+
+
 def test_what_cannot_work_is_refused(mine, dataset, tmp_path):
     mine.write_text(MINE.replace("flux_kontext", "wan21"))
     with pytest.raises(UsageError, match=r"wan21 is not an edit model .* Set it to flux_kontext\."):
