@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Photo pairs to a scored FLUX.1-Kontext LoRA. Usage: kontext.sh PHOTOS
 set -euo pipefail
-photos=$1
+photos=${1:?Usage: kontext.sh PHOTOS}
 
 chromiq build "$photos" --out dataset --held-out 0.2
 chromiq doctor dataset

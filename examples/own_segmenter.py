@@ -35,5 +35,7 @@ def trunk(photo):
 
 
 if __name__ == "__main__":
-    still_life, on_model, out = map(Path, sys.argv[1:4])
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    still_life, on_model, out = map(Path, sys.argv[1:])
     print(correct_file(still_life, on_model, out, Trunk()).reason)

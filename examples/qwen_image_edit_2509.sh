@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Photo pairs to a scored Qwen-Image-Edit-2509 LoRA. Usage: qwen_image_edit_2509.sh PHOTOS
 set -euo pipefail
-photos=$1
+photos=${1:?Usage: qwen_image_edit_2509.sh PHOTOS}
 model=qwen-image-edit-2509
 
 chromiq build "$photos" --out dataset-qwen --model $model --held-out 0.2 --loss-mask garment

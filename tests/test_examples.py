@@ -66,3 +66,13 @@ def test_the_examples_in_python_correct_a_photo(name, tmp_path):
     )
     assert done.stdout.startswith("corrected"), done.stdout
     assert (read_photo(Path(paths[2])).rgb != off).any()
+
+
+@pytest.mark.parametrize("path", [*(ROOT / "examples").glob("*.py"), *(ROOT / "examples").glob("*.sh")])
+def test_an_example_without_arguments_says_how_it_is_used(path, tmp_path):
+    command = [sys.executable if path.suffix == ".py" else "bash", path]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Usage: " in done.stderr
+    assert path.name in done.stderr
+    assert "Traceback" not in done.stderr
