@@ -137,15 +137,14 @@ def project_settings(path: Path | None = None) -> Settings:
         if not path.exists():
             return Settings(path.name)
     try:
-        text = read_text(path)
-        document = load_yaml(text, _SettingLoader)
+        document, node = load_yaml(read_text(path), _NodeLoader) or (None, None)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: cannot be read as YAML: {error}") from error
     if document is None:
         return Settings(path.name)
     if not isinstance(document, dict):
         raise UsageError(f"{path}: contains no keys and values")
-    written = _written(yaml.compose(text, _SettingLoader))
+    written = _written(node)
     options, rest = {}, {}
     for key, value in document.items():
         if str(key) not in OPTIONS:
@@ -168,6 +167,13 @@ class _SettingLoader(ConfigLoader):
 _SettingLoader.add_implicit_resolver(
     FLOAT_TAG, re.compile(r"[-+]?\.[0-9][0-9_]*[eE][-+]?[0-9]+\Z"), list("-+.")
 )
+
+
+class _NodeLoader(_SettingLoader):
+    """Gives beside the value the node that it was made of, which holds the scalars as they are written."""
+
+    def construct_document(self, node: yaml.Node) -> list[Any]:
+        return [super().construct_document(node), node]
 
 
 def _written(node: yaml.Node | None, prefix: str = "") -> dict[str, str]:
