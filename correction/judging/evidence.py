@@ -23,7 +23,8 @@ _LEAST_DYE_SHARE = 0.08
 _WORK_HEIGHT_PX = 320
 _LEAST_PATTERN_PX = 50
 _SAMPLE = 1500
-_MOST_LIKE_FACE = 0.5
+# Of the face's colours, below the face beside within it: on people 0.69 at most in 95 %, on prints 0.8 to 1.
+_MOST_LIKE_FACE = 0.7
 _NEAREST_PERCENT = 6
 # A pattern is what remains of Lab beside its mean over this share of the garment's size.
 _LIGHTNESS_PATTERN_SIZE, _CHROMA_PATTERN_SIZE = 0.05, 0.12
@@ -213,12 +214,15 @@ def _face(body: Body) -> BoolMask:
 
 
 def _without_cloth_face(body: Body, garment: BoolMask) -> Body:
-    """The body without its head if that is cloth: if the garment has the face's colours below it as well."""
+    """The body without its head if that is cloth: if the face's colours are as common below it."""
     if body.head is None or body.face is None:
         return body
-    below = garment.copy()
+    head, below = np.zeros_like(garment), garment.copy()
+    columns = slice(max(body.head.left or 0, 0), body.head.right)
+    head[max(0, body.head.top) : body.head.chin_row(-0.3), columns] = True
     below[: max(0, body.head.chin)] = False
-    is_cloth = below.sum() > _face(body).sum() and _share(body.like_face, below) > _MOST_LIKE_FACE
+    like_face = _share(body.like_face, below), _share(body.like_face, head & body.person)
+    is_cloth = below.sum() > _face(body).sum() and like_face[0] > _MOST_LIKE_FACE * like_face[1]
     return replace(body, head=None, face=None) if is_cloth else body
 
 

@@ -125,6 +125,16 @@ def test_cloth_in_the_colour_of_skin_is_no_face():
     assert (seen.face_share, seen.exchanged) == (0.0, False)
 
 
+def test_a_print_that_looks_like_a_face_does_not_make_the_photos_exchanged():
+    pair = draw_pair(41, size_wh=(448, 560))  # checked shorts, the head not in the photo
+    there, here = find_bodies(pair.still_life, pair.on_model)
+    assert (there.head is not None, here.head) == (True, None)  # so that there is something to tell apart
+    seen = look_at_photos(
+        pair.still_life, pair.still_life_mask, pair.on_model, GarmentMask(pair.on_model_mask, 1.0)
+    )
+    assert not seen.exchanged
+
+
 @pytest.mark.parametrize("grey", ["still-life", "photo"])
 def test_black_and_white_beside_colour_is_left_alone(shirt, grey):
     pair, off = shirt
