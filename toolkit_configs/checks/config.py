@@ -180,7 +180,11 @@ def _model_findings(job: Job, where: str, offline: bool) -> list[Finding]:
     name = job.process.model.name_or_path
     key, path = f"{where}: model.name_or_path", Path(name)
     if not name:
-        return []  # reported where the job was read
+        written = job.document["config"]["process"][0].get("model")
+        if not isinstance(written, dict) or written.get("name_or_path") is None:
+            return []  # reported where the job was read
+        hint = "Set it to a hub name (owner/model) or a diffusers folder."
+        return [Finding("model.folder", key, "no base model is named", hint)]
     if path.is_file() or (path.is_dir() and any(path.iterdir())):
         return _folder_findings(path, key) if model_of_arch(job.process.model.arch) else []
     if name.startswith((".", "/", "~")) or not 1 <= name.count("/") <= 2 or "\\" in name:

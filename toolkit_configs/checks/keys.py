@@ -59,6 +59,8 @@ _PLACES = {
     "datasets": "the dataset",
 }
 """Where a key that is read elsewhere belongs."""
+_OF_THE_RUN = frozenset({"name", "type"})
+"""Elsewhere these mean something of their own, such as the name of a dataset in another program."""
 
 
 def key_findings(document: Mapping[str, Any], where: str) -> list[Finding]:
@@ -119,7 +121,8 @@ def _kind_fault(section: str, key: str, value: Any) -> str | None:
 
 
 def _unknown(where: str, key: str, known: frozenset[str]) -> Finding:
-    home = next((place for section, place in _PLACES.items() if key in section_keys(section)), None)
+    places = {} if key in _OF_THE_RUN else _PLACES
+    home = next((place for section, place in places.items() if key in section_keys(section)), None)
     near = get_close_matches(key, known, n=1)
     hint = f"Move it to {home}." if home else f"Did you mean {near[0]}?" if near else "Remove it."
     return Finding("config.key", where, "AI-Toolkit does not read this key", hint, "warning")

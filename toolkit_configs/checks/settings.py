@@ -8,7 +8,7 @@ each seen in AI-Toolkit at the pinned commit with tiny random weights of the rea
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -84,6 +84,11 @@ def _dataset_findings(dataset: Dataset, where: str) -> Iterator[Finding]:
     if not 0 <= dataset.caption_dropout_rate <= 1:
         message = f"{dataset.caption_dropout_rate} is outside 0..1"
         yield _warn(f"{where}.caption_dropout_rate", message, "Lower it.")
+    repeated = [size for size, count in Counter(dataset.resolution).items() if count > 1]
+    if repeated:
+        message = f"{repeated[0]} is listed twice, so each image trains twice at that size"
+        hint = "Write it once; a list holds several sizes, not width and height."
+        yield _warn(f"{where}.resolution", message, hint)
     if not dataset.control_paths:
         return
     for key, message in _ON_PAIRS.items():
@@ -93,8 +98,10 @@ def _dataset_findings(dataset: Dataset, where: str) -> Iterator[Finding]:
 
 def _train_findings(process: Process, where: str, model: EditModel | None) -> Iterator[Finding]:
     train, network = process.train, process.network
-    if train.steps < 1:
-        yield _warn(f"{where}: train.steps", f"{train.steps} steps train nothing", "Raise it.")
+    start = (train.model_extra or {}).get("start_step") or 0
+    if train.steps <= (start if isinstance(start, int) else 0):
+        after = f" from start_step {start} on" if start else ""
+        yield _warn(f"{where}: train.steps", f"{train.steps} steps{after} train nothing", "Raise it.")
     if train.unload_text_encoder and not (train.cache_text_embeddings or _all_cached(process)):
         yield _warn(
             f"{where}: train.unload_text_encoder",
@@ -161,7 +168,7 @@ def _sample_findings(process: Process, where: str, model: EditModel | None) -> I
         given = each.control_images
         for key, path in given.items():
             if not Path(path).is_file():
-                message = f"no file {path}"
+                message = f"no file {path}" if path else "names no file"
                 yield Finding(
                     "config.sample", f"{where}: sample.samples.{index}.{key}", message, "Fix the path."
                 )
@@ -181,7 +188,8 @@ def _sample_findings(process: Process, where: str, model: EditModel | None) -> I
 
 
 def _draws_samples(process: Process) -> bool:
-    return bool(process.sample.sample_every) and not process.train.disable_sampling
+    sample = process.sample
+    return bool(sample.sample_every and sample.samples) and not process.train.disable_sampling
 
 
 def _wanted_controls(model: EditModel) -> set[str]:

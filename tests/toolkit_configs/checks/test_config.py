@@ -226,6 +226,13 @@ def test_a_process_name_decides_the_folder_and_not_the_files(config, dataset):
     assert "run.exists" in [finding.code for finding in examine_config(config).findings]
 
 
+def test_an_empty_base_model_is_an_error_as_a_missing_one_is(config):
+    for value in ("", None):
+        findings = changed(config, lambda process, value=value: process["model"].update(name_or_path=value))
+        (message,) = (each.message for each in findings.values() if each.where.endswith("name_or_path"))
+        assert message == "no base model is named"
+
+
 def test_controls_fit_the_model(config):
     one = changed(config, lambda process: process["model"].update(arch="flux2"))
     assert one["config.controls"].message == "one folder, so the model sees no still-life"

@@ -58,7 +58,9 @@ SPOILT = {
     "train.lr": (5e-3, "config.setting", "warning"),
     "train.steps": (0, "config.setting", "warning"),
     "save.push_to_hub": (True, "config.setting", "warning"),
-    "sample.sampler": ("ddpm", "config.setting", "warning"),
+    "train.start_step": (10_000, "config.setting", "warning"),
+    "datasets.0.resolution": ([1024, 1024], "config.setting", "warning"),
+    "datasets.0.name": ("shirts", "config.key", "warning"),
     "sample.samples": ([{"prompt": "it --ctrl_img /nowhere.png"}], "config.sample", "error"),
     "model.arch": ("qwen_image_edit", "config.arch", "error"),
     "model.model_kwargs": ({"match_target_re": True}, "config.key", "warning"),
@@ -78,8 +80,30 @@ def test_a_setting_that_spoils_a_run_is_reported_with_a_hint(key):
     at[name] = value
     (finding,) = findings_of(document)
     assert (finding.code, finding.severity) == (code, severity)
-    assert key == "type" or finding.where.startswith(f"c.yaml: {key}")
+    place = {"train.start_step": "train.steps"}.get(key, key)
+    assert key == "type" or finding.where.startswith(f"c.yaml: {place}")
     assert finding.hint
+
+
+def test_a_key_of_another_program_is_not_sent_to_the_process_where_it_means_something_else():
+    document = document_of()
+    first(document)["datasets"][0]["name"] = "shirts"
+    assert [finding.hint for finding in findings_of(document)] == ["Remove it."]
+
+
+def test_the_sampler_matters_only_where_there_are_samples(tmp_path):
+    document = document_of()
+    first(document)["sample"]["sampler"] = "ddpm"
+    assert findings_of(document) == []
+    (tmp_path / "1.png").touch()
+    with_sample(document, ctrl_img=str(tmp_path / "1.png"))
+    assert [finding.where for finding in findings_of(document)] == ["c.yaml: sample.sampler"]
+
+
+def test_a_sample_whose_control_is_no_path(tmp_path):
+    document = document_of()
+    first(document)["sample"]["samples"] = [{"prompt": "undefined --ctrl_img "}]
+    assert [finding.message for finding in findings_of(document)] == ["names no file"]
 
 
 @pytest.mark.parametrize(
