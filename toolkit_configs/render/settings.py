@@ -25,7 +25,7 @@ from pydantic import ValidationError
 
 from chromiq.documents import load_yaml, read_text, reason_of
 from chromiq.errors import UsageError
-from chromiq.toolkit_configs.schema.config_file import FLOAT_TAG, ConfigLoader
+from chromiq.toolkit_configs.schema.config_file import FLOAT_TAG, ConfigLoader, repeated_keys
 from chromiq.toolkit_configs.schema.trainer_job import OTHER_SPELLINGS
 from chromiq.toolkit_configs.schema.trainer_source import fits_kind, pinned_source, section_keys
 from chromiq.toolkit_configs.schema.written_keys import KEYS, names_in
@@ -137,13 +137,16 @@ def project_settings(path: Path | None = None) -> Settings:
         if not path.exists():
             return Settings(path.name)
     try:
-        document, node = load_yaml(read_text(path), _NodeLoader) or (None, None)
+        text = read_text(path)
+        document, node = load_yaml(text, _NodeLoader) or (None, None)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: cannot be read as YAML: {error}") from error
     if document is None:
         return Settings(path.name)
     if not isinstance(document, dict):
         raise UsageError(f"{path}: contains no keys and values")
+    if twice := repeated_keys(text, str(path)):
+        raise UsageError(f"{twice[0].where}: {twice[0].message}. {twice[0].hint}")
     written = _written(node)
     options, rest = {}, {}
     for key, value in document.items():

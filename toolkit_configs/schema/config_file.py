@@ -70,7 +70,7 @@ def read_config_file(path: Path, environment: Mapping[str, str] | None = None) -
         for name in missing
     ]
     if not is_json:
-        findings += _repeated_keys(text, where)
+        findings += repeated_keys(text, where)
     if path.suffix.lower() not in _SUFFIXES:
         message = "AI-Toolkit itself opens only .yaml, .yml, .json and .jsonc files"
         hint = "Rename the file to end in .yaml."
@@ -122,7 +122,7 @@ def _with_name(document: Any) -> tuple[Any, str | None]:
         return json.loads(text), f"the name {name!r} breaks the texts that hold [name]"
 
 
-def _repeated_keys(text: str, where: str) -> list[Finding]:
+def repeated_keys(text: str, where: str) -> list[Finding]:
     """Keys that stand twice in one mapping, of which YAML silently takes the last."""
     findings = []
     try:

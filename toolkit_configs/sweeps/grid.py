@@ -15,7 +15,7 @@ from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import collision_key, safe_stem, write_text
 from chromiq.toolkit_configs.render.settings import Setting, assign, text_setting
 from chromiq.toolkit_configs.runs.record import MOST_SEED
-from chromiq.toolkit_configs.schema.config_file import dump_config
+from chromiq.toolkit_configs.schema.config_file import dump_config, repeated_keys
 from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, read_job, rename_run
 from chromiq.toolkit_configs.sweeps.local import CONFIGS
 from chromiq.toolkit_configs.sweeps.slurm import BatchJob, batch_job
@@ -50,18 +50,22 @@ def read_grid(path: Path) -> list[Combination]:
         path: the grid file; its ``config`` is relative to it.
 
     Raises:
-        UnsoundError: if the file or its config cannot be read.
-        UsageError: for an unknown key, an invalid value, or two runs of the same name.
+        UnsoundError: if the file or its config cannot be read, or a key appears twice.
+        UsageError: if there is no such file, for an unknown key, an invalid value, or two runs of one name.
     """
     try:
-        grid = Grid.model_validate(load_yaml(read_text(path)))
+        text = read_text(path)
+        raise_findings(repeated_keys(text, path.name), str(path))
+        grid = Grid.model_validate(load_yaml(text))
     except ValidationError as error:
         hint = "Write config: FILE and grid: {train.lr: [1e-4, 2e-4]}."
         raise_findings(validation_findings(error, "grid.form", path.name, hint), str(path))
         raise AssertionError from error  # the findings above are errors
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file. Check the path.") from None
     except (OSError, ValueError) as error:
         finding = Finding(
-            "grid.unreadable", str(path), f"not a YAML file in UTF-8: '{error}'", "Fix the file."
+            "grid.unreadable", str(path), f"not a YAML file in UTF-8 ({error})", "Fix the file."
         )
         raise UnsoundError.of(finding) from error
     base = read_job(path.parent / grid.config)

@@ -212,6 +212,11 @@ def test_an_invalid_project_file_is_refused(tmp_path, project):
         composed_of(tmp_path, project=project)
 
 
+def test_a_key_that_stands_twice_in_the_project_file_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"train\.lr: the key appears 2 times"):
+        composed_of(tmp_path, project="train:\n  lr: 1e-4\n  steps: 5\n  lr: 2e-4\n")
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "../out", "a/b", "a\nb", "x" * 300])
 def test_a_run_s_name_is_one_folder(tmp_path, name):
     with pytest.raises(UsageError, match="cannot name a run"):

@@ -218,6 +218,11 @@ def test_a_grids_array_trains_each_config_with_its_seed(grid, node, tmp_path):
         ("config: config.yaml\ngrid: {train.steps: [5, 5]}\n", UsageError, "two runs would be called"),
         ("config: config.yaml\ngrid: {train.steps: []}\n", UsageError, "it may have 1 to 1000"),
         ("config: config.yaml\n", UnsoundError, "grid.form"),
+        (
+            "config: config.yaml\ngrid: {train.lr: [1], train.lr: [2]}\n",
+            UnsoundError,
+            "appears 2 times",
+        ),
         ("a: [\n", UnsoundError, "grid.unreadable"),
     ],
 )
@@ -227,6 +232,11 @@ def test_invalid_grids(grid, text, error, said):
         read_grid(grid)
     reported = [str(caught.value), *map(str, caught.value.findings)]
     assert any(said in each for each in reported), reported
+
+
+def test_a_grid_that_is_not_there_is_wrong_usage(tmp_path):
+    with pytest.raises(UsageError, match=r"nope\.yaml: no such file"):
+        read_grid(tmp_path / "nope.yaml")
 
 
 def test_the_verb_writes_the_jobs_and_prints_the_submit_command(grid, tmp_path, chromiq):
