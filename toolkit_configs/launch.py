@@ -170,6 +170,12 @@ def plan(
             *_run_findings(job),
             *_environment_findings(info, job.process.device),
         ]
+    recorded = resume and (job.run_folder / RUN_FILE).is_file()
+    earlier = read_record(job.run_folder) if recorded else None
+    if earlier and earlier.engine != engine:
+        message = f"the run began with the engine {earlier.engine}, not {engine}"
+        hint = f"Resume with the engine {earlier.engine}."
+        findings.append(Finding("run.engine", str(config), message, hint))
     if not force:
         raise_config_findings(findings, str(config))
     if engine == "smoke":
@@ -178,10 +184,8 @@ def plan(
         smoke_device(job)  # refuse a full-size model before the dataset is read
     digest = dataset_digest(job, note)
     from_step = newest_step(job.run_folder, job.config.name) if resume else 0
-    if resume and (job.run_folder / RUN_FILE).is_file():
-        findings += _resume_findings(read_record(job.run_folder), config, engine, digest, seed)
-        if not force:
-            raise_config_findings(findings, str(config))
+    if earlier:
+        findings += _resume_findings(earlier, config, digest, seed)
     return Plan(config, job, tuple(findings), engine, resume, from_step, info, digest, seed)
 
 
@@ -347,25 +351,15 @@ def _environment_findings(info: ToolkitInfo, device: str) -> list[Finding]:
     return []
 
 
-def _resume_findings(
-    earlier: RunRecord, config: Path, engine: str, digest: str, seed: int | None
-) -> list[Finding]:
+def _resume_findings(earlier: RunRecord, config: Path, digest: str, seed: int | None) -> list[Finding]:
     """What has changed since the run began."""
-    findings = []
-    where = str(config)
-    hint = "Resume only if that is intended, or start a run of another name."
-
-    def changed(code: str, message: str) -> Finding:
-        return Finding(code, where, message, hint, "warning")
-
-    if earlier.engine != engine:
-        message = f"the run began with the engine {earlier.engine}, not {engine}"
-        findings.append(Finding("run.engine", where, message, f"Resume with the engine {earlier.engine}."))
+    changed = {}
     if earlier.config_sha256 != sha256_file(config):
-        findings.append(changed("run.config", "the config has changed since the run began"))
+        changed["run.config"] = "the config has changed since the run began"
     if earlier.dataset_sha256 != digest:
-        findings.append(changed("run.dataset", "the dataset has changed since the run began"))
+        changed["run.dataset"] = "the dataset has changed since the run began"
     if earlier.seed != seed:
         before, now = ("no seed" if each is None else f"SEED={each}" for each in (earlier.seed, seed))
-        findings.append(changed("run.seed", f"the run began with {before}, now there is {now}"))
-    return findings
+        changed["run.seed"] = f"the run began with {before}, now there is {now}"
+    hint = "Resume only if that is intended, or start a run of another name."
+    return [Finding(code, str(config), message, hint, "warning") for code, message in changed.items()]

@@ -8,7 +8,7 @@ random, the optimizer is always AdamW, and nothing is quantised.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -75,7 +75,8 @@ def train(
     Raises:
         UsageError: if the checkpoint is full-size and there is no GPU.
         OptionError: if the run exists and `resume` is False.
-        UnsoundError: if the dataset lacks a control, a mask or a caption, or the loss is not finite.
+        UnsoundError: if the job describes what the engine does not train, the dataset lacks a control, a mask
+            or a caption, or the loss is not finite.
         InterruptedRunError: on SIGINT or SIGTERM, after saving.
     """
     import torch
@@ -89,7 +90,7 @@ def train(
         torch.manual_seed(seed)
         pipeline = _load(process.model.name_or_path, device)
         network = process.network
-        assert network is not None  # the checks refuse a config without one for this engine
+        assert network is not None  # smoke_device refuses a job without one
         transformer = _with_lora(pipeline.transformer, network.linear)
         parameters = {name: value for name, value in transformer.named_parameters() if value.requires_grad}
         optimizer = torch.optim.AdamW(
@@ -127,8 +128,10 @@ def smoke_device(job: Job) -> str:
 
     Raises:
         ChromiqError: if the model libraries are missing.
+        UnsoundError: if it describes what the engine does not train.
         UsageError: on a CPU, if the base model is not the folder of a tiny checkpoint.
     """
+    raise_findings(list(_untrained(job)), job.config.name)
     try:
         import torch
     except ImportError as error:
@@ -153,6 +156,28 @@ def smoke_device(job: Job) -> str:
     return "cpu"
 
 
+def _untrained(job: Job) -> Iterator[Finding]:
+    """What a job describes and the engine would train as something else."""
+    process = job.process
+    arch, network, datasets = process.model.trainer_arch, process.network, process.datasets
+    found = {}
+    if arch != "flux_kontext":
+        found["model.arch"] = f"FLUX.1-Kontext, not {arch}"
+    if network is None or network.type != "lora":
+        found["network"] = f"a LoRA, not {network.type if network else 'the whole model'}"
+    if len(datasets) != 1:
+        found["datasets"] = f"one dataset, not {len(datasets)}"
+    elif len(datasets[0].control_paths) != 1:
+        found["datasets.0.control_path"] = (
+            f"with one folder of controls, not {len(datasets[0].control_paths)}"
+        )
+    for key, message in found.items():
+        hint = "Change it, or train with AI-Toolkit."
+        yield Finding(
+            "smoke.untrained", f"{job.config.name}: {key}", f"the smoke engine trains {message}", hint
+        )
+
+
 def _find_examples(job: Job) -> list[dict[str, Path]]:
     """Targets of the job with their control, mask and caption, in natural order.
 
@@ -160,8 +185,9 @@ def _find_examples(job: Job) -> list[dict[str, Path]]:
         UnsoundError: with every missing file. AI-Toolkit would train without it and not report it.
     """
     dataset = job.process.datasets[0]
-    folder, *controls = dataset.folders
-    folders = {"control": controls[0]}
+    folder = dataset.targets
+    assert folder is not None  # the checks refuse a dataset without targets
+    folders = {"control": Path(dataset.control_paths[0])}
     if dataset.mask_path:
         folders["mask"] = Path(dataset.mask_path)
     targets = sorted(list_images(folder), key=lambda path: natural_key(path.stem))

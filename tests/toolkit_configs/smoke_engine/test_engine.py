@@ -14,7 +14,7 @@ from tiny_pictures import kontext_picture
 
 from chromiq.errors import InterruptedRunError, OptionError, UnsoundError, UsageError
 from chromiq.toolkit_configs.render.job import render_job
-from chromiq.toolkit_configs.schema.trainer_job import read_job
+from chromiq.toolkit_configs.schema.trainer_job import job_of, read_job
 from chromiq.toolkit_configs.smoke_engine.engine import latent_weights, masked_loss
 
 MODEL_LIBRARIES = all(find_spec(name) for name in ("torch", "diffusers", "peft"))
@@ -92,6 +92,24 @@ def test_the_terminal_shows_the_run_and_no_log_of_a_library(make_job, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "quiet: done, step 1 of 1" in done.stderr
     assert "[transformers]" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (lambda process: process["model"].update(arch="qwen_image_edit"), "model.arch"),
+        (lambda process: process.pop("network"), "network"),
+        (lambda process: process["network"].update(type="lokr"), "network"),
+        (lambda process: process["datasets"].append(process["datasets"][0]), "datasets"),
+        (lambda process: process["datasets"][0].pop("control_path"), "datasets.0.control_path"),
+    ],
+)
+def test_what_it_would_train_as_something_else_is_refused(make_job, change, key):
+    document = make_job("other").document
+    change(document["config"]["process"][0])
+    with pytest.raises(UnsoundError) as caught:
+        train(job_of(document, "other.yaml")[0])
+    assert [finding.where for finding in caught.value.findings] == [f"other: {key}"]
 
 
 def test_a_full_size_checkpoint_without_a_gpu_is_refused_before_anything_is_written(make_job, tmp_path):
