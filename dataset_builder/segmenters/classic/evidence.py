@@ -261,23 +261,33 @@ def _log_odds(probability: FloatImage, margin: float) -> FloatImage:
 
 
 def _skin_limit(probability: FloatImage, body: Body, kind: Kind, groups: ColourGroups) -> FloatImage:
-    """The most that each pixel's log odds may be: below 0 where it and its group are like the face's skin.
+    """The most that each pixel's log odds may be: below 0 where it is skin rather than cloth.
 
-    In the middle of where the garment is worn skin is rare and leather or a skin-coloured print is not:
-    there the likeness must be great.
+    Pixel and group are compared with the face and with the garment so far; where a model has seen the skin,
+    that counts as well. In the middle of where the garment is worn skin is rare and leather or a
+    skin-coloured print is not: there it must be clear.
     """
     limit = np.full(body.person.shape, np.inf)
-    if body.face is None:
+    seen = body.seen.skin if body.seen else None
+    if body.face is None and seen is None:
         return limit
     middle = seed_box(body, kind)
-    sure = middle & (probability > 0.9)
-    if (sure & body.like_face).sum() < TUNING.evidence_skin_coloured * sure.sum():
-        sure &= ~body.like_face
+    sure, like_skin = middle & (probability > 0.9), body.like_face
+    if seen is not None:
+        like_skin = like_skin & (seen > TUNING.body_seen)
+    if (sure & like_skin).sum() < TUNING.evidence_skin_coloured * sure.sum():
+        sure &= ~like_skin
     if sure.sum() <= 60:
         return limit
-    ratio = (body.face_cost - body.likeness_to_parts(body.lab[sure])).clip(-8, 8).astype(np.float32)
-    ratio = (cv2.GaussianBlur(ratio, (0, 0), 1.2) + groups.spread(groups.mean(ratio))) / 2
-    ratio += TUNING.evidence_middle_is_cloth * cv2.GaussianBlur(middle.astype(np.float32), (0, 0), 4)
+    ratio = np.zeros(body.person.shape, np.float32)
+    if body.face is not None:
+        ratio = (body.face_cost - body.likeness_to_parts(body.lab[sure])).clip(-8, 8).astype(np.float32)
+        ratio = (cv2.GaussianBlur(ratio, (0, 0), 1.2) + groups.spread(groups.mean(ratio))) / 2
+    ratio += TUNING.evidence_middle_is_cloth[seen is not None] * cv2.GaussianBlur(
+        middle.astype(np.float32), (0, 0), 4
+    )
+    if seen is not None:
+        ratio -= TUNING.evidence_seen_skin_weight * _log_odds(seen, TUNING.evidence_seen_skin_margin)
     skin = body.person & (ratio < 0) & body.near_face
     return np.where(
         skin, np.maximum(TUNING.evidence_skin_slope * ratio, -TUNING.evidence_most_log_odds), limit

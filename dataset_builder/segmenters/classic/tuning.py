@@ -222,7 +222,14 @@ class ClassicTuning:
     )
     evidence_most_arms: float = _tuned(5.0, "log likelihood ratio", _REAL, "at most")
     evidence_own_sleeves: float = _tuned(3.0, "log odds", _REAL, "of sleeves that are the garment's")
-    evidence_middle_is_cloth: float = _tuned(4.0, "log likelihood ratio", _REAL, "skin is rare in the middle")
+    evidence_middle_is_cloth: Mapping[bool, float] = _tuned(
+        {False: 4.0, True: 2.0},
+        "log likelihood ratio",
+        _REAL2,
+        "skin is rare in the middle; less so where it was seen",
+    )
+    evidence_seen_skin_weight: float = _tuned(2.0, "factor of log odds", _REAL2, "of skin that was seen")
+    evidence_seen_skin_margin: float = _tuned(0.02, "probability", _REAL2, "nothing is seen more surely")
     evidence_skin_coloured: float = _tuned(
         0.3, "share of the middle", _REAL, "then the garment has a colour of skin"
     )

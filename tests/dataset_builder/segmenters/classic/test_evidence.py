@@ -5,6 +5,7 @@ import numpy as np
 from chromiq.dataset_builder.segmenters.classic.body import Body, Head
 from chromiq.dataset_builder.segmenters.classic.evidence import weigh_evidence
 from chromiq.dataset_builder.segmenters.classic.palette import Palette, local_share
+from chromiq.dataset_builder.segmenters.small.person import SeenPerson
 
 TEAL, BLACK, SKIN = (35, -20, -8), (12, 0, 0), (70, 15, 18)
 DOTS = (np.indices((320, 240)) // 5 % 4 == 0).all(axis=0)
@@ -64,3 +65,19 @@ def test_a_share_is_that_of_the_neighbourhood_within_the_whole():
     assert share[40, 60] > 0.99
     assert share[280, 60] < 0.01
     np.testing.assert_allclose(share[160, [5, 60, 115]], 0.5, atol=0.03)
+
+
+def test_an_arm_before_a_shirt_of_its_colour_is_left_out_where_a_model_has_seen_it():
+    garment, head = area((60, 200), (40, 200)), area((20, 80), (100, 140))
+    trunk, below = area((80, 200), (80, 160)), area((200, 320), (80, 160))
+    arm = area((130, 145), (80, 130))
+    lab = painted((trunk, SKIN), (below, BLACK), (head, SKIN))
+    palette = Palette.of(painted((garment, SKIN)), garment)
+
+    def covered(skin):
+        seen = SeenPerson(arm.astype(np.float32), np.zeros((33, 2)), np.zeros(33), 1.0, skin=skin)
+        body = Body(lab, trunk | below | head, Head(20, 70, 100, 140), None, seen)
+        return (weigh_evidence(body, "upper", garment, palette).probability > 0.5)[arm].mean()
+
+    assert covered(np.zeros((320, 240), np.float32)) > 0.9
+    assert covered(arm.astype(np.float32)) < 0.1
