@@ -233,7 +233,9 @@ def correct(
     if inputs is None:
         assert still_life is not None
         assert on_model is not None
-        done = correct_one(still_life, on_model, out, finder, mask=mask, options=options, network=network)
+        done = correct_one(
+            still_life, on_model, out, finder, mask=mask, options=options, network=network, stage=progress_bar
+        )
         if as_json:
             print_json({"corrections": [done.as_dict()]})
         else:

@@ -75,7 +75,7 @@ def generate(
         loading=Loading(device, dtype, offload, quantize),
     )
     texts = read_captions(captions) if captions else dict.fromkeys(find_images(control), prompt or "")
-    with progress_bar("generate") as update:
+    with progress_bar("generate, in steps") as update:
         paths = run(
             control,
             out,

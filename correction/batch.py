@@ -58,7 +58,7 @@ class Network(Protocol):
         ...
 
     def panels(
-        self, pairs: Sequence[PhotoPair], folder: Path, segmenter: Segmenter
+        self, pairs: Sequence[PhotoPair], folder: Path, segmenter: Segmenter, on_progress: Update
     ) -> Mapping[str, RgbImage]:
         """What the network makes of every pair's on-model photo, by key, at the scale it works at."""
         ...
@@ -247,7 +247,10 @@ def correct_batch(
         garments = garment_works(run, decisions, (pair.still_life for pair in pairs), redo)
         decisions, outdated = _without_outdated(decisions, garments)
         findings += outdated
-        panels = network.panels(pairs, folder / WORK, segmenter) if network else {}
+        panels: Mapping[str, RgbImage] = {}
+        if network:
+            with stage("generate, in steps") as update:
+                panels = network.panels(pairs, folder / WORK, segmenter, update)
         write_decisions(decisions, photos, {})  # before any photo is: a wish outlives a kill
         write_run(replace(run, findings=tuple(findings)))
         garments = [_decided(garment, decisions, panels) for garment in garments]
@@ -278,13 +281,14 @@ def correct_one(
     mask: Path | None = None,
     options: CorrectionOptions | None = None,
     network: Network | None = None,
+    stage: Stage = no_progress,
 ) -> Correction:
     """As `chromiq.correction.photo.correct_file`, generating first if the method needs it."""
     panel = None
     if network:
-        with TemporaryDirectory(prefix="chromiq-") as folder:
+        with TemporaryDirectory(prefix="chromiq-") as folder, stage("generate, in steps") as update:
             pair = PhotoPair("photo", still_life, on_model)
-            panel = network.panels([pair], Path(folder), segmenter)["photo"]
+            panel = network.panels([pair], Path(folder), segmenter, update)["photo"]
     return correct_file(still_life, on_model, out, segmenter, mask=mask, options=options, generated=panel)
 
 

@@ -27,6 +27,8 @@ _ALIKE_LIGHTNESS, _ALIKE_CHROMA = 6.0, 4.0
 _JOINT_SAMPLE = 10_000
 # In Lab; less than a step of 8 bits.
 _NO_CHANGE = 0.05
+# In dE00; seen at a glance.
+_MUCH_APART = 5.0
 # Of figures that are reported: finer ones mean nothing.
 _DIGITS = 3
 # With a target colour the still-life only shows which garment it is.
@@ -178,9 +180,14 @@ def _planned(
         text = "the target colour is there already" if is_target else "no clear colour error"
         shown = replace(proposal, gain=proposal.gain_cut, remaining=None)
         said = _off_target(shown) if is_target else _figures(shown)
-        plan = _left_alone(f"{text} ({said})", (), proposal.gain, unchanged)
+        if not is_target and unchanged.delta_e_before > _MUCH_APART:
+            said += f"; the {unchanged.delta_e_before:.1f} dE00 between the two photos may be light and folds"
+        # What was not found may well have an error of colour.
+        unsure = tuple(doubt for doubt in doubts if doubt.code.startswith("mask."))
+        said = "; ".join([f"{text} ({said})", *(doubt.reason for doubt in unsure)])
+        plan = _left_alone(said, (), proposal.gain, unchanged)
         undone = _at_strength(proposal, 0).remaining
-        return replace(plan, gain_interval=proposal.gain_interval, remaining=undone)
+        return replace(plan, doubts=unsure, gain_interval=proposal.gain_interval, remaining=undone)
     if answer == "left_alone" and not options.force:
         return _left_alone("", doubts, proposal.gain, unchanged)
     off = _off_target(proposal)

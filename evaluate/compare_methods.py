@@ -126,7 +126,7 @@ def _generate(lora: Path, work: _Work, folder: Path, update: Callable[[int], Non
         lora=lora,
         references=work.testset.references,
         only={trial.name for trial in work.testset},
-        on_progress=lambda finished, _: update(finished),
+        on_progress=lambda finished, total: update(finished * len(work.testset) // total),
     )
     return {}
 

@@ -53,7 +53,7 @@ def fit_hybrid(
     fit = fit_colours(wanted_lab, seen_lab)
     network, doubt = network_map(on_model, mask, generated)
     if network is None:
-        return ColourFit(fit.colour_map, fit.gain, note=f"without the network's colour: {doubt}")
+        return ColourFit(fit.colour_map, fit.gain, note=f"the network's colour is not used: {doubt}")
     assert fit.remaining is not None  # a fit without a network always says
     lightness, chroma = network_shares(wanted_lab, network.apply(seen_lab), fit.remaining)
     colour_map = BlendedMap(fit.colour_map, network, np.array([lightness, chroma, chroma]))
@@ -164,7 +164,7 @@ def _aligned(on_model: RgbImage, generated: RgbImage) -> tuple[RgbImage, RgbImag
     doubt = (
         ""
         if shift.reliable
-        else f"its image does not lie on the photo (edges agree by {shift.confidence:.2f})"
+        else f"the network's image does not align with the photo (edges agree by {shift.confidence:.2f})"
     )
     return small, aligned, inside, doubt
 

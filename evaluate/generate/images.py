@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import groupby
 from math import isfinite
 from pathlib import Path
@@ -97,6 +98,7 @@ def generate(
         references: folder of same-named still-lifes, for models that see them apart.
         only: stems to generate; all of them without.
         scales: strengths of the LoRA to go through instead of the options' one; loaded once.
+        on_progress: counts the denoising steps of all images, those that are there already included.
 
     Raises:
         UnsoundError: if a control has no caption, no reference or an unusable size, or the LoRA does not fit.
@@ -110,11 +112,18 @@ def generate(
         raise UsageError(f"{options.model} generates one image at a time. Use a batch of 1.")
     pictures = _pictures(controls, captions, options, references, only)
     folders = {scale: out / f"scale_{scale:g}" for scale in scales} or {options.lora_scale: out}
-    total = len(pictures) * len(folders)
+    steps = options.steps or model.steps
+    total = len(pictures) * len(folders) * steps
     if lora:
         read_lora_file(lora, check_numbers=False)
     ensure_output_folder(out)
-    pipeline, paths = None, []
+
+    def report(images: int, at_once: int, steps_done: int) -> None:
+        if on_progress:
+            on_progress(images * steps + at_once * steps_done, total)
+
+    pipeline: Any = None
+    paths: list[Path] = []
     lora_digest = sha256_file(lora) if lora else None
     with folder_lock(out, "chromiq generate"):
         for scale, folder in folders.items():
@@ -133,14 +142,13 @@ def generate(
                     )
                     if lora:
                         set_lora_scale(pipeline, scale)
-                    images = _run(pipeline, group, scaled)
+                    images = _run(pipeline, group, scaled, steps, partial(report, len(paths), len(group)))
                     for index, picture in todo:
                         path = _image(folder, picture)
                         write_photo(path, images[index])
                         record_made(_record(folder, picture), path, made_of[index])
                 paths += [_image(folder, picture) for picture in group]
-                if on_progress:
-                    on_progress(len(paths), total)
+                report(len(paths), 0, 0)
     return paths
 
 
@@ -243,15 +251,20 @@ def _groups(pictures: Sequence[_Picture], batch: int) -> list[list[_Picture]]:
     return [run[start : start + batch] for run in runs for start in range(0, len(run), batch)]
 
 
-def _run(pipeline: Any, group: Sequence[_Picture], options: GenerateOptions) -> list[Any]:
+def _run(
+    pipeline: Any,
+    group: Sequence[_Picture],
+    options: GenerateOptions,
+    steps: int,
+    on_step: Callable[[int], None],
+) -> list[Any]:
     model = find_model(options.model)
     seen = []
     for picture in group:
         reference = read_photo(picture.reference).rgb if picture.reference else None
         seen.append((read_photo(picture.control).rgb, reference, picture.prompt, picture.seed))
-    steps = options.steps or model.steps
     guidance = model.guidance if options.guidance is None else options.guidance
-    return run_pipeline(pipeline, model, seen, steps, guidance)
+    return run_pipeline(pipeline, model, seen, steps, guidance, on_step)
 
 
 def _fingerprints(group: Sequence[_Picture], options: GenerateOptions, lora_digest: str | None) -> list[str]:

@@ -21,6 +21,7 @@ from chromiq.files import sha256_file
 from chromiq.imaging.resize import resize
 from chromiq.models import find_model
 from chromiq.photos.images import read_photo, write_photo
+from chromiq.progress import Update
 from chromiq.records import Geometry, PhotoPair, RgbImage
 
 
@@ -42,13 +43,18 @@ class LoraNetwork:
         return {"lora": sha256_file(self.lora), "geometry": self.geometry, **asdict(self.options)}
 
     def panels(
-        self, pairs: Sequence[PhotoPair], folder: Path, segmenter: Segmenter
+        self,
+        pairs: Sequence[PhotoPair],
+        folder: Path,
+        segmenter: Segmenter,
+        on_progress: Update | None = None,
     ) -> Mapping[str, RgbImage]:
         """What the network makes of every pair's on-model photo, by key, at the scale it works at.
 
         Args:
             folder: gets ``control/`` and ``generated/``; what is there already is not made again.
             segmenter: names the garments that have no name.
+            on_progress: counts denoising steps.
 
         Raises:
             UnsoundError: if its LoRA is not sound, before anything is made.
@@ -64,6 +70,7 @@ class LoraNetwork:
             lora=self.lora,
             references=layout.references if layout.references.is_dir() else None,
             only=set(captions),
+            on_progress=on_progress,
         )
         panels = {}
         for path in paths:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -106,12 +106,14 @@ def run_pipeline(
     pictures: Sequence[tuple[RgbImage, RgbImage | None, str, int]],
     steps: int,
     guidance: float,
+    on_step: Callable[[int], None] = lambda _: None,
 ) -> list[RgbImage]:
     """Pictures of the controls' size.
 
     Args:
         pipeline: as `load_pipeline` gives it.
         pictures: control ``(H, W, 3)`` uint8 sRGB, reference or None, prompt and seed, all of one size.
+        on_step: called with the number of denoising steps that are done.
 
     Raises:
         ChromiqError: if the pipeline returned another size; a resized picture cannot be measured.
@@ -122,12 +124,18 @@ def run_pipeline(
     height_px, width_px = pictures[0][0].shape[:2]
     # On the CPU whatever the device: a seed gives the same noise everywhere.
     generators = [torch.Generator().manual_seed(seed) for *_, seed in pictures]
+
+    def step_done(_pipeline: Any, index: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        on_step(index + 1)
+        return tensors
+
     call: dict[str, Any] = {
         "prompt": [prompt for _, _, prompt, _ in pictures],
         "width": width_px,
         "height": height_px,
         "num_inference_steps": steps,
         "generator": generators,
+        "callback_on_step_end": step_done,
     }
     controls = [Image.fromarray(control) for control, *_ in pictures]
     references = [Image.fromarray(reference) for _, reference, *_ in pictures if reference is not None]

@@ -21,7 +21,7 @@ from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.dataset_builder.segmenters.doubts import limited
 from chromiq.documents import as_record
-from chromiq.errors import UsageError
+from chromiq.errors import UnsoundError, UsageError
 from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.generate.lora_network import LoraNetwork, write_controls
 from chromiq.records import GarmentLabel, GarmentMask
@@ -65,6 +65,41 @@ def test_one_strong_doubt_about_the_garment_leaves_a_photo_as_it_is(catalogue, s
     assert (done.answer == "left_alone") == (not applied)
 
 
+def test_no_error_found_in_a_doubtful_mask_is_said_with_the_doubt(catalogue):
+    truth = catalogue / "truth" / "on_model1.png"
+    mask = pixels(catalogue / "masks" / "on_model1.png")[..., 0] > 127
+
+    class Scripted:
+        """Stands for a network that finds the garment and is not sure of its outline."""
+
+        name = "scripted"
+
+        def label(self, photo_pairs):
+            return [GarmentLabel("shirt", self.name)]
+
+        def segment(self, tasks):
+            return [GarmentMask(mask, 0.6, ("unsure_ends",), self.name)]
+
+    done = correct_file(catalogue / "pairs" / "still-life1.png", truth, catalogue / "out.png", Scripted())
+    assert done.answer == "left_alone"
+    assert "no clear colour error" in done.reason
+    assert "the outline of the garment is doubtful (confidence 0.60)" in done.reason
+    assert [doubt.code for doubt in done.doubts] == ["mask.doubtful"]
+
+
+@pytest.mark.parametrize(("level", "refused"), [(0, True), (127, True), (128, False)])
+def test_a_mask_without_a_light_pixel_is_refused_by_name(catalogue, level, refused):
+    mask = catalogue / "grey.png"
+    Image.fromarray(np.uint8(pixels(catalogue / "masks" / "on_model1.png")[..., 0] > 127) * level).save(mask)
+    photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
+    if refused:
+        with pytest.raises(UnsoundError, match=r"grey\.png.*no pixel is lighter than 50 % grey"):
+            correct_file(*photos, catalogue / "out.png", SEGMENTER, mask=mask)
+        assert not (catalogue / "out.png").exists()
+    else:
+        assert correct_file(*photos, catalogue / "out.png", SEGMENTER, mask=mask).applied
+
+
 def test_lora_and_hybrid_take_a_generated_image_each_in_its_way(catalogue):
     """The image stands for a LoRA's: the truth at half size, blurred, and a little moved."""
     truth = pixels(catalogue / "truth" / "on_model1.png")
@@ -106,7 +141,7 @@ def test_an_image_that_does_not_fit_leaves_the_photo_alone(catalogue):
         generated=noise,
     )
     assert not done.applied
-    assert "does not lie on the photo" in done.reason
+    assert "does not align with the photo" in done.reason
     assert (catalogue / "o.png").read_bytes() == photos[1].read_bytes()
 
 
@@ -275,13 +310,13 @@ def test_a_network_generates_once_for_all_methods_and_its_noise_is_not_trusted(
     options = CorrectionOptions(method="lora")
     (done,) = correct_batch(*arguments, options, network=network).corrections
     assert not done.applied
-    assert "does not lie on the photo" in done.reason
+    assert "does not align with the photo" in done.reason
     image = catalogue / "out" / ".chromiq" / "generated" / "1.png"
     made = image.stat().st_mtime_ns
     options = CorrectionOptions(method="hybrid")
     (done,) = correct_batch(*arguments, options, network=network).corrections
     assert done.applied
-    assert "without the network's colour" in done.reason
+    assert "the network's colour is not used" in done.reason
     assert image.stat().st_mtime_ns == made
 
 
