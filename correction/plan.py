@@ -27,6 +27,7 @@ _ALIKE_LIGHTNESS, _ALIKE_CHROMA = 6.0, 4.0
 _JOINT_SAMPLE = 10_000
 # In Lab; less than a step of 8 bits.
 _NO_CHANGE = 0.05
+_LOOK_AT_NETWORK = "Look at the picture that the network made, or choose the method transfer."
 # In dE00; seen at a glance.
 _MUCH_APART = 5.0
 # Of figures that are reported: finer ones mean nothing.
@@ -172,6 +173,10 @@ def _planned(
     options: CorrectionOptions,
 ) -> Plan:
     answer, doubts = judgement.answer, judgement.doubts
+    if proposal.doubt:
+        reason = f"the network's colour is not used: {proposal.doubt}"
+        doubts = (*doubts, Doubt("network.unused", "look", reason, _LOOK_AT_NETWORK))
+        answer = "look" if answer == "corrected" else answer
     unchanged = _colours(subject, subject.on_model_lab, options)
     is_target = options.target_lab is not None
     if options.strength == 0:

@@ -30,7 +30,7 @@ from chromiq.evaluate.testset import (
     read_testset,
     write_canvas_masks,
 )
-from chromiq.files import ensure_output_folder, safe_stem
+from chromiq.files import ensure_output_folder, safe_stem, sha256_file
 from chromiq.photos.images import write_photo
 from chromiq.progress import Update
 
@@ -259,7 +259,8 @@ def evaluate_testset(
         titles,
     )
     scores = score_folders(images, register_first=register_first)
-    write_scores(out, scores)
+    loras = lora_columns(methods.loras, methods.outputs)
+    write_scores(out, scores, {name: sha256_file(lora) for name, lora in loras.items()})
     report = out / "report.html"
     write_report(report, scores, images, title=title, notes=notes)
     return Evaluation(tuple(scores), titles, left_alone, report)

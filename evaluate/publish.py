@@ -26,7 +26,6 @@ from chromiq.wording import counted
 
 UPLOAD_FOLDER = "hub"
 """Within the run folder: what goes to the hub, as it goes there."""
-_TITLES = {"generated": "this LoRA", "hybrid": "this LoRA, hybrid"}
 _LINE_BREAKS = str.maketrans({"\n": " ", "\r": " "})
 _TAGS = ["lora", "diffusers", "image-to-image", "color-correction", "template:diffusion-lora"]
 
@@ -121,7 +120,7 @@ def prepare(
         message = f"unknown arch, so the card cannot say how to load the LoRA; known: {arches}"
         raise UsageError(f"{job.process.model.arch}: {message}")
     curve = figures / CURVE_FILE if figures and (figures / CURVE_FILE).is_file() else None
-    known = read_figures(figures, lora.name) if figures else []
+    known = read_figures(figures, lora) if figures else []
     terms = Licence(licence) if licence else base_licence(base)
     trigger = job.process.trigger_word or TRIGGER_WORD
     saved_at = checkpoint_step(lora, record.name) or record.total_steps
@@ -192,24 +191,24 @@ def upload(
     return address
 
 
-def read_figures(folder: Path, checkpoint: str) -> list[Figure]:
+def read_figures(folder: Path, lora: Path) -> list[Figure]:
     """What is known about how good a checkpoint is; its own figure is the last.
 
     Args:
         folder: with the ``sweep.json`` or ``scores.json`` of held-out pairs.
-        checkpoint: file name, looked up in a sweep; scores are taken for this checkpoint's.
+        lora: the checkpoint's file: a sweep has it by name, scores by its SHA-256.
 
     Raises:
-        UnsoundError: if there is neither, it cannot be read, or the sweep has not measured the checkpoint.
+        UnsoundError: if there is neither, it cannot be read, or the checkpoint was not measured there.
     """
     sweep_file, scores_file = folder / SWEEP_FILE, folder / "scores.json"
     path = sweep_file if sweep_file.is_file() else scores_file
     try:
         document = load_json(read_text(path))
-        return _of_sweep(document, checkpoint) if path == sweep_file else _of_scores(document)
+        return _of_sweep(document, lora) if path == sweep_file else _of_scores(document, lora)
     except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
         reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
-        message = f"no scores of {checkpoint} ({reason})"
+        message = f"no scores of {lora.name} ({reason})"
         hint = "Run chromiq sweep or chromiq evaluate on it, and use that output folder."
         finding = Finding("card.figures", str(path), message, hint)
         raise UnsoundError.of(finding) from error
@@ -221,10 +220,12 @@ def better_than_nothing(figures: Sequence[Figure]) -> bool:
     return not uncorrected or figures[-1].mean < uncorrected[0]
 
 
-def _of_sweep(document: dict[str, Any], checkpoint: str) -> list[Figure]:
-    point = next(each for each in document["checkpoints"] if each["checkpoint"] == checkpoint)
+def _of_sweep(document: dict[str, Any], lora: Path) -> list[Figure]:
+    point = next(each for each in document["checkpoints"] if each["checkpoint"] == lora.name)
     if point["error"] is not None:
         raise ValueError(point["error"])
+    if point["sha256"] != sha256_file(lora):
+        raise ValueError("another file of that name was measured")
     rows = (("uncorrected", document["control"]), ("this LoRA", point))
     return [
         Figure(what, len(each["images"]), each["mean"], mean_interval(list(each["images"].values())))
@@ -232,15 +233,20 @@ def _of_sweep(document: dict[str, Any], checkpoint: str) -> list[Figure]:
     ]
 
 
-def _of_scores(document: dict[str, Any]) -> list[Figure]:
-    images = document["images"]
-    columns = [key for key in images[0] if key.endswith("_vs_truth")]
-    columns.sort(key=lambda column: column == "generated_vs_truth")  # the LoRA's own is the last
+def _of_scores(document: dict[str, Any], lora: Path) -> list[Figure]:
+    digest = sha256_file(lora)
+    own = [name for name, measured in document.get("loras", {}).items() if measured == digest]
+    if not own:
+        raise ValueError("its images were made by other LoRAs, or it does not say by which")
+    hybrid = "hybrid" if own[0] == "generated" else f"{own[0]}-hybrid"
+    titles = {hybrid: "this LoRA, hybrid", own[0]: "this LoRA"}
     figures = []
-    for column in columns:
-        means = [float(image[column]["mean"]) for image in images]
-        name = column_title(column.removesuffix("_vs_truth"), _TITLES)
-        figures.append(Figure(name, len(means), sum(means) / len(means), mean_interval(means)))
+    for name in ("control", "transfer", *titles):
+        if f"{name}_vs_truth" not in document["images"][0]:
+            continue
+        means = [float(image[f"{name}_vs_truth"]["mean"]) for image in document["images"]]
+        title = column_title(name, titles)
+        figures.append(Figure(title, len(means), sum(means) / len(means), mean_interval(means)))
     return figures
 
 

@@ -65,6 +65,7 @@ class ColourFit:
         gain_interval: between these the gain is expected in four of five photos; None where unknown.
         remaining: mean dE00 that it is expected to leave; None where unknown.
         note: what else to say of it; may be empty.
+        doubt: why it is not what was asked for; may be empty.
     """
 
     colour_map: MapsColours
@@ -72,6 +73,7 @@ class ColourFit:
     gain_interval: tuple[float, float] | None = None
     remaining: float | None = None
     note: str = ""
+    doubt: str = ""
 
     @property
     def gain_cut(self) -> float:

@@ -342,9 +342,14 @@ def scores_document(scores: Sequence[ImageScore]) -> dict[str, Any]:
     }
 
 
-def write_scores(folder: Path, scores: Sequence[ImageScore]) -> None:
-    """Write ``scores.json`` and ``scores.csv``: a line per image and column, empty where unknown."""
-    write_json(folder / "scores.json", scores_document(scores))
+def write_scores(folder: Path, scores: Sequence[ImageScore], loras: Mapping[str, str] | None = None) -> None:
+    """Write ``scores.json`` and ``scores.csv``: a line per image and column, empty where unknown.
+
+    Args:
+        loras: SHA-256 of the LoRA that made the images of a column.
+    """
+    made_by = {"loras": dict(loras)} if loras else {}
+    write_json(folder / "scores.json", scores_document(scores) | made_by)
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["name", "garment", "column", *(field.name for field in fields(Difference))])

@@ -317,6 +317,8 @@ def test_a_network_generates_once_for_all_methods_and_its_noise_is_not_trusted(
     (done,) = correct_batch(*arguments, options, network=network).corrections
     assert done.applied
     assert "the network's colour is not used" in done.reason
+    assert done.answer == "look"
+    assert "network.unused" in {doubt.code for doubt in done.doubts}
     assert image.stat().st_mtime_ns == made
 
 

@@ -63,10 +63,11 @@ def run_folder(dataset, tmp_path):
 
 
 @pytest.fixture
-def scores(tmp_path):
+def scores(tmp_path, run_folder):
     folder = tmp_path / "scores"
     folder.mkdir()
-    point = {"checkpoint": "r_000000200.safetensors", "step": 200, "sha256": "", "error": None}
+    digest = sha256_file(run_folder / "r_000000200.safetensors")
+    point = {"checkpoint": "r_000000200.safetensors", "step": 200, "sha256": digest, "error": None}
     control = {**point, "checkpoint": "control", "mean": 9.0, "interval": [8.0, 10.0], "images": {"a": 9}}
     best = {**point, "mean": 4.25, "interval": [3.5, 5.125], "images": {"a": 3.5, "b": 4, "c": 5.25}}
     broken = {**point, "checkpoint": "r.safetensors", "mean": None, "images": {}, "error": "broken"}
@@ -131,13 +132,48 @@ def test_a_lora_worse_than_none_is_reported(run_folder, scores, mean, said):
     assert ("not better than no LoRA" in publication.card) is said
 
 
-def test_the_lora_is_the_last_of_the_scores_of_an_evaluation(tmp_path):
-    columns = {"generated_vs_truth": 8.0, "control_vs_truth": 5.0, "hybrid_vs_truth": 4.0}
-    image = {name: {"mean": mean} for name, mean in columns.items()}
-    (tmp_path / "scores.json").write_text(json.dumps({"images": [{"name": "1", **image}]}))
-    figures = read_figures(tmp_path, "r.safetensors")
-    assert [figure.what for figure in figures] == ["uncorrected", "this LoRA, hybrid", "this LoRA"]
+@pytest.fixture
+def two_loras(tmp_path):
+    """Two checkpoints and the scores of an evaluation of both."""
+    means = {"control": 5.0, "a": 8.0, "a-hybrid": 4.0, "b": 2.0, "b-hybrid": 3.0}
+    images = [
+        {"name": str(more), **{f"{name}_vs_truth": {"mean": mean + more} for name, mean in means.items()}}
+        for more in range(3)
+    ]
+    loras = {}
+    for name in "ab":
+        path = tmp_path / f"{name}.safetensors"
+        path.write_bytes(name.encode())
+        loras[name] = sha256_file(path)
+    (tmp_path / "scores.json").write_text(json.dumps({"images": images, "loras": loras}))
+    return tmp_path
+
+
+def test_of_several_loras_the_published_one_s_scores_are_the_last(two_loras):
+    figures = read_figures(two_loras, two_loras / "a.safetensors")
+    assert [(figure.what, figure.images, figure.mean) for figure in figures] == [
+        ("uncorrected", 3, 6.0),
+        ("this LoRA, hybrid", 3, 5.0),
+        ("this LoRA", 3, 9.0),
+    ]
+    assert figures[-1].interval == bootstrap_interval([8, 9, 10])
     assert not better_than_nothing(figures)
+    assert better_than_nothing(read_figures(two_loras, two_loras / "b.safetensors"))
+
+
+def test_scores_of_another_lora_are_not_taken(two_loras):
+    other = two_loras / "c.safetensors"
+    other.write_bytes(b"c")
+    with pytest.raises(UnsoundError, match=r"no scores of c\.safetensors .*other LoRAs"):
+        read_figures(two_loras, other)
+
+
+def test_a_sweep_of_another_file_of_that_name_is_not_taken(run_folder, scores):
+    document = json.loads((scores / "sweep.json").read_text())
+    document["checkpoints"][0]["sha256"] = "0" * 64
+    (scores / "sweep.json").write_text(json.dumps(document))
+    with pytest.raises(UnsoundError, match="another file of that name was measured"):
+        prepare(run_folder, "shop/colour", step=200, figures=scores)
 
 
 def test_its_code_is_python_that_names_real_classes(run_folder):
@@ -164,16 +200,6 @@ def test_without_figures_it_admits_that(run_folder):
     text = prepare(run_folder, "shop/colour").card
     assert "It was not measured on held-out images" in text
     assert "model-index" not in front_matter(text)
-
-
-def test_scores_of_an_evaluation_will_do(tmp_path):
-    images = [
-        {"name": name, "generated_vs_truth": {"mean": mean}} for name, mean in (("a", 3), ("b", 5), ("c", 4))
-    ]
-    (tmp_path / "scores.json").write_text(json.dumps({"images": images}))
-    (figure,) = read_figures(tmp_path, "r.safetensors")
-    assert (figure.what, figure.images, figure.mean) == ("this LoRA", 3, 4.0)
-    assert figure.interval == bootstrap_interval([3, 5, 4])
 
 
 @pytest.mark.parametrize("step", [None, 400])

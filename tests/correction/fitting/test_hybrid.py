@@ -76,7 +76,7 @@ def test_the_result_is_nearer_keeps_texture_and_leaves_the_rest():
 def test_an_image_of_something_else_is_not_used():
     other = np.random.default_rng(0).integers(0, 256, (280, 224, 3), dtype=np.uint8)
     fit, _ = run(OFF, other)
-    assert "does not align with the photo" in fit.note
+    assert "does not align with the photo" in fit.doubt
     seen = garment_sample(OFF, MASK)
     alone = fit_colours(FLAT_LAB, seen)
     assert fit.gain == alone.gain
