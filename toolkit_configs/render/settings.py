@@ -239,24 +239,20 @@ def assign(process: dict[str, Any], setting: Setting) -> list[str]:
     path = _full_path(setting.key)
     target, section = _place(process, path, setting)
     plain, last = ".".join(part for part in path if not part.isdecimal()), path[-1]
-    inner: dict[str, Any] | None = None
+    items = setting.value
     if isinstance(target, list) or (plain not in KEYS and _is_section(plain, last)):
-        if not isinstance(setting.value, Mapping):
+        if not isinstance(items, Mapping):
             raise misfit(setting, "must hold keys and values")
-        inner = {str(name): item for name, item in setting.value.items()}
     else:
-        target[last] = value = _fitting_value(setting, plain, section)
+        target[last] = _fitting_value(setting, plain, section)
         # Old spellings beside it would count instead.
         for other in OTHER_SPELLINGS.get(last, ()):
             target.pop(other, None)
-        if plain == "datasets":
-            target[last] = [{} for _ in value]
-            inner = {str(index): item for index, item in enumerate(value)}
-    if inner is None:
-        return [".".join(path)]
-    parts = [
-        replace(setting, key=".".join([*path, name]), value=item, text=None) for name, item in inner.items()
-    ]
+        if plain != "datasets":
+            return [".".join(path)]
+        items = dict(enumerate(target[last]))
+        target[last] = [{} for _ in items]
+    parts = (replace(setting, key=f"{'.'.join(path)}.{name}", value=items[name], text=None) for name in items)
     return [key for part in parts for key in assign(process, part)]
 
 
