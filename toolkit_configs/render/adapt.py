@@ -107,7 +107,8 @@ def adapt_config(
     document = load_json(before) if from_json else load_yaml(before, ConfigLoader)
     change(document, str)
     if from_json or as_json:
-        after = dump_config(document, as_json=from_json if as_json is None else as_json)
+        as_json = from_json if as_json is None else as_json
+        after = dump_config(document, as_json=as_json, like=before if from_json else "")
     else:
         after = _changed_yaml(before, change, document)
     lines = difflib.unified_diff(

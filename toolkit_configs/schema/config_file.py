@@ -20,6 +20,7 @@ from chromiq.errors import Finding
 
 _VARIABLE = re.compile(r"\$\{([^}]+)\}")
 _EXPONENT = re.compile(r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+\Z")
+_INDENTATION = re.compile(r"\{\s*\n([ \t]+)\"")
 FLOAT_TAG = "tag:yaml.org,2002:float"
 _JSON_SUFFIXES = frozenset({".json", ".jsonc"})
 _SUFFIXES = _JSON_SUFFIXES | {".yaml", ".yml"}
@@ -81,14 +82,19 @@ def read_config_file(path: Path, environment: Mapping[str, str] | None = None) -
     return document, findings
 
 
-def dump_config(document: Any, *, as_json: bool = False) -> str:
+def dump_config(document: Any, *, as_json: bool = False, like: str = "") -> str:
     """The text of a config file that the trainer reads back as `document`.
+
+    Args:
+        like: a JSON text whose indentation is kept; without one, JSON is indented by two spaces.
 
     >>> dump_config({"name": "1e4", "lr": 1e-05})
     "name: '1e4'\\nlr: 1.0e-05\\n"
     """
     if as_json:
-        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        indented = _INDENTATION.search(like)
+        indent = indented[1] if indented else None if like.strip().startswith("{") else 2
+        return json.dumps(document, indent=indent, ensure_ascii=False) + "\n"
     text: str = yaml.dump(document, Dumper=ConfigDumper, sort_keys=False, allow_unicode=True)
     return text
 

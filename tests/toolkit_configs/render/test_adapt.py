@@ -126,6 +126,17 @@ def test_the_web_interface_s_form_stays_json_and_keeps_its_keys(tmp_path, datase
     assert job.process.sample.samples[0].ctrl_img is not None
 
 
+@pytest.mark.parametrize("indent", [1, 4, "\t", None])
+def test_json_keeps_its_indentation(mine, dataset, tmp_path, indent):
+    document = yaml.safe_load(mine.read_text().replace("1e-4", "0.0001"))
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(document, indent=indent) + "\n")
+    adapted = adapt_config(path, dataset)
+    assert adapted.text == json.dumps(json.loads(adapted.text), indent=indent) + "\n"
+    removed = [line for line in adapted.diff.splitlines() if line.startswith("-") and "meta" in line]
+    assert len(removed) == (1 if indent is None else 0)
+
+
 def test_a_rank_that_leaves_its_alpha_behind_is_warned_of(mine, dataset, chromiq):
     arguments = ("render", "--from", mine, "--dataset", dataset, "--set", "network.linear=64")
     said = "network.linear_alpha: stays 16; for this model AI-Toolkit takes the rank in its place"
