@@ -404,9 +404,11 @@ class TestOthersConfigs:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("MY_STEPS", "20")
         (tmp_path / "1.jpg").touch()
+        (tmp_path / "in two words.jpg").touch()
         process = example["config"]["process"][0]
         process.update(type="ui_trainer", training_folder="output", sqlite_db_path="./aitk_db.db")
         process["sample"] = {"prompts": ["red --ctrl_img 1.jpg --w 64", "blue --ctrl_img no.jpg"]}
+        process["sample"]["prompts"].extend(["green --ctrl_img in two words.jpg --w 64", "no --ctrl_img "])
         process["train"].update(steps="${MY_STEPS}", disable_sampling=True)
         path = self.written(example, tmp_path)
         path.write_text(path.read_text().replace('"${MY_STEPS}"', "${MY_STEPS}"))
@@ -417,5 +419,10 @@ class TestOthersConfigs:
         assert reported["training_folder"] == str(tmp_path / "output")
         assert reported["train"]["steps"] == 20
         prompts = reported["sample"]["prompts"]
-        assert prompts == [f"red --ctrl_img {tmp_path / '1.jpg'} --w 64", "blue --ctrl_img no.jpg"]
+        assert prompts == [
+            f"red --ctrl_img {tmp_path / '1.jpg'} --w 64",
+            "blue --ctrl_img no.jpg",
+            f"green --ctrl_img {tmp_path / 'in two words.jpg'} --w 64",
+            "no --ctrl_img ",
+        ]
         assert reported["sqlite_db_path"] != "./aitk_db.db"  # the interface's own is never touched

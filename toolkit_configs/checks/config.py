@@ -20,7 +20,7 @@ from chromiq.toolkit_configs.checks.other_jobs import other_job_findings
 from chromiq.toolkit_configs.checks.settings import edit_model_findings, setting_findings
 from chromiq.toolkit_configs.render.memory import MemoryEstimate, estimate_memory
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
-from chromiq.toolkit_configs.schema.trainer_job import Job, examine_job, name_fault
+from chromiq.toolkit_configs.schema.trainer_job import Job, examine_job, is_path, name_fault
 from chromiq.wording import counted
 
 _WEIGHT_FILES = (
@@ -187,7 +187,7 @@ def _model_findings(job: Job, where: str, offline: bool) -> list[Finding]:
         return [Finding("model.folder", key, "no base model is named", hint)]
     if path.is_file() or (path.is_dir() and any(path.iterdir())):
         return _folder_findings(path, key) if model_of_arch(job.process.model.arch) else []
-    if name.startswith((".", "/", "~")) or not 1 <= name.count("/") <= 2 or "\\" in name:
+    if is_path(name) or not 1 <= name.count("/") <= 2 or "\\" in name:
         message = f"{name} is neither a folder nor a hub name (owner/model)"
         return [Finding("model.folder", key, message, "Fix the path.")]
     return access_findings("/".join(name.split("/")[:2]), key, offline=offline)
@@ -200,7 +200,7 @@ def _file_findings(job: Job, where: str) -> list[Finding]:
     findings = [
         Finding("model.file", f"{where}: {key}", f"no file or folder {path}", "Fix the path.", "warning")
         for key, path in named.items()
-        if path.startswith((".", "/", "~")) and not Path(path).expanduser().exists()
+        if is_path(path) and not Path(path).expanduser().exists()
     ]
     network = job.process.network
     start = (network.model_dump().get("pretrained_lora_path") if network else None) or ""

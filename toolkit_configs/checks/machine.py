@@ -18,7 +18,7 @@ from chromiq.toolkit_configs.render.memory import (
     weight_bytes,
 )
 from chromiq.toolkit_configs.render.presets import preset_for
-from chromiq.toolkit_configs.schema.trainer_job import Job
+from chromiq.toolkit_configs.schema.trainer_job import Job, is_path
 from chromiq.toolkit_configs.trainer.devices import Gpu, find_gpus, gpu_of, gpu_summary, is_device
 
 _SAMPLE_BYTES_PER_PX = 0.5
@@ -60,7 +60,7 @@ def disk_need(job: Job, sizes: Mapping[tuple[int, int], int]) -> DiskNeed:
                 latents += area_px / 64 * (model.size.latent_channels if model else 16) * 2
     if process.train.cache_text_embeddings:
         latents += _TEXT_EMBEDDING_BYTES * sum(sizes.values())
-    local = process.model.name_or_path.startswith((".", "/", "~"))
+    local = is_path(process.model.name_or_path)
     known = model is not None and process.network is not None and not local
     trained = lora_parameters(process, model) if known and model else 0.0
     saves = process.train.steps // process.save.save_every if process.save.save_every else 0

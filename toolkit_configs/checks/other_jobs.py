@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chromiq.errors import Finding
-from chromiq.toolkit_configs.schema.trainer_job import Job
+from chromiq.toolkit_configs.schema.trainer_job import Job, is_path
 
 _FILES = ("base_model", "extract_model", "input_path")
 _FILES_OR_HUB_NAMES = ("model.name_or_path", "model.lora_path")
@@ -60,7 +60,7 @@ def other_job_findings(job: Job, where: str) -> Iterator[Finding]:
                 yield Finding("config.value", f"{where}: {place}.{key}", "is missing", "Add it.")
         for key in (*_FILES, *_FILES_OR_HUB_NAMES):
             path = _value(values, key)
-            local = key in _FILES or str(path).startswith((".", "/", "~"))
+            local = key in _FILES or is_path(str(path))
             if isinstance(path, str) and local and not Path(path).exists():
                 message = f"no file or folder {path}"
                 yield Finding("model.file", f"{where}: {place}.{key}", message, "Fix the path.")

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from chromiq.models import EditModel, model_of_arch
-from chromiq.toolkit_configs.schema.trainer_job import Job, Process
+from chromiq.toolkit_configs.schema.trainer_job import Job, Process, is_path
 
 GIB = 2**30
 _VAE_BYTES = 0.17e9
@@ -101,7 +101,7 @@ def estimate_memory(job: Job, size_wh: tuple[int, int] | None = None) -> MemoryE
     model = model_of_arch(process.model.arch)
     if model is None or process.network is None or process.device == "cpu":
         return None
-    if process.model.name_or_path.startswith((".", "/", "~")):
+    if is_path(process.model.name_or_path):
         return None
     settings, train = process.model, process.train
     precision = settings.precision if settings.quantize else train.dtype

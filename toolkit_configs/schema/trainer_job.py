@@ -38,7 +38,8 @@ DIFFUSION_PROCESSES = (
 )
 """Types of processes that train a diffusion model step by step and save checkpoints named after the run."""
 _JOBS = ("extension", "train", "extract", "generate", "mod")
-_PROMPT_CONTROL = re.compile(r"--ctrl_img\s+(.*?)\s*(?=--|$)", re.DOTALL)
+PROMPT_CONTROL = re.compile(r"(?<=--ctrl_img)(\s+)(.*?)(?=\s*(?:--|$))", re.DOTALL)
+"""The space before the control picture that a prompt names, and its path, up to the next option."""
 _MOST_ROUNDS = 40
 
 Flag = Annotated[bool, BeforeValidator(bool)]
@@ -190,8 +191,8 @@ class SampleItem(_Section):
         """Key to the control picture, one given by ``--ctrl_img`` within the prompt included."""
         keys = ("ctrl_img", "ctrl_img_1", "ctrl_img_2", "ctrl_img_3")
         found = {key: str(getattr(self, key)) for key in keys if getattr(self, key)}
-        in_prompt = _PROMPT_CONTROL.findall(self.prompt or "")
-        return {**found, "ctrl_img": in_prompt[-1]} if in_prompt else found
+        in_prompt = PROMPT_CONTROL.findall(self.prompt or "")
+        return {**found, "ctrl_img": in_prompt[-1][1]} if in_prompt else found
 
 
 class Sample(_Section):
@@ -260,6 +261,15 @@ class Job(_Section):
     def document(self) -> dict[str, Any]:
         """The config as its author wrote it, a copy."""
         return deepcopy(self._document)
+
+
+def is_path(name: str) -> bool:
+    """Whether the name of a model or a file of weights is a path, and not a name on the hub.
+
+    >>> is_path("./tiny"), is_path("black-forest-labs/FLUX.1-Kontext-dev")
+    (True, False)
+    """
+    return name.startswith((".", "/", "~"))
 
 
 def name_fault(name: str) -> str | None:

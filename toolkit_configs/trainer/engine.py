@@ -27,6 +27,7 @@ from chromiq.files import write_text
 from chromiq.toolkit_configs.runs.checkpoints import newest_step, saved_step
 from chromiq.toolkit_configs.runs.events import Event
 from chromiq.toolkit_configs.schema.config_file import dump_config, read_config_file
+from chromiq.toolkit_configs.schema.trainer_job import PROMPT_CONTROL
 from chromiq.toolkit_configs.trainer.checkout import bounded_environment, require_toolkit
 from chromiq.toolkit_configs.trainer.output import LOG_FILE, POLL_EVERY_S, Launch, Watcher
 from chromiq.wording import counted
@@ -41,7 +42,6 @@ _PATH_KEYS = re.compile(
     r"training_folder|log_dir|folder_path|dataset_path|mask_path|control_path(_\d)?|ctrl_img(_\d)?"
 )
 _MAYBE_PATH_KEYS = re.compile(r".*_(path|folder|dir|file|model)")
-_PROMPT_CONTROL = re.compile(r"(?<=--ctrl_img )\s*([^\s-]\S*)")
 _SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 JOB_DATABASE = "job.db"
 JOB_ID = "chromiq"
@@ -271,14 +271,14 @@ def _with_absolute_paths(value: Any, key: str = "") -> Any:
     if not isinstance(value, str) or not value or key == "sqlite_db_path":
         return value
     if key in {"prompt", "prompts"}:
-        return _PROMPT_CONTROL.sub(lambda found: _if_there(found[1]), value)
+        return PROMPT_CONTROL.sub(lambda found: found[1] + _if_there(found[2]), value)
     if _PATH_KEYS.fullmatch(key):
         return str(Path(value).resolve())
     return _if_there(value) if _MAYBE_PATH_KEYS.fullmatch(key) else value
 
 
 def _if_there(path: str) -> str:
-    return str(Path(path).resolve()) if Path(path).exists() else path
+    return str(Path(path).resolve()) if path and Path(path).exists() else path
 
 
 def create_job_database(run: Path) -> Path:
