@@ -175,7 +175,7 @@ def find_body(photo: RgbImage, seen: SeenPerson | None = None, *, light_cloth: b
     if seen is None and light_cloth and head:
         differs, person = person, _closed_over_cloth(person, head)
         filled = float((person & ~differs).sum() / max(person.sum(), 1))
-    return Body(lab, person, head, _face_colours(lab, skin, head), seen, filled)
+    return Body(lab, person, head, _face_colours(lab, skin, head, seen), seen, filled)
 
 
 def _without_shadow(lab: FloatImage, person: BoolMask, possible: BoolMask) -> BoolMask:
@@ -225,17 +225,25 @@ def with_head(body: Body) -> Body:
         return body
     head = completed_head(None, body.person)
     skin = body.person & skin_hue(body.lab)
-    return Body(body.lab, body.person, head, _face_colours(body.lab, skin, head), body.seen)
+    return Body(body.lab, body.person, head, _face_colours(body.lab, skin, head, body.seen), body.seen)
 
 
-def _face_colours(lab: FloatImage, skin: BoolMask, head: Head | None) -> ColourModel | None:
+def _face_colours(
+    lab: FloatImage, skin: BoolMask, head: Head | None, seen: SeenPerson | None = None
+) -> ColourModel | None:
+    """The colours of what has a colour of skin in the face, or else of what a model has seen to be skin."""
     if head is None:
         return None
-    region = skin.copy()
-    region[: head.chin_row(-0.65)] = False
-    region[head.chin + 1 :] = False
+    face = np.zeros_like(skin)
+    columns = slice(0, None)
     if head.left is not None and head.right is not None:
-        region[:, : max(head.left, 0)] = region[:, max(head.right + 1, 0) :] = False
+        columns = slice(max(head.left, 0), max(head.right + 1, 0))
+    face[head.chin_row(-0.65) : max(head.chin + 1, 0), columns] = True
+    region = face & skin
+    if seen is not None and seen.skin is not None:
+        seen_face = face & (seen.skin > TUNING.body_seen)
+        if region.sum() < TUNING.body_least_skin_coloured * seen_face.sum():
+            region = seen_face
     return ColourModel.of(lab[region], (30, 4, 4)) if region.sum() >= 20 else None
 
 

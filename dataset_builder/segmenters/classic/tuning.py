@@ -124,6 +124,9 @@ class ClassicTuning:
     # Hair and skin, where a model has seen them.
     body_seen: float = _tuned(0.5, "probability", _REAL2, "hair or skin, whatever its colour")
     body_seen_perhaps: float = _tuned(0.1, "probability", _REAL2, "skin, where the face's colour says so too")
+    body_least_skin_coloured: float = _tuned(
+        0.5, "share of the face seen", _REAL2, "in coloured light less of it has a colour of skin"
+    )
 
     # Hair over or beside the garment.
     body_hair_min_hair_px: int = _tuned(60, "px at work size", _REAL2, "least sample")

@@ -1,6 +1,7 @@
 """The fetched person models: landmarks, the head by them, and masks with their help."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,6 +107,19 @@ def test_cloth_of_the_face_s_colour_is_no_skin_where_a_model_sees_none():
     body = find_body(*person_in([skin, red, skin, skin], skin=seen_skin))
     assert body.near_face[30:80, 90:150].all()
     assert not body.near_face[100:].any()
+
+
+@pytest.mark.parametrize("share_seen", [0.0, 1.0])
+def test_a_face_in_blue_light_is_known_by_the_skin_that_a_model_has_seen(share_seen):
+    blue, red = (90, 120, 200), (170, 40, 40)
+    photo, _ = person_in([blue, red, red, red])
+    by_landmarks = seen({NOSE: 50, EYES: 42, MOUTH: 62, SHOULDERS: 105, HIPS: 215})
+    skin = np.full((320, 240), share_seen, np.float32)
+    body = find_body(photo, replace(by_landmarks, skin=skin))
+    assert body.head == head_by_landmarks(by_landmarks)
+    assert (body.face is not None) == bool(share_seen)
+    assert body.like_face[40:80, 90:150].all() == bool(share_seen)
+    assert not body.like_face[100:290, 90:150].any()
 
 
 def test_hair_and_skin_are_seen_on_a_drawn_person(all_small_weights):
