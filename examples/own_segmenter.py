@@ -27,7 +27,7 @@ class Trunk:
 
 
 def trunk(photo):
-    """``(H, W)`` bool: what has not the colour of the photo's upper corners, in the middle of its height."""
+    """``(H, W)`` bool: what differs in colour from the photo's upper corners, in the middle of its height."""
     backdrop = np.median(photo[:10, [*range(10), *range(-10, 0)]], axis=(0, 1))
     mask = np.abs(photo - backdrop).max(axis=2) > 30
     mask[: len(mask) * 3 // 10] = mask[len(mask) * 7 // 10 :] = False
