@@ -27,11 +27,16 @@ def read_text(path: Path) -> str:
     Line ends are converted to newlines.
 
     Raises:
-        OSError: if it cannot be read.
+        OSError: if it cannot be read; its text is the reason alone, without a number and the path.
         ValueError: if it is not UTF-8, or longer than `MAX_TEXT_BYTES`.
     """
-    with path.open("rb") as stream:
-        content = stream.read(MAX_TEXT_BYTES + 1)
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_TEXT_BYTES + 1)
+    except OSError as error:
+        reason = type(error)((error.strerror or str(error)).lower())
+        reason.strerror = str(reason)
+        raise reason from error
     if len(content) > MAX_TEXT_BYTES:
         raise ValueError(f"more than {MAX_TEXT_BYTES // 1024**2} MB")
     return TextIOWrapper(BytesIO(content), encoding="utf-8").read()

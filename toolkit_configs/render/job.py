@@ -132,7 +132,7 @@ def _render_own(path: Path, context: Mapping[str, Any]) -> str:
         line = getattr(error, "lineno", None)
         where = f"{path}: line {line}" if line else str(path)
         hint = "Fix it; chromiq template copy MODEL writes one that works."
-        finding = Finding("template.fault", where, f"does not render: {error}", hint)
+        finding = Finding("template.fault", where, f"does not render: {str(error).rstrip('.')}", hint)
         raise UnsoundError.of(finding) from error
 
 

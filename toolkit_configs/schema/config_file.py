@@ -55,12 +55,9 @@ def read_config_file(path: Path, environment: Mapping[str, str] | None = None) -
         text = read_text(path)
         is_json = path.suffix.lower() in _JSON_SUFFIXES
         parsed, missing = _parse(text, is_json, os.environ if environment is None else environment)
-    except OSError as error:
-        message = f"cannot be read: {error.strerror}"
-        return None, [Finding("config.unreadable", str(path), message, "Check the path.")]
-    except ValueError as error:
-        message = f"cannot be read: {error}"
-        return None, [Finding("config.unreadable", str(path), message, "Fix the file.")]
+    except (OSError, ValueError) as error:
+        hint = "Check the path." if isinstance(error, OSError) else "Fix the file."
+        return None, [Finding("config.unreadable", str(path), f"cannot be read: {error}", hint)]
     findings = [
         Finding(
             "config.variable",

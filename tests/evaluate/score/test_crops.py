@@ -177,7 +177,7 @@ def test_a_missing_crops_file_is_an_error(tmp_path):
         read_crops(tmp_path / "no.json")
     (finding,) = caught.value.findings
     assert (finding.code, finding.where) == ("crops.unreadable", str(tmp_path / "no.json"))
-    assert "No such file" in finding.message
+    assert "(no such file or directory)" in finding.message
 
 
 @pytest.mark.parametrize(("size_wh", "inside"), [((30, 50), True), ((29, 50), False), ((30, 49), False)])
