@@ -56,6 +56,7 @@ REASONS: dict[str, Reason] = {
     ),
     "colour_disagrees": Reason("the colours inside differ from the still-life's", _OTHER_PHOTO, strong=True),
     "touches_skin": Reason("the mask covers colours of skin", _REMOVE),
+    "covers_body": Reason("much of the mask is seen to be hair or skin", _REMOVE, strong=True),
     "share_of_person": Reason(
         "the mask covers an unusual share of the person for such a garment",
         "Check that the garment is complete and alone in the mask.",

@@ -34,6 +34,7 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
 
     Returns:
         Confidence 0..1, and among the reasons ``"empty"``, ``"colour_disagrees"``, ``"touches_skin"``,
+        ``"covers_body"`` (a model has seen that much of it is hair or skin),
         ``"share_of_person"``, ``"fragments"``, ``"holes"``, ``"box_overflow"`` (it runs out of the photo
         where such a garment should have ended), ``"cloth_like_background"`` (only
         its position suggests where it ends), ``"no_head"`` (position and scale are guesses),
@@ -51,6 +52,7 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
     reasons = {
         "colour_disagrees": evidence.trust < TUNING.quality_least_trust,
         "touches_skin": (body.near_face & mask & (probability < 0.5)).sum() > 0.03 * size,
+        "covers_body": _seen_share(mask, body) > TUNING.quality_most_body_seen,
         "share_of_person": not low <= size / body.person.sum() <= high,
         "fragments": _parts(mask) > 2,
         "holes": _hole_share(mask) > 0.03,
@@ -84,6 +86,13 @@ def _beyond(alike: BoolMask, mask: BoolMask, body: Body) -> int:
     """How many pixels of the garment's colours lie beyond it, head and skin apart."""
     others = alike & body.person & ~mask & ~body.near_face
     return int(others[body.head.chin if body.head else 0 :].sum())
+
+
+def _seen_share(mask: BoolMask, body: Body) -> float:
+    """What share of a mask a model has seen to be hair or skin: 0..1; 0 without it."""
+    if body.seen is None or body.seen.hair is None or body.seen.skin is None:
+        return 0.0
+    return float((np.maximum(body.seen.hair, body.seen.skin) > TUNING.body_seen)[mask].mean())
 
 
 def _parts(mask: BoolMask) -> int:

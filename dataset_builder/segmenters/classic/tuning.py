@@ -368,6 +368,12 @@ class ClassicTuning:
     quality_most_left_out: float = _tuned(
         0.2, "share of mask", _REAL, "cloth beside good masks is 6 % at most, without sleeves over 40 %"
     )
+    quality_most_body_seen: float = _tuned(
+        0.15,
+        "share of mask",
+        _REAL2,
+        "seen to be hair or skin; of good masks at most 8 %",
+    )
     quality_most_filled: float = _tuned(
         0.1, "share of person", _REAL2, "filled in where cloth has the wall's colour"
     )

@@ -33,7 +33,7 @@ _SQUARE_ABOUT_CIRCLE = 1.25
 _SQUARE_ABOUT_OUTLINE = 1.15
 _VISIBLE_FROM = 0.5
 # Background, hair, skin of the body, skin of the face, clothes, other things.
-_HAIR, _SKIN = [1], [2, 3]
+_HAIR, _SKIN, _FACE = [1], [2, 3], [3]
 
 NOSE, EYES, EARS, MOUTH = (0,), (1, 2, 3, 4, 5, 6), (7, 8), (9, 10)
 SHOULDERS, ELBOWS, WRISTS = (11, 12), (13, 14), (15, 16)
@@ -49,8 +49,8 @@ class SeenPerson:
         landmarks_xy: ``(33, 2)`` float32, pixels of the photo; some may lie outside it.
         visibility: ``(33,)`` float32 in 0..1, how surely each is in the picture and not hidden.
         presence: 0..1, how surely there is a person at all.
-        hair, skin: ``(H, W)`` float32 in 0..1, how probably each pixel is hair, and bare skin; None without
-            the model that tells.
+        hair, skin, face: ``(H, W)`` float32 in 0..1, how probably each pixel is hair, bare skin, and skin of
+            the face; None without the model that tells.
     """
 
     probability: FloatImage
@@ -59,6 +59,7 @@ class SeenPerson:
     presence: float
     hair: FloatImage | None = None
     skin: FloatImage | None = None
+    face: FloatImage | None = None
 
     def middle(self, indices: tuple[int, ...]) -> FloatImage:
         """The mean position ``(2,)`` of some landmarks."""
@@ -113,16 +114,16 @@ class PersonModels:
             return cv2.resize(small, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
 
         probability = enlarged(self._outline(square)[0][0, ..., 0])
-        hair = skin = None
+        hair = skin = face = None
         if self._parts:
             parts = _softmax(self._parts(square)[0][0])
-            hair, skin = (enlarged(parts[..., kinds].sum(axis=-1)) for kinds in (_HAIR, _SKIN))
+            hair, skin, face = (enlarged(parts[..., kinds].sum(axis=-1)) for kinds in (_HAIR, _SKIN, _FACE))
         first, _ = self._landmarks(rgb, *_square_about(probability))
         hip, rim = first[33, :2], first[34, :2]
         side_px = 2 * float(np.linalg.norm(rim - hip)) * _SQUARE_ABOUT_CIRCLE
         landmarks, presence = self._landmarks(rgb, hip, max(side_px, 0.3 * height_px))
         visibility = _sigmoid(landmarks[:33, 3:5]).min(axis=1)
-        return SeenPerson(probability, landmarks[:33, :2], visibility, presence, hair, skin)
+        return SeenPerson(probability, landmarks[:33, :2], visibility, presence, hair, skin, face)
 
     def _landmarks(self, rgb: RgbImage, centre_xy: FloatImage, side_px: float) -> tuple[FloatImage, float]:
         """Landmarks ``(39, 5)`` within a square, and how surely there is a person in it.

@@ -11,6 +11,7 @@ from chromiq.dataset_builder.segmenters.classic.body import Body, Head
 from chromiq.dataset_builder.segmenters.classic.evidence import Evidence
 from chromiq.dataset_builder.segmenters.classic.quality import judge_mask
 from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW
+from chromiq.dataset_builder.segmenters.small.person import SeenPerson
 
 PERSON = np.zeros((100, 60), bool)
 PERSON[5:, 15:45] = True
@@ -144,3 +145,15 @@ def test_skin_under_the_mask_is_reported():
     probability = np.where(SHIRT, 1.0, 0.0)
     probability[50:60] *= 0.4
     assert "touches_skin" in judge_mask(SHIRT, body, "upper", evidence(probability))[1]
+
+
+@pytest.mark.parametrize("part", ["hair", "skin"])
+@pytest.mark.parametrize(("rows", "left_out"), [(3, False), (10, True)])
+def test_a_mask_of_which_much_was_seen_to_be_hair_or_skin_is_left_out(part, rows, left_out):
+    empty = np.zeros(SHIRT.shape, np.float32)
+    over = empty.copy()
+    over[25 : 25 + rows] = 1
+    parts = {"hair": empty, "skin": empty, part: over}
+    seen = SeenPerson(PERSON.astype(np.float32), np.zeros((33, 2)), np.zeros(33), 1.0, **parts)
+    confidence, reasons = judge_mask(SHIRT, replace(BODY, seen=seen), "upper", evidence())
+    assert ("covers_body" in reasons, confidence < LEFT_OUT_BELOW) == (left_out, left_out)

@@ -122,6 +122,25 @@ def test_a_face_in_blue_light_is_known_by_the_skin_that_a_model_has_seen(share_s
     assert not body.like_face[100:290, 90:150].any()
 
 
+def test_a_face_that_a_model_has_seen_is_in_no_mask_wherever_it_is():
+    pair = draw_pair(0, size_wh=(240, 320))
+    rows, columns = np.nonzero(pair.on_model_mask)
+    face = np.zeros((320, 240), np.float32)
+    face[int(np.median(rows)) :, int(np.median(columns)) :] = 1
+
+    class Models:
+        def see(self, rgb):
+            person = (pair.on_model_mask | (face > 0)).astype(np.float32)
+            none = np.zeros_like(face)
+            return SeenPerson(person, np.zeros((33, 2)), np.zeros(33), 1.0, none, none, face)
+
+    (found,) = ClassicSegmenter(Models()).segment(
+        [SegmentationTask(pair.still_life, pair.on_model, pair.garment)]
+    )
+    assert found.mask[pair.on_model_mask & (face == 0)].mean() > 0.5
+    assert not found.mask[eroded(face > 0, 5)].any()
+
+
 def test_hair_and_skin_are_seen_on_a_drawn_person(all_small_weights):
     pair = draw_pair(0, size_wh=(336, 420))
     seen = PersonModels(all_small_weights()).see(pair.on_model)
