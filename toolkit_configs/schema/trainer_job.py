@@ -40,6 +40,7 @@ DIFFUSION_PROCESSES = (
 _JOBS = ("extension", "train", "extract", "generate", "mod")
 PROMPT_CONTROL = re.compile(r"(?<=--ctrl_img)(\s+)(.*?)(?=\s*(?:--|$))", re.DOTALL)
 """The space before the control picture that a prompt names, and its path, up to the next option."""
+_OTHER_PROCESSES = {"extract": ["locon", "lora"], "generate": ["to_folder"], "mod": ["rescale_lora"]}
 _MOST_ROUNDS = 40
 
 Flag = Annotated[bool, BeforeValidator(bool)]
@@ -421,7 +422,8 @@ def _frame_findings(document: Any, where: str) -> list[Finding]:
     if job == "train" and config.get("training_folder") is None:
         findings.append(fault("config.training_folder", "is missing", "A job of kind train needs it here."))
     source, processes = pinned_source(), config.get("process")
-    names = {"extension": source.extension_processes, "train": source.train_processes}.get(str(job))
+    known = {"extension": source.extension_processes, "train": source.train_processes, **_OTHER_PROCESSES}
+    names = known.get(str(job))
     if not isinstance(processes, list) or not processes:
         return [*findings, fault("config.process", "must be a list of processes", "Write one process.")]
     for index, process in enumerate(processes):
@@ -430,5 +432,6 @@ def _frame_findings(document: Any, where: str) -> list[Finding]:
             findings.append(fault(f"config.process.{index}", "holds no keys and values", "Fix the process."))
         elif names is not None and kind not in names:
             message = "is missing" if kind is None else f"AI-Toolkit knows no process {kind!r} in a job {job}"
-            findings.append(fault(f"config.process.{index}.type", message, "Write type: diffusion_trainer."))
+            type_ = _OTHER_PROCESSES.get(str(job), ["diffusion_trainer"])[0]
+            findings.append(fault(f"config.process.{index}.type", message, f"Write type: {type_}."))
     return findings
