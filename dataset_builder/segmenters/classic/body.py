@@ -99,7 +99,7 @@ class Body:
         skin_seen = self.seen is not None and self.seen.skin is not None
         return self.near_face if skin_seen or self.face is not None else skin_hue(self.lab)
 
-    @property
+    @cached_property
     def like_face(self) -> BoolMask:
         """Pixels of very much the face's colours, of whatever hue: ``(H, W)`` bool."""
         if self.face is None:
@@ -118,7 +118,7 @@ class Body:
         excess = self.face.cost(lab) - 0.5 * self.face.log_determinant - 1
         return np.exp(-np.maximum(excess, 0) / 2)
 
-    @property
+    @cached_property
     def axis(self) -> int:
         """The column that parts the person in two halves."""
         return int(np.median(np.nonzero(self.person)[1]))

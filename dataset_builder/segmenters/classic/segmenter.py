@@ -165,8 +165,8 @@ class Look:
 
 def _like_background(palette: Palette, photo: RgbImage) -> bool:
     """Whether a garment has a colour near that of a photo's border."""
-    lab = srgb_to_lab(photo)
-    wall = np.median(np.concatenate([lab[0], lab[:, 0], lab[:, -1]]), axis=0) * LAB_WEIGHTS
+    border = np.concatenate([photo[0], photo[:, 0], photo[:, -1]])
+    wall = np.median(srgb_to_lab(border[None])[0], axis=0) * LAB_WEIGHTS
     near = np.linalg.norm(palette.colours - wall, axis=1) < TUNING.near_wall_lab
     return bool(palette.shares[near].sum() > TUNING.near_wall_share)
 
