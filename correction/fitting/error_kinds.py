@@ -27,8 +27,14 @@ Change = Callable[[FloatImage, float, EncodedRgb], FloatImage]
 """(encoded pixels ``(P, 3)``, strength, which may be negative, their encoding) -> pixels."""
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
-# Contrast that a veil of 20 to 65 % or a flat tone curve took away, or a steep one added.
-_CONTRAST_GAINS = (0.6, 0.8, 1.25, 1.55, 1.8, 2.1, 2.5, 2.9)
+# Opacities of veils, and contrast that a tone curve steeper than the truth added.
+_VEILS = (0.2, 0.35, 0.45, 0.52, 0.6, 0.65)
+_CURVES = (0.6, 0.8)
+# How far the colours of veils lie from the cloth's, in a*, b* and in L*.
+_VEIL_CHROMA_SPREAD, _VEIL_LIGHTNESS_SPREAD = 40.0, 25.0
+# An error takes a*, b* this far; a turn of HSV's hue takes them further, by this share of the cloth's chroma.
+ERROR_CHROMA_SPREAD = 15.0
+_HUE_CHROMA_SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -37,11 +43,19 @@ class ErrorKind:
 
     Attributes:
         undo: takes it back.
-        log_prior: how believable it is at the size that this takes.
+        log_prior: how believable it is at the size that this takes, a*, b* aside.
+        chroma_spread: of the change of a*, b*.
+        of_chroma: what that grows by with the chroma of the cloth.
     """
 
     undo: Undo
     log_prior: LogPrior
+    chroma_spread: float = ERROR_CHROMA_SPREAD
+    of_chroma: float = 0.0
+
+    def log_chroma_prior(self, off: FloatImage, wanted: FloatImage) -> float:
+        """Log density, per unit of a* and of b*, of taking a*, b* ``(2,)`` that far from those wanted."""
+        return log_chroma_density(off, np.hypot(self.chroma_spread, self.of_chroma * np.hypot(*wanted)))
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,11 @@ class OneWayKind:
     change: Change
     most: float
     share: float = 1.0
+
+
+def log_chroma_density(off: FloatImage, spread: float) -> float:
+    """Log density of a change of a*, b* ``(2,)`` under a Gaussian of that spread in each."""
+    return float(-0.5 * off @ off / spread**2 - np.log(2 * np.pi * spread**2))
 
 
 def _undo_gains(rgb: FloatImage, seen: FloatImage, wanted: FloatImage, _: EncodedRgb) -> FloatImage:
@@ -112,15 +131,26 @@ def _hsv_prior(seen: FloatImage, wanted: FloatImage, _: EncodedRgb) -> float:
     return _bell(float(np.log(max(wanted.max(), 0.01) / max(seen.max(), 0.01))), 0.06, spread_lightness=2)
 
 
-def _contrast(gain: float) -> ErrorKind:
-    """A veil of one colour (gain over 1) or a steeper tone curve about middle grey (below)."""
-    veil = 1 - 1 / gain
+def _veil(opacity: float) -> ErrorKind:
+    """A veil of one colour: it takes the cloth's colour that share of the way to its own."""
+    clear, spread = 1 - opacity, _VEIL_LIGHTNESS_SPREAD * opacity
+
+    def prior(seen: FloatImage, wanted: FloatImage, encoding: EncodedRgb) -> float:
+        """Its colour exists, and is as light as may be."""
+        off = np.maximum(np.abs(seen - clear * wanted - opacity / 2) - opacity / 2, 0).max()
+        return float(-0.5 * (off / 0.03) ** 2) + _lightness_within(spread)(seen, wanted, encoding)
+
+    return ErrorKind(
+        lambda rgb, seen, wanted, _: wanted + (rgb - seen) / clear, prior, _VEIL_CHROMA_SPREAD * opacity
+    )
+
+
+def _curve(gain: float) -> ErrorKind:
+    """A steep tone curve about middle grey."""
 
     def prior(seen: FloatImage, wanted: FloatImage, _: EncodedRgb) -> float:
-        colour = (seen - (1 - veil) * wanted) / veil
-        outside = np.abs(colour - 0.5) if veil < 0 else np.maximum(np.abs(colour - 0.5) - 0.5, 0)
-        off = float(outside.max()) * abs(veil)
-        return -0.5 * (off / 0.03) ** 2 - np.log(10 * len(_CONTRAST_GAINS))
+        off = np.abs(wanted - 0.5 - gain * (seen - 0.5)).max()
+        return float(-0.5 * (off / gain / 0.03) ** 2 - np.log(10 * len(_CURVES)))
 
     return ErrorKind(lambda rgb, seen, wanted, _: wanted + (rgb - seen) * gain, prior)
 
@@ -143,8 +173,9 @@ ERROR_KINDS: tuple[ErrorKind, ...] = (
     ErrorKind(_undo_gamma, _lightness_within(8)),
     ErrorKind(_undo_shift, _lightness_within(4)),
     ErrorKind(_undo_turn, _lightness_within(1)),
-    ErrorKind(_undo_hsv, _hsv_prior),
-    *(_contrast(gain) for gain in _CONTRAST_GAINS),
+    ErrorKind(_undo_hsv, _hsv_prior, of_chroma=_HUE_CHROMA_SHARE),
+    *(_veil(opacity) for opacity in _VEILS),
+    *(_curve(gain) for gain in _CURVES),
 )
 
 

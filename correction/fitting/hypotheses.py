@@ -15,7 +15,12 @@ from numpy.typing import NDArray
 
 from chromiq.colour import ENCODED_REC2020, ENCODED_SRGB, EncodedRgb, delta_e_lab, lab_to_srgb_float
 from chromiq.correction.fitting import dyes
-from chromiq.correction.fitting.error_kinds import ERROR_KINDS, ONE_WAY_KINDS
+from chromiq.correction.fitting.error_kinds import (
+    ERROR_CHROMA_SPREAD,
+    ERROR_KINDS,
+    ONE_WAY_KINDS,
+    log_chroma_density,
+)
 from chromiq.correction.fitting.garment_look import (
     Look,
     Tolerances,
@@ -26,8 +31,8 @@ from chromiq.correction.fitting.garment_look import (
 )
 from chromiq.records import BoolMask, FloatImage
 
-# How far an error takes a*, b*; and how far in dE00 those that go one way take the garment.
-_ERROR_CHROMA_SPREAD, _ERROR_DELTA_E = 15.0, 10.0
+# How far in dE00 errors that go one way take the garment.
+_ERROR_DELTA_E = 10.0
 # Lightness of lit cloth, against the still-life's: what is tried.
 _LIGHTNESS_STEPS = np.arange(-12, 12.1, 2)
 _STRENGTHS = np.arange(1, 13) / 12
@@ -171,8 +176,9 @@ def _whole_garment(
     priors = np.array([kind.log_prior(mean, to, encoding) for kind in ERROR_KINDS for to in wanted])
     lab = encoding.to_lab(np.clip(undone, 0, 1))
     lab[..., 1:] += (there.mean - look(lab[:, kept]).mean)[:, None, 1:].astype(np.float32)
-    of_size = _log_error_chroma((here.mean - there.mean)[1:])
-    yield lab, likelihood(lab)[1] + priors + of_size - _gamut_cost(undone)
+    off = (here.mean - there.mean)[1:]
+    of_chroma = [kind.log_chroma_prior(off, there.mean[1:]) for kind in ERROR_KINDS for _ in wanted]
+    yield lab, likelihood(lab)[1] + priors + np.array(of_chroma) - _gamut_cost(undone)
 
     undone, priors = _one_way(rgb, seen.lab, encoding)
     lab = encoding.to_lab(np.clip(undone, 0, 1))
@@ -226,7 +232,9 @@ def _one_dye(
                 shifts[-1][dye] = [lightness, *off[1:]]
                 # The dye's own chroma then is the still-life's exactly.
                 exact = np.log(2 * np.pi * tolerances.chroma**2)
-                priors.append(_log_error_chroma(off[1:]) + exact - ratio + _DYE_LOG_PRIOR)
+                priors.append(
+                    log_chroma_density(off[1:], ERROR_CHROMA_SPREAD) + exact - ratio + _DYE_LOG_PRIOR
+                )
     if not shifts:
         return np.empty((0, *seen.lab.shape), np.float32), np.empty(0)
     moves = np.array(shifts)
@@ -253,7 +261,3 @@ def _gamut_cost(rgb: FloatImage) -> FloatImage:
     """``(H,)`` for what lies clearly outside 0..1 of ``(H, P, 3)``."""
     outside = ((rgb < -0.02) | (rgb > 1.02)).any(axis=2).mean(axis=1)
     return np.asarray(_OUT_OF_GAMUT_COST * np.maximum(0, outside - _OUT_OF_GAMUT_FREE))
-
-
-def _log_error_chroma(off: FloatImage) -> float:
-    return float(-0.5 * off @ off / _ERROR_CHROMA_SPREAD**2 - np.log(2 * np.pi * _ERROR_CHROMA_SPREAD**2))
