@@ -66,6 +66,9 @@ REASONS: dict[str, Reason] = {
     "box_overflow": Reason("the mask continues where such a garment should have ended", _REMOVE),
     "cloth_like_background": Reason("the cloth has the colour of the background", _COMPARE_ENDS),
     "no_head": Reason("no head was found to tell where the garment should be", _COMPARE_ENDS, strong=True),
+    "not_upright": Reason(
+        "the person is not upright on the photo", "Turn the photo, or draw the mask.", strong=True
+    ),
     "one_colour": Reason("other clothes have the garment's colour", _COMPARE_ENDS),
     "parts_left_out": Reason("cloth beside the mask, such as sleeves, may belong to it", _COMPLETE),
     "unsure_ends": Reason("it is not clear where the garment ends", _COMPARE_ENDS),

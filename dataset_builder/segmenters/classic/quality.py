@@ -34,7 +34,7 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
 
     Returns:
         Confidence 0..1, and among the reasons ``"empty"``, ``"colour_disagrees"``, ``"touches_skin"``,
-        ``"covers_body"`` (a model has seen that much of it is hair or skin),
+        ``"covers_body"`` (a model has seen that much of it is hair or skin), ``"not_upright"``,
         ``"share_of_person"``, ``"fragments"``, ``"holes"``, ``"box_overflow"`` (it runs out of the photo
         where such a garment should have ended), ``"cloth_like_background"`` (only
         its position suggests where it ends), ``"no_head"`` (position and scale are guesses),
@@ -60,6 +60,7 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
         "one_colour": _beyond(evidence.alike, mask, body) > 0.3 * size,
         "cloth_like_background": body.filled > TUNING.quality_most_filled,
         "no_head": kind != "lower" and (body.head is None or body.head.assumed),
+        "not_upright": body.seen is not None and body.seen.tilt_deg > TUNING.quality_most_tilt_deg,
         "parts_left_out": left_out > TUNING.quality_most_left_out,
         "unsure_ends": evidence.unsure_ends > 0.1,
         "undecided": expected < 0.85,

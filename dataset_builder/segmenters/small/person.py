@@ -61,6 +61,12 @@ class SeenPerson:
     skin: FloatImage | None = None
     face: FloatImage | None = None
 
+    @property
+    def tilt_deg(self) -> float:
+        """By how much the trunk, from shoulders to hips, is turned from upright: 0..180 degrees."""
+        aside, down = self.middle(HIPS) - self.middle(SHOULDERS)
+        return float(np.degrees(np.arctan2(abs(aside), down)))
+
     def middle(self, indices: tuple[int, ...]) -> FloatImage:
         """The mean position ``(2,)`` of some landmarks."""
         mean: FloatImage = self.landmarks_xy[list(indices)].mean(axis=0)

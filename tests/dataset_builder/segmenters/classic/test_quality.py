@@ -11,7 +11,7 @@ from chromiq.dataset_builder.segmenters.classic.body import Body, Head
 from chromiq.dataset_builder.segmenters.classic.evidence import Evidence
 from chromiq.dataset_builder.segmenters.classic.quality import judge_mask
 from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW
-from chromiq.dataset_builder.segmenters.small.person import SeenPerson
+from chromiq.dataset_builder.segmenters.small.person import HIPS, SHOULDERS, SeenPerson
 
 PERSON = np.zeros((100, 60), bool)
 PERSON[5:, 15:45] = True
@@ -157,3 +157,12 @@ def test_a_mask_of_which_much_was_seen_to_be_hair_or_skin_is_left_out(part, rows
     seen = SeenPerson(PERSON.astype(np.float32), np.zeros((33, 2)), np.zeros(33), 1.0, **parts)
     confidence, reasons = judge_mask(SHIRT, replace(BODY, seen=seen), "upper", evidence())
     assert ("covers_body" in reasons, confidence < LEFT_OUT_BELOW) == (left_out, left_out)
+
+
+@pytest.mark.parametrize(("shoulders_row", "left_out"), [(20, False), (90, True)])
+def test_a_mask_of_a_person_who_is_upside_down_is_left_out(shoulders_row, left_out):
+    landmarks = np.full((33, 2), 30, np.float32)
+    landmarks[list(SHOULDERS), 1], landmarks[list(HIPS), 1] = shoulders_row, 55
+    seen = SeenPerson(PERSON.astype(np.float32), landmarks, np.ones(33), 1.0)
+    confidence, reasons = judge_mask(SHIRT, replace(BODY, seen=seen), "upper", evidence())
+    assert ("not_upright" in reasons, confidence < LEFT_OUT_BELOW) == (left_out, left_out)
