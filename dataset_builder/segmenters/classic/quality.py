@@ -52,7 +52,7 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
     reasons = {
         "colour_disagrees": evidence.trust < TUNING.quality_least_trust,
         "touches_skin": (body.near_face & mask & (probability < 0.5)).sum() > 0.03 * size,
-        "covers_body": _seen_share(mask, body) > TUNING.quality_most_body_seen,
+        "covers_body": _seen_share(mask, body, evidence.alike) > TUNING.quality_most_body_seen,
         "share_of_person": not low <= size / body.person.sum() <= high,
         "fragments": _parts(mask) > 2,
         "holes": _hole_share(mask) > 0.03,
@@ -89,11 +89,12 @@ def _beyond(alike: BoolMask, mask: BoolMask, body: Body) -> int:
     return int(others[body.head.chin if body.head else 0 :].sum())
 
 
-def _seen_share(mask: BoolMask, body: Body) -> float:
-    """What share of a mask a model has seen to be hair or skin: 0..1; 0 without it."""
+def _seen_share(mask: BoolMask, body: Body, alike: BoolMask) -> float:
+    """What share of a mask a model has seen to be hair, or skin unlike the garment: 0..1; 0 without it."""
     if body.seen is None or body.seen.hair is None or body.seen.skin is None:
         return 0.0
-    return float((np.maximum(body.seen.hair, body.seen.skin) > TUNING.body_seen)[mask].mean())
+    hair, skin = body.seen.hair > TUNING.body_seen, body.seen.skin > TUNING.body_seen
+    return float((hair | (skin & ~alike))[mask].mean())
 
 
 def _parts(mask: BoolMask) -> int:

@@ -155,7 +155,8 @@ def test_a_mask_of_which_much_was_seen_to_be_hair_or_skin_is_left_out(part, rows
     over[25 : 25 + rows] = 1
     parts = {"hair": empty, "skin": empty, part: over}
     seen = SeenPerson(PERSON.astype(np.float32), np.zeros((33, 2)), np.zeros(33), 1.0, **parts)
-    confidence, reasons = judge_mask(SHIRT, replace(BODY, seen=seen), "upper", evidence())
+    alike = SHIRT & (part == "hair")
+    confidence, reasons = judge_mask(SHIRT, replace(BODY, seen=seen), "upper", evidence(alike=alike))
     assert ("covers_body" in reasons, confidence < LEFT_OUT_BELOW) == (left_out, left_out)
 
 
@@ -166,3 +167,10 @@ def test_a_mask_of_a_person_who_is_upside_down_is_left_out(shoulders_row, left_o
     seen = SeenPerson(PERSON.astype(np.float32), landmarks, np.ones(33), 1.0)
     confidence, reasons = judge_mask(SHIRT, replace(BODY, seen=seen), "upper", evidence())
     assert ("not_upright" in reasons, confidence < LEFT_OUT_BELOW) == (left_out, left_out)
+
+
+def test_sleeves_of_the_colour_of_skin_that_the_still_life_shows_are_no_body():
+    empty, skin = np.zeros((2, *SHIRT.shape), np.float32)
+    skin[25:40] = 1
+    seen = SeenPerson(PERSON.astype(np.float32), np.zeros((33, 2)), np.zeros(33), 1.0, empty, skin)
+    assert "covers_body" not in judge_mask(SHIRT, replace(BODY, seen=seen), "upper", evidence())[1]
