@@ -222,7 +222,8 @@ def test_a_row_has_its_own_strength_target_and_mask(batch, catalogue):
     np.testing.assert_allclose(batch()["1"].colours.after, (50, 30, -20), atol=2.5)
     write_mask(out / "mine.png", np.zeros((280, 224), bool))
     decide(out, k1={"mask": "mine.png"})
-    assert "not found" in batch()["1"].reason
+    result = correct_batch(BatchInputs(catalogue / "pairs", masks=catalogue / "masks"), out, SEGMENTER)
+    assert [(each.code, each.where) for each in result.findings] == [("mask.empty", str(out / "mine.png"))]
 
 
 def test_keep_and_redo_become_decisions(batch, catalogue):
