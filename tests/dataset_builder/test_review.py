@@ -70,7 +70,7 @@ def test_it_is_left_out_and_laid_out_for_review(doubt_of_pair_1, catalogue, tmp_
     assert "0.20" in doubt["message"]
     assert "covers colours of skin" in doubt["message"]
     assert "Remove from the mask" in doubt["hint"]
-    assert "keep_doubtful" in doubt["hint"]
+    assert "--keep-doubtful" in doubt["hint"]
     assert "a better mask" in doubt["hint"]
     assert not (tmp_path / "d/gt/pair1.jpg").exists()
     assert (tmp_path / "d/gt/pair2.jpg").is_file()
