@@ -20,12 +20,15 @@ def _root() -> None:
 @app.command()
 def fetch(
     wheel: Annotated[
-        Path | None, typer.Option(help="MediaPipe's wheel, if you have downloaded it yourself.", exists=True)
+        Path | None,
+        typer.Option(help="MediaPipe's wheel, if you have it already.", exists=True, dir_okay=False),
     ] = None,
     multiclass: Annotated[
         Path | None,
         typer.Option(
-            help="selfie_multiclass_256x256.tflite, if you have downloaded it yourself.", exists=True
+            help="selfie_multiclass_256x256.tflite, if you have it already.",
+            exists=True,
+            dir_okay=False,
         ),
     ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,

@@ -18,7 +18,7 @@ from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import Correction, correct_subject, left_as_it_was
 from chromiq.correction.plan import fit_together
 from chromiq.correction.report import WORK, read_panel, write_panel
-from chromiq.correction.subject import FileSubject, read_subject
+from chromiq.correction.subject import FileSubject, read_subject, require_garment
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.documents import as_record
 from chromiq.errors import Finding, UnsoundError
@@ -196,6 +196,7 @@ def _correct(
         reason = "the original is kept, as decided" if kept else "rejected; the original is delivered"
         done = left_as_it_was(subject, photo.staged, reason, done=kept)
     else:
+        require_garment(subject.found, photo.mask)
         options = photo.work.decision.options(work.options)
         done, changed = correct_subject(
             subject, photo.staged, options, named=out, fit=fit, generated=photo.work.generated

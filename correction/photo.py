@@ -14,7 +14,7 @@ from chromiq.correction.fitting.transfer import ColourFit
 from chromiq.correction.judging.plausibility import Answer, Doubt
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.plan import Colours, Plan, plan_correction, plan_paste
-from chromiq.correction.subject import FileSubject, read_subject
+from chromiq.correction.subject import FileSubject, read_subject, require_garment
 from chromiq.dataset_builder.inputs.photo_names import role_and_key_of
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.errors import UsageError
@@ -109,6 +109,7 @@ def correct_file(
     if os.path.realpath(out) in {os.path.realpath(still_life), os.path.realpath(on_model)}:
         raise UsageError(f"{out}: would overwrite one of the photos given; choose another output file")
     subject = read_subject(still_life, on_model, segmenter, mask)
+    require_garment(subject.found, mask)
     return correct_subject(subject, out, options or CorrectionOptions(), generated=generated)[0]
 
 

@@ -188,7 +188,7 @@ def _planned(
         if not is_target and unchanged.delta_e_before > _MUCH_APART:
             said += f"; the {unchanged.delta_e_before:.1f} dE00 between the two photos may be light and folds"
         # What was not found may well have an error of colour.
-        unsure = tuple(doubt for doubt in doubts if doubt.code.startswith("mask."))
+        unsure = tuple(doubt for doubt in doubts if doubt.code.startswith(("mask.", "network.")))
         said = "; ".join([f"{text} ({said})", *(doubt.reason for doubt in unsure)])
         plan = _left_alone(said, (), proposal.gain, unchanged)
         undone = _at_strength(proposal, 0).remaining

@@ -133,7 +133,7 @@ def find_garment(
     """The garment on the on-model photo: as a mask file says, or as the segmenter finds it, with its rim.
 
     Raises:
-        UnsoundError: if the mask file cannot be read, is empty or has another size than the photo.
+        UnsoundError: if the mask file cannot be read or has another size than the photo.
     """
     if mask is None:
         label = segmenter.label([(still_life, on_model)])[0]
@@ -141,13 +141,21 @@ def find_garment(
         source = "found" if found.is_given else found.source  # a segmenter need not name itself
         return with_doubt_of_label(replace(found, mask=with_rim(found.mask), source=source), label)
     given = read_mask(mask)
-    if not given.any():
-        message = "shows no garment: no pixel is lighter than 50 % grey"
-        hint = "Paint the garment white and everything else black."
-        raise UnsoundError.of(Finding("mask.empty", str(mask), message, hint))
     if given.shape != on_model.shape[:2]:
         needs, has = (f"{shape[1]}x{shape[0]}" for shape in (on_model.shape, given.shape))
         message, hint = f"is {has} pixels, its photo {needs}", "Draw it at the photo's size."
         finding = Finding("mask.size", str(mask), message, hint, wanted=needs, got=has)
         raise UnsoundError.of(finding)
     return GarmentMask(np.asarray(given), 1.0)
+
+
+def require_garment(found: GarmentMask, mask: Path | None) -> None:
+    """Refuse a mask file that shows nothing; that nothing was found is for the judgement to say.
+
+    Raises:
+        UnsoundError: if `found` was read from `mask` and is empty.
+    """
+    if mask is not None and not found.mask.any():
+        message = "shows no garment: no pixel is lighter than 50 % grey"
+        hint = "Paint the garment white and everything else black."
+        raise UnsoundError.of(Finding("mask.empty", str(mask), message, hint))

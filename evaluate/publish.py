@@ -206,7 +206,7 @@ def read_figures(folder: Path, lora: Path) -> list[Figure]:
     try:
         document = load_json(read_text(path))
         return _of_sweep(document, lora) if path == sweep_file else _of_scores(document, lora)
-    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration) as error:
         reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
         message = f"no scores of {lora.name} ({reason})"
         hint = "Run chromiq sweep or chromiq evaluate on it, and use that output folder."
@@ -242,7 +242,7 @@ def _of_scores(document: dict[str, Any], lora: Path) -> list[Figure]:
     titles = {hybrid: "this LoRA, hybrid", own[0]: "this LoRA"}
     figures = []
     for name in ("control", "transfer", *titles):
-        if f"{name}_vs_truth" not in document["images"][0]:
+        if name != own[0] and f"{name}_vs_truth" not in document["images"][0]:
             continue
         means = [float(image[f"{name}_vs_truth"]["mean"]) for image in document["images"]]
         title = column_title(name, titles)

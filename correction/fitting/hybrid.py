@@ -8,6 +8,7 @@ the network-free map, lightness and chroma apart, by how far each can be trusted
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -48,13 +49,13 @@ def fit_hybrid(
         generated: ``(h, w, 3)`` uint8 sRGB, the on-model photo as a network gave it, whole, at its own scale.
 
     Returns:
-        The fit, whose interval and remainder are not known. The note says what was taken of the network, or
-        the doubt why nothing could be.
+        The fit. Where the network's colour is used, interval and remainder are not known, and the note says
+        how much was taken; where it is not, the doubt says why.
     """
     fit = fit_colours(wanted_lab, seen_lab)
     network, doubt = network_map(on_model, mask, generated)
     if network is None:
-        return ColourFit(fit.colour_map, fit.gain, doubt=doubt)
+        return replace(fit, doubt=doubt)
     assert fit.remaining is not None  # a fit without a network always says
     lightness, chroma = network_shares(wanted_lab, network.apply(seen_lab), fit.remaining)
     colour_map = BlendedMap(fit.colour_map, network, np.array([lightness, chroma, chroma]))

@@ -222,7 +222,8 @@ def _without_cloth_face(body: Body, garment: BoolMask) -> Body:
     head[max(0, body.head.top) : body.head.chin_row(-0.3), columns] = True
     below[: max(0, body.head.chin)] = False
     like_face = _share(body.like_face, below), _share(body.like_face, head & body.person)
-    is_cloth = below.sum() > _face(body).sum() and like_face[0] > _MOST_LIKE_FACE * like_face[1]
+    as_common = like_face[1] > 0 and like_face[0] > _MOST_LIKE_FACE * like_face[1]
+    is_cloth = as_common and below.sum() > _face(body).sum()
     return replace(body, head=None, face=None) if is_cloth else body
 
 

@@ -224,6 +224,8 @@ def test_a_row_has_its_own_strength_target_and_mask(batch, catalogue):
     decide(out, k1={"mask": "mine.png"})
     result = correct_batch(BatchInputs(catalogue / "pairs", masks=catalogue / "masks"), out, SEGMENTER)
     assert [(each.code, each.where) for each in result.findings] == [("mask.empty", str(out / "mine.png"))]
+    decide(out, k1={"mask": "mine.png", "decision": "keep"})
+    assert batch()["1"].done
 
 
 def test_keep_and_redo_become_decisions(batch, catalogue):

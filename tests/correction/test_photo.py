@@ -145,6 +145,22 @@ def test_an_image_that_does_not_fit_leaves_the_photo_alone(catalogue):
     assert (catalogue / "o.png").read_bytes() == photos[1].read_bytes()
 
 
+def test_a_network_that_is_not_used_is_named_where_nothing_is_corrected_too(catalogue):
+    noise = np.random.default_rng(0).integers(0, 256, (140, 112, 3), dtype=np.uint8)
+    done = correct_file(
+        catalogue / "pairs" / "still-life1.png",
+        catalogue / "truth" / "on_model1.png",
+        catalogue / "o.png",
+        SEGMENTER,
+        mask=catalogue / "masks" / "on_model1.png",
+        options=CorrectionOptions(method="hybrid"),
+        generated=noise,
+    )
+    assert not done.applied
+    assert "no clear colour error" in done.reason
+    assert "the network's colour is not used" in done.reason
+
+
 def test_strength_0_is_no_correction(catalogue):
     photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
     mask, options = catalogue / "masks" / "on_model1.png", CorrectionOptions(strength=0)

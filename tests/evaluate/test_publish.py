@@ -168,6 +168,15 @@ def test_scores_of_another_lora_are_not_taken(two_loras):
         read_figures(two_loras, other)
 
 
+@pytest.mark.parametrize("document", [[], {"images": [], "loras": None}, {"images": [{}]}])
+def test_scores_of_another_form_are_refused(two_loras, document):
+    if isinstance(document, dict) and document.get("loras", 0) == 0:
+        document = {**document, "loras": {"a": sha256_file(two_loras / "a.safetensors")}}
+    (two_loras / "scores.json").write_text(json.dumps(document))
+    with pytest.raises(UnsoundError, match=r"no scores of a\.safetensors"):
+        read_figures(two_loras, two_loras / "a.safetensors")
+
+
 def test_a_sweep_of_another_file_of_that_name_is_not_taken(run_folder, scores):
     document = json.loads((scores / "sweep.json").read_text())
     document["checkpoints"][0]["sha256"] = "0" * 64

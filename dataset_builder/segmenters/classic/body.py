@@ -93,6 +93,13 @@ class Body:
         sure, possible = (self.seen.skin > least for least in (TUNING.body_seen, TUNING.body_seen_perhaps))
         return self.person & (sure | (near & possible))
 
+    @cached_property
+    def seen_bare(self) -> BoolMask:
+        """Pixels that a model has seen to be hair or skin: ``(H, W)`` bool; none without it."""
+        if self.seen is None or self.seen.hair is None or self.seen.skin is None:
+            return np.zeros(self.person.shape, bool)
+        return np.maximum(self.seen.hair, self.seen.skin) > TUNING.body_seen
+
     @property
     def like_skin(self) -> BoolMask:
         """Pixels near the face, or of any skin colour when there is neither a face nor a model to go by."""

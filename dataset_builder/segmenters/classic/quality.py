@@ -9,6 +9,7 @@ import numpy as np
 
 from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
 from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW, limited
+from chromiq.dataset_builder.segmenters.small.person import HIPS, SHOULDERS
 from chromiq.imaging.masks import opened
 from chromiq.records import BoolMask
 
@@ -60,7 +61,7 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
         "one_colour": _beyond(evidence.alike, mask, body) > 0.3 * size,
         "cloth_like_background": body.filled > TUNING.quality_most_filled,
         "no_head": kind != "lower" and (body.head is None or body.head.assumed),
-        "not_upright": body.seen is not None and body.seen.tilt_deg > TUNING.quality_most_tilt_deg,
+        "not_upright": _is_tilted(body),
         "parts_left_out": left_out > TUNING.quality_most_left_out,
         "unsure_ends": evidence.unsure_ends > 0.1,
         "undecided": expected < 0.85,
@@ -87,6 +88,13 @@ def _beyond(alike: BoolMask, mask: BoolMask, body: Body) -> int:
     """How many pixels of the garment's colours lie beyond it, head and skin apart."""
     others = alike & body.person & ~mask & ~body.near_face
     return int(others[body.head.chin if body.head else 0 :].sum())
+
+
+def _is_tilted(body: Body) -> bool:
+    """Whether a trunk was seen that is not upright."""
+    if body.seen is None or not body.seen.visible(SHOULDERS + HIPS):
+        return False
+    return body.seen.tilt_deg > TUNING.quality_most_tilt_deg
 
 
 def _seen_share(mask: BoolMask, body: Body, alike: BoolMask) -> float:

