@@ -97,10 +97,12 @@ class Plan:
         steps = counted(process.train.steps, "step")
         if self.from_step:
             steps += f", from step {self.from_step}"
+        every = process.save.save_every
+        saved = f"a checkpoint every {counted(every, 'step')}" if every else "a checkpoint at the end only"
         lines = [
             f"{self.engine} would train {process.model.name_or_path} for {steps} on "
             f"{self.dataset}, into {self.job.run_folder}",
-            f"a checkpoint every {counted(process.save.save_every, 'step')}, the most that a stop can lose",
+            f"{saved}, the most that a stop can lose" if every else saved,
         ]
         if self.command and self.toolkit:
             lines.append(f"in {self.toolkit.folder}: {' '.join(self.command)}")
@@ -143,7 +145,8 @@ def plan(
 
     Raises:
         AccessError: with all findings, if access to the base model is denied, unless `force`.
-        UnsoundError: with all findings, for any other error, unless `force`.
+        UnsoundError: with all findings, for any other error, unless `force`; with `force` too, if the file
+            holds no training job or the smoke engine would train the job as something else.
         UsageError: if this is one of several processes started to train one run together, or the smoke engine
             cannot train the base model here.
         ChromiqError: if the vendored trainer is missing and `engine` is ``"ai-toolkit"``.

@@ -396,6 +396,7 @@ class TestOthersConfigs:
         assert run.name == "mine"
         launched = yaml.safe_load((run / "launched.yaml").read_text())
         assert launched["config"]["base_model"] == str(tmp_path / "base.safetensors")
+        assert launched["config"]["output_folder"] == str(tmp_path / "output")
         trainer("broken environment")
         with pytest.raises(ChromiqError):
             train_config(path, "ai-toolkit", resume=True)

@@ -6,8 +6,8 @@ open. Keys as read in ``jobs/ExtractJob.py`` and in ``jobs/process/`` at the pin
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from chromiq.errors import Finding
@@ -24,7 +24,7 @@ _NEEDED = {
 
 
 def other_job_findings(job: Job, where: str) -> Iterator[Finding]:
-    """What keeps a job that trains nothing from starting, and that nothing else of it was checked."""
+    """What keeps a job that trains nothing from starting, and that the rest was not checked."""
     config = job.document["config"]
     of_the_job, of_a_process = _NEEDED.get(job.job, ((), ()))
     places = [("config", config, of_the_job)]
@@ -38,12 +38,12 @@ def other_job_findings(job: Job, where: str) -> Iterator[Finding]:
         for key in (*_FILES, *_FILES_OR_HUB_NAMES):
             path = _value(values, key)
             local = key in _FILES or is_path(str(path))
-            if isinstance(path, str) and local and not Path(path).exists():
+            if isinstance(path, str) and local and not os.path.exists(path):  # noqa: PTH110
                 message = f"no file or folder {path}"
                 yield Finding("model.file", f"{where}: {place}.{key}", message, "Fix the path.")
-    some = "only its files and the keys that it needs were checked"
-    checked = some if job.job in _NEEDED else "it was not checked"
-    message = f"a process {job.process.type!r} of a job {job.job!r} trains no LoRA, so {checked}"
+    keys = " and the keys that it needs" if job.job in _NEEDED else ""
+    what = f"a process {job.process.type!r} of the {job.job!r} job"
+    message = f"{what} trains no LoRA, so only its files{keys} were checked"
     hint = "AI-Toolkit checks the rest when it starts."
     yield Finding("config.unchecked", f"{where}: job", message, hint, "warning")
 

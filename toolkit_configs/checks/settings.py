@@ -8,6 +8,7 @@ each seen in AI-Toolkit at the pinned commit with tiny random weights of the rea
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -84,9 +85,9 @@ def _dataset_findings(dataset: Dataset, where: str) -> Iterator[Finding]:
     if not 0 <= dataset.caption_dropout_rate <= 1:
         message = f"{dataset.caption_dropout_rate} is outside 0..1"
         yield _warn(f"{where}.caption_dropout_rate", message, "Lower it.")
-    repeated = [size for size, count in Counter(dataset.resolution).items() if count > 1]
-    if repeated:
-        message = f"{repeated[0]} is listed twice, so each image trains twice at that size"
+    size, times = Counter(dataset.resolution).most_common(1)[0]
+    if times > 1:
+        message = f"{size} is listed {times} times, so each image trains {times} times at that size"
         hint = "Write it once; a list holds several sizes, not width and height."
         yield _warn(f"{where}.resolution", message, hint)
     if not dataset.control_paths:
@@ -167,7 +168,7 @@ def _sample_findings(process: Process, where: str, model: EditModel | None) -> I
     for index, each in enumerate(process.sample.samples):
         given = each.control_images
         for key, path in given.items():
-            if not Path(path).is_file():
+            if not os.path.isfile(path):  # noqa: PTH113
                 message = f"no file {path}" if path else "names no file"
                 yield Finding(
                     "config.sample", f"{where}: sample.samples.{index}.{key}", message, "Fix the path."

@@ -433,5 +433,6 @@ def _frame_findings(document: Any, where: str) -> list[Finding]:
         elif names is not None and kind not in names:
             message = "is missing" if kind is None else f"AI-Toolkit knows no process {kind!r} in a job {job}"
             type_ = _OTHER_PROCESSES.get(str(job), ["diffusion_trainer"])[0]
-            findings.append(fault(f"config.process.{index}.type", message, f"Write type: {type_}."))
+            hint = f"Write {'job: extension and ' if job == 'train' else ''}type: {type_}."
+            findings.append(fault(f"config.process.{index}.type", message, hint))
     return findings

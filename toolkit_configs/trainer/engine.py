@@ -39,7 +39,8 @@ _READ_BYTES = 65_536
 _MAX_LINE_BYTES = 16_384
 # Relative to the working directory; other paths are so only if something is there.
 _PATH_KEYS = re.compile(
-    r"training_folder|log_dir|folder_path|dataset_path|mask_path|control_path(_\d)?|ctrl_img(_\d)?"
+    r"training_folder|output_folder|output_path|log_dir|folder_path|dataset_path|mask_path"
+    r"|control_path(_\d)?|ctrl_img(_\d)?"
 )
 _MAYBE_PATH_KEYS = re.compile(r".*_(path|folder|dir|file|model)")
 _SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
@@ -278,7 +279,7 @@ def _with_absolute_paths(value: Any, key: str = "") -> Any:
 
 
 def _if_there(path: str) -> str:
-    return str(Path(path).resolve()) if path and Path(path).exists() else path
+    return str(Path(path).resolve()) if os.path.exists(path) else path  # noqa: PTH110
 
 
 def create_job_database(run: Path) -> Path:

@@ -84,7 +84,10 @@ def test_missing_files_and_keys_are_errors(findings_of, job, process, faults):
 
 def test_an_extension_that_trains_nothing_is_said_to_be_unchecked(findings_of):
     (finding,) = findings_of("extension", {"type": "dataset_tools"}).values()
-    assert (
-        finding.message
-        == "a process 'dataset_tools' of a job 'extension' trains no LoRA, so it was not checked"
-    )
+    said = "a process 'dataset_tools' of the 'extension' job trains no LoRA, so only its files were checked"
+    assert finding.message == said
+
+
+def test_a_long_text_in_place_of_a_path_is_a_missing_file(findings_of):
+    found = findings_of("mod", RESCALE | {"input_path": "x" * 5000})
+    assert found["config.process.0.input_path"].code == "model.file"
