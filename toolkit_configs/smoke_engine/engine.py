@@ -100,7 +100,7 @@ def train(
         )
         start = _restore(run, job, parameters, optimizer, resume)
         batches = [_encode(pipeline, job, example, device) for example in examples]
-        total = process.train.steps
+        total, every = process.train.steps, process.save.save_every
         for step in range(start, total):
             chosen = _drawn(step, len(batches), process.train.batch_size, seed)
             pairs = [_velocities(transformer, pipeline, batches[i], step, i, device, seed) for i in chosen]
@@ -114,7 +114,7 @@ def train(
             if not np.isfinite(value):
                 raise UnsoundError(f"the loss became {value} at step {done}; lower train.lr and start again")
             on_step(done, value)
-            if done % process.save.save_every == 0 or done == total or stopped:
+            if (every and done % every == 0) or done == total or stopped:
                 on_checkpoint(done, _save_checkpoint(run, job, parameters, optimizer, done))
             if stopped and done < total:
                 raise InterruptedRunError(
@@ -171,6 +171,9 @@ def _untrained(job: Job) -> Iterator[Finding]:
         found["datasets.0.control_path"] = (
             f"with one folder of controls, not {len(datasets[0].control_paths)}"
         )
+    for key in ("invert_mask", "alpha_mask"):
+        if len(datasets) == 1 and getattr(datasets[0], key):
+            found[f"datasets.0.{key}"] = f"with loss masks as they are, not with {key}"
     for key, message in found.items():
         hint = "Change it, or train with AI-Toolkit."
         yield Finding(
@@ -263,7 +266,7 @@ def _encode(pipeline: Any, job: Job, example: dict[str, Path], device: str) -> _
             for role in ("target", "control")
         ]
         prompt, pooled, text_ids = pipeline.encode_prompt(
-            prompt=example["caption"].read_text(encoding="utf-8").strip() or dataset.default_caption,
+            prompt=example["caption"].read_text(encoding="utf-8").strip() or dataset.default_caption or "",
             prompt_2=None,
             device=device,
             max_sequence_length=128,

@@ -94,6 +94,15 @@ def test_the_terminal_shows_the_run_and_no_log_of_a_library(make_job, tmp_path):
     assert "[transformers]" not in done.stderr
 
 
+@pytest.mark.parametrize("every", [0, None])
+def test_without_checkpoints_between_only_the_last_is_saved(make_job, every):
+    document = make_job("last", **{"train.steps": "2"}).document
+    document["config"]["process"][0]["save"]["save_every"] = every
+    saved = []
+    train(job_of(document, "last.yaml")[0], on_checkpoint=lambda step, _: saved.append(step))
+    assert saved == [2]
+
+
 @pytest.mark.parametrize(
     ("change", "key"),
     [
@@ -102,6 +111,8 @@ def test_the_terminal_shows_the_run_and_no_log_of_a_library(make_job, tmp_path):
         (lambda process: process["network"].update(type="lokr"), "network"),
         (lambda process: process["datasets"].append(process["datasets"][0]), "datasets"),
         (lambda process: process["datasets"][0].pop("control_path"), "datasets.0.control_path"),
+        (lambda process: process["datasets"][0].update(invert_mask=True), "datasets.0.invert_mask"),
+        (lambda process: process["datasets"][0].update(alpha_mask=True), "datasets.0.alpha_mask"),
     ],
 )
 def test_what_it_would_train_as_something_else_is_refused(make_job, change, key):
