@@ -6,7 +6,7 @@ Everything else stays as it is, in YAML the comments, the order and the quotes t
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -40,7 +40,7 @@ class Adapted:
 
     text: str
     diff: str
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Finding, ...]
 
 
 def adapt_config(
@@ -88,6 +88,8 @@ def adapt_config(
     placed = _dataset_values(root, model)
     raise_findings(substituted(placed), "paths that AI-Toolkit would change")
 
+    changed: set[str] = set()
+
     def change(document: Any, text: Callable[[str], Any]) -> None:
         process = document["config"]["process"][0]
         for item in _same_datasets(process, job):
@@ -100,7 +102,7 @@ def adapt_config(
         if training_folder is not None:
             process["training_folder"] = text(str(training_folder.resolve()))
         for setting in settings:
-            assign(process, setting)
+            changed.update(assign(process, setting))
 
     before = read_text(config)
     from_json = is_json_file(config)
@@ -114,16 +116,18 @@ def adapt_config(
     lines = difflib.unified_diff(
         before.splitlines(), after.splitlines(), str(config), f"{config} with {dataset}", lineterm=""
     )
-    return Adapted(after, "\n".join(lines), tuple(_alpha_findings(job, document, config.name)))
+    return Adapted(after, "\n".join(lines), tuple(_alpha_findings(changed, document, config.name)))
 
 
-def _alpha_findings(before: Job, document: Any, where: str) -> Iterator[Finding]:
+def _alpha_findings(changed: Collection[str], document: Any, where: str) -> Iterator[Finding]:
     """Whether a setting changed the LoRA's rank and left its alpha, which the trainer does not use here."""
+    if "network.linear" not in changed or "network.linear_alpha" in changed:
+        return
     job, _ = job_of(document, where)
-    old, new = before.process.network, job.process.network if job else None
-    if old and new and new.linear != old.linear and new.linear_alpha != new.linear:
-        message = f"stays {new.linear_alpha:g}; for this model AI-Toolkit takes the rank in its place"
-        hint = f"Set it to {new.linear} as well."
+    network = job.process.network if job else None
+    if network and network.linear_alpha != network.linear:
+        message = f"stays {network.linear_alpha:g}; for this model AI-Toolkit takes the rank in its place"
+        hint = f"Set it to {network.linear} as well."
         yield Finding("config.alpha", f"{where}: network.linear_alpha", message, hint, "warning")
 
 

@@ -29,6 +29,7 @@ from chromiq.wording import counted
 DEFAULT = "default (the published run)"
 _PUBLISHED_EXAMPLES = 60
 _SAMPLES = 2
+_NETWORKS = ("lora", "lokr")
 _OF_THE_DATASET = (
     "datasets.0.folder_path",
     "datasets.0.control_path",
@@ -63,11 +64,15 @@ class Composed:
     def warning(self) -> str | None:
         """What to say if the preset does not suit the base model, or None."""
         limit, base = preset_memory_gib(self.preset), self.job.process.model.name_or_path
+        if self.preset == "smoke" and self.model != "kontext":
+            return (
+                f"preset smoke is for the smoke engine, which trains kontext only, not {self.model}. "
+                "Choose that model or another preset."
+            )
         if self.preset == "smoke" and not Path(base).is_dir():
-            example = f", such as {TOY_BASE}" if self.model == "kontext" else ""
             return (
                 f"preset smoke trains a tiny checkpoint on a CPU, not {base}. "
-                f"Set model.name_or_path to the folder of one{example}."
+                f"Set model.name_or_path to the folder of one, such as {TOY_BASE}."
             )
         if limit is None or self.memory is None or self.memory.fits(limit * GIB):
             return None
@@ -144,6 +149,8 @@ def compose_job(
     _fit_memory(document, sources, spec, chosen, size_wh)
     for setting in (setting for layer in layers for setting in layer.values):
         sources |= dict.fromkeys(assign(process, setting), setting.source)
+        if process["network"] is None or process["network"]["type"] not in _NETWORKS:
+            raise misfit(setting, "a rendered job trains a network of type lora or lokr")
         process["datasets"] = [_whole_dataset(dataset, setting) for dataset in process["datasets"]]
     rank = process["network"]["linear"]
     if process["network"]["linear_alpha"] != rank and "network.linear_alpha" not in sources:
@@ -270,7 +277,7 @@ def _process(root: Path, spec: EditModel, folder: Path) -> dict[str, Any]:
 def _whole_dataset(dataset: dict[str, Any], setting: Setting) -> dict[str, Any]:
     """A dataset with all keys that chromiq writes, those not given with the published values."""
     for key in ("folder_path", "control_path"):
-        if key not in dataset:
+        if dataset.get(key) is None:
             raise misfit(setting, f"{key} is missing")
     return {**published_process()["datasets"][0], **dataset}
 
@@ -279,7 +286,7 @@ def _assign_all(
     process: dict[str, Any], sources: dict[str, str], values: Mapping[str, Any], source: str
 ) -> None:
     for key, value in values.items():
-        sources |= dict.fromkeys(assign(process, Setting(key, deepcopy(value), None, source)), source)
+        sources |= dict.fromkeys(assign(process, Setting(key, value, None, source)), source)
 
 
 def _fit_memory(
@@ -317,7 +324,7 @@ def _changing(process: dict[str, Any], values: Mapping[str, Any], preset: str) -
     changed = {}
     for key, value in values.items():
         before = deepcopy(process)
-        assign(process, Setting(key, deepcopy(value), None, preset))
+        assign(process, Setting(key, value, None, preset))
         if process != before:
             changed[key] = value
     return changed

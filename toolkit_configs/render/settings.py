@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import pairwise
@@ -240,11 +241,20 @@ def assign(process: dict[str, Any], setting: Setting) -> list[str]:
     target, section = _place(process, path, setting)
     plain, last = ".".join(part for part in path if not part.isdecimal()), path[-1]
     items = setting.value
-    if isinstance(target, list) or (plain not in KEYS and _is_section(plain, last)):
+    if isinstance(target, list):
+        if not isinstance(target[int(last)], Mapping):
+            raise misfit(setting, f"set the whole list, such as {setting.key.rpartition('.')[0]}=[{items}]")
         if not isinstance(items, Mapping):
             raise misfit(setting, "must hold keys and values")
+    elif plain not in KEYS and last not in FREE and _is_section(plain, last):
+        known = section_keys(section).get(last)
+        if items is None and known is not None and known.default is None:
+            target[last] = None
+            return [".".join(path)]
+        if not isinstance(items, Mapping) or not items:
+            raise misfit(setting, "must hold keys and values")
     else:
-        target[last] = _fitting_value(setting, plain, section)
+        target[last] = deepcopy(_fitting_value(setting, plain, section))
         # Old spellings beside it would count instead.
         for other in OTHER_SPELLINGS.get(last, ()):
             target.pop(other, None)

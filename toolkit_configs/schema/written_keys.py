@@ -10,9 +10,10 @@ from copy import deepcopy
 from itertools import pairwise
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, FiniteFloat, PositiveInt, TypeAdapter
+from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveInt, TypeAdapter
 
 _POSITIVE = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_SIZE_PX = Annotated[int, Field(gt=0, strict=True)]
 _SHARE = Annotated[float, Field(ge=0, le=1)]
 ABSENT = object()
 """In place of a value: the published run does without the key."""
@@ -53,10 +54,10 @@ KEYS = {
     "trigger_word": Written(
         None, "Put in front of captions that lack it. Captions of chromiq carry theirs already.", str | None
     ),
-    "performance_log_every": Written(10, "Steps between the trainer's own timings in its log.", PositiveInt),
-    "network.type": Written(
-        "lora", "lora, or lokr: fewer parameters, and fewer programs that load it.", Literal["lora", "lokr"]
+    "performance_log_every": Written(
+        10, "Steps between the trainer's own timings in its log.", NonNegativeInt
     ),
+    "network.type": Written("lora", "lora, or lokr: fewer parameters, and fewer programs that load it."),
     "network.linear": Written(
         32, "Rank of the LoRA. Higher learns finer differences, takes memory, overfits sooner.", PositiveInt
     ),
@@ -74,17 +75,19 @@ KEYS = {
         "bf16", "Precision of the saved LoRA. bf16 keeps range, float16 is finer; both load in diffusers."
     ),
     "save.save_every": Written(
-        200, "Steps between checkpoints: what an interrupted run can lose.", PositiveInt
+        200, "Steps between checkpoints: what an interrupted run can lose.", NonNegativeInt
     ),
     "save.max_step_saves_to_keep": Written(
         100, "Older ones are deleted. Keep enough for chromiq sweep to choose from.", PositiveInt
     ),
     "save.save_format": Written("diffusers", "diffusers keys, which chromiq generate loads."),
     "save.push_to_hub": Written(False, "Leave it off: chromiq publish writes a model card that is right."),
-    "datasets": Written(ABSENT, "", list[dict[str, Any]]),
-    "datasets.folder_path": Written("", "Targets, with a caption file beside each."),
+    "datasets": Written(ABSENT, "", Annotated[list[dict[str, Any]], Field(min_length=1)]),
+    "datasets.folder_path": Written("", "Targets, with a caption file beside each.", str | None),
     "datasets.control_path": Written(
-        "", "What the model is given, under the target's name. A missing one goes unsaid.", str | list[str]
+        "",
+        "What the model is given, under the target's name. A missing one goes unsaid.",
+        str | list[str] | None,
     ),
     "datasets.mask_path": Written(
         None, "White trains. The trainer silently skips a missing one; chromiq doctor does not.", str | None
@@ -92,7 +95,9 @@ KEYS = {
     "datasets.mask_min_value": Written(
         0.1, "Weight of black, 0 to 1; all weights are then scaled to a mean of 1.", _SHARE
     ),
-    "datasets.default_caption": Written("", "For targets without a caption file; there should be none."),
+    "datasets.default_caption": Written(
+        "", "For targets without a caption file; there should be none.", str | None
+    ),
     "datasets.caption_ext": Written("txt", "Suffix of the caption files."),
     "datasets.caption_dropout_rate": Written(
         0, "Share of steps without a caption. It names the garment: leave it 0.", _SHARE
@@ -103,7 +108,9 @@ KEYS = {
     "datasets.is_reg": Written(False, "Whether this is regularisation data."),
     "datasets.network_weight": Written(1, "Strength of the LoRA on this dataset.", FiniteFloat),
     "datasets.resolution": Written(
-        [1328], "Pictures are shrunk and cropped to at most this, squared. A list: each size.", list[int]
+        [1328],
+        "Pictures are shrunk and cropped to at most this, squared. A list: each size.",
+        _SIZE_PX | Annotated[list[_SIZE_PX], Field(min_length=1)],
     ),
     "datasets.controls": Written(
         [], "Controls that the trainer makes itself, such as depth; ours are given.", list[str]
@@ -184,13 +191,13 @@ KEYS = {
         ABSENT, "False shows controls at their own size, up to a megapixel each.", bool
     ),
     "sample.sampler": Written("flowmatch", "Must match noise_scheduler."),
-    "sample.sample_every": Written(250, "Steps between samples.", PositiveInt),
+    "sample.sample_every": Written(250, "Steps between samples.", NonNegativeInt),
     "sample.width": Written(1328, "As the control pictures, or samples are stretched.", PositiveInt),
     "sample.height": Written(800, "As the control pictures, or samples are stretched.", PositiveInt),
     "sample.samples": Written(
         [], "Pictures to watch; held-out ones tell more than trained ones.", list[dict[str, Any]]
     ),
-    "sample.neg": Written("", "Negative prompt, for models with true guidance."),
+    "sample.neg": Written("", "Negative prompt, for models with true guidance.", str | Literal[False]),
     "sample.seed": Written(42, "One seed makes samples of different steps comparable."),
     "sample.walk_seed": Written(True, "Another seed for each sample of a step."),
     "sample.guidance_scale": Written(2.5, "As at inference, so that samples show what users will see."),

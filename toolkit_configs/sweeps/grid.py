@@ -55,8 +55,9 @@ def read_grid(path: Path) -> list[Combination]:
     """
     try:
         text = read_text(path)
+        document = load_yaml(text)  # its limits come first
         raise_findings(repeated_keys(text, path.name), str(path))
-        grid = Grid.model_validate(load_yaml(text))
+        grid = Grid.model_validate(document)
     except ValidationError as error:
         hint = "Write config: FILE and grid: {train.lr: [1e-4, 2e-4]}."
         raise_findings(validation_findings(error, "grid.form", path.name, hint), str(path))
@@ -117,19 +118,20 @@ def _combine(base: Job, values: dict[str, Any]) -> Combination:
     document = base.document
     process = document["config"]["process"][0]
     seed = None
+    assigned: set[str] = set()
     for key, value in values.items():
         if key == SEED:
             if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_SEED:
                 raise UsageError(f"seed {value!r} is not an integer from 0 to {MOST_SEED}; change the grid")
             seed = value
             continue
-        setting = Setting(key, value, str(value), f"grid {key}")
+        setting = Setting(key, value, None, f"grid {key}")
         if isinstance(value, str):  # YAML 1.1 reads 2e-4 as text
             setting = text_setting(key, value, setting.source)
-        assign(process, setting)
+        assigned.update(assign(process, setting))
     network, before = _job(document).process.network, base.process.network
     varied = network and before and network.linear != before.linear
-    if network and before and varied and "network.linear_alpha" not in values:
+    if network and before and varied and "network.linear_alpha" not in assigned:
         # The LoRA's strength is alpha over rank: keep it when only the rank varies.
         process["network"]["linear_alpha"] = before.linear_alpha * network.linear / before.linear
     short = [f"{key.split('.')[-1]}{value}" for key, value in values.items()]

@@ -146,6 +146,39 @@ def test_a_rank_that_leaves_its_alpha_behind_is_warned_of(mine, dataset, chromiq
         assert adapt_config(mine, dataset, settings=assigned_settings(quiet, "set")).findings == ()
 
 
+def test_a_rank_from_the_environment_is_not_called_changed(mine, dataset, monkeypatch):
+    monkeypatch.setenv("RANK", "8")
+    mine.write_text(MINE.replace("linear: 16\n", "linear: ${RANK}\n"))
+    assert adapt_config(mine, dataset, settings=assigned_settings(["train.lr=2e-4"], "set")).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("assignment", "value"),
+    [
+        ("datasets.0.control_path=null", None),
+        ("datasets.0.default_caption=null", None),
+        ("datasets.0.resolution=512", 512),
+        ("datasets.0.resolution=[512, 768]", [512, 768]),
+        ("sample.neg=false", False),
+        ("sample.neg=blurry", "blurry"),
+        ("sample.sample_every=0", 0),
+        ("save.save_every=0", 0),
+        ("network.type=dora", "dora"),
+        ("network=null", None),
+        ("adapter=null", None),
+        ("train.ema_config=null", None),
+        ("train.optimizer_params={eps: 0.1}", {"eps": 0.1}),
+    ],
+)
+def test_what_the_trainer_takes_can_be_set(mine, dataset, assignment, value):
+    adapted = adapt_config(mine, dataset, settings=assigned_settings([assignment], "set"))
+    found = yaml.safe_load(adapted.text)["config"]["process"][0]
+    for part in assignment.partition("=")[0].split("."):
+        found = found[int(part)] if part.isdecimal() else found[part]
+    assert found == value
+    assert type(found) is type(value)
+
+
 def test_what_cannot_work_is_refused(mine, dataset, tmp_path):
     mine.write_text(MINE.replace("flux_kontext", "wan21"))
     with pytest.raises(UsageError, match=r"wan21 is not an edit model .* Set it to flux_kontext\."):

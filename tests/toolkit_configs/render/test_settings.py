@@ -134,6 +134,21 @@ def test_a_list_of_datasets_replaces_the_dataset_s_own(tmp_path):
         composed_of(tmp_path, project=text.replace("folder_path: c", "folder_path: c, flip: yes"))
 
 
+def test_a_mapping_of_free_keys_replaces_the_one_before(tmp_path):
+    given = ["train.optimizer_params={betas: [0.9, 0.99]}", "network.network_kwargs={}"]
+    process = composed_of(tmp_path, command=given).document["config"]["process"][0]
+    assert process["train"]["optimizer_params"] == {"betas": [0.9, 0.99]}
+    assert process["network"]["network_kwargs"] == {}
+    composed = composed_of(tmp_path, command=["train.optimizer_params.eps=1e-6"])
+    params = composed.document["config"]["process"][0]["train"]["optimizer_params"]
+    assert params == {"weight_decay": 0, "eps": 1e-6}
+
+
+def test_the_smoke_preset_is_for_kontext(tmp_path):
+    warning = composed_of(tmp_path, "flux2-klein", preset="smoke").warning
+    assert "trains kontext only, not flux2-klein" in warning
+
+
 def test_numbers_with_an_exponent_are_numbers_in_the_project_file_too(tmp_path):
     found = explained(composed_of(tmp_path, project="train: {max_grad_norm: 1e-2, lr: 2e-4}"))
     assert found["train.max_grad_norm"] == (0.01, "chromiq.yaml")
@@ -152,6 +167,9 @@ def test_messages_show_what_the_project_file_says(tmp_path):
         "train: {steps: yes}": "train.steps=yes: the value does not fit: must be a number, not true or false",
         "train: {steps: [1, 2]}": "train.steps=[1, 2]: the value does not fit: must be a whole number",
         "train: 3": "train=3: the value does not fit: must hold keys and values",
+        "train: {}": "train={}: the value does not fit: must hold keys and values",
+        "network: null": "network=None: the value does not fit: "
+        "a rendered job trains a network of type lora or lokr",
         "datasets: [{}]": "datasets=[{}]: the value does not fit: folder_path is missing",
     }.items():
         with pytest.raises(UsageError) as caught:
@@ -188,6 +206,11 @@ def test_where_text_is_wanted_text_is_taken_as_written(tmp_path, text):
         ("train.lr=true", "not true or false"),
         ("train.steps", "= is missing"),
         ("=3", "key is missing"),
+        ("datasets=[]", "datasets=[]: the value does not fit"),
+        ("dataset.resolution=[]", "the value does not fit"),
+        ("dataset.resolution=true", "the value does not fit"),
+        ("dataset.resolution.0=512", "set the whole list, such as dataset.resolution=[512]"),
+        ("dataset.control_path=null", "control_path is missing"),
     ],
 )
 def test_what_cannot_be_set_is_refused(tmp_path, assignment, said):

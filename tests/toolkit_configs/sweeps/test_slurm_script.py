@@ -195,6 +195,38 @@ def test_a_grid_is_every_combination_under_unique_names(grid, config):
     assert read_job(config).process.network.linear == 32
 
 
+def grid_of(grid, text):
+    grid.write_text(f"config: config.yaml\ngrid: {{{text}}}\n")
+    return [each.job for each in read_grid(grid)]
+
+
+def test_a_grid_takes_what_the_trainer_takes(grid):
+    first, second, third = grid_of(grid, "dataset.resolution: [512, [512, 768], [256]]")
+    assert [job.process.datasets[0].resolution for job in (first, second, third)] == [
+        [512],
+        [512, 768],
+        [256],
+    ]
+    assert [job.process.save.save_every for job in grid_of(grid, "save.save_every: [0, 5]")] == [0, 5]
+    (job,) = grid_of(grid, "datasets.default_caption: [null]")
+    assert job.document["config"]["process"][0]["datasets"][0]["default_caption"] is None
+    without, with_ema = grid_of(grid, "train.ema_config: [null, {use_ema: true}]")
+    assert without.document["config"]["process"][0]["train"]["ema_config"] is None
+    assert with_ema.document["config"]["process"][0]["train"]["ema_config"]["use_ema"] is True
+
+
+def test_an_alpha_within_a_mapping_is_kept(grid):
+    (job,) = grid_of(grid, "network: [{linear: 16, linear_alpha: 8}]")
+    assert (job.process.network.linear, job.process.network.linear_alpha) == (16, 8)
+
+
+def test_runs_share_no_value(grid):
+    first, second = grid_of(grid, "model.model_kwargs: [{a: [1]}], train.steps: [5, 6]")
+    kwargs = [job._document["config"]["process"][0]["model"]["model_kwargs"] for job in (first, second)]
+    assert kwargs[0] == kwargs[1]
+    assert kwargs[0]["a"] is not kwargs[1]["a"]
+
+
 def test_a_grids_array_trains_each_config_with_its_seed(grid, node, tmp_path):
     found = read_grid(grid)
     jobs = write_configs(found, tmp_path / "sweep", "smoke")
@@ -224,6 +256,7 @@ def test_a_grids_array_trains_each_config_with_its_seed(grid, node, tmp_path):
             "appears 2 times",
         ),
         ("a: [\n", UnsoundError, "grid.unreadable"),
+        ("a: " + "[" * 5000, UnsoundError, "grid.unreadable"),
     ],
 )
 def test_invalid_grids(grid, text, error, said):
