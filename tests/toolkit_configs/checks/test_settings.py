@@ -121,6 +121,29 @@ def test_what_is_around_the_process_is_checked_too(change, code):
     assert [finding.code for finding in findings_of(document)] == [code]
 
 
+def test_how_often_a_size_is_listed():
+    document = document_of()
+    first(document)["datasets"][0]["resolution"] = [1024, 512, 1024, 1024]
+    (finding,) = findings_of(document)
+    assert finding.message == "1024 is listed 3 times, so each image trains 3 times at that size"
+
+
+def test_a_sample_whose_control_is_a_long_text():
+    document = document_of()
+    with_sample(document, ctrl_img="x" * 5000)
+    where = "c.yaml: sample.samples.0.ctrl_img"
+    assert (where, "config.sample") in [(finding.where, finding.code) for finding in findings_of(document)]
+
+
+def test_the_old_kind_of_job_is_sent_to_the_one_that_knows_the_process():
+    document = document_of()
+    document.update(job="train")
+    document["config"]["training_folder"] = "output"
+    first(document)["type"] = "diffusion_trainer"
+    hints = [finding.hint for finding in findings_of(document) if finding.where.endswith("process.0.type")]
+    assert hints == ["Write job: extension and type: diffusion_trainer."]
+
+
 def test_both_ways_of_accumulating_gradients_and_rates_of_their_own():
     document = document_of()
     train = first(document)["train"]
