@@ -138,7 +138,9 @@ def _veil(opacity: float) -> ErrorKind:
     def prior(seen: FloatImage, wanted: FloatImage, encoding: EncodedRgb) -> float:
         """Its colour exists, and is as light as may be."""
         off = np.maximum(np.abs(seen - clear * wanted - opacity / 2) - opacity / 2, 0).max()
-        return float(-0.5 * (off / 0.03) ** 2) + _lightness_within(spread)(seen, wanted, encoding)
+        # All veils together are as likely as one kind of another sort.
+        exists = float(-0.5 * (off / 0.03) ** 2 - np.log(len(_VEILS)))
+        return exists + _lightness_within(spread)(seen, wanted, encoding)
 
     return ErrorKind(
         lambda rgb, seen, wanted, _: wanted + (rgb - seen) / clear, prior, _VEIL_CHROMA_SPREAD * opacity
