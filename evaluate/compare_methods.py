@@ -17,6 +17,7 @@ from chromiq.evaluate.score.scores import (
     ImageScore,
     ImageSet,
     find_images,
+    hybrid_column,
     image_findings,
     score_folders,
     write_scores,
@@ -107,9 +108,9 @@ def columns_of(out: Path, control: Path, methods: Methods) -> list[Column]:
         columns.append(Column(name, name, folder))
         columns.append(_hybrid(out, f"{name}-hybrid", name, folder))
     for name, lora in lora_columns(methods.loras, methods.outputs).items():
-        title, hybrid = ("my LoRA", "hybrid") if name == "generated" else (name, f"{name}-hybrid")
+        title = "my LoRA" if name == "generated" else name
         columns.append(Column(name, title, out / name, partial(_generate, lora)))
-        columns.append(_hybrid(out, hybrid, title, out / name))
+        columns.append(_hybrid(out, hybrid_column(name), title, out / name))
     return columns
 
 

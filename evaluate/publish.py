@@ -15,7 +15,7 @@ from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.documents import load_json, read_text
 from chromiq.errors import AccessError, ChromiqError, Finding, UnsoundError, UsageError
 from chromiq.evaluate.generate.lora_files import read_lora_file
-from chromiq.evaluate.score.scores import Interval, column_title, mean_interval
+from chromiq.evaluate.score.scores import Interval, column_title, hybrid_column, mean_interval
 from chromiq.evaluate.sweep import CURVE_FILE, SWEEP_FILE, run_job
 from chromiq.files import sha256_file, write_text
 from chromiq.models import MODELS, Licence, base_licence, model_of_arch
@@ -238,8 +238,7 @@ def _of_scores(document: dict[str, Any], lora: Path) -> list[Figure]:
     own = [name for name, measured in document.get("loras", {}).items() if measured == digest]
     if not own:
         raise ValueError("its images were made by other LoRAs, or it does not say by which")
-    hybrid = "hybrid" if own[0] == "generated" else f"{own[0]}-hybrid"
-    titles = {hybrid: "this LoRA, hybrid", own[0]: "this LoRA"}
+    titles = {hybrid_column(own[0]): "this LoRA, hybrid", own[0]: "this LoRA"}
     figures = []
     for name in ("control", "transfer", *titles):
         if name != own[0] and f"{name}_vs_truth" not in document["images"][0]:

@@ -133,14 +133,14 @@ def _hsv_prior(seen: FloatImage, wanted: FloatImage, _: EncodedRgb) -> float:
 
 def _veil(opacity: float) -> ErrorKind:
     """A veil of one colour: it takes the cloth's colour that share of the way to its own."""
-    clear, spread = 1 - opacity, _VEIL_LIGHTNESS_SPREAD * opacity
+    clear, of_lightness = 1 - opacity, _lightness_within(_VEIL_LIGHTNESS_SPREAD * opacity)
 
     def prior(seen: FloatImage, wanted: FloatImage, encoding: EncodedRgb) -> float:
         """Its colour exists, and is as light as may be."""
         off = np.maximum(np.abs(seen - clear * wanted - opacity / 2) - opacity / 2, 0).max()
         # All veils together are as likely as one kind of another sort.
         exists = float(-0.5 * (off / 0.03) ** 2 - np.log(len(_VEILS)))
-        return exists + _lightness_within(spread)(seen, wanted, encoding)
+        return exists + of_lightness(seen, wanted, encoding)
 
     return ErrorKind(
         lambda rgb, seen, wanted, _: wanted + (rgb - seen) / clear, prior, _VEIL_CHROMA_SPREAD * opacity

@@ -177,8 +177,8 @@ def _whole_garment(
     lab = encoding.to_lab(np.clip(undone, 0, 1))
     lab[..., 1:] += (there.mean - look(lab[:, kept]).mean)[:, None, 1:].astype(np.float32)
     off = (here.mean - there.mean)[1:]
-    of_chroma = [kind.log_chroma_prior(off, there.mean[1:]) for kind in ERROR_KINDS for _ in wanted]
-    yield lab, likelihood(lab)[1] + priors + np.array(of_chroma) - _gamut_cost(undone)
+    of_chroma = [kind.log_chroma_prior(off, there.mean[1:]) for kind in ERROR_KINDS]
+    yield lab, likelihood(lab)[1] + priors + np.repeat(of_chroma, len(wanted)) - _gamut_cost(undone)
 
     undone, priors = _one_way(rgb, seen.lab, encoding)
     lab = encoding.to_lab(np.clip(undone, 0, 1))

@@ -227,6 +227,15 @@ def column_title(column: str, titles: Mapping[str, str] | None = None) -> str:
     return {**_TITLES, **(titles or {})}.get(column, column)
 
 
+def hybrid_column(column: str) -> str:
+    """The column of a LoRA's hybrid, given that of its own images.
+
+    >>> hybrid_column("generated"), hybrid_column("lab")
+    ('hybrid', 'lab-hybrid')
+    """
+    return "hybrid" if column == "generated" else f"{column}-hybrid"
+
+
 Interval = tuple[float, float]
 """Low and high end."""
 

@@ -37,10 +37,10 @@ DIFFUSION_PROCESSES = (
     "rescale_sd",
 )
 """Types of processes that train a diffusion model step by step and save checkpoints named after the run."""
-_JOBS = ("extension", "train", "extract", "generate", "mod")
 PROMPT_CONTROL = re.compile(r"(?<=--ctrl_img)(\s+)(.*?)(?=\s*(?:--|$))", re.DOTALL)
 """The space before the control picture that a prompt names, and its path, up to the next option."""
 _OTHER_PROCESSES = {"extract": ["locon", "lora"], "generate": ["to_folder"], "mod": ["rescale_lora"]}
+_JOBS = ("extension", "train", *_OTHER_PROCESSES)
 _MOST_ROUNDS = 40
 
 Flag = Annotated[bool, BeforeValidator(bool)]

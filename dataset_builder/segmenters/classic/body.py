@@ -90,15 +90,22 @@ class Body:
             near = skin_hue(self.lab) & (self.face_cost - 0.5 * self.face.log_determinant < 4.5)
         if self.seen is None or self.seen.skin is None:
             return near
-        sure, possible = (self.seen.skin > least for least in (TUNING.body_seen, TUNING.body_seen_perhaps))
-        return self.person & (sure | (near & possible))
+        return self.person & (self.seen_skin | (near & (self.seen.skin > TUNING.body_seen_perhaps)))
 
     @cached_property
-    def seen_bare(self) -> BoolMask:
-        """Pixels that a model has seen to be hair or skin: ``(H, W)`` bool; none without it."""
-        if self.seen is None or self.seen.hair is None or self.seen.skin is None:
+    def seen_hair(self) -> BoolMask:
+        """Pixels that a model has seen to be hair: ``(H, W)`` bool; none without it."""
+        return self._seen_as(self.seen.hair if self.seen else None)
+
+    @cached_property
+    def seen_skin(self) -> BoolMask:
+        """Pixels that a model has seen to be skin: ``(H, W)`` bool; none without it."""
+        return self._seen_as(self.seen.skin if self.seen else None)
+
+    def _seen_as(self, probability: FloatImage | None) -> BoolMask:
+        if probability is None:
             return np.zeros(self.person.shape, bool)
-        return np.maximum(self.seen.hair, self.seen.skin) > TUNING.body_seen
+        return probability > TUNING.body_seen
 
     @property
     def like_skin(self) -> BoolMask:
@@ -315,7 +322,7 @@ def hair(body: Body, cloth: BoolMask, palette: Palette) -> BoolMask:
         palette: the garment's colours on the still-life, which are not taken for hair.
     """
     if body.seen is not None and body.seen.hair is not None:
-        return body.person & (body.seen.hair > TUNING.body_seen)
+        return body.person & body.seen_hair
     head = body.head
     if head is None or head.left is None or head.right is None:
         return np.zeros(body.person.shape, bool)

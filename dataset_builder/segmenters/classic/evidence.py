@@ -274,7 +274,7 @@ def _skin_limit(probability: FloatImage, body: Body, kind: Kind, groups: ColourG
     middle = seed_box(body, kind)
     sure, like_skin = middle & (probability > 0.9), body.like_face
     if seen is not None:
-        like_skin = like_skin & (seen > TUNING.body_seen)
+        like_skin = like_skin & body.seen_skin
     if (sure & like_skin).sum() < TUNING.evidence_skin_coloured * sure.sum():
         sure &= ~like_skin
     if sure.sum() <= 60:

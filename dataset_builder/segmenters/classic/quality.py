@@ -99,10 +99,7 @@ def _is_tilted(body: Body) -> bool:
 
 def _seen_share(mask: BoolMask, body: Body, alike: BoolMask) -> float:
     """What share of a mask a model has seen to be hair, or skin unlike the garment: 0..1; 0 without it."""
-    if body.seen is None or body.seen.hair is None or body.seen.skin is None:
-        return 0.0
-    hair, skin = body.seen.hair > TUNING.body_seen, body.seen.skin > TUNING.body_seen
-    return float((hair | (skin & ~alike))[mask].mean())
+    return float((body.seen_hair | (body.seen_skin & ~alike))[mask].mean())
 
 
 def _parts(mask: BoolMask) -> int:
