@@ -64,7 +64,7 @@ def evaluate(
     methods = Methods(
         loras=lora or [],
         outputs=named_folders(outputs or []),
-        register_first=register,
+        register=register,
         options=GenerateOptions(model=model, checkpoint=checkpoint, steps=steps, seed=seed),
     )
     chosen = make_segmenter(segmenter, model_options(vocabulary, detector, masker, device, dtype))

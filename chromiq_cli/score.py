@@ -54,7 +54,7 @@ def score(
     kinds = {Path(name).stem: kind for name, kind in read_garments(garments).items()} if garments else None
     images = ImageSet(gt, {"control": control, "generated": generated}, known_crops, masks, kinds)
     with progress_bar("score") as update:
-        scores = score_folders(images, register_first=register, on_progress=update)
+        scores = score_folders(images, register=register, on_progress=update)
     if unmeasured := len(find_images(gt)) - len(scores):
         say(f"skipped {counted(unmeasured, 'image')} of {gt} without a crop")
     ensure_output_folder(out)

@@ -76,12 +76,12 @@ class Methods:
         loras: each generates, and corrects as a hybrid: its colour on the control's own texture.
         outputs: folders of images of the controls' names that were made elsewhere, by column; treated as a
             LoRA's.
-        register_first: bring images that were shifted or resized to where the truth lies.
+        register: bring images that were shifted or resized to where the truth lies.
     """
 
     loras: Sequence[Path] = ()
     outputs: Mapping[str, Path] = field(default_factory=dict)
-    register_first: bool = False
+    register: bool = False
     options: GenerateOptions = field(default_factory=GenerateOptions)
 
 
@@ -136,11 +136,11 @@ def _correct(
     network: Path | None, work: _Work, folder: Path, update: Callable[[int], None]
 ) -> dict[str, str]:
     """By the images that a network made, or without a network."""
-    images, register_first = find_images(network) if network else {}, work.methods.register_first
+    images, register = find_images(network) if network else {}, work.methods.register
     left_alone = {}
     for number, found in enumerate(work.garments, start=1):
         name = found.trial.name
-        image = output_on_control(images[name], found.trial, register_first) if network else None
+        image = output_on_control(images[name], found.trial, register) if network else None
         picture, reason = correct_trial(found, image)
         write_photo(folder / f"{name}.png", picture)
         if reason:
@@ -221,7 +221,7 @@ def evaluate_testset(
     methods = methods or Methods()
     require_lora_files(methods.loras)
     testset = read_testset(folder)
-    crops, register_first = testset.crops, methods.register_first
+    crops, register = testset.crops, methods.register
     columns = columns_of(out, testset.controls, methods)
     findings = [
         finding
@@ -230,9 +230,10 @@ def evaluate_testset(
         for finding in crop_seam_findings(crops[trial.name], trial.geometry.on_model_xyxy, trial.name)
     ]
     truths = {trial.name: trial.truth for trial in testset}
-    findings += image_findings(truths, methods.outputs, register_first)
+    findings += image_findings(truths, methods.outputs, register)
     raise_findings(findings, str(folder))
     ensure_output_folder(out)
+    masks = write_canvas_masks(testset, out / "masks")
     made = [column for column in columns if column.make]
     total = len(testset) * (1 + len(made))
 
@@ -255,11 +256,11 @@ def evaluate_testset(
         testset.truths,
         {column.name: column.folder for column in columns},
         crops,
-        write_canvas_masks(testset, out / "masks"),
+        masks,
         {trial.name: trial.garment for trial in testset if trial.garment},
         titles,
     )
-    scores = score_folders(images, register_first=register_first)
+    scores = score_folders(images, register=register)
     loras = lora_columns(methods.loras, methods.outputs)
     write_scores(out, scores, {name: sha256_file(lora) for name, lora in loras.items()})
     report = out / "report.html"

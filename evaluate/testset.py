@@ -187,7 +187,7 @@ def correct_trial(found: Found, generated: RgbImage | None = None) -> tuple[RgbI
     return corrected, ""
 
 
-def output_on_control(path: Path, trial: Trial, register_first: bool = False) -> RgbImage:
+def output_on_control(path: Path, trial: Trial, register: bool = False) -> RgbImage:
     """An image that was made of a trial's control: of its size, and where it lies if that is asked for.
 
     Where a registered image has no pixels the control's own stand in.
@@ -196,7 +196,7 @@ def output_on_control(path: Path, trial: Trial, register_first: bool = False) ->
         UnsoundError: if it cannot be read or registered.
     """
     image = read_photo(path).rgb
-    if not register_first:
+    if not register:
         return image
     control = read_photo(trial.control).rgb
     aligned = align(image, control, path)
@@ -230,8 +230,18 @@ def canvas_mask(trial: Trial) -> BoolMask | None:
 
 
 def write_canvas_masks(trials: Iterable[Trial], folder: Path) -> Path | None:
-    """Write the masks that the dataset knows, named as the pictures; the folder, or None if it knows none."""
-    known = {trial.name: mask for trial in trials if (mask := canvas_mask(trial)) is not None}
+    """Write the masks that the dataset knows, named as the pictures; the folder, or None if it knows none.
+
+    Raises:
+        UnsoundError: if it knows some: figures of garments and of whole pictures have no mean.
+    """
+    masks = {trial.name: canvas_mask(trial) for trial in trials}
+    known = {name: mask for name, mask in masks.items() if mask is not None}
+    if known:
+        message = "no garment mask of the photo's size, as other images have"
+        hint = "Add it to garment_masks/."
+        missing = (Finding("testset.mask", name, message, hint) for name in masks.keys() - known.keys())
+        raise_findings(sorted(missing, key=lambda finding: natural_key(finding.where)), str(folder.parent))
     for name, mask in known.items():
         write_mask(folder / f"{name}.png", mask)
     return folder if known else None

@@ -11,7 +11,7 @@ from typing import Any
 from chromiq.correction.report import STATES, State, patches, read_panel
 from chromiq.correction.results import BatchRun, Result
 from chromiq.dataset_builder.inputs.csv_tables import write_table
-from chromiq.errors import OptionError, UsageError
+from chromiq.errors import Finding, OptionError, UsageError, raise_findings
 from chromiq.files import atomic_path, ensure_output_folder, write_bytes, write_text
 from chromiq.imaging.report_pictures import data_uri
 from chromiq.photos.images import encode_image, read_small
@@ -26,7 +26,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 def chosen(results: Sequence[Result], states: Collection[str] = FINISHED) -> list[Result]:
-    """The photos in some states whose files are there, in the order of their names.
+    """The photos in some states, in the order of their names.
 
     Raises:
         UsageError: if a state is unknown.
@@ -34,8 +34,22 @@ def chosen(results: Sequence[Result], states: Collection[str] = FINISHED) -> lis
     unknown = [state for state in states if state not in STATES]
     if unknown:
         raise OptionError("state", f"{unknown[0]!r} is unknown. Use one of {', '.join(STATES)}.")
-    found = [result for result in results if result.state in states and result.out.is_file()]
-    return sorted(found, key=lambda result: result.out)
+    return sorted((result for result in results if result.state in states), key=lambda result: result.out)
+
+
+def require_files(results: Sequence[Result]) -> None:
+    """Check that the files to deliver are there.
+
+    Raises:
+        UnsoundError: with a finding for each that is not.
+    """
+    hint = "Run chromiq correct --batch again, which makes it."
+    missing = [
+        Finding("deliver.missing", str(result.out), f"is {result.state}, but there is no such file", hint)
+        for result in results
+        if not result.out.is_file()
+    ]
+    raise_findings(missing, "the photos to deliver")
 
 
 def deliver(run: BatchRun, results: Sequence[Result], out: Path) -> None:
@@ -46,9 +60,11 @@ def deliver(run: BatchRun, results: Sequence[Result], out: Path) -> None:
 
     Raises:
         UsageError: if there is nothing to deliver, or something lies there.
+        UnsoundError: if files are missing.
     """
     if not results:
         raise UsageError("no photo is in the states chosen; accept some first")
+    require_files(results)
     if out.suffix.lower() == ".zip":
         if out.exists():
             raise UsageError(f"{out}: exists; choose another name")

@@ -1,10 +1,14 @@
-"""Old idioms do not come back: CONTRIBUTING.md's glossary says which word to use instead."""
+"""Old idioms do not come back, by CONTRIBUTING.md's glossary; options that messages name are there."""
 
+import ast
 import re
 import subprocess
 
 import pytest
+import typer
 from places import ROOT
+
+from chromiq_cli.verbs import app
 
 # Underscores count as spaces, so that names of functions and of tests are covered too.
 OLD_IDIOMS = re.compile(
@@ -34,3 +38,36 @@ def test_no_old_idiom_in_sources_and_documents():
     paths = [ROOT / name for name in listed.stdout.split("\0") if name and name != "tests/test_wording.py"]
     found = {path.name: idioms(path.read_text(encoding="utf-8")) for path in paths if path.is_file()}
     assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+def named_options(source: str) -> set[str]:
+    """Options in backquotes in the strings of a module, docstrings and comments left out.
+
+    >>> sorted(named_options("'''See `here`.'''\\nx = 'Set `this_one`.'\\ny = f'or `that` {x}'"))
+    ['that', 'this_one']
+    """
+    tree = ast.parse(source)
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+    ]
+    return {name for text in texts for name in re.findall(r"`([a-z_]+)`", text)}
+
+
+def flags(command) -> set[str]:
+    """The options of a command and of those below it."""
+    below = (flags(each) for each in getattr(command, "commands", {}).values())
+    own = {option for parameter in command.params for option in parameter.opts}
+    return own.union(*below)
+
+
+def test_options_that_messages_name_are_flags():
+    stages = (
+        ROOT / stage for stage in ("chromiq", "correction", "dataset_builder", "evaluate", "toolkit_configs")
+    )
+    sources = [path.read_text(encoding="utf-8") for stage in stages for path in stage.rglob("*.py")]
+    named = set().union(*map(named_options, sources))
+    assert named
+    assert {"--" + name.replace("_", "-") for name in named} - flags(typer.main.get_command(app)) == set()

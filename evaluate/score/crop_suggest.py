@@ -15,7 +15,8 @@ from chromiq.evaluate.score.crops import (
     Crop,
     crop_findings,
     crop_mask_findings,
-    panel_mask_findings,
+    is_panel_mask,
+    panel_mask_finding,
     unknown_crop_finding,
 )
 from chromiq.evaluate.score.scores import find_images
@@ -92,22 +93,23 @@ def suggest_crops(truth: Path, masks: Path, on_progress: Update | None = None) -
     """A crop for every true image; None without a mask of its name and size, or a square that fits.
 
     Raises:
-        UnsoundError: with all masks that are of a whole photo instead of its garment.
+        UnsoundError: if masks are of whole photos instead of their garments.
     """
     truths, found = find_images(truth), find_images(masks)
     crops: dict[str, Crop | None] = {}
-    findings: list[Finding] = []
+    panels: list[Path] = []
     for number, name in enumerate(sorted(truths, key=natural_key), start=1):
         crops[name] = None
         if name in found:
             mask = read_mask(found[name])
-            findings += panel_mask_findings(mask, name, found[name])
-            if not findings:
+            if is_panel_mask(mask, found[name]):
+                panels.append(found[name])
+            if not panels:
                 rgb = read_photo(truths[name], min_side_px=1).rgb
                 crops[name] = suggest_crop(rgb, mask) if mask.shape == rgb.shape[:2] else None
         if on_progress:
             on_progress(number, len(truths))
-    raise_findings(findings, str(masks))
+    raise_findings([panel_mask_finding(panels)] if panels else [], str(masks))
     return crops
 
 
@@ -116,18 +118,24 @@ def check_crops(
 ) -> tuple[list[Finding], RgbImage | None]:
     """What is wrong with crops, and a sheet of the true images with each crop drawn on them."""
     truths, found = find_images(truth), find_images(masks) if masks else {}
-    findings, tiles = [], []
+    findings, panels, tiles = [], [], []
     for name, crop in crops.items():
         if name not in truths:
             findings.append(unknown_crop_finding(name, truth))
             continue
         rgb = read_photo(truths[name], min_side_px=1).rgb
         wrong = crop_findings(crop, (rgb.shape[1], rgb.shape[0]), name)
+        is_panel = False
         if not wrong and name in found:
             mask = read_mask(found[name])
-            wrong = panel_mask_findings(mask, name, found[name]) or crop_mask_findings(crop, mask, name)
+            if is_panel := is_panel_mask(mask, found[name]):
+                panels.append(found[name])
+            else:
+                wrong = crop_mask_findings(crop, mask, name)
         findings += wrong
-        tiles.append(_drawn(rgb, crop, name, sound=not wrong))
+        tiles.append(_drawn(rgb, crop, name, sound=not (wrong or is_panel)))
+    if panels:
+        findings.append(panel_mask_finding(panels))
     return findings, grid(tiles, counted(len(tiles), "crop")) if tiles else None
 
 

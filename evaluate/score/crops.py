@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,7 @@ def crop_mask_findings(crop: Crop, mask: BoolMask, name: str) -> list[Finding]:
     return [Finding("crops.mask", name, message, "Move it, or use chromiq crops suggest.")]
 
 
-def panel_mask_findings(mask: BoolMask, name: str, path: Path) -> list[Finding]:
+def is_panel_mask(mask: BoolMask, path: Path) -> bool:
     """Whether a mask is that of a whole photo, as loss masks are, and not of a garment.
 
     A rectangle that spans the picture from edge to edge is one. So is any rectangle among a dataset's loss
@@ -96,17 +97,21 @@ def panel_mask_findings(mask: BoolMask, name: str, path: Path) -> list[Finding]:
         path: the mask's file.
     """
     if not mask.any():
-        return []
+        return False
     rows, columns = box = bounding_box(mask)
     spans = mask.shape[0] == rows.stop - rows.start or mask.shape[1] == columns.stop - columns.start
-    if not mask[box].all() or not (spans or _is_plain_loss_mask(path, mask)):
-        return []
-    message = f"{path} is white on a whole photo, as a default loss mask is, not on its garment"
+    return bool(mask[box].all()) and (spans or _is_plain_loss_mask(path, mask))
+
+
+def panel_mask_finding(paths: Sequence[Path]) -> Finding:
+    """Masks of whole photos, at least one: usually all of a folder are."""
+    where = str(paths[0]) if len(paths) == 1 else f"{len(paths)} masks, the first {paths[0]}"
+    message = "white on a whole photo, as a default loss mask is, not on its garment"
     hint = (
         "Give masks that are white on the garment alone, such as the masks of a dataset built with "
         "`loss_mask` garment."
     )
-    return [Finding("crops.panel_mask", name, message, hint)]
+    return Finding("crops.panel_mask", where, message, hint)
 
 
 def _is_plain_loss_mask(path: Path, mask: BoolMask) -> bool:

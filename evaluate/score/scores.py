@@ -71,19 +71,29 @@ def find_images(folder: Path) -> dict[str, Path]:
 
     Raises:
         UsageError: if the folder is missing.
+        UnsoundError: if several have one stem.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder of images. Check the path.")
-    return {path.stem: path for path in list_images(folder) if not path.name.startswith(".")}
+    found: dict[str, Path] = {}
+    findings = []
+    for path in list_images(folder):
+        if path.name.startswith("."):
+            continue
+        if (other := found.setdefault(path.stem, path)) is not path:
+            message = f"{other.name} has the same name but for its suffix"
+            findings.append(Finding("score.twice", str(path), message, "Leave one of them in the folder."))
+    raise_findings(findings, str(folder))
+    return found
 
 
 def score_folders(
-    images: ImageSet, *, register_first: bool = False, on_progress: Update | None = None
+    images: ImageSet, *, register: bool = False, on_progress: Update | None = None
 ) -> list[ImageScore]:
     """Score every true image, or every one that has a crop, in every column.
 
     Args:
-        register_first: align shifted or resized images with the truth, and report by how much.
+        register: align shifted or resized images with the truth, and report by how much.
 
     Raises:
         UnsoundError: with all findings, if an image is missing or of another size, a crop is out of bounds
@@ -93,7 +103,7 @@ def score_folders(
     truths, crops = find_images(images.truth), images.crops or {}
     names = sorted(set(truths) & set(crops) if crops else truths, key=natural_key)
     paths = {column: find_images(folder) for column, folder in images.columns.items()}
-    raise_findings(_findings(images, truths, names, register_first), "the images to score")
+    raise_findings(_findings(images, truths, names, register), "the images to score")
     mask_paths = find_images(images.masks) if images.masks else {}
     kinds = images.garments or {}
     scores: list[ImageScore] = []
@@ -101,7 +111,7 @@ def score_folders(
     for number, name in enumerate(names, start=1):
         own = {column: found[name] for column, found in paths.items()}
         try:
-            differences = _score_one(truths[name], own, crops.get(name), mask_paths.get(name), register_first)
+            differences = _score_one(truths[name], own, crops.get(name), mask_paths.get(name), register)
             scores.append(ImageScore(name, differences, kinds.get(name)))
         except UnsoundError as error:
             findings += error.findings
@@ -112,13 +122,13 @@ def score_folders(
 
 
 def image_findings(
-    truths: Mapping[str, Path], columns: Mapping[str, Path], register_first: bool = False
+    truths: Mapping[str, Path], columns: Mapping[str, Path], register: bool = False
 ) -> list[Finding]:
     """Which images are missing, and which have another size than their truth.
 
     Args:
         columns: name to folder of same-named images.
-        register_first: whether sizes may differ.
+        register: whether sizes may differ.
 
     Raises:
         UsageError: if a folder is missing.
@@ -130,9 +140,9 @@ def image_findings(
         for column, paths in found.items():
             if name not in paths:
                 findings.append(Finding("score.missing", name, f"no {column} image", "Add it to its folder."))
-            elif not register_first and (have := photo_size_wh(paths[name])) != (width_px, height_px):
+            elif not register and (have := photo_size_wh(paths[name])) != (width_px, height_px):
                 message = f"is {have[0]}x{have[1]}, but its truth is {width_px}x{height_px}"
-                hint = "Generate it at the truth's size, or set `register_first`."
+                hint = "Generate it at the truth's size, or set `register`."
                 findings.append(Finding("score.size", str(paths[name]), message, hint))
     return findings
 
@@ -142,7 +152,7 @@ def _score_one(
     image_paths: Mapping[str, Path],
     crop: Crop | None,
     mask_path: Path | None,
-    register_first: bool,
+    register: bool,
 ) -> dict[str, Difference]:
     truth = read_photo(truth_path, min_side_px=1).rgb
     mask = read_mask(mask_path) if mask_path else None
@@ -156,7 +166,7 @@ def _score_one(
     for column, path in image_paths.items():
         try:
             image = read_photo(path, min_side_px=1).rgb
-            aligned[column] = align(image, truth, path) if register_first else Aligned(image)
+            aligned[column] = align(image, truth, path) if register else Aligned(image)
         except UnsoundError as error:
             findings += error.findings
     raise_findings(findings, truth_path.name)
@@ -201,7 +211,7 @@ def _region_findings(
 
 
 def _findings(
-    images: ImageSet, truths: Mapping[str, Path], names: Sequence[str], register_first: bool
+    images: ImageSet, truths: Mapping[str, Path], names: Sequence[str], register: bool
 ) -> list[Finding]:
     findings = []
     if not names:
@@ -212,7 +222,14 @@ def _findings(
     for name in names:
         if name in crops:
             findings += crop_findings(crops[name], photo_size_wh(truths[name]), name)
-    return findings + image_findings({name: truths[name] for name in names}, images.columns, register_first)
+    if images.masks:
+        known_masks, hint = find_images(images.masks), "Add it, white on the garment."
+        findings += [
+            Finding("mask.missing", name, f"no mask of this name in {images.masks}", hint)
+            for name in names
+            if name not in known_masks
+        ]
+    return findings + image_findings({name: truths[name] for name in names}, images.columns, register)
 
 
 def column_title(column: str, titles: Mapping[str, str] | None = None) -> str:

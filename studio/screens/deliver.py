@@ -13,7 +13,7 @@ from starlette.routing import Route
 from chromiq.correction.report import STATES
 from chromiq.correction.results import BatchRun, Result
 from chromiq.files import safe_stem
-from chromiq.studio.delivery import FINISHED, chosen, deliver, proof_sheet, table, zip_chunks
+from chromiq.studio.delivery import FINISHED, chosen, deliver, proof_sheet, require_files, table, zip_chunks
 from chromiq.studio.pages import answers_json, batch_of, folder_of, page, parts_of, shell_command
 from chromiq.templating import csp_hash, template_text
 
@@ -38,7 +38,9 @@ def _screen(request: Request) -> Response:
 def _chosen(request: Request) -> tuple[BatchRun, list[Result]]:
     """The batch, and its photos in the states that are asked for."""
     run = batch_of(request)
-    return run, chosen(parts_of(request).batches.results(run), request.query_params.getlist("state"))
+    results = chosen(parts_of(request).batches.results(run), request.query_params.getlist("state"))
+    require_files(results)
+    return run, results
 
 
 def _zip(request: Request) -> Response:

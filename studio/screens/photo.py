@@ -187,7 +187,7 @@ def photo_path(request: Request) -> Path:
     files = {"still_life": pair.still_life, "before": pair.on_model, "after": run.outs[key]}
     path = files.get(request.path_params["role"])
     if path is None or not path.is_file():
-        raise HTTPException(404, "This photo is not there.")
+        raise HTTPException(404, "This photo is not there. A result is made again by the command below.")
     return parts_of(request).workplace.inside(path)
 
 

@@ -63,7 +63,7 @@ if (viewers.length) {
 
 // ------------------------------------------------------------------ figures
 
-const number = (value, digits = 1) => (value === null || value === undefined ? "–" : value.toFixed(digits));
+const number = (value, digits = 1) => (value === null || value === undefined ? "–" : value.toFixed(digits).replace(/^-(0\.?0*)$/, "$1"));
 
 function showFigures(figures) {
   const colours = figures?.colours;

@@ -2,7 +2,7 @@
 //
 // Pictures are <img> elements and no canvas: the browser then honours their profiles, and at 1:1 a pixel of
 // the file is a pixel of the screen. Beyond the size of the preview, tiles of the file lie over it.
-import { made } from "./base.js";
+import { get, made } from "./base.js";
 
 export class Viewer {
   /**
@@ -22,6 +22,7 @@ export class Viewer {
       const image = made("img", { alt: "", draggable: false });
       const tiles = made("div", { className: "tiles" });
       box.append(image, tiles);
+      box.dataset.note = "loading …";
       frame.append(box);
       const made_ = { ...layer, box, image, tiles, shown: new Map() };
       this.#load(made_, layer.picture);
@@ -47,12 +48,16 @@ export class Viewer {
     // Decoded before it replaces the old one, so that nothing flickers.
     const fresh = made("img", { alt: "", draggable: false, src: address });
     layer.loading = fresh;
+    let fault = "";
     try {
       await fresh.decode();
     } catch {
-      return;
+      fault = await get(address).then(() => "it cannot be shown", (error) => error.message);
+      fresh.removeAttribute("src"); // an old picture would be taken for this one
     }
     if (layer.loading !== fresh) return;
+    if (fault) layer.box.dataset.note = fault;
+    else delete layer.box.dataset.note;
     layer.image.replaceWith(fresh);
     layer.image = fresh;
     this.draw();

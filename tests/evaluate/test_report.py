@@ -169,7 +169,7 @@ def test_a_resized_image_is_shown_as_it_was_measured(images, tmp_path):
     write_photo(tmp_path / "gt" / "1.png", smooth)
     write_photo(tmp_path / "generated" / "1.png", small)
     columns = {"generated": tmp_path / "generated"}
-    scores = score_folders(ImageSet(tmp_path / "gt", columns), register_first=True)
+    scores = score_folders(ImageSet(tmp_path / "gt", columns), register=True)
     write_report(tmp_path / "r.html", scores, ImageSet(tmp_path / "gt", columns))
     assert '<th scope="col">right by</th>' in (tmp_path / "r.html").read_text()
 

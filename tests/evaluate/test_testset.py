@@ -1,6 +1,7 @@
 """A test set is corrected where its own records say, and measured inside the garment."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,13 @@ from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmente
 from chromiq.dataset_builder.segmenters.doubts import limited
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.evaluate.compare_methods import Methods, evaluate_testset, named_folders
-from chromiq.evaluate.testset import canvas_mask, correct_trial, find_trial_garment, read_testset
+from chromiq.evaluate.testset import (
+    canvas_mask,
+    correct_trial,
+    find_trial_garment,
+    read_testset,
+    write_canvas_masks,
+)
 from chromiq.photos.images import read_mask, read_photo, write_photo
 from chromiq.records import GarmentMask
 
@@ -31,6 +38,13 @@ def test_the_mask_on_the_canvas_has_the_garments_share_of_its_panel(built_datase
     left, top, right, bottom = trial.geometry.on_model_xyxy
     assert on_canvas[:, :left].sum() == on_canvas[:, right:].sum() == 0
     assert on_canvas[top:bottom, left:right].mean() == pytest.approx(on_photo.mean(), rel=0.02)
+
+
+def test_a_mask_that_only_some_images_have_is_asked_for(built_dataset, tmp_path):
+    (trial,) = read_testset(built_dataset)
+    with pytest.raises(UnsoundError, match="other: no garment mask"):
+        write_canvas_masks([trial, replace(trial, name="other", garment_mask=None)], tmp_path / "masks")
+    assert write_canvas_masks([replace(trial, garment_mask=None)], tmp_path / "masks") is None
 
 
 def test_evaluation_moves_colour_to_the_truth_and_nothing_outside_the_panel(built_dataset, tmp_path):
@@ -131,10 +145,10 @@ def test_images_made_elsewhere_stand_beside_transfer_and_their_hybrid(built_data
     with pytest.raises(UnsoundError) as caught:
         evaluate_testset(built_dataset, tmp_path / "out", ClassicSegmenter(), Methods(outputs=outputs))
     assert [finding.code for finding in caught.value.findings] == ["score.size"]
-    assert "register_first" in str(caught.value.findings[0])
+    assert "register" in str(caught.value.findings[0])
     assert not (tmp_path / "out").exists()
     (score,) = evaluate_testset(
-        built_dataset, tmp_path / "out", ClassicSegmenter(), Methods(outputs=outputs, register_first=True)
+        built_dataset, tmp_path / "out", ClassicSegmenter(), Methods(outputs=outputs, register=True)
     ).scores
     assert list(score.differences) == ["control", "transfer", "rival", "rival-hybrid"]
     assert score.differences["rival"].mean == 0

@@ -70,3 +70,19 @@ def test_the_command_names_what_it_leaves_behind(shoot, page, chromiq):
     assert [Path(path).name for path in document["delivered"]] == ["on_model2.jpg"]
     assert "1" in document["not_delivered"]
     assert "2" not in document["not_delivered"]
+
+
+def test_a_chosen_photo_whose_file_is_missing_is_not_left_out_in_silence(shoot, page, chromiq):
+    client, address = page
+    for key in "12":
+        client.post(f"{address}/decision/{key}", json={"decision": "accept"})
+    gone = shoot / "corrected" / "on_model2.jpg"
+    gone.unlink()
+    result = chromiq("deliver", shoot / "corrected", "--out", shoot / "out")
+    assert (result.code, (shoot / "out").exists()) == (10, False)
+    assert f"{gone}: is accepted, but there is no such file" in result.err
+    answers = [client.post(f"{address}/deliver", json={"out": "out"})]
+    answers += [
+        client.get(f"{address}/deliver/{name}?state=accepted") for name in ("photos.zip", "proof_sheet")
+    ]
+    assert [(answer.status_code, gone.name in answer.text) for answer in answers] == [(422, True)] * 3

@@ -341,3 +341,25 @@ def test_the_command_line_serves_until_ctrl_c(shoot, tmp_path):
     assert server.wait(20) == 130
     for child in children.stdout.split():
         until(lambda child=child: subprocess.run(["ps", "-p", child], capture_output=True).returncode)
+
+
+def test_a_picture_that_cannot_be_had_says_why_and_one_on_its_way_that_it_loads(studio, shoot):
+    browser, address = studio
+    result = shoot / "corrected" / "on_model1.png"
+    states = f"fetch('{address}states').then((answer) => answer.json())"
+    browser.until(
+        f"{states}.then((found) => !found.job.waiting.length)"
+    )  # it may be written again until then
+    content = result.read_bytes()
+    result.unlink()
+    try:
+        browser.visit(f"{address}photo/1")
+        browser.until("document.querySelector('.layer.after').dataset.note?.includes('not there')")
+        browser.until("!document.querySelector('.layer.before').dataset.note")
+        slow = "{name: 'slow', picture: '/static/icon.svg'}"
+        viewer = f"new Viewer(frame, {{size: [1, 1], preview: [1, 1]}}, [{slow}], 512)"
+        made = f"const frame = document.createElement('div'); {viewer}; return frame.firstChild.dataset.note"
+        start = f"(async () => {{ const {{ Viewer }} = await import('/static/viewer.js'); {made}; }})()"
+        assert "loading" in browser.evaluate(start)
+    finally:
+        result.write_bytes(content)

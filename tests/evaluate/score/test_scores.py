@@ -134,7 +134,7 @@ def test_a_shifted_image_is_registered_when_asked(folders):
     write_photo(folders / "control" / "a.png", big[20:116, 30:158] + np.uint8(30))
     write_photo(folders / "generated" / "a.png", big[14:110, 34:162])
     before, _ = score_folders(ImageSet(folders / "gt", columns(folders)))
-    after, _ = score_folders(ImageSet(folders / "gt", columns(folders)), register_first=True)
+    after, _ = score_folders(ImageSet(folders / "gt", columns(folders)), register=True)
     assert before.differences["generated"].mean > 10
     assert after.differences["generated"].mean < 0.5
     found = after.differences["generated"]
@@ -148,8 +148,19 @@ def test_what_cannot_be_registered_is_refused(folders):
     )
     write_photo(folders / "generated" / "b.png", scene(1, (96, 96)))
     with pytest.raises(UnsoundError) as caught:
-        score_folders(ImageSet(folders / "gt", columns(folders)), register_first=True)
+        score_folders(ImageSet(folders / "gt", columns(folders)), register=True)
     assert [finding.code for finding in caught.value.findings] == ["score.registration", "score.shape"]
+
+
+def test_two_files_of_one_name_and_a_missing_mask_are_not_passed_over(folders):
+    write_photo(folders / "generated" / "a.jpg", scene())
+    write_mask(folders / "masks" / "b.png", np.ones((96, 128), bool))
+    images = ImageSet(folders / "gt", columns(folders), masks=folders / "masks")
+    with pytest.raises(UnsoundError, match=r"generated/a\.png: a\.jpg has the same name but for its suffix"):
+        score_folders(images)
+    (folders / "generated" / "a.jpg").unlink()
+    with pytest.raises(UnsoundError, match="a: no mask of this name in"):
+        score_folders(images)
 
 
 def test_a_crop_must_lie_on_the_image_and_on_the_garment(folders):
