@@ -253,7 +253,7 @@ def test_pixels_on_the_screen_are_those_of_the_file(studio, shoot, scale):
     browser.screen(1500, 950)
 
 
-def test_display_p3_keeps_its_colours_on_the_screen(browser, tmp_path):
+def test_display_p3_keeps_its_colours_on_the_screen(browser, tmp_path, monkeypatch):
     """The corner of a photo whose numbers are Display P3, as the browser paints it on a P3 canvas."""
     pair = draw_pair(0, size_wh=(160, 200))
     for name, rgb in (("still-life1.png", pair.still_life), ("on_model1.png", pair.on_model)):
@@ -262,6 +262,9 @@ def test_display_p3_keeps_its_colours_on_the_screen(browser, tmp_path):
         (tmp_path / "photos").mkdir(exist_ok=True)
         (tmp_path / "photos" / name).write_bytes(encode_lossless(image, "PNG"))
     correct_batch(BatchInputs(tmp_path / "photos"), tmp_path / "corrected", ClassicSegmenter())
+    monkeypatch.setattr(
+        browser, "address", "", raising=False
+    )  # put back: the next test returns to its own studio
     with served(tmp_path) as address:
         browser.enter(address)
         at = browser.evaluate("location.pathname")
@@ -345,11 +348,10 @@ def test_the_command_line_serves_until_ctrl_c(shoot, tmp_path):
 
 def test_a_picture_that_cannot_be_had_says_why_and_one_on_its_way_that_it_loads(studio, shoot):
     browser, address = studio
+    browser.visit(address)
     result = shoot / "corrected" / "on_model1.png"
     states = f"fetch('{address}states').then((answer) => answer.json())"
-    browser.until(
-        f"{states}.then((found) => !found.job.waiting.length)"
-    )  # it may be written again until then
+    browser.until(f"{states}.then((found) => !found.job.waiting.length)")  # else it is written again
     content = result.read_bytes()
     result.unlink()
     try:

@@ -48,7 +48,8 @@ class Browser(Page):
     def visit(self, path):
         """Open one of the studio's pages."""
         self.events.clear()
-        self.send("Page.navigate", url=self.address + path)
+        fault = self.send("Page.navigate", url=self.address + path).get("errorText")
+        assert not fault, f"{self.address}{path}: {fault}"
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._receive())
 
