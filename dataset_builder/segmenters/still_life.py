@@ -223,23 +223,32 @@ def grab_cut(rgb: RgbImage, trimap: NDArray[np.uint8], rounds: int) -> BoolMask:
     return mask
 
 
+def row_spans(mask: BoolMask) -> NDArray[np.intp]:
+    """From which column to which each row of a mask ``(H, W)`` reaches: ``(H, 2)``, equal where it is empty.
+
+    >>> row_spans(np.array([[False, True, False, True], [False] * 4])).tolist()
+    [[1, 4], [0, 0]]
+    """
+    ends = mask.shape[1] - mask[:, ::-1].argmax(axis=1)
+    return np.stack([mask.argmax(axis=1), np.where(mask.any(axis=1), ends, 0)], axis=1)
+
+
 def keep_large_parts(mask: BoolMask, share_of_largest: float) -> BoolMask:
     """The connected parts of a mask that have at least a share of the largest one's area."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     if count <= 1:
         return mask
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    kept = 1 + np.flatnonzero(areas >= share_of_largest * areas.max())
-    return np.isin(labels, kept)
+    areas = stats[:, cv2.CC_STAT_AREA]
+    kept = areas >= share_of_largest * areas[1:].max()
+    kept[0] = False
+    return np.asarray(kept[labels])
 
 
 def fill_small_holes(mask: BoolMask, share_of_image: float) -> BoolMask:
     """A mask without the holes that are smaller than a share of the image."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
-    small = [
-        index for index in range(1, count) if stats[index, cv2.CC_STAT_AREA] < share_of_image * mask.size
-    ]
-    return mask | np.isin(labels, small)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
+    small = stats[:, cv2.CC_STAT_AREA] < share_of_image * mask.size
+    return mask | small[labels]
 
 
 def _commonest(lab: NDArray[np.floating]) -> NDArray[np.floating]:

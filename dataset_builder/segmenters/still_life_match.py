@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from chromiq.colour import srgb_to_lab
@@ -54,9 +55,8 @@ def _lightness_histogram(lab: FloatImage) -> FloatImage:
 
 
 def _smooth_share(counts: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> FloatImage:
-    from scipy.ndimage import gaussian_filter
-
-    smooth = gaussian_filter(counts.astype(np.float64), 1.0)
+    rows = counts.astype(np.float64).reshape(len(counts), -1)
+    smooth = cv2.GaussianBlur(rows, (9, 9), 1, borderType=cv2.BORDER_REFLECT)
     share: FloatImage = (smooth / max(smooth.sum(), 1e-12)).astype(np.float32)
     return share
 

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from chromiq.colour import srgb_to_lab
 from chromiq.dataset_builder.segmenters.classic.head import (
@@ -19,13 +20,14 @@ from chromiq.dataset_builder.segmenters.classic.head import (
 )
 from chromiq.dataset_builder.segmenters.classic.palette import LAB_WEIGHTS, Palette, cluster
 from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
-from chromiq.dataset_builder.segmenters.small.person import SHOULDERS, SeenPerson
+from chromiq.dataset_builder.segmenters.small.person import SHOULDERS, SeenParts, SeenPerson
 from chromiq.dataset_builder.segmenters.still_life import (
     apart_from_surface,
     background_distance,
     fill_small_holes,
     foreground,
     keep_large_parts,
+    row_spans,
 )
 from chromiq.imaging.masks import dilated, eroded, opened, skin_hue
 from chromiq.records import BoolMask, FloatImage, RgbImage
@@ -82,25 +84,30 @@ class Body:
     seen: SeenPerson | None = None
     filled: float = 0.0
 
+    @property
+    def parts(self) -> SeenParts | None:
+        """What a model has seen of the person to be bare; None without it."""
+        return self.seen.parts if self.seen else None
+
     @cached_property
     def near_face(self) -> BoolMask:
         """Pixels of a skin colour near this face's, or seen to be skin: ``(H, W)`` bool."""
         near = np.zeros(self.person.shape, bool)
         if self.face is not None:
             near = skin_hue(self.lab) & (self.face_cost - 0.5 * self.face.log_determinant < 4.5)
-        if self.seen is None or self.seen.skin is None:
+        if self.parts is None:
             return near
-        return self.person & (self.seen_skin | (near & (self.seen.skin > TUNING.body_seen_perhaps)))
+        return self.person & (self.seen_skin | (near & (self.parts.skin > TUNING.body_seen_perhaps)))
 
     @cached_property
     def seen_hair(self) -> BoolMask:
         """Pixels that a model has seen to be hair: ``(H, W)`` bool; none without it."""
-        return self._seen_as(self.seen.hair if self.seen else None)
+        return self._seen_as(self.parts.hair if self.parts else None)
 
     @cached_property
     def seen_skin(self) -> BoolMask:
         """Pixels that a model has seen to be skin: ``(H, W)`` bool; none without it."""
-        return self._seen_as(self.seen.skin if self.seen else None)
+        return self._seen_as(self.parts.skin if self.parts else None)
 
     def _seen_as(self, probability: FloatImage | None) -> BoolMask:
         if probability is None:
@@ -110,8 +117,7 @@ class Body:
     @property
     def like_skin(self) -> BoolMask:
         """Pixels near the face, or of any skin colour when there is neither a face nor a model to go by."""
-        skin_seen = self.seen is not None and self.seen.skin is not None
-        return self.near_face if skin_seen or self.face is not None else skin_hue(self.lab)
+        return skin_hue(self.lab) if self.parts is None and self.face is None else self.near_face
 
     @cached_property
     def like_face(self) -> BoolMask:
@@ -157,6 +163,7 @@ class Body:
 
 def cost_under_parts(sample: FloatImage, lab: FloatImage, count: int = 3) -> FloatImage:
     """The cost of Lab colours ``(..., 3)`` under the best of up to `count` models of a sample ``(P, 3)``."""
+    sample = sample[:: max(1, len(sample) // TUNING.body_sample_px)]
     labels, centres = cluster(sample * LAB_WEIGHTS, count)
     parts = [sample[labels == index] for index in range(len(centres))]
     models = [ColourModel.of(part, (20, 3, 3)) for part in parts if len(part) > 20]
@@ -184,7 +191,9 @@ def find_body(photo: RgbImage, seen: SeenPerson | None = None, *, light_cloth: b
     if seen and head:  # the outline is reliable only of a person with a face
         person = _likely_person(person, seen, light_cloth)
     skin = person & skin_hue(lab)
-    head = head or find_head(photo, person, skin)
+    if head is None:
+        face_shown = seen is None or seen.parts is None or bool((seen.parts.face > TUNING.body_seen).any())
+        head = find_head(photo, person, skin, face_shown=face_shown)
     filled = 0.0
     if seen is None and light_cloth and head:
         differs, person = person, _closed_over_cloth(person, head)
@@ -223,13 +232,12 @@ def _closed_over_cloth(person: BoolMask, head: Head) -> BoolMask:
     filled = person.copy()
     if not band.any(axis=1).all():
         return person
-    left = band.argmax(axis=1)
-    right = band.shape[1] - 1 - band[:, ::-1].argmax(axis=1)
     # The outline of light cloth is seen in most rows: between them it runs smoothly.
     size = TUNING.body_smooth_outline_rows
-    left, right = (cv2.medianBlur(side.astype(np.uint8)[:, None], size)[:, 0] for side in (left, right))
+    spans = np.pad(row_spans(band), ((size // 2, size // 2), (0, 0)), mode="edge")
+    left, right = np.median(sliding_window_view(spans, size, axis=0), axis=-1).T[..., None]
     columns = np.arange(band.shape[1])
-    filled[rows] |= (columns >= left[:, None]) & (columns <= right[:, None])
+    filled[rows] |= (columns >= left) & (columns < right)
     return filled
 
 
@@ -254,8 +262,8 @@ def _face_colours(
         columns = slice(max(head.left, 0), max(head.right + 1, 0))
     face[head.chin_row(-0.65) : max(head.chin + 1, 0), columns] = True
     region = face & skin
-    if seen is not None and seen.skin is not None:
-        seen_face = face & (seen.skin > TUNING.body_seen)
+    if seen is not None and seen.parts is not None:
+        seen_face = face & (seen.parts.skin > TUNING.body_seen)
         if region.sum() < TUNING.body_least_skin_coloured * seen_face.sum():
             region = seen_face
     return ColourModel.of(lab[region], (30, 4, 4)) if region.sum() >= 20 else None
@@ -321,7 +329,7 @@ def hair(body: Body, cloth: BoolMask, palette: Palette) -> BoolMask:
         cloth: ``(H, W)`` bool, where the garment surely is; hair must be less like it than like hair.
         palette: the garment's colours on the still-life, which are not taken for hair.
     """
-    if body.seen is not None and body.seen.hair is not None:
+    if body.parts is not None:
         return body.person & body.seen_hair
     head = body.head
     if head is None or head.left is None or head.right is None:

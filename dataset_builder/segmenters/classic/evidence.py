@@ -15,7 +15,7 @@ from chromiq.dataset_builder.segmenters.classic.head import Head
 from chromiq.dataset_builder.segmenters.classic.palette import (
     ColourGroups,
     Palette,
-    local_share,
+    local_shares,
     recolourings,
 )
 from chromiq.dataset_builder.segmenters.classic.sleeves import ArmCloth
@@ -140,6 +140,26 @@ class _Scene:
     groups: ColourGroups
     edges: Edges
 
+    @cached_property
+    def place(self) -> FloatImage:
+        """``(H, W)`` where such garments are worn."""
+        return place_prior(self.body, self.kind)
+
+    @cached_property
+    def middle(self) -> BoolMask:
+        """``(H, W)`` the middle of that place."""
+        return seed_box(self.body, self.kind)
+
+    @cached_property
+    def like(self) -> BoolMask:
+        """``(H, W)`` what has the garment's colours as far as they are known before its ends are."""
+        colour, _ = _colour_evidence(self, self.place)
+        if not self.arms:
+            return colour > 0
+        if self.arms.own:
+            return (colour > 0) | (self.arms.likeness > 1)
+        return (colour > 0) & (self.arms.likeness == 0)
+
 
 @dataclass(frozen=True, eq=False)
 class _Worn:
@@ -153,15 +173,11 @@ class _Worn:
 
 def _worn(scene: _Scene, *, whole: bool) -> _Worn:
     """The garment's ends by its proportions and colours, then its colours between them."""
-    body, kind, groups, arms = scene.body, scene.kind, scene.groups, scene.arms
-    place, middle = place_prior(body, kind), seed_box(body, kind)
-    colour, _ = _colour_evidence(groups, body, place, middle, scene.palette)
-    like = colour > 0
-    if arms:
-        like = like | (arms.likeness > 1) if arms.own else like & (arms.likeness == 0)
-    extent = find_extent(body, kind, scene.garment, like, place.mean(axis=1), scene.edges, whole=whole)
-    place = within_extent(extent, place, kind)
-    colour, trust = _colour_evidence(groups, body, place, middle, scene.palette)
+    rows = scene.place.mean(axis=1)
+    extent = find_extent(scene.body, scene.kind, scene.garment, scene.like, rows, scene.edges, whole=whole)
+    place = within_extent(extent, scene.place, scene.kind)
+    colour, trust = _colour_evidence(scene, place)
+    groups = scene.groups
     of_group = groups.spread(TUNING.evidence_place_weight * _log_odds(groups.mean(place), 0.1))
     of_pixel = TUNING.evidence_pixel_place_weight if whole else TUNING.evidence_pixel_place_weight_in_set
     return _Worn(extent, colour, of_group + of_pixel * np.minimum(_log_odds(place, 0.005), 1.2), trust)
@@ -210,24 +226,22 @@ def _learned_evidence(body: Body, extent: Extent, kind: Kind, logit: FloatImage)
     return np.clip(ratio, -TUNING.evidence_most_learned, TUNING.evidence_most_learned / 10)
 
 
-def _colour_evidence(
-    groups: ColourGroups, body: Body, place: FloatImage, middle: BoolMask, palette: Palette
-) -> tuple[FloatImage, float]:
+def _colour_evidence(scene: _Scene, place: FloatImage) -> tuple[FloatImage, float]:
     """How far each pixel's colour supports the garment ``(H, W)``, and how far the still-life's was kept."""
-    elsewhere = 1 - np.minimum(groups.mean(middle) * TUNING.evidence_middle_is_own, 1)
+    groups, body, palette = scene.groups, scene.body, scene.palette
+    elsewhere = 1 - np.minimum(groups.mean(scene.middle) * TUNING.evidence_middle_is_own, 1)
     skin = body.skin_likeness(groups.medians) * elsewhere
     mass = groups.sizes * groups.mean(place) * (1 - skin)
     apart, trust = _match(groups.centres, mass / max(mass.sum(), 1e-9), palette)
     evidence = groups.spread(_evidence(apart.min(axis=1)))
     # A colour that the still-life shows in small spots only does not make up a whole skirt.
     nearest = np.append(apart.argmin(axis=1), -1)[groups.labels]
-    for index in np.flatnonzero(palette.densest < 1 - TUNING.evidence_denser):
-        here = nearest == index
-        excess = local_share(here, body.person) - palette.densest[index] - TUNING.evidence_denser
-        crowded = np.clip(
-            TUNING.evidence_crowded_weight * excess, 0, TUNING.evidence_most_crowded
-        ) * groups.spread(elsewhere)
-        evidence = evidence - np.where(here, crowded, 0)
+    rare = np.flatnonzero(palette.densest < 1 - TUNING.evidence_denser)
+    parts = [nearest == index for index in rare]
+    for index, here, share in zip(rare, parts, local_shares(parts, body.person), strict=True):
+        excess = share[here] - palette.densest[index] - TUNING.evidence_denser
+        crowded = np.clip(TUNING.evidence_crowded_weight * excess, 0, TUNING.evidence_most_crowded)
+        evidence[here] -= crowded * elsewhere[groups.labels[here]]
     return evidence, trust
 
 
@@ -268,7 +282,7 @@ def _skin_limit(probability: FloatImage, body: Body, kind: Kind, groups: ColourG
     skin-coloured print is not: there it must be clear.
     """
     limit = np.full(body.person.shape, np.inf)
-    seen = body.seen.skin if body.seen else None
+    seen = body.parts.skin if body.parts else None
     if body.face is None and seen is None:
         return limit
     middle = seed_box(body, kind)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from chromiq.dataset_builder.segmenters.classic.body import Body, Kind
 from chromiq.dataset_builder.segmenters.classic.palette import LAB_WEIGHTS
@@ -57,23 +56,6 @@ class Edges:
         return Edges(trunk, edges_across(body.lab), change_of_cloth(body.lab, body.person & trunk))
 
 
-@dataclass(frozen=True, eq=False)
-class _Ends:
-    """Every pair of a first row ``(T, 1)`` and a first row below ``(1, B)``, within a person's rows."""
-
-    top: NDArray[np.intp]
-    bottom: NDArray[np.intp]
-
-    @property
-    def length(self) -> NDArray[np.intp]:
-        return np.maximum(self.bottom - self.top, 1)
-
-    def total(self, per_row: FloatImage) -> FloatImage:
-        """The sum of ``(H,)`` values between each pair of ends: ``(T, B)``."""
-        cumulated = np.concatenate([[0], np.cumsum(per_row)])
-        return cumulated[self.bottom] - cumulated[self.top]
-
-
 def find_extent(
     body: Body,
     kind: Kind,
@@ -103,29 +85,35 @@ def find_extent(
     height_px, width_px = like.shape
     rows = np.flatnonzero(body.person.any(axis=1))
     first, last = int(rows[0]), int(rows[-1]) + 1
-    ends = _Ends(np.arange(first, last)[:, None], np.arange(first, last + 1)[None])
     edges = edges or Edges.of(body, kind)
     edge, trunk = edges.across, edges.trunk
     begin_hem, end_hem = hem_profiles(edge, body.person, like & trunk)
-    change = TUNING.extent_change_weight * edges.change
     cut_above, cut_below = first <= 2, last >= height_px - 2
     begin_hem[: 3 * cut_above] = TUNING.extent_cut_hem
     end_hem[height_px + 1 - 3 * cut_below :] = TUNING.extent_cut_hem
     if not whole:
         like = like & (place > TUNING.extent_likely_place)[:, None]
-    score = (
-        float(whole) * _proportions(ends, like, _area_over_length(garment, kind), cut_below)
-        + TUNING.extent_hem_weight * (begin_hem[ends.top] + end_hem[ends.bottom])
-        + change[ends.top]
-        + change[ends.bottom]
-        + _colours(ends, body.person & trunk, like & trunk)
-        + TUNING.extent_place_weight * (1.5 * ends.total(place) - 0.5 * ends.length) / max(place.sum(), 1e-6)
+    own = like & trunk
+    foreign = body.person & trunk & ~own
+    of_row = TUNING.extent_colour_weight * (
+        own.sum(axis=1) - TUNING.extent_foreign_weight * foreign.sum(axis=1)
     )
+    of_row /= max(own.sum(), 1)
+    of_row += TUNING.extent_place_weight * (1.5 * place - 0.5) / max(place.sum(), 1e-6)
     if not whole:
-        score -= TUNING.extent_beyond_place_weight * ends.total(1 - place) / max(place.sum(), 1e-6)
+        of_row -= TUNING.extent_beyond_place_weight * (1 - place) / max(place.sum(), 1e-6)
+    between, change = _cumulated(of_row), TUNING.extent_change_weight * edges.change
+    begin = TUNING.extent_hem_weight * begin_hem + change - between
+    end = TUNING.extent_hem_weight * end_hem + change + between
     if kind != "lower" and body.head:
-        score -= np.abs(ends.top - body.head.chin - 2) / TUNING.extent_chin_spread_px
-    score = np.where(ends.bottom - ends.top > TUNING.extent_min_rows, score, -np.inf)
+        begin -= np.abs(np.arange(height_px + 1) - body.head.chin - 2) / TUNING.extent_chin_spread_px
+    tops, bottoms = np.arange(first, last)[:, None], np.arange(first, last + 1)
+    score = begin[tops] + end[bottoms]
+    if whole:
+        area = _cumulated(like.sum(axis=1))
+        worn = (area[bottoms] - area[tops]) / np.maximum(bottoms - tops, 1) ** 2
+        score += _proportions(worn, _area_over_length(garment, kind), cut_below)
+    score[bottoms - tops <= TUNING.extent_min_rows] = -np.inf
     if not np.isfinite(score).any():
         return Extent(np.ones(height_px), height_px, np.ones(width_px, bool), np.ones(width_px))
     likely = np.exp(TUNING.extent_sureness * (score - score.max()))
@@ -160,25 +148,14 @@ def within_extent(extent: Extent, place: FloatImage, kind: Kind) -> FloatImage:
     ).astype(np.float32)
 
 
-def _proportions(ends: _Ends, like: BoolMask, flat: float, cut_below: bool) -> FloatImage:
-    worn = np.maximum(ends.total(like.sum(axis=1)) / ends.length**2, 1e-3)
-    deviation = np.log(worn / flat) - TUNING.extent_worn_log_ratio
+def _proportions(worn: FloatImage, flat: float, cut_below: bool) -> FloatImage:
+    """How well areas over squared lengths, by first row and first row below, suit the flat garment's."""
+    deviation = np.log(np.maximum(worn, 1e-3).astype(np.float32) / flat) - TUNING.extent_worn_log_ratio
     if cut_below:
         # Of a garment that the photo cuts off only the beginning is seen: it may look too short.
         deviation[:, -3:] = np.minimum(deviation[:, -3:], 0)
-    result: FloatImage = (
-        -0.5
-        * np.minimum(np.abs(deviation) / TUNING.extent_log_ratio_spread, TUNING.extent_max_deviations) ** 2
-    )
-    return result
-
-
-def _colours(ends: _Ends, person: BoolMask, like: BoolMask) -> FloatImage:
-    own = ends.total(like.sum(axis=1))
-    foreign = ends.total((person & ~like).sum(axis=1))
-    result: FloatImage = (
-        TUNING.extent_colour_weight * (own - TUNING.extent_foreign_weight * foreign) / max(own.max(), 1)
-    )
+    spreads = np.minimum(np.abs(deviation) / TUNING.extent_log_ratio_spread, TUNING.extent_max_deviations)
+    result: FloatImage = -0.5 * spreads**2
     return result
 
 

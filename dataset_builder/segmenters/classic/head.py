@@ -107,7 +107,7 @@ def _face_cascade() -> Any:
     return Cascade(lbp_frontal_face_cascade_filename())
 
 
-def find_head(photo: RgbImage, person: BoolMask, skin: BoolMask) -> Head | None:
+def find_head(photo: RgbImage, person: BoolMask, skin: BoolMask, *, face_shown: bool = True) -> Head | None:
     """The head without person models: by the outline where the face agrees with it, else by the face.
 
     The outline shows a part at the top with skin in it, a narrower neck below, then shoulders.
@@ -116,10 +116,12 @@ def find_head(photo: RgbImage, person: BoolMask, skin: BoolMask) -> Head | None:
         photo: ``(H, W, 3)`` uint8 sRGB.
         person: ``(H, W)`` bool.
         skin: ``(H, W)`` bool, what of the person has a colour that skin may have.
+        face_shown: whether there may be a face on the photo; looking for one takes time.
     """
     if not person.any():
         return None
-    outline, face = _whole_head(person, skin), head_by_face(photo, person, skin)
+    outline = _whole_head(person, skin)
+    face = head_by_face(photo, person, skin) if face_shown else None
     if outline and cut_off(person):
         outline = completed_head(outline, person)
     if face is None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from chromiq.dataset_builder.segmenters.classic.body import KINDS, Body, Kind, seed_box
 from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
+from chromiq.dataset_builder.segmenters.still_life import row_spans
 from chromiq.dataset_builder.segmenters.still_life_match import colour_agreement
 from chromiq.records import BoolMask, GarmentLabel, RgbImage
 
@@ -215,5 +216,4 @@ def _width(mask: BoolMask, height_share: float) -> float:
     """From edge to edge at a share of the height, over a fiftieth of it."""
     top = int(height_share * len(mask))
     band = mask[top : top + max(2, len(mask) // 50)]
-    spans = [float(np.ptp(np.flatnonzero(row)) + 1) if row.any() else 0.0 for row in band]
-    return float(np.mean(spans))
+    return float(np.diff(row_spans(band)).mean())

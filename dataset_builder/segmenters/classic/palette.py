@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -49,25 +50,24 @@ class Palette:
         colours, shares = centres[kept], share[kept] / share[kept].sum()
         nearest = np.full(garment.shape, -1)
         nearest[garment] = ((colours**2).sum(axis=1) - 2 * pixels @ colours.T).argmin(axis=1)
+        parts = [nearest == index for index in range(len(colours))]
         densest = [
-            np.percentile(
-                local_share(nearest == index, garment)[nearest == index], TUNING.palette_densest_percentile
-            )
-            if (nearest == index).any()
-            else 1.0
-            for index in range(len(colours))
+            np.percentile(share[part], TUNING.palette_densest_percentile) if part.any() else 1.0
+            for part, share in zip(parts, local_shares(parts, garment), strict=True)
         ]
         return Palette(colours, shares, np.array(densest))
 
 
-def local_share(part: BoolMask, whole: BoolMask) -> FloatImage:
-    """What share a part makes up of the whole about each pixel: ``(H, W)``, 0..1."""
-    near = []
-    for mask in (part, whole):  # at a quarter of the size: the neighbourhood is wide
+def local_shares(parts: Iterable[BoolMask], whole: BoolMask) -> Iterator[FloatImage]:
+    """What share each of some parts makes up of the whole about each pixel: ``(H, W)``, 0..1."""
+
+    def near(mask: BoolMask) -> FloatImage:  # at a quarter of the size: the neighbourhood is wide
         small = cv2.resize(mask.astype(np.float32), None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-        near.append(cv2.GaussianBlur(small, (0, 0), TUNING.palette_neighbourhood_px / 4))
-    share = near[0] / np.maximum(near[1], 0.05)
-    return cv2.resize(share, part.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        return cv2.GaussianBlur(small, (0, 0), TUNING.palette_neighbourhood_px / 4)
+
+    around = np.maximum(near(whole), 0.05)
+    for part in parts:
+        yield cv2.resize(near(part) / around, whole.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def cluster(features: FloatImage, count: int) -> tuple[NDArray[np.int32], FloatImage]:
@@ -105,14 +105,20 @@ class ColourGroups:
         return ColourGroups(labels, centres[:, :3], np.array(medians))
 
     @cached_property
+    def grouped(self) -> tuple[BoolMask, NDArray[np.int32]]:
+        """Where the person is ``(H, W)``, and the groups of the pixels there ``(P,)``."""
+        person = self.labels >= 0
+        return person, self.labels[person]
+
+    @cached_property
     def sizes(self) -> NDArray[np.intp]:
         """``(N,)`` how many pixels each group has."""
-        return np.bincount(self.labels[self.labels >= 0], minlength=len(self.centres))
+        return np.bincount(self.grouped[1], minlength=len(self.centres))
 
     def mean(self, image: FloatImage | BoolMask) -> FloatImage:
         """``(N,)`` the mean of an image ``(H, W)`` over each group."""
-        inside = self.labels >= 0
-        total = np.bincount(self.labels[inside], image[inside], len(self.centres))
+        person, groups = self.grouped
+        total = np.bincount(groups, image[person], len(self.centres))
         result: FloatImage = total / self.sizes
         return result
 

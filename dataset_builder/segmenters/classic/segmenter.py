@@ -302,8 +302,8 @@ def _refine(small: RgbImage, body: Body, kind: Kind, probability: FloatImage) ->
     mask |= _own_holes(mask, body)
     if body.head and kind != "lower":
         mask[: body.head.chin_row(-0.2)] = False
-    if body.seen and body.seen.face is not None:  # wherever the head was thought to be, as upside down
-        mask &= body.seen.face < TUNING.body_seen
+    if body.parts:  # wherever the head was thought to be, as upside down
+        mask &= body.parts.face < TUNING.body_seen
     return mask
 
 

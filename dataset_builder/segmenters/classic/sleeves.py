@@ -9,6 +9,7 @@ import numpy as np
 
 from chromiq.dataset_builder.segmenters.classic.body import Body, Kind, cost_under_parts
 from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
+from chromiq.dataset_builder.segmenters.still_life import row_spans
 from chromiq.records import BoolMask, FloatImage
 
 
@@ -25,7 +26,7 @@ def is_sleeveless(garment: BoolMask) -> bool:
     if not middle.size:
         return False
     length = middle[-1] - middle[0] + 1
-    width = np.array([np.ptp(np.flatnonzero(row)) + 1 if row.any() else 0 for row in outline]) / length
+    width = np.diff(row_spans(outline))[:, 0] / length
     start = middle[0]
 
     def over(low: float, high: float) -> FloatImage:
@@ -54,8 +55,7 @@ def sides_alike(lab: FloatImage, garment: BoolMask) -> bool:
     band = garment[top:bottom]
     if not band.any(axis=1).all():
         return False
-    left = band.argmax(axis=1)[:, None]
-    right = band.shape[1] - 1 - band[:, ::-1].argmax(axis=1)[:, None]
+    left, right = (row_spans(band) - (0, 1)).T[..., None]
     aside = np.abs(np.arange(band.shape[1]) - (left + right) / 2) / np.maximum((right - left) / 2, 1)
     side, middle = (
         lab[top:bottom][band & where]
@@ -135,10 +135,10 @@ def _aside(body: Body) -> FloatImage | None:
     if body.head is None:
         return None
     rows = body.person[body.head.chin_row(0.4) : body.head.chin_row(0.65)]
-    ends = [np.flatnonzero(row)[[0, -1]] for row in rows if row.any()]
-    if not ends:
+    rows = rows[rows.any(axis=1)]
+    if not len(rows):
         return None
-    left, right = np.median(ends, axis=0)
+    left, right = np.median(row_spans(rows), axis=0) - (0, 1)
     offset = np.arange(body.person.shape[1]) - body.axis
     half_px = np.where(offset < 0, body.axis - left, right - body.axis)
     return np.abs(offset) / np.maximum(half_px, 4)

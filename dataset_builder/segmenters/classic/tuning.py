@@ -78,6 +78,7 @@ class ClassicTuning:
     )
     body_smooth_outline_rows: int = _tuned(9, "rows", _REAL2, "its outline is smoothed over these")
     body_sure_person: float = _tuned(0.6, "probability", _REAL2, "of the person model, surely a person")
+    body_sample_px: int = _tuned(5_000, "px at work size", _REAL2, "of cloth, enough to model its colours")
     body_near_person: float = _tuned(
         0.08, "share of height", _REAL2, "how far from there the outline may reach"
     )

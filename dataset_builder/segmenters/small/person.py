@@ -43,6 +43,15 @@ HIPS, KNEES, ANKLES = (23, 24), (25, 26), (27, 28)
 
 
 @dataclass(frozen=True, eq=False)
+class SeenParts:
+    """How probably each pixel is hair, bare skin, and skin of the face: each ``(H, W)`` float32 in 0..1."""
+
+    hair: FloatImage
+    skin: FloatImage
+    face: FloatImage
+
+
+@dataclass(frozen=True, eq=False)
 class SeenPerson:
     """What the models saw on one photo.
 
@@ -51,17 +60,14 @@ class SeenPerson:
         landmarks_xy: ``(33, 2)`` float32, pixels of the photo; some may lie outside it.
         visibility: ``(33,)`` float32 in 0..1, how surely each is in the picture and not hidden.
         presence: 0..1, how surely there is a person at all.
-        hair, skin, face: ``(H, W)`` float32 in 0..1, how probably each pixel is hair, bare skin, and skin of
-            the face; None without `SELFIE_MULTICLASS`.
+        parts: what of the person is bare; None without `SELFIE_MULTICLASS`.
     """
 
     probability: FloatImage
     landmarks_xy: FloatImage
     visibility: FloatImage
     presence: float
-    hair: FloatImage | None = None
-    skin: FloatImage | None = None
-    face: FloatImage | None = None
+    parts: SeenParts | None = None
 
     @property
     def tilt_deg(self) -> float:
@@ -122,16 +128,16 @@ class PersonModels:
             return cv2.resize(small, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
 
         probability = enlarged(self._outline(square)[0][0, ..., 0])
-        hair = skin = face = None
+        parts = None
         if self._parts:
-            parts = _softmax(self._parts(square)[0][0])
-            hair, skin, face = (enlarged(parts[..., kinds].sum(axis=-1)) for kinds in (_HAIR, _SKIN, _FACE))
+            share = _softmax(np.ascontiguousarray(np.moveaxis(self._parts(square)[0][0], -1, 0)))
+            parts = SeenParts(*(enlarged(share[kinds].sum(axis=0)) for kinds in (_HAIR, _SKIN, _FACE)))
         first, _ = self._landmarks(rgb, *_square_about(probability))
         hip, rim = first[33, :2], first[34, :2]
         side_px = 2 * float(np.linalg.norm(rim - hip)) * _SQUARE_ABOUT_CIRCLE
         landmarks, presence = self._landmarks(rgb, hip, max(side_px, 0.3 * height_px))
         visibility = _sigmoid(landmarks[:33, 3:5]).min(axis=1)
-        return SeenPerson(probability, landmarks[:33, :2], visibility, presence, hair, skin, face)
+        return SeenPerson(probability, landmarks[:33, :2], visibility, presence, parts)
 
     def _landmarks(self, rgb: RgbImage, centre_xy: FloatImage, side_px: float) -> tuple[FloatImage, float]:
         """Landmarks ``(39, 5)`` within a square, and how surely there is a person in it.
@@ -195,8 +201,8 @@ def _quiet_stderr() -> Iterator[None]:
 
 
 def _softmax(logit: FloatImage) -> FloatImage:
-    odds = np.exp(logit - logit.max(axis=-1, keepdims=True))
-    shares: FloatImage = odds / odds.sum(axis=-1, keepdims=True)
+    odds = np.exp(logit - logit.max(axis=0))
+    shares: FloatImage = odds / odds.sum(axis=0)
     return shares
 
 

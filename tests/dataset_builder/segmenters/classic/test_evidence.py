@@ -4,8 +4,8 @@ import numpy as np
 
 from chromiq.dataset_builder.segmenters.classic.body import Body, Head
 from chromiq.dataset_builder.segmenters.classic.evidence import weigh_evidence
-from chromiq.dataset_builder.segmenters.classic.palette import Palette, local_share
-from chromiq.dataset_builder.segmenters.small.person import SeenPerson
+from chromiq.dataset_builder.segmenters.classic.palette import Palette, local_shares
+from chromiq.dataset_builder.segmenters.small.person import SeenParts, SeenPerson
 
 TEAL, BLACK, SKIN = (35, -20, -8), (12, 0, 0), (70, 15, 18)
 DOTS = (np.indices((320, 240)) // 5 % 4 == 0).all(axis=0)
@@ -61,7 +61,7 @@ def test_a_mask_is_steady_if_neither_proportions_nor_the_head_line_decide_it():
 
 def test_a_share_is_that_of_the_neighbourhood_within_the_whole():
     whole = area((0, 320), (0, 120))
-    share = local_share(area((0, 160), (0, 120)), whole)
+    (share,) = local_shares([area((0, 160), (0, 120))], whole)
     assert share[40, 60] > 0.99
     assert share[280, 60] < 0.01
     np.testing.assert_allclose(share[160, [5, 60, 115]], 0.5, atol=0.03)
@@ -75,7 +75,8 @@ def test_an_arm_before_a_shirt_of_its_colour_is_left_out_where_a_model_has_seen_
     palette = Palette.of(painted((garment, SKIN)), garment)
 
     def covered(skin):
-        seen = SeenPerson(arm.astype(np.float32), np.zeros((33, 2)), np.zeros(33), 1.0, skin=skin)
+        parts = SeenParts(np.zeros_like(skin), skin, skin)
+        seen = SeenPerson(arm.astype(np.float32), np.zeros((33, 2)), np.zeros(33), 1.0, parts)
         body = Body(lab, trunk | below | head, Head(20, 70, 100, 140), None, seen)
         return (weigh_evidence(body, "upper", garment, palette).probability > 0.5)[arm].mean()
 

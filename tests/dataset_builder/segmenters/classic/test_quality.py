@@ -11,7 +11,7 @@ from chromiq.dataset_builder.segmenters.classic.body import Body, Head
 from chromiq.dataset_builder.segmenters.classic.evidence import Evidence
 from chromiq.dataset_builder.segmenters.classic.quality import judge_mask
 from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW
-from chromiq.dataset_builder.segmenters.small.person import HIPS, SHOULDERS, SeenPerson
+from chromiq.dataset_builder.segmenters.small.person import HIPS, SHOULDERS, SeenParts, SeenPerson
 
 PERSON = np.zeros((100, 60), bool)
 PERSON[5:, 15:45] = True
@@ -153,8 +153,8 @@ def test_a_mask_of_which_much_was_seen_to_be_hair_or_skin_is_left_out(part, rows
     empty = np.zeros(SHIRT.shape, np.float32)
     over = empty.copy()
     over[25 : 25 + rows] = 1
-    parts = {"hair": empty, "skin": empty, part: over}
-    seen = SeenPerson(PERSON.astype(np.float32), np.zeros((33, 2)), np.zeros(33), 1.0, **parts)
+    parts = replace(SeenParts(empty, empty, empty), **{part: over})
+    seen = SeenPerson(PERSON.astype(np.float32), np.zeros((33, 2)), np.zeros(33), 1.0, parts)
     alike = SHIRT & (part == "hair")
     confidence, reasons = judge_mask(SHIRT, replace(BODY, seen=seen), "upper", evidence(alike=alike))
     assert ("covers_body" in reasons, confidence < LEFT_OUT_BELOW) == (left_out, left_out)
@@ -172,5 +172,6 @@ def test_a_mask_of_a_person_who_is_upside_down_is_left_out(shoulders_row, left_o
 def test_sleeves_of_the_colour_of_skin_that_the_still_life_shows_are_no_body():
     empty, skin = np.zeros((2, *SHIRT.shape), np.float32)
     skin[25:40] = 1
-    seen = SeenPerson(PERSON.astype(np.float32), np.zeros((33, 2)), np.zeros(33), 1.0, empty, skin)
+    parts = SeenParts(empty, skin, empty)
+    seen = SeenPerson(PERSON.astype(np.float32), np.zeros((33, 2)), np.zeros(33), 1.0, parts)
     assert "covers_body" not in judge_mask(SHIRT, replace(BODY, seen=seen), "upper", evidence())[1]

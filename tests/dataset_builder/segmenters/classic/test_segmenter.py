@@ -53,6 +53,13 @@ def test_a_shadow_on_the_wall_is_no_part_of_the_person(drawn):
     assert (find_body(shaded).person & person).sum() > 0.98 * person.sum()
 
 
+def test_light_cloth_is_filled_in_on_a_wide_photo_as_on_a_narrow_one():
+    photo = draw_pair(0, size_wh=(240, 300)).on_model
+    wide = cv2.copyMakeBorder(photo, 0, 0, 200, 200, cv2.BORDER_REPLICATE)
+    narrow, found = (find_body(each, light_cloth=True).person for each in (photo, wide))
+    assert iou(found, np.pad(narrow, ((0, 0), (200, 200)))) > 0.98
+
+
 def test_a_skin_coloured_shirt_at_the_upper_edge_is_no_head():
     pair = draw_pair(22, seed=1, size_wh=(448, 560))
     assert pair.garment == "shorts"

@@ -20,6 +20,7 @@ from chromiq.dataset_builder.segmenters.small.person import (
     NOSE,
     SHOULDERS,
     PersonModels,
+    SeenParts,
     SeenPerson,
 )
 from chromiq.imaging.masks import eroded
@@ -85,8 +86,8 @@ def person_in(colours, hair=None, skin=None):
     person = empty.copy()
     person[20:300, 80:160] = 1
     landmarks = np.full((33, 2), 120, np.float32)
-    parts = [empty if part is None else part for part in (hair, skin)]
-    return photo, SeenPerson(person, landmarks, np.zeros(33, np.float32), 1.0, *parts)
+    parts = SeenParts(*(empty if part is None else part for part in (hair, skin)), empty)
+    return photo, SeenPerson(person, landmarks, np.zeros(33, np.float32), 1.0, parts)
 
 
 def test_skin_and_hair_that_a_model_has_seen_count_whatever_their_colour():
@@ -115,7 +116,7 @@ def test_a_face_in_blue_light_is_known_by_the_skin_that_a_model_has_seen(share_s
     photo, _ = person_in([blue, red, red, red])
     by_landmarks = seen({NOSE: 50, EYES: 42, MOUTH: 62, SHOULDERS: 105, HIPS: 215})
     skin = np.full((320, 240), share_seen, np.float32)
-    body = find_body(photo, replace(by_landmarks, skin=skin))
+    body = find_body(photo, replace(by_landmarks, parts=SeenParts(np.zeros_like(skin), skin, skin)))
     assert body.head == head_by_landmarks(by_landmarks)
     assert (body.face is not None) == bool(share_seen)
     assert body.like_face[40:80, 90:150].all() == bool(share_seen)
@@ -131,8 +132,8 @@ def test_a_face_that_a_model_has_seen_is_in_no_mask_wherever_it_is():
     class Models:
         def see(self, rgb):
             person = (pair.on_model_mask | (face > 0)).astype(np.float32)
-            none = np.zeros_like(face)
-            return SeenPerson(person, np.zeros((33, 2)), np.zeros(33), 1.0, none, none, face)
+            parts = SeenParts(np.zeros_like(face), np.zeros_like(face), face)
+            return SeenPerson(person, np.zeros((33, 2)), np.zeros(33), 1.0, parts)
 
     (found,) = ClassicSegmenter(Models()).segment(
         [SegmentationTask(pair.still_life, pair.on_model, pair.garment)]
@@ -145,8 +146,8 @@ def test_hair_and_skin_are_seen_on_a_drawn_person(all_small_weights):
     pair = draw_pair(0, size_wh=(336, 420))
     seen = PersonModels(all_small_weights()).see(pair.on_model)
     on_garment = eroded(pair.on_model_mask, 9)
-    assert max(seen.hair[on_garment].mean(), seen.skin[on_garment].mean()) < 0.1
-    assert seen.skin.max() > 0.9
+    assert max(seen.parts.hair[on_garment].mean(), seen.parts.skin[on_garment].mean()) < 0.1
+    assert seen.parts.skin.max() > 0.9
 
 
 @pytest.mark.real
