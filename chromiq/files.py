@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -166,6 +166,27 @@ def refuse_file(path: Path) -> None:
     """
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path}: is a file, not a folder. Choose another folder or move the file.")
+
+
+def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path | None]) -> None:
+    """Raise an error if a file or folder to write is an input, or the folder of an input file.
+
+    Args:
+        inputs: files and folders; None for those that were not given.
+
+    Raises:
+        UsageError: if the results would replace originals, or be mixed up with them.
+    """
+    given = [path for path in inputs if path]
+    # Not `Path.resolve`, which raises RuntimeError at a loop of links.
+    taken = {os.path.realpath(path) for path in given}
+    taken |= {os.path.realpath(path.parent) for path in given if path.is_file()}
+    for path in outputs:
+        if os.path.realpath(path) in taken:
+            raise UsageError(
+                f"{path}: is or holds an input, which the results would overwrite or be mixed up with. "
+                "Choose another output."
+            )
 
 
 @contextmanager

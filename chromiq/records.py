@@ -39,6 +39,11 @@ class PhotoPair:
     on_model: Path
     garment: str | None = None
 
+    @property
+    def photos(self) -> tuple[Path, Path]:
+        """Both photos."""
+        return self.still_life, self.on_model
+
 
 @dataclass(frozen=True)
 class GarmentLabel:

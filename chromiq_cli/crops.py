@@ -47,10 +47,13 @@ def check(
     """Check crops against image and garment, and draw them: green if valid, red if not."""
     from chromiq.evaluate.score.crop_suggest import check_crops
     from chromiq.evaluate.score.crops import read_crops
+    from chromiq.evaluate.score.scores import find_images
+    from chromiq.files import refuse_inputs
     from chromiq.photos.images import write_photo
 
     if out.suffix.lower() not in {".jpg", ".png"}:
         raise UsageError(f"{out}: the name must end in .jpg or .png")
+    refuse_inputs([out], find_images(gt).values())
     known = read_crops(crops)
     findings, sheet = check_crops(known, gt, masks)
     if sheet is not None:

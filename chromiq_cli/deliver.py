@@ -27,14 +27,16 @@ def deliver(
 ) -> None:
     """Copy finished photos, byte for byte, with a delivery.csv and a printable proof sheet."""
     from chromiq.correction.results import read_results, read_run
+    from chromiq.files import folder_lock
     from chromiq.studio import delivery
 
     run = read_run(results)
     if run is None:
         raise UsageError(f"{results}: contains no results. Run chromiq correct --batch first.")
-    found = read_results(run)
-    chosen = delivery.chosen(found, state or delivery.FINISHED)
-    delivery.deliver(run, chosen, out)
+    with folder_lock(results, "chromiq deliver"):
+        found = read_results(run)
+        chosen = delivery.chosen(found, state or delivery.FINISHED)
+        delivery.deliver(run, chosen, out)
     left = {result.pair.key: result.state for result in found if result not in chosen}
     others = ", ".join(f"{count} {name}" for name, count in Counter(left.values()).items())
     rest = f"; not delivered: {others} (see --state)" if left else ""

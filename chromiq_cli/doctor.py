@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chromiq.errors import UsageError, raise_findings
+from chromiq.errors import raise_findings
 from chromiq.wording import counted
 from chromiq_cli.output import JSON_OPTION, print_findings, print_result
 
@@ -41,7 +41,7 @@ def doctor(
         findings += trainer_findings(layout.truths, [layout.controls, layout.references])
         raise_findings(findings, str(what))
         document, lines = {"findings": [finding.as_dict() for finding in findings]}, []
-    elif what.is_file():
+    else:
         from chromiq.toolkit_configs.checks.config import examine_config, raise_config_findings
 
         with progress_bar("doctor") as update:
@@ -49,8 +49,6 @@ def doctor(
         findings = list(report.findings)
         raise_config_findings(findings, str(what))
         document, lines = report.as_dict(), report.lines
-    else:
-        raise UsageError(f"{what}: no such dataset folder or config file")
     if not as_json:
         print_findings(findings)
     warnings = f", {counted(len(findings), 'warning')}" if findings else ""

@@ -46,6 +46,7 @@ def explain_mask(
         small_weights_available,
     )
     from chromiq.errors import Finding
+    from chromiq.files import refuse_inputs
     from chromiq.photos.images import WRITABLE_FORMATS, read_photo, write_photo
 
     unknown = sorted(set(without or ()) - set(TERMS))
@@ -53,6 +54,7 @@ def explain_mask(
         raise OptionError("without", f"{unknown[0]!r} is unknown. Use one of {', '.join(TERMS)}.")
     if out.suffix.lower() not in WRITABLE_FORMATS:
         raise OptionError("out", f"{out} must end in one of {', '.join(WRITABLE_FORMATS)}.")
+    refuse_inputs([out], [still_life, on_model])
     if segmenter == "mediapipe":
         fetch_small_weights()
     small = segmenter == "mediapipe" or (segmenter == "auto" and small_weights_available())

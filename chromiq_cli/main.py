@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import sys
@@ -12,6 +13,9 @@ from typing import TextIO
 from chromiq.errors import ChromiqError, InterruptedRunError, UsageError
 from chromiq.files import machine_error
 from chromiq.runtime.signals import signals_ignored, termination_as_interrupt
+
+_IN_ASCII = str.maketrans("▁▂▃▄▅▆▇█…⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "_.:-=+*#~" + "|/-\\|/-\\|/")
+"""The bars of a loss curve, an ellipsis, and the turns of a spinner."""
 
 
 def main() -> None:
@@ -73,8 +77,17 @@ def _repair_streams() -> None:
         pass
     os.close(descriptor)
     sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # for names that the terminal cannot show
+    codecs.register_error("chromiq", _shown_otherwise)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="chromiq")
+
+
+def _shown_otherwise(error: UnicodeError) -> tuple[str, int]:
+    """What to write for characters that the terminal cannot show: ASCII for ours and rich's, else escapes."""
+    assert isinstance(error, UnicodeEncodeError)
+    text = error.object[error.start : error.end].translate(_IN_ASCII)
+    return text.encode("ascii", "backslashreplace").decode("ascii"), error.end
 
 
 def _nowhere() -> TextIO:

@@ -6,13 +6,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from inspect import cleandoc
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from chromiq import __version__
-from chromiq.errors import EXIT_DONE, EXIT_USAGE
+from chromiq.errors import EXIT_DONE, EXIT_USAGE, Finding, UsageError
 from chromiq.wording import printable
 from chromiq_cli import (
     build,
@@ -40,6 +41,8 @@ from chromiq_cli.output import print_json, print_line
 
 _CommandLineError: Any = typer.BadParameter.__mro__[1]
 """What Typer raises for an invalid command line; it exports only subclasses."""
+_NEED_NOT_EXIST = {"out", "training_folder", "dataset"}
+"""What verbs write, and the dataset of a config, which may lie on another machine."""
 
 
 class Interrupted(BaseException):
@@ -49,8 +52,7 @@ class Interrupted(BaseException):
 class _Verbs(TyperGroup):
     def __init__(self, **named: Any) -> None:
         super().__init__(**named)
-        for command in self.commands.values():
-            command.help = _unwrapped(command.help or "")
+        _refine(self)
 
     def make_context(self, *given: Any, **named: Any) -> Any:
         with _errors_reported():
@@ -59,6 +61,29 @@ class _Verbs(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         with _errors_reported():
             return super().invoke(ctx)
+
+
+def _refine(group: TyperGroup) -> None:
+    """Give all verbs of a group what they have in common."""
+    for command in group.commands.values():
+        command.help = _unwrapped(command.help or "")
+        if isinstance(command, TyperGroup):
+            _refine(command)
+        for parameter in command.get_params(typer.Context(command)):
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = ""  # Typer would show <bool>, as if the flag took a value
+            elif parameter.name not in _NEED_NOT_EXIST:
+                parameter.callback = _existing
+
+
+def _existing(_context: Any, _parameter: Any, value: Any) -> Any:
+    """Refuse a path that does not exist."""
+    for path in value if isinstance(value, list) else [value]:
+        if isinstance(path, Path) and not path.exists():
+            raise UsageError.of(
+                Finding("path.missing", str(path), "no such file or folder", "Check the path.")
+            )
+    return value
 
 
 def _unwrapped(text: str) -> str:

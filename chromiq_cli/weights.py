@@ -21,15 +21,11 @@ def _root() -> None:
 def fetch(
     wheel: Annotated[
         Path | None,
-        typer.Option(help="MediaPipe's wheel, if you have it already.", exists=True, dir_okay=False),
+        typer.Option(help="MediaPipe's wheel, if you have it already."),
     ] = None,
     multiclass: Annotated[
         Path | None,
-        typer.Option(
-            help="selfie_multiclass_256x256.tflite, if you have it already.",
-            exists=True,
-            dir_okay=False,
-        ),
+        typer.Option(help="selfie_multiclass_256x256.tflite, if you have it already."),
     ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:

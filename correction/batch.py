@@ -39,8 +39,8 @@ from chromiq.dataset_builder.inputs.mask_files import (
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.photo_names import FOLDER_NAME, PairPattern
 from chromiq.dataset_builder.segmenters import Segmenter
-from chromiq.errors import Finding, UnsoundError, UsageError, errors_of, raise_findings
-from chromiq.files import collision_key, ensure_output_folder, folder_lock, refuse_file
+from chromiq.errors import Finding, UnsoundError, errors_of, raise_findings
+from chromiq.files import collision_key, ensure_output_folder, folder_lock, refuse_file, refuse_inputs
 from chromiq.photos.originals import output_name
 from chromiq.progress import Stage, Update, no_progress
 from chromiq.records import PhotoPair, RgbImage
@@ -184,12 +184,9 @@ def check_batch(
         return found
     named_keys((*inputs.keep, *inputs.redo), found.photos)
     if folder is not None:
-        files = {path.resolve() for pair in pairs for path in (pair.still_life, pair.on_model)}
-        outs = {(folder / _relative_output(inputs.source, pair)).resolve() for pair in pairs}
-        if outs & files or folder.resolve() in {path.parent for path in files}:
-            raise UsageError(
-                f"{folder}: holds photos that would be overwritten; choose another output folder"
-            )
+        files = [path for pair in pairs for path in pair.photos]
+        outs = [folder / _relative_output(inputs.source, pair) for pair in pairs]
+        refuse_inputs([folder, *outs], [*files, inputs.masks])
         read_decisions(folder, list(found.photos))
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from chromiq.correction.plan import Colours, Plan, plan_correction, plan_paste
 from chromiq.correction.subject import FileSubject, read_subject, require_garment
 from chromiq.dataset_builder.inputs.photo_names import role_and_key_of
 from chromiq.dataset_builder.segmenters import Segmenter
-from chromiq.errors import UsageError
+from chromiq.files import refuse_inputs
 from chromiq.photos.originals import WHOLE, Kept, Written, copy_untouched, write_changed
 from chromiq.records import GarmentMask, RgbImage
 
@@ -105,9 +104,7 @@ def correct_file(
         UnsoundError: if a photo or the mask cannot be used.
         UsageError: if `out` is one of the inputs or of a format that cannot be written.
     """
-    # Not `Path.resolve`, which raises RuntimeError at a loop of links.
-    if os.path.realpath(out) in {os.path.realpath(still_life), os.path.realpath(on_model)}:
-        raise UsageError(f"{out}: would overwrite one of the photos given; choose another output file")
+    refuse_inputs([out], [still_life, on_model, mask])
     subject = read_subject(still_life, on_model, segmenter, mask)
     require_garment(subject.found, mask)
     return correct_subject(subject, out, options or CorrectionOptions(), generated=generated)[0]

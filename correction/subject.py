@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from chromiq.correction.fitting.colour_map import MapsColours, Recoloured, apply_colour_map
 from chromiq.correction.fitting.transfer import garment_sample
+from chromiq.dataset_builder.inputs.mask_files import empty_mask_fault, mask_size_fault
 from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
 from chromiq.dataset_builder.segmenters.classic.body import Body
 from chromiq.dataset_builder.segmenters.doubts import with_doubt_of_label
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
-from chromiq.errors import Finding, UnsoundError
+from chromiq.errors import UnsoundError
 from chromiq.imaging.masks import with_rim, without_rim
 from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.photos.images import Photo, read_mask, read_photo
@@ -141,11 +142,8 @@ def find_garment(
         source = "found" if found.is_given else found.source  # a segmenter need not name itself
         return with_doubt_of_label(replace(found, mask=with_rim(found.mask), source=source), label)
     given = read_mask(mask)
-    if given.shape != on_model.shape[:2]:
-        needs, has = (f"{shape[1]}x{shape[0]}" for shape in (on_model.shape, given.shape))
-        message, hint = f"is {has} pixels, its photo {needs}", "Draw it at the photo's size."
-        finding = Finding("mask.size", str(mask), message, hint, wanted=needs, got=has)
-        raise UnsoundError.of(finding)
+    if fault := mask_size_fault(given, mask, on_model.shape[1::-1]):
+        raise UnsoundError.of(fault)
     return GarmentMask(np.asarray(given), 1.0)
 
 
@@ -155,7 +153,5 @@ def require_garment(found: GarmentMask, mask: Path | None) -> None:
     Raises:
         UnsoundError: if `found` was read from `mask` and is empty.
     """
-    if mask is not None and not found.mask.any():
-        message = "shows no garment: no pixel is lighter than 50 % grey"
-        hint = "Paint the garment white and everything else black."
-        raise UnsoundError.of(Finding("mask.empty", str(mask), message, hint))
+    if mask is not None and (fault := empty_mask_fault(found.mask, mask)):
+        raise UnsoundError.of(fault)

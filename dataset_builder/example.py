@@ -171,7 +171,7 @@ def _fingerprint(work: PairWork) -> str:
     """A digest of all that decides a pair's bytes."""
     pair = work.pair
     mask = work.given_mask
-    photos = [pair.still_life, pair.on_model, *([mask] if isinstance(mask, Path) else [])]
+    photos = [*pair.photos, *([mask] if isinstance(mask, Path) else [])]
     # One that has disappeared since it was checked is reported when it is read.
     digests = [sha256_file(path) if path.is_file() else None for path in photos]
     if isinstance(mask, CocoMask):

@@ -31,7 +31,7 @@ from chromiq.evaluate.testset import (
     read_testset,
     write_canvas_masks,
 )
-from chromiq.files import ensure_output_folder, safe_stem, sha256_file
+from chromiq.files import ensure_output_folder, refuse_inputs, safe_stem, sha256_file
 from chromiq.photos.images import write_photo
 from chromiq.progress import Update
 
@@ -223,6 +223,9 @@ def evaluate_testset(
     testset = read_testset(folder)
     crops, register = testset.crops, methods.register
     columns = columns_of(out, testset.controls, methods)
+    made = [column for column in columns if column.make]
+    inputs = [folder, *testset.folders, *methods.outputs.values()]
+    refuse_inputs([out, *(column.folder for column in made)], inputs)
     findings = [
         finding
         for trial in testset
@@ -234,7 +237,6 @@ def evaluate_testset(
     raise_findings(findings, str(folder))
     ensure_output_folder(out)
     masks = write_canvas_masks(testset, out / "masks")
-    made = [column for column in columns if column.make]
     total = len(testset) * (1 + len(made))
 
     def update(before: int, finished: int) -> None:

@@ -23,7 +23,15 @@ from chromiq.evaluate.generate.images import GenerateOptions, generate, read_cap
 from chromiq.evaluate.report import Chart, steps_curve, write_report
 from chromiq.evaluate.score.scores import ImageSet, Interval, mean_interval, score_folders
 from chromiq.evaluate.testset import TrialSet, read_testset, write_canvas_masks
-from chromiq.files import ensure_output_folder, folder_lock, sha256_file, sha256_text, write_bytes, write_json
+from chromiq.files import (
+    ensure_output_folder,
+    folder_lock,
+    refuse_inputs,
+    sha256_file,
+    sha256_text,
+    write_bytes,
+    write_json,
+)
 from chromiq.models import model_of_arch
 from chromiq.progress import Update
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
@@ -195,9 +203,10 @@ def measure_checkpoints(
         ChromiqError: if no checkpoint could be measured.
     """
     name = read_status(run).record.name
+    trials = read_testset(testset)
+    refuse_inputs([out], [run, testset, *trials.folders])
     ensure_output_folder(out)
     with folder_lock(out, "chromiq sweep"):
-        trials = read_testset(testset)
         masks = write_canvas_masks(trials, out / "masks")
         work = _Work(trials, read_captions(trials.truths), masks, out, options or run_options(run))
         made_of = work.digest

@@ -87,6 +87,11 @@ class TrialSet:
         reference = self.trials[0].reference
         return reference.parent if reference else None
 
+    @property
+    def folders(self) -> tuple[Path | None, ...]:
+        """Where no results may go: its own folder and those of its images."""
+        return self.truths.parent, self.truths, self.controls, self.references
+
 
 @dataclass(frozen=True, eq=False)
 class Found:

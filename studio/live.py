@@ -19,6 +19,7 @@ from chromiq.correction.photo import Correction, record_of
 from chromiq.correction.plan import Plan, fit_together, plan_correction
 from chromiq.correction.results import BatchRun, mask_path
 from chromiq.correction.subject import Pixels, Subject, cloth_of
+from chromiq.dataset_builder.inputs.mask_files import empty_mask_fault
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.errors import Finding, UnsoundError
 from chromiq.imaging.resize import resize_mask
@@ -133,9 +134,8 @@ def _with_mask(run: BatchRun, pair: PhotoPair, file: Path) -> tuple[Pixels, Garm
         finding = Finding("mask.missing", str(photo), "no garment was found on it", "Draw its mask.")
         raise UnsoundError.of(finding)
     mask = resize_mask(read_mask(file), shown.size_wh)
-    if not mask.any():
-        finding = Finding("mask.empty", str(file), "black all over", "Paint the garment white.")
-        raise UnsoundError.of(finding)
+    if fault := empty_mask_fault(mask, file):
+        raise UnsoundError.of(fault)
     is_found = is_found_mask(file, read_record(run.folder, pair.key))
     source = "found" if is_found else source_of_mask(file, run.folder, pair.key)
     return shown, GarmentMask(mask, 1.0, source=source)

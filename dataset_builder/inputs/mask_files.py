@@ -21,6 +21,7 @@ from chromiq.photos.images import photo_size_wh, read_mask, write_mask
 from chromiq.records import BoolMask, GarmentMask, PhotoPair
 
 _HINT = "Export it again as COCO instances, with masks or polygons."
+_REDRAW = "Paint the garment white and everything else black, or remove the mask."
 
 
 @dataclass(frozen=True)
@@ -201,18 +202,27 @@ def mask_fault(pair: PhotoPair, source: MaskSource | None) -> Finding | None:
         mask = read_given_mask(source)
     except UnsoundError as error:
         return error.findings[0]
-    (width_px, height_px), (mask_height_px, mask_width_px) = photo_size_wh(pair.on_model), mask.shape
-    redraw = "Paint the garment white and everything else black, or remove the mask."
-    if mask.shape != (height_px, width_px):
-        has, needs = f"{mask_width_px}x{mask_height_px}", f"{width_px}x{height_px}"
-        message = f"is {has} pixels, but its photo is {needs}"
-        hint = "Draw it on the photo, at the same size."
-        return Finding("mask.size", str(source), message, hint, wanted=needs, got=has)
-    if not mask.any():
-        return Finding("mask.empty", str(source), "the mask is all black", redraw, got="all black")
-    if mask.all():
-        return Finding("mask.full", str(source), "the mask is all white", redraw, got="all white")
-    return None
+    fault = mask_size_fault(mask, source, photo_size_wh(pair.on_model)) or empty_mask_fault(mask, source)
+    if fault is None and mask.all():
+        return Finding("mask.full", str(source), "the mask is all white", _REDRAW, got="all white")
+    return fault
+
+
+def mask_size_fault(mask: BoolMask, source: MaskSource, size_wh: tuple[int, int]) -> Finding | None:
+    """That a mask has another size than its photo."""
+    if mask.shape == size_wh[::-1]:
+        return None
+    has, needs = f"{mask.shape[1]}x{mask.shape[0]}", f"{size_wh[0]}x{size_wh[1]}"
+    message, hint = f"is {has} pixels, but its photo is {needs}", "Draw it on the photo, at the same size."
+    return Finding("mask.size", str(source), message, hint, wanted=needs, got=has)
+
+
+def empty_mask_fault(mask: BoolMask, source: MaskSource) -> Finding | None:
+    """That a mask shows nothing."""
+    if mask.any():
+        return None
+    message = "shows no garment: no pixel is lighter than 50 % grey"
+    return Finding("mask.empty", str(source), message, _REDRAW, got="all black")
 
 
 def read_coco(path: Path, pairs: Sequence[PhotoPair]) -> tuple[dict[str, CocoMask], list[str]]:

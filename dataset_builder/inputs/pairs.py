@@ -114,7 +114,7 @@ def _with_safe_keys(pairs: Sequence[PhotoPair]) -> tuple[list[PhotoPair], list[F
     for pair in pairs:
         try:
             key = safe_stem(pair.key)
-            for path in (pair.still_life, pair.on_model):
+            for path in pair.photos:
                 str(path).encode("utf-8")
         except UnicodeEncodeError:
             where = ascii(str(pair.still_life))
@@ -139,9 +139,8 @@ def _readable(
     check = verify_photo if decode else inspect_photo
 
     def judge(pair: PhotoPair) -> tuple[list[Finding], list[Path]]:
-        paths = (pair.still_life, pair.on_model)
-        wrong = [fault for path in paths if (fault := check(path))]
-        return wrong, [] if wrong else [path for path in paths if not states_colours(path)]
+        wrong = [fault for path in pair.photos if (fault := check(path))]
+        return wrong, [] if wrong else [path for path in pair.photos if not states_colours(path)]
 
     sound: list[PhotoPair] = []
     faults: dict[Finding, None] = {}  # a photo may belong to several pairs

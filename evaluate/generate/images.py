@@ -24,6 +24,7 @@ from chromiq.files import (
     made_before,
     natural_key,
     record_made,
+    refuse_inputs,
     sha256_file,
     sha256_text,
 )
@@ -107,11 +108,12 @@ def generate(
     """
     model = find_model(options.model)
     pipeline_of(options.model)
-    _check_options(controls, out, options, lora, references, scales)
+    _check_options(options, lora, scales)
     if options.batch > 1 and not model.batches:
         raise UsageError(f"{options.model} generates one image at a time. Use a batch of 1.")
     pictures = _pictures(controls, captions, options, references, only)
     folders = {scale: out / f"scale_{scale:g}" for scale in scales} or {options.lora_scale: out}
+    refuse_inputs([out, *folders.values()], [controls, references])
     steps = options.steps or model.steps
     total = len(pictures) * len(folders) * steps
     if lora:
@@ -184,14 +186,7 @@ def read_seeds(path: Path) -> dict[str, int]:
         raise UnsoundError.of(finding) from error
 
 
-def _check_options(
-    controls: Path,
-    out: Path,
-    options: GenerateOptions,
-    lora: Path | None,
-    references: Path | None,
-    scales: Sequence[float],
-) -> None:
+def _check_options(options: GenerateOptions, lora: Path | None, scales: Sequence[float]) -> None:
     """Refuse what contradicts itself or would be without effect.
 
     Raises:
@@ -203,11 +198,6 @@ def _check_options(
     for option, numbers in ("lora_scale", all_scales), ("guidance", [options.guidance or 0.0]):
         if not all(map(isfinite, numbers)):
             raise OptionError(option, "is not a finite number")
-    if out.resolve() in {folder.resolve() for folder in (controls, references) if folder}:
-        raise UsageError(
-            f"{out} holds the input images, which the generated ones would be mixed up with. "
-            "Choose another folder."
-        )
 
 
 def _pictures(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from chromiq.dataset_builder.inputs.csv_tables import as_text
+from chromiq.dataset_builder.inputs.mask_files import empty_mask_fault, mask_size_fault
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.evaluate.score.crops import Crop, crop_findings, crop_mask_findings, unknown_crop_finding
 from chromiq.evaluate.score.difference import Difference, measure_difference
@@ -199,14 +200,10 @@ def _seen(image: Aligned, control: Aligned | None) -> BoolMask | None:
 def _region_findings(
     truth: RgbImage, crop: Crop | None, mask: BoolMask | None, truth_path: Path, mask_path: Path | None
 ) -> list[Finding]:
-    if mask is None:
+    if mask is None or mask_path is None:
         return []
-    if mask.shape != truth.shape[:2]:
-        want, have = (f"{shape[1]}x{shape[0]}" for shape in (truth.shape, mask.shape))
-        message = f"is {have}, but {truth_path.name} is {want}"
-        return [Finding("mask.size", str(mask_path), message, "Draw the mask on the true image.")]
-    if not mask.any():
-        return [Finding("mask.empty", str(mask_path), "the mask is all black", "Draw it again.")]
+    if fault := mask_size_fault(mask, mask_path, truth.shape[1::-1]) or empty_mask_fault(mask, mask_path):
+        return [fault]
     return crop_mask_findings(crop, mask, truth_path.stem) if crop else []
 
 

@@ -96,12 +96,6 @@ def test_an_empty_folder(build, tmp_path):
     assert "Name the photos still-life1.jpg" in reported
 
 
-def test_a_folder_that_is_not_there(build, tmp_path):
-    code, findings, _ = build(tmp_path / "nowhere")
-    assert code == 10
-    assert list(findings) == ["source.missing"]
-
-
 def test_the_output_is_a_file(pairs, build, tmp_path):
     (tmp_path / "out").write_text("mine")
     code, _, reported = build(pairs)

@@ -32,6 +32,13 @@ def test_a_sound_config_is_reported_with_its_notes(run, config):
     assert lines[-1].startswith(f"{config}: sound")
 
 
+def test_an_empty_file_of_any_name_is_no_config(run, tmp_path):
+    (tmp_path / "config.txt").touch()
+    code, _, reported = run(tmp_path / "config.txt")
+    assert code == 10
+    assert "holds no keys and values" in reported
+
+
 def test_json_is_one_document(run, config):
     document = json.loads(run(config, "--json")[1])
     assert (document["examples"], document["epochs"]) == (3, pytest.approx(200 / 3))

@@ -96,7 +96,7 @@ def test_explain_diff_and_json(run, tmp_path, monkeypatch):
         (["kontext", "--set", "train.lrr=1"], 2, "Did you mean lr?"),
         (["kontext", "--diff", "own"], 2, "presets: published"),
         (["kontext", "--name", "${HOME}"], 10, "config.substituted"),
-        (["kontext", "--template", "no"], 2, "no: the template cannot be read"),
+        (["kontext", "--template", "."], 2, ".: the template cannot be read"),
     ],
 )
 def test_what_is_wrong_is_reported_and_nothing_written(run, tmp_path, arguments, code, said):

@@ -12,8 +12,8 @@ def test_it_says_how_to_install_what_is_missing(chromiq, monkeypatch, tmp_path):
     assert "pip install 'chromiq[studio]'" in result.err
 
 
-def test_a_folder_that_is_not_there_is_refused(chromiq, tmp_path):
-    result = chromiq("studio", tmp_path / "nowhere", "--no-browser")
+def test_a_file_is_refused(chromiq):
+    result = chromiq("studio", __file__, "--no-browser")
     assert result.code == 2
     assert "not a folder" in result.err
 

@@ -1,10 +1,50 @@
-"""The help of every verb."""
+"""What all verbs have in common: their help, and paths that do not exist."""
 
+from pathlib import Path
+
+import pytest
 import typer
+from typer.core import TyperArgument, TyperGroup
 
 from chromiq_cli.verbs import app
 
 
-def test_no_line_of_the_help_is_broken_in_mid_sentence():
-    for name, command in typer.main.get_command(app).commands.items():
-        assert all("\n" not in paragraph for paragraph in command.help.split("\n\n")), name
+def verbs(group, *names):
+    """Every verb with the words that call it, such as ``("crops", "check")``."""
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from verbs(command, *names, name)
+        else:
+            yield (*names, name), command
+
+
+VERBS = dict(verbs(typer.main.get_command(app)))
+
+
+def inputs():
+    """Every path that a verb reads, as the command line up to it."""
+    for words, command in VERBS.items():
+        arguments = [parameter for parameter in command.params if isinstance(parameter, TyperArgument)]
+        for parameter in command.params:
+            is_path = parameter.type_descriptor.annotation in {Path, list[Path]}
+            if is_path and parameter.name not in {"out", "training_folder", "dataset"}:
+                is_argument = parameter in arguments
+                before = ["."] * arguments.index(parameter) if is_argument else [parameter.opts[0]]
+                yield pytest.param([*words, *before], id=" ".join([*words, parameter.name]))
+
+
+@pytest.mark.parametrize("command", list(inputs()))
+def test_a_path_that_does_not_exist_is_a_usage_error(command, chromiq, tmp_path):
+    result = chromiq(*command, tmp_path / "nowhere")
+    assert result.code == 2
+    assert f"{tmp_path}/nowhere: no such file or folder" in result.err
+
+
+@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+def test_no_line_of_the_help_is_broken_in_mid_sentence(words):
+    assert all("\n" not in paragraph for paragraph in VERBS[words].help.split("\n\n"))
+
+
+@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+def test_the_help_shows_no_value_for_a_flag(words, chromiq):
+    assert "<bool>" not in chromiq(*words, "--help").out

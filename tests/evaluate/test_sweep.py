@@ -5,6 +5,7 @@ import os
 import shutil
 from dataclasses import asdict
 from importlib.util import find_spec
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -78,6 +79,12 @@ def test_nothing_measured_is_a_failure():
 def test_a_folder_without_a_run(dataset, tmp_path):
     with pytest.raises(UsageError, match=r"run\.json"):
         measure_checkpoints(tmp_path, dataset, tmp_path / "out", GenerateOptions())
+
+
+def test_a_sweep_writes_nothing_into_its_test_set(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep_module, "read_status", Mock())
+    with pytest.raises(UsageError, match="is or holds an input"):
+        measure_checkpoints(tmp_path, dataset, dataset, GenerateOptions())
 
 
 def test_the_interval_of_a_mean_covers_it_as_often_as_promised():

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -53,7 +54,7 @@ def test_a_command_line_that_is_not_understood_is_reported_as_json_too(chromiq, 
 def test_a_full_stdout_is_reported_on_stderr(verb):
     ended = run(*verb, redirected="> /dev/full")
     assert ended.returncode in {1, 2}
-    assert ended.stderr.splitlines()[-1].startswith("chromiq: ")
+    assert ended.stderr.splitlines()[-1].startswith(("chromiq: ", "error: "))
     assert "Traceback" not in ended.stderr
 
 
@@ -122,14 +123,14 @@ def test_no_more_workers_than_there_is_work_or_a_machine_bears(monkeypatch, tmp_
 @pytest.mark.parametrize(
     ("options", "code", "reported"),
     [
-        (["--lora", "nowhere"], 10, "no such file"),
+        (["--lora", "nowhere"], 2, "no such file or folder"),
         (["--lora", "."], 10, "no such file"),
         (["--lora", "/dev/zero"], 10, "no such file"),
         (["--lora-scale", "0.5"], 2, "--lora-scale: there is no LoRA to scale"),
         (["--guidance", "nan"], 2, "--guidance: is not a finite number"),
         (["--seed", str(2**64)], 2, "--seed"),
         (["--reference", "."], 2, "--reference"),
-        (["--out", "control"], 2, "holds the input images"),
+        (["--out", "control"], 2, "is or holds an input"),
         (["--captions", "prompts"], 10, "cannot read the prompt"),
     ],
 )
@@ -170,13 +171,28 @@ def test_a_device_that_is_not_here(dataset, tmp_path, chromiq, device):
         load_pipeline("kontext", str(tmp_path), Loading(device="cpu"))
 
 
-def test_photos_are_not_where_corrections_go(chromiq, tmp_path):
-    write_catalogue(tmp_path / "photos", pairs=1, size_wh=(96, 120))
-    before = sorted(path.name for path in (tmp_path / "photos").iterdir())
-    code, _, reported = chromiq("correct", "--batch", tmp_path / "photos", "--out", tmp_path / "photos")
+@pytest.mark.parametrize(
+    "words",
+    [
+        "build photos --out photos",
+        "correct --batch photos --out photos",
+        "correct photos/still-life1.jpg photos/on_model1.jpg --out photos/on_model1.jpg",
+        "explain-mask photos/still-life1.jpg photos/on_model1.jpg --out photos/on_model1.jpg",
+        "generate --control photos --prompt x --out photos",
+        "evaluate dataset --out dataset",
+        "evaluate dataset --out dataset/held_out/gt",
+        "crops check crops.json --gt photos --out photos/on_model1.jpg",
+    ],
+)
+def test_results_do_not_go_where_their_inputs_are(chromiq, dataset, monkeypatch, words):
+    monkeypatch.chdir(dataset.parent)
+    write_catalogue(Path("photos"), pairs=1, size_wh=(96, 128))
+    Path("crops.json").write_text('{"on_model1": {"x": 8, "y": 8, "width": 16, "height": 16}}')
+    before = {path: path.stat().st_mtime_ns for path in Path().rglob("*")}
+    code, _, reported = chromiq(*words.split())
     assert code == 2
-    assert "holds photos that would be overwritten" in reported
-    assert sorted(path.name for path in (tmp_path / "photos").iterdir()) == before
+    assert "is or holds an input" in reported
+    assert {path: path.stat().st_mtime_ns for path in Path().rglob("*")} == before
 
 
 def test_crops_that_are_none_or_of_some_images_or_far_outside(chromiq, dataset, tmp_path):
@@ -204,9 +220,23 @@ def test_the_device_is_the_networks_where_the_segmenter_has_none(chromiq, tmp_pa
     write_catalogue(tmp_path, pairs=1, size_wh=(96, 120))
     photos = [tmp_path / "still-life1.jpg", tmp_path / "on_model1.jpg"]
     where = ["--segmenter", "classic", "--device", "cpu", "--out", tmp_path / "out.png"]
-    lora = ["--method", "lora", "--lora", tmp_path / "none.safetensors"]
-    assert chromiq("correct", *photos, *where, *lora)[1]["findings"][0]["code"] == "lora.missing"
+    lora = ["--method", "lora", "--lora", __file__]
+    assert chromiq("correct", *photos, *where, *lora)[1]["findings"][0]["code"] == "lora.broken"
     assert "takes no --vocabulary" in chromiq("correct", *photos, *where)[2]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [("ascii", r"_.:-=+*# ~ | \xe9"), ("cp1252", "_.:-=+*# … | é")]
+)
+def test_curves_and_spinners_where_the_terminal_has_no_letters_for_them(encoding, shown):
+    code = (
+        "from chromiq.toolkit_configs.runs.view import sparkline;"
+        "from chromiq_cli.main import _repair_streams; _repair_streams();"
+        r"print(sparkline(range(8)), '\u2026 \u280b \xe9')"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, check=True)
+    assert ended.stdout.decode(encoding).strip() == shown
 
 
 def test_names_that_the_terminal_has_no_letters_for(tmp_path, monkeypatch):
@@ -223,7 +253,7 @@ def test_a_working_directory_that_is_gone(tmp_path):
     gone = tmp_path / "gone"
     gone.mkdir()
     shell = f'cd {gone}; rmdir {gone}; "$@"'
-    command = ["bash", "-c", shell, "bash", *VERB, "build", str(tmp_path), "--out", "out"]
+    command = ["bash", "-c", shell, "bash", *VERB, "explain-mask", __file__, __file__, "--out", "out.png"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
     last = ended.stderr.splitlines()[-1]

@@ -7,6 +7,8 @@ import re
 import zipfile
 from pathlib import Path
 
+from chromiq.files import folder_lock
+
 
 def test_only_what_is_finished_is_delivered_unless_asked(shoot, page):
     client, address = page
@@ -60,6 +62,13 @@ def test_the_command_delivers_the_same(shoot, page, chromiq):
         for path in folder.iterdir():
             assert archive.read(path.name) == path.read_bytes()
     assert chromiq("deliver", str(shoot / "corrected"), "--out", str(zipped)).code == 2
+
+
+def test_the_command_is_kept_out_while_decisions_are_written(shoot, page, chromiq):
+    with folder_lock(shoot / "corrected", "chromiq correct"):
+        result = chromiq("deliver", shoot / "corrected", "--out", shoot / "out")
+    assert result.code == 11
+    assert not (shoot / "out").exists()
 
 
 def test_the_command_names_what_it_leaves_behind(shoot, page, chromiq):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -18,6 +20,7 @@ from chromiq.toolkit_configs.checks.keys import key_findings
 from chromiq.toolkit_configs.checks.machine import DiskNeed, disk_findings, disk_need, gpu_findings
 from chromiq.toolkit_configs.checks.other_jobs import other_job_findings
 from chromiq.toolkit_configs.checks.settings import edit_model_findings, setting_findings
+from chromiq.toolkit_configs.render.compose import flat_document
 from chromiq.toolkit_configs.render.memory import MemoryEstimate, estimate_memory
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
 from chromiq.toolkit_configs.schema.trainer_job import Job, examine_job, is_path, name_fault
@@ -32,6 +35,7 @@ _WEIGHT_FILES = (
     "inference_lora_path",
     "accuracy_recovery_adapter",
 )
+_PATH_KEY = re.compile(r"(path|folder|ctrl_img)(_\d)?$")
 _TIMEOUT_S = 5
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -114,6 +118,8 @@ def examine_config(
         return ConfigReport((*findings, *other_job_findings(job, path.name)), job)
     findings += key_findings(job.document, path.name)
     where = path.name
+    if too_long := _long_path_findings(job, where):
+        return ConfigReport((*findings, *too_long), job)
     found, data = data_findings(job, where, on_progress)
     first = next(iter(data.sizes), None)
     memory = estimate_memory(job, first)
@@ -148,6 +154,21 @@ def raise_config_findings(findings: Sequence[Finding], what: str) -> None:
         also = f" ({counted(others, 'more error')})" if others else ""
         raise AccessError(f"{what}: no access to the base model. {refused[0].hint}{also}", findings)
     raise_findings(findings, what)
+
+
+def _long_path_findings(job: Job, where: str) -> list[Finding]:
+    """Paths, of which one would end every further check."""
+    findings = []
+    for key, value in flat_document(job.document):
+        values = value if isinstance(value, list) else [value]
+        for path in [each for each in values if isinstance(each, str) and _PATH_KEY.search(key)]:
+            try:
+                Path(path).stat()
+            except (OSError, ValueError) as error:
+                if getattr(error, "errno", None) == errno.ENAMETOOLONG:
+                    message = f"{path[:40]}... is too long for a path, with {len(path):,} characters"
+                    findings.append(Finding("config.path", f"{where}: {key}", message, "Shorten it."))
+    return findings
 
 
 def _run_findings(job: Job, where: str, resume: bool) -> list[Finding]:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from chromiq.documents import reason_of
-from chromiq.errors import Finding, raise_findings
+from chromiq.errors import Finding, errors_of, raise_findings
 from chromiq.toolkit_configs.schema.config_file import read_config_file, short_path
 from chromiq.toolkit_configs.schema.trainer_defaults import effective_process
 from chromiq.toolkit_configs.schema.trainer_source import pinned_source
@@ -317,7 +317,7 @@ def examine_job(path: Path) -> tuple[Job | None, list[Finding]]:
         trainer would fail at.
     """
     document, unreadable = read_config_file(path)
-    if document is None and unreadable:
+    if document is None and errors_of(unreadable):
         return None, unreadable
     job, findings = job_of(document, path.name)
     return job, [*unreadable, *findings]

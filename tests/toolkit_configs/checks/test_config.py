@@ -43,6 +43,14 @@ def test_a_rendered_config_is_sound(config):
     assert examine_config(config).findings == ()
 
 
+@pytest.mark.parametrize("value", ["/x" * 3000, ["/x", "/x" * 3000]])
+@pytest.mark.parametrize("key", ["folder_path", "control_path"])
+def test_a_path_that_no_file_system_takes_is_named(config, key, value):
+    found = changed(config, lambda process: process["datasets"][0].update({key: value}))
+    assert found["config.path"].where == f"config.yaml: datasets.0.{key}"
+    assert len(found["config.path"].message) < 120
+
+
 @pytest.mark.parametrize(
     ("section", "key", "meant"),
     [
