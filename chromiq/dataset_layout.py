@@ -35,6 +35,16 @@ from chromiq.files import atomic_path, write_json
 from chromiq.records import Example
 
 
+class _Below:
+    """A path below the root of a layout."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __get__(self, layout: DatasetLayout, _: object) -> Path:
+        return layout.root / self._path
+
+
 @dataclass(frozen=True)
 class DatasetLayout:
     """The paths of a dataset, whether or not they exist.
@@ -46,70 +56,25 @@ class DatasetLayout:
     """
 
     root: Path
-
-    @property
-    def truths(self) -> Path:
-        return self.root / "gt"
-
-    @property
-    def controls(self) -> Path:
-        return self.root / "control"
-
-    @property
-    def loss_masks(self) -> Path:
-        return self.root / "masks"
-
-    @property
-    def references(self) -> Path:
-        return self.root / "reference"
+    truths = _Below("gt")
+    controls = _Below("control")
+    loss_masks = _Below("masks")
+    references = _Below("reference")
+    manifest = _Below("manifest.jsonl")
+    build_record = _Below(".chromiq/build.json")
+    pair_records = _Below(".chromiq/records")
+    garments = _Below("garments.json")
+    garments_memory = _Below(".chromiq/garments.json")
+    selection = _Below("selection.json")
+    own_masks = _Below("own_masks")
+    source_record = _Below(".chromiq/source.json")
+    coco = _Below("coco.json")
+    contact_sheet = _Below("contact_sheet.jpg")
+    preview_sheet = _Below("preview_sheet.jpg")
 
     @property
     def held_out(self) -> DatasetLayout:
         return DatasetLayout(self.root / "held_out")
-
-    @property
-    def manifest(self) -> Path:
-        return self.root / "manifest.jsonl"
-
-    @property
-    def build_record(self) -> Path:
-        return self.root / ".chromiq" / "build.json"
-
-    @property
-    def pair_records(self) -> Path:
-        return self.root / ".chromiq" / "records"
-
-    @property
-    def garments(self) -> Path:
-        return self.root / "garments.json"
-
-    @property
-    def garments_memory(self) -> Path:
-        return self.root / ".chromiq" / "garments.json"
-
-    @property
-    def selection(self) -> Path:
-        return self.root / "selection.json"
-
-    @property
-    def own_masks(self) -> Path:
-        return self.root / "own_masks"
-
-    @property
-    def source_record(self) -> Path:
-        return self.root / ".chromiq" / "source.json"
-
-    @property
-    def coco(self) -> Path:
-        return self.root / "coco.json"
-
-    @property
-    def contact_sheet(self) -> Path:
-        return self.root / "contact_sheet.jpg"
-
-    @property
-    def preview_sheet(self) -> Path:
-        return self.root / "preview_sheet.jpg"
 
     def colours_record(self, key: str) -> Path:
         return self.root / ".chromiq" / "colours" / f"{key}.json"

@@ -128,16 +128,25 @@ class EditModel:
         return f"{self.template or self.name}.yaml.j2"
 
     @property
+    def needs(self) -> dict[str, Any]:
+        """The dotted AI-Toolkit keys without which it does not train on the controls as they are."""
+        shown = self.settings.get("model.model_kwargs", {}).get("edit", False)
+        return {
+            **({"model.model_kwargs.edit": True} if shown else {}),
+            **({"train.cache_text_embeddings": True} if self.must_cache_text else {}),
+        }
+
+    @property
     def trainer_settings(self) -> dict[str, Any]:
         """The dotted AI-Toolkit keys that depend on the model."""
         return {
+            **self.needs,
             "model.arch": self.arch,
             "model.name_or_path": self.hub_id,
             "sample.guidance_scale": self.guidance,
             "sample.sample_steps": self.steps,
             "dataset.resolution": [self.max_resolution],
             **(_ONE_AT_A_TIME if self.batching != "any" else {}),
-            **({"train.cache_text_embeddings": True} if self.must_cache_text else {}),
             **self.settings,
         }
 

@@ -56,4 +56,16 @@ def template_environment(*, html: bool, sandboxed: bool = False) -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(counted=counted, interval_text=interval_text)
+    if html:
+        environment.filters["format"] = _formatted
     return environment
+
+
+def _formatted(form: str, value: float) -> str:
+    """A number, never as -0.0.
+
+    >>> _formatted("%+.1f", -0.04), _formatted("%+.1f", -0.06)
+    ('+0.0', '-0.1')
+    """
+    text = form % value
+    return text if any(digit in text for digit in "123456789") else form % 0.0

@@ -28,12 +28,13 @@ def interval_text(
         style: the format of both ends.
         title: text in front of an interval, not of the note.
 
-    >>> interval_text((-2, 0.5), 9, "+.2f", title="95 % interval "), interval_text(None, 1)
-    ('95 % interval -2.00 to +0.50', 'no interval from 1 image')
+    >>> interval_text((-2, -1e-9), 9, "+.2f", title="95 % interval "), interval_text(None, 1)
+    ('95 % interval -2.00 to +0.00', 'no interval from 1 image')
     """
     if interval is None:
         return f"no interval from {counted(images, 'image')}"
     low, high = interval
+    style = style.replace(".", "z.")  # never -0.00
     return f"{title}{low:{style}} to {high:{style}}"
 
 

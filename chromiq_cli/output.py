@@ -108,7 +108,7 @@ def print_scores(scores: Sequence[ImageScore], titles: Mapping[str, str] | None 
 
     cells = [row(score.name, [score.differences[column].mean for column in columns]) for score in scores]
     for kind, members in by_garment(scores).items():
-        title = f"average of {len(members)} {kind}"
+        title = f"{kind} (average of {len(members)})"
         cells.append(row(title, [average(members, column) for column in columns]))
     cells.append(row("average", [average(scores, column) for column in columns]))
     bounds = [average_interval(scores, column) for column in columns]
@@ -126,9 +126,9 @@ def print_scores(scores: Sequence[ImageScore], titles: Mapping[str, str] | None 
             bounds_text = interval_text(found.interval, len(scores), "+.2f", title="95 % interval ")
             title = column_title(column, titles)
             print_line(
-                f"{title} against uncorrected: {found.mean_change:+.3f} ({bounds_text}), "
+                f"{title} against uncorrected: {found.mean_change:+z.3f} ({bounds_text}), "
                 f"{found.wins} better, {found.losses} worse; worst {found.worst} "
-                f"{found.worst_change:+.3f}"
+                f"{found.worst_change:+z.3f}"
             )
 
 

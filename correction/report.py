@@ -230,7 +230,7 @@ def _row(correction: Correction) -> list[str]:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+    return "" if value is None else f"{value:z.2f}"
 
 
 @dataclass(frozen=True)

@@ -211,7 +211,7 @@ def _headline(methods: Sequence[MethodRow], images: int, titled: Callable[[str],
     if best.comparison is None:
         return f"{said}."
     interval = best.comparison.interval
-    change = f"{best.comparison.mean_change:+.2f} against uncorrected"
+    change = f"{best.comparison.mean_change:+z.2f} against uncorrected"
     bounds = interval_text(interval, images, "+.2f", title="95 % interval ")
     chance = "" if interval and interval[1] < 0 else "; that could be chance"
     return f"{said}, {change} ({bounds}){chance}."

@@ -180,7 +180,7 @@ def eight_bits(image: NDArray[Any]) -> NDArray[np.uint8]:
     return out
 
 
-def icc_space(profile: bytes, kind: Kind, stated_by: str = "ICC profile") -> ColourSpace:
+def icc_space(profile: bytes, kind: Kind) -> ColourSpace:
     """The colour space of an embedded ICC profile.
 
     Raises:
@@ -193,7 +193,7 @@ def icc_space(profile: bytes, kind: Kind, stated_by: str = "ICC profile") -> Col
     probe = np.zeros((1, 1, {"RGB": 3, "CMYK": 4}.get(space, 1)), np.uint8)
     _transform(probe if space != "GRAY" else probe[..., 0], profile, srgb_profile(), space.lower(), "rgb",
                np.dtype(np.uint8))  # fmt: skip
-    return ColourSpace(profile, stated_by)
+    return ColourSpace(profile, "ICC profile")
 
 
 def named_space(name: str, stated_by: str) -> ColourSpace:

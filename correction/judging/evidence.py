@@ -12,6 +12,7 @@ from chromiq.colour import delta_e_lab
 from chromiq.correction.fitting import dyes
 from chromiq.correction.fitting.garment_look import Tolerances, log_likelihood, look
 from chromiq.dataset_builder.segmenters.classic.body import Body, find_body
+from chromiq.dataset_builder.segmenters.classic.head import Head
 from chromiq.dataset_builder.segmenters.still_life import background_distance
 from chromiq.imaging.masks import dilated, eroded, opened, skin_hue
 from chromiq.imaging.resize import resize_fast, resize_mask
@@ -208,9 +209,13 @@ def _frame(mask: BoolMask) -> BoolMask:
 def _face(body: Body) -> BoolMask:
     face = np.zeros(body.person.shape, bool)
     if body.head is not None and body.face is not None:
-        rows = slice(max(0, body.head.top), body.head.chin_row(-0.3))
+        rows = _face_rows(body.head)
         face[rows] = (body.person & body.like_face)[rows]
     return face
+
+
+def _face_rows(head: Head) -> slice:
+    return slice(max(0, head.top), head.chin_row(-0.3))
 
 
 def _without_cloth_face(body: Body, garment: BoolMask) -> Body:
@@ -219,7 +224,7 @@ def _without_cloth_face(body: Body, garment: BoolMask) -> Body:
         return body
     head, below = np.zeros_like(garment), garment.copy()
     columns = slice(max(body.head.left or 0, 0), body.head.right)
-    head[max(0, body.head.top) : body.head.chin_row(-0.3), columns] = True
+    head[_face_rows(body.head), columns] = True
     below[: max(0, body.head.chin)] = False
     like_face = _share(body.like_face, below), _share(body.like_face, head & body.person)
     as_common = like_face[1] > 0 and like_face[0] > _MOST_LIKE_FACE * like_face[1]

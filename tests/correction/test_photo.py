@@ -243,6 +243,15 @@ def test_16_bits_go_through(catalogue):
     np.testing.assert_array_equal(after[outside], deep[outside])
 
 
+def test_both_photos_are_named_if_both_are_unusable(tmp_path):
+    paths = [tmp_path / name for name in ("still-life1.png", "on_model1.png")]
+    for path in paths:
+        Image.new("RGB", (1, 1)).save(path)
+    with pytest.raises(UnsoundError) as refused:
+        correct_file(*paths, tmp_path / "out.png", SEGMENTER)
+    assert [finding.where for finding in refused.value.findings] == list(map(str, paths))
+
+
 def test_the_photos_given_are_never_overwritten(catalogue):
     photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
     with pytest.raises(UsageError, match="would overwrite"):

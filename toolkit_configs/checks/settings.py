@@ -220,7 +220,7 @@ def trained_edit_model(process: Process) -> EditModel | None:
 def _unused_findings(job: Job, model: EditModel, where: str) -> Iterator[Finding]:
     """What the model does not take as written: controls, the text encoder's precision, the LoRA's alpha."""
     settings = job.process.model
-    wanted = model.settings.get("model.model_kwargs", {}).get("edit", False)
+    wanted = "model.model_kwargs.edit" in model.needs
     shown = any(dataset.control_paths for dataset in job.process.datasets)
     if wanted and shown and not settings.model_kwargs.get("edit"):
         message = f"off, so {model.name} is not shown the controls"

@@ -52,7 +52,7 @@ def adapt_config(
     settings: Sequence[Setting] = (),
     as_json: bool | None = None,
 ) -> Adapted:
-    """Put a dataset into a config: targets, controls, loss masks, captions and samples.
+    """Put a dataset into a config: targets, controls, loss masks, captions, samples, what its model needs.
 
     The first dataset is replaced, with all others of the same folder (such as one for each resolution).
 
@@ -101,6 +101,8 @@ def adapt_config(
             rename_run(document, text(name))
         if training_folder is not None:
             process["training_folder"] = text(str(training_folder.resolve()))
+        for key, value in model.needs.items():
+            assign(process, Setting(key, value, None, model.name))
         for setting in settings:
             changed.update(assign(process, setting))
 

@@ -250,4 +250,4 @@ def test_the_gate_closes_above_the_limit(folders):
 def test_kinds_come_from_a_file(folders):
     (folders / "kinds.json").write_text('{"a.png": "shirt", "b": "dress"}')
     scores = run(*asked(folders), "--garments", folders / "kinds.json")
-    assert "average of 1 dress" in scores.stdout
+    assert "dress (average of 1)" in scores.stdout

@@ -1,12 +1,14 @@
 """``render --from``: a dataset is put into an existing config, and nothing else changes."""
 
 import json
+import shutil
 
 import pytest
 import yaml
 from ui_job import ui_job
 
 from chromiq.errors import UnsoundError, UsageError
+from chromiq.models import MODELS
 from chromiq.toolkit_configs.checks.config import examine_config
 from chromiq.toolkit_configs.render.adapt import adapt_config
 from chromiq.toolkit_configs.render.settings import assigned_settings
@@ -111,6 +113,19 @@ def test_the_result_is_sound(mine, dataset, tmp_path):
     mine.write_text(adapt_config(mine, dataset, training_folder=tmp_path / "runs").text)
     assert [str(found) for found in examine_config(mine).findings if found.severity == "error"] == []
     assert adapt_config(mine, dataset).diff == ""
+
+
+@pytest.mark.parametrize("model", [model for model in MODELS.values() if model.needs], ids=lambda m: m.name)
+def test_what_the_model_needs_to_see_the_controls_is_set(mine, dataset, model):
+    shutil.copytree(dataset / "control", dataset / "reference")
+    kontext = MODELS["kontext"]
+    mine.write_text(MINE.replace(kontext.hub_id, model.hub_id).replace(kontext.arch, model.arch))
+    needed = {"config.edit", "config.text_cache"}
+    before = {finding.code for finding in examine_config(mine, offline=True).findings}
+    mine.write_text(adapt_config(mine, dataset).text)
+    after = {finding.code for finding in examine_config(mine, offline=True).findings}
+    assert before & needed
+    assert not after & needed
 
 
 def test_the_web_interface_s_form_stays_json_and_keeps_its_keys(tmp_path, dataset):
