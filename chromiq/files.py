@@ -213,7 +213,7 @@ def folder_lock(folder: Path, purpose: str) -> Iterator[None]:
             ) from error
         try:
             _write_holder(stream, f"process {os.getpid()} ({purpose})")
-            _remove_leftovers(folder)
+            remove_leftovers(folder)
             yield
         finally:
             stream.truncate(0)
@@ -288,7 +288,8 @@ def _write_holder(stream: IO[str], holder: str) -> None:
     stream.flush()
 
 
-def _remove_leftovers(folder: Path) -> None:
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of killed processes from a folder that no process writes to."""
     for leftover in folder.rglob(f"{_TEMPORARY_PREFIX}*"):
         leftover.unlink(missing_ok=True)
 

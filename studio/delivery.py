@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 import zipfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,14 @@ from chromiq.correction.report import STATES, State, patches, read_panel
 from chromiq.correction.results import BatchRun, Result
 from chromiq.dataset_builder.inputs.csv_tables import write_table
 from chromiq.errors import Finding, OptionError, UsageError, raise_findings
-from chromiq.files import atomic_path, ensure_output_folder, write_bytes, write_text
+from chromiq.files import (
+    atomic_path,
+    ensure_output_folder,
+    refuse_file,
+    remove_leftovers,
+    write_bytes,
+    write_text,
+)
 from chromiq.imaging.report_pictures import data_uri
 from chromiq.photos.images import encode_image, read_small
 from chromiq.templating import render_page
@@ -53,10 +61,11 @@ def require_files(results: Sequence[Result]) -> None:
 
 
 def deliver(run: BatchRun, results: Sequence[Result], out: Path) -> None:
-    """Copy photos, byte for byte, with their table and proof sheet.
+    """Copy photos, byte for byte, with their proof sheet and, last, their table.
 
     Args:
-        out: a new or an empty folder, or a file that ends in ``.zip``.
+        out: a new or an empty folder, one in which a delivery of these photos was interrupted, or a file that
+            ends in ``.zip``.
 
     Raises:
         UsageError: if there is nothing to deliver, or something lies there.
@@ -71,14 +80,26 @@ def deliver(run: BatchRun, results: Sequence[Result], out: Path) -> None:
         with atomic_path(out) as temporary, temporary.open("wb") as stream:
             stream.writelines(zip_chunks(run, results))
         return
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    sources = {out / result.out.relative_to(run.folder): result.out for result in results}
+    sheet = proof_sheet(run, results)
+    refuse_file(out)
+    remove_leftovers(out)
+    there = (path for path in out.rglob("*") if not path.is_dir())
+    if not all(_is_delivered(path, sources, sheet) for path in there):
         raise UsageError(f"{out}: is not empty; choose a new folder")
     ensure_output_folder(out)
-    for result in results:
-        with atomic_path(out / result.out.relative_to(run.folder)) as temporary:
-            shutil.copyfile(result.out, temporary)
+    for target, source in sources.items():
+        with atomic_path(target) as temporary:
+            shutil.copyfile(source, temporary)
+    write_text(out / PROOF_SHEET, sheet)
     write_bytes(out / TABLE, table(run, results))
-    write_text(out / PROOF_SHEET, proof_sheet(run, results))
+
+
+def _is_delivered(path: Path, sources: Mapping[Path, Path], sheet: str) -> bool:
+    """Whether a file is what an interrupted delivery of the same photos wrote."""
+    if path.name == PROOF_SHEET and path not in sources:
+        return path.is_file() and path.read_bytes() == sheet.encode()
+    return path in sources and filecmp.cmp(path, sources[path], shallow=False)
 
 
 def zip_chunks(run: BatchRun, results: Sequence[Result]) -> Iterator[bytes]:

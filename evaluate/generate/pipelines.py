@@ -57,16 +57,24 @@ def load_pipeline(model: str, checkpoint: str, loading: Loading, lora: Path | No
     Raises:
         AccessError: if the weights are gated or missing; it names the page.
         UnsoundError: if the LoRA is broken or none of its keys fit.
-        UsageError: if a library or device that was asked for is missing.
+        UsageError: if a library, device or folder that was asked for is missing.
     """
     checked = read_lora_file(lora) if lora else None
     try:
         import diffusers
         import torch
-        from huggingface_hub.errors import HfHubHTTPError
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+        from huggingface_hub.utils import validate_repo_id
     except ImportError as error:
         raise UsageError(
             f"generating needs the model libraries ({error}). Run pip install 'chromiq[models]'."
+        ) from error
+    is_folder = Path(checkpoint).is_dir()
+    try:
+        validate_repo_id("folder" if is_folder else checkpoint)
+    except HFValidationError as error:
+        raise UsageError(
+            f"{checkpoint}: is neither a folder nor a hub name (OWNER/NAME). Check the path."
         ) from error
     silence_model_libraries()
     device = loading.device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -79,10 +87,11 @@ def load_pipeline(model: str, checkpoint: str, loading: Loading, lora: Path | No
         pipeline = getattr(diffusers, pipeline_of(model)).from_pretrained(
             checkpoint, use_safetensors=True, **options
         )
-    except (OSError, HfHubHTTPError) as error:
-        if Path(checkpoint).is_dir():
+    except (OSError, HfHubHTTPError, ValueError, TypeError, KeyError, AttributeError) as error:
+        if is_folder or not isinstance(error, OSError | HfHubHTTPError):
+            reason = str(error).partition("\n")[0][:200]
             raise AccessError(
-                f"{checkpoint} is not a complete diffusers model ({str(error).splitlines()[0][:200]}). "
+                f"{checkpoint} is not a complete diffusers model ({reason}). "
                 "Download all of it, or give a hub name."
             ) from error
         raise AccessError(

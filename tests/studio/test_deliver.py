@@ -81,6 +81,25 @@ def test_the_command_names_what_it_leaves_behind(shoot, page, chromiq):
     assert "2" not in document["not_delivered"]
 
 
+def test_an_interrupted_delivery_is_resumed_and_a_file_of_others_is_not_replaced(shoot, page, chromiq):
+    client, address = page
+    for key in "12":
+        client.post(f"{address}/decision/{key}", json={"decision": "accept"})
+    words = ("deliver", shoot / "corrected", "--out", shoot / "out")
+    assert chromiq(*words).code == 0
+    whole = {path.name: path.read_bytes() for path in (shoot / "out").iterdir()}
+    assert chromiq(*words).code == 2  # the table, which is written last, says that it is complete
+    for name in ("delivery.csv", "on_model2.jpg"):
+        (shoot / "out" / name).unlink()
+    (shoot / "out" / ".chromiq-part-1.jpg").write_bytes(b"half")
+    assert chromiq(*words).code == 0
+    assert {path.name: path.read_bytes() for path in (shoot / "out").iterdir()} == whole
+    (shoot / "out" / "delivery.csv").unlink()
+    (shoot / "out" / "on_model1.jpg").write_bytes(b"other")
+    assert chromiq(*words).code == 2
+    assert (shoot / "out" / "on_model1.jpg").read_bytes() == b"other"
+
+
 def test_a_chosen_photo_whose_file_is_missing_is_not_left_out_in_silence(shoot, page, chromiq):
     client, address = page
     for key in "12":

@@ -1,6 +1,7 @@
 """Generation on tiny models of the real classes: names, sizes, seeds, resuming, LoRAs that do not fit."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -136,6 +137,21 @@ def test_weights_that_are_not_to_be_had_name_their_page(work, tmp_path, monkeypa
     with pytest.raises(AccessError, match=r"https://huggingface\.co/somebody/no-such-model") as caught:
         generate(work / "control", tmp_path, CAPTIONS, options)
     assert caught.value.exit_code == 12
+
+
+@pytest.mark.parametrize("checkpoint", ["./no-such-folder", "../models/x/y", '"quoted"', "a b"])
+def test_a_checkpoint_that_is_neither_a_folder_nor_a_hub_name_is_refused(work, tmp_path, checkpoint):
+    with pytest.raises(UsageError, match="neither a folder nor a hub name"):
+        generate(work / "control", tmp_path, CAPTIONS, GenerateOptions(checkpoint=checkpoint, steps=1))
+
+
+def test_a_model_folder_with_a_nonsense_config_is_refused(work, tmp_path, tiny):
+    shutil.copytree(tiny, tmp_path / "model")
+    config = tmp_path / "model" / "transformer" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"num_layers": "x"}))
+    options = GenerateOptions(checkpoint=str(tmp_path / "model"), steps=1)
+    with pytest.raises(AccessError, match="not a complete diffusers model"):
+        generate(work / "control", tmp_path / "out", CAPTIONS, options)
 
 
 def test_what_cannot_be_asked_for_is_refused(work, tmp_path, tiny):
