@@ -32,6 +32,10 @@ def is_live(target: Console) -> bool:
     return target.is_terminal and not target.is_dumb_terminal
 
 
+def silent(done: int, total: int) -> None:
+    """Progress that nobody sees."""
+
+
 Stage = Callable[[str], AbstractContextManager[Update]]
 """Called with the name of a stage; yields the function that reports its progress."""
 
@@ -39,7 +43,7 @@ Stage = Callable[[str], AbstractContextManager[Update]]
 @contextmanager
 def no_progress(_: str) -> Iterator[Update]:
     """A stage that shows nothing."""
-    yield lambda *_: None
+    yield silent
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 import typer
 
 from chromiq.correction.options import MIN_GAIN, Method
-from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, EXIT_UNSOUND, Finding, UsageError, errors_of
+from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, EXIT_UNSOUND, UsageError, errors_of
 from chromiq.models import DEFAULT_MODEL, MODELS
 from chromiq.wording import counted
 from chromiq_cli.output import JSON_OPTION, print_findings, print_json, print_line, say, with_flags
@@ -192,7 +192,6 @@ def correct(
     from chromiq.correction.target import parse_target
     from chromiq.dataset_builder.inputs.photo_names import PairPattern
     from chromiq.dataset_builder.segmenters.choose import make_segmenter
-    from chromiq.documents import as_record
     from chromiq.progress import progress_bar
 
     options = CorrectionOptions(
@@ -239,7 +238,7 @@ def correct(
         if as_json:
             print_json({"corrections": [done.as_dict()]})
         else:
-            print_findings([as_record(Finding, warning) for warning in done.warnings])
+            print_findings(done.warnings)
             print_line(f"{done.out}: {with_flags(done.reason)}; outside the mask {done.outside}")
             for doubt in done.doubts:
                 print_line(f"  {with_flags(doubt.hint)}")

@@ -63,8 +63,7 @@ def explain_mask(
     found = found_and_doubted(look, label, without or ())
     if found is None:
         reason = REASONS["nobody_found"]
-        finding = Finding("mask.empty", str(on_model), reason.message, reason.hint)
-        raise UnsoundError.of(finding)
+        raise UnsoundError.of(Finding("mask.empty", str(on_model), reason.message, reason.hint))
     write_photo(out, explanation_picture(look, found))
     document = {"segmenter": "mediapipe" if small else "classic", "out": str(out), **explanation(look, found)}
     if as_json:

@@ -42,7 +42,7 @@ from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.errors import Finding, UnsoundError, errors_of, raise_findings
 from chromiq.files import collision_key, ensure_output_folder, folder_lock, refuse_file, refuse_inputs
 from chromiq.photos.originals import output_name
-from chromiq.progress import Stage, Update, no_progress
+from chromiq.progress import Stage, Update, no_progress, silent
 from chromiq.records import PhotoPair, RgbImage
 from chromiq.runtime.workers import map_workers
 from chromiq.wording import counted
@@ -140,9 +140,7 @@ class BatchCheck:
         return UnsoundError(text, self.findings)
 
 
-def check_batch(
-    inputs: BatchInputs, folder: Path | None = None, on_progress: Update | None = None
-) -> BatchCheck:
+def check_batch(inputs: BatchInputs, folder: Path | None = None, on_progress: Update = silent) -> BatchCheck:
     """Find the pairs of a batch, decode every photo and read every mask; nothing is written.
 
     Args:

@@ -18,7 +18,7 @@ from chromiq.files import folder_lock, sha256_file, sha256_text, write_json
 from chromiq.imaging.contact_sheet import captioned, outlined
 from chromiq.imaging.resize import fit_height, resize_mask
 from chromiq.photos.images import read_high, read_mask, write_photo
-from chromiq.progress import Update
+from chromiq.progress import Update, silent
 from chromiq.records import PhotoPair, RgbImage
 from chromiq.runtime.workers import map_workers
 
@@ -44,7 +44,7 @@ class _PairColours:
 
 
 def check_agreement(
-    pairs: Sequence[PhotoPair], dataset: Path, *, workers: int = 1, on_progress: Update | None = None
+    pairs: Sequence[PhotoPair], dataset: Path, *, workers: int = 1, on_progress: Update = silent
 ) -> list[Finding]:
     """A warning for each pair of a dataset whose photos do not agree, with a picture in ``review/``.
 
@@ -62,8 +62,7 @@ def check_agreement(
         for number, (work, gain) in enumerate(zip(works, gains, strict=True), start=1):
             if gain > MOST_GAIN:
                 findings.append(_finding(work, gain))
-            if on_progress:
-                on_progress(number, len(works))
+            on_progress(number, len(works))
     return findings
 
 

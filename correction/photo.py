@@ -16,6 +16,7 @@ from chromiq.correction.plan import Colours, Plan, plan_correction, plan_paste
 from chromiq.correction.subject import FileSubject, read_subject, require_garment
 from chromiq.dataset_builder.inputs.photo_names import role_and_key_of
 from chromiq.dataset_builder.segmenters import Segmenter
+from chromiq.errors import Finding
 from chromiq.files import refuse_inputs
 from chromiq.photos.originals import WHOLE, Kept, Written, copy_untouched, write_changed
 from chromiq.records import GarmentMask, RgbImage
@@ -38,7 +39,7 @@ class Correction:
         metadata_kept: names of the blocks of metadata that are in the new file.
         metadata_dropped: names of those that are not: they describe the old pixels or do not fit the format.
         notes: what else is other than it was, such as the compression.
-        warnings: findings, as plain data: what was assumed of the photos.
+        warnings: what was assumed of the photos.
         answer: ``"corrected"``, ``"look"`` (corrected, look at it) or ``"left_alone"``.
         done: whether nothing is left to do: corrected without a doubt, or decided by somebody.
         doubts: what speaks against a plain *corrected*.
@@ -63,7 +64,7 @@ class Correction:
     metadata_kept: tuple[str, ...] = ()
     metadata_dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    warnings: tuple[dict[str, str], ...] = ()
+    warnings: tuple[Finding, ...] = ()
     answer: Answer = "corrected"
     done: bool = True
     doubts: tuple[Doubt, ...] = ()
@@ -77,7 +78,7 @@ class Correction:
 
     def as_dict(self) -> dict[str, object]:
         """As plain data for JSON."""
-        return asdict(self)
+        return {**asdict(self), "warnings": [finding.as_dict() for finding in self.warnings]}
 
 
 def correct_file(
@@ -204,7 +205,7 @@ def _written(subject: FileSubject, out: Path, written: Written) -> dict[str, Any
         "metadata_kept": written.kept,
         "metadata_dropped": written.dropped,
         "notes": written.notes,
-        "warnings": tuple(finding.as_dict() for photo in photos for finding in photo.findings),
+        "warnings": tuple(finding for photo in photos for finding in photo.findings),
     }
 
 

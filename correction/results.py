@@ -269,7 +269,7 @@ def write_summaries(run: BatchRun, results: Sequence[PhotoResult] = (), *, repor
 
 def converted(corrections: Iterable[Correction]) -> list[Finding]:
     """The warnings that only a whole reading gives; photos without a profile are one finding of the check."""
-    warnings = [as_record(Finding, each) for done in corrections for each in done.warnings]
+    warnings = (each for done in corrections for each in done.warnings)
     return list(dict.fromkeys(each for each in warnings if each.code == "photo.converted"))
 
 

@@ -33,7 +33,7 @@ from chromiq.evaluate.testset import (
 )
 from chromiq.files import ensure_output_folder, refuse_inputs, safe_stem, sha256_file
 from chromiq.photos.images import write_photo
-from chromiq.progress import Update
+from chromiq.progress import Update, silent
 
 _RESERVED = frozenset({"control", "transfer", "hybrid", "masks"})
 
@@ -200,7 +200,7 @@ def evaluate_testset(
     *,
     title: str = "Colour report",
     notes: tuple[str, ...] = (),
-    on_progress: Update | None = None,
+    on_progress: Update = silent,
 ) -> Evaluation:
     """Correct every control with and without a network, score all of it, and write a report.
 
@@ -240,8 +240,7 @@ def evaluate_testset(
     total = len(testset) * (1 + len(made))
 
     def update(before: int, finished: int) -> None:
-        if on_progress:
-            on_progress(len(testset) * before + finished, total)
+        on_progress(len(testset) * before + finished, total)
 
     garments = []
     for number, trial in enumerate(testset, start=1):

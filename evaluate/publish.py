@@ -110,8 +110,7 @@ def prepare(
     if recorded and recorded != (found := sha256_file(lora)):
         message = f"SHA-256 {found[:12]} is not the {recorded[:12]} that the run recorded"
         hint = "Train it again, or publish the run that made this file."
-        finding = Finding("publish.digest", str(lora), message, hint)
-        raise UnsoundError.of(finding)
+        raise UnsoundError.of(Finding("publish.digest", str(lora), message, hint))
     job = run_job(run)
     base = base_model or job.process.model.name_or_path
     model = model_of_arch(job.process.model.arch)
@@ -154,7 +153,7 @@ def upload(
     *,
     private: bool = True,
     endpoint: str | None = None,
-    say: Callable[[str], None] | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> str:
     """Write the folder `UPLOAD_FOLDER` into the run folder, and upload it in one commit; its address.
 
@@ -175,8 +174,7 @@ def upload(
     api, name = HfApi(endpoint=endpoint), publication.repository
     try:
         address = str(api.create_repo(name, private=private, exist_ok=True))
-        if say:
-            say(f"uploading {folder} to {address}")
+        say(f"uploading {folder} to {address}")
         title = f"{publication.lora.name}, step {publication.step}"
         api.upload_folder(repo_id=name, folder_path=folder, commit_message=title)
     except HfHubHTTPError as error:
@@ -210,8 +208,7 @@ def read_figures(folder: Path, lora: Path) -> list[Figure]:
         reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
         message = f"no scores of {lora.name} ({reason})"
         hint = "Run chromiq sweep or chromiq evaluate on it, and use that output folder."
-        finding = Finding("card.figures", str(path), message, hint)
-        raise UnsoundError.of(finding) from error
+        raise UnsoundError.of(Finding("card.figures", str(path), message, hint)) from error
 
 
 def better_than_nothing(figures: Sequence[Figure]) -> bool:

@@ -31,7 +31,7 @@ from chromiq.imaging.registration import align
 from chromiq.imaging.report_pictures import data_uri, outline_path
 from chromiq.imaging.resize import fit_side
 from chromiq.photos.images import encode_image, read_mask, read_photo
-from chromiq.progress import Update
+from chromiq.progress import Update, silent
 from chromiq.records import FloatImage, RgbImage
 from chromiq.templating import render_page
 from chromiq.wording import counted, interval_text
@@ -106,7 +106,7 @@ def write_report(
     title: str = "Colour report",
     notes: Sequence[str] = (),
     charts: Sequence[Chart] = (),
-    on_progress: Update | None = None,
+    on_progress: Update = silent,
 ) -> None:
     """Write the report; it fetches nothing, and stays under 25 MB with 100 images of four columns.
 
@@ -125,8 +125,7 @@ def write_report(
         paths = {column: found[column][score.name] for column in names}
         crop, mask = (images.crops or {}).get(score.name), mask_paths.get(score.name)
         cards.append(_card(order, score, truths[score.name], paths, crop, mask, most_bytes))
-        if on_progress:
-            on_progress(order + 1, len(scores))
+        on_progress(order + 1, len(scores))
     methods = _methods(scores, names, cards)
     corrected = [row for row in methods if row.column != "control"] or methods
     judged = min(corrected, key=lambda row: row.mean)

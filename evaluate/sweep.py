@@ -33,7 +33,7 @@ from chromiq.files import (
     write_json,
 )
 from chromiq.models import model_of_arch
-from chromiq.progress import Update
+from chromiq.progress import Update, silent
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
 from chromiq.toolkit_configs.runs.status import read_status
 from chromiq.toolkit_configs.schema.trainer_job import Job, read_job
@@ -185,8 +185,8 @@ def measure_checkpoints(
     options: GenerateOptions | None = None,
     *,
     watch_every_s: float | None = None,
-    on_progress: Update | None = None,
-    on_point: Callable[[Point], None] | None = None,
+    on_progress: Update = silent,
+    on_point: Callable[[Point], None] = lambda _: None,
 ) -> Sweep:
     """Generate the test set with every checkpoint of a run and measure it; the same call again resumes.
 
@@ -232,8 +232,7 @@ def measure_checkpoints(
                 tried[path.name] = digest
                 result = _with(result, point)
                 write_json(out / SWEEP_FILE, result.as_dict())
-                if on_point:
-                    on_point(point)
+                on_point(point)
             if result.measured and (todo or not drawn):
                 # Once even if nothing was left to measure: an earlier call may have been killed before this.
                 _draw(result, work)
@@ -331,9 +330,9 @@ def _with(result: Sweep, point: Point) -> Sweep:
     )
 
 
-def _counted(update: Update | None, before: int, checkpoints: int) -> Update:
+def _counted(update: Update, before: int, checkpoints: int) -> Update:
     """Progress within one checkpoint as progress within all."""
-    return lambda done, total: update(before * total + done, checkpoints * total) if update else None
+    return lambda done, total: update(before * total + done, checkpoints * total)
 
 
 def _draw(result: Sweep, work: _Work) -> None:

@@ -6,7 +6,6 @@ still-life (white balance, exposure, direction, falloff), as in a real studio.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 from chromiq.colour import lab_to_srgb
 from chromiq.files import write_json
 from chromiq.photos.images import write_mask, write_photo
+from chromiq.progress import Update, silent
 from chromiq.records import BoolMask, PhotoPair, RgbImage
 from chromiq.sample_catalogue.canvas import Canvas
 from chromiq.sample_catalogue.garments import Clothes, bottom, top
@@ -101,7 +101,7 @@ def write_catalogue(
     *,
     pairs: int = 12,
     size_wh: tuple[int, int] = (896, 1120),
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Update = silent,
 ) -> list[PhotoPair]:
     """Write a catalogue of drawn pairs and, beside it, its truth.
 
@@ -122,8 +122,7 @@ def write_catalogue(
         write_mask(truth / "still_life_masks" / f"{still_life.stem}.png", pair.still_life_mask)
         write_mask(truth / "garment_masks" / f"{on_model.stem}.png", pair.on_model_mask)
         written.append(PhotoPair(pair.key, still_life, on_model, pair.garment))
-        if on_progress:
-            on_progress(index + 1, pairs)
+        on_progress(index + 1, pairs)
     write_json(truth / "garments.json", {pair.still_life.name: pair.garment for pair in written})
     return written
 

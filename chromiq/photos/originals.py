@@ -121,8 +121,7 @@ def write_changed(path: Path, photo: Photo, changed: NDArray[Any], box: Box = WH
     except Exception as error:  # codecs raise anything; name the photo, so that a batch can continue
         message = f"{path.name} cannot be written: {str(error)[:200] or repr(error)}"
         hint = "Choose another format, such as .png, or export the photo again."
-        finding = Finding("photo.write", str(photo.path), message, hint)
-        raise UnsoundError.of(finding) from error
+        raise UnsoundError.of(Finding("photo.write", str(photo.path), message, hint)) from error
     with atomic_path(path, len(data)) as temporary:
         temporary.write_bytes(data)
         after = open_photo(temporary, 1).metadata

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from chromiq.errors import Finding
 from chromiq.files import collision_key, natural_key
 from chromiq.models import DEFAULT_MODEL, MODELS
 from chromiq.photos.soundness import list_images
+from chromiq.progress import Update, silent
 from chromiq.runtime.workers import map_bounded, thread_per_core
 
 TRAINER_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
@@ -75,7 +76,7 @@ def model_of(root: Path, *, has_reference: bool) -> str:
     return model if isinstance(model, str) and model in MODELS else guess
 
 
-def check_dataset(root: Path, on_progress: Callable[[int, int], None] | None = None) -> list[Finding]:
+def check_dataset(root: Path, on_progress: Update = silent) -> list[Finding]:
     """All that is wrong with a dataset as `chromiq build` writes it, or as made by hand.
 
     By hand it needs ``gt/`` and ``control/`` only. What chromiq builds has to keep chromiq's promises; in
@@ -108,7 +109,7 @@ def is_built(root: Path) -> bool:
 
 def check_folders(
     folders: DatasetFolders,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Update = silent,
     training: Training | None = None,
     recorded: Mapping[Path, Recorded] | None = None,
     held_out: DatasetFolders | None = None,
@@ -151,8 +152,7 @@ def check_folders(
             bare.append(files.target)
         if kept and checkup.thumbnail is not None:
             seen.append((files.target, checkup.thumbnail))
-        if on_progress:
-            on_progress(number, len(everything))
+        on_progress(number, len(everything))
     findings += _trigger_findings(bare, len(everything), training.trigger)
     findings += _bucket_findings(sizes, folders.target, training)
     if kept:

@@ -22,7 +22,7 @@ from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding, UnsoundError, raise_findings
 from chromiq.files import collision_key
 from chromiq.photos.images import photo_size_wh
-from chromiq.progress import Update
+from chromiq.progress import Update, silent
 from chromiq.records import PhotoPair
 from chromiq.runtime.workers import map_bounded, thread_per_core
 from chromiq.wording import counted
@@ -53,7 +53,7 @@ def check_inputs(
     garments: Path | None = None,
     masks: Path | None = None,
     skip_bad: bool = False,
-    on_progress: Update | None = None,
+    on_progress: Update = silent,
 ) -> BuildInputs:
     """Read and check all that a build starts from.
 

@@ -166,5 +166,4 @@ def _decoded(path: Path, data: bytes) -> tuple[str, str]:
 
 
 def _unreadable(path: Path, message: str, hint: str) -> UnsoundError:
-    finding = Finding("csv.unreadable", str(path), message, hint)
-    return UnsoundError.of(finding)
+    return UnsoundError.of(Finding("csv.unreadable", str(path), message, hint))

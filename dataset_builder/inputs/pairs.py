@@ -30,7 +30,7 @@ from chromiq.errors import ChromiqError, Finding, UnsoundError, UsageError
 from chromiq.files import collision_key, natural_key, safe_stem
 from chromiq.photos.images import states_colours, untagged_finding
 from chromiq.photos.soundness import PHOTO_SUFFIXES, inspect_photo, verify_photo
-from chromiq.progress import Update
+from chromiq.progress import Update, silent
 from chromiq.records import PhotoPair
 from chromiq.runtime.workers import map_bounded, thread_per_core
 from chromiq.wording import counted
@@ -68,7 +68,7 @@ def find_pairs(
     pattern: PairPattern | None = None,
     exclude: Path | None = None,
     decode: bool = False,
-    on_progress: Update | None = None,
+    on_progress: Update = silent,
 ) -> PairListing:
     """All photo pairs of a folder or CSV file.
 
@@ -134,7 +134,7 @@ def _with_safe_keys(pairs: Sequence[PhotoPair]) -> tuple[list[PhotoPair], list[F
 
 
 def _readable(
-    pairs: Sequence[PhotoPair], decode: bool, on_progress: Update | None
+    pairs: Sequence[PhotoPair], decode: bool, on_progress: Update
 ) -> tuple[list[PhotoPair], list[Finding]]:
     check = verify_photo if decode else inspect_photo
 
@@ -152,8 +152,7 @@ def _readable(
             untagged |= dict.fromkeys(bare)
             if not wrong:
                 sound.append(pair)
-            if on_progress:
-                on_progress(number, len(pairs))
+            on_progress(number, len(pairs))
     return sound, [*faults, *([untagged_finding(list(untagged))] if untagged else [])]
 
 

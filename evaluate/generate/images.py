@@ -30,7 +30,7 @@ from chromiq.files import (
 )
 from chromiq.models import DEFAULT_MODEL, find_model, pipeline_of
 from chromiq.photos.images import photo_size_wh, read_photo, write_photo
-from chromiq.progress import Update
+from chromiq.progress import Update, silent
 
 _RECORDS = ".chromiq"
 _Seed = Annotated[int, Field(ge=0, lt=2**64)]  # as torch takes them
@@ -88,7 +88,7 @@ def generate(
     references: Path | None = None,
     only: set[str] | None = None,
     scales: Sequence[float] = (),
-    on_progress: Update | None = None,
+    on_progress: Update = silent,
 ) -> list[Path]:
     """Generate an image for every control; the same call again makes only what is missing or changed.
 
@@ -121,8 +121,7 @@ def generate(
     ensure_output_folder(out)
 
     def report(images: int, at_once: int, steps_done: int) -> None:
-        if on_progress:
-            on_progress(images * steps + at_once * steps_done, total)
+        on_progress(images * steps + at_once * steps_done, total)
 
     pipeline: Any = None
     paths: list[Path] = []

@@ -91,5 +91,4 @@ def require_lora_files(paths: Iterable[Path]) -> None:
 
 
 def _fault(code: str, path: Path, message: str, hint: str) -> UnsoundError:
-    finding = Finding(f"lora.{code}", str(path), message, hint)
-    return UnsoundError.of(finding)
+    return UnsoundError.of(Finding(f"lora.{code}", str(path), message, hint))

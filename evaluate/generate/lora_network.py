@@ -21,7 +21,7 @@ from chromiq.files import sha256_file
 from chromiq.imaging.resize import resize
 from chromiq.models import find_model
 from chromiq.photos.images import read_photo, write_photo
-from chromiq.progress import Update
+from chromiq.progress import Update, silent
 from chromiq.records import Geometry, PhotoPair, RgbImage
 
 
@@ -47,7 +47,7 @@ class LoraNetwork:
         pairs: Sequence[PhotoPair],
         folder: Path,
         segmenter: Segmenter,
-        on_progress: Update | None = None,
+        on_progress: Update = silent,
     ) -> Mapping[str, RgbImage]:
         """What the network makes of every pair's on-model photo, by key, at the scale it works at.
 

@@ -25,7 +25,7 @@ from chromiq.imaging.contact_sheet import captioned, grid
 from chromiq.imaging.masks import bounding_box, skin_hue
 from chromiq.imaging.resize import resize_fast, resize_mask
 from chromiq.photos.images import read_mask, read_photo
-from chromiq.progress import Update
+from chromiq.progress import Update, silent
 from chromiq.records import BoolMask, FloatImage, RgbImage
 from chromiq.wording import counted
 
@@ -89,7 +89,7 @@ def suggest_crop(truth: RgbImage, mask: BoolMask) -> Crop | None:
     return Crop(x=int(x), y=int(y), width=low, height=low)
 
 
-def suggest_crops(truth: Path, masks: Path, on_progress: Update | None = None) -> dict[str, Crop | None]:
+def suggest_crops(truth: Path, masks: Path, on_progress: Update = silent) -> dict[str, Crop | None]:
     """A crop for every true image; None without a mask of its name and size, or a square that fits.
 
     Raises:
@@ -107,8 +107,7 @@ def suggest_crops(truth: Path, masks: Path, on_progress: Update | None = None) -
             if not panels:
                 rgb = read_photo(truths[name], min_side_px=1).rgb
                 crops[name] = suggest_crop(rgb, mask) if mask.shape == rgb.shape[:2] else None
-        if on_progress:
-            on_progress(number, len(truths))
+        on_progress(number, len(truths))
     raise_findings([panel_mask_finding(panels)] if panels else [], str(masks))
     return crops
 

@@ -23,7 +23,7 @@ from chromiq.files import natural_key, write_json, write_text
 from chromiq.imaging.registration import Aligned, align
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo
 from chromiq.photos.soundness import list_images
-from chromiq.progress import Update
+from chromiq.progress import Update, silent
 from chromiq.records import BoolMask, RgbImage
 
 _RESAMPLES = 2000
@@ -89,7 +89,7 @@ def find_images(folder: Path) -> dict[str, Path]:
 
 
 def score_folders(
-    images: ImageSet, *, register: bool = False, on_progress: Update | None = None
+    images: ImageSet, *, register: bool = False, on_progress: Update = silent
 ) -> list[ImageScore]:
     """Score every true image, or every one that has a crop, in every column.
 
@@ -116,8 +116,7 @@ def score_folders(
             scores.append(ImageScore(name, differences, kinds.get(name)))
         except UnsoundError as error:
             findings += error.findings
-        if on_progress:
-            on_progress(number, len(names))
+        on_progress(number, len(names))
     raise_findings(findings, "the images to score")
     return scores
 

@@ -127,7 +127,7 @@ def test_the_garment_is_right_and_nothing_else_moved(tmp_path, name):
     far = cv2.dilate(MASK.astype(np.uint8), np.ones((65, 65), np.uint8)) == 0
     off = read_photo(out).rgb[far].astype(int) - read_photo(source).rgb[far]
     assert np.abs(off).max(initial=0) <= (0 if "converted" not in done.outside else 2)
-    text = " ".join(warning["message"] for warning in done.warnings)
+    text = " ".join(warning.message for warning in done.warnings)
     assert ("no colour profile" in text) == (name not in {"exif.jpg", "scanner.tif", "adobe.png", "cdn.avif"})
     assert ("no transform from Lab" in text) == (name == "scanner.tif")
 

@@ -8,13 +8,14 @@ import re
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from chromiq.errors import AccessError, Finding, errors_of, raise_findings
 from chromiq.models import model_of_arch
+from chromiq.progress import Update, silent
 from chromiq.toolkit_configs.checks.data import DataFacts, data_findings
 from chromiq.toolkit_configs.checks.keys import key_findings
 from chromiq.toolkit_configs.checks.machine import DiskNeed, disk_findings, disk_need, gpu_findings
@@ -101,7 +102,7 @@ def examine_config(
     *,
     resume: bool = False,
     offline: bool = False,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Update = silent,
 ) -> ConfigReport:
     """All that is wrong with a config file and the dataset it names, with what else is known before a run.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from chromiq.errors import Finding, UnsoundError
 from chromiq.models import EditModel, model_of_arch
 from chromiq.photos.images import photo_size_wh, read_mask_share
 from chromiq.photos.soundness import list_images
+from chromiq.progress import Update, silent
 from chromiq.toolkit_configs.checks.settings import trained_edit_model
 from chromiq.toolkit_configs.schema.trainer_job import DATASET_PROCESSES, Dataset, Job
 from chromiq.wording import counted
@@ -74,9 +75,7 @@ class DataFacts:
     masks: MaskWeights | None
 
 
-def data_findings(
-    job: Job, where: str, on_progress: Callable[[int, int], None] | None = None
-) -> tuple[list[Finding], DataFacts]:
+def data_findings(job: Job, where: str, on_progress: Update = silent) -> tuple[list[Finding], DataFacts]:
     """All that is wrong with the datasets that a config names, and what is known of them."""
     findings: list[Finding] = []
     sizes: Counter[tuple[int, int]] = Counter()
@@ -265,9 +264,7 @@ def _film_findings(targets: Path) -> list[Finding]:
     return [Finding("dataset.empty", str(targets), "contains nothing to train on", "Fix the path.")]
 
 
-def _folder_findings(
-    dataset: Dataset, model: EditModel | None, on_progress: Callable[[int, int], None] | None
-) -> list[Finding]:
+def _folder_findings(dataset: Dataset, model: EditModel | None, on_progress: Update) -> list[Finding]:
     targets = dataset.targets
     assert targets is not None  # the caller has looked
     controls = [Path(path) for path in dataset.control_paths if Path(path).is_dir()]
