@@ -11,17 +11,8 @@ import typer
 from chromiq.errors import EXIT_SKIPPED, errors_of
 from chromiq.models import DEFAULT_MODEL
 from chromiq.wording import counted
+from chromiq_cli import segmenters
 from chromiq_cli.output import JSON_OPTION, MODEL_OPTION, print_findings, print_result, say
-from chromiq_cli.segmenters import (
-    Detector,
-    Device,
-    Dtype,
-    Masker,
-    Part,
-    Segmenter,
-    Vocabulary,
-    model_options,
-)
 
 
 def build(
@@ -33,7 +24,7 @@ def build(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the dataset; the same command again resumes.")],
     model: Annotated[str, MODEL_OPTION] = DEFAULT_MODEL,
-    segmenter: Segmenter = "auto",
+    segmenter: segmenters.Segmenter = "auto",
     garments: Annotated[
         Path | None, typer.Option(help='Your own labels: a JSON file such as {"still-life1.jpg": "jacket"}.')
     ] = None,
@@ -99,12 +90,12 @@ def build(
             help="Warn about on-model photos whose colour differs from the still-life's; see review/."
         ),
     ] = True,
-    part: Part = None,
-    vocabulary: Vocabulary = None,
-    detector: Detector = None,
-    masker: Masker = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
+    part: segmenters.Part = None,
+    vocabulary: segmenters.Vocabulary = None,
+    detector: segmenters.Detector = None,
+    masker: segmenters.Masker = None,
+    device: segmenters.Device = "auto",
+    dtype: segmenters.Dtype = "auto",
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Turn photo pairs into training data: labels, masks, colour errors, stitched images, captions.
@@ -130,7 +121,7 @@ def build(
         seed=seed,
         captions=tuple(captions or ()),
         part=part,
-        models=model_options(vocabulary, detector, masker, device, dtype),
+        models=segmenters.model_options(vocabulary, detector, masker, device, dtype),
     )
     summary = run(
         pairs,

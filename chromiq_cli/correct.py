@@ -13,17 +13,8 @@ from chromiq.correction.options import MIN_GAIN, Method
 from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, EXIT_UNSOUND, UsageError, errors_of
 from chromiq.models import DEFAULT_MODEL, MODELS
 from chromiq.wording import counted
+from chromiq_cli import segmenters
 from chromiq_cli.output import JSON_OPTION, print_findings, print_json, print_line, say, with_flags
-from chromiq_cli.segmenters import (
-    Detector,
-    Device,
-    Dtype,
-    Masker,
-    Part,
-    Segmenter,
-    Vocabulary,
-    model_options,
-)
 
 if TYPE_CHECKING:
     from chromiq.correction.batch import BatchInputs, Network
@@ -138,13 +129,13 @@ def correct(
     quantize: Annotated[
         str | None, _lora_option(help="int8 or nf4, by bitsandbytes; needs less GPU memory.")
     ] = None,
-    segmenter: Segmenter = "auto",
-    part: Part = None,
-    vocabulary: Vocabulary = None,
-    detector: Detector = None,
-    masker: Masker = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
+    segmenter: segmenters.Segmenter = "auto",
+    part: segmenters.Part = None,
+    vocabulary: segmenters.Vocabulary = None,
+    detector: segmenters.Detector = None,
+    masker: segmenters.Masker = None,
+    device: segmenters.Device = "auto",
+    dtype: segmenters.Dtype = "auto",
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Give the garment on a model the colour of its still-life; nothing else changes.
@@ -212,7 +203,7 @@ def correct(
     where = (device, dtype)
     if lora is not None and segmenter == "classic":
         where = ("auto", "auto")  # they are the network's
-    finder = make_segmenter(segmenter, model_options(vocabulary, detector, masker, *where), part)
+    finder = make_segmenter(segmenter, segmenters.model_options(vocabulary, detector, masker, *where), part)
     network: Network | None = None
     if lora is not None:
         from chromiq.evaluate.generate.images import GenerateOptions

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from chromiq.models import DEFAULT_MODEL
+from chromiq_cli import segmenters
 from chromiq_cli.output import (
     IMAGE_SEED_OPTION,
     JSON_OPTION,
@@ -17,15 +18,6 @@ from chromiq_cli.output import (
     print_line,
     print_scores,
     say,
-)
-from chromiq_cli.segmenters import (
-    Detector,
-    Device,
-    Dtype,
-    Masker,
-    Segmenter,
-    Vocabulary,
-    model_options,
 )
 
 
@@ -46,12 +38,12 @@ def evaluate(
     checkpoint: Annotated[str | None, typer.Option(help="Base model: hub name or folder.")] = None,
     steps: Annotated[int | None, STEPS_OPTION] = None,
     seed: Annotated[int, IMAGE_SEED_OPTION] = 42,
-    segmenter: Segmenter = "auto",
-    vocabulary: Vocabulary = None,
-    detector: Detector = None,
-    masker: Masker = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
+    segmenter: segmenters.Segmenter = "auto",
+    vocabulary: segmenters.Vocabulary = None,
+    detector: segmenters.Detector = None,
+    masker: segmenters.Masker = None,
+    device: segmenters.Device = "auto",
+    dtype: segmenters.Dtype = "auto",
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Correct a test set without a network and with LoRAs, score all of them, and write a report."""
@@ -67,7 +59,7 @@ def evaluate(
         register=register,
         options=GenerateOptions(model=model, checkpoint=checkpoint, steps=steps, seed=seed),
     )
-    chosen = make_segmenter(segmenter, model_options(vocabulary, detector, masker, device, dtype))
+    chosen = make_segmenter(segmenter, segmenters.model_options(vocabulary, detector, masker, device, dtype))
     with progress_bar("evaluate") as update:
         result = evaluate_testset(testset, out, chosen, methods, on_progress=update)
     for column, reasons in result.left_alone.items():
