@@ -136,6 +136,15 @@ def exposed(gains: tuple[float, float, float], case: Case) -> tuple[RgbImage, Bo
     return (linear_to_srgb(np.clip(linear, 0, 1)) * 255).round().astype(np.uint8), case.truth
 
 
+def hues_turned(degrees: float, case: Case) -> tuple[RgbImage, BoolMask]:
+    lab = srgb_to_lab(case.on_model)
+    (cosine, sine), (a, b) = (
+        (f(np.radians(degrees)) for f in (np.cos, np.sin)),
+        np.moveaxis(lab[..., 1:], -1, 0),
+    )
+    return lab_to_srgb(np.stack([lab[..., 0], cosine * a - sine * b, sine * a + cosine * b], -1)), case.truth
+
+
 def with_coloured_wall(case: Case) -> tuple[RgbImage, BoolMask]:
     """A pink wall in white light: what looks like a cast and is none."""
     lab = srgb_to_lab(case.on_model)
@@ -191,6 +200,9 @@ CHANGES: dict[str, Change] = {
     "turned by 4 degrees": partial(turned, 4),
     "JPEG at quality 60": compressed,
     "0.7 stops darker": partial(exposed, (0.6, 0.6, 0.6)),
+    "0.6 stops lighter": partial(exposed, (1.5, 1.5, 1.5)),
+    "hues turned by 30 degrees": partial(hues_turned, 30),
+    "hues turned by -30 degrees": partial(hues_turned, -30),
     "warm light": partial(exposed, (1.1, 1.0, 0.8)),
     "tungsten light": partial(exposed, (1.0, 0.74, 0.46)),
     "blue light": partial(exposed, (0.65, 0.77, 1.0)),

@@ -61,6 +61,9 @@ REASONS: dict[str, Reason] = {
         "the mask covers an unusual share of the person for such a garment",
         "Check that the garment is complete and alone in the mask.",
     ),
+    "misses_middle": Reason(
+        "the mask leaves out most of the middle of where such a garment is worn", _COMPLETE, strong=True
+    ),
     "fragments": Reason("the mask has more than two parts", _COMPLETE),
     "holes": Reason("the mask has holes", _COMPLETE),
     "box_overflow": Reason("the mask continues where such a garment should have ended", _REMOVE),

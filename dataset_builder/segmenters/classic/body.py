@@ -301,7 +301,12 @@ def place_prior(body: Body, kind: Kind) -> FloatImage:
 
 
 def seed_box(body: Body, kind: Kind) -> BoolMask:
-    """The middle of the place where such a garment is worn: ``(H, W)`` bool."""
+    """What of the person is in the middle of the place where such a garment is worn: ``(H, W)`` bool."""
+    return middle_box(body, kind) & body.person
+
+
+def middle_box(body: Body, kind: Kind) -> BoolMask:
+    """The middle of the place where such a garment is worn, whatever is seen there: ``(H, W)`` bool."""
     rows, columns = np.nonzero(body.person)
     middle = int(np.median(columns))
     if body.head:
@@ -313,7 +318,6 @@ def seed_box(body: Body, kind: Kind) -> BoolMask:
         half_px = int(0.16 * body.person.shape[1])
     box = np.zeros(body.person.shape, bool)
     box[top:bottom, max(0, middle - half_px) : middle + half_px] = True
-    box &= body.person
     return box
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from chromiq.dataset_builder.segmenters.classic.body import Body, Kind, middle_box
 from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
 from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW, limited
 from chromiq.dataset_builder.segmenters.small.person import HIPS, SHOULDERS
@@ -14,7 +15,6 @@ from chromiq.imaging.masks import opened
 from chromiq.records import BoolMask
 
 if TYPE_CHECKING:
-    from chromiq.dataset_builder.segmenters.classic.body import Body, Kind
     from chromiq.dataset_builder.segmenters.classic.evidence import Evidence
 
 
@@ -36,6 +36,7 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
     Returns:
         Confidence 0..1, and among the reasons ``"empty"``, ``"colour_disagrees"``, ``"touches_skin"``,
         ``"covers_body"`` (a model has seen that much of it is hair or skin), ``"not_upright"``,
+        ``"misses_middle"`` (it leaves out most of the middle of where such a garment is worn),
         ``"share_of_person"``, ``"fragments"``, ``"holes"``, ``"box_overflow"`` (it runs out of the photo
         where such a garment should have ended), ``"cloth_like_background"`` (only
         its position suggests where it ends), ``"no_head"`` (position and scale are guesses),
@@ -50,11 +51,13 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
     expected = probability[mask].sum() / (size + probability[~mask].sum())
     low, high = TUNING.quality_usual_share[kind]
     left_out = 0.0 if kind == "lower" else opened(evidence.between_ends & ~mask, 5).sum() / size
+    bare = body.near_face | body.seen_hair | body.seen_skin
     reasons = {
         "colour_disagrees": evidence.trust < TUNING.quality_least_trust,
         "touches_skin": (body.near_face & mask & (probability < 0.5)).sum() > 0.03 * size,
         "covers_body": _seen_share(mask, body, evidence.alike) > TUNING.quality_most_body_seen,
         "share_of_person": not low <= size / body.person.sum() <= high,
+        "misses_middle": _covered(middle_box(body, kind) & ~bare, mask) < TUNING.quality_least_middle,
         "fragments": _parts(mask) > 2,
         "holes": _hole_share(mask) > 0.03,
         "box_overflow": kind == "upper" and _runs_out(mask, body),
@@ -100,6 +103,11 @@ def _is_tilted(body: Body) -> bool:
 def _seen_share(mask: BoolMask, body: Body, alike: BoolMask) -> float:
     """What share of a mask a model has seen to be hair, or skin unlike the garment: 0..1; 0 without it."""
     return float((body.seen_hair | (body.seen_skin & ~alike))[mask].mean())
+
+
+def _covered(part: BoolMask, mask: BoolMask) -> float:
+    """What share of a part of the photo a mask covers: 0..1; all of nothing."""
+    return float(mask[part].mean()) if part.any() else 1.0
 
 
 def _parts(mask: BoolMask) -> int:

@@ -375,6 +375,12 @@ class ClassicTuning:
         _REAL2,
         "seen to be hair or skin; of good masks at most 8 %",
     )
+    quality_least_middle: float = _tuned(
+        0.35,
+        "share of the middle of its place",
+        _REAL2,
+        "covered by a mask; of good ones over 0.43, also on altered photos",
+    )
     quality_most_tilt_deg: float = _tuned(45.0, "degrees", _REAL2, "of the trunk; upright at most 8")
     quality_most_filled: float = _tuned(
         0.1, "share of person", _REAL2, "filled in where cloth has the wall's colour"

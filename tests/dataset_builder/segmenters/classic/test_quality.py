@@ -74,7 +74,7 @@ def with_a_hole():
         ("unsure_ends", SHIRT, {"unsure_ends": 0.2}),
         ("unsteady", SHIRT, {"otherwise": [upper_part(0.7)]}),
         ("one_colour", SHIRT, {"alike": PERSON}),
-        ("share_of_person", SHIRT & (np.arange(100) < 30)[:, None], {}),
+        ("share_of_person", SHIRT & (np.abs(np.arange(100) - 43) < 7)[:, None], {}),
         ("box_overflow", below_its_end(), {}),
         ("fragments", in_pieces(), {}),
         ("holes", with_a_hole(), {}),
@@ -158,6 +158,23 @@ def test_a_mask_of_which_much_was_seen_to_be_hair_or_skin_is_left_out(part, rows
     alike = SHIRT & (part == "hair")
     confidence, reasons = judge_mask(SHIRT, replace(BODY, seen=seen), "upper", evidence(alike=alike))
     assert ("covers_body" in reasons, confidence < LEFT_OUT_BELOW) == (left_out, left_out)
+
+
+@pytest.mark.parametrize(("columns", "left_out"), [((15, 45), False), ((15, 22), True), ((35, 45), True)])
+def test_a_mask_beside_the_middle_of_where_a_shirt_is_worn_is_left_out(columns, left_out):
+    mask = np.zeros_like(SHIRT)
+    mask[25:60, slice(*columns)] = True
+    confidence, reasons = judge_mask(mask, BODY, "upper", evidence(mask))
+    assert ("misses_middle" in reasons, confidence < LEFT_OUT_BELOW) == (left_out, left_out)
+
+
+def test_hair_over_the_middle_is_no_part_that_a_mask_misses():
+    hair = np.zeros(SHIRT.shape, np.float32)
+    hair[25:60, 22:38] = 1
+    parts = SeenParts(hair, np.zeros_like(hair), np.zeros_like(hair))
+    seen = SeenPerson(PERSON.astype(np.float32), np.zeros((33, 2)), np.zeros(33), 1.0, parts)
+    mask = SHIRT & (hair == 0)
+    assert "misses_middle" not in judge_mask(mask, replace(BODY, seen=seen), "upper", evidence(mask))[1]
 
 
 @pytest.mark.parametrize(("shoulders_row", "left_out"), [(20, False), (90, True)])
