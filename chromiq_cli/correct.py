@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -183,7 +184,7 @@ def correct(
     from chromiq.correction.target import parse_target
     from chromiq.dataset_builder.inputs.photo_names import PairPattern
     from chromiq.dataset_builder.segmenters.choose import make_segmenter
-    from chromiq.progress import progress_bar
+    from chromiq.progress import notes, progress_bar
 
     options = CorrectionOptions(
         method=method,
@@ -223,9 +224,18 @@ def correct(
     if inputs is None:
         assert still_life is not None
         assert on_model is not None
-        done = correct_one(
-            still_life, on_model, out, finder, mask=mask, options=options, network=network, stage=progress_bar
-        )
+        # A network shows its own steps; without one, a photo of 100 megapixels takes half a minute.
+        with notes("correct") if network is None else nullcontext():
+            done = correct_one(
+                still_life,
+                on_model,
+                out,
+                finder,
+                mask=mask,
+                options=options,
+                network=network,
+                stage=progress_bar,
+            )
         if as_json:
             print_json({"corrections": [done.as_dict()]})
         else:

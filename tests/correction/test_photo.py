@@ -1,6 +1,7 @@
 """Correcting files: one or a folder, by each method, with a report of what was left alone."""
 
 import json
+import re
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -278,6 +279,15 @@ def test_options_that_do_not_go_together_are_refused(words, said, tmp_path, monk
     result = CliRunner().invoke(app, ["correct", *words])
     assert isinstance(result.exception, UsageError)
     assert said in str(result.exception)
+
+
+def test_a_terminal_shows_that_a_photo_is_at_work(chromiq, catalogue, tmp_path, monkeypatch):
+    photos = [catalogue / "pairs" / f"{role}1.png" for role in ("still-life", "on_model")]
+    words = ("correct", *photos, "--out", tmp_path / "o.png", "--segmenter", "classic")
+    assert "\x1b" not in chromiq(*words).err
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    assert re.search(r"\x1b\[0m correct", chromiq(*words).err)
 
 
 @pytest.mark.parametrize("geometry", ["published", "exact"])
