@@ -17,7 +17,7 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
-from chromiq.errors import Finding, UnsoundError
+from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.files import write_bytes
 from chromiq.photos.colour_space import ColourSpace, eight_bits, srgb_profile
 from chromiq.photos.orientation import turned_upright
@@ -306,8 +306,13 @@ def write_photo(
         quality: of a JPEG, 1..100.
         chroma_subsampling: whether a JPEG is 4:2:0. This costs up to dE00 18 on fine saturated patterns, so
             it is only for reproducing published results.
+
+    Raises:
+        UsageError: if the suffix is another one.
     """
-    image_format = WRITABLE_FORMATS[path.suffix.lower()]
+    image_format = WRITABLE_FORMATS.get(path.suffix.lower())
+    if image_format is None:
+        raise UsageError(f"{path}: the name must end in .jpg, .png, .tif or .webp; choose one of these")
     write_bytes(path, encode_photo(rgb, image_format, quality=quality, chroma_subsampling=chroma_subsampling))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from chromiq.errors import UnsoundError
+from chromiq.errors import UnsoundError, UsageError
 from chromiq.photos.colour_space import srgb_profile
 from chromiq.photos.images import read_photo, write_photo
 
@@ -209,3 +209,9 @@ def test_written_images_have_an_srgb_profile(tmp_path, name):
         profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
     assert "sRGB" in ImageCms.getProfileDescription(profile)
     assert np.abs(read_photo(tmp_path / name).rgb.astype(int) - pixels).max() <= 2
+
+
+def test_a_suffix_that_no_format_has_is_refused_by_name(tmp_path):
+    with pytest.raises(UsageError, match=r"out\.gif: the name must end in \.jpg"):
+        write_photo(tmp_path / "out.gif", np.zeros((8, 8, 3), np.uint8))
+    assert not list(tmp_path.iterdir())
