@@ -35,6 +35,8 @@ _VEIL_CHROMA_SPREAD, _VEIL_LIGHTNESS_SPREAD = 40.0, 25.0
 # An error takes a*, b* this far; a turn of HSV's hue takes them further, by this share of the cloth's chroma.
 ERROR_CHROMA_SPREAD = 15.0
 _HUE_CHROMA_SHARE = 0.6
+# A shift in Lab goes as far in each direction.
+_SHIFT_SPREAD = 8.0
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ def _bell(value: float, spread: float, *, spread_lightness: float) -> float:
 ERROR_KINDS: tuple[ErrorKind, ...] = (
     ErrorKind(_undo_gains, _gains_prior),
     ErrorKind(_undo_gamma, _lightness_within(8)),
-    ErrorKind(_undo_shift, _lightness_within(4)),
+    ErrorKind(_undo_shift, _lightness_within(_SHIFT_SPREAD), _SHIFT_SPREAD),
     ErrorKind(_undo_turn, _lightness_within(1)),
     ErrorKind(_undo_hsv, _hsv_prior, of_chroma=_HUE_CHROMA_SHARE),
     *(_veil(opacity) for opacity in _VEILS),

@@ -56,6 +56,11 @@ class Tolerances:
     variation: float = 0.28
     chroma: float = 1.4
 
+    def lit(self, folds_width: FloatImage) -> FloatImage:
+        """Of the lightness of lit cloth on which a body adds folds of that width."""
+        of_folds: FloatImage = np.hypot(self.lit_even, self.lit_of_folds * folds_width)
+        return np.minimum(of_folds, self.lit_most)
+
 
 @dataclass(frozen=True, eq=False)
 class Look:
@@ -125,8 +130,7 @@ def log_likelihood(flat: Look, worn: Look, tolerances: Tolerances) -> FloatImage
     """
     off = differences(flat, worn, tolerances.folds_width)
     off[..., 4:] -= tolerances.variation_worn
-    lit = np.hypot(tolerances.lit_even, tolerances.lit_of_folds * folds_width(flat, worn))
-    lit = np.minimum(lit, tolerances.lit_most)
+    lit = tolerances.lit(folds_width(flat, worn))
     off[..., 0] /= lit
     off[..., 1:] /= (tolerances.contrast, *(tolerances.shading,) * 2, *(tolerances.variation,) * 2)
     tails = np.log1p(np.square(off) / _DEGREES_OF_FREEDOM)

@@ -32,6 +32,8 @@ _GAIN_CAME, _LESS_OF_SCATTER = 0.95, 0.43
 _CAME_BESIDE = (-1.6, 1.0)
 _REMAINED = (1.85, 0.5)
 _LIKELIEST = 24
+# The hypotheses lie closer together than the truth lies to them.
+_NOISE_OF_SCATTER = 1.25
 _SAMPLE = 30_000
 
 
@@ -97,14 +99,14 @@ def fit_colours(
 def judge(found: Hypotheses, proposed: FloatImage) -> Judged:
     """How far to follow proposed colours, and what that is worth.
 
-    The share is that of Wiener's filter: the gain squared, of that and the hypotheses' scatter squared.
+    The share is that of Wiener's filter: the gain squared is the signal, the hypotheses' scatter the noise.
 
     Args:
         found: what may have happened.
         proposed: ``(P, 3)`` Lab of the pixels of `found.seen`.
     """
     gain, scatter = _gain_and_rest(found, proposed)
-    strength = gain**2 / (gain**2 + scatter**2) if gain > 0 else 0.0
+    strength = gain**2 / (gain**2 + _NOISE_OF_SCATTER * scatter**2) if gain > 0 else 0.0
     colours = found.seen + strength * (proposed - found.seen)
     gain, remaining = _gain_and_rest(found, colours)
     expected = _GAIN_CAME * gain - _LESS_OF_SCATTER * scatter * strength

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chromiq.colour import delta_e_lab
-from chromiq.correction.fitting.garment_look import folds_width, lit_difference, look
+from chromiq.correction.fitting.garment_look import Tolerances, folds_width, lit_difference, look
 from chromiq.correction.fitting.hypotheses import Hypotheses
 from chromiq.records import FloatImage
 
@@ -30,8 +30,8 @@ _STIFFNESS = 0.02
 _NEGLIGIBLE_WEIGHT = 1e-3
 # Shares of the three proposals; that from the photo fades as the hypotheses move colours by so many dE00.
 TRANSPORTED_SHARE, PHOTO_SHARE, _PHOTO_WITHIN = 0.5, 0.4, 10.0
-# Width of lightness of folds that explain why a garment is darker than on its still-life.
-_FEW_FOLDS = 5.0
+# Rounds of the median, and the dE00 below which two garments are alike to it.
+_MEDIAN_ROUNDS, _ALIKE = 6, 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,13 +39,13 @@ class Proposals:
     """What the garment's colours are, by three ways of finding them; each ``(P, 3)`` Lab.
 
     Attributes:
-        mean: the mean of the hypotheses by weight.
-        transported: that mean with its chroma transported.
+        median: the median of the hypotheses by weight.
+        transported: that median with its chroma transported.
         from_photo: the photo with its chroma transported, and its lightness where folds may explain it.
-        moved: mean dE00 by which `mean` differs from the photo.
+        moved: mean dE00 by which `median` differs from the photo.
     """
 
-    mean: FloatImage
+    median: FloatImage
     transported: FloatImage
     from_photo: FloatImage
     moved: float
@@ -57,24 +57,34 @@ def proposals(found: Hypotheses) -> Proposals:
     Args:
         found: what may have happened.
     """
-    weight = found.weight
-    likely = weight > _NEGLIGIBLE_WEIGHT
-    mean = np.tensordot(weight[likely] / weight[likely].sum(), found.lab[likely].astype(np.float64), 1)
+    median = _median(found)
     from_photo = transport_chroma(found.seen, found.flat)
-    from_photo[:, 0] += _unexplained_darkness(found) * (mean - from_photo)[:, 0]
+    from_photo[:, 0] += _unexplained_darkness(found) * (median - from_photo)[:, 0]
     return Proposals(
-        mean=mean,
-        transported=transport_chroma(mean, found.flat),
+        median=median,
+        transported=transport_chroma(median, found.flat),
         from_photo=from_photo,
-        moved=float(delta_e_lab(found.seen[::4], mean[::4]).mean()),
+        moved=float(delta_e_lab(found.seen[::4], median[::4]).mean()),
     )
+
+
+def _median(found: Hypotheses) -> FloatImage:
+    """The colours ``(P, 3)`` least far from all hypotheses by weight, in mean dE00 (Weiszfeld 1937)."""
+    likely = found.weight > _NEGLIGIBLE_WEIGHT
+    weight, labs = found.weight[likely], found.lab[likely].astype(np.float64)
+    median: FloatImage = np.average(labs, axis=0, weights=weight)
+    for _ in range(_MEDIAN_ROUNDS):
+        away = delta_e_lab(median[None, ::4], labs[:, ::4]).mean(axis=1)
+        median = np.average(labs, axis=0, weights=weight / np.maximum(away, _ALIKE))
+    return median
 
 
 def _unexplained_darkness(found: Hypotheses) -> float:
     """Whether lit cloth is darker than on the still-life without folds that explain it, 0..1."""
     there, here = look(found.flat), look(found.seen)
-    few = np.exp(-np.square(folds_width(there, here) / _FEW_FOLDS))
-    return float(few) if lit_difference(there, here) < 0 else 0.0
+    tolerances = Tolerances()
+    even = np.square(tolerances.lit_even / tolerances.lit(folds_width(there, here)))
+    return float(even) if lit_difference(there, here) < 0 else 0.0
 
 
 def combine(
@@ -82,17 +92,17 @@ def combine(
 ) -> FloatImage:
     """One proposal of three: ``(P, 3)`` Lab.
 
-    Half is the mean of the hypotheses by weight, half that mean with chroma transported. Where the hypotheses
+    Half is the median of the hypotheses, half that median with chroma transported. Where the hypotheses
     move the colours by little, up to two fifths are chroma transported from the photo as it is: small errors
     are seldom of a kind that is known. `benchmarks/combination.py` compares other shares.
 
     Args:
         parts: what to combine.
-        transported_share: share of the transported mean, 0..1, the untransported mean being the rest.
+        transported_share: share of the transported median, 0..1, the untransported median being the rest.
         photo_share: share of `parts.from_photo` where the hypotheses move nothing, 0..1.
     """
     share = photo_share * np.exp(-((parts.moved / _PHOTO_WITHIN) ** 2))
-    of_hypotheses = (1 - transported_share) * parts.mean + transported_share * parts.transported
+    of_hypotheses = (1 - transported_share) * parts.median + transported_share * parts.transported
     combined: FloatImage = (1 - share) * of_hypotheses + share * parts.from_photo
     return combined
 

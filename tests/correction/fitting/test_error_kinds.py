@@ -70,7 +70,9 @@ def test_a_wide_gamut_shift_and_its_lightness_are_measured_with_the_primaries_of
     shift = BY_NAME["shift"]
     np.testing.assert_allclose(ENCODED_REC2020.to_lab(shift.undo(*values, ENCODED_REC2020)), true, atol=0.05)
     no_darker = ENCODED_REC2020.from_lab(seen.mean(axis=0) - np.array([0, 10, 8]))
-    assert shift.log_prior(values[1], no_darker, ENCODED_REC2020) == pytest.approx(-np.log(4), abs=1e-3)
+    assert shift.log_prior(values[1], no_darker, ENCODED_REC2020) == pytest.approx(
+        shift.log_prior(values[1], values[1], ENCODED_REC2020), abs=1e-3
+    )
 
 
 @pytest.mark.parametrize("name", ["hue_rotation", "chroma_gain"])
@@ -129,3 +131,15 @@ def test_a_turn_of_hue_takes_vivid_cloth_further_than_pale():
     far, pale, vivid = np.array([50.0, 30.0]), np.array([3.0, 0.0]), np.array([60.0, 40.0])
     assert hsv.log_chroma_prior(far, vivid) > hsv.log_chroma_prior(far, pale) + 3
     assert shift.log_chroma_prior(far, vivid) == shift.log_chroma_prior(far, pale)
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+@given(size=st.floats(0, 12))
+@settings(max_examples=10)
+def test_a_shift_is_as_likely_in_each_direction(axis, size):
+    shift, seen = BY_NAME["shift"], ENCODED_SRGB.from_lab(np.array([50.0, 0, 0]))
+    lighter = ENCODED_SRGB.from_lab(np.array([50.0 + size, 0, 0]))
+    of_lightness = [shift.log_prior(seen, wanted, ENCODED_SRGB) for wanted in (seen, lighter)]
+    off = np.eye(3)[axis][1:] * size
+    of_chroma = [shift.log_chroma_prior(one, np.zeros(2)) for one in (np.zeros(2), off)]
+    assert np.diff(of_lightness) == pytest.approx(np.diff(of_chroma), abs=0.01)
