@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from decimal import ROUND_FLOOR, Decimal
 
 # Bidirectional controls, with which a file name could show a different suffix.
 _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -36,6 +37,15 @@ def interval_text(
     low, high = interval
     style = style.replace(".", "z.")  # never -0.00
     return f"{title}{low:{style}} to {high:{style}}"
+
+
+def cut(value: float) -> float:
+    """A number without what follows its second decimal: rounded, 0.7996 would read as 0.80, not below 0.8.
+
+    >>> cut(0.7996), cut(0.29), cut(1.0)
+    (0.79, 0.29, 1.0)
+    """
+    return float(Decimal(str(float(value))).quantize(Decimal("0.01"), ROUND_FLOOR))
 
 
 def printable(text: str) -> str:

@@ -32,6 +32,7 @@ from chromiq.models import find_model
 from chromiq.photos.images import photo_size_wh, read_high, read_small_sized, write_mask, write_photo
 from chromiq.records import Example, GarmentMask, PhotoPair, RgbImage
 from chromiq.runtime.workers import thread_per_core
+from chromiq.wording import cut
 
 _UNTRAINED_RGB = (30, 40, 120)
 _UNTRAINED_COVER = 0.75
@@ -215,7 +216,7 @@ def doubt_finding(pair: PhotoPair, confidence: float, reasons: tuple[str, ...], 
     """The report of a doubtful pair: a warning if it is kept, an error if it was left out."""
     picture = DatasetLayout(Path()).review_picture(pair.key).as_posix()
     bar = DOUBTFUL_BELOW if kept else LEFT_OUT_BELOW
-    message = f"mask confidence {confidence:.2f} is below {bar}: {in_words(reasons)}"
+    message = f"mask confidence {cut(confidence):.2f} is below {bar}: {in_words(reasons)}"
     look = " ".join(filter(None, (f"Look at {picture}.", what_to_do(reasons))))
     hint = f"{look} Pass a better mask with `masks`"
     if kept:

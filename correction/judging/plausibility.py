@@ -14,6 +14,7 @@ from typing import Literal
 
 from chromiq.correction.judging.evidence import Evidence
 from chromiq.dataset_builder.segmenters.doubts import DOUBTFUL_BELOW, LEFT_OUT_BELOW, in_words
+from chromiq.wording import cut
 
 Answer = Literal["corrected", "look", "left_alone"]
 _SEVERITY: dict[Answer, int] = {"corrected": 0, "look": 1, "left_alone": 2}
@@ -307,7 +308,8 @@ RULES: tuple[Rule, ...] = (
 def judge(evidence: Evidence) -> Judgement:
     """The answer that the rules give."""
     reasons = evidence.mask_reasons if evidence.mask_share else ("empty",)
-    values = {**vars(evidence), "mask_doubts": in_words(reasons)}
+    confidence = cut(evidence.mask_confidence)
+    values = {**vars(evidence), "mask_confidence": confidence, "mask_doubts": in_words(reasons)}
     doubts = [
         Doubt(rule.code, rule.answer, rule.reason.format(**values), rule.hint)
         for rule in RULES

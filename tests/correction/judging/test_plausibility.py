@@ -196,6 +196,11 @@ def test_nothing_speaks_against_fine_evidence():
     assert judge(FINE).answer == "corrected"
 
 
+def test_a_confidence_just_below_the_bound_does_not_read_as_the_bound():
+    (doubt,) = judge(replace(FINE, mask_confidence=0.7996)).doubts
+    assert "(confidence 0.79)" in doubt.reason
+
+
 @pytest.mark.parametrize(
     ("change", "answer", "code"),
     [
