@@ -288,6 +288,11 @@ def _write_holder(stream: IO[str], holder: str) -> None:
     stream.flush()
 
 
+def is_leftover(path: Path) -> bool:
+    """Whether a file is the temporary file of a process, which may have been killed."""
+    return path.name.startswith(_TEMPORARY_PREFIX)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files of killed processes from a folder that no process writes to."""
     for leftover in folder.rglob(f"{_TEMPORARY_PREFIX}*"):

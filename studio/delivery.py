@@ -16,6 +16,7 @@ from chromiq.errors import Finding, OptionError, UsageError, raise_findings
 from chromiq.files import (
     atomic_path,
     ensure_output_folder,
+    is_leftover,
     refuse_file,
     remove_leftovers,
     write_bytes,
@@ -83,11 +84,15 @@ def deliver(run: BatchRun, results: Sequence[Result], out: Path) -> None:
     sources = {out / result.out.relative_to(run.folder): result.out for result in results}
     sheet = proof_sheet(run, results)
     refuse_file(out)
-    remove_leftovers(out)
-    there = (path for path in out.rglob("*") if not path.is_dir())
-    if not all(_is_delivered(path, sources, sheet) for path in there):
-        raise UsageError(f"{out}: is not empty; choose a new folder")
+    there = (path for path in out.rglob("*") if not (path.is_dir() or is_leftover(path)))
+    if other := next((path for path in there if not _is_delivered(path, sources, sheet)), None):
+        name = other.relative_to(out)
+        raise UsageError(
+            f"{out}: is not empty: {name} is not from an interrupted delivery of these photos; choose a new "
+            "folder"
+        )
     ensure_output_folder(out)
+    remove_leftovers(out)
     for target, source in sources.items():
         with atomic_path(target) as temporary:
             shutil.copyfile(source, temporary)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import zipfile
 from pathlib import Path
@@ -71,6 +72,14 @@ def test_the_command_is_kept_out_while_decisions_are_written(shoot, page, chromi
     assert not (shoot / "out").exists()
 
 
+def test_results_that_may_only_be_read_are_delivered(shoot, page, chromiq, monkeypatch):
+    client, address = page
+    client.post(f"{address}/decision/2", json={"decision": "accept"})
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    with folder_lock(shoot / "corrected", "what a lock would wait for"):
+        assert chromiq("deliver", shoot / "corrected", "--out", shoot / "out").code == 0
+
+
 def test_the_command_names_what_it_leaves_behind(shoot, page, chromiq):
     client, address = page
     client.post(f"{address}/decision/2", json={"decision": "accept"})
@@ -96,7 +105,13 @@ def test_an_interrupted_delivery_is_resumed_and_a_file_of_others_is_not_replaced
     assert {path.name: path.read_bytes() for path in (shoot / "out").iterdir()} == whole
     (shoot / "out" / "delivery.csv").unlink()
     (shoot / "out" / "on_model1.jpg").write_bytes(b"other")
-    assert chromiq(*words).code == 2
+    part = shoot / "out" / "deeper" / ".chromiq-part-1.jpg"
+    part.parent.mkdir()
+    part.write_bytes(b"of a command that writes there")
+    refused = chromiq(*words)
+    assert refused.code == 2
+    assert "is not empty: on_model1.jpg" in refused.err
+    assert part.exists()
     assert (shoot / "out" / "on_model1.jpg").read_bytes() == b"other"
 
 
