@@ -69,12 +69,20 @@ class DatasetLayout:
     own_masks = _Below("own_masks")
     source_record = _Below(".chromiq/source.json")
     coco = _Below("coco.json")
+    garment_masks = _Below("garment_masks")
     contact_sheet = _Below("contact_sheet.jpg")
     preview_sheet = _Below("preview_sheet.jpg")
 
     @property
     def held_out(self) -> DatasetLayout:
         return DatasetLayout(self.root / "held_out")
+
+    @property
+    def parts(self) -> tuple[Path, ...]:
+        """The folders and files that the results of other commands may not replace."""
+        folders = (self.truths, self.controls, self.loss_masks, self.references)
+        masks = (self.garment_masks, self.own_masks)
+        return *folders, *masks, self.manifest, self.garments, self.selection, self.coco
 
     def colours_record(self, key: str) -> Path:
         return self.root / ".chromiq" / "colours" / f"{key}.json"
@@ -102,7 +110,7 @@ class DatasetLayout:
         return self.references / f"{stem}.jpg"
 
     def garment_mask(self, key: str) -> Path:
-        return self.root / "garment_masks" / f"on_model{key}.png"
+        return self.garment_masks / f"on_model{key}.png"
 
     def review_picture(self, key: str) -> Path:
         return self.root / "review" / f"on_model{key}.jpg"

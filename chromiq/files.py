@@ -169,23 +169,21 @@ def refuse_file(path: Path) -> None:
 
 
 def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path | None]) -> None:
-    """Raise an error if a file or folder to write is an input, or the folder of an input file.
+    """Raise an error if a file or folder to write is an input.
 
     Args:
+        outputs: files and folders; with a file its folder, unless that may be one of the inputs.
         inputs: files and folders; None for those that were not given.
 
     Raises:
         UsageError: if the results would replace originals, or be mixed up with them.
     """
-    given = [path for path in inputs if path]
     # Not `Path.resolve`, which raises RuntimeError at a loop of links.
-    taken = {os.path.realpath(path) for path in given}
-    taken |= {os.path.realpath(path.parent) for path in given if path.is_file()}
+    given = {os.path.realpath(path): path for path in inputs if path}
     for path in outputs:
-        if os.path.realpath(path) in taken:
+        if taken := given.get(os.path.realpath(path)):
             raise UsageError(
-                f"{path}: is or holds an input, which the results would overwrite or be mixed up with. "
-                "Choose another output."
+                f"{path}: the results would overwrite {taken} or lie among the inputs. Choose another output."
             )
 
 

@@ -23,9 +23,10 @@ def suggest(
 ) -> None:
     """Pick the largest square well inside each garment, free of seams, skin and strong shadow."""
     from chromiq.evaluate.score.crop_suggest import suggest_crops
-    from chromiq.files import write_json
+    from chromiq.files import refuse_inputs, write_json
     from chromiq.progress import progress_bar
 
+    refuse_inputs([out, out.parent], [gt, masks])
     with progress_bar("crops") as update:
         crops = suggest_crops(gt, masks, update)
     document = {name: crop.model_dump() for name, crop in crops.items() if crop}
@@ -47,13 +48,12 @@ def check(
     """Check crops against image and garment, and draw them: green if valid, red if not."""
     from chromiq.evaluate.score.crop_suggest import check_crops
     from chromiq.evaluate.score.crops import read_crops
-    from chromiq.evaluate.score.scores import find_images
     from chromiq.files import refuse_inputs
     from chromiq.photos.images import write_photo
 
     if out.suffix.lower() not in {".jpg", ".png"}:
         raise UsageError(f"{out}: the name must end in .jpg or .png")
-    refuse_inputs([out], find_images(gt).values())
+    refuse_inputs([out, out.parent], [crops, gt, masks])
     known = read_crops(crops)
     findings, sheet = check_crops(known, gt, masks)
     if sheet is not None:

@@ -58,12 +58,10 @@ def generate(
     from chromiq.evaluate.generate.images import generate as run
     from chromiq.evaluate.generate.pipelines import Loading
     from chromiq.evaluate.score.scores import find_images
-    from chromiq.files import refuse_inputs
     from chromiq.progress import progress_bar
 
     if reference and not find_model(model).has_reference:
         raise UsageError(f"--reference: {model} takes no reference. Remove the option.")
-    refuse_inputs([out], [captions])
     scales = lora_scale or [1.0]
     options = GenerateOptions(
         model=model,

@@ -64,6 +64,12 @@ def render(
     Values on the command line override CHROMIQ_ variables such as CHROMIQ_TRAIN__LR=2e-4, which override
     chromiq.yaml, the preset and the defaults, in this order.
     """
+    from chromiq.dataset_layout import DatasetLayout
+    from chromiq.files import refuse_inputs, write_text
+
+    if out:
+        refuse_inputs([out], [template, project])
+        refuse_inputs([out, out.parent], DatasetLayout(dataset).parts)
     if from_config:
         given = {
             "MODEL": model,
@@ -79,7 +85,6 @@ def render(
         return
     if model is None:
         raise UsageError("Name a model, or pass a config with --from.")
-    from chromiq.files import write_text
     from chromiq.toolkit_configs.render.compose import compose_job, differences_from
     from chromiq.toolkit_configs.render.job import render_composed
     from chromiq.toolkit_configs.render.settings import (

@@ -154,7 +154,12 @@ def check_batch(inputs: BatchInputs, folder: Path | None = None, on_progress: Up
     if folder is not None:
         refuse_file(folder)
     listing = find_pairs(
-        inputs.source, pattern=inputs.pattern, exclude=folder, decode=True, on_progress=on_progress
+        inputs.source,
+        pattern=inputs.pattern,
+        exclude=folder,
+        out=folder,
+        decode=True,
+        on_progress=on_progress,
     )
     findings = list(listing.findings)
     masks = find_masks(listing.pairs, inputs.masks).by_key

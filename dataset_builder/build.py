@@ -108,11 +108,11 @@ def build(
         LockedError: if another process uses the folder.
     """
     check_options(options)
+    refuse_inputs([folder, *([DatasetLayout(folder).coco] if export_masks else [])], [masks])
     with stage("check the photos") as update:
         inputs = check_inputs(
-            source, options, garments=garments, masks=masks, skip_bad=skip_bad, on_progress=update
+            source, options, out=folder, garments=garments, masks=masks, skip_bad=skip_bad, on_progress=update
         )
-    refuse_inputs([folder], [*(path for pair in inputs.pairs for path in pair.photos), masks])
     options = replace(options, segmenter=resolve_segmenter(options.segmenter, options.models))
     ensure_output_folder(folder)
     with folder_lock(folder, "chromiq build"):

@@ -224,8 +224,8 @@ def evaluate_testset(
     crops, register = testset.crops, methods.register
     columns = columns_of(out, testset.controls, methods)
     made = [column for column in columns if column.make]
-    inputs = [folder, *testset.folders, *methods.outputs.values()]
-    refuse_inputs([out, *(column.folder for column in made)], inputs)
+    inputs = [folder, *testset.parts, *methods.outputs.values()]
+    refuse_inputs([out, out / "masks", *(column.folder for column in made)], inputs)
     findings = [
         finding
         for trial in testset

@@ -204,7 +204,7 @@ def measure_checkpoints(
     """
     name = read_status(run).record.name
     trials = read_testset(testset)
-    refuse_inputs([out], [run, testset, *trials.folders])
+    refuse_inputs([out, out / "masks"], [run, testset, *trials.parts])
     ensure_output_folder(out)
     with folder_lock(out, "chromiq sweep"):
         masks = write_canvas_masks(trials, out / "masks")

@@ -88,9 +88,11 @@ class TrialSet:
         return reference.parent if reference else None
 
     @property
-    def folders(self) -> tuple[Path | None, ...]:
-        """Where no results may go: its own folder and those of its images."""
-        return self.truths.parent, self.truths, self.controls, self.references
+    def parts(self) -> tuple[Path, ...]:
+        """Where no results may go: its own folder and that of its dataset, with what lies in them."""
+        own = DatasetLayout(self.truths.parent)
+        layouts = [own, *(each for each in [DatasetLayout(own.root.parent)] if each.manifest.is_file())]
+        return tuple(path for layout in layouts for path in (layout.root, *layout.parts))
 
 
 @dataclass(frozen=True, eq=False)

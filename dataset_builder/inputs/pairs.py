@@ -27,7 +27,7 @@ from chromiq.dataset_builder.inputs.photo_names import (
     still_life_key_of_view,
 )
 from chromiq.errors import ChromiqError, Finding, UnsoundError, UsageError
-from chromiq.files import collision_key, natural_key, safe_stem
+from chromiq.files import collision_key, natural_key, refuse_inputs, safe_stem
 from chromiq.photos.images import states_colours, untagged_finding
 from chromiq.photos.soundness import PHOTO_SUFFIXES, inspect_photo, verify_photo
 from chromiq.progress import Update, silent
@@ -67,6 +67,7 @@ def find_pairs(
     *,
     pattern: PairPattern | None = None,
     exclude: Path | None = None,
+    out: Path | None = None,
     decode: bool = False,
     on_progress: Update = silent,
 ) -> PairListing:
@@ -75,8 +76,12 @@ def find_pairs(
     Args:
         pattern: how the photos of the folder are named; None for ``still-lifeN`` and ``on_modelN``.
         exclude: a folder below the source that is not searched.
+        out: a folder of results, which may hold none of the photos.
         decode: also decode every photo, which finds those that are cut short behind a sound header.
         on_progress: called with pairs read and pairs in all.
+
+    Raises:
+        UsageError: if `out` holds one of the photos.
     """
     leftover: list[Path] = []
     if source.is_dir():
@@ -87,6 +92,8 @@ def find_pairs(
     else:
         message = "neither a folder of photo pairs nor a CSV file" if source.exists() else "not found"
         return PairListing((), (Finding("source.missing", str(source), message, "Check the path."),))
+    if out is not None:
+        refuse_inputs([out], {path.parent for pair in pairs for path in pair.photos})
     pairs, unsafe = _with_safe_keys(pairs)
     pairs, unreadable = _readable(pairs, decode, on_progress)
     findings = [*findings, *unsafe, *unreadable]

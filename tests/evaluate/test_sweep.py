@@ -83,7 +83,7 @@ def test_a_folder_without_a_run(dataset, tmp_path):
 
 def test_a_sweep_writes_nothing_into_its_test_set(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(sweep_module, "read_status", Mock())
-    with pytest.raises(UsageError, match="is or holds an input"):
+    with pytest.raises(UsageError, match="lie among the inputs"):
         measure_checkpoints(tmp_path, dataset, dataset, GenerateOptions())
 
 

@@ -130,8 +130,9 @@ def test_no_more_workers_than_there_is_work_or_a_machine_bears(monkeypatch, tmp_
         (["--guidance", "nan"], 2, "--guidance: is not a finite number"),
         (["--seed", str(2**64)], 2, "--seed"),
         (["--reference", "."], 2, "--reference"),
-        (["--out", "control"], 2, "is or holds an input"),
+        (["--out", "control"], 2, "lie among the inputs"),
         (["--captions", "prompts"], 10, "cannot read the prompt"),
+        (["--captions", "prompts", "--out", "prompts"], 10, "cannot read the prompt"),
     ],
 )
 def test_generating_is_refused_before_anything_is_loaded_or_written(
@@ -175,23 +176,38 @@ def test_a_device_that_is_not_here(dataset, tmp_path, chromiq, device):
     "words",
     [
         "build photos --out photos",
+        "build photos --masks coco.json --out . --export-masks coco",
+        "build broken --out broken/on-model",
+        "correct --batch broken --out broken/on-model --skip-bad",
         "correct --batch photos --out photos",
         "correct photos/still-life1.jpg photos/on_model1.jpg --out photos/on_model1.jpg",
         "explain-mask photos/still-life1.jpg photos/on_model1.jpg --out photos/on_model1.jpg",
         "generate --control photos --prompt x --out photos",
         "evaluate dataset --out dataset",
         "evaluate dataset --out dataset/held_out/gt",
+        "evaluate dataset/held_out --out dataset",
+        "evaluate dataset/held_out --out dataset/masks",
+        "render kontext --dataset dataset --out dataset/manifest.jsonl",
+        "render kontext --dataset dataset --out dataset/gt/config.yaml",
+        "score --gt photos --control dataset/gt --generated dataset/gt --out photos",
+        "score --gt photos --control dataset/gt --generated dataset/gt --out dataset/gt",
+        "crops suggest --gt photos --masks dataset/masks --out dataset/masks/pair1.png",
         "crops check crops.json --gt photos --out photos/on_model1.jpg",
+        "crops check crops.json --gt photos --out photos/sheet.jpg",
+        "crops check crops.json --gt photos --masks dataset/masks --out dataset/masks/pair1.png",
     ],
 )
 def test_results_do_not_go_where_their_inputs_are(chromiq, dataset, monkeypatch, words):
     monkeypatch.chdir(dataset.parent)
     write_catalogue(Path("photos"), pairs=1, size_wh=(96, 128))
+    for name in ("coco.json", "broken/still-life/1.jpg", "broken/on-model/1.jpg"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text("{}")
     Path("crops.json").write_text('{"on_model1": {"x": 8, "y": 8, "width": 16, "height": 16}}')
     before = {path: path.stat().st_mtime_ns for path in Path().rglob("*")}
     code, _, reported = chromiq(*words.split())
     assert code == 2
-    assert "is or holds an input" in reported
+    assert "lie among the inputs" in reported
     assert {path: path.stat().st_mtime_ns for path in Path().rglob("*")} == before
 
 

@@ -169,7 +169,8 @@ def exported(tmp_path_factory):
 
 def test_a_build_reads_the_masks_that_another_exported(exported, tmp_path):
     catalogue, first = exported
-    masks = tmp_path / "coco.json"
+    masks = tmp_path / "second" / "coco.json"
+    masks.parent.mkdir()
     shutil.copy(first / "coco.json", masks)
 
     def build():
@@ -206,6 +207,7 @@ def test_masks_of_another_size_stop_a_build_before_it_writes(exported, tmp_path)
 
 def test_correct_reads_them_too(exported, tmp_path):
     catalogue, dataset = exported
-    command = ["correct", "--batch", str(catalogue), "--out", str(tmp_path / "out"), "--segmenter", "classic"]
-    result = CliRunner().invoke(app, [*command, "--masks", str(dataset / "coco.json"), "--json"])
+    masks = shutil.copy(dataset / "coco.json", tmp_path)
+    command = ["correct", "--batch", str(catalogue), "--out", str(tmp_path), "--segmenter", "classic"]
+    result = CliRunner().invoke(app, [*command, "--masks", str(masks), "--json"])
     assert [item["mask_confidence"] for item in json.loads(result.stdout)["corrections"]] == [1.0, 1.0]
