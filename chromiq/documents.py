@@ -21,10 +21,10 @@ MAX_TEXT_BYTES = 64 * 1024 * 1024
 MAX_YAML_VALUES = 100_000
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, newline: str | None = None) -> str:
     """Read a text file named by the user, which may turn out to be a pipe, a video or an endless device.
 
-    Line ends are converted to newlines.
+    Line ends are converted to newlines, unless `newline` is ``""``.
 
     Raises:
         OSError: if it cannot be read; its text is the reason alone, without a number and the path.
@@ -39,7 +39,7 @@ def read_text(path: Path) -> str:
         raise reason from error
     if len(content) > MAX_TEXT_BYTES:
         raise ValueError(f"more than {MAX_TEXT_BYTES // 1024**2} MB")
-    return TextIOWrapper(BytesIO(content), encoding="utf-8").read()
+    return TextIOWrapper(BytesIO(content), encoding="utf-8", newline=newline).read()
 
 
 def load_json(text: str) -> Any:

@@ -30,7 +30,9 @@ def render(
     from_config: Annotated[
         Path | None,
         typer.Option(
-            "--from", metavar="CONFIG", help="Use the dataset in this config, and keep everything else."
+            "--from",
+            metavar="CONFIG",
+            help="Use the dataset in this config, set what its model needs, and keep everything else.",
         ),
     ] = None,
     preset: Annotated[

@@ -1,31 +1,31 @@
 """An existing config + a chromiq dataset -> the same config, trained on that dataset.
 
-Everything else stays as it is, in YAML the comments, the order and the quotes too.
+What the config's model needs to see the controls is set too. Everything else stays as it is, in YAML the
+comments, the order and the quotes too.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.documents import load_json, load_yaml, read_text
-from chromiq.errors import ChromiqError, Finding, UsageError, raise_findings
+from chromiq.errors import Finding, UsageError, raise_findings
 from chromiq.models import MODELS, EditModel, model_of_arch, model_of_hub_id
 from chromiq.toolkit_configs.render.compose import dataset_samples, layout_findings, target_size_wh
 from chromiq.toolkit_configs.render.job import substituted
 from chromiq.toolkit_configs.render.settings import Setting, assign
+from chromiq.toolkit_configs.render.yaml_text import edited_yaml
 from chromiq.toolkit_configs.schema.config_file import ConfigLoader, dump_config, is_json_file
 from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, name_fault, read_job, rename_run
 from chromiq.toolkit_configs.schema.written_keys import KEYS
 
 _NUMBERED = ("control_path_1", "control_path_2", "control_path_3")
-_YAML_WIDTH = 4096
 
 
 @dataclass(frozen=True)
@@ -88,37 +88,46 @@ def adapt_config(
     placed = _dataset_values(root, model)
     raise_findings(substituted(placed), "paths that AI-Toolkit would change")
 
-    changed: set[str] = set()
-
-    def change(document: Any, text: Callable[[str], Any]) -> None:
-        process = document["config"]["process"][0]
-        for item in _same_datasets(process, job):
-            _put_dataset(item, placed, text)
-        if process.get("trigger_word") not in (None, "", TRIGGER_WORD):
-            process["trigger_word"] = None  # captions hold their own
-        _put_samples(process, placed["samples"], target_size_wh(root), model, text)
-        if name is not None:
-            rename_run(document, text(name))
-        if training_folder is not None:
-            process["training_folder"] = text(str(training_folder.resolve()))
-        for key, value in model.needs.items():
-            assign(process, Setting(key, value, None, model.name))
-        for setting in settings:
-            changed.update(assign(process, setting))
-
-    before = read_text(config)
+    raw = read_text(config, newline="")
+    newline = "\r\n" if "\r\n" in raw else "\n"
+    before = raw.replace("\r\n", "\n")
     from_json = is_json_file(config)
-    document = load_json(before) if from_json else load_yaml(before, ConfigLoader)
-    change(document, str)
+    document = _unshared(load_json(before) if from_json else load_yaml(before, ConfigLoader))
+    process = document["config"]["process"][0]
+    for item in _same_datasets(process, job):
+        _put_dataset(item, placed)
+    if process.get("trigger_word") not in (None, "", TRIGGER_WORD):
+        process["trigger_word"] = None  # captions hold their own
+    _put_samples(process, placed["samples"], target_size_wh(root), model)
+    if name is not None:
+        rename_run(document, name)
+    if training_folder is not None:
+        process["training_folder"] = str(training_folder.resolve())
+    for key, value in model.needs.items():
+        assign(process, Setting(key, value, None, model.name))
+    changed = {key for setting in settings for key in assign(process, setting)}
+
+    findings = [*_alpha_findings(changed, document, config.name)]
     if from_json or as_json:
         as_json = from_json if as_json is None else as_json
         after = dump_config(document, as_json=as_json, like=before if from_json else "")
     else:
-        after = _changed_yaml(before, change, document)
+        edited = edited_yaml(before, document)
+        if edited is None:
+            message = "its anchors or tags keep it from being changed in place, so its comments are lost"
+            findings.append(Finding("config.rewritten", str(config), message, "Check the result.", "warning"))
+        after = dump_config(document) if edited is None else edited
     lines = difflib.unified_diff(
         before.splitlines(), after.splitlines(), str(config), f"{config} with {dataset}", lineterm=""
     )
-    return Adapted(after, "\n".join(lines), tuple(_alpha_findings(changed, document, config.name)))
+    return Adapted(after.replace("\n", newline), "\n".join(lines), tuple(findings))
+
+
+def _unshared(value: Any) -> Any:
+    """Plain data in which what a YAML alias repeats can be changed on its own."""
+    if isinstance(value, dict):
+        return {key: _unshared(item) for key, item in value.items()}
+    return [_unshared(item) for item in value] if isinstance(value, list) else value
 
 
 def _alpha_findings(changed: Collection[str], document: Any, where: str) -> Iterator[Finding]:
@@ -154,10 +163,10 @@ def _same_datasets(process: Any, job: Job) -> list[Any]:
     return [item for index, item in enumerate(items) if index == 0 or read[index].targets == first]
 
 
-def _put_dataset(item: Any, placed: Mapping[str, Any], text: Callable[[str], Any]) -> None:
+def _put_dataset(item: Any, placed: Mapping[str, Any]) -> None:
     item.pop("dataset_path", None)  # it would count in place of folder_path
-    item["folder_path"] = text(placed["folder_path"])
-    controls = [text(path) for path in placed["controls"]]
+    item["folder_path"] = placed["folder_path"]
+    controls = placed["controls"]
     if any(key in item for key in _NUMBERED):
         # The web interface's form.
         for key in (*_NUMBERED, "control_path"):
@@ -165,9 +174,9 @@ def _put_dataset(item: Any, placed: Mapping[str, Any], text: Callable[[str], Any
                 item[key] = None
         item |= dict(zip(_NUMBERED, controls, strict=False))
     else:
-        item["control_path"] = controls if len(controls) > 1 else controls[0]
+        item["control_path"] = list(controls) if len(controls) > 1 else controls[0]
     if placed["mask_path"] is not None:
-        item["mask_path"] = text(placed["mask_path"])
+        item["mask_path"] = placed["mask_path"]
         item.setdefault("mask_min_value", KEYS["datasets.mask_min_value"].published)
     elif item.get("mask_path"):
         item["mask_path"] = None
@@ -177,7 +186,7 @@ def _put_dataset(item: Any, placed: Mapping[str, Any], text: Callable[[str], Any
     if item.get("caption_type"):
         del item["caption_type"]
     if item.get("caption_ext", "txt") not in ("txt", ".txt"):
-        item["caption_ext"] = text("txt")
+        item["caption_ext"] = "txt"
 
 
 def _put_samples(
@@ -185,7 +194,6 @@ def _put_samples(
     samples: Sequence[Mapping[str, Any]],
     size_wh: tuple[int, int] | None,
     model: EditModel,
-    text: Callable[[str], Any],
 ) -> None:
     if not samples:
         return
@@ -195,49 +203,12 @@ def _put_samples(
     paths = [path for each in samples for key, path in each.items() if key != "prompt"]
     flags = not model.has_reference and "samples" not in sample and "prompts" in sample
     if flags and not any("--" in str(path) for path in paths):
-        sample["prompts"] = [text(f"{each['prompt']} --ctrl_img {each['ctrl_img']}") for each in samples]
+        sample["prompts"] = [f"{each['prompt']} --ctrl_img {each['ctrl_img']}" for each in samples]
     else:
         sample.pop("prompts", None)
         sample["samples"] = [
-            {key: text(str(value)) for key, value in each.items() if value is not None} for each in samples
+            {key: str(value) for key, value in each.items() if value is not None} for each in samples
         ]
     if size_wh:
         step = model.divisible_by_px
         sample["width"], sample["height"] = (max(1, side // step) * step for side in size_wh)
-
-
-def _changed_yaml(before: str, change: Callable[[Any, Callable[[str], Any]], None], expected: Any) -> str:
-    """The text after a change, with its comments, order and quotes; it reads back as `expected`."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
-    from ruamel.yaml.util import load_yaml_guess_indent
-
-    _, indent, offset = load_yaml_guess_indent(before)
-    round_trip = YAML()
-    round_trip.preserve_quotes = True
-    round_trip.width = _YAML_WIDTH
-    round_trip.indent(mapping=2, sequence=indent or 4, offset=2 if offset is None else offset)
-    round_trip.representer.add_representer(type(None), _null)
-    document = round_trip.load(before)
-    change(document, DoubleQuotedScalarString)
-    round_trip.explicit_start = before.startswith("---")
-    stream = StringIO()
-    round_trip.dump(document, stream)
-    after = _with_old_spacing(before, stream.getvalue())
-    if load_yaml(after, ConfigLoader) != expected:
-        raise ChromiqError("the changed config does not read back as it should; please report this")
-    return after
-
-
-def _with_old_spacing(before: str, after: str) -> str:
-    """Lines that differ in inner spaces only, such as ``[ 512, 768 ]``, as they were."""
-
-    def key(line: str) -> tuple[str, str]:
-        return line[: len(line) - len(line.lstrip())], "".join(line.split())
-
-    old = {key(line): line for line in before.splitlines()}
-    return "".join(f"{old.get(key(line), line)}\n" for line in after.splitlines())
-
-
-def _null(representer: Any, _: None) -> Any:
-    return representer.represent_scalar("tag:yaml.org,2002:null", "null")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,19 +16,11 @@ from chromiq.models import find_model
 from chromiq.templating import template_environment
 from chromiq.toolkit_configs.render.compose import Composed, compose_job
 from chromiq.toolkit_configs.render.settings import Settings, assigned_settings, flat
+from chromiq.toolkit_configs.render.yaml_text import yaml_key, yaml_value
 from chromiq.toolkit_configs.schema.written_keys import NOTES
 
 # AI-Toolkit replaces ${NAME} in the raw text and [name] in every value: neither can be written literally.
 _SUBSTITUTED = re.compile(r"\$\{|\[name\]")
-
-
-class _OneLine(yaml.SafeDumper):
-    """Writes text in double quotes. JSON would not do: YAML reads its 1e-05 and its emojis otherwise."""
-
-
-_OneLine.add_representer(
-    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
-)
 
 
 def render_job(
@@ -168,20 +159,8 @@ def _environment() -> Environment:
     """Sandboxed: a user's own template may come from others, so it runs nothing."""
     environment = template_environment(html=False, sandboxed=True)
     # Jinja's own tojson would write 1e-05 and surrogates, which YAML reads as other texts.
-    environment.filters.update(tojson=_yaml_value, yaml_key=_yaml_key, without=_without)
+    environment.filters.update(tojson=yaml_value, yaml_key=yaml_key, without=_without)
     return environment
-
-
-def _yaml_value(value: Any) -> str:
-    text = yaml.dump(
-        value, Dumper=_OneLine, default_flow_style=True, width=math.inf, allow_unicode=True, sort_keys=False
-    )
-    return text.removesuffix("\n").removesuffix("\n...")
-
-
-def _yaml_key(key: str) -> str:
-    """A plain word as it is; what YAML reads otherwise, such as ``yes``, in quotes."""
-    return key if key.isidentifier() and yaml.safe_load(key) == key else _yaml_value(key)
 
 
 def _without(mapping: Mapping[str, Any], *keys: str) -> dict[str, Any]:

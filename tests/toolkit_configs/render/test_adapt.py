@@ -1,7 +1,8 @@
-"""``render --from``: a dataset is put into an existing config, and nothing else changes."""
+"""``render --from``: an existing config gets a dataset and what its model needs; nothing else changes."""
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,6 +12,7 @@ from chromiq.errors import UnsoundError, UsageError
 from chromiq.models import MODELS
 from chromiq.toolkit_configs.checks.config import examine_config
 from chromiq.toolkit_configs.render.adapt import adapt_config
+from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.render.settings import assigned_settings
 from chromiq.toolkit_configs.schema.trainer_job import read_job
 
@@ -113,6 +115,38 @@ def test_the_result_is_sound(mine, dataset, tmp_path):
     mine.write_text(adapt_config(mine, dataset, training_folder=tmp_path / "runs").text)
     assert [str(found) for found in examine_config(mine).findings if found.severity == "error"] == []
     assert adapt_config(mine, dataset).diff == ""
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_rendered_config_takes_another_dataset(mine, dataset, name):
+    if MODELS[name].has_reference:
+        shutil.copytree(dataset / "control", dataset / "reference")
+
+    def changed_keys(other):
+        mine.write_text(render_job(name, other))
+        lines = adapt_config(mine, dataset).diff.splitlines()[2:]
+        return {line[1:].split(":")[0].strip() for line in lines if line[0] == "-"}
+
+    of_data = {"folder_path", "control_path", "samples"}
+    assert of_data <= changed_keys(Path("/data/other")) <= of_data | {"mask_path", "width", "height"}
+    # A size that the model rounds otherwise, and references that this dataset lacks.
+    assert changed_keys(dataset) <= {"width", "ctrl_img_2"}
+
+
+def test_windows_line_ends_are_kept(mine, dataset):
+    expected = adapt_config(mine, dataset)
+    mine.write_bytes(MINE.replace("\n", "\r\n").encode())
+    assert adapt_config(mine, dataset).text == expected.text.replace("\n", "\r\n")
+
+
+def test_what_cannot_be_changed_in_place_is_rewritten_with_a_warning(mine, dataset):
+    base = "job: extension\nbase: &base {caption_type: txt}"
+    merged = MINE.replace("job: extension", base).replace("resolution: 1024", "<<: *base")
+    mine.write_text(merged)
+    adapted = adapt_config(mine, dataset)
+    assert [finding.code for finding in adapted.findings] == ["config.rewritten"]
+    second = yaml.safe_load(adapted.text)["config"]["process"][0]["datasets"][1]
+    assert ("caption_type" in second, second["folder_path"]) == (False, str(dataset / "gt"))
 
 
 @pytest.mark.parametrize("model", [model for model in MODELS.values() if model.needs], ids=lambda m: m.name)
