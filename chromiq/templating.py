@@ -64,8 +64,9 @@ def template_environment(*, html: bool, sandboxed: bool = False) -> Environment:
 def _formatted(form: str, value: float) -> str:
     """A number, never as -0.0.
 
-    >>> _formatted("%+.1f", -0.04), _formatted("%+.1f", -0.06)
-    ('+0.0', '-0.1')
+    >>> _formatted("%+.1f", -0.04), _formatted("%+.1f", -0.06), _formatted("%.2f", float("nan"))
+    ('+0.0', '-0.1', 'nan')
     """
     text = form % value
-    return text if any(digit in text for digit in "123456789") else form % 0.0
+    is_zero = text.startswith("-0") and not any(digit in text for digit in "123456789")
+    return form % 0.0 if is_zero else text

@@ -71,10 +71,10 @@ def explain_mask(
         return
     print_line(f"{out}: {document['kind']}, confidence {document['confidence']:.2f}")
     for name, odds in document["kind_terms"].items():
-        shown = ", ".join(f"{kind} {value:+.1f}" for kind, value in odds.items())
+        shown = ", ".join(f"{kind} {value:+z.1f}" for kind, value in odds.items())
         print_line(f"  kind by {name}: {shown}")
     for name, means in document["terms"].items():
         inside, outside = means["inside"], means["outside"]
-        print_line(f"  {name}: {inside:+.1f} in the mask, {outside:+.1f} on the rest; {TERMS[name]}")
+        print_line(f"  {name}: {inside:+z.1f} in the mask, {outside:+z.1f} on the rest; {TERMS[name]}")
     if found.reasons:
         print_line(f"  {in_words(found.reasons)}")

@@ -63,17 +63,16 @@ class _Verbs(TyperGroup):
             return super().invoke(ctx)
 
 
-def _refine(group: TyperGroup) -> None:
-    """Give all verbs of a group what they have in common."""
-    for command in group.commands.values():
-        command.help = _unwrapped(command.help or "")
-        if isinstance(command, TyperGroup):
-            _refine(command)
-        for parameter in command.get_params(typer.Context(command)):
-            if getattr(parameter, "is_flag", False):
-                parameter.metavar = ""  # Typer would show <bool>, as if the flag took a value
-            elif parameter.name not in _NEED_NOT_EXIST:
-                parameter.callback = _existing
+def _refine(command: Any) -> None:
+    """Give a verb, or a group with all its verbs, what they have in common."""
+    command.help = _unwrapped(command.help or "")
+    for parameter in command.get_params(typer.Context(command)):
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""  # Typer would show <bool>, as if the flag took a value
+        elif parameter.name not in _NEED_NOT_EXIST:
+            parameter.callback = _existing
+    for each in getattr(command, "commands", {}).values():
+        _refine(each)
 
 
 def _existing(_context: Any, _parameter: Any, value: Any) -> Any:

@@ -21,11 +21,11 @@ def _root() -> None:
 def fetch(
     wheel: Annotated[
         Path | None,
-        typer.Option(help="MediaPipe's wheel, if you have it already."),
+        typer.Option(dir_okay=False, help="MediaPipe's wheel, if you have it already."),
     ] = None,
     multiclass: Annotated[
         Path | None,
-        typer.Option(help="selfie_multiclass_256x256.tflite, if you have it already."),
+        typer.Option(dir_okay=False, help="selfie_multiclass_256x256.tflite, if you have it already."),
     ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:

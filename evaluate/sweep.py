@@ -375,7 +375,7 @@ def summary(result: Sweep) -> str:
         verdict = "worse" if interval and interval[0] > 0 else "not measurably better"
         bounds = interval_text(interval, images, "+.2f", title="95 % interval ")
         advice = "Do not use it as it is." if interval else "Measure it on at least 3 images."
-        said += f" It is {verdict} than no LoRA: {change:+.2f} dE00 against uncorrected ({bounds}). {advice}"
+        said += f" It is {verdict} than no LoRA: {change:+z.2f} dE00 against uncorrected ({bounds}). {advice}"
     if ties:
         steps = ", ".join(str(point.step) for point in ties)
         said += f" So few images cannot distinguish it from step {steps}: choosing among these is chance."

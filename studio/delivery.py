@@ -151,7 +151,7 @@ def table(run: BatchRun, results: Sequence[Result]) -> bytes:
     for result in results:
         colours = result.correction and result.correction.colours
         figures = [colours.delta_e_before, colours.delta_e_after, *colours.after] if colours else []
-        cells = [f"{value:.2f}" for value in figures] or [""] * 5
+        cells = [f"{value:z.2f}" for value in figures] or [""] * 5
         name = result.out.relative_to(run.folder).as_posix()
         rows.append([result.pair.key, name, result.state, result.decision.note, *cells])
     return write_table(list(_COLUMNS), rows)

@@ -83,12 +83,15 @@ def load_pipeline(model: str, checkpoint: str, loading: Loading, lora: Path | No
         "dtype": getattr(torch, loading.dtype or ("bfloat16" if device.startswith("cuda") else "float32")),
         **_quantization(loading, device),
     }
+    # What else a hub model or a library raises is no fault of the user's files.
+    of_files = (ValueError, TypeError, KeyError, AttributeError) if is_folder else ()
+    expected = (OSError, HfHubHTTPError, *of_files)
     try:
         pipeline = getattr(diffusers, pipeline_of(model)).from_pretrained(
             checkpoint, use_safetensors=True, **options
         )
-    except (OSError, HfHubHTTPError, ValueError, TypeError, KeyError, AttributeError) as error:
-        if is_folder or not isinstance(error, OSError | HfHubHTTPError):
+    except expected as error:
+        if is_folder:
             reason = str(error).partition("\n")[0][:200]
             raise AccessError(
                 f"{checkpoint} is not a complete diffusers model ({reason}). "

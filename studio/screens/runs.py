@@ -83,7 +83,7 @@ def _change(sweep: SweepFacts) -> str:
     if change is None:
         return ""
     bounds = interval_text(interval, len(sweep.names), "+.2f", title="95 % interval ")
-    text = f"{change:+.2f} dE00 against uncorrected ({bounds})"
+    text = f"{change:+z.2f} dE00 against uncorrected ({bounds})"
     low, high = interval or (0.0, 0.0)
     if high < 0:
         return f"The best checkpoint is better than no LoRA: {text}."

@@ -158,7 +158,7 @@ labs.forEach((field) => field.addEventListener("change", () => {
 $("#no-target").addEventListener("click", () => attempt(() => setTarget(null)));
 
 async function setTarget(lab) {
-  labs.forEach((field, index) => { field.value = lab ? lab[index].toFixed(1) : ""; });
+  labs.forEach((field, index) => { field.value = lab ? number(lab[index]) : ""; });
   await Promise.all([live(true), decide({ target_lab: lab })]);
 }
 

@@ -45,6 +45,12 @@ def test_no_line_of_the_help_is_broken_in_mid_sentence(words):
     assert all("\n" not in paragraph for paragraph in VERBS[words].help.split("\n\n"))
 
 
-@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+@pytest.mark.parametrize("words", [(), ("weights",), *VERBS], ids=" ".join)
 def test_the_help_shows_no_value_for_a_flag(words, chromiq):
     assert "<bool>" not in chromiq(*words, "--help").out
+
+
+def test_a_folder_in_place_of_a_model_s_file_is_a_usage_error(chromiq, tmp_path):
+    for option in ("--wheel", "--multiclass"):
+        result = chromiq("weights", "fetch", option, tmp_path)
+        assert (result.code, "directory" in result.err) == (2, True)

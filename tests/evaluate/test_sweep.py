@@ -52,6 +52,11 @@ def test_a_best_lora_that_is_no_better_than_none_is_reported(uncorrected, said):
     assert result.as_dict()["change_from_control"] == pytest.approx(2 - uncorrected)
 
 
+def test_a_change_that_rounds_to_nothing_has_no_minus():
+    result = Sweep("r", "", point(0, 2.001, 2.001), (point(30, 2, 2),))
+    assert "than no LoRA: +0.00 dE00" in summary(result)
+
+
 @pytest.mark.parametrize(("images", "said"), [(1, "1 image"), (2, "2 images")])
 def test_fewer_than_three_images_have_no_interval(images, said):
     worse, best = point(10, *[5] * images), point(20, *[2] * images)

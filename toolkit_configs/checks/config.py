@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from chromiq.toolkit_configs.checks.settings import edit_model_findings, setting
 from chromiq.toolkit_configs.render.compose import flat_document
 from chromiq.toolkit_configs.render.memory import MemoryEstimate, estimate_memory
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
-from chromiq.toolkit_configs.schema.trainer_job import Job, examine_job, is_path, name_fault
+from chromiq.toolkit_configs.schema.trainer_job import Job, examine_job, is_path, job_of, name_fault
 from chromiq.wording import counted
 
 _WEIGHT_FILES = (
@@ -119,13 +120,19 @@ def examine_config(
         return ConfigReport((*findings, *other_job_findings(job, path.name)), job)
     findings += key_findings(job.document, path.name)
     where = path.name
-    if too_long := _long_path_findings(job, where):
-        return ConfigReport((*findings, *too_long), job)
+    text, shortened = json.dumps(job.document), []
+    for key, long in _long_paths(job):
+        shortened.append(f"{long[:40]}...")
+        message = f"{shortened[-1]} is too long for a path, with {len(long):,} characters"
+        findings.append(Finding("config.path", f"{where}: {key}", message, "Shorten it."))
+        text = text.replace(json.dumps(long), json.dumps(shortened[-1]))
+    if shortened:  # such a path would end every further check
+        job = job_of(json.loads(text), where)[0] or job
     found, data = data_findings(job, where, on_progress)
     first = next(iter(data.sizes), None)
     memory = estimate_memory(job, first)
     need = disk_need(job, data.sizes)
-    findings += [
+    others = [
         *setting_findings(job, where),
         *found,
         *edit_model_findings(job, where),
@@ -135,6 +142,7 @@ def examine_config(
         *_file_findings(job, where),
         *gpu_findings(job, memory, where),
     ]
+    findings += [each for each in others if not any(path in str(each) for path in shortened)]
     return ConfigReport(tuple(findings), job, data, memory, need)
 
 
@@ -157,9 +165,8 @@ def raise_config_findings(findings: Sequence[Finding], what: str) -> None:
     raise_findings(findings, what)
 
 
-def _long_path_findings(job: Job, where: str) -> list[Finding]:
-    """Paths, of which one would end every further check."""
-    findings = []
+def _long_paths(job: Job) -> Iterator[tuple[str, str]]:
+    """Keys with a path of which even the question whether it exists is an error."""
     for key, value in flat_document(job.document):
         values = value if isinstance(value, list) else [value]
         for path in [each for each in values if isinstance(each, str) and _PATH_KEY.search(key)]:
@@ -167,9 +174,7 @@ def _long_path_findings(job: Job, where: str) -> list[Finding]:
                 Path(path).stat()
             except (OSError, ValueError) as error:
                 if getattr(error, "errno", None) == errno.ENAMETOOLONG:
-                    message = f"{path[:40]}... is too long for a path, with {len(path):,} characters"
-                    findings.append(Finding("config.path", f"{where}: {key}", message, "Shorten it."))
-    return findings
+                    yield key, path
 
 
 def _run_findings(job: Job, where: str, resume: bool) -> list[Finding]:

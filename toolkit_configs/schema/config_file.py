@@ -52,6 +52,8 @@ def read_config_file(path: Path, environment: Mapping[str, str] | None = None) -
     """
     where = path.name
     try:
+        if path.exists() and not path.is_file():  # a pipe without a writer would be waited for
+            raise OSError("it is no file")
         text = read_text(path)
         is_json = path.suffix.lower() in _JSON_SUFFIXES
         parsed, missing = _parse(text, is_json, os.environ if environment is None else environment)

@@ -154,6 +154,15 @@ def test_a_model_folder_with_a_nonsense_config_is_refused(work, tmp_path, tiny):
         generate(work / "control", tmp_path / "out", CAPTIONS, options)
 
 
+def test_a_library_s_own_fault_is_not_blamed_on_a_hub_model(work, tmp_path, monkeypatch):
+    def from_pretrained(*_, **__):
+        raise TypeError("unexpected keyword")
+
+    monkeypatch.setattr("diffusers.FluxKontextPipeline.from_pretrained", from_pretrained)
+    with pytest.raises(TypeError):
+        generate(work / "control", tmp_path, CAPTIONS, GenerateOptions(checkpoint="some/model", steps=1))
+
+
 def test_what_cannot_be_asked_for_is_refused(work, tmp_path, tiny):
     for words in (("cpu", "float8", "none", None), (None, None, "disk", None), (None, None, "none", "int1")):
         with pytest.raises(UsageError, match="is unknown"):

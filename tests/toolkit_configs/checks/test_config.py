@@ -1,5 +1,6 @@
 """Configs are checked before anything is paid for."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -43,10 +44,20 @@ def test_a_rendered_config_is_sound(config):
     assert examine_config(config).findings == ()
 
 
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    assert [found.code for found in examine_config(tmp_path / "pipe.yaml").findings] == ["config.unreadable"]
+
+
 @pytest.mark.parametrize("value", ["/x" * 3000, ["/x", "/x" * 3000]])
 @pytest.mark.parametrize("key", ["folder_path", "control_path"])
 def test_a_path_that_no_file_system_takes_is_named(config, key, value):
-    found = changed(config, lambda process: process["datasets"][0].update({key: value}))
+    def change(process):
+        process["datasets"][0][key] = value
+        process["train"]["steps"] = -3
+
+    found = changed(config, change)
+    assert found["config.setting"].where == "config.yaml: train.steps"
     assert found["config.path"].where == f"config.yaml: datasets.0.{key}"
     assert len(found["config.path"].message) < 120
 
