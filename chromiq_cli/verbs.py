@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,11 +79,20 @@ def _refine(command: Any) -> None:
 def _existing(_context: Any, _parameter: Any, value: Any) -> Any:
     """Refuse a path that does not exist."""
     for path in value if isinstance(value, list) else [value]:
-        if isinstance(path, Path) and not path.exists():
+        if isinstance(path, Path) and not _exists(path):
             raise UsageError.of(
                 Finding("path.missing", str(path), "no such file or folder", "Check the path.")
             )
     return value
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
 
 
 def _unwrapped(text: str) -> str:

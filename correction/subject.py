@@ -124,7 +124,7 @@ def read_subject(
     Raises:
         UnsoundError: if a photo or the mask cannot be used.
     """
-    faults = [fault for path in (still_life, on_model) if (fault := inspect_photo(path))]
+    faults = [fault for path in dict.fromkeys((still_life, on_model)) if (fault := inspect_photo(path))]
     raise_findings(faults, "the photos")
     right, photo = read_photo(still_life), read_photo(on_model)
     found = found or find_garment(right.rgb, photo.rgb, segmenter, mask)

@@ -25,6 +25,7 @@ from chromiq.evaluate.score.scores import (
 from chromiq.evaluate.testset import (
     Found,
     TrialSet,
+    canvas_masks,
     correct_trial,
     find_trial_garment,
     output_on_control,
@@ -235,8 +236,9 @@ def evaluate_testset(
     truths = {trial.name: trial.truth for trial in testset}
     findings += image_findings(truths, methods.outputs, register)
     raise_findings(findings, str(folder))
+    known_masks = canvas_masks(testset)
     ensure_output_folder(out)
-    masks = write_canvas_masks(testset, out / "masks")
+    masks = write_canvas_masks(known_masks, out / "masks")
     total = len(testset) * (1 + len(made))
 
     def update(before: int, finished: int) -> None:

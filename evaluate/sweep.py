@@ -22,7 +22,7 @@ from chromiq.errors import (
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
 from chromiq.evaluate.report import Chart, steps_curve, write_report
 from chromiq.evaluate.score.scores import ImageSet, Interval, mean_interval, score_folders
-from chromiq.evaluate.testset import TrialSet, read_testset, write_canvas_masks
+from chromiq.evaluate.testset import TrialSet, canvas_masks, read_testset, write_canvas_masks
 from chromiq.files import (
     ensure_output_folder,
     folder_lock,
@@ -205,10 +205,12 @@ def measure_checkpoints(
     name = read_status(run).record.name
     trials = read_testset(testset)
     refuse_inputs([out, out / "masks"], [run, testset, *trials.parts])
+    captions, known_masks = read_captions(trials.truths), canvas_masks(trials)
+    options = options or run_options(run)
     ensure_output_folder(out)
     with folder_lock(out, "chromiq sweep"):
-        masks = write_canvas_masks(trials, out / "masks")
-        work = _Work(trials, read_captions(trials.truths), masks, out, options or run_options(run))
+        masks = write_canvas_masks(known_masks, out / "masks")
+        work = _Work(trials, captions, masks, out, options)
         made_of = work.digest
         earlier = _earlier(out / SWEEP_FILE, name, made_of)
         control = _point(work, "control", 0, "", work.testset.controls)

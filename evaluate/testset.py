@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -236,22 +236,27 @@ def canvas_mask(trial: Trial) -> BoolMask | None:
     return canvas
 
 
-def write_canvas_masks(trials: Iterable[Trial], folder: Path) -> Path | None:
-    """Write the masks that the dataset knows, named as the pictures; the folder, or None if it knows none.
+def canvas_masks(trials: Iterable[Trial]) -> dict[str, BoolMask]:
+    """By name, where the garment is on each whole picture; empty if the dataset knows it of none.
 
     Raises:
-        UnsoundError: if it knows some: figures of garments and of whole pictures have no mean.
+        UnsoundError: if it knows it of some: figures of garments and of whole pictures have no mean.
     """
     masks = {trial.name: canvas_mask(trial) for trial in trials}
     known = {name: mask for name, mask in masks.items() if mask is not None}
     if known:
-        message = "no garment mask of the photo's size, as other images have"
+        message = "has no garment mask of its photo's size, but other images have one"
         hint = "Add it to garment_masks/."
         missing = (Finding("testset.mask", name, message, hint) for name in masks.keys() - known.keys())
-        raise_findings(sorted(missing, key=lambda finding: natural_key(finding.where)), str(folder.parent))
-    for name, mask in known.items():
+        raise_findings(sorted(missing, key=lambda finding: natural_key(finding.where)), "the test set")
+    return known
+
+
+def write_canvas_masks(masks: Mapping[str, BoolMask], folder: Path) -> Path | None:
+    """Write masks, named as the pictures; the folder, or None if there are none."""
+    for name, mask in masks.items():
         write_mask(folder / f"{name}.png", mask)
-    return folder if known else None
+    return folder if masks else None
 
 
 def _geometry(example: Example | None, truth: Path) -> Geometry | None:

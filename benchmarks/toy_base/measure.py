@@ -20,7 +20,7 @@ from chromiq.dataset_builder.segmenters.choose import make_segmenter
 from chromiq.evaluate.compare_methods import evaluate_testset
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
 from chromiq.evaluate.score.scores import ImageScore, ImageSet, bootstrap_interval, find_images, score_folders
-from chromiq.evaluate.testset import read_testset, write_canvas_masks
+from chromiq.evaluate.testset import canvas_masks, read_testset, write_canvas_masks
 from chromiq.photos.images import read_photo, write_photo
 from chromiq.sample_catalogue.catalogue import draw_pair, write_catalogue
 from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import TOY_CANVAS_WH, TOY_DENOISING_STEPS
@@ -60,7 +60,7 @@ def measure(checkpoint: Path, out: Path, *, seeds: int = 3, steps: int = 300) ->
         lora = train_lora(checkpoint, out / "training", out / f"seed{seed}", steps=steps, seed=seed)
         columns[f"{_LORA}{seed}"] = out / f"seed{seed}" / "images"
         generate(control, columns[f"{_LORA}{seed}"], read_captions(truth), generating, lora=lora)
-    masks = write_canvas_masks(trials, out / "masks")
+    masks = write_canvas_masks(canvas_masks(trials), out / "masks")
     return table(score_folders(ImageSet(truth, columns, masks=masks)), steps)
 
 

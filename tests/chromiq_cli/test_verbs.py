@@ -40,6 +40,12 @@ def test_a_path_that_does_not_exist_is_a_usage_error(command, chromiq, tmp_path)
     assert f"{tmp_path}/nowhere: no such file or folder" in result.err
 
 
+def test_a_name_that_no_file_system_takes_does_not_exist(chromiq):
+    result = chromiq("doctor", "x" * 300)
+    assert result.code == 2
+    assert "xxx: no such file or folder" in result.err
+
+
 @pytest.mark.parametrize("words", VERBS, ids=" ".join)
 def test_no_line_of_the_help_is_broken_in_mid_sentence(words):
     assert all("\n" not in paragraph for paragraph in VERBS[words].help.split("\n\n"))

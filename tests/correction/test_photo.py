@@ -253,6 +253,13 @@ def test_both_photos_are_named_if_both_are_unusable(tmp_path):
     assert [finding.where for finding in refused.value.findings] == list(map(str, paths))
 
 
+def test_a_photo_given_twice_is_reported_once(tmp_path):
+    (tmp_path / "bad.jpg").write_bytes(b"no photo")
+    with pytest.raises(UnsoundError) as caught:
+        correct_file(tmp_path / "bad.jpg", tmp_path / "bad.jpg", tmp_path / "out.png", SEGMENTER)
+    assert [finding.code for finding in caught.value.findings] == ["photo.unreadable"]
+
+
 def test_the_photos_given_are_never_overwritten(catalogue):
     photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
     with pytest.raises(UsageError, match="would overwrite"):

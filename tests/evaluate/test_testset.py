@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import replace
+from functools import partial
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -13,13 +15,15 @@ from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.dataset_builder.segmenters.doubts import limited
 from chromiq.errors import UnsoundError, UsageError
+from chromiq.evaluate import compare_methods, sweep
 from chromiq.evaluate.compare_methods import Methods, evaluate_testset, named_folders
 from chromiq.evaluate.testset import (
+    TrialSet,
     canvas_mask,
+    canvas_masks,
     correct_trial,
     find_trial_garment,
     read_testset,
-    write_canvas_masks,
 )
 from chromiq.photos.images import read_mask, read_photo, write_photo
 from chromiq.records import GarmentMask
@@ -40,11 +44,20 @@ def test_the_mask_on_the_canvas_has_the_garments_share_of_its_panel(built_datase
     assert on_canvas[top:bottom, left:right].mean() == pytest.approx(on_photo.mean(), rel=0.02)
 
 
-def test_a_mask_that_only_some_images_have_is_asked_for(built_dataset, tmp_path):
+def test_a_mask_that_only_some_images_have_is_asked_for(built_dataset, tmp_path, monkeypatch):
     (trial,) = read_testset(built_dataset)
-    with pytest.raises(UnsoundError, match="other: no garment mask"):
-        write_canvas_masks([trial, replace(trial, name="other", garment_mask=None)], tmp_path / "masks")
-    assert write_canvas_masks([replace(trial, garment_mask=None)], tmp_path / "masks") is None
+    unknown = replace(trial, name="other", garment_mask=None)
+    for module in (compare_methods, sweep):
+        monkeypatch.setattr(module, "read_testset", lambda _: TrialSet((trial, unknown), None))
+    monkeypatch.setattr(sweep, "read_status", Mock())
+    for measure, settings in (
+        (compare_methods.evaluate_testset, ClassicSegmenter()),
+        (partial(sweep.measure_checkpoints, tmp_path), None),
+    ):
+        with pytest.raises(UnsoundError, match="other: has no garment mask of its photo's size"):
+            measure(built_dataset, tmp_path / "out", settings)
+        assert not (tmp_path / "out").exists()
+    assert canvas_masks([unknown]) == {}
 
 
 def test_evaluation_moves_colour_to_the_truth_and_nothing_outside_the_panel(built_dataset, tmp_path):

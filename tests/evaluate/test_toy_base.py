@@ -13,7 +13,7 @@ from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
 from chromiq.evaluate.score.scores import ImageSet, average_of, score_folders
-from chromiq.evaluate.testset import read_testset, write_canvas_masks
+from chromiq.evaluate.testset import canvas_masks, read_testset, write_canvas_masks
 from chromiq.sample_catalogue.catalogue import write_catalogue
 from chromiq.toolkit_configs.launch import train_config
 from chromiq.toolkit_configs.render.job import render_job
@@ -92,7 +92,7 @@ def score(dataset, loras, root):
         images(dataset, root / name, lora)
     trials = read_testset(dataset)
     truth, control = trials.truths, trials.controls
-    masks = write_canvas_masks(trials, root / "garments")
+    masks = write_canvas_masks(canvas_masks(trials), root / "garments")
     folders = {"control": control, **{name: root / name for name in loras}}
     scores = score_folders(ImageSet(truth, folders, masks=masks))
     return {name: average_of(scores, name, "of_means") for name in folders}
