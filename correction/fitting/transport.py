@@ -69,7 +69,7 @@ def proposals(found: Hypotheses) -> Proposals:
 
 
 def _median(found: Hypotheses) -> FloatImage:
-    """The colours ``(P, 3)`` least far from all hypotheses by weight, in mean dE00 (Weiszfeld 1937)."""
+    """The colours ``(P, 3)`` about the least far from all hypotheses, in mean dE00 by weight (Weiszfeld)."""
     likely = found.weight > _NEGLIGIBLE_WEIGHT
     weight, labs = found.weight[likely], found.lab[likely].astype(np.float64)
     median: FloatImage = np.average(labs, axis=0, weights=weight)

@@ -209,13 +209,15 @@ def _frame(mask: BoolMask) -> BoolMask:
 def _face(body: Body) -> BoolMask:
     face = np.zeros(body.person.shape, bool)
     if body.head is not None and body.face is not None:
-        rows = _face_rows(body.head)
-        face[rows] = (body.person & body.like_face)[rows]
+        box = _face_box(body.head)
+        face[box] = (body.person & body.like_face)[box]
     return face
 
 
-def _face_rows(head: Head) -> slice:
-    return slice(max(0, head.top), head.chin_row(-0.3))
+def _face_box(head: Head) -> tuple[slice, slice]:
+    """Rows and columns of a face."""
+    columns = slice(max(head.left or 0, 0), None if head.right is None else max(head.right, 0))
+    return slice(max(0, head.top), head.chin_row(-0.3)), columns
 
 
 def _without_cloth_face(body: Body, garment: BoolMask) -> Body:
@@ -223,8 +225,7 @@ def _without_cloth_face(body: Body, garment: BoolMask) -> Body:
     if body.head is None or body.face is None:
         return body
     head, below = np.zeros_like(garment), garment.copy()
-    columns = slice(max(body.head.left or 0, 0), body.head.right)
-    head[_face_rows(body.head), columns] = True
+    head[_face_box(body.head)] = True
     below[: max(0, body.head.chin)] = False
     like_face = _share(body.like_face, below), _share(body.like_face, head & body.person)
     as_common = like_face[1] > 0 and like_face[0] > _MOST_LIKE_FACE * like_face[1]

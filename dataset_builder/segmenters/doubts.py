@@ -62,7 +62,9 @@ REASONS: dict[str, Reason] = {
         "Check that the garment is complete and alone in the mask.",
     ),
     "misses_middle": Reason(
-        "the mask leaves out most of the middle of where such a garment is worn", _COMPLETE, strong=True
+        "the mask leaves out most of the middle of where such a garment is worn",
+        "Add what is missing to the mask, unless the garment is worn open.",
+        strong=True,
     ),
     "fragments": Reason("the mask has more than two parts", _COMPLETE),
     "holes": Reason("the mask has holes", _COMPLETE),

@@ -190,6 +190,8 @@ def find_body(photo: RgbImage, seen: SeenPerson | None = None, *, light_cloth: b
     head = head_by_landmarks(seen) if seen else None
     if seen and head:  # the outline is reliable only of a person with a face
         person = _likely_person(person, seen, light_cloth)
+    if not person.any():
+        head = None  # the models give landmarks of any photo
     skin = person & skin_hue(lab)
     if head is None:
         face_shown = seen is None or seen.parts is None or bool((seen.parts.face > TUNING.body_seen).any())
@@ -230,7 +232,7 @@ def _closed_over_cloth(person: BoolMask, head: Head) -> BoolMask:
     rows = slice(head.chin_row(0.1), min(head.chin_row(TUNING.body_light_cloth_heads), len(person)))
     band = person[rows]
     filled = person.copy()
-    if not band.any(axis=1).all():
+    if not len(band) or not band.any(axis=1).all():
         return person
     # The outline of light cloth is seen in most rows: between them it runs smoothly.
     size = TUNING.body_smooth_outline_rows

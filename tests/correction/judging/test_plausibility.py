@@ -125,6 +125,17 @@ def test_cloth_in_the_colour_of_skin_is_no_face():
     assert (seen.face_share, seen.exchanged) == (0.0, False)
 
 
+def test_skin_beside_the_head_is_no_face(shirt):
+    pair, _ = shirt
+    photo, arm = pair.on_model.copy(), np.zeros_like(pair.on_model_mask)
+    arm[20:100, 10:90] = True
+    photo[arm] = photo[66, 160]  # of the face
+    _, body = find_bodies(pair.still_life, photo)
+    assert body.like_face[20:70, 12:68].mean() > 0.9  # at 320 px; so that there is something to tell apart
+    seen = look_at_photos(pair.still_life, pair.still_life_mask, photo, GarmentMask(arm, 1.0))
+    assert seen.face_share == 0
+
+
 def test_a_print_that_looks_like_a_face_does_not_make_the_photos_exchanged():
     pair = draw_pair(41, size_wh=(448, 560))  # checked shorts, the head not in the photo
     there, here = find_bodies(pair.still_life, pair.on_model)

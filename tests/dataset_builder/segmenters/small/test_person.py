@@ -78,6 +78,14 @@ def test_drawn_garments_are_found(segmenter):
         assert found.source == "mediapipe"
 
 
+def test_a_photo_of_nobody_gives_an_empty_mask(segmenter):
+    pair = draw_pair(0, size_wh=(168, 210))
+    grey = np.full_like(pair.on_model, 200)
+    assert head_by_landmarks(segmenter._person_models.see(grey))  # so that there is something to refuse
+    (found,) = segmenter.segment([SegmentationTask(pair.still_life, grey, pair.garment)])
+    assert (found.mask.any(), found.reasons) == (False, ("nobody_found",))
+
+
 def person_in(colours, hair=None, skin=None):
     """A grey wall, and on it a person of some colours by rows, with what a model saw of it, 320 px high."""
     photo = np.full((320, 240, 3), 220, np.uint8)
