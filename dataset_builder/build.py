@@ -24,6 +24,7 @@ from chromiq.dataset_builder.example import PairResult, PairWork, build_pairs
 from chromiq.dataset_builder.inputs.build_inputs import check_inputs, with_recalled
 from chromiq.dataset_builder.inputs.labels import recall_given, write_own_garments
 from chromiq.dataset_builder.inputs.mask_files import write_coco
+from chromiq.dataset_builder.inputs.photo_names import is_photo_folder
 from chromiq.dataset_builder.inputs.selection import with_selection
 from chromiq.dataset_builder.options import BuildOptions, check_options
 from chromiq.dataset_builder.pair_record import read_record, recorded_keys, remove_recorded
@@ -108,10 +109,15 @@ def build(
         LockedError: if another process uses the folder.
     """
     check_options(options)
+    if is_photo_folder(folder, source):
+        raise UsageError(
+            f"{folder}: contains the photos; the next build would take the dataset's pictures for photos. "
+            "Choose another folder for the dataset."
+        )
     refuse_inputs([folder, *([DatasetLayout(folder).coco] if export_masks else [])], [masks])
     with stage("check the photos") as update:
         inputs = check_inputs(
-            source, options, out=folder, garments=garments, masks=masks, skip_bad=skip_bad, on_progress=update
+            source, options, garments=garments, masks=masks, skip_bad=skip_bad, on_progress=update
         )
     options = replace(options, segmenter=resolve_segmenter(options.segmenter, options.models))
     ensure_output_folder(folder)

@@ -50,7 +50,6 @@ def check_inputs(
     source: Path,
     options: BuildOptions,
     *,
-    out: Path | None = None,
     garments: Path | None = None,
     masks: Path | None = None,
     skip_bad: bool = False,
@@ -60,7 +59,6 @@ def check_inputs(
 
     Args:
         options: of the build; the published geometry takes no pair that is too wide.
-        out: the dataset's folder, which may hold none of the photos.
         garments: labels given, in the published form.
         masks: folder of garment masks, ``on_modelN.png``, or a COCO file.
         skip_bad: leave out pairs that are not sound.
@@ -69,9 +67,8 @@ def check_inputs(
     Raises:
         UnsoundError: with all findings, if a pair is not sound and `skip_bad` is off, if none is left, or
             if `garments` or `masks` cannot be read at all.
-        UsageError: if `out` holds one of the photos.
     """
-    listing = find_pairs(source, out=out, decode=True, on_progress=on_progress)
+    listing = find_pairs(source, decode=True, on_progress=on_progress)
     labels, unusable = _read_labels(garments)
     labelled = [
         replace(pair, garment=pair.garment or labels.get(pair.still_life.name)) for pair in listing.pairs

@@ -54,6 +54,15 @@ def still_life_key_of_view(key: str, still_life_keys: Iterable[str]) -> str | No
     return max(fitting, key=len, default=None)
 
 
+def is_photo_folder(folder: Path, source: Path) -> bool:
+    """Whether a folder is one of those below a source that photos of one role are read from.
+
+    >>> is_photo_folder(Path("shoot/on-model"), Path("shoot")), is_photo_folder(Path("shoot"), Path("shoot"))
+    (True, False)
+    """
+    return folder.resolve().parent == source.resolve() and bool(FOLDER_NAME.fullmatch(folder.name))
+
+
 def _role(text: str) -> Role:
     return "still_life" if text.lower().startswith("still") else "on_model"
 

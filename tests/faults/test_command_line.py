@@ -175,9 +175,7 @@ def test_a_device_that_is_not_here(dataset, tmp_path, chromiq, device):
 @pytest.mark.parametrize(
     "words",
     [
-        "build photos --out photos",
         "build photos --masks coco.json --out . --export-masks coco",
-        "build broken --out broken/on-model",
         "correct --batch broken --out broken/on-model --skip-bad",
         "correct --batch photos --out photos",
         "correct photos/still-life1.jpg photos/on_model1.jpg --out photos/on_model1.jpg",

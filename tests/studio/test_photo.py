@@ -130,7 +130,7 @@ def test_a_live_correction_says_what_is_wrong(shoot):
     write_mask(shoot / "corrected" / "garment_masks" / "on_model1.png", np.zeros((280, 224), bool))
     answer = client.get(f"{address}/live/1")
     assert answer.status_code == 422
-    assert "black all over" in answer.json()["error"]
+    assert "shows no garment" in answer.json()["error"]
     assert client.get(f"{address}/live/1", params={"strength": 7}).status_code == 400
 
 
