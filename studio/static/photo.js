@@ -154,6 +154,7 @@ strength.addEventListener("change", () => attempt(() => decide({ strength: stren
 labs.forEach((field) => field.addEventListener("change", () => {
   const values = target();
   if (values || labs.every((each) => each.value === "")) attempt(() => setTarget(values));
+  else $("#job").textContent = "a target colour needs L*, a* and b*";
 }));
 $("#no-target").addEventListener("click", () => attempt(() => setTarget(null)));
 

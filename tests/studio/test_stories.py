@@ -143,6 +143,11 @@ def test_a_target_colour_is_picked_with_the_eyedropper(studio, shoot):
     browser, address = studio
     browser.visit(f"{address}photo/1")
     browser.until("document.querySelector('#still img')?.naturalWidth")
+    browser.click(".lab")
+    browser.type("50")
+    browser.press("Enter")
+    browser.until("document.querySelector('#job').textContent === 'a target colour needs L*, a* and b*'")
+    browser.evaluate("document.activeElement.blur()")
     browser.press("p")
     browser.click("#still")
     until(lambda: decision(shoot, "1")["target_lab"] != "")
