@@ -76,13 +76,15 @@ def _refine(command: Any) -> None:
         _refine(each)
 
 
+_LONGEST_PATH = 300
+
+
 def _existing(_context: Any, _parameter: Any, value: Any) -> Any:
     """Refuse a path that does not exist."""
     for path in value if isinstance(value, list) else [value]:
         if isinstance(path, Path) and not _exists(path):
-            raise UsageError.of(
-                Finding("path.missing", str(path), "no such file or folder", "Check the path.")
-            )
+            where = str(path)[:_LONGEST_PATH]
+            raise UsageError.of(Finding("path.missing", where, "no such file or folder", "Check the path."))
     return value
 
 
