@@ -82,7 +82,8 @@ def test_a_photo_of_nobody_gives_an_empty_mask(segmenter):
     pair = draw_pair(0, size_wh=(168, 210))
     grey = np.full_like(pair.on_model, 200)
     assert head_by_landmarks(segmenter._person_models.see(grey))  # so that there is something to refuse
-    (found,) = segmenter.segment([SegmentationTask(pair.still_life, grey, pair.garment)])
+    (label,) = segmenter.label([(pair.still_life, grey)])
+    (found,) = segmenter.segment([SegmentationTask(pair.still_life, grey, label.name)])
     assert (found.mask.any(), found.reasons) == (False, ("nobody_found",))
 
 
