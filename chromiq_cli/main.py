@@ -6,6 +6,7 @@ import codecs
 import os
 import re
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
@@ -80,7 +81,8 @@ def _repair_streams() -> None:
     codecs.register_error("chromiq", _shown_otherwise)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="chromiq")
+            with suppress(OSError):  # its descriptor was a file's and is now a pipe's
+                stream.reconfigure(errors="chromiq")
 
 
 def _shown_otherwise(error: UnicodeError) -> tuple[str, int]:
