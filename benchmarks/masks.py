@@ -138,11 +138,8 @@ def exposed(gains: tuple[float, float, float], case: Case) -> tuple[RgbImage, Bo
 
 def hues_turned(degrees: float, case: Case) -> tuple[RgbImage, BoolMask]:
     lab = srgb_to_lab(case.on_model)
-    (cosine, sine), (a, b) = (
-        (f(np.radians(degrees)) for f in (np.cos, np.sin)),
-        np.moveaxis(lab[..., 1:], -1, 0),
-    )
-    return lab_to_srgb(np.stack([lab[..., 0], cosine * a - sine * b, sine * a + cosine * b], -1)), case.truth
+    turned = (lab[..., 1] + 1j * lab[..., 2]) * np.exp(1j * np.radians(degrees))
+    return lab_to_srgb(np.stack([lab[..., 0], turned.real, turned.imag], axis=-1)), case.truth
 
 
 def with_coloured_wall(case: Case) -> tuple[RgbImage, BoolMask]:

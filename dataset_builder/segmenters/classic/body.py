@@ -109,6 +109,11 @@ class Body:
         """Pixels that a model has seen to be skin: ``(H, W)`` bool; none without it."""
         return self._seen_as(self.parts.skin if self.parts else None)
 
+    @cached_property
+    def seen_bare(self) -> BoolMask:
+        """Pixels that a model has seen to be hair or skin: ``(H, W)`` bool; none without it."""
+        return self.seen_hair | self.seen_skin
+
     def _seen_as(self, probability: FloatImage | None) -> BoolMask:
         if probability is None:
             return np.zeros(self.person.shape, bool)

@@ -51,13 +51,13 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
     expected = probability[mask].sum() / (size + probability[~mask].sum())
     low, high = TUNING.quality_usual_share[kind]
     left_out = 0.0 if kind == "lower" else opened(evidence.between_ends & ~mask, 5).sum() / size
-    bare = body.near_face | body.seen_hair | body.seen_skin
+    clothed = middle_box(body, kind) & ~(body.near_face | body.seen_bare)
     reasons = {
         "colour_disagrees": evidence.trust < TUNING.quality_least_trust,
         "touches_skin": (body.near_face & mask & (probability < 0.5)).sum() > 0.03 * size,
         "covers_body": _seen_share(mask, body, evidence.alike) > TUNING.quality_most_body_seen,
         "share_of_person": not low <= size / body.person.sum() <= high,
-        "misses_middle": _covered(middle_box(body, kind) & ~bare, mask) < TUNING.quality_least_middle,
+        "misses_middle": _covered(clothed, mask) < TUNING.quality_least_middle,
         "fragments": _parts(mask) > 2,
         "holes": _hole_share(mask) > 0.03,
         "box_overflow": kind == "upper" and _runs_out(mask, body),

@@ -364,14 +364,13 @@ def _own_holes(mask: BoolMask, body: Body) -> BoolMask:
     """What a mask wholly encloses: a print, a button or a pocket; but neither a hand nor the background."""
     count, labels = cv2.connectedComponents((~mask).astype(np.uint8), connectivity=4)
     size = np.bincount(labels.ravel(), minlength=count)
-    bare = body.seen_hair | body.seen_skin
-    cloth = np.bincount(labels[body.person & ~body.near_face & ~bare], minlength=count)
+    cloth = np.bincount(labels[body.person & ~body.near_face & ~body.seen_bare], minlength=count)
     outside = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1], labels[mask]]))
     own = ((cloth > TUNING.own_hole_share * size) | (size < TUNING.small_hole_px)) & (
         size < TUNING.largest_hole * mask.sum()
     )
     own[outside] = False
-    return own[labels] & body.person & ~bare
+    return own[labels] & body.person & ~body.seen_bare
 
 
 def _at_work_size(photo: RgbImage) -> RgbImage:
