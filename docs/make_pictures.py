@@ -11,6 +11,8 @@ from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.degrade import degrade
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
+from chromiq.dataset_builder.segmenters.classic.explain import explanation_picture, found_and_doubted
+from chromiq.dataset_builder.segmenters.classic.segmenter import Look
 from chromiq.photos.images import read_photo, write_mask, write_photo
 from chromiq.sample_catalogue.catalogue import draw_pair, write_catalogue
 
@@ -45,10 +47,17 @@ def contact_sheet(folder: Path) -> np.ndarray:
     return read_photo(folder / "dataset" / "contact_sheet.jpg").rgb
 
 
+def explain_mask(_: Path) -> np.ndarray:
+    """The evidence for a mask, as `chromiq explain-mask` draws it."""
+    pair = draw_pair(SHOWN[0], seed=5, size_wh=(448, 560))
+    look = Look(pair.still_life, pair.on_model)
+    return explanation_picture(look, found_and_doubted(look, ""))
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
-        for picture, drawn in (("before_after", before_after), ("contact_sheet", contact_sheet)):
+        for drawn in (before_after, contact_sheet, explain_mask):
             rgb = drawn(Path(name))
             height_px = round(rgb.shape[0] * WIDTH_PX / rgb.shape[1])
             shown = cv2.resize(rgb, (WIDTH_PX, height_px), interpolation=cv2.INTER_AREA)
-            write_photo(PICTURES / f"{picture}.jpg", shown, quality=85)
+            write_photo(PICTURES / f"{drawn.__name__}.jpg", shown, quality=85)
