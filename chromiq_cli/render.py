@@ -68,9 +68,10 @@ def render(
     """
     from chromiq.dataset_layout import DatasetLayout
     from chromiq.files import refuse_inputs, write_text
+    from chromiq.toolkit_configs.render.settings import PROJECT_FILE
 
     if out:
-        refuse_inputs([out], [template, project])
+        refuse_inputs([out], [template, project or Path(PROJECT_FILE), from_config])
         refuse_inputs([out, out.parent], DatasetLayout(dataset).parts)
     if from_config:
         given = {

@@ -89,8 +89,8 @@ def adapt_config(
     raise_findings(substituted(placed), "paths that AI-Toolkit would change")
 
     raw = read_text(config, newline="")
-    newline = "\r\n" if "\r\n" in raw else "\n"
-    before = raw.replace("\r\n", "\n")
+    newline = max(("\r\n", "\n", "\r"), key=raw.count)
+    before = raw.replace("\r\n", "\n").replace("\r", "\n")
     from_json = is_json_file(config)
     document = _unshared(load_json(before) if from_json else load_yaml(before, ConfigLoader))
     process = document["config"]["process"][0]

@@ -133,10 +133,18 @@ def test_a_rendered_config_takes_another_dataset(mine, dataset, name):
     assert changed_keys(dataset) <= {"width", "ctrl_img_2"}
 
 
-def test_windows_line_ends_are_kept(mine, dataset):
+@pytest.mark.parametrize("newline", ["\r\n", "\r"])
+def test_line_ends_are_kept(mine, dataset, newline):
     expected = adapt_config(mine, dataset)
-    mine.write_bytes(MINE.replace("\n", "\r\n").encode())
-    assert adapt_config(mine, dataset).text == expected.text.replace("\n", "\r\n")
+    mine.write_bytes(MINE.replace("\n", newline).encode())
+    adapted = adapt_config(mine, dataset)
+    assert (adapted.text, adapted.findings) == (expected.text.replace("\n", newline), ())
+
+
+def test_a_config_is_not_overwritten_by_what_is_made_of_it(mine, dataset, chromiq):
+    result = chromiq("render", "--from", mine, "--dataset", dataset, "--out", mine)
+    assert (result.code, mine.read_text()) == (2, MINE)
+    assert f"{mine}: the results would overwrite {mine}" in result.err
 
 
 def test_what_cannot_be_changed_in_place_is_rewritten_with_a_warning(mine, dataset):
