@@ -10,12 +10,10 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import get_args
 
 from chromiq.correction.garment_work import PhotoResult, correct_garment
 from chromiq.correction.results import BatchRun, read_run, works_of, write_summaries
-from chromiq.dataset_builder.segmenters.choose import make_segmenter
-from chromiq.dataset_builder.segmenters.classic.body import Kind
+from chromiq.dataset_builder.segmenters.choose import make_segmenter, recorded_segmenter
 from chromiq.errors import ChromiqError, LockedError
 from chromiq.runtime.workers import WorkerEndedError, map_in_processes, prepare_worker
 from chromiq.studio.workplace import Workplace
@@ -120,8 +118,7 @@ class Jobs:
         with self._workplace.writing(run.folder):
             works = works_of(run, batch, [key for key, redo in batch.items() if redo])
         # Asked only where the batch found no garment; all other masks are on disk.
-        name, _, recorded = run.segmenter.partition(":")
-        part = next((kind for kind in get_args(Kind) if kind == recorded), None)
+        name, part = recorded_segmenter(run.segmenter)
         segmenter = make_segmenter("mediapipe" if name == "mediapipe" else "classic", part=part)
         finished = map_in_processes(
             partial(correct_garment, segmenter=segmenter), works, 1, ahead=1, start=partial(prepare_worker, 2)

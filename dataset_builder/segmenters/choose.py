@@ -8,7 +8,7 @@ from typing import Literal
 
 from chromiq.dataset_builder.inputs.labels import PUBLISHED_VOCABULARY
 from chromiq.dataset_builder.segmenters import Segmenter
-from chromiq.dataset_builder.segmenters.classic.body import Kind
+from chromiq.dataset_builder.segmenters.classic.body import KINDS, Kind
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.dataset_builder.segmenters.network.hub import (
     HubModel,
@@ -23,7 +23,9 @@ from chromiq.dataset_builder.segmenters.network.hub_models import GROUNDING_DINO
 from chromiq.dataset_builder.segmenters.network.sam3 import SAM_3, TEXT_TOKENS
 from chromiq.dataset_builder.segmenters.small.person import PersonModels
 from chromiq.dataset_builder.segmenters.small.weights import (
+    MULTICLASS,
     fetch_small_weights,
+    multiclass_available,
     small_weights,
     small_weights_available,
 )
@@ -110,6 +112,21 @@ def label_faults(
         limit = int(load_processor(AutoConfig, model).max_text_len)
         faults = {label: phrase_fault(tokenizer, limit, label) for label in labels}
     return {label: fault for label, fault in faults.items() if fault}
+
+
+def optional_weights(name: SegmenterName) -> tuple[str, ...]:
+    """Which weights a segmenter uses because they are here: it finds other masks without them."""
+    return (MULTICLASS.name,) if name == "mediapipe" and multiclass_available() else ()
+
+
+def recorded_segmenter(recorded: str) -> tuple[str, Kind | None]:
+    """The segmenter that a name was recorded of, and the part of the body it was given.
+
+    >>> recorded_segmenter("mediapipe-two-models:upper"), recorded_segmenter("grounded-sam2")
+    (('mediapipe', 'upper'), ('grounded-sam2', None))
+    """
+    name, _, part = recorded.partition(":")
+    return name.removesuffix("-two-models"), next((kind for kind in KINDS if kind == part), None)
 
 
 def pairs_at_once(name: SegmenterName) -> int:

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.report import STATES
 from chromiq.correction.results import BatchRun, Result
+from chromiq.dataset_builder.segmenters.choose import recorded_segmenter
 from chromiq.studio.batches import version_of
 from chromiq.studio.pages import batch_of, folder_of, fragment, page, parts_of, shell_command
 
@@ -78,7 +79,7 @@ def batch_command(run: BatchRun, *more: str) -> str:
         words += ["--pattern", run.pattern.still_life, run.pattern.on_model]
     if run.masks:
         words += ["--masks", str(run.masks)]
-    segmenter, _, part = run.segmenter.partition(":")
+    segmenter, part = recorded_segmenter(run.segmenter)
     words += ["--segmenter", segmenter, *(["--part", part] if part else [])]
     usual, options = CorrectionOptions(), run.options
     if options.strength != usual.strength:

@@ -128,6 +128,25 @@ def test_a_photo_that_is_converted_is_named_by_the_batch_and_its_rerun(catalogue
     assert "so the result is sRGB" in (catalogue / "out" / "report.html").read_text()
 
 
+def test_weights_that_were_fetched_since_find_masks_again_but_leave_given_ones(batch, catalogue):
+    class Weights(ClassicSegmenter):
+        def __init__(self, name):
+            super().__init__()
+            self.name = name
+
+    def sources():
+        return {key: garment_work.read_record(catalogue / "out", key)["mask"] for key in ("1", "2")}
+
+    (catalogue / "out").mkdir()
+    decide(catalogue / "out", k1={"mask": str(catalogue / "masks" / "on_model1.png")})
+    batch(segmenter=Weights("mediapipe-two-models"), masks=None)
+    before = sources()
+    batch(segmenter=Weights("mediapipe"), masks=None)
+    after = sources()
+    assert (before["1"], after["1"]) == (None, None)
+    assert [each["2"]["source"] for each in (before, after)] == ["mediapipe-two-models", "mediapipe"]
+
+
 def test_what_somebody_changed_by_hand_is_kept_until_redone(batch, catalogue):
     out = catalogue / "out" / "on_model1.png"
     first = batch()

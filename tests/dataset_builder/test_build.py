@@ -16,6 +16,7 @@ from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.selection import garment_of
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.pair_record import remove_recorded
+from chromiq.dataset_builder.segmenters.small.weights import MULTICLASS
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo, write_photo
 from chromiq.records import GarmentLabel, GarmentMask
@@ -87,6 +88,29 @@ def test_only_what_was_spoilt_is_made_again(catalogue, masks, built, tmp_path):
     assert digests(folder) == digests(built)
     touched = {path.stem for path, time in before.items() if path.stat().st_mtime_ns != time}
     assert touched == {"pair1", "pair1-v2"}
+
+
+def test_masks_are_found_again_once_more_weights_are_there(
+    catalogue, masks, tmp_path, monkeypatch, all_small_weights
+):
+    files = all_small_weights()
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    monkeypatch.setenv("CHROMIQ_WEIGHTS", str(weights))
+    options, garments = replace(OPTIONS, segmenter="mediapipe", variants=1), masks.parent / "garments.json"
+
+    def resumed():
+        found = build(catalogue, tmp_path / "found", options, garments=garments, keep_doubtful=True)
+        given = build(catalogue, tmp_path / "given", options, garments=garments, masks=masks)
+        return found.resumed, given.resumed
+
+    third = files.pop(MULTICLASS.name)
+    for name, file in files.items():
+        (weights / name).symlink_to(file)
+    assert resumed() == (0, 0)
+    (weights / MULTICLASS.name).symlink_to(third)
+    assert resumed() == (0, 5)
+    assert resumed() == (5, 5)
 
 
 def test_other_options_are_refused_in_the_same_folder(catalogue, masks, built):

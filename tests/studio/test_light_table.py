@@ -32,7 +32,7 @@ def test_the_command_names_all_that_decides_the_results(made_shoot):
     run = read_run(made_shoot / "corrected")
     assert shlex.split(batch_command(run))[-2:] == ["--segmenter", "classic"]
     options = replace(run.options, exports=("cube", "layers"), alike=False)
-    words = shlex.split(batch_command(replace(run, segmenter="mediapipe:upper", options=options)))
+    words = shlex.split(batch_command(replace(run, segmenter="mediapipe-two-models:upper", options=options)))
     assert words[6:] == [
         *("--segmenter", "mediapipe", "--part", "upper", "--each-alone"),
         *("--export", "cube", "--export", "layers"),

@@ -67,7 +67,7 @@ class ClassicSegmenter:
     """
 
     def __init__(self, person_models: PersonModels | None = None, part: Kind | None = None) -> None:
-        self.name = ("mediapipe" if person_models else "classic") + (f":{part}" if part else "")
+        self.name = (person_models.name if person_models else "classic") + (f":{part}" if part else "")
         self._person_models = person_models
         self._part = part
         self._last: Look | None = None

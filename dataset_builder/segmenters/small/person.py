@@ -24,7 +24,6 @@ from chromiq.records import FloatImage, RgbImage
 SELFIE_SEGMENTATION = "selfie_segmentation.tflite"
 POSE_LANDMARK = "pose_landmark_full.tflite"
 SELFIE_MULTICLASS = "selfie_multiclass_256x256.tflite"
-
 _INPUT_PX = 256
 _LANDMARKS = 39
 _PERSON_FROM = 0.5
@@ -97,6 +96,11 @@ class PersonModels:
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         self._files = dict(files)
+
+    @property
+    def name(self) -> str:
+        """What their masks are recorded under; those without `SELFIE_MULTICLASS` are found again with it."""
+        return "mediapipe" if SELFIE_MULTICLASS in self._files else "mediapipe-two-models"
 
     @cached_property
     def _outline(self) -> _Network:

@@ -2,12 +2,14 @@
 
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from places import REAL2
 
 from chromiq.dataset_builder.segmenters import SegmentationTask
+from chromiq.dataset_builder.segmenters.choose import recorded_segmenter
 from chromiq.dataset_builder.segmenters.classic.body import find_body
 from chromiq.dataset_builder.segmenters.classic.body import hair as find_hair
 from chromiq.dataset_builder.segmenters.classic.head import head_by_landmarks
@@ -18,6 +20,7 @@ from chromiq.dataset_builder.segmenters.small.person import (
     HIPS,
     MOUTH,
     NOSE,
+    SELFIE_MULTICLASS,
     SHOULDERS,
     PersonModels,
     SeenParts,
@@ -38,6 +41,13 @@ def seen(rows):
     for indices, row in rows.items():
         landmarks[list(indices), 1] = row
     return SeenPerson(np.ones((320, 240), np.float32), landmarks, np.ones(33, np.float32), 1.0)
+
+
+def test_the_recorded_name_says_whether_the_third_model_was_there():
+    two = ClassicSegmenter(PersonModels({}), "upper").name
+    all_three = ClassicSegmenter(PersonModels({SELFIE_MULTICLASS: Path("unread")}), "upper").name
+    assert two != all_three
+    assert recorded_segmenter(two) == recorded_segmenter(all_three) == ("mediapipe", "upper")
 
 
 def test_a_head_is_as_high_as_suits_body_and_face():
