@@ -6,47 +6,27 @@ still-life (white balance, exposure, direction, falloff), as in a real studio.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.random import Generator, default_rng
 
 from chromiq.colour import lab_to_srgb
 from chromiq.files import write_json
 from chromiq.photos.images import write_mask, write_photo
 from chromiq.progress import Update, silent
 from chromiq.records import BoolMask, PhotoPair, RgbImage
-from chromiq.sample_catalogue.canvas import Canvas
+from chromiq.sample_catalogue import people
+from chromiq.sample_catalogue.canvas import Canvas, Light, Part
+from chromiq.sample_catalogue.fabrics import Fabric, Pattern, Rgb, Weave
 from chromiq.sample_catalogue.garments import Clothes, bottom, top
-from chromiq.sample_catalogue.people import (
-    ArmPose,
-    Figure,
-    Model,
-    Person,
-    arm_part,
-    body_parts,
-    face_parts,
-    hair_before,
-    hair_behind,
-    hand_parts,
-    neck_part,
-    shoe_parts,
-)
-from chromiq.sample_catalogue.shapes import Fabric, Frame, Light, Part, Pattern, Rgb, ellipse
+from chromiq.sample_catalogue.outlines import ellipse
+from chromiq.sample_catalogue.people import ArmPose, Figure, Model
 
 BOTTOMS = frozenset({"trousers", "jeans", "shorts", "skirt"})
-
-FAIR, LIGHT, OLIVE = (238, 200, 180), (226, 180, 154), (198, 148, 114)
-BROWN, DARK = (142, 94, 66), (88, 56, 42)
-BLACK_HAIR, BROWN_HAIR, BLOND, RED_HAIR = (28, 24, 24), (84, 56, 40), (206, 170, 112), (146, 74, 40)
-
-STUDIOS: tuple[Rgb, ...] = (
-    (250, 250, 250),
-    (246, 245, 242),
-    (238, 239, 241),
-    (226, 227, 229),
-    (244, 240, 234),
-)
+STUDIOS = ((250, 250, 250), (246, 245, 242), (238, 239, 241), (226, 227, 229), (244, 240, 234))
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +66,7 @@ def draw_pair(index: int, *, seed: int = 0, size_wh: tuple[int, int] = (896, 112
     ('4', 'dress', (100, 80, 3), 'bool')
     """
     key = (seed, index)
-    rng = np.random.default_rng(key)
+    rng = default_rng(key)
     look = look_of(index, seed)
     figure = _figure(look, rng)
     still_life, still_life_mask = _draw_still_life(look, figure, key, size_wh, rng)
@@ -127,13 +107,14 @@ def write_catalogue(
     return written
 
 
-def _figure(look: Look, rng: np.random.Generator) -> Figure:
-    woman = look.model.woman
+def _figure(look: Look, rng: Generator) -> Figure:
+    joint_x, waist_x, hip_x = (0.66, 0.50, 0.68) if look.model.woman else (0.80, 0.66, 0.69)
     return Figure(
-        joint_x=0.66 if woman else 0.80,
-        waist_x=0.50 if woman else 0.66,
-        hip_x=0.68 if woman else 0.69,
-        arms=look.arms,
+        look.model,
+        look.arms,
+        joint_x,
+        waist_x,
+        hip_x,
         sway=float(rng.uniform(-0.10, 0.10)),
         turn=float(rng.uniform(-0.14, 0.14)),
         tilt=float(rng.uniform(-0.05, 0.05)),
@@ -142,28 +123,27 @@ def _figure(look: Look, rng: np.random.Generator) -> Figure:
 
 
 def _draw_still_life(
-    look: Look, figure: Figure, key: tuple[int, int], size_wh: tuple[int, int], rng: np.random.Generator
+    look: Look, figure: Figure, key: tuple[int, int], size_wh: tuple[int, int], rng: Generator
 ) -> tuple[RgbImage, BoolMask]:
     laid_flat = replace(figure, arms=("flat", "flat"), sway=0.0, turn=0.0, tilt=0.0, stride=0.02)
-    clothes = _sewn(look, laid_flat, key)
-    parts = [*clothes.inside, *clothes.sleeves[0], *clothes.sleeves[1], *clothes.body]
+    parts = [replace(part, is_garment=True) for part in _sewn(look, laid_flat, key).parts]
     outline = np.vstack([part.outline for part in parts])
     low, high = outline.min(0), outline.max(0)
-    scale = min(size_wh[0] * 0.72 / (high[0] - low[0]), size_wh[1] * 0.74 / (high[1] - low[1]))
-    x, y = np.array(size_wh) / 2 - (low + high) / 2 * scale
+    scale = (np.array(size_wh) * (0.72, 0.74) / (high - low)).min()
+    origin = np.array(size_wh) / 2 - (low + high) / 2 * scale
     light = Light(toward=(-0.35, -0.55, 1.0), ambient=0.5)
     studio = STUDIOS[rng.integers(len(STUDIOS))]
-    canvas = Canvas(Frame(size_wh, (x, y), scale), light, studio, relief=1.1, shadow_on_background=True)
-    return _painted(canvas, [replace(part, is_garment=True) for part in parts], (*key, 1))
+    canvas = Canvas(size_wh, origin, scale, light, studio, relief=1.1, shadow_on_background=True)
+    return _painted(canvas, parts, (*key, 1))
 
 
 def _draw_on_model(
-    look: Look, figure: Figure, key: tuple[int, int], size_wh: tuple[int, int], rng: np.random.Generator
+    look: Look, figure: Figure, key: tuple[int, int], size_wh: tuple[int, int], rng: Generator
 ) -> tuple[RgbImage, BoolMask]:
-    view = "lower" if look.kind in BOTTOMS else ("full" if look.kind == "dress" else "half")
-    top_y, bottom_y = {"half": (-0.45, 4.75), "full": (-0.5, 8.3), "lower": (1.9, 8.25)}[view]
+    top_y, bottom_y = (
+        (1.9, 8.25) if look.kind in BOTTOMS else (-0.5, 8.3) if look.kind == "dress" else (-0.45, 4.75)
+    )
     scale = size_wh[1] / (bottom_y - top_y)
-    frame = Frame(size_wh, (size_wh[0] / 2, -top_y * scale), scale)
     warmth, exposure = rng.uniform(-0.03, 0.03), rng.uniform(0.86, 0.98)
     light = Light(
         toward=(0.7 if rng.random() < 0.5 else -0.7, -0.4, 0.8),
@@ -172,77 +152,71 @@ def _draw_on_model(
         falloff=(rng.uniform(-0.08, 0.08), rng.uniform(-0.1, 0.0)),
     )
     studio = STUDIOS[rng.integers(len(STUDIOS))]
-    canvas = Canvas(frame, light, studio, relief=2.0, shadow_on_background=False)
+    origin = np.array([size_wh[0] / 2, -top_y * scale])
+    canvas = Canvas(size_wh, origin, scale, light, studio, relief=2.0, shadow_on_background=False)
     for side in (-1, 1):
         canvas.soft_shadow(figure.pose(ellipse(0.38 * side, 7.88, 0.40, 0.07)), 0.35, 0.06)
-    person = Person(figure, look.model)
-    parts = [figure.posed(part) for part in _layers(look, person, key)]
-    return _painted(canvas, parts, (*key, 2))
+    return _painted(canvas, [part.moved(figure.pose) for part in _layers(look, figure, key)], (*key, 2))
 
 
 def _painted(canvas: Canvas, parts: list[Part], key: tuple[int, ...]) -> tuple[RgbImage, BoolMask]:
     # A generator for each part: no other part and no size of picture changes how it falls.
     for number, part in enumerate(parts):
-        canvas.paint(part, np.random.default_rng((*key, number)))
-    return canvas.finish(np.random.default_rng((*key, len(parts))))
+        canvas.paint(part, default_rng((*key, number)))
+    return canvas.finish(default_rng((*key, len(parts))))
 
 
 def _sewn(look: Look, figure: Figure, key: tuple[int, int]) -> Clothes:
-    rng = np.random.default_rng((*key, 3))
+    rng = default_rng((*key, 3))
     if look.kind in BOTTOMS:
         return bottom(look.kind, figure, look.fabric, rng)
-    return top(look.kind, figure, look.fabric, rng, look.second)
+    return top(look.kind, figure, look.fabric, rng, trim=look.second)
 
 
-def _layers(look: Look, person: Person, key: tuple[int, int]) -> list[Part]:
+def _layers(look: Look, figure: Figure, key: tuple[int, int]) -> list[Part]:
     """Body and clothes from back to front; the parts of the garment say that they are its."""
-    figure = person.figure
     garment = _sewn(look, figure, key)
-    rng = np.random.default_rng((*key, 4))
-    lower, upper, inner = Clothes([]), garment, None
+    rng = default_rng((*key, 4))
+    tops, trousers = [garment], Clothes([])
     if look.kind in BOTTOMS:
         kind = "jumper" if look.other.weave == "knit" else "T-shirt"
-        lower, upper = garment, top(kind, figure, look.other, rng, tucked=True)
+        tops = [top(kind, figure, look.other, rng, tucked=True)]
     elif look.kind != "dress":
-        lower = bottom("trousers", figure, look.other, rng)
+        trousers = bottom("trousers", figure, look.other, rng)
     if look.inner is not None:
-        inner = top("shirt" if look.kind == "gilet" else "vest", figure, look.inner, rng, tucked=True)
-    worn = [clothes for clothes in (inner, upper) if clothes is not None]
-    outer = upper if upper.sleeve_end else worn[0]  # whose sleeves are seen
-    layers: list[Part] = []
+        inner = "shirt" if look.kind == "gilet" else "vest"
+        tops.insert(0, top(inner, figure, look.inner, rng, tucked=True))
+    sides = (-1, 1)
 
-    def add(parts: list[Part], owner: Clothes | None = None) -> None:
-        layers.extend(replace(part, is_garment=owner is garment) for part in parts)
+    def hands(*poses: ArmPose) -> list[Part]:
+        held = [side for side in sides if figure.arms[side > 0] in poses]
+        return [part for side in held for part in people.hand_parts(figure, side)]
 
-    def add_hands(*poses: str) -> None:
-        for index, side in enumerate((-1, 1)):
-            if figure.arms[index] in poses:
-                add(hand_parts(person, side))
-
-    add(hair_behind(person))
-    for clothes in worn:
-        add(clothes.inside, clothes)
-    add(body_parts(person))
-    add(shoe_parts(person, Fabric(look.shoes, weave="smooth", shine=0.05)))
-    add_hands("pocket")
-    if lower is not garment:
-        add(lower.body)
-    add([neck_part(person), arm_part(person, -1), arm_part(person, 1)])
-    add_hands("hang")
-    for clothes in worn:
-        add([*clothes.sleeves[0], *clothes.sleeves[1], *clothes.body], clothes)
-    if lower is garment:
-        add(lower.body, lower)
-    for index, side in enumerate((-1, 1)):
-        if figure.arms[index] == "front":
-            if outer.sleeve_end == 1:
-                add(outer.forearms[index], outer)
-            else:
-                add([arm_part(person, side, forearm_only=True)])
-    add_hands("front", "hip")
-    add(face_parts(person))
-    add(hair_before(person))
-    return layers
+    sleeved = {side: part for clothes in tops for side, part in clothes.forearms.items()}
+    forearms = [
+        sleeved.get(side) or people.arm_part(figure, side, forearm_only=True)
+        for side in sides
+        if figure.arms[side > 0] == "front"
+    ]
+    layers = [
+        *people.hair_behind(look.model),
+        *[part for clothes in tops for part in clothes.lining],
+        *people.body_parts(figure),
+        *people.shoe_parts(figure, Fabric(look.shoes, weave="smooth", shine=0.05)),
+        *hands("pocket"),
+        *trousers.outside,
+        people.neck_part(figure),
+        *[people.arm_part(figure, side) for side in sides],
+        *hands("hang"),
+        *[part for clothes in tops for part in clothes.outside],
+        *(garment.outside if look.kind in BOTTOMS else []),
+        *forearms,
+        *hands("front", "hip"),
+        *people.face_parts(look.model),
+        *people.hair_before(look.model),
+    ]
+    own = set(garment.parts)
+    return [replace(part, is_garment=part in own) for part in layers]
 
 
 @dataclass(frozen=True)
@@ -276,6 +250,9 @@ class Look:
         return "two-tone" if self.second else self.fabric.pattern
 
 
+FAIR, LIGHT, OLIVE = (238, 200, 180), (226, 180, 154), (198, 148, 114)
+BROWN, DARK = (142, 94, 66), (88, 56, 42)
+BLACK_HAIR, BROWN_HAIR, BLOND, RED_HAIR = (28, 24, 24), (84, 56, 40), (206, 170, 112), (146, 74, 40)
 MEN = (
     Model(LIGHT, BROWN_HAIR, "short", woman=False),
     Model(DARK, BLACK_HAIR, "buzz", woman=False),
@@ -295,65 +272,37 @@ WOMEN = (
 )
 
 
+def _cloth(weave: Weave) -> Callable[[int, int, int], Fabric]:
+    return lambda r, g, b: Fabric((r, g, b), weave)
+
+
+_plain, _twill, _denim = _cloth("plain"), _cloth("twill"), _cloth("denim")
+_knit, _melange = _cloth("knit"), _cloth("melange")
+_WHITE, _OFF_WHITE = _plain(238, 237, 233), _knit(240, 234, 224)
 _BRETON = Fabric((240, 238, 230), pattern="stripes", accents=((34, 44, 84),))
-_FLOWERS = Fabric(
-    (28, 78, 84), pattern="flowers", accents=((232, 120, 104), (244, 206, 130), (250, 240, 226)), pitch=0.26
-)
+_PETALS = ((232, 120, 104), (244, 206, 130), (250, 240, 226))
+_FLOWERS = Fabric((28, 78, 84), pattern="flowers", accents=_PETALS, pitch=0.26)
 _CHECK = Fabric((232, 228, 218), pattern="check", accents=((176, 50, 44), (40, 48, 80)), pitch=0.34)
 _SUNSET = Fabric((92, 44, 52), pattern="print", accents=((250, 190, 90), (70, 84, 120), (236, 220, 200)))
-_WHITE, _OFF_WHITE = Fabric((238, 237, 233)), Fabric((240, 234, 224), "knit")
+_BEIGE, _CHARCOAL, _CRIMSON = _twill(190, 166, 130), _twill(38, 38, 42), _melange(150, 60, 84)
+_ORANGE, _OLIVE_GREEN = _knit(206, 132, 58), _melange(98, 108, 66)
 
 # Pairs 3, 5, 8 and 14 wear trousers that are near in colour to the top.
 LOOKS: tuple[Look, ...] = (
-    Look("shirt", Fabric((112, 160, 206)), Fabric((40, 44, 58), "twill"), MEN[0], ("pocket", "hang")),
-    Look("T-shirt", _BRETON, Fabric((92, 118, 158), "denim"), WOMEN[0], ("hang", "hip")),
-    Look(
-        "trousers",
-        Fabric((190, 166, 130), "twill"),
-        Fabric((204, 184, 152), "knit"),
-        MEN[2],
-        ("hang", "pocket"),
-        shoes=(92, 60, 40),
-    ),
+    Look("shirt", _plain(112, 160, 206), _twill(40, 44, 58), MEN[0], ("pocket", "hang")),
+    Look("T-shirt", _BRETON, _denim(92, 118, 158), WOMEN[0], ("hang", "hip")),
+    Look("trousers", _BEIGE, _knit(204, 184, 152), MEN[2], ("hang", "pocket"), shoes=(92, 60, 40)),
     Look("dress", _FLOWERS, _WHITE, WOMEN[1], ("hang", "hip"), shoes=(180, 130, 96)),
-    Look(
-        "jacket",
-        Fabric((38, 38, 42), "twill"),
-        Fabric((46, 46, 52), "twill"),
-        MEN[3],
-        ("pocket", "hang"),
-        inner=Fabric((214, 214, 210)),
-    ),
-    Look("skirt", Fabric((168, 62, 46), "twill"), _OFF_WHITE, WOMEN[2], ("hang", "hang"), shoes=(40, 32, 30)),
-    Look("shirt", Fabric((244, 243, 239)), Fabric((120, 126, 110), "twill"), WOMEN[3], ("front", "hang")),
-    Look(
-        "jumper",
-        Fabric((206, 132, 58), "knit"),
-        Fabric((178, 118, 62), "twill"),
-        MEN[1],
-        ("hang", "pocket"),
-        second=Fabric((60, 42, 36), "knit"),
-    ),
-    Look(
-        "gilet",
-        Fabric((98, 108, 66), "melange"),
-        Fabric((52, 56, 66), "twill"),
-        MEN[4],
-        ("pocket", "hang"),
-        inner=Fabric((232, 230, 224)),
-    ),
-    Look("jeans", Fabric((70, 98, 142), "denim"), _WHITE, WOMEN[4], ("hang", "pocket")),
-    Look(
-        "jacket",
-        Fabric((150, 60, 84), "melange"),
-        Fabric((206, 198, 186), "twill"),
-        WOMEN[5],
-        ("hang", "front"),
-        inner=Fabric((244, 240, 234)),
-    ),
-    Look("shirt", _CHECK, Fabric((48, 52, 66), "denim"), MEN[5], ("front", "pocket")),
-    Look("shorts", Fabric((150, 160, 128), "twill"), _WHITE, MEN[2], ("hang", "hang")),
-    Look("T-shirt", _SUNSET, Fabric((84, 46, 46), "twill"), WOMEN[6], ("hip", "hang")),
+    Look("jacket", _CHARCOAL, _twill(46, 46, 52), MEN[3], ("pocket", "hang"), inner=_plain(214, 214, 210)),
+    Look("skirt", _twill(168, 62, 46), _OFF_WHITE, WOMEN[2], ("hang", "hang"), shoes=(40, 32, 30)),
+    Look("shirt", _plain(244, 243, 239), _twill(120, 126, 110), WOMEN[3], ("front", "hang")),
+    Look("jumper", _ORANGE, _twill(178, 118, 62), MEN[1], ("hang", "pocket"), second=_knit(60, 42, 36)),
+    Look("gilet", _OLIVE_GREEN, _twill(52, 56, 66), MEN[4], ("pocket", "hang"), inner=_plain(232, 230, 224)),
+    Look("jeans", _denim(70, 98, 142), _WHITE, WOMEN[4], ("hang", "pocket")),
+    Look("jacket", _CRIMSON, _twill(206, 198, 186), WOMEN[5], ("hang", "front"), inner=_plain(244, 240, 234)),
+    Look("shirt", _CHECK, _denim(48, 52, 66), MEN[5], ("front", "pocket")),
+    Look("shorts", _twill(150, 160, 128), _WHITE, MEN[2], ("hang", "hang")),
+    Look("T-shirt", _SUNSET, _twill(84, 46, 46), WOMEN[6], ("hip", "hang")),
 )
 
 
@@ -361,7 +310,7 @@ def look_of(index: int, seed: int) -> Look:
     """The look of pair `index`: a listed one, and beyond the list a variation drawn from the seed."""
     if index < len(LOOKS):
         return LOOKS[index]
-    rng = np.random.default_rng([seed, index, 3])
+    rng = default_rng([seed, index, 3])
     base = LOOKS[rng.integers(len(LOOKS))]
     wearers = WOMEN if base.kind in {"dress", "skirt"} else (*MEN, *WOMEN)
     poses: tuple[ArmPose, ...] = (
@@ -388,7 +337,7 @@ def look_of(index: int, seed: int) -> Look:
     )
 
 
-def _random_colour(rng: np.random.Generator) -> Rgb:
+def _random_colour(rng: Generator) -> Rgb:
     """A colour that cloth has: greys, near-blacks and near-whites are as common as strong colours."""
     lightness, chroma, hue = rng.uniform(12, 95), 50 * rng.random() ** 1.5, rng.uniform(0, 2 * np.pi)
     lab = np.array([lightness, chroma * np.cos(hue), chroma * np.sin(hue)])
