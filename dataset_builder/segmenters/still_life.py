@@ -61,7 +61,8 @@ def background_distance(lab: FloatImage, *, curved: bool = False) -> tuple[Float
         ``(H, W)`` float32 Euclidean Lab distance, and the distance beyond which a pixel is no background.
     """
     border = _border(lab)
-    near_colour = _wall(lab, border)
+    near_colour = border.copy()
+    near_colour[border] = _near_commonest(lab[border])
     distance = _length(apart_from_surface(lab, near_colour, degree=1))
     threshold = float(np.clip(3 * np.percentile(distance[near_colour], 90), 1.2, 10))
     for _ in range(2 if curved else 0):
@@ -92,32 +93,31 @@ def without_cast(photo: RgbImage) -> RgbImage:
         The same with each channel of linear light scaled (von Kries); unchanged if the wall is grey already,
         dark, or of a colour that light hardly has.
     """
-    lab = srgb_to_lab(photo)
-    wall = _wall(lab, _border(lab))
+    border = _border(photo)
+    lab = srgb_to_lab(photo[border][None])[0]
+    wall = _near_commonest(lab)
     lightness, a, b = np.median(lab[wall], axis=0)
     if lightness < _LIGHT_WALL or not _LEAST_CAST < np.hypot(a, b) < _MOST_CAST:
         return photo
     linear = bytes_to_linear(photo)
-    light = linear[wall].mean(axis=0)
+    light = linear[border][wall].mean(axis=0)
     neutral = np.clip(linear * (light.mean() / light), 0, 1)
     return (linear_to_srgb(neutral) * 255).round().astype(np.uint8)
 
 
-def _border(lab: FloatImage) -> BoolMask:
-    band = max(2, round(0.02 * min(lab.shape[:2])))
-    border = np.ones(lab.shape[:2], bool)
+def _border(photo: FloatImage | RgbImage) -> BoolMask:
+    band = max(2, round(0.02 * min(photo.shape[:2])))
+    border = np.ones(photo.shape[:2], bool)
     border[band:-band, band:-band] = False
     return border
 
 
-def _wall(lab: FloatImage, border: BoolMask) -> BoolMask:
-    """Where the background is seen along the border.
+def _near_commonest(lab: FloatImage) -> BoolMask:
+    """Which of a border's Lab colours ``(P, 3)`` are the background's: those near the commonest.
 
-    Cloth or a body may touch any border: the commonest colour among the border's is the background's.
+    Cloth or a body may touch any border.
     """
-    wall = border.copy()
-    wall[border] = np.linalg.norm(lab[border] - _commonest(lab[border]), axis=1) < _SAME_WALL_LAB
-    return wall
+    return np.asarray(np.linalg.norm(lab - _commonest(lab), axis=1) < _SAME_WALL_LAB)
 
 
 def apart_from_surface(lab: FloatImage, sample: BoolMask, degree: int) -> FloatImage:

@@ -5,28 +5,23 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from chromiq.colour import srgb_to_lab
-from chromiq.records import BoolMask, FloatImage, RgbImage
+from chromiq.records import FloatImage
 
 _CHROMA_BINS = 24
 _CHROMA_RANGE = 96.0
 _LIGHTNESS_WEIGHT = 0.25
 
 
-def colour_agreement(
-    still_life: RgbImage, still_life_mask: BoolMask, on_model: RgbImage, mask: BoolMask
-) -> float:
-    """How alike the colours of two regions are: 0 nothing in common, 1 the same.
+def colour_agreement(one_lab: FloatImage, other_lab: FloatImage) -> float:
+    """How alike two samples ``(P, 3)`` and ``(Q, 3)`` of Lab colours are: 0 nothing in common, 1 the same.
 
     The Bhattacharyya coefficient of the two chroma (a*, b*) histograms, tempered by that of lightness,
     which counts less because the light on a model is another.
     """
-    if not mask.any() or not still_life_mask.any():
+    if not len(one_lab) or not len(other_lab):
         return 0.0
-    there = srgb_to_lab(still_life[still_life_mask][None])[0]
-    here = srgb_to_lab(on_model[mask][None])[0]
-    chroma = _overlap(_chroma_histogram(there), _chroma_histogram(here))
-    lightness = _overlap(_lightness_histogram(there), _lightness_histogram(here))
+    chroma = _overlap(_chroma_histogram(one_lab), _chroma_histogram(other_lab))
+    lightness = _overlap(_lightness_histogram(one_lab), _lightness_histogram(other_lab))
     return float(chroma ** (1 - _LIGHTNESS_WEIGHT) * lightness**_LIGHTNESS_WEIGHT)
 
 

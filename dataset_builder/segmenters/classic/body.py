@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, get_args
 
@@ -71,6 +71,7 @@ class Body:
     Attributes:
         lab: ``(H, W, 3)`` float32, the photo.
         person: ``(H, W)`` bool, what is not background.
+        differs: ``(H, W)`` bool, what has another colour than the background; several people, if there are.
         head: where the head is, or None when none is shown.
         face: the colours of the face, or None.
         seen: what the person models saw, or None without them.
@@ -83,6 +84,7 @@ class Body:
     face: ColourModel | None
     seen: SeenPerson | None = None
     filled: float = 0.0
+    differs: BoolMask = field(kw_only=True)
 
     @property
     def parts(self) -> SeenParts | None:
@@ -187,7 +189,8 @@ def find_body(photo: RgbImage, seen: SeenPerson | None = None, *, light_cloth: b
     lab = srgb_to_lab(photo)
     distance, threshold = background_distance(lab, curved=light_cloth and seen is None)
     # The outline is a pixel or two wide of the mark; the gaps between arm and body are background again.
-    person = foreground(distance, threshold) & fill_small_holes(distance > 0.7 * threshold, 0.003)
+    differs = foreground(distance, threshold)
+    person = differs & fill_small_holes(distance > 0.7 * threshold, 0.003)
     if seen:
         person = _without_shadow(lab, person, person & (seen.probability < TUNING.body_no_person))
     elif not light_cloth:
@@ -203,9 +206,9 @@ def find_body(photo: RgbImage, seen: SeenPerson | None = None, *, light_cloth: b
         head = find_head(photo, person, skin, face_shown=face_shown)
     filled = 0.0
     if seen is None and light_cloth and head:
-        differs, person = person, _closed_over_cloth(person, head)
-        filled = float((person & ~differs).sum() / max(person.sum(), 1))
-    return Body(lab, person, head, _face_colours(lab, skin, head, seen), seen, filled)
+        before, person = person, _closed_over_cloth(person, head)
+        filled = float((person & ~before).sum() / max(person.sum(), 1))
+    return Body(lab, person, head, _face_colours(lab, skin, head, seen), seen, filled, differs=differs)
 
 
 def _without_shadow(lab: FloatImage, person: BoolMask, possible: BoolMask) -> BoolMask:
@@ -254,7 +257,7 @@ def with_head(body: Body) -> Body:
         return body
     head = completed_head(None, body.person)
     skin = body.person & skin_hue(body.lab)
-    return Body(body.lab, body.person, head, _face_colours(body.lab, skin, head, body.seen), body.seen)
+    return replace(body, head=head, face=_face_colours(body.lab, skin, head, body.seen))
 
 
 def _face_colours(

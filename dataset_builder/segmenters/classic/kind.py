@@ -12,7 +12,7 @@ from chromiq.dataset_builder.segmenters.classic.body import KINDS, Body, Kind, s
 from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
 from chromiq.dataset_builder.segmenters.still_life import row_spans
 from chromiq.dataset_builder.segmenters.still_life_match import colour_agreement
-from chromiq.records import BoolMask, GarmentLabel, RgbImage
+from chromiq.records import BoolMask, FloatImage, GarmentLabel
 
 UPPER_WORDS = frozenset(
     (
@@ -105,7 +105,7 @@ def word_of_part(label: str, part: Kind | None) -> str:
     return label if part is None or kind_of_word(label) == part else _WORD_OF_PART[part]
 
 
-def decide_kind(garment: BoolMask, still_life: RgbImage, photo: RgbImage, body: Body) -> KindChoice:
+def decide_kind(garment: BoolMask, still_life_lab: FloatImage, body: Body) -> KindChoice:
     """Where the garment is worn on a photo.
 
     Three things speak, each in log odds: the outline; how much of the place where such a garment is worn
@@ -113,14 +113,13 @@ def decide_kind(garment: BoolMask, still_life: RgbImage, photo: RgbImage, body: 
 
     Args:
         garment: ``(h, w)`` bool, the garment on the still-life.
-        still_life: ``(h, w, 3)`` uint8 sRGB.
-        photo: ``(H, W, 3)`` uint8 sRGB.
-        body: the person on it.
+        still_life_lab: ``(h, w, 3)`` Lab.
+        body: the person on the photo.
     """
     terms = {
         "outline": _by_outline(Outline.of(garment)),
         "frame": _by_frame(body),
-        "colour": _by_colour(garment, still_life, photo, body),
+        "colour": _by_colour(still_life_lab[garment], body),
     }
     total = {kind: sum(term[kind] for term in terms.values()) for kind in KINDS}
     first, second, _ = sorted(KINDS, key=lambda kind: -total[kind])
@@ -191,14 +190,14 @@ def _by_frame(body: Body) -> dict[Kind, float]:
     return {"upper": 0.0, "lower": lower, "full": lower / 2}
 
 
-def _by_colour(garment: BoolMask, still_life: RgbImage, photo: RgbImage, body: Body) -> dict[Kind, float]:
+def _by_colour(garment_lab: FloatImage, body: Body) -> dict[Kind, float]:
     if body.head is None:
         return {"upper": 0.0, "lower": 0.0, "full": 0.0}
     found = []
     for kind in ("upper", "lower"):
         box = seed_box(body, kind) & ~body.near_face
         seen = box.sum() >= TUNING.kind_min_seed_px
-        found.append(colour_agreement(still_life, garment, photo, box) if seen else np.nan)
+        found.append(colour_agreement(garment_lab, body.lab[box]) if seen else np.nan)
     upper, lower = found
     if not np.isfinite(upper + lower):
         return {"upper": 0.0, "lower": 0.0, "full": 0.0}

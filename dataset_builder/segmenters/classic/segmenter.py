@@ -46,8 +46,6 @@ from chromiq.dataset_builder.segmenters.classic.sleeves import cloth_on_arms
 from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
 from chromiq.dataset_builder.segmenters.small.person import PersonModels, SeenPerson
 from chromiq.dataset_builder.segmenters.still_life import (
-    background_distance,
-    foreground,
     grab_cut,
     keep_large_parts,
     still_life_mask,
@@ -119,21 +117,18 @@ class Look:
         self.still_life_lab = srgb_to_lab(self.small_still_life)
         self.palette = Palette.of(self.still_life_lab, _inside(self.garment))
         seen = person_models.see(self.small) if person_models else None
-        people = list(pairwise(columns_of_people(self.small, seen)))
+        self.body = self._find_body(self.small, seen)
+        people = list(pairwise(columns_of_people(self.body)))
         best = 0
         self.several_wear_it = False
-        if len(people) == 1:
-            self.body = self._find_body(self.small, seen)
-        else:
+        if len(people) > 1:
             photos = [np.ascontiguousarray(self.small[:, slice(*columns)]) for columns in people]
             bodies = [
                 self._find_body(photo, person_models.see(photo) if person_models else None)
                 for photo in photos
             ]
-            likeness = [
-                likeness_of_clothes(self.small_still_life, self.garment, photo, body)
-                for photo, body in zip(photos, bodies, strict=True)
-            ]
+            garment_lab = self.still_life_lab[self.garment]
+            likeness = [likeness_of_clothes(garment_lab, body) for body in bodies]
             best = int(np.argmax(likeness))
             self.several_wear_it = sum(other > TUNING.also_alike * likeness[best] for other in likeness) > 1
             self.body = bodies[best]
@@ -155,7 +150,7 @@ class Look:
         """Where the garment is worn: as is known, else by outline, frame and colours."""
         if self.part:
             return KindChoice(self.part, float("inf"), {})
-        return decide_kind(self.garment, self.small_still_life, self.small, self.body)
+        return decide_kind(self.garment, self.still_life_lab, self.body)
 
     @property
     def label(self) -> GarmentLabel:
@@ -171,21 +166,20 @@ def _like_background(palette: Palette, photo: RgbImage) -> bool:
     return bool(palette.shares[near].sum() > TUNING.near_wall_share)
 
 
-def columns_of_people(photo: RgbImage, seen: SeenPerson | None = None) -> list[int]:
+def columns_of_people(body: Body) -> list[int]:
     """Where the people on a small photo begin and end, from left to right, if they stand apart.
 
     Args:
-        photo: ``(H, W, 3)`` uint8 sRGB.
-        seen: what the person models saw on it.
+        body: what was found on the photo when it was taken for that of one person.
 
     Returns:
         The columns at which the people begin and end: 0, those between them, and the photo's width. People
         who touch count as one.
     """
-    persons = [foreground(*background_distance(srgb_to_lab(photo)))]
-    if seen is not None:  # which may leave out a second person
-        persons.append(seen.probability > TUNING.people_person_from)
-    return max(([0, *_gaps(person), photo.shape[1]] for person in persons), key=len)
+    persons = [body.differs]
+    if body.seen is not None:  # which may leave out a second person
+        persons.append(body.seen.probability > TUNING.people_person_from)
+    return max(([0, *_gaps(person), person.shape[1]] for person in persons), key=len)
 
 
 def _gaps(person: BoolMask) -> list[int]:
@@ -206,19 +200,17 @@ def _gaps(person: BoolMask) -> list[int]:
     return [int(end + start) // 2 for end, start in between] if all(e < s for e, s in between) else []
 
 
-def likeness_of_clothes(still_life: RgbImage, garment: BoolMask, photo: RgbImage, body: Body) -> float:
+def likeness_of_clothes(garment_lab: FloatImage, body: Body) -> float:
     """How like the still-life's the colours are that somebody wears, where they are most so: 0..1.
 
     Args:
-        still_life: ``(h, w, 3)`` uint8 sRGB.
-        garment: ``(h, w)`` bool, the garment on it.
-        photo: ``(H, W, 3)`` uint8 sRGB, one person.
+        garment_lab: ``(P, 3)`` Lab, the garment on the still-life.
         body: this person.
     """
     if not body.person.any():
         return 0.0
     places = [seed_box(body, kind) & ~body.near_face for kind in KINDS]
-    return max(colour_agreement(still_life, garment, photo, place) for place in places)
+    return max(colour_agreement(garment_lab, body.lab[place]) for place in places)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from chromiq.colour import srgb_to_lab
 from chromiq.dataset_builder.inputs.labels import DETECTION_THRESHOLD
 from chromiq.dataset_builder.segmenters import SegmentationTask
 from chromiq.dataset_builder.segmenters.doubts import limited
@@ -91,10 +92,10 @@ def _agreement(task: SegmentationTask, masks: BoolMask) -> FloatImage:
     """Colour agreement ``(N, M)`` of masks ``(N, M, h, w)``, at the size of their grid."""
     scale = min(1.0, _STILL_LIFE_HEIGHT_PX / task.still_life.shape[0])
     still_life: RgbImage = cv2.resize(task.still_life, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    garment = still_life_mask(still_life)
+    garment_lab = srgb_to_lab(still_life)[still_life_mask(still_life)]
     grid_wh = (masks.shape[3], masks.shape[2])
-    on_model: RgbImage = cv2.resize(task.on_model, grid_wh, interpolation=cv2.INTER_AREA)
-    rows = [[colour_agreement(still_life, garment, on_model, mask) for mask in row] for row in masks]
+    on_model_lab = srgb_to_lab(cv2.resize(task.on_model, grid_wh, interpolation=cv2.INTER_AREA))
+    rows = [[colour_agreement(garment_lab, on_model_lab[mask]) for mask in row] for row in masks]
     return np.array(rows, np.float32)
 
 

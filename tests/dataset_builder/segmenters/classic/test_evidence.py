@@ -39,7 +39,7 @@ def test_a_black_skirt_is_not_the_cloth_of_a_blouse_with_black_dots():
     trunk, skirt = area((80, 180), (80, 160)), area((180, 320), (80, 160))
     head = area((20, 80), (100, 140))
     lab = painted((trunk, TEAL), (trunk & DOTS, BLACK), (skirt, BLACK), (head, SKIN))
-    body = Body(lab, trunk | skirt | head, Head(20, 70, 100, 140), None)
+    body = Body(lab, trunk | skirt | head, Head(20, 70, 100, 140), None, differs=trunk)
     colour = weigh_evidence(body, "upper", garment, palette).terms["colour"]
     assert colour[area((100, 170), (90, 150)) & ~DOTS].mean() > 1
     assert colour[area((220, 300), (90, 150))].mean() < 0
@@ -51,7 +51,7 @@ def test_a_mask_is_steady_if_neither_proportions_nor_the_head_line_decide_it():
 
     def steadiness(colour_below):
         lab = painted((trunk, TEAL), (below, colour_below), (head, SKIN))
-        body = Body(lab, trunk | below | head, Head(20, 70, 100, 140), None)
+        body = Body(lab, trunk | below | head, Head(20, 70, 100, 140), None, differs=trunk)
         palette = Palette.of(painted((garment, TEAL)), garment)
         return weigh_evidence(body, "upper", garment, palette).steadiness
 
@@ -77,7 +77,7 @@ def test_an_arm_before_a_shirt_of_its_colour_is_left_out_where_a_model_has_seen_
     def covered(skin):
         parts = SeenParts(np.zeros_like(skin), skin, skin)
         seen = SeenPerson(arm.astype(np.float32), np.zeros((33, 2)), np.zeros(33), 1.0, parts)
-        body = Body(lab, trunk | below | head, Head(20, 70, 100, 140), None, seen)
+        body = Body(lab, trunk | below | head, Head(20, 70, 100, 140), None, seen, differs=trunk)
         return (weigh_evidence(body, "upper", garment, palette).probability > 0.5)[arm].mean()
 
     assert covered(np.zeros((320, 240), np.float32)) > 0.9

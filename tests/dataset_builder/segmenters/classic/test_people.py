@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from chromiq.dataset_builder.segmenters import SegmentationTask
+from chromiq.dataset_builder.segmenters.classic.body import find_body
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter, columns_of_people
 from chromiq.sample_catalogue.catalogue import draw_pair
 
@@ -21,12 +22,12 @@ def segmented(still_life, *people):
 @pytest.mark.parametrize("index", range(24))
 def test_one_person_is_one(index):
     photo = draw_pair(index, size_wh=(256, 320)).on_model
-    assert columns_of_people(photo) == [0, 256]
+    assert columns_of_people(find_body(photo)) == [0, 256]
 
 
 def test_people_who_stand_apart_are_parted_between_them(pairs):
     photo = np.hstack([pair.on_model for pair in pairs[:3]])
-    first, one, other, last = columns_of_people(photo)
+    first, one, other, last = columns_of_people(find_body(photo))
     assert (first, last) == (0, 768)
     assert abs(one - 256) < 40
     assert abs(other - 512) < 40

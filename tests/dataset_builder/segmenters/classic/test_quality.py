@@ -17,7 +17,7 @@ PERSON = np.zeros((100, 60), bool)
 PERSON[5:, 15:45] = True
 SHIRT = np.zeros_like(PERSON)
 SHIRT[25:60, 15:45] = True
-BODY = Body(np.full((100, 60, 3), 50, np.float32), PERSON, Head(5, 24), None)
+BODY = Body(np.full((100, 60, 3), 50, np.float32), PERSON, Head(5, 24), None, differs=PERSON)
 
 
 def evidence(probability=SHIRT, alike=SHIRT, trust=1.0, unsure_ends=0.0, between_ends=None, otherwise=()):
@@ -123,7 +123,7 @@ def test_a_garment_that_runs_out_of_the_photo_is_doubtful_only_where_it_should_h
     mask = below_its_end()
     assert "box_overflow" in judge_mask(mask, BODY, "upper", evidence(mask))[1]
     assert "box_overflow" not in judge_mask(mask, BODY, "full", evidence(mask))[1]
-    close_up = Body(BODY.lab, PERSON, Head(5, 60), None)
+    close_up = Body(BODY.lab, PERSON, Head(5, 60), None, differs=PERSON)
     assert "box_overflow" not in judge_mask(mask, close_up, "upper", evidence(mask))[1]
 
 
@@ -141,7 +141,9 @@ def test_skin_under_the_mask_is_reported():
     lab[5:24, 15:45] = lab[50:60, 15:45] = (65, 18, 20)
     from chromiq.dataset_builder.segmenters.classic.body import ColourModel
 
-    body = Body(lab, PERSON, BODY.head, ColourModel.of(lab[5:24, 15:45].reshape(-1, 3), (30, 4, 4)))
+    body = Body(
+        lab, PERSON, BODY.head, ColourModel.of(lab[5:24, 15:45].reshape(-1, 3), (30, 4, 4)), differs=PERSON
+    )
     probability = np.where(SHIRT, 1.0, 0.0)
     probability[50:60] *= 0.4
     assert "touches_skin" in judge_mask(SHIRT, body, "upper", evidence(probability))[1]

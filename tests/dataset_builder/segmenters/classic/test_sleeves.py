@@ -129,7 +129,7 @@ def test_only_arms_that_are_mostly_covered_wear_another_cloth(covered, is_found)
         lab[40 : 52 + int(64 * covered), columns] = (30, 0, 0)
     lab += rng.normal(0, 1, lab.shape)
     face = ColourModel.of(rng.normal((65, 15, 20), 2, (500, 3)).astype(np.float32), (30, 4, 4))
-    body = Body(lab.astype(np.float32), person, Head(12, 40), face)
+    body = Body(lab.astype(np.float32), person, Head(12, 40), face, differs=person)
     gilet = outline(TRUNK)
     arms = cloth_on_arms(body, "upper", np.full((*gilet.shape, 3), (40, 30, -30), np.float32), gilet)
     assert (arms is not None) == is_found

@@ -29,7 +29,7 @@ def found(still_life, stripes, colour=WHITE, mask=SHIRT):
     lab[SHIRT] = NAVY
     for stripe in stripes:
         lab[stripe] = colour
-    body = Body(lab, PERSON, Head(10, 40), None)
+    body = Body(lab, PERSON, Head(10, 40), None, differs=PERSON)
     return trims(body, mask, still_life, GARMENT, Palette.of(still_life, GARMENT))
 
 
