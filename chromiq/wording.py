@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_DOWN, Decimal
 
 # Bidirectional controls, with which a file name could show a different suffix.
 _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -39,13 +39,13 @@ def interval_text(
     return f"{title}{low:{style}} to {high:{style}}"
 
 
-def cut(value: float) -> float:
-    """A number without what follows its second decimal: rounded, 0.7996 would read as 0.80, not below 0.8.
+def cut(value: float, decimals: int = 2) -> float:
+    """A number without further decimals: rounded, 0.7996 would read as 0.80, not below 0.8.
 
-    >>> cut(0.7996), cut(0.29), cut(1.0)
-    (0.79, 0.29, 1.0)
+    >>> cut(0.7996), cut(0.29), cut(1.0), cut(0.97, 1)
+    (0.79, 0.29, 1.0, 0.9)
     """
-    return float(Decimal(str(float(value))).quantize(Decimal("0.01"), ROUND_FLOOR))
+    return float(Decimal(str(float(value))).quantize(Decimal(10) ** -decimals, ROUND_DOWN))
 
 
 def printable(text: str) -> str:

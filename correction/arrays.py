@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -73,9 +72,6 @@ def correct(
             )
     subject = Subject(right, still_life_mask, photo, found)
     plan = plan_correction(subject, options)
-    values, out_of_gamut = on_model.copy(), 0.0
-    if plan.colour_map is not None:
-        changed = subject.recoloured(plan.colour_map)
-        values, out_of_gamut = changed.within(on_model), changed.out_of_gamut
-    is_applied = plan.colour_map is not None
-    return values, replace(record_of(plan, found), applied=is_applied, out_of_gamut=round(out_of_gamut, 4))
+    changed = None if plan.colour_map is None else subject.recoloured(plan.colour_map)
+    values = on_model.copy() if changed is None else changed.within(on_model)
+    return values, record_of(plan, found, changed)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from chromiq.correction.fitting.colour_map import apply_colour_map
-from chromiq.correction.fitting.transfer import fit_colours, garment_sample
+from chromiq.correction.plan import fit_subject
+from chromiq.correction.subject import Pixels, Subject
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding, UnsoundError
@@ -19,7 +19,7 @@ from chromiq.imaging.contact_sheet import captioned, outlined
 from chromiq.imaging.resize import fit_height, resize_mask
 from chromiq.photos.images import read_high, read_mask, write_photo
 from chromiq.progress import Update, silent
-from chromiq.records import PhotoPair, RgbImage
+from chromiq.records import GarmentMask, PhotoPair, RgbImage
 from chromiq.runtime.workers import map_workers
 
 MOST_GAIN = 3.0
@@ -102,26 +102,24 @@ def _measured(work: _PairColours) -> float:
     still_life, on_model = (
         read_high(path, _HEIGHT_PX) for path in (work.pair.still_life, work.pair.on_model)
     )
-    size_wh = (on_model.shape[1], on_model.shape[0])
-    mask = resize_mask(read_mask(work.mask), size_wh)
+    mask = resize_mask(read_mask(work.mask), (on_model.shape[1], on_model.shape[0]))
     if not mask.any():
         return 0.0
-    wanted = garment_sample(still_life, still_life_mask(still_life))
-    fit = fit_colours(wanted, garment_sample(on_model, mask))
+    flat_mask = still_life_mask(still_life)
+    subject = Subject(Pixels(still_life), flat_mask, Pixels(on_model), GarmentMask(mask, 1.0))
+    fit = fit_subject(subject)
     if fit.gain > MOST_GAIN:
-        corrected = apply_colour_map(on_model, mask, fit.colour_map).within(on_model)
-        _write_picture(work, still_life, outlined(on_model, mask, 2), corrected, fit.gain)
+        corrected = subject.recoloured(fit.colour_map).within(on_model)
+        _write_picture(work, (still_life, outlined(on_model, mask, 2), corrected), fit.gain)
     else:
         work.picture.unlink(missing_ok=True)
     return round(fit.gain, 3)
 
 
-def _write_picture(
-    work: _PairColours, still_life: RgbImage, on_model: RgbImage, corrected: RgbImage, gain: float
-) -> None:
+def _write_picture(work: _PairColours, photos: Sequence[RgbImage], gain: float) -> None:
     lines = [
         "still-life; on-model photo as it is trained on; as a correction would make it",
         f"expected gain {gain:.1f} dE00",
     ]
-    pictures = np.hstack([fit_height(picture, _HEIGHT_PX) for picture in (still_life, on_model, corrected)])
+    pictures = np.hstack([fit_height(picture, _HEIGHT_PX) for picture in photos])
     write_photo(work.picture, captioned(pictures, lines, doubtful=True), quality=88)

@@ -138,12 +138,9 @@ def correct_subject(
     changed: Recoloured | None = None
     if options.method == "lora":
         assert generated is not None  # the callers see to it
-        pasted, doubt = None, ""
-        if found.mask.any():
-            pasted, doubt = paste(
-                photo.values, subject.cloth, generated, min(options.strength, 1.0), photo.space
-            )
-        plan = plan_paste(subject, None if pasted is None else subject.sample(pasted), doubt, options)
+        strength = min(options.strength, 1.0)
+        pasted, doubt = paste(photo.values, subject.cloth, generated, strength, photo.space)
+        plan = plan_paste(subject, pasted, doubt, options)
         if pasted is not None and plan.answer != "left_alone":
             changed = Recoloured(pasted, WHOLE)
     else:
@@ -158,10 +155,8 @@ def correct_subject(
         written = write_changed(out, photo, changed.part, changed.box)
         exports = write_exports(named, photo, changed, found.mask, plan.colour_map, options.exports)
     correction = replace(
-        record_of(plan, found),
-        applied=changed is not None,
+        record_of(plan, found, changed),
         method=options.method,
-        out_of_gamut=0.0 if changed is None else round(changed.out_of_gamut, 4),
         exports=exports,
         **_written(subject, named, written),
     )
@@ -175,16 +170,17 @@ def left_as_it_was(subject: FileSubject, out: Path, reason: str, *, done: bool) 
     return replace(record_of(plan, subject.found), done=done, **_written(subject, out, written))
 
 
-def record_of(plan: Plan, found: GarmentMask) -> Correction:
-    """What a plan says about a photo, rounded; `Correction`'s other fields keep their defaults."""
+def record_of(plan: Plan, found: GarmentMask, changed: Recoloured | None = None) -> Correction:
+    """What a plan says about a photo and did to it, rounded; other fields keep their defaults."""
     low_high = plan.gain_interval
     return Correction(
         on_model="",
         out="",
-        applied=False,
+        applied=changed is not None,
         reason=plan.reason,
         estimated_gain=round(plan.gain, 3),
         mask_confidence=round(found.confidence, 3),
+        out_of_gamut=0.0 if changed is None else round(changed.out_of_gamut, 4),
         answer=plan.answer,
         done=plan.answer == "corrected",
         doubts=plan.doubts,

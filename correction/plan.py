@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chromiq.colour import delta_e_lab
 from chromiq.correction.fitting.colour_map import MapsColours, PartialMap
@@ -20,6 +21,7 @@ from chromiq.correction.subject import Subject
 from chromiq.correction.target import from_d50, target_map, to_d50
 from chromiq.photos.colour_space import ColourSpace
 from chromiq.records import FloatImage, RgbImage
+from chromiq.wording import cut
 
 Lab = tuple[float, float, float]
 # Photos of one garment are lit alike if lit cloth and mean chroma are this near, in Lab.
@@ -112,49 +114,47 @@ def plan_correction(
         generated: ``(h, w, 3)`` uint8 sRGB, what a network made of the photo; for ``"hybrid"``.
         exchanged: whether the file names say that each photo is the other one.
     """
-    evidence = look_at_subject(subject)
+    evidence = look_at_photos(subject)
     evidence = replace(evidence, exchanged=evidence.exchanged or exchanged)
-    if options.target_lab is not None:
+    if options.target_lab:
         evidence = replace(evidence, **_STILL_LIFE_UNUSED)
     judgement = judge(evidence)
     seen_lab = subject.on_model_lab
     if not len(seen_lab) or (judgement.answer == "left_alone" and not options.force):
         colours = _colours(subject, seen_lab, options) if len(seen_lab) else None
         return replace(_left_alone("", judgement.doubts, 0.0, colours), evidence=evidence)
-    if options.target_lab is not None:
+    if options.target_lab:
         map_to = target_map(seen_lab, options.target_lab)
         distance = delta_e_lab(look(seen_lab).mean[None], map_to.target[None])[0]
         proposal = ColourFit(map_to, float(distance))
     elif options.method == "hybrid":
         assert generated is not None  # the callers see to it
-        proposal = fit_hybrid(
-            subject.still_life_lab, seen_lab, subject.on_model.rgb, subject.cloth, generated
-        )
+        proposal = fit_subject(subject, generated)
     else:
-        proposal = fit or fit_colours(subject.still_life_lab, seen_lab)
+        proposal = fit or fit_subject(subject)
     proposal = replace(proposal, colour_map=PartialMap(proposal.colour_map, options.strength))
     wanted_lab = proposal.colour_map.apply(seen_lab)
     after_lab = _as_held(wanted_lab, subject.on_model.space)
     wanted, reached = look(wanted_lab).mean, look(after_lab).mean
     evidence = replace(
         evidence,
-        gain=proposal.gain if options.target_lab is None else None,
-        target_move=0.0 if options.target_lab is None else options.strength * proposal.gain,
         gamut_loss=float(delta_e_lab(wanted[None], reached[None])[0]),
         reached_lab=_triple(to_d50(reached)),
     )
-    if options.target_lab is None:
-        likelihood, dye_change, mean_change = look_at_result(subject.still_life_lab, seen_lab, after_lab)
-        evidence = replace(evidence, likelihood=likelihood, dye_change=dye_change, mean_change=mean_change)
+    if options.target_lab:
+        evidence = replace(evidence, target_move=options.strength * proposal.gain)
+    else:
+        evidence = replace(evidence, gain=proposal.gain)
+        evidence = look_at_result(evidence, subject.still_life_lab, seen_lab, after_lab)
     return replace(_planned(subject, proposal, judge(evidence), after_lab, options), evidence=evidence)
 
 
-def look_at_subject(subject: Subject) -> Evidence:
-    """All evidence that needs no correction."""
-    return look_at_photos(
-        *(subject.still_life.rgb, subject.still_life_mask, subject.on_model.rgb, subject.found),
-        subject.bodies,
-    )
+def fit_subject(subject: Subject, generated: RgbImage | None = None) -> ColourFit:
+    """The correction of one pair, without a network or by what one made of the on-model photo."""
+    wanted_lab, seen_lab = subject.still_life_lab, subject.on_model_lab
+    if generated is None:
+        return fit_colours(wanted_lab, seen_lab)
+    return fit_hybrid(wanted_lab, seen_lab, subject.on_model.rgb, subject.cloth, generated)
 
 
 def _as_held(lab: FloatImage, space: ColourSpace) -> FloatImage:
@@ -178,12 +178,12 @@ def _planned(
         doubts = (*doubts, Doubt("network.unused", "look", reason, _LOOK_AT_NETWORK))
         answer = "look" if answer == "corrected" else answer
     unchanged = _colours(subject, subject.on_model_lab, options)
-    is_target = options.target_lab is not None
+    is_target = bool(options.target_lab)
     if options.strength == 0:
         return _left_alone("the strength is 0", (), proposal.gain, unchanged)
     if proposal.gain < options.min_gain and not options.force:
         text = "the target colour is there already" if is_target else "no clear colour error"
-        shown = replace(proposal, gain=proposal.gain_cut, remaining=None)
+        shown = replace(proposal, gain=cut(proposal.gain, 1), remaining=None)
         said = _off_target(shown) if is_target else _figures(shown)
         if not is_target and unchanged.delta_e_before > _MUCH_APART:
             said += f"; the {unchanged.delta_e_before:.1f} dE00 between the two photos may be light and folds"
@@ -226,19 +226,17 @@ def _at_strength(proposal: ColourFit, strength: float) -> ColourFit:
     )
 
 
-def plan_paste(
-    subject: Subject, pasted_lab: FloatImage | None, doubt: str, options: CorrectionOptions
-) -> Plan:
+def plan_paste(subject: Subject, pasted: NDArray[Any] | None, doubt: str, options: CorrectionOptions) -> Plan:
     """Decide about a photo whose garment a network painted; the gain is not known.
 
     Args:
-        pasted_lab: ``(Q, 3)`` Lab of the garment as painted; None if it cannot be used.
+        pasted: the photo with its garment as painted; None if it cannot be used.
         doubt: why it cannot be used.
     """
-    judgement = judge(look_at_subject(subject))
+    judgement = judge(look_at_photos(subject))
     seen_lab = subject.on_model_lab
     unchanged = _colours(subject, seen_lab, options) if len(seen_lab) else None
-    if pasted_lab is None or (judgement.answer == "left_alone" and not options.force):
+    if pasted is None or (judgement.answer == "left_alone" and not options.force):
         return _left_alone(doubt, judgement.doubts, 0.0, unchanged)
     if options.strength == 0:
         return _left_alone("the strength is 0", (), 0.0, unchanged)
@@ -246,7 +244,7 @@ def plan_paste(
     text = "the network's garment, at the photo's size"
     if answer == "look":
         text = f"look at it: {doubts_said(judgement.doubts)} ({text})"
-    colours = _colours(subject, pasted_lab, options)
+    colours = _colours(subject, subject.sample(pasted), options)
     return Plan(None, answer, judgement.doubts, f"corrected: {text}", 0.0, colours=colours)
 
 
@@ -311,8 +309,8 @@ def _figures(proposal: ColourFit) -> str:
 
 
 def _colours(subject: Subject, after_lab: FloatImage, options: CorrectionOptions) -> Colours:
-    is_target = options.target_lab is not None
-    wanted = from_d50(np.array(options.target_lab)) if is_target else look(subject.still_life_lab).mean
+    target = options.target_lab
+    wanted = from_d50(np.array(target)) if target else look(subject.still_life_lab).mean
     before, after = look(subject.on_model_lab).mean, look(after_lab).mean
     (lightness, *ab), (wanted_lightness, *wanted_ab) = to_d50(after), to_d50(wanted)
     turned = np.degrees(np.arctan2(ab[1], ab[0]) - np.arctan2(wanted_ab[1], wanted_ab[0]))

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from chromiq.correction.fitting.colour_map import apply_colour_map
-from chromiq.correction.fitting.hybrid import fit_hybrid
-from chromiq.correction.fitting.transfer import fit_colours, garment_sample
 from chromiq.correction.options import MIN_GAIN
-from chromiq.correction.subject import find_garment
+from chromiq.correction.plan import fit_subject
+from chromiq.correction.subject import Pixels, Subject, find_garment
 from chromiq.dataset_builder.canvas.stitch import cut_on_model, cut_still_life, published_geometry
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW, in_words, strong_reasons
@@ -22,11 +20,11 @@ from chromiq.errors import Finding, raise_findings
 from chromiq.evaluate.score.crops import Crop, read_crops
 from chromiq.evaluate.score.scores import find_images
 from chromiq.files import natural_key
-from chromiq.imaging.masks import without_rim
 from chromiq.imaging.registration import align
 from chromiq.imaging.resize import resize_mask
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo, write_mask
-from chromiq.records import BoolMask, Example, Geometry, RgbImage
+from chromiq.records import BoolMask, Example, GarmentMask, Geometry, RgbImage
+from chromiq.wording import cut
 
 # What a canvas without a manifest is taken for: two 4:5 photos, laid out as published.
 _USUAL_WH = (896, 1120)
@@ -100,12 +98,11 @@ class Found:
     """Where the garment of a trial was found.
 
     Attributes:
-        mask: ``(H, W)`` bool of the on-model photo's size.
         doubt: why not to correct there; empty if there is no doubt.
     """
 
     trial: Trial
-    mask: BoolMask
+    garment: GarmentMask
     doubt: str
 
 
@@ -158,9 +155,9 @@ def find_trial_garment(trial: Trial, segmenter: Segmenter) -> Found:
     # The colour is off on purpose, so that it disagrees says nothing about the mask.
     only_colour = strong_reasons(found.reasons) == ("colour_disagrees",)
     if found.mask.any() and (only_colour or found.confidence >= LEFT_OUT_BELOW):
-        return Found(trial, found.mask, "")
+        return Found(trial, found, "")
     reasons = found.reasons if found.mask.any() else ("empty",)
-    return Found(trial, found.mask, f"the garment was not found with confidence: {in_words(reasons)}")
+    return Found(trial, found, f"the garment was not found with confidence: {in_words(reasons)}")
 
 
 def correct_trial(found: Found, generated: RgbImage | None = None) -> tuple[RgbImage, str]:
@@ -178,19 +175,15 @@ def correct_trial(found: Found, generated: RgbImage | None = None) -> tuple[RgbI
     if found.doubt:
         return canvas, found.doubt
     geometry = found.trial.geometry
-    flat_lab = garment_sample(still_life, still_life_mask(still_life))
-    cloth = without_rim(found.mask)
-    seen_lab = garment_sample(on_model, cloth)
-    if generated is None:
-        fit = fit_colours(flat_lab, seen_lab)
-    else:
-        panel = np.ascontiguousarray(cut_on_model(generated, geometry)) if geometry else generated
-        fit = fit_hybrid(flat_lab, seen_lab, on_model, cloth, panel)
+    if generated is not None and geometry:
+        generated = np.ascontiguousarray(cut_on_model(generated, geometry))
+    subject = Subject(Pixels(still_life), still_life_mask(still_life), Pixels(on_model), found.garment)
+    fit = fit_subject(subject, generated)
     if fit.gain < MIN_GAIN:
-        return canvas, f"no clear colour error (expected gain {fit.gain_cut:z.1f} dE00)"
+        return canvas, f"no clear colour error (expected gain {cut(fit.gain, 1):z.1f} dE00)"
     corrected = canvas.copy()
     panel = cut_on_model(corrected, geometry) if geometry else corrected
-    panel[:] = apply_colour_map(on_model, found.mask, fit.colour_map, has_rim=True).within(on_model)
+    panel[:] = subject.recoloured(fit.colour_map).within(on_model)
     return corrected, ""
 
 

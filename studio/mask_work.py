@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from chromiq.correction.judging.evidence import find_bodies
+from chromiq.correction.judging.evidence import find_bodies, look_at_photos
 from chromiq.correction.judging.plausibility import Judgement, judge
 from chromiq.correction.options import CorrectionOptions
-from chromiq.correction.plan import Plan, look_at_subject, plan_correction
+from chromiq.correction.plan import Plan, plan_correction
 from chromiq.correction.subject import Pixels, Subject
 from chromiq.dataset_builder.segmenters.classic.body import Body
 from chromiq.dataset_builder.segmenters.network.hub import HubModel, weights_available
@@ -67,7 +67,7 @@ class Editable:
 
     def judged(self, mask: BoolMask, source: str) -> Judgement:
         """What speaks against a mask of any size: where it lies and what the photos show there."""
-        return judge(look_at_subject(self._subject(mask, source)))
+        return judge(look_at_photos(self._subject(mask, source)))
 
     def corrected(self, mask: BoolMask, source: str, options: CorrectionOptions) -> tuple[Plan, bytes | None]:
         """What the correction makes of the photo with a mask, and a preview; None if it stays as it is."""

@@ -57,8 +57,7 @@ class ColourMap:
 
     def apply(self, lab: FloatImage) -> FloatImage:
         """Mapped Lab colours of shape ``(..., 3)``."""
-        mapped: FloatImage = (lab - self.source) @ self.matrix.T + self.target
-        return mapped
+        return (lab - self.source) @ self.matrix.T + self.target
 
 
 def fit_affine(before: FloatImage, after: FloatImage) -> ColourMap:
@@ -113,8 +112,7 @@ class SmoothColourMap:
         within = np.clip((pixels - self.source) @ self.axes, self.low, self.high) @ self.axes.T
         moved = pixels + within @ self.matrix.T + self.shift
         moved += _bumps(within + self.source, self.centres) @ self.moves
-        mapped: FloatImage = moved.reshape(np.shape(lab))
-        return mapped
+        return moved.reshape(np.shape(lab))
 
 
 def fit_smooth(before: FloatImage, after: FloatImage) -> SmoothColourMap:
@@ -145,8 +143,7 @@ def fit_smooth(before: FloatImage, after: FloatImage) -> SmoothColourMap:
 def _bumps(lab: FloatImage, centres: FloatImage) -> FloatImage:
     here, there = lab / _WIDTHS_LAB, centres / _WIDTHS_LAB
     squared = np.square(here).sum(axis=1)[:, None] + np.square(there).sum(axis=1) - 2 * here @ there.T
-    bumps: FloatImage = np.exp(-0.5 * np.maximum(squared, 0))
-    return bumps
+    return np.exp(-0.5 * np.maximum(squared, 0))
 
 
 def _spread_out(lab: FloatImage, count: int) -> FloatImage:
@@ -181,8 +178,7 @@ class BlendedMap:
 
     def apply(self, lab: FloatImage) -> FloatImage:
         """Mapped Lab colours of shape ``(..., 3)``."""
-        blended: FloatImage = (1 - self.shares) * self.first.apply(lab) + self.shares * self.second.apply(lab)
-        return blended
+        return (1 - self.shares) * self.first.apply(lab) + self.shares * self.second.apply(lab)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,8 +195,7 @@ class PartialMap:
 
     def apply(self, lab: FloatImage) -> FloatImage:
         """Mapped Lab colours of shape ``(..., 3)``."""
-        mapped: FloatImage = lab + self.strength * (self.whole.apply(lab) - lab)
-        return mapped
+        return lab + self.strength * (self.whole.apply(lab) - lab)
 
 
 class Recoloured(NamedTuple):

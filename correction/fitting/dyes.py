@@ -96,8 +96,7 @@ def belonging(lab: FloatImage, centres: FloatImage, spreads: FloatImage) -> Floa
     widths = np.maximum(spreads * _SOFT_WEIGHTS, _LEAST_SPREAD)
     off = np.square((lab[..., None, :] - centres) * _SOFT_WEIGHTS / widths).sum(axis=-1)
     weights = 1 / np.square(np.maximum(off, 1e-6))
-    belongs: FloatImage = weights / weights.sum(axis=-1, keepdims=True)
-    return belongs
+    return weights / weights.sum(axis=-1, keepdims=True)
 
 
 def palette_distance(
@@ -114,12 +113,10 @@ def palette_distance(
     there, here = flat * _SOFT_WEIGHTS, worn * _SOFT_WEIGHTS
     to_flat = _distances(means(here, worn_labels), there[None, ::4])
     to_worn = _distances(means(there, flat_labels)[None], here[:, ::2])
-    total: FloatImage = np.square(to_flat).sum(axis=1) + np.square(to_worn).sum(axis=1)
-    return total
+    return np.square(to_flat).sum(axis=1) + np.square(to_worn).sum(axis=1)
 
 
 def _distances(dyes: FloatImage, pixels: FloatImage) -> FloatImage:
     """From dyes ``(H or 1, K, 3)`` to pixels ``(H or 1, P, 3)``: ``(H, K)``."""
     squared = np.square(dyes[:, :, None] - pixels[:, None]).sum(axis=-1)
-    distances: FloatImage = np.sqrt(np.percentile(squared, _NEAREST_PERCENT, axis=2))
-    return distances
+    return np.sqrt(np.percentile(squared, _NEAREST_PERCENT, axis=2))

@@ -62,6 +62,9 @@ class Tolerances:
         return np.minimum(of_folds, self.lit_most)
 
 
+TOLERANCES = Tolerances()
+
+
 @dataclass(frozen=True, eq=False)
 class Look:
     """Garments' colours in a few numbers each, without their darkest and lightest pixels.
@@ -111,8 +114,7 @@ def lit_difference(flat: Look, worn: Look) -> FloatImage:
     The median from middling to lightest cloth: of a print the share of a light dye may differ, and a single
     percentile then compares two dyes.
     """
-    lighter: FloatImage = np.median(worn.lit_worn - flat.lit_flat, axis=-1)
-    return lighter
+    return np.median(worn.lit_worn - flat.lit_flat, axis=-1)
 
 
 def folds_width(flat: Look, worn: Look) -> FloatImage:
@@ -143,8 +145,7 @@ def log_chroma(flat: Look, worn: Look, tolerances: Tolerances) -> FloatImage:
     weights = _weights(flat)
     off = along_and_across(flat, (worn.mean - flat.mean)[..., 1:]) / tolerances.chroma
     normal = np.log(2 * np.pi * tolerances.chroma**2 * weights.prod())
-    density: FloatImage = -0.5 * np.square(off).sum(axis=-1) - normal
-    return density
+    return -0.5 * np.square(off).sum(axis=-1) - normal
 
 
 def differences(flat: Look, worn: Look, folds_width: float) -> FloatImage:
@@ -159,8 +160,7 @@ def along_and_across(flat: Look, off: FloatImage) -> FloatImage:
     """Differences of a*, b* ``(..., 2)`` along the still-life's hue and across it, in CIEDE2000's units."""
     along = flat.mean[1:] / max(float(np.hypot(*flat.mean[1:])), 1e-6)
     axes = np.array([along, [-along[1], along[0]]])
-    turned: FloatImage = off @ axes.T / _weights(flat)
-    return turned
+    return off @ axes.T / _weights(flat)
 
 
 def _weights(flat: Look) -> FloatImage:

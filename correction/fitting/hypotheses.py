@@ -22,6 +22,7 @@ from chromiq.correction.fitting.error_kinds import (
     log_chroma_density,
 )
 from chromiq.correction.fitting.garment_look import (
+    TOLERANCES,
     Look,
     Tolerances,
     lit_difference,
@@ -56,24 +57,19 @@ class Hypotheses:
         seen: ``(P, 3)`` Lab, a few pixels that stand for all.
         lab: ``(H, P, 3)`` float32 Lab, what they are by each hypothesis.
         log_weight: ``(H,)``.
-        labels: ``(P,)`` the dye of each pixel, 0..K-1.
         flat: ``(F, 3)`` Lab, a few pixels that stand for all of the still-life's.
-        flat_labels: ``(F,)`` the dye of each.
     """
 
     seen: FloatImage
     lab: FloatImage
     log_weight: FloatImage
-    labels: NDArray[np.intp]
     flat: FloatImage
-    flat_labels: NDArray[np.intp]
 
     @property
     def weight(self) -> FloatImage:
         """``(H,)``, adding up to 1."""
         weights = np.exp(self.log_weight - self.log_weight.max())
-        share: FloatImage = weights / weights.sum()
-        return share
+        return weights / weights.sum()
 
 
 def _encoding_of(*labs: FloatImage) -> EncodedRgb:
@@ -93,7 +89,9 @@ class _Pixels:
         return _Pixels(self.lab[kept], np.unique(self.labels[kept], return_inverse=True)[1])
 
 
-def hypotheses(wanted_lab: FloatImage, seen_lab: FloatImage, tolerances: Tolerances) -> Hypotheses:
+def hypotheses(
+    wanted_lab: FloatImage, seen_lab: FloatImage, tolerances: Tolerances = TOLERANCES
+) -> Hypotheses:
     """All that may have happened.
 
     Args:
@@ -112,9 +110,7 @@ def hypotheses(wanted_lab: FloatImage, seen_lab: FloatImage, tolerances: Toleran
         seen=seen.lab,
         lab=np.concatenate([*(lab for lab, _ in found), moved]),
         log_weight=np.concatenate([*(log_weight for _, log_weight in found), log_weight]),
-        labels=seen.labels,
         flat=flat.lab,
-        flat_labels=flat.labels,
     )
 
 

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from chromiq.colour import delta_e_lab
 from chromiq.correction.fitting.colour_map import MapsColours, fit_smooth
-from chromiq.correction.fitting.garment_look import Tolerances
 from chromiq.correction.fitting.hypotheses import Hypotheses, hypotheses
 from chromiq.correction.fitting.transport import combine, proposals
 from chromiq.imaging.masks import bounding_box, eroded
@@ -74,23 +73,15 @@ class ColourFit:
     note: str = ""
     doubt: str = ""
 
-    @property
-    def gain_cut(self) -> float:
-        """The gain cut to one decimal, for display below a bar: 0.97 must not look like 1."""
-        return int(10 * self.gain) / 10
 
-
-def fit_colours(
-    wanted_lab: FloatImage, seen_lab: FloatImage, tolerances: Tolerances | None = None
-) -> ColourFit:
+def fit_colours(wanted_lab: FloatImage, seen_lab: FloatImage) -> ColourFit:
     """The map from the garment's colours on the model to those it truly has there.
 
     Args:
         wanted_lab: ``(P, 3)`` Lab pixels of the garment on the still-life.
         seen_lab: ``(Q, 3)`` Lab pixels of the garment on the on-model photo.
-        tolerances: how much alike the two truly look; None for what true pairs showed.
     """
-    found = hypotheses(wanted_lab, seen_lab, tolerances or Tolerances())
+    found = hypotheses(wanted_lab, seen_lab)
     judged = judge(found, combine(proposals(found)))
     colour_map = fit_smooth(found.seen, judged.colours)
     return ColourFit(colour_map, judged.gain, judged.gain_interval, judged.remaining)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chromiq.colour import delta_e_lab
-from chromiq.correction.fitting.garment_look import Tolerances, folds_width, lit_difference, look
+from chromiq.correction.fitting.garment_look import TOLERANCES, folds_width, lit_difference, look
 from chromiq.correction.fitting.hypotheses import Hypotheses
 from chromiq.records import FloatImage
 
@@ -52,11 +52,7 @@ class Proposals:
 
 
 def proposals(found: Hypotheses) -> Proposals:
-    """The garment's colours as the hypotheses and transport have them.
-
-    Args:
-        found: what may have happened.
-    """
+    """The garment's colours as the hypotheses and transport have them."""
     median = _median(found)
     from_photo = transport_chroma(found.seen, found.flat)
     from_photo[:, 0] += _unexplained_darkness(found) * (median - from_photo)[:, 0]
@@ -82,8 +78,7 @@ def _median(found: Hypotheses) -> FloatImage:
 def _unexplained_darkness(found: Hypotheses) -> float:
     """Whether lit cloth is darker than on the still-life without folds that explain it, 0..1."""
     there, here = look(found.flat), look(found.seen)
-    tolerances = Tolerances()
-    even = np.square(tolerances.lit_even / tolerances.lit(folds_width(there, here)))
+    even = np.square(TOLERANCES.lit_even / TOLERANCES.lit(folds_width(there, here)))
     return float(even) if lit_difference(there, here) < 0 else 0.0
 
 
@@ -103,8 +98,7 @@ def combine(
     """
     share = photo_share * np.exp(-((parts.moved / _PHOTO_WITHIN) ** 2))
     of_hypotheses = (1 - transported_share) * parts.median + transported_share * parts.transported
-    combined: FloatImage = (1 - share) * of_hypotheses + share * parts.from_photo
-    return combined
+    return (1 - share) * of_hypotheses + share * parts.from_photo
 
 
 def transport_chroma(base: FloatImage, flat: FloatImage) -> FloatImage:
@@ -173,5 +167,4 @@ def _dye_basis(lab: FloatImage) -> FloatImage:
         centres.append(points[np.argsort(away)[int(0.97 * (len(points) - 1))]])
     apart = np.square(points[:, None] - np.array(centres)).sum(axis=-1)
     weights = np.exp(-0.5 * apart / 8.0**2) + 1e-9
-    belongs: FloatImage = weights / weights.sum(axis=1, keepdims=True)
-    return belongs
+    return weights / weights.sum(axis=1, keepdims=True)

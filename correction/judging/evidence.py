@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -10,13 +9,14 @@ import numpy as np
 
 from chromiq.colour import delta_e_lab
 from chromiq.correction.fitting import dyes
-from chromiq.correction.fitting.garment_look import Tolerances, log_likelihood, look
+from chromiq.correction.fitting.garment_look import TOLERANCES, Tolerances, log_likelihood, look
+from chromiq.correction.subject import Subject
 from chromiq.dataset_builder.segmenters.classic.body import Body, find_body
 from chromiq.dataset_builder.segmenters.classic.head import Head
 from chromiq.dataset_builder.segmenters.still_life import background_distance
 from chromiq.imaging.masks import dilated, eroded, opened, skin_hue
 from chromiq.imaging.resize import resize_fast, resize_mask
-from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
+from chromiq.records import BoolMask, FloatImage, RgbImage
 
 _COLOURLESS = 1.5
 _ONE_COLOUR = 2.0
@@ -33,7 +33,7 @@ _LIGHTNESS_PATTERN_SIZE, _CHROMA_PATTERN_SIZE = 0.05, 0.12
 _EDGE_PX, _RIM_PX = 3, 8
 _SAME_LIGHTNESS, _SAME_CHROMA, _SAME_LAB = 10.0, 5.0, 4.0
 # Another garment may have other folds: light may differ as much as beside many of them.
-_TOLERANCES = Tolerances(lit_even=Tolerances().lit_most)
+_TOLERANCES = Tolerances(lit_even=TOLERANCES.lit_most)
 
 
 @dataclass(frozen=True)
@@ -104,31 +104,16 @@ class Evidence:
     reached_lab: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
-def look_at_photos(
-    still_life: RgbImage,
-    still_life_mask: BoolMask,
-    on_model: RgbImage,
-    found: GarmentMask,
-    bodies: Sequence[Body] | None = None,
-) -> Evidence:
-    """All evidence that needs no correction: where the mask lies, and what the two photos show.
-
-    Args:
-        still_life: ``(h, w, 3)`` uint8 sRGB.
-        still_life_mask: ``(h, w)`` bool, the garment on it.
-        on_model: ``(H, W, 3)`` uint8 sRGB.
-        found: the garment on it, ``(H, W)`` bool.
-        bodies: of the two photos, as `find_bodies` found them, which takes longest.
-    """
-    still_life_mask, mask = (
-        _small(photo, covered)[1]
-        for photo, covered in ((still_life, still_life_mask), (on_model, found.mask))
-    )
+def look_at_photos(subject: Subject) -> Evidence:
+    """All evidence that needs no correction: where the mask lies, and what the two photos show."""
+    still_life, on_model, found = subject.still_life.rgb, subject.on_model.rgb, subject.found
+    still_life_mask = resize_mask(subject.still_life_mask, _small_wh(still_life))
+    mask = resize_mask(found.mask, _small_wh(on_model))
     if not mask.any():
         return Evidence(0.0, 0.0, found.reasons)
     if not still_life_mask.any():
         still_life_mask = np.ones_like(still_life_mask)
-    bodies = bodies or find_bodies(still_life, on_model)
+    bodies = subject.bodies or find_bodies(still_life, on_model)
     there, here = map(_without_cloth_face, bodies, (still_life_mask, mask))
     background = _background(here.lab)
     left_out, cut, loose = _same_cloth_outside(here.lab, mask, background)
@@ -161,13 +146,13 @@ def look_at_photos(
 
 def find_bodies(still_life: RgbImage, on_model: RgbImage) -> list[Body]:
     """The person on each of two photos, or what looks like one."""
-    return [find_body(_small(photo, np.ones(photo.shape[:2], bool))[0]) for photo in (still_life, on_model)]
+    return [find_body(resize_fast(photo, _small_wh(photo))) for photo in (still_life, on_model)]
 
 
 def look_at_result(
-    wanted_lab: FloatImage, seen_lab: FloatImage, after_lab: FloatImage
-) -> tuple[float, float, float]:
-    """The evidence that a correction gives: `Evidence`'s ``likelihood``, ``dye_change`` and ``mean_change``.
+    evidence: Evidence, wanted_lab: FloatImage, seen_lab: FloatImage, after_lab: FloatImage
+) -> Evidence:
+    """The evidence with what a correction adds: ``likelihood``, ``dye_change`` and ``mean_change``.
 
     Args:
         wanted_lab: ``(P, 3)`` Lab pixels of the garment on the still-life.
@@ -181,14 +166,17 @@ def look_at_result(
     growth = _distances(centres, after) - _distances(centres, seen)
     there, here, then = look(wanted), look(seen), look(after)
     before, now = (float(delta_e_lab(there.mean[None], each.mean[None])[0]) for each in (here, then))
-    likelihood = float(log_likelihood(there, then, _TOLERANCES))
-    return likelihood, float(growth.max(initial=0.0)), now - before
+    return replace(
+        evidence,
+        likelihood=float(log_likelihood(there, then, _TOLERANCES)),
+        dye_change=float(growth.max(initial=0.0)),
+        mean_change=now - before,
+    )
 
 
-def _small(photo: RgbImage, mask: BoolMask) -> tuple[RgbImage, BoolMask]:
+def _small_wh(photo: RgbImage) -> tuple[int, int]:
     scale = min(1.0, _WORK_HEIGHT_PX / photo.shape[0])
-    size_wh = max(8, round(photo.shape[1] * scale)), max(8, round(photo.shape[0] * scale))
-    return resize_fast(photo, size_wh), resize_mask(mask, size_wh)
+    return max(8, round(photo.shape[1] * scale)), max(8, round(photo.shape[0] * scale))
 
 
 def _background(lab: FloatImage) -> BoolMask:
@@ -312,5 +300,4 @@ def _thinned(lab: FloatImage) -> FloatImage:
 def _distances(centres: FloatImage, pixels: FloatImage) -> FloatImage:
     """From each of ``(K, 3)`` Lab to the nearest few of ``(P, 3)``, lightness counting less: ``(K,)``."""
     apart = (centres[:, None] - pixels) * np.array([0.4, 1.0, 1.0])
-    distances: FloatImage = np.percentile(np.linalg.norm(apart, axis=2), _NEAREST_PERCENT, axis=1)
-    return distances
+    return np.percentile(np.linalg.norm(apart, axis=2), _NEAREST_PERCENT, axis=1)

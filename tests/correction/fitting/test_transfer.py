@@ -151,7 +151,7 @@ def test_the_less_the_hypotheses_agree_the_smaller_the_share_of_a_correction_tha
 
     def share(spread):
         labs = np.stack([seen + move - [0, spread, 0], seen + move + [0, spread, 0]])
-        found = Hypotheses(seen, labs, np.zeros(2), np.zeros(64, int), seen + move, np.zeros(64, int))
+        found = Hypotheses(seen, labs, np.zeros(2), seen + move)
         return float(np.mean((judge(found, seen + move).colours - seen)[:, 0])) / move[0]
 
     shares = [share(spread) for spread in (0, 2, 5, 10)]
@@ -162,7 +162,7 @@ def test_the_less_the_hypotheses_agree_the_smaller_the_share_of_a_correction_tha
 
 def test_colours_that_no_hypothesis_wants_are_not_followed():
     seen = np.full((64, 3), [50.0, 20, 10])
-    found = Hypotheses(seen, seen[None], np.zeros(1), np.zeros(64, int), seen, np.zeros(64, int))
+    found = Hypotheses(seen, seen[None], np.zeros(1), seen)
     judged = judge(found, seen + 5)
     assert np.array_equal(judged.colours, seen)
     assert judged.gain <= 0

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from chromiq.correction.fitting.garment_look import Tolerances
 from chromiq.correction.fitting.hypotheses import Hypotheses, hypotheses
 from chromiq.correction.fitting.transport import combine, proposals, transport_chroma
 
@@ -24,7 +23,7 @@ def blue_turned():
     worn, which = print_of([RED, BLUE, CREAM], 1)
     seen = worn.copy()
     seen[which == 1] += [0, -18, 6]
-    found = hypotheses(flat, seen, Tolerances())
+    found = hypotheses(flat, seen)
     place = np.linalg.norm(found.seen[:, None] - seen, axis=2).argmin(axis=1)
     return found, worn[place], which[place]
 
@@ -59,7 +58,7 @@ def test_darkness_that_no_folds_explain_is_an_error_of_all_proposals(lighter, ke
     """A garment of few folds is darker than on its still-life only by an error; lighter, it may be so."""
     flat, _ = print_of([RED], 0)
     seen = print_of([RED], 1)[0] + [lighter, -6, 6]
-    found = hypotheses(flat, seen, Tolerances())
+    found = hypotheses(flat, seen)
     parts = proposals(found)
     assert abs(parts.median[:, 0].mean() - found.seen[:, 0].mean()) > 2
     like = found.seen if kept else parts.median
@@ -71,5 +70,5 @@ def test_a_few_far_hypotheses_do_not_pull_the_colours_along():
     seen = np.tile([50.0, 20, 10], (64, 1))
     near, far = seen + np.array([8, 0, 0]), seen - np.array([52, 0, 0])
     labs = np.stack([near] * 9 + [far])
-    found = Hypotheses(seen, labs, np.zeros(10), np.zeros(64, int), seen, np.zeros(64, int))
+    found = Hypotheses(seen, labs, np.zeros(10), seen)
     np.testing.assert_allclose(proposals(found).median, near, atol=1)

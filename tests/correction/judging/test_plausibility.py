@@ -37,10 +37,13 @@ def shirt():
     return pair, off
 
 
-def planned(still_life, photo, mask, confidence=1.0, **options):
-    found = GarmentMask(mask, confidence)
-    subject = Subject(Pixels(still_life), still_life_mask(still_life), Pixels(photo), found)
-    return plan_correction(subject, CorrectionOptions(**options))
+def subject_of(still_life, photo, mask, confidence=1.0, flat_mask=None):
+    flat_mask = still_life_mask(still_life) if flat_mask is None else flat_mask
+    return Subject(Pixels(still_life), flat_mask, Pixels(photo), GarmentMask(mask, confidence))
+
+
+def planned(*photos, confidence=1.0, **options):
+    return plan_correction(subject_of(*photos, confidence), CorrectionOptions(**options))
 
 
 def codes(plan):
@@ -95,7 +98,7 @@ def test_the_mask_of_another_photo_is_to_be_looked_at(shirt):
 def test_exchanged_photos_are_left_alone(shirt):
     pair, off = shirt
     mask = still_life_mask(pair.still_life)
-    subject = Subject(Pixels(off), pair.on_model_mask, Pixels(pair.still_life), GarmentMask(mask, 1.0))
+    subject = subject_of(off, pair.still_life, mask, flat_mask=pair.on_model_mask)
     plan = plan_correction(subject, CorrectionOptions())
     assert plan.answer == "left_alone"
     assert "photos.exchanged" in codes(plan)
@@ -119,9 +122,8 @@ def test_cloth_in_the_colour_of_skin_is_no_face():
         :340
     ]  # cut at the knee
     assert find_bodies(photo, photo)[0].face is not None  # so that there is something to tell apart
-    seen = look_at_photos(
-        pair.still_life, pair.still_life_mask, photo, GarmentMask(pair.on_model_mask[:340], 1.0)
-    )
+    mask, flat_mask = pair.on_model_mask[:340], pair.still_life_mask
+    seen = look_at_photos(subject_of(pair.still_life, photo, mask, flat_mask=flat_mask))
     assert (seen.face_share, seen.exchanged) == (0.0, False)
 
 
@@ -132,7 +134,7 @@ def test_skin_beside_the_head_is_no_face(shirt):
     photo[arm] = photo[66, 160]  # of the face
     _, body = find_bodies(pair.still_life, photo)
     assert body.like_face[20:70, 12:68].mean() > 0.9  # at 320 px; so that there is something to tell apart
-    seen = look_at_photos(pair.still_life, pair.still_life_mask, photo, GarmentMask(arm, 1.0))
+    seen = look_at_photos(subject_of(pair.still_life, photo, arm, flat_mask=pair.still_life_mask))
     assert seen.face_share == 0
 
 
@@ -140,9 +142,8 @@ def test_a_print_that_looks_like_a_face_does_not_make_the_photos_exchanged():
     pair = draw_pair(41, size_wh=(448, 560))  # checked shorts, the head not in the photo
     there, here = find_bodies(pair.still_life, pair.on_model)
     assert (there.head is not None, here.head) == (True, None)  # so that there is something to tell apart
-    seen = look_at_photos(
-        pair.still_life, pair.still_life_mask, pair.on_model, GarmentMask(pair.on_model_mask, 1.0)
-    )
+    photos = (pair.still_life, pair.on_model, pair.on_model_mask)
+    seen = look_at_photos(subject_of(*photos, flat_mask=pair.still_life_mask))
     assert not seen.exchanged
 
 
@@ -184,8 +185,8 @@ def test_a_checked_still_life_beside_a_plain_photo_is_to_be_looked_at():
     rows, columns = np.indices(flat_mask.shape) // 8
     light = np.where((rows + columns) % 2, 1.25, 0.5)[..., None]
     checked = np.where(flat_mask[..., None], np.clip(pair.still_life * light, 0, 255), pair.still_life)
-    found = GarmentMask(pair.on_model_mask, 1.0)
-    judgement = judge(look_at_photos(checked.astype(np.uint8), flat_mask, pair.on_model, found))
+    photos = (checked.astype(np.uint8), pair.on_model, pair.on_model_mask)
+    judgement = judge(look_at_photos(subject_of(*photos, flat_mask=flat_mask)))
     assert [doubt.code for doubt in judgement.doubts] == ["garment.pattern"]
 
 
@@ -199,7 +200,7 @@ def test_force_corrects_and_says_what_speaks_against_it(shirt):
 
 def test_nothing_found_cannot_be_forced(shirt):
     pair, off = shirt
-    plan = planned(pair.still_life, off, np.zeros_like(pair.on_model_mask), 0.0, force=True)
+    plan = planned(pair.still_life, off, np.zeros_like(pair.on_model_mask), confidence=0.0, force=True)
     assert (plan.answer, plan.colour_map, codes(plan)) == ("left_alone", None, {"mask.unsure"})
 
 
