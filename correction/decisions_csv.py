@@ -11,15 +11,13 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from os.path import relpath
 from pathlib import Path
-from typing import Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.target import parse_lab
 from chromiq.dataset_builder.inputs.csv_tables import Table, as_text, column_name, read_table, write_table
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import collision_key, safe_stem, write_bytes
-
-T = TypeVar("T")
 
 DECISIONS = "decisions.csv"
 Verdict = Literal["", "accept", "reject", "keep", "force"]
@@ -175,11 +173,16 @@ def write_decisions(decisions: Decisions, photos: Mapping[str, Path], results: M
         photos: on-model photo of each key, in the order of the rows.
         results: what became of each photo, in words, where it is known.
     """
-    table, keys = decisions.table, list(photos)
+    table, keys, folder = decisions.table, list(photos), decisions.path.parent
 
     def cells(key: str, before: Mapping[str, str]) -> dict[str, str]:
-        own = _cells(key, decisions.of(key), before, photos[key], decisions.path.parent)
-        return {**before, **own, **({"result": results[key]} if key in results else {})}
+        # What the user wrote stays as written unless its meaning changed.
+        written = _texts(_parsed(before, folder), folder)
+        now = _texts(decisions.of(key), folder)
+        changed = {column: text for column, text in now.items() if text != written[column]}
+        if key in results:
+            changed["result"] = results[key]
+        return {**before, "key": key, "photo": as_text(photos[key].name), **changed}
 
     columns = list(table.columns) if table else list(COLUMNS)
     names = [column_name(column) for column in columns]
@@ -203,23 +206,15 @@ def write_decisions(decisions: Decisions, photos: Mapping[str, Path], results: M
         write_bytes(decisions.path, data)
 
 
-def _cells(
-    key: str, decision: Decision, before: Mapping[str, str], photo: Path, folder: Path
-) -> dict[str, str]:
-    """What a row is to say; what the user wrote there stays as written unless its meaning changed."""
-    written = _parsed(before, folder)
-    cells = {"key": key, "photo": as_text(photo.name)}
-    if decision.verdict != written.verdict:
-        cells["decision"] = decision.verdict
-    if decision.strength != written.strength:
-        cells["strength"] = "" if decision.strength is None else f"{decision.strength:g}"
-    if decision.target_lab != written.target_lab:
-        cells["target_lab"] = "; ".join(f"{part:g}" for part in decision.target_lab or ())
-    if decision.mask != written.mask:
-        cells["mask"] = "" if decision.mask is None else Path(relpath(decision.mask, folder)).as_posix()
-    if decision.note != written.note:
-        cells["note"] = decision.note
-    return cells
+def _texts(decision: Decision, folder: Path) -> dict[str, str]:
+    """A decision as the cells of its row."""
+    return {
+        "decision": decision.verdict,
+        "strength": "" if decision.strength is None else f"{decision.strength:g}",
+        "target_lab": "; ".join(f"{part:g}" for part in decision.target_lab or ()),
+        "mask": "" if decision.mask is None else Path(relpath(decision.mask, folder)).as_posix(),
+        "note": decision.note,
+    }
 
 
 def _parsed(values: Mapping[str, str], folder: Path) -> Decision:
@@ -229,38 +224,35 @@ def _parsed(values: Mapping[str, str], folder: Path) -> Decision:
         ValueError: for each cell that cannot be understood, why, as a clause, and what to write instead, as a
             sentence.
     """
-    faults: list[tuple[str, str]] = []
-
-    def read(reader: Callable[[str], T], column: str) -> T | None:
-        text = values.get(column, "")
-        try:
-            return reader(text) if text else None
-        except ValueError as error:
-            message, hint = error.args
-            faults.append((f"{column} {text[:200]!r} {message}", hint))
-            return None
 
     def mask_file(text: str) -> Path:
         if not (folder / text).is_file():
             raise ValueError("does not exist", f"Write its path from {folder}.")
         return folder / text
 
-    decision = Decision(
-        verdict=read(_verdict, "decision") or "",
-        strength=read(_number, "strength"),
-        min_gain=read(_number, "min_gain"),
-        target_lab=read(_lab, "target_lab"),
-        mask=read(mask_file, "mask"),
-        note=values.get("note", ""),
-    )
-    for name in ("strength", "min_gain", "target_lab"):
+    readers: dict[str, tuple[str, Callable[[str], Any]]] = {
+        "decision": ("verdict", _verdict),
+        "strength": ("strength", _number),
+        "min_gain": ("min_gain", _number),
+        "target_lab": ("target_lab", _lab),
+        "mask": ("mask", mask_file),
+    }
+    found: dict[str, Any] = {"note": values.get("note", "")}
+    faults: list[tuple[str, str]] = []
+    for column, (field, read) in readers.items():
+        text = values.get(column, "")
         try:
-            replace(Decision(), **{name: getattr(decision, name)}).options(CorrectionOptions())
+            if text:
+                found[field] = read(text)
+                Decision(**{field: found[field]}).options(CorrectionOptions())  # checks the limits
         except UsageError as error:
             faults.append((str(error), "Write a value within these limits."))
+        except ValueError as error:
+            message, hint = error.args
+            faults.append((f"{column} {text[:200]!r} {message}", hint))
     if faults:
         raise ValueError(*faults)
-    return decision
+    return Decision(**found)
 
 
 def _verdict(text: str) -> Verdict:

@@ -140,11 +140,11 @@ def correct_garment(work: GarmentWork, segmenter: Segmenter) -> list[PhotoResult
     """
     photos = [_photo(work.folder, photo) for photo in work.photos]
     made_of = _made_of(work, photos)
-    results: dict[str, PhotoResult] = {}
-    for photo in photos:
-        standing = _standing(photo, made_of[photo.key])
-        if standing is not None:
-            results[photo.key] = PhotoResult(photo.key, standing)
+    results = {
+        photo.key: PhotoResult(photo.key, standing)
+        for photo in photos
+        if (standing := _standing(photo, made_of[photo.key]))
+    }
     todo = [photo for photo in photos if photo.key not in results]
     found: dict[str, GarmentMask] = {}
     fits: dict[str, ColourFit | None] = {}

@@ -5,12 +5,11 @@ The page's pictures of each photo are written when it is corrected, so that a re
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from chromiq.correction.plan import Colours, Lab
 from chromiq.correction.subject import Subject
 from chromiq.correction.target import from_d50
 from chromiq.dataset_builder.inputs.csv_tables import as_text, write_table
+from chromiq.documents import load_record
 from chromiq.errors import Finding
 from chromiq.files import write_bytes, write_json, write_text
 from chromiq.imaging.masks import bounding_box
@@ -211,11 +211,6 @@ def _css(lab: Lab) -> str:
 
 def _row(correction: Correction) -> list[str]:
     colours = correction.colours
-    figures: list[float | None] = [None] * 14
-    if colours is not None:
-        differences = (colours.lightness_apart, colours.chroma_apart, colours.hue_apart_deg)
-        figures = [*colours.still_life, *colours.before, *colours.after]
-        figures += [colours.delta_e_before, colours.delta_e_after, *differences]
     return [
         correction.key,
         as_text(Path(correction.on_model).name),
@@ -223,7 +218,7 @@ def _row(correction: Correction) -> list[str]:
         correction.reason,
         _number(correction.estimated_gain),
         _number(correction.expected_remaining),
-        *map(_number, figures),
+        *([""] * 14 if colours is None else map(_number, np.hstack(astuple(colours)))),
         _number(correction.mask_confidence),
         as_text(correction.out),
     ]
@@ -275,10 +270,8 @@ def read_panel(folder: Path, key: str) -> Panel | None:
     """The pictures that `write_panel` wrote; None if they are not all there."""
     folder = _panel_folder(folder, key)
     try:
-        document: dict[str, Any] = json.loads((folder / "panel.json").read_text(encoding="utf-8"))
-        width_px, height_px = document["size_wh"]
-        panel = Panel(folder, (int(width_px), int(height_px)), str(document["outline"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        panel = replace(load_record(Panel, (folder / "panel.json").read_bytes()), folder=folder)
+    except (OSError, ValueError):
         return None
     return panel if all((folder / f"{name}.jpg").is_file() for name in PICTURES) else None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -82,18 +82,17 @@ def write_run(run: BatchRun) -> None:
     """Record a batch in its folder; `read_run` reads it."""
     pairs = [
         {
-            "key": pair.key,
-            "still_life": str(pair.still_life.absolute()),
-            "on_model": str(pair.on_model.absolute()),
-            "garment": pair.garment,
+            **asdict(pair),
+            "still_life": pair.still_life.absolute(),
+            "on_model": pair.on_model.absolute(),
             "out": run.outs[pair.key].relative_to(run.folder).as_posix(),
         }
         for pair in run.pairs
     ]
     document = {
-        "source": str(run.source.absolute()),
-        "pattern": run.pattern and [run.pattern.still_life, run.pattern.on_model],
-        "masks": None if run.masks is None else str(run.masks.absolute()),
+        "source": run.source.absolute(),
+        "pattern": run.pattern and astuple(run.pattern),
+        "masks": run.masks and run.masks.absolute(),
         "options": asdict(run.options),
         "segmenter": run.segmenter,
         "network": run.network,
@@ -109,12 +108,11 @@ def read_run(folder: Path) -> BatchRun | None:
         document: dict[str, Any] = json.loads((folder / WORK / _RUN).read_text(encoding="utf-8"))
         pairs, outs = [], {}
         for pair in document["pairs"]:
-            key, out = str(pair["key"]), Path(pair["out"])
+            out = Path(pair.pop("out"))
             if out.is_absolute() or ".." in out.parts:
                 return None
-            garment = pair["garment"]
-            pairs.append(PhotoPair(key, Path(pair["still_life"]), Path(pair["on_model"]), garment))
-            outs[key] = folder / out
+            pairs.append(as_record(PhotoPair, pair))
+            outs[pair["key"]] = folder / out
         return BatchRun(
             folder=folder,
             source=Path(document["source"]),
@@ -125,7 +123,7 @@ def read_run(folder: Path) -> BatchRun | None:
             network=document["network"],
             pairs=tuple(pairs),
             outs=outs,
-            findings=tuple(Finding(**finding) for finding in document["findings"]),
+            findings=tuple(as_record(Finding, finding) for finding in document["findings"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -124,8 +124,7 @@ def from_d50(lab: NDArray[np.floating]) -> FloatImage:
 def _to_xyz(lab: NDArray[np.floating], white: FloatImage) -> FloatImage:
     f_y = (lab[..., 0] + 16) / 116
     f = np.stack([f_y + lab[..., 1] / 500, f_y, f_y - lab[..., 2] / 200], axis=-1)
-    xyz: FloatImage = np.where(f > _DELTA, f**3, 3 * _DELTA**2 * (f - 4 / 29)) * white
-    return xyz
+    return np.where(f > _DELTA, f**3, 3 * _DELTA**2 * (f - 4 / 29)) * white
 
 
 def _to_lab(xyz: FloatImage, white: FloatImage) -> FloatImage:
