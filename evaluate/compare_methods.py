@@ -55,21 +55,6 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Column:
-    """One way to get the control's colour right, scored beside the others.
-
-    Attributes:
-        name: its key in ``scores.json``, and of its folder.
-        make: makes them, and returns what it left alone and why, by picture; None if they are there.
-    """
-
-    name: str
-    title: str
-    folder: Path
-    make: Callable[[_Work, Path, Callable[[int], None]], dict[str, str]] | None = None
-
-
-@dataclass(frozen=True)
 class Methods:
     """What is compared with the uncorrected photo and with the correction without a network.
 
@@ -84,70 +69,6 @@ class Methods:
     outputs: Mapping[str, Path] = field(default_factory=dict)
     register: bool = False
     options: GenerateOptions = field(default_factory=GenerateOptions)
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What every column is made of."""
-
-    testset: TrialSet
-    garments: Sequence[Found]
-    methods: Methods
-
-
-def columns_of(out: Path, control: Path, methods: Methods) -> list[Column]:
-    """The columns of an evaluation, in the order in which they are made and shown.
-
-    Args:
-        out: gets a folder for each that is made.
-    """
-    columns = [
-        Column("control", "uncorrected", control),
-        Column("transfer", "network-free", out / "transfer", partial(_correct, None)),
-    ]
-    for name, folder in methods.outputs.items():
-        columns.append(Column(name, name, folder))
-        columns.append(_hybrid(out, f"{name}-hybrid", name, folder))
-    for name, lora in lora_columns(methods.loras, methods.outputs).items():
-        title = "my LoRA" if name == "generated" else name
-        columns.append(Column(name, title, out / name, partial(_generate, lora)))
-        columns.append(_hybrid(out, hybrid_column(name), title, out / name))
-    return columns
-
-
-def _hybrid(out: Path, name: str, title: str, network: Path) -> Column:
-    return Column(name, f"{title}, hybrid", out / name, partial(_correct, network))
-
-
-def _generate(lora: Path, work: _Work, folder: Path, update: Callable[[int], None]) -> dict[str, str]:
-    generate(
-        work.testset.controls,
-        folder,
-        read_captions(work.testset.truths),
-        work.methods.options,
-        lora=lora,
-        references=work.testset.references,
-        only={trial.name for trial in work.testset},
-        on_progress=lambda finished, total: update(finished * len(work.testset) // total),
-    )
-    return {}
-
-
-def _correct(
-    network: Path | None, work: _Work, folder: Path, update: Callable[[int], None]
-) -> dict[str, str]:
-    """By the images that a network made, or without a network."""
-    images, register = find_images(network) if network else {}, work.methods.register
-    left_alone = {}
-    for number, found in enumerate(work.garments, start=1):
-        name = found.trial.name
-        image = output_on_control(images[name], found.trial, register) if network else None
-        picture, reason = correct_trial(found, image)
-        write_photo(folder / f"{name}.png", picture)
-        if reason:
-            left_alone[name] = reason
-        update(number)
-    return left_alone
 
 
 def lora_columns(loras: Sequence[Path], taken: Collection[str] = ()) -> dict[str, Path]:
@@ -223,10 +144,19 @@ def evaluate_testset(
     require_lora_files(methods.loras)
     testset = read_testset(folder)
     crops, register = testset.crops, methods.register
-    columns = columns_of(out, testset.controls, methods)
-    made = [column for column in columns if column.make]
+    loras = lora_columns(methods.loras, methods.outputs)
+    folders = {"control": testset.controls, "transfer": out / "transfer"}
+    titles: dict[str, str] = {}
+    networks: dict[str, Path] = {}  # by column of a hybrid: the images whose colour it takes
+    for name in (*methods.outputs, *loras):
+        shown = "my LoRA" if name == "generated" and name in loras else name
+        hybrid = hybrid_column(name) if name in loras else f"{name}-hybrid"
+        folders |= {name: methods.outputs.get(name, out / name), hybrid: out / hybrid}
+        titles |= {name: shown, hybrid: f"{shown}, hybrid"}
+        networks[hybrid] = folders[name]
+    made = [column for column in folders if column != "control" and column not in methods.outputs]
     inputs = [folder, *testset.parts, *methods.outputs.values()]
-    refuse_inputs([out, out / "masks", *(column.folder for column in made)], inputs)
+    refuse_inputs([out, out / "masks", *(folders[column] for column in made)], inputs)
     findings = [
         finding
         for trial in testset
@@ -239,33 +169,57 @@ def evaluate_testset(
     known_masks = canvas_masks(testset)
     ensure_output_folder(out)
     masks = write_canvas_masks(known_masks, out / "masks")
-    total = len(testset) * (1 + len(made))
 
     def update(before: int, finished: int) -> None:
-        on_progress(len(testset) * before + finished, total)
+        on_progress(len(testset) * before + finished, len(testset) * (1 + len(made)))
 
     garments = []
     for number, trial in enumerate(testset, start=1):
         garments.append(find_trial_garment(trial, segmenter))
         update(0, number)
-    work = _Work(testset, garments, methods)
     left_alone = {}
     for before, column in enumerate(made, start=1):
-        assert column.make
-        if reasons := column.make(work, column.folder, partial(update, before)):
-            left_alone[column.name] = reasons
-    titles = {column.name: column.title for column in columns}
-    images = ImageSet(
-        testset.truths,
-        {column.name: column.folder for column in columns},
-        crops,
-        masks,
-        {trial.name: trial.garment for trial in testset if trial.garment},
-        titles,
-    )
+        here = partial(update, before)
+        if column in loras:
+            _generate(loras[column], testset, methods.options, folders[column], here)
+        elif reasons := _correct(garments, networks.get(column), register, folders[column], here):
+            left_alone[column] = reasons
+    kinds = {trial.name: trial.garment for trial in testset if trial.garment}
+    images = ImageSet(testset.truths, folders, crops, masks, kinds, titles)
     scores = score_folders(images, register=register)
-    loras = lora_columns(methods.loras, methods.outputs)
     write_scores(out, scores, {name: sha256_file(lora) for name, lora in loras.items()})
     report = out / "report.html"
     write_report(report, scores, images, title=title, notes=notes)
     return Evaluation(tuple(scores), titles, left_alone, report)
+
+
+def _generate(
+    lora: Path, testset: TrialSet, options: GenerateOptions, out: Path, update: Callable[[int], None]
+) -> None:
+    generate(
+        testset.controls,
+        out,
+        read_captions(testset.truths),
+        options,
+        lora=lora,
+        references=testset.references,
+        only={trial.name for trial in testset},
+        on_progress=lambda finished, total: update(finished * len(testset) // total),
+    )
+
+
+def _correct(
+    garments: Sequence[Found], network: Path | None, register: bool, out: Path, update: Callable[[int], None]
+) -> dict[str, str]:
+    """Correct by the images that a network made, or without one; what was left alone and why, by name."""
+    images = find_images(network) if network else {}
+    left_alone = {}
+    for number, found in enumerate(garments, start=1):
+        name = found.trial.name
+        image = output_on_control(images[name], found.trial, register) if network else None
+        picture, reason = correct_trial(found, image)
+        write_photo(out / f"{name}.png", picture)
+        if reason:
+            left_alone[name] = reason
+        update(number)
+    return left_alone
