@@ -14,7 +14,7 @@ import yaml
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.documents import load_json, read_text
 from chromiq.errors import AccessError, ChromiqError, Finding, UnsoundError, UsageError
-from chromiq.evaluate.generate.lora_files import read_lora_file
+from chromiq.evaluate.generate.lora_files import read_lora_keys
 from chromiq.evaluate.score.scores import Interval, column_title, hybrid_column, mean_interval
 from chromiq.evaluate.sweep import CURVE_FILE, SWEEP_FILE, run_job
 from chromiq.files import sha256_file, write_text
@@ -105,7 +105,7 @@ def prepare(
     _check_name(repository)
     record = read_status(run).record
     lora = _checkpoint(run, record.name, step)
-    read_lora_file(lora)
+    read_lora_keys(lora)
     recorded = record.checkpoints.get(lora.name)
     if recorded and recorded != (found := sha256_file(lora)):
         message = f"SHA-256 {found[:12]} is not the {recorded[:12]} that the run recorded"
@@ -124,6 +124,7 @@ def prepare(
     trigger = job.process.trigger_word or TRIGGER_WORD
     saved_at = checkpoint_step(lora, record.name) or record.total_steps
     prompts = [sample.prompt for sample in job.process.sample.samples if sample.prompt]
+    is_better = better_than_nothing(known)
     environment = template_environment(html=False)
     environment.filters.update(cell=_cell, code=_code)
     card = environment.get_template("model_card.md.j2").render(
@@ -140,11 +141,11 @@ def prepare(
         process=job.process,
         model=model,
         figures=known,
-        is_better=better_than_nothing(known),
+        is_better=is_better,
         curve=curve.name if curve else None,
     )
     config = yaml.safe_dump(_without_folders(job.document), sort_keys=False, allow_unicode=True)
-    return Publication(repository, lora, saved_at, card, config, curve, better_than_nothing(known))
+    return Publication(repository, lora, saved_at, card, config, curve, is_better)
 
 
 def upload(

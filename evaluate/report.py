@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +17,6 @@ from chromiq.evaluate.score.scores import (
     Comparison,
     ImageScore,
     ImageSet,
-    Interval,
     average,
     average_of,
     by_garment,
@@ -46,9 +44,6 @@ _SIDES_PX = (900, 760, 620, 500, 400, 320, 240, 160)
 _QUALITY = 80
 # A map of more pixels than this shows no more on a screen and takes seconds.
 _MOST_MAP_SIDE_PX = 1600
-_CURVE_IN = (8.0, 4.2)
-_CURVE_DPI = 150
-_LINE, _BEST, _CONTROL = "#0a5bd0", "#0a7d43", "#8a8a90"
 
 
 @dataclass(frozen=True)
@@ -146,7 +141,9 @@ def write_report(
             for kind, found in by_garment(scores).items()
         },
         outlined=any(card.outline for card in cards),
-        fields=[measure for measure in MEASURES if _is_known(measure.name, cards)],
+        fields=[
+            measure for measure in MEASURES if any(row.averages[measure.name] is not None for row in methods)
+        ],
         scale=scale_bar(),
         ticks=_TICKS,
         titled=titled,
@@ -222,11 +219,6 @@ def _of_means(methods: Sequence[MethodRow], titled: Callable[[str], str]) -> str
     return f"dE00 of the mean colours: {', '.join(f'{name} {value:.2f}' for name, value in known)}."
 
 
-def _is_known(name: str, cards: Sequence[Card]) -> bool:
-    values = [getattr(number, name, None) for card in cards for number in card.numbers.values()]
-    return any(value is not None for value in values)
-
-
 @dataclass(frozen=True)
 class Shown:
     """One result of one image; `source` and `heat`, its dE00 map, are data URIs."""
@@ -279,66 +271,6 @@ def scale_bar() -> str:
     """The colours of a map from 0 to `MAP_FULL_SCALE`, left to right, as data URI."""
     ramp = np.linspace(0, MAP_FULL_SCALE, 256, dtype=np.float32)[None].repeat(12, axis=0)
     return data_uri(encode_image(_colours(ramp), "PNG"), "image/png")
-
-
-def steps_curve(
-    steps: Sequence[int],
-    means: Sequence[float],
-    intervals: Sequence[Interval | None],
-    best: int,
-    control: tuple[float, Interval | None],
-) -> bytes:
-    """Mean dE00 against training steps, as the bytes of a PNG.
-
-    Args:
-        means: mean dE00 over images, one per checkpoint.
-        intervals: of the means; drawn if all are known.
-        best: index of the checkpoint to mark.
-        control: mean and interval of the uncorrected images.
-    """
-    # The object interface: pyplot would look for a display and keep figures alive.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    figure = Figure(figsize=_CURVE_IN, dpi=_CURVE_DPI, layout="constrained")
-    axes = figure.add_subplot()
-    level, control_interval = control
-    if control_interval:
-        axes.axhspan(*control_interval, color=_CONTROL, alpha=0.12, linewidth=0)
-    axes.axhline(level, color=_CONTROL, linestyle="--", linewidth=1.2, label=f"uncorrected, {level:.2f}")
-    known = [interval for interval in intervals if interval]
-    bars, label = None, "checkpoints"
-    if len(known) == len(means):
-        low, high = zip(*known, strict=True)
-        axes.fill_between(steps, low, high, color=_LINE, alpha=0.15, linewidth=0)
-        below = [mean - end for mean, end in zip(means, low, strict=True)]
-        above = [end - mean for mean, end in zip(means, high, strict=True)]
-        bars, label = (below, above), "checkpoints, with 95 % interval"
-    axes.errorbar(
-        steps,
-        means,
-        yerr=bars,
-        color=_LINE,
-        marker="o",
-        markersize=4,
-        capsize=3,
-        linewidth=1.6,
-        elinewidth=0.8,
-        label=label,
-    )
-    said = f"lowest: step {steps[best]:,}, {means[best]:.2f}"
-    axes.plot(steps[best], means[best], "o", color=_BEST, markersize=9, label=said)
-    axes.set(xlabel="training steps", ylabel="mean dE00 against the truth")
-    axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.grid(axis="y", alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=9)
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer)
-    return buffer.getvalue()
 
 
 def _centre_pct(delta_e: FloatImage) -> int:

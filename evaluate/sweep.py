@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from chromiq.errors import (
     UsageError,
 )
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
-from chromiq.evaluate.report import Chart, steps_curve, write_report
+from chromiq.evaluate.report import Chart, write_report
 from chromiq.evaluate.score.scores import ImageSet, Interval, mean_interval, score_folders
 from chromiq.evaluate.testset import TrialSet, canvas_masks, read_testset, write_canvas_masks
 from chromiq.files import (
@@ -41,6 +42,8 @@ from chromiq.wording import counted, interval_text
 
 SWEEP_FILE = "sweep.json"
 CURVE_FILE = "curve.png"
+_CURVE_IN, _CURVE_DPI = (8.0, 4.2), 150
+_LINE, _BEST, _CONTROL = "#0a5bd0", "#0a7d43", "#8a8a90"
 # A younger checkpoint may not be completely written yet.
 _SETTLED_AFTER_S = 5.0
 # Not caused by a checkpoint: the next one would fail with them too.
@@ -110,15 +113,12 @@ class Sweep:
     def ties(self) -> list[Point]:
         """The checkpoints whose paired difference from the best has 0 in its 95 % interval, or has none."""
         best = self.best
-        intervals = {
-            point.checkpoint: mean_interval([point.images[name] - best.images[name] for name in best.images])
-            for point in self.measured
-        }
-        return [
-            point
-            for point in self.measured
-            if point is not best and ((interval := intervals[point.checkpoint]) is None or interval[0] <= 0)
-        ]
+
+        def is_tied(point: Point) -> bool:
+            interval = mean_interval([point.images[name] - best.images[name] for name in best.images])
+            return interval is None or interval[0] <= 0
+
+        return [point for point in self.measured if point is not best and is_tied(point)]
 
     @property
     def change(self) -> tuple[float, Interval | None]:
@@ -337,17 +337,60 @@ def _counted(update: Update, before: int, checkpoints: int) -> Update:
     return lambda done, total: update(before * total + done, checkpoints * total)
 
 
+def curve_png(result: Sweep) -> bytes:
+    """Mean dE00 against training steps as a PNG; intervals are drawn if all checkpoints have one."""
+    # The object interface: pyplot would look for a display and keep figures alive.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=_CURVE_IN, dpi=_CURVE_DPI, layout="constrained")
+    axes = figure.add_subplot()
+    measured, best, control = result.measured, result.best, result.control
+    level, steps = control.mean or 0.0, [point.step for point in measured]
+    means = [point.mean or 0.0 for point in measured]
+    if control.interval:
+        axes.axhspan(*control.interval, color=_CONTROL, alpha=0.12, linewidth=0)
+    axes.axhline(level, color=_CONTROL, linestyle="--", linewidth=1.2, label=f"uncorrected, {level:.2f}")
+    known = [point.interval for point in measured if point.interval]
+    bars, label = None, "checkpoints"
+    if len(known) == len(means):
+        low, high = zip(*known, strict=True)
+        axes.fill_between(steps, low, high, color=_LINE, alpha=0.15, linewidth=0)
+        below = [mean - end for mean, end in zip(means, low, strict=True)]
+        above = [end - mean for mean, end in zip(means, high, strict=True)]
+        bars, label = (below, above), "checkpoints, with 95 % interval"
+    axes.errorbar(
+        steps,
+        means,
+        yerr=bars,
+        color=_LINE,
+        marker="o",
+        markersize=4,
+        capsize=3,
+        linewidth=1.6,
+        elinewidth=0.8,
+        label=label,
+    )
+    said = f"lowest: step {best.step:,}, {best.mean:.2f}"
+    axes.plot(best.step, best.mean or 0.0, "o", color=_BEST, markersize=9, label=said)
+    axes.set(xlabel="training steps", ylabel="mean dE00 against the truth")
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.grid(axis="y", alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=9)
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer)
+    return buffer.getvalue()
+
+
 def _draw(result: Sweep, work: _Work) -> None:
     """Write the curve, and the report of the best checkpoint."""
-    best, measured = result.best, result.measured
-    png = steps_curve(
-        [point.step for point in measured],
-        [point.mean or 0.0 for point in measured],
-        [point.interval for point in measured],
-        measured.index(best),
-        (result.control.mean or 0.0, result.control.interval),
-    )
+    best, png = result.best, curve_png(result)
     write_bytes(work.out / CURVE_FILE, png)
+    caption = f"Mean dE00 of {counted(len(result.measured), 'checkpoint')} against training steps"
     columns = {"control": work.testset.controls, f"step {best.step}": work.images(best.checkpoint)}
     images = work.columns(columns)
     write_report(
@@ -359,7 +402,7 @@ def _draw(result: Sweep, work: _Work) -> None:
             summary(result),
             *(f"Left out: {point.checkpoint}: {point.error}" for point in result.skipped),
         ],
-        charts=[Chart(png, f"Mean dE00 of {counted(len(measured), 'checkpoint')} against training steps")],
+        charts=[Chart(png, caption)],
     )
 
 

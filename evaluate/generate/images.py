@@ -15,7 +15,7 @@ from pydantic import Field, TypeAdapter
 
 from chromiq.documents import read_text
 from chromiq.errors import Finding, OptionError, UnsoundError, UsageError, raise_findings
-from chromiq.evaluate.generate.lora_files import read_lora_file
+from chromiq.evaluate.generate.lora_files import read_lora_keys
 from chromiq.evaluate.generate.pipelines import Loading, load_pipeline, run_pipeline, set_lora_scale
 from chromiq.evaluate.score.scores import find_images
 from chromiq.files import (
@@ -117,7 +117,7 @@ def generate(
     steps = options.steps or model.steps
     total = len(pictures) * len(folders) * steps
     if lora:
-        read_lora_file(lora, check_numbers=False)
+        read_lora_keys(lora, check_numbers=False)
     ensure_output_folder(out)
 
     def report(images: int, at_once: int, steps_done: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import ml_dtypes  # noqa: F401  registers bfloat16 with NumPy
@@ -17,21 +16,8 @@ _FLOAT_DTYPES = ("F64", "F32", "F16", "BF16")
 _LORA_MARKS = (".lora_", ".lokr_", ".hada_", ".lora.")
 
 
-@dataclass(frozen=True)
-class LoraFile:
-    """The header of a LoRA file.
-
-    Attributes:
-        metadata: free text, such as ``{"step": "500"}``.
-    """
-
-    path: Path
-    keys: tuple[str, ...]
-    metadata: dict[str, str]
-
-
-def read_lora_file(path: Path, *, check_numbers: bool = True) -> LoraFile:
-    """Check a LoRA file and read its header.
+def read_lora_keys(path: Path, *, check_numbers: bool = True) -> list[str]:
+    """Check a LoRA file, and read the names of its tensors.
 
     Args:
         check_numbers: read the tensors too and refuse NaN and infinity.
@@ -43,13 +29,13 @@ def read_lora_file(path: Path, *, check_numbers: bool = True) -> LoraFile:
         raise _fault("missing", path, "no such file", "Check the path.")
     try:
         with safe_open(path, framework="numpy") as file:
-            keys, metadata = tuple(sorted(file.keys())), file.metadata() or {}
+            keys = sorted(file.keys())
             _require_lora_keys(path, keys)
             if check_numbers:
                 _require_finite(path, file, keys)
     except SafetensorError as error:
         raise _unreadable(path, error) from error
-    return LoraFile(path, keys, metadata)
+    return keys
 
 
 def _require_lora_keys(path: Path, keys: Sequence[str]) -> None:
@@ -79,12 +65,12 @@ def require_lora_files(paths: Iterable[Path]) -> None:
     """Check LoRA files before any work begins.
 
     Raises:
-        UnsoundError: with everything that is wrong; see `read_lora_file`.
+        UnsoundError: with everything that is wrong; see `read_lora_keys`.
     """
     findings: list[Finding] = []
     for path in paths:
         try:
-            read_lora_file(path)
+            read_lora_keys(path)
         except UnsoundError as error:
             findings += error.findings
     raise_findings(findings, "LoRA")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chromiq.errors import AccessError, ChromiqError, Finding, OptionError, UnsoundError, UsageError
-from chromiq.evaluate.generate.lora_files import LoraFile, read_lora_file
+from chromiq.evaluate.generate.lora_files import read_lora_keys
 from chromiq.models import EditModel, pipeline_of
 from chromiq.progress import silence_model_libraries
 from chromiq.records import RgbImage
@@ -59,7 +59,7 @@ def load_pipeline(model: str, checkpoint: str, loading: Loading, lora: Path | No
         UnsoundError: if the LoRA is broken or none of its keys fit.
         UsageError: if a library, device or folder that was asked for is missing.
     """
-    checked = read_lora_file(lora) if lora else None
+    keys = read_lora_keys(lora) if lora else []
     try:
         import diffusers
         import torch
@@ -102,8 +102,8 @@ def load_pipeline(model: str, checkpoint: str, loading: Loading, lora: Path | No
             f"https://huggingface.co/{checkpoint} and set HF_TOKEN, or give a folder as the checkpoint."
         ) from error
     pipeline.set_progress_bar_config(disable=True)
-    if checked:
-        _load_lora(pipeline, model, checked)
+    if lora:
+        _load_lora(pipeline, model, lora, keys)
     return _placed(pipeline, device, loading)
 
 
@@ -195,20 +195,20 @@ def _control_at_its_own_size(pipeline: Any, width_px: int, height_px: int) -> It
         vars(module).update(kept)
 
 
-def _load_lora(pipeline: Any, model: str, lora: LoraFile) -> None:
+def _load_lora(pipeline: Any, model: str, lora: Path, keys: Sequence[str]) -> None:
     """Load it into the pipeline, or refuse it if no layer fits, of which the libraries only warn."""
-    path, cause = lora.path, None
+    cause = None
     try:
-        pipeline.load_lora_weights(path.parent, weight_name=path.name, adapter_name=_ADAPTER)
+        pipeline.load_lora_weights(lora.parent, weight_name=lora.name, adapter_name=_ADAPTER)
         if pipeline.get_list_adapters().get("transformer"):
             return
-        message = f"no key fits {model}, for instance {lora.keys[0]}"
+        message = f"no key fits {model}, for instance {keys[0]}"
     except (ValueError, KeyError, RuntimeError, AttributeError) as error:
         # Keys of another model, or layers of another width.
         reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
         message, cause = f"its layers do not fit {model} ({reason})", error
     hint = f"Use a LoRA trained on {model}, or another model."
-    raise UnsoundError.of(Finding("lora.fit", str(path), message, hint)) from cause
+    raise UnsoundError.of(Finding("lora.fit", str(lora), message, hint)) from cause
 
 
 def _quantization(loading: Loading, device: str) -> dict[str, Any]:

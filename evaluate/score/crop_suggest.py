@@ -65,6 +65,8 @@ def suggest_crop(truth: RgbImage, mask: BoolMask) -> Crop | None:
     Crop(x=21, y=11, width=58, height=58)
     """
     lab, inside = srgb_to_lab(truth), _well_inside(mask)
+    if not inside.any():
+        return None
     # Smoothed, because shadows and edges of a knit are part of its texture.
     smooth: FloatImage = cv2.GaussianBlur(lab, (0, 0), max(1.0, _WEAVE_SHARE * max(lab.shape)))
     good, seams = _good_pixels(smooth, inside), _seams(lab, smooth, inside)
@@ -151,8 +153,6 @@ def _drawn(rgb: RgbImage, crop: Crop, name: str, *, sound: bool) -> RgbImage:
 
 def _good_pixels(smooth: FloatImage, inside: BoolMask) -> BoolMask:
     """Where a crop may lie: nothing but evenly lit cloth, well inside the garment."""
-    if not inside.any():
-        return inside
     lightness = smooth[..., 0]
     middle = float(np.median(lightness[inside]))
     lit = (lightness >= middle - _SHADOW_BELOW) & (lightness <= middle + _HIGHLIGHT_ABOVE)
@@ -161,8 +161,6 @@ def _good_pixels(smooth: FloatImage, inside: BoolMask) -> BoolMask:
 
 def _seams(lab: FloatImage, smooth: FloatImage, inside: BoolMask) -> BoolMask:
     """Seams, plackets, hems and buttons: long thin lines, and edges that stand out."""
-    if not inside.any():
-        return inside
     edges = _strong_edges(np.ascontiguousarray(smooth[..., 0]), inside)
     return inside & (edges | seam_lines(np.ascontiguousarray(lab[..., 0]), inside))
 
@@ -217,15 +215,13 @@ def _line(angle_rad: float, length_px: float, width_px: float) -> FloatImage:
     across = y * np.cos(angle_rad) - x * np.sin(angle_rad)
     piece = np.abs(along) <= length_px / 2
     thin, wide = (piece * np.exp(-(across**2) / (2 * sigma_px**2)) for sigma_px in (width_px, 2.5 * width_px))
-    kernel: FloatImage = (thin / thin.sum() - wide / wide.sum()).astype(np.float32)
-    return kernel
+    return (thin / thin.sum() - wide / wide.sum()).astype(np.float32)
 
 
 def _well_inside(mask: BoolMask) -> BoolMask:
     margin_px = max(1, round(_MARGIN_SHARE * max(mask.shape)))
     kernel = np.ones((2 * margin_px + 1,) * 2, np.uint8)
-    inside: BoolMask = cv2.erode(mask.astype(np.uint8), kernel, borderValue=0) > 0
-    return inside
+    return cv2.erode(mask.astype(np.uint8), kernel, borderValue=0) > 0
 
 
 def _fits(
@@ -235,8 +231,7 @@ def _fits(
     few = _square_sums(bad, side_px) <= _MAX_BAD_SHARE * side_px * side_px
     # A line is as long as a square is wide: of the square's area it is little.
     uncrossed = _square_sums(crossing, side_px) <= _MAX_SEAM_SHARE * side_px
-    fits: BoolMask = few & uncrossed & (_square_sums(outside, side_px) == 0)
-    return fits
+    return few & uncrossed & (_square_sums(outside, side_px) == 0)
 
 
 def _strong_edges(lightness: FloatImage, inside: BoolMask) -> BoolMask:
@@ -248,8 +243,7 @@ def _outstanding(values: FloatImage, where: BoolMask, spreads: float, least_spre
     """Values that many robust standard deviations (of the median, 1.4826 MAD) above those of a region."""
     middle = float(np.median(values[where]))
     spread = 1.4826 * float(np.median(np.abs(values[where] - middle))) + least_spread
-    found: BoolMask = values > middle + spreads * spread
-    return found
+    return values > middle + spreads * spread
 
 
 def _skin(lab: FloatImage, inside: BoolMask) -> BoolMask:
@@ -261,5 +255,4 @@ def _skin(lab: FloatImage, inside: BoolMask) -> BoolMask:
 def _square_sums(integral: NDArray[np.float64], side_px: int) -> NDArray[np.float64]:
     """Sum over every square of that side, by its top left corner; Crow 1984."""
     n = side_px
-    sums: NDArray[np.float64] = integral[n:, n:] - integral[:-n, n:] - integral[n:, :-n] + integral[:-n, :-n]
-    return sums
+    return integral[n:, n:] - integral[:-n, n:] - integral[n:, :-n] + integral[:-n, :-n]

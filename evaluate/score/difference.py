@@ -130,15 +130,14 @@ def measure_difference(
     values = delta_e_map(truth[box], image[box])[inside].astype(np.float64)
     sizes, mean_truth, mean_image = _parts_and_means(truth[box][inside], image[box][inside])
     chroma_truth, chroma_image = (float(np.hypot(*mean[1:])) for mean in (mean_truth, mean_image))
-    leak: tuple[float | None, ...] = (None, None, None)
-    texture: tuple[float | None, float | None] = (None, None)
+    of_control: dict[str, Any] = {}
     if control is not None:
-        texture = _texture(control[box], image[box], inside)
+        of_control = _texture(control[box], image[box], inside)
         if outside is not None and outside.any():
             changed = delta_e_map(control, image)[outside]
-            leak = tuple(
-                map(float, (changed.mean(dtype=np.float64), (changed > 1).mean(), (changed > 2).mean()))
-            )
+            of_control["leak_mean"] = float(changed.mean(dtype=np.float64))
+            of_control["leak_over_1"] = float((changed > 1).mean())
+            of_control["leak_over_2"] = float((changed > 2).mean())
     return Difference(
         mean=float(values.mean()),
         median=float(np.median(values)),
@@ -152,11 +151,7 @@ def measure_difference(
         hue_shift_deg=_hue_turn_deg(mean_truth, mean_image)
         if min(chroma_truth, chroma_image) >= _MIN_CHROMA
         else None,
-        leak_mean=leak[0],
-        leak_over_1=leak[1],
-        leak_over_2=leak[2],
-        gradient_correlation=texture[0],
-        ssim=texture[1],
+        **of_control,
     )
 
 
@@ -178,18 +173,18 @@ def _hue_turn_deg(truth: NDArray[np.float64], image: NDArray[np.float64]) -> flo
     return float((turn + 180) % 360 - 180)
 
 
-def _texture(control: RgbImage, image: RgbImage, inside: BoolMask) -> tuple[float | None, float | None]:
-    """Correlation of gradients and structural similarity of lightness over the pixels `inside`."""
+def _texture(control: RgbImage, image: RgbImage, inside: BoolMask) -> dict[str, float]:
+    """``gradient_correlation`` and ``ssim`` over the pixels `inside`, where they can be known."""
     here, there = (np.ascontiguousarray(srgb_to_lab(picture)[..., 0]) for picture in (image, control))
     gradients = [
         np.concatenate([cv2.Sobel(plane, cv2.CV_32F, *order)[inside] for order in ((1, 0), (0, 1))])
         for plane in (here, there)
     ]
     if min(float(gradient.std()) for gradient in gradients) == 0:
-        return None, None
-    correlation = float(np.corrcoef(gradients[0], gradients[1])[0, 1])
+        return {}
+    texture = {"gradient_correlation": float(np.corrcoef(gradients[0], gradients[1])[0, 1])}
     if min(inside.shape) < _WINDOW_PX:
-        return correlation, None
+        return texture
     # Not with the module: what it brings along takes half a second.
     from skimage.metrics import structural_similarity
 
@@ -203,7 +198,7 @@ def _texture(control: RgbImage, image: RgbImage, inside: BoolMask) -> tuple[floa
         use_sample_covariance=False,
         full=True,
     )
-    return correlation, float(similarity[inside].mean(dtype=np.float64))
+    return {**texture, "ssim": float(similarity[inside].mean(dtype=np.float64))}
 
 
 def _matched(plane: FloatImage, other: FloatImage, inside: BoolMask) -> FloatImage:
@@ -211,5 +206,4 @@ def _matched(plane: FloatImage, other: FloatImage, inside: BoolMask) -> FloatIma
     values, target = plane[inside], other[inside]
     spread = float(values.std())
     gain = float(target.std()) / spread if spread else 1.0
-    matched: FloatImage = ((plane - values.mean()) * gain + target.mean()).astype(np.float32)
-    return matched
+    return ((plane - values.mean()) * gain + target.mean()).astype(np.float32)

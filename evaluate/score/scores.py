@@ -156,13 +156,13 @@ def _score_one(
 ) -> dict[str, Difference]:
     truth = read_photo(truth_path, min_side_px=1).rgb
     mask = read_mask(mask_path) if mask_path else None
-    findings = _region_findings(truth, crop, mask, truth_path, mask_path)
-    raise_findings(findings, truth_path.name)
+    raise_findings(_region_findings(truth, crop, mask, truth_path, mask_path), truth_path.name)
     measured = np.ones(truth.shape[:2], bool) if mask is None else mask
     if crop:
         measured = np.zeros(truth.shape[:2], bool)
         measured[crop.box] = True
-    aligned, findings = {}, []
+    aligned: dict[str, Aligned] = {}
+    findings: list[Finding] = []
     for column, path in image_paths.items():
         try:
             image = read_photo(path, min_side_px=1).rgb
@@ -170,30 +170,25 @@ def _score_one(
         except UnsoundError as error:
             findings += error.findings
     raise_findings(findings, truth_path.name)
-    control = aligned.get("control")
     differences = {}
     for column, found in aligned.items():
-        seen = _seen(found, control)
-        edited = control is not None and column != "control"
+        control = aligned.get("control") if column != "control" else None
+        seen = np.ones(truth.shape[:2], bool)  # where both have pixels
+        for each in filter(None, (found, control)):
+            seen &= True if each.inside is None else each.inside
         differences[column] = replace(
             measure_difference(
                 truth,
                 found.rgb,
-                measured if seen is None else measured & seen,
-                control=control.rgb if control and edited else None,
-                outside=None if mask is None else ~mask if seen is None else ~mask & seen,
+                measured & seen,
+                control=control.rgb if control else None,
+                outside=None if mask is None else ~mask & seen,
             ),
             dx_px=found.dx_px,
             dy_px=found.dy_px,
             resized_from=found.resized_from,
         )
     return differences
-
-
-def _seen(image: Aligned, control: Aligned | None) -> BoolMask | None:
-    """Where an image and the control both have pixels; None for everywhere."""
-    reaches = [each.inside for each in (image, control) if each is not None and each.inside is not None]
-    return np.logical_and.reduce(reaches) if reaches else None
 
 
 def _region_findings(

@@ -38,18 +38,20 @@ def images(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page_path(images):
     columns = {"control": images / "control", NASTY: images / "better"}
-    scores = score_folders(ImageSet(images / "gt", columns, masks=images / "masks"))
+    shown = ImageSet(images / "gt", columns, masks=images / "masks")
     path = images / "report.html"
-    png = encode_image(np.zeros((1, 1, 3), np.uint8), "PNG")
-    write_report(
-        path,
-        scores,
-        ImageSet(images / "gt", columns, masks=images / "masks"),
-        title=f"T {NASTY}",
-        notes=[NASTY],
-        charts=[Chart(png, NASTY)],
-    )
+    chart = Chart(encode_image(np.zeros((1, 1, 3), np.uint8), "PNG"), NASTY)
+    write_report(path, score_folders(shown), shown, title=f"T {NASTY}", notes=[NASTY], charts=[chart])
     return path
+
+
+def scored(root, *, images=3, register=False, **more):
+    """The text of a report on the uncorrected photos and those nearer to the truth, and its scores."""
+    more.setdefault("columns", {"control": root / "control", "better": root / "better"})
+    shown = ImageSet(root / "gt", **more)
+    scores = score_folders(shown, register=register)[:images]
+    write_report(root / "r.html", scores, shown)
+    return (root / "r.html").read_text(), scores
 
 
 class Reader(HTMLParser):
@@ -96,46 +98,34 @@ def test_the_worst_comes_first_in_the_gallery_and_nature_in_the_table(page_path)
 
 def test_the_headline_names_the_best_and_its_interval(page_path, images):
     (said,) = re.findall(r'<p class="headline">(.*?)</p>', page_path.read_text())
-    columns = {"control": images / "control", "better": images / "better"}
-    scores = score_folders(ImageSet(images / "gt", columns, masks=images / "masks"))
+    _, scores = scored(images, masks=images / "masks")
     mean = np.mean([score.differences["better"].mean for score in scores])
     change = mean - np.mean([score.differences["control"].mean for score in scores])
     assert f"{NASTY} with {mean:.2f}, {change:+.2f} against uncorrected (95 % interval -" in unescape(said)
     assert "chance" not in said
 
 
-def test_the_headline_admits_that_nothing_helped(images, tmp_path):
-    columns = {"control": images / "better", "generated": images / "control"}
-    scores = score_folders(ImageSet(images / "gt", columns))
-    write_report(tmp_path / "r.html", scores, ImageSet(images / "gt", columns))
-    assert "nothing did better than leaving the colour as it was" in (tmp_path / "r.html").read_text()
+def test_the_headline_admits_that_nothing_helped(images):
+    text, _ = scored(images, columns={"control": images / "better", "generated": images / "control"})
+    assert "nothing did better than leaving the colour as it was" in text
 
 
-def test_one_column_alone_will_do(images, tmp_path):
-    columns = {"mine": images / "better"}
-    scores = score_folders(ImageSet(images / "gt", columns))
-    write_report(tmp_path / "r.html", scores, ImageSet(images / "gt", columns))
-    text = (tmp_path / "r.html").read_text()
+def test_one_column_alone_will_do(images):
+    text, _ = scored(images, columns={"mine": images / "better"})
     assert "Lowest mean dE00 over 3 images: mine with" in text
     assert "95 % interval" not in text
 
 
-def test_one_image_has_no_interval(images, tmp_path):
-    columns = {"control": images / "control", "better": images / "better"}
-    scores = score_folders(ImageSet(images / "gt", columns))[:1]
-    write_report(tmp_path / "r.html", scores, ImageSet(images / "gt", columns))
-    text = (tmp_path / "r.html").read_text()
+def test_one_image_has_no_interval(images):
+    text, _ = scored(images, images=1)
     assert "against uncorrected (no interval from 1 image); that could be chance." in text
     assert "<td>no interval from 1 image</td><td>1</td><td>0</td>" in text
     assert "95 % interval -" not in text
 
 
-def test_kinds_of_garment_have_their_own_averages(images, tmp_path):
-    columns = {"control": images / "control", "better": images / "better"}
+def test_kinds_of_garment_have_their_own_averages(images):
     kinds = {"1": "dress <i>", "2": "shirt", "10": "shirt"}
-    scores = score_folders(ImageSet(images / "gt", columns, masks=images / "masks", garments=kinds))
-    write_report(tmp_path / "r.html", scores, ImageSet(images / "gt", columns))
-    text = (tmp_path / "r.html").read_text()
+    text, scores = scored(images, masks=images / "masks", garments=kinds)
     mean = np.mean([score.differences["better"].mean for score in scores if score.name != "1"])
     row = rf'<th scope="row">shirt</th><td>2</td><td>[\d.]+</td><td>{mean:.3f}</td>'
     assert re.search(row, text)
@@ -143,8 +133,8 @@ def test_kinds_of_garment_have_their_own_averages(images, tmp_path):
 
 
 def test_the_summary_says_what_the_differences_are_made_of(page_path, images):
-    columns = {"control": images / "control", NASTY: images / "better"}
-    scores = score_folders(ImageSet(images / "gt", columns, masks=images / "masks"))
+    columns = ("control", "better")
+    _, scores = scored(images, masks=images / "masks")
     table = page_path.read_text().split("What the differences are made of")[1].split("</table>")[0]
     labels = re.findall(r"<th scope=\"col\"[^>]*>([^<]+)</th>", table)[1:]
     rows = [re.findall(r"<td>([^<]+)</td>", row) for row in table.split("<tr")[2:]]
@@ -154,7 +144,7 @@ def test_the_summary_says_what_the_differences_are_made_of(page_path, images):
         for label, name in {"95 % below": "p95", "lightness": "lightness", "hue": "hue"}.items():
             assert cells[label] == f"{np.mean([getattr(each, name) for each in found]):.2f}"
     assert shown[0]["leak"] == "–"
-    share = np.mean([score.differences[NASTY].leak_over_1 for score in scores])
+    share = np.mean([score.differences["better"].leak_over_1 for score in scores])
     assert shown[1]["over 1"] == f"{100 * share:.1f}%"
     assert "L*" not in labels
 
@@ -168,10 +158,8 @@ def test_a_resized_image_is_shown_as_it_was_measured(images, tmp_path):
     small = cv2.resize(smooth, (168, 112), interpolation=cv2.INTER_AREA)
     write_photo(tmp_path / "gt" / "1.png", smooth)
     write_photo(tmp_path / "generated" / "1.png", small)
-    columns = {"generated": tmp_path / "generated"}
-    scores = score_folders(ImageSet(tmp_path / "gt", columns), register=True)
-    write_report(tmp_path / "r.html", scores, ImageSet(tmp_path / "gt", columns))
-    assert '<th scope="col">right by</th>' in (tmp_path / "r.html").read_text()
+    text, _ = scored(tmp_path, columns={"generated": tmp_path / "generated"}, register=True)
+    assert '<th scope="col">right by</th>' in text
 
 
 def test_crops_and_masks_are_marked_where_they_are():

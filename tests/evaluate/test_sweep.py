@@ -14,10 +14,9 @@ from noise_testset import write_noise_testset
 from chromiq.errors import ChromiqError, UnsoundError, UsageError
 from chromiq.evaluate import sweep as sweep_module
 from chromiq.evaluate.generate.images import GenerateOptions
-from chromiq.evaluate.report import steps_curve
 from chromiq.evaluate.score.crops import read_crops
 from chromiq.evaluate.score.scores import ImageSet, bootstrap_interval, mean_interval, score_folders
-from chromiq.evaluate.sweep import Point, Sweep, measure_checkpoints, summary
+from chromiq.evaluate.sweep import Point, Sweep, curve_png, measure_checkpoints, summary
 from chromiq.photos.images import read_photo
 
 MODEL_LIBRARIES = all(find_spec(name) for name in ("torch", "diffusers", "peft"))
@@ -196,10 +195,10 @@ def test_the_interval_of_one_image_in_an_earlier_sweep_is_dropped(tmp_path):
     assert sweep_module._earlier(path, "r", "x") == [point(10, 5)]
 
 
-@pytest.mark.parametrize("interval", [None, (1.0, 3.0)])
-def test_the_curve_is_drawn_with_or_without_intervals(interval):
-    png = steps_curve([10, 20], [2.0, 2.0], [interval] * 2, 0, (9.0, interval))
-    assert png.startswith(b"\x89PNG")
+@pytest.mark.parametrize("images", [2, 3])
+def test_the_curve_is_drawn_with_or_without_intervals(images):
+    control, *points = (point(step, *[mean] * images) for step, mean in ((0, 9), (10, 2), (20, 2)))
+    assert curve_png(Sweep("r", "", control, tuple(points))).startswith(b"\x89PNG")
 
 
 @pytest.mark.models
