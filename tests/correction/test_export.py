@@ -20,14 +20,14 @@ from chromiq.photos.soundness import verify_photo
 FFMPEG = shutil.which("ffmpeg")
 
 
-@pytest.fixture
-def exported(catalogue):
-    """The photo, what was made of it, and the record."""
-    photos = [catalogue / "pairs" / f"{name}1.png" for name in ("still-life", "on_model")]
-    mask = catalogue / "masks" / "on_model1.png"
+@pytest.fixture(scope="module")
+def exported(drawn_pairs, tmp_path_factory):
+    """The photo, what was made of it, its mask and the record."""
+    photos = [drawn_pairs / "pairs" / f"{name}1.png" for name in ("still-life", "on_model")]
+    mask, out = drawn_pairs / "masks" / "on_model1.png", tmp_path_factory.mktemp("exported") / "o.png"
     options = CorrectionOptions(exports=("cube", "layers"))
-    done = correct_file(*photos, catalogue / "o.png", ClassicSegmenter(), mask=mask, options=options)
-    return photos[1], catalogue / "o.png", read_mask(mask), done
+    done = correct_file(*photos, out, ClassicSegmenter(), mask=mask, options=options)
+    return photos[1], out, read_mask(mask), done
 
 
 def pixels(path):
@@ -40,30 +40,31 @@ def table_of(path):
     return values.reshape(CUBE_POINTS, CUBE_POINTS, CUBE_POINTS, 3)  # blue, green, red
 
 
-def test_the_exports_are_named_in_the_record(exported, catalogue):
-    assert exported[3].exports == (str(catalogue / "o.cube"), str(catalogue / "o.layers.tif"))
+def test_the_exports_are_named_in_the_record(exported):
+    _, after, _, done = exported
+    assert done.exports == (str(after.with_suffix(".cube")), str(after.with_name("o.layers.tif")))
 
 
-def test_the_table_gives_our_own_colours_between_its_points_too(exported, catalogue):
+def test_the_table_gives_our_own_colours_between_its_points_too(exported):
     from scipy.interpolate import RegularGridInterpolator
 
     before, after, mask, _ = exported
     axis = np.linspace(0, 1, CUBE_POINTS)
-    trilinear = RegularGridInterpolator((axis, axis, axis), table_of(catalogue / "o.cube"))
+    trilinear = RegularGridInterpolator((axis, axis, axis), table_of(after.with_suffix(".cube")))
     looked_up = np.rint(255 * trilinear(pixels(before)[..., ::-1] / 255)).astype(np.uint8)
     inner = _inner(mask)
     assert delta_e_map(looked_up, pixels(after))[inner].mean() < 0.5
 
 
 @pytest.mark.skipif(FFMPEG is None, reason="needs ffmpeg")
-def test_ffmpeg_applies_it_as_we_do(exported, catalogue):
+def test_ffmpeg_applies_it_as_we_do(exported):
     before, after, mask, _ = exported
     subprocess.run(
         [FFMPEG, "-loglevel", "error", "-i", before, "-vf", "lut3d=o.cube:interp=trilinear", "-y", "ff.png"],
         check=True,
-        cwd=catalogue,
+        cwd=after.parent,
     )
-    differences = delta_e_map(pixels(catalogue / "ff.png"), pixels(after))[_inner(mask)]
+    differences = delta_e_map(pixels(after.with_name("ff.png")), pixels(after))[_inner(mask)]
     assert differences.mean() < 0.5
 
 
@@ -81,11 +82,11 @@ def test_a_table_is_in_the_space_of_the_photo():
         np.testing.assert_allclose(values[-1], (1, 1, 1), atol=2e-3)
 
 
-def test_the_layers_are_original_and_correction_with_the_mask(exported, catalogue):
+def test_the_layers_are_original_and_correction_with_the_mask(exported):
     import psdtags
 
     before, after, mask, _ = exported
-    path = catalogue / "o.layers.tif"
+    path = after.with_name("o.layers.tif")
     assert verify_photo(path) is None
     np.testing.assert_array_equal(tifffile.imread(path)[..., :3], pixels(after))
     layers = psdtags.TiffImageSourceData.fromtiff(str(path)).layers

@@ -101,26 +101,35 @@ def test_a_mask_without_a_light_pixel_is_refused_by_name(catalogue, level, refus
         assert correct_file(*photos, catalogue / "out.png", SEGMENTER, mask=mask).applied
 
 
-def test_lora_and_hybrid_take_a_generated_image_each_in_its_way(catalogue):
+@pytest.fixture
+def correct(catalogue):
+    """Corrects the photo that is off by its mask, unless asked for another; writes ``o.png``."""
+
+    def run(key=1, folder="pairs", generated=None, **options):
+        return correct_file(
+            catalogue / "pairs" / f"still-life{key}.png",
+            catalogue / folder / f"on_model{key}.png",
+            catalogue / "o.png",
+            SEGMENTER,
+            mask=catalogue / "masks" / f"on_model{key}.png",
+            options=CorrectionOptions(**options),
+            generated=generated,
+        )
+
+    return run
+
+
+def test_lora_and_hybrid_take_a_generated_image_each_in_its_way(catalogue, correct):
     """The image stands for a LoRA's: the truth at half size, blurred, and a little moved."""
-    truth = pixels(catalogue / "truth" / "on_model1.png")
+    truth, off = (pixels(catalogue / folder / "on_model1.png") for folder in ("truth", "pairs"))
     blurred = np.roll(cv2.GaussianBlur(truth, (0, 0), 1.2), (2, -2), axis=(0, 1))
     generated = cv2.resize(blurred, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     mask = pixels(catalogue / "masks" / "on_model1.png")[..., 0] > 127
-    photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
-    off, left, kept = pixels(photos[1]), {}, {}
+    left, kept = {}, {}
     for method in ("lora", "hybrid"):
-        out = catalogue / f"{method}.png"
-        done = correct_file(
-            *photos,
-            out,
-            SEGMENTER,
-            mask=catalogue / "masks" / "on_model1.png",
-            options=CorrectionOptions(method=method),
-            generated=generated,
-        )
+        done = correct(method=method, generated=generated)
         assert done.applied, done.reason
-        after = pixels(out)
+        after = pixels(catalogue / "o.png")
         np.testing.assert_array_equal(after[~mask], off[~mask])
         left[method] = delta_e_map(truth, after)[mask].mean()
         fine = [cv2.Laplacian(image[..., 1], cv2.CV_32F)[mask] for image in (off, after)]
@@ -129,103 +138,72 @@ def test_lora_and_hybrid_take_a_generated_image_each_in_its_way(catalogue):
     assert kept["hybrid"] > kept["lora"]
 
 
-def test_an_image_that_does_not_fit_leaves_the_photo_alone(catalogue):
-    noise = np.random.default_rng(0).integers(0, 256, (140, 112, 3), dtype=np.uint8)
-    photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
-    mask = catalogue / "masks" / "on_model1.png"
-    done = correct_file(
-        *photos,
-        catalogue / "o.png",
-        SEGMENTER,
-        mask=mask,
-        options=CorrectionOptions(method="lora"),
-        generated=noise,
-    )
+NOISE = np.random.default_rng(0).integers(0, 256, (140, 112, 3), dtype=np.uint8)
+
+
+def test_an_image_that_does_not_fit_leaves_the_photo_alone(catalogue, correct):
+    done = correct(method="lora", generated=NOISE)
     assert not done.applied
     assert "does not align with the photo" in done.reason
-    assert (catalogue / "o.png").read_bytes() == photos[1].read_bytes()
+    assert (catalogue / "o.png").read_bytes() == (catalogue / "pairs" / "on_model1.png").read_bytes()
 
 
-def test_a_network_that_is_not_used_is_named_where_nothing_is_corrected_too(catalogue):
-    noise = np.random.default_rng(0).integers(0, 256, (140, 112, 3), dtype=np.uint8)
-    done = correct_file(
-        catalogue / "pairs" / "still-life1.png",
-        catalogue / "truth" / "on_model1.png",
-        catalogue / "o.png",
-        SEGMENTER,
-        mask=catalogue / "masks" / "on_model1.png",
-        options=CorrectionOptions(method="hybrid"),
-        generated=noise,
-    )
+def test_a_network_that_is_not_used_is_named_where_nothing_is_corrected_too(correct):
+    done = correct(folder="truth", method="hybrid", generated=NOISE)
     assert not done.applied
     assert "no clear colour error" in done.reason
     assert "the network's colour is not used" in done.reason
 
 
-def test_strength_0_is_no_correction(catalogue):
-    photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
-    mask, options = catalogue / "masks" / "on_model1.png", CorrectionOptions(strength=0)
-    done = correct_file(*photos, catalogue / "o.png", SEGMENTER, mask=mask, options=options)
+def test_strength_0_is_no_correction(correct):
+    done = correct(strength=0)
     assert (done.applied, done.done, done.answer) == (False, False, "left_alone")
     assert done.reason == "left alone: the strength is 0"
 
 
-def test_strength_scales_the_change(catalogue):
-    photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
-    mask_file = catalogue / "masks" / "on_model1.png"
-    mask, off = pixels(mask_file)[..., 0] > 127, pixels(photos[1])
-    moved = []
+def test_strength_scales_the_change(catalogue, correct):
+    mask = pixels(catalogue / "masks" / "on_model1.png")[..., 0] > 127
+    off, moved = pixels(catalogue / "pairs" / "on_model1.png"), []
     for strength in (0.5, 1.0, 1.5):
-        options = CorrectionOptions(strength=strength)
-        correct_file(*photos, catalogue / "o.png", SEGMENTER, mask=mask_file, options=options)
+        correct(strength=strength)
         moved.append(delta_e_map(off, pixels(catalogue / "o.png"))[mask].mean())
     assert moved == sorted(moved)
     assert moved[0] < 0.75 * moved[1] < 0.95 * moved[2]
 
 
-def test_force_and_min_gain_overrule_what_is_left_alone(catalogue):
-    photos = (catalogue / "pairs" / "still-life2.png", catalogue / "pairs" / "on_model2.png")
-    mask, out = catalogue / "masks" / "on_model2.png", catalogue / "o.png"
-    assert not correct_file(*photos, out, SEGMENTER, mask=mask).applied
-    nothing = correct_file(*photos, out, SEGMENTER, mask=mask, options=CorrectionOptions(force=True))
+def test_force_and_min_gain_overrule_what_is_left_alone(catalogue, correct):
+    assert not correct(key=2).applied
+    nothing = correct(key=2, force=True)
     assert (nothing.applied, nothing.done) == (False, True)
     assert nothing.reason.startswith("there is nothing to correct")
-    np.testing.assert_array_equal(pixels(out), pixels(photos[1]))
-    photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
-    mask, options = catalogue / "masks" / "on_model1.png", CorrectionOptions(min_gain=99)
-    assert not correct_file(*photos, out, SEGMENTER, mask=mask, options=options).applied
-    forced = correct_file(*photos, out, SEGMENTER, mask=mask, options=replace(options, force=True))
+    np.testing.assert_array_equal(pixels(catalogue / "o.png"), pixels(catalogue / "pairs" / "on_model2.png"))
+    assert not correct(min_gain=99).applied
+    forced = correct(min_gain=99, force=True)
     assert (forced.applied, forced.done) == (True, True)
 
 
-def test_a_target_colour_is_reached(catalogue):
-    photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
-    mask, options = catalogue / "masks" / "on_model1.png", CorrectionOptions(target_lab=(55, 20, 25))
-    done = correct_file(*photos, catalogue / "o.png", SEGMENTER, mask=mask, options=options)
+def test_a_target_colour_is_reached(correct):
+    done = correct(target_lab=(55, 20, 25))
     assert (done.applied, done.answer, done.doubts[0].code) == (True, "look", "target.far")
-    little = correct_file(
-        *photos, catalogue / "p.png", SEGMENTER, mask=mask, options=replace(options, strength=0.1)
-    )
-    assert "target.far" not in {doubt.code for doubt in little.doubts}
     assert done.colours.delta_e_after < 1
     np.testing.assert_allclose(done.colours.after, (55, 20, 25), atol=1.5)
+    little = correct(target_lab=(55, 20, 25), strength=0.1)
+    assert "target.far" not in {doubt.code for doubt in little.doubts}
 
 
-def test_a_target_that_the_file_cannot_hold_is_approached_and_reported(catalogue):
-    photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
-    mask, options = catalogue / "masks" / "on_model1.png", CorrectionOptions(target_lab=(60, 90, -90))
-    done = correct_file(*photos, catalogue / "o.png", SEGMENTER, mask=mask, options=options)
+def test_a_target_that_the_file_cannot_hold_is_approached_and_reported(catalogue, correct):
+    done = correct(target_lab=(60, 90, -90))
     assert (done.applied, done.answer, done.doubts[0].code) == (True, "look", "result.gamut")
     lightness, a, b = done.colours.after
     assert f"Lab (D50) {lightness:.0f}, {a:.0f}, {b:.0f}" in done.reason
-    written = garment_sample(pixels(catalogue / "o.png"), pixels(mask)[..., 0] > 127)
+    mask = pixels(catalogue / "masks" / "on_model1.png")[..., 0] > 127
+    written = garment_sample(pixels(catalogue / "o.png"), mask)
     np.testing.assert_allclose(to_d50(look(written).mean), done.colours.after, atol=0.7)
     assert done.colours.delta_e_after > 5
 
 
-def test_a_correction_survives_json(catalogue):
-    photos = (catalogue / "pairs" / "still-life1.png", catalogue / "pairs" / "on_model1.png")
-    done = correct_file(*photos, catalogue / "o.png", SEGMENTER, mask=catalogue / "masks" / "on_model1.png")
+def test_a_correction_survives_json(correct):
+    done = correct()
     again = as_record(Correction, json.loads(json.dumps(done.as_dict())))
     assert again.as_dict() == done.as_dict()
 

@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -20,9 +21,10 @@ _MOVE = """(() => {
 })()"""
 
 
-@pytest.fixture
-def report(catalogue):
+@pytest.fixture(scope="module")
+def report(drawn_pairs, tmp_path_factory):
     """One photo with an inverted mask, one that is right; the first is called by markup."""
+    catalogue = shutil.copytree(drawn_pairs, tmp_path_factory.mktemp("report"), dirs_exist_ok=True)
     name = 'on_model<b>"1&.png'
     (catalogue / "pairs" / "on_model1.png").rename(catalogue / "pairs" / name)
     table = catalogue / "pairs" / "pairs.csv"
