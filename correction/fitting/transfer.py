@@ -93,7 +93,6 @@ def judge(found: Hypotheses, proposed: FloatImage) -> Judged:
     The share is that of Wiener's filter: the gain squared is the signal, the hypotheses' scatter the noise.
 
     Args:
-        found: what may have happened.
         proposed: ``(P, 3)`` Lab of the pixels of `found.seen`.
     """
     gain, scatter = _gain_and_rest(found, proposed)

@@ -92,7 +92,6 @@ def combine(
     are seldom of a kind that is known. `benchmarks/combination.py` compares other shares.
 
     Args:
-        parts: what to combine.
         transported_share: share of the transported median, 0..1, the untransported median being the rest.
         photo_share: share of `parts.from_photo` where the hypotheses move nothing, 0..1.
     """

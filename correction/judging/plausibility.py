@@ -100,14 +100,6 @@ def _is_shaped_otherwise(seen: Evidence) -> bool:
     return seen.shape_ratio > high or (seen.shape_ratio < low and not seen.is_cropped)
 
 
-def _is_more_patterned(seen: Evidence) -> bool:
-    return seen.lightness_pattern > _MOST_LIGHTNESS_PATTERN or seen.chroma_pattern > _MOST_CHROMA_PATTERN
-
-
-def _is_patterned_otherwise(seen: Evidence) -> bool:
-    return not 1 / _UNLIKE_PATTERN <= seen.lightness_pattern <= _UNLIKE_PATTERN
-
-
 def _is_cut(seen: Evidence) -> bool:
     return seen.left_out_share > _MOST_LEFT_OUT and seen.cut_share > _MOST_CUT
 
@@ -221,7 +213,10 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "garment.unlike",
         "look",
-        lambda seen: _gains_over(seen, _UNLIKE_GAIN) and _is_patterned_otherwise(seen),
+        lambda seen: (
+            _gains_over(seen, _UNLIKE_GAIN)
+            and not 1 / _UNLIKE_PATTERN <= seen.lightness_pattern <= _UNLIKE_PATTERN
+        ),
         "the colour moves by {gain:.0f} dE00, and the pattern on the still-life is {lightness_pattern:.1f} "
         "times as strong as on the model: they may not show the same garment",
         _SWAP,
@@ -247,7 +242,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "garment.pattern",
         "look",
-        _is_more_patterned,
+        lambda seen: (
+            seen.lightness_pattern > _MOST_LIGHTNESS_PATTERN or seen.chroma_pattern > _MOST_CHROMA_PATTERN
+        ),
         "the garment on the model is plainer than on the still-life, whose pattern is "
         "{lightness_pattern:.1f} times as strong in lightness and {chroma_pattern:.1f} times in colour",
         _SWAP,
