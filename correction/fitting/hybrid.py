@@ -22,7 +22,7 @@ from chromiq.correction.fitting.transfer import ColourFit, fit_colours
 from chromiq.imaging.masks import inner_edge
 from chromiq.imaging.registration import register, undo_shift
 from chromiq.imaging.resize import coverage, resize, resize_fast, resize_mask
-from chromiq.photos.colour_space import SRGB, ColourSpace
+from chromiq.photos.colour_space import ColourSpace
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
 # What a LoRA leaves in lightness and in chroma, in dE00; of chroma the still-life tells more.
@@ -124,8 +124,8 @@ def paste(
     on_model: NDArray[Any],
     mask: BoolMask,
     generated: RgbImage,
-    strength: float = 1.0,
-    space: ColourSpace = SRGB,
+    strength: float,
+    space: ColourSpace,
 ) -> tuple[NDArray[Any] | None, str]:
     """The network's own garment, enlarged to the photo's size, inside the mask; the rest bit-identical.
 

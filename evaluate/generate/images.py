@@ -117,7 +117,7 @@ def generate(
     steps = options.steps or model.steps
     total = len(pictures) * len(folders) * steps
     if lora:
-        read_lora_keys(lora, check_numbers=False)
+        read_lora_keys(lora)
     ensure_output_folder(out)
 
     def report(images: int, at_once: int, steps_done: int) -> None:

@@ -16,11 +16,8 @@ _FLOAT_DTYPES = ("F64", "F32", "F16", "BF16")
 _LORA_MARKS = (".lora_", ".lokr_", ".hada_", ".lora.")
 
 
-def read_lora_keys(path: Path, *, check_numbers: bool = True) -> list[str]:
+def read_lora_keys(path: Path) -> list[str]:
     """Check a LoRA file, and read the names of its tensors.
-
-    Args:
-        check_numbers: read the tensors too and refuse NaN and infinity.
 
     Raises:
         UnsoundError: if the file is missing, a pickle, truncated, not safetensors, not a LoRA, or holds NaN.
@@ -31,8 +28,7 @@ def read_lora_keys(path: Path, *, check_numbers: bool = True) -> list[str]:
         with safe_open(path, framework="numpy") as file:
             keys = sorted(file.keys())
             _require_lora_keys(path, keys)
-            if check_numbers:
-                _require_finite(path, file, keys)
+            _require_finite(path, file, keys)
     except SafetensorError as error:
         raise _unreadable(path, error) from error
     return keys

@@ -82,7 +82,6 @@ def test_half_precision_is_looked_through_too(tmp_path, values, dtype):
     path.write_bytes(tensors(values, dtype))
     with pytest.raises(UnsoundError, match="NaN or infinity"):
         read_lora_keys(path)
-    assert read_lora_keys(path, check_numbers=False) == [KEY]
 
 
 def test_a_whole_file_gives_its_keys(tmp_path):
