@@ -156,7 +156,6 @@ def check_batch(inputs: BatchInputs, folder: Path | None = None, on_progress: Up
     listing = find_pairs(
         inputs.source,
         pattern=inputs.pattern,
-        exclude=folder,
         out=folder,
         decode=True,
         on_progress=on_progress,

@@ -9,10 +9,9 @@ and ``key``; its paths are relative to it.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os.path import realpath
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from chromiq.dataset_builder.inputs.photo_names import (
     PairPattern,
     Role,
     key_of_still_life,
-    match_pattern,
     role_and_key_of,
     still_life_key_of_view,
 )
@@ -66,7 +64,6 @@ def find_pairs(
     source: Path,
     *,
     pattern: PairPattern | None = None,
-    exclude: Path | None = None,
     out: Path | None = None,
     decode: bool = False,
     on_progress: Update = silent,
@@ -75,8 +72,7 @@ def find_pairs(
 
     Args:
         pattern: how the photos of the folder are named; None for ``still-lifeN`` and ``on_modelN``.
-        exclude: a folder below the source that is not searched.
-        out: a folder of results, which may hold none of the photos.
+        out: a folder of results, which is not searched and may hold none of the photos.
         decode: also decode every photo, which finds those that are cut short behind a sound header.
         on_progress: called with pairs read and pairs in all.
 
@@ -85,7 +81,7 @@ def find_pairs(
     """
     leftover: list[Path] = []
     if source.is_dir():
-        found = _pairs_of_folder(source, pattern, exclude)
+        found = _pairs_of_folder(source, pattern, out)
         pairs, findings, leftover = found.pairs, found.findings, found.leftover
     elif source.is_file() and source.suffix.lower() in _TABLES:
         pairs, findings = _pairs_of_csv(source)
@@ -130,7 +126,7 @@ def _with_safe_keys(pairs: Sequence[PhotoPair]) -> tuple[list[PhotoPair], list[F
         except ChromiqError as error:
             findings.append(Finding("pair.name", str(pair.still_life), str(error)))
             continue
-        safe = PhotoPair(key, pair.still_life, pair.on_model, pair.garment)
+        safe = replace(pair, key=key)
         rival = kept.setdefault(collision_key(key), safe)
         if rival != safe:
             where = f"{pair.still_life}, {pair.on_model}"
@@ -182,9 +178,8 @@ def _pairs_of_csv(path: Path) -> tuple[list[PhotoPair], list[Finding]]:
     photos: dict[str, set[str]] = {}
     for row in table.rows:
         photos.setdefault(row.values["still_life"], set()).add(row.values["on_model"])
-    views = Counter({still_life: len(names) for still_life, names in photos.items()})
     for row in table.rows:
-        pair = _pair_of_row(row, path, several=views[row.values["still_life"]] > 1)
+        pair = _pair_of_row(row, path, several=len(photos[row.values["still_life"]]) > 1)
         if isinstance(pair, Finding):
             findings.append(pair)
         else:
@@ -271,11 +266,9 @@ class _FolderPairs:
     leftover: list[Path] = field(default_factory=list)
 
 
-def _pairs_of_folder(
-    folder: Path, pattern: PairPattern | None = None, exclude: Path | None = None
-) -> _FolderPairs:
-    """The photo pairs of a folder."""
-    excluded = exclude.resolve() if exclude else None
+def _pairs_of_folder(folder: Path, pattern: PairPattern | None, out: Path | None) -> _FolderPairs:
+    # Unlike resolve(), realpath takes links that lead round in circles.
+    excluded = realpath(out) if out else None
     found = _FolderPairs()
     if pattern is not None:
         _add_matches(folder, pattern, excluded, found)
@@ -287,7 +280,7 @@ def _pairs_of_folder(
     return found
 
 
-def _shoots(folder: Path, excluded: Path | None) -> Iterator[Path]:
+def _shoots(folder: Path, excluded: str | None) -> Iterator[Path]:
     """The folder itself and each folder below it that holds photos of both roles."""
     yield folder
     for below in _folders_below(folder, excluded, lambda name: not FOLDER_NAME.fullmatch(name)):
@@ -297,15 +290,13 @@ def _shoots(folder: Path, excluded: Path | None) -> Iterator[Path]:
 
 
 def _folders_below(
-    folder: Path, excluded: Path | None, wanted: Callable[[str], bool] = bool
+    folder: Path, excluded: str | None, wanted: Callable[[str], bool] = bool
 ) -> Iterator[Path]:
     for root, names, _ in os.walk(folder):
         names[:] = sorted(
             name
             for name in names
-            if not name.startswith(".")
-            and wanted(name)
-            and (excluded is None or (Path(root) / name).resolve() != excluded)
+            if not name.startswith(".") and wanted(name) and realpath(Path(root) / name) != excluded
         )
         yield from (Path(root) / name for name in names)
 
@@ -315,10 +306,7 @@ def _add_named(shoot: Path, folder: Path, found: _FolderPairs) -> None:
     by_key: dict[str, dict[Role, list[Path]]] = {}
     keys: dict[str, str] = {}
     for path in _files_of(shoot):
-        if not _is_picture(path):
-            found.leftover.append(path)
-            continue
-        role_and_key = role_and_key_of(path, shoot)
+        role_and_key = role_and_key_of(path, shoot) if _is_picture(path) else None
         if role_and_key is None:
             found.leftover.append(path)
         elif _is_usable(path, folder, found.findings):
@@ -345,16 +333,18 @@ def _add_named(shoot: Path, folder: Path, found: _FolderPairs) -> None:
         found.findings.append(_incomplete(by_key[folded]["still_life"][0], folder, "on_model"))
 
 
-def _add_matches(folder: Path, pattern: PairPattern, excluded: Path | None, found: _FolderPairs) -> None:
+def _add_matches(folder: Path, pattern: PairPattern, excluded: str | None, found: _FolderPairs) -> None:
     folders = [folder, *_folders_below(folder, excluded)]
-    pictures = [path for each in folders for path in sorted(each.iterdir()) if _is_picture(path)]
-    garments, found.leftover = match_pattern(pattern, folder, pictures)
+    garments: dict[tuple[str, ...], dict[Role, list[Path]]] = {}
+    for path in (path for each in folders for path in sorted(each.iterdir()) if _is_picture(path)):
+        role_and_garment = pattern.role_and_garment(path.relative_to(folder))
+        if role_and_garment is None:
+            found.leftover.append(path)
+        elif _is_usable(path, folder, found.findings):
+            role, garment = role_and_garment
+            garments.setdefault(garment, {}).setdefault(role, []).append(path)
     for roles in garments.values():
-        usable = {
-            role: [path for path in paths if _is_usable(path, folder, found.findings)]
-            for role, paths in roles.items()
-        }
-        still_lifes, on_models = usable.get("still_life", []), usable.get("on_model", [])
+        still_lifes, on_models = roles.get("still_life", []), roles.get("on_model", [])
         if len(still_lifes) > 1:
             _claimed_once({"still_life": still_lifes}, folder, found.findings)
         elif not still_lifes or not on_models:
@@ -387,7 +377,6 @@ def _is_picture(path: Path) -> bool:
 
 def _is_usable(path: Path, folder: Path, findings: list[Finding]) -> bool:
     """Whether a photo lies inside the folder and is of a kind that can be read; else a finding says why."""
-    # Unlike resolve(), realpath takes links that lead round in circles.
     if not Path(realpath(path)).is_relative_to(realpath(folder)):
         hint = "Copy the photo here, or list it in a CSV file."
         findings.append(Finding("photo.outside", str(path), "a link to a file outside the folder", hint))

@@ -113,27 +113,11 @@ class PairPattern:
         >>> pattern.role_and_garment(Path("monday/A-1_Front_02.jpg"))
         ('on_model', ('a-1',))
         """
-        for role, pattern in (("still_life", self.still_life), ("on_model", self.on_model)):
-            match = _match(pattern, relative)
-            if match:
-                garment = tuple(match[name].casefold() for name in self._shared())
-                return ("still_life" if role == "still_life" else "on_model"), garment
+        patterns: dict[Role, str] = {"still_life": self.still_life, "on_model": self.on_model}
+        for role, pattern in patterns.items():
+            if match := _match(pattern, relative):
+                return role, tuple(match[name].casefold() for name in self._shared())
         return None
-
-
-def match_pattern(
-    pattern: PairPattern, folder: Path, photos: Iterable[Path]
-) -> tuple[dict[tuple[str, ...], dict[Role, list[Path]]], list[Path]]:
-    """Photos by garment and role, and those that fit neither pattern."""
-    found: dict[tuple[str, ...], dict[Role, list[Path]]] = {}
-    rest = []
-    for path in photos:
-        fits = pattern.role_and_garment(path.relative_to(folder))
-        if fits is None:
-            rest.append(path)
-        else:
-            found.setdefault(fits[1], {}).setdefault(fits[0], []).append(path)
-    return found, rest
 
 
 def _match(pattern: str, relative: Path) -> re.Match[str] | None:

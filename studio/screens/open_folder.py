@@ -73,7 +73,7 @@ def _usual_out(workplace: Workplace, source: Path) -> Path:
 def _preview(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
     workplace = parts_of(request).workplace
     source, pattern, out = _asked(workplace, wishes)
-    listing = find_pairs(source, pattern=pattern, exclude=out)
+    listing = find_pairs(source, pattern=pattern, out=out)
     findings = [str(finding) for finding in listing.findings if finding.code != "source.strangers"]
     return {
         "pairs": [

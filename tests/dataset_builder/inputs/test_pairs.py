@@ -66,7 +66,7 @@ def test_subfolders_with_pairs_are_searched_and_others_are_not(shoot):
         "out/on_model1.png",
         "out/still-life1.png",
     )
-    pairs, errors = listed(folder, exclude=folder / "out")
+    pairs, errors = listed(folder, out=folder / "out")
     assert errors == []
     assert pairs == {
         "monday_1": ("monday/still-life1.png", "monday/on_model1.png"),
