@@ -159,13 +159,11 @@ def _kept_otherwise(work: PairWork, finished: PairRecord) -> bool:
 
 
 def _result(work: PairWork, finished: PairRecord, *, resumed: bool = False) -> PairResult:
-    pair, doubt = work.pair, finished.doubt
-    finding = (
-        doubt_finding(pair, doubt.confidence, doubt.reasons, kept=bool(finished.examples))
-        if doubt is not None
-        else None
-    )
-    return PairResult(pair.key, len(finished.examples), resumed, doubt=finding)
+    doubt, examples = finished.doubt, len(finished.examples)
+    if doubt is None:
+        return PairResult(work.pair.key, examples, resumed)
+    finding = doubt_finding(work.pair, doubt.confidence, doubt.reasons, kept=bool(examples))
+    return PairResult(work.pair.key, examples, resumed, doubt=finding)
 
 
 def _fingerprint(work: PairWork) -> str:
@@ -188,25 +186,25 @@ def _fingerprint(work: PairWork) -> str:
 def _make(
     work: PairWork, photos: PairPhotos, label: GarmentLabel, found: GarmentMask
 ) -> tuple[list[Example], Doubt | None]:
-    pair, options, still_life, on_model = work.pair, work.options, photos.still_life, photos.on_model
+    pair, options = work.pair, work.options
     if is_left_out(found.confidence, found.reasons, keep_doubtful=work.keep_doubtful):
         remove_recorded(work.folder, pair.key)  # or examples made with a better mask would stay behind
-        return [], _review(work, still_life, on_model, found)
-    scene = scene_of(options, photos.geometry, still_life, on_model, found.mask)
+        return [], _review(work, photos, found)
+    scene = scene_of(options, photos, found.mask)
     # All errors are drawn before anything is written: a pair that none fits leaves no files.
     split = work.split or split_of(garment_of(pair), options.seed, options.held_out)
     drawn: list[tuple[RgbImage, Degradation]] = []
     for variant in range(1, options.variants + 1):
         used = [error.kind for _, error in drawn]
         drawn.append(_degrade(work, scene, split, variant, used))
-    doubt = _review(work, still_life, on_model, found)
+    doubt = _review(work, photos, found)
     layout = DatasetLayout(work.folder)
+    place = layout.of_split(split)
     garment = write_files(work.folder, {layout.garment_mask(pair.key): encode_mask(found.mask)})
     target, mask, reference = _shared_files(options, scene, found)
     examples = []
     for variant, (degraded, error) in enumerate(drawn, start=1):
         name = example_name(pair.key, variant)
-        place = layout.of_split(split)
         drawn_lot = lot(f"{options.seed}:caption:{name}")
         text = caption(options.model, label.name, templates=options.captions, lot=drawn_lot)
         files = {place.truth(name): target, place.caption(name): text.encode("utf-8")}
@@ -253,12 +251,12 @@ def _encoded(options: BuildOptions, picture: RgbImage) -> bytes:
     return encode_photo(picture, chroma_subsampling=halved)
 
 
-def _review(work: PairWork, still_life: RgbImage, on_model: RgbImage, found: GarmentMask) -> Doubt | None:
+def _review(work: PairWork, photos: PairPhotos, found: GarmentMask) -> Doubt | None:
     """Write a doubtful pair for review, or remove what an earlier mask left there."""
     if not is_doubtful(found.confidence):
         remove_review(work.folder, work.pair.key)
         return None
-    digests = write_review(work.folder, work.pair.key, still_life, on_model, found)
+    digests = write_review(work.folder, work.pair.key, photos.still_life, photos.on_model, found)
     return Doubt(round(found.confidence, 4), found.reasons, digests)
 
 

@@ -30,7 +30,7 @@ from chromiq.imaging.contact_sheet import TILE_HEIGHT_PX, captioned, grid, outli
 from chromiq.imaging.resize import fit_height, resize_fast, resize_mask
 from chromiq.models import find_model
 from chromiq.photos.images import photo_size_wh, read_high, read_small_sized, write_mask, write_photo
-from chromiq.records import Example, GarmentMask, PhotoPair, RgbImage
+from chromiq.records import Box, Example, GarmentMask, PhotoPair, RgbImage
 from chromiq.runtime.workers import thread_per_core
 from chromiq.wording import cut
 
@@ -41,7 +41,7 @@ _REVIEW_HEIGHT_PX = 900
 
 
 @dataclass(frozen=True, eq=False)
-class SmallExample:
+class _Small:
     """An example's pictures, scaled down alike; each is as high as a tile or a little higher.
 
     Attributes:
@@ -63,12 +63,8 @@ class SmallExample:
     garment: LossMask
 
 
-def read_small_example(folder: Path, example: Example, loss_masks: dict[str, LossMask]) -> SmallExample:
-    """Read an example of a dataset.
-
-    Args:
-        loss_masks: those read so far, by digest: most pairs of a catalogue share one.
-    """
+def _read_small(folder: Path, example: Example, loss_masks: dict[str, LossMask]) -> _Small:
+    """Read an example; `loss_masks` are those read so far, by digest: most pairs of a catalogue share one."""
     size_wh = photo_size_wh(folder / example.target)
     geometry = example.geometry
     on_model_xyxy = geometry.on_model_xyxy if geometry else (0, 0, *size_wh)
@@ -84,22 +80,22 @@ def read_small_example(folder: Path, example: Example, loss_masks: dict[str, Los
             loss_masks[digest] = loss_mask
     scale = target.shape[1] / size_wh[0]
 
-    def cut(picture: RgbImage, box: tuple[int, int, int, int]) -> RgbImage:
+    def panel(picture: RgbImage, box: Box) -> RgbImage:
         x0, y0, x1, y1 = (round(edge * scale) for edge in box)
         return np.ascontiguousarray(picture[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)])
 
     reference = read_high(folder / example.reference, TILE_HEIGHT_PX) if example.reference else None
-    still_life = cut(target, geometry.still_life_xyxy) if geometry else reference
+    still_life = panel(target, geometry.still_life_xyxy) if geometry else reference
     assert still_life is not None  # an example is stitched or has a reference
     garment_mask = DatasetLayout(folder).garment_mask(example.key)
     garment, _ = read_small_sized(garment_mask, 2 * TILE_HEIGHT_PX, grey=True)
-    return SmallExample(
+    return _Small(
         size_wh,
         target,
         control,
         loss_mask,
         reference,
-        (still_life, cut(target, on_model_xyxy), cut(control, on_model_xyxy)),
+        (still_life, panel(target, on_model_xyxy), panel(control, on_model_xyxy)),
         garment,
     )
 
@@ -114,8 +110,8 @@ def write_sheets(folder: Path, model: str, shown: Sequence[Example], examples: i
     loss_masks: dict[str, LossMask] = {}
 
     def tiles(example: Example) -> tuple[RgbImage, RgbImage]:
-        small = read_small_example(folder, example, loss_masks)
-        return contact_tile(small, example), preview_tile(small, example, model, RESOLUTION)
+        small = _read_small(folder, example, loss_masks)
+        return _contact_tile(small, example), _preview_tile(small, example, model)
 
     some = f"{len(shown)} of {examples} examples"
     as_trained = (
@@ -129,10 +125,9 @@ def write_sheets(folder: Path, model: str, shown: Sequence[Example], examples: i
         list(pool.map(lambda sheet: write_photo(sheet[0], grid(*sheet[1:]), quality=88), sheets))
 
 
-def contact_tile(small: SmallExample, example: Example) -> RgbImage:
+def _contact_tile(small: _Small, example: Example) -> RgbImage:
     """Still-life, on-model photo with the mask's outline, and the latter as degraded, with what was done."""
-    shown = [tile_high(picture) for picture in small.photos]
-    still_life, on_model, degraded = shown
+    still_life, on_model, degraded = map(tile_high, small.photos)
     size_wh = (on_model.shape[1], on_model.shape[0])
     mask = resize_fast(small.garment, size_wh) >= 128
     row = np.concatenate([still_life, outlined(on_model, mask, 1), degraded], axis=1)
@@ -145,11 +140,11 @@ def contact_tile(small: SmallExample, example: Example) -> RgbImage:
     return captioned(row, lines, doubtful=doubtful)
 
 
-def mask_laid_over(rgb: RgbImage, mask: LossMask) -> RgbImage:
+def _blue_where_untrained(rgb: RgbImage, mask: LossMask) -> RgbImage:
     """A picture on which blue lies the thicker, the less the loss mask counts.
 
     >>> picture = np.full((1, 2, 3), 200, np.uint8)
-    >>> mask_laid_over(picture, np.array([[255, 0]], np.uint8))[0].tolist()
+    >>> _blue_where_untrained(picture, np.array([[255, 0]], np.uint8))[0].tolist()
     [[200, 200, 200], [72, 80, 140]]
     """
     cover = np.float32(_UNTRAINED_COVER) * (1 - mask[..., None].astype(np.float32) / 255)
@@ -157,27 +152,22 @@ def mask_laid_over(rgb: RgbImage, mask: LossMask) -> RgbImage:
     return mixed
 
 
-def preview_tile(small: SmallExample, example: Example, model: str, resolution: int) -> RgbImage:
-    """Control and target as trained; what the loss leaves out lies under blue.
-
-    Args:
-        model: the model to train; it decides what sides are multiples of.
-        resolution: of the job.
-    """
+def _preview_tile(small: _Small, example: Example, model: str) -> RgbImage:
+    """Control and target as trained at `RESOLUTION`; what the loss leaves out lies under blue."""
     size_wh = small.size_wh
-    bucket_wh = bucket_size_wh(size_wh, resolution, find_model(model).divisible_by_px)
+    bucket_wh = bucket_size_wh(size_wh, RESOLUTION, find_model(model).divisible_by_px)
     tile_wh = (round(bucket_wh[0] * TILE_HEIGHT_PX / bucket_wh[1]), TILE_HEIGHT_PX)
     target = as_trained(small.target, tile_wh)
     if small.loss_mask is not None:
-        target = mask_laid_over(target, as_trained(small.loss_mask, tile_wh))
+        target = _blue_where_untrained(target, as_trained(small.loss_mask, tile_wh))
     pictures = [as_trained(small.control, tile_wh), target]
     if small.reference is not None:
         pictures.insert(0, tile_high(small.reference))
-    cut = cut_off_text(size_wh, bucket_wh)
-    sizes = f"{size_wh[0]}x{size_wh[1]} -> {bucket_wh[0]}x{bucket_wh[1]}, {cut or 'nothing'} cut off"
+    lost = cut_off_text(size_wh, bucket_wh)
+    sizes = f"{size_wh[0]}x{size_wh[1]} -> {bucket_wh[0]}x{bucket_wh[1]}, {lost or 'nothing'} cut off"
     split = "" if example.split == "train" else "held out, not trained on  "
     lines = [f"{example.name}  {split}{sizes}", example.caption[:_CHARACTERS]]
-    return captioned(cv2.hconcat(pictures), lines, doubtful=bool(cut))
+    return captioned(cv2.hconcat(pictures), lines, doubtful=bool(lost))
 
 
 def write_review(

@@ -91,8 +91,8 @@ class Scene:
         garment: ``(H, W)``, how much of each of its pixels is garment: bool, or 0..1 float32.
         target: the picture without an error.
         reference: the still-life, when the model sees it apart.
-        geometry: where the photos lie on the target; None if nothing is stitched.
-        scaling: how they came there.
+        geometry: of the target; None if nothing is stitched.
+        scaling: with which it was stitched.
     """
 
     photo: RgbImage
@@ -103,25 +103,17 @@ class Scene:
     scaling: Scaling = resize
 
 
-def scene_of(
-    options: BuildOptions,
-    geometry: Geometry | None,
-    still_life: RgbImage,
-    on_model: RgbImage,
-    mask: BoolMask,
-) -> Scene:
-    """The scene of two photos.
+def scene_of(options: BuildOptions, photos: PairPhotos, mask: BoolMask) -> Scene:
+    """The scene of a pair.
 
     Args:
-        geometry: as `geometry_of` gives it for the photos' files.
-        still_life: ``(h, w, 3)`` uint8 sRGB.
-        on_model: ``(H, W, 3)`` uint8 sRGB.
-        mask: the garment on the on-model photo; of that photo's size, unless `is_degraded_on_canvas`.
+        mask: the garment, of the size of the on-model photo's file.
     """
+    geometry, on_model = photos.geometry, photos.on_model
     if geometry is None:
-        return Scene(on_model, mask, on_model, reference=still_life)
+        return Scene(on_model, mask, on_model, reference=photos.still_life)
     scaling = resize if options.geometry == "published" else shrink
-    target = stitch(still_life, on_model, geometry, scaling)
+    target = stitch(photos.still_life, on_model, geometry, scaling)
     if not is_degraded_on_canvas(options):
         return Scene(on_model, mask, target, None, geometry, scaling)
     panel = np.ascontiguousarray(cut_on_model(target, geometry))

@@ -98,10 +98,15 @@ def check_example(files: ExampleFiles) -> Checkup:
     """All that is wrong with one example."""
     target = files.target
     missing = [role for role, path in files.parts.items() if path is None]
-    findings = [
-        Finding(f"dataset.{role}", str(target), f"no {role} has the same name", _MISSING_HINTS[role])
-        for role in missing
-    ]
+    findings = []
+    for role in missing:
+        harm = (
+            "the model would see no still-life"
+            if role == "reference"
+            else "the trainer silently trains without it"
+        )
+        message, hint = f"no {role} has the same name", f"Build it again; {harm}."
+        findings.append(Finding(f"dataset.{role}", str(target), message, hint))
     wrong, has_trigger = _caption_findings(files)
     findings += wrong
     known = {"target": target, **{role: path for role, path in files.parts.items() if path is not None}}
@@ -155,13 +160,6 @@ def mask_findings(mask: FloatImage, changed: FloatImage, where: str) -> list[Fin
         hint = "It is inverted, shifted or of another example; build it again."
         return [Finding("mask.inverted", where, message, hint)]
     return []
-
-
-_MISSING_HINTS = {
-    "control": "Build it again; the trainer silently trains without it.",
-    "mask": "Build it again; the trainer silently trains without it.",
-    "reference": "Build it again; the model would see no still-life.",
-}
 
 
 def _size_finding(role: str, path: Path, have: tuple[int, int], size_wh: tuple[int, int]) -> Finding | None:

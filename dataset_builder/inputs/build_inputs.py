@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,29 +69,32 @@ def check_inputs(
             if `garments` or `masks` cannot be read at all.
     """
     listing = find_pairs(source, decode=True, on_progress=on_progress)
-    labels, unusable = _read_labels(garments)
+    labels: dict[str, str] = {}
+    given, unusable = GivenMasks(), list[Finding]()
+    try:
+        labels = read_garments(garments) if garments else {}
+    except UnsoundError as error:
+        unusable += error.findings
     labelled = [
         replace(pair, garment=pair.garment or labels.get(pair.still_life.name)) for pair in listing.pairs
     ]
     try:
         given = find_masks(labelled, masks)
     except UnsoundError as error:
-        given, unusable = GivenMasks(), [*unusable, *error.findings]
+        unusable += error.findings
     if not all(pair.garment for pair in labelled):
         unusable += _vocabulary_faults(options)
-    pairs, faults = _without_faults(
-        labelled, lambda pair: [mask_fault(pair, given.by_key.get(pair.key)), _too_wide(pair, options)]
-    )
+    pairs, faults = _without_faults(labelled, given.by_key, options)
     pairs, twins = _without_twins(pairs, options.variants)
     pairs, unreadable = _without_unknown_labels(pairs, given.by_key, options)
     findings = [*listing.findings, *faults, *twins, *unreadable]
     if unusable or not skip_bad or not pairs:
         raise_findings([*unusable, *findings], str(source))
     names = {pair.still_life.name for pair in listing.pairs}
-    findings += _unused(garments, [name for name in labels if name not in names])
+    findings += unused_findings(garments, [name for name in labels if name not in names])
     if masks and not given.by_key and not given.unused:
         findings.append(replace(no_mask_finding(masks), severity="warning"))
-    findings += _unused(masks, given.unused)
+    findings += unused_findings(masks, given.unused)
     return BuildInputs(tuple(pairs), given.by_key, tuple(findings))
 
 
@@ -133,7 +136,7 @@ def with_recalled(
         )
         for name, word in overruled.items()
     ]
-    findings += _unused(where, [name for name in recalled if name not in names])
+    findings += unused_findings(where, [name for name in recalled if name not in names])
     pairs, unreadable = _without_unknown_labels(
         [replace(pair, garment=pair.garment or recalled.get(pair.still_life.name)) for pair in inputs.pairs],
         inputs.masks,
@@ -168,16 +171,14 @@ def _without_unknown_labels(
     return [pair for pair in pairs if pair.key not in bad], findings
 
 
-def _read_labels(garments: Path | None) -> tuple[dict[str, str], list[Finding]]:
-    try:
-        return (read_garments(garments) if garments else {}), []
-    except UnsoundError as error:
-        return {}, list(error.findings)
-
-
 def _without_faults(
-    pairs: Sequence[PhotoPair], check: Callable[[PhotoPair], list[Finding | None]]
+    pairs: Sequence[PhotoPair], masks: Mapping[str, MaskSource], options: BuildOptions
 ) -> tuple[list[PhotoPair], list[Finding]]:
+    """Only pairs whose mask can be the garment's, and whose photos fit the canvas."""
+
+    def check(pair: PhotoPair) -> list[Finding | None]:
+        return [mask_fault(pair, masks.get(pair.key)), _too_wide(pair, options)]
+
     with thread_per_core() as pool:
         faults = list(map_bounded(pool, check, pairs, _AHEAD))
     sound = [pair for pair, wrong in zip(pairs, faults, strict=True) if not any(wrong)]
@@ -210,10 +211,11 @@ def _without_twins(pairs: Sequence[PhotoPair], variants: int) -> tuple[list[Phot
     return kept, findings
 
 
-def _unused(where: Path | None, names: Sequence[str]) -> list[Finding]:
+def unused_findings(where: Path | None, names: Sequence[str], code: str = "inputs.unused") -> list[Finding]:
+    """One warning about the entries of a file or folder that match no pair, if there are any."""
     if not names:
         return []
     shown = f"{', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
     message = f"{counted(len(names), 'entry matches', 'entries match')} no pair: {shown}"
     hint = "Check the spelling; they are ignored."
-    return [Finding("inputs.unused", str(where), message, hint, severity="warning")]
+    return [Finding(code, str(where), message, hint, severity="warning")]

@@ -59,7 +59,6 @@ class Table:
     names: tuple[str, ...]
     rows: tuple[Row, ...]
     delimiter: str
-    encoding: str
     error: str = ""
 
 
@@ -76,8 +75,7 @@ def read_table(path: Path) -> Table:
         raise _unreadable(path, f"cannot be read: {error.strerror}", "Check the path.") from error
     if len(data) > MAX_TEXT_BYTES:
         raise _unreadable(path, f"more than {MAX_TEXT_BYTES // 1024**2} MB", "Split it.")
-    text, encoding = _decoded(path, data)
-    lines = io.StringIO(text, newline=None)
+    lines = io.StringIO(_decoded(path, data), newline=None)
     first = lines.readline()
     separator = first.strip().lower().removeprefix("sep=")  # Excel's own way to name the delimiter
     skipped = 0
@@ -86,7 +84,16 @@ def read_table(path: Path) -> Table:
     else:
         delimiter = max(_DELIMITERS, key=lambda each: len(_fields(first, each)))
         lines.seek(0)
-    return _table(lines, delimiter, encoding, skipped)
+    reader = csv.DictReader(lines, restkey=_SURPLUS, strict=True, delimiter=delimiter)
+    rows: list[Row] = []
+    stopped = ""
+    columns: tuple[str, ...] = ()
+    try:
+        columns = tuple(reader.fieldnames or ())
+        rows.extend(_rows(reader, skipped))
+    except csv.Error as problem:
+        stopped = str(problem)
+    return Table(columns, tuple(map(column_name, columns)), tuple(rows), delimiter, stopped)
 
 
 def write_table(columns: list[str], rows: list[list[str]], delimiter: str = ",") -> bytes:
@@ -114,19 +121,6 @@ def column_name(text: str) -> str:
     return text.strip().lower().replace("-", "_").replace(" ", "_")
 
 
-def _table(lines: io.StringIO, delimiter: str, encoding: str, skipped: int) -> Table:
-    reader = csv.DictReader(lines, restkey=_SURPLUS, strict=True, delimiter=delimiter)
-    rows: list[Row] = []
-    error = ""
-    columns: tuple[str, ...] = ()
-    try:
-        columns = tuple(reader.fieldnames or ())
-        rows.extend(_rows(reader, skipped))
-    except csv.Error as problem:
-        error = str(problem)
-    return Table(columns, tuple(map(column_name, columns)), tuple(rows), delimiter, encoding, error)
-
-
 def _rows(reader: csv.DictReader[str], skipped: int) -> Iterator[Row]:
     for fields in reader:
         if reader.line_num > MAX_CSV_ROWS:
@@ -146,7 +140,7 @@ def _fields(line: str, delimiter: str) -> list[str]:
         return []
 
 
-def _decoded(path: Path, data: bytes) -> tuple[str, str]:
+def _decoded(path: Path, data: bytes) -> str:
     for start, name in _NOT_TEXT.items():
         if data.startswith(start):
             raise _unreadable(path, f"{name}, not a CSV file", "Save it as CSV in the spreadsheet.")
@@ -158,7 +152,7 @@ def _decoded(path: Path, data: bytes) -> tuple[str, str]:
     # Excel in Western Europe saves "CSV" as Windows-1252; as UTF-8 its letters are hardly ever valid.
     for name in [encoding] if encoding else ["utf-8", "cp1252"]:
         try:
-            return data.decode(name), name
+            return data.decode(name)
         except UnicodeDecodeError:
             continue
     hint = "Save it as 'CSV UTF-8' in the spreadsheet."

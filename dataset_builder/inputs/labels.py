@@ -122,11 +122,6 @@ def read_garments(path: Path) -> dict[str, str]:
     return document
 
 
-def write_garments(path: Path, labels: Mapping[str, str]) -> None:
-    """Write labels in the published form, as `read_garments` reads it."""
-    write_json(path, dict(labels))
-
-
 def recall_given(folder: Path) -> dict[str, str]:
     """The words that the user wrote into a dataset's ``garments.json``, now or before.
 
@@ -143,8 +138,7 @@ def recall_given(folder: Path) -> dict[str, str]:
     if not DatasetLayout(folder).garments.is_file():
         return given  # no build has ended yet, or one was interrupted while it wrote the file
     seen = read_garments(DatasetLayout(folder).garments)
-    changed = {name: word for name, word in seen.items() if word != written.get(name)}
-    given = {name: word for name, word in given.items() if name in seen} | changed
+    given = {name: word for name, word in given.items() if name in seen} | _edited(seen, written)
     _remember(folder, given, seen)
     return given
 
@@ -156,9 +150,7 @@ def edited_garments(folder: Path) -> dict[str, str]:
         UnsoundError: if the file is there and cannot be read.
     """
     path = DatasetLayout(folder).garments
-    written = _memory(folder)[1]
-    seen = read_garments(path) if path.is_file() else {}
-    return {name: word for name, word in seen.items() if word != written.get(name)}
+    return _edited(read_garments(path), _memory(folder)[1]) if path.is_file() else {}
 
 
 def write_own_garments(folder: Path, labels: Mapping[str, str], given: Mapping[str, str]) -> None:
@@ -172,14 +164,16 @@ def write_own_garments(folder: Path, labels: Mapping[str, str], given: Mapping[s
     # While copy and file differ, a difference would be taken for the user's edit: meanwhile there is no file.
     DatasetLayout(folder).garments.unlink(missing_ok=True)
     _remember(folder, given, entries)
-    write_garments(DatasetLayout(folder).garments, entries)
+    write_json(DatasetLayout(folder).garments, entries)
+
+
+def _edited(seen: Mapping[str, str], written: Mapping[str, str]) -> dict[str, str]:
+    return {name: word for name, word in seen.items() if word != written.get(name)}
 
 
 def _remember(folder: Path, given: Mapping[str, str], written: Mapping[str, str]) -> None:
-    write_json(
-        DatasetLayout(folder).garments_memory,
-        {"given": dict(sorted(given.items())), "written": dict(written)},
-    )
+    memory = {"given": dict(sorted(given.items())), "written": written}
+    write_json(DatasetLayout(folder).garments_memory, memory)
 
 
 def _memory(folder: Path) -> tuple[dict[str, str], dict[str, str]]:

@@ -136,8 +136,7 @@ def find_masks(pairs: Sequence[PhotoPair], masks: Path | None) -> GivenMasks:
     if masks is None:
         return GivenMasks()
     if masks.is_file():
-        found, unused = read_coco(masks, pairs)
-        return GivenMasks(dict(found), tuple(unused))
+        return read_coco(masks, pairs)
     if not masks.is_dir():
         finding = Finding("masks.missing", str(masks), "no such folder or file", "Check the path.")
         raise UnsoundError.of(finding)
@@ -150,11 +149,12 @@ def mask_paths(pairs: Iterable[PhotoPair], folder: Path | None) -> dict[str, Pat
     """The mask files in a folder by key: ``on_modelKEY.png``, or named like the on-model photo."""
     if folder is None:
         return {}
-    names = {pair.key: (f"on_model{pair.key}.png", f"{pair.on_model.stem}.png") for pair in pairs}
-    paths = {
-        key: [folder / name for name in both if (folder / name).is_file()] for key, both in names.items()
-    }
-    return {key: found[0] for key, found in paths.items() if found}
+    paths: dict[str, Path] = {}
+    for pair in pairs:
+        for name in (pair.on_model.stem, f"on_model{pair.key}"):  # the latter comes first
+            if (path := folder / f"{name}.png").is_file():
+                paths[pair.key] = path
+    return paths
 
 
 def read_given_mask(source: MaskSource) -> BoolMask:
@@ -225,7 +225,7 @@ def empty_mask_fault(mask: BoolMask, source: MaskSource) -> Finding | None:
     return Finding("mask.empty", str(source), message, _REDRAW, got="all black")
 
 
-def read_coco(path: Path, pairs: Sequence[PhotoPair]) -> tuple[dict[str, CocoMask], list[str]]:
+def read_coco(path: Path, pairs: Sequence[PhotoPair]) -> GivenMasks:
     """The garment masks of some pairs from a COCO file.
 
     An image belongs to the pair whose on-model photo has its file name, with the same folders as far as both
@@ -234,9 +234,6 @@ def read_coco(path: Path, pairs: Sequence[PhotoPair]) -> tuple[dict[str, CocoMas
 
     Args:
         pairs: with the label that the user gave, if any.
-
-    Returns:
-        Masks by key of the pair, and the file names of the images that fit no pair.
 
     Raises:
         UnsoundError: with all findings, if it is no COCO file, an image fits several pairs, or it is not
@@ -251,7 +248,7 @@ def read_coco(path: Path, pairs: Sequence[PhotoPair]) -> tuple[dict[str, CocoMas
     annotations: dict[int, list[CocoAnnotation]] = {}
     for annotation in document.annotations:
         annotations.setdefault(annotation.image_id, []).append(annotation)
-    masks: dict[str, CocoMask] = {}
+    masks: dict[str, MaskSource] = {}
     unused, findings = [], []
     for image in document.images:
         if image.id not in annotations:
@@ -280,7 +277,7 @@ def read_coco(path: Path, pairs: Sequence[PhotoPair]) -> tuple[dict[str, CocoMas
             continue
         masks[own[0].key] = CocoMask(path, image, tuple(parts))
     raise_findings(findings, str(path))
-    return masks, unused
+    return GivenMasks(masks, tuple(unused))
 
 
 def write_coco(path: Path, source: Path, found: Iterable[tuple[PhotoPair, str, GarmentMask]]) -> None:

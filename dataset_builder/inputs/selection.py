@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeGuard, get_args
 
-from chromiq.dataset_builder.inputs.build_inputs import BuildInputs
+from chromiq.dataset_builder.inputs.build_inputs import BuildInputs, unused_findings
 from chromiq.dataset_builder.inputs.mask_files import mask_fault, mask_paths
 from chromiq.dataset_builder.inputs.photo_names import key_of_still_life
 from chromiq.dataset_layout import DatasetLayout
@@ -22,7 +22,6 @@ from chromiq.documents import read_json_object
 from chromiq.errors import Finding, raise_findings
 from chromiq.files import write_json
 from chromiq.records import PhotoPair
-from chromiq.wording import counted
 
 Choice = Literal["exclude", "held_out", "train"]
 CHOICES: tuple[Choice, ...] = get_args(Choice)
@@ -71,14 +70,14 @@ def with_selection(inputs: BuildInputs, folder: Path) -> tuple[BuildInputs, dict
     Raises:
         UnsoundError: if the choices or one of the masks cannot be used, or if no pair is left.
     """
-    chosen = read_selection(folder)
-    own = mask_paths(inputs.pairs, DatasetLayout(folder).own_masks)
+    chosen, layout = read_selection(folder), DatasetLayout(folder)
+    own = mask_paths(inputs.pairs, layout.own_masks)
     pairs = tuple(pair for pair in inputs.pairs if chosen.get(pair.key) != "exclude")
     faults = [mask_fault(pair, own.get(pair.key)) for pair in pairs]
     findings = [fault for fault in faults if fault]
     if not pairs:
         message, hint = "excludes every pair", "Remove some of its entries."
-        findings.append(Finding("selection.all", str(DatasetLayout(folder).selection), message, hint))
+        findings.append(Finding("selection.all", str(layout.selection), message, hint))
     raise_findings(findings, str(folder))
     splits: dict[str, str] = {}
     for pair in pairs:
@@ -87,16 +86,10 @@ def with_selection(inputs: BuildInputs, folder: Path) -> tuple[BuildInputs, dict
             splits[garment_of(pair)] = choice
     keys = {pair.key for pair in inputs.pairs}
     unknown = [key for key in chosen if key not in keys]
-    message = f"{counted(len(unknown), 'entry matches', 'entries match')} no pair: {', '.join(unknown[:5])}"
-    hint = "Check the keys; they are ignored."
-    warnings = [Finding("selection.unknown", str(DatasetLayout(folder).selection), message, hint, "warning")]
+    warnings = unused_findings(layout.selection, unknown, "selection.unknown")
+    masks, findings = {**inputs.masks, **own}, [*inputs.findings, *warnings]
     return (
-        replace(
-            inputs,
-            pairs=pairs,
-            masks={**inputs.masks, **own},
-            findings=(*inputs.findings, *(warnings if unknown else ())),
-        ),
+        replace(inputs, pairs=pairs, masks=masks, findings=tuple(findings)),
         {pair.key: splits[garment_of(pair)] for pair in pairs if garment_of(pair) in splits},
     )
 

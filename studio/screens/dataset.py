@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from chromiq.dataset_builder.doctor.dataset import check_dataset
-from chromiq.dataset_builder.inputs.labels import edited_garments, read_garments, write_garments
+from chromiq.dataset_builder.inputs.labels import edited_garments, read_garments
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.selection import (
     CHOICES,
@@ -36,7 +36,7 @@ from chromiq.dataset_layout import (
     read_examples,
 )
 from chromiq.errors import Finding, UsageError
-from chromiq.files import natural_key
+from chromiq.files import natural_key, write_json
 from chromiq.photos.images import encode_image, read_mask, read_small
 from chromiq.records import Example, PhotoPair, RgbImage
 from chromiq.studio.pages import answers_json, folder_of, fragment, page, parts_of, png, shell_command
@@ -241,7 +241,7 @@ def _change(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
                 raise UsageError("a label is a garment's name, such as jacket")
             path = DatasetLayout(folder).garments
             known = read_garments(path) if path.is_file() else {}
-            write_garments(path, {**known, pairs[key].still_life.name: label})
+            write_json(path, {**known, pairs[key].still_life.name: label})
         if "choice" in wishes:
             write_selection(folder, _chosen(folder, key, wishes["choice"]))
     card = next(card for card in cards_of(folder) if card.key == key)

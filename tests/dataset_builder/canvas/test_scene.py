@@ -1,5 +1,7 @@
 """Pairs are read no larger than needed; errors are applied to the garment alone, at the canvas' scale."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from chromiq.colour import delta_e_map
-from chromiq.dataset_builder.canvas.scene import control_of, geometry_of, read_pair, scene_of
+from chromiq.dataset_builder.canvas.scene import PairPhotos, control_of, geometry_of, read_pair, scene_of
 from chromiq.dataset_builder.canvas.stitch import cut_on_model
 from chromiq.dataset_builder.degrade import degrade
 from chromiq.dataset_builder.options import BuildOptions
@@ -27,9 +29,10 @@ def pair():
 
 
 def scene_with(options, pair):
-    sizes_wh = (photo.shape[1::-1] for photo in (pair.still_life, pair.on_model))
+    sizes_wh = [photo.shape[1::-1] for photo in (pair.still_life, pair.on_model)]
     geometry = geometry_of(options, *sizes_wh)
-    return scene_of(options, geometry, pair.still_life, pair.on_model, pair.on_model_mask)
+    photos = PairPhotos(pair.still_life, pair.on_model, sizes_wh[1], geometry, None)
+    return scene_of(options, photos, pair.on_model_mask)
 
 
 def on_canvas(scene):
@@ -168,8 +171,8 @@ def test_a_large_pair_is_read_at_half_its_size_and_its_examples_look_the_same(la
     mask = photos.drawn.mask
     assert mask.shape == (2200, 1760)
     whole = [read_photo(path).rgb for path in (large[0].still_life, large[0].on_model)]
-    seen = scene_of(options, photos.geometry, photos.still_life, photos.on_model, mask)
-    wanted = scene_of(options, photos.geometry, *whole, mask)
+    seen = scene_of(options, photos, mask)
+    wanted = scene_of(options, replace(photos, still_life=whole[0], on_model=whole[1]), mask)
     np.testing.assert_array_equal(seen.garment, wanted.garment)
     assert seen.target.shape == wanted.target.shape == (384, 640, 3)
     by_lanczos = resize(whole[1], seen.photo.shape[1::-1])

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,11 @@ from chromiq.dataset_builder.inputs.labels import (
     parse_vocabulary,
     read_garments,
     recall_given,
-    write_garments,
     write_own_garments,
 )
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.errors import UnsoundError, UsageError
+from chromiq.files import write_json
 from chromiq.records import PhotoPair
 from chromiq.sample_catalogue.catalogue import write_catalogue
 from chromiq_cli.verbs import app
@@ -78,7 +79,7 @@ def test_the_users_word_wins():
 
 def test_the_users_word_goes_into_captions_and_garments_json(tmp_path):
     write_catalogue(tmp_path / "in", pairs=2, size_wh=(96, 120))
-    write_garments(tmp_path / "mine.json", {"still-life1.jpg": "veste d'été"})
+    write_json(tmp_path / "mine.json", {"still-life1.jpg": "veste d'été"})
     options = BuildOptions(segmenter="classic")
     build(tmp_path / "in", tmp_path / "out", options, garments=tmp_path / "mine.json", keep_doubtful=True)
     assert "the veste d'été color" in (tmp_path / "out" / "gt" / "pair1.txt").read_text(encoding="utf-8")
@@ -116,7 +117,7 @@ def build_labelled(catalogue, folder, **more):
 def edit(dataset, **words):
     entries = read_garments(dataset / "garments.json")
     entries.update({f"still-life{key[1:]}.jpg": word for key, word in words.items()})
-    write_garments(dataset / "garments.json", {name: word for name, word in entries.items() if word})
+    write_json(dataset / "garments.json", {name: word for name, word in entries.items() if word})
 
 
 def captions(dataset):
@@ -152,7 +153,7 @@ def test_it_stays_until_it_is_removed(catalogue, dataset):
 
 def test_garments_given_with_the_command_win_over_it_and_say_so(catalogue, dataset, tmp_path):
     edit(dataset, n2="blouse", n3="chinos")
-    write_garments(tmp_path / "mine.json", {"still-life2.jpg": "tunic"})
+    write_json(tmp_path / "mine.json", {"still-life2.jpg": "tunic"})
     summary = build_labelled(catalogue, dataset, garments=tmp_path / "mine.json")
     (finding,) = summary.findings
     assert (finding.code, finding.severity) == ("garments.overruled", "warning")
@@ -165,25 +166,23 @@ def test_garments_given_with_the_command_win_over_it_and_say_so(catalogue, datas
     assert digests(dataset) == whole
 
 
-@pytest.mark.parametrize("fatal_step", ["_remember", "write_garments", None])
-def test_killed_while_the_file_is_written_nothing_is_misread(tmp_path, monkeypatch, fatal_step):
+@pytest.mark.parametrize("written", range(3))
+def test_killed_while_the_file_is_written_nothing_is_misread(tmp_path, monkeypatch, written):
     write_own_garments(tmp_path, {"a.jpg": "shirt", "b.jpg": "jacket"}, {})
-    write_garments(tmp_path / "garments.json", {"a.jpg": "shirt", "b.jpg": "coat"})
+    write_json(tmp_path / "garments.json", {"a.jpg": "shirt", "b.jpg": "coat"})
     given = recall_given(tmp_path)
     assert given == {"b.jpg": "coat"}
     with monkeypatch.context() as patch:
-        if fatal_step:
-            patch.setattr(labels_module, fatal_step, die)
-            with pytest.raises(KeyboardInterrupt):
-                write_own_garments(tmp_path, {"a.jpg": "tunic", "b.jpg": "coat"}, given)
-        else:
+        steps = [write_json] * written + [die]
+        patch.setattr(labels_module, "write_json", lambda *file: steps.pop(0)(*file))
+        with pytest.raises(KeyboardInterrupt) if written < 2 else nullcontext():
             write_own_garments(tmp_path, {"a.jpg": "tunic", "b.jpg": "coat"}, given)
     assert recall_given(tmp_path) == given
 
 
 def test_a_build_killed_before_it_writes_the_file_misreads_nothing(catalogue, dataset, tmp_path, monkeypatch):
     untouched = digests(dataset)
-    write_garments(tmp_path / "mine.json", {"still-life1.jpg": "tunic"})
+    write_json(tmp_path / "mine.json", {"still-life1.jpg": "tunic"})
 
     with monkeypatch.context() as patch:
         patch.setattr("chromiq.dataset_builder.build._finish", die)
@@ -218,12 +217,6 @@ def test_the_command_line_reads_it_too(catalogue, dataset):
     result = CliRunner().invoke(app, [*map(str, command), "--size", "192x128", "--workers", "1", "--json"])
     assert (result.exit_code, json.loads(result.stdout)["resumed_pairs"]) == (0, 2)
     assert labels(dataset)["1"] == ("smock", "given")
-
-
-def test_labels_survive_a_round_trip(tmp_path):
-    labels = {"still-life1.jpg": "veste d'été", "still-life2.jpg": 'a "shirt"'}
-    write_garments(tmp_path / "garments.json", labels)
-    assert read_garments(tmp_path / "garments.json") == labels
 
 
 def test_every_wrong_entry_is_named(tmp_path):

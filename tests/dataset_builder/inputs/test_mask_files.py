@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from typer.testing import CliRunner
 
 from chromiq.dataset_builder.build import build as build_dataset
-from chromiq.dataset_builder.inputs.mask_files import read_coco, write_coco
+from chromiq.dataset_builder.inputs.mask_files import GivenMasks, read_coco, write_coco
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.errors import UnsoundError
 from chromiq.photos.images import read_mask, write_mask
@@ -55,9 +55,9 @@ def coco(tmp_path):
 def test_every_mask_returns_with_every_pixel(tmp_path_factory, mask):
     path = tmp_path_factory.mktemp("coco") / "coco.json"
     write_coco(path, Path("shop/pairs.csv"), [(PAIR, "shirt", GarmentMask(mask, 0.8))])
-    masks, unused = read_coco(path, [PAIR])
-    np.testing.assert_array_equal(masks["7"].read(), mask)
-    assert unused == []
+    masks = read_coco(path, [PAIR])
+    np.testing.assert_array_equal(masks.by_key["7"].read(), mask)
+    assert masks.unused == ()
 
 
 def test_supervision_reads_what_is_written(tmp_path):
@@ -96,16 +96,16 @@ def test_supervision_reads_what_is_written(tmp_path):
 )
 def test_what_others_write_is_read(coco, segmentations, pixels):
     path = coco(*({"segmentation": segmentation} for segmentation in segmentations))
-    masks, _ = read_coco(path, [PAIR])
+    masks = read_coco(path, [PAIR]).by_key
     assert masks["7"].read().sum() == pixels
 
 
 def test_images_find_their_pairs_by_path_or_key(coco):
     twins = [PhotoPair(key, Path("s.jpg"), Path(f"shop/{key}/front.jpg")) for key in ("a", "b")]
     for name, key in (("b/front.jpg", "b"), ("shop\\a\\front.jpg", "a"), ("images/on_modelb.png", "b")):
-        assert list(read_coco(coco({"segmentation": SQUARE}, file_name=name), twins)[0]) == [key]
-    masks, unused = read_coco(coco({"segmentation": SQUARE}, file_name="c/front.jpg"), twins)
-    assert (masks, unused) == ({}, ["c/front.jpg"])
+        assert list(read_coco(coco({"segmentation": SQUARE}, file_name=name), twins).by_key) == [key]
+    masks = read_coco(coco({"segmentation": SQUARE}, file_name="c/front.jpg"), twins)
+    assert masks == GivenMasks({}, ("c/front.jpg",))
     with pytest.raises(UnsoundError) as caught:
         read_coco(coco({"segmentation": SQUARE}, file_name="front.jpg"), twins)
     assert "front.jpg: fits several photos" in str(caught.value.findings[0])
@@ -124,7 +124,7 @@ def test_of_several_categories_the_garments_own_counts(coco):
         read_coco(path, [PAIR])
     assert "several categories (Trousers, shirt)" in str(caught.value.findings[0])
     trousers = PhotoPair("7", PAIR.still_life, PAIR.on_model, "trousers")
-    assert read_coco(path, [trousers])[0]["7"].read().sum() == 4
+    assert read_coco(path, [trousers]).by_key["7"].read().sum() == 4
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_of_several_categories_the_garments_own_counts(coco):
     ],
 )
 def test_a_mask_that_cannot_be_decoded_is_a_finding(coco, segmentation):
-    masks, _ = read_coco(coco({"segmentation": segmentation}), [PAIR])
+    masks = read_coco(coco({"segmentation": segmentation}), [PAIR]).by_key
     with pytest.raises(UnsoundError) as caught:
         masks["7"].read()
     assert "on_model7.jpg: annotation 1 cannot be decoded" in str(caught.value.findings[0])
