@@ -11,8 +11,8 @@ import typer
 from chromiq.errors import EXIT_SKIPPED, errors_of
 from chromiq.models import DEFAULT_MODEL
 from chromiq.wording import counted
-from chromiq_cli import segmenters
-from chromiq_cli.output import JSON_OPTION, MODEL_OPTION, print_findings, print_result, say
+from chromiq_cli import flags
+from chromiq_cli.output import print_findings, print_result, say
 
 
 def build(
@@ -23,8 +23,8 @@ def build(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the dataset; the same command again resumes.")],
-    model: Annotated[str, MODEL_OPTION] = DEFAULT_MODEL,
-    segmenter: segmenters.Segmenter = "auto",
+    model: flags.Model = DEFAULT_MODEL,
+    segmenter: flags.Segmenter = "auto",
     garments: Annotated[
         Path | None, typer.Option(help='Your own labels: a JSON file such as {"still-life1.jpg": "jacket"}.')
     ] = None,
@@ -90,13 +90,13 @@ def build(
             help="Warn about on-model photos whose colour differs from the still-life's; see review/."
         ),
     ] = True,
-    part: segmenters.Part = None,
-    vocabulary: segmenters.Vocabulary = None,
-    detector: segmenters.Detector = None,
-    masker: segmenters.Masker = None,
-    device: segmenters.Device = "auto",
-    dtype: segmenters.Dtype = "auto",
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    part: flags.Part = None,
+    vocabulary: flags.Vocabulary = None,
+    detector: flags.Detector = None,
+    masker: flags.Masker = None,
+    device: flags.Device = "auto",
+    dtype: flags.Dtype = "auto",
+    as_json: flags.Json = False,
 ) -> None:
     """Turn photo pairs into training data: labels, masks, colour errors, stitched images, captions.
 
@@ -121,7 +121,7 @@ def build(
         seed=seed,
         captions=tuple(captions or ()),
         part=part,
-        models=segmenters.model_options(vocabulary, detector, masker, device, dtype),
+        models=flags.model_options(vocabulary, detector, masker, device, dtype),
     )
     summary = run(
         pairs,

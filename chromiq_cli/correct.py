@@ -14,8 +14,8 @@ from chromiq.correction.options import MIN_GAIN, Method
 from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, EXIT_UNSOUND, UsageError, errors_of
 from chromiq.models import DEFAULT_MODEL, MODELS
 from chromiq.wording import counted
-from chromiq_cli import segmenters
-from chromiq_cli.output import JSON_OPTION, print_findings, print_json, print_line, say, with_flags
+from chromiq_cli import flags
+from chromiq_cli.output import print_findings, print_json, print_line, say, with_flags
 
 if TYPE_CHECKING:
     from chromiq.correction.batch import BatchInputs, Network
@@ -130,14 +130,14 @@ def correct(
     quantize: Annotated[
         str | None, _lora_option(help="int8 or nf4, by bitsandbytes; needs less GPU memory.")
     ] = None,
-    segmenter: segmenters.Segmenter = "auto",
-    part: segmenters.Part = None,
-    vocabulary: segmenters.Vocabulary = None,
-    detector: segmenters.Detector = None,
-    masker: segmenters.Masker = None,
-    device: segmenters.Device = "auto",
-    dtype: segmenters.Dtype = "auto",
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    segmenter: flags.Segmenter = "auto",
+    part: flags.Part = None,
+    vocabulary: flags.Vocabulary = None,
+    detector: flags.Detector = None,
+    masker: flags.Masker = None,
+    device: flags.Device = "auto",
+    dtype: flags.Dtype = "auto",
+    as_json: flags.Json = False,
 ) -> None:
     """Give the garment on a model the colour of its still-life; nothing else changes.
 
@@ -204,7 +204,7 @@ def correct(
     where = (device, dtype)
     if lora is not None and segmenter == "classic":
         where = ("auto", "auto")  # they are the network's
-    finder = make_segmenter(segmenter, segmenters.model_options(vocabulary, detector, masker, *where), part)
+    finder = make_segmenter(segmenter, flags.model_options(vocabulary, detector, masker, *where), part)
     network: Network | None = None
     if lora is not None:
         from chromiq.evaluate.generate.images import GenerateOptions

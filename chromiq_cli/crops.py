@@ -9,7 +9,8 @@ import typer
 
 from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, UsageError, raise_findings
 from chromiq.wording import counted
-from chromiq_cli.output import JSON_OPTION, print_result, say
+from chromiq_cli import flags
+from chromiq_cli.output import print_result, say
 
 app = typer.Typer(help="Suggest, check and draw fixed crops to measure colour in.", no_args_is_help=True)
 
@@ -19,7 +20,7 @@ def suggest(
     gt: Annotated[Path, typer.Option(help="Folder of the true images.")],
     masks: Annotated[Path, typer.Option(help="Folder of garment masks with the images' names and sizes.")],
     out: Annotated[Path, typer.Option(help="The crops.json to write.")],
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    as_json: flags.Json = False,
 ) -> None:
     """Pick the largest square well inside each garment, free of seams, skin and strong shadow."""
     from chromiq.evaluate.score.crop_suggest import suggest_crops
@@ -43,7 +44,7 @@ def check(
     gt: Annotated[Path, typer.Option(help="Folder of the true images.")],
     out: Annotated[Path, typer.Option(help="Image file to draw them in, such as crops.jpg.")],
     masks: Annotated[Path | None, typer.Option(help="Folder of same-named garment masks.")] = None,
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    as_json: flags.Json = False,
 ) -> None:
     """Check crops against image and garment, and draw them: green if valid, red if not."""
     from chromiq.evaluate.score.crop_suggest import check_crops

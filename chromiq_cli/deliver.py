@@ -12,7 +12,8 @@ import typer
 
 from chromiq.errors import UsageError
 from chromiq.wording import counted
-from chromiq_cli.output import JSON_OPTION, print_result
+from chromiq_cli import flags
+from chromiq_cli.output import print_result
 
 
 def deliver(
@@ -25,7 +26,7 @@ def deliver(
             "alone, rejected, to look at. May be repeated."
         ),
     ] = None,
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    as_json: flags.Json = False,
 ) -> None:
     """Copy finished photos, byte for byte, with a delivery.csv and a printable proof sheet."""
     from chromiq.correction.results import read_results, read_run

@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from chromiq.errors import EXIT_SKIPPED
-from chromiq_cli.output import JSON_OPTION, print_json, print_line, print_scores, say
+from chromiq_cli import flags
+from chromiq_cli.output import print_json, print_line, print_scores, say
 
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything the demo makes.")] = Path("demo"),
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    as_json: flags.Json = False,
 ) -> None:
     """Run the whole workflow on drawn garments: dataset, config, LoRA, sweep, correction, report."""
     from chromiq.evaluate.demo import run_demo

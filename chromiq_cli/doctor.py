@@ -9,7 +9,8 @@ import typer
 
 from chromiq.errors import raise_findings
 from chromiq.wording import counted
-from chromiq_cli.output import JSON_OPTION, print_findings, print_result
+from chromiq_cli import flags
+from chromiq_cli.output import print_findings, print_result
 
 
 def doctor(
@@ -19,10 +20,8 @@ def doctor(
     resume: Annotated[
         bool, typer.Option("--resume", help="Check the config for resuming an existing run.")
     ] = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Do not ask the hub for access to the base model.")
-    ] = False,
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    offline: flags.Offline = False,
+    as_json: flags.Json = False,
 ) -> None:
     """Check a dataset or a config, and report what is wrong and how to fix it.
 

@@ -8,12 +8,8 @@ from typing import Annotated
 import typer
 
 from chromiq.models import DEFAULT_MODEL
-from chromiq_cli import segmenters
+from chromiq_cli import flags
 from chromiq_cli.output import (
-    IMAGE_SEED_OPTION,
-    JSON_OPTION,
-    MODEL_OPTION,
-    STEPS_OPTION,
     print_json,
     print_line,
     print_scores,
@@ -31,20 +27,18 @@ def evaluate(
         list[str] | None,
         typer.Option(help="NAME=FOLDER of same-named images that another program made. May be repeated."),
     ] = None,
-    register: Annotated[
-        bool, typer.Option("--register", help="Align shifted or resized images with the truth first.")
-    ] = False,
-    model: Annotated[str, MODEL_OPTION] = DEFAULT_MODEL,
-    checkpoint: Annotated[str | None, typer.Option(help="Base model: hub name or folder.")] = None,
-    steps: Annotated[int | None, STEPS_OPTION] = None,
-    seed: Annotated[int, IMAGE_SEED_OPTION] = 42,
-    segmenter: segmenters.Segmenter = "auto",
-    vocabulary: segmenters.Vocabulary = None,
-    detector: segmenters.Detector = None,
-    masker: segmenters.Masker = None,
-    device: segmenters.Device = "auto",
-    dtype: segmenters.Dtype = "auto",
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    register: flags.Register = False,
+    model: flags.Model = DEFAULT_MODEL,
+    checkpoint: flags.Checkpoint = None,
+    steps: flags.Steps = None,
+    seed: flags.ImageSeed = 42,
+    segmenter: flags.Segmenter = "auto",
+    vocabulary: flags.Vocabulary = None,
+    detector: flags.Detector = None,
+    masker: flags.Masker = None,
+    device: flags.Device = "auto",
+    dtype: flags.Dtype = "auto",
+    as_json: flags.Json = False,
 ) -> None:
     """Correct a test set without a network and with LoRAs, score all of them, and write a report."""
     from chromiq.dataset_builder.segmenters.choose import make_segmenter
@@ -59,7 +53,7 @@ def evaluate(
         register=register,
         options=GenerateOptions(model=model, checkpoint=checkpoint, steps=steps, seed=seed),
     )
-    chosen = make_segmenter(segmenter, segmenters.model_options(vocabulary, detector, masker, device, dtype))
+    chosen = make_segmenter(segmenter, flags.model_options(vocabulary, detector, masker, device, dtype))
     with progress_bar("evaluate") as update:
         result = evaluate_testset(testset, out, chosen, methods, on_progress=update)
     for column, reasons in result.left_alone.items():

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from chromiq.errors import OptionError, UnsoundError
-from chromiq_cli.output import JSON_OPTION, print_json, print_line
-from chromiq_cli.segmenters import Part
+from chromiq_cli import flags
+from chromiq_cli.output import print_json, print_line
 
 
 def explain_mask(
@@ -17,7 +17,7 @@ def explain_mask(
     on_model: Annotated[Path, typer.Argument(help="The on-model photo.")],
     out: Annotated[Path, typer.Option(help="The picture to write, .png or .jpg.")],
     label: Annotated[str, typer.Option(help="What the garment is called; by default it is recognised.")] = "",
-    part: Part = None,
+    part: flags.Part = None,
     without: Annotated[
         list[str] | None, typer.Option(metavar="TERM", help="Leave a term out. May be repeated.")
     ] = None,
@@ -25,7 +25,7 @@ def explain_mask(
         Literal["auto", "mediapipe", "classic"],
         typer.Option(help="auto uses the small models if they have been fetched."),
     ] = "auto",
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    as_json: flags.Json = False,
 ) -> None:
     """Show the evidence for a garment's mask, term by term, on one photo.
 

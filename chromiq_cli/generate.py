@@ -10,21 +10,22 @@ import typer
 from chromiq.errors import UsageError
 from chromiq.models import DEFAULT_MODEL, find_model
 from chromiq.wording import counted
-from chromiq_cli.output import IMAGE_SEED_OPTION, JSON_OPTION, MODEL_OPTION, STEPS_OPTION, print_result
+from chromiq_cli import flags
+from chromiq_cli.output import print_result
 
 
 def generate(
     control: Annotated[Path, typer.Option(help="Folder of control images.")],
     out: Annotated[Path, typer.Option(help="Folder for the generated images.")],
-    model: Annotated[str, MODEL_OPTION] = DEFAULT_MODEL,
+    model: flags.Model = DEFAULT_MODEL,
     lora: Annotated[Path | None, typer.Option(help="LoRA as .safetensors.")] = None,
-    checkpoint: Annotated[str | None, typer.Option(help="Base model: hub name or folder.")] = None,
+    checkpoint: flags.Checkpoint = None,
     reference: Annotated[
         Path | None, typer.Option(help="Folder of same-named still-lifes, for models that take a reference.")
     ] = None,
     captions: Annotated[Path | None, typer.Option(help="Folder of prompts, NAME.txt for each image.")] = None,
     prompt: Annotated[str | None, typer.Option(help="One prompt for all images.")] = None,
-    steps: Annotated[int | None, STEPS_OPTION] = None,
+    steps: flags.Steps = None,
     guidance: Annotated[
         float | None, typer.Option(help="Guidance scale; by default the model's own.")
     ] = None,
@@ -34,7 +35,7 @@ def generate(
             help="Weight of the LoRA; 0 is the base model. May be repeated, for one folder of images each."
         ),
     ] = None,
-    seed: Annotated[int, IMAGE_SEED_OPTION] = 42,
+    seed: flags.ImageSeed = 42,
     seeds: Annotated[
         Path | None, typer.Option(help='JSON file of seeds for single images, such as {"pair1": 7}.')
     ] = None,
@@ -49,7 +50,7 @@ def generate(
     quantize: Annotated[
         str | None, typer.Option(help="int8 or nf4, by bitsandbytes; needs less GPU memory.")
     ] = None,
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    as_json: flags.Json = False,
 ) -> None:
     """Generate an image of the same name and size for every control; the same command again resumes."""
     if (captions is None) == (prompt is None):

@@ -9,13 +9,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.markup import escape
 from rich.table import Table
 
 from chromiq.errors import ChromiqError, Finding
 from chromiq.files import json_text
-from chromiq.models import MODELS
 from chromiq.progress import console
 from chromiq.wording import interval_text, printable
 
@@ -25,11 +23,6 @@ if TYPE_CHECKING:
 _SHOWN_OF_A_KIND = 50
 _MESSAGES = ("error", "hint", "message", "problem", "reason")
 """Keys of JSON documents whose values a library wrote as messages."""
-
-IMAGE_SEED_OPTION = typer.Option(min=0, max=2**64 - 1, help="Random seed for each generated image.")
-STEPS_OPTION = typer.Option(min=1, help="Denoising steps; by default the model's own.")
-MODEL_OPTION = typer.Option(help=f"Edit model: {', '.join(MODELS)}.")
-JSON_OPTION = typer.Option("--json", help="Print one JSON document on stdout.")
 
 
 def say(message: str) -> None:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from chromiq_cli.output import JSON_OPTION, print_document, print_json, print_line, say
+from chromiq_cli import flags
+from chromiq_cli.output import print_document, print_json, print_line, say
 
 
 def publish(
@@ -32,7 +33,7 @@ def publish(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be uploaded, and upload nothing.")
     ] = False,
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    as_json: flags.Json = False,
 ) -> None:
     """Write a model card, and upload LoRA, card and config to the Hugging Face hub."""
     from chromiq.evaluate.publish import prepare, upload

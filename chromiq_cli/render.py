@@ -13,7 +13,8 @@ import typer
 from chromiq.errors import UsageError
 from chromiq.models import MODELS
 from chromiq.toolkit_configs.schema.config_file import is_json_file
-from chromiq_cli.output import JSON_OPTION, print_document, print_findings, print_json, print_line, say
+from chromiq_cli import flags
+from chromiq_cli.output import print_document, print_findings, print_json, print_line, say
 
 if TYPE_CHECKING:
     from chromiq.toolkit_configs.render.compose import Composed, Difference
@@ -59,7 +60,7 @@ def render(
     diff: Annotated[
         str | None, typer.Option(metavar="PRESET", help="Show what differs from a preset, and its effect.")
     ] = None,
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    as_json: flags.Json = False,
 ) -> None:
     """Write the training config of a dataset.
 

@@ -9,7 +9,8 @@ import typer
 
 from chromiq.errors import EXIT_FAILED
 from chromiq.wording import counted
-from chromiq_cli.output import JSON_OPTION, print_json, print_line, print_scores, say
+from chromiq_cli import flags
+from chromiq_cli.output import print_json, print_line, print_scores, say
 
 
 def score(
@@ -27,13 +28,11 @@ def score(
     garments: Annotated[
         Path | None, typer.Option(help="garments.json: adds averages by kind of garment.")
     ] = None,
-    register: Annotated[
-        bool, typer.Option("--register", help="Align shifted or resized images with the truth first.")
-    ] = False,
+    register: flags.Register = False,
     fail_above: Annotated[
         float | None, typer.Option(min=0, help="Exit with 1 if the average dE00 is above this.")
     ] = None,
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    as_json: flags.Json = False,
 ) -> None:
     """Measure the colour difference from the truth, and write a report."""
     from chromiq.dataset_builder.inputs.labels import read_garments

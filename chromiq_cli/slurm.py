@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,11 +13,13 @@ from chromiq_cli.output import print_result, say
 if TYPE_CHECKING:
     from chromiq.toolkit_configs.sweeps.slurm import BatchJob
 
-JOB_OPTION = typer.Option(
-    "--job",
-    metavar="KEY=VALUE",
-    help="A resource of the Slurm job, such as gpus=1, hours=12 or partition=a100. May be repeated.",
-)
+Job = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        help="A resource of the Slurm job, such as gpus=1, hours=12 or partition=a100. May be repeated.",
+    ),
+]
 
 
 def write_jobs(

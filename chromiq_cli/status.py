@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chromiq.errors import EXIT_FAILED, EXIT_INTERRUPTED, UsageError
-from chromiq_cli.output import JSON_OPTION, print_json, print_line, print_table, say
+from chromiq_cli import flags
+from chromiq_cli.output import print_json, print_line, print_table, say
 
 if TYPE_CHECKING:
     from chromiq.toolkit_configs.runs.status import RunStatus
@@ -24,7 +25,7 @@ def status(
     save: Annotated[
         bool, typer.Option("--save", help="Ask the trainer for a checkpoint after its current step.")
     ] = False,
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    as_json: flags.Json = False,
 ) -> None:
     """Show the progress of a run, from any terminal that can read its folder."""
     from rich.console import Console

@@ -10,10 +10,8 @@ import typer
 
 from chromiq.errors import EXIT_SKIPPED
 from chromiq.wording import interval_text
+from chromiq_cli import flags
 from chromiq_cli.output import (
-    IMAGE_SEED_OPTION,
-    JSON_OPTION,
-    STEPS_OPTION,
     print_json,
     print_line,
     print_table,
@@ -26,13 +24,13 @@ def sweep(
     testset: Annotated[Path, typer.Option(help="Folder with gt/ and control/, or a dataset.")],
     out: Annotated[Path, typer.Option(help="Folder for sweep.json, curve.png, report.html and the images.")],
     checkpoint: Annotated[str | None, typer.Option(help="Base model, if not the run's own.")] = None,
-    steps: Annotated[int | None, STEPS_OPTION] = None,
-    seed: Annotated[int, IMAGE_SEED_OPTION] = 42,
+    steps: flags.Steps = None,
+    seed: flags.ImageSeed = 42,
     watch: Annotated[bool, typer.Option("--watch", help="Continue until the run ends.")] = False,
     every_s: Annotated[
         float, typer.Option(min=1, help="With --watch: seconds between looks for new checkpoints.")
     ] = 30,
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    as_json: flags.Json = False,
 ) -> None:
     """Score every checkpoint of a run, plot dE00 against steps, and name the best."""
     from chromiq.evaluate.sweep import measure_checkpoints, run_options, summary

@@ -9,8 +9,9 @@ import typer
 
 from chromiq.errors import UsageError
 from chromiq.wording import counted
-from chromiq_cli.output import JSON_OPTION, print_result, say
-from chromiq_cli.slurm import JOB_OPTION, write_jobs
+from chromiq_cli import flags
+from chromiq_cli.output import print_result, say
+from chromiq_cli.slurm import Job, write_jobs
 from chromiq_cli.train import Engine
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def sweep_train(
             help="Devices to train on, such as cuda:0,cuda:1; by default all GPUs.",
         ),
     ] = None,
-    job: Annotated[list[str] | None, JOB_OPTION] = None,
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    job: Job = None,
+    as_json: flags.Json = False,
 ) -> None:
     """Train every combination of seeds, ranks, learning rates or any other settings.
 

@@ -9,7 +9,8 @@ import typer
 
 from chromiq.errors import UsageError
 from chromiq.models import MODELS, find_model
-from chromiq_cli.output import JSON_OPTION, print_document, print_line, print_result
+from chromiq_cli import flags
+from chromiq_cli.output import print_document, print_line, print_result
 
 app = typer.Typer(
     help="List the shipped config templates, or copy one as a start for your own.", no_args_is_help=True
@@ -17,7 +18,7 @@ app = typer.Typer(
 
 
 @app.command(name="list")
-def list_templates(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
+def list_templates(as_json: flags.Json = False) -> None:
     """List the models that can be rendered, with the base model of each."""
     models = {name: model.hub_id for name, model in MODELS.items()}
     lines = (f"{name}  {hub_id}" for name, hub_id in models.items())

@@ -10,7 +10,8 @@ import typer
 
 from chromiq.errors import EXIT_FAILED
 from chromiq.wording import counted
-from chromiq_cli.output import JSON_OPTION, print_json, print_line, print_result, say
+from chromiq_cli import flags
+from chromiq_cli.output import print_json, print_line, print_result, say
 
 if TYPE_CHECKING:
     from chromiq.toolkit_configs.trainer.checkout import ToolkitInfo
@@ -19,7 +20,7 @@ app = typer.Typer(help="Check, install or update AI-Toolkit, the vendored traine
 
 
 @app.command()
-def info(as_json: Annotated[bool, JSON_OPTION] = False) -> None:
+def info(as_json: flags.Json = False) -> None:
     """Print the trainer's commit and whether its environment works; exits with 1 if it cannot train."""
     from chromiq.toolkit_configs.trainer.checkout import toolkit_info
 
@@ -31,7 +32,7 @@ def setup(
     smoke_test: Annotated[
         bool, typer.Option("--smoke-test/--no-smoke-test", help="Train 2 steps on a tiny checkpoint.")
     ] = True,
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    as_json: flags.Json = False,
 ) -> None:
     """Check out the trainer's pinned commit, install its environment, and test it with a short training.
 
@@ -54,7 +55,7 @@ def update(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
     ] = False,
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    as_json: flags.Json = False,
 ) -> None:
     """Pin another commit, and show what changes in keys, defaults and architectures.
 

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from chromiq_cli.output import JSON_OPTION, print_findings, print_result, say
-from chromiq_cli.slurm import JOB_OPTION, write_jobs
+from chromiq_cli import flags
+from chromiq_cli.output import print_findings, print_result, say
+from chromiq_cli.slurm import Job, write_jobs
 
 Engine = Annotated[
     Literal["ai-toolkit", "smoke"],
@@ -25,9 +26,7 @@ def train(
         bool, typer.Option("--dry-run", help="Run the checks, and print what would be trained.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Train despite errors found by the checks.")] = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Do not ask the hub for access to the base model.")
-    ] = False,
+    offline: flags.Offline = False,
     on_nan: Annotated[Response, typer.Option(help="What to do when the loss is NaN.")] = "stop",
     on_stall: Annotated[Response, typer.Option(help="What to do when the trainer stalls.")] = "warn",
     stall_minutes: Annotated[
@@ -37,8 +36,8 @@ def train(
         Literal["slurm"] | None,
         typer.Option(help="Write a Slurm batch job instead of training here."),
     ] = None,
-    job: Annotated[list[str] | None, JOB_OPTION] = None,
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    job: Job = None,
+    as_json: flags.Json = False,
 ) -> None:
     """Check a config, then train its LoRA.
 

@@ -118,7 +118,6 @@ def _errors_reported() -> Iterator[None]:
 app = typer.Typer(
     name="chromiq",
     cls=_Verbs,
-    help="Make the on-model photo of a garment as true in colour as its still-life.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from chromiq_cli.output import JSON_OPTION, print_result
+from chromiq_cli import flags
+from chromiq_cli.output import print_result
 
-app = typer.Typer(help="Fetch the small models that find the person in a photo.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
@@ -27,7 +28,7 @@ def fetch(
         Path | None,
         typer.Option(dir_okay=False, help="selfie_multiclass_256x256.tflite, if you have it already."),
     ] = None,
-    as_json: Annotated[bool, JSON_OPTION] = False,
+    as_json: flags.Json = False,
 ) -> None:
     """Download the small models (23 MB) into the cache, and verify them.
 

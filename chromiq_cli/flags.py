@@ -1,4 +1,4 @@
-"""The options of all verbs that find garments."""
+"""Flags that several verbs have."""
 
 from __future__ import annotations
 
@@ -6,9 +6,21 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from chromiq.models import MODELS
+
 if TYPE_CHECKING:
     from chromiq.dataset_builder.segmenters.choose import ModelOptions
 
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Do not ask the hub for access to the base model.")]
+
+Model = Annotated[str, typer.Option(help=f"Edit model: {', '.join(MODELS)}.")]
+Checkpoint = Annotated[str | None, typer.Option(help="Base model: hub name or folder.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Denoising steps; by default the model's own.")]
+ImageSeed = Annotated[int, typer.Option(min=0, max=2**64 - 1, help="Random seed for each generated image.")]
+Register = Annotated[
+    bool, typer.Option("--register", help="Align shifted or resized images with the truth first.")
+]
 
 _MODELS = "Models of the segmenters grounded-sam2 and sam3"
 
@@ -48,7 +60,7 @@ Dtype = Annotated[
 def model_options(
     vocabulary: str | None, detector: str | None, masker: str | None, device: str, dtype: str
 ) -> ModelOptions:
-    """The options as the segmenters take them.
+    """The options of models as the segmenters take them.
 
     Raises:
         UsageError: if the vocabulary is not a list of words.
