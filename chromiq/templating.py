@@ -11,7 +11,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
-from chromiq.wording import counted, interval_text
+from chromiq.wording import counted, in_order, interval_text
 
 
 def template_text(name: str) -> str | None:
@@ -54,11 +54,17 @@ def template_environment(*, html: bool, sandboxed: bool = False) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_in_order if html else None,
     )
     environment.filters.update(counted=counted, interval_text=interval_text)
     if html:
         environment.filters["format"] = _formatted
     return environment
+
+
+def _in_order(value: Any) -> Any:
+    """A value as a page shows it; what a form sends back is escaped by the template (``| e``) and stays."""
+    return value if isinstance(value, Markup) else in_order(str(value))
 
 
 def _formatted(form: str, value: float) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal
 
 # Bidirectional controls, with which a file name could show a different suffix.
-_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_DIRECTIONS = {
+    ord(letter): ascii(letter)[1:-1] for letter in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+}
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:
@@ -57,5 +59,14 @@ def printable(text: str) -> str:
     return "".join(ascii(letter)[1:-1] if _is_control(letter) else letter for letter in text)
 
 
+def in_order(text: str) -> str:
+    r"""Escape bidirectional controls, so that a name on a page reads as it is written.
+
+    >>> print(in_order("on_model\u202egpj.exe"))
+    on_model\u202egpj.exe
+    """
+    return text.translate(_DIRECTIONS)
+
+
 def _is_control(letter: str) -> bool:
-    return unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} or letter in _DIRECTIONS
+    return unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} or ord(letter) in _DIRECTIONS

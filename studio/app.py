@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
@@ -30,7 +30,7 @@ from chromiq.studio.batches import Batches
 from chromiq.studio.jobs import Commands, Jobs
 from chromiq.studio.live import LiveCorrections
 from chromiq.studio.mask_work import Clicks, EditingCache
-from chromiq.studio.pages import page
+from chromiq.studio.pages import Answer, page
 from chromiq.studio.previews import Previews
 from chromiq.studio.screens import config, dataset, deliver, light_table, mask, open_folder, photo, runs
 from chromiq.studio.security import Gate
@@ -92,7 +92,7 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _error(request: Request, status: int, message: str) -> Response:
     if "text/html" not in request.headers.get("accept", ""):
-        return JSONResponse({"error": message}, status)
+        return Answer({"error": message}, status)
     response = page(request, "error", title="Not done", command="chromiq studio --help", message=message)
     response.status_code = status
     return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import io
 import shutil
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -122,21 +123,15 @@ def zip_chunks(run: BatchRun, results: Sequence[Result]) -> Iterator[bytes]:
     yield sink.taken()
 
 
-class _Sink:
+class _Sink(io.RawIOBase):
     """A file that cannot be sought in, from which what was written is taken."""
 
     def __init__(self) -> None:
         self._written = bytearray()
 
-    def write(self, data: bytes, /) -> int:
+    def write(self, data: Any, /) -> int:
         self._written += data
         return len(data)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def close(self) -> None:
-        """Nothing is open."""
 
     def taken(self) -> bytes:
         """What was written since."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -22,22 +23,30 @@ from chromiq.studio.mask_work import Clicks, EditingCache
 from chromiq.studio.previews import Previews
 from chromiq.studio.workplace import Kind, OpenedFolder, Workplace
 from chromiq.templating import template_environment
+from chromiq.wording import in_order, printable
 
 
 @cache
 def _environment() -> Environment:
-    environment = template_environment(html=True)
-    environment.globals["shell"] = shell_command
-    return environment
+    return template_environment(html=True)
 
 
 def shell_command(*words: str | Path) -> str:
-    """A command as one types it.
+    r"""A command as one types it; control characters are escaped as bash and zsh read them.
 
-    >>> shell_command("chromiq", "correct", "--out", Path("a b"))
-    "chromiq correct --out 'a b'"
+    >>> print(shell_command("chromiq", "correct", "--out", Path("a b")))
+    chromiq correct --out 'a b'
+    >>> print(shell_command("ls", "it's \u202egpj.exe"))
+    ls $'it\'s \u202egpj.exe'
     """
-    return shlex.join(str(word) for word in words)
+    return " ".join(_quoted(str(word)) for word in words)
+
+
+def _quoted(word: str) -> str:
+    if printable(word) == word:
+        return shlex.quote(word)
+    escaped = word.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{printable(escaped)}'"
 
 
 def page(request: Request, template: str, *, title: str, command: str, **values: Any) -> Response:
@@ -58,6 +67,22 @@ def fragment(template: str, **values: Any) -> Response:
         template: its name below ``templates/studio``.
     """
     return HTMLResponse(_environment().get_template(f"studio/{template}.html.j2").render(**values))
+
+
+class Answer(JSONResponse):
+    """Plain data for the scripts of a page, which show its texts as they come."""
+
+    def render(self, content: Any) -> bytes:
+        """The data as JSON."""
+        return super().render(_in_order(content))
+
+
+def _in_order(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {name: _in_order(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_in_order(value) for value in content]
+    return in_order(content) if isinstance(content, str) else content
 
 
 def png(data: bytes, headers: dict[str, str] | None = None) -> Response:
@@ -132,23 +157,33 @@ def batch_and_key_of(request: Request) -> tuple[BatchRun, str]:
     return run, key
 
 
-def answers_json(
-    answer: Callable[[Request, dict[str, Any]], Any],
-) -> Callable[[Request], Awaitable[Response]]:
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def answers_bytes(answer: Callable[[Request, bytes], Response]) -> Endpoint:
+    """An endpoint that takes a file; `answer` is called in a thread with the request and its body."""
+
+    async def endpoint(request: Request) -> Response:
+        return await run_in_threadpool(answer, request, await request.body())
+
+    return endpoint
+
+
+def answers_json(answer: Callable[[Request, dict[str, Any]], Any]) -> Endpoint:
     """An endpoint that takes a JSON object.
 
     Args:
         answer: called in a thread with the request and its object; gives a response, or plain data for one.
     """
 
-    async def endpoint(request: Request) -> Response:
+    def parsed(request: Request, body: bytes) -> Response:
         try:
-            document = await request.json()
-        except ValueError as error:
+            document = json.loads(body)
+        except (ValueError, RecursionError) as error:
             raise HTTPException(400, "The request is no JSON.") from error
         if not isinstance(document, dict):
             raise HTTPException(400, "The request is no JSON object.")
-        answered = await run_in_threadpool(answer, request, document)
-        return answered if isinstance(answered, Response) else JSONResponse(answered)
+        answered = answer(request, document)
+        return answered if isinstance(answered, Response) else Answer(answered)
 
-    return endpoint
+    return answers_bytes(parsed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -116,8 +116,7 @@ class _SharedLock:
     def __init__(self, folder: Path) -> None:
         self._folder, self._guard = folder, threading.Lock()
         self._writing = threading.RLock()
-        self._holders = 0
-        self._lock = folder_lock(folder, "chromiq studio")
+        self._holders, self._lock = 0, ExitStack()
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -129,8 +128,7 @@ class _SharedLock:
         """Keep commands out, without keeping other threads of this process out."""
         with self._guard:
             if not self._holders:
-                self._lock = folder_lock(self._folder, "chromiq studio")
-                self._lock.__enter__()
+                self._lock.enter_context(folder_lock(self._folder, "chromiq studio"))
             self._holders += 1
         try:
             yield
@@ -138,7 +136,7 @@ class _SharedLock:
             with self._guard:
                 self._holders -= 1
                 if not self._holders:
-                    self._lock.__exit__(None, None, None)
+                    self._lock.close()
 
 
 def open_workplace(folders: Sequence[Path]) -> Workplace:

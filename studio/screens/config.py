@@ -9,13 +9,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from chromiq.dataset_layout import read_build_record
 from chromiq.errors import UsageError
 from chromiq.models import DEFAULT_MODEL, MODELS
-from chromiq.studio.pages import page, parts_of, shell_command
+from chromiq.studio.pages import Answer, page, parts_of, shell_command
 from chromiq.studio.workplace import OpenedFolder
 from chromiq.toolkit_configs.checks.config import examine_config
 from chromiq.toolkit_configs.render.compose import Composed, compose_job, differences_from
@@ -107,7 +107,7 @@ def _result(request: Request) -> Response:
             for each in differences_from("published", composed, wanted.folder.path)
         ],
     }
-    return JSONResponse(answer)
+    return Answer(answer)
 
 
 def _findings(request: Request) -> Response:
@@ -131,7 +131,7 @@ def _findings(request: Request) -> Response:
         "examples": data.examples if data else None,
         "passes": round(data.epochs, 1) if data else None,
     }
-    return JSONResponse(answer)
+    return Answer(answer)
 
 
 def _shown(value: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from chromiq.dataset_builder.doctor.dataset import check_dataset
@@ -39,7 +39,7 @@ from chromiq.errors import Finding, UsageError
 from chromiq.files import natural_key, write_json
 from chromiq.photos.images import encode_image, read_mask, read_small
 from chromiq.records import Example, PhotoPair, RgbImage
-from chromiq.studio.pages import answers_json, folder_of, fragment, page, parts_of, png, shell_command
+from chromiq.studio.pages import Answer, answers_json, folder_of, fragment, page, parts_of, png, shell_command
 from chromiq.studio.previews import Stamp, stamp
 from chromiq.studio.workplace import OpenedFolder
 
@@ -166,7 +166,7 @@ def _build_words(folder: Path) -> list[str] | None:
 
 
 def _findings(request: Request) -> Response:
-    return JSONResponse(findings_by_key(_dataset(request).path))
+    return Answer(findings_by_key(_dataset(request).path))
 
 
 def findings_by_key(folder: Path) -> dict[str, Any]:
@@ -270,15 +270,15 @@ def _build(request: Request) -> Response:
         raise UsageError(f"{folder.path}: what it was built from is not recorded, or has moved")
     if not parts_of(request).commands.start(words, lambda _: None):
         raise UsageError("another command that the page started is still at work; wait for it")
-    return JSONResponse({"started": True})
+    return Answer({"started": True})
 
 
 def _build_status(request: Request) -> Response:
     folder, status = _dataset(request), parts_of(request).commands.status
     if status is None or status.words[1] != "build" or str(folder.path) not in status.words:
-        return JSONResponse({"running": False, "code": None, "text": ""})
+        return Answer({"running": False, "code": None, "text": ""})
     lines = [line for line in status.said.replace("\r", "\n").splitlines() if line.strip()]
-    return JSONResponse(
+    return Answer(
         {"running": status.exit_code is None, "code": status.exit_code, "text": "\n".join(lines[-12:])}
     )
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.report import STATES
 from chromiq.correction.results import BatchRun, Result
+from chromiq.dataset_builder.inputs.photo_names import PairPattern
 from chromiq.dataset_builder.segmenters.choose import recorded_segmenter
 from chromiq.studio.batches import version_of
-from chromiq.studio.pages import batch_of, folder_of, fragment, page, parts_of, shell_command
+from chromiq.studio.pages import Answer, batch_of, folder_of, fragment, page, parts_of, shell_command
 
 # A browser needs seconds for thousands of cards: the others come with their names only, and the page's script
 # asks for their contents while the user looks at the first.
@@ -62,21 +64,32 @@ def _states(request: Request) -> Response:
     run = batch_of(request)
     jobs = parts_of(request).jobs
     status = jobs.status(run)
-    photos = {result.pair.key: state_of(result) for result in parts_of(request).batches.results(run)}
+    photos = {result.pair.key: state_of(run, result) for result in parts_of(request).batches.results(run)}
     job = {"waiting": status.waiting, "done": status.done, "message": status.message}
-    return JSONResponse({"photos": photos, "job": job})
+    return Answer({"photos": photos, "job": job})
 
 
-def state_of(result: Result) -> dict[str, Any]:
+def state_of(run: BatchRun, result: Result) -> dict[str, Any]:
     """What of a photo changes while its page is open."""
-    return {"state": result.state, "decision": result.decision.verdict, "version": version_of(result)}
+    decision = result.decision
+    return {
+        "state": result.state,
+        "decision": decision.verdict,
+        "version": version_of(result),
+        "strength": decision.options(run.options).strength,
+        "target_lab": decision.target_lab,
+    }
+
+
+def correct_words(source: Path, pattern: PairPattern | None, out: Path) -> list[str]:
+    """The command that corrects a folder of photos."""
+    named = ["--pattern", pattern.still_life, pattern.on_model] if pattern else []
+    return ["chromiq", "correct", "--batch", str(source), "--out", str(out), *named]
 
 
 def batch_command(run: BatchRun, *more: str) -> str:
     """The command that made a batch; given again it resumes."""
-    words = ["chromiq", "correct", "--batch", str(run.source), "--out", str(run.folder)]
-    if run.pattern:
-        words += ["--pattern", run.pattern.still_life, run.pattern.on_model]
+    words = correct_words(run.source, run.pattern, run.folder)
     if run.masks:
         words += ["--masks", str(run.masks)]
     segmenter, part = recorded_segmenter(run.segmenter)

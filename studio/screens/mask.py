@@ -9,23 +9,33 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from chromiq.correction.decisions_csv import read_decisions
 from chromiq.correction.garment_work import GARMENT_MASKS, read_record, source_of_mask
 from chromiq.correction.options import CorrectionOptions
-from chromiq.correction.results import BatchRun, decide, mask_path, read_run
+from chromiq.correction.results import BatchRun, decide, mask_path
 from chromiq.dataset_layout import DatasetLayout, read_build_source
 from chromiq.errors import UsageError
 from chromiq.files import write_bytes
 from chromiq.photos.images import encode_mask, photo_size_wh
 from chromiq.records import BoolMask, PhotoPair
 from chromiq.studio.mask_work import mask_of, mask_on_disk
-from chromiq.studio.pages import answers_json, folder_of, page, parts_of, png, shell_command, tile
+from chromiq.studio.pages import (
+    Answer,
+    answers_bytes,
+    answers_json,
+    batch_and_key_of,
+    folder_of,
+    page,
+    parts_of,
+    png,
+    shell_command,
+    tile,
+)
 from chromiq.studio.previews import preview_size_wh
 from chromiq.studio.screens.dataset import dataset_pairs
 from chromiq.studio.screens.light_table import batch_command
@@ -87,16 +97,11 @@ def _subject(request: Request) -> _Subject:
 
 
 def _of_corrections(folder: OpenedFolder, request: Request) -> _Subject:
-    run, key = read_run(folder.path), request.path_params["key"]
-    if run is None or key not in run.by_key:
-        raise HTTPException(404, "There is no photo of this key.")
+    run, key = batch_and_key_of(request)
     decision = read_decisions(folder.path, run.keys).of(key)
     saved = mask_path(run, key)
-    note = (
-        "The photo is accepted: its result stays until you take the decision back."
-        if decision.verdict == "accept"
-        else ""
-    )
+    kept = "The photo is accepted: its result stays until you take the decision back."
+    note = kept if decision.verdict == "accept" else ""
     options = replace(decision.options(run.options), method="transfer")
     back = f"/f/{folder.id}/photo/{quote(key)}"
     return _Subject(folder, run.by_key[key], saved, saved, options, batch_command(run), back, note, run)
@@ -139,12 +144,12 @@ def _page(request: Request) -> Response:
     )
 
 
-def _photo(request: Request) -> Response:
-    return png(parts_of(request).previews.preview(_subject(request).pair.on_model))
-
-
-def _still_life(request: Request) -> Response:
-    return png(parts_of(request).previews.preview(_subject(request).pair.still_life))
+def _picture(request: Request) -> Response:
+    pair = _subject(request).pair
+    path = {"photo": pair.on_model, "still-life": pair.still_life}.get(request.path_params["role"])
+    if path is None:
+        raise HTTPException(404, "There is no such picture.")
+    return png(parts_of(request).previews.preview(path))
 
 
 def _tile(request: Request) -> Response:
@@ -185,32 +190,21 @@ def _click(request: Request, document: dict[str, Any]) -> Response:
     return png(encode_mask(mask))
 
 
-async def _check(request: Request) -> Response:
-    data = await request.body()
-    return await run_in_threadpool(_checked, request, data)
-
-
-def _checked(request: Request, data: bytes) -> Response:
+def _check(request: Request, data: bytes) -> Response:
     mask = mask_of(data, _size_said(data))
     subject = _subject(request)
     judgement = parts_of(request).editing.editable(subject.pair).judged(mask, subject.source)
-    return JSONResponse({"answer": judgement.answer, "doubts": [asdict(doubt) for doubt in judgement.doubts]})
+    return Answer({"answer": judgement.answer, "doubts": [asdict(doubt) for doubt in judgement.doubts]})
 
 
-async def _put(request: Request) -> Response:
-    data = await request.body()
-    return await run_in_threadpool(_saved, request, data)
-
-
-def _saved(request: Request, data: bytes) -> Response:
+def _put(request: Request, data: bytes) -> Response:
     subject, cache = _subject(request), parts_of(request).editing
     mask = mask_of(data, photo_size_wh(subject.pair.on_model))
     conflict = _write(parts_of(request).workplace, subject, mask, request.headers.get("if-match"))
     if conflict:
         return conflict
     if subject.run is not None:
-        jobs = parts_of(request).jobs
-        jobs.request(subject.run, [subject.pair.key])
+        parts_of(request).jobs.request(subject.run, [subject.pair.key])
     plan, picture = cache.editable(subject.pair).corrected(mask, subject.source, subject.options)
     folder, key = subject.folder, subject.pair.key
     cache.keep_result(folder.path, key, picture)
@@ -224,7 +218,7 @@ def _saved(request: Request, data: bytes) -> Response:
         "de00_before": plan.colours and plan.colours.delta_e_before,
         "de00_after": plan.colours and plan.colours.delta_e_after,
     }
-    return JSONResponse(answer)
+    return Answer(answer)
 
 
 def _write(workplace: Workplace, subject: _Subject, mask: BoolMask, known: str | None) -> Response | None:
@@ -236,7 +230,7 @@ def _write(workplace: Workplace, subject: _Subject, mask: BoolMask, known: str |
             message = (
                 "not saved: the mask was changed elsewhere since you opened it; save again to replace it"
             )
-            return JSONResponse({"error": message, "etag": now}, 412)
+            return Answer({"error": message, "etag": now}, 412)
         write_bytes(subject.saved, data)
         if subject.run is not None:
             _keep(subject.run, subject.pair.key, subject.saved)
@@ -265,12 +259,11 @@ def _size_said(data: bytes) -> tuple[int, int]:
 
 ROUTES = [
     Route(f"{_PLACE}.png", _mask, methods=["GET"]),
-    Route(f"{_PLACE}.png", _put, methods=["PUT"]),
+    Route(f"{_PLACE}.png", answers_bytes(_put), methods=["PUT"]),
     Route(_PLACE, _page),
-    Route(f"{_PLACE}/photo", _photo),
-    Route(f"{_PLACE}/still-life", _still_life),
     Route(f"{_PLACE}/tile/{{column:int}}/{{row:int}}", _tile),
     Route(f"{_PLACE}/result", _result),
-    Route(f"{_PLACE}/check", _check, methods=["POST"]),
+    Route(f"{_PLACE}/{{role}}", _picture),
+    Route(f"{_PLACE}/check", answers_bytes(_check), methods=["POST"]),
     Route(f"{_PLACE}/clicks", answers_json(_click), methods=["POST"]),
 ]

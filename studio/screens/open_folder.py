@@ -9,7 +9,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from chromiq.correction.garment_work import records_folder
@@ -20,7 +20,8 @@ from chromiq.errors import EXIT_DONE, EXIT_SKIPPED, UsageError
 from chromiq.files import atomic_path, safe_stem
 from chromiq.photos.images import WRITABLE_FORMATS
 from chromiq.photos.soundness import inspect_photo, list_images
-from chromiq.studio.pages import answers_json, page, parts_of, shell_command
+from chromiq.studio.pages import Answer, answers_json, page, parts_of, shell_command
+from chromiq.studio.screens.light_table import correct_words
 from chromiq.studio.workplace import Workplace, subfolders
 
 MAX_UPLOAD_BYTES = 300_000_000
@@ -37,7 +38,7 @@ def _screen(request: Request) -> Response:
         request,
         "open",
         title="Open photos",
-        command=shell_command(*_words(source, None, _usual_out(workplace, source))),
+        command=shell_command(*correct_words(source, None, _usual_out(workplace, source))),
         folders=folders,
         out=_usual_out(workplace, source),
         upload_to=min(workplace.roots, key=_holds_results) / "dropped",
@@ -85,14 +86,14 @@ def _preview(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
         "leftover": [path.relative_to(source).as_posix() for path in listing.leftover[:_MOST_SHOWN]],
         "leftovers": len(listing.leftover),
         "findings": findings[:_MOST_SHOWN],
-        "command": shell_command(*_words(source, pattern, out)),
+        "command": shell_command(*correct_words(source, pattern, out)),
     }
 
 
 def _start(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
     workplace, commands = parts_of(request).workplace, parts_of(request).commands
     source, pattern, out = _asked(workplace, wishes)
-    words = [*_words(source, pattern, out), "--skip-bad"]
+    words = [*correct_words(source, pattern, out), "--skip-bad"]
 
     def opened(code: int) -> None:
         if code in {EXIT_DONE, EXIT_SKIPPED}:
@@ -107,12 +108,12 @@ def _status(request: Request) -> Response:
     """How far the command is; of a path, nothing is said that was not asked for."""
     status = parts_of(request).commands.status
     if status is None:
-        return JSONResponse({"words": []})
+        return Answer({"words": []})
     out = Path(status.words[status.words.index("--out") + 1])
     found = next(
         (each for each in parts_of(request).workplace.of_kind("corrections") if each.path == out), None
     )
-    return JSONResponse(
+    return Answer(
         {
             "words": status.words,
             "exit_code": status.exit_code,
@@ -142,7 +143,7 @@ async def _upload(request: Request) -> Response:
                 stream.write(chunk)
         if fault := await run_in_threadpool(inspect_photo, temporary):
             raise UsageError(f"{name}: {fault.message}")
-    return JSONResponse({"file": str(path)})
+    return Answer({"file": str(path)})
 
 
 def _asked(workplace: Workplace, wishes: dict[str, Any]) -> tuple[Path, PairPattern | None, Path]:
@@ -156,11 +157,6 @@ def _asked(workplace: Workplace, wishes: dict[str, Any]) -> tuple[Path, PairPatt
     if any(patterns) and not all(patterns):
         raise UsageError("give both patterns, or none for still-lifeN and on_modelN")
     return source, PairPattern(*patterns) if all(patterns) else None, out
-
-
-def _words(source: Path, pattern: PairPattern | None, out: Path) -> list[str]:
-    named = ["--pattern", pattern.still_life, pattern.on_model] if pattern else []
-    return ["chromiq", "correct", "--batch", str(source), "--out", str(out), *named]
 
 
 BODY_LIMITS = {"/open/upload": MAX_UPLOAD_BYTES}

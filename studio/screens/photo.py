@@ -14,22 +14,32 @@ import numpy as np
 from markupsafe import escape
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from chromiq.correction.decisions_csv import VERDICTS, Decision, read_decisions
 from chromiq.correction.options import MAX_STRENGTH, CorrectionOptions
 from chromiq.correction.photo import Correction
 from chromiq.correction.report import read_panel
-from chromiq.correction.results import BatchRun, Result, decide, mask_path, read_result
+from chromiq.correction.results import BatchRun, decide, mask_path, read_result
 from chromiq.correction.target import to_d50
-from chromiq.errors import UsageError
+from chromiq.errors import UnsoundError, UsageError
 from chromiq.imaging.report_pictures import outline_path
 from chromiq.photos.images import encode_image, photo_size_wh, read_mask, read_small
-from chromiq.studio.batches import version_of
-from chromiq.studio.pages import answers_json, batch_and_key_of, folder_of, page, parts_of, png, tile
+from chromiq.records import PhotoPair
+from chromiq.studio.pages import (
+    Answer,
+    answers_json,
+    batch_and_key_of,
+    folder_of,
+    page,
+    parts_of,
+    png,
+    shell_command,
+    tile,
+)
 from chromiq.studio.previews import TILE_PX, encoded, preview_size_wh
-from chromiq.studio.screens.light_table import batch_command
+from chromiq.studio.screens.light_table import batch_command, state_of
 from chromiq.studio.workplace import OutsideError, Workplace
 
 _MOST_NOTE = 2000
@@ -47,67 +57,50 @@ def _photo(request: Request) -> Response:
     at = next(number for number, result in enumerate(results) if result.pair.key == key)
     neighbours = [results[to].pair.key if 0 <= to < len(results) else "" for to in (at - 1, at + 1)]
     result = results[at]
-    decision = result.decision
-    strength = run.options.strength if decision.strength is None else decision.strength
+    state = state_of(run, result)
+    sizes, fault = _sizes(parts_of(request).workplace, run, result.pair)
     address = f"/f/{folder.id}"
     return page(
         request,
         "photo",
         title=result.pair.on_model.name,
-        command=command_of(run, result),
+        command=batch_command(run, *(["--keep", key] if result.decision.verdict == "keep" else [])),
         folder=folder,
         result=result,
         correction=result.correction,
         neighbours=neighbours,
         number=at + 1,
         total=len(results),
-        strength_percent=round(100 * strength),
+        strength_percent=round(100 * state["strength"]),
         max_percent=round(100 * MAX_STRENGTH),
         can_correct=run.options.method == "transfer",
         method=run.options.method,
-        missing=_missing(parts_of(request).workplace, result),
+        fault=fault,
         figures=None if result.correction is None else figures_of(result.correction),
         data={
             "address": address,
             "key": key,
-            "state": result.state,
-            "decision": decision.verdict,
-            "version": version_of(result),
-            "strength": strength,
-            "target_lab": decision.target_lab or run.options.target_lab,
+            **state,
             "tile_px": TILE_PX,
             "previous": neighbours[0] and f"{address}/photo/{neighbours[0]}",
             "next": neighbours[1] and f"{address}/photo/{neighbours[1]}",
-            "photos": {
-                "still_life": _sizes(parts_of(request).workplace, result.pair.still_life),
-                "on_model": _sizes(parts_of(request).workplace, result.pair.on_model),
-            },
+            "photos": sizes,
         },
     )
 
 
-def _sizes(workplace: Workplace, path: Path) -> dict[str, Any] | None:
-    try:
-        return {"size": photo_size_wh(workplace.inside(path)), "preview": preview_size_wh(path)}
-    except (OutsideError, OSError):
-        return None
-
-
-def _missing(workplace: Workplace, result: Result) -> str:
-    """A folder of photos that was not opened, or is not there; empty if all are."""
-    for path in (result.pair.still_life, result.pair.on_model):
+def _sizes(workplace: Workplace, run: BatchRun, pair: PhotoPair) -> tuple[dict[str, Any], str]:
+    """The sizes of both photos; none, and why, if one of them cannot be shown."""
+    sizes = {}
+    for name, path in (("still_life", pair.still_life), ("on_model", pair.on_model)):
         try:
-            if not workplace.inside(path).is_file():
-                return str(path.parent)
+            sizes[name] = {"size": photo_size_wh(workplace.inside(path)), "preview": preview_size_wh(path)}
         except OutsideError:
-            return str(path.parent)
-    return ""
-
-
-def command_of(run: BatchRun, result: Result) -> str:
-    """The command that does for one photo what its decision says, or corrects the batch as decided."""
-    more = ["--keep", result.pair.key] if result.decision.verdict == "keep" else []
-    return batch_command(run, *more)
+            both = shell_command("chromiq", "studio", run.folder, path.parent)
+            return {}, f"The photos lie in {path.parent}, which is not open. Open it, too: {both}"
+        except UnsoundError as error:
+            return {}, str(error)
+    return sizes, ""
 
 
 def _figures_now(request: Request) -> Response:
@@ -115,7 +108,7 @@ def _figures_now(request: Request) -> Response:
     (result,) = parts_of(request).batches.results(run, [key])
     if result.correction is None:
         raise HTTPException(404, "It was not corrected yet.")
-    return JSONResponse(figures_of(result.correction))
+    return Answer(figures_of(result.correction))
 
 
 def _decide(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +125,7 @@ def _decide(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
         if redo or _changes_the_file(before, after):
             jobs.request(run, [key], redo=redo)  # the work reads the decision once this block ends
         result = read_result(run, key, decide(run, {key: after}))
-    return {"state": result.state, "decision": after.verdict, "note": after.note}
+    return {**state_of(run, result), "note": after.note}
 
 
 def _changes_the_file(before: Decision, after: Decision) -> bool:
@@ -243,7 +236,7 @@ def _colour(request: Request) -> Response:
         raise HTTPException(404, "This is outside the photo.")
     rows, columns = (slice(max(0, int(at) - _PICKED_PX), int(at) + _PICKED_PX + 1) for at in (row, column))
     lab = to_d50(shown.space.to_lab(shown.values[rows, columns]).reshape(-1, 3).mean(axis=0))
-    return JSONResponse({"lab": [round(float(part), 1) for part in lab]})
+    return Answer({"lab": [round(float(part), 1) for part in lab]})
 
 
 def _live(request: Request) -> Response:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from chromiq.errors import ChromiqError, UsageError
@@ -24,7 +24,7 @@ from chromiq.evaluate.score.scores import find_images
 from chromiq.evaluate.sweep import SWEEP_FILE
 from chromiq.photos.images import encode_image, read_small
 from chromiq.studio.jobs import MAIN
-from chromiq.studio.pages import folder_of, page, parts_of, png, shell_command
+from chromiq.studio.pages import Answer, folder_of, page, parts_of, png, shell_command
 from chromiq.studio.workplace import OpenedFolder, OutsideError
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
 from chromiq.toolkit_configs.runs.events import EventReader
@@ -91,7 +91,7 @@ def _change(sweep: SweepFacts) -> str:
 
 
 def _status(request: Request) -> Response:
-    return JSONResponse(status_facts(folder_of(request, "run").path))
+    return Answer(status_facts(folder_of(request, "run").path))
 
 
 def _act(request: Request) -> Response:
@@ -101,7 +101,7 @@ def _act(request: Request) -> Response:
     if action not in actions:
         raise HTTPException(404, "There is no such action.")
     actions[action](folder.path, status)
-    return JSONResponse({"asked": action})
+    return Answer({"asked": action})
 
 
 def _stop(run: Path, status: RunStatus) -> None:

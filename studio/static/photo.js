@@ -19,7 +19,7 @@ const source = (role, name) => ({
 });
 
 function viewersOf() {
-  if (!worn || !data.photos.still_life || !data.photos.on_model) return [];
+  if (!worn) return [];
   const outline = { name: "outline", picture: `${at}/outline/${key}/photo.svg?v=${version}`, tile: null };
   const still = new Viewer($("#still"), data.photos.still_life, [source("still_life", "still")], data.tile_px);
   const layers = [source("after", "after"), source("before", "before"), outline];
@@ -158,8 +158,12 @@ labs.forEach((field) => field.addEventListener("change", () => {
 }));
 $("#no-target").addEventListener("click", () => attempt(() => setTarget(null)));
 
-async function setTarget(lab) {
+function showTarget(lab) {
   labs.forEach((field, index) => { field.value = lab ? number(lab[index]) : ""; });
+}
+
+async function setTarget(lab) {
+  showTarget(lab);
   await Promise.all([live(true), decide({ target_lab: lab })]);
 }
 
@@ -208,21 +212,34 @@ function showState(state, isWaiting) {
 
 async function decide(wishes) {
   const answer = await send(`${at}/decision/${key}`, wishes);
-  data.decision = answer.decision;
-  data.state = answer.state;
+  Object.assign(data, answer);
   showState(answer.state, false);
   say("decision" in wishes ? `${answer.state}${answer.decision ? `: ${answer.decision}` : ""}` : "saved");
   poll();
 }
 
 let timer = 0;
+let polls = 0;
+
+/** Show what was decided in another tab, and nothing over what is being set in this one. */
+function adopt(photo) {
+  if (photo.strength !== data.strength) {
+    strength.value = 100 * photo.strength;
+    showStrength();
+  }
+  if (String(photo.target_lab) !== String(data.target_lab)) showTarget(photo.target_lab);
+  Object.assign(data, photo);
+}
 
 async function poll() {
   clearTimeout(timer);
+  polls += 1;
+  const own = polls;
   const { photos, job } = await get(`${at}/states`);
+  if (own !== polls) return; // a decision came between
   const photo = photos[data.key];
   const isWaiting = job.waiting.includes(data.key);
-  data.decision = photo.decision;
+  adopt(photo);
   showState(photo.state, isWaiting);
   $("#job").textContent = isWaiting ? `Correcting the file. ${job.message}` : job.message;
   if (photo.version !== version && !isWaiting) await showFile(photo.version);

@@ -40,6 +40,21 @@ def test_a_pattern_shows_at_once_what_belongs_together(photos):
     assert half.status_code == 400
 
 
+def test_a_name_with_reversed_text_reads_as_it_is_written(photos):
+    (photos / "monday").rename(photos / "mon\u202eyad")
+    (photos / "mon\u202eyad" / "logo.png").rename(photos / "mon\u202eyad" / "a\u202egnp.exe.png")
+    client, _ = client_of(photos)
+    shown = client.get("/open").text
+    found = client.post(
+        "/open/preview", json=wishes(photos, source=str(photos / "mon\u202eyad"), **PATTERNS)
+    ).json()
+    assert found["leftover"] == [r"a\u202egnp.exe.png"]
+    for command in (shown[shown.index("<code") :], found["command"]):
+        assert "\u202e" not in command
+        assert rf"--batch $'{photos}/mon\u202eyad'" in command.replace("&#39;", "'")
+    assert f'value="{photos}/mon\u202eyad"' in shown
+
+
 def test_they_are_corrected_by_the_command_that_is_shown(photos):
     client, _ = client_of(photos)
     assert str(photos / "monday") in client.get("/open").text

@@ -143,7 +143,8 @@ def test_photos_outside_the_folders_are_not_shown(shoot, tmp_path):
     assert client.get(f"{address}/picture/1/before").status_code == 403
     assert client.get(f"{address}/tile/1/before/0/0").status_code == 403
     assert client.get(f"{address}/live/1").status_code == 403
-    assert client.get(f"{address}/photo/1").status_code == 200
+    shown = client.get(f"{address}/photo/1")
+    assert f"The photos lie in {shoot / 'photos'}, which is not open" in shown.text
 
 
 @pytest.mark.parametrize(
@@ -195,7 +196,8 @@ def test_results_of_a_lora_say_that_the_page_only_decides_about_them(shoot, page
 def test_what_the_page_decides_the_command_keeps(shoot, page):
     client, address = page
     answer = client.post(f"{address}/decision/1", json={"decision": "reject", "note": "sleeve\n=too red"})
-    assert answer.json() == {"state": "rejected", "decision": "reject", "note": "sleeve =too red"}
+    decided = [answer.json()[name] for name in ("state", "decision", "note")]
+    assert decided == ["rejected", "reject", "sleeve =too red"]
     client.post(f"{address}/decision/2", json={"decision": "accept"})
     finish(client, address)
     result = correct_batch(BatchInputs(shoot / "photos"), shoot / "corrected", ClassicSegmenter())
@@ -263,6 +265,27 @@ def test_a_rejected_photo_is_delivered_as_it_came_and_accepting_brings_the_corre
     correct_batch(BatchInputs(shoot / "photos"), shoot / "corrected", ClassicSegmenter())
     assert delivered.read_bytes() == corrected
     assert (rows(shoot)["1"]["result"], rows(shoot)["2"]["result"]) == ("accepted", "left alone")
+
+
+def test_another_tab_takes_over_the_strength_and_the_target(page):
+    client, address = page
+    state = client.get(f"{address}/states").json()["photos"]["1"]
+    assert (state["strength"], state["target_lab"]) == (1.0, None)
+    client.post(f"{address}/decision/1", json={"strength": 0.5, "target_lab": [50, 40, -20]})
+    state = client.get(f"{address}/states").json()["photos"]["1"]
+    assert (state["strength"], state["target_lab"]) == (0.5, [50, 40, -20])
+
+
+@pytest.mark.parametrize("name", ["on_model1.jpg", "still-life1.jpg"])
+def test_a_photo_that_is_gone_is_reported_and_the_next_one_can_be_opened(shoot, name):
+    client, address = client_of(shoot)
+    (shoot / "photos" / name).unlink()
+    shown = client.get(f"{address}/photo/1")
+    assert shown.status_code == 200
+    assert f"{name}: it cannot be read: no such file" in shown.text
+    assert 'rel="next"' in shown.text or 'rel="prev"' in shown.text
+    (shoot / "photos" / name).write_bytes(b"half a photo")
+    assert client.get(f"{address}/photo/1").status_code == 200
 
 
 def test_another_strength_takes_an_acceptance_back(shoot, page):

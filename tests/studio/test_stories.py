@@ -166,6 +166,20 @@ def test_a_target_colour_is_picked_with_the_eyedropper(studio, shoot):
     settled(browser, address)
 
 
+def test_what_another_tab_decides_appears(studio, shoot):
+    browser, address = studio
+    browser.visit(f"{address}photo/3")
+    wishes = "{method: 'POST', body: JSON.stringify({strength: 0.7, target_lab: [50, 20, -10]})}"
+    assert browser.evaluate(f"fetch('{address}decision/3', {wishes}).then((answer) => answer.status)") == 200
+    browser.until("document.querySelector('#strength').value === '70'")
+    browser.until(
+        "[...document.querySelectorAll('.lab')].map((each) => each.value).join() === '50.0,20.0,-10.0'"
+    )
+    assert browser.evaluate("document.querySelector('#strength-shown').value") == "70 %"
+    assert decision(shoot, "3")["strength"] == "0.7"
+    settled(browser, address)
+
+
 def test_a_note_is_kept(studio, shoot):
     browser, address = studio
     browser.visit(f"{address}photo/1")
