@@ -73,13 +73,15 @@ class EditModel:
     Attributes:
         name: its name on the command line.
         hub_id: the weights for training and inference.
-        licence: of the weights, and so of LoRAs trained on them; None if unknown.
         arch: AI-Toolkit's ``model.arch``.
         layout: ``"stitched"`` puts the still-life on the left of the input image, ``"reference"`` passes it
             as a second image.
-        divisible_by_px: every side of a trained image is a multiple of this.
         size: for the memory estimate.
+        licence: of the weights, and so of LoRAs trained on them; None if unknown.
+        divisible_by_px: every side of a trained image is a multiple of this.
         pipeline: the class in diffusers for editing with it, or None.
+        steps: denoising steps of a sample.
+        guidance: its guidance scale.
         batches: whether one call of the pipeline takes several images.
         is_gated: whether its licence must be accepted on the hub first.
         batching: which batches the trainer accepts: ``"any"``; ``"same_shapes"``, because it stacks the
@@ -97,14 +99,14 @@ class EditModel:
 
     name: str
     hub_id: str
-    licence: Licence | None
     arch: str
     layout: Layout
-    divisible_by_px: int
     size: ModelSize
-    pipeline: str | None
-    steps: int
-    guidance: float
+    licence: Licence | None = None
+    divisible_by_px: int = 16
+    pipeline: str | None = None
+    steps: int = 25
+    guidance: float = 4.0
     batches: bool = False
     is_gated: bool = False
     batching: Literal["any", "same_shapes", "none"] = "any"
@@ -177,8 +179,6 @@ def _qwen(name: str, hub_id: str, arch: str, pipeline: str, layout: Layout) -> E
             parameters=20.43e9, text_encoder_parameters=8.29e9, width=3072, blocks=60, lora_width=9_216_000
         ),
         pipeline=pipeline,
-        steps=25,
-        guidance=4.0,
         # Otherwise the trainer encodes a batch's prompts with one item's images and shrinks the controls.
         batching="same_shapes" if layout == "reference" else "any",
         must_cache_text=layout == "reference",
@@ -199,11 +199,8 @@ def _klein(name: str, size_name: str, licence: str | None, size: ModelSize) -> E
         licence=licences[0],
         arch=f"flux2_klein_{size_name.lower()}",
         layout="reference",
-        divisible_by_px=16,
         size=size,
         pipeline="Flux2KleinPipeline",
-        steps=25,
-        guidance=4.0,
         is_gated=licence is not None,
         batching="same_shapes",
         makes_from_text=True,
@@ -235,19 +232,8 @@ def _without_pipeline(
 ) -> EditModel:
     """A model that AI-Toolkit trains but diffusers cannot run; steps and guidance are those of its UI."""
     reference = {"sample.width": 896, "sample.height": 1120} if layout == "reference" else {}
-    return EditModel(
-        **{"licence": None, "template": layout, **others},
-        name=name,
-        hub_id=hub_id,
-        arch=arch,
-        layout=layout,
-        divisible_by_px=16,
-        size=size,
-        pipeline=None,
-        steps=25,
-        guidance=4.0,
-        settings={**_NO_CONVOLUTIONS, **reference, **settings},
-    )
+    settings = {**_NO_CONVOLUTIONS, **reference, **settings}
+    return EditModel(name, hub_id, arch, layout, size, template=layout, settings=settings, **others)
 
 
 _ENTRIES = (
@@ -257,7 +243,6 @@ _ENTRIES = (
         licence=_bfl_licence("flux-1-dev-non-commercial-license", "black-forest-labs/FLUX.1-Kontext-dev"),
         arch="flux_kontext",
         layout="stitched",
-        divisible_by_px=16,
         size=ModelSize(
             parameters=11.9e9, text_encoder_parameters=4.89e9, width=3072, blocks=57, lora_width=5_369_856
         ),
@@ -289,7 +274,6 @@ _ENTRIES = (
         licence=_bfl_licence("flux-dev-non-commercial-license", "black-forest-labs/FLUX.2-dev"),
         arch="flux2",
         layout="reference",
-        divisible_by_px=16,
         size=ModelSize(
             parameters=32.2e9,
             text_encoder_parameters=24.0e9,
@@ -300,7 +284,6 @@ _ENTRIES = (
         ),
         pipeline="Flux2Pipeline",
         steps=28,
-        guidance=4.0,
         is_gated=True,
         batching="same_shapes",
         makes_from_text=True,
