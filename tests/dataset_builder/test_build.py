@@ -194,7 +194,9 @@ def test_captions_are_drawn_from_the_templates_given_by_seed(catalogue, masks, t
     drawn = {}
     for seed in (0, 1):
         folder = tmp_path / str(seed)
-        options = BuildOptions(segmenter="classic", captions=templates, seed=seed, variants=3)
+        options = BuildOptions(
+            segmenter="classic", captions=templates, seed=seed, variants=3, size_wh=(128, 128)
+        )
         build(catalogue, folder, options, masks=masks)
         lines = manifest(folder)
         for line in lines:

@@ -43,7 +43,7 @@ def doubt_of_pair_1(monkeypatch, catalogue):
 
 def build(catalogue, dataset, *options):
     command = ["build", str(catalogue), "--out", str(dataset), "--segmenter", "classic", "--workers", "1"]
-    result = RUNNER.invoke(app, [*command, "--json", *map(str, options)])
+    result = RUNNER.invoke(app, [*command, "--size", "256x160", "--json", *map(str, options)])
     return result.exit_code, json.loads(result.stdout)
 
 
