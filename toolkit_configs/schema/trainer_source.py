@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 _CONFIG_MODULES = "toolkit/config_modules.py"
 _EXTENSION_FOLDERS = ("extensions", "extensions_built_in")
@@ -91,12 +91,12 @@ class TrainerSource(BaseModel):
 
     commit: str = ""
     sections: dict[str, dict[str, Key]]
-    archs: list[str] = Field(default_factory=list)
-    legacy_archs: list[str] = Field(default_factory=list)
-    extension_processes: list[str] = Field(default_factory=list)
-    train_processes: list[str] = Field(default_factory=list)
-    optimizers: list[str] = Field(default_factory=list)
-    optimizer_prefixes: list[str] = Field(default_factory=list)
+    archs: list[str] = []
+    legacy_archs: list[str] = []
+    extension_processes: list[str] = []
+    train_processes: list[str] = []
+    optimizers: list[str] = []
+    optimizer_prefixes: list[str] = []
 
     def as_text(self) -> str:
         """The source as JSON, one key a line, so that differences are readable."""
@@ -133,33 +133,29 @@ def fits_kind(value: Any, kind: str) -> bool:
     >>> fits_kind(1, "float or null"), fits_kind(True, "int"), fits_kind("x", "any")
     (True, False, True)
     """
-    if kind == _UNKNOWN_KIND:
-        return True
-    names = {"NoneType": "null"}
-    own = names.get(type(value).__name__, type(value).__name__)
-    return own in kind.split(" or ") or (own == "int" and "float" in kind.split(" or "))
+    kinds = kind.split(" or ")
+    own = "null" if value is None else type(value).__name__
+    return kind == _UNKNOWN_KIND or own in kinds or (own == "int" and "float" in kinds)
 
 
 def read_source(toolkit: Path) -> TrainerSource:
     """Read a checkout's source without running any of it."""
-    modules = _parse(toolkit / _CONFIG_MODULES)
-    classes = {node.name: node for node in modules.body if isinstance(node, ast.ClassDef)}
+    modules = _parse(toolkit / _CONFIG_MODULES).body
+    classes = {node.name: node for node in modules if isinstance(node, ast.ClassDef)}
     sections = {section: _section(classes[name]) for section, name in _SECTIONS.items() if name in classes}
     process = {name: Key() for name in _OF_THE_JOB}
     for tree in _trees(toolkit, "jobs/process", *_EXTENSION_FOLDERS):
         process |= {name: Key() for name, _ in _process_keys(tree)}
-    for name in _PROCESSES:
-        for key, default in _process_keys(_parse(toolkit / name)):
-            process[key] = _key(default, _UNKNOWN_KIND)
-    sections["process"] = process
+    for path in _PROCESSES:
+        process |= {name: _key(default) for name, default in _process_keys(_parse(toolkit / path))}
     return TrainerSource(
-        sections=sections,
-        archs=_class_words("arch", toolkit, "toolkit/models", *_EXTENSION_FOLDERS),
-        legacy_archs=sorted(set(_legacy_archs(classes["ModelConfig"]))),
-        extension_processes=_class_words("uid", toolkit, *_EXTENSION_FOLDERS),
-        train_processes=sorted(_train_processes(toolkit)),
-        optimizers=sorted(set(_optimizers(toolkit))),
-        optimizer_prefixes=sorted(set(_optimizer_prefixes(toolkit))),
+        sections={**sections, "process": process},
+        archs=_words("arch", *_trees(toolkit, "toolkit/models", *_EXTENSION_FOLDERS)),
+        legacy_archs=_words("self.arch", classes["ModelConfig"]),
+        extension_processes=_words("uid", *_trees(toolkit, *_EXTENSION_FOLDERS)),
+        train_processes=_words("process_dict", _parse(toolkit / _TRAIN_JOB)),
+        optimizers=_words("lower_type", _parse(toolkit / _OPTIMIZER)),
+        optimizer_prefixes=_words("startswith", _parse(toolkit / _OPTIMIZER)),
     )
 
 
@@ -215,172 +211,122 @@ def _trees(toolkit: Path, *folders: str) -> Iterator[ast.Module]:
 
 def _section(tree: ast.ClassDef) -> dict[str, Key]:
     """Every key that a config class reads, with its kind and default where the source tells."""
-    keys = {name: Key(computed=True) for name in _read_keys(tree)}
-    seen: set[str] = set()
+    defaults: dict[str, ast.expr | None] = {}
+    kinds: dict[str, str] = {}
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Call) or not _is_get(node):
-            continue
-        name, *default = node.args
-        key = str(ast.literal_eval(name))
-        if key not in seen:
-            seen.add(key)
-            keys[key] = _key(default[0] if default else None, _UNKNOWN_KIND)
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Assign | ast.AnnAssign):
-            continue
-        call: ast.expr | None = node.value
-        if _is_cast(call):
-            call = call.args[0]
-        if isinstance(call, ast.Call) and _is_get(call):
-            key = str(ast.literal_eval(call.args[0]))
-            annotation = node.annotation if isinstance(node, ast.AnnAssign) else None
-            kind = _kind(annotation, call.args[1] if len(call.args) > 1 else None)
-            keys[key] = keys[key].model_copy(update={"kind": kind})
-    return keys
+        for name, default in _got(node):
+            defaults.setdefault(name, default)
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            for name, default in _got(node.value, cast=True):
+                kinds[name] = _kind(getattr(node, "annotation", None), default)
+    got = {name: _key(default, kinds.get(name, _UNKNOWN_KIND)) for name, default in defaults.items()}
+    return {**{name: Key(computed=True) for name in _read_keys(tree)}, **got}
 
 
-def _key(default: ast.expr | None, kind: str) -> Key:
+def _got(node: ast.AST | None, *, cast: bool = False) -> Iterator[tuple[str, ast.expr | None]]:
+    """The key and the default of ``kwargs.get("key", default)``, with `cast` also within ``float()``."""
+    match node:
+        case ast.Call(ast.Attribute(ast.Name("kwargs"), "get"), [ast.Constant(str(name)), *rest]):
+            yield name, rest[0] if rest else None
+        case ast.Call(ast.Name("float" | "int"), [inner, *_]) if cast:
+            yield from _got(inner)
+
+
+def _key(default: ast.expr | None, kind: str = _UNKNOWN_KIND) -> Key:
     """A key by the expression of its default."""
-    if default is None:
-        return Key(kind=kind)
+    match default:
+        case None:
+            return Key(kind=kind)
+        case ast.Attribute(ast.Name("self"), name):
+            return Key(kind=kind, default_of=name)
+        case ast.Attribute(ast.Name("sample_config"), name):
+            return Key(kind=kind, default_of=f"sample.{name}")
     try:
         value = ast.literal_eval(default)
-        return Key(kind=kind, default=list(value) if isinstance(value, tuple) else value)
     except ValueError:
-        pass
-    if isinstance(default, ast.Attribute) and isinstance(default.value, ast.Name):
-        owner = {"self": "", "sample_config": "sample."}.get(default.value.id)
-        if owner is not None:
-            return Key(kind=kind, default_of=owner + default.attr)
-    return Key(kind=kind, computed=True)
+        return Key(kind=kind, computed=True)
+    return Key(kind=kind, default=list(value) if isinstance(value, tuple) else value)
 
 
 def _read_keys(tree: ast.AST) -> Iterator[str]:
     """Keys read as ``kwargs.get("key")``, ``kwargs["key"]``, ``"key" in kwargs`` or named arguments."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr in {"get", "pop"} and _is_kwargs(node.func.value):
-                yield from _constants(node.args[:1])
-        elif isinstance(node, ast.Subscript) and _is_kwargs(node.value):
-            yield from _constants([node.slice])
-        elif isinstance(node, ast.Compare) and any(map(_is_kwargs, node.comparators)):
-            yield from _constants([node.left])
-        elif isinstance(node, ast.FunctionDef) and node.name == "__init__":
-            named = (argument.arg for argument in (*node.args.args, *node.args.kwonlyargs))
-            yield from (name for name in named if name not in {"self", "sample_config"})
+        match node:
+            case ast.Call(ast.Attribute(ast.Name("kwargs"), "get" | "pop"), [ast.Constant(str(name)), *_]):
+                yield name
+            case ast.Subscript(ast.Name("kwargs"), ast.Constant(str(name))):
+                yield name
+            case ast.Compare(ast.Constant(str(name)), comparators=[ast.Name("kwargs")]):
+                yield name
+            case ast.FunctionDef("__init__", ast.arguments(args=args, kwonlyargs=more)):
+                yield from {argument.arg for argument in (*args, *more)} - {"self", "sample_config"}
 
 
 def _process_keys(tree: ast.AST) -> Iterator[tuple[str, ast.expr | None]]:
     """Keys read as ``self.get_conf("key", default)`` or ``self.config.get("key", default)``."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            owner = node.func.value
-            of_config = (
-                isinstance(owner, ast.Attribute) and owner.attr == "config" and node.func.attr == "get"
-            )
-            if node.func.attr == "get_conf" or of_config:
-                for name in _constants(node.args[:1]):
-                    yield name.split(".")[0], node.args[1] if len(node.args) > 1 else None
+        match node:
+            case ast.Call(
+                ast.Attribute(attr="get_conf") | ast.Attribute(ast.Attribute(attr="config"), "get"),
+                [ast.Constant(str(name)), *rest],
+            ):
+                yield name.split(".")[0], rest[0] if rest else None
 
 
-def _class_words(name: str, toolkit: Path, *folders: str) -> list[str]:
-    """What classes call themselves in an attribute: models in ``arch``, extensions in ``uid``."""
-    found: set[str] = set()
-    for tree in _trees(toolkit, *folders):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef):
-                found |= set(_class_constants(node, name))
-    return sorted(found)
+def _words(kind: str, *trees: ast.AST) -> list[str]:
+    """The words of one kind, as `_named_words` finds them, sorted and each once."""
+    found = (pair for tree in trees for node in ast.walk(tree) for pair in _named_words(node))
+    return sorted({word for name, word in found if name == kind and word})
 
 
-def _legacy_archs(model_config: ast.ClassDef) -> Iterator[str]:
-    """Words that ``ModelConfig`` compares ``self.arch`` with, or sets it to."""
-    for node in ast.walk(model_config):
-        if isinstance(node, ast.Compare) and _is_self_arch(node.left):
-            yield from _constants(node.comparators)
-        elif isinstance(node, ast.Assign) and any(map(_is_self_arch, node.targets)):
-            yield from _constants([node.value])
-
-
-def _is_self_arch(node: ast.expr) -> bool:
-    return isinstance(node, ast.Attribute) and node.attr == "arch"
-
-
-def _train_processes(toolkit: Path) -> list[str]:
-    for node in ast.walk(_parse(toolkit / _TRAIN_JOB)):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
-            return list(_constants([key for key in node.value.keys if key is not None]))
-    return []
-
-
-def _optimizers(toolkit: Path) -> Iterator[str]:
-    """Words that the optimizer's name, in lower case, is compared with."""
-    for node in ast.walk(_parse(toolkit / _OPTIMIZER)):
-        if isinstance(node, ast.Compare) and isinstance(node.left, ast.Name) and node.left.id == "lower_type":
-            yield from _constants(node.comparators)
-
-
-def _optimizer_prefixes(toolkit: Path) -> Iterator[str]:
-    for node in ast.walk(_parse(toolkit / _OPTIMIZER)):
-        called = node.func if isinstance(node, ast.Call) else None
-        if isinstance(node, ast.Call) and isinstance(called, ast.Attribute) and called.attr == "startswith":
-            yield from _constants(node.args)
-
-
-def _class_constants(node: ast.ClassDef, name: str) -> Iterator[str]:
-    for item in node.body:
-        if isinstance(item, ast.Assign | ast.AnnAssign) and isinstance(item.value, ast.Constant):
-            targets = item.targets if isinstance(item, ast.Assign) else [item.target]
-            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-                yield from [str(item.value.value)] if item.value.value else []
-
-
-def _is_kwargs(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id == "kwargs"
-
-
-def _is_get(node: ast.Call) -> bool:
-    return (
-        isinstance(node.func, ast.Attribute)
-        and node.func.attr == "get"
-        and _is_kwargs(node.func.value)
-        and isinstance(node.args[0], ast.Constant)
-    )
-
-
-def _is_cast(node: ast.expr | None) -> TypeGuard[ast.Call]:
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id in {"float", "int"}
-        and bool(node.args)
-    )
+def _named_words(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """What a class calls itself, what a name is compared with or set to, the keys of a dictionary."""
+    match node:
+        case ast.ClassDef(body=body):
+            for item in body:
+                match item:
+                    case ast.Assign([ast.Name(name)], ast.Constant(str(word))):
+                        yield name, word
+                    case ast.AnnAssign(ast.Name(name), value=ast.Constant(str(word))):
+                        yield name, word
+        case ast.Compare(ast.Name(name), comparators=[ast.Constant(str(word))]):
+            yield name, word
+        case ast.Compare(ast.Attribute(ast.Name("self"), name), comparators=[ast.Constant(str(word))]):
+            yield f"self.{name}", word
+        case ast.Assign([ast.Attribute(ast.Name("self"), name)], ast.Constant(str(word))):
+            yield f"self.{name}", word
+        case ast.Call(ast.Attribute(attr="startswith"), [ast.Constant(str(word))]):
+            yield "startswith", word
+        case ast.Assign([ast.Name(name)], ast.Dict(keys)):
+            yield from ((name, key.value) for key in keys if isinstance(key, ast.Constant))
 
 
 def _kind(annotation: ast.expr | None, default: ast.expr | None) -> str:
     """A key's kind. A default of None alone tells nothing; beside an annotation a default adds its kind."""
-    named = _annotated(annotation) if annotation is not None else set()
-    given = _kind_of(default) if default is not None else "null"
-    kinds = named | ({given} - {_UNKNOWN_KIND} - ({"float"} & {given} if "int" in named else set()))
-    # Without an annotation False often stands for "not given", as with a negative prompt.
-    kinds = kinds if named else {given} - {"null", "bool"}
-    return " or ".join(sorted(kinds)) if kinds and _UNKNOWN_KIND not in kinds else _UNKNOWN_KIND
+    given = "null" if default is None else _kind_of(default)
+    if annotation is None:
+        # False often stands for "not given", as with a negative prompt.
+        return _UNKNOWN_KIND if given in {"null", "bool"} else given
+    kinds = _annotated(annotation)
+    if given != _UNKNOWN_KIND and not (given == "float" and "int" in kinds):
+        kinds |= {given}
+    return _UNKNOWN_KIND if _UNKNOWN_KIND in kinds else " or ".join(sorted(kinds))
 
 
 def _annotated(node: ast.expr) -> set[str]:
     """The kinds that an annotation names; ``{"any"}`` for a name of the trainer's own."""
-    if isinstance(node, ast.Constant):
-        return {"null"} if node.value is None else {_UNKNOWN_KIND}
-    if isinstance(node, ast.Name):
-        return {node.id.lower() if node.id.lower() in _KINDS else _UNKNOWN_KIND}
-    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
-        if node.value.id == "Literal":
+    match node:
+        case ast.Constant(None):
+            return {"null"}
+        case ast.Name(name) if name.lower() in _KINDS:
+            return {name.lower()}
+        case ast.Subscript(ast.Name("Literal")):
             return {"str"}
-        if node.value.id in {"Optional", "Union"}:
-            parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-            more = {"null"} if node.value.id == "Optional" else set()
-            return more.union(*(_annotated(part) for part in parts))
-        return _annotated(node.value)
+        case ast.Subscript(ast.Name("Optional" | "Union" as name), inner):
+            parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+            return set({"null"} if name == "Optional" else ()).union(*map(_annotated, parts))
+        case ast.Subscript(ast.Name() as outer):
+            return _annotated(outer)
     return {_UNKNOWN_KIND}
 
 
@@ -391,7 +337,3 @@ def _kind_of(node: ast.expr) -> str:
     except ValueError:
         return _UNKNOWN_KIND
     return {"NoneType": "null", "int": "float", "tuple": "list"}.get(name, name)
-
-
-def _constants(nodes: Sequence[ast.expr]) -> Iterator[str]:
-    return (str(node.value) for node in nodes if isinstance(node, ast.Constant) and node.value is not None)
