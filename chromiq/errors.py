@@ -19,7 +19,7 @@ findings of a check, not only the first. An option is named by its Python name i
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal, Self
 
 Severity = Literal["error", "warning"]
@@ -63,6 +63,10 @@ class Finding:
     def __str__(self) -> str:
         hint = self.hint and ("; " if self.hint[0].islower() else ". ") + self.hint
         return f"{self.where}: {self.message}{hint} [{self.code}]"
+
+    def within(self, file: str) -> Finding:
+        """The finding with a file before the key that it names."""
+        return replace(self, where=f"{file}: {self.where}")
 
     def as_dict(self) -> dict[str, str]:
         """The finding as plain data for ``--json``, without fields that are None."""

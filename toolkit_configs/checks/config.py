@@ -84,17 +84,15 @@ class ConfigReport:
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain data for JSON."""
-        data = self.data
+        data, disk = self.data, self.disk
         return {
             "findings": [finding.as_dict() for finding in self.findings],
-            "examples": data.examples if data else None,
-            "epochs": data.epochs if data else None,
+            "examples": data and data.examples,
+            "epochs": data and data.epochs,
             "crops": list(data.crops) if data else [],
             "mask_weights": asdict(data.masks) if data and data.masks else None,
-            "memory": self.memory.as_dict() if self.memory else None,
-            "disk_bytes": {name: round(size) for name, size in asdict(self.disk).items()}
-            if self.disk
-            else None,
+            "memory": self.memory and self.memory.as_dict(),
+            "disk_bytes": disk and {name: round(size) for name, size in asdict(disk).items()},
         }
 
 
@@ -118,8 +116,8 @@ def examine_config(
         return ConfigReport(tuple(findings))
     if not job.trains:
         return ConfigReport((*findings, *other_job_findings(job, path.name)), job)
-    findings += key_findings(job.document, path.name)
     where = path.name
+    findings += key_findings(job.document, where)
     text, shortened = json.dumps(job.document), []
     for key, long in _long_paths(job):
         shortened.append(f"{long[:40]}...")
@@ -129,17 +127,16 @@ def examine_config(
     if shortened:  # such a path would end every further check
         job = job_of(json.loads(text), where)[0] or job
     found, data = data_findings(job, where, on_progress)
-    first = next(iter(data.sizes), None)
-    memory = estimate_memory(job, first)
+    memory = estimate_memory(job, next(iter(data.sizes), None))
     need = disk_need(job, data.sizes)
+    own = (*_run_findings(job, resume), *_file_findings(job))
     others = [
         *setting_findings(job, where),
         *found,
         *edit_model_findings(job, where),
-        *_run_findings(job, where, resume),
+        *(each.within(where) for each in own),
         *disk_findings(job, need),
         *_model_findings(job, where, offline),
-        *_file_findings(job, where),
         *gpu_findings(job, memory, where),
     ]
     findings += [each for each in others if not any(path in str(each) for path in shortened)]
@@ -177,29 +174,26 @@ def _long_paths(job: Job) -> Iterator[tuple[str, str]]:
                     yield key, path
 
 
-def _run_findings(job: Job, where: str, resume: bool) -> list[Finding]:
-    findings = []
+def _run_findings(job: Job, resume: bool) -> Iterator[Finding]:
     run, process, name = job.run_folder, job.process, job.config.name
-    for each in dict.fromkeys((name, process.name)):
+    for each in (name, process.name):
         if fault := name_fault(each):
             message = f"{each!r} cannot name a folder: {fault}"
-            return [Finding("config.name", f"{where}: name", message, "Rename the run.")]
+            yield Finding("config.name", "name", message, "Rename the run.")
+            return
+    steps, every = process.train.steps, process.save.save_every
     checkpoints = find_checkpoints(run, name)
     if not resume and (checkpoints or any(run.glob("*.safetensors"))):
         message = f"{run} holds a run of this name, which the trainer would silently continue"
-        findings.append(Finding("run.exists", f"{where}: name", message, "Resume it, or rename the run."))
+        yield Finding("run.exists", "name", message, "Resume it, or rename the run.")
     done = max((checkpoint_step(path, name) or 0 for path in checkpoints), default=0)
-    if resume and done >= process.train.steps:
-        message = f"{done} of {process.train.steps} steps are done already"
-        findings.append(
-            Finding("run.done", f"{where}: train.steps", message, "Raise it to train on.", "warning")
-        )
-    every = process.save.save_every
-    if not 0 < every <= process.train.steps:
-        message = f"no checkpoint is saved before the last of {process.train.steps} steps"
+    if resume and done >= steps:
+        message = f"{done} of {steps} steps are done already"
+        yield Finding("run.done", "train.steps", message, "Raise it to train on.", "warning")
+    if not 0 < every <= steps:
+        message = f"no checkpoint is saved before the last of {steps} steps"
         hint = "Set it lower than train.steps, or a stopped run keeps nothing."
-        findings.append(Finding("config.save_every", f"{where}: save.save_every", message, hint, "warning"))
-    return findings
+        yield Finding("config.save_every", "save.save_every", message, hint, "warning")
 
 
 def _model_findings(job: Job, where: str, offline: bool) -> list[Finding]:
@@ -213,37 +207,29 @@ def _model_findings(job: Job, where: str, offline: bool) -> list[Finding]:
         hint = "Set it to a hub name (owner/model) or a diffusers folder."
         return [Finding("model.folder", key, "no base model is named", hint)]
     if path.is_file() or (path.is_dir() and any(path.iterdir())):
-        return _folder_findings(path, key) if model_of_arch(job.process.model.arch) else []
+        whole = path.is_file() or (path / "model_index.json").is_file() or (path / "transformer").is_dir()
+        if whole or not model_of_arch(job.process.model.arch):
+            return []
+        message = f"{path} is not a diffusers model: it holds no model_index.json and no transformer/"
+        return [Finding("model.folder", key, message, "Fix the path.")]
     if is_path(name) or not 1 <= name.count("/") <= 2 or "\\" in name:
         message = f"{name} is neither a folder nor a hub name (owner/model)"
         return [Finding("model.folder", key, message, "Fix the path.")]
     return access_findings("/".join(name.split("/")[:2]), key, offline=offline)
 
 
-def _file_findings(job: Job, where: str) -> list[Finding]:
+def _file_findings(job: Job) -> Iterator[Finding]:
     """Weights beside the base model that are named by a path and are not there."""
-    model = job.process.model.model_dump()
-    named = {f"model.{key}": str(model.get(key) or "") for key in _WEIGHT_FILES}
-    findings = [
-        Finding("model.file", f"{where}: {key}", f"no file or folder {path}", "Fix the path.", "warning")
-        for key, path in named.items()
-        if is_path(path) and not Path(path).expanduser().exists()
-    ]
-    network = job.process.network
-    start = (network.model_dump().get("pretrained_lora_path") if network else None) or ""
+    model, network = job.process.model.model_dump(), job.process.network
+    for key in _WEIGHT_FILES:
+        path = str(model.get(key) or "")
+        if is_path(path) and not Path(path).expanduser().exists():
+            message = f"no file or folder {path}"
+            yield Finding("model.file", f"model.{key}", message, "Fix the path.", "warning")
+    start = network and network.model_dump().get("pretrained_lora_path")
     if start and not Path(str(start)).exists():
         message = f"no file {start}; the trainer would silently start from a new LoRA"
-        findings.append(
-            Finding("model.file", f"{where}: network.pretrained_lora_path", message, "Fix the path.")
-        )
-    return findings
-
-
-def _folder_findings(path: Path, key: str) -> list[Finding]:
-    if path.is_file() or (path / "model_index.json").is_file() or (path / "transformer").is_dir():
-        return []
-    message = f"{path} is not a diffusers model: it holds no model_index.json and no transformer/"
-    return [Finding("model.folder", key, message, "Fix the path.")]
+        yield Finding("model.file", "network.pretrained_lora_path", message, "Fix the path.")
 
 
 def access_findings(repository: str, where: str, *, offline: bool) -> list[Finding]:

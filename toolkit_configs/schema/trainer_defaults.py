@@ -8,7 +8,7 @@ them against the trainer itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -17,16 +17,11 @@ from chromiq.toolkit_configs.schema.trainer_source import section_keys
 _FULL_RANK = 9_999_999_999
 # Boolean keys of older configs and the `arch` that each stands for; the first that is set counts.
 _ARCH_FLAGS = {
-    "is_v2": "sd2",
-    "is_v3": "sd3",
-    "is_xl": "sdxl",
-    "is_pixart": "pixart",
-    "is_pixart_sigma": "pixart_sigma",
-    "is_auraflow": "auraflow",
-    "is_flux": "flux",
-    "is_lumina2": "lumina2",
-    "is_vega": "vega",
-    "is_ssd": "ssd",
+    **{"is_v2": "sd2", "is_v3": "sd3", "is_xl": "sdxl"},
+    **{
+        f"is_{arch}": arch
+        for arch in ("pixart", "pixart_sigma", "auraflow", "flux", "lumina2", "vega", "ssd")
+    },
 }
 _TEXT_SEES_CONTROLS = ("qwen_image_edit", "boogu_image_edit")
 _CAST_TO_FLOAT = ("network_weight", "token_dropout_rate", "caption_dropout_rate")
@@ -47,33 +42,21 @@ def effective_process(
         refuse: called with all that the constructors refuse; something usable then takes its place.
     """
     own = _process_keys(process, config)
-    network = _section("network", process, refuse) if process.get("network") is not None else None
-    if network is not None:
-        network = _network(network, mapping_or_empty(process["network"]), refuse)
-    train = _train(_section("train", process, refuse), refuse)
-    ema = _ema(train, refuse)
+    network = _network(process, refuse) if process.get("network") is not None else None
+    train = _train(process, refuse)
     model = _model(process, train, refuse)
     save = _section("save", process, refuse)
-    if save["save_format"] not in ("safetensors", "diffusers"):
-        message = f"AI-Toolkit refuses the format {save['save_format']!r}"
-        refuse("save.save_format", message, "Set it to diffusers or safetensors.")
     sample = _sample(process, refuse)
     logging = _section("logging", process, refuse)
     datasets = _datasets(process, own, train, refuse)
-    _validate(process, train, model, save, datasets, refuse)
-    triggers = [own["trigger_word"], *(each["trigger_word"] for each in datasets if each["resolution"])]
-    if train["diff_output_preservation"] and all(trigger is None for trigger in triggers):
-        message = "AI-Toolkit refuses it without a trigger_word"
-        refuse("train.diff_output_preservation", message, "Set trigger_word, or set it to false.")
-    if own["training_folder"] is None:
-        refuse("training_folder", "is missing", "Set it to the folder that runs go to.")
-        own["training_folder"] = "output"
+    _validate(process, own, train, model, save, datasets, refuse)
     return {
         **own,
+        "training_folder": "output" if own["training_folder"] is None else own["training_folder"],
         "device": own["device"] or config.get("device") or "cuda",
         "type": own["type"] or "",
         "network": network,
-        "train": {**train, "ema_config": ema},
+        "train": train,
         "model": model,
         "save": save,
         "sample": sample,
@@ -130,29 +113,29 @@ def _name_of(value: Any) -> str:
 
 
 def _process_keys(process: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
-    values = filled("process", {key: value for key, value in process.items() if value is not None})
-    for key in ("training_folder", "log_dir"):
-        values[key] = process.get(key) if process.get(key) is not None else config.get(key)
-    values["name"] = process.get("name") if process.get("name") is not None else config.get("name")
-    return values
+    given = {key: value for key, value in process.items() if value is not None}
+    of_either = {key: given.get(key, config.get(key)) for key in ("training_folder", "log_dir", "name")}
+    return {**filled("process", given), **of_either}
 
 
-def _network(values: dict[str, Any], raw: Mapping[str, Any], refuse: Refuse) -> dict[str, Any]:
-    rank = values["rank"] if values["rank"] is not None else values["linear"]
+def _network(process: Mapping[str, Any], refuse: Refuse) -> dict[str, Any]:
+    values = _section("network", process, refuse)
+    rank = values["linear"] if values["rank"] is None else values["rank"]
     values["rank"] = values["linear"] = 4 if rank is None else rank
     if values["type"] == "lorm":
-        lorm = raw.get("lorm")
+        lorm = mapping_or_empty(process["network"]).get("lorm")
         if not isinstance(lorm, Mapping):
             refuse("network.lorm", "type lorm needs its settings here", "Add lorm: {...}.")
         values["linear"] = values["rank"] = 4
-        if isinstance(lorm, Mapping) and lorm.get("do_conv"):
+        if mapping_or_empty(lorm).get("do_conv"):
             values["conv"] = 4
     if values["lokr_full_rank"] and str(values["type"]).lower() == "lokr":
         values |= dict.fromkeys(("linear", "linear_alpha", "conv", "conv_alpha"), _FULL_RANK)
     return values
 
 
-def _train(values: dict[str, Any], refuse: Refuse) -> dict[str, Any]:
+def _train(process: Mapping[str, Any], refuse: Refuse) -> dict[str, Any]:
+    values = _section("train", process, refuse)
     if values["cfg_rescale"] is None:
         values["cfg_rescale"] = values["cfg_scale"]
     if values["match_adapter_assist"] and values["match_adapter_chance"] == 0.0:
@@ -161,15 +144,12 @@ def _train(values: dict[str, Any], refuse: Refuse) -> dict[str, Any]:
     if isinstance(accumulation, int | float) and accumulation > 1 != values["gradient_accumulation_steps"]:
         message = "AI-Toolkit refuses gradient_accumulation together with gradient_accumulation_steps"
         refuse("train.gradient_accumulation_steps", message, "Remove one of them.")
+    ema = values["ema_config"]
+    if ema is not None and not isinstance(ema, Mapping):
+        refuse("train.ema_config", f"must hold keys and values, not {_name_of(ema)}", "Remove it.")
+    on = bool(mapping_or_empty(ema).get("use_ema"))
+    values["ema_config"] = filled("ema_config", {**(ema if on else {}), "use_ema": on})
     return values
-
-
-def _ema(train: dict[str, Any], refuse: Refuse) -> dict[str, Any]:
-    raw = train["ema_config"]
-    if raw is not None and not isinstance(raw, Mapping):
-        refuse("train.ema_config", f"must hold keys and values, not {_name_of(raw)}", "Remove it.")
-    on = bool(mapping_or_empty(raw).get("use_ema"))
-    return filled("ema_config", {**mapping_or_empty(raw), "use_ema": True} if on else {"use_ema": False})
 
 
 def _model(process: Mapping[str, Any], train: Mapping[str, Any], refuse: Refuse) -> dict[str, Any]:
@@ -187,14 +167,11 @@ def _model(process: Mapping[str, Any], train: Mapping[str, Any], refuse: Refuse)
     if values["is_ssd"] or values["is_vega"]:
         values["is_xl"] = True
     if values["layer_offloading"]:
-        for key in ("qtype", "qtype_te"):
-            if values[key] == "qfloat8":
-                values[key] = "float8"
+        values |= {key: "float8" for key in ("qtype", "qtype_te") if values[key] == "qfloat8"}
     qtype = values["qtype"]
     if isinstance(qtype, str) and "|" in qtype:
-        first, *rest = qtype.split("|")
-        values["qtype"], values["accuracy_recovery_adapter"] = first, rest[0]
-        if len(rest) > 1:
+        values["qtype"], values["accuracy_recovery_adapter"], *more = qtype.split("|")
+        if more:
             refuse("model.qtype", "holds more than one |", "Write TYPE|OWNER/REPOSITORY/FILE.safetensors.")
     return _with_arch(values, raw)
 
@@ -205,9 +182,7 @@ def _with_arch(values: dict[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]
     if isinstance(arch, str):
         arch = arch.split(":")[0]
         arch = "flux" if arch == "flex1" else arch
-        for flag, name in _ARCH_FLAGS.items():
-            if arch == name:
-                values[flag] = True
+        values |= {flag: True for flag, name in _ARCH_FLAGS.items() if arch == name}
     elif arch is None:
         arch = next((name for flag, name in _ARCH_FLAGS.items() if raw.get(flag)), "sd1")
     return {**values, "trainer_arch": arch, "arch": arch if raw.get("arch") is None else raw["arch"]}
@@ -219,12 +194,9 @@ def _sample(process: Mapping[str, Any], refuse: Refuse) -> dict[str, Any]:
     if isinstance(values["num_frames"], int | float) and values["num_frames"] > 1:
         values["format"] = "webp"
     prompts = _list("sample.prompts", raw.get("prompts", []), refuse)
-    given = _list("sample.samples", raw.get("samples", [{"prompt": each} for each in prompts]), refuse)
+    given = raw.get("samples", [{"prompt": each} for each in prompts])
     samples = []
-    for index, item in enumerate(given):
-        if not isinstance(item, Mapping):
-            refuse(f"sample.samples.{index}", "must hold keys and values", "Write prompt: before the text.")
-            continue
+    for _, item in _items("sample.samples", given, "Write prompt: before the text.", refuse):
         one = filled("samples", item, values)
         if isinstance(one["network_multiplier"], str):
             try:
@@ -242,6 +214,15 @@ def _list(key: str, value: Any, refuse: Refuse) -> Sequence[Any]:
     return []
 
 
+def _items(key: str, value: Any, hint: str, refuse: Refuse) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The mappings of a list, each with its place."""
+    for index, item in enumerate(_list(key, value, refuse)):
+        if isinstance(item, Mapping):
+            yield f"{key}.{index}", item
+        else:
+            refuse(f"{key}.{index}", "must hold keys and values", hint)
+
+
 def _datasets(
     process: Mapping[str, Any], own: Mapping[str, Any], train: Mapping[str, Any], refuse: Refuse
 ) -> list[dict[str, Any]]:
@@ -250,13 +231,8 @@ def _datasets(
         if train["cache_text_embeddings"]:
             refuse("datasets", "there are none, although captions are to be cached", "Add one.")
         return []
-    found = []
-    for index, raw in enumerate(_list("datasets", given, refuse)):
-        if not isinstance(raw, Mapping):
-            refuse(f"datasets.{index}", "must hold keys and values", "Fix the dataset.")
-            continue
-        found.append(_dataset(dict(raw), f"datasets.{index}", own, train, refuse))
-    return found
+    items = _items("datasets", given, "Fix the dataset.", refuse)
+    return [_dataset(dict(raw), place, own, train, refuse) for place, raw in items]
 
 
 def _dataset(
@@ -276,10 +252,8 @@ def _dataset(
             values[key] = float(section_keys("datasets")[key].default)
     extension = values["caption_ext"]
     if isinstance(extension, str) and extension and not extension.startswith("."):
-        values["caption_ext"] = f".{extension}"
-    if values["caption_type"]:
-        values["caption_ext"] = values["caption_type"]
-    values["caption_type"] = values["caption_ext"]
+        extension = f".{extension}"
+    values["caption_type"] = values["caption_ext"] = values["caption_type"] or extension
     if values["control_path"] == "":
         values["control_path"] = None
     numbered = [values[f"control_path_{number}"] for number in (1, 2, 3)]
@@ -294,8 +268,7 @@ def _dataset(
     if isinstance(values["controls"], str):
         values["controls"] = [values["controls"]]
     values["controls"] = [each for each in values["controls"] if not isinstance(each, str) or each.strip()]
-    augmented = bool(values["augments"]) or bool(values["augmentations"])
-    if augmented and (values["cache_latents"] or values["cache_latents_to_disk"]):
+    if values["augments"] or values["augmentations"]:
         values["cache_latents"] = values["cache_latents_to_disk"] = False
     if values["trigger_word"] is None:
         values["trigger_word"] = own.get("trigger_word")
@@ -306,13 +279,17 @@ def _dataset(
 
 def _validate(
     process: Mapping[str, Any],
+    own: Mapping[str, Any],
     train: dict[str, Any],
     model: Mapping[str, Any],
     save: dict[str, Any],
     datasets: Sequence[Mapping[str, Any]],
     refuse: Refuse,
 ) -> None:
-    """What one section demands of another."""
+    """What one section demands of another, and of words of its own."""
+    if save["save_format"] not in ("safetensors", "diffusers"):
+        message = f"AI-Toolkit refuses the format {save['save_format']!r}"
+        refuse("save.save_format", message, "Set it to diffusers or safetensors.")
     if model["is_flux"]:
         save["save_format"] = "diffusers"
         if model["use_flux_cfg"]:
@@ -327,7 +304,8 @@ def _validate(
         message = f"{together} an accuracy recovery adapter"
         refuse("model.assistant_lora_path", message, "Remove one of them.")
     # The trainer makes one dataset per resolution; without a resolution, none.
-    cached = [bool(each["cache_text_embeddings"]) for each in datasets if each["resolution"]]
+    used = [each for each in datasets if each["resolution"]]
+    cached = [bool(each["cache_text_embeddings"]) for each in used]
     if any(cached) and not all(cached):
         message = "some cache text embeddings and others do not, which AI-Toolkit refuses"
         refuse("datasets", message, "Set train.cache_text_embeddings, which holds for all.")
@@ -338,3 +316,9 @@ def _validate(
     if train["diff_output_preservation"] and train["blank_prompt_preservation"]:
         message = f"{together} diff_output_preservation"
         refuse("train.blank_prompt_preservation", message, "Set one of them to false.")
+    triggers = [own["trigger_word"], *(each["trigger_word"] for each in used)]
+    if train["diff_output_preservation"] and all(trigger is None for trigger in triggers):
+        message = "AI-Toolkit refuses it without a trigger_word"
+        refuse("train.diff_output_preservation", message, "Set trigger_word, or set it to false.")
+    if own["training_folder"] is None:
+        refuse("training_folder", "is missing", "Set it to the folder that runs go to.")
