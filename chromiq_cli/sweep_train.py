@@ -54,9 +54,9 @@ def sweep_train(
     if job:
         raise UsageError("--job is only for --target slurm.")
     from chromiq.toolkit_configs.sweeps.local import sweep_exit_code, sweep_view, train_jobs
-    from chromiq.toolkit_configs.trainer.devices import default_devices, find_gpus, read_devices
+    from chromiq.toolkit_configs.trainer.devices import read_devices
 
-    chosen = read_devices(devices) if devices else default_devices(find_gpus())
+    chosen = read_devices(devices or None)
     found = on_devices(read_grid(grid), chosen)
     say(f"{counted(len(found), 'run')} on {', '.join(chosen)}")
     with sweep_view() as show:

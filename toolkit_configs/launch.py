@@ -98,12 +98,10 @@ class Plan:
         if self.from_step:
             steps += f", from step {self.from_step}"
         every = process.save.save_every
-        saved = f"a checkpoint every {counted(every, 'step')}" if every else "a checkpoint at the end only"
-        lines = [
-            f"{self.engine} would train {process.model.name_or_path} for {steps} on "
-            f"{self.dataset}, into {self.job.run_folder}",
-            f"{saved}, the most that a stop can lose" if every else saved,
-        ]
+        saved = f"a checkpoint every {counted(every, 'step')}, the most that a stop can lose"
+        saved = saved if every else "a checkpoint at the end only"
+        what = f"{process.model.name_or_path} for {steps} on {self.dataset}"
+        lines = [f"{self.engine} would train {what}, into {self.job.run_folder}", saved]
         if self.command and self.toolkit:
             lines.append(f"in {self.toolkit.folder}: {' '.join(self.command)}")
         return lines
@@ -153,19 +151,25 @@ def plan(
     """
     _refuse_several_processes()
     seed = read_seed(os.environ)
-    note("checking the config and its dataset")
-
-    def on_progress(done: int, total: int) -> None:
-        note(f"checking the config and its dataset, example {done} of {total}")
-
-    report = examine_config(config, resume=resume, offline=offline, on_progress=on_progress)
-    findings = list(report.findings)
-    job = report.job
+    checking = "checking the config and its dataset"
+    note(checking)
+    report = examine_config(
+        config,
+        resume=resume,
+        offline=offline,
+        on_progress=lambda done, total: note(f"{checking}, example {done} of {total}"),
+    )
+    findings, job = list(report.findings), report.job
     if job is None:
         raise UnsoundError(f"{config}: no training job", findings)
     info = None
     if engine == "ai-toolkit":
-        _require_toolkit(findings, config, force)
+        try:
+            require_toolkit()
+        except ChromiqError as error:
+            if not force and errors_of(findings):  # report an unsound config in the same go
+                raise_config_findings([*findings, *error.findings], str(config))
+            raise
         note("checking the trainer's environment")
         info = toolkit_info(job.process.device)
         findings += [
@@ -190,16 +194,6 @@ def plan(
     if earlier:
         findings += _resume_findings(earlier, config, digest, seed)
     return Plan(config, job, tuple(findings), engine, resume, from_step, info, digest, seed)
-
-
-def _require_toolkit(findings: list[Finding], config: Path, force: bool) -> None:
-    try:
-        require_toolkit()
-    except ChromiqError as error:
-        # Report an unsound config in the same go.
-        if not force and errors_of(findings):
-            raise_config_findings([*findings, *error.findings], str(config))
-        raise
 
 
 def train_config(

@@ -17,7 +17,12 @@ from chromiq.dataset_layout import DatasetLayout
 from chromiq.documents import load_json, load_yaml, read_text
 from chromiq.errors import Finding, UsageError, raise_findings
 from chromiq.models import MODELS, EditModel, model_of_arch, model_of_hub_id
-from chromiq.toolkit_configs.render.compose import dataset_samples, layout_findings, target_size_wh
+from chromiq.toolkit_configs.render.compose import (
+    dataset_samples,
+    layout_findings,
+    target_size_wh,
+    trained_size_wh,
+)
 from chromiq.toolkit_configs.render.job import substituted
 from chromiq.toolkit_configs.render.settings import Setting, assign
 from chromiq.toolkit_configs.render.yaml_text import edited_yaml
@@ -82,7 +87,7 @@ def adapt_config(
         raise UsageError(
             f"{config}: model.arch {arch} is not an edit model that chromiq builds data for. {hint}"
         )
-    raise_findings(layout_findings(root, model, model.name), str(dataset))
+    raise_findings(layout_findings(root, model), str(dataset))
     if name is not None and (fault := name_fault(name)):
         raise UsageError(f"{name!r} cannot name a run: {fault}")
     placed = _dataset_values(root, model)
@@ -169,9 +174,7 @@ def _put_dataset(item: Any, placed: Mapping[str, Any]) -> None:
     controls = placed["controls"]
     if any(key in item for key in _NUMBERED):
         # The web interface's form.
-        for key in (*_NUMBERED, "control_path"):
-            if key in item:
-                item[key] = None
+        item |= {key: None for key in (*_NUMBERED, "control_path") if key in item}
         item |= dict(zip(_NUMBERED, controls, strict=False))
     else:
         item["control_path"] = list(controls) if len(controls) > 1 else controls[0]
@@ -180,9 +183,7 @@ def _put_dataset(item: Any, placed: Mapping[str, Any]) -> None:
         item.setdefault("mask_min_value", KEYS["datasets.mask_min_value"].published)
     elif item.get("mask_path"):
         item["mask_path"] = None
-    for key in ("invert_mask", "alpha_mask"):
-        if item.get(key):
-            item[key] = False
+    item |= {key: False for key in ("invert_mask", "alpha_mask") if item.get(key)}
     if item.get("caption_type"):
         del item["caption_type"]
     if item.get("caption_ext", "txt") not in ("txt", ".txt"):
@@ -197,18 +198,14 @@ def _put_samples(
 ) -> None:
     if not samples:
         return
-    if not process.get("sample"):
-        process["sample"] = {}
-    sample = process["sample"]
+    process["sample"] = sample = process.get("sample") or {}
     paths = [path for each in samples for key, path in each.items() if key != "prompt"]
     flags = not model.has_reference and "samples" not in sample and "prompts" in sample
     if flags and not any("--" in str(path) for path in paths):
         sample["prompts"] = [f"{each['prompt']} --ctrl_img {each['ctrl_img']}" for each in samples]
     else:
         sample.pop("prompts", None)
-        sample["samples"] = [
-            {key: str(value) for key, value in each.items() if value is not None} for each in samples
-        ]
+        given = ({key: value for key, value in each.items() if value is not None} for each in samples)
+        sample["samples"] = list(given)
     if size_wh:
-        step = model.divisible_by_px
-        sample["width"], sample["height"] = (max(1, side // step) * step for side in size_wh)
+        sample["width"], sample["height"] = trained_size_wh(size_wh, model)

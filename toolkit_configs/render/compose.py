@@ -17,7 +17,6 @@ from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.models import EditModel, find_model
 from chromiq.photos.reader import open_photo
 from chromiq.photos.soundness import list_images
-from chromiq.records import Example
 from chromiq.toolkit_configs.render.memory import GIB, MemoryEstimate, estimate_memory
 from chromiq.toolkit_configs.render.presets import PRESETS, find_preset, luxuries, preset_memory_gib, savings
 from chromiq.toolkit_configs.render.settings import Setting, Settings, assign, flat, misfit
@@ -83,10 +82,8 @@ class Composed:
 
     def explain(self) -> list[tuple[str, Any, str]]:
         """Every value of the file with its key and its source, in the file's order."""
-        return [(key, value, self._source(key)) for key, value in flat_document(self.document)]
-
-    def _source(self, key: str) -> str:
-        return _of_nearest(key, self.sources) or DEFAULT
+        flat = flat_document(self.document)
+        return [(key, value, _of_nearest(key, self.sources) or DEFAULT) for key, value in flat]
 
 
 @dataclass(frozen=True)
@@ -130,7 +127,7 @@ def compose_job(
     chosen = find_preset(options.get("preset", "published"))
     root = dataset.resolve()
     folder = Path(options.get("training_folder", root.parent / "runs")).resolve()
-    raise_findings(layout_findings(root, spec, model), str(dataset))
+    raise_findings(layout_findings(root, spec), str(dataset))
 
     run_name = options.get("name", "chromiq_v1")
     if fault := name_fault(run_name):
@@ -346,11 +343,17 @@ def _sample_size(process: dict[str, Any], spec: EditModel, size_wh: tuple[int, i
     sample = process["sample"]
     if size_wh is None or size_wh == (sample["width"], sample["height"]):
         return {}
-    width, height = (max(1, side // spec.divisible_by_px) * spec.divisible_by_px for side in size_wh)
+    width, height = trained_size_wh(size_wh, spec)
     return {"sample.width": width, "sample.height": height}
 
 
-def layout_findings(root: Path, spec: EditModel, model: str) -> list[Finding]:
+def trained_size_wh(size_wh: tuple[int, int], spec: EditModel) -> tuple[int, int]:
+    """A size in pixels, cut to multiples of what the model's sides are divisible by."""
+    step = spec.divisible_by_px
+    return max(1, size_wh[0] // step) * step, max(1, size_wh[1] // step) * step
+
+
+def layout_findings(root: Path, spec: EditModel) -> list[Finding]:
     """Whether an existing dataset shows the still-life the way the model needs it."""
     if root.is_file():
         return [Finding("dataset.folder", str(root), "not a folder", "Name the dataset's folder.")]
@@ -359,22 +362,19 @@ def layout_findings(root: Path, spec: EditModel, model: str) -> list[Finding]:
         return []
     stitched, apart = "stitched images", "still-lifes in a folder reference/"
     needed, found = (apart, stitched) if spec.has_reference else (stitched, apart)
-    message = f"{model} needs {needed}, but the dataset has {found}"
-    hint = f"Build it again for the model {model}."
+    message = f"{spec.name} needs {needed}, but the dataset has {found}"
+    hint = f"Build it again for the model {spec.name}."
     return [Finding("dataset.layout", str(root), message, hint)]
 
 
 def dataset_samples(root: Path, spec: EditModel) -> list[dict[str, Any]]:
     """Prompts and control images to sample from, held-out garments first."""
     examples = sorted(read_examples(root), key=lambda example: example.split != "held_out")
-    return [_sample(root, example, spec) for example in examples[:_SAMPLES]]
-
-
-def _sample(root: Path, example: Example, spec: EditModel) -> dict[str, Any]:
-    if not spec.has_reference:
-        return {"prompt": example.caption, "ctrl_img": str(root / example.control)}
-    return {
-        "prompt": example.caption,
-        "ctrl_img_1": str(root / example.control),
-        "ctrl_img_2": str(root / example.reference) if example.reference else None,
-    }
+    samples: list[dict[str, Any]] = []
+    for example in examples[:_SAMPLES]:
+        control, still_life = str(root / example.control), example.reference and str(root / example.reference)
+        images = (
+            {"ctrl_img_1": control, "ctrl_img_2": still_life} if spec.has_reference else {"ctrl_img": control}
+        )
+        samples.append({"prompt": example.caption, **images})
+    return samples

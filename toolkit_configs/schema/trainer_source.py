@@ -298,7 +298,7 @@ def _named_words(node: ast.AST) -> Iterator[tuple[str, str]]:
         case ast.Call(ast.Attribute(attr="startswith"), [ast.Constant(str(word))]):
             yield "startswith", word
         case ast.Assign([ast.Name(name)], ast.Dict(keys)):
-            yield from ((name, key.value) for key in keys if isinstance(key, ast.Constant))
+            yield from ((name, str(key.value)) for key in keys if isinstance(key, ast.Constant))
 
 
 def _kind(annotation: ast.expr | None, default: ast.expr | None) -> str:

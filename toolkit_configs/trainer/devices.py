@@ -17,7 +17,6 @@ import pynvml
 from chromiq.errors import OptionError, UsageError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-_ORDER = "CUDA_DEVICE_ORDER"
 _GIB = 2**30
 _CUDA = re.compile(r"cuda(?::(\d+))?")
 
@@ -60,14 +59,12 @@ def device_environment(device: str, environment: Mapping[str, str]) -> dict[str,
     """
     if device == "cpu":
         return {VISIBLE: ""}
-    found = _CUDA.fullmatch(device)
-    if found is None or found[1] is None:
+    index, seen = device_index(device), visible_ids(environment)
+    if index is None or device == "cuda":
         return {}
-    index = int(found[1])
-    seen = visible_ids(environment)
     if seen is None:
         # The order in which NVML lists them.
-        return {VISIBLE: str(index), _ORDER: "PCI_BUS_ID"}
+        return {VISIBLE: str(index), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     if index >= len(seen):
         raise UsageError(f"{device} is not visible: {VISIBLE}={environment[VISIBLE]}. Change one of the two.")
     return {VISIBLE: seen[index]}
@@ -83,15 +80,17 @@ def visible_ids(environment: Mapping[str, str]) -> list[str] | None:
     return None if value is None else [part.strip() for part in value.split(",") if part.strip()]
 
 
-def read_devices(text: str) -> list[str]:
-    """A comma-separated list of devices; each GPU once, the CPU as often as runs may share it.
+def read_devices(text: str | None) -> list[str]:
+    """A comma-separated list of devices; if not given, every visible GPU, or the CPU without one.
 
     Raises:
-        UsageError: if a word is not a device, or a GPU is named twice.
+        UsageError: if a word is not a device, or a GPU is named twice; several runs may share the CPU.
 
     >>> read_devices("cuda:0, cuda:1")
     ['cuda:0', 'cuda:1']
     """
+    if text is None:
+        return [f"cuda:{index}" for index in range(len(find_gpus()))] or ["cpu"]
     found = ["cuda:0" if word.strip() == "cuda" else word.strip() for word in text.split(",")]
     for device in found:
         if not is_device(device):
@@ -99,11 +98,6 @@ def read_devices(text: str) -> list[str]:
         if device != "cpu" and found.count(device) > 1:
             raise OptionError("devices", f"{device} is listed twice, so two runs would share it")
     return found
-
-
-def default_devices(gpus: Sequence[object]) -> list[str]:
-    """Every visible GPU, or the CPU without one."""
-    return [f"cuda:{index}" for index in range(len(gpus))] or ["cpu"]
 
 
 @dataclass(frozen=True)
@@ -152,12 +146,13 @@ def visible_gpus(gpus: Sequence[Gpu], visible: Sequence[str] | None) -> list[Gpu
         return list(gpus)
     chosen: list[Gpu] = []
     for wanted in visible:
-        matches = [
-            gpu for index, gpu in enumerate(gpus) if wanted == str(index) or gpu.uuid.startswith(wanted)
-        ]
-        if not matches:
+        numbered = enumerate(gpus)
+        match = next(
+            (gpu for index, gpu in numbered if wanted == str(index) or gpu.uuid.startswith(wanted)), None
+        )
+        if match is None:
             break
-        chosen.append(matches[0])
+        chosen.append(match)
     return chosen
 
 

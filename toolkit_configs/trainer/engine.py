@@ -73,14 +73,15 @@ def run(
         InterruptedRunError: on SIGINT or SIGTERM; the message says how many steps are lost.
     """
     folder, python = require_toolkit()
+    job = launch.job
     config = write_launched(launch)
     before = _modified_ns(launch.final)
     watcher = Watcher(launch, on_event)
-    log = (launch.run_folder / LOG_FILE).open("ab")
+    log = (job.run_folder / LOG_FILE).open("ab")
     process = subprocess.Popen(
         [str(python), "run.py", str(config)],
         cwd=folder,
-        env={**bounded_environment(launch.job.process.device), JOB_ID_VARIABLE: JOB_ID},
+        env={**bounded_environment(job.process.device), JOB_ID_VARIABLE: JOB_ID},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -105,14 +106,13 @@ def run(
     finally:
         end_group(process)
         for _ in output.lines():
-            # Drain the pipe so that the log is complete.
-            continue
+            continue  # drain the pipe, so that the log is complete
         output.close()
     watcher.poll(process.pid, at_once=True)
-    if not launch.job.trains and process.returncode == 0:
-        return launch.run_folder
+    if not job.trains and process.returncode == 0:
+        return job.run_folder
     after = _modified_ns(launch.final)
-    if after is not None and after != before and saved_step(launch.final) == launch.total_steps:
+    if after not in {None, before} and saved_step(launch.final) == job.process.train.steps:
         return launch.final
     raise _failure(process.returncode, watcher, launch)
 
@@ -141,8 +141,8 @@ def write_launched(launch: Launch) -> Path:
         process["type"] = "diffusion_trainer"
     document["config"] = _with_absolute_paths(document["config"])
     if process["type"] in PROCESS_TYPES:
-        document["config"]["process"][0]["sqlite_db_path"] = str(create_job_database(launch.run_folder))
-    path = launch.run_folder.resolve() / LAUNCHED_FILE
+        document["config"]["process"][0]["sqlite_db_path"] = str(create_job_database(launch.job.run_folder))
+    path = launch.job.run_folder.resolve() / LAUNCHED_FILE
     write_text(path, dump_config(document))
     return path
 
@@ -163,11 +163,13 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
 
 def _save_before_stopping(launch: Launch, watcher: Watcher, output: _Output, process_id: int) -> None:
     """Ask the trainer for a checkpoint and wait until it is written; a second Ctrl-C ends the wait."""
-    if not watcher.takes_requests or watcher.step <= newest_step(launch.run_folder, launch.name):
+    run = launch.job.run_folder
+    unsaved = watcher.step - newest_step(run, launch.job.config.name)
+    if not watcher.takes_requests or unsaved <= 0:
         return
-    lost = counted(watcher.step - newest_step(launch.run_folder, launch.name), "step")
+    lost = counted(unsaved, "step")
     watcher.warn("stopping", f"saving before stopping; interrupt again to stop at once and lose {lost}")
-    request_checkpoint(launch.run_folder)
+    request_checkpoint(run)
     saved, deadline_s = watcher.checkpoints, time.monotonic() + SAVE_PATIENCE_S
     for line in output.lines():
         watcher.read_line(line)
@@ -236,31 +238,29 @@ class _Output:
 
 
 def _stopped(launch: Launch, step: int) -> str:
-    saved = newest_step(launch.run_folder, launch.name)
+    run, name = launch.job.run_folder, launch.job.config.name
+    saved, total = newest_step(run, name), launch.job.process.train.steps
     return (
-        f"{launch.run_folder}: stopped at step {step} of {launch.total_steps}; the newest checkpoint is of "
-        f"step {saved}: {counted(max(0, step - saved), 'step')} lost; resume the run to train on"
+        f"{run}: stopped at step {step} of {total}; the newest checkpoint is of step {saved}: "
+        f"{counted(max(0, step - saved), 'step')} lost; resume the run to train on"
     )
 
 
 def _failure(code: int | None, watcher: Watcher, launch: Launch) -> ChromiqError:
-    log = launch.run_folder / LOG_FILE
+    step, log = watcher.step, f"its output is in {launch.job.run_folder / LOG_FILE}"
     if watcher.symptom:
         symptom, said = watcher.symptom
-        return symptom.error(
-            f"AI-Toolkit failed at step {watcher.step}: {symptom.hint} ({said[-200:]}); its output is "
-            f"in {log}"
-        )
+        return symptom.error(f"AI-Toolkit failed at step {step}: {symptom.hint} ({said[-200:]}); {log}")
     if code == -signal.SIGKILL:
         return ChromiqError(
-            f"AI-Toolkit was killed by the system at step {watcher.step}, most likely out of main memory; "
-            f"free some or render with a smaller preset, then resume; its output is in {log}"
+            f"AI-Toolkit was killed by the system at step {step}, most likely out of main memory; "
+            f"free some or render with a smaller preset, then resume; {log}"
         )
     ended = f"was ended by signal {-code}" if code and code < 0 else f"ended with exit code {code}"
-    said = watcher.tail[-1].strip() if watcher.tail else "nothing"
+    said, total = watcher.tail[-1].strip() if watcher.tail else "nothing", launch.job.process.train.steps
     return ChromiqError(
-        f"AI-Toolkit {ended} without a final checkpoint at step {launch.total_steps}: it reached step "
-        f"{watcher.step}; its last line was {said[:200]!r}, its output is in {log}"
+        f"AI-Toolkit {ended} without a final checkpoint at step {total}: it reached step {step}; "
+        f"its last line was {said[:200]!r}, {log}"
     )
 
 

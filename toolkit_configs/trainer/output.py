@@ -253,25 +253,10 @@ class Launch:
     limits: Limits = Limits()
 
     @property
-    def name(self) -> str:
-        """The run's name."""
-        return self.job.config.name
-
-    @property
-    def total_steps(self) -> int:
-        """Of the whole run."""
-        return self.job.process.train.steps
-
-    @property
-    def run_folder(self) -> Path:
-        """Where its checkpoints go; ``log.txt`` there keeps all its output."""
-        return self.job.run_folder
-
-    @property
     def final(self) -> Path:
         """The checkpoint of the last step; its future path while it is missing."""
-        found = final_checkpoint(self.run_folder, self.name)
-        return found or self.run_folder / f"{self.name}.safetensors"
+        run, name = self.job.run_folder, self.job.config.name
+        return final_checkpoint(run, name) or run / f"{name}.safetensors"
 
 
 class Watcher:
@@ -284,10 +269,10 @@ class Watcher:
         self.takes_requests = False
         self.checkpoints = 0
         self.symptom: tuple[Symptom, str] | None = None
-        self._launch = launch
+        self._launch, self._job = launch, launch.job
         self._on_event = on_event
-        self._log = LossLog(launch.run_folder)
-        self._samples = launch.run_folder / "samples"
+        self._log = LossLog(launch.job.run_folder)
+        self._samples = launch.job.run_folder / "samples"
         self._seen = set(self._samples.glob("*.*"))
         self._logs_steps = False
         self._warned: set[str] = set()
@@ -306,12 +291,12 @@ class Watcher:
         # The bar shows a new loss beside the count of the step before; the log has both right.
         if step and not self._logs_steps:
             self._take(step)
-        saved = read_checkpoint(line, self._launch.name)
+        saved = read_checkpoint(line, self._job.config.name)
         if line.startswith(_TAKES_REQUESTS):
             self.takes_requests = True
         if saved:
             self.checkpoints += 1
-            at = saved.values["step"] or self._launch.total_steps
+            at = saved.values["step"] or self._job.process.train.steps
             self._on_event(Event("checkpoint", {**saved.values, "step": at}, saved.time_s))
         symptom = find_symptom(line)
         if symptom and symptom.ends:
@@ -341,7 +326,7 @@ class Watcher:
             self._on_event(Event("sample", {"file": f"samples/{sample.name}", "step": self.step}))
         if now - self._memory_read_s >= _MEMORY_EVERY_S and not at_once:
             self._memory_read_s = now
-            memory = memory_event(process, self._launch.job.process.device)
+            memory = memory_event(process, self._job.process.device)
             # A process that has just ended holds no memory.
             if memory.values["host_bytes"]:
                 self._on_event(Event(memory.kind, {**memory.values, "step": self.step}, memory.time_s))
@@ -356,7 +341,7 @@ class Watcher:
         step, loss = event.values["step"], event.values["loss"]
         if step <= self.step:
             if step and step < self._launch.from_step and self.may_stop:
-                files = self._launch.run_folder / f"{self._launch.name}*"
+                files = self._job.run_folder / f"{self._job.config.name}*"
                 raise ChromiqError(
                     f"AI-Toolkit was stopped: expected it to resume from {self._launch.from_step}, but "
                     f"it started at step {step}; it takes the newest of {files}: move other runs away"
@@ -374,4 +359,4 @@ class Watcher:
             self._on_event(Event("warning", {"step": self.step, "code": code, "message": message}))
 
     def _on_log(self) -> str:
-        return f"its output is in {self._launch.run_folder / LOG_FILE}"
+        return f"its output is in {self._job.run_folder / LOG_FILE}"
