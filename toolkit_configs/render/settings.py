@@ -38,14 +38,14 @@ _PREFIX = "CHROMIQ_"
 _NULL_TAG = "tag:yaml.org,2002:null"
 _OF_THE_PROCESS = ("device", "trigger_word", "performance_log_every", "sqlite_db_path")
 FREE = frozenset(
-    [
+    {
         "model_kwargs",
         "model_paths",
         "network_kwargs",
         "optimizer_params",
         "lr_scheduler_params",
         "quantize_kwargs",
-    ]
+    }
 )
 """Mappings whose keys are the user's own or the model's."""
 
@@ -150,14 +150,11 @@ def project_settings(path: Path | None = None) -> Settings:
         raise UsageError(f"{twice[0].where}: {twice[0].message}. {twice[0].hint}")
     written = _written(node)
     options, rest = {}, {}
-    for key, value in document.items():
-        if str(key) not in OPTIONS:
-            rest[str(key)] = value
-        elif not isinstance(value, str):
-            shown = written.get(str(key)) or ("null" if value is None else value)
+    for key, value in ((str(key), value) for key, value in document.items()):
+        if key in OPTIONS and not isinstance(value, str):
+            shown = written.get(key) or ("null" if value is None else value)
             raise UsageError(f"{path}: {key}: {shown} is not read as text. Put it in quotes.")
-        else:
-            options[str(key)] = value
+        (options if key in OPTIONS else rest)[key] = value
     if "training_folder" in options:
         options["training_folder"] = str(path.resolve().parent / options["training_folder"])
     values = [Setting(key, value, written.get(key), path.name) for key, value in flat(rest, lists=False)]

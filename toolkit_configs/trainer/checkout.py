@@ -90,9 +90,9 @@ def require_toolkit() -> tuple[Path, Path]:
         ChromiqError: if either is missing; the message names the command that installs it.
     """
     folder = toolkit_folder()
-    python = toolkit_python(folder)
     if missing := _missing(folder):
         raise ChromiqError.of(missing)
+    python = toolkit_python(folder)
     assert python is not None  # without it something is missing
     return folder, python
 
@@ -118,13 +118,15 @@ def toolkit_info(device: str = "cuda") -> ToolkitInfo:
     """
     folder = toolkit_folder()
     present = (folder / "run.py").is_file()
-    # In an empty submodule folder, git would answer with chromiq's own commit.
-    own = present and (folder / ".git").exists()
-    commit = output_of(["git", "-C", str(folder), "rev-parse", "HEAD"]) if own else None
-    changes = output_of(["git", "-C", str(folder), "status", "--porcelain"]) if own else None
-    difference = output_of(["git", "-C", str(folder), "diff", "HEAD"]) if changes else None
-    count = ["rev-list", "--count", f"{PINNED_COMMIT}..origin/HEAD"]
-    behind = output_of(["git", "-C", str(folder), *count]) if own else None
+
+    def git(*arguments: str) -> str | None:
+        # In an empty submodule folder, git would answer with chromiq's own commit.
+        own = present and (folder / ".git").exists()
+        return output_of(["git", "-C", str(folder), *arguments]) if own else None
+
+    changes = git("status", "--porcelain")
+    difference = git("diff", "HEAD") if changes else None
+    behind = git("rev-list", "--count", f"{PINNED_COMMIT}..origin/HEAD")
     python = toolkit_python(folder) if present else None
     answer = output_of([str(python), "-c", _ASK], folder, device) if python else None
     # Libraries may print before the answer.
@@ -132,9 +134,9 @@ def toolkit_info(device: str = "cuda") -> ToolkitInfo:
     return ToolkitInfo(
         folder=str(folder),
         present=present,
-        commit=commit,
+        commit=git("rev-parse", "HEAD"),
         pinned=PINNED_COMMIT,
-        dirty=bool(changes) if changes is not None else None,
+        dirty=None if changes is None else bool(changes),
         changes_sha256=sha256_text(f"{changes}\n{difference}") if changes else None,
         python=str(python) if python else None,
         versions=known["versions"],
@@ -154,15 +156,12 @@ def toolkit_findings(info: ToolkitInfo) -> list[Finding]:
     if info.commit != PINNED_COMMIT:
         at = info.commit[:12] if info.commit else "an unknown commit"
         message = f"AI-Toolkit is at {at}, not at {PINNED_COMMIT[:12]}"
-        hint = (
-            f"Run '{SETUP_COMMAND}'; the keys and faults that chromiq knows are those of the pinned commit."
-        )
-        findings.append(Finding("toolkit.commit", info.folder, message, hint))
+        known = "the keys and faults that chromiq knows are those of the pinned commit"
+        findings.append(Finding("toolkit.commit", info.folder, message, f"Run '{SETUP_COMMAND}'; {known}."))
     if info.dirty:
+        message = "AI-Toolkit has changed files"
         hint = "Run 'git stash' there, or ignore this: run.json records a digest of the changes."
-        findings.append(
-            Finding("toolkit.dirty", info.folder, "AI-Toolkit has changed files", hint, "warning")
-        )
+        findings.append(Finding("toolkit.dirty", info.folder, message, hint, "warning"))
     return findings
 
 

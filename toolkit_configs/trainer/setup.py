@@ -18,7 +18,6 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from chromiq.dataset_builder.build import build
@@ -59,7 +58,7 @@ CONSTRAINTS = Path(__file__).with_name("environment") / "constraints.txt"
 # Its README installs these by hand, before its requirements.
 _FROM_ITS_README = ("torch", "torchvision", "torchaudio")
 _GIT = re.compile(r"^git\+.*/(?P<name>[\w.-]+?)(\.git)?(@\S+)?$")
-_NEEDS_CUDA = ("torchaudio/lib/_torchaudio*.so",)
+_NEEDS_CUDA = "torchaudio/lib/_torchaudio*.so"
 _UNUSED_SUFFIX = ".needs-cuda"
 # What `read_source` reads of a commit.
 _SOURCE_FOLDERS = ("jobs", "toolkit", "extensions", "extensions_built_in")
@@ -165,8 +164,7 @@ def install(python: Path, folder: Path, say: Say) -> None:
     say(f"installing {len(pins())} packages, about 3 GB on a CPU; the log is {environment / _LOG}")
     pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
     command = [*pip, "--requirement", str(listed), "--constraint", str(CONSTRAINTS)]
-    seen = 0
-    last = ""
+    seen, last = 0, ""
     with (
         (environment / _LOG).open("a", encoding="utf-8") as log,
         subprocess.Popen(
@@ -213,9 +211,8 @@ def fix_cpu_build(python: Path) -> bool:
     module = CONSTRAINTS.with_name("chromiq_cpu_torch.py").read_text(encoding="utf-8")
     write_text(site / "chromiq_cpu_torch.py", module)
     write_text(site / "chromiq_cpu_torch.pth", "import chromiq_cpu_torch\n")
-    for pattern in _NEEDS_CUDA:
-        for library in site.glob(pattern):
-            library.rename(library.with_name(library.name + _UNUSED_SUFFIX))
+    for library in site.glob(_NEEDS_CUDA):
+        library.rename(library.with_name(library.name + _UNUSED_SUFFIX))
     return True
 
 
@@ -275,11 +272,10 @@ def update_toolkit(commit: str, *, dry_run: bool = False, say: Say = lambda _: N
 
 
 def _source_at(folder: Path, commit: str) -> TrainerSource:
-    with TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary:
         present = _git(folder, "ls-tree", "--name-only", commit).decode().split()
-        archive = _git(
-            folder, "archive", "--format=tar", commit, *(name for name in _SOURCE_FOLDERS if name in present)
-        )
+        read = [name for name in _SOURCE_FOLDERS if name in present]
+        archive = _git(folder, "archive", "--format=tar", commit, *read)
         try:
             with tarfile.open(fileobj=io.BytesIO(archive)) as files:
                 files.extractall(temporary, filter="data")
@@ -290,14 +286,13 @@ def _source_at(folder: Path, commit: str) -> TrainerSource:
 
 def _make_environment(environment: Path, say: Say) -> Path:
     say(f"creating a virtual environment in {environment}")
-    python = environment / "bin" / "python"
-    command = [sys.executable, "-m", "venv", str(environment)]
+    hint = "Install Python's venv module, and run it again"
     _run(
-        command,
-        f"{environment}: cannot create a virtual environment. Install Python's venv module, and run it again",
+        [sys.executable, "-m", "venv", str(environment)],
+        f"{environment}: cannot create a virtual environment. {hint}",
         more_variables=_pip_variables(),
     )
-    return python
+    return environment / "bin" / "python"
 
 
 def _requirement_lines(path: Path) -> list[str]:
@@ -317,11 +312,7 @@ def _pip_variables() -> dict[str, str]:
 
 
 def _knows(folder: Path, commit: str) -> bool:
-    try:
-        _git(folder, "cat-file", "-e", f"{commit}^{{commit}}")
-    except ChromiqError:
-        return False
-    return True
+    return output_of(["git", "-C", str(folder), "cat-file", "-e", f"{commit}^{{commit}}"]) is not None
 
 
 def _git(folder: Path, *arguments: str) -> bytes:
@@ -350,7 +341,7 @@ def _run(
     return done.stdout
 
 
-def smoke_test(python: Path, say: Callable[[str], None]) -> None:
+def smoke_test(python: Path, say: Say) -> None:
     """Train two steps of a tiny checkpoint on drawn pairs, through the code that launches real runs.
 
     Raises:
@@ -363,11 +354,7 @@ def smoke_test(python: Path, say: Callable[[str], None]) -> None:
         # The core has no model libraries; the trainer's environment does.
         command = [str(python), "-I", str(tiny_checkpoint.__file__), str(root / "tiny")]
         _run(command, f"{python}: cannot build a tiny checkpoint", cwd=root)
-        overrides = {
-            "model.name_or_path": str(root / "tiny"),
-            "train.steps": "2",
-            "save.save_every": "1",
-        }
+        overrides = {"model.name_or_path": str(root / "tiny"), "train.steps": "2", "save.save_every": "1"}
         text = render_job("kontext", root / "dataset", preset="smoke", name="smoke", overrides=overrides)
         write_text(root / "config.yaml", text)
         final = train_config(root / "config.yaml", "ai-toolkit")
