@@ -6,9 +6,8 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from chromiq.errors import Finding
+from chromiq.errors import Finding, Severity
 from chromiq.models import model_of_arch
 from chromiq.toolkit_configs.render.memory import (
     GIB,
@@ -51,13 +50,11 @@ def disk_need(job: Job, sizes: Mapping[tuple[int, int], int]) -> DiskNeed:
     process = job.process
     model = model_of_arch(process.model.arch)
     latents = 0.0
+    channels = model.size.latent_channels if model else 16
     for dataset in process.datasets:
-        for resolution in dataset.resolution:
-            area_px = sum(
-                min(width * height, resolution**2) * count for (width, height), count in sizes.items()
-            )
-            if dataset.cache_latents_to_disk:
-                latents += area_px / 64 * (model.size.latent_channels if model else 16) * 2
+        for resolution in dataset.resolution if dataset.cache_latents_to_disk else ():
+            areas = (min(width * height, resolution**2) * count for (width, height), count in sizes.items())
+            latents += sum(areas) / 64 * channels * 2
     if process.train.cache_text_embeddings:
         latents += _TEXT_EMBEDDING_BYTES * sum(sizes.values())
     local = is_path(process.model.name_or_path)
@@ -102,34 +99,29 @@ def gpu_findings(
         memory: what it will take, or None if unknown.
         gpus: those of the machine; asked for if not given.
     """
+
+    def found(code: str, message: str, hint: str, severity: Severity = "warning") -> list[Finding]:
+        return [Finding(code, f"{where}: device", message, hint, severity)]
+
     device = job.process.device
     if not is_device(device):
         message = f"{device!r} is not one device, such as cuda, cuda:1 or cpu"
         hint = "Name one; 'chromiq sweep-train' trains a run on each of several."
-        return [Finding("config.device", f"{where}: device", message, hint)]
+        return found("config.device", message, hint, "error")
     if device == "cpu":
         return []
-    found = find_gpus() if gpus is None else gpus
+    gpus = find_gpus() if gpus is None else gpus
     needs = f"training takes {memory.summary}" if memory else "training needs a GPU"
-    gpu = gpu_of(device, found)
+    gpu = gpu_of(device, gpus)
     if gpu is None:
         hint = "Train on a machine that has it, or check the driver with nvidia-smi."
         # Where there are GPUs but not this one, the trainer would see none and train on the CPU.
-        severity: Literal["error", "warning"] = "error" if found else "warning"
-        message = f"{needs}, but {gpu_summary(found)}"
-        return [Finding("machine.gpu", f"{where}: device", message, hint, severity)]
-    if memory is None:
-        return []
-    have = gpu.summary
-    if not memory.fits(gpu.total_bytes):
+        return found("machine.gpu", f"{needs}, but {gpu_summary(gpus)}", hint, "error" if gpus else "warning")
+    if memory and not memory.fits(gpu.total_bytes):
         fitting = preset_for(gpu.total_bytes / GIB)
         hint = f"Render with the preset {fitting}, or lower batch_size or resolution."
-        return [Finding("machine.memory", f"{where}: device", f"{needs}, but it is {have}", hint, "warning")]
-    if memory.peak > gpu.free_bytes:
-        message = f"{needs}, but it is {have}"
-        return [
-            Finding(
-                "machine.busy", f"{where}: device", message, "Stop other programs that use it.", "warning"
-            )
-        ]
+        return found("machine.memory", f"{needs}, but it is {gpu.summary}", hint)
+    if memory and memory.peak > gpu.free_bytes:
+        hint = "Stop other programs that use it."
+        return found("machine.busy", f"{needs}, but it is {gpu.summary}", hint)
     return []

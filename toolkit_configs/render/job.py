@@ -94,15 +94,12 @@ def render_composed(composed: Composed, template: Path | None = None) -> str:
 def substituted(value: Any, where: Sequence[str] = ()) -> list[Finding]:
     """Every text that AI-Toolkit would replace or could not read, keys included."""
     if isinstance(value, dict):
-        return [
-            found
-            for key, item in value.items()
-            for found in (*substituted(str(key), [*where, "key"]), *substituted(item, [*where, str(key)]))
+        keys = [found for key in value for found in substituted(str(key), [*where, "key"])]
+        return keys + [
+            found for key, item in value.items() for found in substituted(item, [*where, str(key)])
         ]
     if isinstance(value, list):
-        return [
-            found for index, item in enumerate(value) for found in substituted(item, [*where, str(index)])
-        ]
+        return substituted(dict(enumerate(value)), where)
     if not isinstance(value, str):
         return []
     broken = "\0" in value or any("\ud800" <= character <= "\udfff" for character in value)
@@ -147,10 +144,10 @@ def _differences(template: Path, text: str, document: dict[str, Any]) -> list[Fi
         expected = f"{want[key]!r}"[:80] if key in want else "no such key"
         rendered = f"{have[key]!r}"[:80] if key in have else "nothing"
         short = key.removeprefix("config.process.0.")
+        message = f"renders {rendered}, but the job has {expected}"
         hint = (
             f"Render the job's own value there; set {short} in chromiq.yaml or as an override to change it."
         )
-        message = f"renders {rendered}, but the job has {expected}"
         findings.append(Finding("template.value", f"{template}: {short}", message, hint))
     return findings
 

@@ -75,12 +75,9 @@ class MemoryEstimate:
         'about 13.0 GiB (transformer 12.0, LoRA 1.0)'
         """
         parts = ", ".join(f"{name} {size / GIB:.1f}" for name, size in self.parts.items() if size >= GIB / 20)
-        loading = (
-            f"; {self.loading / GIB:.1f} GiB while the model is loaded"
-            if self.loading > self.training
-            else ""
-        )
-        return f"about {self.training / GIB:.1f} GiB ({parts}){loading}"
+        loading = f"; {self.loading / GIB:.1f} GiB while the model is loaded"
+        more = loading if self.loading > self.training else ""
+        return f"about {self.training / GIB:.1f} GiB ({parts}){more}"
 
     def as_dict(self) -> dict[str, object]:
         """The estimate as plain data for JSON, in GiB."""
@@ -106,7 +103,9 @@ def estimate_memory(job: Job, size_wh: tuple[int, int] | None = None) -> MemoryE
     settings, train = process.model, process.train
     precision = settings.precision if settings.quantize else train.dtype
     transformer = model.size.parameters * weight_bytes(precision)
-    kept_share = 1 - _offloaded_share(process)
+    # A few layers are always on their way in or out.
+    offloaded = float((settings.model_extra or {}).get("layer_offloading_transformer_percent", 1.0))
+    kept_share = 1 - 0.9 * offloaded if settings.layer_offloading else 1.0
     qtype = getattr(settings, model.text_encoder_qtype) if settings.quantize_te else None
     text_encoder = model.size.text_encoder_parameters * weight_bytes(qtype or train.dtype)
     text_encoder_kept = 0.0 if train.unload_text_encoder or train.cache_text_embeddings else text_encoder
@@ -185,11 +184,3 @@ def _loading_bytes(process: Process, model: EditModel, transformer: float, text_
     whole = model.size.text_encoder_parameters * 2
     then = whole if model.size.loads_text_encoder_whole else text_encoder
     return max(first if waiting else 0.0, waiting + then) + _OVERHEAD_BYTES / 2
-
-
-def _offloaded_share(process: Process) -> float:
-    extra = process.model.model_extra or {}
-    if not process.model.layer_offloading:
-        return 0.0
-    # A few layers are always on their way in or out.
-    return 0.9 * float(extra.get("layer_offloading_transformer_percent", 1.0))

@@ -28,7 +28,7 @@ from chromiq.errors import (
 )
 from chromiq.files import ensure_output_folder, natural_key, write_bytes
 from chromiq.photos.images import read_photo
-from chromiq.photos.soundness import PHOTO_SUFFIXES, list_images
+from chromiq.photos.soundness import list_images
 from chromiq.progress import silence_model_libraries
 from chromiq.runtime.signals import signals_collected
 from chromiq.toolkit_configs.schema.trainer_job import Job
@@ -159,26 +159,24 @@ def smoke_device(job: Job) -> str:
 def _untrained(job: Job) -> Iterator[Finding]:
     """What a job describes and the engine would train as something else."""
     process = job.process
-    arch, network, datasets = process.model.trainer_arch, process.network, process.datasets
+    arch, network = process.model.trainer_arch, process.network
+    controls = [dataset.control_paths for dataset in process.datasets]
     found = {}
     if arch != "flux_kontext":
         found["model.arch"] = f"FLUX.1-Kontext, not {arch}"
     if network is None or network.type != "lora":
         found["network"] = f"a LoRA, not {network.type if network else 'the whole model'}"
-    if len(datasets) != 1:
-        found["datasets"] = f"one dataset, not {len(datasets)}"
-    elif len(datasets[0].control_paths) != 1:
-        found["datasets.0.control_path"] = (
-            f"with one folder of controls, not {len(datasets[0].control_paths)}"
-        )
-    for key in ("invert_mask", "alpha_mask"):
-        if len(datasets) == 1 and getattr(datasets[0], key):
-            found[f"datasets.0.{key}"] = f"with loss masks as they are, not with {key}"
-    for key, message in found.items():
-        hint = "Change it, or train with AI-Toolkit."
-        yield Finding(
-            "smoke.untrained", f"{job.config.name}: {key}", f"the smoke engine trains {message}", hint
-        )
+    if len(controls) != 1:
+        found["datasets"] = f"one dataset, not {len(controls)}"
+    else:
+        if len(controls[0]) != 1:
+            found["datasets.0.control_path"] = f"with one folder of controls, not {len(controls[0])}"
+        for key in ("invert_mask", "alpha_mask"):
+            if getattr(process.datasets[0], key):
+                found[f"datasets.0.{key}"] = f"with loss masks as they are, not with {key}"
+    for key, what in found.items():
+        message, hint = f"the smoke engine trains {what}", "Change it, or train with AI-Toolkit."
+        yield Finding("smoke.untrained", f"{job.config.name}: {key}", message, hint)
 
 
 def _find_examples(job: Job) -> list[dict[str, Path]]:
@@ -193,6 +191,9 @@ def _find_examples(job: Job) -> list[dict[str, Path]]:
     folders = {"control": Path(dataset.control_paths[0])}
     if dataset.mask_path:
         folders["mask"] = Path(dataset.mask_path)
+    images = {
+        role: {path.stem: path for path in reversed(list_images(place))} for role, place in folders.items()
+    }
     targets = sorted(list_images(folder), key=lambda path: natural_key(path.stem))
     findings = []
     if not targets:
@@ -201,16 +202,12 @@ def _find_examples(job: Job) -> list[dict[str, Path]]:
     for target in targets:
         example = {"target": target, "caption": target.with_suffix(dataset.caption_ext or ".txt")}
         for role, place in folders.items():
-            found = [place / f"{target.stem}{suffix}" for suffix in sorted(PHOTO_SUFFIXES)]
-            example[role] = next((path for path in found if path.is_file()), place / f"{target.stem}.?")
+            example[role] = images[role].get(target.stem, place / f"{target.stem}.?")
+        examples.append(example)
         for role, path in example.items():
             if not path.is_file():
-                findings.append(
-                    Finding(
-                        f"dataset.{role}", str(target), f"no {role} at {path}", "Build the dataset again."
-                    )
-                )
-        examples.append(example)
+                message = f"no {role} at {path}"
+                findings.append(Finding(f"dataset.{role}", str(target), message, "Build the dataset again."))
     raise_findings(findings, str(folder))
     return examples
 
