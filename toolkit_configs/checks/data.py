@@ -81,23 +81,22 @@ def data_findings(job: Job, where: str, on_progress: Update = silent) -> tuple[l
     sizes: Counter[tuple[int, int]] = Counter()
     crops: list[str] = []
     items, masks = 0, None
-    model = model_of_arch(job.process.model.arch)
-    if not job.process.datasets and job.process.type in DATASET_PROCESSES:
-        findings.append(
-            Finding("config.datasets", f"{where}: datasets", "the config lists no dataset", "Add one.")
-        )
-    for index, dataset in enumerate(job.process.datasets):
+    process = job.process
+    model, edits = model_of_arch(process.model.arch), trained_edit_model(process)
+    if not process.datasets and process.type in DATASET_PROCESSES:
+        message = "the config lists no dataset"
+        findings.append(Finding("config.datasets", f"{where}: datasets", message, "Add one."))
+    for index, dataset in enumerate(process.datasets):
         prefix = f"{where}: datasets.{index}"
         if dataset.targets is None:
-            findings.append(
-                Finding("config.datasets", f"{prefix}.folder_path", "is missing", "Name the targets' folder.")
-            )
+            hint = "Name the targets' folder."
+            findings.append(Finding("config.datasets", f"{prefix}.folder_path", "is missing", hint))
             continue
-        findings += _control_findings(dataset, trained_edit_model(job.process), prefix)
+        findings += _control_findings(dataset, edits, prefix)
         findings += _missing_folders(dataset)
         if not dataset.targets.is_dir():
             continue  # a JSON file that lists films or images, which only the trainer reads
-        if dataset.is_video or job.process.model.arch.startswith(_AUDIO_ARCHS):
+        if dataset.is_video or process.model.arch.startswith(_AUDIO_ARCHS):
             findings += _film_findings(dataset.targets)
             continue
         findings += _folder_findings(dataset, model, on_progress)
@@ -110,7 +109,7 @@ def data_findings(job: Job, where: str, on_progress: Update = silent) -> tuple[l
             shares = [1 - share for share in shares] if dataset.invert_mask else shares
             masks = mask_weights(shares, dataset.mask_min_value)
             findings += _weight_findings(masks, prefix)
-    train = job.process.train
+    train = process.train
     epochs = train.steps * train.batch_size * train.gradient_accumulation / items if items else 0.0
     findings += _epoch_findings(epochs, items, where)
     if len(crops) > _CROP_LINES:
@@ -216,50 +215,47 @@ def _older(cache: Path, folders: Sequence[Path]) -> list[Path]:
         for path in folder.glob("*"):
             if path.is_file() and path.suffix != ".txt":
                 changed_ns[path.stem] = max(changed_ns.get(path.stem, 0), path.stat().st_mtime_ns)
-    return [
-        path
-        for path in sorted(cache.glob("*.safetensors"))
-        if path.stat().st_mtime_ns < changed_ns.get(path.stem[: -_HASH_LENGTH - 1], 0)
-    ]
+    cached = {path: path.stem[: -_HASH_LENGTH - 1] for path in sorted(cache.glob("*.safetensors"))}
+    return [path for path, name in cached.items() if path.stat().st_mtime_ns < changed_ns.get(name, 0)]
 
 
 def _control_findings(dataset: Dataset, model: EditModel | None, where: str) -> list[Finding]:
     """Whether there are as many controls as chromiq's own datasets have for the model."""
     if model is None:
         return []
-    count, key = len(dataset.control_paths), f"{where}.control_path"
+    count = len(dataset.control_paths)
     if count == 0:
-        message = f"{model.name} edits an image, but no controls are given"
-        return [Finding("config.controls", key, message, "Name the controls' folder.", "warning")]
-    if model.has_reference and count == 1:
+        message, hint = (
+            f"{model.name} edits an image, but no controls are given",
+            "Name the controls' folder.",
+        )
+    elif model.has_reference and count == 1:
         message = "one folder, so the model sees no still-life"
         hint = "Add the still-lifes as a second control, unless that is intended."
-        return [Finding("config.controls", key, message, hint, "warning")]
-    if not model.has_reference and count > 1:
+    elif not model.has_reference and count > 1:
         message = f"{count} folders, but {model.name} takes one stitched image"
-        return [Finding("config.controls", key, message, "Render again for this model.", "warning")]
-    return []
+        hint = "Render again for this model."
+    else:
+        return []
+    return [Finding("config.controls", f"{where}.control_path", message, hint, "warning")]
 
 
 def _missing_folders(dataset: Dataset) -> list[Finding]:
+    hint = "Fix the path, or build the dataset."
     findings = []
-    targets = dataset.targets
-    if targets is not None and not targets.exists():
-        message = "no such file or folder"
-        findings.append(
-            Finding("dataset.folder", str(targets), message, "Fix the path, or build the dataset.")
-        )
+    if dataset.targets is not None and not dataset.targets.exists():
+        findings.append(Finding("dataset.folder", str(dataset.targets), "no such file or folder", hint))
     for folder in (*dataset.control_paths, *([dataset.mask_path] if dataset.mask_path else [])):
         if not Path(folder).is_dir():
             message = "no such folder, and the trainer silently trains without it"
-            findings.append(Finding("dataset.folder", folder, message, "Fix the path, or build the dataset."))
+            findings.append(Finding("dataset.folder", folder, message, hint))
     return findings
 
 
 def _film_findings(targets: Path) -> list[Finding]:
     """Films are not opened: it is only checked that there are any."""
-    found = any(path.suffix.lower() in _VIDEO_SUFFIXES | TRAINER_SUFFIXES for path in targets.rglob("*"))
-    if found or any(targets.rglob("*.wav")) or any(targets.rglob("*.mp3")):
+    suffixes = _VIDEO_SUFFIXES | TRAINER_SUFFIXES | {".wav", ".mp3"}
+    if any(path.suffix.lower() in suffixes for path in targets.rglob("*")):
         return []
     return [Finding("dataset.empty", str(targets), "contains nothing to train on", "Fix the path.")]
 
@@ -268,8 +264,7 @@ def _folder_findings(dataset: Dataset, model: EditModel | None, on_progress: Upd
     targets = dataset.targets
     assert targets is not None  # the caller has looked
     controls = [Path(path) for path in dataset.control_paths if Path(path).is_dir()]
-    control = controls[0] if controls else None
-    reference = controls[1] if len(controls) > 1 else None
+    control, reference, *_ = *controls, None, None
     mask = Path(dataset.mask_path) if dataset.mask_path and Path(dataset.mask_path).is_dir() else None
     built = is_built(targets.parent)
     training = Training(
@@ -303,12 +298,11 @@ def _folder_findings(dataset: Dataset, model: EditModel | None, on_progress: Upd
 
 def _nested_findings(targets: Path, built: bool) -> list[Finding]:
     """Images in folders below the targets', which the trainer trains on as well."""
-    ignored = {"_controls"}
     nested = [
         path
         for path in targets.glob("*/**/*")
         if path.suffix.lower() in TRAINER_SUFFIXES
-        and path.parent.name not in ignored
+        and path.parent.name != "_controls"
         and not any(part.startswith(".") for part in path.relative_to(targets).parts)
     ]
     if not nested:
@@ -321,9 +315,8 @@ def _nested_findings(targets: Path, built: bool) -> list[Finding]:
 
 def _weight_findings(masks: MaskWeights, where: str) -> list[Finding]:
     if masks.heaviest > _HEAVY:
-        message = (
-            f"under one mask white weighs {masks.heaviest:.1f} times the mean, so few pixels decide a step"
-        )
+        heaviest = f"{masks.heaviest:.1f} times the mean"
+        message = f"under one mask white weighs {heaviest}, so few pixels decide a step"
         hint = "Raise mask_min_value, or remove the example."
         return [Finding("mask.heavy", f"{where}.mask_path", message, hint, "warning")]
     if masks.black > _HARDLY_LIGHTER:
@@ -337,8 +330,7 @@ def _epoch_findings(epochs: float, items: int, where: str) -> list[Finding]:
         return []
     over = counted(items, "example and size", "examples and sizes")
     message = f"{epochs:,.{0 if epochs >= 10 else 1}f} passes over {over}"
-    few = epochs < 1
-    hint = "Raise it; some are never seen." if few else "Lower it; the model would memorise them."
+    hint = "Raise it; some are never seen." if epochs < 1 else "Lower it; the model would memorise them."
     return [Finding("config.epochs", f"{where}: train.steps", message, hint, "warning")]
 
 

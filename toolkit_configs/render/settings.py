@@ -150,11 +150,14 @@ def project_settings(path: Path | None = None) -> Settings:
         raise UsageError(f"{twice[0].where}: {twice[0].message}. {twice[0].hint}")
     written = _written(node)
     options, rest = {}, {}
-    for key, value in ((str(key), value) for key, value in document.items()):
-        if key in OPTIONS and not isinstance(value, str):
+    for key, value in document.items():
+        if str(key) not in OPTIONS:
+            rest[str(key)] = value
+        elif isinstance(value, str):
+            options[key] = value
+        else:
             shown = written.get(key) or ("null" if value is None else value)
             raise UsageError(f"{path}: {key}: {shown} is not read as text. Put it in quotes.")
-        (options if key in OPTIONS else rest)[key] = value
     if "training_folder" in options:
         options["training_folder"] = str(path.resolve().parent / options["training_folder"])
     values = [Setting(key, value, written.get(key), path.name) for key, value in flat(rest, lists=False)]

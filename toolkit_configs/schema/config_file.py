@@ -51,25 +51,22 @@ def read_config_file(path: Path, environment: Mapping[str, str] | None = None) -
         wrong with its text.
     """
     where = path.name
+    environment = os.environ if environment is None else environment
     try:
         if path.exists() and not path.is_file():  # a pipe without a writer would be waited for
             raise OSError("it is no file")
         text = read_text(path)
-        is_json = path.suffix.lower() in _JSON_SUFFIXES
-        parsed, missing = _parse(text, is_json, os.environ if environment is None else environment)
+        replaced = _VARIABLE.sub(lambda found: environment.get(found[1], found[0]), text)
+        parsed = load_json(replaced) if is_json_file(path) else load_yaml(replaced, ConfigLoader)
     except (OSError, ValueError) as error:
         hint = "Check the path." if isinstance(error, OSError) else "Fix the file."
         return None, [Finding("config.unreadable", str(path), f"cannot be read: {error}", hint)]
-    findings = [
-        Finding(
-            "config.variable",
-            f"{where}: ${{{name}}}",
-            "the environment variable is not set, so AI-Toolkit stops",
-            f"Set {name}, or write the value itself.",
-        )
-        for name in missing
-    ]
-    if not is_json:
+    findings = []
+    for name in sorted({*_VARIABLE.findall(text)} - environment.keys()):
+        message = "the environment variable is not set, so AI-Toolkit stops"
+        hint = f"Set {name}, or write the value itself."
+        findings.append(Finding("config.variable", f"{where}: ${{{name}}}", message, hint))
+    if not is_json_file(path):
         findings += repeated_keys(text, where)
     if path.suffix.lower() not in _SUFFIXES:
         message = "AI-Toolkit itself opens only .yaml, .yml, .json and .jsonc files"
@@ -101,13 +98,6 @@ def dump_config(document: Any, *, as_json: bool = False, like: str = "") -> str:
 def is_json_file(path: Path) -> bool:
     """Whether a file's name says that it is JSON, which is how the trainer tells."""
     return path.suffix.lower() in _JSON_SUFFIXES
-
-
-def _parse(text: str, is_json: bool, environment: Mapping[str, str]) -> tuple[Any, list[str]]:
-    """The value of a text, and variables that it names and the environment lacks."""
-    missing = sorted({name for name in _VARIABLE.findall(text) if name not in environment})
-    replaced = _VARIABLE.sub(lambda found: environment.get(found[1], found[0]), text)
-    return (load_json(replaced) if is_json else load_yaml(replaced, ConfigLoader)), missing
 
 
 def _with_name(document: Any) -> tuple[Any, str | None]:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from chromiq.documents import reason_of
 from chromiq.errors import Finding, errors_of, raise_findings
 from chromiq.toolkit_configs.schema.config_file import read_config_file, short_path
-from chromiq.toolkit_configs.schema.trainer_defaults import effective_process
+from chromiq.toolkit_configs.schema.trainer_defaults import effective_process, mapping_or_empty
 from chromiq.toolkit_configs.schema.trainer_source import pinned_source
 
 DATASET_PROCESSES = (
@@ -326,11 +326,9 @@ def examine_job(path: Path) -> tuple[Job | None, list[Finding]]:
 def job_of(document: Any, where: str) -> tuple[Job | None, list[Finding]]:
     """The job of a config's document; see `examine_job`."""
     findings = _frame_findings(document, where)
-    config = document.get("config") if isinstance(document, dict) else None
-    processes = config.get("process") if isinstance(config, dict) else None
-    if not isinstance(config, dict) or not isinstance(processes, list) or not processes:
-        return None, findings
-    if not isinstance(processes[0], dict):
+    config = mapping_or_empty(mapping_or_empty(document).get("config"))
+    processes = config.get("process")
+    if not (isinstance(processes, list) and processes and isinstance(processes[0], dict)):
         return None, findings
     raw = deepcopy(processes[0])
     name = config["name"] if isinstance(config.get("name"), str) else "unnamed"
@@ -348,15 +346,15 @@ def job_of(document: Any, where: str) -> tuple[Job | None, list[Finding]]:
         whole = {
             "job": str(document.get("job")),
             "config": {"name": name, "process": [values]},
-            "meta": document.get("meta") if isinstance(document.get("meta"), dict) else {},
+            "meta": mapping_or_empty(document.get("meta")),
         }
         try:
             job = Job.model_validate(whole)
         except ValidationError as error:
             for problem in error.errors():
-                place = list(short_path(tuple(str(part) for part in problem["loc"])))
+                place = short_path(tuple(str(part) for part in problem["loc"]))
                 # pydantic names the branch of a union too.
-                place = [part for part in place if part not in _UNION_BRANCHES]
+                place = tuple(part for part in place if part not in _UNION_BRANCHES)
                 value = problem.get("input")
                 shown = "null" if value is None else repr(value)[:80]
                 message = f"{reason_of(problem)}, not {shown}"
@@ -368,7 +366,7 @@ def job_of(document: Any, where: str) -> tuple[Job | None, list[Finding]]:
     return None, findings
 
 
-def _remove(raw: dict[str, Any], place: list[str]) -> None:
+def _remove(raw: dict[str, Any], place: tuple[str, ...]) -> None:
     """Remove a value that cannot be used, so that the trainer's default takes its place."""
     at: Any = raw
     for part in place:
@@ -401,38 +399,39 @@ _UNION_BRANCHES = frozenset({"str", "list[str]"})
 def _frame_findings(document: Any, where: str) -> list[Finding]:
     """What is wrong around the processes: the trainer looks for these before it reads any process."""
 
-    def fault(key: str, message: str, hint: str) -> Finding:
-        return Finding("config.value", f"{where}: {key}" if key else where, message, hint)
+    findings: list[Finding] = []
+
+    def fault(key: str, message: str, hint: str) -> None:
+        findings.append(Finding("config.value", f"{where}: {key}" if key else where, message, hint))
 
     if not isinstance(document, dict):
-        return [fault("", "holds no keys and values", "Write job:, config: and below it name: and process:.")]
-    findings = []
+        fault("", "holds no keys and values", "Write job:, config: and below it name: and process:.")
+        return findings
     job, config = document.get("job"), document.get("config")
     if job not in _JOBS:
         message = "is missing" if job is None else f"AI-Toolkit knows no job {job!r}"
-        findings.append(fault("job", message, "Write job: extension."))
+        fault("job", message, "Write job: extension.")
     if not isinstance(config, dict):
-        return [
-            *findings,
-            fault("config", "is missing or holds no keys", "Write name: and process: below it."),
-        ]
+        fault("config", "is missing or holds no keys", "Write name: and process: below it.")
+        return findings
     if not isinstance(config.get("name"), str):
         message = "is missing" if config.get("name") is None else f"must be text, not {config['name']!r}"
-        findings.append(fault("config.name", message, "Name the run, in quotes."))
+        fault("config.name", message, "Name the run, in quotes.")
     if job == "train" and config.get("training_folder") is None:
-        findings.append(fault("config.training_folder", "is missing", "A job of kind train needs it here."))
+        fault("config.training_folder", "is missing", "A job of kind train needs it here.")
     source, processes = pinned_source(), config.get("process")
     known = {"extension": source.extension_processes, "train": source.train_processes, **_OTHER_PROCESSES}
     names = known.get(str(job))
     if not isinstance(processes, list) or not processes:
-        return [*findings, fault("config.process", "must be a list of processes", "Write one process.")]
+        fault("config.process", "must be a list of processes", "Write one process.")
+        return findings
     for index, process in enumerate(processes):
         kind = process.get("type") if isinstance(process, dict) else None
         if not isinstance(process, dict):
-            findings.append(fault(f"config.process.{index}", "holds no keys and values", "Fix the process."))
+            fault(f"config.process.{index}", "holds no keys and values", "Fix the process.")
         elif names is not None and kind not in names:
             message = "is missing" if kind is None else f"AI-Toolkit knows no process {kind!r} in a job {job}"
             type_ = _OTHER_PROCESSES.get(str(job), ["diffusion_trainer"])[0]
             hint = f"Write {'job: extension and ' if job == 'train' else ''}type: {type_}."
-            findings.append(fault(f"config.process.{index}.type", message, hint))
+            fault(f"config.process.{index}.type", message, hint)
     return findings
