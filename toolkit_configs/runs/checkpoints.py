@@ -34,8 +34,8 @@ def find_checkpoints(run: Path, name: str) -> list[Path]:
 
 def final_checkpoint(run: Path, name: str) -> Path | None:
     """The checkpoint of the last step, or None without one."""
-    found = [path for path in find_checkpoints(run, name) if checkpoint_step(path, name) is None]
-    return found[-1] if found else None
+    found = (path for path in reversed(find_checkpoints(run, name)) if checkpoint_step(path, name) is None)
+    return next(found, None)
 
 
 def checkpoint_step(path: Path, name: str) -> int | None:

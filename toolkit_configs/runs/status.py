@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from chromiq.errors import LockedError
 from chromiq.files import sha256_file
@@ -75,29 +76,24 @@ class RunStatus:
 def after_event(status: RunStatus, event: Event, run: Path) -> RunStatus:
     """The status after one more event."""
     values = event.values
-    status = replace(status, heard_s=max(status.heard_s, event.time_s))
+    new: dict[str, Any] = {}
     if event.kind == "start":
-        return replace(status, recent=(), warnings=())
-    if event.kind == "step":
-        loss = values.get("loss")
-        step = int(values["step"])
-        return replace(
-            status,
-            step=step,
-            loss=loss,
-            learning_rate=values.get("learning_rate"),
-            losses=(*status.losses, loss)[-_SHOWN_LOSSES:] if loss is not None else status.losses,
-            recent=(*status.recent, (step, event.time_s))[-_RATE_STEPS:],
-        )
-    if event.kind == "checkpoint":
-        return replace(status, checkpoint=run / str(values["file"]))
-    if event.kind == "sample":
-        return replace(status, sample=str(values["file"]))
-    if event.kind == "memory":
-        return replace(status, host_bytes=values.get("host_bytes"), gpu_bytes=values.get("gpu_bytes"))
-    if event.kind == "warning":
-        return replace(status, warnings=(*status.warnings, str(values["message"])))
-    return status
+        new = {"recent": (), "warnings": ()}
+    elif event.kind == "step":
+        step, loss = int(values["step"]), values.get("loss")
+        new = {"step": step, "loss": loss, "learning_rate": values.get("learning_rate")}
+        new["recent"] = (*status.recent, (step, event.time_s))[-_RATE_STEPS:]
+        if loss is not None:
+            new["losses"] = (*status.losses, loss)[-_SHOWN_LOSSES:]
+    elif event.kind == "checkpoint":
+        new = {"checkpoint": run / str(values["file"])}
+    elif event.kind == "sample":
+        new = {"sample": str(values["file"])}
+    elif event.kind == "memory":
+        new = {key: values.get(key) for key in ("host_bytes", "gpu_bytes")}
+    elif event.kind == "warning":
+        new = {"warnings": (*status.warnings, str(values["message"]))}
+    return replace(status, heard_s=max(status.heard_s, event.time_s), **new)
 
 
 def read_status(run: Path) -> RunStatus:
@@ -131,8 +127,7 @@ class Follower:
         alive = record.state == "running" and _is_alive(record, status.heard_s)
         if not alive:
             record = read_record(self._run)  # it may have ended in between
-        found = find_checkpoints(self._run, record.name)
-        newest = found[-1] if found else None
+        newest = next(reversed(find_checkpoints(self._run, record.name)), None)
         self._status = replace(status, record=record, checkpoint=newest, alive=alive)
         return self._status
 
@@ -205,13 +200,9 @@ class Session:
 
 def refuse_orphan(run: Path, earlier: RunRecord) -> None:
     """Raise `LockedError` if the trainer of a killed launch is still running."""
-    process = earlier.trainer_process
-    if (
-        earlier.state == "running"
-        and process
-        and earlier.host == host()
-        and is_running(process, earlier.started)
-    ):
+    process, started = earlier.trainer_process, earlier.started
+    here = earlier.state == "running" and earlier.host == host()
+    if here and process and is_running(process, started):
         raise LockedError(
             f"{run}: the trainer of an earlier launch is still running as process {process}. Wait for it, or "
             f"stop it with 'kill -INT -- -{process}', then resume."

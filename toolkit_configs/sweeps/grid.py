@@ -125,9 +125,10 @@ def _combine(base: Job, values: dict[str, Any]) -> Combination:
                 raise UsageError(f"seed {value!r} is not an integer from 0 to {MOST_SEED}; change the grid")
             seed = value
             continue
-        setting = Setting(key, value, None, f"grid {key}")
-        if isinstance(value, str):  # YAML 1.1 reads 2e-4 as text
-            setting = text_setting(key, value, setting.source)
+        source = f"grid {key}"
+        # YAML 1.1 reads 2e-4 as text.
+        as_text = isinstance(value, str)
+        setting = text_setting(key, value, source) if as_text else Setting(key, value, None, source)
         assigned.update(assign(process, setting))
     network, before = _job(document).process.network, base.process.network
     varied = network and before and network.linear != before.linear

@@ -152,14 +152,10 @@ def read_progress(line: str) -> Event | None:
     if not step or not loss:
         return None
     try:
-        values = {
-            "step": int(step[1]),
-            "loss": float(loss[1]),
-            "learning_rate": float(rate[1]) if rate else None,
-        }
+        learning_rate = float(rate[1]) if rate else None
+        return Event("step", {"step": int(step[1]), "loss": float(loss[1]), "learning_rate": learning_rate})
     except ValueError:
         return None
-    return Event("step", values)
 
 
 def read_checkpoint(line: str, name: str) -> Event | None:
@@ -202,7 +198,7 @@ class LossLog:
             # Its rows count from 0, and NaN is stored as NULL.
             values = {
                 "step": int(step) + 1,
-                "loss": float("nan") if loss is None else loss,
+                "loss": math.nan if loss is None else loss,
                 "learning_rate": rate,
             }
             yield Event("step", values, wall_time_s)
@@ -303,9 +299,8 @@ class Watcher:
             self.symptom = (symptom, line.strip())
         elif symptom:
             self.warn(symptom.code, symptom.hint)
-            stops = symptom.code == "mask_ignored" or (
-                symptom.code == "nan" and self._launch.limits.stop_on_nan
-            )
+            on_nan = self._launch.limits.stop_on_nan
+            stops = symptom.code == "mask_ignored" or (symptom.code == "nan" and on_nan)
             if stops and self.may_stop:
                 raise symptom.error(
                     f"AI-Toolkit was stopped after step {self.step}: {symptom.hint}; {self._on_log()}"
