@@ -225,10 +225,8 @@ def _control_findings(dataset: Dataset, model: EditModel | None, where: str) -> 
         return []
     count = len(dataset.control_paths)
     if count == 0:
-        message, hint = (
-            f"{model.name} edits an image, but no controls are given",
-            "Name the controls' folder.",
-        )
+        message = f"{model.name} edits an image, but no controls are given"
+        hint = "Name the controls' folder."
     elif model.has_reference and count == 1:
         message = "one folder, so the model sees no still-life"
         hint = "Add the still-lifes as a second control, unless that is intended."

@@ -205,7 +205,6 @@ def _put_samples(
         sample["prompts"] = [f"{each['prompt']} --ctrl_img {each['ctrl_img']}" for each in samples]
     else:
         sample.pop("prompts", None)
-        given = ({key: value for key, value in each.items() if value is not None} for each in samples)
-        sample["samples"] = list(given)
+        sample["samples"] = [{key: each[key] for key in each if each[key] is not None} for each in samples]
     if size_wh:
         sample["width"], sample["height"] = trained_size_wh(size_wh, model)

@@ -82,8 +82,8 @@ class Composed:
 
     def explain(self) -> list[tuple[str, Any, str]]:
         """Every value of the file with its key and its source, in the file's order."""
-        flat = flat_document(self.document)
-        return [(key, value, _of_nearest(key, self.sources) or DEFAULT) for key, value in flat]
+        values = flat_document(self.document)
+        return [(key, value, _of_nearest(key, self.sources) or DEFAULT) for key, value in values]
 
 
 @dataclass(frozen=True)
@@ -372,9 +372,10 @@ def dataset_samples(root: Path, spec: EditModel) -> list[dict[str, Any]]:
     examples = sorted(read_examples(root), key=lambda example: example.split != "held_out")
     samples: list[dict[str, Any]] = []
     for example in examples[:_SAMPLES]:
-        control, still_life = str(root / example.control), example.reference and str(root / example.reference)
-        images = (
-            {"ctrl_img_1": control, "ctrl_img_2": still_life} if spec.has_reference else {"ctrl_img": control}
-        )
-        samples.append({"prompt": example.caption, **images})
+        samples.append({"prompt": example.caption})
+        if spec.has_reference:
+            samples[-1]["ctrl_img_1"] = str(root / example.control)
+            samples[-1]["ctrl_img_2"] = str(root / example.reference) if example.reference else None
+        else:
+            samples[-1]["ctrl_img"] = str(root / example.control)
     return samples

@@ -146,13 +146,12 @@ def visible_gpus(gpus: Sequence[Gpu], visible: Sequence[str] | None) -> list[Gpu
         return list(gpus)
     chosen: list[Gpu] = []
     for wanted in visible:
-        numbered = enumerate(gpus)
-        match = next(
-            (gpu for index, gpu in numbered if wanted == str(index) or gpu.uuid.startswith(wanted)), None
-        )
-        if match is None:
+        matches = [
+            gpu for index, gpu in enumerate(gpus) if wanted == str(index) or gpu.uuid.startswith(wanted)
+        ]
+        if not matches:
             break
-        chosen.append(match)
+        chosen.append(matches[0])
     return chosen
 
 
