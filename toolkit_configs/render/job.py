@@ -93,13 +93,14 @@ def render_composed(composed: Composed, template: Path | None = None) -> str:
 
 def substituted(value: Any, where: Sequence[str] = ()) -> list[Finding]:
     """Every text that AI-Toolkit would replace or could not read, keys included."""
-    if isinstance(value, dict):
-        keys = [found for key in value for found in substituted(str(key), [*where, "key"])]
-        return keys + [
-            found for key, item in value.items() for found in substituted(item, [*where, str(key)])
-        ]
     if isinstance(value, list):
-        return substituted(dict(enumerate(value)), where)
+        value = dict(enumerate(value))
+    if isinstance(value, dict):
+        return [
+            found
+            for key, item in value.items()
+            for found in (*substituted(str(key), [*where, "key"]), *substituted(item, [*where, str(key)]))
+        ]
     if not isinstance(value, str):
         return []
     broken = "\0" in value or any("\ud800" <= character <= "\udfff" for character in value)
