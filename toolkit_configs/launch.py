@@ -20,7 +20,7 @@ from chromiq.toolkit_configs.runs.checkpoints import (
     saved_step,
     set_torn_aside,
 )
-from chromiq.toolkit_configs.runs.events import EVENTS_FILE, TENSORBOARD_FOLDER, Event, EventLog
+from chromiq.toolkit_configs.runs.events import EVENTS_FILE, TENSORBOARD_FOLDER, EventLog
 from chromiq.toolkit_configs.runs.record import (
     RUN_FILE,
     RunRecord,
@@ -256,16 +256,7 @@ def _train(planned: Plan, noted: Session, limits: Limits) -> Path:
     if planned.engine == "smoke":
         from chromiq.toolkit_configs.smoke_engine.engine import train
 
-        def on_step(step: int, loss: float) -> None:
-            values = {"step": step, "loss": loss, "learning_rate": job.process.train.lr}
-            noted.note(Event("step", values))
-
-        def on_checkpoint(step: int, path: Path) -> None:
-            noted.note(Event("checkpoint", {"step": step, "file": path.name}))
-
-        return train(
-            job, resume=planned.resume, seed=planned.seed, on_step=on_step, on_checkpoint=on_checkpoint
-        )
+        return train(job, noted.note, resume=planned.resume, seed=planned.seed)
     wanted = Launch(planned.config, job, planned.from_step, limits)
     return ai_toolkit.run(wanted, noted.note, noted.trainer_is)
 

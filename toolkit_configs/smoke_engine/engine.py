@@ -31,6 +31,7 @@ from chromiq.photos.images import read_photo
 from chromiq.photos.soundness import list_images
 from chromiq.progress import silence_model_libraries
 from chromiq.runtime.signals import signals_collected
+from chromiq.toolkit_configs.runs.events import Event
 from chromiq.toolkit_configs.schema.trainer_job import Job
 
 SEED = 42
@@ -57,20 +58,18 @@ class _Batch:
 
 def train(
     job: Job,
+    on_event: Callable[[Event], None] = lambda _: None,
     *,
     resume: bool = False,
     seed: int | None = None,
-    on_step: Callable[[int, float], None] = lambda *_: None,
-    on_checkpoint: Callable[[int, Path], None] = lambda *_: None,
 ) -> Path:
     """Train the job's LoRA and return its final checkpoint; the caller holds the run folder's lock.
 
     Args:
         job: as rendered; without a GPU `model.name_or_path` must be the folder of a tiny checkpoint.
+        on_event: called with each step and each checkpoint.
         resume: continue from the newest checkpoint of the run.
         seed: of the LoRA's initial weights, the noise and the order of examples; 42 by default.
-        on_step: called with steps done and the loss.
-        on_checkpoint: called with the step and path of each checkpoint written.
 
     Raises:
         UsageError: if the checkpoint is full-size and there is no GPU.
@@ -113,9 +112,10 @@ def train(
             value, done = float(loss.detach()), step + 1
             if not np.isfinite(value):
                 raise UnsoundError(f"the loss became {value} at step {done}; lower train.lr and start again")
-            on_step(done, value)
+            on_event(Event("step", {"step": done, "loss": value, "learning_rate": process.train.lr}))
             if (every and done % every == 0) or done == total or stopped:
-                on_checkpoint(done, _save_checkpoint(run, job, parameters, optimizer, done))
+                saved = _save_checkpoint(run, job, parameters, optimizer, done)
+                on_event(Event("checkpoint", {"step": done, "file": saved.name}))
             if stopped and done < total:
                 raise InterruptedRunError(
                     f"{run}: stopped at step {done} of {total}, saved; resume it to continue"

@@ -46,7 +46,12 @@ def train(job, **options):
     from chromiq.toolkit_configs.smoke_engine.engine import train
 
     losses = []
-    return losses, train(job, **{"on_step": lambda _, loss: losses.append(loss), **options})
+
+    def on_event(event):
+        if event.kind == "step":
+            losses.append(event.values["loss"])
+
+    return losses, train(job, **{"on_event": on_event, **options})
 
 
 def test_a_stopped_run_is_saved_and_resumes_to_the_same_bytes(make_job, tmp_path):
@@ -58,13 +63,13 @@ def test_a_stopped_run_is_saved_and_resumes_to_the_same_bytes(make_job, tmp_path
         "whole.state.safetensors",
     }
 
-    def stop(step, loss):
-        if step == 3:
+    def stop(event):
+        if (event.kind, event.values["step"]) == ("step", 3):
             os.kill(os.getpid(), signal.SIGINT)
 
     halves = make_job("halves")
     with pytest.raises(InterruptedRunError, match="stopped at step 3 of 6, saved"):
-        train(halves, on_step=stop)
+        train(halves, on_event=stop)
     assert (halves.run_folder / "halves_000000003.safetensors").is_file()
     with pytest.raises(OptionError, match="a run of this name exists"):
         train(halves)
@@ -98,9 +103,9 @@ def test_the_terminal_shows_the_run_and_no_log_of_a_library(make_job, tmp_path):
 def test_without_checkpoints_between_only_the_last_is_saved(make_job, every):
     document = make_job("last", **{"train.steps": "2"}).document
     document["config"]["process"][0]["save"]["save_every"] = every
-    saved = []
-    train(job_of(document, "last.yaml")[0], on_checkpoint=lambda step, _: saved.append(step))
-    assert saved == [2]
+    events = []
+    train(job_of(document, "last.yaml")[0], on_event=events.append)
+    assert [event.values["step"] for event in events if event.kind == "checkpoint"] == [2]
 
 
 @pytest.mark.parametrize(
