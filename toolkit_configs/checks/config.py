@@ -239,7 +239,8 @@ def access_findings(repository: str, where: str, *, offline: bool) -> list[Findi
         repository: such as ``"black-forest-labs/FLUX.1-Kontext-dev"``.
         offline: send no request. ``HF_HUB_OFFLINE=1`` does the same.
     """
-    if offline or _is_true(os.environ.get("HF_HUB_OFFLINE", "")) or is_cached(repository):
+    offline = offline or os.environ.get("HF_HUB_OFFLINE", "").strip().upper() in {"1", "TRUE", "YES", "ON"}
+    if offline or is_cached(repository):
         return []
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     token = find_token()
@@ -249,13 +250,13 @@ def access_findings(repository: str, where: str, *, offline: bool) -> list[Findi
         message = f"{endpoint} gave no usable answer ({reason or f'HTTP {status}'})"
         hint = "Check the network, try again later, or set `offline`."
         return [Finding("model.network", where, message, hint, "warning")]
+    if status == 404:
+        hint = "Fix the name, or log in if it is private."
+        return [Finding("model.unknown", where, f"there is no {page}", hint)]
     if status < 400:
         return []
-    if status == 404:
-        message = f"there is no {page}"
-        return [Finding("model.unknown", where, message, "Fix the name, or log in if it is private.")]
-    token_text = "the token may not read" if token else "there is no token for"
-    message = f"{token_text} {repository} (HTTP {status})"
+    lacking = "the token may not read" if token else "there is no token for"
+    message = f"{lacking} {repository} (HTTP {status})"
     hint = f"Accept the licence at {page} and set HF_TOKEN (or run: hf auth login)."
     return [Finding("access.model", where, message, hint)]
 
@@ -308,7 +309,3 @@ def _ask(url: str, token: str | None) -> tuple[int | None, str]:
         return error.code, ""
     except (OSError, ValueError) as error:
         return None, str(getattr(error, "reason", error))
-
-
-def _is_true(text: str) -> bool:
-    return text.strip().upper() in {"1", "TRUE", "YES", "ON"}

@@ -28,18 +28,16 @@ PRESETS: dict[str, dict[str, Any]] = {
     "80gb": {**_16_BIT},
     "96gb": {**_16_BIT},
     "smoke": {
+        **_ONE,
+        **_16_BIT,
         "device": "cpu",
         "train.dtype": "float32",
         "train.optimizer": "adamw",
-        "train.batch_size": 1,
         "train.gradient_accumulation": 1,
         "train.steps": 20,
         "train.gradient_checkpointing": False,
         "train.disable_sampling": True,
         "train.lr": 1e-3,
-        "model.quantize": False,
-        "model.quantize_te": False,
-        "model.low_vram": False,
         "network.linear": 8,
         "save.dtype": "float32",
         "save.save_every": 10,
@@ -99,14 +97,12 @@ def luxuries(model: EditModel) -> tuple[dict[str, Any], ...]:
 def savings(model: EditModel) -> tuple[dict[str, Any], ...]:
     """What to give up, in this order and adding up, when a model is too large for a preset's memory."""
     low_bits = model.recovery_adapter or "uint4"
-    qtypes = {"model.qtype": low_bits}
-    if model.text_encoder_qtype == "qtype":
-        qtypes["model.qtype_te"] = low_bits
+    keys = ("model.qtype", "model.qtype_te") if model.text_encoder_qtype == "qtype" else ("model.qtype",)
     return (
         {"train.cache_text_embeddings": True},
         {**_8_BIT, "model.low_vram": True},
         {"train.batch_size": 1},
-        qtypes,
+        dict.fromkeys(keys, low_bits),
         {"dataset.resolution": [512, 768]},
         {"model.layer_offloading": True},
     )
