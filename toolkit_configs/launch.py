@@ -256,7 +256,7 @@ def _train(planned: Plan, noted: Session, limits: Limits) -> Path:
     if planned.engine == "smoke":
         from chromiq.toolkit_configs.smoke_engine.engine import train
 
-        return train(job, noted.note, resume=planned.resume, seed=planned.seed)
+        return train(job, on_event=noted.note, resume=planned.resume, seed=planned.seed)
     wanted = Launch(planned.config, job, planned.from_step, limits)
     return ai_toolkit.run(wanted, noted.note, noted.trainer_is)
 

@@ -58,8 +58,8 @@ class _Batch:
 
 def train(
     job: Job,
-    on_event: Callable[[Event], None] = lambda _: None,
     *,
+    on_event: Callable[[Event], None] = lambda _: None,
     resume: bool = False,
     seed: int | None = None,
 ) -> Path:
