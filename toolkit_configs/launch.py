@@ -326,12 +326,7 @@ def _run_findings(job: Job) -> list[Finding]:
 
 
 def _environment_findings(info: ToolkitInfo, device: str) -> list[Finding]:
-    """Whether the trainer's torch sees the GPU that is meant.
-
-    Args:
-        info: of the trainer, asked with that device shown to it.
-        device: as in the config.
-    """
+    """Whether the trainer's torch, asked with the config's device shown to it, sees the GPU that is meant."""
     if device != "cpu" and info.device == "cpu":
         message = f"its torch cannot use {device}, so it would train on the CPU"
         hint = "Check nvidia-smi and the driver, name a GPU that exists, or set device to cpu."

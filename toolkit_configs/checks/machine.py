@@ -28,12 +28,9 @@ _TEXT_EMBEDDING_BYTES = 8_000_000
 
 @dataclass(frozen=True)
 class DiskNeed:
-    """What a run writes, in bytes.
+    """What a run writes, in bytes: latents beside the targets, the rest in the run folder.
 
-    Attributes:
-        latents: beside the targets.
-        checkpoints: in the run folder, the optimizer's state included.
-        samples: in the run folder.
+    Checkpoints include the optimizer's state.
     """
 
     latents: float
@@ -42,11 +39,7 @@ class DiskNeed:
 
 
 def disk_need(job: Job, sizes: Mapping[tuple[int, int], int]) -> DiskNeed:
-    """What a run writes, estimated.
-
-    Args:
-        sizes: size of targets in pixels to their number.
-    """
+    """What a run writes, estimated from the sizes of targets in pixels and their numbers."""
     process = job.process
     model = model_of_arch(process.model.arch)
     latents = 0.0
@@ -93,12 +86,7 @@ def disk_findings(job: Job, need: DiskNeed) -> list[Finding]:
 def gpu_findings(
     job: Job, memory: MemoryEstimate | None, where: str, gpus: list[Gpu] | None = None
 ) -> list[Finding]:
-    """Whether the GPU that the config names is there and large enough.
-
-    Args:
-        memory: what it will take, or None if unknown.
-        gpus: those of the machine; asked for if not given.
-    """
+    """Whether the GPU that the config names is there and large enough, if the memory needed is known."""
 
     def found(code: str, message: str, hint: str, severity: Severity = "warning") -> list[Finding]:
         return [Finding(code, f"{where}: device", message, hint, severity)]

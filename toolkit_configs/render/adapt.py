@@ -35,13 +35,7 @@ _NUMBERED = ("control_path_1", "control_path_2", "control_path_3")
 
 @dataclass(frozen=True)
 class Adapted:
-    """A config after a dataset was put into it.
-
-    Attributes:
-        text: of the new file.
-        diff: unified, from the old text; empty if nothing changes.
-        findings: what the settings leave behind.
-    """
+    """A config after a dataset was put into it, and the unified diff to it; empty if nothing changes."""
 
     text: str
     diff: str

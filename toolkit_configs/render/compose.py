@@ -88,13 +88,7 @@ class Composed:
 
 @dataclass(frozen=True)
 class Difference:
-    """A key in which a job differs from another.
-
-    Attributes:
-        there: its value in the other job, or None without one.
-        here: its value, or None without one.
-        effect: what the key does, in a line.
-    """
+    """A key in which a job differs from another: its values there and here, None without one."""
 
     key: str
     there: Any
@@ -115,6 +109,9 @@ def compose_job(
 
     Args:
         dataset: as `chromiq build` made it; it need not be there yet.
+        preset: one of `PRESETS`; ``published`` by default.
+        name: of the run; its checkpoints are named after it.
+        training_folder: where runs go; ``runs`` beside the dataset if not given.
         layers: what other places ask for, the stronger one last.
 
     Raises:

@@ -32,18 +32,13 @@ def render_job(
     training_folder: Path | None = None,
     overrides: Mapping[str, str] | None = None,
 ) -> str:
-    """The text of a config file.
+    """The text of the config file of `compose_job`.
 
     Args:
-        preset: one of `chromiq.toolkit_configs.render.presets.PRESETS`; ``published`` by default.
-        name: of the run; its checkpoints are named after it.
-        training_folder: where runs go; ``runs`` beside the dataset if not given.
         overrides: dotted key within the process, such as ``"train.lr"``, to a YAML value.
 
     Raises:
-        UsageError: if the model, preset or an overridden key is not known, or a value does not fit.
-        UnsoundError: if a value holds what AI-Toolkit would replace, or the dataset is not laid out for the
-            model.
+        UsageError, UnsoundError: as `compose_job` and `render_composed` do.
     """
     values = assigned_settings([f"{key}={value}" for key, value in (overrides or {}).items()], "overrides")
     composed = compose_job(

@@ -44,11 +44,7 @@ _ADAM_BYTES = 8
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """What a job holds on the GPU, in bytes.
-
-    Attributes:
-        loading: the most that is held while the model is loaded and quantised.
-    """
+    """What a job holds on the GPU, in bytes; `loading` is the most while its model is loaded."""
 
     parts: dict[str, float]
     loading: float

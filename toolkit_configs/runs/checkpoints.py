@@ -80,11 +80,7 @@ def newest_step(run: Path, name: str) -> int:
 
 
 def set_torn_aside(run: Path, name: str) -> list[Path]:
-    """Rename checkpoints that a killed process left incomplete, so that no trainer resumes from one.
-
-    Returns:
-        Their new paths.
-    """
+    """Rename checkpoints that a killed process left incomplete, so that no trainer resumes from one."""
     torn = [path for path in find_checkpoints(run, name) if not is_whole(path)]
     return [path.rename(path.with_name(TORN_PREFIX + path.name)) for path in torn]
 

@@ -32,11 +32,7 @@ _SCALARS = {
 
 @dataclass(frozen=True)
 class Event:
-    """One event.
-
-    Attributes:
-        time_s: when, in seconds since 1970.
-    """
+    """One event, `time_s` seconds after the start of 1970."""
 
     kind: str
     values: dict[str, Any] = field(default_factory=dict)

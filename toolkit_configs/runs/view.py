@@ -88,8 +88,7 @@ def shown(
 ) -> Iterator[Callable[[Seen], None]]:
     """Yield a function that shows whatever is being followed: live in a terminal, otherwise as lines.
 
-    Args:
-        lines: given a function that prints a line, returns one that prints what is new.
+    `lines` takes a function that prints a line and returns one that prints what is new.
     """
     if is_live(target):
         with Live(console=target, refresh_per_second=4) as live:

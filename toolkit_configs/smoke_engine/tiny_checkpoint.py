@@ -25,11 +25,7 @@ TOY_DENOISING_STEPS = 4
 
 
 def build_tiny_kontext(folder: Path, *, seed: int = 0) -> Path:
-    """Write a diffusers folder that `FluxKontextPipeline.from_pretrained` loads; under 2 MB.
-
-    Args:
-        seed: of its weights; the same seed gives the same weights.
-    """
+    """Write a diffusers folder that `FluxKontextPipeline.from_pretrained` loads; same seed, same weights."""
     from chromiq.progress import silence_model_libraries
 
     silence_model_libraries()

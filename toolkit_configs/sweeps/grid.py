@@ -92,12 +92,7 @@ def write_configs(combinations: list[Combination], out: Path, engine: str) -> li
 
 
 def on_devices(combinations: list[Combination], devices: Sequence[str]) -> list[Combination]:
-    """The combinations for this machine, where each run sees only its own device.
-
-    Args:
-        combinations: as `read_grid` gives them; their device is replaced.
-        devices: at least one.
-    """
+    """The combinations for this machine, where each run sees only its own device."""
     device = "cpu" if set(devices) == {"cpu"} else "cuda"
     found = []
     for each in combinations:

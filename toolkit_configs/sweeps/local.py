@@ -309,11 +309,7 @@ def _sweep_lines(say: Callable[[str], None]) -> Callable[[Sequence[CellStatus]],
 
 
 def cells_view(cells: Sequence[CellStatus], *, everything: bool = False) -> RenderableType:
-    """The runs of a sweep: counts by state, and a line for each that is running or failed.
-
-    Args:
-        everything: a line for waiting and finished runs as well.
-    """
+    """The runs of a sweep: counts by state, and a line for each that is running or failed, or for all."""
     counts = Counter(cell.state for cell in cells)
     table = Table.grid(padding=(0, 1))
     for cell in cells:

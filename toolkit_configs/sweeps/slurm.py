@@ -38,11 +38,7 @@ class Resources(BaseModel):
 
 @dataclass(frozen=True)
 class BatchJob:
-    """One training for Slurm, or for the queue of this machine.
-
-    Attributes:
-        seed: passed to AI-Toolkit in the variable ``SEED``; None to leave it unset.
-    """
+    """One training for Slurm, or for the queue of this machine; its seed goes into the variable ``SEED``."""
 
     config: Path
     job: Job

@@ -111,11 +111,7 @@ def _missing(folder: Path) -> Finding | None:
 
 
 def toolkit_info(device: str = "cuda") -> ToolkitInfo:
-    """The state of the trainer; runs git and its interpreter (seconds), changes nothing.
-
-    Args:
-        device: as in a config; its torch reports the name of that one.
-    """
+    """The state of the trainer, and the name of a config's device; runs git and its interpreter (seconds)."""
     folder = toolkit_folder()
     present = (folder / "run.py").is_file()
 
@@ -166,10 +162,7 @@ def toolkit_findings(info: ToolkitInfo) -> list[Finding]:
 
 
 def bounded_environment(device: str = "cuda") -> dict[str, str]:
-    """The environment variables for the trainer.
-
-    Args:
-        device: as in a config; the only one made visible.
+    """The environment variables for the trainer, in which only a config's device is visible.
 
     Raises:
         UsageError: if fewer GPUs are visible.

@@ -205,11 +205,7 @@ class LossLog:
 
 
 def memory_event(process: int, device: str = "cuda") -> Event:
-    """Main memory held by a process and its children, and memory in use on its GPU by any process.
-
-    Args:
-        device: that it trains on, as in a config.
-    """
+    """Main memory held by a process and its children, and memory in use on its GPU by any process."""
     host_bytes = 0
     with suppress(psutil.Error):  # It has just ended.
         parent = psutil.Process(process)
@@ -237,11 +233,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Launch:
-    """One launch of the trainer.
-
-    Attributes:
-        from_step: of the checkpoint that it must resume from, 0 for a new run.
-    """
+    """One launch of the trainer, from the step of a checkpoint or, for a new run, from 0."""
 
     config: Path
     job: Job

@@ -342,11 +342,7 @@ def _run(
 
 
 def smoke_test(python: Path, say: Say) -> None:
-    """Train two steps of a tiny checkpoint on drawn pairs, through the code that launches real runs.
-
-    Raises:
-        ChromiqError: if that fails.
-    """
+    """Train two steps of a tiny checkpoint on drawn pairs, through the code that launches real runs."""
     with tempfile.TemporaryDirectory(prefix="chromiq-setup-") as name:
         root = Path(name)
         write_catalogue(root / "catalogue", pairs=2, size_wh=(224, 280))
