@@ -269,7 +269,7 @@ def find_garment(look: Look, label: str, without: Collection[str] = ()) -> Found
     evidence = weigh_evidence(
         body, kind, look.garment, look.palette, arms, over, without, whole=look.part is None
     )
-    mask = _refine(look.small, body, kind, evidence.probability)
+    mask = _refine(look.small, body, evidence.probability)
     if evidence.trust > TUNING.least_trust_of_trims:
         found = trims(body, mask, look.still_life_lab, inside, look.palette)
         mask = _with_trims(mask, found, evidence.alike, body)
@@ -279,7 +279,7 @@ def find_garment(look: Look, label: str, without: Collection[str] = ()) -> Found
     return FoundGarment(kind, body, evidence, mask, confidence, reasons)
 
 
-def _refine(small: RgbImage, body: Body, kind: Kind, probability: FloatImage) -> BoolMask:
+def _refine(small: RgbImage, body: Body, probability: FloatImage) -> BoolMask:
     trimap = np.full(body.person.shape, cv2.GC_BGD, np.uint8)
     trimap[body.person] = cv2.GC_PR_BGD
     trimap[probability > 0.5] = cv2.GC_PR_FGD
@@ -292,8 +292,6 @@ def _refine(small: RgbImage, body: Body, kind: Kind, probability: FloatImage) ->
     mask = opened(mask, 3)
     mask = keep_large_parts(mask, 0.15)
     mask |= _own_holes(mask, body)
-    if body.head and kind != "lower":
-        mask[: body.head.chin_row(-0.2)] = False
     if body.parts:  # wherever the head was thought to be, as upside down
         mask &= body.parts.face < TUNING.body_seen
     return mask
