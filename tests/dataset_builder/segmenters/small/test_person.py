@@ -85,7 +85,7 @@ def test_drawn_garments_are_found(segmenter):
         pair = draw_pair(index, size_wh=(336, 420))
         (found,) = segmenter.segment([SegmentationTask(pair.still_life, pair.on_model, pair.garment)])
         assert iou(found.mask, pair.on_model_mask) > 0.9
-        assert found.source == "mediapipe"
+        assert found.source == "mediapipe-two-models"
 
 
 def test_a_photo_of_nobody_gives_an_empty_mask(segmenter):
@@ -149,6 +149,8 @@ def test_a_face_that_a_model_has_seen_is_in_no_mask_wherever_it_is():
     face[int(np.median(rows)) :, int(np.median(columns)) :] = 1
 
     class Models:
+        name = "mediapipe"
+
         def see(self, rgb):
             person = (pair.on_model_mask | (face > 0)).astype(np.float32)
             parts = SeenParts(np.zeros_like(face), np.zeros_like(face), face)
