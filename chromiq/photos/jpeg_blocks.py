@@ -14,11 +14,11 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
 import cv2
@@ -36,7 +36,11 @@ _YCBCR_FROM_RGB = np.array(
 )
 _LARGEST_COEFFICIENT = 1023
 _MCU_ROWS_AT_ONCE = 16
-_MAX_BASELINE_TABLE = 255  # libjpeg prints a caution when it writes a larger value
+# The starts of its JWRN messages, and of the caution about 16-bit quantisation tables.
+_LIBJPEG_WARNINGS = (
+    b"Corrupt JPEG", b"Premature end", b"Inconsistent progression", b"Invalid SOS", b"Invalid component",
+    b"Unknown Adobe", b"Warning: unknown JFIF", b"Caution: quantization",
+)  # fmt: skip
 _one_at_a_time = threading.Lock()
 
 
@@ -68,12 +72,11 @@ def changed_jpeg(source: Path, part: RgbImage, corner: tuple[int, int], notes: l
     with TemporaryDirectory(prefix="chromiq-") as folder:
         out = Path(folder) / "changed.jpg"
         try:
-            intact = _is_intact(source)
-            if not intact:
-                notes.append("part of the JPEG data is damaged")
             _free_memory_returned()
-            with nullcontext() if intact else _stderr_silenced():
+            with _libjpeg_warnings() as warnings:
                 jpeg = jpegio.read(str(source))
+            if warnings:
+                notes.append("part of the JPEG data is damaged")
             if not all(np.all(table) for table in jpeg.quant_tables):
                 return None
             if jpeg.jpeg_color_space not in {_RGB, _YCBCR}:
@@ -83,8 +86,7 @@ def changed_jpeg(source: Path, part: RgbImage, corner: tuple[int, int], notes: l
             # Huffman tables optimised for the source may lack codes for the new coefficients.
             jpeg.optimize_coding = 1
             _free_memory_returned()
-            baseline = all(np.max(table) <= _MAX_BASELINE_TABLE for table in jpeg.quant_tables)
-            with nullcontext() if baseline else _stderr_silenced():
+            with _libjpeg_warnings():  # it cautions against the tables of some JPEGs
                 jpegio.write(jpeg, str(out))
             del jpeg
             data = out.read_bytes()
@@ -93,26 +95,24 @@ def changed_jpeg(source: Path, part: RgbImage, corner: tuple[int, int], notes: l
             return None  # a kind of JPEG that one of the libraries does not support
 
 
-def _is_intact(source: Path) -> bool:
-    """Whether libjpeg decodes all of a JPEG without a warning."""
-    try:
-        stored_image(source, "JPEG", 8, fail_on="warning").avg()
-    except pyvips.Error:
-        return False
-    return True
-
-
 @contextmanager
-def _stderr_silenced() -> Iterator[None]:
-    """Discard standard error, to which libjpeg prints warnings. Affects all threads, so use it rarely."""
-    with _one_at_a_time, Path(os.devnull).open("wb") as null:
+def _libjpeg_warnings() -> Iterator[list[bytes]]:
+    """Collect what libjpeg prints to standard error; lines that other threads print meanwhile are passed on."""
+    found: list[bytes] = []
+    with _one_at_a_time, TemporaryFile() as printed:
         stderr = os.dup(2)
-        os.dup2(null.fileno(), 2)
+        os.dup2(printed.fileno(), 2)
         try:
-            yield
+            yield found
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+            printed.seek(0)
+            for line in printed:
+                if line.startswith(_LIBJPEG_WARNINGS):
+                    found.append(line)
+                else:
+                    os.write(2, line)
 
 
 def _add_change(

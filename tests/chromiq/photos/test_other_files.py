@@ -317,12 +317,13 @@ def test_an_absurd_resolution_is_not_converted(tmp_path, source, suffix):
         assert path.suffix == suffix or max(image.info.get("dpi", (0, 0))) < 100 or suffix == ".webp"
 
 
-def test_damage_in_a_jpeg_is_reported_and_not_printed(tmp_path, capfd):
+@pytest.mark.parametrize("inside", [False, True], ids=["before the scan", "inside the scan"])
+def test_damage_in_a_jpeg_is_reported_and_not_printed(tmp_path, capfd, inside):
     pytest.importorskip("jpegio")
     cjpeg()(tmp_path / "in.jpg")
     data = (tmp_path / "in.jpg").read_bytes()
-    scan = data.index(b"\xff\xda")
-    (tmp_path / "in.jpg").write_bytes(data[:scan] + bytes(3) + data[scan:])
+    at = data.index(b"\xff\xda") + 400 * inside
+    (tmp_path / "in.jpg").write_bytes(data[:at] + bytes(40 if inside else 3) + data[at:])
     photo = read_photo(tmp_path / "in.jpg")
     written = write_changed(tmp_path / "out.jpg", photo, 255 - photo.values)
     assert written.notes == ("part of the JPEG data is damaged",)
