@@ -191,17 +191,12 @@ class PhotoFile:
             return _avif_pixels(self.path, self.kind), 1
         if self.format == "BMP":
             with Image.open(self.path, formats=("BMP",)) as image:
-                values = np.array(image.convert("RGBA"))
+                values = np.array(image.convert("RGBA" if image.mode == "RGBA" else "RGB"))
             # Some programs declare an alpha channel and leave it all zero.
-            alpha = (
-                np.ascontiguousarray(values[..., 3])
-                if image.mode == "RGBA" and values[..., 3].any()
-                else None
-            )
-            return Pixels(np.ascontiguousarray(values[..., :3]), alpha, "rgb"), 1
+            return _pixels_of(values if values[..., -1].any() else values[..., :3], "rgb"), 1
         shrink = _shrink(self.size_wh, least_wh) if self.format == "JPEG" and least_wh is not None else 1
         image = stored_image(self.path, self.format, shrink)
-        values = image.numpy()
+        values = image.numpy().reshape(image.height, image.width, image.bands)  # it squeezes a single pixel
         if image.format == "ushort" and image.interpretation not in {"rgb16", "grey16"}:
             values = widened(values, int(image.get("bits-per-sample")))
         return _pixels_of(values, self.kind), shrink
@@ -354,19 +349,17 @@ def _refuse_other_jpeg(path: Path, metadata: Metadata) -> None:
         raise _unsound("photo.depth", path, message, "Export it as an 8-bit JPEG or a TIFF.")
 
 
-def stored_image(path: Path, image_format: Format, shrink: int = 1, fail_on: str = "error") -> pyvips.Image:
+def stored_image(path: Path, image_format: Format, shrink: int = 1) -> pyvips.Image:
     """A JPEG, PNG or WebP as libvips decodes it, sequentially, without applying the orientation."""
-    options: dict[str, Any] = {"access": "sequential", "fail_on": fail_on}
-    if image_format == "JPEG":
-        options["shrink"] = shrink
-    return pyvips.Operation.call(_LOADERS[image_format], os.fsencode(path), **options)
+    options = {"shrink": shrink} if image_format == "JPEG" else {}
+    return pyvips.Operation.call(
+        _LOADERS[image_format], os.fsencode(path), access="sequential", fail_on="error", **options
+    )
 
 
 def _pixels_of(values: NDArray[Any], kind: Kind) -> Pixels:
-    """Split ``(h, w[, channels])`` into colour and alpha."""
+    """Split ``(h, w, channels)`` into colour and alpha."""
     channels = _CHANNELS[kind]
-    if values.ndim == 2:
-        return Pixels(values, None, kind)
     alpha = np.ascontiguousarray(values[..., channels]) if values.shape[2] > channels else None
     values = values[..., 0] if channels == 1 else values[..., :channels]
     return Pixels(np.ascontiguousarray(values), alpha, kind)
@@ -411,7 +404,7 @@ def _avif_pixels(path: Path, kind: Kind) -> Pixels:
     if values.dtype == np.uint16:  # Pillow would reduce them to 8 bits
         flags = data[:_BOX_BYTES].partition(b"av1C")[2][2:3]
         values = widened(values, 12 if flags and flags[0] & 0x20 else 10)
-    return _pixels_of(values, kind)
+    return _pixels_of(values.reshape(*values.shape[:2], -1), kind)
 
 
 # ---------------------------------------------------------------- TIFF
@@ -430,7 +423,10 @@ def tiff_page(path: Path) -> Iterator[tuple[tifffile.TiffPage, int]]:
             for page, before in zip(pages, [None, *pages], strict=False)
             if not int(page.subfiletype) & (_REDUCED | _MASK_PAGE) and not _is_half(page, before)
         ]
-        yield (whole or pages)[0], max(1, len(whole))
+        page = (whole or pages)[0]
+        # Reading allocates as much as is claimed.
+        page.databytecounts = tuple(min(count, file.filehandle.size) for count in page.databytecounts)
+        yield page, max(1, len(whole))
 
 
 def _is_half(page: tifffile.TiffPage, of: tifffile.TiffPage | None) -> bool:

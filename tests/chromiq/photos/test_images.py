@@ -215,3 +215,10 @@ def test_a_suffix_that_no_format_has_is_refused_by_name(tmp_path):
     with pytest.raises(UsageError, match=r"out\.gif: the name must end in \.jpg"):
         write_photo(tmp_path / "out.gif", np.zeros((8, 8, 3), np.uint8))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("suffix", [".bmp", ".jpg", ".png", ".tif", ".webp"])
+def test_a_single_pixel_is_read(tmp_path, suffix, mode):
+    Image.new(mode, (1, 1), "white").save(tmp_path / f"a{suffix}")
+    assert read_photo(tmp_path / f"a{suffix}", min_side_px=1).values.tolist() == [[[255, 255, 255]]]

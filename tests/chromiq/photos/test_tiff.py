@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -89,6 +90,19 @@ def test_overlapping_strips_are_refused(tmp_path):
         tags["StripByteCounts"].overwrite([path.stat().st_size - 8] * len(PHOTO), dtype="I")
     with pytest.raises(UnsoundError, match="overlap"):
         read_photo(path)
+
+
+def test_a_strip_that_claims_to_be_longer_than_the_file_takes_no_memory(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, PHOTO, photometric="rgb", compression="zlib")
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages[0].tags["StripByteCounts"].overwrite([2**31], dtype="I")
+    tracemalloc.start()
+    try:
+        np.testing.assert_array_equal(read_photo(path).values, PHOTO)
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_channels_of_different_depths_are_refused_by_the_header(tmp_path):
