@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from chromiq.errors import ChromiqError, LockedError, UsageError
+from chromiq.wording import path_text
 
 LOCK_NAME = ".chromiq.lock"
 _TEMPORARY_PREFIX = ".chromiq-part-"
@@ -230,7 +231,7 @@ def machine_error(error: OSError) -> ChromiqError | None:
     if error.errno not in _FAULTS_OF_THE_MACHINE:
         return None
     return ChromiqError(
-        f"{str(error.filename or 'the disk')[:300]}: cannot read or write: {error.strerror}. "
+        f"{path_text(error.filename or 'the disk')}: cannot read or write: {error.strerror}. "
         "Check permissions and free space."
     )
 

@@ -10,6 +10,7 @@ from decimal import ROUND_DOWN, Decimal
 _DIRECTIONS = {
     ord(letter): ascii(letter)[1:-1] for letter in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 }
+_LONGEST_PATH = 300
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:
@@ -48,6 +49,11 @@ def cut(value: float, decimals: int = 2) -> float:
     (0.79, 0.29, 1.0, 0.9)
     """
     return float(Decimal(str(float(value))).quantize(Decimal(10) ** -decimals, ROUND_DOWN))
+
+
+def path_text(path: object) -> str:
+    """A path for a message, shortened: those that no file can have may be of any length."""
+    return str(path)[:_LONGEST_PATH]
 
 
 def printable(text: str) -> str:

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from chromiq import __version__
 from chromiq.errors import EXIT_DONE, EXIT_USAGE, Finding, UsageError
-from chromiq.wording import printable
+from chromiq.wording import path_text, printable
 from chromiq_cli import (
     build,
     correct,
@@ -76,15 +76,12 @@ def _refine(command: Any) -> None:
         _refine(each)
 
 
-_LONGEST_PATH = 300
-
-
 def _existing(_context: Any, _parameter: Any, value: Any) -> Any:
     """Refuse a path that does not exist."""
     for path in value if isinstance(value, list) else [value]:
         if isinstance(path, Path) and not _exists(path):
-            where = str(path)[:_LONGEST_PATH]
-            raise UsageError.of(Finding("path.missing", where, "no such file or folder", "Check the path."))
+            missing = Finding("path.missing", path_text(path), "no such file or folder", "Check the path.")
+            raise UsageError.of(missing)
     return value
 
 

@@ -18,11 +18,10 @@ from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
 from chromiq.dataset_builder.segmenters.classic.body import Body
 from chromiq.dataset_builder.segmenters.doubts import with_doubt_of_label
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
-from chromiq.errors import UnsoundError, raise_findings
+from chromiq.errors import Finding, UnsoundError, raise_findings
 from chromiq.imaging.masks import with_rim, without_rim
 from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.photos.images import Photo, read_mask, read_photo
-from chromiq.photos.soundness import inspect_photo
 from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
 
 
@@ -124,9 +123,15 @@ def read_subject(
     Raises:
         UnsoundError: if a photo or the mask cannot be used.
     """
-    faults = [fault for path in dict.fromkeys((still_life, on_model)) if (fault := inspect_photo(path))]
+    photos: dict[Path, Photo] = {}
+    faults: list[Finding] = []
+    for path in dict.fromkeys((still_life, on_model)):
+        try:
+            photos[path] = read_photo(path)
+        except UnsoundError as error:
+            faults += error.findings
     raise_findings(faults, "the photos")
-    right, photo = read_photo(still_life), read_photo(on_model)
+    right, photo = photos[still_life], photos[on_model]
     found = found or find_garment(right.rgb, photo.rgb, segmenter, mask)
     return FileSubject(right, still_life_mask(right.rgb), photo, found)
 

@@ -97,7 +97,7 @@ def changed_jpeg(source: Path, part: RgbImage, corner: tuple[int, int], notes: l
 
 @contextmanager
 def _libjpeg_warnings() -> Iterator[list[bytes]]:
-    """Collect what libjpeg prints to standard error; lines that other threads print meanwhile are passed on."""
+    """Collect what libjpeg prints to standard error; lines of other threads are passed on."""
     found: list[bytes] = []
     with _one_at_a_time, TemporaryFile() as printed:
         stderr = os.dup(2)

@@ -35,6 +35,7 @@ from chromiq.photos.metadata import Metadata, metadata_of_avif, metadata_of_tiff
 from chromiq.photos.orientation import turned_upright
 from chromiq.photos.stated_space import stated_space
 from chromiq.photos.tiff import tiff_samples, widened
+from chromiq.wording import path_text
 
 # libvips caches results by file name, but a file may be overwritten.
 pyvips.cache_set_max(0)
@@ -44,7 +45,6 @@ warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 MIN_SIDE_PX = 64
 MAX_PIXELS = 175_000_000
 MAX_SIDE_PX = 32_000
-_LONGEST_PATH = 300
 Format = Literal["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP"]
 _EXPORT = "Export it as a JPEG, PNG, WebP, AVIF, TIFF or BMP."
 _EIGHT_OR_16_BITS = "Export it with 8 or 16 bits per channel."
@@ -286,10 +286,8 @@ def _refuse_missing(path: Path) -> None:
     except OSError as error:  # such as a name that is too long
         missing = str(error.strerror)
     if missing:
-        where = str(path)[:_LONGEST_PATH]
-        raise _unsound(
-            "photo.missing", where, f"it cannot be read: {missing}", "Check the path.", got=missing
-        )
+        message = f"it cannot be read: {missing}"
+        raise _unsound("photo.missing", path_text(path), message, "Check the path.", got=missing)
     if path.stat().st_size == 0:
         raise _unsound("photo.empty", path, "the file is empty", "Copy it again.")
 
