@@ -87,7 +87,7 @@ def srgb_to_lab(rgb: RgbImage) -> FloatImage:
     >>> bool(np.allclose(srgb_to_lab(np.full((1, 1, 3), 255, np.uint8)), [100, 0, 0], atol=0.01))
     True
     """
-    return _lab(_linear_of_bytes(rgb.reshape(1, -1, 3))).astype(np.float32).reshape(rgb.shape)
+    return linear_to_lab(_linear_of_bytes(rgb))
 
 
 def rgb_to_lab(encoded: NDArray[np.floating]) -> FloatImage:
@@ -96,8 +96,7 @@ def rgb_to_lab(encoded: NDArray[np.floating]) -> FloatImage:
     >>> bool(np.allclose(rgb_to_lab(np.array([1.0, 1.0, 1.0])), [100, 0, 0], atol=0.01))
     True
     """
-    linear = _linear(np.asarray(encoded, np.float64))
-    return _lab(linear.reshape(1, -1, 3)).astype(np.float32).reshape(linear.shape)
+    return linear_to_lab(_linear(np.asarray(encoded, np.float64)))
 
 
 def linear_to_lab(linear: NDArray[np.floating]) -> FloatImage:
@@ -113,8 +112,8 @@ def linear_to_lab(linear: NDArray[np.floating]) -> FloatImage:
 def _linear_of_bytes(rgb: RgbImage) -> NDArray[np.floating]:
     if not rgb.size:  # OpenCV rejects empty arrays
         return rgb.astype(np.float64)
-    linear: NDArray[np.floating] = cv2.LUT(np.ascontiguousarray(rgb), _LINEAR_OF_BYTE)
-    return linear
+    linear: NDArray[np.floating] = cv2.LUT(np.ascontiguousarray(rgb).reshape(1, -1), _LINEAR_OF_BYTE)
+    return linear.reshape(rgb.shape)
 
 
 def _lab(linear: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -210,8 +209,7 @@ def bytes_to_linear(rgb: RgbImage) -> FloatImage:
     >>> bytes_to_linear(np.array([[0, 255, 188]], np.uint8)).round(2).tolist()
     [[0.0, 1.0, 0.5]]
     """
-    linear: FloatImage = _linear_of_bytes(rgb.reshape(1, -1, 3)).astype(np.float32).reshape(rgb.shape)
-    return linear
+    return _linear_of_bytes(rgb).astype(np.float32)
 
 
 def linear_to_srgb(linear: NDArray[np.floating]) -> FloatImage:

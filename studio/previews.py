@@ -18,7 +18,7 @@ import pyvips
 from chromiq.correction.subject import Pixels
 from chromiq.imaging.resize import resize_fast
 from chromiq.photos.colour_space import eight_bits
-from chromiq.photos.images import encode_lossless, over_white, photo_size_wh, read_photo, vips_image
+from chromiq.photos.images import encode_lossless, photo_size_wh, read_photo, vips_image
 
 MAX_PREVIEW_PX = 2_000_000
 TILE_PX = 512
@@ -124,7 +124,7 @@ def decode_shown(path: Path, size_wh: tuple[int, int] | None) -> Pixels:
         UnsoundError: if it cannot be read.
     """
     photo = read_photo(path, min_side_px=1, least_wh=size_wh)
-    values = photo.values if photo.alpha is None else over_white(photo.values, photo.alpha)
+    values = photo.over_white(photo.values)
     if size_wh is not None and size_wh != (values.shape[1], values.shape[0]):
         values = resize_fast(values, size_wh)
     return Pixels(eight_bits(values), photo.space)

@@ -29,7 +29,6 @@ from chromiq.photos.metadata import (
     XMP_HEAD,
     Y_RESOLUTION,
     Metadata,
-    link_to_thumbnail,
     photoshop_resources,
     png_xmp,
 )
@@ -167,18 +166,17 @@ class Carried:
 
     def _patched_in_place(self) -> bytes | None:
         """The EXIF data with its thumbnail zeroed; None if missing or damaged."""
-        data, second = self.source.exif_data, link_to_thumbnail(self.source.exif_data)
-        if data is None or second is None:
+        data, exif = self.source.exif_data, self.source.exif
+        if data is None or exif.link_at is None:
             return None
-        order, link, following = second
         out = bytearray(data)
-        if following:
-            thumbnail = read_directory(io.BytesIO(data), following, order)
+        if exif.following:
+            thumbnail = read_directory(io.BytesIO(data), exif.following, exif.order)
             start, length = thumbnail.number(513), thumbnail.number(514)
-            struct.pack_into(f"{order}I", out, link, 0)
+            struct.pack_into(f"{exif.order}I", out, exif.link_at, 0)
             if start and length and start + length <= len(out):
                 out[start : start + length] = bytes(length)
-                if start + length == len(out) and start > link + 4:
+                if start + length == len(out) and start > exif.link_at + 4:
                     del out[start:]
         return bytes(out)
 

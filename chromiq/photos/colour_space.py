@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import imagecodecs
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from chromiq.colour import bytes_to_linear, lab_to_linear, linear_to_lab, linear_to_srgb, srgb_to_linear
 from chromiq.records import BoolMask, FloatImage, RgbImage
@@ -26,7 +26,6 @@ Kind = Literal["rgb", "grey", "cmyk"]
 _INTENT = imagecodecs.CMS.INTENT.RELATIVE_COLORIMETRIC
 _FLAGS = imagecodecs.CMS.FLAGS.BLACKPOINTCOMPENSATION
 _NAMES_OF_KIND = {"rgb": "RGB", "grey": "GRAY", "cmyk": "CMYK"}
-_CMS_SPACE = {"rgb": "rgb", "grey": "gray", "cmyk": "cmyk"}
 _DATETIME_FIELD = slice(24, 36)
 # A value outside 0..1 by more than this is out of gamut.
 _OVERSHOOT = 0.002
@@ -102,9 +101,7 @@ class ColourSpace:
         rows = max(1, _PIXELS_AT_ONCE // max(1, values.shape[1]))
         for top in range(0, len(values), rows):
             strip = slice(top, top + rows)
-            out[strip] = _transform(
-                values[strip], self.profile, srgb_profile(), _CMS_SPACE[kind], "rgb", values.dtype
-            )
+            out[strip] = _transform(values[strip], self.profile, srgb_profile(), values.dtype)
         return out
 
     def to_bytes(self, values: NDArray[Any]) -> RgbImage:
@@ -191,8 +188,7 @@ def icc_space(profile: bytes, kind: Kind) -> ColourSpace:
     if space != wanted and not (kind == "grey" and space == "RGB"):
         raise ProfileError(f"its profile is for {space or 'an unknown space'}, its pixels are {wanted}")
     probe = np.zeros((1, 1, {"RGB": 3, "CMYK": 4}.get(space, 1)), np.uint8)
-    _transform(probe if space != "GRAY" else probe[..., 0], profile, srgb_profile(), space.lower(), "rgb",
-               np.dtype(np.uint8))  # fmt: skip
+    _transform(probe if space != "GRAY" else probe[..., 0], profile, srgb_profile(), np.uint8)
     return ColourSpace(profile, "ICC profile")
 
 
@@ -274,18 +270,16 @@ def _space_of(profile: bytes | None) -> str:
     return profile[16:20].decode("ascii", "replace").strip() if profile else "RGB"
 
 
-def _transform(
-    values: NDArray[Any], source: bytes, target: bytes, space: str, out_space: str, dtype: np.dtype[Any]
-) -> NDArray[Any]:
+def _transform(values: NDArray[Any], source: bytes, target: bytes, dtype: DTypeLike) -> NDArray[Any]:
     try:
         return np.asarray(
             imagecodecs.cms_transform(
                 np.ascontiguousarray(values),
                 source,
                 target,
-                colorspace=space,
-                outcolorspace=out_space,
-                outdtype=dtype.name,
+                colorspace=_space_of(source).lower(),
+                outcolorspace=_space_of(target).lower(),
+                outdtype=np.dtype(dtype).name,
                 intent=_INTENT,
                 flags=_FLAGS,
             )
@@ -307,7 +301,7 @@ def _is_srgb(profile: bytes) -> bool:
         return False
     steps = np.linspace(0, 255, 17).astype(np.uint8)
     probe = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(17, -1, 3)
-    moved = _transform(probe, profile, srgb_profile(), "rgb", "rgb", np.dtype(np.uint8))
+    moved = _transform(probe, profile, srgb_profile(), np.uint8)
     return bool(np.abs(moved.astype(int) - probe).max() <= 1)
 
 
@@ -315,7 +309,7 @@ def _is_srgb(profile: bytes) -> bool:
 def _srgb_from_xyz() -> NDArray[np.float64]:
     """The matrix from the profile connection space (XYZ, D50) to linear sRGB."""
     corners = np.eye(3, dtype=np.float32)[None]
-    columns = _transform(corners, srgb_profile(), _xyz_profile(), "rgb", "xyz", np.dtype(np.float32))[0]
+    columns = _transform(corners, srgb_profile(), _xyz_profile(), np.float32)[0]
     matrix: NDArray[np.float64] = np.linalg.inv(columns.T.astype(np.float64))
     return matrix
 
@@ -338,7 +332,7 @@ class _Tables:
 
     def linear(self, values: NDArray[Any]) -> FloatImage:
         """Linear sRGB ``(P, 3)``, outside 0..1 if out of its gamut, of device values ``(P, 3)``."""
-        xyz = _transform(values[None], self._profile, _xyz_profile(), "rgb", "xyz", np.dtype(np.float32))[0]
+        xyz = _transform(values[None], self._profile, _xyz_profile(), np.float32)[0]
         return xyz @ _srgb_from_xyz().T.astype(np.float32)
 
     def encode(self, linear: FloatImage) -> tuple[FloatImage, BoolMask]:
@@ -348,8 +342,7 @@ class _Tables:
         return numbers, np.linalg.norm(back - linear_to_lab(linear), axis=-1) > _TABLE_ERROR_LAB
 
     def _numbers(self, xyz: FloatImage) -> FloatImage:
-        dtype = np.dtype(np.float32)
-        return _transform(xyz[None].astype(dtype), _xyz_profile(), self._profile, "xyz", "rgb", dtype)[0]
+        return _transform(xyz[None].astype(np.float32), _xyz_profile(), self._profile, np.float32)[0]
 
 
 class _Shaper:

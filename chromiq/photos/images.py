@@ -86,8 +86,7 @@ class Photo:
     @cached_property
     def rgb(self) -> RgbImage:
         """``(H, W, 3)`` uint8 sRGB, composited over white."""
-        rgb = self.space.to_bytes(self.values)
-        return rgb if self.alpha is None else over_white(rgb, eight_bits(self.alpha))
+        return self.over_white(self.space.to_bytes(self.values))
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -106,6 +105,15 @@ class Photo:
                 )
             )
         return tuple(found)
+
+    def over_white(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Composite ``(H, W, 3)`` uint8, or of the dtype of `values`, over white; unchanged without alpha."""
+        if self.alpha is None:
+            return values
+        alpha = eight_bits(self.alpha) if values.dtype == np.uint8 else self.alpha
+        full = int(np.iinfo(values.dtype).max)
+        opacity = alpha[..., None].astype(np.uint32)
+        return ((values * opacity + full * (full - opacity) + full // 2) // full).astype(values.dtype)
 
     def lab(self, rows: NDArray[np.intp] | slice, columns: NDArray[np.intp] | slice) -> FloatImage:
         """CIE Lab (D65) of some pixels, float32, computed from `values` without clipping to sRGB."""
@@ -146,17 +154,6 @@ def _photo(file: PhotoFile, least_wh: tuple[int, int] | None) -> Photo:
     return Photo(
         file, ColourSpace(None, space.stated_by) if converted else space, converted, assumed, least_wh
     )
-
-
-def over_white(values: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
-    """Composite ``(H, W, 3)`` uint8 or uint16 over white, with alpha of the same dtype.
-
-    >>> over_white(np.zeros((1, 1, 3), np.uint8), np.array([[155]], np.uint8)).tolist()
-    [[[100, 100, 100]]]
-    """
-    full = int(np.iinfo(values.dtype).max)
-    opacity = alpha[..., None].astype(np.uint32)
-    return ((values * opacity + full * (full - opacity) + full // 2) // full).astype(values.dtype)
 
 
 def photo_size_wh(path: Path) -> tuple[int, int]:
@@ -295,17 +292,13 @@ def encode_mask(mask: BoolMask | np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 # ---------------------------------------------------------------- sRGB images
 
 
-def write_photo(
-    path: Path, rgb: RgbImage, *, quality: int = JPEG_QUALITY, chroma_subsampling: bool = False
-) -> None:
+def write_photo(path: Path, rgb: RgbImage, *, quality: int = JPEG_QUALITY) -> None:
     """Write an sRGB image atomically, with an sRGB profile.
 
     Args:
         path: ends in ``.jpg``, ``.jpeg``, ``.png``, ``.webp``, ``.tif`` or ``.tiff``; WebP is lossless.
         rgb: ``(H, W, 3)`` uint8, sRGB.
         quality: of a JPEG, 1..100.
-        chroma_subsampling: whether a JPEG is 4:2:0. This costs up to dE00 18 on fine saturated patterns, so
-            it is only for reproducing published results.
 
     Raises:
         UsageError: if the suffix is another one.
@@ -313,7 +306,7 @@ def write_photo(
     image_format = WRITABLE_FORMATS.get(path.suffix.lower())
     if image_format is None:
         raise UsageError(f"{path}: the name must end in .jpg, .png, .tif or .webp; choose one of these")
-    write_bytes(path, encode_photo(rgb, image_format, quality=quality, chroma_subsampling=chroma_subsampling))
+    write_bytes(path, encode_photo(rgb, image_format, quality=quality))
 
 
 def encode_photo(
@@ -324,7 +317,13 @@ def encode_photo(
     chroma_subsampling: bool = False,
     tagged: bool = True,
 ) -> bytes:
-    """An encoded image as `write_photo` writes it; without the profile unless `tagged`."""
+    """An encoded image as `write_photo` writes it.
+
+    Args:
+        chroma_subsampling: whether a JPEG is 4:2:0. This costs up to dE00 18 on fine saturated patterns, so
+            it is only for reproducing published results.
+        tagged: whether to embed an sRGB profile.
+    """
     if image_format == "TIFF":
         directory, strips = plain_directory(rgb, {ICC: Entry(7, srgb_profile())} if tagged else {})
         return write_tiff(directory, strips)

@@ -16,7 +16,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
@@ -44,11 +43,6 @@ _LIBJPEG_WARNINGS = (
 _one_at_a_time = threading.Lock()
 
 
-def blocks_can_be_kept() -> bool:
-    """Whether jpegio is installed; it has no wheels for ARM and Python 3.14."""
-    return find_spec("jpegio") is not None
-
-
 def changed_jpeg(source: Path, part: RgbImage, corner: tuple[int, int], notes: list[str]) -> bytes | None:
     """Change part of a JPEG.
 
@@ -65,10 +59,10 @@ def changed_jpeg(source: Path, part: RgbImage, corner: tuple[int, int], notes: l
         which decoders interpolate subsampled colour. None if jpegio is not installed or does not support the
         file.
     """
-    if not blocks_can_be_kept():
+    try:
+        import jpegio  # has no wheels for ARM and Python 3.14
+    except ImportError:
         return None
-    import jpegio
-
     with TemporaryDirectory(prefix="chromiq-") as folder:
         out = Path(folder) / "changed.jpg"
         try:

@@ -26,7 +26,6 @@ from chromiq.photos.tiff import (
     PHOTOSHOP,
     XMP,
     Directory,
-    Order,
     header_of,
     read_directory,
 )
@@ -140,19 +139,6 @@ def parsed_exif(data: bytes | None) -> Directory:
     if data is None or header is None:
         return Directory()
     return read_directory(io.BytesIO(data), header[2], header[0], big=header[1])
-
-
-def link_to_thumbnail(data: bytes | None) -> tuple[Order, int, int] | None:
-    """Byte order, position and value of the link from IFD0 to IFD1; None if damaged."""
-    header = header_of(data or b"")
-    if data is None or header is None or header[1]:
-        return None
-    order, _, first = header
-    try:
-        link = first + 2 + 12 * struct.unpack_from(f"{order}H", data, first)[0]
-        return order, link, struct.unpack_from(f"{order}I", data, link)[0]
-    except struct.error:
-        return None
 
 
 def photoshop_resources(data: bytes | None) -> list[tuple[int, bytes, bytes]]:

@@ -14,7 +14,6 @@ from chromiq.photos.metadata import (
     PHOTOSHOP_HEAD,
     XMP_HEAD,
     Metadata,
-    link_to_thumbnail,
     photoshop_resources,
     png_xmp,
 )
@@ -72,13 +71,12 @@ def metadata_names(metadata: Metadata) -> list[str]:
         found.append("EXIF")
     elif directory.tags.keys() & _TEXTS:
         found.append("texts")
-    link = link_to_thumbnail(metadata.exif_data)
     found += [
         name
         for name, is_there in {
             "GPS": directory.sub(GPS_IFD).tags,
             "maker notes": Tag.MakerNote in directory.sub(EXIF_IFD).tags,
-            "EXIF thumbnail": link and link[2],
+            "EXIF thumbnail": metadata.exif_data and directory.following,
             "other TIFF tags": directory.tags.keys() - _KNOWN_TAGS,
             "XMP": metadata.xmp,
             "IPTC": metadata.iptc,

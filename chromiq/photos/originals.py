@@ -38,7 +38,6 @@ from chromiq.photos.images import (
     WRITABLE_FORMATS,
     Photo,
     encode_lossless,
-    over_white,
     vips_image,
 )
 from chromiq.photos.jpeg_blocks import changed_jpeg
@@ -197,11 +196,6 @@ def _encoded(
     return png_with_chunks(data, carried.to_png(same=same), _PNG_METADATA), outside
 
 
-def _over_white(photo: Photo, changed: NDArray[Any]) -> NDArray[Any]:
-    """The photo over white, for formats without transparency."""
-    return changed if photo.alpha is None else over_white(changed, photo.alpha)
-
-
 def _stored_box(photo: Photo, box: Box) -> Box:
     """A box of `Photo.values` in the stored orientation."""
     if photo.file.orientation == 1:
@@ -270,7 +264,7 @@ def _all_samples(photo: Photo, page: tifffile.TiffPage, new: NDArray[Any], there
 def _bmp(photo: Photo, changed: NDArray[Any]) -> bytes:
     """Upright 8-bit sRGB, as BMP has no orientation, no profile and no metadata but the resolution."""
     buffer = io.BytesIO()
-    image = Image.fromarray(photo.space.to_bytes(_over_white(photo, changed)))
+    image = Image.fromarray(photo.space.to_bytes(photo.over_white(changed)))
     image.save(buffer, "BMP", dpi=photo.file.metadata.dots_per_inch or (0, 0))
     return buffer.getvalue()
 
@@ -284,7 +278,7 @@ def _jpeg(
     if data is None:
         changed = photo.values.copy()
         changed[box] = part
-        stored = eight_bits(turned_back(_over_white(photo, changed), file.orientation))
+        stored = eight_bits(turned_back(photo.over_white(changed), file.orientation))
         data, outside = _encoded_again(file.path if same else None, stored, carried, notes), Kept.ENCODED
     if photo.converted:
         outside = Kept.CONVERTED

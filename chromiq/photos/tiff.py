@@ -34,11 +34,7 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 EXIF_IFD, GPS_IFD, INTEROP_IFD = 34665, 34853, 40965
 ORIENTATION, XMP, IPTC, PHOTOSHOP, ICC = 274, 700, 33723, 34377, 34675
 _SUB_DIRECTORIES = frozenset({EXIF_IFD, GPS_IFD, INTEROP_IFD})
-_TYPE_BYTES = {
-    kind: size
-    for size, kinds in ((1, (1, 2, 6, 7)), (2, (3, 8)), (4, (4, 9, 11, 13)), (8, (5, 10, 12, 16, 17, 18)))
-    for kind in kinds
-}
+_TYPE_BYTES = {int(kind): struct.calcsize(code) for kind, code in tifffile.TIFF.DATA_FORMATS.items()}
 _MAX_TAGS, _MAX_BYTES, _MAX_DEPTH = 4096, 256 << 20, 2
 # imagecodecs' LZW decoder reads out of bounds on corrupt strips, and it has no fax or TIFF WebP.
 _FAX = frozenset({COMPRESSION.CCITTRLE, COMPRESSION.CCITT_T4, COMPRESSION.CCITT_T6})
@@ -69,10 +65,20 @@ class Entry:
 
 @dataclass
 class Directory:
-    """A TIFF directory: its tags, in the byte order of the file."""
+    """A TIFF directory.
+
+    Attributes:
+        order: the byte order of the file, and of the values.
+        tags: its tags.
+        link_at: the position of the link to the next directory, in EXIF data that of the thumbnail; None if
+            the directory was not read or is cut short.
+        following: the offset of the next directory; 0 if this is the last.
+    """
 
     order: Order = "<"
     tags: dict[int, Entry] = field(default_factory=dict)
+    link_at: int | None = None
+    following: int = 0
 
     def text(self, tag: int) -> str:
         """The text of an ASCII tag; empty if missing."""
@@ -134,6 +140,8 @@ def read_directory(
         return found
     count = min(struct.unpack(order + count_code, head)[0], _MAX_TAGS)
     table = stream.read(count * size)
+    if len(link := stream.read(4)) == 4 and count < _MAX_TAGS and not big:
+        found.link_at, found.following = stream.tell() - 4, struct.unpack(f"{order}I", link)[0]
     for at in range(0, len(table) - size + 1, size):
         tag, kind, length, inline = struct.unpack_from(order + entry_code, table, at)
         if kind not in _TYPE_BYTES:
@@ -340,7 +348,8 @@ def rewritten(
     """
     encode, note = _encoder(path, page), ""
     if encode is None:
-        encode, note = _zipped, f"compression {tifffile.COMPRESSION(page.compression).name} became ZIP"
+        encode = lambda part, page: _deflated(_plain(part, page))  # noqa: E731
+        note = f"compression {tifffile.COMPRESSION(page.compression).name} became ZIP"
         directory.with_short(259, _DEFLATE)
         directory.with_short(317, 1)
         changed = np.ones_like(changed)
@@ -400,10 +409,6 @@ def _compressed(part: NDArray[Any], page: tifffile.TiffPage) -> bytes:
     if page.compression in _ZIP:
         return _deflated(_plain(part, page))
     return bytes(tifffile.TIFF.COMPRESSORS[page.compression](_plain(part, page)))
-
-
-def _zipped(part: NDArray[Any], page: tifffile.TiffPage) -> bytes:
-    return _deflated(_plain(part, page))
 
 
 def _deflated(data: bytes) -> bytes:
