@@ -7,6 +7,7 @@ gain, target colour, mask). Rows, columns and the delimiter that are there stay 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from os.path import relpath
@@ -226,9 +227,10 @@ def _parsed(values: Mapping[str, str], folder: Path) -> Decision:
     """
 
     def mask_file(text: str) -> Path:
-        if not (folder / text).is_file():
-            raise ValueError("does not exist", f"Write its path from {folder}.")
-        return folder / text
+        with suppress(OSError):  # a name longer than any file's
+            if (folder / text).is_file():
+                return folder / text
+        raise ValueError("does not exist", f"Write its path from {folder}.")
 
     readers: dict[str, tuple[str, Callable[[str], Any]]] = {
         "decision": ("verdict", _verdict),

@@ -74,6 +74,7 @@ def test_a_target_is_read_as_people_write_it(tmp_path, text):
         ("7,,much,", "strength 'much' is not a number"),
         ("7,,3,", "strength 3 is not between 0 and 1.5"),
         ("7,,,none.png", "mask 'none.png' does not exist"),
+        (f"7,,,{300 * 'n'}.png", "does not exist"),
         ("7,keep,,\n7,force,,", "a second decision about '7'"),
     ],
 )
