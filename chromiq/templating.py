@@ -11,7 +11,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
-from chromiq.wording import counted, in_order, interval_text
+from chromiq.wording import counted, cut, in_order, interval_text
 
 
 def template_text(name: str) -> str | None:
@@ -56,7 +56,7 @@ def template_environment(*, html: bool, sandboxed: bool = False) -> Environment:
         keep_trailing_newline=True,
         finalize=_in_order if html else None,
     )
-    environment.filters.update(counted=counted, interval_text=interval_text)
+    environment.filters.update(counted=counted, cut=cut, interval_text=interval_text)
     if html:
         environment.filters["format"] = _formatted
     return environment

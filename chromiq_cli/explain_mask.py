@@ -48,6 +48,7 @@ def explain_mask(
     from chromiq.errors import Finding
     from chromiq.files import refuse_inputs
     from chromiq.photos.images import WRITABLE_FORMATS, read_photo, write_photo
+    from chromiq.wording import cut
 
     unknown = sorted(set(without or ()) - set(TERMS))
     if unknown:
@@ -69,7 +70,7 @@ def explain_mask(
     if as_json:
         print_json(document)
         return
-    print_line(f"{out}: {document['kind']}, confidence {document['confidence']:.2f}")
+    print_line(f"{out}: {document['kind']}, confidence {cut(document['confidence']):.2f}")
     for name, odds in document["kind_terms"].items():
         shown = ", ".join(f"{kind} {value:+z.1f}" for kind, value in odds.items())
         print_line(f"  kind by {name}: {shown}")

@@ -134,7 +134,7 @@ def _contact_tile(small: _Small, example: Example) -> RgbImage:
     error, doubtful = example.degradation, is_doubtful(example.mask_confidence)
     lines = [
         f"{example.name}  {example.label.name} ({example.label.source})  {example.split}",
-        f"{error.kind}  dE00 {error.reached_delta_e:.1f}   mask {example.mask_confidence:.2f}",
+        f"{error.kind}  dE00 {error.reached_delta_e:.1f}   mask {cut(example.mask_confidence):.2f}",
         *([in_words(example.mask_reasons[:1])] if doubtful else ()),
     ]
     return captioned(row, lines, doubtful=doubtful)
@@ -187,7 +187,7 @@ def write_review(
     picture, mask = layout.review_picture(key), layout.review_mask(key)
     size_wh, thickness_px = on_model.shape[1::-1], max(2, on_model.shape[0] // 300)
     mask_there = resize_mask(found.mask, size_wh)
-    marked = outlined(on_model, mask_there, thickness_px, text=f"{found.confidence:.2f}")
+    marked = outlined(on_model, mask_there, thickness_px, text=f"{cut(found.confidence):.2f}")
     both = np.hstack([fit_height(photo, _REVIEW_HEIGHT_PX) for photo in (still_life, marked)])
     lines = [what_to_do(found.reasons), in_words(found.reasons)]
     write_photo(picture, captioned(both, lines, doubtful=True), quality=88)

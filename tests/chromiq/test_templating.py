@@ -23,3 +23,7 @@ def test_controls_that_reverse_a_name_are_shown_and_a_form_sends_them_back_as_th
 def test_a_name_that_is_not_defined_is_an_error():
     with pytest.raises(UndefinedError):
         rendered("{{ value }}")
+
+
+def test_a_confidence_below_a_bar_does_not_read_as_the_bar():
+    assert rendered('{{ "%.2f" | format(confidence | cut) }}', confidence=0.7996) == "0.79"

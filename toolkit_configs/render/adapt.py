@@ -88,7 +88,7 @@ def adapt_config(
     raise_findings(substituted(placed), "paths that AI-Toolkit would change")
 
     raw = read_text(config, newline="")
-    newline = max(("\r\n", "\n", "\r"), key=raw.count)
+    newline = next((end for end in ("\r\n", "\n", "\r") if end in raw), "\n")
     before = raw.replace("\r\n", "\n").replace("\r", "\n")
     from_json = is_json_file(config)
     document = _unshared(load_json(before) if from_json else load_yaml(before, ConfigLoader))

@@ -14,6 +14,7 @@ from chromiq.dataset_builder.segmenters.classic.segmenter import FoundGarment, L
 from chromiq.dataset_builder.segmenters.doubts import with_doubt_of_label
 from chromiq.imaging.contact_sheet import captioned, grid, outlined
 from chromiq.records import FloatImage, GarmentLabel, GarmentMask, RgbImage
+from chromiq.wording import cut
 
 _TILE_SCALE = 1.6
 _FOR_RGB, _AGAINST_RGB = (214, 39, 40), (31, 119, 180)
@@ -81,7 +82,7 @@ def explanation_picture(look: Look, found: FoundGarment) -> RgbImage:
         left, right = (head.left or 0, head.right or width_px - 1)
         cv2.rectangle(marked, (left, rows[0]), (right, rows[1]), _AGAINST_RGB, 1)
     doubts = ", ".join(found.reasons) or "no doubts"
-    tiles = [tile(marked, f"{found.kind}, confidence {found.confidence:.2f}", doubts)]
+    tiles = [tile(marked, f"{found.kind}, confidence {cut(found.confidence):.2f}", doubts)]
     person = found.body.person
     for name, term in found.evidence.terms.items():
         tiles.append(tile(_coloured(look.small, np.where(person, term, 0)), name, TERMS[name]))

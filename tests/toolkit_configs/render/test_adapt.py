@@ -141,6 +141,12 @@ def test_line_ends_are_kept(mine, dataset, newline):
     assert (adapted.text, adapted.findings) == (expected.text.replace("\n", newline), ())
 
 
+def test_mixed_line_ends_become_those_of_windows(mine, dataset):
+    expected = adapt_config(mine, dataset).text.replace("\n", "\r\n")
+    mine.write_bytes(MINE.replace("\n", "\r\n").replace("\r\n", "\n", 1).encode())
+    assert adapt_config(mine, dataset).text == expected
+
+
 def test_a_config_is_not_overwritten_by_what_is_made_of_it(mine, dataset, chromiq):
     result = chromiq("render", "--from", mine, "--dataset", dataset, "--out", mine)
     assert (result.code, mine.read_text()) == (2, MINE)
