@@ -177,6 +177,7 @@ def eight_bits(image: NDArray[Any]) -> NDArray[np.uint8]:
     return out
 
 
+@lru_cache(maxsize=16)
 def icc_space(profile: bytes, kind: Kind) -> ColourSpace:
     """The colour space of an embedded ICC profile.
 
