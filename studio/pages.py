@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shlex
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -25,6 +27,8 @@ from chromiq.studio.workplace import Kind, OpenedFolder, Workplace
 from chromiq.templating import template_environment
 from chromiq.wording import in_order, printable
 
+_BYTES = re.compile("[\x80-\x9f\udc80-\udcff]")
+
 
 @cache
 def _environment() -> Environment:
@@ -46,7 +50,9 @@ def _quoted(word: str) -> str:
     if printable(word) == word:
         return shlex.quote(word)
     escaped = word.replace("\\", "\\\\").replace("'", "\\'")
-    return f"$'{printable(escaped)}'"
+    # To a shell `\x85` is a byte, not a letter.
+    in_bytes = _BYTES.sub(lambda one: "".join(f"\\x{byte:02x}" for byte in os.fsencode(one[0])), escaped)
+    return f"$'{printable(in_bytes)}'"
 
 
 def page(request: Request, template: str, *, title: str, command: str, **values: Any) -> Response:

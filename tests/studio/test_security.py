@@ -1,12 +1,15 @@
 """What protects photos and files: who is let in, what the page may load, how much it takes."""
 
+import os
 import re
+import subprocess
 
 import pytest
 from starlette.testclient import TestClient
 from studio_client import OWN, TOKEN, client_of
 
 from chromiq.studio.app import create_app
+from chromiq.studio.pages import shell_command
 from chromiq.studio.security import MAX_BODY_BYTES
 from chromiq.studio.workplace import OutsideError, open_workplace
 
@@ -100,3 +103,14 @@ def test_links_out_of_the_folders_are_refused(tmp_path):
         with pytest.raises(OutsideError):
             workplace.inside(path)
     assert workplace.inside(tmp_path / "given" / "new" / "file.png")
+
+
+@pytest.mark.parametrize(
+    "name", ["it's a", "a\n\x1b[31m'", "a\x85b", "a\udcffb", "mon\u202eyad\\n", "$(id) `id` !\t"]
+)
+def test_a_command_on_a_page_names_the_same_file_in_a_shell(name):
+    command = shell_command("printf", "%s", name)
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, env={**os.environ, "LC_ALL": "C.UTF-8"}, check=True
+    )
+    assert done.stdout == os.fsencode(name)

@@ -78,8 +78,8 @@ def _sections(
     """A section, its prefix for messages and what is set in it; then the same of those within it."""
     yield section, prefix, keys
     for key, value in keys.items():
-        name = _FORM.get(key, key)
-        if key in section_keys(section) and name in pinned_source().sections:
+        name, known = _FORM.get(key, key), section_keys(section).get(key)
+        if known and name in pinned_source().sections and fits_kind(value, known.kind):
             listed = isinstance(value, list)
             for index, item in enumerate(value if listed else [value]):
                 # A section of the wrong type is reported where the job is read.

@@ -16,7 +16,7 @@ from chromiq.toolkit_configs.checks.data import crop_lines, mask_weights
 from chromiq.toolkit_configs.checks.machine import disk_findings, disk_need, gpu_findings
 from chromiq.toolkit_configs.render.compose import compose_job
 from chromiq.toolkit_configs.render.job import render_job
-from chromiq.toolkit_configs.render.memory import GIB
+from chromiq.toolkit_configs.render.memory import GIB, estimate_memory
 from chromiq.toolkit_configs.render.settings import Settings, assigned_settings
 from chromiq.toolkit_configs.schema.trainer_job import read_job
 from chromiq.toolkit_configs.trainer.devices import Gpu
@@ -97,6 +97,12 @@ def test_a_misspelt_key_is_named_with_what_was_meant(config, section, key, meant
 def test_a_key_that_another_section_reads_is_to_be_moved(config, section, key, place):
     found = changed(config, lambda process: process[section].update({key: None}))
     assert found["config.key"].hint == f"Move it to {place}."
+
+
+def test_a_mapping_where_a_plain_value_belongs_is_no_section(config):
+    found = changed(config, lambda process: process.update(adapter={"train": {"own": 1}}))
+    assert found["config.kind"].where.endswith("adapter.train")
+    assert "config.key" not in found
 
 
 def test_missing_folders_files_and_checkpoints(config):
@@ -286,6 +292,15 @@ class TestGpu:
         job = composed.job
         job.process.device = device
         return gpu_findings(job, composed.memory, "config.yaml", gpus)
+
+    @pytest.mark.parametrize("layer_offloading", [False, True])
+    @pytest.mark.parametrize("share", [None, "auto"])
+    def test_a_share_that_is_no_number_counts_as_all(self, layer_offloading, share):
+        job = compose_job("kontext", Path("/data/set"), preset="published").job
+        job.process.model.layer_offloading = layer_offloading
+        as_default = estimate_memory(job)
+        job.process.model.model_extra["layer_offloading_transformer_percent"] = share
+        assert estimate_memory(job) == as_default
 
     def test_none_seen(self):
         (finding,) = self.findings([])
