@@ -125,7 +125,7 @@ def read_run(folder: Path) -> BatchRun | None:
             outs=outs,
             findings=tuple(as_record(Finding, finding) for finding in document["findings"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -71,14 +71,20 @@ class Methods:
     options: GenerateOptions = field(default_factory=GenerateOptions)
 
 
+def _is_reserved(column: str) -> bool:
+    return column in _RESERVED or column.endswith("-hybrid")
+
+
 def lora_columns(loras: Sequence[Path], taken: Collection[str] = ()) -> dict[str, Path]:
-    """The LoRAs by their column: ``generated`` for a single one, else their names, numbered where equal.
+    """The LoRAs by their column: ``generated`` for a single one, else their names, numbered where taken.
 
     Args:
         taken: columns that there are already; with any, a single LoRA has its own name too.
 
     >>> list(lora_columns([Path("a.safetensors")])), list(lora_columns([Path("x/a.st"), Path("y/a.st")]))
     (['generated'], ['a', 'a-2'])
+    >>> list(lora_columns([Path("a-hybrid.st"), Path("a.st")]))  # the second one's hybrid is a-hybrid
+    ['a-hybrid-2', 'a']
     """
     if len(loras) == 1 and not taken:
         return {"generated": loras[0]}
@@ -86,7 +92,7 @@ def lora_columns(loras: Sequence[Path], taken: Collection[str] = ()) -> dict[str
     for lora in loras:
         stem, number = safe_stem(lora.stem), 1
         name = stem
-        while name in {*columns, *_RESERVED, *taken}:
+        while name in {*columns, *taken} or _is_reserved(name):
             number += 1
             name = f"{stem}-{number}"
         columns[name] = lora
@@ -108,7 +114,7 @@ def named_folders(words: Sequence[str]) -> dict[str, Path]:
         if not (name and separator and folder) or safe_stem(name) != name:
             form = "NAME=FOLDER with a name of letters, digits, dots, dashes and underscores"
             raise OptionError("outputs", f"{word!r} is not {form}.")
-        if name in {*columns, *_RESERVED}:
+        if name in columns or _is_reserved(name):
             raise OptionError("outputs", f"the name of {word!r} is taken. Choose another.")
         columns[name] = Path(folder)
     return columns

@@ -114,9 +114,9 @@ def label_faults(
     return {label: fault for label, fault in faults.items() if fault}
 
 
-def optional_weights(name: SegmenterName) -> tuple[str, ...]:
-    """Which weights a segmenter uses because they are here: it finds other masks without them."""
-    return (MULTICLASS.name,) if name == "mediapipe" and multiclass_available() else ()
+def missing_weights(name: SegmenterName) -> tuple[str, ...]:
+    """Which weights a segmenter does without as they are not here: it finds other masks with them."""
+    return (MULTICLASS.name,) if name == "mediapipe" and not multiclass_available() else ()
 
 
 def recorded_segmenter(recorded: str) -> tuple[str, Kind | None]:

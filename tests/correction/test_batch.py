@@ -13,7 +13,7 @@ from chromiq.colour import delta_e_map
 from chromiq.correction import garment_work, results
 from chromiq.correction.batch import BatchInputs, _relative_output, correct_batch
 from chromiq.correction.options import CorrectionOptions
-from chromiq.correction.report import result_words, summary_line
+from chromiq.correction.report import WORK, result_words, summary_line
 from chromiq.dataset_builder.inputs.photo_names import PairPattern
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.errors import UnsoundError, UsageError
@@ -477,3 +477,10 @@ def test_a_rerun_reads_each_record_and_looks_for_each_mask_once(batch, monkeypat
     monkeypatch.setattr(results, "mask_paths", lambda *given: lookups.append(given) or look(*given))
     batch(segmenter=Unused())
     assert (sorted(reads), len(lookups)) == (["1", "2"], 1)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"pairs": ["1"]}', '{"pairs": [{"out": 1}]}'])
+def test_a_damaged_record_of_a_batch_is_none(tmp_path, text):
+    (tmp_path / WORK).mkdir()
+    (tmp_path / WORK / "run.json").write_text(text)
+    assert results.read_run(tmp_path) is None

@@ -173,7 +173,9 @@ def test_images_made_elsewhere_stand_beside_transfer_and_their_hybrid(built_data
     assert [finding.code for finding in caught.value.findings] == ["score.missing"]
 
 
-@pytest.mark.parametrize("words", [["rival"], ["=x"], ["a/b=x"], ["control=x"], ["a=x", "a=y"]])
+@pytest.mark.parametrize(
+    "words", [["rival"], ["=x"], ["a/b=x"], ["control=x"], ["a=x", "a=y"], ["a-hybrid=x"]]
+)
 def test_outputs_that_have_no_name_of_their_own_are_refused(words):
     with pytest.raises(UsageError, match=r"^`outputs`: "):
         named_folders(words)
