@@ -177,7 +177,11 @@ def bounded_environment(device: str = "cuda") -> dict[str, str]:
 
 
 def output_of(command: Sequence[str], cwd: Path | None = None, device: str = "cuda") -> str | None:
-    """What a command prints in the trainer's environment variables; None if it fails."""
+    """What a command prints in the trainer's environment variables; None if it fails.
+
+    Raises:
+        ChromiqError: if it takes too long, as imports may on a busy machine or a slow file system.
+    """
     try:
         done = subprocess.run(
             command,
@@ -188,6 +192,9 @@ def output_of(command: Sequence[str], cwd: Path | None = None, device: str = "cu
             timeout=_ASK_PATIENCE_S,
             stdin=subprocess.DEVNULL,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except OSError:
         return None
+    except subprocess.TimeoutExpired as error:
+        message, hint = f"no answer within {_ASK_PATIENCE_S} s", "Run it again when the machine is less busy."
+        raise ChromiqError.of(Finding("toolkit.slow", str(command[0]), message, hint)) from error
     return done.stdout.strip() if done.returncode == 0 else None

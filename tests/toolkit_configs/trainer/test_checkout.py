@@ -158,3 +158,9 @@ def test_torchvision_and_torchaudio_are_importable_with_a_cpu_torch(checkout, tm
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[0] == "('torchvision', 'FRAGMENT')"
     assert [line.split("(")[0] for line in done.stdout.splitlines()[1:]] == ["nms", "qnms"]
+
+
+def test_a_slow_answer_is_not_taken_for_a_broken_environment(monkeypatch):
+    monkeypatch.setattr(toolkit, "_ASK_PATIENCE_S", 0.1)
+    with pytest.raises(ChromiqError, match=r"no answer within 0\.1 s"):
+        toolkit.output_of([sys.executable, "-c", "import time; time.sleep(30)"])
