@@ -262,7 +262,9 @@ def test_mutated_photos_are_read_or_refused(tmp_path):
     seeds, work = tmp_path / "seeds", tmp_path / "work"
     seeds.mkdir()
     work.mkdir()
-    outcomes = fuzz_photos.fuzz(fuzz_photos.seeds(seeds), 150, 3, work)
+    fuzz_photos.make_seeds(seeds)
+    outcomes, _ = fuzz_photos.fuzz(sorted(seeds.iterdir()), 150, 3, work, kept=work)
+    assert not outcomes["FAILED"]
     assert outcomes["written"] > 10
     assert outcomes["photo.truncated"] > 10
     assert sum(outcomes.values()) == 150
