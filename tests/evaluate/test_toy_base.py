@@ -35,7 +35,14 @@ def dataset(tmp_path_factory):
     root = tmp_path_factory.mktemp("toy")
     write_catalogue(root / "catalogue", pairs=PAIRS, size_wh=(224, 280))
     options = BuildOptions(segmenter="classic", held_out=HELD_OUT / PAIRS, size_wh=TOY_CANVAS_WH, variants=2)
-    build(root / "catalogue", root / "dataset", options)
+    truth = root / "catalogue" / "truth"
+    build(
+        root / "catalogue",
+        root / "dataset",
+        options,
+        masks=truth / "garment_masks",
+        garments=truth / "garments.json",
+    )
     return root / "dataset"
 
 
