@@ -348,8 +348,7 @@ def rewritten(
     """
     encode, note = _encoder(path, page), ""
     if encode is None:
-        encode = lambda part, page: _deflated(_plain(part, page))  # noqa: E731
-        note = f"compression {tifffile.COMPRESSION(page.compression).name} became ZIP"
+        encode, note = _zipped, f"compression {tifffile.COMPRESSION(page.compression).name} became ZIP"
         directory.with_short(259, _DEFLATE)
         directory.with_short(317, 1)
         changed = np.ones_like(changed)
@@ -409,6 +408,10 @@ def _compressed(part: NDArray[Any], page: tifffile.TiffPage) -> bytes:
     if page.compression in _ZIP:
         return _deflated(_plain(part, page))
     return bytes(tifffile.TIFF.COMPRESSORS[page.compression](_plain(part, page)))
+
+
+def _zipped(part: NDArray[Any], page: tifffile.TiffPage) -> bytes:
+    return _deflated(_plain(part, page))
 
 
 def _deflated(data: bytes) -> bytes:

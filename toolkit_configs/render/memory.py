@@ -100,8 +100,8 @@ def estimate_memory(job: Job, size_wh: tuple[int, int] | None = None) -> MemoryE
     precision = settings.precision if settings.quantize else train.dtype
     transformer = model.size.parameters * weight_bytes(precision)
     # A few layers are always on their way in or out.
-    offloaded = (settings.model_extra or {}).get("layer_offloading_transformer_percent")
-    offloaded = offloaded if isinstance(offloaded, int | float) else 1.0
+    share = (settings.model_extra or {}).get("layer_offloading_transformer_percent")
+    offloaded = share if isinstance(share, int | float) else 1.0
     kept_share = 1 - 0.9 * offloaded if settings.layer_offloading else 1.0
     qtype = getattr(settings, model.text_encoder_qtype) if settings.quantize_te else None
     text_encoder = model.size.text_encoder_parameters * weight_bytes(qtype or train.dtype)

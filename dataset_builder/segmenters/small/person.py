@@ -24,6 +24,7 @@ from chromiq.records import FloatImage, RgbImage
 SELFIE_SEGMENTATION = "selfie_segmentation.tflite"
 POSE_LANDMARK = "pose_landmark_full.tflite"
 SELFIE_MULTICLASS = "selfie_multiclass_256x256.tflite"
+
 _INPUT_PX = 256
 _LANDMARKS = 39
 _PERSON_FROM = 0.5
