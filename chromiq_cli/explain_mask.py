@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from chromiq.errors import OptionError, UnsoundError
+from chromiq.wording import cut
 from chromiq_cli import flags
 from chromiq_cli.output import print_json, print_line
 
@@ -48,7 +49,6 @@ def explain_mask(
     from chromiq.errors import Finding
     from chromiq.files import refuse_inputs
     from chromiq.photos.images import WRITABLE_FORMATS, read_photo, write_photo
-    from chromiq.wording import cut
 
     unknown = sorted(set(without or ()) - set(TERMS))
     if unknown:

@@ -90,9 +90,9 @@ def small_weights_available(folder: Path | None = None) -> bool:
     return find_spec("ai_edge_litert") is not None and all(_is_there(file, folder) for file in FILES)
 
 
-def multiclass_available(folder: Path | None = None) -> bool:
-    """Whether `MULTICLASS` is here, of its right size; asks no network."""
-    return _is_there(MULTICLASS, folder or weights_folder())
+def multiclass_available() -> bool:
+    """Whether `MULTICLASS` is in the cache, of its right size; asks no network."""
+    return _is_there(MULTICLASS, weights_folder())
 
 
 def small_weights(folder: Path | None = None) -> dict[str, Path]:
