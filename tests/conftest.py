@@ -1,7 +1,12 @@
 """What many tests start from: a dataset built of drawn pairs, small, and a copy of it to spoil."""
 
+import os
 import shutil
 import signal
+
+# Read as torch is loaded, here and in child processes: where `make test` runs two tests on two cores,
+# the threads of both would wait for each other, and the suite take three times as long.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 from command_line import run_command

@@ -60,7 +60,6 @@ class Killable:
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
-            "OMP_NUM_THREADS": "1",
             "TOKENIZERS_PARALLELISM": "false",
             "HF_HUB_OFFLINE": "1",
         }

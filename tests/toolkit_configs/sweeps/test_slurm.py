@@ -30,9 +30,7 @@ def slurm(tmp_path_factory):
 
 
 @pytest.fixture
-def config(dataset, tiny_kontext, tmp_path, monkeypatch):
-    # Two jobs on two cores: more threads than cores make them ten times slower.
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+def config(dataset, tiny_kontext, tmp_path):
     overrides = {
         "model.name_or_path": str(tiny_kontext),
         "train.steps": str(STEPS),

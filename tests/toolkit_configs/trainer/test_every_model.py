@@ -101,7 +101,7 @@ def run_plan(arch, root, plan):
     done = subprocess.run(
         [str(PYTHON), str(PROGRAM), arch, str(root / "weights"), str(root / "plan.json")],
         cwd=toolkit_folder(),
-        env={**bounded_environment(), "OMP_NUM_THREADS": "1"},
+        env=bounded_environment(),
         capture_output=True,
         text=True,
         check=False,

@@ -36,10 +36,7 @@ pytestmark = [
 
 
 @pytest.fixture
-def make_config(dataset, tiny_kontext, tmp_path, monkeypatch):
-    # More threads than cores make it ten times slower on a busy machine.
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
+def make_config(dataset, tiny_kontext, tmp_path):
     def make(name="real", **settings):
         overrides = {"model.name_or_path": str(tiny_kontext), "save.save_every": "2", **settings}
         path = tmp_path / f"{name}.yaml"

@@ -33,20 +33,16 @@ pytestmark = pytest.mark.models
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     pytest.importorskip("transformers", reason="the model libraries are not installed")
-    import torch
     from tiny_hub_models import build_grounding_dino, build_sam2, build_sam2_video, build_sam3
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # more only get into each other's way in models as small as these
     root = tmp_path_factory.mktemp("hub")
     image_model = build_sam2(root / "sam2-image")
-    yield {
+    return {
         "dino": build_grounding_dino(root / "dino"),
         "sam2-image": image_model,
         "sam2": build_sam2_video(root / "sam2", image_model),
         "sam3": build_sam3(root / "sam3"),
     }
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
