@@ -217,7 +217,7 @@ def _listed(folder: Path, name: str) -> Path:
     """A file that a table names, from its folder on; backslashes as Windows writes them separate folders."""
     path = folder / name
     with suppress(OSError):  # such as a name that is too long, which is reported where it is read
-        if not path.exists():
+        if "\\" in name and not path.exists():
             return folder / name.replace("\\", "/")
     return path
 
