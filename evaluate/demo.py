@@ -24,13 +24,13 @@ from chromiq.sample_catalogue.catalogue import draw_pair, write_catalogue
 from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import TOY_BASE, TOY_CANVAS_WH, TOY_DENOISING_STEPS
 
 PAIRS = 40
+SHOOT_PAIRS = 8
+PHOTO_WH = (448, 560)
 TRAIN_STEPS = 400
 _CHECKPOINTS = 4
-_PHOTO_WH = (448, 560)
 _HELD_OUT = 0.4
 _VARIANTS = 2
 _WORKERS = 2
-_SHOOT = 8
 _MODEL_LIBRARIES = ("torch", "diffusers", "transformers", "peft")
 _NOTES = (
     "These garments were drawn, not photographed. None of them was trained on: they were held out.",
@@ -70,7 +70,7 @@ def run_demo(out: Path, stage: Stage) -> Demo:
     """
     ensure_output_folder(out)
     with stage("1/6 draw the sample catalogue") as update:
-        write_catalogue(out / "catalogue", pairs=PAIRS, size_wh=_PHOTO_WH, on_progress=update)
+        write_catalogue(out / "catalogue", pairs=PAIRS, size_wh=PHOTO_WH, on_progress=update)
     with stage("2/6 build the dataset") as update:
         options = BuildOptions(
             segmenter="classic", held_out=_HELD_OUT, variants=_VARIANTS, size_wh=TOY_CANVAS_WH
@@ -106,8 +106,8 @@ def run_demo(out: Path, stage: Stage) -> Demo:
 
 def _correct_shoot(out: Path, update: Update) -> None:
     """Photos of further garments, most with a simulated colour error, corrected as a batch."""
-    for index in range(PAIRS, PAIRS + _SHOOT):
-        pair = draw_pair(index, size_wh=_PHOTO_WH)
+    for index in range(PAIRS, PAIRS + SHOOT_PAIRS):
+        pair = draw_pair(index, size_wh=PHOTO_WH)
         rng = np.random.default_rng(index)
         photo, _ = degrade(pair.on_model, pair.on_model_mask, "perceptual", rng)
         is_right = index % 4 == 3

@@ -10,11 +10,16 @@ from chromiq.evaluate import demo as demo_module
 MODEL_LIBRARIES = all(find_spec(name) for name in ("torch", "diffusers", "peft"))
 
 
+@pytest.fixture
+def small(monkeypatch):
+    """Few photos and small; two garments are held out, and one photo of the batch needs no correction."""
+    for name, value in {"PAIRS": 5, "SHOOT_PAIRS": 3, "PHOTO_WH": (224, 280), "TRAIN_STEPS": 2}.items():
+        monkeypatch.setattr(demo_module, name, value)
+
+
 @pytest.mark.models
 @pytest.mark.skipif(not MODEL_LIBRARIES, reason="needs the model libraries: pip install '.[models]'")
-def test_every_stage_and_again_without_a_change(monkeypatch, chromiq, tmp_path):
-    monkeypatch.setattr(demo_module, "PAIRS", 6)
-    monkeypatch.setattr(demo_module, "TRAIN_STEPS", 4)
+def test_every_stage_and_again_without_a_change(small, chromiq, tmp_path):
     out = tmp_path / "demo"
     result = chromiq("demo", "--out", out, "--json")
     assert result.code == 0
@@ -52,9 +57,8 @@ def test_every_stage_and_again_without_a_change(monkeypatch, chromiq, tmp_path):
     assert (out / "scores.json").read_bytes() == scores
 
 
-def test_without_the_model_libraries_the_rest_runs_and_it_exits_3(monkeypatch, chromiq, tmp_path):
+def test_without_the_model_libraries_the_rest_runs_and_it_exits_3(small, monkeypatch, chromiq, tmp_path):
     monkeypatch.setattr(demo_module, "find_spec", lambda name: None)
-    monkeypatch.setattr(demo_module, "PAIRS", 4)
     result = chromiq("demo", "--out", tmp_path)
     assert result.code == 3
     assert "training and generating were skipped, because torch, diffusers, transformers, peft" in result.err
