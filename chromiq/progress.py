@@ -72,11 +72,14 @@ def progress_bar(description: str) -> Iterator[Update]:
             yield lambda done, total: progress.update(task, completed=done, total=total)
         return
     last = time.monotonic()
+    shown: tuple[int, int] | None = None
 
     def update(done: int, total: int) -> None:
-        nonlocal last
+        nonlocal last, shown
+        if (done, total) == shown:
+            return
         if done == total or time.monotonic() - last >= LOG_EVERY_S:
-            last = time.monotonic()
+            last, shown = time.monotonic(), (done, total)
             print(f"{description}: {done}/{total}", file=sys.stderr, flush=True)
 
     yield update

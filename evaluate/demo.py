@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -71,12 +70,9 @@ def run_demo(out: Path, stage: Stage) -> Demo:
     ensure_output_folder(out)
     with stage("1/6 draw the sample catalogue") as update:
         write_catalogue(out / "catalogue", pairs=PAIRS, size_wh=PHOTO_WH, on_progress=update)
-    with stage("2/6 build the dataset") as update:
-        options = BuildOptions(
-            segmenter="classic", held_out=_HELD_OUT, variants=_VARIANTS, size_wh=TOY_CANVAS_WH
-        )
-        catalogue, dataset = out / "catalogue", out / "dataset"
-        build(catalogue, dataset, options, workers=_WORKERS, stage=lambda _: nullcontext(update))
+    options = BuildOptions(segmenter="classic", held_out=_HELD_OUT, variants=_VARIANTS, size_wh=TOY_CANVAS_WH)
+    catalogue, dataset = out / "catalogue", out / "dataset"
+    build(catalogue, dataset, options, workers=_WORKERS, stage=lambda part: stage(f"2/6 dataset: {part}"))
     missing = tuple(name for name in _MODEL_LIBRARIES if find_spec(name) is None)
     lora, best, notes = None, None, list(_NOTES)
     generating = GenerateOptions(checkpoint=str(TOY_BASE), steps=TOY_DENOISING_STEPS)
@@ -99,12 +95,11 @@ def run_demo(out: Path, stage: Stage) -> Demo:
             notes=tuple(notes),
             on_progress=update,
         )
-    with stage("6/6 correct a batch of photos") as update:
-        _correct_shoot(out, update)
+    _correct_shoot(out, lambda part: stage(f"6/6 batch of photos: {part}"))
     return Demo(evaluation, lora, best, missing)
 
 
-def _correct_shoot(out: Path, update: Update) -> None:
+def _correct_shoot(out: Path, stage: Stage) -> None:
     """Photos of further garments, most with a simulated colour error, corrected as a batch."""
     for index in range(PAIRS, PAIRS + SHOOT_PAIRS):
         pair = draw_pair(index, size_wh=PHOTO_WH)
@@ -114,7 +109,7 @@ def _correct_shoot(out: Path, update: Update) -> None:
         write_photo(out / "shoot" / f"still-life{pair.key}.jpg", pair.still_life)
         write_photo(out / "shoot" / f"on_model{pair.key}.jpg", pair.on_model if is_right else photo)
     inputs, segmenter = BatchInputs(out / "shoot"), make_segmenter("classic")
-    correct_batch(inputs, out / "corrected", segmenter, stage=lambda _: nullcontext(update))
+    correct_batch(inputs, out / "corrected", segmenter, stage=stage)
 
 
 def _train(out: Path, update: Update) -> Path:

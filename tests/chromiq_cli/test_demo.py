@@ -1,5 +1,6 @@
 """The demo runs every stage, or reports what it had to leave out."""
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -62,6 +63,12 @@ def test_without_the_model_libraries_the_rest_runs_and_it_exits_3(small, monkeyp
     result = chromiq("demo", "--out", tmp_path)
     assert result.code == 3
     assert "training and generating were skipped, because torch, diffusers, transformers, peft" in result.err
+    counts = {}
+    for line in result.err.splitlines():
+        if match := re.fullmatch(r"(\d/6 .+): (\d+)/\d+", line):
+            counts.setdefault(match[1], []).append(int(match[2]))
+    assert "2/6 dataset: build" in counts
+    assert all(each == sorted(set(each)) for each in counts.values())
     assert "generated" not in result.out
     assert (tmp_path / "report.html").is_file()
     assert not (tmp_path / "runs").exists()
