@@ -245,7 +245,7 @@ def _standing(photo: _Photo, made_of: str) -> Correction | None:
         return replace(done, done=True, answer="corrected", decision="accept", reason=reason)
     if record is not None and digest == record["previous"]:
         return None
-    if verify_photo(out) is not None:
+    if (fault := verify_photo(out)) and fault.severity == "error":
         return None  # cut short or spoilt: nobody's work
     what = "changed by hand" if done else "not made by this command"
     reason = f"kept, because it was {what}; the option redo {photo.key} replaces it"

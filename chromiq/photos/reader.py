@@ -96,6 +96,7 @@ _TIFF_COMPRESSIONS = frozenset(
     }
 )  # fmt: skip
 _MAX_TIFF_BYTES = 8 * MAX_PIXELS  # 16-bit RGBA
+_SAMPLE_KINDS = {2: "signed integers", 5: "complex integers", 6: "complex floating-point values"}
 _RAW_PHOTOMETRICS, _MAX_RAW_PAGES = frozenset({PHOTOMETRIC.CFA, PHOTOMETRIC.LINEAR_RAW}), 8
 _ALPHA = frozenset({EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA})
 _BOX_BYTES = 1 << 16  # of an AVIF; they hold the boxes of its properties
@@ -166,24 +167,25 @@ class PhotoFile:
             code = "photo.space" if stated else "photo.profile"
             raise _unsound(code, self.path, str(error), hint) from error
 
-    def decode(self, least_wh: tuple[int, int] | None = None) -> Pixels:
+    def decode(self, least_wh: tuple[int, int] | None = None, *, strict: bool = False) -> Pixels:
         """Decode the pixels, a JPEG optionally at 1/2, 1/4 or 1/8 of its size.
 
         Args:
             least_wh: the smallest upright width and height needed; None for full size.
+            strict: whether to refuse a JPEG that libjpeg warns about, which it does of harmless faults too.
 
         Raises:
             UnsoundError: if the file is damaged or cut short.
         """
         with decoding(self.path):
-            pixels, shrink = self._decoded(least_wh)
+            pixels, shrink = self._decoded(least_wh, "warning" if strict else "error")
             sides = tuple(side // shrink for side in self.stored_wh[::-1])  # libvips rounds down
             channels = () if pixels.kind == "grey" else (_CHANNELS[pixels.kind],)
             if pixels.values.shape != sides + channels:
                 raise DamageError("its size is not the one in its header")
             return pixels
 
-    def _decoded(self, least_wh: tuple[int, int] | None) -> tuple[Pixels, int]:
+    def _decoded(self, least_wh: tuple[int, int] | None, jpeg_fail_on: str) -> tuple[Pixels, int]:
         """The pixels and the factor they were reduced by."""
         if self.format == "TIFF":
             return _tiff_pixels(self.path), 1
@@ -195,7 +197,7 @@ class PhotoFile:
             # Some programs declare an alpha channel and leave it all zero.
             return _pixels_of(values if values[..., -1].any() else values[..., :3], "rgb"), 1
         shrink = _shrink(self.size_wh, least_wh) if self.format == "JPEG" and least_wh is not None else 1
-        image = stored_image(self.path, self.format, shrink)
+        image = stored_image(self.path, self.format, shrink, jpeg_fail_on)
         values = image.numpy().reshape(image.height, image.width, image.bands)  # it squeezes a single pixel
         if image.format == "ushort" and image.interpretation not in {"rgb16", "grey16"}:
             values = widened(values, int(image.get("bits-per-sample")))
@@ -347,12 +349,14 @@ def _refuse_other_jpeg(path: Path, metadata: Metadata) -> None:
         raise _unsound("photo.depth", path, message, "Export it as an 8-bit JPEG or a TIFF.")
 
 
-def stored_image(path: Path, image_format: Format, shrink: int = 1) -> pyvips.Image:
+def stored_image(
+    path: Path, image_format: Format, shrink: int = 1, jpeg_fail_on: str = "error"
+) -> pyvips.Image:
     """A JPEG, PNG or WebP as libvips decodes it, sequentially, without applying the orientation."""
-    options = {"shrink": shrink} if image_format == "JPEG" else {}
-    return pyvips.Operation.call(
-        _LOADERS[image_format], os.fsencode(path), access="sequential", fail_on="error", **options
-    )
+    options: dict[str, Any] = {"fail_on": "error"}
+    if image_format == "JPEG":
+        options = {"fail_on": jpeg_fail_on, "shrink": shrink}
+    return pyvips.Operation.call(_LOADERS[image_format], os.fsencode(path), access="sequential", **options)
 
 
 def _pixels_of(values: NDArray[Any], kind: Kind) -> Pixels:
@@ -455,7 +459,10 @@ def _refuse_other_tiff(path: Path, page: tifffile.TiffPage) -> None:
         code, message, hint = "photo.unreadable", "it is a camera raw file", _DEVELOP
     elif int(page.sampleformat) == 3:
         message = "it holds floating-point values, whose range is unknown"
-    elif bits > 16 or int(page.sampleformat) != 1:
+    elif int(page.sampleformat) != 1:
+        kind = _SAMPLE_KINDS.get(int(page.sampleformat), "values of unknown kind")
+        message, hint = f"it holds {bits}-bit {kind}", "Export it with 8 or 16 unsigned bits per channel."
+    elif bits > 16:
         message = f"it holds {bits}-bit integers"
     elif int(page.planarconfig) not in {1, 2}:
         message = f"its PlanarConfiguration is {int(page.planarconfig)}, which is unknown"

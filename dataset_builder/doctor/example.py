@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from chromiq.colour import delta_e_lab, srgb_to_lab
 from chromiq.dataset_builder.canvas.buckets import RESOLUTION
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
-from chromiq.errors import Finding, UnsoundError
+from chromiq.errors import Finding, UnsoundError, errors_of
 from chromiq.imaging.masks import dilated
 from chromiq.imaging.registration import fast_shift_px
 from chromiq.imaging.resize import resize_fast
 from chromiq.photos.images import read_small_sized
-from chromiq.photos.soundness import inspect_photo
+from chromiq.photos.soundness import inspect_photo, verify_photo
 from chromiq.records import BoolMask, Example, FloatImage, RgbImage
 
 _SIDE_PX = 512
@@ -110,9 +110,11 @@ def check_example(files: ExampleFiles) -> Checkup:
     wrong, has_trigger = _caption_findings(files)
     findings += wrong
     known = {"target": target, **{role: path for role, path in files.parts.items() if path is not None}}
-    broken = [found for path in known.values() if (found := inspect_photo(path, min_side_px=16))]
-    if broken:
-        return Checkup((*findings, *broken), None, has_trigger, None)
+    for role, path in known.items():
+        check = inspect_photo if role == "mask" else verify_photo
+        findings += [found] if (found := check(path, min_side_px=16)) else []
+    if any(each.code.startswith("photo.") for each in errors_of(findings)):
+        return Checkup(tuple(findings), None, has_trigger, None)
     try:
         read = {role: read_small_sized(path, _SIDE_PX, grey=role == "mask") for role, path in known.items()}
     except UnsoundError as error:

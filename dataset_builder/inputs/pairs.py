@@ -24,7 +24,7 @@ from chromiq.dataset_builder.inputs.photo_names import (
     role_and_key_of,
     still_life_key_of_view,
 )
-from chromiq.errors import ChromiqError, Finding, UnsoundError, UsageError
+from chromiq.errors import ChromiqError, Finding, UnsoundError, UsageError, errors_of
 from chromiq.files import collision_key, natural_key, refuse_inputs, safe_stem
 from chromiq.photos.images import states_colours, untagged_finding
 from chromiq.photos.soundness import PHOTO_SUFFIXES, inspect_photo, verify_photo
@@ -142,21 +142,21 @@ def _readable(
     check = verify_photo if decode else inspect_photo
 
     def judge(pair: PhotoPair) -> tuple[list[Finding], list[Path]]:
-        wrong = [fault for path in pair.photos if (fault := check(path))]
-        return wrong, [] if wrong else [path for path in pair.photos if not states_colours(path)]
+        found = [each for path in pair.photos if (each := check(path))]
+        return found, [] if errors_of(found) else [path for path in pair.photos if not states_colours(path)]
 
     sound: list[PhotoPair] = []
-    faults: dict[Finding, None] = {}  # a photo may belong to several pairs
+    findings: dict[Finding, None] = {}  # a photo may belong to several pairs
     untagged: dict[Path, None] = {}
     with thread_per_core() as pool:
         results = map_bounded(pool, judge, pairs, _AHEAD)
-        for number, (pair, (wrong, bare)) in enumerate(zip(pairs, results, strict=True), start=1):
-            faults |= dict.fromkeys(wrong)
+        for number, (pair, (found, bare)) in enumerate(zip(pairs, results, strict=True), start=1):
+            findings |= dict.fromkeys(found)
             untagged |= dict.fromkeys(bare)
-            if not wrong:
+            if not errors_of(found):
                 sound.append(pair)
             on_progress(number, len(pairs))
-    return sound, [*faults, *([untagged_finding(list(untagged))] if untagged else [])]
+    return sound, [*findings, *([untagged_finding(list(untagged))] if untagged else [])]
 
 
 def _pairs_of_csv(path: Path) -> tuple[list[PhotoPair], list[Finding]]:

@@ -200,12 +200,12 @@ def test_large_pictures_are_decoded_one_at_a_time(tmp_path, monkeypatch):
     at_work, most = [], []
     decode = PhotoFile.decode
 
-    def watched(photo, least_wh=None):
+    def watched(photo, **options):
         at_work.append(photo)
         most.append(len(at_work))
         time.sleep(0.01)
         at_work.pop()
-        return decode(photo, least_wh)
+        return decode(photo, **options)
 
     monkeypatch.setattr(PhotoFile, "decode", watched)
     assert len(find_pairs(tmp_path, decode=True).pairs) == 3

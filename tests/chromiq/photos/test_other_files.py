@@ -140,7 +140,8 @@ OTHERS = [
     ("float.tif", tiff((PHOTO / 255).astype(np.float32)), "floating-point"),
     ("half.tif", tiff((PHOTO / 255).astype(np.float16)), "floating-point"),
     ("long.tif", tiff(PHOTO.astype(np.uint32)), "32-bit integers"),
-    ("signed.tif", tiff(PHOTO.astype(np.int16)), "16-bit integers"),
+    ("signed.tif", tiff(PHOTO.astype(np.int16)), "16-bit signed integers. Export it with 8 or 16 unsigned"),
+    ("signed8.tif", tiff(PHOTO.astype(np.int8)), "8-bit signed integers"),
     ("wavelets.tif", tiff(compression="jpeg2000"), "JPEG2000 is not supported"),
     ("channels.tif", many_channels, "its 16 channels take 3051 MB"),
     ("three.tif", grey_of_three, "grey with 3 channels of unknown meaning"),
@@ -333,6 +334,18 @@ def test_damage_in_a_jpeg_is_reported_and_not_printed(tmp_path, capfd, inside):
     written = write_changed(tmp_path / "out.jpg", photo, 255 - photo.values)
     assert (written.outside, written.notes) == (Kept.BLOCKS, ())
     assert capfd.readouterr().err == ""
+
+
+def test_a_jpeg_that_ends_early_is_warned_about(tmp_path):
+    path = tmp_path / "early.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (320, 240, 3), np.uint8)).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 2 // 3] + b"\xff\xd9")
+    warning = verify_photo(path)
+    assert (warning.code, warning.severity) == ("photo.damaged", "warning")
+    assert warning in read_photo(path).findings
+    path.write_bytes(whole.replace(b"\xff\xdb", b"\0\0\xff\xdb", 1))
+    assert verify_photo(path) is None
 
 
 def test_primaries_in_tags_become_a_profile_if_the_tags_are_dropped(tmp_path):

@@ -47,6 +47,13 @@ def test_a_cut_off_photo_is_found(dataset):
     assert "photo.truncated" in codes(dataset)
 
 
+def test_a_jpeg_that_ends_early_is_warned_about(dataset):
+    path = dataset / "gt" / "pair2.jpg"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 3] + b"\xff\xd9")
+    assert "photo.damaged" in codes(dataset)
+
+
 def test_masks_black_white_inverted_and_of_another_size(dataset):
     path = dataset / "masks" / "pair1.png"
     good = read_photo(path).rgb[..., 0]
