@@ -251,8 +251,7 @@ def safe_stem(text: str) -> str:
     Raises:
         UsageError: if nothing is left.
     """
-    normal = unicodedata.normalize("NFC", text)
-    kept = "".join(c if c.isalnum() or c in "._-" else "_" for c in normal).lstrip(".-")
+    kept = "".join(c if c.isalnum() or c in "._-" else "_" for c in composed(text)).lstrip(".-")
     while len(kept.encode("utf-8")) > 120:
         kept = kept[:-1]
     if not kept:
@@ -271,13 +270,33 @@ def natural_key(text: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part) for part in parts]
 
 
+def composed(name: str) -> str:
+    """A name as Unicode composes it (NFC): macOS stores é as two code points, others mostly as one.
+
+    >>> len("e\u0301"), len(composed("e\u0301"))
+    (2, 1)
+    """
+    return unicodedata.normalize("NFC", name)
+
+
+def as_stored(path: Path) -> Path:
+    """A path with each name in the Unicode form, composed or not, in which it exists; else as it is."""
+    if str(path).isascii() or path.exists():
+        return path
+    found = Path(path.anchor)
+    for part in path.relative_to(found).parts:
+        forms = (found / unicodedata.normalize(form, part) for form in ("NFC", "NFD"))
+        found = next(filter(Path.exists, (found / part, *forms)), found / part)
+    return found
+
+
 def collision_key(name: str) -> str:
     """A key that is equal for names that some file system treats as the same.
 
     >>> collision_key("A.jpg") == collision_key("a.jpg")
     True
     """
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    return composed(composed(name).casefold())
 
 
 def _write_holder(stream: IO[str], holder: str) -> None:

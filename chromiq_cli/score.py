@@ -46,12 +46,13 @@ def score(
         scores_document,
         write_scores,
     )
-    from chromiq.files import ensure_output_folder, refuse_inputs
+    from chromiq.files import composed, ensure_output_folder, refuse_inputs
     from chromiq.progress import progress_bar
 
     refuse_inputs([out], [gt, control, generated, masks])
     known_crops = read_crops(crops) if crops else None
-    kinds = {Path(name).stem: kind for name, kind in read_garments(garments).items()} if garments else None
+    labels = read_garments(garments) if garments else {}
+    kinds = {composed(Path(name).stem): kind for name, kind in labels.items()}
     images = ImageSet(gt, {"control": control, "generated": generated}, known_crops, masks, kinds)
     with progress_bar("score") as update:
         scores = score_folders(images, register=register, on_progress=update)

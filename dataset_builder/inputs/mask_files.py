@@ -16,7 +16,7 @@ import numpy as np
 
 from chromiq.documents import load_record, read_text
 from chromiq.errors import Finding, UnsoundError, raise_findings
-from chromiq.files import sha256_file, sha256_text, write_json
+from chromiq.files import as_stored, composed, sha256_file, sha256_text, write_json
 from chromiq.photos.images import photo_size_wh, read_mask, write_mask
 from chromiq.records import BoolMask, GarmentMask, PhotoPair
 
@@ -152,7 +152,7 @@ def mask_paths(pairs: Iterable[PhotoPair], folder: Path | None) -> dict[str, Pat
     paths: dict[str, Path] = {}
     for pair in pairs:
         for name in (pair.on_model.stem, f"on_model{pair.key}"):  # the latter comes first
-            if (path := folder / f"{name}.png").is_file():
+            if (path := as_stored(folder / f"{name}.png")).is_file():
                 paths[pair.key] = path
     return paths
 
@@ -316,7 +316,9 @@ def _shows(image: CocoImage, pair: PhotoPair) -> bool:
     name = PurePosixPath(image.file_name.replace("\\", "/"))
     theirs = [part for part in name.parts if part not in ("..", ".", "/")][::-1]
     ours = pair.on_model.parts[::-1]
-    return name.stem == f"on_model{pair.key}" or all(a == b for a, b in zip(theirs, ours, strict=False))
+    return composed(name.stem) == f"on_model{pair.key}" or all(
+        composed(a) == composed(b) for a, b in zip(theirs, ours, strict=False)
+    )
 
 
 def _garment_parts(

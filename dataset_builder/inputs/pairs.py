@@ -25,7 +25,7 @@ from chromiq.dataset_builder.inputs.photo_names import (
     still_life_key_of_view,
 )
 from chromiq.errors import ChromiqError, Finding, UnsoundError, UsageError, errors_of
-from chromiq.files import collision_key, natural_key, refuse_inputs, safe_stem
+from chromiq.files import as_stored, collision_key, natural_key, refuse_inputs, safe_stem
 from chromiq.photos.images import states_colours, untagged_finding
 from chromiq.photos.soundness import PHOTO_SUFFIXES, inspect_photo, verify_photo
 from chromiq.progress import Update, silent
@@ -218,7 +218,8 @@ def _listed(folder: Path, name: str) -> Path:
     path = folder / name
     with suppress(OSError):  # such as a name that is too long, which is reported where it is read
         if "\\" in name and not path.exists():
-            return folder / name.replace("\\", "/")
+            path = folder / name.replace("\\", "/")
+        return as_stored(path)
     return path
 
 

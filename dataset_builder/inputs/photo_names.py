@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from chromiq.errors import UsageError
+from chromiq.files import collision_key, composed
 
 Role = Literal["still_life", "on_model"]
 _BEFORE_VIEW = ("-", "_", " ", ".")
@@ -116,14 +117,14 @@ class PairPattern:
         patterns: dict[Role, str] = {"still_life": self.still_life, "on_model": self.on_model}
         for role, pattern in patterns.items():
             if match := _match(pattern, relative):
-                return role, tuple(match[name].casefold() for name in self._shared())
+                return role, tuple(collision_key(match[name]) for name in self._shared())
         return None
 
 
 def _match(pattern: str, relative: Path) -> re.Match[str] | None:
-    expression = _expression(pattern)
-    whole = relative.as_posix() if "/" in pattern else relative.name
-    return expression.fullmatch(whole) or expression.fullmatch(whole.removesuffix(relative.suffix))
+    expression = _expression(composed(pattern))
+    whole = composed(relative.as_posix() if "/" in pattern else relative.name)
+    return expression.fullmatch(whole) or expression.fullmatch(whole.removesuffix(composed(relative.suffix)))
 
 
 def _expression(pattern: str) -> re.Pattern[str]:

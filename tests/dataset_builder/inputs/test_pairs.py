@@ -1,5 +1,6 @@
 """Folders as studios have them: subfolders, several photos of a garment, names by a pattern."""
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,21 @@ def test_masks_may_be_named_by_key_or_like_the_photo(shoot):
         "A_front": masks / "on_modelA_front.png",
         "B_front": masks / "B_front.png",
     }
+
+
+COMPOSED, SPLIT = unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é")
+
+
+@pytest.mark.parametrize(("on_disk", "written"), [(COMPOSED, SPLIT), (SPLIT, COMPOSED)])
+def test_names_match_in_both_unicode_forms(shoot, on_disk, written):
+    folder = shoot(f"{on_disk}/1 {on_disk}flat.png", f"{on_disk}/1 {on_disk}worn.png")
+    photos = (folder / f"{on_disk}/1 {on_disk}flat.png", folder / f"{on_disk}/1 {on_disk}worn.png")
+    pairs = find_pairs(folder, pattern=PairPattern(f"{{sku}} {written}flat", f"{{sku}} {written}worn")).pairs
+    assert [pair.photos for pair in pairs] == [photos]
+    line = f"{written}/1 {written}flat.png,{written}/1 {written}worn.png,1"
+    (folder / "list.csv").write_text(f"still_life,on_model,key\n{line}\n", encoding="utf-8")
+    pairs = find_pairs(folder / "list.csv").pairs
+    assert [pair.photos for pair in pairs] == [photos]
+    mask = folder / f"1 {written}worn.png"
+    Image.new("L", (64, 64)).save(mask)
+    assert find_masks(pairs, folder).by_key == {"1": mask}

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import unicodedata
 
 import numpy as np
 import pytest
@@ -251,3 +252,23 @@ def test_kinds_come_from_a_file(folders):
     (folders / "kinds.json").write_text('{"a.png": "shirt", "b": "dress"}')
     scores = run(*asked(folders), "--garments", folders / "kinds.json")
     assert "dress (average of 1)" in scores.stdout
+
+
+def test_names_match_in_both_unicode_forms(tmp_path):
+    composed, split = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
+    for column, name in (("gt", composed), ("control", split), ("generated", composed)):
+        write_photo(tmp_path / column / f"{name}.png", scene())
+    crop = {"x": 8, "y": 8, "width": 16, "height": 16}
+    (tmp_path / "crops.json").write_text(json.dumps({split: crop}))
+    (tmp_path / "garments.json").write_text(json.dumps({f"{split}.jpg": "shirt"}))
+    result = run(
+        *asked(tmp_path),
+        "--crops",
+        tmp_path / "crops.json",
+        "--garments",
+        tmp_path / "garments.json",
+        "--json",
+    )
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["images"][0]["name"] == composed
+    assert json.loads(result.stdout)["images"][0]["garment"] == "shirt"
