@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -32,11 +33,18 @@ def render_page(name: str, **values: Any) -> str:
         name: a template that extends ``page.html.j2``; the script is optional.
         values: `title` and the variables of the template.
     """
-    environment = template_environment(html=True)
-    environment.filters["csp_hash"] = csp_hash
     # Files of the package, not of the user.
     style, script = (Markup(template_text(f"{name}.{kind}") or "") for kind in ("css", "js"))  # noqa: S704
-    return environment.get_template(f"{name}.html.j2").render(style=style, script=script, **values)
+    template = _page_environment().get_template(f"{name}.html.j2")
+    return template.render(style=style, script=script, **values)
+
+
+@cache
+def _page_environment() -> Environment:
+    """One for all pages: an environment keeps the templates that it compiled."""
+    environment = template_environment(html=True)
+    environment.filters["csp_hash"] = csp_hash
+    return environment
 
 
 def template_environment(*, html: bool, sandboxed: bool = False) -> Environment:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +149,9 @@ def _differences(template: Path, text: str, document: dict[str, Any]) -> list[Fi
     return findings
 
 
+@cache
 def _environment() -> Environment:
-    """Sandboxed: a user's own template may come from others, so it runs nothing."""
+    """Sandboxed: a user's own template may come from others, so it runs nothing. It keeps its templates."""
     environment = template_environment(html=False, sandboxed=True)
     # Jinja's own tojson would write 1e-05 and surrogates, which YAML reads as other texts.
     environment.filters.update(tojson=yaml_value, yaml_key=yaml_key, without=_without)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -52,6 +53,7 @@ def yaml_value(value: Any) -> str:
     return text.removesuffix("\n").removesuffix("\n...")
 
 
+@lru_cache(maxsize=1024)
 def yaml_key(key: str) -> str:
     """A plain word as it is; what YAML reads otherwise, such as ``yes``, in quotes."""
     return key if key.isidentifier() and yaml.safe_load(key) == key else yaml_value(key)
