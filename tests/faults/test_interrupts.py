@@ -16,7 +16,7 @@ from chromiq.sample_catalogue.catalogue import write_catalogue
 @pytest.mark.parametrize(("pairs_before", "after_s"), [(0, 0), (0, 0.15), (1, 0)])
 def test_a_build_says_that_it_was_stopped_and_resumes(tmp_path, pairs_before, after_s):
     """While its workers are started, while they import, and at work."""
-    write_catalogue(tmp_path / "catalogue", pairs=6, size_wh=(96, 120))
+    write_catalogue(tmp_path / "catalogue", pairs=4, size_wh=(96, 120))
     verb = "from chromiq_cli.main import main; main()"
     command = [
         *(sys.executable, "-c", verb, "build", str(tmp_path / "catalogue"), "--out", str(tmp_path / "out")),

@@ -24,7 +24,7 @@ def alone(monkeypatch):
 
 def test_the_way_without_weights_needs_no_network_and_tells_no_token(alone, chromiq, dataset, tmp_path):
     config, catalogue = tmp_path / "config.yaml", dataset.parent / "catalogue"
-    control, truth = dataset / "control", dataset / "gt"
+    control, truth = dataset / "held_out" / "control", dataset / "held_out" / "gt"
     reported = []
     write_catalogue(catalogue, pairs=2, size_wh=(120, 150))
     verbs = {
@@ -37,7 +37,7 @@ def test_the_way_without_weights_needs_no_network_and_tells_no_token(alone, chro
         f"train {config} --dry-run": {0, 1, 10},
         f"train {config} --dry-run --offline": {0, 1, 10},
         f"status {tmp_path}/no-run": {2},
-        f"crops suggest --gt {truth} --masks {dataset}/masks --out {tmp_path}/crops.json": {10},
+        f"crops suggest --gt {dataset}/gt --masks {dataset}/masks --out {tmp_path}/crops.json": {10},
         f"evaluate {dataset} --out {tmp_path}/evaluated": {0, 3},
         "toolkit info": {0, 1},
     }
