@@ -214,15 +214,21 @@ class _Worker:
         return self._follower.poll()
 
     def _ended(self, cell: CellStatus, code: int) -> CellStatus:
-        try:
-            document = json.loads(self._document.read_text(encoding="utf-8"))
-        except ValueError:
-            document = {}  # It was killed before it could print its result.
+        document = _result(self._document)
         if code == EXIT_DONE:
             return replace(cell, state="done", exit_code=code, lora=document["lora"])
         message = str(document.get("error") or f"exit code {code}") + f"; its log is {self._log}"
         state = "interrupted" if code == EXIT_INTERRUPTED else "failed"
         return replace(cell, state=state, exit_code=code, message=message)
+
+
+def _result(path: Path) -> dict[str, Any]:
+    """What ``chromiq train --json`` printed; empty if it is at work, or was killed before it could."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _record(job: BatchJob) -> RunRecord | None:
@@ -262,18 +268,22 @@ def follow_sweep(folder: Path) -> Iterator[list[CellStatus]]:
     jobs = [BatchJob(path, read_job(path)) for path in paths]
     followers: dict[Path, Follower] = {}
     while True:
-        cells = [_cell(job, followers) for job in jobs]
+        cells = [_cell(job, folder / LOGS, followers) for job in jobs]
         yield cells
         if all(cell.ended for cell in cells):
             return
         time.sleep(_FOLLOW_EVERY_S)
 
 
-def _cell(job: BatchJob, followers: dict[Path, Follower]) -> CellStatus:
+def _cell(job: BatchJob, logs: Path, followers: dict[Path, Follower]) -> CellStatus:
     run = job.job.run_folder
     if run not in followers:
         if not (run / RUN_FILE).is_file():
-            return CellStatus(job)
+            document = _result(logs / f"{safe_stem(job.name)}.json")
+            if "error" not in document:
+                return CellStatus(job)
+            # Its checks ended it before it made its folder.
+            return CellStatus(job, "failed", exit_code=document["exit_code"], message=document["error"])
         followers[run] = Follower(run)
     found = followers[run].poll()
     lora = str(job.final) if found.state == "done" else None

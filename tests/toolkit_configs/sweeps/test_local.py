@@ -112,7 +112,7 @@ def test_runs_queue_for_devices_and_a_failure_does_not_stop_the_others(
     assert "cell_seed2: done on cuda:0" in said
 
 
-def test_a_run_of_another_config_is_never_resumed(trainer, sweep_train, dataset):
+def test_a_run_of_another_config_is_never_resumed(trainer, sweep_train, sweep, dataset, chromiq):
     trainer("good")
     run = dataset.parent / "runs" / "cell_seed1"
     run.mkdir(parents=True)
@@ -121,6 +121,9 @@ def test_a_run_of_another_config_is_never_resumed(trainer, sweep_train, dataset)
     assert code == 3
     assert document["runs"][0]["exit_code"] == 10
     assert (run / "cell_seed1_000000010.safetensors").read_bytes() == b"other content"
+    followed = chromiq("status", sweep, "--watch", "--json")
+    assert followed.code == 3
+    assert [each["state"] for each in followed.document["runs"]] == ["failed", "done", "done"]
 
 
 def test_a_stopped_sweep_ends_its_runs_first_and_resumes(trainer, grid, tmp_path, chromiq):
