@@ -116,8 +116,11 @@ def adapt_config(
             message = "its anchors or tags keep it from being changed in place, so its comments are lost"
             findings.append(Finding("config.rewritten", str(config), message, "Check the result.", "warning"))
         after = dump_config(document) if edited is None else edited
+    shown = [before, after]
+    if from_json and after == dump_config(document, as_json=True, like="{"):  # all of it on one line
+        shown = [dump_config(each, as_json=True) for each in (load_json(before), document)]
     lines = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), str(config), f"{config} with {dataset}", lineterm=""
+        shown[0].splitlines(), shown[1].splitlines(), str(config), f"{config} with {dataset}", lineterm=""
     )
     return Adapted(after.replace("\n", newline), "\n".join(lines), tuple(findings))
 
