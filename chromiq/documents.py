@@ -159,7 +159,7 @@ def _yaml_fault(error: YAMLError) -> str:
         return " ".join(str(error).split())
     problem = error.problem or ""
     if "found character '\\t'" in problem:
-        problem = "a tab is used for indentation; use spaces"
+        problem = "a tab, where YAML allows spaces only; replace it by spaces"
     elif error.context:
         problem = f"{problem} {error.context}"
     return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {problem}"

@@ -48,6 +48,12 @@ _PLACES = {
     "datasets": "the dataset",
 }
 """Where a key that is read elsewhere belongs."""
+_OTHER_NAMES = {
+    "train": {"learning_rate": "lr", "max_train_steps": "steps", "train_batch_size": "batch_size"},
+    "network": {"network_dim": "linear", "network_alpha": "linear_alpha"},
+    "sample": {"sample_prompts": "prompts"},
+}
+"""What other trainers call a key of a section."""
 _OF_THE_RUN = frozenset({"name", "type"})
 """Elsewhere these mean something of their own, such as the name of a dataset in another program."""
 
@@ -60,12 +66,14 @@ def key_findings(document: Mapping[str, Any], where: str) -> list[Finding]:
         for keys, known, prefix in ((document, _TOP_KEYS, ""), (config, _CONFIG_KEYS, "config."))
         for key in keys
         if key not in known
+        and not str(key).startswith("x-")  # where anchors are defined, as in Compose files
     ]
     for section, prefix, keys in _sections("process", config["process"][0]):
         known = frozenset(section_keys(section))
         for key, value in keys.items():
             if key not in known:
-                findings.append(_unknown(prefix + str(key), str(key), known))
+                meant = _OTHER_NAMES.get(section, {}).get(str(key))
+                findings.append(_unknown(prefix + str(key), str(key), known, meant))
             elif wrong := _kind_fault(section, key, value):
                 findings.append(Finding("config.kind", prefix + key, wrong, "Fix the value.", "warning"))
     findings += _choice_findings(config["process"][0])
@@ -99,10 +107,10 @@ def _kind_fault(section: str, key: str, value: Any) -> str | None:
     return None if fits_kind(value, kind) else f"expected {kind}, not {value!r}"[:160]
 
 
-def _unknown(place: str, key: str, known: frozenset[str]) -> Finding:
-    places = {} if key in _OF_THE_RUN else _PLACES
+def _unknown(place: str, key: str, known: frozenset[str], meant: str | None = None) -> Finding:
+    places = {} if meant or key in _OF_THE_RUN else _PLACES
     home = next((place for section, place in places.items() if key in section_keys(section)), None)
-    near = get_close_matches(key, known, n=1)
+    near = [meant] if meant else get_close_matches(key, known, n=1)
     hint = f"Move it to {home}." if home else f"Did you mean {near[0]}?" if near else "Remove it."
     return Finding("config.key", place, "AI-Toolkit does not read this key", hint, "warning")
 

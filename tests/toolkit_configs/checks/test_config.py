@@ -99,6 +99,17 @@ def test_a_key_that_another_section_reads_is_to_be_moved(config, section, key, p
     assert found["config.key"].hint == f"Move it to {place}."
 
 
+def test_a_key_of_other_trainers_is_translated(config):
+    found = changed(config, lambda process: process["train"].update(learning_rate=1e-4))
+    assert found["config.key"].hint == "Did you mean lr?"
+
+
+def test_a_place_for_anchors_is_no_unknown_key(config):
+    text = config.read_text()
+    config.write_text("x-common: &common\n  cache_latents: true\n" + text)
+    assert "config.key" not in {finding.code for finding in examine_config(config).findings}
+
+
 def test_a_mapping_where_a_plain_value_belongs_is_no_section(config):
     found = changed(config, lambda process: process.update(adapter={"train": {"own": 1}}))
     assert found["config.kind"].where.endswith("adapter.train")

@@ -180,7 +180,7 @@ def test_messages_show_what_the_project_file_says(tmp_path):
 def test_a_tab_in_the_project_file_is_located(tmp_path):
     with pytest.raises(UsageError) as caught:
         composed_of(tmp_path, project="train:\n\tsteps: 9\n")
-    reason = "line 2, column 1: a tab is used for indentation; use spaces"
+    reason = "line 2, column 1: a tab, where YAML allows spaces only; replace it by spaces"
     assert str(caught.value).endswith(f"chromiq.yaml: cannot be read as YAML: {reason}")
 
 
