@@ -31,7 +31,7 @@ def build(
     masks: Annotated[
         Path | None,
         typer.Option(
-            help="Your own masks: a folder of on_modelN.png files, or a COCO file. They replace found ones."
+            help="Your own masks: a folder of files named on_modelKEY.png or like the photos, or a COCO file."
         ),
     ] = None,
     export_masks: Annotated[
@@ -69,9 +69,7 @@ def build(
             help="Caption with {trigger}, {garment} and {side}. May be repeated: each example draws one.",
         ),
     ] = None,
-    workers: Annotated[
-        int, typer.Option(min=1, help="Worker processes; the result does not depend on their number.")
-    ] = 2,
+    workers: Annotated[int, typer.Option(min=1, help=flags.WORKERS_HELP)] = 2,
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="Build on this machine or on a Ray cluster.")
     ] = "local",

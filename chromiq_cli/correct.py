@@ -62,7 +62,9 @@ def correct(
     ] = False,
     masks: Annotated[
         Path | None,
-        _folder_option(help="Folder of masks named on_modelKEY.png or like the photos, or a COCO file."),
+        _folder_option(
+            help="Your own masks: a folder of files named on_modelKEY.png or like the photos, or a COCO file."
+        ),
     ] = None,
     keep: Annotated[
         list[str] | None,
@@ -79,9 +81,9 @@ def correct(
         ),
     ] = None,
     skip_bad: Annotated[
-        bool, _folder_option("--skip-bad", help="Leave out photos that cannot be used, instead of stopping.")
+        bool, _folder_option("--skip-bad", help="Skip unusable pairs, report them and exit with 3.")
     ] = False,
-    workers: Annotated[int, _folder_option(min=1, help="Processes to use; the results are the same.")] = 1,
+    workers: Annotated[int, _folder_option(min=1, help=flags.WORKERS_HELP)] = 1,
     each_alone: Annotated[
         bool,
         _folder_option(
@@ -113,7 +115,7 @@ def correct(
     method: Annotated[
         Method, _lora_option(help="How the colour is found: without a network, by a LoRA, or by both.")
     ] = "transfer",
-    lora: Annotated[Path | None, _lora_option(help="The .safetensors file, for lora and hybrid.")] = None,
+    lora: Annotated[Path | None, _lora_option(help="LoRA as .safetensors, for lora and hybrid.")] = None,
     model: Annotated[str, _lora_option(help=f"Edit model: {', '.join(MODELS)}.")] = DEFAULT_MODEL,
     checkpoint: Annotated[str | None, _lora_option(help="Base model: hub name or folder.")] = None,
     geometry: Annotated[
@@ -123,7 +125,9 @@ def correct(
     steps: Annotated[
         int | None, _lora_option(min=1, help="Denoising steps; by default the model's own.")
     ] = None,
-    seed: Annotated[int, _lora_option(min=0, max=2**64 - 1, help="Random seed for the image.")] = 42,
+    seed: Annotated[
+        int, _lora_option(min=0, max=2**64 - 1, help="Random seed for each generated image.")
+    ] = 42,
     offload: Annotated[
         str, _lora_option(help="none, model or sequential; the latter two need less GPU memory.")
     ] = "none",
@@ -247,6 +251,10 @@ def correct(
                 print_line(f"  dropped: {', '.join(done.metadata_dropped)}")
             for note in done.notes:
                 print_line(f"  {note}")
+            for path in done.exports:
+                print_line(f"  exported: {path}")
+            if export and not done.exports:
+                print_line("  nothing is exported, because the photo was left alone")
         raise typer.Exit(0 if done.done else EXIT_SKIPPED)
     result = correct_batch(inputs, out, finder, options, network=network, workers=workers, stage=progress_bar)
     print_findings(result.findings)

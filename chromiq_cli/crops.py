@@ -43,7 +43,9 @@ def check(
     crops: Annotated[Path, typer.Argument(help="The crops.json to check.")],
     gt: Annotated[Path, typer.Option(help="Folder of the true images.")],
     out: Annotated[Path, typer.Option(help="Image file to draw them in, such as crops.jpg.")],
-    masks: Annotated[Path | None, typer.Option(help="Folder of same-named garment masks.")] = None,
+    masks: Annotated[
+        Path | None, typer.Option(help="Folder of garment masks with the images' names and sizes.")
+    ] = None,
     as_json: flags.Json = False,
 ) -> None:
     """Check crops against image and garment, and draw them: green if valid, red if not."""

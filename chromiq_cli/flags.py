@@ -22,6 +22,7 @@ Register = Annotated[
     bool, typer.Option("--register", help="Align shifted or resized images with the truth first.")
 ]
 
+WORKERS_HELP = "Worker processes; the result does not depend on their number."
 _MODELS = "Models of the segmenters grounded-sam2 and sam3"
 
 Segmenter = Annotated[

@@ -74,7 +74,10 @@ def deliver(run: BatchRun, results: Sequence[Result], out: Path) -> None:
         UnsoundError: if files are missing.
     """
     if not results:
-        raise UsageError("no photo is in the states chosen; accept some first")
+        raise UsageError(
+            "no photo to deliver: none is in the states asked for. Accept photos in decisions.csv or in the "
+            "studio, or ask for other states."
+        )
     require_files(results)
     if out.suffix.lower() == ".zip":
         if out.exists():

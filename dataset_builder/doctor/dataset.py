@@ -86,6 +86,9 @@ def check_dataset(root: Path, on_progress: Update = silent) -> list[Finding]:
         root: the folder that holds ``gt/``, ``control/`` and so on; ``held_out/`` is checked as well.
     """
     folders = dataset_folders(root)
+    if not (DatasetLayout(root).truths.is_dir() or DatasetLayout(root).controls.is_dir()):
+        hint = "Build one with chromiq build, or name the dataset's own folder."
+        return [Finding("dataset.folder", str(root), "not a dataset: neither gt/ nor control/ in it", hint)]
     recorded, findings = read_manifest(root)
     built = is_built(root)
     if folders.reference is None and folders.mask is None:

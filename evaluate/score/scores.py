@@ -139,7 +139,8 @@ def image_findings(
         width_px, height_px = photo_size_wh(truth)
         for column, paths in found.items():
             if name not in paths:
-                findings.append(Finding("score.missing", name, f"no {column} image", "Add it to its folder."))
+                message = f"no {column} image of this name in {columns[column]}"
+                findings.append(Finding("score.missing", name, message, "Add it."))
             elif not register and (have := photo_size_wh(paths[name])) != (width_px, height_px):
                 message = f"is {have[0]}x{have[1]}, but its truth is {width_px}x{height_px}"
                 hint = "Generate it at the truth's size, or set `register`."
