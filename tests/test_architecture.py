@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,20 +13,20 @@ from places import ROOT
 # Each stage may import those before it; `chromiq/NAME` is a link to the stage's folder.
 STAGES = ("sample_catalogue", "dataset_builder", "correction", "toolkit_configs", "evaluate", "studio")
 LAYERS = ("chromiq", *STAGES, "chromiq_cli")
-RUNS_TEXT = {"os.system", "os.popen", "eval", "exec", "subprocess.getoutput", "torch.load", "yaml.load"}
 # One file for each verb; elsewhere a larger folder is split.
 MOST_FILES = {"chromiq_cli": 30}
 HEAVY = ("torch", "transformers", "diffusers", "peft", "skimage", "scipy", "cv2", "supervision", "matplotlib")
 
 
-def imported_packages(path: Path) -> set[str]:
-    found = set()
+@cache
+def imported_packages(path: Path) -> frozenset[str]:
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {package_of(alias.name) for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found |= {package_of(f"{node.module}.{alias.name}") for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 def package_of(module: str) -> str:
@@ -124,20 +125,3 @@ def test_light_commands_load_nothing_heavy(arguments):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
     assert done.stdout.splitlines()[-1] == "LOADED []"
-
-
-def test_no_pickle_and_no_shell():
-    for layer in LAYERS:
-        for path in sources(layer):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            assert "pickle" not in imported_packages(path), path
-            shells = [
-                node
-                for node in ast.walk(tree)
-                if isinstance(node, ast.keyword)
-                and node.arg == "shell"
-                and getattr(node.value, "value", None) is not False
-            ]
-            assert not shells, path
-            called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-            assert not called & RUNS_TEXT, path

@@ -53,6 +53,7 @@ def configured(built_dataset, tiny):
         "train.steps": "3",
         "save.save_every": "1",
         "save.max_step_saves_to_keep": "1",
+        "dataset.resolution": "[64]",
     }
 
     def write(folder):
