@@ -93,7 +93,8 @@ def adapt_config(
     from_json = is_json_file(config)
     document = _unshared(load_json(before) if from_json else load_yaml(before, ConfigLoader))
     process = document["config"]["process"][0]
-    for item in _same_datasets(process, job):
+    replaced = _same_datasets(process, job)
+    for item in replaced:
         _put_dataset(item, placed)
     if process.get("trigger_word") not in (None, "", TRIGGER_WORD):
         process["trigger_word"] = None  # captions hold their own
@@ -107,6 +108,13 @@ def adapt_config(
     changed = {key for setting in settings for key in assign(process, setting)}
 
     findings = [*_alpha_findings(changed, document, config.name)]
+    for index, item in enumerate(process["datasets"]):
+        if not any(item is each for each in replaced):
+            where = f"{config.name}: datasets.{index}"
+            message = f"{job.process.datasets[index].targets} stays, and is trained on as well"
+            findings.append(
+                Finding("config.kept", where, message, "Remove it, unless that is meant.", "warning")
+            )
     if from_json or as_json:
         as_json = from_json if as_json is None else as_json
         after = dump_config(document, as_json=as_json, like=before if from_json else "")

@@ -95,6 +95,9 @@ def test_only_what_belongs_to_the_data_changes(mine, dataset):
         "type: 'sd_trainer'",
     ):
         assert kept in adapted.text, kept
+    assert [(each.code, each.where) for each in adapted.findings] == [
+        ("config.kept", "mine.yaml: datasets.2")
+    ]
     process = yaml.safe_load(adapted.text)["config"]["process"][0]
     first, second, other = process["datasets"]
     for item in (first, second):
@@ -138,7 +141,7 @@ def test_line_ends_are_kept(mine, dataset, newline):
     expected = adapt_config(mine, dataset)
     mine.write_bytes(MINE.replace("\n", newline).encode())
     adapted = adapt_config(mine, dataset)
-    assert (adapted.text, adapted.findings) == (expected.text.replace("\n", newline), ())
+    assert (adapted.text, adapted.findings) == (expected.text.replace("\n", newline), expected.findings)
 
 
 def test_mixed_line_ends_become_those_of_windows(mine, dataset):
@@ -158,7 +161,7 @@ def test_what_cannot_be_changed_in_place_is_rewritten_with_a_warning(mine, datas
     merged = MINE.replace("job: extension", base).replace("resolution: 1024", "<<: *base")
     mine.write_text(merged)
     adapted = adapt_config(mine, dataset)
-    assert [finding.code for finding in adapted.findings] == ["config.rewritten"]
+    assert [finding.code for finding in adapted.findings] == ["config.kept", "config.rewritten"]
     second = yaml.safe_load(adapted.text)["config"]["process"][0]["datasets"][1]
     assert ("caption_type" in second, second["folder_path"]) == (False, str(dataset / "gt"))
 
@@ -205,15 +208,18 @@ def test_a_rank_that_leaves_its_alpha_behind_is_warned_of(mine, dataset, chromiq
     arguments = ("render", "--from", mine, "--dataset", dataset, "--set", "network.linear=64")
     said = "network.linear_alpha: stays 16; for this model AI-Toolkit takes the rank in its place"
     assert f"warning: {mine.name}: {said}. Set it to 64 as well." in chromiq(*arguments).err
-    assert [found["code"] for found in chromiq(*arguments, "--json").document["findings"]] == ["config.alpha"]
-    for quiet in ((), ("network.linear=64", "network.linear_alpha=64"), ("train.lr=2e-4",)):
-        assert adapt_config(mine, dataset, settings=assigned_settings(quiet, "set")).findings == ()
+    findings = chromiq(*arguments, "--json").document["findings"]
+    assert [found["code"] for found in findings] == ["config.alpha", "config.kept"]
+    plain = adapt_config(mine, dataset).findings
+    for quiet in (("network.linear=64", "network.linear_alpha=64"), ("train.lr=2e-4",)):
+        assert adapt_config(mine, dataset, settings=assigned_settings(quiet, "set")).findings == plain
 
 
 def test_a_rank_from_the_environment_is_not_called_changed(mine, dataset, monkeypatch):
     monkeypatch.setenv("RANK", "8")
     mine.write_text(MINE.replace("linear: 16\n", "linear: ${RANK}\n"))
-    assert adapt_config(mine, dataset, settings=assigned_settings(["train.lr=2e-4"], "set")).findings == ()
+    adapted = adapt_config(mine, dataset, settings=assigned_settings(["train.lr=2e-4"], "set"))
+    assert [finding.code for finding in adapted.findings] == ["config.kept"]
 
 
 @pytest.mark.parametrize(
