@@ -209,6 +209,8 @@ def correct(
     if lora is not None and segmenter == "classic":
         where = ("auto", "auto")  # they are the network's
     finder = make_segmenter(segmenter, flags.model_options(vocabulary, detector, masker, *where), part)
+    if segmenter == "auto" and mask is None:
+        say(f"segmenter: {finder.name}")
     network: Network | None = None
     if lora is not None:
         from chromiq.evaluate.generate.images import GenerateOptions

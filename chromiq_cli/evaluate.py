@@ -54,6 +54,8 @@ def evaluate(
         options=GenerateOptions(model=model, checkpoint=checkpoint, steps=steps, seed=seed),
     )
     chosen = make_segmenter(segmenter, flags.model_options(vocabulary, detector, masker, device, dtype))
+    if segmenter == "auto":
+        say(f"segmenter: {chosen.name}")
     with progress_bar("evaluate") as update:
         result = evaluate_testset(testset, out, chosen, methods, on_progress=update)
     for column, reasons in result.left_alone.items():
