@@ -32,7 +32,7 @@ def suggest(
         crops = suggest_crops(gt, masks, update)
     document = {name: crop.model_dump() for name, crop in crops.items() if crop}
     write_json(out, document)
-    for name in crops.keys() - document.keys():
+    for name in (name for name, crop in crops.items() if not crop):
         say(f"{name}: skipped: no mask of the same name and size, or no plain square of 16 px in it")
     print_result(document, f"{counted(len(document), 'crop')} in {out}", as_json=as_json)
     raise typer.Exit(EXIT_DONE if len(document) == len(crops) else EXIT_SKIPPED)

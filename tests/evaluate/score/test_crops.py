@@ -208,3 +208,14 @@ def test_a_crop_must_be_inside_the_on_model_photo(panel, clear):
     across = f"the crop (10, 20, 30, 50) is not inside the on-model photo {panel}"
     found = crop_seam_findings(Crop(x=10, y=20, width=20, height=30), panel, "a")
     assert [finding.message for finding in found] == ([] if clear else [across])
+
+
+def test_images_without_a_crop_are_listed_in_order(tmp_path, chromiq):
+    for number in range(1, 13):
+        write_photo(tmp_path / "gt" / f"pair{number}.png", np.full((32, 32, 3), 200, np.uint8))
+    (tmp_path / "masks").mkdir()
+    paths = ("--gt", tmp_path / "gt", "--masks", tmp_path / "masks", "--out", tmp_path / "crops.json")
+    result = chromiq("crops", "suggest", *paths)
+    assert result.code == 3
+    skipped = [line.split(":")[0] for line in result.err.splitlines() if ": skipped: " in line]
+    assert skipped == [f"pair{number}" for number in range(1, 13)]
