@@ -39,7 +39,10 @@ def read_text(path: Path, *, newline: str | None = None) -> str:
         raise reason from error
     if len(content) > MAX_TEXT_BYTES:
         raise ValueError(f"more than {MAX_TEXT_BYTES // 1024**2} MB")
-    return TextIOWrapper(BytesIO(content), encoding="utf-8", newline=newline).read()
+    try:
+        return TextIOWrapper(BytesIO(content), encoding="utf-8", newline=newline).read()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not text in UTF-8, from byte {error.start + 1} on") from error
 
 
 def load_json(text: str) -> Any:

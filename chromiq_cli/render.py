@@ -71,6 +71,8 @@ def render(
     from chromiq.files import refuse_inputs, write_text
     from chromiq.toolkit_configs.render.settings import PROJECT_FILE
 
+    if dataset.is_dir() and not DatasetLayout(dataset).truths.is_dir():
+        say(f"warning: {dataset}: no gt/ in it, so it is not a dataset. Build one before you train.")
     if out:
         refuse_inputs([out], [template, project or Path(PROJECT_FILE), from_config])
         refuse_inputs([out, out.parent], DatasetLayout(dataset).parts)

@@ -41,9 +41,9 @@ def fetch(
     from chromiq.progress import notes
 
     with notes("weights fetch") as note:
-        note("fetching the models that find the person")
+        note("the models that find the person")
         files = fetch_small_weights(wheel=wheel)
-        note("fetching the model that tells hair and skin")
+        note("the model that tells hair and skin")
         path = fetch_multiclass(downloaded=multiclass)
     shown = {name: str(path) for name, path in {**files, path.name: path}.items()}
     print_result({"files": shown}, *shown.values(), as_json=as_json)

@@ -39,6 +39,12 @@ def test_an_empty_file_of_any_name_is_no_config(run, tmp_path):
     assert "holds no keys and values" in reported
 
 
+def test_a_photo_is_no_config(run, dataset):
+    code, _, reported = run(dataset / "gt" / "pair1.jpg")
+    assert code == 10
+    assert "cannot be read: it is not text in UTF-8, from byte 1 on" in reported
+
+
 def test_json_is_one_document(run, config):
     document = json.loads(run(config, "--json")[1])
     assert (document["examples"], document["epochs"]) == (3, pytest.approx(200 / 3))

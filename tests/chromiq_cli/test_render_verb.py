@@ -46,6 +46,13 @@ def test_a_preset_too_small_for_the_model_is_refused(run, tmp_path):
     assert not (tmp_path / "config.yaml").exists()
 
 
+def test_a_folder_that_is_no_dataset_is_warned_about(run, tmp_path):
+    (tmp_path / "data").mkdir()
+    code, _, err = run("render", "kontext", "--dataset", "data", "--out", "config.yaml")
+    assert code == 0
+    assert "warning: data: no gt/ in it" in err
+
+
 def test_steps_are_scaled_to_a_small_dataset(chromiq, dataset, tmp_path):
     out = tmp_path / "config.yaml"
     result = chromiq("render", "kontext", "--dataset", dataset, "--out", out)
