@@ -12,15 +12,11 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest
 from command_line import run_command
+from drawn_dataset import build_drawn_dataset
 from hypothesis import settings
 
-from chromiq.dataset_builder.build import build
-from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.small import weights
 from chromiq.errors import AccessError
-from chromiq.sample_catalogue.catalogue import write_catalogue
-
-PHOTO_WH = (224, 280)
 
 # Programs, which import what only their own surroundings have.
 collect_ignore = [
@@ -93,10 +89,7 @@ def chromiq(monkeypatch, capsys):
 @pytest.fixture(scope="session")
 def built_dataset(tmp_path_factory):
     """Four drawn pairs, one of them held out, and their dataset; not to be written to."""
-    root = tmp_path_factory.mktemp("built")
-    write_catalogue(root / "catalogue", pairs=4, size_wh=PHOTO_WH)
-    build(root / "catalogue", root / "dataset", BuildOptions(segmenter="classic", held_out=0.3))
-    return root / "dataset"
+    return build_drawn_dataset(tmp_path_factory.mktemp("built"))
 
 
 @pytest.fixture
