@@ -41,15 +41,17 @@ def run(model, folder):
     again = generate(
         folder / "control", folder / "again", captions, options, lora=lora, references=references
     )
-    alone = generate(folder / "control", folder / "alone", captions, options, lora=lora)[0]
-    reference_matters = bool((read_photo(alone).rgb != images["scale_1/a.png"]).any())
+    reference_matters = None
+    if references:
+        alone = generate(folder / "control", folder / "alone", captions, options, lora=lora)[0]
+        reference_matters = bool((read_photo(alone).rgb != images["scale_1/a.png"]).any())
     print(
         json.dumps(
             {
                 "panel": _panel_of_a_photo(folder, lora, options) if references else None,
                 "model": model,
                 "sizes": {name: [image.shape[1], image.shape[0]] for name, image in images.items()},
-                "reference_matters": reference_matters if references else None,
+                "reference_matters": reference_matters,
                 "scale_matters": bool((images["scale_0/a.png"] != images["scale_1/a.png"]).any()),
                 "repeats": bool((read_photo(again[1]).rgb == images["scale_1/b.png"]).all()),
             }
