@@ -136,6 +136,14 @@ def exposed(gains: tuple[float, float, float], case: Case) -> tuple[RgbImage, Bo
     return (linear_to_srgb(np.clip(linear, 0, 1)) * 255).round().astype(np.uint8), case.truth
 
 
+def with_falloff(case: Case) -> tuple[RgbImage, BoolMask]:
+    """Light that falls off from the middle of the photo, to two thirds in its corners."""
+    height, width = case.truth.shape
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
+    linear = srgb_to_linear(case.on_model / np.float32(255)) * (1 - (x**2 + y**2)[..., None] / 6)
+    return (linear_to_srgb(linear) * 255).round().astype(np.uint8), case.truth
+
+
 def hues_turned(degrees: float, case: Case) -> tuple[RgbImage, BoolMask]:
     lab = srgb_to_lab(case.on_model)
     turned = (lab[..., 1] + 1j * lab[..., 2]) * np.exp(1j * np.radians(degrees))
@@ -198,6 +206,7 @@ CHANGES: dict[str, Change] = {
     "JPEG at quality 60": compressed,
     "0.7 stops darker": partial(exposed, (0.6, 0.6, 0.6)),
     "0.6 stops lighter": partial(exposed, (1.5, 1.5, 1.5)),
+    "light that falls off": with_falloff,
     "hues turned by 30 degrees": partial(hues_turned, 30),
     "hues turned by -30 degrees": partial(hues_turned, -30),
     "warm light": partial(exposed, (1.1, 1.0, 0.8)),

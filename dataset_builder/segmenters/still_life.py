@@ -16,7 +16,13 @@ _SHADOW_SHARE = 0.25
 _FADED_SHARE = 0.65
 _WIDE_PX = 13
 _MIN_PART = 0.03
-_SAME_WALL_LAB, _LEAST_CURVED_LAB = 8.0, 2.5
+_SAME_WALL_LAB, _SAME_SURFACE_LAB, _LEAST_CURVED_LAB = 8.0, 3.0, 2.5
+# Between these lies what counts as far from the background.
+_THRESHOLDS_LAB = (1.2, 10.0)
+_BORDER_ROUNDS, _INNER_ROUNDS = 3, 2
+# Light falls off where a plane leaves more than that of the border unexplained and a curved surface less than
+# this share of it.
+_VISIBLE_SPREAD_LAB, _FALLOFF_SHARE = 2.0, 0.5
 # Lab lightness and chroma of a wall by which the light is judged.
 _LIGHT_WALL, _LEAST_CAST, _MOST_CAST = 60.0, 5.0, 30.0
 _MIN_WALL_PX, _MOST_WALL_PX = 50, 8_000
@@ -37,7 +43,7 @@ def still_life_mask(still_life: RgbImage) -> BoolMask:
     height_px, width_px = int(still_life.shape[0]), int(still_life.shape[1])
     scale = min(1.0, _WORK_HEIGHT_PX / height_px)
     small = cv2.resize(still_life, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    mask = _refine(small, foreground(*background_distance(srgb_to_lab(small)), without_shadow=True))
+    mask = _refine(small, foreground(*_plain_background_distance(srgb_to_lab(small)), without_shadow=True))
     if mask.mean() < _MIN_SHARE:
         rows, columns = small.shape[:2]
         mask = np.zeros((rows, columns), bool)
@@ -49,8 +55,8 @@ def still_life_mask(still_life: RgbImage) -> BoolMask:
 def background_distance(lab: FloatImage, *, curved: bool = False) -> tuple[FloatImage, float]:
     """How far each pixel is from the background's colour, and what counts as far.
 
-    The background's colour may vary smoothly over the photo: a plane is fitted to the border pixels that
-    agree with their own median.
+    The background's colour may vary over the photo: a plane is fitted to the border pixels near their
+    commonest colour, or a curved surface where the light clearly falls off.
 
     Args:
         lab: ``(H, W, 3)`` Lab, the photo.
@@ -60,25 +66,79 @@ def background_distance(lab: FloatImage, *, curved: bool = False) -> tuple[Float
     Returns:
         ``(H, W)`` float32 Euclidean Lab distance, and the distance beyond which a pixel is no background.
     """
-    border = _border(lab)
-    near_colour = border.copy()
-    near_colour[border] = _near_commonest(lab[border])
+    border, near_colour = _border_near_commonest(lab)
     distance = _length(apart_from_surface(lab, near_colour, degree=1))
-    threshold = float(np.clip(3 * np.percentile(distance[near_colour], 90), 1.2, 10))
+    spread = float(np.percentile(distance[near_colour], 90))
+    if spread > _VISIBLE_SPREAD_LAB:
+        on_border, wall = _distance_over_uneven_light(lab, border, near_colour)
+        if np.percentile(on_border[wall], 90) < _FALLOFF_SHARE * spread:
+            return _outside_hull(lab, border, on_border, wall)
+    threshold = float(np.clip(3 * spread, *_THRESHOLDS_LAB))
     for _ in range(2 if curved else 0):
-        hull = np.zeros(border.shape, np.uint8)
-        outlines, _ = cv2.findContours(
-            foreground(distance, threshold).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
-        )
-        if outlines:
-            cv2.fillConvexPoly(hull, cv2.convexHull(np.concatenate(outlines)), 1)
-        wall = ((distance < threshold) | near_colour) & (hull == 0)
+        wall = ((distance < threshold) | near_colour) & ~_hull(foreground(distance, threshold))
         if (wall & border).sum() < _MIN_WALL_PX:
             break
         distance = _length(apart_from_surface(lab, wall, degree=2))
-        spread = distance[border & wall]
-        threshold = min(threshold, max(3 * float(np.percentile(spread, 80)), _LEAST_CURVED_LAB))
+        spread = float(np.percentile(distance[border & wall], 80))
+        threshold = min(threshold, max(3 * spread, _LEAST_CURVED_LAB))
     return distance, threshold
+
+
+def _plain_background_distance(lab: FloatImage) -> tuple[FloatImage, float]:
+    """As `background_distance`, of a photo on which there is nothing but one thing on a plain background."""
+    border, near_colour = _border_near_commonest(lab)
+    return _outside_hull(lab, border, *_distance_over_uneven_light(lab, border, near_colour))
+
+
+def _border_near_commonest(lab: FloatImage) -> tuple[BoolMask, BoolMask]:
+    """The border, and what of it is near its commonest colour: two ``(H, W)``."""
+    border = _border(lab)
+    near_colour = border.copy()
+    near_colour[border] = _near_commonest(lab[border])
+    return border, near_colour
+
+
+def _distance_over_uneven_light(
+    lab: FloatImage, border: BoolMask, wall: BoolMask
+) -> tuple[FloatImage, BoolMask]:
+    """The distance from a quadratic surface through a wall on the border, and all of the border that is wall.
+
+    Light that falls off leaves only a part of the border near its commonest colour; the surface through that
+    part tells more of it.
+    """
+    for _ in range(_BORDER_ROUNDS):
+        distance = _length(apart_from_surface(lab, wall, degree=2))
+        agree = max(3 * float(np.percentile(distance[wall], 90)), _SAME_SURFACE_LAB)
+        before, wall = wall, border & (distance < agree)
+        if np.array_equal(before, wall):
+            break
+    return distance, wall
+
+
+def _outside_hull(
+    lab: FloatImage, border: BoolMask, distance: FloatImage, wall: BoolMask
+) -> tuple[FloatImage, float]:
+    """Distance and threshold from a cubic surface through the wall outside the foreground's convex hull."""
+    threshold = float(np.clip(3 * np.percentile(distance[wall], 90), *_THRESHOLDS_LAB))
+    for _ in range(_INNER_ROUNDS):
+        wall = (distance < threshold) & ~_hull(foreground(distance, threshold))
+        if (wall & border).sum() < _MIN_WALL_PX:
+            break
+        distance = _length(apart_from_surface(lab, wall, degree=3))
+        spread = float(np.percentile(distance[wall], 90))
+        threshold = float(np.clip(3 * spread, _THRESHOLDS_LAB[0], threshold))
+        if threshold == _THRESHOLDS_LAB[0]:
+            break
+    return distance, threshold
+
+
+def _hull(mask: BoolMask) -> BoolMask:
+    """The convex hull of all of a mask."""
+    hull = np.zeros(mask.shape, np.uint8)
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    if outlines:
+        cv2.fillConvexPoly(hull, cv2.convexHull(np.concatenate(outlines)), 1)
+    return hull > 0
 
 
 def without_cast(photo: RgbImage) -> RgbImage:
