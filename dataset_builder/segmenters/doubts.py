@@ -77,7 +77,9 @@ REASONS: dict[str, Reason] = {
     "one_colour": Reason("other clothes have the garment's colour", _COMPARE_ENDS),
     "parts_left_out": Reason("cloth beside the mask, such as sleeves, may belong to it", _COMPLETE),
     "unsure_ends": Reason("it is not clear where the garment ends", _COMPARE_ENDS),
-    "unsteady": Reason("the outline changes when it is found in a slightly different way", _COMPARE_ENDS),
+    "unsteady": Reason(
+        "the outline changes when the proportions of the still-life are ignored", _COMPARE_ENDS
+    ),
     "several_people": Reason(
         "several people wear the garment's colours",
         "Check that the mask is on the right person, or crop the photo to one.",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import cached_property, partial
 
 import cv2
@@ -11,7 +11,6 @@ import numpy as np
 
 from chromiq.dataset_builder.segmenters.classic.body import Body, Kind, place_prior, seed_box
 from chromiq.dataset_builder.segmenters.classic.extent import Edges, Extent, find_extent, within_extent
-from chromiq.dataset_builder.segmenters.classic.head import Head
 from chromiq.dataset_builder.segmenters.classic.palette import (
     ColourGroups,
     Palette,
@@ -45,8 +44,7 @@ class Evidence:
         between_ends: ``(H, W)`` bool, all cloth between those ends that is not known to be another garment's.
         terms: by their names in `TERMS`, ``(H, W)`` log odds whose sum, within 12 either way, is that of the
             probability; outside the person and under hair the probability is 0 whatever they say.
-        masks_otherwise: finds the mask again in other ways: without the still-life's proportions, and with
-            the head a little further up.
+        mask_otherwise: finds the mask again without the still-life's proportions, if they count.
     """
 
     probability: FloatImage
@@ -55,14 +53,15 @@ class Evidence:
     unsure_ends: float
     between_ends: BoolMask
     terms: dict[str, FloatImage]
-    masks_otherwise: Callable[[], Iterator[BoolMask]] = lambda: iter(())
+    mask_otherwise: Callable[[], BoolMask] | None = None
 
     @cached_property
     def steadiness(self) -> float:
-        """The overlap that is left when the mask is found in each of the other ways: 0..1."""
-        found = self.probability > 0.5
-        overlaps = [(found & again).sum() / max((found | again).sum(), 1) for again in self.masks_otherwise()]
-        return float(np.prod(overlaps))
+        """The overlap that is left when the mask is found without the still-life's proportions: 0..1."""
+        if self.mask_otherwise is None:
+            return 1.0
+        found, again = self.probability > 0.5, self.mask_otherwise()
+        return float((found & again).sum() / max((found | again).sum(), 1))
 
 
 def weigh_evidence(
@@ -124,7 +123,7 @@ def weigh_evidence(
         extent.unsure,
         between,
         terms,
-        partial(_masks_otherwise, scene, worn, logit, shown, whole=whole),
+        partial(_mask_without_proportions, scene, worn, logit, shown) if whole else None,
     )
 
 
@@ -183,26 +182,10 @@ def _worn(scene: _Scene, *, whole: bool) -> _Worn:
     return _Worn(extent, colour, of_group + of_pixel * np.minimum(_log_odds(place, 0.005), 1.2), trust)
 
 
-def _masks_otherwise(
-    scene: _Scene, worn: _Worn, logit: FloatImage, shown: BoolMask, *, whole: bool
-) -> Iterator[BoolMask]:
-    """The mask without the still-life's proportions, and with the head a little higher, where these count."""
-    others = []
-    if whole:
-        others.append((scene, False))
-    if scene.body.head is not None:
-        others.append((_raised(scene, scene.body.head), whole))
-    for other_scene, other_whole in others:
-        other = _worn(other_scene, whole=other_whole)
-        yield shown & (logit - worn.colour - worn.place + other.colour + other.place > 0)
-
-
-def _raised(scene: _Scene, head: Head) -> _Scene:
-    """The same with the head a fifth of its height further up."""
-    rows = round(TUNING.evidence_raised_heads * (head.chin - head.top))
-    return replace(
-        scene, body=replace(scene.body, head=replace(head, top=head.top - rows, chin=head.chin - rows))
-    )
+def _mask_without_proportions(scene: _Scene, worn: _Worn, logit: FloatImage, shown: BoolMask) -> BoolMask:
+    """The mask without the still-life's proportions."""
+    other = _worn(scene, whole=False)
+    return shown & (logit - worn.colour - worn.place + other.colour + other.place > 0)
 
 
 def _probability(logit: FloatImage, shown: BoolMask) -> FloatImage:

@@ -22,10 +22,10 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
     """A mask's confidence and the reasons to doubt it.
 
     The confidence is the IoU that the mask would have if its pixels' probabilities were true, times the
-    overlap that is left when it is found in slightly different ways; one strong reason keeps it low. The
-    other reasons tell what to look at: factors for them, for how unsure the ends are, for colours, shape,
-    share of the person and the agreement with mirrored or darker photos were fitted and flagged no more bad
-    masks of the source that was left out of the fit.
+    overlap that is left when it is found without the still-life's proportions; one strong reason keeps it
+    low. The other reasons tell what to look at: factors for them, for how unsure the ends are, for colours,
+    shape, share of the person and the agreement with mirrored or darker photos were fitted and flagged no
+    more bad masks of the source that was left out of the fit. Nor does moving the head a little.
 
     Args:
         mask: ``(H, W)`` bool, the garment found.
@@ -42,7 +42,7 @@ def judge_mask(mask: BoolMask, body: Body, kind: Kind, evidence: Evidence) -> tu
         its position suggests where it ends), ``"no_head"`` (position and scale are guesses),
         ``"one_colour"`` (other clothes of its colour lie beyond it),
         ``"parts_left_out"`` (cloth beside it, as of sleeves of another pattern, is not in the mask),
-        ``"unsure_ends"``, ``"unsteady"`` (it changes when it is found a little differently) and
+        ``"unsure_ends"``, ``"unsteady"`` (it changes when the still-life's proportions are ignored) and
         ``"undecided"``.
     """
     if not mask.any():

@@ -239,9 +239,6 @@ class ClassicTuning:
     )
     evidence_skin_slope: float = _tuned(1.5, "factor of log odds", _REAL, "limit by likeness to the face")
     evidence_most_log_odds: float = _tuned(12.0, "log odds", _DRAWN, "limit of the sum")
-    evidence_raised_heads: float = _tuned(
-        0.2, "heads", _REAL2, "how far the head is moved to see whether the mask is steady"
-    )
 
     # Where the garment begins and ends.
     extent_worn_log_ratio: float = _tuned(
