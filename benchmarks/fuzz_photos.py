@@ -81,6 +81,8 @@ def tried(path: Path) -> str:
     from chromiq.photos.soundness import verify_photo
 
     finding = verify_photo(path)
+    if finding and finding.severity != "error":
+        finding = None  # a warning refuses nothing
     with contextlib.suppress(UnsoundError):
         read_small(path, 24)
     with contextlib.suppress(UnsoundError):  # a photo is not a mask

@@ -19,6 +19,7 @@ from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.errors import Finding
 from chromiq.files import refuse_inputs
 from chromiq.photos.originals import WHOLE, Kept, Written, copy_untouched, write_changed
+from chromiq.photos.soundness import damage_warning
 from chromiq.records import GarmentMask, RgbImage
 
 
@@ -108,7 +109,10 @@ def correct_file(
     refuse_inputs([out], [still_life, on_model, mask])
     subject = read_subject(still_life, on_model, segmenter, mask)
     require_garment(subject.found, mask)
-    return correct_subject(subject, out, options or CorrectionOptions(), generated=generated)[0]
+    photos = (subject.still_life.file, subject.on_model.file)
+    damage = dict.fromkeys(found for photo in photos if (found := damage_warning(photo)))
+    done, _ = correct_subject(subject, out, options or CorrectionOptions(), generated=generated)
+    return replace(done, warnings=(*damage, *done.warnings))
 
 
 def correct_subject(

@@ -22,7 +22,6 @@ from chromiq.files import write_bytes
 from chromiq.photos.colour_space import ColourSpace, eight_bits, srgb_profile
 from chromiq.photos.orientation import turned_upright
 from chromiq.photos.reader import MIN_SIDE_PX, PhotoFile, Pixels, open_photo
-from chromiq.photos.soundness import damage_warning
 from chromiq.photos.tiff import ICC, Entry, plain_directory, write_tiff
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
@@ -91,10 +90,8 @@ class Photo:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Warnings about damaged data and an assumed or converted colour space."""
+        """Warnings about an assumed or converted colour space."""
         found = []
-        if self.file.format == "JPEG" and (damage := damage_warning(self.file)):
-            found.append(damage)
         if self.assumed_srgb:
             found.append(untagged_finding([self.path]))
         if self.converted:

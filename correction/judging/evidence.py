@@ -117,7 +117,7 @@ def look_at_photos(subject: Subject) -> Evidence:
     there, here = map(_without_cloth_face, bodies, (still_life_mask, mask))
     background = _background(here.lab)
     left_out, cut, loose = _same_cloth_outside(here.lab, mask, background)
-    flat_pattern, worn_pattern = _pattern(there.lab, still_life_mask), _pattern(here.lab, mask)
+    still_life_pattern, on_model_pattern = _pattern(there.lab, still_life_mask), _pattern(here.lab, mask)
     return Evidence(
         mask_share=float(mask.mean()),
         mask_confidence=found.confidence,
@@ -131,8 +131,8 @@ def look_at_photos(subject: Subject) -> Evidence:
         cut_share=cut,
         loose_share=loose,
         shape_ratio=_aspect(mask) / _aspect(still_life_mask),
-        lightness_pattern=flat_pattern[0] / worn_pattern[0],
-        chroma_pattern=flat_pattern[1] / worn_pattern[1],
+        lightness_pattern=still_life_pattern[0] / on_model_pattern[0],
+        chroma_pattern=still_life_pattern[1] / on_model_pattern[1],
         is_cropped=bool((mask & _frame(mask)).any()),
         is_same=np.array_equal(still_life, on_model),
         still_life_empty=float(np.ptp(np.percentile(there.lab, (1, 99), axis=(0, 1)), axis=0).max())

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from chromiq.colour import delta_e_lab, srgb_to_lab
 from chromiq.dataset_builder.canvas.buckets import RESOLUTION
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
-from chromiq.errors import Finding, UnsoundError, errors_of
+from chromiq.errors import Finding, UnsoundError
 from chromiq.imaging.masks import dilated
 from chromiq.imaging.registration import fast_shift_px
 from chromiq.imaging.resize import resize_fast
 from chromiq.photos.images import read_small_sized
-from chromiq.photos.soundness import inspect_photo, verify_photo
+from chromiq.photos.reader import open_photo
+from chromiq.photos.soundness import damage_warning
 from chromiq.records import BoolMask, Example, FloatImage, RgbImage
 
 _SIDE_PX = 512
@@ -110,15 +111,17 @@ def check_example(files: ExampleFiles) -> Checkup:
     wrong, has_trigger = _caption_findings(files)
     findings += wrong
     known = {"target": target, **{role: path for role, path in files.parts.items() if path is not None}}
+    read = {}
     for role, path in known.items():
-        check = inspect_photo if role == "mask" else verify_photo
-        findings += [found] if (found := check(path, min_side_px=16)) else []
-    if any(each.code.startswith("photo.") for each in errors_of(findings)):
+        try:
+            photo = open_photo(path, min_side_px=16)
+            read[role] = read_small_sized(path, _SIDE_PX, grey=role == "mask")
+            if role != "mask" and (damage := damage_warning(photo)):
+                findings.append(damage)
+        except UnsoundError as error:
+            findings += error.findings
+    if len(read) < len(known):
         return Checkup(tuple(findings), None, has_trigger, None)
-    try:
-        read = {role: read_small_sized(path, _SIDE_PX, grey=role == "mask") for role, path in known.items()}
-    except UnsoundError as error:
-        return Checkup((*findings, *error.findings), None, has_trigger, None)
     small, (_, size_wh) = {role: pixels for role, (pixels, _) in read.items()}, read["target"]
     if files.training.invert_mask and "mask" in small:
         small["mask"] = 255 - small["mask"]

@@ -231,6 +231,21 @@ def test_both_photos_are_named_if_both_are_unusable(tmp_path):
     assert [finding.where for finding in refused.value.findings] == list(map(str, paths))
 
 
+def test_a_damaged_jpeg_is_warned_about_once_by_a_file_and_by_a_batch(catalogue):
+    pairs, photos = catalogue / "pairs", []
+    for name in ("still-life1", "on_model1"):
+        photos.append(pairs / f"{name}.jpg")
+        Image.fromarray(pixels(pairs / f"{name}.png")).save(photos[-1], quality=95)
+        (pairs / f"{name}.png").unlink()
+    whole = photos[1].read_bytes()
+    photos[1].write_bytes(whole[: len(whole) * 2 // 3] + b"\xff\xd9")
+    mask = catalogue / "masks" / "on_model1.png"
+    one = correct_file(*photos, catalogue / "out.jpg", SEGMENTER, mask=mask)
+    batch = correct_batch(BatchInputs(pairs, masks=mask.parent), catalogue / "out", SEGMENTER)
+    for warnings in (one.warnings, batch.findings):
+        assert [each.where for each in warnings if each.code == "photo.damaged"] == [str(photos[1])]
+
+
 def test_a_photo_given_twice_is_reported_once(tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"no photo")
     with pytest.raises(UnsoundError) as caught:

