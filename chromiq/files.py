@@ -251,7 +251,7 @@ def safe_stem(text: str) -> str:
     Raises:
         UsageError: if nothing is left.
     """
-    kept = "".join(c if c.isalnum() or c in "._-" else "_" for c in composed(text)).lstrip(".-")
+    kept = "".join(c if c.isalnum() or c in "._-" else "_" for c in composed_name(text)).lstrip(".-")
     while len(kept.encode("utf-8")) > 120:
         kept = kept[:-1]
     if not kept:
@@ -270,10 +270,10 @@ def natural_key(text: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part) for part in parts]
 
 
-def composed(name: str) -> str:
+def composed_name(name: str) -> str:
     """A name as Unicode composes it (NFC): macOS stores é as two code points, others mostly as one.
 
-    >>> len("e\u0301"), len(composed("e\u0301"))
+    >>> len("e\u0301"), len(composed_name("e\u0301"))
     (2, 1)
     """
     return unicodedata.normalize("NFC", name)
@@ -281,13 +281,26 @@ def composed(name: str) -> str:
 
 def as_stored(path: Path) -> Path:
     """A path with each name in the Unicode form, composed or not, in which it exists; else as it is."""
-    if str(path).isascii() or path.exists():
+    if str(path).isascii() or _exists(path):
         return path
     found = Path(path.anchor)
     for part in path.relative_to(found).parts:
         forms = (found / unicodedata.normalize(form, part) for form in ("NFC", "NFD"))
-        found = next(filter(Path.exists, (found / part, *forms)), found / part)
+        found = next(filter(_exists, (found / part, *forms)), found / part)
     return found
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # such as a name that is too long, as a Korean one may be once it is decomposed
+        return False
+
+
+def paths_by_name(folder: Path) -> dict[str, Path]:
+    """What a folder holds, by name as stored and by composed name; empty if there is no such folder."""
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {composed_name(path.name): path for path in paths} | {path.name: path for path in paths}
 
 
 def collision_key(name: str) -> str:
@@ -296,7 +309,7 @@ def collision_key(name: str) -> str:
     >>> collision_key("A.jpg") == collision_key("a.jpg")
     True
     """
-    return composed(composed(name).casefold())
+    return composed_name(composed_name(name).casefold())
 
 
 def _write_holder(stream: IO[str], holder: str) -> None:

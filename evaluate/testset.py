@@ -19,7 +19,7 @@ from chromiq.dataset_layout import DatasetLayout, read_examples
 from chromiq.errors import Finding, raise_findings
 from chromiq.evaluate.score.crops import Crop, read_crops
 from chromiq.evaluate.score.scores import find_images
-from chromiq.files import natural_key
+from chromiq.files import natural_key, paths_by_name
 from chromiq.imaging.registration import align
 from chromiq.imaging.resize import resize_mask
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo, write_mask
@@ -123,6 +123,7 @@ def read_testset(folder: Path) -> TrialSet:
     references = find_images(layout.references) if layout.references.is_dir() else {}
     dataset = layout if layout.manifest.is_file() else DatasetLayout(layout.root.parent)
     examples = {example.name: example for example in read_examples(dataset.root)}
+    masks = {each.garment_masks: paths_by_name(each.garment_masks) for each in (dataset, layout)}
     findings, trials = [], []
     for name in sorted(truths, key=natural_key):
         if name not in controls:
@@ -133,6 +134,7 @@ def read_testset(folder: Path) -> TrialSet:
             continue
         reference, example = references.get(name), examples.get(name)
         mask = dataset.garment_mask(example.key) if example else layout.garment_mask(name)
+        mask = masks[mask.parent].get(mask.name, mask)
         geometry = None if reference else _geometry(example, truths[name])
         if geometry is None and reference is None:
             message = "no manifest.jsonl says where the two photos are, and the image has an unusual size"

@@ -20,7 +20,7 @@ from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.pair_record import example_name
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding, UnsoundError, raise_findings
-from chromiq.files import collision_key, composed
+from chromiq.files import collision_key, composed_name
 from chromiq.photos.images import photo_size_wh
 from chromiq.progress import Update, silent
 from chromiq.records import PhotoPair
@@ -72,11 +72,13 @@ def check_inputs(
     labels: dict[str, str] = {}
     given, unusable = GivenMasks(), list[Finding]()
     try:
-        labels = {composed(name): word for name, word in read_garments(garments).items()} if garments else {}
+        labels = (
+            {composed_name(name): word for name, word in read_garments(garments).items()} if garments else {}
+        )
     except UnsoundError as error:
         unusable += error.findings
     labelled = [
-        replace(pair, garment=pair.garment or labels.get(composed(pair.still_life.name)))
+        replace(pair, garment=pair.garment or labels.get(composed_name(pair.still_life.name)))
         for pair in listing.pairs
     ]
     try:
@@ -91,7 +93,7 @@ def check_inputs(
     findings = [*listing.findings, *faults, *twins, *unreadable]
     if unusable or not skip_bad or not pairs:
         raise_findings([*unusable, *findings], str(source))
-    names = {composed(pair.still_life.name) for pair in listing.pairs}
+    names = {composed_name(pair.still_life.name) for pair in listing.pairs}
     findings += unused_findings(garments, [name for name in labels if name not in names])
     if masks and not given.by_key and not given.unused:
         findings.append(replace(no_mask_finding(masks), severity="warning"))

@@ -16,7 +16,7 @@ import numpy as np
 
 from chromiq.documents import load_record, read_text
 from chromiq.errors import Finding, UnsoundError, raise_findings
-from chromiq.files import as_stored, composed, sha256_file, sha256_text, write_json
+from chromiq.files import composed_name, paths_by_name, sha256_file, sha256_text, write_json
 from chromiq.photos.images import photo_size_wh, read_mask, write_mask
 from chromiq.records import BoolMask, GarmentMask, PhotoPair
 
@@ -149,10 +149,11 @@ def mask_paths(pairs: Iterable[PhotoPair], folder: Path | None) -> dict[str, Pat
     """The mask files in a folder by key: ``on_modelKEY.png``, or named like the on-model photo."""
     if folder is None:
         return {}
-    paths: dict[str, Path] = {}
+    stored, paths = paths_by_name(folder), dict[str, Path]()
     for pair in pairs:
-        for name in (pair.on_model.stem, f"on_model{pair.key}"):  # the latter comes first
-            if (path := as_stored(folder / f"{name}.png")).is_file():
+        for name in (f"{pair.on_model.stem}.png", f"on_model{pair.key}.png"):  # the latter comes first
+            path = stored.get(name) or stored.get(composed_name(name))
+            if path and path.is_file():
                 paths[pair.key] = path
     return paths
 
@@ -316,8 +317,8 @@ def _shows(image: CocoImage, pair: PhotoPair) -> bool:
     name = PurePosixPath(image.file_name.replace("\\", "/"))
     theirs = [part for part in name.parts if part not in ("..", ".", "/")][::-1]
     ours = pair.on_model.parts[::-1]
-    return composed(name.stem) == f"on_model{pair.key}" or all(
-        composed(a) == composed(b) for a, b in zip(theirs, ours, strict=False)
+    return composed_name(name.stem) == f"on_model{pair.key}" or all(
+        composed_name(a) == composed_name(b) for a, b in zip(theirs, ours, strict=False)
     )
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from chromiq.errors import UsageError
-from chromiq.files import collision_key, composed
+from chromiq.files import collision_key, composed_name
 
 Role = Literal["still_life", "on_model"]
 _BEFORE_VIEW = ("-", "_", " ", ".")
@@ -91,18 +92,20 @@ class PairPattern:
     on_model: str
 
     def __post_init__(self) -> None:
-        if not self._shared():
+        if not self._shared:
             raise UsageError(
                 f"the patterns {self.still_life!r} and {self.on_model!r} share no placeholder; "
                 "write {sku} in both where the file names of a pair have the same text"
             )
 
+    @cached_property
+    def _expressions(self) -> dict[Role, re.Pattern[str]]:
+        return {"still_life": _expression(self.still_life), "on_model": _expression(self.on_model)}
+
+    @cached_property
     def _shared(self) -> list[str]:
-        names = [
-            {match["name"] for match in _TOKEN.finditer(pattern) if match["name"]}
-            for pattern in (self.still_life, self.on_model)
-        ]
-        return sorted(names[0] & names[1])
+        first, second = (expression.groupindex.keys() for expression in self._expressions.values())
+        return sorted(first & second)
 
     def role_and_garment(self, relative: Path) -> tuple[Role, tuple[str, ...]] | None:
         """What a photo is and which garment it shows; None if it fits neither pattern.
@@ -114,23 +117,18 @@ class PairPattern:
         >>> pattern.role_and_garment(Path("monday/A-1_Front_02.jpg"))
         ('on_model', ('a-1',))
         """
-        patterns: dict[Role, str] = {"still_life": self.still_life, "on_model": self.on_model}
-        for role, pattern in patterns.items():
-            if match := _match(pattern, relative):
-                return role, tuple(collision_key(match[name]) for name in self._shared())
+        for role, expression in self._expressions.items():
+            whole = composed_name(relative.as_posix() if "/" in getattr(self, role) else relative.name)
+            stem = whole.removesuffix(composed_name(relative.suffix))
+            if match := expression.fullmatch(whole) or expression.fullmatch(stem):
+                return role, tuple(collision_key(match[name]) for name in self._shared)
         return None
-
-
-def _match(pattern: str, relative: Path) -> re.Match[str] | None:
-    expression = _expression(composed(pattern))
-    whole = composed(relative.as_posix() if "/" in pattern else relative.name)
-    return expression.fullmatch(whole) or expression.fullmatch(whole.removesuffix(composed(relative.suffix)))
 
 
 def _expression(pattern: str) -> re.Pattern[str]:
     parts: list[str] = []
     seen: set[str] = set()
-    for token in _TOKEN.finditer(pattern):
+    for token in _TOKEN.finditer(composed_name(pattern)):
         if name := token["name"]:
             parts.append(f"(?P={name})" if name in seen else f"(?P<{name}>[^/]+?)")
             seen.add(name)

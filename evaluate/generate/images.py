@@ -19,7 +19,7 @@ from chromiq.evaluate.generate.lora_files import read_lora_keys
 from chromiq.evaluate.generate.pipelines import Loading, load_pipeline, run_pipeline, set_lora_scale
 from chromiq.evaluate.score.scores import find_images
 from chromiq.files import (
-    composed,
+    composed_name,
     ensure_output_folder,
     folder_lock,
     made_before,
@@ -163,7 +163,7 @@ def read_captions(folder: Path) -> dict[str, str]:
     captions, findings = {}, []
     for path in sorted(folder.glob("*.txt")):
         try:
-            captions[composed(path.stem)] = read_text(path).strip()
+            captions[composed_name(path.stem)] = read_text(path).strip()
         except (OSError, ValueError) as error:
             hint = "Save the prompt as UTF-8 text."
             findings.append(Finding("generate.caption", str(path), f"cannot read the prompt ({error})", hint))
@@ -184,7 +184,7 @@ def read_seeds(path: Path) -> dict[str, int]:
         hint = 'Write a JSON object such as {"pair1": 7}.'
         finding = Finding("seeds.form", str(path), f"not a table of seeds ({said})", hint)
         raise UnsoundError.of(finding) from error
-    return {composed(name): seed for name, seed in seeds.items()}
+    return {composed_name(name): seed for name, seed in seeds.items()}
 
 
 def _check_options(options: GenerateOptions, lora: Path | None, scales: Sequence[float]) -> None:

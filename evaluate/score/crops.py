@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.documents import read_text, validation_findings
 from chromiq.errors import Finding, raise_findings
-from chromiq.files import composed
+from chromiq.files import composed_name
 from chromiq.imaging.masks import bounding_box
 from chromiq.photos.images import read_mask_share
 from chromiq.records import BoolMask, Box
@@ -53,7 +53,7 @@ def read_crops(path: Path) -> dict[str, Crop]:
     try:
         crops = _CROPS.validate_json(read_text(path))
         if crops:
-            return {composed(name): crop for name, crop in crops.items()}
+            return {composed_name(name): crop for name, crop in crops.items()}
         found = [Finding("crops.empty", str(path), "no crops in the file", hint)]
     except ValidationError as error:
         found = validation_findings(error, "crops.form", path.name, "Correct the entry.")

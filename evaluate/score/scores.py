@@ -19,7 +19,7 @@ from chromiq.dataset_builder.inputs.mask_files import empty_mask_fault, mask_siz
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.evaluate.score.crops import Crop, crop_findings, crop_mask_findings, unknown_crop_finding
 from chromiq.evaluate.score.difference import Difference, measure_difference
-from chromiq.files import composed, natural_key, write_json, write_text
+from chromiq.files import composed_name, natural_key, write_json, write_text
 from chromiq.imaging.registration import Aligned, align
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo
 from chromiq.photos.soundness import list_images
@@ -81,7 +81,7 @@ def find_images(folder: Path) -> dict[str, Path]:
     for path in list_images(folder):
         if path.name.startswith("."):
             continue
-        if (other := found.setdefault(composed(path.stem), path)) is not path:
+        if (other := found.setdefault(composed_name(path.stem), path)) is not path:
             message = f"{other.name} has the same name but for its suffix or the Unicode form of its accents"
             findings.append(Finding("score.twice", str(path), message, "Leave one of them in the folder."))
     raise_findings(findings, str(folder))

@@ -1,6 +1,7 @@
 """A test set is corrected where its own records say, and measured inside the garment."""
 
 import json
+import unicodedata
 from dataclasses import replace
 from functools import partial
 from unittest.mock import Mock
@@ -14,6 +15,7 @@ from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.dataset_builder.segmenters.doubts import limited
+from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.evaluate import compare_methods, sweep
 from chromiq.evaluate.compare_methods import Methods, evaluate_testset, named_folders
@@ -25,7 +27,7 @@ from chromiq.evaluate.testset import (
     find_trial_garment,
     read_testset,
 )
-from chromiq.photos.images import read_mask, read_photo, write_photo
+from chromiq.photos.images import read_mask, read_photo, write_mask, write_photo
 from chromiq.records import GarmentMask
 
 
@@ -34,6 +36,17 @@ def test_a_datasets_held_out_garments_are_its_test_set(built_dataset):
     assert trial.name == "pair4"
     assert trial.control == built_dataset / "held_out" / "control" / "pair4.jpg"
     assert trial.garment_mask == built_dataset / "garment_masks" / "on_model4.png"
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_garment_mask_is_found_in_both_unicode_forms(form, tmp_path):
+    stem = unicodedata.normalize(form, "é")
+    layout = DatasetLayout(tmp_path)
+    for path in (layout.truth(stem), layout.control(stem), layout.reference(stem)):
+        write_photo(path.with_suffix(".png"), np.zeros((64, 64, 3), np.uint8))
+    write_mask(layout.garment_mask(stem), np.ones((64, 64), bool))
+    (trial,) = read_testset(tmp_path)
+    assert trial.garment_mask == layout.garment_mask(stem)
 
 
 def test_the_mask_on_the_canvas_has_the_garments_share_of_its_panel(built_dataset):

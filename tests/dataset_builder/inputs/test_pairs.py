@@ -9,7 +9,8 @@ from PIL import Image
 from chromiq.dataset_builder.inputs.mask_files import find_masks
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.photo_names import PairPattern
-from chromiq.errors import UsageError
+from chromiq.errors import UsageError, errors_of
+from chromiq.records import PhotoPair
 
 
 @pytest.fixture
@@ -172,3 +173,28 @@ def test_names_match_in_both_unicode_forms(shoot, on_disk, written):
     mask = folder / f"1 {written}worn.png"
     Image.new("L", (64, 64)).save(mask)
     assert find_masks(pairs, folder).by_key == {"1": mask}
+
+
+def test_patterns_match_in_both_unicode_forms_of_their_placeholder():
+    pattern = PairPattern(f"{{n{COMPOSED}}}_flat", f"{{n{SPLIT}}}_front")
+    assert pattern.role_and_garment(Path("A_front.png")) == ("on_model", ("a",))
+
+
+def test_a_mask_is_found_under_a_name_of_mixed_unicode_forms(shoot):
+    mask = shoot(f"masks/{COMPOSED}{SPLIT}.png") / f"masks/{COMPOSED}{SPLIT}.png"
+    pair = PhotoPair("1", Path("flat.png"), Path(f"{SPLIT}{COMPOSED}.png"))
+    assert find_masks([pair], mask.parent).by_key == {"1": mask}
+
+
+def test_names_that_are_too_long_when_decomposed(shoot):
+    name = "\uac01" * 40  # a Korean syllable: 3 bytes, decomposed 9
+    folder = shoot(f"still-life{name}.png", f"on_model{name}.png", "masks/other.png")
+    (folder / "list.csv").write_text(
+        f"still_life,on_model\nstill-life{name}.png,on_model{name}.png\ngone{name}.png,on_model{name}.png\n",
+        encoding="utf-8",
+    )
+    pairs = find_pairs(folder).pairs
+    assert [pair.key for pair in pairs] == [name]
+    assert find_masks(pairs, folder / "masks").unused == ("other.png",)
+    (fault,) = errors_of(find_pairs(folder / "list.csv").findings)
+    assert (fault.code, fault.where) == ("photo.missing", str(folder / f"gone{name}.png"))
