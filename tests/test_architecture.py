@@ -13,15 +13,21 @@ from places import ROOT
 # Each stage may import those before it; `chromiq/NAME` is a link to the stage's folder.
 STAGES = ("sample_catalogue", "dataset_builder", "correction", "toolkit_configs", "evaluate", "studio")
 LAYERS = ("chromiq", *STAGES, "chromiq_cli")
+RUNS_TEXT = {"os.system", "os.popen", "eval", "exec", "subprocess.getoutput", "torch.load", "yaml.load"}
 # One file for each verb; elsewhere a larger folder is split.
 MOST_FILES = {"chromiq_cli": 30}
 HEAVY = ("torch", "transformers", "diffusers", "peft", "skimage", "scipy", "cv2", "supervision", "matplotlib")
 
 
 @cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@cache
 def imported_packages(path: Path) -> frozenset[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {package_of(alias.name) for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -125,3 +131,14 @@ def test_light_commands_load_nothing_heavy(arguments):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
     assert done.stdout.splitlines()[-1] == "LOADED []"
+
+
+# Ruff's S rules see neither an import of pickle, nor `torch.load`, nor a computed `shell=`.
+def test_no_pickle_and_no_shell():
+    for path in (path for layer in LAYERS for path in sources(layer)):
+        assert "pickle" not in imported_packages(path), path
+        for node in nodes(path):
+            if isinstance(node, ast.keyword) and node.arg == "shell":
+                assert getattr(node.value, "value", None) is False, path
+            if isinstance(node, ast.Call):
+                assert ast.unparse(node.func) not in RUNS_TEXT, path

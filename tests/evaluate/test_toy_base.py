@@ -126,7 +126,7 @@ def test_a_lora_trained_on_everything_but_the_garment_does_not(of_means):
 def test_ai_toolkit_trains_a_lora_on_it_as_well(request, dataset, tmp_path):
     if "ai_toolkit" not in (request.config.getoption("markexpr") or ""):
         pytest.skip("takes minutes: pytest -m ai_toolkit")
-    steps = {"train.steps": "200", "save.save_every": "200"}  # as docs/toy_model.md says
+    steps = {"train.steps": "200", "save.save_every": "200"}  # as it was measured for docs/toy_model.md
     config = config_of(dataset, tmp_path / "run", **steps, device="cpu")
     lora = train_config(config, "ai-toolkit")
     means = score(dataset, {"ai-toolkit": lora}, tmp_path)
@@ -135,6 +135,7 @@ def test_ai_toolkit_trains_a_lora_on_it_as_well(request, dataset, tmp_path):
 
 def test_at_scale_0_the_images_are_those_of_the_base(dataset, root, lora, of_means):
     off = images(dataset, root / "off", lora, scale=0.0)
+    assert off
     for path in off:
         of_off, of_base, of_lora = (
             np.asarray(Image.open(root / model / path.name)) for model in ("off", "base", "lora")

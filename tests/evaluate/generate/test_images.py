@@ -1,7 +1,6 @@
 """Generation on tiny models of the real classes: names, sizes, seeds, resuming, LoRAs that do not fit."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -200,7 +199,12 @@ def test_other_models_run_by_the_same_code(tmp_path):
         text=True,
         check=False,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TORCHVISION_CODE": str(TORCHVISION_CODE)},
+        env={
+            "PYTHONPATH": str(ROOT),
+            "PATH": "",
+            "OMP_NUM_THREADS": "1",
+            "TORCHVISION_CODE": str(TORCHVISION_CODE),
+        },
     )
     assert done.returncode == 0, done.stderr[-2000:]
     found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

@@ -45,7 +45,7 @@ def test_a_black_skirt_is_not_the_cloth_of_a_blouse_with_black_dots():
     assert colour[area((220, 300), (90, 150))].mean() < 0
 
 
-def test_a_mask_is_steady_if_neither_proportions_nor_the_head_line_decide_it():
+def test_a_mask_is_steady_if_the_proportions_do_not_decide_it():
     garment, head = area((60, 200), (40, 200)), area((20, 80), (100, 140))
     trunk, below = area((80, 170), (80, 160)), area((170, 320), (80, 160))
 
