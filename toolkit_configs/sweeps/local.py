@@ -126,6 +126,8 @@ def train_jobs(
     if shutil.which(chromiq_command()) is None:
         raise ChromiqError(f"{chromiq_command()} is not on the PATH. Install chromiq with pip.")
     waiting = deque(index for index, cell in enumerate(cells) if cell.state == "waiting")
+    for index in waiting:  # the result of an earlier sweep is not this one's
+        _result_path(logs, jobs[index]).unlink(missing_ok=True)
     free = deque(devices)
     running: dict[int, _Worker] = {}
     with termination_as_interrupt():
@@ -167,8 +169,7 @@ class _Worker:
         self.device = device
         self._job = job
         self._follower: Follower | None = None
-        self._document = logs / f"{safe_stem(job.name)}.json"
-        self._log = logs / f"{safe_stem(job.name)}.log"
+        self._document, self._log = _result_path(logs, job), _log_path(logs, job)
         resume = ["--resume"] if _started_from_config(job) else []
         seed = {} if job.seed is None else {"SEED": str(job.seed)}
         with self._document.open("wb") as out, self._log.open("ab") as said:
@@ -217,9 +218,22 @@ class _Worker:
         document = _result(self._document)
         if code == EXIT_DONE:
             return replace(cell, state="done", exit_code=code, lora=document["lora"])
-        message = str(document.get("error") or f"exit code {code}") + f"; its log is {self._log}"
-        state = "interrupted" if code == EXIT_INTERRUPTED else "failed"
+        state, message = _unfinished(code, document, self._log)
         return replace(cell, state=state, exit_code=code, message=message)
+
+
+def _result_path(logs: Path, job: BatchJob) -> Path:
+    return logs / f"{safe_stem(job.name)}.json"
+
+
+def _log_path(logs: Path, job: BatchJob) -> Path:
+    return logs / f"{safe_stem(job.name)}.log"
+
+
+def _unfinished(code: int, document: dict[str, Any], log: Path) -> tuple[str, str]:
+    """State and message of a run that ended with another exit code than 0."""
+    state = "interrupted" if code == EXIT_INTERRUPTED else "failed"
+    return state, f"{document.get('error') or f'exit code {code}'}; its log is {log}"
 
 
 def _result(path: Path) -> dict[str, Any]:
@@ -279,11 +293,13 @@ def _cell(job: BatchJob, logs: Path, followers: dict[Path, Follower]) -> CellSta
     run = job.job.run_folder
     if run not in followers:
         if not (run / RUN_FILE).is_file():
-            document = _result(logs / f"{safe_stem(job.name)}.json")
+            document = _result(_result_path(logs, job))
             if "error" not in document:
                 return CellStatus(job)
-            # Its checks ended it before it made its folder.
-            return CellStatus(job, "failed", exit_code=document["exit_code"], message=document["error"])
+            # It ended before it made its folder, such as by its checks.
+            code = document.get("exit_code", EXIT_FAILED)
+            state, message = _unfinished(code, document, _log_path(logs, job))
+            return CellStatus(job, state, exit_code=code, message=message)
         followers[run] = Follower(run)
     found = followers[run].poll()
     lora = str(job.final) if found.state == "done" else None

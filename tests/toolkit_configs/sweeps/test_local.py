@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import sys
 
@@ -15,8 +16,10 @@ import chromiq.toolkit_configs.sweeps.local as local
 from chromiq.errors import ChromiqError, InterruptedRunError, UsageError
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.runs.status import read_status
+from chromiq.toolkit_configs.schema.trainer_job import read_job
 from chromiq.toolkit_configs.sweeps.grid import on_devices, read_grid, write_configs
-from chromiq.toolkit_configs.sweeps.local import cells_view, sweep_view, train_jobs
+from chromiq.toolkit_configs.sweeps.local import cells_view, follow_sweep, sweep_view, train_jobs
+from chromiq.toolkit_configs.sweeps.slurm import BatchJob
 from chromiq.toolkit_configs.trainer.devices import find_gpus, read_devices
 
 COMMAND = """#!{python}
@@ -124,6 +127,34 @@ def test_a_run_of_another_config_is_never_resumed(trainer, sweep_train, sweep, d
     followed = chromiq("status", sweep, "--watch", "--json")
     assert followed.code == 3
     assert [each["state"] for each in followed.document["runs"]] == ["failed", "done", "done"]
+    # Started again, it is waiting until its turn comes.
+    jobs = [BatchJob(path, read_job(path)) for path in sorted((sweep / "configs").iterdir())]
+    shutil.rmtree(run)
+    states = []
+    train_jobs(
+        jobs, ["cpu"], sweep, lambda _: states.append([cell.state for cell in next(follow_sweep(sweep))])
+    )
+    assert states[0] == ["waiting", "done", "done"]
+    assert states[-1] == ["done", "done", "done"]
+
+
+@pytest.mark.parametrize(
+    ("result", "state", "message"),
+    [
+        ({"error": "stopped", "exit_code": 130}, "interrupted", "stopped; its log is"),
+        ({"error": "locked", "exit_code": 11}, "failed", "locked; its log is"),
+        ({"error": "no code"}, "failed", "no code; its log is"),
+        ({}, "waiting", ""),
+    ],
+)
+def test_a_run_that_ended_before_it_made_its_folder_has_the_state_of_its_result(
+    grid, sweep, result, state, message
+):
+    (job, *_) = write_configs(on_devices(read_grid(grid), ["cpu"]), sweep, "ai-toolkit")
+    (sweep / "logs").mkdir()
+    (sweep / "logs" / f"{job.name}.json").write_text(json.dumps(result))
+    cell = next(follow_sweep(sweep))[0]
+    assert (cell.state, (cell.message or "").startswith(message)) == (state, True)
 
 
 def test_a_stopped_sweep_ends_its_runs_first_and_resumes(trainer, grid, tmp_path, chromiq):
