@@ -109,12 +109,14 @@ def adapt_config(
 
     findings = [*_alpha_findings(changed, document, config.name)]
     for index, item in enumerate(process["datasets"]):
-        if not any(item is each for each in replaced):
+        stays = not any(item is each for each in replaced)
+        if stays and not (kept := job.process.datasets[index]).is_reg:
+            message = f"{kept.targets} stays, and is trained on as well"
+            hint = "Remove it, unless that is meant."
+            if kept.targets is None:
+                message, hint = "stays, but names no folder", "Remove it, or set its folder_path."
             where = f"{config.name}: datasets.{index}"
-            message = f"{job.process.datasets[index].targets} stays, and is trained on as well"
-            findings.append(
-                Finding("config.kept", where, message, "Remove it, unless that is meant.", "warning")
-            )
+            findings.append(Finding("config.kept", where, message, hint, "warning"))
     if from_json or as_json:
         as_json = from_json if as_json is None else as_json
         after = dump_config(document, as_json=as_json, like=before if from_json else "")
@@ -125,7 +127,7 @@ def adapt_config(
             findings.append(Finding("config.rewritten", str(config), message, "Check the result.", "warning"))
         after = dump_config(document) if edited is None else edited
     shown = [before, after]
-    if from_json and after == dump_config(document, as_json=True, like="{"):  # all of it on one line
+    if from_json and "\n" not in after.strip():
         shown = [dump_config(each, as_json=True) for each in (load_json(before), document)]
     lines = difflib.unified_diff(
         shown[0].splitlines(), shown[1].splitlines(), str(config), f"{config} with {dataset}", lineterm=""

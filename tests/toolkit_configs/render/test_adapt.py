@@ -150,6 +150,16 @@ def test_mixed_line_ends_become_those_of_windows(mine, dataset):
     assert adapt_config(mine, dataset).text == expected
 
 
+def test_a_dataset_that_stays_is_warned_about_by_its_kind(mine, dataset):
+    mine.write_text(
+        MINE.replace('- folder_path: "/old/others"', '- folder_path: "/old/people"\n          is_reg: true')
+    )
+    assert adapt_config(mine, dataset).findings == ()
+    mine.write_text(MINE.replace('- folder_path: "/old/others"\n          resolution', "- resolution"))
+    (finding,) = adapt_config(mine, dataset).findings
+    assert (finding.code, finding.message) == ("config.kept", "stays, but names no folder")
+
+
 def test_a_config_is_not_overwritten_by_what_is_made_of_it(mine, dataset, chromiq):
     result = chromiq("render", "--from", mine, "--dataset", dataset, "--out", mine)
     assert (result.code, mine.read_text()) == (2, MINE)
