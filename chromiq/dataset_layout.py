@@ -220,6 +220,16 @@ def write_build_source(root: Path, source: BuildSource) -> None:
     write_json(DatasetLayout(root).source_record, asdict(source))
 
 
+def no_dataset_findings(root: Path) -> list[Finding]:
+    """An error if a folder is no dataset, neither as chromiq builds it nor made by hand."""
+    layout = DatasetLayout(root)
+    if layout.truths.is_dir() or layout.controls.is_dir():
+        return []
+    message = "not a dataset: neither gt/ nor control/ in it" if root.is_dir() else "no such folder"
+    hint = "Build one with chromiq build, or name the dataset's own folder."
+    return [Finding("dataset.folder", str(root), message, hint)]
+
+
 def unfinished_findings(root: Path) -> list[Finding]:
     """A finding if a build of this dataset was started but not finished."""
     layout = DatasetLayout(root)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chromiq.errors import UsageError
+from chromiq.errors import Finding, UsageError
 from chromiq.models import MODELS
 from chromiq.toolkit_configs.schema.config_file import is_json_file
 from chromiq_cli import flags
@@ -67,15 +67,15 @@ def render(
     Values on the command line override CHROMIQ_ variables such as CHROMIQ_TRAIN__LR=2e-4, which override
     chromiq.yaml, the preset and the defaults, in this order.
     """
-    from chromiq.dataset_layout import DatasetLayout
+    from chromiq.dataset_layout import DatasetLayout, no_dataset_findings
     from chromiq.files import refuse_inputs, write_text
     from chromiq.toolkit_configs.render.settings import PROJECT_FILE
 
-    if dataset.is_dir() and not DatasetLayout(dataset).truths.is_dir():
-        say(f"warning: {dataset}: no gt/ in it, so it is not a dataset. Build one before you train.")
     if out:
         refuse_inputs([out], [template, project or Path(PROJECT_FILE), from_config])
         refuse_inputs([out, out.parent], DatasetLayout(dataset).parts)
+    # A config can be written before its dataset is built.
+    missing = [replace(finding, severity="warning") for finding in no_dataset_findings(dataset)]
     if from_config:
         given = {
             "MODEL": model,
@@ -87,7 +87,7 @@ def render(
         }
         if extra := [option for option, value in given.items() if value]:
             raise UsageError(f"--from keeps the config's own values; remove {', '.join(extra)}")
-        _adapt(from_config, dataset, out, name, training_folder, settings or (), as_json=as_json)
+        _adapt(from_config, dataset, out, name, training_folder, settings or (), missing, as_json=as_json)
         return
     if model is None:
         raise UsageError("Name a model, or pass a config with --from.")
@@ -123,8 +123,9 @@ def render(
     if (source := composed.sources.get("train.steps", "")).startswith("the dataset's"):
         say(f"train.steps is {composed.job.process.train.steps}, scaled to {source}")
     if as_json:
-        print_json(_document(composed, out, text, found))
+        print_json(_document(composed, out, text, found, missing))
         return
+    print_findings(missing)
     if out:
         print_line(str(out))
     if explain:
@@ -145,6 +146,7 @@ def _adapt(
     name: str | None,
     training_folder: Path | None,
     settings: Sequence[str],
+    missing: Sequence[Finding],
     *,
     as_json: bool,
 ) -> None:
@@ -160,16 +162,17 @@ def _adapt(
         settings=assigned_settings(settings, "--set"),
         as_json=is_json_file(out) if out else None,
     )
+    findings = [*missing, *adapted.findings]
     if out:
         write_text(out, adapted.text)
     if as_json:
         text = {} if out else {"text": adapted.text}
-        findings = [finding.as_dict() for finding in adapted.findings]
-        print_json({"config": str(out) if out else None, "diff": adapted.diff, "findings": findings, **text})
+        dicts = [finding.as_dict() for finding in findings]
+        print_json({"config": str(out) if out else None, "diff": adapted.diff, "findings": dicts, **text})
         return
     for line in adapted.diff.splitlines() or ["nothing differs"]:
         say(line)
-    print_findings(adapted.findings)
+    print_findings(findings)
     if out:
         print_line(str(out))
     else:
@@ -183,7 +186,11 @@ def _shown(value: Any) -> str:
 
 
 def _document(
-    composed: Composed, out: Path | None, text: str, found: list[Difference] | None
+    composed: Composed,
+    out: Path | None,
+    text: str,
+    found: list[Difference] | None,
+    findings: Sequence[Finding],
 ) -> dict[str, Any]:
     return {
         "config": str(out) if out else None,
@@ -191,6 +198,7 @@ def _document(
         "preset": composed.preset,
         "memory": composed.memory.as_dict() if composed.memory else None,
         "values": {key: {"value": value, "source": source} for key, value, source in composed.explain()},
+        "findings": [finding.as_dict() for finding in findings],
         **({"differences": [asdict(item) for item in found]} if found is not None else {}),
         **({} if out else {"text": text}),
     }

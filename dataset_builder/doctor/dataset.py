@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from chromiq.dataset_builder.canvas.buckets import bucket_size_wh, cut_off_text
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.dataset_builder.doctor.example import Checkup, ExampleFiles, Recorded, Training, check_example
-from chromiq.dataset_layout import DatasetLayout, examine_manifest, read_build_record, unfinished_findings
+from chromiq.dataset_layout import (
+    DatasetLayout,
+    examine_manifest,
+    no_dataset_findings,
+    read_build_record,
+    unfinished_findings,
+)
 from chromiq.errors import Finding
 from chromiq.files import collision_key, natural_key
 from chromiq.models import DEFAULT_MODEL, MODELS
@@ -86,9 +92,8 @@ def check_dataset(root: Path, on_progress: Update = silent) -> list[Finding]:
         root: the folder that holds ``gt/``, ``control/`` and so on; ``held_out/`` is checked as well.
     """
     folders = dataset_folders(root)
-    if not (DatasetLayout(root).truths.is_dir() or DatasetLayout(root).controls.is_dir()):
-        hint = "Build one with chromiq build, or name the dataset's own folder."
-        return [Finding("dataset.folder", str(root), "not a dataset: neither gt/ nor control/ in it", hint)]
+    if missing := no_dataset_findings(root):
+        return missing
     recorded, findings = read_manifest(root)
     built = is_built(root)
     if folders.reference is None and folders.mask is None:

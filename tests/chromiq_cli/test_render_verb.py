@@ -47,10 +47,18 @@ def test_a_preset_too_small_for_the_model_is_refused(run, tmp_path):
 
 
 def test_a_folder_that_is_no_dataset_is_warned_about(run, tmp_path):
-    (tmp_path / "data").mkdir()
-    code, _, err = run("render", "kontext", "--dataset", "data", "--out", "config.yaml")
+    command = ("render", "kontext", "--dataset", "data", "--out", "config.yaml")
+    code, _, err = run(*command)
     assert code == 0
-    assert "warning: data: no gt/ in it" in err
+    assert "warning: data: no such folder" in err
+    (tmp_path / "data").mkdir()
+    assert "warning: data: not a dataset: neither gt/ nor control/ in it" in run(*command)[2]
+    for way in (command, ("render", "--from", "config.yaml", "--dataset", "data")):
+        _, out, _ = run(*way, "--json")
+        found = [(each["code"], each["severity"]) for each in json.loads(out)["findings"]]
+        assert ("dataset.folder", "warning") in found
+    (tmp_path / "data" / "control").mkdir()
+    assert "not a dataset" not in run(*command)[2]
 
 
 def test_steps_are_scaled_to_a_small_dataset(chromiq, dataset, tmp_path):
