@@ -15,8 +15,9 @@ from markupsafe import Markup
 from chromiq.wording import counted, cut, in_order, interval_text
 
 
+@cache
 def template_text(name: str) -> str | None:
-    """The text of a template, or None if no template has that name."""
+    """The text of a template of the package, read once; None if none has that name."""
     path = files("chromiq.templates") / name
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
