@@ -141,7 +141,7 @@ def build(
 
         with progress_bar("check the colours") as update:
             findings += check_agreement(find_pairs(pairs).pairs, out, workers=workers, on_progress=update)
-    if segmenter == "auto":
+    if segmenter == "auto" and summary.segmenter:
         say(f"segmenter: {summary.segmenter}")
     print_findings(findings)
     document = {

@@ -209,7 +209,7 @@ def correct(
     if lora is not None and segmenter == "classic":
         where = ("auto", "auto")  # they are the network's
     finder = make_segmenter(segmenter, flags.model_options(vocabulary, detector, masker, *where), part)
-    if segmenter == "auto" and mask is None:
+    if segmenter == "auto" and batch is None and mask is None:
         say(f"segmenter: {finder.name}")
     network: Network | None = None
     if lora is not None:
@@ -255,10 +255,12 @@ def correct(
                 print_line(f"  {note}")
             for path in done.exports:
                 print_line(f"  exported: {path}")
-            if export and not done.exports:
+            if export and not done.applied:
                 print_line("  nothing is exported, because the photo was left alone")
         raise typer.Exit(0 if done.done else EXIT_SKIPPED)
     result = correct_batch(inputs, out, finder, options, network=network, workers=workers, stage=progress_bar)
+    if segmenter == "auto" and result.segmenter:
+        say(f"segmenter: {result.segmenter}")
     print_findings(result.findings)
     summary = summary_line(result.corrections)
     if as_json:

@@ -92,11 +92,13 @@ class BatchResult:
     Attributes:
         corrections: of each photo that could be used, in natural order of their keys.
         findings: warnings, and the faults of what was left out.
+        segmenter: who finds the garments without a mask of the user's; None if there are none.
     """
 
     corrections: tuple[Correction, ...]
     findings: tuple[Finding, ...]
     report: Path
+    segmenter: str | None = None
 
     @property
     def done(self) -> bool:
@@ -268,7 +270,8 @@ def correct_batch(
         write_decisions(decisions, photos, said)
     if not corrections:
         raise_findings(findings, str(inputs.source))
-    return BatchResult(corrections, tuple(findings), folder / REPORT)
+    finds = any(not (photo.decision.mask or photo.drawn) for garment in garments for photo in garment.photos)
+    return BatchResult(corrections, tuple(findings), folder / REPORT, segmenter.name if finds else None)
 
 
 def correct_one(

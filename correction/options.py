@@ -46,6 +46,10 @@ class CorrectionOptions:
             raise UsageError(f"strength {self.strength:g} is not between 0 and {MAX_STRENGTH:g}")
         if not 0 <= self.min_gain <= 100:
             raise UsageError(f"min_gain {self.min_gain:g} is not between 0 and 100 dE00")
+        if self.method == "lora" and "cube" in self.exports:
+            raise UsageError(
+                "a .cube holds a colour map, and the method lora uses none. Export layers, or choose hybrid."
+            )
         if self.target_lab is None:
             return
         lightness, a, b = self.target_lab

@@ -65,14 +65,14 @@ class BuildSummary:
     Attributes:
         examples: how many lines its manifest has.
         resumed: how many pairs were already finished.
-        segmenter: who found the garments.
+        segmenter: who found the garments; None if a mask of each was given.
         findings: warnings, and the faults of what was left out.
     """
 
     folder: Path
     examples: int
     resumed: int
-    segmenter: str
+    segmenter: str | None
     findings: tuple[Finding, ...]
 
 
@@ -153,7 +153,9 @@ def build(
             with stage("export masks") as update:
                 write_coco(DatasetLayout(folder).coco, source, _masks_found(folder, pairs, update))
     findings = (*inputs.findings, *tally.faults, *tally.doubts)
-    return BuildSummary(folder, tally.examples, tally.resumed, options.segmenter, findings)
+    finds = any(pair.key not in inputs.masks for pair in inputs.pairs)
+    found_by = options.segmenter if finds else None
+    return BuildSummary(folder, tally.examples, tally.resumed, found_by, findings)
 
 
 @dataclass

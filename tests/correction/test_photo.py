@@ -267,6 +267,10 @@ def test_the_photos_given_are_never_overwritten(catalogue):
         (["a.png", "b.png", "--out", "o.png", "--method", "hybrid"], "--lora is required"),
         (["a.png", "b.png", "--out", "o.png", "--masks", "m"], "--masks needs --batch"),
         (["a.png", "b.png", "--out", "o.png", "--redo", "1"], "--redo needs --batch"),
+        (
+            ["a.png", "b.png", "--out", "o.png", "--method", "lora", "--lora", "m", "--export", "cube"],
+            "colour map",
+        ),
         (["--batch", "p", "--out", "o", "--mask", "m.png"], "--mask is for a single photo"),
         (["a.png", "b.png", "--out", "o.png", "--target-lab", "green"], "neither Lab values"),
         (["a.png", "b.png", "--out", "o.png", "--target-lab", "400,0,0"], "is not a Lab colour"),
@@ -279,6 +283,14 @@ def test_options_that_do_not_go_together_are_refused(words, said, tmp_path, monk
     result = CliRunner().invoke(app, ["correct", *words])
     assert isinstance(result.exception, UsageError)
     assert said in str(result.exception)
+
+
+def test_the_segmenter_is_named_if_it_has_to_find_a_mask(chromiq, catalogue):
+    masks = catalogue / "masks"
+    command = ("correct", "--batch", catalogue / "pairs", "--masks", masks, "--out", catalogue / "out")
+    assert "segmenter:" not in chromiq(*command).err
+    (masks / "on_model1.png").unlink()
+    assert "segmenter: " in chromiq(*command).err
 
 
 def test_a_terminal_shows_that_a_photo_is_at_work(chromiq, catalogue, tmp_path, monkeypatch):
