@@ -45,10 +45,10 @@ def verify_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Finding | Non
 def damage_warning(photo: PhotoFile) -> Finding | None:
     """Decode a JPEG; a warning if a part of it is damaged or missing. None for other formats, unread.
 
-    Such as one that ends early, but with an end marker: decoders fill the rest with grey. Two kinds of damage
-    are not seen: in the last 64 rows, as libvips asks libjpeg for its warnings before each 8 rows of the
-    reduced photo, and after a harmless fault (such as a JFIF version that libjpeg does not know, or stray
-    bytes before the scan), as libjpeg words only its first warning.
+    Such as one that ends early, but with an end marker: decoders fill the rest with grey. Not seen is damage
+    that still decodes, such as a flipped bit; that in the last 64 rows, as libvips asks libjpeg for its
+    warnings before each 8 rows of the reduced photo; and that after a harmless fault (such as a JFIF version
+    that libjpeg does not know, or stray bytes before the scan), as libjpeg words only its first warning.
 
     Raises:
         UnsoundError: if it cannot be decoded.

@@ -84,7 +84,8 @@ def test_only_what_was_spoilt_is_made_again(catalogue, masks, built, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("pair*.*")}
     spoilt = folder / manifest(folder)[0]["control"]
     spoilt.write_bytes(b"")
-    assert build(catalogue, folder, OPTIONS, masks=masks).resumed == 4
+    summary = build(catalogue, folder, OPTIONS, masks=masks)
+    assert (summary.resumed, summary.segmenter) == (4, None)  # each mask was given
     assert digests(folder) == digests(built)
     touched = {path.stem for path, time in before.items() if path.stat().st_mtime_ns != time}
     assert touched == {"pair1", "pair1-v2"}
