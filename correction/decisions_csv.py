@@ -18,7 +18,7 @@ from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.target import parse_lab
 from chromiq.dataset_builder.inputs.csv_tables import Table, as_text, column_name, read_table, write_table
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
-from chromiq.files import collision_key, safe_stem, write_bytes
+from chromiq.files import collision_key, composed_name, safe_stem, write_bytes
 
 DECISIONS = "decisions.csv"
 Verdict = Literal["", "accept", "reject", "keep", "force"]
@@ -155,9 +155,9 @@ def named_keys(names: Iterable[str], photos: Mapping[str, Path]) -> list[str]:
     Raises:
         UsageError: naming the first that no photo has, and what comes near.
     """
-    by_name = {path.name: key for key, path in photos.items()}
+    by_name = {composed_name(path.name): key for key, path in photos.items()}
     found = []
-    for name in names:
+    for name in map(composed_name, names):
         key = match_key(name, list(photos)) or by_name.get(name)
         if key is None:
             near = get_close_matches(name, [*photos, *by_name], n=3, cutoff=0.4)

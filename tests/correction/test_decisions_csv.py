@@ -1,12 +1,13 @@
 """decisions.csv as spreadsheets change it."""
 
+import unicodedata
 from pathlib import Path
 
 import pytest
 
-from chromiq.correction.decisions_csv import Decision, match_key, read_decisions, write_decisions
+from chromiq.correction.decisions_csv import Decision, match_key, named_keys, read_decisions, write_decisions
 from chromiq.correction.options import CorrectionOptions
-from chromiq.errors import UnsoundError
+from chromiq.errors import UnsoundError, UsageError
 
 
 def test_a_new_file_opens_in_a_spreadsheet(tmp_path):
@@ -57,6 +58,14 @@ def test_rows_columns_and_delimiter_stay(tmp_path):
 )
 def test_keys_that_a_spreadsheet_changed_are_recognised(text, keys, key):
     assert match_key(text, keys) == key
+
+
+def test_a_file_name_means_its_photo_in_both_unicode_forms():
+    composed, split = (unicodedata.normalize(form, "caf\u00e9.jpg") for form in ("NFC", "NFD"))
+    for typed, stored in ((composed, split), (split, composed)):
+        assert named_keys([typed], {"1": Path(stored)}) == ["1"]
+        with pytest.raises(UsageError, match=f"did you mean {composed}"):
+            named_keys([f"{typed}x"], {"1": Path(stored)})
 
 
 @pytest.mark.parametrize(
