@@ -175,20 +175,25 @@ def _pairs_of_csv(path: Path) -> tuple[list[PhotoPair], list[Finding]]:
         return [], [_missing_columns(path, table, missing)]
     pairs: list[PhotoPair] = []
     findings: list[Finding] = []
-    photos: dict[str, set[str]] = {}
     for row in table.rows:
-        photos.setdefault(row.values["still_life"], set()).add(row.values["on_model"])
-    for row in table.rows:
-        pair = _pair_of_row(row, path, several=len(photos[row.values["still_life"]]) > 1)
+        pair = _pair_of_row(row, path)
         if isinstance(pair, Finding):
             findings.append(pair)
         else:
             pairs.append(pair)
+    on_models: dict[str, set[str]] = {}
+    for pair in pairs:
+        on_models.setdefault(realpath(pair.still_life), set()).add(realpath(pair.on_model))
+    pairs = [
+        pair if pair.key else replace(pair, key=_own_key(pair, len(on_models[realpath(pair.still_life)]) > 1))
+        for pair in pairs
+    ]
     findings += [_unreadable_csv(path, table)] if table.error else []
     return pairs, findings + _changed_keys(path, table)
 
 
-def _pair_of_row(row: Row, path: Path, *, several: bool) -> PhotoPair | Finding:
+def _pair_of_row(row: Row, path: Path) -> PhotoPair | Finding:
+    """The pair that a row lists, with an empty key if it states none."""
     names = {role: row.values[role] for role in ("still_life", "on_model")}
     where = f"{path.name}, line {row.line}"
 
@@ -209,8 +214,11 @@ def _pair_of_row(row: Row, path: Path, *, several: bool) -> PhotoPair | Finding:
     still_life, on_model = (_listed(path.parent, names[role]) for role in ("still_life", "on_model"))
     if still_life == on_model:
         return wrong("the same photo as still-life and on-model photo", "Name the other photo.")
-    key = row.values.get("key") or (on_model.stem if several else key_of_still_life(still_life))
-    return PhotoPair(key, still_life, on_model, garment)
+    return PhotoPair(row.values.get("key", ""), still_life, on_model, garment)
+
+
+def _own_key(pair: PhotoPair, several: bool) -> str:
+    return pair.on_model.stem if several else key_of_still_life(pair.still_life)
 
 
 def _listed(folder: Path, name: str) -> Path:

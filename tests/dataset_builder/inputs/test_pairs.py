@@ -175,6 +175,13 @@ def test_names_match_in_both_unicode_forms(shoot, on_disk, written):
     assert find_masks(pairs, folder).by_key == {"1": mask}
 
 
+@pytest.mark.parametrize("again", ["./flat.png", "sub/../flat.png"])
+def test_views_of_a_still_life_have_own_keys_however_its_path_is_written(again, shoot):
+    folder = shoot("flat.png", "front.png", "back.png", "sub/other.png")
+    (folder / "list.csv").write_text(f"still_life,on_model\nflat.png,front.png\n{again},back.png\n")
+    assert [pair.key for pair in find_pairs(folder / "list.csv").pairs] == ["back", "front"]
+
+
 def test_patterns_match_in_both_unicode_forms_of_their_placeholder():
     pattern = PairPattern(f"{{n{COMPOSED}}}_flat", f"{{n{SPLIT}}}_front")
     assert pattern.role_and_garment(Path("A_front.png")) == ("on_model", ("a",))
