@@ -38,6 +38,7 @@ from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
 from chromiq.dataset_builder.segmenters.doubts import DOUBTFUL_BELOW, with_doubt_of_label
 from chromiq.dataset_builder.segmenters.still_life import background_distance, foreground
+from chromiq.files import composed_name
 from chromiq.imaging.masks import skin_hue
 from chromiq.photos.images import read_mask, read_photo, write_photo
 from chromiq.records import BoolMask, GarmentLabel, RgbImage
@@ -100,7 +101,9 @@ def photographed(folder: Path, *, labelled: bool) -> Iterator[Case]:
         mask = next((folder / "masks" / name for name in names if (folder / "masks" / name).is_file()), None)
         if mask:
             photos_rgb = (read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb)
-            yield Case(pair.key, *photos_rgb, labels.get(pair.still_life.name), read_mask(mask))
+            yield Case(
+                pair.key, *photos_rgb, labels.get(composed_name(pair.still_life.name)), read_mask(mask)
+            )
 
 
 Change = Callable[[Case], tuple[RgbImage, BoolMask]]

@@ -14,12 +14,13 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
-from chromiq.errors import ChromiqError, LockedError, UsageError
+from chromiq.errors import ChromiqError, Finding, LockedError, UsageError, raise_findings
 from chromiq.wording import path_text
 
 LOCK_NAME = ".chromiq.lock"
+_Value = TypeVar("_Value")
 _TEMPORARY_PREFIX = ".chromiq-part-"
 _FAULTS_OF_THE_MACHINE = frozenset(
     {
@@ -295,6 +296,26 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except OSError:  # such as a name that is too long, as a Korean one may be once it is decomposed
         return False
+
+
+def by_composed_name(entries: Iterable[tuple[str, _Value]], where: Path, code: str) -> dict[str, _Value]:
+    """The entries of a file or folder by composed name.
+
+    Args:
+        where: the file or folder, for the findings.
+        code: of the findings.
+
+    Raises:
+        UnsoundError: with each name that has two different entries.
+    """
+    found: dict[str, _Value] = {}
+    findings = []
+    for name, value in entries:
+        if found.setdefault(composed_name(name), value) != value:
+            message = f"two different entries for {name!r}, perhaps in two Unicode forms"
+            findings.append(Finding(code, str(where), message, "Remove one of the two."))
+    raise_findings(findings, str(where))
+    return found
 
 
 def paths_by_name(folder: Path) -> dict[str, Path]:

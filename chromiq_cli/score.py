@@ -46,13 +46,17 @@ def score(
         scores_document,
         write_scores,
     )
-    from chromiq.files import composed_name, ensure_output_folder, refuse_inputs
+    from chromiq.files import by_composed_name, ensure_output_folder, refuse_inputs
     from chromiq.progress import progress_bar
 
     refuse_inputs([out], [gt, control, generated, masks])
     known_crops = read_crops(crops) if crops else None
-    labels = read_garments(garments) if garments else {}
-    kinds = {composed_name(Path(name).stem): kind for name, kind in labels.items()}
+    kinds: dict[str, str] = {}
+    if garments:
+        labels = read_garments(garments).items()
+        kinds = by_composed_name(
+            ((Path(name).stem, kind) for name, kind in labels), garments, "garments.twice"
+        )
     images = ImageSet(gt, {"control": control, "generated": generated}, known_crops, masks, kinds)
     with progress_bar("score") as update:
         scores = score_folders(images, register=register, on_progress=update)

@@ -72,15 +72,10 @@ def check_inputs(
     labels: dict[str, str] = {}
     given, unusable = GivenMasks(), list[Finding]()
     try:
-        labels = (
-            {composed_name(name): word for name, word in read_garments(garments).items()} if garments else {}
-        )
+        labels = read_garments(garments) if garments else {}
     except UnsoundError as error:
         unusable += error.findings
-    labelled = [
-        replace(pair, garment=pair.garment or labels.get(composed_name(pair.still_life.name)))
-        for pair in listing.pairs
-    ]
+    labelled = _labelled(listing.pairs, labels)
     try:
         given = find_masks(labelled, masks)
     except UnsoundError as error:
@@ -112,7 +107,7 @@ def with_recalled(
     """The same inputs with the labels that were edited in the dataset itself, where nothing else gives one.
 
     Args:
-        recalled: by still-life's name, as `recall_given` gives them.
+        recalled: by still-life's composed name, as `recall_given` gives them.
         skip_bad: leave out pairs whose label the segmenter cannot be asked for.
 
     Raises:
@@ -121,7 +116,7 @@ def with_recalled(
     if not recalled:
         return inputs
     where = DatasetLayout(dataset).garments
-    names = {pair.still_life.name: pair.garment for pair in inputs.pairs}
+    names = {composed_name(pair.still_life.name): pair.garment for pair in inputs.pairs}
     overruled = {
         name: names[name]
         for name, word in recalled.items()
@@ -141,13 +136,21 @@ def with_recalled(
     ]
     findings += unused_findings(where, [name for name in recalled if name not in names])
     pairs, unreadable = _without_unknown_labels(
-        [replace(pair, garment=pair.garment or recalled.get(pair.still_life.name)) for pair in inputs.pairs],
+        _labelled(inputs.pairs, recalled),
         inputs.masks,
         options,
     )
     if not skip_bad or not pairs:
         raise_findings(unreadable, str(where))
     return replace(inputs, pairs=tuple(pairs), findings=(*inputs.findings, *findings, *unreadable))
+
+
+def _labelled(pairs: Sequence[PhotoPair], labels: Mapping[str, str]) -> list[PhotoPair]:
+    """The pairs with their own labels, or else those by the still-life's composed name."""
+    return [
+        replace(pair, garment=pair.garment or labels.get(composed_name(pair.still_life.name)))
+        for pair in pairs
+    ]
 
 
 def _vocabulary_faults(options: BuildOptions) -> list[Finding]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.documents import load_json, read_json_object
 from chromiq.errors import Finding, UsageError, raise_findings
-from chromiq.files import write_json
+from chromiq.files import by_composed_name, composed_name, write_json
 from chromiq.records import FloatImage, GarmentLabel, PhotoPair
 
 PUBLISHED_VOCABULARY = ("shirt", "trousers", "dress", "jacket", "gilet", "pants")
@@ -101,7 +101,7 @@ def _folded(word: str, vocabulary: Sequence[str]) -> str:
 
 
 def read_garments(path: Path) -> dict[str, str]:
-    """Labels in the published form: ``{"still-life1.jpg": "jacket"}``.
+    """Labels in the published form, ``{"still-life1.jpg": "jacket"}``, by composed name.
 
     Raises:
         UnsoundError: with all that is wrong in the file.
@@ -119,7 +119,7 @@ def read_garments(path: Path) -> dict[str, str]:
         if not (isinstance(label, str) and label.strip() and label.isprintable())
     ]
     raise_findings(findings, str(path))
-    return document
+    return by_composed_name(document.items(), path, "garments.twice")
 
 
 def recall_given(folder: Path) -> dict[str, str]:
@@ -129,7 +129,7 @@ def recall_given(folder: Path) -> dict[str, str]:
     and its garment is named automatically again.
 
     Returns:
-        Still-life's file name to word.
+        Still-life's composed file name to word.
 
     Raises:
         UnsoundError: if the file is there and cannot be read.
@@ -144,7 +144,7 @@ def recall_given(folder: Path) -> dict[str, str]:
 
 
 def edited_garments(folder: Path) -> dict[str, str]:
-    """The entries of a dataset's ``garments.json`` that the last build did not write, by still-life's name.
+    """The entries of a dataset's ``garments.json`` that the last build did not write, by composed name.
 
     Raises:
         UnsoundError: if the file is there and cannot be read.
@@ -160,7 +160,8 @@ def write_own_garments(folder: Path, labels: Mapping[str, str], given: Mapping[s
         labels: what the garments of its examples are called, by still-life's file name.
         given: as `recall_given` gave it; words for garments without examples stay in the file.
     """
-    entries = {**labels, **{name: given[name] for name in sorted(given) if name not in labels}}
+    known = {composed_name(name) for name in labels}
+    entries = {**labels, **{name: given[name] for name in sorted(given) if name not in known}}
     # While copy and file differ, a difference would be taken for the user's edit: meanwhile there is no file.
     DatasetLayout(folder).garments.unlink(missing_ok=True)
     _remember(folder, given, entries)
@@ -177,9 +178,12 @@ def _remember(folder: Path, given: Mapping[str, str], written: Mapping[str, str]
 
 
 def _memory(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """The user's words and what was written last; nothing if a disk fault damaged the file."""
+    """The user's words and what was written last, by composed name; nothing if a disk fault damaged them."""
     try:
         document = load_json(DatasetLayout(folder).garments_memory.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}, {}
-    return document["given"], document["written"]
+    given, written = (
+        {composed_name(name): word for name, word in document[part].items()} for part in ("given", "written")
+    )
+    return given, written

@@ -19,7 +19,7 @@ from chromiq.evaluate.generate.lora_files import read_lora_keys
 from chromiq.evaluate.generate.pipelines import Loading, load_pipeline, run_pipeline, set_lora_scale
 from chromiq.evaluate.score.scores import find_images
 from chromiq.files import (
-    composed_name,
+    by_composed_name,
     ensure_output_folder,
     folder_lock,
     made_before,
@@ -47,7 +47,7 @@ class GenerateOptions:
         guidance: guidance scale; the model's own unless given.
         lora_scale: 0 gives the base model's images exactly.
         seed: every image starts from this one, so that an image does not depend on the others.
-        seeds: another seed for single images, by stem.
+        seeds: another seed for single images, by composed stem, as `read_seeds` gives them.
         batch: pictures of one size generated together. Rounding depends on it, so it decides too.
         loading: device, precision, offloading, quantisation.
     """
@@ -95,10 +95,10 @@ def generate(
 
     Args:
         out: folder for the images, PNG; with `scales` a folder in it for each, such as ``scale_0.5``.
-        captions: prompt by file stem.
+        captions: prompt by composed file stem, as `read_captions` and `find_images` give it.
         lora: safetensors with diffusers' keys.
         references: folder of same-named still-lifes, for models that see them apart.
-        only: stems to generate; all of them without.
+        only: composed stems to generate; all of them without.
         scales: strengths of the LoRA to go through instead of the options' one; loaded once.
         on_progress: counts the denoising steps of all images, those that are there already included.
 
@@ -155,27 +155,28 @@ def generate(
 
 
 def read_captions(folder: Path) -> dict[str, str]:
-    """Prompts by stem, from the ``NAME.txt`` files of a folder.
+    """Prompts by composed stem, from the ``NAME.txt`` files of a folder.
 
     Raises:
-        UnsoundError: with all files that are no text in UTF-8.
+        UnsoundError: with all files that are no text in UTF-8, or if one stem has different prompts.
     """
-    captions, findings = {}, []
+    captions: list[tuple[str, str]] = []
+    findings = []
     for path in sorted(folder.glob("*.txt")):
         try:
-            captions[composed_name(path.stem)] = read_text(path).strip()
+            captions.append((path.stem, read_text(path).strip()))
         except (OSError, ValueError) as error:
             hint = "Save the prompt as UTF-8 text."
             findings.append(Finding("generate.caption", str(path), f"cannot read the prompt ({error})", hint))
     raise_findings(findings, str(folder))
-    return captions
+    return by_composed_name(captions, folder, "captions.twice")
 
 
 def read_seeds(path: Path) -> dict[str, int]:
-    """Seeds by stem, of a JSON file such as ``{"pair1": 7}``.
+    """Seeds by composed stem, of a JSON file such as ``{"pair1": 7}``.
 
     Raises:
-        UnsoundError: if the file is something else.
+        UnsoundError: if the file is something else, or has different seeds for one stem.
     """
     try:
         seeds = TypeAdapter(dict[str, _Seed]).validate_json(read_text(path))
@@ -184,7 +185,7 @@ def read_seeds(path: Path) -> dict[str, int]:
         hint = 'Write a JSON object such as {"pair1": 7}.'
         finding = Finding("seeds.form", str(path), f"not a table of seeds ({said})", hint)
         raise UnsoundError.of(finding) from error
-    return {composed_name(name): seed for name, seed in seeds.items()}
+    return by_composed_name(seeds.items(), path, "seeds.twice")
 
 
 def _check_options(options: GenerateOptions, lora: Path | None, scales: Sequence[float]) -> None:

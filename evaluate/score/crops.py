@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.documents import read_text, validation_findings
 from chromiq.errors import Finding, raise_findings
-from chromiq.files import composed_name
+from chromiq.files import by_composed_name
 from chromiq.imaging.masks import bounding_box
 from chromiq.photos.images import read_mask_share
 from chromiq.records import BoolMask, Box
@@ -46,6 +46,9 @@ _CROPS = TypeAdapter(dict[str, Crop])
 def read_crops(path: Path) -> dict[str, Crop]:
     """The crops of a ``crops.json``: ``{"pair1": {"x": 700, "y": 310, "width": 160, "height": 160}}``.
 
+    Returns:
+        Crop by composed stem.
+
     Raises:
         UnsoundError: with all that is wrong in the file.
     """
@@ -53,7 +56,7 @@ def read_crops(path: Path) -> dict[str, Crop]:
     try:
         crops = _CROPS.validate_json(read_text(path))
         if crops:
-            return {composed_name(name): crop for name, crop in crops.items()}
+            return by_composed_name(crops.items(), path, "crops.twice")
         found = [Finding("crops.empty", str(path), "no crops in the file", hint)]
     except ValidationError as error:
         found = validation_findings(error, "crops.form", path.name, "Correct the entry.")

@@ -53,9 +53,9 @@ class ImageSet:
     Attributes:
         columns: name to folder of same-named images, in the order to show; ``"control"`` is the uncorrected
             photo, against which leak and texture are measured.
-        crops: where to measure, by stem; inside the mask or the whole image without.
+        crops: where to measure, by composed stem; inside the mask or the whole image without.
         masks: folder of same-named masks, white on the garment.
-        garments: kind of garment by stem.
+        garments: kind of garment by composed stem.
         titles: what columns are called, as `column_title` takes it.
     """
 

@@ -5,7 +5,14 @@ import os
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from chromiq.dataset_builder.inputs.labels import read_garments
+from chromiq.errors import UnsoundError
+from chromiq.evaluate.generate.images import read_captions, read_seeds
+from chromiq.evaluate.score.crops import read_crops
+from chromiq.photos.images import write_photo
 
 STRANGE = (
     'it\'s a "b"',
@@ -20,6 +27,9 @@ STRANGE = (
     "#1: 1e5",
     "%s*&;",
 )
+
+
+BOTH_FORMS = tuple(unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
 
 
 def codes(document):
@@ -71,7 +81,7 @@ def test_strange_names_build_inside_the_folder_and_come_back_exactly(chromiq, tw
     [
         ("A.jpg", "a.JPG"),
         ("A.jpg", "A.png"),
-        tuple(unicodedata.normalize(form, "é.jpg") for form in ("NFC", "NFD")),
+        tuple(f"{stem}.jpg" for stem in BOTH_FORMS),
     ],
     ids=["case", "suffix", "unicode"],
 )
@@ -89,6 +99,40 @@ def test_twins_are_a_collision_that_names_both(twins, chromiq, two_photos, tmp_p
     for name in twins:
         assert any(f"still-life{name}" in finding["where"] for finding in document["findings"])
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("read", [read_crops, read_seeds, read_garments], ids=lambda read: read.__name__)
+def test_two_entries_for_one_name_are_a_fault(read, tmp_path):
+    sound = {
+        read_crops: [{"x": x, "y": 0, "width": 8, "height": 8} for x in range(2)],
+        read_seeds: [1, 2],
+        read_garments: ["shirt", "coat"],
+    }[read]
+    (tmp_path / "file.json").write_text(json.dumps(dict(zip(BOTH_FORMS, sound, strict=True))))
+    with pytest.raises(UnsoundError, match="two different entries"):
+        read(tmp_path / "file.json")
+    (tmp_path / "file.json").write_text(json.dumps(dict.fromkeys(BOTH_FORMS, sound[0])))
+    assert list(read(tmp_path / "file.json")) == [BOTH_FORMS[0]]
+
+
+def test_two_captions_for_one_name_are_a_fault(tmp_path):
+    for stem in BOTH_FORMS:
+        (tmp_path / f"{stem}.txt").write_text(f"a dress of {len(stem)}")
+    if len(list(tmp_path.iterdir())) < 2:
+        pytest.skip("this file system holds only one of the two names")
+    with pytest.raises(UnsoundError, match="two different entries"):
+        read_captions(tmp_path)
+
+
+def test_two_kinds_of_one_image_are_a_fault(chromiq, tmp_path):
+    for column in ("gt", "control", "generated"):
+        write_photo(tmp_path / column / f"{BOTH_FORMS[0]}.png", np.zeros((8, 8, 3), np.uint8))
+    kinds = {f"{BOTH_FORMS[0]}.jpg": "shirt", f"{BOTH_FORMS[1]}.png": "coat"}
+    (tmp_path / "kinds.json").write_text(json.dumps(kinds))
+    folders = [word for name in ("gt", "control", "generated") for word in (f"--{name}", tmp_path / name)]
+    options = ["--garments", tmp_path / "kinds.json", "--out", tmp_path / "out"]
+    code, document, _ = chromiq("score", *folders, *options)
+    assert (code, codes(document)) == (10, ["garments.twice"])
 
 
 def test_names_of_255_bytes(chromiq, two_photos, tmp_path):

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import unicodedata
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -144,6 +146,17 @@ def test_a_label_is_text_and_never_markup(page):
     text = page.client.get(page.address).text
     assert "<img src=x" not in text
     assert "&lt;img src=x" in text
+
+
+def test_a_label_replaces_the_entry_in_another_unicode_form(page, monkeypatch):
+    composed, split = (unicodedata.normalize(form, "\u00e9.jpg") for form in ("NFC", "NFD"))
+    pairs = dict(dataset.dataset_pairs(page.dataset))  # they are cached
+    pairs["1"] = replace(pairs["1"], still_life=pairs["1"].still_life.with_name(split))
+    monkeypatch.setattr(dataset, "dataset_pairs", lambda _: pairs)
+    (page.dataset / "garments.json").write_text(json.dumps({composed: "coat"}))
+    answer = page.client.post(f"{page.address}/pair/1", json={"label": "tunic"}).json()
+    assert answer["label"] == "tunic"
+    assert json.loads((page.dataset / "garments.json").read_text()) == {composed: "tunic"}
 
 
 def test_a_mask_drawn_for_the_dataset_goes_where_the_build_looks(page):

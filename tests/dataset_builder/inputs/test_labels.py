@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import unicodedata
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.inputs import labels as labels_module
+from chromiq.dataset_builder.inputs.build_inputs import BuildInputs, with_recalled
 from chromiq.dataset_builder.inputs.labels import (
     decide_label,
     given_label,
@@ -164,6 +166,23 @@ def test_garments_given_with_the_command_win_over_it_and_say_so(catalogue, datas
     whole = digests(dataset)
     assert build_labelled(catalogue, dataset, garments=tmp_path / "mine.json").resumed == 3
     assert digests(dataset) == whole
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+def test_an_entry_matches_in_both_unicode_forms(on_disk, typed, tmp_path):
+    photo, entry, composed = (unicodedata.normalize(form, "\u00e9.jpg") for form in (on_disk, typed, "NFC"))
+    pair = PhotoPair("1", Path(photo), Path("worn.jpg"))
+    write_own_garments(tmp_path, {photo: "shirt"}, {})
+    write_json(tmp_path / "garments.json", {entry: "shirt"})
+    assert recall_given(tmp_path) == {}
+    write_json(tmp_path / "garments.json", {entry: "coat"})
+    given = recall_given(tmp_path)
+    inputs = with_recalled(BuildInputs((pair,), {}, ()), given, tmp_path, BuildOptions(segmenter="classic"))
+    assert (inputs.pairs[0].garment, inputs.findings) == ("coat", ())
+    write_own_garments(tmp_path, {photo: "coat"}, given)
+    assert json.loads((tmp_path / "garments.json").read_text()) == {photo: "coat"}
+    assert recall_given(tmp_path) == given == {composed: "coat"}
 
 
 @pytest.mark.parametrize("written", range(3))
