@@ -20,9 +20,11 @@ _SAME_WALL_LAB, _SAME_SURFACE_LAB, _LEAST_CURVED_LAB = 8.0, 3.0, 2.5
 # Between these lies what counts as far from the background.
 _THRESHOLDS_LAB = (1.2, 10.0)
 _BORDER_ROUNDS, _INNER_ROUNDS = 3, 2
-# Light falls off where a plane leaves more than that of the border unexplained and a curved surface less than
-# this share of it.
+# Light falls off where the distance of the border from a plane is over the first, and from a curved surface
+# under the second times that.
 _VISIBLE_SPREAD_LAB, _FALLOFF_SHARE = 2.0, 0.5
+# Of the photo's height and width, what the background must extend over.
+_LEAST_SPAN = 0.8
 # Lab lightness and chroma of a wall by which the light is judged.
 _LIGHT_WALL, _LEAST_CAST, _MOST_CAST = 60.0, 5.0, 30.0
 _MIN_WALL_PX, _MOST_WALL_PX = 50, 8_000
@@ -31,8 +33,9 @@ _MIN_WALL_PX, _MOST_WALL_PX = 50, 8_000
 def still_life_mask(still_life: RgbImage) -> BoolMask:
     """The garment of a still-life.
 
-    The background is modelled by the colours along the border; what differs from it by more than its own
-    spread is the garment, refined by GrabCut so that cloth of nearly the background's colour closes.
+    The background is modelled by the colours along the border and around the garment; what differs from it
+    by more than its own spread is the garment, refined by GrabCut so that cloth of nearly the background's
+    colour closes.
 
     Args:
         still_life: ``(H, W, 3)`` uint8 sRGB, one garment on a plain background.
@@ -42,8 +45,10 @@ def still_life_mask(still_life: RgbImage) -> BoolMask:
     """
     height_px, width_px = int(still_life.shape[0]), int(still_life.shape[1])
     scale = min(1.0, _WORK_HEIGHT_PX / height_px)
-    small = cv2.resize(still_life, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    mask = _refine(small, foreground(*_plain_background_distance(srgb_to_lab(small)), without_shadow=True))
+    size_wh = (max(1, round(width_px * scale)), round(height_px * scale))
+    small = cv2.resize(still_life, size_wh, interpolation=cv2.INTER_AREA)
+    distance, threshold = _distance_around_one_thing(srgb_to_lab(small))
+    mask = _refine(small, foreground(distance, threshold, without_shadow=True))
     if mask.mean() < _MIN_SHARE:
         rows, columns = small.shape[:2]
         mask = np.zeros((rows, columns), bool)
@@ -84,10 +89,17 @@ def background_distance(lab: FloatImage, *, curved: bool = False) -> tuple[Float
     return distance, threshold
 
 
-def _plain_background_distance(lab: FloatImage) -> tuple[FloatImage, float]:
-    """As `background_distance`, of a photo on which there is nothing but one thing on a plain background."""
+def _distance_around_one_thing(lab: FloatImage) -> tuple[FloatImage, float]:
+    """As `background_distance`, where nothing but light makes the background uneven: by a curved surface.
+
+    Unless the background is seen on one side only, from where such a surface would run astray.
+    """
     border, near_colour = _border_near_commonest(lab)
-    return _outside_hull(lab, border, *_distance_over_uneven_light(lab, border, near_colour))
+    on_border, wall = _distance_over_uneven_light(lab, border, near_colour)
+    spans = [np.ptp(np.flatnonzero(wall.any(axis=axis))) for axis in (1, 0)]
+    if any(span < _LEAST_SPAN * size for span, size in zip(spans, wall.shape, strict=True)):
+        return background_distance(lab)
+    return _outside_hull(lab, border, on_border, wall)
 
 
 def _border_near_commonest(lab: FloatImage) -> tuple[BoolMask, BoolMask]:

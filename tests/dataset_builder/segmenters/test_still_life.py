@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from chromiq.colour import linear_to_srgb, srgb_to_lab, srgb_to_linear
 from chromiq.dataset_builder.segmenters.still_life import (
+    apart_from_surface,
     background_distance,
     foreground,
     still_life_mask,
@@ -92,3 +93,21 @@ def test_a_person_stands_out_in_light_that_falls_off(drawn_pairs):
         person = foreground(*background_distance(srgb_to_lab(pair.on_model)))
         found = foreground(*background_distance(lit))
         assert (found & person).sum() / (found | person).sum() > 0.93
+
+
+def test_a_garment_that_leaves_the_wall_on_one_side_only_is_found():
+    pair = draw_pair(2, size_wh=(320, 400))
+    rows, columns = np.nonzero(pair.still_life_mask)
+    part = slice(rows.min() + 18, None), slice(columns.min() + 5, columns.max() - 4)
+    found, truth = still_life_mask(np.ascontiguousarray(pair.still_life[part])), pair.still_life_mask[part]
+    assert (found & truth).sum() / (found | truth).sum() > 0.95
+
+
+def test_a_wall_of_two_tones_is_not_taken_for_light_that_falls_off():
+    lab = np.zeros((160, 120, 3), np.float32)
+    lab[:, :60, 0], lab[:, 60:, 0] = 90, 83
+    lab[50:120, 40:80] = (40, 20, 5)
+    distance, threshold = background_distance(lab)
+    plane = apart_from_surface(lab, np.pad(np.zeros((156, 116), bool), 2, constant_values=True), degree=1)
+    assert np.array_equal(distance, np.linalg.norm(plane, axis=2).astype(np.float32))
+    assert threshold > 6
