@@ -85,7 +85,7 @@ class PairPattern:
         on_model: pattern of the on-model photos, of which a still-life may have several.
 
     Raises:
-        UsageError: if the two patterns share no placeholder.
+        UsageError: if the two patterns share no placeholder, or one has no valid name.
     """
 
     still_life: str
@@ -130,6 +130,11 @@ def _expression(pattern: str) -> re.Pattern[str]:
     seen: set[str] = set()
     for token in _TOKEN.finditer(composed_name(pattern)):
         if name := token["name"]:
+            if not name.isidentifier():
+                raise UsageError(
+                    f"{{{name}}} in the pattern {pattern!r} cannot be a placeholder; "
+                    "name it with letters, digits and underscores only"
+                )
             parts.append(f"(?P={name})" if name in seen else f"(?P<{name}>[^/]+?)")
             seen.add(name)
         elif token["any"]:

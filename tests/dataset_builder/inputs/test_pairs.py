@@ -128,6 +128,8 @@ def test_two_still_lifes_of_one_garment_are_refused(shoot):
 def test_patterns_need_something_in_common():
     with pytest.raises(UsageError, match="share no placeholder"):
         PairPattern("{sku}_flat*", "*_front*")
+    with pytest.raises(UsageError, match="letters, digits and underscores"):
+        PairPattern("{x²}_flat*", "{x²}_front*")
 
 
 @pytest.mark.parametrize(
