@@ -73,10 +73,10 @@ def background_distance(lab: FloatImage, *, curved: bool = False) -> tuple[Float
     """
     border, near_colour = _border_near_commonest(lab)
     distance = _length(apart_from_surface(lab, near_colour, degree=1))
-    spread = float(np.percentile(distance[near_colour], 90))
+    spread = _spread(distance[near_colour])
     if spread > _VISIBLE_SPREAD_LAB:
         on_border, wall = _distance_over_uneven_light(lab, border, near_colour)
-        if np.percentile(on_border[wall], 90) < _FALLOFF_SHARE * spread:
+        if _spread(on_border[wall]) < _FALLOFF_SHARE * spread:
             return _outside_hull(lab, border, on_border, wall)
     threshold = float(np.clip(3 * spread, *_THRESHOLDS_LAB))
     for _ in range(2 if curved else 0):
@@ -120,7 +120,7 @@ def _distance_over_uneven_light(
     """
     for _ in range(_BORDER_ROUNDS):
         distance = _length(apart_from_surface(lab, wall, degree=2))
-        agree = max(3 * float(np.percentile(distance[wall], 90)), _SAME_SURFACE_LAB)
+        agree = max(3 * _spread(distance[wall]), _SAME_SURFACE_LAB)
         before, wall = wall, border & (distance < agree)
         if np.array_equal(before, wall):
             break
@@ -131,17 +131,21 @@ def _outside_hull(
     lab: FloatImage, border: BoolMask, distance: FloatImage, wall: BoolMask
 ) -> tuple[FloatImage, float]:
     """Distance and threshold from a cubic surface through the wall outside the foreground's convex hull."""
-    threshold = float(np.clip(3 * np.percentile(distance[wall], 90), *_THRESHOLDS_LAB))
+    threshold = float(np.clip(3 * _spread(distance[wall]), *_THRESHOLDS_LAB))
     for _ in range(_INNER_ROUNDS):
         wall = (distance < threshold) & ~_hull(foreground(distance, threshold))
         if (wall & border).sum() < _MIN_WALL_PX:
             break
         distance = _length(apart_from_surface(lab, wall, degree=3))
-        spread = float(np.percentile(distance[wall], 90))
-        threshold = float(np.clip(3 * spread, _THRESHOLDS_LAB[0], threshold))
+        threshold = float(np.clip(3 * _spread(distance[wall]), _THRESHOLDS_LAB[0], threshold))
         if threshold == _THRESHOLDS_LAB[0]:
             break
     return distance, threshold
+
+
+def _spread(distance: FloatImage) -> float:
+    """How far the pixels ``(P,)`` of a wall are from its surface, but for the farthest tenth."""
+    return float(np.percentile(distance, 90))
 
 
 def _hull(mask: BoolMask) -> BoolMask:
