@@ -1,6 +1,7 @@
 """Photos as studios deliver them, corrected whole: the colour is right afterwards, in any kind of file."""
 
 import struct
+from pathlib import Path
 
 import cv2
 import imagecodecs
@@ -12,11 +13,12 @@ from PIL import Image
 
 from chromiq.colour import delta_e_lab
 from chromiq.correction.arrays import correct
+from chromiq.correction.batch import BatchInputs, correct_batch
 from chromiq.correction.photo import correct_file
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.errors import UnsoundError
 from chromiq.photos.colour_space import ColourSpace, icc_space
-from chromiq.photos.images import read_photo, write_mask, write_photo
+from chromiq.photos.images import read_mask, read_photo, write_mask, write_photo
 from chromiq.sample_catalogue.catalogue import draw_pair
 
 ADOBE_RGB = imagecodecs.cms_profile("adobergb")
@@ -103,9 +105,13 @@ FILES = {
     "exif.tif": exif_lzw,
     "exif.jpg": adobe_by_exif,
     "scanner.tif": lambda path: tifffile.imwrite(path, OFF, photometric="rgb", iccprofile=only_a2b()),
+    "scanner.png": lambda path: Image.fromarray(OFF).save(path, icc_profile=only_a2b()),
     "adobe.png": lambda path: Image.fromarray(adobe(OFF)).save(path, icc_profile=ADOBE_RGB),
     "cdn.avif": lambda path: Image.fromarray(OFF).save(path, quality=97, subsampling="4:4:4"),
 }
+
+
+PROFILED = {"exif.jpg", "scanner.tif", "scanner.png", "adobe.png", "cdn.avif"}
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
@@ -128,8 +134,26 @@ def test_the_garment_is_right_and_nothing_else_moved(tmp_path, name):
     off = read_photo(out).rgb[far].astype(int) - read_photo(source).rgb[far]
     assert np.abs(off).max(initial=0) <= (0 if "converted" not in done.outside else 2)
     text = " ".join(warning.message for warning in done.warnings)
-    assert ("no colour profile" in text) == (name not in {"exif.jpg", "scanner.tif", "adobe.png", "cdn.avif"})
-    assert ("no transform from Lab" in text) == (name == "scanner.tif")
+    assert ("no colour profile" in text) == (name not in PROFILED)
+    assert ("no transform from Lab" in text) == name.startswith("scanner.")
+
+
+def test_a_batch_takes_jfif(tmp_path):
+    photos, masks = tmp_path / "photos", tmp_path / "masks"
+    photos.mkdir()
+    for name, rgb in (("still-life", PAIR.still_life), ("on_model", OFF)):
+        Image.fromarray(rgb).save(photos / f"{name}1.jfif", "JPEG", quality=95)
+    write_mask(masks / "on_model1.png", MASK)
+    result = correct_batch(BatchInputs(photos, masks=masks), tmp_path / "out", ClassicSegmenter())
+    (done,) = result.corrections
+    assert (done.applied, Path(done.out).name) == (True, "on_model1.jfif")
+    assert any("no colour profile" in finding.message for finding in result.findings)
+
+
+def test_a_mask_that_is_stored_rotated_is_read_upright(tmp_path):
+    rotated = stored(MASK.astype(np.uint8) * 255, 6)
+    tifffile.imwrite(tmp_path / "mask.tif", rotated, extratags=[(274, "H", 1, 6, True)])
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.tif"), MASK)
 
 
 def off_by_lightness_and_chroma(target_lab, dtype):

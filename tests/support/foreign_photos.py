@@ -120,11 +120,11 @@ def by_imagemagick(path: Path) -> np.ndarray:
     return np.frombuffer(data, "<u2").reshape(HEIGHT_PX, WIDTH_PX, 3)
 
 
-def cjpeg(*options: str, pixels: np.ndarray = PHOTO, quality: int = 92) -> Callable[[Path], None]:
+def cjpeg(*options: str, quality: int = 92) -> Callable[[Path], None]:
     """A JPEG by libjpeg's own program."""
 
     def make(path: Path) -> None:
-        path.write_bytes(ran(tool("cjpeg"), "-quality", str(quality), *options, stdin=ppm(pixels)))
+        path.write_bytes(ran(tool("cjpeg"), "-quality", str(quality), *options, stdin=ppm(PHOTO)))
 
     return make
 
@@ -246,15 +246,15 @@ def _appended(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"\0\0\0\x18ftypmp42" + bytes(500))
 
 
-def two_images(path: Path, pixels: np.ndarray = PHOTO, **options: int) -> None:
+def _two_images(path: Path) -> None:
     """An MPO, as phones write it."""
-    image = Image.fromarray(pixels)
-    image.save(path, format="MPO", save_all=True, append_images=[image], **{"quality": 92, **options})
+    image = Image.fromarray(PHOTO)
+    image.save(path, format="MPO", save_all=True, append_images=[image], quality=92)
 
 
-def gain_map(path: Path, pixels: np.ndarray = PHOTO, **options: int) -> None:
+def _gain_map(path: Path) -> None:
     """A JPEG with a gain map, as Ultra HDR: a second image, and XMP that refers to it."""
-    two_images(path, pixels, **options)
+    _two_images(path)
     data = path.read_bytes()
     path.write_bytes(data[:2] + xmp_segment(XMP) + data[2:])
 
@@ -273,11 +273,11 @@ def _cmyk_without_app14(path: Path) -> None:
     without_app14(path)
 
 
-def two_directories(path: Path, pixels: np.ndarray = PHOTO) -> None:
+def _two_directories(path: Path) -> None:
     """A TIFF with a reduced image as second directory."""
     with tifffile.TiffWriter(path) as file:
-        file.write(pixels, photometric="rgb", compression="zlib")
-        file.write(np.ascontiguousarray(pixels[::4, ::4]), photometric="rgb", subfiletype=1)
+        file.write(PHOTO, photometric="rgb", compression="zlib")
+        file.write(np.ascontiguousarray(PHOTO[::4, ::4]), photometric="rgb", subfiletype=1)
 
 
 def _sub_directory(path: Path) -> None:
@@ -359,8 +359,8 @@ CASES = [
     Case("JPEG, stored as RGB", ".jpg", cjpeg("-rgb"), by_djpeg),
     Case("JPEG, fill bytes", ".jpg", _filled_jpeg, by_djpeg),
     Case("JPEG, EXIF, GPS, IPTC, XMP, clipping path, thumbnails", ".jpg", _documented_jpeg, by_djpeg),
-    Case("JPEG, two images (MPO)", ".jpg", two_images, by_djpeg),
-    Case("JPEG, gain map (Ultra HDR)", ".jpg", gain_map, by_djpeg),
+    Case("JPEG, two images (MPO)", ".jpg", _two_images, by_djpeg),
+    Case("JPEG, gain map (Ultra HDR)", ".jpg", _gain_map, by_djpeg),
     Case("JPEG, video after it (motion photo)", ".jpg", _appended, by_djpeg),
     Case("JPEG, CMYK with APP14", ".jpg", _cmyk_jpeg, by_pillow),
     Case("JPEG, CMYK without APP14", ".jpg", _cmyk_without_app14, by_pillow),
@@ -443,7 +443,7 @@ CASES = [
         by_tifffile,
     ),
     Case("TIFF, EXIF, GPS, IPTC, XMP, clipping path, layers", ".tif", _documented_tiff, by_tifffile),
-    Case("TIFF, reduced image as second directory", ".tif", two_directories, by_libtiff),
+    Case("TIFF, reduced image as second directory", ".tif", _two_directories, by_libtiff),
     Case("TIFF, reduced image as SubIFD", ".tif", _sub_directory, by_tifffile),
     Case("PNG 8 bit", ".png", pillow(Image.fromarray(PHOTO)), by_opencv),
     Case("PNG 16 bit", ".png", _deep_png, by_opencv),
