@@ -21,6 +21,9 @@ _LIT_PERCENTILES_FLAT = np.linspace(50, 95, _LIT_COUNT)
 _LIT_PERCENTILES_WORN = 100 - 0.8 * (100 - _LIT_PERCENTILES_FLAT)
 # Tails heavier than a Gaussian's, as a mask's leak or a lining may put one number far off.
 _DEGREES_OF_FREEDOM = 20.0
+# Quantisation and the choice of pixels alone make two photos of the same cloth differ by such a share of the
+# variance of lightness, which would pass for folds of a fifth of the cloth's own width.
+_BY_CHANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,8 @@ def lit_difference(flat: Look, worn: Look) -> FloatImage:
 
 def folds_width(flat: Look, worn: Look) -> FloatImage:
     """Width of lightness, 10th to 90th percentile, that folds and shade on a body add: ``(...)`` L*."""
-    return np.sqrt(np.maximum(np.exp(2 * worn.contrast) - np.exp(2 * flat.contrast), 0))
+    by_cloth = (1 + _BY_CHANCE) * np.exp(2 * flat.contrast)
+    return np.sqrt(np.maximum(np.exp(2 * worn.contrast) - by_cloth, 0))
 
 
 def log_likelihood(flat: Look, worn: Look, tolerances: Tolerances) -> FloatImage:
