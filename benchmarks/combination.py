@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from transfer import TRUE, Garment, drawn, errors, photographed
+from transfer import TRUE, Garment, add_options, chosen_garments, errors
 
 from chromiq.colour import delta_e_lab, srgb_to_lab
 from chromiq.correction.fitting import transfer, transport
@@ -115,9 +115,7 @@ def left_out(held: int, name: str, who: NDArray[np.str_], figures: NDArray[np.fl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--source", action="append", default=[], metavar="NAME=FOLDER")
-    parser.add_argument("--drawn", type=int, default=16, help="how many drawn pairs; 0 for none")
-    parser.add_argument("--every", type=int, default=1, help="only every so many pairs of each source")
+    add_options(parser)
     parser.add_argument("--draws", type=int, default=5, help="errors of each family a pair")
     parser.add_argument("--trials", type=Path, help="file to keep what was measured in")
     options = parser.parse_args()
@@ -125,11 +123,7 @@ def main() -> None:
         with np.load(options.trials) as kept:
             who, figures = kept["who"], kept["figures"]
     else:
-        garments = list(drawn(options.drawn, seed=0))[:: options.every]
-        for text in options.source:
-            name, _, folder = text.partition("=")
-            garments += list(photographed(name, Path(folder)))[:: options.every]
-        measured, figures = measure(garments, options.draws)
+        measured, figures = measure(chosen_garments(options), options.draws)
         who = np.array(measured, dtype=str)
         if options.trials:
             np.savez(options.trials, who=who, figures=figures)

@@ -22,50 +22,36 @@ import argparse
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+from known_pairs import KnownPair, drawn, photographed
 
 from chromiq.colour import lab_to_srgb, linear_to_srgb, srgb_to_lab, srgb_to_linear
 from chromiq.dataset_builder.degrade import Style, degrade
-from chromiq.dataset_builder.inputs.labels import read_garments
-from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
 from chromiq.dataset_builder.segmenters.doubts import DOUBTFUL_BELOW, with_doubt_of_label
 from chromiq.dataset_builder.segmenters.still_life import background_distance, foreground
-from chromiq.files import composed_name
+from chromiq.evaluate.score.scores import bootstrap_interval
 from chromiq.imaging.masks import skin_hue
-from chromiq.photos.images import read_mask, read_photo, write_photo
+from chromiq.photos.images import write_photo
 from chromiq.records import BoolMask, GarmentLabel, RgbImage
-from chromiq.sample_catalogue.catalogue import draw_pair
 
 BAD_BELOW_IOU = 0.75
 _WORST = 10
-_RESAMPLES = 2000
 _CONFIDENCE_BINS = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """A pair, what its garment is called (None if nobody said), and where the garment is."""
-
-    name: str
-    still_life: RgbImage
-    on_model: RgbImage
-    label: str | None
-    truth: BoolMask
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
     """What the segmenter made of a case."""
 
-    case: Case
+    case: KnownPair
     label: str
     mask: BoolMask
     iou: float
@@ -84,112 +70,90 @@ class Result:
         return self.iou < BAD_BELOW_IOU
 
 
-def drawn(count: int, seed: int) -> Iterator[Case]:
-    """Drawn pairs with exact masks."""
-    for index in range(count):
-        pair = draw_pair(index, seed=seed, size_wh=(448, 560))
-        yield Case(str(index + 1), pair.still_life, pair.on_model, pair.garment, pair.on_model_mask)
-
-
-def photographed(folder: Path, *, labelled: bool) -> Iterator[Case]:
-    """Pairs of a folder that have masks."""
-    photos = folder / "pairs" if (folder / "pairs").is_dir() else folder
-    garments = folder / "garments.json"
-    labels = read_garments(garments) if labelled and garments.is_file() else {}
-    for pair in find_pairs(photos).pairs:
-        names = (f"{pair.key}.png", f"on_model{pair.key}.png")
-        mask = next((folder / "masks" / name for name in names if (folder / "masks" / name).is_file()), None)
-        if mask:
-            photos_rgb = (read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb)
-            yield Case(
-                pair.key, *photos_rgb, labels.get(composed_name(pair.still_life.name)), read_mask(mask)
-            )
-
-
-Change = Callable[[Case], tuple[RgbImage, BoolMask]]
+Change = Callable[[KnownPair], tuple[RgbImage, BoolMask]]
 """Gives another on-model photo and where the garment is on it."""
 
 
-def mirrored(case: Case) -> tuple[RgbImage, BoolMask]:
-    return np.ascontiguousarray(case.on_model[:, ::-1]), np.ascontiguousarray(case.truth[:, ::-1])
+def mirrored(case: KnownPair) -> tuple[RgbImage, BoolMask]:
+    return np.ascontiguousarray(case.on_model[:, ::-1]), np.ascontiguousarray(case.mask[:, ::-1])
 
 
-def resized(height_px: int, case: Case) -> tuple[RgbImage, BoolMask]:
-    height, width = case.truth.shape
+def resized(height_px: int, case: KnownPair) -> tuple[RgbImage, BoolMask]:
+    height, width = case.mask.shape
     size_wh = (round(width * height_px / height), height_px)
     photo = cv2.resize(case.on_model, size_wh, interpolation=cv2.INTER_AREA)
-    return photo, cv2.resize(case.truth.astype(np.uint8), size_wh, interpolation=cv2.INTER_NEAREST) > 0
+    return photo, cv2.resize(case.mask.astype(np.uint8), size_wh, interpolation=cv2.INTER_NEAREST) > 0
 
 
-def turned(degrees: float, case: Case) -> tuple[RgbImage, BoolMask]:
-    height, width = case.truth.shape
+def turned(degrees: float, case: KnownPair) -> tuple[RgbImage, BoolMask]:
+    height, width = case.mask.shape
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
     photo = cv2.warpAffine(case.on_model, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    return photo, cv2.warpAffine(case.truth.astype(np.uint8), matrix, (width, height)) > 0
+    return photo, cv2.warpAffine(case.mask.astype(np.uint8), matrix, (width, height)) > 0
 
 
-def compressed(case: Case) -> tuple[RgbImage, BoolMask]:
+def compressed(case: KnownPair) -> tuple[RgbImage, BoolMask]:
     _, jpeg = cv2.imencode(".jpg", case.on_model[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 60])
-    return np.ascontiguousarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[:, :, ::-1]), case.truth
+    return np.ascontiguousarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[:, :, ::-1]), case.mask
 
 
-def exposed(gains: tuple[float, float, float], case: Case) -> tuple[RgbImage, BoolMask]:
+def exposed(gains: tuple[float, float, float], case: KnownPair) -> tuple[RgbImage, BoolMask]:
     """Linear light times a gain of each channel."""
     linear = srgb_to_linear(case.on_model / np.float32(255)) * np.array(gains, np.float32)
-    return (linear_to_srgb(np.clip(linear, 0, 1)) * 255).round().astype(np.uint8), case.truth
+    return (linear_to_srgb(np.clip(linear, 0, 1)) * 255).round().astype(np.uint8), case.mask
 
 
-def with_falloff(case: Case) -> tuple[RgbImage, BoolMask]:
+def with_falloff(case: KnownPair) -> tuple[RgbImage, BoolMask]:
     """Light that falls off from the middle of the photo, to two thirds in its corners."""
-    height, width = case.truth.shape
+    height, width = case.mask.shape
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
     linear = srgb_to_linear(case.on_model / np.float32(255)) * (1 - (x**2 + y**2)[..., None] / 6)
-    return (linear_to_srgb(linear) * 255).round().astype(np.uint8), case.truth
+    return (linear_to_srgb(linear) * 255).round().astype(np.uint8), case.mask
 
 
-def hues_turned(degrees: float, case: Case) -> tuple[RgbImage, BoolMask]:
+def hues_turned(degrees: float, case: KnownPair) -> tuple[RgbImage, BoolMask]:
     lab = srgb_to_lab(case.on_model)
     turned = (lab[..., 1] + 1j * lab[..., 2]) * np.exp(1j * np.radians(degrees))
-    return lab_to_srgb(np.stack([lab[..., 0], turned.real, turned.imag], axis=-1)), case.truth
+    return lab_to_srgb(np.stack([lab[..., 0], turned.real, turned.imag], axis=-1)), case.mask
 
 
-def with_coloured_wall(case: Case) -> tuple[RgbImage, BoolMask]:
+def with_coloured_wall(case: KnownPair) -> tuple[RgbImage, BoolMask]:
     """A pink wall in white light: what looks like a cast and is none."""
     lab = srgb_to_lab(case.on_model)
-    person = foreground(*background_distance(lab)) | case.truth
+    person = foreground(*background_distance(lab)) | case.mask
     pink = lab_to_srgb(lab + np.array([-4, 14, 8], np.float32))
-    return np.where(person[..., None], case.on_model, pink), case.truth
+    return np.where(person[..., None], case.on_model, pink), case.mask
 
 
-def colour_error(style: Style, case: Case) -> tuple[RgbImage, BoolMask]:
+def colour_error(style: Style, case: KnownPair) -> tuple[RgbImage, BoolMask]:
     """A colour error on the garment, as `chromiq correct` meets it."""
     rng = np.random.default_rng([1, *case.name.encode()])
-    return degrade(case.on_model, case.truth, style, rng)[0], case.truth
+    return degrade(case.on_model, case.mask, style, rng)[0], case.mask
 
 
-def without_head(case: Case) -> tuple[RgbImage, BoolMask]:
+def without_head(case: KnownPair) -> tuple[RgbImage, BoolMask]:
     """Cut a little above the garment."""
-    first = max(0, int(np.flatnonzero(case.truth.any(axis=1))[0]) - len(case.truth) // 30)
-    return case.on_model[first:].copy(), case.truth[first:].copy()
+    first = max(0, int(np.flatnonzero(case.mask.any(axis=1))[0]) - len(case.mask) // 30)
+    return case.on_model[first:].copy(), case.mask[first:].copy()
 
 
-def with_wall_shadow(case: Case) -> tuple[RgbImage, BoolMask]:
+def with_wall_shadow(case: KnownPair) -> tuple[RgbImage, BoolMask]:
     """A shadow of the person beside them on the wall, which loses up to 40 % of its light."""
-    height, width = case.truth.shape
+    height, width = case.mask.shape
     person = foreground(*background_distance(srgb_to_lab(case.on_model)))
     shift = np.array([[1, 0, 0.05 * width], [0, 1, 0.015 * height]], np.float32)
     moved = cv2.warpAffine(person.astype(np.float32), shift, (width, height))
-    depth = 0.4 * cv2.GaussianBlur(moved, (0, 0), 0.012 * height) * ~(person | case.truth)
+    depth = 0.4 * cv2.GaussianBlur(moved, (0, 0), 0.012 * height) * ~(person | case.mask)
     linear = srgb_to_linear(case.on_model / np.float32(255)) * (1 - depth[..., None])
-    return (linear_to_srgb(linear) * 255).round().astype(np.uint8), case.truth
+    return (linear_to_srgb(linear) * 255).round().astype(np.uint8), case.mask
 
 
-def with_arm_before_it(case: Case) -> tuple[RgbImage, BoolMask]:
+def with_arm_before_it(case: KnownPair) -> tuple[RgbImage, BoolMask]:
     """A bare arm from the garment's side to its middle, of the colour of the skin that is seen."""
-    height, width = case.truth.shape
-    rows, columns = np.nonzero(case.truth)
+    height, width = case.mask.shape
+    rows, columns = np.nonzero(case.mask)
     origin, size = (columns.min(), rows.min()), (np.ptp(columns), np.ptp(rows))
-    skin = skin_hue(srgb_to_lab(case.on_model)) & ~case.truth
+    skin = skin_hue(srgb_to_lab(case.on_model)) & ~case.mask
     rgb = np.median(case.on_model[skin], axis=0) if skin.any() else np.array([205, 160, 135])
     arm = np.zeros((height, width), np.uint8)
     points = np.array([origin + np.multiply(at, size) for at in ((1.04, 0.5), (0.75, 0.55), (0.45, 0.45))])
@@ -198,7 +162,7 @@ def with_arm_before_it(case: Case) -> tuple[RgbImage, BoolMask]:
     shade = 0.72 + 0.33 * np.sqrt(depth / depth.max())
     cover = cv2.GaussianBlur(arm.astype(np.float32), (0, 0), max(0.7, height / 1500))[..., None]
     photo = case.on_model + cover * (shade[..., None] * rgb - case.on_model)
-    return np.rint(np.clip(photo, 0, 255)).astype(np.uint8), case.truth & (arm == 0)
+    return np.rint(np.clip(photo, 0, 255)).astype(np.uint8), case.mask & (arm == 0)
 
 
 CHANGES: dict[str, Change] = {
@@ -225,35 +189,32 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def changed(case: Case, change: Change) -> Case:
+def changed(case: KnownPair, change: Change) -> KnownPair:
     """The same pair with another on-model photo."""
-    photo, truth = change(case)
-    return Case(case.name, case.still_life, photo, case.label, truth)
+    photo, mask = change(case)
+    return replace(case, on_model=photo, mask=mask)
 
 
-def results(segmenter: Segmenter, cases: Iterable[Case]) -> list[Result]:
-    """Every case segmented and compared."""
-    done = []
-    for case in cases:
-        start = time.process_time()
-        label = (
-            GarmentLabel(case.label, "given")
-            if case.label
-            else segmenter.label([(case.still_life, case.on_model)])[0]
-        )
-        found = segmenter.segment([SegmentationTask(case.still_life, case.on_model, label.name)])[0]
-        found = with_doubt_of_label(found, label)
-        seconds = time.process_time() - start
-        union = (found.mask | case.truth).sum()
-        iou = float((found.mask & case.truth).sum() / union) if union else 1.0
-        done.append(Result(case, label.name, found.mask, iou, found.confidence, found.reasons, seconds))
-    return done
+def result(segmenter: Segmenter, case: KnownPair) -> Result:
+    """A case segmented and compared."""
+    start = time.process_time()
+    label = (
+        GarmentLabel(case.label, "given")
+        if case.label
+        else segmenter.label([(case.still_life, case.on_model)])[0]
+    )
+    found = segmenter.segment([SegmentationTask(case.still_life, case.on_model, label.name)])[0]
+    found = with_doubt_of_label(found, label)
+    seconds = time.process_time() - start
+    union = (found.mask | case.mask).sum()
+    iou = float((found.mask & case.mask).sum() / union) if union else 1.0
+    return Result(case, label.name, found.mask, iou, found.confidence, found.reasons, seconds)
 
 
-def picture(case: Case, mask: BoolMask) -> RgbImage:
+def picture(case: KnownPair, mask: BoolMask) -> RgbImage:
     """The two photos side by side, the second with what is too much in red and too little in blue."""
     drawn = case.on_model.copy()
-    for wrong, rgb in ((mask & ~case.truth, (255, 0, 0)), (case.truth & ~mask, (0, 0, 255))):
+    for wrong, rgb in ((mask & ~case.mask, (255, 0, 0)), (case.mask & ~mask, (0, 0, 255))):
         drawn[wrong] = (0.4 * drawn[wrong] + 0.6 * np.array(rgb)).astype(np.uint8)
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(drawn, contours, -1, (0, 220, 0), max(2, drawn.shape[0] // 400))
@@ -268,18 +229,10 @@ def worst(rows: Iterable[Result]) -> list[Result]:
     return sorted(rows, key=lambda row: row.iou)[:_WORST]
 
 
-def interval(iou: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> tuple[float, float]:
-    """The 95 % bootstrap interval of the mean over garments."""
-    rng = np.random.default_rng(0)
-    means = rng.choice(iou, (_RESAMPLES, len(iou))).mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
-
-
 def line(title: str, rows: Sequence[Result]) -> str:
     """One source's figures."""
     iou = np.array([row.iou for row in rows], np.float64)
-    (low, high), (p10, median) = interval(iou), np.percentile(iou, [10, 50])
+    (low, high), (p10, median) = bootstrap_interval(iou.tolist()), np.percentile(iou, [10, 50])
     bad = [row for row in rows if row.bad]
     flagged = sum(row.flagged for row in rows)
     seconds = np.mean([row.seconds for row in rows])
@@ -313,11 +266,10 @@ def report(by_source: dict[str, list[Result]]) -> None:
         f"\nline at {DOUBTFUL_BELOW}: flagged are {flagged_bad} of {bad_count} masks {bad}, "
         f"and {flagged_sound} of the {len(rows) - bad_count} others"
     )
-    sources = {id(row): title for title, some in by_source.items() for row in some}
     print("\nworst")
     for row in worst(rows):
         print(
-            f"  {row.iou:.3f}  {sources[id(row)]} {row.case.name}: {row.label}, confidence "
+            f"  {row.iou:.3f}  {row.case.source} {row.case.name}: {row.label}, confidence "
             f"{row.confidence:.2f} {', '.join(row.reasons)}"
         )
 
@@ -326,7 +278,7 @@ def report_changed(segmenter: Segmenter, title: str, rows: Sequence[Result]) -> 
     """Print one line for each change of these pairs' photos."""
     print(f"\n{title}, changed")
     for name, change in CHANGES.items():
-        again = results(segmenter, (changed(row.case, change) for row in rows))
+        again = [result(segmenter, changed(row.case, change)) for row in rows]
         print(line(f"  {name}", again), flush=True)
 
 
@@ -344,15 +296,14 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     segmenter = make_segmenter(options.segmenter)
-    sources = {f"drawn, seed {seed}": drawn(options.drawn, seed) for seed in options.seeds if options.drawn}
+    sources = [drawn(options.drawn, seed, source=f"drawn, seed {seed}") for seed in options.seeds]
     for folder in options.folders:
-        sources[folder.name] = photographed(folder, labelled=not options.unlabelled)
-    by_source = {}
-    for title, cases in sources.items():
-        rows = results(segmenter, (case for case in cases if f"{title}/{case.name}" not in options.known_bad))
-        if not rows:
-            parser.error(f"{title}: no pair has a mask in masks/")
-        by_source[title] = rows
+        pairs = photographed(folder, folder.name)
+        sources.append((replace(pair, label=None) for pair in pairs) if options.unlabelled else pairs)
+    by_source: dict[str, list[Result]] = {}
+    for pair in itertools.chain.from_iterable(sources):
+        if f"{pair.source}/{pair.name}" not in options.known_bad:
+            by_source.setdefault(pair.source, []).append(result(segmenter, pair))
     report(by_source)
     if options.pictures:
         for place, row in enumerate(worst(row for rows in by_source.values() for row in rows), start=1):

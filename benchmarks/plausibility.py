@@ -24,9 +24,10 @@ from functools import partial
 from pathlib import Path
 
 import cv2
+import known_pairs
 import numpy as np
 from error_families import FAMILIES, apply_family
-from masked_pairs import masked_pairs
+from known_pairs import KnownPair
 
 from chromiq.colour import delta_e_lab, linear_to_srgb, srgb_to_lab, srgb_to_linear
 from chromiq.correction.judging.evidence import find_bodies
@@ -35,10 +36,8 @@ from chromiq.correction.plan import Plan, plan_correction
 from chromiq.correction.subject import Pixels, Subject
 from chromiq.dataset_builder.segmenters.classic.body import Body, find_body
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
-from chromiq.photos.images import read_mask, read_photo
 from chromiq.records import BoolMask, GarmentMask, RgbImage
 from chromiq.runtime.workers import map_in_processes
-from chromiq.sample_catalogue.catalogue import draw_pair
 
 _HEIGHT_PX = 480
 _OTHERS, _ERRORS, _LIGHTS = 4, 3, 2
@@ -104,19 +103,11 @@ class Trial:
         return bool(self.codes) if self.is_sound else self.answer == "corrected"
 
 
-def drawn(count: int, seed: int) -> Iterator[Pair]:
-    """Drawn pairs with exact masks."""
-    for index in range(count):
-        pair = draw_pair(index, seed=seed, size_wh=(384, 480))
-        yield Pair("drawn", str(index + 1), _true_case(pair.still_life, pair.on_model, pair.on_model_mask))
-
-
-def photographed(source: str, folder: Path) -> Iterator[Pair]:
-    """Pairs of a folder that have a mask."""
-    for pair in masked_pairs(folder):
-        there, here = (_reduced(read_photo(file).rgb) for file in (pair.still_life, pair.on_model))
-        mask = _reduced(read_mask(pair.mask).astype(np.uint8) * 255) > 127
-        yield Pair(source, pair.key, _true_case(there, here, mask))
+def pair_of(known: KnownPair) -> Pair:
+    """A pair, reduced."""
+    there, here = (_reduced(photo) for photo in (known.still_life, known.on_model))
+    mask = _reduced(known.mask.astype(np.uint8) * 255) > 127
+    return Pair(known.source, known.name, _true_case(there, here, mask))
 
 
 def _true_case(still_life: RgbImage, on_model: RgbImage, mask: BoolMask) -> Case:
@@ -284,16 +275,13 @@ def print_table(done: Sequence[Trial]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--source", action="append", default=[], metavar="NAME=FOLDER")
-    parser.add_argument("--drawn", type=int, default=12, help="drawn pairs")
+    known_pairs.add_options(parser, drawn=12)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every trial")
     options = parser.parse_args()
-    pairs = list(drawn(options.drawn, options.seed))
-    for source in options.source:
-        name, _, folder = source.partition("=")
-        pairs += photographed(name, Path(folder))
+    sources = known_pairs.chosen(options, options.seed, size_wh=(384, 480))
+    pairs = [pair_of(known) for source in sources for known in source]
     works, run = with_others(pairs, options.seed), partial(trials, seed=options.seed)
     done: list[Trial] = []
     finished = (

@@ -4,8 +4,7 @@
     python benchmarks/transfer.py --source mine=FOLDER --source ...   on photo pairs, any number of sources
     ... --draws 3 --families                                          more errors a pair; a row per family
 
-A source is a folder of photos with masks: either ``pairs/`` and ``masks/on_modelN.png``, or ``still-life/``,
-``on-model/`` and ``masks/`` with the same names in each.
+A source is a folder of photos with masks, as for `masks.py`.
 
 Each true on-model photo gets a colour error inside its mask, is corrected, and is compared with itself: dE00
 over the garment. The families of error are in two halves (`error_families`): those that the dataset builder
@@ -16,6 +15,7 @@ and a few thousand pixels of each are measured. Intervals are 95 % bootstrap int
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import zlib
@@ -23,19 +23,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import known_pairs
 import numpy as np
 from error_families import FAMILIES, apply_family, degrade_as_published
-from masked_pairs import masked_pairs
+from known_pairs import KnownPair
 from PIL import Image
 
 from chromiq.colour import delta_e_lab, lab_to_srgb, srgb_to_lab
 from chromiq.correction.fitting.transfer import ColourFit, fit_colours, garment_sample
 from chromiq.correction.options import MIN_GAIN
-from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.evaluate.score.scores import bootstrap_interval
-from chromiq.photos.images import read_mask, read_photo
 from chromiq.records import BoolMask, FloatImage, RgbImage
-from chromiq.sample_catalogue.catalogue import draw_pair
 
 Rule = Callable[[FloatImage, FloatImage], FloatImage]
 """(still-life's Lab ``(P, 3)``, on-model Lab ``(Q, 3)``) -> corrected Lab ``(Q, 3)``."""
@@ -150,33 +148,34 @@ RULES: dict[str, Rule] = {
 METHODS = ("none", *RULES, "chromiq")
 
 
-def drawn(count: int, seed: int) -> Iterator[Garment]:
-    """Drawn pairs with exact masks."""
-    for index in range(count):
-        pair = draw_pair(index, seed=seed, size_wh=(448, 560))
-        photos = (pair.still_life, pair.still_life_mask, pair.on_model, pair.on_model_mask)
-        yield _garment("drawn", str(index + 1), *photos)
-
-
-def photographed(source: str, folder: Path) -> Iterator[Garment]:
-    """Pairs of a folder that have a mask."""
-    for pair in masked_pairs(folder):
-        there, here = read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb
-        yield _garment(source, pair.key, there, still_life_mask(there), here, read_mask(pair.mask))
-
-
-def _garment(
-    source: str, name: str, still_life: RgbImage, there: BoolMask, on_model: RgbImage, here: BoolMask
-) -> Garment:
-    still_life, on_model = _reduced(still_life), _reduced(on_model)
-    there, here = (_reduced(np.uint8(255) * mask) > 127 for mask in (there, here))
+def garment_of(pair: KnownPair) -> Garment:
+    """Pixels of a pair, reduced."""
+    still_life, on_model = _reduced(pair.still_life), _reduced(pair.on_model)
+    there, here = (_reduced(np.uint8(255) * mask) > 127 for mask in (pair.still_life_mask, pair.mask))
     inner, measured = _inner(here), np.flatnonzero(here)
     fitted = inner[:: max(1, len(inner) // _FITTED)]
     chosen = np.concatenate([fitted, measured[:: max(1, len(measured) // _MEASURED)]])
     places = np.stack(np.unravel_index(chosen, here.shape), axis=1) / here.shape
     flat = garment_sample(still_life, there)
     flat = flat[:: max(1, len(flat) // _FITTED)]
-    return Garment(source, name, flat, on_model.reshape(-1, 3)[chosen], places, len(fitted))
+    return Garment(pair.source, pair.name, flat, on_model.reshape(-1, 3)[chosen], places, len(fitted))
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Let the user choose garments."""
+    known_pairs.add_options(parser, drawn=16)
+    parser.add_argument("--catalogue", type=int, default=0, help="seed of the drawn catalogue")
+    parser.add_argument("--every", type=int, default=1, help="only every so many pairs of each source")
+    parser.add_argument("--first", type=int, default=0, help="which pair to start from, 0 the first")
+
+
+def chosen_garments(options: argparse.Namespace) -> list[Garment]:
+    """The garments that the user chose."""
+    return [
+        garment_of(pair)
+        for pairs in known_pairs.chosen(options, options.catalogue)
+        for pair in itertools.islice(pairs, options.first, None, options.every)
+    ]
 
 
 def _inner(mask: BoolMask) -> FloatImage:
@@ -317,23 +316,13 @@ def _gate(trials: Sequence[Trial]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--source", action="append", default=[], metavar="NAME=FOLDER")
-    parser.add_argument("--drawn", type=int, default=16, help="how many drawn pairs; 0 for none")
-    parser.add_argument("--catalogue", type=int, default=0, help="seed of the drawn catalogue")
+    add_options(parser)
     parser.add_argument("--draws", type=int, default=1, help="errors of each family a pair")
-    parser.add_argument("--every", type=int, default=1, help="only every so many pairs of each source")
-    parser.add_argument("--first", type=int, default=0, help="which pair to start from, 0 the first")
     parser.add_argument("--min-gain", type=float, default=MIN_GAIN, help="dE00 from which to correct")
     parser.add_argument("--families", action="store_true", help="a row for each family too")
     parser.add_argument("--json", type=Path, help="write every trial to this file")
     options = parser.parse_args()
-    garments = list(drawn(options.drawn, options.catalogue))[options.first :: options.every]
-    for text in options.source:
-        name, _, folder = text.partition("=")
-        found = list(photographed(name, Path(folder)))[options.first :: options.every]
-        if not found:
-            parser.error(f"--source {text}: no pair with a mask in {folder}/masks")
-        garments += found
+    garments = chosen_garments(options)
     trials = []
     for done, garment in enumerate(garments, start=1):
         print(f"\r{done} of {len(garments)} garments", end="", file=sys.stderr, flush=True)
