@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from chromiq.colour import delta_e_lab, delta_e_map, delta_e_parts, srgb_to_lab
+from chromiq.colour import delta_e_lab, delta_e_map, delta_e_of_parts, delta_e_parts, srgb_to_lab
 from chromiq.imaging.masks import bounding_box
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
-_CHUNK = 500_000
+_CHUNK = 65_536
 # Below this C* a hue is noise.
 _MIN_CHROMA = 2.0
 # structural_similarity's Gaussian window of sigma 1.5 is so wide.
@@ -127,8 +127,7 @@ def measure_difference(
         raise ValueError("no pixel to measure")
     box = bounding_box(measured)
     inside = measured[box]
-    values = delta_e_map(truth[box], image[box])[inside].astype(np.float64)
-    sizes, mean_truth, mean_image = _parts_and_means(truth[box][inside], image[box][inside])
+    values, sizes, mean_truth, mean_image = _values_and_means(truth[box][inside], image[box][inside])
     chroma_truth, chroma_image = (float(np.hypot(*mean[1:])) for mean in (mean_truth, mean_image))
     of_control: dict[str, Any] = {}
     if control is not None:
@@ -155,17 +154,20 @@ def measure_difference(
     )
 
 
-def _parts_and_means(
+def _values_and_means(
     truth: RgbImage, image: RgbImage
-) -> tuple[list[float], NDArray[np.float64], NDArray[np.float64]]:
-    """Mean sizes of the parts of dE00, and both mean Lab colours, of ``(P, 3)`` pixels, chunk by chunk."""
-    sizes, sums = np.zeros(3), np.zeros((2, 3))
+) -> tuple[NDArray[np.float64], list[float], NDArray[np.float64], NDArray[np.float64]]:
+    """dE00 of ``(P, 3)`` pixels, the mean sizes of its parts, and both mean Lab colours, chunk by chunk."""
+    values, sizes, sums = np.empty(len(truth)), np.zeros(3), np.zeros((2, 3))
     for start in range(0, len(truth), _CHUNK):
-        labs = [srgb_to_lab(pixels[start : start + _CHUNK]) for pixels in (truth, image)]
+        chunk = slice(start, start + _CHUNK)
+        labs = [srgb_to_lab(pixels[chunk]) for pixels in (truth, image)]
+        parts = delta_e_parts(*labs)
+        values[chunk] = delta_e_of_parts(parts)
         sums += [lab.sum(axis=0, dtype=np.float64) for lab in labs]
-        sizes += [np.abs(part).sum(dtype=np.float64) for part in delta_e_parts(*labs)[:3]]
+        sizes += [np.abs(part).sum(dtype=np.float64) for part in parts[:3]]
     means = sums / len(truth)
-    return [float(size) for size in sizes / len(truth)], means[0], means[1]
+    return values, [float(size) for size in sizes / len(truth)], means[0], means[1]
 
 
 def _hue_turn_deg(truth: NDArray[np.float64], image: NDArray[np.float64]) -> float:
