@@ -29,7 +29,7 @@ from chromiq.files import sha256_file
 from chromiq.imaging.contact_sheet import TILE_HEIGHT_PX, captioned, grid, outlined, tile_high
 from chromiq.imaging.resize import fit_height, resize_fast, resize_mask
 from chromiq.models import find_model
-from chromiq.photos.images import photo_size_wh, read_high, read_small_sized, write_mask, write_photo
+from chromiq.photos.images import photo_size_wh, read_high, read_small, write_mask, write_photo
 from chromiq.records import Box, Example, GarmentMask, PhotoPair, RgbImage
 from chromiq.runtime.workers import thread_per_core
 from chromiq.wording import cut
@@ -88,7 +88,7 @@ def _read_small(folder: Path, example: Example, loss_masks: dict[str, LossMask])
     still_life = panel(target, geometry.still_life_xyxy) if geometry else reference
     assert still_life is not None  # an example is stitched or has a reference
     garment_mask = DatasetLayout(folder).garment_mask(example.key)
-    garment, _ = read_small_sized(garment_mask, 2 * TILE_HEIGHT_PX, grey=True)
+    garment = read_small(garment_mask, 2 * TILE_HEIGHT_PX, grey=True)
     return _Small(
         size_wh,
         target,

@@ -181,27 +181,18 @@ def untagged_finding(paths: list[Path]) -> Finding:
 # ---------------------------------------------------------------- reduced size
 
 
-def read_small(path: Path, side_px: int) -> RgbImage:
+def read_small(photo: Path | PhotoFile, side_px: int, *, grey: bool = False) -> NDArray[np.uint8]:
     """A preview, ``(h, w, 3)`` upright 8-bit sRGB whose longer side is at most `side_px`.
+
+    Args:
+        photo: its file, or what `open_photo` gave of it.
+        grey: return ``(h, w)`` instead, for files known to be grey, such as masks.
 
     Raises:
         UnsoundError: as `read_photo`.
     """
-    return read_small_sized(path, side_px)[0]
-
-
-def read_small_sized(
-    path: Path, side_px: int, *, grey: bool = False
-) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """As `read_small`, with the upright width and height of the full photo.
-
-    Args:
-        path: the photo.
-        side_px: the maximum length of the longer side.
-        grey: return ``(h, w)`` instead of ``(h, w, 3)``, for files known to be grey, such as masks.
-    """
-    file = open_photo(path, 1)
-    return _scaled(file, side_px / max(file.size_wh), grey), file.size_wh
+    file = open_photo(photo, 1) if isinstance(photo, Path) else photo
+    return _scaled(file, side_px / max(file.size_wh), grey)
 
 
 def read_high(path: Path, height_px: int) -> RgbImage:

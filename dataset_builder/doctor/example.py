@@ -17,7 +17,7 @@ from chromiq.errors import Finding, UnsoundError
 from chromiq.imaging.masks import dilated
 from chromiq.imaging.registration import fast_shift_px
 from chromiq.imaging.resize import resize_fast
-from chromiq.photos.images import read_small_sized
+from chromiq.photos.images import read_small
 from chromiq.photos.reader import open_photo
 from chromiq.photos.soundness import damage_warning
 from chromiq.records import BoolMask, Example, FloatImage, RgbImage
@@ -115,7 +115,7 @@ def check_example(files: ExampleFiles) -> Checkup:
     for role, path in known.items():
         try:
             photo = open_photo(path, min_side_px=16)
-            read[role] = read_small_sized(path, _SIDE_PX, grey=role == "mask")
+            read[role] = read_small(photo, _SIDE_PX, grey=role == "mask"), photo.size_wh
             if role != "mask" and (damage := damage_warning(photo)):
                 findings.append(damage)
         except UnsoundError as error:
@@ -281,7 +281,7 @@ def _outside(changed: BoolMask, allowed: BoolMask, margin_px: int) -> BoolMask:
 def _garment_on(recorded: Recorded, size_wh: tuple[int, int]) -> BoolMask | None:
     """Where the garment is on the small image; None if its mask cannot be read."""
     try:
-        mask, _ = read_small_sized(recorded.garment_mask, _SIDE_PX, grey=True)
+        mask = read_small(recorded.garment_mask, _SIDE_PX, grey=True)
     except UnsoundError:
         return None  # reported where the manifest is checked
     geometry = recorded.example.geometry

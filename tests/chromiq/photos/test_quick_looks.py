@@ -5,14 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chromiq.photos.images import (
-    photo_size_wh,
-    read_high,
-    read_photo,
-    read_small,
-    read_small_sized,
-    write_mask,
-)
+from chromiq.photos.images import photo_size_wh, read_high, read_photo, read_small, write_mask
+from chromiq.photos.reader import open_photo
 
 
 def picture(size_wh):
@@ -31,8 +25,8 @@ def test_a_preview_is_the_upright_photo_at_the_requested_size(tmp_path, suffix, 
     path = tmp_path / f"photo{suffix}"
     Image.fromarray(picture((1001, 403))).save(path, exif=exif, quality=95)
     whole = read_photo(path).rgb
-    small, size_wh = read_small_sized(path, side_px)
-    assert size_wh == photo_size_wh(path) == (whole.shape[1], whole.shape[0])
+    small = read_small(open_photo(path), side_px)
+    assert photo_size_wh(path) == (whole.shape[1], whole.shape[0])
     assert max(small.shape[:2]) == side_px
     expected = cv2.resize(whole, (small.shape[1], small.shape[0]), interpolation=cv2.INTER_AREA)
     assert np.abs(small.astype(int) - expected).max() <= 5
@@ -52,8 +46,7 @@ def test_a_reduced_mask_is_grey_and_keeps_its_share(tmp_path):
     mask = np.zeros((801, 1327), bool)
     mask[200:600, 650:1000] = True
     write_mask(tmp_path / "mask.png", mask)
-    small, size_wh = read_small_sized(tmp_path / "mask.png", 500, grey=True)
-    assert size_wh == (1327, 801)
+    small = read_small(tmp_path / "mask.png", 500, grey=True)
     assert small.shape == (302, 500)
     assert small.mean() / 255 == pytest.approx(mask.mean(), rel=0.01)
 
