@@ -127,7 +127,7 @@ def train_jobs(
         raise ChromiqError(f"{chromiq_command()} is not on the PATH. Install chromiq with pip.")
     waiting = deque(index for index, cell in enumerate(cells) if cell.state == "waiting")
     for index in waiting:  # the result of an earlier sweep is not this one's
-        _result_path(logs, jobs[index]).unlink(missing_ok=True)
+        _result_path(logs, jobs[index]).write_bytes(b"")
     free = deque(devices)
     running: dict[int, _Worker] = {}
     with termination_as_interrupt():
@@ -290,20 +290,29 @@ def follow_sweep(folder: Path) -> Iterator[list[CellStatus]]:
 
 
 def _cell(job: BatchJob, logs: Path, followers: dict[Path, Follower]) -> CellStatus:
-    run = job.job.run_folder
+    run, result = job.job.run_folder, _result_path(logs, job)
+    if not (run / RUN_FILE).is_file() or _is_awaited(result, run / RUN_FILE):
+        document = _result(result)
+        if "error" not in document:
+            return CellStatus(job)
+        # It ended before it made its folder, such as by its checks.
+        code = document.get("exit_code", EXIT_FAILED)
+        state, message = _unfinished(code, document, _log_path(logs, job))
+        return CellStatus(job, state, exit_code=code, message=message)
     if run not in followers:
-        if not (run / RUN_FILE).is_file():
-            document = _result(_result_path(logs, job))
-            if "error" not in document:
-                return CellStatus(job)
-            # It ended before it made its folder, such as by its checks.
-            code = document.get("exit_code", EXIT_FAILED)
-            state, message = _unfinished(code, document, _log_path(logs, job))
-            return CellStatus(job, state, exit_code=code, message=message)
         followers[run] = Follower(run)
     found = followers[run].poll()
     lora = str(job.final) if found.state == "done" else None
     return CellStatus(job, found.state, found.record.device, found, message=found.record.message, lora=lora)
+
+
+def _is_awaited(result: Path, record: Path) -> bool:
+    """Whether a run has yet to begin, and its record is of an earlier launch: no result is there so far."""
+    try:
+        awaited = result.stat()
+        return awaited.st_size == 0 and awaited.st_mtime_ns > record.stat().st_mtime_ns
+    except FileNotFoundError:  # Slurm's jobs print no result here
+        return False
 
 
 def sweep_view(

@@ -138,6 +138,19 @@ def test_a_run_of_another_config_is_never_resumed(trainer, sweep_train, sweep, d
     assert states[-1] == ["done", "done", "done"]
 
 
+def test_a_run_that_failed_waits_again_in_its_restarted_sweep(trainer, grid, sweep):
+    jobs = write_configs(on_devices(read_grid(grid), ["cpu"]), sweep, "ai-toolkit")[:2]
+    states = []
+    for ending in ("out of memory", "good"):
+        trainer(ending)
+        train_jobs(
+            jobs, ["cpu"], sweep, lambda _: states.append([cell.state for cell in next(follow_sweep(sweep))])
+        )
+        assert states[0] == ["waiting"] * 3
+        assert states[-1] == ["failed" if ending != "good" else "done"] * 2 + ["waiting"]
+        states.clear()
+
+
 @pytest.mark.parametrize(
     ("result", "state", "message"),
     [
