@@ -187,7 +187,7 @@ def correct(
     from chromiq.correction.report import summary_line
     from chromiq.correction.target import parse_target
     from chromiq.dataset_builder.inputs.photo_names import PairPattern
-    from chromiq.dataset_builder.segmenters.choose import make_segmenter
+    from chromiq.dataset_builder.segmenters.choose import WITHOUT_MODEL_OPTIONS, make_segmenter
     from chromiq.progress import notes, progress_bar
 
     options = CorrectionOptions(
@@ -206,7 +206,7 @@ def correct(
         if dry_run:
             _show_pairs(inputs, out, as_json=as_json)
     where = (device, dtype)
-    if lora is not None and segmenter == "classic":
+    if lora is not None and segmenter in WITHOUT_MODEL_OPTIONS:
         where = ("auto", "auto")  # they are the network's
     finder = make_segmenter(segmenter, flags.model_options(vocabulary, detector, masker, *where), part)
     if segmenter == "auto" and batch is None and mask is None:

@@ -30,6 +30,7 @@ from chromiq.dataset_builder.options import BuildOptions, check_options
 from chromiq.dataset_builder.pair_record import read_record, recorded_keys, remove_recorded
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.dataset_builder.segmenters.choose import (
+    WITHOUT_MODEL_OPTIONS,
     ModelOptions,
     SegmenterName,
     make_segmenter,
@@ -119,7 +120,9 @@ def build(
         inputs = check_inputs(
             source, options, garments=garments, masks=masks, skip_bad=skip_bad, on_progress=update
         )
-    options = replace(options, segmenter=resolve_segmenter(options.segmenter, options.models))
+    segmenter = resolve_segmenter(options.segmenter, options.models)
+    models = ModelOptions() if segmenter in WITHOUT_MODEL_OPTIONS else options.models
+    options = replace(options, segmenter=segmenter, models=models)
     ensure_output_folder(folder)
     with folder_lock(folder, "chromiq build"):
         recalled = recall_given(folder)

@@ -32,6 +32,8 @@ from chromiq.dataset_builder.segmenters.small.weights import (
 from chromiq.errors import UsageError
 
 SegmenterName = Literal["auto", "grounded-sam2", "sam3", "mediapipe", "classic"]
+WITHOUT_MODEL_OPTIONS = ("classic", "mediapipe")
+"""Those that take no `ModelOptions`."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,15 @@ class ModelOptions:
 def resolve_segmenter(name: SegmenterName, models: ModelOptions | None = None) -> SegmenterName:
     """The segmenter to use, its weights on this machine.
 
-    ``auto`` is the first of grounded-sam2, mediapipe and classic whose weights are here already.
+    ``auto`` is the first of grounded-sam2, mediapipe and classic whose weights are here already. The latter
+    two leave the options of models aside then.
 
     Raises:
         AccessError: if its weights cannot be fetched; it names the page to visit.
         UsageError: if models are chosen for a segmenter that takes none.
     """
     models = models or ModelOptions()
-    if name in ("classic", "mediapipe") and models != ModelOptions():
+    if name in WITHOUT_MODEL_OPTIONS and models != ModelOptions():
         raise UsageError(
             f"the segmenter {name} takes no `vocabulary`, `detector`, `masker`, `device` or `dtype`; "
             "leave these options out, or use the segmenter grounded-sam2"
@@ -73,7 +76,7 @@ def resolve_segmenter(name: SegmenterName, models: ModelOptions | None = None) -
     if name == "auto":
         if weights_available(*_grounded_sam2_models(models)):
             return "grounded-sam2"
-        return "mediapipe" if small_weights_available() and models == ModelOptions() else "classic"
+        return "mediapipe" if small_weights_available() else "classic"
     if name == "mediapipe":
         fetch_small_weights()
     if name == "sam3":
@@ -135,7 +138,7 @@ def pairs_at_once(name: SegmenterName) -> int:
     >>> pairs_at_once("classic"), pairs_at_once("grounded-sam2")
     (1, 4)
     """
-    return 1 if name in ("classic", "mediapipe") else 4
+    return 1 if name in WITHOUT_MODEL_OPTIONS else 4
 
 
 def make_segmenter(

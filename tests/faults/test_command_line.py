@@ -239,6 +239,12 @@ def test_the_device_is_the_networks_where_the_segmenter_has_none(chromiq, tmp_pa
     assert "takes no --vocabulary" in chromiq("correct", *photos, *where)[2]
 
 
+def test_the_networks_device_is_left_aside_where_auto_finds_no_network(chromiq, tmp_path):
+    write_catalogue(tmp_path / "photos", pairs=1, size_wh=(224, 280))
+    code, _, reported = chromiq("build", tmp_path / "photos", "--out", tmp_path / "out", "--device", "cpu")
+    assert (code, "segmenter: classic" in reported) == (0, True), reported
+
+
 @pytest.mark.parametrize(
     ("encoding", "shown"), [("ascii", r"_.:-=+*# ~ | \xe9"), ("cp1252", "_.:-=+*# … | é")]
 )

@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from chromiq.dataset_builder.segmenters import choose
-from chromiq.dataset_builder.segmenters.choose import resolve_segmenter
+from chromiq.dataset_builder.segmenters.choose import ModelOptions, resolve_segmenter
 from chromiq.dataset_builder.segmenters.small import weights
 from chromiq.errors import AccessError
 
@@ -81,6 +81,7 @@ def test_auto_takes_them_only_where_they_are(cache, monkeypatch):
     for file in weights.FILES:
         (cache / file.name).write_bytes(bytes(file.size_bytes))
     assert resolve_segmenter("auto") == "mediapipe"
+    assert resolve_segmenter("auto", ModelOptions(device="cpu")) == "mediapipe"
 
 
 def tar_of(content):
