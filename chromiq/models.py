@@ -18,6 +18,9 @@ from typing import Any, Literal
 from chromiq.errors import UsageError
 
 Layout = Literal["stitched", "reference"]
+Dtype = Literal["float32", "bfloat16", "float16"]
+Offload = Literal["none", "model", "sequential"]
+Quantization = Literal["int8", "nf4"]
 _ONE_AT_A_TIME: dict[str, Any] = {"train.batch_size": 1, "train.gradient_accumulation": 2}
 
 

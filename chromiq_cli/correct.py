@@ -128,12 +128,8 @@ def correct(
     seed: Annotated[
         int, _lora_option(min=0, max=2**64 - 1, help="Random seed for each generated image.")
     ] = 42,
-    offload: Annotated[
-        str, _lora_option(help="none, model or sequential; the latter two need less GPU memory.")
-    ] = "none",
-    quantize: Annotated[
-        str | None, _lora_option(help="int8 or nf4, by bitsandbytes; needs less GPU memory.")
-    ] = None,
+    offload: flags.Offload = "none",
+    quantize: flags.Quantize = None,
     segmenter: flags.Segmenter = "auto",
     part: flags.Part = None,
     vocabulary: flags.Vocabulary = None,
@@ -215,15 +211,13 @@ def correct(
     if lora is not None:
         from chromiq.evaluate.generate.images import GenerateOptions
         from chromiq.evaluate.generate.lora_network import LoraNetwork
-        from chromiq.evaluate.generate.pipelines import Loading
 
-        chosen = [None if word == "auto" else str(word) for word in (device, dtype)]
         generate = GenerateOptions(
             model=model,
             checkpoint=checkpoint,
             steps=steps,
             seed=seed,
-            loading=Loading(chosen[0], chosen[1], offload, quantize),
+            loading=flags.loading(device, dtype, offload, quantize),
         )
         network = LoraNetwork(lora, generate, geometry)
     assert out is not None  # only a dry run goes without

@@ -32,6 +32,8 @@ def evaluate(
     checkpoint: flags.Checkpoint = None,
     steps: flags.Steps = None,
     seed: flags.ImageSeed = 42,
+    offload: flags.Offload = "none",
+    quantize: flags.Quantize = None,
     segmenter: flags.Segmenter = "auto",
     vocabulary: flags.Vocabulary = None,
     detector: flags.Detector = None,
@@ -41,18 +43,27 @@ def evaluate(
     as_json: flags.Json = False,
 ) -> None:
     """Correct a test set without a network and with LoRAs, score all of them, and write a report."""
-    from chromiq.dataset_builder.segmenters.choose import make_segmenter
+    from chromiq.dataset_builder.segmenters.choose import WITHOUT_MODEL_OPTIONS, make_segmenter
     from chromiq.evaluate.compare_methods import Methods, evaluate_testset, named_folders
     from chromiq.evaluate.generate.images import GenerateOptions
     from chromiq.evaluate.score.scores import scores_document
     from chromiq.progress import progress_bar
 
+    generate = GenerateOptions(
+        model=model,
+        checkpoint=checkpoint,
+        steps=steps,
+        seed=seed,
+        loading=flags.loading(device, dtype, offload, quantize),
+    )
     methods = Methods(
         loras=lora or [],
         outputs=named_folders(outputs or []),
         register=register,
-        options=GenerateOptions(model=model, checkpoint=checkpoint, steps=steps, seed=seed),
+        options=generate,
     )
+    if lora and segmenter in WITHOUT_MODEL_OPTIONS:
+        device, dtype = "auto", "auto"  # they are the LoRA's
     chosen = make_segmenter(segmenter, flags.model_options(vocabulary, detector, masker, device, dtype))
     if segmenter == "auto":
         say(f"segmenter: {chosen.name}")

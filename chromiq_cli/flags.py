@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from chromiq import models
 from chromiq.models import MODELS
 
 if TYPE_CHECKING:
     from chromiq.dataset_builder.segmenters.choose import ModelOptions
+    from chromiq.evaluate.generate.pipelines import Loading
+
+_MEMORY = "GPU memory of the edit model"
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Do not ask the hub for access to the base model.")]
@@ -20,6 +24,17 @@ Steps = Annotated[int | None, typer.Option(min=1, help="Denoising steps; by defa
 ImageSeed = Annotated[int, typer.Option(min=0, max=2**64 - 1, help="Random seed for each generated image.")]
 Register = Annotated[
     bool, typer.Option("--register", help="Align shifted or resized images with the truth first.")
+]
+
+Offload = Annotated[
+    models.Offload,
+    typer.Option(
+        help="model: one part on the GPU at a time; sequential: one layer, slower.", rich_help_panel=_MEMORY
+    ),
+]
+Quantize = Annotated[
+    models.Quantization | None,
+    typer.Option(help="Load the weights in 8 or 4 bit, by bitsandbytes.", rich_help_panel=_MEMORY),
 ]
 
 WORKERS_HELP = "Worker processes; the result does not depend on their number."
@@ -53,7 +68,7 @@ Device = Annotated[
     str, typer.Option(help="Such as cuda or cpu; auto uses a GPU if there is one.", rich_help_panel=_MODELS)
 ]
 Dtype = Annotated[
-    Literal["auto", "float32", "bfloat16", "float16"],
+    Literal["auto", models.Dtype],
     typer.Option(help="Precision; auto is half precision on a GPU.", rich_help_panel=_MODELS),
 ]
 
@@ -71,3 +86,16 @@ def model_options(
 
     words = PUBLISHED_VOCABULARY if vocabulary is None else parse_vocabulary(vocabulary)
     return ModelOptions(words, detector, masker, device, dtype)
+
+
+def loading(
+    device: str,
+    dtype: Literal["auto", models.Dtype],
+    offload: models.Offload,
+    quantize: models.Quantization | None,
+) -> Loading:
+    """The options of an edit model as `load_pipeline` takes them."""
+    from chromiq.evaluate.generate.pipelines import Loading
+
+    where = None if device == "auto" else device
+    return Loading(where, None if dtype == "auto" else dtype, offload, quantize)

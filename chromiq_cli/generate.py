@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from chromiq.errors import UsageError
-from chromiq.models import DEFAULT_MODEL, find_model
+from chromiq.models import DEFAULT_MODEL, Dtype, find_model
 from chromiq.wording import counted
 from chromiq_cli import flags
 from chromiq_cli.output import print_result
@@ -43,13 +43,11 @@ def generate(
     device: Annotated[
         str | None, typer.Option(help="Such as cuda or cpu; by default a GPU if there is one.")
     ] = None,
-    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")] = None,
-    offload: Annotated[
-        str, typer.Option(help="none, model or sequential; the latter two need less GPU memory.")
-    ] = "none",
-    quantize: Annotated[
-        str | None, typer.Option(help="int8 or nf4, by bitsandbytes; needs less GPU memory.")
+    dtype: Annotated[
+        Dtype | None, typer.Option(help="Precision; by default half precision on a GPU.")
     ] = None,
+    offload: flags.Offload = "none",
+    quantize: flags.Quantize = None,
     as_json: flags.Json = False,
 ) -> None:
     """Generate an image of the same name and size for every control; the same command again resumes."""

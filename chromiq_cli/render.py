@@ -37,7 +37,7 @@ def render(
         ),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="published, 24gb, 32gb, 48gb, 80gb, 96gb or smoke.")
+        str | None, typer.Option(metavar="PRESET", help="published, 24gb, 32gb, 48gb, 80gb, 96gb or smoke.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="The run's name.")] = None,
     training_folder: Annotated[

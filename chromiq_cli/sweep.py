@@ -26,6 +26,8 @@ def sweep(
     checkpoint: Annotated[str | None, typer.Option(help="Base model, if not the run's own.")] = None,
     steps: flags.Steps = None,
     seed: flags.ImageSeed = 42,
+    offload: flags.Offload = "none",
+    quantize: flags.Quantize = None,
     watch: Annotated[bool, typer.Option("--watch", help="Continue until the run ends.")] = False,
     every_s: Annotated[
         float, typer.Option(min=1, help="With --watch: seconds between looks for new checkpoints.")
@@ -33,11 +35,13 @@ def sweep(
     as_json: flags.Json = False,
 ) -> None:
     """Score every checkpoint of a run, plot dE00 against steps, and name the best."""
+    from chromiq.evaluate.generate.pipelines import Loading
     from chromiq.evaluate.sweep import measure_checkpoints, run_options, summary
     from chromiq.progress import progress_bar
 
     own = run_options(run)
-    options = replace(own, checkpoint=checkpoint or own.checkpoint, steps=steps, seed=seed)
+    loading = Loading(offload=offload, quantize=quantize)
+    options = replace(own, checkpoint=checkpoint or own.checkpoint, steps=steps, seed=seed, loading=loading)
     with progress_bar("sweep") as update:
         result = measure_checkpoints(
             run,

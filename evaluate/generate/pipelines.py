@@ -8,21 +8,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from chromiq.errors import AccessError, ChromiqError, Finding, OptionError, UnsoundError, UsageError
 from chromiq.evaluate.generate.lora_files import read_lora_keys
-from chromiq.models import EditModel, pipeline_of
+from chromiq.models import Dtype, EditModel, Offload, Quantization, pipeline_of
 from chromiq.progress import silence_model_libraries
 from chromiq.records import RgbImage
 from chromiq.runtime.torch_device import require_torch_device
 
 _ADAPTER = "chromiq"
-QUANTIZED = {"int8": "bitsandbytes_8bit", "nf4": "bitsandbytes_4bit"}
-OFFLOADS = ("none", "model", "sequential")
-DTYPES = ("float32", "bfloat16", "float16")
+_QUANTIZED: dict[Quantization, str] = {"int8": "bitsandbytes_8bit", "nf4": "bitsandbytes_4bit"}
 
 
 @dataclass(frozen=True)
@@ -40,15 +38,15 @@ class Loading:
     """
 
     device: str | None = None
-    dtype: str | None = None
-    offload: str = "none"
-    quantize: str | None = None
+    dtype: Dtype | None = None
+    offload: Offload = "none"
+    quantize: Quantization | None = None
 
     def __post_init__(self) -> None:
-        for option, known in (("dtype", DTYPES), ("offload", OFFLOADS), ("quantize", QUANTIZED)):
-            word = getattr(self, option)
-            if word is not None and word not in known:
-                raise OptionError(option, f"{word!r} is unknown. Use one of {', '.join(known)}.")
+        for option, known in (("dtype", Dtype), ("offload", Offload), ("quantize", Quantization)):
+            word, words = getattr(self, option), get_args(known)
+            if word is not None and word not in words:
+                raise OptionError(option, f"{word!r} is unknown. Use one of {', '.join(words)}.")
 
 
 def load_pipeline(model: str, checkpoint: str, loading: Loading, lora: Path | None = None) -> Any:
@@ -223,7 +221,7 @@ def _quantization(loading: Loading, device: str) -> dict[str, Any]:
 
     bits = {"load_in_8bit": True} if loading.quantize == "int8" else {"load_in_4bit": True}
     config = PipelineQuantizationConfig(
-        quant_backend=QUANTIZED[loading.quantize],
+        quant_backend=_QUANTIZED[loading.quantize],
         quant_kwargs=bits,
         components_to_quantize=["transformer", "text_encoder", "text_encoder_2"],
     )

@@ -179,6 +179,19 @@ def test_every_checkpoint_is_measured_a_broken_one_reported_and_the_rest_not_don
     assert {path.parent.name for path in set(after) - set(before)} == {"r_000000002"}
 
 
+@pytest.mark.models
+@needs_models
+@pytest.mark.parametrize("verb", ["sweep", "evaluate"])
+def test_what_saves_gpu_memory_reaches_the_pipeline(verb, trained, testset, tmp_path, chromiq, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    lora = [testset, "--lora", trained / "r.safetensors", "--checkpoint", trained.parent / "tiny"]
+    where = {"sweep": [trained, "--testset", testset], "evaluate": lora}[verb]
+    for option, value in (("--offload", "model"), ("--quantize", "nf4")):
+        code, _, reported = chromiq(verb, *where, "--out", tmp_path, option, value)
+        assert code == 2
+        assert f"{option[2:]} {value} needs a" in reported
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"run": "r", "made_of": "x", "checkpoints": [{}]}'])
 def test_a_spoilt_earlier_sweep_is_named(text, tmp_path):
     path = tmp_path / "sweep.json"

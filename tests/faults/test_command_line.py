@@ -236,6 +236,7 @@ def test_the_device_is_the_networks_where_the_segmenter_has_none(chromiq, tmp_pa
     where = ["--segmenter", "classic", "--device", "cpu", "--out", tmp_path / "out.png"]
     lora = ["--method", "lora", "--lora", __file__]
     assert chromiq("correct", *photos, *where, *lora)[1]["findings"][0]["code"] == "lora.broken"
+    assert chromiq("evaluate", tmp_path, *where, *lora[2:])[1]["findings"][0]["code"] == "lora.broken"
     assert "takes no --vocabulary" in chromiq("correct", *photos, *where)[2]
 
 
