@@ -15,7 +15,6 @@ from chromiq.records import BoolMask, RgbImage
 TILE_HEIGHT_PX = 200  # at most 1/4 of the usual canvas, so that JPEGs are decoded at reduced size
 MAX_EXAMPLES = 96
 _MAX_TILE_WIDTH_PX = 4 * TILE_HEIGHT_PX  # keeps the sheet below JPEG's limit of 65,535 px
-_COLUMNS = 3
 _GAP_PX = 14
 _TITLE_HEIGHT_PX = 34
 _LINE_HEIGHT_PX = 15
@@ -77,9 +76,9 @@ def tile_high(photo: RgbImage) -> RgbImage:
     return fit_height(photo, TILE_HEIGHT_PX, _MAX_TILE_WIDTH_PX)
 
 
-def grid(tiles: Sequence[RgbImage], title: str) -> RgbImage:
-    """Images of any size in rows of three on white, below a title."""
-    columns = min(_COLUMNS, len(tiles))
+def grid(tiles: Sequence[RgbImage], title: str, columns: int = 3) -> RgbImage:
+    """Images of any size in rows of up to `columns` on white, below a title."""
+    columns = min(columns, len(tiles))
     width_px = max(tile.shape[1] for tile in tiles) + _GAP_PX
     height_px = max(tile.shape[0] for tile in tiles) + _GAP_PX
     rows = -(-len(tiles) // columns)

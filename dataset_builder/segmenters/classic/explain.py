@@ -89,7 +89,7 @@ def explanation_picture(look: Look, found: FoundGarment) -> RgbImage:
     probability = np.clip(found.evidence.probability.astype(np.float64), 1e-5, 1 - 1e-5)
     total = np.where(person, np.log(probability / (1 - probability)), 0)
     tiles.append(tile(_coloured(look.small, total), "sum", "before GrabCut refines the edge"))
-    return grid(tiles, "Evidence in log odds: red for the garment, blue against it")
+    return grid(tiles, "Evidence in log odds: red for the garment, blue against it", columns=4)
 
 
 def _coloured(photo: RgbImage, log_odds: FloatImage) -> RgbImage:
