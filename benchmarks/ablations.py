@@ -23,9 +23,9 @@ import numpy as np
 from benchmarks.toy_base.lora import train_lora
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
-from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
+from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.score.scores import ImageSet, bootstrap_interval, score_folders
-from chromiq.evaluate.testset import canvas_masks, read_testset, write_canvas_masks
+from chromiq.evaluate.testset import read_testset
 from chromiq.files import safe_stem
 from chromiq.sample_catalogue.catalogue import write_catalogue
 from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import TOY_BASE, TOY_CANVAS_WH, TOY_DENOISING_STEPS
@@ -72,11 +72,11 @@ def dataset_of(setting: Setting, out: Path) -> Path:
 def measure(testset: Path, lora: Path | None, out: Path) -> Figures:
     """Generate the held-out pairs of a dataset with a LoRA and score them; without one, the controls."""
     trials = read_testset(testset)
-    truth, control = trials.truths, trials.controls
+    images = trials.controls
     if lora:
-        generate(control, out / "images", read_captions(truth), _GENERATE, lora=lora)
-    masks = write_canvas_masks(canvas_masks(trials), out / "masks")
-    scores = score_folders(ImageSet(truth, {"x": out / "images" if lora else control}, masks=masks))
+        images = out / "images"
+        trials.generate(images, _GENERATE, lora)
+    scores = score_folders(ImageSet(trials.truths, {"x": images}, masks=trials.write_masks(out / "masks")))
     by_garment: dict[str, list[tuple[float, float]]] = {}
     for score in scores:
         found = score.differences["x"]

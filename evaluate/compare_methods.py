@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.errors import OptionError, raise_findings
-from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
+from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.generate.lora_files import require_lora_files
 from chromiq.evaluate.report import write_report
 from chromiq.evaluate.score.crops import crop_seam_findings
@@ -24,13 +24,10 @@ from chromiq.evaluate.score.scores import (
 )
 from chromiq.evaluate.testset import (
     Found,
-    TrialSet,
-    canvas_masks,
     correct_trial,
     find_trial_garment,
     output_on_control,
     read_testset,
-    write_canvas_masks,
 )
 from chromiq.files import ensure_output_folder, refuse_inputs, safe_stem, sha256_file
 from chromiq.photos.images import write_photo
@@ -172,22 +169,23 @@ def evaluate_testset(
     truths = {trial.name: trial.truth for trial in testset}
     findings += image_findings(truths, methods.outputs, register)
     raise_findings(findings, str(folder))
-    known_masks = canvas_masks(testset)
+    _ = testset.masks  # before anything is written: some may be missing
     ensure_output_folder(out)
-    masks = write_canvas_masks(known_masks, out / "masks")
+    masks = testset.write_masks(out / "masks")
 
-    def update(before: int, finished: int) -> None:
-        on_progress(len(testset) * before + finished, len(testset) * (1 + len(made)))
+    def update(before: int, finished: int, total: int) -> None:
+        count = len(testset)
+        on_progress(count * before + finished * count // total, count * (1 + len(made)))
 
     garments = []
     for number, trial in enumerate(testset, start=1):
         garments.append(find_trial_garment(trial, segmenter))
-        update(0, number)
+        update(0, number, len(testset))
     left_alone = {}
     for before, column in enumerate(made, start=1):
         here = partial(update, before)
         if column in loras:
-            _generate(loras[column], testset, methods.options, folders[column], here)
+            testset.generate(folders[column], methods.options, loras[column], here)
         elif reasons := _correct(garments, networks.get(column), register, folders[column], here):
             left_alone[column] = reasons
     kinds = {trial.name: trial.garment for trial in testset if trial.garment}
@@ -199,23 +197,8 @@ def evaluate_testset(
     return Evaluation(tuple(scores), titles, left_alone, report)
 
 
-def _generate(
-    lora: Path, testset: TrialSet, options: GenerateOptions, out: Path, update: Callable[[int], None]
-) -> None:
-    generate(
-        testset.controls,
-        out,
-        read_captions(testset.truths),
-        options,
-        lora=lora,
-        references=testset.references,
-        only={trial.name for trial in testset},
-        on_progress=lambda finished, total: update(finished * len(testset) // total),
-    )
-
-
 def _correct(
-    garments: Sequence[Found], network: Path | None, register: bool, out: Path, update: Callable[[int], None]
+    garments: Sequence[Found], network: Path | None, register: bool, out: Path, update: Update
 ) -> dict[str, str]:
     """Correct by the images that a network made, or without one; what was left alone and why, by name."""
     images = find_images(network) if network else {}
@@ -227,5 +210,5 @@ def _correct(
         write_photo(out / f"{name}.png", picture)
         if reason:
             left_alone[name] = reason
-        update(number)
+        update(number, len(garments))
     return left_alone

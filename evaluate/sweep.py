@@ -20,10 +20,10 @@ from chromiq.errors import (
     UnsoundError,
     UsageError,
 )
-from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
+from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.report import Chart, write_report
 from chromiq.evaluate.score.scores import ImageSet, Interval, mean_interval, score_folders
-from chromiq.evaluate.testset import TrialSet, canvas_masks, read_testset, write_canvas_masks
+from chromiq.evaluate.testset import TrialSet, read_testset
 from chromiq.files import (
     ensure_output_folder,
     folder_lock,
@@ -151,7 +151,6 @@ class _Work:
     """What is the same for every checkpoint."""
 
     testset: TrialSet
-    captions: dict[str, str]
     masks: Path | None
     out: Path
     options: GenerateOptions
@@ -205,12 +204,11 @@ def measure_checkpoints(
     name = read_status(run).record.name
     trials = read_testset(testset)
     refuse_inputs([out, out / "masks"], [run, testset, *trials.parts])
-    captions, known_masks = read_captions(trials.truths), canvas_masks(trials)
+    _ = trials.captions, trials.masks  # before anything is written: some may be missing
     options = options or run_options(run)
     ensure_output_folder(out)
     with folder_lock(out, "chromiq sweep"):
-        masks = write_canvas_masks(known_masks, out / "masks")
-        work = _Work(trials, captions, masks, out, options)
+        work = _Work(trials, trials.write_masks(out / "masks"), out, options)
         made_of = work.digest
         earlier = _earlier(out / SWEEP_FILE, name, made_of)
         control = _point(work, "control", 0, "", work.testset.controls)
@@ -301,15 +299,7 @@ def _checkpoints(run: Path, name: str, *, settled: bool) -> list[Path]:
 def _measure(path: Path, step: int, digest: str, work: _Work, on_progress: Update) -> Point:
     folder = work.images(path.name)
     try:
-        generate(
-            work.testset.controls,
-            folder,
-            work.captions,
-            work.options,
-            lora=path,
-            references=work.testset.references,
-            on_progress=on_progress,
-        )
+        work.testset.generate(folder, work.options, path, on_progress)
         return _point(work, path.name, step, digest, folder)
     except _FATAL:
         raise

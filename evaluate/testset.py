@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,14 @@ from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW, in_words, 
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.dataset_layout import DatasetLayout, read_examples
 from chromiq.errors import Finding, raise_findings
+from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
 from chromiq.evaluate.score.crops import Crop, read_crops
 from chromiq.evaluate.score.scores import find_images
 from chromiq.files import natural_key, paths_by_name
 from chromiq.imaging.registration import align
 from chromiq.imaging.resize import resize_mask
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo, write_mask
+from chromiq.progress import Update, silent
 from chromiq.records import BoolMask, Example, GarmentMask, Geometry, RgbImage
 from chromiq.wording import cut
 
@@ -84,6 +87,52 @@ class TrialSet:
         """The folder of the still-lifes, or None if they are stitched to the controls."""
         reference = self.trials[0].reference
         return reference.parent if reference else None
+
+    @cached_property
+    def captions(self) -> dict[str, str]:
+        """Prompts by trial, as `read_captions` gives them."""
+        return read_captions(self.truths)
+
+    @cached_property
+    def masks(self) -> dict[str, BoolMask]:
+        """By name, where the garment is on each whole picture; empty if the dataset knows it of none.
+
+        Raises:
+            UnsoundError: if it knows it of some: figures of garments and of whole pictures have no mean.
+        """
+        masks = {trial.name: canvas_mask(trial) for trial in self}
+        known = {name: mask for name, mask in masks.items() if mask is not None}
+        if known:
+            message = "has no garment mask of its photo's size, but other images have one"
+            hint = "Add it to garment_masks/."
+            missing = sorted(masks.keys() - known.keys(), key=natural_key)
+            raise_findings([Finding("testset.mask", name, message, hint) for name in missing], "the test set")
+        return known
+
+    def write_masks(self, folder: Path) -> Path | None:
+        """Write `masks`, named as the pictures; the folder, or None if there are none."""
+        for name, mask in self.masks.items():
+            write_mask(folder / f"{name}.png", mask)
+        return folder if self.masks else None
+
+    def generate(
+        self,
+        out: Path,
+        options: GenerateOptions,
+        lora: Path | None = None,
+        on_progress: Update = silent,
+    ) -> list[Path]:
+        """Generate an image of every control; see `chromiq.evaluate.generate.images.generate`."""
+        return generate(
+            self.controls,
+            out,
+            self.captions,
+            options,
+            lora=lora,
+            references=self.references,
+            only={trial.name for trial in self},
+            on_progress=on_progress,
+        )
 
     @property
     def parts(self) -> tuple[Path, ...]:
@@ -229,29 +278,6 @@ def canvas_mask(trial: Trial) -> BoolMask | None:
     panel = cut_on_model(canvas, trial.geometry)
     panel[:] = resize_mask(mask, (panel.shape[1], panel.shape[0]))
     return canvas
-
-
-def canvas_masks(trials: Iterable[Trial]) -> dict[str, BoolMask]:
-    """By name, where the garment is on each whole picture; empty if the dataset knows it of none.
-
-    Raises:
-        UnsoundError: if it knows it of some: figures of garments and of whole pictures have no mean.
-    """
-    masks = {trial.name: canvas_mask(trial) for trial in trials}
-    known = {name: mask for name, mask in masks.items() if mask is not None}
-    if known:
-        message = "has no garment mask of its photo's size, but other images have one"
-        hint = "Add it to garment_masks/."
-        missing = (Finding("testset.mask", name, message, hint) for name in masks.keys() - known.keys())
-        raise_findings(sorted(missing, key=lambda finding: natural_key(finding.where)), "the test set")
-    return known
-
-
-def write_canvas_masks(masks: Mapping[str, BoolMask], folder: Path) -> Path | None:
-    """Write masks, named as the pictures; the folder, or None if there are none."""
-    for name, mask in masks.items():
-        write_mask(folder / f"{name}.png", mask)
-    return folder if masks else None
 
 
 def _geometry(example: Example | None, truth: Path) -> Geometry | None:

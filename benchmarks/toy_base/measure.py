@@ -18,9 +18,9 @@ from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
 from chromiq.evaluate.compare_methods import evaluate_testset
-from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
+from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.score.scores import ImageScore, ImageSet, bootstrap_interval, find_images, score_folders
-from chromiq.evaluate.testset import canvas_masks, read_testset, write_canvas_masks
+from chromiq.evaluate.testset import read_testset
 from chromiq.photos.images import read_photo, write_photo
 from chromiq.sample_catalogue.catalogue import draw_pair, write_catalogue
 from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import TOY_CANVAS_WH, TOY_DENOISING_STEPS
@@ -46,12 +46,11 @@ def measure(checkpoint: Path, out: Path, *, seeds: int = 3, steps: int = 300) ->
     build(out / "test_photos", out / "test", BuildOptions(segmenter="classic", size_wh=TOY_CANVAS_WH, seed=5))
     generating = GenerateOptions(checkpoint=str(checkpoint), steps=TOY_DENOISING_STEPS)
     trials = read_testset(out / "test")
-    truth, control = trials.truths, trials.controls
-    generate(control, out / "base", read_captions(truth), generating)
-    _reconstruct(checkpoint, truth, out / "autoencoder")
+    trials.generate(out / "base", generating)
+    _reconstruct(checkpoint, trials.truths, out / "autoencoder")
     evaluate_testset(out / "test", out / "network_free", make_segmenter("classic"))
     columns = {
-        "control": control,
+        "control": trials.controls,
         "transfer": out / "network_free" / "transfer",
         "base": out / "base",
         "autoencoder": out / "autoencoder",
@@ -59,9 +58,9 @@ def measure(checkpoint: Path, out: Path, *, seeds: int = 3, steps: int = 300) ->
     for seed in range(seeds):
         lora = train_lora(checkpoint, out / "training", out / f"seed{seed}", steps=steps, seed=seed)
         columns[f"{_LORA}{seed}"] = out / f"seed{seed}" / "images"
-        generate(control, columns[f"{_LORA}{seed}"], read_captions(truth), generating, lora=lora)
-    masks = write_canvas_masks(canvas_masks(trials), out / "masks")
-    return table(score_folders(ImageSet(truth, columns, masks=masks)), steps)
+        trials.generate(columns[f"{_LORA}{seed}"], generating, lora)
+    scores = score_folders(ImageSet(trials.truths, columns, masks=trials.write_masks(out / "masks")))
+    return table(scores, steps)
 
 
 def _write_test_photos(folder: Path) -> None:

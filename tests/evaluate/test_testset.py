@@ -22,7 +22,6 @@ from chromiq.evaluate.compare_methods import Methods, evaluate_testset, named_fo
 from chromiq.evaluate.testset import (
     TrialSet,
     canvas_mask,
-    canvas_masks,
     correct_trial,
     find_trial_garment,
     read_testset,
@@ -70,7 +69,7 @@ def test_a_mask_that_only_some_images_have_is_asked_for(built_dataset, tmp_path,
         with pytest.raises(UnsoundError, match="other: has no garment mask of its photo's size"):
             measure(built_dataset, tmp_path / "out", settings)
         assert not (tmp_path / "out").exists()
-    assert canvas_masks([unknown]) == {}
+    assert TrialSet((unknown,), None).masks == {}
 
 
 def test_evaluation_moves_colour_to_the_truth_and_nothing_outside_the_panel(built_dataset, tmp_path):

@@ -11,9 +11,9 @@ from PIL import Image, ImageOps
 
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
-from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
+from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.score.scores import ImageSet, average_of, score_folders
-from chromiq.evaluate.testset import canvas_masks, read_testset, write_canvas_masks
+from chromiq.evaluate.testset import read_testset
 from chromiq.sample_catalogue.catalogue import write_catalogue
 from chromiq.toolkit_configs.launch import train_config
 from chromiq.toolkit_configs.render.job import render_job
@@ -70,11 +70,8 @@ def trained(dataset, folder, **overrides):
 
 
 def images(dataset, out, lora=None, scale=1.0):
-    trials = read_testset(dataset)
-    held_out = trials.controls.parent
     options = GenerateOptions(checkpoint=str(TOY_BASE), steps=TOY_DENOISING_STEPS, lora_scale=scale)
-    captions = read_captions(held_out / "gt")
-    return generate(held_out / "control", out, captions, options, lora=lora)
+    return read_testset(dataset).generate(out, options, lora)
 
 
 @pytest.fixture(scope="module")
@@ -104,10 +101,8 @@ def score(dataset, loras, root):
     for name, lora in loras.items():
         images(dataset, root / name, lora)
     trials = read_testset(dataset)
-    truth, control = trials.truths, trials.controls
-    masks = write_canvas_masks(canvas_masks(trials), root / "garments")
-    folders = {"control": control, **{name: root / name for name in loras}}
-    scores = score_folders(ImageSet(truth, folders, masks=masks))
+    folders = {"control": trials.controls, **{name: root / name for name in loras}}
+    scores = score_folders(ImageSet(trials.truths, folders, masks=trials.write_masks(root / "garments")))
     return {name: average_of(scores, name, "of_means") for name in folders}
 
 
