@@ -29,7 +29,7 @@ from chromiq.errors import ChromiqError, LockedError, UsageError
 from chromiq.studio.batches import Batches
 from chromiq.studio.jobs import Commands, Jobs
 from chromiq.studio.live import LiveCorrections
-from chromiq.studio.mask_work import Clicks, EditingCache
+from chromiq.studio.mask_work import Clicks
 from chromiq.studio.pages import Answer, page
 from chromiq.studio.previews import Previews
 from chromiq.studio.screens import config, dataset, deliver, light_table, mask, open_folder, photo, runs
@@ -75,7 +75,6 @@ def create_app(workplace: Workplace, token: str, masker: HubModel = SAM_2) -> St
     app.state.live = LiveCorrections(workplace)
     app.state.commands = Commands()
     app.state.jobs = Jobs(workplace)
-    app.state.editing = EditingCache()
     app.state.clicks = Clicks(masker)
     return app
 

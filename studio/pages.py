@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -17,11 +18,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from chromiq.correction.photo import Correction
 from chromiq.correction.results import BatchRun
 from chromiq.studio.batches import Batches
 from chromiq.studio.jobs import Commands, Jobs
 from chromiq.studio.live import LiveCorrections
-from chromiq.studio.mask_work import Clicks, EditingCache
+from chromiq.studio.mask_work import Clicks
 from chromiq.studio.previews import Previews
 from chromiq.studio.workplace import Kind, OpenedFolder, Workplace
 from chromiq.templating import template_environment
@@ -118,7 +120,6 @@ class Parts(Protocol):
     live: LiveCorrections
     commands: Commands
     jobs: Jobs
-    editing: EditingCache
     clicks: Clicks
 
 
@@ -161,6 +162,18 @@ def batch_and_key_of(request: Request) -> tuple[BatchRun, str]:
     if key not in run.by_key:
         raise HTTPException(404, "There is no photo of this key.")
     return run, key
+
+
+def figures_of(correction: Correction) -> dict[str, Any]:
+    """What a page shows of a correction, as plain data."""
+    return {
+        "answer": correction.answer,
+        "reason": correction.reason,
+        "doubts": [{"reason": doubt.reason, "hint": doubt.hint} for doubt in correction.doubts],
+        "gain": correction.estimated_gain,
+        "remaining": correction.expected_remaining,
+        "colours": correction.colours and asdict(correction.colours),
+    }
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]

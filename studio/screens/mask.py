@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,19 +17,25 @@ from starlette.routing import Route
 
 from chromiq.correction.decisions_csv import read_decisions
 from chromiq.correction.garment_work import GARMENT_MASKS, read_record, source_of_mask
+from chromiq.correction.judging.evidence import look_at_photos
+from chromiq.correction.judging.plausibility import judge
 from chromiq.correction.options import CorrectionOptions
+from chromiq.correction.photo import record_of
+from chromiq.correction.plan import plan_correction
 from chromiq.correction.results import BatchRun, decide, mask_path
 from chromiq.dataset_layout import DatasetLayout, read_build_source
 from chromiq.errors import UsageError
 from chromiq.files import write_bytes
 from chromiq.photos.images import encode_mask, photo_size_wh
 from chromiq.records import BoolMask, PhotoPair
+from chromiq.studio.live import corrected_pixels
 from chromiq.studio.mask_work import mask_of, mask_on_disk
 from chromiq.studio.pages import (
     Answer,
     answers_bytes,
     answers_json,
     batch_and_key_of,
+    figures_of,
     folder_of,
     page,
     parts_of,
@@ -36,7 +43,7 @@ from chromiq.studio.pages import (
     shell_command,
     tile,
 )
-from chromiq.studio.previews import preview_size_wh
+from chromiq.studio.previews import encoded, preview_size_wh
 from chromiq.studio.screens.dataset import dataset_pairs
 from chromiq.studio.screens.light_table import batch_command
 from chromiq.studio.workplace import OpenedFolder, Workplace
@@ -156,14 +163,6 @@ def _tile(request: Request) -> Response:
     return tile(request, _subject(request).pair.on_model)
 
 
-def _result(request: Request) -> Response:
-    subject = _subject(request)
-    data = parts_of(request).editing.result(subject.folder.path, subject.pair.key)
-    if data is None:
-        raise HTTPException(404, "Save the mask first.")
-    return png(data)
-
-
 def _mask(request: Request) -> Response:
     subject = _subject(request)
     mask = mask_on_disk(subject.shown, photo_size_wh(subject.pair.on_model))
@@ -184,41 +183,35 @@ def _click(request: Request, document: dict[str, Any]) -> Response:
         raise UsageError(f"give 1 to {_MOST_CLICKS} points, and for each whether it is inside")
     if not ((shares >= 0) & (shares <= 1)).all():
         raise UsageError("a click lies outside the photo")
-    editable = parts_of(request).editing.editable(_subject(request).pair)
-    points_xy = shares * editable.on_model.size_wh
-    mask = parts_of(request).clicks.mask(editable, points_xy, labels)
+    photo = parts_of(request).live.pair(_subject(request).pair).on_model
+    mask = parts_of(request).clicks.mask(photo.rgb, shares * photo.size_wh, labels)
     return png(encode_mask(mask))
 
 
 def _check(request: Request, data: bytes) -> Response:
     mask = mask_of(data, _size_said(data))
     subject = _subject(request)
-    judgement = parts_of(request).editing.editable(subject.pair).judged(mask, subject.source)
+    small = parts_of(request).live.pair(subject.pair).with_mask(mask, subject.source)
+    judgement = judge(look_at_photos(small))
     return Answer({"answer": judgement.answer, "doubts": [asdict(doubt) for doubt in judgement.doubts]})
 
 
 def _put(request: Request, data: bytes) -> Response:
-    subject, cache = _subject(request), parts_of(request).editing
+    """Write the mask; answers the photo as it is corrected with it, or without a picture if it stays."""
+    subject = _subject(request)
     mask = mask_of(data, photo_size_wh(subject.pair.on_model))
     conflict = _write(parts_of(request).workplace, subject, mask, request.headers.get("if-match"))
     if conflict:
         return conflict
     if subject.run is not None:
         parts_of(request).jobs.request(subject.run, [subject.pair.key])
-    plan, picture = cache.editable(subject.pair).corrected(mask, subject.source, subject.options)
-    folder, key = subject.folder, subject.pair.key
-    cache.keep_result(folder.path, key, picture)
-    etag = _etag(subject.saved)
-    answer: dict[str, Any] = {
-        "etag": etag,
-        "answer": plan.answer,
-        "reason": plan.reason,
-        "doubts": [asdict(doubt) for doubt in plan.doubts],
-        "result": f"/f/{folder.id}/mask/{key}/result?{etag.strip(chr(34))}" if picture else None,
-        "de00_before": plan.colours and plan.colours.delta_e_before,
-        "de00_after": plan.colours and plan.colours.delta_e_after,
+    small = parts_of(request).live.pair(subject.pair).with_mask(mask, subject.source)
+    plan = plan_correction(small, subject.options)
+    headers = {
+        "etag": _etag(subject.saved),
+        "chromiq-figures": json.dumps(figures_of(record_of(plan, small.found))),
     }
-    return Answer(answer)
+    return png(encoded(corrected_pixels(small, plan)) if plan.colour_map else b"", headers)
 
 
 def _write(workplace: Workplace, subject: _Subject, mask: BoolMask, known: str | None) -> Response | None:
@@ -262,7 +255,6 @@ ROUTES = [
     Route(f"{_PLACE}.png", answers_bytes(_put), methods=["PUT"]),
     Route(_PLACE, _page),
     Route(f"{_PLACE}/tile/{{column:int}}/{{row:int}}", _tile),
-    Route(f"{_PLACE}/result", _result),
     Route(f"{_PLACE}/{{role}}", _picture),
     Route(f"{_PLACE}/check", answers_bytes(_check), methods=["POST"]),
     Route(f"{_PLACE}/clicks", answers_json(_click), methods=["POST"]),

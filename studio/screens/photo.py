@@ -6,7 +6,7 @@ The decision is written into ``decisions.csv``.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from starlette.routing import Route
 
 from chromiq.correction.decisions_csv import VERDICTS, Decision, read_decisions
 from chromiq.correction.options import MAX_STRENGTH, CorrectionOptions
-from chromiq.correction.photo import Correction
 from chromiq.correction.report import read_panel
 from chromiq.correction.results import BatchRun, decide, mask_path, read_result
 from chromiq.correction.target import to_d50
@@ -31,6 +30,7 @@ from chromiq.studio.pages import (
     Answer,
     answers_json,
     batch_and_key_of,
+    figures_of,
     folder_of,
     page,
     parts_of,
@@ -242,9 +242,8 @@ def _colour(request: Request) -> Response:
 def _live(request: Request) -> Response:
     run, key = batch_and_key_of(request)
     live = parts_of(request).live
-    done = live.correct(run, key, _asked(request, run, key))
-    headers = {"chromiq-figures": json.dumps(figures_of(done.correction))}
-    return png(encoded(done.after), headers)
+    after, done = live.correct(run, key, _asked(request, run, key))
+    return png(encoded(after), {"chromiq-figures": json.dumps(figures_of(done))})
 
 
 def _asked(request: Request, run: BatchRun, key: str) -> Decision:
@@ -257,18 +256,6 @@ def _asked(request: Request, run: BatchRun, key: str) -> Decision:
         wishes["target_lab"] = query["target_lab"].split(",") if query["target_lab"] else None
     decision = changed_decision(read_decisions(run.folder, run.keys).of(key), wishes)
     return replace(decision, verdict="force" if query.get("force") else "")
-
-
-def figures_of(correction: Correction) -> dict[str, Any]:
-    """What a page shows of a correction, as plain data."""
-    return {
-        "answer": correction.answer,
-        "reason": correction.reason,
-        "doubts": [{"reason": doubt.reason, "hint": doubt.hint} for doubt in correction.doubts],
-        "gain": correction.estimated_gain,
-        "remaining": correction.expected_remaining,
-        "colours": correction.colours and asdict(correction.colours),
-    }
 
 
 def _number(request: Request, name: str) -> float:

@@ -333,7 +333,8 @@ export class MaskEditor {
       return this.say(answer.error);
     }
     this.etag = answer.etag;
-    this.resultUrl = answer.result ? new URL(answer.result, location.href).href : null;
+    if (this.resultUrl) URL.revokeObjectURL(this.resultUrl);
+    this.resultUrl = answer.picture.size ? URL.createObjectURL(answer.picture) : null;
     this.parts.result.disabled = !this.resultUrl;
     this.#showDoubts(answer);
     this.#showResult(Boolean(this.resultUrl));
@@ -377,9 +378,13 @@ export class MaskEditor {
   }
 }
 
+/** The answer's JSON, or a picture with the figures and the tag that come with it; `error` if it failed. */
 async function ask(url, options) {
   try {
-    const response = await fetch(url, options);
+    const response = await fetch(url, options), figures = response.headers.get("chromiq-figures");
+    if (figures) {
+      return { ...JSON.parse(figures), etag: response.headers.get("ETag"), picture: await response.blob() };
+    }
     const answer = await response.json();
     return response.ok ? answer : { error: `not saved: ${response.status}`, ...answer };
   } catch {

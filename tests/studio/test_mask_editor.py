@@ -285,7 +285,7 @@ def test_the_corrected_photo_is_shown_without_a_tint_and_the_original_on_request
     try:
         assert save(browser).startswith("saved; corrected")
         shown = "document.querySelector('[data-part=\"photo\"]')"
-        browser.until(f"{shown}.complete && {shown}.src.includes('/result')")
+        browser.until(f"{shown}.complete && {shown}.src.startsWith('blob:')")
         assert browser.evaluate(f"{EDITOR}.editor.view.style") == "outline"
         pixel = browser.evaluate(
             f"(() => {{ const canvas = new OffscreenCanvas(300, 400), context = canvas.getContext('2d');"
