@@ -1,6 +1,7 @@
 """Each constant of the classic segmenter is read somewhere, and says what it is."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,13 @@ def test_each_constant_is_read_by_the_module_it_is_named_after():
 
 
 def test_each_constant_has_a_unit_a_meaning_and_what_it_was_chosen_on():
+    """As ``unit; meaning [origin]``, behind the constant or above it."""
+    source = Path(tuning.__file__).read_text(encoding="utf-8")
+    origin = r"\[(real|shops|drawn|shadows|measured on \d+ faces)\]"
     for field in FIELDS:
-        assert all(field.metadata[name] for name in ("unit", "meaning", "chosen")), field.name
+        behind = rf"\n    {field.name}: .*  # [^;\n]+; .+ {origin}\n"
+        above = rf"\n    # [^;\n]+; .+(\n    # .*)? ?{origin}\n    {field.name}: "
+        assert re.search(f"{behind}|{above}", source), field.name
 
 
 def test_constants_cannot_be_changed():
