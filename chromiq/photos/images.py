@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.files import write_bytes
 from chromiq.photos.colour_space import ColourSpace, eight_bits, srgb_profile
-from chromiq.photos.orientation import turned_upright
+from chromiq.photos.metadata import turned_upright
 from chromiq.photos.reader import MIN_SIDE_PX, PhotoFile, Pixels, open_photo
 from chromiq.photos.tiff import ICC, Entry, plain_directory, write_tiff
 from chromiq.records import BoolMask, FloatImage, RgbImage

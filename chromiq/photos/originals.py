@@ -26,7 +26,7 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
 from chromiq.errors import ChromiqError, Finding, UnsoundError, UsageError
 from chromiq.files import atomic_path
 from chromiq.imaging.masks import bounding_box
-from chromiq.photos.carried_metadata import Carried
+from chromiq.photos.carried_metadata import COLOUR_CHUNKS, Carried, metadata_names
 from chromiq.photos.colour_space import eight_bits, srgb_profile
 from chromiq.photos.containers import (
     bytes_after_jpeg,
@@ -41,8 +41,7 @@ from chromiq.photos.images import (
     vips_image,
 )
 from chromiq.photos.jpeg_blocks import changed_jpeg
-from chromiq.photos.metadata_names import COLOUR_CHUNKS, metadata_names
-from chromiq.photos.orientation import turned_back
+from chromiq.photos.metadata import turned_back
 from chromiq.photos.reader import open_photo, tiff_page
 from chromiq.photos.tiff import plain_directory, rewritten, tiff_samples, write_tiff
 from chromiq.records import BoolMask

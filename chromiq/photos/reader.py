@@ -31,9 +31,15 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
 from chromiq.errors import Finding, UnsoundError
 from chromiq.photos.colour_space import ColourSpace, Kind, ProfileError
 from chromiq.photos.containers import JPEG_FRAMES, DamageError, jpeg_frame
-from chromiq.photos.metadata import Metadata, metadata_of_avif, metadata_of_tiff, read_metadata, resolution
-from chromiq.photos.orientation import turned_upright
-from chromiq.photos.stated_space import stated_space
+from chromiq.photos.metadata import (
+    Metadata,
+    metadata_of_avif,
+    metadata_of_tiff,
+    read_metadata,
+    resolution,
+    stated_space,
+    turned_upright,
+)
 from chromiq.photos.tiff import tiff_samples, widened
 from chromiq.wording import path_text
 

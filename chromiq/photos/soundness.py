@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from chromiq.errors import Finding, UnsoundError
-from chromiq.photos.reader import MIN_SIDE_PX, PhotoFile, open_photo
+from chromiq.photos.reader import PhotoFile, open_photo
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif"})
 # libjpeg's warnings, but for those about metadata, about bytes that belong to nothing and about the spectral
@@ -19,19 +19,19 @@ _LARGE_PIXELS = 50_000_000
 _one_large_at_a_time = threading.Lock()
 
 
-def inspect_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Finding | None:
+def inspect_photo(path: Path) -> Finding | None:
     """What is wrong with a photo's header, or None; no pixels are decoded."""
     try:
-        open_photo(path, min_side_px)
+        open_photo(path)
     except UnsoundError as error:
         return error.findings[0]
     return None
 
 
-def verify_photo(path: Path, *, min_side_px: int = MIN_SIDE_PX) -> Finding | None:
+def verify_photo(path: Path) -> Finding | None:
     """What is wrong with a photo, or None; all of it is decoded."""
     try:
-        photo = open_photo(path, min_side_px)
+        photo = open_photo(path)
         _ = photo.space
         if photo.format == "JPEG":
             return damage_warning(photo)

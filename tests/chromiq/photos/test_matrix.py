@@ -15,7 +15,7 @@ from places import ROOT
 
 from chromiq.correction.fitting.colour_map import ColourMap, apply_colour_map
 from chromiq.photos.images import read_photo
-from chromiq.photos.orientation import turned_back
+from chromiq.photos.metadata import turned_back
 from chromiq.photos.originals import Kept, write_changed
 from chromiq.photos.soundness import verify_photo
 

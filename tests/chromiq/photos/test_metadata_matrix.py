@@ -24,10 +24,10 @@ from foreign_photos import (
 )
 from PIL import Image, PngImagePlugin
 
+from chromiq.photos.carried_metadata import without_images
 from chromiq.photos.images import read_photo
 from chromiq.photos.metadata import parsed_exif
 from chromiq.photos.originals import write_changed
-from chromiq.photos.xmp import without_images
 
 PROFILE = srgb().replace(b"sRGB", b"mine")  # no other profile has these bytes
 PATH = b"8BIM" + struct.pack(">HHI", 0x07D1, 0, 52) + b"PATH" * 13

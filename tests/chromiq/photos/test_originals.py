@@ -15,7 +15,7 @@ from chromiq.colour import delta_e_map
 from chromiq.correction.fitting.colour_map import ColourMap, apply_colour_map
 from chromiq.errors import UsageError
 from chromiq.photos.images import read_photo
-from chromiq.photos.orientation import turned_back, turned_upright
+from chromiq.photos.metadata import turned_back, turned_upright
 from chromiq.photos.originals import Kept, copy_untouched, write_changed
 from chromiq.sample_catalogue.catalogue import draw_pair
 
