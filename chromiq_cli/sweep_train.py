@@ -11,8 +11,7 @@ from chromiq.errors import UsageError
 from chromiq.wording import counted
 from chromiq_cli import flags
 from chromiq_cli.output import print_result, say
-from chromiq_cli.slurm import Job, write_jobs
-from chromiq_cli.train import Engine
+from chromiq_cli.train import Engine, Job, write_jobs
 
 if TYPE_CHECKING:
     from chromiq.toolkit_configs.sweeps.local import CellStatus

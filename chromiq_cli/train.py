@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from chromiq_cli import flags
 from chromiq_cli.output import print_findings, print_result, say
-from chromiq_cli.slurm import Job, write_jobs
+
+if TYPE_CHECKING:
+    from chromiq.toolkit_configs.sweeps.slurm import BatchJob
 
 Engine = Annotated[
     Literal["ai-toolkit", "smoke"],
     typer.Option(help="smoke trains tiny checkpoints in this process, to test an installation."),
+]
+Job = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        help="A resource of the Slurm job, such as gpus=1, hours=12 or partition=a100. May be repeated.",
+    ),
 ]
 Response = Literal["stop", "warn"]
 
@@ -67,3 +77,28 @@ def train(
     with run_view() as show:
         final = execute(planned, limits=limits, on_status=show)
     print_result({"run": str(final.parent), "lora": str(final)}, str(final), as_json=as_json)
+
+
+def write_jobs(
+    name: str,
+    jobs: Sequence[BatchJob],
+    out: Path,
+    assignments: Sequence[str],
+    runs: Sequence[dict[str, object]],
+    *,
+    as_json: bool,
+) -> None:
+    """Write the Slurm script of some trainings, and print how to submit it."""
+    from chromiq.toolkit_configs.sweeps.slurm import (
+        read_resources,
+        resource_warning,
+        submit_command,
+        write_script,
+    )
+
+    resources = read_resources(assignments)
+    script = write_script(name, jobs, out, resources)
+    if warning := resource_warning(resources):
+        say(f"warning: {warning}")
+    command = submit_command(script)
+    print_result({"runs": runs, "jobs": [str(script)], "commands": [command]}, command, as_json=as_json)
