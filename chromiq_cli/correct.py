@@ -18,7 +18,8 @@ from chromiq_cli import flags
 from chromiq_cli.output import print_findings, print_json, print_line, say, with_flags
 
 if TYPE_CHECKING:
-    from chromiq.correction.batch import BatchInputs, Network
+    from chromiq.correction.batch import BatchInputs, BatchResult, Network
+    from chromiq.correction.photo import Correction
 
 _folder_option = partial(typer.Option, rich_help_panel="A whole folder")
 _colour_option = partial(typer.Option, rich_help_panel="How much to correct")
@@ -180,7 +181,6 @@ def correct(
         raise UsageError("--lora is required with --method lora or hybrid, and not allowed with transfer")
     from chromiq.correction.batch import BatchInputs, correct_batch, correct_one
     from chromiq.correction.options import CorrectionOptions
-    from chromiq.correction.report import summary_line
     from chromiq.correction.target import parse_target
     from chromiq.dataset_builder.inputs.photo_names import PairPattern
     from chromiq.dataset_builder.segmenters.choose import WITHOUT_MODEL_OPTIONS, make_segmenter
@@ -236,43 +236,52 @@ def correct(
                 network=network,
                 stage=progress_bar,
             )
-        if as_json:
-            print_json({"corrections": [done.as_dict()]})
-        else:
-            print_findings(done.warnings)
-            print_line(f"{done.out}: {with_flags(done.reason)}; outside the mask {done.outside}")
-            for doubt in done.doubts:
-                print_line(f"  {with_flags(doubt.hint)}")
-            if done.metadata_dropped:
-                print_line(f"  dropped: {', '.join(done.metadata_dropped)}")
-            for note in done.notes:
-                print_line(f"  {note}")
-            for path in done.exports:
-                print_line(f"  exported: {path}")
-            if export and not done.applied:
-                print_line("  nothing is exported, because the photo was left alone")
+        _print_one(done, exporting=bool(export), as_json=as_json)
         raise typer.Exit(0 if done.done else EXIT_SKIPPED)
     result = correct_batch(inputs, out, finder, options, network=network, workers=workers, stage=progress_bar)
     if segmenter == "auto" and result.segmenter:
         say(f"segmenter: {result.segmenter}")
+    _print_batch(result, as_json=as_json)
+    raise typer.Exit(0 if result.done else EXIT_SKIPPED)
+
+
+def _print_one(done: Correction, *, exporting: bool, as_json: bool) -> None:
+    if as_json:
+        print_json({"corrections": [done.as_dict()]})
+        return
+    print_findings(done.warnings)
+    print_line(f"{done.out}: {with_flags(done.reason)}; outside the mask {done.outside}")
+    for doubt in done.doubts:
+        print_line(f"  {with_flags(doubt.hint)}")
+    if done.metadata_dropped:
+        print_line(f"  dropped: {', '.join(done.metadata_dropped)}")
+    for note in done.notes:
+        print_line(f"  {note}")
+    for path in done.exports:
+        print_line(f"  exported: {path}")
+    if exporting and not done.applied:
+        print_line("  nothing is exported, because the photo was left alone")
+
+
+def _print_batch(result: BatchResult, *, as_json: bool) -> None:
+    from chromiq.correction.report import summary_line
+
     print_findings(result.findings)
     summary = summary_line(result.corrections)
     if as_json:
-        print_json(
-            {
-                "corrections": [item.as_dict() for item in result.corrections],
-                "summary": summary,
-                "report": str(result.report),
-                "findings": [finding.as_dict() for finding in result.findings],
-            }
-        )
-    else:
-        for item in result.corrections:
-            print_line(f"{item.out}: {with_flags(item.reason)}")
-        faults = errors_of(result.findings)
-        also = f"; {counted(len(faults), 'error')} above" if faults else ""
-        print_line(f"{summary}{also}; see {result.report}")
-    raise typer.Exit(0 if result.done else EXIT_SKIPPED)
+        document = {
+            "corrections": [item.as_dict() for item in result.corrections],
+            "summary": summary,
+            "report": str(result.report),
+            "findings": [finding.as_dict() for finding in result.findings],
+        }
+        print_json(document)
+        return
+    for item in result.corrections:
+        print_line(f"{item.out}: {with_flags(item.reason)}")
+    faults = errors_of(result.findings)
+    also = f"; {counted(len(faults), 'error')} above" if faults else ""
+    print_line(f"{summary}{also}; see {result.report}")
 
 
 def _show_pairs(inputs: BatchInputs, out: Path | None, *, as_json: bool) -> NoReturn:
