@@ -23,9 +23,9 @@ import numpy as np
 
 from chromiq.dataset_builder.inputs.labels import PUBLISHED_VOCABULARY
 from chromiq.dataset_builder.segmenters import SegmentationTask
-from chromiq.dataset_builder.segmenters.network.grounded_sam2 import GroundedSam2Segmenter
+from chromiq.dataset_builder.segmenters.network.grounded_sam2 import load_grounded_sam2
 from chromiq.dataset_builder.segmenters.network.hub import HubModel, Runtime
-from chromiq.dataset_builder.segmenters.network.hub_models import load_hub_models
+from chromiq.dataset_builder.segmenters.network.segmenter import NetworkSegmenter
 from chromiq.records import RgbImage
 from chromiq.sample_catalogue.catalogue import draw_pair
 
@@ -81,8 +81,8 @@ def published_way(dino: Path, sam: Path, pairs: Pairs, runtime: Runtime) -> None
 
 def chromiq_way(dino: Path, sam: Path, pairs: Pairs, runtime: Runtime) -> None:
     """Models loaded once, photos batched."""
-    models = load_hub_models(HubModel(str(dino)), HubModel(str(sam)), runtime)
-    segmenter = GroundedSam2Segmenter(models)
+    models = load_grounded_sam2(HubModel(str(dino)), HubModel(str(sam)), runtime)
+    segmenter = NetworkSegmenter(models)
     labels = segmenter.label(pairs)
     segmenter.segment(
         [

@@ -43,8 +43,8 @@ def studio(
         raise ChromiqError(
             "the studio needs two more packages; install them with: pip install 'chromiq[studio]'"
         )
+    from chromiq.dataset_builder.segmenters.network.grounded_sam2 import SAM_2
     from chromiq.dataset_builder.segmenters.network.hub import HubModel
-    from chromiq.dataset_builder.segmenters.network.hub_models import SAM_2
     from chromiq.studio.app import serve
     from chromiq.studio.workplace import open_workplace
 

@@ -23,8 +23,8 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from chromiq.dataset_builder.segmenters.network.grounded_sam2 import SAM_2
 from chromiq.dataset_builder.segmenters.network.hub import HubModel
-from chromiq.dataset_builder.segmenters.network.hub_models import SAM_2
 from chromiq.errors import ChromiqError, LockedError, UsageError
 from chromiq.studio.batches import Batches
 from chromiq.studio.jobs import Commands, Jobs

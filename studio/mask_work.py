@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
+from chromiq.dataset_builder.segmenters.network.grounded_sam2 import SAM_2
 from chromiq.dataset_builder.segmenters.network.hub import HubModel, weights_available
-from chromiq.dataset_builder.segmenters.network.hub_models import SAM_2
 from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.photos.images import read_mask
 from chromiq.records import BoolMask, RgbImage

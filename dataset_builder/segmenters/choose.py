@@ -10,6 +10,12 @@ from chromiq.dataset_builder.inputs.labels import PUBLISHED_VOCABULARY
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.dataset_builder.segmenters.classic.body import KINDS, Kind
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
+from chromiq.dataset_builder.segmenters.network.grounded_sam2 import (
+    GROUNDING_DINO,
+    SAM_2,
+    load_grounded_sam2,
+    phrase_fault,
+)
 from chromiq.dataset_builder.segmenters.network.hub import (
     HubModel,
     Runtime,
@@ -19,8 +25,8 @@ from chromiq.dataset_builder.segmenters.network.hub import (
     text_fault,
     weights_available,
 )
-from chromiq.dataset_builder.segmenters.network.hub_models import GROUNDING_DINO, SAM_2, phrase_fault
-from chromiq.dataset_builder.segmenters.network.sam3 import SAM_3, TEXT_TOKENS
+from chromiq.dataset_builder.segmenters.network.sam3 import SAM_3, TEXT_TOKENS, load_sam3
+from chromiq.dataset_builder.segmenters.network.segmenter import NetworkSegmenter
 from chromiq.dataset_builder.segmenters.small.person import PersonModels
 from chromiq.dataset_builder.segmenters.small.weights import (
     MULTICLASS,
@@ -163,15 +169,12 @@ def make_segmenter(
     if resolved == "mediapipe":
         return ClassicSegmenter(PersonModels(small_weights()), part)
     runtime = Runtime.choose(models.device, models.dtype)
-    if resolved == "sam3":
-        from chromiq.dataset_builder.segmenters.network.sam3 import Sam3Segmenter, load_sam3
-
-        return Sam3Segmenter(load_sam3(_sam3_model(models), runtime), models.vocabulary, part)
-    from chromiq.dataset_builder.segmenters.network.grounded_sam2 import GroundedSam2Segmenter
-    from chromiq.dataset_builder.segmenters.network.hub_models import load_hub_models
-
-    loaded = load_hub_models(*_grounded_sam2_models(models), runtime)
-    return GroundedSam2Segmenter(loaded, models.vocabulary, part)
+    loaded = (
+        load_sam3(_sam3_model(models), runtime)
+        if resolved == "sam3"
+        else load_grounded_sam2(*_grounded_sam2_models(models), runtime)
+    )
+    return NetworkSegmenter(loaded, models.vocabulary, part)
 
 
 def _sam3_model(options: ModelOptions) -> HubModel:

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
+from chromiq.dataset_builder.segmenters.network.grounded_sam2 import SAM_2, sam2_pixels
 from chromiq.dataset_builder.segmenters.network.hub import HubModel, Runtime, load_model, models_needed
-from chromiq.dataset_builder.segmenters.network.hub_models import SAM_2, sam2_pixels
 from chromiq.records import BoolMask, RgbImage
 
 

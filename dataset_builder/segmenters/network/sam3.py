@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from chromiq.dataset_builder.inputs.labels import PUBLISHED_VOCABULARY, decide_label
-from chromiq.dataset_builder.segmenters import SegmentationTask
-from chromiq.dataset_builder.segmenters.classic.body import Kind
-from chromiq.dataset_builder.segmenters.classic.kind import word_of_part, words_of_part
-from chromiq.dataset_builder.segmenters.network.candidates import Candidates, choose_mask
 from chromiq.dataset_builder.segmenters.network.hub import (
     HubModel,
     Runtime,
@@ -21,7 +16,8 @@ from chromiq.dataset_builder.segmenters.network.hub import (
     load_processor,
     models_needed,
 )
-from chromiq.records import FloatImage, GarmentLabel, GarmentMask, RgbImage
+from chromiq.dataset_builder.segmenters.network.segmenter import Candidates
+from chromiq.records import FloatImage, RgbImage
 
 SAM_3 = HubModel("facebook/sam3")
 
@@ -31,37 +27,12 @@ TEXT_TOKENS = 32
 _MASKS_KEPT = 5
 
 
-class Sam3Segmenter:
-    """Labels and masks with SAM 3."""
-
-    def __init__(
-        self, models: Sam3Models, vocabulary: Sequence[str] = PUBLISHED_VOCABULARY, part: Kind | None = None
-    ) -> None:
-        self.name = "sam3" + (f":{part}" if part else "")
-        self._models = models
-        self._vocabulary = words_of_part(vocabulary, part)
-        self._part = part
-
-    def label(self, photo_pairs: Sequence[tuple[RgbImage, RgbImage]]) -> list[GarmentLabel]:
-        """What the garment of each (still-life, on-model) pair is called."""
-        sides = [list(side) for side in zip(*photo_pairs, strict=True)]
-        scores = [self._models.scores(side, self._vocabulary) for side in sides]
-        return [
-            decide_label(self._vocabulary, still_life, on_model, self.name)
-            for still_life, on_model in zip(*scores, strict=True)
-        ]
-
-    def segment(self, tasks: Sequence[SegmentationTask]) -> list[GarmentMask]:
-        """Masks of a batch of tasks."""
-        found = self._models.candidates(
-            [task.on_model for task in tasks], [word_of_part(task.label, self._part) for task in tasks]
-        )
-        return [choose_mask(task, item, self.name) for task, item in zip(tasks, found, strict=True)]
-
-
 @dataclass(frozen=True)
-class Sam3Models:
+class Sam3:
     """SAM 3, ready to run."""
+
+    name: ClassVar[str] = "sam3"
+    labels_by: ClassVar[str] = "sam3"
 
     tokenizer: Any
     model: Any
@@ -108,7 +79,7 @@ class Sam3Models:
         ).to(self.runtime.device)
 
 
-def load_sam3(model: HubModel = SAM_3, runtime: Runtime | None = None) -> Sam3Models:
+def load_sam3(model: HubModel = SAM_3, runtime: Runtime | None = None) -> Sam3:
     """Load SAM 3.
 
     Raises:
@@ -121,7 +92,7 @@ def load_sam3(model: HubModel = SAM_3, runtime: Runtime | None = None) -> Sam3Mo
     except ImportError as error:
         raise models_needed(error) from error
     tokenizer = load_processor(AutoTokenizer, model)
-    return Sam3Models(tokenizer, load_model(Sam3Model, model, runtime.device), runtime)
+    return Sam3(tokenizer, load_model(Sam3Model, model, runtime.device), runtime)
 
 
 def _confidence(outputs: Any) -> Any:

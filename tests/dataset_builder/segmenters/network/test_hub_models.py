@@ -19,10 +19,10 @@ from chromiq.dataset_builder.segmenters.choose import (
     make_segmenter,
     resolve_segmenter,
 )
-from chromiq.dataset_builder.segmenters.network.grounded_sam2 import GroundedSam2Segmenter
+from chromiq.dataset_builder.segmenters.network.grounded_sam2 import load_grounded_sam2, phrase_columns
 from chromiq.dataset_builder.segmenters.network.hub import HubModel, Runtime, weights_available
-from chromiq.dataset_builder.segmenters.network.hub_models import load_hub_models, phrase_columns
-from chromiq.dataset_builder.segmenters.network.sam3 import Sam3Segmenter, load_sam3
+from chromiq.dataset_builder.segmenters.network.sam3 import load_sam3
+from chromiq.dataset_builder.segmenters.network.segmenter import NetworkSegmenter
 from chromiq.errors import AccessError, UnsoundError, UsageError
 from chromiq.photos.images import write_photo
 from chromiq.sample_catalogue.catalogue import draw_pair, write_catalogue
@@ -47,7 +47,7 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def models(folders):
-    return load_hub_models(
+    return load_grounded_sam2(
         HubModel(str(folders["dino"])), HubModel(str(folders["sam2"])), Runtime.choose("cpu")
     )
 
@@ -65,16 +65,16 @@ class TestGroundedSam2:
     def test_masks_have_the_photos_size_and_order_in_a_batch_and_alone(self, models, drawn):
         tasks = tasks_of(drawn)
         wide = SegmentationTask(drawn[0].still_life, np.rot90(drawn[0].on_model).copy(), "dress")
-        found = GroundedSam2Segmenter(models).segment([*tasks, wide])
+        found = NetworkSegmenter(models).segment([*tasks, wide])
         assert [item.mask.shape for item in found] == [(120, 96)] * 3 + [(96, 120)]
         for item, task in zip(found, [*tasks, wide], strict=True):
-            alone = GroundedSam2Segmenter(models).segment([task])[0]
+            alone = NetworkSegmenter(models).segment([task])[0]
             assert (item.mask != alone.mask).mean() < 0.01  # batched sums round otherwise
             assert item.confidence == pytest.approx(alone.confidence, abs=1e-3)
 
     def test_labels_come_from_the_vocabulary(self, models, drawn):
         pairs = [(pair.still_life, pair.on_model) for pair in drawn]
-        labels = GroundedSam2Segmenter(models, ("skirt", "gilet")).label(pairs)
+        labels = NetworkSegmenter(models, ("skirt", "gilet")).label(pairs)
         assert {label.name for label in labels} <= {"skirt", "gilet"}
         assert {label.source for label in labels} == {"grounding-dino"}
         assert all(0 <= label.score <= 1 for label in labels)
@@ -115,7 +115,7 @@ class TestGroundedSam2:
 
     def test_half_precision_by_autocast_gives_nearly_the_same(self, folders, models, drawn):
         runtime = Runtime.choose("cpu", "bfloat16")
-        half = load_hub_models(HubModel(str(folders["dino"])), HubModel(str(folders["sam2"])), runtime)
+        half = load_grounded_sam2(HubModel(str(folders["dino"])), HubModel(str(folders["sam2"])), runtime)
         photo, box = drawn[0].on_model, np.array([[20, 20, 80, 90]], np.float32)
         (exact, _), (rough, _) = (item.masks([photo], [box])[0] for item in (models, half))
         assert exact.dtype == rough.dtype == np.float32
@@ -127,7 +127,7 @@ class TestSam3:
     @pytest.fixture
     def segmenter(self, folders):
         model = load_sam3(HubModel(str(folders["sam3"])), Runtime.choose("cpu"))
-        return Sam3Segmenter(model, ("shirt", "skirt"))
+        return NetworkSegmenter(model, ("shirt", "skirt"))
 
     def test_words_in_masks_out_in_a_batch_and_alone(self, segmenter, drawn):
         wide = SegmentationTask(drawn[0].still_life, np.rot90(drawn[0].on_model).copy(), "dress")

@@ -1,19 +1,31 @@
-"""Masks that a network proposes, and which of them is the garment of the still-life."""
+"""A segmenter over a network that takes words: which word names the garment, which proposed mask it is.
+
+The published way took the first box and its word. Here every word keeps its score, synonyms count
+together, the on-model photo has a say, and boxes and masks are also judged by colour, size and position.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import cv2
 import numpy as np
 
 from chromiq.colour import srgb_to_lab
-from chromiq.dataset_builder.inputs.labels import DETECTION_THRESHOLD
+from chromiq.dataset_builder.inputs.labels import (
+    DETECTION_THRESHOLD,
+    PUBLISHED_VOCABULARY,
+    decide_label,
+)
 from chromiq.dataset_builder.segmenters import SegmentationTask
+from chromiq.dataset_builder.segmenters.classic.body import Kind
+from chromiq.dataset_builder.segmenters.classic.kind import word_of_part, words_of_part
 from chromiq.dataset_builder.segmenters.doubts import limited
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.dataset_builder.segmenters.still_life_match import colour_agreement, plausible_box
-from chromiq.records import BoolMask, FloatImage, GarmentMask, RgbImage
+from chromiq.records import BoolMask, FloatImage, GarmentLabel, GarmentMask, RgbImage
 
 _LEAST_AGREEMENT = 0.4
 _OVERFLOW_SHARE = 0.1
@@ -38,9 +50,60 @@ class Candidates:
     quality: FloatImage
 
 
-def choose_mask(
-    task: SegmentationTask, found: Candidates, source: str, box_threshold: float = DETECTION_THRESHOLD
-) -> GarmentMask:
+class WordModels(Protocol):
+    """A network that finds things by words.
+
+    Attributes:
+        name: of the segmenter.
+        labels_by: who gives the labels.
+    """
+
+    name: ClassVar[str]
+    labels_by: ClassVar[str]
+
+    def scores(self, photos: Sequence[RgbImage], words: Sequence[str]) -> list[FloatImage]:
+        """How surely each of some words is seen on each photo: ``(P,)`` float32 in 0..1 per photo."""
+        ...
+
+    def candidates(self, photos: Sequence[RgbImage], words: Sequence[str]) -> list[Candidates]:
+        """What may be the garment of each photo's own word; at least one candidate each."""
+        ...
+
+
+class NetworkSegmenter:
+    """Labels and masks with a network.
+
+    Args:
+        models: the network.
+        vocabulary: the words a garment may be called.
+        part: where the garments are worn, whatever they are called; None leaves that to their names.
+    """
+
+    def __init__(
+        self, models: WordModels, vocabulary: Sequence[str] = PUBLISHED_VOCABULARY, part: Kind | None = None
+    ) -> None:
+        self.name = models.name + (f":{part}" if part else "")
+        self._models = models
+        self._vocabulary = words_of_part(vocabulary, part)
+        self._part = part
+
+    def label(self, photo_pairs: Sequence[tuple[RgbImage, RgbImage]]) -> list[GarmentLabel]:
+        """What the garment of each (still-life, on-model) pair is called."""
+        sides = [list(side) for side in zip(*photo_pairs, strict=True)]
+        scores = [self._models.scores(side, self._vocabulary) for side in sides]
+        return [
+            decide_label(self._vocabulary, still_life, on_model, self._models.labels_by)
+            for still_life, on_model in zip(*scores, strict=True)
+        ]
+
+    def segment(self, tasks: Sequence[SegmentationTask]) -> list[GarmentMask]:
+        """Masks of a batch of tasks."""
+        words = [word_of_part(task.label, self._part) for task in tasks]
+        found = self._models.candidates([task.on_model for task in tasks], words)
+        return [choose_mask(task, item, self.name) for task, item in zip(tasks, found, strict=True)]
+
+
+def choose_mask(task: SegmentationTask, found: Candidates, source: str) -> GarmentMask:
     """The mask that is most probably the garment, with the doubts that remain.
 
     A mask's merit is the product of its box's score, of how plausible that box is by size and position, of
@@ -51,11 +114,10 @@ def choose_mask(
         task: the two photos.
         found: at least one candidate.
         source: the segmenter's name.
-        box_threshold: a score below it is a doubt.
 
     Returns:
         The mask with a confidence and, among the reasons, ``"empty"``, ``"nothing_seen"`` (no box reaches
-        the threshold), ``"weak_detection"`` (this one does not),
+        `DETECTION_THRESHOLD`), ``"weak_detection"`` (this one does not),
         ``"colour_disagrees"`` and ``"box_overflow"``.
     """
     height_px, width_px = task.on_model.shape[:2]
@@ -70,15 +132,15 @@ def choose_mask(
         return GarmentMask(mask, 0.0, ("empty",), source)
     scale = np.array([grid_hw[1] / width_px, grid_hw[0] / height_px] * 2)
     doubts = {
-        "nothing_seen": found.scores.max() < box_threshold,
-        "weak_detection": found.scores[box] < box_threshold <= found.scores.max(),
+        "nothing_seen": found.scores.max() < DETECTION_THRESHOLD,
+        "weak_detection": found.scores[box] < DETECTION_THRESHOLD <= found.scores.max(),
         "colour_disagrees": agreement[box, alternative] < _LEAST_AGREEMENT,
         "box_overflow": _share_outside(logits > 0, found.xyxy[box] * scale) > _OVERFLOW_SHARE,
     }
     reasons = tuple(name for name, holds in doubts.items() if holds)
     confidence = float(found.quality[box, alternative]) * 0.7 ** len(reasons)
-    if found.scores[box] < box_threshold:  # no detection: the weaker, the further below the line
-        confidence *= 0.5 * float(found.scores[box]) / box_threshold
+    if found.scores[box] < DETECTION_THRESHOLD:  # no detection: the weaker, the further below the line
+        confidence *= 0.5 * float(found.scores[box]) / DETECTION_THRESHOLD
     return GarmentMask(mask, limited(float(np.clip(confidence, 0, 1)), reasons), reasons, source)
 
 

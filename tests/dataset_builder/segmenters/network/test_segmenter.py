@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from chromiq.colour import srgb_to_lab
 from chromiq.dataset_builder.segmenters import SegmentationTask
 from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW
-from chromiq.dataset_builder.segmenters.network.candidates import full_size
-from chromiq.dataset_builder.segmenters.network.grounded_sam2 import GroundedSam2Segmenter
+from chromiq.dataset_builder.segmenters.network.grounded_sam2 import GroundedSam2
+from chromiq.dataset_builder.segmenters.network.segmenter import NetworkSegmenter, full_size
 from chromiq.dataset_builder.segmenters.still_life_match import colour_agreement, plausible_box
 
 RED, BLUE, WHITE = (200, 30, 40), (30, 50, 190), (245, 245, 245)
@@ -32,6 +32,9 @@ def box_mask(box_xyxy, size_wh=(120, 160)):
 
 class ScriptedModels:
     """Stands for trained weights: boxes, masks and scores as a test wants them."""
+
+    name, labels_by = GroundedSam2.name, GroundedSam2.labels_by
+    candidates = GroundedSam2.candidates
 
     def __init__(self, boxes, scores, masks, quality):
         self.boxes, self.scores, self.alternatives, self.quality = boxes, scores, masks, quality
@@ -66,7 +69,7 @@ class TestChoice:
             quality,
         )
         task = SegmentationTask(self.STILL_LIFE, self.photo(), "shirt")
-        return GroundedSam2Segmenter(models).segment([task])[0]
+        return NetworkSegmenter(models).segment([task])[0]
 
     def test_colour_outweighs_a_slightly_better_box(self):
         # The detector's order is by score, so the scripted trousers come first.
@@ -86,7 +89,7 @@ class TestChoice:
     )
     def test_a_part_decides_what_to_look_for(self, part, label, word):
         models = ScriptedModels([self.GARMENT], [0.9], [[box_mask(self.GARMENT)]], [[0.9]])
-        segmenter = GroundedSam2Segmenter(models, part=part)
+        segmenter = NetworkSegmenter(models, part=part)
         segmenter.segment([SegmentationTask(self.STILL_LIFE, self.photo(), label)])
         assert models.asked_for == [[word]]
 
