@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.target import parse_lab
-from chromiq.dataset_builder.inputs.csv_tables import Table, as_text, column_name, read_table, write_table
+from chromiq.csv_tables import Table, as_text, column_name, read_table, write_table
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import collision_key, composed_name, safe_stem, write_bytes
 

@@ -19,7 +19,7 @@ from chromiq.correction.photo import Correction
 from chromiq.correction.plan import Colours, Lab
 from chromiq.correction.subject import Subject
 from chromiq.correction.target import from_d50
-from chromiq.dataset_builder.inputs.csv_tables import as_text, write_table
+from chromiq.csv_tables import as_text, write_table
 from chromiq.documents import load_record
 from chromiq.errors import Finding
 from chromiq.files import write_bytes, write_json, write_text

@@ -12,7 +12,7 @@ from typing import Any
 
 from chromiq.correction.report import STATES, State, patches, read_panel
 from chromiq.correction.results import BatchRun, Result
-from chromiq.dataset_builder.inputs.csv_tables import write_table
+from chromiq.csv_tables import write_table
 from chromiq.errors import Finding, OptionError, UsageError, raise_findings
 from chromiq.files import (
     atomic_path,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from os.path import realpath
 from pathlib import Path
 
-from chromiq.dataset_builder.inputs.csv_tables import Row, Table, read_table
+from chromiq.csv_tables import Row, Table, read_table
 from chromiq.dataset_builder.inputs.photo_names import (
     FOLDER_NAME,
     PairPattern,

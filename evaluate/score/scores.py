@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from chromiq.dataset_builder.inputs.csv_tables import as_text
+from chromiq.csv_tables import as_text
 from chromiq.dataset_builder.inputs.mask_files import empty_mask_fault, mask_size_fault
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.evaluate.score.crops import Crop, crop_findings, crop_mask_findings, unknown_crop_finding

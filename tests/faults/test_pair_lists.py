@@ -85,7 +85,7 @@ def test_a_key_that_is_changed_for_file_names_is_a_warning(listed, tmp_path):
 
 
 def test_no_more_lines_are_read_than_allowed(listed, monkeypatch):
-    monkeypatch.setattr("chromiq.dataset_builder.inputs.csv_tables.MAX_CSV_ROWS", 2)
+    monkeypatch.setattr("chromiq.csv_tables.MAX_CSV_ROWS", 2)
     pairs, errors = listed(HEAD + FIRST + b",\nstill-life2.jpg,on_model2.jpg,\n")
     assert pairs == [("1", None)]
     assert [finding.code for finding in errors] == ["csv.long"]
