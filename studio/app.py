@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import errno
 import logging
 import secrets
@@ -26,6 +25,7 @@ from starlette.staticfiles import StaticFiles
 from chromiq.dataset_builder.segmenters.network.grounded_sam2 import SAM_2
 from chromiq.dataset_builder.segmenters.network.hub import HubModel
 from chromiq.errors import ChromiqError, LockedError, UsageError
+from chromiq.runtime.native import share_one_heap
 from chromiq.studio.batches import Batches
 from chromiq.studio.jobs import Commands, Jobs
 from chromiq.studio.live import LiveCorrections
@@ -41,7 +41,6 @@ _SCREENS = (light_table, photo, deliver, open_folder, mask, dataset, runs, confi
 # Each may decode a photo of 25 megapixels at the same time.
 _THREADS = 4
 DEFAULT_PORT = 8765
-_M_ARENA_MAX = -8  # as malloc.h names it
 _LOOPBACK = "127.0.0.1"
 
 
@@ -109,7 +108,7 @@ def serve(
     Raises:
         UsageError: if the port is taken.
     """
-    _bound_memory()
+    share_one_heap()
     listener = _listen(port)
     token = secrets.token_urlsafe(24)
     app = create_app(workplace, token, masker)
@@ -139,13 +138,6 @@ def _is_fault(record: logging.LogRecord) -> bool:
     """Whether uvicorn reports a real error: on Ctrl-C it also reports the requests that it cancels."""
     error = record.exc_info[1] if record.exc_info else None
     return "graceful" not in record.getMessage() and not isinstance(error, asyncio.CancelledError)
-
-
-def _bound_memory() -> None:
-    """One heap in place of one for each thread: each would keep what large photos left in it."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # of glibc
-    if mallopt is not None:
-        mallopt(_M_ARENA_MAX, 1)
 
 
 def _listen(port: int | None) -> socket.socket:

@@ -9,15 +9,12 @@ libvips and Pillow give no access to coefficients; jpegio does.
 
 from __future__ import annotations
 
-import ctypes
 import os
-import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
@@ -27,6 +24,7 @@ from numpy.typing import NDArray
 
 from chromiq.photos.reader import stored_image
 from chromiq.records import BoolMask, RgbImage
+from chromiq.runtime.native import captured_stderr, return_freed_memory
 
 _RGB, _YCBCR = 2, 3  # libjpeg's J_COLOR_SPACE
 # JFIF; the rows give Y, Cb and Cr.
@@ -40,7 +38,6 @@ _LIBJPEG_WARNINGS = (
     b"Corrupt JPEG", b"Premature end", b"Inconsistent progression", b"Invalid SOS", b"Invalid component",
     b"Unknown Adobe", b"Warning: unknown JFIF", b"Caution: quantization",
 )  # fmt: skip
-_one_at_a_time = threading.Lock()
 
 
 def changed_jpeg(source: Path, part: RgbImage, corner: tuple[int, int], notes: list[str]) -> bytes | None:
@@ -66,7 +63,7 @@ def changed_jpeg(source: Path, part: RgbImage, corner: tuple[int, int], notes: l
     with TemporaryDirectory(prefix="chromiq-") as folder:
         out = Path(folder) / "changed.jpg"
         try:
-            _free_memory_returned()
+            return_freed_memory()
             with _libjpeg_warnings() as warnings:
                 jpeg = jpegio.read(str(source))
             if warnings:
@@ -79,7 +76,7 @@ def changed_jpeg(source: Path, part: RgbImage, corner: tuple[int, int], notes: l
             touched = _add_change(jpeg, stored_image(source, "JPEG"), part, corner, block_hw)
             # Huffman tables optimised for the source may lack codes for the new coefficients.
             jpeg.optimize_coding = 1
-            _free_memory_returned()
+            return_freed_memory()
             with _libjpeg_warnings():  # it cautions against the tables of some JPEGs
                 jpegio.write(jpeg, str(out))
             del jpeg
@@ -91,22 +88,18 @@ def changed_jpeg(source: Path, part: RgbImage, corner: tuple[int, int], notes: l
 
 @contextmanager
 def _libjpeg_warnings() -> Iterator[list[bytes]]:
-    """Collect what libjpeg prints to standard error; lines of other threads are passed on."""
+    """Collect what libjpeg prints to standard error; other lines are passed on."""
     found: list[bytes] = []
-    with _one_at_a_time, TemporaryFile() as printed:
-        stderr = os.dup(2)
-        os.dup2(printed.fileno(), 2)
-        try:
+    lines: list[bytes] = []
+    try:
+        with captured_stderr() as lines:
             yield found
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            printed.seek(0)
-            for line in printed:
-                if line.startswith(_LIBJPEG_WARNINGS):
-                    found.append(line)
-                else:
-                    os.write(2, line)
+    finally:
+        for line in lines:
+            if line.startswith(_LIBJPEG_WARNINGS):
+                found.append(line)
+            else:
+                os.write(2, line)
 
 
 def _add_change(
@@ -206,14 +199,6 @@ def _dct_basis() -> NDArray[np.float32]:
     basis = np.cos((2 * i + 1) * u * np.pi / 16) / 2
     basis[0] /= np.sqrt(2)
     return basis.astype(np.float32)
-
-
-def _free_memory_returned() -> None:
-    """Return free memory to the system, which glibc keeps: the coefficients need a lot."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
 
 
 def _same_elsewhere(data: bytes, source: Path, touched: BoolMask, block_hw: tuple[int, int]) -> bool:

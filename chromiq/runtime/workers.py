@@ -8,7 +8,6 @@ that load a model do.
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import threading
@@ -21,13 +20,12 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from chromiq.errors import ChromiqError
+from chromiq.runtime.native import keep_freed_memory
 from chromiq.runtime.signals import interrupts_deferred
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as malloc.h names them
-_KEPT_BLOCK_BYTES = 32 * 1024 * 1024
 _AHEAD_PER_WORKER = 4
 _PER_CORE = 8  # more would only use memory
 
@@ -40,16 +38,6 @@ def thread_per_core() -> ThreadPoolExecutor:
     """A thread pool for image processing; more threads than cores would compete for the GIL."""
     keep_freed_memory()
     return ThreadPoolExecutor(os.cpu_count())
-
-
-def keep_freed_memory() -> None:
-    """Make glibc keep the memory of freed images for reuse, which saves a tenth of the time.
-
-    By default glibc returns large blocks to the kernel at once. Does nothing with other C libraries.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None and mallopt(_M_MMAP_THRESHOLD, _KEPT_BLOCK_BYTES):
-        mallopt(_M_TRIM_THRESHOLD, 2 * _KEPT_BLOCK_BYTES)
 
 
 def map_bounded(

@@ -37,6 +37,7 @@ from chromiq.dataset_layout import (
 )
 from chromiq.errors import Finding, UsageError
 from chromiq.files import composed_name, natural_key, write_json
+from chromiq.imaging.resize import resize_fast
 from chromiq.photos.images import encode_image, read_mask, read_small
 from chromiq.records import Example, PhotoPair, RgbImage
 from chromiq.studio.pages import Answer, answers_json, folder_of, fragment, page, parts_of, png, shell_command
@@ -217,10 +218,7 @@ def _picture(request: Request) -> Response:
 
 def _dimmed(image: RgbImage, mask: Path) -> RgbImage:
     """The target with what the loss does not count nearly grey."""
-    import cv2
-
-    weight = read_mask(mask).astype(np.float32)
-    weight = cv2.resize(weight, image.shape[1::-1], interpolation=cv2.INTER_AREA)[..., None]
+    weight = resize_fast(read_mask(mask).astype(np.float32), image.shape[1::-1])[..., None]
     weight = _UNTRAINED_SHARE + (1 - _UNTRAINED_SHARE) * weight
     return np.asarray(np.rint(image * weight + _GREY * (1 - weight)), np.uint8)
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
 from chromiq.dataset_builder.segmenters.network.grounded_sam2 import SAM_2, sam2_pixels
 from chromiq.dataset_builder.segmenters.network.hub import HubModel, Runtime, load_model, models_needed
+from chromiq.dataset_builder.segmenters.network.segmenter import full_size
 from chromiq.records import BoolMask, RgbImage
 
 
@@ -73,7 +73,7 @@ class ClickModel:
             )
         best = int(outputs.iou_scores[0, 0].argmax())
         logits = outputs.pred_masks[0, 0, best].float().cpu().numpy()
-        return np.asarray(cv2.resize(logits, photo.size_wh, interpolation=cv2.INTER_LINEAR) > 0)
+        return full_size(logits, photo.size_wh[::-1])
 
 
 def load_click_model(masker: HubModel = SAM_2, runtime: Runtime | None = None) -> ClickModel:

@@ -7,11 +7,7 @@ the landmarks in it a second. ``selfie_multiclass`` parts a person into hair, sk
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +16,7 @@ import cv2
 import numpy as np
 
 from chromiq.records import FloatImage, RgbImage
+from chromiq.runtime.native import captured_stderr
 
 SELFIE_SEGMENTATION = "selfie_segmentation.tflite"
 POSE_LANDMARK = "pose_landmark_full.tflite"
@@ -33,7 +30,6 @@ _LEAST_PERSON_PX = 50
 _SQUARE_ABOUT_CIRCLE = 1.25
 _SQUARE_ABOUT_OUTLINE = 1.15
 _VISIBLE_FROM = 0.5
-_STDERR = threading.Lock()
 # Background, hair, skin of the body, skin of the face, clothes, other things.
 _HAIR, _SKIN, _FACE = [1], [2, 3], [3]
 
@@ -178,7 +174,7 @@ class _Network:
     def __init__(self, path: Path) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        with _quiet_stderr():
+        with captured_stderr():  # it prints how it runs a model
             self._interpreter = Interpreter(str(path), num_threads=1)
             self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
@@ -189,20 +185,6 @@ class _Network:
         self._interpreter.set_tensor(self._input, rgb[None].astype(np.float32) / np.float32(255))
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
-
-
-@contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """LiteRT writes to the process's stderr how it runs a model, and has no setting for that."""
-    with _STDERR, Path(os.devnull).open("wb") as nowhere:
-        sys.stderr.flush()
-        stderr = os.dup(2)
-        try:
-            os.dup2(nowhere.fileno(), 2)
-            yield
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
 
 
 def _softmax(logit: FloatImage) -> FloatImage:

@@ -17,7 +17,7 @@ import tarfile
 import tempfile
 import urllib.request
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 from importlib.util import find_spec
@@ -84,9 +84,9 @@ def weights_folder() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "chromiq" / "weights"
 
 
-def small_weights_available(folder: Path | None = None) -> bool:
+def small_weights_available() -> bool:
     """Whether all that the segmenter needs is here, each file of its right size; asks no network."""
-    folder = folder or weights_folder()
+    folder = weights_folder()
     return find_spec("ai_edge_litert") is not None and all(_is_there(file, folder) for file in FILES)
 
 
@@ -136,11 +136,8 @@ def fetch_small_weights(folder: Path | None = None, wheel: Path | None = None) -
     _need_runtime()
     folder = folder or weights_folder()
     if not all(_is_there(file, folder) for file in FILES):
-        if wheel:
-            _unpack(wheel, folder)
-        else:
-            with tempfile.TemporaryDirectory() as downloads:
-                _unpack(_download(Path(downloads)), folder)
+        with tempfile.TemporaryDirectory() as downloads:
+            _unpack(wheel or _download(Path(downloads)), folder)
     return small_weights(folder)
 
 
@@ -171,7 +168,6 @@ def fetch_multiclass(folder: Path | None = None, downloaded: Path | None = None)
             reason = getattr(error, "reason", error)
             faults.append(f"{source}: {getattr(reason, 'strerror', None) or reason}")
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, content)
         return path
     if downloaded:
@@ -237,23 +233,16 @@ def _unfetched(why: str) -> str:
 
 
 def _last_error(text: str) -> str:
-    lines: Sequence[str] = [line.strip() for line in text.splitlines() if line.startswith("ERROR")]
+    lines = [line.strip() for line in text.splitlines() if line.startswith("ERROR")]
     return lines[-1].removeprefix("ERROR: ")[:200] if lines else "no wheel"
 
 
 def _unpack(wheel: Path, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     try:
         with zipfile.ZipFile(wheel) as archive:
             for file in FILES:
                 # Bounded: a wheel that claims more than the pinned size is not read on.
                 with archive.open(_WHEEL_MEMBERS[file.name]) as member:
-                    content = member.read(file.size_bytes + 1)
-                if hashlib.sha256(content).hexdigest() != file.sha256:
-                    raise AccessError(
-                        f"{wheel.name}: {file.name} in it is not the pinned file (wrong SHA-256). "
-                        f"Use the wheel of {WHEEL}."
-                    )
-                write_bytes(folder / file.name, content)
+                    write_bytes(folder / file.name, _checked(member.read(file.size_bytes + 1), file))
     except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise AccessError(f"{wheel}: not a readable wheel of {WHEEL} ({error}). Use that wheel.") from error
+        raise AccessError(f"{wheel}: not the wheel of {WHEEL} ({error}). Use that wheel.") from error
