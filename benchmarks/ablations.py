@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.toy_base.lora import train_lora
+from benchmarks.toy_base.measure import train_lora
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.evaluate.generate.images import GenerateOptions

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.toy_base.autoencoder import to_tensor
-from benchmarks.toy_base.lora import train_lora
 from chromiq.dataset_builder.build import build
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
@@ -23,6 +22,9 @@ from chromiq.evaluate.score.scores import ImageScore, ImageSet, bootstrap_interv
 from chromiq.evaluate.testset import read_testset
 from chromiq.photos.images import read_photo, write_photo
 from chromiq.sample_catalogue.catalogue import draw_pair, write_catalogue
+from chromiq.toolkit_configs.render.job import render_job
+from chromiq.toolkit_configs.schema.trainer_job import read_job
+from chromiq.toolkit_configs.smoke_engine.engine import train
 from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import TOY_CANVAS_WH, TOY_DENOISING_STEPS
 
 _TRAINING_PAIRS = 24
@@ -61,6 +63,37 @@ def measure(checkpoint: Path, out: Path, *, seeds: int = 3, steps: int = 300) ->
         trials.generate(columns[f"{_LORA}{seed}"], generating, lora)
     scores = score_folders(ImageSet(trials.truths, columns, masks=trials.write_masks(out / "masks")))
     return table(scores, steps)
+
+
+def train_lora(
+    checkpoint: Path, dataset: Path, run: Path, *, steps: int, seed: int, config: dict[str, str] | None = None
+) -> Path:
+    """Train a LoRA into the folder `run`; the same call again resumes.
+
+    Args:
+        checkpoint: the base model's folder.
+        dataset: a dataset of chromiq's.
+        run: gets ``config.yaml`` and the checkpoints.
+        steps: of training.
+        seed: of the LoRA's start, the order of the examples and the noise.
+        config: values of the config that differ from the preset's, by key.
+
+    Returns:
+        The LoRA's file.
+    """
+    overrides = {
+        "model.name_or_path": str(checkpoint),
+        "train.steps": str(steps),
+        "save.save_every": str(steps),
+        "network.linear": "16",
+        **(config or {}),
+    }
+    run.mkdir(parents=True, exist_ok=True)
+    text = render_job(
+        "kontext", dataset, preset="smoke", name="lora", training_folder=run, overrides=overrides
+    )
+    (run / "config.yaml").write_text(text, encoding="utf-8")
+    return train(read_job(run / "config.yaml"), seed=seed, resume=True)
 
 
 def _write_test_photos(folder: Path) -> None:

@@ -23,6 +23,7 @@ from benchmarks.toy_base.autoencoder import BLOCK_PX, LATENT_CHANNELS, fit_block
 from benchmarks.toy_base.loop import Schedule, fit
 from benchmarks.toy_base.pictures import COLOUR_WORDS, MODEL_OFF, OTHER, STILL_OFF, SWATCH, TRUE, WORDS
 from chromiq.dataset_builder.canvas.captions import caption
+from chromiq.toolkit_configs.smoke_engine.engine import Batch, predict_velocity
 
 TEXT_WIDTH = 32
 _WIDTH, _HEAD = 128, 32
@@ -102,7 +103,7 @@ class Captions:
     """Embeds captions with the checkpoint's own text encoders, and remembers them."""
 
     def __init__(self, pipeline: Any) -> None:
-        self._pipeline = pipeline
+        self.pipeline = pipeline
         self._known: dict[tuple[str, int], tuple[Any, Any]] = {}
 
     def __call__(self, texts: list[str], padded_to: int, seen: int) -> tuple[Any, Any]:
@@ -110,7 +111,7 @@ class Captions:
         for text in texts:
             if (text, padded_to) not in self._known:
                 with torch.no_grad():
-                    tokens, pooled, _ = self._pipeline.encode_prompt(
+                    tokens, pooled, _ = self.pipeline.encode_prompt(
                         prompt=text, prompt_2=None, device="cpu", max_sequence_length=padded_to
                     )
                 self._known[text, padded_to] = tokens[0].half(), pooled[0]
@@ -282,7 +283,7 @@ def train_transformer(
         examples = [draw_example(latents, int(i), str(t), rng) for i, t in zip(indices, tasks, strict=True)]
         chance = rng.random()
         padded_to, seen = next((padded, seen) for so_far, padded, seen in _MAX_TOKENS if chance <= so_far)
-        tokens, pooled = captions([example.text for example in examples], padded_to, seen)
+        prompt, pooled = captions([example.text for example in examples], padded_to, seen)
         control = torch.stack([example.control for example in examples]).float()
         target = torch.stack([example.target for example in examples]).float()
         noise_of = torch.Generator().manual_seed(1_000_003 * seed + step)
@@ -290,7 +291,8 @@ def train_transformer(
         noise = torch.randn(target.shape, generator=noise_of)
         noisy = target + sigma[:, None, None, None] * (noise - target)
         with torch.autocast("cpu", torch.bfloat16):
-            predicted = predict_velocity(model, noisy, control, sigma, tokens, pooled)
+            batch = Batch(target, control, None, prompt, pooled, torch.zeros(prompt.shape[1], 3))
+            predicted = predict_velocity(model, captions.pipeline, noisy, sigma, batch).float()
         changed = ((control - target)[:, :3].abs().sum(1, keepdim=True) > 0.05).float()
         error = (predicted - (noise - target)) ** 2
         return (error * channels * (1 + 3 * changed)).mean()
@@ -316,33 +318,3 @@ def _plain_attention() -> Iterator[None]:
         yield
     finally:
         functional.scaled_dot_product_attention = original
-
-
-def predict_velocity(model: Any, noisy: Any, control: Any, sigma: Any, tokens: Any, pooled: Any) -> Any:
-    """The velocity ``(B, 16, h, w)`` for noisy latents, as the Kontext pipeline asks for it."""
-    height, width = noisy.shape[-2:]
-    places = torch.cat([_places(height, width, picture) for picture in (0, 1)])
-    out = model(
-        hidden_states=torch.cat([_pack(noisy), _pack(control)], 1),
-        timestep=sigma,
-        guidance=torch.ones(len(noisy)),
-        pooled_projections=pooled,
-        encoder_hidden_states=tokens,
-        txt_ids=torch.zeros(tokens.shape[1], 3),
-        img_ids=places,
-        return_dict=False,
-    )[0]
-    return _unpack(out[:, : height * width // 4].float(), height, width)
-
-
-def _places(height: int, width: int, picture: int) -> Any:
-    rows, columns = torch.meshgrid(torch.arange(height // 2), torch.arange(width // 2), indexing="ij")
-    return torch.stack([torch.full_like(rows, picture), rows, columns], -1).reshape(-1, 3).float()
-
-
-def _pack(latents: Any) -> Any:
-    return functional.pixel_unshuffle(latents, 2).flatten(2).transpose(1, 2)
-
-
-def _unpack(tokens: Any, height: int, width: int) -> Any:
-    return functional.pixel_shuffle(tokens.transpose(1, 2).unflatten(2, (height // 2, width // 2)), 2)

@@ -45,8 +45,8 @@ _TARGET_MODULES = (
 
 
 @dataclass(frozen=True, eq=False)
-class _Batch:
-    """One example as tensors: latents ``(1, C, h, w)``, loss weights, prompt embeddings."""
+class Batch:
+    """Examples as tensors: latents ``(B, C, h, w)``, loss weights ``(B, 1, h, w)``, embedded captions."""
 
     target: Any
     control: Any
@@ -251,7 +251,7 @@ def _with_lora(transformer: Any, rank: int) -> Any:
     return transformer.train()
 
 
-def _encode(pipeline: Any, job: Job, example: dict[str, Path], device: str) -> _Batch:
+def _encode(pipeline: Any, job: Job, example: dict[str, Path], device: str) -> Batch:
     import torch
 
     dataset = job.process.datasets[0]
@@ -274,11 +274,11 @@ def _encode(pipeline: Any, job: Job, example: dict[str, Path], device: str) -> _
         weights = latent_weights(grey.clamp(0, 1), size_hw, dataset.mask_min_value).to(device)
     else:
         weights = torch.ones((1, 1, *size_hw), device=device)
-    return _Batch(latents[0], latents[1], weights, prompt, pooled, text_ids)
+    return Batch(latents[0], latents[1], weights, prompt, pooled, text_ids)
 
 
 def _velocities(
-    transformer: Any, pipeline: Any, batch: _Batch, step: int, index: int, device: str, seed: int
+    transformer: Any, pipeline: Any, batch: Batch, step: int, index: int, device: str, seed: int
 ) -> tuple[Any, Any]:
     """The velocity that the transformer predicts at a step, and the true one."""
     import torch
@@ -291,23 +291,27 @@ def _velocities(
     return predict_velocity(transformer, pipeline, noisy, sigma, batch), noise - batch.target
 
 
-def predict_velocity(transformer: Any, pipeline: Any, noisy: Any, sigma: Any, batch: _Batch) -> Any:
-    """The transformer's velocity for noisy latents ``(1, C, h, w)``, with the control beside them."""
+def predict_velocity(transformer: Any, pipeline: Any, noisy: Any, sigma: Any, batch: Batch) -> Any:
+    """The transformer's velocity for noisy latents ``(B, C, h, w)``, with the controls beside them.
+
+    Args:
+        sigma: shares of noise ``(B,)``.
+    """
     import torch
 
-    channels, height, width = noisy.shape[1:]
+    count, channels, height, width = noisy.shape
     packed = [
-        pipeline._pack_latents(latents, 1, channels, height, width) for latents in (noisy, batch.control)
+        pipeline._pack_latents(latents, count, channels, height, width) for latents in (noisy, batch.control)
     ]
     ids = [
-        pipeline._prepare_latent_image_ids(1, height // 2, width // 2, noisy.device, noisy.dtype)
+        pipeline._prepare_latent_image_ids(count, height // 2, width // 2, noisy.device, noisy.dtype)
         for _ in packed
     ]
     ids[1][..., 0] = 1
     out = transformer(
         hidden_states=torch.cat(packed, dim=1),
         timestep=sigma,
-        guidance=torch.ones(1, device=noisy.device),
+        guidance=torch.ones(count, device=noisy.device),
         pooled_projections=batch.pooled,
         encoder_hidden_states=batch.prompt,
         txt_ids=batch.text_ids,

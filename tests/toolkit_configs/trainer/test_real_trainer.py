@@ -178,7 +178,7 @@ def test_both_engines_agree_on_the_masked_loss(make_config, dataset, tiny_kontex
     from safetensors.torch import load_file
 
     from chromiq.toolkit_configs.smoke_engine.engine import (
-        _Batch,
+        Batch,
         latent_weights,
         masked_loss,
         predict_velocity,
@@ -205,7 +205,7 @@ def test_both_engines_agree_on_the_masked_loss(make_config, dataset, tiny_kontex
     with torch.no_grad():
         for index in range(len(seen["noisy"])):
             pick = slice(index, index + 1)
-            batch = _Batch(
+            batch = Batch(
                 seen["latents"][pick],
                 controls[pick],
                 None,
