@@ -22,6 +22,11 @@ def template_text(name: str) -> str | None:
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
+def data_uri(data: bytes, media_type: str) -> str:
+    """Bytes as a ``data:`` URI."""
+    return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
+
+
 def csp_hash(text: Any) -> str:
     """The base64 SHA-256 of an inline style or script, for a Content-Security-Policy."""
     return base64.b64encode(hashlib.sha256(str(text).encode("utf-8")).digest()).decode("ascii")

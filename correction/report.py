@@ -23,12 +23,11 @@ from chromiq.csv_tables import as_text, write_table
 from chromiq.documents import load_record
 from chromiq.errors import Finding
 from chromiq.files import write_bytes, write_json, write_text
-from chromiq.imaging.masks import bounding_box
-from chromiq.imaging.report_pictures import data_uri, outline_path
+from chromiq.imaging.masks import bounding_box, outline_path
 from chromiq.imaging.resize import fit_side
 from chromiq.photos.images import encode_image, read_small
 from chromiq.records import BoolMask, RgbImage
-from chromiq.templating import render_page
+from chromiq.templating import data_uri, render_page
 
 _SIDE_PX = 1000
 _CLOSE_UP_PX = 420

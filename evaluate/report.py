@@ -25,13 +25,13 @@ from chromiq.evaluate.score.scores import (
     find_images,
 )
 from chromiq.files import write_text
+from chromiq.imaging.masks import outline_path
 from chromiq.imaging.registration import align
-from chromiq.imaging.report_pictures import data_uri, outline_path
 from chromiq.imaging.resize import fit_side
 from chromiq.photos.images import encode_image, read_mask, read_photo
 from chromiq.progress import Update, silent
 from chromiq.records import FloatImage, RgbImage
-from chromiq.templating import render_page
+from chromiq.templating import data_uri, render_page
 from chromiq.wording import counted, interval_text
 
 # 100 images of four columns stay under 25 MB with room for the text.

@@ -23,9 +23,8 @@ from chromiq.files import (
     write_bytes,
     write_text,
 )
-from chromiq.imaging.report_pictures import data_uri
 from chromiq.photos.images import encode_image, read_small
-from chromiq.templating import render_page
+from chromiq.templating import data_uri, render_page
 
 TABLE, PROOF_SHEET = "delivery.csv", "proof_sheet.html"
 FINISHED: tuple[State, ...] = ("accepted", "original kept", "changed by hand")

@@ -1,4 +1,4 @@
-"""Masks: where one reaches, how a change fades at its edge, and which colours skin may have."""
+"""Masks: where one reaches, its outline, how a change fades at its edge, which colours skin may have."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from chromiq.records import BoolMask, FloatImage
+from chromiq.records import BoolMask, Box, FloatImage
 
 # Of a photo's longer side: over how much a change of colour fades in from a mask's edge.
 _EDGE_SHARE = 0.0015
@@ -16,6 +16,8 @@ _EDGE_SHARE = 0.0015
 _RIM_SHARE, _MATTE_SHARE, _LEAST_MATTE_PX = 0.001, 0.006, 2
 _MATTE_SMOOTHNESS = 1e-3
 _MATTE_STRIP_PX = 256
+# How far a drawn outline may be from the mask, in shown pixels.
+_OUTLINE_TOLERANCE_PX = 1.0
 # Hue of Lab: the middle, and how far it may be on either side. Chardon et al. 1991 put human skin at 35..75.
 _SKIN_HUE_DEG = (52, 26)
 
@@ -37,6 +39,29 @@ def bounding_box(mask: BoolMask, margin_px: int = 0) -> tuple[slice, slice]:
     return (
         slice(first_row, int(rows[-1]) + 1 + margin_px),
         slice(first_column, int(columns[-1]) + 1 + margin_px),
+    )
+
+
+def outline_path(measured: Box | BoolMask, scale: float) -> str:
+    """The outline of a box or a mask as an SVG path; empty for an empty mask.
+
+    Args:
+        measured: a box or mask in full-size pixels.
+        scale: displayed pixels per full-size pixel.
+
+    >>> outline_path((10, 20, 30, 40), 0.5)
+    'M5,10 L15,10 L15,20 L5,20 Z'
+    """
+    if isinstance(measured, tuple):
+        left, top, right, bottom = measured
+        corners = [np.array([[left, top], [right, top], [right, bottom], [left, bottom]])]
+    else:
+        found, _ = cv2.findContours(measured.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+        tolerance = _OUTLINE_TOLERANCE_PX / scale
+        near = [cv2.approxPolyDP(contour, tolerance, closed=True)[:, 0] for contour in found]
+        corners = [polygon for polygon in near if len(polygon) > 2]
+    return " ".join(
+        "M" + " L".join(f"{x * scale:.4g},{y * scale:.4g}" for x, y in polygon) + " Z" for polygon in corners
     )
 
 

@@ -23,7 +23,7 @@ from chromiq.correction.report import read_panel
 from chromiq.correction.results import BatchRun, decide, mask_path, read_result
 from chromiq.correction.target import to_d50
 from chromiq.errors import UnsoundError, UsageError
-from chromiq.imaging.report_pictures import outline_path
+from chromiq.imaging.masks import outline_path
 from chromiq.photos.images import encode_image, photo_size_wh, read_mask, read_small
 from chromiq.records import PhotoPair
 from chromiq.studio.pages import (

@@ -11,7 +11,7 @@ from chromium import CHROMIUM, Page
 from chromiq.evaluate.report import Chart, show, write_report
 from chromiq.evaluate.score.crops import Crop
 from chromiq.evaluate.score.scores import ImageSet, score_folders
-from chromiq.imaging.report_pictures import outline_path
+from chromiq.imaging.masks import outline_path
 from chromiq.photos.images import encode_image, write_mask, write_photo
 
 NASTY = '"><script>alert(1)</script>&amp;'
