@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import psutil
 
+from chromiq.documents import load_record
 from chromiq.errors import UsageError
 from chromiq.files import sha256_file, sha256_text, write_json
 from chromiq.toolkit_configs.schema.trainer_job import Job
@@ -90,11 +91,10 @@ def read_record(run: Path) -> RunRecord:
     """
     path = run / RUN_FILE
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        return RunRecord(**{**document, "sessions": tuple(document.get("sessions", ()))})
+        return load_record(RunRecord, path.read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(f"{run} is not a run folder: it has no {RUN_FILE}. Check the path.") from error
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise UsageError(f"{path}: cannot be read: '{error}'. Restore it from a backup.") from error
 
 
