@@ -24,7 +24,8 @@ MAX_YAML_VALUES = 100_000
 def read_text(path: Path, *, newline: str | None = None) -> str:
     """Read a text file named by the user, which may turn out to be a pipe, a video or an endless device.
 
-    Line ends are converted to newlines, unless `newline` is ``""``.
+    Line ends are converted to newlines, unless `newline` is ``""``. A byte order mark, which some editors on
+    Windows write, is left out.
 
     Raises:
         OSError: if it cannot be read; its text is the reason alone, without a number and the path.
@@ -40,7 +41,7 @@ def read_text(path: Path, *, newline: str | None = None) -> str:
     if len(content) > MAX_TEXT_BYTES:
         raise ValueError(f"more than {MAX_TEXT_BYTES // 1024**2} MB")
     try:
-        return TextIOWrapper(BytesIO(content), encoding="utf-8", newline=newline).read()
+        return TextIOWrapper(BytesIO(content), encoding="utf-8-sig", newline=newline).read()
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not text in UTF-8, from byte {error.start + 1} on") from error
 
@@ -51,12 +52,11 @@ def load_json(text: str) -> Any:
     Raises:
         ValueError: if it is not JSON, or is nested too deep.
 
-    >>> load_json('\\ufeff{"a": [1, 2]}')
+    >>> load_json('{"a": [1, 2]}')
     {'a': [1, 2]}
     """
     try:
-        # Some editors on Windows write a byte order mark.
-        return json.loads(text.removeprefix("\ufeff"))
+        return json.loads(text)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
 

@@ -126,6 +126,22 @@ def test_lines_that_end_as_on_windows_are_lines_like_others(tmp_path):
     assert read_captions(tmp_path) == {"pair1": "chromiq\nChange it"}
 
 
+def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path):
+    for name, text in (
+        ("pair1.txt", "chromiq Change it"),
+        ("seeds.json", '{"pair1": 7}'),
+        ("crops.json", '{"pair1": {"x": 0, "y": 0, "width": 20, "height": 20}}'),
+        ("garments.json", '{"still-life1.jpg": "jacket"}'),
+        ("chromiq.yaml", "preset: 24gb"),
+    ):
+        (tmp_path / name).write_text(text, encoding="utf-8-sig")
+    assert read_captions(tmp_path) == {"pair1": "chromiq Change it"}
+    assert read_seeds(tmp_path / "seeds.json") == {"pair1": 7}
+    assert read_crops(tmp_path / "crops.json")["pair1"].xyxy == (0, 0, 20, 20)
+    assert read_garments(tmp_path / "garments.json") == {"still-life1.jpg": "jacket"}
+    assert project_settings(tmp_path / "chromiq.yaml").options == {"preset": "24gb"}
+
+
 def test_long_fields_and_names_are_findings(tmp_path):
     for text, code in (
         ('still_life,on_model\n"' + "x" * 300_000, "csv.unreadable"),
