@@ -38,7 +38,7 @@ from chromiq.studio.pages import (
     shell_command,
     tile,
 )
-from chromiq.studio.previews import TILE_PX, encoded, preview_size_wh
+from chromiq.studio.previews import encoded, preview_size_wh
 from chromiq.studio.screens.light_table import batch_command, state_of
 from chromiq.studio.workplace import OutsideError, Workplace
 
@@ -81,7 +81,6 @@ def _photo(request: Request) -> Response:
             "address": address,
             "key": key,
             **state,
-            "tile_px": TILE_PX,
             "previous": neighbours[0] and f"{address}/photo/{neighbours[0]}",
             "next": neighbours[1] and f"{address}/photo/{neighbours[1]}",
             "photos": sizes,

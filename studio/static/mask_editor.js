@@ -4,8 +4,8 @@ import { areaAbout, areaBeside, labOf } from "./like_colours.js";
 import { Mask } from "./mask_model.js";
 import { decodePng, encodePng } from "./mask_png.js";
 import { ModelClicks } from "./model_clicks.js";
-import { Tiles } from "./mask_tiles.js";
 import { MaskView } from "./mask_view.js";
+import { Tiles } from "./tiles.js";
 
 const CHECK_AFTER_MS = 250, CHECK_SIDE_PX = 640;
 const SMOOTH_SHARE = 0.002;
@@ -23,7 +23,8 @@ export class MaskEditor {
     this.parts = Object.fromEntries(
       ["stage", "photo", "canvas", "ring", "path", "tiles", "size", "tolerance", "status", "doubts", "result",
        "undo", "redo", "save", "zoom", "style", "marks"].map((name) => [name, find(name)]));
-    const tiles = new Tiles(this.parts.tiles, root.dataset, mask);
+    const { tileUrl, previewWidth } = root.dataset, address = (column, row) => `${tileUrl}/${column}/${row}`;
+    const tiles = new Tiles(this.parts.tiles, [mask.width, mask.height], Number(previewWidth), address);
     this.view = new MaskView(this.parts, mask, tiles);
     this.clicks = new ModelClicks(mask, this.view, this.urls.clicksUrl);
     this.tool = "brush";
@@ -219,15 +220,9 @@ export class MaskEditor {
   }
 
   #spread() {
-    const lab = this.#photoLab(), { width, height } = lab, small = new Uint8Array(width * height);
-    for (let y = 0; y < height; y++) {
-      const row = Math.floor(((y + 0.5) / height) * this.mask.height) * this.mask.width;
-      for (let x = 0; x < width; x++) {
-        small[y * width + x] = this.mask.data[row + Math.floor(((x + 0.5) / width) * this.mask.width)];
-      }
-    }
-    const area = areaBeside(lab, small, Number(this.parts.tolerance.value));
-    this.#change(this.mask.region(area, width, height, 255));
+    const lab = this.#photoLab(), small = this.mask.sampled(lab.width, lab.height);
+    const area = areaBeside(lab, small.data, Number(this.parts.tolerance.value));
+    this.#change(this.mask.region(area, lab.width, lab.height, 255));
   }
 
   #photoLab() {
@@ -346,7 +341,8 @@ export class MaskEditor {
   #showResult(isShown) {
     this.parts.photo.src = isShown ? this.resultUrl : this.before.src;
     this.parts.result.setAttribute("aria-pressed", String(isShown));
-    this.parts.tiles.hidden = isShown;
+    this.view.tiles.isOff = isShown;
+    this.view.placed();
     if (isShown && this.view.style === "tint") this.act("style");  // colours are judged without a tint
   }
 

@@ -197,15 +197,19 @@ export class Mask {
     return sum;
   }
 
-  /** Every how manieth pixel, so that the longer side has at most `sidePx`: a small mask for a quick look. */
+  /** A small mask for a quick look, whose longer side has at most `sidePx`. */
   reduced(sidePx) {
     const scale = Math.min(1, sidePx / Math.max(this.width, this.height));
-    const small = new Mask(Math.max(1, Math.round(this.width * scale)),
-                           Math.max(1, Math.round(this.height * scale)));
-    for (let y = 0; y < small.height; y++) {
-      const row = Math.floor(((y + 0.5) / small.height) * this.height) * this.width;
-      for (let x = 0; x < small.width; x++) {
-        small.data[y * small.width + x] = this.data[row + Math.floor(((x + 0.5) / small.width) * this.width)];
+    return this.sampled(Math.max(1, Math.round(this.width * scale)), Math.max(1, Math.round(this.height * scale)));
+  }
+
+  /** The mask at a smaller size: of each of its pixels, the one of this mask that lies in the middle. */
+  sampled(width, height) {
+    const small = new Mask(width, height);
+    for (let y = 0; y < height; y++) {
+      const row = Math.floor(((y + 0.5) / height) * this.height) * this.width;
+      for (let x = 0; x < width; x++) {
+        small.data[y * width + x] = this.data[row + Math.floor(((x + 0.5) / width) * this.width)];
       }
     }
     return small;

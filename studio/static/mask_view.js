@@ -64,8 +64,10 @@ export class MaskView {
     style.top = `${this.top}px`;
     style.width = `${this.mask.width * this.scale}px`;
     style.height = `${this.mask.height * this.scale}px`;
-    this.photo.classList.toggle("pixels", this.scale * this.ratio > 2);
-    this.tiles?.placed(this);
+    for (const layer of [this.photo, this.tiles.layer]) {
+      layer.classList.toggle("pixels", this.scale * this.ratio > 2);
+    }
+    this.tiles.placed({ left: this.left, top: this.top, ...this.shown, scale: this.scale, ratio: this.ratio });
     this.showPoints(this.points);
     this.changed({ left: 0, top: 0, right: this.mask.width, bottom: this.mask.height });
   }

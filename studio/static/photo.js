@@ -21,9 +21,9 @@ const source = (role, name) => ({
 function viewersOf() {
   if (!worn) return [];
   const outline = { name: "outline", picture: `${at}/outline/${key}/photo.svg?v=${version}`, tile: null };
-  const still = new Viewer($("#still"), data.photos.still_life, [source("still_life", "still")], data.tile_px);
+  const still = new Viewer($("#still"), data.photos.still_life, [source("still_life", "still")]);
   const layers = [source("after", "after"), source("before", "before"), outline];
-  const pair = new Viewer(worn, data.photos.on_model, layers, data.tile_px);
+  const pair = new Viewer(worn, data.photos.on_model, layers);
   worn.append(made("div", { className: "divider" }));
   return [still, pair];
 }

@@ -3,6 +3,7 @@
 // Pictures are <img> elements and no canvas: the browser then honours their profiles, and at 1:1 a pixel of
 // the file is a pixel of the screen. Beyond the size of the preview, tiles of the file lie over it.
 import { get, made } from "./base.js";
+import { Tiles } from "./tiles.js";
 
 export class Viewer {
   /**
@@ -10,21 +11,19 @@ export class Viewer {
    * @param sizes {size: [width, height] of the photo, preview: the same of its preview}.
    * @param layers [{name, picture, tile: (column, row) => address}], bottom first.
    */
-  constructor(frame, sizes, layers, tilePx) {
+  constructor(frame, sizes, layers) {
     this.frame = frame;
     this.size = sizes.size;
-    this.preview = sizes.preview;
-    this.tilePx = tilePx;
     this.scale = 0; // screen pixels for one of the photo; 0: as large as fits
     this.centre = [this.size[0] / 2, this.size[1] / 2];
     this.layers = layers.map((layer) => {
       const box = made("div", { className: `layer ${layer.name}` });
       const image = made("img", { alt: "", draggable: false });
-      const tiles = made("div", { className: "tiles" });
-      box.append(image, tiles);
+      const tiles = new Tiles(made("div", { className: "tiles" }), sizes.size, sizes.preview[0], layer.tile);
+      box.append(image, tiles.layer);
       box.dataset.note = "loading …";
       frame.append(box);
-      const made_ = { ...layer, box, image, tiles, shown: new Map() };
+      const made_ = { ...layer, box, image, tiles };
       this.#load(made_, layer.picture);
       return made_;
     });
@@ -38,9 +37,8 @@ export class Viewer {
   /** Show another picture in a layer; without tiles, its preview is enlarged. */
   async setPicture(name, picture, tile) {
     const layer = this.layer(name);
-    layer.tile = tile;
     await this.#load(layer, picture);
-    this.#clear(layer);
+    layer.tiles.address = tile;
     this.draw();
   }
 
@@ -61,11 +59,6 @@ export class Viewer {
     layer.image.replaceWith(fresh);
     layer.image = fresh;
     this.draw();
-  }
-
-  #clear(layer) {
-    layer.tiles.replaceChildren();
-    layer.shown.clear();
   }
 
   get ratio() {
@@ -110,42 +103,16 @@ export class Viewer {
   }
 
   draw() {
-    const k = this.drawnScale / this.ratio;
-    for (const layer of this.layers) {
-      this.#place(layer.image, k, [0, 0], this.size);
-      layer.box.classList.toggle("enlarged", this.drawnScale >= 1);
-      this.#drawTiles(layer, k);
-    }
-  }
-
-  /** Lay a picture over its part of the photo. Placed by left and top, it lies on whole pixels of the screen. */
-  #place(image, k, [x, y], [width, height]) {
+    const scale = this.drawnScale / this.ratio;
     const [left, top] = this.origin;
-    Object.assign(image.style, {
-      left: `${left + x * k}px`, top: `${top + y * k}px`, width: `${width * k}px`, height: `${height * k}px`,
-    });
-  }
-
-  #drawTiles(layer, k) {
-    const isEnough = this.drawnScale * this.size[0] <= this.preview[0] * 1.01 || !layer.tile;
-    layer.tiles.hidden = isEnough;
-    if (isEnough) return;
-    const px = this.tilePx;
-    const origin = this.origin;
-    const sides = [this.frame.clientWidth, this.frame.clientHeight];
-    const from = origin.map((at) => Math.max(0, Math.floor(-at / k / px)));
-    const to = origin.map((at, axis) => (
-      Math.min(Math.ceil(this.size[axis] / px) - 1, Math.floor((sides[axis] - at) / k / px))));
-    for (let row = from[1]; row <= to[1]; row += 1) {
-      for (let column = from[0]; column <= to[0]; column += 1) {
-        if (layer.shown.has(`${column}/${row}`)) continue;
-        const image = made("img", { alt: "", draggable: false, src: layer.tile(column, row) });
-        layer.tiles.append(image);
-        layer.shown.set(`${column}/${row}`, { image, at: [column * px, row * px] });
-      }
-    }
-    for (const { image, at } of layer.shown.values()) {
-      this.#place(image, k, at, at.map((start, axis) => Math.min(px, this.size[axis] - start)));
+    const { clientWidth: width, clientHeight: height } = this.frame;
+    for (const layer of this.layers) {
+      // Placed by left and top, it lies on whole pixels of the screen.
+      Object.assign(layer.image.style, {
+        left: `${left}px`, top: `${top}px`, width: `${this.size[0] * scale}px`, height: `${this.size[1] * scale}px`,
+      });
+      layer.box.classList.toggle("enlarged", this.drawnScale >= 1);
+      layer.tiles.placed({ left, top, width, height, scale, ratio: this.ratio });
     }
   }
 }
