@@ -15,7 +15,7 @@ from typing import Any
 from chromiq.dataset_layout import DatasetLayout, read_examples
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.models import EditModel, find_model
-from chromiq.photos.reader import open_photo
+from chromiq.photos.images import photo_size_wh
 from chromiq.photos.soundness import list_images
 from chromiq.toolkit_configs.render.memory import GIB, MemoryEstimate, estimate_memory
 from chromiq.toolkit_configs.render.presets import PRESETS, find_preset, luxuries, preset_memory_gib, savings
@@ -233,10 +233,10 @@ def flat_document(document: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def target_size_wh(root: Path) -> tuple[int, int] | None:
-    """Width and height in pixels of the first target of a dataset, or None without a readable one."""
+    """Upright width and height of the first target of a dataset in pixels, or None without a readable one."""
     images = list_images(DatasetLayout(root).truths)
     try:
-        return open_photo(images[0], 1).stored_wh if images else None
+        return photo_size_wh(images[0]) if images else None
     except UnsoundError:
         return None  # chromiq doctor says what is wrong with it
 

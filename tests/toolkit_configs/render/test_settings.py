@@ -307,6 +307,17 @@ def test_samples_are_as_large_as_the_dataset_s_pictures(built_dataset):
         assert (sample.width, sample.height) == (control.width // 16 * 16, control.height // 16 * 16)
 
 
+def test_samples_are_as_large_as_a_target_that_is_stored_rotated(tmp_path):
+    from PIL import Image
+
+    (tmp_path / "gt").mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (640, 480)).save(tmp_path / "gt" / "a.jpg", exif=exif)
+    sample = compose_job("kontext", tmp_path).job.process.sample
+    assert (sample.width, sample.height) == (480, 640)
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_a_copied_template_renders_the_same(tmp_path, model):
     path = tmp_path / "own.yaml.j2"
