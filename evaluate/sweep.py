@@ -36,6 +36,7 @@ from chromiq.files import (
 from chromiq.models import model_of_arch
 from chromiq.progress import Update, silent
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
+from chromiq.toolkit_configs.runs.record import config_of
 from chromiq.toolkit_configs.runs.status import read_status
 from chromiq.toolkit_configs.schema.trainer_job import Job, read_job
 from chromiq.wording import counted, interval_text
@@ -258,16 +259,15 @@ def run_options(run: Path) -> GenerateOptions:
 
 
 def run_job(run: Path) -> Job:
-    """The job of a run, from the config that it was started with, or the copy in its folder.
+    """The job of a run, as `config_of` finds its config.
 
     Raises:
-        UsageError: if both are missing.
+        UsageError: if it is missing.
     """
-    given = Path(read_status(run).record.config)
-    for path in (given, run / "config.yaml"):
-        if path.is_file():
-            return read_job(path)
-    raise UsageError(f"{given}: the run's config is missing. Put it back: it names the base model.")
+    record = read_status(run).record
+    if config := config_of(run, record):
+        return read_job(config)
+    raise UsageError(f"{record.config}: the run's config is missing. Put it back: it names the base model.")
 
 
 def _earlier(path: Path, name: str, made_of: str) -> list[Point]:

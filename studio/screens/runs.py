@@ -28,7 +28,7 @@ from chromiq.studio.pages import Answer, folder_of, page, parts_of, png, shell_c
 from chromiq.studio.workplace import OpenedFolder, OutsideError
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
 from chromiq.toolkit_configs.runs.events import EventReader
-from chromiq.toolkit_configs.runs.record import host, is_running
+from chromiq.toolkit_configs.runs.record import config_of, host, is_running
 from chromiq.toolkit_configs.runs.status import RunStatus, read_status
 from chromiq.toolkit_configs.runs.view import pace
 from chromiq.toolkit_configs.schema.trainer_job import examine_job
@@ -276,13 +276,11 @@ def sample_rows(run: Path, status: RunStatus) -> list[SampleRow]:
 
 
 def _sample_controls(run: Path, status: RunStatus) -> list[Path | None]:
-    for path in (Path(status.record.config), run / "config.yaml"):
-        if path.is_file():
-            job, _ = examine_job(path)
-            samples = job.process.sample.samples if job else []
-            found = [next(iter(sample.control_images.values()), None) for sample in samples]
-            return [Path(text) if text and Path(text).is_file() else None for text in found]
-    return []
+    config = config_of(run, status.record)
+    job = examine_job(config)[0] if config else None
+    samples = job.process.sample.samples if job else []
+    found = [next(iter(sample.control_images.values()), None) for sample in samples]
+    return [Path(text) if text and Path(text).is_file() else None for text in found]
 
 
 def find_sweeps(roots: Sequence[Path], name: str) -> list[SweepFacts]:

@@ -122,6 +122,15 @@ def test_the_card_says_what_made_the_lora_and_how_good_it_is(run_folder, scores,
     assert "](curve.png)" in text
 
 
+def test_of_a_config_that_was_rendered_again_the_trainer_s_copy_is_published(run_folder, tmp_path):
+    config = tmp_path / "config.yaml"
+    (run_folder / "config.yaml").write_text(config.read_text())
+    config.write_text(config.read_text().replace("lr: 0.0001", "lr: 0.007"))
+    publication = prepare(run_folder, "shop/colour")
+    assert "| learning rate, batch | 0.0001, 2 |" in publication.card
+    assert yaml.safe_load(publication.config)["config"]["process"][0]["train"]["lr"] == 0.0001
+
+
 @pytest.mark.parametrize(("mean", "said"), [(9.5, True), (4.25, False)])
 def test_a_lora_worse_than_none_is_reported(run_folder, scores, mean, said):
     document = json.loads((scores / "sweep.json").read_text())

@@ -98,6 +98,14 @@ def read_record(run: Path) -> RunRecord:
         raise UsageError(f"{path}: cannot be read: '{error}'. Restore it from a backup.") from error
 
 
+def config_of(run: Path, record: RunRecord) -> Path | None:
+    """The config that a run was launched with; the trainer's copy if the file has changed since, or None."""
+    given, copy = Path(record.config), run / "config.yaml"
+    if copy.is_file() and not (given.is_file() and sha256_file(given) == record.config_sha256):
+        return copy
+    return given if given.is_file() else None
+
+
 def write_record(run: Path, record: RunRecord) -> None:
     """Write ``run.json``."""
     write_json(run / RUN_FILE, asdict(record))
