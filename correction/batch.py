@@ -191,7 +191,7 @@ def check_batch(inputs: BatchInputs, folder: Path | None = None, on_progress: Up
         files = [path for pair in pairs for path in pair.photos]
         outs = [folder / _relative_output(inputs.source, pair) for pair in pairs]
         refuse_inputs([folder, *outs], [*files, inputs.masks])
-        read_decisions(folder, list(found.photos))
+        read_decisions(folder, found.photos)
     return found
 
 
@@ -233,7 +233,7 @@ def correct_batch(
     ensure_output_folder(folder)
     with folder_lock(folder, "chromiq correct"):
         redo = set(named_keys(inputs.redo, photos))
-        decisions = _with_wishes(read_decisions(folder, keys), named_keys(inputs.keep, photos), redo)
+        decisions = _with_wishes(read_decisions(folder, photos), named_keys(inputs.keep, photos), redo)
         run = BatchRun(
             folder=folder,
             source=inputs.source,

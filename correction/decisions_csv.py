@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import cache
 from os.path import relpath
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -90,10 +91,14 @@ class Decisions:
         return self.by_key.get(key, Decision())
 
 
-def read_decisions(folder: Path, keys: Sequence[str]) -> Decisions:
-    """The decisions of a folder of results, about these pairs.
+def read_decisions(folder: Path, photos: Mapping[str, Path]) -> Decisions:
+    """The decisions of a folder of results.
 
-    A key that a spreadsheet has changed, such as 007 into 7, is recognised if no other pair has it.
+    A key that a spreadsheet has changed, such as 4056789012345 into 4.05679E+12 or 007 into 7, is recognised
+    by its row's photo, or by its number if no other key has the same.
+
+    Args:
+        photos: the on-model photo of each key.
 
     Raises:
         UnsoundError: with a finding for each cell that cannot be read or is beyond the limits.
@@ -107,9 +112,9 @@ def read_decisions(folder: Path, keys: Sequence[str]) -> Decisions:
         finding = Finding("decisions.columns", str(path), message, f"The columns are {', '.join(COLUMNS)}.")
         raise UnsoundError.of(finding)
     found: dict[str, Decision] = {}
-    unknown, findings = [], []
+    unknown, findings, find = [], [], key_finder(photos, table)
     for row in table.rows:
-        key = match_key(row.values["key"], keys)
+        key = find(row.values["key"], row.values.get("photo", ""))
         if key is None:
             if any(row.values.get(column) for column in COLUMNS[3:]):
                 unknown.append(row.values["key"])
@@ -130,19 +135,36 @@ def read_decisions(folder: Path, keys: Sequence[str]) -> Decisions:
     return Decisions(path, table, found, tuple(unknown))
 
 
-def match_key(text: str, keys: Sequence[str]) -> str | None:
-    """The key that a text means; None if none or several.
+def key_finder(photos: Mapping[str, Path], table: Table | None = None) -> Callable[[str, str], str | None]:
+    """A function that gives the key that a row's cells key and photo mean; None if none or several.
 
-    It may be the key itself or in another case, the name that the key was made from, or the same number.
+    It may be the key itself or, of keys without a row of their own in `table`, that of the photo's file name,
+    the key in another case, the name that the key was made from, or the same number.
     """
-    if text in keys:
-        return text
-    for same in (collision_key, _as_stem, _as_number):
-        wanted = same(text)
-        fitting = [key for key in keys if wanted and same(key) == wanted]
-        if len(fitting) == 1:
-            return fitting[0]
-    return None
+    taken = {row.values["key"] for row in table.rows} if table else set()
+
+    @cache
+    def keys_by(same: Callable[[str], str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for key in photos:
+            if key not in taken:
+                found.setdefault(same(key), []).append(key)
+        return found
+
+    def name_of(key: str) -> str:
+        return composed_name(as_text(photos[key].name))
+
+    def find(text: str, photo: str) -> str | None:
+        if text in photos:
+            return text
+        ways = [(same, same(text)) for same in (collision_key, _as_stem, _as_number)]
+        for same, wanted in [(name_of, composed_name(as_text(photo))), *ways]:
+            fitting = keys_by(same).get(wanted, []) if wanted else []
+            if len(fitting) == 1:
+                return fitting[0]
+        return None
+
+    return find
 
 
 def named_keys(names: Iterable[str], photos: Mapping[str, Path]) -> list[str]:
@@ -153,16 +175,22 @@ def named_keys(names: Iterable[str], photos: Mapping[str, Path]) -> list[str]:
         photos: the on-model photo of each key.
 
     Raises:
-        UsageError: naming the first that no photo has, and what comes near.
+        UsageError: naming the first that no photo or several photos have, and what comes near.
     """
-    by_name = {composed_name(path.name): key for key, path in photos.items()}
-    found = []
+    find, found = key_finder(photos), []
     for name in map(composed_name, names):
-        key = match_key(name, list(photos)) or by_name.get(name)
+        key = find(name, name)
         if key is None:
-            near = get_close_matches(name, [*photos, *by_name], n=3, cutoff=0.4)
+            by_name = {key: composed_name(path.name) for key, path in photos.items()}
+            several = [key for key, other in by_name.items() if other == name]
+            near = several or get_close_matches(name, [*photos, *by_name.values()], n=3, cutoff=0.4)
             hint = f"; did you mean {', '.join(near)}?" if near else ""
-            raise UsageError(f"{name!r} is neither the key nor the file name of a photo{hint}")
+            known = (
+                "the file name of several photos"
+                if several
+                else "neither the key nor the file name of a photo"
+            )
+            raise UsageError(f"{name!r} is {known}{hint}")
         found.append(key)
     return found
 
@@ -174,7 +202,8 @@ def write_decisions(decisions: Decisions, photos: Mapping[str, Path], results: M
         photos: on-model photo of each key, in the order of the rows.
         results: what became of each photo, in words, where it is known.
     """
-    table, keys, folder = decisions.table, list(photos), decisions.path.parent
+    table, folder = decisions.table, decisions.path.parent
+    find = key_finder(photos, table)
 
     def cells(key: str, before: Mapping[str, str]) -> dict[str, str]:
         # What the user wrote stays as written unless its meaning changed.
@@ -192,13 +221,13 @@ def write_decisions(decisions: Decisions, photos: Mapping[str, Path], results: M
     rows: list[list[str]] = []
     seen = set()
     for row in table.rows if table else ():
-        key = match_key(row.values["key"], keys)
         values = row.values
+        key = find(values["key"], values.get("photo", ""))
         if key is not None and key not in seen:
             seen.add(key)
             values = cells(key, values)
         rows.append([*(values.get(name, "") for name in names), *row.surplus])
-    for key in keys:
+    for key in photos:
         if key not in seen:
             values = cells(key, {})
             rows.append([values.get(name, "") for name in names])
@@ -288,7 +317,7 @@ def _as_stem(text: str) -> str:
 
 def _as_number(text: str) -> str:
     try:
-        return f"{float(text.replace(',', '.')):g}"
+        return f"{float(text.replace(',', '.')):.17g}"
     except ValueError:
         return ""
 

@@ -72,7 +72,7 @@ class BatchRun:
         """Of all pairs, in their order."""
         return list(self.by_key)
 
-    @property
+    @cached_property
     def photos(self) -> dict[str, Path]:
         """The on-model photo of each key."""
         return {pair.key: pair.on_model for pair in self.pairs}
@@ -172,7 +172,7 @@ def read_results(run: BatchRun) -> list[Result]:
     Raises:
         UnsoundError: if ``decisions.csv`` cannot be understood.
     """
-    decisions = read_decisions(run.folder, run.keys)
+    decisions = read_decisions(run.folder, run.photos)
     results = [read_result(run, pair.key, decisions) for pair in run.pairs]
     return sorted(results, key=lambda result: result.doubtfulness)
 
@@ -201,7 +201,7 @@ def decide(run: BatchRun, decided: Mapping[str, Decision]) -> Decisions:
     Raises:
         UnsoundError: if the file cannot be understood; nothing is written then.
     """
-    decisions = read_decisions(run.folder, run.keys)
+    decisions = read_decisions(run.folder, run.photos)
     decisions = replace(decisions, by_key={**decisions.by_key, **decided})
     write_decisions(decisions, run.photos, {})
     return decisions
@@ -217,7 +217,7 @@ def works_of(run: BatchRun, keys: Iterable[str], redo: Iterable[str] = ()) -> li
         message = f"was made by the method {run.options.method}, which needs its network"
         finding = Finding("studio.network", str(run.folder), message, "Run the same command again instead.")
         raise UnsoundError.of(finding)
-    decisions = read_decisions(run.folder, run.keys)
+    decisions = read_decisions(run.folder, run.photos)
     return garment_works(run, decisions, (run.by_key[key].still_life for key in keys), redo)
 
 
@@ -255,7 +255,7 @@ def write_summaries(run: BatchRun, results: Sequence[PhotoResult] = (), *, repor
         results: of photos that were just corrected; all others are read from their records.
         report: whether to write the report, which takes long for many photos.
     """
-    decisions = read_decisions(run.folder, run.keys)
+    decisions = read_decisions(run.folder, run.photos)
     found = (read_result(run, key, decisions).decided for key in run.keys)
     corrections = [each for each in found if each is not None]
     if report:
@@ -273,6 +273,6 @@ def converted(corrections: Iterable[Correction]) -> list[Finding]:
 
 def mask_path(run: BatchRun, key: str) -> Path:
     """Where a mask that somebody draws for a photo belongs, so that the next correction uses it."""
-    decided = read_decisions(run.folder, run.keys).of(key).mask
+    decided = read_decisions(run.folder, run.photos).of(key).mask
     pair = run.by_key[key]
     return decided or mask_paths([pair], run.masks).get(key) or found_mask_path(run.folder, key)

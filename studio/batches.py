@@ -52,7 +52,7 @@ class Batches:
             known = self._look(run.folder) or _Known(_NO_STAMP, run)
             now = stamp(run.folder / DECISIONS)
             if known.decisions is None or known.decisions_stamp != now:
-                known.decisions, known.decisions_stamp = read_decisions(run.folder, run.keys), now
+                known.decisions, known.decisions_stamp = read_decisions(run.folder, run.photos), now
             wanted, records = run.keys if keys is None else keys, records_folder(run.folder)
             for key in wanted:
                 files = (records / f"{key}.json", run.outs[key])

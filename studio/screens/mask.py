@@ -105,7 +105,7 @@ def _subject(request: Request) -> _Subject:
 
 def _of_corrections(folder: OpenedFolder, request: Request) -> _Subject:
     run, key = batch_and_key_of(request)
-    decision = read_decisions(folder.path, run.keys).of(key)
+    decision = read_decisions(folder.path, run.photos).of(key)
     saved = mask_path(run, key)
     kept = "The photo is accepted: its result stays until you take the decision back."
     note = kept if decision.verdict == "accept" else ""
@@ -233,7 +233,7 @@ def _write(workplace: Workplace, subject: _Subject, mask: BoolMask, known: str |
 def _keep(run: BatchRun, key: str, saved: Path) -> None:
     """Record a mask in the decisions where it would be taken for one that the command found itself."""
     record = read_record(run.folder, key)
-    decision = read_decisions(run.folder, run.keys).of(key)
+    decision = read_decisions(run.folder, run.photos).of(key)
     is_beside = saved.parent == run.folder / GARMENT_MASKS
     if is_beside and decision.mask is None and not (record and record.get("mask")):
         decide(run, {key: replace(decision, mask=saved)})

@@ -114,7 +114,7 @@ def _decide(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
     (run, key), jobs = batch_and_key_of(request), parts_of(request).jobs
     redo = bool(wishes.pop("redo", False))
     with parts_of(request).workplace.writing(run.folder):
-        before = read_decisions(run.folder, run.keys).of(key)
+        before = read_decisions(run.folder, run.photos).of(key)
         after = changed_decision(before, wishes)
         if "decision" not in wishes and before.verdict == "accept" and _changes_the_file(before, after):
             after = replace(after, verdict="")  # another result was accepted
@@ -253,7 +253,7 @@ def _asked(request: Request, run: BatchRun, key: str) -> Decision:
         wishes["strength"] = query["strength"]
     if "target_lab" in query:
         wishes["target_lab"] = query["target_lab"].split(",") if query["target_lab"] else None
-    decision = changed_decision(read_decisions(run.folder, run.keys).of(key), wishes)
+    decision = changed_decision(read_decisions(run.folder, run.photos).of(key), wishes)
     return replace(decision, verdict="force" if query.get("force") else "")
 
 

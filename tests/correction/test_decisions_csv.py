@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from chromiq.correction.decisions_csv import Decision, match_key, named_keys, read_decisions, write_decisions
+from chromiq.correction.decisions_csv import Decision, key_finder, named_keys, read_decisions, write_decisions
 from chromiq.correction.options import CorrectionOptions
 from chromiq.errors import UnsoundError, UsageError
 
 
 def test_a_new_file_opens_in_a_spreadsheet(tmp_path):
     photos = {"7": Path("on_model7.jpg"), "é": Path("é.jpg")}
-    write_decisions(read_decisions(tmp_path, list(photos)), photos, {"7": "left alone"})
+    write_decisions(read_decisions(tmp_path, photos), photos, {"7": "left alone"})
     data = (tmp_path / "decisions.csv").read_bytes()
     assert data.startswith(b"\xef\xbb\xbfkey,photo,result,decision,")
     assert b"7,on_model7.jpg,left alone,,,,,,\r\n" in data
@@ -21,7 +21,7 @@ def test_a_new_file_opens_in_a_spreadsheet(tmp_path):
 @pytest.mark.parametrize("name", ["=HYPERLINK(1).jpg", "@SUM(1).jpg", "+1.jpg", "-1.jpg"])
 def test_a_file_name_is_no_formula(tmp_path, name):
     for _ in range(2):
-        write_decisions(read_decisions(tmp_path, ["7"]), {"7": Path(name)}, {})
+        write_decisions(read_decisions(tmp_path, {"7": Path("7.jpg")}), {"7": Path(name)}, {})
     assert f"7,'{name},".encode() in (tmp_path / "decisions.csv").read_bytes()
 
 
@@ -30,12 +30,12 @@ def test_rows_columns_and_delimiter_stay(tmp_path):
         "Key;Decision;Freigabe;strength\r\ngone;reject;nein;\r\n7;keep;ja;0,5\r\n".encode("utf-16")
     )
     photos = {"7": Path("on_model7.jpg"), "8": Path("on_model8.jpg")}
-    decisions = read_decisions(tmp_path, list(photos))
+    decisions = read_decisions(tmp_path, photos)
     assert decisions.of("7") == Decision("keep", strength=0.5)
     assert decisions.of("8") == Decision()
     assert decisions.unknown == ("gone",)
     for _ in range(2):
-        write_decisions(read_decisions(tmp_path, list(photos)), photos, {})
+        write_decisions(read_decisions(tmp_path, photos), photos, {})
         lines = (tmp_path / "decisions.csv").read_text(encoding="utf-8-sig").splitlines()
         assert lines[0].startswith("Key;Decision;Freigabe;strength;photo;result;")
         assert lines[1].startswith("gone;reject;nein;")
@@ -50,6 +50,7 @@ def test_rows_columns_and_delimiter_stay(tmp_path):
         ("7", ["007", "08"], "007"),
         ("7", ["007", "07"], None),
         ("7.0", ["7"], "7"),
+        ("4,05679E+12", ["4056789012345"], None),
         ("sku-a", ["SKU-A"], "SKU-A"),
         ("hd-exp+.5", ["hd-exp_.5"], "hd-exp_.5"),
         ("..", ["7"], None),
@@ -57,7 +58,34 @@ def test_rows_columns_and_delimiter_stay(tmp_path):
     ],
 )
 def test_keys_that_a_spreadsheet_changed_are_recognised(text, keys, key):
-    assert match_key(text, keys) == key
+    assert key_finder({each: Path(f"{each}.jpg") for each in keys})(text, "") == key
+
+
+def test_a_key_that_a_spreadsheet_spoilt_is_that_of_its_photo(tmp_path):
+    keys = ["4056789012345", "4056789012352", "1-2"]
+    photos = {key: Path(f"on_model{key}.jpg") for key in keys}
+    rows = [("4,05679E+12", keys[0], "keep"), ("4,05679E+12", keys[1], "reject"), ("02. Jan", "1-2", "force")]
+    lines = "".join(f"{key};on_model{photo}.jpg;{verdict}\n" for key, photo, verdict in rows)
+    (tmp_path / "decisions.csv").write_text(f"key;photo;decision\n{lines}")
+    decisions = read_decisions(tmp_path, photos)
+    assert [decisions.of(key).verdict for key in keys] == ["keep", "reject", "force"]
+    write_decisions(decisions, photos, {})
+    written = (tmp_path / "decisions.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert [line.split(";")[0] for line in written] == ["key", *keys]
+
+
+def test_a_row_of_a_photo_that_is_gone_is_not_taken_for_its_namesakes(tmp_path):
+    (tmp_path / "decisions.csv").write_text(
+        "key,photo,decision\nA_6,on_model6.jpg,keep\nB_6,on_model6.jpg,\n"
+    )
+    decisions = read_decisions(tmp_path, {"B_6": Path("B/on_model6.jpg")})
+    assert (decisions.of("B_6"), decisions.unknown) == (Decision(), ("A_6",))
+
+
+def test_a_file_name_that_several_photos_have_means_none_of_them():
+    photos = {"A_6": Path("A/on_model6.jpg"), "B_6": Path("B/on_model6.jpg")}
+    with pytest.raises(UsageError, match="several photos; did you mean A_6, B_6"):
+        named_keys(["on_model6.jpg"], photos)
 
 
 def test_a_file_name_means_its_photo_in_both_unicode_forms():
@@ -73,7 +101,7 @@ def test_a_file_name_means_its_photo_in_both_unicode_forms():
 )
 def test_a_target_is_read_as_people_write_it(tmp_path, text):
     (tmp_path / "decisions.csv").write_text(f'key,target_lab\n7,"{text}"\n')
-    assert read_decisions(tmp_path, ["7"]).of("7").target_lab == (52.0, -10.0, 31.0)
+    assert read_decisions(tmp_path, {"7": Path("7.jpg")}).of("7").target_lab == (52.0, -10.0, 31.0)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +118,7 @@ def test_a_target_is_read_as_people_write_it(tmp_path, text):
 def test_what_cannot_be_understood_names_its_line(tmp_path, row, said):
     (tmp_path / "decisions.csv").write_text(f"key,decision,strength,mask\n{row}\n")
     with pytest.raises(UnsoundError) as caught:
-        read_decisions(tmp_path, ["7"])
+        read_decisions(tmp_path, {"7": Path("7.jpg")})
     assert said in str(caught.value.findings[0])
     assert "line " in caught.value.findings[0].where
 
@@ -98,7 +126,7 @@ def test_what_cannot_be_understood_names_its_line(tmp_path, row, said):
 def test_every_cell_that_cannot_be_understood_is_a_finding(tmp_path):
     (tmp_path / "decisions.csv").write_text("key,decision,strength,target_lab\n7,acept,x,red\n8,,2,101;0;0\n")
     with pytest.raises(UnsoundError) as caught:
-        read_decisions(tmp_path, ["7", "8"])
+        read_decisions(tmp_path, {"7": Path("7.jpg"), "8": Path("8.jpg")})
     said = [
         "decision 'acept' is not known",
         "strength 'x' is not a number",
