@@ -29,6 +29,7 @@ from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import Correction, correct_file
 from chromiq.correction.report import REPORT, REPORT_TABLE, WORK, result_words, write_report
 from chromiq.correction.results import BatchRun, converted, garment_works, write_run
+from chromiq.dataset_builder.inputs.build_inputs import unused_findings
 from chromiq.dataset_builder.inputs.mask_files import (
     MaskSource,
     find_masks,
@@ -163,9 +164,11 @@ def check_batch(inputs: BatchInputs, folder: Path | None = None, on_progress: Up
         on_progress=on_progress,
     )
     findings = list(listing.findings)
-    masks = find_masks(listing.pairs, inputs.masks).by_key
+    given = find_masks(listing.pairs, inputs.masks)
+    masks = given.by_key
     if inputs.masks is not None and not masks and listing.pairs:
         raise UnsoundError.of(no_mask_finding(inputs.masks))
+    findings += unused_findings(inputs.masks, given.unused)
     pairs, owners = [], {collision_key(name): name for name in _RESERVED}
     for pair in listing.pairs:
         fault = mask_fault(pair, masks.get(pair.key))

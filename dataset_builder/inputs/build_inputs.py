@@ -223,5 +223,5 @@ def unused_findings(where: Path | None, names: Sequence[str], code: str = "input
         return []
     shown = f"{', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
     message = f"{counted(len(names), 'entry matches', 'entries match')} no pair: {shown}"
-    hint = "Check the spelling; they are ignored."
+    hint = "Check the spelling, and of masks the suffix .png; they are ignored."
     return [Finding(code, str(where), message, hint, severity="warning")]

@@ -16,8 +16,9 @@ import numpy as np
 
 from chromiq.documents import load_record, read_text
 from chromiq.errors import Finding, UnsoundError, raise_findings
-from chromiq.files import composed_name, paths_by_name, sha256_file, sha256_text, write_json
+from chromiq.files import collision_key, composed_name, sha256_file, sha256_text, write_json
 from chromiq.photos.images import photo_size_wh, read_mask, write_mask
+from chromiq.photos.soundness import list_images
 from chromiq.records import BoolMask, GarmentMask, PhotoPair
 
 _HINT = "Export it again as COCO instances, with masks or polygons."
@@ -141,19 +142,20 @@ def find_masks(pairs: Sequence[PhotoPair], masks: Path | None) -> GivenMasks:
         finding = Finding("masks.missing", str(masks), "no such folder or file", "Check the path.")
         raise UnsoundError.of(finding)
     paths = mask_paths(pairs, masks)
-    others = (path.name for path in sorted(masks.glob("*.png")) if path not in paths.values())
+    known = {*paths.values(), *(photo for pair in pairs for photo in pair.photos)}
+    others = (path.name for path in list_images(masks) if path not in known and path.name[0] != ".")
     return GivenMasks(dict(paths), tuple(others))
 
 
 def mask_paths(pairs: Iterable[PhotoPair], folder: Path | None) -> dict[str, Path]:
-    """The mask files in a folder by key: ``on_modelKEY.png``, or named like the on-model photo."""
-    if folder is None:
+    """The PNG files in a folder by key, named ``on_modelKEY`` or like the on-model photo, in any case."""
+    if folder is None or not folder.is_dir():
         return {}
-    stored, paths = paths_by_name(folder), dict[str, Path]()
+    stored, paths = {collision_key(path.name): path for path in sorted(folder.iterdir())}, dict[str, Path]()
     for pair in pairs:
         for name in (f"{pair.on_model.stem}.png", f"on_model{pair.key}.png"):  # the latter comes first
-            path = stored.get(name) or stored.get(composed_name(name))
-            if path and path.is_file():
+            path = stored.get(collision_key(name))
+            if path and path.is_file() and path != pair.on_model:
                 paths[pair.key] = path
     return paths
 
@@ -191,7 +193,7 @@ def mask_folder(masks: Path, given: Mapping[str, MaskSource], inside: Path) -> P
 
 def no_mask_finding(masks: Path) -> Finding:
     """Of a folder or file that holds no mask of any pair."""
-    hint = "Check the path, and name the masks on_modelN.png or like the on-model photos."
+    hint = "Check the path, and name the masks on_modelN.png, or like the on-model photos but with .png."
     return Finding("masks.none", str(masks), "no mask belongs to any of the pairs", hint)
 
 

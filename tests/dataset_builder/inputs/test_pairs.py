@@ -195,6 +195,20 @@ def test_a_mask_is_found_under_a_name_of_mixed_unicode_forms(shoot):
     assert find_masks([pair], mask.parent).by_key == {"1": mask}
 
 
+def test_masks_are_png_files_in_any_case_and_others_are_named(shoot):
+    names = ("ON_MODEL1.PNG", "front2.png", "on_model3.jpg", "front4.tif", "._front2.png")
+    folder = shoot(
+        "front1.jpg", "front2.jpg", "front3.jpg", "front4.tif", *(f"masks/{name}" for name in names)
+    )
+    pairs = [PhotoPair(key, folder / "flat.jpg", folder / f"front{key}.jpg") for key in "1234"]
+    masks = folder / "masks"
+    found = find_masks(pairs, masks)
+    assert found.by_key == {"1": masks / "ON_MODEL1.PNG", "2": masks / "front2.png"}
+    assert found.unused == ("front4.tif", "on_model3.jpg")
+    own = PhotoPair("9", folder / "flat.png", masks / "front2.png")
+    assert find_masks([own], masks).by_key == {}
+
+
 def test_names_that_are_too_long_when_decomposed(shoot):
     name = "\uac01" * 40  # a Korean syllable: 3 bytes, decomposed 9
     folder = shoot(f"still-life{name}.png", f"on_model{name}.png", "masks/other.png")
