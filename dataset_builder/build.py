@@ -51,9 +51,11 @@ from chromiq.errors import Finding, UsageError, raise_findings
 from chromiq.files import ensure_output_folder, folder_lock, refuse_inputs
 from chromiq.imaging.contact_sheet import sheet_step
 from chromiq.photos.images import read_mask
+from chromiq.photos.soundness import list_images
 from chromiq.progress import Stage, Update, no_progress
 from chromiq.records import Example, GarmentMask, PhotoPair
 from chromiq.runtime.workers import map_workers
+from chromiq.wording import counted
 
 Engine = Callable[[Iterable[PairWork], int], Iterator[PairResult]]
 """Builds pairs, all with the same options, with so many workers; yields the results in any order."""
@@ -155,10 +157,14 @@ def build(
         if export_masks:
             with stage("export masks") as update:
                 write_coco(DatasetLayout(folder).coco, source, _masks_found(folder, pairs, update))
-    findings = (*inputs.findings, *tally.faults, *tally.doubts)
+    findings = [*inputs.findings, *tally.faults, *tally.doubts]
+    if options.held_out and not list_images(DatasetLayout(folder).held_out.truths):
+        message = f"none of {counted(len(pairs), 'pair')} was drawn to be held out"
+        hint = "Hold some out in the studio, or build into a new folder with a larger `held_out`."
+        findings.append(Finding("held_out.none", str(folder), message, hint, "warning"))
     finds = any(pair.key not in inputs.masks for pair in inputs.pairs)
     found_by = options.segmenter if finds else None
-    return BuildSummary(folder, tally.examples, tally.resumed, found_by, findings)
+    return BuildSummary(folder, tally.examples, tally.resumed, found_by, tuple(findings))
 
 
 @dataclass

@@ -197,7 +197,7 @@ def measure_checkpoints(
         on_point: called with each checkpoint as it is done.
 
     Raises:
-        UsageError: if the folder holds no run, or the run no checkpoint.
+        UsageError: if the folder holds no run, the run no checkpoint, or it was trained on the test set.
         UnsoundError: if the test set is not sound.
         AccessError: if the base model is not to be had.
         ChromiqError: if no checkpoint could be measured.
@@ -206,6 +206,12 @@ def measure_checkpoints(
     trials = read_testset(testset)
     refuse_inputs([out, out / "masks"], [run, testset, *trials.parts])
     _ = trials.captions, trials.masks  # before anything is written: some may be missing
+    folders = (folder for dataset in run_job(run).process.datasets for folder in dataset.folders)
+    if trials.truths.resolve() in map(Path.resolve, folders):
+        raise UsageError(
+            f"{testset}: the run was trained on these images, so their scores say nothing about others. "
+            "Give held-out pairs, such as a dataset built with `held_out`."
+        )
     options = options or run_options(run)
     ensure_output_folder(out)
     with folder_lock(out, "chromiq sweep"):

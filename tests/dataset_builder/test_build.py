@@ -157,6 +157,14 @@ def test_a_garment_is_wholly_trained_on_or_wholly_held_out(built):
     assert {"held_out"} in splits.values()
 
 
+def test_that_nothing_was_held_out_is_said(catalogue, masks, tmp_path):
+    options = replace(OPTIONS, held_out=0.001)
+    findings = build(catalogue, tmp_path / "dataset", options, masks=masks).findings
+    assert [finding.message for finding in findings if finding.code == "held_out.none"] == [
+        "none of 5 pairs was drawn to be held out"
+    ]
+
+
 def test_photos_of_one_garment_share_a_split(tmp_path):
     rows = "still_life,on_model,key\nstill-life7.jpg,front.jpg,7-front\nstill-life7.jpg,back.jpg,7-back\n"
     for name in ("still-life7", "front", "back"):
