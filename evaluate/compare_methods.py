@@ -157,7 +157,8 @@ def evaluate_testset(
         folders |= {name: methods.outputs.get(name, out / name), hybrid: out / hybrid}
         titles |= {name: shown, hybrid: f"{shown}, hybrid"}
         networks[hybrid] = folders[name]
-    made = [column for column in folders if column != "control" and column not in methods.outputs]
+    # The LoRAs first: that their base model is missing is known only once it is loaded.
+    made = [*loras, *(each for each in folders if each not in {"control", *methods.outputs, *loras})]
     inputs = [folder, *testset.parts, *methods.outputs.values()]
     refuse_inputs([out, out / "masks", *(folders[column] for column in made)], inputs)
     findings = [

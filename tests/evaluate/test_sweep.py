@@ -199,6 +199,7 @@ def test_what_saves_gpu_memory_reaches_the_pipeline(verb, trained, testset, tmp_
         code, _, reported = chromiq(verb, *where, "--out", tmp_path, option, value)
         assert code == 2
         assert f"{option[2:]} {value} needs a" in reported
+        assert not (tmp_path / "transfer").exists()  # what needs the model is made first
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"run": "r", "made_of": "x", "checkpoints": [{}]}'])
