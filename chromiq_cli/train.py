@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from chromiq.errors import UsageError
 from chromiq_cli import flags
 from chromiq_cli.output import print_findings, print_result, say
 
@@ -54,10 +56,17 @@ def train(
     Ctrl-C saves a checkpoint first if the trainer can; a second Ctrl-C stops at once. The options for NaN and
     stalls apply to AI-Toolkit; the smoke engine always stops on NaN.
     """
+    if job and not target:
+        raise UsageError("--job is only for --target slurm.")
     if target:
+        if dry_run or resume:
+            option = "--dry-run" if dry_run else "--resume"
+            raise UsageError(f"{option} is not for --target slurm: the job checks, and resumes its own run.")
         from chromiq.toolkit_configs.sweeps.slurm import batch_job
 
-        found = batch_job(config, engine)
+        options = [*(["--force"] if force else []), *(["--offline"] if offline else [])]
+        options += ["--on-nan", on_nan, "--on-stall", on_stall, "--stall-minutes", f"{stall_minutes:g}"]
+        found = replace(batch_job(config, engine), options=tuple(options))
         write_jobs(found.name, [found], config.parent, job or (), [{"name": found.name}], as_json=as_json)
         return
     from chromiq.progress import notes

@@ -38,12 +38,17 @@ class Resources(BaseModel):
 
 @dataclass(frozen=True)
 class BatchJob:
-    """One training for Slurm, or for the queue of this machine; its seed goes into the variable ``SEED``."""
+    """One training for Slurm, or for the queue of this machine; its seed goes into the variable ``SEED``.
+
+    Attributes:
+        options: further ones of ``chromiq train``, on Slurm.
+    """
 
     config: Path
     job: Job
     engine: str = "ai-toolkit"
     seed: int | None = None
+    options: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 import chromiq.toolkit_configs.sweeps.slurm as targets
 from chromiq.errors import UnsoundError, UsageError
+from chromiq.files import sha256_file, write_json
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.schema.trainer_job import read_job
 from chromiq.toolkit_configs.sweeps.grid import read_grid, write_configs
@@ -83,13 +84,15 @@ def test_the_batch_script_runs_chromiq_train(config, node, tmp_path):
     assert not list(tmp_path.rglob("owned"))
 
 
-def test_a_run_that_exists_is_resumed(config, node):
+@pytest.mark.parametrize("same", [True, False])
+def test_a_run_is_resumed_if_its_config_is_the_same(config, node, same):
     run = read_job(config).run_folder
-    run.mkdir(parents=True)
-    (run / "run.json").touch()
+    digests = [sha256_file(config), "0" * 64]
+    now, earlier = digests if same else reversed(digests)
+    write_json(run / "run.json", {"config_sha256": now, "sessions": [{"config_sha256": earlier}]})
     process, reported = node(slurm_script("r", [batch_job(config, "smoke")], Resources()), SLURM_JOB_ID="7")
     assert finished(process)[0] == 0
-    assert reported.read_text().splitlines()[-1] == "--resume"
+    assert ("--resume" in reported.read_text().splitlines()) is same
 
 
 def test_a_failed_run_fails_the_job_and_is_not_requeued(config, node):
@@ -290,3 +293,22 @@ def test_train_writes_the_job_beside_its_config_and_trains_nothing(config, chrom
     assert "warning: the job requests 2 GPUs, but a run trains on one" in result.err
     assert shlex.quote(str(config)) in path.read_text()
     assert not (config.parent / "runs").exists()
+
+
+def test_the_job_trains_with_the_options_of_train(config, node, chromiq):
+    result = chromiq("train", config, "--target", "slurm", "--force", "--on-stall", "stop")
+    assert result.code == 0
+    process, reported = node((config.parent / "r.slurm.sh").read_text(), SLURM_JOB_ID="7")
+    assert finished(process)[0] == 0
+    assert reported.read_text().splitlines()[3:] == [
+        *("--engine", "ai-toolkit", "--force", "--on-nan", "stop", "--on-stall", "stop"),
+        *("--stall-minutes", "30"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "options", [("--job", "gpus=1"), ("--target", "slurm", "--dry-run"), ("--target", "slurm", "--resume")]
+)
+def test_options_without_effect_are_refused(config, chromiq, options):
+    assert chromiq("train", config, *options).code == 2
+    assert not (config.parent / "r.slurm.sh").exists()
