@@ -35,11 +35,16 @@ def status(
     from chromiq.toolkit_configs.runs.view import run_view, status_view
     from chromiq.toolkit_configs.sweeps.local import is_sweep
 
+    runs = sorted(path.parent for path in run.glob(f"*/{RUN_FILE}"))
+    several = bool(runs) and not (run / RUN_FILE).is_file()
+    if save and (several or is_sweep(run)):
+        raise UsageError(f"{run} holds several runs. Name the run whose trainer is to save.")
     if is_sweep(run):
         _sweep(run, watch=watch, as_json=as_json)
         return
-    runs = sorted(path.parent for path in run.glob(f"*/{RUN_FILE}"))
-    if runs and not (run / RUN_FILE).is_file():
+    if several:
+        if watch:
+            raise UsageError(f"{run} holds several runs. Name the run to watch.")
         _list(runs, as_json=as_json)
         return
     if save:
