@@ -160,14 +160,18 @@ class _Work:
     def digest(self) -> str:
         """Of all that decides the figures but the checkpoint."""
         testset = self.testset
-        folders = [testset.truths, testset.controls, *filter(None, (testset.references, self.masks))]
-        files = {
-            f"{folder.name}/{path.name}": sha256_file(path)
-            for folder in folders
-            for path in sorted(folder.iterdir())
-        }
+        files = [
+            [
+                trial.name,
+                *(sha256_file(path) for path in (trial.truth, trial.control, trial.reference) if path),
+            ]
+            for trial in testset
+        ]
+        masks = {name: sha256_file(self.masks / f"{name}.png") for name in testset.masks if self.masks}
         crops = {name: crop.xyxy for name, crop in (testset.crops or {}).items()}
-        return sha256_text(json.dumps([files, crops, asdict(self.options)], sort_keys=True))
+        return sha256_text(
+            json.dumps([files, masks, testset.captions, crops, asdict(self.options)], sort_keys=True)
+        )
 
     def columns(self, columns: dict[str, Path]) -> ImageSet:
         """Columns of images to score on the test set."""

@@ -129,6 +129,7 @@ def testset(tmp_path_factory):
     root = write_noise_testset(tmp_path_factory.mktemp("testset"))
     crop = {"x": 0, "y": 0, "width": 40, "height": 64}
     (root / "crops.json").write_text(json.dumps({"a": crop, "b": crop}))
+    (root / "gt" / "_latent_cache").mkdir()  # as the trainer leaves one beside targets
     return root
 
 
