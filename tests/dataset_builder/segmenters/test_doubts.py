@@ -16,14 +16,14 @@ from chromiq.dataset_builder.segmenters.doubts import (
     what_to_do,
     with_doubt_of_label,
 )
-from chromiq.dataset_builder.segmenters.network import candidates
+from chromiq.dataset_builder.segmenters.network import segmenter as network_segmenter
 from chromiq.records import GarmentLabel, GarmentMask
 
 
 def test_every_named_reason_has_words():
     documented = set(
         re.findall(
-            r'``"(\w+)"``', (quality.judge_mask.__doc__ or "") + (candidates.choose_mask.__doc__ or "")
+            r'``"(\w+)"``', (quality.judge_mask.__doc__ or "") + (network_segmenter.choose_mask.__doc__ or "")
         )
     )
     assert documented | {"nobody_found"} <= set(REASONS)
