@@ -11,5 +11,5 @@ def __getattr__(name: str) -> Any:
     if name == "correct":
         from importlib import import_module
 
-        return import_module("chromiq.correction.arrays").correct
+        return import_module("chromiq.correction.photo").correct
     raise AttributeError(f"module 'chromiq' has no attribute {name!r}")

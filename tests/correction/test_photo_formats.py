@@ -12,9 +12,8 @@ from foreign_photos import exiftool, stored, tool
 from PIL import Image
 
 from chromiq.colour import delta_e_lab
-from chromiq.correction.arrays import correct
 from chromiq.correction.batch import BatchInputs, correct_batch
-from chromiq.correction.photo import correct_file
+from chromiq.correction.photo import correct, correct_file
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.errors import UnsoundError
 from chromiq.photos.colour_space import ColourSpace, icc_space
