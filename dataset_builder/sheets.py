@@ -140,11 +140,11 @@ def _contact_tile(small: _Small, example: Example) -> RgbImage:
     return captioned(row, lines, doubtful=doubtful)
 
 
-def _blue_where_untrained(rgb: RgbImage, mask: LossMask) -> RgbImage:
+def blue_where_untrained(rgb: RgbImage, mask: LossMask) -> RgbImage:
     """A picture on which blue lies the thicker, the less the loss mask counts.
 
     >>> picture = np.full((1, 2, 3), 200, np.uint8)
-    >>> _blue_where_untrained(picture, np.array([[255, 0]], np.uint8))[0].tolist()
+    >>> blue_where_untrained(picture, np.array([[255, 0]], np.uint8))[0].tolist()
     [[200, 200, 200], [72, 80, 140]]
     """
     cover = np.float32(_UNTRAINED_COVER) * (1 - mask[..., None].astype(np.float32) / 255)
@@ -159,7 +159,7 @@ def _preview_tile(small: _Small, example: Example, model: str) -> RgbImage:
     tile_wh = (round(bucket_wh[0] * TILE_HEIGHT_PX / bucket_wh[1]), TILE_HEIGHT_PX)
     target = as_trained(small.target, tile_wh)
     if small.loss_mask is not None:
-        target = _blue_where_untrained(target, as_trained(small.loss_mask, tile_wh))
+        target = blue_where_untrained(target, as_trained(small.loss_mask, tile_wh))
     pictures = [as_trained(small.control, tile_wh), target]
     if small.reference is not None:
         pictures.insert(0, tile_high(small.reference))

@@ -9,7 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -28,6 +27,7 @@ from chromiq.dataset_builder.inputs.selection import (
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.pair_record import read_record, recorded_keys
 from chromiq.dataset_builder.segmenters.doubts import in_words
+from chromiq.dataset_builder.sheets import blue_where_untrained
 from chromiq.dataset_layout import (
     BuildSource,
     DatasetLayout,
@@ -37,9 +37,8 @@ from chromiq.dataset_layout import (
 )
 from chromiq.errors import Finding, UsageError
 from chromiq.files import composed_name, natural_key, write_json
-from chromiq.imaging.resize import resize_fast
-from chromiq.photos.images import encode_image, read_mask, read_small
-from chromiq.records import Example, PhotoPair, RgbImage
+from chromiq.photos.images import encode_image, read_small
+from chromiq.records import Example, PhotoPair
 from chromiq.studio.pages import Answer, answers_json, folder_of, fragment, page, parts_of, png, shell_command
 from chromiq.studio.previews import Stamp, stamp
 from chromiq.studio.workplace import OpenedFolder
@@ -49,8 +48,6 @@ _AT_ONCE = 24  # as on the light table
 _SMALL_PX, _LARGE_PX = 560, 2000
 _ROLES = ("control", "trained", "truth", "reference", "review")
 _MOST_LABEL = 80
-_UNTRAINED_SHARE = 0.25
-_GREY = 127
 _KEPT = 16
 
 
@@ -210,17 +207,11 @@ def _picture(request: Request) -> Response:
         raise HTTPException(404, "There is no such picture.")
     image = read_small(parts_of(request).workplace.inside(folder.path / name), side_px)
     if role == "trained" and example.mask:
-        image = _dimmed(image, parts_of(request).workplace.inside(folder.path / example.mask))
+        mask = parts_of(request).workplace.inside(folder.path / example.mask)
+        image = blue_where_untrained(image, read_small(mask, side_px, grey=True))
     if side_px == _LARGE_PX:
         return png(encode_image(image, "PNG"))
     return Response(encode_image(image), media_type="image/jpeg")
-
-
-def _dimmed(image: RgbImage, mask: Path) -> RgbImage:
-    """The target with what the loss does not count nearly grey."""
-    weight = resize_fast(read_mask(mask).astype(np.float32), image.shape[1::-1])[..., None]
-    weight = _UNTRAINED_SHARE + (1 - _UNTRAINED_SHARE) * weight
-    return np.asarray(np.rint(image * weight + _GREY * (1 - weight)), np.uint8)
 
 
 def _change(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
