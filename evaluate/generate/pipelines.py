@@ -52,12 +52,14 @@ class Loading:
 def load_pipeline(model: str, checkpoint: str, loading: Loading, lora: Path | None = None) -> Any:
     """The pipeline, with a LoRA if given; `set_lora_scale` says how strongly it counts.
 
+    Args:
+        lora: a file that `read_lora_keys` has checked.
+
     Raises:
         AccessError: if the weights are gated or missing; it names the page.
-        UnsoundError: if the LoRA is broken or none of its keys fit.
+        UnsoundError: if no key of the LoRA fits.
         UsageError: if a library, device or folder that was asked for is missing.
     """
-    keys = read_lora_keys(lora) if lora else []
     try:
         import diffusers
         import torch
@@ -101,7 +103,7 @@ def load_pipeline(model: str, checkpoint: str, loading: Loading, lora: Path | No
         ) from error
     pipeline.set_progress_bar_config(disable=True)
     if lora:
-        _load_lora(pipeline, model, lora, keys)
+        _load_lora(pipeline, model, lora)
     return _placed(pipeline, device, loading)
 
 
@@ -193,14 +195,14 @@ def _control_at_its_own_size(pipeline: Any, width_px: int, height_px: int) -> It
         vars(module).update(kept)
 
 
-def _load_lora(pipeline: Any, model: str, lora: Path, keys: Sequence[str]) -> None:
+def _load_lora(pipeline: Any, model: str, lora: Path) -> None:
     """Load it into the pipeline, or refuse it if no layer fits, of which the libraries only warn."""
     cause = None
     try:
         pipeline.load_lora_weights(lora.parent, weight_name=lora.name, adapter_name=_ADAPTER)
         if pipeline.get_list_adapters().get("transformer"):
             return
-        message = f"no key fits {model}, for instance {keys[0]}"
+        message = f"no key fits {model}, for instance {read_lora_keys(lora)[0]}"
     except (ValueError, KeyError, RuntimeError, AttributeError) as error:
         # Keys of another model, or layers of another width.
         reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
