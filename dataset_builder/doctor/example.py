@@ -187,6 +187,9 @@ def _caption_findings(files: ExampleFiles) -> tuple[list[Finding], bool]:
         return [Finding("caption.missing", str(path), f"cannot be read: {error.strerror}", hint)], True
     except UnicodeDecodeError:
         return [Finding("caption.encoding", str(path), "not UTF-8", hint)], True
+    if text.startswith("\ufeff"):
+        message = "begins with a byte order mark, which the trainer takes for a letter"
+        return [Finding("caption.encoding", str(path), message, hint)], True
     if not text.strip() and not files.training.default_caption:
         return [Finding("caption.empty", str(path), "an empty caption", hint)], True
     return [], files.training.trigger is None or files.training.trigger in text

@@ -31,6 +31,7 @@ def test_held_out_examples_are_not_trained_on(built_dataset):
         (lambda root: (root / "gt/pair1.txt").unlink(), "caption.missing"),
         (lambda root: (root / "gt/pair1.txt").write_text("\n"), "caption.empty"),
         (lambda root: (root / "gt/pair1.txt").write_bytes(b"\xff\xfe"), "caption.encoding"),
+        (lambda root: (root / "gt/pair1.txt").write_text("chromiq", "utf-8-sig"), "caption.encoding"),
         (lambda root: (root / "gt/pair1.jpg").write_text("no photo"), "photo.unreadable"),
         (lambda root: (root / "control/pair1.jpg").write_bytes(b""), "photo.empty"),
         (lambda root: (root / "manifest.jsonl").write_text("{\n"), "manifest.line"),
