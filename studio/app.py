@@ -22,6 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from chromiq.dataset_builder.segmenters.network.clicks import Clicks
 from chromiq.dataset_builder.segmenters.network.grounded_sam2 import SAM_2
 from chromiq.dataset_builder.segmenters.network.hub import HubModel
 from chromiq.errors import ChromiqError, LockedError, UsageError
@@ -29,7 +30,6 @@ from chromiq.runtime.native import share_one_heap
 from chromiq.studio.batches import Batches
 from chromiq.studio.jobs import Commands, Jobs
 from chromiq.studio.live import LiveCorrections
-from chromiq.studio.mask_work import Clicks
 from chromiq.studio.pages import Answer, page
 from chromiq.studio.previews import Previews
 from chromiq.studio.screens import config, dataset, deliver, light_table, mask, open_folder, photo, runs

@@ -20,10 +20,10 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from chromiq.correction.photo import Correction
 from chromiq.correction.results import BatchRun
+from chromiq.dataset_builder.segmenters.network.clicks import Clicks
 from chromiq.studio.batches import Batches
 from chromiq.studio.jobs import Commands, Jobs
 from chromiq.studio.live import LiveCorrections
-from chromiq.studio.mask_work import Clicks
 from chromiq.studio.previews import Previews
 from chromiq.studio.workplace import Kind, OpenedFolder, Workplace
 from chromiq.templating import template_environment

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import cv2
 import numpy as np
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -23,13 +24,13 @@ from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import record_of
 from chromiq.correction.plan import plan_correction
 from chromiq.correction.results import BatchRun, decide, mask_path
+from chromiq.dataset_builder.segmenters.network.clicks import Clicks
 from chromiq.dataset_layout import DatasetLayout, read_build_source
-from chromiq.errors import UsageError
+from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.files import write_bytes
-from chromiq.photos.images import encode_mask, photo_size_wh
+from chromiq.photos.images import encode_mask, photo_size_wh, read_mask
 from chromiq.records import BoolMask, PhotoPair
 from chromiq.studio.live import corrected_pixels
-from chromiq.studio.mask_work import mask_of, mask_on_disk
 from chromiq.studio.pages import (
     Answer,
     answers_bytes,
@@ -132,7 +133,6 @@ def _page(request: Request) -> Response:
     subject = _subject(request)
     pair = subject.pair
     size_wh = photo_size_wh(pair.on_model)
-    clicks = parts_of(request).clicks
     return page(
         request,
         "mask",
@@ -146,7 +146,7 @@ def _page(request: Request) -> Response:
         preview_wh=preview_size_wh(pair.on_model),
         brush_px=max(4, max(size_wh) // 40),
         most_px=max(50, max(size_wh) // 5),
-        model_missing="" if clicks.is_available else clicks.how_to_get,
+        model_missing=_model_missing(parts_of(request).clicks),
         where=f"The mask is saved as {subject.saved}. {subject.note}".strip(),
     )
 
@@ -165,7 +165,10 @@ def _tile(request: Request) -> Response:
 
 def _mask(request: Request) -> Response:
     subject = _subject(request)
-    mask = mask_on_disk(subject.shown, photo_size_wh(subject.pair.on_model))
+    size_wh = photo_size_wh(subject.pair.on_model)
+    mask = read_mask(subject.shown) if subject.shown.is_file() else None
+    if mask is None or mask.shape != size_wh[::-1]:
+        mask = np.zeros(size_wh[::-1], bool)
     return png(encode_mask(mask), {"etag": _etag(subject.saved)})
 
 
@@ -183,13 +186,25 @@ def _click(request: Request, document: dict[str, Any]) -> Response:
         raise UsageError(f"give 1 to {_MOST_CLICKS} points, and for each whether it is inside")
     if not ((shares >= 0) & (shares <= 1)).all():
         raise UsageError("a click lies outside the photo")
-    photo = parts_of(request).live.pair(_subject(request).pair).on_model
-    mask = parts_of(request).clicks.mask(photo.rgb, shares * photo.size_wh, labels)
+    photo, clicks = parts_of(request).live.pair(_subject(request).pair).on_model, parts_of(request).clicks
+    if missing := _model_missing(clicks):
+        raise UsageError(missing.removesuffix("."))
+    mask = clicks.mask(photo.rgb, shares * photo.size_wh, labels)
     return png(encode_mask(mask))
 
 
+def _model_missing(clicks: Clicks) -> str:
+    """What to do so that clicks find masks, as a sentence; empty if they do."""
+    if clicks.is_available:
+        return ""
+    return (
+        f"SAM 2 is not on this machine. Run pip install 'chromiq[models]' and hf download "
+        f"{clicks.source.name_or_path}, then reload this page; or start the studio with --masker FOLDER."
+    )
+
+
 def _check(request: Request, data: bytes) -> Response:
-    mask = mask_of(data, _size_said(data))
+    mask = _sent_mask(data, _size_said(data))
     subject = _subject(request)
     small = parts_of(request).live.pair(subject.pair).with_mask(mask, subject.source)
     judgement = judge(look_at_photos(small))
@@ -199,7 +214,7 @@ def _check(request: Request, data: bytes) -> Response:
 def _put(request: Request, data: bytes) -> Response:
     """Write the mask; answers the photo as it is corrected with it, or without a picture if it stays."""
     subject = _subject(request)
-    mask = mask_of(data, photo_size_wh(subject.pair.on_model))
+    mask = _sent_mask(data, photo_size_wh(subject.pair.on_model))
     conflict = _write(parts_of(request).workplace, subject, mask, request.headers.get("if-match"))
     if conflict:
         return conflict
@@ -244,8 +259,28 @@ def _etag(path: Path) -> str:
     return f'"{digest}"'
 
 
+def _sent_mask(data: bytes, size_wh: tuple[int, int]) -> BoolMask:
+    """The mask in a PNG that was sent.
+
+    Args:
+        size_wh: that it has to have; nothing larger is decoded.
+
+    Raises:
+        UnsoundError: if it is no such file.
+    """
+    wanted = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + size_wh[0].to_bytes(4, "big") + size_wh[1].to_bytes(4, "big")
+    if not data.startswith(wanted + b"\x08\0\0\0\0"):
+        message = f"is not an 8-bit grey PNG of {size_wh[0]}x{size_wh[1]} pixels"
+        raise UnsoundError(message, [Finding("mask.form", "the mask that was sent", message)])
+    levels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if levels is None or levels.shape != size_wh[::-1]:
+        message = "cannot be decoded"
+        raise UnsoundError(message, [Finding("mask.form", "the mask that was sent", message)])
+    return np.asarray(levels >= 128)
+
+
 def _size_said(data: bytes) -> tuple[int, int]:
-    """The size in a small PNG's header; `mask_of` refuses what is none."""
+    """The size in a small PNG's header; `_sent_mask` refuses what is none."""
     size_wh = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     return size_wh if max(size_wh) <= _CHECK_SIDE_PX else (0, 0)
 

@@ -10,7 +10,8 @@ from studio_client import client_of, finish
 
 from chromiq.correction.garment_work import GARMENT_MASKS
 from chromiq.correction.report import WORK
-from chromiq.dataset_builder.segmenters.network.hub import HubModel, Runtime
+from chromiq.dataset_builder.segmenters.network.clicks import Clicks
+from chromiq.dataset_builder.segmenters.network.hub import HubModel
 from chromiq.files import folder_lock
 from chromiq.photos.images import encode_mask, photo_size_wh, read_mask, read_photo
 
@@ -148,10 +149,7 @@ def sam2(tmp_path_factory):
 
 
 def found_by(sam2, photo, points_xy, is_inside):
-    from chromiq.dataset_builder.segmenters.network.clicks import load_click_model
-
-    model = load_click_model(sam2, Runtime.choose("cpu"))
-    return model.mask(model.encode(read_photo(photo).rgb), points_xy, is_inside)
+    return Clicks(sam2, "cpu").mask(read_photo(photo).rgb, points_xy, is_inside)
 
 
 @pytest.mark.browser

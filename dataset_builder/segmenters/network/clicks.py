@@ -1,95 +1,96 @@
-"""SAM 2 asked by clicks: points on a thing, and points beside it, to the mask of that thing.
-
-The photo is encoded once; each further click costs only the small mask decoder.
-"""
+"""SAM 2 asked by clicks: points on a thing, and points beside it, to the mask of that thing."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from chromiq.dataset_builder.segmenters.network.grounded_sam2 import SAM_2, sam2_pixels
-from chromiq.dataset_builder.segmenters.network.hub import HubModel, Runtime, load_model, models_needed
+from chromiq.dataset_builder.segmenters.network.hub import (
+    HubModel,
+    Runtime,
+    load_model,
+    models_needed,
+    weights_available,
+)
 from chromiq.dataset_builder.segmenters.network.segmenter import full_size
 from chromiq.records import BoolMask, RgbImage
 
 
-@dataclass(frozen=True)
-class EncodedPhoto:
-    """What SAM 2 has seen of a photo.
+class Clicks:
+    """Masks of what is clicked on, one request at a time.
 
-    Attributes:
-        size_wh: of the photo.
-        embeddings: of its encoder, one tensor for each scale.
+    SAM 2 is loaded with the first click. A photo is encoded once, which is the slow part; each further click
+    costs only the small mask decoder.
+
+    Args:
+        source: SAM 2 or 2.1, by hub name or folder.
+        device: torch's name, such as ``"cpu"``, or ``"auto"``.
     """
 
-    size_wh: tuple[int, int]
-    embeddings: Any
+    def __init__(self, source: HubModel = SAM_2, device: str = "auto") -> None:
+        self.source = source
+        self._device = device
+        self._guard = threading.Lock()
+        self._loaded: tuple[Any, Runtime] | None = None
+        self._encoded: tuple[RgbImage, Any] | None = None
 
+    @property
+    def is_available(self) -> bool:
+        """Whether the libraries and the weights are on this machine; asks no network."""
+        return find_spec("torch") is not None and weights_available(self.source)
 
-@dataclass(frozen=True)
-class ClickModel:
-    """SAM 2, ready to be asked by clicks.
-
-    Attributes:
-        masker: the model.
-        runtime: where it runs.
-    """
-
-    masker: Any
-    runtime: Runtime
-
-    def encode(self, photo: RgbImage) -> EncodedPhoto:
-        """Encode a photo, uint8 sRGB ``(H, W, 3)``; this is the slow part."""
-        with self.runtime.inference():
-            pixels = sam2_pixels(self.masker, self.runtime, [photo])
-            return EncodedPhoto((photo.shape[1], photo.shape[0]), self.masker.get_image_embeddings(pixels))
-
-    def mask(self, photo: EncodedPhoto, points_xy: ArrayLike, is_inside: ArrayLike) -> BoolMask:
+    def mask(self, photo: RgbImage, points_xy: ArrayLike, is_inside: ArrayLike) -> BoolMask:
         """The mask of the thing that was clicked on.
 
         Args:
-            photo: as `encode` returns it.
-            points_xy: ``(N, 2)``, at least one, in pixels of the photo.
+            photo: ``(H, W, 3)`` uint8 sRGB; the same array is encoded once.
+            points_xy: ``(N, 2)``, at least one, in its pixels.
             is_inside: ``(N,)`` bool, whether each point is on the thing or beside it.
 
         Returns:
-            ``(H, W)`` bool at the size of the photo. A single click may mean a pocket or the whole jacket:
-            of SAM 2's three answers the one that it trusts most is taken.
+            ``(H, W)`` bool. A single click may mean a pocket or the whole jacket: of SAM 2's three answers
+            the one that it trusts most is taken.
+
+        Raises:
+            AccessError: if the weights are neither here nor can be fetched.
+            UsageError: if the model libraries are not installed.
         """
-        torch, device = self.runtime.torch, self.runtime.device
-        side_px = self.masker.config.prompt_encoder_config.image_size
-        points = np.asarray(points_xy, np.float32) * (side_px / np.array(photo.size_wh, np.float32))
-        labels = np.asarray(is_inside, np.int64)
-        with self.runtime.inference():
-            outputs = self.masker(
-                image_embeddings=list(photo.embeddings),
-                input_points=torch.from_numpy(points)[None, None].to(device),
-                input_labels=torch.from_numpy(labels)[None, None].to(device),
-                multimask_output=len(labels) == 1,
-            )
-        best = int(outputs.iou_scores[0, 0].argmax())
-        logits = outputs.pred_masks[0, 0, best].float().cpu().numpy()
-        return full_size(logits, photo.size_wh[::-1])
+        with self._guard:
+            self._loaded = self._loaded or self._load()
+            model, runtime = self._loaded
+            with runtime.inference():
+                if self._encoded is None or self._encoded[0] is not photo:
+                    pixels = sam2_pixels(model, runtime, [photo])
+                    self._encoded = photo, model.get_image_embeddings(pixels)
+                return _decoded(model, runtime, self._encoded, points_xy, is_inside)
+
+    def _load(self) -> tuple[Any, Runtime]:
+        runtime = Runtime.choose(self._device)
+        try:
+            from transformers import Sam2Model
+        except ImportError as error:
+            raise models_needed(error) from error
+        return load_model(Sam2Model, self.source, runtime.device), runtime
 
 
-def load_click_model(masker: HubModel = SAM_2, runtime: Runtime | None = None) -> ClickModel:
-    """Load SAM 2 alone.
-
-    Args:
-        masker: SAM 2 or 2.1, by hub name or folder.
-        runtime: where it runs; the best there is if not given.
-
-    Raises:
-        AccessError: if the weights are neither here nor can be fetched.
-        UsageError: if the model libraries are not installed.
-    """
-    runtime = runtime or Runtime.choose()
-    try:
-        from transformers import Sam2Model
-    except ImportError as error:
-        raise models_needed(error) from error
-    return ClickModel(load_model(Sam2Model, masker, runtime.device), runtime)
+def _decoded(
+    model: Any, runtime: Runtime, encoded: tuple[RgbImage, Any], points_xy: ArrayLike, is_inside: ArrayLike
+) -> BoolMask:
+    (photo, embeddings), torch = encoded, runtime.torch
+    height_px, width_px = photo.shape[:2]
+    side_px = model.config.prompt_encoder_config.image_size
+    points = np.asarray(points_xy, np.float32) * (side_px / np.array([width_px, height_px], np.float32))
+    labels = np.asarray(is_inside, np.int64)
+    outputs = model(
+        image_embeddings=list(embeddings),
+        input_points=torch.from_numpy(points)[None, None].to(runtime.device),
+        input_labels=torch.from_numpy(labels)[None, None].to(runtime.device),
+        multimask_output=len(labels) == 1,
+    )
+    best = int(outputs.iou_scores[0, 0].argmax())
+    return full_size(outputs.pred_masks[0, 0, best].float().cpu().numpy(), (height_px, width_px))
