@@ -189,7 +189,7 @@ def _caption_findings(files: ExampleFiles) -> tuple[list[Finding], bool]:
         return [Finding("caption.encoding", str(path), "not UTF-8", hint)], True
     if text.startswith("\ufeff"):
         message = "begins with a byte order mark, which the trainer takes for a letter"
-        return [Finding("caption.encoding", str(path), message, hint)], True
+        return [Finding("caption.encoding", str(path), message, hint, "warning")], True
     if not text.strip() and not files.training.default_caption:
         return [Finding("caption.empty", str(path), "an empty caption", hint)], True
     return [], files.training.trigger is None or files.training.trigger in text
