@@ -179,6 +179,8 @@ def correct(
         raise UsageError("Pass either a still-life and an on-model photo, or --batch.")
     if (method == "transfer") != (lora is None):
         raise UsageError("--lora is required with --method lora or hybrid, and not allowed with transfer")
+    if lora is None:
+        flags.refuse_without_lora(checkpoint, steps, offload, quantize)
     from chromiq.correction.batch import BatchInputs, correct_batch, correct_one
     from chromiq.correction.options import CorrectionOptions
     from chromiq.correction.target import parse_target

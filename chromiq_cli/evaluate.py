@@ -43,6 +43,8 @@ def evaluate(
     as_json: flags.Json = False,
 ) -> None:
     """Correct a test set without a network and with LoRAs, score all of them, and write a report."""
+    if not lora:
+        flags.refuse_without_lora(checkpoint, steps, offload, quantize)
     from chromiq.dataset_builder.segmenters.choose import WITHOUT_MODEL_OPTIONS, make_segmenter
     from chromiq.evaluate.compare_methods import Methods, evaluate_testset, named_folders
     from chromiq.evaluate.generate.images import GenerateOptions

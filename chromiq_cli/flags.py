@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from chromiq import models
+from chromiq.errors import UsageError
 from chromiq.models import MODELS
 
 if TYPE_CHECKING:
@@ -99,3 +100,21 @@ def loading(
 
     where = None if device == "auto" else device
     return Loading(where, None if dtype == "auto" else dtype, offload, quantize)
+
+
+def refuse_without_lora(
+    checkpoint: str | None, steps: int | None, offload: models.Offload, quantize: models.Quantization | None
+) -> None:
+    """Refuse options of an edit model where nothing is generated.
+
+    Raises:
+        UsageError: naming the first that was given.
+    """
+    given = {
+        "--checkpoint": checkpoint,
+        "--steps": steps,
+        "--offload": offload != "none",
+        "--quantize": quantize,
+    }
+    if unused := [option for option, value in given.items() if value]:
+        raise UsageError(f"{unused[0]} has no effect without --lora. Pass a LoRA, or leave the option out.")
