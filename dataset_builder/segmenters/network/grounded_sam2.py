@@ -14,7 +14,6 @@ import numpy as np
 from chromiq.dataset_builder.segmenters.network.hub import (
     HubModel,
     Runtime,
-    batches,
     load_model,
     load_processor,
     models_needed,
@@ -76,51 +75,20 @@ class GroundedSam2:
         them, ``(N, P)`` float32 in 0..1.
 
         Args:
-            photos: uint8 sRGB ``(H, W, 3)`` each, sizes may differ.
+            photos: uint8 sRGB ``(H, W, 3)``, all of one size.
             phrases: per photo, such as ``["shirt", "trousers"]``.
 
         Raises:
             UsageError: if a phrase is too long, has a word that the tokenizer does not know, or is
                 ambiguous.
         """
+        from transformers.image_transforms import center_to_corners_format
+
         for phrase in dict.fromkeys(phrase for row in phrases for phrase in row):
             fault = phrase_fault(self.processor.tokenizer, self._longest_text, phrase)
             if fault:
                 raise UsageError(f"garment {phrase!r} {fault}; use a few plain English words")
-        found: list[sv.Detections] = []
-        for part in batches(photos, self.runtime.batch_size):
-            found += self._detect_batch(photos[part], phrases[part])
-        return found
-
-    def masks(
-        self, photos: Sequence[RgbImage], boxes: Sequence[FloatImage]
-    ) -> list[tuple[FloatImage, FloatImage]]:
-        """SAM 2's masks for some boxes of each photo.
-
-        Args:
-            photos: uint8 sRGB ``(H, W, 3)`` each.
-            boxes: ``(N, 4)`` xyxy in pixels per photo, the same N for all.
-
-        Returns:
-            Per photo float32 logits ``(N, M, h, w)``, M alternatives for each box, on a grid that spans
-            the photo, and their predicted intersection over union ``(N, M)`` in 0..1.
-        """
-        found: list[tuple[FloatImage, FloatImage]] = []
-        for part in batches(photos, self.runtime.batch_size):
-            found += self._mask_batch(photos[part], boxes[part])
-        return found
-
-    @property
-    def _longest_text(self) -> int:
-        return int(self.detector.config.max_text_len)
-
-    def _detect_batch(
-        self, photos: Sequence[RgbImage], phrases: Sequence[Sequence[str]]
-    ) -> list[sv.Detections]:
-        from transformers.image_transforms import center_to_corners_format
-
         texts = [_prompt(words) for words in phrases]
-
         inputs = self.processor(images=list(photos), text=texts, return_tensors="pt", padding=True)
         columns = [
             phrase_columns(row, self.processor.tokenizer, len(words))
@@ -149,7 +117,7 @@ class GroundedSam2:
 
         tokens = len(self.processor.tokenizer(_prompt(phrases))["input_ids"])
         if tokens <= self._longest_text:
-            return self._detect_batch([photo], [phrases])[0]
+            return self.detect([photo], [phrases])[0]
         middle = len(phrases) // 2
         passes = [self._detect_in_passes(photo, part) for part in (phrases[:middle], phrases[middle:])]
         scores = block_diag(*(part.data["scores"] for part in passes)).astype(np.float32)
@@ -157,9 +125,19 @@ class GroundedSam2:
         as_tensor = self.runtime.torch.as_tensor
         return detections_of(as_tensor(boxes), as_tensor(scores), phrases)
 
-    def _mask_batch(
+    def masks(
         self, photos: Sequence[RgbImage], boxes: Sequence[FloatImage]
     ) -> list[tuple[FloatImage, FloatImage]]:
+        """SAM 2's masks for some boxes of each photo.
+
+        Args:
+            photos: uint8 sRGB ``(H, W, 3)`` each.
+            boxes: ``(N, 4)`` xyxy in pixels per photo, the same N for all.
+
+        Returns:
+            Per photo float32 logits ``(N, M, h, w)``, M alternatives for each box, on a grid that spans
+            the photo, and their predicted intersection over union ``(N, M)`` in 0..1.
+        """
         torch, device = self.runtime.torch, self.runtime.device
         side_px = self.masker.config.prompt_encoder_config.image_size
         scaled = [
@@ -175,22 +153,23 @@ class GroundedSam2:
         logits = outputs.pred_masks.float().cpu().numpy()
         return list(zip(logits, outputs.iou_scores.float().cpu().numpy(), strict=True))
 
+    @property
+    def _longest_text(self) -> int:
+        return int(self.detector.config.max_text_len)
 
-def load_grounded_sam2(
-    detector: HubModel = GROUNDING_DINO, masker: HubModel = SAM_2, runtime: Runtime | None = None
-) -> GroundedSam2:
+
+def load_grounded_sam2(detector: HubModel, masker: HubModel, runtime: Runtime) -> GroundedSam2:
     """Load Grounding DINO and SAM 2.
 
     Args:
         detector: Grounding DINO, by hub name or folder.
         masker: SAM 2 or 2.1, by hub name or folder.
-        runtime: where they run; the best there is if not given.
+        runtime: where they run.
 
     Raises:
         AccessError: if the weights are neither here nor to be had; it names the page to visit.
         UsageError: if the model libraries are not installed.
     """
-    runtime = runtime or Runtime.choose()
     try:
         from transformers import (
             AutoTokenizer,

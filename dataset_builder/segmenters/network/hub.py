@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -54,16 +53,14 @@ class Runtime:
     Attributes:
         device: torch's name, such as ``"cpu"`` or ``"cuda:1"``.
         dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; the last two by autocast.
-        batch_size: the most photos that run at once.
     """
 
     device: str
     dtype: str
-    batch_size: int
     torch: Any = field(repr=False)
 
     @classmethod
-    def choose(cls, device: str = "auto", dtype: str = "auto", batch_size: int = 8) -> Runtime:
+    def choose(cls, device: str = "auto", dtype: str = "auto") -> Runtime:
         """The runtime asked for; ``auto`` is CUDA in half precision when there is one, else the CPU in full.
 
         Raises:
@@ -79,7 +76,7 @@ class Runtime:
             dtype = half if device.startswith("cuda") else "float32"
         if dtype not in ("float32", "float16", "bfloat16"):
             raise UsageError(f"dtype {dtype} is unknown; use auto, float32, float16 or bfloat16")
-        return cls(device, dtype, batch_size, torch)
+        return cls(device, dtype, torch)
 
     def inference(self) -> ExitStack:
         """A context without gradients and, below float32, with autocast."""
@@ -113,22 +110,6 @@ class Runtime:
             )
         scale = [torch.tensor(value, device=self.device)[:, None, None] for value in (mean, std)]
         return (torch.cat(squares) / 255 - scale[0]) / scale[1]
-
-
-def batches(photos: Sequence[RgbImage], limit: int) -> Iterator[slice]:
-    """Runs of neighbours of one size, so that no photo is padded for another's sake.
-
-    >>> import numpy as np
-    >>> wide, high = np.zeros((2, 3, 3), np.uint8), np.zeros((3, 2, 3), np.uint8)
-    >>> [(part.start, part.stop) for part in batches([wide, wide, wide, high], 2)]
-    [(0, 2), (2, 3), (3, 4)]
-    """
-    start = 0
-    for _, run in itertools.groupby(photos, key=lambda photo: photo.shape):
-        stop = start + len(list(run))
-        for first in range(start, stop, limit):
-            yield slice(first, min(first + limit, stop))
-        start = stop
 
 
 def weights_available(*models: HubModel) -> bool:

@@ -11,7 +11,6 @@ import numpy as np
 from chromiq.dataset_builder.segmenters.network.hub import (
     HubModel,
     Runtime,
-    batches,
     load_model,
     load_processor,
     models_needed,
@@ -40,33 +39,28 @@ class Sam3:
 
     def scores(self, photos: Sequence[RgbImage], words: Sequence[str]) -> list[FloatImage]:
         """How surely each of some words is seen on each photo: ``(P,)`` float32 in 0..1 per photo."""
-        found: list[FloatImage] = []
-        for part in batches(photos, self.runtime.batch_size):
-            with self.runtime.inference():
-                seen = self.model.get_vision_features(self._pixels(photos[part]))
-                columns = [
-                    _confidence(self.model(vision_embeds=seen, **self._text([word] * len(photos[part]))))
-                    for word in words
-                ]
-            best = [column.max(dim=1).values.float().cpu().numpy() for column in columns]
-            found += list(np.stack(best, axis=1))
-        return found
+        with self.runtime.inference():
+            seen = self.model.get_vision_features(self._pixels(photos))
+            columns = [
+                _confidence(self.model(vision_embeds=seen, **self._text([word] * len(photos))))
+                for word in words
+            ]
+        best = [column.max(dim=1).values.float().cpu().numpy() for column in columns]
+        return list(np.stack(best, axis=1))
 
     def candidates(self, photos: Sequence[RgbImage], words: Sequence[str]) -> list[Candidates]:
         """The surest masks of each photo's own word."""
-        found: list[Candidates] = []
-        for part in batches(photos, self.runtime.batch_size):
-            with self.runtime.inference():
-                outputs = self.model(pixel_values=self._pixels(photos[part]), **self._text(words[part]))
-            # Only the surest leave the device: all masks of a photo are tens of millions of numbers.
-            scores, order = _confidence(outputs).topk(min(_MASKS_KEPT, outputs.pred_logits.shape[1]), dim=1)
-            rows = self.runtime.torch.arange(len(order), device=order.device)[:, None]
-            arrays = (scores, outputs.pred_boxes[rows, order], outputs.pred_masks[rows, order])
-            parts = zip(photos[part], *(array.float().cpu().numpy() for array in arrays), strict=True)
-            for photo, score, boxes, logits in parts:
-                size = np.array([photo.shape[1], photo.shape[0]] * 2, np.float32)
-                xyxy = np.clip(boxes, 0, 1) * size
-                found.append(Candidates(xyxy, score, logits[:, None], score[:, None]))
+        with self.runtime.inference():
+            outputs = self.model(pixel_values=self._pixels(photos), **self._text(words))
+        # Only the surest leave the device: all masks of a photo are tens of millions of numbers.
+        scores, order = _confidence(outputs).topk(min(_MASKS_KEPT, outputs.pred_logits.shape[1]), dim=1)
+        rows = self.runtime.torch.arange(len(order), device=order.device)[:, None]
+        arrays = (scores, outputs.pred_boxes[rows, order], outputs.pred_masks[rows, order])
+        found = []
+        for photo, *parts in zip(photos, *(array.float().cpu().numpy() for array in arrays), strict=True):
+            score, boxes, logits = parts
+            size = np.array([photo.shape[1], photo.shape[0]] * 2, np.float32)
+            found.append(Candidates(np.clip(boxes, 0, 1) * size, score, logits[:, None], score[:, None]))
         return found
 
     def _pixels(self, photos: Sequence[RgbImage]) -> Any:
@@ -79,14 +73,13 @@ class Sam3:
         ).to(self.runtime.device)
 
 
-def load_sam3(model: HubModel = SAM_3, runtime: Runtime | None = None) -> Sam3:
+def load_sam3(model: HubModel, runtime: Runtime) -> Sam3:
     """Load SAM 3.
 
     Raises:
         AccessError: if the weights, which are gated, are not to be had; it names the page to visit.
         UsageError: if the model libraries are not installed, or too old to have it.
     """
-    runtime = runtime or Runtime.choose()
     try:
         from transformers import AutoTokenizer, Sam3Model
     except ImportError as error:

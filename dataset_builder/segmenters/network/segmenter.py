@@ -6,8 +6,9 @@ together, the on-model photo has a say, and boxes and masks are also judged by c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import ClassVar, Protocol
 
 import cv2
@@ -51,7 +52,7 @@ class Candidates:
 
 
 class WordModels(Protocol):
-    """A network that finds things by words.
+    """A network that finds things by words, on photos of one size that it may run together.
 
     Attributes:
         name: of the segmenter.
@@ -90,7 +91,10 @@ class NetworkSegmenter:
     def label(self, photo_pairs: Sequence[tuple[RgbImage, RgbImage]]) -> list[GarmentLabel]:
         """What the garment of each (still-life, on-model) pair is called."""
         sides = [list(side) for side in zip(*photo_pairs, strict=True)]
-        scores = [self._models.scores(side, self._vocabulary) for side in sides]
+        scores = [
+            [row for run in _of_one_size(side) for row in self._models.scores(side[run], self._vocabulary)]
+            for side in sides
+        ]
         return [
             decide_label(self._vocabulary, still_life, on_model, self._models.labels_by)
             for still_life, on_model in zip(*scores, strict=True)
@@ -98,9 +102,26 @@ class NetworkSegmenter:
 
     def segment(self, tasks: Sequence[SegmentationTask]) -> list[GarmentMask]:
         """Masks of a batch of tasks."""
+        photos = [task.on_model for task in tasks]
         words = [word_of_part(task.label, self._part) for task in tasks]
-        found = self._models.candidates([task.on_model for task in tasks], words)
+        found = [
+            item for run in _of_one_size(photos) for item in self._models.candidates(photos[run], words[run])
+        ]
         return [choose_mask(task, item, self.name) for task, item in zip(tasks, found, strict=True)]
+
+
+def _of_one_size(photos: Sequence[RgbImage]) -> Iterator[slice]:
+    """Runs of neighbours of one size, so that no photo is padded for another's sake.
+
+    >>> wide, high = np.zeros((2, 3, 3), np.uint8), np.zeros((3, 2, 3), np.uint8)
+    >>> [(run.start, run.stop) for run in _of_one_size([wide, wide, high])]
+    [(0, 2), (2, 3)]
+    """
+    start = 0
+    for _, run in groupby(photos, key=lambda photo: photo.shape):
+        stop = start + len(list(run))
+        yield slice(start, stop)
+        start = stop
 
 
 def choose_mask(task: SegmentationTask, found: Candidates, source: str) -> GarmentMask:
