@@ -11,7 +11,7 @@ from chromiq.errors import UsageError
 from chromiq.models import DEFAULT_MODEL, Dtype, find_model
 from chromiq.wording import counted
 from chromiq_cli import flags
-from chromiq_cli.output import print_result
+from chromiq_cli.output import print_result, say
 
 
 def generate(
@@ -61,6 +61,8 @@ def generate(
 
     if reference and not find_model(model).has_reference:
         raise UsageError(f"--reference: {model} takes no reference. Remove the option.")
+    if not reference and find_model(model).has_reference:
+        say(f"warning: {model} takes the still-life as an image of its own, and no --reference was given")
     scales = lora_scale or [1.0]
     options = GenerateOptions(
         model=model,

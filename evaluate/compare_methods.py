@@ -146,6 +146,8 @@ def evaluate_testset(
     methods = methods or Methods()
     require_lora_files(methods.loras)
     testset = read_testset(folder)
+    if methods.loras:
+        testset.require_references(methods.options.model)
     crops, register = testset.crops, methods.register
     loras = lora_columns(methods.loras, methods.outputs)
     folders = {"control": testset.controls, "transfer": out / "transfer"}

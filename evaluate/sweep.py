@@ -217,6 +217,7 @@ def measure_checkpoints(
             "Give held-out pairs, such as a dataset built with `held_out`."
         )
     options = options or run_options(run)
+    trials.require_references(options.model)
     ensure_output_folder(out)
     with folder_lock(out, "chromiq sweep"):
         work = _Work(trials, trials.write_masks(out / "masks"), out, options)

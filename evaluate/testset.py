@@ -17,13 +17,14 @@ from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW, in_words, strong_reasons
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.dataset_layout import DatasetLayout, read_examples
-from chromiq.errors import Finding, raise_findings
+from chromiq.errors import Finding, UnsoundError, raise_findings
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
 from chromiq.evaluate.score.crops import Crop, read_crops
 from chromiq.evaluate.score.scores import find_images
 from chromiq.files import natural_key, paths_by_name
 from chromiq.imaging.registration import align
 from chromiq.imaging.resize import resize_mask
+from chromiq.models import find_model
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo, write_mask
 from chromiq.progress import Update, silent
 from chromiq.records import BoolMask, Example, GarmentMask, Geometry, RgbImage
@@ -114,6 +115,18 @@ class TrialSet:
         for name, mask in self.masks.items():
             write_mask(folder / f"{name}.png", mask)
         return folder if self.masks else None
+
+    def require_references(self, model: str) -> None:
+        """Refuse stitched controls for a model that takes the still-life as an image of its own.
+
+        Raises:
+            UnsoundError: if there are no still-lifes for it.
+        """
+        if find_model(model).has_reference and self.references is None:
+            message = f"{model} takes the still-life as an image of its own, and there is no reference/"
+            hint = f"Build the test set for the model {model}."
+            where = str(self.truths.parent)
+            raise UnsoundError.of(Finding("testset.reference", where, message, hint))
 
     def generate(
         self,

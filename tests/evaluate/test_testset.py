@@ -4,10 +4,11 @@ import json
 import unicodedata
 from dataclasses import replace
 from functools import partial
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from chromiq.colour import delta_e_map
@@ -19,6 +20,7 @@ from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.evaluate import compare_methods, sweep
 from chromiq.evaluate.compare_methods import Methods, evaluate_testset, named_folders
+from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.testset import (
     TrialSet,
     canvas_mask,
@@ -70,6 +72,21 @@ def test_a_mask_that_only_some_images_have_is_asked_for(built_dataset, tmp_path,
             measure(built_dataset, tmp_path / "out", settings)
         assert not (tmp_path / "out").exists()
     assert TrialSet((unknown,), None).masks == {}
+
+
+def test_a_stitched_test_set_is_refused_for_a_model_that_takes_references(
+    built_dataset, tmp_path, monkeypatch
+):
+    lora = tmp_path / "a.safetensors"
+    lora.write_bytes(save({"transformer.x.lora_A.weight": np.ones((2, 2))}))
+    options, out = GenerateOptions(model="qwen-image-edit-2509"), tmp_path / "out"
+    for name in ("read_status", "run_job"):
+        monkeypatch.setattr(sweep, name, MagicMock())
+    with pytest.raises(UnsoundError, match="there is no reference/"):
+        evaluate_testset(built_dataset, out, ClassicSegmenter(), Methods([lora], options=options))
+    with pytest.raises(UnsoundError, match="there is no reference/"):
+        sweep.measure_checkpoints(tmp_path, built_dataset, out, options)
+    assert not out.exists()
 
 
 def test_evaluation_moves_colour_to_the_truth_and_nothing_outside_the_panel(built_dataset, tmp_path):
@@ -198,7 +215,6 @@ def test_two_loras_stand_beside_transfer_and_their_hybrids(built_dataset, tmp_pa
     pytest.importorskip("diffusers")
     from tiny_lora import write_lora
 
-    from chromiq.evaluate.generate.images import GenerateOptions
     from chromiq.toolkit_configs.smoke_engine.tiny_checkpoint import build_tiny_kontext
 
     build_tiny_kontext(tmp_path / "tiny")
