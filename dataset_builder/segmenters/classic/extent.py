@@ -62,7 +62,7 @@ def find_extent(
     garment: BoolMask,
     like: BoolMask,
     place: FloatImage,
-    edges: Edges | None = None,
+    edges: Edges,
     *,
     whole: bool = True,
 ) -> Extent:
@@ -78,14 +78,13 @@ def find_extent(
         garment: ``(h, w)`` bool, the garment on the still-life.
         like: ``(H, W)`` bool, what of the person has the garment's colours.
         place: ``(H,)`` 0..1, how probably such a garment is worn at each height.
-        edges: those across this body, if they were found already.
+        edges: those across this body.
         whole: whether the still-life shows this garment and no other; if not, as of a set, its proportions do
             not count, nor its colours where such a garment is not worn.
     """
     height_px, width_px = like.shape
     rows = np.flatnonzero(body.person.any(axis=1))
     first, last = int(rows[0]), int(rows[-1]) + 1
-    edges = edges or Edges.of(body, kind)
     edge, trunk = edges.across, edges.trunk
     begin_hem, end_hem = hem_profiles(edge, body.person, like & trunk)
     cut_above, cut_below = first <= 2, last >= height_px - 2

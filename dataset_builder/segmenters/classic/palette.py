@@ -44,7 +44,7 @@ class Palette:
         """
         pixels = lab[garment] * LAB_WEIGHTS
         sample = pixels[:: max(1, len(pixels) // _SAMPLE)]
-        labels, centres = _kmeans(sample, min(count, len(sample)))
+        labels, centres = cluster(sample, count)
         share = np.bincount(labels, minlength=len(centres)) / len(labels)
         kept = share >= min(TUNING.palette_min_share, share.max())
         colours, shares = centres[kept], share[kept] / share[kept].sum()
@@ -68,11 +68,6 @@ def local_shares(parts: Iterable[BoolMask], whole: BoolMask) -> Iterator[FloatIm
     around = np.maximum(near(whole), 0.05)
     for part in parts:
         yield cv2.resize(near(part) / around, whole.shape[::-1], interpolation=cv2.INTER_LINEAR)
-
-
-def cluster(features: FloatImage, count: int) -> tuple[NDArray[np.int32], FloatImage]:
-    """Rows ``(P, F)`` in at most `count` groups: each row's group ``(P,)``, the groups' means ``(N, F)``."""
-    return _kmeans(features, min(count, len(features)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,8 +143,11 @@ def recolourings(palette: Palette, targets: FloatImage) -> FloatImage:
     return np.stack([palette.colours, *moved])
 
 
-def _kmeans(features: FloatImage, count: int) -> tuple[NDArray[np.int32], FloatImage]:
-    """Groups found on an even sample; every row then goes to the nearest centre."""
+def cluster(features: FloatImage, count: int) -> tuple[NDArray[np.int32], FloatImage]:
+    """Rows ``(P, F)`` in at most `count` groups: each row's group ``(P,)``, the groups' means ``(N, F)``.
+
+    The groups are found on an even sample; every row then goes to the nearest centre.
+    """
     cv2.setRNGSeed(0)
     rows = np.ascontiguousarray(features, np.float32)
     sample = np.ascontiguousarray(rows[:: max(1, len(rows) // _KMEANS_SAMPLE)])

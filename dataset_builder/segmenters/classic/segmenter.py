@@ -75,10 +75,17 @@ class ClassicSegmenter:
         return [look.label for look in (self._look(*photos) for photos in photo_pairs)]
 
     def segment(self, tasks: Sequence[SegmentationTask]) -> list[GarmentMask]:
-        """Masks of a batch of tasks, one after the other."""
-        return [
-            segment_garment(task, self._look(task.still_life, task.on_model), self.name) for task in tasks
-        ]
+        """Masks of a batch of tasks, one after the other.
+
+        Where a task's label tells where the garment is worn, that holds; else the photo decides.
+        """
+        return [self._mask(self._look(task.still_life, task.on_model), task.label) for task in tasks]
+
+    def _mask(self, look: Look, label: str) -> GarmentMask:
+        found = find_garment(look, label)
+        if found is None:
+            return GarmentMask(np.zeros(look.on_model.shape[:2], bool), 0.0, ("nobody_found",), self.name)
+        return GarmentMask(look.at_full_size(found.mask), found.confidence, found.reasons, self.name)
 
     def _look(self, still_life: RgbImage, on_model: RgbImage) -> Look:
         """A pair is looked at once, though it is labelled first and segmented then."""
@@ -231,22 +238,6 @@ class FoundGarment:
     mask: BoolMask
     confidence: float
     reasons: tuple[str, ...]
-
-
-def segment_garment(task: SegmentationTask, look: Look | None = None, source: str = "classic") -> GarmentMask:
-    """The garment's mask on the on-model photo, of that photo's size, with a confidence.
-
-    Args:
-        task: the two photos and the garment's name; where the name tells where the garment is worn, that
-            holds, else the photo decides.
-        look: what was found on the two photos already.
-        source: the segmenter's name.
-    """
-    look = look or Look(task.still_life, task.on_model)
-    found = find_garment(look, task.label)
-    if found is None:
-        return GarmentMask(np.zeros(look.on_model.shape[:2], bool), 0.0, ("nobody_found",), source)
-    return GarmentMask(look.at_full_size(found.mask), found.confidence, found.reasons, source)
 
 
 def find_garment(look: Look, label: str, without: Collection[str] = ()) -> FoundGarment | None:

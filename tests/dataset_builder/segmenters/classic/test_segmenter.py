@@ -10,7 +10,7 @@ from places import REAL
 from chromiq.colour import linear_to_srgb, srgb_to_linear
 from chromiq.dataset_builder.segmenters import SegmentationTask
 from chromiq.dataset_builder.segmenters.classic.body import find_body
-from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter, segment_garment
+from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.dataset_builder.segmenters.still_life import grab_cut, still_life_mask
 from chromiq.photos.images import read_mask, read_photo
 from chromiq.sample_catalogue.catalogue import draw_pair
@@ -18,6 +18,10 @@ from chromiq.sample_catalogue.catalogue import draw_pair
 
 def iou(a, b):
     return float((a & b).sum() / (a | b).sum())
+
+
+def segmented(task):
+    return ClassicSegmenter().segment([task])[0]
 
 
 @pytest.fixture(scope="module")
@@ -68,14 +72,14 @@ def test_a_skin_coloured_shirt_at_the_upper_edge_is_no_head():
 
 def test_the_same_photo_gives_the_same_mask(drawn):
     task = SegmentationTask(drawn[0].still_life, drawn[0].on_model, "shirt")
-    np.testing.assert_array_equal(segment_garment(task).mask, segment_garment(task).mask)
+    np.testing.assert_array_equal(segmented(task).mask, segmented(task).mask)
 
 
 def test_a_garment_whose_colour_is_off_is_still_found(drawn):
     pair = drawn[0]
     recoloured = pair.on_model.copy()
     recoloured[pair.on_model_mask] = recoloured[pair.on_model_mask][:, ::-1]
-    found = segment_garment(SegmentationTask(pair.still_life, recoloured, pair.garment))
+    found = segmented(SegmentationTask(pair.still_life, recoloured, pair.garment))
     assert iou(found.mask, pair.on_model_mask) > 0.9
     assert "colour_disagrees" in found.reasons
 
@@ -86,14 +90,14 @@ def test_garments_are_found_in_light_of_another_colour(drawn, light):
     for pair in drawn[:4]:
         linear = srgb_to_linear(pair.on_model.astype(np.float32) / 255) * np.float32(light)
         photo = (linear_to_srgb(linear) * 255).round().astype(np.uint8)
-        found = segment_garment(SegmentationTask(pair.still_life, photo, pair.garment))
+        found = segmented(SegmentationTask(pair.still_life, photo, pair.garment))
         scores.append(iou(found.mask, pair.on_model_mask))
     assert min(scores) > 0.9
 
 
 def test_an_empty_photo_gives_an_empty_mask_without_confidence(drawn):
     nothing = np.full((300, 200, 3), 240, np.uint8)
-    found = segment_garment(SegmentationTask(drawn[0].still_life, nothing, "shirt"))
+    found = segmented(SegmentationTask(drawn[0].still_life, nothing, "shirt"))
     assert not found.mask.any()
     assert found.confidence == 0
     assert found.reasons
@@ -126,20 +130,20 @@ def test_real_pairs_reach_the_stated_overlap():
             read_photo(REAL / "pairs" / f"on_model{key}.jpg").rgb,
             labels[f"still-life{key}.jpg"],
         )
-        scores.append(iou(segment_garment(task).mask, read_mask(path)))
+        scores.append(iou(segmented(task).mask, read_mask(path)))
     assert np.mean(scores) >= 0.92
 
 
 def test_trousers_that_end_at_a_jumper_of_their_colour_are_separated_from_it():
     pair = draw_pair(2, size_wh=(448, 560))
-    found = segment_garment(SegmentationTask(pair.still_life, pair.on_model, "trousers"))
+    found = segmented(SegmentationTask(pair.still_life, pair.on_model, "trousers"))
     assert iou(found.mask, pair.on_model_mask) > 0.9
 
 
 def test_a_print_is_part_of_the_garment_and_a_hand_before_it_is_not(drawn):
     pair = drawn[13]
     assert (pair.garment, pair.pattern) == ("T-shirt", "print")
-    found = segment_garment(SegmentationTask(pair.still_life, pair.on_model, pair.garment))
+    found = segmented(SegmentationTask(pair.still_life, pair.on_model, pair.garment))
     assert iou(found.mask, pair.on_model_mask) > 0.95
     assert "holes" not in found.reasons
 

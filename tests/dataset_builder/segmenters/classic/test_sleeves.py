@@ -7,7 +7,7 @@ import pytest
 from chromiq.colour import srgb_to_lab
 from chromiq.dataset_builder.segmenters import SegmentationTask
 from chromiq.dataset_builder.segmenters.classic.body import Body, ColourModel, Head, find_body
-from chromiq.dataset_builder.segmenters.classic.segmenter import segment_garment
+from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.dataset_builder.segmenters.classic.sleeves import cloth_on_arms, is_sleeveless, sides_alike
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.sample_catalogue.catalogue import draw_pair
@@ -21,7 +21,7 @@ def overlap(a, b):
 
 def found(pair, on_model=None):
     photo = pair.on_model if on_model is None else on_model
-    return segment_garment(SegmentationTask(pair.still_life, photo, pair.garment)).mask
+    return ClassicSegmenter().segment([SegmentationTask(pair.still_life, photo, pair.garment)])[0].mask
 
 
 def outline(*parts):
