@@ -6,11 +6,13 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from chromiq.documents import MAX_TEXT_BYTES
 from chromiq.errors import Finding, UnsoundError
+from chromiq.files import as_stored
 
 MAX_CSV_ROWS = 1_000_000
 _DELIMITERS = (",", ";", "\t")
@@ -110,6 +112,16 @@ def as_text(cell: str) -> str:
     ("'=1+1.jpg", '7.jpg')
     """
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
+def listed_path(folder: Path, name: str) -> Path:
+    """A file that a table names, from its folder on; backslashes as Windows writes them separate folders."""
+    path = folder / name
+    with suppress(OSError):  # such as a name that is too long, which is reported where it is read
+        if "\\" in name and not path.exists():
+            path = folder / name.replace("\\", "/")
+        return as_stored(path)
+    return path
 
 
 def column_name(text: str) -> str:

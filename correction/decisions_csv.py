@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.target import parse_lab
-from chromiq.csv_tables import Table, as_text, column_name, read_table, write_table
+from chromiq.csv_tables import Table, as_text, column_name, listed_path, read_table, write_table
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import collision_key, composed_name, safe_stem, write_bytes
 
@@ -257,8 +257,8 @@ def _parsed(values: Mapping[str, str], folder: Path) -> Decision:
 
     def mask_file(text: str) -> Path:
         with suppress(OSError):  # a name longer than any file's
-            if (folder / text).is_file():
-                return folder / text
+            if (path := listed_path(folder, text)).is_file():
+                return path
         raise ValueError("does not exist", f"Write its path from {folder}.")
 
     readers: dict[str, tuple[str, Callable[[str], Any]]] = {

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from os.path import realpath
 from pathlib import Path
 
-from chromiq.csv_tables import Row, Table, read_table
+from chromiq.csv_tables import Row, Table, listed_path, read_table
 from chromiq.dataset_builder.inputs.photo_names import (
     FOLDER_NAME,
     PairPattern,
@@ -25,7 +25,7 @@ from chromiq.dataset_builder.inputs.photo_names import (
     still_life_key_of_view,
 )
 from chromiq.errors import ChromiqError, Finding, UnsoundError, UsageError, errors_of
-from chromiq.files import as_stored, collision_key, natural_key, refuse_inputs, safe_stem
+from chromiq.files import collision_key, natural_key, refuse_inputs, safe_stem
 from chromiq.photos.images import states_colours, untagged_finding
 from chromiq.photos.soundness import PHOTO_SUFFIXES, inspect_photo, verify_photo
 from chromiq.progress import Update, silent
@@ -211,7 +211,7 @@ def _pair_of_row(row: Row, path: Path) -> PhotoPair | Finding:
     garment = row.values.get("garment") or None
     if garment and not garment.isprintable():
         return wrong(f"the garment {garment!r} is not one line of text", "Write its name only.")
-    still_life, on_model = (_listed(path.parent, names[role]) for role in ("still_life", "on_model"))
+    still_life, on_model = (listed_path(path.parent, names[role]) for role in ("still_life", "on_model"))
     if still_life == on_model:
         return wrong("the same photo as still-life and on-model photo", "Name the other photo.")
     return PhotoPair(row.values.get("key", ""), still_life, on_model, garment)
@@ -219,16 +219,6 @@ def _pair_of_row(row: Row, path: Path) -> PhotoPair | Finding:
 
 def _own_key(pair: PhotoPair, several: bool) -> str:
     return pair.on_model.stem if several else key_of_still_life(pair.still_life)
-
-
-def _listed(folder: Path, name: str) -> Path:
-    """A file that a table names, from its folder on; backslashes as Windows writes them separate folders."""
-    path = folder / name
-    with suppress(OSError):  # such as a name that is too long, which is reported where it is read
-        if "\\" in name and not path.exists():
-            path = folder / name.replace("\\", "/")
-        return as_stored(path)
-    return path
 
 
 def _changed_keys(path: Path, table: Table) -> list[Finding]:

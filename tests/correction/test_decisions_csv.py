@@ -104,6 +104,13 @@ def test_a_target_is_read_as_people_write_it(tmp_path, text):
     assert read_decisions(tmp_path, {"7": Path("7.jpg")}).of("7").target_lab == (52.0, -10.0, 31.0)
 
 
+def test_a_mask_is_named_as_windows_and_macos_write_it(tmp_path):
+    (tmp_path / "m\u00e4sks").mkdir()
+    (tmp_path / "m\u00e4sks" / "7.png").touch()
+    (tmp_path / "decisions.csv").write_text("key,mask\n7,ma\u0308sks\\7.png\n", encoding="utf-8")
+    assert read_decisions(tmp_path, {"7": Path("7.jpg")}).of("7").mask == tmp_path / "m\u00e4sks" / "7.png"
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [
