@@ -110,7 +110,8 @@ def correct(
     export: Annotated[
         list[ExportChoice] | None,
         typer.Option(
-            help="Also write a .cube LUT, or a TIFF with original, correction and mask. May be repeated."
+            metavar="<cube|layers>",
+            help="Also write a .cube LUT, or a TIFF with original, correction and mask. May be repeated.",
         ),
     ] = None,
     method: Annotated[

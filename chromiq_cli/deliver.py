@@ -22,8 +22,9 @@ def deliver(
     state: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="STATE",
             help="Which photos: accepted, original kept, changed by hand (the default), or corrected, left "
-            "alone, rejected, to look at. May be repeated."
+            "alone, rejected, to look at. May be repeated.",
         ),
     ] = None,
     as_json: flags.Json = False,

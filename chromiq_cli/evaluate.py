@@ -21,11 +21,14 @@ def evaluate(
     testset: Annotated[Path, typer.Argument(help="Folder with gt/ and control/, or a dataset.")],
     out: Annotated[Path, typer.Option(help="Folder for images, scores and report.")],
     lora: Annotated[
-        list[Path] | None, typer.Option(help="LoRA to generate with. May be repeated to compare several.")
+        list[Path] | None,
+        typer.Option(metavar="<path>", help="LoRA to generate with. May be repeated to compare several."),
     ] = None,
     outputs: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=FOLDER of same-named images that another program made. May be repeated."),
+        typer.Option(
+            metavar="NAME=FOLDER", help="Same-named images that another program made. May be repeated."
+        ),
     ] = None,
     register: flags.Register = False,
     model: flags.Model = DEFAULT_MODEL,

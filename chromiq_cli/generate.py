@@ -32,7 +32,8 @@ def generate(
     lora_scale: Annotated[
         list[float] | None,
         typer.Option(
-            help="Weight of the LoRA; 0 is the base model. May be repeated, for one folder of images each."
+            metavar="<float>",
+            help="Weight of the LoRA; 0 is the base model. May be repeated, for one folder of images each.",
         ),
     ] = None,
     seed: flags.ImageSeed = 42,
