@@ -178,7 +178,7 @@ def evaluate_testset(
 
     def update(before: int, finished: int, total: int) -> None:
         count = len(testset)
-        on_progress(count * before + finished * count // total, count * (1 + len(made)))
+        on_progress(count * before + finished * count // total, count * (len(made) + 3))
 
     garments = []
     for number, trial in enumerate(testset, start=1):
@@ -193,10 +193,11 @@ def evaluate_testset(
             left_alone[column] = reasons
     kinds = {trial.name: trial.garment for trial in testset if trial.garment}
     images = ImageSet(testset.truths, folders, crops, masks, kinds, titles)
-    scores = score_folders(images, register=register)
+    scores = score_folders(images, register=register, on_progress=partial(update, len(made) + 1))
     write_scores(out, scores, {name: sha256_file(lora) for name, lora in loras.items()})
     report = out / "report.html"
-    write_report(report, scores, images, title=title, notes=notes)
+    reported = partial(update, len(made) + 2)
+    write_report(report, scores, images, title=title, notes=notes, on_progress=reported)
     return Evaluation(tuple(scores), titles, left_alone, report)
 
 

@@ -234,7 +234,8 @@ def test_two_loras_stand_beside_transfer_and_their_hybrids(built_dataset, tmp_pa
     (score,) = result.scores
     columns = ["control", "transfer", "lab", "lab-hybrid", "lab-2", "lab-2-hybrid"]
     assert list(score.differences) == columns
-    assert list(dict.fromkeys(seen)) == [(number, 6) for number in range(1, 7)]
+    # The garment, five columns made, scores and report.
+    assert list(dict.fromkeys(seen)) == [(number, 8) for number in range(1, 9)]
     # A tiny random model makes noise, which no hybrid may take colour from: what it does is bounded.
     assert score.differences["lab"].mean > 10
     assert score.differences["lab-hybrid"].mean <= score.differences["control"].mean + 1
