@@ -268,7 +268,8 @@ def correct_batch(
         findings += converted(corrections)
         findings += [fault for key in keys for fault in results[key].findings]
         findings += _unknown_keys(decisions)
-        write_report(folder, corrections, findings)
+        with stage("report") as update:
+            write_report(folder, corrections, findings, update)
         said = {correction.key: result_words(correction) for correction in corrections}
         write_decisions(decisions, photos, said)
     if not corrections:

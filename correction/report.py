@@ -26,6 +26,7 @@ from chromiq.files import write_bytes, write_json, write_text
 from chromiq.imaging.masks import bounding_box, outline_path
 from chromiq.imaging.resize import fit_side
 from chromiq.photos.images import encode_image, read_small
+from chromiq.progress import Update, silent
 from chromiq.records import BoolMask, RgbImage
 from chromiq.templating import data_uri, render_page
 
@@ -121,7 +122,12 @@ def summary_line(corrections: Iterable[Correction]) -> str:
     return ", ".join(f"{counts[words]} {words}" for words in _ORDER if words in counts) or "no photo"
 
 
-def write_report(folder: Path, corrections: Sequence[Correction], findings: Sequence[Finding]) -> None:
+def write_report(
+    folder: Path,
+    corrections: Sequence[Correction],
+    findings: Sequence[Finding],
+    on_progress: Update = silent,
+) -> None:
     """Write ``report.html`` and ``report.csv`` into the folder of results.
 
     Args:
@@ -130,8 +136,10 @@ def write_report(folder: Path, corrections: Sequence[Correction], findings: Sequ
         findings: what was wrong with those left out, and warnings.
     """
     side_px = next((side for count, side in _SIDES_PX if len(corrections) <= count), _SMALLEST_SIDE_PX)
-    ordered = sorted(corrections, key=doubtfulness)
-    cards = [_card(number, each, folder, side_px) for number, each in enumerate(ordered, start=1)]
+    cards = []
+    for number, correction in enumerate(sorted(corrections, key=doubtfulness), start=1):
+        cards.append(_card(number, correction, folder, side_px))
+        on_progress(number, len(corrections))
     text = render_page(
         "correction_report",
         title=f"Corrections: {folder.resolve().name}",

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,19 @@ def test_it_resumes_and_redoes_only_what_changed(batch, catalogue):
     assert (out / "on_model1.png").read_bytes() == kept
     batch(CorrectionOptions(strength=0.5))
     assert (out / "on_model1.png").read_bytes() != kept
+
+
+def test_every_stage_reports_its_progress(catalogue):
+    seen = []
+
+    @contextmanager
+    def stage(name):
+        yield lambda done, total: seen.append((name, done, total))
+
+    inputs = BatchInputs(catalogue / "pairs", masks=catalogue / "masks")
+    correct_batch(inputs, catalogue / "out", SEGMENTER, stage=stage)
+    stages = ("check the photos", "correct", "report")
+    assert seen == [(name, done, 2) for name in stages for done in (1, 2)]
 
 
 def test_faults_come_before_anything_is_written(catalogue):
