@@ -191,6 +191,10 @@ def plan(
         smoke_device(job)  # refuse a full-size model before the dataset is read
     digest = dataset_digest(job, note)
     from_step = newest_step(job.run_folder, job.config.name) if resume else 0
+    if resume and job.trains and not from_step:
+        message = "there is no checkpoint to resume from, so the training starts at step 0"
+        hint = "Check the run's name and training_folder if that is not intended."
+        findings.append(Finding("run.start", str(job.run_folder), message, hint, "warning"))
     if earlier:
         findings += _resume_findings(earlier, config, digest, seed)
     return Plan(config, job, tuple(findings), engine, resume, from_step, info, digest, seed)

@@ -41,6 +41,14 @@ def test_a_good_run_is_recorded(trainer, config, run_folder):
     assert "loss: 1.500e+00" in (run_folder / "log.txt").read_text()
 
 
+def test_a_resume_that_starts_at_step_0_is_warned_about(trainer, config):
+    trainer("good")
+    before = [finding.code for finding in plan(config, "ai-toolkit", resume=True).findings]
+    train_config(config, "ai-toolkit")
+    after = [finding.code for finding in plan(config, "ai-toolkit", resume=True).findings]
+    assert ("run.start" in before, "run.start" in after) == (True, False)
+
+
 def test_its_loss_log_is_trusted_before_its_progress_bar(trainer, config, run_folder):
     pytest.importorskip("tensorboard")
     trainer("good with a log")
