@@ -100,7 +100,7 @@ class Plan:
         every = process.save.save_every
         saved = f"a checkpoint every {counted(every, 'step')}, the most that a stop can lose"
         saved = saved if every else "a checkpoint at the end only"
-        what = f"{process.model.name_or_path} for {steps} on {self.dataset}"
+        what = f"{process.model.name_or_path} for {steps}" + (f" on {self.dataset}" if self.dataset else "")
         lines = [f"{self.engine} would train {what}, into {self.job.run_folder}", saved]
         if self.command and self.toolkit:
             lines.append(f"in {self.toolkit.folder}: {' '.join(self.command)}")

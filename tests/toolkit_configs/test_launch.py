@@ -387,7 +387,9 @@ class TestOthersConfigs:
         process.update(type="slider", slider={"targets": []})
         example["job"] = "train"
         example["config"]["training_folder"] = process.pop("training_folder")
-        assert train_config(self.written(example, tmp_path), "ai-toolkit").name == "mine.safetensors"
+        path = self.written(example, tmp_path)
+        assert train_config(path, "ai-toolkit").name == "mine.safetensors"
+        assert " on None" not in plan(path, "ai-toolkit", resume=True).summary[0]
 
     def test_a_job_that_trains_nothing_is_done_with_exit_code_0(
         self, trainer, example, tmp_path, monkeypatch
