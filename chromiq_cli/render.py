@@ -91,6 +91,8 @@ def render(
         return
     if model is None:
         raise UsageError("Name a model, or pass a config with --from.")
+    if template and out and is_json_file(out):
+        raise UsageError(f"--template lays out YAML, and {out} is JSON. Leave one of the two out.")
     from chromiq.toolkit_configs.render.compose import compose_job, differences_from
     from chromiq.toolkit_configs.render.job import render_composed
     from chromiq.toolkit_configs.render.settings import (

@@ -131,6 +131,12 @@ def test_a_template_is_copied_and_rendered(run, tmp_path):
         run("render", "kontext", "--dataset", "data", "--out", "c.yaml", "--template", "my.yaml.j2")[0] == 0
     )
     assert (tmp_path / "c.yaml").read_text().startswith("# ours\n")
+    code, _, err = run(
+        "render", "kontext", "--dataset", "data", "--out", "c.json", "--template", "my.yaml.j2"
+    )
+    assert code == 2
+    assert "--template" in err
+    assert not (tmp_path / "c.json").exists()
     code, _, err = run("template", "copy", "kontext", "--out", "my.yaml.j2")
     assert code == 2
     assert "--force" in err
