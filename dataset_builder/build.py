@@ -160,7 +160,7 @@ def build(
     findings = [*inputs.findings, *tally.faults, *tally.doubts]
     if options.held_out and not list_images(DatasetLayout(folder).held_out.truths):
         message = f"none of {counted(len(pairs), 'pair')} was drawn to be held out"
-        hint = "Hold some out in the studio, or build into a new folder with a larger `held_out`."
+        hint = "Choose some in the studio or selection.json, or build into a new folder with more `held_out`."
         findings.append(Finding("held_out.none", str(folder), message, hint, "warning"))
     finds = any(pair.key not in inputs.masks for pair in inputs.pairs)
     found_by = options.segmenter if finds else None
