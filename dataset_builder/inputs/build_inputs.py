@@ -219,9 +219,10 @@ def _without_twins(pairs: Sequence[PhotoPair], variants: int) -> tuple[list[Phot
 
 def unused_findings(where: Path | None, names: Sequence[str], code: str = "inputs.unused") -> list[Finding]:
     """One warning about the entries of a file or folder that match no pair, if there are any."""
-    if not names:
+    if not names or where is None:
         return []
     shown = f"{', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
     message = f"{counted(len(names), 'entry matches', 'entries match')} no pair: {shown}"
-    hint = "Check the spelling, and of masks the suffix .png; they are ignored."
+    spelling = "spelling and the suffix, .png" if where.is_dir() else "spelling"
+    hint = f"Check the {spelling}; they are ignored."
     return [Finding(code, str(where), message, hint, severity="warning")]
