@@ -235,6 +235,10 @@ def correct_batch(
     pairs, photos, keys = checked.pairs, checked.photos, list(checked.photos)
     ensure_output_folder(folder)
     with folder_lock(folder, "chromiq correct"):
+        panels: Mapping[str, RgbImage] = {}
+        if network:
+            with stage("generate, in steps") as update:
+                panels = network.panels(pairs, folder / WORK, segmenter, update)
         redo = set(named_keys(inputs.redo, photos))
         decisions = _with_wishes(read_decisions(folder, photos), named_keys(inputs.keep, photos), redo)
         run = BatchRun(
@@ -251,10 +255,6 @@ def correct_batch(
         garments = garment_works(run, decisions, (pair.still_life for pair in pairs), redo)
         decisions, outdated = _without_outdated(decisions, garments)
         findings += outdated
-        panels: Mapping[str, RgbImage] = {}
-        if network:
-            with stage("generate, in steps") as update:
-                panels = network.panels(pairs, folder / WORK, segmenter, update)
         write_decisions(decisions, photos, {})  # before any photo is: a wish outlives a kill
         write_run(replace(run, findings=tuple(findings)))
         garments = [_decided(garment, decisions, panels) for garment in garments]
@@ -267,11 +267,15 @@ def correct_batch(
         corrections = tuple(done for key in keys if (done := results[key].correction) is not None)
         findings += converted(corrections)
         findings += [fault for key in keys for fault in results[key].findings]
+        said = {correction.key: result_words(correction) for correction in corrections}
+        try:  # what somebody has decided in the meantime stays, for the next run
+            decisions = read_decisions(folder, photos)
+            write_decisions(decisions, photos, said)
+        except UnsoundError as error:
+            findings += error.findings
         findings += _unknown_keys(decisions)
         with stage("report") as update:
             write_report(folder, corrections, findings, update)
-        said = {correction.key: result_words(correction) for correction in corrections}
-        write_decisions(decisions, photos, said)
     if not corrections:
         raise_findings(findings, str(inputs.source))
     finds = any(not (photo.decision.mask or photo.drawn) for garment in garments for photo in garment.photos)

@@ -87,6 +87,22 @@ def test_it_resumes_and_redoes_only_what_changed(batch, catalogue):
     assert (out / "on_model1.png").read_bytes() != kept
 
 
+@pytest.mark.parametrize("word", ["keep", "kept"])
+def test_what_is_decided_while_a_batch_runs_stays(catalogue, word):
+    out = catalogue / "out"
+
+    @contextmanager
+    def stage(name):
+        yield lambda done, total: decide(out, k2={"decision": word}) if name == "correct" else None
+
+    inputs = BatchInputs(catalogue / "pairs", masks=catalogue / "masks")
+    result = correct_batch(inputs, out, SEGMENTER, stage=stage)
+    assert [done.key for done in result.corrections] == ["1", "2"]
+    assert decisions(out)["2"]["decision"] == word
+    codes = [finding.code for finding in result.findings]
+    assert codes == (["decisions.value"] if word == "kept" else [])
+
+
 def test_every_stage_reports_its_progress(catalogue):
     seen = []
 
