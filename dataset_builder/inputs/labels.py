@@ -156,12 +156,16 @@ def edited_garments(folder: Path) -> dict[str, str]:
 def write_own_garments(folder: Path, labels: Mapping[str, str], given: Mapping[str, str]) -> None:
     """Write a dataset's ``garments.json``, such that the user's edits can be recognised later.
 
+    What the user has edited since `recall_given` stays, for the next build.
+
     Args:
         labels: what the garments of its examples are called, by still-life's file name.
         given: as `recall_given` gave it; words for garments without examples stay in the file.
     """
-    known = {composed_name(name) for name in labels}
-    entries = {**labels, **{name: given[name] for name in sorted(given) if name not in known}}
+    edited = edited_garments(folder)
+    given, known = {**given, **edited}, {composed_name(name) for name in labels}
+    entries = {name: edited.get(composed_name(name), word) for name, word in labels.items()}
+    entries |= {name: given[name] for name in sorted(given) if name not in known}
     # While copy and file differ, a difference would be taken for the user's edit: meanwhile there is no file.
     DatasetLayout(folder).garments.unlink(missing_ok=True)
     _remember(folder, given, entries)

@@ -185,6 +185,15 @@ def test_an_entry_matches_in_both_unicode_forms(on_disk, typed, tmp_path):
     assert recall_given(tmp_path) == given == {composed: "coat"}
 
 
+def test_what_is_edited_while_a_build_runs_is_for_the_next_one(tmp_path):
+    write_own_garments(tmp_path, {"a.jpg": "shirt", "b.jpg": "jacket"}, {})
+    given = recall_given(tmp_path)
+    write_json(tmp_path / "garments.json", {"a.jpg": "shirt", "b.jpg": "coat"})
+    write_own_garments(tmp_path, {"a.jpg": "shirt", "b.jpg": "jacket"}, given)
+    assert json.loads((tmp_path / "garments.json").read_text()) == {"a.jpg": "shirt", "b.jpg": "coat"}
+    assert recall_given(tmp_path) == {"b.jpg": "coat"}
+
+
 @pytest.mark.parametrize("written", range(3))
 def test_killed_while_the_file_is_written_nothing_is_misread(tmp_path, monkeypatch, written):
     write_own_garments(tmp_path, {"a.jpg": "shirt", "b.jpg": "jacket"}, {})
