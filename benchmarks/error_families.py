@@ -224,7 +224,7 @@ FAMILIES: tuple[Family, ...] = (
 
 
 def apply_family(
-    family: Family, rgb: RgbImage, places: FloatImage, rng: np.random.Generator, most: float = SIZES[1]
+    family: Family, rgb: RgbImage, places: FloatImage, rng: np.random.Generator
 ) -> RgbImage | None:
     """Pixels with an error of the family, its mean dE00 drawn log-uniformly from `SIZES`.
 
@@ -233,12 +233,11 @@ def apply_family(
         rgb: ``(P, 3)`` uint8 sRGB of a garment.
         places: ``(P, 2)`` row and column in 0..1.
         rng: decides size and direction.
-        most: dE00 of the largest error.
 
     Returns:
         ``(P, 3)`` uint8 sRGB, or None if no error of that size fits the garment within the gamut.
     """
-    asked = float(np.exp(rng.uniform(np.log(SIZES[0]), np.log(most))))
+    asked = float(np.exp(rng.uniform(*np.log(SIZES))))
     few = slice(None, None, max(1, len(rgb) // _SOLVER_PIXELS))
     encoded, there = rgb.astype(np.float32) / 255, srgb_to_lab(rgb[few])
 

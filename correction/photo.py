@@ -193,7 +193,7 @@ def correct_subject(
     *,
     named: Path | None = None,
     fit: ColourFit | None = None,
-    generated: RgbImage | None = None,
+    generated: RgbImage | None,
 ) -> tuple[Correction, Recoloured | None]:
     """Correct a photo that was read, and write it.
 

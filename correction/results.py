@@ -207,7 +207,7 @@ def decide(run: BatchRun, decided: Mapping[str, Decision]) -> Decisions:
     return decisions
 
 
-def works_of(run: BatchRun, keys: Iterable[str], redo: Iterable[str] = ()) -> list[GarmentWork]:
+def works_of(run: BatchRun, keys: Iterable[str], redo: Iterable[str]) -> list[GarmentWork]:
     """What `correct_garment` is to do for some photos, and for those of the same garments.
 
     Raises:
@@ -225,7 +225,7 @@ def garment_works(
     run: BatchRun,
     decisions: Decisions,
     still_lifes: Iterable[Path],
-    redo: Iterable[str] = (),
+    redo: Iterable[str],
 ) -> list[GarmentWork]:
     """What `correct_garment` is to do for some garments of a batch.
 
@@ -248,7 +248,7 @@ def garment_works(
     return [GarmentWork(run.folder, tuple(map(work, garment)), run.options, settings) for garment in garments]
 
 
-def write_summaries(run: BatchRun, results: Sequence[PhotoResult] = (), *, report: bool = True) -> None:
+def write_summaries(run: BatchRun, results: Sequence[PhotoResult], *, report: bool) -> None:
     """Write the report and the column ``result`` of the decisions as they are now; the lock is held.
 
     Args:

@@ -110,7 +110,7 @@ def read_subject(
     still_life: Path,
     on_model: Path,
     segmenter: Segmenter,
-    mask: Path | None = None,
+    mask: Path | None,
     found: GarmentMask | None = None,
 ) -> FileSubject:
     """Read a pair and find its garment on both photos.

@@ -33,7 +33,7 @@ def sheet_step(examples: int) -> int:
     return max(1, -(-examples // MAX_EXAMPLES))
 
 
-def outlined(photo: RgbImage, mask: BoolMask, thickness_px: int = 4, text: str = "") -> RgbImage:
+def outlined(photo: RgbImage, mask: BoolMask, thickness_px: int, text: str = "") -> RgbImage:
     """A photo with the outline of a mask and a label, and its background lightened.
 
     Args:

@@ -120,7 +120,7 @@ class Carried:
     profile: bytes | None = None
     to_srgb: bool = False
 
-    def to_jpeg(self, *, same: bool = False) -> list[Block]:
+    def to_jpeg(self, *, same: bool) -> list[Block]:
         """The segments for a JPEG; if the source is one as well (``same``), its other segments are kept."""
         exif, xmp = self._exif_for_jpeg(), self._xmp()
         others = [each for each in self.source.blocks if same and _block_name(each) and not _stale_name(each)]
@@ -132,7 +132,7 @@ class Carried:
             *_photoshop_segments(self._resources()),
         ]
 
-    def to_png(self, *, same: bool = False) -> list[Block]:
+    def to_png(self, *, same: bool) -> list[Block]:
         """The chunks for a PNG; if the source is one as well (``same``), its other chunks are kept."""
         exif, xmp = self._exif(), self._xmp()
         if same and not self.to_srgb:

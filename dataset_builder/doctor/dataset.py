@@ -117,12 +117,12 @@ def is_built(root: Path) -> bool:
 
 def check_folders(
     folders: DatasetFolders,
-    on_progress: Update = silent,
-    training: Training | None = None,
-    recorded: Mapping[Path, Recorded] | None = None,
+    on_progress: Update,
+    training: Training,
+    recorded: Mapping[Path, Recorded],
     held_out: DatasetFolders | None = None,
     *,
-    built: bool = True,
+    built: bool,
 ) -> list[Finding]:
     """All that is wrong with a dataset whose parts are in these folders.
 
@@ -133,7 +133,6 @@ def check_folders(
         held_out: what is kept out of training; nothing in it may resemble what is trained on.
         built: whether chromiq made the dataset, so that it has to keep chromiq's promises.
     """
-    training, recorded = training or Training(), recorded or {}
     findings = [
         Finding("dataset.folder", str(folder), "no such folder", "Build the dataset, or fix the path.")
         for folder in (folders.target, folders.control)

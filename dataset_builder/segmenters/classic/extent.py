@@ -64,7 +64,7 @@ def find_extent(
     place: FloatImage,
     edges: Edges,
     *,
-    whole: bool = True,
+    whole: bool,
 ) -> Extent:
     """The rows over which a garment reaches.
 

@@ -107,7 +107,7 @@ def _face_cascade() -> Any:
     return Cascade(lbp_frontal_face_cascade_filename())
 
 
-def find_head(photo: RgbImage, person: BoolMask, skin: BoolMask, *, face_shown: bool = True) -> Head | None:
+def find_head(photo: RgbImage, person: BoolMask, skin: BoolMask, *, face_shown: bool) -> Head | None:
     """The head without person models: by the outline where the face agrees with it, else by the face.
 
     The outline shows a part at the top with skin in it, a narrower neck below, then shoulders.
