@@ -52,7 +52,8 @@ class Table:
     """A CSV file.
 
     Attributes:
-        names: the columns in lower case with underscores, as `Row.values` has them.
+        names: the columns in lower case with underscores, as `Row.values` has them; of several columns called
+            the same, the first has that name, and the others have names of their own.
         rows: without empty lines.
         error: why reading stopped before the end, or empty.
     """
@@ -90,12 +91,16 @@ def read_table(path: Path) -> Table:
     rows: list[Row] = []
     stopped = ""
     columns: tuple[str, ...] = ()
+    names: list[str] = []
     try:
         columns = tuple(reader.fieldnames or ())
+        for name in map(column_name, columns):
+            names.append(f"{name}\0{len(names)}" if name in names else name)
+        reader.fieldnames = names
         rows.extend(_rows(reader, skipped))
     except csv.Error as problem:
         stopped = str(problem)
-    return Table(columns, tuple(map(column_name, columns)), tuple(rows), delimiter, stopped)
+    return Table(columns, tuple(names), tuple(rows), delimiter, stopped)
 
 
 def write_table(columns: list[str], rows: list[list[str]], delimiter: str = ",") -> bytes:
@@ -139,7 +144,7 @@ def _rows(reader: csv.DictReader[str], skipped: int) -> Iterator[Row]:
             raise csv.Error(f"more than {MAX_CSV_ROWS} lines")
         surplus: object = fields.pop(_SURPLUS, None) or []
         assert isinstance(surplus, list)
-        values = {column_name(name): (value or "").strip() for name, value in fields.items()}
+        values = {name: (value or "").strip() for name, value in fields.items()}
         beyond = tuple(field.strip() for field in surplus if field.strip())
         if beyond or any(values.values()):
             yield Row(reader.line_num + skipped, values, beyond)

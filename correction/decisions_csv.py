@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.target import parse_lab
-from chromiq.csv_tables import Table, as_text, column_name, listed_path, read_table, write_table
+from chromiq.csv_tables import Table, as_text, listed_path, read_table, write_table
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.files import collision_key, composed_name, safe_stem, write_bytes
 
@@ -215,7 +215,7 @@ def write_decisions(decisions: Decisions, photos: Mapping[str, Path], results: M
         return {**before, "key": key, "photo": as_text(photos[key].name), **changed}
 
     columns = list(table.columns) if table else list(COLUMNS)
-    names = [column_name(column) for column in columns]
+    names = list(table.names) if table else list(COLUMNS)
     missing = [column for column in COLUMNS if column not in names]
     columns, names = [*columns, *missing], [*names, *missing]
     rows: list[list[str]] = []

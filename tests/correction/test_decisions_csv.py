@@ -43,6 +43,17 @@ def test_rows_columns_and_delimiter_stay(tmp_path):
         assert lines[3].startswith("8;;;;on_model8.jpg;")
 
 
+def test_columns_without_a_name_or_of_one_name_keep_what_is_in_them(tmp_path):
+    rows = ["key;decision;;;decision", "7;keep;ask;Anna;reject"]
+    (tmp_path / "decisions.csv").write_text("\n".join(rows))
+    photos = {"7": Path("on_model7.jpg")}
+    decisions = read_decisions(tmp_path, photos)
+    assert decisions.of("7").verdict == "keep"
+    write_decisions(decisions, photos, {})
+    written = (tmp_path / "decisions.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert [line[: len(row)] for line, row in zip(written, rows, strict=True)] == rows
+
+
 @pytest.mark.parametrize(
     ("text", "keys", "key"),
     [
