@@ -101,7 +101,8 @@ def read_decisions(folder: Path, photos: Mapping[str, Path]) -> Decisions:
         photos: the on-model photo of each key.
 
     Raises:
-        UnsoundError: with a finding for each cell that cannot be read or is beyond the limits.
+        UnsoundError: with a finding for each cell that cannot be read or is beyond the limits, and for each
+            decision whose key and photo are of different rows.
     """
     path = folder / DECISIONS
     if not path.exists():
@@ -113,6 +114,8 @@ def read_decisions(folder: Path, photos: Mapping[str, Path]) -> Decisions:
         raise UnsoundError.of(finding)
     found: dict[str, Decision] = {}
     unknown, findings, find = [], [], key_finder(photos, table)
+    names = {key: composed_name(as_text(path.name)) for key, path in photos.items()}
+    named = set(names.values())
     for row in table.rows:
         key = find(row.values["key"], row.values.get("photo", ""))
         if key is None:
@@ -125,6 +128,10 @@ def read_decisions(folder: Path, photos: Mapping[str, Path]) -> Decisions:
             where = f"{path}, line {row.line}"
             findings += [Finding("decisions.value", where, message, hint) for message, hint in error.args]
             continue
+        shown = composed_name(as_text(row.values.get("photo", "")))
+        if decision != Decision() and shown in named and shown != names[key]:
+            message, hint = f"the key {key!r} stands beside another photo, {shown}", "Sort whole rows only."
+            findings.append(Finding("decisions.mixed", f"{path}, line {row.line}", message, hint))
         if key in found and decision not in (found[key], Decision()):
             message = f"a second decision about {key!r}"
             findings.append(

@@ -43,6 +43,16 @@ def test_rows_columns_and_delimiter_stay(tmp_path):
         assert lines[3].startswith("8;;;;on_model8.jpg;")
 
 
+def test_a_decision_beside_another_photo_is_a_fault(tmp_path):
+    rows = ["key,photo,decision", "8,on_model7.jpg,keep", "7,on_model8.jpg,", "9,old_name9.jpg,keep"]
+    (tmp_path / "decisions.csv").write_text("\n".join(rows))
+    with pytest.raises(UnsoundError) as caught:
+        read_decisions(tmp_path, {key: Path(f"on_model{key}.jpg") for key in "789"})
+    assert [(finding.code, finding.where[-6:]) for finding in caught.value.findings] == [
+        ("decisions.mixed", "line 2")
+    ]
+
+
 def test_columns_without_a_name_or_of_one_name_keep_what_is_in_them(tmp_path):
     rows = ["key;decision;;;decision", "7;keep;ask;Anna;reject"]
     (tmp_path / "decisions.csv").write_text("\n".join(rows))
