@@ -165,6 +165,15 @@ def with_arm_before_it(case: KnownPair) -> tuple[RgbImage, BoolMask]:
     return np.rint(np.clip(photo, 0, 255)).astype(np.uint8), case.mask & (arm == 0)
 
 
+def with_bars(case: KnownPair) -> tuple[RgbImage, BoolMask]:
+    """Grey bars at its sides, as to make it square."""
+    bar_px = len(case.mask) // 8
+    photo = cv2.copyMakeBorder(
+        case.on_model, 0, 0, bar_px, bar_px, cv2.BORDER_CONSTANT, value=(128, 128, 128)
+    )
+    return photo, np.pad(case.mask, ((0, 0), (bar_px, bar_px)))
+
+
 CHANGES: dict[str, Change] = {
     "mirrored": mirrored,
     "600 px high": partial(resized, 600),
@@ -184,6 +193,7 @@ CHANGES: dict[str, Change] = {
     "without a head": without_head,
     "a shadow on the wall": with_wall_shadow,
     "an arm before the garment": with_arm_before_it,
+    "grey bars": with_bars,
     "published colour error": partial(colour_error, "published"),
     "perceptual colour error": partial(colour_error, "perceptual"),
 }

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chromiq.colour import bytes_to_linear, linear_to_srgb, srgb_to_lab
+from chromiq.imaging.picture_frame import inside_frame
 from chromiq.records import BoolMask, FloatImage, RgbImage
 
 _WORK_HEIGHT_PX = 400
@@ -43,18 +44,23 @@ def still_life_mask(still_life: RgbImage) -> BoolMask:
     Returns:
         ``(H, W)`` bool. All True in the middle half of the photo if no garment stands out at all.
     """
-    height_px, width_px = int(still_life.shape[0]), int(still_life.shape[1])
+    inside = inside_frame(still_life)
+    picture = still_life[inside]
+    height_px, width_px = picture.shape[:2]
     scale = min(1.0, _WORK_HEIGHT_PX / height_px)
     size_wh = (max(1, round(width_px * scale)), round(height_px * scale))
-    small = cv2.resize(still_life, size_wh, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA)
     distance, threshold = _distance_around_one_thing(srgb_to_lab(small))
     mask = _refine(small, foreground(distance, threshold, without_shadow=True))
     if mask.mean() < _MIN_SHARE:
-        rows, columns = small.shape[:2]
-        mask = np.zeros((rows, columns), bool)
+        # A towel with straight sides looks like an empty photo in a frame.
+        mask = np.full(small.shape[:2], picture.shape != still_life.shape)
+        rows, columns = mask.shape
         mask[rows // 4 : rows * 3 // 4, columns // 4 : columns * 3 // 4] = True
-    full = cv2.resize(mask.astype(np.float32), (width_px, height_px), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(full > 0.5)
+    soft = cv2.resize(mask.astype(np.float32), (width_px, height_px), interpolation=cv2.INTER_LINEAR)
+    full = np.zeros(still_life.shape[:2], bool)
+    full[inside] = soft > 0.5
+    return full
 
 
 def background_distance(lab: FloatImage, *, curved: bool = False) -> tuple[FloatImage, float]:

@@ -53,6 +53,7 @@ from chromiq.dataset_builder.segmenters.still_life import (
 )
 from chromiq.dataset_builder.segmenters.still_life_match import colour_agreement
 from chromiq.imaging.masks import closed, dilated, eroded, opened
+from chromiq.imaging.picture_frame import inside_frame
 from chromiq.records import BoolMask, FloatImage, GarmentLabel, GarmentMask, RgbImage
 
 
@@ -100,8 +101,8 @@ class Look:
 
     Attributes:
         still_life, on_model: the photos as given.
-        small_still_life, small: the same, 320 px high; the on-model photo without the cast of its light and,
-            of several people, only the one who wears the garment.
+        small_still_life, small: the same, 320 px high; the on-model photo without a frame, without the cast
+            of its light and, of several people, only the one who wears the garment.
         several_wear_it: whether another person wears much the same colours.
         garment: ``(h, w)`` bool, the garment on the small still-life.
         palette: its main colours.
@@ -119,7 +120,8 @@ class Look:
         self.part = part
         self.still_life, self.on_model = still_life, on_model
         self.small_still_life = _at_work_size(still_life)
-        self.small = without_cast(_at_work_size(on_model))
+        rows, columns = inside_frame(on_model)
+        self.small = without_cast(_at_work_size(on_model[rows, columns]))
         self.garment = still_life_mask(self.small_still_life)
         self.still_life_lab = srgb_to_lab(self.small_still_life)
         self.palette = Palette.of(self.still_life_lab, _inside(self.garment))
@@ -139,8 +141,8 @@ class Look:
             best = int(np.argmax(likeness))
             self.several_wear_it = sum(other > TUNING.also_alike * likeness[best] for other in likeness) > 1
             self.body = bodies[best]
-        scale = on_model.shape[1] / self.small.shape[1]
-        self._columns = slice(*(round(column * scale) for column in people[best]))
+        scale = (columns.stop - columns.start) / self.small.shape[1]
+        self._place = rows, slice(*(columns.start + round(column * scale) for column in people[best]))
         self.small = np.ascontiguousarray(self.small[:, slice(*people[best])])
 
     def _find_body(self, photo: RgbImage, seen: SeenPerson | None) -> Body:
@@ -149,7 +151,7 @@ class Look:
     def at_full_size(self, mask: BoolMask) -> BoolMask:
         """A mask of the small photo, of the size of the on-model photo."""
         full = np.zeros(self.on_model.shape[:2], bool)
-        full[:, self._columns] = _full_size(mask, self.on_model[:, self._columns])
+        full[self._place] = _full_size(mask, self.on_model[self._place])
         return full
 
     @cached_property

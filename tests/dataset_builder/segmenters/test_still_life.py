@@ -111,3 +111,20 @@ def test_a_wall_of_two_tones_is_not_taken_for_light_that_falls_off():
     plane = apart_from_surface(lab, np.pad(np.zeros((156, 116), bool), 2, constant_values=True), degree=1)
     assert np.array_equal(distance, np.linalg.norm(plane, axis=2).astype(np.float32))
     assert threshold > 6
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (128, 128, 128), (255, 255, 255)])
+def test_bars_and_frames_around_a_still_life_are_not_its_background(drawn_pairs, colour):
+    for pair in drawn_pairs:
+        framed = np.pad(still_life_mask(pair.still_life), ((15, 15), (60, 60)))
+        photo = np.full((*framed.shape, 3), colour, np.uint8)
+        photo[15:-15, 60:-60] = pair.still_life
+        found = still_life_mask(photo)
+        assert (found & framed).sum() > 0.98 * (found | framed).sum()
+
+
+def test_a_towel_with_straight_sides_is_the_garment_and_no_empty_photo():
+    photo = np.full((300, 240, 3), 250, np.uint8)
+    photo[40:260, 50:190] = (40, 80, 160)
+    found, truth = still_life_mask(photo), (photo == (40, 80, 160)).all(axis=2)
+    assert (found & truth).sum() > 0.95 * (found | truth).sum()
