@@ -71,6 +71,15 @@ def tool(name: str) -> str:
     return path
 
 
+def imagemagick() -> str:
+    """The path of ImageMagick's convert; other programs have that name too."""
+    convert = tool("convert")
+    about = subprocess.run([convert, "-version"], capture_output=True, check=False).stdout
+    if not about.startswith(b"Version: ImageMagick"):
+        pytest.skip("needs ImageMagick")
+    return convert
+
+
 def ran(*command: object, stdin: bytes | None = None) -> bytes:
     """What a program writes to its standard output."""
     done = subprocess.run([str(word) for word in command], input=stdin, capture_output=True, check=True)
@@ -116,7 +125,7 @@ def by_libtiff(path: Path) -> np.ndarray:
 
 def by_imagemagick(path: Path) -> np.ndarray:
     """Pixels by ImageMagick at 16 bits; 8-bit values are scaled to 16."""
-    data = ran(tool("convert"), "-quiet", f"{path}[0]", "-alpha", "off", "-depth", "16", "rgb:-")
+    data = ran(imagemagick(), "-quiet", f"{path}[0]", "-alpha", "off", "-depth", "16", "rgb:-")
     return np.frombuffer(data, "<u2").reshape(HEIGHT_PX, WIDTH_PX, 3)
 
 

@@ -8,7 +8,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from foreign_photos import ALPHA, DEEP, PHOTO, cjpeg, exiftool, pillow, ran, srgb, tiff, tool
+from foreign_photos import ALPHA, DEEP, PHOTO, cjpeg, exiftool, imagemagick, pillow, ran, srgb, tiff, tool
 from PIL import Image, ImageOps
 
 from chromiq.errors import UnsoundError
@@ -71,10 +71,10 @@ def empty_strips(path):
         counts.overwrite([0] * counts.count)
 
 
-def imagemagick(kind):
+def by_imagemagick(kind):
     def make(path):
         Image.fromarray(PHOTO).save(path.with_suffix(".png"))
-        ran(tool("convert"), path.with_suffix(".png"), f"{kind}:{path}")
+        ran(imagemagick(), path.with_suffix(".png"), f"{kind}:{path}")
 
     return make
 
@@ -190,7 +190,7 @@ READ = [
         tiff(DEEP, compression="zlib", predictor=True, extratags=[(50706, "B", 4, (1, 4, 0, 0), True)]),
         DEEP / 65535,
     ),
-    ("pyramid.tif", imagemagick("ptif"), PHOTO / 255),
+    ("pyramid.tif", by_imagemagick("ptif"), PHOTO / 255),
     ("gamma.png", with_chunk(b"sRGB", b"\0"), PHOTO / 255),
     ("PHOTO.PNG", pillow(Image.fromarray(PHOTO)), PHOTO / 255),
     ("wrong.jpg", pillow(Image.fromarray(PHOTO), format="PNG"), PHOTO / 255),

@@ -12,6 +12,7 @@ from foreign_photos import (
     add_thumbnail,
     after_first_segment,
     cjpeg,
+    imagemagick,
     ran,
     segment,
     srgb,
@@ -113,7 +114,7 @@ def test_an_unmarked_fourth_channel_of_opencv_is_kept(tmp_path):
 def test_a_png_by_imagemagick_keeps_its_exif_without_the_thumbnail(tmp_path):
     cjpeg()(tmp_path / "in.jpg")
     add_thumbnail(tmp_path / "in.jpg", PHOTO, "-Make=Camera", "-Orientation#=6")
-    ran(tool("convert"), tmp_path / "in.jpg", tmp_path / "in.png")
+    ran(imagemagick(), tmp_path / "in.jpg", tmp_path / "in.png")
     photo = read_photo(tmp_path / "in.png")
     written = write_changed(tmp_path / "out.png", photo, photo.values)
     assert "EXIF thumbnail" in written.dropped
