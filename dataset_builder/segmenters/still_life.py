@@ -17,9 +17,12 @@ _SHADOW_SHARE = 0.25
 _FADED_SHARE = 0.65
 _WIDE_PX = 13
 _MIN_PART = 0.03
-_SAME_WALL_LAB, _SAME_SURFACE_LAB, _LEAST_CURVED_LAB = 8.0, 3.0, 2.5
+_SAME_WALL_LAB, _SAME_SURFACE_LAB = 8.0, 3.0
 # Between these lies what counts as far from the background.
 _THRESHOLDS_LAB = (1.2, 10.0)
+# Of a still-life without its noise: the least that counts as far, about one grey level, and how much more
+# must be found so. The filter's diameter is in pixels, its sigmas in Lab and in pixels.
+_LEAST_DENOISED_LAB, _CLEARLY_MORE, _DENOISING = 0.4, 1.04, (5, 2.0, 2.0)
 _BORDER_ROUNDS, _INNER_ROUNDS = 3, 2
 # Light falls off where the distance of the border from a plane is over the first, and from a curved surface
 # under the second times that.
@@ -50,8 +53,13 @@ def still_life_mask(still_life: RgbImage) -> BoolMask:
     scale = min(1.0, _WORK_HEIGHT_PX / height_px)
     size_wh = (max(1, round(width_px * scale)), round(height_px * scale))
     small = cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA)
-    distance, threshold = _distance_around_one_thing(srgb_to_lab(small))
-    mask = _refine(small, foreground(distance, threshold, without_shadow=True))
+    lab = srgb_to_lab(small)
+    found = _one_thing(lab, _THRESHOLDS_LAB[0])
+    # With the noise taken off, cloth nearly as white as the wall is found; outlines are better without.
+    fine = _one_thing(cv2.bilateralFilter(lab, *_DENOISING), _LEAST_DENOISED_LAB)
+    if fine.sum() > _CLEARLY_MORE * found.sum():
+        found = fine
+    mask = _refine(small, found)
     if mask.mean() < _MIN_SHARE:
         # A towel with straight sides looks like an empty photo in a frame.
         mask = np.full(small.shape[:2], picture.shape != still_life.shape)
@@ -63,95 +71,70 @@ def still_life_mask(still_life: RgbImage) -> BoolMask:
     return full
 
 
-def background_distance(lab: FloatImage, *, curved: bool = False) -> tuple[FloatImage, float]:
+def _one_thing(lab: FloatImage, least_lab: float) -> BoolMask:
+    """What differs from a background that nothing but light makes uneven, without its shadow."""
+    distance, threshold = background_distance(lab, degree=3, least_lab=least_lab)
+    return foreground(distance, threshold, without_shadow=True)
+
+
+def background_distance(
+    lab: FloatImage, *, degree: int = 1, least_lab: float = _THRESHOLDS_LAB[0]
+) -> tuple[FloatImage, float]:
     """How far each pixel is from the background's colour, and what counts as far.
 
     The background's colour may vary over the photo: a plane is fitted to the border pixels near their
-    commonest colour, or a curved surface where the light clearly falls off.
+    commonest colour, or a curved surface to all that lies outside the foreground's convex hull.
 
     Args:
         lab: ``(H, W, 3)`` Lab, the photo.
-        curved: then fit a quadratic surface to the background outside the convex hull of the foreground. It
-            follows the light on a wall closely enough to tell white cloth from it, but also shows shadows.
+        degree: of the surface, 1 to 3; at least 2 is used where the light clearly falls off. A curved one
+            follows the light on a wall closely enough to tell white cloth from it, but also shows shadows,
+            and is not used if it is asked for where the background is seen on one side only.
+        least_lab: the least that counts as far from a curved surface.
 
     Returns:
         ``(H, W)`` float32 Euclidean Lab distance, and the distance beyond which a pixel is no background.
     """
-    border, near_colour = _border_near_commonest(lab)
-    distance = _length(apart_from_surface(lab, near_colour, degree=1))
-    spread = _spread(distance[near_colour])
-    if spread > _VISIBLE_SPREAD_LAB:
-        on_border, wall = _distance_over_uneven_light(lab, border, near_colour)
-        if _spread(on_border[wall]) < _FALLOFF_SHARE * spread:
-            return _outside_hull(lab, border, on_border, wall)
-    threshold = float(np.clip(3 * spread, *_THRESHOLDS_LAB))
-    for _ in range(2 if curved else 0):
-        wall = ((distance < threshold) | near_colour) & ~_hull(foreground(distance, threshold))
-        if (wall & border).sum() < _MIN_WALL_PX:
-            break
-        distance = _length(apart_from_surface(lab, wall, degree=2))
-        spread = float(np.percentile(distance[border & wall], 80))
-        threshold = min(threshold, max(3 * spread, _LEAST_CURVED_LAB))
-    return distance, threshold
-
-
-def _distance_around_one_thing(lab: FloatImage) -> tuple[FloatImage, float]:
-    """As `background_distance`, where nothing but light makes the background uneven: by a curved surface.
-
-    Unless the background is seen on one side only, from where such a surface would run astray.
-    """
-    border, near_colour = _border_near_commonest(lab)
-    on_border, wall = _distance_over_uneven_light(lab, border, near_colour)
-    spans = [np.ptp(np.flatnonzero(wall.any(axis=axis))) for axis in (1, 0)]
-    if any(span < _LEAST_SPAN * size for span, size in zip(spans, wall.shape, strict=True)):
-        return background_distance(lab)
-    return _outside_hull(lab, border, on_border, wall)
-
-
-def _border_near_commonest(lab: FloatImage) -> tuple[BoolMask, BoolMask]:
-    """The border, and what of it is near its commonest colour: two ``(H, W)``."""
     border = _border(lab)
-    near_colour = border.copy()
-    near_colour[border] = _near_commonest(lab[border])
-    return border, near_colour
-
-
-def _distance_over_uneven_light(
-    lab: FloatImage, border: BoolMask, wall: BoolMask
-) -> tuple[FloatImage, BoolMask]:
-    """The distance from a quadratic surface through a wall on the border, and all of the border that is wall.
-
-    Light that falls off leaves only a part of the border near its commonest colour; the surface through that
-    part tells more of it.
-    """
+    wall = border.copy()
+    wall[border] = _near_commonest(lab[border])
+    flat = _distance_from(lab, wall, 1)
+    spread = _spread(flat[wall])
+    threshold = float(np.clip(3 * spread, *_THRESHOLDS_LAB))
+    # Light that falls off leaves only a part of the border near its commonest colour.
     for _ in range(_BORDER_ROUNDS):
-        distance = _length(apart_from_surface(lab, wall, degree=2))
-        agree = max(3 * _spread(distance[wall]), _SAME_SURFACE_LAB)
-        before, wall = wall, border & (distance < agree)
-        if np.array_equal(before, wall):
-            break
-    return distance, wall
-
-
-def _outside_hull(
-    lab: FloatImage, border: BoolMask, distance: FloatImage, wall: BoolMask
-) -> tuple[FloatImage, float]:
-    """Distance and threshold from a cubic surface through the wall outside the foreground's convex hull."""
-    threshold = float(np.clip(3 * _spread(distance[wall]), *_THRESHOLDS_LAB))
+        distance = _distance_from(lab, wall, 2)
+        wall = border & (distance < max(3 * _spread(distance[wall]), _SAME_SURFACE_LAB))
+    falls_off = spread > _VISIBLE_SPREAD_LAB and _spread(distance[wall]) < _FALLOFF_SHARE * spread
+    if not falls_off and (degree == 1 or _on_one_side(wall)):
+        return flat, threshold
+    threshold = min(threshold, max(3 * _spread(distance[wall]), least_lab))
     for _ in range(_INNER_ROUNDS):
         wall = (distance < threshold) & ~_hull(foreground(distance, threshold))
         if (wall & border).sum() < _MIN_WALL_PX:
             break
-        distance = _length(apart_from_surface(lab, wall, degree=3))
-        threshold = float(np.clip(3 * _spread(distance[wall]), _THRESHOLDS_LAB[0], threshold))
-        if threshold == _THRESHOLDS_LAB[0]:
-            break
+        distance = _distance_from(lab, wall, max(degree, 2))
+        # Light that falls off is never followed exactly.
+        spread = _spread(distance[wall], 90 if falls_off else 85)
+        threshold = min(threshold, max(3 * spread, least_lab))
     return distance, threshold
 
 
-def _spread(distance: FloatImage) -> float:
-    """How far the pixels ``(P,)`` of a wall are from its surface, but for the farthest tenth."""
-    return float(np.percentile(distance, 90))
+def _distance_from(lab: FloatImage, wall: BoolMask, degree: int) -> FloatImage:
+    """How far each pixel is from the surface through a wall: ``(H, W)`` float32."""
+    apart = apart_from_surface(lab, wall, degree)
+    return np.sqrt(np.einsum("...i,...i->...", apart, apart)).astype(np.float32)
+
+
+def _on_one_side(wall: BoolMask) -> bool:
+    """Whether a wall is seen on one side only, from where a curved surface would run astray."""
+    spans = [np.ptp(np.flatnonzero(wall.any(axis=axis))) for axis in (1, 0)]
+    return any(span < _LEAST_SPAN * size for span, size in zip(spans, wall.shape, strict=True))
+
+
+def _spread(distance: FloatImage, percent: int = 90) -> float:
+    """How far the nearest percent of a wall's pixels ``(P,)`` are from its surface."""
+    return float(np.percentile(distance, percent))
 
 
 def _hull(mask: BoolMask) -> BoolMask:
@@ -224,10 +207,6 @@ def apart_from_surface(lab: FloatImage, sample: BoolMask, degree: int) -> FloatI
     y_powers, x_powers = (np.vander(axis, degree + 1, increasing=True) for axis in (y, x))
     surface = x_powers @ np.tensordot(y_powers, by_power, axes=1)
     return np.asarray(lab - surface)
-
-
-def _length(apart: FloatImage) -> FloatImage:
-    return np.sqrt(np.einsum("...i,...i->...", apart, apart)).astype(np.float32)
 
 
 def foreground(distance: FloatImage, threshold: float, *, without_shadow: bool = False) -> BoolMask:

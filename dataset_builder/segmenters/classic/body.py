@@ -187,7 +187,10 @@ def find_body(photo: RgbImage, seen: SeenPerson | None = None, *, light_cloth: b
         light_cloth: whether the garment may be of the background's colour, so that only `seen` can tell them.
     """
     lab = srgb_to_lab(photo)
-    distance, threshold = background_distance(lab, curved=light_cloth and seen is None)
+    if light_cloth and seen is None:
+        distance, threshold = background_distance(lab, degree=2, least_lab=TUNING.body_light_cloth_lab)
+    else:
+        distance, threshold = background_distance(lab)
     # The outline is a pixel or two wide of the mark; the gaps between arm and body are background again.
     differs = foreground(distance, threshold)
     person = differs & fill_small_holes(distance > 0.7 * threshold, 0.003)

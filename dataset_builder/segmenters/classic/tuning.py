@@ -51,6 +51,7 @@ class ClassicTuning:
         default_factory=lambda: {"upper": (0.5, 1.7), "lower": (2.7, 4.2), "full": (0.5, 3.5)}
     )
     body_light_cloth_heads: float = 2.8  # heads below the chin; light cloth is filled in down to here [shops]
+    body_light_cloth_lab: float = 2.5  # Lab; what differs less from the wall is no light cloth [shops]
     body_smooth_outline_rows: int = 9  # rows; its outline is smoothed over these [shops]
     body_sure_person: float = 0.6  # probability; of the person model, surely a person [shops]
     body_sample_px: int = 5_000  # px at work size; of cloth, enough to model its colours [shops]
