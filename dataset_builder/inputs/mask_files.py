@@ -151,10 +151,11 @@ def mask_paths(pairs: Iterable[PhotoPair], folder: Path | None) -> dict[str, Pat
     """The PNG files in a folder by key, named ``on_modelKEY`` or like the on-model photo, in any case."""
     if folder is None or not folder.is_dir():
         return {}
-    stored, paths = {collision_key(path.name): path for path in sorted(folder.iterdir())}, dict[str, Path]()
+    by_name, paths = {path.name: path for path in sorted(folder.iterdir())}, dict[str, Path]()
+    by_key = {collision_key(name): path for name, path in by_name.items()}
     for pair in pairs:
         for name in (f"{pair.on_model.stem}.png", f"on_model{pair.key}.png"):  # the latter comes first
-            path = stored.get(collision_key(name))
+            path = by_name.get(name) or by_key.get(collision_key(name))
             if path and path.is_file() and path != pair.on_model:
                 paths[pair.key] = path
     return paths

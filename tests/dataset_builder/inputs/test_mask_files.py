@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from typer.testing import CliRunner
 
 from chromiq.dataset_builder.build import build as build_dataset
-from chromiq.dataset_builder.inputs.mask_files import GivenMasks, read_coco, write_coco
+from chromiq.dataset_builder.inputs.mask_files import GivenMasks, mask_paths, read_coco, write_coco
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.errors import UnsoundError
 from chromiq.photos.images import read_mask, write_mask
@@ -154,6 +154,15 @@ def test_another_file_is_a_finding(tmp_path, text):
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UnsoundError, match="cannot be read as COCO"):
         read_coco(path, [PAIR])
+
+
+def test_of_two_masks_that_differ_in_case_alone_each_photo_gets_its_own(tmp_path):
+    for name in ("A.png", "a.png", "b.PNG"):
+        (tmp_path / name).touch()
+    if (tmp_path / "B.png").exists():
+        pytest.skip("the disk takes A.png and a.png for one file")
+    pairs = [PhotoPair(str(n), Path("s.jpg"), Path(f"shop/{name}.jpg")) for n, name in enumerate("AaB")]
+    assert [path.name for path in mask_paths(pairs, tmp_path).values()] == ["A.png", "a.png", "b.PNG"]
 
 
 @pytest.fixture(scope="module")
