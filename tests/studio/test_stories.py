@@ -378,7 +378,7 @@ def test_a_picture_that_cannot_be_had_says_why_and_one_on_its_way_that_it_loads(
         browser.until("document.querySelector('.layer.after').dataset.note?.includes('not there')")
         browser.until("!document.querySelector('.layer.before').dataset.note")
         slow = "{name: 'slow', picture: '/static/icon.svg'}"
-        viewer = f"new Viewer(frame, {{size: [1, 1], preview: [1, 1]}}, [{slow}], 512)"
+        viewer = f"new Viewer(frame, {{size: [1, 1], preview: [1, 1]}}, [{slow}])"
         made = f"const frame = document.createElement('div'); {viewer}; return frame.firstChild.dataset.note"
         start = f"(async () => {{ const {{ Viewer }} = await import('/static/viewer.js'); {made}; }})()"
         assert "loading" in browser.evaluate(start)
