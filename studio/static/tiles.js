@@ -49,8 +49,14 @@ export class Tiles {
       Math.min(Math.ceil(this.size[axis] / TILE_PX) - 1, Math.floor((side - corner) / view.scale / TILE_PX)),
     ];
     const columns = inSight(0, view.left, view.width), rows = inSight(1, view.top, view.height);
+    let count = 0;
     for (let row = rows[0]; row <= rows[1]; row++) {
-      for (let column = columns[0]; column <= columns[1]; column++) this.#show(column, row, view);
+      for (let column = columns[0]; column <= columns[1]; column++, count++) this.#show(column, row, view);
+    }
+    for (const [key, { image }] of this.#shown) {
+      if (this.#shown.size <= Math.max(MOST_KEPT, count)) break;  // those in sight stay
+      image.remove();
+      this.#shown.delete(key);
     }
   }
 
@@ -59,11 +65,6 @@ export class Tiles {
     this.#shown.delete(key);
     this.#shown.set(key, known);  // the one shown last is dropped last
     this.#place(known.image, known.at, view);
-    while (this.#shown.size > MOST_KEPT) {
-      const [oldest, dropped] = this.#shown.entries().next().value;
-      dropped.image.remove();
-      this.#shown.delete(oldest);
-    }
   }
 
   #made(column, row) {

@@ -384,3 +384,20 @@ def test_a_picture_that_cannot_be_had_says_why_and_one_on_its_way_that_it_loads(
         assert "loading" in browser.evaluate(start)
     finally:
         result.write_bytes(content)
+
+
+def test_tiles_in_sight_stay_however_many_they_are(studio):
+    browser, address = studio
+    browser.visit(address)
+    view = "{left: -%d, top: 0, width: %d, height: 4000, scale: 1, ratio: 1}"
+    lines = [
+        "const { Tiles } = await import('/static/tiles.js')",
+        "const layer = document.createElement('div')",
+        "const tiles = new Tiles(layer, [60000, 4000], 100, () => '/static/icon.svg')",
+        "const pause = () => new Promise((done) => setTimeout(done, 200))",
+        f"tiles.placed({view % (0, 6000)}); await pause(); const first = [...layer.children]",
+        f"tiles.placed({view % (1, 6000)}); await pause(); const second = [...layer.children]",
+        f"tiles.placed({view % (30000, 500)}); await pause()",
+        "return [first.length, second.every((tile, at) => tile === first[at]), layer.childElementCount]",
+    ]
+    assert browser.evaluate(f"(async () => {{ {'; '.join(lines)} }})()") == [96, True, 64]
