@@ -15,8 +15,9 @@ _SIDES = ((0, slice(None)), (-1, slice(None)), (slice(None), 0), (slice(None), -
 # much, and a frame that hardly differs is seen at the second.
 _SAME_LEVELS = (12, 2)
 _NESTED, _ROUNDS = 2, 4
-# Of the height and of the width, what a photo in a frame has at least.
-_LEAST_SHARE = 0.4
+# Of height and width: the least that the photo has, the most that bars leave free at their ends, and the most
+# that an even frame has on each side, the same but for a few lines.
+_LEAST_SHARE, _FREE_SHARE, _EVEN_SHARE, _EVEN_LINES = 0.4, 0.02, 0.08, 3
 # Where more than the first share of a line is not the frame's, the photo begins; within so many lines, which
 # resizing or compression has blurred, more than the second share is not.
 _FRAME_SHARE, _BLURRED_LINES, _PHOTO_SHARE = 0.02, 8, 0.98
@@ -25,8 +26,9 @@ _FRAME_SHARE, _BLURRED_LINES, _PHOTO_SHARE = 0.02, 8, 0.98
 def inside_frame(photo: RgbImage) -> tuple[slice, slice]:
     """Rows and columns of a photo without the plain bars or the frame around it.
 
-    A frame has one colour and ends in a straight line, along which the photo differs from it. Where the
-    photo's wall has the colour of the bars nothing need be cut, and nothing is.
+    They have one colour and end in a straight line, along which the photo differs from it. Bars reach from
+    one side of the photo to the other, and a frame is narrow and the same all round; other rectangles are
+    things, as a towel on a wall. Where the wall has the colour of the bars nothing need be cut.
 
     Args:
         photo: ``(H, W, 3)`` uint8 sRGB. A large one is looked at in a copy 400 px high, so that up to two of
@@ -55,6 +57,11 @@ def inside_frame(photo: RgbImage) -> tuple[slice, slice]:
             )
         if (rows, columns) == before:
             break
+    if any(
+        lines.stop - lines.start < _LEAST_SHARE * size
+        for lines, size in zip((rows, columns), small.shape, strict=False)
+    ):
+        return slice(0, photo.shape[0]), slice(0, photo.shape[1])
     return _scaled(rows, size_wh[1], photo.shape[0]), _scaled(columns, size_wh[0], photo.shape[1])
 
 
@@ -64,23 +71,23 @@ def _scaled(lines: slice, small_size_px: int, size_px: int) -> slice:
 
 
 def _photo_in_frame(other: BoolMask) -> tuple[slice, slice]:
-    """Rows and columns of a photo in a frame, from what is not of the frame's colour, ``(H, W)``.
-
-    A garment on a plain wall may have straight sides too, but seldom four that make a large rectangle.
-    """
-    whole = slice(0, other.shape[0]), slice(0, other.shape[1])
+    """Rows and columns of a photo in a frame, from what is not of the frame's colour, ``(H, W)``."""
     extent = rows, columns = _extent(other.mean(axis=1)), _extent(other.mean(axis=0))
     for _ in range(_ROUNDS):
         before = rows, columns
         rows = _cut(extent[0], other[:, columns].mean(axis=1))
         columns = _cut(extent[1], other[rows].mean(axis=0))
-        if (rows, columns) == before:
-            large = all(
-                lines.stop - lines.start >= _LEAST_SHARE * all_lines.stop
-                for lines, all_lines in zip(before, whole, strict=True)
-            )
-            return before if large else whole
-    return whole
+        if (rows, columns) == before and _is_frame(rows, columns, other.shape):
+            return before
+    return slice(0, other.shape[0]), slice(0, other.shape[1])
+
+
+def _is_frame(rows: slice, columns: slice, shape: tuple[int, ...]) -> bool:
+    """Whether what lies around some lines of a photo is bars or an even frame."""
+    margins = np.array([[rows.start, shape[0] - rows.stop], [columns.start, shape[1] - columns.stop]])
+    shares = margins / np.array(shape)[:, None]
+    bars = (shares <= _FREE_SHARE).all(axis=1).any()
+    return bool(bars or (np.ptp(margins) <= _EVEN_LINES and shares.max() <= _EVEN_SHARE))
 
 
 def _extent(share: FloatImage) -> slice:
