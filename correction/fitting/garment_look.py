@@ -22,8 +22,9 @@ _LIT_PERCENTILES_WORN = 100 - 0.8 * (100 - _LIT_PERCENTILES_FLAT)
 # Tails heavier than a Gaussian's, as a mask's leak or a lining may put one number far off.
 _DEGREES_OF_FREEDOM = 20.0
 # Quantisation and the choice of pixels alone make two photos of the same cloth differ by such a share of the
-# variance of lightness, which would pass for folds of a fifth of the cloth's own width.
-_BY_CHANCE = 0.05
+# variance of lightness, which would pass for folds of a fifth of the cloth's own width; and at most by such a
+# width, as beside the stripes of a print real folds are a small share.
+_CHANCE_SHARE, _MOST_BY_CHANCE = 0.05, 4.0
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,9 @@ def lit_difference(flat: Look, worn: Look) -> FloatImage:
 
 def folds_width(flat: Look, worn: Look) -> FloatImage:
     """Width of lightness, 10th to 90th percentile, that folds and shade on a body add: ``(...)`` L*."""
-    by_cloth = (1 + _BY_CHANCE) * np.exp(2 * flat.contrast)
-    return np.sqrt(np.maximum(np.exp(2 * worn.contrast) - by_cloth, 0))
+    of_cloth = np.exp(2 * flat.contrast)
+    by_chance = np.minimum(_CHANCE_SHARE * of_cloth, _MOST_BY_CHANCE**2)
+    return np.sqrt(np.maximum(np.exp(2 * worn.contrast) - of_cloth - by_chance, 0))
 
 
 def log_likelihood(flat: Look, worn: Look, tolerances: Tolerances) -> FloatImage:

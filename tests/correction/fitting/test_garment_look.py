@@ -66,6 +66,13 @@ def test_rounding_to_eight_bits_and_another_choice_of_pixels_add_no_folds(seed):
     assert folds_width(worn, flat) < 1
 
 
+def test_folds_on_stripes_of_high_contrast_are_no_noise():
+    rng = np.random.default_rng(0)
+    stripes = np.repeat([[30.0, 0, 0], [80.0, 0, 0]], 2000, axis=0)
+    folds = rng.normal(0, 8, (4000, 1)) * [1, 0, 0]
+    assert folds_width(look(stripes), look(stripes + folds)) > 8
+
+
 def test_folds_that_a_body_adds_are_as_wide_as_drawn():
     """The 10th and 90th percentile, without the tails, are 2.27 standard deviations apart."""
     narrow, wide = look(cloth(0, fold=3, count=8000)), look(cloth(1, fold=5, count=8000))
