@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -21,11 +22,15 @@ from chromiq.files import sha256_file, write_text
 from chromiq.models import MODELS, Licence, base_licence, model_of_arch
 from chromiq.templating import template_environment
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
+from chromiq.toolkit_configs.runs.record import config_of
 from chromiq.toolkit_configs.runs.status import read_status
+from chromiq.toolkit_configs.schema.config_file import read_config_file, variables_of
 from chromiq.wording import counted
 
 UPLOAD_FOLDER = "hub"
 """Within the run folder: what goes to the hub, as it goes there."""
+_SHORT = 8
+"""Shorter values of variables occur in other texts by chance."""
 _LINE_BREAKS = str.maketrans({"\n": " ", "\r": " "})
 _TAGS = ["lora", "diffusers", "image-to-image", "color-correction", "template:diffusion-lora"]
 
@@ -53,7 +58,7 @@ class Publication:
     Attributes:
         repository: ``owner/name``.
         card: the text of ``README.md``.
-        config: the text of ``config.yaml``, without this machine's folders.
+        config: the text of ``config.yaml``, without this machine's folders and the values of variables.
         curve: a picture of dE00 against steps, if there is one.
         is_better: whether the LoRA's mean dE00 is below that of the uncorrected images; True if unknown.
     """
@@ -100,7 +105,8 @@ def prepare(
     Raises:
         UsageError: if there is no such checkpoint, base model or licence are not known, the repository's
             name is invalid, or huggingface_hub is not installed.
-        UnsoundError: if the LoRA is broken or no longer the one that the run recorded.
+        UnsoundError: if the LoRA is broken or no longer the one that the run recorded, or the card would hold
+            the value of an environment variable that the config names.
     """
     _check_name(repository)
     record = read_status(run).record
@@ -124,6 +130,14 @@ def prepare(
     trigger = job.process.trigger_word or TRIGGER_WORD
     saved_at = checkpoint_step(lora, record.name) or record.total_steps
     prompts = [sample.prompt for sample in job.process.sample.samples if sample.prompt]
+    prompt = prompts[0] if prompts else f"{trigger} Change the jacket color on the right to match the left"
+    names = variables_of(Path(record.config))
+    variables = {name: os.environ[name] for name in names if os.environ.get(name)}
+    for option, text in (("trigger_word", trigger), ("prompt", prompt), ("base_model", base)):
+        if text != base_model and text != _unresolved(text, variables):
+            message = f"the public card would show the value of {_unresolved(text, variables)}"
+            hint = "Pass it as `base_model`." if text == base else "Write the value itself into the config."
+            raise UnsoundError.of(Finding("publish.variable", f"{record.config}: {option}", message, hint))
     is_better = better_than_nothing(known)
     environment = template_environment(html=False)
     environment.filters.update(cell=_cell, code=_code)
@@ -134,7 +148,7 @@ def prepare(
         lora=lora.name,
         step=saved_at,
         trigger=trigger,
-        prompt=prompts[0] if prompts else f"{trigger} Change the jacket color on the right to match the left",
+        prompt=prompt,
         base_model=base,
         licence=terms,
         record=record,
@@ -144,8 +158,11 @@ def prepare(
         is_better=is_better,
         curve=curve.name if curve else None,
     )
-    config = yaml.safe_dump(_without_folders(job.document), sort_keys=False, allow_unicode=True)
-    return Publication(repository, lora, saved_at, card, config, curve, is_better)
+    # As its author wrote it; the trainer's copy, and what is YAML only with its values, hold the values.
+    path = config_of(run, record)
+    written = (read_config_file(path, {})[0] if path else None) or job.document
+    config = yaml.safe_dump(_public(written, variables), sort_keys=False, allow_unicode=True)
+    return Publication(repository, lora, saved_at, _hidden(card), _hidden(config), curve, is_better)
 
 
 def upload(
@@ -288,13 +305,24 @@ def _write_folder(folder: Path, publication: Publication) -> Path:
     return folder
 
 
-def _without_folders(value: Any) -> Any:
-    """A job's document with only the last part of absolute paths, as the rest tells of this machine."""
+def _public(value: Any, variables: Mapping[str, str]) -> Any:
+    """A config's document without values of variables, and with only the last part of absolute paths."""
     if isinstance(value, dict):
-        return {key: _without_folders(item) for key, item in value.items()}
+        return {key: _public(item, variables) for key, item in value.items()}
     if isinstance(value, list):
-        return [_without_folders(item) for item in value]
-    return PurePath(value).name if isinstance(value, str) and PurePath(value).is_absolute() else value
+        return [_public(item, variables) for item in value]
+    if not isinstance(value, str):
+        return value
+    text = _unresolved(value, variables)
+    return PurePath(text).name if PurePath(text).is_absolute() else text
+
+
+def _unresolved(text: str, variables: Mapping[str, str]) -> str:
+    """A text with ``${NAME}`` in place of the variable's value."""
+    for name, value in sorted(variables.items(), key=lambda each: -len(each[1])):
+        if text == value or len(value) >= _SHORT:
+            text = text.replace(value, f"${{{name}}}")
+    return text
 
 
 def _check_name(repository: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -274,6 +275,50 @@ def test_the_shared_config_tells_nothing_of_this_machine(run_folder, tmp_path):
     process = yaml.safe_load(config)["config"]["process"][0]
     assert process["datasets"][0]["folder_path"] == "gt"
     assert process["train"]["steps"] == 400
+
+
+def set_config(run, text):
+    """Give a run another config, as if it had been launched with it."""
+    record = json.loads((run / "run.json").read_text())
+    Path(record["config"]).write_text(text)
+    record["config_sha256"] = sha256_file(Path(record["config"]))
+    (run / "run.json").write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize("by_trainer", [False, True])
+def test_values_of_variables_are_not_published(run_folder, tmp_path, monkeypatch, by_trainer):
+    monkeypatch.setenv("MY_KEY", "a1b2c3d4e5")
+    monkeypatch.setenv("MY_RATE", "0.0003")
+    config = tmp_path / "config.yaml"
+    text = config.read_text().replace("lr: 0.0001", "lr: ${MY_RATE}")
+    text += "  token: ${MY_KEY}\n  proxy: http://me:${MY_KEY}@proxy\n  keys: [x, ${MY_KEY}]\n"
+    if by_trainer:
+        resolved = text.replace("${MY_KEY}", "a1b2c3d4e5").replace("${MY_RATE}", "0.0003")
+        (run_folder / "config.yaml").write_text(resolved)
+        config.write_text(text)  # not the one recorded
+    else:
+        set_config(run_folder, text)
+    publication = prepare(run_folder, "shop/colour")
+    assert "a1b2c3d4e5" not in publication.config + publication.card
+    meta = yaml.safe_load(publication.config)["meta"]
+    assert (meta["token"], meta["proxy"]) == ("${MY_KEY}", "http://me:${MY_KEY}@proxy")
+    assert "| learning rate, batch | 0.0003, 2 |" in publication.card
+
+
+def test_the_config_is_published_with_its_placeholders(run_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("MY_RATE", "0.0003")
+    set_config(run_folder, (tmp_path / "config.yaml").read_text().replace("lr: 0.0001", "lr: ${MY_RATE}"))
+    assert "lr: ${MY_RATE}" in prepare(run_folder, "shop/colour").config
+
+
+def test_a_card_never_shows_the_value_of_a_variable(run_folder, tmp_path, monkeypatch):
+    base = "black-forest-labs/FLUX.1-Kontext-dev"
+    monkeypatch.setenv("MY_BASE", base)
+    text = (tmp_path / "config.yaml").read_text()
+    set_config(run_folder, text.replace(base, "${MY_BASE}"))
+    with pytest.raises(UnsoundError, match=r"the value of \$\{MY_BASE\}"):
+        prepare(run_folder, "shop/colour")
+    assert base in prepare(run_folder, "shop/colour", base_model=base).card
 
 
 def test_a_wrong_token_is_exit_12_and_never_shown(run_folder, hub, monkeypatch, capsys):

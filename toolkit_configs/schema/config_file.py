@@ -78,6 +78,14 @@ def read_config_file(path: Path, environment: Mapping[str, str] | None = None) -
     return document, findings
 
 
+def variables_of(path: Path) -> set[str]:
+    """The names of the variables in a config file; none if it cannot be read."""
+    try:
+        return set(_VARIABLE.findall(read_text(path))) if path.is_file() else set()
+    except (OSError, ValueError):
+        return set()
+
+
 def dump_config(document: Any, *, as_json: bool = False, like: str = "") -> str:
     """The text of a config file that the trainer reads back as `document`.
 
