@@ -144,7 +144,8 @@ def plan(
     Raises:
         AccessError: with all findings, if access to the base model is denied, unless `force`.
         UnsoundError: with all findings, for any other error, unless `force`; with `force` too, if the file
-            holds no training job or the smoke engine would train the job as something else.
+            holds no training job, its folder already holds a run and `resume` is false, or the smoke engine
+            would train the job as something else.
         UsageError: if this is one of several processes started to train one run together, or the smoke engine
             cannot train the base model here.
         ChromiqError: if the vendored trainer is missing and `engine` is ``"ai-toolkit"``.
@@ -183,8 +184,9 @@ def plan(
         message = f"the run began with the engine {earlier.engine}, not {engine}"
         hint = f"Resume with the engine {earlier.engine}."
         findings.append(Finding("run.engine", str(config), message, hint))
-    if not force:
-        raise_config_findings(findings, str(config))
+    # The trainer would continue an existing run, from its last step and not from 0 as recorded.
+    refused = [each for each in findings if each.code == "run.exists"] if force else findings
+    raise_config_findings(refused, str(config))
     if engine == "smoke":
         from chromiq.toolkit_configs.smoke_engine.engine import smoke_device
 

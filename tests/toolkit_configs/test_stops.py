@@ -161,14 +161,15 @@ def test_a_trainer_that_restarts_instead_of_resuming_is_stopped(trainer, config,
         train_config(config, "ai-toolkit", resume=True)
 
 
-def test_a_finished_run_is_never_resumed_unasked(trainer, config, run_folder):
+@pytest.mark.parametrize("force", [False, True])
+def test_a_finished_run_is_never_resumed_unasked(trainer, config, run_folder, force):
     trainer("good")
     final = train_config(config, "ai-toolkit")
     before = final.stat().st_mtime_ns, (run_folder / "run.json").read_bytes()
     assert train_config(config, "ai-toolkit", resume=True) == final
     assert (final.stat().st_mtime_ns, (run_folder / "run.json").read_bytes()) == before
     with pytest.raises(UnsoundError) as caught:
-        train_config(config, "ai-toolkit")
+        train_config(config, "ai-toolkit", force=force)
     assert "run.exists" in {finding.code for finding in caught.value.findings}
 
 
