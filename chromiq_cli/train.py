@@ -59,12 +59,12 @@ def train(
     if job and not target:
         raise UsageError("--job is only for --target slurm.")
     if target:
-        if dry_run or resume:
-            option = "--dry-run" if dry_run else "--resume"
-            raise UsageError(f"{option} is not for --target slurm: the job checks, and resumes its own run.")
+        if dry_run:
+            raise UsageError("--dry-run is not for --target slurm: the job does the checks.")
         from chromiq.toolkit_configs.sweeps.slurm import batch_job
 
-        options = [*(["--force"] if force else []), *(["--offline"] if offline else [])]
+        switches = {"--resume": resume, "--force": force, "--offline": offline}
+        options = [switch for switch, given in switches.items() if given]
         options += ["--on-nan", on_nan, "--on-stall", on_stall, "--stall-minutes", f"{stall_minutes:g}"]
         found = replace(batch_job(config, engine), options=tuple(options))
         write_jobs(found.name, [found], config.parent, job or (), [{"name": found.name}], as_json=as_json)

@@ -95,6 +95,14 @@ def test_a_run_is_resumed_if_its_config_is_the_same(config, node, same):
     assert ("--resume" in reported.read_text().splitlines()) is same
 
 
+def test_a_missing_config_is_left_to_chromiq_to_report(config, node):
+    script = slurm_script("r", [batch_job(config, "smoke")], Resources())
+    config.unlink()
+    process, reported = node(script, ENDS="2", SLURM_JOB_ID="7")
+    assert finished(process)[0] == 2
+    assert str(config) in reported.read_text()
+
+
 def test_a_failed_run_fails_the_job_and_is_not_requeued(config, node):
     process, reported = node(
         slurm_script("r", [batch_job(config, "smoke")], Resources()), ENDS="10", SLURM_JOB_ID="7"
@@ -296,19 +304,17 @@ def test_train_writes_the_job_beside_its_config_and_trains_nothing(config, chrom
 
 
 def test_the_job_trains_with_the_options_of_train(config, node, chromiq):
-    result = chromiq("train", config, "--target", "slurm", "--force", "--on-stall", "stop")
+    result = chromiq("train", config, "--target", "slurm", "--resume", "--force", "--on-stall", "stop")
     assert result.code == 0
     process, reported = node((config.parent / "r.slurm.sh").read_text(), SLURM_JOB_ID="7")
     assert finished(process)[0] == 0
     assert reported.read_text().splitlines()[3:] == [
-        *("--engine", "ai-toolkit", "--force", "--on-nan", "stop", "--on-stall", "stop"),
+        *("--engine", "ai-toolkit", "--resume", "--force", "--on-nan", "stop", "--on-stall", "stop"),
         *("--stall-minutes", "30"),
     ]
 
 
-@pytest.mark.parametrize(
-    "options", [("--job", "gpus=1"), ("--target", "slurm", "--dry-run"), ("--target", "slurm", "--resume")]
-)
+@pytest.mark.parametrize("options", [("--job", "gpus=1"), ("--target", "slurm", "--dry-run")])
 def test_options_without_effect_are_refused(config, chromiq, options):
     assert chromiq("train", config, *options).code == 2
     assert not (config.parent / "r.slurm.sh").exists()
