@@ -40,7 +40,7 @@ from chromiq.dataset_builder.inputs.mask_files import (
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.photo_names import FOLDER_NAME, PairPattern
 from chromiq.dataset_builder.segmenters import Segmenter
-from chromiq.errors import Finding, UnsoundError, errors_of, raise_findings
+from chromiq.errors import ChromiqError, Finding, UnsoundError, errors_of, raise_findings
 from chromiq.files import collision_key, ensure_output_folder, folder_lock, refuse_file, refuse_inputs
 from chromiq.photos.originals import output_name
 from chromiq.progress import Stage, Update, no_progress, silent
@@ -273,6 +273,10 @@ def correct_batch(
             write_decisions(decisions, photos, said)
         except UnsoundError as error:
             findings += error.findings
+        except ChromiqError:  # Excel lets nobody write a file that it shows
+            message = "cannot be written, so that it lacks the results of this run"
+            hint = "Close it in other programs, check permissions and free space, and run the command again."
+            findings.append(Finding("decisions.unwritten", str(decisions.path), message, hint))
         findings += _unknown_keys(decisions)
         with stage("report") as update:
             write_report(folder, corrections, findings, update)

@@ -103,6 +103,28 @@ def test_what_is_decided_while_a_batch_runs_stays(catalogue, word):
     assert codes == (["decisions.value"] if word == "kept" else [])
 
 
+def test_the_report_is_written_although_decisions_are_open_in_a_spreadsheet(catalogue, monkeypatch):
+    out, replace = catalogue / "out", Path.replace
+
+    def refused(path, target):
+        if target.name == "decisions.csv":
+            raise PermissionError(13, "Permission denied")  # as Windows does
+        return replace(path, target)
+
+    @contextmanager
+    def stage(name):
+        yield lambda *_: monkeypatch.setattr(Path, "replace", refused) if name == "correct" else None
+
+    inputs = BatchInputs(catalogue / "pairs", masks=catalogue / "masks")
+    result = correct_batch(inputs, out, SEGMENTER, stage=stage)
+    assert [(fault.code, fault.where) for fault in result.findings] == [
+        ("decisions.unwritten", str(out / "decisions.csv"))
+    ]
+    assert not result.done
+    assert "decisions.csv: cannot be written" in (out / "report.html").read_text(encoding="utf-8")
+    assert (out / "report.csv").exists()
+
+
 def test_every_stage_reports_its_progress(catalogue):
     seen = []
 
