@@ -6,6 +6,8 @@ gain, target colour, mask). Rows, columns and the delimiter that are there stay 
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -24,6 +26,8 @@ from chromiq.files import collision_key, composed_name, safe_stem, write_bytes
 DECISIONS = "decisions.csv"
 Verdict = Literal["", "accept", "reject", "keep", "force"]
 VERDICTS = tuple(word for word in get_args(Verdict) if word)
+_BECOMES_DATE = re.compile(r"\d+([./ -]\d+){1,2}")
+_DATE = re.compile(r"(\d+[./ -]+)?[^\W\d_]{3,9}[./ -]*\d*|\d+([./-]\d+){2}")  # 02. Jan, Jan-02, 2026-01-02
 COLUMNS = ("key", "photo", "result", "decision", "strength", "min_gain", "target_lab", "mask", "note")
 
 
@@ -145,10 +149,13 @@ def read_decisions(folder: Path, photos: Mapping[str, Path]) -> Decisions:
 def key_finder(photos: Mapping[str, Path], table: Table | None = None) -> Callable[[str, str], str | None]:
     """A function that gives the key that a row's cells key and photo mean; None if none or several.
 
-    It may be the key itself or, of keys without a row of their own in `table`, that of the photo's file name,
-    the key in another case, the name that the key was made from, or the same number.
+    It may be the key itself or, of keys without a row of their own in `table`, that of a file name which no
+    other row has, if a spreadsheet may have made the text of it; the key in another case, the name that the
+    key was made from, or the same number.
     """
-    taken = {row.values["key"] for row in table.rows} if table else set()
+    rows = table.rows if table else ()
+    taken = {row.values["key"] for row in rows}
+    shown = Counter(composed_name(as_text(row.values.get("photo", ""))) for row in rows)
 
     @cache
     def keys_by(same: Callable[[str], str]) -> dict[str, list[str]]:
@@ -164,8 +171,12 @@ def key_finder(photos: Mapping[str, Path], table: Table | None = None) -> Callab
     def find(text: str, photo: str) -> str | None:
         if text in photos:
             return text
-        ways = [(same, same(text)) for same in (collision_key, _as_stem, _as_number)]
-        for same, wanted in [(name_of, composed_name(as_text(photo))), *ways]:
+        name = composed_name(as_text(photo))
+        named = keys_by(name_of).get(name, []) if shown[name] == 1 else []
+        if len(named) == 1 and _may_become(named[0], text):
+            return named[0]
+        for same in (collision_key, _as_stem, _as_number):
+            wanted = same(text)
             fitting = keys_by(same).get(wanted, []) if wanted else []
             if len(fitting) == 1:
                 return fitting[0]
@@ -185,20 +196,20 @@ def named_keys(names: Iterable[str], photos: Mapping[str, Path]) -> list[str]:
         UsageError: naming the first that no photo or several photos have, and what comes near.
     """
     find, found = key_finder(photos), []
+    by_name: dict[str, list[str]] = {}
+    for key, path in photos.items():
+        by_name.setdefault(composed_name(path.name), []).append(key)
     for name in map(composed_name, names):
-        key = find(name, name)
-        if key is None:
-            by_name = {key: composed_name(path.name) for key, path in photos.items()}
-            several = [key for key, other in by_name.items() if other == name]
-            near = several or get_close_matches(name, [*photos, *by_name.values()], n=3, cutoff=0.4)
+        named = by_name.get(name, [])
+        meant = named[0] if len(named) == 1 and name not in photos else find(name, "")
+        if meant is None:
+            near = named or get_close_matches(name, [*photos, *by_name], n=3, cutoff=0.4)
             hint = f"; did you mean {', '.join(near)}?" if near else ""
             known = (
-                "the file name of several photos"
-                if several
-                else "neither the key nor the file name of a photo"
+                "the file name of several photos" if named else "neither the key nor the file name of a photo"
             )
             raise UsageError(f"{name!r} is {known}{hint}")
-        found.append(key)
+        found.append(meant)
     return found
 
 
@@ -327,6 +338,18 @@ def _as_number(text: str) -> str:
         return f"{float(text.replace(',', '.')):.17g}"
     except ValueError:
         return ""
+
+
+def _may_become(key: str, text: str) -> bool:
+    """Whether a spreadsheet may show a key as this text: as a number, rounded or not, or as a date."""
+    with suppress(ValueError):
+        mantissa, is_rounded, _ = text.upper().partition("E")
+        digits = sum(map(str.isdecimal, mantissa)) if is_rounded else 17
+        own, shown = (f"{float(each.replace(',', '.')):.{digits - 1}e}" for each in (key, text))
+        return own == shown
+    own_numbers, numbers = ({int(part) % 100 for part in re.findall(r"\d+", each)} for each in (key, text))
+    is_date = _BECOMES_DATE.fullmatch(key) and _DATE.fullmatch(text) and numbers
+    return bool(is_date) and (numbers <= own_numbers or numbers >= own_numbers)
 
 
 def _delimiter() -> str:

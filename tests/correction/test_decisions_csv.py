@@ -103,6 +103,42 @@ def test_a_row_of_a_photo_that_is_gone_is_not_taken_for_its_namesakes(tmp_path):
     assert (decisions.of("B_6"), decisions.unknown) == (Decision(), ("A_6",))
 
 
+@pytest.mark.parametrize(
+    ("gone", "new"),
+    [("G1", "G3"), ("1", "3"), ("1-2", "1-3"), ("1-2", "1-2-3"), ("red-7", "7"), ("red-7", "blue-7")],
+)
+def test_a_row_of_a_photo_that_is_gone_is_not_that_of_a_new_photo_of_its_name(tmp_path, gone, new):
+    (tmp_path / "decisions.csv").write_text(f"key,photo,decision\n{gone},model.jpg,keep\n")
+    decisions = read_decisions(tmp_path, {new: Path(f"{new}/model.jpg")})
+    assert (decisions.of(new), decisions.unknown) == (Decision(), (gone,))
+
+
+def test_a_spoilt_key_beside_a_file_name_of_several_rows_is_unknown(tmp_path):
+    rows = "02. Jan,model.jpg,keep\n01. Feb,model.jpg,reject\n"
+    (tmp_path / "decisions.csv").write_text(f"key,photo,decision\n{rows}")
+    decisions = read_decisions(tmp_path, {"2-1": Path("model.jpg")})
+    assert decisions.unknown == ("02. Jan", "01. Feb")
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("4.05679E+12", "4056789012345"),
+        ("4E+12", "4056789012345"),
+        ("1,20E+06", "12E5"),
+        ("7", "007"),
+        ("02. Jan", "1-2"),
+        ("13. Mai", "13.5"),
+        ("Jan 24", "2024-01"),
+        ("2-janv.", "2/1"),
+        ("03.02.2001", "3-2-01"),
+    ],
+)
+def test_a_spoilt_key_is_recognised_by_its_photo(tmp_path, text, key):
+    (tmp_path / "decisions.csv").write_text(f'key,photo,decision\n"{text}",model.jpg,keep\n')
+    assert read_decisions(tmp_path, {key: Path("model.jpg")}).of(key).verdict == "keep"
+
+
 def test_a_file_name_that_several_photos_have_means_none_of_them():
     photos = {"A_6": Path("A/on_model6.jpg"), "B_6": Path("B/on_model6.jpg")}
     with pytest.raises(UsageError, match="several photos; did you mean A_6, B_6"):
