@@ -119,7 +119,7 @@ def read_decisions(folder: Path, photos: Mapping[str, Path]) -> Decisions:
     found: dict[str, Decision] = {}
     unknown, findings, find = [], [], key_finder(photos, table)
     names = {key: composed_name(as_text(path.name)) for key, path in photos.items()}
-    named = set(names.values())
+    mixed: list[tuple[str, str, Finding | None]] = []
     for row in table.rows:
         key = find(row.values["key"], row.values.get("photo", ""))
         if key is None:
@@ -133,15 +133,19 @@ def read_decisions(folder: Path, photos: Mapping[str, Path]) -> Decisions:
             findings += [Finding("decisions.value", where, message, hint) for message, hint in error.args]
             continue
         shown = composed_name(as_text(row.values.get("photo", "")))
-        if decision != Decision() and shown in named and shown != names[key]:
+        if shown != names[key]:
             message, hint = f"the key {key!r} stands beside another photo, {shown}", "Sort whole rows only."
-            findings.append(Finding("decisions.mixed", f"{path}, line {row.line}", message, hint))
+            finding = Finding("decisions.mixed", f"{path}, line {row.line}", message, hint)
+            mixed.append((names[key], shown, finding if decision != Decision() else None))
         if key in found and decision not in (found[key], Decision()):
             message = f"a second decision about {key!r}"
             findings.append(
                 Finding("decisions.twice", f"{path}, line {row.line}", message, "Remove one of the two.")
             )
         found.setdefault(key, decision)
+    # A photo may have been renamed; where names have changed places, a column was sorted alone.
+    swapped = {name for name, _, _ in mixed} & {shown for _, shown, _ in mixed}
+    findings += [finding for *both, finding in mixed if finding and swapped.issuperset(both)]
     raise_findings(findings, str(path))
     return Decisions(path, table, found, tuple(unknown))
 

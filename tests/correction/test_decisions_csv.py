@@ -53,6 +53,13 @@ def test_a_decision_beside_another_photo_is_a_fault(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("second", ["", "G2,front.jpg,keep\n", "G2,side.jpg,keep\n"])
+def test_a_photo_that_is_replaced_by_another_view_keeps_its_decision(tmp_path, second):
+    (tmp_path / "decisions.csv").write_text(f"key,photo,decision\nG1,front.jpg,keep\n{second}")
+    photos = {"G1": Path("G1/back.jpg"), "G2": Path("G2/front.jpg")}
+    assert read_decisions(tmp_path, photos).of("G1").verdict == "keep"
+
+
 def test_columns_without_a_name_or_of_one_name_keep_what_is_in_them(tmp_path):
     rows = ["key;decision;;;decision", "7;keep;ask;Anna;reject"]
     (tmp_path / "decisions.csv").write_text("\n".join(rows))
