@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from chromiq import __version__
 from chromiq.errors import ChromiqError, Finding, InterruptedRunError, UnsoundError, UsageError, errors_of
-from chromiq.files import ensure_output_folder, folder_lock, sha256_file
+from chromiq.files import ensure_output_folder, folder_lock, sha256_file, write_bytes
 from chromiq.runtime.signals import signals_ignored, termination_as_interrupt
 from chromiq.toolkit_configs.checks.config import examine_config, raise_config_findings
 from chromiq.toolkit_configs.runs.checkpoints import (
@@ -22,6 +22,7 @@ from chromiq.toolkit_configs.runs.checkpoints import (
 )
 from chromiq.toolkit_configs.runs.events import EVENTS_FILE, TENSORBOARD_FOLDER, EventLog
 from chromiq.toolkit_configs.runs.record import (
+    CONFIG_COPY,
     RUN_FILE,
     RunRecord,
     State,
@@ -56,7 +57,7 @@ _OTHER_FILES = (
     ai_toolkit.LAUNCHED_FILE,
     ai_toolkit.JOB_DATABASE,
     "samples",
-    "config.yaml",
+    CONFIG_COPY,
     "optimizer.pt",
 )
 """What else is in a run folder; AI-Toolkit takes all that begins with the run's name for checkpoints."""
@@ -238,6 +239,7 @@ def execute(
         complete = planned.resume and final and saved_step(final) == job.process.train.steps
         if final and complete and earlier and earlier.state == "done":
             return final
+        write_bytes(run / CONFIG_COPY, planned.config.read_bytes())  # AI-Toolkit replaces it with its own
         record = _new_record(planned, earlier)
         session_of = Session(run, record, log, on_status)
         with termination_as_interrupt():

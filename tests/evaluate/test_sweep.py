@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from unittest.mock import Mock
 
@@ -16,8 +16,9 @@ from chromiq.evaluate import sweep as sweep_module
 from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.score.crops import read_crops
 from chromiq.evaluate.score.scores import ImageSet, bootstrap_interval, mean_interval, score_folders
-from chromiq.evaluate.sweep import Point, Sweep, curve_png, measure_checkpoints, summary
+from chromiq.evaluate.sweep import Point, Sweep, curve_png, measure_checkpoints, run_job, summary
 from chromiq.photos.images import read_photo
+from chromiq.toolkit_configs.runs.record import read_record, write_record
 
 MODEL_LIBRARIES = all(find_spec(name) for name in ("torch", "diffusers", "peft"))
 needs_models = pytest.mark.skipif(
@@ -131,6 +132,16 @@ def testset(tmp_path_factory):
     (root / "crops.json").write_text(json.dumps({"a": crop, "b": crop}))
     (root / "gt" / "_latent_cache").mkdir()  # as the trainer leaves one beside targets
     return root
+
+
+@pytest.mark.models
+@needs_models
+def test_a_config_edited_after_its_run_is_not_taken_for_the_run_s(trained, tmp_path):
+    config, run = tmp_path / "config.yaml", tmp_path / "r"
+    shutil.copytree(trained, run)
+    config.write_text((trained.parent / "config.yaml").read_text().replace("steps: 3", "steps: 4"))
+    write_record(run, replace(read_record(run), config=str(config)))
+    assert run_job(run).process.train.steps == 3
 
 
 @pytest.mark.models

@@ -21,6 +21,7 @@ from chromiq.files import sha256_file, sha256_text, write_json
 from chromiq.toolkit_configs.schema.trainer_job import Job
 
 RUN_FILE = "run.json"
+CONFIG_COPY = "config.yaml"
 MOST_SEED = 2**32 - 1
 _PACKAGES = ("torch", "diffusers", "transformers", "peft", "safetensors", "numpy")
 
@@ -99,8 +100,8 @@ def read_record(run: Path) -> RunRecord:
 
 
 def config_of(run: Path, record: RunRecord) -> Path | None:
-    """The config that a run was launched with; the trainer's copy if the file has changed since, or None."""
-    given, copy = Path(record.config), run / "config.yaml"
+    """The config that a run was launched with; the run's copy if the file has changed since, or None."""
+    given, copy = Path(record.config), run / CONFIG_COPY
     if copy.is_file() and not (given.is_file() and sha256_file(given) == record.config_sha256):
         return copy
     return given if given.is_file() else None
