@@ -96,7 +96,8 @@ def read_record(run: Path) -> RunRecord:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(f"{run} is not a run folder: it has no {RUN_FILE}. Check the path.") from error
     except ValueError as error:
-        raise UsageError(f"{path}: cannot be read: '{error}'. Restore it from a backup.") from error
+        hint = "Restore it from a backup, or update chromiq if a newer version wrote it."
+        raise UsageError(f"{path}: cannot be read: {error}. {hint}") from error
 
 
 def config_of(run: Path, record: RunRecord) -> Path | None:

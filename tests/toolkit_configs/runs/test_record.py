@@ -3,6 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from chromiq.errors import UsageError
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.runs.record import RunRecord, dataset_digest, read_record, write_record
 from chromiq.toolkit_configs.schema.trainer_job import read_job
@@ -29,3 +32,10 @@ def test_a_session_keeps_what_an_audit_asks_for_and_old_records_load(tmp_path):
     assert kept.keys() & {"process", "checkpoints", "config", "sessions"} == set()
     write_record(tmp_path, replace(record, sessions=({"state": "done", "of_an_old_version": 1},)))
     assert read_record(tmp_path).sessions == ({"state": "done", "of_an_old_version": 1},)
+
+
+def test_a_record_of_another_version_is_refused_with_the_reason(tmp_path):
+    record = RunRecord("run", "smoke", "paused", 1, "12:00", None, 9, "c.yaml", "c", "d", {}, "cpu")
+    write_record(tmp_path, record)
+    with pytest.raises(UsageError, match=r"cannot be read: state must be 'running'.*update chromiq"):
+        read_record(tmp_path)
