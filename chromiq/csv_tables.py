@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,11 +65,15 @@ class Table:
     error: str = ""
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, known: Collection[str]) -> Table:
     """Read a CSV file of any dialect that spreadsheets write.
 
+    Args:
+        known: columns that are read, by their names in `Table.names`; the others are only kept.
+
     Raises:
-        UnsoundError: with one `Finding`, ``csv.unreadable``, if it is no text or cannot be opened.
+        UnsoundError: with one `Finding`: ``csv.unreadable`` if it is no text or cannot be opened,
+            ``csv.twice`` if several columns have one known name.
     """
     try:
         with path.open("rb") as stream:
@@ -100,6 +104,10 @@ def read_table(path: Path) -> Table:
         rows.extend(_rows(reader, skipped))
     except csv.Error as problem:
         stopped = str(problem)
+    every = [column_name(column) for column in columns]
+    if twice := [name for name in known if every.count(name) > 1]:
+        message = f"several columns are called {' and '.join(twice)}"
+        raise UnsoundError.of(Finding("csv.twice", str(path), message, "Rename or remove all but one."))
     return Table(columns, tuple(names), tuple(rows), delimiter, stopped)
 
 

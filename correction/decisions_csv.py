@@ -105,13 +105,13 @@ def read_decisions(folder: Path, photos: Mapping[str, Path]) -> Decisions:
         photos: the on-model photo of each key.
 
     Raises:
-        UnsoundError: with a finding for each cell that cannot be read or is beyond the limits, and for each
-            decision whose key and photo are of different rows.
+        UnsoundError: if a column occurs twice; or with a finding for each cell that cannot be read or is
+            beyond the limits, and for each decision whose key and photo are of different rows.
     """
     path = folder / DECISIONS
     if not path.exists():
         return Decisions(path, None, {})
-    table = read_table(path)
+    table = read_table(path, COLUMNS)
     if "key" not in table.names or table.error:
         message = table.error or "no column 'key' in the first line"
         finding = Finding("decisions.columns", str(path), message, f"The columns are {', '.join(COLUMNS)}.")

@@ -166,7 +166,7 @@ def _pairs_of_csv(path: Path) -> tuple[list[PhotoPair], list[Finding]]:
     called after its still-life, or after its on-model photo if several lines name the same still-life.
     """
     try:
-        table = read_table(path)
+        table = read_table(path, ("still_life", "on_model", "garment", "key"))
     except UnsoundError as error:
         return [], list(error.findings)
     if table.error and not table.rows:

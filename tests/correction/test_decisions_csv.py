@@ -61,7 +61,7 @@ def test_a_photo_that_is_replaced_by_another_view_keeps_its_decision(tmp_path, s
 
 
 def test_columns_without_a_name_or_of_one_name_keep_what_is_in_them(tmp_path):
-    rows = ["key;decision;;;decision", "7;keep;ask;Anna;reject"]
+    rows = ["key;decision;;;shop;shop", "7;keep;ask;Anna;Rome;Oslo"]
     (tmp_path / "decisions.csv").write_text("\n".join(rows))
     photos = {"7": Path("on_model7.jpg")}
     decisions = read_decisions(tmp_path, photos)
@@ -69,6 +69,12 @@ def test_columns_without_a_name_or_of_one_name_keep_what_is_in_them(tmp_path):
     write_decisions(decisions, photos, {})
     written = (tmp_path / "decisions.csv").read_text(encoding="utf-8-sig").splitlines()
     assert [line[: len(row)] for line, row in zip(written, rows, strict=True)] == rows
+
+
+def test_a_column_that_counts_may_not_be_there_twice(tmp_path):
+    (tmp_path / "decisions.csv").write_text("key;decision;Decision \n7;keep;reject\n")
+    with pytest.raises(UnsoundError, match=r"decisions\.csv: several columns are called decision"):
+        read_decisions(tmp_path, {"7": Path("on_model7.jpg")})
 
 
 @pytest.mark.parametrize(

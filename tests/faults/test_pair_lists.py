@@ -58,6 +58,7 @@ REFUSED = {
     "null": (HEAD + b"still-life1.jpg,a\0.jpg\n", "csv.row", "a null byte"),
     "quote": (HEAD + b'"still-life1.jpg,on_model1.jpg\n', "csv.unreadable", "unexpected end of data"),
     "columns": (b"a,b\n" + FIRST, "csv.columns", "the first line has a, b"),
+    "twice": (b"still_life,on_model,On-model\na,b,c\n", "csv.twice", "several columns are called on_model"),
     "workbook": (b"PK\x03\x04" + bytes(60), "csv.unreadable", "an Excel or OpenDocument workbook"),
     "bytes": (HEAD + b"\x81\x8d\n", "csv.unreadable", "not text in UTF-8, UTF-16 or Windows-1252"),
     "empty": (b"", "csv.columns", "the first line has nothing"),
