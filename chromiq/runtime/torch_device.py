@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from chromiq.errors import OptionError
+
+
+def refuse_unknown_device(device: str) -> None:
+    """Refuse what is no name of a device, even one that is not here; without torch nothing is known.
+
+    Raises:
+        OptionError: if torch does not know the device.
+    """
+    with suppress(ImportError):
+        import torch
+
+        try:
+            torch.device(device)
+        except RuntimeError as error:
+            raise OptionError("device", f"torch knows no device {device!r}. Use cpu or cuda.") from error
 
 
 def require_torch_device(device: str) -> None:

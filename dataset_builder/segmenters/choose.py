@@ -36,6 +36,7 @@ from chromiq.dataset_builder.segmenters.small.weights import (
     small_weights_available,
 )
 from chromiq.errors import UsageError
+from chromiq.runtime.torch_device import refuse_unknown_device
 
 SegmenterName = Literal["auto", "grounded-sam2", "sam3", "mediapipe", "classic"]
 WITHOUT_MODEL_OPTIONS = ("classic", "mediapipe")
@@ -69,7 +70,7 @@ def resolve_segmenter(name: SegmenterName, models: ModelOptions | None = None) -
 
     Raises:
         AccessError: if its weights cannot be fetched; it names the page to visit.
-        UsageError: if models are chosen for a segmenter that takes none.
+        UsageError: if models are chosen for a segmenter that takes none, or torch knows no such device.
     """
     models = models or ModelOptions()
     if name in WITHOUT_MODEL_OPTIONS and models != ModelOptions():
@@ -82,6 +83,8 @@ def resolve_segmenter(name: SegmenterName, models: ModelOptions | None = None) -
     if name == "auto":
         if weights_available(*_grounded_sam2_models(models)):
             return "grounded-sam2"
+        if models.device != "auto":
+            refuse_unknown_device(models.device)
         return "mediapipe" if small_weights_available() else "classic"
     if name == "mediapipe":
         fetch_small_weights()

@@ -291,6 +291,12 @@ class TestAccess:
         there = ModelOptions(detector=str(folders["dino"]), masker=str(tmp_path))
         assert resolve_segmenter("auto", there) == "classic"
 
+    def test_auto_refuses_what_is_no_device(self, tmp_path):
+        for device in ("cuda", "cuda:99"):  # not here, and not needed
+            assert resolve_segmenter("auto", ModelOptions(masker=str(tmp_path), device=device)) == "classic"
+        with pytest.raises(UsageError, match="`device`: torch knows no device 'cdua'"):
+            resolve_segmenter("auto", ModelOptions(masker=str(tmp_path), device="cdua"))
+
     def test_options_that_do_not_fit_are_refused(self):
         with pytest.raises(UsageError, match="takes no `vocabulary`"):
             resolve_segmenter("classic", ModelOptions(device="cuda"))
