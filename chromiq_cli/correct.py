@@ -34,6 +34,7 @@ class ExportChoice(StrEnum):
 
 
 def correct(
+    context: typer.Context,
     still_life: Annotated[Path | None, typer.Argument(help="The photo whose colour is right.")] = None,
     on_model: Annotated[Path | None, typer.Argument(help="The photo to correct.")] = None,
     out: Annotated[Path | None, typer.Option(help="The corrected photo; with --batch, a folder.")] = None,
@@ -181,7 +182,7 @@ def correct(
     if (method == "transfer") != (lora is None):
         raise UsageError("--lora is required with --method lora or hybrid, and not allowed with transfer")
     if lora is None:
-        flags.refuse_without_lora(checkpoint, steps, offload, quantize)
+        flags.refuse_without_lora(context)
     from chromiq.correction.batch import BatchInputs, correct_batch, correct_one
     from chromiq.correction.options import CorrectionOptions
     from chromiq.correction.target import parse_target

@@ -18,6 +18,7 @@ from chromiq_cli.output import (
 
 
 def evaluate(
+    context: typer.Context,
     testset: Annotated[Path, typer.Argument(help="Folder with gt/ and control/, or a dataset.")],
     out: Annotated[Path, typer.Option(help="Folder for images, scores and report.")],
     lora: Annotated[
@@ -47,7 +48,7 @@ def evaluate(
 ) -> None:
     """Correct a test set without a network and with LoRAs, score all of them, and write a report."""
     if not lora:
-        flags.refuse_without_lora(checkpoint, steps, offload, quantize)
+        flags.refuse_without_lora(context)
     from chromiq.dataset_builder.segmenters.choose import WITHOUT_MODEL_OPTIONS, make_segmenter
     from chromiq.evaluate.compare_methods import Methods, evaluate_testset, named_folders
     from chromiq.evaluate.generate.images import GenerateOptions

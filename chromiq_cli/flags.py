@@ -102,19 +102,13 @@ def loading(
     return Loading(where, None if dtype == "auto" else dtype, offload, quantize)
 
 
-def refuse_without_lora(
-    checkpoint: str | None, steps: int | None, offload: models.Offload, quantize: models.Quantization | None
-) -> None:
-    """Refuse options of an edit model where nothing is generated.
+def refuse_without_lora(context: typer.Context) -> None:
+    """Refuse options of an edit model on the command line where nothing is generated.
 
     Raises:
         UsageError: naming the first that was given.
     """
-    given = {
-        "--checkpoint": checkpoint,
-        "--steps": steps,
-        "--offload": offload != "none",
-        "--quantize": quantize,
-    }
-    if unused := [option for option, value in given.items() if value]:
-        raise UsageError(f"{unused[0]} has no effect without --lora. Pass a LoRA, or leave the option out.")
+    for name in ("model", "checkpoint", "geometry", "steps", "seed", "offload", "quantize"):
+        source = context.get_parameter_source(name)
+        if source and source.name == "COMMANDLINE":
+            raise UsageError(f"--{name} has no effect without --lora. Pass a LoRA, or leave the option out.")

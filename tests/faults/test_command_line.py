@@ -172,10 +172,20 @@ def test_a_device_that_is_not_here(dataset, tmp_path, chromiq, device):
         load_pipeline("kontext", str(tmp_path), Loading(device="cpu"))
 
 
-@pytest.mark.parametrize("options", [("--steps", 4), ("--checkpoint", "a/b"), ("--offload", "model")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--steps", 4),
+        ("--checkpoint", "a/b"),
+        ("--offload", "model"),
+        ("--model", "kontext"),
+        ("--seed", 42),
+        ("--geometry", "exact"),
+    ],
+)
 def test_options_of_a_lora_need_one(chromiq, dataset, options, tmp_path):
     photos = (dataset / "gt" / "pair1.jpg", dataset / "control" / "pair1.jpg")
-    for command in (("evaluate", dataset), ("correct", *photos)):
+    for command in [("evaluate", dataset)] * ("--geometry" not in options) + [("correct", *photos)]:
         code, _, reported = chromiq(*command, "--out", tmp_path / "out", *options)
         assert code == 2
         assert f"{options[0]} has no effect without --lora" in reported
