@@ -29,7 +29,7 @@ from os.path import normpath
 from pathlib import Path
 from typing import Any
 
-from chromiq.documents import load_json, load_record
+from chromiq.documents import load_json, load_record, read_text
 from chromiq.errors import Finding, UnsoundError
 from chromiq.files import atomic_path, write_json
 from chromiq.records import Example
@@ -177,7 +177,7 @@ def read_build_record(root: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        options = load_json(path.read_text(encoding="utf-8"))
+        options = load_json(read_text(path))
     except (OSError, ValueError):
         return {}
     return options if isinstance(options, dict) else {}

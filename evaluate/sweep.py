@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chromiq.documents import load_json
+from chromiq.documents import load_json, read_text
 from chromiq.errors import (
     AccessError,
     ChromiqError,
@@ -286,7 +286,7 @@ def _earlier(path: Path, name: str, made_of: str) -> list[Point]:
     if not path.is_file():
         return []
     try:
-        saved = load_json(path.read_text(encoding="utf-8"))
+        saved = load_json(read_text(path))
         if saved["run"] != name or saved["made_of"] != made_of:
             return []
         measured = [each for each in saved["checkpoints"] if each["error"] is None]

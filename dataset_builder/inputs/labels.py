@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from chromiq.dataset_layout import DatasetLayout
-from chromiq.documents import load_json, read_json_object
+from chromiq.documents import load_json, read_json_object, read_text
 from chromiq.errors import Finding, UsageError, raise_findings
 from chromiq.files import by_composed_name, composed_name, write_json
 from chromiq.records import FloatImage, GarmentLabel, PhotoPair
@@ -184,7 +184,7 @@ def _remember(folder: Path, given: Mapping[str, str], written: Mapping[str, str]
 def _memory(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     """The user's words and what was written last, by composed name; nothing if a disk fault damaged them."""
     try:
-        document = load_json(DatasetLayout(folder).garments_memory.read_text(encoding="utf-8"))
+        document = load_json(read_text(DatasetLayout(folder).garments_memory))
     except (OSError, ValueError):
         return {}, {}
     given, written = (

@@ -62,6 +62,8 @@ def test_a_build_record_is_read_back_and_a_damaged_one_has_no_options(tmp_path):
     assert read_build_record(tmp_path) is None
     write_build_record(tmp_path, {"model": "kontext"})
     assert read_build_record(tmp_path) == {"model": "kontext"}
+    DatasetLayout(tmp_path).build_record.write_text('{"model": "a"}', encoding="utf-8-sig")
+    assert read_build_record(tmp_path) == {"model": "a"}
     for damaged in ("{", "[]"):
         DatasetLayout(tmp_path).build_record.write_text(damaged)
         assert read_build_record(tmp_path) == {}

@@ -185,6 +185,13 @@ def test_an_entry_matches_in_both_unicode_forms(on_disk, typed, tmp_path):
     assert recall_given(tmp_path) == given == {composed: "coat"}
 
 
+def test_a_byte_order_mark_loses_no_edit(tmp_path):
+    write_own_garments(tmp_path, {"a.jpg": "shirt"}, {})
+    memory = tmp_path / ".chromiq" / "garments.json"
+    memory.write_text(memory.read_text(), encoding="utf-8-sig")
+    assert recall_given(tmp_path) == {}
+
+
 def test_what_is_edited_while_a_build_runs_is_for_the_next_one(tmp_path):
     write_own_garments(tmp_path, {"a.jpg": "shirt", "b.jpg": "jacket"}, {})
     given = recall_given(tmp_path)
