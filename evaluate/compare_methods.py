@@ -159,8 +159,8 @@ def evaluate_testset(
         folders |= {name: methods.outputs.get(name, out / name), hybrid: out / hybrid}
         titles |= {name: shown, hybrid: f"{shown}, hybrid"}
         networks[hybrid] = folders[name]
-    # The LoRAs first: that their base model is missing is known only once it is loaded.
-    made = [*loras, *(each for each in folders if each not in {"control", *methods.outputs, *loras})]
+    corrected = [each for each in folders if each not in {"control", *methods.outputs, *loras}]
+    made = [*loras, *corrected]
     inputs = [folder, *testset.parts, *methods.outputs.values()]
     refuse_inputs([out, out / "masks", *(folders[column] for column in made)], inputs)
     findings = [
@@ -174,22 +174,23 @@ def evaluate_testset(
     raise_findings(findings, str(folder))
     _ = testset.masks  # before anything is written: some may be missing
     ensure_output_folder(out)
-    masks = testset.write_masks(out / "masks")
 
     def update(before: int, finished: int, total: int) -> None:
         count = len(testset)
         on_progress(count * before + finished * count // total, count * (len(made) + 3))
 
+    # The LoRAs first: that their base model is missing is known only once it is loaded.
+    for before, column in enumerate(loras):
+        testset.generate(folders[column], methods.options, loras[column], partial(update, before))
+    masks = testset.write_masks(out / "masks")
     garments = []
     for number, trial in enumerate(testset, start=1):
         garments.append(find_trial_garment(trial, segmenter))
-        update(0, number, len(testset))
+        update(len(loras), number, len(testset))
     left_alone = {}
-    for before, column in enumerate(made, start=1):
+    for before, column in enumerate(corrected, start=len(loras) + 1):
         here = partial(update, before)
-        if column in loras:
-            testset.generate(folders[column], methods.options, loras[column], here)
-        elif reasons := _correct(garments, networks.get(column), register, folders[column], here):
+        if reasons := _correct(garments, networks.get(column), register, folders[column], here):
             left_alone[column] = reasons
     kinds = {trial.name: trial.garment for trial in testset if trial.garment}
     images = ImageSet(testset.truths, folders, crops, masks, kinds, titles)

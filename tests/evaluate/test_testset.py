@@ -17,7 +17,7 @@ from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.dataset_builder.segmenters.doubts import limited
 from chromiq.dataset_layout import DatasetLayout
-from chromiq.errors import UnsoundError, UsageError
+from chromiq.errors import AccessError, UnsoundError, UsageError
 from chromiq.evaluate import compare_methods, sweep
 from chromiq.evaluate.compare_methods import Methods, evaluate_testset, named_folders
 from chromiq.evaluate.generate.images import GenerateOptions
@@ -87,6 +87,18 @@ def test_a_stitched_test_set_is_refused_for_a_model_that_takes_references(
     with pytest.raises(UnsoundError, match="there is no reference/"):
         sweep.measure_checkpoints(tmp_path, built_dataset, out, options)
     assert not out.exists()
+
+
+@pytest.mark.models
+def test_a_missing_base_model_is_reported_before_anything_is_found(built_dataset, tmp_path):
+    pytest.importorskip("diffusers")
+    lora, found = tmp_path / "a.safetensors", Mock()
+    lora.write_bytes(save({"transformer.x.lora_A.weight": np.ones((2, 2))}))
+    methods = Methods([lora], options=GenerateOptions(checkpoint=str(tmp_path)))
+    with pytest.raises(AccessError, match=r"model_index\.json"):
+        evaluate_testset(built_dataset, tmp_path / "out", found, methods)
+    assert not found.mock_calls
+    assert not (tmp_path / "out" / "masks").exists()
 
 
 def test_evaluation_moves_colour_to_the_truth_and_nothing_outside_the_panel(built_dataset, tmp_path):
