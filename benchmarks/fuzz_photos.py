@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import faulthandler
 import json
 import resource
@@ -108,12 +107,13 @@ def tried(path: Path) -> str:
 @contextlib.contextmanager
 def fresh_memory(byte: int) -> Iterator[None]:
     """Fill memory allocated in the block with a byte, where the C library is glibc."""
-    set_option = getattr(ctypes.CDLL(None), "mallopt", lambda *_: 0)
-    set_option(M_PERTURB, byte)
+    from chromiq.runtime.native import of_glibc
+
+    of_glibc("mallopt", M_PERTURB, byte)
     try:
         yield
     finally:
-        set_option(M_PERTURB, 0)
+        of_glibc("mallopt", M_PERTURB, 0)
 
 
 def peak_mb() -> float:

@@ -23,21 +23,22 @@ def keep_freed_memory() -> None:
 
     By default glibc returns large blocks to the kernel at once.
     """
-    if _of_glibc("mallopt", _M_MMAP_THRESHOLD, _KEPT_BLOCK_BYTES):
-        _of_glibc("mallopt", _M_TRIM_THRESHOLD, 2 * _KEPT_BLOCK_BYTES)
+    if of_glibc("mallopt", _M_MMAP_THRESHOLD, _KEPT_BLOCK_BYTES):
+        of_glibc("mallopt", _M_TRIM_THRESHOLD, 2 * _KEPT_BLOCK_BYTES)
 
 
 def return_freed_memory() -> None:
     """Return free memory to the system, before something that needs a lot of it."""
-    _of_glibc("malloc_trim", 0)
+    of_glibc("malloc_trim", 0)
 
 
 def share_one_heap() -> None:
     """One heap in place of one for each thread: each would keep what large photos left in it."""
-    _of_glibc("mallopt", _M_ARENA_MAX, 1)
+    of_glibc("mallopt", _M_ARENA_MAX, 1)
 
 
-def _of_glibc(name: str, *arguments: int) -> int:
+def of_glibc(name: str, *arguments: int) -> int:
+    """Call a function of glibc that takes integers; 0 where the C library has none of that name."""
     function = getattr(ctypes.CDLL(None), name, None)
     return 0 if function is None else int(function(*arguments))
 
