@@ -219,6 +219,18 @@ def folder_lock(folder: Path, purpose: str) -> Iterator[None]:
             stream.truncate(0)
 
 
+def is_locked(folder: Path) -> bool:
+    """Whether a process holds the `folder_lock` of a folder."""
+    try:
+        with (folder / LOCK_NAME).open(encoding="utf-8") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
 def machine_error(error: OSError) -> ChromiqError | None:
     """The message for an error caused by permissions, disk space or a file name; otherwise None.
 

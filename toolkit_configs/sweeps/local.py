@@ -33,7 +33,7 @@ from chromiq.errors import (
     InterruptedRunError,
     UsageError,
 )
-from chromiq.files import ensure_output_folder, natural_key, safe_stem, sha256_file
+from chromiq.files import folder_lock, is_locked, natural_key, safe_stem, sha256_file
 from chromiq.progress import LOG_EVERY_S, console
 from chromiq.runtime.signals import termination_as_interrupt
 from chromiq.toolkit_configs.runs.record import RUN_FILE, RunRecord, read_record
@@ -118,8 +118,19 @@ def train_jobs(
         UsageError: if a device is not visible.
         ChromiqError: if the command ``chromiq`` is not on the PATH.
         InterruptedRunError: on SIGINT or SIGTERM, once every run has stopped.
+        LockedError: if another sweep trains into `out`.
     """
-    logs = ensure_output_folder(out / LOGS)
+    with folder_lock(out / LOGS, "chromiq sweep-train"):
+        return _train_jobs(jobs, devices, out, on_status)
+
+
+def _train_jobs(
+    jobs: Sequence[BatchJob],
+    devices: Sequence[str],
+    out: Path,
+    on_status: Callable[[Sequence[CellStatus]], None],
+) -> list[CellStatus]:
+    logs = out / LOGS
     cells = [_initial_status(job) for job in jobs]
     for device in devices:
         device_environment(device, os.environ)
@@ -290,29 +301,34 @@ def follow_sweep(folder: Path) -> Iterator[list[CellStatus]]:
 
 
 def _cell(job: BatchJob, logs: Path, followers: dict[Path, Follower]) -> CellStatus:
-    run, result = job.job.run_folder, _result_path(logs, job)
-    if not (run / RUN_FILE).is_file() or _is_awaited(result, run / RUN_FILE):
-        document = _result(result)
-        if "error" not in document:
-            return CellStatus(job)
-        # It ended before it made its folder, such as by its checks.
+    run, result, cell = job.job.run_folder, _result_path(logs, job), CellStatus(job)
+    if (run / RUN_FILE).is_file():
+        if run not in followers:
+            followers[run] = Follower(run)
+        found = followers[run].poll()
+        lora = str(job.final) if found.state == "done" else None
+        cell = CellStatus(
+            job, found.state, found.record.device, found, message=found.record.message, lora=lora
+        )
+    if not _is_newer(result, run / RUN_FILE):
+        return cell
+    document = _result(result)
+    if "error" in document:  # such as of its checks, which leave the record of an earlier launch as it is
         code = document.get("exit_code", EXIT_FAILED)
         state, message = _unfinished(code, document, _log_path(logs, job))
-        return CellStatus(job, state, exit_code=code, message=message)
-    if run not in followers:
-        followers[run] = Follower(run)
-    found = followers[run].poll()
-    lora = str(job.final) if found.state == "done" else None
-    return CellStatus(job, found.state, found.record.device, found, message=found.record.message, lora=lora)
+        return replace(cell, state=state, exit_code=code, message=message, lora=None)
+    if document:
+        return cell
+    if is_locked(logs):
+        return CellStatus(job)
+    return cell if cell.run else replace(cell, state="interrupted", message="its sweep ended before it began")
 
 
-def _is_awaited(result: Path, record: Path) -> bool:
-    """Whether a run has yet to begin, and its record is of an earlier launch: no result is there so far."""
-    try:
-        awaited = result.stat()
-        return awaited.st_size == 0 and awaited.st_mtime_ns > record.stat().st_mtime_ns
-    except FileNotFoundError:  # Slurm's jobs print no result here
+def _is_newer(result: Path, record: Path) -> bool:
+    """Whether a result is of a later launch than the record, which may be missing."""
+    if not result.exists():  # Slurm's jobs print no result here
         return False
+    return not record.exists() or result.stat().st_mtime_ns > record.stat().st_mtime_ns
 
 
 def sweep_view(

@@ -14,6 +14,7 @@ from standin_trainer import behave, make_trainer
 
 import chromiq.toolkit_configs.sweeps.local as local
 from chromiq.errors import ChromiqError, InterruptedRunError, UsageError
+from chromiq.files import folder_lock
 from chromiq.toolkit_configs.render.job import render_job
 from chromiq.toolkit_configs.runs.status import read_status
 from chromiq.toolkit_configs.schema.trainer_job import read_job
@@ -151,13 +152,32 @@ def test_a_run_that_failed_waits_again_in_its_restarted_sweep(trainer, grid, swe
         states.clear()
 
 
+def test_of_a_finished_run_that_was_launched_again_the_newer_result_counts(trainer, sweep_train, grid, sweep):
+    trainer("good")
+    assert sweep_train("--devices", "cpu,cpu,cpu")[0] == 0
+    config = grid.with_name("config.yaml")
+    config.write_text(config.read_text().replace("lr: 0.001", "lr: 0.002"))
+    code, document, _ = sweep_train("--devices", "cpu,cpu,cpu")
+    assert code == 1
+    assert "run.exists" in (sweep / "logs" / "cell_seed1.log").read_text()
+    followed = next(follow_sweep(sweep))
+    assert [(each.state, each.message) for each in followed] == [
+        (each["state"], each["message"]) for each in document["runs"]
+    ]
+    # Killed before it could report: nobody works on it, so that nobody waits for it.
+    (sweep / "logs" / "cell_seed1.json").write_bytes(b"")
+    assert next(follow_sweep(sweep))[0].ended
+    with folder_lock(sweep / "logs", "chromiq sweep-train"):
+        assert next(follow_sweep(sweep))[0].state == "waiting"
+
+
 @pytest.mark.parametrize(
     ("result", "state", "message"),
     [
         ({"error": "stopped", "exit_code": 130}, "interrupted", "stopped; its log is"),
         ({"error": "locked", "exit_code": 11}, "failed", "locked; its log is"),
         ({"error": "no code"}, "failed", "no code; its log is"),
-        ({}, "waiting", ""),
+        ({}, "interrupted", "its sweep ended before it began"),
     ],
 )
 def test_a_run_that_ended_before_it_made_its_folder_has_the_state_of_its_result(
@@ -200,7 +220,7 @@ def test_a_stopped_sweep_ends_its_runs_first_and_resumes(trainer, grid, tmp_path
     assert [line.split()[:2] for line in out.splitlines() if line.startswith("cell")] == [
         ["cell_seed1", "cpu"],
         ["cell_seed2", "cpu"],
-        ["cell_seed3", "waiting"],
+        ["cell_seed3", "interrupted"],
     ]
     assert lines.file.getvalue().splitlines()[0].startswith("cell_seed1: interrupted on cpu, ")
 
