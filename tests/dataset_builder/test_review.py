@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from chromiq.dataset_builder.build import build as build_dataset
 from chromiq.dataset_builder.options import BuildOptions
-from chromiq.dataset_builder.segmenters.classic import segmenter as classic
+from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.errors import UnsoundError
 from chromiq.photos.images import read_mask, read_photo
 from chromiq.sample_catalogue.catalogue import write_catalogue
@@ -26,19 +26,29 @@ def catalogue(tmp_path_factory):
     return folder
 
 
+def judge(monkeypatch, judged):
+    """Let `judged` change what the segmenter makes of each task: (task, mask) -> mask."""
+    segment = ClassicSegmenter.segment
+    monkeypatch.setattr(
+        ClassicSegmenter,
+        "segment",
+        lambda self, tasks: [
+            judged(task, found) for task, found in zip(tasks, segment(self, tasks), strict=True)
+        ],
+    )
+
+
 @pytest.fixture
 def doubt_of_pair_1(monkeypatch, catalogue):
     """Whatever is found on the photo of pair 1 is trusted by 0.2 only, and on that of pair 2 by 0.9."""
     photo = read_photo(catalogue / "on_model1.jpg").rgb
-    segment = classic.segment_garment
 
-    def judged_otherwise(task, *known):
-        found = segment(task, *known)
+    def judged_otherwise(task, found):
         if np.array_equal(task.on_model, photo):
             return replace(found, confidence=0.2, reasons=("touches_skin",))
         return replace(found, confidence=0.9)
 
-    monkeypatch.setattr(classic, "segment_garment", judged_otherwise)
+    judge(monkeypatch, judged_otherwise)
 
 
 def build(catalogue, dataset, *options):
@@ -111,15 +121,13 @@ def test_it_can_be_kept_and_left_out_again(doubt_of_pair_1, catalogue, tmp_path)
 @pytest.mark.parametrize("options", [(), ("--keep-doubtful",)])
 def test_where_nothing_is_found_the_other_pairs_are_built(monkeypatch, catalogue, tmp_path, options):
     photo = read_photo(catalogue / "on_model1.jpg").rgb
-    segment = classic.segment_garment
 
-    def finds_nothing(task, *known):
-        found = segment(task, *known)
+    def finds_nothing(task, found):
         if np.array_equal(task.on_model, photo):
             return replace(found, mask=np.zeros_like(found.mask), confidence=0.0, reasons=("empty",))
         return replace(found, confidence=0.9)
 
-    monkeypatch.setattr(classic, "segment_garment", finds_nothing)
+    judge(monkeypatch, finds_nothing)
     for resumed in (0, 2):
         code, document = build(catalogue, tmp_path / "d", *options)
         assert (code, document["examples"], document["resumed_pairs"]) == (3, 1, resumed)
@@ -155,12 +163,7 @@ def test_when_nothing_is_left_the_build_fails_and_says_why(doubt_of_pair_1, cata
 
 
 def test_one_that_is_likely_right_is_kept_but_laid_out_too(monkeypatch, catalogue, tmp_path):
-    segment = classic.segment_garment
-    monkeypatch.setattr(
-        classic,
-        "segment_garment",
-        lambda *known: replace(segment(*known), confidence=0.7, reasons=("holes",)),
-    )
+    judge(monkeypatch, lambda task, found: replace(found, confidence=0.7, reasons=("holes",)))
     code, document = build(catalogue, tmp_path / "d")
     assert (code, document["examples"]) == (0, 2)
     assert [doubt["severity"] for doubt in doubts(document)] == ["warning", "warning"]
