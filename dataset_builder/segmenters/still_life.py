@@ -101,6 +101,8 @@ def background_distance(
     flat = _distance_from(lab, wall, 1)
     spread = _spread(flat[wall])
     threshold = float(np.clip(3 * spread, *_THRESHOLDS_LAB))
+    if degree == 1 and spread <= _VISIBLE_SPREAD_LAB:
+        return flat, threshold
     # Light that falls off leaves only a part of the border near its commonest colour.
     for _ in range(_BORDER_ROUNDS):
         distance = _distance_from(lab, wall, 2)
