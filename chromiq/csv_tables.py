@@ -98,16 +98,16 @@ def read_table(path: Path, known: Collection[str]) -> Table:
     names: list[str] = []
     try:
         columns = tuple(reader.fieldnames or ())
-        for name in map(column_name, columns):
+        every = [column_name(column) for column in columns]
+        if twice := [name for name in known if every.count(name) > 1]:
+            message = f"several columns are called {' and '.join(twice)}"
+            raise UnsoundError.of(Finding("csv.twice", str(path), message, "Rename or remove all but one."))
+        for name in every:
             names.append(f"{name}\0{len(names)}" if name in names else name)
         reader.fieldnames = names
         rows.extend(_rows(reader, skipped))
     except csv.Error as problem:
         stopped = str(problem)
-    every = [column_name(column) for column in columns]
-    if twice := [name for name in known if every.count(name) > 1]:
-        message = f"several columns are called {' and '.join(twice)}"
-        raise UnsoundError.of(Finding("csv.twice", str(path), message, "Rename or remove all but one."))
     return Table(columns, tuple(names), tuple(rows), delimiter, stopped)
 
 
