@@ -118,7 +118,7 @@ def read_decisions(folder: Path, photos: Mapping[str, Path]) -> Decisions:
         raise UnsoundError.of(finding)
     found: dict[str, Decision] = {}
     unknown, findings, find = [], [], key_finder(photos, table)
-    names = {key: composed_name(as_text(path.name)) for key, path in photos.items()}
+    names = {key: _shown_name(path.name) for key, path in photos.items()}
     mixed: list[tuple[str, str, Finding | None]] = []
     for row in table.rows:
         key = find(row.values["key"], row.values.get("photo", ""))
@@ -132,7 +132,7 @@ def read_decisions(folder: Path, photos: Mapping[str, Path]) -> Decisions:
             where = f"{path}, line {row.line}"
             findings += [Finding("decisions.value", where, message, hint) for message, hint in error.args]
             continue
-        shown = composed_name(as_text(row.values.get("photo", "")))
+        shown = _shown_name(row.values.get("photo", ""))
         if shown != names[key]:
             message, hint = f"the key {key!r} stands beside another photo, {shown}", "Sort whole rows only."
             finding = Finding("decisions.mixed", f"{path}, line {row.line}", message, hint)
@@ -159,7 +159,7 @@ def key_finder(photos: Mapping[str, Path], table: Table | None = None) -> Callab
     """
     rows = table.rows if table else ()
     taken = {row.values["key"] for row in rows}
-    shown = Counter(composed_name(as_text(row.values.get("photo", ""))) for row in rows)
+    shown = Counter(_shown_name(row.values.get("photo", "")) for row in rows)
 
     @cache
     def keys_by(same: Callable[[str], str]) -> dict[str, list[str]]:
@@ -170,12 +170,12 @@ def key_finder(photos: Mapping[str, Path], table: Table | None = None) -> Callab
         return found
 
     def name_of(key: str) -> str:
-        return composed_name(as_text(photos[key].name))
+        return _shown_name(photos[key].name)
 
     def find(text: str, photo: str) -> str | None:
         if text in photos:
             return text
-        name = composed_name(as_text(photo))
+        name = _shown_name(photo)
         named = keys_by(name_of).get(name, []) if shown[name] == 1 else []
         if len(named) == 1 and _may_become(named[0], text):
             return named[0]
@@ -328,6 +328,11 @@ def _lab(text: str) -> tuple[float, float, float]:
         return parse_lab(text)
     except ValueError:
         raise ValueError("is not three numbers", "Write L, a and b as 52; -10; 31.") from None
+
+
+def _shown_name(name: str) -> str:
+    """A photo's name as its cell shows it, to compare with other cells."""
+    return composed_name(as_text(name))
 
 
 def _as_stem(text: str) -> str:
