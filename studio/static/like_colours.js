@@ -34,61 +34,19 @@ export function areaAbout(picture, column, row, tolerance) {
   }
   const cloth = [0, 1, 2].map((part) =>
     window.reduce((sum, at) => sum + picture.lab[3 * at + part], 0) / window.length);
-  const start = row * width + column;
-  area[start] = 255;
-  spread(picture, area, [start], () => cloth, tolerance);
-  return area;
-}
-
-/** What lies about a mask and is like the cloth at the mask's nearest edge: 255 in it, else 0. */
-export function areaBeside(picture, mask, tolerance) {
-  const { width, height } = picture, area = new Uint8Array(width * height);
-  const edge = [], origin = new Int32Array(width * height);
-  for (let row = 1; row < height - 1; row++) {
-    for (let column = 1; column < width - 1; column++) {
-      const at = row * width + column;
-      if (!mask[at]) continue;
-      area[at] = 255;
-      origin[at] = at;
-      if (!(mask[at - 1] && mask[at + 1] && mask[at - width] && mask[at + width])) edge.push(at);
-    }
-  }
-  const cloth = new Map(edge.map((at) => [at, meanInside(picture, mask, at)]));
-  spread(picture, area, edge, (from, to) => {
-    origin[to] = origin[from];
-    return cloth.get(origin[from]);
-  }, tolerance);
-  return area;
-}
-
-function meanInside({ width, height, lab }, mask, at) {
-  const row = Math.floor(at / width), column = at % width, sum = [0, 0, 0];
-  let count = 0;
-  for (let r = Math.max(0, row - 4); r <= Math.min(height - 1, row + 4); r++) {
-    for (let c = Math.max(0, column - 4); c <= Math.min(width - 1, column + 4); c++) {
-      const other = r * width + c;
-      if (!mask[other]) continue;
-      count++;
-      for (let part = 0; part < 3; part++) sum[part] += lab[3 * other + part];
-    }
-  }
-  return sum.map((value) => value / count);
-}
-
-/** From pixel to neighbour, as long as a neighbour is like the cloth that `clothFor(from, to)` gives. */
-function spread({ width, height, lab }, area, starts, clothFor, tolerance) {
-  const limit = tolerance * tolerance, queue = new Int32Array(width * height + starts.length);
-  queue.set(starts);
-  for (let next = 0, end = starts.length; next < end; next++) {
+  const limit = tolerance * tolerance, queue = new Int32Array(width * height);
+  queue[0] = row * width + column;
+  area[queue[0]] = 255;
+  for (let next = 0, end = 1; next < end; next++) {
     const at = queue[next], column = at % width;
     for (const to of [column ? at - 1 : -1, column < width - 1 ? at + 1 : -1, at - width, at + width]) {
       if (to < 0 || to >= area.length || area[to]) continue;
-      const cloth = clothFor(at, to);
-      const l = (lab[3 * to] - cloth[0]) * LIGHTNESS_WEIGHT;
-      const a = lab[3 * to + 1] - cloth[1], b = lab[3 * to + 2] - cloth[2];
+      const l = (picture.lab[3 * to] - cloth[0]) * LIGHTNESS_WEIGHT;
+      const a = picture.lab[3 * to + 1] - cloth[1], b = picture.lab[3 * to + 2] - cloth[2];
       if (l * l + a * a + b * b > limit) continue;
       area[to] = 255;
       queue[end++] = to;
     }
   }
+  return area;
 }

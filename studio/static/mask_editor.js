@@ -1,6 +1,6 @@
 // The mask editor: tools, keys and pointers over a MaskView, saved as the file that the commands read.
 
-import { areaAbout, areaBeside, labOf } from "./like_colours.js";
+import { areaAbout, labOf } from "./like_colours.js";
 import { Mask } from "./mask_model.js";
 import { decodePng, encodePng } from "./mask_png.js";
 import { ModelClicks } from "./model_clicks.js";
@@ -62,8 +62,7 @@ export class MaskEditor {
     else if (name === "smooth") {
       const radiusPx = Math.max(1, Math.round(SMOOTH_SHARE * Math.max(mask.width, mask.height)));
       this.#change(mask.smooth(radiusPx));
-    } else if (name === "spread") this.#spread();
-    else if (name === "save") this.save();
+    } else if (name === "save") this.save();
     else if (name === "fit") view.fit();
     else if (name === "one") view.pixelForPixel();
     else if (name === "in") view.zoom(1.5);
@@ -219,12 +218,6 @@ export class MaskEditor {
     this.#change(this.mask.region(area, lab.width, lab.height, value));
   }
 
-  #spread() {
-    const lab = this.#photoLab(), small = this.mask.sampled(lab.width, lab.height);
-    const area = areaBeside(lab, small.data, Number(this.parts.tolerance.value));
-    this.#change(this.mask.region(area, lab.width, lab.height, 255));
-  }
-
   #photoLab() {
     if (!this.lab) {
       const photo = this.before, canvas = new OffscreenCanvas(photo.naturalWidth, photo.naturalHeight);
@@ -273,7 +266,7 @@ export class MaskEditor {
     else if (onStage && key.startsWith("Arrow")) this.#step(key, event.shiftKey);
     else if (onStage && key === "Enter") this.#press(event.shiftKey);
     else {
-      const name = { i: "invert", s: "smooth", k: "spread", "+": "in", "=": "in", "-": "out", 0: "fit",
+      const name = { i: "invert", s: "smooth", "+": "in", "=": "in", "-": "out", 0: "fit",
                      1: "one", o: "style", v: "result" }[lower];
       if (!name) return;
       this.act(name);

@@ -200,11 +200,7 @@ export class Mask {
   /** A small mask for a quick look, whose longer side has at most `sidePx`. */
   reduced(sidePx) {
     const scale = Math.min(1, sidePx / Math.max(this.width, this.height));
-    return this.sampled(Math.max(1, Math.round(this.width * scale)), Math.max(1, Math.round(this.height * scale)));
-  }
-
-  /** The mask at a smaller size: of each of its pixels, the one of this mask that lies in the middle. */
-  sampled(width, height) {
+    const [width, height] = [this.width, this.height].map((side) => Math.max(1, Math.round(side * scale)));
     const small = new Mask(width, height);
     for (let y = 0; y < height; y++) {
       const row = Math.floor(((y + 0.5) / height) * this.height) * this.width;
