@@ -10,7 +10,7 @@ import typer
 
 from chromiq.errors import EXIT_FAILED, EXIT_INTERRUPTED, UsageError
 from chromiq_cli import flags
-from chromiq_cli.output import print_json, print_line, print_table, say
+from chromiq_cli.output import print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from chromiq.toolkit_configs.runs.status import RunStatus
@@ -21,9 +21,6 @@ def status(
     watch: Annotated[
         bool,
         typer.Option("--watch", help="Follow it until it ends; exits with 0, 1 or 130, as the run does."),
-    ] = False,
-    save: Annotated[
-        bool, typer.Option("--save", help="Ask the trainer for a checkpoint after its current step.")
     ] = False,
     as_json: flags.Json = False,
 ) -> None:
@@ -36,19 +33,14 @@ def status(
     from chromiq.toolkit_configs.sweeps.local import is_sweep
 
     runs = sorted(path.parent for path in run.glob(f"*/{RUN_FILE}"))
-    several = bool(runs) and not (run / RUN_FILE).is_file()
-    if save and (several or is_sweep(run)):
-        raise UsageError(f"{run} holds several runs. Name the run whose trainer is to save.")
     if is_sweep(run):
         _sweep(run, watch=watch, as_json=as_json)
         return
-    if several:
+    if runs and not (run / RUN_FILE).is_file():
         if watch:
             raise UsageError(f"{run} holds several runs. Name the run to watch.")
         _list(runs, as_json=as_json)
         return
-    if save:
-        _save(run)
     if not watch:
         found = read_status(run)
         if as_json:
@@ -67,16 +59,6 @@ def status(
     code = {"done": 0, "interrupted": EXIT_INTERRUPTED}.get(found.state, EXIT_FAILED)
     if code:
         raise typer.Exit(code)
-
-
-def _save(run: Path) -> None:
-    from chromiq.toolkit_configs.runs.status import read_status
-    from chromiq.toolkit_configs.trainer.engine import request_checkpoint
-
-    if read_status(run).state != "running":
-        raise UsageError(f"{run} is not running, so there is nothing to save.")
-    request_checkpoint(run)
-    say("requested a checkpoint after the current step")
 
 
 def _list(runs: list[Path], *, as_json: bool) -> None:

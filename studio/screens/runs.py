@@ -32,7 +32,6 @@ from chromiq.toolkit_configs.runs.record import config_of, host, is_running
 from chromiq.toolkit_configs.runs.status import RunStatus, read_status
 from chromiq.toolkit_configs.runs.view import pace
 from chromiq.toolkit_configs.schema.trainer_job import examine_job
-from chromiq.toolkit_configs.trainer.engine import request_checkpoint
 from chromiq.wording import interval_text
 
 _PLACE = "/f/{folder}/run"
@@ -97,7 +96,7 @@ def _status(request: Request) -> Response:
 def _act(request: Request) -> Response:
     folder, action = folder_of(request, "run"), request.path_params["action"]
     status = read_status(folder.path)
-    actions = {"stop": _stop, "resume": _resume, "save": _save}
+    actions = {"stop": _stop, "resume": _resume}
     if action not in actions:
         raise HTTPException(404, "There is no such action.")
     actions[action](folder.path, status)
@@ -112,12 +111,6 @@ def _stop(run: Path, status: RunStatus) -> None:
     if record.host not in ("", host()) or not is_running(record.process, record.started):
         raise UsageError(f"{run} runs on {record.host or 'another machine'}; stop it there")
     os.kill(record.process, signal.SIGINT)
-
-
-def _save(run: Path, status: RunStatus) -> None:
-    if status.state != "running":
-        raise UsageError(f"{run} is not running, so there is nothing to save")
-    request_checkpoint(run)
 
 
 def _resume(run: Path, status: RunStatus) -> None:

@@ -81,7 +81,7 @@ root.addEventListener("click", (event) => {
   if (!action) return;
   attempt(async () => {
     await send(`${base}/${action}`);
-    say({ stop: "Asked to stop.", save: "Asked for a checkpoint after this step.", resume: "Started again." }[action]);
+    say({ stop: "Asked to stop.", resume: "Started again." }[action]);
   });
 });
 

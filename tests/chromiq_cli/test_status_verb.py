@@ -30,14 +30,7 @@ def test_a_folder_of_runs_is_listed(chromiq, runs):
     ]
 
 
-def test_a_checkpoint_of_a_run_that_has_ended_cannot_be_requested(chromiq, runs):
-    refused = chromiq("status", runs / "first", "--save")
-    assert refused.code == 2
-    assert "is not running" in refused.err
-
-
-@pytest.mark.parametrize("option", ["--save", "--watch"])
-def test_what_is_for_one_run_is_refused_for_several(chromiq, runs, option):
-    refused = chromiq("status", runs, option)
+def test_several_runs_cannot_be_watched(chromiq, runs):
+    refused = chromiq("status", runs, "--watch")
     assert refused.code == 2
     assert "holds several runs" in refused.err

@@ -23,7 +23,6 @@ from chromiq.studio.screens.runs import resume_words, status_facts
 from chromiq.toolkit_configs.runs.events import Event, EventLog
 from chromiq.toolkit_configs.runs.record import host, now, write_record
 from chromiq.toolkit_configs.runs.status import read_status
-from chromiq.toolkit_configs.trainer.engine import create_job_database
 
 
 def flat(path, level):
@@ -143,15 +142,6 @@ def test_pictures_outside_the_opened_folders_are_not_shown(page):
     page.client.app.state.workplace.roots = (page.run,)
     assert page.client.get(f"{page.address}/sample/0/control").status_code == 404
     assert level(page.client.get(f"{page.address}/sample/0/5")) == 90
-
-
-def test_a_checkpoint_is_asked_for_as_the_command_line_asks(page):
-    import sqlite3
-
-    path = create_job_database(page.run)
-    assert page.client.post(f"{page.address}/save").status_code == 200
-    with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT save_now FROM Job").fetchone() == (1,)
 
 
 def test_a_run_is_stopped_by_an_interrupt(page):

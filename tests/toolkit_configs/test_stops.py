@@ -79,16 +79,6 @@ def test_a_trainer_that_takes_requests_saves_before_it_stops(trainer, trainer_fo
     assert f"the newest checkpoint is of step {saved_step(checkpoint)}" in said
 
 
-def test_a_checkpoint_on_request_does_not_stop_the_run(trainer, trainer_folder, config, run_folder, chromiq):
-    trainer("saves when asked")
-    process = start(config, trainer_folder)
-    wait_for(run_folder / "child")
-    assert chromiq("status", run_folder, "--save").code == 0
-    process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert len(list(run_folder.glob("*.safetensors"))) == 2
-
-
 def test_a_second_interrupt_does_not_corrupt_the_record(trainer, trainer_folder, config, run_folder):
     trainer("stops when asked")
     insisting = (

@@ -22,7 +22,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from chromiq.errors import ChromiqError, InterruptedRunError, UsageError, raise_findings
+from chromiq.errors import ChromiqError, InterruptedRunError, raise_findings
 from chromiq.files import write_text
 from chromiq.toolkit_configs.runs.checkpoints import newest_step, saved_step
 from chromiq.toolkit_configs.runs.events import Event
@@ -141,7 +141,7 @@ def write_launched(launch: Launch) -> Path:
         process["type"] = "diffusion_trainer"
     document["config"] = _with_absolute_paths(document["config"])
     if process["type"] in PROCESS_TYPES:
-        document["config"]["process"][0]["sqlite_db_path"] = str(create_job_database(launch.job.run_folder))
+        document["config"]["process"][0]["sqlite_db_path"] = str(_job_database(launch.job.run_folder))
     path = launch.job.run_folder.resolve() / LAUNCHED_FILE
     write_text(path, dump_config(document))
     return path
@@ -169,7 +169,8 @@ def _save_before_stopping(launch: Launch, watcher: Watcher, output: _Output, pro
         return
     lost = counted(unsaved, "step")
     watcher.warn("stopping", f"saving before stopping; interrupt again to stop at once and lose {lost}")
-    request_checkpoint(run)
+    with closing(sqlite3.connect(run / JOB_DATABASE, timeout=30)) as connection, connection:
+        connection.execute("UPDATE Job SET save_now = 1 WHERE id = ?", (JOB_ID,))
     saved, deadline_s = watcher.checkpoints, time.monotonic() + SAVE_PATIENCE_S
     for line in output.lines():
         watcher.read_line(line)
@@ -282,24 +283,11 @@ def _if_there(path: str) -> str:
     return str(Path(path).resolve()) if os.path.exists(path) else path  # noqa: PTH110
 
 
-def create_job_database(run: Path) -> Path:
-    """Write the database of a run, with nothing requested, and return its path."""
+def _job_database(run: Path) -> Path:
+    """The database in which a run's trainer looks for requests, written anew without any."""
     path = (run / JOB_DATABASE).resolve()
     path.unlink(missing_ok=True)
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(_SCHEMA)
         connection.execute("INSERT INTO Job (id) VALUES (?)", (JOB_ID,))
     return path
-
-
-def request_checkpoint(run: Path) -> None:
-    """Ask the trainer of a run to save after its current step.
-
-    Raises:
-        UsageError: if its trainer does not take requests.
-    """
-    path = run / JOB_DATABASE
-    if not path.is_file():
-        raise UsageError(f"{run}: its trainer cannot save on request. Wait for the next checkpoint.")
-    with closing(sqlite3.connect(path, timeout=30)) as connection, connection:
-        connection.execute("UPDATE Job SET save_now = 1 WHERE id = ?", (JOB_ID,))
