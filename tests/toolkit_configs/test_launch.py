@@ -398,8 +398,7 @@ class TestOthersConfigs:
         example["job"] = "extract"
         example["config"]["process"] = [{"type": "locon", "filename": "x"}]
         (tmp_path / "base.safetensors").touch()
-        models = dict.fromkeys(("base_model", "extract_model"), "base.safetensors")
-        example["config"] |= {"device": "cpu", "output_folder": "output", **models}
+        example["config"] |= {"device": "cpu", "base_model": "base.safetensors", "output_folder": "output"}
         path = self.written(example, tmp_path)
         trainer("trains nothing")
         run = train_config(path, "ai-toolkit")

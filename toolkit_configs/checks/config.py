@@ -20,7 +20,6 @@ from chromiq.progress import Update, silent
 from chromiq.toolkit_configs.checks.data import DataFacts, data_findings
 from chromiq.toolkit_configs.checks.keys import key_findings
 from chromiq.toolkit_configs.checks.machine import DiskNeed, disk_findings, disk_need, gpu_findings
-from chromiq.toolkit_configs.checks.other_jobs import other_job_findings
 from chromiq.toolkit_configs.checks.settings import edit_model_findings, setting_findings
 from chromiq.toolkit_configs.render.compose import flat_document
 from chromiq.toolkit_configs.render.memory import MemoryEstimate, estimate_memory
@@ -115,7 +114,10 @@ def examine_config(
     if job is None:
         return ConfigReport(tuple(findings))
     if not job.trains:
-        return ConfigReport((*findings, *other_job_findings(job, path.name)), job)
+        message = f"a process {job.process.type!r} of the {job.job!r} job trains no LoRA, and was not checked"
+        hint = "AI-Toolkit checks it when it starts."
+        unchecked = Finding("config.unchecked", f"{path.name}: job", message, hint, "warning")
+        return ConfigReport((*findings, unchecked), job)
     where = path.name
     findings += key_findings(job.document, where)
     text, shortened = json.dumps(job.document), []

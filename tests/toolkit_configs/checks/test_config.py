@@ -44,6 +44,15 @@ def test_a_rendered_config_is_sound(config):
     assert examine_config(config).findings == ()
 
 
+def test_a_job_that_trains_nothing_is_not_called_sound(tmp_path):
+    config = tmp_path / "config.yaml"
+    process = {"type": "rescale_lora", "input_path": "no.safetensors"}
+    config.write_text(yaml.safe_dump({"job": "mod", "config": {"name": "a", "process": [process]}}))
+    (finding,) = examine_config(config).findings
+    assert (finding.code, finding.severity) == ("config.unchecked", "warning")
+    assert finding.message == "a process 'rescale_lora' of the 'mod' job trains no LoRA, and was not checked"
+
+
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.yaml")
     assert [found.code for found in examine_config(tmp_path / "pipe.yaml").findings] == ["config.unreadable"]
