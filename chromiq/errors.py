@@ -18,7 +18,8 @@ findings of a check, not only the first. An option is named by its Python name i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, Self
 
@@ -123,6 +124,28 @@ class InterruptedRunError(ChromiqError):
     """Stopped by the user; what was saved is named in the message."""
 
     exit_code = EXIT_INTERRUPTED
+
+
+@contextmanager
+def needing(extra: str, what: str) -> Iterator[None]:
+    """Around the imports of optional packages.
+
+    Args:
+        extra: that brings them, such as ``"models"``.
+        what: needs them, such as ``"generating"``.
+
+    Raises:
+        UsageError: if one cannot be imported.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise UsageError(f"{what} needs more packages ({error}). {install_hint(extra)}") from error
+
+
+def install_hint(extra: str) -> str:
+    """How to install the optional packages of an extra, as a sentence."""
+    return f"Run: pip install 'chromiq[{extra}]'."
 
 
 def errors_of(findings: Iterable[Finding]) -> list[Finding]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from chromiq.errors import EXIT_INTERRUPTED, ChromiqError
+from chromiq.errors import EXIT_INTERRUPTED, needing
 from chromiq_cli.output import print_line, say
 
 
@@ -39,13 +38,11 @@ def studio(
     a remote machine, run it there with --no-browser, run ssh -L 8765:localhost:8765 HOST here, and open the
     address that it printed.
     """
-    if find_spec("starlette") is None or find_spec("uvicorn") is None:
-        raise ChromiqError(
-            "the studio needs two more packages; install them with: pip install 'chromiq[studio]'"
-        )
     from chromiq.dataset_builder.segmenters.network.grounded_sam2 import SAM_2
     from chromiq.dataset_builder.segmenters.network.hub import HubModel
-    from chromiq.studio.app import serve
+
+    with needing("studio", "the studio"):
+        from chromiq.studio.app import serve
     from chromiq.studio.workplace import open_workplace
 
     workplace = open_workplace(folders)

@@ -47,7 +47,7 @@ from chromiq.dataset_layout import (
     write_build_source,
     write_manifest,
 )
-from chromiq.errors import Finding, UsageError, raise_findings
+from chromiq.errors import Finding, UsageError, needing, raise_findings
 from chromiq.files import ensure_output_folder, folder_lock, refuse_inputs
 from chromiq.imaging.contact_sheet import sheet_step
 from chromiq.photos.images import read_mask
@@ -280,11 +280,9 @@ def build_on_ray(
         UsageError: if Ray is not installed, or the cluster has too few CPUs or GPUs.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
+    with needing("ray", "the ray engine"):
         import ray
         from ray.util import ActorPool
-    except ImportError as error:
-        raise UsageError("the ray engine needs Ray. Install it: pip install 'chromiq[ray]'.") from error
     started = not ray.is_initialized()
     if started:
         _connect(workers, gpus_per_worker)

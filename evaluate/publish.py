@@ -14,7 +14,7 @@ import yaml
 
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
 from chromiq.documents import load_json, read_text
-from chromiq.errors import AccessError, ChromiqError, Finding, UnsoundError, UsageError
+from chromiq.errors import AccessError, ChromiqError, Finding, UnsoundError, UsageError, needing
 from chromiq.evaluate.generate.lora_files import read_lora_keys
 from chromiq.evaluate.score.scores import Interval, column_title, hybrid_column, mean_interval
 from chromiq.evaluate.sweep import CURVE_FILE, SWEEP_FILE, run_job
@@ -326,13 +326,9 @@ def _unresolved(text: str, variables: Mapping[str, str]) -> str:
 
 
 def _check_name(repository: str) -> None:
-    try:
+    with needing("models", "publishing"):
         from huggingface_hub.errors import HFValidationError
         from huggingface_hub.utils import validate_repo_id
-    except ImportError as error:
-        raise UsageError(
-            f"publishing needs huggingface_hub ({error}); pip install 'chromiq[models]'"
-        ) from error
     if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", repository, re.ASCII):
         raise UsageError(f"repository {repository!r}: not of the form OWNER/NAME")
     try:

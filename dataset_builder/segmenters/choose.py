@@ -21,7 +21,6 @@ from chromiq.dataset_builder.segmenters.network.hub import (
     Runtime,
     fetch_weights,
     load_processor,
-    models_needed,
     text_fault,
     weights_available,
 )
@@ -35,7 +34,7 @@ from chromiq.dataset_builder.segmenters.small.weights import (
     small_weights,
     small_weights_available,
 )
-from chromiq.errors import UsageError
+from chromiq.errors import UsageError, needing
 from chromiq.runtime.torch_device import refuse_unknown_device
 
 SegmenterName = Literal["auto", "grounded-sam2", "sam3", "mediapipe", "classic"]
@@ -111,10 +110,8 @@ def label_faults(
         name = "grounded-sam2"
     if name not in ("grounded-sam2", "sam3") or not labels:
         return {}
-    try:
+    with needing("models", "this segmenter"):
         from transformers import AutoConfig, AutoTokenizer
-    except ImportError as error:
-        raise models_needed(error) from error
     model = _sam3_model(models) if name == "sam3" else _grounded_sam2_models(models)[0]
     fetch_weights(model, only_small=True)
     tokenizer = load_processor(AutoTokenizer, model)

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from chromiq.errors import AccessError, ChromiqError, Finding, OptionError, UnsoundError, UsageError
+from chromiq.errors import AccessError, ChromiqError, Finding, OptionError, UnsoundError, UsageError, needing
 from chromiq.evaluate.generate.lora_files import read_lora_keys
 from chromiq.models import Dtype, EditModel, Offload, Quantization, pipeline_of
 from chromiq.progress import silence_model_libraries
@@ -60,15 +60,11 @@ def load_pipeline(model: str, checkpoint: str, loading: Loading, lora: Path | No
         UnsoundError: if no key of the LoRA fits.
         UsageError: if a library, device or folder that was asked for is missing.
     """
-    try:
+    with needing("models", "generating"):
         import diffusers
         import torch
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError
         from huggingface_hub.utils import validate_repo_id
-    except ImportError as error:
-        raise UsageError(
-            f"generating needs the model libraries ({error}). Run pip install 'chromiq[models]'."
-        ) from error
     is_folder = Path(checkpoint).is_dir()
     try:
         validate_repo_id("folder" if is_folder else checkpoint)

@@ -26,7 +26,7 @@ from chromiq.correction.plan import plan_correction
 from chromiq.correction.results import BatchRun, decide, mask_path
 from chromiq.dataset_builder.segmenters.network.clicks import Clicks
 from chromiq.dataset_layout import DatasetLayout, read_build_source
-from chromiq.errors import Finding, UnsoundError, UsageError
+from chromiq.errors import Finding, UnsoundError, UsageError, install_hint
 from chromiq.files import write_bytes
 from chromiq.photos.images import encode_mask, photo_size_wh, read_mask
 from chromiq.records import BoolMask, PhotoPair
@@ -198,8 +198,8 @@ def _model_missing(clicks: Clicks) -> str:
     if clicks.is_available:
         return ""
     return (
-        f"SAM 2 is not on this machine. Run pip install 'chromiq[models]' and hf download "
-        f"{clicks.source.name_or_path}, then reload this page; or start the studio with --masker FOLDER."
+        f"SAM 2 is not on this machine. {install_hint('models')} Then run: hf download "
+        f"{clicks.source.name_or_path}, and reload this page; or start the studio with --masker FOLDER."
     )
 
 

@@ -1,15 +1,16 @@
 """What ``chromiq studio`` and ``chromiq deliver`` refuse, and how they say it."""
 
 import socket
-
-from chromiq_cli import studio
+import sys
 
 
 def test_it_says_how_to_install_what_is_missing(chromiq, monkeypatch, tmp_path):
-    monkeypatch.setattr(studio, "find_spec", lambda name: None)
+    monkeypatch.delitem(sys.modules, "chromiq.studio.app", raising=False)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
     result = chromiq("studio", tmp_path)
-    assert result.code == 1
-    assert "pip install 'chromiq[studio]'" in result.err
+    assert result.code == 2
+    assert "the studio needs more packages" in result.err
+    assert "Run: pip install 'chromiq[studio]'." in result.err
 
 
 def test_a_file_is_refused(chromiq):

@@ -18,12 +18,12 @@ import numpy as np
 
 from chromiq.dataset_builder.canvas.buckets import as_trained, bucket_size_wh
 from chromiq.errors import (
-    ChromiqError,
     Finding,
     InterruptedRunError,
     OptionError,
     UnsoundError,
     UsageError,
+    needing,
     raise_findings,
 )
 from chromiq.files import ensure_output_folder, natural_key, write_bytes
@@ -127,17 +127,13 @@ def smoke_device(job: Job) -> str:
     """The device that the smoke engine trains a job on: the config's, or the CPU without a GPU.
 
     Raises:
-        ChromiqError: if the model libraries are missing.
         UnsoundError: if it describes what the engine does not train.
-        UsageError: on a CPU, if the base model is not the folder of a tiny checkpoint.
+        UsageError: if the model libraries are missing; or on a CPU, if the base model is not the folder of a
+            tiny checkpoint.
     """
     raise_findings(list(_untrained(job)), job.config.name)
-    try:
+    with needing("models", "the smoke engine"):
         import torch
-    except ImportError as error:
-        hint = "Run pip install 'chromiq[models]'."
-        raise ChromiqError(f"the smoke engine needs the model libraries ({error}). {hint}") from error
-
     if torch.cuda.is_available() and job.process.device != "cpu":
         return job.process.device
     name_or_path = job.process.model.name_or_path

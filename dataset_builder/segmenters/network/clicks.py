@@ -14,10 +14,10 @@ from chromiq.dataset_builder.segmenters.network.hub import (
     HubModel,
     Runtime,
     load_model,
-    models_needed,
     weights_available,
 )
 from chromiq.dataset_builder.segmenters.network.segmenter import full_size
+from chromiq.errors import needing
 from chromiq.records import BoolMask, RgbImage
 
 
@@ -71,10 +71,8 @@ class Clicks:
 
     def _load(self) -> tuple[Any, Runtime]:
         runtime = Runtime.choose(self._device)
-        try:
+        with needing("models", "this segmenter"):
             from transformers import Sam2Model
-        except ImportError as error:
-            raise models_needed(error) from error
         return load_model(Sam2Model, self.source, runtime.device), runtime
 
 

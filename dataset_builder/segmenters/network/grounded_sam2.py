@@ -16,12 +16,11 @@ from chromiq.dataset_builder.segmenters.network.hub import (
     Runtime,
     load_model,
     load_processor,
-    models_needed,
     text_fault,
 )
 from chromiq.dataset_builder.segmenters.network.segmenter import Candidates
 from chromiq.dataset_builder.segmenters.still_life_match import plausible_box
-from chromiq.errors import UsageError
+from chromiq.errors import UsageError, needing
 from chromiq.records import FloatImage, RgbImage
 
 if TYPE_CHECKING:
@@ -170,7 +169,7 @@ def load_grounded_sam2(detector: HubModel, masker: HubModel, runtime: Runtime) -
         AccessError: if the weights are neither here nor to be had; it names the page to visit.
         UsageError: if the model libraries are not installed.
     """
-    try:
+    with needing("models", "this segmenter"):
         from transformers import (
             AutoTokenizer,
             GroundingDinoForObjectDetection,
@@ -180,8 +179,6 @@ def load_grounded_sam2(detector: HubModel, masker: HubModel, runtime: Runtime) -
         from transformers.models.grounding_dino.image_processing_pil_grounding_dino import (
             GroundingDinoImageProcessorPil,
         )
-    except ImportError as error:
-        raise models_needed(error) from error
     processor = GroundingDinoProcessor(
         image_processor=load_processor(GroundingDinoImageProcessorPil, detector),
         tokenizer=load_processor(AutoTokenizer, detector),

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chromiq.errors import AccessError, UsageError
+from chromiq.errors import AccessError, UsageError, needing
 from chromiq.progress import silence_model_libraries
 from chromiq.records import RgbImage
 from chromiq.runtime.torch_device import require_torch_device
@@ -66,7 +66,8 @@ class Runtime:
         Raises:
             UsageError: if torch is not installed or has no such device or type.
         """
-        torch = _import_torch()
+        with needing("models", "this segmenter"):
+            import torch
         silence_model_libraries()
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -142,10 +143,8 @@ def fetch_weights(*models: HubModel, only_small: bool = False) -> None:
         AccessError: if some cannot be fetched; it names the page to visit.
         UsageError: if the model libraries are not installed.
     """
-    try:
+    with needing("models", "this segmenter"):
         from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise models_needed(error) from error
     for model in models:
         if not weights_available(model) and not Path(model.name_or_path).is_dir():
             fetch = partial(snapshot_download, model.name_or_path, revision=model.revision)
@@ -207,22 +206,6 @@ def text_fault(tokenizer: Any, text: str, limit: int) -> str | None:
         return f"has words that the detector does not know: {', '.join(unknown)}"
     tokens = len(tokenizer(text)["input_ids"])
     return f"is {tokens} tokens long, and the detector takes {limit}" if tokens > limit else None
-
-
-def models_needed(error: ImportError) -> UsageError:
-    """The error when the model libraries are not installed."""
-    return UsageError(
-        f"this segmenter needs the model libraries ({error}); "
-        "install them with: pip install 'chromiq[models]', or use the segmenter classic"
-    )
-
-
-def _import_torch() -> Any:
-    try:
-        import torch
-    except ImportError as error:
-        raise models_needed(error) from error
-    return torch
 
 
 def _barred(model: HubModel, load: Callable[[], Any]) -> Any:

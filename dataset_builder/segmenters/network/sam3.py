@@ -13,9 +13,9 @@ from chromiq.dataset_builder.segmenters.network.hub import (
     Runtime,
     load_model,
     load_processor,
-    models_needed,
 )
 from chromiq.dataset_builder.segmenters.network.segmenter import Candidates
+from chromiq.errors import needing
 from chromiq.records import FloatImage, RgbImage
 
 SAM_3 = HubModel("facebook/sam3")
@@ -80,10 +80,8 @@ def load_sam3(model: HubModel, runtime: Runtime) -> Sam3:
         AccessError: if the weights, which are gated, are not to be had; it names the page to visit.
         UsageError: if the model libraries are not installed, or too old to have it.
     """
-    try:
+    with needing("models", "this segmenter"):
         from transformers import AutoTokenizer, Sam3Model
-    except ImportError as error:
-        raise models_needed(error) from error
     tokenizer = load_processor(AutoTokenizer, model)
     return Sam3(tokenizer, load_model(Sam3Model, model, runtime.device), runtime)
 
