@@ -30,7 +30,7 @@ from chromiq.dataset_builder.pair_record import (
     write_record,
 )
 from chromiq.dataset_builder.segmenters import SegmentationTask, Segmenter
-from chromiq.dataset_builder.segmenters.choose import missing_weights
+from chromiq.dataset_builder.segmenters.choose import recorded_name
 from chromiq.dataset_builder.segmenters.doubts import is_doubtful, is_left_out, with_doubt_of_label
 from chromiq.dataset_builder.sheets import doubt_finding, remove_review, write_review
 from chromiq.dataset_layout import DatasetLayout
@@ -177,7 +177,7 @@ def _fingerprint(work: PairWork) -> str:
         digests.append(mask.digest)
     parts = [__version__, asdict(work.options), pair.key, pair.garment, digests]
     if mask is None or not pair.garment:  # what is left to the segmenter depends on its weights
-        parts += missing_weights(work.options.segmenter)
+        parts.append(recorded_name(work.options.segmenter))
     if work.split:
         parts.append(work.split)
     return sha256_text(json.dumps(parts, sort_keys=True))

@@ -26,9 +26,8 @@ from chromiq.dataset_builder.segmenters.network.hub import (
 )
 from chromiq.dataset_builder.segmenters.network.sam3 import SAM_3, TEXT_TOKENS, load_sam3
 from chromiq.dataset_builder.segmenters.network.segmenter import NetworkSegmenter
-from chromiq.dataset_builder.segmenters.small.person import PersonModels
+from chromiq.dataset_builder.segmenters.small.person import TWO_MODELS, PersonModels
 from chromiq.dataset_builder.segmenters.small.weights import (
-    MULTICLASS,
     fetch_small_weights,
     multiclass_available,
     small_weights,
@@ -123,9 +122,9 @@ def label_faults(
     return {label: fault for label, fault in faults.items() if fault}
 
 
-def missing_weights(name: SegmenterName) -> tuple[str, ...]:
-    """Which weights a segmenter does without as they are not here: it finds other masks with them."""
-    return (MULTICLASS.name,) if name == "mediapipe" and not multiclass_available() else ()
+def recorded_name(name: SegmenterName) -> str:
+    """What a segmenter's masks are recorded under: with fewer weights it finds other ones."""
+    return TWO_MODELS if name == "mediapipe" and not multiclass_available() else name
 
 
 def recorded_segmenter(recorded: str) -> tuple[str, Kind | None]:
@@ -135,7 +134,7 @@ def recorded_segmenter(recorded: str) -> tuple[str, Kind | None]:
     (('mediapipe', 'upper'), ('grounded-sam2', None))
     """
     name, _, part = recorded.partition(":")
-    return name.removesuffix("-two-models"), next((kind for kind in KINDS if kind == part), None)
+    return "mediapipe" if name == TWO_MODELS else name, next((kind for kind in KINDS if kind == part), None)
 
 
 def pairs_at_once(name: SegmenterName) -> int:

@@ -21,6 +21,8 @@ from chromiq.runtime.native import captured_stderr
 SELFIE_SEGMENTATION = "selfie_segmentation.tflite"
 POSE_LANDMARK = "pose_landmark_full.tflite"
 SELFIE_MULTICLASS = "selfie_multiclass_256x256.tflite"
+TWO_MODELS = "mediapipe-two-models"
+"""What masks are recorded under that were found without `SELFIE_MULTICLASS`; with it they are found again."""
 
 _INPUT_PX = 256
 _LANDMARKS = 39
@@ -96,8 +98,8 @@ class PersonModels:
 
     @property
     def name(self) -> str:
-        """What their masks are recorded under; those without `SELFIE_MULTICLASS` are found again with it."""
-        return "mediapipe" if SELFIE_MULTICLASS in self._files else "mediapipe-two-models"
+        """What their masks are recorded under."""
+        return "mediapipe" if SELFIE_MULTICLASS in self._files else TWO_MODELS
 
     @cached_property
     def _outline(self) -> _Network:
