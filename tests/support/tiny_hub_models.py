@@ -6,7 +6,6 @@ same, what they see is noise.
 
 import json
 import string
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -38,52 +37,35 @@ from transformers.models.grounding_dino.image_processing_pil_grounding_dino impo
 WORDS = ("shirt", "trousers", "dress", "jacket", "gilet", "pants", "skirt")
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """What the configurations of Grounding DINO and SAM 2 differ in between tiny and published models."""
-
-    dino_text: dict
-    dino_image: dict
-    dino: dict
-    dino_photo_px: dict
-    sam_side_px: int
-    sam_backbone: dict
-    sam_channels: list
-    sam_hidden: int
-    sam_prompt: dict
-    sam_decoder: dict
-
-
-TINY = Sizes(**sizes("TINY"))
-BASE = Sizes(**sizes("BASE"))
-"""Grounding DINO base and SAM 2.1 hiera-large."""
-
-
-def build_grounding_dino(folder: Path, sizes: Sizes = TINY) -> Path:
+def build_grounding_dino(folder: Path) -> Path:
     torch.manual_seed(0)
     config = GroundingDinoConfig(
-        backbone_config=SwinConfig(out_indices=[2, 3, 4], **sizes.dino_image),
-        text_config=BertConfig(**sizes.dino_text),
+        backbone_config=SwinConfig(out_indices=[2, 3, 4], **sizes("build_grounding_dino.SwinConfig")),
+        text_config=BertConfig(**sizes("build_grounding_dino.BertConfig")),
         disable_custom_kernels=True,
-        **sizes.dino,
+        **sizes("build_grounding_dino.GroundingDinoConfig"),
     )
     GroundingDinoForObjectDetection(config).save_pretrained(folder)
     _tokenizer(folder)
-    GroundingDinoImageProcessorPil(size=sizes.dino_photo_px).save_pretrained(folder)
+    GroundingDinoImageProcessorPil(size={"shortest_edge": 96, "longest_edge": 160}).save_pretrained(folder)
     return folder
 
 
-def build_sam2(folder: Path, sizes: Sizes = TINY) -> Path:
+def build_sam2(folder: Path) -> Path:
     torch.manual_seed(1)
-    side_px = sizes.sam_side_px
+    side_px, hidden_size = 128, 32
     vision = Sam2VisionConfig(
-        backbone_config=Sam2HieraDetConfig(image_size=[side_px, side_px], **sizes.sam_backbone),
-        backbone_channel_list=sizes.sam_channels,
+        backbone_config=Sam2HieraDetConfig(
+            image_size=[side_px, side_px], **sizes("build_sam2.Sam2HieraDetConfig")
+        ),
+        backbone_channel_list=[64, 32, 16, 8],
         backbone_feature_sizes=[[side_px // step] * 2 for step in (4, 8, 16)],
-        fpn_hidden_size=sizes.sam_hidden,
+        fpn_hidden_size=hidden_size,
     )
-    prompt = Sam2PromptEncoderConfig(hidden_size=sizes.sam_hidden, image_size=side_px, **sizes.sam_prompt)
-    decoder = Sam2MaskDecoderConfig(hidden_size=sizes.sam_hidden, **sizes.sam_decoder)
+    prompt = Sam2PromptEncoderConfig(
+        hidden_size=hidden_size, image_size=side_px, patch_size=16, mask_input_channels=8
+    )
+    decoder = Sam2MaskDecoderConfig(hidden_size=hidden_size, **sizes("build_sam2.Sam2MaskDecoderConfig"))
     config = Sam2Config(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=decoder)
     Sam2Model(config).save_pretrained(folder)
     return folder

@@ -284,7 +284,7 @@ def _if_there(path: str) -> str:
 
 
 def _job_database(run: Path) -> Path:
-    """The database in which a run's trainer looks for requests, written anew without any."""
+    """The database in which a run's trainer looks for requests; it starts without one."""
     path = (run / JOB_DATABASE).resolve()
     path.unlink(missing_ok=True)
     with closing(sqlite3.connect(path)) as connection, connection:
