@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -330,10 +330,19 @@ def by_composed_name(entries: Iterable[tuple[str, _Value]], where: Path, code: s
     return found
 
 
-def paths_by_name(folder: Path) -> dict[str, Path]:
-    """What a folder holds, by name as stored and by composed name; empty if there is no such folder."""
+def file_finder(folder: Path) -> Callable[[str], Path | None]:
+    """A function that finds a folder's file by its name, in whatever Unicode form and case it is stored.
+
+    A file that has exactly this name comes first. Nothing is found if there is no such folder.
+    """
     paths = sorted(folder.iterdir()) if folder.is_dir() else []
-    return {composed_name(path.name): path for path in paths} | {path.name: path for path in paths}
+    known = {collision_key(path.name): path for path in paths} | {path.name: path for path in paths}
+
+    def find(name: str) -> Path | None:
+        path = known.get(name) or known.get(collision_key(name))
+        return path if path and path.is_file() else None
+
+    return find
 
 
 def collision_key(name: str) -> str:

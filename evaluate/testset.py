@@ -21,7 +21,7 @@ from chromiq.errors import Finding, UnsoundError, raise_findings
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
 from chromiq.evaluate.score.crops import Crop, read_crops
 from chromiq.evaluate.score.scores import find_images
-from chromiq.files import natural_key, paths_by_name
+from chromiq.files import file_finder, natural_key
 from chromiq.imaging.registration import align
 from chromiq.imaging.resize import resize_mask
 from chromiq.models import find_model
@@ -185,7 +185,7 @@ def read_testset(folder: Path) -> TrialSet:
     references = find_images(layout.references) if layout.references.is_dir() else {}
     dataset = layout if layout.manifest.is_file() else DatasetLayout(layout.root.parent)
     examples = {example.name: example for example in read_examples(dataset.root)}
-    masks = {each.garment_masks: paths_by_name(each.garment_masks) for each in (dataset, layout)}
+    masks = {each.garment_masks: file_finder(each.garment_masks) for each in (dataset, layout)}
     findings, trials = [], []
     for name in sorted(truths, key=natural_key):
         if name not in controls:
@@ -196,13 +196,12 @@ def read_testset(folder: Path) -> TrialSet:
             continue
         reference, example = references.get(name), examples.get(name)
         mask = dataset.garment_mask(example.key) if example else layout.garment_mask(name)
-        mask = masks[mask.parent].get(mask.name, mask)
         geometry = None if reference else _geometry(example, truths[name])
         if geometry is None and reference is None:
             message = "no manifest.jsonl says where the two photos are, and the image has an unusual size"
             hint = "Build the test set with chromiq build."
             findings.append(Finding("testset.geometry", str(truths[name]), message, hint))
-        found_mask = mask if mask.is_file() else None
+        found_mask = masks[mask.parent](mask.name)
         garment = (example.label.name or None) if example else None
         trials.append(Trial(name, truths[name], controls[name], reference, geometry, found_mask, garment))
     if not truths:

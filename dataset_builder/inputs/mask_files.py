@@ -16,7 +16,7 @@ import numpy as np
 
 from chromiq.documents import load_record, read_text
 from chromiq.errors import Finding, UnsoundError, raise_findings
-from chromiq.files import collision_key, composed_name, sha256_file, sha256_text, write_json
+from chromiq.files import composed_name, file_finder, sha256_file, sha256_text, write_json
 from chromiq.photos.images import photo_size_wh, read_mask, write_mask
 from chromiq.photos.soundness import list_images
 from chromiq.records import BoolMask, GarmentMask, PhotoPair
@@ -149,14 +149,13 @@ def find_masks(pairs: Sequence[PhotoPair], masks: Path | None) -> GivenMasks:
 
 def mask_paths(pairs: Iterable[PhotoPair], folder: Path | None) -> dict[str, Path]:
     """The PNG files in a folder by key, named ``on_modelKEY`` or like the on-model photo, in any case."""
-    if folder is None or not folder.is_dir():
+    if folder is None:
         return {}
-    by_name, paths = {path.name: path for path in sorted(folder.iterdir())}, dict[str, Path]()
-    by_key = {collision_key(name): path for name, path in by_name.items()}
+    find, paths = file_finder(folder), dict[str, Path]()
     for pair in pairs:
         for name in (f"{pair.on_model.stem}.png", f"on_model{pair.key}.png"):  # the latter comes first
-            path = by_name.get(name) or by_key.get(collision_key(name))
-            if path and path.is_file() and path != pair.on_model:
+            path = find(name)
+            if path and path != pair.on_model:
                 paths[pair.key] = path
     return paths
 

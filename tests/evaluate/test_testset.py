@@ -39,15 +39,17 @@ def test_a_datasets_held_out_garments_are_its_test_set(built_dataset):
     assert trial.garment_mask == built_dataset / "garment_masks" / "on_model4.png"
 
 
-@pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_a_garment_mask_is_found_in_both_unicode_forms(form, tmp_path):
-    stem = unicodedata.normalize(form, "é")
+@pytest.mark.parametrize(
+    ("form", "mask"), [("NFC", "on_modelé.png"), ("NFD", "on_modelé.png"), ("NFC", "ON_MODELÉ.PNG")]
+)
+def test_a_garment_mask_is_found_in_any_unicode_form_and_case(form, mask, tmp_path):
+    stem, mask = (unicodedata.normalize(form, text) for text in ("é", mask))
     layout = DatasetLayout(tmp_path)
     for path in (layout.truth(stem), layout.control(stem), layout.reference(stem)):
         write_photo(path.with_suffix(".png"), np.zeros((64, 64, 3), np.uint8))
-    write_mask(layout.garment_mask(stem), np.ones((64, 64), bool))
+    write_mask(layout.garment_masks / mask, np.ones((64, 64), bool))
     (trial,) = read_testset(tmp_path)
-    assert trial.garment_mask == layout.garment_mask(stem)
+    assert trial.garment_mask == layout.garment_masks / mask
 
 
 def test_the_mask_on_the_canvas_has_the_garments_share_of_its_panel(built_dataset):
