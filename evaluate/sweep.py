@@ -169,9 +169,8 @@ class _Work:
         ]
         masks = {name: sha256_file(self.masks / f"{name}.png") for name in testset.masks if self.masks}
         crops = {name: crop.xyxy for name, crop in (testset.crops or {}).items()}
-        return sha256_text(
-            json.dumps([files, masks, testset.captions, crops, asdict(self.options)], sort_keys=True)
-        )
+        made_of = [files, masks, testset.captions, crops, self.options.as_dict()]
+        return sha256_text(json.dumps(made_of, sort_keys=True))
 
     def columns(self, columns: dict[str, Path]) -> ImageSet:
         """Columns of images to score on the test set."""

@@ -67,6 +67,10 @@ class GenerateOptions:
         """Hub name or folder of the base model."""
         return self.checkpoint or find_model(self.model).hub_id
 
+    def as_dict(self) -> dict[str, Any]:
+        """What decides the images, as plain data: all but offloading, which changes hardly a pixel."""
+        return asdict(replace(self, loading=replace(self.loading, offload="none")))
+
 
 @dataclass(frozen=True)
 class _Picture:
@@ -270,7 +274,7 @@ def _fingerprints(group: Sequence[_Picture], options: GenerateOptions, lora_dige
         ]
         for each in group
     ]
-    settings = asdict(replace(options, seeds={}))
+    settings = replace(options, seeds={}).as_dict()
     return [
         sha256_text(json.dumps([[own, *inputs], settings, lora_digest], sort_keys=True)) for own in inputs
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ class LoraNetwork:
 
     def settings(self) -> dict[str, Any]:
         """All that decides what it generates; plain data."""
-        return {"lora": sha256_file(self.lora), "geometry": self.geometry, **asdict(self.options)}
+        return {"lora": sha256_file(self.lora), "geometry": self.geometry, **self.options.as_dict()}
 
     def panels(
         self,

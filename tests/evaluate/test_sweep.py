@@ -147,7 +147,7 @@ def test_a_config_edited_after_its_run_is_not_taken_for_the_run_s(trained, tmp_p
 @pytest.mark.models
 @needs_models
 def test_every_checkpoint_is_measured_a_broken_one_reported_and_the_rest_not_done_again(
-    trained, testset, tmp_path, chromiq
+    trained, testset, tmp_path, chromiq, monkeypatch
 ):
     run, out = tmp_path / "r", tmp_path / "out"
     shutil.copytree(trained, run)
@@ -190,6 +190,10 @@ def test_every_checkpoint_is_measured_a_broken_one_reported_and_the_rest_not_don
     after = {path: path.stat().st_mtime_ns for path in (out / "checkpoints").rglob("*.png")}
     assert {path: after[path] for path in before} == before
     assert {path.parent.name for path in set(after) - set(before)} == {"r_000000002"}
+
+    # Saving GPU memory makes the same images, so nothing is left to do: no model is loaded.
+    monkeypatch.setattr("chromiq.evaluate.generate.images.load_pipeline", lambda *_: pytest.fail("loaded"))
+    assert chromiq(*arguments, "--offload", "model").code == 0
 
 
 @pytest.mark.models

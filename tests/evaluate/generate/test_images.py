@@ -78,7 +78,9 @@ def test_the_same_call_makes_only_what_is_missing_or_changed(work, options, tmp_
     assert after["10.png"][1] != before["10.png"][1]
     # Nothing is left to do: no model is loaded.
     monkeypatch.setattr("chromiq.evaluate.generate.images.load_pipeline", lambda *_: pytest.fail("loaded"))
-    generate(work / "control", tmp_path, {**CAPTIONS, "10": "make it blue"}, options)
+    offloaded = replace(options, loading=Loading(offload="model"))
+    for same in (options, offloaded):
+        generate(work / "control", tmp_path, {**CAPTIONS, "10": "make it blue"}, same)
 
 
 def test_seeds_are_per_image_and_batches_hold_one_size(work, options, tmp_path):
