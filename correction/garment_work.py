@@ -214,9 +214,19 @@ def _correct(
         "mask": mask,
         "correction": done.as_dict(),
     }
+    _remove_stale_exports(photo, done)
     write_json(record_path(work.folder, photo.key), record)
     _deliver(photo.staged, out)
     return done
+
+
+def _remove_stale_exports(photo: _Photo, done: Correction) -> None:
+    """Remove what was exported of an earlier correction, unless somebody has edited it since."""
+    earlier = photo.record and recorded(photo.record, photo.work.pair, photo.work.out)
+    for path in map(Path, set(earlier.exports) - set(done.exports) if earlier else ()):
+        written_ns = record_path(photo.folder, photo.key).stat().st_mtime_ns
+        if path.is_file() and path.stat().st_mtime_ns <= written_ns:
+            path.unlink()
 
 
 def _standing(photo: _Photo, made_of: str) -> Correction | None:

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -85,6 +87,18 @@ def test_it_resumes_and_redoes_only_what_changed(batch, catalogue):
     assert (out / "on_model1.png").read_bytes() == kept
     batch(CorrectionOptions(strength=0.5))
     assert (out / "on_model1.png").read_bytes() != kept
+
+
+def test_exports_of_a_photo_that_is_kept_go_unless_somebody_edited_them(batch, catalogue):
+    out = catalogue / "out"
+    cube, layers = out / "on_model1.cube", out / "on_model1.layers.tif"
+    options = CorrectionOptions(exports=("cube", "layers"))
+    batch(options)
+    os.utime(layers, ns=(time.time_ns() + 10**9,) * 2)
+    assert cube.is_file()
+    decide(out, k1={"decision": "keep"})
+    assert batch(options)["1"].exports == ()
+    assert [path.is_file() for path in (cube, layers)] == [False, True]
 
 
 @pytest.mark.parametrize("word", ["keep", "kept"])
