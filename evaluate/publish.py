@@ -131,7 +131,8 @@ def prepare(
     saved_at = checkpoint_step(lora, record.name) or record.total_steps
     prompts = [sample.prompt for sample in job.process.sample.samples if sample.prompt]
     prompt = prompts[0] if prompts else f"{trigger} Change the jacket color on the right to match the left"
-    names = variables_of(Path(record.config))
+    path = config_of(run, record)
+    names = variables_of(Path(record.config)) | (variables_of(path) if path else set())
     variables = {name: os.environ[name] for name in names if os.environ.get(name)}
     for option, text in (("trigger_word", trigger), ("prompt", prompt), ("base_model", base)):
         if text != base_model and text != _unresolved(text, variables):
@@ -158,8 +159,7 @@ def prepare(
         is_better=is_better,
         curve=curve.name if curve else None,
     )
-    # As its author wrote it; the trainer's copy, and what is YAML only with its values, hold the values.
-    path = config_of(run, record)
+    # Without values of variables, unless it is YAML only with them or AI-Toolkit's copy.
     written = (read_config_file(path, {})[0] if path else None) or job.document
     config = yaml.safe_dump(_public(written, variables), sort_keys=False, allow_unicode=True)
     return Publication(repository, lora, saved_at, _hidden(card), _hidden(config), curve, is_better)

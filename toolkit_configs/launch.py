@@ -22,8 +22,9 @@ from chromiq.toolkit_configs.runs.checkpoints import (
 )
 from chromiq.toolkit_configs.runs.events import EVENTS_FILE, TENSORBOARD_FOLDER, EventLog
 from chromiq.toolkit_configs.runs.record import (
-    CONFIG_COPY,
     RUN_FILE,
+    TRAINERS_CONFIG,
+    WRITTEN_CONFIG,
     RunRecord,
     State,
     dataset_digest,
@@ -57,7 +58,8 @@ _OTHER_FILES = (
     ai_toolkit.LAUNCHED_FILE,
     ai_toolkit.JOB_DATABASE,
     "samples",
-    CONFIG_COPY,
+    TRAINERS_CONFIG,
+    WRITTEN_CONFIG,
     "optimizer.pt",
 )
 """What else is in a run folder; AI-Toolkit takes all that begins with the run's name for checkpoints."""
@@ -239,7 +241,7 @@ def execute(
         complete = planned.resume and final and saved_step(final) == job.process.train.steps
         if final and complete and earlier and earlier.state == "done":
             return final
-        write_bytes(run / CONFIG_COPY, planned.config.read_bytes())  # AI-Toolkit replaces it with its own
+        write_bytes(run / f"{WRITTEN_CONFIG}{planned.config.suffix}", planned.config.read_bytes())
         record = _new_record(planned, earlier)
         session_of = Session(run, record, log, on_status)
         with termination_as_interrupt():

@@ -285,19 +285,21 @@ def set_config(run, text):
     (run / "run.json").write_text(json.dumps(record))
 
 
-@pytest.mark.parametrize("by_trainer", [False, True])
-def test_values_of_variables_are_not_published(run_folder, tmp_path, monkeypatch, by_trainer):
+@pytest.mark.parametrize("config_is", ["the one launched", "edited", "without variables now"])
+def test_values_of_variables_are_not_published(run_folder, tmp_path, monkeypatch, config_is):
     monkeypatch.setenv("MY_KEY", "a1b2c3d4e5")
     monkeypatch.setenv("MY_RATE", "0.0003")
     config = tmp_path / "config.yaml"
     text = config.read_text().replace("lr: 0.0001", "lr: ${MY_RATE}")
     text += "  token: ${MY_KEY}\n  proxy: http://me:${MY_KEY}@proxy\n  keys: [x, ${MY_KEY}]\n"
-    if by_trainer:
-        resolved = text.replace("${MY_KEY}", "a1b2c3d4e5").replace("${MY_RATE}", "0.0003")
-        (run_folder / "config.yaml").write_text(resolved)
-        config.write_text(text)  # not the one recorded
-    else:
+    resolved = text.replace("${MY_KEY}", "a1b2c3d4e5").replace("${MY_RATE}", "0.0003")
+    (run_folder / "config.yaml").write_text(resolved)  # as AI-Toolkit does
+    if config_is == "the one launched":
         set_config(run_folder, text)
+    elif config_is == "edited":
+        config.write_text(text)
+    else:
+        (run_folder / "config_as_written.yaml").write_text(text)
     publication = prepare(run_folder, "shop/colour")
     assert "a1b2c3d4e5" not in publication.config + publication.card
     meta = yaml.safe_load(publication.config)["meta"]

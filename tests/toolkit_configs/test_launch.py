@@ -424,7 +424,9 @@ class TestOthersConfigs:
         path.write_text(path.read_text().replace('"${MY_STEPS}"', "${MY_STEPS}"))
         trainer("tells")
         train_config(path, "ai-toolkit")
-        reported = json.loads((tmp_path / "output" / "mine" / "call.json").read_text())[2]["process"][0]
+        run = tmp_path / "output" / "mine"
+        assert (run / f"config_as_written{path.suffix}").read_text() == path.read_text()
+        reported = json.loads((run / "call.json").read_text())[2]["process"][0]
         assert reported["type"] == "diffusion_trainer"
         assert reported["training_folder"] == str(tmp_path / "output")
         assert reported["train"]["steps"] == 20

@@ -21,7 +21,10 @@ from chromiq.files import sha256_file, sha256_text, write_json
 from chromiq.toolkit_configs.schema.trainer_job import Job
 
 RUN_FILE = "run.json"
-CONFIG_COPY = "config.yaml"
+TRAINERS_CONFIG = "config.yaml"
+"""AI-Toolkit's own copy of the config, with the values of its variables."""
+WRITTEN_CONFIG = "config_as_written"
+"""Stem of chromiq's copy, which is the launched file as it was."""
 MOST_SEED = 2**32 - 1
 _PACKAGES = ("torch", "diffusers", "transformers", "peft", "safetensors", "numpy")
 
@@ -101,10 +104,13 @@ def read_record(run: Path) -> RunRecord:
 
 
 def config_of(run: Path, record: RunRecord) -> Path | None:
-    """The config that a run was launched with; the run's copy if the file has changed since, or None."""
-    given, copy = Path(record.config), run / CONFIG_COPY
-    if copy.is_file() and not (given.is_file() and sha256_file(given) == record.config_sha256):
-        return copy
+    """The config that a run was launched with, or None; AI-Toolkit's copy if the run kept no other."""
+    given, trainers = Path(record.config), run / TRAINERS_CONFIG
+    kept = run / f"{WRITTEN_CONFIG}{given.suffix}"
+    if kept.is_file():
+        return kept
+    if trainers.is_file() and not (given.is_file() and sha256_file(given) == record.config_sha256):
+        return trainers
     return given if given.is_file() else None
 
 
