@@ -285,7 +285,7 @@ def _parsed(values: Mapping[str, str], folder: Path) -> Decision:
 
     readers: dict[str, tuple[str, Callable[[str], Any]]] = {
         "decision": ("verdict", _verdict),
-        "strength": ("strength", _number),
+        "strength": ("strength", _share),
         "min_gain": ("min_gain", _number),
         "target_lab": ("target_lab", _lab),
         "mask": ("mask", mask_file),
@@ -321,6 +321,10 @@ def _number(text: str) -> float:
         return float(text.replace(",", "."))  # as spreadsheets of many countries write it
     except ValueError:
         raise ValueError("is not a number", "Write it as 0.8.") from None
+
+
+def _share(text: str) -> float:
+    return _number(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
 
 
 def _lab(text: str) -> tuple[float, float, float]:

@@ -181,6 +181,12 @@ def test_a_mask_is_named_as_windows_and_macos_write_it(tmp_path):
     assert read_decisions(tmp_path, {"7": Path("7.jpg")}).of("7").mask == tmp_path / "m\u00e4sks" / "7.png"
 
 
+@pytest.mark.parametrize("text", ["0,8", "80%", "80 %", "80,0%"])
+def test_a_strength_is_read_as_spreadsheets_write_it(tmp_path, text):
+    (tmp_path / "decisions.csv").write_text(f"key;strength\n7;{text}\n")
+    assert read_decisions(tmp_path, {"7": Path("7.jpg")}).of("7").strength == 0.8
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [
