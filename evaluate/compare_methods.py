@@ -32,6 +32,8 @@ from chromiq.evaluate.testset import (
 from chromiq.files import ensure_output_folder, refuse_inputs, safe_stem, sha256_file
 from chromiq.photos.images import write_photo
 from chromiq.progress import Update, silent
+from chromiq.toolkit_configs.runs.record import RUN_FILE, config_of, read_record
+from chromiq.toolkit_configs.schema.trainer_job import examine_job
 
 _RESERVED = frozenset({"control", "transfer", "hybrid", "masks"})
 
@@ -141,6 +143,7 @@ def evaluate_testset(
 
     Raises:
         UnsoundError: if the test set, its crops, a LoRA or an output is not sound.
+        UsageError: if the run of a LoRA, which lies in its folder, was trained on the test set.
         AccessError: if the base model is not to be had.
     """
     methods = methods or Methods()
@@ -148,6 +151,10 @@ def evaluate_testset(
     testset = read_testset(folder)
     if methods.loras:
         testset.require_references(methods.options.model)
+    for run in {lora.parent for lora in methods.loras}:
+        config = config_of(run, read_record(run)) if (run / RUN_FILE).is_file() else None
+        if config and (job := examine_job(config)[0]):
+            testset.refuse_trained_on(job)
     crops, register = testset.crops, methods.register
     loras = lora_columns(methods.loras, methods.outputs)
     folders = {"control": testset.controls, "transfer": out / "transfer"}

@@ -209,12 +209,7 @@ def measure_checkpoints(
     trials = read_testset(testset)
     refuse_inputs([out, out / "masks"], [run, testset, *trials.parts])
     _ = trials.captions, trials.masks  # before anything is written: some may be missing
-    folders = (folder for dataset in run_job(run).process.datasets for folder in dataset.folders)
-    if trials.truths.resolve() in map(Path.resolve, folders):
-        raise UsageError(
-            f"{testset}: the run was trained on these images, so their scores say nothing about others. "
-            "Give held-out pairs, such as a dataset built with `held_out`."
-        )
+    trials.refuse_trained_on(run_job(run))
     options = options or run_options(run)
     trials.require_references(options.model)
     ensure_output_folder(out)

@@ -17,7 +17,7 @@ from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW, in_words, strong_reasons
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
 from chromiq.dataset_layout import DatasetLayout, read_examples
-from chromiq.errors import Finding, UnsoundError, raise_findings
+from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
 from chromiq.evaluate.generate.images import GenerateOptions, generate, read_captions
 from chromiq.evaluate.score.crops import Crop, read_crops
 from chromiq.evaluate.score.scores import find_images
@@ -28,6 +28,7 @@ from chromiq.models import find_model
 from chromiq.photos.images import photo_size_wh, read_mask, read_photo, write_mask
 from chromiq.progress import Update, silent
 from chromiq.records import BoolMask, Example, GarmentMask, Geometry, RgbImage
+from chromiq.toolkit_configs.schema.trainer_job import Job
 from chromiq.wording import cut
 
 # What a canvas without a manifest is taken for: two 4:5 photos, laid out as published.
@@ -127,6 +128,19 @@ class TrialSet:
             hint = f"Build the test set for the model {model}."
             where = str(self.truths.parent)
             raise UnsoundError.of(Finding("testset.reference", where, message, hint))
+
+    def refuse_trained_on(self, job: Job) -> None:
+        """Refuse the images that a run was trained on.
+
+        Raises:
+            UsageError: if they are in one of its datasets.
+        """
+        folders = (folder for dataset in job.process.datasets for folder in dataset.folders)
+        if self.truths.resolve() in map(Path.resolve, folders):
+            raise UsageError(
+                f"{self.truths}: the run {job.config.name} was trained on these images, so their scores say "
+                "nothing about others. Give held-out pairs, such as a dataset built with `held_out`."
+            )
 
     def generate(
         self,

@@ -198,11 +198,15 @@ def test_every_checkpoint_is_measured_a_broken_one_reported_and_the_rest_not_don
 
 @pytest.mark.models
 @needs_models
-def test_images_that_a_run_was_trained_on_are_no_test_set(trained, built_dataset, tmp_path, chromiq):
+@pytest.mark.parametrize("verb", ["sweep", "evaluate"])
+def test_images_that_a_run_was_trained_on_are_no_test_set(verb, trained, built_dataset, tmp_path, chromiq):
     for name in ("gt", "control", "garment_masks", "manifest.jsonl"):
         (tmp_path / name).symlink_to(built_dataset / name)
-    code, _, reported = chromiq("sweep", trained, "--testset", tmp_path, "--out", tmp_path / "out")
-    assert (code, "was trained on these images" in reported) == (2, True)
+    of_lora = [tmp_path, "--lora", trained / "r.safetensors"]
+    where = {"sweep": [trained, "--testset", tmp_path], "evaluate": of_lora}[verb]
+    code, _, reported = chromiq(verb, *where, "--out", tmp_path / "out")
+    assert (code, "the run r was trained on these images" in reported) == (2, True)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.models
