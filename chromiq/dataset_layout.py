@@ -78,6 +78,11 @@ class DatasetLayout:
         return DatasetLayout(self.root / "held_out")
 
     @property
+    def testset(self) -> DatasetLayout:
+        """What is tested on: the held-out part if there is one, otherwise this one."""
+        return self.held_out if self.held_out.truths.is_dir() else self
+
+    @property
     def parts(self) -> tuple[Path, ...]:
         """The folders and files that the results of other commands may not replace."""
         folders = (self.truths, self.controls, self.loss_masks, self.references)

@@ -36,7 +36,7 @@ def sweep(
 ) -> None:
     """Score every checkpoint of a run, plot dE00 against steps, and name the best."""
     from chromiq.evaluate.generate.pipelines import Loading
-    from chromiq.evaluate.sweep import measure_checkpoints, run_options, summary
+    from chromiq.evaluate.sweep import measure_checkpoints, run_options
     from chromiq.progress import progress_bar
 
     own = run_options(run)
@@ -66,7 +66,7 @@ def sweep(
             if point.mean is not None
         ]
         print_table(["checkpoint", "step", "mean dE00", "95 % interval"], rows)
-        print_line(summary(result))
+        print_line(result.summary)
         print_line(str(out / "report.html"))
     if result.skipped:
         raise typer.Exit(EXIT_SKIPPED)

@@ -15,7 +15,7 @@ from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.choose import make_segmenter
 from chromiq.evaluate.compare_methods import Evaluation, Methods, evaluate_testset
 from chromiq.evaluate.generate.images import GenerateOptions
-from chromiq.evaluate.sweep import measure_checkpoints, summary
+from chromiq.evaluate.sweep import measure_checkpoints
 from chromiq.files import ensure_output_folder, write_text
 from chromiq.photos.images import write_photo
 from chromiq.progress import Stage, Update
@@ -83,7 +83,7 @@ def run_demo(out: Path, stage: Stage) -> Demo:
             found = measure_checkpoints(
                 lora.parent, out / "dataset", out / "sweep", generating, on_progress=update
             )
-        best = summary(found)
+        best = found.summary
         notes += [*_NOTES_ON_TOY, f"{best} The curve is in sweep/report.html."]
     with stage("5/6 correct the held-out photos, score, report") as update:
         evaluation = evaluate_testset(

@@ -128,6 +128,32 @@ class Sweep:
         changes = [best.images[name] - self.control.images[name] for name in best.images]
         return sum(changes) / len(changes), mean_interval(changes)
 
+    @property
+    def summary(self) -> str:
+        """What it found, in words.
+
+        Raises:
+            ChromiqError: if no checkpoint could be measured.
+        """
+        best, ties = self.best, self.ties
+        images = len(best.images)
+        bounds = interval_text(best.interval, images, title="95 % interval ")
+        said = (
+            f"Best: {best.checkpoint} (step {best.step}), mean dE00 {best.mean:.2f} ({bounds}) "
+            f"over {counted(images, 'image')}; uncorrected {self.control.mean:.2f}."
+        )
+        change, interval = self.change
+        if interval is None or interval[1] >= 0:
+            verdict = "worse" if interval and interval[0] > 0 else "not measurably better"
+            bounds = interval_text(interval, images, "+.2f", title="95 % interval ")
+            advice = "Do not use it as it is." if interval else "Measure it on at least 3 images."
+            moved = f"{change:+z.2f} dE00 against uncorrected ({bounds})"
+            said += f" It is {verdict} than no LoRA: {moved}. {advice}"
+        if ties:
+            steps = ", ".join(str(point.step) for point in ties)
+            said += f" So few images cannot distinguish it from step {steps}: choosing among these is chance."
+        return said
+
     def as_dict(self) -> dict[str, Any]:
         """The sweep as ``sweep.json`` holds it, unrounded."""
         best = self.best if self.measured else None
@@ -141,6 +167,7 @@ class Sweep:
             "tied_with_best": [point.checkpoint for point in self.ties] if best else [],
             "change_from_control": best and self.change[0],
             "change_interval": best and self.change[1],
+            "summary": best and self.summary,
             "control": asdict(self.control),
             "checkpoints": [asdict(point) for point in self.points],
             "skipped": {point.checkpoint: point.error for point in self.skipped},
@@ -394,29 +421,8 @@ def _draw(result: Sweep, work: _Work) -> None:
         images,
         title=f"{result.run}: checkpoints against held-out pairs",
         notes=[
-            summary(result),
+            result.summary,
             *(f"Left out: {point.checkpoint}: {point.error}" for point in result.skipped),
         ],
         charts=[Chart(png, caption)],
     )
-
-
-def summary(result: Sweep) -> str:
-    """What the sweep found, in words."""
-    best, ties = result.best, result.ties
-    images = len(best.images)
-    bounds = interval_text(best.interval, images, title="95 % interval ")
-    said = (
-        f"Best: {best.checkpoint} (step {best.step}), mean dE00 {best.mean:.2f} ({bounds}) "
-        f"over {counted(images, 'image')}; uncorrected {result.control.mean:.2f}."
-    )
-    change, interval = result.change
-    if interval is None or interval[1] >= 0:
-        verdict = "worse" if interval and interval[0] > 0 else "not measurably better"
-        bounds = interval_text(interval, images, "+.2f", title="95 % interval ")
-        advice = "Do not use it as it is." if interval else "Measure it on at least 3 images."
-        said += f" It is {verdict} than no LoRA: {change:+z.2f} dE00 against uncorrected ({bounds}). {advice}"
-    if ties:
-        steps = ", ".join(str(point.step) for point in ties)
-        said += f" So few images cannot distinguish it from step {steps}: choosing among these is chance."
-    return said

@@ -192,9 +192,7 @@ def read_testset(folder: Path) -> TrialSet:
         UnsoundError: with all findings, if a control is missing or it is unknown where the photos lie; or if
             the crops cannot be read.
     """
-    layout = DatasetLayout(folder)
-    if layout.held_out.truths.is_dir():
-        layout = layout.held_out
+    layout = DatasetLayout(folder).testset
     truths, controls = find_images(layout.truths), find_images(layout.controls)
     references = find_images(layout.references) if layout.references.is_dir() else {}
     dataset = layout if layout.manifest.is_file() else DatasetLayout(layout.root.parent)

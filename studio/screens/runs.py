@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import ChromiqError, UsageError
 from chromiq.evaluate.score.scores import find_images
 from chromiq.evaluate.sweep import SWEEP_FILE
@@ -32,7 +33,6 @@ from chromiq.toolkit_configs.runs.record import config_of, host, is_running
 from chromiq.toolkit_configs.runs.status import RunStatus, read_status
 from chromiq.toolkit_configs.runs.view import pace
 from chromiq.toolkit_configs.schema.trainer_job import examine_job
-from chromiq.wording import interval_text
 
 _PLACE = "/f/{folder}/run"
 _SIDE_PX = 1600
@@ -67,26 +67,12 @@ def _page(request: Request) -> Response:
         status=status,
         sweeps=sweeps,
         rows=sample_rows(folder.path, status),
-        changes=[_change(sweep) for sweep in sweeps],
         command=shell_command("chromiq", "status", "--watch", folder.path),
         resume=shell_command("chromiq", *resume_words(status)),
         sweep_command=shell_command(
             "chromiq", "sweep", folder.path, "--testset", "DATASET", "--out", "SWEEP"
         ),
     )
-
-
-def _change(sweep: SweepFacts) -> str:
-    """How much the best checkpoint changes against no LoRA, in words."""
-    change, interval = sweep.document.get("change_from_control"), sweep.document.get("change_interval")
-    if change is None:
-        return ""
-    bounds = interval_text(interval, len(sweep.names), "+.2f", title="95 % interval ")
-    text = f"{change:+z.2f} dE00 against uncorrected ({bounds})"
-    low, high = interval or (0.0, 0.0)
-    if high < 0:
-        return f"The best checkpoint is better than no LoRA: {text}."
-    return f"The best checkpoint is {'worse' if low > 0 else 'not measurably better'} than no LoRA: {text}."
 
 
 def _status(request: Request) -> Response:
@@ -263,7 +249,7 @@ def sample_rows(run: Path, status: RunStatus) -> list[SampleRow]:
     rows = []
     for number, by_step in sorted(images.items()):
         control = controls[number] if number < len(controls) else None
-        truth = _by_stem(control.parent.parent / "gt").get(control.stem) if control else None
+        truth = _by_stem(DatasetLayout(control.parent.parent).truths).get(control.stem) if control else None
         rows.append(SampleRow(number, control, truth, by_step))
     return rows
 
@@ -288,9 +274,9 @@ def find_sweeps(roots: Sequence[Path], name: str) -> list[SweepFacts]:
             continue
         if is_its:
             testset = Path(document.get("testset") or path.parent / "missing")
-            places = [testset, testset / "held_out"]
-            root = next((place for place in reversed(places) if (place / "gt").is_dir()), testset)
-            found.append(SweepFacts(path.parent, document, _by_stem(root / "gt"), _by_stem(root / "control")))
+            images = DatasetLayout(testset).testset
+            truths, controls = _by_stem(images.truths), _by_stem(images.controls)
+            found.append(SweepFacts(path.parent, document, truths, controls))
     return found
 
 

@@ -16,7 +16,7 @@ from chromiq.evaluate import sweep as sweep_module
 from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.score.crops import read_crops
 from chromiq.evaluate.score.scores import ImageSet, bootstrap_interval, mean_interval, score_folders
-from chromiq.evaluate.sweep import Point, Sweep, curve_png, measure_checkpoints, run_job, summary
+from chromiq.evaluate.sweep import Point, Sweep, curve_png, measure_checkpoints, run_job
 from chromiq.photos.images import read_photo
 from chromiq.toolkit_configs.runs.record import read_record, write_record
 
@@ -37,9 +37,9 @@ def test_the_best_is_the_lowest_and_what_chance_cannot_tell_from_it_is_said():
     result = Sweep("r", "", control, (far, near, best))
     assert result.best is best
     assert result.ties == [near]
-    assert "step 20: choosing among these is chance" in summary(result)
+    assert "step 20: choosing among these is chance" in result.summary
     alone = Sweep("r", "", control, (far, best))
-    assert "chance" not in summary(alone)
+    assert "chance" not in alone.summary
 
 
 @pytest.mark.parametrize(
@@ -47,21 +47,21 @@ def test_the_best_is_the_lowest_and_what_chance_cannot_tell_from_it_is_said():
 )
 def test_a_best_lora_that_is_no_better_than_none_is_reported(uncorrected, said):
     result = Sweep("r", "", point(0, *[uncorrected] * 6), (point(30, 2, 2, 2, 2, 2, 2),))
-    assert ("than no LoRA" in summary(result)) is (said is not None)
-    assert said is None or f"It is {said} than no LoRA" in summary(result)
+    assert ("than no LoRA" in result.summary) is (said is not None)
+    assert said is None or f"It is {said} than no LoRA" in result.summary
     assert result.as_dict()["change_from_control"] == pytest.approx(2 - uncorrected)
 
 
 def test_a_change_that_rounds_to_nothing_has_no_minus():
     result = Sweep("r", "", point(0, 2.001, 2.001), (point(30, 2, 2),))
-    assert "than no LoRA: +0.00 dE00" in summary(result)
+    assert "than no LoRA: +0.00 dE00" in result.summary
 
 
 @pytest.mark.parametrize(("images", "said"), [(1, "1 image"), (2, "2 images")])
 def test_fewer_than_three_images_have_no_interval(images, said):
     worse, best = point(10, *[5] * images), point(20, *[2] * images)
     result = Sweep("r", "", point(0, *[9] * images), (worse, best))
-    text = summary(result)
+    text = result.summary
     assert f"mean dE00 2.00 (no interval from {said})" in text
     assert (
         f"not measurably better than no LoRA: -7.00 dE00 against uncorrected (no interval from {said})"

@@ -1,6 +1,5 @@
 """The runs: listed, followed while they train, stopped, and their checkpoints compared."""
 
-import json
 import os
 import signal
 import subprocess
@@ -130,12 +129,8 @@ def test_checkpoints_are_compared_on_a_held_out_image(page):
     assert level(page.client.get(f"{place}/truth")) == 200
     for path in ("pair9/truth", "pair2/other.safetensors", "pair2/..%2f..%2fsweep"):
         assert page.client.get(f"{page.address}/sweep/0/{path}").status_code == 404
-    better = "The best checkpoint is better than no LoRA: -5.00 dE00 against uncorrected (95 % interval "
-    assert better in page.client.get(page.address).text
-    sweep = page.root / "sweep" / "sweep.json"
-    write_json(sweep, {**json.loads(sweep.read_text()), "change_interval": None})
-    unsure = "not measurably better than no LoRA: -5.00 dE00 against uncorrected (no interval from"
-    assert unsure in page.client.get(page.address).text
+    text = page.client.get(page.address).text
+    assert "Best: shirts_000000010.safetensors (step 10), mean dE00 3.00" in text
 
 
 def test_pictures_outside_the_opened_folders_are_not_shown(page):
