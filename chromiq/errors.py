@@ -62,8 +62,13 @@ class Finding:
     got: str | None = None
 
     def __str__(self) -> str:
+        return f"{self.text} [{self.code}]"
+
+    @property
+    def text(self) -> str:
+        """Where, the message and the hint."""
         hint = self.hint and ("; " if self.hint[0].islower() else ". ") + self.hint
-        return f"{self.where}: {self.message}{hint} [{self.code}]"
+        return f"{self.where}: {self.message}{hint}"
 
     def within(self, file: str) -> Finding:
         """The finding with a file before the key that it names."""

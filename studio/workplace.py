@@ -15,9 +15,9 @@ from chromiq.correction.results import BatchRun, read_run
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import UsageError
 from chromiq.files import folder_lock
+from chromiq.toolkit_configs.runs.record import RUN_FILE
 
 Kind = Literal["corrections", "dataset", "run", "photos"]
-_RUN_RECORD = "run.json"
 _DEPTH = 3
 _MOST_FOLDERS = 2000
 
@@ -181,7 +181,7 @@ def kind_of(folder: Path) -> Kind | None:
         return "corrections"
     if DatasetLayout(folder).manifest.is_file():
         return "dataset"
-    return "run" if (folder / _RUN_RECORD).is_file() else None
+    return "run" if (folder / RUN_FILE).is_file() else None
 
 
 def subfolders(folder: Path) -> list[Path]:

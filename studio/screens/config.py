@@ -118,11 +118,7 @@ def _findings(request: Request) -> Response:
         path.write_text(render_composed(wanted.composed()), encoding="utf-8")
         report = examine_config(path, offline=True)
     findings = [
-        {
-            "text": f"{each.where.replace(folder + '/', '')}: {each.message}. {each.hint}",
-            "severity": each.severity,
-        }
-        for each in report.findings
+        {"text": each.text.replace(f"{folder}/", ""), "severity": each.severity} for each in report.findings
     ]
     data = report.data
     answer = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -41,10 +41,10 @@ from chromiq.photos.images import encode_image, read_small
 from chromiq.records import Example, PhotoPair
 from chromiq.studio.pages import Answer, answers_json, folder_of, fragment, page, parts_of, png, shell_command
 from chromiq.studio.previews import Stamp, stamp
+from chromiq.studio.screens.light_table import AT_ONCE
 from chromiq.studio.workplace import OpenedFolder
 
 _PLACE = "/f/{folder}/dataset"
-_AT_ONCE = 24  # as on the light table
 _SMALL_PX, _LARGE_PX = 560, 2000
 _ROLES = ("control", "trained", "truth", "reference", "review")
 _MOST_LABEL = 80
@@ -130,18 +130,17 @@ def _dataset(request: Request) -> OpenedFolder:
 def _page(request: Request) -> Response:
     folder = _dataset(request)
     cards = cards_of(folder.path)
-    words = _build_words(folder.path)
     return page(
         request,
         "dataset",
         title=f"Dataset: {folder.name}",
-        command=shell_command("chromiq", *(words or ["build", "PAIRS", "--out", str(folder.path)])),
+        command=build_command(folder.path),
         folder=folder,
         cards=cards,
         choices=CHOICES,
         labels=sorted({card.label for card in cards if card.label}),
-        can_edit=words is not None,
-        at_once=_AT_ONCE,
+        can_edit=_build_words(folder.path) is not None,
+        at_once=AT_ONCE,
         held_out=sum(card.split == "held_out" for card in cards),
         trained=sum(len(card.examples) for card in cards if card.split == "train"),
     )
@@ -153,6 +152,11 @@ def _cards(request: Request) -> Response:
     cards = [card for card in cards_of(folder.path) if card.key in keys]
     can_edit = _build_words(folder.path) is not None
     return fragment("dataset_cards", folder=folder, cards=cards, choices=CHOICES, can_edit=can_edit)
+
+
+def build_command(folder: Path) -> str:
+    """The command that builds a dataset again."""
+    return shell_command("chromiq", *(_build_words(folder) or ["build", "PAIRS", "--out", str(folder)]))
 
 
 def _build_words(folder: Path) -> list[str] | None:
@@ -171,8 +175,9 @@ def findings_by_key(folder: Path) -> dict[str, Any]:
     owners = {example.name: example.key for example in dataset_examples(folder).values()}
     found: dict[str, list[dict[str, str]]] = {}
     for finding in check_dataset(folder):
+        shown = replace(finding, where=Path(finding.where).name)
         found.setdefault(_owner(finding, owners), []).append(
-            {"code": finding.code, "text": _sentence(finding), "severity": finding.severity}
+            {"code": finding.code, "text": shown.text, "severity": finding.severity}
         )
     return {"findings": found}
 
@@ -184,10 +189,6 @@ def _owner(finding: Finding, owners: Mapping[str, str]) -> str:
             return owners[stem]
     key = Path(name).stem.removeprefix("on_model")
     return key if key in owners.values() else ""
-
-
-def _sentence(finding: Finding) -> str:
-    return f"{Path(finding.where).name}: {finding.message}. {finding.hint}".strip()
 
 
 def _picture(request: Request) -> Response:

@@ -19,7 +19,7 @@ from chromiq.studio.pages import Answer, batch_of, folder_of, fragment, page, pa
 
 # A browser needs seconds for thousands of cards: the others come with their names only, and the page's script
 # asks for their contents while the user looks at the first.
-_AT_ONCE = 24
+AT_ONCE = 24
 
 
 def _folders(request: Request) -> Response:
@@ -43,7 +43,7 @@ def _light_table(request: Request) -> Response:
         command=batch_command(run),
         folder=folder,
         results=results,
-        at_once=_AT_ONCE,
+        at_once=AT_ONCE,
         states=STATES,
         counts={state: sum(result.state == state for result in results) for state in STATES},
         version_of=version_of,

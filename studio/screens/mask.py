@@ -25,7 +25,7 @@ from chromiq.correction.photo import record_of
 from chromiq.correction.plan import plan_correction
 from chromiq.correction.results import BatchRun, decide, mask_path
 from chromiq.dataset_builder.segmenters.network.clicks import Clicks
-from chromiq.dataset_layout import DatasetLayout, read_build_source
+from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding, UnsoundError, UsageError, install_hint
 from chromiq.files import write_bytes
 from chromiq.photos.images import encode_mask, photo_size_wh, read_mask
@@ -41,11 +41,10 @@ from chromiq.studio.pages import (
     page,
     parts_of,
     png,
-    shell_command,
     tile,
 )
 from chromiq.studio.previews import encoded, preview_size_wh
-from chromiq.studio.screens.dataset import dataset_pairs
+from chromiq.studio.screens.dataset import build_command, dataset_pairs
 from chromiq.studio.screens.light_table import batch_command
 from chromiq.studio.workplace import OpenedFolder, Workplace
 
@@ -120,13 +119,13 @@ def _of_dataset(folder: OpenedFolder, request: Request) -> _Subject:
     pair = dataset_pairs(folder.path).get(key)
     if pair is None:
         raise HTTPException(404, "There is no photo of this key, or the dataset's photos have moved.")
-    layout, source = DatasetLayout(folder.path), read_build_source(folder.path)
+    layout = DatasetLayout(folder.path)
     saved = layout.own_masks / f"on_model{key}.png"
     places = (saved, layout.garment_mask(key), layout.review_mask(key))
     shown = next((path for path in places if path.is_file()), saved)
-    command = shell_command("chromiq", "build", source.pairs if source else "PAIRS", "--out", folder.path)
     back = f"/f/{folder.id}/dataset#pair-{quote(key)}"
-    return _Subject(folder, pair, shown, saved, CorrectionOptions(force=True), command, back)
+    options, command = CorrectionOptions(force=True), build_command(folder.path)
+    return _Subject(folder, pair, shown, saved, options, command, back)
 
 
 def _page(request: Request) -> Response:

@@ -95,7 +95,7 @@ def test_a_pair_is_excluded_another_relabelled_and_only_these_are_built_again(br
 
 @pytest.mark.browser
 def test_a_finding_of_doctor_stands_beside_its_picture(browser, data, monkeypatch):
-    monkeypatch.setattr(dataset, "_AT_ONCE", 1)  # pair 2 is filled later
+    monkeypatch.setattr(dataset, "AT_ONCE", 1)  # pair 2 is filled later
     (data.dataset / "gt" / "pair2.txt").write_text("no such word")
     browser.screen(390, 844, dark=True)
     with served(data.root) as address:
@@ -173,10 +173,11 @@ def test_a_mask_drawn_for_the_dataset_goes_where_the_build_looks(page):
     assert page.client.get(address).content == encode_mask(mask)
 
 
-def test_the_command_that_is_shown_builds_the_same_again(page, chromiq):
+@pytest.mark.parametrize("screen", ["dataset", "mask/1"])
+def test_the_command_that_is_shown_builds_the_same_again(page, chromiq, screen):
     import shlex
 
-    text = page.client.get(page.address).text
+    text = page.client.get(page.address.removesuffix("dataset") + screen).text
     command = text.split('id="command"')[1].split(">", 1)[1].split("</code>")[0]
     before = files(page.dataset)
     answer = chromiq(*shlex.split(command)[1:], "--no-colour-check", "--json")

@@ -46,7 +46,7 @@ def test_photos_without_results_are_opened_to_be_corrected(made_shoot):
 
 
 def test_photos_beyond_the_first_come_with_their_names_and_their_cards_on_request(made_shoot, monkeypatch):
-    monkeypatch.setattr(light_table, "_AT_ONCE", 1)
+    monkeypatch.setattr(light_table, "AT_ONCE", 1)
     client, address = client_of(made_shoot)
     text = client.get(f"{address}/").text
     first, *others = [key for key, _ in cards(text)]
@@ -60,7 +60,7 @@ def test_photos_beyond_the_first_come_with_their_names_and_their_cards_on_reques
 
 @pytest.mark.browser
 def test_a_long_list_is_filled_while_the_first_cards_are_looked_at(browser, made_shoot, monkeypatch):
-    monkeypatch.setattr(light_table, "_AT_ONCE", 1)
+    monkeypatch.setattr(light_table, "AT_ONCE", 1)
     with served(made_shoot) as address:
         browser.screen(1500, 950)
         browser.enter(address)

@@ -147,7 +147,7 @@ def project_settings(path: Path | None = None) -> Settings:
     if not isinstance(document, dict):
         raise UsageError(f"{path}: contains no keys and values")
     if twice := repeated_keys(text, str(path)):
-        raise UsageError(f"{twice[0].where}: {twice[0].message}. {twice[0].hint}")
+        raise UsageError(twice[0].text)
     written = _written(node)
     options, rest = {}, {}
     for key, value in document.items():
