@@ -106,7 +106,8 @@ def check_dataset(root: Path, on_progress: Update = silent) -> list[Finding]:
     training = Training(TRIGGER_WORD if built else None, divisible_by_px=model.divisible_by_px)
     kept = DatasetLayout(root).held_out
     held_out = dataset_folders(kept.root) if kept.truths.is_dir() else None
-    return findings + check_folders(folders, on_progress, training, recorded, held_out, built=built)
+    found, _ = check_folders(folders, on_progress, training, recorded, held_out, built=built)
+    return findings + found
 
 
 def is_built(root: Path) -> bool:
@@ -123,7 +124,7 @@ def check_folders(
     held_out: DatasetFolders | None = None,
     *,
     built: bool,
-) -> list[Finding]:
+) -> tuple[list[Finding], Counter[tuple[int, int]]]:
     """All that is wrong with a dataset whose parts are in these folders.
 
     Examples are read by one thread per core; no more than a few of them are in memory at a time.
@@ -132,22 +133,24 @@ def check_folders(
         recorded: what the manifest says, by target.
         held_out: what is kept out of training; nothing in it may resemble what is trained on.
         built: whether chromiq made the dataset, so that it has to keep chromiq's promises.
+
+    Returns:
+        The findings, and how many readable targets have which upright width and height in pixels.
     """
+    sizes: Counter[tuple[int, int]] = Counter()
     findings = [
         Finding("dataset.folder", str(folder), "no such folder", "Build the dataset, or fix the path.")
         for folder in (folders.target, folders.control)
         if folder is not None and not folder.is_dir()
     ]
     if findings:
-        return findings
+        return findings, sizes
     examples, findings = _examples(folders, recorded, training)
     if not examples:
-        return [
-            Finding("dataset.empty", str(folders.target), "no images", "Build the dataset, or fix the path.")
-        ]
+        hint = "Build the dataset, or fix the path."
+        return [Finding("dataset.empty", str(folders.target), "no images", hint)], sizes
     kept, wrong = _examples(held_out, recorded, training) if held_out else ([], [])
     findings += wrong
-    sizes: Counter[tuple[int, int]] = Counter()
     bare: list[Path] = []
     seen: list[tuple[Path, NDArray[np.uint8]]] = []
     everything = [*examples, *kept]
@@ -167,7 +170,7 @@ def check_folders(
         findings += _duplicate_findings(
             [item for item in seen if item[0] not in aside], [item for item in seen if item[0] in aside]
         )
-    return findings if built else _as_hints(findings)
+    return findings if built else _as_hints(findings), sizes
 
 
 def _as_hints(findings: Sequence[Finding]) -> list[Finding]:

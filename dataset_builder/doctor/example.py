@@ -121,7 +121,7 @@ def check_example(files: ExampleFiles) -> Checkup:
         except UnsoundError as error:
             findings += error.findings
     if len(read) < len(known):
-        return Checkup(tuple(findings), None, has_trigger, None)
+        return Checkup(tuple(findings), read["target"][1] if "target" in read else None, has_trigger, None)
     small, (_, size_wh) = {role: pixels for role, (pixels, _) in read.items()}, read["target"]
     if files.training.invert_mask and "mask" in small:
         small["mask"] = 255 - small["mask"]

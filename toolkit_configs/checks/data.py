@@ -19,7 +19,7 @@ from chromiq.dataset_builder.doctor.dataset import (
 from chromiq.dataset_builder.doctor.example import Training
 from chromiq.errors import Finding, UnsoundError
 from chromiq.models import EditModel, model_of_arch
-from chromiq.photos.images import photo_size_wh, read_mask_share
+from chromiq.photos.images import read_mask_share
 from chromiq.photos.soundness import list_images
 from chromiq.progress import Update, silent
 from chromiq.toolkit_configs.checks.settings import trained_edit_model
@@ -99,8 +99,8 @@ def data_findings(job: Job, where: str, on_progress: Update = silent) -> tuple[l
         if dataset.is_video or process.model.arch.startswith(_AUDIO_ARCHS):
             findings += _film_findings(dataset.targets)
             continue
-        findings += _folder_findings(dataset, model, on_progress)
-        own = target_sizes(dataset.targets)
+        found, own = _folder_findings(dataset, model, on_progress)
+        findings += found
         sizes += own
         items += own.total() * len(dataset.resolution) * max(1, dataset.num_repeats)
         if model:
@@ -121,17 +121,6 @@ def trainer_findings(targets: Path, controls: Sequence[Path]) -> list[Finding]:
     """What the trainer reads in addition to a dataset's own images: nested folders and cached encodings."""
     built = is_built(targets.parent)
     return [*_nested_findings(targets, built), *cache_findings(targets, controls)]
-
-
-def target_sizes(folder: Path) -> Counter[tuple[int, int]]:
-    """Size in pixels, upright, to the number of targets; unreadable ones are left out."""
-    found: Counter[tuple[int, int]] = Counter()
-    for path in list_images(folder):
-        try:
-            found[photo_size_wh(path)] += 1
-        except UnsoundError:
-            continue  # check_folders reports it
-    return found
 
 
 def crop_lines(sizes: Counter[tuple[int, int]], resolutions: Sequence[int], divisible_by: int) -> list[str]:
@@ -258,7 +247,9 @@ def _film_findings(targets: Path) -> list[Finding]:
     return [Finding("dataset.empty", str(targets), "contains nothing to train on", "Fix the path.")]
 
 
-def _folder_findings(dataset: Dataset, model: EditModel | None, on_progress: Update) -> list[Finding]:
+def _folder_findings(
+    dataset: Dataset, model: EditModel | None, on_progress: Update
+) -> tuple[list[Finding], Counter[tuple[int, int]]]:
     targets = dataset.targets
     assert targets is not None  # the caller has looked
     controls = [Path(path) for path in dataset.control_paths if Path(path).is_dir()]
@@ -279,7 +270,8 @@ def _folder_findings(dataset: Dataset, model: EditModel | None, on_progress: Upd
     # The config decides which files train; what the manifest lists beside them matters to the dataset only.
     findings = [found for found in findings if found.code != "manifest.missing"]
     folders = DatasetFolders(targets, control, mask, reference)
-    findings += check_folders(folders, on_progress, training, recorded, built=built)
+    found, sizes = check_folders(folders, on_progress, training, recorded, built=built)
+    findings += found
     for folder in controls[2:]:
         have = {path.stem for path in list_images(folder)}
         findings += [
@@ -291,7 +283,7 @@ def _folder_findings(dataset: Dataset, model: EditModel | None, on_progress: Upd
     if built and mask is None and reference is None:
         message = "there is no mask_path, so every pixel of the still-life trains too"
         findings.append(Finding("config.mask", str(targets), message, "Set mask_path.", "warning"))
-    return findings
+    return findings, sizes
 
 
 def _nested_findings(targets: Path, built: bool) -> list[Finding]:
