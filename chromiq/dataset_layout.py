@@ -78,6 +78,11 @@ class DatasetLayout:
         return DatasetLayout(self.root / "held_out")
 
     @property
+    def is_built(self) -> bool:
+        """Whether `chromiq build` made it, as its build record or its manifest tells."""
+        return self.build_record.is_file() or self.manifest.is_file()
+
+    @property
     def testset(self) -> DatasetLayout:
         """What is tested on: the held-out part if there is one, otherwise this one."""
         return self.held_out if self.held_out.truths.is_dir() else self

@@ -95,7 +95,7 @@ def check_dataset(root: Path, on_progress: Update = silent) -> list[Finding]:
     if missing := no_dataset_findings(root):
         return missing
     recorded, findings = read_manifest(root)
-    built = is_built(root)
+    built = DatasetLayout(root).is_built
     if folders.reference is None and folders.mask is None:
         message = "neither masks/ nor reference/, so every pixel of the targets trains"
         hint = "Build the dataset again." if built else "Add loss masks, unless that is intended."
@@ -108,12 +108,6 @@ def check_dataset(root: Path, on_progress: Update = silent) -> list[Finding]:
     held_out = dataset_folders(kept.root) if kept.truths.is_dir() else None
     found, _ = check_folders(folders, on_progress, training, recorded, held_out, built=built)
     return findings + found
-
-
-def is_built(root: Path) -> bool:
-    """Whether `chromiq build` made a dataset, as its build record or its manifest tells."""
-    layout = DatasetLayout(root)
-    return layout.build_record.is_file() or layout.manifest.is_file()
 
 
 def check_folders(

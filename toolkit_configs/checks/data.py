@@ -13,10 +13,10 @@ from chromiq.dataset_builder.doctor.dataset import (
     TRAINER_SUFFIXES,
     DatasetFolders,
     check_folders,
-    is_built,
     read_manifest,
 )
 from chromiq.dataset_builder.doctor.example import Training
+from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding, UnsoundError
 from chromiq.models import EditModel, model_of_arch
 from chromiq.photos.images import read_mask_share
@@ -119,7 +119,7 @@ def data_findings(job: Job, where: str, on_progress: Update = silent) -> tuple[l
 
 def trainer_findings(targets: Path, controls: Sequence[Path]) -> list[Finding]:
     """What the trainer reads in addition to a dataset's own images: nested folders and cached encodings."""
-    built = is_built(targets.parent)
+    built = DatasetLayout(targets.parent).is_built
     return [*_nested_findings(targets, built), *cache_findings(targets, controls)]
 
 
@@ -255,7 +255,7 @@ def _folder_findings(
     controls = [Path(path) for path in dataset.control_paths if Path(path).is_dir()]
     control, reference, *_ = *controls, None, None
     mask = Path(dataset.mask_path) if dataset.mask_path and Path(dataset.mask_path).is_dir() else None
-    built = is_built(targets.parent)
+    built = DatasetLayout(targets.parent).is_built
     training = Training(
         # With a trigger_word, the trainer itself adds it to captions that lack it.
         trigger=None if dataset.trigger_word or not built else TRIGGER_WORD,

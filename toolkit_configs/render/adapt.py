@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chromiq.dataset_builder.canvas.captions import TRIGGER_WORD
-from chromiq.dataset_layout import DatasetLayout
 from chromiq.documents import load_json, load_yaml, read_text
 from chromiq.errors import Finding, UsageError, raise_findings
 from chromiq.models import MODELS, EditModel, model_of_arch, model_of_hub_id
 from chromiq.toolkit_configs.render.compose import (
+    dataset_paths,
     dataset_samples,
     layout_findings,
     target_size_wh,
@@ -84,7 +85,7 @@ def adapt_config(
     raise_findings(layout_findings(root, model), str(dataset))
     if name is not None and (fault := name_fault(name)):
         raise UsageError(f"{name!r} cannot name a run: {fault}")
-    placed = _dataset_values(root, model)
+    placed = {**dataset_paths(root, model), "samples": dataset_samples(root, model)}
     raise_findings(substituted(placed), "paths that AI-Toolkit would change")
 
     raw = read_text(config, newline="")
@@ -154,17 +155,6 @@ def _alpha_findings(changed: Collection[str], document: Any, where: str) -> Iter
         yield Finding("config.alpha", f"{where}: network.linear_alpha", message, hint, "warning")
 
 
-def _dataset_values(root: Path, model: EditModel) -> dict[str, Any]:
-    layout = DatasetLayout(root)
-    controls = [str(layout.controls), *([str(layout.references)] if model.has_reference else [])]
-    return {
-        "folder_path": str(layout.truths),
-        "controls": controls,
-        "mask_path": str(layout.loss_masks) if layout.loss_masks.is_dir() else None,
-        "samples": dataset_samples(root, model),
-    }
-
-
 def _same_datasets(process: Any, job: Job) -> list[Any]:
     """The datasets that are replaced; one is added if the job has none."""
     if not process.get("datasets"):
@@ -178,13 +168,13 @@ def _same_datasets(process: Any, job: Job) -> list[Any]:
 def _put_dataset(item: Any, placed: Mapping[str, Any]) -> None:
     item.pop("dataset_path", None)  # it would count in place of folder_path
     item["folder_path"] = placed["folder_path"]
-    controls = placed["controls"]
+    controls = placed["control_path"]
     if any(key in item for key in _NUMBERED):
         # The web interface's form.
         item |= {key: None for key in (*_NUMBERED, "control_path") if key in item}
-        item |= dict(zip(_NUMBERED, controls, strict=False))
+        item |= dict(zip(_NUMBERED, controls if isinstance(controls, list) else [controls], strict=False))
     else:
-        item["control_path"] = list(controls) if len(controls) > 1 else controls[0]
+        item["control_path"] = deepcopy(controls)
     if placed["mask_path"] is not None:
         item["mask_path"] = placed["mask_path"]
         item.setdefault("mask_min_value", KEYS["datasets.mask_min_value"].published)

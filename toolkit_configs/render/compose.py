@@ -256,14 +256,9 @@ def _options(
 
 
 def _process(root: Path, spec: EditModel, folder: Path) -> dict[str, Any]:
-    layout, process = DatasetLayout(root), published_process()
+    process = published_process()
     process |= {"training_folder": str(folder), "sqlite_db_path": str(folder / "aitk_db.db")}
-    dataset = process["datasets"][0]
-    dataset |= {"folder_path": str(layout.truths), "control_path": str(layout.controls)}
-    if spec.has_reference:
-        dataset["control_path"] = [str(layout.controls), str(layout.references)]
-    if layout.loss_masks.is_dir() or not spec.has_reference:
-        dataset["mask_path"] = str(layout.loss_masks)
+    process["datasets"][0] |= dataset_paths(root, spec)
     process["sample"]["samples"] = dataset_samples(root, spec)
     return process
 
@@ -362,6 +357,18 @@ def layout_findings(root: Path, spec: EditModel) -> list[Finding]:
     message = f"{spec.name} needs {needed}, but the dataset has {found}"
     hint = f"Build it again for the model {spec.name}."
     return [Finding("dataset.layout", str(root), message, hint)]
+
+
+def dataset_paths(root: Path, spec: EditModel) -> dict[str, Any]:
+    """The folders of a dataset as a config names them; masks only where there are some or will be."""
+    layout = DatasetLayout(root)
+    will_have_masks = not spec.has_reference and (layout.is_built or not layout.truths.is_dir())
+    controls = str(layout.controls)
+    return {
+        "folder_path": str(layout.truths),
+        "control_path": [controls, str(layout.references)] if spec.has_reference else controls,
+        "mask_path": str(layout.loss_masks) if will_have_masks or layout.loss_masks.is_dir() else None,
+    }
 
 
 def dataset_samples(root: Path, spec: EditModel) -> list[dict[str, Any]]:

@@ -120,6 +120,20 @@ def test_the_result_is_sound(mine, dataset, tmp_path):
     assert adapt_config(mine, dataset).diff == ""
 
 
+@pytest.mark.parametrize(
+    ("files", "has_masks"),
+    [([], True), (["gt/1.png", "control/1.png"], False), (["gt/1.png", ".chromiq/build.json"], True)],
+)
+def test_loss_masks_are_named_unless_a_dataset_made_by_hand_has_none(mine, tmp_path, files, has_masks):
+    other = tmp_path / "other"
+    for name in files:
+        (other / name).parent.mkdir(parents=True)
+        (other / name).write_text("{}")
+    for text in (render_job("kontext", other), adapt_config(mine, other).text):
+        first = yaml.safe_load(text)["config"]["process"][0]["datasets"][0]
+        assert first.get("mask_path") == (str(other / "masks") if has_masks else None)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_a_rendered_config_takes_another_dataset(mine, dataset, name):
     if MODELS[name].has_reference:
