@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import subprocess
 import sys
 import threading
@@ -26,7 +25,6 @@ _MOST_REPORTED = 100
 MAIN = "from chromiq_cli.main import main; main()"
 _SHOWN_CHARACTERS = 4000
 _END_S = 0.6
-_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "XDG_CACHE_HOME")
 
 
 @dataclass(frozen=True)
@@ -160,14 +158,8 @@ class Commands:
         with self._guard:
             if self._process is not None and self._process.poll() is None:
                 return False
-            kept = {
-                name: value
-                for name, value in os.environ.items()
-                if name in _ENVIRONMENT or name.startswith("CHROMIQ_")
-            }
             self._process = subprocess.Popen(
                 [sys.executable, "-c", MAIN, *words],
-                env=kept,
                 text=True,
                 errors="replace",
                 stdin=subprocess.DEVNULL,

@@ -1,5 +1,6 @@
 """Photos are opened, paired by pattern, copied in and corrected from the page."""
 
+import threading
 import time
 
 import numpy as np
@@ -8,6 +9,16 @@ from studio_client import client_of
 
 from chromiq.photos.images import encode_photo, write_photo
 from chromiq.sample_catalogue.catalogue import draw_pair
+from chromiq.studio import jobs
+
+
+def test_a_command_finds_weights_and_proxies_as_the_studio_does(monkeypatch):
+    monkeypatch.setattr(jobs, "MAIN", "import os, sys; sys.stderr.write(os.environ['HF_HOME'])")
+    monkeypatch.setenv("HF_HOME", "/weights")
+    commands, ended = jobs.Commands(), threading.Event()
+    assert commands.start(["correct"], lambda code: ended.set())
+    assert ended.wait(30)
+    assert commands.status.said == "/weights"
 
 
 @pytest.fixture
