@@ -11,6 +11,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from chromiq.documents import load_yaml, read_text
+from chromiq.toolkit_configs.schema.trainer_job import Job
 
 # What AI-Toolkit writes after a run's name: _LoRA beside an adapter, _high_noise for one of two LoRAs.
 _AFTER_NAME = re.compile(
@@ -36,6 +37,12 @@ def final_checkpoint(run: Path, name: str) -> Path | None:
     """The checkpoint of the last step, or None without one."""
     found = (path for path in reversed(find_checkpoints(run, name)) if checkpoint_step(path, name) is None)
     return next(found, None)
+
+
+def final_of(job: Job) -> Path:
+    """The checkpoint of a job's last step; its future path while it is missing."""
+    run, name = job.run_folder, job.config.name
+    return final_checkpoint(run, name) or run / f"{name}.safetensors"
 
 
 def checkpoint_step(path: Path, name: str) -> int | None:

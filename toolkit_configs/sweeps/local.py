@@ -36,6 +36,7 @@ from chromiq.errors import (
 from chromiq.files import folder_lock, is_locked, natural_key, safe_stem, sha256_file
 from chromiq.progress import LOG_EVERY_S, console
 from chromiq.runtime.signals import termination_as_interrupt
+from chromiq.toolkit_configs.runs.checkpoints import final_of
 from chromiq.toolkit_configs.runs.record import RUN_FILE, RunRecord, read_record
 from chromiq.toolkit_configs.runs.status import Follower, RunStatus
 from chromiq.toolkit_configs.runs.view import STATE_COLOURS, one_line, pace, shown
@@ -270,9 +271,10 @@ def _started_from_config(job: BatchJob) -> bool:
 def _initial_status(job: BatchJob) -> CellStatus:
     """The status of a run before its launch: done by an earlier sweep, or waiting."""
     record = _record(job)
-    if record is None or record.state != "done" or not _started_from_config(job) or not job.final.is_file():
+    final = final_of(job.job)
+    if record is None or record.state != "done" or not _started_from_config(job) or not final.exists():
         return CellStatus(job)
-    return CellStatus(job, "done", exit_code=EXIT_DONE, lora=str(job.final))
+    return CellStatus(job, "done", exit_code=EXIT_DONE, lora=str(final))
 
 
 def is_sweep(folder: Path) -> bool:
@@ -306,7 +308,7 @@ def _cell(job: BatchJob, logs: Path, followers: dict[Path, Follower]) -> CellSta
         if run not in followers:
             followers[run] = Follower(run)
         found = followers[run].poll()
-        lora = str(job.final) if found.state == "done" else None
+        lora = str(final_of(job.job)) if found.state == "done" else None
         cell = CellStatus(
             job, found.state, found.record.device, found, message=found.record.message, lora=lora
         )

@@ -55,11 +55,6 @@ class BatchJob:
         """The run's name, made safe for Slurm."""
         return safe_stem(self.job.config.name)
 
-    @property
-    def final(self) -> Path:
-        """The checkpoint of its last step."""
-        return self.job.run_folder / f"{self.job.config.name}.safetensors"
-
 
 def batch_job(config: Path, engine: str, seed: int | None = None) -> BatchJob:
     """The job that trains a config.

@@ -24,7 +24,7 @@ from typing import IO, Any
 
 from chromiq.errors import ChromiqError, InterruptedRunError, raise_findings
 from chromiq.files import write_text
-from chromiq.toolkit_configs.runs.checkpoints import newest_step, saved_step
+from chromiq.toolkit_configs.runs.checkpoints import final_of, newest_step, saved_step
 from chromiq.toolkit_configs.runs.events import Event
 from chromiq.toolkit_configs.schema.config_file import dump_config, read_config_file
 from chromiq.toolkit_configs.schema.trainer_job import PROMPT_CONTROL
@@ -75,7 +75,7 @@ def run(
     folder, python = require_toolkit()
     job = launch.job
     config = write_launched(launch)
-    before = _modified_ns(launch.final)
+    before = _modified_ns(final_of(job))
     watcher = Watcher(launch, on_event)
     log = (job.run_folder / LOG_FILE).open("ab")
     process = subprocess.Popen(
@@ -111,9 +111,9 @@ def run(
     watcher.poll(process.pid, at_once=True)
     if not job.trains and process.returncode == 0:
         return job.run_folder
-    after = _modified_ns(launch.final)
-    if after not in {None, before} and saved_step(launch.final) == job.process.train.steps:
-        return launch.final
+    final = final_of(job)
+    if _modified_ns(final) not in {None, before} and saved_step(final) == job.process.train.steps:
+        return final
     raise _failure(process.returncode, watcher, launch)
 
 

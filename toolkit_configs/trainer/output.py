@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from chromiq.errors import AccessError, ChromiqError, UnsoundError
-from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, final_checkpoint
+from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step
 from chromiq.toolkit_configs.runs.events import Event
 from chromiq.toolkit_configs.schema.trainer_job import Job
 from chromiq.toolkit_configs.trainer.devices import find_gpus, gpu_of
@@ -239,12 +239,6 @@ class Launch:
     job: Job
     from_step: int = 0
     limits: Limits = Limits()
-
-    @property
-    def final(self) -> Path:
-        """The checkpoint of the last step; its future path while it is missing."""
-        run, name = self.job.run_folder, self.job.config.name
-        return final_checkpoint(run, name) or run / f"{name}.safetensors"
 
 
 class Watcher:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 from fake_nvml import install_gpus
@@ -114,6 +115,16 @@ def test_runs_queue_for_devices_and_a_failure_does_not_stop_the_others(
     assert [run["state"] for run in document["runs"]] == ["done"] * 3
     assert [path.read_bytes() for path in done] == before
     assert "cell_seed2: done on cuda:0" in said
+
+
+@pytest.mark.parametrize("ending", ["saves two LoRAs", "saves a folder"])
+def test_runs_whose_result_is_more_than_one_file_are_done(trainer, sweep_train, sweep, chromiq, ending):
+    trainer(ending)
+    assert sweep_train("--devices", "cpu")[0] == 0
+    trainer("out of memory")
+    code, document, _ = sweep_train("--devices", "cpu")
+    runs = document["runs"] + chromiq("status", sweep, "--json").document["runs"]
+    assert (code, [Path(run["lora"]).exists() for run in runs]) == (0, [True] * 6)
 
 
 def test_a_run_of_another_config_is_never_resumed(trainer, sweep_train, sweep, dataset, chromiq):
