@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -42,11 +42,11 @@ def generate(
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 1,
     device: Annotated[
-        str | None, typer.Option(help="Such as cuda or cpu; by default a GPU if there is one.")
-    ] = None,
+        str, typer.Option(help="Such as cuda or cpu; auto uses a GPU if there is one.")
+    ] = "auto",
     dtype: Annotated[
-        Dtype | None, typer.Option(help="Precision; by default half precision on a GPU.")
-    ] = None,
+        Literal["auto", Dtype], typer.Option(help="Precision; auto is half precision on a GPU.")
+    ] = "auto",
     offload: flags.Offload = "none",
     quantize: flags.Quantize = None,
     as_json: flags.Json = False,
@@ -56,7 +56,6 @@ def generate(
         raise UsageError("Pass either --captions or --prompt.")
     from chromiq.evaluate.generate.images import GenerateOptions, read_captions, read_seeds
     from chromiq.evaluate.generate.images import generate as run
-    from chromiq.evaluate.generate.pipelines import Loading
     from chromiq.evaluate.score.scores import find_images
     from chromiq.progress import progress_bar
 
@@ -74,7 +73,7 @@ def generate(
         seed=seed,
         seeds=read_seeds(seeds) if seeds else {},
         batch=batch,
-        loading=Loading(device, dtype, offload, quantize),
+        loading=flags.loading(device, dtype, offload, quantize),
     )
     texts = read_captions(captions) if captions else dict.fromkeys(find_images(control), prompt or "")
     with progress_bar("generate, in steps") as update:

@@ -182,7 +182,7 @@ def test_what_cannot_be_asked_for_is_refused(work, tmp_path, tiny):
 def test_the_verb_sweeps_scales_and_prints_the_paths(work, tiny, tmp_path):
     line = (
         f"generate --control {work}/control --out {tmp_path} --prompt red --steps 1 --checkpoint {tiny} "
-        f"--lora {work}/lora.safetensors --lora-scale 0 --lora-scale 1 --json"
+        f"--lora {work}/lora.safetensors --lora-scale 0 --lora-scale 1 --device auto --dtype auto --json"
     )
     done = CliRunner().invoke(app, line.split())
     assert done.exit_code == 0, done.output
