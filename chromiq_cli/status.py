@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chromiq.errors import EXIT_FAILED, EXIT_INTERRUPTED, UsageError
+from chromiq.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_SKIPPED, ChromiqError, UsageError
 from chromiq_cli import flags
-from chromiq_cli.output import print_json, print_line, print_table
+from chromiq_cli.output import print_json, print_line, print_table, say
 
 if TYPE_CHECKING:
     from chromiq.toolkit_configs.runs.status import RunStatus
@@ -64,25 +64,30 @@ def status(
 def _list(runs: list[Path], *, as_json: bool) -> None:
     from chromiq.toolkit_configs.runs.status import read_status
 
-    found = [read_status(run) for run in runs]
+    found: dict[Path, RunStatus] = {}
+    for run in runs:
+        try:
+            found[run] = read_status(run)
+        except ChromiqError as error:
+            say(str(error))
     if as_json:
-        print_json(
-            {"runs": [{"run": str(run), **_document(each)} for run, each in zip(runs, found, strict=True)]}
-        )
-        return
-    print_table(
-        ["run", "state", "step", "loss", "newest checkpoint"],
-        [
+        print_json({"runs": [{"run": str(run), **_document(each)} for run, each in found.items()]})
+    else:
+        print_table(
+            ["run", "state", "step", "loss", "newest checkpoint"],
             [
-                each.record.name,
-                each.state,
-                f"{each.step}/{each.record.total_steps}",
-                "" if each.loss is None else f"{each.loss:.4f}",
-                each.checkpoint.name if each.checkpoint else "",
-            ]
-            for each in found
-        ],
-    )
+                [
+                    each.record.name,
+                    each.state,
+                    f"{each.step}/{each.record.total_steps}",
+                    "" if each.loss is None else f"{each.loss:.4f}",
+                    each.checkpoint.name if each.checkpoint else "",
+                ]
+                for each in found.values()
+            ],
+        )
+    if len(found) < len(runs):
+        raise typer.Exit(EXIT_SKIPPED)
 
 
 def _sweep(folder: Path, *, watch: bool, as_json: bool) -> None:

@@ -30,6 +30,15 @@ def test_a_folder_of_runs_is_listed(chromiq, runs):
     ]
 
 
+@pytest.mark.parametrize("option", [(), ("--json",)])
+def test_a_damaged_record_hides_no_other_run(chromiq, runs, option):
+    (runs / "first" / "run.json").write_text("{")
+    listed = chromiq("status", runs, *option)
+    assert listed.code == 3
+    assert "second" in listed.out
+    assert "first/run.json: cannot be read" in listed.err
+
+
 def test_several_runs_cannot_be_watched(chromiq, runs):
     refused = chromiq("status", runs, "--watch")
     assert refused.code == 2
