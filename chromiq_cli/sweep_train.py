@@ -40,7 +40,7 @@ def sweep_train(
     Each GPU trains one run at a time. A run that fails does not stop the others, and the same command again
     resumes. Exits with 3 if some runs failed, with 1 if all did.
     """
-    from chromiq.toolkit_configs.sweeps.grid import on_devices, read_grid, write_configs
+    from chromiq.toolkit_configs.sweeps.grid import on_devices, read_grid, remove_other_configs, write_configs
 
     if target != "local":
         if devices:
@@ -52,14 +52,18 @@ def sweep_train(
         return
     if job:
         raise UsageError("--job is only for --target slurm.")
-    from chromiq.toolkit_configs.sweeps.local import sweep_exit_code, sweep_view, train_jobs
+    from chromiq.files import folder_lock
+    from chromiq.toolkit_configs.sweeps.local import LOGS, sweep_exit_code, sweep_view, train_jobs
     from chromiq.toolkit_configs.trainer.devices import read_devices
 
     chosen = read_devices(devices or None)
     found = on_devices(read_grid(grid), chosen)
     say(f"{counted(len(found), 'run')} on {', '.join(chosen)}")
-    with sweep_view() as show:
-        cells = train_jobs(write_configs(found, out, engine), chosen, out, on_status=show)
+    # Locked before configs are written, which a sweep at work reads as its runs begin.
+    with folder_lock(out / LOGS, "chromiq sweep-train"), sweep_view() as show:
+        jobs = write_configs(found, out, engine)
+        remove_other_configs(jobs, out)
+        cells = train_jobs(jobs, chosen, out, on_status=show)
     documents = [
         {"name": each.name, "values": each.values, **cell.as_dict()}
         for each, cell in zip(found, cells, strict=True)

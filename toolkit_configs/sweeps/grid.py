@@ -91,6 +91,12 @@ def write_configs(combinations: list[Combination], out: Path, engine: str) -> li
     return jobs
 
 
+def remove_other_configs(jobs: Sequence[BatchJob], out: Path) -> None:
+    """Remove the configs of an earlier grid from ``out/configs``; their runs stay."""
+    for config in {*(out / CONFIGS).resolve().glob("*.yaml")} - {job.config for job in jobs}:
+        config.unlink()
+
+
 def on_devices(combinations: list[Combination], devices: Sequence[str]) -> list[Combination]:
     """The combinations for this machine, where each run sees only its own device."""
     device = "cpu" if set(devices) == {"cpu"} else "cuda"

@@ -33,7 +33,7 @@ from chromiq.errors import (
     InterruptedRunError,
     UsageError,
 )
-from chromiq.files import folder_lock, is_locked, natural_key, safe_stem, sha256_file
+from chromiq.files import is_locked, natural_key, safe_stem, sha256_file
 from chromiq.progress import LOG_EVERY_S, console
 from chromiq.runtime.signals import termination_as_interrupt
 from chromiq.toolkit_configs.runs.checkpoints import final_of
@@ -110,7 +110,7 @@ def train_jobs(
     Args:
         jobs: in the order of the queue.
         devices: as `chromiq.toolkit_configs.trainer.devices.read_devices` gives them.
-        out: gets ``logs/`` with the output of each ``chromiq train``.
+        out: gets ``logs/`` with the output of each ``chromiq train``; the caller holds its lock.
 
     Returns:
         Their final status, in the order of `jobs`.
@@ -119,18 +119,7 @@ def train_jobs(
         UsageError: if a device is not visible.
         ChromiqError: if the command ``chromiq`` is not on the PATH.
         InterruptedRunError: on SIGINT or SIGTERM, once every run has stopped.
-        LockedError: if another sweep trains into `out`.
     """
-    with folder_lock(out / LOGS, "chromiq sweep-train"):
-        return _train_jobs(jobs, devices, out, on_status)
-
-
-def _train_jobs(
-    jobs: Sequence[BatchJob],
-    devices: Sequence[str],
-    out: Path,
-    on_status: Callable[[Sequence[CellStatus]], None],
-) -> list[CellStatus]:
     logs = out / LOGS
     cells = [_initial_status(job) for job in jobs]
     for device in devices:

@@ -74,6 +74,11 @@ def sweep_train(chromiq, grid, sweep):
     return run
 
 
+def train(jobs, devices, out, on_status=lambda _: None):
+    with folder_lock(out / "logs", "chromiq sweep-train"):
+        return train_jobs(jobs, devices, out, on_status)
+
+
 def test_runs_queue_for_devices_and_a_failure_does_not_stop_the_others(
     trainer, sweep_train, sweep, chromiq, dataset
 ):
@@ -143,9 +148,7 @@ def test_a_run_of_another_config_is_never_resumed(trainer, sweep_train, sweep, d
     jobs = [BatchJob(path, read_job(path)) for path in sorted((sweep / "configs").iterdir())]
     shutil.rmtree(run)
     states = []
-    train_jobs(
-        jobs, ["cpu"], sweep, lambda _: states.append([cell.state for cell in next(follow_sweep(sweep))])
-    )
+    train(jobs, ["cpu"], sweep, lambda _: states.append([cell.state for cell in next(follow_sweep(sweep))]))
     assert states[0] == ["waiting", "done", "done"]
     assert states[-1] == ["done", "done", "done"]
 
@@ -155,12 +158,30 @@ def test_a_run_that_failed_waits_again_in_its_restarted_sweep(trainer, grid, swe
     states = []
     for ending in ("out of memory", "good"):
         trainer(ending)
-        train_jobs(
+        train(
             jobs, ["cpu"], sweep, lambda _: states.append([cell.state for cell in next(follow_sweep(sweep))])
         )
         assert states[0] == ["waiting"] * 3
         assert states[-1] == ["failed" if ending != "good" else "done"] * 2 + ["waiting"]
         states.clear()
+
+
+def test_a_reduced_grid_leaves_no_run_that_is_waited_for(trainer, sweep_train, sweep, grid, chromiq):
+    trainer("fails with seed 2")
+    assert sweep_train("--devices", "cpu")[0] == 3
+    grid.write_text(grid.read_text().replace("[1, 2, 3]", "[1, 3]"))
+    assert sweep_train("--devices", "cpu")[0] == 0
+    followed = chromiq("status", sweep, "--watch", "--json")
+    names = [run["name"] for run in followed.document["runs"]]
+    assert (followed.code, names) == (0, ["cell_seed1", "cell_seed3"])
+
+
+def test_a_second_sweep_changes_nothing_of_one_at_work(trainer, sweep_train, sweep, grid):
+    trainer("good")
+    with folder_lock(sweep / "logs", "chromiq sweep-train"):
+        code, _, said = sweep_train("--devices", "cpu")
+    assert (code, "chromiq sweep-train" in said) == (11, True)
+    assert not (sweep / "configs").exists()
 
 
 def test_of_a_finished_run_that_was_launched_again_the_newer_result_counts(trainer, sweep_train, grid, sweep):
@@ -213,7 +234,7 @@ def test_a_stopped_sweep_ends_its_runs_first_and_resumes(trainer, grid, tmp_path
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(InterruptedRunError, match=r"0 of 3 runs done. Run the same command to resume"):
-        train_jobs(jobs, ["cpu", "cpu"], tmp_path / "sweep", stop)
+        train(jobs, ["cpu", "cpu"], tmp_path / "sweep", stop)
     assert [cell.state for cell in seen[-1]] == ["interrupted", "interrupted", "waiting"]
     for job in jobs[:2]:
         assert (job.job.run_folder / "left").is_file()
@@ -246,7 +267,7 @@ def test_more_devices_than_visible_gpus_are_refused(trainer, grid, tmp_path, mon
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
     jobs = write_configs(read_grid(grid), tmp_path / "sweep", "ai-toolkit")
     with pytest.raises(UsageError, match="cuda:1 is not visible"):
-        train_jobs(jobs, ["cuda:0", "cuda:1"], tmp_path / "sweep")
+        train(jobs, ["cuda:0", "cuda:1"], tmp_path / "sweep")
     assert not (tmp_path / "runs").exists()
 
 
@@ -254,7 +275,7 @@ def test_without_the_command_nothing_is_started(grid, tmp_path, monkeypatch):
     monkeypatch.setattr(local, "chromiq_command", lambda: "no-such-chromiq")
     jobs = write_configs(read_grid(grid), tmp_path / "sweep", "ai-toolkit")
     with pytest.raises(ChromiqError, match="no-such-chromiq is not on the PATH"):
-        train_jobs(jobs, ["cpu"], tmp_path / "sweep")
+        train(jobs, ["cpu"], tmp_path / "sweep")
 
 
 def test_visible_gpus_are_listed_in_cuda_order(monkeypatch):
