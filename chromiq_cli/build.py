@@ -16,6 +16,7 @@ from chromiq_cli.output import print_findings, print_result, say
 
 
 def build(
+    context: typer.Context,
     pairs: Annotated[
         Path,
         typer.Argument(
@@ -100,6 +101,8 @@ def build(
 
     Training takes the on-model photos as the truth, so give it photos whose colour is right.
     """
+    if engine != "ray":
+        flags.refuse_given(context, ["gpus_per_worker"], "needs --engine ray")
     from chromiq.dataset_builder.build import build as run
     from chromiq.dataset_builder.build import build_on_ray
     from chromiq.dataset_builder.canvas.buckets import parse_size

@@ -158,17 +158,9 @@ def correct(
     target_lab and mask apply to that photo alone. Then run the same command again: it redoes what changed
     and nothing else. Photos that you edit in the output folder are recognised and never overwritten.
     """
-    only_batch = {
-        "--pattern": pattern,
-        "--dry-run": dry_run,
-        "--masks": masks,
-        "--keep": keep,
-        "--redo": redo,
-        "--skip-bad": skip_bad,
-        "--each-alone": each_alone,
-    }
-    if batch is None and (used := [name for name, value in only_batch.items() if value]):
-        raise UsageError(f"{used[0]} needs --batch")
+    only_batch = ("pattern", "dry_run", "masks", "keep", "redo", "skip_bad", "workers", "each_alone")
+    if batch is None:
+        flags.refuse_given(context, only_batch, "needs --batch")
     if batch is not None and mask is not None:
         raise UsageError("--mask is for a single photo. Pass --masks with --batch.")
     if out is None and not dry_run:

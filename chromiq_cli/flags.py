@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -108,7 +109,17 @@ def refuse_without_lora(context: typer.Context) -> None:
     Raises:
         UsageError: naming the first that was given.
     """
-    for name in ("model", "checkpoint", "geometry", "steps", "seed", "offload", "quantize"):
+    names = ("model", "checkpoint", "geometry", "steps", "seed", "offload", "quantize")
+    refuse_given(context, names, "has no effect without --lora. Pass a LoRA, or leave the option out.")
+
+
+def refuse_given(context: typer.Context, names: Iterable[str], why: str) -> None:
+    """Refuse options on the command line that would do nothing there.
+
+    Raises:
+        UsageError: naming the first that was given.
+    """
+    for name in names:
         source = context.get_parameter_source(name)
         if source and source.name == "COMMANDLINE":
-            raise UsageError(f"--{name} has no effect without --lora. Pass a LoRA, or leave the option out.")
+            raise UsageError(f"--{name.replace('_', '-')} {why}")

@@ -20,6 +20,7 @@ from chromiq_cli.output import (
 
 
 def sweep(
+    context: typer.Context,
     run: Annotated[Path, typer.Argument(help="The run folder.")],
     testset: Annotated[Path, typer.Option(help="Folder with gt/ and control/, or a dataset.")],
     out: Annotated[Path, typer.Option(help="Folder for sweep.json, curve.png, report.html and the images.")],
@@ -35,6 +36,8 @@ def sweep(
     as_json: flags.Json = False,
 ) -> None:
     """Score every checkpoint of a run, plot dE00 against steps, and name the best."""
+    if not watch:
+        flags.refuse_given(context, ["every_s"], "needs --watch")
     from chromiq.evaluate.generate.pipelines import Loading
     from chromiq.evaluate.sweep import measure_checkpoints, run_options
     from chromiq.progress import progress_bar

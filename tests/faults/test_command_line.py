@@ -192,6 +192,24 @@ def test_options_of_a_lora_need_one(chromiq, dataset, options, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("verb", "option", "needs"),
+    [
+        (["sweep", ".", "--testset", "."], ["--every-s", "9"], "--every-s needs --watch"),
+        (["build", "."], ["--gpus-per-worker", "1"], "--gpus-per-worker needs --engine ray"),
+        (["correct", "a", "b"], ["--workers", "4"], "--workers needs --batch"),
+    ],
+)
+def test_options_that_do_nothing_without_another_are_refused(
+    chromiq, verb, option, needs, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        (tmp_path / name).touch()
+    code, _, reported = chromiq(*verb, "--out", "out", *option)
+    assert (code, needs in reported) == (2, True)
+
+
+@pytest.mark.parametrize(
     "words",
     [
         "build photos --masks coco.json --out . --export-masks coco",
