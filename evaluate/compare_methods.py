@@ -12,7 +12,7 @@ from chromiq.errors import OptionError, raise_findings
 from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.generate.lora_files import require_lora_files
 from chromiq.evaluate.report import write_report
-from chromiq.evaluate.score.crops import crop_seam_findings
+from chromiq.evaluate.score.crops import crop_mask_findings, crop_seam_findings
 from chromiq.evaluate.score.scores import (
     ImageScore,
     ImageSet,
@@ -20,6 +20,7 @@ from chromiq.evaluate.score.scores import (
     hybrid_column,
     image_findings,
     score_folders,
+    set_findings,
     write_scores,
 )
 from chromiq.evaluate.testset import (
@@ -178,8 +179,11 @@ def evaluate_testset(
     ]
     truths = {trial.name: trial.truth for trial in testset}
     findings += image_findings(truths, methods.outputs, register)
+    findings += set_findings(ImageSet(testset.truths, {"control": testset.controls}, crops), register)
     raise_findings(findings, str(folder))
-    _ = testset.masks  # before anything is written: some may be missing
+    known = testset.masks  # before anything is written: some may be missing
+    of_masks = (crop_mask_findings(crop, known[name], name) for name, crop in (crops or {}).items() if known)
+    raise_findings([finding for found in of_masks for finding in found], str(folder))
     ensure_output_folder(out)
 
     def update(before: int, finished: int, total: int) -> None:

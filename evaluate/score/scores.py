@@ -66,6 +66,12 @@ class ImageSet:
     garments: Mapping[str, str] | None = None
     titles: Mapping[str, str] | None = None
 
+    @property
+    def truths(self) -> dict[str, Path]:
+        """The true images to score, in natural order: all, or those that have a crop."""
+        found = find_images(self.truth)
+        return {name: found[name] for name in sorted(found, key=natural_key) if name in (self.crops or found)}
+
 
 def find_images(folder: Path) -> dict[str, Path]:
     """The images of a folder by composed stem, without hidden ones, which a killed process may have left.
@@ -101,22 +107,21 @@ def score_folders(
             or off the garment, or an image cannot be registered with confidence. Unless asked for, nothing
             is ever moved or resized: a crop on a resized image measures nothing.
     """
-    truths, crops = find_images(images.truth), images.crops or {}
-    names = sorted(set(truths) & set(crops) if crops else truths, key=natural_key)
+    truths, crops = images.truths, images.crops or {}
     paths = {column: find_images(folder) for column, folder in images.columns.items()}
-    raise_findings(_findings(images, truths, names, register), "the images to score")
+    raise_findings(set_findings(images, register), "the images to score")
     mask_paths = find_images(images.masks) if images.masks else {}
     kinds = images.garments or {}
     scores: list[ImageScore] = []
     findings: list[Finding] = []
-    for number, name in enumerate(names, start=1):
+    for number, (name, truth) in enumerate(truths.items(), start=1):
         own = {column: found[name] for column, found in paths.items()}
         try:
-            differences = _score_one(truths[name], own, crops.get(name), mask_paths.get(name), register)
+            differences = _score_one(truth, own, crops.get(name), mask_paths.get(name), register)
             scores.append(ImageScore(name, differences, kinds.get(name)))
         except UnsoundError as error:
             findings += error.findings
-        on_progress(number, len(names))
+        on_progress(number, len(truths))
     raise_findings(findings, "the images to score")
     return scores
 
@@ -202,26 +207,31 @@ def _region_findings(
     return crop_mask_findings(crop, mask, truth_path.stem) if crop else []
 
 
-def _findings(
-    images: ImageSet, truths: Mapping[str, Path], names: Sequence[str], register: bool
-) -> list[Finding]:
-    findings = []
-    if not names:
+def set_findings(images: ImageSet, register: bool = False) -> list[Finding]:
+    """What keeps images from being scored, as far as names and sizes tell.
+
+    Args:
+        register: whether sizes may differ.
+
+    Raises:
+        UsageError: if a folder is missing.
+    """
+    truths, findings = images.truths, []
+    if not truths:
         message = "no true images to score"
         findings.append(Finding("score.empty", str(images.truth), message, "Check the folder."))
     crops = images.crops or {}
     findings += [unknown_crop_finding(name, images.truth) for name in crops if name not in truths]
-    for name in names:
-        if name in crops:
-            findings += crop_findings(crops[name], photo_size_wh(truths[name]), name)
+    for name in truths.keys() & crops.keys():
+        findings += crop_findings(crops[name], photo_size_wh(truths[name]), name)
     if images.masks:
         known_masks, hint = find_images(images.masks), "Add it, white on the garment."
         findings += [
             Finding("mask.missing", name, f"no mask of this name in {images.masks}", hint)
-            for name in names
+            for name in truths
             if name not in known_masks
         ]
-    return findings + image_findings({name: truths[name] for name in names}, images.columns, register)
+    return findings + image_findings(truths, images.columns, register)
 
 
 def column_title(column: str, titles: Mapping[str, str] | None = None) -> str:

@@ -183,13 +183,24 @@ def test_a_broken_manifest_is_named(dataset):
         read_testset(dataset)
 
 
-def test_a_crop_across_the_seam_is_refused(dataset, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "from_seam_px", "codes"),
+    [
+        ("pair4", -5, ["crops.seam"]),
+        ("pair4", 10_000, ["crops.seam", "crops.bounds"]),
+        ("pair4", 1, ["crops.mask"]),
+        ("pair9", 1, ["score.empty", "crops.image"]),
+    ],
+)
+def test_crops_that_cannot_be_measured_are_refused_first(dataset, tmp_path, name, from_seam_px, codes):
     (trial,) = read_testset(dataset)
-    crops = {"pair4": {"x": trial.geometry.on_model_xyxy[0] - 5, "y": 20, "width": 20, "height": 20}}
+    left, top, *_ = trial.geometry.on_model_xyxy
+    crops = {name: {"x": left + from_seam_px, "y": top + 1, "width": 20, "height": 20}}
     (dataset / "held_out" / "crops.json").write_text(json.dumps(crops))
     with pytest.raises(UnsoundError) as caught:
         evaluate_testset(dataset, tmp_path / "out", ClassicSegmenter())
-    assert [finding.code for finding in caught.value.findings] == ["crops.seam"]
+    assert [finding.code for finding in caught.value.findings] == codes
+    assert not (tmp_path / "out").exists()
 
 
 def test_images_made_elsewhere_stand_beside_transfer_and_their_hybrid(built_dataset, tmp_path):
