@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from chromiq.dataset_builder.segmenters import Segmenter
-from chromiq.errors import OptionError, raise_findings
+from chromiq.errors import OptionError, UsageError, raise_findings
 from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.generate.lora_files import require_lora_files
 from chromiq.evaluate.report import write_report
@@ -33,8 +33,8 @@ from chromiq.evaluate.testset import (
 from chromiq.files import ensure_output_folder, refuse_inputs, safe_stem, sha256_file
 from chromiq.photos.images import write_photo
 from chromiq.progress import Update, silent
-from chromiq.toolkit_configs.runs.record import RUN_FILE, config_of, read_record
-from chromiq.toolkit_configs.schema.trainer_job import examine_job
+from chromiq.toolkit_configs.runs.record import config_of, read_record
+from chromiq.toolkit_configs.schema.trainer_job import Job, examine_job
 
 _RESERVED = frozenset({"control", "transfer", "hybrid", "masks"})
 
@@ -152,10 +152,8 @@ def evaluate_testset(
     testset = read_testset(folder)
     if methods.loras:
         testset.require_references(methods.options.model)
-    for run in {lora.parent for lora in methods.loras}:
-        config = config_of(run, read_record(run)) if (run / RUN_FILE).is_file() else None
-        if config and (job := examine_job(config)[0]):
-            testset.refuse_trained_on(job)
+    for job in filter(None, map(_job_of, methods.loras)):
+        testset.refuse_trained_on(job)
     crops, register = testset.crops, methods.register
     loras = lora_columns(methods.loras, methods.outputs)
     folders = {"control": testset.controls, "transfer": out / "transfer"}
@@ -211,6 +209,15 @@ def evaluate_testset(
     reported = partial(update, len(made) + 2)
     write_report(report, scores, images, title=title, notes=notes, on_progress=reported)
     return Evaluation(tuple(scores), titles, left_alone, report)
+
+
+def _job_of(lora: Path) -> Job | None:
+    """The job of the run in whose folder a LoRA lies; None if that is not known."""
+    try:
+        config = config_of(lora.parent, read_record(lora.parent))
+    except UsageError:
+        return None
+    return examine_job(config)[0] if config else None
 
 
 def _correct(

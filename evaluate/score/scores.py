@@ -222,8 +222,9 @@ def set_findings(images: ImageSet, register: bool = False) -> list[Finding]:
         findings.append(Finding("score.empty", str(images.truth), message, "Check the folder."))
     crops = images.crops or {}
     findings += [unknown_crop_finding(name, images.truth) for name in crops if name not in truths]
-    for name in truths.keys() & crops.keys():
-        findings += crop_findings(crops[name], photo_size_wh(truths[name]), name)
+    for name, truth in truths.items():
+        if name in crops:
+            findings += crop_findings(crops[name], photo_size_wh(truth), name)
     if images.masks:
         known_masks, hint = find_images(images.masks), "Add it, white on the garment."
         findings += [

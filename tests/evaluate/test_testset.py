@@ -97,6 +97,7 @@ def test_a_missing_base_model_is_reported_before_anything_is_found(built_dataset
     lora, found = tmp_path / "a.safetensors", Mock()
     lora.write_bytes(save({"transformer.x.lora_A.weight": np.ones((2, 2))}))
     methods = Methods([lora], options=GenerateOptions(checkpoint=str(tmp_path)))
+    (tmp_path / "run.json").write_text("{")  # of a run that is not known then
     with pytest.raises(AccessError, match=r"model_index\.json"):
         evaluate_testset(built_dataset, tmp_path / "out", found, methods)
     assert not found.mock_calls
