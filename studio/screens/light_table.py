@@ -14,6 +14,7 @@ from chromiq.correction.report import STATES
 from chromiq.correction.results import BatchRun, Result
 from chromiq.dataset_builder.inputs.photo_names import PairPattern
 from chromiq.dataset_builder.segmenters.choose import recorded_segmenter
+from chromiq.errors import errors_of
 from chromiq.studio.batches import version_of
 from chromiq.studio.pages import Answer, batch_of, folder_of, fragment, page, parts_of, shell_command
 
@@ -100,6 +101,7 @@ def batch_command(run: BatchRun, *more: str) -> str:
     if options.min_gain != usual.min_gain:
         words += ["--min-gain", f"{options.min_gain:g}"]
     words += ["--force"] * options.force + ["--each-alone"] * (not options.alike)
+    words += ["--skip-bad"] * bool(errors_of(run.findings))  # only with it were results made
     if options.target_lab:
         words += ["--target-lab", ",".join(f"{part:g}" for part in options.target_lab)]
     words += [word for name in options.exports for word in ("--export", name)]

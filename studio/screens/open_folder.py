@@ -38,7 +38,7 @@ def _screen(request: Request) -> Response:
         request,
         "open",
         title="Open photos",
-        command=shell_command(*correct_words(source, None, _usual_out(workplace, source))),
+        command=shell_command(*_words(source, None, _usual_out(workplace, source))),
         folders=folders,
         out=_usual_out(workplace, source),
         upload_to=min(workplace.roots, key=_holds_results) / "dropped",
@@ -86,14 +86,14 @@ def _preview(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
         "leftover": [path.relative_to(source).as_posix() for path in listing.leftover[:_MOST_SHOWN]],
         "leftovers": len(listing.leftover),
         "findings": findings[:_MOST_SHOWN],
-        "command": shell_command(*correct_words(source, pattern, out)),
+        "command": shell_command(*_words(source, pattern, out)),
     }
 
 
 def _start(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
     workplace, commands = parts_of(request).workplace, parts_of(request).commands
     source, pattern, out = _asked(workplace, wishes)
-    words = [*correct_words(source, pattern, out), "--skip-bad"]
+    words = _words(source, pattern, out)
 
     def opened(code: int) -> None:
         if code in {EXIT_DONE, EXIT_SKIPPED}:
@@ -144,6 +144,10 @@ async def _upload(request: Request) -> Response:
         if fault := await run_in_threadpool(inspect_photo, temporary):
             raise UsageError(f"{name}: {fault.message}")
     return Answer({"file": str(path)})
+
+
+def _words(source: Path, pattern: PairPattern | None, out: Path) -> list[str]:
+    return [*correct_words(source, pattern, out), "--skip-bad"]
 
 
 def _asked(workplace: Workplace, wishes: dict[str, Any]) -> tuple[Path, PairPattern | None, Path]:

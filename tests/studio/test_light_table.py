@@ -10,6 +10,7 @@ from studio_browser import served
 from studio_client import client_of
 
 from chromiq.correction.results import read_run
+from chromiq.errors import Finding
 from chromiq.studio.screens import light_table
 from chromiq.studio.screens.light_table import batch_command
 
@@ -32,9 +33,11 @@ def test_the_command_names_all_that_decides_the_results(made_shoot):
     run = read_run(made_shoot / "corrected")
     assert shlex.split(batch_command(run))[-2:] == ["--segmenter", "classic"]
     options = replace(run.options, exports=("cube", "layers"), alike=False)
-    words = shlex.split(batch_command(replace(run, segmenter="mediapipe-two-models:upper", options=options)))
+    bad = Finding("photo.broken", "on_model9.jpg", "cut short", "Export it again.")
+    run = replace(run, segmenter="mediapipe-two-models:upper", options=options, findings=(bad,))
+    words = shlex.split(batch_command(run))
     assert words[6:] == [
-        *("--segmenter", "mediapipe", "--part", "upper", "--each-alone"),
+        *("--segmenter", "mediapipe", "--part", "upper", "--each-alone", "--skip-bad"),
         *("--export", "cube", "--export", "layers"),
     ]
 

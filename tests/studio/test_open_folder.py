@@ -69,8 +69,10 @@ def test_a_name_with_reversed_text_reads_as_it_is_written(photos):
 def test_they_are_corrected_by_the_command_that_is_shown(photos):
     client, _ = client_of(photos)
     assert str(photos / "monday") in client.get("/open").text
+    shown = client.post("/open/preview", json=wishes(photos, **PATTERNS)).json()["command"]
     started = client.post("/open/start", json=wishes(photos, **PATTERNS)).json()
-    assert started["command"].startswith("chromiq correct --batch ")
+    assert started["command"] == shown
+    assert shown.startswith("chromiq correct --batch ")
     assert client.post("/open/start", json=wishes(photos, **PATTERNS)).status_code == 409
     end = time.monotonic() + 120
     while (status := client.get("/open/status").json())["exit_code"] is None:
