@@ -55,6 +55,11 @@ REASONS: dict[str, Reason] = {
         "the mask fits the garment's colours, but the detector is not sure of it", _OTHER_PHOTO, strong=True
     ),
     "colour_disagrees": Reason("the colours inside differ from the still-life's", _OTHER_PHOTO, strong=True),
+    "still_life_unclear": Reason(
+        "the garment on the still-life is hard to tell from its background",
+        "Take a still-life with more background around the garment, or of another colour than the cloth.",
+        strong=True,
+    ),
     "touches_skin": Reason("the mask covers colours of skin", _REMOVE),
     "covers_body": Reason("much of the mask is seen to be hair or skin", _REMOVE, strong=True),
     "share_of_person": Reason(

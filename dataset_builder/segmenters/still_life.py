@@ -12,18 +12,20 @@ from chromiq.records import BoolMask, FloatImage, RgbImage
 
 _WORK_HEIGHT_PX = 400
 _MIN_SHARE = 0.01
+# Of the middle of the photo, or of a smaller mask: of right masks over 0.49, cropped photos included.
+_LEAST_IN_MIDDLE = 0.4
 _MARGIN_PX = 12
 _SHADOW_SHARE = 0.25
 _FADED_SHARE = 0.65
 _WIDE_PX = 13
 _MIN_PART = 0.03
-_SAME_WALL_LAB, _SAME_SURFACE_LAB = 8.0, 3.0
+_SAME_WALL_LAB, _SAME_SURFACE_LAB = 8.0, 2.0
 # Between these lies what counts as far from the background.
 _THRESHOLDS_LAB = (1.2, 10.0)
 # Of a still-life without its noise: the least that counts as far, about one grey level, and how much more
 # must be found so. The filter's diameter is in pixels, its sigmas in Lab and in pixels.
 _LEAST_DENOISED_LAB, _CLEARLY_MORE, _DENOISING = 0.4, 1.04, (5, 2.0, 2.0)
-_BORDER_ROUNDS, _INNER_ROUNDS = 3, 2
+_BORDER_ROUNDS, _INNER_ROUNDS = 8, 2
 # Light falls off where the distance of the border from a plane is over the first, and from a curved surface
 # under the second times that.
 _VISIBLE_SPREAD_LAB, _FALLOFF_SHARE = 2.0, 0.5
@@ -71,6 +73,22 @@ def still_life_mask(still_life: RgbImage) -> BoolMask:
     return full
 
 
+def is_in_middle(mask: BoolMask) -> bool:
+    """Whether a still-life's mask ``(H, W)`` covers the middle of the photo, as a garment does.
+
+    One that does not is only a part of it, or shows the background instead: the photo is cropped so closely
+    that its border shows more cloth than background, or the cloth has the background's colour.
+
+    >>> found = np.zeros((40, 40), bool)
+    >>> found[15:25, 15:25] = True
+    >>> is_in_middle(found), is_in_middle(~found), is_in_middle(np.eye(40, k=25) > 0)
+    (True, True, False)
+    """
+    height_px, width_px = mask.shape
+    middle = mask[height_px // 4 : height_px * 3 // 4, width_px // 4 : width_px * 3 // 4]
+    return bool(middle.sum() >= _LEAST_IN_MIDDLE * min(middle.size, mask.sum()))
+
+
 def _one_thing(lab: FloatImage, least_lab: float) -> BoolMask:
     """What differs from a background that nothing but light makes uneven, without its shadow."""
     distance, threshold = background_distance(lab, degree=3, least_lab=least_lab)
@@ -82,8 +100,8 @@ def background_distance(
 ) -> tuple[FloatImage, float]:
     """How far each pixel is from the background's colour, and what counts as far.
 
-    The background's colour may vary over the photo: a plane is fitted to the border pixels near their
-    commonest colour, or a curved surface to all that lies outside the foreground's convex hull.
+    The background's colour may vary over the photo: a plane is fitted to the border pixels near its
+    colour, or a curved surface to them and all that lies outside the foreground's convex hull.
 
     Args:
         lab: ``(H, W, 3)`` Lab, the photo.
@@ -96,23 +114,27 @@ def background_distance(
         ``(H, W)`` float32 Euclidean Lab distance, and the distance beyond which a pixel is no background.
     """
     border = _border(lab)
-    wall = border.copy()
-    wall[border] = _near_commonest(lab[border])
+    wall = near_colour = _wall_at_border(lab)
     flat = _distance_from(lab, wall, 1)
     spread = _spread(flat[wall])
     threshold = float(np.clip(3 * spread, *_THRESHOLDS_LAB))
     if degree == 1 and spread <= _VISIBLE_SPREAD_LAB:
         return flat, threshold
-    # Light that falls off leaves only a part of the border near its commonest colour.
+    # Light that falls off leaves only a part of the border near its colour.
     for _ in range(_BORDER_ROUNDS):
-        distance = _distance_from(lab, wall, 2)
-        wall = border & (distance < max(3 * _spread(distance[wall]), _SAME_SURFACE_LAB))
-    falls_off = spread > _VISIBLE_SPREAD_LAB and _spread(distance[wall]) < _FALLOFF_SHARE * spread
+        before, distance = wall, _distance_from(lab, wall, 2)
+        # Cloth of nearly its colour may be among it: the nearer half tells how far the background reaches.
+        wall = border & (distance < max(3 * _spread(distance[wall], 50), _SAME_SURFACE_LAB))
+        if (wall == before).all():
+            break
+    curved_spread = _spread(distance[near_colour], 85)
+    falls_off = spread > _VISIBLE_SPREAD_LAB and curved_spread < _FALLOFF_SHARE * spread
     if not falls_off and (degree == 1 or _on_one_side(wall)):
         return flat, threshold
     threshold = min(threshold, max(3 * _spread(distance[wall]), least_lab))
     for _ in range(_INNER_ROUNDS):
-        wall = (distance < threshold) & ~_hull(foreground(distance, threshold))
+        # At the border the hull of cloth that touches it would leave no wall to go by.
+        wall = (distance < threshold) & (border | ~_hull(foreground(distance, threshold)))
         if (wall & border).sum() < _MIN_WALL_PX:
             break
         distance = _distance_from(lab, wall, max(degree, 2))
@@ -160,14 +182,13 @@ def without_cast(photo: RgbImage) -> RgbImage:
         The same with each channel of linear light scaled (von Kries); unchanged if the wall is grey already,
         dark, or of a colour that light hardly has.
     """
-    border = _border(photo)
-    lab = srgb_to_lab(photo[border][None])[0]
-    wall = _near_commonest(lab)
+    lab = srgb_to_lab(photo)
+    wall = _wall_at_border(lab)
     lightness, a, b = np.median(lab[wall], axis=0)
     if lightness < _LIGHT_WALL or not _LEAST_CAST < np.hypot(a, b) < _MOST_CAST:
         return photo
     linear = bytes_to_linear(photo)
-    light = linear[border][wall].mean(axis=0)
+    light = linear[wall].mean(axis=0)
     neutral = np.clip(linear * (light.mean() / light), 0, 1)
     return (linear_to_srgb(neutral) * 255).round().astype(np.uint8)
 
@@ -179,12 +200,25 @@ def _border(photo: FloatImage | RgbImage) -> BoolMask:
     return border
 
 
-def _near_commonest(lab: FloatImage) -> BoolMask:
-    """Which of a border's Lab colours ``(P, 3)`` are the background's: those near the commonest.
+def _wall_at_border(lab: FloatImage) -> BoolMask:
+    """Where the border shows the background: near the colour that its corners show and the middle does not.
 
-    Cloth or a body may touch any border.
+    Cloth or a body may touch any border, and fill most of it.
     """
-    return np.asarray(np.linalg.norm(lab - _commonest(lab), axis=1) < _SAME_WALL_LAB)
+    border = _border(lab)
+    y, x = (np.abs(np.linspace(-1, 1, size + 2)[1:-1]) for size in border.shape)
+    corners, middle = border * np.outer(y, x), np.outer(1 - y, 1 - x)
+    weight = corners / corners.sum() - middle / middle.sum()
+    # One number for each cell of Lab; greys lie in the middle of theirs.
+    cells = (lab / _SAME_WALL_LAB + np.array([1, 16.5, 16.5], np.float32)).astype(np.intp) @ (1024, 32, 1)
+    votes = np.bincount(cells.ravel(), weight.ravel())
+    colours, cells = lab[border], cells[border]
+    near = cells == cells[votes[cells].argmax()]
+    for _ in range(2):
+        near = np.linalg.norm(colours - np.median(colours[near], axis=0), axis=1) < _SAME_WALL_LAB
+    wall = np.zeros_like(border)
+    wall[border] = near
+    return wall
 
 
 def apart_from_surface(lab: FloatImage, sample: BoolMask, degree: int) -> FloatImage:
@@ -202,8 +236,9 @@ def apart_from_surface(lab: FloatImage, sample: BoolMask, degree: int) -> FloatI
     y, x = (np.arange(size, dtype=np.float32) / size - 0.5 for size in (height_px, width_px))
     powers = [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]
     rows, columns = (index[:: max(1, index.size // _MOST_WALL_PX)] for index in np.nonzero(sample))
-    terms = np.stack([y[rows] ** i * x[columns] ** j for i, j in powers], axis=1)
-    coefficients, *_ = np.linalg.lstsq(terms, lab[rows, columns], rcond=None)
+    terms = np.stack([y[rows] ** i * x[columns] ** j for i, j in powers], dtype=np.float64)
+    # By the normal equations: far faster, and there are few terms.
+    coefficients, *_ = np.linalg.lstsq(terms @ terms.T, terms @ lab[rows, columns], rcond=None)
     by_power = np.zeros((degree + 1, degree + 1, 3), np.float32)
     by_power[tuple(zip(*powers, strict=True))] = coefficients
     y_powers, x_powers = (np.vander(axis, degree + 1, increasing=True) for axis in (y, x))
@@ -312,14 +347,6 @@ def fill_small_holes(mask: BoolMask, share_of_image: float) -> BoolMask:
     _, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
     small = stats[:, cv2.CC_STAT_AREA] < share_of_image * mask.size
     return mask | small[labels]
-
-
-def _commonest(lab: NDArray[np.floating]) -> NDArray[np.floating]:
-    """The median of the most crowded Lab cell of 8 units a side, and of its neighbours."""
-    cells = np.floor(lab / 8).astype(np.int64) @ (1, 1 << 10, 1 << 20)  # one number each
-    _, index, counts = np.unique(cells, return_inverse=True, return_counts=True)
-    crowded: NDArray[np.floating] = np.median(lab[index == counts.argmax()], axis=0)
-    return np.median(lab[np.linalg.norm(lab - crowded, axis=1) < 8], axis=0)
 
 
 def _refine(rgb: RgbImage, mask: BoolMask) -> BoolMask:

@@ -44,9 +44,11 @@ from chromiq.dataset_builder.segmenters.classic.palette import (
 from chromiq.dataset_builder.segmenters.classic.quality import judge_mask
 from chromiq.dataset_builder.segmenters.classic.sleeves import cloth_on_arms
 from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
+from chromiq.dataset_builder.segmenters.doubts import limited
 from chromiq.dataset_builder.segmenters.small.person import PersonModels, SeenPerson
 from chromiq.dataset_builder.segmenters.still_life import (
     grab_cut,
+    is_in_middle,
     keep_large_parts,
     still_life_mask,
     without_cast,
@@ -269,6 +271,9 @@ def find_garment(look: Look, label: str, without: Collection[str] = ()) -> Found
     confidence, reasons = judge_mask(mask, body, kind, evidence)
     if look.several_wear_it:
         confidence, reasons = confidence * TUNING.several_penalty, (*reasons, "several_people")
+    if not is_in_middle(look.garment):
+        reasons = (*reasons, "still_life_unclear")
+        confidence = limited(confidence, reasons)
     return FoundGarment(kind, body, evidence, mask, confidence, reasons)
 
 

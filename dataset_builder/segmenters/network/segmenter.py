@@ -24,7 +24,7 @@ from chromiq.dataset_builder.segmenters import SegmentationTask
 from chromiq.dataset_builder.segmenters.classic.body import Kind
 from chromiq.dataset_builder.segmenters.classic.kind import word_of_part, words_of_part
 from chromiq.dataset_builder.segmenters.doubts import limited
-from chromiq.dataset_builder.segmenters.still_life import still_life_mask
+from chromiq.dataset_builder.segmenters.still_life import is_in_middle, still_life_mask
 from chromiq.dataset_builder.segmenters.still_life_match import colour_agreement, plausible_box
 from chromiq.records import BoolMask, FloatImage, GarmentLabel, GarmentMask, RgbImage
 
@@ -139,24 +139,28 @@ def choose_mask(task: SegmentationTask, found: Candidates, source: str) -> Garme
     Returns:
         The mask with a confidence and, among the reasons, ``"empty"``, ``"nothing_seen"`` (no box reaches
         `DETECTION_THRESHOLD`), ``"weak_detection"`` (this one does not),
-        ``"colour_disagrees"`` and ``"box_overflow"``.
+        ``"colour_disagrees"``, ``"still_life_unclear"`` and ``"box_overflow"``.
     """
     height_px, width_px = task.on_model.shape[:2]
     grid_hw = found.logits.shape[2:]
     plausible = np.array([plausible_box(box, (width_px, height_px)) for box in found.xyxy])
-    agreement = _agreement(task, found.logits > 0)
+    scale = min(1.0, _STILL_LIFE_HEIGHT_PX / task.still_life.shape[0])
+    still_life: RgbImage = cv2.resize(task.still_life, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    garment = still_life_mask(still_life)
+    agreement = _agreement(srgb_to_lab(still_life)[garment], task.on_model, found.logits > 0)
     merit = (found.scores * plausible)[:, None] * found.quality * (_AGREEMENT_FLOOR + agreement)
     box, alternative = np.unravel_index(int(merit.argmax()), merit.shape)
     logits = found.logits[box, alternative]
     mask = full_size(logits, (height_px, width_px))
     if not mask.any():
         return GarmentMask(mask, 0.0, ("empty",), source)
-    scale = np.array([grid_hw[1] / width_px, grid_hw[0] / height_px] * 2)
+    per_grid = np.array([grid_hw[1] / width_px, grid_hw[0] / height_px] * 2)
     doubts = {
         "nothing_seen": found.scores.max() < DETECTION_THRESHOLD,
         "weak_detection": found.scores[box] < DETECTION_THRESHOLD <= found.scores.max(),
         "colour_disagrees": agreement[box, alternative] < _LEAST_AGREEMENT,
-        "box_overflow": _share_outside(logits > 0, found.xyxy[box] * scale) > _OVERFLOW_SHARE,
+        "still_life_unclear": not is_in_middle(garment),
+        "box_overflow": _share_outside(logits > 0, found.xyxy[box] * per_grid) > _OVERFLOW_SHARE,
     }
     reasons = tuple(name for name, holds in doubts.items() if holds)
     confidence = float(found.quality[box, alternative]) * 0.7 ** len(reasons)
@@ -171,13 +175,10 @@ def full_size(logits: FloatImage, size_hw: tuple[int, int]) -> BoolMask:
     return np.asarray(stretched > 0)
 
 
-def _agreement(task: SegmentationTask, masks: BoolMask) -> FloatImage:
+def _agreement(garment_lab: FloatImage, on_model: RgbImage, masks: BoolMask) -> FloatImage:
     """Colour agreement ``(N, M)`` of masks ``(N, M, h, w)``, at the size of their grid."""
-    scale = min(1.0, _STILL_LIFE_HEIGHT_PX / task.still_life.shape[0])
-    still_life: RgbImage = cv2.resize(task.still_life, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    garment_lab = srgb_to_lab(still_life)[still_life_mask(still_life)]
     grid_wh = (masks.shape[3], masks.shape[2])
-    on_model_lab = srgb_to_lab(cv2.resize(task.on_model, grid_wh, interpolation=cv2.INTER_AREA))
+    on_model_lab = srgb_to_lab(cv2.resize(on_model, grid_wh, interpolation=cv2.INTER_AREA))
     rows = [[colour_agreement(garment_lab, on_model_lab[mask]) for mask in row] for row in masks]
     return np.array(rows, np.float32)
 

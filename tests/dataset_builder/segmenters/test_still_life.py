@@ -10,6 +10,7 @@ from chromiq.dataset_builder.segmenters.still_life import (
     apart_from_surface,
     background_distance,
     foreground,
+    is_in_middle,
     still_life_mask,
     without_cast,
 )
@@ -101,6 +102,26 @@ def test_a_garment_that_leaves_the_wall_on_one_side_only_is_found():
     part = slice(rows.min() + 18, None), slice(columns.min() + 5, columns.max() - 4)
     found, truth = still_life_mask(np.ascontiguousarray(pair.still_life[part])), pair.still_life_mask[part]
     assert (found & truth).sum() / (found | truth).sum() > 0.95
+
+
+def closely_cropped(pair, cut_off):
+    """A still-life cut to its garment's box, less a share of its height and width on each side."""
+    spans = [np.flatnonzero(pair.still_life_mask.any(axis=axis)) for axis in (1, 0)]
+    part = tuple(
+        slice(span[0] + round(cut_off * len(span)), span[-1] + 1 - round(cut_off * len(span)))
+        for span in spans
+    )
+    return np.ascontiguousarray(pair.still_life[part]), pair.still_life_mask[part]
+
+
+@pytest.mark.parametrize("cut_off", [0, 0.04])
+def test_a_garment_that_fills_most_of_the_border_is_not_its_background(cut_off):
+    for index in (2, 4, 6, 8):
+        photo, truth = closely_cropped(draw_pair(index, size_wh=(224, 280)), cut_off)
+        found = still_life_mask(photo)
+        overlap = (found & truth).sum() / (found | truth).sum()
+        assert overlap > 0.9 or (overlap < 0.5 and not is_in_middle(found))
+        assert overlap > 0.9 or index == 6  # as white as the wall
 
 
 def test_a_wall_of_two_tones_is_not_taken_for_light_that_falls_off():

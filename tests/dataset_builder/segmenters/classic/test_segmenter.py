@@ -11,6 +11,7 @@ from chromiq.colour import linear_to_srgb, srgb_to_linear
 from chromiq.dataset_builder.segmenters import SegmentationTask
 from chromiq.dataset_builder.segmenters.classic.body import find_body
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
+from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW
 from chromiq.dataset_builder.segmenters.still_life import grab_cut, still_life_mask
 from chromiq.photos.images import read_mask, read_photo
 from chromiq.sample_catalogue.catalogue import draw_pair
@@ -73,6 +74,18 @@ def test_a_skin_coloured_shirt_at_the_upper_edge_is_no_head():
 def test_the_same_photo_gives_the_same_mask(drawn):
     task = SegmentationTask(drawn[0].still_life, drawn[0].on_model, "shirt")
     np.testing.assert_array_equal(segmented(task).mask, segmented(task).mask)
+
+
+def test_a_still_life_that_shows_hardly_any_background_is_doubted():
+    pair = draw_pair(6, size_wh=(224, 280))  # as white as the wall
+    rows, columns = (np.flatnonzero(pair.still_life_mask.any(axis=axis)) for axis in (1, 0))
+    closely = np.ascontiguousarray(pair.still_life[rows[8] : rows[-8], columns[8] : columns[-8]])
+    whole, cut = (
+        segmented(SegmentationTask(photo, pair.on_model, "shirt")) for photo in (pair.still_life, closely)
+    )
+    assert "still_life_unclear" not in whole.reasons
+    assert "still_life_unclear" in cut.reasons
+    assert cut.confidence < LEFT_OUT_BELOW
 
 
 def test_a_garment_whose_colour_is_off_is_still_found(drawn):
