@@ -33,7 +33,7 @@ from chromiq.evaluate.score.scores import bootstrap_interval
 # whether it is then made in full, or as far as the hypotheses support it.
 GRID = {
     "chroma": (1.0, 1.4, 1.9),
-    "photo share": (0.0, 0.2, 0.4, 0.6),
+    "photo share": (0.0, 0.4, 0.8, 1.0),
     "transported": (0.0, 0.5, 1.0),
     "bar": (0.5, 1.0, 1.5, 2.0),
     "in full": (False, True),

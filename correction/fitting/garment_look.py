@@ -164,8 +164,8 @@ def differences(flat: Look, worn: Look, folds_width: float) -> FloatImage:
 
 def along_and_across(flat: Look, off: FloatImage) -> FloatImage:
     """Differences of a*, b* ``(..., 2)`` along the still-life's hue and across it, in CIEDE2000's units."""
-    along = flat.mean[1:] / max(float(np.hypot(*flat.mean[1:])), 1e-6)
-    axes = np.array([along, [-along[1], along[0]]])
+    hue = np.arctan2(flat.mean[2], flat.mean[1])
+    axes = np.array([[np.cos(hue), np.sin(hue)], [-np.sin(hue), np.cos(hue)]])
     return off @ axes.T / _weights(flat)
 
 

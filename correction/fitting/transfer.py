@@ -18,21 +18,20 @@ from numpy.typing import NDArray
 
 from chromiq.colour import delta_e_lab
 from chromiq.correction.fitting.colour_map import MapsColours, fit_smooth
+from chromiq.correction.fitting.garment_look import TOLERANCES, along_and_across, look
 from chromiq.correction.fitting.hypotheses import Hypotheses, hypotheses
 from chromiq.correction.fitting.transport import combine, proposals
 from chromiq.imaging.masks import bounding_box, eroded
 from chromiq.photos.colour_space import SRGB, ColourSpace
 from chromiq.records import BoolMask, FloatImage
 
-# The gain that came, of what the hypotheses expect less a share of their scatter; beside it the 10th and 90th
-# percentile, which grow with the square root of the gain; and what remained, of what the hypotheses expect to
-# remain. Fitted on all families and photographed sources of `benchmarks/transfer.py`.
-_GAIN_CAME, _LESS_OF_SCATTER = 0.95, 0.43
-_CAME_BESIDE = (-1.6, 1.0)
-_REMAINED = (1.85, 0.5)
+# The gain that came, of what a correction moves less a share of the hypotheses' scatter; beside it the 10th
+# and 90th percentile, which grow with the square root of the gain; and what remained, of what the hypotheses
+# expect to remain. Fitted on all families and photographed sources of `benchmarks/transfer.py`.
+_GAIN_CAME, _LESS_OF_SCATTER = 0.85, 0.4
+_CAME_BESIDE = (-1.8, 1.0)
+_REMAINED = (1.9, 0.5)
 _LIKELIEST = 24
-# The hypotheses lie closer together than the truth lies to them.
-_NOISE_OF_SCATTER = 1.25
 _SAMPLE = 30_000
 
 
@@ -90,16 +89,23 @@ def fit_colours(wanted_lab: FloatImage, seen_lab: FloatImage) -> ColourFit:
 def judge(found: Hypotheses, proposed: FloatImage) -> Judged:
     """How far to follow proposed colours, and what that is worth.
 
-    The share is that of Wiener's filter: the gain squared is the signal, the hypotheses' scatter the noise.
+    By the share of Wiener's filter: the gain squared is the signal, the hypotheses' scatter the noise. They
+    scatter in lightness most, of which a still-life says little, so chroma goes further where its move is
+    large: by all of it less the tolerance of true pairs (soft thresholding, Donoho 1995).
 
     Args:
         proposed: ``(P, 3)`` Lab of the pixels of `found.seen`.
     """
+    move = proposed - found.seen
     gain, scatter = _gain_and_rest(found, proposed)
-    strength = gain**2 / (gain**2 + _NOISE_OF_SCATTER * scatter**2) if gain > 0 else 0.0
-    colours = found.seen + strength * (proposed - found.seen)
-    gain, remaining = _gain_and_rest(found, colours)
-    expected = _GAIN_CAME * gain - _LESS_OF_SCATTER * scatter * strength
+    strength = gain**2 / (gain**2 + scatter**2) if gain > 0 else 0.0
+    chroma_move = along_and_across(look(found.flat), move[:, 1:]) / TOLERANCES.chroma
+    chroma_size = float(np.sqrt(np.square(chroma_move).sum(axis=1).mean()))
+    of_chroma = max(strength, 1 - 1 / max(chroma_size, 1))
+    colours = found.seen + np.array([strength, of_chroma, of_chroma]) * move
+    _, remaining = _gain_and_rest(found, colours)
+    moved = float(delta_e_lab(found.seen, colours).mean())
+    expected = _GAIN_CAME * moved - _LESS_OF_SCATTER * scatter
     low, high = (expected + beside * np.sqrt(max(expected, 0.0)) for beside in _CAME_BESIDE)
     return Judged(colours, expected, _REMAINED[0] + _REMAINED[1] * remaining, (low, high))
 

@@ -7,6 +7,7 @@ from places import REAL
 from chromiq.colour import delta_e_map, lab_to_srgb, linear_to_srgb, srgb_to_lab, srgb_to_linear
 from chromiq.correction.fitting.colour_map import apply_colour_map
 from chromiq.correction.fitting.dyes import belonging, find_dyes, means, spreads
+from chromiq.correction.fitting.garment_look import TOLERANCES
 from chromiq.correction.fitting.hypotheses import Hypotheses
 from chromiq.correction.fitting.transfer import fit_colours, garment_sample, judge
 from chromiq.correction.options import MIN_GAIN
@@ -160,9 +161,22 @@ def test_the_less_the_hypotheses_agree_the_smaller_the_share_of_a_correction_tha
     assert 0 < shares[-1] < 0.7
 
 
-def test_colours_that_no_hypothesis_wants_are_not_followed():
+def test_lightness_that_no_hypothesis_wants_is_not_followed():
     seen = np.full((64, 3), [50.0, 20, 10])
     found = Hypotheses(seen, seen[None], np.zeros(1), seen)
-    judged = judge(found, seen + 5)
+    judged = judge(found, seen + np.array([5, 0, 0]))
     assert np.array_equal(judged.colours, seen)
     assert judged.gain <= 0
+
+
+@pytest.mark.parametrize("move", [4.0, 2.0, 0.8])
+def test_chroma_is_corrected_less_its_tolerance_where_only_lightness_is_uncertain(move):
+    """Hypotheses that are 20 darker and lighter leave lightness. Of grey, CIEDE2000's weights are 1."""
+    made = max(0, move - TOLERANCES.chroma)
+    grey = np.full((64, 3), [50.0, 0, 0])
+    lighter, yellower = np.array([20, 0, 0]), np.array([0, 0, move])
+    labs = np.stack([grey - lighter, grey + lighter])
+    found = Hypotheses(grey + yellower, labs, np.zeros(2), grey)
+    moved = judge(found, grey).colours - found.seen
+    np.testing.assert_allclose(moved[:, 2], -made, atol=0.1)
+    np.testing.assert_allclose(moved[:, :2], 0, atol=1e-9)
