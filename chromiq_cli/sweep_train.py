@@ -40,7 +40,7 @@ def sweep_train(
     Each GPU trains one run at a time. A run that fails does not stop the others, and the same command again
     resumes. Exits with 3 if some runs failed, with 1 if all did.
     """
-    from chromiq.toolkit_configs.sweeps.grid import on_devices, read_grid, remove_other_configs, write_configs
+    from chromiq.toolkit_configs.sweeps.grid import on_devices, read_grid, write_configs
 
     if target != "local":
         if devices:
@@ -62,7 +62,6 @@ def sweep_train(
     # Locked before configs are written, which a sweep at work reads as its runs begin.
     with folder_lock(out / LOGS, "chromiq sweep-train"), sweep_view() as show:
         jobs = write_configs(found, out, engine)
-        remove_other_configs(jobs, out)
         cells = train_jobs(jobs, chosen, out, on_status=show)
     documents = [
         {"name": each.name, "values": each.values, **cell.as_dict()}

@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chromiq.documents import load_yaml, read_text, validation_findings
 from chromiq.errors import Finding, UnsoundError, UsageError, raise_findings
-from chromiq.files import collision_key, safe_stem, write_text
+from chromiq.files import collision_key, safe_stem, write_json, write_text
 from chromiq.toolkit_configs.render.settings import Setting, assign, text_setting
 from chromiq.toolkit_configs.runs.record import MOST_SEED
 from chromiq.toolkit_configs.schema.config_file import dump_config, repeated_keys
 from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, read_job, rename_run
-from chromiq.toolkit_configs.sweeps.local import CONFIGS
+from chromiq.toolkit_configs.sweeps.local import CONFIGS, GRID_FILE
 from chromiq.toolkit_configs.sweeps.slurm import BatchJob, batch_job
 
 SEED = "seed"
@@ -82,19 +82,17 @@ def read_grid(path: Path) -> list[Combination]:
 
 
 def write_configs(combinations: list[Combination], out: Path, engine: str) -> list[BatchJob]:
-    """Write every config into ``out/configs`` and return the jobs that train them."""
+    """Write every config into ``out/configs`` and return the jobs that train them.
+
+    ``out/sweep-train.json`` names them: the folder may hold others, of a larger grid before or of the user.
+    """
     jobs = []
     for each in combinations:
         config = out / CONFIGS / f"{safe_stem(each.name)}.yaml"
         write_text(config, config_text(each.job, each.values))
         jobs.append(batch_job(config, engine, each.seed))
+    write_json(out / GRID_FILE, [job.config.name for job in jobs])
     return jobs
-
-
-def remove_other_configs(jobs: Sequence[BatchJob], out: Path) -> None:
-    """Remove the configs of an earlier grid from ``out/configs``; their runs stay."""
-    for config in {*(out / CONFIGS).resolve().glob("*.yaml")} - {job.config for job in jobs}:
-        config.unlink()
 
 
 def on_devices(combinations: list[Combination], devices: Sequence[str]) -> list[Combination]:

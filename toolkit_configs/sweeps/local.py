@@ -24,13 +24,16 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from chromiq.documents import load_record
 from chromiq.errors import (
     EXIT_DONE,
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_SKIPPED,
     ChromiqError,
+    Finding,
     InterruptedRunError,
+    UnsoundError,
     UsageError,
 )
 from chromiq.files import is_locked, natural_key, safe_stem, sha256_file
@@ -46,6 +49,8 @@ from chromiq.toolkit_configs.trainer.devices import device_environment
 from chromiq.wording import counted
 
 CONFIGS, LOGS = "configs", "logs"
+GRID_FILE = "sweep-train.json"
+"""File names of the configs of the grid that was last given, in its order."""
 _POLL_EVERY_S = 0.5
 _FOLLOW_EVERY_S = 1.0
 
@@ -276,9 +281,9 @@ def follow_sweep(folder: Path) -> Iterator[list[CellStatus]]:
 
     Raises:
         UsageError: if the folder holds no configs.
-        UnsoundError: if one of them cannot be read.
+        UnsoundError: if one of them, or the list of them, cannot be read.
     """
-    paths = sorted((folder / CONFIGS).glob("*.yaml"), key=lambda path: natural_key(path.stem))
+    paths = _configs(folder)
     if not paths:
         raise UsageError(f"{folder / CONFIGS} has no configs of a sweep. Check the path.")
     jobs = [BatchJob(path, read_job(path)) for path in paths]
@@ -289,6 +294,20 @@ def follow_sweep(folder: Path) -> Iterator[list[CellStatus]]:
         if all(cell.ended for cell in cells):
             return
         time.sleep(_FOLLOW_EVERY_S)
+
+
+def _configs(folder: Path) -> list[Path]:
+    """The configs of a sweep; all that there are if an earlier version wrote no list of them."""
+    listed = folder / GRID_FILE
+    if not listed.is_file():
+        return sorted((folder / CONFIGS).glob("*.yaml"), key=lambda path: natural_key(path.stem))
+    try:
+        names = load_record(list[str], listed.read_bytes())
+    except ValueError as error:
+        hint = "Run the same chromiq sweep-train again, which writes it."
+        finding = Finding("sweep.unreadable", str(listed), f"cannot be read: {error}", hint)
+        raise UnsoundError.of(finding) from error
+    return [folder / CONFIGS / name for name in names]
 
 
 def _cell(job: BatchJob, logs: Path, followers: dict[Path, Follower]) -> CellStatus:

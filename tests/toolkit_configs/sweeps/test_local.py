@@ -176,6 +176,45 @@ def test_a_reduced_grid_leaves_no_run_that_is_waited_for(trainer, sweep_train, s
     assert (followed.code, names) == (0, ["cell_seed1", "cell_seed3"])
 
 
+@pytest.mark.parametrize("target", ["local", "slurm"])
+def test_a_sweep_removes_no_config_and_follows_only_its_own(
+    trainer, sweep_train, sweep, grid, chromiq, target
+):
+    trainer("good")
+    configs, arguments = (
+        sweep / "configs",
+        ["--devices", "cpu"] if target == "local" else ["--target", target],
+    )
+    configs.mkdir(parents=True)
+    grid.with_name("config.yaml").rename(configs / "base.yaml")
+    (configs / "notes.yaml").write_text("of somebody else")
+    for seeds in ("[10, 2, 3]", "[10, 2]"):
+        grid.write_text(f"config: sweep/configs/base.yaml\ngrid:\n  seed: {seeds}\n")
+        assert sweep_train(*arguments)[0] == 0
+    assert {path.name for path in configs.iterdir()} == {
+        *("base.yaml", "notes.yaml", "cell_seed10.yaml", "cell_seed2.yaml", "cell_seed3.yaml")
+    }
+    shown = chromiq("status", sweep, "--json")
+    assert (shown.code, [run["name"] for run in shown.document["runs"]]) == (0, ["cell_seed10", "cell_seed2"])
+
+
+def test_a_sweep_of_an_earlier_version_is_all_its_configs(grid, sweep):
+    write_configs(read_grid(grid), sweep, "ai-toolkit")
+    (sweep / "sweep-train.json").unlink()
+    names = [cell.job.name for cell in next(follow_sweep(sweep))]
+    assert names == ["cell_seed1", "cell_seed2", "cell_seed3"]
+
+
+@pytest.mark.parametrize("text", ["[", '{"a": 1}', "[1]"])
+def test_a_damaged_list_of_configs_is_named(grid, sweep, chromiq, text):
+    write_configs(read_grid(grid), sweep, "ai-toolkit")
+    (sweep / "sweep-train.json").write_text(text)
+    shown = chromiq("status", sweep)
+    assert shown.code == 10
+    assert "sweep-train.json: cannot be read: " in shown.err
+    assert "Run the same chromiq sweep-train again" in shown.err
+
+
 def test_a_second_sweep_changes_nothing_of_one_at_work(trainer, sweep_train, sweep, grid):
     trainer("good")
     with folder_lock(sweep / "logs", "chromiq sweep-train"):
