@@ -206,26 +206,29 @@ def _correct(
     if changed is not None:
         after = subject.on_model.space.to_bytes(changed.within(subject.on_model.values))
     write_panel(work.folder, photo.key, subject, after)
+    exports: dict[str, str] = (photo.record or {}).get("exports", {})
+    exports = {**exports, **{Path(path).name: sha256_file(Path(path)) for path in done.exports}}
+    if not done.applied:
+        _remove_unedited(out.parent, exports)
     record = {
         "made_of": made_of,
         "inputs": photo.inputs(photo.digests["mask"] if photo.mask else mask and mask["digest"]),
         "image": sha256_file(photo.staged),
         "previous": sha256_file(out) if out.is_file() else None,
         "mask": mask,
+        "exports": exports,
         "correction": done.as_dict(),
     }
-    _remove_stale_exports(photo, done)
     write_json(record_path(work.folder, photo.key), record)
     _deliver(photo.staged, out)
     return done
 
 
-def _remove_stale_exports(photo: _Photo, done: Correction) -> None:
-    """Remove what was exported of an earlier correction, unless somebody has edited it since."""
-    earlier = photo.record and recorded(photo.record, photo.work.pair, photo.work.out)
-    for path in map(Path, set(earlier.exports) - set(done.exports) if earlier else ()):
-        written_ns = record_path(photo.folder, photo.key).stat().st_mtime_ns
-        if path.is_file() and path.stat().st_mtime_ns <= written_ns:
+def _remove_unedited(folder: Path, exports: dict[str, str]) -> None:
+    """Remove exports, given their digests by name, of a correction that is no longer delivered."""
+    for name, digest in exports.items():
+        path = folder / name
+        if path.is_file() and sha256_file(path) == digest:
             path.unlink()
 
 

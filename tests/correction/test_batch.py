@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -92,13 +91,29 @@ def test_it_resumes_and_redoes_only_what_changed(batch, catalogue):
 def test_exports_of_a_photo_that_is_kept_go_unless_somebody_edited_them(batch, catalogue):
     out = catalogue / "out"
     cube, layers = out / "on_model1.cube", out / "on_model1.layers.tif"
-    options = CorrectionOptions(exports=("cube", "layers"))
-    batch(options)
-    os.utime(layers, ns=(time.time_ns() + 10**9,) * 2)
-    assert cube.is_file()
+    batch(CorrectionOptions(exports=("cube", "layers")))
+    batch()
+    assert cube.is_file()  # still of the photo beside it
+    assert layers.is_file()
+    layers.write_bytes(b"edited")
+    os.utime(layers, (0, 0))  # as an archive restores it
+    os.utime(cube, (4e9, 4e9))  # a copy
     decide(out, k1={"decision": "keep"})
-    assert batch(options)["1"].exports == ()
+    assert batch()["1"].exports == ()
     assert [path.is_file() for path in (cube, layers)] == [False, True]
+
+
+def test_exports_of_an_older_record_stay(batch, catalogue):
+    out = catalogue / "out"
+    options = CorrectionOptions(exports=("cube",))
+    batch(options)
+    path = garment_work.record_path(out, "1")
+    record = json.loads(path.read_text())
+    del record["exports"]
+    path.write_text(json.dumps(record))
+    decide(out, k1={"decision": "keep"})
+    batch(options)
+    assert (out / "on_model1.cube").is_file()
 
 
 @pytest.mark.parametrize("word", ["keep", "kept"])
