@@ -1,10 +1,12 @@
 """The runs: listed, followed while they train, stopped, and their checkpoints compared."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -48,6 +50,16 @@ def write_events(run, steps):
             log.write(Event("step", {"step": step, "loss": 1 / step, "learning_rate": 1e-4}))
 
 
+def sweep_of(testset, *values):
+    """A sweep whose control and checkpoints of steps 5, 10 and so on have these dE00 on pair1, pair2, ..."""
+    points = []
+    for number, each in enumerate(values):
+        file = f"shirts_{5 * number:09d}.safetensors" if number else "control"
+        images = {f"pair{index}": value for index, value in enumerate(each, 1)}
+        points.append(Point(file, 5 * number, sum(each) / len(each), mean_interval(each), images, ""))
+    return Sweep("shirts", "", points[0], tuple(points[1:]), testset)
+
+
 @pytest.fixture
 def trained(tmp_path):
     """A run as AI-Toolkit leaves it: config, events, samples, checkpoints; and a sweep of these."""
@@ -72,20 +84,12 @@ def trained(tmp_path):
     for step, level in ((5, 90), (10, 150)):
         flat(run / "samples" / f"17000__{step:09d}_0.png", level)
         (run / f"shirts_{step:09d}.safetensors").write_bytes(b"")
-    means = {
-        "control": (9.0, 8.0, 7.0),
-        "shirts_000000005": (4.0, 5.0, 6.0),
-        "shirts_000000010": (2.0, 3.0, 4.0),
-    }
-    points = []
-    for number, (name, values) in enumerate(means.items()):
-        images = dict(zip(("pair1", "pair2", "pair3"), values, strict=True))
-        file = name if name == "control" else f"{name}.safetensors"
-        points.append(Point(file, 5 * number, sum(values) / 3, mean_interval(values), images, ""))
-        for image in images:
-            flat(tmp_path / "sweep" / "checkpoints" / name / f"{image}.png", 80 + 30 * number)
-    result = Sweep("shirts", "", points[0], tuple(points[1:]), str(data))
+    result = sweep_of(str(data), (9.0, 8.0, 7.0), (4.0, 5.0, 6.0), (2.0, 3.0, 4.0))
     write_json(tmp_path / "sweep" / "sweep.json", result.as_dict())
+    for number, point in enumerate((result.control, *result.points)):
+        folder = tmp_path / "sweep" / "checkpoints" / Path(point.checkpoint).stem
+        for image in point.images:
+            flat(folder / f"{image}.png", 80 + 30 * number)
     return SimpleNamespace(root=tmp_path, run=run, config=config)
 
 
@@ -131,6 +135,26 @@ def test_checkpoints_are_compared_on_a_held_out_image(page):
         assert page.client.get(f"{page.address}/sweep/0/{path}").status_code == 404
     text = page.client.get(page.address).text
     assert "Best: shirts_000000010.safetensors (step 10), mean dE00 3.00" in text
+
+
+def test_a_sweep_of_too_few_images_for_an_interval_says_so(page):
+    result = sweep_of("", (9.0, 8.0), (4.0, 3.0))
+    write_json(page.root / "sweep" / "sweep.json", result.as_dict())
+    text = page.client.get(page.address).text
+    assert "mean dE00 3.50 (no interval from 2 images)" in text
+    assert "not measurably better than no LoRA: -5.00 dE00 against uncorrected (no interval from" in text
+    assert "Measure it on at least 3 images." in text
+
+
+def test_a_sweep_of_an_earlier_version_is_shown_without_its_summary(page):
+    path = page.root / "sweep" / "sweep.json"
+    older = json.loads(path.read_text())
+    del older["summary"]
+    write_json(path, older)
+    answer = page.client.get(page.address)
+    assert answer.status_code == 200
+    assert 'shirts_000000010.safetensors <span class="badge strong">best</span>' in answer.text
+    assert "mean dE00 3.00" not in answer.text
 
 
 def test_pictures_outside_the_opened_folders_are_not_shown(page):
