@@ -7,7 +7,7 @@
         --known-bad real/2       pairs whose reference mask is wrong, left out
         --pictures DIR           the worst ten of all: green the outline, red too much, blue too little
         --changed                the same pairs under other light, sizes, compression; one line each
-        --json FILE              every pair's IoU, confidence and reasons
+        --json FILE              every pair's IoU, confidence and reasons, of changed photos as well
 
 A FOLDER holds the photos as `chromiq build` takes them (in it, or in FOLDER/pairs) and FOLDER/masks with
 ``NAME.png`` or ``on_modelNAME.png`` of the on-model photo's size, white on the garment. IoU is intersection
@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -284,12 +285,30 @@ def report(by_source: dict[str, list[Result]]) -> None:
         )
 
 
-def report_changed(segmenter: Segmenter, title: str, rows: Sequence[Result]) -> None:
-    """Print one line for each change of these pairs' photos."""
+def figures(rows: Iterable[Result]) -> list[dict[str, Any]]:
+    """What is written of results."""
+    return [
+        {
+            "name": row.case.name,
+            "label": row.label,
+            "iou": row.iou,
+            "confidence": row.confidence,
+            "reasons": row.reasons,
+            "seconds": row.seconds,
+        }
+        for row in rows
+    ]
+
+
+def report_changed(segmenter: Segmenter, title: str, rows: Sequence[Result]) -> dict[str, Any]:
+    """Print one line for each change of these pairs' photos; returns their figures by source and change."""
     print(f"\n{title}, changed")
+    found = {}
     for name, change in CHANGES.items():
         again = [result(segmenter, changed(row.case, change)) for row in rows]
         print(line(f"  {name}", again), flush=True)
+        found[f"{title}, {name}"] = figures(again)
+    return found
 
 
 def main() -> None:
@@ -318,25 +337,12 @@ def main() -> None:
     if options.pictures:
         for place, row in enumerate(worst(row for rows in by_source.values() for row in rows), start=1):
             write_photo(options.pictures / f"{place:02}_{row.case.name}.jpg", picture(row.case, row.mask))
-    if options.json:
-        document = {
-            title: [
-                {
-                    "name": row.case.name,
-                    "label": row.label,
-                    "iou": row.iou,
-                    "confidence": row.confidence,
-                    "reasons": row.reasons,
-                    "seconds": row.seconds,
-                }
-                for row in rows
-            ]
-            for title, rows in by_source.items()
-        }
-        options.json.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    document = {title: figures(rows) for title, rows in by_source.items()}
     if options.changed:
         for title, rows in by_source.items():
-            report_changed(segmenter, title, rows)
+            document |= report_changed(segmenter, title, rows)
+    if options.json:
+        options.json.write_text(json.dumps(document, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":
