@@ -22,9 +22,10 @@ from chromiq.files import sha256_file, write_text
 from chromiq.models import MODELS, Licence, base_licence, model_of_arch
 from chromiq.templating import template_environment
 from chromiq.toolkit_configs.runs.checkpoints import checkpoint_step, find_checkpoints
-from chromiq.toolkit_configs.runs.record import config_of
+from chromiq.toolkit_configs.runs.record import written_config_of
 from chromiq.toolkit_configs.runs.status import read_status
 from chromiq.toolkit_configs.schema.config_file import read_config_file, variables_of
+from chromiq.toolkit_configs.schema.trainer_job import Job, job_of, read_job
 from chromiq.wording import counted
 
 UPLOAD_FOLDER = "hub"
@@ -118,7 +119,12 @@ def prepare(
         hint = "Train it again, or publish the run that made this file."
         raise UnsoundError.of(Finding("publish.digest", str(lora), message, hint))
     job = run_job(run)
-    base = base_model or job.process.model.name_or_path
+    path = written_config_of(run, record)
+    assert path is not None  # as the run has a job
+    # Without values of variables, unless it can be read only with them or is AI-Toolkit's copy.
+    written = read_config_file(path, {})[0] or read_job(path).document
+    texts, as_written = _texts_of(job), _texts_of(job_of(written, path.name)[0] or job)
+    trigger, prompt, base = texts["trigger_word"], texts["prompt"], base_model or texts["base_model"]
     model = model_of_arch(job.process.model.arch)
     if model is None:
         arches = ", ".join(sorted({each.arch for each in MODELS.values()}))
@@ -127,16 +133,14 @@ def prepare(
     curve = figures / CURVE_FILE if figures and (figures / CURVE_FILE).is_file() else None
     known = read_figures(figures, lora) if figures else []
     terms = Licence(licence) if licence else base_licence(base)
-    trigger = job.process.trigger_word or TRIGGER_WORD
     saved_at = checkpoint_step(lora, record.name) or record.total_steps
-    prompts = [sample.prompt for sample in job.process.sample.samples if sample.prompt]
-    prompt = prompts[0] if prompts else f"{trigger} Change the jacket color on the right to match the left"
-    path = config_of(run, record)
-    names = variables_of(Path(record.config)) | (variables_of(path) if path else set())
+    names = variables_of(Path(record.config)) | variables_of(path)
     variables = {name: os.environ[name] for name in names if os.environ.get(name)}
-    for option, text in (("trigger_word", trigger), ("prompt", prompt), ("base_model", base)):
-        if text != base_model and text != _unresolved(text, variables):
-            message = f"the public card would show the value of {_unresolved(text, variables)}"
+    for option, text in {**texts, "base_model": base}.items():
+        # The values of now may not be those of the training.
+        source = as_written[option] if "${" in as_written[option] else _unresolved(text, variables)
+        if text not in {base_model, source}:
+            message = f"the public card would show the value of {source}"
             hint = "Pass it as `base_model`." if text == base else "Write the value itself into the config."
             raise UnsoundError.of(Finding("publish.variable", f"{record.config}: {option}", message, hint))
     is_better = better_than_nothing(known)
@@ -159,10 +163,16 @@ def prepare(
         is_better=is_better,
         curve=curve.name if curve else None,
     )
-    # Without values of variables, unless it is YAML only with them or AI-Toolkit's copy.
-    written = (read_config_file(path, {})[0] if path else None) or job.document
     config = yaml.safe_dump(_public(written, variables), sort_keys=False, allow_unicode=True)
     return Publication(repository, lora, saved_at, _hidden(card), _hidden(config), curve, is_better)
+
+
+def _texts_of(job: Job) -> dict[str, str]:
+    """What the card quotes of a config."""
+    trigger = job.process.trigger_word or TRIGGER_WORD
+    prompts = [sample.prompt for sample in job.process.sample.samples if sample.prompt]
+    prompt = prompts[0] if prompts else f"{trigger} Change the jacket color on the right to match the left"
+    return {"trigger_word": trigger, "prompt": prompt, "base_model": job.process.model.name_or_path}
 
 
 def upload(

@@ -12,6 +12,7 @@ from hub_server import Hub
 from chromiq.errors import AccessError, ChromiqError, UnsoundError, UsageError
 from chromiq.evaluate.publish import better_than_nothing, prepare, read_figures, upload
 from chromiq.evaluate.score.scores import bootstrap_interval
+from chromiq.evaluate.sweep import run_options
 from chromiq.files import sha256_file
 from chromiq.models import base_licence
 from chromiq.toolkit_configs.render.job import render_job
@@ -321,6 +322,29 @@ def test_a_card_never_shows_the_value_of_a_variable(run_folder, tmp_path, monkey
     with pytest.raises(UnsoundError, match=r"the value of \$\{MY_BASE\}"):
         prepare(run_folder, "shop/colour")
     assert base in prepare(run_folder, "shop/colour", base_model=base).card
+
+
+@pytest.mark.parametrize("now", [None, "some/other-model"])
+def test_variables_have_the_values_of_the_training(run_folder, tmp_path, monkeypatch, now):
+    base, text = "black-forest-labs/FLUX.1-Kontext-dev", (tmp_path / "config.yaml").read_text()
+    (run_folder / "config.yaml").write_text(text)  # as AI-Toolkit does
+    set_config(run_folder, text.replace(base, "${MY_BASE}"))
+    if now:
+        monkeypatch.setenv("MY_BASE", now)
+    assert run_options(run_folder).checkpoint == base
+    with pytest.raises(UnsoundError, match=r"would show the value of \$\{MY_BASE\}"):
+        prepare(run_folder, "shop/colour")
+    publication = prepare(run_folder, "shop/colour", base_model=base)
+    assert f"base_model: {base}" in publication.card
+    assert "name_or_path: ${MY_BASE}" in publication.config
+
+
+def test_a_config_that_can_be_read_only_with_its_values_is_not_published_without(run_folder, tmp_path):
+    text = (tmp_path / "config.yaml").read_text() + "  tokens: [${MY_KEY}]\n"
+    (run_folder / "config.yaml").write_text(text.replace("${MY_KEY}", "a1b2c3d4e5"))
+    set_config(run_folder, text.replace("[${MY_KEY}]", "{${MY_KEY}: 1}"))
+    with pytest.raises(UnsoundError, match=r"config\.yaml: cannot be read"):
+        prepare(run_folder, "shop/colour")
 
 
 def test_a_wrong_token_is_exit_12_and_never_shown(run_folder, hub, monkeypatch, capsys):

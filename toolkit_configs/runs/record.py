@@ -104,6 +104,12 @@ def read_record(run: Path) -> RunRecord:
 
 
 def config_of(run: Path, record: RunRecord) -> Path | None:
+    """The config that a run was trained by, with its values of that time if AI-Toolkit kept them, or None."""
+    trainers = run / TRAINERS_CONFIG
+    return trainers if trainers.is_file() else written_config_of(run, record)
+
+
+def written_config_of(run: Path, record: RunRecord) -> Path | None:
     """The config that a run was launched with, or None; AI-Toolkit's copy if the run kept no other."""
     given, trainers = Path(record.config), run / TRAINERS_CONFIG
     kept = run / f"{WRITTEN_CONFIG}{given.suffix}"

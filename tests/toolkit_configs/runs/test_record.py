@@ -7,7 +7,14 @@ import pytest
 
 from chromiq.errors import UsageError
 from chromiq.toolkit_configs.render.job import render_job
-from chromiq.toolkit_configs.runs.record import RunRecord, dataset_digest, read_record, write_record
+from chromiq.toolkit_configs.runs.record import (
+    RunRecord,
+    config_of,
+    dataset_digest,
+    read_record,
+    write_record,
+    written_config_of,
+)
 from chromiq.toolkit_configs.schema.trainer_job import read_job
 
 
@@ -39,3 +46,13 @@ def test_a_record_of_another_version_is_refused_with_the_reason(tmp_path):
     write_record(tmp_path, record)
     with pytest.raises(UsageError, match=r"cannot be read: state must be 'running'.*update chromiq"):
         read_record(tmp_path)
+
+
+def test_the_trainer_s_copy_of_a_config_says_what_was_trained_and_another_what_was_written(tmp_path):
+    record = RunRecord("run", "ai-toolkit", "done", 1, "", "", 9, "gone.yml", "c", "d", {}, "cpu")
+    assert config_of(tmp_path, record) is None
+    written, trainers = tmp_path / "config_as_written.yml", tmp_path / "config.yaml"
+    written.touch()
+    assert config_of(tmp_path, record) == written_config_of(tmp_path, record) == written
+    trainers.touch()
+    assert (config_of(tmp_path, record), written_config_of(tmp_path, record)) == (trainers, written)
