@@ -176,7 +176,7 @@ class _Worker:
         self._job = job
         self._follower: Follower | None = None
         self._document, self._log = _result_path(logs, job), _log_path(logs, job)
-        resume = ["--resume"] if _started_from_config(job) else []
+        resume = ["--resume"] if _resumes(job) else []
         seed = {} if job.seed is None else {"SEED": str(job.seed)}
         with self._document.open("wb") as out, self._log.open("ab") as said:
             self._process = subprocess.Popen(
@@ -212,13 +212,16 @@ class _Worker:
         self._process.wait()
 
     def _run_status(self) -> RunStatus | None:
-        if self._follower is None:
-            record = _record(self._job)
-            # The record of an earlier launch is not this one's.
-            if record is None or record.process != self._process.pid:
-                return None
-            self._follower = Follower(self._job.job.run_folder)
-        return self._follower.poll()
+        run = self._job.job.run_folder
+        try:
+            if self._follower is None:
+                # The record of an earlier launch is not this one's.
+                if read_record(run).process != self._process.pid:
+                    return None
+                self._follower = Follower(run)
+            return self._follower.poll()
+        except UsageError:  # no record yet, or a damaged one: its process says how it ends
+            return None
 
     def _ended(self, cell: CellStatus, code: int) -> CellStatus:
         document = _result(self._document)
@@ -252,21 +255,26 @@ def _result(path: Path) -> dict[str, Any]:
 
 
 def _record(job: BatchJob) -> RunRecord | None:
-    run = job.job.run_folder
-    return read_record(run) if (run / RUN_FILE).is_file() else None
+    """The record of its run; None if it is missing or damaged."""
+    try:
+        return read_record(job.job.run_folder)
+    except UsageError:
+        return None
 
 
-def _started_from_config(job: BatchJob) -> bool:
-    """Whether its run was started from this config; no other run is resumed."""
+def _resumes(job: BatchJob) -> bool:
+    """Whether to resume its run: one of this config, or with a damaged record, which ``train`` then names."""
     record = _record(job)
-    return record is not None and record.config_sha256 == sha256_file(job.config)
+    if record is None:
+        return (job.job.run_folder / RUN_FILE).is_file()
+    return record.config_sha256 == sha256_file(job.config)
 
 
 def _initial_status(job: BatchJob) -> CellStatus:
     """The status of a run before its launch: done by an earlier sweep, or waiting."""
     record = _record(job)
     final = final_of(job.job)
-    if record is None or record.state != "done" or not _started_from_config(job) or not final.exists():
+    if record is None or record.state != "done" or not _resumes(job) or not final.exists():
         return CellStatus(job)
     return CellStatus(job, "done", exit_code=EXIT_DONE, lora=str(final))
 
@@ -313,13 +321,16 @@ def _configs(folder: Path) -> list[Path]:
 def _cell(job: BatchJob, logs: Path, followers: dict[Path, Follower]) -> CellStatus:
     run, result, cell = job.job.run_folder, _result_path(logs, job), CellStatus(job)
     if (run / RUN_FILE).is_file():
-        if run not in followers:
-            followers[run] = Follower(run)
-        found = followers[run].poll()
-        lora = str(final_of(job.job)) if found.state == "done" else None
-        cell = CellStatus(
-            job, found.state, found.record.device, found, message=found.record.message, lora=lora
-        )
+        try:
+            if run not in followers:
+                followers[run] = Follower(run)
+            found = followers[run].poll()
+            lora = str(final_of(job.job)) if found.state == "done" else None
+            cell = CellStatus(
+                job, found.state, found.record.device, found, message=found.record.message, lora=lora
+            )
+        except UsageError as error:  # the record is damaged
+            cell = CellStatus(job, "failed", message=str(error))
     if not _is_newer(result, run / RUN_FILE):
         return cell
     document = _result(result)
@@ -331,7 +342,9 @@ def _cell(job: BatchJob, logs: Path, followers: dict[Path, Follower]) -> CellSta
         return cell
     if is_locked(logs):
         return CellStatus(job)
-    return cell if cell.run else replace(cell, state="interrupted", message="its sweep ended before it began")
+    if cell.state != "waiting":
+        return cell
+    return replace(cell, state="interrupted", message="its sweep ended before it began")
 
 
 def _is_newer(result: Path, record: Path) -> bool:

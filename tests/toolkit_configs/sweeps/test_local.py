@@ -242,6 +242,47 @@ def test_of_a_finished_run_that_was_launched_again_the_newer_result_counts(train
         assert next(follow_sweep(sweep))[0].state == "waiting"
 
 
+def test_a_damaged_record_fails_its_own_run_alone(trainer, sweep_train, sweep, chromiq, dataset):
+    trainer("good")
+    damaged = dataset.parent / "runs" / "cell_seed2" / "run.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("{")
+    reason = f"{damaged}: cannot be read: "
+    code, document, _ = sweep_train("--devices", "cpu")
+    assert code == 3
+    assert [run["state"] for run in document["runs"]] == ["done", "failed", "done"]
+    assert reason in document["runs"][1]["message"]
+    assert damaged.read_text() == "{"
+    shutil.rmtree(sweep / "logs")  # as Slurm's jobs, which write none
+    for arguments, wanted in (((), 0), (("--watch",), 3)):
+        shown = chromiq("status", sweep, *arguments, "--json")
+        assert shown.code == wanted
+        assert [run["state"] for run in shown.document["runs"]] == ["done", "failed", "done"]
+        assert shown.document["runs"][1]["message"].startswith(reason)
+    # Neither does one whose sweep was killed before its turn.
+    (sweep / "logs").mkdir()
+    (sweep / "logs" / "cell_seed2.json").write_bytes(b"")
+    cell = next(follow_sweep(sweep))[1]
+    assert (cell.state, reason in (cell.message or "")) == ("failed", True)
+
+
+def test_a_record_damaged_during_its_training_does_not_end_the_sweep(trainer, grid, sweep):
+    trainer("takes leave slowly")
+    (job, *_) = jobs = write_configs(on_devices(read_grid(grid), ["cpu"]), sweep, "ai-toolkit")[:1]
+    seen = []
+
+    def stop(cells):
+        seen.append(cells[0].step)
+        if cells[0].step == 7 and seen.count(7) == 1:
+            (job.job.run_folder / "run.json").write_text("{")
+        if seen.count(7) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(InterruptedRunError, match="0 of 1 runs done"):
+        train(jobs, ["cpu"], sweep, stop)
+    assert read_status(job.job.run_folder).state == "interrupted"
+
+
 @pytest.mark.parametrize(
     ("result", "state", "message"),
     [
