@@ -64,15 +64,18 @@ def status(
 def _list(runs: list[Path], *, as_json: bool) -> None:
     from chromiq.toolkit_configs.runs.status import read_status
 
-    found: dict[Path, RunStatus] = {}
+    found: list[RunStatus] = []
+    documents: list[dict[str, object]] = []
     for run in runs:
         try:
-            found[run] = read_status(run)
+            found.append(read_status(run))
+            documents.append({"run": str(run), **_document(found[-1])})
         except ChromiqError as error:
             say(str(error))
+            documents.append({"run": str(run), "error": str(error)})
     if as_json:
-        print_json({"runs": [{"run": str(run), **_document(each)} for run, each in found.items()]})
-    else:
+        print_json({"runs": documents})
+    elif found:
         print_table(
             ["run", "state", "step", "loss", "newest checkpoint"],
             [
@@ -83,11 +86,11 @@ def _list(runs: list[Path], *, as_json: bool) -> None:
                     "" if each.loss is None else f"{each.loss:.4f}",
                     each.checkpoint.name if each.checkpoint else "",
                 ]
-                for each in found.values()
+                for each in found
             ],
         )
     if len(found) < len(runs):
-        raise typer.Exit(EXIT_SKIPPED)
+        raise typer.Exit(EXIT_SKIPPED if found else EXIT_FAILED)
 
 
 def _sweep(folder: Path, *, watch: bool, as_json: bool) -> None:

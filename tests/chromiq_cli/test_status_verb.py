@@ -30,13 +30,31 @@ def test_a_folder_of_runs_is_listed(chromiq, runs):
     ]
 
 
-@pytest.mark.parametrize("option", [(), ("--json",)])
-def test_a_damaged_record_hides_no_other_run(chromiq, runs, option):
+def test_a_damaged_record_hides_no_other_run(chromiq, runs):
     (runs / "first" / "run.json").write_text("{")
-    listed = chromiq("status", runs, *option)
-    assert listed.code == 3
-    assert "second" in listed.out
-    assert "first/run.json: cannot be read" in listed.err
+    listed = chromiq("status", runs)
+    assert (listed.code, "second" in listed.out) == (3, True)
+    reason = f"{runs / 'first' / 'run.json'}: cannot be read"
+    assert reason in listed.err
+    listed = chromiq("status", runs, "--json")
+    assert (listed.code, reason in listed.err) == (3, True)
+    damaged, other = listed.document["runs"]
+    assert (set(damaged), damaged["run"], damaged["error"].startswith(reason)) == (
+        {"run", "error"},
+        str(runs / "first"),
+        True,
+    )
+    assert (other["name"], other["state"]) == ("second", "failed")
+
+
+def test_of_damaged_records_alone_nothing_is_listed(chromiq, runs):
+    for name in ("first", "second"):
+        (runs / name / "run.json").write_text("{")
+    listed = chromiq("status", runs)
+    assert (listed.code, listed.out) == (1, "")
+    assert [f"{name}/run.json: cannot be read" in listed.err for name in ("first", "second")] == [True] * 2
+    listed = chromiq("status", runs, "--json")
+    assert (listed.code, [set(run) for run in listed.document["runs"]]) == (1, [{"run", "error"}] * 2)
 
 
 def test_several_runs_cannot_be_watched(chromiq, runs):
