@@ -13,6 +13,7 @@ from chromiq.correction.options import MIN_GAIN
 from chromiq.correction.plan import fit_subject
 from chromiq.correction.subject import Pixels, Subject, find_garment
 from chromiq.dataset_builder.canvas.stitch import cut_on_model, cut_still_life, published_geometry
+from chromiq.dataset_builder.inputs.mask_files import empty_mask_fault
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW, in_words, strong_reasons
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
@@ -100,15 +101,19 @@ class TrialSet:
         """By name, where the garment is on each whole picture; empty if the dataset knows it of none.
 
         Raises:
-            UnsoundError: if it knows it of some: figures of garments and of whole pictures have no mean.
+            UnsoundError: if it knows it of some: figures of garments and of whole pictures have no mean; or
+                if a mask shows nothing.
         """
-        masks = {trial.name: canvas_mask(trial) for trial in self}
-        known = {name: mask for name, mask in masks.items() if mask is not None}
-        if known:
-            message = "has no garment mask of its photo's size, but other images have one"
-            hint = "Add it to garment_masks/."
-            missing = sorted(masks.keys() - known.keys(), key=natural_key)
-            raise_findings([Finding("testset.mask", name, message, hint) for name in missing], "the test set")
+        known, findings = {}, []
+        for trial in self:
+            mask = canvas_mask(trial)
+            if mask is None or trial.garment_mask is None:
+                message = "has no garment mask of its photo's size, but other images have one"
+                findings.append(Finding("testset.mask", trial.name, message, "Add it to garment_masks/."))
+            else:
+                known[trial.name] = mask
+                findings += filter(None, [empty_mask_fault(mask, trial.garment_mask)])
+        raise_findings(findings if known else [], "the test set")
         return known
 
     def write_masks(self, folder: Path) -> Path | None:

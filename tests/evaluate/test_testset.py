@@ -76,6 +76,21 @@ def test_a_mask_that_only_some_images_have_is_asked_for(built_dataset, tmp_path,
     assert TrialSet((unknown,), None).masks == {}
 
 
+def test_an_empty_mask_is_refused_first_by_the_name_of_the_users_file(dataset, tmp_path, monkeypatch):
+    (trial,) = read_testset(dataset)
+    write_mask(trial.garment_mask, np.zeros_like(read_mask(trial.garment_mask)))
+    monkeypatch.setattr(sweep, "read_status", Mock())
+    for measure, settings in (
+        (compare_methods.evaluate_testset, ClassicSegmenter()),
+        (partial(sweep.measure_checkpoints, tmp_path), None),
+    ):
+        with pytest.raises(UnsoundError) as caught:
+            measure(dataset, tmp_path / "out", settings)
+        (finding,) = caught.value.findings
+        assert (finding.code, finding.where) == ("mask.empty", str(trial.garment_mask))
+        assert not (tmp_path / "out").exists()
+
+
 def test_a_stitched_test_set_is_refused_for_a_model_that_takes_references(
     built_dataset, tmp_path, monkeypatch
 ):
