@@ -10,6 +10,7 @@ import typer
 from chromiq.models import DEFAULT_MODEL
 from chromiq_cli import flags
 from chromiq_cli.output import (
+    print_findings,
     print_json,
     print_line,
     print_scores,
@@ -75,6 +76,7 @@ def evaluate(
         say(f"segmenter: {chosen.name}")
     with progress_bar("evaluate") as update:
         result = evaluate_testset(testset, out, chosen, methods, on_progress=update)
+    print_findings(result.warnings)
     for column, reasons in result.left_alone.items():
         for name, reason in reasons.items():
             say(f"{column}: {name} was left alone: {reason}")

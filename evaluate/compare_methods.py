@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from chromiq.dataset_builder.segmenters import Segmenter
-from chromiq.errors import OptionError, UsageError, raise_findings
+from chromiq.errors import Finding, OptionError, UnsoundError, UsageError, raise_findings
 from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.generate.lora_files import require_lora_files
 from chromiq.evaluate.report import write_report
@@ -23,6 +23,7 @@ from chromiq.evaluate.score.scores import (
     set_findings,
     write_scores,
 )
+from chromiq.evaluate.sweep import run_job
 from chromiq.evaluate.testset import (
     Found,
     correct_trial,
@@ -33,8 +34,8 @@ from chromiq.evaluate.testset import (
 from chromiq.files import ensure_output_folder, refuse_inputs, safe_stem, sha256_file
 from chromiq.photos.images import write_photo
 from chromiq.progress import Update, silent
-from chromiq.toolkit_configs.runs.record import config_of, read_record
-from chromiq.toolkit_configs.schema.trainer_job import Job, examine_job
+from chromiq.toolkit_configs.runs.record import RUN_FILE
+from chromiq.toolkit_configs.schema.trainer_job import Job
 
 _RESERVED = frozenset({"control", "transfer", "hybrid", "masks"})
 
@@ -46,12 +47,14 @@ class Evaluation:
     Attributes:
         scores: per picture; columns ``control``, ``transfer`` and two for each LoRA or folder of outputs.
         left_alone: by column and picture, what a correction did not touch, and why.
+        warnings: LoRAs of which it is not known whether they were trained on the test set.
     """
 
     scores: tuple[ImageScore, ...]
     titles: dict[str, str]
     left_alone: dict[str, dict[str, str]]
     report: Path
+    warnings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,8 @@ def evaluate_testset(
     testset = read_testset(folder)
     if methods.loras:
         testset.require_references(methods.options.model)
-    for job in filter(None, map(_job_of, methods.loras)):
+    jobs, warnings = _jobs_of(methods.loras)
+    for job in jobs:
         testset.refuse_trained_on(job)
     crops, register = testset.crops, methods.register
     loras = lora_columns(methods.loras, methods.outputs)
@@ -206,18 +210,25 @@ def evaluate_testset(
     scores = score_folders(images, register=register, on_progress=partial(update, len(made) + 1))
     write_scores(out, scores, {name: sha256_file(lora) for name, lora in loras.items()})
     report = out / "report.html"
+    notes = (*notes, *(f"{warning.where}: {warning.message}." for warning in warnings))
     reported = partial(update, len(made) + 2)
     write_report(report, scores, images, title=title, notes=notes, on_progress=reported)
-    return Evaluation(tuple(scores), titles, left_alone, report)
+    return Evaluation(tuple(scores), titles, left_alone, report, tuple(warnings))
 
 
-def _job_of(lora: Path) -> Job | None:
-    """The job of the run in whose folder a LoRA lies; None if that is not known."""
-    try:
-        config = config_of(lora.parent, read_record(lora.parent))
-    except UsageError:
-        return None
-    return examine_job(config)[0] if config else None
+def _jobs_of(loras: Sequence[Path]) -> tuple[list[Job], list[Finding]]:
+    """The jobs of the runs in whose folders LoRAs lie, and a warning for each run that cannot be read."""
+    jobs, warnings = [], []
+    for run in dict.fromkeys(lora.parent for lora in loras):
+        if not (run / RUN_FILE).exists():
+            continue
+        try:
+            jobs.append(run_job(run))
+        except (UnsoundError, UsageError) as error:
+            message = "its run cannot be read, so whether it was trained on the test set is not known"
+            reason = error.findings[0].text if error.findings else str(error)
+            warnings.append(Finding("evaluate.run", str(run), message, reason, "warning"))
+    return jobs, warnings
 
 
 def _correct(

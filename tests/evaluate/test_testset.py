@@ -30,6 +30,7 @@ from chromiq.evaluate.testset import (
 )
 from chromiq.photos.images import read_mask, read_photo, write_mask, write_photo
 from chromiq.records import GarmentMask
+from chromiq.toolkit_configs.runs.record import RunRecord, now, write_record
 
 
 def test_a_datasets_held_out_garments_are_its_test_set(built_dataset):
@@ -104,6 +105,37 @@ def test_a_stitched_test_set_is_refused_for_a_model_that_takes_references(
     with pytest.raises(UnsoundError, match="there is no reference/"):
         sweep.measure_checkpoints(tmp_path, built_dataset, out, options)
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ("{", "run.json: cannot be read"),
+        (RunRecord("r", "smoke", "done", 1, now(), now(), 9, "gone.yaml", "", "", {}, ""), "gone.yaml: "),
+    ],
+)
+def test_a_lora_whose_run_cannot_be_read_is_evaluated_with_a_warning(
+    built_dataset, tmp_path, monkeypatch, chromiq, record, reason
+):
+    lora = tmp_path / "a.safetensors"
+    lora.write_bytes(save({"transformer.x.lora_A.weight": np.ones((2, 2))}))
+    if isinstance(record, str):
+        (tmp_path / "run.json").write_text(record)
+    else:
+        write_record(tmp_path, record)
+    (trial,) = read_testset(built_dataset)
+    monkeypatch.setattr(  # stands for a network that changes nothing
+        TrialSet,
+        "generate",
+        lambda _, out, *rest: write_photo(out / "pair4.png", read_photo(trial.control).rgb),
+    )
+    words = ("evaluate", built_dataset, "--lora", lora, "--segmenter", "classic", "--out", tmp_path / "out")
+    code, _, reported = chromiq(*words)
+    assert code == 0
+    (warning,) = [line for line in reported.splitlines() if line.startswith("warning: ")]
+    assert warning.startswith(f"warning: {tmp_path}: its run cannot be read, so whether it was trained on")
+    assert reason in warning
+    assert "its run cannot be read" in (tmp_path / "out" / "report.html").read_text()
 
 
 @pytest.mark.models

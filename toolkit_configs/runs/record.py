@@ -98,8 +98,8 @@ def read_record(run: Path) -> RunRecord:
         return load_record(RunRecord, path.read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(f"{run} is not a run folder: it has no {RUN_FILE}. Check the path.") from error
-    except ValueError as error:
-        hint = "Restore it from a backup, or update chromiq if a newer version wrote it."
+    except (OSError, ValueError) as error:
+        hint = "Make it readable, restore it from a backup, or update chromiq if a newer version wrote it."
         raise UsageError(f"{path}: cannot be read: {error}. {hint}") from error
 
 

@@ -48,6 +48,12 @@ def test_a_record_of_another_version_is_refused_with_the_reason(tmp_path):
         read_record(tmp_path)
 
 
+def test_a_record_that_is_a_folder_is_refused_with_the_reason(tmp_path):
+    (tmp_path / "run.json").mkdir()
+    with pytest.raises(UsageError, match=r"run\.json: cannot be read: .*Is a directory.*Make it readable"):
+        read_record(tmp_path)
+
+
 def test_the_trainer_s_copy_of_a_config_says_what_was_trained_and_another_what_was_written(tmp_path):
     record = RunRecord("run", "ai-toolkit", "done", 1, "", "", 9, "gone.yml", "c", "d", {}, "cpu")
     assert config_of(tmp_path, record) is None
