@@ -44,7 +44,7 @@ class Palette:
         """
         pixels = lab[garment] * LAB_WEIGHTS
         sample = pixels[:: max(1, len(pixels) // _SAMPLE)]
-        labels, centres = cluster(sample, count)
+        labels, centres = cluster(sample, count, steady=True)
         share = np.bincount(labels, minlength=len(centres)) / len(labels)
         kept = share >= min(TUNING.palette_min_share, share.max())
         colours, shares = centres[kept], share[kept] / share[kept].sum()
@@ -143,16 +143,20 @@ def recolourings(palette: Palette, targets: FloatImage) -> FloatImage:
     return np.stack([palette.colours, *moved])
 
 
-def cluster(features: FloatImage, count: int) -> tuple[NDArray[np.int32], FloatImage]:
+def cluster(
+    features: FloatImage, count: int, *, steady: bool = False
+) -> tuple[NDArray[np.int32], FloatImage]:
     """Rows ``(P, F)`` in at most `count` groups: each row's group ``(P,)``, the groups' means ``(N, F)``.
 
-    The groups are found on an even sample; every row then goes to the nearest centre.
+    The groups are found on an even sample; every row then goes to the nearest centre. `steady` ones change
+    little with a few rows more or less: the best of more starts, each followed for longer, which takes time.
     """
     cv2.setRNGSeed(0)
     rows = np.ascontiguousarray(features, np.float32)
     sample = np.ascontiguousarray(rows[:: max(1, len(rows) // _KMEANS_SAMPLE)])
-    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.5)
-    _, _, centres = cv2.kmeans(sample, min(count, len(sample)), None, criteria, 2, cv2.KMEANS_PP_CENTERS)
+    starts, rounds, least_move = (5, 100, 0.05) if steady else (2, 20, 0.5)
+    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, rounds, least_move)
+    _, _, centres = cv2.kmeans(sample, min(count, len(sample)), None, criteria, starts, cv2.KMEANS_PP_CENTERS)
     nearest = ((centres**2).sum(axis=1)[:, None] - 2 * centres @ rows.T).argmin(axis=0)
     kept = np.bincount(nearest, minlength=len(centres)) > 0
     return (np.cumsum(kept) - 1)[nearest].astype(np.int32), centres[kept]

@@ -315,7 +315,7 @@ def trims(
     rare = pixels[_to_nearest(pixels, palette.colours) > TUNING.trims_other_lab]
     if body.head is None or not mask.any() or len(rare) < TUNING.trims_least_share * len(pixels):
         return nothing
-    _, colours = cluster(rare, 3)
+    _, colours = cluster(rare, 3, steady=True)
     # Along the outline cloth and wall mix to any colour.
     inner = eroded(body.person, 5)
     found = inner & ~mask & ~body.like_skin
