@@ -51,12 +51,13 @@ def left(garment: Garment, off: NDArray[np.uint8]) -> NDArray[np.float64]:
     truth = srgb_to_lab(garment.rgb[: garment.fitted]).astype(np.float64)[even_places(lab)]
     left_by: dict[tuple[float, ...], float] = {}
     for chroma in GRID["chroma"]:
-        found = hypotheses(garment.flat, lab, Tolerances(chroma=chroma))
+        tolerances = Tolerances(chroma=chroma)
+        found = hypotheses(garment.flat, lab, tolerances)
         parts = transport.proposals(found)
         untouched = float(delta_e_lab(found.seen, truth).mean())
         for share, weight in itertools.product(GRID["photo share"], GRID["transported"]):
             best = transport.combine(parts, weight, share)
-            fit = transfer.judge(found, best)
+            fit = transfer.judge(found, best, tolerances)
             for in_full in GRID["in full"]:
                 corrected = float(delta_e_lab(best if in_full else fit.colours, truth).mean())
                 for bar in GRID["bar"]:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from chromiq.colour import srgb_to_lab
+from chromiq.colour import delta_e_lab, srgb_to_lab
 from chromiq.correction.fitting.colour_map import BlendedMap, ColourMap, fit_affine
 from chromiq.correction.fitting.garment_look import lit_difference, look
 from chromiq.correction.fitting.transfer import ColourFit, fit_colours
@@ -59,7 +59,7 @@ def fit_hybrid(
     assert fit.remaining is not None  # a fit without a network always says
     lightness, chroma = network_shares(wanted_lab, network.apply(seen_lab), fit.remaining)
     colour_map = BlendedMap(fit.colour_map, network, np.array([lightness, chroma, chroma]))
-    moved = float(np.linalg.norm(colour_map.apply(seen_lab) - seen_lab, axis=1).mean())
+    moved = float(delta_e_lab(seen_lab, colour_map.apply(seen_lab)).mean())
     return ColourFit(
         colour_map,
         moved - fit.remaining * float(np.sqrt(1 - lightness)),

@@ -5,7 +5,8 @@ another and folds spread it. Where the chroma should be is therefore known, and 
 from there is not. So each error that may have happened is undone and judged by how much the garment then
 looks like the still-life's cloth (`fitting.hypotheses`), and chroma that still differs is transported to
 the still-life's (`fitting.transport`). How far the hypotheses remain from the result, their scatter, is the
-noise of the correction, and its gain the signal: it is made by the share that Wiener's filter gives.
+noise of the correction, and its gain the signal: it is made by the share that Wiener's filter gives, and
+chroma in full less what true pairs differ by, if that is more.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from chromiq.colour import delta_e_lab
 from chromiq.correction.fitting.colour_map import MapsColours, fit_smooth
-from chromiq.correction.fitting.garment_look import TOLERANCES, along_and_across, look
+from chromiq.correction.fitting.garment_look import TOLERANCES, Tolerances, along_and_across, look
 from chromiq.correction.fitting.hypotheses import Hypotheses, hypotheses
 from chromiq.correction.fitting.transport import combine, proposals
 from chromiq.imaging.masks import bounding_box, eroded
@@ -86,7 +87,7 @@ def fit_colours(wanted_lab: FloatImage, seen_lab: FloatImage) -> ColourFit:
     return ColourFit(colour_map, judged.gain, judged.gain_interval, judged.remaining)
 
 
-def judge(found: Hypotheses, proposed: FloatImage) -> Judged:
+def judge(found: Hypotheses, proposed: FloatImage, tolerances: Tolerances = TOLERANCES) -> Judged:
     """How far to follow proposed colours, and what that is worth.
 
     By the share of Wiener's filter: the gain squared is the signal, the hypotheses' scatter the noise. They
@@ -95,18 +96,19 @@ def judge(found: Hypotheses, proposed: FloatImage) -> Judged:
 
     Args:
         proposed: ``(P, 3)`` Lab of the pixels of `found.seen`.
+        tolerances: how much alike the two photos truly look.
     """
     move = proposed - found.seen
     gain, scatter = _gain_and_rest(found, proposed)
     strength = gain**2 / (gain**2 + scatter**2) if gain > 0 else 0.0
-    chroma_move = along_and_across(look(found.flat), move[:, 1:]) / TOLERANCES.chroma
+    chroma_move = along_and_across(look(found.flat), move[:, 1:]) / tolerances.chroma
     chroma_size = float(np.sqrt(np.square(chroma_move).sum(axis=1).mean()))
     of_chroma = max(strength, 1 - 1 / max(chroma_size, 1))
     colours = found.seen + np.array([strength, of_chroma, of_chroma]) * move
     _, remaining = _gain_and_rest(found, colours)
     moved = float(delta_e_lab(found.seen, colours).mean())
-    expected = _GAIN_CAME * moved - _LESS_OF_SCATTER * scatter
-    low, high = (expected + beside * np.sqrt(max(expected, 0.0)) for beside in _CAME_BESIDE)
+    expected = max(0.0, _GAIN_CAME * moved - _LESS_OF_SCATTER * scatter)
+    low, high = (expected + beside * np.sqrt(expected) for beside in _CAME_BESIDE)
     return Judged(colours, expected, _REMAINED[0] + _REMAINED[1] * remaining, (low, high))
 
 

@@ -4,8 +4,8 @@ A hypothesis (`fitting.hypotheses`) undoes one kind of error that is known. Erro
 contains, such as those selective by hue, are met by transport: the garment's a*, b* move towards the
 still-life's by as little as explains the difference, through a sparse basis of a few dyes.
 Transport is unbalanced (dyes may have other shares on both photos) and debiased (what a distribution
-transported to itself would move is subtracted), lightness is kept, and transport starts either from the photo
-as it is or from what the hypotheses say, so that lightness comes from there.
+transported to itself would move is subtracted), and it starts either from the photo as it is or from what the
+hypotheses say. It moves chroma only; lightness comes from the hypotheses, or is as high as on the photo.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chromiq.colour import delta_e_lab
-from chromiq.correction.fitting.garment_look import lit_difference, look
+from chromiq.correction.fitting.garment_look import TOLERANCES, lit_difference, look
 from chromiq.correction.fitting.hypotheses import Hypotheses
 from chromiq.records import FloatImage
 
@@ -58,8 +58,8 @@ def proposals(found: Hypotheses) -> Proposals:
     from_photo = transport_chroma(found.seen, found.flat)
     from_photo[:, 0] = median[:, 0]
     worn = look(found.seen)
-    if lit_difference(look(found.flat), worn) > 0:
-        from_photo[:, 0] += np.median(worn.lit_worn - look(median).lit_worn)
+    lighter = np.clip(lit_difference(look(found.flat), worn) / TOLERANCES.lit_even, 0, 1)
+    from_photo[:, 0] += lighter * np.median(worn.lit_worn - look(median).lit_worn)
     return Proposals(
         median=median,
         transported=transport_chroma(median, found.flat),
@@ -85,8 +85,8 @@ def combine(
     """One proposal of three: ``(P, 3)`` Lab.
 
     Half is the median of the hypotheses, half that median with chroma transported. Where the hypotheses
-    move the colours by little, up to two fifths are chroma transported from the photo as it is: small errors
-    are seldom of a kind that is known. `benchmarks/combination.py` compares other shares.
+    move the colours by little, up to four fifths are the photo with its chroma transported: small errors are
+    seldom of a kind that is known. `benchmarks/combination.py` compares other shares.
 
     Args:
         transported_share: share of the transported median, 0..1, the untransported median being the rest.

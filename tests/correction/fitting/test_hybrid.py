@@ -64,6 +64,7 @@ def test_the_result_is_nearer_keeps_texture_and_leaves_the_rest():
     np.testing.assert_array_equal(result[~MASK], OFF[~MASK])
     off, left = (delta_e_map(image, PAIR.on_model)[MASK].mean() for image in (OFF, result))
     assert left < 0.5 * off
+    assert fit.gain <= delta_e_map(result, OFF)[MASK].mean()
     enlarged = cv2.resize(generated, OFF.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     edges = [
         cv2.Laplacian(srgb_to_lab(image)[..., 0], cv2.CV_32F)[MASK]

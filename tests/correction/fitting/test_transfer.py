@@ -180,3 +180,11 @@ def test_chroma_is_corrected_less_its_tolerance_where_only_lightness_is_uncertai
     moved = judge(found, grey).colours - found.seen
     np.testing.assert_allclose(moved[:, 2], -made, atol=0.1)
     np.testing.assert_allclose(moved[:, :2], 0, atol=1e-9)
+
+
+def test_nothing_is_expected_of_a_correction_that_moves_nothing():
+    cloth = np.random.default_rng(0).normal([50, 20, 10], [8, 2, 2], (512, 3))
+    fit = fit_colours(cloth, cloth)
+    np.testing.assert_allclose(fit.colour_map.apply(cloth), cloth, atol=0.1)
+    assert fit.gain == 0
+    assert fit.gain_interval == (0, 0)
