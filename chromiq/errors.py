@@ -132,12 +132,13 @@ class InterruptedRunError(ChromiqError):
 
 
 @contextmanager
-def needing(extra: str, what: str) -> Iterator[None]:
+def needing(extra: str, what: str, instead: str = "") -> Iterator[None]:
     """Around the imports of optional packages.
 
     Args:
         extra: that brings them, such as ``"models"``.
         what: needs them, such as ``"generating"``.
+        instead: what else the user can do, such as ``"use the segmenter classic"``.
 
     Raises:
         UsageError: if one cannot be imported.
@@ -145,12 +146,13 @@ def needing(extra: str, what: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise UsageError(f"{what} needs more packages ({error}). {install_hint(extra)}") from error
+        said = f"{what} needs packages that are missing or too old ({error}); "
+        raise UsageError(said + (instead and f"{instead}, or ") + f"run: {install_command(extra)}") from error
 
 
-def install_hint(extra: str) -> str:
-    """How to install the optional packages of an extra, as a sentence."""
-    return f"Run: pip install 'chromiq[{extra}]'."
+def install_command(extra: str) -> str:
+    """The command that installs the optional packages of an extra; last in a message, to be copied whole."""
+    return f"pip install 'chromiq[{extra}]'"
 
 
 def errors_of(findings: Iterable[Finding]) -> list[Finding]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from chromiq.errors import EXIT_SKIPPED, install_hint
+from chromiq.errors import EXIT_SKIPPED, install_command
 from chromiq_cli import flags
 from chromiq_cli.output import print_json, print_line, print_scores, say
 
@@ -42,6 +42,6 @@ def demo(
     if result.missing:
         say(
             f"training and generating were skipped, because {', '.join(result.missing)} are not installed. "
-            + install_hint("models")
+            f"Run: {install_command('models')}"
         )
         raise typer.Exit(EXIT_SKIPPED)

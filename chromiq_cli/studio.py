@@ -42,7 +42,9 @@ def studio(
     from chromiq.dataset_builder.segmenters.network.hub import HubModel
 
     with needing("studio", "the studio"):
-        from chromiq.studio.app import serve
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    from chromiq.studio.app import serve
     from chromiq.studio.workplace import open_workplace
 
     workplace = open_workplace(folders)

@@ -21,6 +21,7 @@ from chromiq.dataset_builder.segmenters.network.hub import (
     Runtime,
     fetch_weights,
     load_processor,
+    needing_models,
     text_fault,
     weights_available,
 )
@@ -33,7 +34,7 @@ from chromiq.dataset_builder.segmenters.small.weights import (
     small_weights,
     small_weights_available,
 )
-from chromiq.errors import UsageError, needing
+from chromiq.errors import UsageError
 from chromiq.runtime.torch_device import refuse_unknown_device
 
 SegmenterName = Literal["auto", "grounded-sam2", "sam3", "mediapipe", "classic"]
@@ -109,7 +110,7 @@ def label_faults(
         name = "grounded-sam2"
     if name not in ("grounded-sam2", "sam3") or not labels:
         return {}
-    with needing("models", "this segmenter"):
+    with needing_models():
         from transformers import AutoConfig, AutoTokenizer
     model = _sam3_model(models) if name == "sam3" else _grounded_sam2_models(models)[0]
     fetch_weights(model, only_small=True)

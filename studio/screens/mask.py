@@ -26,7 +26,7 @@ from chromiq.correction.plan import plan_correction
 from chromiq.correction.results import BatchRun, decide, mask_path
 from chromiq.dataset_builder.segmenters.network.clicks import Clicks
 from chromiq.dataset_layout import DatasetLayout
-from chromiq.errors import Finding, UnsoundError, UsageError, install_hint
+from chromiq.errors import Finding, UnsoundError, UsageError, install_command
 from chromiq.files import write_bytes
 from chromiq.photos.images import encode_mask, photo_size_wh, read_mask
 from chromiq.records import BoolMask, PhotoPair
@@ -187,18 +187,18 @@ def _click(request: Request, document: dict[str, Any]) -> Response:
         raise UsageError("a click lies outside the photo")
     photo, clicks = parts_of(request).live.pair(_subject(request).pair).on_model, parts_of(request).clicks
     if missing := _model_missing(clicks):
-        raise UsageError(missing.removesuffix("."))
+        raise UsageError(missing)
     mask = clicks.mask(photo.rgb, shares * photo.size_wh, labels)
     return png(encode_mask(mask))
 
 
 def _model_missing(clicks: Clicks) -> str:
-    """What to do so that clicks find masks, as a sentence; empty if they do."""
+    """What to do so that clicks find masks; empty if they do."""
     if clicks.is_available:
         return ""
     return (
-        f"SAM 2 is not on this machine. {install_hint('models')} Then run: hf download "
-        f"{clicks.source.name_or_path}, and reload this page; or start the studio with --masker FOLDER."
+        "SAM 2 is not on this machine. Start the studio with --masker FOLDER, or reload this page after: "
+        f"{install_command('models')} && hf download {clicks.source.name_or_path}"
     )
 
 

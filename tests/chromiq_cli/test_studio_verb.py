@@ -3,14 +3,22 @@
 import socket
 import sys
 
+import pytest
 
-def test_it_says_how_to_install_what_is_missing(chromiq, monkeypatch, tmp_path):
-    monkeypatch.delitem(sys.modules, "chromiq.studio.app", raising=False)
-    monkeypatch.setitem(sys.modules, "uvicorn", None)
+
+@pytest.mark.parametrize("package", ["starlette", "uvicorn"])
+def test_it_says_how_to_install_what_is_missing(chromiq, monkeypatch, tmp_path, package):
+    monkeypatch.setitem(sys.modules, package, None)
     result = chromiq("studio", tmp_path)
     assert result.code == 2
-    assert "the studio needs more packages" in result.err
-    assert "Run: pip install 'chromiq[studio]'." in result.err
+    assert "the studio needs packages that are missing or too old (" in result.err
+    assert result.err.endswith("); run: pip install 'chromiq[studio]'\n")
+
+
+def test_a_fault_of_its_own_is_not_taken_for_a_missing_package(chromiq, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "chromiq.studio.app", None)
+    with pytest.raises(ImportError, match=r"chromiq\.studio\.app"):
+        chromiq("studio", tmp_path)
 
 
 def test_a_file_is_refused(chromiq):

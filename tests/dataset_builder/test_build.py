@@ -74,7 +74,7 @@ def test_what_a_cluster_does_not_have_is_not_waited_for():
 
 @pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
 def test_without_ray_the_cure_is_named(catalogue, masks, tmp_path):
-    with pytest.raises(UsageError, match=r"the ray engine needs more .*Run: pip install 'chromiq\[ray\]'\."):
+    with pytest.raises(UsageError, match=r"^the ray engine needs .*; run: pip install 'chromiq\[ray\]'$"):
         build(catalogue, tmp_path / "dataset", OPTIONS, masks=masks, engine=build_on_ray)
 
 

@@ -224,4 +224,4 @@ def test_clicks_without_the_weights_are_refused_with_what_to_do(made_shoot, tmp_
     client, address = client_of(made_shoot, masker=HubModel(str(tmp_path)))
     answer = client.post(f"{address}/mask/1/clicks", json={"points": [[0.5, 0.5]], "is_inside": [True]})
     assert answer.status_code == 400
-    assert "hf download" in answer.json()["error"]
+    assert answer.json()["error"].endswith(f" after: pip install 'chromiq[models]' && hf download {tmp_path}")

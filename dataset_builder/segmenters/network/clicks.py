@@ -71,7 +71,7 @@ class Clicks:
 
     def _load(self) -> tuple[Any, Runtime]:
         runtime = Runtime.choose(self._device)
-        with needing("models", "this segmenter"):
+        with needing("models", "finding masks by clicks"):
             from transformers import Sam2Model
         return load_model(Sam2Model, self.source, runtime.device), runtime
 

@@ -16,11 +16,12 @@ from chromiq.dataset_builder.segmenters.network.hub import (
     Runtime,
     load_model,
     load_processor,
+    needing_models,
     text_fault,
 )
 from chromiq.dataset_builder.segmenters.network.segmenter import Candidates
 from chromiq.dataset_builder.segmenters.still_life_match import plausible_box
-from chromiq.errors import UsageError, needing
+from chromiq.errors import UsageError
 from chromiq.records import FloatImage, RgbImage
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def load_grounded_sam2(detector: HubModel, masker: HubModel, runtime: Runtime) -
         AccessError: if the weights are neither here nor to be had; it names the page to visit.
         UsageError: if the model libraries are not installed.
     """
-    with needing("models", "this segmenter"):
+    with needing_models():
         from transformers import (
             AutoTokenizer,
             GroundingDinoForObjectDetection,

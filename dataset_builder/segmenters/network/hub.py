@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -66,7 +66,7 @@ class Runtime:
         Raises:
             UsageError: if torch is not installed or has no such device or type.
         """
-        with needing("models", "this segmenter"):
+        with needing_models():
             import torch
         silence_model_libraries()
         if device == "auto":
@@ -113,6 +113,11 @@ class Runtime:
         return (torch.cat(squares) / 255 - scale[0]) / scale[1]
 
 
+def needing_models() -> AbstractContextManager[None]:
+    """Around the imports of the model libraries; see `chromiq.errors.needing`."""
+    return needing("models", "this segmenter", "use the segmenter classic")
+
+
 def weights_available(*models: HubModel) -> bool:
     """Whether the weights of all `models` are on this machine already; asks no network."""
     try:
@@ -143,7 +148,7 @@ def fetch_weights(*models: HubModel, only_small: bool = False) -> None:
         AccessError: if some cannot be fetched; it names the page to visit.
         UsageError: if the model libraries are not installed.
     """
-    with needing("models", "this segmenter"):
+    with needing_models():
         from huggingface_hub import snapshot_download
     for model in models:
         if not weights_available(model) and not Path(model.name_or_path).is_dir():

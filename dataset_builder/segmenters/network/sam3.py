@@ -13,9 +13,9 @@ from chromiq.dataset_builder.segmenters.network.hub import (
     Runtime,
     load_model,
     load_processor,
+    needing_models,
 )
 from chromiq.dataset_builder.segmenters.network.segmenter import Candidates
-from chromiq.errors import needing
 from chromiq.records import FloatImage, RgbImage
 
 SAM_3 = HubModel("facebook/sam3")
@@ -80,7 +80,7 @@ def load_sam3(model: HubModel, runtime: Runtime) -> Sam3:
         AccessError: if the weights, which are gated, are not to be had; it names the page to visit.
         UsageError: if the model libraries are not installed, or too old to have it.
     """
-    with needing("models", "this segmenter"):
+    with needing_models():
         from transformers import AutoTokenizer, Sam3Model
     tokenizer = load_processor(AutoTokenizer, model)
     return Sam3(tokenizer, load_model(Sam3Model, model, runtime.device), runtime)
