@@ -28,7 +28,7 @@ from chromiq.photos.soundness import verify_photo
 from chromiq.records import GarmentMask, PhotoPair, RgbImage
 
 # Counts changes of what is kept of a found mask (its confidence, its rim): older ones are found again.
-_FOUND_MASK_VERSION = 3
+_FOUND_MASK_VERSION = 4
 GARMENT_MASKS = "garment_masks"
 
 

@@ -25,6 +25,8 @@ from chromiq.runtime.workers import map_workers
 MOST_GAIN = 3.0
 """dE00 that a correction may be expected to remove from a photo that is trained on as the truth."""
 _HEIGHT_PX = 600
+# Counts changes of how the gain is found: older ones are found again.
+_GAIN_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def _finding(work: _PairColours, gain: float) -> Finding:
 def _gain(work: _PairColours) -> float:
     """The gain to be expected from a correction, dE00; remembered in the dataset."""
     digests = [sha256_file(path) for path in (work.pair.still_life, work.pair.on_model, work.mask)]
-    made_of = sha256_text(json.dumps(digests))
+    made_of = sha256_text(json.dumps([digests, _GAIN_VERSION]))
     record = work.dataset.colours_record(work.pair.key)
     try:
         known = json.loads(record.read_text(encoding="utf-8"))

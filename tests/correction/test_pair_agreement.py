@@ -40,6 +40,10 @@ def test_it_is_remembered_until_something_changes(dataset, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(pair_agreement, "_measured", never)
         assert check_agreement(pairs, dataset) == first
+    with monkeypatch.context() as patch:
+        patch.setattr(pair_agreement, "_GAIN_VERSION", pair_agreement._GAIN_VERSION + 1)
+        patch.setattr(pair_agreement, "_measured", lambda work: 0.0)
+        assert check_agreement(pairs, dataset) == []
     (dataset / "pairs" / "on_model1.png").write_bytes((dataset / "truth" / "on_model1.png").read_bytes())
     assert check_agreement(pairs, dataset) == []
     assert not (dataset / "review" / "colours1.jpg").exists()
