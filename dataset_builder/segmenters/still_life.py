@@ -12,8 +12,9 @@ from chromiq.records import BoolMask, FloatImage, RgbImage
 
 _WORK_HEIGHT_PX = 400
 _MIN_SHARE = 0.01
-# Of the middle of the photo, or of a smaller mask: of right masks over 0.49, cropped photos included.
-_LEAST_IN_MIDDLE = 0.4
+# A mask is doubted below the first share of the photo, and for its place if it has more than the second of
+# the border and less than the third of itself in the middle.
+_LEAST_CLEAR_SHARE, _HARDLY_AT_BORDER, _LEAST_IN_MIDDLE = 0.03, 0.015, 0.4
 _MARGIN_PX = 12
 _SHADOW_SHARE = 0.25
 _FADED_SHARE = 0.65
@@ -49,6 +50,16 @@ def still_life_mask(still_life: RgbImage) -> BoolMask:
     Returns:
         ``(H, W)`` bool. All True in the middle half of the photo if no garment stands out at all.
     """
+    return find_on_still_life(still_life)[0]
+
+
+def find_on_still_life(still_life: RgbImage) -> tuple[BoolMask, bool]:
+    """The garment of a still-life as `still_life_mask` gives it, and whether it is unclear.
+
+    It is if hardly anything stands out, or little that lies along the border: that is only a part of the
+    garment, or the background instead, as the photo is cropped so closely that its border shows more cloth
+    than background, or the cloth has the background's colour.
+    """
     inside = inside_frame(still_life)
     picture = still_life[inside]
     height_px, width_px = picture.shape[:2]
@@ -62,31 +73,25 @@ def still_life_mask(still_life: RgbImage) -> BoolMask:
     if fine.sum() > _CLEARLY_MORE * found.sum():
         found = fine
     mask = _refine(small, found)
+    # A towel with straight sides looks like an empty photo in a frame.
+    framed = picture.shape != still_life.shape
+    unclear = _is_along_border(mask) or (mask.mean() < _LEAST_CLEAR_SHARE and not framed)
     if mask.mean() < _MIN_SHARE:
-        # A towel with straight sides looks like an empty photo in a frame.
-        mask = np.full(small.shape[:2], picture.shape != still_life.shape)
+        mask = np.full(small.shape[:2], framed)
         rows, columns = mask.shape
         mask[rows // 4 : rows * 3 // 4, columns // 4 : columns * 3 // 4] = True
     soft = cv2.resize(mask.astype(np.float32), (width_px, height_px), interpolation=cv2.INTER_LINEAR)
     full = np.zeros(still_life.shape[:2], bool)
     full[inside] = soft > 0.5
-    return full
+    return full, bool(unclear)
 
 
-def is_in_middle(mask: BoolMask) -> bool:
-    """Whether a still-life's mask ``(H, W)`` covers the middle of the photo, as a garment does.
-
-    One that does not is only a part of it, or shows the background instead: the photo is cropped so closely
-    that its border shows more cloth than background, or the cloth has the background's colour.
-
-    >>> found = np.zeros((40, 40), bool)
-    >>> found[15:25, 15:25] = True
-    >>> is_in_middle(found), is_in_middle(~found), is_in_middle(np.eye(40, k=25) > 0)
-    (True, True, False)
-    """
+def _is_along_border(mask: BoolMask) -> bool:
+    """Whether a mask touches the border, misses the middle half and is smaller than that."""
     height_px, width_px = mask.shape
     middle = mask[height_px // 4 : height_px * 3 // 4, width_px // 4 : width_px * 3 // 4]
-    return bool(middle.sum() >= _LEAST_IN_MIDDLE * min(middle.size, mask.sum()))
+    touches = mask[_border(mask)].mean() > _HARDLY_AT_BORDER
+    return bool(touches and mask.sum() < middle.size and middle.sum() < _LEAST_IN_MIDDLE * mask.sum())
 
 
 def _one_thing(lab: FloatImage, least_lab: float) -> BoolMask:
@@ -193,7 +198,7 @@ def without_cast(photo: RgbImage) -> RgbImage:
     return (linear_to_srgb(neutral) * 255).round().astype(np.uint8)
 
 
-def _border(photo: FloatImage | RgbImage) -> BoolMask:
+def _border(photo: FloatImage | RgbImage | BoolMask) -> BoolMask:
     band = max(2, round(0.02 * min(photo.shape[:2])))
     border = np.ones(photo.shape[:2], bool)
     border[band:-band, band:-band] = False
@@ -206,7 +211,8 @@ def _wall_at_border(lab: FloatImage) -> BoolMask:
     Cloth or a body may touch any border, and fill most of it.
     """
     border = _border(lab)
-    y, x = (np.abs(np.linspace(-1, 1, size + 2)[1:-1]) for size in border.shape)
+    # Over 0 even on a picture of one row, which is all middle.
+    y, x = (np.abs(np.linspace(-1, 1, size + 2)[1:-1]).clip(1e-3) for size in border.shape)
     corners, middle = border * np.outer(y, x), np.outer(1 - y, 1 - x)
     weight = corners / corners.sum() - middle / middle.sum()
     # One number for each cell of Lab; greys lie in the middle of theirs.

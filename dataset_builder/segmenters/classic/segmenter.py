@@ -47,10 +47,9 @@ from chromiq.dataset_builder.segmenters.classic.tuning import TUNING
 from chromiq.dataset_builder.segmenters.doubts import limited
 from chromiq.dataset_builder.segmenters.small.person import PersonModels, SeenPerson
 from chromiq.dataset_builder.segmenters.still_life import (
+    find_on_still_life,
     grab_cut,
-    is_in_middle,
     keep_large_parts,
-    still_life_mask,
     without_cast,
 )
 from chromiq.dataset_builder.segmenters.still_life_match import colour_agreement
@@ -107,6 +106,7 @@ class Look:
             of its light and, of several people, only the one who wears the garment.
         several_wear_it: whether another person wears much the same colours.
         garment: ``(h, w)`` bool, the garment on the small still-life.
+        still_life_unclear: whether that is hard to tell from the background.
         palette: its main colours.
         body: the person on the small on-model photo.
         part: where the garment is worn, if that is known whatever its name is.
@@ -124,7 +124,7 @@ class Look:
         self.small_still_life = _at_work_size(still_life)
         rows, columns = inside_frame(on_model)
         self.small = without_cast(_at_work_size(on_model[rows, columns]))
-        self.garment = still_life_mask(self.small_still_life)
+        self.garment, self.still_life_unclear = find_on_still_life(self.small_still_life)
         self.still_life_lab = srgb_to_lab(self.small_still_life)
         self.palette = Palette.of(self.still_life_lab, _inside(self.garment))
         seen = person_models.see(self.small) if person_models else None
@@ -271,7 +271,7 @@ def find_garment(look: Look, label: str, without: Collection[str] = ()) -> Found
     confidence, reasons = judge_mask(mask, body, kind, evidence)
     if look.several_wear_it:
         confidence, reasons = confidence * TUNING.several_penalty, (*reasons, "several_people")
-    if not is_in_middle(look.garment):
+    if look.still_life_unclear:
         reasons = (*reasons, "still_life_unclear")
         confidence = limited(confidence, reasons)
     return FoundGarment(kind, body, evidence, mask, confidence, reasons)

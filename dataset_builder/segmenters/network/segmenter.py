@@ -24,7 +24,7 @@ from chromiq.dataset_builder.segmenters import SegmentationTask
 from chromiq.dataset_builder.segmenters.classic.body import Kind
 from chromiq.dataset_builder.segmenters.classic.kind import word_of_part, words_of_part
 from chromiq.dataset_builder.segmenters.doubts import limited
-from chromiq.dataset_builder.segmenters.still_life import is_in_middle, still_life_mask
+from chromiq.dataset_builder.segmenters.still_life import find_on_still_life
 from chromiq.dataset_builder.segmenters.still_life_match import colour_agreement, plausible_box
 from chromiq.records import BoolMask, FloatImage, GarmentLabel, GarmentMask, RgbImage
 
@@ -146,7 +146,7 @@ def choose_mask(task: SegmentationTask, found: Candidates, source: str) -> Garme
     plausible = np.array([plausible_box(box, (width_px, height_px)) for box in found.xyxy])
     scale = min(1.0, _STILL_LIFE_HEIGHT_PX / task.still_life.shape[0])
     still_life: RgbImage = cv2.resize(task.still_life, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    garment = still_life_mask(still_life)
+    garment, unclear = find_on_still_life(still_life)
     agreement = _agreement(srgb_to_lab(still_life)[garment], task.on_model, found.logits > 0)
     merit = (found.scores * plausible)[:, None] * found.quality * (_AGREEMENT_FLOOR + agreement)
     box, alternative = np.unravel_index(int(merit.argmax()), merit.shape)
@@ -159,7 +159,7 @@ def choose_mask(task: SegmentationTask, found: Candidates, source: str) -> Garme
         "nothing_seen": found.scores.max() < DETECTION_THRESHOLD,
         "weak_detection": found.scores[box] < DETECTION_THRESHOLD <= found.scores.max(),
         "colour_disagrees": agreement[box, alternative] < _LEAST_AGREEMENT,
-        "still_life_unclear": not is_in_middle(garment),
+        "still_life_unclear": unclear,
         "box_overflow": _share_outside(logits > 0, found.xyxy[box] * per_grid) > _OVERFLOW_SHARE,
     }
     reasons = tuple(name for name, holds in doubts.items() if holds)

@@ -1,5 +1,6 @@
 """The background of a photo, and what stands out from it."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,8 +10,8 @@ from chromiq.colour import lab_to_srgb, linear_to_srgb, srgb_to_lab, srgb_to_lin
 from chromiq.dataset_builder.segmenters.still_life import (
     apart_from_surface,
     background_distance,
+    find_on_still_life,
     foreground,
-    is_in_middle,
     still_life_mask,
     without_cast,
 )
@@ -118,10 +119,67 @@ def closely_cropped(pair, cut_off):
 def test_a_garment_that_fills_most_of_the_border_is_not_its_background(cut_off):
     for index in (2, 4, 6, 8):
         photo, truth = closely_cropped(draw_pair(index, size_wh=(224, 280)), cut_off)
-        found = still_life_mask(photo)
+        found, unclear = find_on_still_life(photo)
         overlap = (found & truth).sum() / (found | truth).sum()
-        assert overlap > 0.9 or (overlap < 0.5 and not is_in_middle(found))
+        assert overlap > 0.9 or (overlap < 0.5 and unclear)
         assert overlap > 0.9 or index == 6  # as white as the wall
+
+
+def drawn_on_wall(draw):
+    """A still-life drawn in blue on grey, and where the garment is."""
+    drawn = np.zeros((400, 300), np.uint8)
+    draw(drawn)
+    return np.where(drawn[..., None] > 0, np.uint8([40, 60, 150]), np.uint8([225, 225, 225])), drawn > 0
+
+
+def polygons(*corners_xy):
+    return lambda drawn: cv2.fillPoly(drawn, [np.array(corners, np.int32) for corners in corners_xy], 1)
+
+
+def rectangles(*boxes_xyxy):
+    return polygons(*([(a, b), (c, b), (c, d), (a, d)] for a, b, c, d in boxes_xyxy))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        polygons([(80, 30), (220, 30), (290, 380), (250, 380), (150, 70), (50, 380), (10, 380)]),  # trousers
+        rectangles(
+            (40, 40, 120, 110), (180, 40, 260, 110), (120, 40, 180, 55), (90, 300, 210, 360)
+        ),  # a bikini
+        rectangles((15, 60, 95, 340), (205, 60, 285, 340)),  # a pair of shoes
+        lambda drawn: cv2.ellipse(drawn, (150, 200), (120, 160), 0, 0, 360, 1, 25),  # a belt
+        rectangles((60, 270, 240, 390)),
+        rectangles((60, 10, 240, 130)),
+        rectangles((0, 40, 110, 360)),  # cut off at one side
+    ],
+)
+def test_a_garment_that_is_clearly_seen_is_not_doubted_for_its_place(draw):
+    photo, truth = drawn_on_wall(draw)
+    found, unclear = find_on_still_life(photo)
+    assert (found & truth).sum() > 0.95 * (found | truth).sum()
+    assert not unclear
+
+
+@pytest.mark.parametrize(
+    ("draw", "is_unclear"),
+    [
+        (rectangles(), True),  # nothing but background
+        (rectangles((140, 180, 170, 210)), True),  # a speck
+        (rectangles((100, 120, 200, 280)), False),
+    ],
+)
+def test_a_still_life_is_unclear_if_hardly_anything_stands_out(draw, is_unclear):
+    assert find_on_still_life(drawn_on_wall(draw)[0])[1] == is_unclear
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size_hw", [(1, 1), (8, 1), (1, 8), (4000, 6), (2, 2)])
+def test_a_picture_of_one_row_or_column_is_no_division_by_zero(size_hw):
+    photo = np.full((*size_hw, 3), 200, np.uint8)
+    found, unclear = find_on_still_life(photo)
+    assert (found.shape, unclear) == (size_hw, True)
+    assert without_cast(photo) is photo
 
 
 def test_a_wall_of_two_tones_is_not_taken_for_light_that_falls_off():
@@ -153,8 +211,9 @@ def test_a_towel_with_straight_sides_is_no_photo_in_a_frame(margin_px):
     truth[margin_px:-margin_px, 50:-50] = True
     photo[truth] = (40, 80, 160)
     photo[120:180, 90:150] = (200, 60, 60)
-    found = still_life_mask(photo)
+    found, unclear = find_on_still_life(photo)
     assert (found & truth).sum() > 0.9 * (found | truth).sum()
+    assert not unclear
 
 
 def as_white_cloth(pair, gap):

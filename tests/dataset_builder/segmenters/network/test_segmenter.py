@@ -114,8 +114,8 @@ class TestChoice:
         assert set(found.reasons) == {"nothing_seen", "colour_disagrees"}
         assert found.confidence < 0.5
 
-    def test_a_still_life_of_which_only_an_edge_stands_out_is_doubted(self, monkeypatch):
-        monkeypatch.setattr(self, "STILL_LIFE", flat_photo(RED, (10, 126, 110, 150)), raising=False)
+    def test_a_still_life_of_which_only_a_speck_stands_out_is_doubted(self, monkeypatch):
+        monkeypatch.setattr(self, "STILL_LIFE", flat_photo(RED, (50, 70, 66, 92)), raising=False)
         found = self.segment([0.55, 0.5], [[0.9], [0.9]])
         assert found.reasons == ("still_life_unclear",)
         assert found.confidence < LEFT_OUT_BELOW
