@@ -24,7 +24,10 @@ from chromiq.sample_catalogue.catalogue import draw_pair
 
 KILLS = int(os.environ.get("CHROMIQ_KILLS", "1"))
 # They tell when and by which process, name the folder of the run, or are for nobody but a resume.
-LEFT_OUT = {LOCK_NAME, "run.json", "events.jsonl", "config.yaml", "r.state.safetensors"}
+LEFT_OUT = {
+    *(LOCK_NAME, "run.json", "events.jsonl", "r.state.safetensors"),
+    *("config.yaml", "config_as_written.yaml"),
+}
 pytestmark = [pytest.mark.models, pytest.mark.timeout(10 * KILLS + 200)]
 
 

@@ -166,16 +166,6 @@ def test_a_run_that_failed_waits_again_in_its_restarted_sweep(trainer, grid, swe
         states.clear()
 
 
-def test_a_reduced_grid_leaves_no_run_that_is_waited_for(trainer, sweep_train, sweep, grid, chromiq):
-    trainer("fails with seed 2")
-    assert sweep_train("--devices", "cpu")[0] == 3
-    grid.write_text(grid.read_text().replace("[1, 2, 3]", "[1, 3]"))
-    assert sweep_train("--devices", "cpu")[0] == 0
-    followed = chromiq("status", sweep, "--watch", "--json")
-    names = [run["name"] for run in followed.document["runs"]]
-    assert (followed.code, names) == (0, ["cell_seed1", "cell_seed3"])
-
-
 @pytest.mark.parametrize("target", ["local", "slurm"])
 def test_a_sweep_removes_no_config_and_follows_only_its_own(
     trainer, sweep_train, sweep, grid, chromiq, target
