@@ -78,8 +78,7 @@ def find_on_still_life(still_life: RgbImage) -> tuple[BoolMask, bool]:
     unclear = _is_along_border(mask) or (mask.mean() < _LEAST_CLEAR_SHARE and not framed)
     if mask.mean() < _MIN_SHARE:
         mask = np.full(small.shape[:2], framed)
-        rows, columns = mask.shape
-        mask[rows // 4 : rows * 3 // 4, columns // 4 : columns * 3 // 4] = True
+        _middle_half(mask)[:] = True
     soft = cv2.resize(mask.astype(np.float32), (width_px, height_px), interpolation=cv2.INTER_LINEAR)
     full = np.zeros(still_life.shape[:2], bool)
     full[inside] = soft > 0.5
@@ -88,10 +87,15 @@ def find_on_still_life(still_life: RgbImage) -> tuple[BoolMask, bool]:
 
 def _is_along_border(mask: BoolMask) -> bool:
     """Whether a mask touches the border, misses the middle half and is smaller than that."""
-    height_px, width_px = mask.shape
-    middle = mask[height_px // 4 : height_px * 3 // 4, width_px // 4 : width_px * 3 // 4]
+    middle = _middle_half(mask)
     touches = mask[_border(mask)].mean() > _HARDLY_AT_BORDER
     return bool(touches and mask.sum() < middle.size and middle.sum() < _LEAST_IN_MIDDLE * mask.sum())
+
+
+def _middle_half(mask: BoolMask) -> BoolMask:
+    """The middle of a mask, half as high and wide: a view."""
+    height_px, width_px = mask.shape
+    return mask[height_px // 4 : height_px * 3 // 4, width_px // 4 : width_px * 3 // 4]
 
 
 def _one_thing(lab: FloatImage, least_lab: float) -> BoolMask:
