@@ -256,7 +256,7 @@ def _print_one(done: Correction, *, exporting: bool, as_json: bool) -> None:
     for path in done.exports:
         print_line(f"  exported: {path}")
     if exporting and not done.applied:
-        print_line("  nothing is exported, because the photo was left alone")
+        print_line("  the photo was left alone: nothing is exported, and what was exported before is removed")
 
 
 def _print_batch(result: BatchResult, *, as_json: bool) -> None:

@@ -22,6 +22,15 @@ CUBE_POINTS = 33
 _LEVELS_ADDED = 0.25 / 255
 
 
+def export_paths(out: Path, exports: Sequence[ExportName]) -> dict[ExportName, Path]:
+    """Where the exports of a corrected photo belong, beside it."""
+    known: dict[ExportName, Path] = {
+        "cube": out.with_suffix(".cube"),
+        "layers": out.with_name(f"{out.stem}.layers.tif"),
+    }
+    return {name: known[name] for name in exports}
+
+
 def write_exports(
     out: Path,
     photo: Photo,
@@ -41,17 +50,14 @@ def write_exports(
     Returns:
         Their paths.
     """
-    written = []
-    if "cube" in exports and colour_map is not None:
-        path = out.with_suffix(".cube")
-        write_text(path, cube_text(colour_map, photo.space, out.stem))
-        written.append(str(path))
-    if "layers" in exports:
-        path = out.with_name(f"{out.stem}.layers.tif")
-        with atomic_path(path) as temporary:
+    paths = export_paths(out, exports)
+    if "cube" in paths:
+        assert colour_map is not None  # CorrectionOptions refuses it with the method that has none
+        write_text(paths["cube"], cube_text(colour_map, photo.space, out.stem))
+    if "layers" in paths:
+        with atomic_path(paths["layers"]) as temporary:
             write_layers(temporary, photo.values, changed.within(photo.values), mask, photo.space)
-        written.append(str(path))
-    return tuple(written)
+    return tuple(map(str, paths.values()))
 
 
 def cube_text(colour_map: MapsColours, space: ColourSpace, title: str) -> str:

@@ -1,12 +1,14 @@
 """All photos of one garment corrected, or found corrected: what a batch does, garment by garment.
 
-Each output is written to a staging folder, recorded with its digest, and then moved to its place. So whatever
-lies there is known: as it was recorded, as it was before, or changed by somebody, which is never overwritten.
+Each output is written to a staging folder, recorded with its digest, and then moved to its place, exports
+included. So whatever lies there is known: as it was recorded, as it was before, or changed by somebody, which
+is never overwritten.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -95,7 +97,8 @@ class _Photo:
 
     @property
     def staged(self) -> Path:
-        return self.folder / WORK / "staged" / f"{self.key}{self.work.out.suffix}"
+        """Where the output is written, in a folder for it and its exports."""
+        return self.folder / WORK / "staged" / f"on_model{self.key}" / self.work.out.name
 
     @property
     def found_mask(self) -> Path:
@@ -191,6 +194,7 @@ def _correct(
         }
     out, verdict = photo.work.out, photo.work.decision.verdict
     changed = None
+    shutil.rmtree(photo.staged.parent, ignore_errors=True)  # of a command that was killed
     if verdict in {"keep", "reject"}:
         kept = verdict == "keep"
         reason = "the original is kept, as decided" if kept else "rejected; the original is delivered"
@@ -199,24 +203,35 @@ def _correct(
         require_garment(subject.found, photo.mask)
         options = photo.work.decision.options(work.options)
         done, changed = correct_subject(
-            subject, photo.staged, options, named=out, fit=fit, generated=photo.work.generated
+            subject, photo.staged, options, fit=fit, generated=photo.work.generated
         )
     done = replace(done, out=str(out), key=photo.key, decision=verdict)
     after = subject.on_model.rgb
     if changed is not None:
         after = subject.on_model.space.to_bytes(changed.within(subject.on_model.values))
     write_panel(work.folder, photo.key, subject, after)
+    image, previous = sha256_file(photo.staged), sha256_file(out) if out.is_file() else None
     exports: dict[str, str] = (photo.record or {}).get("exports", {})
-    exports = {**exports, **{Path(path).name: sha256_file(Path(path)) for path in done.exports}}
-    if not done.applied:
+    if image != previous:
         _remove_unedited(out.parent, exports)
+    made = {}
+    for staged in map(Path, done.exports):
+        path = out.with_name(staged.name)
+        if photo.work.redo or not path.is_file() or sha256_file(path) == exports.get(path.name):
+            made[path] = sha256_file(staged)
+        else:
+            staged.unlink()
+            how = "changed by hand" if path.name in exports else "not made of this photo"
+            reason = f"{done.reason}; {path.name} is not replaced, because it was {how}"
+            done = replace(done, reason=reason)
+    done = replace(done, exports=tuple(map(str, made)))
     record = {
         "made_of": made_of,
         "inputs": photo.inputs(photo.digests["mask"] if photo.mask else mask and mask["digest"]),
-        "image": sha256_file(photo.staged),
-        "previous": sha256_file(out) if out.is_file() else None,
+        "image": image,
+        "previous": previous,
         "mask": mask,
-        "exports": exports,
+        "exports": {**exports, **{path.name: digest for path, digest in made.items()}},
         "correction": done.as_dict(),
     }
     write_json(record_path(work.folder, photo.key), record)
@@ -225,7 +240,7 @@ def _correct(
 
 
 def _remove_unedited(folder: Path, exports: dict[str, str]) -> None:
-    """Remove exports, given their digests by name, of a correction that is no longer delivered."""
+    """Remove exports, given their digests by name, of a photo that is no longer delivered."""
     for name, digest in exports.items():
         path = folder / name
         if path.is_file() and sha256_file(path) == digest:
@@ -385,4 +400,6 @@ def record_path(folder: Path, key: str) -> Path:
 
 def _deliver(staged: Path, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
-    staged.replace(out)
+    for path in sorted(staged.parent.iterdir(), key=staged.__eq__):  # the photo last
+        path.replace(out.with_name(path.name))
+    shutil.rmtree(staged.parent, ignore_errors=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from chromiq.correction.export import write_exports
+from chromiq.correction.export import export_paths, write_exports
 from chromiq.correction.fitting.colour_map import Recoloured
 from chromiq.correction.fitting.hybrid import paste
 from chromiq.correction.fitting.transfer import ColourFit
@@ -175,14 +175,15 @@ def correct_file(
 
     Raises:
         UnsoundError: if a photo or the mask cannot be used.
-        UsageError: if `out` is one of the inputs or of a format that cannot be written.
+        UsageError: if `out` or an export is one of the inputs, or `out` of a format that cannot be written.
     """
-    refuse_inputs([out], [still_life, on_model, mask])
+    options = options or CorrectionOptions()
+    refuse_inputs([out, *export_paths(out, options.exports).values()], [still_life, on_model, mask])
     subject = read_subject(still_life, on_model, segmenter, mask)
     require_garment(subject.found, mask)
     photos = (subject.still_life.file, subject.on_model.file)
     damage = dict.fromkeys(found for photo in photos if (found := damage_warning(photo)))
-    done, _ = correct_subject(subject, out, options or CorrectionOptions(), generated=generated)
+    done, _ = correct_subject(subject, out, options, generated=generated)
     return replace(done, warnings=(*damage, *done.warnings))
 
 
@@ -191,14 +192,12 @@ def correct_subject(
     out: Path,
     options: CorrectionOptions,
     *,
-    named: Path | None = None,
     fit: ColourFit | None = None,
     generated: RgbImage | None,
 ) -> tuple[Correction, Recoloured | None]:
-    """Correct a photo that was read, and write it.
+    """Correct a photo that was read, and write it with its exports, or remove those of an earlier correction.
 
     Args:
-        named: what the output will be called, if it is written to `out` only for now.
         fit: fitted to several photos of the garment together; None to fit this one.
         generated: as for `correct_file`.
 
@@ -208,7 +207,6 @@ def correct_subject(
     Raises:
         UsageError: if `out` is of a format that cannot be written.
     """
-    named = named or out
     photo, found = subject.on_model, subject.found
     changed: Recoloured | None = None
     if options.method == "lora":
@@ -226,14 +224,16 @@ def correct_subject(
     exports: tuple[str, ...] = ()
     if changed is None:
         written = copy_untouched(out, photo)
+        for path in export_paths(out, options.exports).values():
+            path.unlink(missing_ok=True)
     else:
         written = write_changed(out, photo, changed.part, changed.box)
-        exports = write_exports(named, photo, changed, found.mask, plan.colour_map, options.exports)
+        exports = write_exports(out, photo, changed, found.mask, plan.colour_map, options.exports)
     correction = replace(
         record_of(plan, found, changed),
         method=options.method,
         exports=exports,
-        **_written(subject, named, written),
+        **_written(subject, out, written),
     )
     return correction, changed
 

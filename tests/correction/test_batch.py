@@ -103,6 +103,55 @@ def test_exports_of_a_photo_that_is_kept_go_unless_somebody_edited_them(batch, c
     assert [path.is_file() for path in (cube, layers)] == [False, True]
 
 
+def test_an_edited_export_stays_when_its_photo_is_corrected_again_unless_that_is_asked_for(batch, catalogue):
+    cube = catalogue / "out" / "on_model1.cube"
+    batch(CorrectionOptions(exports=("cube",)))
+    first = cube.read_bytes()
+    cube.write_bytes(b"edited")
+    weaker = CorrectionOptions(exports=("cube", "layers"), strength=0.5)
+    done = batch(weaker)["1"]
+    assert cube.read_bytes() == b"edited"
+    assert done.exports == (str(cube.with_name("on_model1.layers.tif")),)
+    assert done.reason.endswith("; on_model1.cube is not replaced, because it was changed by hand")
+    done = batch(weaker, redo=("1",))["1"]
+    assert cube.read_bytes() not in (b"edited", first)
+    assert (len(done.exports), "not replaced" in done.reason) == (2, False)
+
+
+def test_an_export_does_not_replace_a_file_of_the_user_s(batch, catalogue):
+    cube = catalogue / "out" / "on_model1.cube"
+    cube.parent.mkdir()
+    cube.write_bytes(b"mine")
+    assert "on_model1.cube is not replaced" in batch(CorrectionOptions(exports=("cube",)))["1"].reason
+    assert cube.read_bytes() == b"mine"
+
+
+def test_exports_go_with_the_photo_they_belong_to(batch, catalogue):
+    batch(CorrectionOptions(exports=("cube",)))
+    batch(CorrectionOptions(strength=0.5))
+    assert not (catalogue / "out" / "on_model1.cube").exists()
+
+
+def test_exports_of_a_command_that_was_killed_before_it_delivered_come_with_the_photo(
+    batch, catalogue, monkeypatch
+):
+    out, options = catalogue / "out", CorrectionOptions(exports=("cube",), strength=0.5)
+    batch(CorrectionOptions(exports=("cube",)))
+    before = (out / "on_model1.cube").read_bytes()
+
+    def killed(staged, path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(garment_work, "_deliver", killed)
+        with pytest.raises(KeyboardInterrupt):
+            batch(options)
+    done = batch(options, segmenter=Unused())["1"]
+    assert done.exports == (str(out / "on_model1.cube"),)
+    assert (out / "on_model1.cube").read_bytes() != before
+    assert not any((out / ".chromiq" / "staged").iterdir())
+
+
 def test_exports_of_an_older_record_stay(batch, catalogue):
     out = catalogue / "out"
     options = CorrectionOptions(exports=("cube",))

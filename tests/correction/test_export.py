@@ -13,6 +13,7 @@ from chromiq.correction.export import CUBE_POINTS, cube_text
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.photo import correct_file
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
+from chromiq.errors import UsageError
 from chromiq.photos.colour_space import SRGB, named_space
 from chromiq.photos.images import read_mask
 from chromiq.photos.soundness import verify_photo
@@ -43,6 +44,28 @@ def table_of(path):
 def test_the_exports_are_named_in_the_record(exported):
     _, after, _, done = exported
     assert done.exports == (str(after.with_suffix(".cube")), str(after.with_name("o.layers.tif")))
+
+
+def test_exports_of_an_earlier_correction_go_if_the_photo_is_left_alone_now(drawn_pairs, tmp_path, chromiq):
+    photos = [drawn_pairs / "pairs" / f"{name}2.png" for name in ("still-life", "on_model")]
+    mask, out = drawn_pairs / "masks" / "on_model2.png", tmp_path / "o.png"
+    names = ("o.cube", "o.layers.tif")
+    for name in names:
+        (tmp_path / name).write_bytes(b"of an earlier correction")
+    command = ("correct", *photos, "--mask", mask, "--out", out)
+    assert chromiq(*command, "--export", "cube").code == 3
+    assert [(tmp_path / name).exists() for name in names] == [False, True]
+    said = chromiq(*command, "--export", "layers").out
+    assert "nothing is exported, and what was exported before is removed" in said
+    assert not (tmp_path / "o.layers.tif").exists()
+
+
+def test_an_export_does_not_replace_an_input(drawn_pairs, tmp_path):
+    photo = shutil.copy(drawn_pairs / "pairs" / "on_model1.png", tmp_path / "o.layers.tif")
+    options = CorrectionOptions(exports=("layers",))
+    still_life = drawn_pairs / "pairs" / "still-life1.png"
+    with pytest.raises(UsageError, match=r"o\.layers\.tif: the results would overwrite"):
+        correct_file(still_life, photo, tmp_path / "o.tif", ClassicSegmenter(), options=options)
 
 
 def test_the_table_gives_our_own_colours_between_its_points_too(exported):
