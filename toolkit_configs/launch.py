@@ -10,7 +10,14 @@ from typing import Any, Literal
 
 from chromiq import __version__
 from chromiq.errors import ChromiqError, Finding, InterruptedRunError, UnsoundError, UsageError, errors_of
-from chromiq.files import ensure_output_folder, folder_lock, refuse_inputs, sha256_file, write_bytes, write_text
+from chromiq.files import (
+    ensure_output_folder,
+    folder_lock,
+    refuse_inputs,
+    sha256_file,
+    write_bytes,
+    write_text,
+)
 from chromiq.runtime.signals import signals_ignored, termination_as_interrupt
 from chromiq.toolkit_configs.checks.config import examine_config, raise_config_findings
 from chromiq.toolkit_configs.runs.checkpoints import (

@@ -104,7 +104,7 @@ def read_record(run: Path) -> RunRecord:
 
 
 def config_of(run: Path, record: RunRecord) -> Path | None:
-    """The config that a run was trained by, with its values of that time if its trainer kept them, or None."""
+    """The config that a run was trained by, with the values of that time if its trainer kept it, or None."""
     trainers = run / TRAINERS_CONFIG
     return trainers if trainers.is_file() else written_config_of(run, record)
 
