@@ -194,6 +194,8 @@ def mask_folder(masks: Path, given: Mapping[str, MaskSource], inside: Path) -> P
 def no_mask_finding(masks: Path) -> Finding:
     """Of a folder or file that holds no mask of any pair."""
     hint = "Check the path, and name the masks on_modelN.png, or like the on-model photos but with .png."
+    if masks.is_file():
+        hint = "Give each image the path of its photo, or on_modelN.png, as file_name."
     return Finding("masks.none", str(masks), "no mask belongs to any of the pairs", hint)
 
 

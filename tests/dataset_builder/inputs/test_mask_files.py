@@ -13,7 +13,13 @@ from hypothesis.extra.numpy import arrays
 from typer.testing import CliRunner
 
 from chromiq.dataset_builder.build import build as build_dataset
-from chromiq.dataset_builder.inputs.mask_files import GivenMasks, mask_paths, read_coco, write_coco
+from chromiq.dataset_builder.inputs.mask_files import (
+    GivenMasks,
+    mask_paths,
+    no_mask_finding,
+    read_coco,
+    write_coco,
+)
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.errors import UnsoundError
 from chromiq.photos.images import read_mask, write_mask
@@ -220,3 +226,8 @@ def test_correct_reads_them_too(exported, tmp_path):
     command = ["correct", "--batch", str(catalogue), "--out", str(tmp_path), "--segmenter", "classic"]
     result = CliRunner().invoke(app, [*command, "--masks", str(masks), "--json"])
     assert [item["mask_confidence"] for item in json.loads(result.stdout)["corrections"]] == [1.0, 1.0]
+
+
+def test_a_coco_file_of_other_photos_is_told_what_its_names_are_compared_with(coco):
+    hint = no_mask_finding(coco({"segmentation": SQUARE}, file_name="images/other.jpg")).hint
+    assert hint == "Give each image the path of its photo, or on_modelN.png, as file_name."
