@@ -169,7 +169,7 @@ def _card(number: int, correction: Correction, folder: Path, side_px: int) -> Ca
     return Card(
         correction=correction,
         anchor=f"photo-{number}",
-        name=Path(correction.on_model).name,
+        name=Path(correction.out).relative_to(folder).as_posix(),
         result=result_words(correction),
         kind={"look": "look", "left_alone": "left"}.get(correction.answer, "done"),
         sentences=_sentences(correction),

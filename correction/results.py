@@ -135,12 +135,14 @@ class Result:
 
     Attributes:
         out: where it is delivered.
+        name: the same below the folder of results, as users know it: shoots may call many photos front.jpg.
         correction: None if it was not corrected yet, or its record is damaged.
         changed_by_hand: whether the delivered file is somebody's work.
     """
 
     pair: PhotoPair
     out: Path
+    name: str
     correction: Correction | None
     decision: Decision
     changed_by_hand: bool
@@ -183,7 +185,8 @@ def read_result(run: BatchRun, key: str, decisions: Decisions) -> Result:
     record = read_record(run.folder, key)
     correction = None if record is None else recorded(record, pair, out)
     by_hand = record is not None and _is_changed(run.folder, key, out, record["image"])
-    return Result(pair, out, correction, decisions.of(key), by_hand)
+    name = out.relative_to(run.folder).as_posix()
+    return Result(pair, out, name, correction, decisions.of(key), by_hand)
 
 
 def _is_changed(folder: Path, key: str, out: Path, digest: str) -> bool:

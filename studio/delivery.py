@@ -84,7 +84,7 @@ def deliver(run: BatchRun, results: Sequence[Result], out: Path) -> None:
         with atomic_path(out) as temporary, temporary.open("wb") as stream:
             stream.writelines(zip_chunks(run, results))
         return
-    sources = {out / result.out.relative_to(run.folder): result.out for result in results}
+    sources = {out / result.name: result.out for result in results}
     sheet = proof_sheet(run, results)
     refuse_file(out)
     there = (path for path in out.rglob("*") if not (path.is_dir() or is_leftover(path)))
@@ -100,7 +100,7 @@ def deliver(run: BatchRun, results: Sequence[Result], out: Path) -> None:
         with atomic_path(target) as temporary:
             shutil.copyfile(source, temporary)
     write_text(out / PROOF_SHEET, sheet)
-    write_bytes(out / TABLE, table(run, results))
+    write_bytes(out / TABLE, table(results))
 
 
 def _is_delivered(path: Path, sources: Mapping[Path, Path], sheet: str) -> bool:
@@ -115,12 +115,11 @@ def zip_chunks(run: BatchRun, results: Sequence[Result]) -> Iterator[bytes]:
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
         for result in results:
-            name = result.out.relative_to(run.folder).as_posix()
-            with result.out.open("rb") as source, archive.open(name, "w", force_zip64=True) as target:
+            with result.out.open("rb") as source, archive.open(result.name, "w", force_zip64=True) as target:
                 while chunk := source.read(_CHUNK_BYTES):
                     target.write(chunk)
                     yield sink.taken()
-        archive.writestr(TABLE, table(run, results))
+        archive.writestr(TABLE, table(results))
         archive.writestr(PROOF_SHEET, proof_sheet(run, results))
     yield sink.taken()
 
@@ -142,15 +141,14 @@ class _Sink(io.RawIOBase):
         return data
 
 
-def table(run: BatchRun, results: Sequence[Result]) -> bytes:
+def table(results: Sequence[Result]) -> bytes:
     """The photos as a CSV table that Excel opens."""
     rows = []
     for result in results:
         colours = result.correction and result.correction.colours
         figures = [colours.delta_e_before, colours.delta_e_after, *colours.after] if colours else []
         cells = [f"{value:z.2f}" for value in figures] or [""] * 5
-        name = result.out.relative_to(run.folder).as_posix()
-        rows.append([result.pair.key, name, result.state, result.decision.note, *cells])
+        rows.append([result.pair.key, result.name, result.state, result.decision.note, *cells])
     return write_table(list(_COLUMNS), rows)
 
 
@@ -170,7 +168,7 @@ def _proof(run: BatchRun, result: Result) -> dict[str, Any]:
     }
     colours = result.correction and result.correction.colours
     return {
-        "name": result.out.relative_to(run.folder).as_posix(),
+        "name": result.name,
         "state": result.state,
         "note": result.decision.note,
         "pictures": shown,

@@ -52,9 +52,9 @@ def _zip(request: Request) -> Response:
 
 
 def _table(request: Request) -> Response:
-    run, results = _chosen(request)
+    results = _chosen(request)[1]
     headers = {"content-disposition": 'attachment; filename="delivery.csv"'}
-    return Response(table(run, results), media_type="text/csv", headers=headers)
+    return Response(table(results), media_type="text/csv", headers=headers)
 
 
 def _proof_sheet(request: Request) -> Response:

@@ -63,7 +63,7 @@ def _photo(request: Request) -> Response:
     return page(
         request,
         "photo",
-        title=result.pair.on_model.name,
+        title=result.name,
         command=batch_command(run, *(["--keep", key] if result.decision.verdict == "keep" else [])),
         folder=folder,
         result=result,

@@ -23,14 +23,16 @@ _MOVE = """(() => {
 
 @pytest.fixture(scope="module")
 def report(drawn_pairs, tmp_path_factory):
-    """One photo with an inverted mask, one that is right; the first is called by markup."""
+    """One photo with an inverted mask, called by markup, and one that is right, in a subfolder."""
     catalogue = shutil.copytree(drawn_pairs, tmp_path_factory.mktemp("report"), dirs_exist_ok=True)
     name = 'on_model<b>"1&.png'
     (catalogue / "pairs" / "on_model1.png").rename(catalogue / "pairs" / name)
+    (catalogue / "pairs" / "shoot").mkdir()
+    (catalogue / "pairs" / "on_model2.png").rename(catalogue / "pairs" / "shoot" / "on_model2.png")
     table = catalogue / "pairs" / "pairs.csv"
     quoted = name.replace('"', '""')
     table.write_text(
-        f'still_life,on_model,key\nstill-life1.png,"{quoted}",1\nstill-life2.png,on_model2.png,2\n'
+        f'still_life,on_model,key\nstill-life1.png,"{quoted}",1\nstill-life2.png,shoot/on_model2.png,2\n'
     )
     mask = read_mask(catalogue / "masks" / "on_model1.png")
     write_mask(catalogue / "masks" / "on_model1.png", ~mask)
@@ -41,7 +43,7 @@ def report(drawn_pairs, tmp_path_factory):
 def test_it_says_why_and_what_to_do_most_doubtful_first(report):
     text = report.read_text(encoding="utf-8")
     names = re.findall(r"<h2>(.*?) <span", text)
-    assert names == ["on_model&lt;b&gt;&#34;1&amp;.png", "on_model2.png"]
+    assert names == ["on_model&lt;b&gt;&#34;1&amp;.png", "shoot/on_model2.png"]
     assert "The mask covers the background (100% of it)." in text
     assert "If it is inverted, invert it" in text
     assert 'href="#what-to-do"' in text

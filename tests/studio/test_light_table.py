@@ -3,13 +3,17 @@
 import json
 import re
 import shlex
+import shutil
 from dataclasses import replace
 
 import pytest
 from studio_browser import served
 from studio_client import client_of
 
+from chromiq.correction.batch import BatchInputs, correct_batch
 from chromiq.correction.results import read_run
+from chromiq.dataset_builder.inputs.photo_names import PairPattern
+from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.errors import Finding
 from chromiq.studio.screens import light_table
 from chromiq.studio.screens.light_table import batch_command
@@ -40,6 +44,19 @@ def test_the_command_names_all_that_decides_the_results(made_shoot):
         *("--segmenter", "mediapipe", "--part", "upper", "--each-alone", "--skip-bad"),
         *("--export", "cube", "--export", "layers"),
     ]
+
+
+def test_photos_of_one_name_are_told_apart_by_their_folders(made_shoot, tmp_path):
+    for key in "12":
+        (tmp_path / "photos" / f"A-{key}").mkdir(parents=True)
+        for file, name in ((f"still-life{key}", "still"), (f"on_model{key}", "front")):
+            shutil.copy(made_shoot / "photos" / f"{file}.jpg", tmp_path / f"photos/A-{key}/{name}.jpg")
+    inputs = BatchInputs(tmp_path / "photos", pattern=PairPattern("{sku}/still", "{sku}/front"))
+    correct_batch(inputs, tmp_path / "corrected", ClassicSegmenter())
+    client, address = client_of(tmp_path)
+    names = ["A-1/front.jpg", "A-2/front.jpg"]
+    assert sorted(re.findall(r"/photo/[^\"]+\">([^<]+)", client.get(f"{address}/").text)) == names
+    assert "<title>A-1/front.jpg ·" in client.get(f"{address}/photo/A-1_front").text
 
 
 def test_photos_without_results_are_opened_to_be_corrected(made_shoot):
