@@ -46,7 +46,7 @@ def test_the_command_names_all_that_decides_the_results(made_shoot):
     ]
 
 
-def test_photos_of_one_name_are_told_apart_by_their_folders(made_shoot, tmp_path):
+def test_photos_of_one_name_are_shown_with_their_folders(made_shoot, tmp_path):
     for key in "12":
         (tmp_path / "photos" / f"A-{key}").mkdir(parents=True)
         for file, name in ((f"still-life{key}", "still"), (f"on_model{key}", "front")):

@@ -228,6 +228,6 @@ def test_correct_reads_them_too(exported, tmp_path):
     assert [item["mask_confidence"] for item in json.loads(result.stdout)["corrections"]] == [1.0, 1.0]
 
 
-def test_a_coco_file_of_other_photos_is_told_what_its_names_are_compared_with(coco):
+def test_a_coco_file_of_other_photos_is_refused_with_what_file_name_means(coco):
     hint = no_mask_finding(coco({"segmentation": SQUARE}, file_name="images/other.jpg")).hint
     assert hint == "Give each image the path of its photo, or on_modelN.png, as file_name."
