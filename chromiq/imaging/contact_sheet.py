@@ -64,7 +64,7 @@ def captioned(picture: RgbImage, lines: Sequence[str], *, doubtful: bool) -> Rgb
     height_px = picture.shape[0] + 4 + _LINE_HEIGHT_PX * len(lines)
     canvas = Image.new("RGB", (picture.shape[1], height_px), (255, 255, 255))
     canvas.paste(Image.fromarray(picture), (0, 0))
-    pen, font = ImageDraw.Draw(canvas), _font(13)
+    pen, font = ImageDraw.Draw(canvas), _font(12)
     for number, line in enumerate(lines):
         colour = _DOUBT_RGB if doubtful and number == len(lines) - 1 else _TEXT_RGB
         pen.text((4, picture.shape[0] + 2 + _LINE_HEIGHT_PX * number), line, fill=colour, font=font)
@@ -86,7 +86,7 @@ def grid(tiles: Sequence[RgbImage], title: str, columns: int = 3) -> RgbImage:
     # An array, because a Pillow image (4 bytes per pixel) and the copy would double the memory.
     sheet = np.full((size_wh[1], size_wh[0], 3), 255, np.uint8)
     head = Image.new("RGB", (size_wh[0], _TITLE_HEIGHT_PX), (255, 255, 255))
-    ImageDraw.Draw(head).text((_GAP_PX, 10), title, fill=_TEXT_RGB, font=_font(15))
+    ImageDraw.Draw(head).text((_GAP_PX, 10), title, fill=_TEXT_RGB, font=_font(14))
     sheet[:_TITLE_HEIGHT_PX] = np.asarray(head)
     for index, tile in enumerate(tiles):
         top = _TITLE_HEIGHT_PX + _GAP_PX + index // columns * height_px
@@ -97,5 +97,7 @@ def grid(tiles: Sequence[RgbImage], title: str, columns: int = 3) -> RgbImage:
 
 @cache
 def _font(size: int) -> Any:
-    """Pillow's default font, loaded once."""
-    return ImageFont.load_default(size)
+    """DejaVu Sans, loaded once; unlike Pillow's default font it has more letters than English needs."""
+    from matplotlib import get_data_path
+
+    return ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)
