@@ -13,7 +13,7 @@ from chromiq.correction.options import MIN_GAIN
 from chromiq.correction.plan import fit_subject
 from chromiq.correction.subject import Pixels, Subject, find_garment
 from chromiq.dataset_builder.canvas.stitch import cut_on_model, cut_still_life, published_geometry
-from chromiq.dataset_builder.inputs.mask_files import empty_mask_fault
+from chromiq.dataset_builder.inputs.mask_files import empty_mask_fault, mask_size_fault
 from chromiq.dataset_builder.segmenters import Segmenter
 from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW, in_words, strong_reasons
 from chromiq.dataset_builder.segmenters.still_life import still_life_mask
@@ -34,6 +34,8 @@ from chromiq.wording import cut
 
 # What a canvas without a manifest is taken for: two 4:5 photos, laid out as published.
 _USUAL_WH = (896, 1120)
+# By the rounding to whole pixels, as a photo is scaled; more, and a mask is of something else.
+_MOST_WIDENED = 1.02
 
 
 @dataclass(frozen=True)
@@ -102,18 +104,19 @@ class TrialSet:
 
         Raises:
             UnsoundError: if it knows it of some: figures of garments and of whole pictures have no mean; or
-                if a mask shows nothing.
+                if a mask shows nothing, or is not of its photo's size.
         """
         known, findings = {}, []
         for trial in self:
-            mask = canvas_mask(trial)
-            if mask is None or trial.garment_mask is None:
-                message = "has no garment mask of its photo's size, but other images have one"
+            if trial.garment_mask is None:
+                message = "has no garment mask, but other images have one"
                 findings.append(Finding("testset.mask", trial.name, message, "Add it to garment_masks/."))
-            else:
-                known[trial.name] = mask
-                findings += filter(None, [empty_mask_fault(mask, trial.garment_mask)])
-        raise_findings(findings if known else [], "the test set")
+                continue
+            try:
+                known[trial.name] = canvas_mask(trial)
+            except UnsoundError as error:
+                findings += error.findings
+        raise_findings(findings if any(trial.garment_mask for trial in self) else [], "the test set")
         return known
 
     def write_masks(self, folder: Path) -> Path | None:
@@ -295,17 +298,24 @@ def _photos(trial: Trial) -> tuple[RgbImage, RgbImage, RgbImage]:
     return canvas, np.ascontiguousarray(still_life), np.ascontiguousarray(on_model)
 
 
-def canvas_mask(trial: Trial) -> BoolMask | None:
-    """Where the garment is on the whole picture, or None if the dataset does not know."""
-    if trial.garment_mask is None:
-        return None
+def canvas_mask(trial: Trial) -> BoolMask:
+    """Where the garment is on the whole picture, by the trial's garment mask.
+
+    Raises:
+        UnsoundError: if the mask cannot be read, shows nothing, or has neither the size of its photo nor, as
+            a stitched photo is scaled, its shape.
+    """
+    assert trial.garment_mask is not None  # the caller sees to it
     mask = read_mask(trial.garment_mask)
-    size_wh = photo_size_wh(trial.control)
-    if trial.geometry is None:
-        return mask if mask.shape == (size_wh[1], size_wh[0]) else None
-    canvas = np.zeros((size_wh[1], size_wh[0]), bool)
-    panel = cut_on_model(canvas, trial.geometry)
-    panel[:] = resize_mask(mask, (panel.shape[1], panel.shape[0]))
+    canvas = np.zeros(photo_size_wh(trial.control)[::-1], bool)
+    panel = cut_on_model(canvas, trial.geometry) if trial.geometry else canvas
+    size_wh = (panel.shape[1], panel.shape[0])
+    widened = mask.shape[1] * size_wh[1] / (mask.shape[0] * size_wh[0])
+    fault = empty_mask_fault(mask, trial.garment_mask)
+    if trial.geometry is None or not 1 / _MOST_WIDENED < widened < _MOST_WIDENED:
+        fault = mask_size_fault(mask, trial.garment_mask, size_wh) or fault
+    raise_findings([fault] if fault else [], str(trial.garment_mask))
+    panel[:] = resize_mask(mask, size_wh)
     return canvas
 
 

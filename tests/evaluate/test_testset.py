@@ -71,7 +71,7 @@ def test_a_mask_that_only_some_images_have_is_asked_for(built_dataset, tmp_path,
         (compare_methods.evaluate_testset, ClassicSegmenter()),
         (partial(sweep.measure_checkpoints, tmp_path), None),
     ):
-        with pytest.raises(UnsoundError, match="other: has no garment mask of its photo's size"):
+        with pytest.raises(UnsoundError, match="other: has no garment mask, but"):
             measure(built_dataset, tmp_path / "out", settings)
         assert not (tmp_path / "out").exists()
     assert TrialSet((unknown,), None).masks == {}
@@ -90,6 +90,25 @@ def test_an_empty_mask_is_refused_first_by_the_name_of_the_users_file(dataset, t
         (finding,) = caught.value.findings
         assert (finding.code, finding.where) == ("mask.empty", str(trial.garment_mask))
         assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "size_wh", "shape", "needs"),
+    [("kontext", (576, 352), (352, 576), "281x352"), ("qwen-image-edit-2509", None, (700, 560), "224x280")],
+)
+def test_a_mask_of_another_size_is_refused_even_if_all_are(
+    built_dataset, tmp_path, model, size_wh, shape, needs
+):
+    options = BuildOptions(model=model, segmenter="classic", held_out=0.3, seed=4, size_wh=size_wh)
+    build(built_dataset.parent / "catalogue", tmp_path / "dataset", options)
+    (trial,) = read_testset(tmp_path / "dataset")
+    write_mask(trial.garment_mask, np.ones(shape, bool))
+    with pytest.raises(UnsoundError) as caught:
+        evaluate_testset(tmp_path / "dataset", tmp_path / "out", ClassicSegmenter())
+    (finding,) = caught.value.findings
+    assert (finding.code, finding.where) == ("mask.size", str(trial.garment_mask))
+    assert (finding.got, finding.wanted) == (f"{shape[1]}x{shape[0]}", needs)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_stitched_test_set_is_refused_for_a_model_that_takes_references(
