@@ -22,6 +22,7 @@ from chromiq.toolkit_configs.sweeps.slurm import BatchJob, batch_job
 
 SEED = "seed"
 _MOST_RUNS = 1000
+_HEAD = "# One run of a sweep: "
 
 
 class Grid(BaseModel):
@@ -85,10 +86,16 @@ def write_configs(combinations: list[Combination], out: Path, engine: str) -> li
     """Write every config into ``out/configs`` and return the jobs that train them.
 
     ``out/sweep-train.json`` names them: the folder may hold others, of a larger grid before or of the user.
+
+    Raises:
+        UsageError: if one of the user's would be overwritten; nothing is written then.
     """
+    configs = [out / CONFIGS / f"{safe_stem(each.name)}.yaml" for each in combinations]
+    for config in configs:
+        if config.is_file() and not config.read_bytes().startswith(_HEAD.encode()):
+            raise UsageError(f"{config}: is not of a sweep, and has the name of a run. Move it elsewhere.")
     jobs = []
-    for each in combinations:
-        config = out / CONFIGS / f"{safe_stem(each.name)}.yaml"
+    for each, config in zip(combinations, configs, strict=True):
         write_text(config, config_text(each.job, each.values))
         jobs.append(batch_job(config, engine, each.seed))
     write_json(out / GRID_FILE, [job.config.name for job in jobs])
@@ -108,7 +115,7 @@ def on_devices(combinations: list[Combination], devices: Sequence[str]) -> list[
 
 def config_text(job: Job, values: dict[str, Any]) -> str:
     """A combination's config file."""
-    head = f"# One run of a sweep: {', '.join(f'{key}={value}' for key, value in values.items())}"
+    head = f"{_HEAD}{', '.join(f'{key}={value}' for key, value in values.items())}"
     printable = "".join(c if c.isprintable() else " " for c in head)
     return f"{printable}\n{dump_config(job.document)}"
 

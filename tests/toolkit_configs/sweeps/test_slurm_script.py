@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -291,6 +292,18 @@ def test_the_verb_writes_the_jobs_and_prints_the_submit_command(grid, tmp_path, 
     document = result.document
     assert len(document["runs"]) == 8
     assert chromiq(*arguments).out == f"sbatch '{document['jobs'][0]}'\n"
+
+
+def test_a_config_of_the_user_s_that_has_the_name_of_a_run_is_not_overwritten(grid, tmp_path, chromiq):
+    out, config = tmp_path / "out", tmp_path / "out" / "configs" / "r_lr2e-4_linear16_seed1.yaml"
+    command = ("sweep-train", grid, "--target", "slurm", "--out", out)
+    assert [chromiq(*command).code for _ in range(2)] == [0, 0]
+    shutil.rmtree(out)
+    config.parent.mkdir(parents=True)
+    config.write_text("mine")
+    refused = chromiq(*command)
+    assert (refused.code, config.read_text(), len(list(config.parent.iterdir()))) == (2, "mine", 1)
+    assert f"{config}: is not of a sweep" in refused.err
 
 
 def test_train_writes_the_job_beside_its_config_and_trains_nothing(config, chromiq):
