@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from run_records import a_record
 
 from chromiq.errors import ChromiqError
 from chromiq.files import write_bytes
+from chromiq.toolkit_configs.runs.record import write_record
 
 if os.geteuid() != 0:
     pytest.skip("needs root, to become somebody who may not", allow_module_level=True)
@@ -106,3 +108,18 @@ def test_an_old_file_stays_when_it_may_not_be_replaced(place):
         write_bytes(place / "old.bin", b"new")
     assert (place / "old.bin").read_bytes() == b"old"
     assert [path.name for path in sorted(place.iterdir())] == ["in", "old.bin"]
+
+
+def test_runs_whose_files_may_not_be_read_are_named_and_the_others_shown(chromiq, place):
+    for name, file in (("a", "run.json"), ("b", "events.jsonl"), ("c", None)):
+        write_record(place / "runs" / name, a_record(name=name, state="done"))
+        (place / "runs" / name / "events.jsonl").touch()
+        if file:
+            (place / "runs" / name / file).chmod(0o600)
+    chromiq("status", place / "runs" / "c")  # what is imported late
+    with nobody():
+        code, document, reported = chromiq("status", place / "runs")
+    assert code == 3
+    for name, file in (("a", "run.json"), ("b", "events.jsonl")):
+        assert f"{place}/runs/{name}/{file}: cannot be read: permission denied. Make it r" in reported
+    assert [run.get("name") for run in document["runs"]] == [None, None, "c"]

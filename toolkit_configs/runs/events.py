@@ -20,6 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from chromiq.errors import UsageError
+
 EVENTS_FILE = "events.jsonl"
 TENSORBOARD_FOLDER = "tensorboard"
 _SCALARS = {
@@ -135,10 +137,19 @@ class EventReader:
         self._read_bytes = 0
 
     def new(self) -> Iterator[Event]:
-        """Events not returned before; a line that is still being written is left for the next call."""
+        """Events not returned before; a line that is still being written is left for the next call.
+
+        Raises:
+            UsageError: if they cannot be read.
+        """
         if not self._path.is_file():
             return
-        with self._path.open("rb") as stream:
+        try:
+            stream = self._path.open("rb")
+        except OSError as error:
+            reason = str(error.strerror).lower()
+            raise UsageError(f"{self._path}: cannot be read: {reason}. Make it readable.") from error
+        with stream:
             stream.seek(self._read_bytes)
             for line in stream:
                 if not line.endswith(b"\n"):

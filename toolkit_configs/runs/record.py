@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import psutil
 
-from chromiq.documents import load_record
+from chromiq.documents import load_record, read_text
 from chromiq.errors import UsageError
 from chromiq.files import sha256_file, sha256_text, write_json
 from chromiq.toolkit_configs.schema.trainer_job import Job
@@ -95,7 +95,7 @@ def read_record(run: Path) -> RunRecord:
     """
     path = run / RUN_FILE
     try:
-        return load_record(RunRecord, path.read_bytes())
+        return load_record(RunRecord, read_text(path))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(f"{run} is not a run folder: it has no {RUN_FILE}. Check the path.") from error
     except (OSError, ValueError) as error:

@@ -50,7 +50,7 @@ def test_a_record_of_another_version_is_refused_with_the_reason(tmp_path):
 
 def test_a_record_that_is_a_folder_is_refused_with_the_reason(tmp_path):
     (tmp_path / "run.json").mkdir()
-    with pytest.raises(UsageError, match=r"run\.json: cannot be read: .*Is a directory.*Make it readable"):
+    with pytest.raises(UsageError, match=r"run\.json: cannot be read: is a directory\. Make it readable"):
         read_record(tmp_path)
 
 
