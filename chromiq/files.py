@@ -239,7 +239,7 @@ def machine_error(error: OSError) -> ChromiqError | None:
     >>> machine_error(FileNotFoundError(errno.ENOENT, "No such file", "photos")) is None
     True
     """
-    if isinstance(error, FileNotFoundError) and error.filename is None:  # as os.getcwd() raises it
+    if error.errno == errno.ENOENT and error.filename is None:  # as os.getcwd() raises it
         return ChromiqError("the working directory no longer exists. Change to another one.")
     if error.errno not in _FAULTS_OF_THE_MACHINE:
         return None

@@ -21,6 +21,7 @@ from chromiq.errors import (
     UsageError,
 )
 from chromiq.evaluate.generate.images import GenerateOptions
+from chromiq.evaluate.generate.lora_files import require_lora_files
 from chromiq.evaluate.report import Chart, write_report
 from chromiq.evaluate.score.scores import ImageSet, Interval, mean_interval, score_folders
 from chromiq.evaluate.testset import TrialSet, read_testset
@@ -228,7 +229,7 @@ def measure_checkpoints(
 
     Raises:
         UsageError: if the folder holds no run, the run no checkpoint, or it was trained on the test set.
-        UnsoundError: if the test set is not sound.
+        UnsoundError: if the test set is not sound, or the run trains a model and no LoRA.
         AccessError: if the base model is not to be had.
         ChromiqError: if no checkpoint could be measured.
     """
@@ -239,6 +240,7 @@ def measure_checkpoints(
     trials.refuse_trained_on(run_job(run))
     options = options or run_options(run)
     trials.require_references(options.model)
+    _checkpoints(run, name, settled=False)  # before anything is written: they may be whole models
     ensure_output_folder(out)
     with folder_lock(out, "chromiq sweep"):
         work = _Work(trials, trials.write_masks(out / "masks"), out, options)
@@ -323,6 +325,7 @@ def _earlier(path: Path, name: str, made_of: str) -> list[Point]:
 
 def _checkpoints(run: Path, name: str, *, settled: bool) -> list[Path]:
     paths = find_checkpoints(run, name)
+    require_lora_files(path for path in paths if path.is_dir())  # which it refuses
     if not settled:
         return paths
     return [path for path in paths if time.time() - path.stat().st_mtime > _SETTLED_AFTER_S]

@@ -11,9 +11,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
-from chromiq.documents import read_text
+from chromiq.documents import load_record, read_text
 from chromiq.errors import Finding, OptionError, UnsoundError, UsageError, raise_findings
 from chromiq.evaluate.generate.lora_files import read_lora_keys
 from chromiq.evaluate.generate.pipelines import Loading, load_pipeline, run_pipeline, set_lora_scale
@@ -163,7 +163,10 @@ def read_captions(folder: Path) -> dict[str, str]:
 
     Raises:
         UnsoundError: with all files that are no text in UTF-8, or if one stem has different prompts.
+        UsageError: if there is no such folder.
     """
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder of prompts. Check the path.")
     captions: list[tuple[str, str]] = []
     findings = []
     for path in sorted(folder.glob("*.txt")):
@@ -183,11 +186,10 @@ def read_seeds(path: Path) -> dict[str, int]:
         UnsoundError: if the file is something else, or has different seeds for one stem.
     """
     try:
-        seeds = TypeAdapter(dict[str, _Seed]).validate_json(read_text(path))
+        seeds = load_record(dict[str, _Seed], read_text(path))
     except (OSError, ValueError) as error:
-        said = str(error).splitlines()[0]
         hint = 'Write a JSON object such as {"pair1": 7}.'
-        finding = Finding("seeds.form", str(path), f"not a table of seeds ({said})", hint)
+        finding = Finding("seeds.form", str(path), f"not a table of seeds ({error})", hint)
         raise UnsoundError.of(finding) from error
     return by_composed_name(seeds.items(), path, "seeds.twice")
 

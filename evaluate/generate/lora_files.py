@@ -20,12 +20,16 @@ def read_lora_keys(path: Path) -> list[str]:
     """Check a LoRA file, and read the names of its tensors.
 
     Raises:
-        UnsoundError: if the file is missing, a pickle, truncated, not safetensors, not a LoRA, or holds NaN.
+        UnsoundError: if the file is missing, a folder, a pickle, truncated, not safetensors, not a LoRA, or
+            holds NaN.
     """
+    if path.is_dir():
+        raise _fault("folder", path, "a folder, as of a model trained whole", "Give a .safetensors file.")
     if not path.is_file():
         raise _fault("missing", path, "no such file", "Check the path.")
     try:
-        with safe_open(path, framework="numpy") as file:
+        # Of one that may not be read, safetensors says that it is missing.
+        with path.open("rb"), safe_open(path, framework="numpy") as file:
             keys = sorted(file.keys())
             _require_lora_keys(path, keys)
             _require_finite(path, file, keys)

@@ -136,6 +136,16 @@ def testset(tmp_path_factory):
 
 @pytest.mark.models
 @needs_models
+def test_a_run_that_trained_a_whole_model_is_refused_before_anything_is_written(trained, testset, tmp_path):
+    run = shutil.copytree(trained, tmp_path / "r")
+    (run / "r_000000009").mkdir()  # as diffusers saves it
+    with pytest.raises(UnsoundError, match=r"r_000000009: a folder, as of a model trained whole"):
+        measure_checkpoints(run, testset, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.models
+@needs_models
 def test_a_config_edited_after_its_run_is_not_taken_for_the_run_s(trained, tmp_path):
     config, run = tmp_path / "config.yaml", tmp_path / "r"
     shutil.copytree(trained, run)

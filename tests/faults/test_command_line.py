@@ -124,13 +124,14 @@ def test_no_more_workers_than_there_is_work_or_a_machine_bears(monkeypatch, tmp_
     ("options", "code", "reported"),
     [
         (["--lora", "nowhere"], 2, "no such file or folder"),
-        (["--lora", "."], 10, "no such file"),
+        (["--lora", "."], 10, "a folder, as of a model trained whole"),
         (["--lora", "/dev/zero"], 10, "no such file"),
         (["--lora-scale", "0.5"], 2, "--lora-scale: there is no LoRA to scale"),
         (["--guidance", "nan"], 2, "--guidance: is not a finite number"),
         (["--seed", str(2**64)], 2, "--seed"),
         (["--reference", "."], 2, "--reference"),
         (["--out", "control"], 2, "lie among the inputs"),
+        (["--captions", "control/a.png"], 2, "control/a.png: no such folder of prompts"),
         (["--captions", "prompts"], 10, "cannot read the prompt"),
         (["--captions", "prompts", "--out", "prompts"], 10, "cannot read the prompt"),
     ],
@@ -155,7 +156,7 @@ def test_seeds_that_torch_does_not_take(tmp_path):
     (tmp_path / "seeds.json").write_text(json.dumps({"a": 2**64 - 1}))
     assert read_seeds(tmp_path / "seeds.json") == {"a": 2**64 - 1}
     (tmp_path / "seeds.json").write_text(json.dumps({"a": 2**64}))
-    with pytest.raises(UnsoundError, match="seeds"):
+    with pytest.raises(UnsoundError, match=r"seeds \(a must be less than 18446744073709551616\)"):
         read_seeds(tmp_path / "seeds.json")
 
 

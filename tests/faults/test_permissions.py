@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from run_records import a_record
+from safetensors import safe_open
 
 from chromiq.errors import ChromiqError
-from chromiq.files import write_bytes
+from chromiq.evaluate.generate.lora_files import read_lora_keys
+from chromiq.files import machine_error, write_bytes
+from chromiq.toolkit_configs.runs.checkpoints import is_whole
 from chromiq.toolkit_configs.runs.record import write_record
 
 if os.geteuid() != 0:
@@ -123,3 +126,17 @@ def test_runs_whose_files_may_not_be_read_are_named_and_the_others_shown(chromiq
     for name, file in (("a", "run.json"), ("b", "events.jsonl")):
         assert f"{place}/runs/{name}/{file}: cannot be read: permission denied. Make it r" in reported
     assert [run.get("name") for run in document["runs"]] == [None, None, "c"]
+
+
+def test_a_lora_that_may_not_be_read_is_named(place):
+    """Its library calls it missing, without its name, as the system calls a working directory."""
+    lora = place / "a.safetensors"
+    lora.write_bytes(b"x")
+    lora.chmod(0o600)
+    for read in (read_lora_keys, is_whole):
+        with nobody(), pytest.raises(PermissionError) as caught:
+            read(lora)
+        assert str(machine_error(caught.value)).startswith(f"{lora}: cannot read or write: Permission denied")
+    with pytest.raises(FileNotFoundError) as caught, safe_open(place / "none", "numpy"):
+        pass
+    assert machine_error(caught.value) is None

@@ -95,7 +95,8 @@ def set_torn_aside(run: Path, name: str) -> list[Path]:
 def _metadata(path: Path) -> dict[str, str] | None:
     """The metadata of a safetensors file, or None if the file is incomplete."""
     try:
-        with safe_open(path, framework="numpy") as file:
+        # Of one that may not be read, safetensors says that it is missing.
+        with path.open("rb"), safe_open(path, framework="numpy") as file:
             return file.metadata() or {}
     except SafetensorError:
         return None

@@ -59,7 +59,7 @@ def read_config_file(path: Path, environment: Mapping[str, str] | None = None) -
         replaced = _VARIABLE.sub(lambda found: environment.get(found[1], found[0]), text)
         parsed = load_json(replaced) if is_json_file(path) else load_yaml(replaced, ConfigLoader)
     except (OSError, ValueError) as error:
-        hint = "Check the path." if isinstance(error, OSError) else "Fix the file."
+        hint = "Check the path and its permissions." if isinstance(error, OSError) else "Fix the file."
         return None, [Finding("config.unreadable", str(path), f"cannot be read: {error}", hint)]
     findings = []
     for name in sorted({*_VARIABLE.findall(text)} - environment.keys()):
