@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from chromiq.evaluate.generate.pipelines import Loading
 
 _MEMORY = "GPU memory of the edit model"
+_DEVICE_HELP = "Such as cuda or cpu; auto uses a GPU if there is one."
+_DTYPE_HELP = "Precision; auto is half precision on a GPU."
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Do not ask the hub for access to the base model.")]
@@ -24,6 +26,8 @@ Model = Annotated[str, typer.Option(help=f"Edit model: {', '.join(MODELS)}.")]
 Checkpoint = Annotated[str | None, typer.Option(help="Base model: hub name or folder.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Denoising steps; by default the model's own.")]
 ImageSeed = Annotated[int, typer.Option(min=0, max=2**64 - 1, help="Random seed for each generated image.")]
+ImageDevice = Annotated[str, typer.Option(help=_DEVICE_HELP)]
+ImageDtype = Annotated[Literal["auto", models.Dtype], typer.Option(help=_DTYPE_HELP)]
 Register = Annotated[
     bool, typer.Option("--register", help="Align shifted or resized images with the truth first.")
 ]
@@ -66,13 +70,8 @@ Masker = Annotated[
     str | None,
     typer.Option(help="SAM 2.1 or SAM 3: hub name, name@revision or folder.", rich_help_panel=_MODELS),
 ]
-Device = Annotated[
-    str, typer.Option(help="Such as cuda or cpu; auto uses a GPU if there is one.", rich_help_panel=_MODELS)
-]
-Dtype = Annotated[
-    Literal["auto", models.Dtype],
-    typer.Option(help="Precision; auto is half precision on a GPU.", rich_help_panel=_MODELS),
-]
+Device = Annotated[str, typer.Option(help=_DEVICE_HELP, rich_help_panel=_MODELS)]
+Dtype = Annotated[Literal["auto", models.Dtype], typer.Option(help=_DTYPE_HELP, rich_help_panel=_MODELS)]
 
 
 def model_options(
@@ -109,7 +108,7 @@ def refuse_without_lora(context: typer.Context) -> None:
     Raises:
         UsageError: naming the first that was given.
     """
-    names = ("model", "checkpoint", "geometry", "steps", "seed", "offload", "quantize")
+    names = ("model", "checkpoint", "geometry", "caption", "steps", "seed", "offload", "quantize")
     refuse_given(context, names, "has no effect without --lora. Pass a LoRA, or leave the option out.")
 
 

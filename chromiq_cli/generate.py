@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from chromiq.errors import UsageError
-from chromiq.models import DEFAULT_MODEL, Dtype, find_model
+from chromiq.models import DEFAULT_MODEL, find_model
 from chromiq.wording import counted
 from chromiq_cli import flags
 from chromiq_cli.output import print_result, say
@@ -41,12 +41,8 @@ def generate(
         Path | None, typer.Option(help='JSON file of seeds for single images, such as {"pair1": 7}.')
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 1,
-    device: Annotated[
-        str, typer.Option(help="Such as cuda or cpu; auto uses a GPU if there is one.")
-    ] = "auto",
-    dtype: Annotated[
-        Literal["auto", Dtype], typer.Option(help="Precision; auto is half precision on a GPU.")
-    ] = "auto",
+    device: flags.ImageDevice = "auto",
+    dtype: flags.ImageDtype = "auto",
     offload: flags.Offload = "none",
     quantize: flags.Quantize = None,
     as_json: flags.Json = False,

@@ -27,6 +27,8 @@ def sweep(
     checkpoint: Annotated[str | None, typer.Option(help="Base model, if not the run's own.")] = None,
     steps: flags.Steps = None,
     seed: flags.ImageSeed = 42,
+    device: flags.ImageDevice = "auto",
+    dtype: flags.ImageDtype = "auto",
     offload: flags.Offload = "none",
     quantize: flags.Quantize = None,
     watch: Annotated[bool, typer.Option("--watch", help="Continue until the run ends.")] = False,
@@ -38,12 +40,11 @@ def sweep(
     """Score every checkpoint of a run, plot dE00 against steps, and name the best."""
     if not watch:
         flags.refuse_given(context, ["every_s"], "needs --watch")
-    from chromiq.evaluate.generate.pipelines import Loading
     from chromiq.evaluate.sweep import measure_checkpoints, run_options
     from chromiq.progress import progress_bar
 
     own = run_options(run)
-    loading = Loading(offload=offload, quantize=quantize)
+    loading = flags.loading(device, dtype, offload, quantize)
     options = replace(own, checkpoint=checkpoint or own.checkpoint, steps=steps, seed=seed, loading=loading)
     with progress_bar("sweep") as update:
         result = measure_checkpoints(

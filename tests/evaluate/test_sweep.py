@@ -222,14 +222,20 @@ def test_images_that_a_run_was_trained_on_are_no_test_set(verb, trained, built_d
 @pytest.mark.models
 @needs_models
 @pytest.mark.parametrize("verb", ["sweep", "evaluate"])
-def test_what_saves_gpu_memory_reaches_the_pipeline(verb, trained, testset, tmp_path, chromiq, monkeypatch):
+def test_where_and_how_the_model_lies_reaches_the_pipeline(
+    verb, trained, testset, tmp_path, chromiq, monkeypatch
+):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     lora = [testset, "--lora", trained / "r.safetensors", "--checkpoint", trained.parent / "tiny"]
     where = {"sweep": [trained, "--testset", testset], "evaluate": lora}[verb]
-    for option, value in (("--offload", "model"), ("--quantize", "nf4")):
+    for option, value, said in (
+        ("--offload", "model", "offload model needs a"),
+        ("--quantize", "nf4", "quantize nf4 needs a"),
+        ("--device", "cuda:99", "--device: torch cannot use 'cuda:99' here"),
+    ):
         code, _, reported = chromiq(verb, *where, "--out", tmp_path, option, value)
         assert code == 2
-        assert f"{option[2:]} {value} needs a" in reported
+        assert said in reported
         assert not (tmp_path / "transfer").exists()  # what needs the model is made first
 
 
