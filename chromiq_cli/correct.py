@@ -125,6 +125,14 @@ def correct(
         Literal["published", "exact"],
         _lora_option(help="How the LoRA's dataset was laid out; the default is that of build."),
     ] = "exact",
+    caption: Annotated[
+        str | None,
+        _lora_option(
+            metavar="TEMPLATE",
+            help="Caption that the LoRA was trained on, with {trigger}, {garment} and {side}; the default is "
+            "that of build.",
+        ),
+    ] = None,
     steps: Annotated[
         int | None, _lora_option(min=1, help="Denoising steps; by default the model's own.")
     ] = None,
@@ -215,7 +223,7 @@ def correct(
             seed=seed,
             loading=flags.loading(device, dtype, offload, quantize),
         )
-        network = LoraNetwork(lora, generate, geometry)
+        network = LoraNetwork(lora, generate, geometry, caption)
     assert out is not None  # only a dry run goes without
     if inputs is None:
         assert still_life is not None

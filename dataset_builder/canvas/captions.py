@@ -46,8 +46,11 @@ def published_template(model: EditModel) -> str:
     return _REFERENCE if model.has_reference else _STITCHED
 
 
-def check_templates(model: EditModel, templates: Sequence[str]) -> None:
+def check_templates(model: EditModel, templates: Sequence[str], *, for_training: bool = True) -> None:
     """Refuse templates whose captions ``chromiq doctor`` would refuse, or that name an unknown field.
+
+    Args:
+        for_training: whether they need the trigger word; a LoRA of somebody else may have none.
 
     Raises:
         UsageError: with the first template that is wrong.
@@ -66,7 +69,7 @@ def check_templates(model: EditModel, templates: Sequence[str]) -> None:
                 raise UsageError(
                     f"caption template {template!r} has a field that {model.name} does not know. Use {known}."
                 )
-        if "trigger" not in {name for name, *_ in used}:
+        if for_training and "trigger" not in {name for name, *_ in used}:
             raise UsageError(f"caption template {template!r} has no {{trigger}}. Add it to the template.")
         if not template.isprintable():
             raise UsageError(f"caption template {template!r} is not one line of text. Write it on one line.")

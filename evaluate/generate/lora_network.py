@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chromiq.dataset_builder.canvas.buckets import RESOLUTION, bucket_size_wh
-from chromiq.dataset_builder.canvas.captions import caption
+from chromiq.dataset_builder.canvas.captions import caption, check_templates
 from chromiq.dataset_builder.canvas.stitch import cut_on_model, exact_geometry, published_geometry, stitch
 from chromiq.dataset_builder.options import GeometryName
 from chromiq.dataset_builder.segmenters import Segmenter
@@ -32,15 +32,29 @@ class LoraNetwork:
     Attributes:
         lora: safetensors with diffusers' keys.
         geometry: layout of the pictures that the LoRA was trained on.
+        caption: template of the captions that it was trained on; None for the published one.
+
+    Raises:
+        UsageError: if the template has a field that the model does not know.
     """
 
     lora: Path
     options: GenerateOptions
     geometry: GeometryName
+    caption: str | None = None
+
+    def __post_init__(self) -> None:
+        check_templates(find_model(self.options.model), self.templates, for_training=False)
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """The caption as `chromiq.dataset_builder.canvas.captions.caption` takes it."""
+        return () if self.caption is None else (self.caption,)
 
     def settings(self) -> dict[str, Any]:
         """All that decides what it generates; plain data."""
-        return {"lora": sha256_file(self.lora), "geometry": self.geometry, **self.options.as_dict()}
+        own = {"lora": sha256_file(self.lora), "geometry": self.geometry, "caption": self.caption}
+        return {**own, **self.options.as_dict()}
 
     def panels(
         self,
@@ -99,7 +113,8 @@ def write_controls(
         still_life, on_model = read_photo(pair.still_life).rgb, read_photo(pair.on_model).rgb
         sizes_wh = [(photo.shape[1], photo.shape[0]) for photo in (still_life, on_model)]
         label = pair.garment or segmenter.label([(still_life, on_model)])[0].name
-        captions[pair.key], geometries[pair.key] = caption(model.name, label), None
+        captions[pair.key] = caption(model.name, label, templates=network.templates)
+        geometries[pair.key] = None
         if model.has_reference:
             control = resize(on_model, bucket_size_wh(sizes_wh[1], RESOLUTION, model.divisible_by_px))
             write_photo(DatasetLayout(folder).references / f"{pair.key}.png", still_life)

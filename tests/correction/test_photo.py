@@ -325,6 +325,21 @@ def test_every_model_sees_what_it_was_trained_on_at_a_size_it_keeps(catalogue, t
     assert np.abs(seen.astype(int) - panel).mean() < 3
 
 
+def test_a_lora_gets_the_caption_that_it_was_trained_on(catalogue, tmp_path):
+    options, pairs = GenerateOptions(), find_pairs(catalogue / "pairs").pairs
+    for template, text in (
+        (None, "chromiq Change the coat color on the right to match the left"),
+        ("{trigger}: {garment}", "chromiq: coat"),
+        ("match the colours", "match the colours"),
+    ):
+        network = LoraNetwork(tmp_path / "x.safetensors", options, "exact", template)
+        named = [replace(pair, garment="coat") for pair in pairs]
+        captions, _ = write_controls(named, tmp_path / "work", SEGMENTER, network)
+        assert captions == {"1": text, "2": text}
+    with pytest.raises(UsageError, match=r"'\{colour\}' has a field that kontext does not know"):
+        LoraNetwork(tmp_path / "x.safetensors", options, "exact", "{colour}")
+
+
 @pytest.fixture
 def checkpoint_and_lora(tmp_path):
     """The tiny checkpoint and a LoRA on one of its layers, both random."""

@@ -182,11 +182,14 @@ def test_a_device_that_is_not_here(dataset, tmp_path, chromiq, device):
         ("--model", "kontext"),
         ("--seed", 42),
         ("--geometry", "exact"),
+        ("--caption", "{garment}"),
     ],
 )
 def test_options_of_a_lora_need_one(chromiq, dataset, options, tmp_path):
-    photos = (dataset / "gt" / "pair1.jpg", dataset / "control" / "pair1.jpg")
-    for command in [("evaluate", dataset)] * ("--geometry" not in options) + [("correct", *photos)]:
+    commands = [("correct", dataset / "gt" / "pair1.jpg", dataset / "control" / "pair1.jpg")]
+    if options[0] not in {"--geometry", "--caption"}:
+        commands.append(("evaluate", dataset))
+    for command in commands:
         code, _, reported = chromiq(*command, "--out", tmp_path / "out", *options)
         assert code == 2
         assert f"{options[0]} has no effect without --lora" in reported
