@@ -197,8 +197,8 @@ def read_testset(folder: Path) -> TrialSet:
         folder: holds ``gt/`` and ``control/``; or a dataset, whose ``held_out/`` is taken if there is one.
 
     Raises:
-        UnsoundError: with all findings, if a control is missing or it is unknown where the photos lie; or if
-            the crops cannot be read.
+        UnsoundError: with all findings, if a control is missing, or a still-life that others have, or it is
+            unknown where the photos lie; or if the crops cannot be read.
     """
     layout = DatasetLayout(folder).testset
     truths, controls = find_images(layout.truths), find_images(layout.controls)
@@ -217,7 +217,10 @@ def read_testset(folder: Path) -> TrialSet:
         reference, example = references.get(name), examples.get(name)
         mask = dataset.garment_mask(example.key) if example else layout.garment_mask(name)
         geometry = None if reference else _geometry(example, truths[name])
-        if geometry is None and reference is None:
+        if references and reference is None:
+            message, hint = "no still-life of this name", "Add it to reference/."
+            findings.append(Finding("testset.reference", str(truths[name]), message, hint))
+        elif geometry is None and reference is None:
             message = "no manifest.jsonl says where the two photos are, and the image has an unusual size"
             hint = "Build the test set with chromiq build."
             findings.append(Finding("testset.geometry", str(truths[name]), message, hint))

@@ -244,6 +244,14 @@ def test_faults_of_a_test_set_come_all_at_once(tmp_path):
     assert [finding.code for finding in caught.value.findings] == ["testset.geometry", "testset.control"]
 
 
+def test_a_still_life_that_only_some_images_have_is_asked_for(tmp_path):
+    for folder, names in (("gt", "ab"), ("control", "ab"), ("reference", "a")):
+        for name in names:
+            write_photo(tmp_path / folder / f"{name}.png", np.full((1120, 1792, 3), 200, np.uint8))
+    with pytest.raises(UnsoundError, match=r"b\.png: no still-life of this name\. Add it to reference/"):
+        read_testset(tmp_path)
+
+
 def test_a_broken_manifest_is_named(dataset):
     (dataset / "manifest.jsonl").write_text("[]\n")
     with pytest.raises(UnsoundError, match=r"manifest\.jsonl"):
