@@ -243,10 +243,10 @@ def machine_error(error: OSError) -> ChromiqError | None:
         return ChromiqError("the working directory no longer exists. Change to another one.")
     if error.errno not in _FAULTS_OF_THE_MACHINE:
         return None
-    return ChromiqError(
-        f"{path_text(error.filename or 'the disk')}: cannot read or write: {error.strerror}. "
-        "Check permissions and free space."
-    )
+    of_name = error.errno in {errno.ENAMETOOLONG, errno.ELOOP}
+    hint = "Choose another path." if of_name else "Check permissions and free space."
+    where = path_text(error.filename or "the disk")
+    return ChromiqError(f"{where}: cannot read or write: {error.strerror}. {hint}")
 
 
 def safe_stem(text: str) -> str:

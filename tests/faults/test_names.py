@@ -228,7 +228,9 @@ def test_a_path_longer_than_any_is_reported_in_a_few_words(longer, chromiq, two_
         chromiq, *(("x" * 5000, out) if longer == "pairs" else (source, "x" * 5000))
     )
     assert code == document["exit_code"] == (2 if longer == "pairs" else 1)
-    assert ("no such file or folder" if longer == "pairs" else "File name too long") in reported
+    assert (
+        "no such file or folder" if longer == "pairs" else "File name too long. Choose another path."
+    ) in reported
     assert len(reported) < 1000
 
 
