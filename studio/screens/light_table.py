@@ -21,6 +21,7 @@ from chromiq.studio.pages import Answer, batch_of, folder_of, fragment, page, pa
 # A browser needs seconds for thousands of cards: the others come with their names only, and the page's script
 # asks for their contents while the user looks at the first.
 AT_ONCE = 24
+_OF_A_LORA = ("model", "checkpoint", "geometry", "caption", "steps", "seed", "device", "dtype", "quantize")
 
 
 def _folders(request: Request) -> Response:
@@ -107,6 +108,10 @@ def batch_command(run: BatchRun, *more: str) -> str:
     words += [word for name in options.exports for word in ("--export", name)]
     if options.method != usual.method:
         words += ["--method", options.method, "--lora", "LORA"]
+        network = run.network or {}
+        settings = {**network, **network.get("loading", {})}
+        given = {name: settings[name] for name in _OF_A_LORA if settings.get(name) is not None}
+        words += [word for name, value in given.items() for word in (f"--{name}", str(value))]
     return shell_command(*words, *more)
 
 

@@ -15,6 +15,9 @@ from chromiq.correction.results import read_run
 from chromiq.dataset_builder.inputs.photo_names import PairPattern
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.errors import Finding
+from chromiq.evaluate.generate.images import GenerateOptions
+from chromiq.evaluate.generate.lora_network import LoraNetwork
+from chromiq.evaluate.generate.pipelines import Loading
 from chromiq.studio.screens import light_table
 from chromiq.studio.screens.light_table import batch_command
 
@@ -43,6 +46,20 @@ def test_the_command_names_all_that_decides_the_results(made_shoot):
     assert words[6:] == [
         *("--segmenter", "mediapipe", "--part", "upper", "--each-alone", "--skip-bad"),
         *("--export", "cube", "--export", "layers"),
+    ]
+
+
+def test_the_command_of_a_lora_names_its_settings(made_shoot, tmp_path):
+    (tmp_path / "a.safetensors").touch()
+    options = GenerateOptions(checkpoint="a/b", steps=8, seed=0, loading=Loading(dtype="float16"))
+    network = LoraNetwork(tmp_path / "a.safetensors", options, "published", "{trigger} {garment}")
+    run = read_run(made_shoot / "corrected")
+    run = replace(run, options=replace(run.options, method="hybrid"), network=network.settings())
+    words = shlex.split(batch_command(run))
+    assert words[words.index("--method") :] == [
+        *("--method", "hybrid", "--lora", "LORA", "--model", "kontext", "--checkpoint", "a/b"),
+        *("--geometry", "published", "--caption", "{trigger} {garment}", "--steps", "8", "--seed", "0"),
+        *("--dtype", "float16"),
     ]
 
 
