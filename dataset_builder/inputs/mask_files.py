@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from chromiq.documents import load_record, read_text
 from chromiq.errors import Finding, UnsoundError, raise_findings
-from chromiq.files import composed_name, file_finder, sha256_file, sha256_text, write_json
+from chromiq.files import as_stored, composed_name, file_finder, sha256_file, sha256_text, write_json
 from chromiq.photos.images import photo_size_wh, read_mask, write_mask
 from chromiq.photos.soundness import list_images
 from chromiq.records import BoolMask, GarmentMask, PhotoPair
@@ -129,10 +130,11 @@ def find_masks(pairs: Sequence[PhotoPair], masks: Path | None) -> GivenMasks:
 
     Args:
         pairs: with the label that the user gave, if any.
-        masks: a folder of ``on_modelKEY.png`` files, or files named like the on-model photos; or a COCO file.
+        masks: a folder as `mask_paths` reads it, or a COCO file.
 
     Raises:
-        UnsoundError: if there is no such folder or file, or a COCO file cannot be used.
+        UnsoundError: if there is no such folder or file, a COCO file cannot be used, or a mask fits several
+            photos.
     """
     if masks is None:
         return GivenMasks()
@@ -142,19 +144,44 @@ def find_masks(pairs: Sequence[PhotoPair], masks: Path | None) -> GivenMasks:
         finding = Finding("masks.missing", str(masks), "no such folder or file", "Check the path.")
         raise UnsoundError.of(finding)
     paths = mask_paths(pairs, masks)
+    fits: dict[Path, set[Path]] = {}
+    for pair in pairs:
+        if pair.key in paths:
+            fits.setdefault(paths[pair.key], set()).add(pair.on_model)
+    hint = "Put each mask into a subfolder named like that of its photo, or name it on_modelKEY.png."
+    findings = [
+        Finding(
+            "masks.several", str(path), "fits several photos, such as {} and {}".format(*sorted(photos)), hint
+        )
+        for path, photos in fits.items()
+        if len(photos) > 1
+    ]
+    raise_findings(findings, str(masks))
+    has_subfolders = any(path.parent != masks for path in paths.values())
+    folders = [masks, *(sorted(masks.rglob("*/")) if has_subfolders else ())]
     known = {*paths.values(), *(photo for pair in pairs for photo in pair.photos)}
-    others = (path.name for path in list_images(masks) if path not in known and path.name[0] != ".")
+    others = (
+        path.relative_to(masks).as_posix()
+        for folder in folders
+        for path in list_images(folder)
+        if path not in known and path.name[0] != "."
+    )
     return GivenMasks(dict(paths), tuple(others))
 
 
 def mask_paths(pairs: Iterable[PhotoPair], folder: Path | None) -> dict[str, Path]:
-    """The PNG files in a folder by key, named ``on_modelKEY`` or like the on-model photo, in any case."""
+    """The PNG files in a folder by key, named ``on_modelKEY`` or like the on-model photo, in any case.
+
+    The latter may lie in subfolders like those of the photos, as ``A-1/front.png`` of ``shoot/A-1/front.jpg``.
+    """
     if folder is None:
         return {}
-    find, paths = file_finder(folder), dict[str, Path]()
+    finder, paths = cache(lambda place: file_finder(as_stored(folder / place))), dict[str, Path]()
     for pair in pairs:
-        for name in (f"{pair.on_model.stem}.png", f"on_model{pair.key}.png"):  # the latter comes first
-            path = find(name)
+        photo = pair.on_model.with_suffix(".png")
+        names = [photo.relative_to(place) for place in photo.parents]
+        for name in (*names, Path(f"on_model{pair.key}.png")):  # the last that exists counts
+            path = finder(name.parent)(name.name) if ".." not in name.parts else None
             if path and path != pair.on_model:
                 paths[pair.key] = path
     return paths

@@ -9,7 +9,7 @@ from PIL import Image
 from chromiq.dataset_builder.inputs.mask_files import find_masks
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.photo_names import PairPattern
-from chromiq.errors import UsageError, errors_of
+from chromiq.errors import UnsoundError, UsageError, errors_of
 from chromiq.records import PhotoPair
 
 
@@ -157,6 +157,30 @@ def test_masks_may_be_named_by_key_or_like_the_photo(shoot):
         "A_front": masks / "on_modelA_front.png",
         "B_front": masks / "B_front.png",
     }
+
+
+def test_masks_of_photos_of_one_name_lie_in_subfolders_like_theirs(shoot):
+    photos = [f"shop/{sku}/{view}.jpg" for sku in ("A-1", "A-2") for view in ("flat", "front")]
+    folder = shoot(*photos, "masks/A-1/front.png", "masks/shop/A-2/front.png", "masks/A-3/front.png")
+    pairs = find_pairs(folder / "shop", pattern=PairPattern("{sku}/flat", "{sku}/front")).pairs
+    masks = folder / "masks"
+    found = find_masks(pairs, masks)
+    assert found.by_key == {
+        "A-1_front": masks / "A-1" / "front.png",
+        "A-2_front": masks / "shop" / "A-2" / "front.png",
+    }
+    assert found.unused == ("A-3/front.png",)
+
+
+def test_a_mask_that_fits_several_photos_is_a_fault(shoot):
+    folder = shoot("A-1/flat.jpg", "A-1/front.jpg", "A-2/flat.jpg", "A-2/front.jpg", "masks/front.png")
+    pairs = find_pairs(folder, pattern=PairPattern("{sku}/flat", "{sku}/front")).pairs
+    with pytest.raises(UnsoundError) as caught:
+        find_masks(pairs, folder / "masks")
+    (fault,) = caught.value.findings
+    assert (fault.code, fault.where) == ("masks.several", str(folder / "masks" / "front.png"))
+    assert f"{folder / 'A-1' / 'front.jpg'} and {folder / 'A-2' / 'front.jpg'}" in fault.message
+    assert "on_modelKEY.png" in fault.hint
 
 
 COMPOSED, SPLIT = unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é")
