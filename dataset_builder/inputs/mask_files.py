@@ -172,7 +172,7 @@ def find_masks(pairs: Sequence[PhotoPair], masks: Path | None) -> GivenMasks:
 def mask_paths(pairs: Iterable[PhotoPair], folder: Path | None) -> dict[str, Path]:
     """The PNG files in a folder by key, named ``on_modelKEY`` or like the on-model photo, in any case.
 
-    The latter may lie in subfolders like those of the photos, as ``A-1/front.png`` of ``shoot/A-1/front.jpg``.
+    The latter may lie in subfolders like those of the photos: ``A-1/front.png`` for ``A-1/front.jpg``.
     """
     if folder is None:
         return {}
