@@ -22,7 +22,7 @@ import cv2
 
 from chromiq.dataset_builder.example import PairResult, PairWork, build_pairs
 from chromiq.dataset_builder.inputs.build_inputs import check_inputs, with_recalled
-from chromiq.dataset_builder.inputs.labels import recall_given, write_own_garments
+from chromiq.dataset_builder.inputs.labels import garment_names, recall_given, write_own_garments
 from chromiq.dataset_builder.inputs.mask_files import write_coco
 from chromiq.dataset_builder.inputs.photo_names import is_photo_folder
 from chromiq.dataset_builder.inputs.selection import with_selection
@@ -216,6 +216,7 @@ def _finish(
 ) -> None:
     """The dataset's own files, once every example is there; they are read from its records one by one."""
     labels: dict[str, str] = {}
+    names = garment_names(pairs)
     shown: list[Example] = []
     every = sheet_step(examples)
 
@@ -224,7 +225,7 @@ def _finish(
         for done, pair in enumerate(pairs, start=1):
             record = read_record(folder, pair.key)
             for example in record.examples if record else ():
-                labels[pair.still_life.name] = example.label.name
+                labels[names[pair.key]] = example.label.name
                 if number % every == 0:
                     shown.append(example)
                 number += 1

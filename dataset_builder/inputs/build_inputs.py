@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chromiq.dataset_builder.canvas.scene import geometry_of
-from chromiq.dataset_builder.inputs.labels import read_garments
+from chromiq.dataset_builder.inputs.labels import garment_names, read_garments
 from chromiq.dataset_builder.inputs.mask_files import (
     GivenMasks,
     MaskSource,
@@ -20,7 +20,7 @@ from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.pair_record import example_name
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.errors import Finding, UnsoundError, raise_findings
-from chromiq.files import collision_key, composed_name
+from chromiq.files import collision_key
 from chromiq.photos.images import photo_size_wh
 from chromiq.progress import Update, silent
 from chromiq.records import PhotoPair
@@ -88,7 +88,7 @@ def check_inputs(
     findings = [*listing.findings, *faults, *twins, *unreadable]
     if unusable or not skip_bad or not pairs:
         raise_findings([*unusable, *findings], str(source))
-    names = {composed_name(pair.still_life.name) for pair in listing.pairs}
+    names = garment_names(listing.pairs).values()
     findings += unused_findings(garments, [name for name in labels if name not in names])
     if masks and not given.by_key and not given.unused:
         findings.append(replace(no_mask_finding(masks), severity="warning"))
@@ -107,7 +107,7 @@ def with_recalled(
     """The same inputs with the labels that were edited in the dataset itself, where nothing else gives one.
 
     Args:
-        recalled: by still-life's composed name, as `recall_given` gives them.
+        recalled: by `garment_names`, as `recall_given` gives them.
         skip_bad: leave out pairs whose label the segmenter cannot be asked for.
 
     Raises:
@@ -116,7 +116,8 @@ def with_recalled(
     if not recalled:
         return inputs
     where = DatasetLayout(dataset).garments
-    names = {composed_name(pair.still_life.name): pair.garment for pair in inputs.pairs}
+    by_key = garment_names(inputs.pairs)
+    names = {by_key[pair.key]: pair.garment for pair in inputs.pairs}
     overruled = {
         name: names[name]
         for name, word in recalled.items()
@@ -146,11 +147,9 @@ def with_recalled(
 
 
 def _labelled(pairs: Sequence[PhotoPair], labels: Mapping[str, str]) -> list[PhotoPair]:
-    """The pairs with their own labels, or else those by the still-life's composed name."""
-    return [
-        replace(pair, garment=pair.garment or labels.get(composed_name(pair.still_life.name)))
-        for pair in pairs
-    ]
+    """The pairs with their own labels, or else those by `garment_names`."""
+    names = garment_names(pairs)
+    return [replace(pair, garment=pair.garment or labels.get(names[pair.key])) for pair in pairs]
 
 
 def _vocabulary_faults(options: BuildOptions) -> list[Finding]:

@@ -7,7 +7,9 @@ recorded as such. However a build is interrupted, the next one reads the same fr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from os.path import normpath
 from pathlib import Path
 
 from chromiq.dataset_layout import DatasetLayout
@@ -122,6 +124,27 @@ def read_garments(path: Path) -> dict[str, str]:
     return by_composed_name(document.items(), path, "garments.twice")
 
 
+def garment_names(pairs: Iterable[PhotoPair]) -> dict[str, str]:
+    """What the garment of each pair is called by in ``garments.json``, by key.
+
+    It is the composed file name of its still-life, below its folders where others have the same file name.
+
+    >>> pairs = [PhotoPair(sku, Path(f"{sku}/flat.jpg"), Path(f"{sku}/front.jpg")) for sku in ("A", "B")]
+    >>> garment_names(pairs), garment_names(pairs[:1])
+    ({'A': 'A/flat.jpg', 'B': 'B/flat.jpg'}, {'A': 'flat.jpg'})
+    """
+    paths = {pair.key: Path(composed_name(normpath(pair.still_life))) for pair in pairs}
+    names: dict[Path, str] = {}
+    unnamed, depth = set(paths.values()), 1
+    while unnamed:
+        tails = {path: "/".join(path.parts[-depth:]) for path in unnamed}
+        often = Counter(tails.values())
+        names |= {path: tail for path, tail in tails.items() if often[tail] == 1}
+        unnamed -= names.keys()
+        depth += 1
+    return {key: names[path] for key, path in paths.items()}
+
+
 def recall_given(folder: Path) -> dict[str, str]:
     """The words that the user wrote into a dataset's ``garments.json``, now or before.
 
@@ -129,7 +152,7 @@ def recall_given(folder: Path) -> dict[str, str]:
     and its garment is named automatically again.
 
     Returns:
-        Still-life's composed file name to word.
+        Word of each garment, by `garment_names`.
 
     Raises:
         UnsoundError: if the file is there and cannot be read.
@@ -159,7 +182,7 @@ def write_own_garments(folder: Path, labels: Mapping[str, str], given: Mapping[s
     What the user has edited since `recall_given` stays, for the next build.
 
     Args:
-        labels: what the garments of its examples are called, by still-life's file name.
+        labels: what the garments of its examples are called, by `garment_names`.
         given: as `recall_given` gave it; words for garments without examples stay in the file.
     """
     edited = edited_garments(folder)

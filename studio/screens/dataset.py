@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from chromiq.dataset_builder.doctor.dataset import check_dataset
-from chromiq.dataset_builder.inputs.labels import edited_garments, read_garments
+from chromiq.dataset_builder.inputs.labels import edited_garments, garment_names, read_garments
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.selection import (
     CHOICES,
@@ -36,7 +36,7 @@ from chromiq.dataset_layout import (
     read_examples,
 )
 from chromiq.errors import Finding, UsageError
-from chromiq.files import composed_name, natural_key, write_json
+from chromiq.files import natural_key, write_json
 from chromiq.photos.images import encode_image, read_small
 from chromiq.records import Example, PhotoPair
 from chromiq.studio.pages import Answer, answers_json, folder_of, fragment, page, parts_of, png, shell_command
@@ -118,8 +118,7 @@ def _card(
 def _relabelled(folder: Path) -> dict[str, str]:
     """By key, the words that were written into ``garments.json`` since the last build."""
     edited = edited_garments(folder)
-    pairs = dataset_pairs(folder) if edited else {}
-    names = {key: composed_name(pair.still_life.name) for key, pair in pairs.items()}
+    names = garment_names(dataset_pairs(folder).values()) if edited else {}
     return {key: edited[name] for key, name in names.items() if name in edited}
 
 
@@ -230,7 +229,7 @@ def _change(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
                 raise UsageError("a label is a garment's name, such as jacket")
             path = DatasetLayout(folder).garments
             known = read_garments(path) if path.is_file() else {}
-            write_json(path, {**known, composed_name(pairs[key].still_life.name): label})
+            write_json(path, {**known, garment_names(pairs.values())[key]: label})
         if "choice" in wishes:
             write_selection(folder, _chosen(folder, key, wishes["choice"]))
     card = next(card for card in cards_of(folder) if card.key == key)

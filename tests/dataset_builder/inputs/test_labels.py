@@ -25,6 +25,7 @@ from chromiq.dataset_builder.inputs.labels import (
     write_own_garments,
 )
 from chromiq.dataset_builder.options import BuildOptions
+from chromiq.dataset_layout import read_examples
 from chromiq.errors import UnsoundError, UsageError
 from chromiq.files import write_json
 from chromiq.records import PhotoPair
@@ -264,3 +265,26 @@ def test_every_wrong_entry_is_named(tmp_path):
         path.write_text(text)
         with pytest.raises(UnsoundError):
             read_garments(path)
+
+
+def test_garments_whose_still_lifes_have_one_name_keep_labels_of_their_own(tmp_path):
+    write_catalogue(tmp_path / "drawn", pairs=2, size_wh=(112, 140))
+    lines = ["key,still_life,on_model"]
+    for key in ("1", "2"):
+        folder = tmp_path / "photos" / f"A-{key}"
+        folder.mkdir(parents=True)
+        shutil.copy(tmp_path / "drawn" / f"still-life{key}.jpg", folder / "flat.jpg")
+        shutil.copy(tmp_path / "drawn" / f"on_model{key}.jpg", folder / "front.jpg")
+        lines.append(f"{key},A-{key}/flat.jpg,A-{key}/front.jpg")
+    table, out = tmp_path / "photos" / "list.csv", tmp_path / "out"
+    table.write_text("\n".join(lines))
+    write_json(tmp_path / "garments.json", {"A-1/flat.jpg": "coat", "A-2/flat.jpg": "tunic"})
+    command = ["build", str(table), "--out", str(out), "--segmenter", "classic", "--workers", "1"]
+    command += ["--keep-doubtful", "--no-colour-check"]
+    given = CliRunner().invoke(app, [*command, "--garments", str(tmp_path / "garments.json")])
+    assert given.exit_code == 0
+    assert read_garments(out / "garments.json") == {"A-1/flat.jpg": "coat", "A-2/flat.jpg": "tunic"}
+    write_json(out / "garments.json", {"A-1/flat.jpg": "coat", "A-2/flat.jpg": "gown"})
+    assert CliRunner().invoke(app, command).exit_code == 0
+    words = {example.key: example.label.name for example in read_examples(out)}
+    assert words["2"] == "gown" != words["1"]
