@@ -378,11 +378,17 @@ def found_mask_path(folder: Path, key: str) -> Path:
 
 
 def read_record(folder: Path, key: str) -> dict[str, Any] | None:
-    """What was recorded of a photo; a damaged record counts as none."""
+    """What was recorded of a photo; a damaged record counts as none.
+
+    Raises:
+        PermissionError: if it may not be read: its photo would be taken for somebody's own.
+    """
     path = record_path(folder, key)
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         complete = {"made_of", "image", "previous", "correction"} <= record.keys()
+    except PermissionError:
+        raise
     except (OSError, ValueError, AttributeError):
         return None
     return record if complete else None

@@ -37,6 +37,7 @@ from chromiq.studio.security import Gate
 from chromiq.studio.workplace import OutsideError, Workplace
 
 _SCREENS = (light_table, photo, deliver, open_folder, mask, dataset, runs, config)
+_REFUSALS = (ChromiqError, OutsideError, HTTPException, PermissionError)
 
 # Each may decode a photo of 25 megapixels at the same time.
 _THREADS = 4
@@ -66,7 +67,7 @@ def create_app(workplace: Workplace, token: str, masker: HubModel = SAM_2) -> St
         lifespan=lifespan,
         routes=[*routes, Mount("/static", static)],
         middleware=[Middleware(Gate, token=token, body_limits=limits)],
-        exception_handlers=dict.fromkeys((ChromiqError, OutsideError, HTTPException), _refused),
+        exception_handlers=dict.fromkeys(_REFUSALS, _refused),
     )
     app.state.workplace = workplace
     app.state.batches = Batches()

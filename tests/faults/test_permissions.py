@@ -140,3 +140,15 @@ def test_a_lora_that_may_not_be_read_is_named(place):
     with pytest.raises(FileNotFoundError) as caught, safe_open(place / "none", "numpy"):
         pass
     assert machine_error(caught.value) is None
+
+
+def test_a_photo_whose_record_may_not_be_read_is_not_taken_for_somebody_s_own(chromiq, place):
+    command = ("correct", "--batch", place / "in", "--out", place / "out", "--segmenter", "classic")
+    assert chromiq(*command)[0] in {0, 3}
+    record = place / "out" / ".chromiq" / "corrections" / "1.json"
+    for path in (place / "out", *(place / "out").rglob("*")):
+        path.chmod(0o777)
+    record.chmod(0o600)
+    with nobody():
+        code, _, reported = chromiq(*command)
+    assert (code, f"{record}: cannot read or write: Permission denied" in reported) == (1, True)

@@ -10,6 +10,7 @@ import pytest
 from studio_browser import served
 from studio_client import client_of
 
+from chromiq.correction import results
 from chromiq.correction.batch import BatchInputs, correct_batch
 from chromiq.correction.results import read_run
 from chromiq.dataset_builder.inputs.photo_names import PairPattern
@@ -123,6 +124,16 @@ def test_a_photo_without_a_record_is_to_be_looked_at(shoot, page):
     assert cards(client.get(f"{address}/").text)[0] == ("2", "to look at")
     assert "not corrected yet" in client.get(f"{address}/photo/2").text
     assert client.get(f"{address}/figures/2").status_code == 404
+
+
+def test_a_record_that_may_not_be_read_is_named(shoot, monkeypatch):
+    def refused(folder, key):
+        raise PermissionError(13, "Permission denied", f"{key}.json")
+
+    monkeypatch.setattr(results, "read_record", refused)
+    client, address = client_of(shoot)
+    answer = client.get(f"{address}/", headers={"accept": "text/html"})
+    assert (answer.status_code, "Permission denied: &#39;" in answer.text) == (422, True)
 
 
 def test_decisions_that_cannot_be_understood_are_reported(shoot, page):
