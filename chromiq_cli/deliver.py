@@ -36,9 +36,7 @@ def deliver(
 
     run = read_run(results)
     if run is None:
-        raise UsageError(
-            f"{results}: contains no results that can be read. Run chromiq correct --batch first."
-        )
+        raise UsageError(f"{results}: holds no results that can be read. Run chromiq correct --batch first.")
     # Results that may only be read, such as those on a read-only disk, cannot be locked.
     with folder_lock(results, "chromiq deliver") if os.access(results, os.W_OK) else nullcontext():
         found = read_results(run)

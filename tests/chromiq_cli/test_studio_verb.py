@@ -37,4 +37,4 @@ def test_a_port_that_is_taken_is_refused_if_it_was_asked_for(chromiq, tmp_path):
 def test_what_is_no_batch_cannot_be_delivered(chromiq, tmp_path):
     result = chromiq("deliver", tmp_path, "--out", tmp_path / "out")
     assert result.code == 2
-    assert "contains no results" in result.err
+    assert "holds no results that can be read" in result.err
