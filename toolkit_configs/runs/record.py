@@ -97,7 +97,9 @@ def read_record(run: Path) -> RunRecord:
     try:
         return load_record(RunRecord, read_text(path))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise UsageError(f"{run} is not a run folder: it has no {RUN_FILE}. Check the path.") from error
+        message = f"{run} is not a run folder of chromiq train: it has no {RUN_FILE}"
+        hint = "Check the path; LoRAs that were trained otherwise are compared by chromiq evaluate."
+        raise UsageError(f"{message}. {hint}") from error
     except (OSError, ValueError) as error:
         hint = "Make it readable, restore it from a backup, or update chromiq if a newer version wrote it."
         raise UsageError(f"{path}: cannot be read: {error}. {hint}") from error

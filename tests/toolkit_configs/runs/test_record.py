@@ -62,3 +62,9 @@ def test_the_trainer_s_copy_of_a_config_says_what_was_trained_and_another_what_w
     assert config_of(tmp_path, record) == written_config_of(tmp_path, record) == written
     trainers.touch()
     assert (config_of(tmp_path, record), written_config_of(tmp_path, record)) == (trainers, written)
+
+
+def test_a_run_of_the_trainer_alone_is_refused_with_the_command_that_takes_its_loras(tmp_path):
+    (tmp_path / "my_lora.safetensors").touch()
+    with pytest.raises(UsageError, match=r"it has no run\.json.* compared by chromiq evaluate"):
+        read_record(tmp_path)
