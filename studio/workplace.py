@@ -171,7 +171,8 @@ def _sources(run: BatchRun | None) -> list[Path]:
     """The folders of photos and of masks that a batch was made from."""
     if run is None:
         return []
-    folders = [run.source if run.source.is_dir() else run.source.parent, *([run.masks] if run.masks else [])]
+    photos = run.source.parent if run.source.is_file() else run.source  # moved photos open nothing
+    folders = [photos, *([run.masks] if run.masks else [])]
     return [folder.resolve() for folder in folders if folder.is_dir() and folder.parent != folder]
 
 

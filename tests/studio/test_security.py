@@ -105,6 +105,12 @@ def test_links_out_of_the_folders_are_refused(tmp_path):
     assert workplace.inside(tmp_path / "given" / "new" / "file.png")
 
 
+def test_photos_that_have_moved_do_not_open_the_folder_they_lay_in(shoot):
+    (shoot / "photos").rename(shoot / "moved")
+    corrected = (shoot / "corrected").resolve()
+    assert open_workplace([corrected]).roots == (corrected,)
+
+
 @pytest.mark.parametrize(
     "name", ["it's a", "a\n\x1b[31m'", "a\x85b", "a\udcffb", "mon\u202eyad\\n", "$(id) `id` !\t"]
 )
