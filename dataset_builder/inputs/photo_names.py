@@ -92,6 +92,8 @@ class PairPattern:
     on_model: str
 
     def __post_init__(self) -> None:
+        for role in ("still_life", "on_model"):
+            object.__setattr__(self, role, getattr(self, role).replace("\\", "/"))  # as Windows writes paths
         if not self._shared:
             raise UsageError(
                 f"the patterns {self.still_life!r} and {self.on_model!r} share no placeholder; "

@@ -138,6 +138,7 @@ def test_patterns_need_something_in_common():
         ("{sku}_flat*", "A_1_flat.jpg", ("a_1",)),
         ("{sku}_flat", "A_1_flat.jpg", ("a_1",)),
         ("{sku}/{sku}_flat*", "A/A_flat.jpg", ("a",)),
+        ("{sku}\\{sku}_flat*", "A/A_flat.jpg", ("a",)),
         ("{sku}/{sku}_flat*", "A/B_flat.jpg", None),
         ("**/{sku}_flat.jpg", "x/y/A_flat.jpg", ("a",)),
         ("flat_{sku}_?", "flat_A_2.jpg", ("a",)),
