@@ -11,7 +11,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from chromiq.errors import AccessError, Finding, errors_of, raise_findings
@@ -183,6 +183,9 @@ def _run_findings(job: Job, resume: bool) -> Iterator[Finding]:
             message = f"{each!r} cannot name a folder: {fault}"
             yield Finding("config.name", "name", message, "Rename the run.")
             return
+    if os.name != "nt" and PureWindowsPath(process.training_folder).drive:
+        message = f"{process.training_folder} is a path of Windows, here the name of a new folder"
+        yield Finding("config.path", "training_folder", message, "Name a folder of this machine.", "warning")
     steps, every = process.train.steps, process.save.save_every
     checkpoints = find_checkpoints(run, name)
     if not resume and (checkpoints or any(run.glob("*.safetensors"))):

@@ -83,7 +83,8 @@ def data_findings(job: Job, where: str, on_progress: Update = silent) -> tuple[l
     items, masks = 0, None
     process = job.process
     model, edits = model_of_arch(process.model.arch), trained_edit_model(process)
-    if not process.datasets and process.type in DATASET_PROCESSES:
+    listed = job.document["config"]["process"][0].get("datasets")  # a fault in one is reported elsewhere
+    if not listed and process.type in DATASET_PROCESSES:
         message = "the config lists no dataset"
         findings.append(Finding("config.datasets", f"{where}: datasets", message, "Add one."))
     for index, dataset in enumerate(process.datasets):
@@ -209,10 +210,14 @@ def _older(cache: Path, folders: Sequence[Path]) -> list[Path]:
 
 
 def _control_findings(dataset: Dataset, model: EditModel | None, where: str) -> list[Finding]:
-    """Whether there are as many controls as chromiq's own datasets have for the model."""
+    """Whether the controls are not the targets, and as many as chromiq's own datasets have for the model."""
     if model is None:
         return []
-    count = len(dataset.control_paths)
+    key, controls = f"{where}.control_path", [Path(path) for path in dataset.control_paths]
+    if dataset.targets in controls:
+        message = "is the targets' own folder, so there is nothing to learn"
+        return [Finding("config.controls", key, message, "Name the controls' folder.")]
+    count = len(controls)
     if count == 0:
         message = f"{model.name} edits an image, but no controls are given"
         hint = "Name the controls' folder."
@@ -224,7 +229,7 @@ def _control_findings(dataset: Dataset, model: EditModel | None, where: str) -> 
         hint = "Render again for this model."
     else:
         return []
-    return [Finding("config.controls", f"{where}.control_path", message, hint, "warning")]
+    return [Finding("config.controls", key, message, hint, "warning")]
 
 
 def _missing_folders(dataset: Dataset) -> list[Finding]:

@@ -278,6 +278,26 @@ def test_an_empty_base_model_is_an_error_as_a_missing_one_is(config):
         assert message == "no base model is named"
 
 
+def test_targets_as_their_own_controls_are_an_error(config, dataset):
+    found = changed(config, lambda process: process["datasets"][0].update(control_path=f"{dataset}/gt/"))
+    assert found["config.controls"].severity == "error"
+    assert found["config.controls"].message == "is the targets' own folder, so there is nothing to learn"
+
+
+def test_a_fault_in_a_dataset_is_not_called_a_lack_of_datasets(config):
+    found = changed(config, lambda process: process["datasets"][0].update(resolution="1024"))
+    assert "config.value" in found
+    assert "config.datasets" not in found
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there it is an ordinary path")
+def test_runs_on_a_drive_of_windows_are_a_warning(config):
+    found = changed(config, lambda process: process.update(training_folder="D:\\ai-toolkit\\output"))
+    assert found["config.path"].where == "config.yaml: training_folder"
+    assert found["config.path"].severity == "warning"
+    assert found["config.path"].message.startswith("D:\\ai-toolkit\\output is a path of Windows")
+
+
 def test_controls_fit_the_model(config):
     one = changed(config, lambda process: process["model"].update(arch="flux2"))
     assert one["config.controls"].message == "one folder, so the model sees no still-life"
