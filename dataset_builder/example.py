@@ -34,6 +34,7 @@ from chromiq.dataset_builder.segmenters.choose import recorded_name
 from chromiq.dataset_builder.segmenters.doubts import is_doubtful, is_left_out, with_doubt_of_label
 from chromiq.dataset_builder.sheets import doubt_finding, remove_review, write_review
 from chromiq.dataset_layout import DatasetLayout
+from chromiq.documents import read_text
 from chromiq.errors import Finding, UnsoundError, UsageError
 from chromiq.files import sha256_file, sha256_text
 from chromiq.models import find_model
@@ -205,8 +206,7 @@ def _make(
     examples = []
     for variant, (degraded, error) in enumerate(drawn, start=1):
         name = example_name(pair.key, variant)
-        drawn_lot = lot(f"{options.seed}:caption:{name}")
-        text = caption(options.model, label.name, templates=options.captions, lot=drawn_lot)
+        text = _edited_caption(work, name) or _own_caption(options, name, label)
         files = {place.truth(name): target, place.caption(name): text.encode("utf-8")}
         files[place.control(name)] = _encoded(options, control_of(scene, degraded))
         if mask is not None:
@@ -233,6 +233,24 @@ def _make(
             )
         )
     return examples, doubt
+
+
+def _own_caption(options: BuildOptions, name: str, label: GarmentLabel) -> str:
+    drawn_lot = lot(f"{options.seed}:caption:{name}")
+    return caption(options.model, label.name, templates=options.captions, lot=drawn_lot)
+
+
+def _edited_caption(work: PairWork, name: str) -> str:
+    """What the user wrote in place of the caption that an earlier build gave an example; empty if nothing."""
+    record = read_record(work.folder, work.pair.key)
+    former = next((each for each in record.examples if each.name == name), None) if record else None
+    if former is None:
+        return ""
+    try:
+        text = read_text((work.folder / former.target).with_suffix(".txt")).strip()
+    except (OSError, ValueError):
+        return ""
+    return "" if text == _own_caption(work.options, name, former.label) else text
 
 
 def _shared_files(

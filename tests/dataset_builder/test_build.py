@@ -198,6 +198,21 @@ def test_models_with_references_get_photos_as_they_are(catalogue, masks, tmp_pat
     assert (tmp_path / "preview_sheet.jpg").is_file()
 
 
+def test_an_edited_caption_stays_however_often_its_example_is_made_again(catalogue, masks, tmp_path):
+    options = BuildOptions(segmenter="classic", size_wh=(128, 80))
+    build(catalogue, tmp_path, options, masks=masks)
+    (edited, *others) = manifest(tmp_path)
+    path = (tmp_path / edited["target"]).with_suffix(".txt")
+    path.write_text("chromiq Make the blouse as blue as on the left\n")
+    for lost in (None, edited["control"], edited["target"]):
+        if lost:
+            (tmp_path / lost).unlink()
+        build(catalogue, tmp_path, options, masks=masks)
+        (line, *rest) = manifest(tmp_path)
+        assert line["caption"] == path.read_text() == "chromiq Make the blouse as blue as on the left"
+        assert rest == others
+
+
 def test_captions_are_drawn_from_the_templates_given_by_seed(catalogue, masks, tmp_path):
     templates = ("{trigger} Match the {garment}.", "{trigger} Recolor the {garment} on the {side}.")
     drawn = {}
