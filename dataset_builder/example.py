@@ -250,7 +250,8 @@ def _edited_caption(work: PairWork, name: str) -> str:
         text = read_text((work.folder / former.target).with_suffix(".txt")).strip()
     except (OSError, ValueError):
         return ""
-    return "" if text == _own_caption(work.options, name, former.label) else text
+    damaged = "\0" in text  # as a power cut leaves a file
+    return "" if damaged or text == _own_caption(work.options, name, former.label) else text
 
 
 def _shared_files(

@@ -2,14 +2,15 @@
 
 ``selection.json`` in the dataset holds the choices by key, such as ``{"7": "exclude", "9": "held_out"}``; a
 pair that is not in it follows the build's options: a hash decides, which is the same on every run.
-``own_masks/on_modelKEY.png`` holds masks, which come before those given to the build. A build reads both and
-writes neither.
+``own_masks/on_modelKEY.png`` holds masks, which come before those given to the build. A build reads both. It
+writes to the latter alone: masks that were edited where an earlier build wrote them, in ``garment_masks/``.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeGuard, get_args
@@ -17,10 +18,12 @@ from typing import Literal, TypeGuard, get_args
 from chromiq.dataset_builder.inputs.build_inputs import BuildInputs, unused_findings
 from chromiq.dataset_builder.inputs.mask_files import mask_fault, mask_paths
 from chromiq.dataset_builder.inputs.photo_names import key_of_still_life
+from chromiq.dataset_builder.pair_record import read_record
 from chromiq.dataset_layout import DatasetLayout
 from chromiq.documents import read_json_object
-from chromiq.errors import Finding, raise_findings
-from chromiq.files import write_json
+from chromiq.errors import Finding, UnsoundError, raise_findings
+from chromiq.files import sha256_file, write_bytes, write_json
+from chromiq.photos.images import read_mask
 from chromiq.records import PhotoPair
 
 Choice = Literal["exclude", "held_out", "train"]
@@ -71,6 +74,8 @@ def with_selection(inputs: BuildInputs, folder: Path) -> tuple[BuildInputs, dict
         UnsoundError: if the choices or one of the masks cannot be used, or if no pair is left.
     """
     chosen, layout = read_selection(folder), DatasetLayout(folder)
+    for path in _edited_masks(inputs.pairs, folder):
+        write_bytes(layout.own_masks / path.name, path.read_bytes())
     own = mask_paths(inputs.pairs, layout.own_masks)
     pairs = tuple(pair for pair in inputs.pairs if chosen.get(pair.key) != "exclude")
     faults = [mask_fault(pair, own.get(pair.key)) for pair in pairs]
@@ -92,6 +97,18 @@ def with_selection(inputs: BuildInputs, folder: Path) -> tuple[BuildInputs, dict
         replace(inputs, pairs=pairs, masks=masks, findings=tuple(findings)),
         {pair.key: splits[garment_of(pair)] for pair in pairs if garment_of(pair) in splits},
     )
+
+
+def _edited_masks(pairs: Iterable[PhotoPair], folder: Path) -> Iterator[Path]:
+    """The masks that are not as an earlier build wrote them; one that a disk fault damaged is no edit."""
+    layout = DatasetLayout(folder)
+    for pair in pairs:
+        path, record = layout.garment_mask(pair.key), read_record(folder, pair.key)
+        written = record.digests.get(layout.relative(path)) if record else None
+        if written and path.is_file() and sha256_file(path) != written:
+            with suppress(UnsoundError):
+                read_mask(path)
+                yield path
 
 
 def split_of(garment: str, seed: int, held_out: float) -> str:

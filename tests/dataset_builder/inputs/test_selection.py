@@ -76,6 +76,26 @@ def test_a_mask_drawn_in_the_dataset_comes_before_those_given(catalogue, dataset
     assert np.array_equal(read_mask(dataset / "garment_masks" / "on_model2.png"), given)
 
 
+def test_a_mask_edited_where_the_build_wrote_it_stays(catalogue, dataset):
+    path = dataset / "garment_masks" / "on_model2.png"
+    edited = read_mask(path)
+    edited[: len(edited) // 2] = False
+    write_mask(path, edited)
+    assert again(catalogue, dataset).resumed == 2
+    assert again(catalogue, dataset).resumed == 3
+    for folder in ("garment_masks", "own_masks"):
+        np.testing.assert_array_equal(read_mask(dataset / folder / "on_model2.png"), edited)
+
+
+def test_a_mask_that_a_disk_fault_damaged_is_found_again(catalogue, dataset):
+    path = dataset / "garment_masks" / "on_model2.png"
+    sound = path.read_bytes()
+    path.write_bytes(bytes(len(sound)))
+    again(catalogue, dataset)
+    assert path.read_bytes() == sound
+    assert not (dataset / "own_masks").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [
