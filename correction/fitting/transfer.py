@@ -6,7 +6,7 @@ from there is not. So each error that may have happened is undone and judged by 
 looks like the still-life's cloth (`fitting.hypotheses`), and chroma that still differs is transported to
 the still-life's (`fitting.transport`). How far the hypotheses remain from the result, their scatter, is the
 noise of the correction, and its gain the signal: it is made by the share that Wiener's filter gives, and
-chroma in full less what true pairs differ by, if that is more.
+chroma in full less most of what true pairs differ by, if that is more.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ from chromiq.records import BoolMask, FloatImage
 _GAIN_CAME, _LESS_OF_SCATTER = 0.85, 0.4
 _CAME_BESIDE = (-1.8, 1.0)
 _REMAINED = (1.9, 0.5)
+# Share of the tolerance of true pairs' chroma by which a move of chroma is shortened. A smaller one leaves less
+# of an error, and changes more of the photos that were right.
+_THRESHOLD = 0.8
 _LIKELIEST = 24
 _SAMPLE = 30_000
 
@@ -92,7 +95,7 @@ def judge(found: Hypotheses, proposed: FloatImage, tolerances: Tolerances = TOLE
 
     By the share of Wiener's filter: the gain squared is the signal, the hypotheses' scatter the noise. They
     scatter in lightness most, of which a still-life says little, so chroma goes further where its move is
-    large: by all of it less the tolerance of true pairs (soft thresholding, Donoho 1995).
+    large: by all of it less most of the tolerance of true pairs (soft thresholding, Donoho 1995).
 
     Args:
         proposed: ``(P, 3)`` Lab of the pixels of `found.seen`.
@@ -103,7 +106,7 @@ def judge(found: Hypotheses, proposed: FloatImage, tolerances: Tolerances = TOLE
     strength = gain**2 / (gain**2 + scatter**2) if gain > 0 else 0.0
     chroma_move = along_and_across(look(found.flat), move[:, 1:]) / tolerances.chroma
     chroma_size = float(np.sqrt(np.square(chroma_move).sum(axis=1).mean()))
-    of_chroma = max(strength, 1 - 1 / max(chroma_size, 1))
+    of_chroma = max(strength, 1 - _THRESHOLD / max(chroma_size, _THRESHOLD))
     colours = found.seen + np.array([strength, of_chroma, of_chroma]) * move
     _, remaining = _gain_and_rest(found, colours)
     moved = float(delta_e_lab(found.seen, colours).mean())
