@@ -18,8 +18,9 @@ _LEAST_SHARE = 0.06
 _ROUNDS = 15
 _SOFT_WEIGHTS = np.array([0.3, 1.0, 1.0])
 _LEAST_SPREAD = 2.0
-# Of the pixels of the other garment the nearest few say whether a dye is there too.
-_NEAREST_PERCENT = 6
+# Of the pixels of the other garment the nearest few say whether a dye is there too: half as many as the
+# smallest dye has, so that the last of these is not at the dye's edge.
+_NEAREST_PERCENT = 50 * _LEAST_SHARE
 
 
 def find_dyes(lab: FloatImage) -> NDArray[np.intp]:

@@ -76,6 +76,14 @@ def test_the_same_dyes_lie_near_and_another_far():
     assert far > 50 * near
 
 
+def test_a_small_dye_of_shaded_cloth_lies_near_itself():
+    """So near that it costs a hypothesis less than one unit of log weight."""
+    (flat, flat_labels), (worn, labels) = (
+        print_of([(CREAM, 372), (RED, 28)], 0.1, seed=seed) for seed in (5, 6)
+    )
+    assert palette_distance(flat, flat_labels, worn[None], labels)[0] < 2 * 5**2
+
+
 @pytest.mark.parametrize("shift", [(0, -22, 14), (4, 10, -25)])
 def test_only_the_dye_that_is_off_is_corrected(shift):
     flat, _ = print_of([(RED, 800), (CREAM, 1200)], 0.04, seed=7)
