@@ -32,8 +32,8 @@ from chromiq.records import BoolMask, FloatImage
 _GAIN_CAME, _LESS_OF_SCATTER = 0.85, 0.4
 _CAME_BESIDE = (-1.8, 1.0)
 _REMAINED = (1.9, 0.5)
-# Share of the tolerance of true pairs' chroma by which a move of chroma is shortened. A smaller one leaves less
-# of an error, and changes more of the photos that were right.
+# Share of the tolerance of true pairs' chroma by which a move of chroma is shortened. A smaller one leaves
+# less of an error, and changes more of the photos that were right.
 _THRESHOLD = 0.8
 _LIKELIEST = 24
 _SAMPLE = 30_000
