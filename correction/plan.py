@@ -34,6 +34,8 @@ _LOOK_AT_NETWORK = "Look at the picture that the network made, or choose the met
 _MUCH_APART = 5.0
 # Of figures that are reported: finer ones mean nothing.
 _DIGITS = 3
+# Below this a colour looks grey, and its hue is noise.
+_LEAST_CHROMA = 1.0
 # With a target colour the still-life only shows which garment it is.
 _STILL_LIFE_UNUSED: dict[str, Any] = {
     "is_same": False,
@@ -58,7 +60,7 @@ class Colours:
         delta_e_after: dE00 between them after.
         lightness_apart: L* after, less that of the still-life.
         chroma_apart: C* after, less that of the still-life.
-        hue_apart_deg: hue angle after, less that of the still-life, -180 to 180; of no meaning for greys.
+        hue_apart_deg: hue angle after, less that of the still-life, -180 to 180; 0 if one of them is grey.
     """
 
     still_life: Lab
@@ -313,7 +315,9 @@ def _colours(subject: Subject, after_lab: FloatImage, options: CorrectionOptions
     wanted = from_d50(np.array(target)) if target else look(subject.still_life_lab).mean
     before, after = look(subject.on_model_lab).mean, look(after_lab).mean
     (lightness, *ab), (wanted_lightness, *wanted_ab) = to_d50(after), to_d50(wanted)
+    chroma, wanted_chroma = np.hypot(*ab), np.hypot(*wanted_ab)
     turned = np.degrees(np.arctan2(ab[1], ab[0]) - np.arctan2(wanted_ab[1], wanted_ab[0]))
+    turned *= min(chroma, wanted_chroma) >= _LEAST_CHROMA
     return Colours(
         still_life=_triple(to_d50(wanted)),
         before=_triple(to_d50(before)),
@@ -321,7 +325,7 @@ def _colours(subject: Subject, after_lab: FloatImage, options: CorrectionOptions
         delta_e_before=_delta_e(wanted, before),
         delta_e_after=_delta_e(wanted, after),
         lightness_apart=round(float(lightness - wanted_lightness), _DIGITS),
-        chroma_apart=round(float(np.hypot(*ab) - np.hypot(*wanted_ab)), _DIGITS),
+        chroma_apart=round(float(chroma - wanted_chroma), _DIGITS),
         hue_apart_deg=round(float((turned + 180) % 360 - 180), _DIGITS),
     )
 

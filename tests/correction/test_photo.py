@@ -191,6 +191,11 @@ def test_a_target_colour_is_reached(correct):
     assert "target.far" not in {doubt.code for doubt in little.doubts}
 
 
+def test_greys_have_no_hue_to_differ_in(correct):
+    assert correct(target_lab=(55, 0, 0), strength=0.5).colours.hue_apart_deg == 0
+    assert correct(target_lab=(55, 20, 25), strength=0.5).colours.hue_apart_deg != 0
+
+
 def test_a_target_that_the_file_cannot_hold_is_approached_and_reported(catalogue, correct):
     done = correct(target_lab=(60, 90, -90))
     assert (done.applied, done.answer, done.doubts[0].code) == (True, "look", "result.gamut")
