@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -68,7 +69,7 @@ def render(
     chromiq.yaml, the preset and the defaults, in this order.
     """
     from chromiq.dataset_layout import DatasetLayout, no_dataset_findings
-    from chromiq.files import refuse_inputs, write_text
+    from chromiq.files import refuse_inputs
     from chromiq.toolkit_configs.render.settings import PROJECT_FILE
 
     if out:
@@ -117,7 +118,7 @@ def render(
     if out and is_json_file(out):
         text = dump_config(composed.document, as_json=True)
     if out:
-        write_text(out, text)
+        _write(out, text)
     if composed.memory:
         say(f"GPU memory: {composed.memory.summary}, an estimate; {gpu_summary()}")
     if composed.warning:
@@ -152,7 +153,6 @@ def _adapt(
     *,
     as_json: bool,
 ) -> None:
-    from chromiq.files import write_text
     from chromiq.toolkit_configs.render.adapt import adapt_config
     from chromiq.toolkit_configs.render.settings import assigned_settings
 
@@ -166,7 +166,7 @@ def _adapt(
     )
     findings = [*missing, *adapted.findings]
     if out:
-        write_text(out, adapted.text)
+        _write(out, adapted.text)
     if as_json:
         text = {} if out else {"text": adapted.text}
         dicts = [finding.as_dict() for finding in findings]
@@ -179,6 +179,22 @@ def _adapt(
         print_line(str(out))
     else:
         print_document(adapted.text)
+
+
+def _write(out: Path, text: str) -> None:
+    """Write a config, and show the lines that are gone of the one before: the user may have edited it."""
+    from chromiq.documents import read_text
+    from chromiq.files import write_text
+
+    try:
+        before = read_text(out) if out.is_file() else text
+    except (OSError, ValueError):  # what is written over is no config
+        before = text
+    write_text(out, text)
+    changed = list(difflib.unified_diff(before.splitlines(), text.splitlines(), n=0))[2:]  # no header
+    if gone := [line for line in changed if line.startswith("-")]:
+        for line in (f"{out} is replaced; these lines of it are gone:", *gone):
+            say(line)
 
 
 def _shown(value: Any) -> str:

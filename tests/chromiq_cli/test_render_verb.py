@@ -22,6 +22,21 @@ def test_a_config_is_written_and_the_memory_reported(run, tmp_path):
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["config"]["name"] == "chromiq_v1"
 
 
+def test_what_was_edited_in_a_config_that_is_replaced_is_shown(run, tmp_path):
+    command = ("render", "kontext", "--dataset", "data", "--out", "config.yaml")
+    assert "is replaced" not in run(*command)[2] + run(*command)[2]
+    config = tmp_path / "config.yaml"
+    config.write_text(config.read_text().replace("lr: 0.0001", "lr: 0.0003"))
+    code, _, err = run(*command)
+    assert code == 0
+    assert err.startswith(
+        "config.yaml is replaced; these lines of it are gone:\n-      lr: 0.0003\nGPU memory"
+    )
+    config.write_bytes(b"\xff")
+    code, _, err = run(*command)
+    assert (code, "is replaced" in err) == (0, False)
+
+
 def test_the_gpu_of_the_machine_is_named_beside_the_estimate(run, monkeypatch):
     install_gpus(monkeypatch, [("NVIDIA RTX 4090", "GPU-1", 24564 * 2**20, 20000 * 2**20)])
     _, _, err = run("render", "kontext", "--dataset", "data", "--out", "config.yaml")
