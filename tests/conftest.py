@@ -3,12 +3,14 @@
 import os
 import shutil
 import signal
+import sys
 
 # Read as torch is loaded, here and in child processes: where `make test` runs two tests on two cores,
 # the threads of both would wait for each other, and the suite take three times as long.
 os.environ["OMP_NUM_THREADS"] = "1"
-# As containers set it; each child process would compile the whole package again.
+# As containers set it; each process would compile all tests and the whole package again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 import pytest
 from command_line import run_command

@@ -9,6 +9,7 @@ and ``key``; its paths are relative to it.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -181,12 +182,11 @@ def _pairs_of_csv(path: Path) -> tuple[list[PhotoPair], list[Finding]]:
             findings.append(pair)
         else:
             pairs.append(pair)
-    on_models: dict[str, set[str]] = {}
-    for pair in pairs:
-        on_models.setdefault(realpath(pair.still_life), set()).add(realpath(pair.on_model))
+    real = [(realpath(pair.still_life), realpath(pair.on_model)) for pair in pairs]
+    on_models = Counter(still_life for still_life, _ in set(real))
     pairs = [
-        pair if pair.key else replace(pair, key=_own_key(pair, len(on_models[realpath(pair.still_life)]) > 1))
-        for pair in pairs
+        pair if pair.key else replace(pair, key=_own_key(pair, on_models[still_life] > 1))
+        for pair, (still_life, _) in zip(pairs, real, strict=True)
     ]
     findings += [_unreadable_csv(path, table)] if table.error else []
     return pairs, findings + _changed_keys(path, table)

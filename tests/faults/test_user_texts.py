@@ -153,10 +153,10 @@ def test_long_fields_and_names_are_findings(tmp_path):
         assert all(len(str(finding)) < 1000 for finding in findings)
 
 
-def test_a_list_of_100000_lines_is_read_within_bounds(tmp_path):
+def test_a_list_of_30000_lines_is_read_within_bounds(tmp_path):
     """None of the photos is there, so each line is a finding; the text of all stays a text of a few lines."""
-    rows = "".join(f"still{number}.jpg,model{number}.jpg\n" for number in range(100_000))
+    rows = "".join(f"still{number}.jpg,model{number}.jpg\n" for number in range(30_000))
     (tmp_path / "pairs.csv").write_text("still_life,on_model\n" + rows)
     listing = find_pairs(tmp_path / "pairs.csv")
     assert not listing.pairs
-    assert len(listing.findings) == 200_000
+    assert len(listing.findings) == 60_000

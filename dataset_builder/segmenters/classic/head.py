@@ -72,6 +72,8 @@ def head_by_face(photo: RgbImage, person: BoolMask, skin: BoolMask) -> Head | No
         skin: ``(H, W)`` bool, what of the person has a colour that skin may have.
     """
     upper = photo[: int(TUNING.head_face_within * len(photo))]
+    if skin[: len(upper)].sum() <= TUNING.head_face_skin * TUNING.head_face_px[0] ** 2:
+        return None  # too little even for the smallest face; looking for one takes time
     faces = _face_cascade().detect_multi_scale(
         img=upper,
         scale_factor=1.2,

@@ -9,6 +9,7 @@ from places import REAL
 
 from chromiq.colour import linear_to_srgb, srgb_to_linear
 from chromiq.dataset_builder.segmenters import SegmentationTask
+from chromiq.dataset_builder.segmenters.classic import head
 from chromiq.dataset_builder.segmenters.classic.body import find_body
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.dataset_builder.segmenters.doubts import LEFT_OUT_BELOW
@@ -69,6 +70,21 @@ def test_a_skin_coloured_shirt_at_the_upper_edge_is_no_head():
     pair = draw_pair(22, seed=1, size_wh=(448, 560))
     assert pair.garment == "shorts"
     assert find_body(pair.on_model).head is None
+
+
+def test_no_face_is_looked_for_where_there_is_no_skin_for_one(drawn, monkeypatch):
+    def look():
+        raise AssertionError("a face was looked for")
+
+    monkeypatch.setattr(head, "_face_cascade", look)
+    still_life = drawn[0].still_life
+    everywhere = np.ones(still_life.shape[:2], bool)
+    patch = np.zeros_like(everywhere)
+    patch[20:34, 20:34] = True  # 196 px: less than 0.35 of a face of 24 px
+    assert head.head_by_face(still_life, everywhere, patch) is None
+    patch[20:34, 34] = True
+    with pytest.raises(AssertionError, match="a face was looked for"):
+        head.head_by_face(still_life, everywhere, patch)
 
 
 def test_the_same_photo_gives_the_same_mask(drawn):
