@@ -8,9 +8,8 @@ import sys
 # Read as torch is loaded, here and in child processes: where `make test` runs two tests on two cores,
 # the threads of both would wait for each other, and the suite take three times as long.
 os.environ["OMP_NUM_THREADS"] = "1"
-# As containers set it; each process would compile all tests and the whole package again.
+# As containers set it; each child process would compile the whole package again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
 
 import pytest
 from command_line import run_command
@@ -28,6 +27,9 @@ collect_ignore = [
     "support/tiny_trainer.py",
 ]
 
+
+# The same for this process: each run would rewrite the assertions of all tests again.
+sys.dont_write_bytecode = False
 
 # A shell starts what runs in the background with SIGINT ignored, and so would every process of the tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
