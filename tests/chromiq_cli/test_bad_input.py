@@ -40,7 +40,7 @@ def build(chromiq, tmp_path):
 
     def run(source, *options):
         arguments = ["build", source, "--out", tmp_path / "out", "--segmenter", "classic"]
-        result = chromiq(*arguments, "--workers", "1", "--json", *options)
+        result = chromiq(*arguments, "--workers", "1", "--size", "192x128", "--json", *options)
         findings = {}
         for finding in result.document["findings"]:
             findings.setdefault(finding["code"], []).append(finding["where"])
@@ -138,7 +138,8 @@ def test_unusual_photos_build_as_what_they_show(drawn, tmp_path):
     converted = ImageCms.profileToProfile(photo, *profiles)
     assert np.abs(np.asarray(converted).astype(int) - np.asarray(photo)).max() > 5
     converted.save(source / "still-life_wide.png", icc_profile=wide)
-    build_dataset(source, tmp_path / "out", BuildOptions(segmenter="classic"), masks=masks)
+    options = BuildOptions(segmenter="classic", size_wh=(352, 224))
+    build_dataset(source, tmp_path / "out", options, masks=masks)
     targets = {kind: pixels(tmp_path / "out" / "gt" / f"pair{kind}.jpg") for kind in kinds}
     for kind in kinds:
         assert np.abs(targets[kind] - targets["plain"]).mean() < 1.5, kind

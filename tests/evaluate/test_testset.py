@@ -171,7 +171,7 @@ def test_a_missing_base_model_is_reported_before_anything_is_found(built_dataset
 
 
 def test_evaluation_moves_colour_to_the_truth_and_nothing_outside_the_panel(built_dataset, tmp_path):
-    options = BuildOptions(segmenter="classic", held_out=0.3, seed=4)
+    options = BuildOptions(segmenter="classic", held_out=0.3, seed=4, size_wh=(576, 352))
     build(built_dataset.parent / "catalogue", tmp_path / "dataset", options)
     result = evaluate_testset(tmp_path / "dataset", tmp_path / "out", ClassicSegmenter())
     (score,) = result.scores

@@ -56,7 +56,7 @@ def test_a_build_onto_a_full_disk_resumes_once_there_is_room(chromiq, two_photos
     for number in range(1, 5):
         for role, data in zip(("still-life", "on_model"), two_photos, strict=True):
             (source / f"{role}{number}.jpg").write_bytes(data)
-    build = ("build", source, "--segmenter", "classic", "--workers", 1, "--out")
+    build = ("build", source, "--segmenter", "classic", "--workers", 1, "--size", "576x352", "--out")
     code, _, reported = chromiq(*build, tmp_path / "plenty")
     assert code == 0, reported
     out = small_disk / "out"
@@ -98,7 +98,8 @@ def test_read_only_input_is_enough(chromiq, two_photos, tmp_path):
             (source / f"{role}1.jpg").write_bytes(data)
         subprocess.run(["mount", "-o", "remount,ro", str(source)], check=True)
         code, document, reported = chromiq(
-            "build", source, "--out", tmp_path / "out", "--segmenter", "classic", "--workers", 1
+            *("build", source, "--out", tmp_path / "out", "--segmenter", "classic"),
+            *("--workers", 1, "--size", "192x128"),
         )
         assert code == 0, reported
         assert document["examples"] == 1

@@ -47,7 +47,8 @@ def files_below(folder):
 
 
 def build(chromiq, source, out, *options):
-    return chromiq("build", source, "--out", out, "--segmenter", "classic", "--workers", 1, *options)
+    small = ("--segmenter", "classic", "--workers", 1, "--size", "192x128")
+    return chromiq("build", source, "--out", out, *small, *options)
 
 
 def test_strange_names_build_inside_the_folder_and_come_back_exactly(chromiq, two_photos, tmp_path):

@@ -20,6 +20,7 @@ if os.geteuid() != 0:
     pytest.skip("needs root, to become somebody who may not", allow_module_level=True)
 
 NOBODY = 65534
+SMALL = ("--segmenter", "classic", "--workers", 1, "--size", "192x128")
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def place(chromiq, two_photos, tmp_path):
     for role, data in zip(("still-life", "on_model"), two_photos, strict=True):
         (folder / "in" / f"{role}1.jpg").write_bytes(data)
     # What is imported late is imported now: somebody else may not even read Python's own files.
-    chromiq("build", folder / "in", "--out", tmp_path / "out", "--segmenter", "classic", "--workers", 1)
+    chromiq("build", folder / "in", "--out", tmp_path / "out", *SMALL)
     chromiq("build", tmp_path / "nowhere", "--out", tmp_path / "out")
     yield folder
     shutil.rmtree(folder)
@@ -49,7 +50,7 @@ def place(chromiq, two_photos, tmp_path):
 
 def build(chromiq, place, out):
     with nobody():
-        return chromiq("build", place / "in", "--out", out, "--segmenter", "classic", "--workers", 1)
+        return chromiq("build", place / "in", "--out", out, *SMALL)
 
 
 def test_no_permission_to_write(chromiq, place):
@@ -97,9 +98,7 @@ def test_a_folder_or_list_that_may_not_be_read(what, chromiq, place):
         options = ["--masks", place / "masks"]
         options[1].mkdir(mode=0o700)
     with nobody():
-        code, document, reported = chromiq(
-            "build", source, "--out", place / "out", "--segmenter", "classic", "--workers", 1, *options
-        )
+        code, document, reported = chromiq("build", source, "--out", place / "out", *SMALL, *options)
     assert code == document["exit_code"] == (10 if what in {"labels", "list"} else 1)
     assert "permission denied" in reported.lower()
     assert not (place / "out").exists()

@@ -28,7 +28,7 @@ def test_the_way_without_weights_needs_no_network_and_tells_no_token(alone, chro
     reported = []
     write_catalogue(catalogue, pairs=2, size_wh=(120, 150))
     verbs = {
-        f"build {catalogue} --out {tmp_path}/again --segmenter auto --workers 1": {0},
+        f"build {catalogue} --out {tmp_path}/again --segmenter auto --workers 1 --size 192x128": {0},
         f"doctor {dataset}": {0},
         f"render kontext --dataset {dataset} --out {config}": {0},
         f"doctor {config} --offline": {0, 10},

@@ -28,7 +28,8 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link"}
 # As much of it as every command needs; loaded by the parent of all.
 _LIBRARIES = """
-import matplotlib.pyplot, peft, safetensors.torch, torch
+import matplotlib.pyplot, peft, safetensors.torch, skimage.feature, skimage.metrics, torch
+import tensorboard.summary.writer.event_file_writer
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxKontextPipeline
 from diffusers import FluxTransformer2DModel
 from transformers import CLIPTextModel, CLIPTokenizerFast, T5EncoderModel, T5TokenizerFast

@@ -83,7 +83,7 @@ def test_the_users_word_wins():
 def test_the_users_word_goes_into_captions_and_garments_json(tmp_path):
     write_catalogue(tmp_path / "in", pairs=2, size_wh=(96, 120))
     write_json(tmp_path / "mine.json", {"still-life1.jpg": "veste d'été"})
-    options = BuildOptions(segmenter="classic")
+    options = BuildOptions(segmenter="classic", size_wh=(192, 128))
     build(tmp_path / "in", tmp_path / "out", options, garments=tmp_path / "mine.json", keep_doubtful=True)
     assert "the veste d'été color" in (tmp_path / "out" / "gt" / "pair1.txt").read_text(encoding="utf-8")
     written = read_garments(tmp_path / "out" / "garments.json")

@@ -177,7 +177,7 @@ def exported(tmp_path_factory):
     catalogue, dataset = (tmp_path_factory.mktemp(name) for name in ("catalogue", "dataset"))
     write_catalogue(catalogue, pairs=2, size_wh=(112, 140))
     command = ["build", str(catalogue), "--out", str(dataset), "--segmenter", "classic", "--workers", "1"]
-    options = ["--keep-doubtful", "--no-colour-check", "--export-masks", "coco"]
+    options = ["--keep-doubtful", "--no-colour-check", "--export-masks", "coco", "--size", "192x128"]
     assert CliRunner().invoke(app, [*command, *options]).exit_code == 0
     return catalogue, dataset
 
@@ -189,7 +189,8 @@ def test_a_build_reads_the_masks_that_another_exported(exported, tmp_path):
     shutil.copy(first / "coco.json", masks)
 
     def build():
-        return build_dataset(catalogue, tmp_path / "second", BuildOptions(segmenter="classic"), masks=masks)
+        options = BuildOptions(segmenter="classic", size_wh=(192, 128))
+        return build_dataset(catalogue, tmp_path / "second", options, masks=masks)
 
     assert build().examples == 2
     for key in ("1", "2"):

@@ -34,9 +34,9 @@ def config(dataset, tmp_path):
 
 
 def changed(path, change):
-    document = yaml.safe_load(path.read_text())
+    document = yaml.load(path.read_text(), yaml.CSafeLoader)
     change(document["config"]["process"][0])
-    path.write_text(yaml.safe_dump(document))
+    path.write_text(yaml.dump(document, Dumper=yaml.CSafeDumper))
     return {finding.code: finding for finding in examine_config(path).findings}
 
 

@@ -20,7 +20,7 @@ from chromiq.toolkit_configs.schema.trainer_job import job_of
 
 
 def document_of(model="kontext", **options):
-    return yaml.safe_load(render_job(model, Path("/data/set"), **options))
+    return yaml.load(render_job(model, Path("/data/set"), **options), yaml.CSafeLoader)
 
 
 def first(document):

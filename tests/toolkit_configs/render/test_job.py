@@ -60,7 +60,7 @@ def exact(document):
 
 
 def render(model="kontext", dataset=Path("/data/set"), **settings):
-    return yaml.safe_load(render_job(model, dataset, **settings))
+    return yaml.load(render_job(model, dataset, **settings), yaml.CSafeLoader)
 
 
 def process_of(document):

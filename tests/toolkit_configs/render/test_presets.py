@@ -20,7 +20,7 @@ SECTIONS = ("network", "save", "train", "model", "sample")
 
 
 def process_of(model, preset):
-    return yaml.safe_load(render_job(model, DATASET, preset=preset))["config"]["process"][0]
+    return yaml.load(render_job(model, DATASET, preset=preset), yaml.CSafeLoader)["config"]["process"][0]
 
 
 @pytest.mark.parametrize(("model", "preset"), MODEL_PRESETS)
