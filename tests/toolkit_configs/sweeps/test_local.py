@@ -49,6 +49,8 @@ def trainer(trainer_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("CHROMIQ_AI_TOOLKIT", str(folder))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(local, "chromiq_command", lambda: str(command))
+    for every in ("_POLL_EVERY_S", "_FOLLOW_EVERY_S"):
+        monkeypatch.setattr(local, every, 0.05)
     return lambda ending: behave(folder, ending)
 
 
