@@ -9,6 +9,7 @@ from studio_client import client_of, finish
 from chromiq.correction.batch import BatchInputs, correct_batch
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.sample_catalogue.catalogue import write_catalogue
+from chromiq.studio import jobs
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +32,9 @@ def shoot(made_shoot):
 
 
 @pytest.fixture
-def page(shoot):
-    """A client of the page, and the address of the results."""
+def page(shoot, monkeypatch):
+    """A client of the page, and the address of the results; it corrects photos in this process."""
+    monkeypatch.setattr(jobs, "map_in_processes", lambda correct, works, *_, **__: map(correct, works))
     client, address = client_of(shoot)
     yield client, address
     finish(client, address)

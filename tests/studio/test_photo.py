@@ -310,7 +310,8 @@ def test_a_file_changed_by_hand_is_recognised_and_kept_until_it_is_to_be_replace
     assert delivered.read_bytes() != work
 
 
-def test_background_work_waits_for_a_command(shoot, page):
+def test_background_work_waits_for_a_command(shoot, page, monkeypatch):
+    monkeypatch.undo()  # in a process of its own, as the studio does
     client, address = page
     client.post(f"{address}/decision/1", json={"decision": "accept"})
     with folder_lock(shoot / "corrected", "chromiq correct"):
