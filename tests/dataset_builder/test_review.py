@@ -40,6 +40,10 @@ def judge(monkeypatch, judged):
 
 @pytest.fixture
 def doubt_of_pair_1(monkeypatch, catalogue):
+    doubt_pair_1(monkeypatch, catalogue)
+
+
+def doubt_pair_1(monkeypatch, catalogue):
     """Whatever is found on the photo of pair 1 is trusted by 0.2 only, and on that of pair 2 by 0.9."""
     photo = read_photo(catalogue / "on_model1.jpg").rgb
 
@@ -57,6 +61,21 @@ def build(catalogue, dataset, *options):
     return result.exit_code, json.loads(result.stdout)
 
 
+@pytest.fixture(scope="module")
+def built_once(catalogue, tmp_path_factory):
+    """The first build with the doubt: its folder, not to be written to, exit code and document."""
+    folder = tmp_path_factory.mktemp("once") / "d"
+    with pytest.MonkeyPatch.context() as patch:
+        doubt_pair_1(patch, catalogue)
+        return folder, *build(catalogue, folder)
+
+
+@pytest.fixture
+def left_out(built_once, tmp_path):
+    """A copy of that folder."""
+    return shutil.copytree(built_once[0], tmp_path / "d")
+
+
 def files(dataset):
     hidden = (".chromiq/records", ".chromiq/colours", ".lock")  # kept from earlier builds
     return {
@@ -70,8 +89,8 @@ def doubts(document):
     return [item for item in document["findings"] if item["code"] == "mask.doubtful"]
 
 
-def test_it_is_left_out_and_laid_out_for_review(doubt_of_pair_1, catalogue, tmp_path):
-    code, document = build(catalogue, tmp_path / "d")
+def test_it_is_left_out_and_laid_out_for_review(built_once):
+    folder, code, document = built_once
     assert code == 3
     assert document["examples"] == 1
     (doubt,) = doubts(document)
@@ -82,40 +101,38 @@ def test_it_is_left_out_and_laid_out_for_review(doubt_of_pair_1, catalogue, tmp_
     assert "Remove from the mask" in doubt["hint"]
     assert "--keep-doubtful" in doubt["hint"]
     assert "a better mask" in doubt["hint"]
-    assert not (tmp_path / "d/gt/pair1.jpg").exists()
-    assert (tmp_path / "d/gt/pair2.jpg").is_file()
-    assert sorted(path.name for path in (tmp_path / "d/review").iterdir()) == [
+    assert not (folder / "gt/pair1.jpg").exists()
+    assert (folder / "gt/pair2.jpg").is_file()
+    assert sorted(path.name for path in (folder / "review").iterdir()) == [
         "on_model1.jpg",
         "on_model1.png",
     ]
-    assert read_mask(tmp_path / "d/review/on_model1.png").shape == (280, 224)
-    lines = (tmp_path / "d/manifest.jsonl").read_text(encoding="utf-8").splitlines()
+    assert read_mask(folder / "review/on_model1.png").shape == (280, 224)
+    lines = (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["key"] for line in lines] == ["2"]
 
 
-def test_a_restart_redoes_nothing_and_keeps_the_doubt(doubt_of_pair_1, catalogue, tmp_path):
-    build(catalogue, tmp_path / "d")
-    before = files(tmp_path / "d")
-    code, document = build(catalogue, tmp_path / "d")
+def test_a_restart_redoes_nothing_and_keeps_the_doubt(doubt_of_pair_1, left_out, catalogue):
+    before = files(left_out)
+    code, document = build(catalogue, left_out)
     assert (code, document["resumed_pairs"], len(doubts(document))) == (3, 2, 1)
-    assert files(tmp_path / "d") == before
-    (tmp_path / "d/review/on_model1.jpg").unlink()
-    code, document = build(catalogue, tmp_path / "d")
+    assert files(left_out) == before
+    (left_out / "review/on_model1.jpg").unlink()
+    code, document = build(catalogue, left_out)
     assert (code, document["resumed_pairs"]) == (3, 1)
-    assert files(tmp_path / "d") == before
+    assert files(left_out) == before
 
 
-def test_it_can_be_kept_and_left_out_again(doubt_of_pair_1, catalogue, tmp_path):
-    build(catalogue, tmp_path / "d")
-    left_out = files(tmp_path / "d")
-    code, document = build(catalogue, tmp_path / "d", "--keep-doubtful")
+def test_it_can_be_kept_and_left_out_again(doubt_of_pair_1, left_out, catalogue):
+    before = files(left_out)
+    code, document = build(catalogue, left_out, "--keep-doubtful")
     assert (code, document["examples"], document["resumed_pairs"]) == (0, 2, 1)
     assert [doubt["severity"] for doubt in doubts(document)] == ["warning"]
-    assert (tmp_path / "d/review/on_model1.jpg").is_file()
-    assert (tmp_path / "d/gt/pair1.jpg").is_file()
-    code, _ = build(catalogue, tmp_path / "d")
+    assert (left_out / "review/on_model1.jpg").is_file()
+    assert (left_out / "gt/pair1.jpg").is_file()
+    code, _ = build(catalogue, left_out)
     assert code == 3
-    assert files(tmp_path / "d") == left_out
+    assert files(left_out) == before
 
 
 @pytest.mark.parametrize("options", [(), ("--keep-doubtful",)])
@@ -137,16 +154,15 @@ def test_where_nothing_is_found_the_other_pairs_are_built(monkeypatch, catalogue
         assert (tmp_path / "d/review/on_model1.jpg").is_file()
 
 
-def test_a_mask_given_by_a_person_is_used_instead(doubt_of_pair_1, catalogue, tmp_path):
-    build(catalogue, tmp_path / "d")
+def test_a_mask_given_by_a_person_is_used_instead(doubt_of_pair_1, left_out, catalogue, tmp_path):
     masks = tmp_path / "masks"
     masks.mkdir()
     shutil.copy(catalogue / "truth/garment_masks/on_model1.png", masks)
-    code, document = build(catalogue, tmp_path / "d", "--masks", masks)
+    code, document = build(catalogue, left_out, "--masks", masks)
     assert (code, document["examples"], doubts(document)) == (0, 2, [])
-    assert not list((tmp_path / "d/review").iterdir())
+    assert not list((left_out / "review").iterdir())
     np.testing.assert_array_equal(
-        read_mask(tmp_path / "d/garment_masks/on_model1.png"), read_mask(masks / "on_model1.png")
+        read_mask(left_out / "garment_masks/on_model1.png"), read_mask(masks / "on_model1.png")
     )
 
 

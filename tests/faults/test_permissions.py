@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from run_records import a_record
 from safetensors import safe_open
+from typer.testing import CliRunner
 
 from chromiq.errors import ChromiqError
 from chromiq.evaluate.generate.lora_files import read_lora_keys
 from chromiq.files import machine_error, write_bytes
 from chromiq.toolkit_configs.runs.checkpoints import is_whole
 from chromiq.toolkit_configs.runs.record import write_record
+from chromiq_cli.verbs import app
 
 if os.geteuid() != 0:
     pytest.skip("needs root, to become somebody who may not", allow_module_level=True)
@@ -33,17 +35,28 @@ def nobody():
         os.seteuid(0)
 
 
+def put_pair(folder, two_photos):
+    folder.mkdir()
+    for role, data in zip(("still-life", "on_model"), two_photos, strict=True):
+        (folder / f"{role}1.jpg").write_bytes(data)
+
+
+@pytest.fixture(scope="module")
+def imported(two_photos, tmp_path_factory):
+    """What a build imports late: somebody else may not even read Python's own files."""
+    folder = tmp_path_factory.mktemp("imported")
+    put_pair(folder / "in", two_photos)
+    words = ("build", folder / "in", "--out", folder / "out", *SMALL)
+    assert CliRunner().invoke(app, [*map(str, words)]).exit_code == 0
+
+
 @pytest.fixture
-def place(chromiq, two_photos, tmp_path):
+def place(chromiq, imported, two_photos, tmp_path):
     """A folder that everybody may look into, with a sound pair in ``in``; pytest's own are root's alone."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
-    (folder / "in").mkdir()
-    for role, data in zip(("still-life", "on_model"), two_photos, strict=True):
-        (folder / "in" / f"{role}1.jpg").write_bytes(data)
-    # What is imported late is imported now: somebody else may not even read Python's own files.
-    chromiq("build", folder / "in", "--out", tmp_path / "out", *SMALL)
-    chromiq("build", tmp_path / "nowhere", "--out", tmp_path / "out")
+    put_pair(folder / "in", two_photos)
+    chromiq("build", tmp_path / "nowhere", "--out", tmp_path / "out")  # imports what reports a fault
     yield folder
     shutil.rmtree(folder)
 
