@@ -32,7 +32,7 @@ def test_the_last_word_that_tells_decides(label, kind):
 
 @pytest.mark.parametrize("index", range(24))
 def test_drawn_garments_without_a_label_are_named_by_kind(index):
-    drawn = draw_pair(index, size_wh=(224, 280))
+    drawn = draw_pair(index, size_wh=(160, 200))
     label = Look(drawn.still_life, drawn.on_model).label
     alike = {"jumper": "shirt", "jacket": "shirt", "gilet": "shirt"}
     assert kind_of_word(label.name) == kind_of_word(drawn.garment)
@@ -58,7 +58,8 @@ def test_a_top_with_the_outline_of_a_skirt_is_found_where_its_colour_is_worn():
 
 
 def test_legs_are_seen_in_the_outline():
-    by_garment = {pair.garment: pair.still_life_mask for pair in map(draw_pair, range(4))}
+    drawn = [draw_pair(index, size_wh=(224, 280)) for index in range(4)]
+    by_garment = {pair.garment: pair.still_life_mask for pair in drawn}
     assert has_legs(by_garment["trousers"])
     assert not has_legs(by_garment["dress"])
 
