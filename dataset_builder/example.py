@@ -21,6 +21,7 @@ from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.pair_record import (
     Doubt,
     PairRecord,
+    announce,
     example_name,
     read_finished,
     read_record,
@@ -201,12 +202,15 @@ def _make(
     doubt = _review(work, photos, found)
     layout = DatasetLayout(work.folder)
     place = layout.of_split(split)
-    garment = write_files(work.folder, {layout.garment_mask(pair.key): encode_mask(found.mask)})
+    names = [example_name(pair.key, variant) for variant in range(1, options.variants + 1)]
+    own = {name: _own_caption(options, name, label) for name in names}
+    captions = {name: _edited_caption(work, name) or own[name] for name in names}
+    garment_mask = encode_mask(found.mask)
+    announce(work.folder, pair.key, [garment_mask, *(text.encode("utf-8") for text in own.values())])
+    garment = write_files(work.folder, {layout.garment_mask(pair.key): garment_mask})
     target, mask, reference = _shared_files(options, scene, found)
     examples = []
-    for variant, (degraded, error) in enumerate(drawn, start=1):
-        name = example_name(pair.key, variant)
-        text = _edited_caption(work, name) or _own_caption(options, name, label)
+    for (name, text), (degraded, error) in zip(captions.items(), drawn, strict=True):
         files = {place.truth(name): target, place.caption(name): text.encode("utf-8")}
         files[place.control(name)] = _encoded(options, control_of(scene, degraded))
         if mask is not None:
@@ -244,14 +248,15 @@ def _edited_caption(work: PairWork, name: str) -> str:
     """What the user wrote in place of the caption that an earlier build gave an example; empty if nothing."""
     record = read_record(work.folder, work.pair.key)
     former = next((each for each in record.examples if each.name == name), None) if record else None
-    if former is None:
+    if record is None or former is None:
         return ""
     try:
         text = read_text((work.folder / former.target).with_suffix(".txt")).strip()
     except (OSError, ValueError):
         return ""
     damaged = "\0" in text  # as a power cut leaves a file
-    return "" if damaged or text == _own_caption(work.options, name, former.label) else text
+    own = text == _own_caption(work.options, name, former.label) or sha256_text(text) in record.pending
+    return "" if damaged or own else text
 
 
 def _shared_files(

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from chromiq.dataset_layout import DatasetLayout
@@ -39,11 +39,13 @@ class PairRecord:
         fingerprint: digest of all that decides its bytes.
         examples: as in the manifest; none if the pair was left out because of a doubtful mask.
         doubt: None if the mask can be trusted.
+        pending: SHA-256 of what a build that was interrupted may have written over the pair's files.
     """
 
     fingerprint: str
     examples: tuple[Example, ...]
     doubt: Doubt | None = None
+    pending: tuple[str, ...] = ()
 
     @property
     def digests(self) -> dict[str, str]:
@@ -78,11 +80,22 @@ def write_files(folder: Path, files: Mapping[Path, bytes]) -> dict[str, str]:
     return {relative(path): hashlib.sha256(content).hexdigest() for path, content in files.items()}
 
 
+def announce(folder: Path, key: str, contents: Iterable[bytes]) -> None:
+    """Record what is about to replace a pair's files, so that none of it is taken for an edit of the user.
+
+    Nothing is done without a record: the files of such a pair are never taken for edits.
+    """
+    if record := read_record(folder, key):
+        digests = {hashlib.sha256(content).hexdigest() for content in contents}
+        write_record(folder, key, replace(record, pending=tuple(sorted(digests.union(record.pending)))))
+
+
 def write_record(folder: Path, key: str, record: PairRecord) -> None:
-    """Say that a pair is finished; the last thing written for it."""
+    """Say that a pair is finished, the last thing written for it, or what is pending."""
     # On one line: indenting is done in Python, and takes as long as a JPEG.
     text = json.dumps(asdict(record), ensure_ascii=False, allow_nan=False)
-    write_bytes(DatasetLayout(folder).pair_record(key), text.encode("utf-8"), synced=False)
+    synced = bool(record.pending)  # before the files that it announces
+    write_bytes(DatasetLayout(folder).pair_record(key), text.encode("utf-8"), synced=synced)
 
 
 def read_record(folder: Path, key: str) -> PairRecord | None:
@@ -100,7 +113,7 @@ def read_finished(folder: Path, key: str, fingerprint: str) -> PairRecord | None
     still has the bytes that were written.
     """
     record = read_record(folder, key)
-    if record is None or record.fingerprint != fingerprint:
+    if record is None or record.pending or record.fingerprint != fingerprint:
         return None
     for name, digest in record.digests.items():
         file = folder / name

@@ -9,8 +9,7 @@ writes to the latter alone: masks that were edited where an earlier build wrote 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeGuard, get_args
@@ -66,6 +65,8 @@ def write_selection(folder: Path, chosen: Mapping[str, Choice]) -> None:
 def with_selection(inputs: BuildInputs, folder: Path) -> tuple[BuildInputs, dict[str, str]]:
     """The inputs that were chosen, with the masks that were drawn in the dataset.
 
+    Masks that were edited in ``garment_masks/`` are copied to ``own_masks/``, once all is sound.
+
     Returns:
         The inputs, and by key the split that was chosen. All photos of a garment share one: held out if that
         was chosen for any of them.
@@ -74,16 +75,18 @@ def with_selection(inputs: BuildInputs, folder: Path) -> tuple[BuildInputs, dict
         UnsoundError: if the choices or one of the masks cannot be used, or if no pair is left.
     """
     chosen, layout = read_selection(folder), DatasetLayout(folder)
-    for path in _edited_masks(inputs.pairs, folder):
-        write_bytes(layout.own_masks / path.name, path.read_bytes())
     own = mask_paths(inputs.pairs, layout.own_masks)
+    edited, overruled = _edited_masks(inputs.pairs, folder, own)
     pairs = tuple(pair for pair in inputs.pairs if chosen.get(pair.key) != "exclude")
-    faults = [mask_fault(pair, own.get(pair.key)) for pair in pairs]
+    faults = [mask_fault(pair, edited.get(pair.key) or own.get(pair.key)) for pair in pairs]
     findings = [fault for fault in faults if fault]
     if not pairs:
         message, hint = "excludes every pair", "Remove some of its entries."
         findings.append(Finding("selection.all", str(layout.selection), message, hint))
     raise_findings(findings, str(folder))
+    for key, path in edited.items():
+        own[key] = layout.own_masks / path.name
+        write_bytes(own[key], path.read_bytes())
     splits: dict[str, str] = {}
     for pair in pairs:
         choice = chosen.get(pair.key)
@@ -92,23 +95,46 @@ def with_selection(inputs: BuildInputs, folder: Path) -> tuple[BuildInputs, dict
     keys = {pair.key for pair in inputs.pairs}
     unknown = [key for key in chosen if key not in keys]
     warnings = unused_findings(layout.selection, unknown, "selection.unknown")
-    masks, findings = {**inputs.masks, **own}, [*inputs.findings, *warnings]
+    masks, findings = {**inputs.masks, **own}, [*inputs.findings, *overruled, *warnings]
     return (
         replace(inputs, pairs=pairs, masks=masks, findings=tuple(findings)),
         {pair.key: splits[garment_of(pair)] for pair in pairs if garment_of(pair) in splits},
     )
 
 
-def _edited_masks(pairs: Iterable[PhotoPair], folder: Path) -> Iterator[Path]:
-    """The masks that are not as an earlier build wrote them; one that a disk fault damaged is no edit."""
+def _edited_masks(
+    pairs: Iterable[PhotoPair], folder: Path, own: Mapping[str, Path]
+) -> tuple[dict[str, Path], list[Finding]]:
+    """By key, the masks that were edited where an earlier build wrote them; and those with a newer own mask.
+
+    One that cannot be read was damaged by a disk fault and is no edit.
+    """
     layout = DatasetLayout(folder)
+    edited: dict[str, Path] = {}
+    findings = []
     for pair in pairs:
         path, record = layout.garment_mask(pair.key), read_record(folder, pair.key)
         written = record.digests.get(layout.relative(path)) if record else None
-        if written and path.is_file() and sha256_file(path) != written:
-            with suppress(UnsoundError):
-                read_mask(path)
-                yield path
+        if record is None or written is None or not path.is_file():
+            continue
+        known = {written, *record.pending, *([sha256_file(own[pair.key])] if pair.key in own else [])}
+        if sha256_file(path) in known or _is_damaged(path):
+            continue
+        if pair.key in own and own[pair.key].stat().st_mtime_ns >= path.stat().st_mtime_ns:
+            message = f"was edited, but {own[pair.key]} is newer and is used"
+            hint = "Change that one from now on, or remove it to use masks from elsewhere."
+            findings.append(Finding("masks.overruled", str(path), message, hint, severity="warning"))
+        else:
+            edited[pair.key] = path
+    return edited, findings
+
+
+def _is_damaged(mask: Path) -> bool:
+    try:
+        read_mask(mask)
+    except UnsoundError as error:
+        return error.findings[0].code != "mask.colour"
+    return False
 
 
 def split_of(garment: str, seed: int, held_out: float) -> str:
