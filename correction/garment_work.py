@@ -184,6 +184,9 @@ def _correct(
     """Correct one photo, and write all that belongs to it; the output last."""
     mask = (photo.record or {}).get("mask")
     if photo.mask is None and subject.found.mask.any():
+        if photo.record:  # after a kill before the new one, it must not take this mask for an edited one
+            outdated = {**photo.record, "mask": None, "made_of": ""}
+            write_json(record_path(work.folder, photo.key), outdated)
         write_mask(photo.found_mask, subject.found.mask)
         mask = {
             "digest": sha256_file(photo.found_mask),

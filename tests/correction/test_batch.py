@@ -152,6 +152,25 @@ def test_exports_of_a_command_that_was_killed_before_it_delivered_come_with_the_
     assert not any((out / ".chromiq" / "staged").iterdir())
 
 
+def test_a_mask_of_a_command_that_was_killed_is_not_taken_for_an_edited_one(batch, catalogue, monkeypatch):
+    photo, mask = catalogue / "pairs" / "on_model1.png", catalogue / "out" / "garment_masks" / "on_model1.png"
+    first, shot = batch(masks=None)["1"], pixels(photo)
+    found = pixels(mask)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    write_photo(photo, np.roll(shot, 12, axis=1))  # another shot
+    with monkeypatch.context() as patch:
+        patch.setattr(garment_work, "write_panel", killed)
+        with pytest.raises(KeyboardInterrupt):
+            batch(masks=None)
+    assert (pixels(mask) != found).any()
+    write_photo(photo, shot)
+    assert batch(masks=None)["1"].mask_confidence == first.mask_confidence < 1
+    np.testing.assert_array_equal(pixels(mask), found)
+
+
 def test_exports_of_an_older_record_stay(batch, catalogue):
     out = catalogue / "out"
     options = CorrectionOptions(exports=("cube",))
