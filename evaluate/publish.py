@@ -121,7 +121,7 @@ def prepare(
     job = run_job(run)
     path = written_config_of(run, record)
     assert path is not None  # as the run has a job
-    # Without values of variables, unless it can be read only with them or is the trainer's copy.
+    # Without values of variables, unless it can be read only with them or is AI-Toolkit's copy.
     written = read_config_file(path, {})[0] or read_job(path).document
     texts, as_written = _texts_of(job), _texts_of(job_of(written, path.name)[0] or job)
     trigger, prompt, base = texts["trigger_word"], texts["prompt"], base_model or texts["base_model"]

@@ -10,14 +10,7 @@ from typing import Any, Literal
 
 from chromiq import __version__
 from chromiq.errors import ChromiqError, Finding, InterruptedRunError, UnsoundError, UsageError, errors_of
-from chromiq.files import (
-    ensure_output_folder,
-    folder_lock,
-    refuse_inputs,
-    sha256_file,
-    write_bytes,
-    write_text,
-)
+from chromiq.files import ensure_output_folder, folder_lock, sha256_file, write_bytes
 from chromiq.runtime.signals import signals_ignored, termination_as_interrupt
 from chromiq.toolkit_configs.checks.config import examine_config, raise_config_findings
 from chromiq.toolkit_configs.runs.checkpoints import (
@@ -42,7 +35,6 @@ from chromiq.toolkit_configs.runs.record import (
     read_seed,
 )
 from chromiq.toolkit_configs.runs.status import RunStatus, Session, refuse_orphan
-from chromiq.toolkit_configs.schema.config_file import dump_config
 from chromiq.toolkit_configs.schema.trainer_job import Job
 from chromiq.toolkit_configs.trainer import engine as ai_toolkit
 from chromiq.toolkit_configs.trainer.checkout import (
@@ -157,8 +149,8 @@ def plan(
         UnsoundError: with all findings, for any other error, unless `force`; with `force` too, if the file
             holds no training job, its folder already holds a run and `resume` is false, or the smoke engine
             would train the job as something else.
-        UsageError: if this is one of several processes started to train one run together, the trainer's copy
-            of the config would overwrite the config, or the smoke engine cannot train the base model here.
+        UsageError: if this is one of several processes started to train one run together, or the smoke engine
+            cannot train the base model here.
         ChromiqError: if the vendored trainer is missing and `engine` is ``"ai-toolkit"``.
     """
     _refuse_several_processes()
@@ -174,8 +166,6 @@ def plan(
     findings, job = list(report.findings), report.job
     if job is None:
         raise UnsoundError(f"{config}: no training job", findings)
-    if not resume:
-        refuse_inputs([job.run_folder / TRAINERS_CONFIG], [config])
     info = None
     if engine == "ai-toolkit":
         try:
@@ -276,8 +266,6 @@ def _train(planned: Plan, noted: Session, limits: Limits) -> Path:
     if planned.engine == "smoke":
         from chromiq.toolkit_configs.smoke_engine.engine import train
 
-        document = ai_toolkit.with_absolute_paths(job.document)
-        write_text(job.run_folder / TRAINERS_CONFIG, dump_config(document))
         return train(job, on_event=noted.note, resume=planned.resume, seed=planned.seed)
     wanted = Launch(planned.config, job, planned.from_step, limits)
     return ai_toolkit.run(wanted, noted.note, noted.trainer_is)

@@ -13,7 +13,7 @@ import chromiq.toolkit_configs.trainer.engine as engine
 from chromiq.errors import AccessError, ChromiqError, UnsoundError, UsageError
 from chromiq.toolkit_configs.launch import plan, train_config
 from chromiq.toolkit_configs.render.job import render_job
-from chromiq.toolkit_configs.runs.record import config_of, read_record
+from chromiq.toolkit_configs.runs.record import read_record
 from chromiq.toolkit_configs.runs.status import read_status
 from chromiq.toolkit_configs.schema.trainer_job import read_job
 from chromiq.toolkit_configs.trainer import checkout as toolkit
@@ -220,34 +220,6 @@ def test_a_missing_base_model_is_refused_before_there_is_a_run(config, run_folde
     with pytest.raises(UsageError, match="no such folder, and no GPU"):
         train_config(config, "smoke")
     assert not run_folder.exists()
-
-
-@pytest.mark.models
-def test_a_smoke_run_keeps_its_config_with_the_values_and_folders_of_its_training(
-    dataset, tiny_kontext, tmp_path, monkeypatch
-):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MY_BASE", str(tiny_kontext))
-    overrides = {"model.name_or_path": str(tiny_kontext), "train.steps": "1", "dataset.resolution": "[128]"}
-    text = render_job("kontext", dataset, preset="smoke", name="kept", overrides=overrides)
-    config = tmp_path / "config.yaml"
-    config.write_text(text.replace(str(dataset.parent), ".").replace(str(tiny_kontext), "${MY_BASE}"))
-    run = train_config(config, "smoke").parent.resolve()
-    monkeypatch.delenv("MY_BASE")
-    monkeypatch.chdir("/")
-    process = read_job(config_of(run, read_record(run))).process
-    assert process.model.name_or_path == str(tiny_kontext)
-    assert process.datasets[0].targets == dataset / "gt"
-    assert "${MY_BASE}" in (run / "config_as_written.yaml").read_text()
-
-
-def test_a_config_that_the_trainer_s_copy_would_overwrite_is_refused(config, run_folder):
-    run_folder.mkdir(parents=True)
-    moved = config.rename(run_folder / "config.yaml")
-    before = moved.read_bytes()
-    with pytest.raises(UsageError, match=r"config\.yaml: the results would overwrite"):
-        train_config(moved, "smoke")
-    assert moved.read_bytes() == before
 
 
 @pytest.mark.parametrize("seed", ["two", "-1", "4294967296"])

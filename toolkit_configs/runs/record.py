@@ -22,7 +22,7 @@ from chromiq.toolkit_configs.schema.trainer_job import Job
 
 RUN_FILE = "run.json"
 TRAINERS_CONFIG = "config.yaml"
-"""The trainer's own copy of the config, with the values of its variables."""
+"""AI-Toolkit's own copy of the config, with the values of its variables."""
 WRITTEN_CONFIG = "config_as_written"
 """Stem of chromiq's copy, which is the launched file as it was."""
 MOST_SEED = 2**32 - 1
@@ -106,13 +106,13 @@ def read_record(run: Path) -> RunRecord:
 
 
 def config_of(run: Path, record: RunRecord) -> Path | None:
-    """The config that a run was trained by, with the values of that time if its trainer kept it, or None."""
+    """The config that a run was trained by, with its values of that time if AI-Toolkit kept them, or None."""
     trainers = run / TRAINERS_CONFIG
     return trainers if trainers.is_file() else written_config_of(run, record)
 
 
 def written_config_of(run: Path, record: RunRecord) -> Path | None:
-    """The config that a run was launched with, or None; the trainer's copy if the run kept no other."""
+    """The config that a run was launched with, or None; AI-Toolkit's copy if the run kept no other."""
     given, trainers = Path(record.config), run / TRAINERS_CONFIG
     kept = run / f"{WRITTEN_CONFIG}{given.suffix}"
     if kept.is_file():

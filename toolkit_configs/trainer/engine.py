@@ -139,7 +139,7 @@ def write_launched(launch: Launch) -> Path:
         process["logging"] = {**(process.get("logging") or {}), "use_ui_logger": True, "log_every": 1}
     if process["type"] == "ui_trainer":
         process["type"] = "diffusion_trainer"
-    document["config"] = with_absolute_paths(document["config"])
+    document["config"] = _with_absolute_paths(document["config"])
     if process["type"] in PROCESS_TYPES:
         document["config"]["process"][0]["sqlite_db_path"] = str(_job_database(launch.job.run_folder))
     path = launch.job.run_folder.resolve() / LAUNCHED_FILE
@@ -265,16 +265,11 @@ def _failure(code: int | None, watcher: Watcher, launch: Launch) -> ChromiqError
     )
 
 
-def with_absolute_paths(value: Any, key: str = "") -> Any:
-    """A config's value with absolute paths, which mean the same in every working directory.
-
-    Args:
-        key: of the value, which says whether it is a path.
-    """
+def _with_absolute_paths(value: Any, key: str = "") -> Any:
     if isinstance(value, dict):
-        return {name: with_absolute_paths(item, name) for name, item in value.items()}
+        return {name: _with_absolute_paths(item, name) for name, item in value.items()}
     if isinstance(value, list):
-        return [with_absolute_paths(item, key) for item in value]
+        return [_with_absolute_paths(item, key) for item in value]
     if not isinstance(value, str) or not value or key == "sqlite_db_path":
         return value
     if key in {"prompt", "prompts"}:
