@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -193,8 +194,9 @@ def _write(out: Path, text: str) -> None:
     write_text(out, text)
     changed = list(difflib.unified_diff(before.splitlines(), text.splitlines(), n=0))[2:]  # no header
     if gone := [line for line in changed if line.startswith("-")]:
-        for line in (f"{out} is replaced; these lines of it are gone:", *gone):
-            say(line)
+        say(f"{out} is replaced; these lines of it are gone:")
+        for line in gone:
+            say(re.sub(r"\bhf_\w+", "hf_...", line))  # a token is not to reach a log
 
 
 def _shown(value: Any) -> str:

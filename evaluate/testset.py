@@ -34,8 +34,6 @@ from chromiq.wording import cut
 
 # What a canvas without a manifest is taken for: two 4:5 photos, laid out as published.
 _USUAL_WH = (896, 1120)
-# By the rounding to whole pixels, as a photo is scaled; more, and a mask is of something else.
-_MOST_WIDENED = 1.02
 
 
 @dataclass(frozen=True)
@@ -203,6 +201,7 @@ def read_testset(folder: Path) -> TrialSet:
     layout = DatasetLayout(folder).testset
     truths, controls = find_images(layout.truths), find_images(layout.controls)
     references = find_images(layout.references) if layout.references.is_dir() else {}
+    with_references = not references.keys().isdisjoint(truths)
     dataset = layout if layout.manifest.is_file() else DatasetLayout(layout.root.parent)
     examples = {example.name: example for example in read_examples(dataset.root)}
     masks = {each.garment_masks: file_finder(each.garment_masks) for each in (dataset, layout)}
@@ -217,7 +216,7 @@ def read_testset(folder: Path) -> TrialSet:
         reference, example = references.get(name), examples.get(name)
         mask = dataset.garment_mask(example.key) if example else layout.garment_mask(name)
         geometry = None if reference else _geometry(example, truths[name])
-        if references and reference is None:
+        if with_references and reference is None:
             message, hint = "no still-life of this name", "Add it to reference/."
             findings.append(Finding("testset.reference", str(truths[name]), message, hint))
         elif geometry is None and reference is None:
@@ -313,10 +312,14 @@ def canvas_mask(trial: Trial) -> BoolMask:
     canvas = np.zeros(photo_size_wh(trial.control)[::-1], bool)
     panel = cut_on_model(canvas, trial.geometry) if trial.geometry else canvas
     size_wh = (panel.shape[1], panel.shape[0])
-    widened = mask.shape[1] * size_wh[1] / (mask.shape[0] * size_wh[0])
     fault = empty_mask_fault(mask, trial.garment_mask)
-    if trial.geometry is None or not 1 / _MOST_WIDENED < widened < _MOST_WIDENED:
+    if trial.geometry is None:
         fault = mask_size_fault(mask, trial.garment_mask, size_wh) or fault
+    elif abs(mask.shape[1] * size_wh[1] / mask.shape[0] - size_wh[0]) > 1:  # more than scaling rounds
+        has, needs = (f"{width_px}x{height_px}" for width_px, height_px in (mask.shape[::-1], size_wh))
+        message = f"is {has} pixels, which is not the shape of the on-model photo, {needs} on the picture"
+        hint = "Draw it on the on-model photo."
+        fault = Finding("mask.size", str(trial.garment_mask), message, hint, wanted=needs, got=has)
     raise_findings([fault] if fault else [], str(trial.garment_mask))
     panel[:] = resize_mask(mask, size_wh)
     return canvas

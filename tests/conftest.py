@@ -28,7 +28,7 @@ collect_ignore = [
 ]
 
 
-# The same for this process: each run would rewrite the assertions of all tests again.
+# As for child processes above: each run would rewrite the assertions of all tests again.
 sys.dont_write_bytecode = False
 
 # A shell starts what runs in the background with SIGINT ignored, and so would every process of the tests.

@@ -32,6 +32,8 @@ def test_what_was_edited_in_a_config_that_is_replaced_is_shown(run, tmp_path):
     assert err.startswith(
         "config.yaml is replaced; these lines of it are gone:\n-      lr: 0.0003\nGPU memory"
     )
+    config.write_text(f"{config.read_text()}# token: hf_secret\n")
+    assert "-# token: hf_...\n" in run(*command)[2]
     config.write_bytes(b"\xff")
     code, _, err = run(*command)
     assert (code, "is replaced" in err) == (0, False)

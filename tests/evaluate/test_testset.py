@@ -1,6 +1,7 @@
 """A test set is corrected where its own records say, and measured inside the garment."""
 
 import json
+import shutil
 import unicodedata
 from dataclasses import replace
 from functools import partial
@@ -8,11 +9,15 @@ from unittest.mock import MagicMock, Mock
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as tried
+from hypothesis import strategies as st
 from safetensors.numpy import save
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from chromiq.colour import delta_e_map
 from chromiq.dataset_builder.build import build
+from chromiq.dataset_builder.canvas.stitch import exact_geometry
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
 from chromiq.dataset_builder.segmenters.doubts import limited
@@ -22,6 +27,7 @@ from chromiq.evaluate import compare_methods, sweep
 from chromiq.evaluate.compare_methods import Methods, evaluate_testset, named_folders
 from chromiq.evaluate.generate.images import GenerateOptions
 from chromiq.evaluate.testset import (
+    Trial,
     TrialSet,
     canvas_mask,
     correct_trial,
@@ -59,6 +65,23 @@ def test_the_mask_on_the_canvas_has_the_garments_share_of_its_panel(built_datase
     left, top, right, bottom = trial.geometry.on_model_xyxy
     assert on_canvas[:, :left].sum() == on_canvas[:, right:].sum() == 0
     assert on_canvas[top:bottom, left:right].mean() == pytest.approx(on_photo.mean(), rel=0.02)
+
+
+@given(
+    photos_wh=st.tuples(*[st.tuples(st.integers(100, 1500), st.integers(100, 1500))] * 2),
+    canvas_wh=st.tuples(st.integers(64, 400), st.integers(64, 400)),
+)
+@tried(max_examples=25)
+def test_the_mask_of_a_photo_that_build_scaled_is_taken(tmp_path_factory, photos_wh, canvas_wh):
+    folder = tmp_path_factory.mktemp("scaled")
+    control, mask = folder / "control.png", folder / "mask.png"
+    write_photo(control, np.zeros((*canvas_wh[::-1], 3), np.uint8))
+    write_mask(mask, np.ones(photos_wh[1][::-1], bool))
+    geometry = exact_geometry(*photos_wh, canvas_wh)
+    left, top, right, bottom = geometry.on_model_xyxy
+    on_canvas = canvas_mask(Trial("pair1", control, control, None, geometry, mask))
+    assert on_canvas[top:bottom, left:right].all()
+    assert on_canvas.sum() == (right - left) * (bottom - top)
 
 
 def test_a_mask_that_only_some_images_have_is_asked_for(built_dataset, tmp_path, monkeypatch):
@@ -250,6 +273,16 @@ def test_a_still_life_that_only_some_images_have_is_asked_for(tmp_path):
             write_photo(tmp_path / folder / f"{name}.png", np.full((1120, 1792, 3), 200, np.uint8))
     with pytest.raises(UnsoundError, match=r"b\.png: no still-life of this name\. Add it to reference/"):
         read_testset(tmp_path)
+
+
+def test_a_still_life_of_no_image_changes_nothing(built_dataset, tmp_path):
+    shutil.copytree(built_dataset, tmp_path / "dataset")
+    layout = DatasetLayout(tmp_path / "dataset").testset
+    layout.references.mkdir()
+    write_photo(layout.references / "another.png", np.zeros((8, 8, 3), np.uint8))
+    (trial,) = read_testset(tmp_path / "dataset")
+    assert trial.reference is None
+    assert trial.geometry == read_testset(built_dataset).trials[0].geometry
 
 
 def test_a_broken_manifest_is_named(dataset):

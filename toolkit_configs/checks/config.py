@@ -11,7 +11,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 from chromiq.errors import AccessError, Finding, errors_of, raise_findings
@@ -37,6 +37,7 @@ _WEIGHT_FILES = (
     "accuracy_recovery_adapter",
 )
 _PATH_KEY = re.compile(r"(path|folder|ctrl_img)(_\d)?$")
+_WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _TIMEOUT_S = 5
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -183,7 +184,7 @@ def _run_findings(job: Job, resume: bool) -> Iterator[Finding]:
             message = f"{each!r} cannot name a folder: {fault}"
             yield Finding("config.name", "name", message, "Rename the run.")
             return
-    if os.name != "nt" and PureWindowsPath(process.training_folder).drive:
+    if os.name != "nt" and _WINDOWS_PATH.match(process.training_folder):
         message = f"{process.training_folder} is a path of Windows, here the name of a new folder"
         yield Finding("config.path", "training_folder", message, "Name a folder of this machine.", "warning")
     steps, every = process.train.steps, process.save.save_every

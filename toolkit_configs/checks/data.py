@@ -210,15 +210,15 @@ def _older(cache: Path, folders: Sequence[Path]) -> list[Path]:
 
 
 def _control_findings(dataset: Dataset, model: EditModel | None, where: str) -> list[Finding]:
-    """Whether the controls are not the targets, and as many as chromiq's own datasets have for the model."""
+    """Whether controls are the targets themselves, or not as many as chromiq's own datasets have."""
     if model is None:
         return []
-    key, controls = f"{where}.control_path", [Path(path) for path in dataset.control_paths]
-    if dataset.targets in controls:
-        message = "is the targets' own folder, so there is nothing to learn"
-        return [Finding("config.controls", key, message, "Name the controls' folder.")]
+    controls, targets = [Path(path).resolve() for path in dataset.control_paths], dataset.targets
     count = len(controls)
-    if count == 0:
+    if targets and targets.resolve() in controls:
+        message = "is the targets' own folder, from which the model learns to change nothing"
+        hint = "Name the controls' folder, unless that is intended."
+    elif count == 0:
         message = f"{model.name} edits an image, but no controls are given"
         hint = "Name the controls' folder."
     elif model.has_reference and count == 1:
@@ -229,7 +229,7 @@ def _control_findings(dataset: Dataset, model: EditModel | None, where: str) -> 
         hint = "Render again for this model."
     else:
         return []
-    return [Finding("config.controls", key, message, hint, "warning")]
+    return [Finding("config.controls", f"{where}.control_path", message, hint, "warning")]
 
 
 def _missing_folders(dataset: Dataset) -> list[Finding]:

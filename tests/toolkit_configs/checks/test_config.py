@@ -278,10 +278,13 @@ def test_an_empty_base_model_is_an_error_as_a_missing_one_is(config):
         assert message == "no base model is named"
 
 
-def test_targets_as_their_own_controls_are_an_error(config, dataset):
-    found = changed(config, lambda process: process["datasets"][0].update(control_path=f"{dataset}/gt/"))
-    assert found["config.controls"].severity == "error"
-    assert found["config.controls"].message == "is the targets' own folder, so there is nothing to learn"
+@pytest.mark.parametrize("controls", ["gt/", "control/../gt"])
+def test_targets_as_their_own_controls_are_a_warning(config, dataset, controls):
+    found = changed(
+        config, lambda process: process["datasets"][0].update(control_path=f"{dataset}/{controls}")
+    )
+    assert found["config.controls"].severity == "warning"
+    assert found["config.controls"].message.startswith("is the targets' own folder")
 
 
 def test_a_fault_in_a_dataset_is_not_called_a_lack_of_datasets(config):
@@ -296,6 +299,12 @@ def test_runs_on_a_drive_of_windows_are_a_warning(config):
     assert found["config.path"].where == "config.yaml: training_folder"
     assert found["config.path"].severity == "warning"
     assert found["config.path"].message.startswith("D:\\ai-toolkit\\output is a path of Windows")
+
+
+@pytest.mark.parametrize("folder", ["//mnt/data/runs", "a:b"])
+def test_colons_and_two_slashes_make_no_path_of_windows(config, folder):
+    found = changed(config, lambda process: process.update(training_folder=folder))
+    assert "config.path" not in found
 
 
 def test_controls_fit_the_model(config):
