@@ -22,7 +22,12 @@ import cv2
 
 from chromiq.dataset_builder.example import PairResult, PairWork, build_pairs
 from chromiq.dataset_builder.inputs.build_inputs import check_inputs, with_recalled
-from chromiq.dataset_builder.inputs.labels import garment_names, recall_given, write_own_garments
+from chromiq.dataset_builder.inputs.labels import (
+    entries_of,
+    garment_names,
+    recall_given,
+    write_own_garments,
+)
 from chromiq.dataset_builder.inputs.mask_files import write_coco
 from chromiq.dataset_builder.inputs.photo_names import is_photo_folder
 from chromiq.dataset_builder.inputs.selection import with_selection
@@ -153,7 +158,10 @@ def build(
             remove_recorded(folder, key)
         pairs = [pair for pair in inputs.pairs if pair.key in tally.finished]
         with stage("manifest") as update:
-            _finish(folder, options, pairs, tally.examples, recalled, update)
+            # In the file each garment keeps the name that the user wrote.
+            entries = entries_of(inputs.listed, recalled, DatasetLayout(folder).garments)
+            names = {**garment_names(inputs.listed), **entries}
+            _finish(folder, options, pairs, names, tally.examples, recalled, update)
         if export_masks:
             with stage("export masks") as update:
                 write_coco(DatasetLayout(folder).coco, source, _masks_found(folder, pairs, update))
@@ -210,13 +218,13 @@ def _finish(
     folder: Path,
     options: BuildOptions,
     pairs: Sequence[PhotoPair],
+    names: Mapping[str, str],
     examples: int,
     recalled: Mapping[str, str],
     update: Update,
 ) -> None:
     """The dataset's own files, once every example is there; they are read from its records one by one."""
     labels: dict[str, str] = {}
-    names = garment_names(pairs)
     shown: list[Example] = []
     every = sheet_step(examples)
 

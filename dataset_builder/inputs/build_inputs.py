@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chromiq.dataset_builder.canvas.scene import geometry_of
-from chromiq.dataset_builder.inputs.labels import garment_names, read_garments
+from chromiq.dataset_builder.inputs.labels import entries_of, read_garments
 from chromiq.dataset_builder.inputs.mask_files import (
     GivenMasks,
     MaskSource,
@@ -39,11 +39,13 @@ class BuildInputs:
         pairs: the sound ones, each with the label that was given, if any.
         masks: by key of the pair, where the user's masks are.
         findings: warnings, and the faults of the pairs that are left out.
+        listed: the pairs with those that are left out, which decide how long the names of garments are.
     """
 
     pairs: tuple[PhotoPair, ...]
     masks: dict[str, MaskSource]
     findings: tuple[Finding, ...]
+    listed: tuple[PhotoPair, ...]
 
 
 def check_inputs(
@@ -69,13 +71,15 @@ def check_inputs(
             if `garments` or `masks` cannot be read at all.
     """
     listing = find_pairs(source, decode=True, on_progress=on_progress)
-    labels: dict[str, str] = {}
+    labels, entries = dict[str, str](), dict[str, str]()
     given, unusable = GivenMasks(), list[Finding]()
     try:
-        labels = read_garments(garments) if garments else {}
+        if garments:
+            labels = read_garments(garments)
+            entries = entries_of(listing.pairs, labels, garments)
     except UnsoundError as error:
         unusable += error.findings
-    labelled = _labelled(listing.pairs, labels)
+    labelled = _labelled(listing.pairs, labels, entries)
     try:
         given = find_masks(labelled, masks)
     except UnsoundError as error:
@@ -88,12 +92,11 @@ def check_inputs(
     findings = [*listing.findings, *faults, *twins, *unreadable]
     if unusable or not skip_bad or not pairs:
         raise_findings([*unusable, *findings], str(source))
-    names = garment_names(listing.pairs).values()
-    findings += unused_findings(garments, [name for name in labels if name not in names])
+    findings += _unused_labels(garments, labels, entries)
     if masks and not given.by_key and not given.unused:
         findings.append(replace(no_mask_finding(masks), severity="warning"))
     findings += unused_findings(masks, given.unused)
-    return BuildInputs(tuple(pairs), given.by_key, tuple(findings))
+    return BuildInputs(tuple(pairs), given.by_key, tuple(findings), listing.pairs)
 
 
 def with_recalled(
@@ -107,21 +110,21 @@ def with_recalled(
     """The same inputs with the labels that were edited in the dataset itself, where nothing else gives one.
 
     Args:
-        recalled: by `garment_names`, as `recall_given` gives them.
+        recalled: as `recall_given` gives them.
         skip_bad: leave out pairs whose label the segmenter cannot be asked for.
 
     Raises:
-        UnsoundError: with all of them, if there are any and `skip_bad` is off, or if no pair is left.
+        UnsoundError: with all of them, if there are any and `skip_bad` is off, or if no pair is left; if an
+            entry fits several garments.
     """
     if not recalled:
         return inputs
     where = DatasetLayout(dataset).garments
-    by_key = garment_names(inputs.pairs)
-    names = {by_key[pair.key]: pair.garment for pair in inputs.pairs}
+    entries = entries_of(inputs.listed, recalled, where)
     overruled = {
-        name: names[name]
-        for name, word in recalled.items()
-        if name in names and names[name] not in (None, word)
+        entries[pair.key]: pair.garment
+        for pair in inputs.pairs
+        if pair.key in entries and pair.garment not in (None, recalled[entries[pair.key]])
     }
     findings = [
         Finding(
@@ -135,21 +138,26 @@ def with_recalled(
         )
         for name, word in overruled.items()
     ]
-    findings += unused_findings(where, [name for name in recalled if name not in names])
-    pairs, unreadable = _without_unknown_labels(
-        _labelled(inputs.pairs, recalled),
-        inputs.masks,
-        options,
-    )
+    findings += _unused_labels(where, recalled, entries)
+    labelled = _labelled(inputs.pairs, recalled, entries)
+    pairs, unreadable = _without_unknown_labels(labelled, inputs.masks, options)
     if not skip_bad or not pairs:
         raise_findings(unreadable, str(where))
     return replace(inputs, pairs=tuple(pairs), findings=(*inputs.findings, *findings, *unreadable))
 
 
-def _labelled(pairs: Sequence[PhotoPair], labels: Mapping[str, str]) -> list[PhotoPair]:
-    """The pairs with their own labels, or else those by `garment_names`."""
-    names = garment_names(pairs)
-    return [replace(pair, garment=pair.garment or labels.get(names[pair.key])) for pair in pairs]
+def _labelled(
+    pairs: Sequence[PhotoPair], labels: Mapping[str, str], entries: Mapping[str, str]
+) -> list[PhotoPair]:
+    """The pairs with their own labels, or else those of their entries."""
+    return [replace(pair, garment=pair.garment or labels.get(entries.get(pair.key, ""))) for pair in pairs]
+
+
+def _unused_labels(
+    where: Path | None, labels: Mapping[str, str], entries: Mapping[str, str]
+) -> list[Finding]:
+    used = set(entries.values())
+    return unused_findings(where, [name for name in labels if name not in used])
 
 
 def _vocabulary_faults(options: BuildOptions) -> list[Finding]:

@@ -133,7 +133,7 @@ def garment_names(pairs: Iterable[PhotoPair]) -> dict[str, str]:
     >>> garment_names(pairs), garment_names(pairs[:1])
     ({'A': 'A/flat.jpg', 'B': 'B/flat.jpg'}, {'A': 'flat.jpg'})
     """
-    paths = {pair.key: Path(composed_name(normpath(pair.still_life))) for pair in pairs}
+    paths = {pair.key: Path(_composed_path(pair)) for pair in pairs}
     names: dict[Path, str] = {}
     unnamed, depth = set(paths.values()), 1
     while unnamed:
@@ -145,6 +145,48 @@ def garment_names(pairs: Iterable[PhotoPair]) -> dict[str, str]:
     return {key: names[path] for key, path in paths.items()}
 
 
+def entries_of(pairs: Sequence[PhotoPair], entries: Iterable[str], where: Path) -> dict[str, str]:
+    """Which of some entries by composed name means the garment of each pair, by key, where there is one.
+
+    An entry means the garment that `garment_names` calls so, or else the one with a still-life whose path
+    ends with it; the longest counts.
+
+    Args:
+        pairs: all that are listed: with fewer, an entry may seem to fit one alone.
+        where: the file of the entries, for the findings.
+
+    Raises:
+        UnsoundError: with each entry that would mean several garments.
+    """
+    names, known = garment_names(pairs), set(entries)
+    found: dict[str, str] = {}
+    meant: dict[str, set[str]] = {}
+    for pair in pairs:
+        path = _composed_path(pair).replace("\\", "/")
+        ends = (path[at:] for at in range(len(path)) if at == 0 or path[at - 1] == "/")
+        name = names[pair.key]
+        entry = next((each for each in (name, *ends) if each in known), None)
+        if entry:
+            found[pair.key] = entry
+            meant.setdefault(entry, set()).add(name)
+    findings = [
+        Finding(
+            "garments.several",
+            f"{where}: {entry}",
+            f"fits {len(several)} still-lifes, such as {' and '.join(sorted(several)[:2])}",
+            f"Write {min(several)} in its place, and an entry for each other that you name.",
+        )
+        for entry, several in meant.items()
+        if len(several) > 1
+    ]
+    raise_findings(findings, str(where))
+    return found
+
+
+def _composed_path(pair: PhotoPair) -> str:
+    return composed_name(normpath(pair.still_life.absolute()))
+
+
 def recall_given(folder: Path) -> dict[str, str]:
     """The words that the user wrote into a dataset's ``garments.json``, now or before.
 
@@ -152,7 +194,7 @@ def recall_given(folder: Path) -> dict[str, str]:
     and its garment is named automatically again.
 
     Returns:
-        Word of each garment, by `garment_names`.
+        Word of each garment, by its entry: see `entries_of`.
 
     Raises:
         UnsoundError: if the file is there and cannot be read.
@@ -182,7 +224,7 @@ def write_own_garments(folder: Path, labels: Mapping[str, str], given: Mapping[s
     What the user has edited since `recall_given` stays, for the next build.
 
     Args:
-        labels: what the garments of its examples are called, by `garment_names`.
+        labels: what the garments of its examples are called, by their entries.
         given: as `recall_given` gave it; words for garments without examples stay in the file.
     """
     edited = edited_garments(folder)

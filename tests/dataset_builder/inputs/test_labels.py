@@ -24,6 +24,7 @@ from chromiq.dataset_builder.inputs.labels import (
     recall_given,
     write_own_garments,
 )
+from chromiq.dataset_builder.inputs.selection import write_selection
 from chromiq.dataset_builder.options import BuildOptions
 from chromiq.dataset_layout import read_examples
 from chromiq.errors import UnsoundError, UsageError
@@ -179,7 +180,8 @@ def test_an_entry_matches_in_both_unicode_forms(on_disk, typed, tmp_path):
     assert recall_given(tmp_path) == {}
     write_json(tmp_path / "garments.json", {entry: "coat"})
     given = recall_given(tmp_path)
-    inputs = with_recalled(BuildInputs((pair,), {}, ()), given, tmp_path, BuildOptions(segmenter="classic"))
+    inputs = BuildInputs((pair,), {}, (), (pair,))
+    inputs = with_recalled(inputs, given, tmp_path, BuildOptions(segmenter="classic"))
     assert (inputs.pairs[0].garment, inputs.findings) == ("coat", ())
     write_own_garments(tmp_path, {photo: "coat"}, given)
     assert json.loads((tmp_path / "garments.json").read_text()) == {photo: "coat"}
@@ -267,24 +269,96 @@ def test_every_wrong_entry_is_named(tmp_path):
             read_garments(path)
 
 
-def test_garments_whose_still_lifes_have_one_name_keep_labels_of_their_own(tmp_path):
-    write_catalogue(tmp_path / "drawn", pairs=2, size_wh=(112, 140))
-    lines = ["key,still_life,on_model"]
+@pytest.fixture(scope="module")
+def skus(tmp_path_factory):
+    """The photos of two SKUs, and masks of both."""
+    folder = tmp_path_factory.mktemp("skus")
+    write_catalogue(folder / "drawn", pairs=2, size_wh=(112, 140))
     for key in ("1", "2"):
-        folder = tmp_path / "photos" / f"A-{key}"
-        folder.mkdir(parents=True)
-        shutil.copy(tmp_path / "drawn" / f"still-life{key}.jpg", folder / "flat.jpg")
-        shutil.copy(tmp_path / "drawn" / f"on_model{key}.jpg", folder / "front.jpg")
-        lines.append(f"{key},A-{key}/flat.jpg,A-{key}/front.jpg")
-    table, out = tmp_path / "photos" / "list.csv", tmp_path / "out"
-    table.write_text("\n".join(lines))
-    write_json(tmp_path / "garments.json", {"A-1/flat.jpg": "coat", "A-2/flat.jpg": "tunic"})
-    command = ["build", str(table), "--out", str(out), "--segmenter", "classic", "--workers", "1"]
-    command += ["--keep-doubtful", "--no-colour-check"]
-    given = CliRunner().invoke(app, [*command, "--garments", str(tmp_path / "garments.json")])
-    assert given.exit_code == 0
-    assert read_garments(out / "garments.json") == {"A-1/flat.jpg": "coat", "A-2/flat.jpg": "tunic"}
-    write_json(out / "garments.json", {"A-1/flat.jpg": "coat", "A-2/flat.jpg": "gown"})
-    assert CliRunner().invoke(app, command).exit_code == 0
-    words = {example.key: example.label.name for example in read_examples(out)}
-    assert words["2"] == "gown" != words["1"]
+        (folder / f"A-{key}").mkdir()
+        shutil.copy(folder / "drawn" / f"still-life{key}.jpg", folder / f"A-{key}" / "flat.jpg")
+        shutil.copy(folder / "drawn" / f"on_model{key}.jpg", folder / f"A-{key}" / "front.jpg")
+    shutil.move(folder / "drawn" / "truth" / "garment_masks", folder / "masks")
+    return folder
+
+
+class TestStillLifesOfOneName:
+    """Photos named alike in a folder for each garment."""
+
+    NAMES = ("A-1/flat.jpg", "A-2/flat.jpg")
+
+    @pytest.fixture
+    def photos(self, skus, tmp_path):
+        return shutil.copytree(skus, tmp_path / "photos")
+
+    def build(self, photos, *keys, labels=None, **more):
+        """Build the pairs of some SKUs, with labels given to the command if there are any."""
+        rows = "".join(f"{key},A-{key}/flat.jpg,A-{key}/front.jpg\n" for key in keys)
+        (photos / "list.csv").write_text(f"key,still_life,on_model\n{rows}")
+        if labels:
+            write_json(photos / "mine.json", labels)
+            more["garments"] = photos / "mine.json"
+        options = BuildOptions(segmenter="classic", size_wh=(128, 80))
+        out = photos.parent / "out"
+        summary = build(photos / "list.csv", out, options, masks=photos / "masks", **more)
+        return summary, {example.key: example.label.name for example in read_examples(out)}
+
+    def file(self, photos):
+        return photos.parent / "out" / "garments.json"
+
+    def test_each_keeps_a_label_of_its_own(self, photos):
+        given = dict(zip(self.NAMES, ("coat", "tunic"), strict=True))
+        assert self.build(photos, 1, 2, labels=given)[1] == {"1": "coat", "2": "tunic"}
+        assert read_garments(self.file(photos)) == given
+        write_json(self.file(photos), {**given, "A-2/flat.jpg": "gown"})
+        words = self.build(photos, 1, 2)[1]
+        assert words["2"] == "gown" != words["1"]
+
+    def test_an_excluded_one_changes_no_names(self, photos):
+        self.build(photos, 1, 2)
+        write_selection(photos.parent / "out", {"2": "exclude"})
+        self.build(photos, 1, 2)
+        assert set(read_garments(self.file(photos))) == {"A-1/flat.jpg"}
+        write_json(self.file(photos), {"A-1/flat.jpg": "gown"})
+        summary, words = self.build(photos, 1, 2)
+        assert (words, summary.findings) == ({"1": "gown"}, ())
+
+    def test_a_damaged_one_loses_no_label(self, photos):
+        self.build(photos, 1, 2)
+        edited = dict(zip(self.NAMES, ("gown", "tunic"), strict=True))
+        write_json(self.file(photos), edited)
+        photo = photos / "A-2" / "front.jpg"
+        sound = photo.read_bytes()
+        photo.write_bytes(sound[:900])
+        assert self.build(photos, 1, 2, skip_bad=True)[1] == {"1": "gown"}
+        assert read_garments(self.file(photos)) == edited
+        photo.write_bytes(sound)
+        assert self.build(photos, 1, 2)[1] == {"1": "gown", "2": "tunic"}
+
+    def test_an_edited_entry_that_a_second_one_fits_as_well_is_a_fault(self, photos):
+        self.build(photos, 1)
+        write_json(self.file(photos), {"flat.jpg": "gown"})
+        assert self.build(photos, 1)[1] == {"1": "gown"}
+        with pytest.raises(UnsoundError) as caught:
+            self.build(photos, 1, 2)
+        (fault,) = caught.value.findings
+        assert (fault.code, fault.where) == ("garments.several", f"{self.file(photos)}: flat.jpg")
+        assert "2 still-lifes, such as A-1/flat.jpg and A-2/flat.jpg" in fault.message
+        assert "A-1/flat.jpg" in fault.hint
+        write_json(self.file(photos), {"A-1/flat.jpg": "gown"})
+        assert self.build(photos, 1, 2)[1]["1"] == "gown"
+        assert set(read_garments(self.file(photos))) == set(self.NAMES)
+
+    def test_labels_of_a_whole_catalogue_fit_a_list_of_one(self, photos):
+        given = dict(zip(self.NAMES, ("coat", "tunic"), strict=True))
+        summary, words = self.build(photos, 2, labels=given)
+        assert words == {"2": "tunic"}
+        (unused,) = (each for each in summary.findings if each.where == str(photos / "mine.json"))
+        assert (unused.code, unused.message) == ("inputs.unused", "1 entry matches no pair: A-1/flat.jpg")
+
+    def test_a_label_given_for_several_is_a_fault(self, photos):
+        with pytest.raises(UnsoundError) as caught:
+            self.build(photos, 1, 2, labels={"flat.jpg": "coat"})
+        assert [each.code for each in caught.value.findings] == ["garments.several"]
+        given = {"flat.jpg": "coat", "A-1/flat.jpg": "gown"}
+        assert self.build(photos, 1, 2, labels=given)[1] == {"1": "gown", "2": "coat"}
