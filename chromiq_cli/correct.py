@@ -19,6 +19,7 @@ from chromiq_cli.output import print_findings, print_json, print_line, say, with
 
 if TYPE_CHECKING:
     from chromiq.correction.batch import BatchInputs, BatchResult, Network
+    from chromiq.correction.options import ExportName
     from chromiq.correction.photo import Correction
 
 _folder_option = partial(typer.Option, rich_help_panel="A whole folder")
@@ -204,7 +205,7 @@ def correct(
         named = PairPattern(*pattern) if pattern else None
         inputs = BatchInputs(batch, named, masks, skip_bad, tuple(keep or ()), tuple(redo or ()))
         if dry_run:
-            _show_pairs(inputs, out, as_json=as_json)
+            _show_pairs(inputs, out, options.exports, as_json=as_json)
     where = (device, dtype)
     if lora is not None and segmenter in WITHOUT_MODEL_OPTIONS:
         where = ("auto", "auto")  # they are the network's
@@ -288,13 +289,15 @@ def _print_batch(result: BatchResult, *, as_json: bool) -> None:
     print_line(f"{summary}{also}; see {result.report}")
 
 
-def _show_pairs(inputs: BatchInputs, out: Path | None, *, as_json: bool) -> NoReturn:
+def _show_pairs(
+    inputs: BatchInputs, out: Path | None, exports: tuple[ExportName, ...], *, as_json: bool
+) -> NoReturn:
     """Print what belongs together and what is left over; exit as the batch would before it corrects."""
     from chromiq.correction.batch import check_batch
     from chromiq.progress import progress_bar
 
     with progress_bar("check the photos") as update:
-        found = check_batch(inputs, out, update)
+        found = check_batch(inputs, out, update, exports)
     print_findings([finding for finding in found.findings if finding.code != "source.strangers"])
     if as_json:
         pairs = [

@@ -19,13 +19,14 @@ from chromiq.correction.decisions_csv import (
     withdrawn,
     write_decisions,
 )
+from chromiq.correction.export import export_paths
 from chromiq.correction.garment_work import (
     GarmentWork,
     PhotoResult,
     changed_since,
     correct_garment,
 )
-from chromiq.correction.options import CorrectionOptions
+from chromiq.correction.options import CorrectionOptions, ExportName
 from chromiq.correction.photo import Correction, correct_file
 from chromiq.correction.report import REPORT, REPORT_TABLE, WORK, result_words, write_report
 from chromiq.correction.results import BatchRun, converted, garment_works, write_run
@@ -143,11 +144,17 @@ class BatchCheck:
         return UnsoundError(text, self.findings)
 
 
-def check_batch(inputs: BatchInputs, folder: Path | None = None, on_progress: Update = silent) -> BatchCheck:
+def check_batch(
+    inputs: BatchInputs,
+    folder: Path | None = None,
+    on_progress: Update = silent,
+    exports: Sequence[ExportName] = (),
+) -> BatchCheck:
     """Find the pairs of a batch, decode every photo and read every mask; nothing is written.
 
     Args:
         folder: of the results, if that is known.
+        exports: what else is to be written beside each corrected photo.
         on_progress: called with pairs read and pairs in all.
 
     Raises:
@@ -172,18 +179,23 @@ def check_batch(inputs: BatchInputs, folder: Path | None = None, on_progress: Up
     pairs, owners = [], {collision_key(name): name for name in _RESERVED}
     for pair in listing.pairs:
         fault = mask_fault(pair, masks.get(pair.key))
-        name = _relative_output(inputs.source, pair).as_posix()
-        where, owner = str(pair.on_model), owners.get(collision_key(name))
+        where, output = str(pair.on_model), _relative_output(inputs.source, pair)
+        made = {collision_key(output.as_posix()): where}
+        for path in export_paths(output, exports).values():
+            made[collision_key(path.as_posix())] = f"an export of {where}"
+        taken = next((name for name in made if name in owners), "")
+        owner = owners.get(taken)
         if fault:
             findings.append(fault)
         elif owner == where:
             message, hint = "is the on-model photo of two pairs", "Keep one of them."
             findings.append(Finding("pair.name_taken", where, message, hint))
         elif owner:
-            message, hint = f"its result would have the name of {owner}", "Rename one of the two."
+            what = "result" if made[taken] == where else "export"
+            message, hint = f"its {what} would have the name of {owner}", "Rename one of the two."
             findings.append(Finding("pair.name_taken", where, message, hint))
         else:
-            owners[collision_key(name)] = where
+            owners |= made
             pairs.append(pair)
     must_stop = bool(errors_of(findings)) and not (inputs.skip_bad and pairs)
     found = BatchCheck(tuple(pairs), masks, tuple(findings), listing.leftover, must_stop)
@@ -228,7 +240,7 @@ def correct_batch(
     """
     options = options or CorrectionOptions()
     with stage("check the photos") as update:
-        checked = check_batch(inputs, folder, update)
+        checked = check_batch(inputs, folder, update, options.exports)
     findings = list(checked.findings)
     if checked.must_stop:
         raise checked.error(inputs.source)

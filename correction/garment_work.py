@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from chromiq.correction.decisions_csv import Decision
+from chromiq.correction.export import export_paths
 from chromiq.correction.fitting.transfer import ColourFit
-from chromiq.correction.options import CorrectionOptions
+from chromiq.correction.options import CorrectionOptions, ExportName
 from chromiq.correction.photo import Correction, correct_subject, left_as_it_was
 from chromiq.correction.plan import fit_together
 from chromiq.correction.report import WORK, read_panel, write_panel
@@ -146,7 +147,7 @@ def correct_garment(work: GarmentWork, segmenter: Segmenter) -> list[PhotoResult
     results = {
         photo.key: PhotoResult(photo.key, standing)
         for photo in photos
-        if (standing := _standing(photo, made_of[photo.key]))
+        if (standing := _standing(photo, made_of[photo.key], work.options.exports))
     }
     todo = [photo for photo in photos if photo.key not in results]
     found: dict[str, GarmentMask] = {}
@@ -226,7 +227,7 @@ def _correct(
             staged.unlink()
             how = "changed by hand" if path.name in exports else "not made of this photo"
             reason = f"{done.reason}; {path.name} is not replaced, because it was {how}"
-            done = replace(done, reason=reason)
+            done = replace(done, reason=f"{reason}; the option redo {photo.key} replaces it")
     done = replace(done, exports=tuple(map(str, made)))
     record = {
         "made_of": made_of,
@@ -250,19 +251,10 @@ def _remove_unedited(folder: Path, exports: dict[str, str]) -> None:
             path.unlink()
 
 
-def _standing(photo: _Photo, made_of: str) -> Correction | None:
+def _standing(photo: _Photo, made_of: str, exports: Sequence[ExportName]) -> Correction | None:
     """What stands of a photo: delivered before, or changed by somebody; None if it is to be corrected."""
     work, record, out = photo.work, photo.record, photo.work.out
-    if work.redo:
-        return None
-    if (
-        record is not None
-        and photo.staged.is_file()
-        and sha256_file(photo.staged) == record["image"]
-        and (not out.is_file() or sha256_file(out) == record["previous"])
-    ):
-        _deliver(photo.staged, out)  # the command was killed just before
-    if not out.is_file():
+    if work.redo or not out.is_file():
         return None
     digest, verdict = sha256_file(out), work.decision.verdict
     done = None if record is None else recorded(record, work.pair, out)
@@ -271,7 +263,8 @@ def _standing(photo: _Photo, made_of: str) -> Correction | None:
         if done is None or not stays or read_panel(photo.folder, photo.key) is None:
             return None
         if verdict != "accept":
-            return done
+            removed = done.applied and not all(map(Path.is_file, export_paths(out, exports).values()))
+            return None if removed else done
         reason = done.reason if done.reason.startswith("accepted") else f"accepted; {done.reason}"
         return replace(done, done=True, answer="corrected", decision="accept", reason=reason)
     if record is not None and digest == record["previous"]:
@@ -306,7 +299,7 @@ def changed_since(folder: Path, work: PhotoWork) -> tuple[str, ...]:
 
 
 def recorded(record: dict[str, Any], pair: PhotoPair, out: Path) -> Correction | None:
-    """The correction in a photo's record, its files where they are now; None if it is damaged."""
+    """The correction in a photo's record, with the files that are there now; None if it is damaged."""
     try:
         done = as_record(Correction, record["correction"])
     except (KeyError, ValueError):
@@ -317,7 +310,9 @@ def recorded(record: dict[str, Any], pair: PhotoPair, out: Path) -> Correction |
         on_model=str(pair.on_model),
         out=str(out),
         still_life=str(pair.still_life),
-        exports=tuple(str(out.parent / Path(path).name) for path in done.exports),
+        exports=tuple(
+            str(path) for name in done.exports if (path := out.with_name(Path(name).name)).is_file()
+        ),
     )
 
 

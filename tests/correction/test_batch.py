@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 from chromiq.colour import delta_e_map
 from chromiq.correction import garment_work, results
-from chromiq.correction.batch import BatchInputs, _relative_output, correct_batch
+from chromiq.correction.batch import BatchInputs, _relative_output, check_batch, correct_batch
 from chromiq.correction.options import CorrectionOptions
 from chromiq.correction.report import WORK, result_words, summary_line
 from chromiq.dataset_builder.inputs.photo_names import PairPattern
 from chromiq.dataset_builder.segmenters.classic.segmenter import ClassicSegmenter
-from chromiq.errors import UnsoundError, UsageError
+from chromiq.errors import UnsoundError, UsageError, errors_of
 from chromiq.photos.images import write_mask, write_photo
 from chromiq.records import PhotoPair
 from chromiq_cli.verbs import app
@@ -112,7 +112,9 @@ def test_an_edited_export_stays_when_its_photo_is_corrected_again_unless_that_is
     done = batch(weaker)["1"]
     assert cube.read_bytes() == b"edited"
     assert done.exports == (str(cube.with_name("on_model1.layers.tif")),)
-    assert done.reason.endswith("; on_model1.cube is not replaced, because it was changed by hand")
+    assert done.reason.endswith(
+        "; on_model1.cube is not replaced, because it was changed by hand; the option redo 1 replaces it"
+    )
     done = batch(weaker, redo=("1",))["1"]
     assert cube.read_bytes() not in (b"edited", first)
     assert (len(done.exports), "not replaced" in done.reason) == (2, False)
@@ -124,6 +126,8 @@ def test_an_export_does_not_replace_a_file_of_the_user_s(batch, catalogue):
     cube.write_bytes(b"mine")
     assert "on_model1.cube is not replaced" in batch(CorrectionOptions(exports=("cube",)))["1"].reason
     assert cube.read_bytes() == b"mine"
+    cube.unlink()
+    assert batch(CorrectionOptions(exports=("cube",)))["1"].exports == (str(cube),)
 
 
 def test_exports_go_with_the_photo_they_belong_to(batch, catalogue):
@@ -150,6 +154,81 @@ def test_exports_of_a_command_that_was_killed_before_it_delivered_come_with_the_
     assert done.exports == (str(out / "on_model1.cube"),)
     assert (out / "on_model1.cube").read_bytes() != before
     assert not any((out / ".chromiq" / "staged").iterdir())
+
+
+def kill(patch, name, batch, *options):
+    """Run a batch that is killed where it calls a function of `garment_work`."""
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with patch.context() as context:
+        context.setattr(garment_work, name, killed)
+        with pytest.raises(KeyboardInterrupt):
+            batch(*options)
+
+
+def test_an_edited_export_stays_after_a_command_that_was_killed(batch, catalogue, monkeypatch):
+    cube, options = catalogue / "out" / "on_model1.cube", CorrectionOptions(exports=("cube",))
+    batch(options)
+    cube.write_bytes(b"edited")
+    both = CorrectionOptions(exports=("cube", "layers"))
+    kill(monkeypatch, "write_panel", batch, both)  # the photo is made, and its exports as they were
+    for again in (options, both):
+        batch(again)
+        assert cube.read_bytes() == b"edited"
+
+
+def test_what_a_killed_command_left_is_not_delivered(batch, catalogue, monkeypatch):
+    out = catalogue / "out"
+    kill(monkeypatch, "write_panel", batch, CorrectionOptions(exports=("layers",)))
+    assert batch(CorrectionOptions(strength=0.5))["1"].exports == ()
+    assert not list(out.glob("*.layers.tif"))
+
+
+def test_an_export_that_is_missing_is_made_again_and_not_named_until_then(batch, catalogue, monkeypatch):
+    cube, options = catalogue / "out" / "on_model1.cube", CorrectionOptions(exports=("cube",))
+    batch(options)
+    kill(monkeypatch, "write_json", batch, CorrectionOptions(exports=("cube",), strength=0.5))
+    assert not cube.exists()
+    decide(catalogue / "out", k1={"decision": "accept"})
+    assert batch(options)["1"].exports == ()
+    decide(catalogue / "out", k1={})
+    assert batch(options)["1"].exports == (str(cube),)
+    assert cube.is_file()
+
+
+def test_the_photo_is_delivered_after_its_exports(batch, catalogue, monkeypatch):
+    photo = catalogue / "pairs" / "on_model1.png"
+    write_photo(photo.with_suffix(".jpg"), pixels(photo))  # between its exports in the alphabet
+    photo.unlink()
+    replace, moved = Path.replace, []
+
+    def seen(path, target):
+        moved.append(Path(target))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", seen)
+    batch(CorrectionOptions(exports=("cube", "layers")))
+    out = catalogue / "out"
+    delivered = [path.name for path in moved if path.parent == out and path.stem.startswith("on_model1")]
+    assert sorted(delivered[:-1]) == ["on_model1.cube", "on_model1.layers.tif"]
+    assert delivered[-1] == "on_model1.jpg"
+
+
+def test_exports_of_one_name_are_a_fault(catalogue):
+    pairs = catalogue / "pairs"
+    with Image.open(pairs / "on_model2.png") as image:
+        image.save(pairs / "on_model1.jpg")
+    table = pairs / "pairs.csv"
+    table.write_text(
+        "still_life,on_model,key\nstill-life1.png,on_model1.png,a\nstill-life2.png,on_model1.jpg,b\n"
+    )
+    inputs = BatchInputs(table)
+    assert not check_batch(inputs).has_faults
+    (fault,) = errors_of(check_batch(inputs, exports=("cube",)).findings)
+    assert (fault.code, fault.where) == ("pair.name_taken", str(pairs / "on_model1.jpg"))
+    assert fault.message == f"its export would have the name of an export of {pairs / 'on_model1.png'}"
 
 
 def test_a_mask_of_a_command_that_was_killed_is_not_taken_for_an_edited_one(batch, catalogue, monkeypatch):
