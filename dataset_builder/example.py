@@ -245,15 +245,24 @@ def _own_caption(options: BuildOptions, name: str, label: GarmentLabel) -> str:
 
 
 def _edited_caption(work: PairWork, name: str) -> str:
-    """What the user wrote in place of the caption that an earlier build gave an example; empty if nothing."""
+    """What the user wrote in place of the caption that an earlier build gave an example; empty if nothing.
+
+    Raises:
+        UnsoundError: if it is not text in UTF-8.
+    """
     record = read_record(work.folder, work.pair.key)
     former = next((each for each in record.examples if each.name == name), None) if record else None
     if record is None or former is None:
         return ""
+    path = (work.folder / former.target).with_suffix(".txt")
     try:
-        text = read_text((work.folder / former.target).with_suffix(".txt")).strip()
-    except (OSError, ValueError):
+        text = read_text(path).strip()
+    except OSError:
         return ""
+    except ValueError as error:
+        hint = "Save it as UTF-8, or remove it to get chromiq's caption."
+        finding = Finding("caption.unreadable", str(path), f"cannot be used: {error}", hint)
+        raise UnsoundError.of(finding) from error
     damaged = "\0" in text  # as a power cut leaves a file
     own = text == _own_caption(work.options, name, former.label) or sha256_text(text) in record.pending
     return "" if damaged or own else text

@@ -213,6 +213,25 @@ def test_an_edited_caption_stays_however_often_its_example_is_made_again(catalog
         assert rest == others
 
 
+def test_an_edited_caption_that_is_not_utf_8_is_reported_and_an_empty_one_written_again(
+    catalogue, masks, tmp_path
+):
+    options = BuildOptions(segmenter="classic", size_wh=(128, 80))
+    build(catalogue, tmp_path, options, masks=masks)
+    whole = digests(tmp_path)
+    path = (tmp_path / manifest(tmp_path)[0]["target"]).with_suffix(".txt")
+    path.write_bytes("chromiq été".encode("latin-1"))
+    with pytest.raises(UnsoundError) as caught:
+        build(catalogue, tmp_path, options, masks=masks)
+    (fault,) = caught.value.findings
+    assert (fault.code, fault.where) == ("caption.unreadable", str(path))
+    assert "not text in UTF-8, from byte 9 on" in fault.message
+    assert path.read_bytes() == "chromiq été".encode("latin-1")
+    path.write_text(" \n")
+    build(catalogue, tmp_path, options, masks=masks)
+    assert digests(tmp_path) == whole
+
+
 def test_captions_are_drawn_from_the_templates_given_by_seed(catalogue, masks, tmp_path):
     templates = ("{trigger} Match the {garment}.", "{trigger} Recolor the {garment} on the {side}.")
     drawn = {}
