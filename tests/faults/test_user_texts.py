@@ -20,6 +20,7 @@ from chromiq.evaluate.score.crops import read_crops
 from chromiq.toolkit_configs.render.settings import project_settings
 from chromiq.toolkit_configs.schema.trainer_job import read_job
 from chromiq.toolkit_configs.sweeps.grid import read_grid
+from chromiq_cli.output import print_findings
 
 KINDS = sorted(READERS)
 PIECES = [
@@ -153,10 +154,14 @@ def test_long_fields_and_names_are_findings(tmp_path):
         assert all(len(str(finding)) < 1000 for finding in findings)
 
 
-def test_a_list_of_30000_lines_is_read_within_bounds(tmp_path):
-    """None of the photos is there, so each line is a finding; the text of all stays a text of a few lines."""
+def test_a_list_of_30000_lines_is_read_within_bounds(tmp_path, capsys):
+    """None of the photos is there, so each line has findings, of which a few are printed."""
     rows = "".join(f"still{number}.jpg,model{number}.jpg\n" for number in range(30_000))
     (tmp_path / "pairs.csv").write_text("still_life,on_model\n" + rows)
     listing = find_pairs(tmp_path / "pairs.csv")
     assert not listing.pairs
     assert len(listing.findings) == 60_000
+    print_findings(listing.findings)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 51
+    assert lines[-1] == "... and 59950 more [photo.missing]; --json lists all"
