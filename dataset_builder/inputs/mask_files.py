@@ -144,14 +144,17 @@ def find_masks(pairs: Sequence[PhotoPair], masks: Path | None) -> GivenMasks:
         finding = Finding("masks.missing", str(masks), "no such folder or file", "Check the path.")
         raise UnsoundError.of(finding)
     paths = mask_paths(pairs, masks)
-    fits: dict[Path, set[Path]] = {}
+    fits: dict[Path, dict[Path, Path]] = {}  # by mask, its photos by their real path
     for pair in pairs:
         if pair.key in paths:
-            fits.setdefault(paths[pair.key], set()).add(pair.on_model)
+            fits.setdefault(paths[pair.key], {})[pair.on_model.resolve()] = pair.on_model
     hint = "Put each mask into a subfolder named like that of its photo, or name it on_modelKEY.png."
     findings = [
         Finding(
-            "masks.several", str(path), "fits several photos, such as {} and {}".format(*sorted(photos)), hint
+            "masks.several",
+            str(path),
+            "fits several photos, such as {} and {}".format(*sorted(photos.values())),
+            hint,
         )
         for path, photos in fits.items()
         if len(photos) > 1
@@ -159,12 +162,13 @@ def find_masks(pairs: Sequence[PhotoPair], masks: Path | None) -> GivenMasks:
     raise_findings(findings, str(masks))
     has_subfolders = any(path.parent != masks for path in paths.values())
     folders = [masks, *(sorted(masks.rglob("*/")) if has_subfolders else ())]
-    known = {*paths.values(), *(photo for pair in pairs for photo in pair.photos)}
+    photos_and_masks = (*paths.values(), *(photo for pair in pairs for photo in pair.photos))
+    known = {path.resolve() for path in photos_and_masks}
     others = (
         path.relative_to(masks).as_posix()
         for folder in folders
         for path in list_images(folder)
-        if path not in known and path.name[0] != "."
+        if path.resolve() not in known and path.name[0] != "."
     )
     return GivenMasks(dict(paths), tuple(others))
 
@@ -182,7 +186,7 @@ def mask_paths(pairs: Iterable[PhotoPair], folder: Path | None) -> dict[str, Pat
         names = [photo.relative_to(place) for place in photo.parents]
         for name in (*names, Path(f"on_model{pair.key}.png")):  # the last that exists counts
             path = finder(name.parent)(name.name) if ".." not in name.parts else None
-            if path and path != pair.on_model:
+            if path and path.resolve() != pair.on_model.resolve():
                 paths[pair.key] = path
     return paths
 
@@ -220,7 +224,10 @@ def mask_folder(masks: Path, given: Mapping[str, MaskSource], inside: Path) -> P
 
 def no_mask_finding(masks: Path) -> Finding:
     """Of a folder or file that holds no mask of any pair."""
-    hint = "Check the path, and name the masks on_modelN.png, or like the on-model photos but with .png."
+    hint = (
+        "Check the path, and name the masks on_modelN.png, or like the on-model photos but with .png, "
+        "if need be in subfolders like theirs."
+    )
     if masks.is_file():
         hint = "Give each image the path of its photo, or on_modelN.png, as file_name."
     return Finding("masks.none", str(masks), "no mask belongs to any of the pairs", hint)

@@ -229,6 +229,10 @@ def test_correct_reads_them_too(exported, tmp_path):
     assert [item["mask_confidence"] for item in json.loads(result.stdout)["corrections"]] == [1.0, 1.0]
 
 
+def test_how_masks_in_a_folder_are_called_is_said(tmp_path):
+    assert "subfolders like theirs" in no_mask_finding(tmp_path).hint
+
+
 def test_a_coco_file_of_other_photos_is_refused_with_what_file_name_means(coco):
     hint = no_mask_finding(coco({"segmentation": SQUARE}, file_name="images/other.jpg")).hint
     assert hint == "Give each image the path of its photo, or on_modelN.png, as file_name."

@@ -184,6 +184,25 @@ def test_a_mask_that_fits_several_photos_is_a_fault(shoot):
     assert "on_modelKEY.png" in fault.hint
 
 
+@pytest.mark.parametrize("source", [Path("shop"), Path("shop").absolute])
+@pytest.mark.parametrize("masks", [Path(), Path.cwd, Path("shop")])
+def test_no_photo_is_a_mask_of_itself_however_the_paths_are_written(source, masks, shoot, monkeypatch):
+    monkeypatch.chdir(shoot(*(f"shop/{sku}/{view}.png" for sku in "AB" for view in ("flat", "front"))))
+    source, masks = (each() if callable(each) else each for each in (source, masks))
+    pairs = find_pairs(source, pattern=PairPattern("{sku}/flat", "{sku}/front")).pairs
+    assert len(pairs) == 2
+    found = find_masks(pairs, masks)
+    assert (found.by_key, found.unused) == ({}, ())
+
+
+def test_a_mask_of_one_photo_in_two_spellings_is_used_for_both(shoot):
+    folder = shoot("A/flat.png", "A/front.png", "B/flat.png", "masks/front.png")
+    rows = "1,A/flat.png,A/front.png\n2,B/flat.png,B/../A/front.png\n"
+    (folder / "list.csv").write_text(f"key,still_life,on_model\n{rows}")
+    mask = folder / "masks" / "front.png"
+    assert find_masks(find_pairs(folder / "list.csv").pairs, mask.parent).by_key == {"1": mask, "2": mask}
+
+
 COMPOSED, SPLIT = unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é")
 
 
