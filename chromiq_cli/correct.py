@@ -265,7 +265,7 @@ def _print_one(done: Correction, *, exporting: bool, as_json: bool) -> None:
     for path in done.exports:
         print_line(f"  exported: {path}")
     if exporting and not done.applied:
-        print_line("  the photo was left alone: nothing is exported, and what was exported before is removed")
+        print_line("  the photo was left alone: nothing is exported")
 
 
 def _print_batch(result: BatchResult, *, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from numpy.typing import NDArray
 
@@ -13,7 +13,7 @@ from chromiq.correction.fitting.colour_map import Recoloured
 from chromiq.correction.fitting.hybrid import paste
 from chromiq.correction.fitting.transfer import ColourFit
 from chromiq.correction.judging.plausibility import Answer, Doubt
-from chromiq.correction.options import CorrectionOptions
+from chromiq.correction.options import CorrectionOptions, ExportName
 from chromiq.correction.plan import Colours, Plan, plan_correction, plan_paste
 from chromiq.correction.subject import (
     FileSubject,
@@ -51,7 +51,7 @@ class Correction:
         out_of_gamut: share of the garment, 0..1, that lost chroma, as the file's space cannot hold it.
         metadata_kept: names of the blocks of metadata that are in the new file.
         metadata_dropped: names of those that are not: they describe the old pixels or do not fit the format.
-        notes: what else is other than it was, such as the compression.
+        notes: what else is other than it was, such as the compression, and which files beside it are older.
         warnings: what was assumed of the photos.
         answer: ``"corrected"``, ``"look"`` (corrected, look at it) or ``"left_alone"``.
         done: whether nothing is left to do: corrected without a doubt, or decided by somebody.
@@ -184,7 +184,12 @@ def correct_file(
     photos = (subject.still_life.file, subject.on_model.file)
     damage = dict.fromkeys(found for photo in photos if (found := damage_warning(photo)))
     done, _ = correct_subject(subject, out, options, generated=generated)
-    return replace(done, warnings=(*damage, *done.warnings))
+    older = tuple(
+        f"{path} was there before and is not of this correction"
+        for path in export_paths(out, get_args(ExportName)).values()
+        if str(path) not in done.exports and path.is_file()
+    )
+    return replace(done, warnings=(*damage, *done.warnings), notes=(*done.notes, *older))
 
 
 def correct_subject(
@@ -195,7 +200,7 @@ def correct_subject(
     fit: ColourFit | None = None,
     generated: RgbImage | None,
 ) -> tuple[Correction, Recoloured | None]:
-    """Correct a photo that was read, and write it with its exports, or remove those of an earlier correction.
+    """Correct a photo that was read, and write it with its exports.
 
     Args:
         fit: fitted to several photos of the garment together; None to fit this one.
@@ -224,8 +229,6 @@ def correct_subject(
     exports: tuple[str, ...] = ()
     if changed is None:
         written = copy_untouched(out, photo)
-        for path in export_paths(out, options.exports).values():
-            path.unlink(missing_ok=True)
     else:
         written = write_changed(out, photo, changed.part, changed.box)
         exports = write_exports(out, photo, changed, found.mask, plan.colour_map, options.exports)

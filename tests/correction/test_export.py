@@ -46,18 +46,29 @@ def test_the_exports_are_named_in_the_record(exported):
     assert done.exports == (str(after.with_suffix(".cube")), str(after.with_name("o.layers.tif")))
 
 
-def test_exports_of_an_earlier_correction_go_if_the_photo_is_left_alone_now(drawn_pairs, tmp_path, chromiq):
+def test_files_that_are_not_of_this_correction_stay_and_are_named(drawn_pairs, tmp_path, chromiq):
     photos = [drawn_pairs / "pairs" / f"{name}2.png" for name in ("still-life", "on_model")]
     mask, out = drawn_pairs / "masks" / "on_model2.png", tmp_path / "o.png"
-    names = ("o.cube", "o.layers.tif")
-    for name in names:
-        (tmp_path / name).write_bytes(b"of an earlier correction")
     command = ("correct", *photos, "--mask", mask, "--out", out)
-    assert chromiq(*command, "--export", "cube").code == 3
-    assert [(tmp_path / name).exists() for name in names] == [False, True]
-    said = chromiq(*command, "--export", "layers").out
-    assert "nothing is exported, and what was exported before is removed" in said
-    assert not (tmp_path / "o.layers.tif").exists()
+    said = chromiq(*command, "--export", "cube").out
+    assert said.endswith("  the photo was left alone: nothing is exported\n")
+    assert "was there before" not in said
+    cube, layers = tmp_path / "o.cube", tmp_path / "o.layers.tif"
+    cube.write_bytes(b"mine")
+    layers.write_bytes(b"of an earlier correction")
+    ended = chromiq(*command, "--export", "cube")
+    assert ended.code == 3
+    for path in (cube, layers):
+        assert f"  {path} was there before and is not of this correction\n" in ended.out
+    assert (cube.read_bytes(), layers.read_bytes()) == (b"mine", b"of an earlier correction")
+    photos = [drawn_pairs / "pairs" / f"{name}1.png" for name in ("still-life", "on_model")]
+    mask = drawn_pairs / "masks" / "on_model1.png"
+    done = correct_file(
+        *photos, out, ClassicSegmenter(), mask=mask, options=CorrectionOptions(exports=("cube",))
+    )
+    assert done.exports == (str(cube),)
+    assert done.notes[-1:] == (f"{layers} was there before and is not of this correction",)
+    assert not any(str(cube) in note for note in done.notes)
 
 
 def test_an_export_does_not_replace_an_input(drawn_pairs, tmp_path):
