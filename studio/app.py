@@ -26,6 +26,7 @@ from chromiq.dataset_builder.segmenters.network.clicks import Clicks
 from chromiq.dataset_builder.segmenters.network.grounded_sam2 import SAM_2
 from chromiq.dataset_builder.segmenters.network.hub import HubModel
 from chromiq.errors import ChromiqError, LockedError, UsageError
+from chromiq.files import machine_error
 from chromiq.runtime.native import share_one_heap
 from chromiq.studio.batches import Batches
 from chromiq.studio.jobs import Commands, Jobs
@@ -37,7 +38,7 @@ from chromiq.studio.security import Gate
 from chromiq.studio.workplace import OutsideError, Workplace
 
 _SCREENS = (light_table, photo, deliver, open_folder, mask, dataset, runs, config)
-_REFUSALS = (ChromiqError, OutsideError, HTTPException, PermissionError)
+_REFUSALS = (ChromiqError, OutsideError, HTTPException, OSError)
 
 # Each may decode a photo of 25 megapixels at the same time.
 _THREADS = 4
@@ -85,6 +86,11 @@ def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, OutsideError):
         message = f"{error}: not below a folder that was opened. Start chromiq studio with it."
         return _error(request, 403, message)
+    if isinstance(error, OSError):
+        reported = machine_error(error)
+        if reported is None:
+            raise error
+        error = reported
     status = 423 if isinstance(error, LockedError) else 400 if isinstance(error, UsageError) else 422
     return _error(request, status, str(error))
 

@@ -14,6 +14,7 @@ from chromiq.correction.garment_work import PhotoResult, correct_garment
 from chromiq.correction.results import BatchRun, read_run, works_of, write_summaries
 from chromiq.dataset_builder.segmenters.choose import make_segmenter, recorded_segmenter
 from chromiq.errors import ChromiqError, LockedError
+from chromiq.files import machine_error
 from chromiq.runtime.workers import WorkerEndedError, map_in_processes, prepare_worker
 from chromiq.studio.workplace import Workplace
 
@@ -109,7 +110,9 @@ class Jobs:
                     self._queues[name] = {**batch, **self._queues[name]}
                     self._status[name] = JobStatus(tuple(self._queues[name]), done, f"waiting: {error}")
                 self._ending.wait(_LOOK_AGAIN_S)
-            except (ChromiqError, WorkerEndedError, OSError) as error:
+            except OSError as error:
+                message = str(machine_error(error) or error)
+            except (ChromiqError, WorkerEndedError) as error:
                 message = str(error)
 
     def _corrected(self, run: BatchRun, batch: dict[str, bool]) -> list[PhotoResult]:

@@ -1,16 +1,18 @@
 """The light table: which photos, in which order, in which state."""
 
+import errno
 import json
+import os
 import re
 import shlex
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from studio_browser import served
 from studio_client import client_of
 
-from chromiq.correction import results
 from chromiq.correction.batch import BatchInputs, correct_batch
 from chromiq.correction.results import read_run
 from chromiq.dataset_builder.inputs.photo_names import PairPattern
@@ -126,14 +128,34 @@ def test_a_photo_without_a_record_is_to_be_looked_at(shoot, page):
     assert client.get(f"{address}/figures/2").status_code == 404
 
 
-def test_a_record_that_may_not_be_read_is_named(shoot, monkeypatch):
-    def refused(folder, key):
-        raise PermissionError(13, "Permission denied", f"{key}.json")
+def failing(monkeypatch, method, name, error):
+    """Let a method of `Path` fail for files of a name, as a machine may; the tests run as root."""
+    real = getattr(Path, method)
 
-    monkeypatch.setattr(results, "read_record", refused)
+    def fail(path, *arguments, **more):
+        if path.name == name:
+            raise OSError(error, os.strerror(error), str(path))
+        return real(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, method, fail)
+
+
+def test_a_record_that_may_not_be_read_is_named(shoot, monkeypatch):
+    failing(monkeypatch, "read_text", "1.json", errno.EACCES)
     client, address = client_of(shoot)
     answer = client.get(f"{address}/", headers={"accept": "text/html"})
-    assert (answer.status_code, "Permission denied: &#39;" in answer.text) == (422, True)
+    assert answer.status_code == 422
+    assert "1.json: cannot read or write: Permission denied. Check permissions and free space." in answer.text
+    assert "Errno" not in answer.text
+
+
+def test_a_fault_of_the_disk_is_said_in_words(page, shoot, monkeypatch):
+    client, address = page
+    failing(monkeypatch, "read_bytes", "decisions.csv", errno.EIO)
+    answer = client.post(f"{address}/decision/1", json={"decision": "accept"})
+    file = shoot / "corrected" / "decisions.csv"
+    said = f"{file}: cannot read or write: Input/output error. Check permissions and free space."
+    assert (answer.status_code, answer.json()) == (422, {"error": said})
 
 
 def test_decisions_that_cannot_be_understood_are_reported(shoot, page):

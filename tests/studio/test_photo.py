@@ -1,6 +1,7 @@
 """What is shown of a photo is what its file holds."""
 
 import csv
+import errno
 import io
 import json
 from dataclasses import replace
@@ -191,6 +192,17 @@ def test_results_of_a_lora_say_that_the_page_only_decides_about_them(shoot, page
     assert "made with a LoRA (hybrid)" in shown
     answer = client.post(f"{address}/decision/1", json={"decision": "accept"})
     assert answer.json()["decision"] == "accept"
+
+
+def test_a_fault_of_the_disk_while_a_photo_is_corrected_is_said_in_words(page, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", "/photos/1.jpg")
+
+    client, address = page
+    monkeypatch.setattr(jobs, "map_in_processes", full)
+    client.post(f"{address}/decision/1", json={"decision": "reject"})
+    said = "cannot read or write: No space left on device. Check permissions and free space."
+    assert finish(client, address)["message"] == f"/photos/1.jpg: {said}"
 
 
 def test_what_the_page_decides_the_command_keeps(shoot, page):
