@@ -53,7 +53,9 @@ class LoraNetwork:
 
     def settings(self) -> dict[str, Any]:
         """All that decides what it generates; plain data."""
-        own = {"lora": sha256_file(self.lora), "geometry": self.geometry, "caption": self.caption}
+        own = {"lora": sha256_file(self.lora), "geometry": self.geometry}
+        if self.caption is not None:  # what was made before there were captions of one's own is still right
+            own["caption"] = self.caption
         return {**own, **self.options.as_dict()}
 
     def panels(

@@ -193,7 +193,11 @@ def test_a_target_colour_is_reached(correct):
 
 def test_greys_have_no_hue_to_differ_in(correct):
     assert correct(target_lab=(55, 0, 0), strength=0.5).colours.hue_apart_deg == 0
-    assert correct(target_lab=(55, 20, 25), strength=0.5).colours.hue_apart_deg != 0
+    colours = correct(target_lab=(55, 20, 25), strength=0.5).colours
+    _, a, b = colours.after
+    apart_deg = np.degrees(np.arctan2(b, a) - np.arctan2(25, 20))
+    assert abs(apart_deg) > 1
+    assert colours.hue_apart_deg == pytest.approx(apart_deg, abs=0.5)
 
 
 def test_a_target_that_the_file_cannot_hold_is_approached_and_reported(catalogue, correct):
@@ -341,6 +345,9 @@ def test_a_lora_gets_the_caption_that_it_was_trained_on(catalogue, tmp_path):
         named = [replace(pair, garment="coat") for pair in pairs]
         captions, _ = write_controls(named, tmp_path / "work", SEGMENTER, network)
         assert captions == {"1": text, "2": text}
+        # None is left out: what was made before there was the option counts.
+        (tmp_path / "x.safetensors").touch()
+        assert ("caption" in network.settings()) == (template is not None)
     with pytest.raises(UsageError, match=r"'\{colour\}' has a field that kontext does not know"):
         LoraNetwork(tmp_path / "x.safetensors", options, "exact", "{colour}")
 
