@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from chromiq.dataset_builder.doctor.dataset import check_dataset
-from chromiq.dataset_builder.inputs.labels import edited_garments, garment_names, read_garments
+from chromiq.dataset_builder.inputs.labels import edited_garments, entries_of, garment_names, read_garments
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.selection import (
     CHOICES,
@@ -118,8 +118,9 @@ def _card(
 def _relabelled(folder: Path) -> dict[str, str]:
     """By key, the words that were written into ``garments.json`` since the last build."""
     edited = edited_garments(folder)
-    names = garment_names(dataset_pairs(folder).values()) if edited else {}
-    return {key: edited[name] for key, name in names.items() if name in edited}
+    pairs = list(dataset_pairs(folder).values()) if edited else []
+    entries = entries_of(pairs, edited, DatasetLayout(folder).garments)
+    return {key: edited[entry] for key, entry in entries.items()}
 
 
 def _dataset(request: Request) -> OpenedFolder:
@@ -229,7 +230,9 @@ def _change(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
                 raise UsageError("a label is a garment's name, such as jacket")
             path = DatasetLayout(folder).garments
             known = read_garments(path) if path.is_file() else {}
-            write_json(path, {**known, garment_names(pairs.values())[key]: label})
+            listed = list(pairs.values())
+            entry = {**garment_names(listed), **entries_of(listed, known, path)}[key]
+            write_json(path, {**known, entry: label})
         if "choice" in wishes:
             write_selection(folder, _chosen(folder, key, wishes["choice"]))
     card = next(card for card in cards_of(folder) if card.key == key)

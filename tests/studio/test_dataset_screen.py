@@ -160,6 +160,15 @@ def test_a_label_replaces_the_entry_in_another_unicode_form(page, monkeypatch):
     assert json.loads((page.dataset / "garments.json").read_text()) == {composed: "tunic"}
 
 
+def test_a_label_replaces_the_entry_that_names_its_folder(page):
+    still_life = next((page.root / "photos").rglob("still-life1.*"))
+    entry = f"{still_life.parent.name}/{still_life.name}"
+    (page.dataset / "garments.json").write_text(json.dumps({entry: "coat"}))
+    answer = page.client.post(f"{page.address}/pair/1", json={"label": "tunic"}).json()
+    assert answer["label"] == "tunic"
+    assert json.loads((page.dataset / "garments.json").read_text()) == {entry: "tunic"}
+
+
 def test_a_mask_drawn_for_the_dataset_goes_where_the_build_looks(page):
     from chromiq.photos.images import encode_mask
 
