@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
+from importlib.metadata import distribution
 from typing import Any
 
 import numpy as np
@@ -101,8 +100,5 @@ def grid(tiles: Sequence[RgbImage], title: str, columns: int = 3) -> RgbImage:
 def _font(size: int) -> Any:
     """DejaVu Sans, loaded once; unlike Pillow's default font it has more letters than English needs."""
     # Importing matplotlib takes a third of a second, and warns where the home folder cannot be written to.
-    spec = find_spec("matplotlib")
-    assert spec is not None  # a dependency
-    assert spec.submodule_search_locations
-    fonts = Path(spec.submodule_search_locations[0]) / "mpl-data" / "fonts" / "ttf"
-    return ImageFont.truetype(str(fonts / "DejaVuSans.ttf"), size)
+    path = distribution("matplotlib").locate_file("matplotlib/mpl-data/fonts/ttf/DejaVuSans.ttf")
+    return ImageFont.truetype(str(path), size)
