@@ -22,12 +22,7 @@ import cv2
 
 from chromiq.dataset_builder.example import PairResult, PairWork, build_pairs
 from chromiq.dataset_builder.inputs.build_inputs import check_inputs, with_recalled
-from chromiq.dataset_builder.inputs.labels import (
-    entries_of,
-    garment_names,
-    recall_given,
-    write_own_garments,
-)
+from chromiq.dataset_builder.inputs.labels import names_in, recall_given, write_own_garments
 from chromiq.dataset_builder.inputs.mask_files import write_coco
 from chromiq.dataset_builder.inputs.photo_names import is_photo_folder
 from chromiq.dataset_builder.inputs.selection import with_selection
@@ -158,9 +153,7 @@ def build(
             remove_recorded(folder, key)
         pairs = [pair for pair in inputs.pairs if pair.key in tally.finished]
         with stage("manifest") as update:
-            # In the file each garment keeps the name that the user wrote.
-            entries = entries_of(inputs.listed, recalled, DatasetLayout(folder).garments)
-            names = {**garment_names(inputs.listed), **entries}
+            names = names_in(inputs.listed, recalled, DatasetLayout(folder).garments)
             _finish(folder, options, pairs, names, tally.examples, recalled, update)
         if export_masks:
             with stage("export masks") as update:

@@ -183,6 +183,14 @@ def entries_of(pairs: Sequence[PhotoPair], entries: Iterable[str], where: Path) 
     return found
 
 
+def names_in(pairs: Sequence[PhotoPair], entries: Iterable[str], where: Path) -> dict[str, str]:
+    """What the garment of each pair is called by in a file with such entries, by key: as the user wrote it.
+
+    Arguments and errors are those of `entries_of`.
+    """
+    return {**garment_names(pairs), **entries_of(pairs, entries, where)}
+
+
 def _composed_path(pair: PhotoPair) -> str:
     return composed_name(normpath(pair.still_life.absolute()))
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from chromiq.dataset_builder.doctor.dataset import check_dataset
-from chromiq.dataset_builder.inputs.labels import edited_garments, entries_of, garment_names, read_garments
+from chromiq.dataset_builder.inputs.labels import edited_garments, entries_of, names_in, read_garments
 from chromiq.dataset_builder.inputs.pairs import find_pairs
 from chromiq.dataset_builder.inputs.selection import (
     CHOICES,
@@ -230,9 +230,7 @@ def _change(request: Request, wishes: dict[str, Any]) -> dict[str, Any]:
                 raise UsageError("a label is a garment's name, such as jacket")
             path = DatasetLayout(folder).garments
             known = read_garments(path) if path.is_file() else {}
-            listed = list(pairs.values())
-            entry = {**garment_names(listed), **entries_of(listed, known, path)}[key]
-            write_json(path, {**known, entry: label})
+            write_json(path, {**known, names_in(list(pairs.values()), known, path)[key]: label})
         if "choice" in wishes:
             write_selection(folder, _chosen(folder, key, wishes["choice"]))
     card = next(card for card in cards_of(folder) if card.key == key)
