@@ -204,7 +204,9 @@ def _make(
     place = layout.of_split(split)
     names = [example_name(pair.key, variant) for variant in range(1, options.variants + 1)]
     own = {name: _own_caption(options, name, label) for name in names}
-    captions = {name: _edited_caption(work, name) or own[name] for name in names}
+    record = read_record(work.folder, pair.key)
+    edited = {name: _edited_caption(work, record, name) if record else "" for name in names}
+    captions = {name: edited[name] or own[name] for name in names}
     garment_mask = encode_mask(found.mask)
     announce(work.folder, pair.key, [garment_mask, *(text.encode("utf-8") for text in own.values())])
     garment = write_files(work.folder, {layout.garment_mask(pair.key): garment_mask})
@@ -244,15 +246,17 @@ def _own_caption(options: BuildOptions, name: str, label: GarmentLabel) -> str:
     return caption(options.model, label.name, templates=options.captions, lot=drawn_lot)
 
 
-def _edited_caption(work: PairWork, name: str) -> str:
+def _edited_caption(work: PairWork, record: PairRecord, name: str) -> str:
     """What the user wrote in place of the caption that an earlier build gave an example; empty if nothing.
+
+    Args:
+        record: of that build.
 
     Raises:
         UnsoundError: if it is not text in UTF-8.
     """
-    record = read_record(work.folder, work.pair.key)
-    former = next((each for each in record.examples if each.name == name), None) if record else None
-    if record is None or former is None:
+    former = next((each for each in record.examples if each.name == name), None)
+    if former is None:
         return ""
     path = (work.folder / former.target).with_suffix(".txt")
     try:
